@@ -1,0 +1,79 @@
+//! The audit trail: one typed event for every token request that was read.
+
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use crate::protocol::client::ClientId;
+use crate::protocol::error::Reason;
+
+/// What became of one token request: who, which client, from where, the true reason, how long.
+///
+/// It holds no secret and no text that the sender chose freely: clients are named only when they are registered, and
+/// user names stand as keyed digests.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AuditEvent<'a> {
+    /// When the request was answered.
+    pub at: SystemTime,
+    /// How long it took from the end of its body.
+    pub duration: Duration,
+    /// Issued, or refused and why.
+    pub outcome: AuditOutcome<'a>,
+    /// The grant type, if it is one that is served here.
+    pub grant_type: Option<&'a str>,
+    /// The client, if it is registered. On a refusal it may not have been authenticated.
+    pub client: Option<&'a ClientId>,
+    /// A keyed digest of the account that was tried: equal for equal accounts in one process, and nothing else.
+    pub account: Option<AccountDigest>,
+    /// The address of the peer.
+    pub address: Option<IpAddr>,
+    /// The client may not form-encode its `Authorization` header as RFC 6749 section 2.3.1 asks.
+    pub unencoded_basic: bool,
+}
+
+/// How a token request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AuditOutcome<'a> {
+    /// Tokens were issued.
+    Issued {
+        /// The subject's identifier.
+        subject: &'a str,
+        /// The granted scope.
+        scope: &'a str,
+    },
+    /// The request was refused.
+    Refused {
+        /// The true reason, which the client may not have seen.
+        reason: Reason,
+    },
+}
+
+/// A keyed digest of a user name: tells that two attempts were on the same account, but not on which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AccountDigest(pub(crate) [u8; 16]);
+
+impl std::fmt::Display for AccountDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Takes audit events.
+///
+/// # Contract
+/// `record` is called on the async threads for every answer: it must not block. Put the event into a bounded queue, and
+/// count what does not fit.
+///
+/// # Security
+/// The one part that fails open: a panic is contained, and the answer goes out without its event.
+pub trait AuditSink: Send + Sync + 'static {
+    /// Takes one event.
+    fn record(&self, event: &AuditEvent<'_>);
+}
+
+impl<F: Fn(&AuditEvent<'_>) + Send + Sync + 'static> AuditSink for F {
+    fn record(&self, event: &AuditEvent<'_>) {
+        self(event);
+    }
+}

@@ -1,0 +1,75 @@
+//! Client authentication of the application's own (RFC 6749 section 2.3.2).
+
+use async_trait::async_trait;
+use http::HeaderMap;
+use http::HeaderValue;
+
+use super::backend::BackendError;
+use crate::protocol::client::Client;
+use crate::protocol::form::Form;
+
+/// What an authentication method may look at: the head of the request, and the form fields that the endpoint does not
+/// know itself.
+pub struct AuthRequest<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) extensions: &'a http::Extensions,
+    pub(crate) form: &'a Form,
+}
+
+impl AuthRequest<'_> {
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        self.headers
+    }
+
+    /// What the host's other layers put into the request, such as the certificate of the TLS client.
+    #[must_use]
+    pub fn extensions(&self) -> &http::Extensions {
+        self.extensions
+    }
+
+    /// The first value of a form field, for example `client_assertion`. User name, password and client secret are not
+    /// shown.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.form.visible(name)
+    }
+}
+
+impl std::fmt::Debug for AuthRequest<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AuthRequest")
+    }
+}
+
+/// A way of client authentication that the endpoint does not know itself. "The authorization server MAY support any
+/// suitable authentication scheme matching its security requirements" (RFC 6749 section 2.3.2).
+///
+/// # Contract
+/// [`claim`](Self::claim) maps a credential to exactly one client id, without verifying anything. The endpoint then looks
+/// the client up, checks that it is [registered for this method](Client::with_method), charges the attempt, and only
+/// then asks [`verify`](Self::verify).
+///
+/// # Security
+/// `verify` is not called for unknown clients; where that can be told by time, do dummy work in `claim`.
+///
+/// # Cancellation
+/// The future is dropped when the client hangs up or the deadline passes; the attempt stays charged.
+///
+/// # Errors
+/// `Ok(false)` is a failed authentication (401 with [`challenge`](Self::challenge)); a [`BackendError`] is 503.
+#[async_trait]
+pub trait ClientAuthMethod: Send + Sync + 'static {
+    /// The name that clients are registered for, such as `tls_client_auth`.
+    fn name(&self) -> &str;
+
+    /// The value of `WWW-Authenticate` when this method fails, such as `X realm="api"`.
+    fn challenge(&self) -> HeaderValue;
+
+    /// The client id that the request's credential belongs to; `None` if it has no credential of this method.
+    fn claim(&self, request: &AuthRequest<'_>) -> Option<String>;
+
+    /// Whether the credential proves `client`.
+    async fn verify(&self, client: &Client, request: &AuthRequest<'_>) -> Result<bool, BackendError>;
+}

@@ -1,0 +1,43 @@
+//! Time comes in through this door, so that tests need no sleeping.
+
+use std::fmt::Debug;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The two clocks that the endpoint reads.
+pub trait Clock: Debug + Send + Sync + 'static {
+    /// The wall clock: for expiry dates and the facts in a token.
+    fn now(&self) -> SystemTime;
+
+    /// Time since some fixed moment, which never goes back: for counting attempts.
+    fn elapsed(&self) -> Duration;
+}
+
+/// The clocks of the operating system.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock {
+    start: Instant,
+}
+
+impl SystemClock {
+    /// The clocks, with the monotonic one starting now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { start: Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+}

@@ -1,0 +1,91 @@
+//! Grants of the application's own (RFC 6749 section 4.5).
+
+use std::fmt;
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use http::Extensions;
+
+use super::account::AccountKey;
+use super::backend::BackendError;
+use super::verifier::Verdict;
+use crate::protocol::client::Client;
+use crate::protocol::form::Form;
+use crate::protocol::scope::Scope;
+
+/// A request for an extension grant, after the client was authenticated and its grant and scope were allowed.
+pub struct ExtensionRequest {
+    pub(crate) form: Form,
+    pub(crate) client: Client,
+    pub(crate) scope: Scope,
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) extensions: Extensions,
+}
+
+impl ExtensionRequest {
+    /// The first value of a form field, decoded once; secrets of the client are not shown.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.form.grant_field(name)
+    }
+
+    /// The authenticated client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The scope that was asked for, or the default; within what the client may have.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The address of the peer, from the source that the host configured.
+    #[must_use]
+    pub fn peer_address(&self) -> Option<IpAddr> {
+        self.peer
+    }
+
+    /// What the host's other layers put into the request.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+}
+
+impl fmt::Debug for ExtensionRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExtensionRequest").field("client", self.client.id()).finish_non_exhaustive()
+    }
+}
+
+/// A grant type of the application's own (RFC 6749 section 4.5), behind the same client authentication, allow-lists,
+/// budgets and issuer as the password grant.
+///
+/// # Contract
+/// A denial is a value. `Err` means "could not decide" and nothing else.
+///
+/// # Security
+/// If the request carries something that can be guessed (a password, a short code), return the key of the account that it
+/// would open from [`account_key`](Self::account_key): the attempt is then charged before [`exchange`](Self::exchange).
+///
+/// # Cancellation
+/// As for [`CredentialVerifier`](crate::CredentialVerifier): a dropped attempt stays charged.
+///
+/// # Errors
+/// A [`BackendError`] gives the charge back and answers 503.
+#[async_trait]
+pub trait ExtensionGrant: Send + Sync + 'static {
+    /// The value of `grant_type`: an absolute URI.
+    fn grant_type(&self) -> &str;
+
+    /// The fields without which the request is `invalid_request`.
+    fn required_fields(&self) -> &[&str];
+
+    /// On which account's budget the request counts; `None` if it carries nothing that can be guessed.
+    fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>>;
+
+    /// Decides.
+    async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError>;
+}

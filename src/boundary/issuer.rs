@@ -1,0 +1,106 @@
+//! What is given? (RFC 6749 section 5.1)
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::backend::BackendError;
+use crate::protocol::grant::Grant;
+use crate::protocol::response::IssuedTokens;
+
+/// Turns a decided [`Grant`] into tokens (RFC 6749 section 5.1).
+///
+/// ```
+/// use async_trait::async_trait;
+/// use tower_password_grant::{BackendError, Grant, IssuedTokens, Token, TokenIssuer};
+///
+/// struct Tokens { /* your pool */ }
+///
+/// #[async_trait]
+/// impl TokenIssuer for Tokens {
+///     async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError> {
+///         let token = Token::random("at_")?;
+///         // INSERT INTO tokens (digest, subject, scope, ...) VALUES (token.digest(), grant.subject().id(), ...)
+///         Ok(IssuedTokens::bearer(token, grant.lifetime()))
+///     }
+/// }
+/// ```
+///
+/// # Contract
+/// Everything is decided: the issuer checks neither user nor client again. It sees no password.
+///
+/// # Security
+/// A token must not be guessable (at most one chance in 2^128, RFC 6749 section 10.10); [`Token::random`](crate::Token::random)
+/// is. Store digests, not tokens.
+///
+/// # Cancellation
+/// The future is dropped when the client hangs up or the deadline passes; a token that was stored and not delivered must
+/// do no harm.
+///
+/// # Errors
+/// A [`BackendError`] answers 503, or 500 if it is a [fault](BackendError::fault), and gives the charge back.
+#[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `TokenIssuer`",
+    note = "implement the trait with `#[async_trait]`, use `OpaqueIssuer`, or wrap a closure: `issue_fn(|grant| async move {{ .. }})`"
+)]
+pub trait TokenIssuer: Send + Sync + 'static {
+    /// Issues the tokens of this grant.
+    async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError>;
+}
+
+type Issued<'f> = Pin<Box<dyn Future<Output = Result<IssuedTokens, BackendError>> + Send + 'f>>;
+
+impl<I: TokenIssuer + ?Sized> TokenIssuer for Arc<I> {
+    fn issue<'s, 'f>(&'s self, grant: Grant) -> Issued<'f>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        (**self).issue(grant)
+    }
+}
+
+/// A [`TokenIssuer`] from a closure; see [`issue_fn`].
+#[derive(Clone, Copy)]
+pub struct IssueFn<F>(F);
+
+/// A [`TokenIssuer`] from an async closure.
+///
+/// ```
+/// use tower_password_grant::{Grant, IssuedTokens, Token, issue_fn};
+///
+/// let issuer = issue_fn(|grant: Grant| async move {
+///     Ok(IssuedTokens::bearer(Token::random("at_")?, grant.lifetime()))
+/// });
+/// ```
+pub fn issue_fn<F, Fut>(issue: F) -> IssueFn<F>
+where
+    F: Fn(Grant) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<IssuedTokens, BackendError>> + Send + 'static,
+{
+    IssueFn(issue)
+}
+
+impl<F, Fut> TokenIssuer for IssueFn<F>
+where
+    F: Fn(Grant) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<IssuedTokens, BackendError>> + Send + 'static,
+{
+    fn issue<'s, 'f>(&'s self, grant: Grant) -> Issued<'f>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        Box::pin((self.0)(grant))
+    }
+}
+
+impl<F> fmt::Debug for IssueFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IssueFn")
+    }
+}

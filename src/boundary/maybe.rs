@@ -1,0 +1,47 @@
+//! A future that is often ready at once.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// The answer of a method that an in-memory part gives at once and a networked part later.
+///
+/// It exists so that the common case costs no allocation. Write `MaybeFuture::ready(value)` or
+/// `MaybeFuture::new(async move { .. })`.
+pub struct MaybeFuture<'a, T>(State<'a, T>);
+
+enum State<'a, T> {
+    Ready(Option<T>),
+    Pending(Pin<Box<dyn Future<Output = T> + Send + 'a>>),
+}
+
+impl<'a, T> MaybeFuture<'a, T> {
+    /// An answer that is known already.
+    pub const fn ready(value: T) -> Self {
+        Self(State::Ready(Some(value)))
+    }
+
+    /// An answer that takes its time.
+    pub fn new(future: impl Future<Output = T> + Send + 'a) -> Self {
+        Self(State::Pending(Box::pin(future)))
+    }
+}
+
+impl<T: Unpin> Future for MaybeFuture<'_, T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        match &mut self.0 {
+            // Polled again after it was ready: like any finished future it must not be, so it just never wakes.
+            State::Ready(value) => value.take().map_or(Poll::Pending, Poll::Ready),
+            State::Pending(future) => future.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<T> fmt::Debug for MaybeFuture<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MaybeFuture")
+    }
+}

@@ -1,0 +1,16 @@
+//! The traits that the application implements, and the values they exchange with the endpoint.
+
+pub(crate) mod account;
+pub(crate) mod audit;
+pub(crate) mod auth_method;
+pub(crate) mod backend;
+pub(crate) mod clock;
+pub(crate) mod document;
+pub(crate) mod extension;
+pub(crate) mod issuer;
+pub(crate) mod limiter;
+pub(crate) mod maybe;
+pub(crate) mod peer;
+pub(crate) mod registry;
+pub(crate) mod transport;
+pub(crate) mod verifier;

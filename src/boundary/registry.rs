@@ -1,0 +1,133 @@
+//! Who is calling? (RFC 6749 section 2)
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::backend::BackendError;
+use crate::protocol::client::Client;
+
+/// Looks clients up. It decides nothing: secrets are compared by the endpoint, in constant time and with the same work
+/// for a client that does not exist (RFC 6749 section 3.2.1).
+///
+/// ```
+/// use async_trait::async_trait;
+/// use tower_password_grant::{BackendError, Client, ClientRegistry, SecretDigest};
+///
+/// struct Clients { /* your pool */ }
+///
+/// #[async_trait]
+/// impl ClientRegistry for Clients {
+///     async fn find(&self, client_id: &str) -> Result<Option<Client>, BackendError> {
+///         // SELECT ... WHERE client_id = $1
+///         # let stored = [0; 32];
+///         let client = Client::confidential(client_id, &SecretDigest::from_bytes(stored))
+///             .allow_password_grant()
+///             .scopes("read write")
+///             .build()?;
+///         Ok(Some(client))
+///     }
+/// }
+/// ```
+///
+/// # Contract
+/// `find` answers for exactly this id, compared byte by byte, and `None` where there is no such client.
+///
+/// # Security
+/// A client that is found by a wrong id is fatal; a client that is not found is a nuisance. The id comes from an
+/// unauthenticated request: bind it as a parameter, never into the text of a query.
+///
+/// # Cancellation
+/// The future is dropped when the client hangs up or the deadline passes.
+///
+/// # Errors
+/// A [`BackendError`] answers 503; an unknown client is `Ok(None)`.
+#[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `ClientRegistry`",
+    note = "implement the trait with `#[async_trait]`, use `StaticClients`, or wrap a closure: `find_client_fn(|id| async move {{ .. }})`"
+)]
+pub trait ClientRegistry: Send + Sync + 'static {
+    /// Looks up the client with this id: 1 to 256 printable ASCII characters.
+    async fn find(&self, client_id: &str) -> Result<Option<Client>, BackendError>;
+
+    /// Whether any client allows pages of this origin, for CORS preflight requests, which name no client. The request
+    /// that follows is still held to its own client's list.
+    ///
+    /// Default: none does.
+    async fn allows_origin(&self, origin: &str) -> Result<bool, BackendError> {
+        let _ = origin;
+        Ok(false)
+    }
+}
+
+type Found<'f> = Pin<Box<dyn Future<Output = Result<Option<Client>, BackendError>> + Send + 'f>>;
+
+impl<R: ClientRegistry + ?Sized> ClientRegistry for Arc<R> {
+    fn find<'s, 'i, 'f>(&'s self, client_id: &'i str) -> Found<'f>
+    where
+        's: 'f,
+        'i: 'f,
+        Self: 'f,
+    {
+        (**self).find(client_id)
+    }
+
+    fn allows_origin<'s, 'o, 'f>(
+        &'s self,
+        origin: &'o str,
+    ) -> Pin<Box<dyn Future<Output = Result<bool, BackendError>> + Send + 'f>>
+    where
+        's: 'f,
+        'o: 'f,
+        Self: 'f,
+    {
+        (**self).allows_origin(origin)
+    }
+}
+
+/// A [`ClientRegistry`] from a closure; see [`find_client_fn`].
+#[derive(Clone, Copy)]
+pub struct FindClientFn<F>(F);
+
+/// A [`ClientRegistry`] from an async closure over the client's id.
+///
+/// ```
+/// use tower_password_grant::{Client, find_client_fn};
+///
+/// let registry = find_client_fn(|id: String| async move {
+///     let cli = Client::public("cli").allow_password_grant().scopes("read").default_scope("read").build()?;
+///     Ok((id == "cli").then_some(cli))
+/// });
+/// ```
+pub fn find_client_fn<F, Fut>(find: F) -> FindClientFn<F>
+where
+    F: Fn(String) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Option<Client>, BackendError>> + Send + 'static,
+{
+    FindClientFn(find)
+}
+
+impl<F, Fut> ClientRegistry for FindClientFn<F>
+where
+    F: Fn(String) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Option<Client>, BackendError>> + Send + 'static,
+{
+    fn find<'s, 'i, 'f>(&'s self, client_id: &'i str) -> Found<'f>
+    where
+        's: 'f,
+        'i: 'f,
+        Self: 'f,
+    {
+        Box::pin((self.0)(client_id.to_owned()))
+    }
+}
+
+impl<F> fmt::Debug for FindClientFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FindClientFn")
+    }
+}

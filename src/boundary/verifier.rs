@@ -1,0 +1,320 @@
+//! Is this the user's password? (RFC 6749 section 4.3.2)
+
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::Extensions;
+
+use super::account::AccountKey;
+use super::backend::BackendError;
+use super::limiter::Charged;
+use super::maybe::MaybeFuture;
+use crate::protocol::client::Client;
+use crate::protocol::error::Reason;
+use crate::protocol::grant::Subject;
+use crate::protocol::host_code::HostCode;
+use crate::protocol::scope::Scope;
+use crate::protocol::secrets::Password;
+use crate::protocol::texts::Span;
+
+/// One attempt to log in, handed over by value: it cannot be verified twice, and the password moves into the hashing
+/// thread without a copy.
+///
+/// It exists only after the attempt was charged to the account's budget, so a verifier cannot be asked for free.
+pub struct Attempt {
+    pub(crate) username: Span,
+    pub(crate) password: Password,
+    pub(crate) fields: Vec<(Span, Span)>,
+    pub(crate) client: Client,
+    pub(crate) scope: Scope,
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) extensions: Extensions,
+    pub(crate) _charged: Charged,
+}
+
+impl Attempt {
+    /// The user name exactly as it was sent: 1 to 1024 bytes without control characters other than TAB (RFC 6749 A.15).
+    #[must_use]
+    pub fn username(&self) -> &str {
+        self.password.texts().get(self.username)
+    }
+
+    /// The password exactly as it was sent: 1 to 4096 bytes.
+    #[must_use]
+    pub fn password(&self) -> &Password {
+        &self.password
+    }
+
+    /// Takes the password out, to move it to another thread.
+    #[must_use]
+    pub fn into_password(self) -> Password {
+        self.password
+    }
+
+    /// The authenticated client (RFC 6749 section 3.2.1).
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The realm (separate user directory) that the client is bound to, if any.
+    #[must_use]
+    pub fn realm(&self) -> Option<&str> {
+        self.client.realm()
+    }
+
+    /// The scope that was asked for, or the default where nothing was; within what the client may have.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The address of the peer, from the source that the host configured.
+    #[must_use]
+    pub fn peer_address(&self) -> Option<IpAddr> {
+        self.peer
+    }
+
+    /// What the host's other layers put into the request.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// The form fields that the endpoint itself does not know (`device`, `audience` ...), in the order they were sent;
+    /// a name may repeat.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let texts = self.password.texts();
+        self.fields.iter().map(|(name, value)| (texts.get(*name), texts.get(*value)))
+    }
+
+    /// The first value of an unrecognised form field.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("client", self.client.id())
+            .field("scope", &self.scope)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer of a verifier that could decide.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// The password is right and the user may log in.
+    Granted(Verified),
+    /// The user may not log in. Every denial looks the same to the client; see [`Denial`].
+    Denied(Denial),
+}
+
+impl Verdict {
+    /// The user may log in and gets the scope that was asked for.
+    #[must_use]
+    pub fn granted(subject: Subject) -> Self {
+        Self::Granted(Verified { subject, scope: None })
+    }
+
+    /// The user may log in and gets at most `scope` of what was asked for.
+    #[must_use]
+    pub fn granted_within(subject: Subject, scope: Scope) -> Self {
+        Self::Granted(Verified { subject, scope: Some(scope) })
+    }
+}
+
+impl From<Subject> for Verdict {
+    fn from(subject: Subject) -> Self {
+        Self::granted(subject)
+    }
+}
+
+impl From<Denial> for Verdict {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+/// An authenticated user.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pub(crate) subject: Subject,
+    pub(crate) scope: Option<Scope>,
+}
+
+/// Why a user may not log in. The client gets the same bytes for every kind (400 `invalid_grant`); the kind goes to
+/// telemetry and audit.
+///
+/// Everything but `UnknownUser` and `WrongPassword` must be decided *after* the password was found right, at the cost of
+/// a full verification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Denial {
+    /// No account has this name.
+    UnknownUser,
+    /// The password is wrong.
+    WrongPassword,
+    /// The account is disabled.
+    Disabled,
+    /// The account is locked by the application.
+    Locked,
+    /// The password has to be changed first.
+    PasswordExpired,
+    /// The account's e-mail address or the like is not verified yet.
+    Unverified,
+    /// A reason of the application's own, for a user whose password was right. The client sees the code only if the
+    /// builder's `danger` section reveals custom denials.
+    Custom(HostCode),
+}
+
+impl Denial {
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Self::UnknownUser => Reason::UnknownUser,
+            Self::WrongPassword => Reason::WrongPassword,
+            Self::Disabled => Reason::Disabled,
+            Self::Locked => Reason::Locked,
+            Self::PasswordExpired => Reason::PasswordExpired,
+            Self::Unverified => Reason::Unverified,
+            Self::Custom(_) => Reason::Custom,
+        }
+    }
+}
+
+/// Decides whether user name and password belong together: "the authorization server MUST validate the resource owner
+/// password credentials" (RFC 6749 section 4.3.2).
+///
+/// ```
+/// use async_trait::async_trait;
+/// use tower_password_grant::{Attempt, BackendError, CredentialVerifier, Denial, Subject, Verdict};
+///
+/// struct Users { /* your pool */ }
+///
+/// #[async_trait]
+/// impl CredentialVerifier for Users {
+///     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
+///         // Look the user up, hash `attempt.password().expose()`, compare. See `Argon2Verifier` for all that this takes.
+///         # let right = attempt.username() == "alice" && attempt.password().expose() == "correct horse";
+///         Ok(if right { Subject::new("user-1").into() } else { Denial::WrongPassword.into() })
+///     }
+/// }
+/// ```
+///
+/// # Contract
+/// - A denial is a value. `Err` means "could not decide" and nothing else.
+/// - The texts arrive exactly as they were sent: decoded once, neither trimmed nor folded. If the look-up ignores case or
+///   knows aliases, [`account_key`](Self::account_key) must do the same.
+///
+/// # Security
+/// - False acceptance is fatal; false refusal is a nuisance.
+/// - Do the same work for a name that does not exist as for one that does, or the time tells which names exist.
+/// - Look at the state of the account (disabled, locked, expired) only after the password was found right.
+///
+/// # Cancellation
+/// The future is dropped when the client hangs up or the deadline passes. The attempt stays charged. Work that must run
+/// to its end, such as hashing on another thread, has to own what it needs.
+///
+/// # Errors
+/// A [`BackendError`] gives the charge back and answers 503.
+#[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `CredentialVerifier`",
+    note = "implement the trait with `#[async_trait]`, or wrap a closure: `verify_fn(|attempt| async move {{ .. }})`"
+)]
+pub trait CredentialVerifier: Send + Sync + 'static {
+    /// Verifies the attempt.
+    async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError>;
+
+    /// The key on which attempts for this name are counted, for known and unknown names alike. Called before
+    /// [`verify`](Self::verify); must not tell by its time whether the name exists.
+    ///
+    /// Default: [`AccountKey::canonical`].
+    fn account_key<'a>(
+        &'a self,
+        username: &'a str,
+        realm: Option<&'a str>,
+    ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
+        let _ = realm;
+        MaybeFuture::ready(Ok(AccountKey::canonical(username)))
+    }
+}
+
+impl<V: CredentialVerifier + ?Sized> CredentialVerifier for Arc<V> {
+    // Written as `async-trait` would expand it, so that forwarding costs no second box.
+    fn verify<'s, 'f>(
+        &'s self,
+        attempt: Attempt,
+    ) -> Pin<Box<dyn Future<Output = Result<Verdict, BackendError>> + Send + 'f>>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        (**self).verify(attempt)
+    }
+
+    fn account_key<'a>(
+        &'a self,
+        username: &'a str,
+        realm: Option<&'a str>,
+    ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
+        (**self).account_key(username, realm)
+    }
+}
+
+/// A [`CredentialVerifier`] from a closure; see [`verify_fn`].
+#[derive(Clone, Copy)]
+pub struct VerifyFn<F>(F);
+
+/// A [`CredentialVerifier`] from an async closure.
+///
+/// ```
+/// use tower_password_grant::{Denial, Subject, verify_fn};
+///
+/// let verifier = verify_fn(|attempt| async move {
+///     Ok(if attempt.password().expose() == "correct horse" {
+///         Subject::new("user-1").into()
+///     } else {
+///         Denial::WrongPassword.into()
+///     })
+/// });
+/// ```
+pub fn verify_fn<F, Fut>(verify: F) -> VerifyFn<F>
+where
+    F: Fn(Attempt) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Verdict, BackendError>> + Send + 'static,
+{
+    VerifyFn(verify)
+}
+
+impl<F, Fut> CredentialVerifier for VerifyFn<F>
+where
+    F: Fn(Attempt) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Verdict, BackendError>> + Send + 'static,
+{
+    fn verify<'s, 'f>(
+        &'s self,
+        attempt: Attempt,
+    ) -> Pin<Box<dyn Future<Output = Result<Verdict, BackendError>> + Send + 'f>>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        Box::pin((self.0)(attempt))
+    }
+}
+
+impl<F> fmt::Debug for VerifyFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerifyFn")
+    }
+}

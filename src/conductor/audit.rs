@@ -1,0 +1,72 @@
+//! Tells telemetry and the audit sink what became of a request.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sha2::{Digest as _, Sha256};
+
+use super::endpoint::Reply;
+use super::telemetry;
+use super::trail::Trail;
+use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
+use crate::boundary::clock::Clock;
+use crate::protocol::error::TokenError;
+
+/// Builds the events, and spares the work where nobody listens.
+pub(crate) struct Auditor {
+    sink: Option<Box<dyn AuditSink>>,
+    /// Keys the digests of user names, anew in each process.
+    key: [u8; 32],
+}
+
+impl Auditor {
+    pub(crate) fn new(sink: Option<Box<dyn AuditSink>>, key: [u8; 32]) -> Self {
+        Self { sink, key }
+    }
+
+    /// Whether anybody would see an event.
+    pub(crate) fn is_observed(&self) -> bool {
+        self.sink.is_some() || telemetry::is_enabled()
+    }
+
+    /// The digest of an account, if anybody would see it.
+    pub(crate) fn digest(&self, account: &str) -> Option<AccountDigest> {
+        if !self.is_observed() {
+            return None;
+        }
+        let full: [u8; 32] = Sha256::new().chain_update(self.key).chain_update(account).finalize().into();
+        full.first_chunk().copied().map(AccountDigest)
+    }
+
+    pub(crate) fn record(&self, clock: &dyn Clock, trail: &Trail, outcome: &Result<Reply, TokenError>) {
+        let ended = match outcome {
+            Ok(Reply::Options) => return,
+            Ok(Reply::Tokens(_)) => {
+                let (subject, scope) =
+                    trail.issued.as_ref().map_or(("", ""), |(subject, scope)| (subject.id(), scope.as_str()));
+                AuditOutcome::Issued { subject, scope }
+            }
+            Err(error) => AuditOutcome::Refused { reason: error.reason },
+        };
+        let duration = clock.elapsed().saturating_sub(trail.started);
+        telemetry::count(trail, &ended, duration);
+        if !self.is_observed() {
+            return;
+        }
+        let event = AuditEvent {
+            at: clock.now(),
+            duration,
+            outcome: ended,
+            grant_type: trail.grant_type.as_deref(),
+            client: trail.client.as_ref().map(crate::protocol::client::Client::id),
+            account: trail.account,
+            address: trail.peer,
+            unencoded_basic: trail.unencoded_basic,
+        };
+        telemetry::answered(&event, outcome.as_ref().err());
+        if let Some(sink) = &self.sink {
+            if catch_unwind(AssertUnwindSafe(|| sink.record(&event))).is_err() {
+                telemetry::audit_failed();
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The ladder: one token request, once through.
+//!
+//! Each rung consumes what the rung above gave, so an illegal order does not compile: there are no terms without an
+//! authenticated client, no attempt without a charge, no grant without a verdict, no tokens without a grant.
+//!
+//! ```text
+//! match head -> collect body -> parse -> find client -> authenticate client -> authorise grant and scope
+//!    -> RESERVE the attempt -> VERIFY the credentials -> login policy -> second factor -> ISSUE
+//!    -> settle the reservation -> encode
+//! ```
+//!
+//! The first three rungs stand in [`Endpoint::admit`] and [`Endpoint::parse`], the last one in the protocol's encoder.
+//! Login policy and second factor have their place between verdict and issue.
+
+use http::request::Parts;
+
+use super::endpoint::{Endpoint, Reply, ServedGrant, Step};
+use super::trail::Trail;
+use crate::boundary::extension::ExtensionGrant;
+use crate::boundary::limiter::Guess;
+use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::form::{Form, Known};
+use crate::protocol::policy::{self, Terms};
+
+impl Endpoint {
+    /// Cheap and harmless checks first, the password last: a request that cannot succeed never reaches the verifier.
+    pub(super) async fn exchange(&self, mut head: Parts, step: Step, trail: &mut Trail) -> Result<Reply, TokenError> {
+        self.note_origin(&head, trail).await?;
+        let mut form = match step {
+            Step::Exchange(form) => form,
+            Step::Options => return Ok(Reply::Options),
+            Step::Refuse(reason) => return Err(reason.into()),
+            Step::Read => return Err(Reason::BodyIncomplete.into()),
+        };
+        if form.span(Known::GrantType).is_none() {
+            return Err(Reason::MissingParameter.into());
+        }
+        let presented = self.present(&head, &mut form, trail)?;
+        let client = self.find_client(&presented, &form, trail).await?;
+        self.permit_site(&head, client.as_ref(), trail)?;
+        let client = self.authenticate(&head, &form, presented, client, trail).await?;
+
+        let requested = form.get(Known::GrantType).unwrap_or_default();
+        let grant = self.grant_named(requested).ok_or(Reason::UnsupportedGrantType)?;
+        trail.grant_type = Some(grant.name().clone());
+        trail.announces_sunset = matches!(grant, ServedGrant::Password(_));
+        let client = policy::permit_grant(client, grant.name(), self.clock.now())?;
+        for field in grant.required_fields() {
+            form.grant_field(field).ok_or(Reason::MissingParameter)?;
+        }
+        let terms = policy::authorise(client, grant.name(), form.get(Known::Scope), &self.rules)?;
+
+        let extensions = std::mem::take(&mut head.extensions);
+        match grant {
+            ServedGrant::Password(_) => self.password(form, terms, extensions, trail).await,
+            ServedGrant::Extension(_, grant) => self.extension(grant, form, terms, extensions, trail).await,
+        }
+    }
+
+    /// RFC 6749 section 4.3.
+    async fn password(
+        &self,
+        form: Form,
+        terms: Terms,
+        extensions: http::Extensions,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        let username = form.get(Known::Username).unwrap_or_default();
+        let realm = terms.client().realm();
+        let account = self.verifier.account_key(username, realm).await;
+        let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
+        trail.account = self.auditor.digest(account.as_str());
+        let guess = Guess::Account { realm, account: account.as_str() };
+        let reservation = self.reserve(guess, Reason::AccountThrottled, trail).await?;
+        drop(account);
+
+        let attempt = Self::attempt(&reservation, form, &terms, extensions, trail)?;
+        let verdict = self.verifier.verify(attempt).await;
+        let (verified, reservation) = self.judge(verdict, Reason::VerifierFailed, Some(reservation)).await?;
+
+        self.issue(terms, verified, reservation, trail).await
+    }
+
+    /// RFC 6749 section 4.5.
+    async fn extension(
+        &self,
+        grant: &dyn ExtensionGrant,
+        form: Form,
+        terms: Terms,
+        extensions: http::Extensions,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        let request = Self::extension_request(form, &terms, extensions, trail);
+        let realm = terms.client().realm();
+        let reservation = match grant.account_key(&request) {
+            Some(account) => {
+                trail.account = self.auditor.digest(account.as_str());
+                let guess = Guess::Account { realm, account: account.as_str() };
+                Some(self.reserve(guess, Reason::AccountThrottled, trail).await?)
+            }
+            None => None,
+        };
+
+        let verdict = grant.exchange(request).await;
+        let (verified, reservation) = self.judge(verdict, Reason::ExtensionFailed, reservation).await?;
+
+        self.issue(terms, verified, reservation, trail).await
+    }
+}

@@ -1,0 +1,9 @@
+//! Conducts one request through the rungs of the ladder.
+
+pub(crate) mod audit;
+pub(crate) mod contain;
+pub(crate) mod endpoint;
+pub(crate) mod exchange;
+pub(crate) mod rungs;
+pub(crate) mod telemetry;
+pub(crate) mod trail;

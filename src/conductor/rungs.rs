@@ -1,0 +1,254 @@
+//! The single rungs of the ladder that need a trait of the application.
+
+use http::request::Parts;
+use http::{Extensions, HeaderValue};
+
+use super::endpoint::{Endpoint, Reply};
+use super::trail::Trail;
+use crate::boundary::auth_method::AuthRequest;
+use crate::boundary::backend::BackendError;
+use crate::boundary::extension::ExtensionRequest;
+use crate::boundary::limiter::{AttemptKey, Charged, Guess, Reservation, Reserved, Settlement};
+use crate::boundary::verifier::{Attempt, Denial, Verdict, Verified};
+use crate::protocol::client::{Client, ClientAuthentication};
+use crate::protocol::credentials::{self, AuthenticatedClient, Presented};
+use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::form::{Form, Known};
+use crate::protocol::head::{Site, site};
+use crate::protocol::policy::Terms;
+use crate::protocol::secrets::Password;
+
+impl Endpoint {
+    /// Finds out whether pages of the request's origin may read the answer, whatever it will be.
+    pub(super) async fn note_origin(&self, head: &Parts, trail: &mut Trail) -> Result<(), TokenError> {
+        if let Site::Foreign(Some(origin)) = site(head) {
+            let allowed = self.registry.allows_origin(origin).await;
+            if allowed.map_err(|error| error.because(Reason::RegistryFailed))? {
+                trail.allowed_origin = HeaderValue::from_str(origin).ok();
+            }
+        }
+        Ok(())
+    }
+
+    /// The one way of client authentication that the request uses.
+    pub(super) fn present(&self, head: &Parts, form: &mut Form, trail: &mut Trail) -> Result<Presented, TokenError> {
+        let request = AuthRequest { headers: &head.headers, extensions: &head.extensions, form };
+        let mut claims =
+            self.methods.iter().enumerate().filter_map(|(index, method)| method.claim(&request).map(|id| (index, id)));
+        let (claim, another) = (claims.next(), claims.next());
+        if another.is_some() {
+            return Err(Reason::SeveralAuthentications.into());
+        }
+        let presented = credentials::present(&head.headers, form, claim, self.ignore_foreign_schemes)?;
+        trail.unencoded_basic = presented.is_ambiguous();
+        Ok(presented)
+    }
+
+    /// Looks up the claimed id, and the other reading of an ambiguous header, whether or not the first was found.
+    pub(super) async fn find_client(
+        &self,
+        presented: &Presented,
+        form: &Form,
+        trail: &mut Trail,
+    ) -> Result<Option<Client>, TokenError> {
+        let failed = |error: BackendError| error.because(Reason::RegistryFailed);
+        let mut client = self.registry.find(presented.id(&form.texts)).await.map_err(failed)?;
+        if let Some(raw) = presented.raw_id(&form.texts) {
+            let other = self.registry.find(raw).await.map_err(failed)?;
+            client = client.or(other.filter(Client::accepts_raw_basic));
+        }
+        trail.client.clone_from(&client);
+        Ok(client)
+    }
+
+    /// Refuses requests from pages of origins that the client does not list, before anything is charged.
+    pub(super) fn permit_site(
+        &self,
+        head: &Parts,
+        client: Option<&Client>,
+        trail: &mut Trail,
+    ) -> Result<(), TokenError> {
+        match site(head) {
+            Site::Own => Ok(()),
+            Site::Foreign(Some(origin)) if client.is_some_and(|client| client.allows_origin(origin)) => {
+                trail.allowed_origin = HeaderValue::from_str(origin).ok();
+                Ok(())
+            }
+            Site::Foreign(_) => Err(Reason::CrossSite.into()),
+        }
+    }
+
+    /// Authenticates the client; a presented secret is charged before it is compared.
+    pub(super) async fn authenticate(
+        &self,
+        head: &Parts,
+        form: &Form,
+        presented: Presented,
+        client: Option<Client>,
+        trail: &Trail,
+    ) -> Result<AuthenticatedClient, TokenError> {
+        if matches!(presented, Presented::Post(_)) && !self.post_allowed {
+            return Err(presented.refuse(Reason::WrongMethod));
+        }
+        let now = self.clock.now();
+        if !presented.is_attempt(&form.texts) {
+            return credentials::authenticate(&presented, client, &form.texts, now);
+        }
+        let client_id = client.as_ref().map_or(presented.id(&form.texts), |client| client.id().as_str());
+        let reservation = self.reserve(Guess::Client { client_id }, Reason::ClientThrottled, trail).await?;
+        let outcome = match &presented {
+            Presented::Method(index, _) => self.verify_method(*index, client, head, form).await,
+            _ => Ok(credentials::authenticate(&presented, client, &form.texts, now)),
+        };
+        match outcome {
+            Ok(Ok(client)) => {
+                self.settle(Some(reservation), Settlement::Success).await;
+                Ok(client)
+            }
+            Ok(Err(refused)) => Err(refused),
+            Err(undecided) => {
+                self.settle(Some(reservation), Settlement::Undecided).await;
+                Err(undecided)
+            }
+        }
+    }
+
+    /// The outer error says that nothing was decided.
+    async fn verify_method(
+        &self,
+        index: usize,
+        client: Option<Client>,
+        head: &Parts,
+        form: &Form,
+    ) -> Result<Result<AuthenticatedClient, TokenError>, TokenError> {
+        let Some(method) = self.methods.get(index) else { return Ok(Err(Reason::WrongMethod.into())) };
+        let refuse = |reason: Reason| {
+            let mut error = TokenError::new(reason);
+            error.details().challenge = Some(method.challenge());
+            error
+        };
+        let Some(client) = client else { return Ok(Err(refuse(Reason::UnknownClient))) };
+        if *client.authentication() != ClientAuthentication::Method(method.name().to_owned()) {
+            return Ok(Err(refuse(Reason::WrongMethod)));
+        }
+        let request = AuthRequest { headers: &head.headers, extensions: &head.extensions, form };
+        match method.verify(&client, &request).await {
+            Ok(true) => Ok(Ok(credentials::proven(client))),
+            Ok(false) => Ok(Err(refuse(Reason::WrongSecret))),
+            Err(error) => Err(error.because(Reason::MethodFailed)),
+        }
+    }
+
+    /// Charges one attempt.
+    pub(super) async fn reserve(
+        &self,
+        guess: Guess<'_>,
+        refusal: Reason,
+        trail: &Trail,
+    ) -> Result<Reservation, TokenError> {
+        let key = AttemptKey { guess, address: trail.peer };
+        match self.limiter.reserve(&key).await {
+            Ok(Reserved::Charged(reservation)) => Ok(reservation),
+            Ok(Reserved::Refused { retry_after }) => Err(TokenError::new(refusal).with_retry_after(retry_after)),
+            Err(error) => Err(error.because(Reason::LimiterFailed)),
+        }
+    }
+
+    /// Settles a charge. If the limiter fails here the charge stays, which is the safe side; the answer stands.
+    pub(super) async fn settle(&self, reservation: Option<Reservation>, settlement: Settlement) {
+        if let Some(reservation) = reservation {
+            if let Err(error) = self.limiter.settle(reservation, settlement).await {
+                super::telemetry::settle_failed(&error);
+            }
+        }
+    }
+
+    /// Makes the attempt out of the form. Needs a reservation: without a charge there is nothing to verify.
+    pub(super) fn attempt(
+        reservation: &Reservation,
+        form: Form,
+        terms: &Terms,
+        extensions: Extensions,
+        trail: &Trail,
+    ) -> Result<Attempt, TokenError> {
+        let username = form.span(Known::Username).ok_or(Reason::MissingParameter)?;
+        let password = form.span(Known::Password).ok_or(Reason::MissingParameter)?;
+        let (texts, fields) = form.into_parts();
+        Ok(Attempt {
+            username,
+            password: Password::within(texts, password),
+            fields,
+            client: terms.client().clone(),
+            scope: terms.scope().clone(),
+            peer: trail.peer,
+            extensions,
+            _charged: Charged::by(reservation),
+        })
+    }
+
+    pub(super) fn extension_request(
+        form: Form,
+        terms: &Terms,
+        extensions: Extensions,
+        trail: &Trail,
+    ) -> ExtensionRequest {
+        ExtensionRequest {
+            form,
+            client: terms.client().clone(),
+            scope: terms.scope().clone(),
+            peer: trail.peer,
+            extensions,
+        }
+    }
+
+    /// Takes the verdict. A denial keeps the charge; "could not decide" gives it back.
+    pub(super) async fn judge(
+        &self,
+        verdict: Result<Verdict, BackendError>,
+        failure: Reason,
+        reservation: Option<Reservation>,
+    ) -> Result<(Verified, Option<Reservation>), TokenError> {
+        match verdict {
+            Ok(Verdict::Granted(verified)) => Ok((verified, reservation)),
+            Ok(Verdict::Denied(denial)) => {
+                let mut error = TokenError::new(denial.reason());
+                if let (Denial::Custom(code), true) = (denial, self.reveal_custom_denials) {
+                    error.details().host_code = Some(code);
+                }
+                Err(error)
+            }
+            Err(error) => {
+                self.settle(reservation, Settlement::Undecided).await;
+                Err(error.because(failure))
+            }
+        }
+    }
+
+    /// Concludes the grant, issues its tokens and settles the charge: only now is the login finished.
+    pub(super) async fn issue(
+        &self,
+        terms: Terms,
+        verified: Verified,
+        reservation: Option<Reservation>,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        let grant = terms.conclude(verified.subject, verified.scope.as_ref(), self.clock.now())?;
+        let scope = grant.scope().clone();
+        let subject = self.auditor.is_observed().then(|| grant.subject().clone());
+        let issued = match self.issuer.issue(grant).await {
+            Ok(issued) => issued.check().map(|()| issued).map_err(TokenError::new),
+            Err(error) => Err(error.because(Reason::IssuerFailed)),
+        };
+        match issued.and_then(|issued| Ok(issued.to_json(&scope)?)) {
+            Ok(json) => {
+                self.settle(reservation, Settlement::Success).await;
+                trail.issued = subject.map(|subject| (subject, scope));
+                Ok(Reply::Tokens(json))
+            }
+            Err(error) => {
+                self.settle(reservation, Settlement::Undecided).await;
+                Err(error)
+            }
+        }
+    }
+}

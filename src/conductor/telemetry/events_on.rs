@@ -1,0 +1,118 @@
+//! Events through `tracing`.
+
+use std::error::Error;
+use std::fmt;
+
+use tracing::{Level, enabled, error, event_enabled, info, warn};
+
+use crate::boundary::audit::{AuditEvent, AuditOutcome};
+use crate::boundary::backend::BackendError;
+use crate::protocol::error::{Reason, TokenError, Wire};
+
+/// The most characters of an application's own error text that an event carries.
+const MAX_TEXT: usize = 256;
+
+pub(crate) fn is_enabled() -> bool {
+    enabled!(Level::INFO) || event_enabled!(Level::WARN)
+}
+
+/// Said once, when an endpoint is built.
+pub(crate) fn built(grant_enabled: bool) {
+    if grant_enabled {
+        warn!("the password grant is served; RFC 9700 section 2.4 forbids it for new systems");
+    }
+}
+
+/// One event for each answer.
+pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
+    let client = event.client.map(tracing::field::display);
+    let account = event.account.map(tracing::field::display);
+    let address = event.address.map(tracing::field::display);
+    let millis = u64::try_from(event.duration.as_millis()).unwrap_or(u64::MAX);
+    match (event.outcome, error) {
+        (AuditOutcome::Issued { subject, scope }, _) => info!(
+            grant_type = event.grant_type,
+            client,
+            address,
+            account,
+            subject = %Escaped(subject),
+            scope,
+            millis,
+            "token issued"
+        ),
+        (AuditOutcome::Refused { reason }, Some(failure)) if is_trouble(failure.wire) => {
+            let cause = failure.details.as_ref().and_then(|details| details.source.as_deref()).map(Chain);
+            error!(
+                grant_type = event.grant_type,
+                client,
+                address,
+                account,
+                %reason,
+                cause = cause.as_ref().map(tracing::field::display),
+                hint = hint(reason),
+                millis,
+                "token request failed"
+            );
+        }
+        (AuditOutcome::Refused { reason }, _) => info!(
+            grant_type = event.grant_type,
+            client,
+            address,
+            account,
+            %reason,
+            unencoded_basic = event.unencoded_basic,
+            millis,
+            "token request refused"
+        ),
+    }
+}
+
+/// A charge could not be settled and stays.
+pub(crate) fn settle_failed(failure: &BackendError) {
+    let cause = failure.source.as_deref().map(|source| Chain(source));
+    error!(cause = cause.as_ref().map(tracing::field::display), "the attempt limiter could not settle a charge");
+}
+
+/// The audit sink panicked.
+pub(crate) fn audit_failed() {
+    error!("the audit sink panicked; its event is lost");
+}
+
+fn is_trouble(wire: Wire) -> bool {
+    matches!(wire, Wire::Fault | Wire::Unavailable)
+}
+
+fn hint(reason: Reason) -> Option<&'static str> {
+    match reason {
+        Reason::NoPeerAddress => Some(
+            "the request lacks the extension that `PeerAddress` reads: in axum serve with \
+             `into_make_service_with_connect_info::<SocketAddr>()`, elsewhere insert it in the accept loop",
+        ),
+        Reason::IllegalToken => Some("the issuer gave a token with characters that do not fit a header"),
+        _ => None,
+    }
+}
+
+/// A text of somebody else's: one line, bounded, without control characters and direction overrides.
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().take(MAX_TEXT).try_for_each(|c| write!(f, "{}", c.escape_debug()))
+    }
+}
+
+/// An error with its causes, escaped.
+struct Chain<'a>(&'a (dyn Error + Send + Sync));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Escaped(&self.0.to_string()))?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {}", Escaped(&error.to_string()))?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,21 @@
+//! Counters and histograms through the `metrics` facade. Labels come from fixed sets and from registered client ids.
+
+use std::time::Duration;
+
+use metrics::{counter, histogram};
+
+use super::super::trail::Trail;
+use crate::boundary::audit::AuditOutcome;
+
+/// Counts one answer.
+pub(crate) fn count(trail: &Trail, outcome: &AuditOutcome<'_>, duration: Duration) {
+    let outcome = match outcome {
+        AuditOutcome::Issued { .. } => "issued",
+        AuditOutcome::Refused { reason } => reason.as_str(),
+    };
+    counter!("oauth_token_requests_total", "outcome" => outcome).increment(1);
+    histogram!("oauth_token_request_duration_seconds").record(duration);
+    if let Some(client) = trail.client.as_ref().filter(|_| trail.announces_sunset) {
+        counter!("oauth_password_grant_requests_total", "client" => client.id().as_str().to_owned()).increment(1);
+    }
+}

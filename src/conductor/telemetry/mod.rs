@@ -1,0 +1,18 @@
+//! The one place that emits events and counts. What may be said, and how it is escaped, is decided here and nowhere else.
+
+#[cfg(feature = "tracing")]
+#[path = "events_on.rs"]
+mod events;
+#[cfg(not(feature = "tracing"))]
+#[path = "events_off.rs"]
+mod events;
+
+#[cfg(feature = "metrics")]
+#[path = "metrics_on.rs"]
+mod counters;
+#[cfg(not(feature = "metrics"))]
+#[path = "metrics_off.rs"]
+mod counters;
+
+pub(crate) use counters::count;
+pub(crate) use events::{answered, audit_failed, built, is_enabled, settle_failed};

@@ -1,0 +1,47 @@
+//! A tower layer that serves the OAuth 2.0 password grant.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod boundary;
+mod conductor;
+mod memory;
+mod protocol;
+mod service;
+
+/// manual
+pub mod manual {
+    /// defaults
+    pub mod defaults {}
+    /// mounting
+    pub mod mounting {}
+}
+
+pub use boundary::account::AccountKey;
+pub use boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
+pub use boundary::auth_method::{AuthRequest, ClientAuthMethod};
+pub use boundary::backend::{BackendError, BackendErrorKind};
+pub use boundary::clock::{Clock, SystemClock};
+pub use boundary::document::PublicDocument;
+pub use boundary::extension::{ExtensionGrant, ExtensionRequest};
+pub use boundary::issuer::{IssueFn, TokenIssuer, issue_fn};
+pub use boundary::limiter::{AttemptKey, AttemptLimiter, Guess, Reservation, Reserved, Settlement};
+pub use boundary::maybe::MaybeFuture;
+pub use boundary::peer::PeerAddress;
+pub use boundary::registry::{ClientRegistry, FindClientFn, find_client_fn};
+pub use boundary::transport::{SecureTransport, TransportSecurity};
+pub use boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified, VerifyFn, verify_fn};
+pub use memory::clients::StaticClients;
+pub use memory::limiter::MemoryLimiter;
+pub use memory::opaque::{AccessTokenRecord, AccessTokenStore, MemoryAccessTokens, OpaqueIssuer};
+pub use protocol::client::{Client, ClientAuthentication, ClientBuilder, ClientError, ClientId, ClientSecret};
+pub use protocol::error::Reason;
+pub use protocol::grant::{Grant, Subject};
+pub use protocol::host_code::{HostCode, HostCodeError};
+pub use protocol::response::{IssuedTokens, MemberError};
+pub use protocol::scope::{Scope, ScopeError};
+pub use protocol::secrets::{Password, RandomnessError, SecretDigest, Token};
+pub use protocol::sunset::{LinkError, Sunset};
+pub use service::{
+    Builder, ConfigError, Danger, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier, NoInner,
+    NotSet, PasswordGrant, PasswordGrantLayer, PasswordGrantService, Reject, ResponseBody, ResponseFuture,
+    TokenEndpoint,
+};

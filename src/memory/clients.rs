@@ -1,0 +1,52 @@
+//! A fixed list of clients.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use crate::boundary::backend::BackendError;
+use crate::boundary::registry::ClientRegistry;
+use crate::protocol::client::{Client, ClientError};
+
+/// A fixed list of clients, registered in code.
+///
+/// ```
+/// use tower_password_grant::{Client, StaticClients};
+///
+/// let clients = StaticClients::new([
+///     Client::public("cli").allow_password_grant().scopes("read write").default_scope("read").build()?,
+/// ])?;
+/// # Ok::<_, tower_password_grant::ClientError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct StaticClients {
+    clients: HashMap<String, Client>,
+}
+
+impl StaticClients {
+    /// Takes the clients.
+    ///
+    /// # Errors
+    /// Fails when two have the same id.
+    pub fn new(clients: impl IntoIterator<Item = Client>) -> Result<Self, ClientError> {
+        let mut by_id = HashMap::new();
+        for client in clients {
+            let id = client.id().clone();
+            if by_id.insert(id.as_str().to_owned(), client).is_some() {
+                return Err(ClientError::Duplicate(id));
+            }
+        }
+        Ok(Self { clients: by_id })
+    }
+}
+
+#[async_trait]
+impl ClientRegistry for StaticClients {
+    async fn find(&self, client_id: &str) -> Result<Option<Client>, BackendError> {
+        Ok(self.clients.get(client_id).cloned())
+    }
+
+    async fn allows_origin(&self, origin: &str) -> Result<bool, BackendError> {
+        Ok(self.clients.values().any(|client| client.allows_origin(origin)))
+    }
+}

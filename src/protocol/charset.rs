@@ -1,0 +1,42 @@
+//! The character sets of RFC 6749 Appendix A.
+
+/// `VSCHAR`: what client ids, client secrets and tokens are made of.
+pub(crate) fn is_vschar(text: &str) -> bool {
+    text.bytes().all(|b| matches!(b, 0x20..=0x7e))
+}
+
+/// `NQCHAR`: what a scope token is made of.
+pub(crate) fn is_nqchar(b: u8) -> bool {
+    matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)
+}
+
+/// `NQSCHAR`: what `error` and `error_description` are made of.
+pub(crate) fn is_nqschar(b: u8) -> bool {
+    b == b' ' || is_nqchar(b)
+}
+
+/// `UNICODECHARNOCRLF`: what user names and passwords are made of.
+pub(crate) fn is_unicode_no_crlf(text: &str) -> bool {
+    if text.bytes().all(|b| matches!(b, b'\t' | 0x20..=0x7e)) {
+        return true;
+    }
+    text.chars().all(
+        |c| matches!(c, '\t' | '\u{20}'..='\u{7e}' | '\u{80}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..),
+    )
+}
+
+/// `token68` (RFC 9110 section 11.2): what a bearer token must be made of to fit a header.
+pub(crate) fn is_token68(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    !body.is_empty() && body.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
+}
+
+/// `name-char`s (RFC 6749 A.18): the name of a response member.
+pub(crate) fn is_member_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+/// A character that reaches no trait and no log, whatever parameter it stands in.
+pub(crate) fn breaks_lines(text: &str) -> bool {
+    text.bytes().any(|b| matches!(b, 0 | b'\r' | b'\n'))
+}

@@ -1,0 +1,236 @@
+//! The body of a token request: `application/x-www-form-urlencoded`, read strictly (RFC 6749 section 3.2 and
+//! Appendix B).
+//!
+//! `serde_urlencoded` is not used here although it reads this format: it replaces bytes that are not UTF-8, so the
+//! passwords `%FF` and `%FE` would become one text; it keeps broken escapes as they are; and its copies of a password
+//! cannot be wiped.
+
+use super::charset::{breaks_lines, is_unicode_no_crlf, is_vschar};
+use super::error::Reason;
+use super::texts::{Span, Texts};
+
+/// The most parameters one request may have.
+pub(crate) const MAX_PAIRS: usize = 64;
+const MAX_USERNAME: usize = 1024;
+const MAX_PASSWORD: usize = 4096;
+pub(crate) const MAX_CLIENT_ID: usize = 256;
+pub(crate) const MAX_CLIENT_SECRET: usize = 1024;
+const MAX_SCOPE: usize = 4096;
+
+/// The parameters that the crate itself understands; a repeated one refuses the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub(crate) enum Known {
+    GrantType,
+    Username,
+    Password,
+    Scope,
+    ClientId,
+    ClientSecret,
+    ClientAssertion,
+    ClientAssertionType,
+    RefreshToken,
+}
+
+impl Known {
+    const COUNT: usize = 9;
+
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "grant_type" => Self::GrantType,
+            "username" => Self::Username,
+            "password" => Self::Password,
+            "scope" => Self::Scope,
+            "client_id" => Self::ClientId,
+            "client_secret" => Self::ClientSecret,
+            "client_assertion" => Self::ClientAssertion,
+            "client_assertion_type" => Self::ClientAssertionType,
+            "refresh_token" => Self::RefreshToken,
+            _ => return None,
+        })
+    }
+
+    /// Length in bytes and characters of a value, judged before anything is looked up (RFC 6749 Appendix A).
+    fn judge(self, value: &str) -> Result<(), Reason> {
+        let (limit, legal) = match self {
+            Self::Username => (MAX_USERNAME, is_unicode_no_crlf(value)),
+            Self::Password => (MAX_PASSWORD, is_unicode_no_crlf(value)),
+            Self::ClientId => (MAX_CLIENT_ID, is_vschar(value)),
+            Self::ClientSecret => (MAX_CLIENT_SECRET, is_vschar(value)),
+            // Judged where they are used: an odd grant type is unsupported, an odd scope is an invalid scope.
+            Self::GrantType => (usize::MAX, true),
+            Self::Scope => (MAX_SCOPE, true),
+            Self::ClientAssertion | Self::ClientAssertionType | Self::RefreshToken => (usize::MAX, true),
+        };
+        if value.len() > limit {
+            return Err(Reason::ParameterTooLong);
+        }
+        if !legal {
+            return Err(Reason::IllegalCharacter);
+        }
+        Ok(())
+    }
+}
+
+/// A decoded form. Parameters without a value are as if they were absent (RFC 6749 section 3.2).
+#[derive(Default)]
+pub(crate) struct Form {
+    pub(crate) texts: Texts,
+    known: [Option<Span>; Known::COUNT],
+    others: Vec<(Span, Span)>,
+}
+
+impl Form {
+    /// Reads `body`. `room` bytes more are kept free for texts that come from headers.
+    pub(crate) fn parse(body: &[u8], room: usize) -> Result<Self, Reason> {
+        let mut form = Self { texts: Texts::with_capacity(body.len().saturating_add(room)), ..Self::default() };
+        let mut pairs = 0_usize;
+        for pair in body.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+            pairs = pairs.saturating_add(1);
+            if pairs > MAX_PAIRS {
+                return Err(Reason::TooManyParameters);
+            }
+            let (name, value) = split_once(pair, b'=').unwrap_or((pair, b""));
+            form.add(name, value)?;
+        }
+        Ok(form)
+    }
+
+    fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), Reason> {
+        let name = decode(name, &mut self.texts)?;
+        let value = decode(value, &mut self.texts)?;
+        let text = self.texts.get(value);
+        match Known::named(self.texts.get(name)) {
+            Some(known) => {
+                known.judge(text)?;
+                let slot = self.known.get_mut(known as usize).ok_or(Reason::TooManyParameters)?;
+                if slot.is_some() {
+                    return Err(Reason::RepeatedParameter);
+                }
+                *slot = Some(value);
+            }
+            None => {
+                if breaks_lines(text) || breaks_lines(self.texts.get(name)) {
+                    return Err(Reason::IllegalCharacter);
+                }
+                self.others.push((name, value));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn span(&self, parameter: Known) -> Option<Span> {
+        self.known.get(parameter as usize).copied().flatten().filter(|span| !span.is_empty())
+    }
+
+    pub(crate) fn get(&self, parameter: Known) -> Option<&str> {
+        self.span(parameter).map(|span| self.texts.get(span))
+    }
+
+    /// A field that an authentication method may see: no user name, password or client secret.
+    pub(crate) fn visible(&self, name: &str) -> Option<&str> {
+        match Known::named(name) {
+            Some(Known::Username | Known::Password | Known::ClientSecret | Known::RefreshToken) => None,
+            Some(known) => self.get(known),
+            None => self.other(name),
+        }
+    }
+
+    /// A field that an extension grant may see: no credentials of the client.
+    pub(crate) fn grant_field(&self, name: &str) -> Option<&str> {
+        match Known::named(name) {
+            Some(Known::ClientSecret | Known::ClientAssertion) => None,
+            Some(known) => self.get(known),
+            None => self.other(name),
+        }
+    }
+
+    fn other(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.others.iter().find(|(known, _)| self.texts.get(*known) == name)?;
+        Some(self.texts.get(*value)).filter(|value| !value.is_empty())
+    }
+
+    /// Takes the texts and the places of the parameters that nobody here understands.
+    pub(crate) fn into_parts(self) -> (Texts, Vec<(Span, Span)>) {
+        (self.texts, self.others)
+    }
+}
+
+fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|b| *b == separator)?;
+    Some((text.get(..at)?, text.get(at.saturating_add(1)..)?))
+}
+
+/// Form-decodes `raw` once and appends it: `+` is a space, `%XX` a byte, and the result must be UTF-8.
+pub(crate) fn decode(raw: &[u8], texts: &mut Texts) -> Result<Span, Reason> {
+    if !raw.iter().any(|b| matches!(b, b'+' | b'%')) {
+        return Ok(texts.push(std::str::from_utf8(raw).map_err(|_| Reason::NotUtf8)?));
+    }
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(raw.len()));
+    let mut rest = raw.iter();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let high = rest.next().copied().and_then(hex).ok_or(Reason::BrokenEscape)?;
+                let low = rest.next().copied().and_then(hex).ok_or(Reason::BrokenEscape)?;
+                high << 4 | low
+            }
+            other => *other,
+        });
+    }
+    Ok(texts.push(std::str::from_utf8(&bytes).map_err(|_| Reason::NotUtf8)?))
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decoded(raw: &str) -> Result<String, Reason> {
+        let mut texts = Texts::default();
+        decode(raw.as_bytes(), &mut texts).map(|span| texts.get(span).to_owned())
+    }
+
+    #[test]
+    fn decodes_once_with_plus_as_space_and_hex_in_either_case_en_01_en_02_en_03() {
+        assert_eq!(decoded("a+b%2bc%2Bd").unwrap(), "a b+c+d");
+        assert_eq!(decoded("%2525").unwrap(), "%25");
+        assert_eq!(decoded("+%25%26%2B%C2%A3%E2%82%AC").unwrap(), " %&+£€");
+    }
+
+    #[test]
+    fn refuses_what_is_not_utf8_en_04() {
+        for bad in ["%FF", "%C3%28", "%C0%AF", "%ED%A0%80"] {
+            assert_eq!(decoded(bad).unwrap_err(), Reason::NotUtf8, "{bad}");
+        }
+        assert_eq!(decode(b"\xff", &mut Texts::default()).unwrap_err(), Reason::NotUtf8);
+    }
+
+    #[test]
+    fn refuses_broken_escapes_en_05() {
+        for bad in ["%", "%2", "%zz", "a%", "%+1", "% 1", "%-1"] {
+            assert_eq!(decoded(bad).unwrap_err(), Reason::BrokenEscape, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_standard_encoder_writes_reads_back(pairs in proptest::collection::vec(("[^\\x00\r\n]{1,12}", "[^\\x00\r\n]{0,24}"), 0..20)) {
+            let body = serde_urlencoded::to_string(&pairs).unwrap();
+            let form = Form::parse(body.as_bytes(), 0).unwrap();
+            let (texts, others) = form.into_parts();
+            let read: Vec<_> = others.iter().map(|(n, v)| (texts.get(*n).to_owned(), texts.get(*v).to_owned())).collect();
+            prop_assert_eq!(read, pairs);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused_without_panic(body in proptest::collection::vec(any::<u8>(), 0..512)) {
+            let _ = Form::parse(&body, 0);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What is decided before a token is issued, and what the issuer gives back.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::client::Client;
+use super::scope::Scope;
+
+/// The resource owner who was authenticated: an identifier and, if the application likes, data of its own that is
+/// carried to its issuer.
+///
+/// ```
+/// use tower_password_grant::Subject;
+///
+/// struct Account { tenant: u32 }
+/// let subject = Subject::new("user-17").with_data(Account { tenant: 3 });
+/// assert_eq!(subject.id(), "user-17");
+/// assert_eq!(subject.data::<Account>().map(|account| account.tenant), Some(3));
+/// ```
+#[derive(Clone)]
+pub struct Subject {
+    id: Cow<'static, str>,
+    data: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Subject {
+    /// A subject. `id` should never change and never be given to someone else, so a key rather than a login name.
+    #[must_use]
+    pub fn new(id: impl Into<Cow<'static, str>>) -> Self {
+        Self { id: id.into(), data: None }
+    }
+
+    /// Attaches data for the issuer; a second call replaces the first.
+    #[must_use]
+    pub fn with_data<T: Any + Send + Sync>(mut self, data: T) -> Self {
+        self.data = Some(Arc::new(data));
+        self
+    }
+
+    /// The identifier.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The attached data, if it has this type.
+    #[must_use]
+    pub fn data<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.data.as_deref()?.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subject").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A decided grant: who (subject) lets which client do what (scope) for how long. The issuer turns it into tokens and has
+/// nothing left to decide.
+#[derive(Clone)]
+pub struct Grant {
+    pub(super) subject: Subject,
+    pub(super) client: Client,
+    pub(super) scope: Scope,
+    pub(super) grant_type: Arc<str>,
+    pub(super) lifetime: Duration,
+    pub(super) authenticated_at: SystemTime,
+}
+
+impl Grant {
+    /// Who was authenticated.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The authenticated client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The realm of the client, if it is bound to one.
+    #[must_use]
+    pub fn realm(&self) -> Option<&str> {
+        self.client.realm()
+    }
+
+    /// The granted scope; empty only in scopeless mode.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// `password`, or the grant type of an extension grant.
+    #[must_use]
+    pub fn grant_type(&self) -> &str {
+        &self.grant_type
+    }
+
+    /// How long the access token is to live, in whole seconds.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// When the resource owner was authenticated.
+    #[must_use]
+    pub fn authenticated_at(&self) -> SystemTime {
+        self.authenticated_at
+    }
+}
+
+impl fmt::Debug for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grant")
+            .field("subject", &self.subject)
+            .field("client", self.client.id())
+            .field("scope", &self.scope)
+            .field("grant_type", &self.grant_type)
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
+    }
+}

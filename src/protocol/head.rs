@@ -1,0 +1,179 @@
+//! The head of a token request, judged before a byte of its body is read.
+
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::error::Reason;
+
+/// Names that carry a credential, and therefore must not stand in a URI, which ends up in logs and histories.
+const CREDENTIALS: [&str; 14] = [
+    "access_token",
+    "assertion",
+    "client_assertion",
+    "client_secret",
+    "code",
+    "device_code",
+    "id_token",
+    "mfa_token",
+    "otp",
+    "password",
+    "recovery_code",
+    "refresh_token",
+    "token",
+    "username",
+];
+
+/// Length, type and coding of the body, then the query (RFC 6749 section 2.3.1).
+pub(crate) fn judge(parts: &Parts, max_body: usize) -> Result<(), Reason> {
+    let declared = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > max_body)) {
+        return Err(Reason::BodyTooLarge);
+    }
+    if !is_form(&parts.headers) {
+        return Err(Reason::ContentType);
+    }
+    if parts.headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        return Err(Reason::ContentCoding);
+    }
+    match parts.uri.query() {
+        Some(query) if holds_credentials(query) => Err(Reason::CredentialsInQuery),
+        _ => Ok(()),
+    }
+}
+
+/// Whether there is exactly one `Content-Type`, and it is a form in UTF-8.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (types.next(), types.next()) else { return false };
+    let Ok(value) = value.to_str() else { return false };
+    let mut pieces = value.split(';').map(str::trim);
+    if !pieces.next().is_some_and(|media| media.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
+        return false;
+    }
+    pieces.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+        !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    })
+}
+
+fn holds_credentials(query: &str) -> bool {
+    // Lossy decoding does no harm here: only plain ASCII names are looked for.
+    serde_urlencoded::from_str::<Vec<(String, serde::de::IgnoredAny)>>(query)
+        .map_or(true, |pairs| pairs.iter().any(|(name, _)| CREDENTIALS.contains(&name.as_str())))
+}
+
+/// The one `Authorization` value, if there is one.
+pub(crate) fn authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Reason> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        _ => Err(Reason::SeveralAuthentications),
+    }
+}
+
+/// Where a request comes from, as a browser tells it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Site<'a> {
+    /// Not from a page, or from a page of our own origin.
+    Own,
+    /// From a page of another origin; `None` where the browser doesn't tell which.
+    Foreign(Option<&'a str>),
+}
+
+/// Judges `Sec-Fetch-Site`, or without it `Origin` against the request's own authority.
+///
+/// A form POST needs no CORS preflight, so a hostile page can make its visitors' browsers try passwords.
+pub(crate) fn site(parts: &Parts) -> Site<'_> {
+    static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+    let mut origins = parts.headers.get_all(ORIGIN).iter();
+    let (origin, more) = (origins.next(), origins.next());
+    let origin_text = if more.is_some() { None } else { origin.and_then(|value| value.to_str().ok()) };
+    let mut sites = parts.headers.get_all(&SEC_FETCH_SITE).iter().peekable();
+    let own = if sites.peek().is_some() {
+        more.is_none() && sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"))
+    } else {
+        match origin {
+            None => true,
+            Some(_) => origin_text.is_some_and(|origin| is_own_authority(origin, parts)),
+        }
+    };
+    if own { Site::Own } else { Site::Foreign(origin_text.filter(|origin| *origin != "null")) }
+}
+
+fn is_own_authority(origin: &str, parts: &Parts) -> bool {
+    let Some((scheme, theirs)) = origin.split_once("://") else { return false };
+    let ours = match parts.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => match parts.headers.get(HOST).and_then(|host| host.to_str().ok()) {
+            Some(host) => host,
+            None => return false,
+        },
+    };
+    let default_port = if scheme == "https" { ":443" } else { ":80" };
+    let bare = |authority: &str| authority.strip_suffix(default_port).unwrap_or(authority).to_ascii_lowercase();
+    bare(theirs) == bare(ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(headers: &[(&str, &str)]) -> Parts {
+        let mut request = http::Request::post("/oauth/token");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn media_type_has_any_case_and_only_utf_8_ht_01_ht_02() {
+        for (value, form) in [
+            ("application/x-www-form-urlencoded", true),
+            ("Application/X-WWW-Form-UrlEncoded ; a=b", true),
+            ("application/x-www-form-urlencoded; charset=\"UTF-8\"", true),
+            ("application/x-www-form-urlencoded;charset=iso-8859-1", false),
+            ("application/json", false),
+            ("application/x-www-form-urlencodedx", false),
+        ] {
+            assert_eq!(is_form(&parts(&[("content-type", value)]).headers), form, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_origin_is_told_apart_d_39() {
+        let host = ("host", "as.example");
+        for (headers, site_) in [
+            (vec![host], Site::Own),
+            (vec![host, ("sec-fetch-mode", "cors")], Site::Own),
+            (vec![host, ("sec-fetch-site", "none")], Site::Own),
+            (vec![host, ("sec-fetch-site", "same-origin"), ("origin", "https://as.example")], Site::Own),
+            (
+                vec![host, ("sec-fetch-site", "same-site"), ("origin", "https://b.example")],
+                Site::Foreign(Some("https://b.example")),
+            ),
+            (vec![host, ("sec-fetch-site", "cross-site")], Site::Foreign(None)),
+            (vec![host, ("origin", "https://as.example")], Site::Own),
+            (vec![host, ("origin", "https://AS.example:443")], Site::Own),
+            (vec![host, ("origin", "https://as.example:444")], Site::Foreign(Some("https://as.example:444"))),
+            (vec![host, ("origin", "null")], Site::Foreign(None)),
+            (vec![host, ("origin", "https://as.example"), ("origin", "https://b.example")], Site::Foreign(None)),
+        ] {
+            assert_eq!(site(&parts(&headers)), site_, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_the_query_are_found_however_they_are_written_te_08() {
+        for (query, found) in [
+            ("tenant=a", false),
+            ("client_id=conf", false),
+            ("password=x", true),
+            ("pass%77ord=x", true),
+            ("a=b&client_secret", true),
+        ] {
+            assert_eq!(holds_credentials(query), found, "{query}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The protocol itself: pure functions over values, without IO, clock or framework.
+
+pub(crate) mod basic;
+pub(crate) mod charset;
+pub(crate) mod client;
+pub(crate) mod credentials;
+pub(crate) mod encode;
+pub(crate) mod error;
+pub(crate) mod form;
+pub(crate) mod grant;
+pub(crate) mod head;
+pub(crate) mod host_code;
+pub(crate) mod policy;
+pub(crate) mod response;
+pub(crate) mod scope;
+pub(crate) mod secrets;
+pub(crate) mod sunset;
+pub(crate) mod texts;

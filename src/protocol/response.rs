@@ -1,0 +1,189 @@
+//! The successful response (RFC 6749 section 5.1).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
+
+use super::charset::{is_member_name, is_token68, is_vschar};
+use super::error::Reason;
+use super::scope::Scope;
+use super::secrets::Token;
+
+/// Members that the crate writes itself, now or in a later version.
+const RESERVED: [&str; 8] =
+    ["access_token", "error", "error_description", "error_uri", "expires_in", "refresh_token", "scope", "token_type"];
+
+/// What an issuer gives for a [`Grant`](crate::Grant).
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_password_grant::{IssuedTokens, Token};
+///
+/// let token = Token::random("at_")?;
+/// let issued = IssuedTokens::bearer(token, Duration::from_secs(600)).with_extra("tenant", "acme")?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub struct IssuedTokens {
+    access_token: Token,
+    token_type: Cow<'static, str>,
+    expires_in: Duration,
+    refresh_token: Option<Token>,
+    extra: Vec<(Cow<'static, str>, Value)>,
+}
+
+impl IssuedTokens {
+    /// A bearer token (RFC 6750) that lives for `expires_in`, rounded down to whole seconds.
+    #[must_use]
+    pub fn bearer(access_token: Token, expires_in: Duration) -> Self {
+        Self { access_token, token_type: Cow::Borrowed("Bearer"), expires_in, refresh_token: None, extra: Vec::new() }
+    }
+
+    /// Another token type: a registered name or an absolute URI (RFC 6749 section 8.1).
+    ///
+    /// # Errors
+    /// Fails when it is neither.
+    pub fn with_token_type(mut self, token_type: &str) -> Result<Self, MemberError> {
+        let is_uri = token_type.contains(':') && super::sunset::is_uri_reference(token_type);
+        if !is_member_name(token_type) && !is_uri {
+            return Err(MemberError::TokenType);
+        }
+        self.token_type = Cow::Owned(token_type.to_owned());
+        Ok(self)
+    }
+
+    /// A refresh token that the application itself keeps and takes back.
+    #[must_use]
+    pub fn with_refresh_token(mut self, refresh_token: Token) -> Self {
+        self.refresh_token = Some(refresh_token);
+        self
+    }
+
+    /// A member of the application's own (RFC 6749 section 8.2). A second one of the same name replaces the first.
+    ///
+    /// # Errors
+    /// Fails when the name is one of RFC 6749's own or has a character outside letters, digits and `-._`.
+    pub fn with_extra(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Value>,
+    ) -> Result<Self, MemberError> {
+        let name = name.into();
+        if RESERVED.contains(&name.as_ref()) {
+            return Err(MemberError::Reserved);
+        }
+        if !is_member_name(&name) {
+            return Err(MemberError::Name);
+        }
+        let value = value.into();
+        match self.extra.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value,
+            None => self.extra.push((name, value)),
+        }
+        Ok(self)
+    }
+
+    /// Whether the tokens can be sent: visible ASCII, and for a bearer token what fits an `Authorization` header.
+    pub(crate) fn check(&self) -> Result<(), Reason> {
+        let bearer = self.token_type.eq_ignore_ascii_case("bearer") || self.token_type.eq_ignore_ascii_case("dpop");
+        let access = self.access_token.expose();
+        let legal = if bearer { is_token68(access) } else { !access.is_empty() && is_vschar(access) };
+        let refresh =
+            self.refresh_token.as_ref().is_none_or(|token| !token.expose().is_empty() && is_vschar(token.expose()));
+        if legal && refresh { Ok(()) } else { Err(Reason::IllegalToken) }
+    }
+
+    /// The JSON body. `scope` is left out only in scopeless mode.
+    pub(crate) fn to_json(&self, scope: &Scope) -> Result<Vec<u8>, Reason> {
+        // Room for the members' names and punctuation; the texts need no escapes, so nothing is reallocated.
+        const FIXED: usize = 110;
+        let refresh = self.refresh_token.as_ref().map_or(0, |token| token.expose().len().saturating_add(20));
+        let texts = [self.access_token.expose().len(), self.token_type.len(), scope.as_str().len(), refresh];
+        let room = texts.into_iter().fold(FIXED, usize::saturating_add);
+        let mut json = Vec::with_capacity(room);
+        serde_json::to_writer(&mut json, &Body { issued: self, scope }).map_err(|_| Reason::IllegalToken)?;
+        Ok(json)
+    }
+}
+
+impl fmt::Debug for IssuedTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuedTokens")
+            .field("token_type", &self.token_type)
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Body<'a> {
+    issued: &'a IssuedTokens,
+    scope: &'a Scope,
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("access_token", self.issued.access_token.expose())?;
+        map.serialize_entry("token_type", &self.issued.token_type)?;
+        map.serialize_entry("expires_in", &self.issued.expires_in.as_secs())?;
+        if let Some(token) = &self.issued.refresh_token {
+            map.serialize_entry("refresh_token", token.expose())?;
+        }
+        if !self.scope.is_empty() {
+            map.serialize_entry("scope", self.scope.as_str())?;
+        }
+        for (name, value) in &self.issued.extra {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// A response member or token type that RFC 6749 does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemberError {
+    /// The name belongs to RFC 6749.
+    #[error("this member is written by the endpoint itself")]
+    Reserved,
+    /// A name with other characters than letters, digits and `-._`.
+    #[error("a member name consists of letters, digits and `-._`")]
+    Name,
+    /// A token type that is neither a name nor an absolute URI.
+    #[error("a token type is a name of letters, digits and `-._`, or an absolute URI")]
+    TokenType,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issued(token: &str) -> IssuedTokens {
+        IssuedTokens::bearer(Token::new(token.to_owned()), Duration::from_secs(60))
+    }
+
+    #[test]
+    fn members_of_the_standard_cannot_be_replaced_and_none_stands_twice_te_11_ok_08_ab_08() {
+        assert_eq!(issued("a").with_extra("scope", "x").unwrap_err(), MemberError::Reserved);
+        assert_eq!(issued("a").with_extra("x y", "x").unwrap_err(), MemberError::Name);
+        let twice = issued("a").with_extra("x", 1).unwrap().with_extra("x", 2).unwrap();
+        let json = String::from_utf8(twice.to_json(&"read".parse().unwrap()).unwrap()).unwrap();
+        assert_eq!(json, r#"{"access_token":"a","token_type":"Bearer","expires_in":60,"scope":"read","x":2}"#);
+    }
+
+    #[test]
+    fn tokens_that_fit_no_header_are_not_sent_ab_05() {
+        for bad in ["", "a b", "é", "a\"", "a=b"] {
+            assert!(issued(bad).check().is_err(), "{bad:?}");
+        }
+        assert!(issued("abc-._~+/==").check().is_ok());
+    }
+
+    #[test]
+    fn token_types_are_names_or_uris_se_06() {
+        assert_eq!(issued("a").with_token_type("a b").unwrap_err(), MemberError::TokenType);
+        assert!(issued("a").with_token_type("https://as.example/token-type").is_ok());
+    }
+}

@@ -1,0 +1,164 @@
+//! Access token scope (RFC 6749 section 3.3).
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::charset::is_nqchar;
+
+/// The most tokens that one scope may have.
+const MAX_TOKENS: usize = 100;
+
+/// A set of scope tokens (RFC 6749 section 3.3): case-sensitive, without order or repeats.
+///
+/// Printed in sorted order with single spaces. Cloning is cheap.
+///
+/// ```
+/// use tower_password_grant::Scope;
+///
+/// let scope: Scope = "write read read".parse()?;
+/// assert_eq!(scope.to_string(), "read write");
+/// assert!(scope.contains("read") && !scope.contains("Read"));
+/// # Ok::<_, tower_password_grant::ScopeError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Scope(Arc<str>);
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self(Arc::from(""))
+    }
+}
+
+impl Scope {
+    /// The scope as it stands in a response: sorted tokens with single spaces between them.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is no token in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The tokens, sorted.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.split(' ').filter(|token| !token.is_empty())
+    }
+
+    /// Whether `token` is one of the tokens.
+    #[must_use]
+    pub fn contains(&self, token: &str) -> bool {
+        self.iter().any(|own| own == token)
+    }
+
+    /// Whether every token of this scope is in `other`.
+    #[must_use]
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self == other || self.iter().all(|token| other.contains(token))
+    }
+
+    /// The tokens that are in both.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        if self.is_subset(other) {
+            return self.clone();
+        }
+        Self::of_sorted(self.iter().filter(|token| other.contains(token)))
+    }
+
+    fn of_sorted<'a>(tokens: impl Iterator<Item = &'a str>) -> Self {
+        let mut text = String::new();
+        for token in tokens {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(token);
+        }
+        Self(text.into())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = ScopeError;
+
+    /// Reads a scope as RFC 6749 A.4 writes it: tokens of `NQCHAR` with exactly one space between them. The empty string
+    /// is refused; the empty scope is [`Scope::default`].
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        let mut tokens = Vec::new();
+        for token in text.split(' ') {
+            if token.is_empty() || !token.bytes().all(is_nqchar) {
+                return Err(ScopeError(()));
+            }
+            if tokens.len() == MAX_TOKENS {
+                return Err(ScopeError(()));
+            }
+            tokens.push(token);
+        }
+        tokens.sort_unstable();
+        tokens.dedup();
+        Ok(Self::of_sorted(tokens.into_iter()))
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scope({:?})", &*self.0)
+    }
+}
+
+/// A text that is no scope: a character outside RFC 6749 A.4, a space too many, or more than 100 tokens.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a scope is one to 100 tokens of printable ASCII without quote or backslash, with single spaces between them")]
+pub struct ScopeError(());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scope(text: &str) -> Scope {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn order_and_repeats_do_not_matter_but_case_does_sc_01() {
+        assert_eq!(scope("write read"), scope("read write read"));
+        assert_ne!(scope("Read"), scope("read"));
+    }
+
+    #[test]
+    fn only_single_spaces_and_nqchar_are_accepted_sc_02_sc_03() {
+        for bad in ["", " ", " read", "read ", "read  write", "re\"ad", "re\\ad", "re\tad", "réad", "re\u{7f}ad"] {
+            assert!(bad.parse::<Scope>().is_err(), "{bad:?}");
+        }
+        let many = vec!["x"; 101].join(" ");
+        assert!(many.parse::<Scope>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn intersection_is_the_largest_common_subset_sc_08(a in "[a-e]( [a-e]){0,6}", b in "[a-e]( [a-e]){0,6}") {
+            let (a, b) = (scope(&a), scope(&b));
+            let both = a.intersection(&b);
+            prop_assert!(both.is_subset(&a) && both.is_subset(&b));
+            for token in a.iter() {
+                prop_assert_eq!(both.contains(token), b.contains(token));
+            }
+        }
+
+        #[test]
+        fn what_is_printed_reads_back_as_the_same_scope(text in "[!#-\\[\\]-~]{1,5}( [!#-\\[\\]-~]{1,5}){0,8}") {
+            let once = scope(&text);
+            prop_assert_eq!(scope(once.as_str()), once);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Values that must never be printed, copied or compared by accident.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use subtle::{Choice, ConstantTimeEq as _};
+use zeroize::Zeroizing;
+
+use super::texts::{Span, Texts};
+
+/// The password of a resource owner (RFC 6749 section 4.3.2), exactly as it was sent.
+///
+/// It has no `Clone`, `PartialEq`, `Deref` or `Display`, its `Debug` is redacted, and its memory is overwritten when it
+/// is dropped. [`expose`](Self::expose) is the only reader.
+///
+/// ```
+/// use tower_password_grant::Password;
+///
+/// let password = Password::new("correct horse".to_owned());
+/// assert_eq!(password.expose(), "correct horse");
+/// assert_eq!(format!("{password:?}"), "Password([redacted])");
+/// ```
+pub struct Password {
+    texts: Texts,
+    span: Span,
+}
+
+impl Password {
+    /// Takes ownership of `password`; the given string's own buffer is wiped.
+    #[must_use]
+    pub fn new(password: String) -> Self {
+        let password = Zeroizing::new(password);
+        let mut texts = Texts::with_capacity(password.len());
+        let span = texts.push(&password);
+        Self { texts, span }
+    }
+
+    /// A password that lies in the texts of its request, together with those texts.
+    pub(crate) fn within(texts: Texts, span: Span) -> Self {
+        Self { texts, span }
+    }
+
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// The password itself. Don't log, store or compare it: give it to a password hash.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.texts.get(self.span)
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password([redacted])")
+    }
+}
+
+/// The digest of a high-entropy secret (SHA-256): what is stored in place of a client secret or an opaque token.
+///
+/// A plain digest is enough only because the secrets are random with 256 bits
+/// ([`ClientSecret::generate`](crate::ClientSecret::generate)); a secret chosen by a person needs a password hash.
+/// There is no `PartialEq`: digests are compared in constant time inside the crate.
+#[derive(Clone)]
+pub struct SecretDigest([u8; 32]);
+
+impl SecretDigest {
+    /// The digest of `secret`.
+    #[must_use]
+    pub fn of(secret: &str) -> Self {
+        Self(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    /// A digest from its 32 bytes, as [`as_bytes`](Self::as_bytes) gave them.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes, to store them.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(crate) fn ct_eq(&self, other: &Self) -> Choice {
+        self.0.ct_eq(&other.0)
+    }
+}
+
+impl fmt::Debug for SecretDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretDigest([redacted])")
+    }
+}
+
+/// A token as it is given to the client (RFC 6749 section 5.1): overwritten when dropped, never printed.
+pub struct Token(Zeroizing<String>);
+
+impl Token {
+    /// Takes a token made elsewhere. Whether its characters are legal on the wire is checked when it is issued.
+    #[must_use]
+    pub fn new(token: String) -> Self {
+        Self(Zeroizing::new(token))
+    }
+
+    /// A random token: `prefix` and 43 characters of base64url that carry 256 bits of the operating system's
+    /// randomness, so a guess succeeds with a chance of 2^-256 (RFC 6749 section 10.10 asks for at most 2^-128).
+    ///
+    /// # Errors
+    /// Fails when the operating system gives no randomness; no weaker source is used then.
+    pub fn random(prefix: &str) -> Result<Self, RandomnessError> {
+        let bytes = random_bytes()?;
+        let mut token = Zeroizing::new(String::with_capacity(prefix.len().saturating_add(44)));
+        token.push_str(prefix);
+        URL_SAFE_NO_PAD.encode_string(*bytes, &mut token);
+        Ok(Self(token))
+    }
+
+    /// The token itself, for sending or digesting it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What to store in place of the token.
+    #[must_use]
+    pub fn digest(&self) -> SecretDigest {
+        SecretDigest::of(&self.0)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token([redacted])")
+    }
+}
+
+/// The operating system gave no randomness.
+#[derive(Debug, thiserror::Error)]
+#[error("the operating system gave no randomness")]
+pub struct RandomnessError(#[source] getrandom::Error);
+
+/// 256 random bits.
+pub(crate) fn random_bytes() -> Result<Zeroizing<[u8; 32]>, RandomnessError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(RandomnessError)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_tokens_are_distinct_base64url_of_256_bits_behind_their_prefix_se_01() {
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..100_000 {
+            let token = Token::random("at_").unwrap();
+            let text = token.expose().to_owned();
+            assert_eq!(text.len(), 46);
+            assert!(text.starts_with("at_"));
+            assert!(text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+            assert!(seen.insert(text));
+        }
+    }
+
+    #[test]
+    fn secrets_print_redacted() {
+        assert_eq!(format!("{:?}", Token::new("hunter2".into())), "Token([redacted])");
+        assert_eq!(format!("{:?}", SecretDigest::of("hunter2")), "SecretDigest([redacted])");
+    }
+}

@@ -1,0 +1,90 @@
+//! Announcing and enforcing the end of the grant for a client (RFC 8594, RFC 9745).
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::HeaderValue;
+
+/// The last day of the password grant for a client.
+///
+/// Until then every answer of the password grant to this client carries `Sunset` (RFC 8594), `Deprecation` (RFC 9745)
+/// and, if a link is given, `Link`; afterwards the answer is `unauthorized_client`.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_password_grant::Sunset;
+///
+/// let in_half_a_year = SystemTime::now() + Duration::from_secs(183 * 86_400);
+/// let sunset = Sunset::at(in_half_a_year).with_link("https://docs.example/move-to-code-flow")?;
+/// # Ok::<_, tower_password_grant::LinkError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sunset {
+    end: SystemTime,
+    sunset: Option<HeaderValue>,
+    deprecation: Option<HeaderValue>,
+    link: Option<HeaderValue>,
+}
+
+impl Sunset {
+    /// The grant ends at `end`. It counts as deprecated since the publication of RFC 9700 (January 2025), unless
+    /// [`deprecated_since`](Self::deprecated_since) says otherwise.
+    #[must_use]
+    pub fn at(end: SystemTime) -> Self {
+        const RFC_9700: &str = "@1735689600";
+        Self {
+            end,
+            // A date that HTTP cannot write (before 1970, after 9999) is enforced without being announced.
+            sunset: (end >= UNIX_EPOCH && end < UNIX_EPOCH + std::time::Duration::from_secs(253_402_300_800))
+                .then(|| httpdate::fmt_http_date(end))
+                .and_then(|date| HeaderValue::try_from(date).ok()),
+            deprecation: Some(HeaderValue::from_static(RFC_9700)),
+            link: None,
+        }
+    }
+
+    /// Since when the grant counts as deprecated for this client.
+    #[must_use]
+    pub fn deprecated_since(mut self, date: SystemTime) -> Self {
+        let seconds = date.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        self.deprecation = HeaderValue::try_from(format!("@{seconds}")).ok();
+        self
+    }
+
+    /// A page that tells the client's developers how to move on.
+    ///
+    /// # Errors
+    /// Fails when `uri` is not an absolute URI without spaces and quotes.
+    pub fn with_link(mut self, uri: &str) -> Result<Self, LinkError> {
+        if !is_uri_reference(uri) || !uri.contains("://") {
+            return Err(LinkError(()));
+        }
+        let link =
+            format!("<{uri}>; rel=\"deprecation\"; type=\"text/html\", <{uri}>; rel=\"sunset\"; type=\"text/html\"");
+        self.link = Some(HeaderValue::try_from(link).map_err(|_| LinkError(()))?);
+        Ok(self)
+    }
+
+    /// The end.
+    #[must_use]
+    pub fn end(&self) -> SystemTime {
+        self.end
+    }
+
+    pub(crate) fn headers(&self) -> impl Iterator<Item = (&'static str, &HeaderValue)> {
+        [("deprecation", &self.deprecation), ("sunset", &self.sunset), ("link", &self.link)]
+            .into_iter()
+            .filter_map(|(name, value)| value.as_ref().map(|value| (name, value)))
+    }
+}
+
+/// Whether `text` can stand as `error_uri` (RFC 6749 A.9) or in a `Link`.
+pub(crate) fn is_uri_reference(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\<>".contains(&b))
+        && text.parse::<http::Uri>().is_ok()
+}
+
+/// A link that is no absolute URI.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the link must be an absolute URI without spaces, quotes and backslashes")]
+pub struct LinkError(());

@@ -1,0 +1,51 @@
+//! One wiped buffer for every decoded text of a request.
+
+use zeroize::Zeroizing;
+
+/// The decoded texts of one request, back to back, overwritten when dropped.
+///
+/// One buffer of known size is never reallocated, so no copy of a password is left behind on the heap, and a request
+/// costs one allocation however many parameters it has.
+#[derive(Default)]
+pub(crate) struct Texts {
+    buffer: Zeroizing<String>,
+}
+
+/// Where one text lies in [`Texts`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    pub(crate) fn len(self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    pub(crate) fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Texts {
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self { buffer: Zeroizing::new(String::with_capacity(capacity)) }
+    }
+
+    pub(crate) fn push(&mut self, text: &str) -> Span {
+        let start = self.buffer.len();
+        if self.buffer.capacity().saturating_sub(start) < text.len() {
+            // Growing in place would leave the old buffer unwiped.
+            let mut grown = Zeroizing::new(String::with_capacity(start.saturating_add(text.len()).saturating_mul(2)));
+            grown.push_str(&self.buffer);
+            self.buffer = grown;
+        }
+        self.buffer.push_str(text);
+        Span { start, end: self.buffer.len() }
+    }
+
+    pub(crate) fn get(&self, span: Span) -> &str {
+        self.buffer.get(span.start..span.end).unwrap_or_default()
+    }
+}

@@ -1,0 +1,49 @@
+use std::time::Duration;
+
+use crate::protocol::scope::ScopeError;
+use crate::protocol::secrets::RandomnessError;
+
+/// Why [`build`](crate::Builder::build) refuses: which setting, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// No source of the peer's address was chosen.
+    #[error(
+        "where does the peer's address come from? call `.peer_address(PeerAddress::extension(..))`, \
+         or `.peer_address(PeerAddress::unknown())` to count attempts per account alone"
+    )]
+    NoPeerAddress,
+    /// A path that is no absolute path.
+    #[error("the path `{0}` must start with `/` and have no query and no fragment")]
+    Path(String),
+    /// One path for two things.
+    #[error("the path `{0}` is used twice")]
+    PathTwice(String),
+    /// A scope that breaks RFC 6749 A.4.
+    #[error("the scope `{0}` is malformed")]
+    Scope(String, #[source] ScopeError),
+    /// An `error_uri` that RFC 6749 A.9 does not allow.
+    #[error("`error_uri` must be a URI without spaces, quotes and backslashes")]
+    ErrorUri,
+    /// A realm of the Basic challenge that does not fit a header.
+    #[error("the challenge's realm must be printable ASCII without quotes and backslashes")]
+    ChallengeRealm,
+    /// Two extension grants of one grant type, or one that is the password grant's.
+    #[error("the grant type `{0}` is served twice")]
+    GrantTwice(String),
+    /// An extension grant type that is no absolute URI.
+    #[error("the extension grant type `{0}` must be an absolute URI (RFC 6749 section 4.5)")]
+    GrantType(String),
+    /// A lifetime of less than a second.
+    #[error("a lifetime of {0:?} is less than a second")]
+    Lifetime(Duration),
+    /// A body limit of zero.
+    #[error("a body limit of 0 bytes refuses every request")]
+    BodyLimit,
+    /// TLS is enforced through proxies, but the peer's address is unknown.
+    #[error("`TransportSecurity::forwarded_by` needs a peer address to know its proxies by")]
+    ProxiesWithoutPeer,
+    /// The operating system gave no randomness.
+    #[error("no randomness")]
+    Randomness(#[from] RandomnessError),
+}

@@ -1,0 +1,19 @@
+/// Choices that weaken the endpoint. Each names the attack that it opens. See
+/// [`Builder::danger`](crate::Builder::danger).
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Danger {
+    pub(super) reveal_custom_denials: bool,
+}
+
+impl Danger {
+    /// Sends the code and description of [`Denial::Custom`](crate::Denial::Custom) instead of `invalid_grant`. Default:
+    /// off.
+    ///
+    /// The attack: such an answer tells that the account exists and, if the verifier returns it before the password was
+    /// found right, tells it to anybody who guesses names.
+    pub fn reveal_custom_denials(mut self) -> Self {
+        self.reveal_custom_denials = true;
+        self
+    }
+}

@@ -1,0 +1,173 @@
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::TRANSFER_ENCODING;
+use http::request::Parts;
+use http::{Method, Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower::Service;
+
+use super::body::ResponseBody;
+use super::intake::{Collect, EndpointFuture};
+use super::service::PasswordGrantService;
+use crate::conductor::endpoint::{Answer, Endpoint, Step};
+use crate::protocol::head::is_form;
+
+/// Other grant types go to the inner service; see
+/// [`forward_other_grants`](crate::PasswordGrantLayer::forward_other_grants).
+pub struct Forward<B> {
+    rebuild: fn(Bytes) -> B,
+}
+
+impl<B> Forward<B> {
+    pub(super) fn new(rebuild: fn(Bytes) -> B) -> Self {
+        Self { rebuild }
+    }
+}
+
+impl<B> Clone for Forward<B> {
+    fn clone(&self) -> Self {
+        Self { rebuild: self.rebuild }
+    }
+}
+
+impl<B> fmt::Debug for Forward<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Forward")
+    }
+}
+
+impl<S, B, ResB> Service<Request<B>> for PasswordGrantService<S, Forward<B>>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    B: Body,
+{
+    type Response = Response<ResponseBody<ResB>>;
+    type Error = S::Error;
+    type Future = ForwardFuture<S, B>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let path = request.uri().path();
+        if let Some(answer) = self.mount.document(path, request.method()) {
+            return ForwardFuture { kind: Kind::Own { future: EndpointFuture::answer(answer) } };
+        }
+        let is_ours = self.mount.is_token_path(path) && request.method() == Method::POST && is_form(request.headers());
+        if !is_ours {
+            return ForwardFuture { kind: Kind::Pass { future: self.inner.call(request) } };
+        }
+        let (head, body) = request.into_parts();
+        let endpoint = Arc::clone(&self.mount.endpoint);
+        // The instance that was ready goes into the future, which may call it later; its clone takes its place here.
+        let clone = self.inner.clone();
+        let inner = mem::replace(&mut self.inner, clone);
+        let collect = Collect::new(body, &endpoint);
+        let task = Task { endpoint, head: Some(head), collect, inner, rebuild: self.others.rebuild };
+        ForwardFuture { kind: Kind::Collect { task: Box::pin(task) } }
+    }
+}
+
+pin_project! {
+    /// The future of a service that forwards other grants.
+    pub struct ForwardFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        kind: Kind<S, S::Future, B>,
+    }
+}
+
+pin_project! {
+    #[project = KindProj]
+    enum Kind<S, F, B> {
+        Pass { #[pin] future: F },
+        Collect { task: Pin<Box<Task<S, B>>> },
+        Own { #[pin] future: EndpointFuture<B> },
+    }
+}
+
+pin_project! {
+    struct Task<S, B> {
+        endpoint: Arc<Endpoint>,
+        head: Option<Parts>,
+        #[pin]
+        collect: Collect<B>,
+        inner: S,
+        rebuild: fn(Bytes) -> B,
+    }
+}
+
+/// Where a request goes once its body was read.
+enum Way<B> {
+    Inner(Request<B>),
+    Own(Answer),
+}
+
+impl<S, B: Body> Task<S, B> {
+    fn poll_way(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Way<B>> {
+        let this = self.project();
+        let collected = ready!(this.collect.poll(cx));
+        let Some(mut head) = this.head.take() else { return Poll::Pending };
+        let body = match collected {
+            Ok(body) => body,
+            Err(reason) => return Poll::Ready(Way::Own(this.endpoint.clone().answer(head, Step::Refuse(reason)))),
+        };
+        match this.endpoint.parse(&head, body.as_slice()) {
+            Step::Exchange(form) if this.endpoint.is_foreign_grant(&form) => {
+                // The body has a known length now.
+                head.headers.remove(TRANSFER_ENCODING);
+                Poll::Ready(Way::Inner(Request::from_parts(head, (this.rebuild)(body.into_bytes()))))
+            }
+            step => {
+                let step = match this.endpoint.admit(&head) {
+                    Step::Read => step,
+                    refused => refused,
+                };
+                Poll::Ready(Way::Own(this.endpoint.clone().answer(head, step)))
+            }
+        }
+    }
+}
+
+impl<S, B, ResB> Future for ForwardFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<ResB>>,
+    B: Body,
+{
+    type Output = Result<Response<ResponseBody<ResB>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match this.kind.as_mut().project() {
+                KindProj::Pass { future } => {
+                    return future.poll(cx).map_ok(|response| response.map(ResponseBody::inner));
+                }
+                KindProj::Own { future } => {
+                    return future.poll_response(cx).map(|response| Ok(response.map(ResponseBody::own)));
+                }
+                KindProj::Collect { task } => match ready!(task.as_mut().poll_way(cx)) {
+                    Way::Own(answer) => Kind::Own { future: EndpointFuture::answer(answer) },
+                    Way::Inner(request) => Kind::Pass { future: task.as_mut().project().inner.call(request) },
+                },
+            };
+            this.kind.set(next);
+        }
+    }
+}
+
+impl<S: Service<Request<B>>, B> fmt::Debug for ForwardFuture<S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ForwardFuture")
+    }
+}

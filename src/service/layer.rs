@@ -1,0 +1,63 @@
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tower::Layer;
+
+use super::endpoint::TokenEndpoint;
+use super::forward::Forward;
+use super::mount::Mount;
+use super::service::PasswordGrantService;
+
+/// Puts the token endpoint in front of a service; everything else passes through. Made by
+/// [`PasswordGrant::builder`](crate::PasswordGrant::builder).
+///
+/// Cloning is cheap, and all clones share their state. See the [manual](crate::manual::mounting) for what mounts where.
+#[derive(Clone)]
+pub struct PasswordGrantLayer<O = Reject> {
+    mount: Arc<Mount>,
+    others: O,
+}
+
+/// Other grant types are answered `unsupported_grant_type`. The default.
+#[derive(Clone, Copy, Debug)]
+pub struct Reject(());
+
+impl PasswordGrantLayer {
+    pub(super) fn new(mount: Mount) -> Self {
+        Self { mount: Arc::new(mount), others: Reject(()) }
+    }
+
+    /// Hands requests for other grant types to the inner service, with their body rebuilt by `body`
+    /// (`axum::body::Body::from`, `http_body_util::Full::new` ...), so that an existing token endpoint at the same path
+    /// can gain the password grant.
+    ///
+    /// Only form POSTs are read then: every other request for the path passes through untouched. A form that is
+    /// malformed, names no grant type or is too large is answered here. Unlike the default mode this one asks the inner
+    /// service for `Clone`, because it is called after the body was read.
+    #[must_use]
+    pub fn forward_other_grants<B>(self, body: fn(Bytes) -> B) -> PasswordGrantLayer<Forward<B>> {
+        PasswordGrantLayer { mount: self.mount, others: Forward::new(body) }
+    }
+
+    /// The same endpoint as a leaf service, for routers that take one: `route_service("/oauth/token", ..)` in axum. It
+    /// answers at whatever path it is mounted.
+    #[must_use]
+    pub fn endpoint(&self) -> TokenEndpoint {
+        TokenEndpoint::new(Arc::clone(&self.mount.endpoint))
+    }
+}
+
+impl<S, O: Clone> Layer<S> for PasswordGrantLayer<O> {
+    type Service = PasswordGrantService<S, O>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        PasswordGrantService { inner, mount: Arc::clone(&self.mount), others: self.others.clone() }
+    }
+}
+
+impl<O> fmt::Debug for PasswordGrantLayer<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordGrantLayer").field("token_path", &self.mount.token_path).finish_non_exhaustive()
+    }
+}

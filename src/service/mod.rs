@@ -1,0 +1,25 @@
+//! Mounting the endpoint: builder, layer, service and leaf.
+
+mod body;
+mod builder;
+mod config_error;
+mod danger;
+mod endpoint;
+mod forward;
+mod future;
+mod intake;
+mod layer;
+mod mount;
+#[allow(clippy::module_inception, reason = "each file is named after its one public type")]
+mod service;
+
+pub use body::{NoInner, ResponseBody};
+pub use builder::{Builder, HasClients, HasIssuer, HasVerifier, NotSet, PasswordGrant};
+pub use config_error::ConfigError;
+pub use danger::Danger;
+pub use endpoint::TokenEndpoint;
+pub use forward::{Forward, ForwardFuture};
+pub use future::ResponseFuture;
+pub use intake::EndpointFuture;
+pub use layer::{PasswordGrantLayer, Reject};
+pub use service::PasswordGrantService;

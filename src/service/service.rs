@@ -1,0 +1,58 @@
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower::Service;
+
+use super::body::ResponseBody;
+use super::future::ResponseFuture;
+use super::intake::EndpointFuture;
+use super::layer::Reject;
+use super::mount::Mount;
+
+/// A service behind a [`PasswordGrantLayer`](crate::PasswordGrantLayer).
+///
+/// Readiness is the inner service's own: a full inner service delays token requests too, and a slot that it reserved
+/// before a token request is kept for the next call.
+#[derive(Clone)]
+pub struct PasswordGrantService<S, O = Reject> {
+    pub(super) inner: S,
+    pub(super) mount: Arc<Mount>,
+    pub(super) others: O,
+}
+
+impl<S, ReqB, ResB> Service<Request<ReqB>> for PasswordGrantService<S, Reject>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>>,
+    ReqB: Body,
+{
+    type Response = Response<ResponseBody<ResB>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, ReqB>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+        let path = request.uri().path();
+        if self.mount.is_token_path(path) {
+            return ResponseFuture::own(EndpointFuture::start(&self.mount.endpoint, request));
+        }
+        if let Some(answer) = self.mount.document(path, request.method()) {
+            return ResponseFuture::own(EndpointFuture::answer(answer));
+        }
+        ResponseFuture::pass(self.inner.call(request))
+    }
+}
+
+impl<S: fmt::Debug, O> fmt::Debug for PasswordGrantService<S, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordGrantService")
+            .field("inner", &self.inner)
+            .field("token_path", &self.mount.token_path)
+            .finish_non_exhaustive()
+    }
+}

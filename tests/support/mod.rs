@@ -1,0 +1,256 @@
+//! The fixture that every test starts from, and the assertions that every response must pass.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_password_grant::{
+    Attempt, BackendError, Builder, Client, ClientSecret, CredentialVerifier, Denial, MemoryAccessTokens, NotSet,
+    OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, Subject, Verdict,
+};
+
+pub const PW: &str = "grant_type=password&username=alice&password=correct+horse";
+pub const CONF: &str = "Basic Y29uZjpzM2NyZXQ=";
+
+/// A verifier that counts its calls and keeps the exact texts it was given.
+#[derive(Clone, Default)]
+pub struct Probe {
+    pub seen: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+impl Probe {
+    pub fn calls(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
+    pub fn last(&self) -> (String, String) {
+        self.seen.lock().unwrap().last().cloned().expect("the verifier was never called")
+    }
+}
+
+#[async_trait]
+impl CredentialVerifier for Probe {
+    async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
+        let pair = (attempt.username().to_owned(), attempt.password().expose().to_owned());
+        self.seen.lock().unwrap().push(pair.clone());
+        let (name, password) = (pair.0.trim().to_lowercase(), pair.1);
+        Ok(match (name.as_str(), password.as_str()) {
+            ("alice", "correct horse") => Subject::new("user-alice").into(),
+            ("zoë", " %&+£€") => Subject::new("user-zoe").into(),
+            ("bob", _) => Denial::Disabled.into(),
+            ("alice" | "zoë", _) => Denial::WrongPassword.into(),
+            _ => Denial::UnknownUser.into(),
+        })
+    }
+}
+
+pub fn digest(secret: &str) -> tower_password_grant::SecretDigest {
+    ClientSecret::new(secret.to_owned()).digest()
+}
+
+/// The clients of the checklist's fixture.
+pub fn clients() -> Vec<Client> {
+    let full = |builder: tower_password_grant::ClientBuilder| {
+        builder.allow_password_grant().scopes("read write").default_scope("read").build().unwrap()
+    };
+    vec![
+        full(Client::confidential("conf", &digest("s3cret"))),
+        full(Client::confidential("conf2", &digest("s3cret2"))),
+        full(Client::public("pub")),
+        full(Client::confidential("we ird:id%+", &digest("p%ss+w:rd"))),
+        Client::confidential("svc", &digest("svcpw")).scopes("read").default_scope("read").build().unwrap(),
+        full(Client::with_method("pkjwt", "private_key_jwt")),
+    ]
+}
+
+pub type FixtureBuilder = Builder<StaticClients, Probe, OpaqueIssuer<Arc<MemoryAccessTokens>>>;
+
+/// The builder of the fixture's endpoint; tests change what they are about.
+pub fn builder(probe: &Probe) -> FixtureBuilder {
+    let open: Builder<NotSet, NotSet, NotSet> = PasswordGrant::builder();
+    open.clients(StaticClients::new(clients()).unwrap())
+        .verifier(probe.clone())
+        .issuer(OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new())))
+        .peer_address(PeerAddress::socket_addr())
+}
+
+/// An endpoint to send requests to, with its probe.
+#[derive(Clone)]
+pub struct Fixture {
+    pub layer: PasswordGrantLayer,
+    pub probe: Probe,
+}
+
+impl Fixture {
+    pub fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    pub fn with(change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Self {
+        let probe = Probe::default();
+        let layer = change(builder(&probe)).build().unwrap();
+        Self { layer, probe }
+    }
+
+    /// Sends a request through the layer around an inner service that answers 200 `inner`.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        send(&self.layer, request).await
+    }
+
+    /// A token request with this body and these headers.
+    pub async fn token(&self, headers: &[(&str, &str)], body: &str) -> Answer {
+        self.send(token_request(headers, body)).await
+    }
+}
+
+pub async fn send(layer: &PasswordGrantLayer, mut request: Request<Full<Bytes>>) -> Answer {
+    let peer: SocketAddr = "192.0.2.1:4711".parse().unwrap();
+    if request.extensions().get::<SocketAddr>().is_none() {
+        request.extensions_mut().insert(peer);
+    }
+    let head_only = request.method() == http::Method::HEAD;
+    let inner = service_fn(|_: Request<Full<Bytes>>| async {
+        Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from_static(b"inner"))))
+    });
+    let response = layer.layer(inner).oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let answer = Answer { status: parts.status, headers: parts.headers, body, head_only };
+    if answer.body != "inner" {
+        answer.assert_shared();
+    }
+    answer
+}
+
+pub fn token_request(headers: &[(&str, &str)], body: &str) -> Request<Full<Bytes>> {
+    let mut request = Request::post("/oauth/token").header("host", "as.example");
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+        request = request.header("content-type", "application/x-www-form-urlencoded");
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap()
+}
+
+pub fn from_peer(mut request: Request<Full<Bytes>>, peer: &str) -> Request<Full<Bytes>> {
+    let address: IpAddr = peer.parse().unwrap();
+    request.extensions_mut().insert(SocketAddr::new(address, 4711));
+    request
+}
+
+pub fn basic(id: &str, secret: &str) -> String {
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{id}:{secret}")))
+}
+
+/// A whole response.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub head_only: bool,
+}
+
+impl Answer {
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// `ok` of the checklist.
+    #[track_caller]
+    pub fn assert_ok(&self) -> serde_json::Value {
+        assert_eq!(self.status, StatusCode::OK, "{self:?}");
+        let json = self.json();
+        assert!(!json["access_token"].as_str().unwrap().is_empty());
+        assert_eq!(json["token_type"], "Bearer");
+        assert!(json["expires_in"].is_u64());
+        json
+    }
+
+    /// `eNNN code` of the checklist.
+    #[track_caller]
+    pub fn assert_error(&self, status: u16, code: &str) {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        let json = self.json();
+        assert_eq!(json["error"], code, "{self:?}");
+        assert!(json.get("access_token").is_none());
+        assert!(json.get("refresh_token").is_none());
+    }
+
+    /// What every response of the endpoint must be, whatever it says.
+    #[track_caller]
+    pub fn assert_shared(&self) {
+        assert_shared(self.status, &self.headers, &self.body, self.head_only);
+    }
+}
+
+/// Cacheability, media type, character sets, one challenge with each 401 and none elsewhere (CA-12, OK-06, OK-07, OK-11,
+/// ER-01, ER-08, ER-11, ER-15, HT-21, HT-22, HT-24, HT-28).
+#[track_caller]
+pub fn assert_shared(status: StatusCode, headers: &HeaderMap, body: &[u8], head_only: bool) {
+    let one = |name: &str| {
+        assert!(headers.get_all(name).iter().count() <= 1, "{name} stands twice: {headers:?}");
+        headers.get(name).map(|value| value.to_str().unwrap())
+    };
+    assert_eq!(one("cache-control"), Some("no-store"));
+    assert_eq!(one("x-content-type-options"), Some("nosniff"));
+    assert!(!status.is_redirection() && one("location").is_none() && one("set-cookie").is_none());
+    assert_ne!(
+        (one("access-control-allow-origin"), one("access-control-allow-credentials")),
+        (Some("*"), Some("true"))
+    );
+    assert_eq!(status == StatusCode::METHOD_NOT_ALLOWED || status == StatusCode::NO_CONTENT, one("allow").is_some());
+    assert_eq!(one("www-authenticate").is_some(), status == StatusCode::UNAUTHORIZED, "{status} {headers:?}");
+    if let Some(challenge) = one("www-authenticate") {
+        assert!(challenge.contains("realm=\"") && !challenge.starts_with("Bearer"), "{challenge}");
+    }
+    let waits = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(one("retry-after").is_some(), waits, "{status} {headers:?}");
+    if let Some(wait) = one("retry-after") {
+        assert!(wait.parse::<u64>().unwrap() >= 1);
+    }
+    if status == StatusCode::NO_CONTENT {
+        assert!(body.is_empty());
+        return;
+    }
+    assert_eq!(one("content-type"), Some("application/json"));
+    assert_eq!(one("pragma"), Some("no-cache"));
+    if head_only {
+        assert!(body.is_empty());
+        return;
+    }
+    assert_eq!(body.first(), Some(&b'{'));
+    let json: serde_json::Value = serde_json::from_slice(body).unwrap();
+    let members = json.as_object().unwrap();
+    let text = std::str::from_utf8(body).unwrap();
+    for name in members.keys() {
+        assert_eq!(text.matches(&format!("\"{name}\":")).count(), 1, "{text}");
+    }
+    assert!(members.values().all(|value| !value.is_null() && value != ""));
+    if status == StatusCode::OK {
+        return;
+    }
+    for name in ["error", "error_description"] {
+        if let Some(value) = members.get(name) {
+            let value = value.as_str().unwrap();
+            let legal = |b: u8| matches!(b, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+            assert!(!value.is_empty() && value.bytes().all(legal), "{value}");
+        }
+    }
+    assert!(members.contains_key("error"));
+}
+
+pub const WINDOW: Duration = Duration::from_secs(15 * 60);
