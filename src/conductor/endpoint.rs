@@ -28,6 +28,9 @@ use crate::protocol::form::{Form, Known};
 use crate::protocol::head;
 use crate::protocol::policy::Rules;
 
+/// An extension grant with its grant type.
+pub(crate) type NamedGrant = (Arc<str>, Box<dyn ExtensionGrant>);
+
 /// Everything that `build()` put together.
 pub(crate) struct Endpoint {
     pub(crate) registry: Box<dyn ClientRegistry>,
@@ -37,7 +40,7 @@ pub(crate) struct Endpoint {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) auditor: Auditor,
     pub(crate) methods: Vec<Box<dyn ClientAuthMethod>>,
-    pub(crate) extensions: Vec<(Arc<str>, Box<dyn ExtensionGrant>)>,
+    pub(crate) extensions: Vec<NamedGrant>,
     /// `password`, unless the grant is switched off.
     pub(crate) password_grant: Option<Arc<str>>,
     pub(crate) rules: Rules,
@@ -55,6 +58,7 @@ pub(crate) struct Endpoint {
 }
 
 /// What to do with a request after its head was judged.
+#[allow(clippy::large_enum_variant, reason = "the large one is the common one, and it lives for one move")]
 pub(crate) enum Step {
     /// Read the body.
     Read,
