@@ -21,6 +21,7 @@ use crate::boundary::peer::PeerAddress;
 use crate::boundary::registry::ClientRegistry;
 use crate::boundary::transport::TransportSecurity;
 use crate::boundary::verifier::CredentialVerifier;
+use crate::protocol::basic::MAX_VALUE;
 use crate::protocol::client::PASSWORD;
 use crate::protocol::encode::{self, Setting};
 use crate::protocol::error::{Reason, TokenError};
@@ -101,8 +102,9 @@ impl Endpoint {
 
     /// Parses the collected body.
     pub(crate) fn parse(&self, head: &Parts, body: &[u8]) -> Step {
+        // Room for the credentials of the header, so that the buffer need not grow.
         let room = head.headers.get(http::header::AUTHORIZATION).map_or(0, HeaderValue::len);
-        match Form::parse(body, room) {
+        match Form::parse(body, room.min(MAX_VALUE)) {
             Ok(form) => Step::Exchange(form),
             Err(reason) => Step::Refuse(reason),
         }
