@@ -3,6 +3,8 @@
 
 mod boundary;
 mod conductor;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 mod memory;
 mod protocol;
 mod service;
