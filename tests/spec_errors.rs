@@ -67,7 +67,7 @@ async fn request_data_is_never_echoed_er_10() {
             let answer = fixture.token(headers, &format!("{field}={CANARY}%3Cscript%3E")).await;
             let shown = format!("{answer:?}");
             assert!(answer.status.is_client_error());
-            assert!(!shown.contains(CANARY) && !shown.contains("script"), "{shown}");
+            assert!(!shown.contains(CANARY) && !shown.contains("<script"), "{shown}");
         }
     }
     let answer = fixture.token(&[("authorization", &support::basic(CANARY, CANARY))], PW).await;
