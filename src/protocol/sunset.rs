@@ -77,14 +77,38 @@ impl Sunset {
     }
 }
 
-/// Whether `text` can stand as `error_uri` (RFC 6749 A.9) or in a `Link`.
+/// Whether `text` has only characters of a URI (RFC 3986 section 2), so that it can stand as `error_uri` (RFC 6749 A.9)
+/// and in a `Link`.
 pub(crate) fn is_uri_reference(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\<>".contains(&b))
-        && text.parse::<http::Uri>().is_ok()
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\<>^`{|}".contains(&b))
+}
+
+/// Whether `text` is a URI with a scheme, such as `urn:x:y`: what RFC 6749 sections 4.5 and 8.1 want as a name.
+pub(crate) fn is_absolute_uri(text: &str) -> bool {
+    is_uri_reference(text)
+        && text.split_once(':').is_some_and(|(scheme, rest)| {
+            !rest.is_empty()
+                && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+                && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+        })
 }
 
 /// A link that is no absolute URI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the link must be an absolute URI without spaces, quotes and backslashes")]
 pub struct LinkError(());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_grants_and_token_types_are_absolute_uris_urns_among_them_se_06() {
+        for good in ["urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:x:y", "https://as.example/grant?v=1"] {
+            assert!(is_absolute_uri(good), "{good}");
+        }
+        for bad in ["", "password", ":x", "urn:", "1a:b", "u n:x", "urn:a\"b", "urn:a|b", "urn:\u{e9}"] {
+            assert!(!is_absolute_uri(bad), "{bad}");
+        }
+    }
+}
