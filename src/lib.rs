@@ -3,6 +3,9 @@
 
 mod boundary;
 mod conductor;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod memory;
 mod protocol;
 mod service;
