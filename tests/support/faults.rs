@@ -1,7 +1,6 @@
 //! Parts of an application that fail in every way there is, and a ledger of what is charged.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
