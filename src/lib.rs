@@ -9,6 +9,8 @@ pub mod fuzzing;
 mod memory;
 mod protocol;
 mod service;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 /// manual
 pub mod manual {
