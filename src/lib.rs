@@ -5,9 +5,14 @@ mod boundary;
 mod conductor;
 #[cfg(feature = "jwt")]
 pub mod jwt;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod memory;
 mod protocol;
 mod service;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 /// manual
 pub mod manual {
