@@ -4,11 +4,11 @@
 
 mod boundary;
 mod conductor;
-#[cfg(feature = "jwt")]
-pub mod jwt;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 mod memory;
 mod protocol;
 mod service;

@@ -1,5 +1,11 @@
 //! Client authentication (RFC 6749 sections 2.3 and 3.2.1).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 #![allow(missing_docs)]
 
 mod support;
@@ -11,8 +17,7 @@ use async_trait::async_trait;
 use http::HeaderValue;
 use support::{AUTH, CONF, Fixture, ManualClock, PW, WINDOW, basic, builder, digest, from_peer, pw, token_request};
 use tower_password_grant::{
-    AuditEvent, AuthRequest, BackendError, Client, ClientAuthMethod, ClientAuthentication, ClientBuilder,
-    StaticClients,
+    AuditEvent, AuthRequest, BackendError, Client, ClientAuthMethod, ClientAuthentication, ClientBuilder, StaticClients,
 };
 
 const WRONG: &str = "Basic Y29uZjp3cm9uZw==";
@@ -64,7 +69,10 @@ async fn a_client_marked_raw_basic_may_send_either_form_and_others_only_the_enco
             if marked {
                 answer.assert_ok();
                 fixture.token(&[("authorization", &basic(id, "wrong"))], PW).await.assert_error(401, "invalid_client");
-                fixture.token(&[("authorization", &raw)], &pw("client_id=conf")).await.assert_error(400, "invalid_request");
+                fixture
+                    .token(&[("authorization", &raw)], &pw("client_id=conf"))
+                    .await
+                    .assert_error(400, "invalid_request");
             } else {
                 answer.assert_error(401, "invalid_client");
             }
