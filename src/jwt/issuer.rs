@@ -161,7 +161,11 @@ fn is_issuer(text: &str) -> bool {
         return false;
     }
     let Ok(uri) = text.parse::<http::Uri>() else { return false };
-    let host = uri.host().unwrap_or_default();
+    let Some(authority) = uri.authority() else { return false };
+    let host = authority.host();
+    if authority.as_str() != host && authority.port_u16().is_none() {
+        return false;
+    }
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let is_loopback = host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     !host.is_empty() && (text.starts_with("https://") || (text.starts_with("http://") && is_loopback))
@@ -196,6 +200,8 @@ mod tests {
             "https://u:p@as.example",
             "https://as.example/ ",
             "https://as.example:99999",
+            "https://as.example:",
+            "https://[::1",
             "HTTPS://as.example",
             "https://ä.example",
             "http://as.example",
