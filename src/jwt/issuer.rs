@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use zeroize::Zeroizing;
 
 use super::claims::Claims;
 use super::error::JwtConfigError;
@@ -130,7 +129,7 @@ impl JwtIssuer {
         let extra = self.extra.as_ref().map(|extra| extra(grant)).unwrap_or_default();
         let claims = Claims::new(&self.issuer, &self.audience, grant, id.expose(), self.clock.now(), extra)
             .map_err(BackendError::fault)?;
-        let payload = Zeroizing::new(serde_json::to_vec(&claims).map_err(BackendError::fault)?);
+        let payload = serde_json::to_vec(&claims).map_err(BackendError::fault)?;
         let token = self.keys.signing().sign(&payload).map_err(BackendError::fault)?;
         Ok(Token::new(token))
     }
