@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
 use tower_password_grant::jwt::{KeyError, KeySet, SigningAlgorithm, SigningKey, VerificationKey};
 
 use crate::helpers::*;
@@ -84,6 +85,48 @@ fn keys_that_are_cut_off_are_refused() {
             let error = SigningKey::from_pkcs8_der(algorithm, &whole[..length]).unwrap_err();
             assert_eq!(error, KeyError::Rejected(algorithm), "{length} bytes");
         }
+    }
+}
+
+#[test]
+fn damaged_keys_never_panic_and_never_sign_for_another_public_key() {
+    for algorithm in ALL {
+        let whole = der(algorithm);
+        let published = key(algorithm).verification_key().clone();
+        let step = if algorithm == SigningAlgorithm::Rs256 { 13 } else { 1 };
+        for at in (0..whole.len()).step_by(step) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x41;
+            match SigningKey::from_pkcs8_der(algorithm, &damaged) {
+                Err(error) => assert!(matches!(error, KeyError::Rejected(_) | KeyError::RsaSize), "{error}"),
+                // An Ed25519 private key is any 32 bytes: other ones are another key.
+                Ok(key) if algorithm == SigningAlgorithm::EdDsa => assert_ne!(*key.verification_key(), published),
+                Ok(key) => panic!("{algorithm}: {key:?} in spite of byte {at}"),
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_text_is_given_as_a_key_there_is_no_panic(
+        parts in proptest::collection::vec("-----BEGIN (PRIVATE KEY)?-----|-----END |PRIVATE KEY-----|[\n \r=A-Z/+-]{0,9}|\\PC{0,9}", 0..8)
+    ) {
+        let text = parts.concat();
+        for algorithm in ALL {
+            prop_assert!(SigningKey::from_pkcs8_pem(algorithm, &text).is_err());
+        }
+        prop_assert!(VerificationKey::from_jwk(&text).is_err());
+    }
+
+    #[test]
+    fn whatever_members_a_jwk_has_there_is_no_panic(
+        kty in "EC|OKP|RSA|oct", crv in "P-256|Ed25519", x in "[A-Za-z0-9_=-]{0,90}", y in "[A-Za-z0-9_-]{43}"
+    ) {
+        let jwk = serde_json::json!({ "kty": kty, "crv": crv, "x": x, "y": y });
+        let _ = VerificationKey::from_jwk(&jwk.to_string());
+        let jwk = serde_json::json!({ "kty": kty, "n": x.repeat(10), "e": y });
+        let _ = VerificationKey::from_jwk(&jwk.to_string());
     }
 }
 
