@@ -1,6 +1,6 @@
 //! A tower layer that serves the OAuth 2.0 password grant.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::string_slice, reason = "tests may fail loudly"))]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::string_slice))]
 
 mod boundary;
 mod conductor;

@@ -1,5 +1,6 @@
 //! Client authentication (RFC 6749 sections 2.3 and 3.2.1).
 #![allow(
+    clippy::string_slice,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
