@@ -194,7 +194,7 @@ async fn a_page_of_another_origin_is_refused_unless_the_client_lists_it_ht_08_ht
 
 #[tokio::test]
 async fn empty_basic_credentials_without_a_client_are_401_ca_21() {
-    // No client lists the origin: refused for that.
+    // Without a client there is no list of origins to look at.
     let answers = replay(confidential(), &["swagger_ui"]).await;
     answers[0].assert_error(401, "invalid_client");
     let answers = replay(confidential().allow_origin(SWAGGER), &["swagger_ui_preflight", "swagger_ui"]).await;
