@@ -1,5 +1,11 @@
 //! HTTP behaviour on the wire: real sockets, real servers.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 #![allow(missing_docs)]
 
 mod support;
@@ -35,7 +41,10 @@ async fn one_connection_serves_many_requests_ok_or_not_ht_26() {
     let mut connection = Connection::open(server.address).await;
     for _ in 0..3 {
         connection.exchange(authorized(PW)).await.assert_ok();
-        connection.exchange(authorized("grant_type=password&username=alice&password=x")).await.assert_error(400, "invalid_grant");
+        connection
+            .exchange(authorized("grant_type=password&username=alice&password=x"))
+            .await
+            .assert_error(400, "invalid_grant");
         assert_eq!(connection.exchange("GET /other HTTP/1.1\r\nHost: as.example\r\n\r\n").await.body, "inner");
     }
 }
