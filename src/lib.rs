@@ -2,6 +2,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::string_slice))]
 
+#[cfg(feature = "argon2")]
+pub mod argon2;
 mod boundary;
 mod conductor;
 #[cfg(fuzzing)]
