@@ -439,6 +439,49 @@ async fn a_method_that_cannot_decide_is_503_and_its_guesses_are_limited_ca_18_ca
     fixture.token(&[("authorization", "Own robot right")], &body).await.assert_error(429, "too_many_attempts");
 }
 
+/// Looks at every parameter, and takes any request.
+struct Nosy(Arc<Mutex<Vec<String>>>);
+
+#[async_trait]
+impl ClientAuthMethod for Nosy {
+    fn name(&self) -> &str {
+        "nosy"
+    }
+
+    fn challenge(&self) -> HeaderValue {
+        HeaderValue::from_static("Nosy realm=\"x\"")
+    }
+
+    fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
+        let names = "grant_type scope client_id client_assertion client_assertion_type refresh_token username password \
+                     client_secret device";
+        let mut seen = self.0.lock().unwrap();
+        seen.extend(names.split(' ').filter_map(|name| request.field(name)).map(str::to_owned));
+        Some("robot".to_owned())
+    }
+
+    async fn verify(&self, _: &Client, _: &AuthRequest<'_>) -> Result<bool, BackendError> {
+        Ok(true)
+    }
+}
+
+#[tokio::test]
+async fn a_method_of_ones_own_sees_no_line_break_no_nul_and_no_secret_se_04_ca_23() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let nosy = Nosy(Arc::clone(&seen));
+    let fixture = Fixture::with(|builder| {
+        builder.clients(registry([Client::with_method("robot", "nosy")])).client_auth_method(nosy)
+    });
+    fixture.token(&[], &pw("client_assertion=a.b&scope=read")).await.assert_ok();
+    assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), ["password", "read", "a.b"]);
+    for name in ["grant_type", "scope", "client_assertion", "client_assertion_type", "refresh_token", "device"] {
+        for bad in ["%00", "%0A", "%0D"] {
+            fixture.token(&[], &format!("{name}=x{bad}y&username=alice&password=secret")).await;
+        }
+    }
+    assert_eq!(*seen.lock().unwrap(), Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn parts_shared_by_arc_authenticate_too_ca_01() {
     let probe = support::Probe::default();
