@@ -365,10 +365,15 @@ impl ClientBuilder {
     /// Lets pages of this origin use the client (answers CORS for it and takes its requests), written as browsers write
     /// it: `https://app.example`, `http://localhost:3000`. Default: none.
     pub fn allow_origin(mut self, origin: &str) -> Self {
-        let legal = origin
-            .parse::<http::Uri>()
-            .is_ok_and(|uri| uri.scheme().is_some() && uri.authority().is_some() && uri.path() == "/");
-        if !legal || origin.ends_with('/') || origin.bytes().any(|b| b.is_ascii_uppercase()) {
+        // Anything else would be listed and never match what a browser sends.
+        let is_written_as_sent = |uri: http::Uri| {
+            let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+            let port = uri.port_u16().map(|port| format!(":{port}"));
+            let parts = uri.scheme_str().zip(uri.host());
+            uri.port_u16() != Some(default_port)
+                && parts.is_some_and(|(scheme, host)| format!("{scheme}://{host}{}", port.unwrap_or_default()) == origin)
+        };
+        if !origin.parse().is_ok_and(is_written_as_sent) || origin.bytes().any(|b| b.is_ascii_uppercase()) {
             return self.fail(ClientError::Origin);
         }
         self.inner.origins.push(origin.to_owned());
@@ -384,6 +389,9 @@ impl ClientBuilder {
 
     /// How long an access token of the password grant lives for this client, in whole seconds. Default: the endpoint's.
     pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
+        if lifetime < Duration::from_secs(1) {
+            return self.fail(ClientError::Lifetime(lifetime));
+        }
         self.inner.lifetime = Some(lifetime);
         self
     }
@@ -447,8 +455,11 @@ pub enum ClientError {
     #[error("the default scope is not within `scopes`")]
     DefaultScope,
     /// An origin that is not written as browsers write it.
-    #[error("an origin is a scheme, a host and perhaps a port, in lower case and without a final slash")]
+    #[error("an origin is a scheme, a host and a port if it is not the default one, in lower case, without a final slash")]
     Origin,
+    /// An access token that would be over at once.
+    #[error("a lifetime of {0:?} is less than a second")]
+    Lifetime(Duration),
     /// Two clients with one id.
     #[error("two clients have the id `{0}`")]
     Duplicate(ClientId),
@@ -475,8 +486,32 @@ mod tests {
         assert_eq!(error(Client::confidential("a", &SecretDigest::of(""))), ClientError::EmptySecret);
         assert_eq!(error(Client::public("a").secret(&digest, None)), ClientError::Authentication);
         assert_eq!(error(Client::public("a").default_scope("read")), ClientError::DefaultScope);
-        assert_eq!(error(Client::public("a").allow_origin("https://a.example/")), ClientError::Origin);
+        let short = Duration::from_millis(999);
+        assert_eq!(error(Client::public("a").access_token_lifetime(short)), ClientError::Lifetime(short));
         let two = Client::confidential("a", &digest).secret(&digest, None);
         assert_eq!(error(two.secret(&digest, None)), ClientError::TooManySecrets);
+    }
+
+    #[test]
+    fn origins_are_written_as_browsers_send_them_ht_08() {
+        for good in ["https://a.example", "http://localhost:3000", "https://[::1]:8443", "http://192.0.2.1"] {
+            assert!(Client::public("a").allow_origin(good).build().is_ok(), "{good}");
+        }
+        for bad in [
+            "https://a.example/",
+            "https://a.example?x",
+            "https://a.example#x",
+            "https://u@a.example",
+            "https://A.example",
+            "https://a.example:443",
+            "http://a.example:80",
+            "a.example",
+            "//a.example",
+            "null",
+            "*",
+            "",
+        ] {
+            assert_eq!(Client::public("a").allow_origin(bad).build().unwrap_err(), ClientError::Origin, "{bad}");
+        }
     }
 }
