@@ -1,5 +1,11 @@
 //! Grammar and encoding (RFC 6749 Appendices A and B).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 #![allow(missing_docs)]
 
 mod support;
@@ -48,7 +54,9 @@ async fn client_ids_and_secrets_are_printable_ascii_ab_01() {
 
 #[tokio::test]
 async fn forbidden_characters_in_names_and_passwords_reach_nobody_ab_02_se_04() {
-    for bad in ['\0', '\u{1}', '\u{8}', '\n', '\u{b}', '\u{c}', '\r', '\u{1b}', '\u{1f}', '\u{7f}', '\u{fffe}', '\u{ffff}'] {
+    for bad in
+        ['\0', '\u{1}', '\u{8}', '\n', '\u{b}', '\u{c}', '\r', '\u{1b}', '\u{1f}', '\u{7f}', '\u{fffe}', '\u{ffff}']
+    {
         let bad = escaped(&format!("a{bad}b"));
         malformed(&login(&bad, "x")).await;
         malformed(&login("alice", &bad)).await;
@@ -57,7 +65,9 @@ async fn forbidden_characters_in_names_and_passwords_reach_nobody_ab_02_se_04() 
 
 #[tokio::test]
 async fn allowed_characters_reach_the_verifier_ab_02() {
-    for good in ["\t", " ", "~", "\u{80}", "\u{9f}", "\u{d7ff}", "\u{e000}", "\u{fffd}", "\u{1f600}", "\u{10ffff}", "\u{1fffe}"] {
+    for good in
+        ["\t", " ", "~", "\u{80}", "\u{9f}", "\u{d7ff}", "\u{e000}", "\u{fffd}", "\u{1f600}", "\u{10ffff}", "\u{1fffe}"]
+    {
         assert_eq!(heard(&escaped(good)).await, good);
         let fixture = Fixture::new();
         fixture.token(AUTH, &login(&escaped(&format!("a{good}")), "x")).await.assert_error(400, "invalid_grant");

@@ -1,5 +1,11 @@
 //! The error response (RFC 6749 section 5.2).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 #![allow(missing_docs)]
 
 mod support;
@@ -91,7 +97,9 @@ async fn inner_errors_are_never_echoed_er_10_er_13() {
 
 #[tokio::test]
 async fn a_fault_is_500_and_a_failing_dependency_503_er_13() {
-    send(&failing_issuer(|| BackendError::fault("bug")), token_request(AUTH, PW)).await.assert_error(500, "server_error");
+    send(&failing_issuer(|| BackendError::fault("bug")), token_request(AUTH, PW))
+        .await
+        .assert_error(500, "server_error");
     let answer = send(&failing_issuer(|| std::io::Error::other("down").into()), token_request(AUTH, PW)).await;
     answer.assert_error(503, "temporarily_unavailable");
     let wait = || BackendError::unavailable("down").with_retry_after(std::time::Duration::from_secs(17));

@@ -1,5 +1,11 @@
 //! The fixed order of checks: a request with several faults has one answer, that of the first check it fails.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 #![allow(missing_docs)]
 
 mod support;
@@ -172,9 +178,7 @@ fn request(faults: &[Fault]) -> Request<Full<Bytes>> {
 /// Sends a request with these faults; also tells how often the verifier and the issuer were asked.
 async fn answer(faults: &[Fault]) -> (Answer, usize, usize) {
     let endpoint = endpoint();
-    for (fault, guess) in
-        [(Fault::UserThrottled, Fault::WrongPassword), (Fault::ClientThrottled, Fault::WrongSecret)]
-    {
+    for (fault, guess) in [(Fault::UserThrottled, Fault::WrongPassword), (Fault::ClientThrottled, Fault::WrongSecret)] {
         if faults.contains(&fault) {
             for _ in 0..3 {
                 assert_eq!(send(&endpoint.layer, request(&[guess])).await.status.as_u16(), guess.answer().0);

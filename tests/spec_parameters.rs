@@ -1,5 +1,11 @@
 //! The token endpoint and its parameters (RFC 6749 section 3.2).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 #![allow(missing_docs)]
 
 mod support;
@@ -110,7 +116,8 @@ async fn a_missing_grant_type_is_invalid_and_an_unknown_one_unsupported_te_09_ab
     let fixture = Fixture::new();
     let rest = "username=alice&password=correct+horse";
     fixture.token(AUTH, rest).await.assert_error_about(400, "invalid_request", "missing");
-    for grant in ["foo", "Password", "PASSWORD", "pass+word", "password+", "urn:x:y", "refresh_token", "%00", "%C3%A9"] {
+    for grant in ["foo", "Password", "PASSWORD", "pass+word", "password+", "urn:x:y", "refresh_token", "%00", "%C3%A9"]
+    {
         let answer = fixture.token(AUTH, &format!("grant_type={grant}&{rest}")).await;
         answer.assert_error(400, "unsupported_grant_type");
     }

@@ -1,5 +1,11 @@
 //! The password grant (RFC 6749 section 4.3) and its budgets, and grants of the application's own (section 4.5).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 #![allow(missing_docs)]
 
 mod support;
@@ -398,9 +404,8 @@ async fn realms_have_budgets_of_their_own_pw_07() {
 
 #[tokio::test]
 async fn a_missing_peer_address_is_a_fault_of_the_host_and_nobody_shares_a_budget_pw_07() {
-    let fixture = Fixture::with(|builder| {
-        builder.peer_address(tower_password_grant::PeerAddress::extension(|_: &Tenant| None))
-    });
+    let fixture =
+        Fixture::with(|builder| builder.peer_address(tower_password_grant::PeerAddress::extension(|_: &Tenant| None)));
     fixture.token(AUTH, PW).await.assert_error(500, "server_error");
     assert_eq!(fixture.probe.calls(), 0);
     let fixture = Fixture::with(|builder| builder.peer_address(tower_password_grant::PeerAddress::unknown()));

@@ -1,5 +1,11 @@
 //! Scope (RFC 6749 section 3.3).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 #![allow(missing_docs)]
 
 mod support;
@@ -42,7 +48,9 @@ async fn order_is_irrelevant_repeats_collapse_and_case_counts_sc_01() {
 #[tokio::test]
 async fn only_nqchar_tokens_with_single_spaces_are_a_scope_sc_02_sc_03_er_07() {
     let fixture = Fixture::new();
-    for scope in ["re%22ad", "re%5Cad", "re%09ad", "r%C3%A9ad", "re%7Fad", "read%0A", "+read", "read+", "read++write", "+"] {
+    for scope in
+        ["re%22ad", "re%5Cad", "re%09ad", "r%C3%A9ad", "re%7Fad", "read%0A", "+read", "read+", "read++write", "+"]
+    {
         assert_eq!(granted(&fixture, &format!("scope={scope}")).await, invalid(), "{scope}");
     }
     assert_eq!(fixture.probe.calls(), 0);
@@ -51,9 +59,8 @@ async fn only_nqchar_tokens_with_single_spaces_are_a_scope_sc_02_sc_03_er_07() {
 #[tokio::test]
 async fn what_the_policy_grants_is_reported_sc_04() {
     let probe = Probe::default();
-    let verifier = verify_fn(|_| async {
-        Ok(Verdict::granted_within(Subject::new("user-1"), "read admin".parse().unwrap()))
-    });
+    let verifier =
+        verify_fn(|_| async { Ok(Verdict::granted_within(Subject::new("user-1"), "read admin".parse().unwrap())) });
     let layer = builder(&probe).verifier(verifier).build().unwrap();
     let answer = send(&layer, token_request(AUTH, &pw("scope=read+write"))).await;
     assert_eq!(answer.assert_ok()["scope"], "read");

@@ -1,5 +1,11 @@
 //! Keeping the grant small and announcing its end (RFC 9700 section 2.4, RFC 8594, RFC 9745).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 #![allow(missing_docs)]
 
 mod support;
@@ -43,7 +49,8 @@ fn ending(clock: &ManualClock) -> Fixture {
         let client = Client::confidential(id, &digest(secret)).allow_password_grant().allow_grant(TYPE);
         client.scopes("read").default_scope("read")
     };
-    let clients = [client("conf", "s3cret").sunset(sunset).build().unwrap(), client("conf2", "s3cret2").build().unwrap()];
+    let clients =
+        [client("conf", "s3cret").sunset(sunset).build().unwrap(), client("conf2", "s3cret2").build().unwrap()];
     Fixture::with(|builder| {
         builder.clients(StaticClients::new(clients).unwrap()).clock(clock.clone()).extension_grant(Badge)
     })

@@ -1,6 +1,12 @@
 //! Requests of clients in the field, recorded byte for byte, against a real server. Each file in `wire/` is one recorded
 //! request; its name says which client sent it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 #![allow(missing_docs)]
 
 mod support;
@@ -140,8 +146,7 @@ async fn clients_without_a_secret_get_tokens_ca_06_ca_22() {
 
 #[tokio::test]
 async fn json_and_multipart_bodies_are_refused_with_the_type_that_is_expected_ht_03() {
-    for (client, name) in
-        [(public(), "axios_json"), (public(), "fetch_form_data"), (confidential(), "php_curl_array")]
+    for (client, name) in [(public(), "axios_json"), (public(), "fetch_form_data"), (confidential(), "php_curl_array")]
     {
         let answers = replay(client, &[name]).await;
         answers[0].assert_error_about(400, "invalid_request", "application/x-www-form-urlencoded");
