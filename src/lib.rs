@@ -1,6 +1,8 @@
 //! A tower layer that serves the OAuth 2.0 password grant.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "argon2")]
+pub mod argon2;
 mod boundary;
 mod conductor;
 mod memory;

@@ -1,0 +1,185 @@
+//! Putting an [`Argon2Verifier`] together.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::hasher::{Caps, Hasher};
+use super::legacy;
+use super::memory::Memory;
+use super::parameters::{Argon2Parameters, HashError, SALT};
+use super::pool::{Limit, Pool};
+use super::store::UserStore;
+use super::verifier::{Argon2Verifier, Held};
+
+/// Puts an [`Argon2Verifier`] together; see [`Argon2Verifier::builder`].
+#[must_use]
+pub struct Argon2VerifierBuilder<S> {
+    store: S,
+    parameters: Argon2Parameters,
+    caps: Caps,
+    pub(super) legacy: legacy::Caps,
+    threads: Option<usize>,
+    limit: Limit,
+    hold: Duration,
+    max_held: usize,
+    on_start: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+impl<S: UserStore> Argon2VerifierBuilder<S> {
+    pub(super) fn new(store: S) -> Self {
+        Self {
+            store,
+            parameters: Argon2Parameters::default(),
+            caps: Caps { memory: 128 * 1024, passes: 10, lanes: 16 },
+            legacy: legacy::Caps::default(),
+            threads: None,
+            limit: Limit::Time(Duration::from_secs(1)),
+            hold: Duration::from_millis(100),
+            max_held: 1024,
+            on_start: None,
+        }
+    }
+
+    /// The cost of new hashes. Default: 19,456 KiB, 2 passes, 1 lane. A stored hash with another cost is upgraded (or
+    /// downgraded) when its user logs in.
+    pub fn parameters(mut self, parameters: Argon2Parameters) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    /// How many threads hash, each with its own memory. Default: as many as the process may use cores. One less leaves a
+    /// core to everything else, for that much fewer logins.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// How long a login may wait for a thread. The queue holds as many jobs as are done within this time, by the measured
+    /// time of a hash. Default: 1 second. Longer, and people (and clients with a timeout of their own) give up on logins
+    /// that are still worked on; shorter, and a short burst is refused.
+    pub fn max_wait(mut self, longest: Duration) -> Self {
+        self.limit = Limit::Time(longest);
+        self
+    }
+
+    /// How many jobs may wait, in place of [`max_wait`](Self::max_wait). With 0 only an idle thread takes a job.
+    pub fn queue_capacity(mut self, jobs: usize) -> Self {
+        self.limit = Limit::Jobs(jobs);
+        self
+    }
+
+    /// How long a refusal is held back. Default: 100 ms. Clients that answer a 503 with the next request at once would
+    /// otherwise leave less than half of the processor to the hashing.
+    pub fn hold_refusals(mut self, time: Duration) -> Self {
+        self.hold = time;
+        self
+    }
+
+    /// How many refusals are held back at once; more are answered immediately. Default: 1024, a few MiB of open requests.
+    pub fn max_held_refusals(mut self, refusals: usize) -> Self {
+        self.max_held = refusals;
+        self
+    }
+
+    /// The highest cost of a stored Argon2 hash that is still computed. Default: 131,072 KiB, 10 passes, 16 lanes, and
+    /// always at least the current parameters. A hash above it is answered as a wrong password: whoever can write to the
+    /// user table must not be able to take all memory. Each thread may use this much for a moment besides its own.
+    pub fn max_stored_cost(mut self, memory: u32, passes: u32, lanes: u32) -> Self {
+        self.caps = Caps { memory, passes, lanes };
+        self
+    }
+
+    /// Runs in each hashing thread when it starts, for example to lower its priority (`nice`), which keeps the other
+    /// routes fast under a storm of logins. Default: nothing.
+    pub fn on_thread_start(mut self, run: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_start = Some(Arc::new(run));
+        self
+    }
+
+    /// Takes the memory, measures a hash and starts the threads: some 30 ms on the calling thread.
+    ///
+    /// # Errors
+    /// Fails when a part is missing from the system (memory, threads, randomness) or no thread was asked for.
+    pub fn build(self) -> Result<Argon2Verifier<S>, Argon2ConfigError> {
+        let threads = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+        if threads == 0 {
+            return Err(Argon2ConfigError::NoThreads);
+        }
+        let mut decoy_salt = [0; SALT];
+        getrandom::fill(&mut decoy_salt).map_err(|_| Argon2ConfigError::Randomness)?;
+        let (memory, passes, lanes) = self.parameters.cost();
+        let caps = Caps {
+            memory: self.caps.memory.max(memory),
+            passes: self.caps.passes.max(passes),
+            lanes: self.caps.lanes.max(lanes),
+        };
+        let hasher = Hasher {
+            parameters: self.parameters,
+            caps,
+            legacy: self.legacy,
+            decoy_salt,
+            hashes: AtomicU64::new(0),
+            unusable: AtomicU64::new(0),
+        };
+        let mut memories = Vec::new();
+        for _ in 0..threads {
+            memories.push(Memory::for_parameters(&hasher.parameters)?);
+        }
+        let job_time = measure(&hasher, &mut memories)?;
+        let pool = Pool::start(memories, self.limit, job_time, self.on_start).map_err(Argon2ConfigError::Threads)?;
+        Ok(Argon2Verifier {
+            store: self.store,
+            hasher: Arc::new(Hasher { hashes: AtomicU64::new(0), ..hasher }),
+            pool,
+            held: Held { now: AtomicUsize::new(0), max: self.max_held, time: self.hold },
+            failed_saves: AtomicU64::new(0),
+        })
+    }
+}
+
+/// What a hash takes here, alone and with warm memory.
+fn measure(hasher: &Hasher, memories: &mut [Memory]) -> Result<Duration, HashError> {
+    let mut least = Duration::MAX;
+    if let Some(memory) = memories.first_mut() {
+        for _ in 0..2 {
+            let start = Instant::now();
+            hasher.decoy(b"measured", memory)?;
+            least = least.min(start.elapsed());
+        }
+    }
+    Ok(least)
+}
+
+impl<S> fmt::Debug for Argon2VerifierBuilder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Argon2VerifierBuilder")
+            .field("parameters", &self.parameters)
+            .field("threads", &self.threads)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An [`Argon2Verifier`] could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Argon2ConfigError {
+    /// Parameters outside what RFC 9106 section 3.1 allows.
+    #[error("Argon2 does not allow these parameters (RFC 9106 section 3.1)")]
+    Parameters,
+    /// No thread was asked for.
+    #[error("hashing needs at least one thread")]
+    NoThreads,
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness")]
+    Randomness,
+    /// The hash cannot be made: no memory, for example.
+    #[error("no hash can be made with these parameters")]
+    Hash(#[from] HashError),
+    /// A thread could not be started.
+    #[error("a hashing thread could not be started")]
+    Threads(#[source] std::io::Error),
+}

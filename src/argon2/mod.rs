@@ -1,0 +1,65 @@
+//! Passwords that are stored as Argon2id hashes (feature `argon2`).
+//!
+//! [`Argon2Verifier`] is a [`CredentialVerifier`](crate::CredentialVerifier) over a [`UserStore`], which the application
+//! implements with two statements against its own user table.
+//!
+//! ```
+//! use async_trait::async_trait;
+//! use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, StoredUser, UserStore};
+//! use tower_password_grant::{BackendError, Password};
+//!
+//! struct Users { /* your pool */ # hash: String }
+//!
+//! #[async_trait]
+//! impl UserStore for Users {
+//!     async fn find(&self, login: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+//!         // SELECT id, password_hash FROM users WHERE login = $1
+//!         # let _ = realm; let row = (login == "alice").then(|| ("user-1".to_owned(), self.hash.clone()));
+//!         Ok(row.map(|(id, hash)| StoredUser::new(id).with_password_hash(hash)))
+//!     }
+//!
+//!     async fn save_hash(&self, user_id: &str, old: &str, new: &str) -> Result<bool, BackendError> {
+//!         // UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2
+//!         # let _ = (user_id, old, new); let rows_changed = 1;
+//!         Ok(rows_changed == 1)
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let hash = Argon2Parameters::default().hash_blocking(&Password::new("correct horse".into()))?;
+//! let verifier = Argon2Verifier::new(Users { hash })?;
+//! # let _ = verifier; Ok(())
+//! # }
+//! ```
+//!
+//! # Where the hashing runs
+//! A hash takes some 15 ms of a core and 19 MiB. It runs on a fixed number of threads of the verifier's own, never on the
+//! threads of the async runtime. Each thread keeps its memory, so time and memory don't change under load. Jobs wait in a
+//! bounded queue; beyond it the request is refused with 503 and `Retry-After`, and its charge is given back. A refusal is
+//! held back for a moment, so that clients which try again at once don't take the processor from those that wait.
+//!
+//! # What the time tells
+//! A name that does not exist, a user without a password, a hash that cannot be read and a hash whose cost is above the
+//! limits all take one run with the current parameters, through the same queue. What stays visible is a stored hash whose
+//! cost differs from the current parameters: a wrong password for it takes another time than for an unknown name, until
+//! its user has logged in and the hash is upgraded.
+//!
+//! # Building for speed
+//! The hash gains a third from AVX-512 where the processor has it and the final binary is built with
+//! `RUSTFLAGS="-C target-cpu=native"`.
+
+mod config;
+mod hasher;
+mod legacy;
+mod memory;
+mod parameters;
+mod pool;
+mod stats;
+mod store;
+mod verifier;
+
+pub use config::{Argon2ConfigError, Argon2VerifierBuilder};
+pub use parameters::{Argon2Parameters, HashError};
+pub use stats::HashingStats;
+pub use store::{StoredUser, UserStatus, UserStore};
+pub use verifier::Argon2Verifier;

@@ -1,0 +1,37 @@
+//! What the hashing threads did.
+
+use std::time::Duration;
+
+/// A look at the hashing threads, for metrics and alerts; see [`Argon2Verifier::stats`](super::Argon2Verifier::stats).
+/// Counts are those since the verifier was built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HashingStats {
+    /// Threads that hash.
+    pub threads: usize,
+    /// Jobs that are being hashed now; never more than `threads`.
+    pub running: usize,
+    /// The most jobs that were ever hashed at once.
+    pub peak_running: usize,
+    /// Jobs that wait now.
+    pub waiting: usize,
+    /// How many jobs may wait at the present speed.
+    pub capacity: usize,
+    /// The moving average of what one job takes.
+    pub mean_time: Duration,
+    /// Runs of a password hash, of any algorithm.
+    pub hashes: u64,
+    /// Jobs that were dropped unhashed because their client had hung up.
+    pub abandoned: u64,
+    /// Requests that were refused because the queue was full.
+    pub refused: u64,
+    /// Refusals that are held back now.
+    pub held: usize,
+    /// Jobs that panicked. It should stay 0.
+    pub panicked: u64,
+    /// Stored hashes that could not be read or whose cost is above the limits. Somebody who can write to the user table
+    /// may be at work.
+    pub unusable_hashes: u64,
+    /// Upgraded hashes that the store failed to save.
+    pub failed_saves: u64,
+}

@@ -1,0 +1,166 @@
+//! The user table, as far as a password needs it.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::boundary::backend::BackendError;
+use crate::boundary::verifier::Denial;
+use crate::protocol::grant::Subject;
+use crate::protocol::host_code::HostCode;
+
+/// Finds users and keeps their password hashes. It decides nothing: passwords are compared by
+/// [`Argon2Verifier`](super::Argon2Verifier).
+///
+/// # Contract
+/// - `find` is asked for the canonical form of the login name, the same on which attempts are counted
+///   ([`AccountKey::canonical`](crate::AccountKey::canonical): without white space around it, in lower case). Store login
+///   names in this form, or compare so.
+/// - `find` is called again after a right password, so that a password or a state that was changed meanwhile is seen.
+///   Don't answer it from a cache that outlives a change.
+/// - `save_hash` is one conditional statement that replaces `old_hash` only: `UPDATE .. WHERE id = $1 AND password_hash =
+///   $2`. Reading first and writing then would bring a password back that was changed in between.
+///
+/// # Security
+/// A user who is found by a wrong name is fatal; a user who is not found is a nuisance. The name comes from a request
+/// whose user is not authenticated: bind it as a parameter, never into the text of a query. `find` should take the same
+/// time for names that do not exist.
+///
+/// # Cancellation
+/// The future is dropped when the client hangs up or the deadline passes.
+///
+/// # Errors
+/// A [`BackendError`] of `find` answers 503 and gives the charge back; an unknown user is `Ok(None)`. One of `save_hash`
+/// is counted ([`HashingStats::failed_saves`](super::HashingStats::failed_saves)) and does not fail the login.
+#[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `UserStore`",
+    note = "implement the trait with `#[async_trait]`; `Arc<T>` of a store is one too"
+)]
+pub trait UserStore: Send + Sync + 'static {
+    /// Looks up the user with this login name in this realm (`None` for clients that are bound to no realm).
+    async fn find(&self, login: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError>;
+
+    /// Replaces the user's hash if it still is `old_hash`, and answers whether it was.
+    async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError>;
+}
+
+type Found<'f> = Pin<Box<dyn Future<Output = Result<Option<StoredUser>, BackendError>> + Send + 'f>>;
+type Saved<'f> = Pin<Box<dyn Future<Output = Result<bool, BackendError>> + Send + 'f>>;
+
+impl<S: UserStore + ?Sized> UserStore for Arc<S> {
+    // Written as `async-trait` would expand it, so that forwarding costs no second box.
+    fn find<'s, 'l, 'r, 'f>(&'s self, login: &'l str, realm: Option<&'r str>) -> Found<'f>
+    where
+        's: 'f,
+        'l: 'f,
+        'r: 'f,
+        Self: 'f,
+    {
+        (**self).find(login, realm)
+    }
+
+    fn save_hash<'s, 'u, 'o, 'n, 'f>(&'s self, user_id: &'u str, old_hash: &'o str, new_hash: &'n str) -> Saved<'f>
+    where
+        's: 'f,
+        'u: 'f,
+        'o: 'f,
+        'n: 'f,
+        Self: 'f,
+    {
+        (**self).save_hash(user_id, old_hash, new_hash)
+    }
+}
+
+/// A user as the store knows it.
+///
+/// ```
+/// use tower_password_grant::argon2::{StoredUser, UserStatus};
+///
+/// let user = StoredUser::new("user-17")
+///     .with_password_hash("$argon2id$v=19$m=19456,t=2,p=1$..".to_owned())
+///     .with_status(UserStatus::Active);
+/// ```
+#[derive(Clone)]
+pub struct StoredUser {
+    pub(super) subject: Subject,
+    pub(super) password_hash: Option<String>,
+    pub(super) status: UserStatus,
+}
+
+impl StoredUser {
+    /// An active user without a usable password. `id` becomes [`Subject::id`]: a key that never changes.
+    #[must_use]
+    pub fn new(id: impl Into<Cow<'static, str>>) -> Self {
+        Self { subject: Subject::new(id), password_hash: None, status: UserStatus::Active }
+    }
+
+    /// The stored hash: a PHC string of Argon2, or with the feature `legacy-hashes` one of bcrypt, scrypt or PBKDF2.
+    /// Default: none, so that no password is right.
+    #[must_use]
+    pub fn with_password_hash(mut self, hash: impl Into<Option<String>>) -> Self {
+        self.password_hash = hash.into();
+        self
+    }
+
+    /// Whether the user may log in. Looked at only after the password was found right. Default: active.
+    #[must_use]
+    pub fn with_status(mut self, status: UserStatus) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Attaches data for the issuer; it becomes [`Subject::data`].
+    #[must_use]
+    pub fn with_data<T: Any + Send + Sync>(mut self, data: T) -> Self {
+        self.subject = self.subject.with_data(data);
+        self
+    }
+}
+
+impl fmt::Debug for StoredUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredUser")
+            .field("subject", &self.subject)
+            .field("has_password", &self.password_hash.is_some())
+            .field("status", &self.status)
+            .finish()
+    }
+}
+
+/// Whether a user may log in. The client never learns it: every denial has the same answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UserStatus {
+    /// The user may log in.
+    #[default]
+    Active,
+    /// The account is disabled.
+    Disabled,
+    /// The account is locked by the application.
+    Locked,
+    /// The password has to be changed first.
+    PasswordExpired,
+    /// The account's e-mail address or the like is not verified yet.
+    Unverified,
+    /// Denied for a reason of the application's own.
+    Denied(HostCode),
+}
+
+impl UserStatus {
+    pub(super) fn denial(&self) -> Option<Denial> {
+        match self {
+            Self::Active => None,
+            Self::Disabled => Some(Denial::Disabled),
+            Self::Locked => Some(Denial::Locked),
+            Self::PasswordExpired => Some(Denial::PasswordExpired),
+            Self::Unverified => Some(Denial::Unverified),
+            Self::Denied(code) => Some(Denial::Custom(code.clone())),
+        }
+    }
+}

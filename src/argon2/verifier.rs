@@ -1,0 +1,189 @@
+//! The verifier over a user store.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::config::{Argon2ConfigError, Argon2VerifierBuilder};
+use super::hasher::{Done, Hasher, Job, Task};
+use super::parameters::HashError;
+use super::pool::{Full, Pool};
+use super::stats::HashingStats;
+use super::store::{StoredUser, UserStore};
+use crate::boundary::account::AccountKey;
+use crate::boundary::backend::BackendError;
+use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict};
+use crate::protocol::secrets::Password;
+
+/// How often a login follows credentials that change under it.
+const LOOKS: usize = 3;
+
+/// Verifies passwords against stored Argon2id hashes; see the [module](super).
+///
+/// It is a [`CredentialVerifier`]. Put it into an [`Arc`] to give it to the endpoint and keep it for
+/// [`hash_password`](Self::hash_password) and [`stats`](Self::stats).
+pub struct Argon2Verifier<S> {
+    pub(super) store: S,
+    pub(super) hasher: Arc<Hasher>,
+    pub(super) pool: Pool<Job>,
+    pub(super) held: Held,
+    pub(super) failed_saves: AtomicU64,
+}
+
+impl<S: UserStore> Argon2Verifier<S> {
+    /// A verifier with the defaults of its [builder](Self::builder).
+    ///
+    /// # Errors
+    /// Fails when the operating system gives no memory, threads or randomness.
+    pub fn new(store: S) -> Result<Self, Argon2ConfigError> {
+        Self::builder(store).build()
+    }
+
+    /// A builder, for another cost, number of threads or queue.
+    pub fn builder(store: S) -> Argon2VerifierBuilder<S> {
+        Argon2VerifierBuilder::new(store)
+    }
+
+    /// Hashes a new password on the verifier's threads, for sign-up and password changes. The result is a PHC string
+    /// with a salt from the operating system.
+    ///
+    /// # Errors
+    /// Fails when the queue is full, or when the system gives no randomness.
+    pub async fn hash_password(&self, password: Password) -> Result<String, BackendError> {
+        let done = self.run(password, Task::Make).await?;
+        done.fresh.ok_or_else(|| BackendError::fault(HashError::Unusable))
+    }
+
+    /// What the hashing threads did so far.
+    #[must_use]
+    pub fn stats(&self) -> HashingStats {
+        let counts = self.pool.counts();
+        HashingStats {
+            threads: self.pool.threads(),
+            running: self.pool.running(),
+            peak_running: self.pool.peak_running(),
+            waiting: self.pool.waiting(),
+            capacity: self.pool.capacity(),
+            mean_time: self.pool.mean_time(),
+            hashes: self.hasher.hashes.load(Ordering::Relaxed),
+            abandoned: counts.abandoned.load(Ordering::Relaxed),
+            refused: counts.refused.load(Ordering::Relaxed),
+            held: self.held.now.load(Ordering::Relaxed),
+            panicked: counts.panicked.load(Ordering::Relaxed),
+            unusable_hashes: self.hasher.unusable.load(Ordering::Relaxed),
+            failed_saves: self.failed_saves.load(Ordering::Relaxed),
+        }
+    }
+
+    async fn run(&self, password: Password, task: Task) -> Result<Done, BackendError> {
+        let job = Job { hasher: Arc::clone(&self.hasher), password, task };
+        match self.pool.submit(job) {
+            Ok(answer) => match answer.await {
+                Ok(done) => done.map_err(BackendError::unavailable),
+                Err(_) => Err(BackendError::fault("the password hash panicked")),
+            },
+            Err(Full { drained_in }) => {
+                self.held.hold().await;
+                Err(BackendError::overloaded(drained_in.max(Duration::from_secs(1))))
+            }
+        }
+    }
+
+    /// Saves an upgraded hash; answers whether the old one was still in place.
+    async fn save(&self, user: &StoredUser, fresh: Option<&str>) -> bool {
+        let (Some(old), Some(new)) = (user.password_hash.as_deref(), fresh) else { return false };
+        match self.store.save_hash(user.subject.id(), old, new).await {
+            Ok(replaced) => replaced,
+            Err(_) => {
+                self.failed_saves.fetch_add(1, Ordering::Relaxed);
+                false
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
+    async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
+        // The very form on which the attempt was counted: two spellings of one account share one budget.
+        let login = AccountKey::canonical(attempt.username()).as_str().to_owned();
+        let client = attempt.client().clone();
+        let mut password = attempt.into_password();
+        let mut found = self.store.find(&login, client.realm()).await?;
+        for _ in 0..LOOKS {
+            let stored = found.as_ref().and_then(|user| user.password_hash.clone());
+            // Only a login that succeeds takes the time of an upgrade: it must not tell a right password otherwise.
+            let upgrade = found.as_ref().is_some_and(|user| user.status.denial().is_none());
+            let done = self.run(password, Task::Check { stored, upgrade }).await?;
+            let Some(user) = found else { return Ok(Denial::UnknownUser.into()) };
+            if !done.right {
+                return Ok(Denial::WrongPassword.into());
+            }
+            if let Some(denial) = user.status.denial() {
+                return Ok(denial.into());
+            }
+            if self.save(&user, done.fresh.as_deref()).await {
+                return Ok(user.subject.into());
+            }
+            // The hash took its time. A password that was changed meanwhile, or an account that was closed, must not
+            // log in; if only another login upgraded the hash, the password is right for the new one too.
+            match self.store.find(&login, client.realm()).await? {
+                Some(now) if is_same(&now, &user) => {
+                    return Ok(now.status.denial().map_or_else(|| now.subject.into(), Verdict::from));
+                }
+                changed => found = changed,
+            }
+            password = done.password;
+        }
+        Err(BackendError::unavailable("the stored credentials changed each time they were verified"))
+    }
+}
+
+fn is_same(now: &StoredUser, then: &StoredUser) -> bool {
+    now.subject.id() == then.subject.id() && now.password_hash == then.password_hash
+}
+
+/// Refusals that wait before they are sent.
+pub(super) struct Held {
+    pub(super) now: AtomicUsize,
+    pub(super) max: usize,
+    pub(super) time: Duration,
+}
+
+impl Held {
+    async fn hold(&self) {
+        let place = Place::take(self);
+        if place.is_some() && !self.time.is_zero() {
+            tokio::time::sleep(self.time).await;
+        }
+    }
+}
+
+/// A held refusal, until it is sent or its client hangs up.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(held: &'a Held) -> Option<Self> {
+        let room = |now: usize| now.checked_add(1).filter(|next| *next <= held.max);
+        held.now.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).ok()?;
+        Some(Self(&held.now))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<S> fmt::Debug for Argon2Verifier<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Argon2Verifier")
+            .field("parameters", &self.hasher.parameters)
+            .field("threads", &self.pool.threads())
+            .finish_non_exhaustive()
+    }
+}
