@@ -5,6 +5,8 @@
 pub mod argon2;
 mod boundary;
 mod conductor;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 mod memory;
 mod protocol;
 mod service;

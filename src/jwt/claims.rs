@@ -1,0 +1,73 @@
+//! The claims of a JWT access token (RFC 9068 section 2.2).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
+
+use super::error::ClaimError;
+use crate::protocol::grant::Grant;
+
+/// Claims that the issuer writes itself, or that change how long a token is worth something.
+const RESERVED: [&str; 10] = ["iss", "sub", "aud", "client_id", "scope", "jti", "iat", "exp", "nbf", "auth_time"];
+
+pub(super) struct Claims<'a> {
+    issuer: &'a str,
+    audience: &'a [String],
+    grant: &'a Grant,
+    token_id: &'a str,
+    issued_at: u64,
+    expires_at: u64,
+    authenticated_at: u64,
+    extra: Map<String, Value>,
+}
+
+impl<'a> Claims<'a> {
+    pub(super) fn new(
+        issuer: &'a str,
+        audience: &'a [String],
+        grant: &'a Grant,
+        token_id: &'a str,
+        now: SystemTime,
+        extra: Map<String, Value>,
+    ) -> Result<Self, ClaimError> {
+        if let Some(name) = RESERVED.into_iter().find(|name| extra.contains_key(*name)) {
+            return Err(ClaimError::Reserved(name.to_owned()));
+        }
+        if grant.subject().id().is_empty() {
+            return Err(ClaimError::NoSubject);
+        }
+        let issued_at = seconds(now)?;
+        let expires_at = issued_at.checked_add(grant.lifetime().as_secs()).ok_or(ClaimError::Time)?;
+        let authenticated_at = seconds(grant.authenticated_at())?;
+        Ok(Self { issuer, audience, grant, token_id, issued_at, expires_at, authenticated_at, extra })
+    }
+}
+
+fn seconds(time: SystemTime) -> Result<u64, ClaimError> {
+    time.duration_since(UNIX_EPOCH).as_ref().map(Duration::as_secs).map_err(|_| ClaimError::Time)
+}
+
+impl Serialize for Claims<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("iss", self.issuer)?;
+        map.serialize_entry("sub", self.grant.subject().id())?;
+        match self.audience {
+            [one] => map.serialize_entry("aud", one)?,
+            several => map.serialize_entry("aud", several)?,
+        }
+        map.serialize_entry("client_id", self.grant.client().id().as_str())?;
+        if !self.grant.scope().is_empty() {
+            map.serialize_entry("scope", self.grant.scope().as_str())?;
+        }
+        map.serialize_entry("jti", self.token_id)?;
+        map.serialize_entry("iat", &self.issued_at)?;
+        map.serialize_entry("exp", &self.expires_at)?;
+        map.serialize_entry("auth_time", &self.authenticated_at)?;
+        for (name, value) in &self.extra {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}

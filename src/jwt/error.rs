@@ -1,0 +1,81 @@
+use super::algorithm::SigningAlgorithm;
+
+/// Why a key is refused. No message repeats a part of the key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The text has no PEM block (RFC 7468).
+    #[error("no PEM block found: expected `-----BEGIN PRIVATE KEY-----`")]
+    NoPem,
+    /// The text has more than one PEM block.
+    #[error("more than one PEM block: give exactly one private key")]
+    SeveralPems,
+    /// The PEM block does not end, or its content is not base64.
+    #[error("the PEM block is cut off or damaged")]
+    DamagedPem,
+    /// The private key is encrypted.
+    #[error("the private key is encrypted: decrypt it first, for example with `openssl pkcs8 -in key.pem`")]
+    EncryptedPem,
+    /// A private key of an older format.
+    #[error("the key is not in PKCS#8 form: convert it with `openssl pkcs8 -topk8 -nocrypt -in key.pem`")]
+    NotPkcs8,
+    /// Something else than a private key.
+    #[error("the PEM block is no private key: expected `-----BEGIN PRIVATE KEY-----`")]
+    NotPrivate,
+    /// The bytes are no private key of this algorithm in PKCS#8 form (RFC 5958).
+    #[error("the bytes are no unencrypted PKCS#8 private key for {0}")]
+    Rejected(SigningAlgorithm),
+    /// An RSA key of the wrong size (RFC 7518 section 3.3).
+    #[error("an RSA key must have 2048 to 8192 bits")]
+    RsaSize,
+    /// A `kid` that fits no header.
+    #[error("a `kid` is 1 to 255 printable ASCII characters")]
+    Kid,
+    /// Two different keys with one `kid`.
+    #[error("another key with this `kid` is published already")]
+    KidInUse,
+    /// The text is no JWK of a public key that could be published here.
+    #[error("no public signature key: {0}")]
+    Jwk(&'static str),
+    /// A private or symmetric key where a public one is expected.
+    #[error("the JWK holds a private or symmetric key: publish only its public half")]
+    PrivateJwk,
+    /// The cryptographic library failed, for example for lack of randomness.
+    #[error("the cryptographic library failed")]
+    Crypto,
+}
+
+/// Why [`JwtIssuer::new`](crate::jwt::JwtIssuer::new) refuses.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JwtConfigError {
+    /// The issuer is no URL as RFC 8414 section 2 wants it.
+    #[error(
+        "the issuer `{0}` must be an https URL without user, query and fragment (http only for localhost, 127.0.0.0/8 and [::1])"
+    )]
+    Issuer(String),
+    /// No audience (RFC 9068 section 2.2).
+    #[error("a token needs an audience: name the resource servers that it is for")]
+    NoAudience,
+    /// An audience that is empty or has control characters.
+    #[error("the audience `{0}` is empty or has control characters")]
+    Audience(String),
+    /// The same audience twice.
+    #[error("the audience `{0}` is named twice")]
+    AudienceTwice(String),
+}
+
+/// Why a token was not made. It answers 500 and goes to telemetry.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimError {
+    /// An extra claim with the name of one that the issuer writes itself.
+    #[error("the extra claim `{0}` is written by the issuer itself: give it another name")]
+    Reserved(String),
+    /// The subject has no identifier.
+    #[error("the subject's identifier is empty")]
+    NoSubject,
+    /// A time before 1970 or beyond what can be counted.
+    #[error("the clock or the lifetime of the token is out of range")]
+    Time,
+}

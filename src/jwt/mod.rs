@@ -1,0 +1,57 @@
+//! JWT access tokens (RFC 9068) and the JWKS document to verify them with (RFC 7517). Feature `jwt`.
+//!
+//! Resource servers verify these tokens by themselves, without asking the token endpoint. The price is that a token
+//! cannot be taken back before it expires: keep lifetimes short.
+//!
+//! ```
+//! use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
+//!
+//! // In production: `SigningKey::from_pkcs8_pem` with a key that outlives the process.
+//! let keys = KeySet::new(SigningKey::generate(SigningAlgorithm::Es256)?);
+//! let issuer = JwtIssuer::new("https://as.example", ["https://api.example"], keys.clone())?;
+//! let jwks = issuer.jwks();
+//! // PasswordGrant::builder().issuer(issuer).document("/.well-known/jwks.json", jwks) ..
+//!
+//! // Later, while the endpoint runs: a new key signs, tokens of the old one still verify.
+//! keys.rotate(SigningKey::generate(SigningAlgorithm::Es256)?)?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Choosing an algorithm
+//!
+//! | | Signature, bytes | Signing | Choose it |
+//! |---|---|---|---|
+//! | [`Es256`](SigningAlgorithm::Es256) | 64 | fast | by default |
+//! | [`EdDsa`](SigningAlgorithm::EdDsa) | 64 | fastest | when every resource server knows it |
+//! | [`Rs256`](SigningAlgorithm::Rs256) | 256 and more | slow | for resource servers that know nothing else |
+//!
+//! RFC 9068 section 2.1 wants RS256 to be among the algorithms that an authorization server supports.
+//!
+//! # Rotating keys
+//!
+//! 1. [Publish](KeySet::publish) the new key's public half, and wait until no verifier caches an older document
+//!    ([`Jwks::with_max_age`]).
+//! 2. [Rotate](KeySet::rotate) to the new key. The old public half stays published.
+//! 3. When the last token of the old key has expired, [retire](KeySet::retire) it.
+//!
+//! After a restart, publish the retired keys again: [`VerificationKey::to_jwk`] and [`VerificationKey::from_jwk`] carry
+//! them over without their private halves. Several processes with one key file publish the same document.
+
+mod algorithm;
+mod claims;
+mod error;
+mod issuer;
+mod jwks;
+mod key_set;
+mod pem;
+mod signing_key;
+mod verification_key;
+
+pub use algorithm::SigningAlgorithm;
+pub use error::{ClaimError, JwtConfigError, KeyError};
+pub use issuer::JwtIssuer;
+pub use jwks::Jwks;
+pub use key_set::KeySet;
+pub use pem::PrivateKeyPem;
+pub use signing_key::SigningKey;
+pub use verification_key::VerificationKey;
