@@ -22,9 +22,11 @@ use http::Extensions;
 #[derive(Clone)]
 pub struct PeerAddress(Source);
 
+type Read = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
+
 #[derive(Clone)]
 enum Source {
-    Extension(Arc<dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync>),
+    Extension(Arc<Read>),
     Unknown,
 }
 

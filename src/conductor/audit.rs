@@ -63,10 +63,10 @@ impl Auditor {
             unencoded_basic: trail.unencoded_basic,
         };
         telemetry::answered(&event, outcome.as_ref().err());
-        if let Some(sink) = &self.sink {
-            if catch_unwind(AssertUnwindSafe(|| sink.record(&event))).is_err() {
-                telemetry::audit_failed();
-            }
+        if let Some(sink) = &self.sink
+            && catch_unwind(AssertUnwindSafe(|| sink.record(&event))).is_err()
+        {
+            telemetry::audit_failed();
         }
     }
 }

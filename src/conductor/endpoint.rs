@@ -21,12 +21,16 @@ use crate::boundary::peer::PeerAddress;
 use crate::boundary::registry::ClientRegistry;
 use crate::boundary::transport::TransportSecurity;
 use crate::boundary::verifier::CredentialVerifier;
+use crate::protocol::basic::MAX_VALUE;
 use crate::protocol::client::PASSWORD;
 use crate::protocol::encode::{self, Setting};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
 use crate::protocol::head;
 use crate::protocol::policy::Rules;
+
+/// An extension grant with its grant type.
+pub(crate) type NamedGrant = (Arc<str>, Box<dyn ExtensionGrant>);
 
 /// Everything that `build()` put together.
 pub(crate) struct Endpoint {
@@ -37,7 +41,7 @@ pub(crate) struct Endpoint {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) auditor: Auditor,
     pub(crate) methods: Vec<Box<dyn ClientAuthMethod>>,
-    pub(crate) extensions: Vec<(Arc<str>, Box<dyn ExtensionGrant>)>,
+    pub(crate) extensions: Vec<NamedGrant>,
     /// `password`, unless the grant is switched off.
     pub(crate) password_grant: Option<Arc<str>>,
     pub(crate) rules: Rules,
@@ -55,6 +59,7 @@ pub(crate) struct Endpoint {
 }
 
 /// What to do with a request after its head was judged.
+#[allow(clippy::large_enum_variant, reason = "the large one is the common one, and it lives for one move")]
 pub(crate) enum Step {
     /// Read the body.
     Read,
@@ -97,8 +102,9 @@ impl Endpoint {
 
     /// Parses the collected body.
     pub(crate) fn parse(&self, head: &Parts, body: &[u8]) -> Step {
+        // Room for the credentials of the header, so that the buffer need not grow.
         let room = head.headers.get(http::header::AUTHORIZATION).map_or(0, HeaderValue::len);
-        match Form::parse(body, room) {
+        match Form::parse(body, room.min(MAX_VALUE)) {
             Ok(form) => Step::Exchange(form),
             Err(reason) => Step::Refuse(reason),
         }

@@ -156,10 +156,10 @@ impl Endpoint {
 
     /// Settles a charge. If the limiter fails here the charge stays, which is the safe side; the answer stands.
     pub(super) async fn settle(&self, reservation: Option<Reservation>, settlement: Settlement) {
-        if let Some(reservation) = reservation {
-            if let Err(error) = self.limiter.settle(reservation, settlement).await {
-                super::telemetry::settle_failed(&error);
-            }
+        if let Some(reservation) = reservation
+            && let Err(error) = self.limiter.settle(reservation, settlement).await
+        {
+            super::telemetry::settle_failed(&error);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Counting attempts in this process.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,19 +12,23 @@ use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::limiter::{AttemptKey, AttemptLimiter, Guess, Reservation, Reserved, Settlement};
 use crate::boundary::maybe::MaybeFuture;
 
+/// A power of two, so that a mask picks the shard.
 const SHARDS: usize = 64;
-/// Shared tallies of a shard, for keys that find no room of their own.
+/// Shared tallies of a shard, for keys that find no room of their own. A power of two, too.
 const SPILL: usize = 256;
 
-/// Counts attempts per account and address, and per client and address, in the memory of this process.
+/// Counts attempts per account and address, per client and address, and per address over all of them, in the memory of
+/// this process.
 ///
 /// Bounded: it holds at most [`capacity`](Self::with_capacity) keys. When it is full of keys that still count, new keys
 /// share a fixed number of spill tallies, chosen by a keyed hash: a flood can make the limiter stricter, never forget.
-/// IPv6 addresses count by their /64. A restart clears it, and processes do not share it.
+/// The budget of an address keeps one sender from filling it. IPv6 addresses count by their /64. A restart clears it, and
+/// processes do not share it.
 pub struct MemoryLimiter {
     shards: Vec<Mutex<Shard>>,
     hashers: [RandomState; 2],
     budget: Budget,
+    address_attempts: u32,
     capacity: usize,
     clock: Arc<dyn Clock>,
 }
@@ -37,30 +41,51 @@ struct Shard {
     next_sweep: Duration,
 }
 
-/// Where a charge lies.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Own,
-    Spill,
+/// Where one charge lies: under a key of its own, or in a tally that keys share. The lowest bit tells which; 0 is no
+/// charge at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Charge(u128);
+
+impl Charge {
+    const SPILLED: u128 = 1;
+
+    fn key(self) -> u128 {
+        self.0 & !Self::SPILLED
+    }
+
+    fn is_spilled(self) -> bool {
+        self.0 & Self::SPILLED == Self::SPILLED
+    }
 }
 
 impl MemoryLimiter {
-    /// 10 attempts within 15 minutes for each account and address, and for each client and address; 262,144 keys.
+    /// 10 attempts within 15 minutes for each account and address, and for each client and address; 1,000 for each
+    /// address over all accounts and clients; 262,144 keys.
     #[must_use]
     pub fn new() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hashers: [RandomState::new(), RandomState::new()],
             budget: Budget { attempts: 10, window: Duration::from_secs(15 * 60) },
+            address_attempts: 1000,
             capacity: 262_144,
             clock: Arc::new(SystemClock::new()),
         }
     }
 
-    /// Another budget: `attempts` (at least 1) within `window`.
+    /// Another budget: `attempts` (at least 1) within `window` for each account or client and address. Attempts under
+    /// way count too, so it also bounds how many logins of one account and address run at once.
     #[must_use]
     pub fn with_budget(mut self, attempts: u32, window: Duration) -> Self {
         self.budget = Budget { attempts: attempts.max(1), window };
+        self
+    }
+
+    /// Another budget of one address over all accounts and clients: `attempts` (at least 1) within the same window. Raise
+    /// it if many users share an address, such as that of a server that logs in for them.
+    #[must_use]
+    pub fn with_address_budget(mut self, attempts: u32) -> Self {
+        self.address_attempts = attempts.max(1);
         self
     }
 
@@ -78,64 +103,83 @@ impl MemoryLimiter {
         self
     }
 
-    /// 128 bits under keys that nobody outside knows. Every part is hashed with its length or its kind.
-    fn hash(&self, key: &AttemptKey<'_>) -> u128 {
-        let half = |state: &RandomState| {
-            let mut hasher = state.build_hasher();
-            match key.guess {
-                Guess::Account { realm, account } => (0_u8, realm, account).hash(&mut hasher),
-                Guess::Client { client_id } => (1_u8, client_id).hash(&mut hasher),
-            }
-            key.address.map(network).hash(&mut hasher);
-            u128::from(hasher.finish())
-        };
+    /// 127 bits under keys that nobody outside knows.
+    fn hash(&self, parts: impl Hash) -> u128 {
         let [first, second] = &self.hashers;
-        half(first) << 64 | half(second)
+        (u128::from(first.hash_one(&parts)) << 64 | u128::from(second.hash_one(&parts))) & !Charge::SPILLED
+    }
+
+    /// The key of a guess: every part with its kind and its length.
+    fn guess_key(&self, key: &AttemptKey<'_>) -> u128 {
+        let address = key.address.map(network);
+        match key.guess {
+            Guess::Account { realm, account } => self.hash((0_u8, realm, account, address)),
+            Guess::Client { client_id } => self.hash((1_u8, client_id, address)),
+        }
     }
 
     fn shard(&self, key: u128) -> Option<MutexGuard<'_, Shard>> {
-        let index = usize::try_from(key % SHARDS as u128).ok()?;
+        let index = usize::try_from(key >> 100).ok()? & (SHARDS - 1);
         // Nothing can panic while the lock is held; if it did, the counts would still be right.
         self.shards.get(index).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn charge(&self, key: u128) -> Option<Result<Place, Duration>> {
+    /// Charges the address and the guess; either both or none.
+    fn charge_both(&self, key: &AttemptKey<'_>) -> Option<Result<[Charge; 2], Duration>> {
         let now = self.clock.elapsed();
+        let address = match key.address {
+            None => Charge(0),
+            Some(address) => {
+                let budget = Budget { attempts: self.address_attempts, ..self.budget };
+                match self.charge(self.hash((2_u8, network(address))), budget, now)? {
+                    Ok(charge) => charge,
+                    Err(wait) => return Some(Err(wait)),
+                }
+            }
+        };
+        Some(match self.charge(self.guess_key(key), self.budget, now)? {
+            Ok(charge) => Ok([charge, address]),
+            Err(wait) => {
+                self.give_back(address);
+                Err(wait)
+            }
+        })
+    }
+
+    fn charge(&self, key: u128, budget: Budget, now: Duration) -> Option<Result<Charge, Duration>> {
         let mut shard = self.shard(key)?;
         if let Some(tally) = shard.tallies.get_mut(&key) {
-            return Some(tally.charge(self.budget, now).map(|()| Place::Own));
+            return Some(tally.charge(budget, now).map(|()| Charge(key)));
         }
-        if shard.tallies.len() >= self.capacity / SHARDS && shard.next_sweep <= now {
+        let room = self.capacity / SHARDS;
+        if shard.tallies.len() >= room && shard.next_sweep <= now {
             shard.tallies.retain(|_, tally| !tally.is_over(self.budget, now));
             shard.next_sweep = now.saturating_add(Duration::from_secs(1));
         }
-        if shard.tallies.len() < self.capacity / SHARDS {
+        if shard.tallies.len() < room {
             let mut tally = Tally::default();
-            let charged = tally.charge(self.budget, now);
+            let charged = tally.charge(budget, now);
             shard.tallies.insert(key, tally);
-            return Some(charged.map(|()| Place::Own));
+            return Some(charged.map(|()| Charge(key)));
         }
-        let tally = shard.spill(key)?;
-        Some(tally.charge(self.budget, now).map(|()| Place::Spill))
+        Some(shard.spill(key)?.charge(budget, now).map(|()| Charge(key | Charge::SPILLED)))
     }
 
-    fn take_back(&self, key: u128, place: Place, settlement: Settlement) {
-        let Some(mut shard) = self.shard(key) else { return };
-        match (place, settlement) {
-            (Place::Own, Settlement::Success) => {
-                shard.tallies.remove(&key);
-            }
-            (Place::Own, Settlement::Undecided) => {
-                if let Some(tally) = shard.tallies.get_mut(&key) {
-                    tally.refund();
-                }
-            }
-            // A shared tally holds other keys' failures too, so only the own charge goes.
-            (Place::Spill, _) => {
-                if let Some(tally) = shard.spill(key) {
-                    tally.refund();
-                }
-            }
+    /// Gives one charge back.
+    fn give_back(&self, charge: Charge) {
+        let Some(mut shard) = self.shard(charge.key()) else { return };
+        let tally = if charge.is_spilled() { shard.spill(charge.key()) } else { shard.tallies.get_mut(&charge.key()) };
+        if let Some(tally) = tally {
+            tally.refund();
+        }
+    }
+
+    /// Forgets all charges of a key. A shared tally holds other keys' failures too, so only the own charge goes there.
+    fn forget(&self, charge: Charge) {
+        if charge.is_spilled() {
+            self.give_back(charge);
+        } else if let Some(mut shard) = self.shard(charge.key()) {
+            shard.tallies.remove(&charge.key());
         }
     }
 }
@@ -143,7 +187,7 @@ impl MemoryLimiter {
 impl Shard {
     fn spill(&mut self, key: u128) -> Option<&mut Tally> {
         self.spill.resize(SPILL, Tally::default());
-        let index = usize::try_from((key >> 64) % SPILL as u128).ok()?;
+        let index = usize::try_from(key >> 64 & u128::from(u32::MAX)).ok()? & (SPILL - 1);
         self.spill.get_mut(index)
     }
 }
@@ -156,34 +200,35 @@ impl Default for MemoryLimiter {
 
 impl AttemptLimiter for MemoryLimiter {
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
-        let hash = self.hash(key);
-        MaybeFuture::ready(match self.charge(hash) {
-            Some(Ok(place)) => Ok(Reserved::Charged(reservation(hash, place))),
+        MaybeFuture::ready(match self.charge_both(key) {
+            Some(Ok(charges)) => Ok(Reserved::Charged(reservation(charges))),
             Some(Err(retry_after)) => Ok(Reserved::Refused { retry_after }),
             None => Err(BackendError::fault("the limiter has no shard for a key")),
         })
     }
 
     fn settle(&self, reservation: Reservation, settlement: Settlement) -> MaybeFuture<'_, Result<(), BackendError>> {
-        if let Some((hash, place)) = place_of(&reservation) {
-            self.take_back(hash, place, settlement);
+        let [guess, address] = charges(&reservation);
+        match settlement {
+            Settlement::Success => self.forget(guess),
+            Settlement::Undecided => self.give_back(guess),
         }
+        self.give_back(address);
         MaybeFuture::ready(Ok(()))
     }
 }
 
-fn reservation(hash: u128, place: Place) -> Reservation {
+fn reservation(charges: [Charge; 2]) -> Reservation {
     let mut key = [0; 32];
-    for (slot, byte) in key.iter_mut().zip(hash.to_le_bytes().into_iter().chain([u8::from(place == Place::Spill)])) {
-        *slot = byte;
-    }
+    let bytes = charges.iter().flat_map(|charge| charge.0.to_le_bytes());
+    key.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
     Reservation::new(key)
 }
 
-fn place_of(reservation: &Reservation) -> Option<(u128, Place)> {
-    let (hash, rest) = reservation.key().split_first_chunk()?;
-    let place = if rest.first() == Some(&1) { Place::Spill } else { Place::Own };
-    Some((u128::from_le_bytes(*hash), place))
+fn charges(reservation: &Reservation) -> [Charge; 2] {
+    let (chunks, _) = reservation.key().as_chunks::<16>();
+    let charge = |index: usize| Charge(chunks.get(index).map_or(0, |bytes| u128::from_le_bytes(*bytes)));
+    [charge(0), charge(1)]
 }
 
 /// The network that counts as one peer: an IPv4 address, or the /64 of an IPv6 address.
@@ -198,6 +243,7 @@ impl std::fmt::Debug for MemoryLimiter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MemoryLimiter")
             .field("budget", &self.budget)
+            .field("address_attempts", &self.address_attempts)
             .field("capacity", &self.capacity)
             .finish_non_exhaustive()
     }

@@ -4,9 +4,12 @@ fn account<'a>(account: &'a str, address: &str) -> AttemptKey<'a> {
     AttemptKey { guess: Guess::Account { realm: None, account }, address: Some(address.parse().unwrap()) }
 }
 
-fn charge(limiter: &MemoryLimiter, key: &AttemptKey<'_>) -> Result<(u128, Place), Duration> {
-    let hash = limiter.hash(key);
-    limiter.charge(hash).unwrap().map(|place| (hash, place))
+fn charge(limiter: &MemoryLimiter, key: &AttemptKey<'_>) -> Result<Reservation, Duration> {
+    limiter.charge_both(key).unwrap().map(reservation)
+}
+
+fn settle(limiter: &MemoryLimiter, reservation: Reservation, settlement: Settlement) {
+    drop(limiter.settle(reservation, settlement));
 }
 
 #[test]
@@ -23,7 +26,7 @@ fn accounts_and_addresses_have_budgets_of_their_own() {
 #[test]
 fn an_ipv6_network_and_both_forms_of_ipv4_count_as_one_address() {
     let limiter = MemoryLimiter::new();
-    let hash = |address: &str| limiter.hash(&account("alice", address));
+    let hash = |address: &str| limiter.guess_key(&account("alice", address));
     assert_eq!(hash("2001:db8::1"), hash("2001:db8::ffff:1"));
     assert_ne!(hash("2001:db8::1"), hash("2001:db8:0:1::1"));
     assert_eq!(hash("::ffff:192.0.2.1"), hash("192.0.2.1"));
@@ -35,12 +38,12 @@ fn keys_with_shifted_borders_differ() {
     let key = |realm, account| AttemptKey { guess: Guess::Account { realm, account }, address: None };
     let client = AttemptKey { guess: Guess::Client { client_id: "a" }, address: None };
     let hashes = [
-        limiter.hash(&key(Some("a"), "bc")),
-        limiter.hash(&key(Some("ab"), "c")),
-        limiter.hash(&key(None, "abc")),
-        limiter.hash(&key(Some(""), "abc")),
-        limiter.hash(&key(None, "a")),
-        limiter.hash(&client),
+        limiter.guess_key(&key(Some("a"), "bc")),
+        limiter.guess_key(&key(Some("ab"), "c")),
+        limiter.guess_key(&key(None, "abc")),
+        limiter.guess_key(&key(Some(""), "abc")),
+        limiter.guess_key(&key(None, "a")),
+        limiter.guess_key(&client),
     ];
     let distinct: std::collections::HashSet<_> = hashes.iter().collect();
     assert_eq!(distinct.len(), hashes.len());
@@ -53,8 +56,9 @@ fn a_flood_of_names_makes_it_stricter_but_never_larger_and_never_forgetful() {
     for _ in 0..10 {
         charge(&limiter, &victim).unwrap();
     }
-    for name in 0..100_000 {
-        let _ = charge(&limiter, &account(&name.to_string(), "192.0.2.9"));
+    for name in 0..100_000_u32 {
+        let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 | name).to_string();
+        let _ = charge(&limiter, &account(&name.to_string(), &address));
     }
     assert!(charge(&limiter, &victim).is_err());
     let held: usize = limiter.shards.iter().map(|shard| shard.lock().unwrap().tallies.len()).sum();
@@ -72,8 +76,8 @@ fn success_forgets_the_failures_of_its_own_key_only() {
         charge(&limiter, &account("alice", "192.0.2.1")).unwrap();
         charge(&limiter, &account("bob", "192.0.2.1")).unwrap();
     }
-    let (hash, place) = charge(&limiter, &account("alice", "192.0.2.1")).unwrap();
-    limiter.take_back(hash, place, Settlement::Success);
+    let last = charge(&limiter, &account("alice", "192.0.2.1")).unwrap();
+    settle(&limiter, last, Settlement::Success);
     assert!((0..10).all(|_| charge(&limiter, &account("alice", "192.0.2.1")).is_ok()));
     assert!(charge(&limiter, &account("bob", "192.0.2.1")).is_ok());
     assert!(charge(&limiter, &account("bob", "192.0.2.1")).is_err());
@@ -93,4 +97,39 @@ fn two_hundred_parallel_charges_never_exceed_the_budget() {
         });
         assert_eq!(charged, 10);
     }
+}
+
+#[test]
+fn one_address_cannot_fill_the_limiter_and_success_gives_only_its_own_charge_back() {
+    let limiter = MemoryLimiter::new().with_address_budget(20);
+    let attempt = |name: u32, address: &str| charge(&limiter, &account(&name.to_string(), address));
+    let first = attempt(0, "192.0.2.1").unwrap();
+    for name in 1..20 {
+        attempt(name, "192.0.2.1").unwrap();
+    }
+    assert!(attempt(20, "192.0.2.1").is_err());
+    assert!(attempt(20, "192.0.2.2").is_ok());
+    settle(&limiter, first, Settlement::Success);
+    assert!(attempt(21, "192.0.2.1").is_ok());
+    assert!(attempt(22, "192.0.2.1").is_err());
+}
+
+#[test]
+fn an_undecided_attempt_gives_back_both_of_its_charges() {
+    let limiter = MemoryLimiter::new().with_budget(1, Duration::from_secs(60)).with_address_budget(1);
+    let alice = account("alice", "192.0.2.1");
+    for _ in 0..3 {
+        let charged = charge(&limiter, &alice).unwrap();
+        assert!(charge(&limiter, &alice).is_err());
+        settle(&limiter, charged, Settlement::Undecided);
+    }
+}
+
+#[test]
+fn a_refused_attempt_charges_nothing() {
+    let limiter = MemoryLimiter::new().with_budget(1, Duration::from_secs(60)).with_address_budget(3);
+    for _ in 0..10 {
+        let _ = charge(&limiter, &account("alice", "192.0.2.1"));
+    }
+    assert!(charge(&limiter, &account("bob", "192.0.2.1")).is_ok());
 }

@@ -11,7 +11,7 @@ use super::form::{MAX_CLIENT_ID, MAX_CLIENT_SECRET, decode};
 use super::texts::{Span, Texts};
 
 /// Longer header values are refused before they are decoded.
-const MAX_VALUE: usize = 8192;
+pub(crate) const MAX_VALUE: usize = 8192;
 
 /// Clients in the field send the padding or leave it out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -66,12 +66,11 @@ impl ClientSecret {
         let mut secret = Zeroizing::new(String::with_capacity(LENGTH));
         while secret.len() < LENGTH {
             // Bytes from 248 on are thrown away, or some letters would be likelier than others.
-            for byte in random_bytes()?.iter().filter(|byte| **byte < 248) {
-                if let Some(letter) = ALPHABET.get(usize::from(*byte) % ALPHABET.len()) {
-                    if secret.len() < LENGTH {
-                        secret.push(char::from(*letter));
-                    }
-                }
+            let bytes = random_bytes()?;
+            let letters = bytes.iter().filter(|byte| **byte < 248);
+            let room = LENGTH.saturating_sub(secret.len());
+            for letter in letters.filter_map(|byte| ALPHABET.get(usize::from(byte % 62))).take(room) {
+                secret.push(char::from(*letter));
             }
         }
         Ok(Self(secret))
@@ -161,19 +160,16 @@ struct Inner {
 
 impl Client {
     /// Starts a public client: an application that cannot keep a secret, such as a command-line tool or a page.
-    #[must_use]
     pub fn public(id: &str) -> ClientBuilder {
         ClientBuilder::new(id, ClientAuthentication::None)
     }
 
     /// Starts a confidential client that authenticates with the secret of this digest.
-    #[must_use]
     pub fn confidential(id: &str, secret: &SecretDigest) -> ClientBuilder {
         ClientBuilder::new(id, ClientAuthentication::Secret).secret(secret, None)
     }
 
     /// Starts a confidential client that authenticates by the [`ClientAuthMethod`](crate::ClientAuthMethod) of this name.
-    #[must_use]
     pub fn with_method(id: &str, method: &str) -> ClientBuilder {
         ClientBuilder::new(id, ClientAuthentication::Method(method.to_owned()))
     }
@@ -406,6 +402,9 @@ impl ClientBuilder {
         if inner.default_scope.as_ref().is_some_and(|scope| !scope.is_subset(&inner.scopes)) {
             return Err(ClientError::DefaultScope);
         }
+        if inner.lifetime.is_some_and(|lifetime| lifetime < Duration::from_secs(1)) {
+            return Err(ClientError::Lifetime);
+        }
         let has_secret = inner.secrets.iter().any(Option::is_some);
         let needs_secret = matches!(
             inner.authentication,
@@ -449,6 +448,9 @@ pub enum ClientError {
     /// An origin that is not written as browsers write it.
     #[error("an origin is a scheme, a host and perhaps a port, in lower case and without a final slash")]
     Origin,
+    /// A lifetime of less than a second.
+    #[error("the lifetime of an access token is at least one second")]
+    Lifetime,
     /// Two clients with one id.
     #[error("two clients have the id `{0}`")]
     Duplicate(ClientId),

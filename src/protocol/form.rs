@@ -60,7 +60,8 @@ impl Known {
             // Judged where they are used: an odd grant type is unsupported, an odd scope is an invalid scope.
             Self::GrantType => (usize::MAX, true),
             Self::Scope => (MAX_SCOPE, true),
-            Self::ClientAssertion | Self::ClientAssertionType | Self::RefreshToken => (usize::MAX, true),
+            Self::RefreshToken => (usize::MAX, true),
+            Self::ClientAssertion | Self::ClientAssertionType => (usize::MAX, !breaks_lines(value)),
         };
         if value.len() > limit {
             return Err(Reason::ParameterTooLong);

@@ -31,10 +31,13 @@ impl Sunset {
     #[must_use]
     pub fn at(end: SystemTime) -> Self {
         const RFC_9700: &str = "@1735689600";
+        const YEAR_10000: u64 = 253_402_300_800;
         Self {
             end,
             // A date that HTTP cannot write (before 1970, after 9999) is enforced without being announced.
-            sunset: (end >= UNIX_EPOCH && end < UNIX_EPOCH + std::time::Duration::from_secs(253_402_300_800))
+            sunset: end
+                .duration_since(UNIX_EPOCH)
+                .is_ok_and(|time| time.as_secs() < YEAR_10000)
                 .then(|| httpdate::fmt_http_date(end))
                 .and_then(|date| HeaderValue::try_from(date).ok()),
             deprecation: Some(HeaderValue::from_static(RFC_9700)),

@@ -20,7 +20,7 @@ use crate::boundary::registry::ClientRegistry;
 use crate::boundary::transport::TransportSecurity;
 use crate::boundary::verifier::CredentialVerifier;
 use crate::conductor::audit::Auditor;
-use crate::conductor::endpoint::Endpoint;
+use crate::conductor::endpoint::{Endpoint, NamedGrant};
 use crate::conductor::telemetry;
 use crate::memory::limiter::MemoryLimiter;
 use crate::protocol::charset::is_nqschar;
@@ -37,7 +37,6 @@ pub struct PasswordGrant(());
 impl PasswordGrant {
     /// A builder of the token endpoint. Required are [`clients`](Builder::clients), [`verifier`](Builder::verifier),
     /// [`issuer`](Builder::issuer) and [`peer_address`](Builder::peer_address).
-    #[must_use]
     pub fn builder() -> Builder {
         Builder { clients: NotSet(()), verifier: NotSet(()), issuer: NotSet(()), options: Options::default() }
     }
@@ -384,8 +383,8 @@ fn parse_scope(text: String) -> Result<Scope, ConfigError> {
     text.parse().map_err(|error| ConfigError::Scope(text, error))
 }
 
-fn named(grants: Vec<Box<dyn ExtensionGrant>>) -> Result<Vec<(Arc<str>, Box<dyn ExtensionGrant>)>, ConfigError> {
-    let mut named: Vec<(Arc<str>, Box<dyn ExtensionGrant>)> = Vec::new();
+fn named(grants: Vec<Box<dyn ExtensionGrant>>) -> Result<Vec<NamedGrant>, ConfigError> {
+    let mut named: Vec<NamedGrant> = Vec::new();
     for grant in grants {
         let name = grant.grant_type();
         if !name.contains(':') || !is_uri_reference(name) {

@@ -108,6 +108,7 @@ pin_project! {
 }
 
 /// Where a request goes once its body was read.
+#[allow(clippy::large_enum_variant, reason = "it lives for one move")]
 enum Way<B> {
     Inner(Request<B>),
     Own(Answer),

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use tracing::{Level, enabled, error, event_enabled, info, warn};
+use tracing::{Level, enabled, error, info, warn};
 
 use crate::boundary::audit::{AuditEvent, AuditOutcome};
 use crate::boundary::backend::BackendError;
@@ -13,7 +13,7 @@ use crate::protocol::error::{Reason, TokenError, Wire};
 const MAX_TEXT: usize = 256;
 
 pub(crate) fn is_enabled() -> bool {
-    enabled!(Level::INFO) || event_enabled!(Level::WARN)
+    enabled!(Level::ERROR)
 }
 
 /// Said once, when an endpoint is built.
