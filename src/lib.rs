@@ -1,4 +1,5 @@
-//! A tower layer that serves the OAuth 2.0 password grant.
+#![cfg_attr(feature = "argon2", doc = include_str!("../README.md"))]
+#![cfg_attr(not(feature = "argon2"), doc = "A tower layer that serves the OAuth 2.0 password grant.")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "argon2")]
@@ -7,17 +8,10 @@ mod boundary;
 mod conductor;
 #[cfg(feature = "jwt")]
 pub mod jwt;
+pub mod manual;
 mod memory;
 mod protocol;
 mod service;
-
-/// manual
-pub mod manual {
-    /// defaults
-    pub mod defaults {}
-    /// mounting
-    pub mod mounting {}
-}
 
 pub use boundary::account::AccountKey;
 pub use boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
