@@ -1,17 +1,23 @@
 #![cfg_attr(feature = "argon2", doc = include_str!("../README.md"))]
 #![cfg_attr(not(feature = "argon2"), doc = "A tower layer that serves the OAuth 2.0 password grant.")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::string_slice))]
 
 #[cfg(feature = "argon2")]
 pub mod argon2;
 mod boundary;
 mod conductor;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "jwt")]
 pub mod jwt;
 pub mod manual;
 mod memory;
 mod protocol;
 mod service;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use boundary::account::AccountKey;
 pub use boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};

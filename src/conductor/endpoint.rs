@@ -100,6 +100,11 @@ impl Endpoint {
         }
     }
 
+    /// The refusal of a body that is declared too large, which holds whatever grant it asks for.
+    pub(crate) fn refuse_unread(&self, head: &Parts) -> Option<Step> {
+        head::is_too_large(&head.headers, self.max_body).then(|| self.admit(head))
+    }
+
     /// Parses the collected body.
     pub(crate) fn parse(&self, head: &Parts, body: &[u8]) -> Step {
         // Room for the credentials of the header, so that the buffer need not grow.

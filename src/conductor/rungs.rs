@@ -10,7 +10,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::extension::ExtensionRequest;
 use crate::boundary::limiter::{AttemptKey, Charged, Guess, Reservation, Reserved, Settlement};
 use crate::boundary::verifier::{Attempt, Denial, Verdict, Verified};
-use crate::protocol::client::{Client, ClientAuthentication};
+use crate::protocol::client::{Client, ClientAuthentication, is_client_id};
 use crate::protocol::credentials::{self, AuthenticatedClient, Presented};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
@@ -38,6 +38,12 @@ impl Endpoint {
         let (claim, another) = (claims.next(), claims.next());
         if another.is_some() {
             return Err(Reason::SeveralAuthentications.into());
+        }
+        // The id often comes from the request, so it is held to what registry and limiter may expect.
+        if let Some((index, id)) = &claim
+            && !is_client_id(id)
+        {
+            return Err(self.refused_by_method(*index, Reason::UnknownClient));
         }
         let presented = credentials::present(&head.headers, form, claim, self.ignore_foreign_schemes)?;
         trail.unencoded_basic = presented.is_ambiguous();
@@ -122,11 +128,7 @@ impl Endpoint {
         form: &Form,
     ) -> Result<Result<AuthenticatedClient, TokenError>, TokenError> {
         let Some(method) = self.methods.get(index) else { return Ok(Err(Reason::WrongMethod.into())) };
-        let refuse = |reason: Reason| {
-            let mut error = TokenError::new(reason);
-            error.details().challenge = Some(method.challenge());
-            error
-        };
+        let refuse = |reason: Reason| self.refused_by_method(index, reason);
         let Some(client) = client else { return Ok(Err(refuse(Reason::UnknownClient))) };
         if *client.authentication() != ClientAuthentication::Method(method.name().to_owned()) {
             return Ok(Err(refuse(Reason::WrongMethod)));
@@ -137,6 +139,13 @@ impl Endpoint {
             Ok(false) => Ok(Err(refuse(Reason::WrongSecret))),
             Err(error) => Err(error.because(Reason::MethodFailed)),
         }
+    }
+
+    /// A failed authentication by the application's own method, with its challenge.
+    fn refused_by_method(&self, index: usize, reason: Reason) -> TokenError {
+        let mut error = TokenError::new(reason);
+        error.details().challenge = self.methods.get(index).map(|method| method.challenge());
+        error
     }
 
     /// Charges one attempt.

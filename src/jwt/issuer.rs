@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use zeroize::Zeroizing;
 
 use super::claims::Claims;
 use super::error::JwtConfigError;
@@ -130,7 +129,7 @@ impl JwtIssuer {
         let extra = self.extra.as_ref().map(|extra| extra(grant)).unwrap_or_default();
         let claims = Claims::new(&self.issuer, &self.audience, grant, id.expose(), self.clock.now(), extra)
             .map_err(BackendError::fault)?;
-        let payload = Zeroizing::new(serde_json::to_vec(&claims).map_err(BackendError::fault)?);
+        let payload = serde_json::to_vec(&claims).map_err(BackendError::fault)?;
         let token = self.keys.signing().sign(&payload).map_err(BackendError::fault)?;
         Ok(Token::new(token))
     }
@@ -161,7 +160,11 @@ fn is_issuer(text: &str) -> bool {
         return false;
     }
     let Ok(uri) = text.parse::<http::Uri>() else { return false };
-    let host = uri.host().unwrap_or_default();
+    let Some(authority) = uri.authority() else { return false };
+    let host = authority.host();
+    if authority.as_str() != host && authority.port_u16().is_none() {
+        return false;
+    }
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let is_loopback = host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     !host.is_empty() && (text.starts_with("https://") || (text.starts_with("http://") && is_loopback))
@@ -196,6 +199,8 @@ mod tests {
             "https://u:p@as.example",
             "https://as.example/ ",
             "https://as.example:99999",
+            "https://as.example:",
+            "https://[::1",
             "HTTPS://as.example",
             "https://ä.example",
             "http://as.example",

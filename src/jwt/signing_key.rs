@@ -10,6 +10,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
 
 use super::algorithm::SigningAlgorithm;
 use super::error::KeyError;
@@ -136,17 +137,17 @@ impl SigningKey {
         URL_SAFE_NO_PAD.encode_string(payload, &mut token);
         let random = SystemRandom::new();
         let input = token.as_bytes();
-        let signature = match &self.pair {
-            Pair::Es256(pair) => URL_SAFE_NO_PAD.encode(pair.sign(&random, input)?),
-            Pair::EdDsa(pair) => URL_SAFE_NO_PAD.encode(pair.try_sign(input)?),
+        let signature = Zeroizing::new(match &self.pair {
+            Pair::Es256(pair) => pair.sign(&random, input)?.as_ref().to_vec(),
+            Pair::EdDsa(pair) => pair.try_sign(input)?.as_ref().to_vec(),
             Pair::Rs256(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &random, input, &mut signature)?;
-                URL_SAFE_NO_PAD.encode(signature)
+                signature
             }
-        };
+        });
         token.push('.');
-        token.push_str(&signature);
+        URL_SAFE_NO_PAD.encode_string(&*signature, &mut token);
         Ok(token)
     }
 

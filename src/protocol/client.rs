@@ -16,6 +16,11 @@ use super::sunset::Sunset;
 /// The grant type of RFC 6749 section 4.3.
 pub(crate) const PASSWORD: &str = "password";
 
+/// Whether a client can have this id (RFC 6749 A.1).
+pub(crate) fn is_client_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_CLIENT_ID && is_vschar(id)
+}
+
 /// The identifier of a client (RFC 6749 section 2.2): 1 to 256 printable ASCII characters, not a secret.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(Arc<str>);
@@ -271,7 +276,6 @@ pub struct ClientBuilder {
 
 impl ClientBuilder {
     fn new(id: &str, authentication: ClientAuthentication) -> Self {
-        let legal = !id.is_empty() && id.len() <= MAX_CLIENT_ID && is_vschar(id);
         Self {
             inner: Inner {
                 id: ClientId(id.into()),
@@ -286,7 +290,7 @@ impl ClientBuilder {
                 lifetime: None,
                 sunset: None,
             },
-            error: (!legal).then_some(ClientError::Id),
+            error: (!is_client_id(id)).then_some(ClientError::Id),
         }
     }
 

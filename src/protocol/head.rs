@@ -24,10 +24,15 @@ const CREDENTIALS: [&str; 14] = [
     "username",
 ];
 
+/// Whether the declared length of the body is over the limit.
+pub(crate) fn is_too_large(headers: &HeaderMap, max_body: usize) -> bool {
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > max_body))
+}
+
 /// Length, type and coding of the body, then the query (RFC 6749 section 2.3.1).
 pub(crate) fn judge(parts: &Parts, max_body: usize) -> Result<(), Reason> {
-    let declared = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > max_body)) {
+    if is_too_large(&parts.headers, max_body) {
         return Err(Reason::BodyTooLarge);
     }
     if !is_form(&parts.headers) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::client::Client;
+use super::client::{Client, PASSWORD};
 use super::credentials::AuthenticatedClient;
 use super::error::Reason;
 use super::grant::{Grant, Subject};
@@ -51,7 +51,8 @@ pub(crate) fn permit_grant(
     if !client.allows_grant(grant_type) {
         return Err(Reason::GrantNotAllowed);
     }
-    if client.sunset().is_some_and(|sunset| now >= sunset.end()) {
+    // The date ends the password grant only.
+    if grant_type == PASSWORD && client.sunset().is_some_and(|sunset| now >= sunset.end()) {
         return Err(Reason::GrantSunset);
     }
     Ok(super::credentials::proven(client))

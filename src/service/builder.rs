@@ -28,7 +28,7 @@ use crate::protocol::client::PASSWORD;
 use crate::protocol::policy::{MissingScope, Rules};
 use crate::protocol::scope::Scope;
 use crate::protocol::secrets::random_bytes;
-use crate::protocol::sunset::is_uri_reference;
+use crate::protocol::sunset::{is_absolute_uri, is_uri_reference};
 
 /// Where it starts: [`PasswordGrant::builder`].
 #[derive(Debug)]
@@ -387,7 +387,7 @@ fn named(grants: Vec<Box<dyn ExtensionGrant>>) -> Result<Vec<NamedGrant>, Config
     let mut named: Vec<NamedGrant> = Vec::new();
     for grant in grants {
         let name = grant.grant_type();
-        if !name.contains(':') || !is_uri_reference(name) {
+        if !is_absolute_uri(name) {
             return Err(ConfigError::GrantType(name.to_owned()));
         }
         if named.iter().any(|(known, _)| **known == *name) {

@@ -2,6 +2,9 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
+mod clock;
+pub mod server;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,6 +13,7 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::{
@@ -19,11 +23,23 @@ use tower_password_grant::{
 
 pub const PW: &str = "grant_type=password&username=alice&password=correct+horse";
 pub const CONF: &str = "Basic Y29uZjpzM2NyZXQ=";
+/// The header of the client `conf`.
+pub const AUTH: &[(&str, &str)] = &[("authorization", CONF)];
+
+#[allow(unused_imports, reason = "not every test moves time")]
+pub use clock::ManualClock;
+
+/// `PW` with more parameters.
+pub fn pw(more: &str) -> String {
+    format!("{PW}&{more}")
+}
 
 /// A verifier that counts its calls and keeps the exact texts it was given.
 #[derive(Clone, Default)]
 pub struct Probe {
     pub seen: Arc<Mutex<Vec<(String, String)>>>,
+    /// The clients of those calls.
+    pub clients: Arc<Mutex<Vec<String>>>,
 }
 
 impl Probe {
@@ -34,6 +50,10 @@ impl Probe {
     pub fn last(&self) -> (String, String) {
         self.seen.lock().unwrap().last().cloned().expect("the verifier was never called")
     }
+
+    pub fn last_client(&self) -> String {
+        self.clients.lock().unwrap().last().cloned().expect("the verifier was never called")
+    }
 }
 
 #[async_trait]
@@ -41,6 +61,7 @@ impl CredentialVerifier for Probe {
     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
         let pair = (attempt.username().to_owned(), attempt.password().expose().to_owned());
         self.seen.lock().unwrap().push(pair.clone());
+        self.clients.lock().unwrap().push(attempt.client().id().to_string());
         let (name, password) = (pair.0.trim().to_lowercase(), pair.1);
         Ok(match (name.as_str(), password.as_str()) {
             ("alice", "correct horse") => Subject::new("user-alice").into(),
@@ -101,7 +122,7 @@ impl Fixture {
     }
 
     /// Sends a request through the layer around an inner service that answers 200 `inner`.
-    pub async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+    pub async fn send<B: Body>(&self, request: Request<B>) -> Answer {
         send(&self.layer, request).await
     }
 
@@ -111,13 +132,13 @@ impl Fixture {
     }
 }
 
-pub async fn send(layer: &PasswordGrantLayer, mut request: Request<Full<Bytes>>) -> Answer {
+pub async fn send<B: Body>(layer: &PasswordGrantLayer, mut request: Request<B>) -> Answer {
     let peer: SocketAddr = "192.0.2.1:4711".parse().unwrap();
     if request.extensions().get::<SocketAddr>().is_none() {
         request.extensions_mut().insert(peer);
     }
     let head_only = request.method() == http::Method::HEAD;
-    let inner = service_fn(|_: Request<Full<Bytes>>| async {
+    let inner = service_fn(|_: Request<B>| async {
         Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from_static(b"inner"))))
     });
     let response = layer.layer(inner).oneshot(request).await.unwrap();
@@ -180,6 +201,14 @@ impl Answer {
         json
     }
 
+    /// `eNNN code` of the checklist, told apart from others of the same code by a piece of its description.
+    #[track_caller]
+    pub fn assert_error_about(&self, status: u16, code: &str, piece: &str) {
+        self.assert_error(status, code);
+        let description = self.json()["error_description"].as_str().unwrap_or_default().to_owned();
+        assert!(description.contains(piece), "`{piece}` is not in `{description}`");
+    }
+
     /// `eNNN code` of the checklist.
     #[track_caller]
     pub fn assert_error(&self, status: u16, code: &str) {
@@ -215,7 +244,19 @@ pub fn assert_shared(status: StatusCode, headers: &HeaderMap, body: &[u8], head_
     assert_eq!(status == StatusCode::METHOD_NOT_ALLOWED || status == StatusCode::NO_CONTENT, one("allow").is_some());
     assert_eq!(one("www-authenticate").is_some(), status == StatusCode::UNAUTHORIZED, "{status} {headers:?}");
     if let Some(challenge) = one("www-authenticate") {
-        assert!(challenge.contains("realm=\"") && !challenge.starts_with("Bearer"), "{challenge}");
+        let (scheme, parameters) = challenge.split_once(' ').expect(challenge);
+        assert!(scheme.bytes().all(|b| b.is_ascii_alphanumeric()) && scheme != "Bearer", "{challenge}");
+        assert_eq!(parameters.matches("realm=\"").count(), 1, "{challenge}");
+        assert_eq!(parameters.matches('"').count() % 2, 0, "{challenge}");
+    }
+    assert!(one("access-control-allow-credentials").is_none());
+    if let Some(origin) = one("access-control-allow-origin") {
+        assert!(origin != "*" && origin != "null");
+        assert_eq!(one("vary"), Some("origin"));
+        let exposed = one("access-control-expose-headers").unwrap();
+        for name in ["www-authenticate", "retry-after", "dpop-nonce"] {
+            assert!(exposed.contains(name), "{exposed}");
+        }
     }
     let waits = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(one("retry-after").is_some(), waits, "{status} {headers:?}");
@@ -241,8 +282,15 @@ pub fn assert_shared(status: StatusCode, headers: &HeaderMap, body: &[u8], head_
     }
     assert!(members.values().all(|value| !value.is_null() && value != ""));
     if status == StatusCode::OK {
+        assert!(members["access_token"].is_string() && members["token_type"].is_string());
+        assert!(members["expires_in"].is_u64() && members.get("error").is_none());
         return;
     }
+    if let Some(uri) = members.get("error_uri") {
+        let legal = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        assert!(uri.as_str().unwrap().bytes().all(legal));
+    }
+    assert!(members.get("access_token").is_none() && members.get("refresh_token").is_none());
     for name in ["error", "error_description"] {
         if let Some(value) = members.get(name) {
             let value = value.as_str().unwrap();

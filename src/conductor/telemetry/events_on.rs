@@ -69,7 +69,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
 
 /// A charge could not be settled and stays.
 pub(crate) fn settle_failed(failure: &BackendError) {
-    let cause = failure.source.as_deref().map(|source| Chain(source));
+    let cause = failure.source.as_deref().map(Chain);
     error!(cause = cause.as_ref().map(tracing::field::display), "the attempt limiter could not settle a charge");
 }
 

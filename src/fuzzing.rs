@@ -1,0 +1,50 @@
+//! Doors into the private parsers for fuzzing. Compiled with `--cfg fuzzing` only, and no part of the API.
+
+use crate::protocol::basic::{self, Authorization, Pair};
+use crate::protocol::error::Reason;
+use crate::protocol::form::{Form, Known};
+use crate::protocol::texts::Texts;
+
+const KNOWN: [(&str, Known); 9] = [
+    ("grant_type", Known::GrantType),
+    ("username", Known::Username),
+    ("password", Known::Password),
+    ("scope", Known::Scope),
+    ("client_id", Known::ClientId),
+    ("client_secret", Known::ClientSecret),
+    ("client_assertion", Known::ClientAssertion),
+    ("client_assertion_type", Known::ClientAssertionType),
+    ("refresh_token", Known::RefreshToken),
+];
+
+/// The parameters of a form: those that the endpoint knows and that have a value, then the others in their order.
+///
+/// # Errors
+/// The reason why the form is refused.
+pub fn form(body: &[u8]) -> Result<Vec<(String, String)>, Reason> {
+    let form = Form::parse(body, 0)?;
+    let mut pairs = Vec::new();
+    for (name, known) in KNOWN {
+        if let Some(value) = form.get(known) {
+            pairs.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    let (texts, others) = form.into_parts();
+    pairs.extend(others.iter().map(|(name, value)| (texts.get(*name).to_owned(), texts.get(*value).to_owned())));
+    Ok(pairs)
+}
+
+/// Id and secret.
+pub type Credentials = (String, String);
+
+/// The two readings of an `Authorization: Basic` value, form-decoded and raw; none of both for another scheme and for
+/// empty credentials.
+///
+/// # Errors
+/// The reason why the value is refused.
+pub fn basic(value: &[u8]) -> Result<[Option<Credentials>; 2], Reason> {
+    let mut texts = Texts::default();
+    let Authorization::Basic(basic) = basic::parse(value, &mut texts)? else { return Ok([None, None]) };
+    let read = |pair: Pair| (texts.get(pair.id).to_owned(), texts.get(pair.secret).to_owned());
+    Ok([basic.decoded.map(read), basic.raw.map(read)])
+}

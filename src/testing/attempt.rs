@@ -1,0 +1,135 @@
+//! Attempts without a request.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use http::Extensions;
+
+use crate::boundary::limiter::{Charged, Reservation};
+use crate::boundary::verifier::Attempt;
+use crate::protocol::client::{Client, ClientError};
+use crate::protocol::scope::{Scope, ScopeError};
+use crate::protocol::secrets::Password;
+use crate::protocol::texts::{Span, Texts};
+
+/// An attempt as the endpoint would hand it to a [`CredentialVerifier`](crate::CredentialVerifier), from the public
+/// client `test` that asks for no scope, unless told otherwise.
+///
+/// ```
+/// use tower_password_grant::Client;
+/// use tower_password_grant::testing::attempt;
+///
+/// let attempt = attempt("alice", "correct horse")
+///     .client(Client::public("tv").realm("staff").build()?)
+///     .scope("read")
+///     .field("device", "living room")
+///     .peer_address([192, 0, 2, 1])
+///     .build()?;
+/// assert_eq!(attempt.username(), "alice");
+/// assert_eq!(attempt.realm(), Some("staff"));
+/// assert_eq!(attempt.field("device"), Some("living room"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub fn attempt(username: &str, password: &str) -> AttemptBuilder {
+    AttemptBuilder {
+        username: username.to_owned(),
+        password: Password::new(password.to_owned()),
+        fields: Vec::new(),
+        client: None,
+        scope: None,
+        peer: None,
+        extensions: Extensions::new(),
+    }
+}
+
+/// Puts an [`Attempt`] together; see [`attempt`].
+#[must_use]
+pub struct AttemptBuilder {
+    username: String,
+    password: Password,
+    fields: Vec<(String, String)>,
+    client: Option<Client>,
+    scope: Option<String>,
+    peer: Option<IpAddr>,
+    extensions: Extensions,
+}
+
+impl AttemptBuilder {
+    /// The client, and with it the realm. Default: a public client `test`.
+    pub fn client(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// The scope that was asked for: tokens separated by single spaces. Default: none.
+    pub fn scope(mut self, scope: &str) -> Self {
+        self.scope = Some(scope.to_owned());
+        self
+    }
+
+    /// Adds a form field that the endpoint does not know.
+    pub fn field(mut self, name: &str, value: &str) -> Self {
+        self.fields.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The address of the peer. Default: unknown.
+    pub fn peer_address(mut self, address: impl Into<IpAddr>) -> Self {
+        self.peer = Some(address.into());
+        self
+    }
+
+    /// Adds what a layer of the host would have put into the request.
+    pub fn extension<T: Clone + Send + Sync + 'static>(mut self, extension: T) -> Self {
+        self.extensions.insert(extension);
+        self
+    }
+
+    /// Gives the attempt. Nothing is charged for it: there is no endpoint and no budget here.
+    ///
+    /// # Errors
+    /// Fails on a malformed scope.
+    pub fn build(self) -> Result<Attempt, AttemptError> {
+        let client = match self.client {
+            Some(client) => client,
+            None => Client::public("test").build().map_err(AttemptError::Client)?,
+        };
+        let scope = match &self.scope {
+            Some(scope) => scope.parse().map_err(AttemptError::Scope)?,
+            None => Scope::default(),
+        };
+        let mut texts = Texts::default();
+        let mut push = |text: &str| -> Span { texts.push(text) };
+        let username = push(&self.username);
+        let password = push(self.password.expose());
+        let fields = self.fields.iter().map(|(name, value)| (push(name), push(value))).collect();
+        Ok(Attempt {
+            username,
+            password: Password::within(texts, password),
+            fields,
+            client,
+            scope,
+            peer: self.peer,
+            extensions: self.extensions,
+            _charged: Charged::by(&Reservation::new([0; 32])),
+        })
+    }
+}
+
+impl fmt::Debug for AttemptBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AttemptBuilder")
+    }
+}
+
+/// Why an attempt cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttemptError {
+    /// A scope that breaks RFC 6749 A.4.
+    #[error("the scope is malformed")]
+    Scope(#[source] ScopeError),
+    /// The client cannot be registered.
+    #[error("the client cannot be registered")]
+    Client(#[source] ClientError),
+}

@@ -1,0 +1,29 @@
+//! Parts for the tests of your own traits. Feature `testing`; not covered by semantic versioning, and never needed in
+//! production.
+//!
+//! ```
+//! use tower_password_grant::testing::attempt;
+//! use tower_password_grant::{CredentialVerifier, Denial, Subject, Verdict, verify_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let verifier = verify_fn(|attempt| async move {
+//!     Ok(if attempt.password().expose() == "correct horse" {
+//!         Subject::new("user-1").into()
+//!     } else {
+//!         Denial::WrongPassword.into()
+//!     })
+//! });
+//! let verdict = verifier.verify(attempt("alice", "correct horse").build()?).await;
+//! assert!(matches!(verdict, Ok(Verdict::Granted(_))));
+//! let verdict = verifier.verify(attempt("alice", "wrong").build()?).await;
+//! assert!(matches!(verdict, Ok(Verdict::Denied(Denial::WrongPassword))));
+//! # Ok(())
+//! # }
+//! ```
+
+mod attempt;
+mod manual_clock;
+
+pub use attempt::{AttemptBuilder, AttemptError, attempt};
+pub use manual_clock::ManualClock;

@@ -1,0 +1,458 @@
+//! Client authentication (RFC 6749 sections 2.3 and 3.2.1).
+#![allow(
+    clippy::string_slice,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+#![allow(missing_docs)]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::HeaderValue;
+use support::{AUTH, CONF, Fixture, ManualClock, PW, WINDOW, basic, builder, digest, from_peer, pw, token_request};
+use tower_password_grant::{
+    AuditEvent, AuthRequest, BackendError, Client, ClientAuthMethod, ClientAuthentication, ClientBuilder, StaticClients,
+};
+
+const WRONG: &str = "Basic Y29uZjp3cm9uZw==";
+
+fn registry(clients: impl IntoIterator<Item = ClientBuilder>) -> StaticClients {
+    let full = |client: ClientBuilder| {
+        client.allow_password_grant().scopes("read write").default_scope("read").build().unwrap()
+    };
+    StaticClients::new(clients.into_iter().map(full)).unwrap()
+}
+
+#[tokio::test]
+async fn http_basic_works_for_every_client_that_holds_a_secret_ca_01() {
+    let fixture = Fixture::new();
+    fixture.token(AUTH, PW).await.assert_ok();
+    assert_eq!(fixture.probe.last_client(), "conf");
+    fixture.token(&[("authorization", &basic("conf2", "s3cret2"))], PW).await.assert_ok();
+    assert_eq!(fixture.probe.last_client(), "conf2");
+}
+
+#[tokio::test]
+async fn the_header_is_split_at_the_first_colon_and_each_half_is_form_decoded_ca_02() {
+    let fixture = Fixture::new();
+    let header = "Basic d2UraXJkJTNBaWQlMjUlMkI6cCUyNXNzJTJCdyUzQXJk";
+    fixture.token(&[("authorization", header)], PW).await.assert_ok();
+    assert_eq!(fixture.probe.last_client(), "we ird:id%+");
+}
+
+#[tokio::test]
+async fn the_raw_pair_of_a_client_is_refused_ca_03() {
+    let fixture = Fixture::new();
+    let answer = fixture.token(&[("authorization", "Basic d2UgaXJkOmlkJSs6cCVzcyt3OnJk")], PW).await;
+    answer.assert_error(401, "invalid_client");
+    assert_eq!(fixture.probe.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_client_marked_raw_basic_may_send_either_form_and_others_only_the_encoded_one_ca_03() {
+    // (id, secret, raw pair): one that cannot be decoded, one that decodes to something else, one with a broken half.
+    for (id, secret) in [("raw%id", "p%ss+w"), ("a+b", "c+d"), ("plain", "100%")] {
+        let encoded = |text: &str| serde_urlencoded::to_string([("", text)]).unwrap()[1..].to_owned();
+        let (raw, formed) = (basic(id, secret), basic(&encoded(id), &encoded(secret)));
+        for marked in [false, true] {
+            let client = Client::confidential(id, &digest(secret));
+            let client = if marked { client.raw_basic() } else { client };
+            let fixture = Fixture::with(|builder| builder.clients(registry([client])));
+            fixture.token(&[("authorization", &formed)], PW).await.assert_ok();
+            let answer = fixture.token(&[("authorization", &raw)], PW).await;
+            if marked {
+                answer.assert_ok();
+                fixture.token(&[("authorization", &basic(id, "wrong"))], PW).await.assert_error(401, "invalid_client");
+                fixture
+                    .token(&[("authorization", &raw)], &pw("client_id=conf"))
+                    .await
+                    .assert_error(400, "invalid_request");
+            } else {
+                answer.assert_error(401, "invalid_client");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_operator_is_told_of_a_header_that_may_not_be_encoded_ca_03() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&told);
+    let fixture = Fixture::with(|builder| {
+        let audit = move |event: &AuditEvent<'_>| sink.lock().unwrap().push(event.unencoded_basic);
+        builder.clients(registry([Client::confidential("conf", &digest("a%b"))])).audit(audit)
+    });
+    fixture.token(&[("authorization", &basic("conf", "a%b"))], PW).await.assert_error(401, "invalid_client");
+    fixture.token(&[("authorization", &basic("conf", "ab"))], PW).await.assert_error(401, "invalid_client");
+    assert_eq!(*told.lock().unwrap(), [true, false]);
+}
+
+#[tokio::test]
+async fn the_secret_is_accepted_in_the_body_unless_that_is_switched_off_ca_04() {
+    let body = pw("client_id=conf&client_secret=s3cret");
+    Fixture::new().token(&[], &body).await.assert_ok();
+    let fixture = Fixture::with(support::FixtureBuilder::refuse_secrets_in_body);
+    fixture.token(&[], &body).await.assert_error(400, "invalid_client");
+    assert_eq!(fixture.probe.calls(), 0);
+    fixture.token(AUTH, PW).await.assert_ok();
+    fixture.token(&[], &pw("client_id=pub")).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_client_can_be_pinned_to_one_place_for_its_secret_ca_04_ca_19() {
+    let pinned = |id, method| Client::confidential(id, &digest("s3cret")).authenticate_by(method);
+    let fixture = Fixture::with(|builder| {
+        builder.clients(registry([
+            pinned("head", ClientAuthentication::SecretBasic),
+            pinned("body", ClientAuthentication::SecretPost),
+        ]))
+    });
+    fixture.token(&[("authorization", &basic("head", "s3cret"))], PW).await.assert_ok();
+    fixture.token(&[], &pw("client_id=body&client_secret=s3cret")).await.assert_ok();
+    let answer = fixture.token(&[], &pw("client_id=head&client_secret=s3cret")).await;
+    answer.assert_error(400, "invalid_client");
+    let answer = fixture.token(&[("authorization", &basic("body", "s3cret"))], PW).await;
+    answer.assert_error(401, "invalid_client");
+    assert_eq!(fixture.probe.calls(), 2);
+}
+
+#[tokio::test]
+async fn client_credentials_are_never_read_from_the_uri_ca_05() {
+    let fixture = Fixture::new();
+    let mut request = token_request(&[], PW);
+    *request.uri_mut() = "/oauth/token?client_id=conf&client_secret=s3cret".parse().unwrap();
+    let answer = fixture.send(request).await;
+    answer.assert_error_about(400, "invalid_request", "query");
+    assert!(!format!("{answer:?}").contains("s3cret"));
+    assert_eq!(fixture.probe.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_bare_client_id_is_enough_only_for_public_clients_ca_06_se_03() {
+    let fixture = Fixture::new();
+    fixture.token(&[], &pw("client_id=pub")).await.assert_ok();
+    assert_eq!(fixture.probe.last_client(), "pub");
+    fixture.token(&[], &pw("client_id=conf")).await.assert_error(400, "invalid_client");
+    assert_eq!(fixture.probe.calls(), 1);
+}
+
+#[tokio::test]
+async fn two_methods_in_one_request_are_refused_even_when_both_are_right_ca_07() {
+    let fixture = Fixture::new();
+    let answer = fixture.token(AUTH, &pw("client_id=conf&client_secret=s3cret")).await;
+    answer.assert_error_about(400, "invalid_request", "more than one way");
+    fixture.token(AUTH, &pw("client_secret=s3cret")).await.assert_error(400, "invalid_request");
+    assert_eq!(fixture.probe.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_client_id_beside_basic_must_be_the_same_ca_08() {
+    let fixture = Fixture::new();
+    fixture.token(AUTH, &pw("client_id=conf")).await.assert_ok();
+    fixture.token(AUTH, &pw("client_id=pub")).await.assert_error(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn an_empty_client_secret_beside_basic_counts_as_not_sent_ca_09() {
+    let fixture = Fixture::new();
+    fixture.token(AUTH, &pw("client_secret=")).await.assert_ok();
+    fixture.token(AUTH, &pw("client_secret")).await.assert_ok();
+    fixture.token(&[], &pw("client_id=pub&client_secret")).await.assert_ok();
+}
+
+#[tokio::test]
+async fn authentication_that_is_included_is_checked_even_where_it_is_not_needed_ca_10() {
+    let fixture = Fixture::new();
+    fixture.token(&[], &pw("client_id=pub&client_secret=junk")).await.assert_error(400, "invalid_client");
+    fixture.token(&[("authorization", &basic("pub", "junk"))], PW).await.assert_error(401, "invalid_client");
+    fixture.token(&[("authorization", WRONG)], &pw("client_id=conf")).await.assert_error(401, "invalid_client");
+    assert_eq!(fixture.probe.calls(), 0);
+}
+
+#[tokio::test]
+async fn failed_authentication_by_header_is_401_with_a_basic_challenge_ca_11_ca_12_er_03() {
+    let fixture = Fixture::with(|builder| builder.challenge_realm("the api"));
+    let answer = fixture.token(&[("authorization", WRONG)], PW).await;
+    answer.assert_error(401, "invalid_client");
+    assert_eq!(answer.header("www-authenticate"), Some("Basic realm=\"the api\", charset=\"UTF-8\""));
+    assert_eq!(fixture.probe.calls(), 0);
+}
+
+#[tokio::test]
+async fn an_unknown_client_and_a_wrong_secret_look_the_same_ca_13() {
+    let fixture = Fixture::new();
+    let unknown = fixture.token(&[("authorization", &basic("ghost", "x"))], PW).await;
+    let wrong = fixture.token(&[("authorization", WRONG)], PW).await;
+    assert_eq!((unknown.status, unknown.headers, unknown.body), (wrong.status, wrong.headers, wrong.body));
+    let unknown = fixture.token(&[], &pw("client_id=ghost&client_secret=x")).await;
+    let wrong = fixture.token(&[], &pw("client_id=conf&client_secret=wrong")).await;
+    let bare = fixture.token(&[], &pw("client_id=ghost")).await;
+    assert_eq!((&unknown.status, &unknown.headers, &unknown.body), (&wrong.status, &wrong.headers, &wrong.body));
+    assert_eq!((unknown.status, unknown.headers, unknown.body), (bare.status, bare.headers, bare.body));
+}
+
+#[tokio::test]
+async fn the_scheme_has_any_case_and_any_number_of_spaces_ca_14() {
+    let fixture = Fixture::new();
+    for scheme in ["basic ", "BASIC ", "Basic  ", "bAsIc   "] {
+        fixture.token(&[("authorization", &format!("{scheme}Y29uZjpzM2NyZXQ="))], PW).await.assert_ok();
+    }
+    // Clients that leave out the padding are understood too.
+    fixture.token(&[("authorization", "Basic Y29uZjpzM2NyZXQ")], PW).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_basic_value_that_cannot_be_read_fails_as_authentication_ca_15() {
+    let fixture = Fixture::new();
+    let control = basic("conf", "%01");
+    let raw = basic("conf", "\u{e9}");
+    for value in
+        ["Basic", "Basic ", "Basic !!", "Basic Y29uZg==", "Basic Y29uZjolWlo=", "Basic Y29uZjolRkY=", &control, &raw]
+    {
+        fixture.token(&[("authorization", value)], PW).await.assert_error(401, "invalid_client");
+    }
+    assert_eq!(fixture.probe.calls(), 0);
+}
+
+#[tokio::test]
+async fn more_than_one_authorization_line_is_refused_ca_16() {
+    let fixture = Fixture::new();
+    let answer = fixture.token(&[("authorization", CONF), ("authorization", CONF)], PW).await;
+    answer.assert_error_about(400, "invalid_request", "more than one way");
+    assert_eq!(fixture.probe.calls(), 0);
+}
+
+#[tokio::test]
+async fn an_unknown_scheme_is_an_unsupported_method_unless_it_is_ignored_ca_17() {
+    let (headers, body) = ([("authorization", "Bearer abc")], pw("client_id=pub"));
+    let fixture = Fixture::new();
+    let answer = fixture.token(&headers, &body).await;
+    answer.assert_error(401, "invalid_client");
+    assert!(answer.header("www-authenticate").unwrap().starts_with("Basic realm="));
+    assert_eq!(fixture.probe.calls(), 0);
+    Fixture::with(support::FixtureBuilder::ignore_foreign_schemes).token(&headers, &body).await.assert_ok();
+}
+
+#[tokio::test]
+async fn guessing_a_client_secret_is_limited_for_each_source_ca_18() {
+    let clock = ManualClock::new();
+    let fixture = Fixture::with(|builder| builder.clock(clock.clone()));
+    for (id, body) in [("conf", String::new()), ("ghost", String::new()), ("conf2", "in body".to_owned())] {
+        let request = |secret: &str| match body.is_empty() {
+            true => token_request(&[("authorization", &basic(id, secret))], PW),
+            false => token_request(&[], &pw(&format!("client_id={id}&client_secret={secret}"))),
+        };
+        for _ in 0..10 {
+            let answer = fixture.send(request("wrong")).await;
+            answer.assert_error(if body.is_empty() { 401 } else { 400 }, "invalid_client");
+        }
+        // The right secret is not looked at any more.
+        for secret in ["wrong", "s3cret", "s3cret2"] {
+            fixture.send(request(secret)).await.assert_error(429, "too_many_attempts");
+        }
+    }
+    assert_eq!(fixture.probe.calls(), 0);
+    fixture.send(from_peer(token_request(AUTH, PW), "192.0.2.2")).await.assert_ok();
+    clock.advance(WINDOW);
+    fixture.token(AUTH, PW).await.assert_ok();
+}
+
+#[tokio::test]
+async fn the_right_secret_clears_the_failures_of_its_client_and_source_ca_18() {
+    let fixture = Fixture::new();
+    for _ in 0..3 {
+        for _ in 0..9 {
+            fixture.token(&[("authorization", WRONG)], PW).await.assert_error(401, "invalid_client");
+        }
+        fixture.token(AUTH, PW).await.assert_ok();
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_a_key_based_method_cannot_use_a_secret_or_nothing_ca_19() {
+    let fixture = Fixture::new();
+    for body in ["client_id=pkjwt", "client_id=pkjwt&client_secret=x"] {
+        fixture.token(&[], &pw(body)).await.assert_error(400, "invalid_client");
+    }
+    for secret in ["", "x"] {
+        let header = basic("pkjwt", secret);
+        fixture.token(&[("authorization", &header)], PW).await.assert_error(401, "invalid_client");
+    }
+    let assertion = "client_id=pkjwt&client_assertion=a.b.c&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3A\
+                     client-assertion-type%3Ajwt-bearer";
+    fixture.token(&[], &pw(assertion)).await.assert_error(400, "invalid_client");
+    assert_eq!(fixture.probe.calls(), 0);
+}
+
+#[tokio::test]
+async fn two_secrets_live_side_by_side_and_an_expired_one_fails_like_a_wrong_one_ca_20() {
+    let clock = ManualClock::new();
+    let day = Duration::from_secs(86_400);
+    let fixture = Fixture::with(|builder| {
+        let client = Client::confidential("conf", &digest("new"));
+        let client = client.secret(&digest("old"), Some(ManualClock::start() + day));
+        builder.clients(registry([client])).clock(clock.clone())
+    });
+    let send = |secret: &'static str| {
+        let fixture = fixture.clone();
+        async move { fixture.token(&[("authorization", &basic("conf", secret))], PW).await }
+    };
+    send("new").await.assert_ok();
+    send("old").await.assert_ok();
+    clock.advance(day - Duration::from_secs(1));
+    send("old").await.assert_ok();
+    clock.advance(Duration::from_secs(1));
+    let (expired, wrong) = (send("old").await, send("wrong").await);
+    expired.assert_error(401, "invalid_client");
+    assert_eq!((expired.headers, expired.body), (wrong.headers, wrong.body));
+    send("new").await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_request_without_any_client_is_401_with_a_challenge_ca_21() {
+    let fixture = Fixture::new();
+    fixture.token(&[], PW).await.assert_error(401, "invalid_client");
+    // As some tools send it when nothing was filled in: as if there were no header.
+    let empty = [("authorization", "Basic Og==")];
+    fixture.token(&empty, PW).await.assert_error(401, "invalid_client");
+    assert_eq!(fixture.probe.calls(), 0);
+    fixture.token(&empty, &pw("client_id=pub")).await.assert_ok();
+    fixture.token(&empty, &pw("client_id=conf&client_secret=s3cret")).await.assert_ok();
+}
+
+#[tokio::test]
+async fn an_empty_secret_identifies_a_public_client_and_nothing_else_ca_22() {
+    let fixture = Fixture::new();
+    fixture.token(&[("authorization", "Basic cHViOg==")], PW).await.assert_ok();
+    assert_eq!(fixture.probe.last_client(), "pub");
+    fixture.token(&[("authorization", &basic("conf", ""))], PW).await.assert_error(401, "invalid_client");
+    assert_eq!(fixture.probe.calls(), 1);
+}
+
+/// A method of the application's own: `Authorization: Own <id> <key>`.
+struct Own;
+
+#[async_trait]
+impl ClientAuthMethod for Own {
+    fn name(&self) -> &str {
+        "own"
+    }
+
+    fn challenge(&self) -> HeaderValue {
+        HeaderValue::from_static("Own realm=\"keys\"")
+    }
+
+    fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
+        let value = request.headers().get("authorization")?.to_str().ok()?.strip_prefix("Own ")?;
+        value.split(' ').next().map(str::to_owned)
+    }
+
+    async fn verify(&self, client: &Client, request: &AuthRequest<'_>) -> Result<bool, BackendError> {
+        for hidden in ["username", "password", "client_secret"] {
+            assert_eq!(request.field(hidden), None);
+        }
+        assert_eq!(request.field("device"), Some("7"));
+        let key = request.headers()["authorization"].to_str().unwrap().rsplit(' ').next().unwrap();
+        match key {
+            "broken" => Err(BackendError::unavailable("the key store is down")),
+            key => Ok(client.id().as_str() == "robot" && key == "right"),
+        }
+    }
+}
+
+/// The same under another name and header.
+struct Other;
+
+#[async_trait]
+impl ClientAuthMethod for Other {
+    fn name(&self) -> &str {
+        "other"
+    }
+
+    fn challenge(&self) -> HeaderValue {
+        HeaderValue::from_static("Other realm=\"keys\"")
+    }
+
+    fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
+        request.headers().get("x-other").map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    async fn verify(&self, _: &Client, _: &AuthRequest<'_>) -> Result<bool, BackendError> {
+        Ok(true)
+    }
+}
+
+fn with_methods() -> Fixture {
+    Fixture::with(|builder| {
+        let clients = [
+            Client::with_method("robot", "own"),
+            Client::with_method("android", "other"),
+            Client::confidential("conf", &digest("s3cret")),
+            Client::public("pub"),
+        ];
+        builder.clients(registry(clients)).client_auth_method(Own).client_auth_method(Other)
+    })
+}
+
+#[tokio::test]
+async fn a_method_of_ones_own_maps_a_credential_to_one_client_and_brings_its_challenge_ca_23() {
+    let fixture = with_methods();
+    let body = pw("device=7");
+    fixture.token(&[("authorization", "Own robot right")], &body).await.assert_ok();
+    assert_eq!(fixture.probe.last_client(), "robot");
+    // Wrong, unknown, and registered for something else: one answer.
+    for value in ["Own robot wrong", "Own ghost right", "Own conf right", "Own pub right", "Own android right"] {
+        let answer = fixture.token(&[("authorization", value)], &body).await;
+        answer.assert_error(401, "invalid_client");
+        assert_eq!(answer.header("www-authenticate"), Some("Own realm=\"keys\""), "{value}");
+    }
+    assert_eq!(fixture.probe.calls(), 1);
+    // Its client can use nothing else.
+    fixture.token(&[], &pw("client_id=robot")).await.assert_error(400, "invalid_client");
+    fixture.token(&[], &pw("client_id=robot&client_secret=right")).await.assert_error(400, "invalid_client");
+    fixture.token(AUTH, &body).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_method_of_ones_own_is_one_method_among_the_others_ca_07_ca_23() {
+    let fixture = with_methods();
+    let body = pw("device=7");
+    let two = [("authorization", "Own robot right"), ("x-other", "robot")];
+    fixture.token(&two, &body).await.assert_error(400, "invalid_request");
+    let beside_basic = [("authorization", CONF), ("x-other", "android")];
+    fixture.token(&beside_basic, &body).await.assert_error(400, "invalid_request");
+    let own = [("authorization", "Own robot right")];
+    fixture.token(&own, &pw("device=7&client_secret=x&client_id=robot")).await.assert_error(400, "invalid_request");
+    fixture.token(&own, &pw("device=7&client_id=pub")).await.assert_error(400, "invalid_request");
+    fixture.token(&own, &pw("device=7&client_id=robot")).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_method_that_cannot_decide_is_503_and_its_guesses_are_limited_ca_18_ca_23() {
+    let fixture = with_methods();
+    let body = pw("device=7");
+    for _ in 0..30 {
+        let answer = fixture.token(&[("authorization", "Own robot broken")], &body).await;
+        answer.assert_error(503, "temporarily_unavailable");
+    }
+    for _ in 0..10 {
+        fixture.token(&[("authorization", "Own robot wrong")], &body).await.assert_error(401, "invalid_client");
+    }
+    fixture.token(&[("authorization", "Own robot right")], &body).await.assert_error(429, "too_many_attempts");
+}
+
+#[tokio::test]
+async fn parts_shared_by_arc_authenticate_too_ca_01() {
+    let probe = support::Probe::default();
+    let clients: Arc<dyn tower_password_grant::ClientRegistry> =
+        Arc::new(registry([Client::confidential("conf", &digest("s3cret"))]));
+    let layer = builder(&probe).clients(clients).build().unwrap();
+    support::send(&layer, token_request(AUTH, PW)).await.assert_ok();
+}

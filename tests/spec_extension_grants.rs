@@ -1,0 +1,160 @@
+//! Extension grants (RFC 6749 section 4.5): behind the same client authentication, allow-lists, budgets and issuer.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+#![allow(missing_docs)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use support::{AUTH, Fixture, PW, digest};
+use tower_password_grant::{
+    AccountKey, BackendError, Client, ConfigError, Denial, ExtensionGrant, ExtensionRequest, StaticClients, Subject,
+    Verdict,
+};
+
+const TYPE: &str = "urn:example:grant:card";
+
+/// A loyalty card with a code.
+#[derive(Clone, Default)]
+struct Card(Arc<AtomicUsize>);
+
+#[async_trait]
+impl ExtensionGrant for Card {
+    fn grant_type(&self) -> &str {
+        TYPE
+    }
+
+    fn required_fields(&self) -> &[&str] {
+        &["card", "code"]
+    }
+
+    fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
+        request.field("card").map(AccountKey::canonical)
+    }
+
+    async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(request.client().id().as_str(), "conf");
+        assert_eq!(request.scope().as_str(), "read");
+        assert_eq!(request.peer_address(), Some("192.0.2.1".parse().unwrap()));
+        assert_eq!(request.field("client_secret"), None);
+        Ok(match request.field("code") {
+            Some("1234") => Subject::new("card-holder").into(),
+            Some("down") => return Err(BackendError::unavailable("no line")),
+            _ => Denial::WrongPassword.into(),
+        })
+    }
+}
+
+fn fixture(card: &Card) -> Fixture {
+    let client = |id| {
+        Client::confidential(id, &digest("s3cret")).allow_password_grant().scopes("read write").default_scope("read")
+    };
+    let clients = [client("conf").allow_grant(TYPE).build().unwrap(), client("conf2").build().unwrap()];
+    Fixture::with(|builder| builder.clients(StaticClients::new(clients).unwrap()).extension_grant(card.clone()))
+}
+
+fn card(rest: &str) -> String {
+    format!("grant_type=urn%3Aexample%3Agrant%3Acard&{rest}")
+}
+
+#[tokio::test]
+async fn an_extension_grant_is_served_behind_client_authentication_ca_01_te_09() {
+    let calls = Card::default();
+    let fixture = fixture(&calls);
+    assert_eq!(fixture.token(AUTH, &card("card=7&code=1234")).await.assert_ok()["scope"], "read");
+    fixture.token(&[], &card("card=7&code=1234")).await.assert_error(401, "invalid_client");
+    let wrong = support::basic("conf", "wrong");
+    fixture.token(&[("authorization", &wrong)], &card("card=7&code=1234")).await.assert_error(401, "invalid_client");
+    assert_eq!(calls.0.load(Ordering::SeqCst), 1);
+    // The password grant beside it is untouched.
+    fixture.token(AUTH, PW).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_client_needs_the_grant_on_its_list_pw_06() {
+    let calls = Card::default();
+    let other = support::basic("conf2", "s3cret");
+    let answer = fixture(&calls).token(&[("authorization", &other)], &card("card=7&code=1234")).await;
+    answer.assert_error(400, "unauthorized_client");
+    assert_eq!(calls.0.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn required_fields_and_scope_are_checked_before_the_grant_is_asked_pw_01_sc_07() {
+    let calls = Card::default();
+    let fixture = fixture(&calls);
+    for rest in ["card=7", "code=1234", "card=7&code="] {
+        fixture.token(AUTH, &card(rest)).await.assert_error_about(400, "invalid_request", "missing");
+    }
+    fixture.token(AUTH, &card("card=7&code=1234&scope=admin")).await.assert_error(400, "invalid_scope");
+    assert_eq!(calls.0.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn its_attempts_are_charged_before_it_is_asked_pw_07() {
+    let calls = Card::default();
+    let fixture = fixture(&calls);
+    for _ in 0..20 {
+        fixture.token(AUTH, &card("card=7&code=down")).await.assert_error(503, "temporarily_unavailable");
+    }
+    for _ in 0..10 {
+        fixture.token(AUTH, &card("card=7&code=0000")).await.assert_error(400, "invalid_grant");
+    }
+    fixture.token(AUTH, &card("card=7&code=1234")).await.assert_error(429, "too_many_attempts");
+    assert_eq!(calls.0.load(Ordering::SeqCst), 30);
+    fixture.token(AUTH, &card("card=8&code=1234")).await.assert_ok();
+}
+
+#[tokio::test]
+async fn it_outlives_the_password_grant_that_is_switched_off_pw_17() {
+    let fixture = {
+        let client = Client::confidential("conf", &digest("s3cret")).allow_password_grant().allow_grant(TYPE);
+        let client = client.scopes("read").default_scope("read").build().unwrap();
+        Fixture::with(|builder| {
+            let builder = builder.clients(StaticClients::new([client]).unwrap());
+            builder.extension_grant(Card::default()).without_password_grant()
+        })
+    };
+    fixture.token(AUTH, PW).await.assert_error(400, "unsupported_grant_type");
+    fixture.token(AUTH, &card("card=7&code=1234")).await.assert_ok();
+}
+
+/// A grant type that is no absolute URI.
+struct Bare;
+
+#[async_trait]
+impl ExtensionGrant for Bare {
+    fn grant_type(&self) -> &str {
+        "password"
+    }
+
+    fn required_fields(&self) -> &[&str] {
+        &[]
+    }
+
+    fn account_key<'a>(&self, _: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
+        None
+    }
+
+    async fn exchange(&self, _: ExtensionRequest) -> Result<Verdict, BackendError> {
+        Ok(Denial::UnknownUser.into())
+    }
+}
+
+#[test]
+fn two_grants_of_one_type_or_one_that_is_no_uri_are_refused_at_build_te_09() {
+    let probe = support::Probe::default();
+    let twice = support::builder(&probe).extension_grant(Card::default()).extension_grant(Card::default()).build();
+    assert!(matches!(twice, Err(ConfigError::GrantTwice(name)) if name == TYPE));
+    let bare = support::builder(&probe).extension_grant(Bare).build();
+    assert!(matches!(bare, Err(ConfigError::GrantType(name)) if name == "password"));
+}

@@ -1,0 +1,146 @@
+//! Keeping the grant small and announcing its end (RFC 9700 section 2.4, RFC 8594, RFC 9745).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+#![allow(missing_docs)]
+
+mod support;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use support::{AUTH, Answer, Fixture, ManualClock, PW, digest, pw};
+use tower_password_grant::{
+    AccountKey, BackendError, Client, ExtensionGrant, ExtensionRequest, StaticClients, Subject, Sunset, Verdict,
+};
+
+const DAY: Duration = Duration::from_secs(86_400);
+const TYPE: &str = "urn:example:grant:badge";
+
+struct Badge;
+
+#[async_trait]
+impl ExtensionGrant for Badge {
+    fn grant_type(&self) -> &str {
+        TYPE
+    }
+
+    fn required_fields(&self) -> &[&str] {
+        &["badge"]
+    }
+
+    fn account_key<'a>(&self, _: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
+        None
+    }
+
+    async fn exchange(&self, _: ExtensionRequest) -> Result<Verdict, BackendError> {
+        Ok(Subject::new("badge-holder").into())
+    }
+}
+
+/// `conf`, whose password grant ends in 30 days, and `conf2`, whose does not.
+fn ending(clock: &ManualClock) -> Fixture {
+    let sunset = Sunset::at(ManualClock::start() + DAY * 30).with_link("https://docs.example/move").unwrap();
+    let client = |id, secret| {
+        let client = Client::confidential(id, &digest(secret)).allow_password_grant().allow_grant(TYPE);
+        client.scopes("read").default_scope("read")
+    };
+    let clients =
+        [client("conf", "s3cret").sunset(sunset).build().unwrap(), client("conf2", "s3cret2").build().unwrap()];
+    Fixture::with(|builder| {
+        builder.clients(StaticClients::new(clients).unwrap()).clock(clock.clone()).extension_grant(Badge)
+    })
+}
+
+fn announced(answer: &Answer) -> [Option<&str>; 3] {
+    [answer.header("deprecation"), answer.header("sunset"), answer.header("link")]
+}
+
+const ANNOUNCEMENT: [Option<&str>; 3] = [
+    Some("@1735689600"),
+    Some("Sat, 31 Jan 2026 00:00:00 GMT"),
+    Some(
+        "<https://docs.example/move>; rel=\"deprecation\"; type=\"text/html\", \
+         <https://docs.example/move>; rel=\"sunset\"; type=\"text/html\"",
+    ),
+];
+
+#[tokio::test]
+async fn a_new_client_may_use_no_grant_until_its_registration_says_so_bc_01_bc_02_se_05() {
+    let client = Client::confidential("conf", &digest("s3cret")).scopes("read").default_scope("read").build().unwrap();
+    let fixture = Fixture::with(|builder| builder.clients(StaticClients::new([client]).unwrap()));
+    fixture.token(AUTH, PW).await.assert_error(400, "unauthorized_client");
+    assert_eq!(fixture.probe.calls(), 0);
+}
+
+#[tokio::test]
+async fn the_end_is_announced_with_every_answer_of_the_grant_bc_03() {
+    let fixture = ending(&ManualClock::new());
+    let fine = fixture.token(AUTH, PW).await;
+    fine.assert_ok();
+    assert_eq!(announced(&fine), ANNOUNCEMENT);
+    let denied = fixture.token(AUTH, "grant_type=password&username=alice&password=x").await;
+    denied.assert_error(400, "invalid_grant");
+    assert_eq!(announced(&denied), ANNOUNCEMENT);
+}
+
+#[tokio::test]
+async fn the_end_is_announced_to_nobody_else_bc_03() {
+    let fixture = ending(&ManualClock::new());
+    let other = fixture.token(&[("authorization", &support::basic("conf2", "s3cret2"))], PW).await;
+    other.assert_ok();
+    let stranger = fixture.token(&[("authorization", &support::basic("conf", "wrong"))], PW).await;
+    stranger.assert_error(401, "invalid_client");
+    let badge = fixture.token(AUTH, &format!("grant_type={TYPE}&badge=1")).await;
+    badge.assert_ok();
+    for answer in [other, stranger, badge] {
+        assert_eq!(announced(&answer), [None; 3]);
+    }
+}
+
+#[tokio::test]
+async fn after_the_end_the_client_is_unauthorized_for_the_password_grant_and_for_nothing_else_bc_03() {
+    let clock = ManualClock::new();
+    let fixture = ending(&clock);
+    clock.advance(DAY * 30 - Duration::from_secs(1));
+    fixture.token(AUTH, PW).await.assert_ok();
+    clock.advance(Duration::from_secs(1));
+    let calls = fixture.probe.calls();
+    fixture.token(AUTH, PW).await.assert_error(400, "unauthorized_client");
+    assert_eq!(fixture.probe.calls(), calls);
+    fixture.token(AUTH, &format!("grant_type={TYPE}&badge=1")).await.assert_ok();
+    fixture.token(&[("authorization", &support::basic("conf2", "s3cret2"))], PW).await.assert_ok();
+}
+
+#[test]
+fn the_link_is_an_absolute_uri_bc_03() {
+    for bad in ["/move", "https://docs.example/a b", "https://docs.example/>", "https://docs.example/\"", ""] {
+        assert!(Sunset::at(ManualClock::start()).with_link(bad).is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn the_date_of_deprecation_can_be_set_bc_03() {
+    let sunset = Sunset::at(ManualClock::start() + DAY).deprecated_since(ManualClock::start());
+    let client = Client::public("pub").allow_password_grant().scopes("read").default_scope("read").sunset(sunset);
+    let clients = StaticClients::new([client.build().unwrap()]).unwrap();
+    let fixture = Fixture::with(|builder| builder.clients(clients).clock(ManualClock::new()));
+    let answer = fixture.token(&[], &pw("client_id=pub")).await;
+    answer.assert_ok();
+    assert_eq!(announced(&answer), [Some("@1767225600"), Some("Fri, 02 Jan 2026 00:00:00 GMT"), None]);
+}
+
+#[tokio::test]
+async fn no_answer_is_a_redirect_or_sets_a_cookie_bc_12_ok_11() {
+    // Every answer of every test passes the same assertions; here for a path that a framework would redirect.
+    let fixture = Fixture::new();
+    for body in [PW, "", "grant_type=password&username=alice&password=x"] {
+        let answer = fixture.token(AUTH, body).await;
+        assert!(!answer.status.is_redirection());
+        assert!(answer.header("location").is_none() && answer.header("set-cookie").is_none());
+    }
+}

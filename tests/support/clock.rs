@@ -1,0 +1,34 @@
+//! A clock that stands still until a test moves it.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tower_password_grant::Clock;
+
+/// Clones share one time, which starts at 2026-01-01T00:00:00Z.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Mutex<Duration>>);
+
+impl ManualClock {
+    pub fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    pub fn start() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+    }
+
+    pub fn advance(&self, time: Duration) {
+        *self.0.lock().unwrap() += time;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> SystemTime {
+        Self::start() + self.elapsed()
+    }
+
+    fn elapsed(&self) -> Duration {
+        *self.0.lock().unwrap()
+    }
+}
