@@ -1,4 +1,5 @@
-//! A tower layer that serves the OAuth 2.0 password grant.
+#![cfg_attr(feature = "argon2", doc = include_str!("../README.md"))]
+#![cfg_attr(not(feature = "argon2"), doc = "A tower layer that serves the OAuth 2.0 password grant.")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::string_slice))]
 
@@ -11,19 +12,12 @@ mod conductor;
 pub mod fuzzing;
 #[cfg(feature = "jwt")]
 pub mod jwt;
+pub mod manual;
 mod memory;
 mod protocol;
 mod service;
 #[cfg(feature = "testing")]
 pub mod testing;
-
-/// manual
-pub mod manual {
-    /// defaults
-    pub mod defaults {}
-    /// mounting
-    pub mod mounting {}
-}
 
 pub use boundary::account::AccountKey;
 pub use boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};

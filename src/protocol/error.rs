@@ -299,6 +299,16 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_has_every_reason_with_its_answer() {
+        let manual = include_str!("../manual/errors.md");
+        for reason in Reason::ALL {
+            let row = reason.wire().row();
+            let cells = format!("\n| `{reason}` | {} | `{}` | ", row.status.as_u16(), row.code);
+            assert!(manual.contains(&cells), "{cells}");
+        }
+    }
+
+    #[test]
     fn reasons_have_distinct_names() {
         let names: std::collections::HashSet<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
         assert_eq!(names.len(), Reason::ALL.len());

@@ -1,0 +1,26 @@
+//! The manual: what the reference of the single items does not tell.
+//!
+//! - [When to use it, and how to leave it](when_to_use)
+//! - [Mounting](mounting): what works where
+//! - [Defaults](defaults): each one, why, and when to change it
+//! - [Errors](errors): every answer and its causes
+//! - [Traits](traits): implementing and testing them
+//! - [Threat model](threat_model): what is defended here, and what is left to you
+
+#[doc = include_str!("when_to_use.md")]
+pub mod when_to_use {}
+
+#[doc = include_str!("mounting.md")]
+pub mod mounting {}
+
+#[doc = include_str!("defaults.md")]
+pub mod defaults {}
+
+#[doc = include_str!("errors.md")]
+pub mod errors {}
+
+#[doc = include_str!("traits.md")]
+pub mod traits {}
+
+#[doc = include_str!("threat_model.md")]
+pub mod threat_model {}
