@@ -415,9 +415,6 @@ impl ClientBuilder {
         if inner.default_scope.as_ref().is_some_and(|scope| !scope.is_subset(&inner.scopes)) {
             return Err(ClientError::DefaultScope);
         }
-        if inner.lifetime.is_some_and(|lifetime| lifetime < Duration::from_secs(1)) {
-            return Err(ClientError::Lifetime);
-        }
         let has_secret = inner.secrets.iter().any(Option::is_some);
         let needs_secret = matches!(
             inner.authentication,
