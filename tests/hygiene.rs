@@ -156,15 +156,15 @@ fn the_lints_stay_on() {
         "unsafe_code = \"forbid\"",
         "missing_docs = \"deny\"",
         "missing_debug_implementations = \"deny\"",
-        "arithmetic_side_effects = \"deny\"",
         "expect_used = \"deny\"",
         "indexing_slicing = \"deny\"",
         "panic = \"deny\"",
-        "string_slice = \"deny\"",
         "unwrap_used = \"deny\"",
     ] {
         assert!(lints.contains(lint), "{lint}");
     }
+    let library = read("src/lib.rs");
+    assert!(library.contains("deny(clippy::arithmetic_side_effects, clippy::string_slice)"));
 }
 
 /// The features of the manifest, and whether each is on by default.
