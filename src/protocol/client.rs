@@ -410,6 +410,9 @@ impl ClientBuilder {
         if inner.default_scope.as_ref().is_some_and(|scope| !scope.is_subset(&inner.scopes)) {
             return Err(ClientError::DefaultScope);
         }
+        if inner.lifetime.is_some_and(|lifetime| lifetime < Duration::from_secs(1)) {
+            return Err(ClientError::Lifetime);
+        }
         let has_secret = inner.secrets.iter().any(Option::is_some);
         let needs_secret = matches!(
             inner.authentication,
@@ -453,6 +456,9 @@ pub enum ClientError {
     /// An origin that is not written as browsers write it.
     #[error("an origin is a scheme, a host and perhaps a port, in lower case and without a final slash")]
     Origin,
+    /// A lifetime of less than a second.
+    #[error("the lifetime of the client's access tokens is less than a second")]
+    Lifetime,
     /// Two clients with one id.
     #[error("two clients have the id `{0}`")]
     Duplicate(ClientId),
