@@ -46,3 +46,13 @@ fn blocks(count: usize) -> Result<Vec<Block>, HashError> {
     blocks.resize(count, Block::new());
     Ok(blocks)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_cannot_be_had_is_an_error() {
+        assert_eq!(blocks(usize::MAX / 1024).err(), Some(HashError::Memory));
+    }
+}

@@ -8,7 +8,10 @@
 //! use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, StoredUser, UserStore};
 //! use tower_password_grant::{BackendError, Password};
 //!
-//! struct Users { /* your pool */ # hash: String }
+//! struct Users {
+//!     // your pool
+//!     # hash: String,
+//! }
 //!
 //! #[async_trait]
 //! impl UserStore for Users {

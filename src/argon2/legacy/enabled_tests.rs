@@ -1,1 +1,84 @@
+use super::*;
 
+const PASSWORD: &str = "pässword";
+// Made by libxcrypt.
+const BCRYPT: &str = "$2b$05$abcdefghijklmnopqrstuucZGbUxuMlEqps0qcu2pjhO7vaatQZIC";
+const BCRYPT_OF_72: &str = "$2y$05$abcdefghijklmnopqrstuuGUnCqbfgs3htOkLrFduUjAyLBw1Rq/u";
+// Made by OpenSSL through Python's hashlib.
+const SCRYPT: &str = "$scrypt$ln=10,r=8,p=2$c2l4dGVlbiBieXRlIHNsdA$i3zPayhXttG3b3k+glPFETFQEvyQK070Cha9HH7avgk";
+const PBKDF2_SHA256: &str =
+    "$pbkdf2-sha256$i=1000,l=32$c2l4dGVlbiBieXRlIHNsdA$Ump/8dM6u0/IJHpYbwqGM2ZCJyvR2Fh3+ysi0epCNog";
+const PBKDF2_SHA512: &str = "$pbkdf2-sha512$i=1000,l=64$c2l4dGVlbiBieXRlIHNsdA$bN8nDYGDfAeiwrKxhbRa9z1dq7mPJiZn5yDHyitDHJfoLtMsvJ+CGgQ952lPLIPDHQHM5hFB1BG0pBM4jet0qw";
+
+fn matches(password: &str, stored: &str) -> Option<bool> {
+    Hash::read(stored, &Caps::default()).expect(stored).matches(password.as_bytes())
+}
+
+#[test]
+fn each_function_knows_the_right_password_from_wrong_ones() {
+    let bcrypt_a = BCRYPT.replace("$2b$", "$2a$");
+    let bcrypt_y = BCRYPT.replace("$2b$", "$2y$");
+    for stored in [BCRYPT, &bcrypt_a, &bcrypt_y, SCRYPT, PBKDF2_SHA256, PBKDF2_SHA512] {
+        assert_eq!(matches(PASSWORD, stored), Some(true), "{stored}");
+        for wrong in ["password", "pässwor", "pässword ", "x"] {
+            assert_eq!(matches(wrong, stored), Some(false), "{wrong} {stored}");
+        }
+    }
+}
+
+#[test]
+fn bcrypt_never_takes_the_first_72_bytes_for_the_whole_password_t31() {
+    let (right, longer) = ("a".repeat(72), "a".repeat(73));
+    assert_eq!(matches(&right, BCRYPT_OF_72), Some(true));
+    assert_eq!(matches(&longer, BCRYPT_OF_72), None);
+    assert_eq!(matches(&format!("{right}b"), BCRYPT_OF_72), None);
+    assert_eq!(matches(&"a".repeat(71), BCRYPT_OF_72), Some(false));
+}
+
+#[test]
+fn a_zero_byte_makes_no_second_password_t31() {
+    for stored in [BCRYPT, SCRYPT, PBKDF2_SHA256, PBKDF2_SHA512] {
+        for twin in [format!("{PASSWORD}\0"), format!("{PASSWORD}\0{PASSWORD}")] {
+            assert_eq!(matches(&twin, stored), None, "{stored}");
+        }
+    }
+}
+
+#[test]
+fn a_cost_above_the_limit_and_a_broken_text_are_not_read_t30() {
+    let unread = [
+        BCRYPT.replace("$05$", "$15$"),
+        BCRYPT.replace("$05$", "$31$"),
+        BCRYPT.replace("$05$", "$03$"),
+        BCRYPT.replace("$05$", "$xx$"),
+        BCRYPT.replace("$2b$", "$2x$"),
+        BCRYPT.replace("$2b$", "$2$"),
+        BCRYPT.replace("abc", "äc"),
+        BCRYPT.replace("ZIC", "Z"),
+        SCRYPT.replace("ln=10", "ln=18"),
+        SCRYPT.replace("ln=10", "ln=63"),
+        SCRYPT.replace("ln=10", "ln=64"),
+        SCRYPT.replace("ln=10", "ln=4294967295"),
+        SCRYPT.replace("ln=10", "ln=0"),
+        SCRYPT.replace("r=8", "r=4294967295"),
+        SCRYPT.replace("r=8", "r=33"),
+        SCRYPT.replace("r=8", "r=0"),
+        SCRYPT.replace("p=2", "p=4294967295"),
+        SCRYPT.replace("p=2", "p=0"),
+        SCRYPT.replace("p=2", "p=5"),
+        SCRYPT.replace(",p=2", ""),
+        PBKDF2_SHA256.replace("i=1000", "i=2000001"),
+        PBKDF2_SHA256.replace("i=1000", "i=0"),
+        PBKDF2_SHA256.replace("i=1000", "i=99999999999"),
+        PBKDF2_SHA256.replace("i=1000,", ""),
+        PBKDF2_SHA256.replace("sha256", "sha1"),
+        "$pbkdf2-sha256$".to_owned(),
+        "$scrypt$ln=10,r=8,p=2$c2l4dGVlbiBieXRlIHNsdA".to_owned(),
+        "$2b$".to_owned(),
+        "$".to_owned(),
+        String::new(),
+    ];
+    for stored in unread {
+        assert!(Hash::read(&stored, &Caps::default()).is_none(), "{stored}");
+    }
+}

@@ -1,0 +1,193 @@
+//! The Argon2id verifier behind the real layer.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects, missing_docs)]
+
+mod argon2_users;
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::PasswordVerifier as _;
+use argon2_users::{CONF, House, Users, cheap, hash_with};
+use support::{send, token_request};
+use tower_password_grant::argon2::{
+    Argon2ConfigError, Argon2Parameters, Argon2Verifier, StoredUser, UserStatus, UserStore,
+};
+use tower_password_grant::{CredentialVerifier, HostCode, Password};
+
+#[tokio::test]
+async fn the_right_password_logs_in_and_a_wrong_one_is_invalid_grant_pw_03_pw_04() {
+    let house = House::new();
+    house.log_in("alice", "correct horse").await.assert_ok();
+    for wrong in ["correct hors", "correct horse ", "Correct horse", "correct  horse", "x"] {
+        house.log_in("alice", wrong).await.assert_error(400, "invalid_grant");
+        assert_eq!(house.last_reason(), "wrong_password");
+    }
+}
+
+#[tokio::test]
+async fn unknown_and_unusable_users_take_exactly_one_hash_and_get_the_same_answer_as_a_wrong_password_t19_t20() {
+    let house = House::new();
+    let costly = hash_with(&Argon2Parameters::new(96, 2, 1).unwrap(), "correct horse");
+    house.users.set("without", None, UserStatus::Active);
+    house.users.set("broken", "!".to_owned(), UserStatus::Active);
+    house.users.set("hostile", costly.replace("m=96", "m=4294967295"), UserStatus::Active);
+    house.users.set("slow", costly.replace("t=2", "t=4294967295"), UserStatus::Active);
+    house.users.set("wide", costly.replace("p=1", "p=16777215"), UserStatus::Active);
+    let wrong = house.log_in("alice", "x").await;
+    for (name, reason) in [
+        ("nobody", "unknown_user"),
+        ("without", "wrong_password"),
+        ("broken", "wrong_password"),
+        ("hostile", "wrong_password"),
+        ("slow", "wrong_password"),
+        ("wide", "wrong_password"),
+    ] {
+        for password in ["x", "correct horse"] {
+            assert_eq!(house.runs(name, password).await, 1, "{name}");
+            assert_eq!(house.last_reason(), reason, "{name}");
+            let answer = house.log_in(name, password).await;
+            assert_eq!((answer.status, &answer.body, &answer.headers), (wrong.status, &wrong.body, &wrong.headers));
+        }
+    }
+    assert_eq!(house.runs("alice", "x").await, 1);
+    assert_eq!(house.runs("alice", "correct horse").await, 1);
+    assert_eq!(house.verifier.stats().unusable_hashes, 16);
+}
+
+#[tokio::test]
+async fn the_look_up_uses_the_form_on_which_attempts_are_counted_and_the_realm_of_the_client() {
+    let house = House::new();
+    house.log_in(" ALICE\t", "correct horse").await.assert_ok();
+    let answer = send(
+        &house.layer,
+        token_request(
+            &[("authorization", &support::basic("tenant", "s3cret"))],
+            "grant_type=password&username=Alice&password=correct+horse",
+        ),
+    );
+    answer.await.assert_ok();
+    let lookups = house.users.lookups.lock().unwrap().clone();
+    let alice = "alice".to_owned();
+    let acme = Some("acme".to_owned());
+    assert_eq!(lookups, [(alice.clone(), None), (alice.clone(), None), (alice.clone(), acme.clone()), (alice, acme)]);
+    let (keyed, looked_up) = (house.verifier.account_key(" ALICE\t", None).await.unwrap(), "alice");
+    assert_eq!(keyed.as_str(), looked_up);
+}
+
+#[tokio::test]
+async fn the_state_of_an_account_is_looked_at_only_after_the_password_was_right() {
+    let house = House::new();
+    let hash = hash_with(&cheap(), "correct horse");
+    let outdated = hash_with(&Argon2Parameters::new(96, 1, 1).unwrap(), "correct horse");
+    let wrong = house.log_in("alice", "x").await;
+    for (status, reason) in [
+        (UserStatus::Disabled, "disabled"),
+        (UserStatus::Locked, "locked"),
+        (UserStatus::PasswordExpired, "password_expired"),
+        (UserStatus::Unverified, "unverified"),
+        (UserStatus::Denied(HostCode::new("no_contract", "no contract").unwrap()), "custom"),
+    ] {
+        for hash in [&hash, &outdated] {
+            house.users.set("bob", hash.clone(), status.clone());
+            assert_eq!(house.runs("bob", "x").await, 1);
+            assert_eq!(house.last_reason(), "wrong_password");
+            // An outdated hash is not upgraded here: the time would tell that the password is right.
+            assert_eq!(house.runs("bob", "correct horse").await, 1);
+            assert_eq!(house.last_reason(), reason);
+            let denied = house.log_in("bob", "correct horse").await;
+            assert_eq!((denied.status, denied.body), (wrong.status, wrong.body.clone()));
+            assert_eq!(&house.users.hash("bob"), hash);
+        }
+    }
+}
+
+#[tokio::test]
+async fn id_and_data_of_the_user_reach_the_issuer() {
+    let house = House::new();
+    house.log_in("alice", "correct horse").await.assert_ok();
+    let grants = house.grants.lock().unwrap();
+    assert_eq!(grants[0].subject().id(), "id-alice");
+    assert_eq!(grants[0].subject().data::<usize>(), Some(&5));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_answer_is_no_verdict() {
+    let house = House::new();
+    house.users.fail_find.store(true, std::sync::atomic::Ordering::Relaxed);
+    for _ in 0..150 {
+        house.log_in("alice", "x").await.assert_error(503, "temporarily_unavailable");
+    }
+    house.users.fail_find.store(false, std::sync::atomic::Ordering::Relaxed);
+    house.log_in("alice", "correct horse").await.assert_ok();
+}
+
+#[tokio::test]
+async fn new_hashes_are_argon2id_that_any_implementation_verifies() {
+    let house = House::new();
+    let password = || Password::new("p\u{e4}ss & w\u{f6}rd".to_owned());
+    let pooled = house.verifier.hash_password(password()).await.unwrap();
+    let direct = cheap().hash_blocking(&password()).unwrap();
+    let default = Argon2Parameters::default().hash_blocking(&password()).unwrap();
+    assert!(default.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{default}");
+    assert_ne!(pooled, direct, "each has a salt of its own");
+    for hash in [pooled, direct, default] {
+        let other = argon2::Argon2::default();
+        other.verify_password(password().expose().as_bytes(), hash.as_str()).unwrap();
+        assert!(other.verify_password(b"x", hash.as_str()).is_err());
+    }
+}
+
+#[tokio::test]
+async fn traits_work_as_objects() {
+    let users = Arc::new(Users::default());
+    users.set("alice", hash_with(&cheap(), "correct horse"), UserStatus::Active);
+    let store: Arc<dyn UserStore> = users;
+    let verifier: Arc<dyn CredentialVerifier> =
+        Arc::new(Argon2Verifier::builder(store).parameters(cheap()).threads(1).build().unwrap());
+    let layer = support::builder(&support::Probe::default()).verifier(verifier).build().unwrap();
+    send(&layer, token_request(&[CONF], support::PW)).await.assert_ok();
+}
+
+#[test]
+fn what_cannot_work_is_refused_when_it_is_built() {
+    for (memory, passes, lanes) in [(7, 1, 1), (64, 0, 1), (64, 1, 0), (64, 1, 9), (0, 0, 0), (64, 1, u32::MAX)] {
+        let refused = Argon2Parameters::new(memory, passes, lanes);
+        assert!(matches!(refused, Err(Argon2ConfigError::Parameters)), "{memory} {passes} {lanes}");
+    }
+    let none = Argon2Verifier::builder(Arc::new(Users::default())).parameters(cheap()).threads(0).build();
+    assert!(matches!(none, Err(Argon2ConfigError::NoThreads)));
+}
+
+#[test]
+fn neither_hash_nor_password_shows_in_debug() {
+    let user = StoredUser::new("id-1").with_password_hash("$argon2id$secret".to_owned()).with_data("secret");
+    assert!(!format!("{user:?}").contains("secret"), "{user:?}");
+    let house = House::new();
+    assert_eq!(format!("{:?}", house.verifier).matches("secret").count(), 0);
+}
+
+#[tokio::test]
+async fn stored_costs_above_the_current_ones_but_below_the_limit_are_verified_and_the_current_ones_always_t30() {
+    let costly = Argon2Parameters::new(8192, 3, 2).unwrap();
+    let house = House::with(|builder| builder.max_stored_cost(8192, 3, 2));
+    house.users.set("bob", hash_with(&costly, "correct horse"), UserStatus::Active);
+    house.log_in("bob", "correct horse").await.assert_ok();
+    house.users.set("bob", hash_with(&costly, "correct horse"), UserStatus::Active);
+    let strict = House::with(|builder| builder.max_stored_cost(8, 1, 1));
+    strict.users.set("bob", hash_with(&costly, "correct horse"), UserStatus::Active);
+    strict.log_in("bob", "correct horse").await.assert_error(400, "invalid_grant");
+    strict.log_in("alice", "correct horse").await.assert_ok();
+}
+
+#[tokio::test]
+async fn the_queue_follows_the_waiting_time_and_the_measured_hash() {
+    let house = House::with(|builder| {
+        builder.parameters(Argon2Parameters::default()).threads(2).max_wait(Duration::from_secs(1))
+    });
+    let stats = house.verifier.stats();
+    let expected = 2.0 / stats.mean_time.as_secs_f64();
+    assert!((stats.capacity as f64 - expected).abs() <= 1.0, "{stats:?}");
+    assert_eq!((stats.threads, stats.hashes, stats.running), (2, 0, 0));
+}
