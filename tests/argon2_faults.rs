@@ -45,7 +45,7 @@ async fn beyond_the_queue_is_503_with_retry_after_while_other_routes_answer_on_a
     until(|| logins.iter().filter(|login| login.is_finished()).count() == 47).await;
     // The only hashing thread is stuck, three jobs wait, and the host's own route does not notice.
     for _ in 0..100 {
-        let other = Request::get("/").body(Full::default()).unwrap();
+        let other = Request::get("/").body(Full::<bytes::Bytes>::default()).unwrap();
         assert_eq!(send(&house.layer, other).await.body, "inner");
     }
     assert_eq!((house.verifier.stats().waiting, house.verifier.stats().refused), (3, 47));
@@ -75,7 +75,7 @@ async fn a_burst_of_real_hashes_leaves_a_runtime_of_one_thread_free_t40() {
     let logins = spawn_logins(&house, 50);
     let mut passed_meanwhile = 0;
     while logins.iter().any(|login| !login.is_finished()) {
-        let other = Request::get("/").body(Full::default()).unwrap();
+        let other = Request::get("/").body(Full::<bytes::Bytes>::default()).unwrap();
         assert_eq!(send(&house.layer, other).await.body, "inner");
         passed_meanwhile += 1;
         tokio::task::yield_now().await;

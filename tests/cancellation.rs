@@ -1,6 +1,13 @@
 //! Requests that are dropped half-way: at every poll, by a closed or half-closed socket, by a reset stream. No guess is
 //! free, nothing stays behind, and the next request works (PW-08).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::arithmetic_side_effects, missing_docs)]
+#![allow(
+    clippy::unreachable,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    missing_docs
+)]
 
 mod support;
 

@@ -1,6 +1,5 @@
 //! Client authentication (RFC 6749 sections 2.3 and 3.2.1).
 #![allow(
-    clippy::string_slice,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -14,12 +13,8 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use http::HeaderValue;
 use support::{AUTH, CONF, Fixture, ManualClock, PW, WINDOW, basic, builder, digest, from_peer, pw, token_request};
-use tower_password_grant::{
-    AuditEvent, AuthRequest, BackendError, Client, ClientAuthMethod, ClientAuthentication, ClientBuilder, StaticClients,
-};
+use tower_password_grant::{AuditEvent, Client, ClientAuthentication, ClientBuilder, StaticClients};
 
 const WRONG: &str = "Basic Y29uZjp3cm9uZw==";
 
@@ -59,7 +54,7 @@ async fn the_raw_pair_of_a_client_is_refused_ca_03() {
 async fn a_client_marked_raw_basic_may_send_either_form_and_others_only_the_encoded_one_ca_03() {
     // (id, secret, raw pair): one that cannot be decoded, one that decodes to something else, one with a broken half.
     for (id, secret) in [("raw%id", "p%ss+w"), ("a+b", "c+d"), ("plain", "100%")] {
-        let encoded = |text: &str| serde_urlencoded::to_string([("", text)]).unwrap()[1..].to_owned();
+        let encoded = |text: &str| serde_urlencoded::to_string([("", text)]).unwrap().split_off(1);
         let (raw, formed) = (basic(id, secret), basic(&encoded(id), &encoded(secret)));
         for marked in [false, true] {
             let client = Client::confidential(id, &digest(secret));
@@ -334,118 +329,6 @@ async fn an_empty_secret_identifies_a_public_client_and_nothing_else_ca_22() {
     assert_eq!(fixture.probe.last_client(), "pub");
     fixture.token(&[("authorization", &basic("conf", ""))], PW).await.assert_error(401, "invalid_client");
     assert_eq!(fixture.probe.calls(), 1);
-}
-
-/// A method of the application's own: `Authorization: Own <id> <key>`.
-struct Own;
-
-#[async_trait]
-impl ClientAuthMethod for Own {
-    fn name(&self) -> &str {
-        "own"
-    }
-
-    fn challenge(&self) -> HeaderValue {
-        HeaderValue::from_static("Own realm=\"keys\"")
-    }
-
-    fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
-        let value = request.headers().get("authorization")?.to_str().ok()?.strip_prefix("Own ")?;
-        value.split(' ').next().map(str::to_owned)
-    }
-
-    async fn verify(&self, client: &Client, request: &AuthRequest<'_>) -> Result<bool, BackendError> {
-        for hidden in ["username", "password", "client_secret"] {
-            assert_eq!(request.field(hidden), None);
-        }
-        assert_eq!(request.field("device"), Some("7"));
-        let key = request.headers()["authorization"].to_str().unwrap().rsplit(' ').next().unwrap();
-        match key {
-            "broken" => Err(BackendError::unavailable("the key store is down")),
-            key => Ok(client.id().as_str() == "robot" && key == "right"),
-        }
-    }
-}
-
-/// The same under another name and header.
-struct Other;
-
-#[async_trait]
-impl ClientAuthMethod for Other {
-    fn name(&self) -> &str {
-        "other"
-    }
-
-    fn challenge(&self) -> HeaderValue {
-        HeaderValue::from_static("Other realm=\"keys\"")
-    }
-
-    fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
-        request.headers().get("x-other").map(|value| value.to_str().unwrap().to_owned())
-    }
-
-    async fn verify(&self, _: &Client, _: &AuthRequest<'_>) -> Result<bool, BackendError> {
-        Ok(true)
-    }
-}
-
-fn with_methods() -> Fixture {
-    Fixture::with(|builder| {
-        let clients = [
-            Client::with_method("robot", "own"),
-            Client::with_method("android", "other"),
-            Client::confidential("conf", &digest("s3cret")),
-            Client::public("pub"),
-        ];
-        builder.clients(registry(clients)).client_auth_method(Own).client_auth_method(Other)
-    })
-}
-
-#[tokio::test]
-async fn a_method_of_ones_own_maps_a_credential_to_one_client_and_brings_its_challenge_ca_23() {
-    let fixture = with_methods();
-    let body = pw("device=7");
-    fixture.token(&[("authorization", "Own robot right")], &body).await.assert_ok();
-    assert_eq!(fixture.probe.last_client(), "robot");
-    // Wrong, unknown, and registered for something else: one answer.
-    for value in ["Own robot wrong", "Own ghost right", "Own conf right", "Own pub right", "Own android right"] {
-        let answer = fixture.token(&[("authorization", value)], &body).await;
-        answer.assert_error(401, "invalid_client");
-        assert_eq!(answer.header("www-authenticate"), Some("Own realm=\"keys\""), "{value}");
-    }
-    assert_eq!(fixture.probe.calls(), 1);
-    // Its client can use nothing else.
-    fixture.token(&[], &pw("client_id=robot")).await.assert_error(400, "invalid_client");
-    fixture.token(&[], &pw("client_id=robot&client_secret=right")).await.assert_error(400, "invalid_client");
-    fixture.token(AUTH, &body).await.assert_ok();
-}
-
-#[tokio::test]
-async fn a_method_of_ones_own_is_one_method_among_the_others_ca_07_ca_23() {
-    let fixture = with_methods();
-    let body = pw("device=7");
-    let two = [("authorization", "Own robot right"), ("x-other", "robot")];
-    fixture.token(&two, &body).await.assert_error(400, "invalid_request");
-    let beside_basic = [("authorization", CONF), ("x-other", "android")];
-    fixture.token(&beside_basic, &body).await.assert_error(400, "invalid_request");
-    let own = [("authorization", "Own robot right")];
-    fixture.token(&own, &pw("device=7&client_secret=x&client_id=robot")).await.assert_error(400, "invalid_request");
-    fixture.token(&own, &pw("device=7&client_id=pub")).await.assert_error(400, "invalid_request");
-    fixture.token(&own, &pw("device=7&client_id=robot")).await.assert_ok();
-}
-
-#[tokio::test]
-async fn a_method_that_cannot_decide_is_503_and_its_guesses_are_limited_ca_18_ca_23() {
-    let fixture = with_methods();
-    let body = pw("device=7");
-    for _ in 0..30 {
-        let answer = fixture.token(&[("authorization", "Own robot broken")], &body).await;
-        answer.assert_error(503, "temporarily_unavailable");
-    }
-    for _ in 0..10 {
-        fixture.token(&[("authorization", "Own robot wrong")], &body).await.assert_error(401, "invalid_client");
-    }
-    fixture.token(&[("authorization", "Own robot right")], &body).await.assert_error(429, "too_many_attempts");
 }
 
 #[tokio::test]

@@ -128,6 +128,46 @@ async fn it_outlives_the_password_grant_that_is_switched_off_pw_17() {
     fixture.token(AUTH, &card("card=7&code=1234")).await.assert_ok();
 }
 
+/// A refresh grant of the application's own.
+struct Refresh(Arc<AtomicUsize>);
+
+#[async_trait]
+impl ExtensionGrant for Refresh {
+    fn grant_type(&self) -> &str {
+        "urn:example:grant:refresh"
+    }
+
+    fn required_fields(&self) -> &[&str] {
+        &["refresh_token"]
+    }
+
+    fn account_key<'a>(&self, _: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
+        None
+    }
+
+    async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(request.field("refresh_token"), Some("rt"));
+        Ok(Subject::new("user-1").into())
+    }
+}
+
+#[tokio::test]
+async fn an_extension_grant_sees_no_line_break_and_no_nul_se_04() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let client = Client::confidential("conf", &digest("s3cret")).allow_grant("urn:example:grant:refresh");
+    let client = client.scopes("read").default_scope("read").build().unwrap();
+    let grant = Refresh(Arc::clone(&calls));
+    let fixture =
+        Fixture::with(|builder| builder.clients(StaticClients::new([client]).unwrap()).extension_grant(grant));
+    for bad in ["%00", "%0A", "%0D"] {
+        let body = format!("grant_type=urn:example:grant:refresh&refresh_token=rt{bad}");
+        fixture.token(AUTH, &body).await.assert_error(400, "invalid_request");
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+    fixture.token(AUTH, "grant_type=urn:example:grant:refresh&refresh_token=rt").await.assert_ok();
+}
+
 /// A grant type that is no absolute URI.
 struct Bare;
 

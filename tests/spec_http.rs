@@ -1,5 +1,11 @@
 //! HTTP behaviour: media types, methods, CORS and the cross-site rule, early data, deadlines (by tower calls).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 #![allow(missing_docs)]
 
 mod support;
@@ -32,10 +38,7 @@ impl Body for Script {
     type Data = Bytes;
     type Error = std::io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         match self.0.next() {
             None => Poll::Ready(None),
             Some(Step::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(bytes))))),
@@ -93,7 +96,8 @@ async fn the_media_type_has_any_case_and_any_parameters_ht_01_ht_02() {
 #[tokio::test]
 async fn a_missing_or_other_content_type_is_refused_without_reading_the_body_ht_03() {
     let fixture = Fixture::new();
-    let types = ["application/json", "multipart/form-data; boundary=x", "text/plain", "", "application/x-www-form-urlencodedx"];
+    let types =
+        ["application/json", "multipart/form-data; boundary=x", "text/plain", "", "application/x-www-form-urlencodedx"];
     for media in types {
         let request = token_request(&[AUTH[0], ("content-type", media)], "").map(|_| Untouched);
         let answer = fixture.send(request).await;
@@ -170,7 +174,8 @@ fn listing() -> Fixture {
         Client::public("pub").allow_origin("http://localhost:3000").allow_origin(PAGE),
         Client::confidential("conf2", &digest("s3cret2")),
     ];
-    let full = clients.map(|client| client.allow_password_grant().scopes("read").default_scope("read").build().unwrap());
+    let full =
+        clients.map(|client| client.allow_password_grant().scopes("read").default_scope("read").build().unwrap());
     Fixture::with(|builder| builder.clients(StaticClients::new(full).unwrap()))
 }
 
@@ -399,7 +404,9 @@ async fn an_incomplete_body_never_counts_as_a_request_ht_18() {
 #[tokio::test]
 async fn the_path_is_matched_exactly_ht_19() {
     let fixture = Fixture::new();
-    for path in ["/oauth/token/", "/OAUTH/token", "//oauth/token", "/oauth/%74oken", "/oauth/token;a", "/oauth/token%20"] {
+    for path in
+        ["/oauth/token/", "/OAUTH/token", "//oauth/token", "/oauth/%74oken", "/oauth/token;a", "/oauth/token%20"]
+    {
         let mut request = token_request(AUTH, PW);
         *request.uri_mut() = path.parse().unwrap();
         assert_eq!(fixture.send(request).await.body, "inner", "{path}");

@@ -1,5 +1,11 @@
 //! HTTP behaviour on the wire: real sockets, real servers.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 #![allow(missing_docs)]
 
 mod support;
@@ -35,7 +41,10 @@ async fn one_connection_serves_many_requests_ok_or_not_ht_26() {
     let mut connection = Connection::open(server.address).await;
     for _ in 0..3 {
         connection.exchange(authorized(PW)).await.assert_ok();
-        connection.exchange(authorized("grant_type=password&username=alice&password=x")).await.assert_error(400, "invalid_grant");
+        connection
+            .exchange(authorized("grant_type=password&username=alice&password=x"))
+            .await
+            .assert_error(400, "invalid_grant");
         assert_eq!(connection.exchange("GET /other HTTP/1.1\r\nHost: as.example\r\n\r\n").await.body, "inner");
     }
 }
@@ -156,7 +165,7 @@ async fn a_slow_body_is_408_and_the_connection_closes_ht_17() {
     let server = Server::start(&fixture.layer).await;
     let mut connection = Connection::open(server.address).await;
     let whole = authorized(PW);
-    let answer = connection.exchange(&whole[..whole.len() - 5]).await;
+    let answer = connection.exchange(&whole.as_bytes()[..whole.len() - 5]).await;
     answer.assert_error(408, "invalid_request");
     assert_eq!(answer.header("connection"), Some("close"));
     assert!(connection.is_closed().await);
@@ -170,7 +179,7 @@ async fn an_incomplete_body_never_counts_as_a_request_ht_18() {
     // The parameters are all there; only the promised length or last chunk is missing.
     let short = head("POST", &format!("Content-Length: {}\r\n", PW.len() + 1)) + PW;
     let unfinished = chunked(&[PW], "");
-    for request in [short.as_str(), &unfinished[..unfinished.len() - 5]] {
+    for request in [short.as_bytes(), &unfinished.as_bytes()[..unfinished.len() - 5]] {
         let mut connection = Connection::open(server.address).await;
         connection.write(request).await;
         connection.finish().await;

@@ -87,6 +87,26 @@ fn every_unusable_hash_takes_exactly_one_run_like_a_missing_one_t19_t20() {
 }
 
 #[test]
+fn the_run_for_an_unknown_user_does_the_very_work_of_a_current_hash_t20() {
+    let hasher = Hasher { parameters: Argon2Parameters::new(128, 3, 2).unwrap(), ..hasher() };
+    let mut of_decoy = memory(&hasher);
+    hasher.check(b"password", None, &mut of_decoy).unwrap();
+
+    // Argon2's memory after the last pass depends on every parameter: a cheaper run leaves another one behind.
+    let salt = Salt::new(&hasher.decoy_salt).unwrap();
+    let stored = format!("$argon2id$v=19$m=128,t=3,p=2${salt}$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4");
+    let mut of_real = memory(&hasher);
+    hasher.check(b"password", Some(&stored), &mut of_real).unwrap();
+    assert!(of_decoy.words().eq(of_real.words()));
+    assert!(of_decoy.words().any(|word| *word != 0));
+
+    let mut of_cheaper = memory(&hasher);
+    let cheaper = Argon2Parameters::new(128, 2, 2).unwrap();
+    of_cheaper.run(&cheaper.argon2(), b"password", &hasher.decoy_salt, &mut [0; OUTPUT]).unwrap();
+    assert!(of_decoy.words().ne(of_cheaper.words()), "this test can fail");
+}
+
+#[test]
 fn a_thread_keeps_its_block_and_gives_back_what_a_costlier_stored_hash_took_t30() {
     let hasher = hasher();
     let mut memory = memory(&hasher);

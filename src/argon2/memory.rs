@@ -35,6 +35,11 @@ impl Memory {
     }
 
     #[cfg(test)]
+    pub(super) fn words(&self) -> impl Iterator<Item = &u64> {
+        self.0.iter().flat_map(AsRef::<[u64]>::as_ref)
+    }
+
+    #[cfg(test)]
     pub(super) fn address_and_blocks(&self) -> (*const Block, usize) {
         (self.0.as_ptr(), self.0.len())
     }

@@ -9,29 +9,31 @@
 //! use tower_password_grant::{BackendError, Password};
 //!
 //! struct Users {
-//!     // your pool
-//!     # hash: String,
+//!     // your pool in place of:
+//!     hash_of_alice: String,
 //! }
 //!
 //! #[async_trait]
 //! impl UserStore for Users {
-//!     async fn find(&self, login: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+//!     async fn find(&self, login: &str, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
 //!         // SELECT id, password_hash FROM users WHERE login = $1
-//!         # let _ = realm; let row = (login == "alice").then(|| ("user-1".to_owned(), self.hash.clone()));
-//!         Ok(row.map(|(id, hash)| StoredUser::new(id).with_password_hash(hash)))
+//!         let alice = || StoredUser::new("user-1").with_password_hash(self.hash_of_alice.clone());
+//!         Ok((login == "alice").then(alice))
 //!     }
 //!
-//!     async fn save_hash(&self, user_id: &str, old: &str, new: &str) -> Result<bool, BackendError> {
+//!     async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
 //!         // UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2
-//!         # let _ = (user_id, old, new); let rows_changed = 1;
+//!         let rows_changed = 0;
+//!         # let _ = (user_id, old_hash, new_hash);
 //!         Ok(rows_changed == 1)
 //!     }
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let hash = Argon2Parameters::default().hash_blocking(&Password::new("correct horse".into()))?;
-//! let verifier = Argon2Verifier::new(Users { hash })?;
-//! # let _ = verifier; Ok(())
+//! let hash_of_alice = Argon2Parameters::default().hash_blocking(&Password::new("correct horse".to_owned()))?;
+//! let verifier = Argon2Verifier::new(Users { hash_of_alice })?;
+//! # let _ = verifier;
+//! # Ok(())
 //! # }
 //! ```
 //!

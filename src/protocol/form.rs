@@ -132,7 +132,7 @@ impl Form {
     pub(crate) fn visible(&self, name: &str) -> Option<&str> {
         match Known::named(name) {
             Some(Known::Username | Known::Password | Known::ClientSecret | Known::RefreshToken) => None,
-            Some(known) => self.get(known),
+            Some(known) => self.get_on_one_line(known),
             None => self.other(name),
         }
     }
@@ -141,9 +141,15 @@ impl Form {
     pub(crate) fn grant_field(&self, name: &str) -> Option<&str> {
         match Known::named(name) {
             Some(Known::ClientSecret | Known::ClientAssertion) => None,
-            Some(known) => self.get(known),
+            Some(known) => self.get_on_one_line(known),
             None => self.other(name),
         }
+    }
+
+    /// A value for the application's code, to which NUL and line breaks never come. Some parameters are judged only where
+    /// they are used, which may be later.
+    fn get_on_one_line(&self, parameter: Known) -> Option<&str> {
+        self.get(parameter).filter(|value| !breaks_lines(value))
     }
 
     fn other(&self, name: &str) -> Option<&str> {

@@ -68,7 +68,9 @@ where
         let (head, body) = request.into_parts();
         let endpoint = Arc::clone(&self.mount.endpoint);
         if let Some(refusal) = endpoint.refuse_unread(&head) {
-            return ForwardFuture { kind: Kind::Own { future: EndpointFuture::answer(endpoint.answer(head, refusal)) } };
+            return ForwardFuture {
+                kind: Kind::Own { future: EndpointFuture::answer(endpoint.answer(head, refusal)) },
+            };
         }
         // The instance that was ready goes into the future, which may call it later; its clone takes its place here.
         let clone = self.inner.clone();

@@ -245,7 +245,7 @@ pub fn assert_shared(status: StatusCode, headers: &HeaderMap, body: &[u8], head_
     assert_eq!(one("www-authenticate").is_some(), status == StatusCode::UNAUTHORIZED, "{status} {headers:?}");
     if let Some(challenge) = one("www-authenticate") {
         let (scheme, parameters) = challenge.split_once(' ').expect(challenge);
-        assert!(scheme.bytes().all(|b| b.is_ascii_alphanumeric()) && scheme != "Bearer", "{challenge}");
+        assert!(scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && scheme != "Bearer", "{challenge}");
         assert_eq!(parameters.matches("realm=\"").count(), 1, "{challenge}");
         assert_eq!(parameters.matches('"').count() % 2, 0, "{challenge}");
     }

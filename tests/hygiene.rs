@@ -1,0 +1,243 @@
+//! What the repository promises about itself: no environment variables, no panicking shortcuts, lints that stay on, a
+//! feature table that tells the truth, and few dependencies.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What an axum application has anyway: axum, tokio (full), serde, serde_json, tracing and tracing-subscriber, each with
+/// its default features, on Linux.
+const AXUM_APP: [&str; 62] = [
+    "atomic-waker",
+    "axum",
+    "axum-core",
+    "bytes",
+    "cfg-if",
+    "errno",
+    "form_urlencoded",
+    "futures-core",
+    "futures-task",
+    "futures-util",
+    "http",
+    "http-body",
+    "http-body-util",
+    "httparse",
+    "httpdate",
+    "hyper",
+    "hyper-util",
+    "itoa",
+    "lazy_static",
+    "libc",
+    "lock_api",
+    "log",
+    "matchit",
+    "memchr",
+    "mime",
+    "mio",
+    "nu-ansi-term",
+    "once_cell",
+    "parking_lot",
+    "parking_lot_core",
+    "percent-encoding",
+    "pin-project-lite",
+    "proc-macro2",
+    "quote",
+    "ryu",
+    "scopeguard",
+    "serde",
+    "serde_core",
+    "serde_derive",
+    "serde_json",
+    "serde_path_to_error",
+    "serde_urlencoded",
+    "sharded-slab",
+    "signal-hook-registry",
+    "slab",
+    "smallvec",
+    "socket2",
+    "syn",
+    "sync_wrapper",
+    "thread_local",
+    "tokio",
+    "tokio-macros",
+    "tower",
+    "tower-layer",
+    "tower-service",
+    "tracing",
+    "tracing-attributes",
+    "tracing-core",
+    "tracing-log",
+    "tracing-subscriber",
+    "unicode-ident",
+    "zmij",
+];
+
+/// The most crates that the default features may add to it.
+const BUDGET: usize = 25;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Each source file with its code: no comments, no unit tests.
+fn code() -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    rust_files(&root().join("src"), &mut files);
+    files.retain(|file| !file.to_str().unwrap().ends_with("tests.rs"));
+    assert!(files.len() > 40);
+    files
+        .into_iter()
+        .map(|file| {
+            let text = fs::read_to_string(&file).unwrap();
+            let tests = text.lines().position(|line| line == "#[cfg(test)]").unwrap_or(usize::MAX);
+            let bare = |line: &str| line.split("//").next().unwrap_or_default().to_owned();
+            (file, text.lines().take(tests).map(bare).collect::<Vec<_>>().join("\n"))
+        })
+        .collect()
+}
+
+#[test]
+fn the_library_reads_no_environment_variables() {
+    for (file, code) in code() {
+        for word in ["std::env", "env::var", "env::args", "use std::{env", "env!("] {
+            assert!(!code.contains(word), "{}: {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_library_has_no_panicking_shortcuts_and_allows_itself_none() {
+    let words = [
+        ".unwrap()",
+        ".expect(",
+        "panic!(",
+        "todo!(",
+        "unimplemented!(",
+        "unreachable!(",
+        "dbg!(",
+        "println!(",
+        "eprintln!(",
+        "allow(clippy::unwrap_used",
+        "allow(clippy::expect_used",
+        "allow(clippy::panic",
+        "allow(clippy::indexing_slicing",
+        "allow(clippy::arithmetic_side_effects",
+        "unsafe ",
+    ];
+    for (file, code) in code() {
+        for word in words {
+            assert!(!code.contains(word), "{}: {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_lints_stay_on() {
+    let manifest = read("Cargo.toml");
+    let lints = manifest.split("[lints.rust]").nth(1).expect("lints are configured");
+    for lint in [
+        "unsafe_code = \"forbid\"",
+        "missing_docs = \"deny\"",
+        "missing_debug_implementations = \"deny\"",
+        "expect_used = \"deny\"",
+        "indexing_slicing = \"deny\"",
+        "panic = \"deny\"",
+        "unwrap_used = \"deny\"",
+    ] {
+        assert!(lints.contains(lint), "{lint}");
+    }
+    let library = read("src/lib.rs");
+    assert!(library.contains("deny(clippy::arithmetic_side_effects, clippy::string_slice)"));
+}
+
+/// The features of the manifest, and whether each is on by default.
+fn features() -> BTreeMap<String, bool> {
+    let manifest = read("Cargo.toml");
+    let section = manifest.split("[features]").nth(1).unwrap();
+    let section = section.split("\n[").next().unwrap();
+    let mut lines = section.lines().filter_map(|line| line.split_once(" = "));
+    let default = lines.clone().find(|(name, _)| *name == "default").unwrap().1.to_owned();
+    lines
+        .by_ref()
+        .filter(|(name, _)| *name != "default" && !name.starts_with('#'))
+        .map(|(name, _)| (name.to_owned(), default.contains(&format!("\"{name}\""))))
+        .collect()
+}
+
+#[test]
+fn the_feature_table_of_the_readme_is_that_of_the_manifest() {
+    let features = features();
+    assert!(features.contains_key("argon2") && features["tracing"]);
+    assert!(!features.contains_key("full"));
+    let Ok(readme) = fs::read_to_string(root().join("README.md")) else { return };
+    let table = readme.lines().skip_while(|line| !line.starts_with("| Feature")).skip(2);
+    let rows: BTreeMap<String, bool> = table
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            (cells[1].trim_matches('`').to_owned(), cells[2] == "yes")
+        })
+        .collect();
+    assert_eq!(rows, features);
+}
+
+#[test]
+fn the_default_features_add_few_crates_to_an_axum_application() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["tree", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .args(["--target", "x86_64-unknown-linux-gnu"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let crates: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(crates.contains("tower-password-grant") && crates.contains("argon2"), "{crates:?}");
+    let new: Vec<_> = crates.into_iter().filter(|name| !name.is_empty() && !AXUM_APP.contains(name)).collect();
+    assert!(new.len() <= BUDGET, "{} crates: {new:?}", new.len());
+}
+
+#[test]
+fn no_dependency_gives_the_core_a_framework_or_a_tls_stack() {
+    let manifest = read("Cargo.toml");
+    let section = manifest.split("\n[dependencies]").nth(1).unwrap().split("\n[dev-dependencies]").next().unwrap();
+    for name in ["axum", "hyper", "tonic", "rustls", "openssl", "native-tls", "reqwest"] {
+        assert!(!section.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}");
+    }
+}
+
+#[test]
+fn every_test_file_belongs_to_a_target() {
+    let mut files = Vec::new();
+    rust_files(&root().join("tests"), &mut files);
+    let all: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    for file in files {
+        let relative = file.strip_prefix(root().join("tests")).unwrap().to_str().unwrap().replace('\\', "/");
+        let (folder, name) = relative.rsplit_once('/').unwrap_or(("", &relative));
+        let module = name.trim_end_matches(".rs");
+        let used = folder.is_empty()
+            || folder.starts_with("ui")
+            || name == "mod.rs"
+            || name == "main.rs"
+            || all.contains(&format!("mod {module};"));
+        assert!(used, "{relative} is in no target");
+    }
+}

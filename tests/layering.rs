@@ -1,0 +1,299 @@
+//! The rings of the design, enforced from the sources: who may use whom, what each ring must not contain, and how files
+//! look. The arrow always points down.
+//!
+//! | Ring | Modules | May use |
+//! |---|---|---|
+//! | 0 | `protocol` | nothing of ours; no async, clock, tokio, tower, tracing |
+//! | 1 | `boundary` | 0; no framework |
+//! | 2 | `conductor` | 0, 1; no tower, no framework |
+//! | 3 | `service` | 0, 1, 2, and the default limiter of `memory`; no framework |
+//! | core parts | `memory` | 0, 1 |
+//! | rooms | everything else: `argon2`, `jwt`, `testing` ... | 0, 1 |
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const CORE: [&str; 5] = ["protocol", "boundary", "conductor", "service", "memory"];
+const FRAMEWORKS: [&str; 4] = ["axum::", "hyper::", "hyper_util::", "tonic::"];
+
+/// The modules that `module` may use besides itself.
+fn may_use(module: &str) -> &'static [&'static str] {
+    match module {
+        "protocol" => &[],
+        "boundary" => &["protocol"],
+        "conductor" => &["protocol", "boundary"],
+        "service" => &["protocol", "boundary", "conductor"],
+        // `memory` and the rooms.
+        _ => &["protocol", "boundary"],
+    }
+}
+
+/// Edges beyond the rings, each with its reason.
+const EXCEPTIONS: [(&str, &str); 1] = [
+    // The limiter that stands in when the application chooses none.
+    ("service/builder.rs", "memory::limiter::MemoryLimiter"),
+];
+
+/// Words that must not stand in a ring's code.
+fn forbidden(module: &str) -> Vec<&'static str> {
+    let mut words = FRAMEWORKS.to_vec();
+    match module {
+        "protocol" => words.extend([
+            "async",
+            "await",
+            "Future",
+            "tokio::",
+            "tower::",
+            "tracing::",
+            "metrics::",
+            "Instant",
+            "now()",
+            "async_trait::",
+        ]),
+        "boundary" => words.extend(["tokio::", "tower::", "tracing::", "metrics::"]),
+        "conductor" => words.push("tower::"),
+        _ => {}
+    }
+    words
+}
+
+struct Source {
+    /// Relative to `src`, with `/`.
+    path: String,
+    lines: usize,
+    /// Without comments and unit tests.
+    code: String,
+    /// The modules from the crate's root to this file's own.
+    module: Vec<String>,
+}
+
+impl Source {
+    fn new(path: &str, text: &str) -> Self {
+        let mut module: Vec<String> = path.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+        if module.last().is_some_and(|last| last == "mod" || last == "lib") {
+            module.pop();
+        }
+        Self { path: path.to_owned(), lines: text.lines().count(), code: code(text), module }
+    }
+
+    fn ring(&self) -> Option<&str> {
+        self.module.first().map(String::as_str)
+    }
+}
+
+/// The text without comments, and up to the unit tests, which stand last.
+fn code(text: &str) -> String {
+    let tests = text.lines().position(|line| line == "#[cfg(test)]").unwrap_or(usize::MAX);
+    let bare = |line: &str| line.split("//").next().unwrap_or_default().to_owned();
+    text.lines().take(tests).map(bare).collect::<Vec<_>>().join("\n")
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&root, &mut files);
+    assert!(files.len() > 40, "the sources were not found");
+    let relative = |file: &Path| file.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+    files
+        .iter()
+        .map(|file| Source::new(&relative(file), &fs::read_to_string(file).unwrap()))
+        .filter(|source| !source.path.ends_with("_tests.rs") && !source.path.ends_with("/tests.rs"))
+        .collect()
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn has_word(code: &str, word: &str) -> bool {
+    code.match_indices(word).any(|(at, _)| {
+        let before = code[..at].chars().next_back().is_some_and(is_word);
+        let after = code[at + word.len()..].chars().next().is_some_and(is_word);
+        !(before || after && word.ends_with(is_word))
+    })
+}
+
+/// The paths that follow `root` (`crate::`), with groups in braces spread out.
+fn paths_after(code: &str, root: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices(root) {
+        if !code[..at].chars().next_back().is_some_and(|c| is_word(c) || c == ':') {
+            spread(&code[at + root.len()..], "", &mut found);
+        }
+    }
+    found
+}
+
+/// Reads one path, or one group of them, from the start of `text`; returns what follows.
+fn spread<'a>(text: &'a str, prefix: &str, found: &mut Vec<String>) -> &'a str {
+    let text = text.trim_start();
+    if let Some(group) = text.strip_prefix('{') {
+        let mut rest = group;
+        loop {
+            rest = spread(rest, prefix, found).trim_start();
+            match rest.strip_prefix(',') {
+                Some(next) if !next.trim_start().starts_with('}') => rest = next,
+                Some(next) => return next.trim_start().trim_start_matches('}'),
+                None => return rest.strip_prefix('}').unwrap_or(rest),
+            }
+        }
+    }
+    let end = text.find(|c: char| !is_word(c)).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}::{name}") };
+    match rest.strip_prefix("::") {
+        Some(next) if next.starts_with(|c: char| is_word(c) || c == '{') => spread(next, &path, found),
+        _ => {
+            found.push(path);
+            rest
+        }
+    }
+}
+
+/// Where the names that `lib.rs` exports come from.
+fn exports(lib: &str) -> HashMap<String, String> {
+    let mut exports = HashMap::new();
+    for (at, found) in lib.match_indices("pub use ") {
+        let mut paths = Vec::new();
+        spread(&lib[at + found.len()..], "", &mut paths);
+        for path in paths {
+            let name = path.rsplit("::").next().unwrap().to_owned();
+            exports.insert(name, path);
+        }
+    }
+    exports
+}
+
+/// Every path of ours that a file uses, from the crate's root.
+fn uses(source: &Source, exports: &HashMap<String, String>) -> BTreeSet<String> {
+    let mut found: BTreeSet<String> = paths_after(&source.code, "crate::")
+        .into_iter()
+        .map(|path| {
+            let first = path.split("::").next().unwrap();
+            exports.get(first).cloned().unwrap_or(path)
+        })
+        .collect();
+    for depth in 1..=4 {
+        let root = "super::".repeat(depth);
+        let keep = source.module.len().saturating_sub(depth);
+        for path in paths_after(&source.code, &root) {
+            if !path.starts_with("super") {
+                let mut full = source.module[..keep].to_vec();
+                full.push(path);
+                found.insert(full.join("::"));
+            }
+        }
+    }
+    found
+}
+
+/// What is wrong with the layers of these files.
+fn violations(sources: &[Source]) -> Vec<String> {
+    let lib = sources.iter().find(|source| source.path == "lib.rs").map_or("", |source| source.code.as_str());
+    let exports = exports(lib);
+    let mut wrong = Vec::new();
+    for source in sources {
+        let Some(ring) = source.ring() else { continue };
+        for path in uses(source, &exports) {
+            let target = path.split("::").next().unwrap();
+            let legal = target == ring
+                || may_use(ring).contains(&target)
+                || EXCEPTIONS.contains(&(source.path.as_str(), path.as_str()));
+            if !legal {
+                wrong.push(format!("{} uses `{path}`", source.path));
+            }
+        }
+        for word in forbidden(ring) {
+            if has_word(&source.code, word) {
+                wrong.push(format!("{} contains `{word}`", source.path));
+            }
+        }
+        let speaks = source.path.starts_with("conductor/telemetry/");
+        if !speaks && (source.code.contains("tracing::") || source.code.contains("metrics::")) {
+            wrong.push(format!("{} speaks past `conductor/telemetry`", source.path));
+        }
+        if source.code.contains("cfg(feature") && !speaks && !source.path.ends_with("mod.rs") {
+            wrong.push(format!("{} switches on a feature", source.path));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_module_uses_only_what_lies_below_it() {
+    let wrong = violations(&sources());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_core_names_no_room() {
+    let sources = sources();
+    let rooms: BTreeSet<&str> = sources.iter().filter_map(Source::ring).filter(|ring| !CORE.contains(ring)).collect();
+    for source in sources.iter().filter(|source| source.ring().is_some_and(|ring| CORE.contains(&ring))) {
+        for room in &rooms {
+            let named = source.code.contains(&format!("crate::{room}"));
+            assert!(!named, "{} names the room `{room}`", source.path);
+        }
+        for library in ["argon2::", "password_hash::", "bcrypt::", "aws_lc_rs::"] {
+            assert!(!source.code.contains(library), "{} uses `{library}`", source.path);
+        }
+    }
+}
+
+#[test]
+fn files_are_short_and_the_ladder_is_shorter() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["src", "tests", "benches", "examples", "fuzz/fuzz_targets"] {
+        rust_files(&root.join(folder), &mut files);
+    }
+    for file in files {
+        let lines = fs::read_to_string(&file).unwrap().lines().count();
+        assert!(lines < 500, "{} has {lines} lines", file.display());
+    }
+    let ladder = sources().into_iter().find(|source| source.path == "conductor/exchange.rs").unwrap();
+    assert!(ladder.lines < 200);
+}
+
+#[test]
+fn this_test_finds_what_it_looks_for() {
+    let lib = Source::new("lib.rs", "pub use service::{Builder, PasswordGrant};\npub use boundary::clock::Clock;");
+    let cases = [
+        ("protocol/form.rs", "use crate::boundary::clock::Clock;", 1),
+        ("protocol/form.rs", "use super::texts::Texts;\n// use crate::boundary::clock::Clock;", 0),
+        ("protocol/form.rs", "pub async fn read() {}", 1),
+        ("protocol/form.rs", "let asynchronous = 1;\n#[cfg(test)]\nmod tests { use crate::service::x; }", 0),
+        ("protocol/form.rs", "use super::super::conductor::trail;", 1),
+        ("boundary/issuer.rs", "use crate::{boundary::clock::{Clock, X}, conductor::y, protocol::z};", 1),
+        ("boundary/issuer.rs", "use crate::Builder;", 1),
+        ("boundary/issuer.rs", "use crate::Clock;", 0),
+        ("conductor/exchange.rs", "use tower::Service;", 1),
+        ("conductor/exchange.rs", "let hint = \"in axum\";", 0),
+        ("conductor/exchange.rs", "tracing::info!(1);", 1),
+        ("service/builder.rs", "use crate::memory::limiter::MemoryLimiter;", 0),
+        ("service/layer.rs", "use crate::memory::limiter::MemoryLimiter;", 1),
+        ("service/layer.rs", "#[cfg(feature = \"jwt\")]\nfn x() {}", 1),
+        ("jwt/issuer.rs", "use crate::argon2::Verifier;", 1),
+        ("jwt/issuer.rs", "use super::keys::Key;\nuse crate::protocol::grant::Grant;", 0),
+        ("jwt/mod.rs", "#[cfg(feature = \"legacy\")]\nmod x;\nuse super::memory::opaque;", 1),
+    ];
+    for (path, text, expected) in cases {
+        let lib = Source::new("lib.rs", &lib.code);
+        let wrong = violations(&[lib, Source::new(path, text)]);
+        assert_eq!(wrong.len(), expected, "{path}: {text}\n{wrong:?}");
+    }
+}

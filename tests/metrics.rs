@@ -1,0 +1,83 @@
+//! Counters and histograms: fixed names, labels from fixed sets, and no more series however hostile the requests.
+#![cfg(feature = "metrics")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use support::{CONF, Fixture, PW, basic};
+use tower_password_grant::{MemoryLimiter, Reason};
+
+fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    (recorder, handle)
+}
+
+/// The value of a series, written as Prometheus does.
+fn value(text: &str, series: &str) -> Option<u64> {
+    let line = text.lines().find(|line| line.strip_prefix(series).is_some_and(|rest| rest.starts_with(' ')))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+#[tokio::test]
+async fn every_answer_is_counted_by_its_outcome() {
+    let (recorder, handle) = recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let fixture = Fixture::new();
+    for _ in 0..3 {
+        fixture.token(&[("authorization", CONF)], PW).await.assert_ok();
+    }
+    let wrong = "grant_type=password&username=alice&password=x";
+    fixture.token(&[("authorization", CONF)], wrong).await.assert_error(400, "invalid_grant");
+    fixture.token(&[], "x").await;
+    let text = handle.render();
+    let outcome = |name: &str| value(&text, &format!("oauth_token_requests_total{{outcome=\"{name}\"}}"));
+    assert_eq!(outcome("issued"), Some(3), "{text}");
+    assert_eq!(outcome("wrong_password"), Some(1));
+    assert_eq!(outcome("missing_parameter"), Some(1));
+    assert_eq!(value(&text, "oauth_password_grant_requests_total{client=\"conf\"}"), Some(4));
+    assert_eq!(value(&text, "oauth_token_request_duration_seconds_count"), Some(5));
+}
+
+#[tokio::test]
+async fn ten_thousand_hostile_requests_make_no_more_series_than_there_are_reasons_and_clients() {
+    let (recorder, handle) = recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let limiter = MemoryLimiter::new().with_capacity(1000);
+    let fixture = Fixture::with(|builder| builder.limiter(limiter));
+    for number in 0..2500 {
+        let odd = format!("x{number}%0a");
+        fixture.token(&[("authorization", &basic(&format!("id{number}"), "x"))], PW).await;
+        fixture.token(&[("authorization", CONF)], &format!("grant_type={odd}&username={odd}&{odd}={odd}")).await;
+        let login = format!("grant_type=password&username=u{number}&password=x&scope=s{number}");
+        fixture.token(&[("authorization", CONF)], &login).await;
+        let login = format!("grant_type=password&username=u{number}&password=p{number}&client_id=pub");
+        fixture.token(&[], &login).await;
+    }
+    let text = handle.render();
+    let series = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
+    assert!(series <= Reason::ALL.len() + support::clients().len() + 20, "{series} series:\n{text}");
+
+    // Labels are reasons and registered clients, and nothing else.
+    let labels: BTreeSet<&str> =
+        text.lines().filter_map(|line| Some(line.split_once('"')?.1.split_once('"')?.0)).collect();
+    let clients = support::clients();
+    let known = |label: &str| {
+        label == "issued"
+            || label.parse::<f64>().is_ok()
+            || Reason::ALL.iter().any(|reason| reason.as_str() == label)
+            || clients.iter().any(|client| client.id().as_str() == label)
+    };
+    for label in labels {
+        assert!(known(label), "{label}");
+    }
+    let names: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert_eq!(
+        names.into_iter().collect::<Vec<_>>(),
+        ["oauth_password_grant_requests_total", "oauth_token_request_duration_seconds", "oauth_token_requests_total"]
+    );
+}
