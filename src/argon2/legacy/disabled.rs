@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Caps;
+pub(crate) struct Caps(());
 
 pub(crate) struct Hash(Infallible);
 
