@@ -1,8 +1,8 @@
 //! Counting attempts in this process.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub struct MemoryLimiter {
 
 #[derive(Default)]
 struct Shard {
-    tallies: HashMap<u128, Tally>,
+    tallies: HashMap<u128, Tally, BuildHasherDefault<UpperHalf>>,
     spill: Vec<Tally>,
     /// Not before this moment is a full shard searched for keys that no longer count.
     next_sweep: Duration,
@@ -80,13 +80,19 @@ impl MemoryLimiter {
 
     /// 128 bits under keys that nobody outside knows. Every part is hashed with its length or its kind.
     fn hash(&self, key: &AttemptKey<'_>) -> u128 {
+        let (kind, realm, name) = match key.guess {
+            Guess::Account { realm: None, account } => (0, "", account),
+            Guess::Account { realm: Some(realm), account } => (1, realm, account),
+            Guess::Client { client_id } => (2, "", client_id),
+        };
+        let (upper, lower) = key.address.map_or(NO_NETWORK, network);
+        // Fewer and longer pieces than `#[derive(Hash)]` would feed: a hash is made twice for each attempt.
+        let head = [kind, realm.len() as u64, name.len() as u64, upper, lower].map(u64::to_ne_bytes);
         let half = |state: &RandomState| {
             let mut hasher = state.build_hasher();
-            match key.guess {
-                Guess::Account { realm, account } => (0_u8, realm, account).hash(&mut hasher),
-                Guess::Client { client_id } => (1_u8, client_id).hash(&mut hasher),
-            }
-            key.address.map(network).hash(&mut hasher);
+            hasher.write(head.as_flattened());
+            hasher.write(realm.as_bytes());
+            hasher.write(name.as_bytes());
             u128::from(hasher.finish())
         };
         let [first, second] = &self.hashers;
@@ -186,11 +192,40 @@ fn place_of(reservation: &Reservation) -> Option<(u128, Place)> {
     Some((u128::from_le_bytes(*hash), place))
 }
 
-/// The network that counts as one peer: an IPv4 address, or the /64 of an IPv6 address.
-fn network(address: IpAddr) -> IpAddr {
+/// The two halves of the network that counts as one peer: an IPv4 address in its mapped form, or the /64 of an IPv6
+/// address, whose lower half is 0.
+fn network(address: IpAddr) -> (u64, u64) {
     match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 => v4,
+        IpAddr::V4(v4) => (0, 0xffff_0000_0000 | u64::from(v4.to_bits())),
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments().map(u64::from);
+            (a << 48 | b << 32 | c << 16 | d, 0)
+        }
+    }
+}
+
+/// No address at all: equal to no network.
+const NO_NETWORK: (u64, u64) = (0, u64::MAX);
+
+/// The keys are hashes already, under keys that nobody outside knows. The lower half chose the shard, so the upper one
+/// chooses the place in it.
+#[derive(Default)]
+struct UpperHalf(u64);
+
+impl Hasher for UpperHalf {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 = u64::try_from(key >> 64).unwrap_or_default();
+    }
+
+    /// Only `u128` is hashed here.
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
     }
 }
 
