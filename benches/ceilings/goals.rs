@@ -50,7 +50,7 @@ pub fn judge(costs: &[Cost], flood: &Flood) -> bool {
             instructions(TOKEN_ROUTER),
             instructions(HANDLER).unwrap_or(0.0),
         ),
-        ("D5 token request with escapes: allocations", allocations(ESCAPES), TOKEN_ALLOCATIONS),
+        ("D4 with escapes, both readings, a scope: allocations", allocations(ESCAPES), TOKEN_ALLOCATIONS + 2.0),
         ("D6 dearest refusal: allocations", worst(&allocations), TOKEN_ALLOCATIONS),
         ("D6 dearest refusal: instructions", worst(&instructions), TOKEN_INSTRUCTIONS),
         ("D7 endless body: bytes taken", Some(flood.taken as f64), (LIMIT + FRAME) as f64),

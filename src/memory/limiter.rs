@@ -23,7 +23,7 @@ const SPILL: usize = 256;
 /// IPv6 addresses count by their /64. A restart clears it, and processes do not share it.
 pub struct MemoryLimiter {
     shards: Vec<Mutex<Shard>>,
-    hashers: [RandomState; 2],
+    hasher: RandomState,
     budget: Budget,
     capacity: usize,
     clock: Arc<dyn Clock>,
@@ -31,7 +31,7 @@ pub struct MemoryLimiter {
 
 #[derive(Default)]
 struct Shard {
-    tallies: HashMap<u128, Tally, BuildHasherDefault<UpperHalf>>,
+    tallies: HashMap<u64, Tally, BuildHasherDefault<Hashed>>,
     spill: Vec<Tally>,
     /// Not before this moment is a full shard searched for keys that no longer count.
     next_sweep: Duration,
@@ -50,7 +50,7 @@ impl MemoryLimiter {
     pub fn new() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hashers: [RandomState::new(), RandomState::new()],
+            hasher: RandomState::new(),
             budget: Budget { attempts: 10, window: Duration::from_secs(15 * 60) },
             capacity: 262_144,
             clock: Arc::new(SystemClock::new()),
@@ -78,34 +78,31 @@ impl MemoryLimiter {
         self
     }
 
-    /// 128 bits under keys that nobody outside knows. Every part is hashed with its length or its kind.
-    fn hash(&self, key: &AttemptKey<'_>) -> u128 {
+    /// 64 bits under a key that nobody outside knows, so nobody can look for two names with one hash; every part is
+    /// hashed with its length or its kind.
+    fn hash(&self, key: &AttemptKey<'_>) -> u64 {
         let (kind, realm, name) = match key.guess {
             Guess::Account { realm: None, account } => (0, "", account),
             Guess::Account { realm: Some(realm), account } => (1, realm, account),
             Guess::Client { client_id } => (2, "", client_id),
         };
         let (upper, lower) = key.address.map_or(NO_NETWORK, network);
-        // Fewer and longer pieces than `#[derive(Hash)]` would feed: a hash is made twice for each attempt.
+        // Fewer and longer pieces than `#[derive(Hash)]` would feed.
         let head = [kind, realm.len() as u64, name.len() as u64, upper, lower].map(u64::to_ne_bytes);
-        let half = |state: &RandomState| {
-            let mut hasher = state.build_hasher();
-            hasher.write(head.as_flattened());
-            hasher.write(realm.as_bytes());
-            hasher.write(name.as_bytes());
-            u128::from(hasher.finish())
-        };
-        let [first, second] = &self.hashers;
-        half(first) << 64 | half(second)
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(head.as_flattened());
+        hasher.write(realm.as_bytes());
+        hasher.write(name.as_bytes());
+        hasher.finish()
     }
 
-    fn shard(&self, key: u128) -> Option<MutexGuard<'_, Shard>> {
-        let index = usize::try_from(key % SHARDS as u128).ok()?;
+    fn shard(&self, key: u64) -> Option<MutexGuard<'_, Shard>> {
+        let index = usize::try_from(key % SHARDS as u64).ok()?;
         // Nothing can panic while the lock is held; if it did, the counts would still be right.
         self.shards.get(index).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn charge(&self, key: u128) -> Option<Result<Place, Duration>> {
+    fn charge(&self, key: u64) -> Option<Result<Place, Duration>> {
         let now = self.clock.elapsed();
         let mut shard = self.shard(key)?;
         if let Some(tally) = shard.tallies.get_mut(&key) {
@@ -125,7 +122,7 @@ impl MemoryLimiter {
         Some(tally.charge(self.budget, now).map(|()| Place::Spill))
     }
 
-    fn take_back(&self, key: u128, place: Place, settlement: Settlement) {
+    fn take_back(&self, key: u64, place: Place, settlement: Settlement) {
         let Some(mut shard) = self.shard(key) else { return };
         match (place, settlement) {
             (Place::Own, Settlement::Success) => {
@@ -147,9 +144,9 @@ impl MemoryLimiter {
 }
 
 impl Shard {
-    fn spill(&mut self, key: u128) -> Option<&mut Tally> {
+    fn spill(&mut self, key: u64) -> Option<&mut Tally> {
         self.spill.resize(SPILL, Tally::default());
-        let index = usize::try_from((key >> 64) % SPILL as u128).ok()?;
+        let index = usize::try_from((key >> 32) % SPILL as u64).ok()?;
         self.spill.get_mut(index)
     }
 }
@@ -178,7 +175,7 @@ impl AttemptLimiter for MemoryLimiter {
     }
 }
 
-fn reservation(hash: u128, place: Place) -> Reservation {
+fn reservation(hash: u64, place: Place) -> Reservation {
     let mut key = [0; 32];
     for (slot, byte) in key.iter_mut().zip(hash.to_le_bytes().into_iter().chain([u8::from(place == Place::Spill)])) {
         *slot = byte;
@@ -186,10 +183,10 @@ fn reservation(hash: u128, place: Place) -> Reservation {
     Reservation::new(key)
 }
 
-fn place_of(reservation: &Reservation) -> Option<(u128, Place)> {
+fn place_of(reservation: &Reservation) -> Option<(u64, Place)> {
     let (hash, rest) = reservation.key().split_first_chunk()?;
     let place = if rest.first() == Some(&1) { Place::Spill } else { Place::Own };
-    Some((u128::from_le_bytes(*hash), place))
+    Some((u64::from_le_bytes(*hash), place))
 }
 
 /// The two halves of the network that counts as one peer: an IPv4 address in its mapped form, or the /64 of an IPv6
@@ -207,21 +204,21 @@ fn network(address: IpAddr) -> (u64, u64) {
 /// No address at all: equal to no network.
 const NO_NETWORK: (u64, u64) = (0, u64::MAX);
 
-/// The keys are hashes already, under keys that nobody outside knows. The lower half chose the shard, so the upper one
-/// chooses the place in it.
+/// The keys are hashes already, under a key that nobody outside knows.
 #[derive(Default)]
-struct UpperHalf(u64);
+struct Hashed(u64);
 
-impl Hasher for UpperHalf {
+impl Hasher for Hashed {
     fn finish(&self) -> u64 {
         self.0
     }
 
-    fn write_u128(&mut self, key: u128) {
-        self.0 = u64::try_from(key >> 64).unwrap_or_default();
+    fn write_u64(&mut self, key: u64) {
+        // The lowest bits chose the shard and are equal in all of it.
+        self.0 = key.rotate_right(SHARDS.trailing_zeros());
     }
 
-    /// Only `u128` is hashed here.
+    /// Only `u64` is hashed here.
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(*byte);

@@ -4,7 +4,7 @@ fn account<'a>(account: &'a str, address: &str) -> AttemptKey<'a> {
     AttemptKey { guess: Guess::Account { realm: None, account }, address: Some(address.parse().unwrap()) }
 }
 
-fn charge(limiter: &MemoryLimiter, key: &AttemptKey<'_>) -> Result<(u128, Place), Duration> {
+fn charge(limiter: &MemoryLimiter, key: &AttemptKey<'_>) -> Result<(u64, Place), Duration> {
     let hash = limiter.hash(key);
     limiter.charge(hash).unwrap().map(|place| (hash, place))
 }

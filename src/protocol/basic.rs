@@ -13,8 +13,8 @@ use super::texts::{Span, Texts};
 /// Longer header values are refused before they are decoded.
 const MAX_VALUE: usize = 8192;
 
-/// Encoded credentials up to this length are decoded without an allocation: room for an id and a generated secret.
-const SHORT: usize = 96;
+/// Credentials up to this length are decoded without an allocation: an id and a generated secret.
+const SHORT: usize = 72;
 
 /// Clients in the field send the padding or leave it out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -58,7 +58,7 @@ pub(crate) fn parse(value: &[u8], texts: &mut Texts) -> Result<Authorization, Re
         return Err(Reason::MalformedBasic);
     }
     let (mut short, mut long) = (Zeroizing::new([0; SHORT]), Zeroizing::new(Vec::new()));
-    let room = if rest.len() <= SHORT {
+    let room = if base64::decoded_len_estimate(rest.len()) <= SHORT {
         short.as_mut_slice()
     } else {
         long.resize(rest.len(), 0);

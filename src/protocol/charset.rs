@@ -27,8 +27,9 @@ pub(crate) fn is_unicode_no_crlf(text: &str) -> bool {
 
 /// `token68` (RFC 9110 section 11.2): what a bearer token must be made of to fit a header.
 pub(crate) fn is_token68(text: &str) -> bool {
-    let body = text.trim_end_matches('=');
-    !body.is_empty() && body.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
+    let end = text.bytes().rposition(|b| b != b'=');
+    let body = end.and_then(|end| text.as_bytes().get(..=end)).unwrap_or_default();
+    !body.is_empty() && body.iter().all(|b| matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'-'..=b'9' | b'_' | b'~' | b'+'))
 }
 
 /// `name-char`s (RFC 6749 A.18): the name of a response member.

@@ -187,6 +187,8 @@ impl<'a> Pair<'a> {
         let (mut equals, mut end, mut escaped) = (None, form.len(), false);
         for (at, byte) in form.bytes().enumerate() {
             match byte {
+                // Letters first: most bytes are.
+                b'>'.. => {}
                 b'&' => {
                     end = at;
                     break;
