@@ -21,6 +21,9 @@ use crate::protocol::secrets::Password;
 impl Endpoint {
     /// Finds out whether pages of the request's origin may read the answer, whatever it will be.
     pub(super) async fn note_origin(&self, head: &Parts, trail: &mut Trail) -> Result<(), TokenError> {
+        if trail.is_own_site {
+            return Ok(());
+        }
         if let Site::Foreign(Some(origin)) = site(head) {
             let allowed = self.registry.allows_origin(origin).await;
             if allowed.map_err(|error| error.because(Reason::RegistryFailed))? {
@@ -68,6 +71,9 @@ impl Endpoint {
         client: Option<&Client>,
         trail: &mut Trail,
     ) -> Result<(), TokenError> {
+        if trail.is_own_site {
+            return Ok(());
+        }
         match site(head) {
             Site::Own => Ok(()),
             Site::Foreign(Some(origin)) if client.is_some_and(|client| client.allows_origin(origin)) => {

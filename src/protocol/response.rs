@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::charset::{is_member_name, is_token68, is_vschar};
+use super::charset::{is_member_name, is_plain_json, is_token68, is_vschar};
 use super::error::Reason;
 use super::scope::Scope;
 use super::secrets::Token;
@@ -121,7 +121,7 @@ impl IssuedTokens {
         }
         for (name, value) in &self.extra {
             json.push(b',');
-            push_string(&mut json, name)?;
+            write_json(&mut json, name)?;
             json.push(b':');
             write_json(&mut json, value)?;
         }
@@ -139,16 +139,12 @@ impl fmt::Debug for IssuedTokens {
     }
 }
 
+/// `name` needs no escapes; texts hardly ever do, and then they are copied as they are.
 fn push_member(json: &mut Vec<u8>, separator: u8, name: &str, text: &str) -> Result<(), Reason> {
-    json.push(separator);
-    push_string(json, name)?;
-    json.push(b':');
-    push_string(json, text)
-}
-
-/// Tokens, types and scopes hardly ever need an escape, and then they are copied as they are.
-fn push_string(json: &mut Vec<u8>, text: &str) -> Result<(), Reason> {
-    if text.bytes().any(|b| b < b' ' || b == b'"' || b == b'\\') {
+    json.extend_from_slice(&[separator, b'"']);
+    json.extend_from_slice(name.as_bytes());
+    json.extend_from_slice(b"\":");
+    if !is_plain_json(text) {
         return write_json(json, text);
     }
     json.push(b'"');

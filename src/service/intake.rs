@@ -98,6 +98,10 @@ impl<B: Body> Collect<B> {
                 }
                 Collected::Many(all) => all.extend_from_slice(&data.copy_to_bytes(length)),
             }
+            // The whole declared length is there: no need to wait until the body says that nothing follows.
+            if this.body.is_end_stream() {
+                return Poll::Ready(Ok(std::mem::replace(this.read, Collected::One(Bytes::new()))));
+            }
         }
         // The body's deadline holds for a flood that never waits, too.
         if let Some(limit) = *this.deadline {
