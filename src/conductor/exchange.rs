@@ -86,9 +86,9 @@ impl Endpoint {
 
         let attempt = Self::attempt(&reservation, mem::take(form), &terms, mem::take(extensions), trail)?;
         let verdict = self.verifier.verify(attempt).await;
-        let (verified, reservation) = self.judge(verdict, Reason::VerifierFailed, Some(reservation)).await?;
+        let grant = self.judge(verdict, Reason::VerifierFailed, terms);
 
-        self.issue(terms, verified, reservation, trail).await
+        self.issue(grant, Some(reservation), trail).await
     }
 
     /// RFC 6749 section 4.5.
@@ -112,8 +112,8 @@ impl Endpoint {
         };
 
         let verdict = grant.exchange(request).await;
-        let (verified, reservation) = self.judge(verdict, Reason::ExtensionFailed, reservation).await?;
+        let grant = self.judge(verdict, Reason::ExtensionFailed, terms);
 
-        self.issue(terms, verified, reservation, trail).await
+        self.issue(grant, reservation, trail).await
     }
 }

@@ -78,7 +78,10 @@ impl Known {
 #[derive(Default)]
 pub(crate) struct Form {
     pub(crate) texts: Texts,
-    known: [Option<Span>; Known::COUNT],
+    /// Empty where a parameter is absent or has no value, which is the same.
+    known: [Span; Known::COUNT],
+    /// One bit for each parameter that was there, with a value or without.
+    seen: u16,
     others: Vec<(Span, Span)>,
 }
 
@@ -128,16 +131,19 @@ impl Form {
 
     fn add_known(&mut self, known: Known, value: Span) -> Result<(), Reason> {
         known.judge(self.texts.get(value))?;
-        let slot = self.known.get_mut(known as usize).ok_or(Reason::TooManyParameters)?;
-        if slot.is_some() {
+        let bit = 1 << known as u16;
+        if self.seen & bit != 0 {
             return Err(Reason::RepeatedParameter);
         }
-        *slot = Some(value);
+        self.seen |= bit;
+        if let Some(slot) = self.known.get_mut(known as usize) {
+            *slot = value;
+        }
         Ok(())
     }
 
     pub(crate) fn span(&self, parameter: Known) -> Option<Span> {
-        self.known.get(parameter as usize).copied().flatten().filter(|span| !span.is_empty())
+        self.known.get(parameter as usize).copied().filter(|span| !span.is_empty())
     }
 
     pub(crate) fn get(&self, parameter: Known) -> Option<&str> {
