@@ -44,9 +44,14 @@ where
 {
     type Output = Result<Response<ResponseBody<ResB>>, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProj::Pass { future } => future.poll(cx).map_ok(|response| response.map(ResponseBody::inner)),
+            KindProj::Pass { future } => match future.poll(cx) {
+                Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(ResponseBody::inner))),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Pending => Poll::Pending,
+            },
             KindProj::Own { future } => future.poll_response(cx).map(|response| Ok(response.map(ResponseBody::own))),
         }
     }
