@@ -28,6 +28,7 @@ pin_project! {
 }
 
 impl<F, B> ResponseFuture<F, B> {
+    #[inline]
     pub(super) fn pass(future: F) -> Self {
         Self { kind: Kind::Pass { future } }
     }

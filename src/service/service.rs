@@ -32,6 +32,7 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S::Future, ReqB>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
