@@ -48,11 +48,10 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProj::Pass { future } => match future.poll(cx) {
-                Poll::Ready(Ok(response)) => Poll::Ready(Ok(response.map(ResponseBody::inner))),
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                Poll::Pending => Poll::Pending,
-            },
+            KindProj::Pass { future } => future.poll(cx).map_ok(|response| {
+                let (head, body) = response.into_parts();
+                Response::from_parts(head, ResponseBody::inner(body))
+            }),
             KindProj::Own { future } => future.poll_response(cx).map(|response| Ok(response.map(ResponseBody::own))),
         }
     }
