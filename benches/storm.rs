@@ -10,8 +10,8 @@
 //!
 //! Server and load are processes of their own, so that the resident memory is the server's alone and no runtime is shared.
 //! They do share the machine's cores: what the load takes is missing from the logins, and the probe's times include the
-//! wait of the probe itself for a core. The hashing limit, bare threads on every core with reused memory, is measured in
-//! the same round by the parent, while nothing else of this benchmark runs.
+//! wait of the probe itself for a core. The hashing limit, bare threads on every core with reused memory, is measured by the
+//! parent right before and right after each round, while nothing else of this benchmark runs, and averaged.
 //!
 //! The listener's backlog is 1024 and connections are opened one after the other: with the 128 of `TcpListener::bind`, a
 //! burst of 200 connects overflows it, and each lost one costs a second of SYN retries that have nothing to do with the
@@ -216,8 +216,16 @@ async fn log_in(address: SocketAddr, index: usize, mode: Mode, window: Window, s
     }
 }
 
-async fn probe(address: SocketAddr, index: usize, window: Window, seen: Shared) {
-    let mut sender = connect(address).await;
+/// A blocking thread for each connection of the probe: tokio's timer has steps of a millisecond, which is more than what
+/// is measured here.
+fn probe(address: SocketAddr, index: usize, window: Window, seen: &Shared) {
+    let open = || {
+        let stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    };
+    let mut stream = open();
     let every = Duration::from_secs(1) / PROBES_PER_SECOND;
     let begin = Instant::now();
     for number in 0.. {
@@ -225,14 +233,25 @@ async fn probe(address: SocketAddr, index: usize, window: Window, seen: Shared) 
         if due >= window.to {
             return;
         }
-        tokio::time::sleep_until(due.into()).await;
-        let request = Request::get("/").header("host", "localhost").body(Full::default()).unwrap();
-        let status = ask(&mut sender, request).await;
-        window.note(&seen, due, status);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let status = get_hello(&mut stream);
+        window.note(seen, due, status);
         if status.is_none() {
-            sender = connect(address).await;
+            stream = open();
         }
     }
+}
+
+fn get_hello(stream: &mut std::net::TcpStream) -> Option<u16> {
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").ok()?;
+    let (mut answer, mut part) = (Vec::new(), [0; 1024]);
+    while !answer.ends_with(b"\r\n\r\nhello") {
+        match stream.read(&mut part).ok()? {
+            0 => return None,
+            read => answer.extend_from_slice(&part[..read]),
+        }
+    }
+    std::str::from_utf8(&answer).ok()?.split(' ').nth(1)?.parse().ok()
 }
 
 /// Prints what logins and probe saw.
@@ -241,20 +260,13 @@ fn load(port: u16, mode: Mode, measured: Duration) {
     let from = Instant::now() + WARM_UP;
     let window = Window { from, to: from + measured };
     let (logins, probes) = (Shared::default(), Shared::default());
-    // A thread of its own, so that the probe does not wait for the logins' answers to be read.
-    let probing = {
-        let probes = Arc::clone(&probes);
-        thread::spawn(move || {
-            on_one_thread(async move {
-                let tasks: Vec<_> =
-                    (0..PROBES).map(|n| tokio::spawn(probe(address, n, window, Arc::clone(&probes)))).collect();
-                for task in tasks {
-                    task.await.unwrap();
-                }
-            });
+    let probing: Vec<_> = (0..PROBES)
+        .map(|index| {
+            let probes = Arc::clone(&probes);
+            thread::spawn(move || probe(address, index, window, &probes))
         })
-    };
-    on_one_thread(async {
+        .collect();
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
         let mut tasks = Vec::new();
         for index in 0..LOGINS {
             tasks.push(tokio::spawn(log_in(address, index, mode, window, Arc::clone(&logins))));
@@ -264,7 +276,9 @@ fn load(port: u16, mode: Mode, measured: Duration) {
             task.await.unwrap();
         }
     });
-    probing.join().unwrap();
+    for thread in probing {
+        thread.join().unwrap();
+    }
     let (logins, probes) = (logins.lock().unwrap(), probes.lock().unwrap());
     let seconds = measured.as_secs_f64();
     println!(
@@ -279,10 +293,6 @@ fn load(port: u16, mode: Mode, measured: Duration) {
         logins.unanswered + probes.unanswered,
         logins.other + probes.other,
     );
-}
-
-fn on_one_thread(future: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future);
 }
 
 fn percentile(figures: &[f64], percent: f64) -> f64 {
@@ -345,7 +355,7 @@ struct Round {
 
 fn round(mode: Mode, seconds: u64) -> Round {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let limit = hashing_limit(cores);
+    let limit_before = hashing_limit(cores);
     let this = std::env::current_exe().unwrap();
     let mut server = Command::new(&this).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(server.stdout.take().unwrap());
@@ -365,6 +375,7 @@ fn round(mode: Mode, seconds: u64) -> Round {
     let bye = figures(&line);
     server.wait().unwrap();
     assert_eq!(bye[5], 0.0, "a hash panicked");
+    let limit = f64::midpoint(limit_before, hashing_limit(cores));
     Round {
         share: load[0] / limit,
         logins: load[0],
@@ -416,11 +427,12 @@ fn main() {
 
 fn print(mode: Mode, round: &Round) {
     println!(
-        "{:8} {:.0} logins/s = {:.2} of the limit; login p50 {:.0} p99 {:.0} ms; GET p50 {:.2} p99 {:.2} max {:.1} ms; \
+        "{:8} {:.0} logins/s = {:.2} of {:.0} hashes/s; login p50 {:.0} p99 {:.0} ms; GET p50 {:.2} p99 {:.2} max {:.1} ms; \
          {:.0} 503/s; {:.1} MiB idle, {:.1} at most; {} hashes at once; {} unanswered, {} other answers",
         mode.name(),
         round.logins,
         round.share,
+        round.logins / round.share,
         round.login_p50,
         round.login_p99,
         round.get_p50,
