@@ -6,7 +6,7 @@
 //! p=1, a thread for each core, a queue of at most 1 second, refusals held 100 ms). 200 keep-alive connections log in as
 //! fast as they are answered, each time as another user; a probe sends 400 `GET /` a second over 8 connections whether or
 //! not they are answered (open loop), timed from when each was due. Modes: a client that gets 503 tries again after 100 ms;
-//! tries again at once; hangs up in the middle of its login (for S6 only).
+//! tries again at once; and, for S6 only, 20 of the connections hang up in the middle of their logins.
 //!
 //! Server and load are processes of their own, so that the resident memory is the server's alone and no runtime is shared.
 //! They do share the machine's cores: what the load takes is missing from the logins, and the probe's times include the
@@ -44,6 +44,8 @@ use tower_password_grant::{
 };
 
 const LOGINS: usize = 200;
+/// So many of them hang up: what they began stays charged, and one address may not leave more than 1,000 charges.
+const RUDE: usize = 20;
 const PROBES: usize = 8;
 const PROBES_PER_SECOND: u32 = 400;
 /// Before it is measured.
@@ -199,8 +201,8 @@ async fn log_in(address: SocketAddr, index: usize, mode: Mode, window: Window, s
         if start >= window.to {
             return;
         }
-        if mode == Mode::HangUp {
-            let patience = Duration::from_millis(200 + index as u64 % 50);
+        if mode == Mode::HangUp && index < RUDE {
+            let patience = Duration::from_millis((200 + (index * 137 + number * 61) % 900) as u64);
             let _ = tokio::time::timeout(patience, ask(&mut sender, login(index, number))).await;
             drop(sender);
             sender = connect(address).await;
@@ -210,7 +212,7 @@ async fn log_in(address: SocketAddr, index: usize, mode: Mode, window: Window, s
         window.note(&seen, start, status);
         match status {
             None => sender = connect(address).await,
-            Some(503) if mode == Mode::RetryLater => tokio::time::sleep(Duration::from_millis(100)).await,
+            Some(503) if mode != Mode::RetryAtOnce => tokio::time::sleep(Duration::from_millis(100)).await,
             Some(_) => {}
         }
     }
@@ -304,8 +306,22 @@ fn percentile(figures: &[f64], percent: f64) -> f64 {
 
 // ---- the parent ----
 
-/// Hashes a second of bare threads with memory of their own.
-fn hashing_limit(threads: usize) -> f64 {
+/// What the machine can hash, without server and load.
+#[derive(Clone, Copy)]
+struct Limit {
+    /// Hashes a second of bare threads with memory of their own.
+    hashes: f64,
+    /// The part of its time that such a thread spent on a processor; less than all of it means that something else is
+    /// running on this machine.
+    on_processor: f64,
+}
+
+/// Nanoseconds that the calling thread spent on a processor.
+fn thread_nanos() -> Option<f64> {
+    std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split_whitespace().next()?.parse().ok()
+}
+
+fn hashing_limit(threads: usize) -> Limit {
     let stop = Arc::new(AtomicBool::new(false));
     let workers: Vec<_> = (0..threads)
         .map(|_| {
@@ -314,20 +330,25 @@ fn hashing_limit(threads: usize) -> f64 {
                 let argon2 = Argon2::default();
                 let mut blocks = vec![Block::default(); argon2.params().block_count()];
                 let (mut out, mut hashes) = ([0; 32], 0.0);
-                let start = Instant::now();
+                let (start, before) = (Instant::now(), thread_nanos());
                 while !stop.load(Ordering::Relaxed) {
                     argon2
                         .hash_password_into_with_memory(b"correct", b"sixteen byte slt", &mut out, &mut blocks)
                         .unwrap();
                     hashes += 1.0;
                 }
-                hashes / start.elapsed().as_secs_f64()
+                let wall = start.elapsed().as_secs_f64();
+                let busy = before.zip(thread_nanos()).map_or(wall, |(before, after)| (after - before) / 1e9);
+                Limit { hashes: hashes / wall, on_processor: busy / wall / threads as f64 }
             })
         })
         .collect();
     thread::sleep(Duration::from_secs(2));
     stop.store(true, Ordering::Relaxed);
-    workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    workers.into_iter().map(|worker| worker.join().unwrap()).fold(
+        Limit { hashes: 0.0, on_processor: 0.0 },
+        |sum, one| Limit { hashes: sum.hashes + one.hashes, on_processor: sum.on_processor + one.on_processor },
+    )
 }
 
 fn figures(line: &str) -> Vec<f64> {
@@ -351,6 +372,8 @@ struct Round {
     peak_hashes: f64,
     threads: f64,
     queue_millis: f64,
+    /// See [`Limit::on_processor`].
+    quiet: f64,
 }
 
 fn round(mode: Mode, seconds: u64) -> Round {
@@ -375,7 +398,8 @@ fn round(mode: Mode, seconds: u64) -> Round {
     let bye = figures(&line);
     server.wait().unwrap();
     assert_eq!(bye[5], 0.0, "a hash panicked");
-    let limit = f64::midpoint(limit_before, hashing_limit(cores));
+    let limit_after = hashing_limit(cores);
+    let limit = f64::midpoint(limit_before.hashes, limit_after.hashes);
     Round {
         share: load[0] / limit,
         logins: load[0],
@@ -391,6 +415,7 @@ fn round(mode: Mode, seconds: u64) -> Round {
         peak_mib: bye[0] / 1024.0,
         peak_hashes: bye[1],
         threads: bye[2],
+        quiet: limit_before.on_processor.min(limit_after.on_processor),
         queue_millis: bye[3] * bye[4] / bye[2],
     }
 }
@@ -449,6 +474,12 @@ fn print(mode: Mode, round: &Round) {
 }
 
 fn judge(later: &[Round], at_once: &[Round], rude: &[Round]) {
+    let quiet = later.iter().chain(at_once).map(|round| round.quiet).fold(f64::MAX, f64::min);
+    if quiet < 0.97 {
+        println!(
+            "the machine was not quiet (bare threads got {quiet:.2} of their cores): S1, S2, S3 and S5 say little"
+        );
+    }
     let median = |rounds: &[Round], of: fn(&Round) -> f64| {
         let mut figures: Vec<f64> = rounds.iter().map(of).collect();
         figures.sort_by(f64::total_cmp);
