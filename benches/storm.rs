@@ -6,12 +6,12 @@
 //! p=1, a thread for each core, a queue of at most 1 second, refusals held 100 ms). 200 keep-alive connections log in as
 //! fast as they are answered, each time as another user; a probe sends 400 `GET /` a second over 8 connections whether or
 //! not they are answered (open loop), timed from when each was due. Modes: a client that gets 503 tries again after 100 ms;
-//! tries again at once; hangs up in the middle of its login (for S6 only).
+//! tries again at once; and, for S6 only, 20 of the connections hang up in the middle of their logins.
 //!
 //! Server and load are processes of their own, so that the resident memory is the server's alone and no runtime is shared.
 //! They do share the machine's cores: what the load takes is missing from the logins, and the probe's times include the
-//! wait of the probe itself for a core. The hashing limit, bare threads on every core with reused memory, is measured in
-//! the same round by the parent, while nothing else of this benchmark runs.
+//! wait of the probe itself for a core. The hashing limit, bare threads on every core with reused memory, is measured by the
+//! parent right before and right after each round, while nothing else of this benchmark runs, and averaged.
 //!
 //! The listener's backlog is 1024 and connections are opened one after the other: with the 128 of `TcpListener::bind`, a
 //! burst of 200 connects overflows it, and each lost one costs a second of SYN retries that have nothing to do with the
@@ -44,6 +44,8 @@ use tower_password_grant::{
 };
 
 const LOGINS: usize = 200;
+/// So many of them hang up: what they began stays charged, and one address may not leave more than 1,000 charges.
+const RUDE: usize = 20;
 const PROBES: usize = 8;
 const PROBES_PER_SECOND: u32 = 400;
 /// Before it is measured.
@@ -199,8 +201,8 @@ async fn log_in(address: SocketAddr, index: usize, mode: Mode, window: Window, s
         if start >= window.to {
             return;
         }
-        if mode == Mode::HangUp {
-            let patience = Duration::from_millis(200 + index as u64 % 50);
+        if mode == Mode::HangUp && index < RUDE {
+            let patience = Duration::from_millis((200 + (index * 137 + number * 61) % 900) as u64);
             let _ = tokio::time::timeout(patience, ask(&mut sender, login(index, number))).await;
             drop(sender);
             sender = connect(address).await;
@@ -210,14 +212,22 @@ async fn log_in(address: SocketAddr, index: usize, mode: Mode, window: Window, s
         window.note(&seen, start, status);
         match status {
             None => sender = connect(address).await,
-            Some(503) if mode == Mode::RetryLater => tokio::time::sleep(Duration::from_millis(100)).await,
+            Some(503) if mode != Mode::RetryAtOnce => tokio::time::sleep(Duration::from_millis(100)).await,
             Some(_) => {}
         }
     }
 }
 
-async fn probe(address: SocketAddr, index: usize, window: Window, seen: Shared) {
-    let mut sender = connect(address).await;
+/// A blocking thread for each connection of the probe: tokio's timer has steps of a millisecond, which is more than what
+/// is measured here.
+fn probe(address: SocketAddr, index: usize, window: Window, seen: &Shared) {
+    let open = || {
+        let stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    };
+    let mut stream = open();
     let every = Duration::from_secs(1) / PROBES_PER_SECOND;
     let begin = Instant::now();
     for number in 0.. {
@@ -225,14 +235,25 @@ async fn probe(address: SocketAddr, index: usize, window: Window, seen: Shared) 
         if due >= window.to {
             return;
         }
-        tokio::time::sleep_until(due.into()).await;
-        let request = Request::get("/").header("host", "localhost").body(Full::default()).unwrap();
-        let status = ask(&mut sender, request).await;
-        window.note(&seen, due, status);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let status = get_hello(&mut stream);
+        window.note(seen, due, status);
         if status.is_none() {
-            sender = connect(address).await;
+            stream = open();
         }
     }
+}
+
+fn get_hello(stream: &mut std::net::TcpStream) -> Option<u16> {
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").ok()?;
+    let (mut answer, mut part) = (Vec::new(), [0; 1024]);
+    while !answer.ends_with(b"\r\n\r\nhello") {
+        match stream.read(&mut part).ok()? {
+            0 => return None,
+            read => answer.extend_from_slice(&part[..read]),
+        }
+    }
+    std::str::from_utf8(&answer).ok()?.split(' ').nth(1)?.parse().ok()
 }
 
 /// Prints what logins and probe saw.
@@ -241,20 +262,13 @@ fn load(port: u16, mode: Mode, measured: Duration) {
     let from = Instant::now() + WARM_UP;
     let window = Window { from, to: from + measured };
     let (logins, probes) = (Shared::default(), Shared::default());
-    // A thread of its own, so that the probe does not wait for the logins' answers to be read.
-    let probing = {
-        let probes = Arc::clone(&probes);
-        thread::spawn(move || {
-            on_one_thread(async move {
-                let tasks: Vec<_> =
-                    (0..PROBES).map(|n| tokio::spawn(probe(address, n, window, Arc::clone(&probes)))).collect();
-                for task in tasks {
-                    task.await.unwrap();
-                }
-            });
+    let probing: Vec<_> = (0..PROBES)
+        .map(|index| {
+            let probes = Arc::clone(&probes);
+            thread::spawn(move || probe(address, index, window, &probes))
         })
-    };
-    on_one_thread(async {
+        .collect();
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
         let mut tasks = Vec::new();
         for index in 0..LOGINS {
             tasks.push(tokio::spawn(log_in(address, index, mode, window, Arc::clone(&logins))));
@@ -264,7 +278,9 @@ fn load(port: u16, mode: Mode, measured: Duration) {
             task.await.unwrap();
         }
     });
-    probing.join().unwrap();
+    for thread in probing {
+        thread.join().unwrap();
+    }
     let (logins, probes) = (logins.lock().unwrap(), probes.lock().unwrap());
     let seconds = measured.as_secs_f64();
     println!(
@@ -281,10 +297,6 @@ fn load(port: u16, mode: Mode, measured: Duration) {
     );
 }
 
-fn on_one_thread(future: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future);
-}
-
 fn percentile(figures: &[f64], percent: f64) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -294,8 +306,22 @@ fn percentile(figures: &[f64], percent: f64) -> f64 {
 
 // ---- the parent ----
 
-/// Hashes a second of bare threads with memory of their own.
-fn hashing_limit(threads: usize) -> f64 {
+/// What the machine can hash, without server and load.
+#[derive(Clone, Copy)]
+struct Limit {
+    /// Hashes a second of bare threads with memory of their own.
+    hashes: f64,
+    /// The part of its time that such a thread spent on a processor; less than all of it means that something else is
+    /// running on this machine.
+    on_processor: f64,
+}
+
+/// Nanoseconds that the calling thread spent on a processor.
+fn thread_nanos() -> Option<f64> {
+    std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split_whitespace().next()?.parse().ok()
+}
+
+fn hashing_limit(threads: usize) -> Limit {
     let stop = Arc::new(AtomicBool::new(false));
     let workers: Vec<_> = (0..threads)
         .map(|_| {
@@ -304,20 +330,25 @@ fn hashing_limit(threads: usize) -> f64 {
                 let argon2 = Argon2::default();
                 let mut blocks = vec![Block::default(); argon2.params().block_count()];
                 let (mut out, mut hashes) = ([0; 32], 0.0);
-                let start = Instant::now();
+                let (start, before) = (Instant::now(), thread_nanos());
                 while !stop.load(Ordering::Relaxed) {
                     argon2
                         .hash_password_into_with_memory(b"correct", b"sixteen byte slt", &mut out, &mut blocks)
                         .unwrap();
                     hashes += 1.0;
                 }
-                hashes / start.elapsed().as_secs_f64()
+                let wall = start.elapsed().as_secs_f64();
+                let busy = before.zip(thread_nanos()).map_or(wall, |(before, after)| (after - before) / 1e9);
+                Limit { hashes: hashes / wall, on_processor: busy / wall / threads as f64 }
             })
         })
         .collect();
     thread::sleep(Duration::from_secs(2));
     stop.store(true, Ordering::Relaxed);
-    workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    workers.into_iter().map(|worker| worker.join().unwrap()).fold(
+        Limit { hashes: 0.0, on_processor: 0.0 },
+        |sum, one| Limit { hashes: sum.hashes + one.hashes, on_processor: sum.on_processor + one.on_processor },
+    )
 }
 
 fn figures(line: &str) -> Vec<f64> {
@@ -341,11 +372,13 @@ struct Round {
     peak_hashes: f64,
     threads: f64,
     queue_millis: f64,
+    /// See [`Limit::on_processor`].
+    quiet: f64,
 }
 
 fn round(mode: Mode, seconds: u64) -> Round {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let limit = hashing_limit(cores);
+    let limit_before = hashing_limit(cores);
     let this = std::env::current_exe().unwrap();
     let mut server = Command::new(&this).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(server.stdout.take().unwrap());
@@ -365,6 +398,8 @@ fn round(mode: Mode, seconds: u64) -> Round {
     let bye = figures(&line);
     server.wait().unwrap();
     assert_eq!(bye[5], 0.0, "a hash panicked");
+    let limit_after = hashing_limit(cores);
+    let limit = f64::midpoint(limit_before.hashes, limit_after.hashes);
     Round {
         share: load[0] / limit,
         logins: load[0],
@@ -380,6 +415,7 @@ fn round(mode: Mode, seconds: u64) -> Round {
         peak_mib: bye[0] / 1024.0,
         peak_hashes: bye[1],
         threads: bye[2],
+        quiet: limit_before.on_processor.min(limit_after.on_processor),
         queue_millis: bye[3] * bye[4] / bye[2],
     }
 }
@@ -416,11 +452,12 @@ fn main() {
 
 fn print(mode: Mode, round: &Round) {
     println!(
-        "{:8} {:.0} logins/s = {:.2} of the limit; login p50 {:.0} p99 {:.0} ms; GET p50 {:.2} p99 {:.2} max {:.1} ms; \
+        "{:8} {:.0} logins/s = {:.2} of {:.0} hashes/s; login p50 {:.0} p99 {:.0} ms; GET p50 {:.2} p99 {:.2} max {:.1} ms; \
          {:.0} 503/s; {:.1} MiB idle, {:.1} at most; {} hashes at once; {} unanswered, {} other answers",
         mode.name(),
         round.logins,
         round.share,
+        round.logins / round.share,
         round.login_p50,
         round.login_p99,
         round.get_p50,
@@ -437,6 +474,12 @@ fn print(mode: Mode, round: &Round) {
 }
 
 fn judge(later: &[Round], at_once: &[Round], rude: &[Round]) {
+    let quiet = later.iter().chain(at_once).map(|round| round.quiet).fold(f64::MAX, f64::min);
+    if quiet < 0.97 {
+        println!(
+            "the machine was not quiet (bare threads got {quiet:.2} of their cores): S1, S2, S3 and S5 say little"
+        );
+    }
     let median = |rounds: &[Round], of: fn(&Round) -> f64| {
         let mut figures: Vec<f64> = rounds.iter().map(of).collect();
         figures.sort_by(f64::total_cmp);
