@@ -53,7 +53,8 @@ async fn the_raw_pair_of_a_client_is_refused_ca_03() {
 #[tokio::test]
 async fn a_client_marked_raw_basic_may_send_either_form_and_others_only_the_encoded_one_ca_03() {
     // (id, secret, raw pair): one that cannot be decoded, one that decodes to something else, one with a broken half.
-    for (id, secret) in [("raw%id", "p%ss+w"), ("a+b", "c+d"), ("plain", "100%")] {
+    for (id, secret) in [("raw%id", "p%ss+w"), ("raw%id", "plain"), ("a+b", "c+d"), ("a+b", "plain"), ("plain", "100%")]
+    {
         let encoded = |text: &str| serde_urlencoded::to_string([("", text)]).unwrap().split_off(1);
         let (raw, formed) = (basic(id, secret), basic(&encoded(id), &encoded(secret)));
         for marked in [false, true] {
