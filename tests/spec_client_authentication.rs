@@ -173,6 +173,18 @@ async fn authentication_that_is_included_is_checked_even_where_it_is_not_needed_
 }
 
 #[tokio::test]
+async fn an_assertion_that_nobody_here_takes_is_a_failed_authentication_ca_07_ca_10() {
+    let fixture = Fixture::new();
+    let assertion = pw("client_assertion=a.b.c");
+    fixture.token(AUTH, &assertion).await.assert_error(401, "invalid_client");
+    fixture.token(&[], &format!("{assertion}&client_id=pub")).await.assert_error(400, "invalid_client");
+    let beside_post = format!("{assertion}&client_id=conf&client_secret=s3cret");
+    fixture.token(&[], &beside_post).await.assert_error(400, "invalid_client");
+    assert_eq!(fixture.probe.calls(), 0);
+    fixture.token(AUTH, &pw("client_assertion=")).await.assert_ok();
+}
+
+#[tokio::test]
 async fn failed_authentication_by_header_is_401_with_a_basic_challenge_ca_11_ca_12_er_03() {
     let fixture = Fixture::with(|builder| builder.challenge_realm("the api"));
     let answer = fixture.token(&[("authorization", WRONG)], PW).await;
