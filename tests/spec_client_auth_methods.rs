@@ -109,6 +109,19 @@ async fn a_method_of_ones_own_maps_a_credential_to_one_client_and_brings_its_cha
 }
 
 #[tokio::test]
+async fn a_method_proves_only_clients_that_are_registered_for_it_ca_19_ca_23() {
+    let fixture = with_methods();
+    // This method takes everything that it is asked about.
+    for id in ["conf", "pub", "robot", "ghost"] {
+        let answer = fixture.token(&[("x-other", id)], &pw("device=7")).await;
+        answer.assert_error(401, "invalid_client");
+        assert_eq!(answer.header("www-authenticate"), Some("Other realm=\"keys\""), "{id}");
+    }
+    assert_eq!(fixture.probe.calls(), 0);
+    fixture.token(&[("x-other", "android")], &pw("device=7")).await.assert_ok();
+}
+
+#[tokio::test]
 async fn a_method_of_ones_own_is_one_method_among_the_others_ca_07_ca_23() {
     let fixture = with_methods();
     let body = pw("device=7");

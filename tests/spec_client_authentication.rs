@@ -53,7 +53,8 @@ async fn the_raw_pair_of_a_client_is_refused_ca_03() {
 #[tokio::test]
 async fn a_client_marked_raw_basic_may_send_either_form_and_others_only_the_encoded_one_ca_03() {
     // (id, secret, raw pair): one that cannot be decoded, one that decodes to something else, one with a broken half.
-    for (id, secret) in [("raw%id", "p%ss+w"), ("a+b", "c+d"), ("plain", "100%")] {
+    for (id, secret) in [("raw%id", "p%ss+w"), ("raw%id", "plain"), ("a+b", "c+d"), ("a+b", "plain"), ("plain", "100%")]
+    {
         let encoded = |text: &str| serde_urlencoded::to_string([("", text)]).unwrap().split_off(1);
         let (raw, formed) = (basic(id, secret), basic(&encoded(id), &encoded(secret)));
         for marked in [false, true] {
@@ -169,6 +170,18 @@ async fn authentication_that_is_included_is_checked_even_where_it_is_not_needed_
     fixture.token(&[("authorization", &basic("pub", "junk"))], PW).await.assert_error(401, "invalid_client");
     fixture.token(&[("authorization", WRONG)], &pw("client_id=conf")).await.assert_error(401, "invalid_client");
     assert_eq!(fixture.probe.calls(), 0);
+}
+
+#[tokio::test]
+async fn an_assertion_that_nobody_here_takes_is_a_failed_authentication_ca_07_ca_10() {
+    let fixture = Fixture::new();
+    let assertion = pw("client_assertion=a.b.c");
+    fixture.token(AUTH, &assertion).await.assert_error(401, "invalid_client");
+    fixture.token(&[], &format!("{assertion}&client_id=pub")).await.assert_error(400, "invalid_client");
+    let beside_post = format!("{assertion}&client_id=conf&client_secret=s3cret");
+    fixture.token(&[], &beside_post).await.assert_error(400, "invalid_client");
+    assert_eq!(fixture.probe.calls(), 0);
+    fixture.token(AUTH, &pw("client_assertion=")).await.assert_ok();
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ async fn failures(fixture: &Fixture) -> Vec<Answer> {
 }
 
 #[tokio::test]
-async fn every_failure_is_one_json_object_of_the_same_form_er_01_er_08_er_11_er_15_ht_28() {
+async fn every_failure_is_one_json_object_of_the_same_form_er_01_er_08_er_11_er_15_ht_24_ht_28() {
     // `Fixture::send` runs the shared assertions on each.
     for answer in failures(&Fixture::new()).await {
         assert!(answer.status.is_client_error());

@@ -34,13 +34,14 @@ fn bearer(token: Token) -> IssuedTokens {
 }
 
 #[tokio::test]
-async fn a_success_is_a_flat_json_object_with_the_members_of_the_standard_ok_01_ok_02_ok_05_ok_07() {
+async fn a_success_is_a_flat_json_object_with_the_members_of_the_standard_ok_01_ok_02_ok_05_ok_06_ok_07() {
     let answer = Fixture::new().token(AUTH, PW).await;
     let json = answer.assert_ok();
     let members: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(members, ["access_token", "expires_in", "scope", "token_type"]);
     assert_eq!(json["token_type"], "Bearer");
     assert!(json.as_object().unwrap().values().all(|value| !value.is_object() && !value.is_array()));
+    assert_eq!((answer.header("content-type"), answer.body[0]), (Some("application/json"), b'{'));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(answer.header("pragma"), Some("no-cache"));
 }

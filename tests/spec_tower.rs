@@ -86,8 +86,11 @@ async fn the_instance_that_was_ready_is_the_one_called_also_when_grants_are_forw
     for request in [token_request(AUTH, "grant_type=foo"), other()] {
         handle.allow(1);
         assert_eq!(poll_ready(&mut service), Poll::Ready(true));
-        let answer = tokio::spawn(service.call(with_peer(request)));
-        let (_, respond) = handle.next_request().await.unwrap();
+        let mut answer = tokio::spawn(service.call(with_peer(request)));
+        let respond = tokio::select! {
+            early = &mut answer => panic!("the inner service was not called: {early:?}"),
+            request = handle.next_request() => request.unwrap().1,
+        };
         // The clone that took the place of the one in use was never ready, and is asked before it is called.
         assert_eq!(poll_ready(&mut service), Poll::Pending);
         respond.send_response(Response::new(Full::default()));

@@ -46,7 +46,8 @@ pub(crate) fn present(
     let secret = form.span(Known::ClientSecret);
     if method.is_none() && form.span(Known::ClientAssertion).is_some() {
         // RFC 7521 section 4.2.1: an assertion that cannot be taken is `invalid_client`.
-        return Err(TokenError::new(Reason::WrongMethod).in_body());
+        let error = TokenError::new(Reason::WrongMethod);
+        return Err(if header.is_some() { error } else { error.in_body() });
     }
     match (header, secret, method) {
         (None, None, None) => id.map(Presented::Id).ok_or_else(|| Reason::NoClient.into()),
