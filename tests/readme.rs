@@ -1,4 +1,4 @@
-//! What the README says agrees with the rest.
+//! What the README and the manual say agrees with the rest.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 const README: &str = include_str!("../README.md");
@@ -23,4 +23,28 @@ fn the_examples_are_named_and_exist() {
         let path = format!("{}/examples/{name}.rs", env!("CARGO_MANIFEST_DIR"));
         assert!(std::path::Path::new(&path).is_file(), "{path}");
     }
+}
+
+/// The names of the public methods in a source file.
+fn methods(source: &'static str) -> impl Iterator<Item = &'static str> {
+    source.lines().filter_map(|line| line.strip_prefix("    pub fn ")).filter_map(|rest| rest.split('(').next())
+}
+
+#[test]
+fn the_manual_tells_the_default_of_every_setting() {
+    let manual = include_str!("../src/manual/defaults.md");
+    // Parts that have no default, and what is told with the setting that it belongs to.
+    let parts = ["clients", "verifier", "issuer", "document", "clock", "client_auth_method", "extension_grant"];
+    let told = ["builder", "build", "danger", "without_password_grant", "access_token_lifetime"];
+    let named = |name: &str| manual.contains(&format!("::{name})"));
+
+    let builder = methods(include_str!("../src/service/builder.rs")).map(|name| name.split('<').next().unwrap());
+    let missing: Vec<&str> =
+        builder.filter(|name| !parts.contains(name) && !told.contains(name) && !named(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+
+    let client = include_str!("../src/protocol/client.rs").split("impl ClientBuilder {").nth(1).unwrap();
+    let told = ["secret", "allow_grant", "scopes", "default_scope", "access_token_lifetime", "build"];
+    let missing: Vec<&str> = methods(client).filter(|name| !told.contains(name) && !named(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
