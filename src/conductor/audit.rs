@@ -47,9 +47,13 @@ impl Auditor {
             }
             Err(error) => AuditOutcome::Refused { reason: error.reason },
         };
+        let is_observed = self.is_observed();
+        if !is_observed && !telemetry::COUNTS {
+            return;
+        }
         let duration = clock.elapsed().saturating_sub(trail.started);
         telemetry::count(trail, &ended, duration);
-        if !self.is_observed() {
+        if !is_observed {
             return;
         }
         let event = AuditEvent {

@@ -1,34 +1,48 @@
 //! Containing what the application's code may do: panic, or never answer.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
+
+use pin_project_lite::pin_project;
 
 use crate::protocol::error::{Reason, TokenError};
 
-/// Runs `future` until it ends, panics or `limit` has passed.
-///
-/// The timer starts only when the future is not ready at its first poll, so requests that are answered at once pay
-/// nothing for it.
-pub(crate) async fn contain<T>(
-    limit: Option<Duration>,
-    future: impl Future<Output = Result<T, TokenError>>,
-) -> Result<T, TokenError> {
-    let mut future = pin!(future);
-    let mut sleep: Option<Pin<Box<tokio::time::Sleep>>> = None;
-    poll_fn(|cx| {
+pin_project! {
+    /// Runs a future until it ends, panics or its time is over.
+    ///
+    /// The timer starts only when the future is not ready at its first poll, so requests that are answered at once pay
+    /// nothing for it. A named type, because an async function would hold the future twice.
+    pub(crate) struct Contain<F> {
+        #[pin]
+        future: F,
+        limit: Option<Duration>,
+        sleep: Option<Pin<Box<tokio::time::Sleep>>>,
+    }
+}
+
+impl<F> Contain<F> {
+    pub(crate) fn new(limit: Option<Duration>, future: F) -> Self {
+        Self { future, limit, sleep: None }
+    }
+}
+
+impl<T, F: Future<Output = Result<T, TokenError>>> Future for Contain<F> {
+    type Output = Result<T, TokenError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
         // The future is never polled again after a panic, so nobody sees what it left half-done.
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            if let Poll::Ready(outcome) = future.as_mut().poll(cx) {
+            if let Poll::Ready(outcome) = this.future.poll(cx) {
                 return Poll::Ready(outcome);
             }
-            let Some(limit) = limit else { return Poll::Pending };
-            let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+            let Some(limit) = *this.limit else { return Poll::Pending };
+            let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
             sleep.as_mut().poll(cx).map(|()| Err(TokenError::new(Reason::Deadline)))
         }));
         polled.unwrap_or_else(|_| Poll::Ready(Err(TokenError::new(Reason::Panicked))))
-    })
-    .await
+    }
 }

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response};
 
 use super::audit::Auditor;
-use super::contain::contain;
+use super::contain::Contain;
 use super::trail::Trail;
 use crate::boundary::auth_method::ClientAuthMethod;
 use crate::boundary::clock::Clock;
@@ -129,11 +129,11 @@ impl Endpoint {
     }
 
     /// Answers a request whose head, and body if it needs one, were read.
-    pub(crate) fn answer(self: Arc<Self>, head: Parts, step: Step) -> Answer {
+    pub(crate) fn answer(self: Arc<Self>, mut head: Parts, mut step: Step) -> Answer {
         Box::pin(async move {
             let peer = self.peer.of(&head.extensions).ok().flatten();
             let mut trail = Trail::new(&head, peer, self.clock.elapsed());
-            let outcome = contain(self.deadline, self.exchange(head, step, &mut trail)).await;
+            let outcome = Contain::new(self.deadline, self.exchange(&mut head, &mut step, &mut trail)).await;
             let outcome = outcome.map_err(TokenError::with_default_wait);
             self.auditor.record(&*self.clock, &trail, &outcome);
             let setting = Setting {

@@ -12,6 +12,9 @@
 //! The first three rungs stand in [`Endpoint::admit`] and [`Endpoint::parse`], the last one in the protocol's encoder.
 //! Login policy and second factor have their place between verdict and issue.
 
+use std::mem;
+
+use http::Extensions;
 use http::request::Parts;
 
 use super::endpoint::{Endpoint, Reply, ServedGrant, Step};
@@ -24,21 +27,28 @@ use crate::protocol::policy::{self, Terms};
 
 impl Endpoint {
     /// Cheap and harmless checks first, the password last: a request that cannot succeed never reaches the verifier.
-    pub(super) async fn exchange(&self, mut head: Parts, step: Step, trail: &mut Trail) -> Result<Reply, TokenError> {
-        self.note_origin(&head, trail).await?;
-        let mut form = match step {
+    ///
+    /// Head and form stay where the answer's future holds them: what an async function takes by value is held twice.
+    pub(super) async fn exchange(
+        &self,
+        head: &mut Parts,
+        step: &mut Step,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        self.note_origin(head, trail).await?;
+        let form = match step {
             Step::Exchange(form) => form,
             Step::Options => return Ok(Reply::Options),
-            Step::Refuse(reason) => return Err(reason.into()),
+            Step::Refuse(reason) => return Err((*reason).into()),
             Step::Read => return Err(Reason::BodyIncomplete.into()),
         };
         if form.span(Known::GrantType).is_none() {
             return Err(Reason::MissingParameter.into());
         }
-        let presented = self.present(&head, &mut form, trail)?;
-        let client = self.find_client(&presented, &form, trail).await?;
-        self.permit_site(&head, client.as_ref(), trail)?;
-        let client = self.authenticate(&head, &form, presented, client, trail).await?;
+        let presented = self.present(head, form, trail)?;
+        let client = self.find_client(&presented, form, trail).await?;
+        self.permit_site(head, client.as_ref(), trail)?;
+        let client = self.authenticate(head, form, presented, client, trail).await?;
 
         let requested = form.get(Known::GrantType).unwrap_or_default();
         let grant = self.grant_named(requested).ok_or(Reason::UnsupportedGrantType)?;
@@ -50,7 +60,7 @@ impl Endpoint {
         }
         let terms = policy::authorise(client, grant.name(), form.get(Known::Scope), &self.rules)?;
 
-        let extensions = std::mem::take(&mut head.extensions);
+        let extensions = &mut head.extensions;
         match grant {
             ServedGrant::Password(_) => self.password(form, terms, extensions, trail).await,
             ServedGrant::Extension(_, grant) => self.extension(grant, form, terms, extensions, trail).await,
@@ -60,9 +70,9 @@ impl Endpoint {
     /// RFC 6749 section 4.3.
     async fn password(
         &self,
-        form: Form,
+        form: &mut Form,
         terms: Terms,
-        extensions: http::Extensions,
+        extensions: &mut Extensions,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
         let username = form.get(Known::Username).unwrap_or_default();
@@ -74,23 +84,23 @@ impl Endpoint {
         let reservation = self.reserve(guess, Reason::AccountThrottled, trail).await?;
         drop(account);
 
-        let attempt = Self::attempt(&reservation, form, &terms, extensions, trail)?;
+        let attempt = Self::attempt(&reservation, mem::take(form), &terms, mem::take(extensions), trail)?;
         let verdict = self.verifier.verify(attempt).await;
-        let (verified, reservation) = self.judge(verdict, Reason::VerifierFailed, Some(reservation)).await?;
+        let grant = self.judge(verdict, Reason::VerifierFailed, terms);
 
-        self.issue(terms, verified, reservation, trail).await
+        self.issue(grant, Some(reservation), trail).await
     }
 
     /// RFC 6749 section 4.5.
     async fn extension(
         &self,
         grant: &dyn ExtensionGrant,
-        form: Form,
+        form: &mut Form,
         terms: Terms,
-        extensions: http::Extensions,
+        extensions: &mut Extensions,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
-        let request = Self::extension_request(form, &terms, extensions, trail);
+        let request = Self::extension_request(mem::take(form), &terms, mem::take(extensions), trail);
         let realm = terms.client().realm();
         let reservation = match grant.account_key(&request) {
             Some(account) => {
@@ -102,8 +112,8 @@ impl Endpoint {
         };
 
         let verdict = grant.exchange(request).await;
-        let (verified, reservation) = self.judge(verdict, Reason::ExtensionFailed, reservation).await?;
+        let grant = self.judge(verdict, Reason::ExtensionFailed, terms);
 
-        self.issue(terms, verified, reservation, trail).await
+        self.issue(grant, reservation, trail).await
     }
 }

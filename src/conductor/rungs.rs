@@ -9,18 +9,24 @@ use crate::boundary::auth_method::AuthRequest;
 use crate::boundary::backend::BackendError;
 use crate::boundary::extension::ExtensionRequest;
 use crate::boundary::limiter::{AttemptKey, Charged, Guess, Reservation, Reserved, Settlement};
-use crate::boundary::verifier::{Attempt, Denial, Verdict, Verified};
+use crate::boundary::verifier::{Attempt, Denial, Verdict};
 use crate::protocol::client::{Client, ClientAuthentication, is_client_id};
 use crate::protocol::credentials::{self, AuthenticatedClient, Presented};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
+use crate::protocol::grant::Grant;
 use crate::protocol::head::{Site, site};
 use crate::protocol::policy::Terms;
+use crate::protocol::response::IssuedTokens;
+use crate::protocol::scope::Scope;
 use crate::protocol::secrets::Password;
 
 impl Endpoint {
     /// Finds out whether pages of the request's origin may read the answer, whatever it will be.
     pub(super) async fn note_origin(&self, head: &Parts, trail: &mut Trail) -> Result<(), TokenError> {
+        if trail.is_own_site {
+            return Ok(());
+        }
         if let Site::Foreign(Some(origin)) = site(head) {
             let allowed = self.registry.allows_origin(origin).await;
             if allowed.map_err(|error| error.because(Reason::RegistryFailed))? {
@@ -74,6 +80,9 @@ impl Endpoint {
         client: Option<&Client>,
         trail: &mut Trail,
     ) -> Result<(), TokenError> {
+        if trail.is_own_site {
+            return Ok(());
+        }
         match site(head) {
             Site::Own => Ok(()),
             Site::Foreign(Some(origin)) if client.is_some_and(|client| client.allows_origin(origin)) => {
@@ -210,54 +219,70 @@ impl Endpoint {
         }
     }
 
-    /// Takes the verdict. A denial keeps the charge; "could not decide" gives it back.
-    pub(super) async fn judge(
+    /// Takes the verdict and concludes the grant.
+    pub(super) fn judge(
         &self,
         verdict: Result<Verdict, BackendError>,
         failure: Reason,
-        reservation: Option<Reservation>,
-    ) -> Result<(Verified, Option<Reservation>), TokenError> {
+        terms: Terms,
+    ) -> Result<Grant, Failure> {
         match verdict {
-            Ok(Verdict::Granted(verified)) => Ok((verified, reservation)),
+            Ok(Verdict::Granted(verified)) => terms
+                .conclude(verified.subject, verified.scope.as_ref(), self.clock.now())
+                .map_err(|reason| Failure::Decided(reason.into())),
             Ok(Verdict::Denied(denial)) => {
                 let mut error = TokenError::new(denial.reason());
                 if let (Denial::Custom(code), true) = (denial, self.reveal_custom_denials) {
                     error.details().host_code = Some(code);
                 }
-                Err(error)
+                Err(Failure::Decided(error))
             }
-            Err(error) => {
-                self.settle(reservation, Settlement::Undecided).await;
-                Err(error.because(failure))
-            }
+            Err(error) => Err(Failure::Undecided(error.because(failure))),
         }
     }
 
-    /// Concludes the grant, issues its tokens and settles the charge: only now is the login finished.
+    /// Issues the tokens and settles the charge: only now is the login finished. A denial keeps the charge, "could not
+    /// decide" gives it back.
     pub(super) async fn issue(
         &self,
-        terms: Terms,
-        verified: Verified,
+        grant: Result<Grant, Failure>,
         reservation: Option<Reservation>,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
-        let grant = terms.conclude(verified.subject, verified.scope.as_ref(), self.clock.now())?;
-        let scope = grant.scope().clone();
-        let subject = self.auditor.is_observed().then(|| grant.subject().clone());
-        let issued = match self.issuer.issue(grant).await {
-            Ok(issued) => issued.check().map(|()| issued).map_err(TokenError::new),
-            Err(error) => Err(error.because(Reason::IssuerFailed)),
+        let issued = match grant {
+            Ok(grant) => {
+                let scope = grant.scope().clone();
+                if self.auditor.is_observed() {
+                    trail.issued = Some((grant.subject().clone(), scope.clone()));
+                }
+                write_answer(self.issuer.issue(grant).await, &scope)
+            }
+            Err(failure) => Err(failure),
         };
-        match issued.and_then(|issued| Ok(issued.to_json(&scope)?)) {
+        match issued {
             Ok(json) => {
                 self.settle(reservation, Settlement::Success).await;
-                trail.issued = subject.map(|subject| (subject, scope));
                 Ok(Reply::Tokens(json))
             }
-            Err(error) => {
+            Err(Failure::Undecided(error)) => {
                 self.settle(reservation, Settlement::Undecided).await;
                 Err(error)
             }
+            Err(Failure::Decided(error)) => Err(error),
         }
     }
+}
+
+/// Why a charged attempt did not end in tokens.
+pub(super) enum Failure {
+    /// The attempt was wrong or may not have what it asks for: it stays charged.
+    Decided(TokenError),
+    /// Something of the application failed: the charge goes back.
+    Undecided(TokenError),
+}
+
+fn write_answer(issued: Result<IssuedTokens, BackendError>, scope: &Scope) -> Result<Vec<u8>, Failure> {
+    let issued = issued.map_err(|error| Failure::Undecided(error.because(Reason::IssuerFailed)))?;
+    let json = issued.check().and_then(|()| issued.to_json(scope));
+    json.map_err(|reason| Failure::Undecided(reason.into()))
 }

@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::ORIGIN;
 use http::request::Parts;
 use http::{HeaderValue, Method, Version};
 
 use crate::boundary::audit::AccountDigest;
 use crate::protocol::client::Client;
 use crate::protocol::grant::Subject;
+use crate::protocol::head::{Site, site};
 use crate::protocol::scope::Scope;
 
 /// Kept outside the rungs, so that it survives their errors, deadlines and panics.
@@ -19,6 +21,8 @@ pub(crate) struct Trail {
     pub(crate) version: Version,
     pub(crate) method: Method,
     pub(crate) has_origin: bool,
+    /// No page of another origin sent the request.
+    pub(crate) is_own_site: bool,
     pub(crate) allowed_origin: Option<HeaderValue>,
     pub(crate) peer: Option<IpAddr>,
     pub(crate) grant_type: Option<Arc<str>>,
@@ -37,7 +41,8 @@ impl Trail {
             started,
             version: head.version,
             method: head.method.clone(),
-            has_origin: head.headers.contains_key(http::header::ORIGIN),
+            has_origin: head.headers.contains_key(ORIGIN),
+            is_own_site: site(head) == Site::Own,
             allowed_origin: None,
             peer,
             grant_type: None,

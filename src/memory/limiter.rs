@@ -1,8 +1,8 @@
 //! Counting attempts in this process.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hash, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const SPILL: usize = 256;
 /// processes do not share it.
 pub struct MemoryLimiter {
     shards: Vec<Mutex<Shard>>,
-    hashers: [RandomState; 2],
+    hasher: RandomState,
     budget: Budget,
     address_attempts: u32,
     capacity: usize,
@@ -35,7 +35,7 @@ pub struct MemoryLimiter {
 
 #[derive(Default)]
 struct Shard {
-    tallies: HashMap<u128, Tally>,
+    tallies: HashMap<u64, Tally, BuildHasherDefault<Hashed>>,
     spill: Vec<Tally>,
     /// Not before this moment is a full shard searched for keys that no longer count.
     next_sweep: Duration,
@@ -44,12 +44,12 @@ struct Shard {
 /// Where one charge lies: under a key of its own, or in a tally that keys share. The lowest bit tells which; 0 is no
 /// charge at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Charge(u128);
+struct Charge(u64);
 
 impl Charge {
-    const SPILLED: u128 = 1;
+    const SPILLED: u64 = 1;
 
-    fn key(self) -> u128 {
+    fn key(self) -> u64 {
         self.0 & !Self::SPILLED
     }
 
@@ -65,7 +65,7 @@ impl MemoryLimiter {
     pub fn new() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hashers: [RandomState::new(), RandomState::new()],
+            hasher: RandomState::new(),
             budget: Budget { attempts: 10, window: Duration::from_secs(15 * 60) },
             address_attempts: 1000,
             capacity: 262_144,
@@ -103,23 +103,30 @@ impl MemoryLimiter {
         self
     }
 
-    /// 127 bits under keys that nobody outside knows.
-    fn hash(&self, parts: impl Hash) -> u128 {
-        let [first, second] = &self.hashers;
-        (u128::from(first.hash_one(&parts)) << 64 | u128::from(second.hash_one(&parts))) & !Charge::SPILLED
+    /// 63 bits under a key that nobody outside knows, so nobody can look for two names with one hash; every part is
+    /// hashed with its kind and its length.
+    fn hash(&self, kind: u64, realm: &str, name: &str, address: Option<IpAddr>) -> u64 {
+        let (upper, lower) = address.map_or(NO_NETWORK, network);
+        // Fewer and longer pieces than `#[derive(Hash)]` would feed.
+        let head = [kind, realm.len() as u64, name.len() as u64, upper, lower].map(u64::to_ne_bytes);
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(head.as_flattened());
+        hasher.write(realm.as_bytes());
+        hasher.write(name.as_bytes());
+        hasher.finish() & !Charge::SPILLED
     }
 
-    /// The key of a guess: every part with its kind and its length.
-    fn guess_key(&self, key: &AttemptKey<'_>) -> u128 {
-        let address = key.address.map(network);
+    fn guess_key(&self, key: &AttemptKey<'_>) -> u64 {
         match key.guess {
-            Guess::Account { realm, account } => self.hash((0_u8, realm, account, address)),
-            Guess::Client { client_id } => self.hash((1_u8, client_id, address)),
+            Guess::Account { realm: None, account } => self.hash(0, "", account, key.address),
+            Guess::Account { realm: Some(realm), account } => self.hash(1, realm, account, key.address),
+            Guess::Client { client_id } => self.hash(2, "", client_id, key.address),
         }
     }
 
-    fn shard(&self, key: u128) -> Option<MutexGuard<'_, Shard>> {
-        let index = usize::try_from(key >> 100).ok()? & (SHARDS - 1);
+    fn shard(&self, key: u64) -> Option<MutexGuard<'_, Shard>> {
+        // The lowest bit is the same in all keys.
+        let index = usize::try_from(key >> 1).ok()? & (SHARDS - 1);
         // Nothing can panic while the lock is held; if it did, the counts would still be right.
         self.shards.get(index).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -131,7 +138,7 @@ impl MemoryLimiter {
             None => Charge(0),
             Some(address) => {
                 let budget = Budget { attempts: self.address_attempts, ..self.budget };
-                match self.charge(self.hash((2_u8, network(address))), budget, now)? {
+                match self.charge(self.hash(3, "", "", Some(address)), budget, now)? {
                     Ok(charge) => charge,
                     Err(wait) => return Some(Err(wait)),
                 }
@@ -146,7 +153,7 @@ impl MemoryLimiter {
         })
     }
 
-    fn charge(&self, key: u128, budget: Budget, now: Duration) -> Option<Result<Charge, Duration>> {
+    fn charge(&self, key: u64, budget: Budget, now: Duration) -> Option<Result<Charge, Duration>> {
         let mut shard = self.shard(key)?;
         if let Some(tally) = shard.tallies.get_mut(&key) {
             return Some(tally.charge(budget, now).map(|()| Charge(key)));
@@ -185,9 +192,9 @@ impl MemoryLimiter {
 }
 
 impl Shard {
-    fn spill(&mut self, key: u128) -> Option<&mut Tally> {
+    fn spill(&mut self, key: u64) -> Option<&mut Tally> {
         self.spill.resize(SPILL, Tally::default());
-        let index = usize::try_from(key >> 64 & u128::from(u32::MAX)).ok()? & (SPILL - 1);
+        let index = usize::try_from(key >> 32).ok()? & (SPILL - 1);
         self.spill.get_mut(index)
     }
 }
@@ -226,16 +233,45 @@ fn reservation(charges: [Charge; 2]) -> Reservation {
 }
 
 fn charges(reservation: &Reservation) -> [Charge; 2] {
-    let (chunks, _) = reservation.key().as_chunks::<16>();
-    let charge = |index: usize| Charge(chunks.get(index).map_or(0, |bytes| u128::from_le_bytes(*bytes)));
+    let (chunks, _) = reservation.key().as_chunks::<8>();
+    let charge = |index: usize| Charge(chunks.get(index).map_or(0, |bytes| u64::from_le_bytes(*bytes)));
     [charge(0), charge(1)]
 }
 
-/// The network that counts as one peer: an IPv4 address, or the /64 of an IPv6 address.
-fn network(address: IpAddr) -> IpAddr {
+/// The two halves of the network that counts as one peer: an IPv4 address in its mapped form, or the /64 of an IPv6
+/// address, whose lower half is 0.
+fn network(address: IpAddr) -> (u64, u64) {
     match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 => v4,
+        IpAddr::V4(v4) => (0, 0xffff_0000_0000 | u64::from(v4.to_bits())),
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments().map(u64::from);
+            (a << 48 | b << 32 | c << 16 | d, 0)
+        }
+    }
+}
+
+/// No address at all: equal to no network.
+const NO_NETWORK: (u64, u64) = (0, u64::MAX);
+
+/// The keys are hashes already, under a key that nobody outside knows.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        // The lowest bits chose the shard and are equal in all of it; the table looks at the lowest and at the highest.
+        self.0 = key.rotate_left(25);
+    }
+
+    /// Only `u64` is hashed here.
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
     }
 }
 

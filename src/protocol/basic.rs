@@ -13,6 +13,9 @@ use super::texts::{Span, Texts};
 /// Longer header values are refused before they are decoded.
 pub(crate) const MAX_VALUE: usize = 8192;
 
+/// Credentials up to this length are decoded without an allocation: an id and a generated secret.
+const SHORT: usize = 72;
+
 /// Clients in the field send the padding or leave it out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -54,32 +57,44 @@ pub(crate) fn parse(value: &[u8], texts: &mut Texts) -> Result<Authorization, Re
     if value.len() > MAX_VALUE {
         return Err(Reason::MalformedBasic);
     }
-    let mut credentials = Zeroizing::new(Vec::with_capacity(rest.len()));
-    BASE64.decode_vec(rest.trim_ascii(), &mut credentials).map_err(|_| Reason::MalformedBasic)?;
-    let colon = credentials.iter().position(|b| *b == b':').ok_or(Reason::MalformedBasic)?;
-    let (id, secret) = credentials.split_at_checked(colon).ok_or(Reason::MalformedBasic)?;
-    let secret = secret.get(1..).unwrap_or_default();
+    let (mut short, mut long) = (Zeroizing::new([0; SHORT]), Zeroizing::new(Vec::new()));
+    let room = if base64::decoded_len_estimate(rest.len()) <= SHORT {
+        short.as_mut_slice()
+    } else {
+        long.resize(rest.len(), 0);
+        long.as_mut_slice()
+    };
+    let length = BASE64.decode_slice(rest.trim_ascii(), room).map_err(|_| Reason::MalformedBasic)?;
+    let credentials = room.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let (id, secret) = credentials.and_then(split_at_colon).ok_or(Reason::MalformedBasic)?;
     if id.is_empty() && secret.is_empty() {
         return Ok(Authorization::Empty);
     }
-    let decoded = pair(id, secret, texts, decode);
-    let escaped = credentials.iter().any(|b| matches!(b, b'+' | b'%'));
-    let raw = if escaped { pair(id, secret, texts, push) } else { None };
+    let push = |raw: &str, texts: &mut Texts| Ok(texts.push(raw));
+    let is_escaped = [id, secret].iter().any(|text| text.bytes().any(|b| matches!(b, b'+' | b'%')));
+    let (decoded, raw) = if is_escaped {
+        (pair(id, secret, texts, decode), pair(id, secret, texts, push))
+    } else {
+        (pair(id, secret, texts, push), None)
+    };
     if decoded.is_none() && raw.is_none() {
         return Err(Reason::MalformedBasic);
     }
     Ok(Authorization::Basic(Basic { decoded, raw }))
 }
 
-fn push(raw: &[u8], texts: &mut Texts) -> Result<Span, Reason> {
-    Ok(texts.push(std::str::from_utf8(raw).map_err(|_| Reason::NotUtf8)?))
+/// Credentials are short: a plain loop is faster than a search made for long texts.
+fn split_at_colon(pair: &str) -> Option<(&str, &str)> {
+    let colon = pair.bytes().position(|b| b == b':')?;
+    let (id, rest) = pair.split_at_checked(colon)?;
+    Some((id, rest.strip_prefix(':')?))
 }
 
 fn pair(
-    id: &[u8],
-    secret: &[u8],
+    id: &str,
+    secret: &str,
     texts: &mut Texts,
-    read: fn(&[u8], &mut Texts) -> Result<Span, Reason>,
+    read: fn(&str, &mut Texts) -> Result<Span, Reason>,
 ) -> Option<Pair> {
     let id = read(id, texts).ok()?;
     let secret = read(secret, texts).ok()?;

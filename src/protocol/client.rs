@@ -239,7 +239,7 @@ impl Client {
 
     /// Whether one of the live secrets has one of the presented digests: always the same number of comparisons, none of
     /// which stops early.
-    pub(crate) fn matches(client: Option<&Self>, presented: &[SecretDigest; 2], now: SystemTime) -> Choice {
+    pub(crate) fn matches(client: Option<&Self>, presented: &[SecretDigest], now: SystemTime) -> Choice {
         // An unknown client is compared with a digest of nothing, and the result thrown away.
         let nothing = SecretDigest::from_bytes([0; 32]);
         let mut found = Choice::from(0);

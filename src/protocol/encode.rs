@@ -1,5 +1,6 @@
 //! The one place where answers are put together: status, headers, body (RFC 6749 sections 5.1 and 5.2).
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -106,13 +107,17 @@ fn body(code: &str, description: &str, error_uri: Option<&str>) -> Bytes {
     serde_json::Value::Object(map).to_string().into()
 }
 
+/// The headers of every answer with a body. Copying them costs a third of inserting them.
 fn fixed_headers() -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(12);
-    headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers
+    static FIXED: LazyLock<HeaderMap> = LazyLock::new(|| {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(CONTENT_TYPE, JSON);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers
+    });
+    FIXED.clone()
 }
 
 fn finish(status: StatusCode, body: Bytes, mut headers: HeaderMap, setting: &Setting<'_>) -> Response<Bytes> {

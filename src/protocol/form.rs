@@ -5,6 +5,8 @@
 //! passwords `%FF` and `%FE` would become one text; it keeps broken escapes as they are; and its copies of a password
 //! cannot be wiped.
 
+use zeroize::Zeroizing;
+
 use super::charset::{breaks_lines, is_unicode_no_crlf, is_vschar};
 use super::error::Reason;
 use super::texts::{Span, Texts};
@@ -77,7 +79,10 @@ impl Known {
 #[derive(Default)]
 pub(crate) struct Form {
     pub(crate) texts: Texts,
-    known: [Option<Span>; Known::COUNT],
+    /// Empty where a parameter is absent or has no value, which is the same.
+    known: [Span; Known::COUNT],
+    /// One bit for each parameter that was there, with a value or without.
+    seen: u16,
     others: Vec<(Span, Span)>,
 }
 
@@ -85,43 +90,60 @@ impl Form {
     /// Reads `body`. `room` bytes more are kept free for texts that come from headers.
     pub(crate) fn parse(body: &[u8], room: usize) -> Result<Self, Reason> {
         let mut form = Self { texts: Texts::with_capacity(body.len().saturating_add(room)), ..Self::default() };
+        // The separators are ASCII, so each piece of valid UTF-8 is valid, and only what is escaped needs another look.
+        let mut rest = std::str::from_utf8(body).map_err(|_| Reason::NotUtf8)?;
         let mut pairs = 0_usize;
-        for pair in body.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+        while !rest.is_empty() {
+            if let Some(after) = rest.strip_prefix('&') {
+                rest = after;
+                continue;
+            }
+            let pair;
+            (pair, rest) = Pair::split_off(rest);
             pairs = pairs.saturating_add(1);
             if pairs > MAX_PAIRS {
                 return Err(Reason::TooManyParameters);
             }
-            let (name, value) = split_once(pair, b'=').unwrap_or((pair, b""));
-            form.add(name, value)?;
+            form.add(pair)?;
         }
         Ok(form)
     }
 
-    fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), Reason> {
-        let name = decode(name, &mut self.texts)?;
-        let value = decode(value, &mut self.texts)?;
-        let text = self.texts.get(value);
-        match Known::named(self.texts.get(name)) {
-            Some(known) => {
-                known.judge(text)?;
-                let slot = self.known.get_mut(known as usize).ok_or(Reason::TooManyParameters)?;
-                if slot.is_some() {
-                    return Err(Reason::RepeatedParameter);
-                }
-                *slot = Some(value);
+    fn add(&mut self, pair: Pair<'_>) -> Result<(), Reason> {
+        if !pair.escaped
+            && let Some(known) = Known::named(pair.name) {
+                let value = self.texts.push(pair.value);
+                return self.add_known(known, value);
             }
+        let name = decode(pair.name, &mut self.texts)?;
+        let value = decode(pair.value, &mut self.texts)?;
+        match Known::named(self.texts.get(name)) {
+            Some(known) => self.add_known(known, value),
             None => {
-                if breaks_lines(text) || breaks_lines(self.texts.get(name)) {
+                if breaks_lines(self.texts.get(value)) || breaks_lines(self.texts.get(name)) {
                     return Err(Reason::IllegalCharacter);
                 }
                 self.others.push((name, value));
+                Ok(())
             }
+        }
+    }
+
+    fn add_known(&mut self, known: Known, value: Span) -> Result<(), Reason> {
+        known.judge(self.texts.get(value))?;
+        let bit = 1 << known as u16;
+        if self.seen & bit != 0 {
+            return Err(Reason::RepeatedParameter);
+        }
+        self.seen |= bit;
+        if let Some(slot) = self.known.get_mut(known as usize) {
+            *slot = value;
         }
         Ok(())
     }
 
     pub(crate) fn span(&self, parameter: Known) -> Option<Span> {
-        self.known.get(parameter as usize).copied().flatten().filter(|span| !span.is_empty())
+        self.known.get(parameter as usize).copied().filter(|span| !span.is_empty())
     }
 
     pub(crate) fn get(&self, parameter: Known) -> Option<&str> {
@@ -163,30 +185,91 @@ impl Form {
     }
 }
 
-fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().position(|b| *b == separator)?;
-    Some((text.get(..at)?, text.get(at.saturating_add(1)..)?))
+/// One `name=value`, still encoded.
+#[derive(Clone, Copy)]
+struct Pair<'a> {
+    name: &'a str,
+    value: &'a str,
+    escaped: bool,
+}
+
+impl<'a> Pair<'a> {
+    /// The first pair of `form` and what follows its `&`, found in one look at each byte.
+    fn split_off(form: &'a str) -> (Self, &'a str) {
+        let (mut equals, mut end, mut escaped) = (None, form.len(), false);
+        for (at, byte) in form.bytes().enumerate() {
+            match byte {
+                // Letters first: most bytes are.
+                b'>'.. => {}
+                b'&' => {
+                    end = at;
+                    break;
+                }
+                b'=' if equals.is_none() => equals = Some(at),
+                b'+' | b'%' => escaped = true,
+                _ => {}
+            }
+        }
+        let name_end = equals.unwrap_or(end);
+        let text = |from: usize, to: usize| form.get(from..to).unwrap_or_default();
+        let value = text(name_end.saturating_add(1).min(end), end);
+        let rest = form.get(end.saturating_add(1)..).unwrap_or_default();
+        (Self { name: text(0, name_end), value, escaped }, rest)
+    }
 }
 
 /// Form-decodes `raw` once and appends it: `+` is a space, `%XX` a byte, and the result must be UTF-8.
-pub(crate) fn decode(raw: &[u8], texts: &mut Texts) -> Result<Span, Reason> {
-    if !raw.iter().any(|b| matches!(b, b'+' | b'%')) {
-        return Ok(texts.push(std::str::from_utf8(raw).map_err(|_| Reason::NotUtf8)?));
-    }
-    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(raw.len()));
-    let mut rest = raw.iter();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let high = rest.next().copied().and_then(hex).ok_or(Reason::BrokenEscape)?;
-                let low = rest.next().copied().and_then(hex).ok_or(Reason::BrokenEscape)?;
-                high << 4 | low
+///
+/// It is written to the texts piece by piece, so that no other copy of a password is made.
+pub(crate) fn decode(raw: &str, texts: &mut Texts) -> Result<Span, Reason> {
+    let start = texts.end();
+    let mut rest = raw;
+    while let Some(at) = rest.bytes().position(|b| matches!(b, b'+' | b'%')) {
+        let (plain, escaped) = rest.split_at_checked(at).ok_or(Reason::BrokenEscape)?;
+        texts.append(plain);
+        rest = match escaped.strip_prefix('+') {
+            Some(after) => {
+                texts.append(" ");
+                after
             }
-            other => *other,
-        });
+            None => decode_character(escaped, texts)?,
+        };
     }
-    Ok(texts.push(std::str::from_utf8(&bytes).map_err(|_| Reason::NotUtf8)?))
+    texts.append(rest);
+    Ok(texts.span_from(start))
+}
+
+/// Appends the one character that `raw` starts with, each of its bytes as `%XX`; gives what follows it.
+fn decode_character<'a>(raw: &'a str, texts: &mut Texts) -> Result<&'a str, Reason> {
+    let mut bytes = Zeroizing::new([0; 4]);
+    let mut rest = raw;
+    let mut width = 1;
+    for (index, slot) in bytes.iter_mut().enumerate() {
+        if index >= width {
+            break;
+        }
+        // Text that is valid by itself cannot end a character that an escape began.
+        let escape = rest.strip_prefix('%').ok_or(Reason::NotUtf8)?;
+        (*slot, rest) = hex_pair(escape).ok_or(Reason::BrokenEscape)?;
+        if index == 0 {
+            width = match *slot {
+                0..0x80 => 1,
+                0xc0..0xe0 => 2,
+                0xe0..0xf0 => 3,
+                0xf0.. => 4,
+                _ => return Err(Reason::NotUtf8),
+            };
+        }
+    }
+    let character = std::str::from_utf8(bytes.get(..width).unwrap_or_default()).map_err(|_| Reason::NotUtf8)?;
+    texts.append(character);
+    Ok(rest)
+}
+
+fn hex_pair(text: &str) -> Option<(u8, &str)> {
+    let (digits, rest) = text.split_at_checked(2)?;
+    let [high, low] = *digits.as_bytes() else { return None };
+    Some((hex(high)? << 4 | hex(low)?, rest))
 }
 
 fn hex(digit: u8) -> Option<u8> {
@@ -200,7 +283,7 @@ mod tests {
 
     fn decoded(raw: &str) -> Result<String, Reason> {
         let mut texts = Texts::default();
-        decode(raw.as_bytes(), &mut texts).map(|span| texts.get(span).to_owned())
+        decode(raw, &mut texts).map(|span| texts.get(span).to_owned())
     }
 
     #[test]
@@ -215,7 +298,9 @@ mod tests {
         for bad in ["%FF", "%C3%28", "%C0%AF", "%ED%A0%80"] {
             assert_eq!(decoded(bad).unwrap_err(), Reason::NotUtf8, "{bad}");
         }
-        assert_eq!(decode(b"\xff", &mut Texts::default()).unwrap_err(), Reason::NotUtf8);
+        for bad in [&b"a=\xff"[..], b"a=%C3\xa9", b"a=\xc3%A9", b"a=%C3"] {
+            assert_eq!(Form::parse(bad, 0).err(), Some(Reason::NotUtf8), "{bad:?}");
+        }
     }
 
     #[test]

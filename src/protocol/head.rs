@@ -52,6 +52,10 @@ pub(crate) fn judge(parts: &Parts, max_body: usize) -> Result<(), Reason> {
 pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (types.next(), types.next()) else { return false };
+    // As nearly all clients write it.
+    if value == "application/x-www-form-urlencoded" {
+        return true;
+    }
     let Ok(value) = value.to_str() else { return false };
     let mut pieces = value.split(';').map(str::trim);
     if !pieces.next().is_some_and(|media| media.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
@@ -91,6 +95,10 @@ pub(crate) enum Site<'a> {
 /// A form POST needs no CORS preflight, so a hostile page can make its visitors' browsers try passwords.
 pub(crate) fn site(parts: &Parts) -> Site<'_> {
     static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+    // No browser sent it.
+    if !parts.headers.contains_key(ORIGIN) && !parts.headers.contains_key(&SEC_FETCH_SITE) {
+        return Site::Own;
+    }
     let mut origins = parts.headers.get_all(ORIGIN).iter();
     let (origin, more) = (origins.next(), origins.next());
     let origin_text = if more.is_some() { None } else { origin.and_then(|value| value.to_str().ok()) };

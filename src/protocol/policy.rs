@@ -67,18 +67,22 @@ pub(crate) fn authorise(
 ) -> Result<Terms, Reason> {
     let client = client.into_client();
     let scope = match requested {
-        Some(text) => text.parse::<Scope>().map_err(|_| Reason::MalformedScope)?,
+        Some(text) => {
+            let scope: Scope = text.parse().map_err(|_| Reason::MalformedScope)?;
+            if !scope.is_subset(client.scopes()) {
+                return Err(Reason::ScopeNotRegistered);
+            }
+            scope
+        }
         None => match (&rules.missing_scope, client.default_scope()) {
             (MissingScope::Scopeless, _) => Scope::default(),
             (MissingScope::Refuse, _) => return Err(Reason::NoScope),
+            // Within the registered scope: the client could not have been built otherwise.
             (_, Some(default)) => default.clone(),
             (MissingScope::Default(default), None) => default.intersection(client.scopes()),
             (MissingScope::ClientDefault, None) => return Err(Reason::NoScope),
         },
     };
-    if !scope.is_subset(client.scopes()) {
-        return Err(Reason::ScopeNotRegistered);
-    }
     if scope.is_empty() && rules.missing_scope != MissingScope::Scopeless {
         return Err(Reason::NoScope);
     }

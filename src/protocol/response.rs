@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 
-use super::charset::{is_member_name, is_token68, is_vschar};
+use super::charset::{is_member_name, is_plain_json, is_token68, is_vschar};
 use super::error::Reason;
 use super::scope::Scope;
 use super::secrets::Token;
@@ -97,13 +97,35 @@ impl IssuedTokens {
 
     /// The JSON body. `scope` is left out only in scopeless mode.
     pub(crate) fn to_json(&self, scope: &Scope) -> Result<Vec<u8>, Reason> {
-        // Room for the members' names and punctuation; the texts need no escapes, so nothing is reallocated.
-        const FIXED: usize = 110;
-        let refresh = self.refresh_token.as_ref().map_or(0, |token| token.expose().len().saturating_add(20));
-        let texts = [self.access_token.expose().len(), self.token_type.len(), scope.as_str().len(), refresh];
-        let room = texts.into_iter().fold(FIXED, usize::saturating_add);
+        let seconds = self.expires_in.as_secs();
+        let refresh = self.refresh_token.as_ref().map(|token| ("refresh_token", token.expose()));
+        let scope = Some(("scope", scope.as_str())).filter(|(_, scope)| !scope.is_empty());
+        let access = [("access_token", self.access_token.expose()), ("token_type", &*self.token_type)];
+
+        // The exact room of an answer whose texts need no escapes: a full vector becomes a body without another
+        // allocation, and no half-grown buffer with a token in it is left behind.
+        let digits = seconds.checked_ilog10().map_or(1, |log| log.saturating_add(1) as usize);
+        let fixed = r#"{"expires_in":}"#.len().saturating_add(digits);
+        let room = access.iter().chain(&refresh).chain(&scope).fold(fixed, |room, (name, text)| {
+            room.saturating_add(name.len()).saturating_add(text.len()).saturating_add(r#""":"","#.len())
+        });
+
         let mut json = Vec::with_capacity(room);
-        serde_json::to_writer(&mut json, &Body { issued: self, scope }).map_err(|_| Reason::IllegalToken)?;
+        for (separator, (name, text)) in [b'{', b','].into_iter().zip(access) {
+            push_member(&mut json, separator, name, text)?;
+        }
+        json.extend_from_slice(br#","expires_in":"#);
+        write_json(&mut json, &seconds)?;
+        for (name, text) in refresh.into_iter().chain(scope) {
+            push_member(&mut json, b',', name, text)?;
+        }
+        for (name, value) in &self.extra {
+            json.push(b',');
+            write_json(&mut json, name)?;
+            json.push(b':');
+            write_json(&mut json, value)?;
+        }
+        json.push(b'}');
         Ok(json)
     }
 }
@@ -117,28 +139,22 @@ impl fmt::Debug for IssuedTokens {
     }
 }
 
-struct Body<'a> {
-    issued: &'a IssuedTokens,
-    scope: &'a Scope,
+/// `name` needs no escapes; texts hardly ever do, and then they are copied as they are.
+fn push_member(json: &mut Vec<u8>, separator: u8, name: &str, text: &str) -> Result<(), Reason> {
+    json.extend_from_slice(&[separator, b'"']);
+    json.extend_from_slice(name.as_bytes());
+    json.extend_from_slice(b"\":");
+    if !is_plain_json(text) {
+        return write_json(json, text);
+    }
+    json.push(b'"');
+    json.extend_from_slice(text.as_bytes());
+    json.push(b'"');
+    Ok(())
 }
 
-impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("access_token", self.issued.access_token.expose())?;
-        map.serialize_entry("token_type", &self.issued.token_type)?;
-        map.serialize_entry("expires_in", &self.issued.expires_in.as_secs())?;
-        if let Some(token) = &self.issued.refresh_token {
-            map.serialize_entry("refresh_token", token.expose())?;
-        }
-        if !self.scope.is_empty() {
-            map.serialize_entry("scope", self.scope.as_str())?;
-        }
-        for (name, value) in &self.issued.extra {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    }
+fn write_json(json: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), Reason> {
+    serde_json::to_writer(json, value).map_err(|_| Reason::IllegalToken)
 }
 
 /// A response member or token type that RFC 6749 does not allow.

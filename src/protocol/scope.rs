@@ -87,16 +87,20 @@ impl FromStr for Scope {
     /// Reads a scope as RFC 6749 A.4 writes it: tokens of `NQCHAR` with exactly one space between them. The empty string
     /// is refused; the empty scope is [`Scope::default`].
     fn from_str(text: &str) -> Result<Self, ScopeError> {
-        let mut tokens = Vec::new();
+        let (mut count, mut last, mut is_sorted) = (0_usize, "", true);
         for token in text.split(' ') {
-            if token.is_empty() || !token.bytes().all(is_nqchar) {
+            count = count.saturating_add(1);
+            if token.is_empty() || !token.bytes().all(is_nqchar) || count > MAX_TOKENS {
                 return Err(ScopeError(()));
             }
-            if tokens.len() == MAX_TOKENS {
-                return Err(ScopeError(()));
-            }
-            tokens.push(token);
+            is_sorted &= last < token;
+            last = token;
         }
+        // As most clients send it.
+        if is_sorted {
+            return Ok(Self(text.into()));
+        }
+        let mut tokens: Vec<_> = text.split(' ').collect();
         tokens.sort_unstable();
         tokens.dedup();
         Ok(Self::of_sorted(tokens.into_iter()))

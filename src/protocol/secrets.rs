@@ -86,8 +86,13 @@ impl SecretDigest {
         &self.0
     }
 
+    /// Compares word by word, which takes a fraction of the instructions of a comparison byte by byte.
     pub(crate) fn ct_eq(&self, other: &Self) -> Choice {
-        self.0.ct_eq(&other.0)
+        let words = |digest: &Self| {
+            let (words, _) = digest.0.as_chunks::<8>();
+            [0, 1, 2, 3].map(|index| words.get(index).copied().map_or(0, u64::from_ne_bytes))
+        };
+        words(self).ct_eq(&words(other))
     }
 }
 

@@ -11,16 +11,16 @@ pub(crate) struct Texts {
     buffer: Zeroizing<String>,
 }
 
-/// Where one text lies in [`Texts`].
+/// Where one text lies in [`Texts`]. Half as large as a range, because a request holds many for as long as it lasts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
 }
 
 impl Span {
     pub(crate) fn len(self) -> usize {
-        self.end.saturating_sub(self.start)
+        self.end.saturating_sub(self.start) as usize
     }
 
     pub(crate) fn is_empty(self) -> bool {
@@ -34,6 +34,23 @@ impl Texts {
     }
 
     pub(crate) fn push(&mut self, text: &str) -> Span {
+        let start = self.end();
+        self.append(text);
+        self.span_from(start)
+    }
+
+    /// Where the next text will start.
+    pub(crate) fn end(&self) -> u32 {
+        // Texts beyond 4 GiB would be cut to nothing, never mixed up; no request is that long.
+        u32::try_from(self.buffer.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Everything that was appended since the texts ended at `start`.
+    pub(crate) fn span_from(&self, start: u32) -> Span {
+        Span { start, end: self.end() }
+    }
+
+    pub(crate) fn append(&mut self, text: &str) {
         let start = self.buffer.len();
         if self.buffer.capacity().saturating_sub(start) < text.len() {
             // Growing in place would leave the old buffer unwiped.
@@ -42,10 +59,9 @@ impl Texts {
             self.buffer = grown;
         }
         self.buffer.push_str(text);
-        Span { start, end: self.buffer.len() }
     }
 
     pub(crate) fn get(&self, span: Span) -> &str {
-        self.buffer.get(span.start..span.end).unwrap_or_default()
+        self.buffer.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 }

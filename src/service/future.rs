@@ -28,6 +28,7 @@ pin_project! {
 }
 
 impl<F, B> ResponseFuture<F, B> {
+    #[inline]
     pub(super) fn pass(future: F) -> Self {
         Self { kind: Kind::Pass { future } }
     }
@@ -44,9 +45,13 @@ where
 {
     type Output = Result<Response<ResponseBody<ResB>>, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProj::Pass { future } => future.poll(cx).map_ok(|response| response.map(ResponseBody::inner)),
+            KindProj::Pass { future } => future.poll(cx).map_ok(|response| {
+                let (head, body) = response.into_parts();
+                Response::from_parts(head, ResponseBody::inner(body))
+            }),
             KindProj::Own { future } => future.poll_response(cx).map(|response| Ok(response.map(ResponseBody::own))),
         }
     }

@@ -13,6 +13,7 @@ use pin_project_lite::pin_project;
 use zeroize::Zeroizing;
 
 use super::body::{NoInner, ResponseBody};
+use super::mount::Mount;
 use crate::conductor::endpoint::{Answer, Endpoint, Step};
 use crate::protocol::error::Reason;
 
@@ -98,6 +99,10 @@ impl<B: Body> Collect<B> {
                 }
                 Collected::Many(all) => all.extend_from_slice(&data.copy_to_bytes(length)),
             }
+            // The whole declared length is there: no need to wait until the body says that nothing follows.
+            if this.body.is_end_stream() {
+                return Poll::Ready(Ok(std::mem::replace(this.read, Collected::One(Bytes::new()))));
+            }
         }
         // The body's deadline holds for a flood that never waits, too.
         if let Some(limit) = *this.deadline {
@@ -150,6 +155,15 @@ impl<B: Body> EndpointFuture<B> {
             step => State::Answer { answer: Arc::clone(endpoint).answer(head, step) },
         };
         Self { state }
+    }
+
+    /// Starts with a request for one of the mount's own paths. Kept out of the way of passing requests.
+    #[inline(never)]
+    pub(super) fn for_mount(mount: &Mount, request: Request<B>) -> Self {
+        match mount.document(request.uri().path(), request.method()) {
+            Some(answer) => Self::answer(answer),
+            None => Self::start(&mount.endpoint, request),
+        }
     }
 
     /// An answer that needs no body.

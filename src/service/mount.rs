@@ -15,8 +15,15 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
+    #[inline]
     pub(super) fn is_token_path(&self, path: &str) -> bool {
         self.token_path == path
+    }
+
+    /// Whether requests for this path go to the inner service.
+    #[inline]
+    pub(super) fn is_passing(&self, path: &str) -> bool {
+        !self.is_token_path(path) && (self.documents.is_empty() || self.documents.iter().all(|(own, _)| own != path))
     }
 
     /// The answer to a request for a public document.

@@ -32,19 +32,17 @@ where
     type Error = S::Error;
     type Future = ResponseFuture<S::Future, ReqB>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let path = request.uri().path();
-        if self.mount.is_token_path(path) {
-            return ResponseFuture::own(EndpointFuture::start(&self.mount.endpoint, request));
+        if self.mount.is_passing(request.uri().path()) {
+            return ResponseFuture::pass(self.inner.call(request));
         }
-        if let Some(answer) = self.mount.document(path, request.method()) {
-            return ResponseFuture::own(EndpointFuture::answer(answer));
-        }
-        ResponseFuture::pass(self.inner.call(request))
+        ResponseFuture::own(EndpointFuture::for_mount(&self.mount, request))
     }
 }
 

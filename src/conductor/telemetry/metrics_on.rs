@@ -7,6 +7,9 @@ use metrics::{counter, histogram};
 use super::super::trail::Trail;
 use crate::boundary::audit::AuditOutcome;
 
+/// Whether [`count`] does anything.
+pub(crate) const COUNTS: bool = true;
+
 /// Counts one answer.
 pub(crate) fn count(trail: &Trail, outcome: &AuditOutcome<'_>, duration: Duration) {
     let outcome = match outcome {

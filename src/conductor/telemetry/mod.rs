@@ -14,5 +14,5 @@ mod counters;
 #[path = "metrics_off.rs"]
 mod counters;
 
-pub(crate) use counters::count;
+pub(crate) use counters::{COUNTS, count};
 pub(crate) use events::{answered, audit_failed, built, is_enabled, settle_failed};

@@ -1,0 +1,67 @@
+//! Running this program again under callgrind, and reading what it counted.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::cases::METER;
+use super::meter::{Cost, ITERATIONS};
+
+/// The argument that makes this program run its cases for callgrind.
+pub const CHILD: &str = "--counted";
+
+/// The instructions of each case, in the order of the cases: all iterations together, the meter's own included.
+pub fn count() -> Result<Vec<u64>, String> {
+    let directory = std::env::temp_dir().join(format!("tower-password-grant-ceilings-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    let counts = run(&directory).and_then(|out| read(&out));
+    // With this set the files stay, for `callgrind_annotate`.
+    if std::env::var_os("KEEP_CALLGRIND").is_some() {
+        eprintln!("callgrind's files are in {}", directory.display());
+    } else {
+        std::fs::remove_dir_all(&directory).map_err(|error| error.to_string())?;
+    }
+    counts
+}
+
+fn run(directory: &Path) -> Result<PathBuf, String> {
+    let out = directory.join("callgrind.out");
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--toggle-collect=*tpg_measured*"])
+        .args(["--zero-before=*tpg_case_begins*", "--dump-after=*tpg_case_ends*"])
+        .arg(format!("--callgrind-out-file={}", out.display()))
+        .arg(program)
+        .arg(CHILD)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("valgrind cannot be run: {error}"))?;
+    if output.status.success() {
+        return Ok(out);
+    }
+    Err(format!("valgrind failed, {}: {}", output.status, String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Callgrind numbers its dumps from 1, and some versions write an empty one with each.
+fn read(out: &Path) -> Result<Vec<u64>, String> {
+    let mut counts = Vec::new();
+    for number in 1.. {
+        let part = PathBuf::from(format!("{}.{number}", out.display()));
+        let Ok(text) = std::fs::read_to_string(&part) else { break };
+        let total = text.lines().find_map(|line| line.strip_prefix("totals: ")?.split(' ').next()?.parse().ok());
+        match total.ok_or_else(|| format!("{} has no totals", part.display()))? {
+            0 => {}
+            total => counts.push(total),
+        }
+    }
+    Ok(counts)
+}
+
+/// Gives each case its instructions for one iteration, without the meter's own.
+pub fn fill_in(costs: &mut [Cost], counts: &[u64]) {
+    assert_eq!(costs.len(), counts.len(), "one dump for each case");
+    let meter = costs.iter().position(|cost| cost.name == METER).expect("the meter is a case");
+    let own = counts[meter];
+    for (cost, count) in costs.iter_mut().zip(counts) {
+        cost.instructions = Some(count.saturating_sub(own) / ITERATIONS);
+    }
+}

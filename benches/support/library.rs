@@ -1,0 +1,63 @@
+//! The layer, with traits of an application that answer at once and do nothing.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::extract::ConnectInfo;
+use tower_password_grant::{
+    Attempt, BackendError, Client, ClientRegistry, ClientSecret, CredentialVerifier, Denial, Grant, IssuedTokens,
+    MemoryLimiter, PasswordGrant, PasswordGrantLayer, PeerAddress, Subject, Token, TokenIssuer, Verdict,
+};
+
+use super::{CLIENT, PASSWORD, PATH, SCOPE, SECRET};
+
+struct Clients(Client);
+
+#[async_trait]
+impl ClientRegistry for Clients {
+    async fn find(&self, client_id: &str) -> Result<Option<Client>, BackendError> {
+        Ok((client_id == CLIENT).then(|| self.0.clone()))
+    }
+}
+
+struct Users;
+
+#[async_trait]
+impl CredentialVerifier for Users {
+    async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
+        Ok(match attempt.password().expose() == PASSWORD {
+            true => Subject::new("user-1").into(),
+            false => Denial::WrongPassword.into(),
+        })
+    }
+}
+
+struct Tokens;
+
+#[async_trait]
+impl TokenIssuer for Tokens {
+    async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError> {
+        Ok(IssuedTokens::bearer(Token::random("")?, grant.lifetime()))
+    }
+}
+
+/// The layer with every default but the path. `attempts`: the budget of each account and client, so that a benchmark of
+/// refusals is not throttled.
+pub fn layer(attempts: u32) -> PasswordGrantLayer {
+    let client = Client::confidential(CLIENT, &ClientSecret::new(SECRET.to_owned()).digest())
+        .allow_password_grant()
+        .scopes("read write")
+        .default_scope(SCOPE)
+        .build()
+        .unwrap();
+    PasswordGrant::builder()
+        .clients(Clients(client))
+        .verifier(Users)
+        .issuer(Tokens)
+        .token_path(PATH)
+        .limiter(MemoryLimiter::new().with_budget(attempts, Duration::from_secs(900)))
+        .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
+        .build()
+        .unwrap()
+}

@@ -1,0 +1,156 @@
+//! What a wrong configuration is told by `build()`: which setting, and its cure.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod support;
+
+#[path = "support/faults.rs"]
+mod faults;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderValue;
+use support::{FixtureBuilder, Probe, builder, digest};
+use tower_password_grant::{
+    AccountKey, BackendError, Client, ClientAuthentication, ClientBuilder, Denial, ExtensionGrant, ExtensionRequest,
+    PasswordGrant, PeerAddress, PublicDocument, StaticClients, TransportSecurity, Verdict,
+};
+
+struct Named(&'static str);
+
+#[async_trait]
+impl ExtensionGrant for Named {
+    fn grant_type(&self) -> &str {
+        self.0
+    }
+
+    fn required_fields(&self) -> &[&str] {
+        &[]
+    }
+
+    fn account_key<'a>(&self, _: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
+        None
+    }
+
+    async fn exchange(&self, _: ExtensionRequest) -> Result<Verdict, BackendError> {
+        Ok(Denial::UnknownUser.into())
+    }
+}
+
+struct Document;
+
+impl PublicDocument for Document {
+    fn content_type(&self) -> HeaderValue {
+        HeaderValue::from_static("application/json")
+    }
+
+    fn body(&self) -> Bytes {
+        Bytes::from_static(b"{}")
+    }
+
+    fn max_age(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+}
+
+type Change = fn(FixtureBuilder) -> FixtureBuilder;
+
+#[test]
+fn build_names_what_is_wrong_and_its_cure() {
+    let wrong: [(Change, &str); 24] = [
+        (|b| b.token_path("oauth/token"), "the path `oauth/token` must start with `/`"),
+        (|b| b.token_path(""), "the path `` must start with `/`"),
+        (|b| b.token_path("/token?x=1"), "the path `/token?x=1` must start with `/` and have no query"),
+        (|b| b.token_path("/token#x"), "have no query and no fragment"),
+        (|b| b.token_path("/to ken"), "the path `/to ken`"),
+        (|b| b.document("jwks", Document), "the path `jwks`"),
+        (|b| b.document("/oauth/token", Document), "the path `/oauth/token` is used twice"),
+        (|b| b.document("/a", Document).document("/a", Document), "the path `/a` is used twice"),
+        (|b| b.default_scope("read  write"), "the scope `read  write` is malformed"),
+        (|b| b.default_scope(""), "the scope `` is malformed"),
+        (|b| b.scope_ceiling("re\"ad"), "the scope `re\"ad` is malformed"),
+        (|b| b.access_token_lifetime(Duration::from_millis(999)), "a lifetime of 999ms is less than a second"),
+        (|b| b.max_body(0), "a body limit of 0 bytes refuses every request"),
+        (|b| b.error_uri(""), "`error_uri` must be a URI"),
+        (|b| b.error_uri("https://as.example/ errors"), "`error_uri` must be a URI without spaces"),
+        (|b| b.error_uri("https://as.example/\"x"), "`error_uri` must be a URI"),
+        (|b| b.challenge_realm("a\"b"), "the challenge's realm must be printable ASCII"),
+        (|b| b.challenge_realm("a\r\nb"), "the challenge's realm must be printable ASCII"),
+        (|b| b.challenge_realm("caf\u{e9}"), "the challenge's realm must be printable ASCII"),
+        (|b| b.extension_grant(Named("password")), "the extension grant type `password` must be an absolute URI"),
+        (|b| b.extension_grant(Named("")), "the extension grant type `` must be an absolute URI"),
+        (|b| b.extension_grant(Named("urn:x y")), "the extension grant type `urn:x y`"),
+        (
+            |b| b.extension_grant(Named("urn:x:y")).extension_grant(Named("urn:x:y")),
+            "the grant type `urn:x:y` is served twice",
+        ),
+        (
+            |b| {
+                let proxies = TransportSecurity::forwarded_by(["192.0.2.0/24".parse().unwrap()]);
+                b.peer_address(PeerAddress::unknown()).transport_security(proxies)
+            },
+            "needs a peer address to know its proxies by",
+        ),
+    ];
+    for (change, message) in wrong {
+        let error = change(builder(&Probe::default())).build().unwrap_err();
+        assert!(error.to_string().contains(message), "{error} / {message}");
+    }
+}
+
+#[test]
+fn a_peer_address_must_be_chosen() {
+    let open = PasswordGrant::builder()
+        .clients(StaticClients::new([]).unwrap())
+        .verifier(faults::Users::new())
+        .issuer(faults::Issuer::new());
+    let error = open.build().unwrap_err().to_string();
+    assert!(error.contains("call `.peer_address(PeerAddress::extension(..))`"), "{error}");
+}
+
+#[test]
+fn unusual_but_right_configurations_are_accepted() {
+    let right: [Change; 9] = [
+        |b| b.token_path("/"),
+        |b| b.token_path("/a/b;c/%20"),
+        |b| b.document("/jwks.json", Document),
+        |b| b.default_scope("read").require_scope().scope_ceiling("read"),
+        |b| b.scopeless().without_password_grant(),
+        |b| b.extension_grant(Named("urn:ietf:params:oauth:grant-type:jwt-bearer")),
+        |b| b.extension_grant(Named("https://as.example/grant")).extension_grant(Named("urn:x:y")),
+        |b| b.error_uri("/errors#oauth").challenge_realm(""),
+        |b| b.max_body(1).deadline(None).body_deadline(None).access_token_lifetime(Duration::MAX),
+    ];
+    for change in right {
+        change(builder(&Probe::default())).build().unwrap();
+    }
+}
+
+#[test]
+fn a_client_that_cannot_be_registered_is_told_why() {
+    let secret = digest("s3cret");
+    let wrong: [(ClientBuilder, &str); 12] = [
+        (Client::public(""), "1 to 256 printable ASCII"),
+        (Client::public(&"x".repeat(257)), "1 to 256 printable ASCII"),
+        (Client::public("a\nb"), "1 to 256 printable ASCII"),
+        (Client::confidential("a", &digest("")), "must not be empty"),
+        (Client::confidential("a", &secret).secret(&secret, None).secret(&secret, None), "at most two secrets"),
+        (Client::public("a").secret(&secret, None), "do not fit its way of authentication"),
+        (
+            Client::confidential("a", &secret).authenticate_by(ClientAuthentication::None),
+            "do not fit its way of authentication",
+        ),
+        (Client::public("a").scopes("a  b"), "a scope of the client is malformed"),
+        (Client::public("a").scopes("a").default_scope("b"), "the default scope is not within `scopes`"),
+        (Client::public("a").allow_origin("https://app.example/"), "without a final slash"),
+        (Client::public("a").allow_origin("App.example"), "an origin is a scheme, a host"),
+        (Client::public("a").access_token_lifetime(Duration::from_millis(1)), "less than a second"),
+    ];
+    for (builder, message) in wrong {
+        let error = builder.build().unwrap_err().to_string();
+        assert!(error.contains(message), "{error} / {message}");
+    }
+    let twice = [Client::public("a").build().unwrap(), Client::public("a").build().unwrap()];
+    assert_eq!(StaticClients::new(twice).unwrap_err().to_string(), "two clients have the id `a`");
+}

@@ -1,0 +1,15 @@
+//! With every part it compiles.
+use tower_password_grant::{
+    Denial, Grant, IssuedTokens, PasswordGrant, PeerAddress, Token, find_client_fn, issue_fn, verify_fn,
+};
+
+fn main() {
+    let _ = PasswordGrant::builder()
+        .clients(find_client_fn(|_| async { Ok(None) }))
+        .verifier(verify_fn(|_| async { Ok(Denial::UnknownUser.into()) }))
+        .issuer(issue_fn(|grant: Grant| async move {
+            Ok(IssuedTokens::bearer(Token::random("at_")?, grant.lifetime()))
+        }))
+        .peer_address(PeerAddress::unknown())
+        .build();
+}
