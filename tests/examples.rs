@@ -11,6 +11,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 
 /// A running example.
@@ -164,29 +166,39 @@ fn an_existing_endpoint_keeps_its_grants() {
     assert_eq!(example.run_commands(), expected);
 }
 
-#[cfg(feature = "jwt")]
-#[test]
-fn signed_tokens_verify_with_the_published_keys() {
-    use jsonwebtoken::jwk::JwkSet;
-    use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-
-    let mut example = Example::start("argon2_jwt");
-    assert_eq!(example.run_commands(), [ok(), ok(), refused(400, "invalid_grant")]);
-
+/// Fetches a token and the keys of a running example, and verifies the one with the other.
+fn verified_claims(example: &Example, algorithm: Algorithm, password: &str) -> Value {
     let server = format!("http://{}", example.address);
-    let login = "-d client_id=demo-cli -d grant_type=password -d username=alice \
-                 --data-urlencode 'password=correct horse battery staple'";
+    let login = format!(
+        "-d client_id=demo-cli -d grant_type=password -d username=alice --data-urlencode 'password={password}'"
+    );
     let tokens: Value = serde_json::from_str(&shell(&format!("curl -sS {login} {server}/oauth/token"))).unwrap();
-    let token = tokens["access_token"].as_str().unwrap();
+    let token = tokens["access_token"].as_str().unwrap_or_else(|| panic!("{tokens}"));
     let jwks: JwkSet = serde_json::from_str(&shell(&format!("curl -sS {server}/.well-known/jwks.json"))).unwrap();
 
     let key = jwks.find(&decode_header(token).unwrap().kid.unwrap()).unwrap();
-    let mut validation = Validation::new(Algorithm::ES256);
+    let mut validation = Validation::new(algorithm);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     validation.set_issuer(&[&server]);
     validation.set_audience(&["https://api.example"]);
-    let claims = decode::<Value>(token, &DecodingKey::from_jwk(key).unwrap(), &validation).unwrap().claims;
+    decode::<Value>(token, &DecodingKey::from_jwk(key).unwrap(), &validation).unwrap().claims
+}
+
+#[cfg(feature = "jwt")]
+#[test]
+fn signed_tokens_verify_with_the_published_keys() {
+    let mut example = Example::start("argon2_jwt");
+    assert_eq!(example.run_commands(), [ok(), ok(), refused(400, "invalid_grant")]);
+    let claims = verified_claims(&example, Algorithm::ES256, "correct horse battery staple");
     assert_eq!((claims["sub"].as_str(), claims["client_id"].as_str()), (Some("user:alice"), Some("demo-cli")));
+}
+
+#[test]
+fn tokens_of_an_own_jwt_issuer_verify_with_its_published_key() {
+    let mut example = Example::start("own_jwt_issuer");
+    assert_eq!(example.run_commands(), [ok(), ok()]);
+    let claims = verified_claims(&example, Algorithm::EdDSA, "correct horse");
+    assert_eq!(claims["client_id"], "demo-cli");
 }
 
 #[test]

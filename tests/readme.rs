@@ -1,32 +1,8 @@
-//! What the README says agrees with the rest.
+//! What the README and the manual say agrees with the rest.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 const README: &str = include_str!("../README.md");
 const MANIFEST: &str = include_str!("../Cargo.toml");
-
-/// The lines of the manifest's section `[features]`.
-fn manifest_features() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let section = MANIFEST.split("\n[features]\n").nth(1).unwrap().split("\n[").next().unwrap();
-    section.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" = "))
-}
-
-#[test]
-fn the_feature_table_is_the_manifest() {
-    let (_, default) = manifest_features().find(|(name, _)| *name == "default").unwrap();
-    let expected: Vec<String> = manifest_features()
-        .filter(|(name, _)| *name != "default")
-        .map(|(name, _)| {
-            let by_default = if default.contains(&format!("\"{name}\"")) { "yes" } else { "no" };
-            format!("| `{name}` | {by_default} | ")
-        })
-        .collect();
-    let section = README.split("\n## Features\n").nth(1).unwrap().split("\n## ").next().unwrap();
-    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
-    assert_eq!(rows.len(), expected.len(), "{rows:?}");
-    for row in expected {
-        assert!(rows.iter().any(|line| line.starts_with(&row)), "the README lacks {row}");
-    }
-}
 
 #[test]
 fn the_standards_position_comes_first() {
@@ -42,8 +18,33 @@ fn the_named_rust_version_is_the_manifest_s() {
 
 #[test]
 fn the_examples_are_named_and_exist() {
-    for name in ["axum", "hyper", "tonic", "custom_user_store", "existing_endpoint", "argon2_jwt"] {
+    for name in ["axum", "hyper", "tonic", "custom_user_store", "existing_endpoint", "argon2_jwt", "own_jwt_issuer"] {
         assert!(README.contains(&format!("`{name}`")), "{name}");
-        assert!(MANIFEST.contains(&format!("[[example]]\nname = \"{name}\"\n")), "{name}");
+        let path = format!("{}/examples/{name}.rs", env!("CARGO_MANIFEST_DIR"));
+        assert!(std::path::Path::new(&path).is_file(), "{path}");
     }
+}
+
+/// The names of the public methods in a source file.
+fn methods(source: &'static str) -> impl Iterator<Item = &'static str> {
+    source.lines().filter_map(|line| line.strip_prefix("    pub fn ")).filter_map(|rest| rest.split('(').next())
+}
+
+#[test]
+fn the_manual_tells_the_default_of_every_setting() {
+    let manual = include_str!("../src/manual/defaults.md");
+    // Parts that have no default, and what is told with the setting that it belongs to.
+    let parts = ["clients", "verifier", "issuer", "document", "clock", "client_auth_method", "extension_grant"];
+    let told = ["builder", "build", "danger", "without_password_grant", "access_token_lifetime"];
+    let named = |name: &str| manual.contains(&format!("::{name})"));
+
+    let builder = methods(include_str!("../src/service/builder.rs")).map(|name| name.split('<').next().unwrap());
+    let missing: Vec<&str> =
+        builder.filter(|name| !parts.contains(name) && !told.contains(name) && !named(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+
+    let client = include_str!("../src/protocol/client.rs").split("impl ClientBuilder {").nth(1).unwrap();
+    let told = ["secret", "allow_grant", "scopes", "default_scope", "access_token_lifetime", "build"];
+    let missing: Vec<&str> = methods(client).filter(|name| !told.contains(name) && !named(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

@@ -70,17 +70,17 @@ impl Demo {
         let alice = form("alice", PASSWORD);
         println!("listening on http://{address}");
         println!("\n# a token for alice, 200");
-        println!("curl -isS -w '\n' -u demo-service:{secret} {alice} -d 'scope=read write' {url}");
+        println!("curl -isS -w '\\n' -u demo-service:{secret} {alice} -d 'scope=read write' {url}");
         println!("\n# the same for a client without a secret, 200");
-        println!("curl -isS -w '\n' -d client_id=demo-cli {alice} {url}");
+        println!("curl -isS -w '\\n' -d client_id=demo-cli {alice} {url}");
         println!("\n# a wrong password, 400 invalid_grant");
-        println!("curl -isS -w '\n' -u demo-service:{secret} {} {url}", form("alice", "wrong"));
+        println!("curl -isS -w '\\n' -u demo-service:{secret} {} {url}", form("alice", "wrong"));
         println!("\n# a wrong client secret, 401 invalid_client");
-        println!("curl -isS -w '\n' -u demo-service:wrong {alice} {url}");
+        println!("curl -isS -w '\\n' -u demo-service:wrong {alice} {url}");
         println!("\n# a scope that the client is not registered for, 400 invalid_scope");
-        println!("curl -isS -w '\n' -d client_id=demo-cli {alice} -d scope=admin {url}");
+        println!("curl -isS -w '\\n' -d client_id=demo-cli {alice} -d scope=admin {url}");
         println!("\n# ten guesses at bob's password are answered, the eleventh is one too many, 429 too_many_attempts");
-        println!("curl -isS -w '\n' -d client_id=demo-cli {} '{url}?guess=[1-11]'", form("bob", "guess"));
+        println!("curl -isS -w '\\n' -d client_id=demo-cli {} '{url}?guess=[1-11]'", form("bob", "guess"));
     }
 }
 
