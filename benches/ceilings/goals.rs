@@ -71,7 +71,8 @@ pub fn judge(costs: &[Cost], flood: &Flood) -> bool {
         Goal::new("D7 endless body: bytes held", Some(flood.held as f64), (LIMIT + FRAME) as f64),
     ];
     println!("{:<46} {:>12} {:>12} {:>8}", "goal", "measured", "goal", "ceiling");
-    goals.iter().fold(true, |all_held, goal| print(goal) && all_held)
+    let held = goals.map(|goal| print(&goal));
+    held.iter().all(|held| *held)
 }
 
 fn print(goal: &Goal) -> bool {
