@@ -33,17 +33,18 @@ struct Options {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if let [mode, variant] = arguments.as_slice()
-        && mode == server::CHILD {
-            server::run(Variant::named(variant).expect("the parent names a variant"));
-            return ExitCode::SUCCESS;
-        }
+    if let [server::CHILD, variant] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        server::run(Variant::named(variant).expect("the parent names a variant"));
+        return ExitCode::SUCCESS;
+    }
     let Some(options) = parse(&arguments) else {
         eprintln!("usage: cargo bench --bench throughput [-- [--check] [--rounds N] [--millis N]]");
         return ExitCode::from(2);
     };
     load::move_to_core(1);
-    let all_met = CONNECTIONS.iter().fold(true, |met, connections| compare(*connections, &options) && met);
+    // Both are measured, whatever the first one gave.
+    let verdicts = CONNECTIONS.map(|connections| compare(connections, &options));
+    let all_met = verdicts.iter().all(|met| *met);
     if options.check && !all_met { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 

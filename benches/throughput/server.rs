@@ -1,6 +1,6 @@
 //! The three servers, each in a process of its own.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
@@ -46,8 +46,13 @@ impl Variant {
     }
 }
 
-/// Serves until it is killed. The first line that it prints is its address.
+/// Serves until it is killed or its parent is gone. The first line that it prints is its address.
 pub fn run(variant: Variant) {
+    std::thread::spawn(|| {
+        // The parent never writes: this ends with it.
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(0);
+    });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -74,7 +79,7 @@ impl Server {
         let program = std::env::current_exe().unwrap();
         let mut child = Command::new(program)
             .args([CHILD, variant.name()])
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("this program can be run again");

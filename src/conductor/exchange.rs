@@ -48,13 +48,14 @@ impl Endpoint {
         let presented = self.present(head, form, trail)?;
         let client = self.find_client(&presented, form, trail).await?;
         self.permit_site(head, client.as_ref(), trail)?;
-        let client = self.authenticate(head, form, presented, client, trail).await?;
+        let now = self.clock.now();
+        let client = self.authenticate(head, form, presented, client, now, trail).await?;
 
         let requested = form.get(Known::GrantType).unwrap_or_default();
         let grant = self.grant_named(requested).ok_or(Reason::UnsupportedGrantType)?;
         trail.grant_type = Some(grant.name().clone());
         trail.announces_sunset = matches!(grant, ServedGrant::Password(_));
-        let client = policy::permit_grant(client, grant.name(), self.clock.now())?;
+        let client = policy::permit_grant(client, grant.name(), now)?;
         for field in grant.required_fields() {
             form.grant_field(field).ok_or(Reason::MissingParameter)?;
         }

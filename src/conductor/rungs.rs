@@ -1,5 +1,7 @@
 //! The single rungs of the ladder that need a trait of the application.
 
+use std::time::SystemTime;
+
 use http::request::Parts;
 use http::{Extensions, HeaderValue};
 
@@ -100,12 +102,12 @@ impl Endpoint {
         form: &Form,
         presented: Presented,
         client: Option<Client>,
+        now: SystemTime,
         trail: &Trail,
     ) -> Result<AuthenticatedClient, TokenError> {
         if matches!(presented, Presented::Post(_)) && !self.post_allowed {
             return Err(presented.refuse(Reason::WrongMethod));
         }
-        let now = self.clock.now();
         if !presented.is_attempt(&form.texts) {
             return credentials::authenticate(&presented, client, &form.texts, now);
         }

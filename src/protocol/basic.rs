@@ -90,12 +90,7 @@ fn split_at_colon(pair: &str) -> Option<(&str, &str)> {
     Some((id, rest.strip_prefix(':')?))
 }
 
-fn pair(
-    id: &str,
-    secret: &str,
-    texts: &mut Texts,
-    read: fn(&str, &mut Texts) -> Result<Span, Reason>,
-) -> Option<Pair> {
+fn pair(id: &str, secret: &str, texts: &mut Texts, read: fn(&str, &mut Texts) -> Result<Span, Reason>) -> Option<Pair> {
     let id = read(id, texts).ok()?;
     let secret = read(secret, texts).ok()?;
     let legal = |span: Span, limit| span.len() <= limit && is_vschar(texts.get(span));

@@ -110,11 +110,10 @@ impl Form {
     }
 
     fn add(&mut self, pair: Pair<'_>) -> Result<(), Reason> {
-        if !pair.escaped
-            && let Some(known) = Known::named(pair.name) {
-                let value = self.texts.push(pair.value);
-                return self.add_known(known, value);
-            }
+        if let Some(known) = Known::named(pair.name).filter(|_| !pair.escaped) {
+            let value = self.texts.push(pair.value);
+            return self.add_known(known, value);
+        }
         let name = decode(pair.name, &mut self.texts)?;
         let value = decode(pair.value, &mut self.texts)?;
         match Known::named(self.texts.get(name)) {

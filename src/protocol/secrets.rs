@@ -118,11 +118,18 @@ impl Token {
     /// # Errors
     /// Fails when the operating system gives no randomness; no weaker source is used then.
     pub fn random(prefix: &str) -> Result<Self, RandomnessError> {
+        const LENGTH: usize = 43;
         let bytes = random_bytes()?;
-        let mut token = Zeroizing::new(String::with_capacity(prefix.len().saturating_add(44)));
-        token.push_str(prefix);
-        URL_SAFE_NO_PAD.encode_string(*bytes, &mut token);
-        Ok(Self(token))
+        // Encoded where it stays, so that no other buffer holds it.
+        let mut token = Vec::with_capacity(prefix.len().saturating_add(LENGTH));
+        token.extend_from_slice(prefix.as_bytes());
+        token.resize(prefix.len().saturating_add(LENGTH), 0);
+        let room = token.get_mut(prefix.len()..).unwrap_or_default();
+        let encoded = URL_SAFE_NO_PAD.encode_slice(*bytes, room).ok().filter(|length| *length == LENGTH);
+        // Base64 of 32 bytes is 43 ASCII characters, so neither can fail.
+        let text =
+            encoded.and_then(|_| String::from_utf8(token).ok()).ok_or(RandomnessError(getrandom::Error::UNEXPECTED))?;
+        Ok(Self(Zeroizing::new(text)))
     }
 
     /// The token itself, for sending or digesting it.
