@@ -40,10 +40,8 @@ impl Endpoint {
             return Err(Reason::SeveralAuthentications.into());
         }
         // The id often comes from the request, so it is held to what registry and limiter may expect.
-        if let Some((index, id)) = &claim {
-            if !is_client_id(id) {
-                return Err(self.refused_by_method(*index, Reason::UnknownClient));
-            }
+        if let Some((index, _)) = claim.as_ref().filter(|(_, id)| !is_client_id(id)) {
+            return Err(self.refused_by_method(*index, Reason::UnknownClient));
         }
         let presented = credentials::present(&head.headers, form, claim, self.ignore_foreign_schemes)?;
         trail.unencoded_basic = presented.is_ambiguous();
