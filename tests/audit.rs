@@ -174,7 +174,8 @@ async fn a_refusal_at_any_step_is_one_event_with_its_own_reason() {
     let fixture = Fixture::with(|builder| builder.audit(sink).max_body(200));
     capture.clear();
     let big = "x".repeat(201);
-    let cases: [(&[(&str, &str)], &str, Reason); 14] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Headers<'_>, &str, Reason); 14] = [
         (ALICE, &big, Reason::BodyTooLarge),
         (&[("content-type", "text/plain")], "", Reason::ContentType),
         (&[("content-encoding", "gzip")], "", Reason::ContentCoding),

@@ -275,7 +275,7 @@ fn requests() -> Vec<Request<http_body_util::Full<bytes::Bytes>>> {
 }
 
 #[tokio::test]
-async fn no_secret_appears_in_events_audit_debug_metrics_and_answers() {
+async fn no_secret_appears_in_events_audit_debug_metrics_and_answers_pw_14() {
     quiet();
     let (capture, _guard) = Capture::listen();
     #[cfg(feature = "metrics")]

@@ -98,6 +98,9 @@ async fn drop_at_every_poll(authorization: Option<&str>, body: &str, end: u16) -
         drop(future);
         if let Some(response) = done {
             assert_eq!(response.status(), end);
+            let book = world.ledger.book();
+            let left = if end == 200 { 0 } else { book.account.made };
+            assert_eq!(book.account.left, left, "only a finished login gives its charge back");
             return polls;
         }
 
@@ -113,7 +116,7 @@ async fn drop_at_every_poll(authorization: Option<&str>, body: &str, end: u16) -
         assert_eq!(next.expect("a slot was lost").unwrap().status(), StatusCode::OK, "poll {polls}");
         assert_eq!(world.ledger.book().account.left, 0, "poll {polls}");
     }
-    unreachable!()
+    panic!("the request never ends")
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ pub fn layer(attempts: u32) -> PasswordGrantLayer {
         .verifier(Users)
         .issuer(Tokens)
         .token_path(PATH)
-        .limiter(MemoryLimiter::new().with_budget(attempts, Duration::from_secs(900)))
+        .limiter(MemoryLimiter::new().with_budget(attempts, Duration::from_secs(900)).with_address_budget(attempts))
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         .build()
         .unwrap()

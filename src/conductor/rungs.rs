@@ -48,9 +48,7 @@ impl Endpoint {
             return Err(Reason::SeveralAuthentications.into());
         }
         // The id often comes from the request, so it is held to what registry and limiter may expect.
-        if let Some((index, id)) = &claim
-            && !is_client_id(id)
-        {
+        if let Some((index, _)) = claim.as_ref().filter(|(_, id)| !is_client_id(id)) {
             return Err(self.refused_by_method(*index, Reason::UnknownClient));
         }
         let presented = credentials::present(&head.headers, form, claim, self.ignore_foreign_schemes)?;

@@ -62,8 +62,9 @@ impl Known {
             // Judged where they are used: an odd grant type is unsupported, an odd scope is an invalid scope.
             Self::GrantType => (usize::MAX, true),
             Self::Scope => (MAX_SCOPE, true),
-            Self::RefreshToken => (usize::MAX, true),
-            Self::ClientAssertion | Self::ClientAssertionType => (usize::MAX, !breaks_lines(value)),
+            Self::ClientAssertion | Self::ClientAssertionType | Self::RefreshToken => {
+                (usize::MAX, !breaks_lines(value))
+            }
         };
         if value.len() > limit {
             return Err(Reason::ParameterTooLong);
@@ -299,6 +300,16 @@ mod tests {
         }
         for bad in [&b"a=\xff"[..], b"a=%C3\xa9", b"a=\xc3%A9", b"a=%C3"] {
             assert_eq!(Form::parse(bad, 0).err(), Some(Reason::NotUtf8), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn no_parameter_that_a_trait_may_see_holds_nul_or_a_line_break() {
+        for name in ["client_assertion", "client_assertion_type", "refresh_token", "device", "username", "client_id"] {
+            for bad in ["%00", "%0D", "%0A"] {
+                let parsed = Form::parse(format!("{name}=a{bad}b").as_bytes(), 0);
+                assert_eq!(parsed.err(), Some(Reason::IllegalCharacter), "{name} {bad}");
+            }
         }
     }
 
