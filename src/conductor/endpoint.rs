@@ -167,10 +167,11 @@ impl ServedGrant<'_> {
         }
     }
 
-    pub(crate) fn required_fields(&self) -> &[&str] {
+    /// Whether every parameter that the grant needs is there, with a value.
+    pub(crate) fn is_complete(&self, form: &Form) -> bool {
         match self {
-            Self::Password(_) => &["username", "password"],
-            Self::Extension(_, grant) => grant.required_fields(),
+            Self::Password(_) => form.span(Known::Username).and(form.span(Known::Password)).is_some(),
+            Self::Extension(_, grant) => grant.required_fields().iter().all(|name| form.grant_field(name).is_some()),
         }
     }
 }

@@ -56,8 +56,8 @@ impl Endpoint {
         trail.grant_type = Some(grant.name().clone());
         trail.announces_sunset = matches!(grant, ServedGrant::Password(_));
         let client = policy::permit_grant(client, grant.name(), now)?;
-        for field in grant.required_fields() {
-            form.grant_field(field).ok_or(Reason::MissingParameter)?;
+        if !grant.is_complete(form) {
+            return Err(Reason::MissingParameter.into());
         }
         let terms = policy::authorise(client, grant.name(), form.get(Known::Scope), &self.rules)?;
 

@@ -107,8 +107,8 @@ impl MemoryLimiter {
     /// hashed with its kind and its length.
     fn hash(&self, kind: u64, realm: &str, name: &str, address: Option<IpAddr>) -> u64 {
         let (upper, lower) = address.map_or(NO_NETWORK, network);
-        // Fewer and longer pieces than `#[derive(Hash)]` would feed.
-        let head = [kind, realm.len() as u64, name.len() as u64, upper, lower].map(u64::to_ne_bytes);
+        // Fewer and longer pieces than `#[derive(Hash)]` would feed. Realms and names are far shorter than 2^24 bytes.
+        let head = [kind << 56 ^ (realm.len() as u64) << 28 ^ name.len() as u64, upper, lower].map(u64::to_ne_bytes);
         let mut hasher = self.hasher.build_hasher();
         hasher.write(head.as_flattened());
         hasher.write(realm.as_bytes());
