@@ -232,3 +232,18 @@ fn contradictions_are_refused_at_build_te_12_ht_19() {
         .build();
     assert!(matches!(built, Err(ConfigError::NoPeerAddress)));
 }
+
+#[tokio::test]
+async fn a_client_that_is_found_under_another_spelling_of_its_id_is_not_that_client_ca_06() {
+    // As a database answers whose look-up ignores case.
+    let registry = find_client_fn(|_| async {
+        let client = Client::public("pub").allow_password_grant().scopes("read").default_scope("read").build()?;
+        Ok(Some(client))
+    });
+    let probe = Probe::default();
+    let layer = builder(&probe).clients(registry).build().unwrap();
+    let send_as = |id: &str| send(&layer, token_request(&[], &format!("{PW}&client_id={id}")));
+    send_as("PUB").await.assert_error(400, "invalid_client");
+    assert_eq!(probe.calls(), 0);
+    send_as("pub").await.assert_ok();
+}

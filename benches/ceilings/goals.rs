@@ -10,7 +10,7 @@ const PASSING_INSTRUCTIONS: f64 = 150.0;
 const TOKEN_ALLOCATIONS: f64 = 10.0;
 const TOKEN_INSTRUCTIONS: f64 = 14_000.0;
 /// What it costs today, with room for another compiler. The goal is lower; this holds what was reached.
-const TOKEN_CEILING: f64 = 20_500.0;
+const TOKEN_CEILING: f64 = 21_000.0;
 
 struct Goal {
     name: &'static str,

@@ -42,7 +42,7 @@ impl Auditor {
             Ok(Reply::Options) => return,
             Ok(Reply::Tokens(_)) => {
                 let (subject, scope) =
-                    trail.issued.as_ref().map_or(("", ""), |(subject, scope)| (subject.id(), scope.as_str()));
+                    trail.issued.as_deref().map_or(("", ""), |(subject, scope)| (subject.id(), scope.as_str()));
                 AuditOutcome::Issued { subject, scope }
             }
             Err(error) => AuditOutcome::Refused { reason: error.reason },

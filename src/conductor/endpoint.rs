@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Response};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Response};
 
 use super::audit::Auditor;
 use super::contain::Contain;
@@ -71,6 +71,12 @@ pub(crate) enum Step {
     Exchange(Form),
 }
 
+/// What the rungs need of a request's head.
+pub(crate) struct Head {
+    pub(crate) headers: HeaderMap,
+    pub(crate) extensions: Extensions,
+}
+
 /// A successful end of the ladder.
 pub(crate) enum Reply {
     Options,
@@ -129,18 +135,20 @@ impl Endpoint {
     }
 
     /// Answers a request whose head, and body if it needs one, were read.
-    pub(crate) fn answer(self: Arc<Self>, mut head: Parts, mut step: Step) -> Answer {
+    pub(crate) fn answer(self: Arc<Self>, head: Parts, mut step: Step) -> Answer {
+        let peer = self.peer.of(&head.extensions).ok().flatten();
+        let mut trail = Trail::new(&head, peer, self.clock.elapsed());
+        // The rest of the head is not needed any more.
+        let mut head = Head { headers: head.headers, extensions: head.extensions };
         Box::pin(async move {
-            let peer = self.peer.of(&head.extensions).ok().flatten();
-            let mut trail = Trail::new(&head, peer, self.clock.elapsed());
             let outcome = Contain::new(self.deadline, self.exchange(&mut head, &mut step, &mut trail)).await;
             let outcome = outcome.map_err(TokenError::with_default_wait);
             self.auditor.record(&*self.clock, &trail, &outcome);
             let setting = Setting {
                 version: trail.version,
-                method: &trail.method,
+                is_head_request: trail.is_head_request,
                 has_origin: trail.has_origin,
-                allowed_origin: trail.allowed_origin.as_ref(),
+                allowed_origin: trail.allowed_origin.as_deref(),
                 sunset: trail.client.as_ref().filter(|_| trail.announces_sunset).and_then(|client| client.sunset()),
                 error_uri: self.error_uri.as_deref(),
                 challenge: &self.challenge,

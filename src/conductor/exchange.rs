@@ -15,9 +15,9 @@
 use std::mem;
 
 use http::Extensions;
-use http::request::Parts;
 
-use super::endpoint::{Endpoint, Reply, ServedGrant, Step};
+use super::endpoint::{Endpoint, Head, Reply, ServedGrant, Step};
+use super::rungs::Failure;
 use super::trail::Trail;
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::limiter::Guess;
@@ -31,7 +31,7 @@ impl Endpoint {
     /// Head and form stay where the answer's future holds them: what an async function takes by value is held twice.
     pub(super) async fn exchange(
         &self,
-        head: &mut Parts,
+        head: &mut Head,
         step: &mut Step,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
@@ -49,7 +49,7 @@ impl Endpoint {
         let client = self.find_client(&presented, form, trail).await?;
         self.permit_site(head, client.as_ref(), trail)?;
         let now = self.clock.now();
-        let client = self.authenticate(head, form, presented, client, now, trail).await?;
+        let client = self.authenticate(head, form, &presented, client, now, trail).await?;
 
         let requested = form.get(Known::GrantType).unwrap_or_default();
         let grant = self.grant_named(requested).ok_or(Reason::UnsupportedGrantType)?;
@@ -64,7 +64,7 @@ impl Endpoint {
         let extensions = &mut head.extensions;
         match grant {
             ServedGrant::Password(_) => self.password(form, terms, extensions, trail).await,
-            ServedGrant::Extension(_, grant) => self.extension(grant, form, terms, extensions, trail).await,
+            ServedGrant::Extension(_, grant) => Box::pin(self.extension(grant, form, terms, extensions, trail)).await,
         }
     }
 
@@ -82,14 +82,17 @@ impl Endpoint {
         let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
         trail.account = self.auditor.digest(account.as_str());
         let guess = Guess::Account { realm, account: account.as_str() };
-        let reservation = self.reserve(guess, Reason::AccountThrottled, trail).await?;
+        let reservation = self.reserve(guess, Reason::AccountThrottled, trail.peer).await?;
         drop(account);
 
         let attempt = Self::attempt(&reservation, mem::take(form), &terms, mem::take(extensions), trail)?;
         let verdict = self.verifier.verify(attempt).await;
         let grant = self.judge(verdict, Reason::VerifierFailed, terms);
 
-        self.issue(grant, Some(reservation), trail).await
+        let issued = self.issue(grant, trail).await;
+        let (reply, settlement) = Failure::settle(issued);
+        self.settle(Some(reservation), settlement).await;
+        reply
     }
 
     /// RFC 6749 section 4.5.
@@ -107,7 +110,7 @@ impl Endpoint {
             Some(account) => {
                 trail.account = self.auditor.digest(account.as_str());
                 let guess = Guess::Account { realm, account: account.as_str() };
-                Some(self.reserve(guess, Reason::AccountThrottled, trail).await?)
+                Some(self.reserve(guess, Reason::AccountThrottled, trail.peer).await?)
             }
             None => None,
         };
@@ -115,6 +118,9 @@ impl Endpoint {
         let verdict = grant.exchange(request).await;
         let grant = self.judge(verdict, Reason::ExtensionFailed, terms);
 
-        self.issue(grant, reservation, trail).await
+        let issued = self.issue(grant, trail).await;
+        let (reply, settlement) = Failure::settle(issued);
+        self.settle(reservation, settlement).await;
+        reply
     }
 }

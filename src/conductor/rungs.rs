@@ -1,11 +1,11 @@
 //! The single rungs of the ladder that need a trait of the application.
 
+use std::net::IpAddr;
 use std::time::SystemTime;
 
-use http::request::Parts;
-use http::{Extensions, HeaderValue};
+use http::Extensions;
 
-use super::endpoint::{Endpoint, Reply};
+use super::endpoint::{Endpoint, Head, Reply};
 use super::trail::Trail;
 use crate::boundary::auth_method::AuthRequest;
 use crate::boundary::backend::BackendError;
@@ -17,7 +17,7 @@ use crate::protocol::credentials::{self, AuthenticatedClient, Presented};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
 use crate::protocol::grant::Grant;
-use crate::protocol::head::{Site, site};
+use crate::protocol::head::origin;
 use crate::protocol::policy::Terms;
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::scope::Scope;
@@ -25,21 +25,20 @@ use crate::protocol::secrets::Password;
 
 impl Endpoint {
     /// Finds out whether pages of the request's origin may read the answer, whatever it will be.
-    pub(super) async fn note_origin(&self, head: &Parts, trail: &mut Trail) -> Result<(), TokenError> {
+    pub(super) async fn note_origin(&self, head: &Head, trail: &mut Trail) -> Result<(), TokenError> {
         if trail.is_own_site {
             return Ok(());
         }
-        if let Site::Foreign(Some(origin)) = site(head) {
-            let allowed = self.registry.allows_origin(origin).await;
-            if allowed.map_err(|error| error.because(Reason::RegistryFailed))? {
-                trail.allowed_origin = HeaderValue::from_str(origin).ok();
-            }
+        let Some(origin) = origin(&head.headers) else { return Ok(()) };
+        let allowed = self.registry.allows_origin(origin.to_str().unwrap_or_default()).await;
+        if allowed.map_err(|error| error.because(Reason::RegistryFailed))? {
+            trail.allowed_origin = Some(Box::new(origin.clone()));
         }
         Ok(())
     }
 
     /// The one way of client authentication that the request uses.
-    pub(super) fn present(&self, head: &Parts, form: &mut Form, trail: &mut Trail) -> Result<Presented, TokenError> {
+    pub(super) fn present(&self, head: &Head, form: &mut Form, trail: &mut Trail) -> Result<Presented, TokenError> {
         let request = AuthRequest { headers: &head.headers, extensions: &head.extensions, form };
         let mut claims =
             self.methods.iter().enumerate().filter_map(|(index, method)| method.claim(&request).map(|id| (index, id)));
@@ -64,9 +63,12 @@ impl Endpoint {
         trail: &mut Trail,
     ) -> Result<Option<Client>, TokenError> {
         let failed = |error: BackendError| error.because(Reason::RegistryFailed);
-        let mut client = self.registry.find(presented.id(&form.texts)).await.map_err(failed)?;
+        // A database that ignores case may find a client of another id.
+        let exactly = |id: &str, found: Option<Client>| found.filter(|client| client.id().as_str() == id);
+        let id = presented.id(&form.texts);
+        let mut client = exactly(id, self.registry.find(id).await.map_err(failed)?);
         if let Some(raw) = presented.raw_id(&form.texts) {
-            let other = self.registry.find(raw).await.map_err(failed)?;
+            let other = exactly(raw, self.registry.find(raw).await.map_err(failed)?);
             client = client.or(other.filter(Client::accepts_raw_basic));
         }
         trail.client.clone_from(&client);
@@ -76,29 +78,28 @@ impl Endpoint {
     /// Refuses requests from pages of origins that the client does not list, before anything is charged.
     pub(super) fn permit_site(
         &self,
-        head: &Parts,
+        head: &Head,
         client: Option<&Client>,
         trail: &mut Trail,
     ) -> Result<(), TokenError> {
         if trail.is_own_site {
             return Ok(());
         }
-        match site(head) {
-            Site::Own => Ok(()),
-            Site::Foreign(Some(origin)) if client.is_some_and(|client| client.allows_origin(origin)) => {
-                trail.allowed_origin = HeaderValue::from_str(origin).ok();
-                Ok(())
-            }
-            Site::Foreign(_) => Err(Reason::CrossSite.into()),
+        let origin = origin(&head.headers).ok_or(Reason::CrossSite)?;
+        let lists = |client: &Client| origin.to_str().is_ok_and(|origin| client.allows_origin(origin));
+        if !client.is_some_and(lists) {
+            return Err(Reason::CrossSite.into());
         }
+        trail.allowed_origin = Some(Box::new(origin.clone()));
+        Ok(())
     }
 
     /// Authenticates the client; a presented secret is charged before it is compared.
     pub(super) async fn authenticate(
         &self,
-        head: &Parts,
+        head: &Head,
         form: &Form,
-        presented: Presented,
+        presented: &Presented,
         client: Option<Client>,
         now: SystemTime,
         trail: &Trail,
@@ -107,46 +108,37 @@ impl Endpoint {
             return Err(presented.refuse(Reason::WrongMethod));
         }
         if !presented.is_attempt(&form.texts) {
-            return credentials::authenticate(&presented, client, &form.texts, now);
+            return credentials::authenticate(presented, client, &form.texts, now);
         }
         let client_id = client.as_ref().map_or(presented.id(&form.texts), |client| client.id().as_str());
-        let reservation = self.reserve(Guess::Client { client_id }, Reason::ClientThrottled, trail).await?;
-        let outcome = match &presented {
+        let reservation = self.reserve(Guess::Client { client_id }, Reason::ClientThrottled, trail.peer).await?;
+        let outcome = match presented {
             Presented::Method(index, _) => self.verify_method(*index, client, head, form).await,
-            _ => Ok(credentials::authenticate(&presented, client, &form.texts, now)),
+            _ => credentials::authenticate(presented, client, &form.texts, now).map_err(Failure::Decided),
         };
-        match outcome {
-            Ok(Ok(client)) => {
-                self.settle(Some(reservation), Settlement::Success).await;
-                Ok(client)
-            }
-            Ok(Err(refused)) => Err(refused),
-            Err(undecided) => {
-                self.settle(Some(reservation), Settlement::Undecided).await;
-                Err(undecided)
-            }
-        }
+        let (outcome, settlement) = Failure::settle(outcome);
+        self.settle(Some(reservation), settlement).await;
+        outcome
     }
 
-    /// The outer error says that nothing was decided.
     async fn verify_method(
         &self,
         index: usize,
         client: Option<Client>,
-        head: &Parts,
+        head: &Head,
         form: &Form,
-    ) -> Result<Result<AuthenticatedClient, TokenError>, TokenError> {
-        let Some(method) = self.methods.get(index) else { return Ok(Err(Reason::WrongMethod.into())) };
-        let refuse = |reason: Reason| self.refused_by_method(index, reason);
-        let Some(client) = client else { return Ok(Err(refuse(Reason::UnknownClient))) };
+    ) -> Result<AuthenticatedClient, Failure> {
+        let refuse = |reason: Reason| Failure::Decided(self.refused_by_method(index, reason));
+        let method = self.methods.get(index).ok_or_else(|| refuse(Reason::WrongMethod))?;
+        let client = client.ok_or_else(|| refuse(Reason::UnknownClient))?;
         if *client.authentication() != ClientAuthentication::Method(method.name().to_owned()) {
-            return Ok(Err(refuse(Reason::WrongMethod)));
+            return Err(refuse(Reason::WrongMethod));
         }
         let request = AuthRequest { headers: &head.headers, extensions: &head.extensions, form };
         match method.verify(&client, &request).await {
-            Ok(true) => Ok(Ok(credentials::proven(client))),
-            Ok(false) => Ok(Err(refuse(Reason::WrongSecret))),
-            Err(error) => Err(error.because(Reason::MethodFailed)),
+            Ok(true) => Ok(credentials::proven(client)),
+            Ok(false) => Err(refuse(Reason::WrongSecret)),
+            Err(error) => Err(Failure::Undecided(error.because(Reason::MethodFailed))),
         }
     }
 
@@ -158,26 +150,36 @@ impl Endpoint {
     }
 
     /// Charges one attempt.
-    pub(super) async fn reserve(
-        &self,
-        guess: Guess<'_>,
+    // This and what follows are blocks, because an async function would hold its arguments twice.
+    pub(super) fn reserve<'a>(
+        &'a self,
+        guess: Guess<'a>,
         refusal: Reason,
-        trail: &Trail,
-    ) -> Result<Reservation, TokenError> {
-        let key = AttemptKey { guess, address: trail.peer };
-        match self.limiter.reserve(&key).await {
-            Ok(Reserved::Charged(reservation)) => Ok(reservation),
-            Ok(Reserved::Refused { retry_after }) => Err(TokenError::new(refusal).with_retry_after(retry_after)),
-            Err(error) => Err(error.because(Reason::LimiterFailed)),
+        address: Option<IpAddr>,
+    ) -> impl Future<Output = Result<Reservation, TokenError>> + Send + 'a {
+        let key = AttemptKey { guess, address };
+        async move {
+            match self.limiter.reserve(&key).await {
+                Ok(Reserved::Charged(reservation)) => Ok(reservation),
+                Ok(Reserved::Refused { retry_after }) => Err(TokenError::new(refusal).with_retry_after(retry_after)),
+                Err(error) => Err(error.because(Reason::LimiterFailed)),
+            }
         }
     }
 
     /// Settles a charge. If the limiter fails here the charge stays, which is the safe side; the answer stands.
-    pub(super) async fn settle(&self, reservation: Option<Reservation>, settlement: Settlement) {
-        if let Some(reservation) = reservation
-            && let Err(error) = self.limiter.settle(reservation, settlement).await
-        {
-            super::telemetry::settle_failed(&error);
+    pub(super) fn settle(
+        &self,
+        reservation: Option<Reservation>,
+        settlement: Option<Settlement>,
+    ) -> impl Future<Output = ()> + Send + '_ {
+        let settling = reservation.zip(settlement).map(|(charge, settlement)| self.limiter.settle(charge, settlement));
+        async move {
+            if let Some(settling) = settling
+                && let Err(error) = settling.await
+            {
+                super::telemetry::settle_failed(&error);
+            }
         }
     }
 
@@ -241,39 +243,26 @@ impl Endpoint {
         }
     }
 
-    /// Issues the tokens and settles the charge: only now is the login finished. A denial keeps the charge, "could not
-    /// decide" gives it back.
-    pub(super) async fn issue(
+    /// Issues the tokens of a concluded grant.
+    pub(super) fn issue(
         &self,
         grant: Result<Grant, Failure>,
-        reservation: Option<Reservation>,
         trail: &mut Trail,
-    ) -> Result<Reply, TokenError> {
-        let issued = match grant {
-            Ok(grant) => {
-                let scope = grant.scope().clone();
-                if self.auditor.is_observed() {
-                    trail.issued = Some((grant.subject().clone(), scope.clone()));
-                }
-                write_answer(self.issuer.issue(grant).await, &scope)
+    ) -> impl Future<Output = Result<Reply, Failure>> + Send + use<'_> {
+        let issuing = grant.map(|grant| {
+            if self.auditor.is_observed() {
+                trail.issued = Some(Box::new((grant.subject().clone(), grant.scope().clone())));
             }
-            Err(failure) => Err(failure),
-        };
-        match issued {
-            Ok(json) => {
-                self.settle(reservation, Settlement::Success).await;
-                Ok(Reply::Tokens(json))
-            }
-            Err(Failure::Undecided(error)) => {
-                self.settle(reservation, Settlement::Undecided).await;
-                Err(error)
-            }
-            Err(Failure::Decided(error)) => Err(error),
+            (grant.scope().clone(), self.issuer.issue(grant))
+        });
+        async move {
+            let (scope, issuing) = issuing?;
+            write_answer(issuing.await, &scope)
         }
     }
 }
 
-/// Why a charged attempt did not end in tokens.
+/// Why a charged attempt did not end well.
 pub(super) enum Failure {
     /// The attempt was wrong or may not have what it asks for: it stays charged.
     Decided(TokenError),
@@ -281,8 +270,19 @@ pub(super) enum Failure {
     Undecided(TokenError),
 }
 
-fn write_answer(issued: Result<IssuedTokens, BackendError>, scope: &Scope) -> Result<Vec<u8>, Failure> {
+impl Failure {
+    /// How the charge of an attempt with this end is settled: only a full success is forgotten, a denial stays charged.
+    pub(super) fn settle<T>(outcome: Result<T, Self>) -> (Result<T, TokenError>, Option<Settlement>) {
+        match outcome {
+            Ok(value) => (Ok(value), Some(Settlement::Success)),
+            Err(Self::Undecided(error)) => (Err(error), Some(Settlement::Undecided)),
+            Err(Self::Decided(error)) => (Err(error), None),
+        }
+    }
+}
+
+fn write_answer(issued: Result<IssuedTokens, BackendError>, scope: &Scope) -> Result<Reply, Failure> {
     let issued = issued.map_err(|error| Failure::Undecided(error.because(Reason::IssuerFailed)))?;
     let json = issued.check().and_then(|()| issued.to_json(scope));
-    json.map_err(|reason| Failure::Undecided(reason.into()))
+    json.map(Reply::Tokens).map_err(|reason| Failure::Undecided(reason.into()))
 }

@@ -11,19 +11,20 @@ use http::{HeaderValue, Method, Version};
 use crate::boundary::audit::AccountDigest;
 use crate::protocol::client::Client;
 use crate::protocol::grant::Subject;
-use crate::protocol::head::{Site, site};
+use crate::protocol::head::is_own_site;
 use crate::protocol::scope::Scope;
 
-/// Kept outside the rungs, so that it survives their errors, deadlines and panics.
+/// Kept outside the rungs, so that it survives their errors, deadlines and panics. What is rarely there is boxed: the
+/// future of each request holds a trail.
 #[derive(Debug)]
 pub(crate) struct Trail {
     pub(crate) started: Duration,
     pub(crate) version: Version,
-    pub(crate) method: Method,
+    pub(crate) is_head_request: bool,
     pub(crate) has_origin: bool,
     /// No page of another origin sent the request.
     pub(crate) is_own_site: bool,
-    pub(crate) allowed_origin: Option<HeaderValue>,
+    pub(crate) allowed_origin: Option<Box<HeaderValue>>,
     pub(crate) peer: Option<IpAddr>,
     pub(crate) grant_type: Option<Arc<str>>,
     /// The client that was found.
@@ -32,7 +33,7 @@ pub(crate) struct Trail {
     pub(crate) announces_sunset: bool,
     pub(crate) account: Option<AccountDigest>,
     pub(crate) unencoded_basic: bool,
-    pub(crate) issued: Option<(Subject, Scope)>,
+    pub(crate) issued: Option<Box<(Subject, Scope)>>,
 }
 
 impl Trail {
@@ -40,9 +41,9 @@ impl Trail {
         Self {
             started,
             version: head.version,
-            method: head.method.clone(),
+            is_head_request: head.method == Method::HEAD,
             has_origin: head.headers.contains_key(ORIGIN),
-            is_own_site: site(head) == Site::Own,
+            is_own_site: is_own_site(head),
             allowed_origin: None,
             peer,
             grant_type: None,

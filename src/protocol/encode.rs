@@ -9,7 +9,7 @@ use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ORIGIN,
     PRAGMA, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::error::{TokenError, Wire};
 use super::sunset::Sunset;
@@ -22,7 +22,7 @@ const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 #[derive(Debug)]
 pub(crate) struct Setting<'a> {
     pub(crate) version: Version,
-    pub(crate) method: &'a Method,
+    pub(crate) is_head_request: bool,
     /// The request had an `Origin`.
     pub(crate) has_origin: bool,
     /// The origin whose pages may read the answer.
@@ -132,7 +132,7 @@ fn finish(status: StatusCode, body: Bytes, mut headers: HeaderMap, setting: &Set
     for (name, value) in setting.sunset.into_iter().flat_map(Sunset::headers) {
         headers.insert(HeaderName::from_static(name), value.clone());
     }
-    let body = if setting.method == Method::HEAD { Bytes::new() } else { body };
+    let body = if setting.is_head_request { Bytes::new() } else { body };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -146,10 +146,10 @@ mod tests {
     use crate::protocol::host_code::HostCode;
     use proptest::prelude::*;
 
-    fn setting<'a>(challenge: &'a HeaderValue, method: &'a Method) -> Setting<'a> {
+    fn setting(challenge: &HeaderValue) -> Setting<'_> {
         Setting {
             version: Version::HTTP_11,
-            method,
+            is_head_request: false,
             has_origin: false,
             allowed_origin: None,
             sunset: None,
@@ -177,8 +177,8 @@ mod tests {
             if own {
                 error.details().host_code = Some(HostCode::new(code, description).unwrap());
             }
-            let (challenge, method) = (HeaderValue::from_static("Basic realm=\"x\""), Method::POST);
-            let response = refusal(&error, &setting(&challenge, &method));
+            let challenge = HeaderValue::from_static("Basic realm=\"x\"");
+            let response = refusal(&error, &setting(&challenge));
             let json: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
             for (name, value) in json.as_object().unwrap() {
                 prop_assert!(["error", "error_description"].contains(&name.as_str()));

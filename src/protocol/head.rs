@@ -81,37 +81,30 @@ pub(crate) fn authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>,
     }
 }
 
-/// Where a request comes from, as a browser tells it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Site<'a> {
-    /// Not from a page, or from a page of our own origin.
-    Own,
-    /// From a page of another origin; `None` where the browser doesn't tell which.
-    Foreign(Option<&'a str>),
-}
-
-/// Judges `Sec-Fetch-Site`, or without it `Origin` against the request's own authority.
+/// Whether no page of another origin sent the request: judges `Sec-Fetch-Site`, or without it `Origin` against the
+/// request's own authority.
 ///
 /// A form POST needs no CORS preflight, so a hostile page can make its visitors' browsers try passwords.
-pub(crate) fn site(parts: &Parts) -> Site<'_> {
+pub(crate) fn is_own_site(parts: &Parts) -> bool {
     static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-    // No browser sent it.
-    if !parts.headers.contains_key(ORIGIN) && !parts.headers.contains_key(&SEC_FETCH_SITE) {
-        return Site::Own;
-    }
-    let mut origins = parts.headers.get_all(ORIGIN).iter();
-    let (origin, more) = (origins.next(), origins.next());
-    let origin_text = if more.is_some() { None } else { origin.and_then(|value| value.to_str().ok()) };
     let mut sites = parts.headers.get_all(&SEC_FETCH_SITE).iter().peekable();
-    let own = if sites.peek().is_some() {
-        more.is_none() && sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none"))
-    } else {
-        match origin {
-            None => true,
-            Some(_) => origin_text.is_some_and(|origin| is_own_authority(origin, parts)),
-        }
-    };
-    if own { Site::Own } else { Site::Foreign(origin_text.filter(|origin| *origin != "null")) }
+    let mut origins = parts.headers.get_all(ORIGIN).iter();
+    match (sites.peek(), origins.next(), origins.next()) {
+        // No browser sent it.
+        (None, None, _) => true,
+        (None, Some(origin), None) => origin.to_str().is_ok_and(|origin| is_own_authority(origin, parts)),
+        (Some(_), _, None) => sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none")),
+        (_, _, Some(_)) => false,
+    }
+}
+
+/// The one origin that a browser names; `None` where it hides it.
+pub(crate) fn origin(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (Some(origin), None) if origin != "null" && origin.to_str().is_ok() => Some(origin),
+        _ => None,
+    }
 }
 
 fn is_own_authority(origin: &str, parts: &Parts) -> bool {
@@ -157,23 +150,31 @@ mod tests {
     #[test]
     fn a_page_of_another_origin_is_told_apart_d_39() {
         let host = ("host", "as.example");
-        for (headers, site_) in [
-            (vec![host], Site::Own),
-            (vec![host, ("sec-fetch-mode", "cors")], Site::Own),
-            (vec![host, ("sec-fetch-site", "none")], Site::Own),
-            (vec![host, ("sec-fetch-site", "same-origin"), ("origin", "https://as.example")], Site::Own),
+        for (headers, is_own, named) in [
+            (vec![host], true, None),
+            (vec![host, ("sec-fetch-mode", "cors")], true, None),
+            (vec![host, ("sec-fetch-site", "none")], true, None),
+            (
+                vec![host, ("sec-fetch-site", "same-origin"), ("origin", "https://as.example")],
+                true,
+                Some("https://as.example"),
+            ),
             (
                 vec![host, ("sec-fetch-site", "same-site"), ("origin", "https://b.example")],
-                Site::Foreign(Some("https://b.example")),
+                false,
+                Some("https://b.example"),
             ),
-            (vec![host, ("sec-fetch-site", "cross-site")], Site::Foreign(None)),
-            (vec![host, ("origin", "https://as.example")], Site::Own),
-            (vec![host, ("origin", "https://AS.example:443")], Site::Own),
-            (vec![host, ("origin", "https://as.example:444")], Site::Foreign(Some("https://as.example:444"))),
-            (vec![host, ("origin", "null")], Site::Foreign(None)),
-            (vec![host, ("origin", "https://as.example"), ("origin", "https://b.example")], Site::Foreign(None)),
+            (vec![host, ("sec-fetch-site", "cross-site")], false, None),
+            (vec![host, ("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")], false, None),
+            (vec![host, ("origin", "https://as.example")], true, Some("https://as.example")),
+            (vec![host, ("origin", "https://AS.example:443")], true, Some("https://AS.example:443")),
+            (vec![host, ("origin", "https://as.example:444")], false, Some("https://as.example:444")),
+            (vec![host, ("origin", "null")], false, None),
+            (vec![host, ("origin", "https://as.example"), ("origin", "https://b.example")], false, None),
         ] {
-            assert_eq!(site(&parts(&headers)), site_, "{headers:?}");
+            let parts = parts(&headers);
+            assert_eq!(is_own_site(&parts), is_own, "{headers:?}");
+            assert_eq!(origin(&parts.headers).map(|origin| origin.to_str().unwrap()), named, "{headers:?}");
         }
     }
 
