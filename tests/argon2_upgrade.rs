@@ -103,6 +103,16 @@ async fn an_account_that_is_closed_or_removed_while_its_password_is_verified_doe
 }
 
 #[tokio::test]
+async fn an_account_that_is_closed_before_its_upgraded_hash_is_saved_does_not_log_in_t97() {
+    let (house, old) = with_outdated_hash();
+    *house.users.before_save.lock().unwrap() = Some(Box::new(|row, _| row.status = UserStatus::Disabled));
+    house.log_in("alice", "correct horse").await.assert_error(400, "invalid_grant");
+    assert_eq!(house.last_reason(), "disabled");
+    assert_ne!(house.users.hash("alice"), old, "the upgrade itself does no harm");
+    assert!(house.grants.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn logins_that_upgrade_the_same_hash_at_once_all_succeed_and_one_of_them_saves() {
     let (house, _) = with_outdated_hash();
     let logins: Vec<_> = (0..8)

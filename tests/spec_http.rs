@@ -449,6 +449,11 @@ async fn early_data_is_refused_where_that_is_switched_on_ht_27() {
     Fixture::new().token(&early, PW).await.assert_ok();
     let fixture = Fixture::with(|builder| builder.refuse_early_data());
     fixture.token(&early, PW).await.assert_error(425, "invalid_request");
+    // RFC 8470 section 5.1: several or invalid ones are the same as a single `1`.
+    for odd in [&["0", "1"][..], &["1", "1"], &["0"], &["1, 1"], &[""]] {
+        let headers: Vec<_> = AUTH.iter().copied().chain(odd.iter().map(|value| ("early-data", *value))).collect();
+        fixture.token(&headers, PW).await.assert_error(425, "invalid_request");
+    }
     assert_eq!(fixture.probe.calls(), 0);
     fixture.token(AUTH, PW).await.assert_ok();
 }

@@ -125,13 +125,12 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
             if let Some(denial) = user.status.denial() {
                 return Ok(denial.into());
             }
-            if self.save(&user, done.fresh.as_deref()).await {
-                return Ok(user.subject.into());
-            }
+            let expected =
+                if self.save(&user, done.fresh.as_deref()).await { done.fresh } else { user.password_hash.clone() };
             // The hash took its time. A password that was changed meanwhile, or an account that was closed, must not
             // log in; if only another login upgraded the hash, the password is right for the new one too.
             match self.store.find(&login, client.realm()).await? {
-                Some(now) if is_same(&now, &user) => {
+                Some(now) if now.subject.id() == user.subject.id() && now.password_hash == expected => {
                     return Ok(now.status.denial().map_or_else(|| now.subject.into(), Verdict::from));
                 }
                 changed => found = changed,
@@ -140,10 +139,6 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         }
         Err(BackendError::unavailable("the stored credentials changed each time they were verified"))
     }
-}
-
-fn is_same(now: &StoredUser, then: &StoredUser) -> bool {
-    now.subject.id() == then.subject.id() && now.password_hash == then.password_hash
 }
 
 /// Refusals that wait before they are sent.

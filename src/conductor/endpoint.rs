@@ -97,7 +97,8 @@ impl Endpoint {
         if !self.transport.permits(head, peer) {
             return Step::Refuse(Reason::InsecureTransport);
         }
-        if self.refuse_early_data && head.headers.get("early-data").is_some_and(|value| value == "1") {
+        // RFC 8470 section 5.1: several or invalid values mean the same as a single `1`.
+        if self.refuse_early_data && head.headers.contains_key("early-data") {
             return Step::Refuse(Reason::EarlyData);
         }
         match head::judge(head, self.max_body) {
