@@ -11,7 +11,10 @@
 //! the process' threads on the processor (from /proc), so that other work on the machine disturbs it less; the wall clock
 //! is used where there is no /proc.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects, missing_docs)]
+#![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
+
+#[path = "support/users.rs"]
+mod users;
 
 use std::hint::black_box;
 use std::process::Command;
@@ -19,35 +22,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use argon2::{Argon2, Block, Params, PasswordVerifier as _};
-use async_trait::async_trait;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use tower::ServiceExt as _;
-use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, StoredUser, UserStore};
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::{
-    BackendError, Client, MemoryAccessTokens, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients,
-    TokenEndpoint,
+    Client, MemoryAccessTokens, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients, TokenEndpoint,
 };
+use users::Everybody;
 
 const PASSWORD: &str = "correct horse battery staple";
 
-struct OneUser(String);
-
-#[async_trait]
-impl UserStore for OneUser {
-    async fn find(&self, login: &str, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-        Ok(Some(StoredUser::new(login.to_owned()).with_password_hash(self.0.clone())))
-    }
-
-    async fn save_hash(&self, _user: &str, _old: &str, _new: &str) -> Result<bool, BackendError> {
-        Err(BackendError::fault("nothing is outdated here"))
-    }
-}
-
 fn endpoint(parameters: Argon2Parameters, threads: usize) -> TokenEndpoint {
     let hash = parameters.hash_blocking(&Password::new(PASSWORD.to_owned())).unwrap();
-    let verifier = Argon2Verifier::builder(OneUser(hash)).parameters(parameters).threads(threads).build().unwrap();
+    let verifier = Argon2Verifier::builder(Everybody(hash)).parameters(parameters).threads(threads).build().unwrap();
     let client = Client::public("cli").allow_password_grant().scopes("read").default_scope("read").build().unwrap();
     PasswordGrant::builder()
         .clients(StaticClients::new([client]).unwrap())

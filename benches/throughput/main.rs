@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Each server is a process of its own on core 0, the load comes from this process on core 1 (where `taskset` exists).
-//! Both layers are mounted by `Router::layer`. The servers are visited in turn within each round, a ratio is taken within a round, and the median of the rounds is
-//! given: so a busy machine disturbs all of them alike. Needs Linux, for `/proc`.
+//! Both layers are mounted by `Router::layer`. The servers are visited in turn within each round, a ratio is taken within
+//! a round, and the median of the rounds is given: so a busy machine disturbs all of them alike. Needs Linux, for `/proc`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 

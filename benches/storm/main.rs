@@ -1,0 +1,63 @@
+//! A storm of logins, and what the host's other route sees of it.
+//!
+//! `cargo bench --bench storm -- [--rounds 3] [--seconds 6]`
+//!
+//! The server is axum on 2 tokio workers with the layer over an `Argon2Verifier` with its defaults (m=19456 KiB, t=2,
+//! p=1, a thread for each core, a queue of at most 1 second, refusals held 100 ms). 200 keep-alive connections log in as
+//! fast as they are answered, each time as another user; a probe sends 400 `GET /` a second over 8 connections whether or
+//! not they are answered (open loop), timed from when each was due. Modes: a client that gets 503 tries again after 100 ms;
+//! tries again at once; and, for S6 only, 20 of the connections hang up in the middle of their logins.
+//!
+//! Server and load are processes of their own, so that the resident memory is the server's alone and no runtime is shared.
+//! They do share the machine's cores: what the load takes is missing from the logins, and the probe's times include the
+//! wait of the probe itself for a core. The hashing limit, bare threads on every core with reused memory, is measured by the
+//! parent right before and right after each round, while nothing else of this benchmark runs, and averaged.
+//!
+//! The listener's backlog is 1024 and connections are opened one after the other: with the 128 of `TcpListener::bind`, a
+//! burst of 200 connects overflows it, and each lost one costs a second of SYN retries that have nothing to do with the
+//! hashing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
+
+mod limit;
+mod load;
+mod round;
+mod server;
+#[path = "../support/users.rs"]
+mod users;
+
+use std::time::Duration;
+
+use load::{LOGINS, Mode, WARM_UP, load};
+use round::{judge, print, round};
+use server::serve;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("serve") => return serve(),
+        Some("load") => {
+            let seconds = Duration::from_secs(arguments[3].parse().unwrap());
+            return load(arguments[1].parse().unwrap(), Mode::named(&arguments[2]), seconds);
+        }
+        _ => {}
+    }
+    let option = |name: &str, default: u64| {
+        let value = arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
+        value.map_or(default, |value| value.parse().expect(name))
+    };
+    let (rounds, seconds) = (option("--rounds", 3), option("--seconds", 6));
+    println!("{LOGINS} connections, m=19456 KiB t=2 p=1, {rounds} rounds of {seconds} s after {} s", WARM_UP.as_secs());
+    let (mut later, mut at_once, mut rude) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        for (mode, all) in [(Mode::RetryLater, &mut later), (Mode::RetryAtOnce, &mut at_once)] {
+            let round = round(mode, seconds);
+            print(mode, &round);
+            all.push(round);
+        }
+    }
+    let hang_ups = round(Mode::HangUp, seconds.min(3));
+    println!("hang-up  at most {} hashes at once", hang_ups.peak_hashes);
+    rude.push(hang_ups);
+    judge(&later, &at_once, &rude);
+}

@@ -1,0 +1,56 @@
+//! The server: prints its port and its idle memory, and at its end what it did.
+
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::routing::get;
+use tokio::net::TcpSocket;
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+use tower_password_grant::{
+    Client, MemoryAccessTokens, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients,
+};
+
+use super::users::Everybody;
+
+fn memory_kib(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(name));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+}
+
+/// Prints its port and its idle memory, serves until its standard input ends, and prints what it did.
+pub fn serve() {
+    let hash = Argon2Parameters::default().hash_blocking(&Password::new("correct".to_owned())).unwrap();
+    let verifier = Arc::new(Argon2Verifier::new(Everybody(hash)).unwrap());
+    let client = Client::public("cli").allow_password_grant().scopes("read").default_scope("read").build().unwrap();
+    let layer = PasswordGrant::builder()
+        .clients(StaticClients::new([client]).unwrap())
+        .verifier(Arc::clone(&verifier))
+        .issuer(OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new())))
+        .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
+        .build()
+        .unwrap();
+    let app = Router::new().route("/", get(|| async { "hello" })).layer(layer);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let _entered = runtime.enter();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1024).unwrap();
+    println!("{} {}", listener.local_addr().unwrap().port(), memory_kib("VmRSS:"));
+    let serving = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>());
+    runtime.spawn(async move { serving.await.unwrap() });
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    let stats = verifier.stats();
+    println!(
+        "{} {} {} {} {} {}",
+        memory_kib("VmHWM:"),
+        stats.peak_running,
+        stats.threads,
+        stats.capacity,
+        stats.mean_time.as_secs_f64() * 1e3,
+        stats.panicked
+    );
+}
