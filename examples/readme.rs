@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use axum::{Router, extract::ConnectInfo, routing::get};
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, StoredUser, UserStore};
-use tower_password_grant::*;
+use tower_password_grant::{
+    BackendError, Client, MemoryAccessTokens, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients,
+};
 
 struct Users(String); // your database
 

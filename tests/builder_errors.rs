@@ -100,12 +100,21 @@ fn build_names_what_is_wrong_and_its_cure() {
 }
 
 #[test]
+fn a_main_that_fails_prints_the_cure() {
+    let scope = builder(&Probe::default()).default_scope("a  b").build().unwrap_err();
+    assert!(format!("{scope:?}").contains("`a  b` is malformed: a scope is one to 100 tokens"), "{scope:?}");
+    let public = Client::public("cli").secret(&digest("x"), None).build().unwrap_err();
+    assert!(format!("{public:?}").contains("`Client::confidential` needs a secret"), "{public:?}");
+}
+
+#[test]
 fn a_peer_address_must_be_chosen() {
     let open = PasswordGrant::builder()
         .clients(StaticClients::new([]).unwrap())
         .verifier(faults::Users::new())
         .issuer(faults::Issuer::new());
-    let error = open.build().unwrap_err().to_string();
+    // As `main` and `unwrap` print it.
+    let error = format!("{:?}", open.build().unwrap_err());
     assert!(error.contains("call `.peer_address(PeerAddress::extension(..))`"), "{error}");
 }
 

@@ -76,6 +76,8 @@ async fn ten_thousand_hostile_requests_make_no_more_series_than_there_are_reason
     }
     let names: BTreeSet<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let manual = include_str!("../src/manual/errors.md");
+    assert!(names.iter().all(|name| manual.contains(&format!("`{name}`"))), "the manual lacks one of {names:?}");
     assert_eq!(
         names.into_iter().collect::<Vec<_>>(),
         ["oauth_password_grant_requests_total", "oauth_token_request_duration_seconds", "oauth_token_requests_total"]

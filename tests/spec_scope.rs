@@ -83,6 +83,8 @@ async fn no_scope_and_no_default_is_invalid_scope_sc_06() {
     ] {
         assert_eq!(granted(&fixture, "").await, invalid());
         assert_eq!(granted(&fixture, "scope=").await, invalid());
+        let told = fixture.token(AUTH, &pw("")).await.json()["error_description"].to_string();
+        assert!(told.contains("the scope is missing"), "{told}");
         assert_eq!(fixture.probe.calls(), 0);
         assert_eq!(granted(&fixture, "scope=write").await.unwrap(), "write");
     }

@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use support::{CONF, Fixture, PW, WINDOW};
 use tower_password_grant::testing::{AttemptError, ManualClock, attempt};
-use tower_password_grant::{Client, Sunset};
+use tower_password_grant::{
+    Attempt, BackendError, Client, CredentialVerifier as _, Scope, Subject, Sunset, Verdict, verify_fn,
+};
 
 const WRONG: &str = "grant_type=password&username=alice&password=wrong";
 
@@ -67,4 +69,21 @@ async fn a_sunset_takes_effect_at_its_moment() {
     assert_eq!(answer.header("sunset"), Some("Fri, 15 Jan 2027 08:01:00 GMT"));
     clock.advance(Duration::from_secs(1));
     fixture.token(&[], &pw).await.assert_error(400, "unauthorized_client");
+}
+
+#[tokio::test]
+async fn what_a_verifier_answered_can_be_looked_at() -> Result<(), Box<dyn std::error::Error>> {
+    let verifier = verify_fn(|attempt: Attempt| async move {
+        let user = attempt.field("user").ok_or("no user")?.to_owned();
+        Ok(Verdict::granted_within(Subject::new(user), attempt.scope().clone()))
+    });
+    let ask = async |attempt| verifier.verify(attempt).await.map_err(BackendError::into_error);
+    let Verdict::Granted(user) = ask(attempt("a", "b").field("user", "user-1").scope("read").build()?).await? else {
+        panic!("denied");
+    };
+    assert_eq!((user.subject().id(), user.scope().map(Scope::as_str)), ("user-1", Some("read")));
+    assert_eq!(ask(attempt("a", "b").build()?).await.unwrap_err().to_string(), "no user");
+    let busy = BackendError::overloaded(Duration::from_secs(1)).into_error();
+    assert_eq!(busy.to_string(), "more work than can be done now");
+    Ok(())
 }

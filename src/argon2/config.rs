@@ -13,6 +13,7 @@ use super::parameters::{Argon2Parameters, HashError, SALT};
 use super::pool::{Limit, Pool};
 use super::store::UserStore;
 use super::verifier::{Argon2Verifier, Held};
+use crate::protocol::explained::explained;
 
 /// Puts an [`Argon2Verifier`] together; see [`Argon2Verifier::builder`].
 #[must_use]
@@ -164,7 +165,7 @@ impl<S> fmt::Debug for Argon2VerifierBuilder<S> {
 }
 
 /// An [`Argon2Verifier`] could not be built.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Argon2ConfigError {
     /// Parameters outside what RFC 9106 section 3.1 allows.
@@ -182,4 +183,10 @@ pub enum Argon2ConfigError {
     /// A thread could not be started.
     #[error("a hashing thread could not be started")]
     Threads(#[source] std::io::Error),
+}
+
+impl fmt::Debug for Argon2ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
 }

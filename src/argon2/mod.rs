@@ -50,6 +50,14 @@
 //! its user has logged in and the hash is upgraded.
 //!
 //! # Building for speed
+//! Without optimization a hash takes a second, and logins fill the queue at once. For debug builds the application's
+//! `Cargo.toml` needs:
+//! ```toml
+//! [profile.dev.package]
+//! argon2.opt-level = 3
+//! blake2.opt-level = 3
+//! ```
+//!
 //! The hash gains a third from AVX-512 where the processor has it and the final binary is built with
 //! `RUSTFLAGS="-C target-cpu=native"`.
 

@@ -51,7 +51,8 @@ impl<S: UserStore> Argon2Verifier<S> {
     /// with a salt from the operating system.
     ///
     /// # Errors
-    /// Fails when the queue is full, or when the system gives no randomness.
+    /// Fails when the queue is full, or when the system gives no randomness. Outside this crate's traits `?` takes the
+    /// error by `.map_err(BackendError::into_error)?`.
     pub async fn hash_password(&self, password: Password) -> Result<String, BackendError> {
         let done = self.run(password, Task::Make).await?;
         done.fresh.ok_or_else(|| BackendError::fault(HashError::Unusable))

@@ -12,7 +12,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The client gets 503 `temporarily_unavailable` with `Retry-After`, never `invalid_grant`, on which clients throw their
 /// tokens away (RFC 6749 section 5.2). The cause goes to telemetry only.
 ///
-/// Any error converts by `?`; for that reason this type itself does not implement `std::error::Error`.
+/// Any error converts by `?`, one of `anyhow` and a plain text too. For that reason this type itself does not implement
+/// `std::error::Error`: where you call a method that answers it, [`into_error`](Self::into_error) gives one.
 ///
 /// ```
 /// use tower_password_grant::BackendError;
@@ -20,7 +21,11 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// fn read() -> Result<String, BackendError> {
 ///     Ok(std::fs::read_to_string("/nowhere")?)
 /// }
-/// assert!(read().is_err());
+///
+/// fn start() -> Result<String, Box<dyn std::error::Error>> {
+///     Ok(read().map_err(BackendError::into_error)?)
+/// }
+/// assert!(start().is_err());
 /// ```
 pub struct BackendError {
     pub(crate) kind: BackendErrorKind,
@@ -78,6 +83,13 @@ impl BackendError {
         error.with_source(self.source)
     }
 
+    /// What went wrong, as an error that `?` takes outside the traits: in tests, or in a sign-up that calls
+    /// `Argon2Verifier::hash_password`.
+    #[must_use]
+    pub fn into_error(self) -> impl std::error::Error + Send + Sync + 'static {
+        Failure(self.source)
+    }
+
     /// The kind of failure.
     #[must_use]
     pub fn kind(&self) -> BackendErrorKind {
@@ -94,5 +106,24 @@ impl<E: Into<BoxError>> From<E> for BackendError {
 impl fmt::Debug for BackendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackendError").field("kind", &self.kind).field("source", &self.source).finish()
+    }
+}
+
+/// A [`BackendError`] outside the traits: its source, as one that is an error itself.
+#[derive(Debug)]
+struct Failure(Option<BoxError>);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(source) => source.fmt(f),
+            None => f.write_str("more work than can be done now"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.as_ref().and_then(|source| source.source())
     }
 }

@@ -45,7 +45,7 @@ use crate::protocol::response::IssuedTokens;
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `TokenIssuer`",
-    note = "implement the trait with `#[async_trait]`, use `OpaqueIssuer`, or wrap a closure: `issue_fn(|grant| async move {{ .. }})`"
+    note = "implement the trait with `#[async_trait]`, use `OpaqueIssuer`, or wrap a closure: `issue_fn(|grant| async move {{ .. }})`; a trait object goes in an `Arc`"
 )]
 pub trait TokenIssuer: Send + Sync + 'static {
     /// Issues the tokens of this grant.

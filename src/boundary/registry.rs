@@ -48,7 +48,7 @@ use crate::protocol::client::Client;
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `ClientRegistry`",
-    note = "implement the trait with `#[async_trait]`, use `StaticClients`, or wrap a closure: `find_client_fn(|id| async move {{ .. }})`"
+    note = "implement the trait with `#[async_trait]`, use `StaticClients`, or wrap a closure: `find_client_fn(|id| async move {{ .. }})`; a trait object goes in an `Arc`"
 )]
 pub trait ClientRegistry: Send + Sync + 'static {
     /// Looks up the client with this id: 1 to 256 printable ASCII characters.

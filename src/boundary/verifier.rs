@@ -145,11 +145,25 @@ impl From<Denial> for Verdict {
     }
 }
 
-/// An authenticated user.
+/// An authenticated user: for tests, and for a verifier around another one.
 #[derive(Clone, Debug)]
 pub struct Verified {
     pub(crate) subject: Subject,
     pub(crate) scope: Option<Scope>,
+}
+
+impl Verified {
+    /// Who was authenticated.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The most that the user may get, from [`Verdict::granted_within`]; `None` for all that was asked for.
+    #[must_use]
+    pub fn scope(&self) -> Option<&Scope> {
+        self.scope.as_ref()
+    }
 }
 
 /// Why a user may not log in. The client gets the same bytes for every kind (400 `invalid_grant`); the kind goes to
@@ -229,7 +243,7 @@ impl Denial {
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `CredentialVerifier`",
-    note = "implement the trait with `#[async_trait]`, or wrap a closure: `verify_fn(|attempt| async move {{ .. }})`"
+    note = "implement the trait with `#[async_trait]`, or wrap a closure: `verify_fn(|attempt| async move {{ .. }})`; a trait object goes in an `Arc`"
 )]
 pub trait CredentialVerifier: Send + Sync + 'static {
     /// Verifies the attempt.

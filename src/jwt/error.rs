@@ -1,7 +1,10 @@
+use std::fmt;
+
 use super::algorithm::SigningAlgorithm;
+use crate::protocol::explained::explained;
 
 /// Why a key is refused. No message repeats a part of the key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// The text has no PEM block (RFC 7468).
@@ -45,8 +48,14 @@ pub enum KeyError {
     Crypto,
 }
 
+impl fmt::Debug for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}
+
 /// Why [`JwtIssuer::new`](crate::jwt::JwtIssuer::new) refuses.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwtConfigError {
     /// The issuer is no URL as RFC 8414 section 2 wants it.
@@ -63,6 +72,12 @@ pub enum JwtConfigError {
     /// The same audience twice.
     #[error("the audience `{0}` is named twice")]
     AudienceTwice(String),
+}
+
+impl fmt::Debug for JwtConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
 }
 
 /// Why a token was not made. It answers 500 and goes to telemetry.

@@ -8,6 +8,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use super::charset::is_vschar;
+use super::explained::explained;
 use super::form::MAX_CLIENT_ID;
 use super::scope::{Scope, ScopeError};
 use super::secrets::{RandomnessError, SecretDigest, random_bytes};
@@ -434,7 +435,7 @@ impl fmt::Debug for ClientBuilder {
 }
 
 /// Why a client cannot be registered.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
     /// The id is empty, longer than 256 bytes or not printable ASCII.
@@ -447,7 +448,10 @@ pub enum ClientError {
     #[error("a client has at most two secrets; drop the oldest before adding one")]
     TooManySecrets,
     /// A secret for a client that has none, or none for one that needs it.
-    #[error("the client's secrets do not fit its way of authentication")]
+    #[error(
+        "the client's secrets do not fit its way of authentication: `Client::confidential` needs a secret, \
+         `Client::public` and `Client::with_method` take none"
+    )]
     Authentication,
     /// A scope that breaks RFC 6749 A.4.
     #[error("a scope of the client is malformed")]
@@ -466,6 +470,12 @@ pub enum ClientError {
     /// Two clients with one id.
     #[error("two clients have the id `{0}`")]
     Duplicate(ClientId),
+}
+
+impl fmt::Debug for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
 }
 
 #[cfg(test)]

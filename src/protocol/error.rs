@@ -50,14 +50,14 @@ wire_table! {
     Query: BAD_REQUEST "invalid_request" "credentials belong in the body, never in the query";
     Malformed: BAD_REQUEST "invalid_request" "the request is malformed";
     Repeated: BAD_REQUEST "invalid_request" "a parameter is repeated";
-    Missing: BAD_REQUEST "invalid_request" "a required parameter is missing";
+    Missing: BAD_REQUEST "invalid_request" "a required parameter is missing or empty";
     ManyCredentials: BAD_REQUEST "invalid_request" "more than one way of client authentication";
     CrossSite: BAD_REQUEST "invalid_request" "this origin may not use the token endpoint";
     ClientByHeader: UNAUTHORIZED "invalid_client" "client authentication failed";
     ClientByBody: BAD_REQUEST "invalid_client" "client authentication failed";
     GrantType: BAD_REQUEST "unsupported_grant_type" "the grant type is not supported";
     Unauthorized: BAD_REQUEST "unauthorized_client" "the client may not use this grant type";
-    Scope: BAD_REQUEST "invalid_scope" "the scope is malformed, unknown or not allowed for this client";
+    Scope: BAD_REQUEST "invalid_scope" "the scope is missing, malformed, unknown or not allowed for this client";
     Grant: BAD_REQUEST "invalid_grant" "the credentials are not valid";
     Throttled: TOO_MANY_REQUESTS "too_many_attempts" "too many attempts, try again later";
     Fault: INTERNAL_SERVER_ERROR "server_error" "the server could not process the request";

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod credentials;
 pub(crate) mod encode;
 pub(crate) mod error;
+pub(crate) mod explained;
 pub(crate) mod form;
 pub(crate) mod grant;
 pub(crate) mod head;

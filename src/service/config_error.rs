@@ -1,10 +1,12 @@
+use std::fmt;
 use std::time::Duration;
 
+use crate::protocol::explained::explained;
 use crate::protocol::scope::ScopeError;
 use crate::protocol::secrets::RandomnessError;
 
 /// Why [`build`](crate::Builder::build) refuses: which setting, and what to do about it.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// No source of the peer's address was chosen.
@@ -46,4 +48,10 @@ pub enum ConfigError {
     /// The operating system gave no randomness.
     #[error("no randomness")]
     Randomness(#[from] RandomnessError),
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
 }

@@ -15,7 +15,7 @@
 //!     })
 //! });
 //! let verdict = verifier.verify(attempt("alice", "correct horse").build()?).await;
-//! assert!(matches!(verdict, Ok(Verdict::Granted(_))));
+//! assert!(matches!(verdict, Ok(Verdict::Granted(user)) if user.subject().id() == "user-1"));
 //! let verdict = verifier.verify(attempt("alice", "wrong").build()?).await;
 //! assert!(matches!(verdict, Ok(Verdict::Denied(Denial::WrongPassword))));
 //! # Ok(())

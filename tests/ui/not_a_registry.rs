@@ -7,3 +7,4 @@ fn main() {
 
 //~ `Vec<&str>` is not a `ClientRegistry`
 //~ find_client_fn(
+//~ a trait object goes in an `Arc`

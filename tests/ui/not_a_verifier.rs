@@ -7,3 +7,4 @@ fn main() {
 
 //~ `&str` is not a `CredentialVerifier`
 //~ wrap a closure: `verify_fn(
+//~ a trait object goes in an `Arc`

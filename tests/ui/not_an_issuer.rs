@@ -7,3 +7,4 @@ fn main() {
 
 //~ `()` is not a `TokenIssuer`
 //~ use `OpaqueIssuer`, or wrap a closure: `issue_fn(
+//~ a trait object goes in an `Arc`
