@@ -164,7 +164,8 @@ impl MemoryLimiter {
             shard.next_sweep = now.saturating_add(Duration::from_secs(1));
         }
         if shard.tallies.len() < room {
-            let mut tally = Tally::default();
+            // What it charged to a shared tally, when there was no room, counts on.
+            let mut tally = shard.spilled(key);
             let charged = tally.charge(budget, now);
             shard.tallies.insert(key, tally);
             return Some(charged.map(|()| Charge(key)));
@@ -194,8 +195,11 @@ impl MemoryLimiter {
 impl Shard {
     fn spill(&mut self, key: u64) -> Option<&mut Tally> {
         self.spill.resize(SPILL, Tally::default());
-        let index = usize::try_from(key >> 32).ok()? & (SPILL - 1);
-        self.spill.get_mut(index)
+        self.spill.get_mut(spill_index(key))
+    }
+
+    fn spilled(&self, key: u64) -> Tally {
+        self.spill.get(spill_index(key)).copied().unwrap_or_default()
     }
 }
 
@@ -236,6 +240,10 @@ fn charges(reservation: &Reservation) -> [Charge; 2] {
     let (chunks, _) = reservation.key().as_chunks::<8>();
     let charge = |index: usize| Charge(chunks.get(index).map_or(0, |bytes| u64::from_le_bytes(*bytes)));
     [charge(0), charge(1)]
+}
+
+fn spill_index(key: u64) -> usize {
+    usize::try_from(key >> 32).unwrap_or(0) & (SPILL - 1)
 }
 
 /// The two halves of the network that counts as one peer: an IPv4 address in its mapped form, or the /64 of an IPv6

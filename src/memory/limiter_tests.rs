@@ -133,3 +133,20 @@ fn a_refused_attempt_charges_nothing() {
     }
     assert!(charge(&limiter, &account("bob", "192.0.2.1")).is_ok());
 }
+
+#[test]
+fn room_that_opens_up_gives_no_fresh_budget_to_a_key_that_shared_a_tally() {
+    let limiter = MemoryLimiter::new().with_capacity(SHARDS);
+    let attempt = |name: &str| {
+        charge(&limiter, &AttemptKey { guess: Guess::Account { realm: None, account: name }, address: None })
+    };
+    let others: Vec<_> = (0..1_000).filter_map(|name| attempt(&format!("other-{name}")).ok()).collect();
+    let guesses = |name: &str| (0..100).filter(|_| attempt(name).is_ok()).count();
+    let before = guesses("victim");
+    assert!(before > 0);
+    for reservation in others {
+        settle(&limiter, reservation, Settlement::Success);
+    }
+    assert!(limiter.shards.iter().all(|shard| shard.lock().unwrap().tallies.is_empty()));
+    assert!(before + guesses("victim") <= 10);
+}
