@@ -232,3 +232,13 @@ fn contradictions_are_refused_at_build_te_12_ht_19() {
         .build();
     assert!(matches!(built, Err(ConfigError::NoPeerAddress)));
 }
+
+#[tokio::test]
+async fn a_source_of_the_peer_address_that_panics_is_500_and_takes_nothing_down_t38() {
+    let source = PeerAddress::extension(|_: &std::net::SocketAddr| panic!("no address today"));
+    let fixture = Fixture::with(|builder| builder.peer_address(source));
+    for _ in 0..2 {
+        fixture.token(AUTH, PW).await.assert_error(500, "server_error");
+    }
+    assert_eq!(fixture.probe.calls(), 0);
+}
