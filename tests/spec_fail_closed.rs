@@ -247,3 +247,13 @@ async fn a_client_that_is_found_under_another_spelling_of_its_id_is_not_that_cli
     assert_eq!(probe.calls(), 0);
     send_as("pub").await.assert_ok();
 }
+
+#[tokio::test]
+async fn a_source_of_the_peer_address_that_panics_is_500_and_takes_nothing_down_t38() {
+    let source = PeerAddress::extension(|_: &std::net::SocketAddr| panic!("no address today"));
+    let fixture = Fixture::with(|builder| builder.peer_address(source));
+    for _ in 0..2 {
+        fixture.token(AUTH, PW).await.assert_error(500, "server_error");
+    }
+    assert_eq!(fixture.probe.calls(), 0);
+}

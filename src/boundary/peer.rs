@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::Extensions;
@@ -63,7 +64,11 @@ impl PeerAddress {
     pub(crate) fn of(&self, extensions: &Extensions) -> Result<Option<IpAddr>, ()> {
         match &self.0 {
             Source::Unknown => Ok(None),
-            Source::Extension(read) => read(extensions).map(|address| Some(address.to_canonical())).ok_or(()),
+            Source::Extension(read) => {
+                // It runs where the request is accepted, outside what contains the other parts.
+                let address = catch_unwind(AssertUnwindSafe(|| read(extensions))).ok().flatten();
+                address.map(|address| Some(address.to_canonical())).ok_or(())
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::tally::{Budget, Tally};
+use super::tally::{Budget, Recovery, Tally};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::limiter::{AttemptKey, AttemptLimiter, Guess, Reservation, Reserved, Settlement};
@@ -60,13 +60,13 @@ impl Charge {
 
 impl MemoryLimiter {
     /// 10 attempts within 15 minutes for each account and address, and for each client and address; 1,000 for each
-    /// address over all accounts and clients; 262,144 keys.
+    /// address over all accounts and clients, which come back one by one within 15 minutes; 262,144 keys.
     #[must_use]
     pub fn new() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
-            budget: Budget { attempts: 10, window: Duration::from_secs(15 * 60) },
+            budget: Budget { attempts: 10, window: Duration::from_secs(15 * 60), recovery: Recovery::AtOnce },
             address_attempts: 1000,
             capacity: 262_144,
             clock: Arc::new(SystemClock::new()),
@@ -77,12 +77,13 @@ impl MemoryLimiter {
     /// way count too, so it also bounds how many logins of one account and address run at once.
     #[must_use]
     pub fn with_budget(mut self, attempts: u32, window: Duration) -> Self {
-        self.budget = Budget { attempts: attempts.max(1), window };
+        self.budget = Budget { attempts: attempts.max(1), window, ..self.budget };
         self
     }
 
-    /// Another budget of one address over all accounts and clients: `attempts` (at least 1) within the same window. Raise
-    /// it if many users share an address, such as that of a server that logs in for them.
+    /// Another budget of one address over all accounts and clients: `attempts` (at least 1), which come back one by one,
+    /// all of them within the same window. Raise it if many users share an address, such as that of a server that logs in
+    /// for them.
     #[must_use]
     pub fn with_address_budget(mut self, attempts: u32) -> Self {
         self.address_attempts = attempts.max(1);
@@ -137,7 +138,8 @@ impl MemoryLimiter {
         let address = match key.address {
             None => Charge(0),
             Some(address) => {
-                let budget = Budget { attempts: self.address_attempts, ..self.budget };
+                let recovery = Recovery::OneByOne;
+                let budget = Budget { attempts: self.address_attempts, recovery, ..self.budget };
                 match self.charge(self.hash(3, "", "", Some(address)), budget, now)? {
                     Ok(charge) => charge,
                     Err(wait) => return Some(Err(wait)),
@@ -164,11 +166,14 @@ impl MemoryLimiter {
             shard.next_sweep = now.saturating_add(Duration::from_secs(1));
         }
         if shard.tallies.len() < room {
-            let mut tally = Tally::default();
+            // What it charged to a shared tally, when there was no room, counts on.
+            let mut tally = shard.spilled(key);
             let charged = tally.charge(budget, now);
             shard.tallies.insert(key, tally);
             return Some(charged.map(|()| Charge(key)));
         }
+        // The other keys of a shared tally may be guesses, which an address's own rate must not give back.
+        let budget = Budget { recovery: Recovery::AtOnce, ..budget };
         Some(shard.spill(key)?.charge(budget, now).map(|()| Charge(key | Charge::SPILLED)))
     }
 
@@ -194,8 +199,11 @@ impl MemoryLimiter {
 impl Shard {
     fn spill(&mut self, key: u64) -> Option<&mut Tally> {
         self.spill.resize(SPILL, Tally::default());
-        let index = usize::try_from(key >> 32).ok()? & (SPILL - 1);
-        self.spill.get_mut(index)
+        self.spill.get_mut(spill_index(key))
+    }
+
+    fn spilled(&self, key: u64) -> Tally {
+        self.spill.get(spill_index(key)).copied().unwrap_or_default()
     }
 }
 
@@ -236,6 +244,10 @@ fn charges(reservation: &Reservation) -> [Charge; 2] {
     let (chunks, _) = reservation.key().as_chunks::<8>();
     let charge = |index: usize| Charge(chunks.get(index).map_or(0, |bytes| u64::from_le_bytes(*bytes)));
     [charge(0), charge(1)]
+}
+
+fn spill_index(key: u64) -> usize {
+    usize::try_from(key >> 32).unwrap_or(0) & (SPILL - 1)
 }
 
 /// The two halves of the network that counts as one peer: an IPv4 address in its mapped form, or the /64 of an IPv6

@@ -1,4 +1,20 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
 use super::*;
+
+#[derive(Debug, Default)]
+struct Seconds(AtomicU64);
+
+impl Clock for Seconds {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + self.elapsed()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+}
 
 fn account<'a>(account: &'a str, address: &str) -> AttemptKey<'a> {
     AttemptKey { guess: Guess::Account { realm: None, account }, address: Some(address.parse().unwrap()) }
@@ -132,4 +148,51 @@ fn a_refused_attempt_charges_nothing() {
         let _ = charge(&limiter, &account("alice", "192.0.2.1"));
     }
     assert!(charge(&limiter, &account("bob", "192.0.2.1")).is_ok());
+}
+
+#[test]
+fn room_that_opens_up_gives_no_fresh_budget_to_a_key_that_shared_a_tally() {
+    let limiter = MemoryLimiter::new().with_capacity(SHARDS);
+    let attempt = |name: &str| {
+        charge(&limiter, &AttemptKey { guess: Guess::Account { realm: None, account: name }, address: None })
+    };
+    let others: Vec<_> = (0..1_000).filter_map(|name| attempt(&format!("other-{name}")).ok()).collect();
+    let guesses = |name: &str| (0..100).filter(|_| attempt(name).is_ok()).count();
+    let before = guesses("victim");
+    assert!(before > 0);
+    for reservation in others {
+        settle(&limiter, reservation, Settlement::Success);
+    }
+    assert!(limiter.shards.iter().all(|shard| shard.lock().unwrap().tallies.is_empty()));
+    assert!(before + guesses("victim") <= 10);
+}
+
+#[test]
+fn an_address_that_stays_below_its_rate_is_never_refused_however_long_it_goes_on() {
+    let clock = Arc::new(Seconds::default());
+    let limiter = MemoryLimiter::new().with_address_budget(20).with_clock(clock.clone());
+    let fail = |name: u32| charge(&limiter, &account(&name.to_string(), "192.0.2.1"));
+    for minute in 0..24 * 60 {
+        fail(minute).unwrap();
+        clock.0.fetch_add(60, Ordering::Relaxed);
+    }
+    let burst = (5000..6000).filter(|name| fail(*name).is_ok()).count();
+    assert!((19..=20).contains(&burst), "{burst}");
+    assert_eq!(fail(6000).map(|_| ()), Err(Duration::from_secs(45)));
+}
+
+#[test]
+fn an_address_in_a_full_limiter_gives_nothing_back_to_the_keys_that_share_its_tally() {
+    let clock = Arc::new(Seconds::default());
+    let limiter = MemoryLimiter::new().with_capacity(0).with_clock(clock.clone());
+    let victim = AttemptKey { guess: Guess::Account { realm: None, account: "victim" }, address: None };
+    for _ in 0..10 {
+        charge(&limiter, &victim).unwrap();
+    }
+    clock.0.fetch_add(600, Ordering::Relaxed);
+    for name in 0..30_000_u32 {
+        let address = std::net::Ipv4Addr::from_bits(0x0a00_0000 | name).to_string();
+        let _ = charge(&limiter, &account(&name.to_string(), &address));
+    }
+    assert!(charge(&limiter, &victim).is_err());
 }

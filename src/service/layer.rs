@@ -35,6 +35,10 @@ impl PasswordGrantLayer {
     /// Only form POSTs are read then: every other request for the path passes through untouched. A form that is
     /// malformed, names no grant type or is too large is answered here. Unlike the default mode this one asks the inner
     /// service for `Clone`, because it is called after the body was read.
+    ///
+    /// The inner service must not serve the password grant itself any more: a body of another type (JSON, another
+    /// character set) would reach it past the budget of attempts. What it is given was not checked here: neither
+    /// transport nor origin, query or client.
     #[must_use]
     pub fn forward_other_grants<B>(self, body: fn(Bytes) -> B) -> PasswordGrantLayer<Forward<B>> {
         PasswordGrantLayer { mount: self.mount, others: Forward::new(body) }
