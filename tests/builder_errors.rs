@@ -58,7 +58,7 @@ type Change = fn(FixtureBuilder) -> FixtureBuilder;
 
 #[test]
 fn build_names_what_is_wrong_and_its_cure() {
-    let wrong: [(Change, &str); 24] = [
+    let wrong: [(Change, &str); 26] = [
         (|b| b.token_path("oauth/token"), "the path `oauth/token` must start with `/`"),
         (|b| b.token_path(""), "the path `` must start with `/`"),
         (|b| b.token_path("/token?x=1"), "the path `/token?x=1` must start with `/` and have no query"),
@@ -70,6 +70,8 @@ fn build_names_what_is_wrong_and_its_cure() {
         (|b| b.default_scope("read  write"), "the scope `read  write` is malformed"),
         (|b| b.default_scope(""), "the scope `` is malformed"),
         (|b| b.scope_ceiling("re\"ad"), "the scope `re\"ad` is malformed"),
+        (|b| b.scopeless().require_scope(), "`.scopeless()` contradicts"),
+        (|b| b.default_scope("read").scopeless(), "leave out one side"),
         (|b| b.access_token_lifetime(Duration::from_millis(999)), "a lifetime of 999ms is less than a second"),
         (|b| b.max_body(0), "a body limit of 0 bytes refuses every request"),
         (|b| b.error_uri(""), "`error_uri` must be a URI"),
