@@ -121,6 +121,46 @@ fn the_library_has_no_panicking_shortcuts_and_allows_itself_none() {
     }
 }
 
+/// Traits that nobody implements: they carry the builder's compiler errors, or stand inside the crate.
+const NOT_IMPLEMENTED: [&str; 3] = ["HasClients", "HasVerifier", "HasIssuer"];
+
+/// The methods that have a default, each on the safe side: no origin is allowed, spellings of a name share one budget.
+const SAFE_DEFAULTS: [&str; 2] = ["allows_origin", "account_key"];
+
+#[test]
+fn every_boundary_trait_tells_its_contract_and_defaults_no_decision() {
+    let mut traits = 0;
+    for (file, text) in library() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let Some(name) = line.strip_prefix("pub trait ").and_then(|rest| rest.split([':', ' ']).next()) else {
+                continue;
+            };
+            if NOT_IMPLEMENTED.contains(&name) {
+                continue;
+            }
+            traits += 1;
+            let starts = lines[..at].iter().rposition(|line| line.is_empty()).unwrap_or(0);
+            let docs = lines[starts..at].join("\n");
+            let body = lines[at..].iter().take_while(|line| **line != "}").copied().collect::<Vec<_>>().join("\n");
+            let waits = body.contains("async fn") || body.contains("MaybeFuture<");
+            let sections: &[&str] =
+                if waits { &["Contract", "Security", "Cancellation", "Errors"] } else { &["Contract", "Security"] };
+            for section in sections {
+                assert!(docs.contains(&format!("/// # {section}\n")), "{file}: {name} has no section {section}");
+            }
+            // A method with a body has a default.
+            let mut method = "";
+            for line in body.lines() {
+                let bare = line.trim_start().trim_start_matches("async ");
+                method = bare.strip_prefix("fn ").and_then(|rest| rest.split(['(', '<']).next()).unwrap_or(method);
+                assert!(line != "    }" || SAFE_DEFAULTS.contains(&method), "{file}: {name} has a default `{method}`");
+            }
+        }
+    }
+    assert!(traits >= 11, "{traits}");
+}
+
 #[test]
 fn the_lints_stay_on() {
     let manifest = read("Cargo.toml");
