@@ -16,7 +16,7 @@ use http::HeaderValue;
 /// Everybody may read it, pages of any origin included: put nothing into it that is not public.
 ///
 /// # Errors
-/// There are none: a document that cannot be made anew is served as it was.
+/// There are none: serve a document that cannot be made anew as it was. A panic is contained and answers 500.
 pub trait PublicDocument: Send + Sync + 'static {
     /// The `Content-Type`.
     fn content_type(&self) -> HeaderValue;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::Extensions;
@@ -59,11 +60,14 @@ impl PeerAddress {
         matches!(self.0, Source::Unknown)
     }
 
-    /// The address, with IPv4 in its own form; `Err` if it should be there and is not.
+    /// The address, with IPv4 in its own form; `Err` if it should be there and is not, or reading it panicked.
     pub(crate) fn of(&self, extensions: &Extensions) -> Result<Option<IpAddr>, ()> {
         match &self.0 {
             Source::Unknown => Ok(None),
-            Source::Extension(read) => read(extensions).map(|address| Some(address.to_canonical())).ok_or(()),
+            Source::Extension(read) => match catch_unwind(AssertUnwindSafe(|| read(extensions))) {
+                Ok(Some(address)) => Ok(Some(address.to_canonical())),
+                Ok(None) | Err(_) => Err(()),
+            },
         }
     }
 }

@@ -74,7 +74,7 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
-    /// Counts the attempts. Default: [`MemoryLimiter`], 10 for each account and address and for each client and address
+    /// Counts the attempts. Default: [`MemoryLimiter`](crate::MemoryLimiter), 10 for each account and address and for each client and address
     /// within 15 minutes, in this process only. Change it when several processes share the load.
     pub fn limiter(mut self, limiter: impl AttemptLimiter) -> Self {
         self.options.limiter = Some(Box::new(limiter));
