@@ -230,6 +230,9 @@ async fn building_says_once_what_rfc_9700_says() {
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].field("message").unwrap().contains("RFC 9700"));
     capture.clear();
+    let failed = support::builder(&support::Probe::default()).challenge_realm("\"").build();
+    assert!(failed.is_err());
+    assert!(capture.events().is_empty(), "a builder that fails serves nothing");
     let _off = Fixture::with(|builder| builder.without_password_grant());
     assert!(capture.events().is_empty());
 }

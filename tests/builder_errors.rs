@@ -6,15 +6,17 @@ mod support;
 #[path = "support/faults.rs"]
 mod faults;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use http::HeaderValue;
-use support::{FixtureBuilder, Probe, builder, digest};
+use support::{Document, FixtureBuilder, Probe, builder, digest, send, token_request};
 use tower_password_grant::{
-    AccountKey, BackendError, Client, ClientAuthentication, ClientBuilder, Denial, ExtensionGrant, ExtensionRequest,
-    PasswordGrant, PeerAddress, PublicDocument, StaticClients, TransportSecurity, Verdict,
+    AccountKey, AttemptLimiter, AuditEvent, AuditSink, BackendError, Client, ClientAuthMethod, ClientAuthentication,
+    ClientBuilder, ClientRegistry, Clock, CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest,
+    MemoryAccessTokens, MemoryLimiter, OpaqueIssuer, PasswordGrant, PeerAddress, PublicDocument, StaticClients,
+    SystemClock, TokenIssuer, TransportSecurity, Verdict,
 };
 
 struct Named(&'static str);
@@ -38,27 +40,11 @@ impl ExtensionGrant for Named {
     }
 }
 
-struct Document;
-
-impl PublicDocument for Document {
-    fn content_type(&self) -> HeaderValue {
-        HeaderValue::from_static("application/json")
-    }
-
-    fn body(&self) -> Bytes {
-        Bytes::from_static(b"{}")
-    }
-
-    fn max_age(&self) -> Duration {
-        Duration::from_secs(60)
-    }
-}
-
 type Change = fn(FixtureBuilder) -> FixtureBuilder;
 
 #[test]
 fn build_names_what_is_wrong_and_its_cure() {
-    let wrong: [(Change, &str); 24] = [
+    let wrong: [(Change, &str); 26] = [
         (|b| b.token_path("oauth/token"), "the path `oauth/token` must start with `/`"),
         (|b| b.token_path(""), "the path `` must start with `/`"),
         (|b| b.token_path("/token?x=1"), "the path `/token?x=1` must start with `/` and have no query"),
@@ -70,6 +56,8 @@ fn build_names_what_is_wrong_and_its_cure() {
         (|b| b.default_scope("read  write"), "the scope `read  write` is malformed"),
         (|b| b.default_scope(""), "the scope `` is malformed"),
         (|b| b.scope_ceiling("re\"ad"), "the scope `re\"ad` is malformed"),
+        (|b| b.scopeless().require_scope(), "`.scopeless()` contradicts"),
+        (|b| b.default_scope("read").scopeless(), "leave out one side"),
         (|b| b.access_token_lifetime(Duration::from_millis(999)), "a lifetime of 999ms is less than a second"),
         (|b| b.max_body(0), "a body limit of 0 bytes refuses every request"),
         (|b| b.error_uri(""), "`error_uri` must be a URI"),
@@ -134,6 +122,42 @@ fn unusual_but_right_configurations_are_accepted() {
     for change in right {
         change(builder(&Probe::default())).build().unwrap();
     }
+}
+
+#[tokio::test]
+async fn every_part_is_accepted_behind_an_arc() {
+    let probe = Probe::default();
+    let clients: Arc<dyn ClientRegistry> = Arc::new(StaticClients::new(support::clients()).unwrap());
+    let verifier: Arc<dyn CredentialVerifier> = Arc::new(probe.clone());
+    let issuer: Arc<dyn TokenIssuer> = Arc::new(OpaqueIssuer::new(MemoryAccessTokens::new()));
+    let limiter: Arc<dyn AttemptLimiter> = Arc::new(MemoryLimiter::new());
+    let method: Arc<dyn ClientAuthMethod> =
+        Arc::new(faults::Ticket { claim: faults::Switch::waiting(0), verify: faults::Switch::waiting(0) });
+    let grant: Arc<dyn ExtensionGrant> = Arc::new(Named("urn:x:y"));
+    let document: Arc<dyn PublicDocument> = Arc::new(support::Document);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let events = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&events);
+    let sink: Arc<dyn AuditSink> = Arc::new(move |_: &AuditEvent<'_>| {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let layer = PasswordGrant::builder()
+        .clients(clients)
+        .verifier(verifier)
+        .issuer(issuer)
+        .limiter(limiter)
+        .client_auth_method(method)
+        .extension_grant(grant)
+        .document("/document", document)
+        .clock(clock)
+        .audit(sink)
+        .peer_address(PeerAddress::socket_addr())
+        .build()
+        .unwrap();
+    send(&layer, token_request(support::AUTH, support::PW)).await.assert_ok();
+    let body = "grant_type=urn:x:y";
+    send(&layer, token_request(support::AUTH, body)).await.assert_error(400, "unauthorized_client");
+    assert_eq!((probe.calls(), events.load(Ordering::Relaxed)), (1, 2));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use faults::{Book, Charges, FAILURES, Mode, Switch};
 use support::{Answer, CONF, PW};
+use tower::{Layer as _, ServiceExt as _};
 use tower_password_grant::{
     AttemptKey, AttemptLimiter, BackendError, Client, MaybeFuture, PeerAddress, Reservation, Reserved, Settlement,
     Subject, Verdict, find_client_fn,
@@ -306,4 +307,35 @@ async fn a_memory_limiter_takes_no_harm_from_a_reservation_that_it_never_gave() 
 async fn without_deadlines_no_timer_is_needed() {
     let world = World::with(3, None);
     world.login().await.assert_ok();
+}
+
+/// A public document whose code panics.
+struct Broken;
+
+impl tower_password_grant::PublicDocument for Broken {
+    fn content_type(&self) -> http::HeaderValue {
+        http::HeaderValue::from_static("application/json")
+    }
+
+    fn body(&self) -> bytes::Bytes {
+        panic!("the document panics on purpose")
+    }
+
+    fn max_age(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+}
+
+#[tokio::test]
+async fn what_the_application_does_outside_the_ladder_may_panic_too() {
+    use tower_password_grant::PeerAddress;
+    let peer = PeerAddress::extension(|_: &std::net::SocketAddr| panic!("the reader panics on purpose"));
+    let fixture = support::Fixture::with(|builder| builder.peer_address(peer).document("/jwks", Broken));
+    fixture.token(&[("authorization", CONF)], PW).await.assert_error(500, "server_error");
+    let inner = tower::service_fn(|_: http::Request<String>| async {
+        Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    });
+    let request = http::Request::get("/jwks").body(String::new()).unwrap();
+    let response = fixture.layer.layer(inner).oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 500);
 }

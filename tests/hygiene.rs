@@ -2,10 +2,14 @@
 //! feature table that tells the truth, and few dependencies.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
 
+#[path = "support/sources.rs"]
+mod reader;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use reader::{library, read, root, rust_files};
 
 /// What an axum application has anyway: axum, tokio (full), serde, serde_json, tracing and tracing-subscriber, each with
 /// its default features, on Linux.
@@ -77,47 +81,16 @@ const AXUM_APP: [&str; 62] = [
 /// The most crates that the default features may add to it.
 const BUDGET: usize = 25;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap()
-}
-
-fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            rust_files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 /// Each source file with its code: no comments, no unit tests.
-fn code() -> Vec<(PathBuf, String)> {
-    let mut files = Vec::new();
-    rust_files(&root().join("src"), &mut files);
-    files.retain(|file| !file.to_str().unwrap().ends_with("tests.rs"));
-    assert!(files.len() > 40);
-    files
-        .into_iter()
-        .map(|file| {
-            let text = fs::read_to_string(&file).unwrap();
-            let tests = text.lines().position(|line| line == "#[cfg(test)]").unwrap_or(usize::MAX);
-            let bare = |line: &str| line.split("//").next().unwrap_or_default().to_owned();
-            (file, text.lines().take(tests).map(bare).collect::<Vec<_>>().join("\n"))
-        })
-        .collect()
+fn code() -> Vec<(String, String)> {
+    library().into_iter().map(|(path, text)| (path, reader::code(&text))).collect()
 }
 
 #[test]
 fn the_library_reads_no_environment_variables() {
     for (file, code) in code() {
         for word in ["std::env", "env::var", "env::args", "use std::{env", "env!("] {
-            assert!(!code.contains(word), "{}: {word}", file.display());
+            assert!(!code.contains(word), "{file}: {word}");
         }
     }
 }
@@ -143,9 +116,49 @@ fn the_library_has_no_panicking_shortcuts_and_allows_itself_none() {
     ];
     for (file, code) in code() {
         for word in words {
-            assert!(!code.contains(word), "{}: {word}", file.display());
+            assert!(!code.contains(word), "{file}: {word}");
         }
     }
+}
+
+/// Traits that nobody implements: they carry the builder's compiler errors, or stand inside the crate.
+const NOT_IMPLEMENTED: [&str; 3] = ["HasClients", "HasVerifier", "HasIssuer"];
+
+/// The methods that have a default, each on the safe side: no origin is allowed, spellings of a name share one budget.
+const SAFE_DEFAULTS: [&str; 2] = ["allows_origin", "account_key"];
+
+#[test]
+fn every_boundary_trait_tells_its_contract_and_defaults_no_decision() {
+    let mut traits = 0;
+    for (file, text) in library() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let Some(name) = line.strip_prefix("pub trait ").and_then(|rest| rest.split([':', ' ']).next()) else {
+                continue;
+            };
+            if NOT_IMPLEMENTED.contains(&name) {
+                continue;
+            }
+            traits += 1;
+            let starts = lines[..at].iter().rposition(|line| line.is_empty()).unwrap_or(0);
+            let docs = lines[starts..at].join("\n");
+            let body = lines[at..].iter().take_while(|line| **line != "}").copied().collect::<Vec<_>>().join("\n");
+            let waits = body.contains("async fn") || body.contains("MaybeFuture<");
+            let sections: &[&str] =
+                if waits { &["Contract", "Security", "Cancellation", "Errors"] } else { &["Contract", "Security"] };
+            for section in sections {
+                assert!(docs.contains(&format!("/// # {section}\n")), "{file}: {name} has no section {section}");
+            }
+            // A method with a body has a default.
+            let mut method = "";
+            for line in body.lines() {
+                let bare = line.trim_start().trim_start_matches("async ");
+                method = bare.strip_prefix("fn ").and_then(|rest| rest.split(['(', '<']).next()).unwrap_or(method);
+                assert!(line != "    }" || SAFE_DEFAULTS.contains(&method), "{file}: {name} has a default `{method}`");
+            }
+        }
+    }
+    assert!(traits >= 11, "{traits}");
 }
 
 #[test]
@@ -226,8 +239,7 @@ fn no_dependency_gives_the_core_a_framework_or_a_tls_stack() {
 
 #[test]
 fn every_test_file_belongs_to_a_target() {
-    let mut files = Vec::new();
-    rust_files(&root().join("tests"), &mut files);
+    let files = rust_files(&root().join("tests"));
     let all: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
     for file in files {
         let relative = file.strip_prefix(root().join("tests")).unwrap().to_str().unwrap().replace('\\', "/");
@@ -237,7 +249,8 @@ fn every_test_file_belongs_to_a_target() {
             || folder.starts_with("ui")
             || name == "mod.rs"
             || name == "main.rs"
-            || all.contains(&format!("mod {module};"));
+            || all.contains(&format!("mod {module};"))
+            || all.contains(&format!("#[path = \"{relative}\"]"));
         assert!(used, "{relative} is in no target");
     }
 }

@@ -134,7 +134,7 @@ async fn of_200_parallel_client_secrets_exactly_the_budget_is_compared() {
             let fixture = support::Fixture::with(|builder| {
                 builder.audit(move |event: &AuditEvent<'_>| {
                     let reason = if known { Reason::WrongSecret } else { Reason::UnknownClient };
-                    if event.outcome == (AuditOutcome::Refused { reason }) {
+                    if matches!(event.outcome, AuditOutcome::Refused { reason: told, .. } if told == reason) {
                         count.fetch_add(1, SeqCst);
                     }
                 })

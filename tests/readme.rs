@@ -38,7 +38,8 @@ fn the_manual_tells_the_default_of_every_setting() {
     let told = ["builder", "build", "danger", "without_password_grant", "access_token_lifetime"];
     let named = |name: &str| manual.contains(&format!("::{name})"));
 
-    let builder = methods(include_str!("../src/service/builder.rs")).map(|name| name.split('<').next().unwrap());
+    let sources = [include_str!("../src/service/builder.rs"), include_str!("../src/service/settings.rs")];
+    let builder = sources.into_iter().flat_map(methods).map(|name| name.split('<').next().unwrap());
     let missing: Vec<&str> =
         builder.filter(|name| !parts.contains(name) && !told.contains(name) && !named(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -15,16 +15,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use http::{HeaderValue, Method};
-use support::{AUTH, Fixture, PW, Probe, basic, builder, digest, send, token_request};
+use support::{AUTH, Document, Fixture, PW, Probe, basic, builder, digest, send, token_request};
 use tower_password_grant::{
     AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, Client, ClientAuthMethod, ClientError,
-    ClientRegistry, ConfigError, CredentialVerifier, MaybeFuture, PeerAddress, PublicDocument, Reservation, Reserved,
-    Settlement, StaticClients, Subject, TransportSecurity, Verdict, find_client_fn,
+    ClientRegistry, ConfigError, CredentialVerifier, MaybeFuture, PeerAddress, Reservation, Reserved, Settlement,
+    StaticClients, Subject, TransportSecurity, Verdict, find_client_fn,
 };
 
 /// A limiter whose store is down.
@@ -197,22 +195,6 @@ async fn a_registry_lists_no_origin_unless_it_says_so_ht_10() {
     let answer = send(&layer, token_request(&[AUTH[0], ("origin", page)], PW)).await;
     answer.assert_ok();
     assert_eq!(answer.header("access-control-allow-origin"), Some(page));
-}
-
-struct Document;
-
-impl PublicDocument for Document {
-    fn content_type(&self) -> HeaderValue {
-        HeaderValue::from_static("application/json")
-    }
-
-    fn body(&self) -> Bytes {
-        Bytes::from_static(b"{}")
-    }
-
-    fn max_age(&self) -> Duration {
-        Duration::from_secs(60)
-    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The audit trail: one typed event for every token request that was read.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::protocol::client::ClientId;
@@ -36,6 +37,7 @@ pub struct AuditEvent<'a> {
 #[non_exhaustive]
 pub enum AuditOutcome<'a> {
     /// Tokens were issued.
+    #[non_exhaustive]
     Issued {
         /// The subject's identifier.
         subject: &'a str,
@@ -43,6 +45,7 @@ pub enum AuditOutcome<'a> {
         scope: &'a str,
     },
     /// The request was refused.
+    #[non_exhaustive]
     Refused {
         /// The true reason, which the client may not have seen.
         reason: Reason,
@@ -70,6 +73,12 @@ impl std::fmt::Display for AccountDigest {
 pub trait AuditSink: Send + Sync + 'static {
     /// Takes one event.
     fn record(&self, event: &AuditEvent<'_>);
+}
+
+impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
+    fn record(&self, event: &AuditEvent<'_>) {
+        (**self).record(event);
+    }
 }
 
 impl<F: Fn(&AuditEvent<'_>) + Send + Sync + 'static> AuditSink for F {

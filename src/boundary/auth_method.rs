@@ -1,8 +1,9 @@
 //! Client authentication of the application's own (RFC 6749 section 2.3.2).
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use http::HeaderMap;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
 use super::backend::BackendError;
 use crate::protocol::client::Client;
@@ -72,4 +73,23 @@ pub trait ClientAuthMethod: Send + Sync + 'static {
 
     /// Whether the credential proves `client`.
     async fn verify(&self, client: &Client, request: &AuthRequest<'_>) -> Result<bool, BackendError>;
+}
+
+#[async_trait]
+impl<M: ClientAuthMethod + ?Sized> ClientAuthMethod for Arc<M> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn challenge(&self) -> HeaderValue {
+        (**self).challenge()
+    }
+
+    fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
+        (**self).claim(request)
+    }
+
+    async fn verify(&self, client: &Client, request: &AuthRequest<'_>) -> Result<bool, BackendError> {
+        (**self).verify(client, request).await
+    }
 }

@@ -1,15 +1,33 @@
 //! Time comes in through this door, so that tests need no sleeping.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The two clocks that the endpoint reads.
+///
+/// # Contract
+/// Neither method blocks. `elapsed` never goes back; `now` may.
+///
+/// # Security
+/// A lock lasts as long as `elapsed` says, a token, a client secret and a client's end date as long as `now` says: who
+/// sets these clocks sets them, too.
 pub trait Clock: Debug + Send + Sync + 'static {
     /// The wall clock: for expiry dates and the facts in a token.
     fn now(&self) -> SystemTime;
 
     /// Time since some fixed moment, which never goes back: for counting attempts.
     fn elapsed(&self) -> Duration;
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> SystemTime {
+        (**self).now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        (**self).elapsed()
+    }
 }
 
 /// The clocks of the operating system.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::Extensions;
@@ -88,4 +89,23 @@ pub trait ExtensionGrant: Send + Sync + 'static {
 
     /// Decides.
     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError>;
+}
+
+#[async_trait]
+impl<G: ExtensionGrant + ?Sized> ExtensionGrant for Arc<G> {
+    fn grant_type(&self) -> &str {
+        (**self).grant_type()
+    }
+
+    fn required_fields(&self) -> &[&str] {
+        (**self).required_fields()
+    }
+
+    fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
+        (**self).account_key(request)
+    }
+
+    async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
+        (**self).exchange(request).await
+    }
 }

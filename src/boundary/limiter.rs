@@ -9,11 +9,20 @@ use super::maybe::MaybeFuture;
 
 /// What one attempt tries to guess, and from where.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct AttemptKey<'a> {
     /// What is guessed.
     pub guess: Guess<'a>,
     /// The address of the peer, with IPv4 in its own form; `None` if the host chose to have none.
     pub address: Option<IpAddr>,
+}
+
+impl<'a> AttemptKey<'a> {
+    /// A key, for the tests of your own limiter.
+    #[must_use]
+    pub const fn new(guess: Guess<'a>, address: Option<IpAddr>) -> Self {
+        Self { guess, address }
+    }
 }
 
 /// What an attempt tries to guess.

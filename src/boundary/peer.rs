@@ -60,7 +60,7 @@ impl PeerAddress {
         matches!(self.0, Source::Unknown)
     }
 
-    /// The address, with IPv4 in its own form; `Err` if it should be there and is not.
+    /// The address, with IPv4 in its own form; `Err` if it should be there and is not, or reading it panicked.
     pub(crate) fn of(&self, extensions: &Extensions) -> Result<Option<IpAddr>, ()> {
         match &self.0 {
             Source::Unknown => Ok(None),

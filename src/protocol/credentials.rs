@@ -124,6 +124,10 @@ impl Presented {
 pub(crate) struct AuthenticatedClient(Client);
 
 impl AuthenticatedClient {
+    pub(crate) fn client(&self) -> &Client {
+        &self.0
+    }
+
     pub(crate) fn into_client(self) -> Client {
         self.0
     }

@@ -10,10 +10,9 @@ use super::grant::{Grant, Subject};
 use super::scope::Scope;
 
 /// What happens to a request that asks for no scope.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MissingScope {
     /// The client's default, else this one, else the request is refused.
-    #[default]
     ClientDefault,
     Default(Scope),
     /// Refused, whatever defaults there are.
@@ -47,15 +46,15 @@ pub(crate) fn permit_grant(
     grant_type: &str,
     now: SystemTime,
 ) -> Result<AuthenticatedClient, Reason> {
-    let client = client.into_client();
-    if !client.allows_grant(grant_type) {
+    let known = client.client();
+    if !known.allows_grant(grant_type) {
         return Err(Reason::GrantNotAllowed);
     }
     // The date ends the password grant only.
-    if grant_type == PASSWORD && client.sunset().is_some_and(|sunset| now >= sunset.end()) {
+    if grant_type == PASSWORD && known.sunset().is_some_and(|sunset| now >= sunset.end()) {
         return Err(Reason::GrantSunset);
     }
-    Ok(super::credentials::proven(client))
+    Ok(client)
 }
 
 /// Decides the scope. Consumes the authenticated client: there are no terms without one.

@@ -81,6 +81,7 @@ impl<B> fmt::Debug for ResponseBody<B> {
 }
 
 /// The inner body of a [`TokenEndpoint`](crate::TokenEndpoint)'s responses: there is none.
+// Without `#[non_exhaustive]`: nobody can add to it, and `match never {}` is what it is for.
 #[derive(Clone, Copy, Debug)]
 pub enum NoInner {}
 

@@ -10,11 +10,14 @@ mod future;
 mod intake;
 mod layer;
 mod mount;
+mod options;
+mod required;
 #[allow(clippy::module_inception, reason = "each file is named after its one public type")]
 mod service;
+mod settings;
 
 pub use body::{NoInner, ResponseBody};
-pub use builder::{Builder, HasClients, HasIssuer, HasVerifier, NotSet, PasswordGrant};
+pub use builder::{Builder, PasswordGrant};
 pub use config_error::ConfigError;
 pub use danger::Danger;
 pub use endpoint::TokenEndpoint;
@@ -22,4 +25,5 @@ pub use forward::{Forward, ForwardFuture};
 pub use future::ResponseFuture;
 pub use intake::EndpointFuture;
 pub use layer::{PasswordGrantLayer, Reject};
+pub use required::{HasClients, HasIssuer, HasVerifier, NotSet};
 pub use service::PasswordGrantService;

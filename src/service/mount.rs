@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -32,7 +33,14 @@ impl Mount {
             return None;
         }
         let (_, document) = self.documents.iter().find(|(own, _)| own == path)?;
-        let response = document_response(&**document, method);
+        // The document is the application's code, and its panics are contained like those of the other parts.
+        let response = catch_unwind(AssertUnwindSafe(|| document_response(&**document, method)));
+        let response = response.unwrap_or_else(|_| {
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        });
         Some(Box::pin(std::future::ready(response)))
     }
 }

@@ -142,7 +142,7 @@ impl House {
             .audit(move |event: &AuditEvent<'_>| {
                 let text = match event.outcome {
                     AuditOutcome::Issued { subject, .. } => subject.to_owned(),
-                    AuditOutcome::Refused { reason } => reason.as_str().to_owned(),
+                    AuditOutcome::Refused { reason, .. } => reason.as_str().to_owned(),
                     _ => "?".to_owned(),
                 };
                 heard.lock().unwrap().push(text);

@@ -119,8 +119,8 @@ pub fn sink() -> (Arc<Mutex<Vec<Audited>>>, impl Fn(&AuditEvent<'_>) + Send + Sy
     let keep = Arc::clone(&kept);
     let sink = move |event: &AuditEvent<'_>| {
         let (issued, reason) = match event.outcome {
-            AuditOutcome::Issued { subject, scope } => (Some((subject.to_owned(), scope.to_owned())), None),
-            AuditOutcome::Refused { reason } => (None, Some(reason)),
+            AuditOutcome::Issued { subject, scope, .. } => (Some((subject.to_owned(), scope.to_owned())), None),
+            AuditOutcome::Refused { reason, .. } => (None, Some(reason)),
             _ => (None, None),
         };
         keep.lock().unwrap().push(Audited {

@@ -12,13 +12,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine as _;
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::{
     Attempt, BackendError, Builder, Client, ClientSecret, CredentialVerifier, Denial, MemoryAccessTokens, NotSet,
-    OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, Subject, Verdict,
+    OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, PublicDocument, StaticClients, Subject, Verdict,
 };
 
 pub const PW: &str = "grant_type=password&username=alice&password=correct+horse";
@@ -75,6 +75,23 @@ impl CredentialVerifier for Probe {
 
 pub fn digest(secret: &str) -> tower_password_grant::SecretDigest {
     ClientSecret::new(secret.to_owned()).digest()
+}
+
+/// The least public document.
+pub struct Document;
+
+impl PublicDocument for Document {
+    fn content_type(&self) -> HeaderValue {
+        HeaderValue::from_static("application/json")
+    }
+
+    fn body(&self) -> Bytes {
+        Bytes::from_static(b"{}")
+    }
+
+    fn max_age(&self) -> Duration {
+        Duration::from_secs(60)
+    }
 }
 
 /// The clients of the checklist's fixture.

@@ -1,0 +1,199 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+
+use super::config_error::ConfigError;
+use super::danger::Danger;
+use super::layer::PasswordGrantLayer;
+use super::mount::Mount;
+use crate::boundary::audit::AuditSink;
+use crate::boundary::auth_method::ClientAuthMethod;
+use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::document::PublicDocument;
+use crate::boundary::extension::ExtensionGrant;
+use crate::boundary::issuer::TokenIssuer;
+use crate::boundary::limiter::AttemptLimiter;
+use crate::boundary::peer::PeerAddress;
+use crate::boundary::registry::ClientRegistry;
+use crate::boundary::transport::TransportSecurity;
+use crate::boundary::verifier::CredentialVerifier;
+use crate::conductor::audit::Auditor;
+use crate::conductor::endpoint::{Endpoint, NamedGrant};
+use crate::conductor::telemetry;
+use crate::memory::limiter::MemoryLimiter;
+use crate::protocol::charset::is_nqschar;
+use crate::protocol::client::PASSWORD;
+use crate::protocol::policy::{MissingScope, Rules};
+use crate::protocol::scope::Scope;
+use crate::protocol::secrets::random_bytes;
+use crate::protocol::sunset::{is_absolute_uri, is_uri_reference};
+
+/// Everything that a builder was told besides its three required parts.
+pub(super) struct Options {
+    pub(super) token_path: String,
+    pub(super) documents: Vec<(String, Arc<dyn PublicDocument>)>,
+    pub(super) limiter: Option<Box<dyn AttemptLimiter>>,
+    pub(super) clock: Option<Arc<dyn Clock>>,
+    pub(super) audit: Option<Box<dyn AuditSink>>,
+    pub(super) methods: Vec<Box<dyn ClientAuthMethod>>,
+    pub(super) extensions: Vec<Box<dyn ExtensionGrant>>,
+    pub(super) password_grant: bool,
+    pub(super) default_scope: Option<String>,
+    pub(super) require_scope: bool,
+    pub(super) scopeless: bool,
+    pub(super) ceiling: Option<String>,
+    pub(super) lifetime: Duration,
+    pub(super) peer: Option<PeerAddress>,
+    pub(super) transport: TransportSecurity,
+    pub(super) max_body: usize,
+    pub(super) body_deadline: Option<Duration>,
+    pub(super) deadline: Option<Duration>,
+    pub(super) post_allowed: bool,
+    pub(super) ignore_foreign_schemes: bool,
+    pub(super) refuse_early_data: bool,
+    pub(super) error_uri: Option<String>,
+    pub(super) challenge_realm: String,
+    pub(super) danger: Danger,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            token_path: "/oauth/token".to_owned(),
+            documents: Vec::new(),
+            limiter: None,
+            clock: None,
+            audit: None,
+            methods: Vec::new(),
+            extensions: Vec::new(),
+            password_grant: true,
+            default_scope: None,
+            require_scope: false,
+            scopeless: false,
+            ceiling: None,
+            lifetime: Duration::from_secs(3600),
+            peer: None,
+            transport: TransportSecurity::unchecked(),
+            max_body: 32 * 1024,
+            body_deadline: Some(Duration::from_secs(10)),
+            deadline: Some(Duration::from_secs(30)),
+            post_allowed: true,
+            ignore_foreign_schemes: false,
+            refuse_early_data: false,
+            error_uri: None,
+            challenge_realm: "token endpoint".to_owned(),
+            danger: Danger::default(),
+        }
+    }
+}
+
+impl Options {
+    /// Checks the settings, in themselves and against one another, and puts the endpoint together.
+    pub(super) fn assemble(
+        self,
+        registry: Box<dyn ClientRegistry>,
+        verifier: Box<dyn CredentialVerifier>,
+        issuer: Box<dyn TokenIssuer>,
+    ) -> Result<PasswordGrantLayer, ConfigError> {
+        let paths = self.documents.iter().map(|(path, _)| path).chain([&self.token_path]);
+        check_paths(paths)?;
+        let peer = self.peer.ok_or(ConfigError::NoPeerAddress)?;
+        if self.transport.needs_peer() && peer.is_unknown() {
+            return Err(ConfigError::ProxiesWithoutPeer);
+        }
+        if self.lifetime < Duration::from_secs(1) {
+            return Err(ConfigError::Lifetime(self.lifetime));
+        }
+        if self.max_body == 0 {
+            return Err(ConfigError::BodyLimit);
+        }
+        if self.error_uri.as_deref().is_some_and(|uri| !is_uri_reference(uri)) {
+            return Err(ConfigError::ErrorUri);
+        }
+        let default_scope = self.default_scope.map(parse_scope).transpose()?;
+        let missing_scope = match (self.scopeless, self.require_scope, default_scope) {
+            (false, true, _) => MissingScope::Refuse,
+            (false, false, Some(scope)) => MissingScope::Default(scope),
+            (false, false, None) => MissingScope::ClientDefault,
+            (true, false, None) => MissingScope::Scopeless,
+            (true, ..) => return Err(ConfigError::Scopeless),
+        };
+        let rules =
+            Rules { missing_scope, ceiling: self.ceiling.map(parse_scope).transpose()?, lifetime: self.lifetime };
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new().with_clock(Arc::clone(&clock))));
+        let grant_enabled = self.password_grant;
+        let endpoint = Endpoint {
+            registry,
+            verifier,
+            issuer,
+            limiter,
+            clock,
+            auditor: Auditor::new(self.audit, *random_bytes()?),
+            methods: self.methods,
+            extensions: named(self.extensions)?,
+            password_grant: self.password_grant.then(|| Arc::from(PASSWORD)),
+            rules,
+            peer,
+            transport: self.transport,
+            max_body: self.max_body,
+            body_deadline: self.body_deadline,
+            deadline: self.deadline,
+            post_allowed: self.post_allowed,
+            ignore_foreign_schemes: self.ignore_foreign_schemes,
+            refuse_early_data: self.refuse_early_data,
+            reveal_custom_denials: self.danger.reveal_custom_denials,
+            error_uri: self.error_uri,
+            challenge: challenge(&self.challenge_realm)?,
+        };
+        // Only now: a builder that fails serves nothing.
+        telemetry::built(grant_enabled);
+        Ok(PasswordGrantLayer::new(Mount {
+            token_path: self.token_path,
+            endpoint: Arc::new(endpoint),
+            documents: self.documents,
+        }))
+    }
+}
+
+fn check_paths<'a>(paths: impl Iterator<Item = &'a String>) -> Result<(), ConfigError> {
+    let mut seen = std::collections::HashSet::new();
+    for path in paths {
+        let legal = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b));
+        if !legal {
+            return Err(ConfigError::Path(path.clone()));
+        }
+        if !seen.insert(path) {
+            return Err(ConfigError::PathTwice(path.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn parse_scope(text: String) -> Result<Scope, ConfigError> {
+    text.parse().map_err(|error| ConfigError::Scope(text, error))
+}
+
+fn named(grants: Vec<Box<dyn ExtensionGrant>>) -> Result<Vec<NamedGrant>, ConfigError> {
+    let mut named: Vec<NamedGrant> = Vec::new();
+    for grant in grants {
+        let name = grant.grant_type();
+        if !is_absolute_uri(name) {
+            return Err(ConfigError::GrantType(name.to_owned()));
+        }
+        if named.iter().any(|(known, _)| **known == *name) {
+            return Err(ConfigError::GrantTwice(name.to_owned()));
+        }
+        named.push((Arc::from(name), grant));
+    }
+    Ok(named)
+}
+
+fn challenge(realm: &str) -> Result<HeaderValue, ConfigError> {
+    if !realm.bytes().all(is_nqschar) {
+        return Err(ConfigError::ChallengeRealm);
+    }
+    HeaderValue::try_from(format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
+        .map_err(|_| ConfigError::ChallengeRealm)
+}

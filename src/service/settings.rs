@@ -1,0 +1,108 @@
+use std::time::Duration;
+
+use super::builder::Builder;
+use super::danger::Danger;
+use crate::boundary::transport::TransportSecurity;
+
+/// What is granted, and what is accepted.
+impl<C, V, I> Builder<C, V, I> {
+    /// What a client without its own default gets when it asks for no scope, as far as it is registered for it. Default:
+    /// none, so that such a request is refused.
+    pub fn default_scope(mut self, scope: impl Into<String>) -> Self {
+        self.options.default_scope = Some(scope.into());
+        self
+    }
+
+    /// Refuses requests without a scope even where there is a default (RFC 6749 section 3.3). Default: off.
+    pub fn require_scope(mut self) -> Self {
+        self.options.require_scope = true;
+        self
+    }
+
+    /// Issues tokens without a scope when none is asked for, whatever default a client has. Default: off. For
+    /// systems that do not use scopes; contradicts [`default_scope`](Self::default_scope) and
+    /// [`require_scope`](Self::require_scope).
+    pub fn scopeless(mut self) -> Self {
+        self.options.scopeless = true;
+        self
+    }
+
+    /// The most that this endpoint grants, whatever clients are registered for; more is silently left out and `scope`
+    /// in the answer says so. Default: no limit. RFC 6749 section 10.7 advises to keep this grant's scope small.
+    pub fn scope_ceiling(mut self, scope: impl Into<String>) -> Self {
+        self.options.ceiling = Some(scope.into());
+        self
+    }
+
+    /// How long access tokens live, in whole seconds, for clients without their own lifetime. Default: one hour, the
+    /// most that RFC 6750 section 5.3 advises.
+    pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.options.lifetime = lifetime;
+        self
+    }
+
+    /// How the endpoint learns that a request came over TLS. Default: it does not ask.
+    pub fn transport_security(mut self, policy: TransportSecurity) -> Self {
+        self.options.transport = policy;
+        self
+    }
+
+    /// The most bytes of a body. Default: 32 KiB. A larger one is answered 413 without being parsed.
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.options.max_body = bytes;
+        self
+    }
+
+    /// How long a body may take to arrive. Default: 10 seconds, then 408. `None` leaves it to an outer layer. Needs
+    /// tokio's timer.
+    pub fn body_deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.options.body_deadline = deadline;
+        self
+    }
+
+    /// How long verifier, registry, issuer and limiter may take together. Default: 30 seconds, then 503; the attempt
+    /// stays charged. `None` leaves it to an outer layer. Needs tokio's timer.
+    pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.options.deadline = deadline;
+        self
+    }
+
+    /// Refuses client secrets in the body (`client_secret_post`). Default: they are accepted, as many clients send them
+    /// there; RFC 6749 section 2.3.1 prefers the header.
+    pub fn refuse_secrets_in_body(mut self) -> Self {
+        self.options.post_allowed = false;
+        self
+    }
+
+    /// Takes an `Authorization` header of another scheme than Basic as absent. Default: it is a failed client
+    /// authentication. For clients that add an old bearer token to every request.
+    pub fn ignore_foreign_schemes(mut self) -> Self {
+        self.options.ignore_foreign_schemes = true;
+        self
+    }
+
+    /// Refuses requests marked `Early-Data: 1` (RFC 8470) with 425. Default: off. For hosts whose proxy accepts TLS 1.3
+    /// early data, which can be replayed.
+    pub fn refuse_early_data(mut self) -> Self {
+        self.options.refuse_early_data = true;
+        self
+    }
+
+    /// A page about errors, sent as `error_uri` with each. Default: none.
+    pub fn error_uri(mut self, uri: impl Into<String>) -> Self {
+        self.options.error_uri = Some(uri.into());
+        self
+    }
+
+    /// The `realm` of the Basic challenge. Default: `token endpoint`.
+    pub fn challenge_realm(mut self, realm: impl Into<String>) -> Self {
+        self.options.challenge_realm = realm.into();
+        self
+    }
+
+    /// Choices that weaken the endpoint, apart from the others.
+    pub fn danger(mut self, choose: impl FnOnce(Danger) -> Danger) -> Self {
+        self.options.danger = choose(self.options.danger);
+        self
+    }
+}
