@@ -1,19 +1,16 @@
 //! The program of the README.
 
-use std::net::SocketAddr;
-
 use axum::{Router, extract::ConnectInfo, routing::get};
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, StoredUser, UserStore};
 use tower_password_grant::{
     BackendError, Client, MemoryAccessTokens, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients,
 };
 
-struct Users(String); // your database
+struct Users(String); // your database: SELECT id, hash FROM users WHERE login = $1
 
 #[async_trait::async_trait]
 impl UserStore for Users {
     async fn find(&self, login: &str, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-        // SELECT id, hash FROM users WHERE login = $1
         Ok((login == "alice").then(|| StoredUser::new("user-1").with_password_hash(self.0.clone())))
     }
     async fn save_hash(&self, _id: &str, _old: &str, _new: &str) -> Result<bool, BackendError> {
@@ -29,13 +26,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .clients(StaticClients::new([client.build()?])?)
         .verifier(Argon2Verifier::new(Users(hash))?)
         .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
-        .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
+        .peer_address(PeerAddress::extension(|info: &ConnectInfo<std::net::SocketAddr>| Some(info.0.ip())))
         .build()?;
     let app = Router::new().route("/", get(|| async { "hello" })).layer(layer);
 
-    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:8080".to_owned());
-    let listener = tokio::net::TcpListener::bind(address).await?;
+    let listener = tokio::net::TcpListener::bind(std::env::args().nth(1).unwrap_or("127.0.0.1:8080".into())).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
-    Ok(())
+    Ok(axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).await?)
 }
