@@ -27,8 +27,8 @@ use tower_password_grant::{
     StaticClients, Subject, Verdict,
 };
 
-#[path = "../../tests/support/mod.rs"]
-mod support;
+#[path = "../../tests/support/shared.rs"]
+mod shared;
 
 thread_local! {
     static CHARGED: Cell<usize> = const { Cell::new(0) };
@@ -263,7 +263,7 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!((CHARGED.get(), VERIFIED.get()), (0, 0));
         return;
     }
-    support::assert_shared(parts.status, &parts.headers, &body, head_only);
+    shared::assert_shared(parts.status, &parts.headers, &body, head_only);
     assert!(VERIFIED.get() <= 1);
     if parts.status == StatusCode::OK {
         assert_eq!(VERIFIED.get(), 1);

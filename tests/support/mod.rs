@@ -4,6 +4,7 @@
 
 mod clock;
 pub mod server;
+mod shared;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -28,6 +29,7 @@ pub const AUTH: &[(&str, &str)] = &[("authorization", CONF)];
 
 #[allow(unused_imports, reason = "not every test moves time")]
 pub use clock::ManualClock;
+pub use shared::assert_shared;
 
 /// `PW` with more parameters.
 pub fn pw(more: &str) -> String {
@@ -241,81 +243,6 @@ impl Answer {
     pub fn assert_shared(&self) {
         assert_shared(self.status, &self.headers, &self.body, self.head_only);
     }
-}
-
-/// Cacheability, media type, character sets, one challenge with each 401 and none elsewhere (CA-12, OK-06, OK-07, OK-11,
-/// ER-01, ER-08, ER-11, ER-15, HT-21, HT-22, HT-24, HT-28).
-#[track_caller]
-pub fn assert_shared(status: StatusCode, headers: &HeaderMap, body: &[u8], head_only: bool) {
-    let one = |name: &str| {
-        assert!(headers.get_all(name).iter().count() <= 1, "{name} stands twice: {headers:?}");
-        headers.get(name).map(|value| value.to_str().unwrap())
-    };
-    assert_eq!(one("cache-control"), Some("no-store"));
-    assert_eq!(one("x-content-type-options"), Some("nosniff"));
-    assert!(!status.is_redirection() && one("location").is_none() && one("set-cookie").is_none());
-    assert_ne!(
-        (one("access-control-allow-origin"), one("access-control-allow-credentials")),
-        (Some("*"), Some("true"))
-    );
-    assert_eq!(status == StatusCode::METHOD_NOT_ALLOWED || status == StatusCode::NO_CONTENT, one("allow").is_some());
-    assert_eq!(one("www-authenticate").is_some(), status == StatusCode::UNAUTHORIZED, "{status} {headers:?}");
-    if let Some(challenge) = one("www-authenticate") {
-        let (scheme, parameters) = challenge.split_once(' ').expect(challenge);
-        assert!(scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && scheme != "Bearer", "{challenge}");
-        assert_eq!(parameters.matches("realm=\"").count(), 1, "{challenge}");
-        assert_eq!(parameters.matches('"').count() % 2, 0, "{challenge}");
-    }
-    assert!(one("access-control-allow-credentials").is_none());
-    if let Some(origin) = one("access-control-allow-origin") {
-        assert!(origin != "*" && origin != "null");
-        assert_eq!(one("vary"), Some("origin"));
-        let exposed = one("access-control-expose-headers").unwrap();
-        for name in ["www-authenticate", "retry-after", "dpop-nonce"] {
-            assert!(exposed.contains(name), "{exposed}");
-        }
-    }
-    let waits = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(one("retry-after").is_some(), waits, "{status} {headers:?}");
-    if let Some(wait) = one("retry-after") {
-        assert!(wait.parse::<u64>().unwrap() >= 1);
-    }
-    if status == StatusCode::NO_CONTENT {
-        assert!(body.is_empty());
-        return;
-    }
-    assert_eq!(one("content-type"), Some("application/json"));
-    assert_eq!(one("pragma"), Some("no-cache"));
-    if head_only {
-        assert!(body.is_empty());
-        return;
-    }
-    assert_eq!(body.first(), Some(&b'{'));
-    let json: serde_json::Value = serde_json::from_slice(body).unwrap();
-    let members = json.as_object().unwrap();
-    let text = std::str::from_utf8(body).unwrap();
-    for name in members.keys() {
-        assert_eq!(text.matches(&format!("\"{name}\":")).count(), 1, "{text}");
-    }
-    assert!(members.values().all(|value| !value.is_null() && value != ""));
-    if status == StatusCode::OK {
-        assert!(members["access_token"].is_string() && members["token_type"].is_string());
-        assert!(members["expires_in"].is_u64() && members.get("error").is_none());
-        return;
-    }
-    if let Some(uri) = members.get("error_uri") {
-        let legal = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        assert!(uri.as_str().unwrap().bytes().all(legal));
-    }
-    assert!(members.get("access_token").is_none() && members.get("refresh_token").is_none());
-    for name in ["error", "error_description"] {
-        if let Some(value) = members.get(name) {
-            let value = value.as_str().unwrap();
-            let legal = |b: u8| matches!(b, 0x20 | 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-            assert!(!value.is_empty() && value.bytes().all(legal), "{value}");
-        }
-    }
-    assert!(members.contains_key("error"));
 }
 
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);
