@@ -2,7 +2,8 @@
 
 use super::body::{FRAME, Flood, LIMIT};
 use super::cases::{
-    DIGEST, ESCAPES, HANDLER, INNER, INNER_LAYERED, METER, REFUSALS, ROUTER, ROUTER_LAYERED, TOKEN, TOKEN_ROUTER,
+    BAD_CLIENT, BAD_SECRET, DIGEST, ESCAPES, HANDLER, INNER, INNER_LAYERED, METER, REFUSALS, ROUTER, ROUTER_LAYERED,
+    TOKEN, TOKEN_ROUTER,
 };
 use super::meter::Cost;
 
@@ -11,6 +12,9 @@ const TOKEN_ALLOCATIONS: f64 = 10.0;
 const TOKEN_INSTRUCTIONS: f64 = 14_000.0;
 /// What it costs today, with room for another compiler. The goal is lower; this holds what was reached.
 const TOKEN_CEILING: f64 = 21_000.0;
+
+/// A digest alone is some 3,600 instructions, so one that is left out for unknown clients shows.
+const CLIENT_INSTRUCTIONS_APART: f64 = 200.0;
 
 struct Goal {
     name: &'static str,
@@ -53,6 +57,7 @@ pub fn judge(costs: &[Cost], flood: &Flood) -> bool {
     let passing = less(instructions(INNER_LAYERED), instructions(INNER));
     let routed = less(instructions(ROUTER_LAYERED), instructions(ROUTER));
     let undigested = less(instructions(TOKEN_ROUTER), instructions(DIGEST));
+    let unequal = less(instructions(BAD_CLIENT), instructions(BAD_SECRET)).map(f64::abs);
     let goals = [
         Goal::new("D1 passing: allocations added", less(allocations(INNER_LAYERED), allocations(INNER)), 0.0),
         Goal::new("D2 passing: instructions added", passing, PASSING_INSTRUCTIONS),
@@ -66,7 +71,11 @@ pub fn judge(costs: &[Cost], flood: &Flood) -> bool {
         // The handler compares secrets in the clear.
         Goal::new("D5 without SHA-256: no more than the handler", undigested, instructions(HANDLER).unwrap_or(0.0)),
         Goal::new("D6 dearest refusal: allocations", worst(&allocations), answered(&allocations)),
-        Goal::new("D6 dearest refusal: no more than an answer", worst(&instructions), answered(&instructions)),
+        // What must hold today is that no refusal is dearer than an answer.
+        Goal::new("D6 dearest refusal: instructions", worst(&instructions), TOKEN_INSTRUCTIONS)
+            .with_ceiling(answered(&instructions)),
+        // Equal work: both digest the secret and compare it as often (CA-13). What is left is the look-up of the registry.
+        Goal::new("unknown client against wrong secret: apart", unequal, CLIENT_INSTRUCTIONS_APART),
         Goal::new("D7 endless body: bytes taken", Some(flood.taken as f64), (LIMIT + FRAME) as f64),
         Goal::new("D7 endless body: bytes held", Some(flood.held as f64), (LIMIT + FRAME) as f64),
     ];

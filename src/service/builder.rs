@@ -74,8 +74,9 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
-    /// Counts the attempts. Default: [`MemoryLimiter`](crate::MemoryLimiter), 10 for each account and address and for each client and address
-    /// within 15 minutes, in this process only. Change it when several processes share the load.
+    /// Counts the attempts. Default: [`MemoryLimiter`](crate::MemoryLimiter), in this process only: within 15 minutes 10
+    /// for each account and address, 10 for each client and address, and 1,000 for each address over all of them. Change
+    /// it when several processes share the load.
     pub fn limiter(mut self, limiter: impl AttemptLimiter) -> Self {
         self.options.limiter = Some(Box::new(limiter));
         self
