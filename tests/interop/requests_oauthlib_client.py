@@ -44,8 +44,10 @@ oauth = session()
 token = fetch(oauth, client_secret=CLIENT_SECRET)
 check("secret in the header", token["token_type"] == "Bearer" and token["scope"] == ["read"], token)
 
-me = oauth.get(f"{SERVER}/api/me")
-check("the session uses its token", me.status_code == 200 and me.json()["client_id"] == CLIENT_ID, me.text)
+# Only the axum example has an API to call.
+if os.environ["EXAMPLE"] == "axum":
+    me = oauth.get(f"{SERVER}/api/me")
+    check("the session uses its token", me.status_code == 200 and me.json()["client_id"] == CLIENT_ID, me.text)
 
 token = fetch(session(), client_secret=CLIENT_SECRET, include_client_id=True)
 check("secret in the body", token["access_token"].startswith("at_"), token)
