@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use http::Extensions;
 
+use crate::protocol::address::canonical;
+
 /// Where the endpoint finds the address of its peer, which the budgets of attempts are counted on.
 ///
 /// Nothing in a request tells it reliably: the server that accepted the connection has to put it into the request's
@@ -67,7 +69,7 @@ impl PeerAddress {
             Source::Extension(read) => {
                 // It runs where the request is accepted, outside what contains the other parts.
                 let address = catch_unwind(AssertUnwindSafe(|| read(extensions))).ok().flatten();
-                address.map(|address| Some(address.to_canonical())).ok_or(())
+                address.map(|address| Some(canonical(address))).ok_or(())
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::limiter::{AttemptKey, AttemptLimiter, Guess, Reservation, Reserved, Settlement};
 use crate::boundary::maybe::MaybeFuture;
+use crate::protocol::address::Network;
 
 /// A power of two, so that a mask picks the shard.
 const SHARDS: usize = 64;
@@ -253,13 +254,8 @@ fn spill_index(key: u64) -> usize {
 /// The two halves of the network that counts as one peer: an IPv4 address in its mapped form, or the /64 of an IPv6
 /// address, whose lower half is 0.
 fn network(address: IpAddr) -> (u64, u64) {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => (0, 0xffff_0000_0000 | u64::from(v4.to_bits())),
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments().map(u64::from);
-            (a << 48 | b << 32 | c << 16 | d, 0)
-        }
-    }
+    let [a, b, c, d, e, f, g, h, rest @ ..] = Network::of(address).to_bits().to_be_bytes();
+    (u64::from_be_bytes([a, b, c, d, e, f, g, h]), u64::from_be_bytes(rest))
 }
 
 /// No address at all: equal to no network.

@@ -1,5 +1,6 @@
 //! The protocol itself: pure functions over values, without IO, clock or framework.
 
+pub(crate) mod address;
 pub(crate) mod basic;
 pub(crate) mod charset;
 pub(crate) mod client;
