@@ -14,6 +14,7 @@ pub mod fuzzing;
 pub mod jwt;
 pub mod manual;
 mod memory;
+mod protection;
 mod protocol;
 mod service;
 #[cfg(feature = "testing")]
@@ -23,19 +24,25 @@ pub use boundary::account::AccountKey;
 pub use boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
 pub use boundary::auth_method::{AuthRequest, ClientAuthMethod};
 pub use boundary::backend::{BackendError, BackendErrorKind};
+pub use boundary::ceiling::RequestCeiling;
 pub use boundary::clock::{Clock, SystemClock};
 pub use boundary::document::PublicDocument;
 pub use boundary::extension::{ExtensionGrant, ExtensionRequest};
 pub use boundary::issuer::{IssueFn, TokenIssuer, issue_fn};
-pub use boundary::limiter::{AttemptKey, AttemptLimiter, Guess, Reservation, Reserved, Settlement};
+pub use boundary::limiter::{
+    AttemptKey, AttemptLimiter, BegunLock, Fingerprint, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
+};
 pub use boundary::maybe::MaybeFuture;
+pub use boundary::notifier::{LockNotice, LockNotifier};
 pub use boundary::peer::PeerAddress;
 pub use boundary::registry::{ClientRegistry, FindClientFn, find_client_fn};
 pub use boundary::transport::{SecureTransport, TransportSecurity};
 pub use boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified, VerifyFn, verify_fn};
 pub use memory::clients::StaticClients;
-pub use memory::limiter::MemoryLimiter;
 pub use memory::opaque::{AccessTokenRecord, AccessTokenStore, MemoryAccessTokens, OpaqueIssuer};
+pub use protection::budget::{Lockout, TokenBucket};
+pub use protection::limiter::MemoryLimiter;
+pub use protection::operator::ActiveLock;
 pub use protocol::client::{Client, ClientAuthentication, ClientBuilder, ClientError, ClientId, ClientSecret};
 pub use protocol::error::Reason;
 pub use protocol::grant::{Grant, Subject};

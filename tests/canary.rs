@@ -21,10 +21,10 @@ use http::{HeaderValue, Request};
 use support::{CONF, basic, token_request};
 use tower::{Layer as _, ServiceExt as _};
 use tower_password_grant::{
-    AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, Client, ClientAuthMethod, ClientSecret,
-    CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, Grant, IssuedTokens, MaybeFuture, MemoryAccessTokens,
-    MemoryLimiter, OpaqueIssuer, Password, PasswordGrant, PasswordGrantLayer, PeerAddress, Reservation, Reserved,
-    SecretDigest, Settlement, StaticClients, Subject, Token, TokenIssuer, Verdict,
+    AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, BegunLock, Client, ClientAuthMethod,
+    ClientSecret, CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, Grant, IssuedTokens, MaybeFuture,
+    MemoryAccessTokens, MemoryLimiter, OpaqueIssuer, Password, PasswordGrant, PasswordGrantLayer, PeerAddress,
+    Reservation, Reserved, SecretDigest, Settlement, StaticClients, Subject, Token, TokenIssuer, Verdict,
 };
 
 /// Letters and digits only, so that no escaping hides it.
@@ -99,7 +99,11 @@ impl AttemptLimiter for Parts {
         self.limiter.reserve(key)
     }
 
-    fn settle(&self, reservation: Reservation, settlement: Settlement) -> MaybeFuture<'_, Result<(), BackendError>> {
+    fn settle(
+        &self,
+        reservation: Reservation,
+        settlement: Settlement,
+    ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         self.limiter.settle(reservation, settlement)
     }
 }

@@ -17,8 +17,8 @@ use faults::{Book, Charges, FAILURES, Mode, Switch};
 use support::{Answer, CONF, PW};
 use tower::{Layer as _, ServiceExt as _};
 use tower_password_grant::{
-    AttemptKey, AttemptLimiter, BackendError, Client, MaybeFuture, PeerAddress, Reservation, Reserved, Settlement,
-    Subject, Verdict, find_client_fn,
+    AttemptKey, AttemptLimiter, BackendError, BegunLock, Client, MaybeFuture, PeerAddress, Refusal, Reservation,
+    Reserved, Rule, Settlement, Subject, Verdict, find_client_fn,
 };
 use world::{CODE, TICKET, World};
 
@@ -262,13 +262,13 @@ struct Odd(Arc<Mutex<Option<Duration>>>);
 impl AttemptLimiter for Odd {
     fn reserve<'a>(&'a self, _: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
         MaybeFuture::ready(Ok(match *self.0.lock().unwrap() {
-            Some(retry_after) => Reserved::Refused { retry_after },
+            Some(retry_after) => Reserved::Refused(Refusal::new(Rule::AccountAndAddress, retry_after)),
             None => Reserved::Charged(Reservation::new([0xff; 32])),
         }))
     }
 
-    fn settle(&self, _: Reservation, _: Settlement) -> MaybeFuture<'_, Result<(), BackendError>> {
-        MaybeFuture::ready(Ok(()))
+    fn settle(&self, _: Reservation, _: Settlement) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
+        MaybeFuture::ready(Ok(None))
     }
 }
 
@@ -297,7 +297,7 @@ async fn any_waiting_time_of_a_limiter_is_written_as_a_whole_number_of_at_least_
 async fn a_memory_limiter_takes_no_harm_from_a_reservation_that_it_never_gave() {
     let limiter = tower_password_grant::MemoryLimiter::new();
     for byte in [0, 1, 0xff] {
-        for settlement in [Settlement::Success, Settlement::Undecided] {
+        for settlement in [Settlement::Success, Settlement::Denied, Settlement::Undecided, Settlement::Untried] {
             limiter.settle(Reservation::new([byte; 32]), settlement).await.unwrap();
         }
     }

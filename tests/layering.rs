@@ -6,8 +6,8 @@
 //! | 0 | `protocol` | nothing of ours; no async, clock, tokio, tower, tracing |
 //! | 1 | `boundary` | 0; no framework |
 //! | 2 | `conductor` | 0, 1; no tower, no framework |
-//! | 3 | `service` | 0, 1, 2, and the default limiter of `memory`; no framework |
-//! | core parts | `memory` | 0, 1 |
+//! | 3 | `service` | 0, 1, 2, and the default limiter of `protection`; no framework |
+//! | core parts | `memory`, `protection` | 0, 1 |
 //! | rooms | everything else: `argon2`, `jwt`, `testing` ... | 0, 1 |
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
 
@@ -19,7 +19,7 @@ use std::fs;
 
 use reader::{code, ends_with_its_tests, library, root, rust_files};
 
-const CORE: [&str; 5] = ["protocol", "boundary", "conductor", "service", "memory"];
+const CORE: [&str; 6] = ["protocol", "boundary", "conductor", "service", "memory", "protection"];
 const FRAMEWORKS: [&str; 4] = ["axum::", "hyper::", "hyper_util::", "tonic::"];
 
 /// The modules that `module` may use besides itself.
@@ -29,7 +29,7 @@ fn may_use(module: &str) -> &'static [&'static str] {
         "boundary" => &["protocol"],
         "conductor" => &["protocol", "boundary"],
         "service" => &["protocol", "boundary", "conductor"],
-        // `memory` and the rooms.
+        // `memory`, `protection` and the rooms.
         _ => &["protocol", "boundary"],
     }
 }
@@ -37,7 +37,7 @@ fn may_use(module: &str) -> &'static [&'static str] {
 /// Edges beyond the rings, each with its reason.
 const EXCEPTIONS: [(&str, &str); 1] = [
     // The limiter that stands in when the application chooses none.
-    ("service/options.rs", "memory::limiter::MemoryLimiter"),
+    ("service/options.rs", "protection::limiter::MemoryLimiter"),
 ];
 
 /// Words that must not stand in a ring's code.
@@ -290,8 +290,8 @@ fn this_test_finds_what_it_looks_for() {
         ("conductor/exchange.rs", "use tower::Service;", 1),
         ("conductor/exchange.rs", "let hint = \"in axum\";", 0),
         ("conductor/exchange.rs", "tracing::info!(1);", 1),
-        ("service/options.rs", "use crate::memory::limiter::MemoryLimiter;", 0),
-        ("service/layer.rs", "use crate::memory::limiter::MemoryLimiter;", 1),
+        ("service/options.rs", "use crate::protection::limiter::MemoryLimiter;", 0),
+        ("service/layer.rs", "use crate::protection::limiter::MemoryLimiter;", 1),
         ("service/layer.rs", "#[cfg(feature = \"jwt\")]\nfn x() {}", 1),
         ("service/layer.rs", "#[cfg(not(feature = \"jwt\"))]\nfn x() {}", 1),
         ("conductor/telemetry/events_on.rs", "let x = cfg!(feature = \"metrics\");", 1),

@@ -20,9 +20,9 @@ use async_trait::async_trait;
 use http::{HeaderValue, Method};
 use support::{AUTH, Document, Fixture, PW, Probe, basic, builder, digest, send, token_request};
 use tower_password_grant::{
-    AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, Client, ClientAuthMethod, ClientError,
-    ClientRegistry, ConfigError, CredentialVerifier, MaybeFuture, PeerAddress, Reservation, Reserved, Settlement,
-    StaticClients, Subject, TransportSecurity, Verdict, find_client_fn,
+    AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, BegunLock, Client, ClientAuthMethod,
+    ClientError, ClientRegistry, ConfigError, CredentialVerifier, MaybeFuture, PeerAddress, Reservation, Reserved,
+    Settlement, StaticClients, Subject, TransportSecurity, Verdict, find_client_fn,
 };
 
 /// A limiter whose store is down.
@@ -33,8 +33,8 @@ impl AttemptLimiter for Down {
         MaybeFuture::new(async { Err(BackendError::unavailable("the store is down")) })
     }
 
-    fn settle(&self, _: Reservation, _: Settlement) -> MaybeFuture<'_, Result<(), BackendError>> {
-        MaybeFuture::ready(Ok(()))
+    fn settle(&self, _: Reservation, _: Settlement) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
+        MaybeFuture::ready(Ok(None))
     }
 }
 
@@ -55,7 +55,11 @@ impl AttemptLimiter for Unsettled {
         MaybeFuture::ready(Ok(Reserved::Charged(Reservation::new([7; 32]))))
     }
 
-    fn settle(&self, reservation: Reservation, settlement: Settlement) -> MaybeFuture<'_, Result<(), BackendError>> {
+    fn settle(
+        &self,
+        reservation: Reservation,
+        settlement: Settlement,
+    ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         assert_eq!((reservation.key(), settlement), (&[7; 32], Settlement::Success));
         self.0.fetch_add(1, Ordering::SeqCst);
         MaybeFuture::ready(Err(BackendError::unavailable("the store is down")))

@@ -27,9 +27,9 @@ use support::{AUTH, Fixture, PW, Probe, builder, pw, send, token_request};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_password_grant::{
-    AttemptKey, AttemptLimiter, AuditEvent, BackendError, EndpointFuture, Forward, MaybeFuture, MemoryLimiter,
-    PasswordGrantLayer, PasswordGrantService, Reservation, Reserved, ResponseBody, ResponseFuture, Settlement,
-    TokenEndpoint, find_client_fn, issue_fn, verify_fn,
+    AttemptKey, AttemptLimiter, AuditEvent, BackendError, BegunLock, EndpointFuture, Forward, MaybeFuture,
+    MemoryLimiter, PasswordGrantLayer, PasswordGrantService, Reservation, Reserved, ResponseBody, ResponseFuture,
+    Settlement, TokenEndpoint, find_client_fn, issue_fn, verify_fn,
 };
 use tower_test::mock;
 
@@ -145,7 +145,7 @@ impl AttemptLimiter for Exploding {
         self.0.reserve(key)
     }
 
-    fn settle(&self, _: Reservation, _: Settlement) -> MaybeFuture<'_, Result<(), BackendError>> {
+    fn settle(&self, _: Reservation, _: Settlement) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         panic!("settle")
     }
 }

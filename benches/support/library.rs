@@ -56,7 +56,11 @@ pub fn layer(attempts: u32) -> PasswordGrantLayer {
         .verifier(Users)
         .issuer(Tokens)
         .token_path(PATH)
-        .limiter(MemoryLimiter::new().with_budget(attempts, Duration::from_secs(900)).with_address_budget(attempts))
+        .limiter(
+            MemoryLimiter::new()
+                .with_budget(attempts, Duration::from_secs(900))
+                .with_address_budget(TokenBucket::new(attempts, Duration::from_millis(1))),
+        )
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         .build()
         .unwrap()

@@ -21,9 +21,9 @@ use http_body_util::{BodyExt as _, Full};
 use libfuzzer_sys::fuzz_target;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::{
-    AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, Client, ClientAuthMethod,
+    AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, BegunLock, Client, ClientAuthMethod,
     CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, Guess, HostCode, MaybeFuture, MemoryAccessTokens,
-    OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, Reservation, Reserved, SecretDigest, Settlement,
+    OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, Refusal, Reservation, Reserved, Rule, SecretDigest, Settlement,
     StaticClients, Subject, Verdict,
 };
 
@@ -45,10 +45,15 @@ struct Limiter;
 impl AttemptLimiter for Limiter {
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
         MaybeFuture::ready(match key.guess {
-            Guess::Account { account: "locked", .. } | Guess::Client { client_id: "locked" } => {
-                Ok(Reserved::Refused { retry_after: Duration::from_millis(1500) })
+            Guess::Account { account, .. } if account.as_str() == "locked" => {
+                Ok(Reserved::Refused(Refusal::new(Rule::Account, Duration::from_millis(1500))))
             }
-            Guess::Account { account: "unlimited", .. } => Err(BackendError::unavailable("the limiter is down")),
+            Guess::Client { client_id: "locked" } => {
+                Ok(Reserved::Refused(Refusal::new(Rule::ClientAndAddress, Duration::from_millis(1500))))
+            }
+            Guess::Account { account, .. } if account.as_str() == "unlimited" => {
+                Err(BackendError::unavailable("the limiter is down"))
+            }
             _ => {
                 up(&CHARGED);
                 Ok(Reserved::Charged(Reservation::new([0; 32])))
@@ -56,8 +61,8 @@ impl AttemptLimiter for Limiter {
         })
     }
 
-    fn settle(&self, _: Reservation, _: Settlement) -> MaybeFuture<'_, Result<(), BackendError>> {
-        MaybeFuture::ready(Ok(()))
+    fn settle(&self, _: Reservation, _: Settlement) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
+        MaybeFuture::ready(Ok(None))
     }
 }
 

@@ -33,6 +33,10 @@ impl<'a> AccountKey<'a> {
         Self(key.into())
     }
 
+    pub(crate) fn to_static(&self) -> AccountKey<'static> {
+        AccountKey(Cow::Owned(self.as_str().to_owned()))
+    }
+
     /// The key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::limiter::Rule;
 use crate::protocol::client::ClientId;
 use crate::protocol::error::Reason;
 
@@ -26,8 +27,14 @@ pub struct AuditEvent<'a> {
     pub client: Option<&'a ClientId>,
     /// A keyed digest of the account that was tried: equal for equal accounts in one process, and nothing else.
     pub account: Option<AccountDigest>,
-    /// The address of the peer.
+    /// The address that counts.
     pub address: Option<IpAddr>,
+    /// The connection's own address, such as that of a proxy.
+    pub peer: Option<IpAddr>,
+    /// The rule of the attack protection that refused the request.
+    pub rule: Option<Rule>,
+    /// The rule in monitoring mode that would have refused it.
+    pub monitored: Option<Rule>,
     /// The client may not form-encode its `Authorization` header as RFC 6749 section 2.3.1 asks.
     pub unencoded_basic: bool,
 }

@@ -1,11 +1,14 @@
-//! Charge before verify: the budget of attempts (RFC 6749 sections 2.3.1, 4.3.2 and 10.10).
+//! Charge before verify: the budgets of attempts (RFC 6749 sections 2.3.1, 4.3.2 and 10.10).
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::account::AccountKey;
 use super::backend::BackendError;
 use super::maybe::MaybeFuture;
+use crate::protocol::error::Reason;
 
 /// What one attempt tries to guess, and from where.
 #[derive(Clone, Copy)]
@@ -13,15 +16,34 @@ use super::maybe::MaybeFuture;
 pub struct AttemptKey<'a> {
     /// What is guessed.
     pub guess: Guess<'a>,
-    /// The address of the peer, with IPv4 in its own form; `None` if the host chose to have none.
+    /// The address that counts, with IPv4 in its own form; `None` if the host chose to have none.
     pub address: Option<IpAddr>,
+    /// The address is on the operator's allow-list: the rules that name an address do not hold for it. The account's own
+    /// rule, over all addresses, and that of client secrets do.
+    pub is_exempt: bool,
+    /// A keyed digest of the secret that is tried, to count the same mistake once.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl<'a> AttemptKey<'a> {
-    /// A key, for the tests of your own limiter.
+    /// A key without exemption and fingerprint, for the tests of your own limiter.
     #[must_use]
     pub const fn new(guess: Guess<'a>, address: Option<IpAddr>) -> Self {
-        Self { guess, address }
+        Self { guess, address, is_exempt: false, fingerprint: None }
+    }
+
+    /// The same key with a fingerprint.
+    #[must_use]
+    pub const fn with_fingerprint(mut self, fingerprint: Fingerprint) -> Self {
+        self.fingerprint = Some(fingerprint);
+        self
+    }
+
+    /// The same key from an address on the allow-list.
+    #[must_use]
+    pub const fn exempt(mut self) -> Self {
+        self.is_exempt = true;
+        self
     }
 }
 
@@ -34,7 +56,7 @@ pub enum Guess<'a> {
         /// The realm of the client, if it is bound to one.
         realm: Option<&'a str>,
         /// The account's key, from the verifier.
-        account: &'a str,
+        account: &'a AccountKey<'a>,
     },
     /// The credentials of a client.
     Client {
@@ -43,20 +65,92 @@ pub enum Guess<'a> {
     },
 }
 
-impl std::fmt::Debug for AttemptKey<'_> {
+impl fmt::Debug for AttemptKey<'_> {
     /// Without the account: people type passwords into the wrong field.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let guess = match self.guess {
             Guess::Account { .. } => "account",
             Guess::Client { .. } => "client",
         };
-        f.debug_struct("AttemptKey").field("guess", &guess).field("address", &self.address).finish()
+        f.debug_struct("AttemptKey").field("guess", &guess).field("address", &self.address).finish_non_exhaustive()
     }
 }
 
-impl std::fmt::Debug for Guess<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Guess<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Guess")
+    }
+}
+
+/// A digest of a secret under a key of this process, which tells that the same secret was tried for the same account
+/// again. It is no password hash: keep it in memory, and only as long as the answer needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(u64);
+
+impl Fingerprint {
+    /// A fingerprint, for the tests of your own limiter.
+    #[must_use]
+    pub const fn new(digest: u64) -> Self {
+        Self(digest)
+    }
+
+    /// The digest.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fingerprint([redacted])")
+    }
+}
+
+/// A rule of the attack protection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rule {
+    /// Attempts on one account from one address.
+    AccountAndAddress,
+    /// Attempts on one account over all addresses but those it succeeded from before.
+    Account,
+    /// Attempts from one address over all accounts and clients.
+    Address,
+    /// Attempts on one client's secret from one address.
+    ClientAndAddress,
+    /// All token requests of one address, whatever they hold.
+    Requests,
+}
+
+impl Rule {
+    /// A stable name in `snake_case`, fit for a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccountAndAddress => "account_and_address",
+            Self::Account => "account",
+            Self::Address => "address",
+            Self::ClientAndAddress => "client_and_address",
+            Self::Requests => "requests",
+        }
+    }
+}
+
+impl Rule {
+    pub(crate) const fn reason(self) -> Reason {
+        match self {
+            Self::AccountAndAddress | Self::Account => Reason::AccountThrottled,
+            Self::Address => Reason::AddressThrottled,
+            Self::ClientAndAddress => Reason::ClientThrottled,
+            Self::Requests => Reason::RequestsThrottled,
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -66,39 +160,119 @@ impl std::fmt::Debug for Guess<'_> {
 pub enum Reserved {
     /// The attempt is charged and may be verified.
     Charged(Reservation),
-    /// The budget is spent. The attempt is not charged: refused attempts never extend a lock.
-    Refused {
-        /// When there is budget again.
-        retry_after: Duration,
-    },
+    /// A budget is spent. The attempt is not charged: refused attempts never extend a lock.
+    Refused(Refusal),
+}
+
+/// Why an attempt is refused, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal {
+    pub(crate) rule: Rule,
+    pub(crate) retry_after: Duration,
+    pub(crate) began: Option<BegunLock>,
+}
+
+impl Refusal {
+    /// A refusal by this rule, for as long as no attempt has a chance.
+    #[must_use]
+    pub const fn new(rule: Rule, retry_after: Duration) -> Self {
+        Self { rule, retry_after, began: None }
+    }
+
+    /// The lock of an account that nobody was told of yet.
+    #[must_use]
+    pub const fn with_news(mut self, lock: BegunLock) -> Self {
+        self.began = Some(lock);
+        self
+    }
+
+    /// The rule whose budget is spent.
+    #[must_use]
+    pub const fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// When there is budget again.
+    #[must_use]
+    pub const fn retry_after(&self) -> Duration {
+        self.retry_after
+    }
+}
+
+/// A lock of an account that has begun and is told of once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BegunLock {
+    pub(crate) rule: Rule,
+    pub(crate) lasts: Duration,
+}
+
+impl BegunLock {
+    /// A lock by this rule that lasts so long from now.
+    #[must_use]
+    pub const fn new(rule: Rule, lasts: Duration) -> Self {
+        Self { rule, lasts }
+    }
+
+    /// The rule whose budget is spent.
+    #[must_use]
+    pub const fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// How long it lasts from now.
+    #[must_use]
+    pub const fn lasts(&self) -> Duration {
+        self.lasts
+    }
 }
 
 /// A charged attempt that can be settled once. Dropped, it stays charged.
 #[derive(Debug)]
-pub struct Reservation([u8; 32]);
+pub struct Reservation {
+    key: [u8; 32],
+    monitored: Option<Rule>,
+}
 
 impl Reservation {
     /// A reservation under the limiter's own 32 bytes.
     #[must_use]
     pub const fn new(key: [u8; 32]) -> Self {
-        Self(key)
+        Self { key, monitored: None }
+    }
+
+    /// A rule in monitoring mode would have refused the attempt: said in an event, nothing else.
+    #[must_use]
+    pub const fn beyond(mut self, rule: Rule) -> Self {
+        self.monitored = Some(rule);
+        self
     }
 
     /// The limiter's own 32 bytes.
     #[must_use]
     pub const fn key(&self) -> &[u8; 32] {
-        &self.0
+        &self.key
+    }
+
+    /// The rule in monitoring mode that would have refused the attempt.
+    #[must_use]
+    pub const fn monitored(&self) -> Option<Rule> {
+        self.monitored
     }
 }
 
-/// How a charged attempt ended well. One that ended badly is never settled.
+/// How a charged attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Settlement {
-    /// The whole login succeeded: the failures of this account from this address are forgotten.
+    /// The whole login succeeded: the failures of this account from this address are forgotten, and the attempt's own
+    /// charges elsewhere go back.
     Success,
-    /// Nothing was decided (a dependency failed): only this one charge is given back.
+    /// The attempt was decided against. It stays charged.
+    Denied,
+    /// Nothing was decided, because a dependency failed: the account's charges go back, that of the address stays.
     Undecided,
+    /// Nothing was tried, because there was too much work: all charges of the attempt go back.
+    Untried,
 }
 
 /// Counts attempts and refuses those beyond the budget: the endpoint "MUST be protected against brute force"
@@ -108,6 +282,8 @@ pub enum Settlement {
 /// - [`reserve`](Self::reserve) is one atomic step: it looks and charges together, so parallel attempts never exceed the
 ///   budget. A store with `get` and `set` cannot do this; one conditional statement or script can.
 /// - A charge counts until time, a full login or an operator takes it back.
+/// - [`settle`](Self::settle) takes back only what the attempt itself was charged, and the failures of its own account from
+///   its own address after a full login. An attempt that is never settled, because it was dropped or panicked, stays charged.
 /// - Keys are equal only if every part is: hash them with their lengths, not joined by a separator.
 ///
 /// # Security
@@ -119,11 +295,16 @@ pub enum Settlement {
 /// # Errors
 /// A [`BackendError`] refuses the request with 503: nobody is verified without a count.
 pub trait AttemptLimiter: Send + Sync + 'static {
-    /// Charges one attempt if the budget has room for it.
+    /// Charges one attempt if every budget that it touches has room for it; else it charges none of them.
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>>;
 
-    /// Settles a charged attempt that ended well.
-    fn settle(&self, reservation: Reservation, settlement: Settlement) -> MaybeFuture<'_, Result<(), BackendError>>;
+    /// Settles a charged attempt. Answers a lock of its account that has begun by it and that nobody was told of yet: at
+    /// most one for each account and lock.
+    fn settle(
+        &self,
+        reservation: Reservation,
+        settlement: Settlement,
+    ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>>;
 }
 
 impl<L: AttemptLimiter + ?Sized> AttemptLimiter for Arc<L> {
@@ -131,7 +312,11 @@ impl<L: AttemptLimiter + ?Sized> AttemptLimiter for Arc<L> {
         (**self).reserve(key)
     }
 
-    fn settle(&self, reservation: Reservation, settlement: Settlement) -> MaybeFuture<'_, Result<(), BackendError>> {
+    fn settle(
+        &self,
+        reservation: Reservation,
+        settlement: Settlement,
+    ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         (**self).settle(reservation, settlement)
     }
 }

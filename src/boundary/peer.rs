@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::Extensions;
+use http::request::Parts;
 
 use crate::protocol::address::canonical;
 
@@ -23,12 +24,21 @@ use crate::protocol::address::canonical;
 /// let source = PeerAddress::extension(|info: &ConnectInfo<std::net::SocketAddr>| Some(info.0.ip()));
 /// ```
 #[derive(Clone)]
-pub struct PeerAddress(Source);
+pub struct PeerAddress(Origin);
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Source {
+    /// The connection's own address.
+    pub(crate) peer: Option<IpAddr>,
+    /// The address that counts.
+    pub(crate) address: Option<IpAddr>,
+}
 
 type Read = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
 
 #[derive(Clone)]
-enum Source {
+enum Origin {
     Extension(Arc<Read>),
     Unknown,
 }
@@ -42,7 +52,7 @@ impl PeerAddress {
         T: Clone + Send + Sync + 'static,
         F: Fn(&T) -> Option<IpAddr> + Send + Sync + 'static,
     {
-        Self(Source::Extension(Arc::new(move |extensions| extensions.get::<T>().and_then(&read))))
+        Self(Origin::Extension(Arc::new(move |extensions| extensions.get::<T>().and_then(&read))))
     }
 
     /// The address lies in a request extension of type [`SocketAddr`], which your accept loop puts there.
@@ -55,21 +65,22 @@ impl PeerAddress {
     /// where all requests come from one trusted place, or in tests.
     #[must_use]
     pub const fn unknown() -> Self {
-        Self(Source::Unknown)
+        Self(Origin::Unknown)
     }
 
     pub(crate) fn is_unknown(&self) -> bool {
-        matches!(self.0, Source::Unknown)
+        matches!(self.0, Origin::Unknown)
     }
 
-    /// The address, with IPv4 in its own form; `Err` if it should be there and is not, or reading it panicked.
-    pub(crate) fn of(&self, extensions: &Extensions) -> Result<Option<IpAddr>, ()> {
+    /// The addresses, with IPv4 in its own form; `Err` if one should be there and is not, or reading it panicked.
+    pub(crate) fn of(&self, head: &Parts) -> Result<Source, ()> {
         match &self.0 {
-            Source::Unknown => Ok(None),
-            Source::Extension(read) => {
+            Origin::Unknown => Ok(Source::default()),
+            Origin::Extension(read) => {
                 // It runs where the request is accepted, outside what contains the other parts.
-                let address = catch_unwind(AssertUnwindSafe(|| read(extensions))).ok().flatten();
-                address.map(|address| Some(canonical(address))).ok_or(())
+                let address = catch_unwind(AssertUnwindSafe(|| read(&head.extensions))).ok().flatten();
+                let peer = canonical(address.ok_or(())?);
+                Ok(Source { peer: Some(peer), address: Some(peer) })
             }
         }
     }
@@ -78,8 +89,8 @@ impl PeerAddress {
 impl fmt::Debug for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Source::Extension(_) => "PeerAddress::extension",
-            Source::Unknown => "PeerAddress::unknown",
+            Origin::Extension(_) => "PeerAddress::extension",
+            Origin::Unknown => "PeerAddress::unknown",
         })
     }
 }

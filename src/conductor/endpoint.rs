@@ -1,6 +1,8 @@
 //! The token endpoint: its parts, and the way of a request from its head to its answer.
 
 use std::future::Future;
+use std::hash::RandomState;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,15 +10,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue, Method, Response};
+use ipnet::IpNet;
 
 use super::audit::Auditor;
 use super::contain::Contain;
-use super::trail::Trail;
+use super::trail::{Caller, Trail};
 use crate::boundary::auth_method::ClientAuthMethod;
+use crate::boundary::ceiling::RequestCeiling;
 use crate::boundary::clock::Clock;
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::issuer::TokenIssuer;
-use crate::boundary::limiter::AttemptLimiter;
+use crate::boundary::limiter::{AttemptLimiter, Rule};
+use crate::boundary::notifier::LockNotifier;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::registry::ClientRegistry;
 use crate::boundary::transport::TransportSecurity;
@@ -46,6 +51,12 @@ pub(crate) struct Endpoint {
     pub(crate) password_grant: Option<Arc<str>>,
     pub(crate) rules: Rules,
     pub(crate) peer: PeerAddress,
+    /// The allow-list.
+    pub(crate) exempt: Vec<IpNet>,
+    pub(crate) request_ceiling: RequestCeiling,
+    pub(crate) notifier: Option<Box<dyn LockNotifier>>,
+    /// Keys the fingerprints of passwords, anew in each process.
+    pub(crate) fingerprints: RandomState,
     pub(crate) transport: TransportSecurity,
     pub(crate) max_body: usize,
     pub(crate) body_deadline: Option<Duration>,
@@ -67,6 +78,8 @@ pub(crate) enum Step {
     Options,
     /// Answer an error.
     Refuse(Reason),
+    /// Too many requests: answer when there may be another.
+    Throttle(Duration),
     /// Climb the ladder with the parsed body.
     Exchange(Form),
 }
@@ -87,14 +100,37 @@ pub(crate) type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 impl Endpoint {
     /// Judges the head: method, transport, length, type and coding, query.
-    pub(crate) fn admit(&self, head: &Parts) -> Step {
+    pub(crate) fn admit(&self, head: &Parts) -> (Step, Caller) {
+        let source = self.peer.of(head);
+        let mut caller = Caller { source: source.unwrap_or_default(), ..Caller::default() };
+        caller.is_exempt = self.is_exempt(caller.source.address);
+        (self.judge_head(head, source.is_err(), &mut caller), caller)
+    }
+
+    /// Whether the address is on the allow-list.
+    pub(super) fn is_exempt(&self, address: Option<IpAddr>) -> bool {
+        address.is_some_and(|address| self.exempt.iter().any(|network| network.contains(&address)))
+    }
+
+    fn judge_head(&self, head: &Parts, lacks_peer: bool, caller: &mut Caller) -> Step {
         match head.method {
             Method::POST => {}
             Method::OPTIONS => return Step::Options,
             _ => return Step::Refuse(Reason::MethodNotAllowed),
         }
-        let Ok(peer) = self.peer.of(&head.extensions) else { return Step::Refuse(Reason::NoPeerAddress) };
-        if !self.transport.permits(head, peer) {
+        if lacks_peer {
+            return Step::Refuse(Reason::NoPeerAddress);
+        }
+        if let Some(address) = caller.source.address.filter(|_| !caller.is_exempt)
+            && let Err(wait) = self.request_ceiling.count(address, self.clock.elapsed())
+        {
+            if !self.request_ceiling.is_monitor() {
+                caller.rule = Some(Rule::Requests);
+                return Step::Throttle(wait);
+            }
+            caller.monitored = Some(Rule::Requests);
+        }
+        if !self.transport.permits(head, caller.source.peer) {
             return Step::Refuse(Reason::InsecureTransport);
         }
         // RFC 8470 section 5.1: several or invalid values mean the same as a single `1`.
@@ -108,7 +144,7 @@ impl Endpoint {
     }
 
     /// The refusal of a body that is declared too large, which holds whatever grant it asks for.
-    pub(crate) fn refuse_unread(&self, head: &Parts) -> Option<Step> {
+    pub(crate) fn refuse_unread(&self, head: &Parts) -> Option<(Step, Caller)> {
         head::is_too_large(&head.headers, self.max_body).then(|| self.admit(head))
     }
 
@@ -136,9 +172,8 @@ impl Endpoint {
     }
 
     /// Answers a request whose head, and body if it needs one, were read.
-    pub(crate) fn answer(self: Arc<Self>, head: Parts, mut step: Step) -> Answer {
-        let peer = self.peer.of(&head.extensions).ok().flatten();
-        let mut trail = Trail::new(&head, peer, self.clock.elapsed());
+    pub(crate) fn answer(self: Arc<Self>, head: Parts, caller: Caller, mut step: Step) -> Answer {
+        let mut trail = Trail::new(&head, caller, self.clock.elapsed());
         // The rest of the head is not needed any more.
         let mut head = Head { headers: head.headers, extensions: head.extensions };
         Box::pin(async move {

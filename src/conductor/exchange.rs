@@ -40,6 +40,7 @@ impl Endpoint {
             Step::Exchange(form) => form,
             Step::Options => return Ok(Reply::Options),
             Step::Refuse(reason) => return Err((*reason).into()),
+            Step::Throttle(wait) => return Err(TokenError::new(Reason::RequestsThrottled).with_retry_after(*wait)),
             Step::Read => return Err(Reason::BodyIncomplete.into()),
         };
         if form.span(Known::GrantType).is_none() {
@@ -81,8 +82,10 @@ impl Endpoint {
         let account = self.verifier.account_key(username, realm).await;
         let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
         trail.account = self.auditor.digest(account.as_str());
-        let guess = Guess::Account { realm, account: account.as_str() };
-        let reservation = self.reserve(guess, Reason::AccountThrottled, trail.peer).await?;
+        let guess = Guess::Account { realm, account: &account };
+        let password = form.get(Known::Password).unwrap_or_default();
+        let reservation = self.reserve(guess, self.fingerprint(&guess, password), trail).await?;
+        let owner = self.owner(realm, &account);
         drop(account);
 
         let attempt = Self::attempt(&reservation, mem::take(form), &terms, mem::take(extensions), trail)?;
@@ -91,7 +94,8 @@ impl Endpoint {
 
         let issued = self.issue(grant, trail).await;
         let (reply, settlement) = Failure::settle(issued);
-        self.settle(Some(reservation), settlement).await;
+        let lock = self.settle(Some(reservation), settlement).await;
+        self.notify(lock, owner, trail);
         reply
     }
 
@@ -104,13 +108,15 @@ impl Endpoint {
         extensions: &mut Extensions,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
+        let mut owner = None;
         let request = Self::extension_request(mem::take(form), &terms, mem::take(extensions), trail);
         let realm = terms.client().realm();
         let reservation = match grant.account_key(&request) {
             Some(account) => {
                 trail.account = self.auditor.digest(account.as_str());
-                let guess = Guess::Account { realm, account: account.as_str() };
-                Some(self.reserve(guess, Reason::AccountThrottled, trail.peer).await?)
+                let guess = Guess::Account { realm, account: &account };
+                owner = self.owner(realm, &account);
+                Some(self.reserve(guess, None, trail).await?)
             }
             None => None,
         };
@@ -120,7 +126,8 @@ impl Endpoint {
 
         let issued = self.issue(grant, trail).await;
         let (reply, settlement) = Failure::settle(issued);
-        self.settle(reservation, settlement).await;
+        let lock = self.settle(reservation, settlement).await;
+        self.notify(lock, owner, trail);
         reply
     }
 }

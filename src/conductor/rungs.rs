@@ -1,16 +1,20 @@
 //! The single rungs of the ladder that need a trait of the application.
 
+use std::hash::BuildHasher as _;
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
 use http::Extensions;
 
 use super::endpoint::{Endpoint, Head, Reply};
 use super::trail::Trail;
+use crate::boundary::account::AccountKey;
 use crate::boundary::auth_method::AuthRequest;
-use crate::boundary::backend::BackendError;
+use crate::boundary::backend::{BackendError, BackendErrorKind};
 use crate::boundary::extension::ExtensionRequest;
-use crate::boundary::limiter::{AttemptKey, Charged, Guess, Reservation, Reserved, Settlement};
+use crate::boundary::limiter::{AttemptKey, BegunLock, Charged, Fingerprint, Guess, Reservation, Reserved, Settlement};
+use crate::boundary::notifier::LockNotice;
 use crate::boundary::verifier::{Attempt, Denial, Verdict};
 use crate::protocol::client::{Client, ClientAuthentication, is_client_id};
 use crate::protocol::credentials::{self, AuthenticatedClient, Presented};
@@ -102,7 +106,7 @@ impl Endpoint {
         presented: &Presented,
         client: Option<Client>,
         now: SystemTime,
-        trail: &Trail,
+        trail: &mut Trail,
     ) -> Result<AuthenticatedClient, TokenError> {
         if matches!(presented, Presented::Post(_)) && !self.post_allowed {
             return Err(presented.refuse(Reason::WrongMethod));
@@ -111,7 +115,7 @@ impl Endpoint {
             return credentials::authenticate(presented, client, &form.texts, now);
         }
         let client_id = client.as_ref().map_or(presented.id(&form.texts), |client| client.id().as_str());
-        let reservation = self.reserve(Guess::Client { client_id }, Reason::ClientThrottled, trail.peer).await?;
+        let reservation = self.reserve(Guess::Client { client_id }, None, trail).await?;
         let outcome = match presented {
             Presented::Method(index, _) => self.verify_method(*index, client, head, form).await,
             _ => credentials::authenticate(presented, client, &form.texts, now).map_err(Failure::Decided),
@@ -138,7 +142,7 @@ impl Endpoint {
         match method.verify(&client, &request).await {
             Ok(true) => Ok(credentials::proven(client)),
             Ok(false) => Err(refuse(Reason::WrongSecret)),
-            Err(error) => Err(Failure::Undecided(error.because(Reason::MethodFailed))),
+            Err(error) => Err(Failure::of(error, Reason::MethodFailed)),
         }
     }
 
@@ -149,36 +153,74 @@ impl Endpoint {
         error
     }
 
+    /// Tells equal secrets for equal accounts apart from others; nothing outside this process could.
+    pub(super) fn fingerprint(&self, guess: &Guess<'_>, secret: &str) -> Option<Fingerprint> {
+        let Guess::Account { realm, account } = *guess else { return None };
+        Some(Fingerprint::new(self.fingerprints.hash_one((realm, account.as_str(), secret))))
+    }
+
     /// Charges one attempt.
     // This and what follows are blocks, because an async function would hold its arguments twice.
     pub(super) fn reserve<'a>(
         &'a self,
         guess: Guess<'a>,
-        refusal: Reason,
-        address: Option<IpAddr>,
+        fingerprint: Option<Fingerprint>,
+        trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reservation, TokenError>> + Send + 'a {
-        let key = AttemptKey { guess, address };
+        let key = AttemptKey { guess, address: trail.source.address, is_exempt: trail.is_exempt, fingerprint };
         async move {
             match self.limiter.reserve(&key).await {
-                Ok(Reserved::Charged(reservation)) => Ok(reservation),
-                Ok(Reserved::Refused { retry_after }) => Err(TokenError::new(refusal).with_retry_after(retry_after)),
+                Ok(Reserved::Charged(reservation)) => {
+                    trail.monitored = reservation.monitored().or(trail.monitored);
+                    Ok(reservation)
+                }
+                Ok(Reserved::Refused(refusal)) => {
+                    trail.rule = Some(refusal.rule);
+                    if let (Some(lock), Guess::Account { realm, account }) = (refusal.began, guess) {
+                        self.tell_owner(lock, realm, account, trail.source.address);
+                    }
+                    Err(TokenError::new(refusal.rule.reason()).with_retry_after(refusal.retry_after))
+                }
                 Err(error) => Err(error.because(Reason::LimiterFailed)),
             }
         }
     }
 
-    /// Settles a charge. If the limiter fails here the charge stays, which is the safe side; the answer stands.
+    /// Whom to tell of a lock, if anybody is to be told.
+    pub(super) fn owner(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Option<Owner> {
+        self.notifier.as_ref().map(|_| (realm.map(str::to_owned), account.to_static()))
+    }
+
+    /// Tells of a lock that has begun by this attempt.
+    pub(super) fn notify(&self, lock: Option<BegunLock>, owner: Option<Owner>, trail: &Trail) {
+        if let (Some(lock), Some((realm, account))) = (lock, owner) {
+            self.tell_owner(lock, realm.as_deref(), &account, trail.source.address);
+        }
+    }
+
+    fn tell_owner(&self, lock: BegunLock, realm: Option<&str>, account: &AccountKey<'_>, address: Option<IpAddr>) {
+        let Some(notifier) = &self.notifier else { return };
+        let notice = LockNotice { rule: lock.rule, realm, account, address, lasts: lock.lasts };
+        if catch_unwind(AssertUnwindSafe(|| notifier.locked(&notice))).is_err() {
+            super::telemetry::notifier_failed();
+        }
+    }
+
+    /// Settles a charge, and gives the lock that began by it. If the limiter fails here the charge stays, which is the
+    /// safe side; the answer stands.
     pub(super) fn settle(
         &self,
         reservation: Option<Reservation>,
-        settlement: Option<Settlement>,
-    ) -> impl Future<Output = ()> + Send + '_ {
-        let settling = reservation.zip(settlement).map(|(charge, settlement)| self.limiter.settle(charge, settlement));
+        settlement: Settlement,
+    ) -> impl Future<Output = Option<BegunLock>> + Send + '_ {
+        let settling = reservation.map(|charge| self.limiter.settle(charge, settlement));
         async move {
-            if let Some(settling) = settling
-                && let Err(error) = settling.await
-            {
-                super::telemetry::settle_failed(&error);
+            match settling?.await {
+                Ok(lock) => lock,
+                Err(error) => {
+                    super::telemetry::settle_failed(&error);
+                    None
+                }
             }
         }
     }
@@ -200,7 +242,7 @@ impl Endpoint {
             fields,
             client: terms.client().clone(),
             scope: terms.scope().clone(),
-            peer: trail.peer,
+            peer: trail.source.address,
             extensions,
             _charged: Charged::by(reservation),
         })
@@ -216,7 +258,7 @@ impl Endpoint {
             form,
             client: terms.client().clone(),
             scope: terms.scope().clone(),
-            peer: trail.peer,
+            peer: trail.source.address,
             extensions,
         }
     }
@@ -239,7 +281,7 @@ impl Endpoint {
                 }
                 Err(Failure::Decided(error))
             }
-            Err(error) => Err(Failure::Undecided(error.because(failure))),
+            Err(error) => Err(Failure::of(error, failure)),
         }
     }
 
@@ -262,27 +304,40 @@ impl Endpoint {
     }
 }
 
+/// The realm and key of an account.
+pub(super) type Owner = (Option<String>, AccountKey<'static>);
+
 /// Why a charged attempt did not end well.
 pub(super) enum Failure {
     /// The attempt was wrong or may not have what it asks for: it stays charged.
     Decided(TokenError),
-    /// Something of the application failed: the charge goes back.
+    /// Something of the application failed: the account's charge goes back.
     Undecided(TokenError),
+    /// It was no guess: there was too much work to try it, or it was right and nothing could be issued.
+    Untried(TokenError),
 }
 
 impl Failure {
+    fn of(error: BackendError, reason: Reason) -> Self {
+        match error.kind {
+            BackendErrorKind::Overloaded => Self::Untried(error.because(reason)),
+            BackendErrorKind::Unavailable | BackendErrorKind::Fault => Self::Undecided(error.because(reason)),
+        }
+    }
+
     /// How the charge of an attempt with this end is settled: only a full success is forgotten, a denial stays charged.
-    pub(super) fn settle<T>(outcome: Result<T, Self>) -> (Result<T, TokenError>, Option<Settlement>) {
+    pub(super) fn settle<T>(outcome: Result<T, Self>) -> (Result<T, TokenError>, Settlement) {
         match outcome {
-            Ok(value) => (Ok(value), Some(Settlement::Success)),
-            Err(Self::Undecided(error)) => (Err(error), Some(Settlement::Undecided)),
-            Err(Self::Decided(error)) => (Err(error), None),
+            Ok(value) => (Ok(value), Settlement::Success),
+            Err(Self::Decided(error)) => (Err(error), Settlement::Denied),
+            Err(Self::Undecided(error)) => (Err(error), Settlement::Undecided),
+            Err(Self::Untried(error)) => (Err(error), Settlement::Untried),
         }
     }
 }
 
 fn write_answer(issued: Result<IssuedTokens, BackendError>, scope: &Scope) -> Result<Reply, Failure> {
-    let issued = issued.map_err(|error| Failure::Undecided(error.because(Reason::IssuerFailed)))?;
+    let issued = issued.map_err(|error| Failure::Untried(error.because(Reason::IssuerFailed)))?;
     let json = issued.check().and_then(|()| issued.to_json(scope));
-    json.map(Reply::Tokens).map_err(|reason| Failure::Undecided(reason.into()))
+    json.map(Reply::Tokens).map_err(|reason| Failure::Untried(reason.into()))
 }

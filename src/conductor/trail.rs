@@ -1,6 +1,5 @@
 //! What is known of a request so far: for its answer's headers, for telemetry and for the audit trail.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +8,21 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Version};
 
 use crate::boundary::audit::AccountDigest;
+use crate::boundary::limiter::Rule;
+use crate::boundary::peer::Source;
 use crate::protocol::client::Client;
 use crate::protocol::grant::Subject;
 use crate::protocol::head::is_own_site;
 use crate::protocol::scope::Scope;
+
+/// What is known of the sender once the head was judged.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Caller {
+    pub(crate) source: Source,
+    pub(crate) is_exempt: bool,
+    pub(crate) rule: Option<Rule>,
+    pub(crate) monitored: Option<Rule>,
+}
 
 /// Kept outside the rungs, so that it survives their errors, deadlines and panics. What is rarely there is boxed: the
 /// future of each request holds a trail.
@@ -25,7 +35,14 @@ pub(crate) struct Trail {
     /// No page of another origin sent the request.
     pub(crate) is_own_site: bool,
     pub(crate) allowed_origin: Option<Box<HeaderValue>>,
-    pub(crate) peer: Option<IpAddr>,
+    /// The connection's own address, and the one that counts.
+    pub(crate) source: Source,
+    /// The address that counts is on the allow-list.
+    pub(crate) is_exempt: bool,
+    /// The rule of the attack protection that refused.
+    pub(crate) rule: Option<Rule>,
+    /// The rule in monitoring mode that would have refused.
+    pub(crate) monitored: Option<Rule>,
     pub(crate) grant_type: Option<Arc<str>>,
     /// The client that was found.
     pub(crate) client: Option<Client>,
@@ -37,7 +54,7 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    pub(crate) fn new(head: &Parts, peer: Option<IpAddr>, started: Duration) -> Self {
+    pub(crate) fn new(head: &Parts, caller: Caller, started: Duration) -> Self {
         Self {
             started,
             version: head.version,
@@ -45,7 +62,10 @@ impl Trail {
             has_origin: head.headers.contains_key(ORIGIN),
             is_own_site: is_own_site(head),
             allowed_origin: None,
-            peer,
+            source: caller.source,
+            is_exempt: caller.is_exempt,
+            rule: caller.rule,
+            monitored: caller.monitored,
             grant_type: None,
             client: None,
             announces_sunset: false,

@@ -4,6 +4,7 @@
 //! - [Mounting](mounting): what works where
 //! - [Defaults](defaults): each one, why, and when to change it
 //! - [Errors](errors): every answer and its causes
+//! - [Attack protection](attack_protection): the rules, and what an attacker still can do
 //! - [Traits](traits): implementing and testing them
 //! - [Threat model](threat_model): what is defended here, and what is left to you
 
@@ -15,6 +16,9 @@ pub mod mounting {}
 
 #[doc = include_str!("defaults.md")]
 pub mod defaults {}
+
+#[doc = include_str!("attack_protection.md")]
+pub mod attack_protection {}
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}

@@ -155,7 +155,11 @@ reasons! {
     NoScope "no_scope" => Scope,
     /// Nothing of the requested scope may be granted to this user.
     NothingGranted "nothing_granted" => Scope,
-    /// Too many attempts for this account from this address.
+    /// Too many attempts from this address over all accounts and clients.
+    AddressThrottled "address_throttled" => Throttled,
+    /// Too many requests from this address.
+    RequestsThrottled "requests_throttled" => Throttled,
+    /// Too many attempts for this account, from this address or over all.
     AccountThrottled "account_throttled" => Throttled,
     /// No account has this name.
     UnknownUser "unknown_user" => Grant,

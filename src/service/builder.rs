@@ -11,7 +11,6 @@ use crate::boundary::clock::Clock;
 use crate::boundary::document::PublicDocument;
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::issuer::TokenIssuer;
-use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::registry::ClientRegistry;
 use crate::boundary::verifier::CredentialVerifier;
@@ -71,14 +70,6 @@ impl<C, V, I> Builder<C, V, I> {
     /// Serves a public document, such as a JWKS, at a path of this layer. Default: none.
     pub fn document(mut self, path: impl Into<String>, document: impl PublicDocument) -> Self {
         self.options.documents.push((path.into(), Arc::new(document)));
-        self
-    }
-
-    /// Counts the attempts. Default: [`MemoryLimiter`](crate::MemoryLimiter), in this process only: within 15 minutes 10
-    /// for each account and address, 10 for each client and address, and 1,000 for each address over all of them. Change
-    /// it when several processes share the load.
-    pub fn limiter(mut self, limiter: impl AttemptLimiter) -> Self {
-        self.options.limiter = Some(Box::new(limiter));
         self
     }
 

@@ -67,10 +67,9 @@ where
         }
         let (head, body) = request.into_parts();
         let endpoint = Arc::clone(&self.mount.endpoint);
-        if let Some(refusal) = endpoint.refuse_unread(&head) {
-            return ForwardFuture {
-                kind: Kind::Own { future: EndpointFuture::answer(endpoint.answer(head, refusal)) },
-            };
+        if let Some((refusal, caller)) = endpoint.refuse_unread(&head) {
+            let answer = endpoint.answer(head, caller, refusal);
+            return ForwardFuture { kind: Kind::Own { future: EndpointFuture::answer(answer) } };
         }
         // The instance that was ready goes into the future, which may call it later; its clone takes its place here.
         let clone = self.inner.clone();
@@ -124,24 +123,21 @@ impl<S, B: Body> Task<S, B> {
         let this = self.project();
         let collected = ready!(this.collect.poll(cx));
         let Some(mut head) = this.head.take() else { return Poll::Pending };
-        let body = match collected {
-            Ok(body) => body,
-            Err(reason) => return Poll::Ready(Way::Own(this.endpoint.clone().answer(head, Step::Refuse(reason)))),
+        let step = match collected {
+            Ok(body) => match this.endpoint.parse(&head, body.as_slice()) {
+                Step::Exchange(form) if this.endpoint.is_foreign_grant(&form) => {
+                    // The body has a known length now.
+                    head.headers.remove(TRANSFER_ENCODING);
+                    let request = Request::from_parts(head, (this.rebuild)(body.into_bytes()));
+                    return Poll::Ready(Way::Inner(request));
+                }
+                step => step,
+            },
+            Err(reason) => Step::Refuse(reason),
         };
-        match this.endpoint.parse(&head, body.as_slice()) {
-            Step::Exchange(form) if this.endpoint.is_foreign_grant(&form) => {
-                // The body has a known length now.
-                head.headers.remove(TRANSFER_ENCODING);
-                Poll::Ready(Way::Inner(Request::from_parts(head, (this.rebuild)(body.into_bytes()))))
-            }
-            step => {
-                let step = match this.endpoint.admit(&head) {
-                    Step::Read => step,
-                    refused => refused,
-                };
-                Poll::Ready(Way::Own(this.endpoint.clone().answer(head, step)))
-            }
-        }
+        let (admitted, caller) = this.endpoint.admit(&head);
+        let step = if matches!(admitted, Step::Read) { step } else { admitted };
+        Poll::Ready(Way::Own(this.endpoint.clone().answer(head, caller, step)))
     }
 }
 

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::body::{NoInner, ResponseBody};
 use super::mount::Mount;
 use crate::conductor::endpoint::{Answer, Endpoint, Step};
+use crate::conductor::trail::Caller;
 use crate::protocol::error::Reason;
 
 /// How many frames are taken before other tasks get their turn: a flood of empty ones must not hold the thread.
@@ -136,7 +137,7 @@ pin_project! {
     /// What is needed while the body is read; boxed, so that futures of passing requests stay small.
     struct Task<B> {
         endpoint: Arc<Endpoint>,
-        head: Option<Parts>,
+        head: Option<(Parts, Caller)>,
         #[pin]
         collect: Collect<B>,
     }
@@ -147,12 +148,12 @@ impl<B: Body> EndpointFuture<B> {
     pub(super) fn start(endpoint: &Arc<Endpoint>, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let state = match endpoint.admit(&head) {
-            Step::Read => {
+            (Step::Read, caller) => {
                 let collect = Collect::new(body, endpoint);
-                let task = Task { endpoint: Arc::clone(endpoint), head: Some(head), collect };
+                let task = Task { endpoint: Arc::clone(endpoint), head: Some((head, caller)), collect };
                 State::Collect { task: Box::pin(task) }
             }
-            step => State::Answer { answer: Arc::clone(endpoint).answer(head, step) },
+            (step, caller) => State::Answer { answer: Arc::clone(endpoint).answer(head, caller, step) },
         };
         Self { state }
     }
@@ -179,12 +180,12 @@ impl<B: Body> EndpointFuture<B> {
                 StateProj::Collect { task } => {
                     let task = task.as_mut().project();
                     let collected = ready!(task.collect.poll(cx));
-                    let Some(head) = task.head.take() else { return Poll::Pending };
+                    let Some((head, caller)) = task.head.take() else { return Poll::Pending };
                     let step = match collected {
                         Ok(body) => task.endpoint.parse(&head, body.as_slice()),
                         Err(reason) => Step::Refuse(reason),
                     };
-                    Arc::clone(task.endpoint).answer(head, step)
+                    Arc::clone(task.endpoint).answer(head, caller, step)
                 }
             };
             this.state.set(State::Answer { answer });

@@ -11,6 +11,7 @@ mod intake;
 mod layer;
 mod mount;
 mod options;
+mod protection;
 mod required;
 #[allow(clippy::module_inception, reason = "each file is named after its one public type")]
 mod service;

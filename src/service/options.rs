@@ -1,7 +1,9 @@
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+use ipnet::IpNet;
 
 use super::config_error::ConfigError;
 use super::danger::Danger;
@@ -9,11 +11,13 @@ use super::layer::PasswordGrantLayer;
 use super::mount::Mount;
 use crate::boundary::audit::AuditSink;
 use crate::boundary::auth_method::ClientAuthMethod;
+use crate::boundary::ceiling::RequestCeiling;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::document::PublicDocument;
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::limiter::AttemptLimiter;
+use crate::boundary::notifier::LockNotifier;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::registry::ClientRegistry;
 use crate::boundary::transport::TransportSecurity;
@@ -21,7 +25,7 @@ use crate::boundary::verifier::CredentialVerifier;
 use crate::conductor::audit::Auditor;
 use crate::conductor::endpoint::{Endpoint, NamedGrant};
 use crate::conductor::telemetry;
-use crate::memory::limiter::MemoryLimiter;
+use crate::protection::limiter::MemoryLimiter;
 use crate::protocol::charset::is_nqschar;
 use crate::protocol::client::PASSWORD;
 use crate::protocol::policy::{MissingScope, Rules};
@@ -45,6 +49,9 @@ pub(super) struct Options {
     pub(super) ceiling: Option<String>,
     pub(super) lifetime: Duration,
     pub(super) peer: Option<PeerAddress>,
+    pub(super) exempt: Vec<IpNet>,
+    pub(super) request_ceiling: RequestCeiling,
+    pub(super) notifier: Option<Box<dyn LockNotifier>>,
     pub(super) transport: TransportSecurity,
     pub(super) max_body: usize,
     pub(super) body_deadline: Option<Duration>,
@@ -74,6 +81,9 @@ impl Default for Options {
             ceiling: None,
             lifetime: Duration::from_secs(3600),
             peer: None,
+            exempt: Vec::new(),
+            request_ceiling: RequestCeiling::default(),
+            notifier: None,
             transport: TransportSecurity::unchecked(),
             max_body: 32 * 1024,
             body_deadline: Some(Duration::from_secs(10)),
@@ -136,6 +146,10 @@ impl Options {
             password_grant: self.password_grant.then(|| Arc::from(PASSWORD)),
             rules,
             peer,
+            exempt: self.exempt,
+            request_ceiling: self.request_ceiling,
+            notifier: self.notifier,
+            fingerprints: RandomState::new(),
             transport: self.transport,
             max_body: self.max_body,
             body_deadline: self.body_deadline,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::HeaderValue;
 use tower_password_grant::{
-    AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, Client, ClientAuthMethod,
+    AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, BegunLock, Client, ClientAuthMethod,
     ClientRegistry, CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, Grant, Guess, IssuedTokens,
     MaybeFuture, MemoryLimiter, Reservation, Reserved, Settlement, Subject, Token, TokenIssuer, Verdict,
 };
@@ -266,15 +266,23 @@ impl AttemptLimiter for Ledger {
         })
     }
 
-    fn settle(&self, reservation: Reservation, settlement: Settlement) -> MaybeFuture<'_, Result<(), BackendError>> {
+    fn settle(
+        &self,
+        reservation: Reservation,
+        settlement: Settlement,
+    ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         MaybeFuture::new(async move {
             self.settle.pass().await?;
             let is_client = reservation.key()[31] == 1;
-            self.limiter.settle(reservation, settlement).await?;
+            let lock = self.limiter.settle(reservation, settlement).await?;
             let mut book = self.book.lock().unwrap();
             let charges = Self::charges(&mut book, is_client);
-            charges.left = if settlement == Settlement::Success { 0 } else { charges.left - 1 };
-            Ok(())
+            match settlement {
+                Settlement::Success => charges.left = 0,
+                Settlement::Denied => {}
+                _ => charges.left -= 1,
+            }
+            Ok(lock)
         })
     }
 }

@@ -15,3 +15,5 @@ pub(crate) const fn answered(_event: &AuditEvent<'_>, _error: Option<&TokenError
 pub(crate) const fn settle_failed(_failure: &BackendError) {}
 
 pub(crate) const fn audit_failed() {}
+
+pub(crate) const fn notifier_failed() {}

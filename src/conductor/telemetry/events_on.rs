@@ -28,6 +28,9 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
     let client = event.client.map(tracing::field::display);
     let account = event.account.map(tracing::field::display);
     let address = event.address.map(tracing::field::display);
+    // Mostly the same, and then said once.
+    let peer = event.peer.filter(|_| event.peer != event.address).map(tracing::field::display);
+    let monitored = event.monitored.map(tracing::field::display);
     let millis = u64::try_from(event.duration.as_millis()).unwrap_or(u64::MAX);
     match (event.outcome, error) {
         (AuditOutcome::Issued { subject, scope }, _) => info!(
@@ -37,6 +40,8 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             account,
             subject = %Escaped(subject),
             scope,
+            monitored,
+            peer,
             millis,
             "token issued"
         ),
@@ -50,6 +55,8 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
                 %reason,
                 cause = cause.as_ref().map(tracing::field::display),
                 hint = hint(reason),
+                monitored,
+                peer,
                 millis,
                 "token request failed"
             );
@@ -60,6 +67,9 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             address,
             account,
             %reason,
+            rule = event.rule.map(tracing::field::display),
+            monitored,
+            peer,
             unencoded_basic = event.unencoded_basic,
             millis,
             "token request refused"
@@ -71,6 +81,11 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
 pub(crate) fn settle_failed(failure: &BackendError) {
     let cause = failure.source.as_deref().map(Chain);
     error!(cause = cause.as_ref().map(tracing::field::display), "the attempt limiter could not settle a charge");
+}
+
+/// The lock notifier panicked.
+pub(crate) fn notifier_failed() {
+    error!("the lock notifier panicked; its notice is lost");
 }
 
 /// The audit sink panicked.

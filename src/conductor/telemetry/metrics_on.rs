@@ -17,6 +17,9 @@ pub(crate) fn count(trail: &Trail, outcome: &AuditOutcome<'_>, duration: Duratio
         AuditOutcome::Refused { reason } => reason.as_str(),
     };
     counter!("oauth_token_requests_total", "outcome" => outcome).increment(1);
+    if let Some(rule) = trail.monitored {
+        counter!("oauth_token_requests_monitored_total", "rule" => rule.as_str()).increment(1);
+    }
     histogram!("oauth_token_request_duration_seconds").record(duration);
     if let Some(client) = trail.client.as_ref().filter(|_| trail.announces_sunset) {
         counter!("oauth_password_grant_requests_total", "client" => client.id().as_str().to_owned()).increment(1);

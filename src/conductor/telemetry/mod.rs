@@ -15,4 +15,4 @@ mod counters;
 mod counters;
 
 pub(crate) use counters::{COUNTS, count};
-pub(crate) use events::{answered, audit_failed, built, is_enabled, settle_failed};
+pub(crate) use events::{answered, audit_failed, built, is_enabled, notifier_failed, settle_failed};

@@ -1,0 +1,59 @@
+//! Telling somebody that an account was locked.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::account::AccountKey;
+use super::limiter::Rule;
+
+/// An account that was just locked by the attack protection.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct LockNotice<'a> {
+    /// The rule whose budget is spent.
+    pub rule: Rule,
+    /// The realm of the client, if it is bound to one.
+    pub realm: Option<&'a str>,
+    /// The account's key, from the verifier. Under a key that is a login name there may be no account at all.
+    pub account: &'a AccountKey<'a>,
+    /// The address of the attempt that spent the budget.
+    pub address: Option<IpAddr>,
+    /// How long the lock lasts from now.
+    pub lasts: Duration,
+}
+
+impl fmt::Debug for LockNotice<'_> {
+    /// Without the account: people type passwords into the wrong field.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LockNotice").field("rule", &self.rule).field("lasts", &self.lasts).finish_non_exhaustive()
+    }
+}
+
+/// Is told when an account was locked, to send its owner a message.
+///
+/// # Contract
+/// - Called at most once for each account and lock, however many addresses are locked meanwhile. The default limiter keeps
+///   count in a bounded table; while that is full nobody is told, so that nobody can be flooded with messages.
+/// - Called on the async threads: it must not block. Put the notice into a bounded queue.
+///
+/// # Security
+/// The locked account may have no owner: look the key up, and send nothing where there is none. A message must not say who
+/// tried, and must not hold a link that lifts the lock for whoever has it.
+pub trait LockNotifier: Send + Sync + 'static {
+    /// Takes one notice.
+    fn locked(&self, notice: &LockNotice<'_>);
+}
+
+impl<N: LockNotifier + ?Sized> LockNotifier for Arc<N> {
+    fn locked(&self, notice: &LockNotice<'_>) {
+        (**self).locked(notice);
+    }
+}
+
+impl<F: Fn(&LockNotice<'_>) + Send + Sync + 'static> LockNotifier for F {
+    fn locked(&self, notice: &LockNotice<'_>) {
+        self(notice);
+    }
+}

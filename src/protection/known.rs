@@ -1,0 +1,98 @@
+//! The addresses from which accounts succeeded before.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+
+use super::table::Hashed;
+
+/// The most addresses of one account. Whoever holds an account must not fill the memory with its addresses.
+const ADDRESSES: usize = 4;
+/// Among how many the oldest is looked for, when there is no room. Their order is that of hashes.
+const LOOKED_AT: usize = 8;
+
+/// Bounded: when it is full, an account that was long not seen loses its addresses. That makes the rules stricter for it.
+#[derive(Debug)]
+pub(crate) struct Known {
+    accounts: HashMap<u64, Account, BuildHasherDefault<Hashed>>,
+    capacity: usize,
+    /// In milliseconds.
+    lifetime: u64,
+}
+
+#[derive(Debug)]
+struct Account {
+    /// The last one first; 0 for none.
+    networks: [u64; ADDRESSES],
+    seen: u64,
+}
+
+impl Known {
+    pub(crate) fn new(capacity: usize, lifetime: u64) -> Self {
+        Self { accounts: HashMap::default(), capacity, lifetime }
+    }
+
+    pub(crate) fn contains(&self, account: u64, network: u64, now: u64) -> bool {
+        self.accounts
+            .get(&account)
+            .is_some_and(|known| known.networks.contains(&network) && now.saturating_sub(known.seen) < self.lifetime)
+    }
+
+    pub(crate) fn insert(&mut self, account: u64, network: u64, now: u64) {
+        if self.lifetime == 0 || self.capacity == 0 {
+            return;
+        }
+        if let Some(known) = self.accounts.get_mut(&account) {
+            if now.saturating_sub(known.seen) >= self.lifetime {
+                known.networks = [0; ADDRESSES];
+            }
+            known.seen = now;
+            let last = known.networks.iter().position(|other| *other == network).unwrap_or(ADDRESSES.saturating_sub(1));
+            if let Some(newer) = known.networks.get_mut(..=last) {
+                newer.rotate_right(1);
+            }
+            if let Some(first) = known.networks.first_mut() {
+                *first = network;
+            }
+            return;
+        }
+        if self.accounts.len() >= self.capacity {
+            let oldest = self.accounts.iter().take(LOOKED_AT).min_by_key(|(_, known)| known.seen).map(|(key, _)| *key);
+            oldest.and_then(|oldest| self.accounts.remove(&oldest));
+        }
+        let mut networks = [0; ADDRESSES];
+        if let Some(first) = networks.first_mut() {
+            *first = network;
+        }
+        self.accounts.insert(account, Account { networks, seen: now });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_has_its_last_four_addresses_until_they_are_too_old() {
+        let mut known = Known::new(8, 100);
+        for network in 1..=5 {
+            known.insert(7, network, network);
+        }
+        known.insert(7, 2, 6);
+        assert_eq!((1..=5).filter(|network| known.contains(7, *network, 6)).collect::<Vec<_>>(), [2, 3, 4, 5]);
+        known.insert(7, 9, 7);
+        assert_eq!((1..=9).filter(|network| known.contains(7, *network, 7)).collect::<Vec<_>>(), [2, 4, 5, 9]);
+        assert!(!known.contains(7, 9, 107));
+        known.insert(7, 1, 200);
+        assert!(known.contains(7, 1, 200) && !known.contains(7, 9, 200));
+    }
+
+    #[test]
+    fn it_holds_no_more_accounts_than_its_capacity() {
+        let mut known = Known::new(16, 1000);
+        for account in 0..1000 {
+            known.insert(account, 1, account);
+        }
+        assert_eq!(known.accounts.len(), 16);
+        assert!(known.contains(999, 1, 999));
+    }
+}

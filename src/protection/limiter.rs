@@ -1,0 +1,462 @@
+//! The limiter in the memory of this process.
+
+use std::fmt;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::budget::{Lockout, Mode, TokenBucket, millis};
+use super::known::Known;
+use super::locks::Locks;
+use super::policy::{Charges, Decision, Facts, Policy, Tallies};
+use super::sync::atomic::{AtomicU32, Ordering};
+use super::sync::{Mutex, MutexGuard};
+use super::table::{Key, Place, Table};
+use super::tally::Tally;
+use super::ticket::Ticket;
+use crate::boundary::backend::BackendError;
+use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::limiter::{
+    AttemptKey, AttemptLimiter, BegunLock, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
+};
+use crate::boundary::maybe::MaybeFuture;
+use crate::protocol::address::Network;
+
+/// A power of two, so that a mask picks the shard.
+const SHARDS: usize = 64;
+/// The kind of a hash of a client's id.
+const CLIENT: u64 = 2;
+/// The network of a host that has no addresses.
+const NO_NETWORK: u64 = 1;
+
+/// Counts attempts in the memory of this process, by four rules:
+///
+/// | Rule | Default |
+/// |---|---|
+/// | [`AccountAndAddress`](Rule::AccountAndAddress) | 10 in a row, then locked for 15, 30, 60, 60 .. minutes |
+/// | [`Account`](Rule::Account) | 100 in a row over all addresses, then locked for 1, 2, 4 .. 24 hours; not for addresses from which the account succeeded before |
+/// | [`Address`](Rule::Address) | 300 over all accounts and clients, one more each minute |
+/// | [`ClientAndAddress`](Rule::ClientAndAddress) | as for account and address |
+///
+/// A success takes back its own charges, and forgets the failures of its account from its address. The same secret for the
+/// same account counts once within half a minute, because clients and phones repeat what failed.
+///
+/// Bounded: each of the tables of accounts, of pairs with an address, and of addresses holds at most
+/// [`capacity`](Self::with_capacity) keys. When one is full of keys that still count, new keys share cells, chosen by a
+/// keyed hash: a flood can make the limiter stricter, never forget. IPv6 addresses count by their /64. A restart clears
+/// it, and processes do not share it.
+///
+/// Put it into an [`Arc`] to give it to the endpoint and keep it for [`locks`](Self::locks) and
+/// [`unblock_account`](Self::unblock_account).
+pub struct MemoryLimiter {
+    pub(super) policy: Policy,
+    pub(super) tables: Tables,
+    pub(super) locks: Locks,
+    capacity: usize,
+    lifetime: u64,
+    hasher: RandomState,
+    numbers: AtomicU32,
+    clock: Arc<dyn Clock>,
+}
+
+/// Locked in this order wherever several are locked: pairs, accounts, addresses; never two of a kind.
+pub(super) struct Tables {
+    pub(super) pairs: Vec<Mutex<Table>>,
+    pub(super) accounts: Vec<Mutex<Accounts>>,
+    pub(super) addresses: Vec<Mutex<Table>>,
+}
+
+pub(super) struct Accounts {
+    pub(super) tallies: Table,
+    known: Known,
+}
+
+impl Tables {
+    fn new(capacity: usize, lifetime: u64) -> Self {
+        let each = capacity.div_ceil(SHARDS);
+        let accounts = || Accounts { tallies: Table::new(each), known: Known::new(each, lifetime) };
+        Self {
+            pairs: (0..SHARDS).map(|_| Mutex::new(Table::new(each))).collect(),
+            accounts: (0..SHARDS).map(|_| Mutex::new(accounts())).collect(),
+            addresses: (0..SHARDS).map(|_| Mutex::new(Table::new(each))).collect(),
+        }
+    }
+}
+
+/// The shard of a key.
+pub(super) fn shard_of<T>(shards: &[Mutex<T>], (guess, network): Key) -> Option<MutexGuard<'_, T>> {
+    shard_at(shards, usize::try_from((guess ^ network.rotate_right(16)) & 0xffff).ok()? & (SHARDS - 1))
+}
+
+pub(super) fn shard_at<T>(shards: &[Mutex<T>], index: usize) -> Option<MutexGuard<'_, T>> {
+    // Nothing can panic while a lock is held; if it did, the counts would still be right.
+    shards.get(index).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl MemoryLimiter {
+    /// The rules above, and 262,144 keys in each table.
+    #[must_use]
+    pub fn new() -> Self {
+        let (capacity, lifetime) = (262_144, millis(Duration::from_secs(90 * 24 * 3600)));
+        Self {
+            policy: Policy::default(),
+            tables: Tables::new(capacity, lifetime),
+            locks: Locks::default(),
+            capacity,
+            lifetime,
+            hasher: RandomState::new(),
+            numbers: AtomicU32::new(1),
+            clock: Arc::new(SystemClock::new()),
+        }
+    }
+
+    /// `attempts` in a row within `window` for each account or client and address, then a lock as long as the window: in
+    /// short for [`with_pair_budget`](Self::with_pair_budget) and [`with_client_budget`](Self::with_client_budget).
+    #[must_use]
+    pub fn with_budget(self, attempts: u32, window: Duration) -> Self {
+        let budget = Lockout::new(attempts, window);
+        self.with_pair_budget(budget).with_client_budget(budget)
+    }
+
+    /// Another budget for each account and address. Default: 10 in a row within an hour, locks of 15 minutes to an hour.
+    /// Raise it where many people share one account, such as a shop's till.
+    #[must_use]
+    pub fn with_pair_budget(mut self, budget: Lockout) -> Self {
+        self.policy.pair = budget;
+        self
+    }
+
+    /// Another budget for each account over all addresses. Default: 100 in a row within a day, locks of 1 to 24 hours.
+    /// Lower it where accounts are worth a network of attackers; then strangers lock it sooner for new addresses.
+    #[must_use]
+    pub fn with_account_budget(mut self, budget: Lockout) -> Self {
+        self.policy.account = budget;
+        self
+    }
+
+    /// Another budget for each client and address. Default: 10 in a row within an hour, locks of 15 minutes to an hour.
+    #[must_use]
+    pub fn with_client_budget(mut self, budget: Lockout) -> Self {
+        self.policy.client = budget;
+        self
+    }
+
+    /// Another budget for each address over all accounts and clients. Default: 300, one more each minute. Raise it if very
+    /// many users share an address. For a server that logs in for its users, name the
+    /// [end user's address](crate::ClientBuilder::trust_end_user_address) instead.
+    #[must_use]
+    pub fn with_address_budget(mut self, budget: TokenBucket) -> Self {
+        self.policy.address = budget;
+        self
+    }
+
+    /// How long the same secret for the same account counts once. Default: 30 seconds. `Duration::ZERO` counts each.
+    #[must_use]
+    pub fn with_repeat_window(mut self, window: Duration) -> Self {
+        self.policy.repeat = millis(window);
+        self
+    }
+
+    /// How long an address from which an account succeeded is spared by the account's budget. Default: 90 days since its
+    /// last success. `Duration::ZERO` spares none, so that strangers can lock an account out of everywhere.
+    #[must_use]
+    pub fn with_known_addresses(mut self, lifetime: Duration) -> Self {
+        self.lifetime = millis(lifetime);
+        self.rebuilt()
+    }
+
+    /// A rule only says in events what it would have refused. Default: every rule refuses. To watch before you switch it on.
+    #[must_use]
+    pub fn monitor(mut self, rule: Rule) -> Self {
+        self.policy.set_mode(rule, Mode::Monitor);
+        self
+    }
+
+    /// Switches a rule off. Default: all are on.
+    #[must_use]
+    pub fn disable(mut self, rule: Rule) -> Self {
+        self.policy.set_mode(rule, Mode::Off);
+        self
+    }
+
+    /// The most keys of each table. A key takes about 45 bytes, more while a table grows.
+    #[must_use]
+    pub fn with_capacity(mut self, keys: usize) -> Self {
+        self.capacity = keys;
+        self.rebuilt()
+    }
+
+    /// Another clock, for tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    fn rebuilt(mut self) -> Self {
+        self.tables = Tables::new(self.capacity, self.lifetime);
+        self
+    }
+
+    pub(super) fn now(&self) -> u64 {
+        millis(self.clock.elapsed())
+    }
+
+    /// 64 bits under a key that nobody outside knows, so nobody can look for two names with one hash. Every part is hashed
+    /// with its kind and its length.
+    pub(super) fn guess(&self, guess: &Guess<'_>) -> u64 {
+        let (kind, realm, name) = match *guess {
+            Guess::Account { realm, account } => (u64::from(realm.is_some()), realm.unwrap_or(""), account.as_str()),
+            Guess::Client { client_id } => (CLIENT, "", client_id),
+        };
+        let mut hasher = self.hasher.build_hasher();
+        // One piece instead of several; realms and names are far shorter than 2^24 bytes.
+        hasher.write_u64(kind << 56 ^ (realm.len() as u64) << 28 ^ name.len() as u64);
+        hasher.write(realm.as_bytes());
+        hasher.write(name.as_bytes());
+        // The lowest bit tells the operator which kind it is.
+        hasher.finish() & !1 | u64::from(kind == CLIENT)
+    }
+
+    pub(super) fn network(&self, address: Option<IpAddr>) -> u64 {
+        address.map_or(NO_NETWORK, |address| self.hasher.hash_one(Network::of(address).to_bits()))
+    }
+
+    fn try_reserve(&self, key: &AttemptKey<'_>) -> Option<Reserved> {
+        let now = self.now();
+        let mut ticket = self.ticket(key);
+        let mut pairs = shard_of(&self.tables.pairs, ticket.pair())?;
+        let mut accounts =
+            if ticket.is_client { None } else { Some(shard_of(&self.tables.accounts, ticket.account())?) };
+        let mut addresses = shard_of(&self.tables.addresses, ticket.address())?;
+
+        let is_known = accounts.as_ref().is_some_and(|held| held.known.contains(ticket.guess, ticket.network, now));
+        let facts = Facts {
+            is_client: ticket.is_client,
+            has_address: ticket.has_address,
+            is_exempt: key.is_exempt,
+            is_known,
+            print: ticket.print,
+            now,
+            number: ticket.number,
+        };
+        let mut tallies = Tallies {
+            pair: pairs.get(ticket.pair()),
+            account: accounts.as_ref().map(|held| held.tallies.get(ticket.account())).unwrap_or_default(),
+            address: addresses.get(ticket.address()),
+        };
+        let charges = match self.policy.reserve(&mut tallies, &facts) {
+            Decision::Charged(charges) => charges,
+            Decision::Refused(rule, wait) => {
+                drop((pairs, accounts, addresses));
+                return Some(Reserved::Refused(self.refuse(&ticket, key, &tallies, rule, wait, now)));
+            }
+        };
+        ticket.charges = charges;
+        if charges.pair {
+            ticket.pair_place = pairs.put(ticket.pair(), tallies.pair, now, is_known);
+        }
+        if let Some(held) = accounts.as_mut().filter(|_| charges.account) {
+            ticket.account_place = held.tallies.put(ticket.account(), tallies.account, now, false);
+        }
+        if charges.address {
+            ticket.address_place = addresses.put(ticket.address(), tallies.address, now, is_known);
+        }
+        drop((pairs, accounts, addresses));
+        self.describe(&ticket, key, &tallies, now);
+        let reservation = Reservation::new(ticket.to_bytes());
+        Some(Reserved::Charged(match charges.monitored {
+            Some(rule) => reservation.beyond(rule),
+            None => reservation,
+        }))
+    }
+
+    fn ticket(&self, key: &AttemptKey<'_>) -> Ticket {
+        Ticket {
+            guess: self.guess(&key.guess),
+            network: self.network(key.address),
+            number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
+            is_client: matches!(key.guess, Guess::Client { .. }),
+            has_address: key.address.is_some(),
+            charges: Charges::default(),
+            pair_place: Place::Own,
+            account_place: Place::Own,
+            address_place: Place::Own,
+        }
+    }
+
+    /// Keeps whose locks began by a charge.
+    fn describe(&self, ticket: &Ticket, key: &AttemptKey<'_>, tallies: &Tallies, now: u64) {
+        let describe = |rule: Rule, lasts: Option<u64>| {
+            let until = now.saturating_add(lasts.unwrap_or_default());
+            self.locks.describe(rule, ticket.key_of(rule), key, now, until);
+        };
+        if ticket.charges.locks_pair {
+            let (rule, budget) = self.policy.pair_rule(ticket.is_client);
+            describe(rule, tallies.pair.locked(budget, now));
+        }
+        if ticket.charges.locks_account {
+            describe(Rule::Account, tallies.account.locked(&self.policy.account, now));
+        }
+    }
+
+    fn refuse(
+        &self,
+        ticket: &Ticket,
+        key: &AttemptKey<'_>,
+        tallies: &Tallies,
+        rule: Rule,
+        wait: u64,
+        now: u64,
+    ) -> Refusal {
+        let refusal = Refusal::new(rule, Duration::from_millis(wait));
+        let is_told = match rule {
+            Rule::Account => tallies.account.is_told,
+            Rule::Address => tallies.address.is_told,
+            Rule::AccountAndAddress => tallies.pair.is_told,
+            Rule::ClientAndAddress | Rule::Requests => true,
+        };
+        if is_told {
+            return refusal;
+        }
+        // A bucket has no beginning of a lock other than its first refusal.
+        if rule == Rule::Address {
+            self.locks.describe(rule, ticket.key_of(rule), key, now, now.saturating_add(wait));
+        }
+        self.tell(ticket, rule, now).map_or(refusal, |lock| refusal.with_news(lock))
+    }
+
+    /// Takes charges back, each under its own lock.
+    fn take_back(&self, ticket: &Ticket, now: u64, keeps_address: bool) {
+        let Charges { pair, account, address, .. } = ticket.charges;
+        let number = ticket.number;
+        if pair && let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair()) {
+            let (_, budget) = self.policy.pair_rule(ticket.is_client);
+            let tally = table.get_mut(ticket.pair(), ticket.pair_place);
+            tally.into_iter().for_each(|tally| tally.refund(budget, now, number));
+        }
+        if account && let Some(mut held) = shard_of(&self.tables.accounts, ticket.account()) {
+            let tally = held.tallies.get_mut(ticket.account(), ticket.account_place);
+            tally.into_iter().for_each(|tally| tally.refund(&self.policy.account, now, number));
+        }
+        if address
+            && !keeps_address
+            && let Some(mut table) = shard_of(&self.tables.addresses, ticket.address())
+        {
+            let tally = table.get_mut(ticket.address(), ticket.address_place);
+            tally.into_iter().for_each(|tally| tally.give(&self.policy.address, now, number));
+        }
+    }
+
+    /// Remembers the secret that was wrong, if it may count once.
+    fn deny(&self, ticket: &Ticket, now: u64) {
+        if ticket.print == 0 || self.policy.repeat == 0 {
+            return;
+        }
+        if ticket.charges.pair
+            && let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair())
+        {
+            let tally = table.get_mut(ticket.pair(), ticket.pair_place);
+            tally.into_iter().for_each(|tally| tally.deny(now, ticket.number, ticket.print));
+        }
+        if ticket.charges.account
+            && let Some(mut held) = shard_of(&self.tables.accounts, ticket.account())
+        {
+            let tally = held.tallies.get_mut(ticket.account(), ticket.account_place);
+            tally.into_iter().for_each(|tally| tally.deny(now, ticket.number, ticket.print));
+        }
+    }
+
+    /// Forgets the failures of an account or client from its address, and remembers the address.
+    fn succeed(&self, mut ticket: Ticket, now: u64) {
+        if ticket.pair_place == Place::Own
+            && let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair())
+        {
+            table.remove(ticket.pair());
+            ticket.charges.pair = false;
+        }
+        self.take_back(&ticket, now, false);
+        if !ticket.is_client
+            && ticket.has_address
+            && let Some(mut held) = shard_of(&self.tables.accounts, ticket.account())
+        {
+            held.known.insert(ticket.guess, ticket.network, now);
+        }
+    }
+
+    /// The lock of this rule, if nobody was told of it yet.
+    fn tell(&self, ticket: &Ticket, rule: Rule, now: u64) -> Option<BegunLock> {
+        let first = |tally: &mut Tally| !std::mem::replace(&mut tally.is_told, true);
+        let lasts = match rule {
+            Rule::AccountAndAddress => {
+                let mut table = shard_of(&self.tables.pairs, ticket.pair())?;
+                let tally = table.get_mut(ticket.pair(), ticket.pair_place)?;
+                tally.locked(&self.policy.pair, now).filter(|_| first(tally))?
+            }
+            Rule::Account => {
+                let mut held = shard_of(&self.tables.accounts, ticket.account())?;
+                let tally = held.tallies.get_mut(ticket.account(), ticket.account_place)?;
+                tally.locked(&self.policy.account, now).filter(|_| first(tally))?
+            }
+            Rule::Address => {
+                let mut table = shard_of(&self.tables.addresses, ticket.address())?;
+                let tally = table.get_mut(ticket.address(), ticket.address_place);
+                tally.into_iter().for_each(|tally| tally.is_told = true);
+                return None;
+            }
+            Rule::ClientAndAddress | Rule::Requests => return None,
+        };
+        let is_news = self.locks.is_news(ticket.guess, now, now.saturating_add(lasts));
+        is_news.then(|| BegunLock::new(rule, Duration::from_millis(lasts)))
+    }
+}
+
+impl Default for MemoryLimiter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl AttemptLimiter for MemoryLimiter {
+    fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
+        let reserved = self.try_reserve(key);
+        MaybeFuture::ready(reserved.ok_or_else(|| BackendError::fault("the limiter has no shard for a key")))
+    }
+
+    fn settle(
+        &self,
+        reservation: Reservation,
+        settlement: Settlement,
+    ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
+        let ticket = Ticket::from_bytes(reservation.key());
+        let now = self.now();
+        let mut news = None;
+        match settlement {
+            Settlement::Success => self.succeed(ticket, now),
+            Settlement::Denied => {
+                self.deny(&ticket, now);
+                let tell = |begins: bool, rule| begins.then(|| self.tell(&ticket, rule, now)).flatten();
+                let pair = tell(ticket.charges.locks_pair && !ticket.is_client, Rule::AccountAndAddress);
+                news = tell(ticket.charges.locks_account, Rule::Account).or(pair);
+            }
+            Settlement::Undecided => self.take_back(&ticket, now, true),
+            Settlement::Untried => self.take_back(&ticket, now, false),
+        }
+        MaybeFuture::ready(Ok(news))
+    }
+}
+
+impl fmt::Debug for MemoryLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryLimiter")
+            .field("policy", &self.policy)
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "limiter_tests.rs"]
+mod tests;

@@ -1,0 +1,97 @@
+//! Whose locks they are, for people; and who was told of them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::PoisonError;
+
+use super::sync::{Mutex, MutexGuard};
+use super::table::Key;
+use crate::boundary::account::AccountKey;
+use crate::boundary::limiter::{AttemptKey, Guess, Rule};
+
+/// The most locks that have names, and the most accounts whose owner was told.
+const MOST: usize = 16_384;
+/// A longer name is not kept: people do not have such, and the memory is bounded.
+const LONGEST: usize = 256;
+
+/// The tables hold hashes only. What they stand for is kept for locks alone.
+#[derive(Default)]
+pub(crate) struct Locks {
+    names: Mutex<HashMap<(Rule, Key), Name>>,
+    /// Until when the owner of an account was told.
+    told: Mutex<HashMap<u64, u64>>,
+}
+
+/// What a lock is on.
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    pub(crate) realm: Option<String>,
+    pub(crate) account: Option<AccountKey<'static>>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) address: Option<IpAddr>,
+    until: u64,
+}
+
+impl Name {
+    /// Realm, account, client and address.
+    pub(crate) fn into_parts(self) -> (Option<String>, Option<AccountKey<'static>>, Option<String>, Option<IpAddr>) {
+        (self.realm, self.account, self.client_id, self.address)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Locks {
+    /// Keeps what a lock that lasts until `until` is on.
+    pub(crate) fn describe(&self, rule: Rule, key: Key, attempt: &AttemptKey<'_>, now: u64, until: u64) {
+        let mut name = Name { realm: None, account: None, client_id: None, address: attempt.address, until };
+        match attempt.guess {
+            _ if rule == Rule::Address => {}
+            Guess::Account { realm, account } => {
+                if account.as_str().len().saturating_add(realm.map_or(0, str::len)) > LONGEST {
+                    return;
+                }
+                name.realm = realm.map(str::to_owned);
+                name.account = Some(account.to_static());
+            }
+            Guess::Client { client_id } => name.client_id = Some(client_id.to_owned()),
+        }
+        if rule == Rule::Account {
+            name.address = None;
+        }
+        let mut names = lock(&self.names);
+        if names.len() >= MOST {
+            names.retain(|_, name| name.until > now);
+        }
+        if names.len() < MOST {
+            names.insert((rule, key), name);
+        }
+    }
+
+    pub(crate) fn name(&self, rule: Rule, key: Key) -> Option<Name> {
+        lock(&self.names).get(&(rule, key)).cloned()
+    }
+
+    /// Whether the owner of an account is to be told of a lock until `until`: once, however many locks there are meanwhile.
+    pub(crate) fn is_news(&self, account: u64, now: u64, until: u64) -> bool {
+        let mut told = lock(&self.told);
+        if told.get(&account).is_some_and(|until| *until > now) {
+            return false;
+        }
+        if told.len() >= MOST {
+            told.retain(|_, until| *until > now);
+        }
+        if told.len() >= MOST {
+            return false;
+        }
+        told.insert(account, until);
+        true
+    }
+
+    /// Forgets that the owner of an account was told.
+    pub(crate) fn forget(&self, account: u64) {
+        lock(&self.told).remove(&account);
+    }
+}

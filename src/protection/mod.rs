@@ -1,0 +1,15 @@
+//! The attack protection in the memory of this process. A restart clears it, and processes do not share it.
+//!
+//! What counts and for how long is decided in [`tally`] and [`policy`], pure functions over values with explicit time.
+//! [`table`] bounds the memory, [`limiter`] holds the locks, [`operator`] looks in from outside.
+
+pub(crate) mod budget;
+pub(crate) mod known;
+pub(crate) mod limiter;
+pub(crate) mod locks;
+pub(crate) mod operator;
+pub(crate) mod policy;
+pub(crate) mod sync;
+pub(crate) mod table;
+pub(crate) mod tally;
+pub(crate) mod ticket;

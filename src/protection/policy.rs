@@ -1,0 +1,175 @@
+//! Which budgets an attempt touches, and what they say together: pure.
+
+use std::time::Duration;
+
+use super::budget::{Lockout, Mode, TokenBucket};
+use super::tally::Tally;
+use crate::boundary::limiter::Rule;
+
+/// The rules, each with its budget and its mode.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    pub(crate) pair: Lockout,
+    pub(crate) account: Lockout,
+    pub(crate) client: Lockout,
+    pub(crate) address: TokenBucket,
+    /// How long the same secret for the same account counts once, in milliseconds.
+    pub(crate) repeat: u64,
+    modes: [Mode; 4],
+}
+
+/// What is known of an attempt besides its keys.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    pub(crate) is_client: bool,
+    pub(crate) has_address: bool,
+    pub(crate) is_exempt: bool,
+    /// The account succeeded from this address before.
+    pub(crate) is_known: bool,
+    /// Of the secret; 0 for none.
+    pub(crate) print: u32,
+    pub(crate) now: u64,
+    /// The number of the reservation.
+    pub(crate) number: u32,
+}
+
+/// The tallies that an attempt touches: of the account or client and its address, of the account, of the address.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tallies {
+    pub(crate) pair: Tally,
+    pub(crate) account: Tally,
+    pub(crate) address: Tally,
+}
+
+/// Which tallies were charged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Charges {
+    pub(crate) pair: bool,
+    pub(crate) account: bool,
+    pub(crate) address: bool,
+    /// A lock begins by this charge.
+    pub(crate) locks_pair: bool,
+    pub(crate) locks_account: bool,
+    /// Which rule would have refused if it blocked.
+    pub(crate) monitored: Option<Rule>,
+}
+
+/// What the rules say together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Charged(Charges),
+    /// Nothing was charged: the first rule that refuses, and the longest wait in milliseconds.
+    Refused(Rule, u64),
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let minutes = |minutes: u64| Duration::from_secs(minutes.saturating_mul(60));
+        let pair = Lockout::new(10, minutes(60)).locked_for(minutes(15), minutes(60));
+        Self {
+            pair,
+            account: Lockout::new(100, minutes(24 * 60)).locked_for(minutes(60), minutes(24 * 60)),
+            client: pair,
+            address: TokenBucket::new(300, minutes(1)),
+            repeat: 30_000,
+            modes: [Mode::Block; 4],
+        }
+    }
+}
+
+impl Policy {
+    pub(crate) fn mode(&self, rule: Rule) -> Mode {
+        let [pair, account, address, client] = self.modes;
+        match rule {
+            Rule::AccountAndAddress => pair,
+            Rule::Account => account,
+            Rule::Address => address,
+            Rule::ClientAndAddress => client,
+            Rule::Requests => Mode::Off,
+        }
+    }
+
+    pub(crate) fn set_mode(&mut self, rule: Rule, mode: Mode) {
+        let [pair, account, address, client] = &mut self.modes;
+        match rule {
+            Rule::AccountAndAddress => *pair = mode,
+            Rule::Account => *account = mode,
+            Rule::Address => *address = mode,
+            Rule::ClientAndAddress => *client = mode,
+            Rule::Requests => {}
+        }
+    }
+
+    /// The rule and budget of an account or client and its address.
+    pub(crate) fn pair_rule(&self, is_client: bool) -> (Rule, &Lockout) {
+        if is_client { (Rule::ClientAndAddress, &self.client) } else { (Rule::AccountAndAddress, &self.pair) }
+    }
+
+    /// Looks at every tally that the attempt touches, and charges all of them or none.
+    pub(crate) fn reserve(&self, tallies: &mut Tallies, facts: &Facts) -> Decision {
+        let Facts { is_client, is_exempt, now, number, print, .. } = *facts;
+        let (pair_rule, pair_budget) = self.pair_rule(is_client);
+        // The allow-list lifts what names an address, but never the account's own ceiling, nor that of client secrets.
+        let counts_pair = is_client || !is_exempt;
+        let counts_account = !is_client && (is_exempt || !facts.is_known);
+        let counts_address = facts.has_address && !is_exempt;
+
+        let mut verdict = Verdicts::default();
+        let pair = verdict.add(counts_pair, pair_rule, self, || tallies.pair.locked(pair_budget, now));
+        let account = verdict.add(counts_account, Rule::Account, self, || tallies.account.locked(&self.account, now));
+        let address = verdict.add(counts_address, Rule::Address, self, || tallies.address.empty(&self.address, now));
+        if let Some((rule, wait)) = verdict.refused {
+            return Decision::Refused(rule, wait);
+        }
+
+        let mut charges = Charges { address, monitored: verdict.monitored, ..Charges::default() };
+        let is_repeat = tallies.pair.is_repeat(pair_budget, now, print, self.repeat);
+        if pair && !is_repeat {
+            charges.pair = true;
+            let locks = tallies.pair.charge(pair_budget, now, number);
+            charges.locks_pair = locks && self.mode(pair_rule) == Mode::Block;
+        }
+        if account && !is_repeat && !tallies.account.is_repeat(&self.account, now, print, self.repeat) {
+            charges.account = true;
+            let locks = tallies.account.charge(&self.account, now, number);
+            charges.locks_account = locks && self.mode(Rule::Account) == Mode::Block;
+        }
+        if address {
+            tallies.address.take(&self.address, now, number);
+        }
+        Decision::Charged(charges)
+    }
+}
+
+/// What the single rules said so far.
+#[derive(Default)]
+struct Verdicts {
+    refused: Option<(Rule, u64)>,
+    monitored: Option<Rule>,
+}
+
+impl Verdicts {
+    /// Whether the attempt is to be charged to this rule, as far as it goes.
+    fn add(&mut self, applies: bool, rule: Rule, policy: &Policy, wait: impl FnOnce() -> Option<u64>) -> bool {
+        let mode = policy.mode(rule);
+        if !applies || mode == Mode::Off {
+            return false;
+        }
+        match wait() {
+            None => true,
+            Some(wait) if mode == Mode::Block => {
+                let (first, longest) = self.refused.unwrap_or((rule, 0));
+                self.refused = Some((first, longest.max(wait)));
+                false
+            }
+            Some(_) => {
+                self.monitored.get_or_insert(rule);
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

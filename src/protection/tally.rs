@@ -1,0 +1,115 @@
+//! What is remembered of one key: a pure state machine with explicit time, in milliseconds.
+
+use super::budget::{Lockout, TokenBucket};
+
+/// The charges on one key. Whoever holds it knows by which kind of budget it is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// When the charges are forgotten, or the lock ends, or the bucket is full again.
+    until: u64,
+    /// The number of the reservation that began this count: an earlier one has nothing here to take back.
+    born: u32,
+    /// The fingerprint of the secret that was denied last, if nothing was charged since; 0 for none.
+    print: u32,
+    charges: u32,
+    /// Locks in a row.
+    strikes: u8,
+    /// Whether the lock was told of.
+    pub(super) is_told: bool,
+}
+
+/// The end of all time. What ends then does not end: a clock that has reached it must not lift a lock.
+const NEVER: u64 = u64::MAX;
+
+impl Tally {
+    /// Whether it holds nothing that still counts.
+    pub(crate) fn is_over(&self, now: u64) -> bool {
+        self.until <= now && self.until != NEVER
+    }
+
+    /// How long an attempt would be refused.
+    pub(crate) fn locked(&self, budget: &Lockout, now: u64) -> Option<u64> {
+        (self.charges >= budget.attempts && !self.is_over(now)).then(|| self.until.saturating_sub(now).max(1))
+    }
+
+    /// Charges one attempt that is not refused, and tells whether a lock begins by it.
+    pub(crate) fn charge(&mut self, budget: &Lockout, now: u64, number: u32) -> bool {
+        if self.is_over(now) {
+            let was_locked = self.charges >= budget.attempts;
+            let is_soon = now.saturating_sub(self.until) < budget.lock(self.strikes);
+            let strikes = if was_locked && is_soon { self.strikes } else { 0 };
+            *self = Self { born: number, strikes, ..Self::default() };
+        }
+        self.charges = self.charges.saturating_add(1);
+        self.print = 0;
+        if self.charges < budget.attempts {
+            // A clock that went back must not make the count shorter.
+            self.until = self.until.max(now.saturating_add(budget.window));
+            return false;
+        }
+        self.strikes = self.strikes.saturating_add(1);
+        self.until = now.saturating_add(budget.lock(self.strikes));
+        true
+    }
+
+    /// Remembers the secret of a charge that was denied.
+    pub(crate) fn deny(&mut self, now: u64, number: u32, print: u32) {
+        if !self.is_over(now) && self.holds(number) {
+            self.print = print;
+        }
+    }
+
+    /// Whether the last charge was for the same secret, less than `within` ago, and was denied. What is still under way, or
+    /// was dropped, is not known to be wrong.
+    pub(crate) fn is_repeat(&self, budget: &Lockout, now: u64, print: u32, within: u64) -> bool {
+        let charged = self.until.saturating_sub(budget.window);
+        let is_live = self.charges > 0 && self.charges < budget.attempts && !self.is_over(now);
+        is_live && print != 0 && self.print == print && now.saturating_sub(charged) < within
+    }
+
+    /// Takes back the charge of the reservation with this number.
+    pub(crate) fn refund(&mut self, budget: &Lockout, now: u64, number: u32) {
+        if self.is_over(now) || self.charges == 0 || !self.holds(number) {
+            return;
+        }
+        if self.charges >= budget.attempts {
+            // No lock any more, and none was. When the charges that stay were made is not known: not after now.
+            self.strikes = self.strikes.saturating_sub(1);
+            self.until = now.saturating_add(budget.window);
+            self.is_told = false;
+        }
+        self.charges = self.charges.saturating_sub(1);
+        self.print = 0;
+    }
+
+    /// Whether it still holds what the reservation with this number charged. The numbers go round.
+    fn holds(&self, number: u32) -> bool {
+        number.wrapping_sub(self.born) < 1 << 31
+    }
+
+    /// How long an attempt would be refused by a bucket.
+    pub(crate) fn empty(&self, budget: &TokenBucket, now: u64) -> Option<u64> {
+        let taken = self.until.saturating_sub(now).saturating_add(budget.interval);
+        let size = u64::from(budget.burst).saturating_mul(budget.interval);
+        (taken > size).then(|| taken.saturating_sub(size))
+    }
+
+    /// Takes one attempt, which is not refused, out of a bucket.
+    pub(crate) fn take(&mut self, budget: &TokenBucket, now: u64, number: u32) {
+        if self.is_over(now) {
+            *self = Self { born: number, ..Self::default() };
+        }
+        self.until = self.until.max(now).saturating_add(budget.interval);
+    }
+
+    /// Gives one attempt back into a bucket.
+    pub(crate) fn give(&mut self, budget: &TokenBucket, now: u64, number: u32) {
+        if !self.is_over(now) && self.holds(number) {
+            self.until = self.until.saturating_sub(budget.interval);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tally_tests.rs"]
+mod tests;

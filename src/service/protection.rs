@@ -1,0 +1,39 @@
+use ipnet::IpNet;
+
+use super::builder::Builder;
+use crate::boundary::ceiling::RequestCeiling;
+use crate::boundary::limiter::AttemptLimiter;
+use crate::boundary::notifier::LockNotifier;
+
+/// The attack protection. All of it is on by default; see the [manual](crate::manual::attack_protection).
+impl<C, V, I> Builder<C, V, I> {
+    /// Counts the attempts. Default: [`MemoryLimiter`](crate::MemoryLimiter), in this process only. Change it when several
+    /// processes share the load.
+    pub fn limiter(mut self, limiter: impl AttemptLimiter) -> Self {
+        self.options.limiter = Some(Box::new(limiter));
+        self
+    }
+
+    /// How many requests of one address are taken, whatever they hold. Default: 1,000 at once and 100 a second in the long
+    /// run. Raise it where very many users share an address.
+    pub fn request_ceiling(mut self, ceiling: RequestCeiling) -> Self {
+        self.options.request_ceiling = ceiling;
+        self
+    }
+
+    /// The allow-list: networks whose addresses the rules that name an address do not hold for. The ceiling of each account
+    /// over all addresses and the budgets of client secrets still do. Default: none. For test runners and monitoring.
+    ///
+    /// It is compared with the address that counts, never with that of a proxy before it.
+    pub fn exempt_networks(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
+        self.options.exempt.extend(networks);
+        self
+    }
+
+    /// Is told when an account was locked, to send its owner a message: at most once for each account and lock. Default:
+    /// none.
+    pub fn lock_notifier(mut self, notifier: impl LockNotifier) -> Self {
+        self.options.notifier = Some(Box::new(notifier));
+        self
+    }
+}
