@@ -31,7 +31,7 @@ use crate::protocol::client::PASSWORD;
 use crate::protocol::encode::{self, Setting};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
-use crate::protocol::head;
+use crate::protocol::head::{self, Fields};
 use crate::protocol::policy::Rules;
 
 /// An extension grant with its grant type.
@@ -102,9 +102,12 @@ impl Endpoint {
     /// Judges the head: method, transport, length, type and coding, query.
     pub(crate) fn admit(&self, head: &Parts) -> (Step, Caller) {
         let source = self.peer.of(head);
+        let fields = Fields::read(&head.headers);
         let mut caller = Caller { source: source.unwrap_or_default(), ..Caller::default() };
+        caller.has_origin = fields.has_origin();
+        caller.is_own_site = fields.is_own_site(head);
         caller.is_exempt = self.is_exempt(caller.source.address);
-        (self.judge_head(head, source.is_err(), &mut caller), caller)
+        (self.judge_head(head, &fields, source.is_err(), &mut caller), caller)
     }
 
     /// Whether the address is on the allow-list.
@@ -112,7 +115,7 @@ impl Endpoint {
         address.is_some_and(|address| self.exempt.iter().any(|network| network.contains(&address)))
     }
 
-    fn judge_head(&self, head: &Parts, lacks_peer: bool, caller: &mut Caller) -> Step {
+    fn judge_head(&self, head: &Parts, fields: &Fields<'_>, lacks_peer: bool, caller: &mut Caller) -> Step {
         match head.method {
             Method::POST => {}
             Method::OPTIONS => return Step::Options,
@@ -137,7 +140,7 @@ impl Endpoint {
         if self.refuse_early_data && head.headers.contains_key("early-data") {
             return Step::Refuse(Reason::EarlyData);
         }
-        match head::judge(head, self.max_body) {
+        match head::judge(head, fields, self.max_body) {
             Ok(()) => Step::Read,
             Err(reason) => Step::Refuse(reason),
         }

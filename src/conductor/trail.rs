@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::ORIGIN;
 use http::request::Parts;
 use http::{HeaderValue, Method, Version};
 
@@ -12,7 +11,6 @@ use crate::boundary::limiter::Rule;
 use crate::boundary::peer::Source;
 use crate::protocol::client::Client;
 use crate::protocol::grant::Subject;
-use crate::protocol::head::is_own_site;
 use crate::protocol::scope::Scope;
 
 /// What is known of the sender once the head was judged.
@@ -22,6 +20,8 @@ pub(crate) struct Caller {
     pub(crate) is_exempt: bool,
     pub(crate) rule: Option<Rule>,
     pub(crate) monitored: Option<Rule>,
+    pub(crate) has_origin: bool,
+    pub(crate) is_own_site: bool,
 }
 
 /// Kept outside the rungs, so that it survives their errors, deadlines and panics. What is rarely there is boxed: the
@@ -59,8 +59,8 @@ impl Trail {
             started,
             version: head.version,
             is_head_request: head.method == Method::HEAD,
-            has_origin: head.headers.contains_key(ORIGIN),
-            is_own_site: is_own_site(head),
+            has_origin: caller.has_origin,
+            is_own_site: caller.is_own_site,
             allowed_origin: None,
             source: caller.source,
             is_exempt: caller.is_exempt,

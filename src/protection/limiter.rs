@@ -132,12 +132,12 @@ impl MemoryLimiter {
     }
 
     pub(super) fn network(&self, address: Option<IpAddr>) -> u64 {
-        address.map_or(NO_NETWORK, |address| self.hasher.hash_one(Network::of(address).to_bits()))
+        address.map_or(NO_NETWORK, |address| self.hasher.hash_one(Network::of(address)))
     }
 
     fn try_reserve(&self, key: &AttemptKey<'_>) -> Option<Reserved> {
         let now = self.now();
-        let mut ticket = self.ticket(key);
+        let mut ticket = self.ticket(key, now);
         let mut pairs = shard_of(&self.tables.pairs, ticket.pair())?;
         let mut accounts =
             if ticket.is_client { None } else { Some(shard_of(&self.tables.accounts, ticket.account())?) };
@@ -184,11 +184,12 @@ impl MemoryLimiter {
         }))
     }
 
-    fn ticket(&self, key: &AttemptKey<'_>) -> Ticket {
+    fn ticket(&self, key: &AttemptKey<'_>, now: u64) -> Ticket {
         Ticket {
             guess: self.guess(&key.guess),
             network: self.network(key.address),
             number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            at: now,
             print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
             is_client: matches!(key.guess, Guess::Client { .. }),
             has_address: key.address.is_some(),
@@ -241,24 +242,24 @@ impl MemoryLimiter {
     }
 
     /// Takes charges back, each under its own lock.
-    fn take_back(&self, ticket: &Ticket, now: u64, keeps_address: bool) {
+    fn take_back(&self, ticket: &Ticket, keeps_address: bool) {
         let Charges { pair, account, address, .. } = ticket.charges;
         let number = ticket.number;
         if pair && let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair()) {
             let (_, budget) = self.policy.pair_rule(ticket.is_client);
             let tally = table.get_mut(ticket.pair(), ticket.pair_place);
-            tally.into_iter().for_each(|tally| tally.refund(budget, now, number));
+            tally.into_iter().for_each(|tally| tally.refund(budget, || self.now(), number));
         }
         if account && let Some(mut held) = shard_of(&self.tables.accounts, ticket.account()) {
             let tally = held.tallies.get_mut(ticket.account(), ticket.account_place);
-            tally.into_iter().for_each(|tally| tally.refund(&self.policy.account, now, number));
+            tally.into_iter().for_each(|tally| tally.refund(&self.policy.account, || self.now(), number));
         }
         if address
             && !keeps_address
             && let Some(mut table) = shard_of(&self.tables.addresses, ticket.address())
         {
             let tally = table.get_mut(ticket.address(), ticket.address_place);
-            tally.into_iter().for_each(|tally| tally.give(&self.policy.address, now, number));
+            tally.into_iter().for_each(|tally| tally.give(&self.policy.address, number));
         }
     }
 
@@ -282,19 +283,19 @@ impl MemoryLimiter {
     }
 
     /// Forgets the failures of an account or client from its address, and remembers the address.
-    fn succeed(&self, mut ticket: Ticket, now: u64) {
+    fn succeed(&self, mut ticket: Ticket) {
         if ticket.pair_place == Place::Own
             && let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair())
         {
-            table.remove(ticket.pair());
+            table.forget(ticket.pair());
             ticket.charges.pair = false;
         }
-        self.take_back(&ticket, now, false);
+        self.take_back(&ticket, false);
         if !ticket.is_client
             && ticket.has_address
             && let Some(mut held) = shard_of(&self.tables.accounts, ticket.account())
         {
-            held.known.insert(ticket.guess, ticket.network, now);
+            held.known.insert(ticket.guess, ticket.network, ticket.at);
         }
     }
 
@@ -343,18 +344,18 @@ impl AttemptLimiter for MemoryLimiter {
         settlement: Settlement,
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         let ticket = Ticket::from_bytes(reservation.key());
-        let now = self.now();
         let mut news = None;
         match settlement {
-            Settlement::Success => self.succeed(ticket, now),
+            Settlement::Success => self.succeed(ticket),
             Settlement::Denied => {
+                let now = self.now();
                 self.deny(&ticket, now);
                 let tell = |begins: bool, rule| begins.then(|| self.tell(&ticket, rule, now)).flatten();
                 let pair = tell(ticket.charges.locks_pair && !ticket.is_client, Rule::AccountAndAddress);
                 news = tell(ticket.charges.locks_account, Rule::Account).or(pair);
             }
-            Settlement::Undecided => self.take_back(&ticket, now, true),
-            Settlement::Untried => self.take_back(&ticket, now, false),
+            Settlement::Undecided => self.take_back(&ticket, true),
+            Settlement::Untried => self.take_back(&ticket, false),
         }
         MaybeFuture::ready(Ok(news))
     }

@@ -74,16 +74,23 @@ impl Table {
         }
     }
 
-    /// Forgets a key of its own. A cell holds other keys' charges too and stays.
-    pub(crate) fn remove(&mut self, key: Key) {
-        self.tallies.remove(&key);
+    /// Forgets the charges of a key of its own, which goes when the room is needed. A cell holds other keys' charges too and
+    /// stays.
+    pub(crate) fn forget(&mut self, key: Key) {
+        if let Some(tally) = self.tallies.get_mut(&key) {
+            *tally = Tally::default();
+        }
     }
 
-    /// Keeps the keys that `keep` says, and tells how many it did not.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(Key) -> bool) -> usize {
-        let before = self.tallies.len();
-        self.tallies.retain(|key, _| keep(*key));
-        before.saturating_sub(self.tallies.len())
+    /// Keeps the keys that `keep` says, and tells how many of the others still counted.
+    pub(crate) fn retain(&mut self, now: u64, mut keep: impl FnMut(Key) -> bool) -> usize {
+        let mut gone = 0_usize;
+        self.tallies.retain(|key, tally| {
+            let keeps = keep(*key);
+            gone = gone.saturating_add(usize::from(!keeps && !tally.is_over(now)));
+            keeps
+        });
+        gone
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Tally)> {
