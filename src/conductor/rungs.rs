@@ -1,6 +1,6 @@
 //! The single rungs of the ladder that need a trait of the application.
 
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
@@ -156,7 +156,11 @@ impl Endpoint {
     /// Tells equal secrets for equal accounts apart from others; nothing outside this process could.
     pub(super) fn fingerprint(&self, guess: &Guess<'_>, secret: &str) -> Option<Fingerprint> {
         let Guess::Account { realm, account } = *guess else { return None };
-        Some(Fingerprint::new(self.fingerprints.hash_one((realm, account.as_str(), secret))))
+        let mut hasher = self.fingerprints.build_hasher();
+        let lengths = [realm.map_or(u64::MAX, |realm| realm.len() as u64), account.as_str().len() as u64];
+        hasher.write(lengths.map(u64::to_le_bytes).as_flattened());
+        [realm.unwrap_or(""), account.as_str(), secret].iter().for_each(|part| hasher.write(part.as_bytes()));
+        Some(Fingerprint::new(hasher.finish()))
     }
 
     /// Charges one attempt.
@@ -176,7 +180,7 @@ impl Endpoint {
                 }
                 Ok(Reserved::Refused(refusal)) => {
                     trail.rule = Some(refusal.rule);
-                    if let (Some(lock), Guess::Account { realm, account }) = (refusal.began, guess) {
+                    if let (Some(lock), Guess::Account { realm, account }) = (refusal.began, key.guess) {
                         self.tell_owner(lock, realm, account, trail.source.address);
                     }
                     Err(TokenError::new(refusal.rule.reason()).with_retry_after(refusal.retry_after))
@@ -187,14 +191,15 @@ impl Endpoint {
     }
 
     /// Whom to tell of a lock, if anybody is to be told.
-    pub(super) fn owner(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Option<Owner> {
-        self.notifier.as_ref().map(|_| (realm.map(str::to_owned), account.to_static()))
+    pub(super) fn owner(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Option<Box<Owner>> {
+        self.notifier.as_ref().map(|_| Box::new((realm.map(str::to_owned), account.to_static())))
     }
 
     /// Tells of a lock that has begun by this attempt.
-    pub(super) fn notify(&self, lock: Option<BegunLock>, owner: Option<Owner>, trail: &Trail) {
-        if let (Some(lock), Some((realm, account))) = (lock, owner) {
-            self.tell_owner(lock, realm.as_deref(), &account, trail.source.address);
+    pub(super) fn notify(&self, lock: Option<BegunLock>, owner: Option<Box<Owner>>, trail: &Trail) {
+        if let (Some(lock), Some(owner)) = (lock, owner) {
+            let (realm, account) = &*owner;
+            self.tell_owner(lock, realm.as_deref(), account, trail.source.address);
         }
     }
 
