@@ -31,6 +31,7 @@ pub use boundary::limiter::{AttemptKey, AttemptLimiter, Guess, Reservation, Rese
 pub use boundary::maybe::MaybeFuture;
 pub use boundary::peer::PeerAddress;
 pub use boundary::registry::{ClientRegistry, FindClientFn, find_client_fn};
+pub use boundary::shield::{Finding, OnLeak, Shield};
 pub use boundary::transport::{SecureTransport, TransportSecurity};
 pub use boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified, VerifyFn, verify_fn};
 pub use memory::clients::StaticClients;

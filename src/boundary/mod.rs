@@ -12,5 +12,6 @@ pub(crate) mod limiter;
 pub(crate) mod maybe;
 pub(crate) mod peer;
 pub(crate) mod registry;
+pub(crate) mod shield;
 pub(crate) mod transport;
 pub(crate) mod verifier;

@@ -65,6 +65,7 @@ impl Auditor {
             account: trail.account,
             address: trail.peer,
             unencoded_basic: trail.unencoded_basic,
+            password_leaked: trail.password_leaked,
         };
         telemetry::answered(&event, outcome.as_ref().err());
         if let Some(sink) = &self.sink

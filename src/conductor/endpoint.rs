@@ -11,6 +11,7 @@ use http::{Extensions, HeaderMap, HeaderValue, Method, Response};
 
 use super::audit::Auditor;
 use super::contain::Contain;
+use super::shield::Screen;
 use super::trail::Trail;
 use crate::boundary::auth_method::ClientAuthMethod;
 use crate::boundary::clock::Clock;
@@ -40,6 +41,7 @@ pub(crate) struct Endpoint {
     pub(crate) limiter: Box<dyn AttemptLimiter>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) auditor: Auditor,
+    pub(crate) screen: Option<Screen>,
     pub(crate) methods: Vec<Box<dyn ClientAuthMethod>>,
     pub(crate) extensions: Vec<NamedGrant>,
     /// `password`, unless the grant is switched off.

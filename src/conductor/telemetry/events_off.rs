@@ -1,5 +1,6 @@
 //! The same functions without `tracing`: nothing is said.
 
+use super::super::shield::Trouble;
 use crate::boundary::audit::AuditEvent;
 use crate::boundary::backend::BackendError;
 use crate::protocol::error::TokenError;
@@ -15,3 +16,5 @@ pub(crate) const fn answered(_event: &AuditEvent<'_>, _error: Option<&TokenError
 pub(crate) const fn settle_failed(_failure: &BackendError) {}
 
 pub(crate) const fn audit_failed() {}
+
+pub(crate) const fn shield_failed(_trouble: &Trouble) {}

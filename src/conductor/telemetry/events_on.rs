@@ -5,6 +5,8 @@ use std::fmt;
 
 use tracing::{Level, enabled, error, info, warn};
 
+use super::super::contain::Cut;
+use super::super::shield::Trouble;
 use crate::boundary::audit::{AuditEvent, AuditOutcome};
 use crate::boundary::backend::BackendError;
 use crate::protocol::error::{Reason, TokenError, Wire};
@@ -37,6 +39,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             account,
             subject = %Escaped(subject),
             scope,
+            password_leaked = event.password_leaked.then_some(true),
             millis,
             "token issued"
         ),
@@ -76,6 +79,16 @@ pub(crate) fn settle_failed(failure: &BackendError) {
 /// The audit sink panicked.
 pub(crate) fn audit_failed() {
     error!("the audit sink panicked; its event is lost");
+}
+
+/// The shield gave no finding, and the login went on.
+pub(crate) fn shield_failed(trouble: &Trouble) {
+    let cause = match trouble {
+        Trouble::Failed(failure) => failure.source.as_deref().map(|source| Chain(source).to_string()),
+        Trouble::Cut(Cut::Overdue) => Some("no answer in time".to_owned()),
+        Trouble::Cut(Cut::Panicked) => Some("a panic".to_owned()),
+    };
+    error!(cause, "the shield could not tell whether a password is known from a leak; the login went on");
 }
 
 fn is_trouble(wire: Wire) -> bool {
