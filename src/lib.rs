@@ -12,6 +12,8 @@ mod conductor;
 pub mod fuzzing;
 #[cfg(feature = "jwt")]
 pub mod jwt;
+#[cfg(feature = "breach-filter")]
+pub mod leaks;
 pub mod manual;
 mod memory;
 mod protocol;
