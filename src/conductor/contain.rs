@@ -11,11 +11,11 @@ use pin_project_lite::pin_project;
 use crate::protocol::error::{Reason, TokenError};
 
 /// What ended a contained future before its own end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Cut {
-    /// Its time was over.
+    #[error("no answer in time")]
     Overdue,
-    /// It panicked.
+    #[error("a panic")]
     Panicked,
 }
 

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use super::contain::{Contain, Cut};
+use super::contain::Contain;
 use super::endpoint::Endpoint;
 use super::rungs::Failure;
 use super::telemetry;
 use super::trail::Trail;
-use crate::boundary::backend::BackendError;
 use crate::boundary::shield::{Finding, OnLeak, Shield};
 use crate::protocol::error::Reason;
 use crate::protocol::form::{Form, Known};
@@ -21,18 +20,6 @@ const PATIENCE: Duration = Duration::from_millis(300);
 pub(crate) struct Screen {
     pub(crate) shield: Box<dyn Shield>,
     pub(crate) on_leak: OnLeak,
-}
-
-/// Why a shield gave no finding.
-pub(crate) enum Trouble {
-    Failed(BackendError),
-    Cut(Cut),
-}
-
-impl From<Cut> for Trouble {
-    fn from(cut: Cut) -> Self {
-        Self::Cut(cut)
-    }
 }
 
 impl Endpoint {
@@ -52,7 +39,7 @@ impl Endpoint {
     ) -> Result<Grant, Failure> {
         let (Ok(grant), Some(screen)) = (&judged, &self.screen) else { return judged };
         // A block, so that a panic before the first await is contained, too.
-        let inspecting = async { screen.shield.inspect(&password, grant.subject()).await.map_err(Trouble::Failed) };
+        let inspecting = async { screen.shield.inspect(&password, grant.subject()).await };
         match Contain::new(Some(PATIENCE), inspecting).await {
             Ok(Finding::Clear) => {}
             Ok(Finding::Leaked) => {
@@ -61,7 +48,7 @@ impl Endpoint {
                     return Err(Failure::Decided(Reason::PasswordLeaked.into()));
                 }
             }
-            Err(trouble) => telemetry::shield_failed(&trouble),
+            Err(failure) => telemetry::shield_failed(&failure),
         }
         judged
     }

@@ -36,7 +36,7 @@
 //!
 //! # Memory
 //! 2.25 bytes for each password, somewhat more for lists of less than a million: 23 MB for 10 million, 2.3 GB for a
-//! billion. Making it takes some 40 bytes for each password at its peak, and, in a build without optimization, several
+//! billion. Making it takes some 30 bytes for each password at its peak, and, in a build without optimization, several
 //! times that. For a large collection take the hashes that were seen most often: the last number in each line of such a
 //! list.
 //!

@@ -1,6 +1,5 @@
 //! The same functions without `tracing`: nothing is said.
 
-use super::super::shield::Trouble;
 use crate::boundary::audit::AuditEvent;
 use crate::boundary::backend::BackendError;
 use crate::protocol::error::TokenError;
@@ -17,4 +16,4 @@ pub(crate) const fn settle_failed(_failure: &BackendError) {}
 
 pub(crate) const fn audit_failed() {}
 
-pub(crate) const fn shield_failed(_trouble: &Trouble) {}
+pub(crate) const fn shield_failed(_failure: &BackendError) {}

@@ -5,8 +5,6 @@ use std::fmt;
 
 use tracing::{Level, enabled, error, info, warn};
 
-use super::super::contain::Cut;
-use super::super::shield::Trouble;
 use crate::boundary::audit::{AuditEvent, AuditOutcome};
 use crate::boundary::backend::BackendError;
 use crate::protocol::error::{Reason, TokenError, Wire};
@@ -82,12 +80,9 @@ pub(crate) fn audit_failed() {
 }
 
 /// The shield gave no finding, and the login went on.
-pub(crate) fn shield_failed(trouble: &Trouble) {
-    let cause = match trouble {
-        Trouble::Failed(failure) => failure.source.as_deref().map(|source| Chain(source).to_string()),
-        Trouble::Cut(Cut::Overdue) => Some("no answer in time".to_owned()),
-        Trouble::Cut(Cut::Panicked) => Some("a panic".to_owned()),
-    };
+pub(crate) fn shield_failed(failure: &BackendError) {
+    let cause = failure.source.as_deref().map(Chain);
+    let cause = cause.as_ref().map(tracing::field::display);
     error!(cause, "the shield could not tell whether a password is known from a leak; the login went on");
 }
 
