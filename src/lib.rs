@@ -12,6 +12,8 @@ mod conductor;
 pub mod fuzzing;
 #[cfg(feature = "jwt")]
 pub mod jwt;
+#[cfg(feature = "breach-filter")]
+pub mod leaks;
 pub mod manual;
 mod memory;
 mod protection;
@@ -36,6 +38,7 @@ pub use boundary::maybe::MaybeFuture;
 pub use boundary::notifier::{LockNotice, LockNotifier};
 pub use boundary::peer::PeerAddress;
 pub use boundary::registry::{ClientRegistry, FindClientFn, find_client_fn};
+pub use boundary::shield::{Finding, OnLeak, Shield};
 pub use boundary::transport::{SecureTransport, TransportSecurity};
 pub use boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified, VerifyFn, verify_fn};
 pub use memory::clients::StaticClients;

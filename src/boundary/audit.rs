@@ -37,6 +37,8 @@ pub struct AuditEvent<'a> {
     pub monitored: Option<Rule>,
     /// The client may not form-encode its `Authorization` header as RFC 6749 section 2.3.1 asks.
     pub unencoded_basic: bool,
+    /// The password is right, and the [`Shield`](crate::Shield) knows it from a leak: make the user set a new one.
+    pub password_leaked: bool,
 }
 
 /// How a token request ended.
@@ -76,7 +78,7 @@ impl std::fmt::Display for AccountDigest {
 /// count what does not fit.
 ///
 /// # Security
-/// The one part that fails open: a panic is contained, and the answer goes out without its event.
+/// It fails open: a panic is contained, and the answer goes out without its event.
 pub trait AuditSink: Send + Sync + 'static {
     /// Takes one event.
     fn record(&self, event: &AuditEvent<'_>);

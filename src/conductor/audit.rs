@@ -68,6 +68,7 @@ impl Auditor {
             rule: trail.rule,
             monitored: trail.monitored,
             unencoded_basic: trail.unencoded_basic,
+            password_leaked: trail.password_leaked,
         };
         telemetry::answered(&event, outcome.as_ref().err());
         if let Some(sink) = &self.sink

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 
 use super::audit::Auditor;
 use super::contain::Contain;
+use super::shield::Screen;
 use super::trail::{Caller, Trail};
 use crate::boundary::auth_method::ClientAuthMethod;
 use crate::boundary::ceiling::RequestCeiling;
@@ -45,6 +46,7 @@ pub(crate) struct Endpoint {
     pub(crate) limiter: Box<dyn AttemptLimiter>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) auditor: Auditor,
+    pub(crate) screen: Option<Screen>,
     pub(crate) methods: Vec<Box<dyn ClientAuthMethod>>,
     pub(crate) extensions: Vec<NamedGrant>,
     /// `password`, unless the grant is switched off.

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! The first three rungs stand in [`Endpoint::admit`] and [`Endpoint::parse`], the last one in the protocol's encoder.
-//! Login policy and second factor have their place between verdict and issue.
+//! The login policy asks the shield whether the password is known from a leak ([`Endpoint::screen`]). A second factor has
+//! its place between it and issue.
 
 use std::mem;
 
@@ -88,9 +89,13 @@ impl Endpoint {
         let owner = self.owner(realm, &account);
         drop(account);
 
+        let kept = self.kept_for_shield(form);
         let attempt = Self::attempt(&reservation, mem::take(form), &terms, mem::take(extensions), trail)?;
         let verdict = self.verifier.verify(attempt).await;
-        let grant = self.judge(verdict, Reason::VerifierFailed, terms);
+        let mut grant = self.judge(verdict, Reason::VerifierFailed, terms);
+        if let Some(password) = kept {
+            grant = Box::pin(self.screen(grant, password, trail)).await;
+        }
 
         let issued = self.issue(grant, trail).await;
         let (reply, settlement) = Failure::settle(issued);

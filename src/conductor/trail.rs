@@ -50,6 +50,8 @@ pub(crate) struct Trail {
     pub(crate) announces_sunset: bool,
     pub(crate) account: Option<AccountDigest>,
     pub(crate) unencoded_basic: bool,
+    /// The password is right, and the shield knows it from a leak.
+    pub(crate) password_leaked: bool,
     pub(crate) issued: Option<Box<(Subject, Scope)>>,
 }
 
@@ -71,6 +73,7 @@ impl Trail {
             announces_sunset: false,
             account: None,
             unencoded_basic: false,
+            password_leaked: false,
             issued: None,
         }
     }

@@ -230,7 +230,7 @@ mod tests {
             (vec![host, ("origin", "https://as.example"), ("origin", "https://b.example")], false, None),
         ] {
             let parts = parts(&headers);
-            assert_eq!(is_own_site(&parts), is_own, "{headers:?}");
+            assert_eq!(Fields::read(&parts.headers).is_own_site(&parts), is_own, "{headers:?}");
             assert_eq!(origin(&parts.headers).map(|origin| origin.to_str().unwrap()), named, "{headers:?}");
         }
     }

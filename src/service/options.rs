@@ -20,10 +20,12 @@ use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::notifier::LockNotifier;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::registry::ClientRegistry;
+use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
 use crate::boundary::verifier::CredentialVerifier;
 use crate::conductor::audit::Auditor;
 use crate::conductor::endpoint::{Endpoint, NamedGrant};
+use crate::conductor::shield::Screen;
 use crate::conductor::telemetry;
 use crate::protection::limiter::MemoryLimiter;
 use crate::protocol::charset::is_nqschar;
@@ -40,6 +42,7 @@ pub(super) struct Options {
     pub(super) limiter: Option<Box<dyn AttemptLimiter>>,
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) audit: Option<Box<dyn AuditSink>>,
+    pub(super) shield: Option<(Box<dyn Shield>, OnLeak)>,
     pub(super) methods: Vec<Box<dyn ClientAuthMethod>>,
     pub(super) extensions: Vec<Box<dyn ExtensionGrant>>,
     pub(super) password_grant: bool,
@@ -72,6 +75,7 @@ impl Default for Options {
             limiter: None,
             clock: None,
             audit: None,
+            shield: None,
             methods: Vec::new(),
             extensions: Vec::new(),
             password_grant: true,
@@ -141,6 +145,7 @@ impl Options {
             limiter,
             clock,
             auditor: Auditor::new(self.audit, *random_bytes()?),
+            screen: self.shield.map(|(shield, on_leak)| Screen { shield, on_leak }),
             methods: self.methods,
             extensions: named(self.extensions)?,
             password_grant: self.password_grant.then(|| Arc::from(PASSWORD)),
