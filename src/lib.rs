@@ -36,7 +36,8 @@ pub use boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verif
 pub use memory::clients::StaticClients;
 pub use memory::limiter::MemoryLimiter;
 pub use memory::opaque::{AccessTokenRecord, AccessTokenStore, MemoryAccessTokens, OpaqueIssuer};
-pub use protocol::client::{Client, ClientAuthentication, ClientBuilder, ClientError, ClientId, ClientSecret};
+pub use protocol::client::{Client, ClientAuthentication, ClientBuilder, ClientId, ClientSecret};
+pub use protocol::client_error::ClientError;
 pub use protocol::error::Reason;
 pub use protocol::grant::{Grant, Subject};
 pub use protocol::host_code::{HostCode, HostCodeError};

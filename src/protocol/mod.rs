@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod basic;
 pub(crate) mod charset;
 pub(crate) mod client;
+pub(crate) mod client_error;
 pub(crate) mod credentials;
 pub(crate) mod encode;
 pub(crate) mod error;

@@ -7,7 +7,8 @@ use http::Extensions;
 
 use crate::boundary::limiter::{Charged, Reservation};
 use crate::boundary::verifier::Attempt;
-use crate::protocol::client::{Client, ClientError};
+use crate::protocol::client::Client;
+use crate::protocol::client_error::ClientError;
 use crate::protocol::scope::{Scope, ScopeError};
 use crate::protocol::secrets::Password;
 use crate::protocol::texts::{Span, Texts};
