@@ -29,7 +29,7 @@ pub use boundary::extension::{ExtensionGrant, ExtensionRequest};
 pub use boundary::issuer::{IssueFn, TokenIssuer, issue_fn};
 pub use boundary::limiter::{AttemptKey, AttemptLimiter, Guess, Reservation, Reserved, Settlement};
 pub use boundary::maybe::MaybeFuture;
-pub use boundary::peer::PeerAddress;
+pub use boundary::peer::{PeerAddress, TrustedProxies};
 pub use boundary::registry::{ClientRegistry, FindClientFn, find_client_fn};
 pub use boundary::transport::{SecureTransport, TransportSecurity};
 pub use boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified, VerifyFn, verify_fn};

@@ -13,7 +13,7 @@ use super::maybe::MaybeFuture;
 pub struct AttemptKey<'a> {
     /// What is guessed.
     pub guess: Guess<'a>,
-    /// The address of the peer, with IPv4 in its own form; `None` if the host chose to have none.
+    /// The address that counts, with IPv4 in its own form; `None` if the host chose to have none.
     pub address: Option<IpAddr>,
 }
 

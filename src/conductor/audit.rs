@@ -63,7 +63,8 @@ impl Auditor {
             grant_type: trail.grant_type.as_deref(),
             client: trail.client.as_ref().map(crate::protocol::client::Client::id),
             account: trail.account,
-            address: trail.peer,
+            address: trail.address,
+            peer: trail.peer,
             unencoded_basic: trail.unencoded_basic,
         };
         telemetry::answered(&event, outcome.as_ref().err());

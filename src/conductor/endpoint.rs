@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderValue, Method, Response};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Response};
 
 use super::audit::Auditor;
 use super::contain::Contain;
@@ -17,7 +17,7 @@ use crate::boundary::clock::Clock;
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::limiter::AttemptLimiter;
-use crate::boundary::peer::PeerAddress;
+use crate::boundary::peer::{PeerAddress, Source};
 use crate::boundary::registry::ClientRegistry;
 use crate::boundary::transport::TransportSecurity;
 use crate::boundary::verifier::CredentialVerifier;
@@ -46,6 +46,7 @@ pub(crate) struct Endpoint {
     pub(crate) password_grant: Option<Arc<str>>,
     pub(crate) rules: Rules,
     pub(crate) peer: PeerAddress,
+    pub(crate) end_user_header: HeaderName,
     pub(crate) transport: TransportSecurity,
     pub(crate) max_body: usize,
     pub(crate) body_deadline: Option<Duration>,
@@ -93,8 +94,8 @@ impl Endpoint {
             Method::OPTIONS => return Step::Options,
             _ => return Step::Refuse(Reason::MethodNotAllowed),
         }
-        let Ok(peer) = self.peer.of(&head.extensions) else { return Step::Refuse(Reason::NoPeerAddress) };
-        if !self.transport.permits(head, peer) {
+        let Ok(source) = self.peer.of(head) else { return Step::Refuse(Reason::NoPeerAddress) };
+        if !self.transport.permits(head, source.peer) {
             return Step::Refuse(Reason::InsecureTransport);
         }
         // RFC 8470 section 5.1: several or invalid values mean the same as a single `1`.
@@ -137,8 +138,8 @@ impl Endpoint {
 
     /// Answers a request whose head, and body if it needs one, were read.
     pub(crate) fn answer(self: Arc<Self>, head: Parts, mut step: Step) -> Answer {
-        let peer = self.peer.of(&head.extensions).ok().flatten();
-        let mut trail = Trail::new(&head, peer, self.clock.elapsed());
+        let source = self.peer.of(&head).unwrap_or(Source { peer: None, address: None });
+        let mut trail = Trail::new(&head, source, self.clock.elapsed());
         // The rest of the head is not needed any more.
         let mut head = Head { headers: head.headers, extensions: head.extensions };
         Box::pin(async move {

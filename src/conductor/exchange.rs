@@ -50,6 +50,7 @@ impl Endpoint {
         self.permit_site(head, client.as_ref(), trail)?;
         let now = self.clock.now();
         let client = self.authenticate(head, form, &presented, client, now, trail).await?;
+        self.note_end_user(head, &client, trail);
 
         let requested = form.get(Known::GrantType).unwrap_or_default();
         let grant = self.grant_named(requested).ok_or(Reason::UnsupportedGrantType)?;
@@ -82,7 +83,7 @@ impl Endpoint {
         let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
         trail.account = self.auditor.digest(account.as_str());
         let guess = Guess::Account { realm, account: account.as_str() };
-        let reservation = self.reserve(guess, Reason::AccountThrottled, trail.peer).await?;
+        let reservation = self.reserve(guess, Reason::AccountThrottled, trail.address).await?;
         drop(account);
 
         let attempt = Self::attempt(&reservation, mem::take(form), &terms, mem::take(extensions), trail)?;
@@ -110,7 +111,7 @@ impl Endpoint {
             Some(account) => {
                 trail.account = self.auditor.digest(account.as_str());
                 let guess = Guess::Account { realm, account: account.as_str() };
-                Some(self.reserve(guess, Reason::AccountThrottled, trail.peer).await?)
+                Some(self.reserve(guess, Reason::AccountThrottled, trail.address).await?)
             }
             None => None,
         };

@@ -16,6 +16,7 @@ use crate::protocol::client::{Client, ClientAuthentication, is_client_id};
 use crate::protocol::credentials::{self, AuthenticatedClient, Presented};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
+use crate::protocol::forwarded;
 use crate::protocol::grant::Grant;
 use crate::protocol::head::origin;
 use crate::protocol::policy::Terms;
@@ -111,7 +112,7 @@ impl Endpoint {
             return credentials::authenticate(presented, client, &form.texts, now);
         }
         let client_id = client.as_ref().map_or(presented.id(&form.texts), |client| client.id().as_str());
-        let reservation = self.reserve(Guess::Client { client_id }, Reason::ClientThrottled, trail.peer).await?;
+        let reservation = self.reserve(Guess::Client { client_id }, Reason::ClientThrottled, trail.address).await?;
         let outcome = match presented {
             Presented::Method(index, _) => self.verify_method(*index, client, head, form).await,
             _ => credentials::authenticate(presented, client, &form.texts, now).map_err(Failure::Decided),
@@ -119,6 +120,16 @@ impl Endpoint {
         let (outcome, settlement) = Failure::settle(outcome);
         self.settle(Some(reservation), settlement).await;
         outcome
+    }
+
+    /// From here on the end user's address counts, if the client is one that may name it. What it did to authenticate
+    /// was counted on the address that it came from.
+    pub(super) fn note_end_user(&self, head: &Head, client: &AuthenticatedClient, trail: &mut Trail) {
+        if client.client().trusts_end_user_address()
+            && let Some(address) = forwarded::end_user(&head.headers, &self.end_user_header)
+        {
+            trail.address = Some(address);
+        }
     }
 
     async fn verify_method(
@@ -200,7 +211,7 @@ impl Endpoint {
             fields,
             client: terms.client().clone(),
             scope: terms.scope().clone(),
-            peer: trail.peer,
+            address: trail.address,
             extensions,
             _charged: Charged::by(reservation),
         })
@@ -216,7 +227,7 @@ impl Endpoint {
             form,
             client: terms.client().clone(),
             scope: terms.scope().clone(),
-            peer: trail.peer,
+            address: trail.address,
             extensions,
         }
     }

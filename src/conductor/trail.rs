@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Version};
 
 use crate::boundary::audit::AccountDigest;
+use crate::boundary::peer::Source;
 use crate::protocol::client::Client;
 use crate::protocol::grant::Subject;
 use crate::protocol::head::is_own_site;
@@ -25,7 +26,10 @@ pub(crate) struct Trail {
     /// No page of another origin sent the request.
     pub(crate) is_own_site: bool,
     pub(crate) allowed_origin: Option<Box<HeaderValue>>,
+    /// The other end of the connection.
     pub(crate) peer: Option<IpAddr>,
+    /// The address that counts.
+    pub(crate) address: Option<IpAddr>,
     pub(crate) grant_type: Option<Arc<str>>,
     /// The client that was found.
     pub(crate) client: Option<Client>,
@@ -37,7 +41,7 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    pub(crate) fn new(head: &Parts, peer: Option<IpAddr>, started: Duration) -> Self {
+    pub(crate) fn new(head: &Parts, source: Source, started: Duration) -> Self {
         Self {
             started,
             version: head.version,
@@ -45,7 +49,8 @@ impl Trail {
             has_origin: head.headers.contains_key(ORIGIN),
             is_own_site: is_own_site(head),
             allowed_origin: None,
-            peer,
+            peer: source.peer,
+            address: source.address,
             grant_type: None,
             client: None,
             announces_sunset: false,

@@ -155,6 +155,7 @@ struct Inner {
     /// Two at most, so that one can be replaced while the other still works.
     secrets: [Option<StoredSecret>; 2],
     raw_basic: bool,
+    trusts_end_user_address: bool,
     grants: Vec<String>,
     scopes: Scope,
     default_scope: Option<Scope>,
@@ -238,6 +239,11 @@ impl Client {
         self.0.raw_basic
     }
 
+    /// Whether the client, once it has authenticated, may name its end user's address.
+    pub(crate) fn trusts_end_user_address(&self) -> bool {
+        self.0.trusts_end_user_address
+    }
+
     /// Whether one of the live secrets has one of the presented digests: always the same number of comparisons, none of
     /// which stops early.
     pub(crate) fn matches(client: Option<&Self>, presented: &[SecretDigest], now: SystemTime) -> Choice {
@@ -283,6 +289,7 @@ impl ClientBuilder {
                 authentication,
                 secrets: [None, None],
                 raw_basic: false,
+                trusts_end_user_address: false,
                 grants: Vec::new(),
                 scopes: Scope::default(),
                 default_scope: None,
@@ -327,6 +334,16 @@ impl ClientBuilder {
     /// written as they are. Default: off; only ids or secrets with `%` or `+` need it. For migration.
     pub fn raw_basic(mut self) -> Self {
         self.inner.raw_basic = true;
+        self
+    }
+
+    /// Believes the client what it says about its users' addresses, in a
+    /// [header](crate::Builder::end_user_address_header): guesses are then counted on the user's address instead of the
+    /// client's own, so that one user's mistakes lock no other out. Default: off. Turn it on for a server that logs in
+    /// for many users and passes the address on that it saw, not a header of theirs: whoever can choose the address has
+    /// no budget per address. Confidential clients only.
+    pub fn trust_end_user_address(mut self) -> Self {
+        self.inner.trusts_end_user_address = true;
         self
     }
 
@@ -423,6 +440,9 @@ impl ClientBuilder {
         );
         if has_secret != needs_secret {
             return Err(ClientError::Authentication);
+        }
+        if inner.trusts_end_user_address && inner.authentication == ClientAuthentication::None {
+            return Err(ClientError::EndUserAddress);
         }
         Ok(Client(Arc::new(inner)))
     }

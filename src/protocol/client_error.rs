@@ -41,6 +41,9 @@ pub enum ClientError {
     /// An access token that would be over at once.
     #[error("a lifetime of {0:?} is less than a second")]
     Lifetime(Duration),
+    /// A public client whose word about addresses would be taken.
+    #[error("`trust_end_user_address` needs a confidential client: anybody can send the id of a public one")]
+    EndUserAddress,
     /// Two clients with one id.
     #[error("two clients have the id `{0}`")]
     Duplicate(ClientId),

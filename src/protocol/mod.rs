@@ -10,6 +10,7 @@ pub(crate) mod encode;
 pub(crate) mod error;
 pub(crate) mod explained;
 pub(crate) mod form;
+pub(crate) mod forwarded;
 pub(crate) mod grant;
 pub(crate) mod head;
 pub(crate) mod host_code;

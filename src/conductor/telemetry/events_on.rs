@@ -28,12 +28,14 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
     let client = event.client.map(tracing::field::display);
     let account = event.account.map(tracing::field::display);
     let address = event.address.map(tracing::field::display);
+    let peer = event.peer.filter(|_| event.peer != event.address).map(tracing::field::display);
     let millis = u64::try_from(event.duration.as_millis()).unwrap_or(u64::MAX);
     match (event.outcome, error) {
         (AuditOutcome::Issued { subject, scope }, _) => info!(
             grant_type = event.grant_type,
             client,
             address,
+            peer,
             account,
             subject = %Escaped(subject),
             scope,
@@ -46,6 +48,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
                 grant_type = event.grant_type,
                 client,
                 address,
+                peer,
                 account,
                 %reason,
                 cause = cause.as_ref().map(tracing::field::display),
@@ -58,6 +61,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             grant_type = event.grant_type,
             client,
             address,
+            peer,
             account,
             %reason,
             unencoded_basic = event.unencoded_basic,
