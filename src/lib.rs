@@ -36,7 +36,7 @@ pub use boundary::limiter::{
 };
 pub use boundary::maybe::MaybeFuture;
 pub use boundary::notifier::{LockNotice, LockNotifier};
-pub use boundary::peer::PeerAddress;
+pub use boundary::peer::{PeerAddress, TrustedProxies};
 pub use boundary::registry::{ClientRegistry, FindClientFn, find_client_fn};
 pub use boundary::shield::{Finding, OnLeak, Shield};
 pub use boundary::transport::{SecureTransport, TransportSecurity};
@@ -46,7 +46,8 @@ pub use memory::opaque::{AccessTokenRecord, AccessTokenStore, MemoryAccessTokens
 pub use protection::budget::{Lockout, TokenBucket};
 pub use protection::limiter::MemoryLimiter;
 pub use protection::operator::ActiveLock;
-pub use protocol::client::{Client, ClientAuthentication, ClientBuilder, ClientError, ClientId, ClientSecret};
+pub use protocol::client::{Client, ClientAuthentication, ClientBuilder, ClientId, ClientSecret};
+pub use protocol::client_error::ClientError;
 pub use protocol::error::Reason;
 pub use protocol::grant::{Grant, Subject};
 pub use protocol::host_code::{HostCode, HostCodeError};

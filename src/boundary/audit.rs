@@ -27,9 +27,10 @@ pub struct AuditEvent<'a> {
     pub client: Option<&'a ClientId>,
     /// A keyed digest of the account that was tried: equal for equal accounts in one process, and nothing else.
     pub account: Option<AccountDigest>,
-    /// The address that counts.
+    /// The address that counts: the peer's, the client's behind [trusted proxies](crate::PeerAddress::behind), or the
+    /// end user's, from a client that [may name it](crate::ClientBuilder::trust_end_user_address).
     pub address: Option<IpAddr>,
-    /// The connection's own address, such as that of a proxy.
+    /// The other end of the connection: a proxy, or a server that logs in for its users, if `address` is another.
     pub peer: Option<IpAddr>,
     /// The rule of the attack protection that refused the request.
     pub rule: Option<Rule>,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderValue, Method, Response};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Response};
 use ipnet::IpNet;
 
 use super::audit::Auditor;
@@ -53,6 +53,7 @@ pub(crate) struct Endpoint {
     pub(crate) password_grant: Option<Arc<str>>,
     pub(crate) rules: Rules,
     pub(crate) peer: PeerAddress,
+    pub(crate) end_user_header: HeaderName,
     /// The allow-list.
     pub(crate) exempt: Vec<IpNet>,
     pub(crate) request_ceiling: RequestCeiling,

@@ -52,6 +52,7 @@ impl Endpoint {
         self.permit_site(head, client.as_ref(), trail)?;
         let now = self.clock.now();
         let client = self.authenticate(head, form, &presented, client, now, trail).await?;
+        self.note_end_user(head, &client, trail);
 
         let requested = form.get(Known::GrantType).unwrap_or_default();
         let grant = self.grant_named(requested).ok_or(Reason::UnsupportedGrantType)?;

@@ -20,6 +20,7 @@ use crate::protocol::client::{Client, ClientAuthentication, is_client_id};
 use crate::protocol::credentials::{self, AuthenticatedClient, Presented};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
+use crate::protocol::forwarded;
 use crate::protocol::grant::Grant;
 use crate::protocol::head::origin;
 use crate::protocol::policy::Terms;
@@ -125,6 +126,17 @@ impl Endpoint {
         outcome
     }
 
+    /// From here on the end user's address counts, if the client is one that may name it. What it did to authenticate
+    /// was counted on the address that it came from.
+    pub(super) fn note_end_user(&self, head: &Head, client: &AuthenticatedClient, trail: &mut Trail) {
+        if client.client().trusts_end_user_address()
+            && let Some(address) = forwarded::end_user(&head.headers, &self.end_user_header)
+        {
+            trail.address = Some(address);
+            trail.is_exempt = self.is_exempt(trail.address);
+        }
+    }
+
     async fn verify_method(
         &self,
         index: usize,
@@ -171,7 +183,7 @@ impl Endpoint {
         fingerprint: Option<Fingerprint>,
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reservation, TokenError>> + Send + 'a {
-        let key = AttemptKey { guess, address: trail.source.address, is_exempt: trail.is_exempt, fingerprint };
+        let key = AttemptKey { guess, address: trail.address, is_exempt: trail.is_exempt, fingerprint };
         async move {
             match self.limiter.reserve(&key).await {
                 Ok(Reserved::Charged(reservation)) => {
@@ -181,7 +193,7 @@ impl Endpoint {
                 Ok(Reserved::Refused(refusal)) => {
                     trail.rule = Some(refusal.rule);
                     if let (Some(lock), Guess::Account { realm, account }) = (refusal.began, key.guess) {
-                        self.tell_owner(lock, realm, account, trail.source.address);
+                        self.tell_owner(lock, realm, account, trail.address);
                     }
                     Err(TokenError::new(refusal.rule.reason()).with_retry_after(refusal.retry_after))
                 }
@@ -199,7 +211,7 @@ impl Endpoint {
     pub(super) fn notify(&self, lock: Option<BegunLock>, owner: Option<Box<Owner>>, trail: &Trail) {
         if let (Some(lock), Some(owner)) = (lock, owner) {
             let (realm, account) = &*owner;
-            self.tell_owner(lock, realm.as_deref(), account, trail.source.address);
+            self.tell_owner(lock, realm.as_deref(), account, trail.address);
         }
     }
 
@@ -247,7 +259,7 @@ impl Endpoint {
             fields,
             client: terms.client().clone(),
             scope: terms.scope().clone(),
-            peer: trail.source.address,
+            address: trail.address,
             extensions,
             _charged: Charged::by(reservation),
         })
@@ -263,7 +275,7 @@ impl Endpoint {
             form,
             client: terms.client().clone(),
             scope: terms.scope().clone(),
-            peer: trail.source.address,
+            address: trail.address,
             extensions,
         }
     }

@@ -1,5 +1,6 @@
 //! What is known of a request so far: for its answer's headers, for telemetry and for the audit trail.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,8 +36,10 @@ pub(crate) struct Trail {
     /// No page of another origin sent the request.
     pub(crate) is_own_site: bool,
     pub(crate) allowed_origin: Option<Box<HeaderValue>>,
-    /// The connection's own address, and the one that counts.
-    pub(crate) source: Source,
+    /// The other end of the connection.
+    pub(crate) peer: Option<IpAddr>,
+    /// The address that counts.
+    pub(crate) address: Option<IpAddr>,
     /// The address that counts is on the allow-list.
     pub(crate) is_exempt: bool,
     /// The rule of the attack protection that refused.
@@ -64,7 +67,8 @@ impl Trail {
             has_origin: caller.has_origin,
             is_own_site: caller.is_own_site,
             allowed_origin: None,
-            source: caller.source,
+            peer: caller.source.peer,
+            address: caller.source.address,
             is_exempt: caller.is_exempt,
             rule: caller.rule,
             monitored: caller.monitored,
