@@ -1,6 +1,7 @@
 //! Tells telemetry and the audit sink what became of a request.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
@@ -28,6 +29,11 @@ impl Auditor {
         self.sink.is_some() || telemetry::is_enabled()
     }
 
+    /// When a request began to be answered, if anybody would see how long it took.
+    pub(crate) fn starts(&self, clock: &dyn Clock) -> Option<Duration> {
+        (telemetry::COUNTS || self.is_observed()).then(|| clock.elapsed())
+    }
+
     /// The digest of an account, if anybody would see it.
     pub(crate) fn digest(&self, account: &str) -> Option<AccountDigest> {
         if !self.is_observed() {
@@ -51,7 +57,8 @@ impl Auditor {
         if !is_observed && !telemetry::COUNTS {
             return;
         }
-        let duration = clock.elapsed().saturating_sub(trail.started);
+        let started = trail.started.unwrap_or(Duration::MAX);
+        let duration = clock.elapsed().saturating_sub(started);
         telemetry::count(trail, &ended, duration);
         if !is_observed {
             return;

@@ -107,6 +107,7 @@ impl Endpoint {
         let source = self.peer.of(head);
         let fields = Fields::read(&head.headers);
         let mut caller = Caller { source: source.unwrap_or_default(), ..Caller::default() };
+        caller.credentials_len = fields.credentials_len();
         caller.has_origin = fields.has_origin();
         caller.is_own_site = fields.is_own_site(head);
         caller.is_exempt = self.is_exempt(caller.source.address);
@@ -155,10 +156,9 @@ impl Endpoint {
     }
 
     /// Parses the collected body.
-    pub(crate) fn parse(&self, head: &Parts, body: &[u8]) -> Step {
+    pub(crate) fn parse(&self, body: &[u8], credentials_len: usize) -> Step {
         // Room for the credentials of the header, so that the buffer need not grow.
-        let room = head.headers.get(http::header::AUTHORIZATION).map_or(0, HeaderValue::len);
-        match Form::parse(body, room.min(MAX_VALUE)) {
+        match Form::parse(body, credentials_len.min(MAX_VALUE)) {
             Ok(form) => Step::Exchange(form),
             Err(reason) => Step::Refuse(reason),
         }
@@ -179,7 +179,7 @@ impl Endpoint {
 
     /// Answers a request whose head, and body if it needs one, were read.
     pub(crate) fn answer(self: Arc<Self>, head: Parts, caller: Caller, mut step: Step) -> Answer {
-        let mut trail = Trail::new(&head, caller, self.clock.elapsed());
+        let mut trail = Trail::new(&head, caller, self.auditor.starts(&*self.clock));
         // The rest of the head is not needed any more.
         let mut head = Head { headers: head.headers, extensions: head.extensions };
         Box::pin(async move {

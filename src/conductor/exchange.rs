@@ -72,37 +72,40 @@ impl Endpoint {
     }
 
     /// RFC 6749 section 4.3.
-    async fn password(
-        &self,
-        form: &mut Form,
+    #[allow(clippy::manual_async_fn, reason = "an async function would hold its arguments twice")]
+    fn password<'a>(
+        &'a self,
+        form: &'a mut Form,
         terms: Terms,
-        extensions: &mut Extensions,
-        trail: &mut Trail,
-    ) -> Result<Reply, TokenError> {
-        let username = form.get(Known::Username).unwrap_or_default();
-        let realm = terms.client().realm();
-        let account = self.verifier.account_key(username, realm).await;
-        let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
-        trail.account = self.auditor.digest(account.as_str());
-        let guess = Guess::Account { realm, account: &account };
-        let password = form.get(Known::Password).unwrap_or_default();
-        let reservation = self.reserve(guess, self.fingerprint(&guess, password), trail).await?;
-        let owner = self.owner(realm, &account);
-        drop(account);
+        extensions: &'a mut Extensions,
+        trail: &'a mut Trail,
+    ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
+        async move {
+            let username = form.get(Known::Username).unwrap_or_default();
+            let realm = terms.client().realm();
+            let account = self.verifier.account_key(username, realm).await;
+            let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
+            trail.account = self.auditor.digest(account.as_str());
+            let guess = Guess::Account { realm, account: &account };
+            let password = form.get(Known::Password).unwrap_or_default();
+            let reservation = self.reserve(guess, self.fingerprint(&guess, password), trail).await?;
+            let owner = self.owner(realm, &account);
+            drop(account);
 
-        let kept = self.kept_for_shield(form);
-        let attempt = Self::attempt(&reservation, mem::take(form), &terms, mem::take(extensions), trail)?;
-        let verdict = self.verifier.verify(attempt).await;
-        let mut grant = self.judge(verdict, Reason::VerifierFailed, terms);
-        if let Some(password) = kept {
-            grant = Box::pin(self.screen(grant, password, trail)).await;
+            let kept = self.kept_for_shield(form);
+            let attempt = Self::attempt(&reservation, mem::take(form), &terms, mem::take(extensions), trail)?;
+            let verdict = self.verifier.verify(attempt).await;
+            let mut grant = self.judge(verdict, Reason::VerifierFailed, terms);
+            if let Some(password) = kept {
+                grant = Box::pin(self.screen(grant, password, trail)).await;
+            }
+
+            let issued = self.issue(grant, trail).await;
+            let (reply, settlement) = Failure::settle(issued);
+            let lock = self.settle(Some(reservation), settlement).await;
+            self.notify(lock, owner, trail);
+            reply
         }
-
-        let issued = self.issue(grant, trail).await;
-        let (reply, settlement) = Failure::settle(issued);
-        let lock = self.settle(Some(reservation), settlement).await;
-        self.notify(lock, owner, trail);
-        reply
     }
 
     /// RFC 6749 section 4.5.

@@ -169,9 +169,9 @@ impl Endpoint {
     pub(super) fn fingerprint(&self, guess: &Guess<'_>, secret: &str) -> Option<Fingerprint> {
         let Guess::Account { realm, account } = *guess else { return None };
         let mut hasher = self.fingerprints.build_hasher();
-        let lengths = [realm.map_or(u64::MAX, |realm| realm.len() as u64), account.as_str().len() as u64];
-        hasher.write(lengths.map(u64::to_le_bytes).as_flattened());
-        [realm.unwrap_or(""), account.as_str(), secret].iter().for_each(|part| hasher.write(part.as_bytes()));
+        // Realms and names are far shorter than 2^24 bytes.
+        hasher.write_u64((realm.map_or(0, str::len) as u64) << 32 ^ account.as_str().len() as u64);
+        realm.into_iter().chain([account.as_str(), secret]).for_each(|part| hasher.write(part.as_bytes()));
         Some(Fingerprint::new(hasher.finish()))
     }
 

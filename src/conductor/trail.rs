@@ -23,13 +23,16 @@ pub(crate) struct Caller {
     pub(crate) monitored: Option<Rule>,
     pub(crate) has_origin: bool,
     pub(crate) is_own_site: bool,
+    /// How long the credentials of the header are.
+    pub(crate) credentials_len: usize,
 }
 
 /// Kept outside the rungs, so that it survives their errors, deadlines and panics. What is rarely there is boxed: the
 /// future of each request holds a trail.
 #[derive(Debug)]
 pub(crate) struct Trail {
-    pub(crate) started: Duration,
+    /// If anybody would see how long it takes.
+    pub(crate) started: Option<Duration>,
     pub(crate) version: Version,
     pub(crate) is_head_request: bool,
     pub(crate) has_origin: bool,
@@ -59,7 +62,7 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    pub(crate) fn new(head: &Parts, caller: Caller, started: Duration) -> Self {
+    pub(crate) fn new(head: &Parts, caller: Caller, started: Option<Duration>) -> Self {
         Self {
             started,
             version: head.version,

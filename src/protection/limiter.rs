@@ -125,7 +125,9 @@ impl MemoryLimiter {
         let mut hasher = self.hasher.build_hasher();
         // One piece instead of several; realms and names are far shorter than 2^24 bytes.
         hasher.write_u64(kind << 56 ^ (realm.len() as u64) << 28 ^ name.len() as u64);
-        hasher.write(realm.as_bytes());
+        if !realm.is_empty() {
+            hasher.write(realm.as_bytes());
+        }
         hasher.write(name.as_bytes());
         // The lowest bit tells the operator which kind it is.
         hasher.finish() & !1 | u64::from(kind == CLIENT)

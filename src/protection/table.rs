@@ -37,6 +37,9 @@ impl Table {
     /// The tally of a key; for a key without its own that of its cell, in which it may have been counted.
     pub(crate) fn get(&self, key: Key) -> Tally {
         let own = self.tallies.get(&key);
+        if own.is_none() && self.cells.is_empty() {
+            return Tally::default();
+        }
         own.or_else(|| self.cells.get(self.cell(key))).copied().unwrap_or_default()
     }
 

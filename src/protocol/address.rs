@@ -1,5 +1,6 @@
 //! Addresses in the one form in which they are compared and counted.
 
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// One address in its one form: IPv4 that IPv6 carries (mapped, RFC 4291; NAT64's well-known prefix, RFC 6052; 6to4,
@@ -17,7 +18,7 @@ pub(crate) fn canonical(address: IpAddr) -> IpAddr {
 }
 
 /// What counts as one sender: an IPv4 address, or the /64 of an IPv6 address, all of which one machine may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Network {
     V4(u32),
     V6(u64),
@@ -28,6 +29,16 @@ impl Network {
         match canonical(address) {
             IpAddr::V4(v4) => Self::V4(v4.to_bits()),
             IpAddr::V6(v6) => Self::V6((v6.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+impl Hash for Network {
+    /// As few bytes as tell it: the two kinds differ in their number.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::V4(bits) => state.write_u32(*bits),
+            Self::V6(bits) => state.write_u64(*bits),
         }
     }
 }

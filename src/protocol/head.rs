@@ -46,6 +46,7 @@ pub(crate) struct Fields<'a> {
     media_type: Values<'a>,
     is_coded: bool,
     origin: Values<'a>,
+    authorization: Option<&'a HeaderValue>,
     /// Whether every `Sec-Fetch-Site` is of no other site, if there is one.
     is_own_site: Option<bool>,
 }
@@ -61,6 +62,8 @@ impl<'a> Fields<'a> {
                 fields.length.get_or_insert(value);
             } else if *name == CONTENT_ENCODING {
                 fields.is_coded |= !value.as_bytes().eq_ignore_ascii_case(b"identity");
+            } else if *name == AUTHORIZATION {
+                fields.authorization.get_or_insert(value);
             } else if *name == ORIGIN {
                 fields.origin.add(value);
             } else if *name == SEC_FETCH_SITE {
@@ -69,6 +72,11 @@ impl<'a> Fields<'a> {
             }
         }
         fields
+    }
+
+    /// How long the credentials of the header are.
+    pub(crate) fn credentials_len(&self) -> usize {
+        self.authorization.map_or(0, HeaderValue::len)
     }
 
     pub(crate) fn has_origin(&self) -> bool {
