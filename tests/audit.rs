@@ -123,16 +123,18 @@ async fn trouble_is_an_error_event_with_its_cause_and_a_refusal_is_none() {
 #[tokio::test]
 async fn accounts_stand_as_digests_that_are_equal_for_equal_accounts_in_one_process_only() {
     let (layer, audit) = told();
-    for name in ["wrong", "wrong", " WRONG ", "unknown"] {
-        post(&layer, &login(name, "x")).await;
+    for (guess, name) in ["wrong", "wrong", " WRONG ", "unknown"].into_iter().enumerate() {
+        post(&layer, &login(name, &format!("x{guess}"))).await;
     }
     // An attempt beyond the budget tells the account too.
-    for _ in 0..10 {
-        post(&layer, &login("wrong", "x")).await;
+    for guess in 0..10 {
+        post(&layer, &login("wrong", &format!("y{guess}"))).await;
     }
     let digests: Vec<_> = audit.lock().unwrap().iter().map(|event| event.account.clone().unwrap()).collect();
     assert!(digests[0] == digests[1] && digests[1] == digests[2] && digests[2] != digests[3]);
-    assert_eq!(audit.lock().unwrap()[13].reason, Some(Reason::AccountThrottled));
+    let reasons: Vec<_> = audit.lock().unwrap().iter().map(|event| event.reason).collect();
+    assert!(reasons[4..11].iter().all(|reason| *reason == Some(Reason::WrongPassword)), "{reasons:?}");
+    assert_eq!(reasons[11..], [Some(Reason::AccountThrottled); 3]);
     assert_eq!(digests[13], digests[0]);
     assert_eq!(digests[0].len(), 32);
 

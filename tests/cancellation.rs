@@ -44,6 +44,12 @@ use world::{CODE, TICKET, World};
 
 const WRONG: &str = "grant_type=password&username=alice&password=wrong";
 
+/// Another wrong password each time: the same one, denied twice, counts once.
+fn guess() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    format!("{WRONG}{}", NEXT.fetch_add(1, SeqCst))
+}
+
 /// A body that waits before each of its frames.
 struct Drip {
     frames: VecDeque<Bytes>,
@@ -178,10 +184,11 @@ impl Server {
 
     async fn send(&self) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let body = guess();
         let head = format!(
             "POST /oauth/token HTTP/1.1\r\nhost: as.example\r\ncontent-type: application/x-www-form-urlencoded\r\n\
-             authorization: {CONF}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{WRONG}",
-            WRONG.len(),
+             authorization: {CONF}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len(),
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         stream
@@ -269,7 +276,7 @@ async fn resetting_http_2_streams_buys_no_free_guess_pw_08() {
                 let request = Request::post("http://as.example/oauth/token")
                     .header("content-type", "application/x-www-form-urlencoded")
                     .header("authorization", CONF)
-                    .body(Full::new(Bytes::from_static(WRONG.as_bytes())))
+                    .body(Full::new(Bytes::from(guess())))
                     .unwrap();
                 tokio::spawn(async move { sender.send_request(request).await.map(|response| response.status()) })
             })

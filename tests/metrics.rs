@@ -5,10 +5,11 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use support::{CONF, Fixture, PW, basic};
-use tower_password_grant::{MemoryLimiter, Reason};
+use tower_password_grant::{MemoryLimiter, Reason, RequestCeiling, TokenBucket};
 
 fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
     let recorder = PrometheusBuilder::new().build_recorder();
@@ -46,8 +47,9 @@ async fn every_answer_is_counted_by_its_outcome() {
 async fn ten_thousand_hostile_requests_make_no_more_series_than_there_are_reasons_and_clients() {
     let (recorder, handle) = recorder();
     let _guard = metrics::set_default_local_recorder(&recorder);
-    let limiter = MemoryLimiter::new().with_capacity(1000);
-    let fixture = Fixture::with(|builder| builder.limiter(limiter));
+    // What is refused by the address alone would never show its names.
+    let limiter = MemoryLimiter::new().with_address_budget(TokenBucket::new(100_000, Duration::from_secs(60)));
+    let fixture = Fixture::with(|builder| builder.limiter(limiter).request_ceiling(RequestCeiling::none()));
     for number in 0..2500 {
         let odd = format!("x{number}%0a");
         fixture.token(&[("authorization", &basic(&format!("id{number}"), "x"))], PW).await;
@@ -58,6 +60,10 @@ async fn ten_thousand_hostile_requests_make_no_more_series_than_there_are_reason
         fixture.token(&[], &login).await;
     }
     let text = handle.render();
+    for outcome in ["unknown_client", "unknown_user", "scope_not_registered"] {
+        let outcome = format!("oauth_token_requests_total{{outcome=\"{outcome}\"}}");
+        assert_eq!(value(&text, &outcome), Some(2500), "{text}");
+    }
     let series = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count();
     assert!(series <= Reason::ALL.len() + support::clients().len() + 20, "{series} series:\n{text}");
 

@@ -3,20 +3,20 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use support::{Answer, CONF, Fixture, basic, send, token_request};
 use tokio::runtime::Runtime;
-use tower_password_grant::{Client, MemoryLimiter, Scope, StaticClients};
+use tower_password_grant::{Client, MemoryLimiter, RequestCeiling, Scope, StaticClients, TokenBucket};
 
 const MANY: u32 = 1_000_000;
 
 fn fixture() -> (Runtime, Fixture) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let limiter = Arc::new(MemoryLimiter::new().with_budget(MANY, Duration::from_secs(60)));
-    (runtime, Fixture::with(|builder| builder.limiter(limiter)))
+    let limiter = MemoryLimiter::new().with_budget(MANY, Duration::from_secs(60));
+    let limiter = limiter.with_address_budget(TokenBucket::new(MANY, Duration::from_secs(60)));
+    (runtime, Fixture::with(|builder| builder.limiter(limiter).request_ceiling(RequestCeiling::none())))
 }
 
 fn post(runtime: &Runtime, fixture: &Fixture, headers: &[(&str, &str)], body: &str) -> Answer {

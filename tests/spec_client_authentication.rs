@@ -13,7 +13,7 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use support::{AUTH, CONF, Fixture, ManualClock, PW, WINDOW, basic, builder, digest, from_peer, pw, token_request};
+use support::{AUTH, CONF, FIRST_LOCK, Fixture, ManualClock, PW, basic, builder, digest, from_peer, pw, token_request};
 use tower_password_grant::{AuditEvent, Client, ClientAuthentication, ClientBuilder, StaticClients};
 
 const WRONG: &str = "Basic Y29uZjp3cm9uZw==";
@@ -263,12 +263,14 @@ async fn guessing_a_client_secret_is_limited_for_each_source_ca_18() {
         }
         // The right secret is not looked at any more.
         for secret in ["wrong", "s3cret", "s3cret2"] {
-            fixture.send(request(secret)).await.assert_error(429, "too_many_attempts");
+            let answer = fixture.send(request(secret)).await;
+            answer.assert_error(429, "too_many_attempts");
+            assert_eq!(answer.header("retry-after"), Some("900"));
         }
     }
     assert_eq!(fixture.probe.calls(), 0);
     fixture.send(from_peer(token_request(AUTH, PW), "192.0.2.2")).await.assert_ok();
-    clock.advance(WINDOW);
+    clock.advance(FIRST_LOCK);
     fixture.token(AUTH, PW).await.assert_ok();
 }
 

@@ -110,8 +110,8 @@ async fn aliases_of_one_account_share_a_budget_and_a_key_that_cannot_be_found_is
         token_request(AUTH, &format!("grant_type=password&username={name}&password={password}"))
     };
     send(&layer, login("down", "x")).await.assert_error(503, "temporarily_unavailable");
-    for name in ["alice", "alice%40example.com"].repeat(5) {
-        send(&layer, login(name, "wrong")).await.assert_error(400, "invalid_grant");
+    for (guess, name) in ["alice", "alice%40example.com"].repeat(5).into_iter().enumerate() {
+        send(&layer, login(name, &format!("wrong{guess}"))).await.assert_error(400, "invalid_grant");
     }
     for name in ["alice", "alice%40example.com"] {
         send(&layer, login(name, "correct+horse")).await.assert_error(429, "too_many_attempts");

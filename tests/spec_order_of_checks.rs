@@ -124,6 +124,11 @@ fn endpoint() -> Endpoint {
 
 /// A good request with these faults.
 fn request(faults: &[Fault]) -> Request<Full<Bytes>> {
+    guess(faults, "wrong")
+}
+
+/// The same with this password where it is to be wrong. The same wrong one, denied twice, would count once.
+fn guess(faults: &[Fault], wrong: &str) -> Request<Full<Bytes>> {
     let has = |fault| faults.contains(&fault);
     let path = if has(Fault::Path) { "/other" } else { "/oauth/token" };
     let query = if has(Fault::Query) { "?password=x" } else { "" };
@@ -150,7 +155,7 @@ fn request(faults: &[Fault]) -> Request<Full<Bytes>> {
     if !has(Fault::Transport) {
         request = request.extension(SecureTransport);
     }
-    let long = "x".repeat(2048);
+    let (long, wrong) = ("x".repeat(2048), format!("password={wrong}"));
     let mut body = Vec::new();
     if !has(Fault::NoGrantType) {
         body.push(if has(Fault::GrantType) { "grant_type=foo" } else { "grant_type=password" });
@@ -158,7 +163,7 @@ fn request(faults: &[Fault]) -> Request<Full<Bytes>> {
     if !has(Fault::Missing) {
         body.push("username=alice");
     }
-    body.push(if has(Fault::WrongPassword) { "password=wrong" } else { "password=correct+horse" });
+    body.push(if has(Fault::WrongPassword) { wrong.as_str() } else { "password=correct+horse" });
     for (fault, parameter) in [
         (Fault::BodyLength, long.as_str()),
         (Fault::Encoding, "foo=%zz"),
@@ -178,10 +183,10 @@ fn request(faults: &[Fault]) -> Request<Full<Bytes>> {
 /// Sends a request with these faults; also tells how often the verifier and the issuer were asked.
 async fn answer(faults: &[Fault]) -> (Answer, usize, usize) {
     let endpoint = endpoint();
-    for (fault, guess) in [(Fault::UserThrottled, Fault::WrongPassword), (Fault::ClientThrottled, Fault::WrongSecret)] {
+    for (fault, wrong) in [(Fault::UserThrottled, Fault::WrongPassword), (Fault::ClientThrottled, Fault::WrongSecret)] {
         if faults.contains(&fault) {
-            for _ in 0..3 {
-                assert_eq!(send(&endpoint.layer, request(&[guess])).await.status.as_u16(), guess.answer().0);
+            for password in ["one", "two", "three"] {
+                assert_eq!(send(&endpoint.layer, guess(&[wrong], password)).await.status.as_u16(), wrong.answer().0);
             }
         }
     }

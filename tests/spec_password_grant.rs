@@ -18,7 +18,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use support::{AUTH, Fixture, ManualClock, PW, Probe, WINDOW, builder, digest, from_peer, pw, send, token_request};
+use support::{
+    AUTH, FIRST_LOCK, Fixture, ManualClock, PW, Probe, WINDOW, builder, digest, from_peer, pw, send, token_request,
+};
 use tower_password_grant::{
     Attempt, BackendError, Client, Denial, HostCode, MemoryLimiter, StaticClients, Subject, verify_fn,
 };
@@ -98,8 +100,8 @@ async fn a_client_without_the_right_to_this_grant_is_refused_before_any_password
 async fn password_guessing_is_limited_by_default_and_a_lock_ends_by_time_pw_07_ht_21() {
     let clock = ManualClock::new();
     let fixture = Fixture::with(|builder| builder.clock(clock.clone()));
-    for _ in 0..10 {
-        fixture.token(AUTH, &login("alice", "wrong")).await.assert_error(400, "invalid_grant");
+    for guess in 0..10 {
+        fixture.token(AUTH, &login("alice", &format!("wrong{guess}"))).await.assert_error(400, "invalid_grant");
         clock.advance(Duration::from_secs(1));
     }
     clock.advance(Duration::from_secs(99));
@@ -109,11 +111,11 @@ async fn password_guessing_is_limited_by_default_and_a_lock_ends_by_time_pw_07_h
             let answer = fixture.token(AUTH, body).await;
             answer.assert_error(429, "too_many_attempts");
             let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
-            assert_eq!(wait, WINDOW.as_secs() - 100);
+            assert_eq!(wait, FIRST_LOCK.as_secs() - 100);
         }
     }
     assert_eq!(fixture.probe.calls(), 10);
-    clock.advance(WINDOW - Duration::from_secs(101));
+    clock.advance(FIRST_LOCK - Duration::from_secs(101));
     fixture.token(AUTH, PW).await.assert_error(429, "too_many_attempts");
     clock.advance(Duration::from_secs(1));
     fixture.token(AUTH, PW).await.assert_ok();
@@ -122,8 +124,8 @@ async fn password_guessing_is_limited_by_default_and_a_lock_ends_by_time_pw_07_h
 #[tokio::test]
 async fn a_lock_holds_for_its_account_and_source_only_pw_07() {
     let fixture = Fixture::new();
-    for _ in 0..11 {
-        fixture.token(AUTH, &login("alice", "wrong")).await;
+    for guess in 0..11 {
+        fixture.token(AUTH, &login("alice", &format!("wrong{guess}"))).await;
     }
     fixture.token(AUTH, PW).await.assert_error(429, "too_many_attempts");
     // Another client changes nothing.
@@ -138,7 +140,8 @@ async fn the_address_is_the_socket_s_and_ipv6_counts_by_network_pw_07_ht_25() {
     for host in 1..=10 {
         let spoofed = format!("198.51.100.{host}");
         let headers = [AUTH[0], ("x-forwarded-for", spoofed.as_str()), ("forwarded", "for=198.51.100.1")];
-        let request = from_peer(token_request(&headers, &login("alice", "x")), &format!("2001:db8::{host:x}"));
+        let request =
+            from_peer(token_request(&headers, &login("alice", &format!("x{host}"))), &format!("2001:db8::{host:x}"));
         fixture.send(request).await.assert_error(400, "invalid_grant");
     }
     let throttled = fixture.send(from_peer(token_request(AUTH, PW), "2001:db8::ffff:1")).await;
@@ -201,8 +204,8 @@ async fn unknown_names_are_throttled_exactly_like_known_ones_pw_09() {
     let mut histories = Vec::new();
     for name in ["alice", "nobody", "bob"] {
         let mut history = Vec::new();
-        for _ in 0..12 {
-            let answer = fixture.token(AUTH, &login(name, "wrong")).await;
+        for guess in 0..12 {
+            let answer = fixture.token(AUTH, &login(name, &format!("wrong{guess}"))).await;
             history.push((answer.status, answer.headers, answer.body));
         }
         histories.push(history);
@@ -215,8 +218,9 @@ async fn unknown_names_are_throttled_exactly_like_known_ones_pw_09() {
 #[tokio::test]
 async fn spellings_of_one_account_share_one_budget_pw_10() {
     let fixture = Fixture::new();
-    for name in ["alice", "Alice", "ALICE", "alice%20", "+alice", "aLiCe", "alice", "alice", "alice", "alice"] {
-        fixture.token(AUTH, &login(name, "wrong")).await.assert_error(400, "invalid_grant");
+    let spellings = ["alice", "Alice", "ALICE", "alice%20", "+alice", "aLiCe", "alice", "alice", "alice", "alice"];
+    for (guess, name) in spellings.into_iter().enumerate() {
+        fixture.token(AUTH, &login(name, &format!("wrong{guess}"))).await.assert_error(400, "invalid_grant");
     }
     for name in ["Alice", "ALICE", "alice%20", "alice"] {
         fixture.token(AUTH, &login(name, "correct+horse")).await.assert_error(429, "too_many_attempts");
@@ -228,8 +232,8 @@ async fn a_success_clears_the_failures_of_the_account_pw_11() {
     let limiter = MemoryLimiter::new().with_budget(8, WINDOW);
     let fixture = Fixture::with(|builder| builder.limiter(limiter));
     for _ in 0..3 {
-        for _ in 0..5 {
-            fixture.token(AUTH, &login("alice", "wrong")).await.assert_error(400, "invalid_grant");
+        for guess in 0..5 {
+            fixture.token(AUTH, &login("alice", &format!("wrong{guess}"))).await.assert_error(400, "invalid_grant");
         }
         fixture.token(AUTH, PW).await.assert_ok();
     }
@@ -291,8 +295,9 @@ async fn a_verifier_that_cannot_decide_is_503_and_charges_nothing_pw_16_ht_22() 
         assert_eq!(answer.header("retry-after"), Some("5"));
     }
     down.store(false, Ordering::SeqCst);
-    for _ in 0..9 {
-        send(&layer, token_request(AUTH, &login("alice", "wrong"))).await.assert_error(400, "invalid_grant");
+    for guess in 0..9 {
+        let wrong = login("alice", &format!("wrong{guess}"));
+        send(&layer, token_request(AUTH, &wrong)).await.assert_error(400, "invalid_grant");
     }
     send(&layer, token_request(AUTH, PW)).await.assert_ok();
 }
@@ -393,8 +398,8 @@ async fn realms_have_budgets_of_their_own_pw_07() {
     };
     let clients = StaticClients::new([client("a", "staff"), client("b", "guests"), client("c", "staff")]).unwrap();
     let fixture = Fixture::with(|builder| builder.clients(clients));
-    for _ in 0..10 {
-        let answer = fixture.token(&[], &format!("{}&client_id=a", login("alice", "wrong"))).await;
+    for guess in 0..10 {
+        let answer = fixture.token(&[], &format!("{}&client_id=a", login("alice", &format!("wrong{guess}")))).await;
         answer.assert_error(400, "invalid_grant");
     }
     fixture.token(&[], &pw("client_id=a")).await.assert_error(429, "too_many_attempts");

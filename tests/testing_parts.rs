@@ -6,13 +6,11 @@ mod support;
 
 use std::time::{Duration, SystemTime};
 
-use support::{CONF, Fixture, PW, WINDOW};
+use support::{CONF, FIRST_LOCK, Fixture, PW};
 use tower_password_grant::testing::{AttemptError, ManualClock, attempt};
 use tower_password_grant::{
     Attempt, BackendError, Client, CredentialVerifier as _, Scope, Subject, Sunset, Verdict, verify_fn,
 };
-
-const WRONG: &str = "grant_type=password&username=alice&password=wrong";
 
 #[test]
 fn an_attempt_carries_what_it_was_given_and_prints_none_of_it() {
@@ -39,15 +37,16 @@ fn an_attempt_carries_what_it_was_given_and_prints_none_of_it() {
 async fn a_lock_ends_when_the_clock_says_so() {
     let clock = ManualClock::new();
     let fixture = Fixture::with(|builder| builder.clock(clock.clone()));
-    for _ in 0..10 {
-        fixture.token(&[("authorization", CONF)], WRONG).await.assert_error(400, "invalid_grant");
+    for guess in 0..10 {
+        let wrong = format!("grant_type=password&username=alice&password=wrong{guess}");
+        fixture.token(&[("authorization", CONF)], &wrong).await.assert_error(400, "invalid_grant");
     }
     // Turning the wall clock opens no lock.
-    clock.set_wall(SystemTime::now() + WINDOW * 10);
+    clock.set_wall(SystemTime::now() + FIRST_LOCK * 10);
     let locked = fixture.token(&[("authorization", CONF)], PW).await;
     locked.assert_error(429, "too_many_attempts");
     assert_eq!(locked.header("retry-after"), Some("900"));
-    clock.advance(WINDOW - Duration::from_millis(1));
+    clock.advance(FIRST_LOCK - Duration::from_millis(1));
     fixture.token(&[("authorization", CONF)], PW).await.assert_error(429, "too_many_attempts");
     clock.advance(Duration::from_millis(1));
     fixture.token(&[("authorization", CONF)], PW).await.assert_ok();

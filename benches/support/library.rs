@@ -43,8 +43,8 @@ impl TokenIssuer for Tokens {
     }
 }
 
-/// The layer with every default but the path. `attempts`: the budget of each account, client and address, so that a benchmark of
-/// refusals is not throttled.
+/// The layer with every default but the path and a ceiling of requests that no load reaches, because it comes from one
+/// address. `attempts`: the budget of each account, client and address, so that a benchmark of refusals is not throttled.
 pub fn layer(attempts: u32) -> PasswordGrantLayer {
     let client = Client::confidential(CLIENT, &ClientSecret::new(SECRET.to_owned()).digest())
         .allow_password_grant()
@@ -57,13 +57,13 @@ pub fn layer(attempts: u32) -> PasswordGrantLayer {
         .verifier(Users)
         .issuer(Tokens)
         .token_path(PATH)
-        .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000))
         .limiter(
             MemoryLimiter::new()
                 .with_budget(attempts, Duration::from_secs(900))
                 .with_account_budget(Lockout::new(attempts, Duration::from_secs(900)))
                 .with_address_budget(TokenBucket::new(attempts, Duration::from_millis(1))),
         )
+        .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000))
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         .build()
         .unwrap()

@@ -80,7 +80,10 @@ impl Demo {
         println!("\n# a scope that the client is not registered for, 400 invalid_scope");
         println!("curl -isS -w '\\n' -d client_id=demo-cli {alice} -d scope=admin {url}");
         println!("\n# ten guesses at bob's password are answered, the eleventh is one too many, 429 too_many_attempts");
-        println!("curl -isS -w '\\n' -d client_id=demo-cli {} '{url}?guess=[1-11]'", form("bob", "guess"));
+        println!(
+            "for n in 1 2 3 4 5 6 7 8 9 10 11; do curl -isS -w '\\n' -d client_id=demo-cli -d grant_type=password \
+             -d username=bob -d password=guess$n {url}; done"
+        );
     }
 }
 

@@ -5,14 +5,15 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tower_password_grant::argon2::{
     Argon2Parameters, Argon2Verifier, Argon2VerifierBuilder, StoredUser, UserStatus, UserStore,
 };
 use tower_password_grant::{
-    AuditEvent, AuditOutcome, BackendError, Client, Grant, IssuedTokens, Password, PasswordGrant, PasswordGrantLayer,
-    PeerAddress, StaticClients, Token, issue_fn,
+    AuditEvent, AuditOutcome, BackendError, Client, Grant, IssuedTokens, Lockout, MemoryLimiter, Password,
+    PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, Token, TokenBucket, issue_fn,
 };
 
 use crate::support::{Answer, clients, digest, send, token_request};
@@ -101,6 +102,15 @@ pub fn hash_with(parameters: &Argon2Parameters, password: &str) -> String {
     parameters.hash_blocking(&Password::new(password.to_owned())).unwrap()
 }
 
+/// Budgets beyond what a storm of a test takes up; only that of an account and its address is small enough to be spent.
+fn limiter() -> MemoryLimiter {
+    let day = Duration::from_secs(24 * 3600);
+    MemoryLimiter::new()
+        .with_budget(100, Duration::from_secs(900))
+        .with_account_budget(Lockout::new(10_000, day))
+        .with_address_budget(TokenBucket::new(10_000, day))
+}
+
 pub type Reasons = Arc<Mutex<Vec<String>>>;
 
 /// An endpoint over the users, with a client `tenant` of the realm `acme`.
@@ -138,7 +148,7 @@ impl House {
                 async move { Ok(IssuedTokens::bearer(Token::random("at_")?, grant.lifetime())) }
             }))
             .peer_address(PeerAddress::socket_addr())
-            .limiter(tower_password_grant::MemoryLimiter::new().with_budget(100, std::time::Duration::from_secs(900)))
+            .limiter(limiter())
             .audit(move |event: &AuditEvent<'_>| {
                 let text = match event.outcome {
                     AuditOutcome::Issued { subject, .. } => subject.to_owned(),

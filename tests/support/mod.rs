@@ -245,4 +245,7 @@ impl Answer {
     }
 }
 
+/// A window for budgets of a test's own.
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);
+/// How long the first lock of an account or client and its address lasts by default.
+pub const FIRST_LOCK: Duration = Duration::from_secs(15 * 60);
