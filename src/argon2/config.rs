@@ -19,6 +19,7 @@ use crate::protocol::explained::explained;
 #[must_use]
 pub struct Argon2VerifierBuilder<S> {
     store: S,
+    counts_by_name: bool,
     parameters: Argon2Parameters,
     caps: Caps,
     pub(super) legacy: legacy::Caps,
@@ -33,6 +34,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     pub(super) fn new(store: S) -> Self {
         Self {
             store,
+            counts_by_name: false,
             parameters: Argon2Parameters::default(),
             caps: Caps { memory: 128 * 1024, passes: 10, lanes: 16 },
             legacy: legacy::Caps::default(),
@@ -42,6 +44,17 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
             max_held: 1024,
             on_start: None,
         }
+    }
+
+    /// Counts attempts on the canonical form of the login name instead of asking the store whose name it is.
+    ///
+    /// Default: off. The store is asked once more for each login, for known and unknown names alike, before the attempt
+    /// is charged; so the login name and the e-mail address of one account share one budget of guesses. Switch it on only
+    /// if your store finds each account by exactly one name, compared as it was asked for: with a second name, or with a
+    /// column that ignores accents or the like, each further spelling buys a guesser a budget of its own.
+    pub fn count_by_login_name(mut self) -> Self {
+        self.counts_by_name = true;
+        self
     }
 
     /// The cost of new hashes. Default: 19,456 KiB, 2 passes, 1 lane. A stored hash with another cost is upgraded (or
@@ -133,6 +146,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
         let pool = Pool::start(memories, self.limit, job_time, self.on_start).map_err(Argon2ConfigError::Threads)?;
         Ok(Argon2Verifier {
             store: self.store,
+            counts_by_name: self.counts_by_name,
             hasher: Arc::new(Hasher { hashes: AtomicU64::new(0), ..hasher }),
             pool,
             held: Held { now: AtomicUsize::new(0), max: self.max_held, time: self.hold },

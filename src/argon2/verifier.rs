@@ -15,6 +15,7 @@ use super::stats::HashingStats;
 use super::store::{StoredUser, UserStore};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::BackendError;
+use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict};
 use crate::protocol::secrets::Password;
 
@@ -27,6 +28,7 @@ const LOOKS: usize = 3;
 /// [`hash_password`](Self::hash_password) and [`stats`](Self::stats).
 pub struct Argon2Verifier<S> {
     pub(super) store: S,
+    pub(super) counts_by_name: bool,
     pub(super) hasher: Arc<Hasher>,
     pub(super) pool: Pool<Job>,
     pub(super) held: Held,
@@ -79,6 +81,11 @@ impl<S: UserStore> Argon2Verifier<S> {
         }
     }
 
+    /// Looks a canonical name up. Nobody has the empty name, though a row may have an empty alias.
+    async fn find(&self, name: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        if name.is_empty() { Ok(None) } else { self.store.find(name, realm).await }
+    }
+
     async fn run(&self, password: Password, task: Task) -> Result<Done, BackendError> {
         let job = Job { hasher: Arc::clone(&self.hasher), password, task };
         match self.pool.submit(job) {
@@ -113,7 +120,7 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         let login = AccountKey::canonical(attempt.username()).as_str().to_owned();
         let client = attempt.client().clone();
         let mut password = attempt.into_password();
-        let mut found = self.store.find(&login, client.realm()).await?;
+        let mut found = self.find(&login, client.realm()).await?;
         for _ in 0..LOOKS {
             let stored = found.as_ref().and_then(|user| user.password_hash.clone());
             // Only a login that succeeds takes the time of an upgrade: it must not tell a right password otherwise.
@@ -130,7 +137,7 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
                 if self.save(&user, done.fresh.as_deref()).await { done.fresh } else { user.password_hash.clone() };
             // The hash took its time. A password that was changed meanwhile, or an account that was closed, must not
             // log in; if only another login upgraded the hash, the password is right for the new one too.
-            match self.store.find(&login, client.realm()).await? {
+            match self.find(&login, client.realm()).await? {
                 Some(now) if now.subject.id() == user.subject.id() && now.password_hash == expected => {
                     return Ok(now.status.denial().map_or_else(|| now.subject.into(), Verdict::from));
                 }
@@ -139,6 +146,23 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
             password = done.password;
         }
         Err(BackendError::unavailable("the stored credentials changed each time they were verified"))
+    }
+
+    /// The id of the user whom the store finds, so that all names of one account share one budget; for a name that nobody
+    /// has, a key of that name.
+    fn account_key<'a>(
+        &'a self,
+        username: &'a str,
+        realm: Option<&'a str>,
+    ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
+        if self.counts_by_name {
+            return MaybeFuture::ready(Ok(AccountKey::canonical(username)));
+        }
+        MaybeFuture::new(async move {
+            let name = AccountKey::phantom(username);
+            let found = self.find(name.as_str(), realm).await?;
+            Ok(found.map_or(name, |user| AccountKey::resolved(user.subject.id().to_owned())))
+        })
     }
 }
 

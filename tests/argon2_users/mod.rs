@@ -25,7 +25,7 @@ pub struct Row {
     pub status: UserStatus,
 }
 
-type Hook = Box<dyn Fn(&mut Row, usize) + Send>;
+pub type Hook = Box<dyn Fn(&mut Row, usize) + Send>;
 
 /// Rows by login name. The user `alice` has the id `id-alice`.
 #[derive(Default)]
