@@ -30,6 +30,12 @@ fn assert_overloaded(answer: &Answer) {
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
 
+/// The answer to a login that should find no place; one that does would wait for a thread that is stuck.
+async fn turned_away(house: &House, peer: &str, name: &str, password: &str) -> Answer {
+    let login = house.log_in_from(peer, name, password);
+    tokio::time::timeout(Duration::from_secs(60), login).await.expect("it found a place")
+}
+
 /// One thread, which works when the sender is dropped, eight places, and so two for each address.
 fn small() -> (House, std::sync::mpsc::Sender<()>) {
     House::gated(|builder| builder.threads(1).queue_capacity(8).hold_refusals(Duration::ZERO))
@@ -46,7 +52,7 @@ async fn an_address_that_fills_its_share_keeps_nobody_else_out_t29() {
     }
     until(|| house.verifier.stats().waiting == 8).await;
     // Only now is the queue full, for a new address too.
-    assert_overloaded(&house.log_in_from("192.0.2.3", "alice", "correct horse").await);
+    assert_overloaded(&turned_away(&house, "192.0.2.3", "alice", "correct horse").await);
     let stats = house.verifier.stats();
     assert_eq!((stats.refused_by_share, stats.refused, stats.capacity), (48, 1, 8));
     drop(gate);
@@ -117,7 +123,7 @@ async fn a_client_that_hangs_up_gives_its_place_and_its_share_back_at_once() {
     for round in 1..=20 {
         let logins = [(); 2].map(|()| spawn_login(&house, HOSTILE, "alice", "correct horse"));
         until(|| house.verifier.stats().waiting == 2).await;
-        assert_overloaded(&house.log_in_from(HOSTILE, "alice", "correct horse").await);
+        assert_overloaded(&turned_away(&house, HOSTILE, "alice", "correct horse").await);
         logins.iter().for_each(Login::abort);
         // The thread is still stuck: nobody but the client itself gave the places back.
         until(|| house.verifier.stats().waiting == 0).await;
@@ -206,14 +212,14 @@ async fn known_and_unknown_names_stand_in_one_queue_and_are_refused_alike_t19() 
         }
         if index < 3 {
             for (name, password) in names {
-                refusals.push(house.log_in_from(&peer, name, password).await);
+                refusals.push(turned_away(&house, &peer, name, password).await);
             }
         }
     }
     let shared = house.verifier.stats().refused_by_share;
     // The queue is full.
     for (name, password) in names {
-        refusals.push(house.log_in_from("192.0.2.9", name, password).await);
+        refusals.push(turned_away(&house, "192.0.2.9", name, password).await);
     }
     assert_eq!((shared, house.verifier.stats().refused), (15, 5));
     tokio::time::sleep(Duration::from_millis(1001)).await;
@@ -239,7 +245,7 @@ async fn a_refusal_for_the_share_is_held_like_one_for_the_whole_queue_known_name
     }
     for name in ["alice", "nobody"] {
         let start = tokio::time::Instant::now();
-        assert_overloaded(&house.log_in_from(HOSTILE, name, "x").await);
+        assert_overloaded(&turned_away(&house, HOSTILE, name, "x").await);
         let held = start.elapsed();
         assert!(held >= Duration::from_millis(100) && held < Duration::from_millis(110), "{name} {held:?}");
     }
