@@ -22,7 +22,7 @@ mod service;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use boundary::account::AccountKey;
+pub use boundary::account::{AccountKey, AccountKeyKind};
 pub use boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
 pub use boundary::auth_method::{AuthRequest, ClientAuthMethod};
 pub use boundary::backend::{BackendError, BackendErrorKind};

@@ -204,7 +204,7 @@ impl ExtensionGrant for Seen {
 
     fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
         self.0.lock().unwrap().push(request.peer_address());
-        Some(AccountKey::new("alice"))
+        Some(AccountKey::resolved("alice"))
     }
 
     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {

@@ -15,6 +15,11 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 
+/// For the test in it. As a test target of its own, Cargo would no longer build the program.
+#[path = "../examples/custom_user_store.rs"]
+#[allow(dead_code)]
+mod custom_user_store;
+
 /// A running example.
 struct Example {
     process: Child,

@@ -228,8 +228,9 @@ impl Denial {
 ///
 /// # Contract
 /// - A denial is a value. `Err` means "could not decide" and nothing else.
-/// - The texts arrive exactly as they were sent: decoded once, neither trimmed nor folded. If the look-up ignores case or
-///   knows aliases, [`account_key`](Self::account_key) must do the same.
+/// - The texts arrive exactly as they were sent: decoded once, neither trimmed nor folded. Look users up by the form of
+///   [`AccountKey::canonical`]. If the look-up ignores more than that form does, or knows aliases,
+///   [`account_key`](Self::account_key) must do the same.
 ///
 /// # Security
 /// - False acceptance is fatal; false refusal is a nuisance.
@@ -252,9 +253,11 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError>;
 
     /// The key on which attempts for this name are counted, for known and unknown names alike. Called before
-    /// [`verify`](Self::verify); must not tell by its time whether the name exists.
+    /// [`verify`](Self::verify) and before anything is charged; must not tell by its time whether the name exists.
     ///
-    /// Default: [`AccountKey::canonical`].
+    /// Default: [`AccountKey::canonical`], right for a look-up by exactly that form. A verifier whose accounts have several
+    /// names answers [`AccountKey::resolved`] with the account's id for each of them, and [`AccountKey::phantom`] for a name
+    /// that nobody has.
     fn account_key<'a>(
         &'a self,
         username: &'a str,

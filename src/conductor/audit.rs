@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::endpoint::Reply;
 use super::telemetry;
 use super::trail::Trail;
+use crate::boundary::account::AccountKey;
 use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
 use crate::boundary::clock::Clock;
 use crate::protocol::error::TokenError;
@@ -35,11 +36,16 @@ impl Auditor {
     }
 
     /// The digest of an account, if anybody would see it.
-    pub(crate) fn digest(&self, account: &str) -> Option<AccountDigest> {
+    pub(crate) fn digest(&self, account: &AccountKey<'_>) -> Option<AccountDigest> {
         if !self.is_observed() {
             return None;
         }
-        let full: [u8; 32] = Sha256::new().chain_update(self.key).chain_update(account).finalize().into();
+        let full: [u8; 32] = Sha256::new()
+            .chain_update(self.key)
+            .chain_update([account.kind() as u8])
+            .chain_update(account.as_str())
+            .finalize()
+            .into();
         full.first_chunk().copied().map(AccountDigest)
     }
 

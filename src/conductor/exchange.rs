@@ -85,7 +85,7 @@ impl Endpoint {
             let realm = terms.client().realm();
             let account = self.verifier.account_key(username, realm).await;
             let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
-            trail.account = self.auditor.digest(account.as_str());
+            trail.account = self.auditor.digest(&account);
             let guess = Guess::Account { realm, account: &account };
             let password = form.get(Known::Password).unwrap_or_default();
             let reservation = self.reserve(guess, self.fingerprint(&guess, password), trail).await?;
@@ -122,7 +122,7 @@ impl Endpoint {
         let realm = terms.client().realm();
         let reservation = match grant.account_key(&request) {
             Some(account) => {
-                trail.account = self.auditor.digest(account.as_str());
+                trail.account = self.auditor.digest(&account);
                 let guess = Guess::Account { realm, account: &account };
                 owner = self.owner(realm, &account);
                 Some(self.reserve(guess, None, trail).await?)

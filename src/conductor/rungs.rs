@@ -9,7 +9,7 @@ use http::Extensions;
 
 use super::endpoint::{Endpoint, Head, Reply};
 use super::trail::Trail;
-use crate::boundary::account::AccountKey;
+use crate::boundary::account::{AccountKey, AccountKeyKind};
 use crate::boundary::auth_method::AuthRequest;
 use crate::boundary::backend::{BackendError, BackendErrorKind};
 use crate::boundary::extension::ExtensionRequest;
@@ -216,7 +216,10 @@ impl Endpoint {
     }
 
     fn tell_owner(&self, lock: BegunLock, realm: Option<&str>, account: &AccountKey<'_>, address: Option<IpAddr>) {
-        let Some(notifier) = &self.notifier else { return };
+        // An unknown name has no owner.
+        let Some(notifier) = self.notifier.as_ref().filter(|_| account.kind() != AccountKeyKind::Phantom) else {
+            return;
+        };
         let notice = LockNotice { rule: lock.rule, realm, account, address, lasts: lock.lasts };
         if catch_unwind(AssertUnwindSafe(|| notifier.locked(&notice))).is_err() {
             super::telemetry::notifier_failed();

@@ -15,6 +15,7 @@ use super::sync::{Mutex, MutexGuard};
 use super::table::{Key, Place, Table};
 use super::tally::Tally;
 use super::ticket::Ticket;
+use crate::boundary::account::AccountKeyKind;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::limiter::{
@@ -26,7 +27,7 @@ use crate::protocol::address::Network;
 /// A power of two, so that a mask picks the shard.
 const SHARDS: usize = 64;
 /// The kind of a hash of a client's id.
-const CLIENT: u64 = 2;
+const CLIENT: u64 = 6;
 /// The network of a host that has no addresses.
 const NO_NETWORK: u64 = 1;
 
@@ -119,7 +120,14 @@ impl MemoryLimiter {
     /// with its kind and its length.
     pub(super) fn guess(&self, guess: &Guess<'_>) -> u64 {
         let (kind, realm, name) = match *guess {
-            Guess::Account { realm, account } => (u64::from(realm.is_some()), realm.unwrap_or(""), account.as_str()),
+            Guess::Account { realm, account } => {
+                let kind: u64 = match account.kind() {
+                    AccountKeyKind::Name => 0,
+                    AccountKeyKind::Resolved => 2,
+                    AccountKeyKind::Phantom => 4,
+                };
+                (kind | u64::from(realm.is_some()), realm.unwrap_or(""), account.as_str())
+            }
             Guess::Client { client_id } => (CLIENT, "", client_id),
         };
         let mut hasher = self.hasher.build_hasher();

@@ -18,5 +18,6 @@ pub(crate) mod policy;
 pub(crate) mod response;
 pub(crate) mod scope;
 pub(crate) mod secrets;
+pub(crate) mod spelling;
 pub(crate) mod sunset;
 pub(crate) mod texts;
