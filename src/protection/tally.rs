@@ -36,7 +36,7 @@ impl Tally {
     pub(crate) fn charge(&mut self, budget: &Lockout, now: u64, number: u32) -> bool {
         if self.is_over(now) {
             let was_locked = self.charges >= budget.attempts;
-            let is_soon = now.saturating_sub(self.until) < budget.lock(self.strikes);
+            let is_soon = now.saturating_sub(self.until) < budget.longest;
             let strikes = if was_locked && is_soon { self.strikes } else { 0 };
             *self = Self { born: number, strikes, ..Self::default() };
         }
