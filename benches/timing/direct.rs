@@ -10,7 +10,7 @@ use std::time::Instant;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use tower::Service as _;
 use tower_password_grant::{NoInner, ResponseBody, TokenEndpoint};
 
@@ -40,6 +40,16 @@ pub fn time(endpoint: &mut TokenEndpoint, request: Request<Full<Bytes>>) -> (f64
             return (nanos, answer.unwrap());
         }
         std::hint::spin_loop();
+    }
+}
+
+/// The text of an answer.
+pub fn text(answer: Answer) -> String {
+    let mut context = Context::from_waker(Waker::noop());
+    match pin!(answer.into_body().collect()).poll(&mut context) {
+        Poll::Ready(Ok(body)) => String::from_utf8(body.to_bytes().to_vec()).unwrap(),
+        Poll::Ready(Err(never)) => match never {},
+        Poll::Pending => panic!("the endpoint's own bodies are there at once"),
     }
 }
 
