@@ -97,9 +97,9 @@ fn announce(options: &Options, address: std::net::SocketAddr) {
         .filter(|comparison| options.wants(comparison.goal, comparison.name))
         .map(|comparison| comparison.pairs)
         .sum();
-    let parallel = (options.parallel * 2 * (16 + 10 + 8)) as f64 / cores as f64;
+    let parallel = (options.parallel * 2 * (16 + 10)) as f64 / server::WIDE_THREADS as f64;
     let parallel = if options.wants("G31", "") { parallel } else { 0.0 };
-    let direct = (options.samples * 8) as f64 * 12e-6 + (options.tiny * 6) as f64 * 60e-6;
+    let direct = (options.samples * 11) as f64 * 3e-6 + (options.tiny * 6) as f64 * 60e-6;
     let seconds = (hashed * 2) as f64 * hash + parallel * hash + if options.only.is_none() { direct } else { 0.0 };
     println!(
         "{} pairs at m=19456 KiB t=2 p=1, {:.1} ms a login, {cores} cores: about {:.0} minutes; --seed {}",

@@ -20,7 +20,9 @@ pub struct Comparison {
     pub name: &'static str,
     pub aim: Aim,
     pub pairs: usize,
+    /// In this unit.
     pub bound: f64,
+    pub unit: Unit,
     pub first: Ask,
     pub second: Ask,
     /// The error that both classes must be answered with, and nothing else.
@@ -63,6 +65,7 @@ pub fn hashed(pairs: usize) -> Vec<Comparison> {
         aim,
         pairs,
         bound: 0.15,
+        unit: Unit::Milliseconds,
         first,
         second,
         error: "invalid_grant",
@@ -103,16 +106,17 @@ pub fn unhashed(pairs: usize) -> Vec<Comparison> {
         aim: Aim::Equal,
         pairs,
         bound,
+        unit: Unit::Microseconds,
         first,
         second,
         error,
     };
     vec![
-        row("G33", "unknown client / wrong secret", 0.05, secret(CONFIDENTIAL), secret("app-b"), "invalid_client"),
+        row("G33", "unknown client / wrong secret", 50.0, secret(CONFIDENTIAL), secret("app-b"), "invalid_client"),
         row(
             "G30",
             "5000 bytes, refused unread: unknown name / known",
-            0.15,
+            150.0,
             long(known, 5000),
             long(unknown, 5000),
             "invalid_request",
@@ -144,9 +148,9 @@ pub fn run(comparisons: Vec<Comparison>, address: SocketAddr, random: &mut Rando
         times[index][1].push(second);
     }
     let rows = comparisons.into_iter().zip(times).map(|(comparison, [first, second])| {
-        let Comparison { goal, name, aim, bound, .. } = comparison;
+        let Comparison { goal, name, aim, bound, unit, .. } = comparison;
         let paired = Paired::of(&first[WARM_UP..], &second[WARM_UP..]);
-        Row { goal, name, aim, shown: Shown::Paired { paired, unit: Unit::Milliseconds, bound } }
+        Row { goal, name, aim, shown: Shown::Paired { paired, unit, bound } }
     });
     rows.collect()
 }

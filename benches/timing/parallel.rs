@@ -11,15 +11,15 @@ use super::options::Options;
 use super::pairs::{Comparison, ask, run};
 use super::random::Random;
 use super::report::{Aim, Row, Shown, Unit};
-use super::server::{CLIENT, SHARED, WIDE};
+use super::server::{CLIENT, SHARED, WIDE, WIDE_THREADS};
 use super::stats::Paired;
 use super::users::{known, unknown, wrong};
 use super::wire::{Connection, login};
 
 const BATCH: usize = 8;
 const WARM_UP: usize = 3;
-/// With two hashing threads some eight of them wait at any time, far from a full queue: no request is refused.
-const BACKGROUND: usize = 10;
+/// Eight of them wait at any time, far from a full queue: no request is refused.
+const BACKGROUND: usize = WIDE_THREADS + 8;
 
 /// Pairs of batches: the time until all of a batch are answered.
 pub fn batches(options: &Options, address: SocketAddr, random: &mut Random) -> Vec<Row> {
@@ -70,6 +70,7 @@ pub fn saturated(options: &Options, address: SocketAddr, random: &mut Random) ->
         aim: Aim::Equal,
         pairs: options.parallel,
         bound: 5.0,
+        unit: Unit::Percent,
         first: ask(WIDE, known),
         second: ask(WIDE, unknown),
         error: "invalid_grant",
@@ -91,15 +92,10 @@ pub fn saturated(options: &Options, address: SocketAddr, random: &mut Random) ->
             })
         })
         .collect();
-    let mut rows = run(vec![comparison], address, random);
+    let rows = run(vec![comparison], address, random);
     stop.store(true, Ordering::Relaxed);
     for thread in background {
         thread.join().unwrap();
-    }
-    for row in &mut rows {
-        if let Shown::Paired { unit, .. } = &mut row.shown {
-            *unit = Unit::Percent;
-        }
     }
     rows
 }

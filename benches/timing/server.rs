@@ -20,8 +20,10 @@ use super::users::{REALM, Users};
 
 /// One hashing thread: of two with memory of their own, one may be the faster, and each pair would compare them.
 pub const REAL: &str = "/real";
-/// A hashing thread for each core, as by default: for what runs in parallel.
+/// Several hashing threads: for what runs in parallel.
 pub const WIDE: &str = "/wide";
+/// On every machine, so that eight requests never have a thread each.
+pub const WIDE_THREADS: usize = 2;
 pub const EARLY: &str = "/early";
 pub const NO_DUMMY: &str = "/no-dummy";
 pub const SHARED: &str = "/shared";
@@ -82,7 +84,7 @@ pub fn serve(secret: &SecretDigest) -> SocketAddr {
     let full = Argon2Parameters::default();
     let users = Arc::new(Users::new(&full, &Argon2Parameters::new(9_728, 2, 1).unwrap()));
     let real = verifier(&users, &full, 1);
-    let wide = verifier(&users, &full, thread::available_parallelism().map_or(1, usize::from));
+    let wide = verifier(&users, &full, WIDE_THREADS);
     let none = || None::<Arc<dyn ClientAuthMethod>>;
     let app = Router::new()
         .route_service(REAL, endpoint(Arc::clone(&real), secret, none()))
