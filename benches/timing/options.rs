@@ -10,6 +10,7 @@ pub struct Options {
     /// Of the comparisons with a hash at its full cost.
     pub pairs: usize,
     pub unhashed: usize,
+    /// Of batches, and of requests behind a busy queue.
     pub parallel: usize,
     pub tiny: usize,
     pub samples: usize,
@@ -30,7 +31,6 @@ impl Options {
             tiny: 20_000,
             samples: 1_000_000,
         };
-        let mut pairs = None;
         let mut arguments = arguments.filter(|argument| argument != "--bench");
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -41,13 +41,16 @@ impl Options {
                     options = quick;
                 }
                 "--thorough" => options = Self { parallel: 1_000, tiny: 200_000, samples: 4_000_000, ..options },
-                "--pairs" => pairs = Some(arguments.next()?.parse().ok().filter(|pairs| *pairs > 0)?),
+                "--pairs" => {
+                    let pairs = arguments.next()?.parse().ok().filter(|pairs| *pairs > 0)?;
+                    options = Self { pairs, parallel: (pairs / 10).max(20), ..options };
+                }
                 "--only" => options.only = Some(arguments.next()?),
                 "--seed" => options.seed = arguments.next()?.parse().ok()?,
                 _ => return None,
             }
         }
-        Some(Self { pairs: pairs.unwrap_or(options.pairs), ..options })
+        Some(options)
     }
 
     pub fn wants(&self, goal: &str, name: &str) -> bool {

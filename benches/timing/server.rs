@@ -76,7 +76,8 @@ pub fn endpoint(
 
 pub fn verifier(users: &Arc<Users>, parameters: &Argon2Parameters, threads: usize) -> Arc<Argon2Verifier<Arc<Users>>> {
     let builder = Argon2Verifier::builder(Arc::clone(users)).parameters(parameters.clone()).threads(threads);
-    Arc::new(builder.build().unwrap())
+    // Nothing is refused, not even on a machine that other programs keep busy.
+    Arc::new(builder.max_wait(Duration::from_secs(20)).build().unwrap())
 }
 
 /// Serves every path until the process ends.
