@@ -11,8 +11,8 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::{
-    Client, ClientAuthMethod, CredentialVerifier, MemoryAccessTokens, MemoryLimiter, OpaqueIssuer, PasswordGrant,
-    PeerAddress, SecretDigest, StaticClients, TokenEndpoint,
+    Client, ClientAuthMethod, CredentialVerifier, Lockout, MemoryAccessTokens, MemoryLimiter, OpaqueIssuer,
+    PasswordGrant, PeerAddress, RequestCeiling, SecretDigest, StaticClients, TokenBucket, TokenEndpoint,
 };
 
 use super::mutants::{Early, NoDummyForUnusable, Own, Shared};
@@ -40,7 +40,11 @@ pub const METHOD: &str = "plain_secret";
 
 /// Counts as always, refuses never.
 fn limiter() -> MemoryLimiter {
-    MemoryLimiter::new().with_budget(u32::MAX, Duration::from_secs(900)).with_address_budget(u32::MAX)
+    let window = Duration::from_secs(900);
+    MemoryLimiter::new()
+        .with_budget(u32::MAX, window)
+        .with_account_budget(Lockout::new(u32::MAX, window))
+        .with_address_budget(TokenBucket::new(u32::MAX, Duration::from_millis(1)))
 }
 
 fn clients(secret: &SecretDigest) -> StaticClients {
@@ -67,6 +71,7 @@ pub fn endpoint(
         .verifier(verifier)
         .issuer(OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new())))
         .limiter(limiter())
+        .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000))
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())));
     if let Some(method) = method {
         builder = builder.client_auth_method(method);
@@ -77,7 +82,7 @@ pub fn endpoint(
 pub fn verifier(users: &Arc<Users>, parameters: &Argon2Parameters, threads: usize) -> Arc<Argon2Verifier<Arc<Users>>> {
     let builder = Argon2Verifier::builder(Arc::clone(users)).parameters(parameters.clone()).threads(threads);
     // Nothing is refused, not even on a machine that other programs keep busy.
-    Arc::new(builder.max_wait(Duration::from_secs(20)).build().unwrap())
+    Arc::new(builder.max_wait(Duration::from_secs(20)).queue_percent_per_address(100).build().unwrap())
 }
 
 /// Serves every path until the process ends.
