@@ -1,7 +1,7 @@
 //! The limiter in the memory of this process.
 
 use std::fmt;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::known::Known;
 use super::locks::Locks;
 use super::policy::{Charges, Decision, Facts, Policy, Tallies};
 use super::sync::atomic::{AtomicU32, Ordering};
-use super::sync::{Mutex, MutexGuard};
+use super::sync::{HashKey, Mutex, MutexGuard, SHARDS};
 use super::table::{Key, Place, Table};
 use super::tally::Tally;
 use super::ticket::Ticket;
@@ -23,8 +23,6 @@ use crate::boundary::limiter::{
 use crate::boundary::maybe::MaybeFuture;
 use crate::protocol::address::Network;
 
-/// A power of two, so that a mask picks the shard.
-const SHARDS: usize = 64;
 /// The kind of a hash of a client's id.
 const CLIENT: u64 = 2;
 /// The network of a host that has no addresses.
@@ -55,7 +53,7 @@ pub struct MemoryLimiter {
     pub(super) locks: Locks,
     pub(super) capacity: usize,
     pub(super) lifetime: u64,
-    hasher: RandomState,
+    hasher: HashKey,
     numbers: AtomicU32,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -105,7 +103,7 @@ impl MemoryLimiter {
             locks: Locks::default(),
             capacity,
             lifetime,
-            hasher: RandomState::new(),
+            hasher: HashKey::default(),
             numbers: AtomicU32::new(1),
             clock: Arc::new(SystemClock::new()),
         }
@@ -127,8 +125,8 @@ impl MemoryLimiter {
         hasher.write_u64(kind << 56 ^ (realm.len() as u64) << 28 ^ name.len() as u64);
         hasher.write(realm.as_bytes());
         hasher.write(name.as_bytes());
-        // The lowest bit tells the operator which kind it is.
-        hasher.finish() & !1 | u64::from(kind == CLIENT)
+        // One bit tells the operator which kind it is: the highest, which chooses neither a shard nor a cell.
+        hasher.finish() >> 1 | u64::from(kind == CLIENT) << 63
     }
 
     pub(super) fn network(&self, address: Option<IpAddr>) -> u64 {
@@ -142,6 +140,8 @@ impl MemoryLimiter {
         let mut accounts =
             if ticket.is_client { None } else { Some(shard_of(&self.tables.accounts, ticket.account())?) };
         let mut addresses = shard_of(&self.tables.addresses, ticket.address())?;
+        // Under the locks, so that the charges of each tally have rising numbers and none is taken for an earlier one.
+        ticket.number = self.numbers.fetch_add(1, Ordering::Relaxed);
 
         let is_known = accounts.as_ref().is_some_and(|held| held.known.contains(ticket.guess, ticket.network, now));
         let facts = Facts {
@@ -167,13 +167,14 @@ impl MemoryLimiter {
         };
         ticket.charges = charges;
         if charges.pair {
-            ticket.pair_place = pairs.put(ticket.pair(), tallies.pair, now, is_known);
+            ticket.pair_place = pairs.put(ticket.pair(), tallies.pair, now, self.policy.pairs_remember(), is_known);
         }
         if let Some(held) = accounts.as_mut().filter(|_| charges.account) {
-            ticket.account_place = held.tallies.put(ticket.account(), tallies.account, now, false);
+            ticket.account_place =
+                held.tallies.put(ticket.account(), tallies.account, now, self.policy.account.longest, false);
         }
         if charges.address {
-            ticket.address_place = addresses.put(ticket.address(), tallies.address, now, is_known);
+            ticket.address_place = addresses.put(ticket.address(), tallies.address, now, 0, is_known);
         }
         drop((pairs, accounts, addresses));
         self.describe(&ticket, key, &tallies, now);
@@ -188,7 +189,7 @@ impl MemoryLimiter {
         Ticket {
             guess: self.guess(&key.guess),
             network: self.network(key.address),
-            number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            number: 0,
             print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
             is_client: matches!(key.guess, Guess::Client { .. }),
             has_address: key.address.is_some(),

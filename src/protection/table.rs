@@ -8,8 +8,8 @@ use super::tally::Tally;
 /// Hashes of the guess and of the network, under a key that nobody outside knows; 0 for a part that is not counted on.
 pub(crate) type Key = (u64, u64);
 
-/// How long after a search for tallies that are over the next one may be, in milliseconds.
-const SWEEP: u64 = 1000;
+/// How long after a search for what is over the next one may be, in milliseconds.
+pub(crate) const SWEEP: u64 = 1000;
 
 /// When it is full of tallies that count, new keys share a fixed number of cells, chosen by the key's own hash. So a flood
 /// can make it stricter, never forgetful.
@@ -40,8 +40,9 @@ impl Table {
         own.or_else(|| self.cells.get(self.cell(key))).copied().unwrap_or_default()
     }
 
-    /// Stores the tally of a key. The last eighth of the room is kept for keys that are `preferred`.
-    pub(crate) fn put(&mut self, key: Key, tally: Tally, now: u64, preferred: bool) -> Place {
+    /// Stores the tally of a key. The last eighth of the room is kept for keys that are `preferred`. Locks are remembered for
+    /// `memory` milliseconds after their end, so that a flood cannot make the next one short again.
+    pub(crate) fn put(&mut self, key: Key, tally: Tally, now: u64, memory: u64, preferred: bool) -> Place {
         if let Some(own) = self.tallies.get_mut(&key) {
             *own = tally;
             return Place::Own;
@@ -49,7 +50,7 @@ impl Table {
         let kept = if preferred { 0 } else { self.capacity / 8 };
         let room = self.capacity.saturating_sub(kept);
         if self.tallies.len() >= room && self.next_sweep <= now {
-            self.tallies.retain(|_, tally| !tally.is_over(now));
+            self.tallies.retain(|_, tally| !tally.is_forgotten(now, memory));
             self.next_sweep = now.saturating_add(SWEEP);
         }
         if self.tallies.len() < room {
@@ -102,8 +103,9 @@ impl Table {
 pub(crate) struct Hashed(u64);
 
 impl Hasher for Hashed {
+    /// With other bits in front and at the end than those that chose the shard, which all keys of one map share.
     fn finish(&self) -> u64 {
-        self.0
+        self.0.rotate_left(25)
     }
 
     fn write_u64(&mut self, part: u64) {
