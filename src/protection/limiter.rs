@@ -12,7 +12,7 @@ use super::locks::Locks;
 use super::policy::{Charges, Decision, Facts, Policy, Tallies};
 use super::sync::atomic::{AtomicU32, Ordering};
 use super::sync::{HashKey, Mutex, MutexGuard, SHARDS};
-use super::table::{Key, Place, Table};
+use super::table::{Key, Place, Table, with_kind};
 use super::tally::Tally;
 use super::ticket::Ticket;
 use crate::boundary::backend::BackendError;
@@ -73,11 +73,12 @@ pub(super) struct Accounts {
 impl Tables {
     pub(super) fn new(capacity: usize, lifetime: u64) -> Self {
         let each = capacity.div_ceil(SHARDS);
-        let accounts = || Accounts { tallies: Table::new(each), known: Known::new(each, lifetime) };
+        let accounts = || Accounts { tallies: Table::new(each, false), known: Known::new(each, lifetime) };
         Self {
-            pairs: (0..SHARDS).map(|_| Mutex::new(Table::new(each))).collect(),
+            // A pair becomes preferred by a success, which forgets its failures.
+            pairs: (0..SHARDS).map(|_| Mutex::new(Table::new(each, true))).collect(),
             accounts: (0..SHARDS).map(|_| Mutex::new(accounts())).collect(),
-            addresses: (0..SHARDS).map(|_| Mutex::new(Table::new(each))).collect(),
+            addresses: (0..SHARDS).map(|_| Mutex::new(Table::new(each, false))).collect(),
         }
     }
 }
@@ -125,8 +126,7 @@ impl MemoryLimiter {
         hasher.write_u64(kind << 56 ^ (realm.len() as u64) << 28 ^ name.len() as u64);
         hasher.write(realm.as_bytes());
         hasher.write(name.as_bytes());
-        // One bit tells the operator which kind it is: the highest, which chooses neither a shard nor a cell.
-        hasher.finish() >> 1 | u64::from(kind == CLIENT) << 63
+        with_kind(hasher.finish(), kind == CLIENT)
     }
 
     pub(super) fn network(&self, address: Option<IpAddr>) -> u64 {
@@ -135,7 +135,7 @@ impl MemoryLimiter {
 
     fn try_reserve(&self, key: &AttemptKey<'_>) -> Option<Reserved> {
         let now = self.now();
-        let mut ticket = self.ticket(key);
+        let mut ticket = self.ticket(key, now);
         let mut pairs = shard_of(&self.tables.pairs, ticket.pair())?;
         let mut accounts =
             if ticket.is_client { None } else { Some(shard_of(&self.tables.accounts, ticket.account())?) };
@@ -154,9 +154,9 @@ impl MemoryLimiter {
             number: ticket.number,
         };
         let mut tallies = Tallies {
-            pair: pairs.get(ticket.pair()),
-            account: accounts.as_ref().map(|held| held.tallies.get(ticket.account())).unwrap_or_default(),
-            address: addresses.get(ticket.address()),
+            pair: pairs.get(ticket.pair(), is_known),
+            account: accounts.as_ref().map(|held| held.tallies.get(ticket.account(), false)).unwrap_or_default(),
+            address: addresses.get(ticket.address(), is_known),
         };
         let charges = match self.policy.reserve(&mut tallies, &facts) {
             Decision::Charged(charges) => charges,
@@ -185,11 +185,12 @@ impl MemoryLimiter {
         }))
     }
 
-    fn ticket(&self, key: &AttemptKey<'_>) -> Ticket {
+    fn ticket(&self, key: &AttemptKey<'_>, now: u64) -> Ticket {
         Ticket {
             guess: self.guess(&key.guess),
             network: self.network(key.address),
             number: 0,
+            made: now,
             print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
             is_client: matches!(key.guess, Guess::Client { .. }),
             has_address: key.address.is_some(),
@@ -258,8 +259,11 @@ impl MemoryLimiter {
             && !keeps_address
             && let Some(mut table) = shard_of(&self.tables.addresses, ticket.address())
         {
+            // Where addresses share a tally, what time has paid may be another's.
+            let is_shared = ticket.address_place != Place::Own;
+            let paid = if is_shared { now.saturating_sub(ticket.made) } else { 0 };
             let tally = table.get_mut(ticket.address(), ticket.address_place);
-            tally.into_iter().for_each(|tally| tally.give(&self.policy.address, now, number));
+            tally.into_iter().for_each(|tally| tally.give(&self.policy.address, now, number, paid));
         }
     }
 

@@ -117,11 +117,11 @@ impl Tally {
         self.until = self.until.max(now).saturating_add(budget.interval);
     }
 
-    /// Gives one attempt back into a bucket, as if no time had gone by since it was taken: so attempts under way can hold
+    /// Gives one attempt back into a bucket, without what time has `paid` of it since. With 0 attempts under way can hold
     /// back what time fills in, up to as many as they are.
-    pub(crate) fn give(&mut self, budget: &TokenBucket, now: u64, number: u32) {
+    pub(crate) fn give(&mut self, budget: &TokenBucket, now: u64, number: u32, paid: u64) {
         if !self.is_over(now) && self.until != NEVER && self.holds(number) {
-            self.until = self.until.saturating_sub(budget.interval);
+            self.until = self.until.saturating_sub(budget.interval.saturating_sub(paid));
         }
     }
 }

@@ -3,83 +3,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::protection::tests::History;
 
 const BUDGET: Lockout = Lockout { attempts: 3, window: 60, first: 40, longest: 200 };
-
-/// One key in the long way: every count that ever was, with all its charges.
-#[derive(Debug, Default)]
-struct History {
-    counts: Vec<Count>,
-}
-
-#[derive(Debug, Default)]
-struct Count {
-    charges: Vec<u32>,
-    /// The last charge, or what lifted a lock.
-    last: u64,
-    /// The locks in a row before this count.
-    locks_before: u32,
-    lock: Option<u64>,
-    denied: Option<u32>,
-}
-
-impl History {
-    /// How long the `nth` lock in a row lasts.
-    fn length(budget: &Lockout, nth: u32) -> u64 {
-        (1..nth).fold(budget.first, |length, _| length * 2).min(budget.longest)
-    }
-
-    fn live(&mut self, budget: &Lockout, now: u64) -> Option<&mut Count> {
-        self.counts.last_mut().filter(|count| {
-            let after_a_lock = if count.locks_before > 0 { Self::length(budget, count.locks_before) } else { 0 };
-            now < count.lock.unwrap_or(count.last + after_a_lock.max(budget.window))
-        })
-    }
-
-    fn refusal(&mut self, budget: &Lockout, now: u64) -> Option<u64> {
-        self.live(budget, now)?.lock.map(|end| end - now)
-    }
-
-    fn is_repeat(&mut self, budget: &Lockout, now: u64, print: u32, within: u64) -> bool {
-        self.live(budget, now).is_some_and(|count| {
-            let is_open = count.lock.is_none() && !count.charges.is_empty();
-            is_open && count.denied == Some(print) && now - count.last < within
-        })
-    }
-
-    fn charge(&mut self, budget: &Lockout, now: u64, number: u32) -> bool {
-        if self.live(budget, now).is_none() {
-            let locks_before = self.counts.last().map_or(0, |before| {
-                let nth = before.locks_before + 1;
-                let is_soon = before.lock.is_some_and(|end| now < end + Self::length(budget, nth));
-                if is_soon { nth } else { 0 }
-            });
-            self.counts.push(Count { locks_before, ..Count::default() });
-        }
-        let count = self.counts.last_mut().unwrap();
-        count.charges.push(number);
-        count.last = now;
-        count.denied = None;
-        let locks = count.charges.len() == budget.attempts as usize;
-        count.lock = locks.then(|| now + Self::length(budget, count.locks_before + 1));
-        locks
-    }
-
-    fn deny(&mut self, budget: &Lockout, now: u64, number: u32, print: u32) {
-        if let Some(count) = self.live(budget, now).filter(|count| count.charges.contains(&number)) {
-            count.denied = Some(print);
-        }
-    }
-
-    fn refund(&mut self, budget: &Lockout, now: u64, number: u32) {
-        let Some(count) = self.live(budget, now).filter(|count| count.charges.contains(&number)) else { return };
-        count.charges.retain(|other| *other != number);
-        count.denied = None;
-        if count.lock.take().is_some() {
-            count.last = now;
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -209,7 +135,7 @@ proptest! {
             |tally: &mut Tally, budget: &Lockout, _: &TokenBucket, now, number| { tally.charge(budget, now, number); },
             |tally: &mut Tally, budget: &Lockout, _: &TokenBucket, now, number| tally.refund(budget, now, number),
             |tally: &mut Tally, _: &Lockout, bucket: &TokenBucket, now, number| tally.take(bucket, now, number),
-            |tally: &mut Tally, _: &Lockout, bucket: &TokenBucket, now, number| tally.give(bucket, now, number),
+            |tally: &mut Tally, _: &Lockout, bucket: &TokenBucket, now, number| tally.give(bucket, now, number, 0),
             |tally: &mut Tally, _: &Lockout, _: &TokenBucket, now, number| tally.deny(now, number, 1),
         ] {
             let mut changed = tally;
@@ -234,7 +160,7 @@ proptest! {
             now += wait;
             if let Some(which) = give.filter(|_| !under_way.is_empty()) {
                 let (number, taken) = under_way.swap_remove(which.index(under_way.len()));
-                tally.give(&bucket, now, number);
+                tally.give(&bucket, now, number, 0);
                 kept.retain(|(other, _)| *other != number);
                 given.push((taken, now));
             }
@@ -343,6 +269,6 @@ fn a_bucket_whose_time_has_no_end_does_not_fill_again() {
     let bucket = TokenBucket::new(3, Duration::from_secs(60));
     let mut tally = Tally::default();
     tally.take(&bucket, u64::MAX, 1);
-    tally.give(&bucket, u64::MAX, 1);
+    tally.give(&bucket, u64::MAX, 1, 0);
     assert!([0, 1, u64::MAX].iter().all(|now| tally.empty(&bucket, *now).is_some()));
 }

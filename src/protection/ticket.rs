@@ -9,6 +9,8 @@ pub(crate) struct Ticket {
     pub(crate) guess: u64,
     pub(crate) network: u64,
     pub(crate) number: u32,
+    /// When it was reserved, in milliseconds; 48 bits.
+    pub(crate) made: u64,
     /// The fingerprint of the secret; 0 for none.
     pub(crate) print: u32,
     pub(crate) is_client: bool,
@@ -53,19 +55,21 @@ impl Ticket {
             self.pair_place == Place::Shared,
             self.account_place == Place::Shared,
             self.address_place == Place::Shared,
+            self.pair_place == Place::Spared,
         ];
         let flags = flags.iter().rev().fold(0_u16, |bits, flag| bits << 1 | u16::from(*flag));
         let mut bytes = [0; 32];
         let parts = self.guess.to_le_bytes().into_iter().chain(self.network.to_le_bytes());
         let parts = parts.chain(self.number.to_le_bytes()).chain(self.print.to_le_bytes());
-        let parts = parts.chain(flags.to_le_bytes());
+        let parts = parts.chain(flags.to_le_bytes()).chain(self.made.to_le_bytes());
         bytes.iter_mut().zip(parts).for_each(|(slot, byte)| *slot = byte);
         bytes
     }
 
     pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, ..] = *bytes;
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, made @ ..] = *bytes;
         let flags = u16::from_le_bytes([y, z]);
+        let made = made.iter().rev().fold(0, |made, byte| made << 8 | u64::from(*byte));
         let flag = |at: u32| flags >> at & 1 == 1;
         let place = |at: u32| if flag(at) { Place::Shared } else { Place::Own };
         Self {
@@ -73,6 +77,7 @@ impl Ticket {
             network: u64::from_le_bytes([i, j, k, l, m, n, o, p]),
             number: u32::from_le_bytes([q, r, s, t]),
             print: u32::from_le_bytes([u, v, w, x]),
+            made,
             is_client: flag(0),
             has_address: flag(1),
             charges: Charges {
@@ -83,7 +88,7 @@ impl Ticket {
                 locks_account: flag(6),
                 monitored: None,
             },
-            pair_place: place(7),
+            pair_place: if flag(10) { Place::Spared } else { place(7) },
             account_place: place(8),
             address_place: place(9),
         }
@@ -97,15 +102,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_on_the_way_through_a_reservation(guess: u64, network: u64, number: u32, print: u32, flags: u16) {
+        fn nothing_is_lost_on_the_way_through_a_reservation(guess: u64, network: u64, number: u32, print: u32, flags: u16, made: u64) {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&guess.to_le_bytes());
             bytes[8..16].copy_from_slice(&network.to_le_bytes());
             bytes[16..20].copy_from_slice(&number.to_le_bytes());
             bytes[20..24].copy_from_slice(&print.to_le_bytes());
-            bytes[24..26].copy_from_slice(&(flags & 0x3ff).to_le_bytes());
+            // A pair is in one place.
+            let flags = flags & if flags & 0x400 != 0 { 0x77f } else { 0x7ff };
+            bytes[24..26].copy_from_slice(&flags.to_le_bytes());
+            bytes[26..].copy_from_slice(&made.to_le_bytes()[..6]);
             let ticket = Ticket::from_bytes(&bytes);
             prop_assert_eq!((ticket.guess, ticket.network, ticket.number, ticket.print), (guess, network, number, print));
+            prop_assert_eq!(ticket.made, made & 0xffff_ffff_ffff);
             prop_assert_eq!(ticket.to_bytes(), bytes);
         }
     }
