@@ -52,7 +52,10 @@ impl TokenBucket {
     /// `burst` attempts at once (at least 1), and one more each time that `refill_every` (at least 1 ms) has passed.
     #[must_use]
     pub fn new(burst: u32, refill_every: Duration) -> Self {
-        Self { burst: burst.max(1), interval: millis(refill_every).max(1) }
+        let burst = burst.max(1);
+        // The time that fills the whole bucket must be a number, or the bucket would have no end.
+        let longest = (u64::MAX / 2).checked_div(u64::from(burst)).unwrap_or(u64::MAX);
+        Self { burst, interval: millis(refill_every).clamp(1, longest) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The limiter in the memory of this process.
 
 use std::fmt;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -11,8 +11,8 @@ use super::known::Known;
 use super::locks::Locks;
 use super::policy::{Charges, Decision, Facts, Policy, Tallies};
 use super::sync::atomic::{AtomicU32, Ordering};
-use super::sync::{Mutex, MutexGuard};
-use super::table::{Key, Place, Table};
+use super::sync::{HashKey, Mutex, MutexGuard, SHARDS};
+use super::table::{Key, Place, Table, with_kind};
 use super::tally::Tally;
 use super::ticket::Ticket;
 use crate::boundary::account::AccountKeyKind;
@@ -24,8 +24,6 @@ use crate::boundary::limiter::{
 use crate::boundary::maybe::MaybeFuture;
 use crate::protocol::address::Network;
 
-/// A power of two, so that a mask picks the shard.
-const SHARDS: usize = 64;
 /// The kind of a hash of a client's id.
 const CLIENT: u64 = 6;
 /// The network of a host that has no addresses.
@@ -56,7 +54,7 @@ pub struct MemoryLimiter {
     pub(super) locks: Locks,
     pub(super) capacity: usize,
     pub(super) lifetime: u64,
-    hasher: RandomState,
+    hasher: HashKey,
     numbers: AtomicU32,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -76,11 +74,12 @@ pub(super) struct Accounts {
 impl Tables {
     pub(super) fn new(capacity: usize, lifetime: u64) -> Self {
         let each = capacity.div_ceil(SHARDS);
-        let accounts = || Accounts { tallies: Table::new(each), known: Known::new(each, lifetime) };
+        let accounts = || Accounts { tallies: Table::new(each, false), known: Known::new(each, lifetime) };
         Self {
-            pairs: (0..SHARDS).map(|_| Mutex::new(Table::new(each))).collect(),
+            // A pair becomes preferred by a success, which forgets its failures.
+            pairs: (0..SHARDS).map(|_| Mutex::new(Table::new(each, true))).collect(),
             accounts: (0..SHARDS).map(|_| Mutex::new(accounts())).collect(),
-            addresses: (0..SHARDS).map(|_| Mutex::new(Table::new(each))).collect(),
+            addresses: (0..SHARDS).map(|_| Mutex::new(Table::new(each, false))).collect(),
         }
     }
 }
@@ -106,7 +105,7 @@ impl MemoryLimiter {
             locks: Locks::default(),
             capacity,
             lifetime,
-            hasher: RandomState::new(),
+            hasher: HashKey::default(),
             numbers: AtomicU32::new(1),
             clock: Arc::new(SystemClock::new()),
         }
@@ -137,8 +136,7 @@ impl MemoryLimiter {
             hasher.write(realm.as_bytes());
         }
         hasher.write(name.as_bytes());
-        // The lowest bit tells the operator which kind it is.
-        hasher.finish() & !1 | u64::from(kind == CLIENT)
+        with_kind(hasher.finish(), kind == CLIENT)
     }
 
     pub(super) fn network(&self, address: Option<IpAddr>) -> u64 {
@@ -152,6 +150,8 @@ impl MemoryLimiter {
         let mut accounts =
             if ticket.is_client { None } else { Some(shard_of(&self.tables.accounts, ticket.account())?) };
         let mut addresses = shard_of(&self.tables.addresses, ticket.address())?;
+        // Under the locks, so that the charges of each tally have rising numbers and none is taken for an earlier one.
+        ticket.number = self.numbers.fetch_add(1, Ordering::Relaxed);
 
         let is_known = accounts.as_ref().is_some_and(|held| held.known.contains(ticket.guess, ticket.network, now));
         let facts = Facts {
@@ -164,9 +164,9 @@ impl MemoryLimiter {
             number: ticket.number,
         };
         let mut tallies = Tallies {
-            pair: pairs.get(ticket.pair()),
-            account: accounts.as_ref().map(|held| held.tallies.get(ticket.account())).unwrap_or_default(),
-            address: addresses.get(ticket.address()),
+            pair: pairs.get(ticket.pair(), is_known),
+            account: accounts.as_ref().map(|held| held.tallies.get(ticket.account(), false)).unwrap_or_default(),
+            address: addresses.get(ticket.address(), is_known),
         };
         let charges = match self.policy.reserve(&mut tallies, &facts) {
             Decision::Charged(charges) => charges,
@@ -177,13 +177,14 @@ impl MemoryLimiter {
         };
         ticket.charges = charges;
         if charges.pair {
-            ticket.pair_place = pairs.put(ticket.pair(), tallies.pair, now, is_known);
+            ticket.pair_place = pairs.put(ticket.pair(), tallies.pair, now, self.policy.pairs_remember(), is_known);
         }
         if let Some(held) = accounts.as_mut().filter(|_| charges.account) {
-            ticket.account_place = held.tallies.put(ticket.account(), tallies.account, now, false);
+            ticket.account_place =
+                held.tallies.put(ticket.account(), tallies.account, now, self.policy.account.longest, false);
         }
         if charges.address {
-            ticket.address_place = addresses.put(ticket.address(), tallies.address, now, is_known);
+            ticket.address_place = addresses.put(ticket.address(), tallies.address, now, 0, is_known);
         }
         drop((pairs, accounts, addresses));
         self.describe(&ticket, key, &tallies, now);
@@ -198,7 +199,7 @@ impl MemoryLimiter {
         Ticket {
             guess: self.guess(&key.guess),
             network: self.network(key.address),
-            number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            number: 0,
             at: now,
             print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
             is_client: matches!(key.guess, Guess::Client { .. }),
@@ -268,8 +269,11 @@ impl MemoryLimiter {
             && !keeps_address
             && let Some(mut table) = shard_of(&self.tables.addresses, ticket.address())
         {
+            // Where addresses share a tally, what time has paid may be another's.
+            let is_shared = ticket.address_place != Place::Own;
+            let paid = if is_shared { self.now().saturating_sub(ticket.at) } else { 0 };
             let tally = table.get_mut(ticket.address(), ticket.address_place);
-            tally.into_iter().for_each(|tally| tally.give(&self.policy.address, number));
+            tally.into_iter().for_each(|tally| tally.give(&self.policy.address, number, paid));
         }
     }
 

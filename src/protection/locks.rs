@@ -1,11 +1,12 @@
 //! Whose locks they are, for people; and who was told of them.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::PoisonError;
 
 use super::sync::{Mutex, MutexGuard};
-use super::table::Key;
+use super::table::{Key, SWEEP};
 use crate::boundary::account::AccountKey;
 use crate::boundary::limiter::{AttemptKey, Guess, Rule};
 
@@ -17,9 +18,36 @@ const LONGEST: usize = 256;
 /// The tables hold hashes only. What they stand for is kept for locks alone.
 #[derive(Default)]
 pub(crate) struct Locks {
-    names: Mutex<HashMap<(Rule, Key), Name>>,
-    /// Until when the owner of an account was told.
-    told: Mutex<HashMap<u64, u64>>,
+    names: Mutex<Bounded<(Rule, Key), Name>>,
+    /// The accounts whose owners were told, until then.
+    told: Mutex<Bounded<u64, ()>>,
+}
+
+/// What is kept until a time, as long as there is room.
+struct Bounded<K, V> {
+    kept: HashMap<K, (u64, V)>,
+    next_sweep: u64,
+}
+
+impl<K, V> Default for Bounded<K, V> {
+    fn default() -> Self {
+        Self { kept: HashMap::new(), next_sweep: 0 }
+    }
+}
+
+impl<K: Eq + Hash, V> Bounded<K, V> {
+    /// Keeps a value, and tells whether there was room.
+    fn insert(&mut self, key: K, value: V, now: u64, until: u64) -> bool {
+        if self.kept.len() >= MOST && self.next_sweep <= now {
+            self.kept.retain(|_, (until, _)| *until > now);
+            self.next_sweep = now.saturating_add(SWEEP);
+        }
+        let has_room = self.kept.len() < MOST || self.kept.contains_key(&key);
+        if has_room {
+            self.kept.insert(key, (until, value));
+        }
+        has_room
+    }
 }
 
 /// What a lock is on.
@@ -29,7 +57,6 @@ pub(crate) struct Name {
     pub(crate) account: Option<AccountKey<'static>>,
     pub(crate) client_id: Option<String>,
     pub(crate) address: Option<IpAddr>,
-    until: u64,
 }
 
 impl Name {
@@ -46,7 +73,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Locks {
     /// Keeps what a lock that lasts until `until` is on.
     pub(crate) fn describe(&self, rule: Rule, key: Key, attempt: &AttemptKey<'_>, now: u64, until: u64) {
-        let mut name = Name { realm: None, account: None, client_id: None, address: attempt.address, until };
+        let mut name = Name { realm: None, account: None, client_id: None, address: attempt.address };
         match attempt.guess {
             _ if rule == Rule::Address => {}
             Guess::Account { realm, account } => {
@@ -61,37 +88,22 @@ impl Locks {
         if rule == Rule::Account {
             name.address = None;
         }
-        let mut names = lock(&self.names);
-        if names.len() >= MOST {
-            names.retain(|_, name| name.until > now);
-        }
-        if names.len() < MOST {
-            names.insert((rule, key), name);
-        }
+        lock(&self.names).insert((rule, key), name, now, until);
     }
 
     pub(crate) fn name(&self, rule: Rule, key: Key) -> Option<Name> {
-        lock(&self.names).get(&(rule, key)).cloned()
+        lock(&self.names).kept.get(&(rule, key)).map(|(_, name)| name.clone())
     }
 
     /// Whether the owner of an account is to be told of a lock until `until`: once, however many locks there are meanwhile.
     pub(crate) fn is_news(&self, account: u64, now: u64, until: u64) -> bool {
         let mut told = lock(&self.told);
-        if told.get(&account).is_some_and(|until| *until > now) {
-            return false;
-        }
-        if told.len() >= MOST {
-            told.retain(|_, until| *until > now);
-        }
-        if told.len() >= MOST {
-            return false;
-        }
-        told.insert(account, until);
-        true
+        let was_told = told.kept.get(&account).is_some_and(|(until, ())| *until > now);
+        !was_told && told.insert(account, (), now, until)
     }
 
     /// Forgets that the owner of an account was told.
     pub(crate) fn forget(&self, account: u64) {
-        lock(&self.told).remove(&account);
+        lock(&self.told).kept.remove(&account);
     }
 }

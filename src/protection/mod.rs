@@ -16,3 +16,7 @@ pub(crate) mod sync;
 pub(crate) mod table;
 pub(crate) mod tally;
 pub(crate) mod ticket;
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

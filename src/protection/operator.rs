@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::budget::Mode;
 use super::limiter::{MemoryLimiter, shard_at, shard_of};
 use super::locks::Name;
-use super::table::{Key, Table};
+use super::table::{Key, Table, is_client};
 use crate::boundary::account::AccountKey;
 use crate::boundary::limiter::{Guess, Rule};
 
@@ -53,7 +53,7 @@ impl MemoryLimiter {
         let now = self.now();
         let mut found = Vec::new();
         for table in (0..self.tables.pairs.len()).filter_map(|index| shard_at(&self.tables.pairs, index)) {
-            self.collect(&table, now, &mut found, |(guess, _)| self.policy.pair_rule(guess & 1 == 1).0);
+            self.collect(&table, now, &mut found, |(guess, _)| self.policy.pair_rule(is_client(guess)).0);
         }
         for held in (0..self.tables.accounts.len()).filter_map(|index| shard_at(&self.tables.accounts, index)) {
             self.collect(&held.tallies, now, &mut found, |_| Rule::Account);

@@ -105,6 +105,11 @@ impl Policy {
         if is_client { (Rule::ClientAndAddress, &self.client) } else { (Rule::AccountAndAddress, &self.pair) }
     }
 
+    /// How long a lock of an account or client and its address may be remembered after its end, in milliseconds.
+    pub(crate) fn pairs_remember(&self) -> u64 {
+        self.pair.longest.max(self.client.longest)
+    }
+
     /// Looks at every tally that the attempt touches, and charges all of them or none.
     pub(crate) fn reserve(&self, tallies: &mut Tallies, facts: &Facts) -> Decision {
         let Facts { is_client, is_exempt, now, number, print, .. } = *facts;

@@ -8,8 +8,21 @@ use super::tally::Tally;
 /// Hashes of the guess and of the network, under a key that nobody outside knows; 0 for a part that is not counted on.
 pub(crate) type Key = (u64, u64);
 
-/// How long after a search for tallies that are over the next one may be, in milliseconds.
-const SWEEP: u64 = 1000;
+/// The highest bit of the hash of a guess tells its kind: it chooses neither a shard nor a cell.
+const CLIENT: u64 = 1 << 63;
+
+/// The hash of a guess with its kind.
+pub(crate) fn with_kind(hash: u64, is_client: bool) -> u64 {
+    if is_client { hash | CLIENT } else { hash & !CLIENT }
+}
+
+/// Whether it is the hash of a client's id.
+pub(crate) fn is_client(guess: u64) -> bool {
+    guess & CLIENT != 0
+}
+
+/// How long after a search for what is over the next one may be, in milliseconds.
+pub(crate) const SWEEP: u64 = 1000;
 
 /// When it is full of tallies that count, new keys share a fixed number of cells, chosen by the key's own hash. So a flood
 /// can make it stricter, never forgetful.
@@ -17,8 +30,11 @@ const SWEEP: u64 = 1000;
 pub(crate) struct Table {
     tallies: HashMap<Key, Tally, BuildHasherDefault<Hashed>>,
     capacity: usize,
-    /// As many as the capacity, rounded up to a power of two. Empty as long as there was always room.
+    /// As many as the capacity, rounded up to a power of two; an eighth of that for clients, whose budget is another; and
+    /// again an eighth for preferred keys. Empty as long as there was always room.
     cells: Vec<Tally>,
+    /// Whether preferred keys share no cell with others. Right only if a key that becomes preferred may begin anew.
+    spares: bool,
     next_sweep: u64,
 }
 
@@ -27,24 +43,27 @@ pub(crate) struct Table {
 pub(crate) enum Place {
     Own,
     Shared,
+    /// Shared by preferred keys only.
+    Spared,
 }
 
 impl Table {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { tallies: HashMap::default(), capacity, cells: Vec::new(), next_sweep: 0 }
+    pub(crate) fn new(capacity: usize, spares: bool) -> Self {
+        Self { tallies: HashMap::default(), capacity, cells: Vec::new(), spares, next_sweep: 0 }
     }
 
     /// The tally of a key; for a key without its own that of its cell, in which it may have been counted.
-    pub(crate) fn get(&self, key: Key) -> Tally {
+    pub(crate) fn get(&self, key: Key, preferred: bool) -> Tally {
         let own = self.tallies.get(&key);
         if own.is_none() && self.cells.is_empty() {
             return Tally::default();
         }
-        own.or_else(|| self.cells.get(self.cell(key))).copied().unwrap_or_default()
+        own.or_else(|| self.cells.get(self.cell(key, self.shared(preferred)))).copied().unwrap_or_default()
     }
 
-    /// Stores the tally of a key. The last eighth of the room is kept for keys that are `preferred`.
-    pub(crate) fn put(&mut self, key: Key, tally: Tally, now: u64, preferred: bool) -> Place {
+    /// Stores the tally of a key. The last eighth of the room is kept for keys that are `preferred`. Locks are remembered for
+    /// `memory` milliseconds after their end, so that a flood cannot make the next one short again.
+    pub(crate) fn put(&mut self, key: Key, tally: Tally, now: u64, memory: u64, preferred: bool) -> Place {
         if let Some(own) = self.tallies.get_mut(&key) {
             *own = tally;
             return Place::Own;
@@ -52,29 +71,28 @@ impl Table {
         let kept = if preferred { 0 } else { self.capacity / 8 };
         let room = self.capacity.saturating_sub(kept);
         if self.tallies.len() >= room && self.next_sweep <= now {
-            self.tallies.retain(|_, tally| !tally.is_over(now));
+            self.tallies.retain(|_, tally| !tally.is_forgotten(now, memory));
             self.next_sweep = now.saturating_add(SWEEP);
         }
         if self.tallies.len() < room {
             self.tallies.insert(key, tally);
             return Place::Own;
         }
-        self.cells.resize(self.capacity.next_power_of_two(), Tally::default());
-        let cell = self.cell(key);
-        if let Some(cell) = self.cells.get_mut(cell) {
+        let (accounts, others) = self.cell_counts();
+        self.cells.resize(accounts.saturating_add(others).saturating_add(others), Tally::default());
+        let place = self.shared(preferred);
+        if let Some(cell) = self.get_mut(key, place) {
             *cell = tally;
         }
-        Place::Shared
+        place
     }
 
     pub(crate) fn get_mut(&mut self, key: Key, place: Place) -> Option<&mut Tally> {
-        match place {
-            Place::Own => self.tallies.get_mut(&key),
-            Place::Shared => {
-                let cell = self.cell(key);
-                self.cells.get_mut(cell)
-            }
+        if place == Place::Own {
+            return self.tallies.get_mut(&key);
         }
+        let cell = self.cell(key, place);
+        self.cells.get_mut(cell)
     }
 
     /// Forgets the charges of a key of its own, which goes when the room is needed. A cell holds other keys' charges too and
@@ -109,10 +127,28 @@ impl Table {
         self.tallies.iter().map(|(key, tally)| (*key, *tally))
     }
 
-    fn cell(&self, (guess, network): Key) -> usize {
+    /// Where a key without a tally of its own is counted.
+    fn shared(&self, preferred: bool) -> Place {
+        if preferred && self.spares { Place::Spared } else { Place::Shared }
+    }
+
+    /// For accounts and addresses, and each for clients and preferred keys.
+    fn cell_counts(&self) -> (usize, usize) {
+        let accounts = self.capacity.next_power_of_two();
+        (accounts, (accounts / 8).max(1))
+    }
+
+    fn cell(&self, (guess, network): Key, place: Place) -> usize {
         // Other bits than those that chose the shard.
         let hash = guess.rotate_right(32) ^ network.rotate_right(48);
-        usize::try_from(hash & 0xffff_ffff).unwrap_or(0) & self.cells.len().saturating_sub(1)
+        let hash = usize::try_from(hash & 0x7fff_ffff).unwrap_or(0);
+        let (accounts, others) = self.cell_counts();
+        let other = accounts.saturating_add(hash & others.saturating_sub(1));
+        match place {
+            Place::Spared => other.saturating_add(others),
+            _ if is_client(guess) => other,
+            _ => hash & accounts.saturating_sub(1),
+        }
     }
 }
 
@@ -121,8 +157,9 @@ impl Table {
 pub(crate) struct Hashed(u64);
 
 impl Hasher for Hashed {
+    /// With other bits in front and at the end than those that chose the shard, which all keys of one map share.
     fn finish(&self) -> u64 {
-        self.0
+        self.0.rotate_left(25)
     }
 
     fn write_u64(&mut self, part: u64) {

@@ -27,6 +27,11 @@ impl Tally {
         self.until <= now && self.until != NEVER
     }
 
+    /// Whether the next charge would be the same without it: a lock that is over makes the next one longer for `memory`.
+    pub(crate) fn is_forgotten(&self, now: u64, memory: u64) -> bool {
+        self.is_over(now) && (self.strikes == 0 || now.saturating_sub(self.until) >= memory)
+    }
+
     /// How long an attempt would be refused.
     pub(crate) fn locked(&self, budget: &Lockout, now: u64) -> Option<u64> {
         (self.charges >= budget.attempts && !self.is_over(now)).then(|| self.until.saturating_sub(now).max(1))
@@ -44,12 +49,18 @@ impl Tally {
         self.print = 0;
         if self.charges < budget.attempts {
             // A clock that went back must not make the count shorter.
-            self.until = self.until.max(now.saturating_add(budget.window));
+            self.until = self.until.max(now.saturating_add(self.quiet(budget)));
             return false;
         }
         self.strikes = self.strikes.saturating_add(1);
         self.until = now.saturating_add(budget.lock(self.strikes));
         true
+    }
+
+    /// How long without a charge ends the count. After a lock not sooner than it would be forgotten without any charge: an
+    /// attempt must not make the next lock shorter.
+    fn quiet(&self, budget: &Lockout) -> u64 {
+        if self.strikes == 0 { budget.window } else { budget.window.max(budget.longest) }
     }
 
     /// Remembers the secret of a charge that was denied.
@@ -62,7 +73,7 @@ impl Tally {
     /// Whether the last charge was for the same secret, less than `within` ago, and was denied. What is still under way, or
     /// was dropped, is not known to be wrong.
     pub(crate) fn is_repeat(&self, budget: &Lockout, now: u64, print: u32, within: u64) -> bool {
-        let charged = self.until.saturating_sub(budget.window);
+        let charged = self.until.saturating_sub(self.quiet(budget));
         let is_live = self.charges > 0 && self.charges < budget.attempts && !self.is_over(now);
         is_live && print != 0 && self.print == print && now.saturating_sub(charged) < within
     }
@@ -80,7 +91,7 @@ impl Tally {
             }
             // No lock any more, and none was. When the charges that stay were made is not known: not after now.
             self.strikes = self.strikes.saturating_sub(1);
-            self.until = now.saturating_add(budget.window);
+            self.until = now.saturating_add(self.quiet(budget));
             self.is_told = false;
         }
         self.charges = self.charges.saturating_sub(1);
@@ -97,6 +108,9 @@ impl Tally {
 
     /// How long an attempt would be refused by a bucket.
     pub(crate) fn empty(&self, budget: &TokenBucket, now: u64) -> Option<u64> {
+        if self.until == NEVER {
+            return Some(NEVER.saturating_sub(now).max(1));
+        }
         let taken = self.until.saturating_sub(now).saturating_add(budget.interval);
         let size = u64::from(budget.burst).saturating_mul(budget.interval);
         (taken > size).then(|| taken.saturating_sub(size))
@@ -110,10 +124,11 @@ impl Tally {
         self.until = self.until.max(now).saturating_add(budget.interval);
     }
 
-    /// Gives one attempt back into a bucket. A full one stays as full as it is.
-    pub(crate) fn give(&mut self, budget: &TokenBucket, number: u32) {
-        if self.holds(number) {
-            self.until = self.until.saturating_sub(budget.interval);
+    /// Gives one attempt back into a bucket, without what time has `paid` of it since. With 0 attempts under way can hold
+    /// back what time fills in, up to as many as they are. A full one stays as full as it is.
+    pub(crate) fn give(&mut self, budget: &TokenBucket, number: u32, paid: u64) {
+        if self.until != NEVER && self.holds(number) {
+            self.until = self.until.saturating_sub(budget.interval.saturating_sub(paid));
         }
     }
 }

@@ -55,6 +55,7 @@ impl Ticket {
             self.pair_place == Place::Shared,
             self.account_place == Place::Shared,
             self.address_place == Place::Shared,
+            self.pair_place == Place::Spared,
         ];
         let flags = flags.iter().rev().fold(0_u16, |bits, flag| bits << 1 | u16::from(*flag));
         let numbers = u64::from(self.number) | u64::from(self.print) << 32;
@@ -86,7 +87,7 @@ impl Ticket {
                 locks_account: flag(6),
                 monitored: None,
             },
-            pair_place: place(7),
+            pair_place: if flag(10) { Place::Spared } else { place(7) },
             account_place: place(8),
             address_place: place(9),
         }
@@ -102,7 +103,8 @@ mod tests {
         #[test]
         fn nothing_is_lost_on_the_way_through_a_reservation(words: [u64; 4]) {
             let mut bytes = [0; 32];
-            let unused = 0x3f << 10;
+            // A pair is in one place.
+            let unused = if words[3] & 0x400 != 0 { 0xf880 } else { 0xf800 };
             bytes.copy_from_slice([words[0], words[1], words[2], words[3] & !unused].map(u64::to_le_bytes).as_flattened());
             let ticket = Ticket::from_bytes(&bytes);
             prop_assert_eq!((ticket.guess, ticket.network, ticket.at), (words[0], words[1], words[3] >> 16));

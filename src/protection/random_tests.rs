@@ -1,0 +1,138 @@
+//! The limiter beside the histories, in random orders of steps.
+
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::protection::tests::{Charged, Histories, Try};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Wait(u64),
+    Reserve(Try),
+    /// One of the attempts under way; the right secret is 0.
+    Settle(prop::sample::Index, u8),
+    UnblockAccount(u32),
+    UnblockAddress(u32),
+}
+
+fn steps(accounts: u32, length: usize) -> impl Strategy<Value = Vec<Step>> {
+    let attempt = (0..accounts, 0_u8..8, prop::option::weighted(0.9, 0_u32..4), 0_u8..10, 0_u32..4).prop_map(
+        |(who, kind, from, exempt, secret)| Try { who, is_client: kind == 0, from, is_exempt: exempt == 0, secret },
+    );
+    let step = prop_oneof![
+        2 => (0_u64..40).prop_map(Step::Wait),
+        1 => (40_u64..700).prop_map(Step::Wait),
+        12 => attempt.prop_map(Step::Reserve),
+        6 => (any::<prop::sample::Index>(), 0_u8..5).prop_map(|(which, how)| Step::Settle(which, how)),
+        1 => (0..accounts).prop_map(Step::UnblockAccount),
+        1 => (0_u32..4).prop_map(Step::UnblockAddress),
+    ];
+    prop::collection::vec(step, 1..length)
+}
+
+/// Runs the limiter beside the histories. With room they decide alike; without, the limiter is never laxer.
+fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let lockout = |attempts, window, first| {
+        Lockout::new(attempts, Duration::from_millis(window))
+            .locked_for(Duration::from_millis(first), Duration::from_millis(400))
+    };
+    let (limiter, clock) = with_clock(
+        MemoryLimiter::new()
+            .with_pair_budget(lockout(3, 200, 50))
+            .with_account_budget(lockout(6, 300, 100))
+            .with_client_budget(lockout(2, 60, 80))
+            .with_address_budget(TokenBucket::new(8, Duration::from_millis(10)))
+            .with_repeat_window(Duration::from_millis(30))
+            .with_capacity(capacity),
+    );
+    // Who loses the known addresses begins anew in other cells; it takes more accounts than there is room for.
+    for shard in 0..SHARDS {
+        shard_at(&limiter.tables.accounts, shard).unwrap().known = Known::new(1000, u64::MAX);
+    }
+    let mut histories = Histories::new(limiter.policy, has_room);
+    let mut under_way: Vec<(Try, Charged, u32, Reservation)> = Vec::new();
+    let mut denied = HashSet::new();
+    for (number, step) in (0_u32..).zip(steps) {
+        let now = limiter.now();
+        match step {
+            Step::Wait(time) => clock.wait(Duration::from_millis(time)),
+            Step::Reserve(attempt) => {
+                let name = attempt.who.to_string();
+                let account = AccountKey::resolved(name.as_str());
+                let guess = if attempt.is_client {
+                    Guess::Client { client_id: &name }
+                } else {
+                    Guess::Account { realm: None, account: &account }
+                };
+                let address = attempt.from.map(|from| IpAddr::from(Ipv4Addr::from_bits(0x0a00_0000 | from)));
+                let print = u64::from(attempt.who * 16 + u32::from(attempt.is_client) * 8 + attempt.secret + 1) << 33;
+                let key = AttemptKey::new(guess, address).with_fingerprint(Fingerprint::new(print));
+                let key = if attempt.is_exempt { key.exempt() } else { key };
+                let expected = histories.judge(&attempt, now);
+                match (reserve(&limiter, &key), expected) {
+                    (Ok(reservation), Ok(expected)) => {
+                        let Charges { pair, account, address, .. } = Ticket::from_bytes(reservation.key()).charges;
+                        let charged = [pair, account, address];
+                        if has_room {
+                            prop_assert_eq!(charged, expected, "{:?}", attempt);
+                        } else if !denied.contains(&(attempt.is_client, attempt.who, attempt.secret)) {
+                            // Only a secret that is known to be wrong is free.
+                            let at_least =
+                                charged.iter().zip(expected).all(|(charged, expected)| *charged || !expected);
+                            prop_assert!(at_least, "{:?} {:?} {:?}", attempt, charged, expected);
+                        }
+                        histories.charge(&attempt, charged, now, number);
+                        under_way.push((attempt, charged, number, reservation));
+                    }
+                    (Err(refusal), Err((rule, wait))) if has_room => {
+                        prop_assert_eq!((refusal.rule(), refusal.retry_after()), (rule, Duration::from_millis(wait)));
+                    }
+                    (Err(refusal), _) => prop_assert!(!has_room, "{:?} {:?}", attempt, refusal),
+                    (Ok(_), Err(refusal)) => prop_assert!(false, "{attempt:?} was granted, not {refusal:?}"),
+                }
+            }
+            Step::Settle(which, how) if !under_way.is_empty() => {
+                let (attempt, charged, number, reservation) = under_way.swap_remove(which.index(under_way.len()));
+                let settlement = match (how, attempt.secret) {
+                    (0, _) => continue,
+                    (1, _) => Settlement::Undecided,
+                    (2, _) => Settlement::Untried,
+                    (_, 0) => Settlement::Success,
+                    _ => Settlement::Denied,
+                };
+                if settlement == Settlement::Denied {
+                    denied.insert((attempt.is_client, attempt.who, attempt.secret));
+                }
+                settle(&limiter, reservation, settlement);
+                histories.settle(&attempt, charged, now, number, settlement);
+            }
+            Step::Settle(..) => {}
+            Step::UnblockAccount(who) => {
+                limiter.unblock_account(None, &AccountKey::resolved(who.to_string()));
+                histories.unblock_account(who);
+            }
+            Step::UnblockAddress(from) => {
+                limiter.unblock_address(Ipv4Addr::from_bits(0x0a00_0000 | from).into());
+                histories.unblock_address(from);
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn with_room_it_decides_as_the_whole_history_does(steps in steps(4, 300)) {
+        compare(SHARDS * 256, true, steps)?;
+    }
+
+    #[test]
+    fn without_room_it_is_never_laxer(each in 0_usize..3, steps in steps(60, 600)) {
+        compare(SHARDS * each, false, steps)?;
+    }
+}

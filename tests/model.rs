@@ -1,0 +1,2 @@
+//! The limiter under every order of its threads' steps.
+#![cfg(shuttle)]
