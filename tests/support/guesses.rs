@@ -36,7 +36,12 @@ impl Bed {
     }
 
     pub fn with(change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Self {
-        let (clock, told) = (ManualClock::new(), Arc::new(Mutex::new(Vec::new())));
+        Self::on(ManualClock::new(), change)
+    }
+
+    /// With a clock that something else shares.
+    pub fn on(clock: ManualClock, change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Self {
+        let told = Arc::new(Mutex::new(Vec::new()));
         let (time, tell) = (clock.clone(), Arc::clone(&told));
         let fixture = Fixture::with(|builder| {
             change(builder.clock(time).audit(move |event: &AuditEvent<'_>| {
