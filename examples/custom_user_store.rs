@@ -4,10 +4,11 @@
 //! cargo run --example custom_user_store --no-default-features --features argon2
 //! ```
 //!
-//! Two names for one account need an own account key, or each name gets a budget of guesses of its own.
+//! Both names find the same id, so guesses under either of them are counted together. No name may belong to two accounts:
+//! whoever could take another's e-mail address as a login name could lock the other out.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use async_trait::async_trait;
 use axum::Router;
@@ -16,8 +17,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tower_password_grant::argon2::{Argon2Verifier, StoredUser, UserStatus, UserStore};
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, Client, CredentialVerifier, MaybeFuture, MemoryAccessTokens, OpaqueIssuer,
-    PasswordGrant, PeerAddress, StaticClients, Verdict,
+    AccountKey, BackendError, Client, MemoryAccessTokens, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients,
 };
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -34,21 +34,30 @@ struct User {
 }
 
 /// The table, in memory. With a database, each method is one statement.
+#[derive(Default)]
 struct Users {
     rows: RwLock<Vec<User>>,
 }
 
 impl Users {
     fn read(table: &str) -> Result<Self, Error> {
-        let lines = table.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-        let rows = lines.map(|line| User::read(line).ok_or_else(|| format!("cannot read the user `{line}`")));
-        Ok(Self { rows: RwLock::new(rows.collect::<Result<_, _>>()?) })
+        let users = Self::default();
+        for line in table.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+            users.insert(User::read(line).ok_or_else(|| format!("cannot read the user `{line}`"))?)?;
+        }
+        Ok(users)
     }
 
-    /// Reads a user by either name: `SELECT .. WHERE login = $1 OR email = $1`.
-    fn look_up<T>(&self, name: &str, read: impl Fn(&User) -> T) -> Option<T> {
-        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
-        rows.iter().find(|user| user.login == name || user.email == name).map(read)
+    /// Adds a user if nobody has its names, as a login name or as an e-mail address. With a database: a table of names
+    /// with one unique index, written in the same transaction.
+    fn insert(&self, user: User) -> Result<(), Error> {
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        let is_taken = |name: &String| rows.iter().any(|other| other.names().contains(&name));
+        if let Some(name) = user.names().into_iter().find(|name| name.is_empty() || is_taken(name)) {
+            return Err(format!("`{name}` cannot be a name of user {}: it is empty or taken", user.id).into());
+        }
+        rows.push(user);
+        Ok(())
     }
 }
 
@@ -58,8 +67,8 @@ impl User {
         let mut next = || columns.next();
         Some(Self {
             id: next()?,
-            login: next()?,
-            email: next()?,
+            login: canonical(&next()?),
+            email: canonical(&next()?),
             status: match next()?.as_str() {
                 "active" => UserStatus::Active,
                 "disabled" => UserStatus::Disabled,
@@ -68,12 +77,23 @@ impl User {
             hash: next()?,
         })
     }
+
+    fn names(&self) -> [&String; 2] {
+        [&self.login, &self.email]
+    }
+}
+
+/// The form in which names are looked up, so the one in which they are stored.
+fn canonical(name: &str) -> String {
+    AccountKey::canonical(name).as_str().to_owned()
 }
 
 #[async_trait]
 impl UserStore for Users {
-    async fn find(&self, login: &str, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-        Ok(self.look_up(login, |user| {
+    /// `SELECT .. WHERE login = $1 OR email = $1`
+    async fn find(&self, name: &str, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(rows.iter().find(|user| user.login == name || user.email == name).map(|user| {
             StoredUser::new(user.id.clone()).with_password_hash(user.hash.clone()).with_status(user.status.clone())
         }))
     }
@@ -86,39 +106,12 @@ impl UserStore for Users {
     }
 }
 
-/// The Argon2 verifier with an own account key.
-struct AliasVerifier {
-    users: Arc<Users>,
-    argon2: Argon2Verifier<Arc<Users>>,
-}
-
-#[async_trait]
-impl CredentialVerifier for AliasVerifier {
-    async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
-        self.argon2.verify(attempt).await
-    }
-
-    /// The user's id, whichever name was typed. Known and unknown names are kept apart by a prefix.
-    fn account_key<'a>(
-        &'a self,
-        username: &'a str,
-        _realm: Option<&'a str>,
-    ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
-        let name = AccountKey::canonical(username);
-        let id = self.users.look_up(name.as_str(), |user| format!("id:{}", user.id));
-        // With a database: `MaybeFuture::new(async move { .. })`.
-        MaybeFuture::ready(Ok(AccountKey::new(id.unwrap_or_else(|| format!("name:{}", name.as_str())))))
-    }
-}
-
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let users = Arc::new(Users::read(TABLE)?);
-    let verifier = AliasVerifier { argon2: Argon2Verifier::new(Arc::clone(&users))?, users };
     let cli = Client::public("demo-cli").allow_password_grant().scopes("read").default_scope("read").build()?;
     let layer = PasswordGrant::builder()
         .clients(StaticClients::new([cli])?)
-        .verifier(verifier)
+        .verifier(Argon2Verifier::new(Users::read(TABLE)?)?)
         .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         .build()?;
@@ -151,4 +144,31 @@ fn print_commands(address: SocketAddr) {
     println!("for n in 1 2 3 4 5 6 7 8 9 10; do {}; done", command("bob", "guess$n"));
     login("bob@example.com", "guess");
     println!("\nCtrl-C stops it.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_account_takes_a_name_of_another_t27() -> Result<(), Error> {
+        let users = Users::read(TABLE)?;
+        let row =
+            |login: &str, email: &str| User::read(&format!("99 {login} {email} active $argon2id$..")).ok_or("row");
+        for (login, email) in [
+            ("alice", "new@example.com"),
+            ("ALICE", "new@example.com"),
+            ("alice@example.com", "new@example.com"),
+            ("Ａlice@Example.com", "new@example.com"),
+            ("bob\u{200b}@example.com", "new@example.com"),
+            ("new", "bob"),
+            ("new", "Bob@example.com"),
+            ("new", "\u{200b}"),
+        ] {
+            assert!(users.insert(row(login, email)?).is_err(), "{login} {email}");
+        }
+        users.insert(row("new", "new@example.com")?)?;
+        assert!(users.insert(row("new@example.com", "other@example.com")?).is_err());
+        Ok(())
+    }
 }

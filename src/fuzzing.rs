@@ -1,8 +1,13 @@
 //! Doors into the private parsers for fuzzing. Compiled with `--cfg fuzzing` only, and no part of the API.
 
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
 use crate::protocol::basic::{self, Authorization, Pair};
 use crate::protocol::error::Reason;
 use crate::protocol::form::{Form, Known};
+use crate::protocol::forwarded::{self, Notation};
 use crate::protocol::texts::Texts;
 
 const KNOWN: [(&str, Known); 9] = [
@@ -47,4 +52,20 @@ pub fn basic(value: &[u8]) -> Result<[Option<Credentials>; 2], Reason> {
     let Authorization::Basic(basic) = basic::parse(value, &mut texts)? else { return Ok([None, None]) };
     let read = |pair: Pair| (texts.get(pair.id).to_owned(), texts.get(pair.secret).to_owned());
     Ok([basic.decoded.map(read), basic.raw.map(read)])
+}
+
+/// The sender of a request from `peer` by these lines of `X-Forwarded-For`, or of `Forwarded`.
+pub fn sender(peer: IpAddr, is_forwarded: bool, lines: &[&[u8]], is_proxy: impl Fn(IpAddr) -> bool) -> IpAddr {
+    let notation = if is_forwarded { Notation::Forwarded } else { Notation::XForwardedFor };
+    forwarded::sender(peer, notation, lines.iter().copied(), is_proxy)
+}
+
+/// The address of the end user by these lines, as far as they fit a header.
+pub fn end_user(lines: &[&[u8]]) -> Option<IpAddr> {
+    let name = HeaderName::from_static("end-user");
+    let mut headers = HeaderMap::new();
+    for line in lines.iter().filter_map(|line| HeaderValue::from_bytes(line).ok()) {
+        headers.append(&name, line);
+    }
+    forwarded::end_user(&headers, &name)
 }

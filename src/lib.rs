@@ -12,6 +12,8 @@ mod conductor;
 pub mod fuzzing;
 #[cfg(feature = "jwt")]
 pub mod jwt;
+#[cfg(feature = "breach-filter")]
+pub mod leaks;
 pub mod manual;
 mod memory;
 mod protection;
@@ -20,7 +22,7 @@ mod service;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use boundary::account::AccountKey;
+pub use boundary::account::{AccountKey, AccountKeyKind};
 pub use boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
 pub use boundary::auth_method::{AuthRequest, ClientAuthMethod};
 pub use boundary::backend::{BackendError, BackendErrorKind};
@@ -34,8 +36,9 @@ pub use boundary::limiter::{
 };
 pub use boundary::maybe::MaybeFuture;
 pub use boundary::notifier::{LockNotice, LockNotifier};
-pub use boundary::peer::PeerAddress;
+pub use boundary::peer::{PeerAddress, TrustedProxies};
 pub use boundary::registry::{ClientRegistry, FindClientFn, find_client_fn};
+pub use boundary::shield::{Finding, OnLeak, Shield};
 pub use boundary::transport::{SecureTransport, TransportSecurity};
 pub use boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified, VerifyFn, verify_fn};
 pub use memory::clients::StaticClients;
@@ -43,7 +46,8 @@ pub use memory::opaque::{AccessTokenRecord, AccessTokenStore, MemoryAccessTokens
 pub use protection::budget::{Lockout, TokenBucket};
 pub use protection::limiter::MemoryLimiter;
 pub use protection::operator::ActiveLock;
-pub use protocol::client::{Client, ClientAuthentication, ClientBuilder, ClientError, ClientId, ClientSecret};
+pub use protocol::client::{Client, ClientAuthentication, ClientBuilder, ClientId, ClientSecret};
+pub use protocol::client_error::ClientError;
 pub use protocol::error::Reason;
 pub use protocol::grant::{Grant, Subject};
 pub use protocol::host_code::{HostCode, HostCodeError};

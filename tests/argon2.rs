@@ -14,7 +14,7 @@ use support::{send, token_request};
 use tower_password_grant::argon2::{
     Argon2ConfigError, Argon2Parameters, Argon2Verifier, StoredUser, UserStatus, UserStore,
 };
-use tower_password_grant::{CredentialVerifier, HostCode, Password};
+use tower_password_grant::{AccountKey, CredentialVerifier, HostCode, Password};
 
 #[tokio::test]
 async fn the_right_password_logs_in_and_a_wrong_one_is_invalid_grant_pw_03_pw_04() {
@@ -71,9 +71,40 @@ async fn the_look_up_uses_the_form_on_which_attempts_are_counted_and_the_realm_o
     let lookups = house.users.lookups.lock().unwrap().clone();
     let alice = "alice".to_owned();
     let acme = Some("acme".to_owned());
-    assert_eq!(lookups, [(alice.clone(), None), (alice.clone(), None), (alice.clone(), acme.clone()), (alice, acme)]);
-    let (keyed, looked_up) = (house.verifier.account_key(" ALICE\t", None).await.unwrap(), "alice");
-    assert_eq!(keyed.as_str(), looked_up);
+    // Before the charge, before the hash and after it.
+    let expected = [None, None, None, acme.clone(), acme.clone(), acme].map(|realm| (alice.clone(), realm));
+    assert_eq!(lookups, expected);
+}
+
+#[tokio::test]
+async fn attempts_are_counted_on_the_account_that_the_store_finds_or_on_the_name_if_the_host_says_so() {
+    let house = House::new();
+    let key = |name: &'static str| house.verifier.account_key(name, None);
+    assert_eq!(key(" ALICE\t").await.unwrap(), AccountKey::resolved("id-alice"));
+    assert_eq!(key("id-alice").await.unwrap(), AccountKey::phantom("id-alice"));
+    assert_eq!(key("NOBODY ").await.unwrap(), AccountKey::phantom("nobody"));
+    house.users.fail_find.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(key("alice").await.is_err());
+
+    let by_name = House::with(|builder| builder.count_by_login_name());
+    by_name.users.fail_find.store(true, std::sync::atomic::Ordering::Relaxed);
+    let key = by_name.verifier.account_key(" ALICE\t", None).await.unwrap();
+    assert_eq!(key, AccountKey::canonical("alice"), "the store is not asked");
+    by_name.users.fail_find.store(false, std::sync::atomic::Ordering::Relaxed);
+    by_name.log_in("alice", "correct horse").await.assert_ok();
+    assert_eq!(by_name.users.lookups.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_name_of_nothing_visible_finds_no_user_and_takes_a_hash_all_the_same_t19() {
+    let house = House::new();
+    // Such as a column of e-mail addresses that not every user has.
+    house.users.set("", hash_with(&cheap(), "correct horse"), UserStatus::Active);
+    for name in [" ", "\u{200b}", "\u{3000}\u{feff}"] {
+        assert_eq!(house.runs(name, "correct horse").await, 1);
+        assert_eq!(house.last_reason(), "unknown_user");
+    }
+    assert_eq!(house.users.lookups.lock().unwrap().len(), 0);
 }
 
 #[tokio::test]

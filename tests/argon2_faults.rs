@@ -10,37 +10,17 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use argon2_users::{House, hash_with};
+use argon2_users::{House, hash_with, spawn_logins, spawn_logins_of, until};
 use http::Request;
 use http_body_util::Full;
 use support::send;
 use tower_password_grant::argon2::{Argon2Parameters, UserStatus};
 
-async fn until(what: impl Fn() -> bool) {
-    tokio::time::timeout(Duration::from_secs(60), async {
-        while !what() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    })
-    .await
-    .expect("it never happened");
-}
-
-fn spawn_logins(house: &House, count: usize) -> Vec<tokio::task::JoinHandle<support::Answer>> {
-    spawn_logins_of(house, "alice", count)
-}
-
-fn spawn_logins_of(house: &House, name: &str, count: usize) -> Vec<tokio::task::JoinHandle<support::Answer>> {
-    let logins = (0..count).map(|_| {
-        let (house, name) = (house.clone(), name.to_owned());
-        tokio::spawn(async move { house.log_in(&name, "correct horse").await })
-    });
-    logins.collect()
-}
-
 #[tokio::test(flavor = "current_thread")]
 async fn beyond_the_queue_is_503_with_retry_after_while_other_routes_answer_on_a_runtime_of_one_thread_t29_t40() {
-    let (house, gate) = House::gated(|builder| builder.threads(1).queue_capacity(3).hold_refusals(Duration::ZERO));
+    let (house, gate) = House::gated(|builder| {
+        builder.threads(1).queue_capacity(3).queue_percent_per_address(100).hold_refusals(Duration::ZERO)
+    });
     let logins = spawn_logins(&house, 50);
     until(|| logins.iter().filter(|login| login.is_finished()).count() == 47).await;
     // The only hashing thread is stuck, three jobs wait, and the host's own route does not notice.

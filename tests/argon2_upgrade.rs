@@ -7,7 +7,7 @@ mod support;
 
 use std::sync::atomic::Ordering;
 
-use argon2_users::{House, cheap, hash_with};
+use argon2_users::{Hook, House, Row, cheap, hash_with};
 use tower_password_grant::argon2::{Argon2Parameters, UserStatus};
 
 fn outdated(password: &str) -> String {
@@ -19,6 +19,15 @@ fn with_outdated_hash() -> (House, String) {
     let old = outdated("correct horse");
     house.users.set("alice", old.clone(), UserStatus::Active);
     (house, old)
+}
+
+/// A change after the look-up whose hash is compared, the second one: the first finds the account to charge.
+fn changes_while_hashing(change: impl Fn(&mut Row) + Send + 'static) -> Option<Hook> {
+    Some(Box::new(move |row, look| {
+        if look == 2 {
+            change(row);
+        }
+    }))
 }
 
 #[tokio::test]
@@ -83,7 +92,7 @@ async fn a_lost_race_writes_no_old_password_back_and_the_old_password_does_not_l
 async fn a_password_that_is_changed_while_it_is_verified_does_not_log_in_t97() {
     let house = House::new();
     let changed = hash_with(&cheap(), "a new password");
-    *house.users.after_find.lock().unwrap() = Some(Box::new(move |row, _| row.hash = Some(changed.clone())));
+    *house.users.after_find.lock().unwrap() = changes_while_hashing(move |row| row.hash = Some(changed.clone()));
     house.log_in("alice", "correct horse").await.assert_error(400, "invalid_grant");
     assert_eq!(house.last_reason(), "wrong_password");
     assert!(house.grants.lock().unwrap().is_empty());
@@ -92,12 +101,12 @@ async fn a_password_that_is_changed_while_it_is_verified_does_not_log_in_t97() {
 #[tokio::test]
 async fn an_account_that_is_closed_or_removed_while_its_password_is_verified_does_not_log_in_t97() {
     let house = House::new();
-    *house.users.after_find.lock().unwrap() = Some(Box::new(|row, _| row.status = UserStatus::Disabled));
+    *house.users.after_find.lock().unwrap() = changes_while_hashing(|row| row.status = UserStatus::Disabled);
     house.log_in("alice", "correct horse").await.assert_error(400, "invalid_grant");
     assert_eq!(house.last_reason(), "disabled");
 
     let house = House::new();
-    *house.users.after_find.lock().unwrap() = Some(Box::new(|row, _| row.hash = None));
+    *house.users.after_find.lock().unwrap() = changes_while_hashing(|row| row.hash = None);
     house.log_in("alice", "correct horse").await.assert_error(400, "invalid_grant");
     assert_eq!(house.last_reason(), "wrong_password");
 }

@@ -140,7 +140,7 @@ impl ExtensionGrant for Parts {
     }
 
     fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
-        request.field("code").map(AccountKey::new)
+        request.field("code").map(AccountKey::resolved)
     }
 
     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {

@@ -15,6 +15,11 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 
+/// For the test in it. As a test target of its own, Cargo would no longer build the program.
+#[path = "../examples/custom_user_store.rs"]
+#[allow(dead_code)]
+mod custom_user_store;
+
 /// A running example.
 struct Example {
     process: Child,
@@ -164,6 +169,30 @@ fn an_existing_endpoint_keeps_its_grants() {
     let mut example = Example::start("existing_endpoint");
     let expected = [ok(), ok(), refused(400, "invalid_grant"), refused(400, "unsupported_grant_type")];
     assert_eq!(example.run_commands(), expected);
+}
+
+#[cfg(feature = "breach-filter")]
+#[test]
+fn a_breach_filter_refuses_passwords_of_its_list_after_they_were_found_right() {
+    let (open, closed) = (ok(), refused(400, "password_leaked"));
+    let wrong = || refused(400, "invalid_grant");
+    let expected = [open.clone(), wrong(), closed.clone(), wrong()];
+    assert_eq!(Example::start("breach_filter").run_commands(), expected);
+
+    // With lists of one's own, each of which leaves a filter beside it.
+    let folder = std::env::temp_dir().join(format!("breach-filter-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, content) in [
+        ("passwords.txt", "hunter2\r\ncorrect horse battery staple\r\n"),
+        ("hashes.sha1", "abf7aad6438836dbe526aa231abde2d0eef74d42:7\n"),
+    ] {
+        let list = folder.join(name);
+        std::fs::write(&list, content).unwrap();
+        let mut example = Example::start_with("breach_filter", &[list.to_str().unwrap()]);
+        assert_eq!(example.run_commands(), [closed.clone(), wrong(), open.clone(), wrong()], "{name}");
+        assert!(list.with_extension("filter").is_file());
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 /// Fetches a token and the keys of a running example, and verifies the one with the other.

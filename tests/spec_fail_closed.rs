@@ -96,8 +96,8 @@ impl CredentialVerifier for Aliases {
         MaybeFuture::new(async move {
             match username {
                 "down" => Err(BackendError::unavailable("the directory is down")),
-                "alice" | "alice@example.com" => Ok(AccountKey::new("id:1")),
-                other => Ok(AccountKey::new(format!("name:{other}"))),
+                "alice" | "alice@example.com" => Ok(AccountKey::resolved("1")),
+                other => Ok(AccountKey::phantom(other)),
             }
         })
     }

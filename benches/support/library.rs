@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use axum::extract::ConnectInfo;
 use tower_password_grant::{
     Attempt, BackendError, Client, ClientRegistry, ClientSecret, CredentialVerifier, Denial, Grant, IssuedTokens,
-    MemoryLimiter, PasswordGrant, PasswordGrantLayer, PeerAddress, RequestCeiling, Subject, Token, TokenBucket,
-    TokenIssuer, Verdict,
+    Lockout, MemoryLimiter, PasswordGrant, PasswordGrantLayer, PeerAddress, RequestCeiling, Subject, Token,
+    TokenBucket, TokenIssuer, Verdict,
 };
 
 use super::{CLIENT, PASSWORD, PATH, SCOPE, SECRET};
@@ -44,7 +44,7 @@ impl TokenIssuer for Tokens {
 }
 
 /// The layer with every default but the path and a ceiling of requests that no load reaches, because it comes from one
-/// address. `attempts`: the budget of each account and client, so that a benchmark of refusals is not throttled.
+/// address. `attempts`: the budget of each account, client and address, so that a benchmark of refusals is not throttled.
 pub fn layer(attempts: u32) -> PasswordGrantLayer {
     let client = Client::confidential(CLIENT, &ClientSecret::new(SECRET.to_owned()).digest())
         .allow_password_grant()
@@ -60,6 +60,7 @@ pub fn layer(attempts: u32) -> PasswordGrantLayer {
         .limiter(
             MemoryLimiter::new()
                 .with_budget(attempts, Duration::from_secs(900))
+                .with_account_budget(Lockout::new(attempts, Duration::from_secs(900)))
                 .with_address_budget(TokenBucket::new(attempts, Duration::from_millis(1))),
         )
         .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000))

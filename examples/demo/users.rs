@@ -17,8 +17,13 @@ pub(crate) struct Users {
 impl Users {
     /// Users of these names, all with this password.
     pub(crate) fn with_password<const N: usize>(names: [&str; N], password: &str) -> Result<Self, Error> {
+        Self::with_passwords(names.map(|name| (name, password)))
+    }
+
+    /// Users with these names and passwords.
+    pub(crate) fn with_passwords<const N: usize>(users: [(&str, &str); N]) -> Result<Self, Error> {
         let mut hashes = HashMap::new();
-        for name in names {
+        for (name, password) in users {
             let hash = Argon2Parameters::default().hash_blocking(&Password::new(password.to_owned()))?;
             hashes.insert(name.to_owned(), hash);
         }

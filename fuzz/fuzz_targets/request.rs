@@ -133,7 +133,7 @@ impl ExtensionGrant for Code {
     }
 
     fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
-        Some(AccountKey::new(request.field("username").unwrap_or("nobody")))
+        Some(AccountKey::resolved(request.field("username").unwrap_or("nobody")))
     }
 
     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {

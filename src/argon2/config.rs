@@ -10,7 +10,7 @@ use super::hasher::{Caps, Hasher};
 use super::legacy;
 use super::memory::Memory;
 use super::parameters::{Argon2Parameters, HashError, SALT};
-use super::pool::{Limit, Pool};
+use super::pool::{Limit, Limits, Pool};
 use super::store::UserStore;
 use super::verifier::{Argon2Verifier, Held};
 use crate::protocol::explained::explained;
@@ -19,11 +19,12 @@ use crate::protocol::explained::explained;
 #[must_use]
 pub struct Argon2VerifierBuilder<S> {
     store: S,
+    counts_by_name: bool,
     parameters: Argon2Parameters,
     caps: Caps,
     pub(super) legacy: legacy::Caps,
     threads: Option<usize>,
-    limit: Limit,
+    limits: Limits,
     hold: Duration,
     max_held: usize,
     on_start: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -33,15 +34,31 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     pub(super) fn new(store: S) -> Self {
         Self {
             store,
+            counts_by_name: false,
             parameters: Argon2Parameters::default(),
             caps: Caps { memory: 128 * 1024, passes: 10, lanes: 16 },
             legacy: legacy::Caps::default(),
             threads: None,
-            limit: Limit::Time(Duration::from_secs(1)),
+            limits: Limits {
+                jobs: Limit::Time(Duration::from_secs(1)),
+                percent_of_one: 25,
+                deadline: Duration::from_secs(5),
+            },
             hold: Duration::from_millis(100),
             max_held: 1024,
             on_start: None,
         }
+    }
+
+    /// Counts attempts on the canonical form of the login name instead of asking the store whose name it is.
+    ///
+    /// Default: off. The store is asked once more for each login, for known and unknown names alike, before the attempt
+    /// is charged; so the login name and the e-mail address of one account share one budget of guesses. Switch it on only
+    /// if your store finds each account by exactly one name, compared as it was asked for: with a second name, or with a
+    /// column that ignores accents or the like, each further spelling buys a guesser a budget of its own.
+    pub fn count_by_login_name(mut self) -> Self {
+        self.counts_by_name = true;
+        self
     }
 
     /// The cost of new hashes. Default: 19,456 KiB, 2 passes, 1 lane. A stored hash with another cost is upgraded (or
@@ -62,13 +79,32 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     /// time of a hash. Default: 1 second. Longer, and people (and clients with a timeout of their own) give up on logins
     /// that are still worked on; shorter, and a short burst is refused.
     pub fn max_wait(mut self, longest: Duration) -> Self {
-        self.limit = Limit::Time(longest);
+        self.limits.jobs = Limit::Time(longest);
         self
     }
 
     /// How many jobs may wait, in place of [`max_wait`](Self::max_wait). With 0 only an idle thread takes a job.
     pub fn queue_capacity(mut self, jobs: usize) -> Self {
-        self.limit = Limit::Jobs(jobs);
+        self.limits.jobs = Limit::Jobs(jobs);
+        self
+    }
+
+    /// How many percent of the queue's places the logins from one address (one /64 of IPv6) may have. Default: 25, so that
+    /// one eager sender is answered 503 while everybody else still gets in. In a small queue it is at least two places, or
+    /// half of the queue, so that an address always has one.
+    ///
+    /// 100 switches it off. Raise it if many users share an address, such as that of a server that logs in for them.
+    /// Logins without an address ([`PeerAddress::unknown`](crate::PeerAddress::unknown)) have no share and no such limit.
+    pub fn queue_percent_per_address(mut self, percent: u8) -> Self {
+        self.limits.percent_of_one = percent;
+        self
+    }
+
+    /// The longest time after which a waiting login is still hashed; one that waited longer is answered 503. Default: 5
+    /// seconds. The queue is bounded by what hashes took so far, so this matters only when they suddenly take much longer:
+    /// the client of such a login has often given up, and a hash for it would keep the next ones waiting too.
+    pub fn queue_deadline(mut self, longest: Duration) -> Self {
+        self.limits.deadline = longest;
         self
     }
 
@@ -130,9 +166,10 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
             memories.push(Memory::for_parameters(&hasher.parameters)?);
         }
         let job_time = measure(&hasher, &mut memories)?;
-        let pool = Pool::start(memories, self.limit, job_time, self.on_start).map_err(Argon2ConfigError::Threads)?;
+        let pool = Pool::start(memories, self.limits, job_time, self.on_start).map_err(Argon2ConfigError::Threads)?;
         Ok(Argon2Verifier {
             store: self.store,
+            counts_by_name: self.counts_by_name,
             hasher: Arc::new(Hasher { hashes: AtomicU64::new(0), ..hasher }),
             pool,
             held: Held { now: AtomicUsize::new(0), max: self.max_held, time: self.hold },
@@ -159,7 +196,7 @@ impl<S> fmt::Debug for Argon2VerifierBuilder<S> {
         f.debug_struct("Argon2VerifierBuilder")
             .field("parameters", &self.parameters)
             .field("threads", &self.threads)
-            .field("limit", &self.limit)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }

@@ -40,8 +40,10 @@
 //! # Where the hashing runs
 //! A hash takes some 15 ms of a core and 19 MiB. It runs on a fixed number of threads of the verifier's own, never on the
 //! threads of the async runtime. Each thread keeps its memory, so time and memory don't change under load. Jobs wait in a
-//! bounded queue; beyond it the request is refused with 503 and `Retry-After`, and its charge is given back. A refusal is
-//! held back for a moment, so that clients which try again at once don't take the processor from those that wait.
+//! bounded queue, first come, first served, for known and unknown names alike. One address may have a part of its places;
+//! a login whose client hangs up leaves its place at once. Beyond it, and for a job that waited too long, the request is
+//! refused with 503 and `Retry-After`, and its charge is given back. A refusal is held back for a moment, so that clients
+//! which try again at once don't take the processor from those that wait.
 //!
 //! # What the time tells
 //! A name that does not exist, a user without a password, a hash that cannot be read and a hash whose cost is above the
@@ -62,11 +64,13 @@
 //! `RUSTFLAGS="-C target-cpu=native"`.
 
 mod config;
+mod counts;
 mod hasher;
 mod legacy;
 mod memory;
 mod parameters;
 mod pool;
+mod queue;
 mod stats;
 mod store;
 mod verifier;

@@ -2,15 +2,21 @@
 //!
 //! A job owns everything it needs. So the future of a request may be dropped at any time: a job that has begun runs to
 //! its end on its thread, and only then does that thread take the next one. There is no permit that could be freed early.
+//! A job that still waits leaves the queue with its future, at once: whoever hangs up holds nobody's place.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+
+use super::counts::{Counts, Running, nanos};
+use super::queue::{NoPlace, Places, Queue, Waiting};
+use crate::protocol::address::Network;
 
 /// No queue is longer, whatever the measured speed says.
 const LONGEST: usize = 65_536;
@@ -33,11 +39,23 @@ pub(super) enum Limit {
     Time(Duration),
 }
 
-/// The queue is full. The job was dropped.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Full {
-    /// When the jobs that wait now will be done.
-    pub(super) drained_in: Duration,
+/// What bounds the queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) jobs: Limit,
+    /// How many percent of its places one address may have.
+    pub(super) percent_of_one: u8,
+    /// A job that waited longer is not done any more.
+    pub(super) deadline: Duration,
+}
+
+/// Why a job was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Undone {
+    /// It waited longer than the deadline.
+    Expired,
+    /// It panicked, or the pool is gone.
+    Lost,
 }
 
 /// The threads; they end when it is dropped.
@@ -48,30 +66,28 @@ pub(super) struct Pool<W: Work> {
 struct Shared<W: Work> {
     state: Mutex<State<W>>,
     wake: Condvar,
-    limit: Limit,
+    limits: Limits,
     threads: usize,
     counts: Counts,
 }
 
 struct State<W: Work> {
-    queue: VecDeque<Job<W>>,
+    queue: Queue<Job<W>>,
     idle: usize,
     closed: bool,
 }
 
 struct Job<W: Work> {
     work: W,
-    reply: oneshot::Sender<W::Answer>,
+    reply: oneshot::Sender<Result<W::Answer, Undone>>,
 }
 
-#[derive(Default)]
-pub(super) struct Counts {
-    running: AtomicUsize,
-    peak: AtomicUsize,
-    mean_nanos: AtomicU64,
-    pub(super) abandoned: AtomicU64,
-    pub(super) refused: AtomicU64,
-    pub(super) panicked: AtomicU64,
+/// The way to a job's answer. Dropped, it takes the job out of the queue.
+pub(super) struct Ticket<W: Work> {
+    shared: Arc<Shared<W>>,
+    number: u64,
+    answer: oneshot::Receiver<Result<W::Answer, Undone>>,
+    is_answered: bool,
 }
 
 impl<W: Work> Pool<W> {
@@ -79,14 +95,14 @@ impl<W: Work> Pool<W> {
     /// each thread.
     pub(super) fn start(
         memories: Vec<W::Memory>,
-        limit: Limit,
+        limits: Limits,
         job_time: Duration,
         on_start: Option<Arc<dyn Fn() + Send + Sync>>,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { queue: VecDeque::new(), idle: 0, closed: false }),
+            state: Mutex::new(State { queue: Queue::new(), idle: 0, closed: false }),
             wake: Condvar::new(),
-            limit,
+            limits,
             threads: memories.len(),
             counts: Counts::default(),
         });
@@ -105,27 +121,33 @@ impl<W: Work> Pool<W> {
         Ok(pool)
     }
 
-    /// Puts a job into the queue. The answer never comes if the job panics.
-    pub(super) fn submit(&self, work: W) -> Result<oneshot::Receiver<W::Answer>, Full> {
+    /// Puts a job into the queue, if there is a place for it and for its address. Without one the job is dropped.
+    pub(super) fn submit(&self, work: W, network: Option<Network>) -> Result<Ticket<W>, NoPlace> {
         let (reply, answer) = oneshot::channel();
+        let capacity = self.capacity();
         let mut state = self.shared.lock();
-        // An idle thread has not yet taken the job it was woken for, so it counts as room for one more.
-        let room = self.capacity().saturating_add(state.idle);
-        let waiting = state.queue.len();
-        if waiting >= room {
-            drop(state);
-            self.shared.counts.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(Full { drained_in: self.time_of(waiting) });
-        }
-        state.queue.push_back(Job { work, reply });
+        let places = Places::new(capacity, self.shared.limits.percent_of_one, state.idle);
+        let pushed = state.queue.push(Job { work, reply }, network, places);
         drop(state);
-        self.shared.wake.notify_one();
-        Ok(answer)
+        match pushed {
+            Ok(number) => {
+                self.shared.wake.notify_one();
+                Ok(Ticket { shared: Arc::clone(&self.shared), number, answer, is_answered: false })
+            }
+            Err(no_place) => {
+                let counter = match no_place {
+                    NoPlace::Full => &self.counts().refused,
+                    NoPlace::ShareTaken => &self.counts().refused_by_share,
+                };
+                counter.fetch_add(1, Ordering::Relaxed);
+                Err(no_place)
+            }
+        }
     }
 
     /// How many jobs may wait at the present speed: at least one.
     pub(super) fn capacity(&self) -> usize {
-        match self.shared.limit {
+        match self.shared.limits.jobs {
             Limit::Jobs(jobs) => jobs,
             Limit::Time(longest) => {
                 let mean = self.mean_time().as_nanos().max(1);
@@ -135,10 +157,10 @@ impl<W: Work> Pool<W> {
         }
     }
 
-    /// What `jobs` take on all threads together.
-    fn time_of(&self, jobs: usize) -> Duration {
+    /// When the jobs that wait now will be done.
+    pub(super) fn drained_in(&self) -> Duration {
         let threads = u64::try_from(self.shared.threads).unwrap_or(u64::MAX).max(1);
-        let total = nanos(self.mean_time()).saturating_mul(u64::try_from(jobs).unwrap_or(u64::MAX));
+        let total = nanos(self.mean_time()).saturating_mul(u64::try_from(self.waiting()).unwrap_or(u64::MAX));
         Duration::from_nanos(total.checked_div(threads).unwrap_or(total))
     }
 
@@ -171,7 +193,7 @@ impl<W: Work> Drop for Pool<W> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.closed = true;
-        let left = std::mem::take(&mut state.queue);
+        let left = std::mem::replace(&mut state.queue, Queue::new());
         drop(state);
         drop(left);
         self.shared.wake.notify_all();
@@ -186,26 +208,27 @@ impl<W: Work> Shared<W> {
 
     /// What a thread does until the pool is dropped.
     fn serve(&self, memory: &mut W::Memory) {
-        while let Some(job) = self.next() {
+        while let Some(Waiting { job, since, .. }) = self.next() {
             if job.reply.is_closed() {
                 self.counts.abandoned.fetch_add(1, Ordering::Relaxed);
-                continue;
-            }
+            } else if since.elapsed() > self.limits.deadline {
+                self.counts.expired.fetch_add(1, Ordering::Relaxed);
+                let _ = job.reply.send(Err(Undone::Expired));
             // A job leaves nothing half-done that the next one would see: every hash overwrites the memory it reads.
-            if catch_unwind(AssertUnwindSafe(|| self.run(job, memory))).is_err() {
+            } else if catch_unwind(AssertUnwindSafe(|| self.run(job, memory))).is_err() {
                 self.counts.panicked.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
-    fn next(&self) -> Option<Job<W>> {
+    fn next(&self) -> Option<Waiting<Job<W>>> {
         let mut state = self.lock();
         loop {
             if state.closed {
                 return None;
             }
-            if let Some(job) = state.queue.pop_front() {
-                return Some(job);
+            if let Some(waiting) = state.queue.pop() {
+                return Some(waiting);
             }
             state.idle = state.idle.saturating_add(1);
             state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -220,37 +243,32 @@ impl<W: Work> Shared<W> {
         self.counts.note(start.elapsed());
         drop(running);
         // The client may have hung up meanwhile.
-        let _ = job.reply.send(answer);
+        let _ = job.reply.send(Ok(answer));
     }
 }
 
-impl Counts {
-    /// Moves the average an eighth of the way to the newest time.
-    fn note(&self, took: Duration) {
-        let step = |mean: u64| (mean / 8).saturating_mul(7).saturating_add(nanos(took) / 8);
-        let _ = self.mean_nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |mean| Some(step(mean)));
+impl<W: Work> Future for Ticket<W> {
+    type Output = Result<W::Answer, Undone>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.answer).poll(cx).map(|answer| {
+            self.is_answered = true;
+            answer.unwrap_or(Err(Undone::Lost))
+        })
     }
 }
 
-/// Counts a running job until it is dropped, by a panic too.
-struct Running<'a>(&'a Counts);
-
-impl<'a> Running<'a> {
-    fn enter(counts: &'a Counts) -> Self {
-        let running = counts.running.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        counts.peak.fetch_max(running, Ordering::Relaxed);
-        Self(counts)
-    }
-}
-
-impl Drop for Running<'_> {
+impl<W: Work> Drop for Ticket<W> {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
+        if self.is_answered {
+            return;
+        }
+        // The job is dropped after the lock.
+        let withdrawn = self.shared.lock().queue.withdraw(self.number);
+        if withdrawn.is_some() {
+            self.shared.counts.abandoned.fetch_add(1, Ordering::Relaxed);
+        }
     }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -1,3 +1,6 @@
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc;
 
 use super::*;
@@ -19,8 +22,30 @@ fn task(call: impl FnOnce(&mut u32) -> u32 + Send + 'static) -> Task {
     Task(Box::new(call))
 }
 
-fn pool(threads: usize, limit: Limit) -> Pool<Task> {
-    Pool::start(vec![0; threads], limit, Duration::from_millis(10), None).unwrap()
+/// One without a share and a deadline.
+fn pool(threads: usize, jobs: Limit) -> Pool<Task> {
+    pool_within(threads, Limits { jobs, percent_of_one: 100, deadline: Duration::MAX })
+}
+
+fn pool_within(threads: usize, limits: Limits) -> Pool<Task> {
+    Pool::start(vec![0; threads], limits, Duration::from_millis(10), None).unwrap()
+}
+
+fn submit(pool: &Pool<Task>, call: impl FnOnce(&mut u32) -> u32 + Send + 'static) -> Result<Ticket<Task>, NoPlace> {
+    pool.submit(task(call), None)
+}
+
+fn submit_of(pool: &Pool<Task>, host: u8, answer: u32) -> Result<Ticket<Task>, NoPlace> {
+    pool.submit(task(move |_| answer), Some(Network::of(IpAddr::V4(Ipv4Addr::new(192, 0, 2, host)))))
+}
+
+/// Blocks until the answer is there.
+fn answer(ticket: Ticket<Task>) -> Result<u32, Undone> {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(ticket)
+}
+
+fn count(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
 }
 
 /// Occupies every thread; they go on when the returned senders are dropped.
@@ -29,15 +54,15 @@ fn occupy(pool: &Pool<Task>) -> Vec<mpsc::Sender<()>> {
     let gates = (0..pool.threads()).map(|_| {
         let (gate, wait) = mpsc::channel::<()>();
         let began = began.clone();
-        let task = task(move |_| {
+        let call = move |_: &mut u32| {
             began.send(()).unwrap();
             let _ = wait.recv();
             0
-        });
-        // The answer is not waited for: the task must begin before its receiver is dropped.
-        let answer = pool.submit(task).unwrap();
+        };
+        // The answer is not waited for: the task must begin before its ticket is dropped.
+        let ticket = submit(pool, call).unwrap();
         begun.recv().unwrap();
-        drop(answer);
+        drop(ticket);
         gate
     });
     gates.collect()
@@ -48,43 +73,45 @@ fn never_more_jobs_run_at_once_than_there_are_threads_though_every_client_hangs_
     let pool = pool(2, Limit::Jobs(1000));
     let gates = occupy(&pool);
     // The futures of both running jobs are gone, and still no third job begins.
-    let kept = pool.submit(task(|_| 7)).unwrap();
+    let kept = submit(&pool, |_| 7).unwrap();
     for _ in 0..100 {
-        drop(pool.submit(task(|_| 0)).unwrap());
+        drop(submit(&pool, |_| 0).unwrap());
     }
-    assert_eq!((pool.running(), pool.waiting()), (2, 101));
+    assert_eq!((pool.running(), pool.waiting()), (2, 1), "a job that nobody waits for holds no place");
     drop(gates);
-    assert_eq!(kept.blocking_recv(), Ok(7));
-    assert_eq!(pool.submit(task(|_| 8)).unwrap().blocking_recv(), Ok(8));
+    assert_eq!(answer(kept), Ok(7));
+    assert_eq!(answer(submit(&pool, |_| 8).unwrap()), Ok(8));
     assert_eq!(pool.peak_running(), 2);
-    assert_eq!(pool.counts().abandoned.load(Ordering::Relaxed), 100, "a job that nobody waits for is not run");
+    assert_eq!(count(&pool.counts().abandoned), 100, "and is not run");
 }
 
 #[test]
 fn a_job_that_panics_costs_neither_its_thread_nor_a_place_t38_t39() {
     let pool = pool(2, Limit::Jobs(10));
     for round in 0..20 {
-        let panicking = pool.submit(task(|_| panic!("on purpose"))).unwrap();
-        assert!(panicking.blocking_recv().is_err());
-        assert_eq!(pool.submit(task(move |_| round)).unwrap().blocking_recv(), Ok(round));
+        let panicking = submit(&pool, |_| panic!("on purpose")).unwrap();
+        assert_eq!(answer(panicking), Err(Undone::Lost));
+        assert_eq!(answer(submit(&pool, move |_| round).unwrap()), Ok(round));
     }
     let gates = occupy(&pool);
     assert_eq!(gates.len(), 2, "both threads still work");
     assert_eq!((pool.running(), pool.waiting()), (2, 0));
     drop(gates);
-    assert_eq!(pool.counts().panicked.load(Ordering::Relaxed), 20);
+    assert_eq!(count(&pool.counts().panicked), 20);
 }
 
 #[test]
 fn a_full_queue_refuses_and_says_when_it_is_drained() {
     let pool = pool(2, Limit::Jobs(4));
     let gates = occupy(&pool);
-    let answers: Vec<_> = (0..4).map(|n| pool.submit(task(move |_| n)).unwrap()).collect();
-    assert_eq!(pool.submit(task(|_| 0)).unwrap_err().drained_in, Duration::from_millis(20));
+    let tickets: Vec<_> = (0..4).map(|n| submit(&pool, move |_| n).unwrap()).collect();
+    assert_eq!(submit(&pool, |_| 0).err(), Some(NoPlace::Full));
+    assert_eq!((count(&pool.counts().refused), count(&pool.counts().refused_by_share)), (1, 0));
+    assert_eq!(pool.drained_in(), Duration::from_millis(20));
     drop(gates);
-    let answers: Vec<_> = answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect();
+    let answers: Vec<_> = tickets.into_iter().map(|ticket| answer(ticket).unwrap()).collect();
     assert_eq!(answers, [0, 1, 2, 3]);
-    pool.submit(task(|_| 0)).unwrap();
+    submit(&pool, |_| 0).unwrap();
 }
 
 #[test]
@@ -94,10 +121,10 @@ fn without_a_queue_an_idle_thread_still_takes_a_job() {
         thread::yield_now();
     }
     let (gate, wait) = mpsc::channel::<()>();
-    let answer = pool.submit(task(move |_| wait.recv().map_or(1, |()| 2))).unwrap();
-    assert!(pool.submit(task(|_| 0)).is_err());
+    let ticket = submit(&pool, move |_| wait.recv().map_or(1, |()| 2)).unwrap();
+    assert_eq!(submit(&pool, |_| 0).err(), Some(NoPlace::Full));
     drop(gate);
-    assert_eq!(answer.blocking_recv(), Ok(1));
+    assert_eq!(answer(ticket), Ok(1));
 }
 
 #[test]
@@ -121,14 +148,12 @@ fn the_queue_holds_what_is_done_within_its_time_and_follows_the_measured_time() 
 #[test]
 fn each_thread_keeps_its_memory_from_job_to_job() {
     let pool = pool(1, Limit::Jobs(10));
-    let count = || {
-        task(|memory| {
-            *memory += 1;
-            *memory
-        })
+    let count_up = |memory: &mut u32| {
+        *memory += 1;
+        *memory
     };
     for expected in 1..=5 {
-        assert_eq!(pool.submit(count()).unwrap().blocking_recv(), Ok(expected));
+        assert_eq!(answer(submit(&pool, count_up).unwrap()), Ok(expected));
     }
 }
 
@@ -137,9 +162,9 @@ fn the_threads_end_and_waiting_jobs_are_dropped_with_the_pool() {
     let pool = pool(2, Limit::Jobs(10));
     let shared = Arc::downgrade(&pool.shared);
     let gates = occupy(&pool);
-    let waiting = pool.submit(task(|_| 0)).unwrap();
+    let waiting = submit(&pool, |_| 0).unwrap();
     drop(pool);
-    assert!(waiting.blocking_recv().is_err());
+    assert_eq!(answer(waiting), Err(Undone::Lost));
     drop(gates);
     while shared.strong_count() > 0 {
         thread::yield_now();
@@ -153,8 +178,79 @@ fn a_start_hook_runs_in_each_thread_and_its_panic_stops_none() {
         ran.send(thread::current().id()).unwrap();
         panic!("on purpose")
     };
-    let pool = Pool::<Task>::start(vec![0; 3], Limit::Jobs(1), Duration::from_millis(1), Some(Arc::new(hook))).unwrap();
-    let ids: std::collections::HashSet<_> = (0..3).map(|_| runs.recv().unwrap()).collect();
+    let limits = Limits { jobs: Limit::Jobs(1), percent_of_one: 100, deadline: Duration::MAX };
+    let pool = Pool::<Task>::start(vec![0; 3], limits, Duration::from_millis(1), Some(Arc::new(hook))).unwrap();
+    let ids: HashSet<_> = (0..3).map(|_| runs.recv().unwrap()).collect();
     assert_eq!(ids.len(), 3);
-    assert_eq!(pool.submit(task(|_| 5)).unwrap().blocking_recv(), Ok(5));
+    assert_eq!(answer(submit(&pool, |_| 5).unwrap()), Ok(5));
+}
+
+#[test]
+fn jobs_are_done_in_the_order_they_came_whoever_sent_them() {
+    let limits = Limits { jobs: Limit::Jobs(40), percent_of_one: 50, deadline: Duration::MAX };
+    let pool = pool_within(1, limits);
+    let gates = occupy(&pool);
+    let (done, order) = mpsc::channel();
+    let mut tickets: Vec<_> = (0..30)
+        .map(|number| {
+            let done = done.clone();
+            let call = move |_: &mut u32| {
+                done.send(number).unwrap();
+                number
+            };
+            let network = Network::of(IpAddr::V4(Ipv4Addr::new(192, 0, 2, [1, 1, 2][number as usize % 3])));
+            pool.submit(task(call), (number % 5 > 0).then_some(network)).unwrap()
+        })
+        .collect();
+    // Somebody in the middle hangs up.
+    drop(tickets.remove(7));
+    drop(gates);
+    drop(done);
+    let expected: Vec<u32> = (0..30).filter(|number| *number != 7).collect();
+    for (ticket, number) in tickets.into_iter().zip(&expected) {
+        assert_eq!(answer(ticket), Ok(*number));
+    }
+    assert_eq!(order.iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn one_address_has_its_share_of_the_queue_and_leaves_the_rest_to_others() {
+    let limits = Limits { jobs: Limit::Jobs(8), percent_of_one: 25, deadline: Duration::MAX };
+    let pool = pool_within(2, limits);
+    let gates = occupy(&pool);
+    let mut tickets: Vec<_> = (0..2).map(|n| submit_of(&pool, 1, n).unwrap()).collect();
+    for _ in 0..100 {
+        assert_eq!(submit_of(&pool, 1, 0).err(), Some(NoPlace::ShareTaken));
+    }
+    for host in 2..=4 {
+        tickets.extend((0..2).map(|n| submit_of(&pool, host, n).unwrap()));
+    }
+    assert_eq!(submit_of(&pool, 5, 0).err(), Some(NoPlace::Full));
+    assert_eq!((count(&pool.counts().refused_by_share), count(&pool.counts().refused)), (100, 1));
+    // A place that is given up may be taken again, by its address too, but not twice.
+    drop(tickets.remove(0));
+    tickets.push(submit_of(&pool, 1, 0).unwrap());
+    assert!(submit_of(&pool, 1, 0).is_err());
+    drop(gates);
+    for ticket in tickets {
+        answer(ticket).unwrap();
+    }
+    assert_eq!(pool.peak_running(), 2);
+    assert_eq!(count(&pool.counts().abandoned), 1);
+}
+
+#[test]
+fn a_job_that_waited_longer_than_the_deadline_is_not_done_and_the_next_one_is() {
+    let limits = Limits { jobs: Limit::Jobs(8), percent_of_one: 100, deadline: Duration::from_secs(2) };
+    let pool = pool_within(1, limits);
+    let gates = occupy(&pool);
+    let old: Vec<_> = (0..3).map(|_| submit(&pool, |_| panic!("it must not run")).unwrap()).collect();
+    thread::sleep(Duration::from_millis(2001));
+    let fresh = submit(&pool, |_| 7).unwrap();
+    drop(gates);
+    for ticket in old {
+        assert_eq!(answer(ticket), Err(Undone::Expired));
+    }
+    assert_eq!(answer(fresh), Ok(7));
+    assert_eq!((count(&pool.counts().expired), count(&pool.counts().panicked)), (3, 0));
 }

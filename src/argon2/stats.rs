@@ -25,6 +25,12 @@ pub struct HashingStats {
     pub abandoned: u64,
     /// Requests that were refused because the queue was full.
     pub refused: u64,
+    /// Requests that were refused because their address had its share of the queue, and that are not in `refused`. If it
+    /// grows while `waiting` stays far below `capacity`, one sender is too eager, or many users stand behind one address.
+    pub refused_by_share: u64,
+    /// Jobs that were refused unhashed because they had waited longer than the deadline of the queue. Hashes take much
+    /// longer than they did: the processor or the memory is short.
+    pub expired: u64,
     /// Refusals that are held back now.
     pub held: usize,
     /// Jobs that panicked. It should stay 0.

@@ -18,11 +18,16 @@ use crate::protocol::host_code::HostCode;
 /// [`Argon2Verifier`](super::Argon2Verifier).
 ///
 /// # Contract
-/// - `find` is asked for the canonical form of the login name, the same on which attempts are counted
-///   ([`AccountKey::canonical`](crate::AccountKey::canonical): without white space around it, in lower case). Store login
-///   names in this form, or compare so.
-/// - `find` is called again after a right password, so that a password or a state that was changed meanwhile is seen.
-///   Don't answer it from a cache that outlives a change.
+/// - `find` is asked for the canonical form of the login name, never for an empty one
+///   ([`AccountKey::canonical`](crate::AccountKey::canonical) says what the form is). Store login names and aliases in
+///   this form, made by that function, or compare so.
+/// - `find` answers the same user for all names of an account. It is called up to three times in a login: before the
+///   attempt is charged, for the account on which it is counted (unless the builder's
+///   [`count_by_login_name`](super::Argon2VerifierBuilder::count_by_login_name) is on); before the password is compared;
+///   and after a right password, so that a password or a state that was changed meanwhile is seen. Don't answer it from a
+///   cache that outlives a change.
+/// - Login names and aliases are one name space. Refuse an account whose login name is another account's e-mail address
+///   when it is created; otherwise whoever makes such an account can lock the other out, or is found in its place.
 /// - `save_hash` is one conditional statement that replaces `old_hash` only: `UPDATE .. WHERE id = $1 AND password_hash =
 ///   $2`. Reading first and writing then would bring a password back that was changed in between.
 ///

@@ -10,12 +10,15 @@ use async_trait::async_trait;
 use super::config::{Argon2ConfigError, Argon2VerifierBuilder};
 use super::hasher::{Done, Hasher, Job, Task};
 use super::parameters::HashError;
-use super::pool::{Full, Pool};
+use super::pool::{Pool, Undone};
+use super::queue::NoPlace;
 use super::stats::HashingStats;
 use super::store::{StoredUser, UserStore};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::BackendError;
+use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict};
+use crate::protocol::address::Network;
 use crate::protocol::secrets::Password;
 
 /// How often a login follows credentials that change under it.
@@ -27,6 +30,7 @@ const LOOKS: usize = 3;
 /// [`hash_password`](Self::hash_password) and [`stats`](Self::stats).
 pub struct Argon2Verifier<S> {
     pub(super) store: S,
+    pub(super) counts_by_name: bool,
     pub(super) hasher: Arc<Hasher>,
     pub(super) pool: Pool<Job>,
     pub(super) held: Held,
@@ -54,7 +58,7 @@ impl<S: UserStore> Argon2Verifier<S> {
     /// Fails when the queue is full, or when the system gives no randomness. Outside this crate's traits `?` takes the
     /// error by `.map_err(BackendError::into_error)?`.
     pub async fn hash_password(&self, password: Password) -> Result<String, BackendError> {
-        let done = self.run(password, Task::Make).await?;
+        let done = self.run(password, Task::Make, None).await?;
         done.fresh.ok_or_else(|| BackendError::fault(HashError::Unusable))
     }
 
@@ -72,6 +76,8 @@ impl<S: UserStore> Argon2Verifier<S> {
             hashes: self.hasher.hashes.load(Ordering::Relaxed),
             abandoned: counts.abandoned.load(Ordering::Relaxed),
             refused: counts.refused.load(Ordering::Relaxed),
+            refused_by_share: counts.refused_by_share.load(Ordering::Relaxed),
+            expired: counts.expired.load(Ordering::Relaxed),
             held: self.held.now.load(Ordering::Relaxed),
             panicked: counts.panicked.load(Ordering::Relaxed),
             unusable_hashes: self.hasher.unusable.load(Ordering::Relaxed),
@@ -79,18 +85,30 @@ impl<S: UserStore> Argon2Verifier<S> {
         }
     }
 
-    async fn run(&self, password: Password, task: Task) -> Result<Done, BackendError> {
+    /// Looks a canonical name up. Nobody has the empty name, though a row may have an empty alias.
+    async fn find(&self, name: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        if name.is_empty() { Ok(None) } else { self.store.find(name, realm).await }
+    }
+
+    async fn run(&self, password: Password, task: Task, network: Option<Network>) -> Result<Done, BackendError> {
         let job = Job { hasher: Arc::clone(&self.hasher), password, task };
-        match self.pool.submit(job) {
-            Ok(answer) => match answer.await {
+        match self.pool.submit(job, network) {
+            Ok(ticket) => match ticket.await {
                 Ok(done) => done.map_err(BackendError::unavailable),
-                Err(_) => Err(BackendError::fault("the password hash panicked")),
+                // It was held in the queue for longer than any refusal is.
+                Err(Undone::Expired) => Err(self.overloaded()),
+                Err(Undone::Lost) => Err(BackendError::fault("the password hash panicked")),
             },
-            Err(Full { drained_in }) => {
+            Err(NoPlace::Full | NoPlace::ShareTaken) => {
+                let overloaded = self.overloaded();
                 self.held.hold().await;
-                Err(BackendError::overloaded(drained_in.max(Duration::from_secs(1))))
+                Err(overloaded)
             }
         }
+    }
+
+    fn overloaded(&self) -> BackendError {
+        BackendError::overloaded(self.pool.drained_in().max(Duration::from_secs(1)))
     }
 
     /// Saves an upgraded hash; answers whether the old one was still in place.
@@ -112,13 +130,14 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         // The very form on which the attempt was counted: two spellings of one account share one budget.
         let login = AccountKey::canonical(attempt.username()).as_str().to_owned();
         let client = attempt.client().clone();
+        let network = attempt.peer_address().map(Network::of);
         let mut password = attempt.into_password();
-        let mut found = self.store.find(&login, client.realm()).await?;
+        let mut found = self.find(&login, client.realm()).await?;
         for _ in 0..LOOKS {
             let stored = found.as_ref().and_then(|user| user.password_hash.clone());
             // Only a login that succeeds takes the time of an upgrade: it must not tell a right password otherwise.
             let upgrade = found.as_ref().is_some_and(|user| user.status.denial().is_none());
-            let done = self.run(password, Task::Check { stored, upgrade }).await?;
+            let done = self.run(password, Task::Check { stored, upgrade }, network).await?;
             let Some(user) = found else { return Ok(Denial::UnknownUser.into()) };
             if !done.right {
                 return Ok(Denial::WrongPassword.into());
@@ -130,7 +149,7 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
                 if self.save(&user, done.fresh.as_deref()).await { done.fresh } else { user.password_hash.clone() };
             // The hash took its time. A password that was changed meanwhile, or an account that was closed, must not
             // log in; if only another login upgraded the hash, the password is right for the new one too.
-            match self.store.find(&login, client.realm()).await? {
+            match self.find(&login, client.realm()).await? {
                 Some(now) if now.subject.id() == user.subject.id() && now.password_hash == expected => {
                     return Ok(now.status.denial().map_or_else(|| now.subject.into(), Verdict::from));
                 }
@@ -139,6 +158,23 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
             password = done.password;
         }
         Err(BackendError::unavailable("the stored credentials changed each time they were verified"))
+    }
+
+    /// The id of the user whom the store finds, so that all names of one account share one budget; for a name that nobody
+    /// has, a key of that name.
+    fn account_key<'a>(
+        &'a self,
+        username: &'a str,
+        realm: Option<&'a str>,
+    ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
+        if self.counts_by_name {
+            return MaybeFuture::ready(Ok(AccountKey::canonical(username)));
+        }
+        MaybeFuture::new(async move {
+            let name = AccountKey::phantom(username);
+            let found = self.find(name.as_str(), realm).await?;
+            Ok(found.map_or(name, |user| AccountKey::resolved(user.subject.id().to_owned())))
+        })
     }
 }
 

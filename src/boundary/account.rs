@@ -3,44 +3,89 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::protocol::spelling;
+
 /// The one key of an account, whatever spelling or alias was typed.
 ///
 /// Attempts are counted on it, so two spellings that log in as one user must have one key, or each spelling gets a budget
-/// of its own.
+/// of its own. Keys of different [kinds](AccountKeyKind) are never equal, whatever their texts are.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct AccountKey<'a>(Cow<'a, str>);
+pub struct AccountKey<'a> {
+    kind: AccountKeyKind,
+    text: Cow<'a, str>,
+}
+
+/// Where an [`AccountKey`] comes from. A limiter hashes it together with the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AccountKeyKind {
+    /// [`AccountKey::canonical`]: the name itself, of a known or an unknown account.
+    Name,
+    /// [`AccountKey::resolved`]: what a verifier found for the name.
+    Resolved,
+    /// [`AccountKey::phantom`]: a name for which a verifier found nothing.
+    Phantom,
+}
 
 impl<'a> AccountKey<'a> {
-    /// The default: the user name without white space around it, in lower case (Unicode's own mapping). It is right for
-    /// a user store whose look-up ignores exactly that, or less.
+    /// The canonical form of a login name, for a verifier that does not resolve names, and the default of
+    /// [`CredentialVerifier::account_key`](crate::CredentialVerifier::account_key).
+    ///
+    /// This is the form in which names are counted **and** looked up: `Argon2Verifier` asks its store for exactly it, so
+    /// a store keeps its login names in this form too; make it with this function when an account is created.
+    ///
+    /// The form is what these steps give, repeated until they change nothing more:
+    /// 1. Code points with Unicode's property `Default_Ignorable_Code_Point` are removed: zero-width characters, soft
+    ///    hyphen, byte order mark, variation selectors, direction controls and the like.
+    /// 2. Normalization Form KC (Unicode Standard Annex 15): one form of composed and decomposed letters, full-width
+    ///    letters, ligatures, and other compatibility characters.
+    /// 3. Each code point in lower case (Unicode's own mapping, of no language), and the final sigma as the other one.
+    /// 4. White space (Unicode's `White_Space`) is removed at both ends.
+    ///
+    /// It does not depend on the system's language. Letters that only look alike (a Cyrillic `а`) stay apart, and so do
+    /// accents, `ß` and `ss`, and white space inside. ASCII changes but for case and edges in nothing, and is borrowed
+    /// where nothing changes. The form is never cut; it has at most eleven times the bytes of the name (U+FDFA is the
+    /// worst), so at most 11,264 for the longest name that a request may have. It is empty for a name of white space
+    /// and invisible characters only.
     ///
     /// ```
     /// use tower_password_grant::AccountKey;
     ///
     /// assert_eq!(AccountKey::canonical(" ALICE "), AccountKey::canonical("alice"));
+    /// assert_eq!(AccountKey::canonical("Ｚｏｅ\u{308}\u{200b}").as_str(), "zoë");
     /// ```
     #[must_use]
     pub fn canonical(username: &'a str) -> Self {
-        let trimmed = username.trim();
-        let plain = trimmed.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase());
-        Self(if plain { Cow::Borrowed(trimmed) } else { Cow::Owned(trimmed.to_lowercase()) })
+        Self { kind: AccountKeyKind::Name, text: spelling::canonical(username) }
     }
 
-    /// A key that the verifier resolved, such as the account's primary key. Keep the keys of known and unknown names
-    /// apart, for example by a prefix.
+    /// What the verifier resolved a name or alias to, such as the account's primary key. `id` is compared byte by byte.
     #[must_use]
-    pub fn new(key: impl Into<Cow<'a, str>>) -> Self {
-        Self(key.into())
+    pub fn resolved(id: impl Into<Cow<'a, str>>) -> Self {
+        Self { kind: AccountKeyKind::Resolved, text: id.into() }
     }
 
     pub(crate) fn to_static(&self) -> AccountKey<'static> {
-        AccountKey(Cow::Owned(self.as_str().to_owned()))
+        AccountKey { kind: self.kind, text: Cow::Owned(self.as_str().to_owned()) }
     }
 
-    /// The key as text.
+    /// A name that a resolving verifier does not know, in its [canonical](Self::canonical) form. Unknown names are counted
+    /// like known ones: without a budget of their own they would be told apart by the eleventh attempt.
+    #[must_use]
+    pub fn phantom(username: &'a str) -> Self {
+        Self { kind: AccountKeyKind::Phantom, text: spelling::canonical(username) }
+    }
+
+    /// Where the key comes from.
+    #[must_use]
+    pub const fn kind(&self) -> AccountKeyKind {
+        self.kind
+    }
+
+    /// The text of the key, without its kind: two keys with one text may be different.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
@@ -53,14 +98,29 @@ impl fmt::Debug for AccountKey<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn an_unknown_name_never_has_the_key_of_a_known_account_t8_t9() {
+        let keys = [AccountKey::canonical("17"), AccountKey::resolved("17"), AccountKey::phantom("17")];
+        let kinds = [AccountKeyKind::Name, AccountKeyKind::Resolved, AccountKeyKind::Phantom];
+        for (key, kind) in keys.iter().zip(kinds) {
+            assert_eq!((key.as_str(), key.kind()), ("17", kind));
+            assert_eq!(format!("{key:?}"), "AccountKey([redacted])");
+        }
+        assert_eq!(HashSet::from(keys).len(), 3);
+        assert_ne!(AccountKey::resolved("ID"), AccountKey::resolved("id"), "an id is no name");
+    }
+
     proptest! {
         #[test]
-        fn the_canonical_form_is_idempotent(name in "\\PC{0,20}") {
-            let once = AccountKey::canonical(&name);
-            prop_assert_eq!(AccountKey::canonical(once.as_str()), once.clone());
+        fn spellings_share_a_key_of_either_kind(name: String) {
+            let padded = format!(" {name}\u{200b} ");
+            prop_assert_eq!(AccountKey::canonical(&name), AccountKey::canonical(&padded));
+            prop_assert_eq!(AccountKey::phantom(&name), AccountKey::phantom(&padded));
         }
     }
 }

@@ -27,9 +27,10 @@ pub struct AuditEvent<'a> {
     pub client: Option<&'a ClientId>,
     /// A keyed digest of the account that was tried: equal for equal accounts in one process, and nothing else.
     pub account: Option<AccountDigest>,
-    /// The address that counts.
+    /// The address that counts: the peer's, the client's behind [trusted proxies](crate::PeerAddress::behind), or the
+    /// end user's, from a client that [may name it](crate::ClientBuilder::trust_end_user_address).
     pub address: Option<IpAddr>,
-    /// The connection's own address, such as that of a proxy.
+    /// The other end of the connection: a proxy, or a server that logs in for its users, if `address` is another.
     pub peer: Option<IpAddr>,
     /// The rule of the attack protection that refused the request.
     pub rule: Option<Rule>,
@@ -37,6 +38,8 @@ pub struct AuditEvent<'a> {
     pub monitored: Option<Rule>,
     /// The client may not form-encode its `Authorization` header as RFC 6749 section 2.3.1 asks.
     pub unencoded_basic: bool,
+    /// The password is right, and the [`Shield`](crate::Shield) knows it from a leak: make the user set a new one.
+    pub password_leaked: bool,
 }
 
 /// How a token request ended.
@@ -76,7 +79,7 @@ impl std::fmt::Display for AccountDigest {
 /// count what does not fit.
 ///
 /// # Security
-/// The one part that fails open: a panic is contained, and the answer goes out without its event.
+/// It fails open: a panic is contained, and the answer goes out without its event.
 pub trait AuditSink: Send + Sync + 'static {
     /// Takes one event.
     fn record(&self, event: &AuditEvent<'_>);

@@ -59,7 +59,7 @@ impl RequestCeiling {
         if self.mode == Mode::Off {
             return Ok(());
         }
-        let hash = self.hasher.hash_one(Network::of(address).to_bits());
+        let hash = self.hasher.hash_one(Network::of(address));
         let Some(cell) = usize::try_from(hash & 0xffff_ffff).ok().and_then(|hash| self.cells.get(hash & (CELLS - 1)))
         else {
             return Ok(());

@@ -19,7 +19,7 @@ pub struct ExtensionRequest {
     pub(crate) form: Form,
     pub(crate) client: Client,
     pub(crate) scope: Scope,
-    pub(crate) peer: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
     pub(crate) extensions: Extensions,
 }
 
@@ -42,10 +42,12 @@ impl ExtensionRequest {
         &self.scope
     }
 
-    /// The address of the peer, from the source that the host configured.
+    /// The address that the request comes from and is counted on: the peer's, from the source that the host configured;
+    /// behind [trusted proxies](crate::PeerAddress::behind) the client's; the end user's if the client
+    /// [may name it](crate::ClientBuilder::trust_end_user_address). IPv4 stands in its own form.
     #[must_use]
     pub fn peer_address(&self) -> Option<IpAddr> {
-        self.peer
+        self.address
     }
 
     /// What the host's other layers put into the request.

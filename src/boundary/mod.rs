@@ -14,5 +14,6 @@ pub(crate) mod maybe;
 pub(crate) mod notifier;
 pub(crate) mod peer;
 pub(crate) mod registry;
+pub(crate) mod shield;
 pub(crate) mod transport;
 pub(crate) mod verifier;

@@ -16,7 +16,8 @@ pub struct LockNotice<'a> {
     pub rule: Rule,
     /// The realm of the client, if it is bound to one.
     pub realm: Option<&'a str>,
-    /// The account's key, from the verifier. Under a key that is a login name there may be no account at all.
+    /// The account's key, from the verifier; never of a name that the verifier resolved to nothing. Under a key that is a
+    /// login name there may be no account at all.
     pub account: &'a AccountKey<'a>,
     /// The address of the attempt that spent the budget.
     pub address: Option<IpAddr>,

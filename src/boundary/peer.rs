@@ -5,42 +5,50 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use http::Extensions;
 use http::request::Parts;
+use http::{Extensions, HeaderMap, HeaderValue};
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::protocol::address::canonical;
+use crate::protocol::forwarded::{self, Notation};
 
-/// Where the endpoint finds the address of its peer, which the budgets of attempts are counted on.
+/// Where the endpoint finds the address that a request comes from, which the budgets of attempts are counted on.
 ///
 /// Nothing in a request tells it reliably: the server that accepted the connection has to put it into the request's
 /// extensions. If it is configured and missing, requests are refused with 500 and an event that names the cure; they
-/// never share one budget.
+/// never share one budget. Headers are believed only from [proxies that you name](Self::behind).
 ///
 /// ```
-/// use tower_password_grant::PeerAddress;
+/// use tower_password_grant::{PeerAddress, TrustedProxies};
 /// # #[derive(Clone)] struct ConnectInfo<T>(T);
 ///
 /// // axum, with `into_make_service_with_connect_info::<SocketAddr>()`:
 /// let source = PeerAddress::extension(|info: &ConnectInfo<std::net::SocketAddr>| Some(info.0.ip()));
+/// // Behind a proxy that adds the client's address to `X-Forwarded-For`:
+/// let source = source.behind(TrustedProxies::x_forwarded_for(["10.0.0.2/32".parse()?]));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct PeerAddress(Origin);
-
-/// Where a request comes from.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Source {
-    /// The connection's own address.
-    pub(crate) peer: Option<IpAddr>,
-    /// The address that counts.
-    pub(crate) address: Option<IpAddr>,
+pub struct PeerAddress {
+    place: Place,
+    proxies: Option<TrustedProxies>,
 }
 
 type Read = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
 
 #[derive(Clone)]
-enum Origin {
+enum Place {
     Extension(Arc<Read>),
     Unknown,
+}
+
+/// The two addresses of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Source {
+    /// The other end of the connection.
+    pub(crate) peer: Option<IpAddr>,
+    /// The one that counts: the peer, or whom trusted proxies got the request from.
+    pub(crate) address: Option<IpAddr>,
 }
 
 impl PeerAddress {
@@ -52,7 +60,8 @@ impl PeerAddress {
         T: Clone + Send + Sync + 'static,
         F: Fn(&T) -> Option<IpAddr> + Send + Sync + 'static,
     {
-        Self(Origin::Extension(Arc::new(move |extensions| extensions.get::<T>().and_then(&read))))
+        let read = Arc::new(move |extensions: &Extensions| extensions.get::<T>().and_then(&read));
+        Self { place: Place::Extension(read), proxies: None }
     }
 
     /// The address lies in a request extension of type [`SocketAddr`], which your accept loop puts there.
@@ -65,32 +74,104 @@ impl PeerAddress {
     /// where all requests come from one trusted place, or in tests.
     #[must_use]
     pub const fn unknown() -> Self {
-        Self(Origin::Unknown)
+        Self { place: Place::Unknown, proxies: None }
+    }
+
+    /// Connections from these proxies are theirs, not the client's: what they write into one header says whom they got
+    /// the request from. Default: no header is believed. Needed behind every proxy, or all users share its budget. A
+    /// second call replaces the first.
+    #[must_use]
+    pub fn behind(self, proxies: TrustedProxies) -> Self {
+        Self { proxies: Some(proxies), ..self }
     }
 
     pub(crate) fn is_unknown(&self) -> bool {
-        matches!(self.0, Origin::Unknown)
+        matches!(self.place, Place::Unknown)
     }
 
-    /// The addresses, with IPv4 in its own form; `Err` if one should be there and is not, or reading it panicked.
+    pub(crate) fn proxies(&self) -> Option<&TrustedProxies> {
+        self.proxies.as_ref()
+    }
+
+    /// The addresses of this request; `Err` if the peer's should be there and is not, or reading it panicked.
     pub(crate) fn of(&self, head: &Parts) -> Result<Source, ()> {
-        match &self.0 {
-            Origin::Unknown => Ok(Source::default()),
-            Origin::Extension(read) => {
-                // It runs where the request is accepted, outside what contains the other parts.
-                let address = catch_unwind(AssertUnwindSafe(|| read(&head.extensions))).ok().flatten();
-                let peer = canonical(address.ok_or(())?);
-                Ok(Source { peer: Some(peer), address: Some(peer) })
-            }
-        }
+        let Place::Extension(read) = &self.place else { return Ok(Source::default()) };
+        // It runs where the request is accepted, outside what contains the other parts.
+        let peer = catch_unwind(AssertUnwindSafe(|| read(&head.extensions))).ok().flatten().ok_or(())?;
+        // Only the mapped form is the same machine: whoever has an IPv6 address that was made from a proxy's IPv4
+        // address (6to4, NAT64) counts as that address, but is not the proxy.
+        let peer = peer.to_canonical();
+        let sender = self.proxies.as_ref().map_or(peer, |proxies| proxies.sender(peer, &head.headers));
+        Ok(Source { peer: Some(peer), address: Some(canonical(sender)) })
     }
 }
 
 impl fmt::Debug for PeerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Origin::Extension(_) => "PeerAddress::extension",
-            Origin::Unknown => "PeerAddress::unknown",
+        f.write_str(match self.place {
+            Place::Extension(_) => "PeerAddress::extension",
+            Place::Unknown => "PeerAddress::unknown",
+        })?;
+        self.proxies.as_ref().map_or(Ok(()), |proxies| write!(f, " behind {proxies:?}"))
+    }
+}
+
+/// Proxies whose word is taken for the address that a request comes from, and the one header that they write it into.
+///
+/// The header is read from the right, all its lines as one: as long as the hop that wrote an entry is in a named
+/// network, the next entry to the left counts. The first address that is in none is the client's; what stands left of it
+/// was written by the client and is not looked at. An entry that is no address (`unknown`, an obfuscated name, a zone, a
+/// leading zero, nothing), the 65th entry or what lies beyond 8 KiB leaves the request with the nearest hop that was good.
+///
+/// Name the one header that all your proxies add to. If yours set one and let the other pass, the other is the client's
+/// word. Name networks that hold nothing but proxies: every other machine in them could claim any address.
+#[derive(Clone)]
+pub struct TrustedProxies {
+    notation: Notation,
+    networks: Arc<[IpNet]>,
+}
+
+impl TrustedProxies {
+    /// Proxies in these networks, which add the address of whom they got the request from to `X-Forwarded-For`, with or
+    /// without its port; IPv6 with a port stands in brackets. [`build`](crate::Builder::build) refuses an empty list and
+    /// networks that cannot hold proxies alone (`0.0.0.0/0`).
+    #[must_use]
+    pub fn x_forwarded_for(networks: impl IntoIterator<Item = IpNet>) -> Self {
+        Self::new(Notation::XForwardedFor, networks)
+    }
+
+    /// The same for proxies that write `Forwarded` (RFC 7239): its `for` parameter counts.
+    #[must_use]
+    pub fn forwarded(networks: impl IntoIterator<Item = IpNet>) -> Self {
+        Self::new(Notation::Forwarded, networks)
+    }
+
+    fn new(notation: Notation, networks: impl IntoIterator<Item = IpNet>) -> Self {
+        Self { notation, networks: networks.into_iter().map(unmapped).collect() }
+    }
+
+    pub(crate) fn networks(&self) -> &[IpNet] {
+        &self.networks
+    }
+
+    fn sender(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let lines = headers.get_all(self.notation.header());
+        forwarded::sender(peer, self.notation, lines.iter().map(HeaderValue::as_bytes), |hop| {
+            self.networks.iter().any(|network| network.contains(&hop))
         })
     }
+}
+
+impl fmt::Debug for TrustedProxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of ", self.notation.header())?;
+        f.debug_list().entries(self.networks.iter()).finish()
+    }
+}
+
+/// An IPv4 network that is written in IPv6's mapped form, as IPv4: addresses are compared in that form.
+pub(crate) fn unmapped(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
+    v4.and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(network, IpNet::V4)
 }

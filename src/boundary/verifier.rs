@@ -31,7 +31,7 @@ pub struct Attempt {
     pub(crate) fields: Vec<(Span, Span)>,
     pub(crate) client: Client,
     pub(crate) scope: Scope,
-    pub(crate) peer: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
     pub(crate) extensions: Extensions,
     pub(crate) _charged: Charged,
 }
@@ -73,10 +73,12 @@ impl Attempt {
         &self.scope
     }
 
-    /// The address of the peer, from the source that the host configured.
+    /// The address that the request comes from and is counted on: the peer's, from the source that the host configured;
+    /// behind [trusted proxies](crate::PeerAddress::behind) the client's; the end user's if the client
+    /// [may name it](crate::ClientBuilder::trust_end_user_address). IPv4 stands in its own form.
     #[must_use]
     pub fn peer_address(&self) -> Option<IpAddr> {
-        self.peer
+        self.address
     }
 
     /// What the host's other layers put into the request.
@@ -104,7 +106,7 @@ impl fmt::Debug for Attempt {
         f.debug_struct("Attempt")
             .field("client", self.client.id())
             .field("scope", &self.scope)
-            .field("peer", &self.peer)
+            .field("address", &self.address)
             .finish_non_exhaustive()
     }
 }
@@ -226,8 +228,9 @@ impl Denial {
 ///
 /// # Contract
 /// - A denial is a value. `Err` means "could not decide" and nothing else.
-/// - The texts arrive exactly as they were sent: decoded once, neither trimmed nor folded. If the look-up ignores case or
-///   knows aliases, [`account_key`](Self::account_key) must do the same.
+/// - The texts arrive exactly as they were sent: decoded once, neither trimmed nor folded. Look users up by the form of
+///   [`AccountKey::canonical`]. If the look-up ignores more than that form does, or knows aliases,
+///   [`account_key`](Self::account_key) must do the same.
 ///
 /// # Security
 /// - False acceptance is fatal; false refusal is a nuisance.
@@ -250,9 +253,11 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError>;
 
     /// The key on which attempts for this name are counted, for known and unknown names alike. Called before
-    /// [`verify`](Self::verify); must not tell by its time whether the name exists.
+    /// [`verify`](Self::verify) and before anything is charged; must not tell by its time whether the name exists.
     ///
-    /// Default: [`AccountKey::canonical`].
+    /// Default: [`AccountKey::canonical`], right for a look-up by exactly that form. A verifier whose accounts have several
+    /// names answers [`AccountKey::resolved`] with the account's id for each of them, and [`AccountKey::phantom`] for a name
+    /// that nobody has.
     fn account_key<'a>(
         &'a self,
         username: &'a str,

@@ -1,12 +1,14 @@
 //! Tells telemetry and the audit sink what became of a request.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
 use super::endpoint::Reply;
 use super::telemetry;
 use super::trail::Trail;
+use crate::boundary::account::AccountKey;
 use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
 use crate::boundary::clock::Clock;
 use crate::protocol::error::TokenError;
@@ -28,12 +30,22 @@ impl Auditor {
         self.sink.is_some() || telemetry::is_enabled()
     }
 
+    /// When a request began to be answered, if anybody would see how long it took.
+    pub(crate) fn starts(&self, clock: &dyn Clock) -> Option<Duration> {
+        (telemetry::COUNTS || self.is_observed()).then(|| clock.elapsed())
+    }
+
     /// The digest of an account, if anybody would see it.
-    pub(crate) fn digest(&self, account: &str) -> Option<AccountDigest> {
+    pub(crate) fn digest(&self, account: &AccountKey<'_>) -> Option<AccountDigest> {
         if !self.is_observed() {
             return None;
         }
-        let full: [u8; 32] = Sha256::new().chain_update(self.key).chain_update(account).finalize().into();
+        let full: [u8; 32] = Sha256::new()
+            .chain_update(self.key)
+            .chain_update([account.kind() as u8])
+            .chain_update(account.as_str())
+            .finalize()
+            .into();
         full.first_chunk().copied().map(AccountDigest)
     }
 
@@ -51,7 +63,8 @@ impl Auditor {
         if !is_observed && !telemetry::COUNTS {
             return;
         }
-        let duration = clock.elapsed().saturating_sub(trail.started);
+        let started = trail.started.unwrap_or(Duration::MAX);
+        let duration = clock.elapsed().saturating_sub(started);
         telemetry::count(trail, &ended, duration);
         if !is_observed {
             return;
@@ -63,11 +76,12 @@ impl Auditor {
             grant_type: trail.grant_type.as_deref(),
             client: trail.client.as_ref().map(crate::protocol::client::Client::id),
             account: trail.account,
-            address: trail.source.address,
-            peer: trail.source.peer,
+            address: trail.address,
+            peer: trail.peer,
             rule: trail.rule,
             monitored: trail.monitored,
             unencoded_basic: trail.unencoded_basic,
+            password_leaked: trail.password_leaked,
         };
         telemetry::answered(&event, outcome.as_ref().err());
         if let Some(sink) = &self.sink

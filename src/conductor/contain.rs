@@ -10,6 +10,24 @@ use pin_project_lite::pin_project;
 
 use crate::protocol::error::{Reason, TokenError};
 
+/// What ended a contained future before its own end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cut {
+    #[error("no answer in time")]
+    Overdue,
+    #[error("a panic")]
+    Panicked,
+}
+
+impl From<Cut> for TokenError {
+    fn from(cut: Cut) -> Self {
+        Self::new(match cut {
+            Cut::Overdue => Reason::Deadline,
+            Cut::Panicked => Reason::Panicked,
+        })
+    }
+}
+
 pin_project! {
     /// Runs a future until it ends, panics or its time is over.
     ///
@@ -29,8 +47,8 @@ impl<F> Contain<F> {
     }
 }
 
-impl<T, F: Future<Output = Result<T, TokenError>>> Future for Contain<F> {
-    type Output = Result<T, TokenError>;
+impl<T, E: From<Cut>, F: Future<Output = Result<T, E>>> Future for Contain<F> {
+    type Output = Result<T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -41,8 +59,8 @@ impl<T, F: Future<Output = Result<T, TokenError>>> Future for Contain<F> {
             }
             let Some(limit) = *this.limit else { return Poll::Pending };
             let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-            sleep.as_mut().poll(cx).map(|()| Err(TokenError::new(Reason::Deadline)))
+            sleep.as_mut().poll(cx).map(|()| Err(Cut::Overdue.into()))
         }));
-        polled.unwrap_or_else(|_| Poll::Ready(Err(TokenError::new(Reason::Panicked))))
+        polled.unwrap_or_else(|_| Poll::Ready(Err(Cut::Panicked.into())))
     }
 }

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderValue, Method, Response};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Response};
 use ipnet::IpNet;
 
 use super::audit::Auditor;
 use super::contain::Contain;
+use super::shield::Screen;
 use super::trail::{Caller, Trail};
 use crate::boundary::auth_method::ClientAuthMethod;
 use crate::boundary::ceiling::RequestCeiling;
@@ -31,7 +32,7 @@ use crate::protocol::client::PASSWORD;
 use crate::protocol::encode::{self, Setting};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
-use crate::protocol::head;
+use crate::protocol::head::{self, Fields};
 use crate::protocol::policy::Rules;
 
 /// An extension grant with its grant type.
@@ -45,12 +46,14 @@ pub(crate) struct Endpoint {
     pub(crate) limiter: Box<dyn AttemptLimiter>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) auditor: Auditor,
+    pub(crate) screen: Option<Screen>,
     pub(crate) methods: Vec<Box<dyn ClientAuthMethod>>,
     pub(crate) extensions: Vec<NamedGrant>,
     /// `password`, unless the grant is switched off.
     pub(crate) password_grant: Option<Arc<str>>,
     pub(crate) rules: Rules,
     pub(crate) peer: PeerAddress,
+    pub(crate) end_user_header: HeaderName,
     /// The allow-list.
     pub(crate) exempt: Vec<IpNet>,
     pub(crate) request_ceiling: RequestCeiling,
@@ -102,9 +105,13 @@ impl Endpoint {
     /// Judges the head: method, transport, length, type and coding, query.
     pub(crate) fn admit(&self, head: &Parts) -> (Step, Caller) {
         let source = self.peer.of(head);
+        let fields = Fields::read(&head.headers);
         let mut caller = Caller { source: source.unwrap_or_default(), ..Caller::default() };
+        caller.credentials_len = fields.credentials_len();
+        caller.has_origin = fields.has_origin();
+        caller.is_own_site = fields.is_own_site(head);
         caller.is_exempt = self.is_exempt(caller.source.address);
-        (self.judge_head(head, source.is_err(), &mut caller), caller)
+        (self.judge_head(head, &fields, source.is_err(), &mut caller), caller)
     }
 
     /// Whether the address is on the allow-list.
@@ -112,7 +119,7 @@ impl Endpoint {
         address.is_some_and(|address| self.exempt.iter().any(|network| network.contains(&address)))
     }
 
-    fn judge_head(&self, head: &Parts, lacks_peer: bool, caller: &mut Caller) -> Step {
+    fn judge_head(&self, head: &Parts, fields: &Fields<'_>, lacks_peer: bool, caller: &mut Caller) -> Step {
         match head.method {
             Method::POST => {}
             Method::OPTIONS => return Step::Options,
@@ -137,7 +144,7 @@ impl Endpoint {
         if self.refuse_early_data && head.headers.contains_key("early-data") {
             return Step::Refuse(Reason::EarlyData);
         }
-        match head::judge(head, self.max_body) {
+        match head::judge(head, fields, self.max_body) {
             Ok(()) => Step::Read,
             Err(reason) => Step::Refuse(reason),
         }
@@ -149,10 +156,9 @@ impl Endpoint {
     }
 
     /// Parses the collected body.
-    pub(crate) fn parse(&self, head: &Parts, body: &[u8]) -> Step {
+    pub(crate) fn parse(&self, body: &[u8], credentials_len: usize) -> Step {
         // Room for the credentials of the header, so that the buffer need not grow.
-        let room = head.headers.get(http::header::AUTHORIZATION).map_or(0, HeaderValue::len);
-        match Form::parse(body, room.min(MAX_VALUE)) {
+        match Form::parse(body, credentials_len.min(MAX_VALUE)) {
             Ok(form) => Step::Exchange(form),
             Err(reason) => Step::Refuse(reason),
         }
@@ -173,7 +179,7 @@ impl Endpoint {
 
     /// Answers a request whose head, and body if it needs one, were read.
     pub(crate) fn answer(self: Arc<Self>, head: Parts, caller: Caller, mut step: Step) -> Answer {
-        let mut trail = Trail::new(&head, caller, self.clock.elapsed());
+        let mut trail = Trail::new(&head, caller, self.auditor.starts(&*self.clock));
         // The rest of the head is not needed any more.
         let mut head = Head { headers: head.headers, extensions: head.extensions };
         Box::pin(async move {

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! The first three rungs stand in [`Endpoint::admit`] and [`Endpoint::parse`], the last one in the protocol's encoder.
-//! Login policy and second factor have their place between verdict and issue.
+//! The login policy asks the shield whether the password is known from a leak ([`Endpoint::screen`]). A second factor has
+//! its place between it and issue.
 
 use std::mem;
 
@@ -51,6 +52,7 @@ impl Endpoint {
         self.permit_site(head, client.as_ref(), trail)?;
         let now = self.clock.now();
         let client = self.authenticate(head, form, &presented, client, now, trail).await?;
+        self.note_end_user(head, &client, trail);
 
         let requested = form.get(Known::GrantType).unwrap_or_default();
         let grant = self.grant_named(requested).ok_or(Reason::UnsupportedGrantType)?;
@@ -70,33 +72,40 @@ impl Endpoint {
     }
 
     /// RFC 6749 section 4.3.
-    async fn password(
-        &self,
-        form: &mut Form,
+    #[allow(clippy::manual_async_fn, reason = "an async function would hold its arguments twice")]
+    fn password<'a>(
+        &'a self,
+        form: &'a mut Form,
         terms: Terms,
-        extensions: &mut Extensions,
-        trail: &mut Trail,
-    ) -> Result<Reply, TokenError> {
-        let username = form.get(Known::Username).unwrap_or_default();
-        let realm = terms.client().realm();
-        let account = self.verifier.account_key(username, realm).await;
-        let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
-        trail.account = self.auditor.digest(account.as_str());
-        let guess = Guess::Account { realm, account: &account };
-        let password = form.get(Known::Password).unwrap_or_default();
-        let reservation = self.reserve(guess, self.fingerprint(&guess, password), trail).await?;
-        let owner = self.owner(realm, &account);
-        drop(account);
+        extensions: &'a mut Extensions,
+        trail: &'a mut Trail,
+    ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
+        async move {
+            let username = form.get(Known::Username).unwrap_or_default();
+            let realm = terms.client().realm();
+            let account = self.verifier.account_key(username, realm).await;
+            let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
+            trail.account = self.auditor.digest(&account);
+            let guess = Guess::Account { realm, account: &account };
+            let password = form.get(Known::Password).unwrap_or_default();
+            let reservation = self.reserve(guess, self.fingerprint(&guess, password), trail).await?;
+            let owner = self.owner(realm, &account);
+            drop(account);
 
-        let attempt = Self::attempt(&reservation, mem::take(form), &terms, mem::take(extensions), trail)?;
-        let verdict = self.verifier.verify(attempt).await;
-        let grant = self.judge(verdict, Reason::VerifierFailed, terms);
+            let kept = self.kept_for_shield(form);
+            let attempt = Self::attempt(&reservation, mem::take(form), &terms, mem::take(extensions), trail)?;
+            let verdict = self.verifier.verify(attempt).await;
+            let mut grant = self.judge(verdict, Reason::VerifierFailed, terms);
+            if let Some(password) = kept {
+                grant = Box::pin(self.screen(grant, password, trail)).await;
+            }
 
-        let issued = self.issue(grant, trail).await;
-        let (reply, settlement) = Failure::settle(issued);
-        let lock = self.settle(Some(reservation), settlement).await;
-        self.notify(lock, owner, trail);
-        reply
+            let issued = self.issue(grant, trail).await;
+            let (reply, settlement) = Failure::settle(issued);
+            let lock = self.settle(Some(reservation), settlement).await;
+            self.notify(lock, owner, trail);
+            reply
+        }
     }
 
     /// RFC 6749 section 4.5.
@@ -113,7 +122,7 @@ impl Endpoint {
         let realm = terms.client().realm();
         let reservation = match grant.account_key(&request) {
             Some(account) => {
-                trail.account = self.auditor.digest(account.as_str());
+                trail.account = self.auditor.digest(&account);
                 let guess = Guess::Account { realm, account: &account };
                 owner = self.owner(realm, &account);
                 Some(self.reserve(guess, None, trail).await?)

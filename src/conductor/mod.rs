@@ -5,5 +5,6 @@ pub(crate) mod contain;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
 pub(crate) mod rungs;
+pub(crate) mod shield;
 pub(crate) mod telemetry;
 pub(crate) mod trail;

@@ -1,6 +1,6 @@
 //! The single rungs of the ladder that need a trait of the application.
 
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use http::Extensions;
 
 use super::endpoint::{Endpoint, Head, Reply};
 use super::trail::Trail;
-use crate::boundary::account::AccountKey;
+use crate::boundary::account::{AccountKey, AccountKeyKind};
 use crate::boundary::auth_method::AuthRequest;
 use crate::boundary::backend::{BackendError, BackendErrorKind};
 use crate::boundary::extension::ExtensionRequest;
@@ -20,6 +20,7 @@ use crate::protocol::client::{Client, ClientAuthentication, is_client_id};
 use crate::protocol::credentials::{self, AuthenticatedClient, Presented};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
+use crate::protocol::forwarded;
 use crate::protocol::grant::Grant;
 use crate::protocol::head::origin;
 use crate::protocol::policy::Terms;
@@ -125,6 +126,17 @@ impl Endpoint {
         outcome
     }
 
+    /// From here on the end user's address counts, if the client is one that may name it. What it did to authenticate
+    /// was counted on the address that it came from.
+    pub(super) fn note_end_user(&self, head: &Head, client: &AuthenticatedClient, trail: &mut Trail) {
+        if client.client().trusts_end_user_address()
+            && let Some(address) = forwarded::end_user(&head.headers, &self.end_user_header)
+        {
+            trail.address = Some(address);
+            trail.is_exempt = self.is_exempt(trail.address);
+        }
+    }
+
     async fn verify_method(
         &self,
         index: usize,
@@ -156,7 +168,11 @@ impl Endpoint {
     /// Tells equal secrets for equal accounts apart from others; nothing outside this process could.
     pub(super) fn fingerprint(&self, guess: &Guess<'_>, secret: &str) -> Option<Fingerprint> {
         let Guess::Account { realm, account } = *guess else { return None };
-        Some(Fingerprint::new(self.fingerprints.hash_one((realm, account.as_str(), secret))))
+        let mut hasher = self.fingerprints.build_hasher();
+        // Realms and names are far shorter than 2^24 bytes.
+        hasher.write_u64((realm.map_or(0, str::len) as u64) << 32 ^ account.as_str().len() as u64);
+        realm.into_iter().chain([account.as_str(), secret]).for_each(|part| hasher.write(part.as_bytes()));
+        Some(Fingerprint::new(hasher.finish()))
     }
 
     /// Charges one attempt.
@@ -167,7 +183,7 @@ impl Endpoint {
         fingerprint: Option<Fingerprint>,
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reservation, TokenError>> + Send + 'a {
-        let key = AttemptKey { guess, address: trail.source.address, is_exempt: trail.is_exempt, fingerprint };
+        let key = AttemptKey { guess, address: trail.address, is_exempt: trail.is_exempt, fingerprint };
         async move {
             match self.limiter.reserve(&key).await {
                 Ok(Reserved::Charged(reservation)) => {
@@ -176,8 +192,8 @@ impl Endpoint {
                 }
                 Ok(Reserved::Refused(refusal)) => {
                     trail.rule = Some(refusal.rule);
-                    if let (Some(lock), Guess::Account { realm, account }) = (refusal.began, guess) {
-                        self.tell_owner(lock, realm, account, trail.source.address);
+                    if let (Some(lock), Guess::Account { realm, account }) = (refusal.began, key.guess) {
+                        self.tell_owner(lock, realm, account, trail.address);
                     }
                     Err(TokenError::new(refusal.rule.reason()).with_retry_after(refusal.retry_after))
                 }
@@ -187,19 +203,23 @@ impl Endpoint {
     }
 
     /// Whom to tell of a lock, if anybody is to be told.
-    pub(super) fn owner(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Option<Owner> {
-        self.notifier.as_ref().map(|_| (realm.map(str::to_owned), account.to_static()))
+    pub(super) fn owner(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Option<Box<Owner>> {
+        self.notifier.as_ref().map(|_| Box::new((realm.map(str::to_owned), account.to_static())))
     }
 
     /// Tells of a lock that has begun by this attempt.
-    pub(super) fn notify(&self, lock: Option<BegunLock>, owner: Option<Owner>, trail: &Trail) {
-        if let (Some(lock), Some((realm, account))) = (lock, owner) {
-            self.tell_owner(lock, realm.as_deref(), &account, trail.source.address);
+    pub(super) fn notify(&self, lock: Option<BegunLock>, owner: Option<Box<Owner>>, trail: &Trail) {
+        if let (Some(lock), Some(owner)) = (lock, owner) {
+            let (realm, account) = &*owner;
+            self.tell_owner(lock, realm.as_deref(), account, trail.address);
         }
     }
 
     fn tell_owner(&self, lock: BegunLock, realm: Option<&str>, account: &AccountKey<'_>, address: Option<IpAddr>) {
-        let Some(notifier) = &self.notifier else { return };
+        // An unknown name has no owner.
+        let Some(notifier) = self.notifier.as_ref().filter(|_| account.kind() != AccountKeyKind::Phantom) else {
+            return;
+        };
         let notice = LockNotice { rule: lock.rule, realm, account, address, lasts: lock.lasts };
         if catch_unwind(AssertUnwindSafe(|| notifier.locked(&notice))).is_err() {
             super::telemetry::notifier_failed();
@@ -242,7 +262,7 @@ impl Endpoint {
             fields,
             client: terms.client().clone(),
             scope: terms.scope().clone(),
-            peer: trail.source.address,
+            address: trail.address,
             extensions,
             _charged: Charged::by(reservation),
         })
@@ -258,7 +278,7 @@ impl Endpoint {
             form,
             client: terms.client().clone(),
             scope: terms.scope().clone(),
-            peer: trail.source.address,
+            address: trail.address,
             extensions,
         }
     }

@@ -1,9 +1,9 @@
 //! What is known of a request so far: for its answer's headers, for telemetry and for the audit trail.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::ORIGIN;
 use http::request::Parts;
 use http::{HeaderValue, Method, Version};
 
@@ -12,7 +12,6 @@ use crate::boundary::limiter::Rule;
 use crate::boundary::peer::Source;
 use crate::protocol::client::Client;
 use crate::protocol::grant::Subject;
-use crate::protocol::head::is_own_site;
 use crate::protocol::scope::Scope;
 
 /// What is known of the sender once the head was judged.
@@ -22,21 +21,28 @@ pub(crate) struct Caller {
     pub(crate) is_exempt: bool,
     pub(crate) rule: Option<Rule>,
     pub(crate) monitored: Option<Rule>,
+    pub(crate) has_origin: bool,
+    pub(crate) is_own_site: bool,
+    /// How long the credentials of the header are.
+    pub(crate) credentials_len: usize,
 }
 
 /// Kept outside the rungs, so that it survives their errors, deadlines and panics. What is rarely there is boxed: the
 /// future of each request holds a trail.
 #[derive(Debug)]
 pub(crate) struct Trail {
-    pub(crate) started: Duration,
+    /// If anybody would see how long it takes.
+    pub(crate) started: Option<Duration>,
     pub(crate) version: Version,
     pub(crate) is_head_request: bool,
     pub(crate) has_origin: bool,
     /// No page of another origin sent the request.
     pub(crate) is_own_site: bool,
     pub(crate) allowed_origin: Option<Box<HeaderValue>>,
-    /// The connection's own address, and the one that counts.
-    pub(crate) source: Source,
+    /// The other end of the connection.
+    pub(crate) peer: Option<IpAddr>,
+    /// The address that counts.
+    pub(crate) address: Option<IpAddr>,
     /// The address that counts is on the allow-list.
     pub(crate) is_exempt: bool,
     /// The rule of the attack protection that refused.
@@ -50,19 +56,22 @@ pub(crate) struct Trail {
     pub(crate) announces_sunset: bool,
     pub(crate) account: Option<AccountDigest>,
     pub(crate) unencoded_basic: bool,
+    /// The password is right, and the shield knows it from a leak.
+    pub(crate) password_leaked: bool,
     pub(crate) issued: Option<Box<(Subject, Scope)>>,
 }
 
 impl Trail {
-    pub(crate) fn new(head: &Parts, caller: Caller, started: Duration) -> Self {
+    pub(crate) fn new(head: &Parts, caller: Caller, started: Option<Duration>) -> Self {
         Self {
             started,
             version: head.version,
             is_head_request: head.method == Method::HEAD,
-            has_origin: head.headers.contains_key(ORIGIN),
-            is_own_site: is_own_site(head),
+            has_origin: caller.has_origin,
+            is_own_site: caller.is_own_site,
             allowed_origin: None,
-            source: caller.source,
+            peer: caller.source.peer,
+            address: caller.source.address,
             is_exempt: caller.is_exempt,
             rule: caller.rule,
             monitored: caller.monitored,
@@ -71,6 +80,7 @@ impl Trail {
             announces_sunset: false,
             account: None,
             unencoded_basic: false,
+            password_leaked: false,
             issued: None,
         }
     }

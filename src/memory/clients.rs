@@ -6,7 +6,8 @@ use async_trait::async_trait;
 
 use crate::boundary::backend::BackendError;
 use crate::boundary::registry::ClientRegistry;
-use crate::protocol::client::{Client, ClientError};
+use crate::protocol::client::Client;
+use crate::protocol::client_error::ClientError;
 
 /// A fixed list of clients, registered in code.
 ///

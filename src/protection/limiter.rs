@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::budget::{Lockout, Mode, TokenBucket, millis};
+use super::budget::millis;
 use super::known::Known;
 use super::locks::Locks;
 use super::policy::{Charges, Decision, Facts, Policy, Tallies};
@@ -15,6 +15,7 @@ use super::sync::{Mutex, MutexGuard};
 use super::table::{Key, Place, Table};
 use super::tally::Tally;
 use super::ticket::Ticket;
+use crate::boundary::account::AccountKeyKind;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::limiter::{
@@ -26,7 +27,7 @@ use crate::protocol::address::Network;
 /// A power of two, so that a mask picks the shard.
 const SHARDS: usize = 64;
 /// The kind of a hash of a client's id.
-const CLIENT: u64 = 2;
+const CLIENT: u64 = 6;
 /// The network of a host that has no addresses.
 const NO_NETWORK: u64 = 1;
 
@@ -53,11 +54,11 @@ pub struct MemoryLimiter {
     pub(super) policy: Policy,
     pub(super) tables: Tables,
     pub(super) locks: Locks,
-    capacity: usize,
-    lifetime: u64,
+    pub(super) capacity: usize,
+    pub(super) lifetime: u64,
     hasher: RandomState,
     numbers: AtomicU32,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// Locked in this order wherever several are locked: pairs, accounts, addresses; never two of a kind.
@@ -73,7 +74,7 @@ pub(super) struct Accounts {
 }
 
 impl Tables {
-    fn new(capacity: usize, lifetime: u64) -> Self {
+    pub(super) fn new(capacity: usize, lifetime: u64) -> Self {
         let each = capacity.div_ceil(SHARDS);
         let accounts = || Accounts { tallies: Table::new(each), known: Known::new(each, lifetime) };
         Self {
@@ -111,94 +112,6 @@ impl MemoryLimiter {
         }
     }
 
-    /// `attempts` in a row within `window` for each account or client and address, then a lock as long as the window: in
-    /// short for [`with_pair_budget`](Self::with_pair_budget) and [`with_client_budget`](Self::with_client_budget).
-    #[must_use]
-    pub fn with_budget(self, attempts: u32, window: Duration) -> Self {
-        let budget = Lockout::new(attempts, window);
-        self.with_pair_budget(budget).with_client_budget(budget)
-    }
-
-    /// Another budget for each account and address. Default: 10 in a row within an hour, locks of 15 minutes to an hour.
-    /// Raise it where many people share one account, such as a shop's till.
-    #[must_use]
-    pub fn with_pair_budget(mut self, budget: Lockout) -> Self {
-        self.policy.pair = budget;
-        self
-    }
-
-    /// Another budget for each account over all addresses. Default: 100 in a row within a day, locks of 1 to 24 hours.
-    /// Lower it where accounts are worth a network of attackers; then strangers lock it sooner for new addresses.
-    #[must_use]
-    pub fn with_account_budget(mut self, budget: Lockout) -> Self {
-        self.policy.account = budget;
-        self
-    }
-
-    /// Another budget for each client and address. Default: 10 in a row within an hour, locks of 15 minutes to an hour.
-    #[must_use]
-    pub fn with_client_budget(mut self, budget: Lockout) -> Self {
-        self.policy.client = budget;
-        self
-    }
-
-    /// Another budget for each address over all accounts and clients. Default: 300, one more each minute. Raise it if very
-    /// many users share an address. For a server that logs in for its users, name the
-    /// [end user's address](crate::ClientBuilder::trust_end_user_address) instead.
-    #[must_use]
-    pub fn with_address_budget(mut self, budget: TokenBucket) -> Self {
-        self.policy.address = budget;
-        self
-    }
-
-    /// How long the same secret for the same account counts once. Default: 30 seconds. `Duration::ZERO` counts each.
-    #[must_use]
-    pub fn with_repeat_window(mut self, window: Duration) -> Self {
-        self.policy.repeat = millis(window);
-        self
-    }
-
-    /// How long an address from which an account succeeded is spared by the account's budget. Default: 90 days since its
-    /// last success. `Duration::ZERO` spares none, so that strangers can lock an account out of everywhere.
-    #[must_use]
-    pub fn with_known_addresses(mut self, lifetime: Duration) -> Self {
-        self.lifetime = millis(lifetime);
-        self.rebuilt()
-    }
-
-    /// A rule only says in events what it would have refused. Default: every rule refuses. To watch before you switch it on.
-    #[must_use]
-    pub fn monitor(mut self, rule: Rule) -> Self {
-        self.policy.set_mode(rule, Mode::Monitor);
-        self
-    }
-
-    /// Switches a rule off. Default: all are on.
-    #[must_use]
-    pub fn disable(mut self, rule: Rule) -> Self {
-        self.policy.set_mode(rule, Mode::Off);
-        self
-    }
-
-    /// The most keys of each table. A key takes about 45 bytes, more while a table grows.
-    #[must_use]
-    pub fn with_capacity(mut self, keys: usize) -> Self {
-        self.capacity = keys;
-        self.rebuilt()
-    }
-
-    /// Another clock, for tests.
-    #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    fn rebuilt(mut self) -> Self {
-        self.tables = Tables::new(self.capacity, self.lifetime);
-        self
-    }
-
     pub(super) fn now(&self) -> u64 {
         millis(self.clock.elapsed())
     }
@@ -207,25 +120,34 @@ impl MemoryLimiter {
     /// with its kind and its length.
     pub(super) fn guess(&self, guess: &Guess<'_>) -> u64 {
         let (kind, realm, name) = match *guess {
-            Guess::Account { realm, account } => (u64::from(realm.is_some()), realm.unwrap_or(""), account.as_str()),
+            Guess::Account { realm, account } => {
+                let kind: u64 = match account.kind() {
+                    AccountKeyKind::Name => 0,
+                    AccountKeyKind::Resolved => 2,
+                    AccountKeyKind::Phantom => 4,
+                };
+                (kind | u64::from(realm.is_some()), realm.unwrap_or(""), account.as_str())
+            }
             Guess::Client { client_id } => (CLIENT, "", client_id),
         };
         let mut hasher = self.hasher.build_hasher();
         // One piece instead of several; realms and names are far shorter than 2^24 bytes.
         hasher.write_u64(kind << 56 ^ (realm.len() as u64) << 28 ^ name.len() as u64);
-        hasher.write(realm.as_bytes());
+        if !realm.is_empty() {
+            hasher.write(realm.as_bytes());
+        }
         hasher.write(name.as_bytes());
         // The lowest bit tells the operator which kind it is.
         hasher.finish() & !1 | u64::from(kind == CLIENT)
     }
 
     pub(super) fn network(&self, address: Option<IpAddr>) -> u64 {
-        address.map_or(NO_NETWORK, |address| self.hasher.hash_one(Network::of(address).to_bits()))
+        address.map_or(NO_NETWORK, |address| self.hasher.hash_one(Network::of(address)))
     }
 
     fn try_reserve(&self, key: &AttemptKey<'_>) -> Option<Reserved> {
         let now = self.now();
-        let mut ticket = self.ticket(key);
+        let mut ticket = self.ticket(key, now);
         let mut pairs = shard_of(&self.tables.pairs, ticket.pair())?;
         let mut accounts =
             if ticket.is_client { None } else { Some(shard_of(&self.tables.accounts, ticket.account())?) };
@@ -272,11 +194,12 @@ impl MemoryLimiter {
         }))
     }
 
-    fn ticket(&self, key: &AttemptKey<'_>) -> Ticket {
+    fn ticket(&self, key: &AttemptKey<'_>, now: u64) -> Ticket {
         Ticket {
             guess: self.guess(&key.guess),
             network: self.network(key.address),
             number: self.numbers.fetch_add(1, Ordering::Relaxed),
+            at: now,
             print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
             is_client: matches!(key.guess, Guess::Client { .. }),
             has_address: key.address.is_some(),
@@ -321,24 +244,24 @@ impl MemoryLimiter {
     }
 
     /// Takes charges back, each under its own lock.
-    fn take_back(&self, ticket: &Ticket, now: u64, keeps_address: bool) {
+    fn take_back(&self, ticket: &Ticket, keeps_address: bool) {
         let Charges { pair, account, address, .. } = ticket.charges;
         let number = ticket.number;
         if pair && let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair()) {
             let (_, budget) = self.policy.pair_rule(ticket.is_client);
             let tally = table.get_mut(ticket.pair(), ticket.pair_place);
-            tally.into_iter().for_each(|tally| tally.refund(budget, now, number));
+            tally.into_iter().for_each(|tally| tally.refund(budget, || self.now(), number));
         }
         if account && let Some(mut held) = shard_of(&self.tables.accounts, ticket.account()) {
             let tally = held.tallies.get_mut(ticket.account(), ticket.account_place);
-            tally.into_iter().for_each(|tally| tally.refund(&self.policy.account, now, number));
+            tally.into_iter().for_each(|tally| tally.refund(&self.policy.account, || self.now(), number));
         }
         if address
             && !keeps_address
             && let Some(mut table) = shard_of(&self.tables.addresses, ticket.address())
         {
             let tally = table.get_mut(ticket.address(), ticket.address_place);
-            tally.into_iter().for_each(|tally| tally.give(&self.policy.address, now, number));
+            tally.into_iter().for_each(|tally| tally.give(&self.policy.address, number));
         }
     }
 
@@ -362,19 +285,19 @@ impl MemoryLimiter {
     }
 
     /// Forgets the failures of an account or client from its address, and remembers the address.
-    fn succeed(&self, mut ticket: Ticket, now: u64) {
+    fn succeed(&self, mut ticket: Ticket) {
         if ticket.pair_place == Place::Own
             && let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair())
         {
-            table.remove(ticket.pair());
+            table.forget(ticket.pair());
             ticket.charges.pair = false;
         }
-        self.take_back(&ticket, now, false);
+        self.take_back(&ticket, false);
         if !ticket.is_client
             && ticket.has_address
             && let Some(mut held) = shard_of(&self.tables.accounts, ticket.account())
         {
-            held.known.insert(ticket.guess, ticket.network, now);
+            held.known.insert(ticket.guess, ticket.network, ticket.at);
         }
     }
 
@@ -417,18 +340,18 @@ impl AttemptLimiter for MemoryLimiter {
         settlement: Settlement,
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         let ticket = Ticket::from_bytes(reservation.key());
-        let now = self.now();
         let mut news = None;
         match settlement {
-            Settlement::Success => self.succeed(ticket, now),
+            Settlement::Success => self.succeed(ticket),
             Settlement::Denied => {
+                let now = self.now();
                 self.deny(&ticket, now);
                 let tell = |begins: bool, rule| begins.then(|| self.tell(&ticket, rule, now)).flatten();
                 let pair = tell(ticket.charges.locks_pair && !ticket.is_client, Rule::AccountAndAddress);
                 news = tell(ticket.charges.locks_account, Rule::Account).or(pair);
             }
-            Settlement::Undecided => self.take_back(&ticket, now, true),
-            Settlement::Untried => self.take_back(&ticket, now, false),
+            Settlement::Undecided => self.take_back(&ticket, true),
+            Settlement::Untried => self.take_back(&ticket, false),
         }
         MaybeFuture::ready(Ok(news))
     }

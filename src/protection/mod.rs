@@ -1,7 +1,8 @@
 //! The attack protection in the memory of this process. A restart clears it, and processes do not share it.
 //!
 //! What counts and for how long is decided in [`tally`] and [`policy`], pure functions over values with explicit time.
-//! [`table`] bounds the memory, [`limiter`] holds the locks, [`operator`] looks in from outside.
+//! [`table`] bounds the memory, [`limiter`] holds the locks, [`settings`] is what a host may choose, [`operator`] looks in
+//! from outside.
 
 pub(crate) mod budget;
 pub(crate) mod known;
@@ -9,6 +10,7 @@ pub(crate) mod limiter;
 pub(crate) mod locks;
 pub(crate) mod operator;
 pub(crate) mod policy;
+pub(crate) mod settings;
 pub(crate) mod sync;
 pub(crate) mod table;
 pub(crate) mod tally;

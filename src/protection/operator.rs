@@ -87,7 +87,7 @@ impl MemoryLimiter {
         self.locks.forget(guess);
         let pairs = self.retain_pairs(|(other, _)| other != guess);
         let own = shard_of(&self.tables.accounts, (guess, 0));
-        own.map_or(0, |mut held| held.tallies.retain(|(other, _)| other != guess)).saturating_add(pairs)
+        own.map_or(0, |mut held| held.tallies.retain(self.now(), |(other, _)| other != guess)).saturating_add(pairs)
     }
 
     /// Forgets all attempts from an address (IPv6: from its /64), on all accounts and clients. Tells how many keys it forgot.
@@ -95,7 +95,7 @@ impl MemoryLimiter {
         let network = self.network(Some(address));
         let pairs = self.retain_pairs(|(_, other)| other != network);
         let own = shard_of(&self.tables.addresses, (0, network));
-        own.map_or(0, |mut table| table.retain(|(_, other)| other != network)).saturating_add(pairs)
+        own.map_or(0, |mut table| table.retain(self.now(), |(_, other)| other != network)).saturating_add(pairs)
     }
 
     /// Forgets the attempts on an account from one address; `None` for a host without addresses. Tells whether there were
@@ -112,11 +112,11 @@ impl MemoryLimiter {
     fn unblock_pair(&self, guess: &Guess<'_>, address: Option<IpAddr>) -> bool {
         let key = (self.guess(guess), self.network(address));
         self.locks.forget(key.0);
-        shard_of(&self.tables.pairs, key).is_some_and(|mut table| table.retain(|other| other != key) > 0)
+        shard_of(&self.tables.pairs, key).is_some_and(|mut table| table.retain(self.now(), |other| other != key) > 0)
     }
 
     fn retain_pairs(&self, keep: impl Fn(Key) -> bool) -> usize {
         let shards = (0..self.tables.pairs.len()).filter_map(|index| shard_at(&self.tables.pairs, index));
-        shards.fold(0, |sum, mut table| sum.saturating_add(table.retain(&keep)))
+        shards.fold(0, |sum, mut table| sum.saturating_add(table.retain(self.now(), &keep)))
     }
 }

@@ -37,6 +37,9 @@ impl Table {
     /// The tally of a key; for a key without its own that of its cell, in which it may have been counted.
     pub(crate) fn get(&self, key: Key) -> Tally {
         let own = self.tallies.get(&key);
+        if own.is_none() && self.cells.is_empty() {
+            return Tally::default();
+        }
         own.or_else(|| self.cells.get(self.cell(key))).copied().unwrap_or_default()
     }
 
@@ -74,16 +77,23 @@ impl Table {
         }
     }
 
-    /// Forgets a key of its own. A cell holds other keys' charges too and stays.
-    pub(crate) fn remove(&mut self, key: Key) {
-        self.tallies.remove(&key);
+    /// Forgets the charges of a key of its own, which goes when the room is needed. A cell holds other keys' charges too and
+    /// stays.
+    pub(crate) fn forget(&mut self, key: Key) {
+        if let Some(tally) = self.tallies.get_mut(&key) {
+            *tally = Tally::default();
+        }
     }
 
-    /// Keeps the keys that `keep` says, and tells how many it did not.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(Key) -> bool) -> usize {
-        let before = self.tallies.len();
-        self.tallies.retain(|key, _| keep(*key));
-        before.saturating_sub(self.tallies.len())
+    /// Keeps the keys that `keep` says, and tells how many of the others still counted.
+    pub(crate) fn retain(&mut self, now: u64, mut keep: impl FnMut(Key) -> bool) -> usize {
+        let mut gone = 0_usize;
+        self.tallies.retain(|key, tally| {
+            let keeps = keep(*key);
+            gone = gone.saturating_add(usize::from(!keeps && !tally.is_over(now)));
+            keeps
+        });
+        gone
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Tally)> {

@@ -36,7 +36,7 @@ impl Tally {
     pub(crate) fn charge(&mut self, budget: &Lockout, now: u64, number: u32) -> bool {
         if self.is_over(now) {
             let was_locked = self.charges >= budget.attempts;
-            let is_soon = now.saturating_sub(self.until) < budget.lock(self.strikes);
+            let is_soon = now.saturating_sub(self.until) < budget.longest;
             let strikes = if was_locked && is_soon { self.strikes } else { 0 };
             *self = Self { born: number, strikes, ..Self::default() };
         }
@@ -67,12 +67,17 @@ impl Tally {
         is_live && print != 0 && self.print == print && now.saturating_sub(charged) < within
     }
 
-    /// Takes back the charge of the reservation with this number.
-    pub(crate) fn refund(&mut self, budget: &Lockout, now: u64, number: u32) {
-        if self.is_over(now) || self.charges == 0 || !self.holds(number) {
+    /// Takes back the charge of the reservation with this number. What is over is begun anew by the next charge, so only a
+    /// lock asks for the time.
+    pub(crate) fn refund(&mut self, budget: &Lockout, now: impl FnOnce() -> u64, number: u32) {
+        if self.charges == 0 || !self.holds(number) {
             return;
         }
         if self.charges >= budget.attempts {
+            let now = now();
+            if self.is_over(now) {
+                return;
+            }
             // No lock any more, and none was. When the charges that stay were made is not known: not after now.
             self.strikes = self.strikes.saturating_sub(1);
             self.until = now.saturating_add(budget.window);
@@ -80,6 +85,9 @@ impl Tally {
         }
         self.charges = self.charges.saturating_sub(1);
         self.print = 0;
+        if self.charges == 0 && self.strikes == 0 {
+            *self = Self::default();
+        }
     }
 
     /// Whether it still holds what the reservation with this number charged. The numbers go round.
@@ -102,9 +110,9 @@ impl Tally {
         self.until = self.until.max(now).saturating_add(budget.interval);
     }
 
-    /// Gives one attempt back into a bucket.
-    pub(crate) fn give(&mut self, budget: &TokenBucket, now: u64, number: u32) {
-        if !self.is_over(now) && self.holds(number) {
+    /// Gives one attempt back into a bucket. A full one stays as full as it is.
+    pub(crate) fn give(&mut self, budget: &TokenBucket, number: u32) {
+        if self.holds(number) {
             self.until = self.until.saturating_sub(budget.interval);
         }
     }

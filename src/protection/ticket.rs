@@ -9,6 +9,8 @@ pub(crate) struct Ticket {
     pub(crate) guess: u64,
     pub(crate) network: u64,
     pub(crate) number: u32,
+    /// When it was charged, in milliseconds; in 48 bits.
+    pub(crate) at: u64,
     /// The fingerprint of the secret; 0 for none.
     pub(crate) print: u32,
     pub(crate) is_client: bool,
@@ -55,24 +57,25 @@ impl Ticket {
             self.address_place == Place::Shared,
         ];
         let flags = flags.iter().rev().fold(0_u16, |bits, flag| bits << 1 | u16::from(*flag));
+        let numbers = u64::from(self.number) | u64::from(self.print) << 32;
+        let words = [self.guess, self.network, numbers, u64::from(flags) | self.at << 16].map(u64::to_le_bytes);
         let mut bytes = [0; 32];
-        let parts = self.guess.to_le_bytes().into_iter().chain(self.network.to_le_bytes());
-        let parts = parts.chain(self.number.to_le_bytes()).chain(self.print.to_le_bytes());
-        let parts = parts.chain(flags.to_le_bytes());
-        bytes.iter_mut().zip(parts).for_each(|(slot, byte)| *slot = byte);
+        bytes.copy_from_slice(words.as_flattened());
         bytes
     }
 
     pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z, ..] = *bytes;
-        let flags = u16::from_le_bytes([y, z]);
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |index: usize| words.get(index).map_or(0, |word| u64::from_le_bytes(*word));
+        let (numbers, flags) = (word(2), word(3));
         let flag = |at: u32| flags >> at & 1 == 1;
         let place = |at: u32| if flag(at) { Place::Shared } else { Place::Own };
         Self {
-            guess: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-            network: u64::from_le_bytes([i, j, k, l, m, n, o, p]),
-            number: u32::from_le_bytes([q, r, s, t]),
-            print: u32::from_le_bytes([u, v, w, x]),
+            guess: word(0),
+            network: word(1),
+            number: (numbers & 0xffff_ffff) as u32,
+            print: (numbers >> 32) as u32,
+            at: flags >> 16,
             is_client: flag(0),
             has_address: flag(1),
             charges: Charges {
@@ -97,15 +100,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_on_the_way_through_a_reservation(guess: u64, network: u64, number: u32, print: u32, flags: u16) {
+        fn nothing_is_lost_on_the_way_through_a_reservation(words: [u64; 4]) {
             let mut bytes = [0; 32];
-            bytes[..8].copy_from_slice(&guess.to_le_bytes());
-            bytes[8..16].copy_from_slice(&network.to_le_bytes());
-            bytes[16..20].copy_from_slice(&number.to_le_bytes());
-            bytes[20..24].copy_from_slice(&print.to_le_bytes());
-            bytes[24..26].copy_from_slice(&(flags & 0x3ff).to_le_bytes());
+            let unused = 0x3f << 10;
+            bytes.copy_from_slice([words[0], words[1], words[2], words[3] & !unused].map(u64::to_le_bytes).as_flattened());
             let ticket = Ticket::from_bytes(&bytes);
-            prop_assert_eq!((ticket.guess, ticket.network, ticket.number, ticket.print), (guess, network, number, print));
+            prop_assert_eq!((ticket.guess, ticket.network, ticket.at), (words[0], words[1], words[3] >> 16));
             prop_assert_eq!(ticket.to_bytes(), bytes);
         }
     }

@@ -8,9 +8,9 @@ use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use super::charset::is_vschar;
-use super::explained::explained;
+use super::client_error::ClientError;
 use super::form::MAX_CLIENT_ID;
-use super::scope::{Scope, ScopeError};
+use super::scope::Scope;
 use super::secrets::{RandomnessError, SecretDigest, random_bytes};
 use super::sunset::Sunset;
 
@@ -155,6 +155,7 @@ struct Inner {
     /// Two at most, so that one can be replaced while the other still works.
     secrets: [Option<StoredSecret>; 2],
     raw_basic: bool,
+    trusts_end_user_address: bool,
     grants: Vec<String>,
     scopes: Scope,
     default_scope: Option<Scope>,
@@ -238,6 +239,11 @@ impl Client {
         self.0.raw_basic
     }
 
+    /// Whether the client, once it has authenticated, may name its end user's address.
+    pub(crate) fn trusts_end_user_address(&self) -> bool {
+        self.0.trusts_end_user_address
+    }
+
     /// Whether one of the live secrets has one of the presented digests: always the same number of comparisons, none of
     /// which stops early.
     pub(crate) fn matches(client: Option<&Self>, presented: &[SecretDigest], now: SystemTime) -> Choice {
@@ -283,6 +289,7 @@ impl ClientBuilder {
                 authentication,
                 secrets: [None, None],
                 raw_basic: false,
+                trusts_end_user_address: false,
                 grants: Vec::new(),
                 scopes: Scope::default(),
                 default_scope: None,
@@ -327,6 +334,16 @@ impl ClientBuilder {
     /// written as they are. Default: off; only ids or secrets with `%` or `+` need it. For migration.
     pub fn raw_basic(mut self) -> Self {
         self.inner.raw_basic = true;
+        self
+    }
+
+    /// Believes the client what it says about its users' addresses, in a
+    /// [header](crate::Builder::end_user_address_header): guesses are then counted on the user's address instead of the
+    /// client's own, so that one user's mistakes lock no other out. Default: off. Turn it on for a server that logs in
+    /// for many users and passes the address on that it saw, not a header of theirs: whoever can choose the address has
+    /// no budget per address. Confidential clients only.
+    pub fn trust_end_user_address(mut self) -> Self {
+        self.inner.trusts_end_user_address = true;
         self
     }
 
@@ -424,6 +441,9 @@ impl ClientBuilder {
         if has_secret != needs_secret {
             return Err(ClientError::Authentication);
         }
+        if inner.trusts_end_user_address && inner.authentication == ClientAuthentication::None {
+            return Err(ClientError::EndUserAddress);
+        }
         Ok(Client(Arc::new(inner)))
     }
 }
@@ -431,50 +451,6 @@ impl ClientBuilder {
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder").field("id", &self.inner.id).field("error", &self.error).finish_non_exhaustive()
-    }
-}
-
-/// Why a client cannot be registered.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// The id is empty, longer than 256 bytes or not printable ASCII.
-    #[error("a client id is 1 to {MAX_CLIENT_ID} printable ASCII characters")]
-    Id,
-    /// The digest of the empty secret.
-    #[error("a client secret must not be empty; register a public client with `Client::public`")]
-    EmptySecret,
-    /// A third secret.
-    #[error("a client has at most two secrets; drop the oldest before adding one")]
-    TooManySecrets,
-    /// A secret for a client that has none, or none for one that needs it.
-    #[error(
-        "the client's secrets do not fit its way of authentication: `Client::confidential` needs a secret, \
-         `Client::public` and `Client::with_method` take none"
-    )]
-    Authentication,
-    /// A scope that breaks RFC 6749 A.4.
-    #[error("a scope of the client is malformed")]
-    Scope(#[source] ScopeError),
-    /// A default scope that the client is not registered for.
-    #[error("the default scope is not within `scopes`")]
-    DefaultScope,
-    /// An origin that is not written as browsers write it.
-    #[error(
-        "an origin is a scheme, a host and a port if it is not the default one, in lower case, without a final slash"
-    )]
-    Origin,
-    /// An access token that would be over at once.
-    #[error("a lifetime of {0:?} is less than a second")]
-    Lifetime(Duration),
-    /// Two clients with one id.
-    #[error("two clients have the id `{0}`")]
-    Duplicate(ClientId),
-}
-
-impl fmt::Debug for ClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        explained(self, f)
     }
 }
 

@@ -59,6 +59,7 @@ wire_table! {
     Unauthorized: BAD_REQUEST "unauthorized_client" "the client may not use this grant type";
     Scope: BAD_REQUEST "invalid_scope" "the scope is missing, malformed, unknown or not allowed for this client";
     Grant: BAD_REQUEST "invalid_grant" "the credentials are not valid";
+    Leaked: BAD_REQUEST "password_leaked" "this password is known from a leak; set a new one";
     Throttled: TOO_MANY_REQUESTS "too_many_attempts" "too many attempts, try again later";
     Fault: INTERNAL_SERVER_ERROR "server_error" "the server could not process the request";
     Unavailable: SERVICE_UNAVAILABLE "temporarily_unavailable" "the server is not available now, try again later";
@@ -175,6 +176,8 @@ reasons! {
     Unverified "unverified" => Grant,
     /// A denial of the application's own.
     Custom "custom" => Grant,
+    /// The password is right, but known from a leak, and the endpoint blocks such passwords.
+    PasswordLeaked "password_leaked" => Leaked,
     /// The host gave no peer address although one was configured.
     NoPeerAddress "no_peer_address" => Fault,
     /// The client registry could not decide.

@@ -24,46 +24,128 @@ const CREDENTIALS: [&str; 14] = [
     "username",
 ];
 
+/// The values of one header.
+#[derive(Clone, Copy, Debug, Default)]
+enum Values<'a> {
+    #[default]
+    None,
+    One(&'a HeaderValue),
+    Several,
+}
+
+impl<'a> Values<'a> {
+    fn add(&mut self, value: &'a HeaderValue) {
+        *self = if matches!(self, Self::None) { Self::One(value) } else { Self::Several };
+    }
+}
+
+/// What is asked of the headers, found in one pass over them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fields<'a> {
+    length: Option<&'a HeaderValue>,
+    media_type: Values<'a>,
+    is_coded: bool,
+    origin: Values<'a>,
+    authorization: Option<&'a HeaderValue>,
+    /// Whether every `Sec-Fetch-Site` is of no other site, if there is one.
+    is_own_site: Option<bool>,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn read(headers: &'a HeaderMap) -> Self {
+        static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+        let mut fields = Self::default();
+        for (name, value) in headers {
+            if *name == CONTENT_TYPE {
+                fields.media_type.add(value);
+            } else if *name == CONTENT_LENGTH {
+                fields.length.get_or_insert(value);
+            } else if *name == CONTENT_ENCODING {
+                fields.is_coded |= !value.as_bytes().eq_ignore_ascii_case(b"identity");
+            } else if *name == AUTHORIZATION {
+                fields.authorization.get_or_insert(value);
+            } else if *name == ORIGIN {
+                fields.origin.add(value);
+            } else if *name == SEC_FETCH_SITE {
+                let is_own = matches!(value.as_bytes(), b"same-origin" | b"none");
+                fields.is_own_site = Some(fields.is_own_site.unwrap_or(true) && is_own);
+            }
+        }
+        fields
+    }
+
+    /// How long the credentials of the header are.
+    pub(crate) fn credentials_len(&self) -> usize {
+        self.authorization.map_or(0, HeaderValue::len)
+    }
+
+    pub(crate) fn has_origin(&self) -> bool {
+        !matches!(self.origin, Values::None)
+    }
+
+    /// Whether the declared length of the body is over the limit.
+    fn is_too_large(&self, max_body: usize) -> bool {
+        let declared = self.length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > max_body))
+    }
+
+    /// Whether there is exactly one `Content-Type`, and it is a form in UTF-8.
+    fn is_form(&self) -> bool {
+        let Values::One(value) = self.media_type else { return false };
+        // As nearly all clients write it.
+        if value == "application/x-www-form-urlencoded" {
+            return true;
+        }
+        let Ok(value) = value.to_str() else { return false };
+        let mut pieces = value.split(';').map(str::trim);
+        if !pieces.next().is_some_and(|media| media.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
+            return false;
+        }
+        pieces.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
+            !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        })
+    }
+
+    /// Whether no page of another origin sent the request: judges `Sec-Fetch-Site`, or without it `Origin` against the
+    /// request's own authority.
+    ///
+    /// A form POST needs no CORS preflight, so a hostile page can make its visitors' browsers try passwords.
+    pub(crate) fn is_own_site(&self, parts: &Parts) -> bool {
+        match (self.is_own_site, self.origin) {
+            // No browser sent it.
+            (None, Values::None) => true,
+            (None, Values::One(origin)) => origin.to_str().is_ok_and(|origin| is_own_authority(origin, parts)),
+            (Some(is_own), Values::None | Values::One(_)) => is_own,
+            (_, Values::Several) => false,
+        }
+    }
+}
+
 /// Whether the declared length of the body is over the limit.
 pub(crate) fn is_too_large(headers: &HeaderMap, max_body: usize) -> bool {
-    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > max_body))
+    Fields::read(headers).is_too_large(max_body)
+}
+
+/// Whether there is exactly one `Content-Type`, and it is a form in UTF-8.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    Fields::read(headers).is_form()
 }
 
 /// Length, type and coding of the body, then the query (RFC 6749 section 2.3.1).
-pub(crate) fn judge(parts: &Parts, max_body: usize) -> Result<(), Reason> {
-    if is_too_large(&parts.headers, max_body) {
+pub(crate) fn judge(parts: &Parts, fields: &Fields<'_>, max_body: usize) -> Result<(), Reason> {
+    if fields.is_too_large(max_body) {
         return Err(Reason::BodyTooLarge);
     }
-    if !is_form(&parts.headers) {
+    if !fields.is_form() {
         return Err(Reason::ContentType);
     }
-    if parts.headers.get_all(CONTENT_ENCODING).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
-    {
+    if fields.is_coded {
         return Err(Reason::ContentCoding);
     }
     match parts.uri.query() {
         Some(query) if holds_credentials(query) => Err(Reason::CredentialsInQuery),
         _ => Ok(()),
     }
-}
-
-/// Whether there is exactly one `Content-Type`, and it is a form in UTF-8.
-pub(crate) fn is_form(headers: &HeaderMap) -> bool {
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(value), None) = (types.next(), types.next()) else { return false };
-    // As nearly all clients write it.
-    if value == "application/x-www-form-urlencoded" {
-        return true;
-    }
-    let Ok(value) = value.to_str() else { return false };
-    let mut pieces = value.split(';').map(str::trim);
-    if !pieces.next().is_some_and(|media| media.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
-        return false;
-    }
-    pieces.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
-        !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-    })
 }
 
 fn holds_credentials(query: &str) -> bool {
@@ -78,23 +160,6 @@ pub(crate) fn authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>,
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
         _ => Err(Reason::SeveralAuthentications),
-    }
-}
-
-/// Whether no page of another origin sent the request: judges `Sec-Fetch-Site`, or without it `Origin` against the
-/// request's own authority.
-///
-/// A form POST needs no CORS preflight, so a hostile page can make its visitors' browsers try passwords.
-pub(crate) fn is_own_site(parts: &Parts) -> bool {
-    static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-    let mut sites = parts.headers.get_all(&SEC_FETCH_SITE).iter().peekable();
-    let mut origins = parts.headers.get_all(ORIGIN).iter();
-    match (sites.peek(), origins.next(), origins.next()) {
-        // No browser sent it.
-        (None, None, _) => true,
-        (None, Some(origin), None) => origin.to_str().is_ok_and(|origin| is_own_authority(origin, parts)),
-        (Some(_), _, None) => sites.all(|site| matches!(site.as_bytes(), b"same-origin" | b"none")),
-        (_, _, Some(_)) => false,
     }
 }
 
@@ -173,7 +238,7 @@ mod tests {
             (vec![host, ("origin", "https://as.example"), ("origin", "https://b.example")], false, None),
         ] {
             let parts = parts(&headers);
-            assert_eq!(is_own_site(&parts), is_own, "{headers:?}");
+            assert_eq!(Fields::read(&parts.headers).is_own_site(&parts), is_own, "{headers:?}");
             assert_eq!(origin(&parts.headers).map(|origin| origin.to_str().unwrap()), named, "{headers:?}");
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::charset::{is_member_name, is_plain_json, is_token68, is_vschar};
+use super::charset::{is_member_name, is_plain_json, is_vschar};
 use super::error::Reason;
 use super::scope::Scope;
 use super::secrets::Token;
@@ -89,7 +89,7 @@ impl IssuedTokens {
     pub(crate) fn check(&self) -> Result<(), Reason> {
         let bearer = self.token_type.eq_ignore_ascii_case("bearer") || self.token_type.eq_ignore_ascii_case("dpop");
         let access = self.access_token.expose();
-        let legal = if bearer { is_token68(access) } else { !access.is_empty() && is_vschar(access) };
+        let legal = if bearer { self.access_token.is_token68() } else { !access.is_empty() && is_vschar(access) };
         let refresh =
             self.refresh_token.as_ref().is_none_or(|token| !token.expose().is_empty() && is_vschar(token.expose()));
         if legal && refresh { Ok(()) } else { Err(Reason::IllegalToken) }
@@ -111,13 +111,17 @@ impl IssuedTokens {
         });
 
         let mut json = Vec::with_capacity(room);
-        for (separator, (name, text)) in [b'{', b','].into_iter().zip(access) {
-            push_member(&mut json, separator, name, text)?;
-        }
+        let [(name, token), (type_name, token_type)] = access;
+        push_member(&mut json, b'{', name, token)?;
+        // Names, URIs and scopes have no character that needs an escape.
+        push_plain(&mut json, b',', type_name, token_type);
         json.extend_from_slice(br#","expires_in":"#);
         write_json(&mut json, &seconds)?;
-        for (name, text) in refresh.into_iter().chain(scope) {
-            push_member(&mut json, b',', name, text)?;
+        if let Some((name, token)) = refresh {
+            push_member(&mut json, b',', name, token)?;
+        }
+        if let Some((name, scope)) = scope {
+            push_plain(&mut json, b',', name, scope);
         }
         for (name, value) in &self.extra {
             json.push(b',');
@@ -141,16 +145,22 @@ impl fmt::Debug for IssuedTokens {
 
 /// `name` needs no escapes; texts hardly ever do, and then they are copied as they are.
 fn push_member(json: &mut Vec<u8>, separator: u8, name: &str, text: &str) -> Result<(), Reason> {
+    if is_plain_json(text) {
+        push_plain(json, separator, name, text);
+        return Ok(());
+    }
     json.extend_from_slice(&[separator, b'"']);
     json.extend_from_slice(name.as_bytes());
     json.extend_from_slice(b"\":");
-    if !is_plain_json(text) {
-        return write_json(json, text);
-    }
-    json.push(b'"');
+    write_json(json, text)
+}
+
+fn push_plain(json: &mut Vec<u8>, separator: u8, name: &str, text: &str) {
+    json.extend_from_slice(&[separator, b'"']);
+    json.extend_from_slice(name.as_bytes());
+    json.extend_from_slice(b"\":\"");
     json.extend_from_slice(text.as_bytes());
     json.push(b'"');
-    Ok(())
 }
 
 fn write_json(json: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), Reason> {

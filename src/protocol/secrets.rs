@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
+use super::charset::is_token68;
 use super::texts::{Span, Texts};
 
 /// The password of a resource owner (RFC 6749 section 4.3.2), exactly as it was sent.
@@ -103,13 +104,17 @@ impl fmt::Debug for SecretDigest {
 }
 
 /// A token as it is given to the client (RFC 6749 section 5.1): overwritten when dropped, never printed.
-pub struct Token(Zeroizing<String>);
+pub struct Token {
+    text: Zeroizing<String>,
+    /// Made here, of characters that need no second look.
+    is_token68: bool,
+}
 
 impl Token {
     /// Takes a token made elsewhere. Whether its characters are legal on the wire is checked when it is issued.
     #[must_use]
     pub fn new(token: String) -> Self {
-        Self(Zeroizing::new(token))
+        Self { text: Zeroizing::new(token), is_token68: false }
     }
 
     /// A random token: `prefix` and 43 characters of base64url that carry 256 bits of the operating system's
@@ -129,19 +134,24 @@ impl Token {
         // Base64 of 32 bytes is 43 ASCII characters, so neither can fail.
         let text =
             encoded.and_then(|_| String::from_utf8(token).ok()).ok_or(RandomnessError(getrandom::Error::UNEXPECTED))?;
-        Ok(Self(Zeroizing::new(text)))
+        Ok(Self { text: Zeroizing::new(text), is_token68: is_token68(prefix) || prefix.is_empty() })
+    }
+
+    /// Whether it is a `b64token` (RFC 6750 section 2.1).
+    pub(crate) fn is_token68(&self) -> bool {
+        self.is_token68 || is_token68(&self.text)
     }
 
     /// The token itself, for sending or digesting it.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// What to store in place of the token.
     #[must_use]
     pub fn digest(&self) -> SecretDigest {
-        SecretDigest::of(&self.0)
+        SecretDigest::of(&self.text)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::registry::ClientRegistry;
+use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::verifier::CredentialVerifier;
 
 /// Where it starts: [`PasswordGrant::builder`].
@@ -82,6 +83,15 @@ impl<C, V, I> Builder<C, V, I> {
     /// Takes an event for every answer. Default: none; `tracing` events are independent of it.
     pub fn audit(mut self, sink: impl AuditSink) -> Self {
         self.options.audit = Some(Box::new(sink));
+        self
+    }
+
+    /// Looks at passwords that were found right for such as are known from a leak, and warns of them or blocks them.
+    /// Default: none. Change it when you have a list of leaked passwords; begin with [`OnLeak::Warn`]. A shield that
+    /// fails, or takes longer than 300 milliseconds, lets the login go on. Needs tokio's timer, unless the shield answers
+    /// at once.
+    pub fn shield(mut self, shield: impl Shield, on_leak: OnLeak) -> Self {
+        self.options.shield = Some((Box::new(shield), on_leak));
         self
     }
 

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::protocol::explained::explained;
 use crate::protocol::scope::ScopeError;
 use crate::protocol::secrets::RandomnessError;
@@ -45,9 +47,17 @@ pub enum ConfigError {
     /// A body limit of zero.
     #[error("a body limit of 0 bytes refuses every request")]
     BodyLimit,
-    /// TLS is enforced through proxies, but the peer's address is unknown.
-    #[error("`TransportSecurity::forwarded_by` needs a peer address to know its proxies by")]
+    /// Proxies are trusted, but the peer's address is unknown.
+    #[error(
+        "each of `PeerAddress::behind` and `TransportSecurity::forwarded_by` needs a peer address to know its proxies by"
+    )]
     ProxiesWithoutPeer,
+    /// No proxy is trusted.
+    #[error("`PeerAddress::behind` needs a network of your proxies; without proxies leave it out")]
+    NoProxies,
+    /// Everybody would be a trusted proxy.
+    #[error("the network `{0}` holds more than proxies: everybody in it could claim any address")]
+    ProxyNetwork(IpNet),
     /// The operating system gave no randomness.
     #[error("no randomness")]
     Randomness(#[from] RandomnessError),

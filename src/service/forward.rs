@@ -124,7 +124,7 @@ impl<S, B: Body> Task<S, B> {
         let collected = ready!(this.collect.poll(cx));
         let Some(mut head) = this.head.take() else { return Poll::Pending };
         let step = match collected {
-            Ok(body) => match this.endpoint.parse(&head, body.as_slice()) {
+            Ok(body) => match this.endpoint.parse(body.as_slice(), 0) {
                 Step::Exchange(form) if this.endpoint.is_foreign_grant(&form) => {
                     // The body has a known length now.
                     head.headers.remove(TRANSFER_ENCODING);

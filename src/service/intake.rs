@@ -182,7 +182,7 @@ impl<B: Body> EndpointFuture<B> {
                     let collected = ready!(task.collect.poll(cx));
                     let Some((head, caller)) = task.head.take() else { return Poll::Pending };
                     let step = match collected {
-                        Ok(body) => task.endpoint.parse(&head, body.as_slice()),
+                        Ok(body) => task.endpoint.parse(body.as_slice(), caller.credentials_len),
                         Err(reason) => Step::Refuse(reason),
                     };
                     Arc::clone(task.endpoint).answer(head, caller, step)

@@ -2,7 +2,7 @@ use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::config_error::ConfigError;
@@ -20,10 +20,12 @@ use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::notifier::LockNotifier;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::registry::ClientRegistry;
+use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
 use crate::boundary::verifier::CredentialVerifier;
 use crate::conductor::audit::Auditor;
 use crate::conductor::endpoint::{Endpoint, NamedGrant};
+use crate::conductor::shield::Screen;
 use crate::conductor::telemetry;
 use crate::protection::limiter::MemoryLimiter;
 use crate::protocol::charset::is_nqschar;
@@ -40,6 +42,7 @@ pub(super) struct Options {
     pub(super) limiter: Option<Box<dyn AttemptLimiter>>,
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) audit: Option<Box<dyn AuditSink>>,
+    pub(super) shield: Option<(Box<dyn Shield>, OnLeak)>,
     pub(super) methods: Vec<Box<dyn ClientAuthMethod>>,
     pub(super) extensions: Vec<Box<dyn ExtensionGrant>>,
     pub(super) password_grant: bool,
@@ -52,6 +55,7 @@ pub(super) struct Options {
     pub(super) exempt: Vec<IpNet>,
     pub(super) request_ceiling: RequestCeiling,
     pub(super) notifier: Option<Box<dyn LockNotifier>>,
+    pub(super) end_user_header: HeaderName,
     pub(super) transport: TransportSecurity,
     pub(super) max_body: usize,
     pub(super) body_deadline: Option<Duration>,
@@ -72,6 +76,7 @@ impl Default for Options {
             limiter: None,
             clock: None,
             audit: None,
+            shield: None,
             methods: Vec::new(),
             extensions: Vec::new(),
             password_grant: true,
@@ -84,6 +89,7 @@ impl Default for Options {
             exempt: Vec::new(),
             request_ceiling: RequestCeiling::default(),
             notifier: None,
+            end_user_header: HeaderName::from_static("auth0-forwarded-for"),
             transport: TransportSecurity::unchecked(),
             max_body: 32 * 1024,
             body_deadline: Some(Duration::from_secs(10)),
@@ -109,9 +115,7 @@ impl Options {
         let paths = self.documents.iter().map(|(path, _)| path).chain([&self.token_path]);
         check_paths(paths)?;
         let peer = self.peer.ok_or(ConfigError::NoPeerAddress)?;
-        if self.transport.needs_peer() && peer.is_unknown() {
-            return Err(ConfigError::ProxiesWithoutPeer);
-        }
+        check_proxies(&peer, &self.transport)?;
         if self.lifetime < Duration::from_secs(1) {
             return Err(ConfigError::Lifetime(self.lifetime));
         }
@@ -141,6 +145,7 @@ impl Options {
             limiter,
             clock,
             auditor: Auditor::new(self.audit, *random_bytes()?),
+            screen: self.shield.map(|(shield, on_leak)| Screen { shield, on_leak }),
             methods: self.methods,
             extensions: named(self.extensions)?,
             password_grant: self.password_grant.then(|| Arc::from(PASSWORD)),
@@ -150,6 +155,7 @@ impl Options {
             request_ceiling: self.request_ceiling,
             notifier: self.notifier,
             fingerprints: RandomState::new(),
+            end_user_header: self.end_user_header,
             transport: self.transport,
             max_body: self.max_body,
             body_deadline: self.body_deadline,
@@ -183,6 +189,26 @@ fn check_paths<'a>(paths: impl Iterator<Item = &'a String>) -> Result<(), Config
         }
     }
     Ok(())
+}
+
+fn check_proxies(peer: &PeerAddress, transport: &TransportSecurity) -> Result<(), ConfigError> {
+    let proxies = peer.proxies();
+    if peer.is_unknown() && (transport.needs_peer() || proxies.is_some()) {
+        return Err(ConfigError::ProxiesWithoutPeer);
+    }
+    let Some(proxies) = proxies else { return Ok(()) };
+    if proxies.networks().is_empty() {
+        return Err(ConfigError::NoProxies);
+    }
+    match proxies.networks().iter().find(|network| !can_hold_proxies_alone(network)) {
+        Some(network) => Err(ConfigError::ProxyNetwork(*network)),
+        None => Ok(()),
+    }
+}
+
+/// Neither the whole Internet, nor what was meant as IPv4 and would be a wide network of IPv6.
+fn can_hold_proxies_alone(network: &IpNet) -> bool {
+    network.prefix_len() > 0 && network.addr().to_canonical() == network.addr()
 }
 
 fn parse_scope(text: String) -> Result<Scope, ConfigError> {

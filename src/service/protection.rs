@@ -4,6 +4,7 @@ use super::builder::Builder;
 use crate::boundary::ceiling::RequestCeiling;
 use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::notifier::LockNotifier;
+use crate::boundary::peer::unmapped;
 
 /// The attack protection. All of it is on by default; see the [manual](crate::manual::attack_protection).
 impl<C, V, I> Builder<C, V, I> {
@@ -26,7 +27,7 @@ impl<C, V, I> Builder<C, V, I> {
     ///
     /// It is compared with the address that counts, never with that of a proxy before it.
     pub fn exempt_networks(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
-        self.options.exempt.extend(networks);
+        self.options.exempt.extend(networks.into_iter().map(unmapped));
         self
     }
 

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use http::HeaderName;
+
 use super::builder::Builder;
 use super::danger::Danger;
 use crate::boundary::transport::TransportSecurity;
@@ -44,6 +46,14 @@ impl<C, V, I> Builder<C, V, I> {
     /// How the endpoint learns that a request came over TLS. Default: it does not ask.
     pub fn transport_security(mut self, policy: TransportSecurity) -> Self {
         self.options.transport = policy;
+        self
+    }
+
+    /// The header in which a server that logs in for its users tells the address of each. It counts only from clients
+    /// that [may name it](crate::ClientBuilder::trust_end_user_address), and only as one bare address. Default:
+    /// `auth0-forwarded-for`. Change it for clients that send another one; not to one that your proxies write.
+    pub fn end_user_address_header(mut self, name: HeaderName) -> Self {
+        self.options.end_user_header = name;
         self
     }
 

@@ -7,7 +7,8 @@ use http::Extensions;
 
 use crate::boundary::limiter::{Charged, Reservation};
 use crate::boundary::verifier::Attempt;
-use crate::protocol::client::{Client, ClientError};
+use crate::protocol::client::Client;
+use crate::protocol::client_error::ClientError;
 use crate::protocol::scope::{Scope, ScopeError};
 use crate::protocol::secrets::Password;
 use crate::protocol::texts::{Span, Texts};
@@ -37,7 +38,7 @@ pub fn attempt(username: &str, password: &str) -> AttemptBuilder {
         fields: Vec::new(),
         client: None,
         scope: None,
-        peer: None,
+        address: None,
         extensions: Extensions::new(),
     }
 }
@@ -50,7 +51,7 @@ pub struct AttemptBuilder {
     fields: Vec<(String, String)>,
     client: Option<Client>,
     scope: Option<String>,
-    peer: Option<IpAddr>,
+    address: Option<IpAddr>,
     extensions: Extensions,
 }
 
@@ -73,9 +74,9 @@ impl AttemptBuilder {
         self
     }
 
-    /// The address of the peer. Default: unknown.
+    /// The address that the request comes from. Default: unknown.
     pub fn peer_address(mut self, address: impl Into<IpAddr>) -> Self {
-        self.peer = Some(address.into());
+        self.address = Some(address.into());
         self
     }
 
@@ -109,7 +110,7 @@ impl AttemptBuilder {
             fields,
             client,
             scope,
-            peer: self.peer,
+            address: self.address,
             extensions: self.extensions,
             _charged: Charged::by(&Reservation::new([0; 32])),
         })

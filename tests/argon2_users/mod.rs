@@ -13,10 +13,10 @@ use tower_password_grant::argon2::{
 };
 use tower_password_grant::{
     AuditEvent, AuditOutcome, BackendError, Client, Grant, IssuedTokens, Lockout, MemoryLimiter, Password,
-    PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, Token, TokenBucket, issue_fn,
+    PasswordGrant, PasswordGrantLayer, PeerAddress, RequestCeiling, StaticClients, Token, TokenBucket, issue_fn,
 };
 
-use crate::support::{Answer, clients, digest, send, token_request};
+use crate::support::{Answer, clients, digest, from_peer, send, token_request};
 
 pub const CONF: (&str, &str) = ("authorization", "Basic Y29uZjpzM2NyZXQ=");
 
@@ -26,7 +26,7 @@ pub struct Row {
     pub status: UserStatus,
 }
 
-type Hook = Box<dyn Fn(&mut Row, usize) + Send>;
+pub type Hook = Box<dyn Fn(&mut Row, usize) + Send>;
 
 /// Rows by login name. The user `alice` has the id `id-alice`.
 #[derive(Default)]
@@ -102,7 +102,7 @@ pub fn hash_with(parameters: &Argon2Parameters, password: &str) -> String {
     parameters.hash_blocking(&Password::new(password.to_owned())).unwrap()
 }
 
-/// Budgets beyond what a storm of a test takes up; only that of an account and its address is small enough to be spent.
+/// Budgets beyond what a storm of a test takes up, all of it from a few addresses; only that of an account and its address is small enough to be spent.
 fn limiter() -> MemoryLimiter {
     let day = Duration::from_secs(24 * 3600);
     MemoryLimiter::new()
@@ -149,6 +149,7 @@ impl House {
             }))
             .peer_address(PeerAddress::socket_addr())
             .limiter(limiter())
+            .request_ceiling(RequestCeiling::none())
             .audit(move |event: &AuditEvent<'_>| {
                 let text = match event.outcome {
                     AuditOutcome::Issued { subject, .. } => subject.to_owned(),
@@ -175,9 +176,13 @@ impl House {
     }
 
     pub async fn log_in(&self, username: &str, password: &str) -> Answer {
+        self.log_in_from("192.0.2.1", username, password).await
+    }
+
+    pub async fn log_in_from(&self, peer: &str, username: &str, password: &str) -> Answer {
         let encode = |text: &str| text.replace('%', "%25").replace('+', "%2B").replace('&', "%26").replace(' ', "+");
         let body = format!("grant_type=password&username={}&password={}", encode(username), encode(password));
-        send(&self.layer, token_request(&[CONF], &body)).await
+        send(&self.layer, from_peer(token_request(&[CONF], &body), peer)).await
     }
 
     pub fn last_reason(&self) -> String {
@@ -190,4 +195,29 @@ impl House {
         self.log_in(username, password).await;
         self.verifier.stats().hashes - before
     }
+}
+
+pub async fn until(what: impl Fn() -> bool) {
+    tokio::time::timeout(Duration::from_secs(60), async {
+        while !what() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .expect("it never happened");
+}
+
+pub type Login = tokio::task::JoinHandle<Answer>;
+
+pub fn spawn_logins(house: &House, count: usize) -> Vec<Login> {
+    spawn_logins_of(house, "alice", count)
+}
+
+pub fn spawn_logins_of(house: &House, name: &str, count: usize) -> Vec<Login> {
+    (0..count).map(|_| spawn_login(house, "192.0.2.1", name, "correct horse")).collect()
+}
+
+pub fn spawn_login(house: &House, peer: &str, name: &str, password: &str) -> Login {
+    let (house, [peer, name, password]) = (house.clone(), [peer, name, password].map(str::to_owned));
+    tokio::spawn(async move { house.log_in_from(&peer, &name, &password).await })
 }

@@ -108,6 +108,7 @@ pub struct Audited {
     pub client: Option<String>,
     pub account: Option<String>,
     pub address: Option<std::net::IpAddr>,
+    pub peer: Option<std::net::IpAddr>,
     pub unencoded_basic: bool,
     /// The whole event as `Debug` shows it.
     pub shown: String,
@@ -132,6 +133,7 @@ pub fn sink() -> (Arc<Mutex<Vec<Audited>>>, impl Fn(&AuditEvent<'_>) + Send + Sy
             client: event.client.map(|id| id.as_str().to_owned()),
             account: event.account.map(|digest| digest.to_string()),
             address: event.address,
+            peer: event.peer,
             unencoded_basic: event.unencoded_basic,
             shown: format!("{event:?}"),
         });

@@ -336,7 +336,7 @@ impl ExtensionGrant for Code {
 
     fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
         self.key.touch();
-        request.field("account").map(AccountKey::new)
+        request.field("account").map(AccountKey::resolved)
     }
 
     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {

@@ -17,3 +17,5 @@ pub(crate) const fn settle_failed(_failure: &BackendError) {}
 pub(crate) const fn audit_failed() {}
 
 pub(crate) const fn notifier_failed() {}
+
+pub(crate) const fn shield_failed(_failure: &BackendError) {}

@@ -37,11 +37,13 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             grant_type = event.grant_type,
             client,
             address,
+            peer,
             account,
             subject = %Escaped(subject),
             scope,
             monitored,
             peer,
+            password_leaked = event.password_leaked.then_some(true),
             millis,
             "token issued"
         ),
@@ -51,6 +53,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
                 grant_type = event.grant_type,
                 client,
                 address,
+                peer,
                 account,
                 %reason,
                 cause = cause.as_ref().map(tracing::field::display),
@@ -65,6 +68,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             grant_type = event.grant_type,
             client,
             address,
+            peer,
             account,
             %reason,
             rule = event.rule.map(tracing::field::display),
@@ -91,6 +95,13 @@ pub(crate) fn notifier_failed() {
 /// The audit sink panicked.
 pub(crate) fn audit_failed() {
     error!("the audit sink panicked; its event is lost");
+}
+
+/// The shield gave no finding, and the login went on.
+pub(crate) fn shield_failed(failure: &BackendError) {
+    let cause = failure.source.as_deref().map(Chain);
+    let cause = cause.as_ref().map(tracing::field::display);
+    error!(cause, "the shield could not tell whether a password is known from a leak; the login went on");
 }
 
 fn is_trouble(wire: Wire) -> bool {

@@ -24,4 +24,12 @@ pub(crate) fn count(trail: &Trail, outcome: &AuditOutcome<'_>, duration: Duratio
     if let Some(client) = trail.client.as_ref().filter(|_| trail.announces_sunset) {
         counter!("oauth_password_grant_requests_total", "client" => client.id().as_str().to_owned()).increment(1);
     }
+    if trail.password_leaked {
+        counter!("oauth_leaked_passwords_total").increment(1);
+    }
+}
+
+/// Counts a login that the shield could not look at.
+pub(crate) fn count_shield_failure() {
+    counter!("oauth_shield_failures_total").increment(1);
 }

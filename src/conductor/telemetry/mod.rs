@@ -14,5 +14,13 @@ mod counters;
 #[path = "metrics_off.rs"]
 mod counters;
 
+use crate::boundary::backend::BackendError;
+
 pub(crate) use counters::{COUNTS, count};
 pub(crate) use events::{answered, audit_failed, built, is_enabled, notifier_failed, settle_failed};
+
+/// The shield gave no finding, and the login went on.
+pub(crate) fn shield_failed(failure: &BackendError) {
+    counters::count_shield_failure();
+    events::shield_failed(failure);
+}

@@ -1,0 +1,99 @@
+//! What a host may set: the budgets, the modes of the rules, the room.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::budget::{Lockout, Mode, TokenBucket, millis};
+use super::limiter::{MemoryLimiter, Tables};
+use crate::boundary::clock::Clock;
+use crate::boundary::limiter::Rule;
+
+impl MemoryLimiter {
+    /// `attempts` in a row within `window` for each account or client and address, then a lock as long as the window: in
+    /// short for [`with_pair_budget`](Self::with_pair_budget) and [`with_client_budget`](Self::with_client_budget).
+    #[must_use]
+    pub fn with_budget(self, attempts: u32, window: Duration) -> Self {
+        let budget = Lockout::new(attempts, window);
+        self.with_pair_budget(budget).with_client_budget(budget)
+    }
+
+    /// Another budget for each account and address. Default: 10 in a row within an hour, locks of 15 minutes to an hour.
+    /// Raise it where many people share one account, such as a shop's till.
+    #[must_use]
+    pub fn with_pair_budget(mut self, budget: Lockout) -> Self {
+        self.policy.pair = budget;
+        self
+    }
+
+    /// Another budget for each account over all addresses. Default: 100 in a row within a day, locks of 1 to 24 hours.
+    /// Lower it where accounts are worth a network of attackers; then strangers lock it sooner for new addresses.
+    #[must_use]
+    pub fn with_account_budget(mut self, budget: Lockout) -> Self {
+        self.policy.account = budget;
+        self
+    }
+
+    /// Another budget for each client and address. Default: 10 in a row within an hour, locks of 15 minutes to an hour.
+    #[must_use]
+    pub fn with_client_budget(mut self, budget: Lockout) -> Self {
+        self.policy.client = budget;
+        self
+    }
+
+    /// Another budget for each address over all accounts and clients. Default: 300, one more each minute. Raise it if very
+    /// many users share an address. For a server that logs in for its users, name the
+    /// [end user's address](crate::ClientBuilder::trust_end_user_address) instead.
+    #[must_use]
+    pub fn with_address_budget(mut self, budget: TokenBucket) -> Self {
+        self.policy.address = budget;
+        self
+    }
+
+    /// How long the same secret for the same account counts once. Default: 30 seconds. `Duration::ZERO` counts each.
+    #[must_use]
+    pub fn with_repeat_window(mut self, window: Duration) -> Self {
+        self.policy.repeat = millis(window);
+        self
+    }
+
+    /// How long an address from which an account succeeded is spared by the account's budget. Default: 90 days since its
+    /// last success. `Duration::ZERO` spares none, so that strangers can lock an account out of everywhere.
+    #[must_use]
+    pub fn with_known_addresses(mut self, lifetime: Duration) -> Self {
+        self.lifetime = millis(lifetime);
+        self.rebuilt()
+    }
+
+    /// A rule only says in events what it would have refused. Default: every rule refuses. To watch before you switch it on.
+    #[must_use]
+    pub fn monitor(mut self, rule: Rule) -> Self {
+        self.policy.set_mode(rule, Mode::Monitor);
+        self
+    }
+
+    /// Switches a rule off. Default: all are on.
+    #[must_use]
+    pub fn disable(mut self, rule: Rule) -> Self {
+        self.policy.set_mode(rule, Mode::Off);
+        self
+    }
+
+    /// The most keys of each table. A key takes about 45 bytes, more while a table grows.
+    #[must_use]
+    pub fn with_capacity(mut self, keys: usize) -> Self {
+        self.capacity = keys;
+        self.rebuilt()
+    }
+
+    /// Another clock, for tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    fn rebuilt(mut self) -> Self {
+        self.tables = Tables::new(self.capacity, self.lifetime);
+        self
+    }
+}

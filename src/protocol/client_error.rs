@@ -1,0 +1,56 @@
+//! What is wrong with a client's registration.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::client::ClientId;
+use super::explained::explained;
+use super::form::MAX_CLIENT_ID;
+use super::scope::ScopeError;
+
+/// Why a client cannot be registered.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The id is empty, longer than 256 bytes or not printable ASCII.
+    #[error("a client id is 1 to {MAX_CLIENT_ID} printable ASCII characters")]
+    Id,
+    /// The digest of the empty secret.
+    #[error("a client secret must not be empty; register a public client with `Client::public`")]
+    EmptySecret,
+    /// A third secret.
+    #[error("a client has at most two secrets; drop the oldest before adding one")]
+    TooManySecrets,
+    /// A secret for a client that has none, or none for one that needs it.
+    #[error(
+        "the client's secrets do not fit its way of authentication: `Client::confidential` needs a secret, \
+         `Client::public` and `Client::with_method` take none"
+    )]
+    Authentication,
+    /// A scope that breaks RFC 6749 A.4.
+    #[error("a scope of the client is malformed")]
+    Scope(#[source] ScopeError),
+    /// A default scope that the client is not registered for.
+    #[error("the default scope is not within `scopes`")]
+    DefaultScope,
+    /// An origin that is not written as browsers write it.
+    #[error(
+        "an origin is a scheme, a host and a port if it is not the default one, in lower case, without a final slash"
+    )]
+    Origin,
+    /// An access token that would be over at once.
+    #[error("a lifetime of {0:?} is less than a second")]
+    Lifetime(Duration),
+    /// A public client whose word about addresses would be taken.
+    #[error("`trust_end_user_address` needs a confidential client: anybody can send the id of a public one")]
+    EndUserAddress,
+    /// Two clients with one id.
+    #[error("two clients have the id `{0}`")]
+    Duplicate(ClientId),
+}
+
+impl fmt::Debug for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}
