@@ -20,7 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use faults::{Ledger, Switch};
 use guesses::{Bed, assert_denied, assert_throttled, login};
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use support::server::{Connection, H2, Server, raw_request};
 use support::{AUTH, Answer, CONF, Fixture, token_request};
 use tokio::sync::Barrier;
@@ -256,6 +256,30 @@ async fn the_ceiling_counts_requests_of_an_address_whatever_they_hold() {
     bed.clock.advance(Duration::from_millis(500));
     try_from(&server, ATTACKER, "alice", RIGHT).await.assert_ok();
     assert_throttled(&try_from(&server, ATTACKER, "alice", RIGHT).await, 1);
+}
+
+#[tokio::test]
+async fn what_is_beyond_the_ceiling_asks_the_registry_nothing_whatever_its_method_and_origin() {
+    let registry = faults::Registry { switch: Switch::new(), clients: Arc::new(support::clients()) };
+    let calls = Arc::clone(&registry.switch.calls);
+    let clock = support::ManualClock::new();
+    let builder = support::builder(&support::Probe::default()).clients(registry).clock(clock.clone());
+    let layer = builder.request_ceiling(RequestCeiling::per_address(30, 1)).build().unwrap();
+    for n in 0..300 {
+        let method = [Method::POST, Method::OPTIONS, Method::GET][n % 3].clone();
+        let mut request = token_request(&[AUTH[0], ("origin", &format!("https://{n}.example"))], &login("alice", "x"));
+        *request.method_mut() = method;
+        let answer = support::send(&layer, request).await;
+        if n < 30 {
+            assert!([400, 204, 405].contains(&answer.status.as_u16()), "{answer:?}");
+        } else {
+            assert_throttled(&answer, 1);
+        }
+    }
+    // Each of the first thirty asks for its origin, and the posted ones for their client.
+    assert_eq!(calls.load(SeqCst), 30 + 10);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(support::send(&layer, token_request(AUTH, &login("alice", RIGHT))).await.status, 200);
 }
 
 async fn try_raw(server: &Server, source: Ipv4Addr, request: &str) -> Answer {
