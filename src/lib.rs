@@ -46,6 +46,7 @@ pub use memory::opaque::{AccessTokenRecord, AccessTokenStore, MemoryAccessTokens
 pub use protection::budget::{Lockout, TokenBucket};
 pub use protection::limiter::MemoryLimiter;
 pub use protection::operator::ActiveLock;
+pub use protection::stats::LimiterStats;
 pub use protocol::client::{Client, ClientAuthentication, ClientBuilder, ClientId, ClientSecret};
 pub use protocol::client_error::ClientError;
 pub use protocol::error::Reason;

@@ -120,14 +120,7 @@ impl Endpoint {
     }
 
     fn judge_head(&self, head: &Parts, fields: &Fields<'_>, lacks_peer: bool, caller: &mut Caller) -> Step {
-        match head.method {
-            Method::POST => {}
-            Method::OPTIONS => return Step::Options,
-            _ => return Step::Refuse(Reason::MethodNotAllowed),
-        }
-        if lacks_peer {
-            return Step::Refuse(Reason::NoPeerAddress);
-        }
+        // First of all, and whatever the method is: a preflight asks the registry, too.
         if let Some(address) = caller.source.address.filter(|_| !caller.is_exempt)
             && let Err(wait) = self.request_ceiling.count(address, self.clock.elapsed())
         {
@@ -136,6 +129,14 @@ impl Endpoint {
                 return Step::Throttle(wait);
             }
             caller.monitored = Some(Rule::Requests);
+        }
+        match head.method {
+            Method::POST => {}
+            Method::OPTIONS => return Step::Options,
+            _ => return Step::Refuse(Reason::MethodNotAllowed),
+        }
+        if lacks_peer {
+            return Step::Refuse(Reason::NoPeerAddress);
         }
         if !self.transport.permits(head, caller.source.peer) {
             return Step::Refuse(Reason::InsecureTransport);

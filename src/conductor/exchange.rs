@@ -36,13 +36,16 @@ impl Endpoint {
         step: &mut Step,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
+        if let Step::Throttle(wait) = step {
+            // Nothing is asked for these, not even whether a page may read the answer.
+            return Err(TokenError::new(Reason::RequestsThrottled).with_retry_after(*wait));
+        }
         self.note_origin(head, trail).await?;
         let form = match step {
             Step::Exchange(form) => form,
             Step::Options => return Ok(Reply::Options),
             Step::Refuse(reason) => return Err((*reason).into()),
-            Step::Throttle(wait) => return Err(TokenError::new(Reason::RequestsThrottled).with_retry_after(*wait)),
-            Step::Read => return Err(Reason::BodyIncomplete.into()),
+            Step::Read | Step::Throttle(_) => return Err(Reason::BodyIncomplete.into()),
         };
         if form.span(Known::GrantType).is_none() {
             return Err(Reason::MissingParameter.into());

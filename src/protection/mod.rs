@@ -11,6 +11,7 @@ pub(crate) mod locks;
 pub(crate) mod operator;
 pub(crate) mod policy;
 pub(crate) mod settings;
+pub(crate) mod stats;
 pub(crate) mod sync;
 pub(crate) mod table;
 pub(crate) mod tally;

@@ -96,6 +96,15 @@ impl Table {
         gone
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.tallies.len()
+    }
+
+    /// Whether keys ever had to share cells.
+    pub(crate) fn was_full(&self) -> bool {
+        !self.cells.is_empty()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Tally)> {
         self.tallies.iter().map(|(key, tally)| (*key, *tally))
     }

@@ -1,0 +1,43 @@
+//! How full the limiter is.
+
+use super::limiter::{MemoryLimiter, shard_at};
+
+/// How full a [`MemoryLimiter`] is, for gauges and alerts; see [`MemoryLimiter::stats`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimiterStats {
+    /// Accounts and clients, each with an address, that are held; some may no longer count.
+    pub pairs: usize,
+    /// Accounts that are held.
+    pub accounts: usize,
+    /// Addresses that are held.
+    pub addresses: usize,
+    /// The most that each of these may be.
+    pub capacity: usize,
+    /// Whether one of them was ever full of what counts, so that keys shared a budget. Then raise the
+    /// [capacity](MemoryLimiter::with_capacity).
+    pub was_full: bool,
+}
+
+impl MemoryLimiter {
+    /// How full it is now. Looks at one shard after the other, in a few microseconds.
+    #[must_use]
+    pub fn stats(&self) -> LimiterStats {
+        let mut stats = LimiterStats { pairs: 0, accounts: 0, addresses: 0, capacity: self.capacity, was_full: false };
+        for index in 0..self.tables.pairs.len() {
+            if let Some(table) = shard_at(&self.tables.pairs, index) {
+                stats.pairs = stats.pairs.saturating_add(table.len());
+                stats.was_full |= table.was_full();
+            }
+            if let Some(held) = shard_at(&self.tables.accounts, index) {
+                stats.accounts = stats.accounts.saturating_add(held.tallies.len());
+                stats.was_full |= held.tallies.was_full();
+            }
+            if let Some(table) = shard_at(&self.tables.addresses, index) {
+                stats.addresses = stats.addresses.saturating_add(table.len());
+                stats.was_full |= table.was_full();
+            }
+        }
+        stats
+    }
+}
