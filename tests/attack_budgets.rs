@@ -200,7 +200,7 @@ async fn equal_guesses_at_once_and_dropped_ones_are_all_charged_t2_t3() {
     // All of them are under way, so none of them is known to be wrong.
     let mut underway: Vec<_> = (0..3).map(|_| Box::pin(send(&layer, ask()))).collect();
     for request in &mut underway {
-        poll_fn(|cx| Poll::Ready(assert!(request.as_mut().poll(cx).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(request.as_mut().poll(cx).is_pending())).await);
     }
     assert_throttled(&send(&layer, ask()).await, 900);
     drop(underway);
@@ -209,7 +209,7 @@ async fn equal_guesses_at_once_and_dropped_ones_are_all_charged_t2_t3() {
     let layer = small(verify_fn(|_| pending()));
     for _ in 0..3 {
         let mut request = pin!(send(&layer, ask()));
-        poll_fn(|cx| Poll::Ready(assert!(request.as_mut().poll(cx).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(request.as_mut().poll(cx).is_pending())).await);
     }
     assert_throttled(&send(&layer, ask()).await, 900);
 }

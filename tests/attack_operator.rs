@@ -282,7 +282,7 @@ async fn a_lock_by_attempts_that_were_dropped_is_told_with_the_first_refusal_t3_
     let ask = || from_peer(token_request(&[], &pw("client_id=pub")), HERE);
     for _ in 0..10 {
         let mut request = pin!(send(&layer, ask()));
-        poll_fn(|cx| Poll::Ready(assert!(request.as_mut().poll(cx).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(request.as_mut().poll(cx).is_pending())).await);
     }
     assert!(notes.lock().unwrap().is_empty(), "nobody has seen it yet");
     for _ in 0..5 {
