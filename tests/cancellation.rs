@@ -39,7 +39,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_password_grant::{Denial, PasswordGrant, PeerAddress, StaticClients, verify_fn};
+use tower_password_grant::{Denial, PasswordGrant, PeerAddress, RequestCeiling, StaticClients, verify_fn};
 use world::{CODE, TICKET, World};
 
 const WRONG: &str = "grant_type=password&username=alice&password=wrong";
@@ -172,6 +172,7 @@ impl Server {
             }))
             .issuer(faults::Issuer::new())
             .limiter(ledger.clone())
+            .request_ceiling(RequestCeiling::none())
             .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
             .build()
             .unwrap();
@@ -247,13 +248,14 @@ async fn closing_the_socket_after_any_time_buys_no_free_guess_pw_08() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_half_of_the_socket_buys_no_free_guess_pw_08() {
-    for at_once in [true, false] {
+    for wait in [0, 5, 10, 50, 150] {
         let server = Server::start().await;
         let mut sockets = Vec::new();
         for _ in 0..8 {
             sockets.push(server.send().await);
         }
-        if !at_once {
+        sleep(Duration::from_millis(wait)).await;
+        if wait >= 50 {
             server.started(8).await;
         }
         for socket in &mut sockets {
@@ -264,8 +266,29 @@ async fn closing_half_of_the_socket_buys_no_free_guess_pw_08() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn resetting_the_connection_buys_no_free_guess_pw_08() {
+    for wait in [5, 10, 50, 150] {
+        let server = Server::start().await;
+        let mut sockets = Vec::new();
+        for _ in 0..8 {
+            sockets.push(server.send().await);
+        }
+        sleep(Duration::from_millis(wait)).await;
+        if wait >= 50 {
+            server.started(8).await;
+        }
+        for socket in sockets {
+            // Closing it sends RST instead of FIN.
+            socket.set_zero_linger().unwrap();
+        }
+        server.assert_no_free_guess().await;
+        assert!(server.finished.load(SeqCst) < 10, "no request was dropped, so this showed nothing");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn resetting_http_2_streams_buys_no_free_guess_pw_08() {
-    for wait in [10, 150] {
+    for wait in [5, 10, 50, 150] {
         let server = Server::start().await;
         let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
         let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
@@ -290,4 +313,36 @@ async fn resetting_http_2_streams_buys_no_free_guess_pw_08() {
         server.assert_no_free_guess().await;
         assert!(server.finished.load(SeqCst) < 10, "no stream was reset, so this showed nothing");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rapid_resets_of_thousands_of_streams_start_no_more_than_the_budget_t34_g26() {
+    let server = Server::start().await;
+    let mut reset = 0;
+    while reset < 5000 {
+        let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
+        let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        tokio::spawn(connection);
+        // The server ends a connection that resets too many; an attacker opens the next.
+        for _ in 0..500 {
+            if sender.ready().await.is_err() {
+                break;
+            }
+            let request = Request::post("http://as.example/oauth/token")
+                .header("content-type", "application/x-www-form-urlencoded")
+                .header("authorization", CONF)
+                .body(Full::new(Bytes::from(guess())))
+                .unwrap();
+            let mut answer = Box::pin(sender.send_request(request));
+            let _ = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            // Most are gone before the server looks at them, some are not.
+            if reset % 10 == 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+            drop(answer);
+            reset += 1;
+        }
+    }
+    assert_eq!(server.started.load(SeqCst), 10);
+    server.assert_no_free_guess().await;
 }

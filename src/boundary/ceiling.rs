@@ -22,6 +22,8 @@ const CELLS: usize = 1 << 16;
 ///
 /// It never grows: addresses are counted in 65,536 cells of 8 bytes, chosen by a hash under a key that nobody outside knows.
 /// So a few addresses share a cell; a flood from very many makes it stricter.
+///
+/// Its refusals cost next to nothing: not even the registry is asked whose pages may read them, so they have no CORS headers.
 pub struct RequestCeiling {
     cells: Box<[AtomicU64]>,
     hasher: RandomState,

@@ -172,7 +172,7 @@ impl MemoryLimiter {
             Decision::Charged(charges) => charges,
             Decision::Refused(rule, wait) => {
                 drop((pairs, accounts, addresses));
-                return Some(Reserved::Refused(self.refuse(&ticket, key, &tallies, rule, wait, now)));
+                return Some(Reserved::Refused(self.refuse(&ticket, &tallies, rule, wait, now)));
             }
         };
         ticket.charges = charges;
@@ -211,7 +211,7 @@ impl MemoryLimiter {
         }
     }
 
-    /// Keeps whose locks began by a charge.
+    /// Keeps whose locks began by a charge, and whose bucket it emptied.
     fn describe(&self, ticket: &Ticket, key: &AttemptKey<'_>, tallies: &Tallies, now: u64) {
         let describe = |rule: Rule, lasts: Option<u64>| {
             let until = now.saturating_add(lasts.unwrap_or_default());
@@ -224,30 +224,22 @@ impl MemoryLimiter {
         if ticket.charges.locks_account {
             describe(Rule::Account, tallies.account.locked(&self.policy.account, now));
         }
+        if ticket.charges.address
+            && let Some(wait) = tallies.address.empty(&self.policy.address, now)
+        {
+            describe(Rule::Address, Some(wait));
+        }
     }
 
-    fn refuse(
-        &self,
-        ticket: &Ticket,
-        key: &AttemptKey<'_>,
-        tallies: &Tallies,
-        rule: Rule,
-        wait: u64,
-        now: u64,
-    ) -> Refusal {
+    fn refuse(&self, ticket: &Ticket, tallies: &Tallies, rule: Rule, wait: u64, now: u64) -> Refusal {
         let refusal = Refusal::new(rule, Duration::from_millis(wait));
         let is_told = match rule {
             Rule::Account => tallies.account.is_told,
-            Rule::Address => tallies.address.is_told,
             Rule::AccountAndAddress => tallies.pair.is_told,
-            Rule::ClientAndAddress | Rule::Requests => true,
+            Rule::Address | Rule::ClientAndAddress | Rule::Requests => true,
         };
         if is_told {
             return refusal;
-        }
-        // A bucket has no beginning of a lock other than its first refusal.
-        if rule == Rule::Address {
-            self.locks.describe(rule, ticket.key_of(rule), key, now, now.saturating_add(wait));
         }
         self.tell(ticket, rule, now).map_or(refusal, |lock| refusal.with_news(lock))
     }
@@ -327,13 +319,7 @@ impl MemoryLimiter {
                 let tally = held.tallies.get_mut(ticket.account(), ticket.account_place)?;
                 tally.locked(&self.policy.account, now).filter(|_| first(tally))?
             }
-            Rule::Address => {
-                let mut table = shard_of(&self.tables.addresses, ticket.address())?;
-                let tally = table.get_mut(ticket.address(), ticket.address_place);
-                tally.into_iter().for_each(|tally| tally.is_told = true);
-                return None;
-            }
-            Rule::ClientAndAddress | Rule::Requests => return None,
+            Rule::Address | Rule::ClientAndAddress | Rule::Requests => return None,
         };
         let is_news = self.locks.is_news(ticket.guess, now, now.saturating_add(lasts));
         is_news.then(|| BegunLock::new(rule, Duration::from_millis(lasts)))

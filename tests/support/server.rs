@@ -1,6 +1,6 @@
 //! Real servers on loopback, and clients that write and read raw bytes or speak HTTP/2.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_password_grant::PasswordGrantLayer;
@@ -84,6 +84,13 @@ impl Connection {
         Self { stream: TcpStream::connect(address).await.unwrap(), buffer: Vec::new() }
     }
 
+    /// From another address of the loopback network, which is 127.0.0.0/8 on Linux.
+    pub async fn open_from(source: Ipv4Addr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((source, 0).into()).unwrap();
+        Self { stream: socket.connect(address).await.unwrap(), buffer: Vec::new() }
+    }
+
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.unwrap();
     }
@@ -98,6 +105,22 @@ impl Connection {
         let head_only = request.as_ref().starts_with(b"HEAD ");
         self.write(request).await;
         self.read(head_only).await
+    }
+
+    /// The same for thousands of requests: gives the status, and looks at nothing else.
+    pub async fn exchange_quickly(&mut self, request: impl AsRef<[u8]>) -> u16 {
+        self.write(request).await;
+        let end = loop {
+            match find(&self.buffer, b"\r\n\r\n") {
+                Some(end) => break end,
+                None => assert!(self.fill().await > 0, "closed inside a head"),
+            }
+        };
+        let head = self.take(end + 4).await;
+        let (status, headers) = parse_head(&head[..end]);
+        let length = headers["content-length"].to_str().unwrap().parse().unwrap();
+        self.take(length).await;
+        status.as_u16()
     }
 
     /// The next response, interim ones included. Final ones that are not the inner service's pass the shared assertions.
@@ -189,7 +212,8 @@ pub fn raw_request(lines: &str, body: &str) -> String {
     )
 }
 
-/// An HTTP/2 connection by prior knowledge.
+/// An HTTP/2 connection by prior knowledge; clones share it.
+#[derive(Clone)]
 pub struct H2 {
     sender: http2::SendRequest<http_body_util::combinators::BoxBody<Bytes, BoxError>>,
     address: SocketAddr,
