@@ -28,7 +28,7 @@ const GUESSES_PER_BOT: u32 = 5;
 const OPEN_PER_CONNECTION: usize = 100;
 
 /// Honest clients alone first, then with guessers; the probe goes on all the time.
-pub fn attack(server: SocketAddr, mode: Mode, from: Instant, measured: Duration, figures: &mut Figures) {
+pub fn attack(server: SocketAddr, mode: Mode, fastest: u32, from: Instant, measured: Duration, figures: &mut Figures) {
     let (calm, attacked) = (Window::new(from, CALM), Window::new(from + CALM, measured));
     let phases = |expected| [Phase::new(calm, expected), Phase::new(attacked, expected)];
     let (logins, gets) = (phases(&[200, 503]), phases(&[200]));
@@ -41,7 +41,7 @@ pub fn attack(server: SocketAddr, mode: Mode, from: Instant, measured: Duration,
         // A thread of its own, so that honest clients do not wait for it.
         thread::spawn(move || match mode {
             Mode::Botnet => on_one_thread(guess_from_many(server, guesses)),
-            _ => on_one_thread(guess_from_one(server, guesses)),
+            _ => on_one_thread(guess_from_one(server, fastest, guesses)),
         })
     };
     on_one_thread(log_in_on_time(server, &logins));
@@ -85,17 +85,23 @@ async fn log_in_on_time(server: SocketAddr, phases: &[Phase; 2]) {
     }
 }
 
-/// One address, on many connections, as fast as it is answered: each time another password for another name, so that no
-/// budget of an account stops it.
-async fn guess_from_one(server: SocketAddr, phase: Phase) {
+/// One address, on many connections, as fast as it is answered, or at most so many times a second if that is not 0: each
+/// time another password for another name, so that no budget of an account stops it.
+async fn guess_from_one(server: SocketAddr, fastest: u32, phase: Phase) {
+    let every = Duration::from_secs(HOSTILE as u64).checked_div(fastest).unwrap_or_default();
     let mut tasks = Vec::new();
     for index in 0..HOSTILE {
         let phase = phase.clone();
         tasks.push(tokio::spawn(async move {
             let mut sender = connect(server).await;
-            tokio::time::sleep_until(phase.window.from.into()).await;
+            let mut next = phase.window.from + every / HOSTILE as u32 * index as u32;
             for number in 0.. {
+                // Tokio's timer would round a moment up to a millisecond.
+                if next > Instant::now() {
+                    tokio::time::sleep_until(next.into()).await;
+                }
                 let start = Instant::now();
+                next = start + every;
                 if start >= phase.window.to {
                     return;
                 }

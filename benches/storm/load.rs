@@ -42,12 +42,12 @@ impl Mode {
 }
 
 /// Prints what the clients saw.
-pub fn load(port: u16, mode: Mode, measured: Duration) {
+pub fn load(port: u16, mode: Mode, measured: Duration, fastest: u32) {
     let server = SocketAddr::from(([127, 0, 0, 1], port));
     let from = Instant::now() + WARM_UP;
     let mut figures = Figures::default();
     match mode {
-        Mode::Hostile | Mode::Botnet => attack(server, mode, from, measured, &mut figures),
+        Mode::Hostile | Mode::Botnet => attack(server, mode, fastest, from, measured, &mut figures),
         _ => storm(server, mode, Window::new(from, measured), &mut figures),
     }
     figures.print();

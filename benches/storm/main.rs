@@ -1,6 +1,6 @@
 //! A storm of logins, and what the host's other route sees of it.
 //!
-//! `cargo bench --bench storm -- [--rounds 3] [--seconds 6]`
+//! `cargo bench --bench storm -- [--rounds 3] [--seconds 6] [--guesses 0]`
 //!
 //! The server is axum on 2 tokio workers with the layer over an `Argon2Verifier`, all with their defaults (m=19456 KiB, t=2,
 //! p=1, a thread for each core, a queue of at most 1 second and a quarter of it for each address, refusals held 100 ms, every
@@ -13,16 +13,18 @@
 //!
 //! The attacks: 200 honest clients log in 20 times a second in all, whether or not they are answered (open loop), with the
 //! right password and without a second try; 3 seconds alone, to compare with, then beside guessers. Every guess is another
-//! password for another name, so that the budgets of accounts are no help. Modes: one hostile address guesses on 50 connections
-//! as fast as it is answered (G20); 1,000 hostile addresses guess 5 times a second each, open loop, over 100 HTTP/2 connections
-//! (G21). A botnet of that size has its share of the queue, so what honest logins get beside it has no goal.
+//! password for another name, so that the budgets of accounts are no help. Modes: one hostile address guesses on 50
+//! connections as fast as it is answered, or at most `--guesses` times a second if that is not 0 (G20); 1,000 hostile
+//! addresses guess 5 times a second each, open loop, over 100 HTTP/2 connections (G21). A botnet of that size has its share
+//! of the queue, so what honest logins get beside it has no goal.
 //!
 //! In all of them a probe sends 400 `GET /` a second over 8 connections, open loop, timed from when each was due.
 //!
 //! Server and load are processes of their own, so that the resident memory is the server's alone and no runtime is shared.
-//! They do share the machine's cores: what the load takes is missing from the logins, and the probe's times include the
-//! wait of the probe itself for a core. The hashing limit, bare threads on every core with reused memory, is measured by the
-//! parent right before and right after each round, while nothing else of this benchmark runs, and averaged.
+//! They do share the machine's cores: what the load takes (for some ten thousand guesses a second as much as the server) is
+//! missing from the logins, and the probe's times include the wait of the probe itself for a core. The hashing limit, bare
+//! threads on every core with reused memory, is measured by the parent right before and right after each round, while
+//! nothing else of this benchmark runs, and averaged.
 //!
 //! The listener's backlog is 1024 and connections are opened one after the other: with the 128 of `TcpListener::bind`, a
 //! burst of 200 connects overflows it, and each lost one costs a second of SYN retries that have nothing to do with the
@@ -46,6 +48,7 @@ use std::time::Duration;
 
 use attack::{BOTS, HONEST_PER_SECOND, HOSTILE};
 use goals::{Rounds, judge};
+use limit::hashing_limit;
 use load::{LOGINS, Mode, WARM_UP, load};
 use round::{print, round};
 use server::serve;
@@ -56,7 +59,8 @@ fn main() {
         Some("serve") => return serve(),
         Some("load") => {
             let seconds = Duration::from_secs(arguments[3].parse().unwrap());
-            return load(arguments[1].parse().unwrap(), Mode::named(&arguments[2]), seconds);
+            let fastest = arguments[4].parse().unwrap();
+            return load(arguments[1].parse().unwrap(), Mode::named(&arguments[2]), seconds, fastest);
         }
         _ => {}
     }
@@ -64,14 +68,15 @@ fn main() {
         let value = arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
         value.map_or(default, |value| value.parse().expect(name))
     };
-    let (rounds, seconds) = (option("--rounds", 3), option("--seconds", 6));
+    let (rounds, seconds, guesses) = (option("--rounds", 3), option("--seconds", 6), option("--guesses", 0));
     println!("{LOGINS} connections, m=19456 KiB t=2 p=1, {rounds} rounds of {seconds} s after {} s", WARM_UP.as_secs());
     println!(
         "attacks: {HONEST_PER_SECOND} honest logins/s beside 1 address on {HOSTILE} connections, or {BOTS} addresses"
     );
     let mut all = Rounds::default();
-    let run = |mode, seconds, rounds: &mut Vec<_>| {
-        let round = round(mode, seconds);
+    let mut limit = hashing_limit();
+    let mut run = |mode, seconds, rounds: &mut Vec<_>| {
+        let round = round(mode, seconds, guesses, &mut limit);
         print(mode, &round);
         rounds.push(round);
     };

@@ -2,9 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
-use std::thread;
 
-use super::limit::hashing_limit;
+use super::limit::{Limit, hashing_limit};
 use super::load::Mode;
 use super::seen::Figures;
 
@@ -14,7 +13,7 @@ pub struct Round {
     said: Figures,
     /// Hashes a second of the bare threads.
     limit: f64,
-    /// See [`Limit::on_processor`](super::limit::Limit::on_processor).
+    /// See [`Limit::on_processor`].
     pub quiet: f64,
 }
 
@@ -30,9 +29,8 @@ impl Round {
     }
 }
 
-pub fn round(mode: Mode, seconds: u64) -> Round {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let limit_before = hashing_limit(cores);
+/// `limit` is what was measured before it, and becomes what is measured after it.
+pub fn round(mode: Mode, seconds: u64, guesses: u64, limit: &mut Limit) -> Round {
     let this = std::env::current_exe().unwrap();
     let mut server = Command::new(&this).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(server.stdout.take().unwrap());
@@ -40,7 +38,7 @@ pub fn round(mode: Mode, seconds: u64) -> Round {
     lines.read_line(&mut line).unwrap();
     said.read(&line);
     let load = Command::new(&this)
-        .args(["load", &said.get("port").to_string(), mode.name(), &seconds.to_string()])
+        .args(["load", &said.get("port").to_string(), mode.name(), &seconds.to_string(), &guesses.to_string()])
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
@@ -52,11 +50,11 @@ pub fn round(mode: Mode, seconds: u64) -> Round {
     said.read(&line);
     server.wait().unwrap();
     assert_eq!(said.get("panicked"), 0.0, "a hash panicked");
-    let limit_after = hashing_limit(cores);
+    let before = std::mem::replace(limit, hashing_limit());
     Round {
         said,
-        limit: f64::midpoint(limit_before.hashes, limit_after.hashes),
-        quiet: limit_before.on_processor.min(limit_after.on_processor),
+        limit: f64::midpoint(before.hashes, limit.hashes),
+        quiet: before.on_processor.min(limit.on_processor),
     }
 }
 
