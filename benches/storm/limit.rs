@@ -22,7 +22,9 @@ fn thread_nanos() -> Option<f64> {
     std::fs::read_to_string("/proc/thread-self/schedstat").ok()?.split_whitespace().next()?.parse().ok()
 }
 
-pub fn hashing_limit(threads: usize) -> Limit {
+/// Measured with a thread for each core.
+pub fn hashing_limit() -> Limit {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
     let stop = Arc::new(AtomicBool::new(false));
     let workers: Vec<_> = (0..threads)
         .map(|_| {

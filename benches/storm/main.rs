@@ -1,17 +1,30 @@
 //! A storm of logins, and what the host's other route sees of it.
 //!
-//! `cargo bench --bench storm -- [--rounds 3] [--seconds 6]`
+//! `cargo bench --bench storm -- [--rounds 3] [--seconds 6] [--guesses 0]`
 //!
-//! The server is axum on 2 tokio workers with the layer over an `Argon2Verifier` with its defaults (m=19456 KiB, t=2,
-//! p=1, a thread for each core, a queue of at most 1 second, refusals held 100 ms). 200 keep-alive connections log in as
-//! fast as they are answered, each time as another user; a probe sends 400 `GET /` a second over 8 connections whether or
-//! not they are answered (open loop), timed from when each was due. Modes: a client that gets 503 tries again after 100 ms;
-//! tries again at once; and, for S6 only, 20 of the connections hang up in the middle of their logins.
+//! The server is axum on 2 tokio workers with the layer over an `Argon2Verifier`, all with their defaults (m=19456 KiB, t=2,
+//! p=1, a thread for each core, a queue of at most 1 second and a quarter of it for each address, refusals held 100 ms, every
+//! rule of the attack protection on). The load comes through one proxy that names its clients' addresses in
+//! `X-Forwarded-For`; each client has one of its own.
+//!
+//! The storm: 200 keep-alive connections log in as fast as they are answered, each time as another user. Modes: a client that
+//! gets 503 tries again after 100 ms; tries again at once; and, for S6 only, 20 of the connections hang up in the middle of
+//! their logins.
+//!
+//! The attacks: 200 honest clients log in 20 times a second in all, whether or not they are answered (open loop), with the
+//! right password and without a second try; 3 seconds alone, to compare with, then beside guessers. Every guess is another
+//! password for another name, so that the budgets of accounts are no help. Modes: one hostile address guesses on 50
+//! connections as fast as it is answered, or at most `--guesses` times a second if that is not 0 (G20); 1,000 hostile
+//! addresses guess 5 times a second each, open loop, over 100 HTTP/2 connections (G21). A botnet of that size has its share
+//! of the queue, so what honest logins get beside it has no goal.
+//!
+//! In all of them a probe sends 400 `GET /` a second over 8 connections, open loop, timed from when each was due.
 //!
 //! Server and load are processes of their own, so that the resident memory is the server's alone and no runtime is shared.
-//! They do share the machine's cores: what the load takes is missing from the logins, and the probe's times include the
-//! wait of the probe itself for a core. The hashing limit, bare threads on every core with reused memory, is measured by the
-//! parent right before and right after each round, while nothing else of this benchmark runs, and averaged.
+//! They do share the machine's cores: what the load takes (for some ten thousand guesses a second as much as the server) is
+//! missing from the logins, and the probe's times include the wait of the probe itself for a core. The hashing limit, bare
+//! threads on every core with reused memory, is measured by the parent right before and right after each round, while
+//! nothing else of this benchmark runs, and averaged.
 //!
 //! The listener's backlog is 1024 and connections are opened one after the other: with the 128 of `TcpListener::bind`, a
 //! burst of 200 connects overflows it, and each lost one costs a second of SYN retries that have nothing to do with the
@@ -19,17 +32,25 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
+mod attack;
+mod client;
+mod goals;
 mod limit;
 mod load;
+mod probe;
 mod round;
+mod seen;
 mod server;
 #[path = "../support/users.rs"]
 mod users;
 
 use std::time::Duration;
 
+use attack::{BOTS, HONEST_PER_SECOND, HOSTILE};
+use goals::{Rounds, judge};
+use limit::hashing_limit;
 use load::{LOGINS, Mode, WARM_UP, load};
-use round::{judge, print, round};
+use round::{print, round};
 use server::serve;
 
 fn main() {
@@ -38,7 +59,8 @@ fn main() {
         Some("serve") => return serve(),
         Some("load") => {
             let seconds = Duration::from_secs(arguments[3].parse().unwrap());
-            return load(arguments[1].parse().unwrap(), Mode::named(&arguments[2]), seconds);
+            let fastest = arguments[4].parse().unwrap();
+            return load(arguments[1].parse().unwrap(), Mode::named(&arguments[2]), seconds, fastest);
         }
         _ => {}
     }
@@ -46,18 +68,24 @@ fn main() {
         let value = arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
         value.map_or(default, |value| value.parse().expect(name))
     };
-    let (rounds, seconds) = (option("--rounds", 3), option("--seconds", 6));
+    let (rounds, seconds, guesses) = (option("--rounds", 3), option("--seconds", 6), option("--guesses", 0));
     println!("{LOGINS} connections, m=19456 KiB t=2 p=1, {rounds} rounds of {seconds} s after {} s", WARM_UP.as_secs());
-    let (mut later, mut at_once, mut rude) = (Vec::new(), Vec::new(), Vec::new());
+    println!(
+        "attacks: {HONEST_PER_SECOND} honest logins/s beside 1 address on {HOSTILE} connections, or {BOTS} addresses"
+    );
+    let mut all = Rounds::default();
+    let mut limit = hashing_limit();
+    let mut run = |mode, seconds, rounds: &mut Vec<_>| {
+        let round = round(mode, seconds, guesses, &mut limit);
+        print(mode, &round);
+        rounds.push(round);
+    };
     for _ in 0..rounds {
-        for (mode, all) in [(Mode::RetryLater, &mut later), (Mode::RetryAtOnce, &mut at_once)] {
-            let round = round(mode, seconds);
-            print(mode, &round);
-            all.push(round);
-        }
+        run(Mode::RetryLater, seconds, &mut all.later);
+        run(Mode::RetryAtOnce, seconds, &mut all.at_once);
+        run(Mode::Hostile, seconds, &mut all.hostile);
+        run(Mode::Botnet, seconds, &mut all.botnet);
     }
-    let hang_ups = round(Mode::HangUp, seconds.min(3));
-    println!("hang-up  at most {} hashes at once", hang_ups.peak_hashes);
-    rude.push(hang_ups);
-    judge(&later, &at_once, &rude);
+    run(Mode::HangUp, seconds.min(3), &mut all.rude);
+    judge(&all);
 }

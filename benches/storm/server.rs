@@ -10,29 +10,29 @@ use axum::routing::get;
 use tokio::net::TcpSocket;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::{
-    Client, MemoryAccessTokens, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients,
+    Client, MemoryAccessTokens, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients, TrustedProxies,
 };
 
+use super::seen::Figures;
 use super::users::Everybody;
 
-fn memory_kib(name: &str) -> u64 {
+fn memory_mib(name: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with(name));
-    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).map_or(f64::NAN, |kib: f64| kib / 1024.0)
 }
 
 /// Prints its port and its idle memory, serves until its standard input ends, and prints what it did.
 pub fn serve() {
     let hash = Argon2Parameters::default().hash_blocking(&Password::new("correct".to_owned())).unwrap();
-    // The one address that all connections come from stands for many.
-    let verifier = Argon2Verifier::builder(Everybody(hash)).queue_percent_per_address(100).build();
-    let verifier = Arc::new(verifier.unwrap());
+    let verifier = Arc::new(Argon2Verifier::new(Everybody(hash)).unwrap());
     let client = Client::public("cli").allow_password_grant().scopes("read").default_scope("read").build().unwrap();
+    let source = PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip()));
     let layer = PasswordGrant::builder()
         .clients(StaticClients::new([client]).unwrap())
         .verifier(Arc::clone(&verifier))
         .issuer(OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new())))
-        .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
+        .peer_address(source.behind(TrustedProxies::x_forwarded_for(["127.0.0.1/32".parse().unwrap()])))
         .build()
         .unwrap();
     let app = Router::new().route("/", get(|| async { "hello" })).layer(layer);
@@ -41,18 +41,19 @@ pub fn serve() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1024).unwrap();
-    println!("{} {}", listener.local_addr().unwrap().port(), memory_kib("VmRSS:"));
+    let mut hello = Figures::default();
+    hello.set("port", f64::from(listener.local_addr().unwrap().port()));
+    hello.set("idle_mib", memory_mib("VmRSS:"));
+    hello.print();
     let serving = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>());
     runtime.spawn(async move { serving.await.unwrap() });
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     let stats = verifier.stats();
-    println!(
-        "{} {} {} {} {} {}",
-        memory_kib("VmHWM:"),
-        stats.peak_running,
-        stats.threads,
-        stats.capacity,
-        stats.mean_time.as_secs_f64() * 1e3,
-        stats.panicked
-    );
+    let mut bye = Figures::default();
+    bye.set("peak_mib", memory_mib("VmHWM:"));
+    bye.set("peak_hashes", stats.peak_running as f64);
+    bye.set("threads", stats.threads as f64);
+    bye.set("queue_millis", stats.capacity as f64 * stats.mean_time.as_secs_f64() * 1e3 / stats.threads as f64);
+    bye.set("panicked", stats.panicked as f64);
+    bye.print();
 }
