@@ -16,7 +16,7 @@ use guesses::{assert_denied, login};
 use support::{AUTH, Fixture, ManualClock, PW, from_peer, send, token_request};
 use tower_password_grant::{
     AccountKey, Attempt, AttemptKey, AttemptLimiter as _, Clock, Denial, Fingerprint, Guess, MemoryLimiter, Reserved,
-    Rule, Settlement, Subject, verify_fn,
+    Settlement, Subject, verify_fn,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -254,18 +254,13 @@ impl Clock for Any {
     }
 }
 
-/// At the end of all time nothing comes back, so an address has one attempt there. That is not what is looked at here.
-fn without_address(clock: &Any) -> MemoryLimiter {
-    MemoryLimiter::new().with_clock(Arc::new(clock.clone())).disable(Rule::Address)
-}
-
 #[tokio::test]
 async fn no_jump_of_the_clock_lifts_a_lock_or_panics_t13() {
     let day_one = SystemTime::UNIX_EPOCH;
     let far = day_one + Duration::from_secs(200_000_000_000);
-    for start in [Duration::ZERO, HOUR, Duration::from_millis(u64::MAX), Duration::MAX] {
+    for start in [Duration::ZERO, HOUR, Duration::from_millis(u64::MAX) - DAY] {
         let clock = Any(Arc::new(Mutex::new((day_one, start))));
-        let fixture = Fixture::with(|builder| builder.clock(clock.clone()).limiter(without_address(&clock)));
+        let fixture = Fixture::with(|builder| builder.clock(clock.clone()));
         for guess in 0..10 {
             assert_denied(&fixture.token(AUTH, &login("alice", &format!("guess{guess}"))).await);
             // Turning the wall clock forgets nothing.
@@ -282,12 +277,19 @@ async fn no_jump_of_the_clock_lifts_a_lock_or_panics_t13() {
 }
 
 #[tokio::test]
-async fn a_lock_at_the_end_of_all_time_does_not_end_t13() {
-    let clock = Any(Arc::new(Mutex::new((SystemTime::UNIX_EPOCH, Duration::from_millis(u64::MAX - 1000)))));
-    let fixture = Fixture::with(|builder| builder.clock(clock.clone()).limiter(without_address(&clock)));
-    for guess in 0..10 {
-        assert_denied(&fixture.token(AUTH, &login("alice", &format!("guess{guess}"))).await);
+async fn at_the_end_of_all_time_there_is_no_more_than_one_budget_and_no_lock_ends_t13() {
+    let end = Duration::from_millis(u64::MAX);
+    for start in [end - Duration::from_secs(1), end, Duration::MAX] {
+        let clock = Any(Arc::new(Mutex::new((SystemTime::UNIX_EPOCH, start))));
+        let fixture = Fixture::with(|builder| builder.clock(clock.clone()));
+        for guess in 0..20 {
+            let status = fixture.token(AUTH, &login("alice", &format!("guess{guess}"))).await.status;
+            assert!([400, 429].contains(&status.as_u16()), "{status}");
+        }
+        assert!(fixture.probe.calls() <= 10);
+        for elapsed in [Duration::MAX, Duration::ZERO, end] {
+            clock.0.lock().unwrap().1 = elapsed;
+            fixture.token(AUTH, PW).await.assert_error(429, "too_many_attempts");
+        }
     }
-    clock.0.lock().unwrap().1 = Duration::MAX;
-    fixture.token(AUTH, PW).await.assert_error(429, "too_many_attempts");
 }
