@@ -197,6 +197,12 @@ impl Refusal {
     pub const fn retry_after(&self) -> Duration {
         self.retry_after
     }
+
+    /// The lock of an account that nobody was told of yet.
+    #[must_use]
+    pub const fn news(&self) -> Option<BegunLock> {
+        self.began
+    }
 }
 
 /// A lock of an account that has begun and is told of once.
