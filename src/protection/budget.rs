@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// A number of attempts in a row, then a lock that grows.
 ///
-/// Attempts count together as long as no `window` goes by without one. The one that reaches the number begins a lock. The
-/// next lasts twice as long, up to a longest, if it begins within the time of the longest after the last one's end.
+/// Attempts count together as long as no `window` goes by without one. The one that reaches the number begins a lock. Each
+/// that follows lasts twice as long, up to a longest, until for the time of the longest nothing was counted or locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lockout {
     pub(crate) attempts: u32,

@@ -50,9 +50,10 @@ impl History {
     pub(super) fn charge(&mut self, budget: &Lockout, now: u64, number: u32) -> bool {
         if self.live(budget, now).is_none() {
             let locks_before = self.counts.last().map_or(0, |before| {
-                let nth = before.locks_before + 1;
-                let is_soon = before.lock.is_some_and(|end| now < end + budget.longest);
-                if is_soon { nth } else { 0 }
+                let nth = before.locks_before + u32::from(before.lock.is_some());
+                let after_a_lock = if before.locks_before > 0 { budget.longest } else { 0 };
+                let end = before.lock.unwrap_or(before.last + after_a_lock.max(budget.window));
+                if now < end + budget.longest { nth } else { 0 }
             });
             self.counts.push(Count { locks_before, ..Count::default() });
         }

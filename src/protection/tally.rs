@@ -40,9 +40,9 @@ impl Tally {
     /// Charges one attempt that is not refused, and tells whether a lock begins by it.
     pub(crate) fn charge(&mut self, budget: &Lockout, now: u64, number: u32) -> bool {
         if self.is_over(now) {
-            let was_locked = self.charges >= budget.attempts;
+            // Failures that fell short of a lock keep the earlier ones in mind, or they would pay.
             let is_soon = now.saturating_sub(self.until) < budget.longest;
-            let strikes = if was_locked && is_soon { self.strikes } else { 0 };
+            let strikes = if is_soon { self.strikes } else { 0 };
             *self = Self { born: number, strikes, ..Self::default() };
         }
         self.charges = self.charges.saturating_add(1);

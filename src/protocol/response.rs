@@ -98,30 +98,31 @@ impl IssuedTokens {
     /// The JSON body. `scope` is left out only in scopeless mode.
     pub(crate) fn to_json(&self, scope: &Scope) -> Result<Vec<u8>, Reason> {
         let seconds = self.expires_in.as_secs();
-        let refresh = self.refresh_token.as_ref().map(|token| ("refresh_token", token.expose()));
-        let scope = Some(("scope", scope.as_str())).filter(|(_, scope)| !scope.is_empty());
-        let access = [("access_token", self.access_token.expose()), ("token_type", &*self.token_type)];
+        let refresh = self.refresh_token.as_ref().map(Token::expose);
+        let scope = Some(scope.as_str()).filter(|scope| !scope.is_empty());
+        let access = self.access_token.expose();
 
         // The exact room of an answer whose texts need no escapes: a full vector becomes a body without another
         // allocation, and no half-grown buffer with a token in it is left behind.
         let digits = seconds.checked_ilog10().map_or(1, |log| log.saturating_add(1) as usize);
-        let fixed = r#"{"expires_in":}"#.len().saturating_add(digits);
-        let room = access.iter().chain(&refresh).chain(&scope).fold(fixed, |room, (name, text)| {
-            room.saturating_add(name.len()).saturating_add(text.len()).saturating_add(r#""":"","#.len())
+        let required = [(ACCESS_TOKEN, access), (TOKEN_TYPE, &*self.token_type)];
+        let optional = refresh.map(|text| (REFRESH_TOKEN, text)).into_iter().chain(scope.map(|text| (SCOPE, text)));
+        let fixed = EXPIRES_IN.len().saturating_add(digits).saturating_add(1);
+        let room = required.into_iter().chain(optional).fold(fixed, |room, (prefix, text)| {
+            room.saturating_add(prefix.len()).saturating_add(text.len()).saturating_add(1)
         });
 
         let mut json = Vec::with_capacity(room);
-        let [(name, token), (type_name, token_type)] = access;
-        push_member(&mut json, b'{', name, token)?;
+        push_text(&mut json, ACCESS_TOKEN, access)?;
         // Names, URIs and scopes have no character that needs an escape.
-        push_plain(&mut json, b',', type_name, token_type);
-        json.extend_from_slice(br#","expires_in":"#);
+        push_plain(&mut json, TOKEN_TYPE, &self.token_type);
+        json.extend_from_slice(EXPIRES_IN.as_bytes());
         write_json(&mut json, &seconds)?;
-        if let Some((name, token)) = refresh {
-            push_member(&mut json, b',', name, token)?;
+        if let Some(refresh) = refresh {
+            push_text(&mut json, REFRESH_TOKEN, refresh)?;
         }
-        if let Some((name, scope)) = scope {
-            push_plain(&mut json, b',', name, scope);
+        if let Some(scope) = scope {
+            push_plain(&mut json, SCOPE, scope);
         }
         for (name, value) in &self.extra {
             json.push(b',');
@@ -143,22 +144,26 @@ impl fmt::Debug for IssuedTokens {
     }
 }
 
-/// `name` needs no escapes; texts hardly ever do, and then they are copied as they are.
-fn push_member(json: &mut Vec<u8>, separator: u8, name: &str, text: &str) -> Result<(), Reason> {
+// What stands before the text of a member.
+const ACCESS_TOKEN: &str = r#"{"access_token":""#;
+const TOKEN_TYPE: &str = r#","token_type":""#;
+const EXPIRES_IN: &str = r#","expires_in":"#;
+const REFRESH_TOKEN: &str = r#","refresh_token":""#;
+const SCOPE: &str = r#","scope":""#;
+
+/// Texts hardly ever need escapes, and then they are copied as they are.
+fn push_text(json: &mut Vec<u8>, prefix: &str, text: &str) -> Result<(), Reason> {
     if is_plain_json(text) {
-        push_plain(json, separator, name, text);
+        push_plain(json, prefix, text);
         return Ok(());
     }
-    json.extend_from_slice(&[separator, b'"']);
-    json.extend_from_slice(name.as_bytes());
-    json.extend_from_slice(b"\":");
+    // The text comes with its quotes.
+    json.extend_from_slice(prefix.strip_suffix('"').unwrap_or(prefix).as_bytes());
     write_json(json, text)
 }
 
-fn push_plain(json: &mut Vec<u8>, separator: u8, name: &str, text: &str) {
-    json.extend_from_slice(&[separator, b'"']);
-    json.extend_from_slice(name.as_bytes());
-    json.extend_from_slice(b"\":\"");
+fn push_plain(json: &mut Vec<u8>, prefix: &str, text: &str) {
+    json.extend_from_slice(prefix.as_bytes());
     json.extend_from_slice(text.as_bytes());
     json.push(b'"');
 }
