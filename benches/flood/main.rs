@@ -53,7 +53,7 @@ fn ready<T: Unpin>(answer: MaybeFuture<'_, T>) -> T {
 }
 
 fn reserve(limiter: &MemoryLimiter, name: &str, address: u32) -> Option<Reservation> {
-    let (account, realm) = (AccountKey::new(name), None);
+    let (account, realm) = (AccountKey::resolved(name), None);
     let address = IpAddr::from(Ipv4Addr::from_bits(address));
     match ready(limiter.reserve(&AttemptKey::new(Guess::Account { realm, account: &account }, Some(address)))).unwrap()
     {
