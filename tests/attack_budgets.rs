@@ -102,7 +102,7 @@ async fn locks_grow_from_15_to_60_minutes_are_never_extended_and_fall_back_after
 #[tokio::test]
 async fn the_longest_of_several_waits_is_told() {
     let limiter = MemoryLimiter::new()
-        .with_pair_budget(Lockout::new(2, MINUTE))
+        .with_account_and_address_budget(Lockout::new(2, MINUTE))
         .with_account_budget(Lockout::new(2, MINUTE * 60))
         .with_address_budget(TokenBucket::new(2, SECOND * 10));
     let bed = Bed::with(|builder| builder.limiter(limiter));
@@ -155,7 +155,7 @@ async fn the_same_wrong_password_counts_again_after_half_a_minute_and_repeats_do
 async fn a_repeat_is_of_the_same_account_and_the_same_password_only() {
     let limiter = || {
         MemoryLimiter::new()
-            .with_pair_budget(Lockout::new(3, MINUTE))
+            .with_account_and_address_budget(Lockout::new(3, MINUTE))
             .with_account_budget(Lockout::new(4, MINUTE))
             .with_address_budget(TokenBucket::new(5, MINUTE))
     };
@@ -182,7 +182,7 @@ async fn a_repeat_is_of_the_same_account_and_the_same_password_only() {
 /// A layer around this verifier, with budgets that are told apart by their sizes: 3, 4 and 6.
 fn small<V: tower_password_grant::CredentialVerifier>(verifier: V) -> PasswordGrantLayer {
     let limiter = MemoryLimiter::new()
-        .with_pair_budget(Lockout::new(3, MINUTE * 15))
+        .with_account_and_address_budget(Lockout::new(3, MINUTE * 15))
         .with_account_budget(Lockout::new(4, MINUTE * 60))
         .with_address_budget(TokenBucket::new(6, MINUTE));
     let builder = support::builder(&support::Probe::default()).clock(support::ManualClock::new());
@@ -352,8 +352,8 @@ async fn exempt_networks_are_free_of_the_rules_that_name_an_address_but_not_of_t
 async fn each_rule_can_be_watched_before_it_refuses_and_be_switched_off() {
     let budgets = || {
         MemoryLimiter::new()
-            .with_pair_budget(Lockout::new(2, MINUTE))
-            .with_client_budget(Lockout::new(2, MINUTE))
+            .with_account_and_address_budget(Lockout::new(2, MINUTE))
+            .with_client_and_address_budget(Lockout::new(2, MINUTE))
             .with_account_budget(Lockout::new(2, MINUTE))
             .with_address_budget(TokenBucket::new(2, MINUTE))
     };

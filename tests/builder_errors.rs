@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use support::{Document, FixtureBuilder, Probe, builder, digest, send, token_request};
 use tower_password_grant::{
     AccountKey, AttemptLimiter, AuditEvent, AuditSink, BackendError, Client, ClientAuthMethod, ClientAuthentication,
-    ClientBuilder, ClientRegistry, Clock, CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest,
+    ClientBuilder, ClientRegistry, Clock, CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, MaybeFuture,
     MemoryAccessTokens, MemoryLimiter, OpaqueIssuer, PasswordGrant, PeerAddress, PublicDocument, StaticClients,
     SystemClock, TokenIssuer, TransportSecurity, Verdict,
 };
@@ -31,8 +31,11 @@ impl ExtensionGrant for Named {
         &[]
     }
 
-    fn account_key<'a>(&self, _: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
-        None
+    fn account_key<'a>(
+        &'a self,
+        _: &'a ExtensionRequest,
+    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
+        MaybeFuture::ready(Ok(None))
     }
 
     async fn exchange(&self, _: ExtensionRequest) -> Result<Verdict, BackendError> {

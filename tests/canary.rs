@@ -139,8 +139,11 @@ impl ExtensionGrant for Parts {
         &["code"]
     }
 
-    fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
-        request.field("code").map(AccountKey::resolved)
+    fn account_key<'a>(
+        &'a self,
+        request: &'a ExtensionRequest,
+    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
+        MaybeFuture::ready(Ok(request.field("code").map(AccountKey::resolved)))
     }
 
     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {

@@ -27,7 +27,7 @@ use support::server::{Connection, Server, raw_request};
 use support::{PW, basic, digest};
 use tower_password_grant::{
     AccountKey, Attempt, BackendError, Client, ClientAuthentication, ClientError, CredentialVerifier, Denial,
-    ExtensionGrant, ExtensionRequest, PeerAddress, Reason, StaticClients, TrustedProxies, Verdict,
+    ExtensionGrant, ExtensionRequest, MaybeFuture, PeerAddress, Reason, StaticClients, TrustedProxies, Verdict,
 };
 
 /// The header's default name.
@@ -187,7 +187,7 @@ struct Seen(Arc<Mutex<Vec<Option<IpAddr>>>>);
 #[async_trait]
 impl CredentialVerifier for Seen {
     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
-        self.0.lock().unwrap().push(attempt.peer_address());
+        self.0.lock().unwrap().push(attempt.address());
         Ok(Denial::WrongPassword.into())
     }
 }
@@ -202,13 +202,16 @@ impl ExtensionGrant for Seen {
         &[]
     }
 
-    fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
-        self.0.lock().unwrap().push(request.peer_address());
-        Some(AccountKey::resolved("alice"))
+    fn account_key<'a>(
+        &'a self,
+        request: &'a ExtensionRequest,
+    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
+        self.0.lock().unwrap().push(request.address());
+        MaybeFuture::ready(Ok(Some(AccountKey::resolved("alice"))))
     }
 
     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
-        self.0.lock().unwrap().push(request.peer_address());
+        self.0.lock().unwrap().push(request.address());
         Ok(Denial::WrongPassword.into())
     }
 }

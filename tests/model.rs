@@ -63,7 +63,7 @@ struct World {
 impl World {
     /// `budget` attempts for each pair; the other rules have room.
     fn new(budget: u32) -> Self {
-        Self::with(|limiter| limiter.with_pair_budget(Lockout::new(budget, HOUR)))
+        Self::with(|limiter| limiter.with_account_and_address_budget(Lockout::new(budget, HOUR)))
     }
 
     fn with(settings: impl FnOnce(MemoryLimiter) -> MemoryLimiter) -> Self {
@@ -78,7 +78,7 @@ impl World {
         match ready(self.limiter.reserve(&key)) {
             Reserved::Charged(reservation) => Some(reservation),
             Reserved::Refused(refusal) => {
-                if refusal.news().is_some() {
+                if refusal.new_lock().is_some() {
                     self.notices.fetch_add(1, Ordering::Relaxed);
                 }
                 None
@@ -402,7 +402,9 @@ fn a_full_table_forgets_no_lock_and_is_never_laxer_t11() {
     }
     for capacity in [0, 2, 16] {
         let scene = move || {
-            let world = World::with(|limiter| limiter.with_pair_budget(Lockout::new(2, HOUR)).with_capacity(capacity));
+            let world = World::with(|limiter| {
+                limiter.with_account_and_address_budget(Lockout::new(2, HOUR)).with_capacity(capacity)
+            });
             let victim = world.left();
             assert!(victim <= 2);
             let [one, other]: [fn(&World); 2] = [|world| crowd(world, 0), |world| crowd(world, 10)];

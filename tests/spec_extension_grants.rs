@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use support::{AUTH, Fixture, PW, digest};
 use tower_password_grant::{
-    AccountKey, BackendError, Client, ConfigError, Denial, ExtensionGrant, ExtensionRequest, StaticClients, Subject,
-    Verdict,
+    AccountKey, BackendError, Client, ConfigError, Denial, ExtensionGrant, ExtensionRequest, MaybeFuture,
+    StaticClients, Subject, Verdict,
 };
 
 const TYPE: &str = "urn:example:grant:card";
@@ -36,15 +36,18 @@ impl ExtensionGrant for Card {
         &["card", "code"]
     }
 
-    fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
-        request.field("card").map(AccountKey::canonical)
+    fn account_key<'a>(
+        &'a self,
+        request: &'a ExtensionRequest,
+    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
+        MaybeFuture::ready(Ok(request.field("card").map(AccountKey::canonical)))
     }
 
     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         assert_eq!(request.client().id().as_str(), "conf");
         assert_eq!(request.scope().as_str(), "read");
-        assert_eq!(request.peer_address(), Some("192.0.2.1".parse().unwrap()));
+        assert_eq!(request.address(), Some("192.0.2.1".parse().unwrap()));
         assert_eq!(request.field("client_secret"), None);
         Ok(match request.field("code") {
             Some("1234") => Subject::new("card-holder").into(),
@@ -141,8 +144,11 @@ impl ExtensionGrant for Refresh {
         &["refresh_token"]
     }
 
-    fn account_key<'a>(&self, _: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
-        None
+    fn account_key<'a>(
+        &'a self,
+        _: &'a ExtensionRequest,
+    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
+        MaybeFuture::ready(Ok(None))
     }
 
     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
@@ -181,8 +187,11 @@ impl ExtensionGrant for Bare {
         &[]
     }
 
-    fn account_key<'a>(&self, _: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
-        None
+    fn account_key<'a>(
+        &'a self,
+        _: &'a ExtensionRequest,
+    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
+        MaybeFuture::ready(Ok(None))
     }
 
     async fn exchange(&self, _: ExtensionRequest) -> Result<Verdict, BackendError> {

@@ -331,7 +331,7 @@ async fn the_verifier_sees_client_realm_scope_address_extensions_and_unknown_fie
             attempt.client().id().to_string(),
             attempt.realm().map(str::to_owned),
             attempt.scope().to_string(),
-            attempt.peer_address(),
+            attempt.address(),
             attempt.extensions().get::<Tenant>().cloned(),
             fields,
             attempt.field("device").map(str::to_owned),

@@ -15,7 +15,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use support::{AUTH, Answer, Fixture, ManualClock, PW, digest, pw};
 use tower_password_grant::{
-    AccountKey, BackendError, Client, ExtensionGrant, ExtensionRequest, StaticClients, Subject, Sunset, Verdict,
+    AccountKey, BackendError, Client, ExtensionGrant, ExtensionRequest, MaybeFuture, StaticClients, Subject, Sunset,
+    Verdict,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -33,8 +34,11 @@ impl ExtensionGrant for Badge {
         &["badge"]
     }
 
-    fn account_key<'a>(&self, _: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
-        None
+    fn account_key<'a>(
+        &'a self,
+        _: &'a ExtensionRequest,
+    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
+        MaybeFuture::ready(Ok(None))
     }
 
     async fn exchange(&self, _: ExtensionRequest) -> Result<Verdict, BackendError> {

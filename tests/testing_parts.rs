@@ -19,14 +19,14 @@ fn an_attempt_carries_what_it_was_given_and_prints_none_of_it() {
         .scope("write read")
         .field("device", "tv")
         .field("device", "radio")
-        .peer_address([192, 0, 2, 1])
+        .address([192, 0, 2, 1])
         .extension(7_u32)
         .build()
         .unwrap();
     assert_eq!((made.username(), made.password().expose()), ("alice", "correct horse"));
     assert_eq!((made.client().id().as_str(), made.realm(), made.scope().as_str()), ("tv", Some("staff"), "read write"));
     assert_eq!(made.fields().collect::<Vec<_>>(), [("device", "tv"), ("device", "radio")]);
-    assert_eq!((made.peer_address(), made.extensions().get::<u32>()), ("192.0.2.1".parse().ok(), Some(&7)));
+    assert_eq!((made.address(), made.extensions().get::<u32>()), ("192.0.2.1".parse().ok(), Some(&7)));
     let shown = format!("{made:?} {:?}", attempt("alice", "correct horse"));
     assert!(!shown.contains("horse") && !shown.contains("alice"), "{shown}");
     assert_eq!(made.into_password().expose(), "correct horse");

@@ -132,8 +132,11 @@ impl ExtensionGrant for Code {
         &["code"]
     }
 
-    fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
-        Some(AccountKey::resolved(request.field("username").unwrap_or("nobody")))
+    fn account_key<'a>(
+        &'a self,
+        request: &'a ExtensionRequest,
+    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
+        MaybeFuture::ready(Ok(Some(AccountKey::resolved(request.field("username").unwrap_or("nobody")))))
     }
 
     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {

@@ -130,7 +130,7 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         // The very form on which the attempt was counted: two spellings of one account share one budget.
         let login = AccountKey::canonical(attempt.username()).as_str().to_owned();
         let client = attempt.client().clone();
-        let network = attempt.peer_address().map(Network::of);
+        let network = attempt.address().map(Network::of);
         let mut password = attempt.into_password();
         let mut found = self.find(&login, client.realm()).await?;
         for _ in 0..LOOKS {

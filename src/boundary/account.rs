@@ -27,6 +27,18 @@ pub enum AccountKeyKind {
     Phantom,
 }
 
+impl AccountKeyKind {
+    /// A stable name in `snake_case`, for the key of a store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Resolved => "resolved",
+            Self::Phantom => "phantom",
+        }
+    }
+}
+
 impl<'a> AccountKey<'a> {
     /// The canonical form of a login name, for a verifier that does not resolve names, and the default of
     /// [`CredentialVerifier::account_key`](crate::CredentialVerifier::account_key).
@@ -65,8 +77,10 @@ impl<'a> AccountKey<'a> {
         Self { kind: AccountKeyKind::Resolved, text: id.into() }
     }
 
-    pub(crate) fn to_static(&self) -> AccountKey<'static> {
-        AccountKey { kind: self.kind, text: Cow::Owned(self.as_str().to_owned()) }
+    /// The same key with a text of its own, to keep it or to send it elsewhere.
+    #[must_use]
+    pub fn into_owned(self) -> AccountKey<'static> {
+        AccountKey { kind: self.kind, text: Cow::Owned(self.text.into_owned()) }
     }
 
     /// A name that a resolving verifier does not know, in its [canonical](Self::canonical) form. Unknown names are counted

@@ -30,7 +30,8 @@ pub struct AuditEvent<'a> {
     /// The address that counts: the peer's, the client's behind [trusted proxies](crate::PeerAddress::behind), or the
     /// end user's, from a client that [may name it](crate::ClientBuilder::trust_end_user_address).
     pub address: Option<IpAddr>,
-    /// The other end of the connection: a proxy, or a server that logs in for its users, if `address` is another.
+    /// The other end of the connection. If it is not the same as `address`, it is a proxy, or a server that logs in for its
+    /// users.
     pub peer: Option<IpAddr>,
     /// The rule of the attack protection that refused the request.
     pub rule: Option<Rule>,

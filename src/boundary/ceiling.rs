@@ -56,7 +56,7 @@ impl RequestCeiling {
         self
     }
 
-    /// Counts one request; `Err` with the time to wait if it is too many. Lock-free: one addition to one number.
+    /// Counts one request; `Err` with the time to wait if it is too many. Without a lock: one number is exchanged.
     pub(crate) fn count(&self, address: IpAddr, now: Duration) -> Result<(), Duration> {
         if self.mode == Mode::Off {
             return Ok(());

@@ -9,6 +9,7 @@ use http::Extensions;
 
 use super::account::AccountKey;
 use super::backend::BackendError;
+use super::maybe::MaybeFuture;
 use super::verifier::Verdict;
 use crate::protocol::client::Client;
 use crate::protocol::form::Form;
@@ -46,7 +47,7 @@ impl ExtensionRequest {
     /// behind [trusted proxies](crate::PeerAddress::behind) the client's; the end user's if the client
     /// [may name it](crate::ClientBuilder::trust_end_user_address). IPv4 stands in its own form.
     #[must_use]
-    pub fn peer_address(&self) -> Option<IpAddr> {
+    pub fn address(&self) -> Option<IpAddr> {
         self.address
     }
 
@@ -86,8 +87,13 @@ pub trait ExtensionGrant: Send + Sync + 'static {
     /// The fields without which the request is `invalid_request`.
     fn required_fields(&self) -> &[&str];
 
-    /// On which account's budget the request counts; `None` if it carries nothing that can be guessed.
-    fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>>;
+    /// On which account's budget the request counts; `None` if it carries nothing that can be guessed. A grant that takes
+    /// names of the same accounts as the password grant gives the same keys as its
+    /// [verifier](crate::CredentialVerifier::account_key), or an account has two budgets.
+    fn account_key<'a>(
+        &'a self,
+        request: &'a ExtensionRequest,
+    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>>;
 
     /// Decides.
     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError>;
@@ -103,7 +109,10 @@ impl<G: ExtensionGrant + ?Sized> ExtensionGrant for Arc<G> {
         (**self).required_fields()
     }
 
-    fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
+    fn account_key<'a>(
+        &'a self,
+        request: &'a ExtensionRequest,
+    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
         (**self).account_key(request)
     }
 

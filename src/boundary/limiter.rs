@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::account::AccountKey;
 use super::backend::BackendError;
 use super::maybe::MaybeFuture;
+use crate::protocol::address::Network;
 use crate::protocol::error::Reason;
 
 /// What one attempt tries to guess, and from where.
@@ -16,7 +17,8 @@ use crate::protocol::error::Reason;
 pub struct AttemptKey<'a> {
     /// What is guessed.
     pub guess: Guess<'a>,
-    /// The address that counts, with IPv4 in its own form; `None` if the host chose to have none.
+    /// The address that counts, with IPv4 in its own form; `None` if the host chose to have none. A store counts on its
+    /// [`network`](Self::network).
     pub address: Option<IpAddr>,
     /// The address is on the operator's allow-list: the rules that name an address do not hold for it. The account's own
     /// rule, over all addresses, and that of client secrets do.
@@ -30,6 +32,13 @@ impl<'a> AttemptKey<'a> {
     #[must_use]
     pub const fn new(guess: Guess<'a>, address: Option<IpAddr>) -> Self {
         Self { guess, address, is_exempt: false, fingerprint: None }
+    }
+
+    /// What counts as one sender: an IPv4 address, or the first address of the /64 of an IPv6 address, all of which one
+    /// machine may use.
+    #[must_use]
+    pub fn network(&self) -> Option<IpAddr> {
+        self.address.map(|address| Network::of(address).first())
     }
 
     /// The same key with a fingerprint.
@@ -83,7 +92,8 @@ impl fmt::Debug for Guess<'_> {
 }
 
 /// A digest of a secret under a key of this process, which tells that the same secret was tried for the same account
-/// again. It is no password hash: keep it in memory, and only as long as the answer needs.
+/// again. It is no password hash: keep it in memory, and only as long as the answer needs. Each process has a key of its own,
+/// so a limiter that several processes share does not recognise a secret that came through another one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint(u64);
 
@@ -138,6 +148,7 @@ impl Rule {
 }
 
 impl Rule {
+    /// The reason of a refusal by this rule.
     pub(crate) const fn reason(self) -> Reason {
         match self {
             Self::AccountAndAddress | Self::Account => Reason::AccountThrottled,
@@ -169,20 +180,20 @@ pub enum Reserved {
 pub struct Refusal {
     pub(crate) rule: Rule,
     pub(crate) retry_after: Duration,
-    pub(crate) began: Option<BegunLock>,
+    pub(crate) new_lock: Option<BegunLock>,
 }
 
 impl Refusal {
     /// A refusal by this rule, for as long as no attempt has a chance.
     #[must_use]
     pub const fn new(rule: Rule, retry_after: Duration) -> Self {
-        Self { rule, retry_after, began: None }
+        Self { rule, retry_after, new_lock: None }
     }
 
     /// The lock of an account that nobody was told of yet.
     #[must_use]
-    pub const fn with_news(mut self, lock: BegunLock) -> Self {
-        self.began = Some(lock);
+    pub const fn with_new_lock(mut self, lock: BegunLock) -> Self {
+        self.new_lock = Some(lock);
         self
     }
 
@@ -200,8 +211,8 @@ impl Refusal {
 
     /// The lock of an account that nobody was told of yet.
     #[must_use]
-    pub const fn news(&self) -> Option<BegunLock> {
-        self.began
+    pub const fn new_lock(&self) -> Option<BegunLock> {
+        self.new_lock
     }
 }
 
@@ -248,7 +259,7 @@ impl Reservation {
 
     /// A rule in monitoring mode would have refused the attempt: said in an event, nothing else.
     #[must_use]
-    pub const fn beyond(mut self, rule: Rule) -> Self {
+    pub const fn would_refuse(mut self, rule: Rule) -> Self {
         self.monitored = Some(rule);
         self
     }
@@ -277,7 +288,8 @@ pub enum Settlement {
     Denied,
     /// Nothing was decided, because a dependency failed: the account's charges go back, that of the address stays.
     Undecided,
-    /// Nothing was tried, because there was too much work: all charges of the attempt go back.
+    /// It was no guess: there was too much work to try it, or it was right and nothing could be issued. All charges of the
+    /// attempt go back.
     Untried,
 }
 
@@ -290,10 +302,14 @@ pub enum Settlement {
 /// - A charge counts until time, a full login or an operator takes it back.
 /// - [`settle`](Self::settle) takes back only what the attempt itself was charged, and the failures of its own account from
 ///   its own address after a full login. An attempt that is never settled, because it was dropped or panicked, stays charged.
-/// - Keys are equal only if every part is: hash them with their lengths, not joined by a separator.
+/// - Keys are equal only if every part is, the account's [kind](AccountKey::kind) included: hash them with their lengths, not
+///   joined by a separator. Addresses count by their [network](AttemptKey::network); for exempt ones only the budgets of the
+///   account and of client secrets hold.
+/// - All budgets of an attempt are charged, or none. On a store that is spread over machines they must lie on one.
 ///
 /// # Security
-/// A lost charge is a free guess. A refusal too many locks somebody out.
+/// A lost charge is a free guess. A refusal too many locks somebody out. Names come as they were typed, which may be a password
+/// in the wrong field: a store outside the process keeps keyed digests of them.
 ///
 /// # Cancellation
 /// A `reserve` that is dropped half-way may have charged; it must not have given a reservation for nothing.

@@ -22,6 +22,7 @@ pub enum Finding {
 
 /// What becomes of a login whose password is right, and known from a leak; see [`Builder::shield`](crate::Builder::shield).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnLeak {
     /// The login goes on. The audit event, telemetry and metrics tell that the password is known. To begin with: it shows
     /// how many users [`Block`](Self::Block) would stop.

@@ -77,7 +77,7 @@ impl Attempt {
     /// behind [trusted proxies](crate::PeerAddress::behind) the client's; the end user's if the client
     /// [may name it](crate::ClientBuilder::trust_end_user_address). IPv4 stands in its own form.
     #[must_use]
-    pub fn peer_address(&self) -> Option<IpAddr> {
+    pub fn address(&self) -> Option<IpAddr> {
         self.address
     }
 

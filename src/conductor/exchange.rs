@@ -123,7 +123,8 @@ impl Endpoint {
         let mut owner = None;
         let request = Self::extension_request(mem::take(form), &terms, mem::take(extensions), trail);
         let realm = terms.client().realm();
-        let reservation = match grant.account_key(&request) {
+        let account = grant.account_key(&request).await.map_err(|error| error.because(Reason::ExtensionFailed))?;
+        let reservation = match account {
             Some(account) => {
                 trail.account = self.auditor.digest(&account);
                 let guess = Guess::Account { realm, account: &account };

@@ -192,7 +192,7 @@ impl Endpoint {
                 }
                 Ok(Reserved::Refused(refusal)) => {
                     trail.rule = Some(refusal.rule);
-                    if let (Some(lock), Guess::Account { realm, account }) = (refusal.began, key.guess) {
+                    if let (Some(lock), Guess::Account { realm, account }) = (refusal.new_lock, key.guess) {
                         self.tell_owner(lock, realm, account, trail.address);
                     }
                     Err(TokenError::new(refusal.rule.reason()).with_retry_after(refusal.retry_after))
@@ -204,7 +204,7 @@ impl Endpoint {
 
     /// Whom to tell of a lock, if anybody is to be told.
     pub(super) fn owner(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Option<Box<Owner>> {
-        self.notifier.as_ref().map(|_| Box::new((realm.map(str::to_owned), account.to_static())))
+        self.notifier.as_ref().map(|_| Box::new((realm.map(str::to_owned), account.clone().into_owned())))
     }
 
     /// Tells of a lock that has begun by this attempt.

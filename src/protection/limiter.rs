@@ -190,7 +190,7 @@ impl MemoryLimiter {
         self.describe(&ticket, key, &tallies, now);
         let reservation = Reservation::new(ticket.to_bytes());
         Some(Reserved::Charged(match charges.monitored {
-            Some(rule) => reservation.beyond(rule),
+            Some(rule) => reservation.would_refuse(rule),
             None => reservation,
         }))
     }
@@ -233,15 +233,16 @@ impl MemoryLimiter {
 
     fn refuse(&self, ticket: &Ticket, tallies: &Tallies, rule: Rule, wait: u64, now: u64) -> Refusal {
         let refusal = Refusal::new(rule, Duration::from_millis(wait));
-        let is_told = match rule {
-            Rule::Account => tallies.account.is_told,
-            Rule::AccountAndAddress => tallies.pair.is_told,
-            Rule::Address | Rule::ClientAndAddress | Rule::Requests => true,
+        // What is under way may turn out right, and then there was no lock.
+        let is_news = match rule {
+            Rule::Account => !tallies.account.is_told && tallies.account.is_decided(&self.policy.account, now),
+            Rule::AccountAndAddress => !tallies.pair.is_told && tallies.pair.is_decided(&self.policy.pair, now),
+            Rule::Address | Rule::ClientAndAddress | Rule::Requests => false,
         };
-        if is_told {
+        if !is_news {
             return refusal;
         }
-        self.tell(ticket, rule, now).map_or(refusal, |lock| refusal.with_news(lock))
+        self.tell(ticket, rule, now).map_or(refusal, |lock| refusal.with_new_lock(lock))
     }
 
     /// Takes charges back, each under its own lock.
@@ -269,11 +270,8 @@ impl MemoryLimiter {
         }
     }
 
-    /// Remembers the secret that was wrong, if it may count once.
+    /// Tells the tallies that the attempt was decided against, and its secret.
     fn deny(&self, ticket: &Ticket, now: u64) {
-        if ticket.print == 0 || self.policy.repeat == 0 {
-            return;
-        }
         if ticket.charges.pair
             && let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair())
         {

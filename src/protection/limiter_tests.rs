@@ -154,7 +154,7 @@ fn what_is_settled_gives_back_what_it_says_and_what_is_dropped_nothing_t3() {
     ] {
         for (rule, expected) in [(Rule::AccountAndAddress, pair), (Rule::Account, account), (Rule::Address, address)] {
             let limiter = MemoryLimiter::new()
-                .with_pair_budget(one)
+                .with_account_and_address_budget(one)
                 .with_account_budget(one)
                 .with_address_budget(TokenBucket::new(1, MINUTE))
                 .with_known_addresses(Duration::ZERO);
@@ -175,7 +175,7 @@ fn what_is_settled_gives_back_what_it_says_and_what_is_dropped_nothing_t3() {
 fn a_refused_attempt_is_charged_nowhere_and_extends_no_lock() {
     let (limiter, clock) =
         with_clock(MemoryLimiter::new().with_budget(1, MINUTE).with_address_budget(TokenBucket::new(3, 100 * MINUTE)));
-    attempt(&limiter, "alice", HERE).unwrap();
+    settle(&limiter, attempt(&limiter, "alice", HERE).unwrap(), Settlement::Denied);
     for second in 0..60 {
         let wait = attempt(&limiter, "alice", HERE).unwrap_err().retry_after();
         assert_eq!(wait, MINUTE - Duration::from_secs(second));
@@ -320,9 +320,9 @@ fn an_operator_sees_every_lock_and_lifts_it() {
     let locks = seen(&limiter);
     assert_eq!(locks, expected.map(|(key, value)| (key.to_owned(), value)).into());
 
-    assert!(limiter.unblock(None, &alice, "192.0.2.2".parse().ok()));
-    assert!(!limiter.unblock(None, &alice, "192.0.2.2".parse().ok()));
-    assert!(!limiter.unblock(Some(""), &alice, HERE.parse().ok()));
+    assert!(limiter.unblock_account_at(None, &alice, "192.0.2.2".parse().ok()));
+    assert!(!limiter.unblock_account_at(None, &alice, "192.0.2.2".parse().ok()));
+    assert!(!limiter.unblock_account_at(Some(""), &alice, HERE.parse().ok()));
     assert_eq!(guesses(&limiter, "alice", "192.0.2.2"), 10);
     assert!(limiter.unblock_client("web", HERE.parse().ok()));
     assert!(attempt_client(&limiter, "web", HERE).is_ok());
@@ -345,7 +345,7 @@ fn an_owner_is_told_once_however_many_addresses_are_locked_t41() {
             for _ in 0..12 {
                 news += match attempt(limiter, "alice", &nth_address(number)) {
                     Ok(reservation) => usize::from(settle(limiter, reservation, Settlement::Denied).is_some()),
-                    Err(refusal) => usize::from(refusal.news().is_some()),
+                    Err(refusal) => usize::from(refusal.new_lock().is_some()),
                 };
             }
         }
@@ -361,11 +361,17 @@ fn an_owner_is_told_once_however_many_addresses_are_locked_t41() {
 }
 
 #[test]
-fn a_lock_by_attempts_that_were_dropped_is_told_of_with_the_first_refusal() {
-    let limiter = MemoryLimiter::new();
-    assert!((0..10).all(|_| attempt(&limiter, "alice", HERE).is_ok()));
-    let told: Vec<_> = (0..3).map(|_| attempt(&limiter, "alice", HERE).unwrap_err().news()).collect();
-    assert_eq!(told, [Some(BegunLock::new(Rule::AccountAndAddress, 15 * MINUTE)), None, None]);
+fn attempts_under_way_are_a_full_house_and_no_lock_until_they_must_have_been_dropped() {
+    let (limiter, clock) = with_clock(MemoryLimiter::new());
+    let under_way: Vec<_> = (0..10).map(|_| attempt(&limiter, "alice", HERE).unwrap()).collect();
+    let refused = || attempt(&limiter, "alice", HERE).unwrap_err();
+    assert_eq!((refused().retry_after(), refused().new_lock()), (Duration::from_secs(1), None));
+    clock.wait(MINUTE);
+    assert_eq!(refused().new_lock(), Some(BegunLock::new(Rule::AccountAndAddress, 14 * MINUTE)));
+    assert_eq!((refused().retry_after(), refused().new_lock()), (14 * MINUTE, None));
+    // They were not dropped after all, and all of them right.
+    assert!(under_way.into_iter().all(|one| settle(&limiter, one, Settlement::Success).is_none()));
+    assert!(attempt(&limiter, "alice", HERE).is_ok());
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Locks {
                     return;
                 }
                 name.realm = realm.map(str::to_owned);
-                name.account = Some(account.to_static());
+                name.account = Some(account.clone().into_owned());
             }
             Guess::Client { client_id } => name.client_id = Some(client_id.to_owned()),
         }

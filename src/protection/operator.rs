@@ -81,7 +81,10 @@ impl MemoryLimiter {
         }
     }
 
-    /// Forgets all attempts on an account, from all addresses. Tells how many keys it forgot.
+    /// Forgets all attempts on an account, from all addresses. Tells how many keys it forgot: 0 also where the key is of
+    /// another kind than the verifier gives. With `Argon2Verifier` an account is
+    /// [`resolved`](AccountKey::resolved) from its id; with `count_by_login_name`, and with a verifier without an
+    /// `account_key` of its own, it is the [`canonical`](AccountKey::canonical) name.
     pub fn unblock_account(&self, realm: Option<&str>, account: &AccountKey<'_>) -> usize {
         let guess = self.guess(&Guess::Account { realm, account });
         self.locks.forget(guess);
@@ -100,7 +103,7 @@ impl MemoryLimiter {
 
     /// Forgets the attempts on an account from one address; `None` for a host without addresses. Tells whether there were
     /// any.
-    pub fn unblock(&self, realm: Option<&str>, account: &AccountKey<'_>, address: Option<IpAddr>) -> bool {
+    pub fn unblock_account_at(&self, realm: Option<&str>, account: &AccountKey<'_>, address: Option<IpAddr>) -> bool {
         self.unblock_pair(&Guess::Account { realm, account }, address)
     }
 

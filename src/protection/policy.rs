@@ -120,8 +120,8 @@ impl Policy {
         let counts_address = facts.has_address && !is_exempt;
 
         let mut verdict = Verdicts::default();
-        let pair = verdict.add(counts_pair, pair_rule, self, || tallies.pair.locked(pair_budget, now));
-        let account = verdict.add(counts_account, Rule::Account, self, || tallies.account.locked(&self.account, now));
+        let pair = verdict.add(counts_pair, pair_rule, self, || tallies.pair.wait(pair_budget, now));
+        let account = verdict.add(counts_account, Rule::Account, self, || tallies.account.wait(&self.account, now));
         let address = verdict.add(counts_address, Rule::Address, self, || tallies.address.empty(&self.address, now));
         if let Some((rule, wait)) = verdict.refused {
             return Decision::Refused(rule, wait);

@@ -41,9 +41,9 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
     };
     let (limiter, clock) = with_clock(
         MemoryLimiter::new()
-            .with_pair_budget(lockout(3, 200, 50))
+            .with_account_and_address_budget(lockout(3, 200, 50))
             .with_account_budget(lockout(6, 300, 100))
-            .with_client_budget(lockout(2, 60, 80))
+            .with_client_and_address_budget(lockout(2, 60, 80))
             .with_address_budget(TokenBucket::new(8, Duration::from_millis(10)))
             .with_repeat_window(Duration::from_millis(30))
             .with_capacity(capacity),

@@ -10,17 +10,17 @@ use crate::boundary::limiter::Rule;
 
 impl MemoryLimiter {
     /// `attempts` in a row within `window` for each account or client and address, then a lock as long as the window: in
-    /// short for [`with_pair_budget`](Self::with_pair_budget) and [`with_client_budget`](Self::with_client_budget).
+    /// short for [`with_account_and_address_budget`](Self::with_account_and_address_budget) and [`with_client_and_address_budget`](Self::with_client_and_address_budget).
     #[must_use]
     pub fn with_budget(self, attempts: u32, window: Duration) -> Self {
         let budget = Lockout::new(attempts, window);
-        self.with_pair_budget(budget).with_client_budget(budget)
+        self.with_account_and_address_budget(budget).with_client_and_address_budget(budget)
     }
 
     /// Another budget for each account and address. Default: 10 in a row within an hour, locks of 15 minutes to an hour.
     /// Raise it where many people share one account, such as a shop's till.
     #[must_use]
-    pub fn with_pair_budget(mut self, budget: Lockout) -> Self {
+    pub fn with_account_and_address_budget(mut self, budget: Lockout) -> Self {
         self.policy.pair = budget;
         self
     }
@@ -35,7 +35,7 @@ impl MemoryLimiter {
 
     /// Another budget for each client and address. Default: 10 in a row within an hour, locks of 15 minutes to an hour.
     #[must_use]
-    pub fn with_client_budget(mut self, budget: Lockout) -> Self {
+    pub fn with_client_and_address_budget(mut self, budget: Lockout) -> Self {
         self.policy.client = budget;
         self
     }
@@ -56,8 +56,9 @@ impl MemoryLimiter {
         self
     }
 
-    /// How long an address from which an account succeeded is spared by the account's budget. Default: 90 days since its
-    /// last success. `Duration::ZERO` spares none, so that strangers can lock an account out of everywhere.
+    /// How long an address from which an account succeeded is spared by the account's budget: the last four, as long as the
+    /// account logs in from anywhere within this time. Default: 90 days. To be set before the first use, as it forgets
+    /// everything. `Duration::ZERO` spares none, so that strangers can lock an account out of everywhere.
     #[must_use]
     pub fn with_known_addresses(mut self, lifetime: Duration) -> Self {
         self.lifetime = millis(lifetime);
@@ -65,20 +66,23 @@ impl MemoryLimiter {
     }
 
     /// A rule only says in events what it would have refused. Default: every rule refuses. To watch before you switch it on.
+    /// [`Rule::Requests`] is not the limiter's; see [`RequestCeiling::monitor`](crate::RequestCeiling::monitor).
     #[must_use]
     pub fn monitor(mut self, rule: Rule) -> Self {
         self.policy.set_mode(rule, Mode::Monitor);
         self
     }
 
-    /// Switches a rule off. Default: all are on.
+    /// Switches a rule off. Default: all are on. [`Rule::Requests`] is not the limiter's; see
+    /// [`RequestCeiling::none`](crate::RequestCeiling::none).
     #[must_use]
     pub fn disable(mut self, rule: Rule) -> Self {
         self.policy.set_mode(rule, Mode::Off);
         self
     }
 
-    /// The most keys of each table. A key takes about 45 bytes, more while a table grows.
+    /// The most keys of each table. Default: 262,144. A key takes some 40 to 85 bytes, by how far the table has grown. To be
+    /// set before the first use, as it forgets everything.
     #[must_use]
     pub fn with_capacity(mut self, keys: usize) -> Self {
         self.capacity = keys;

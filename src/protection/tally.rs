@@ -16,7 +16,14 @@ pub(crate) struct Tally {
     strikes: u8,
     /// Whether the lock was told of.
     pub(super) is_told: bool,
+    /// How many of the charges were decided against; it stops at its end.
+    denied: u16,
 }
+
+/// How long an attempt may be under way, in milliseconds: what is not decided by then was dropped.
+const UNDER_WAY: u64 = 60_000;
+/// When to try again while attempts are under way, in milliseconds.
+const SOON: u64 = 1000;
 
 /// The end of all time. What ends then does not end: a clock that has reached it must not lift a lock.
 const NEVER: u64 = u64::MAX;
@@ -35,6 +42,19 @@ impl Tally {
     /// How long an attempt would be refused.
     pub(crate) fn locked(&self, budget: &Lockout, now: u64) -> Option<u64> {
         (self.charges >= budget.attempts && !self.is_over(now)).then(|| self.until.saturating_sub(now).max(1))
+    }
+
+    /// How long to tell a refused client to wait. As long as attempts are under way that may turn out right, it is no more
+    /// than a full house.
+    pub(crate) fn wait(&self, budget: &Lockout, now: u64) -> Option<u64> {
+        let lock = self.locked(budget, now)?;
+        Some(if self.is_decided(budget, now) { lock } else { lock.min(SOON) })
+    }
+
+    /// Whether every charge of a lock was decided against, or dropped long ago.
+    pub(crate) fn is_decided(&self, budget: &Lockout, now: u64) -> bool {
+        let began = self.until.saturating_sub(budget.lock(self.strikes));
+        u32::from(self.denied) >= self.charges.min(u16::MAX.into()) || now.saturating_sub(began) >= UNDER_WAY
     }
 
     /// Charges one attempt that is not refused, and tells whether a lock begins by it.
@@ -63,9 +83,10 @@ impl Tally {
         if self.strikes == 0 { budget.window } else { budget.window.max(budget.longest) }
     }
 
-    /// Remembers the secret of a charge that was denied.
+    /// A charge was decided against: remembers its secret.
     pub(crate) fn deny(&mut self, now: u64, number: u32, print: u32) {
         if !self.is_over(now) && self.holds(number) {
+            self.denied = self.denied.saturating_add(1);
             self.print = print;
         }
     }

@@ -130,7 +130,7 @@ proptest! {
     ) {
         let budget = Lockout { attempts, window, first, longest: u64::MAX };
         let bucket = TokenBucket { burst: attempts, interval: window };
-        let tally = Tally { until, born: number, print: 1, charges, strikes, is_told: false };
+        let tally = Tally { until, born: number, print: 1, charges, strikes, is_told: false, denied: 0 };
         for change in [
             |tally: &mut Tally, budget: &Lockout, _: &TokenBucket, now, number| { tally.charge(budget, now, number); },
             |tally: &mut Tally, budget: &Lockout, _: &TokenBucket, now, number| tally.refund(budget, || now, number),

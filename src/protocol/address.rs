@@ -1,7 +1,7 @@
 //! Addresses in the one form in which they are compared and counted.
 
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// One address in its one form: IPv4 that IPv6 carries (mapped, RFC 4291; NAT64's well-known prefix, RFC 6052; 6to4,
 /// RFC 3056) becomes IPv4 again, so that a sender does not get a second budget by another way of writing.
@@ -25,6 +25,14 @@ pub(crate) enum Network {
 }
 
 impl Network {
+    /// Its first address.
+    pub(crate) fn first(self) -> IpAddr {
+        match self {
+            Self::V4(bits) => IpAddr::V4(Ipv4Addr::from_bits(bits)),
+            Self::V6(bits) => IpAddr::V6(Ipv6Addr::from_bits(u128::from(bits) << 64)),
+        }
+    }
+
     pub(crate) fn of(address: IpAddr) -> Self {
         match canonical(address) {
             IpAddr::V4(v4) => Self::V4(v4.to_bits()),
@@ -45,8 +53,6 @@ impl Hash for Network {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv6Addr;
-
     use super::*;
     use proptest::prelude::*;
 
@@ -85,6 +91,7 @@ mod tests {
                 let once = canonical(address);
                 prop_assert_eq!(canonical(once), once);
                 prop_assert_eq!(Network::of(once), Network::of(address));
+                prop_assert_eq!(Network::of(Network::of(address).first()), Network::of(address));
             }
         }
     }

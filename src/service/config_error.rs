@@ -55,6 +55,9 @@ pub enum ConfigError {
     /// No proxy is trusted.
     #[error("`PeerAddress::behind` needs a network of your proxies; without proxies leave it out")]
     NoProxies,
+    /// An allow-list that is the whole Internet.
+    #[error("the network `{0}` would lift the rules for everybody; to switch one off, call `MemoryLimiter::disable`")]
+    ExemptNetwork(ipnet::IpNet),
     /// Everybody would be a trusted proxy.
     #[error("the network `{0}` holds more than proxies: everybody in it could claim any address")]
     ProxyNetwork(IpNet),

@@ -53,7 +53,7 @@ pub(super) struct Options {
     pub(super) lifetime: Duration,
     pub(super) peer: Option<PeerAddress>,
     pub(super) exempt: Vec<IpNet>,
-    pub(super) request_ceiling: RequestCeiling,
+    pub(super) request_ceiling: Option<RequestCeiling>,
     pub(super) notifier: Option<Box<dyn LockNotifier>>,
     pub(super) end_user_header: HeaderName,
     pub(super) transport: TransportSecurity,
@@ -87,7 +87,7 @@ impl Default for Options {
             lifetime: Duration::from_secs(3600),
             peer: None,
             exempt: Vec::new(),
-            request_ceiling: RequestCeiling::default(),
+            request_ceiling: None,
             notifier: None,
             end_user_header: HeaderName::from_static("auth0-forwarded-for"),
             transport: TransportSecurity::unchecked(),
@@ -115,6 +115,9 @@ impl Options {
         let paths = self.documents.iter().map(|(path, _)| path).chain([&self.token_path]);
         check_paths(paths)?;
         let peer = self.peer.ok_or(ConfigError::NoPeerAddress)?;
+        if let Some(network) = self.exempt.iter().find(|network| !is_narrow(network)) {
+            return Err(ConfigError::ExemptNetwork(*network));
+        }
         check_proxies(&peer, &self.transport)?;
         if self.lifetime < Duration::from_secs(1) {
             return Err(ConfigError::Lifetime(self.lifetime));
@@ -152,7 +155,7 @@ impl Options {
             rules,
             peer,
             exempt: self.exempt,
-            request_ceiling: self.request_ceiling,
+            request_ceiling: self.request_ceiling.unwrap_or_default(),
             notifier: self.notifier,
             fingerprints: RandomState::new(),
             end_user_header: self.end_user_header,
@@ -200,14 +203,14 @@ fn check_proxies(peer: &PeerAddress, transport: &TransportSecurity) -> Result<()
     if proxies.networks().is_empty() {
         return Err(ConfigError::NoProxies);
     }
-    match proxies.networks().iter().find(|network| !can_hold_proxies_alone(network)) {
+    match proxies.networks().iter().find(|network| !is_narrow(network)) {
         Some(network) => Err(ConfigError::ProxyNetwork(*network)),
         None => Ok(()),
     }
 }
 
 /// Neither the whole Internet, nor what was meant as IPv4 and would be a wide network of IPv6.
-fn can_hold_proxies_alone(network: &IpNet) -> bool {
+fn is_narrow(network: &IpNet) -> bool {
     network.prefix_len() > 0 && network.addr().to_canonical() == network.addr()
 }
 

@@ -18,7 +18,7 @@ impl<C, V, I> Builder<C, V, I> {
     /// How many requests of one address are taken, whatever they hold. Default: 1,000 at once and 100 a second in the long
     /// run. Raise it where very many users share an address.
     pub fn request_ceiling(mut self, ceiling: RequestCeiling) -> Self {
-        self.options.request_ceiling = ceiling;
+        self.options.request_ceiling = Some(ceiling);
         self
     }
 

@@ -75,7 +75,7 @@ impl AttemptBuilder {
     }
 
     /// The address that the request comes from. Default: unknown.
-    pub fn peer_address(mut self, address: impl Into<IpAddr>) -> Self {
+    pub fn address(mut self, address: impl Into<IpAddr>) -> Self {
         self.address = Some(address.into());
         self
     }

@@ -334,9 +334,12 @@ impl ExtensionGrant for Code {
         &["code"]
     }
 
-    fn account_key<'a>(&self, request: &'a ExtensionRequest) -> Option<AccountKey<'a>> {
+    fn account_key<'a>(
+        &'a self,
+        request: &'a ExtensionRequest,
+    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
         self.key.touch();
-        request.field("account").map(AccountKey::resolved)
+        MaybeFuture::ready(Ok(request.field("account").map(AccountKey::resolved)))
     }
 
     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {

@@ -42,7 +42,6 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             subject = %Escaped(subject),
             scope,
             monitored,
-            peer,
             password_leaked = event.password_leaked.then_some(true),
             millis,
             "token issued"
@@ -59,7 +58,6 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
                 cause = cause.as_ref().map(tracing::field::display),
                 hint = hint(reason),
                 monitored,
-                peer,
                 millis,
                 "token request failed"
             );
@@ -73,7 +71,6 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             %reason,
             rule = event.rule.map(tracing::field::display),
             monitored,
-            peer,
             unencoded_basic = event.unencoded_basic,
             millis,
             "token request refused"
