@@ -162,9 +162,10 @@ async fn the_budget_is_taken_atomically_before_verification_pw_08() {
     });
     let layer = builder(&Probe::default()).verifier(verifier).build().unwrap();
     let tasks: Vec<_> = (0..50)
-        .map(|_| {
+        .map(|guess| {
             let layer = layer.clone();
-            tokio::spawn(async move { send(&layer, token_request(AUTH, PW)).await.status.as_u16() })
+            let body = format!("grant_type=password&username=alice&password=guess{guess}");
+            tokio::spawn(async move { send(&layer, token_request(AUTH, &body)).await.status.as_u16() })
         })
         .collect();
     let mut statuses = Vec::new();

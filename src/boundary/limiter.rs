@@ -244,10 +244,16 @@ impl BegunLock {
 }
 
 /// A charged attempt that can be settled once. Dropped, it stays charged.
-#[derive(Debug)]
 pub struct Reservation {
     key: [u8; 32],
     monitored: Option<Rule>,
+}
+
+impl fmt::Debug for Reservation {
+    /// Without the key, in which a limiter may keep a digest of the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reservation").field("monitored", &self.monitored).finish_non_exhaustive()
+    }
 }
 
 impl Reservation {
@@ -284,8 +290,10 @@ pub enum Settlement {
     /// The whole login succeeded: the failures of this account from this address are forgotten, and the attempt's own
     /// charges elsewhere go back.
     Success,
-    /// The attempt was decided against. It stays charged.
+    /// The secret was wrong. The attempt stays charged; the same secret again need not count.
     Denied,
+    /// The attempt was decided against for another reason. It stays charged.
+    Refused,
     /// Nothing was decided, because a dependency failed: the account's charges go back, that of the address stays.
     Undecided,
     /// It was no guess: there was too much work to try it, or it was right and nothing could be issued. All charges of the

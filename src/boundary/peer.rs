@@ -49,6 +49,8 @@ pub(crate) struct Source {
     pub(crate) peer: Option<IpAddr>,
     /// The one that counts: the peer, or whom trusted proxies got the request from.
     pub(crate) address: Option<IpAddr>,
+    /// It is an IPv4 address that was made from another than its mapped form: one to count on, but no named machine.
+    pub(crate) is_folded: bool,
 }
 
 impl PeerAddress {
@@ -101,8 +103,12 @@ impl PeerAddress {
         // Only the mapped form is the same machine: whoever has an IPv6 address that was made from a proxy's IPv4
         // address (6to4, NAT64) counts as that address, but is not the proxy.
         let peer = peer.to_canonical();
-        let sender = self.proxies.as_ref().map_or(peer, |proxies| proxies.sender(peer, &head.headers));
-        Ok(Source { peer: Some(peer), address: Some(canonical(sender)) })
+        let sender = self.proxies.as_ref().map_or(peer, |proxies| proxies.sender(peer, &head.headers).to_canonical());
+        Ok(Source {
+            peer: Some(peer),
+            address: Some(canonical(sender)),
+            is_folded: sender.is_ipv6() && canonical(sender).is_ipv4(),
+        })
     }
 }
 

@@ -110,7 +110,7 @@ impl Endpoint {
         caller.credentials_len = fields.credentials_len();
         caller.has_origin = fields.has_origin();
         caller.is_own_site = fields.is_own_site(head);
-        caller.is_exempt = self.is_exempt(caller.source.address);
+        caller.is_exempt = !caller.source.is_folded && self.is_exempt(caller.source.address);
         (self.judge_head(head, &fields, source.is_err(), &mut caller), caller)
     }
 

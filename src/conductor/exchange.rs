@@ -40,7 +40,9 @@ impl Endpoint {
             // Nothing is asked for these, not even whether a page may read the answer.
             return Err(TokenError::new(Reason::RequestsThrottled).with_retry_after(*wait));
         }
-        self.note_origin(head, trail).await?;
+        if !trail.is_own_site {
+            self.note_origin(head, trail).await?;
+        }
         let form = match step {
             Step::Exchange(form) => form,
             Step::Options => return Ok(Reply::Options),
@@ -90,8 +92,7 @@ impl Endpoint {
             let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
             trail.account = self.auditor.digest(&account);
             let guess = Guess::Account { realm, account: &account };
-            let password = form.get(Known::Password).unwrap_or_default();
-            let reservation = self.reserve(guess, self.fingerprint(&guess, password), trail).await?;
+            let reservation = self.reserve(guess, self.fingerprint(&guess, form), trail).await?;
             let owner = self.owner(realm, &account);
             drop(account);
 

@@ -31,9 +31,6 @@ use crate::protocol::secrets::Password;
 impl Endpoint {
     /// Finds out whether pages of the request's origin may read the answer, whatever it will be.
     pub(super) async fn note_origin(&self, head: &Head, trail: &mut Trail) -> Result<(), TokenError> {
-        if trail.is_own_site {
-            return Ok(());
-        }
         let Some(origin) = origin(&head.headers) else { return Ok(()) };
         let allowed = self.registry.allows_origin(origin.to_str().unwrap_or_default()).await;
         if allowed.map_err(|error| error.because(Reason::RegistryFailed))? {
@@ -165,13 +162,19 @@ impl Endpoint {
         error
     }
 
-    /// Tells equal secrets for equal accounts apart from others; nothing outside this process could.
-    pub(super) fn fingerprint(&self, guess: &Guess<'_>, secret: &str) -> Option<Fingerprint> {
+    /// Tells equal attempts on equal accounts apart from others; nothing outside this process could. The fields that the
+    /// endpoint does not know are part of it: a verifier may take a code from one.
+    pub(super) fn fingerprint(&self, guess: &Guess<'_>, form: &Form) -> Option<Fingerprint> {
         let Guess::Account { realm, account } = *guess else { return None };
         let mut hasher = self.fingerprints.build_hasher();
         // Realms and names are far shorter than 2^24 bytes.
         hasher.write_u64((realm.map_or(0, str::len) as u64) << 32 ^ account.as_str().len() as u64);
+        let secret = form.get(Known::Password).unwrap_or_default();
         realm.into_iter().chain([account.as_str(), secret]).for_each(|part| hasher.write(part.as_bytes()));
+        for (name, value) in form.others() {
+            hasher.write_u64((name.len() as u64) << 32 ^ value.len() as u64);
+            [name, value].iter().for_each(|part| hasher.write(part.as_bytes()));
+        }
         Some(Fingerprint::new(hasher.finish()))
     }
 
@@ -349,7 +352,10 @@ impl Failure {
     pub(super) fn settle<T>(outcome: Result<T, Self>) -> (Result<T, TokenError>, Settlement) {
         match outcome {
             Ok(value) => (Ok(value), Settlement::Success),
-            Err(Self::Decided(error)) => (Err(error), Settlement::Denied),
+            Err(Self::Decided(error)) => {
+                let is_mistake = matches!(error.reason, Reason::UnknownUser | Reason::WrongPassword);
+                (Err(error), if is_mistake { Settlement::Denied } else { Settlement::Refused })
+            }
             Err(Self::Undecided(error)) => (Err(error), Settlement::Undecided),
             Err(Self::Untried(error)) => (Err(error), Settlement::Untried),
         }

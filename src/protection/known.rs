@@ -46,6 +46,10 @@ impl Known {
                 known.networks = [0; ADDRESSES];
             }
             known.seen = now;
+            // As nearly always.
+            if known.networks.first() == Some(&network) {
+                return;
+            }
             let last = known.networks.iter().position(|other| *other == network).unwrap_or(ADDRESSES.saturating_sub(1));
             if let Some(newer) = known.networks.get_mut(..=last) {
                 newer.rotate_right(1);

@@ -147,13 +147,12 @@ impl MemoryLimiter {
         let now = self.now();
         let mut ticket = self.ticket(key, now);
         let mut pairs = shard_of(&self.tables.pairs, ticket.pair())?;
-        let mut accounts =
-            if ticket.is_client { None } else { Some(shard_of(&self.tables.accounts, ticket.account())?) };
+        let mut accounts = shard_of(&self.tables.accounts, ticket.account())?;
         let mut addresses = shard_of(&self.tables.addresses, ticket.address())?;
         // Under the locks, so that the charges of each tally have rising numbers and none is taken for an earlier one.
         ticket.number = self.numbers.fetch_add(1, Ordering::Relaxed);
 
-        let is_known = accounts.as_ref().is_some_and(|held| held.known.contains(ticket.guess, ticket.network, now));
+        let is_known = accounts.known.contains(ticket.guess, ticket.network, now);
         let facts = Facts {
             is_client: ticket.is_client,
             has_address: ticket.has_address,
@@ -165,7 +164,7 @@ impl MemoryLimiter {
         };
         let mut tallies = Tallies {
             pair: pairs.get(ticket.pair(), is_known),
-            account: accounts.as_ref().map(|held| held.tallies.get(ticket.account(), false)).unwrap_or_default(),
+            account: if ticket.is_client { Tally::default() } else { accounts.tallies.get(ticket.account(), false) },
             address: addresses.get(ticket.address(), is_known),
         };
         let charges = match self.policy.reserve(&mut tallies, &facts) {
@@ -179,9 +178,9 @@ impl MemoryLimiter {
         if charges.pair {
             ticket.pair_place = pairs.put(ticket.pair(), tallies.pair, now, self.policy.pairs_remember(), is_known);
         }
-        if let Some(held) = accounts.as_mut().filter(|_| charges.account) {
-            ticket.account_place =
-                held.tallies.put(ticket.account(), tallies.account, now, self.policy.account.longest, false);
+        if charges.account {
+            let memory = self.policy.account.longest;
+            ticket.account_place = accounts.tallies.put(ticket.account(), tallies.account, now, memory, false);
         }
         if charges.address {
             ticket.address_place = addresses.put(ticket.address(), tallies.address, now, 0, is_known);
@@ -247,26 +246,53 @@ impl MemoryLimiter {
 
     /// Takes charges back, each under its own lock.
     fn take_back(&self, ticket: &Ticket, keeps_address: bool) {
-        let Charges { pair, account, address, .. } = ticket.charges;
-        let number = ticket.number;
-        if pair && let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair()) {
-            let (_, budget) = self.policy.pair_rule(ticket.is_client);
-            let tally = table.get_mut(ticket.pair(), ticket.pair_place);
-            tally.into_iter().for_each(|tally| tally.refund(budget, || self.now(), number));
+        self.unname(ticket);
+        if ticket.charges.pair
+            && let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair())
+        {
+            self.refund_pair(ticket, &mut table);
         }
-        if account && let Some(mut held) = shard_of(&self.tables.accounts, ticket.account()) {
-            let tally = held.tallies.get_mut(ticket.account(), ticket.account_place);
-            tally.into_iter().for_each(|tally| tally.refund(&self.policy.account, || self.now(), number));
+        if ticket.charges.account
+            && let Some(mut held) = shard_of(&self.tables.accounts, ticket.account())
+        {
+            self.refund_account(ticket, &mut held);
         }
-        if address
-            && !keeps_address
+        if !keeps_address {
+            self.refund_address(ticket);
+        }
+    }
+
+    /// Forgets the name of a lock that was none in the end.
+    fn unname(&self, ticket: &Ticket) {
+        if ticket.charges.locks_pair {
+            let (rule, _) = self.policy.pair_rule(ticket.is_client);
+            self.locks.unname(rule, ticket.key_of(rule));
+        }
+        if ticket.charges.locks_account {
+            self.locks.unname(Rule::Account, ticket.account());
+        }
+    }
+
+    fn refund_pair(&self, ticket: &Ticket, table: &mut Table) {
+        let (_, budget) = self.policy.pair_rule(ticket.is_client);
+        let tally = table.get_mut(ticket.pair(), ticket.pair_place);
+        tally.into_iter().for_each(|tally| tally.refund(budget, || self.now(), ticket.number));
+    }
+
+    fn refund_account(&self, ticket: &Ticket, held: &mut Accounts) {
+        let tally = held.tallies.get_mut(ticket.account(), ticket.account_place);
+        tally.into_iter().for_each(|tally| tally.refund(&self.policy.account, || self.now(), ticket.number));
+    }
+
+    fn refund_address(&self, ticket: &Ticket) {
+        if ticket.charges.address
             && let Some(mut table) = shard_of(&self.tables.addresses, ticket.address())
         {
             // Where addresses share a tally, what time has paid may be another's.
             let is_shared = ticket.address_place != Place::Own;
             let paid = if is_shared { self.now().saturating_sub(ticket.at) } else { 0 };
             let tally = table.get_mut(ticket.address(), ticket.address_place);
-            tally.into_iter().for_each(|tally| tally.give(&self.policy.address, number, paid));
+            tally.into_iter().for_each(|tally| tally.give(&self.policy.address, ticket.number, paid));
         }
     }
 
@@ -286,21 +312,26 @@ impl MemoryLimiter {
         }
     }
 
-    /// Forgets the failures of an account or client from its address, and remembers the address.
-    fn succeed(&self, mut ticket: Ticket) {
-        if ticket.pair_place == Place::Own
-            && let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair())
-        {
-            table.forget(ticket.pair());
-            ticket.charges.pair = false;
+    /// Forgets the failures of an account or client from its address, takes its other charges back, and remembers the
+    /// address.
+    fn succeed(&self, ticket: &Ticket) {
+        self.unname(ticket);
+        if let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair()) {
+            if ticket.pair_place == Place::Own {
+                table.forget(ticket.pair());
+            } else if ticket.charges.pair {
+                self.refund_pair(ticket, &mut table);
+            }
         }
-        self.take_back(&ticket, false);
-        if !ticket.is_client
-            && ticket.has_address
-            && let Some(mut held) = shard_of(&self.tables.accounts, ticket.account())
-        {
-            held.known.insert(ticket.guess, ticket.network, ticket.at);
+        if let Some(mut held) = shard_of(&self.tables.accounts, ticket.account()) {
+            if ticket.charges.account {
+                self.refund_account(ticket, &mut held);
+            }
+            if ticket.has_address {
+                held.known.insert(ticket.guess, ticket.network, ticket.at);
+            }
         }
+        self.refund_address(ticket);
     }
 
     /// The lock of this rule, if nobody was told of it yet.
@@ -341,11 +372,14 @@ impl AttemptLimiter for MemoryLimiter {
         reservation: Reservation,
         settlement: Settlement,
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
-        let ticket = Ticket::from_bytes(reservation.key());
+        let mut ticket = Ticket::from_bytes(reservation.key());
         let mut news = None;
         match settlement {
-            Settlement::Success => self.succeed(ticket),
-            Settlement::Denied => {
+            Settlement::Success => self.succeed(&ticket),
+            Settlement::Denied | Settlement::Refused => {
+                if settlement == Settlement::Refused {
+                    ticket.print = 0;
+                }
                 let now = self.now();
                 self.deny(&ticket, now);
                 let tell = |begins: bool, rule| begins.then(|| self.tell(&ticket, rule, now)).flatten();

@@ -259,6 +259,23 @@ fn a_flood_of_names_makes_it_stricter_but_never_larger_and_never_forgetful_t11()
 }
 
 #[test]
+fn a_flood_of_client_ids_keeps_no_client_out_where_it_was_before_t26() {
+    let limiter = MemoryLimiter::new().with_capacity(SHARDS * 16).disable(Rule::Address);
+    let log_in = |client: u32| {
+        let one = attempt_client(&limiter, &format!("client-{client}"), &nth_address(client));
+        one.map(|one| settle(&limiter, one, Settlement::Success)).is_ok()
+    };
+    assert!((0..50).all(log_in));
+    for id in 0..50_000 {
+        if let Ok(one) = attempt_client(&limiter, &format!("x{id}"), &nth_address(1 << 20 | id)) {
+            settle(&limiter, one, Settlement::Refused);
+        }
+    }
+    assert!(attempt_client(&limiter, "another", HERE).is_err(), "the flood has filled it");
+    assert!((0..50).all(log_in));
+}
+
+#[test]
 fn a_flood_does_not_make_the_next_lock_short_again() {
     let (limiter, clock) = with_clock(MemoryLimiter::new().with_capacity(SHARDS));
     assert_eq!(guesses(&limiter, "victim", ""), 10);

@@ -91,6 +91,11 @@ impl Locks {
         lock(&self.names).insert((rule, key), name, now, until);
     }
 
+    /// Forgets a name whose lock was none in the end.
+    pub(crate) fn unname(&self, rule: Rule, key: Key) {
+        lock(&self.names).kept.remove(&(rule, key));
+    }
+
     pub(crate) fn name(&self, rule: Rule, key: Key) -> Option<Name> {
         lock(&self.names).kept.get(&(rule, key)).map(|(_, name)| name.clone())
     }

@@ -54,11 +54,17 @@ impl Table {
 
     /// The tally of a key; for a key without its own that of its cell, in which it may have been counted.
     pub(crate) fn get(&self, key: Key, preferred: bool) -> Tally {
-        let own = self.tallies.get(&key);
-        if own.is_none() && self.cells.is_empty() {
-            return Tally::default();
+        match self.tallies.get(&key) {
+            Some(own) => *own,
+            None if self.cells.is_empty() => Tally::default(),
+            None => self.get_shared(key, preferred),
         }
-        own.or_else(|| self.cells.get(self.cell(key, self.shared(preferred)))).copied().unwrap_or_default()
+    }
+
+    /// What hardly ever is asked, kept out of the way of the rest.
+    #[cold]
+    fn get_shared(&self, key: Key, preferred: bool) -> Tally {
+        self.cells.get(self.cell(key, self.shared(preferred))).copied().unwrap_or_default()
     }
 
     /// Stores the tally of a key. The last eighth of the room is kept for keys that are `preferred`. Locks are remembered for

@@ -179,6 +179,11 @@ impl Form {
         Some(self.texts.get(*value)).filter(|value| !value.is_empty())
     }
 
+    /// The fields that are not known here.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.others.iter().map(|(name, value)| (self.texts.get(*name), self.texts.get(*value)))
+    }
+
     /// Takes the texts and the places of the parameters that nobody here understands.
     pub(crate) fn into_parts(self) -> (Texts, Vec<(Span, Span)>) {
         (self.texts, self.others)

@@ -24,7 +24,7 @@ use crate::protocol::texts::{Span, Texts};
 ///     .client(Client::public("tv").realm("staff").build()?)
 ///     .scope("read")
 ///     .field("device", "living room")
-///     .peer_address([192, 0, 2, 1])
+///     .address([192, 0, 2, 1])
 ///     .build()?;
 /// assert_eq!(attempt.username(), "alice");
 /// assert_eq!(attempt.realm(), Some("staff"));
