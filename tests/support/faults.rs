@@ -279,7 +279,7 @@ impl AttemptLimiter for Ledger {
             let charges = Self::charges(&mut book, is_client);
             match settlement {
                 Settlement::Success => charges.left = 0,
-                Settlement::Denied => {}
+                Settlement::Denied | Settlement::Refused => {}
                 _ => charges.left -= 1,
             }
             Ok(lock)
