@@ -228,18 +228,24 @@ impl Server {
     }
 }
 
+/// A server with eight guesses sent, so many milliseconds ago; after 50 they are certainly being verified.
+async fn eight_after(wait: u64) -> (Server, Vec<TcpStream>) {
+    let server = Server::start().await;
+    let mut sockets = Vec::new();
+    for _ in 0..8 {
+        sockets.push(server.send().await);
+    }
+    sleep(Duration::from_millis(wait)).await;
+    if wait >= 50 {
+        server.started(8).await;
+    }
+    (server, sockets)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_the_socket_after_any_time_buys_no_free_guess_pw_08() {
     for wait in [5, 10, 50, 150] {
-        let server = Server::start().await;
-        let mut sockets = Vec::new();
-        for _ in 0..8 {
-            sockets.push(server.send().await);
-        }
-        sleep(Duration::from_millis(wait)).await;
-        if wait >= 50 {
-            server.started(8).await;
-        }
+        let (server, sockets) = eight_after(wait).await;
         drop(sockets);
         server.assert_no_free_guess().await;
         assert!(server.finished.load(SeqCst) < 10, "no request was dropped, so this showed nothing");
@@ -249,15 +255,7 @@ async fn closing_the_socket_after_any_time_buys_no_free_guess_pw_08() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closing_half_of_the_socket_buys_no_free_guess_pw_08() {
     for wait in [0, 5, 10, 50, 150] {
-        let server = Server::start().await;
-        let mut sockets = Vec::new();
-        for _ in 0..8 {
-            sockets.push(server.send().await);
-        }
-        sleep(Duration::from_millis(wait)).await;
-        if wait >= 50 {
-            server.started(8).await;
-        }
+        let (server, mut sockets) = eight_after(wait).await;
         for socket in &mut sockets {
             socket.shutdown().await.unwrap();
         }
@@ -268,15 +266,7 @@ async fn closing_half_of_the_socket_buys_no_free_guess_pw_08() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn resetting_the_connection_buys_no_free_guess_pw_08() {
     for wait in [5, 10, 50, 150] {
-        let server = Server::start().await;
-        let mut sockets = Vec::new();
-        for _ in 0..8 {
-            sockets.push(server.send().await);
-        }
-        sleep(Duration::from_millis(wait)).await;
-        if wait >= 50 {
-            server.started(8).await;
-        }
+        let (server, sockets) = eight_after(wait).await;
         for socket in sockets {
             // Closing it sends RST instead of FIN.
             socket.set_zero_linger().unwrap();

@@ -145,9 +145,7 @@ impl Rule {
             Self::Requests => "requests",
         }
     }
-}
 
-impl Rule {
     /// The reason of a refusal by this rule.
     pub(crate) const fn reason(self) -> Reason {
         match self {

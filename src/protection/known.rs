@@ -1,4 +1,4 @@
-//! The addresses from which accounts succeeded before.
+//! The addresses from which accounts and clients succeeded before.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -10,7 +10,7 @@ const ADDRESSES: usize = 4;
 /// Among how many the oldest is looked for, when there is no room. Their order is that of hashes.
 const LOOKED_AT: usize = 8;
 
-/// Bounded: when it is full, an account that was long not seen loses its addresses. That makes the rules stricter for it.
+/// Bounded: when it is full, one that was long not seen loses its addresses. That makes the rules stricter for it.
 #[derive(Debug)]
 pub(crate) struct Known {
     accounts: HashMap<u64, Account, BuildHasherDefault<Hashed>>,

@@ -38,8 +38,8 @@ const NO_NETWORK: u64 = 1;
 /// | [`Address`](Rule::Address) | 300 over all accounts and clients, one more each minute |
 /// | [`ClientAndAddress`](Rule::ClientAndAddress) | as for account and address |
 ///
-/// A success takes back its own charges, and forgets the failures of its account from its address. The same secret for the
-/// same account counts once within half a minute, because clients and phones repeat what failed.
+/// A success takes back its own charges, and forgets the failures of its account from its address. The secret that
+/// was denied last counts no more for the same account within half a minute, because clients and phones repeat what failed.
 ///
 /// Bounded: each of the tables of accounts, of pairs with an address, and of addresses holds at most
 /// [`capacity`](Self::with_capacity) keys. When one is full of keys that still count, new keys share cells, chosen by a

@@ -24,7 +24,7 @@ pub(crate) struct Facts {
     pub(crate) is_client: bool,
     pub(crate) has_address: bool,
     pub(crate) is_exempt: bool,
-    /// The account succeeded from this address before.
+    /// The account or client succeeded from this address before.
     pub(crate) is_known: bool,
     /// Of the secret; 0 for none.
     pub(crate) print: u32,

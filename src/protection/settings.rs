@@ -49,7 +49,9 @@ impl MemoryLimiter {
         self
     }
 
-    /// How long the same secret for the same account counts once. Default: 30 seconds. `Duration::ZERO` counts each.
+    /// How long the secret that was denied last counts no more for the same account, if nothing else was tried in between.
+    /// Default: 30 seconds. `Duration::ZERO` counts each: needed with a verifier that decides on more than the form, such as
+    /// a code in a header, or one password could be tried with many codes.
     #[must_use]
     pub fn with_repeat_window(mut self, window: Duration) -> Self {
         self.policy.repeat = millis(window);
