@@ -19,7 +19,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use demo::Demo;
 use tokio::net::TcpListener;
-use tower_password_grant::{MemoryAccessTokens, PeerAddress};
+use tower_password_grant::{AccessTokenVerifier as _, MemoryAccessTokens, OpaqueIssuer, PeerAddress};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -44,15 +44,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 }
 
 /// A route for holders of a token (RFC 6750 section 2.1).
-async fn me(State(tokens): State<Arc<MemoryAccessTokens>>, headers: HeaderMap) -> Response {
+async fn me(State(tokens): State<Arc<OpaqueIssuer<MemoryAccessTokens>>>, headers: HeaderMap) -> Response {
     let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
-    match token.and_then(|token| tokens.find(token)) {
-        Some(record) => {
+    let Some(token) = token else { return unauthorized() };
+    match tokens.verify(token).await {
+        Ok(Some(record)) => {
             let (client, scope) = (record.client().as_str(), record.scope().as_str());
             Json(serde_json::json!({ "sub": record.subject(), "client_id": client, "scope": scope })).into_response()
         }
-        None => (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer realm=\"api\"")]).into_response(),
+        Ok(None) => unauthorized(),
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
+}
+
+fn unauthorized() -> Response {
+    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer realm=\"api\"")]).into_response()
 }
 
 fn bearer(value: &str) -> Option<&str> {

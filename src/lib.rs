@@ -22,6 +22,7 @@ mod service;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use boundary::access::{AccessTokenStore, AccessTokenVerifier, Revocation};
 pub use boundary::account::{AccountKey, AccountKeyKind};
 pub use boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
 pub use boundary::auth_method::{AuthRequest, ClientAuthMethod};
@@ -36,22 +37,33 @@ pub use boundary::limiter::{
 };
 pub use boundary::maybe::MaybeFuture;
 pub use boundary::notifier::{LockNotice, LockNotifier};
+pub use boundary::once::OneTimeValues;
 pub use boundary::peer::{PeerAddress, TrustedProxies};
+pub use boundary::refresh::RefreshTokenStore;
 pub use boundary::registry::{ClientRegistry, FindClientFn, find_client_fn};
 pub use boundary::shield::{Finding, OnLeak, Shield};
 pub use boundary::transport::{SecureTransport, TransportSecurity};
-pub use boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified, VerifyFn, verify_fn};
+pub use boundary::verifier::{
+    Attempt, CredentialVerifier, Denial, NoRecheck, Recheck, Verdict, Verified, VerifyFn, verify_fn,
+};
+pub use memory::access::MemoryAccessTokens;
 pub use memory::clients::StaticClients;
-pub use memory::opaque::{AccessTokenRecord, AccessTokenStore, MemoryAccessTokens, OpaqueIssuer};
+pub use memory::once::MemoryOneTimeValues;
+pub use memory::opaque::OpaqueIssuer;
+pub use memory::refresh::MemoryRefreshTokens;
 pub use protection::budget::{Lockout, TokenBucket};
 pub use protection::limiter::MemoryLimiter;
 pub use protection::operator::ActiveLock;
 pub use protection::stats::LimiterStats;
-pub use protocol::client::{Client, ClientAuthentication, ClientBuilder, ClientId, ClientSecret};
+pub use protocol::client::{Client, ClientAuthentication, ClientId, ClientSecret};
+pub use protocol::client_builder::ClientBuilder;
 pub use protocol::client_error::ClientError;
 pub use protocol::error::Reason;
+pub use protocol::family::{FamilyId, RefreshFamily};
 pub use protocol::grant::{Grant, Subject};
 pub use protocol::host_code::{HostCode, HostCodeError};
+pub use protocol::lineage::{FoundRefreshToken, RefreshTokenState, Rotated, Rotation};
+pub use protocol::record::AccessTokenRecord;
 pub use protocol::response::{IssuedTokens, MemberError};
 pub use protocol::scope::{Scope, ScopeError};
 pub use protocol::secrets::{Password, RandomnessError, SecretDigest, Token};

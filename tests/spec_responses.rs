@@ -17,8 +17,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use support::{AUTH, Fixture, ManualClock, PW, Probe, builder, pw, send, token_request};
 use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, BackendError, Clock as _, ConfigError, Grant, IssuedTokens, MemberError,
-    MemoryAccessTokens, OpaqueIssuer, PasswordGrantLayer, SecretDigest, Token, issue_fn,
+    AccessTokenRecord, AccessTokenStore, AccessTokenVerifier as _, BackendError, Clock as _, ConfigError, FamilyId,
+    Grant, IssuedTokens, MemberError, MemoryAccessTokens, OpaqueIssuer, PasswordGrantLayer, SecretDigest, Token,
+    issue_fn,
 };
 
 fn issuing(make: impl Fn(Token) -> Result<IssuedTokens, MemberError> + Send + Sync + 'static) -> PasswordGrantLayer {
@@ -49,9 +50,10 @@ async fn a_success_is_a_flat_json_object_with_the_members_of_the_standard_ok_01_
 #[tokio::test]
 async fn expires_in_is_an_integer_of_seconds_and_true_to_the_token_ok_03_ab_07() {
     let clock = ManualClock::new();
-    let store = Arc::new(MemoryAccessTokens::with_clock(Arc::new(clock.clone())));
+    let store = MemoryAccessTokens::with_clock(Arc::new(clock.clone()));
+    let tokens = Arc::new(OpaqueIssuer::new(store).with_clock(clock.clone()));
     let layer = builder(&Probe::default())
-        .issuer(OpaqueIssuer::new(Arc::clone(&store)))
+        .issuer(Arc::clone(&tokens))
         .clock(clock.clone())
         .access_token_lifetime(Duration::from_millis(90_900))
         .build()
@@ -59,14 +61,14 @@ async fn expires_in_is_an_integer_of_seconds_and_true_to_the_token_ok_03_ab_07()
     let answer = send(&layer, token_request(AUTH, PW)).await;
     let json = answer.assert_ok();
     assert!(std::str::from_utf8(&answer.body).unwrap().contains("\"expires_in\":90,"));
-    let record = store.find(json["access_token"].as_str().unwrap()).unwrap();
+    let record = tokens.verify(json["access_token"].as_str().unwrap()).await.unwrap().unwrap();
     let lives = record.expires().duration_since(clock.now()).unwrap();
     assert!(lives.abs_diff(Duration::from_secs(90)) <= Duration::from_secs(1));
     assert_eq!(record.subject(), "user-alice");
     assert_eq!(record.client().as_str(), "conf");
     assert_eq!(record.scope().as_str(), "read");
     clock.advance(Duration::from_secs(91));
-    assert!(store.find(json["access_token"].as_str().unwrap()).is_none());
+    assert!(tokens.verify(json["access_token"].as_str().unwrap()).await.unwrap().is_none());
 }
 
 #[test]
@@ -131,6 +133,18 @@ impl AccessTokenStore for Store {
         self.0.lock().unwrap().push(format!("{:?} {digest:?} {record:?}", digest.as_bytes()));
         Ok(())
     }
+    async fn find(&self, _: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError> {
+        Ok(None)
+    }
+    async fn revoke(&self, _: &SecretDigest) -> Result<bool, BackendError> {
+        Ok(false)
+    }
+    async fn revoke_family(&self, _: FamilyId) -> Result<u64, BackendError> {
+        Ok(0)
+    }
+    async fn revoke_subject(&self, _: Option<&str>, _: &str) -> Result<u64, BackendError> {
+        Ok(0)
+    }
 }
 
 #[tokio::test]
@@ -149,11 +163,26 @@ async fn the_store_gets_a_digest_never_the_token_se_02() {
 
 #[tokio::test]
 async fn a_store_that_fails_gives_no_token_er_13_se_02() {
+    fn down<T>() -> Result<T, BackendError> {
+        Err(BackendError::unavailable("the disk is full"))
+    }
     struct Down;
     #[async_trait]
     impl AccessTokenStore for Down {
         async fn insert(&self, _: SecretDigest, _: AccessTokenRecord) -> Result<(), BackendError> {
-            Err(BackendError::unavailable("the disk is full"))
+            down()
+        }
+        async fn find(&self, _: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError> {
+            down()
+        }
+        async fn revoke(&self, _: &SecretDigest) -> Result<bool, BackendError> {
+            down()
+        }
+        async fn revoke_family(&self, _: FamilyId) -> Result<u64, BackendError> {
+            down()
+        }
+        async fn revoke_subject(&self, _: Option<&str>, _: &str) -> Result<u64, BackendError> {
+            down()
         }
     }
     let layer = builder(&Probe::default()).issuer(OpaqueIssuer::new(Down)).build().unwrap();

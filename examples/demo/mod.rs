@@ -23,7 +23,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 /// The token endpoint, with parts that live in this process.
 pub(crate) struct Demo {
     pub(crate) layer: PasswordGrantLayer,
-    pub(crate) tokens: Arc<MemoryAccessTokens>,
+    pub(crate) tokens: Arc<OpaqueIssuer<MemoryAccessTokens>>,
     secret: ClientSecret,
 }
 
@@ -40,11 +40,11 @@ impl Demo {
                 .build()?,
             Client::public("demo-cli").allow_password_grant().scopes("read").default_scope("read").build()?,
         ])?;
-        let tokens = Arc::new(MemoryAccessTokens::new());
+        let tokens = Arc::new(OpaqueIssuer::new(MemoryAccessTokens::new()));
         let layer = PasswordGrant::builder()
             .clients(clients)
             .verifier(Argon2Verifier::new(Users::with_password(["alice", "bob"], PASSWORD)?)?)
-            .issuer(OpaqueIssuer::new(Arc::clone(&tokens)))
+            .issuer(Arc::clone(&tokens))
             .peer_address(peer)
             .build()?;
         Ok(Self { layer, tokens, secret })

@@ -1,5 +1,6 @@
 //! The traits that the application implements, and the values they exchange with the endpoint.
 
+pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod auth_method;
@@ -12,7 +13,9 @@ pub(crate) mod issuer;
 pub(crate) mod limiter;
 pub(crate) mod maybe;
 pub(crate) mod notifier;
+pub(crate) mod once;
 pub(crate) mod peer;
+pub(crate) mod refresh;
 pub(crate) mod registry;
 pub(crate) mod shield;
 pub(crate) mod transport;

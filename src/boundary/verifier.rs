@@ -5,6 +5,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use http::Extensions;
@@ -266,6 +267,72 @@ pub trait CredentialVerifier: Send + Sync + 'static {
         let _ = realm;
         MaybeFuture::ready(Ok(AccountKey::canonical(username)))
     }
+
+    /// Whether a user who logged in before may still be logged in: asked at every refresh (RFC 6749 section 6), without a
+    /// password. Answers the subject as it is now, or the denial.
+    ///
+    /// The subject must be the same. If its [credential version](Subject::with_credential_version) is another one than at the
+    /// login, all refresh tokens of that login end. A [scope](Verdict::granted_within) narrows what this refresh gives.
+    ///
+    /// Default: a [fault](BackendError::fault), so that an endpoint with [refresh tokens](crate::Builder::refresh_tokens) and a
+    /// verifier that cannot tell refuses every refresh.
+    async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
+        let _ = login;
+        Err(BackendError::fault(CannotRecheck))
+    }
+}
+
+/// What the default of [`CredentialVerifier::recheck`] says in telemetry.
+#[derive(Debug, thiserror::Error)]
+#[error("the verifier cannot tell whether a login still holds: implement `CredentialVerifier::recheck`")]
+struct CannotRecheck;
+
+/// A login that is to be prolonged.
+#[derive(Clone, Debug)]
+pub struct Recheck {
+    pub(crate) subject: String,
+    pub(crate) client: Client,
+    pub(crate) scope: Scope,
+    pub(crate) authenticated_at: SystemTime,
+    pub(crate) address: Option<IpAddr>,
+}
+
+impl Recheck {
+    /// The identifier of the subject that the login gave ([`Subject::id`]).
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// The authenticated client, the same as at the login.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The realm of the client, the same as at the login.
+    #[must_use]
+    pub fn realm(&self) -> Option<&str> {
+        self.client.realm()
+    }
+
+    /// The scope that is to be given.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// When the resource owner was authenticated.
+    #[must_use]
+    pub fn authenticated_at(&self) -> SystemTime {
+        self.authenticated_at
+    }
+
+    /// The address that the request comes from, as in [`Attempt::address`].
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
 }
 
 impl<V: CredentialVerifier + ?Sized> CredentialVerifier for Arc<V> {
@@ -288,11 +355,30 @@ impl<V: CredentialVerifier + ?Sized> CredentialVerifier for Arc<V> {
     ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
         (**self).account_key(username, realm)
     }
+
+    fn recheck<'s, 'l, 'f>(
+        &'s self,
+        login: &'l Recheck,
+    ) -> Pin<Box<dyn Future<Output = Result<Verdict, BackendError>> + Send + 'f>>
+    where
+        's: 'f,
+        'l: 'f,
+        Self: 'f,
+    {
+        (**self).recheck(login)
+    }
 }
 
 /// A [`CredentialVerifier`] from a closure; see [`verify_fn`].
 #[derive(Clone, Copy)]
-pub struct VerifyFn<F>(F);
+pub struct VerifyFn<F, R = NoRecheck> {
+    verify: F,
+    recheck: R,
+}
+
+/// The closure for refreshes is not there: see [`VerifyFn::with_recheck`].
+#[derive(Clone, Copy, Debug)]
+pub struct NoRecheck(());
 
 /// A [`CredentialVerifier`] from an async closure.
 ///
@@ -312,27 +398,71 @@ where
     F: Fn(Attempt) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Verdict, BackendError>> + Send + 'static,
 {
-    VerifyFn(verify)
+    VerifyFn { verify, recheck: NoRecheck(()) }
 }
+
+impl<F> VerifyFn<F> {
+    /// Tells at each refresh whether a login still holds ([`CredentialVerifier::recheck`]).
+    ///
+    /// ```
+    /// # use tower_password_grant::{Denial, Subject, verify_fn};
+    /// # let verifier = verify_fn(|_| async { Ok(Denial::WrongPassword.into()) });
+    /// let verifier = verifier.with_recheck(|login| async move {
+    ///     let is_active = login.subject() == "user-1";
+    ///     Ok(if is_active { Subject::new("user-1").into() } else { Denial::Disabled.into() })
+    /// });
+    /// ```
+    pub fn with_recheck<R, Fut>(self, recheck: R) -> VerifyFn<F, R>
+    where
+        R: Fn(Recheck) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Verdict, BackendError>> + Send + 'static,
+    {
+        VerifyFn { verify: self.verify, recheck }
+    }
+}
+
+type Answer<'f> = Pin<Box<dyn Future<Output = Result<Verdict, BackendError>> + Send + 'f>>;
 
 impl<F, Fut> CredentialVerifier for VerifyFn<F>
 where
     F: Fn(Attempt) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Verdict, BackendError>> + Send + 'static,
 {
-    fn verify<'s, 'f>(
-        &'s self,
-        attempt: Attempt,
-    ) -> Pin<Box<dyn Future<Output = Result<Verdict, BackendError>> + Send + 'f>>
+    fn verify<'s, 'f>(&'s self, attempt: Attempt) -> Answer<'f>
     where
         's: 'f,
         Self: 'f,
     {
-        Box::pin((self.0)(attempt))
+        Box::pin((self.verify)(attempt))
     }
 }
 
-impl<F> fmt::Debug for VerifyFn<F> {
+impl<F, Fut, R, Again> CredentialVerifier for VerifyFn<F, R>
+where
+    F: Fn(Attempt) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Verdict, BackendError>> + Send + 'static,
+    R: Fn(Recheck) -> Again + Send + Sync + 'static,
+    Again: Future<Output = Result<Verdict, BackendError>> + Send + 'static,
+{
+    fn verify<'s, 'f>(&'s self, attempt: Attempt) -> Answer<'f>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        Box::pin((self.verify)(attempt))
+    }
+
+    fn recheck<'s, 'l, 'f>(&'s self, login: &'l Recheck) -> Answer<'f>
+    where
+        's: 'f,
+        'l: 'f,
+        Self: 'f,
+    {
+        Box::pin((self.recheck)(login.clone()))
+    }
+}
+
+impl<F, R> fmt::Debug for VerifyFn<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("VerifyFn")
     }

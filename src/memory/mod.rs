@@ -1,4 +1,8 @@
-//! Parts that live in this process only. A restart clears them.
+//! Parts that keep everything in the memory of this process, and the issuer of opaque tokens over any store.
 
+pub(crate) mod access;
 pub(crate) mod clients;
+pub(crate) mod once;
 pub(crate) mod opaque;
+pub(crate) mod refresh;
+mod sync;

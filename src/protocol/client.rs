@@ -8,6 +8,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use super::charset::is_vschar;
+use super::client_builder::ClientBuilder;
 use super::client_error::ClientError;
 use super::form::MAX_CLIENT_ID;
 use super::scope::Scope;
@@ -16,6 +17,18 @@ use super::sunset::Sunset;
 
 /// The grant type of RFC 6749 section 4.3.
 pub(crate) const PASSWORD: &str = "password";
+/// The grant type of RFC 6749 section 6.
+pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
+
+/// What a client's refresh tokens have of their own; the rest is the endpoint's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RefreshRules {
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) idle_lifetime: Option<Duration>,
+    pub(crate) leeway: Option<Duration>,
+    /// The same token is used again and again.
+    pub(crate) is_reused: bool,
+}
 
 /// Whether a client can have this id (RFC 6749 A.1).
 pub(crate) fn is_client_id(id: &str) -> bool {
@@ -24,9 +37,17 @@ pub(crate) fn is_client_id(id: &str) -> bool {
 
 /// The identifier of a client (RFC 6749 section 2.2): 1 to 256 printable ASCII characters, not a secret.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientId(Arc<str>);
+pub struct ClientId(pub(super) Arc<str>);
 
 impl ClientId {
+    /// An identifier, for stores that keep one beside a token.
+    ///
+    /// # Errors
+    /// Fails when it is empty, longer than 256 bytes or not printable ASCII.
+    pub fn new(id: &str) -> Result<Self, ClientError> {
+        if is_client_id(id) { Ok(Self(id.into())) } else { Err(ClientError::Id) }
+    }
+
     /// The identifier as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -124,9 +145,9 @@ pub enum ClientAuthentication {
 }
 
 #[derive(Clone)]
-struct StoredSecret {
-    digest: SecretDigest,
-    expires: Option<SystemTime>,
+pub(super) struct StoredSecret {
+    pub(super) digest: SecretDigest,
+    pub(super) expires: Option<SystemTime>,
 }
 
 /// A registered client: who it is, how it authenticates and what it may ask for.
@@ -146,23 +167,26 @@ struct StoredSecret {
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(pub(super) Arc<Inner>);
 
 #[derive(Clone)]
-struct Inner {
-    id: ClientId,
-    authentication: ClientAuthentication,
+pub(super) struct Inner {
+    pub(super) id: ClientId,
+    pub(super) authentication: ClientAuthentication,
     /// Two at most, so that one can be replaced while the other still works.
-    secrets: [Option<StoredSecret>; 2],
-    raw_basic: bool,
-    trusts_end_user_address: bool,
-    grants: Vec<String>,
-    scopes: Scope,
-    default_scope: Option<Scope>,
-    origins: Vec<String>,
-    realm: Option<String>,
-    lifetime: Option<Duration>,
-    sunset: Option<Sunset>,
+    pub(super) secrets: [Option<StoredSecret>; 2],
+    pub(super) raw_basic: bool,
+    pub(super) trusts_end_user_address: bool,
+    pub(super) grants: Vec<String>,
+    pub(super) scopes: Scope,
+    pub(super) default_scope: Option<Scope>,
+    pub(super) origins: Vec<String>,
+    pub(super) realm: Option<String>,
+    pub(super) lifetime: Option<Duration>,
+    pub(super) sunset: Option<Sunset>,
+    pub(super) audiences: Vec<String>,
+    pub(super) may_introspect: bool,
+    pub(super) refresh: RefreshRules,
 }
 
 impl Client {
@@ -223,6 +247,22 @@ impl Client {
         self.0.origins.iter().any(|allowed| allowed == origin)
     }
 
+    /// The resource servers that the client stands for, if it is an API that asks about tokens.
+    #[must_use]
+    pub fn audiences(&self) -> &[String] {
+        &self.0.audiences
+    }
+
+    /// Whether the client may ask about tokens (RFC 7662).
+    #[must_use]
+    pub fn may_introspect(&self) -> bool {
+        self.0.may_introspect
+    }
+
+    pub(crate) fn refresh_rules(&self) -> &RefreshRules {
+        &self.0.refresh
+    }
+
     pub(crate) fn default_scope(&self) -> Option<&Scope> {
         self.0.default_scope.as_ref()
     }
@@ -270,188 +310,6 @@ impl fmt::Debug for Client {
             .field("scopes", &self.0.scopes)
             .field("realm", &self.0.realm)
             .finish_non_exhaustive()
-    }
-}
-
-/// Registers a [`Client`]; errors are told by [`build`](Self::build).
-#[must_use]
-#[derive(Clone)]
-pub struct ClientBuilder {
-    inner: Inner,
-    error: Option<ClientError>,
-}
-
-impl ClientBuilder {
-    fn new(id: &str, authentication: ClientAuthentication) -> Self {
-        Self {
-            inner: Inner {
-                id: ClientId(id.into()),
-                authentication,
-                secrets: [None, None],
-                raw_basic: false,
-                trusts_end_user_address: false,
-                grants: Vec::new(),
-                scopes: Scope::default(),
-                default_scope: None,
-                origins: Vec::new(),
-                realm: None,
-                lifetime: None,
-                sunset: None,
-            },
-            error: (!is_client_id(id)).then_some(ClientError::Id),
-        }
-    }
-
-    fn fail(mut self, error: ClientError) -> Self {
-        self.error.get_or_insert(error);
-        self
-    }
-
-    /// Adds a secret that works until `expires` (for ever if `None`). Two may live at once, so that a new one can be
-    /// rolled out before the old one ends.
-    pub fn secret(mut self, digest: &SecretDigest, expires: Option<SystemTime>) -> Self {
-        if bool::from(digest.ct_eq(&SecretDigest::of(""))) {
-            return self.fail(ClientError::EmptySecret);
-        }
-        let stored = StoredSecret { digest: digest.clone(), expires };
-        match self.inner.secrets.iter_mut().find(|slot| slot.is_none()) {
-            Some(slot) => {
-                *slot = Some(stored);
-                self
-            }
-            None => self.fail(ClientError::TooManySecrets),
-        }
-    }
-
-    /// Pins how the client sends its secret. Default: header and body are both accepted, because client libraries use
-    /// one for the first request and the other for the next. Change it once you know your client.
-    pub fn authenticate_by(mut self, authentication: ClientAuthentication) -> Self {
-        self.inner.authentication = authentication;
-        self
-    }
-
-    /// Accepts an `Authorization: Basic` value whose halves were not form-encoded, as RFC 6749 section 2.3.1 asks, but
-    /// written as they are. Default: off; only ids or secrets with `%` or `+` need it. For migration.
-    pub fn raw_basic(mut self) -> Self {
-        self.inner.raw_basic = true;
-        self
-    }
-
-    /// Believes the client what it says about its users' addresses, in a
-    /// [header](crate::Builder::end_user_address_header): guesses are then counted on the user's address instead of the
-    /// client's own, so that one user's mistakes lock no other out. Default: off. Turn it on for a server that logs in
-    /// for many users and passes the address on that it saw, not a header of theirs: whoever can choose the address has
-    /// no budget per address. The ceiling on all requests of an address stays the client's own: see
-    /// [`exempt_networks`](crate::Builder::exempt_networks). Confidential clients only.
-    pub fn trust_end_user_address(mut self) -> Self {
-        self.inner.trusts_end_user_address = true;
-        self
-    }
-
-    /// Allows the password grant. RFC 9700 section 2.4 forbids it for new clients: set an [end date](Self::sunset).
-    pub fn allow_password_grant(self) -> Self {
-        self.allow_grant(PASSWORD)
-    }
-
-    /// Allows a grant type (RFC 6749 section 4.5), such as one of an [`ExtensionGrant`](crate::ExtensionGrant). Default:
-    /// none.
-    pub fn allow_grant(mut self, grant_type: &str) -> Self {
-        if !self.inner.grants.iter().any(|known| known == grant_type) {
-            self.inner.grants.push(grant_type.to_owned());
-        }
-        self
-    }
-
-    /// The scope tokens, separated by single spaces, that the client may ask for. Default: none.
-    pub fn scopes(mut self, scopes: &str) -> Self {
-        match scopes.parse() {
-            Ok(scopes) => self.inner.scopes = scopes,
-            Err(error) => return self.fail(ClientError::Scope(error)),
-        }
-        self
-    }
-
-    /// What the client gets when it asks for no scope; must be within [`scopes`](Self::scopes). Default: the endpoint's
-    /// own default.
-    pub fn default_scope(mut self, scope: &str) -> Self {
-        match scope.parse() {
-            Ok(scope) => self.inner.default_scope = Some(scope),
-            Err(error) => return self.fail(ClientError::Scope(error)),
-        }
-        self
-    }
-
-    /// Lets pages of this origin use the client (answers CORS for it and takes its requests), written as browsers write
-    /// it: `https://app.example`, `http://localhost:3000`. Default: none.
-    pub fn allow_origin(mut self, origin: &str) -> Self {
-        // Anything else would be listed and never match what a browser sends.
-        let is_written_as_sent = |uri: http::Uri| {
-            let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-            let port = uri.port_u16().map(|port| format!(":{port}"));
-            let parts = uri.scheme_str().zip(uri.host());
-            uri.port_u16() != Some(default_port)
-                && parts
-                    .is_some_and(|(scheme, host)| format!("{scheme}://{host}{}", port.unwrap_or_default()) == origin)
-        };
-        if !origin.parse().is_ok_and(is_written_as_sent) || origin.bytes().any(|b| b.is_ascii_uppercase()) {
-            return self.fail(ClientError::Origin);
-        }
-        self.inner.origins.push(origin.to_owned());
-        self
-    }
-
-    /// Binds the client to one realm, a separate user directory. The verifier gets it with every attempt; a request
-    /// cannot choose another. Default: none.
-    pub fn realm(mut self, realm: &str) -> Self {
-        self.inner.realm = Some(realm.to_owned());
-        self
-    }
-
-    /// How long an access token of the password grant lives for this client, in whole seconds. Default: the endpoint's.
-    pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
-        if lifetime < Duration::from_secs(1) {
-            return self.fail(ClientError::Lifetime(lifetime));
-        }
-        self.inner.lifetime = Some(lifetime);
-        self
-    }
-
-    /// Announces the end of the password grant for this client, and ends it on that day.
-    pub fn sunset(mut self, sunset: Sunset) -> Self {
-        self.inner.sunset = Some(sunset);
-        self
-    }
-
-    /// Checks everything and gives the client.
-    ///
-    /// # Errors
-    /// The first thing that was wrong.
-    pub fn build(self) -> Result<Client, ClientError> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        let inner = self.inner;
-        if inner.default_scope.as_ref().is_some_and(|scope| !scope.is_subset(&inner.scopes)) {
-            return Err(ClientError::DefaultScope);
-        }
-        let has_secret = inner.secrets.iter().any(Option::is_some);
-        let needs_secret = matches!(
-            inner.authentication,
-            ClientAuthentication::Secret | ClientAuthentication::SecretBasic | ClientAuthentication::SecretPost
-        );
-        if has_secret != needs_secret {
-            return Err(ClientError::Authentication);
-        }
-        if inner.trusts_end_user_address && inner.authentication == ClientAuthentication::None {
-            return Err(ClientError::EndUserAddress);
-        }
-        Ok(Client(Arc::new(inner)))
-    }
-}
-
-impl fmt::Debug for ClientBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder").field("id", &self.inner.id).field("error", &self.error).finish_non_exhaustive()
     }
 }
 

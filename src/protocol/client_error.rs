@@ -44,6 +44,15 @@ pub enum ClientError {
     /// A public client whose word about addresses would be taken.
     #[error("`trust_end_user_address` needs a confidential client: anybody can send the id of a public one")]
     EndUserAddress,
+    /// A refresh token that could be presented again for too long.
+    #[error("a refresh token's leeway of {0:?} is more than 60 seconds")]
+    Leeway(Duration),
+    /// A public client whose refresh token would stay the same.
+    #[error("`reuse_refresh_tokens` needs a confidential client: a public one rotates (RFC 9700 section 2.2.2)")]
+    ReusedRefreshToken,
+    /// A public client that would ask about tokens.
+    #[error("`allow_introspection` needs a confidential client: anybody can send the id of a public one")]
+    PublicIntrospection,
     /// Two clients with one id.
     #[error("two clients have the id `{0}`")]
     Duplicate(ClientId),

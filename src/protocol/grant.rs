@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::client::Client;
+use super::family::FamilyId;
 use super::scope::Scope;
 
 /// The resource owner who was authenticated: an identifier and, if the application likes, data of its own that is
@@ -23,6 +24,7 @@ use super::scope::Scope;
 #[derive(Clone)]
 pub struct Subject {
     id: Cow<'static, str>,
+    credential_version: Option<Arc<str>>,
     data: Option<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -30,7 +32,7 @@ impl Subject {
     /// A subject. `id` should never change and never be given to someone else, so a key rather than a login name.
     #[must_use]
     pub fn new(id: impl Into<Cow<'static, str>>) -> Self {
-        Self { id: id.into(), data: None }
+        Self { id: id.into(), credential_version: None, data: None }
     }
 
     /// Attaches data for the issuer; a second call replaces the first.
@@ -40,10 +42,25 @@ impl Subject {
         self
     }
 
+    /// A text that changes whenever the logins of this user so far are to end: with each new password, say. A counter or
+    /// the time of the last change. No secret, and no hash of one. Refresh tokens of another version are worth nothing; see
+    /// [`CredentialVerifier::recheck`](crate::CredentialVerifier::recheck).
+    #[must_use]
+    pub fn with_credential_version(mut self, version: impl Into<Arc<str>>) -> Self {
+        self.credential_version = Some(version.into());
+        self
+    }
+
     /// The identifier.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The version of the credentials, if there is one.
+    #[must_use]
+    pub fn credential_version(&self) -> Option<&str> {
+        self.credential_version.as_deref()
     }
 
     /// The attached data, if it has this type.
@@ -69,6 +86,8 @@ pub struct Grant {
     pub(super) grant_type: Arc<str>,
     pub(super) lifetime: Duration,
     pub(super) authenticated_at: SystemTime,
+    pub(super) issued_at: SystemTime,
+    pub(super) family: Option<FamilyId>,
 }
 
 impl Grant {
@@ -96,7 +115,7 @@ impl Grant {
         &self.scope
     }
 
-    /// `password`, or the grant type of an extension grant.
+    /// `password`, `refresh_token`, or the grant type of an extension grant.
     #[must_use]
     pub fn grant_type(&self) -> &str {
         &self.grant_type
@@ -112,6 +131,23 @@ impl Grant {
     #[must_use]
     pub fn authenticated_at(&self) -> SystemTime {
         self.authenticated_at
+    }
+
+    /// When the grant was decided; the access token lives from now on.
+    #[must_use]
+    pub fn issued_at(&self) -> SystemTime {
+        self.issued_at
+    }
+
+    /// The refresh token family that the access token belongs to, if the client gets refresh tokens.
+    #[must_use]
+    pub fn family(&self) -> Option<FamilyId> {
+        self.family
+    }
+
+    /// The client gets refresh tokens of this family.
+    pub(crate) fn begin_family(&mut self, family: FamilyId) {
+        self.family = Some(family);
     }
 }
 

@@ -120,6 +120,8 @@ impl Terms {
             grant_type: self.grant_type,
             lifetime: self.lifetime,
             authenticated_at,
+            issued_at: authenticated_at,
+            family: None,
         })
     }
 }

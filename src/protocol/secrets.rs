@@ -97,11 +97,21 @@ impl SecretDigest {
     }
 }
 
+impl SecretDigest {
+    /// Whether it is the other one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.ct_eq(other).into()
+    }
+}
+
 impl fmt::Debug for SecretDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretDigest([redacted])")
     }
 }
+
+/// The characters of 256 bits in base64url.
+const LENGTH: usize = 43;
 
 /// A token as it is given to the client (RFC 6749 section 5.1): overwritten when dropped, never printed.
 pub struct Token {
@@ -123,18 +133,35 @@ impl Token {
     /// # Errors
     /// Fails when the operating system gives no randomness; no weaker source is used then.
     pub fn random(prefix: &str) -> Result<Self, RandomnessError> {
-        const LENGTH: usize = 43;
-        let bytes = random_bytes()?;
+        Self::encode(prefix, &*random_bytes()?)
+    }
+
+    /// The token that follows `self`: 256 bits that only somebody who has `self` and the salt can know. The salt alone,
+    /// which a store keeps, tells nothing.
+    pub(crate) fn successor(&self, prefix: &str, salt: &[u8; 32]) -> Result<Self, RandomnessError> {
+        // All parts but the last have a fixed length.
+        let hash = Sha256::new().chain_update(b"successor\0").chain_update(salt).chain_update(self.text.as_bytes());
+        let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(hash.finalize().into());
+        Self::encode(prefix, &bytes)
+    }
+
+    fn encode(prefix: &str, bytes: &[u8; 32]) -> Result<Self, RandomnessError> {
         // Encoded where it stays, so that no other buffer holds it.
         let mut token = Vec::with_capacity(prefix.len().saturating_add(LENGTH));
         token.extend_from_slice(prefix.as_bytes());
         token.resize(prefix.len().saturating_add(LENGTH), 0);
         let room = token.get_mut(prefix.len()..).unwrap_or_default();
-        let encoded = URL_SAFE_NO_PAD.encode_slice(*bytes, room).ok().filter(|length| *length == LENGTH);
+        let encoded = URL_SAFE_NO_PAD.encode_slice(bytes, room).ok().filter(|length| *length == LENGTH);
         // Base64 of 32 bytes is 43 ASCII characters, so neither can fail.
         let text =
             encoded.and_then(|_| String::from_utf8(token).ok()).ok_or(RandomnessError(getrandom::Error::UNEXPECTED))?;
         Ok(Self { text: Zeroizing::new(text), is_token68: is_token68(prefix) || prefix.is_empty() })
+    }
+
+    /// Whether `text` can be a token that was made here with this prefix.
+    pub(crate) fn has_form(prefix: &str, text: &str) -> bool {
+        let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        text.strip_prefix(prefix).is_some_and(|rest| rest.len() == LENGTH && rest.bytes().all(is_base64url))
     }
 
     /// Whether it is a `b64token` (RFC 6750 section 2.1).

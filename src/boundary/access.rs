@@ -1,0 +1,132 @@
+//! Access tokens after they were issued: what they stand for, and their end.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::backend::BackendError;
+use super::maybe::MaybeFuture;
+use crate::protocol::family::FamilyId;
+use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::secrets::SecretDigest;
+
+/// Keeps what opaque access tokens stand for, by their digests: the token itself is never stored (RFC 6749 section 10.3).
+///
+/// # Contract
+/// - A record that was inserted is found until it expires or is removed; then never again.
+/// - [`revoke_family`](Self::revoke_family) and [`revoke_subject`](Self::revoke_subject) remove every record that was inserted
+///   before they were called.
+///
+/// # Security
+/// Whoever can insert a record can make a token. A record that is found after it was removed is fatal.
+///
+/// # Cancellation
+/// A dropped `insert` may or may not have stored the record; the token was not delivered then. A dropped removal may or may
+/// not have happened, and the client was not told that it did.
+///
+/// # Errors
+/// A [`BackendError`] answers 503: no token is given, none is taken as good, none is said to be revoked.
+#[async_trait]
+pub trait AccessTokenStore: Send + Sync + 'static {
+    /// Keeps the record.
+    async fn insert(&self, digest: SecretDigest, record: AccessTokenRecord) -> Result<(), BackendError>;
+
+    /// Finds the record. One that has expired may be found or not.
+    async fn find(&self, digest: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError>;
+
+    /// Removes a record, and answers whether there was one.
+    async fn revoke(&self, digest: &SecretDigest) -> Result<bool, BackendError>;
+
+    /// Removes the records of a refresh token family, and answers how many there were.
+    async fn revoke_family(&self, family: FamilyId) -> Result<u64, BackendError>;
+
+    /// Removes the records of a subject in this realm, and answers how many there were.
+    async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError>;
+}
+
+#[async_trait]
+impl<T: AccessTokenStore + ?Sized> AccessTokenStore for Arc<T> {
+    async fn insert(&self, digest: SecretDigest, record: AccessTokenRecord) -> Result<(), BackendError> {
+        (**self).insert(digest, record).await
+    }
+
+    async fn find(&self, digest: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError> {
+        (**self).find(digest).await
+    }
+
+    async fn revoke(&self, digest: &SecretDigest) -> Result<bool, BackendError> {
+        (**self).revoke(digest).await
+    }
+
+    async fn revoke_family(&self, family: FamilyId) -> Result<u64, BackendError> {
+        (**self).revoke_family(family).await
+    }
+
+    async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
+        (**self).revoke_subject(realm, subject).await
+    }
+}
+
+/// Tells what an access token stands for: for the [`BearerGuard`](crate::BearerGuard) in front of an API (RFC 6750), and for
+/// the introspection and revocation endpoints (RFC 7662, RFC 7009).
+///
+/// [`OpaqueIssuer`](crate::OpaqueIssuer) is one over its store, `JwtVerifier` (feature `jwt`) one over public keys,
+/// [`IntrospectionClient`](crate::IntrospectionClient) one over another server's endpoint.
+///
+/// # Contract
+/// - `verify` answers a record only for a token that is good now: known, neither expired nor revoked, signed as it should be,
+///   and an access token, not one of another kind. Every other text is `Ok(None)`, not an error.
+/// - Audience, realm and scope are judged by the caller.
+///
+/// # Security
+/// False acceptance is fatal. The text comes from anybody: bounded, visible ASCII, and nothing else.
+///
+/// # Cancellation
+/// The future is dropped when the client hangs up. A dropped `revoke` may or may not have happened.
+///
+/// # Errors
+/// A [`BackendError`] answers 503: an API never takes it for a bad token, and a client is never told that a token was revoked.
+#[async_trait]
+pub trait AccessTokenVerifier: Send + Sync + 'static {
+    /// What this token stands for now.
+    fn verify<'a>(&'a self, token: &'a str) -> MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendError>>;
+
+    /// Ends a token before its time. Default: [`Revocation::Unsupported`], as for tokens that everybody verifies by
+    /// themselves.
+    async fn revoke(&self, token: &str) -> Result<Revocation, BackendError> {
+        let _ = token;
+        Ok(Revocation::Unsupported)
+    }
+
+    /// Ends the access tokens of a refresh token family. Default: nothing, as for tokens that everybody verifies by
+    /// themselves: they live on until they expire.
+    async fn revoke_family(&self, family: FamilyId) -> Result<(), BackendError> {
+        let _ = family;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl<T: AccessTokenVerifier + ?Sized> AccessTokenVerifier for Arc<T> {
+    fn verify<'a>(&'a self, token: &'a str) -> MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendError>> {
+        (**self).verify(token)
+    }
+
+    async fn revoke(&self, token: &str) -> Result<Revocation, BackendError> {
+        (**self).revoke(token).await
+    }
+
+    async fn revoke_family(&self, family: FamilyId) -> Result<(), BackendError> {
+        (**self).revoke_family(family).await
+    }
+}
+
+/// What became of a revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Revocation {
+    /// The token is worth nothing any more.
+    Done,
+    /// Such tokens cannot be revoked here: `unsupported_token_type` (RFC 7009 section 2.2.1).
+    Unsupported,
+}

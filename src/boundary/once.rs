@@ -1,0 +1,49 @@
+//! Values that are spent by their first use.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use super::backend::BackendError;
+use crate::protocol::secrets::SecretDigest;
+
+/// Spends one-time values: tickets, login links and the identifiers of assertions, for example in an
+/// [`ExtensionGrant`](crate::ExtensionGrant) of your own.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_password_grant::{BackendError, OneTimeValues, SecretDigest};
+///
+/// /// Redeems a ticket that was signed and checked elsewhere; a copy of it is worth nothing.
+/// async fn redeem(values: &dyn OneTimeValues, ticket_id: &str) -> Result<bool, BackendError> {
+///     let until = SystemTime::now() + Duration::from_secs(600);
+///     values.consume(&SecretDigest::of(&format!("ticket:{ticket_id}")), until).await
+/// }
+/// ```
+///
+/// # Contract
+/// [`consume`](Self::consume) looks and spends in one step: of any number of calls for one value, in whatever process, exactly
+/// one is answered `true`, until `expires`. Digest the value together with its kind, so that two kinds never collide.
+///
+/// # Security
+/// A value that is spent twice is fatal: what does not fit any more is an error, never `true` for a forgotten value.
+///
+/// # Cancellation
+/// A dropped call may have spent the value.
+///
+/// # Errors
+/// A [`BackendError`] answers 503: a value is never taken as fresh because the store is down.
+#[async_trait]
+pub trait OneTimeValues: Send + Sync + 'static {
+    /// Spends a value, and answers whether it was unspent. It may be forgotten from `expires` on, when it must be worth nothing
+    /// by itself.
+    async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError>;
+}
+
+#[async_trait]
+impl<T: OneTimeValues + ?Sized> OneTimeValues for Arc<T> {
+    async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError> {
+        (**self).consume(value, expires).await
+    }
+}

@@ -1,0 +1,128 @@
+//! Opaque access tokens in the memory of this process.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::sync::{Mutex, lock};
+use crate::boundary::access::AccessTokenStore;
+use crate::boundary::backend::BackendError;
+use crate::boundary::clock::{Clock, SystemClock};
+use crate::protocol::family::FamilyId;
+use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::secrets::SecretDigest;
+
+type Key = [u8; 32];
+
+/// Opaque access tokens in the memory of this process: bounded, and gone after a restart. When it is full, the oldest
+/// tokens go first.
+pub struct MemoryAccessTokens {
+    state: Mutex<State>,
+    capacity: usize,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Default)]
+struct State {
+    records: HashMap<Key, AccessTokenRecord>,
+    families: HashMap<FamilyId, Vec<Key>>,
+    /// Oldest first.
+    order: VecDeque<Key>,
+}
+
+impl State {
+    fn remove(&mut self, key: &Key) -> Option<AccessTokenRecord> {
+        let record = self.records.remove(key)?;
+        if let Some(family) = record.family()
+            && let Some(keys) = self.families.get_mut(&family)
+        {
+            keys.retain(|known| known != key);
+            if keys.is_empty() {
+                self.families.remove(&family);
+            }
+        }
+        Some(record)
+    }
+}
+
+impl MemoryAccessTokens {
+    /// Room for 100,000 tokens.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_clock(Arc::new(SystemClock::new()))
+    }
+
+    /// The same with another clock, for tests.
+    #[must_use]
+    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
+        Self { state: Mutex::new(State::default()), capacity: 100_000, clock }
+    }
+
+    /// Another bound.
+    #[must_use]
+    pub fn with_capacity(mut self, tokens: usize) -> Self {
+        self.capacity = tokens.max(1);
+        self
+    }
+}
+
+impl Default for MemoryAccessTokens {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl AccessTokenStore for MemoryAccessTokens {
+    async fn insert(&self, digest: SecretDigest, record: AccessTokenRecord) -> Result<(), BackendError> {
+        let now = self.clock.now();
+        let mut state = lock(&self.state);
+        while let Some(oldest) = state.order.front().copied() {
+            let is_over = state.records.get(&oldest).is_none_or(|record| !record.is_live(now));
+            // Revoked ones keep their place in the order until they come to its front.
+            if !is_over && state.order.len() < self.capacity {
+                break;
+            }
+            state.order.pop_front();
+            state.remove(&oldest);
+        }
+        let key = *digest.as_bytes();
+        if let Some(family) = record.family() {
+            state.families.entry(family).or_default().push(key);
+        }
+        state.order.push_back(key);
+        state.records.insert(key, record);
+        Ok(())
+    }
+
+    async fn find(&self, digest: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError> {
+        Ok(lock(&self.state).records.get(digest.as_bytes()).cloned())
+    }
+
+    async fn revoke(&self, digest: &SecretDigest) -> Result<bool, BackendError> {
+        Ok(lock(&self.state).remove(digest.as_bytes()).is_some())
+    }
+
+    async fn revoke_family(&self, family: FamilyId) -> Result<u64, BackendError> {
+        let mut state = lock(&self.state);
+        let keys = state.families.remove(&family).unwrap_or_default();
+        let removed = keys.iter().filter_map(|key| state.records.remove(key)).count();
+        Ok(removed as u64)
+    }
+
+    async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
+        let mut state = lock(&self.state);
+        let is_theirs = |record: &AccessTokenRecord| record.subject() == subject && record.realm() == realm;
+        let keys: Vec<Key> =
+            state.records.iter().filter(|(_, record)| is_theirs(record)).map(|(key, _)| *key).collect();
+        Ok(keys.iter().filter_map(|key| state.remove(key)).count() as u64)
+    }
+}
+
+impl fmt::Debug for MemoryAccessTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryAccessTokens").field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}

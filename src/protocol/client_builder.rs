@@ -1,0 +1,264 @@
+//! The registration of clients (RFC 6749 section 2).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::client::{
+    Client, ClientAuthentication, ClientId, Inner, PASSWORD, REFRESH_TOKEN, RefreshRules, StoredSecret, is_client_id,
+};
+use super::client_error::ClientError;
+use super::scope::Scope;
+use super::secrets::SecretDigest;
+use super::sunset::Sunset;
+
+/// The longest time for which a spent refresh token may be presented again.
+pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(60);
+
+/// Registers a [`Client`]; errors are told by [`build`](Self::build).
+#[must_use]
+#[derive(Clone)]
+pub struct ClientBuilder {
+    inner: Inner,
+    error: Option<ClientError>,
+}
+
+impl ClientBuilder {
+    pub(super) fn new(id: &str, authentication: ClientAuthentication) -> Self {
+        Self {
+            inner: Inner {
+                id: ClientId(id.into()),
+                authentication,
+                secrets: [None, None],
+                raw_basic: false,
+                trusts_end_user_address: false,
+                grants: Vec::new(),
+                scopes: Scope::default(),
+                default_scope: None,
+                origins: Vec::new(),
+                realm: None,
+                lifetime: None,
+                sunset: None,
+                audiences: Vec::new(),
+                may_introspect: false,
+                refresh: RefreshRules::default(),
+            },
+            error: (!is_client_id(id)).then_some(ClientError::Id),
+        }
+    }
+
+    fn fail(mut self, error: ClientError) -> Self {
+        self.error.get_or_insert(error);
+        self
+    }
+
+    /// Adds a secret that works until `expires` (for ever if `None`). Two may live at once, so that a new one can be
+    /// rolled out before the old one ends.
+    pub fn secret(mut self, digest: &SecretDigest, expires: Option<SystemTime>) -> Self {
+        if bool::from(digest.ct_eq(&SecretDigest::of(""))) {
+            return self.fail(ClientError::EmptySecret);
+        }
+        let stored = StoredSecret { digest: digest.clone(), expires };
+        match self.inner.secrets.iter_mut().find(|slot| slot.is_none()) {
+            Some(slot) => {
+                *slot = Some(stored);
+                self
+            }
+            None => self.fail(ClientError::TooManySecrets),
+        }
+    }
+
+    /// Pins how the client sends its secret. Default: header and body are both accepted, because client libraries use
+    /// one for the first request and the other for the next. Change it once you know your client.
+    pub fn authenticate_by(mut self, authentication: ClientAuthentication) -> Self {
+        self.inner.authentication = authentication;
+        self
+    }
+
+    /// Accepts an `Authorization: Basic` value whose halves were not form-encoded, as RFC 6749 section 2.3.1 asks, but
+    /// written as they are. Default: off; only ids or secrets with `%` or `+` need it. For migration.
+    pub fn raw_basic(mut self) -> Self {
+        self.inner.raw_basic = true;
+        self
+    }
+
+    /// Believes the client what it says about its users' addresses, in a
+    /// [header](crate::Builder::end_user_address_header): guesses are then counted on the user's address instead of the
+    /// client's own, so that one user's mistakes lock no other out. Default: off. Turn it on for a server that logs in
+    /// for many users and passes the address on that it saw, not a header of theirs: whoever can choose the address has
+    /// no budget per address. The ceiling on all requests of an address stays the client's own: see
+    /// [`exempt_networks`](crate::Builder::exempt_networks). Confidential clients only.
+    pub fn trust_end_user_address(mut self) -> Self {
+        self.inner.trusts_end_user_address = true;
+        self
+    }
+
+    /// Allows the password grant. RFC 9700 section 2.4 forbids it for new clients: set an [end date](Self::sunset).
+    pub fn allow_password_grant(self) -> Self {
+        self.allow_grant(PASSWORD)
+    }
+
+    /// Allows a grant type (RFC 6749 section 4.5), such as one of an [`ExtensionGrant`](crate::ExtensionGrant). Default:
+    /// none.
+    pub fn allow_grant(mut self, grant_type: &str) -> Self {
+        if !self.inner.grants.iter().any(|known| known == grant_type) {
+            self.inner.grants.push(grant_type.to_owned());
+        }
+        self
+    }
+
+    /// Gives the client refresh tokens, if the endpoint [keeps them](crate::Builder::refresh_tokens), and lets it use them
+    /// (RFC 6749 section 6). Default: none. A refresh token is worth a login for weeks: allow it to clients that would
+    /// otherwise keep the password.
+    pub fn allow_refresh_tokens(self) -> Self {
+        self.allow_grant(REFRESH_TOKEN)
+    }
+
+    /// How long after a login its last refresh token ends, however often it was refreshed. Default: the endpoint's.
+    pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
+        if lifetime < Duration::from_secs(1) {
+            return self.fail(ClientError::Lifetime(lifetime));
+        }
+        self.inner.refresh.lifetime = Some(lifetime);
+        self
+    }
+
+    /// How long a refresh token may lie unused. Default: the endpoint's.
+    pub fn refresh_token_idle_lifetime(mut self, lifetime: Duration) -> Self {
+        if lifetime < Duration::from_secs(1) {
+            return self.fail(ClientError::Lifetime(lifetime));
+        }
+        self.inner.refresh.idle_lifetime = Some(lifetime);
+        self
+    }
+
+    /// How long after its first use a refresh token may be presented again, as long as its successor is unused, by a client
+    /// that did not get the answer: it gets the same successor again. Zero to 60 seconds. Default: the endpoint's, 10
+    /// seconds. With zero a lost answer is a lost login.
+    pub fn refresh_token_leeway(mut self, leeway: Duration) -> Self {
+        if leeway > MAX_LEEWAY {
+            return self.fail(ClientError::Leeway(leeway));
+        }
+        self.inner.refresh.leeway = Some(leeway);
+        self
+    }
+
+    /// Leaves the client its refresh token instead of rotating it at each use, so that a stolen copy is never noticed.
+    /// Default: rotation. For confidential clients that cannot store a new one (RFC 9700 section 2.2.2).
+    pub fn reuse_refresh_tokens(mut self) -> Self {
+        self.inner.refresh.is_reused = true;
+        self
+    }
+
+    /// Lets the client ask about tokens (RFC 7662): about its own, about those for its [audiences](Self::audience), and
+    /// about those without an audience; of its [realm](Self::realm) only, if it has one. Default: it gets
+    /// `{"active":false}` for each. Confidential clients only.
+    pub fn allow_introspection(mut self) -> Self {
+        self.inner.may_introspect = true;
+        self
+    }
+
+    /// A resource server that the client stands for, as it is written in the audience of tokens. Default: none.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.inner.audiences.push(audience.into());
+        self
+    }
+
+    /// The scope tokens, separated by single spaces, that the client may ask for. Default: none.
+    pub fn scopes(mut self, scopes: &str) -> Self {
+        match scopes.parse() {
+            Ok(scopes) => self.inner.scopes = scopes,
+            Err(error) => return self.fail(ClientError::Scope(error)),
+        }
+        self
+    }
+
+    /// What the client gets when it asks for no scope; must be within [`scopes`](Self::scopes). Default: the endpoint's
+    /// own default.
+    pub fn default_scope(mut self, scope: &str) -> Self {
+        match scope.parse() {
+            Ok(scope) => self.inner.default_scope = Some(scope),
+            Err(error) => return self.fail(ClientError::Scope(error)),
+        }
+        self
+    }
+
+    /// Lets pages of this origin use the client (answers CORS for it and takes its requests), written as browsers write
+    /// it: `https://app.example`, `http://localhost:3000`. Default: none.
+    pub fn allow_origin(mut self, origin: &str) -> Self {
+        // Anything else would be listed and never match what a browser sends.
+        let is_written_as_sent = |uri: http::Uri| {
+            let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+            let port = uri.port_u16().map(|port| format!(":{port}"));
+            let parts = uri.scheme_str().zip(uri.host());
+            uri.port_u16() != Some(default_port)
+                && parts
+                    .is_some_and(|(scheme, host)| format!("{scheme}://{host}{}", port.unwrap_or_default()) == origin)
+        };
+        if !origin.parse().is_ok_and(is_written_as_sent) || origin.bytes().any(|b| b.is_ascii_uppercase()) {
+            return self.fail(ClientError::Origin);
+        }
+        self.inner.origins.push(origin.to_owned());
+        self
+    }
+
+    /// Binds the client to one realm, a separate user directory. The verifier gets it with every attempt; a request
+    /// cannot choose another. Default: none.
+    pub fn realm(mut self, realm: &str) -> Self {
+        self.inner.realm = Some(realm.to_owned());
+        self
+    }
+
+    /// How long an access token of the password grant lives for this client, in whole seconds. Default: the endpoint's.
+    pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
+        if lifetime < Duration::from_secs(1) {
+            return self.fail(ClientError::Lifetime(lifetime));
+        }
+        self.inner.lifetime = Some(lifetime);
+        self
+    }
+
+    /// Announces the end of the password grant for this client, and ends it on that day.
+    pub fn sunset(mut self, sunset: Sunset) -> Self {
+        self.inner.sunset = Some(sunset);
+        self
+    }
+
+    /// Checks everything and gives the client.
+    ///
+    /// # Errors
+    /// The first thing that was wrong.
+    pub fn build(self) -> Result<Client, ClientError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let inner = self.inner;
+        if inner.default_scope.as_ref().is_some_and(|scope| !scope.is_subset(&inner.scopes)) {
+            return Err(ClientError::DefaultScope);
+        }
+        let has_secret = inner.secrets.iter().any(Option::is_some);
+        let needs_secret = matches!(
+            inner.authentication,
+            ClientAuthentication::Secret | ClientAuthentication::SecretBasic | ClientAuthentication::SecretPost
+        );
+        if has_secret != needs_secret {
+            return Err(ClientError::Authentication);
+        }
+        if inner.trusts_end_user_address && inner.authentication == ClientAuthentication::None {
+            return Err(ClientError::EndUserAddress);
+        }
+        if inner.refresh.is_reused && inner.authentication == ClientAuthentication::None {
+            return Err(ClientError::ReusedRefreshToken);
+        }
+        if inner.may_introspect && inner.authentication == ClientAuthentication::None {
+            return Err(ClientError::PublicIntrospection);
+        }
+        Ok(Client(Arc::new(inner)))
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("id", &self.inner.id).field("error", &self.error).finish_non_exhaustive()
+    }
+}

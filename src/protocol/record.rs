@@ -1,0 +1,183 @@
+//! What an access token stands for.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+
+use super::client::ClientId;
+use super::family::FamilyId;
+use super::grant::Grant;
+use super::scope::Scope;
+
+/// What an access token stands for: who lets which client do what, where, and until when. Cloning is cheap.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_password_grant::{AccessTokenRecord, ClientId};
+///
+/// let now = SystemTime::now();
+/// let record = AccessTokenRecord::new("user-17", ClientId::new("cli")?, now, now + Duration::from_secs(3600))
+///     .with_scope("read".parse()?)
+///     .with_audience(["https://api.example"]);
+/// assert!(record.is_live(now));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AccessTokenRecord(Arc<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    subject: String,
+    client: ClientId,
+    realm: Option<String>,
+    scope: Scope,
+    audience: Vec<String>,
+    issued: SystemTime,
+    expires: SystemTime,
+    authenticated_at: Option<SystemTime>,
+    family: Option<FamilyId>,
+    claims: Map<String, Value>,
+}
+
+impl AccessTokenRecord {
+    /// A token of this subject and client, with nothing else: for stores, which read records back, and for verifiers.
+    #[must_use]
+    pub fn new(subject: impl Into<String>, client: ClientId, issued: SystemTime, expires: SystemTime) -> Self {
+        Self(Arc::new(Inner {
+            subject: subject.into(),
+            client,
+            realm: None,
+            scope: Scope::default(),
+            audience: Vec::new(),
+            issued,
+            expires,
+            authenticated_at: None,
+            family: None,
+            claims: Map::new(),
+        }))
+    }
+
+    /// The record of a token for this grant.
+    pub(crate) fn of(grant: &Grant, audience: &[String], expires: SystemTime) -> Self {
+        Self(Arc::new(Inner {
+            subject: grant.subject().id().to_owned(),
+            client: grant.client().id().clone(),
+            realm: grant.realm().map(str::to_owned),
+            scope: grant.scope().clone(),
+            audience: audience.to_vec(),
+            issued: grant.issued_at(),
+            expires,
+            authenticated_at: Some(grant.authenticated_at()),
+            family: grant.family(),
+            claims: Map::new(),
+        }))
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// The realm of the client.
+    #[must_use]
+    pub fn with_realm(self, realm: Option<&str>) -> Self {
+        self.change(|inner| inner.realm = realm.map(str::to_owned))
+    }
+
+    /// The granted scope.
+    #[must_use]
+    pub fn with_scope(self, scope: Scope) -> Self {
+        self.change(|inner| inner.scope = scope)
+    }
+
+    /// The resource servers that the token is for.
+    #[must_use]
+    pub fn with_audience<A: Into<String>>(self, audience: impl IntoIterator<Item = A>) -> Self {
+        self.change(|inner| inner.audience = audience.into_iter().map(Into::into).collect())
+    }
+
+    /// When the resource owner was authenticated.
+    #[must_use]
+    pub fn with_authenticated_at(self, at: Option<SystemTime>) -> Self {
+        self.change(|inner| inner.authenticated_at = at)
+    }
+
+    /// The refresh token family that the token belongs to, and ends with.
+    #[must_use]
+    pub fn with_family(self, family: Option<FamilyId>) -> Self {
+        self.change(|inner| inner.family = family)
+    }
+
+    /// Claims besides those that have a method here.
+    #[must_use]
+    pub fn with_claims(self, claims: Map<String, Value>) -> Self {
+        self.change(|inner| inner.claims = claims)
+    }
+
+    /// The subject's identifier.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// The client that the token was issued to.
+    #[must_use]
+    pub fn client(&self) -> &ClientId {
+        &self.0.client
+    }
+
+    /// The realm of the client, if it is bound to one.
+    #[must_use]
+    pub fn realm(&self) -> Option<&str> {
+        self.0.realm.as_deref()
+    }
+
+    /// The granted scope.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.0.scope
+    }
+
+    /// The resource servers that the token is for; none if the issuer does not tell them apart.
+    #[must_use]
+    pub fn audience(&self) -> &[String] {
+        &self.0.audience
+    }
+
+    /// When the token was issued.
+    #[must_use]
+    pub fn issued(&self) -> SystemTime {
+        self.0.issued
+    }
+
+    /// From when on the token is worth nothing.
+    #[must_use]
+    pub fn expires(&self) -> SystemTime {
+        self.0.expires
+    }
+
+    /// When the resource owner was authenticated, if it is known.
+    #[must_use]
+    pub fn authenticated_at(&self) -> Option<SystemTime> {
+        self.0.authenticated_at
+    }
+
+    /// The refresh token family that the token belongs to, if there is one.
+    #[must_use]
+    pub fn family(&self) -> Option<FamilyId> {
+        self.0.family
+    }
+
+    /// Claims besides those that have a method here.
+    #[must_use]
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.0.claims
+    }
+
+    /// Whether it has not expired at `now`.
+    #[must_use]
+    pub fn is_live(&self, now: SystemTime) -> bool {
+        now < self.0.expires
+    }
+}
