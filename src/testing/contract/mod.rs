@@ -57,13 +57,13 @@ pub async fn refresh_token_store<S: RefreshTokenStore>(make: impl AsyncFn() -> S
     refresh_facts::facts(make().await).await;
     refresh::states(make().await).await;
     refresh::order_of_decisions(make().await).await;
+    refresh_ends::revoke_family(make().await).await;
     refresh::leeway(make().await).await;
     refresh::repeats(make().await).await;
     refresh::replays(make().await).await;
     refresh::reuse(make().await).await;
     refresh::lifetimes(make().await).await;
     refresh::clock_back(make().await).await;
-    refresh_ends::revoke_family(make().await).await;
     refresh_ends::revoke_subject(make().await).await;
     refresh_races::parallel_uses(make().await, refresh::LEEWAY).await;
     refresh_races::parallel_uses(make().await, 0).await;
