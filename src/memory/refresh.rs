@@ -153,7 +153,7 @@ impl fmt::Debug for MemoryRefreshTokens {
     }
 }
 
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 
