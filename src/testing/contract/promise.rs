@@ -1,9 +1,9 @@
 //! What the suites have in common: how a broken promise is told, how calls are made at the same time, and values that
 //! nothing else has.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::future::Future;
-use std::panic::{panic_any, resume_unwind};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -24,9 +24,16 @@ pub(super) const PARALLEL: usize = 64;
 /// How often a race is run.
 pub(super) const ROUNDS: usize = 20;
 
+/// Fails the test that runs the suite.
+#[track_caller]
+#[allow(clippy::panic, reason = "a suite of tests fails by a panic")]
+fn fail(message: fmt::Arguments<'_>) -> ! {
+    panic!("{message}")
+}
+
 #[track_caller]
 pub(super) fn broken(promise: &str) -> ! {
-    panic_any(format!("broken promise: {promise}"))
+    fail(format_args!("broken promise: {promise}"))
 }
 
 #[track_caller]
@@ -42,13 +49,19 @@ pub(super) fn must_be<T: PartialEq + Debug>(seen: T, promised: T, promise: &str)
 /// The answer of a call that has no reason to fail.
 #[track_caller]
 pub(super) fn answer<T>(answer: Result<T, BackendError>) -> T {
-    answer.unwrap_or_else(|error| panic_any(format!("a call of the contract's suite failed: {error:?}")))
+    match answer {
+        Ok(answer) => answer,
+        Err(error) => fail(format_args!("a call of the contract's suite failed: {error:?}")),
+    }
 }
 
 /// A value that the suite itself makes.
 #[track_caller]
 pub(super) fn made<T, E: Debug>(value: Result<T, E>) -> T {
-    value.unwrap_or_else(|error| panic_any(format!("the suite cannot make a value: {error:?}")))
+    match value {
+        Ok(value) => value,
+        Err(error) => fail(format_args!("the suite cannot make a value: {error:?}")),
+    }
 }
 
 /// The present in whole milliseconds, which every store can keep.
@@ -112,7 +125,7 @@ where
             Ok(answer) => answers.push(answer),
             Err(failed) => match failed.try_into_panic() {
                 Ok(panicked) => resume_unwind(panicked),
-                Err(cancelled) => panic_any(format!("the runtime ended before the suite: {cancelled}")),
+                Err(cancelled) => fail(format_args!("the runtime ended before the suite: {cancelled}")),
             },
         }
     }
