@@ -45,7 +45,8 @@ pub(super) fn record(
         Some(claim) => claim.as_str()?.parse().ok()?,
     };
     let realm = match claims.remove("realm") {
-        Some(claim) => Some(text(claim)?),
+        Some(Value::String(realm)) => Some(realm),
+        Some(_) => return None,
         None => None,
     };
     let authenticated_at = match claims.remove("auth_time") {

@@ -144,7 +144,7 @@ fn a_foreign_kid_is_refused() {
     for kid in [json!(1), json!([kid(ED)]), json!({}), json!(true)] {
         refused(&lenient(), &headed(json!({ "kid": kid })));
     }
-    let null = format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":null}}"#);
+    let null = r#"{"alg":"EdDSA","typ":"at+jwt","kid":null}"#;
     refused(&lenient(), &raw(ED, null, claims().to_string()));
 }
 
@@ -241,7 +241,7 @@ fn one_token_has_one_spelling() {
                 refused(&verifier, &put(&standard));
             }
             // The bits that are left over in the last character.
-            if parts[at].len() % 4 != 0 {
+            if !parts[at].len().is_multiple_of(4) {
                 let (rest, last) = parts[at].split_at(parts[at].len() - 1);
                 let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
                 for other in alphabet.chars().filter(|other| !last.starts_with(*other)) {
@@ -338,7 +338,7 @@ fn claims_of_the_profile_are_required_and_have_their_types_ja_03_ja_09() {
         refused(&verifier, &claiming(json!({ "scope": scope })));
     }
     good(&verifier, &claiming(json!({ "scope": "" })));
-    refused(&verifier, &claiming(json!({ "realm": "" })));
+    assert_eq!(good(&verifier, &claiming(json!({ "realm": "" }))).realm(), Some(""));
 }
 
 #[test]

@@ -336,6 +336,24 @@ async fn a_client_that_hangs_up_does_not_end_the_fetch() {
 }
 
 #[tokio::test]
+async fn a_client_that_panics_decides_nothing() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    let client = tower::service_fn(move |_: http::Request<Full<Bytes>>| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async { if true { panic!("on purpose") } else { Ok::<_, Infallible>(http::Response::new(Full::default())) } }
+    });
+    let clock = Elapsed::default();
+    let verifier = verifier_of(RemoteJwks::new("https://as.example/jwks", client).unwrap().with_clock(clock.clone()));
+    let token = token(ED);
+    for number in 1..=2 {
+        assert_eq!(verifier.verify(&token).await.unwrap_err().kind(), BackendErrorKind::Unavailable);
+        clock.advance(1);
+        assert_eq!(calls.load(Ordering::SeqCst), number);
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_hangs_is_waited_for_no_longer_than_the_timeout() {
     let issuer = Issuer::start(Reply::Hang).await;
     let start = Instant::now();
