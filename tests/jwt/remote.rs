@@ -335,13 +335,17 @@ async fn a_client_that_hangs_up_does_not_end_the_fetch() {
     assert_eq!(issuer.fetches(), 1);
 }
 
+fn panicking() -> Result<http::Response<Full<Bytes>>, Infallible> {
+    panic!("on purpose")
+}
+
 #[tokio::test]
 async fn a_client_that_panics_decides_nothing() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);
     let client = tower::service_fn(move |_: http::Request<Full<Bytes>>| {
         counter.fetch_add(1, Ordering::SeqCst);
-        async { if true { panic!("on purpose") } else { Ok::<_, Infallible>(http::Response::new(Full::default())) } }
+        async { panicking() }
     });
     let clock = Elapsed::default();
     let verifier = verifier_of(RemoteJwks::new("https://as.example/jwks", client).unwrap().with_clock(clock.clone()));
