@@ -202,6 +202,7 @@ async fn what_no_key_could_save_is_refused_without_a_fetch() {
         refused(&issuer.verifier, &headed(header));
     }
     refused(&issuer.verifier, "rt_x");
+    refused(&issuer.verifier, &token(ED).replacen('.', ".e30.", 1));
     assert_eq!(issuer.fetches(), 0);
 }
 
