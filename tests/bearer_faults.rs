@@ -155,6 +155,22 @@ async fn a_revoked_token_passes_until_max_age_and_never_on_a_route_without_cache
 }
 
 #[tokio::test]
+async fn the_time_that_a_look_up_took_counts_because_a_revocation_may_have_come_in_between() {
+    let clock = ManualClock::new();
+    let passing = clock.clone();
+    let tokens = Tokens::answering(move |_| {
+        passing.advance(Duration::from_secs(20));
+        Ok(Some(record()))
+    });
+    let guard = builder(&tokens).clock(clock.clone()).cache(TokenCache::new(1000, MAX_AGE)).build().unwrap();
+    assert_eq!((status(&guard, "c").await, tokens.calls()), (200, 1));
+    clock.advance(Duration::from_millis(9_999));
+    assert_eq!((status(&guard, "c").await, tokens.calls()), (200, 1));
+    clock.advance(Duration::from_millis(1));
+    assert_eq!((status(&guard, "c").await, tokens.calls()), (200, 2));
+}
+
+#[tokio::test]
 async fn a_cached_token_expires_at_its_time_and_not_later_be_04() {
     let clock = ManualClock::new();
     let (tokens, guard) = cached(&clock);

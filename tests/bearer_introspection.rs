@@ -73,7 +73,8 @@ async fn introspect(State(seen): State<Seen>, headers: HeaderMap, Form(form): Fo
         }
         "moved" => (StatusCode::TEMPORARY_REDIRECT, [("location", "/elsewhere")]).into_response(),
         "throttled" => StatusCode::TOO_MANY_REQUESTS.into_response(),
-        "broken" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        "broken" => (StatusCode::INTERNAL_SERVER_ERROR, good(json!({}))).into_response(),
+        "created" => (StatusCode::CREATED, good(json!({}))).into_response(),
         _ => axum::Json(json!({"active": false})).into_response(),
     }
 }
@@ -156,7 +157,7 @@ async fn an_inactive_or_unfit_token_is_invalid_be_04_be_13_be_14_be_15() {
 #[tokio::test]
 async fn whatever_is_no_answer_is_unavailable_and_no_verdict_be_16() {
     let (api, _) = guarded().await;
-    for token in ["text", "jwt", "huge", "endless", "late", "moved", "throttled", "broken"] {
+    for token in ["text", "jwt", "huge", "endless", "late", "moved", "throttled", "broken", "created"] {
         let answer = api.get(&format!("Bearer {token}")).await;
         assert_eq!(answer.status, 503, "{token}");
         answer.assert_refused(503, "temporarily_unavailable");

@@ -13,6 +13,7 @@ mod bearer;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -30,7 +31,10 @@ use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_password_grant::{BackendError, BearerGuard, Principal, TokenCache};
+use tower_password_grant::{
+    AccessTokenVerifier as _, BackendError, BearerGuard, Client, MemoryAccessTokens, OpaqueIssuer, PasswordGrant,
+    PeerAddress, Principal, Revocation, StaticClients, Subject, TokenCache, verify_fn,
+};
 
 fn guard(tokens: Tokens) -> BearerGuard {
     BearerGuard::builder(tokens).audience(AUDIENCE).build().unwrap()
@@ -210,6 +214,30 @@ async fn axum_around_the_whole_router_around_one_route_and_nested_in_itself() {
     assert_eq!(api.send("GET", "/open", &[], "").await.status, 200);
     assert_eq!((status("/api/any", "Bearer t").await, status("/api/any", "Bearer x").await), (200, 401));
     assert_eq!((status("/api/admin", "Bearer t").await, status("/api/admin", "Bearer admin").await), (403, 200));
+}
+
+#[tokio::test]
+async fn a_token_of_the_endpoint_opens_the_api_until_it_is_revoked_be_04_be_14() {
+    let tokens = Arc::new(OpaqueIssuer::new(MemoryAccessTokens::new()).with_audience([AUDIENCE]));
+    let client = Client::public("app").allow_password_grant().scopes("read").default_scope("read").build().unwrap();
+    let endpoint = PasswordGrant::builder()
+        .clients(StaticClients::new([client]).unwrap())
+        .verifier(verify_fn(|_| async { Ok(Subject::new("alice").into()) }))
+        .issuer(Arc::clone(&tokens))
+        .peer_address(PeerAddress::unknown())
+        .build()
+        .unwrap();
+    let guard = BearerGuard::builder(Arc::clone(&tokens)).audience(AUDIENCE).build().unwrap();
+    let api = Api::serve(bearer::api(&guard).layer(endpoint)).await;
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let login = "grant_type=password&client_id=app&username=alice&password=x";
+    let answer = api.send("POST", "/oauth/token", &form, login).await;
+    let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let token = answer["access_token"].as_str().unwrap();
+    assert_eq!(api.get(&format!("Bearer {token}")).await.body, "alice read");
+    api.post(&format!("Bearer {token}")).await.assert_refused(403, "insufficient_scope");
+    assert_eq!(tokens.revoke(token).await.unwrap(), Revocation::Done);
+    api.get(&format!("Bearer {token}")).await.assert_refused(401, "invalid_token");
 }
 
 #[tokio::test]
