@@ -71,7 +71,7 @@ pub use protocol::scope::{Scope, ScopeError};
 pub use protocol::secrets::{Password, RandomnessError, SecretDigest, Token};
 pub use protocol::sunset::{LinkError, Sunset};
 pub use service::{
-    Builder, ConfigError, Danger, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier, NoInner,
-    NotSet, PasswordGrant, PasswordGrantLayer, PasswordGrantService, Reject, ResponseBody, ResponseFuture,
+    Builder, ConfigError, Danger, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier, Metadata,
+    NoInner, NotSet, PasswordGrant, PasswordGrantLayer, PasswordGrantService, Reject, ResponseBody, ResponseFuture,
     TokenEndpoint,
 };

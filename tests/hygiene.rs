@@ -124,8 +124,9 @@ fn the_library_has_no_panicking_shortcuts_and_allows_itself_none() {
 /// Traits that nobody implements: they carry the builder's compiler errors, or stand inside the crate.
 const NOT_IMPLEMENTED: [&str; 3] = ["HasClients", "HasVerifier", "HasIssuer"];
 
-/// The methods that have a default, each on the safe side: no origin is allowed, spellings of a name share one budget.
-const SAFE_DEFAULTS: [&str; 2] = ["allows_origin", "account_key"];
+/// The methods that have a default, each on the safe side: no origin is allowed, spellings of a name share one budget, no login is
+/// prolonged, no token is said to be revoked.
+const SAFE_DEFAULTS: [&str; 6] = ["allows_origin", "account_key", "recheck", "find_by_id", "revoke", "revoke_family"];
 
 #[test]
 fn every_boundary_trait_tells_its_contract_and_defaults_no_decision() {

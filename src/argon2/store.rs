@@ -13,6 +13,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::verifier::Denial;
 use crate::protocol::grant::Subject;
 use crate::protocol::host_code::HostCode;
+use crate::protocol::secrets::SecretDigest;
 
 /// Finds users and keeps their password hashes. It decides nothing: passwords are compared by
 /// [`Argon2Verifier`](super::Argon2Verifier).
@@ -51,6 +52,13 @@ pub trait UserStore: Send + Sync + 'static {
     /// Looks up the user with this login name in this realm (`None` for clients that are bound to no realm).
     async fn find(&self, login: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError>;
 
+    /// Looks up the user with this [id](StoredUser::new), whom the store gave before, for a client of this realm: asked at every
+    /// refresh. Default: a [fault](BackendError::fault), so that an endpoint with refresh tokens refuses every refresh.
+    async fn find_by_id(&self, user_id: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        let _ = (user_id, realm);
+        Err(BackendError::fault("the user store has no `find_by_id`, which refresh tokens need"))
+    }
+
     /// Replaces the user's hash if it still is `old_hash`, and answers whether it was.
     async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError>;
 }
@@ -68,6 +76,16 @@ impl<S: UserStore + ?Sized> UserStore for Arc<S> {
         Self: 'f,
     {
         (**self).find(login, realm)
+    }
+
+    fn find_by_id<'s, 'u, 'r, 'f>(&'s self, user_id: &'u str, realm: Option<&'r str>) -> Found<'f>
+    where
+        's: 'f,
+        'u: 'f,
+        'r: 'f,
+        Self: 'f,
+    {
+        (**self).find_by_id(user_id, realm)
     }
 
     fn save_hash<'s, 'u, 'o, 'n, 'f>(&'s self, user_id: &'u str, old_hash: &'o str, new_hash: &'n str) -> Saved<'f>
@@ -118,6 +136,32 @@ impl StoredUser {
     pub fn with_status(mut self, status: UserStatus) -> Self {
         self.status = status;
         self
+    }
+
+    /// A text that changes whenever the user's logins so far are to end, above all with a new password: a counter, or the time
+    /// of the last change. It becomes [`Subject::credential_version`]. Default: one that follows the password hash, so that a
+    /// hash which is [upgraded](super) at a login ends the refresh tokens of the user's other logins; a version of your own
+    /// does not.
+    #[must_use]
+    pub fn with_credential_version(mut self, version: impl Into<Arc<str>>) -> Self {
+        self.subject = self.subject.with_credential_version(version);
+        self
+    }
+
+    /// The subject with the version of its credentials.
+    pub(super) fn into_subject(self) -> Subject {
+        if self.subject.credential_version().is_some() {
+            return self.subject;
+        }
+        match &self.password_hash {
+            // Of a hash with its salt: whoever reads it learns nothing that helps to guess.
+            Some(hash) => {
+                let digest = SecretDigest::of(hash);
+                let version: String = digest.as_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+                self.subject.with_credential_version(version)
+            }
+            None => self.subject,
+        }
     }
 
     /// Attaches data for the issuer; it becomes [`Subject::data`].

@@ -17,7 +17,7 @@ use super::store::{StoredUser, UserStore};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::BackendError;
 use crate::boundary::maybe::MaybeFuture;
-use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict};
+use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Recheck, Verdict};
 use crate::protocol::address::Network;
 use crate::protocol::secrets::Password;
 
@@ -151,13 +151,20 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
             // log in; if only another login upgraded the hash, the password is right for the new one too.
             match self.find(&login, client.realm()).await? {
                 Some(now) if now.subject.id() == user.subject.id() && now.password_hash == expected => {
-                    return Ok(now.status.denial().map_or_else(|| now.subject.into(), Verdict::from));
+                    return Ok(now.status.denial().map_or_else(|| now.into_subject().into(), Verdict::from));
                 }
                 changed => found = changed,
             }
             password = done.password;
         }
         Err(BackendError::unavailable("the stored credentials changed each time they were verified"))
+    }
+
+    async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
+        let Some(user) = self.store.find_by_id(login.subject(), login.realm()).await? else {
+            return Ok(Denial::UnknownUser.into());
+        };
+        Ok(user.status.denial().map_or_else(|| user.into_subject().into(), Verdict::from))
     }
 
     /// The id of the user whom the store finds, so that all names of one account share one budget; for a name that nobody

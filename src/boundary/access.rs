@@ -98,11 +98,11 @@ pub trait AccessTokenVerifier: Send + Sync + 'static {
         Ok(Revocation::Unsupported)
     }
 
-    /// Ends the access tokens of a refresh token family. Default: nothing, as for tokens that everybody verifies by
-    /// themselves: they live on until they expire.
-    async fn revoke_family(&self, family: FamilyId) -> Result<(), BackendError> {
+    /// Ends the access tokens of a refresh token family. Default: [`Revocation::Unsupported`], as for tokens that everybody
+    /// verifies by themselves: they live on until they expire.
+    async fn revoke_family(&self, family: FamilyId) -> Result<Revocation, BackendError> {
         let _ = family;
-        Ok(())
+        Ok(Revocation::Unsupported)
     }
 }
 
@@ -116,7 +116,7 @@ impl<T: AccessTokenVerifier + ?Sized> AccessTokenVerifier for Arc<T> {
         (**self).revoke(token).await
     }
 
-    async fn revoke_family(&self, family: FamilyId) -> Result<(), BackendError> {
+    async fn revoke_family(&self, family: FamilyId) -> Result<Revocation, BackendError> {
         (**self).revoke_family(family).await
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::limiter::Rule;
 use crate::protocol::client::ClientId;
 use crate::protocol::error::Reason;
+use crate::protocol::family::RefreshFamily;
 
 /// What became of one token request: who, which client, from where, the true reason, how long.
 ///
@@ -37,6 +38,9 @@ pub struct AuditEvent<'a> {
     pub rule: Option<Rule>,
     /// The rule in monitoring mode that would have refused it.
     pub monitored: Option<Rule>,
+    /// The refresh token family that the request is about, with its subject: that begins by a login, is refreshed, revoked, or
+    /// ended because a copy of a spent token was presented ([`Reason::RefreshTokenReplayed`]).
+    pub family: Option<&'a RefreshFamily>,
     /// The client may not form-encode its `Authorization` header as RFC 6749 section 2.3.1 asks.
     pub unencoded_basic: bool,
     /// The password is right, and the [`Shield`](crate::Shield) knows it from a leak: make the user set a new one.
@@ -55,6 +59,10 @@ pub enum AuditOutcome<'a> {
         /// The granted scope.
         scope: &'a str,
     },
+    /// A token was revoked, or was worth nothing already (RFC 7009).
+    Revoked,
+    /// A client asked about a token (RFC 7662).
+    Introspected,
     /// The request was refused.
     #[non_exhaustive]
     Refused {

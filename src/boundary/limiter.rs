@@ -72,6 +72,8 @@ pub enum Guess<'a> {
         /// The id that was claimed, of a known or an unknown client.
         client_id: &'a str,
     },
+    /// A token that nobody can guess: it counts on the address alone, so that a flood of made-up ones ends.
+    Token,
 }
 
 impl fmt::Debug for AttemptKey<'_> {
@@ -80,6 +82,7 @@ impl fmt::Debug for AttemptKey<'_> {
         let guess = match self.guess {
             Guess::Account { .. } => "account",
             Guess::Client { .. } => "client",
+            Guess::Token => "token",
         };
         f.debug_struct("AttemptKey").field("guess", &guess).field("address", &self.address).finish_non_exhaustive()
     }

@@ -57,6 +57,8 @@ impl Auditor {
                     trail.issued.as_deref().map_or(("", ""), |(subject, scope)| (subject.id(), scope.as_str()));
                 AuditOutcome::Issued { subject, scope }
             }
+            Ok(Reply::Revoked) => AuditOutcome::Revoked,
+            Ok(Reply::Introspected { .. }) => AuditOutcome::Introspected,
             Err(error) => AuditOutcome::Refused { reason: error.reason },
         };
         let is_observed = self.is_observed();
@@ -80,6 +82,7 @@ impl Auditor {
             peer: trail.peer,
             rule: trail.rule,
             monitored: trail.monitored,
+            family: trail.family.as_ref(),
             unencoded_basic: trail.unencoded_basic,
             password_leaked: trail.password_leaked,
         };

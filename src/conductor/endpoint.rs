@@ -14,8 +14,12 @@ use ipnet::IpNet;
 
 use super::audit::Auditor;
 use super::contain::Contain;
+use super::purpose::Purpose;
+use super::refresh::RefreshTokens;
 use super::shield::Screen;
+use super::tokens::TokenCare;
 use super::trail::{Caller, Trail};
+use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::auth_method::ClientAuthMethod;
 use crate::boundary::ceiling::RequestCeiling;
 use crate::boundary::clock::Clock;
@@ -28,7 +32,7 @@ use crate::boundary::registry::ClientRegistry;
 use crate::boundary::transport::TransportSecurity;
 use crate::boundary::verifier::CredentialVerifier;
 use crate::protocol::basic::MAX_VALUE;
-use crate::protocol::client::PASSWORD;
+use crate::protocol::client::{PASSWORD, REFRESH_TOKEN};
 use crate::protocol::encode::{self, Setting};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
@@ -49,6 +53,11 @@ pub(crate) struct Endpoint {
     pub(crate) screen: Option<Screen>,
     pub(crate) methods: Vec<Box<dyn ClientAuthMethod>>,
     pub(crate) extensions: Vec<NamedGrant>,
+    /// If the endpoint gives refresh tokens.
+    pub(crate) refresh: Option<Box<RefreshTokens>>,
+    /// What looks access tokens up and ends them, if anything does.
+    pub(crate) access: Option<Box<dyn AccessTokenVerifier>>,
+    pub(crate) care: TokenCare,
     /// `password`, unless the grant is switched off.
     pub(crate) password_grant: Option<Arc<str>>,
     pub(crate) rules: Rules,
@@ -97,6 +106,8 @@ pub(crate) struct Head {
 pub(crate) enum Reply {
     Options,
     Tokens(Vec<u8>),
+    Revoked,
+    Introspected { json: Vec<u8>, max_age: Option<Duration> },
 }
 
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
@@ -174,13 +185,16 @@ impl Endpoint {
         if let Some(password) = self.password_grant.as_ref().filter(|_| name == PASSWORD) {
             return Some(ServedGrant::Password(password));
         }
+        if let Some(refresh) = self.refresh.as_deref().filter(|_| name == REFRESH_TOKEN) {
+            return Some(ServedGrant::Refresh(refresh));
+        }
         let (name, grant) = self.extensions.iter().find(|(known, _)| **known == *name)?;
         Some(ServedGrant::Extension(name, grant.as_ref()))
     }
 
     /// Answers a request whose head, and body if it needs one, were read.
-    pub(crate) fn answer(self: Arc<Self>, head: Parts, caller: Caller, mut step: Step) -> Answer {
-        let mut trail = Trail::new(&head, caller, self.auditor.starts(&*self.clock));
+    pub(crate) fn answer(self: Arc<Self>, purpose: Purpose, head: Parts, caller: Caller, mut step: Step) -> Answer {
+        let mut trail = Trail::new(purpose, &head, caller, self.auditor.starts(&*self.clock));
         // The rest of the head is not needed any more.
         let mut head = Head { headers: head.headers, extensions: head.extensions };
         Box::pin(async move {
@@ -198,6 +212,8 @@ impl Endpoint {
             };
             match outcome {
                 Ok(Reply::Tokens(json)) => encode::success(json, &setting),
+                Ok(Reply::Revoked) => encode::revoked(&setting),
+                Ok(Reply::Introspected { json, max_age }) => encode::introspected(json, max_age, &setting),
                 Ok(Reply::Options) => encode::options(&setting),
                 Err(error) => encode::refusal(&error, &setting),
             }
@@ -208,6 +224,7 @@ impl Endpoint {
 /// A grant type that this endpoint serves.
 pub(crate) enum ServedGrant<'a> {
     Password(&'a Arc<str>),
+    Refresh(&'a RefreshTokens),
     Extension(&'a Arc<str>, &'a dyn ExtensionGrant),
 }
 
@@ -215,6 +232,7 @@ impl ServedGrant<'_> {
     pub(crate) fn name(&self) -> &Arc<str> {
         match self {
             Self::Password(name) | Self::Extension(name, _) => name,
+            Self::Refresh(refresh) => &refresh.grant_type,
         }
     }
 
@@ -222,6 +240,7 @@ impl ServedGrant<'_> {
     pub(crate) fn is_complete(&self, form: &Form) -> bool {
         match self {
             Self::Password(_) => form.span(Known::Username).and(form.span(Known::Password)).is_some(),
+            Self::Refresh(_) => form.span(Known::RefreshToken).is_some(),
             Self::Extension(_, grant) => grant.required_fields().iter().all(|name| form.grant_field(name).is_some()),
         }
     }

@@ -18,6 +18,7 @@ use std::mem;
 use http::Extensions;
 
 use super::endpoint::{Endpoint, Head, Reply, ServedGrant, Step};
+use super::purpose::Purpose;
 use super::rungs::Failure;
 use super::trail::Trail;
 use crate::boundary::extension::ExtensionGrant;
@@ -49,7 +50,7 @@ impl Endpoint {
             Step::Refuse(reason) => return Err((*reason).into()),
             Step::Read | Step::Throttle(_) => return Err(Reason::BodyIncomplete.into()),
         };
-        if form.span(Known::GrantType).is_none() {
+        if trail.purpose == Purpose::Token && form.span(Known::GrantType).is_none() {
             return Err(Reason::MissingParameter.into());
         }
         let presented = self.present(head, form, trail)?;
@@ -58,6 +59,11 @@ impl Endpoint {
         let now = self.clock.now();
         let client = self.authenticate(head, form, &presented, client, now, trail).await?;
         self.note_end_user(head, &client, trail);
+        match trail.purpose {
+            Purpose::Token => {}
+            Purpose::Revocation => return Box::pin(self.revocation(form, client, trail)).await,
+            Purpose::Introspection => return Box::pin(self.introspection(form, &presented, client, trail)).await,
+        }
 
         let requested = form.get(Known::GrantType).unwrap_or_default();
         let grant = self.grant_named(requested).ok_or(Reason::UnsupportedGrantType)?;
@@ -67,11 +73,14 @@ impl Endpoint {
         if !grant.is_complete(form) {
             return Err(Reason::MissingParameter.into());
         }
+        if let ServedGrant::Refresh(refresh) = grant {
+            return Box::pin(self.refresh(refresh, form, client, trail)).await;
+        }
         let terms = policy::authorise(client, grant.name(), form.get(Known::Scope), &self.rules)?;
 
         let extensions = &mut head.extensions;
         match grant {
-            ServedGrant::Password(_) => self.password(form, terms, extensions, trail).await,
+            ServedGrant::Password(_) | ServedGrant::Refresh(_) => self.password(form, terms, extensions, trail).await,
             ServedGrant::Extension(_, grant) => Box::pin(self.extension(grant, form, terms, extensions, trail)).await,
         }
     }
@@ -104,7 +113,10 @@ impl Endpoint {
                 grant = Box::pin(self.screen(grant, password, trail)).await;
             }
 
-            let issued = self.issue(grant, trail).await;
+            let issued = match self.refresh_tokens_for(&grant) {
+                None => self.issue(grant, trail).await,
+                Some(refresh) => Box::pin(self.issue_with_refresh(refresh, grant, trail)).await,
+            };
             let (reply, settlement) = Failure::settle(issued);
             let lock = self.settle(Some(reservation), settlement).await;
             self.notify(lock, owner, trail);
@@ -138,7 +150,10 @@ impl Endpoint {
         let verdict = grant.exchange(request).await;
         let grant = self.judge(verdict, Reason::ExtensionFailed, terms);
 
-        let issued = self.issue(grant, trail).await;
+        let issued = match self.refresh_tokens_for(&grant) {
+            None => self.issue(grant, trail).await,
+            Some(refresh) => self.issue_with_refresh(refresh, grant, trail).await,
+        };
         let (reply, settlement) = Failure::settle(issued);
         let lock = self.settle(reservation, settlement).await;
         self.notify(lock, owner, trail);

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::time::SystemTime;
 
 use http::Extensions;
@@ -314,18 +315,29 @@ impl Endpoint {
         grant: Result<Grant, Failure>,
         trail: &mut Trail,
     ) -> impl Future<Output = Result<Reply, Failure>> + Send + use<'_> {
-        let issuing = grant.map(|grant| {
-            if self.auditor.is_observed() {
-                trail.issued = Some(Box::new((grant.subject().clone(), grant.scope().clone())));
-            }
-            (grant.scope().clone(), self.issuer.issue(grant))
-        });
+        let issuing = grant.map(|grant| self.begin_issue(grant, trail));
         async move {
             let (scope, issuing) = issuing?;
-            write_answer(issuing.await, &scope)
+            write_answer(checked(issuing.await)?, &scope)
         }
     }
+
+    /// Issues the access token of a concluded grant, which is fit to be sent.
+    pub(super) async fn mint(&self, grant: Grant, trail: &mut Trail) -> Result<(IssuedTokens, Scope), Failure> {
+        let (scope, issuing) = self.begin_issue(grant, trail);
+        Ok((checked(issuing.await)?, scope))
+    }
+
+    fn begin_issue(&self, grant: Grant, trail: &mut Trail) -> (Scope, Issuing<'_>) {
+        if self.auditor.is_observed() {
+            trail.issued = Some(Box::new((grant.subject().clone(), grant.scope().clone())));
+        }
+        (grant.scope().clone(), self.issuer.issue(grant))
+    }
 }
+
+/// What an issuer is at.
+type Issuing<'a> = Pin<Box<dyn Future<Output = Result<IssuedTokens, BackendError>> + Send + 'a>>;
 
 /// The realm and key of an account.
 pub(super) type Owner = (Option<String>, AccountKey<'static>);
@@ -341,6 +353,13 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// What the client is told.
+    pub(super) fn into_error(self) -> TokenError {
+        match self {
+            Self::Decided(error) | Self::Undecided(error) | Self::Untried(error) => error,
+        }
+    }
+
     fn of(error: BackendError, reason: Reason) -> Self {
         match error.kind {
             BackendErrorKind::Overloaded => Self::Untried(error.because(reason)),
@@ -362,8 +381,12 @@ impl Failure {
     }
 }
 
-fn write_answer(issued: Result<IssuedTokens, BackendError>, scope: &Scope) -> Result<Reply, Failure> {
+fn checked(issued: Result<IssuedTokens, BackendError>) -> Result<IssuedTokens, Failure> {
     let issued = issued.map_err(|error| Failure::Untried(error.because(Reason::IssuerFailed)))?;
-    let json = issued.check().and_then(|()| issued.to_json(scope));
-    json.map(Reply::Tokens).map_err(|reason| Failure::Untried(reason.into()))
+    issued.check().map_err(|reason| Failure::Untried(reason.into()))?;
+    Ok(issued)
+}
+
+pub(super) fn write_answer(issued: IssuedTokens, scope: &Scope) -> Result<Reply, Failure> {
+    issued.to_json(scope).map(Reply::Tokens).map_err(|reason| Failure::Untried(reason.into()))
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderValue, Method, Version};
 
+use super::purpose::Purpose;
 use crate::boundary::audit::AccountDigest;
 use crate::boundary::limiter::Rule;
 use crate::boundary::peer::Source;
 use crate::protocol::client::Client;
+use crate::protocol::family::RefreshFamily;
 use crate::protocol::grant::Subject;
 use crate::protocol::scope::Scope;
 
@@ -33,6 +35,8 @@ pub(crate) struct Caller {
 pub(crate) struct Trail {
     /// If anybody would see how long it takes.
     pub(crate) started: Option<Duration>,
+    /// The endpoint that was asked.
+    pub(crate) purpose: Purpose,
     pub(crate) version: Version,
     pub(crate) is_head_request: bool,
     pub(crate) has_origin: bool,
@@ -59,12 +63,15 @@ pub(crate) struct Trail {
     /// The password is right, and the shield knows it from a leak.
     pub(crate) password_leaked: bool,
     pub(crate) issued: Option<Box<(Subject, Scope)>>,
+    /// The refresh token family that it is about.
+    pub(crate) family: Option<RefreshFamily>,
 }
 
 impl Trail {
-    pub(crate) fn new(head: &Parts, caller: Caller, started: Option<Duration>) -> Self {
+    pub(crate) fn new(purpose: Purpose, head: &Parts, caller: Caller, started: Option<Duration>) -> Self {
         Self {
             started,
+            purpose,
             version: head.version,
             is_head_request: head.method == Method::HEAD,
             has_origin: caller.has_origin,
@@ -82,6 +89,7 @@ impl Trail {
             unencoded_basic: false,
             password_leaked: false,
             issued: None,
+            family: None,
         }
     }
 }

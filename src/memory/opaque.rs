@@ -102,8 +102,9 @@ impl<S: AccessTokenStore> AccessTokenVerifier for OpaqueIssuer<S> {
         Ok(Revocation::Done)
     }
 
-    async fn revoke_family(&self, family: FamilyId) -> Result<(), BackendError> {
-        self.store.revoke_family(family).await.map(drop)
+    async fn revoke_family(&self, family: FamilyId) -> Result<Revocation, BackendError> {
+        self.store.revoke_family(family).await?;
+        Ok(Revocation::Done)
     }
 }
 

@@ -26,6 +26,8 @@ use crate::protocol::address::Network;
 
 /// The kind of a hash of a client's id.
 const CLIENT: u64 = 6;
+/// The kind of what is no guess; nothing is counted under it.
+const TOKEN: u64 = 8;
 /// The network of a host that has no addresses.
 const NO_NETWORK: u64 = 1;
 
@@ -128,6 +130,7 @@ impl MemoryLimiter {
                 (kind | u64::from(realm.is_some()), realm.unwrap_or(""), account.as_str())
             }
             Guess::Client { client_id } => (CLIENT, "", client_id),
+            Guess::Token => (TOKEN, "", ""),
         };
         let mut hasher = self.hasher.build_hasher();
         // One piece instead of several; realms and names are far shorter than 2^24 bytes.
@@ -136,7 +139,7 @@ impl MemoryLimiter {
             hasher.write(realm.as_bytes());
         }
         hasher.write(name.as_bytes());
-        with_kind(hasher.finish(), kind == CLIENT)
+        with_kind(hasher.finish(), kind >= CLIENT)
     }
 
     pub(super) fn network(&self, address: Option<IpAddr>) -> u64 {
@@ -155,6 +158,7 @@ impl MemoryLimiter {
         let is_known = accounts.known.contains(ticket.guess, ticket.network, now);
         let facts = Facts {
             is_client: ticket.is_client,
+            is_token: matches!(key.guess, Guess::Token),
             has_address: ticket.has_address,
             is_exempt: key.is_exempt,
             is_known,
@@ -201,7 +205,7 @@ impl MemoryLimiter {
             number: 0,
             at: now,
             print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
-            is_client: matches!(key.guess, Guess::Client { .. }),
+            is_client: !matches!(key.guess, Guess::Account { .. }),
             has_address: key.address.is_some(),
             charges: Charges::default(),
             pair_place: Place::Own,

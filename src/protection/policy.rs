@@ -22,6 +22,8 @@ pub(crate) struct Policy {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
     pub(crate) is_client: bool,
+    /// Nothing that can be guessed: only the address counts.
+    pub(crate) is_token: bool,
     pub(crate) has_address: bool,
     pub(crate) is_exempt: bool,
     /// The account or client succeeded from this address before.
@@ -115,8 +117,8 @@ impl Policy {
         let Facts { is_client, is_exempt, now, number, print, .. } = *facts;
         let (pair_rule, pair_budget) = self.pair_rule(is_client);
         // The allow-list lifts what names an address, but never the account's own ceiling, nor that of client secrets.
-        let counts_pair = is_client || !is_exempt;
-        let counts_account = !is_client && (is_exempt || !facts.is_known);
+        let counts_pair = !facts.is_token && (is_client || !is_exempt);
+        let counts_account = !facts.is_token && !is_client && (is_exempt || !facts.is_known);
         let counts_address = facts.has_address && !is_exempt;
 
         let mut verdict = Verdicts::default();

@@ -2,8 +2,16 @@ use proptest::prelude::*;
 
 use super::*;
 
-const FACTS: Facts =
-    Facts { is_client: false, has_address: true, is_exempt: false, is_known: false, print: 0, now: 1000, number: 1 };
+const FACTS: Facts = Facts {
+    is_client: false,
+    is_token: false,
+    has_address: true,
+    is_exempt: false,
+    is_known: false,
+    print: 0,
+    now: 1000,
+    number: 1,
+};
 
 fn policy() -> Policy {
     Policy {

@@ -37,6 +37,26 @@ pub(crate) fn success(json: Vec<u8>, setting: &Setting<'_>) -> Response<Bytes> {
     finish(StatusCode::OK, Bytes::from(json), fixed_headers(), setting)
 }
 
+/// A revoked token (RFC 7009 section 2.2): no body.
+pub(crate) fn revoked(setting: &Setting<'_>) -> Response<Bytes> {
+    let mut headers = fixed_headers();
+    headers.remove(CONTENT_TYPE);
+    finish(StatusCode::OK, Bytes::new(), headers, setting)
+}
+
+/// What a token stands for (RFC 7662 section 2.2), which its one reader may keep for `max_age`.
+pub(crate) fn introspected(json: Vec<u8>, max_age: Option<Duration>, setting: &Setting<'_>) -> Response<Bytes> {
+    let mut headers = fixed_headers();
+    let seconds = max_age.map_or(0, |age| age.as_secs());
+    if seconds > 0
+        && let Ok(value) = HeaderValue::try_from(format!("private, max-age={seconds}"))
+    {
+        headers.insert(CACHE_CONTROL, value);
+        headers.remove(PRAGMA);
+    }
+    finish(StatusCode::OK, Bytes::from(json), headers, setting)
+}
+
 /// The answer to `OPTIONS`: for a preflight of an allowed origin with what the page may send.
 pub(crate) fn options(setting: &Setting<'_>) -> Response<Bytes> {
     let mut headers = HeaderMap::with_capacity(12);

@@ -59,6 +59,7 @@ wire_table! {
     Unauthorized: BAD_REQUEST "unauthorized_client" "the client may not use this grant type";
     Scope: BAD_REQUEST "invalid_scope" "the scope is missing, malformed, unknown or not allowed for this client";
     Grant: BAD_REQUEST "invalid_grant" "the credentials are not valid";
+    TokenType: BAD_REQUEST "unsupported_token_type" "tokens of this type cannot be revoked here";
     Leaked: BAD_REQUEST "password_leaked" "this password is known from a leak; set a new one";
     Throttled: TOO_MANY_REQUESTS "too_many_attempts" "too many attempts, try again later";
     Fault: INTERNAL_SERVER_ERROR "server_error" "the server could not process the request";
@@ -178,6 +179,24 @@ reasons! {
     Custom "custom" => Grant,
     /// The password is right, but known from a leak, and the endpoint blocks such passwords.
     PasswordLeaked "password_leaked" => Leaked,
+    /// No refresh token that is known here, or not any more.
+    UnknownRefreshToken "unknown_refresh_token" => Grant,
+    /// The refresh token's time is over: since the login, or since it was last used.
+    RefreshTokenExpired "refresh_token_expired" => Grant,
+    /// A refresh token of a family that was ended before.
+    RefreshTokenEnded "refresh_token_ended" => Grant,
+    /// A copy of a refresh token that was used before: somebody has stolen one. Its family was ended now.
+    RefreshTokenReplayed "refresh_token_replayed" => Grant,
+    /// A token that was issued to another client, or to this one in another realm.
+    ForeignToken "foreign_token" => Grant,
+    /// The subject's credentials changed since the login. Its refresh tokens were ended now.
+    CredentialsChanged "credentials_changed" => Grant,
+    /// The client may not use the grant type of the login any more.
+    GrantWithdrawn "grant_withdrawn" => Grant,
+    /// A scope beyond what the login gave.
+    ScopeNotGranted "scope_not_granted" => Scope,
+    /// A token that is good until it expires, because everybody verifies it by themselves.
+    TokenNotRevocable "token_not_revocable" => TokenType,
     /// The host gave no peer address although one was configured.
     NoPeerAddress "no_peer_address" => Fault,
     /// The client registry could not decide.
@@ -188,6 +207,10 @@ reasons! {
     VerifierFailed "verifier_failed" => Unavailable,
     /// The verifier has more work than it can do.
     Overloaded "overloaded" => Unavailable,
+    /// The store of refresh tokens failed.
+    RefreshStoreFailed "refresh_store_failed" => Unavailable,
+    /// The verifier of access tokens, or its store, failed.
+    AccessTokensFailed "access_tokens_failed" => Unavailable,
     /// The issuer failed.
     IssuerFailed "issuer_failed" => Unavailable,
     /// The issuer gave something that cannot be sent.

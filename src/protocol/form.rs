@@ -59,12 +59,11 @@ impl Known {
             Self::Password => (MAX_PASSWORD, is_unicode_no_crlf(value)),
             Self::ClientId => (MAX_CLIENT_ID, is_vschar(value)),
             Self::ClientSecret => (MAX_CLIENT_SECRET, is_vschar(value)),
-            // Judged where they are used: an odd grant type is unsupported, an odd scope is an invalid scope.
-            Self::GrantType => (usize::MAX, true),
+            // Judged where they are used: an odd grant type is unsupported, an odd scope is an invalid scope, an odd refresh
+            // token an invalid grant.
+            Self::GrantType | Self::RefreshToken => (usize::MAX, true),
             Self::Scope => (MAX_SCOPE, true),
-            Self::ClientAssertion | Self::ClientAssertionType | Self::RefreshToken => {
-                (usize::MAX, !breaks_lines(value))
-            }
+            Self::ClientAssertion | Self::ClientAssertionType => (usize::MAX, !breaks_lines(value)),
         };
         if value.len() > limit {
             return Err(Reason::ParameterTooLong);
@@ -177,6 +176,15 @@ impl Form {
     fn other(&self, name: &str) -> Option<&str> {
         let (_, value) = self.others.iter().find(|(known, _)| self.texts.get(*known) == name)?;
         Some(self.texts.get(*value)).filter(|value| !value.is_empty())
+    }
+
+    /// A field that only some endpoints know, which there must not repeat.
+    pub(crate) fn single(&self, name: &str) -> Result<Option<&str>, Reason> {
+        let mut values = self.others().filter(|(known, _)| *known == name).map(|(_, value)| value);
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value.filter(|value| !value.is_empty())),
+            _ => Err(Reason::RepeatedParameter),
+        }
     }
 
     /// The fields that are not known here.
@@ -310,7 +318,9 @@ mod tests {
 
     #[test]
     fn no_parameter_that_a_trait_may_see_holds_nul_or_a_line_break() {
-        for name in ["client_assertion", "client_assertion_type", "refresh_token", "device", "username", "client_id"] {
+        let form = Form::parse(b"refresh_token=a%00b", 0).unwrap();
+        assert_eq!((form.grant_field("refresh_token"), form.visible("refresh_token")), (None, None));
+        for name in ["client_assertion", "client_assertion_type", "device", "username", "client_id"] {
             for bad in ["%00", "%0D", "%0A"] {
                 let parsed = Form::parse(format!("{name}=a{bad}b").as_bytes(), 0);
                 assert_eq!(parsed.err(), Some(Reason::IllegalCharacter), "{name} {bad}");

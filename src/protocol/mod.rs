@@ -16,6 +16,8 @@ pub(crate) mod forwarded;
 pub(crate) mod grant;
 pub(crate) mod head;
 pub(crate) mod host_code;
+pub(crate) mod introspection;
+pub(crate) mod issuer_url;
 pub(crate) mod lineage;
 pub(crate) mod policy;
 pub(crate) mod record;

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::client::{Client, PASSWORD};
 use super::credentials::AuthenticatedClient;
 use super::error::Reason;
+use super::family::RefreshFamily;
 use super::grant::{Grant, Subject};
 use super::scope::Scope;
 
@@ -28,6 +29,8 @@ pub(crate) struct Rules {
     /// More than this is never granted by this endpoint.
     pub(crate) ceiling: Option<Scope>,
     pub(crate) lifetime: Duration,
+    /// Of access tokens that a refresh gives, if it is another one.
+    pub(crate) refreshed_lifetime: Option<Duration>,
 }
 
 /// What an authenticated client may have, once the resource owner is authenticated too.
@@ -87,6 +90,63 @@ pub(crate) fn authorise(
     }
     let lifetime = client.lifetime().unwrap_or(rules.lifetime);
     Ok(Terms { client, grant_type: Arc::clone(grant_type), scope, ceiling: rules.ceiling.clone(), lifetime })
+}
+
+/// What a refresh may give, once the user's standing is known: never more than the login gave.
+#[derive(Debug)]
+pub(crate) struct Renewal {
+    terms: Terms,
+    family: RefreshFamily,
+}
+
+/// Decides what a refresh may give (RFC 6749 section 6). The registration of the client may have shrunk since the login.
+pub(crate) fn renew(
+    client: &Client,
+    family: &RefreshFamily,
+    grant_type: &Arc<str>,
+    requested: Option<&str>,
+    rules: &Rules,
+) -> Result<Renewal, Reason> {
+    let scope = match requested {
+        Some(text) => {
+            let scope: Scope = text.parse().map_err(|_| Reason::MalformedScope)?;
+            if !scope.is_subset(family.scope()) {
+                return Err(Reason::ScopeNotGranted);
+            }
+            scope
+        }
+        None => family.scope().clone(),
+    };
+    let registered = scope.intersection(client.scopes());
+    if registered.is_empty() && !scope.is_empty() {
+        return Err(Reason::NothingGranted);
+    }
+    let lifetime = rules.refreshed_lifetime.or(client.lifetime()).unwrap_or(rules.lifetime);
+    let terms = Terms {
+        client: client.clone(),
+        grant_type: Arc::clone(grant_type),
+        scope: registered,
+        ceiling: rules.ceiling.clone(),
+        lifetime,
+    };
+    Ok(Renewal { terms, family: family.clone() })
+}
+
+impl Renewal {
+    pub(crate) fn scope(&self) -> &Scope {
+        self.terms.scope()
+    }
+
+    /// Concludes the grant for the subject as it is now.
+    pub(crate) fn conclude(self, subject: Subject, allowed: Option<&Scope>, now: SystemTime) -> Result<Grant, Reason> {
+        let mut grant = self.terms.conclude(subject, allowed, now)?;
+        grant.authenticated_at = self.family.authenticated_at();
+        grant.family = Some(self.family.id());
+        // No access token outlives the family that it came from.
+        let rest = self.family.expires().duration_since(now).unwrap_or_default();
+        grant.lifetime = grant.lifetime.min(rest.max(Duration::from_secs(1)));
+        Ok(grant)
+    }
 }
 
 impl Terms {

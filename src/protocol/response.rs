@@ -85,6 +85,11 @@ impl IssuedTokens {
         Ok(self)
     }
 
+    /// Whether the application gave a refresh token of its own.
+    pub(crate) fn has_refresh_token(&self) -> bool {
+        self.refresh_token.is_some()
+    }
+
     /// Whether the tokens can be sent: visible ASCII, and for a bearer token what fits an `Authorization` header.
     pub(crate) fn check(&self) -> Result<(), Reason> {
         let bearer = self.token_type.eq_ignore_ascii_case("bearer") || self.token_type.eq_ignore_ascii_case("dpop");

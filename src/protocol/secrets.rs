@@ -136,11 +136,11 @@ impl Token {
         Self::encode(prefix, &*random_bytes()?)
     }
 
-    /// The token that follows `self`: 256 bits that only somebody who has `self` and the salt can know. The salt alone,
+    /// The token that follows `presented`: 256 bits that only somebody who has it and the salt can know. The salt alone,
     /// which a store keeps, tells nothing.
-    pub(crate) fn successor(&self, prefix: &str, salt: &[u8; 32]) -> Result<Self, RandomnessError> {
+    pub(crate) fn successor(presented: &str, prefix: &str, salt: &[u8; 32]) -> Result<Self, RandomnessError> {
         // All parts but the last have a fixed length.
-        let hash = Sha256::new().chain_update(b"successor\0").chain_update(salt).chain_update(self.text.as_bytes());
+        let hash = Sha256::new().chain_update(b"successor\0").chain_update(salt).chain_update(presented.as_bytes());
         let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(hash.finalize().into());
         Self::encode(prefix, &bytes)
     }

@@ -41,6 +41,25 @@ pub enum ConfigError {
     /// An extension grant type that is no absolute URI.
     #[error("the extension grant type `{0}` must be an absolute URI (RFC 6749 section 4.5)")]
     GrantType(String),
+    /// Revocation or introspection of nothing.
+    #[error(
+        "a revocation or introspection endpoint needs tokens to look after: call `.access_tokens(..)`, `.refresh_tokens(..)` or both"
+    )]
+    NoTokens,
+    /// A refresh token that could be presented again for too long.
+    #[error("a refresh token's leeway of {0:?} is more than 60 seconds")]
+    Leeway(Duration),
+    /// An option of refresh tokens where there are none.
+    #[error("`.{0}(..)` needs `.refresh_tokens(..)` before it")]
+    NoRefreshTokens(&'static str),
+    /// An issuer identifier that RFC 8414 does not allow.
+    #[error("the issuer `{0}` must be an https URL without user, query and fragment; http only for this machine")]
+    Issuer(String),
+    /// Client assertions without the algorithms of their signatures, or the other way round.
+    #[error(
+        "metadata: `.client_assertion_algorithms(..)` belongs to `private_key_jwt` or `client_secret_jwt`, and is never `none`"
+    )]
+    AssertionAlgorithms,
     /// A lifetime of less than a second.
     #[error("a lifetime of {0:?} is less than a second")]
     Lifetime(Duration),

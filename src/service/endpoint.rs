@@ -10,17 +10,19 @@ use tower::Service;
 use super::body::{NoInner, ResponseBody};
 use super::intake::EndpointFuture;
 use crate::conductor::endpoint::Endpoint;
+use crate::conductor::purpose::Purpose;
 
 /// The token endpoint as a leaf service: it answers every request that it gets, whatever its path. Made by
 /// [`PasswordGrantLayer::endpoint`](crate::PasswordGrantLayer::endpoint).
 #[derive(Clone)]
 pub struct TokenEndpoint {
     endpoint: Arc<Endpoint>,
+    purpose: Purpose,
 }
 
 impl TokenEndpoint {
-    pub(super) fn new(endpoint: Arc<Endpoint>) -> Self {
-        Self { endpoint }
+    pub(super) fn new(endpoint: Arc<Endpoint>, purpose: Purpose) -> Self {
+        Self { endpoint, purpose }
     }
 }
 
@@ -34,7 +36,7 @@ impl<B: Body> Service<Request<B>> for TokenEndpoint {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        EndpointFuture::start(&self.endpoint, request)
+        EndpointFuture::start(&self.endpoint, self.purpose, request)
     }
 }
 

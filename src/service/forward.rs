@@ -17,6 +17,7 @@ use super::body::ResponseBody;
 use super::intake::{Collect, EndpointFuture};
 use super::service::PasswordGrantService;
 use crate::conductor::endpoint::{Answer, Endpoint, Step};
+use crate::conductor::purpose::Purpose;
 use crate::protocol::head::is_form;
 
 /// Other grant types go to the inner service; see
@@ -61,6 +62,10 @@ where
         if let Some(answer) = self.mount.document(path, request.method()) {
             return ForwardFuture { kind: Kind::Own { future: EndpointFuture::answer(answer) } };
         }
+        if let Some(purpose) = self.mount.other_endpoint(path) {
+            let future = EndpointFuture::start(&self.mount.endpoint, purpose, request);
+            return ForwardFuture { kind: Kind::Own { future } };
+        }
         let is_ours = self.mount.is_token_path(path) && request.method() == Method::POST && is_form(request.headers());
         if !is_ours {
             return ForwardFuture { kind: Kind::Pass { future: self.inner.call(request) } };
@@ -68,7 +73,7 @@ where
         let (head, body) = request.into_parts();
         let endpoint = Arc::clone(&self.mount.endpoint);
         if let Some((refusal, caller)) = endpoint.refuse_unread(&head) {
-            let answer = endpoint.answer(head, caller, refusal);
+            let answer = endpoint.answer(Purpose::Token, head, caller, refusal);
             return ForwardFuture { kind: Kind::Own { future: EndpointFuture::answer(answer) } };
         }
         // The instance that was ready goes into the future, which may call it later; its clone takes its place here.
@@ -137,7 +142,7 @@ impl<S, B: Body> Task<S, B> {
         };
         let (admitted, caller) = this.endpoint.admit(&head);
         let step = if matches!(admitted, Step::Read) { step } else { admitted };
-        Poll::Ready(Way::Own(this.endpoint.clone().answer(head, caller, step)))
+        Poll::Ready(Way::Own(this.endpoint.clone().answer(Purpose::Token, head, caller, step)))
     }
 }
 

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::body::{NoInner, ResponseBody};
 use super::mount::Mount;
 use crate::conductor::endpoint::{Answer, Endpoint, Step};
+use crate::conductor::purpose::Purpose;
 use crate::conductor::trail::Caller;
 use crate::protocol::error::Reason;
 
@@ -137,6 +138,7 @@ pin_project! {
     /// What is needed while the body is read; boxed, so that futures of passing requests stay small.
     struct Task<B> {
         endpoint: Arc<Endpoint>,
+        purpose: Purpose,
         head: Option<(Parts, Caller)>,
         #[pin]
         collect: Collect<B>,
@@ -145,15 +147,15 @@ pin_project! {
 
 impl<B: Body> EndpointFuture<B> {
     /// Starts with a request for the token endpoint.
-    pub(super) fn start(endpoint: &Arc<Endpoint>, request: Request<B>) -> Self {
+    pub(super) fn start(endpoint: &Arc<Endpoint>, purpose: Purpose, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let state = match endpoint.admit(&head) {
             (Step::Read, caller) => {
                 let collect = Collect::new(body, endpoint);
-                let task = Task { endpoint: Arc::clone(endpoint), head: Some((head, caller)), collect };
+                let task = Task { endpoint: Arc::clone(endpoint), purpose, head: Some((head, caller)), collect };
                 State::Collect { task: Box::pin(task) }
             }
-            (step, caller) => State::Answer { answer: Arc::clone(endpoint).answer(head, caller, step) },
+            (step, caller) => State::Answer { answer: Arc::clone(endpoint).answer(purpose, head, caller, step) },
         };
         Self { state }
     }
@@ -163,7 +165,7 @@ impl<B: Body> EndpointFuture<B> {
     pub(super) fn for_mount(mount: &Mount, request: Request<B>) -> Self {
         match mount.document(request.uri().path(), request.method()) {
             Some(answer) => Self::answer(answer),
-            None => Self::start(&mount.endpoint, request),
+            None => Self::start(&mount.endpoint, mount.purpose_of(request.uri().path()), request),
         }
     }
 
@@ -185,7 +187,7 @@ impl<B: Body> EndpointFuture<B> {
                         Ok(body) => task.endpoint.parse(body.as_slice(), caller.credentials_len),
                         Err(reason) => Step::Refuse(reason),
                     };
-                    Arc::clone(task.endpoint).answer(head, caller, step)
+                    Arc::clone(task.endpoint).answer(*task.purpose, head, caller, step)
                 }
             };
             this.state.set(State::Answer { answer });

@@ -8,6 +8,7 @@ use super::endpoint::TokenEndpoint;
 use super::forward::Forward;
 use super::mount::Mount;
 use super::service::PasswordGrantService;
+use crate::conductor::purpose::Purpose;
 
 /// Puts the token endpoint in front of a service; everything else passes through. Made by
 /// [`PasswordGrant::builder`](crate::PasswordGrant::builder).
@@ -48,7 +49,21 @@ impl PasswordGrantLayer {
     /// answers at whatever path it is mounted.
     #[must_use]
     pub fn endpoint(&self) -> TokenEndpoint {
-        TokenEndpoint::new(Arc::clone(&self.mount.endpoint))
+        TokenEndpoint::new(Arc::clone(&self.mount.endpoint), Purpose::Token)
+    }
+
+    /// The revocation endpoint (RFC 7009) as a leaf service, with or without a
+    /// [path](crate::Builder::revocation_path) of the layer.
+    #[must_use]
+    pub fn revocation_endpoint(&self) -> TokenEndpoint {
+        TokenEndpoint::new(Arc::clone(&self.mount.endpoint), Purpose::Revocation)
+    }
+
+    /// The introspection endpoint (RFC 7662) as a leaf service, with or without a
+    /// [path](crate::Builder::introspection_path) of the layer.
+    #[must_use]
+    pub fn introspection_endpoint(&self) -> TokenEndpoint {
+        TokenEndpoint::new(Arc::clone(&self.mount.endpoint), Purpose::Introspection)
     }
 }
 

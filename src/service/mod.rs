@@ -2,6 +2,7 @@
 
 mod body;
 mod builder;
+mod checks;
 mod config_error;
 mod danger;
 mod endpoint;
@@ -9,6 +10,7 @@ mod forward;
 mod future;
 mod intake;
 mod layer;
+mod metadata;
 mod mount;
 mod options;
 mod protection;
@@ -16,6 +18,8 @@ mod required;
 #[allow(clippy::module_inception, reason = "each file is named after its one public type")]
 mod service;
 mod settings;
+mod token_options;
+mod tokens;
 
 pub use body::{NoInner, ResponseBody};
 pub use builder::{Builder, PasswordGrant};
@@ -26,5 +30,6 @@ pub use forward::{Forward, ForwardFuture};
 pub use future::ResponseFuture;
 pub use intake::EndpointFuture;
 pub use layer::{PasswordGrantLayer, Reject};
+pub use metadata::Metadata;
 pub use required::{HasClients, HasIssuer, HasVerifier, NotSet};
 pub use service::PasswordGrantService;

@@ -5,10 +5,13 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 
+use super::checks::{check_paths, check_proxies, is_narrow};
 use super::config_error::ConfigError;
 use super::danger::Danger;
 use super::layer::PasswordGrantLayer;
+use super::metadata::Facts;
 use super::mount::Mount;
+use super::token_options::TokenOptions;
 use crate::boundary::audit::AuditSink;
 use crate::boundary::auth_method::ClientAuthMethod;
 use crate::boundary::ceiling::RequestCeiling;
@@ -38,6 +41,7 @@ use crate::protocol::sunset::{is_absolute_uri, is_uri_reference};
 /// Everything that a builder was told besides its three required parts.
 pub(super) struct Options {
     pub(super) token_path: String,
+    pub(super) tokens: TokenOptions,
     pub(super) documents: Vec<(String, Arc<dyn PublicDocument>)>,
     pub(super) limiter: Option<Box<dyn AttemptLimiter>>,
     pub(super) clock: Option<Arc<dyn Clock>>,
@@ -72,6 +76,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             token_path: "/oauth/token".to_owned(),
+            tokens: TokenOptions::default(),
             documents: Vec::new(),
             limiter: None,
             clock: None,
@@ -112,8 +117,17 @@ impl Options {
         verifier: Box<dyn CredentialVerifier>,
         issuer: Box<dyn TokenIssuer>,
     ) -> Result<PasswordGrantLayer, ConfigError> {
-        let paths = self.documents.iter().map(|(path, _)| path).chain([&self.token_path]);
-        check_paths(paths)?;
+        let facts = Facts {
+            token_path: &self.token_path,
+            revocation_path: self.tokens.revocation_path.as_deref(),
+            introspection_path: self.tokens.introspection_path.as_deref(),
+            password_grant: self.password_grant,
+            refresh_grant: self.tokens.refresh.is_some(),
+            extension_grants: self.extensions.iter().map(|grant| grant.grant_type()).collect(),
+            post_allowed: self.post_allowed,
+        };
+        let others = self.tokens.served(&facts, self.documents)?;
+        check_paths(others.iter().map(|(path, _)| path).chain([&self.token_path]))?;
         let peer = self.peer.ok_or(ConfigError::NoPeerAddress)?;
         if let Some(network) = self.exempt.iter().find(|network| !is_narrow(network)) {
             return Err(ConfigError::ExemptNetwork(*network));
@@ -136,8 +150,12 @@ impl Options {
             (true, false, None) => MissingScope::Scopeless,
             (true, ..) => return Err(ConfigError::Scopeless),
         };
-        let rules =
-            Rules { missing_scope, ceiling: self.ceiling.map(parse_scope).transpose()?, lifetime: self.lifetime };
+        let rules = Rules {
+            missing_scope,
+            ceiling: self.ceiling.map(parse_scope).transpose()?,
+            lifetime: self.lifetime,
+            refreshed_lifetime: self.tokens.refreshed_lifetime,
+        };
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new().with_clock(Arc::clone(&clock))));
         let grant_enabled = self.password_grant;
@@ -151,6 +169,9 @@ impl Options {
             screen: self.shield.map(|(shield, on_leak)| Screen { shield, on_leak }),
             methods: self.methods,
             extensions: named(self.extensions)?,
+            refresh: self.tokens.refresh,
+            access: self.tokens.access,
+            care: self.tokens.care,
             password_grant: self.password_grant.then(|| Arc::from(PASSWORD)),
             rules,
             peer,
@@ -172,46 +193,8 @@ impl Options {
         };
         // Only now: a builder that fails serves nothing.
         telemetry::built(grant_enabled);
-        Ok(PasswordGrantLayer::new(Mount {
-            token_path: self.token_path,
-            endpoint: Arc::new(endpoint),
-            documents: self.documents,
-        }))
+        Ok(PasswordGrantLayer::new(Mount { token_path: self.token_path, endpoint: Arc::new(endpoint), others }))
     }
-}
-
-fn check_paths<'a>(paths: impl Iterator<Item = &'a String>) -> Result<(), ConfigError> {
-    let mut seen = std::collections::HashSet::new();
-    for path in paths {
-        let legal = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b));
-        if !legal {
-            return Err(ConfigError::Path(path.clone()));
-        }
-        if !seen.insert(path) {
-            return Err(ConfigError::PathTwice(path.clone()));
-        }
-    }
-    Ok(())
-}
-
-fn check_proxies(peer: &PeerAddress, transport: &TransportSecurity) -> Result<(), ConfigError> {
-    let proxies = peer.proxies();
-    if peer.is_unknown() && (transport.needs_peer() || proxies.is_some()) {
-        return Err(ConfigError::ProxiesWithoutPeer);
-    }
-    let Some(proxies) = proxies else { return Ok(()) };
-    if proxies.networks().is_empty() {
-        return Err(ConfigError::NoProxies);
-    }
-    match proxies.networks().iter().find(|network| !is_narrow(network)) {
-        Some(network) => Err(ConfigError::ProxyNetwork(*network)),
-        None => Ok(()),
-    }
-}
-
-/// Neither the whole Internet, nor what was meant as IPv4 and would be a wide network of IPv6.
-fn is_narrow(network: &IpNet) -> bool {
-    network.prefix_len() > 0 && network.addr().to_canonical() == network.addr()
 }
 
 fn parse_scope(text: String) -> Result<Scope, ConfigError> {

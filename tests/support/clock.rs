@@ -18,6 +18,10 @@ impl ManualClock {
         UNIX_EPOCH + Duration::from_secs(1_767_225_600)
     }
 
+    pub fn advance_secs(&self, seconds: u64) {
+        self.advance(Duration::from_secs(seconds));
+    }
+
     pub fn advance(&self, time: Duration) {
         *self.0.lock().unwrap() += time;
     }

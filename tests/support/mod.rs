@@ -5,6 +5,7 @@
 mod clock;
 pub mod server;
 mod shared;
+pub mod tokens;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -218,6 +219,13 @@ impl Answer {
         assert_eq!(json["token_type"], "Bearer");
         assert!(json["expires_in"].is_u64());
         json
+    }
+
+    /// The answer of a revocation.
+    #[track_caller]
+    pub fn assert_empty_ok(&self) {
+        assert_eq!(self.status, StatusCode::OK, "{self:?}");
+        assert!(self.body.is_empty(), "{self:?}");
     }
 
     /// `eNNN code` of the checklist, told apart from others of the same code by a piece of its description.

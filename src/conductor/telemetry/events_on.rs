@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use tracing::{Level, enabled, error, info, warn};
+use tracing::{Level, debug, enabled, error, info, warn};
 
 use crate::boundary::audit::{AuditEvent, AuditOutcome};
 use crate::boundary::backend::BackendError;
@@ -31,6 +31,8 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
     // Mostly the same, and then said once.
     let peer = event.peer.filter(|_| event.peer != event.address).map(tracing::field::display);
     let monitored = event.monitored.map(tracing::field::display);
+    let family = event.family.map(|family| tracing::field::display(family.id()));
+    let subject = event.family.map(|family| tracing::field::display(Escaped(family.subject())));
     let millis = u64::try_from(event.duration.as_millis()).unwrap_or(u64::MAX);
     match (event.outcome, error) {
         (AuditOutcome::Issued { subject, scope }, _) => info!(
@@ -39,6 +41,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             address,
             peer,
             account,
+            family,
             subject = %Escaped(subject),
             scope,
             monitored,
@@ -46,6 +49,14 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             millis,
             "token issued"
         ),
+        (AuditOutcome::Revoked, _) => info!(client, address, peer, family, subject, millis, "token revoked"),
+        (AuditOutcome::Introspected, _) => debug!(client, address, peer, millis, "token introspected"),
+        (AuditOutcome::Refused { reason: Reason::RefreshTokenReplayed }, _) => {
+            warn!(
+                client,
+                address, peer, family, subject, millis, "a spent refresh token was presented; its family was ended"
+            );
+        }
         (AuditOutcome::Refused { reason }, Some(failure)) if is_trouble(failure.wire) => {
             let cause = failure.details.as_ref().and_then(|details| details.source.as_deref()).map(Chain);
             error!(
@@ -68,6 +79,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             address,
             peer,
             account,
+            family,
             %reason,
             rule = event.rule.map(tracing::field::display),
             monitored,

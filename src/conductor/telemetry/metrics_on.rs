@@ -14,6 +14,8 @@ pub(crate) const COUNTS: bool = true;
 pub(crate) fn count(trail: &Trail, outcome: &AuditOutcome<'_>, duration: Duration) {
     let outcome = match outcome {
         AuditOutcome::Issued { .. } => "issued",
+        AuditOutcome::Revoked => "revoked",
+        AuditOutcome::Introspected => "introspected",
         AuditOutcome::Refused { reason } => reason.as_str(),
     };
     counter!("oauth_token_requests_total", "outcome" => outcome).increment(1);

@@ -1,0 +1,285 @@
+//! Refresh tokens: given with a login, taken back for the next (RFC 6749 section 6, RFC 9700 section 4.14.2).
+//!
+//! The order is that of the ladder: whose token it is, whether it still lives, what it may give, whether its user may still be
+//! logged in, and only then the access token and, as the last step, the rotation. What fails before costs the client nothing,
+//! and what is minted while the family ends is never sent.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::endpoint::{Endpoint, Reply};
+use super::rungs::{Failure, write_answer};
+use super::trail::Trail;
+use crate::boundary::access::AccessTokenVerifier;
+use crate::boundary::backend::BackendError;
+use crate::boundary::limiter::{Guess, Settlement};
+use crate::boundary::refresh::RefreshTokenStore;
+use crate::boundary::verifier::{Recheck, Verdict};
+use crate::protocol::client::{Client, REFRESH_TOKEN};
+use crate::protocol::credentials::AuthenticatedClient;
+use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::family::{FamilyId, RefreshFamily};
+use crate::protocol::form::{Form, Known};
+use crate::protocol::grant::Grant;
+use crate::protocol::lineage::{FoundRefreshToken, RefreshTokenState, Rotated, Rotation, is_within};
+use crate::protocol::policy;
+use crate::protocol::response::IssuedTokens;
+use crate::protocol::secrets::{SecretDigest, Token, random_bytes};
+
+/// Tells a refresh token from every other kind of token at first sight.
+const PREFIX: &str = "rt_";
+
+/// The store of refresh tokens, and how long they live for clients that have no rules of their own.
+pub(crate) struct RefreshTokens {
+    /// `refresh_token`.
+    pub(crate) grant_type: Arc<str>,
+    pub(crate) store: Box<dyn RefreshTokenStore>,
+    pub(crate) lifetime: Duration,
+    pub(crate) idle_lifetime: Duration,
+    pub(crate) leeway: Duration,
+}
+
+impl RefreshTokens {
+    fn lifetime(&self, client: &Client) -> Duration {
+        client.refresh_rules().lifetime.unwrap_or(self.lifetime)
+    }
+
+    fn idle_lifetime(&self, client: &Client) -> Duration {
+        client.refresh_rules().idle_lifetime.unwrap_or(self.idle_lifetime)
+    }
+
+    fn leeway(&self, client: &Client) -> Duration {
+        client.refresh_rules().leeway.unwrap_or(self.leeway)
+    }
+
+    /// Looks a token up, if it can be one.
+    pub(super) async fn find(&self, token: &str) -> Result<Option<FoundRefreshToken>, TokenError> {
+        if !Self::has_form(token) {
+            return Ok(None);
+        }
+        self.store.find(&SecretDigest::of(token)).await.map_err(store_failed)
+    }
+
+    pub(super) fn has_form(token: &str) -> bool {
+        Token::has_form(PREFIX, token)
+    }
+
+    /// Whether the token could be used for a refresh by this client.
+    pub(super) fn is_usable(&self, found: &FoundRefreshToken, client: &Client, now: SystemTime) -> bool {
+        let is_over = found.family().is_over(found.last_used(), self.idle_lifetime(client), now);
+        found.state() == RefreshTokenState::Live && !is_over && client.allows_grant(REFRESH_TOKEN)
+    }
+}
+
+fn store_failed(error: BackendError) -> TokenError {
+    error.because(Reason::RefreshStoreFailed)
+}
+
+/// Whether the token is this client's: issued to it, in the realm that it still is bound to.
+pub(super) fn is_own(family: &RefreshFamily, client: &Client) -> bool {
+    family.client() == client.id() && family.realm() == client.realm()
+}
+
+impl Endpoint {
+    /// The refresh tokens, if this client gets any.
+    pub(super) fn refresh_tokens_for(&self, grant: &Result<Grant, Failure>) -> Option<&RefreshTokens> {
+        let client = grant.as_ref().ok()?.client();
+        self.refresh.as_deref().filter(|_| client.allows_grant(REFRESH_TOKEN))
+    }
+
+    /// Issues the tokens of a login, with the first refresh token of a new family.
+    pub(super) async fn issue_with_refresh(
+        &self,
+        refresh: &RefreshTokens,
+        grant: Result<Grant, Failure>,
+        trail: &mut Trail,
+    ) -> Result<Reply, Failure> {
+        let mut grant = grant?;
+        let failed = |error: BackendError| Failure::Untried(store_failed(error));
+        let id = FamilyId::random().map_err(|error| failed(error.into()))?;
+        let token = Token::random(PREFIX).map_err(|error| failed(error.into()))?;
+        grant.begin_family(id);
+        let now = grant.issued_at();
+        let expires = now.checked_add(refresh.lifetime(grant.client()));
+        let expires = expires.ok_or_else(|| failed(BackendError::fault("the lifetime is beyond all time")))?;
+        let family = RefreshFamily::of(&grant, id, expires);
+        trail.family = Some(family.clone());
+
+        let digest = token.digest();
+        let (issued, scope) = self.mint(grant, trail).await?;
+        let reply = write_answer(with_refresh_token(issued, token).map_err(Failure::Untried)?, &scope)?;
+        // The last step: nothing is sent that is not kept.
+        refresh.store.begin(family, digest, now).await.map_err(failed)?;
+        Ok(reply)
+    }
+
+    /// RFC 6749 section 6.
+    pub(super) async fn refresh(
+        &self,
+        refresh: &RefreshTokens,
+        form: &Form,
+        client: AuthenticatedClient,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        let client = client.into_client();
+        let token = form.get(Known::RefreshToken).unwrap_or_default();
+        let reservation = self.reserve(Guess::Token, None, trail).await?;
+        let request = Request { token, scope: form.get(Known::Scope), client: &client };
+        let outcome = self.use_refresh_token(refresh, &request, trail).await;
+        self.settle(Some(reservation), guessed(&outcome, &client)).await;
+        outcome
+    }
+
+    async fn use_refresh_token(
+        &self,
+        refresh: &RefreshTokens,
+        request: &Request<'_>,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        let Request { token, scope, client } = *request;
+        let found = refresh.find(token).await?.ok_or(Reason::UnknownRefreshToken)?;
+        let now = self.clock.now();
+        let family = found.family();
+        trail.family = Some(family.clone());
+        if !is_own(family, client) {
+            // The token stays: another client can have got it by mistake, and must not be able to log its user out.
+            return Err(Reason::ForeignToken.into());
+        }
+        self.check_state(refresh, &found, client, now).await?;
+        if family.grant_type().is_some_and(|login| !client.allows_grant(login)) {
+            return Err(Reason::GrantWithdrawn.into());
+        }
+        let renewal = policy::renew(client, family, &refresh.grant_type, scope, &self.rules)?;
+        let login = Recheck {
+            subject: family.subject().to_owned(),
+            client: client.clone(),
+            scope: renewal.scope().clone(),
+            authenticated_at: family.authenticated_at(),
+            address: trail.address,
+        };
+        let verdict = self.verifier.recheck(&login).await.map_err(|error| error.because(Reason::VerifierFailed))?;
+        let verified = match verdict {
+            Verdict::Granted(verified) => verified,
+            Verdict::Denied(denial) => return Err(denial.reason().into()),
+        };
+        if verified.subject.id() != family.subject()
+            || verified.subject.credential_version() != family.credential_version()
+        {
+            self.end_family(refresh, family.id()).await?;
+            return Err(Reason::CredentialsChanged.into());
+        }
+        let grant = renewal.conclude(verified.subject, verified.scope.as_ref(), now)?;
+
+        let (rotation, successor) = rotation(refresh, token, client, now)?;
+        let (issued, scope) = self.mint(grant, trail).await.map_err(Failure::into_error)?;
+        let successor = match refresh.store.rotate(rotation).await.map_err(store_failed)? {
+            Rotated::Done => successor,
+            Rotated::Repeated { salt } => Some(successor_of(token, &salt)?),
+            // Since it was found, its successor was used, or the family was ended. What was minted ends with it.
+            Rotated::Replayed => {
+                self.end_access_tokens(family.id()).await?;
+                return Err(Reason::RefreshTokenReplayed.into());
+            }
+            Rotated::Gone => {
+                self.end_access_tokens(family.id()).await?;
+                return Err(Reason::RefreshTokenEnded.into());
+            }
+        };
+        let issued = match successor {
+            Some(token) => with_refresh_token(issued, token)?,
+            None => issued,
+        };
+        write_answer(issued, &scope).map_err(Failure::into_error)
+    }
+
+    /// Refuses a token that cannot be used any more; a copy of one that was used ends its family.
+    async fn check_state(
+        &self,
+        refresh: &RefreshTokens,
+        found: &FoundRefreshToken,
+        client: &Client,
+        now: SystemTime,
+    ) -> Result<(), TokenError> {
+        let is_replay = match found.state() {
+            RefreshTokenState::Ended => return Err(Reason::RefreshTokenEnded.into()),
+            RefreshTokenState::Live => false,
+            RefreshTokenState::Predecessor { used } => !is_within(used, refresh.leeway(client), now),
+            RefreshTokenState::Spent => true,
+        };
+        if found.family().is_over(found.last_used(), refresh.idle_lifetime(client), now) {
+            return Err(Reason::RefreshTokenExpired.into());
+        }
+        if !is_replay {
+            return Ok(());
+        }
+        // Told once: whoever ended the family before told it.
+        let is_news = self.end_family(refresh, found.family().id()).await?;
+        Err(if is_news { Reason::RefreshTokenReplayed } else { Reason::RefreshTokenEnded }.into())
+    }
+
+    /// Ends a family with its access tokens, and tells whether it had not ended before.
+    pub(super) async fn end_family(&self, refresh: &RefreshTokens, family: FamilyId) -> Result<bool, TokenError> {
+        let is_news = refresh.store.revoke_family(family).await.map_err(store_failed)?;
+        self.end_access_tokens(family).await?;
+        Ok(is_news)
+    }
+
+    async fn end_access_tokens(&self, family: FamilyId) -> Result<(), TokenError> {
+        let Some(tokens) = self.access_tokens() else { return Ok(()) };
+        // Tokens that cannot be revoked live on until they expire, as their verifier says.
+        let ended = tokens.revoke_family(family).await;
+        ended.map(drop).map_err(|error| error.because(Reason::AccessTokensFailed))
+    }
+
+    pub(super) fn access_tokens(&self) -> Option<&dyn AccessTokenVerifier> {
+        self.access.as_deref()
+    }
+}
+
+/// A request for a refresh.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    token: &'a str,
+    scope: Option<&'a str>,
+    client: &'a Client,
+}
+
+/// The use of the token, with its successor if it is to have one.
+fn rotation(
+    refresh: &RefreshTokens,
+    token: &str,
+    client: &Client,
+    now: SystemTime,
+) -> Result<(Rotation, Option<Token>), TokenError> {
+    let rotation = Rotation::new(SecretDigest::of(token), now)
+        .with_leeway(refresh.leeway(client))
+        .with_idle_lifetime(refresh.idle_lifetime(client));
+    if client.refresh_rules().is_reused {
+        return Ok((rotation, None));
+    }
+    let salt = random_bytes().map_err(|error| store_failed(error.into()))?;
+    let successor = successor_of(token, &salt)?;
+    Ok((rotation.with_successor(successor.digest(), *salt), Some(successor)))
+}
+
+fn successor_of(token: &str, salt: &[u8; 32]) -> Result<Token, TokenError> {
+    Token::successor(token, PREFIX, salt).map_err(|error| store_failed(error.into()))
+}
+
+/// Where refresh tokens are kept here, one of the issuer's own would be a second door.
+fn with_refresh_token(issued: IssuedTokens, token: Token) -> Result<IssuedTokens, TokenError> {
+    if issued.has_refresh_token() {
+        let text = "the issuer gave a refresh token of its own beside those of `refresh_tokens(..)`";
+        return Err(BackendError::fault(text).because(Reason::IllegalToken));
+    }
+    Ok(issued.with_refresh_token(token))
+}
+
+/// How the look-up of a token is settled. Nobody guesses 256 bits, so it counts on the address only what cannot be told from a
+/// guess: an unknown token from somebody who proved nothing.
+pub(super) fn guessed<T>(outcome: &Result<T, TokenError>, client: &Client) -> Settlement {
+    match outcome {
+        Err(error) if error.reason == Reason::UnknownRefreshToken && client.is_public() => Settlement::Denied,
+        _ => Settlement::Untried,
+    }
+}

@@ -1,0 +1,173 @@
+//! The life of tokens after they were issued: revocation (RFC 7009) and introspection (RFC 7662).
+
+use std::time::{Duration, SystemTime};
+
+use super::endpoint::{Endpoint, Reply};
+use super::refresh::{RefreshTokens, guessed, is_own};
+use super::trail::Trail;
+use crate::boundary::access::Revocation;
+use crate::boundary::backend::BackendError;
+use crate::boundary::limiter::Guess;
+use crate::protocol::client::Client;
+use crate::protocol::credentials::{AuthenticatedClient, Presented};
+use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::form::Form;
+use crate::protocol::introspection;
+use crate::protocol::record::AccessTokenRecord;
+
+/// The longest token that is looked up.
+const MAX_TOKEN: usize = 8 * 1024;
+
+/// How tokens that exist are looked after.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TokenCare {
+    /// Revoking an access token ends its refresh token, too.
+    pub(crate) access_token_ends_family: bool,
+    /// How long an answer about an active token may be kept.
+    pub(crate) introspection_max_age: Option<Duration>,
+}
+
+/// What a token turned out to be.
+enum Known {
+    Refresh(Box<crate::protocol::lineage::FoundRefreshToken>),
+    Access(AccessTokenRecord),
+}
+
+fn access_failed(error: BackendError) -> TokenError {
+    error.because(Reason::AccessTokensFailed)
+}
+
+impl Endpoint {
+    /// RFC 7009 section 2.
+    pub(super) async fn revocation(
+        &self,
+        form: &Form,
+        client: AuthenticatedClient,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        let client = client.into_client();
+        let token = required_token(form)?;
+        let reservation = self.reserve(Guess::Token, None, trail).await?;
+        let outcome = match self.look_up(token).await {
+            Ok(found) => self.revoke_found(token, found, &client, trail).await,
+            Err(error) => Err(error),
+        };
+        self.settle(Some(reservation), guessed(&outcome, &client)).await;
+        match outcome {
+            // What is worth nothing already is revoked (RFC 7009 section 2.2).
+            Err(error) if error.reason == Reason::UnknownRefreshToken => Ok(Reply::Revoked),
+            // Anybody can send the id of a public client, so its errors would tell whose token it is.
+            Err(error) if error.reason == Reason::ForeignToken && client.is_public() => Ok(Reply::Revoked),
+            outcome => outcome,
+        }
+    }
+
+    async fn revoke_found(
+        &self,
+        token: &str,
+        found: Option<Known>,
+        client: &Client,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        match found {
+            None if self.access.is_none() && !RefreshTokens::has_form(token) => Err(Reason::TokenNotRevocable.into()),
+            None => Err(Reason::UnknownRefreshToken.into()),
+            Some(Known::Refresh(found)) => {
+                trail.family = Some(found.family().clone());
+                if !is_own(found.family(), client) {
+                    return Err(Reason::ForeignToken.into());
+                }
+                if let Some(refresh) = self.refresh.as_deref() {
+                    self.end_family(refresh, found.family().id()).await?;
+                }
+                Ok(Reply::Revoked)
+            }
+            Some(Known::Access(record)) => {
+                if record.client() != client.id() || record.realm() != client.realm() {
+                    return Err(Reason::ForeignToken.into());
+                }
+                let tokens = self.access_tokens().ok_or(Reason::TokenNotRevocable)?;
+                if tokens.revoke(token).await.map_err(access_failed)? == Revocation::Unsupported {
+                    return Err(Reason::TokenNotRevocable.into());
+                }
+                if let (true, Some(family), Some(refresh)) =
+                    (self.care.access_token_ends_family, record.family(), self.refresh.as_deref())
+                {
+                    self.end_family(refresh, family).await?;
+                }
+                Ok(Reply::Revoked)
+            }
+        }
+    }
+
+    /// RFC 7662 section 2.
+    pub(super) async fn introspection(
+        &self,
+        form: &Form,
+        presented: &Presented,
+        client: AuthenticatedClient,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        let client = client.into_client();
+        if client.is_public() {
+            return Err(presented.refuse(Reason::WrongMethod));
+        }
+        let token = required_token(form)?;
+        let reservation = self.reserve(Guess::Token, None, trail).await?;
+        let now = self.clock.now();
+        let outcome = if client.may_introspect() { self.look_up(token).await } else { Ok(None) };
+        self.settle(Some(reservation), guessed(&outcome, &client)).await;
+        Ok(match outcome? {
+            Some(Known::Refresh(found)) if self.shows_refresh_token(&found, &client, now) => Reply::Introspected {
+                json: introspection::of_refresh_token(found.family()),
+                max_age: self.max_age(found.family().expires(), now),
+            },
+            Some(Known::Access(record)) if record.is_live(now) && may_know(&client, &record) => Reply::Introspected {
+                json: introspection::of_access_token(&record),
+                max_age: self.max_age(record.expires(), now),
+            },
+            _ => Reply::Introspected { json: introspection::inactive(), max_age: None },
+        })
+    }
+
+    fn shows_refresh_token(
+        &self,
+        found: &crate::protocol::lineage::FoundRefreshToken,
+        client: &Client,
+        now: SystemTime,
+    ) -> bool {
+        is_own(found.family(), client)
+            && self.refresh.as_deref().is_some_and(|refresh| refresh.is_usable(found, client, now))
+    }
+
+    fn max_age(&self, expires: SystemTime, now: SystemTime) -> Option<Duration> {
+        self.care.introspection_max_age.map(|most| most.min(expires.duration_since(now).unwrap_or_default()))
+    }
+
+    /// Finds out what a token is, whatever kind the client hints at: at most one look-up, by its form.
+    async fn look_up(&self, token: &str) -> Result<Option<Known>, TokenError> {
+        if token.len() > MAX_TOKEN || !crate::protocol::charset::is_token68(token) {
+            return Ok(None);
+        }
+        if let Some(refresh) = self.refresh.as_deref()
+            && RefreshTokens::has_form(token)
+        {
+            return Ok(refresh.find(token).await?.map(|found| Known::Refresh(Box::new(found))));
+        }
+        let Some(tokens) = self.access_tokens() else { return Ok(None) };
+        Ok(tokens.verify(token).await.map_err(access_failed)?.map(Known::Access))
+    }
+}
+
+fn required_token(form: &Form) -> Result<&str, TokenError> {
+    // The hint changes nothing, but it is a parameter of this endpoint.
+    form.single("token_type_hint")?;
+    form.single("token")?.ok_or_else(|| Reason::MissingParameter.into())
+}
+
+/// Whether this client may know what the token stands for.
+fn may_know(client: &Client, record: &AccessTokenRecord) -> bool {
+    let is_in_realm = client.realm().is_none() || client.realm() == record.realm();
+    let is_for_it = record.audience().iter().any(|audience| client.audiences().contains(audience));
+    is_in_realm && (is_for_it || record.audience().is_empty() || record.client() == client.id())
+}

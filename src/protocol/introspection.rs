@@ -1,0 +1,68 @@
+//! The answer of the introspection endpoint (RFC 7662 section 2.2).
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value};
+
+use super::family::RefreshFamily;
+use super::record::AccessTokenRecord;
+use super::scope::Scope;
+
+/// Claims of a token that are told as they are; what else it says about its user is not.
+const TOLD: [&str; 4] = ["iss", "jti", "nbf", "cnf"];
+
+/// All that is said of a token that is not active, whatever the reason.
+pub(crate) fn inactive() -> Vec<u8> {
+    br#"{"active":false}"#.to_vec()
+}
+
+/// An access token.
+pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
+    let mut told = begin(record.scope(), record.client().as_str(), record.subject());
+    for name in TOLD {
+        if let Some(value) = record.claims().get(name) {
+            told.insert(name.to_owned(), value.clone());
+        }
+    }
+    let is_bound_to_key = record.claims().get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
+    told.insert("token_type".to_owned(), if is_bound_to_key { "DPoP" } else { "Bearer" }.into());
+    match record.audience() {
+        [] => {}
+        [one] => drop(told.insert("aud".to_owned(), one.as_str().into())),
+        several => drop(told.insert("aud".to_owned(), several.into())),
+    }
+    told.insert("iat".to_owned(), seconds(record.issued()));
+    told.insert("exp".to_owned(), seconds(record.expires()));
+    if let Some(at) = record.authenticated_at() {
+        told.insert("auth_time".to_owned(), seconds(at));
+    }
+    write(told)
+}
+
+/// A refresh token.
+pub(crate) fn of_refresh_token(family: &RefreshFamily) -> Vec<u8> {
+    let mut told = begin(family.scope(), family.client().as_str(), family.subject());
+    told.insert("exp".to_owned(), seconds(family.expires()));
+    told.insert("auth_time".to_owned(), seconds(family.authenticated_at()));
+    write(told)
+}
+
+fn begin(scope: &Scope, client: &str, subject: &str) -> Map<String, Value> {
+    let mut told = Map::new();
+    told.insert("active".to_owned(), true.into());
+    if !scope.is_empty() {
+        told.insert("scope".to_owned(), scope.as_str().into());
+    }
+    told.insert("client_id".to_owned(), client.into());
+    told.insert("sub".to_owned(), subject.into());
+    told
+}
+
+/// Rounded down: nobody is told that a token lives longer than it does.
+fn seconds(time: SystemTime) -> Value {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).into()
+}
+
+fn write(told: Map<String, Value>) -> Vec<u8> {
+    Value::Object(told).to_string().into_bytes()
+}

@@ -1,0 +1,108 @@
+use std::time::Duration;
+
+use super::builder::Builder;
+use super::metadata::Metadata;
+use crate::boundary::access::AccessTokenVerifier;
+use crate::boundary::refresh::RefreshTokenStore;
+use crate::conductor::refresh::RefreshTokens;
+use crate::protocol::client::REFRESH_TOKEN;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Tokens after they were issued.
+impl<C, V, I> Builder<C, V, I> {
+    /// Gives refresh tokens to the clients that [may have them](crate::ClientBuilder::allow_refresh_tokens), keeps them in this
+    /// store, and serves `grant_type=refresh_token` (RFC 6749 section 6). Default: none.
+    ///
+    /// Refresh tokens rotate: each use gives a new one and ends the old one; a copy of an old one that is presented later ends
+    /// them all (RFC 9700 section 4.14.2). The verifier must tell at each refresh whether the user may still be logged in:
+    /// [`CredentialVerifier::recheck`](crate::CredentialVerifier::recheck).
+    pub fn refresh_tokens(mut self, store: impl RefreshTokenStore) -> Self {
+        self.options.tokens.refresh = Some(Box::new(RefreshTokens {
+            grant_type: REFRESH_TOKEN.into(),
+            store: Box::new(store),
+            lifetime: DAY.saturating_mul(30),
+            idle_lifetime: DAY.saturating_mul(14),
+            leeway: Duration::from_secs(10),
+        }));
+        self
+    }
+
+    fn change_refresh(mut self, option: &'static str, change: impl FnOnce(&mut RefreshTokens)) -> Self {
+        match self.options.tokens.refresh.as_deref_mut() {
+            Some(refresh) => change(refresh),
+            None => self.options.tokens.misplaced = Some(option),
+        }
+        self
+    }
+
+    /// How long after a login its last refresh token ends, however often it was refreshed, for clients without a
+    /// [lifetime](crate::ClientBuilder::refresh_token_lifetime) of their own. Default: 30 days. Shorter where a stolen device
+    /// does harm.
+    pub fn refresh_token_lifetime(self, lifetime: Duration) -> Self {
+        self.change_refresh("refresh_token_lifetime", |refresh| refresh.lifetime = lifetime)
+    }
+
+    /// How long a refresh token may lie unused, for clients without an
+    /// [idle lifetime](crate::ClientBuilder::refresh_token_idle_lifetime) of their own. Default: 14 days.
+    pub fn refresh_token_idle_lifetime(self, lifetime: Duration) -> Self {
+        self.change_refresh("refresh_token_idle_lifetime", |refresh| refresh.idle_lifetime = lifetime)
+    }
+
+    /// How long after its first use a refresh token may be presented again, as long as its successor is unused, by a client
+    /// that did not get the answer: it gets the same successor again. For clients without a
+    /// [leeway](crate::ClientBuilder::refresh_token_leeway) of their own. Default: 10 seconds; at most 60. Zero makes each lost
+    /// answer a lost login.
+    pub fn refresh_token_leeway(self, leeway: Duration) -> Self {
+        self.change_refresh("refresh_token_leeway", |refresh| refresh.leeway = leeway)
+    }
+
+    /// How long access tokens live that a refresh gives, in whole seconds. Default: as those of a login. Change it to give the
+    /// password grant shorter ones (RFC 6749 section 10.7).
+    pub fn refreshed_access_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.options.tokens.refreshed_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Looks access tokens up and ends them, for introspection, revocation, and when a family of refresh tokens ends. Default:
+    /// none. Give the same [`OpaqueIssuer`](crate::OpaqueIssuer) that issues them, or a verifier of JWTs, which can be
+    /// introspected but not revoked.
+    pub fn access_tokens(mut self, verifier: impl AccessTokenVerifier) -> Self {
+        self.options.tokens.access = Some(Box::new(verifier));
+        self
+    }
+
+    /// Serves the revocation endpoint (RFC 7009) at this path, behind the same client authentication, budgets and origins as
+    /// the token endpoint. Default: none. A refresh token ends with its whole family and the family's access tokens.
+    pub fn revocation_path(mut self, path: impl Into<String>) -> Self {
+        self.options.tokens.revocation_path = Some(path.into());
+        self
+    }
+
+    /// Ends the refresh tokens of the same login when an access token is revoked (RFC 7009 section 2.1). Default: off, because
+    /// a client that gives an access token back may go on with its refresh token.
+    pub fn revoke_family_with_access_token(mut self) -> Self {
+        self.options.tokens.care.access_token_ends_family = true;
+        self
+    }
+
+    /// Serves the introspection endpoint (RFC 7662) at this path, for the clients that
+    /// [may ask](crate::ClientBuilder::allow_introspection). Default: none.
+    pub fn introspection_path(mut self, path: impl Into<String>) -> Self {
+        self.options.tokens.introspection_path = Some(path.into());
+        self
+    }
+
+    /// How long a resource server may keep an answer about an active token, in whole seconds, but never beyond the token's end:
+    /// sent as `Cache-Control: private`. Default: not at all. A revoked token is taken as good for as long.
+    pub fn introspection_max_age(mut self, age: Duration) -> Self {
+        self.options.tokens.care.introspection_max_age = Some(age);
+        self
+    }
+
+    /// Serves the metadata document (RFC 8414). Default: none.
+    pub fn metadata(mut self, metadata: Metadata) -> Self {
+        self.options.tokens.metadata = Some(metadata);
+        self
+    }
+}
