@@ -8,7 +8,7 @@
 //! | 2 | `conductor` | 0, 1; no tower, no framework |
 //! | 3 | `service` | 0, 1, 2, and the default limiter of `protection`; no framework |
 //! | core parts | `memory`, `protection` | 0, 1 |
-//! | rooms | everything else: `argon2`, `jwt`, `testing` ... | 0, 1 |
+//! | rooms | everything else: `argon2`, `bearer`, `jwt`, `sqlite`, `testing` ... | 0, 1; `sqlite` also `protection` |
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
 
 #[path = "support/sources.rs"]
@@ -29,19 +29,26 @@ fn may_use(module: &str) -> &'static [&'static str] {
         "boundary" => &["protocol"],
         "conductor" => &["protocol", "boundary"],
         "service" => &["protocol", "boundary", "conductor"],
+        // Its limiter decides by the same pure functions as the one in memory, and takes its rules.
+        "sqlite" => &["protocol", "boundary", "protection"],
         // `memory`, `protection` and the rooms.
         _ => &["protocol", "boundary"],
     }
 }
 
 /// Edges beyond the rings, each with its reason.
-const EXCEPTIONS: [(&str, &str); 4] = [
+const EXCEPTIONS: [(&str, &str); 8] = [
     // One body type for every layer of the crate, and one way of containing the application's code.
     ("bearer/mod.rs", "service::ResponseBody"),
     ("bearer/mod.rs", "conductor::contain::Contain"),
     ("bearer/mod.rs", "conductor::contain::Cut"),
     // The limiter that stands in when the application chooses none.
     ("service/options.rs", "protection::limiter::MemoryLimiter"),
+    // The user table of the store, for who has both features.
+    ("sqlite/users/mod.rs", "argon2::StoredUser"),
+    ("sqlite/users/mod.rs", "argon2::UserStatus"),
+    ("sqlite/users/mod.rs", "argon2::UserStore"),
+    ("sqlite/users/new_user.rs", "argon2::UserStatus"),
 ];
 
 /// Words that must not stand in a ring's code.
