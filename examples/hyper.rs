@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, demo::port()?)).await?;
     let address = listener.local_addr()?;
     let demo = Demo::in_memory(address, PeerAddress::socket_addr())?;
-    let commands = Commands::begin(address);
+    let commands = Commands::begin(address, "everything is kept in memory: a restart forgets it");
     commands.login();
     commands.refresh();
     commands.revoke();

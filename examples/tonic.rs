@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     reporter.set_service_status("demo.Account", tonic_health::ServingStatus::Serving).await;
     let account = demo.guard.require_scope("read")?.named_layer(AccountServer::new(WhoAmI));
 
-    let commands = Commands::begin(address);
+    let commands = Commands::begin(address, "everything is kept in memory: a restart forgets it");
     commands.login();
     commands.grpc();
     commands.refresh();

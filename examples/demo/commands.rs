@@ -33,9 +33,10 @@ pub(crate) struct Commands {
 }
 
 impl Commands {
-    /// Says where the server listens, and begins with a helper of the commands.
-    pub(crate) fn begin(address: SocketAddr) -> Self {
+    /// Says where the server listens and what else there is to know, and begins with a helper of the commands.
+    pub(crate) fn begin(address: SocketAddr, note: &str) -> Self {
         println!("listening on http://{address}");
+        println!("{note}");
         println!("\nfield() {{ sed -n \"s/.*\\\"$1\\\":\\\"\\([^\\\"]*\\)\\\".*/\\1/p\"; }}");
         Self { server: format!("http://{address}") }
     }
