@@ -24,7 +24,7 @@ const FIND: &str = "SELECT subject, client, realm, scope, audience, issued, expi
     FROM access_tokens WHERE digest = ?1";
 const REVOKE: &str = "DELETE FROM access_tokens WHERE digest = ?1";
 const REVOKE_FAMILY: &str = "DELETE FROM access_tokens WHERE family = ?1";
-const REVOKE_SUBJECT: &str = "DELETE FROM access_tokens WHERE subject = ?1 AND realm IS ?2";
+pub(super) const REVOKE_SUBJECT: &str = "DELETE FROM access_tokens WHERE subject = ?1 AND realm IS ?2";
 
 pub(super) const STATEMENTS: [&str; 5] = [INSERT, FIND, REVOKE, REVOKE_FAMILY, REVOKE_SUBJECT];
 

@@ -21,9 +21,9 @@ impl Db {
         Self { connection, steps: Cell::new(0) }
     }
 
-    /// Reads statements before their first use, so that a schema that does not fit shows at once.
-    pub(super) fn prepare(&self, statements: &[&'static str]) -> Result<(), rusqlite::Error> {
-        statements.iter().try_for_each(|sql| self.connection.prepare_cached(sql).map(drop))
+    /// Reads a statement before its first use, so that a schema that does not fit shows at once.
+    pub(super) fn prepare(&self, sql: &'static str) -> Result<(), rusqlite::Error> {
+        self.connection.prepare_cached(sql).map(drop)
     }
 
     /// Runs a statement and answers how many rows it changed.

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::db::Db;
 use super::error::SqliteError;
-use super::{access, clients, once, prune, refresh};
+use super::statements;
 use crate::protocol::secrets::random_bytes;
 
 /// Tells a file of this store from all others: `TPGs`.
@@ -64,7 +64,7 @@ impl Opening {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
         migrate(&mut connection)?;
         let db = Db::new(connection);
-        statements().try_for_each(|statements| db.prepare(statements))?;
+        statements().try_for_each(|sql| db.prepare(sql))?;
         Ok(db)
     }
 
@@ -85,13 +85,6 @@ impl Opening {
         connection.pragma_update(None, "cell_size_check", true)?;
         Ok(connection)
     }
-}
-
-/// All statements of the store.
-pub(super) fn statements() -> impl Iterator<Item = &'static [&'static str]> {
-    let all: [&[&str]; 5] =
-        [&refresh::STATEMENTS, &access::STATEMENTS, &once::STATEMENTS, &clients::STATEMENTS, &prune::STATEMENTS];
-    all.into_iter()
 }
 
 fn number(connection: &Connection, pragma: &str) -> Result<i64, SqliteError> {

@@ -15,8 +15,8 @@ const REFRESH_TOKENS: &str = "DELETE FROM refresh_tokens WHERE digest IN
     (SELECT t.digest FROM refresh_families f CROSS JOIN refresh_tokens t ON t.family = f.row
      WHERE f.expires <= ?1 LIMIT ?2)";
 const REFRESH_FAMILIES: &str = "DELETE FROM refresh_families WHERE row IN
-    (SELECT f.row FROM refresh_families f
-     WHERE f.expires <= ?1 AND NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.family = f.row) LIMIT ?2)";
+    (SELECT row FROM (SELECT row FROM refresh_families WHERE expires <= ?1 ORDER BY expires LIMIT ?2) due
+     WHERE NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.family = due.row))";
 
 pub(super) const STATEMENTS: [&str; 4] = [SPENT_VALUES, ACCESS_TOKENS, REFRESH_TOKENS, REFRESH_FAMILIES];
 

@@ -30,7 +30,8 @@ const ROTATE: &str =
     "UPDATE refresh_families SET live = ?2, predecessor = ?3, salt = ?4, used = ?5, last_used = ?6 WHERE row = ?1";
 const END: &str = "UPDATE refresh_families SET ended = 1 WHERE row = ?1";
 const REVOKE_FAMILY: &str = "UPDATE refresh_families SET ended = 1 WHERE id = ?1 AND ended = 0";
-const REVOKE_SUBJECT: &str = "UPDATE refresh_families SET ended = 1 WHERE subject = ?1 AND realm IS ?2 AND ended = 0";
+pub(super) const REVOKE_SUBJECT: &str =
+    "UPDATE refresh_families SET ended = 1 WHERE subject = ?1 AND realm IS ?2 AND ended = 0";
 
 pub(super) const STATEMENTS: [&str; 7] = [BEGIN, ADD_TOKEN, FIND, ROTATE, END, REVOKE_FAMILY, REVOKE_SUBJECT];
 

@@ -196,3 +196,7 @@ pub(super) fn read(id: &str, text: &str) -> Result<Client, Failure> {
     }
     client.build().map_err(|_| BAD)
 }
+
+#[cfg(test)]
+#[path = "registration_tests.rs"]
+mod tests;
