@@ -264,7 +264,9 @@ fn unit_tests_stand_last() {
 }
 
 /// The values that prove that something was checked, how each is made, and the only places that make it.
-const WITNESSES: [(&str, &[&str]); 6] = [
+const WITNESSES: [(&str, &[&str]); 7] = [
+    // A token was verified and is good here.
+    ("Principal::new(", &["bearer/rules.rs"]),
     ("AuthenticatedClient(", &["protocol/credentials.rs"]),
     // The application's own method answered `Ok(true)`.
     ("proven(", &["protocol/credentials.rs", "conductor/rungs.rs"]),
