@@ -115,14 +115,14 @@ impl Commands {
     pub(crate) fn revoke(&self) {
         let login = self.service(&password("alice", PASSWORD));
         let introspect =
-            curl(&format!("-u demo-api:{API_SECRET} -d \"token=$access\" {}/oauth/introspect", self.server));
+            || curl(&format!("-u demo-api:{API_SECRET} -d \"token=$access\" {}/oauth/introspect", self.server));
         show("log in once more, 200", &keep(&login, &[("access", "access_token"), ("refresh", "refresh_token")]));
-        show("the API asks what the access token stands for, 200", &[introspect.clone()]);
+        show("the API asks what the access token stands for, 200", &[introspect()]);
         show(
             "log out: revoke the refresh token, and with it all tokens of the login, 200",
             &[curl(&format!("-u demo-service:{SERVICE_SECRET} -d \"token=$refresh\" {}/oauth/revoke", self.server))],
         );
-        show("the API asks again, and the token is not active any more, 200", &[introspect]);
+        show("the API asks again, and the token is not active any more, 200", &[introspect()]);
         show(
             "what clients find out by themselves, 200",
             &[curl(&format!("{}/.well-known/oauth-authorization-server", self.server))],
