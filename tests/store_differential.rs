@@ -6,6 +6,11 @@
 
 mod reference;
 
+#[cfg(feature = "sqlite")]
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "sqlite/folder.rs"]
+mod folder;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
@@ -19,17 +24,52 @@ use tower_password_grant::{
     Rotated, Rotation, SecretDigest,
 };
 
-/// A new one of each store, with its name.
-fn refresh_stores() -> Vec<(&'static str, Box<dyn RefreshTokenStore>)> {
-    vec![("memory", Box::new(MemoryRefreshTokens::new()))]
+/// A file in each fourth sequence, because each of its steps is a durable commit.
+#[cfg(feature = "sqlite")]
+fn file() -> Option<(folder::Folder, tower_password_grant::sqlite::SqliteStore)> {
+    static SEQUENCE: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let is_due = SEQUENCE.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 4 == 0;
+    is_due.then(|| {
+        let folder = folder::Folder::new();
+        let store = folder.store();
+        (folder, store)
+    })
 }
 
-fn access_stores() -> Vec<(&'static str, Box<dyn AccessTokenStore>)> {
-    vec![("memory", Box::new(MemoryAccessTokens::new()))]
+/// The stores of one sequence, and the folder of the one that has a file.
+type Stores<S> = (Vec<(&'static str, Box<S>)>, Option<Box<dyn std::any::Any>>);
+
+fn refresh_stores() -> Stores<dyn RefreshTokenStore> {
+    #[allow(unused_mut, reason = "without a feature there is nothing to add")]
+    let mut stores: Stores<dyn RefreshTokenStore> = (vec![("memory", Box::new(MemoryRefreshTokens::new()))], None);
+    #[cfg(feature = "sqlite")]
+    if let Some((folder, store)) = file() {
+        stores.0.push(("sqlite", Box::new(store)));
+        stores.1 = Some(Box::new(folder));
+    }
+    stores
 }
 
-fn value_stores() -> Vec<(&'static str, Box<dyn OneTimeValues>)> {
-    vec![("memory", Box::new(MemoryOneTimeValues::new()))]
+fn access_stores() -> Stores<dyn AccessTokenStore> {
+    #[allow(unused_mut, reason = "without a feature there is nothing to add")]
+    let mut stores: Stores<dyn AccessTokenStore> = (vec![("memory", Box::new(MemoryAccessTokens::new()))], None);
+    #[cfg(feature = "sqlite")]
+    if let Some((folder, store)) = file() {
+        stores.0.push(("sqlite", Box::new(store)));
+        stores.1 = Some(Box::new(folder));
+    }
+    stores
+}
+
+fn value_stores() -> Stores<dyn OneTimeValues> {
+    #[allow(unused_mut, reason = "without a feature there is nothing to add")]
+    let mut stores: Stores<dyn OneTimeValues> = (vec![("memory", Box::new(MemoryOneTimeValues::new()))], None);
+    #[cfg(feature = "sqlite")]
+    if let Some((folder, store)) = file() {
+        stores.0.push(("sqlite", Box::new(store)));
+        stores.1 = Some(Box::new(folder));
+    }
+    stores
 }
 
 const REALMS: [Option<&str>; 3] = [None, Some(""), Some("staff")];
@@ -242,7 +282,7 @@ fn refresh_token_stores_answer_as_the_reference_does_rf_10_rf_13_rf_14() {
     let counted = std::cell::RefCell::new(&mut counts);
     let played = runner().run(&prop::collection::vec(step(), 1..=LONGEST), |steps| {
         let mut counts = counted.borrow_mut();
-        let (model, stores, now) = (Reference::default(), refresh_stores(), present());
+        let (model, (stores, _folder), now) = (Reference::default(), refresh_stores(), present());
         let mut play = Refreshing { counts: &mut counts, model, stores, now, tokens: 0, families: 0 };
         runtime.block_on(async {
             for step in &steps {
@@ -319,7 +359,7 @@ fn is_same(record: Option<&AccessTokenRecord>, kept: Option<&Kept>) -> bool {
 fn access_token_stores_answer_as_the_reference_does() {
     let runtime = runtime();
     let played = runner().run(&prop::collection::vec(access(), 1..=LONGEST), |steps| {
-        let (mut model, stores): (BTreeMap<usize, Kept>, _) = (BTreeMap::new(), access_stores());
+        let (mut model, (stores, _folder)): (BTreeMap<usize, Kept>, _) = (BTreeMap::new(), access_stores());
         let mut tokens = 0;
         for step in &steps {
             let before = model.len();
@@ -377,7 +417,7 @@ fn access_token_stores_answer_as_the_reference_does() {
 fn stores_of_one_time_values_answer_as_the_reference_does() {
     let runtime = runtime();
     let played = runner().run(&prop::collection::vec(0..60_usize, 1..=LONGEST), |values| {
-        let (mut spent, stores) = (BTreeSet::new(), value_stores());
+        let (mut spent, (stores, _folder)) = (BTreeSet::new(), value_stores());
         let until = present() + Duration::from_secs(600);
         for value in values {
             let expected = spent.insert(value);

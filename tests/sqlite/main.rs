@@ -5,8 +5,10 @@
 
 mod clients;
 mod commits;
+mod contract;
 mod file;
 mod folder;
 mod limiter;
+mod races;
 mod tokens;
 mod users;
