@@ -237,6 +237,9 @@ async fn the_ways_of_client_authentication_are_written_out_md_06() {
     let strict = build(metadata(), |builder| builder.refuse_secrets_in_body()).unwrap();
     let json = document(&strict, WELL_KNOWN).await;
     assert_eq!(json["token_endpoint_auth_methods_supported"], json!(["client_secret_basic", "none"]));
+    // No empty list (MD-08).
+    let public = document(&full(metadata().client_authentication_methods(["none"])), WELL_KNOWN).await;
+    assert!(public.get("introspection_endpoint_auth_methods_supported").is_none());
     let own = full(metadata().client_authentication_methods(["client_secret_basic", "tls_client_auth"]));
     let json = document(&own, WELL_KNOWN).await;
     for endpoint in ["token", "revocation", "introspection"] {
