@@ -66,7 +66,8 @@ impl Endpoint {
         let is_refused = purpose == Purpose::Introspection && error.reason == Reason::UnknownScheme;
         if is_refused && is_bearer(&head.headers) {
             error.details().challenge = Some(self.bearer_challenge.clone());
-            error.details().host_code = HostCode::new("invalid_token", "this endpoint takes client authentication").ok();
+            error.details().host_code =
+                HostCode::new("invalid_token", "this endpoint takes client authentication").ok();
         }
         error
     }

@@ -140,9 +140,8 @@ impl Endpoint {
 
     /// A refresh token is shown to its own client only.
     fn introspected_refresh_token(&self, found: &FoundRefreshToken, client: &Client, now: SystemTime) -> Reply {
-        let is_shown = |refresh: &&RefreshTokens| {
-            is_own(found.family(), client) && refresh.is_usable(found, client, now)
-        };
+        let is_shown =
+            |refresh: &&RefreshTokens| is_own(found.family(), client) && refresh.is_usable(found, client, now);
         let Some(refresh) = self.refresh.as_deref().filter(is_shown) else {
             return Reply::Introspected { json: introspection::inactive(), max_age: None };
         };

@@ -57,7 +57,13 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             let cause = cause.as_ref().map(tracing::field::display);
             warn!(
                 client,
-                address, peer, family, subject, cause, millis, "a spent refresh token was presented; its family was ended"
+                address,
+                peer,
+                family,
+                subject,
+                cause,
+                millis,
+                "a spent refresh token was presented; its family was ended"
             );
         }
         (AuditOutcome::Refused { reason }, Some(failure)) if is_trouble(failure.wire) => {
