@@ -62,7 +62,7 @@ impl Endpoint {
         match trail.purpose {
             Purpose::Token => {}
             Purpose::Revocation => return Box::pin(self.revocation(form, client, trail)).await,
-            Purpose::Introspection => return Box::pin(self.introspection(form, &presented, client, trail)).await,
+            Purpose::Introspection => return Box::pin(self.introspection(form, &presented, client)).await,
         }
 
         let requested = form.get(Known::GrantType).unwrap_or_default();
