@@ -99,3 +99,32 @@ async fn what_the_user_may_have_narrows_each_refresh_and_never_widens_it() {
     let json = tokens.refresh("conf", &text(&json, "refresh_token")).await.assert_ok();
     assert_eq!(json["scope"], "read write");
 }
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_user_can_be_logged_out_everywhere_on_sqlite_bc_08_ow_02() {
+    use std::sync::Arc;
+    use tower_password_grant::sqlite::SqliteStore;
+    use tower_password_grant::{AccessTokenStore, RefreshTokenStore};
+
+    let folder = std::env::temp_dir().join(format!("spec-refresh-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let clock = support::ManualClock::new();
+    let store = Arc::new(SqliteStore::builder(folder.join("auth.db")).clock(clock.clone()).open().unwrap());
+    let clients = support::tokens::clients();
+    let tokens = Tokens::over(clock, Arc::clone(&store) as _, Arc::clone(&store) as _, clients, |builder| builder);
+    let login = tokens.login("conf").await;
+    let logins = [renewed(&tokens, "conf", &login.refresh).await, tokens.login("conf").await];
+    let bob = "grant_type=password&username=bob&password=correct+horse";
+    let bob = tokens.post("/oauth/token", "conf", bob).await.assert_ok();
+    assert_eq!(RefreshTokenStore::revoke_subject(&*store, None, "user-alice").await.unwrap(), 2);
+    assert_eq!(AccessTokenStore::revoke_subject(&*store, None, "user-alice").await.unwrap(), 3);
+    for login in &logins {
+        tokens.refresh("conf", &login.refresh).await.assert_error(400, "invalid_grant");
+        assert!(!tokens.is_active(&login.access).await);
+    }
+    assert!(tokens.is_active(&text(&bob, "access_token")).await);
+    renewed(&tokens, "conf", &text(&bob, "refresh_token")).await;
+    store.close().await;
+    std::fs::remove_dir_all(&folder).unwrap();
+}
