@@ -11,6 +11,7 @@
 
 #[path = "support/bearer.rs"]
 mod bearer;
+#[allow(dead_code)]
 #[path = "support/clock.rs"]
 mod clock;
 

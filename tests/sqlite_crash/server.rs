@@ -1,0 +1,199 @@
+//! The server that is killed: SQLite under everything, and traps at which a refresh stands still.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::{Next, from_fn};
+use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::{
+    AccessTokenRecord, AccessTokenStore, Attempt, BackendError, Client, CredentialVerifier, Denial, FamilyId,
+    FoundRefreshToken, OpaqueIssuer, PasswordGrant, PeerAddress, Recheck, RefreshFamily, RefreshTokenStore, Rotated,
+    Rotation, SecretDigest, Subject, TrustedProxies, Verdict,
+};
+
+/// Where a refresh stands still for ever, to be killed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Step {
+    BeforeFind = 1,
+    AfterFind,
+    Recheck,
+    BeforeAccessToken,
+    AfterAccessToken,
+    BeforeRotation,
+    InRotation,
+    AfterRotation,
+    BeforeAnswer,
+}
+
+pub const STEPS: [Step; 9] = [
+    Step::BeforeFind,
+    Step::AfterFind,
+    Step::Recheck,
+    Step::BeforeAccessToken,
+    Step::AfterAccessToken,
+    Step::BeforeRotation,
+    Step::InRotation,
+    Step::AfterRotation,
+    Step::BeforeAnswer,
+];
+
+#[derive(Clone, Default)]
+struct Trap(Arc<AtomicUsize>);
+
+impl Trap {
+    async fn pass(&self, step: Step) {
+        if self.0.load(Ordering::SeqCst) == step as usize {
+            println!("standing");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The store, with traps around each of its steps.
+struct Trapped {
+    store: SqliteStore,
+    trap: Trap,
+    /// Another connection, to keep the store's own transaction waiting.
+    file: PathBuf,
+}
+
+#[async_trait]
+impl RefreshTokenStore for Trapped {
+    async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
+        RefreshTokenStore::begin(&self.store, family, token, now).await
+    }
+
+    async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError> {
+        self.trap.pass(Step::BeforeFind).await;
+        let found = RefreshTokenStore::find(&self.store, token).await;
+        self.trap.pass(Step::AfterFind).await;
+        found
+    }
+
+    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, BackendError> {
+        self.trap.pass(Step::BeforeRotation).await;
+        if self.trap.0.load(Ordering::SeqCst) == Step::InRotation as usize {
+            let other = rusqlite::Connection::open(&self.file).unwrap();
+            other.execute_batch("BEGIN IMMEDIATE").unwrap();
+            // The rotation is on its way and cannot be committed as long as the other transaction is open.
+            let waiting = RefreshTokenStore::rotate(&self.store, rotation);
+            let stands = self.trap.pass(Step::InRotation);
+            tokio::select! { _ = waiting => panic!("nothing held the rotation up"), () = stands => {} }
+            drop(other);
+            return Ok(Rotated::Gone);
+        }
+        let rotated = RefreshTokenStore::rotate(&self.store, rotation).await;
+        self.trap.pass(Step::AfterRotation).await;
+        rotated
+    }
+
+    async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {
+        RefreshTokenStore::revoke_family(&self.store, family).await
+    }
+
+    async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
+        RefreshTokenStore::revoke_subject(&self.store, realm, subject).await
+    }
+}
+
+#[async_trait]
+impl AccessTokenStore for Trapped {
+    async fn insert(&self, digest: SecretDigest, record: AccessTokenRecord) -> Result<(), BackendError> {
+        self.trap.pass(Step::BeforeAccessToken).await;
+        let done = AccessTokenStore::insert(&self.store, digest, record).await;
+        self.trap.pass(Step::AfterAccessToken).await;
+        done
+    }
+
+    async fn find(&self, digest: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError> {
+        AccessTokenStore::find(&self.store, digest).await
+    }
+
+    async fn revoke(&self, digest: &SecretDigest) -> Result<bool, BackendError> {
+        AccessTokenStore::revoke(&self.store, digest).await
+    }
+
+    async fn revoke_family(&self, family: FamilyId) -> Result<u64, BackendError> {
+        AccessTokenStore::revoke_family(&self.store, family).await
+    }
+
+    async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
+        AccessTokenStore::revoke_subject(&self.store, realm, subject).await
+    }
+}
+
+/// Everybody's password is `right`.
+struct Users(Trap);
+
+#[async_trait]
+impl CredentialVerifier for Users {
+    async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
+        Ok(if attempt.password().expose() == "right" {
+            Subject::new(attempt.username().to_owned()).into()
+        } else {
+            Denial::WrongPassword.into()
+        })
+    }
+
+    async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
+        self.0.pass(Step::Recheck).await;
+        Ok(Subject::new(login.subject().to_owned()).into())
+    }
+}
+
+pub async fn serve(file: &Path) {
+    let trap = Trap::default();
+    let store = SqliteStore::open(file).unwrap();
+    let app = Client::public("app")
+        .allow_password_grant()
+        .allow_refresh_tokens()
+        .scopes("read")
+        .default_scope("read")
+        .refresh_token_leeway(Duration::from_secs(60))
+        .build()
+        .unwrap();
+    store.put_client(&app).await.unwrap();
+    let trapped = Arc::new(Trapped { store: store.clone(), trap: trap.clone(), file: file.to_owned() });
+    let tokens = Arc::new(OpaqueIssuer::new(Arc::clone(&trapped)));
+    let layer = PasswordGrant::builder()
+        .clients(store.clone())
+        .verifier(Users(trap.clone()))
+        .issuer(Arc::clone(&tokens))
+        .access_tokens(tokens)
+        .refresh_tokens(trapped)
+        .limiter(store.limiter())
+        // Each sender has an address of its own, so that none spends another's budgets.
+        .peer_address(
+            PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip()))
+                .behind(TrustedProxies::x_forwarded_for(["127.0.0.1/32".parse().unwrap()])),
+        )
+        .build()
+        .unwrap();
+    let last = trap.clone();
+    let app = axum::Router::new().layer(layer).layer(from_fn(move |request: Request, next: Next| {
+        let last = last.clone();
+        async move {
+            let response = next.run(request).await;
+            last.pass(Step::BeforeAnswer).await;
+            response
+        }
+    }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            trap.0.store(line.parse().unwrap(), Ordering::SeqCst);
+            println!("set");
+        }
+        // Whoever started this is gone.
+        std::process::exit(1);
+    });
+    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
+}
