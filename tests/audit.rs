@@ -211,6 +211,30 @@ async fn a_refusal_at_any_step_is_one_event_with_its_own_reason() {
 }
 
 #[tokio::test]
+async fn a_replayed_refresh_token_is_a_warning_that_names_the_login_once_rf_11() {
+    let (capture, _guard) = Capture::listen();
+    let tokens = support::tokens::Tokens::new();
+    let login = tokens.login("conf").await;
+    let family = capture.events().last().unwrap().field("family").expect("a login names its family").to_owned();
+    assert_eq!(family.len(), 32);
+    tokens.refresh("conf", &login.refresh).await.assert_ok();
+    tokens.pass_leeway();
+    capture.clear();
+    for _ in 0..3 {
+        tokens.refresh("conf", &login.refresh).await.assert_error(400, "invalid_grant");
+    }
+    let said = capture.events();
+    let warnings: Vec<_> = said.iter().filter(|said| said.level == Level::WARN).collect();
+    assert_eq!((said.len(), warnings.len()), (3, 1));
+    for (name, value) in [("family", family.as_str()), ("subject", "user-alice"), ("client", "conf")] {
+        assert_eq!(warnings[0].field(name), Some(value), "{name}");
+    }
+    tokens.revoke("conf", &login.refresh).await.assert_empty_ok();
+    let said = capture.events().last().unwrap().clone();
+    assert_eq!((said.field("message"), said.field("family")), (Some("token revoked"), Some(family.as_str())));
+}
+
+#[tokio::test]
 async fn a_missing_peer_address_names_its_cure() {
     let (capture, _guard) = Capture::listen();
     let fixture = Fixture::with(|builder| {

@@ -317,6 +317,72 @@ async fn no_secret_appears_in_events_audit_debug_metrics_and_answers_pw_14() {
     }
 }
 
+#[tokio::test]
+async fn no_token_appears_in_events_audit_debug_metrics_and_other_answers_pw_14_t69() {
+    let (capture, _guard) = Capture::listen();
+    #[cfg(feature = "metrics")]
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    #[cfg(feature = "metrics")]
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let (audit, sink) = capture::sink();
+    let tokens = support::tokens::Tokens::with(support::tokens::clients(), |builder| builder.audit(sink));
+    let (own, public) = (tokens.login("conf").await, tokens.login("pub").await);
+    let next = tokens.refresh("conf", &own.refresh).await.assert_ok();
+    let text = |name: &str| next[name].as_str().unwrap().to_owned();
+    let unknown = [format!("rt_{}{}", canary(0), "A".repeat(14)), format!("at_{}{}", canary(1), "A".repeat(14))];
+    let odd = [canary(2), format!("eyJhbGciOiJub25lIn0.{}.", canary(3))];
+    let mut secrets =
+        vec![own.access, own.refresh, public.access, public.refresh, text("access_token"), text("refresh_token")];
+    secrets.extend(unknown.into_iter().chain(odd));
+    let mut heard = String::new();
+    let mut sent = 3;
+    for round in 0..2 {
+        // In the second round what was spent is replayed, and what was revoked is presented again.
+        for secret in &secrets {
+            for client in ["conf2", "pub2", "rs", "conf", "pub"] {
+                let introspected = tokens.post("/oauth/introspect", client, &format!("token={secret}")).await;
+                // Its answer has no place for a token either.
+                heard.push_str(&format!("{:?} {:?}", introspected.headers, introspected.body));
+                let odd = format!("token={secret}%0a&{secret}={secret}&token_type_hint={secret}");
+                for path in ["/oauth/introspect", "/oauth/revoke"] {
+                    heard.push_str(&format!("{:?}", tokens.post(path, client, &odd).await));
+                }
+                let refreshed = tokens.refresh(client, &format!("{secret}%20")).await;
+                heard.push_str(&format!("{refreshed:?}"));
+                sent += 4;
+                if round == 1 {
+                    let refreshed = tokens.refresh(client, secret).await;
+                    if refreshed.status != 200 {
+                        heard.push_str(&format!("{refreshed:?}"));
+                    }
+                    heard.push_str(&format!("{:?}", tokens.revoke(client, secret).await));
+                    sent += 2;
+                }
+            }
+            tokens.clock.advance(Duration::from_secs(20));
+        }
+    }
+    assert!(tokens.count(tower_password_grant::Reason::RefreshTokenReplayed) <= 1);
+    assert_eq!(audit.lock().unwrap().len(), sent);
+    let replayed = audit.lock().unwrap().iter().filter(|event| event.shown.contains("Replayed")).count();
+    assert_eq!(replayed, 1, "the canaries got that far");
+    heard.extend(audit.lock().unwrap().iter().map(|event| event.shown.clone()));
+    heard.push_str(&format!("{} {:?}", capture.text(), capture.events()));
+    heard.push_str(&format!("{:?} {:?} {:?}", tokens.layer, tokens.access, tokens.layer.revocation_endpoint()));
+    #[cfg(feature = "metrics")]
+    heard.push_str(&recorder.handle().render());
+    for secret in &secrets {
+        let digest: String = SecretDigest::of(secret).as_bytes().iter().map(|b| format!("{b:02x}")).collect();
+        let raw = format!("{:?}", SecretDigest::of(secret).as_bytes());
+        for trace in traces(secret).into_iter().chain([digest, raw]) {
+            if let Some(at) = heard.find(&trace) {
+                let start = at.saturating_sub(200);
+                panic!("{secret} sang: {}", heard.get(start..at + trace.len()).unwrap_or_default());
+            }
+        }
+    }
+}
+
 #[test]
 fn the_traces_would_be_found() {
     let secret = canary(RIGHT);

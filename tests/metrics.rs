@@ -44,6 +44,37 @@ async fn every_answer_is_counted_by_its_outcome() {
 }
 
 #[tokio::test]
+async fn what_became_of_tokens_is_counted_by_its_outcome() {
+    let (recorder, handle) = recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let tokens = support::tokens::Tokens::new();
+    let login = tokens.login("conf").await;
+    tokens.refresh("conf", &login.refresh).await.assert_ok();
+    tokens.introspect("conf", &login.access).await;
+    tokens.introspect("conf", "unknown").await;
+    tokens.revoke("conf2", &login.access).await.assert_error(400, "invalid_grant");
+    tokens.pass_leeway();
+    for _ in 0..3 {
+        tokens.refresh("conf", &login.refresh).await.assert_error(400, "invalid_grant");
+    }
+    tokens.revoke("conf", &login.refresh).await.assert_empty_ok();
+    let text = handle.render();
+    let outcome = |name: &str| value(&text, &format!("oauth_token_requests_total{{outcome=\"{name}\"}}"));
+    for (name, count) in [
+        ("issued", 2),
+        ("introspected", 2),
+        ("revoked", 1),
+        ("foreign_token", 1),
+        ("refresh_token_replayed", 1),
+        ("refresh_token_ended", 2),
+    ] {
+        assert_eq!(outcome(name), Some(count), "{name}: {text}");
+    }
+    // Only logins count as uses of the password grant.
+    assert_eq!(value(&text, "oauth_password_grant_requests_total{client=\"conf\"}"), Some(1));
+}
+
+#[tokio::test]
 async fn ten_thousand_hostile_requests_make_no_more_series_than_there_are_reasons_and_clients() {
     let (recorder, handle) = recorder();
     let _guard = metrics::set_default_local_recorder(&recorder);

@@ -135,3 +135,83 @@ proptest! {
         }
     }
 }
+
+/// Bodies about tokens: `AT` and `RT` stand for live ones of the client `conf`.
+fn token_body() -> impl Strategy<Value = String> {
+    let name = select(vec![
+        "grant_type",
+        "refresh_token",
+        "token",
+        "token_type_hint",
+        "client_id",
+        "client_secret",
+        "scope",
+        "username",
+        "tok%65n",
+    ]);
+    let value = select(vec![
+        "refresh_token",
+        "access_token",
+        "password",
+        "AT",
+        "RT",
+        "RT%20",
+        "RTx",
+        "AT%00",
+        "",
+        "pub",
+        "conf",
+        "conf2",
+        "wrong",
+        "read",
+        "read+admin",
+        "%zz",
+        "rt_",
+        "at_AAAA",
+    ]);
+    let pairs = vec((name, value), 0..6)
+        .prop_map(|pairs| pairs.into_iter().map(|(name, value)| format!("&{name}={value}")).collect::<String>());
+    (
+        select(vec!["", "grant_type=refresh_token&refresh_token=RT", "token=RT", "token=AT", "token=RT&client_id=pub"]),
+        pairs,
+    )
+        .prop_map(|(good, more)| format!("{good}{more}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn no_request_without_its_clients_secret_touches_a_token_t62_t70_t71(
+        path in select(vec!["/oauth/token", "/oauth/revoke", "/oauth/introspect"]),
+        authorization in weighted(0.7, prop_oneof![
+            2 => Just(support::basic("conf2", "conf2-pw").into_bytes()),
+            1 => Just(support::basic("rs", "rs-pw").into_bytes()),
+            1 => Just(support::basic("conf", "").into_bytes()),
+            2 => authorization(),
+        ]),
+        site in weighted(0.1, site()),
+        body in token_body(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let tokens = support::tokens::Tokens::new();
+            let login = tokens.login("conf").await;
+            let mut request = Request::post(path).header("host", "as.example");
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+            let headers = [authorization.map(|value| ("authorization", value)), site];
+            for (name, value) in headers.into_iter().flatten() {
+                request = request.header(name, HeaderValue::from_bytes(&value).unwrap());
+            }
+            let body = body.replace("RT", &login.refresh).replace("AT", &login.access);
+            let request = request.body(Full::new(Bytes::from(body))).unwrap();
+            // `send` runs the shared assertions.
+            let answer = support::send(&tokens.layer, request).await;
+            assert!(answer.status.as_u16() < 500);
+            let text = String::from_utf8_lossy(&answer.body).into_owned();
+            assert!(!text.contains("access_token\":"), "{text}");
+            assert!(tokens.is_active(&login.access).await, "the access token is gone");
+            tokens.refresh("conf", &login.refresh).await.assert_ok();
+        });
+    }
+}

@@ -79,6 +79,8 @@ pub(crate) struct Endpoint {
     pub(crate) reveal_custom_denials: bool,
     pub(crate) error_uri: Option<String>,
     pub(crate) challenge: HeaderValue,
+    /// For a bearer token at the introspection endpoint.
+    pub(crate) bearer_challenge: HeaderValue,
 }
 
 /// What to do with a request after its head was judged.
@@ -199,7 +201,11 @@ impl Endpoint {
         let mut head = Head { headers: head.headers, extensions: head.extensions };
         Box::pin(async move {
             let outcome = Contain::new(self.deadline, self.exchange(&mut head, &mut step, &mut trail)).await;
-            let outcome = outcome.map_err(TokenError::with_default_wait);
+            let mut outcome = outcome.map_err(TokenError::with_default_wait);
+            if let (Err(error), true) = (&mut outcome, trail.is_replay) {
+                // Whatever failed after it: this is told only once.
+                error.reason = Reason::RefreshTokenReplayed;
+            }
             self.auditor.record(&*self.clock, &trail, &outcome);
             let setting = Setting {
                 version: trail.version,

@@ -67,7 +67,15 @@ impl RefreshTokens {
     /// Whether the token could be used for a refresh by this client.
     pub(super) fn is_usable(&self, found: &FoundRefreshToken, client: &Client, now: SystemTime) -> bool {
         let is_over = found.family().is_over(found.last_used(), self.idle_lifetime(client), now);
-        found.state() == RefreshTokenState::Live && !is_over && client.allows_grant(REFRESH_TOKEN)
+        let is_allowed = client.allows_grant(REFRESH_TOKEN) && !is_withdrawn(found.family(), client);
+        found.state() == RefreshTokenState::Live && !is_over && is_allowed
+    }
+
+    /// When the token is over if nobody uses it.
+    pub(super) fn end_of(&self, found: &FoundRefreshToken, client: &Client) -> SystemTime {
+        let expires = found.family().expires();
+        let idle = found.last_used().checked_add(self.idle_lifetime(client));
+        idle.map_or(expires, |idle| idle.min(expires))
     }
 }
 
@@ -78,6 +86,11 @@ fn store_failed(error: BackendError) -> TokenError {
 /// Whether the token is this client's: issued to it, in the realm that it still is bound to.
 pub(super) fn is_own(family: &RefreshFamily, client: &Client) -> bool {
     family.client() == client.id() && family.realm() == client.realm()
+}
+
+/// Whether the client may not use the grant type of the login any more.
+fn is_withdrawn(family: &RefreshFamily, client: &Client) -> bool {
+    family.grant_type().is_some_and(|login| !client.allows_grant(login))
 }
 
 impl Endpoint {
@@ -98,9 +111,9 @@ impl Endpoint {
         let failed = |error: BackendError| Failure::Untried(store_failed(error));
         let id = FamilyId::random().map_err(|error| failed(error.into()))?;
         let token = Token::random(PREFIX).map_err(|error| failed(error.into()))?;
-        grant.begin_family(id);
-        let now = grant.issued_at();
-        let expires = now.checked_add(refresh.lifetime(grant.client()));
+        let (now, lifetime) = (grant.issued_at(), refresh.lifetime(grant.client()));
+        grant.begin_family(id, lifetime);
+        let expires = now.checked_add(lifetime);
         let expires = expires.ok_or_else(|| failed(BackendError::fault("the lifetime is beyond all time")))?;
         let family = RefreshFamily::of(&grant, id, expires);
         trail.family = Some(family.clone());
@@ -160,8 +173,8 @@ impl Endpoint {
             // The token stays: another client can have got it by mistake, and must not be able to log its user out.
             return Err(Reason::ForeignToken.into());
         }
-        self.check_state(refresh, &found, client, now).await?;
-        if family.grant_type().is_some_and(|login| !client.allows_grant(login)) {
+        self.check_state(refresh, &found, client, now, trail).await?;
+        if is_withdrawn(family, client) {
             return Err(Reason::GrantWithdrawn.into());
         }
         let renewal = policy::renew(client, family, &refresh.grant_type, scope, &self.rules)?;
@@ -192,6 +205,7 @@ impl Endpoint {
             Rotated::Repeated { salt } => Some(successor_of(token, &salt)?),
             // Since it was found, its successor was used, or the family was ended. What was minted ends with it.
             Rotated::Replayed => {
+                trail.is_replay = true;
                 self.end_access_tokens(family.id()).await?;
                 return Err(Reason::RefreshTokenReplayed.into());
             }
@@ -214,29 +228,35 @@ impl Endpoint {
         found: &FoundRefreshToken,
         client: &Client,
         now: SystemTime,
+        trail: &mut Trail,
     ) -> Result<(), TokenError> {
+        let family = found.family();
         let is_replay = match found.state() {
-            RefreshTokenState::Ended => return Err(Reason::RefreshTokenEnded.into()),
+            RefreshTokenState::Ended => {
+                // Whoever ended the family may have got no further than that.
+                self.end_access_tokens(family.id()).await?;
+                return Err(Reason::RefreshTokenEnded.into());
+            }
             RefreshTokenState::Live => false,
             RefreshTokenState::Predecessor { used } => !is_within(used, refresh.leeway(client), now),
             RefreshTokenState::Spent => true,
         };
-        if found.family().is_over(found.last_used(), refresh.idle_lifetime(client), now) {
+        if family.is_over(found.last_used(), refresh.idle_lifetime(client), now) {
             return Err(Reason::RefreshTokenExpired.into());
         }
         if !is_replay {
             return Ok(());
         }
         // Told once: whoever ended the family before told it.
-        let is_news = self.end_family(refresh, found.family().id()).await?;
-        Err(if is_news { Reason::RefreshTokenReplayed } else { Reason::RefreshTokenEnded }.into())
+        trail.is_replay = refresh.store.revoke_family(family.id()).await.map_err(store_failed)?;
+        self.end_access_tokens(family.id()).await?;
+        Err(if trail.is_replay { Reason::RefreshTokenReplayed } else { Reason::RefreshTokenEnded }.into())
     }
 
-    /// Ends a family with its access tokens, and tells whether it had not ended before.
-    pub(super) async fn end_family(&self, refresh: &RefreshTokens, family: FamilyId) -> Result<bool, TokenError> {
-        let is_news = refresh.store.revoke_family(family).await.map_err(store_failed)?;
-        self.end_access_tokens(family).await?;
-        Ok(is_news)
+    /// Ends a family with its access tokens. First the family, so that no more of them are given.
+    pub(super) async fn end_family(&self, refresh: &RefreshTokens, family: FamilyId) -> Result<(), TokenError> {
+        refresh.store.revoke_family(family).await.map_err(store_failed)?;
+        self.end_access_tokens(family).await
     }
 
     async fn end_access_tokens(&self, family: FamilyId) -> Result<(), TokenError> {

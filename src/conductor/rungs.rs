@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use http::Extensions;
 
 use super::endpoint::{Endpoint, Head, Reply};
+use super::purpose::Purpose;
 use super::trail::Trail;
 use crate::boundary::account::{AccountKey, AccountKeyKind};
 use crate::boundary::auth_method::AuthRequest;
@@ -23,7 +24,8 @@ use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
 use crate::protocol::forwarded;
 use crate::protocol::grant::Grant;
-use crate::protocol::head::origin;
+use crate::protocol::head::{is_bearer, origin};
+use crate::protocol::host_code::HostCode;
 use crate::protocol::policy::Terms;
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::scope::Scope;
@@ -53,9 +55,21 @@ impl Endpoint {
         if let Some((index, _)) = claim.as_ref().filter(|(_, id)| !is_client_id(id)) {
             return Err(self.refused_by_method(*index, Reason::UnknownClient));
         }
-        let presented = credentials::present(&head.headers, form, claim, self.ignore_foreign_schemes)?;
+        let presented = credentials::present(&head.headers, form, claim, self.ignore_foreign_schemes);
+        let presented = presented.map_err(|error| self.refused_bearer(error, head, trail.purpose))?;
         trail.unencoded_basic = presented.is_ambiguous();
         Ok(presented)
+    }
+
+    /// A bearer token authorizes nobody to ask about tokens, and is refused in its own way (RFC 7662 section 2.3).
+    fn refused_bearer(&self, mut error: TokenError, head: &Head, purpose: Purpose) -> TokenError {
+        let is_refused = purpose == Purpose::Introspection && error.reason == Reason::UnknownScheme;
+        if is_refused && is_bearer(&head.headers) {
+            error.details().challenge = Some(self.bearer_challenge.clone());
+            error.details().host_code =
+                HostCode::new("invalid_token", "this endpoint takes client authentication").ok();
+        }
+        error
     }
 
     /// Looks up the claimed id, and the other reading of an ambiguous header, whether or not the first was found.

@@ -12,6 +12,7 @@ use crate::protocol::credentials::{AuthenticatedClient, Presented};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::Form;
 use crate::protocol::introspection;
+use crate::protocol::lineage::FoundRefreshToken;
 use crate::protocol::record::AccessTokenRecord;
 
 /// The longest token that is looked up.
@@ -28,7 +29,7 @@ pub(crate) struct TokenCare {
 
 /// What a token turned out to be.
 enum Known {
-    Refresh(Box<crate::protocol::lineage::FoundRefreshToken>),
+    Refresh(Box<FoundRefreshToken>),
     Access(AccessTokenRecord),
 }
 
@@ -55,7 +56,11 @@ impl Endpoint {
             // What is worth nothing already is revoked (RFC 7009 section 2.2).
             Err(error) if error.reason == Reason::UnknownRefreshToken => Ok(Reply::Revoked),
             // Anybody can send the id of a public client, so its errors would tell whose token it is.
-            Err(error) if error.reason == Reason::ForeignToken && client.is_public() => Ok(Reply::Revoked),
+            Err(error) if error.reason == Reason::ForeignToken && client.is_public() => {
+                // Nothing became of that family.
+                trail.family = None;
+                Ok(Reply::Revoked)
+            }
             outcome => outcome,
         }
     }
@@ -68,7 +73,7 @@ impl Endpoint {
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
         match found {
-            None if self.access.is_none() && !RefreshTokens::has_form(token) => Err(Reason::TokenNotRevocable.into()),
+            None if !self.can_revoke(token) => Err(Reason::TokenNotRevocable.into()),
             None => Err(Reason::UnknownRefreshToken.into()),
             Some(Known::Refresh(found)) => {
                 trail.family = Some(found.family().clone());
@@ -85,17 +90,23 @@ impl Endpoint {
                     return Err(Reason::ForeignToken.into());
                 }
                 let tokens = self.access_tokens().ok_or(Reason::TokenNotRevocable)?;
-                if tokens.revoke(token).await.map_err(access_failed)? == Revocation::Unsupported {
-                    return Err(Reason::TokenNotRevocable.into());
-                }
+                // The token last: as long as it is known, a client that was told of a failure can try again.
                 if let (true, Some(family), Some(refresh)) =
                     (self.care.access_token_ends_family, record.family(), self.refresh.as_deref())
                 {
                     self.end_family(refresh, family).await?;
                 }
-                Ok(Reply::Revoked)
+                match tokens.revoke(token).await.map_err(access_failed)? {
+                    Revocation::Done => Ok(Reply::Revoked),
+                    Revocation::Unsupported => Err(Reason::TokenNotRevocable.into()),
+                }
             }
         }
+    }
+
+    /// Whether a token of this form would be known here.
+    fn can_revoke(&self, token: &str) -> bool {
+        self.access.is_some() || (self.refresh.is_some() && RefreshTokens::has_form(token))
     }
 
     /// RFC 7662 section 2.
@@ -113,10 +124,7 @@ impl Endpoint {
         let now = self.clock.now();
         let found = if client.may_introspect() { self.look_up(token).await? } else { None };
         Ok(match found {
-            Some(Known::Refresh(found)) if self.shows_refresh_token(&found, &client, now) => Reply::Introspected {
-                json: introspection::of_refresh_token(found.family()),
-                max_age: self.max_age(found.family().expires(), now),
-            },
+            Some(Known::Refresh(found)) => self.introspected_refresh_token(&found, &client, now),
             Some(Known::Access(record)) if record.is_live(now) && may_know(&client, &record) => Reply::Introspected {
                 json: introspection::of_access_token(&record),
                 max_age: self.max_age(record.expires(), now),
@@ -125,14 +133,18 @@ impl Endpoint {
         })
     }
 
-    fn shows_refresh_token(
-        &self,
-        found: &crate::protocol::lineage::FoundRefreshToken,
-        client: &Client,
-        now: SystemTime,
-    ) -> bool {
-        is_own(found.family(), client)
-            && self.refresh.as_deref().is_some_and(|refresh| refresh.is_usable(found, client, now))
+    /// A refresh token is shown to its own client only.
+    fn introspected_refresh_token(&self, found: &FoundRefreshToken, client: &Client, now: SystemTime) -> Reply {
+        let is_shown =
+            |refresh: &&RefreshTokens| is_own(found.family(), client) && refresh.is_usable(found, client, now);
+        let Some(refresh) = self.refresh.as_deref().filter(is_shown) else {
+            return Reply::Introspected { json: introspection::inactive(), max_age: None };
+        };
+        let end = refresh.end_of(found, client);
+        Reply::Introspected {
+            json: introspection::of_refresh_token(found.family(), end),
+            max_age: self.max_age(end, now),
+        }
     }
 
     fn max_age(&self, expires: SystemTime, now: SystemTime) -> Option<Duration> {

@@ -65,6 +65,8 @@ pub(crate) struct Trail {
     pub(crate) issued: Option<Box<(Subject, Scope)>>,
     /// The refresh token family that it is about.
     pub(crate) family: Option<RefreshFamily>,
+    /// The request has ended the family, because it presented a spent token.
+    pub(crate) is_replay: bool,
 }
 
 impl Trail {
@@ -90,6 +92,7 @@ impl Trail {
             password_leaked: false,
             issued: None,
             family: None,
+            is_replay: false,
         }
     }
 }

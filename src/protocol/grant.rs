@@ -145,9 +145,10 @@ impl Grant {
         self.family
     }
 
-    /// The client gets refresh tokens of this family.
-    pub(crate) fn begin_family(&mut self, family: FamilyId) {
+    /// The client gets refresh tokens of this family, which no access token of it outlives.
+    pub(crate) fn begin_family(&mut self, family: FamilyId, lifetime: Duration) {
         self.family = Some(family);
+        self.lifetime = self.lifetime.min(lifetime);
     }
 }
 

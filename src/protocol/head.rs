@@ -163,6 +163,12 @@ pub(crate) fn authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>,
     }
 }
 
+/// Whether a bearer token is presented (RFC 6750 section 2.1).
+pub(crate) fn is_bearer(headers: &HeaderMap) -> bool {
+    let scheme = |value: &HeaderValue| value.as_bytes().split(|b| *b == b' ').next().map(<[u8]>::to_ascii_lowercase);
+    authorization(headers).ok().flatten().and_then(scheme).is_some_and(|scheme| scheme == b"bearer")
+}
+
 /// The one origin that a browser names; `None` where it hides it.
 pub(crate) fn origin(headers: &HeaderMap) -> Option<&HeaderValue> {
     let mut origins = headers.get_all(ORIGIN).iter();

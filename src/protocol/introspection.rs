@@ -39,10 +39,10 @@ pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
     write(told)
 }
 
-/// A refresh token.
-pub(crate) fn of_refresh_token(family: &RefreshFamily) -> Vec<u8> {
+/// A refresh token that is over at `end`.
+pub(crate) fn of_refresh_token(family: &RefreshFamily, end: SystemTime) -> Vec<u8> {
     let mut told = begin(family.scope(), family.client().as_str(), family.subject());
-    told.insert("exp".to_owned(), seconds(family.expires()));
+    told.insert("exp".to_owned(), seconds(end));
     told.insert("auth_time".to_owned(), seconds(family.authenticated_at()));
     write(told)
 }

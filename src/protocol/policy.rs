@@ -142,9 +142,12 @@ impl Renewal {
         let mut grant = self.terms.conclude(subject, allowed, now)?;
         grant.authenticated_at = self.family.authenticated_at();
         grant.family = Some(self.family.id());
-        // No access token outlives the family that it came from.
+        // No access token outlives the family that it came from, and none lives for less than a second.
         let rest = self.family.expires().duration_since(now).unwrap_or_default();
-        grant.lifetime = grant.lifetime.min(rest.max(Duration::from_secs(1)));
+        if rest < Duration::from_secs(1) {
+            return Err(Reason::RefreshTokenExpired);
+        }
+        grant.lifetime = grant.lifetime.min(rest);
         Ok(grant)
     }
 }

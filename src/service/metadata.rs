@@ -180,7 +180,8 @@ impl Metadata {
         if facts.revocation_path.is_some() {
             endpoint("revocation", &all);
         }
-        if facts.introspection_path.is_some() {
+        // Where all clients are public there is nobody who could ask.
+        if facts.introspection_path.is_some() && !confidential.is_empty() {
             endpoint("introspection", &confidential);
         }
         if let Some(path) = facts.revocation_path {

@@ -2,7 +2,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderValue, Method, Response, StatusCode};
 
 use crate::boundary::document::PublicDocument;
@@ -88,8 +90,12 @@ fn document_response(document: &dyn PublicDocument, method: &Method) -> Response
     if let Ok(max_age) = HeaderValue::try_from(max_age) {
         headers.insert(CACHE_CONTROL, max_age);
     }
-    if method == Method::GET {
-        *response.body_mut() = document.body();
+    let body = document.body();
+    if method == Method::HEAD {
+        // Else the server would tell the length of what is sent.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    } else {
+        *response.body_mut() = body;
     }
     response
 }

@@ -189,7 +189,8 @@ impl Options {
             refuse_early_data: self.refuse_early_data,
             reveal_custom_denials: self.danger.reveal_custom_denials,
             error_uri: self.error_uri,
-            challenge: challenge(&self.challenge_realm)?,
+            challenge: challenge("Basic", &self.challenge_realm, "charset=\"UTF-8\"")?,
+            bearer_challenge: challenge("Bearer", &self.challenge_realm, "error=\"invalid_token\"")?,
         };
         // Only now: a builder that fails serves nothing.
         telemetry::built(grant_enabled);
@@ -216,10 +217,9 @@ fn named(grants: Vec<Box<dyn ExtensionGrant>>) -> Result<Vec<NamedGrant>, Config
     Ok(named)
 }
 
-fn challenge(realm: &str) -> Result<HeaderValue, ConfigError> {
+fn challenge(scheme: &str, realm: &str, more: &str) -> Result<HeaderValue, ConfigError> {
     if !realm.bytes().all(is_nqschar) {
         return Err(ConfigError::ChallengeRealm);
     }
-    HeaderValue::try_from(format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
-        .map_err(|_| ConfigError::ChallengeRealm)
+    HeaderValue::try_from(format!("{scheme} realm=\"{realm}\", {more}")).map_err(|_| ConfigError::ChallengeRealm)
 }

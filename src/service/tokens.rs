@@ -80,7 +80,8 @@ impl<C, V, I> Builder<C, V, I> {
     }
 
     /// Ends the refresh tokens of the same login when an access token is revoked (RFC 7009 section 2.1). Default: off, because
-    /// a client that gives an access token back may go on with its refresh token.
+    /// a client that gives an access token back may go on with its refresh token. They end even if the access token is one that
+    /// cannot be revoked itself.
     pub fn revoke_family_with_access_token(mut self) -> Self {
         self.options.tokens.care.access_token_ends_family = true;
         self

@@ -22,7 +22,11 @@ pub fn assert_shared(status: StatusCode, headers: &HeaderMap, body: &[u8], head_
     assert_eq!(one("www-authenticate").is_some(), status == StatusCode::UNAUTHORIZED, "{status} {headers:?}");
     if let Some(challenge) = one("www-authenticate") {
         let (scheme, parameters) = challenge.split_once(' ').expect(challenge);
-        assert!(scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && scheme != "Bearer", "{challenge}");
+        assert!(scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{challenge}");
+        // Bearer only for a bearer token at the introspection endpoint (IN-09).
+        let refused =
+            parameters.contains("error=\"invalid_token\"") && body.starts_with(b"{\"error\":\"invalid_token\"");
+        assert_eq!(scheme == "Bearer", refused, "{challenge}");
         assert_eq!(parameters.matches("realm=\"").count(), 1, "{challenge}");
         assert_eq!(parameters.matches('"').count() % 2, 0, "{challenge}");
     }

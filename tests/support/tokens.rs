@@ -216,6 +216,33 @@ impl Tokens {
         answer.json()
     }
 
+    /// The same stores, time and users behind another list of clients.
+    pub fn with_clients(&self, clients: Vec<Client>) -> Self {
+        let store = Arc::clone(self.access.store());
+        let mut other =
+            Self::over(self.clock.clone(), store, Arc::clone(&self.refresh_store), clients, |builder| builder);
+        other.users = self.users.clone();
+        other
+    }
+
+    /// Sends a request with exactly these headers.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = http::Request::builder().method(method).uri(path).header("host", "as.example");
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = Full::<bytes::Bytes>::new(body.to_owned().into());
+        send(&self.layer, request.body(body).unwrap()).await
+    }
+
+    /// Whether an access token of the client `conf` is good.
+    pub async fn is_active(&self, token: &str) -> bool {
+        self.introspect("conf", token).await["active"] == true
+    }
+
     /// Moves the clock past the default leeway.
     pub fn pass_leeway(&self) {
         self.clock.advance(Duration::from_secs(11));

@@ -51,10 +51,19 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
         ),
         (AuditOutcome::Revoked, _) => info!(client, address, peer, family, subject, millis, "token revoked"),
         (AuditOutcome::Introspected, _) => debug!(client, address, peer, millis, "token introspected"),
-        (AuditOutcome::Refused { reason: Reason::RefreshTokenReplayed }, _) => {
+        (AuditOutcome::Refused { reason: Reason::RefreshTokenReplayed }, failure) => {
+            // If its access tokens could not be ended with it.
+            let cause = failure.and_then(|failure| failure.details.as_ref()?.source.as_deref()).map(Chain);
+            let cause = cause.as_ref().map(tracing::field::display);
             warn!(
                 client,
-                address, peer, family, subject, millis, "a spent refresh token was presented; its family was ended"
+                address,
+                peer,
+                family,
+                subject,
+                cause,
+                millis,
+                "a spent refresh token was presented; its family was ended"
             );
         }
         (AuditOutcome::Refused { reason }, Some(failure)) if is_trouble(failure.wire) => {
