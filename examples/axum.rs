@@ -1,67 +1,80 @@
-//! The token endpoint in front of an axum application, whose own routes take the tokens.
+//! A login that lasts, in front of an axum application: tokens, users and clients in a SQLite file, routes that take the
+//! tokens, and a page to try them on.
 //!
 //! ```sh
-//! cargo run --example axum --no-default-features --features argon2
+//! cargo run --example axum --no-default-features --features argon2,sqlite
 //! ```
 //!
-//! Once it listens it prints `curl` commands to paste.
+//! Once it listens it prints `curl` commands to paste; the page is at the address that it prints first. `PORT` names
+//! another port than 8080, `DATABASE` another file than `demo.sqlite` beside the program.
 
 mod demo;
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+#[path = "demo/durable.rs"]
+mod durable;
+#[path = "demo/page.rs"]
+mod page;
 
-use axum::extract::{ConnectInfo, State};
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
-use demo::Demo;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::UNIX_EPOCH;
+
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::routing::{get, put};
+use axum::{Extension, Json, Router};
+use demo::commands::Commands;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tower_password_grant::{AccessTokenVerifier as _, MemoryAccessTokens, OpaqueIssuer, PeerAddress};
+use tower_password_grant::{PeerAddress, Principal};
+
+/// What the API is about: one note for all.
+type Note = Arc<RwLock<String>>;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    // The address of the peer stands where `into_make_service_with_connect_info` puts it.
-    let demo = Demo::new(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))?;
-    let app = Router::new()
-        .route("/", get(|| async { "hello" }))
-        .route("/api/me", get(me))
-        .with_state(Arc::clone(&demo.tokens))
-        .layer(demo.layer.clone());
-
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, demo::port()?)).await?;
     let address = listener.local_addr()?;
-    demo.print_commands(address);
-    println!("\n# who is logged in, 200");
-    println!("{}", demo.token_command("TOKEN", address));
-    println!("curl -isS -w '\\n' -H \"Authorization: Bearer $TOKEN\" http://{address}/api/me");
-    println!("\nCtrl-C stops it.");
+    // The address of the peer stands where `into_make_service_with_connect_info` puts it.
+    let peer = PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip()));
+    let file = durable::file()?;
+    let demo = durable::open(file.clone(), address, peer).await?;
+
+    let app = Router::new()
+        .route("/", get(page::page))
+        .route("/api/me", get(me).layer(demo.guard.require_scope("read")?))
+        .route("/api/note", put(write).layer(demo.guard.require_scope("write")?))
+        .layer(DefaultBodyLimit::max(200))
+        .with_state(Note::default())
+        .layer(demo.layer);
+
+    let commands = Commands::begin(address, &format!("everything is kept in {}: without this file it begins anew", file.display()));
+    commands.login();
+    commands.api();
+    commands.refresh();
+    commands.api_is_closed();
+    commands.revoke();
+    commands.failures();
+    commands.restart();
+    commands.end();
 
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
 }
 
-/// A route for holders of a token (RFC 6750 section 2.1).
-async fn me(State(tokens): State<Arc<OpaqueIssuer<MemoryAccessTokens>>>, headers: HeaderMap) -> Response {
-    let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
-    let Some(token) = token else { return unauthorized() };
-    match tokens.verify(token).await {
-        Ok(Some(record)) => {
-            let (client, scope) = (record.client().as_str(), record.scope().as_str());
-            Json(serde_json::json!({ "sub": record.subject(), "client_id": client, "scope": scope })).into_response()
-        }
-        Ok(None) => unauthorized(),
-        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-    }
+/// Who is calling, by what the guard found out (RFC 6750 section 2.1).
+async fn me(Extension(caller): Extension<Principal>, State(note): State<Note>) -> Json<Value> {
+    let expires = caller.expires().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let note = note.read().unwrap_or_else(PoisonError::into_inner).clone();
+    Json(json!({
+        "sub": caller.subject(),
+        "client_id": caller.client().as_str(),
+        "scope": caller.scope().as_str(),
+        "exp": expires,
+        "note": note,
+    }))
 }
 
-fn unauthorized() -> Response {
-    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer realm=\"api\"")]).into_response()
-}
-
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_start())
+async fn write(Extension(caller): Extension<Principal>, State(note): State<Note>, text: String) -> Json<Value> {
+    note.write().unwrap_or_else(PoisonError::into_inner).clone_from(&text);
+    Json(json!({ "note": text, "written_by": caller.subject() }))
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use demo::Demo;
+use demo::commands::Commands;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
@@ -25,10 +26,15 @@ use tower_password_grant::PeerAddress;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     // hyper tells nobody the address of the peer: the loop below puts it into each request.
-    let demo = Demo::new(PeerAddress::socket_addr())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, demo::port()?)).await?;
-    demo.print_commands(listener.local_addr()?);
-    println!("\nCtrl-C stops it.");
+    let address = listener.local_addr()?;
+    let demo = Demo::in_memory(address, PeerAddress::socket_addr())?;
+    let commands = Commands::begin(address, "everything is kept in memory: a restart forgets it");
+    commands.login();
+    commands.refresh();
+    commands.revoke();
+    commands.failures();
+    commands.end();
 
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));

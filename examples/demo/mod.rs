@@ -1,18 +1,20 @@
 //! What the application brings, the same in each framework: its users, its clients, its tokens; and the commands that
 //! show them at work.
-#![allow(dead_code, reason = "not every example looks tokens up")]
+#![allow(dead_code, reason = "not every example needs all of it")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tower_password_grant::argon2::Argon2Verifier;
+use tower_password_grant::argon2::{Argon2Verifier, UserStore};
 use tower_password_grant::{
-    Client, ClientSecret, MemoryAccessTokens, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress,
-    StaticClients,
+    AccessTokenStore, AttemptLimiter, BearerGuard, Client, ClientError, ClientRegistry, MemoryAccessTokens,
+    MemoryLimiter, MemoryRefreshTokens, Metadata, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress,
+    RefreshTokenStore, SecretDigest, StaticClients,
 };
 
 use self::users::Users;
 
+pub(crate) mod commands;
 pub(crate) mod users;
 
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -20,71 +22,91 @@ pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 /// A password that is only ever typed into this demo.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
-/// The token endpoint, with parts that live in this process.
+/// The secrets of the demo's clients. Yours are random, handed over once and kept as digests only:
+/// `ClientSecret::generate`.
+pub(crate) const SERVICE_SECRET: &str = "demo-secret-that-everybody-knows";
+pub(crate) const API_SECRET: &str = "demo-api-secret-that-everybody-knows";
+
+/// The name of the API in the tokens that are for it.
+const API: &str = "https://api.example";
+
+/// The endpoints, and the guard of what the application serves besides them.
 pub(crate) struct Demo {
     pub(crate) layer: PasswordGrantLayer,
-    pub(crate) tokens: Arc<OpaqueIssuer<MemoryAccessTokens>>,
-    secret: ClientSecret,
+    pub(crate) guard: BearerGuard,
+}
+
+/// Where everything is kept.
+pub(crate) struct Parts<C, U, R, A, L> {
+    pub(crate) clients: C,
+    pub(crate) users: U,
+    pub(crate) refresh_tokens: R,
+    pub(crate) access_tokens: A,
+    pub(crate) limiter: L,
 }
 
 impl Demo {
-    /// One confidential and one public client, and the users alice and bob. The confidential client's secret is new at
-    /// each start.
-    pub(crate) fn new(peer: PeerAddress) -> Result<Self, Error> {
-        let secret = ClientSecret::generate()?;
-        let clients = StaticClients::new([
-            Client::confidential("demo-service", &secret.digest())
-                .allow_password_grant()
-                .scopes("read write")
-                .default_scope("read")
-                .build()?,
-            Client::public("demo-cli").allow_password_grant().scopes("read").default_scope("read").build()?,
-        ])?;
-        let tokens = Arc::new(OpaqueIssuer::new(MemoryAccessTokens::new()));
+    /// With the users alice and bob and all tokens in this process: a restart ends every login.
+    pub(crate) fn in_memory(address: SocketAddr, peer: PeerAddress) -> Result<Self, Error> {
+        let parts = Parts {
+            clients: StaticClients::new(clients()?)?,
+            users: Users::with_password(["alice", "bob"], PASSWORD)?,
+            refresh_tokens: MemoryRefreshTokens::new(),
+            access_tokens: MemoryAccessTokens::new(),
+            limiter: MemoryLimiter::default(),
+        };
+        Self::over(parts, address, peer)
+    }
+
+    /// Serves login, refresh, revocation, introspection and metadata on `address`.
+    pub(crate) fn over<C, U, R, A, L>(
+        parts: Parts<C, U, R, A, L>,
+        address: SocketAddr,
+        peer: PeerAddress,
+    ) -> Result<Self, Error>
+    where
+        C: ClientRegistry,
+        U: UserStore,
+        R: RefreshTokenStore,
+        A: AccessTokenStore,
+        L: AttemptLimiter,
+    {
+        // One and the same issues the tokens, looks them up and ends them.
+        let tokens = Arc::new(OpaqueIssuer::new(parts.access_tokens).with_audience([API]));
         let layer = PasswordGrant::builder()
-            .clients(clients)
-            .verifier(Argon2Verifier::new(Users::with_password(["alice", "bob"], PASSWORD)?)?)
+            .clients(parts.clients)
+            .verifier(Argon2Verifier::new(parts.users)?)
             .issuer(Arc::clone(&tokens))
+            .access_tokens(Arc::clone(&tokens))
+            .refresh_tokens(parts.refresh_tokens)
+            .revocation_path("/oauth/revoke")
+            .introspection_path("/oauth/introspect")
+            .metadata(Metadata::new(format!("http://{address}")).scopes_supported(["read", "write"]))
+            .limiter(parts.limiter)
             .peer_address(peer)
             .build()?;
-        Ok(Self { layer, tokens, secret })
+        let guard = BearerGuard::builder(tokens).audience(API).build()?;
+        Ok(Self { layer, guard })
     }
+}
 
-    /// A shell command that puts a new token for alice into a variable.
-    pub(crate) fn token_command(&self, variable: &str, address: SocketAddr) -> String {
-        let secret = self.secret.expose();
-        format!(
-            "{variable}=$(curl -sS -u demo-service:{secret} -d grant_type=password -d username=alice \
-             --data-urlencode 'password={PASSWORD}' http://{address}/oauth/token | \
-             sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')"
-        )
-    }
-
-    /// Prints commands to paste into another terminal: one that succeeds, then others.
-    pub(crate) fn print_commands(&self, address: SocketAddr) {
-        let url = format!("http://{address}/oauth/token");
-        let secret = self.secret.expose();
-        let form = |username: &str, password: &str| {
-            format!("-d grant_type=password -d username={username} --data-urlencode 'password={password}'")
-        };
-        let alice = form("alice", PASSWORD);
-        println!("listening on http://{address}");
-        println!("\n# a token for alice, 200");
-        println!("curl -isS -w '\\n' -u demo-service:{secret} {alice} -d 'scope=read write' {url}");
-        println!("\n# the same for a client without a secret, 200");
-        println!("curl -isS -w '\\n' -d client_id=demo-cli {alice} {url}");
-        println!("\n# a wrong password, 400 invalid_grant");
-        println!("curl -isS -w '\\n' -u demo-service:{secret} {} {url}", form("alice", "wrong"));
-        println!("\n# a wrong client secret, 401 invalid_client");
-        println!("curl -isS -w '\\n' -u demo-service:wrong {alice} {url}");
-        println!("\n# a scope that the client is not registered for, 400 invalid_scope");
-        println!("curl -isS -w '\\n' -d client_id=demo-cli {alice} -d scope=admin {url}");
-        println!("\n# ten guesses at bob's password are answered, the eleventh is one too many, 429 too_many_attempts");
-        println!(
-            "for n in 1 2 3 4 5 6 7 8 9 10 11; do curl -isS -w '\\n' -d client_id=demo-cli -d grant_type=password \
-             -d username=bob -d password=guess$n {url}; done"
-        );
-    }
+/// A confidential and a public client, which log users in and keep them logged in, and the API, which may ask about tokens.
+pub(crate) fn clients() -> Result<[Client; 3], ClientError> {
+    Ok([
+        Client::confidential("demo-service", &SecretDigest::of(SERVICE_SECRET))
+            .allow_password_grant()
+            .allow_refresh_tokens()
+            .scopes("read write")
+            .default_scope("read")
+            .build()?,
+        Client::public("demo-cli")
+            .allow_password_grant()
+            .allow_refresh_tokens()
+            .scopes("read write")
+            .default_scope("read")
+            .build()?,
+        Client::confidential("demo-api", &SecretDigest::of(API_SECRET)).allow_introspection().audience(API).build()?,
+    ])
 }
 
 /// The port to listen on: the environment's `PORT`, 8080 without it, any free one for 0.

@@ -39,6 +39,13 @@ impl UserStore for Users {
         Ok(hash.map(|hash| StoredUser::new(format!("user:{login}")).with_password_hash(hash)))
     }
 
+    async fn find_by_id(&self, user_id: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        match user_id.strip_prefix("user:") {
+            Some(login) => self.find(login, realm).await,
+            None => Ok(None),
+        }
+    }
+
     async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
         let mut hashes = self.hashes.write().unwrap_or_else(PoisonError::into_inner);
         let hash = user_id.strip_prefix("user:").and_then(|login| hashes.get_mut(login));

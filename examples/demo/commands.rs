@@ -1,0 +1,170 @@
+//! Commands to paste into another terminal. Each block starts with a line that tells what is shown and how it is answered.
+
+use std::net::SocketAddr;
+
+use super::{API_SECRET, PASSWORD, SERVICE_SECRET};
+
+/// Prints a block: its title, then the commands.
+fn show(title: &str, commands: &[String]) {
+    println!("\n# {title}");
+    for command in commands {
+        println!("{command}");
+    }
+}
+
+fn curl(rest: &str) -> String {
+    format!("curl -isS -w '\\n' {rest}")
+}
+
+/// Runs a command, shows its answer, and keeps members of it in variables.
+fn keep(command: &str, variables: &[(&str, &str)]) -> [String; 2] {
+    let kept: Vec<String> =
+        variables.iter().map(|(variable, member)| format!("{variable}=$(echo \"$answer\" | field {member})")).collect();
+    [format!("answer=$({command}); echo \"$answer\""), kept.join("; ")]
+}
+
+fn password(username: &str, password: &str) -> String {
+    format!("-d grant_type=password -d username={username} --data-urlencode 'password={password}'")
+}
+
+/// The commands for a server at an address.
+pub(crate) struct Commands {
+    server: String,
+}
+
+impl Commands {
+    /// Says where the server listens and what else there is to know, and begins with a helper of the commands.
+    pub(crate) fn begin(address: SocketAddr, note: &str) -> Self {
+        println!("listening on http://{address}");
+        println!("{note}");
+        println!("\nfield() {{ sed -n \"s/.*\\\"$1\\\":\\\"\\([^\\\"]*\\)\\\".*/\\1/p\"; }}");
+        Self { server: format!("http://{address}") }
+    }
+
+    /// A request of the confidential client to the token endpoint.
+    fn service(&self, form: &str) -> String {
+        curl(&format!("-u demo-service:{SERVICE_SECRET} {form} {}/oauth/token", self.server))
+    }
+
+    /// A request of the public client to the token endpoint.
+    fn cli(&self, form: &str) -> String {
+        curl(&format!("-d client_id=demo-cli {form} {}/oauth/token", self.server))
+    }
+
+    pub(crate) fn login(&self) {
+        let login = self.service(&format!("{} -d 'scope=read write'", password("alice", PASSWORD)));
+        show("log alice in: an access token and a refresh token, 200", &{
+            keep(&login, &[("access", "access_token"), ("first", "refresh_token")])
+        });
+        let login = self.cli(&password("alice", PASSWORD));
+        show("the same for a client without a secret, which gets the scope read only, 200", &{
+            keep(&login, &[("reader", "access_token")])
+        });
+    }
+
+    /// The guarded routes.
+    pub(crate) fn api(&self) {
+        let me = format!("{}/api/me", self.server);
+        let note = format!("-X PUT -d 'buy milk' {}/api/note", self.server);
+        show("the token opens the API, 200", &[curl(&format!("-H \"Authorization: Bearer $access\" {me}"))]);
+        show(
+            "and the route that needs the scope write, 200",
+            &[curl(&format!("-H \"Authorization: Bearer $access\" {note}"))],
+        );
+        show(
+            "which a token without that scope does not open, 403 insufficient_scope",
+            &[curl(&format!("-H \"Authorization: Bearer $reader\" {note}"))],
+        );
+    }
+
+    /// The guarded gRPC service. Five zeros are a message without content.
+    pub(crate) fn grpc(&self) {
+        let call = |token: &str| {
+            format!(
+                "printf '\\0\\0\\0\\0\\0' | curl -isS --http2-prior-knowledge -H 'Content-Type: application/grpc' \
+                 -H 'TE: trailers' {token}--data-binary @- {}/demo.Account/WhoAmI | cat -v; echo",
+                self.server
+            )
+        };
+        show("the gRPC service wants a token, grpc-status 16", &[call("")]);
+        show("and takes this one, grpc-status 0", &[call("-H \"Authorization: Bearer $access\" ")]);
+    }
+
+    pub(crate) fn refresh(&self) {
+        let refresh =
+            |variable: &str| self.service(&format!("-d grant_type=refresh_token -d \"refresh_token=${variable}\""));
+        show(
+            "refresh: new tokens, without the password, 200",
+            &keep(&refresh("first"), &[("second", "refresh_token")]),
+        );
+        show("and again, with the new refresh token, 200", &{
+            keep(&refresh("second"), &[("third", "refresh_token"), ("access", "access_token")])
+        });
+        show("a thief presents the first one, 400 invalid_grant", &[refresh("first")]);
+        show("which ended the whole login: the newest is worth nothing, 400 invalid_grant", &[refresh("third")]);
+    }
+
+    /// The guarded route after the login ended.
+    pub(crate) fn api_is_closed(&self) {
+        show(
+            "and the access token neither, 401 invalid_token",
+            &[curl(&format!("-H \"Authorization: Bearer $access\" {}/api/me", self.server))],
+        );
+    }
+
+    pub(crate) fn revoke(&self) {
+        let login = self.service(&password("alice", PASSWORD));
+        let introspect =
+            curl(&format!("-u demo-api:{API_SECRET} -d \"token=$access\" {}/oauth/introspect", self.server));
+        show("log in once more, 200", &keep(&login, &[("access", "access_token"), ("refresh", "refresh_token")]));
+        show("the API asks what the access token stands for, 200", &[introspect.clone()]);
+        show(
+            "log out: revoke the refresh token, and with it all tokens of the login, 200",
+            &[curl(&format!("-u demo-service:{SERVICE_SECRET} -d \"token=$refresh\" {}/oauth/revoke", self.server))],
+        );
+        show("the API asks again, and the token is not active any more, 200", &[introspect]);
+        show(
+            "what clients find out by themselves, 200",
+            &[curl(&format!("{}/.well-known/oauth-authorization-server", self.server))],
+        );
+    }
+
+    pub(crate) fn failures(&self) {
+        let alice = password("alice", PASSWORD);
+        show("a wrong password, 400 invalid_grant", &[self.service(&password("alice", "wrong"))]);
+        show(
+            "a wrong client secret, 401 invalid_client",
+            &[curl(&format!("-u demo-service:wrong {alice} {}/oauth/token", self.server))],
+        );
+        show(
+            "a scope that the client is not registered for, 400 invalid_scope",
+            &[self.cli(&format!("{alice} -d scope=admin"))],
+        );
+        let guess = self.cli("-d grant_type=password -d username=bob -d password=guess$n");
+        show(
+            "ten guesses at bob's password are answered, the eleventh is one too many, 429 too_many_attempts",
+            &[format!("for n in 1 2 3 4 5 6 7 8 9 10 11; do {guess}; done")],
+        );
+    }
+
+    /// What is there after a restart.
+    pub(crate) fn restart(&self) {
+        let login = self.service(&password("alice", PASSWORD));
+        let refresh = self.service("-d grant_type=refresh_token -d \"refresh_token=$kept\"");
+        let guess = self.cli("-d grant_type=password -d username=bob -d password=guess");
+        show(
+            "log in for what comes next, 200",
+            &keep(&login, &[("access", "access_token"), ("kept", "refresh_token")]),
+        );
+        show(
+            "after a restart (Ctrl-C, then the same command again): the access token is as good as before, 200",
+            &[curl(&format!("-H \"Authorization: Bearer $access\" {}/api/me", self.server))],
+        );
+        show("after a restart: the login goes on, 200", &keep(&refresh, &[("kept", "refresh_token")]));
+        show("after a restart: bob is still locked, 429 too_many_attempts", &[guess]);
+    }
+
+    pub(crate) fn end(&self) {
+        println!("\nCtrl-C stops it.");
+    }
+}
