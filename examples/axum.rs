@@ -47,7 +47,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         .with_state(Note::default())
         .layer(demo.layer);
 
-    let commands = Commands::begin(address, &format!("everything is kept in {}: without this file it begins anew", file.display()));
+    let commands = Commands::begin(
+        address,
+        &format!("everything is kept in {}: without this file it begins anew", file.display()),
+    );
     commands.login();
     commands.api();
     commands.refresh();

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::arithmetic_side_effects, clippy::string_slice)]
 
-use std::io::{BufRead as _, BufReader, Lines};
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -20,11 +20,22 @@ use serde_json::Value;
 #[allow(dead_code)]
 mod custom_user_store;
 
+/// For the test of it.
+#[path = "../examples/demo/account.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod account;
+
 /// A running example.
 struct Example {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
     address: SocketAddr,
+}
+
+/// Commands that an example printed, and what it says that they show.
+struct Block {
+    title: String,
+    commands: String,
 }
 
 impl Example {
@@ -33,6 +44,10 @@ impl Example {
     }
 
     fn start_with(name: &str, arguments: &[&str]) -> Self {
+        Self::launch(name, arguments, &[("PORT", "0")])
+    }
+
+    fn launch(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut program: PathBuf = std::env::current_exe().unwrap();
         program.pop();
         assert!(program.ends_with("deps"), "{program:?}");
@@ -40,7 +55,7 @@ impl Example {
         program.push(format!("{name}{}", std::env::consts::EXE_SUFFIX));
         let mut process = Command::new(&program)
             .args(arguments)
-            .env("PORT", "0")
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}; run `cargo build --examples` first", program.display()));
@@ -50,32 +65,67 @@ impl Example {
         Self { process, lines, address }
     }
 
-    /// Runs the printed commands in one shell, as if they were pasted, and gives what the last answer to each block
-    /// was: its status and, of an error, its code.
-    fn run_commands(&mut self) -> Vec<(u16, String)> {
-        let mut script = String::from("set -eu\n");
-        let mut titles = Vec::new();
-        for line in self.lines.by_ref() {
+    /// The commands in their blocks; the first, without a title, prepares the others.
+    fn blocks(&mut self) -> Vec<Block> {
+        let mut blocks = vec![Block { title: String::new(), commands: String::new() }];
+        // What is said before the first empty line is for people.
+        for line in self.lines.by_ref().skip_while(|line| !line.as_ref().unwrap().is_empty()) {
             let line = line.unwrap();
             if line == "Ctrl-C stops it." {
                 break;
             }
             match line.strip_prefix("# ") {
-                Some(title) => {
-                    titles.push(title.to_owned());
-                    script.push_str("echo '>>>'\n");
-                }
-                None => script = script + &line + "\n",
+                Some(title) => blocks.push(Block { title: title.to_owned(), commands: String::new() }),
+                None => blocks.last_mut().unwrap().commands += &(line + "\n"),
             }
         }
-        let output = shell(&script);
-        let blocks: Vec<_> = output.split(">>>\n").skip(1).collect();
-        assert_eq!(blocks.len(), titles.len(), "{output}");
-        blocks.into_iter().zip(titles).map(|(answers, title)| last_answer(answers, &title)).collect()
+        blocks
+    }
+
+    /// Runs the printed commands in one shell, as if they were pasted, and gives what the last answer to each block
+    /// was: its status and, of an error, its code.
+    fn run_commands(&mut self) -> Vec<(u16, String)> {
+        Shell::start().paste(&self.blocks())
     }
 }
 
 impl Drop for Example {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// A terminal of somebody who pastes commands.
+struct Shell {
+    process: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Shell {
+    fn start() -> Self {
+        let mut process = Command::new("sh").arg("-eu").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        Self { process, output }
+    }
+
+    fn run(&mut self, commands: &str) -> String {
+        let input = self.process.stdin.as_mut().unwrap();
+        writeln!(input, "{commands}\necho '>>>'").unwrap();
+        let mut output = String::new();
+        while !output.ends_with(">>>\n") {
+            assert!(self.output.read_line(&mut output).unwrap() > 0, "the shell ended: {commands}\n{output}");
+        }
+        output.trim_end_matches(">>>\n").to_owned()
+    }
+
+    fn paste(&mut self, blocks: &[Block]) -> Vec<(u16, String)> {
+        let answers = blocks.iter().map(|block| (self.run(&block.commands), &block.title));
+        answers.filter(|(_, title)| !title.is_empty()).map(|(answers, title)| last_answer(&answers, title)).collect()
+    }
+}
+
+impl Drop for Shell {
     fn drop(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
@@ -90,14 +140,23 @@ fn shell(script: &str) -> String {
 
 /// The last answer of a block, which must be what its title promises.
 fn last_answer(answers: &str, title: &str) -> (u16, String) {
+    if let Some((_, status)) = title.split_once("grpc-status ") {
+        // Of a refusal in the head, otherwise in the trailers.
+        assert!(answers.contains(&format!("grpc-status: {status}")), "{title}: {answers}");
+        return (200, format!("grpc-status {status}"));
+    }
     let last = answers.rsplit("HTTP/1.1 ").next().unwrap();
     let (head, body) = last.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{title}: {answers}"));
-    let json: Value = serde_json::from_str(body.trim()).unwrap_or_else(|error| panic!("{title}: {error}: {body}"));
     let status = &head[..3];
+    let json: Value = match body.trim() {
+        "" if status == "200" => Value::Null,
+        body => serde_json::from_str(body).unwrap_or_else(|error| panic!("{title}: {error}: {body}")),
+    };
     let code = json["error"].as_str().unwrap_or_default();
     assert_eq!(json["access_token"].is_string() || json["error"].is_null(), status == "200", "{title}: {answers}");
     assert!(title.ends_with(format!(", {status} {code}").trim_end()), "{title}: {answers}");
     assert!(status == "200" || head.to_ascii_lowercase().contains("cache-control: no-store"), "{head}");
+    let code = json["active"].as_bool().map_or(code, |active| if active { "active" } else { "inactive" });
     (status.parse().unwrap(), code.to_owned())
 }
 
@@ -109,52 +168,152 @@ fn refused(status: u16, code: &str) -> (u16, String) {
     (status, code.to_owned())
 }
 
-/// What the commands of the three frameworks show.
-fn shown_by_the_demo() -> Vec<(u16, String)> {
-    vec![
-        ok(),
-        ok(),
+/// What the commands of the three frameworks show: logins, then what `between` shows, then refreshes and the end of a family,
+/// then what `after` shows, revocation and introspection, and what fails.
+fn shown_by_the_demo(between: &[(u16, String)], after: &[(u16, String)]) -> Vec<(u16, String)> {
+    let refreshes = [ok(), ok(), refused(400, "invalid_grant"), refused(400, "invalid_grant")];
+    let introspected = |code: &str| (200, code.to_owned());
+    let revocation = [ok(), introspected("active"), ok(), introspected("inactive"), ok()];
+    let failures = [
         refused(400, "invalid_grant"),
         refused(401, "invalid_client"),
         refused(400, "invalid_scope"),
         refused(429, "too_many_attempts"),
-    ]
+    ];
+    [&[ok(), ok()], between, &refreshes, after, &revocation, &failures].concat()
 }
 
+/// A file that is there for one test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+#[cfg(feature = "sqlite")]
 #[test]
-fn axum_serves_tokens_that_open_its_own_routes() {
-    let mut example = Example::start("axum");
-    let mut expected = shown_by_the_demo();
+fn axum_keeps_users_logged_in_over_a_restart() {
+    let scratch = Scratch::new("axum-example");
+    let file = scratch.0.join("demo.sqlite");
+    let file = file.to_str().unwrap();
+    let mut example = Example::launch("axum", &[], &[("PORT", "0"), ("DATABASE", file)]);
+    let mut blocks = example.blocks();
+    let later = blocks.iter().position(|block| block.title.starts_with("after a restart")).unwrap();
+    let later = blocks.split_off(later);
+
+    let mut shell = Shell::start();
+    let api = [ok(), ok(), refused(403, "insufficient_scope")];
+    let mut expected = shown_by_the_demo(&api, &[refused(401, "invalid_token")]);
     expected.push(ok());
-    assert_eq!(example.run_commands(), expected);
-    let address = example.address;
-    assert_eq!(shell(&format!("curl -sS http://{address}/")), "hello");
-    let unknown =
-        format!("curl -sS -o /dev/null -w '%{{http_code}}' -H 'Authorization: Bearer x' http://{address}/api/me");
+    assert_eq!(shell.paste(&blocks), expected);
+
+    // They work without a restart, too, and after two.
+    let expected = [ok(), ok()];
+    assert_eq!(shell.paste(&later), expected);
+    let port = example.address.port().to_string();
+    for _ in 0..2 {
+        drop(example);
+        example = Example::launch("axum", &[], &[("PORT", &port), ("DATABASE", file)]);
+        assert_eq!(shell.paste(&later), expected);
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn axum_keeps_no_token_password_or_secret_in_its_file() {
+    let scratch = Scratch::new("axum-example-file");
+    let file = scratch.0.join("demo.sqlite");
+    let mut example = Example::launch("axum", &[], &[("PORT", "0"), ("DATABASE", file.to_str().unwrap())]);
+    let mut shell = Shell::start();
+    let blocks = example.blocks();
+    shell.paste(&blocks[..2]);
+    let tokens = shell.run("echo \"$access $first\"");
+    let mut kept = Vec::new();
+    for entry in std::fs::read_dir(&scratch.0).unwrap() {
+        kept.extend(std::fs::read(entry.unwrap().path()).unwrap());
+    }
+    let holds = |text: &str| kept.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    assert!(holds("user:alice") && holds("demo-service"));
+    let secrets = ["correct horse", "everybody-knows"].into_iter().chain(tokens.split_whitespace());
+    for secret in secrets {
+        assert!(secret.len() > 10 && !holds(secret), "{secret}");
+    }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn axum_describes_its_endpoints() {
+    let scratch = Scratch::new("axum-example-metadata");
+    let file = scratch.0.join("demo.sqlite");
+    let example = Example::launch("axum", &[], &[("PORT", "0"), ("DATABASE", file.to_str().unwrap())]);
+    let server = format!("http://{}", example.address);
+    let metadata: Value =
+        serde_json::from_str(&shell(&format!("curl -sS {server}/.well-known/oauth-authorization-server"))).unwrap();
+    assert_eq!(metadata["issuer"], server);
+    for (name, path) in [("token", "token"), ("revocation", "revoke"), ("introspection", "introspect")] {
+        assert_eq!(metadata[format!("{name}_endpoint")], format!("{server}/oauth/{path}"));
+    }
+    assert_eq!(metadata["grant_types_supported"], serde_json::json!(["password", "refresh_token"]));
+    let unknown = format!("curl -sS -o /dev/null -w '%{{http_code}}' -H 'Authorization: Bearer x' {server}/api/me");
     assert_eq!(shell(&unknown), "401");
 }
 
 #[test]
 fn hyper_serves_tokens_over_http_1_and_2() {
     let mut example = Example::start("hyper");
-    assert_eq!(example.run_commands(), shown_by_the_demo());
+    assert_eq!(example.run_commands(), shown_by_the_demo(&[], &[]));
     for version in ["--http1.1", "--http2-prior-knowledge"] {
         assert_eq!(shell(&format!("curl -sS {version} http://{}/", example.address)), "hello");
     }
 }
 
 #[tokio::test]
-async fn tonic_serves_tokens_beside_grpc_on_one_port() {
+async fn tonic_serves_tokens_beside_grpc_on_one_port_and_guards_a_service() {
+    use account::WhoAmIRequest;
+    use account::account_client::AccountClient;
+    use tonic::{Code, Request};
     use tonic_health::pb::HealthCheckRequest;
     use tonic_health::pb::health_client::HealthClient;
 
     let mut example = Example::start("tonic");
-    assert_eq!(example.run_commands(), shown_by_the_demo());
-    let channel =
-        tonic::transport::Endpoint::new(format!("http://{}", example.address)).unwrap().connect().await.unwrap();
-    let request = HealthCheckRequest { service: "demo".to_owned() };
-    let health = HealthClient::new(channel).check(request).await.unwrap().into_inner();
+    let calls = [(200, "grpc-status 16".to_owned()), (200, "grpc-status 0".to_owned())];
+    assert_eq!(example.run_commands(), shown_by_the_demo(&calls, &[]));
+    let server = format!("http://{}", example.address);
+    let channel = tonic::transport::Endpoint::new(server.clone()).unwrap().connect().await.unwrap();
+    let request = HealthCheckRequest { service: "demo.Account".to_owned() };
+    let health = HealthClient::new(channel.clone()).check(request).await.unwrap().into_inner();
     assert_eq!(health.status, tonic_health::ServingStatus::Serving as i32);
+
+    let mut account = AccountClient::new(channel);
+    let with = |token: &str| {
+        let mut request = Request::new(WhoAmIRequest {});
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        request
+    };
+    assert_eq!(account.who_am_i(WhoAmIRequest {}).await.unwrap_err().code(), Code::Unauthenticated);
+    assert_eq!(account.who_am_i(with("at_x")).await.unwrap_err().code(), Code::Unauthenticated);
+
+    let login = |scope: &str| {
+        let form = "-d client_id=demo-cli -d grant_type=password -d username=alice";
+        let password = "--data-urlencode 'password=correct horse battery staple'";
+        let tokens = shell(&format!("curl -sS {form} {password} -d scope={scope} {server}/oauth/token"));
+        let tokens: Value = serde_json::from_str(&tokens).unwrap();
+        tokens["access_token"].as_str().unwrap_or_else(|| panic!("{tokens}")).to_owned()
+    };
+    let caller = account.who_am_i(with(&login("read"))).await.unwrap().into_inner();
+    assert_eq!([caller.subject, caller.client_id, caller.scope], ["user:alice", "demo-cli", "read"]);
+    let too_little = account.who_am_i(with(&login("write"))).await.unwrap_err();
+    assert_eq!(too_little.code(), Code::PermissionDenied);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn may_use(module: &str) -> &'static [&'static str] {
 }
 
 /// Edges beyond the rings, each with its reason.
-const EXCEPTIONS: [(\&str, \&str); 8] = [
+const EXCEPTIONS: [(&str, &str); 8] = [
     // One body type for every layer of the crate, and one way of containing the application's code.
     ("bearer/mod.rs", "service::ResponseBody"),
     ("bearer/mod.rs", "conductor::contain::Contain"),
