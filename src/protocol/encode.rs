@@ -37,7 +37,8 @@ pub(crate) fn success(json: Vec<u8>, setting: &Setting<'_>) -> Response<Bytes> {
     finish(StatusCode::OK, Bytes::from(json), fixed_headers(), setting)
 }
 
-/// A revoked token (RFC 7009 section 2.2): no body. Its media type stays for clients that look at it before they look for a body.
+/// A revoked token (RFC 7009 section 2.2): no body. The media type stays, for clients that look at it before they look for
+/// a body.
 pub(crate) fn revoked(setting: &Setting<'_>) -> Response<Bytes> {
     finish(StatusCode::OK, Bytes::new(), fixed_headers(), setting)
 }

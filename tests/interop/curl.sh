@@ -75,7 +75,7 @@ for protocol in --http1.1 --http2-prior-knowledge; do
     live_on "$protocol, public client" "$protocol" "${public[@]}"
     check "$protocol: wrong secret at the revocation" 401 '"error":"invalid_client"' /oauth/revoke "$protocol" \
         -u "$CLIENT_ID:wrong" -d token=rt_x
-    check "$protocol: introspection by a public client" 401 '"error":"invalid_client"' /oauth/introspect "$protocol" \
+    check "$protocol: introspection by a public client" 400 '"error":"invalid_client"' /oauth/introspect "$protocol" \
         "${public[@]}" -d token=rt_x
     check "$protocol: metadata" 200 "\"issuer\":\"$SERVER\"" /.well-known/oauth-authorization-server "$protocol"
     grep -qF "\"revocation_endpoint\":\"$SERVER/oauth/revoke\"" "$answer"
