@@ -25,6 +25,16 @@ fn the_examples_are_named_and_exist() {
     }
 }
 
+#[test]
+fn the_first_command_is_that_of_the_main_example() {
+    let command = README.lines().find(|line| line.starts_with("cargo run --example axum ")).unwrap();
+    let features = command.split("--features ").nth(1).unwrap();
+    let needed = MANIFEST.split("name = \"axum\"\nrequired-features = [").nth(1).unwrap().split(']').next().unwrap();
+    assert_eq!(features, needed.replace(['"', ' '], ""));
+    let example = include_str!("../examples/axum.rs");
+    assert!(example.contains(&format!("//! {command}\n")), "{command}");
+}
+
 /// The names of the public methods in a source file.
 fn methods(source: &'static str) -> impl Iterator<Item = &'static str> {
     source.lines().filter_map(|line| line.strip_prefix("    pub fn ")).filter_map(|rest| rest.split('(').next())

@@ -160,6 +160,8 @@ impl Commands {
             &[curl(&format!("-H \"Authorization: Bearer $access\" {}/api/me", self.server))],
         );
         show("after a restart: the login goes on, 200", &keep(&refresh, &[("kept", "refresh_token")]));
+        let guess = self.cli("-d grant_type=password -d username=bob -d password=guess");
+        show("after a restart: bob is still locked, 429 too_many_attempts", &[guess]);
     }
 
     pub(crate) fn end(&self) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tower_password_grant::argon2::{Argon2Parameters, UserStore as _};
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
-use tower_password_grant::{BackendError, MemoryLimiter, Password, PeerAddress};
+use tower_password_grant::{BackendError, Password, PeerAddress};
 
 use crate::demo::{self, Demo, Error, PASSWORD, Parts};
 
@@ -25,8 +25,8 @@ pub(crate) async fn open(file: PathBuf, address: SocketAddr, peer: PeerAddress) 
         clients: store.clone(),
         users: store.clone(),
         refresh_tokens: store.clone(),
-        access_tokens: store,
-        limiter: MemoryLimiter::new(),
+        access_tokens: store.clone(),
+        limiter: store.limiter(),
     };
     Demo::over(parts, address, peer)
 }

@@ -13,6 +13,7 @@ use super::queue::Queue;
 use super::reader::Reader;
 use super::stats::Counters;
 use super::store::{Handle, SqliteStore};
+use super::time::CountingTime;
 use super::writer::{Pruning, Writer};
 use crate::boundary::clock::{Clock, SystemClock};
 
@@ -100,6 +101,7 @@ impl SqliteStoreBuilder {
         let opening = Opening { path, busy_timeout: self.busy_timeout, max_size: self.max_size };
         opening.create()?;
         let db = opening.writer()?;
+        let (key, latest) = Opening::limiter(&db)?;
         let counters = Arc::new(Counters::default());
         let (ends, alive) = watch::channel(());
         let handle = Handle {
@@ -107,6 +109,8 @@ impl SqliteStoreBuilder {
             reads: Arc::new(Queue::new(self.queue)),
             counters: Arc::clone(&counters),
             clock: Arc::clone(&self.clock),
+            key,
+            time: CountingTime::begin(Arc::clone(&self.clock), latest),
             alive,
         };
         let mut readers = Vec::with_capacity(self.reader_threads);

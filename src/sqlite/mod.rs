@@ -12,6 +12,7 @@ mod db;
 mod error;
 mod failure;
 mod job;
+mod limiter;
 mod once;
 mod open;
 mod prune;
@@ -28,6 +29,7 @@ mod writer;
 
 pub use builder::SqliteStoreBuilder;
 pub use error::SqliteError;
+pub use limiter::SqliteLimiter;
 pub use stats::SqliteStats;
 pub use store::SqliteStore;
 #[cfg(feature = "argon2")]
@@ -41,7 +43,7 @@ fn statements() -> impl Iterator<Item = &'static str> {
     let users: &[&str] = &users::STATEMENTS;
     #[cfg(not(feature = "argon2"))]
     let users: &[&str] = &[];
-    core.into_iter().flatten().chain(users).copied()
+    core.into_iter().flatten().chain(users).copied().chain(limiter::statements())
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::columns::{bytes, get};
 use super::db::Db;
 use super::error::SqliteError;
+use super::failure::Failure;
 use super::statements;
 use crate::protocol::secrets::random_bytes;
 
@@ -18,6 +20,8 @@ const APPLICATION: i64 = 0x5450_4773;
 
 /// What leads from each schema to the next.
 const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
+
+const LIMITER: &str = "SELECT key, clock FROM limiter WHERE row = 1";
 
 /// The last schema that this version knows.
 pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;
@@ -66,6 +70,13 @@ impl Opening {
         let db = Db::new(connection);
         statements().try_for_each(|sql| db.prepare(sql))?;
         Ok(db)
+    }
+
+    /// The key of the limiter's digests, and the latest time that it counted at.
+    pub(super) fn limiter(db: &Db) -> Result<([u8; 32], i64), SqliteError> {
+        let found = db.row(LIMITER, (), |row| Ok((bytes(row, 0)?, get(row, 1)?)));
+        let failed = |failure: Failure| SqliteError::Sqlite(Box::new(failure));
+        found.map_err(failed)?.ok_or_else(|| failed(Failure::Row("the key of the limiter")))
     }
 
     /// A connection that only reads.

@@ -15,7 +15,7 @@ use super::job::{Job, Operation};
 use super::prune;
 use super::queue::{Queue, Refused};
 use super::stats::{Counters, SqliteStats, add};
-use super::time::floor;
+use super::time::{CountingTime, floor};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::Clock;
 
@@ -51,6 +51,9 @@ pub(super) struct Handle {
     pub(super) reads: Arc<Queue<Box<dyn Job>>>,
     pub(super) counters: Arc<Counters>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Of the limiter's digests.
+    pub(super) key: [u8; 32],
+    pub(super) time: CountingTime,
     /// Ends when the writer has closed the database.
     pub(super) alive: watch::Receiver<()>,
 }
@@ -123,8 +126,12 @@ impl SqliteStore {
         }
     }
 
-    pub(super) fn clock(&self) -> &dyn Clock {
-        &*self.0.clock
+    pub(super) fn key(&self) -> &[u8; 32] {
+        &self.0.key
+    }
+
+    pub(super) fn time(&self) -> CountingTime {
+        self.0.time.clone()
     }
 
     /// Has some work done in a transaction, whole or not at all, and waits until it is durable. Dropped, it may still be

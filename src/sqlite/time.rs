@@ -3,9 +3,11 @@
 //! They are rounded down, so that nothing lives longer than it was promised, at most a millisecond shorter. Only the end of
 //! a one-time value is rounded up: it must not be forgotten sooner.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::failure::Failure;
+use crate::boundary::clock::Clock;
 
 /// The last millisecond that is not after `time`; the first or last of all that can be written if it is beyond them.
 pub(super) fn floor(time: SystemTime) -> i64 {
@@ -34,6 +36,29 @@ pub(super) fn instant(millis: i64) -> Result<SystemTime, Failure> {
     let distance = Duration::from_millis(millis.unsigned_abs());
     let instant = if millis < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
     instant.ok_or(Failure::Row("an instant"))
+}
+
+/// The time that attempts are counted by: since 1970, by the wall clock when the store was opened, and by the monotonic one
+/// since then.
+#[derive(Clone)]
+pub(super) struct CountingTime {
+    clock: Arc<dyn Clock>,
+    origin: Duration,
+    elapsed_at_origin: Duration,
+}
+
+impl CountingTime {
+    /// Begins now, or at `latest`, in milliseconds, if the wall clock was set back behind it.
+    pub(super) fn begin(clock: Arc<dyn Clock>, latest: i64) -> Self {
+        let wall = clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let latest = Duration::from_millis(latest.max(0).cast_unsigned());
+        let elapsed_at_origin = clock.elapsed();
+        Self { clock, origin: wall.max(latest), elapsed_at_origin }
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.origin.saturating_add(self.clock.elapsed().saturating_sub(self.elapsed_at_origin))
+    }
 }
 
 #[cfg(test)]

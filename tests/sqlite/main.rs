@@ -7,5 +7,6 @@ mod clients;
 mod commits;
 mod file;
 mod folder;
+mod limiter;
 mod tokens;
 mod users;
