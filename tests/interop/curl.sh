@@ -17,6 +17,17 @@ check() {
     echo "ok $what"
 }
 
+# claim WHAT TEST...: what else must be true.
+claim() {
+    local what=$1
+    shift
+    if ! test "$@"; then
+        echo "FAILED $what: $(cat "$answer")"
+        exit 1
+    fi
+    echo "ok $what"
+}
+
 # member NAME: a text of the last answer.
 member() {
     sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" "$answer"
@@ -39,11 +50,11 @@ live_on() {
     check "$what: refresh" 200 '"refresh_token":"rt_' $token "$@" "${refresh[@]}" "refresh_token=$first"
     second=$(member refresh_token)
     access=$(member access_token)
-    [ "$first" != "$second" ]
+    claim "$what: another refresh token" "$first" != "$second"
     check "$what: the same again after a lost answer" 200 "\"$second\"" $token "$@" "${refresh[@]}" "refresh_token=$first"
     check "$what: introspection" 200 '"active":true' /oauth/introspect "${version[@]}" "${api[@]}" -d "token=$access"
     check "$what: revocation" 200 '' /oauth/revoke "$@" -d "token=$second" -d token_type_hint=refresh_token
-    [ ! -s "$answer" ]
+    claim "$what: without a body" ! -s "$answer"
     check "$what: a revoked token" 400 '"error":"invalid_grant"' $token "$@" "${refresh[@]}" "refresh_token=$second"
     check "$what: introspection after the revocation" 200 '{"active":false}' /oauth/introspect \
         "${version[@]}" "${api[@]}" -d "token=$access"
@@ -78,7 +89,8 @@ for protocol in --http1.1 --http2-prior-knowledge; do
     check "$protocol: introspection by a public client" 400 '"error":"invalid_client"' /oauth/introspect "$protocol" \
         "${public[@]}" -d token=rt_x
     check "$protocol: metadata" 200 "\"issuer\":\"$SERVER\"" /.well-known/oauth-authorization-server "$protocol"
-    grep -qF "\"revocation_endpoint\":\"$SERVER/oauth/revoke\"" "$answer"
+    claim "$protocol: where to revoke" "$(member revocation_endpoint)" = "$SERVER/oauth/revoke"
+    claim "$protocol: where to ask" "$(member introspection_endpoint)" = "$SERVER/oauth/introspect"
 done
 # Answered before the body is read: curl 7.88 takes the end of such an HTTP/2 stream for an error now and then.
 check "--http1.1: multipart" 400 '"error":"invalid_request"' $token --http1.1 -F grant_type=password

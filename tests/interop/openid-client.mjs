@@ -98,4 +98,5 @@ const stolen = await failure(() => client.tokenRevocation(impostor, mine.refresh
 check('a revocation with a wrong secret', [stolen.status, stolen.cause[0].scheme], [401, 'basic'])
 const curious = await failure(() => client.tokenIntrospection(asPublic, mine.access_token))
 check('an introspection without a secret', curious.error, 'invalid_client')
-check('nothing of it ends the login', await isActive((await client.refreshTokenGrant(inHeader, mine.refresh_token)).access_token), true)
+const alive = await client.refreshTokenGrant(inHeader, mine.refresh_token)
+check('nothing of it ends the login', await isActive(alive.access_token), true)

@@ -39,7 +39,8 @@ const wrongScope = await failure(() => inHeader.getToken({ username, password, s
 check('unknown scope', wrongScope.data.payload.error, 'invalid_scope')
 
 // It does not introspect; without that, a refresh tells whether the login lives.
-const clients = [['secret in the header', inHeader], ['secret in the body', inBody], ['public client', client(publicClientId, '')]]
+const publicly = client(publicClientId, '')
+const clients = [['secret in the header', inHeader], ['secret in the body', inBody], ['public client', publicly]]
 for (const [what, config] of clients) {
   const refusal = async (token) => (await failure(() => token.refresh())).data.payload.error
 
