@@ -37,11 +37,10 @@ pub(crate) fn success(json: Vec<u8>, setting: &Setting<'_>) -> Response<Bytes> {
     finish(StatusCode::OK, Bytes::from(json), fixed_headers(), setting)
 }
 
-/// A revoked token (RFC 7009 section 2.2): no body.
+/// A revoked token (RFC 7009 section 2.2): no body. The media type stays, for clients that look at it before they look for
+/// a body.
 pub(crate) fn revoked(setting: &Setting<'_>) -> Response<Bytes> {
-    let mut headers = fixed_headers();
-    headers.remove(CONTENT_TYPE);
-    finish(StatusCode::OK, Bytes::new(), headers, setting)
+    finish(StatusCode::OK, Bytes::new(), fixed_headers(), setting)
 }
 
 /// What a token stands for (RFC 7662 section 2.2), which its one reader may keep for `max_age`.

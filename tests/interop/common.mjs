@@ -1,15 +1,20 @@
-// What both Node clients share: where the example listens, and how a check is told.
+// What the Node clients share: where the example listens, and how a check is told.
 import assert from 'node:assert/strict'
 
-const { SERVER, CLIENT_ID, CLIENT_SECRET, PUBLIC_CLIENT_ID, TOKEN_USERNAME, TOKEN_PASSWORD } = process.env
+const { SERVER, EXAMPLE, CLIENT_ID, CLIENT_SECRET, PUBLIC_CLIENT_ID, API_CLIENT_ID, API_CLIENT_SECRET } = process.env
+const { TOKEN_USERNAME, TOKEN_PASSWORD } = process.env
 
 export const settings = {
   server: SERVER,
   clientId: CLIENT_ID,
   secret: CLIENT_SECRET,
   publicClientId: PUBLIC_CLIENT_ID,
+  apiClientId: API_CLIENT_ID,
+  apiSecret: API_CLIENT_SECRET,
   username: TOKEN_USERNAME,
   password: TOKEN_PASSWORD,
+  // Only the axum example has an API to call.
+  hasApi: EXAMPLE === 'axum',
 }
 
 export function check(what, seen, expected) {

@@ -1,4 +1,4 @@
-// simple-oauth2's ResourceOwnerPassword against a running example.
+// simple-oauth2's ResourceOwnerPassword against a running example: login, refresh, revocation.
 import { ResourceOwnerPassword } from 'simple-oauth2'
 import { check, failure, settings } from './common.mjs'
 
@@ -7,7 +7,7 @@ const { server, clientId, secret, publicClientId, username, password } = setting
 function client(id, clientSecret, options = {}) {
   return new ResourceOwnerPassword({
     client: { id, secret: clientSecret },
-    auth: { tokenHost: server, tokenPath: '/oauth/token' },
+    auth: { tokenHost: server, tokenPath: '/oauth/token', revokePath: '/oauth/revoke' },
     options,
   })
 }
@@ -37,3 +37,31 @@ check('wrong secret', wrongSecret.data.payload.error, 'invalid_client')
 
 const wrongScope = await failure(() => inHeader.getToken({ username, password, scope: 'admin' }))
 check('unknown scope', wrongScope.data.payload.error, 'invalid_scope')
+
+// It does not introspect; without that, a refresh tells whether the login lives.
+const publicly = client(publicClientId, '')
+const clients = [['secret in the header', inHeader], ['secret in the body', inBody], ['public client', publicly]]
+for (const [what, config] of clients) {
+  const refusal = async (token) => (await failure(() => token.refresh())).data.payload.error
+
+  const first = await config.getToken({ username, password })
+  const second = await first.refresh()
+  check(`${what}: refreshed`, second.token.refresh_token !== first.token.refresh_token, true)
+  const again = await first.refresh()
+  check(`${what}: the same again after a lost answer`, again.token.refresh_token, second.token.refresh_token)
+  const third = await second.refresh({ scope: 'read' })
+  check(`${what}: refreshed with a scope`, third.token.scope, 'read')
+  check(`${what}: a replayed token`, await refusal(first), 'invalid_grant')
+  check(`${what}: the newest token after it`, await refusal(third), 'invalid_grant')
+
+  const next = await config.getToken({ username, password })
+  await next.revoke('access_token')
+  const kept = await next.refresh()
+  console.log(`ok ${what}: the login goes on after the revocation of an access token`)
+  await kept.revoke('refresh_token')
+  check(`${what}: a revoked refresh token`, await refusal(kept), 'invalid_grant')
+
+  const last = await config.getToken({ username, password })
+  await last.revokeAll()
+  check(`${what}: revoked in one go`, await refusal(last), 'invalid_grant')
+}
