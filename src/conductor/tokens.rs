@@ -104,7 +104,7 @@ impl Endpoint {
     pub(super) async fn introspection(
         &self,
         form: &Form,
-        presented: &Presented,
+        presented: Presented,
         client: AuthenticatedClient,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {

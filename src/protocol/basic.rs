@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::charset::is_vschar;
 use super::error::Reason;
-use super::form::{MAX_CLIENT_ID, MAX_CLIENT_SECRET, decode};
+use super::form::{MAX_CLIENT_ID, MAX_CLIENT_SECRET, decode, is_escaped};
 use super::texts::{Span, Texts};
 
 /// Longer header values are refused before they are decoded.
@@ -71,8 +71,7 @@ pub(crate) fn parse(value: &[u8], texts: &mut Texts) -> Result<Authorization, Re
         return Ok(Authorization::Empty);
     }
     let push = |raw: &str, texts: &mut Texts| Ok(texts.push(raw));
-    let is_escaped = [id, secret].iter().any(|text| text.bytes().any(|b| matches!(b, b'+' | b'%')));
-    let (decoded, raw) = if is_escaped {
+    let (decoded, raw) = if is_escaped(id) || is_escaped(secret) {
         (pair(id, secret, texts, decode), pair(id, secret, texts, push))
     } else {
         (pair(id, secret, texts, push), None)

@@ -49,6 +49,6 @@ pub(crate) fn is_plain_json(text: &str) -> bool {
 }
 
 /// Looks at every byte, without stopping early: the compiler then looks at many at once.
-fn all(text: &str, is_legal: impl Fn(u8) -> bool) -> bool {
+pub(super) fn all(text: &str, is_legal: impl Fn(u8) -> bool) -> bool {
     text.bytes().fold(true, |legal, b| legal & is_legal(b))
 }
