@@ -7,7 +7,7 @@
 
 use zeroize::Zeroizing;
 
-use super::charset::{all, breaks_lines, is_unicode_no_crlf, is_vschar};
+use super::charset::{all, breaks_lines, is_unicode_no_crlf, is_vschar, position};
 use super::error::Reason;
 use super::texts::{Span, Texts};
 
@@ -210,15 +210,11 @@ struct Pair<'a> {
 impl<'a> Pair<'a> {
     /// The first pair of `form` and what follows its `&`. `may_be_escaped`: whether there is an escape anywhere in the form.
     fn split_off(form: &'a str, may_be_escaped: bool) -> (Self, &'a str) {
-        let find = |from: usize, is_it: fn(u8) -> bool| {
-            let found = form.as_bytes().get(from..).and_then(|rest| rest.iter().position(|byte| is_it(*byte)));
-            found.map_or(form.len(), |at| from.saturating_add(at))
-        };
-        // Letters first: most bytes are.
-        let name_end = find(0, |byte| byte < b'>' && matches!(byte, b'=' | b'&'));
-        let end = find(name_end, |byte| byte == b'&');
+        let end = position(form.as_bytes(), b'&').unwrap_or(form.len());
         let text = |from: usize, to: usize| form.get(from..to).unwrap_or_default();
-        let escaped = may_be_escaped && is_escaped(text(0, end));
+        let pair = text(0, end);
+        let name_end = position(pair.as_bytes(), b'=').unwrap_or(end);
+        let escaped = may_be_escaped && is_escaped(pair);
         let value = text(name_end.saturating_add(1).min(end), end);
         let rest = text(end.saturating_add(1).min(form.len()), form.len());
         (Self { name: text(0, name_end), value, escaped }, rest)
