@@ -5,6 +5,7 @@
 
 #[cfg(feature = "argon2")]
 pub mod argon2;
+mod bearer;
 mod boundary;
 mod conductor;
 #[cfg(fuzzing)]
@@ -22,6 +23,10 @@ mod service;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use bearer::{
+    BearerConfigError, BearerFuture, BearerGuard, BearerGuardBuilder, BearerReason, BearerRefusal, BearerService,
+    IntrospectionClient, IntrospectionConfigError, Principal, TokenCache,
+};
 pub use boundary::access::{AccessTokenStore, AccessTokenVerifier, Revocation};
 pub use boundary::account::{AccountKey, AccountKeyKind};
 pub use boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};

@@ -114,9 +114,11 @@ fn the_library_has_no_panicking_shortcuts_and_allows_itself_none() {
         "allow(clippy::arithmetic_side_effects",
         "unsafe ",
     ];
+    // The suites for users' own stores are tests, and fail as tests do: in one place.
+    let fails = |file: &str, word: &str| file == "testing/contract/promise.rs" && word.contains("panic");
     for (file, code) in code() {
         for word in words {
-            assert!(!code.contains(word), "{file}: {word}");
+            assert!(!code.contains(word) || fails(&file, word), "{file}: {word}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The limiter under every order in which its threads may take their steps: shuttle replaces its locks and counters.
+//! The limiter and the refresh tokens in memory under every order in which their threads may take their steps: shuttle
+//! replaces their locks and counters.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg shuttle" cargo test --no-default-features --test model --target-dir target/shuttle
@@ -11,6 +12,9 @@
 #![cfg(shuttle)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs)]
+
+#[path = "model/refresh.rs"]
+mod refresh;
 
 use std::fmt::Debug;
 use std::future::Future as _;

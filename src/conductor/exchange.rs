@@ -66,7 +66,7 @@ impl Endpoint {
         match trail.purpose {
             Purpose::Token => drop(presented),
             Purpose::Revocation => return Box::pin(self.revocation(form, client, trail)).await,
-            Purpose::Introspection => return Box::pin(self.introspection(form, presented, client, trail)).await,
+            Purpose::Introspection => return Box::pin(self.introspection(form, presented, client)).await,
         }
 
         let requested = form.get(Known::GrantType).unwrap_or_default();

@@ -12,7 +12,7 @@ use super::rungs::{Failure, write_answer};
 use super::trail::Trail;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::backend::BackendError;
-use crate::boundary::limiter::{Guess, Settlement};
+use crate::boundary::limiter::Guess;
 use crate::boundary::refresh::RefreshTokenStore;
 use crate::boundary::verifier::{Recheck, Verdict};
 use crate::protocol::client::{Client, REFRESH_TOKEN};
@@ -121,11 +121,26 @@ impl Endpoint {
     ) -> Result<Reply, TokenError> {
         let client = client.into_client();
         let token = form.get(Known::RefreshToken).unwrap_or_default();
-        let reservation = self.reserve(Guess::Token, None, trail).await?;
         let request = Request { token, scope: form.get(Known::Scope), client: &client };
         let outcome = self.use_refresh_token(refresh, &request, trail).await;
-        self.settle(Some(reservation), guessed(&outcome, &client)).await;
+        self.count_unknown(&outcome, &client, trail).await?;
         outcome
+    }
+
+    /// Counts an unknown token on the address, and refuses it when there were too many. Nobody guesses 256 bits: this ends a
+    /// flood of made-up ones, and a token that is known works whatever else its address does. A client that has proved who it is
+    /// does not answer for the old tokens of its users.
+    pub(super) async fn count_unknown<T>(
+        &self,
+        outcome: &Result<T, TokenError>,
+        client: &Client,
+        trail: &mut Trail,
+    ) -> Result<(), TokenError> {
+        if client.is_public() && matches!(outcome, Err(error) if error.reason == Reason::UnknownRefreshToken) {
+            // It stays charged.
+            self.reserve(Guess::Token, None, trail).await?;
+        }
+        Ok(())
     }
 
     async fn use_refresh_token(
@@ -271,13 +286,4 @@ fn with_refresh_token(issued: IssuedTokens, token: Token) -> Result<IssuedTokens
         return Err(BackendError::fault(text).because(Reason::IllegalToken));
     }
     Ok(issued.with_refresh_token(token))
-}
-
-/// How the look-up of a token is settled. Nobody guesses 256 bits, so it counts on the address only what cannot be told from a
-/// guess: an unknown token from somebody who proved nothing.
-pub(super) fn guessed<T>(outcome: &Result<T, TokenError>, client: &Client) -> Settlement {
-    match outcome {
-        Err(error) if error.reason == Reason::UnknownRefreshToken && client.is_public() => Settlement::Denied,
-        _ => Settlement::Untried,
-    }
 }

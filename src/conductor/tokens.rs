@@ -3,11 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use super::endpoint::{Endpoint, Reply};
-use super::refresh::{RefreshTokens, guessed, is_own};
+use super::refresh::{RefreshTokens, is_own};
 use super::trail::Trail;
 use crate::boundary::access::Revocation;
 use crate::boundary::backend::BackendError;
-use crate::boundary::limiter::Guess;
 use crate::protocol::client::Client;
 use crate::protocol::credentials::{AuthenticatedClient, Presented};
 use crate::protocol::error::{Reason, TokenError};
@@ -47,12 +46,11 @@ impl Endpoint {
     ) -> Result<Reply, TokenError> {
         let client = client.into_client();
         let token = required_token(form)?;
-        let reservation = self.reserve(Guess::Token, None, trail).await?;
         let outcome = match self.look_up(token).await {
             Ok(found) => self.revoke_found(token, found, &client, trail).await,
             Err(error) => Err(error),
         };
-        self.settle(Some(reservation), guessed(&outcome, &client)).await;
+        self.count_unknown(&outcome, &client, trail).await?;
         match outcome {
             // What is worth nothing already is revoked (RFC 7009 section 2.2).
             Err(error) if error.reason == Reason::UnknownRefreshToken => Ok(Reply::Revoked),
@@ -106,18 +104,15 @@ impl Endpoint {
         form: &Form,
         presented: Presented,
         client: AuthenticatedClient,
-        trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
         let client = client.into_client();
         if client.is_public() {
             return Err(presented.refuse(Reason::WrongMethod));
         }
         let token = required_token(form)?;
-        let reservation = self.reserve(Guess::Token, None, trail).await?;
         let now = self.clock.now();
-        let outcome = if client.may_introspect() { self.look_up(token).await } else { Ok(None) };
-        self.settle(Some(reservation), guessed(&outcome, &client)).await;
-        Ok(match outcome? {
+        let found = if client.may_introspect() { self.look_up(token).await? } else { None };
+        Ok(match found {
             Some(Known::Refresh(found)) if self.shows_refresh_token(&found, &client, now) => Reply::Introspected {
                 json: introspection::of_refresh_token(found.family()),
                 max_age: self.max_age(found.family().expires(), now),

@@ -22,6 +22,11 @@ impl SigningAlgorithm {
             Self::Rs256 => "RS256",
         }
     }
+
+    /// The algorithm of this name, to the letter.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Es256, Self::EdDsa, Self::Rs256].into_iter().find(|algorithm| algorithm.name() == name)
+    }
 }
 
 impl fmt::Display for SigningAlgorithm {

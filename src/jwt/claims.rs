@@ -9,7 +9,8 @@ use super::error::ClaimError;
 use crate::protocol::grant::Grant;
 
 /// Claims that the issuer writes itself, or that change how long a token is worth something.
-const RESERVED: [&str; 10] = ["iss", "sub", "aud", "client_id", "scope", "jti", "iat", "exp", "nbf", "auth_time"];
+const RESERVED: [&str; 11] =
+    ["iss", "sub", "aud", "client_id", "realm", "scope", "jti", "iat", "exp", "nbf", "auth_time"];
 
 pub(super) struct Claims<'a> {
     issuer: &'a str,
@@ -58,6 +59,9 @@ impl Serialize for Claims<'_> {
             several => map.serialize_entry("aud", several)?,
         }
         map.serialize_entry("client_id", self.grant.client().id().as_str())?;
+        if let Some(realm) = self.grant.realm() {
+            map.serialize_entry("realm", realm)?;
+        }
         if !self.grant.scope().is_empty() {
             map.serialize_entry("scope", self.grant.scope().as_str())?;
         }

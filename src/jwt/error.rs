@@ -1,5 +1,7 @@
 use std::fmt;
 
+use http::StatusCode;
+
 use super::algorithm::SigningAlgorithm;
 use crate::protocol::explained::explained;
 
@@ -78,6 +80,48 @@ impl fmt::Debug for JwtConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         explained(self, f)
     }
+}
+
+/// Why a JWKS document is refused, or cannot be fetched from where it should be.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JwksError {
+    /// The text is no JWKS document (RFC 7517 section 5).
+    #[error("not a JSON object with an array `keys`")]
+    Malformed,
+    /// The document has more than 256 KiB.
+    #[error("the document has more than 256 KiB")]
+    TooLarge,
+    /// The document has more than 100 keys.
+    #[error("the document has more than 100 keys")]
+    TooManyKeys,
+    /// The document has no key that a signature could be verified with.
+    #[error("the document has no public key for ES256, EdDSA or RS256 signatures")]
+    NoKey,
+    /// The address is no URL that keys can be trusted from.
+    #[error("the keys' address `{0}` must be an https URL (http only for localhost, 127.0.0.0/8 and [::1])")]
+    Uri(String),
+}
+
+impl fmt::Debug for JwksError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}
+
+/// Why a fetch failed. It goes to telemetry.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("the keys could not be fetched: {0}")]
+    Client(Box<dyn std::error::Error + Send + Sync>),
+    #[error("the keys could not be fetched: the server answered {0}")]
+    Status(StatusCode),
+    #[error("the keys could not be fetched: it took too long")]
+    Timeout,
+    #[error("the keys could not be fetched: the runtime or the client stopped")]
+    CutOff,
+    #[error("the keys could not be read: {0}")]
+    Document(#[from] JwksError),
 }
 
 /// Why a token was not made. It answers 500 and goes to telemetry.

@@ -9,6 +9,7 @@ use super::claims::Claims;
 use super::error::JwtConfigError;
 use super::jwks::Jwks;
 use super::key_set::KeySet;
+use super::verifier::JwtVerifier;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::issuer::TokenIssuer;
@@ -21,8 +22,9 @@ type ExtraClaims = dyn Fn(&Grant) -> Map<String, Value> + Send + Sync;
 
 /// Issues signed access tokens after the profile of RFC 9068.
 ///
-/// The header has `alg`, `typ` (`at+jwt`) and `kid`. The claims are `iss`, `sub`, `aud`, `client_id`, `scope` (left out
-/// when it is empty), `jti` (256 random bits), `iat`, `exp` and `auth_time`, and nothing about the resource owner but the
+/// The header has `alg`, `typ` (`at+jwt`) and `kid`. The claims are `iss`, `sub`, `aud`, `client_id`, `realm` (a claim of
+/// ours: the [realm](crate::ClientBuilder::realm) of the client, left out if it has none), `scope` (left out when it is
+/// empty), `jti` (256 random bits), `iat`, `exp` and `auth_time`, and nothing about the resource owner but the
 /// [subject's](crate::Subject) identifier unless [`with_claims`](Self::with_claims) adds it: everybody who holds the token
 /// can read it (RFC 9068 section 6).
 ///
@@ -116,6 +118,12 @@ impl JwtIssuer {
     #[must_use]
     pub fn jwks(&self) -> Jwks {
         Jwks::new(self.keys.clone())
+    }
+
+    /// What verifies these tokens in the same process: it sees each change of the keys at once, and has the same clock.
+    #[must_use]
+    pub fn verifier(&self) -> JwtVerifier {
+        JwtVerifier::new(self.issuer.clone(), self.keys.clone()).with_clock(Arc::clone(&self.clock))
     }
 
     /// The keys, to rotate them.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::error::KeyError;
 use super::signing_key::SigningKey;
+use super::trusted::Trusted;
 use super::verification_key::{Jwk, VerificationKey};
 
 /// The keys of an issuer: one that signs, and those that are published to verify with. They can be changed while the
@@ -20,7 +21,7 @@ pub struct KeySet(Arc<RwLock<Arc<Keys>>>);
 struct Keys {
     signing: Arc<SigningKey>,
     /// The signing key's public half first.
-    published: Vec<VerificationKey>,
+    published: Trusted,
     document: Bytes,
 }
 
@@ -39,7 +40,7 @@ impl KeySet {
     /// Fails when another key has its `kid`.
     pub fn publish(&self, key: VerificationKey) -> Result<(), KeyError> {
         self.change(|keys| {
-            let mut published = keys.published.clone();
+            let mut published = keys.published.to_vec();
             add(&mut published, key)?;
             Ok(Keys::new(Arc::clone(&keys.signing), published))
         })
@@ -54,7 +55,7 @@ impl KeySet {
     /// Fails when another key has its `kid`; the old key goes on signing then.
     pub fn rotate(&self, key: SigningKey) -> Result<(), KeyError> {
         self.change(|keys| {
-            let mut published = keys.published.clone();
+            let mut published = keys.published.to_vec();
             let public = key.verification_key().clone();
             add(&mut published, public.clone())?;
             published.retain(|own| *own != public);
@@ -68,7 +69,7 @@ impl KeySet {
     pub fn retire(&self, kid: &str) -> bool {
         let mut retired = false;
         let result = self.change(|keys| {
-            let mut published = keys.published.clone();
+            let mut published = keys.published.to_vec();
             published.retain(|key| key.kid() != kid || kid == keys.signing.kid());
             retired = published.len() < keys.published.len();
             Ok(Keys::new(Arc::clone(&keys.signing), published))
@@ -85,11 +86,16 @@ impl KeySet {
     /// The published keys, the signing one first.
     #[must_use]
     pub fn published(&self) -> Vec<VerificationKey> {
-        self.now().published.clone()
+        self.now().published.to_vec()
     }
 
     pub(super) fn signing(&self) -> Arc<SigningKey> {
         Arc::clone(&self.now().signing)
+    }
+
+    /// The published keys, to verify with.
+    pub(super) fn trusted(&self) -> Trusted {
+        self.now().published.clone()
     }
 
     pub(super) fn document(&self) -> Bytes {
@@ -116,7 +122,7 @@ impl Keys {
         let document = Document { keys: published.iter().map(VerificationKey::as_jwk).collect() };
         // Strings in structs always serialise; an empty set would verify nothing, which is the safe side.
         let document = serde_json::to_vec(&document).unwrap_or_else(|_| br#"{"keys":[]}"#.to_vec());
-        Self { signing, published, document: document.into() }
+        Self { signing, published: Trusted::new(published), document: document.into() }
     }
 }
 

@@ -17,6 +17,9 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A [`JwtVerifier`] tells what these tokens stand for, in the same process ([`JwtIssuer::verifier`]) or in another one, which
+//! has the keys from a document ([`JwkSet`]) or fetches them ([`RemoteJwks`]).
+//!
 //! # Choosing an algorithm
 //!
 //! | | Signature, bytes | Signing | Choose it |
@@ -39,19 +42,28 @@
 
 mod algorithm;
 mod claims;
+mod compact;
 mod error;
 mod issuer;
+mod jwk_set;
 mod jwks;
 mod key_set;
 mod pem;
+mod read_claims;
+mod remote;
 mod signing_key;
+mod trusted;
 mod verification_key;
+mod verifier;
 
 pub use algorithm::SigningAlgorithm;
-pub use error::{ClaimError, JwtConfigError, KeyError};
+pub use error::{ClaimError, JwksError, JwtConfigError, KeyError};
 pub use issuer::JwtIssuer;
+pub use jwk_set::JwkSet;
 pub use jwks::Jwks;
 pub use key_set::KeySet;
 pub use pem::PrivateKeyPem;
+pub use remote::RemoteJwks;
 pub use signing_key::SigningKey;
 pub use verification_key::VerificationKey;
+pub use verifier::{JwtKeys, JwtVerifier};

@@ -173,7 +173,7 @@ impl SigningKey {
                 PublicKey::rsa(&n, &e)
             }
         };
-        Ok(Self::named(pair, VerificationKey::new(public)))
+        Ok(Self::named(pair, VerificationKey::new(public)?))
     }
 
     fn named(pair: Pair, public: VerificationKey) -> Self {

@@ -1,22 +1,28 @@
+use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::algorithm::SigningAlgorithm;
 use super::error::KeyError;
 
-/// The public half of a key, as it is published in the JWKS document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+const NO_JWK: KeyError = KeyError::Jwk("not a JSON object of a JWK");
+
+/// The public half of a key, as it is published in the JWKS document. Cloning is cheap.
+#[derive(Clone)]
 pub struct VerificationKey {
     kid: Arc<str>,
-    public: PublicKey,
+    public: Arc<PublicKey>,
+    /// The same key, ready to verify with.
+    parsed: Arc<ParsedPublicKey>,
 }
 
 /// The members of RFC 7518 section 6 and RFC 8037 section 2, base64url-encoded.
@@ -55,6 +61,7 @@ struct ReadJwk {
     usage: Option<String>,
     alg: Option<String>,
     kid: Option<String>,
+    key_ops: Option<Vec<String>>,
     crv: Option<String>,
     x: Option<String>,
     y: Option<String>,
@@ -71,8 +78,9 @@ struct ReadJwk {
 }
 
 impl VerificationKey {
-    pub(super) fn new(public: PublicKey) -> Self {
-        Self { kid: public.thumbprint().into(), public }
+    pub(super) fn new(public: PublicKey) -> Result<Self, KeyError> {
+        let parsed = Arc::new(public.parse()?);
+        Ok(Self { kid: public.thumbprint().into(), public: Arc::new(public), parsed })
     }
 
     /// Another `kid` than the thumbprint.
@@ -95,13 +103,24 @@ impl VerificationKey {
     /// Fails when it is malformed, not for ES256, EdDSA or RS256 signatures, no valid point or modulus, or when it holds
     /// a private or symmetric key.
     pub fn from_jwk(json: &str) -> Result<Self, KeyError> {
-        let jwk: ReadJwk = serde_json::from_str(json).map_err(|_| KeyError::Jwk("not a JSON object of a JWK"))?;
+        Self::read(serde_json::from_str(json).map_err(|_| NO_JWK)?)
+    }
+
+    /// As [`from_jwk`](Self::from_jwk), from a part of a document.
+    pub(super) fn from_value(json: Value) -> Result<Self, KeyError> {
+        Self::read(serde_json::from_value(json).map_err(|_| NO_JWK)?)
+    }
+
+    fn read(jwk: ReadJwk) -> Result<Self, KeyError> {
         let private = [&jwk.d, &jwk.p, &jwk.q, &jwk.dp, &jwk.dq, &jwk.qi, &jwk.oth, &jwk.k];
         if jwk.kty == "oct" || private.into_iter().any(Option::is_some) {
             return Err(KeyError::PrivateJwk);
         }
         if jwk.usage.is_some_and(|usage| usage != "sig") {
             return Err(KeyError::Jwk("`use` is not `sig`"));
+        }
+        if jwk.key_ops.is_some_and(|uses| !uses.iter().any(|one| one == "verify")) {
+            return Err(KeyError::Jwk("`key_ops` has no `verify`"));
         }
         let public = match (jwk.kty.as_str(), jwk.crv.as_deref(), jwk.x, jwk.y, jwk.n, jwk.e) {
             ("EC", Some("P-256"), Some(x), Some(y), None, None) => PublicKey::P256 { x, y },
@@ -112,8 +131,7 @@ impl VerificationKey {
         if jwk.alg.is_some_and(|alg| alg != public.algorithm().name()) {
             return Err(KeyError::Jwk("`alg` does not fit the key"));
         }
-        public.check()?;
-        let key = Self::new(public);
+        let key = Self::new(public)?;
         match jwk.kid {
             Some(kid) => key.with_kid(kid),
             None => Ok(key),
@@ -138,6 +156,11 @@ impl VerificationKey {
         self.public.algorithm()
     }
 
+    /// Whether this is a signature of `message`: the raw 64 bytes of RFC 7518 section 3.4 with ES256, never DER.
+    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.parsed.verify_sig(message, signature).is_ok()
+    }
+
     pub(super) fn as_jwk(&self) -> Jwk<'_> {
         let mut jwk = Jwk {
             kty: "RSA",
@@ -150,7 +173,7 @@ impl VerificationKey {
             n: None,
             e: None,
         };
-        match &self.public {
+        match &*self.public {
             PublicKey::P256 { x, y } => {
                 (jwk.kty, jwk.crv, jwk.x, jwk.y) = ("EC", Some("P-256"), Some(x.as_str()), Some(y.as_str()));
             }
@@ -196,19 +219,22 @@ impl PublicKey {
         URL_SAFE_NO_PAD.encode(Sha256::digest(text))
     }
 
-    /// Whether a signature could ever verify with it.
-    fn check(&self) -> Result<(), KeyError> {
-        let invalid = |_| KeyError::Jwk("its numbers are no valid key");
-        match self {
+    /// The key to verify with; fails where no signature ever could.
+    fn parse(&self) -> Result<ParsedPublicKey, KeyError> {
+        let parsed = match self {
             Self::P256 { x, y } => {
                 let point = [&[4][..], &member(x)?, &member(y)?].concat();
                 if point.len() != 65 {
                     return Err(KeyError::Jwk("a coordinate of P-256 has 32 bytes"));
                 }
-                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).parse().map_err(invalid)?;
+                ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
             }
             Self::Ed25519 { x } => {
-                UnparsedPublicKey::new(&ED25519, member(x)?).parse().map_err(invalid)?;
+                let x = member(x)?;
+                if x.len() != 32 {
+                    return Err(KeyError::Jwk("a key of Ed25519 has 32 bytes"));
+                }
+                ParsedPublicKey::new(&ED25519, x)
             }
             Self::Rsa { n, e } => {
                 let (n, e) = (member(n)?, member(e)?);
@@ -221,10 +247,24 @@ impl PublicKey {
                     return Err(KeyError::Jwk("`n` and `e` have no leading zeros"));
                 }
                 let der = RsaPublicKeyComponents { n, e }.as_der().map_err(|_| KeyError::Jwk("no RSA key"))?;
-                UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der.as_ref()).parse().map_err(invalid)?;
+                ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der.as_ref())
             }
-        }
-        Ok(())
+        };
+        parsed.map_err(|_| KeyError::Jwk("its numbers are no valid key"))
+    }
+}
+
+impl PartialEq for VerificationKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.kid == other.kid && self.public == other.public
+    }
+}
+
+impl Eq for VerificationKey {}
+
+impl fmt::Debug for VerificationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerificationKey").field("kid", &self.kid).field("public", &self.public).finish()
     }
 }
 
@@ -243,9 +283,9 @@ mod tests {
                 .to_owned(),
             e: "AQAB".to_owned(),
         };
-        assert_eq!(VerificationKey::new(rsa).kid(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        assert_eq!(VerificationKey::new(rsa).unwrap().kid(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
         let okp = PublicKey::Ed25519 { x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned() };
-        assert_eq!(VerificationKey::new(okp).kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(VerificationKey::new(okp).unwrap().kid(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     }
 
     /// The public key of RFC 7517 A.1.
@@ -263,6 +303,7 @@ mod tests {
         let good = P256.replace("enc", "sig");
         let with = |member: &str| good.replace("\"kty\"", &format!("{member},\"kty\""));
         assert!(VerificationKey::from_jwk(&with(r#""x5t":"ignored""#)).is_ok());
+        assert!(VerificationKey::from_jwk(&with(r#""key_ops":["verify"]"#)).is_ok());
         for private in [r#""d":"AQ""#, r#""k":"AQ""#, r#""qi":1"#, r#""oth":[]"#] {
             assert_eq!(VerificationKey::from_jwk(&with(private)).unwrap_err(), KeyError::PrivateJwk, "{private}");
         }
@@ -275,6 +316,8 @@ mod tests {
             &with(r#""alg":"RS256""#),
             &with(r#""kty":"EC""#),
             &with(r#""n":"AQAB""#),
+            &with(r#""key_ops":["sign"]"#),
+            &with(r#""key_ops":"verify""#),
             &good.replace("P-256", "P-384"),
             &good.replace("MKBC", "MKBD"),
             &good.replace("MKBC", "MK=="),
@@ -286,6 +329,10 @@ mod tests {
         }
         let small = format!(r#"{{"kty":"RSA","n":"{}","e":"AQAB"}}"#, URL_SAFE_NO_PAD.encode([0xff; 128]));
         assert_eq!(VerificationKey::from_jwk(&small).unwrap_err(), KeyError::RsaSize);
+        for exponent in ["AQ", "Ag", "AA", ""] {
+            let weak = format!(r#"{{"kty":"RSA","n":"{}","e":"{exponent}"}}"#, URL_SAFE_NO_PAD.encode([0xff; 256]));
+            assert!(matches!(VerificationKey::from_jwk(&weak).unwrap_err(), KeyError::Jwk(_)), "{exponent}");
+        }
         let nameless = good.replace(r#""kid":"1""#, r#""kid":"""#);
         assert_eq!(VerificationKey::from_jwk(&nameless).unwrap_err(), KeyError::Kid);
     }

@@ -4,6 +4,7 @@
 //! - [Mounting](mounting): what works where
 //! - [Defaults](defaults): each one, why, and when to change it
 //! - [Errors](errors): every answer and its causes
+//! - [Tokens](tokens): refreshing, ending, asking about and using them
 //! - [Attack protection](attack_protection): the rules, and what an attacker still can do
 //! - [Traits](traits): implementing and testing them
 //! - [Threat model](threat_model): what is defended here, and what is left to you
@@ -16,6 +17,9 @@ pub mod mounting {}
 
 #[doc = include_str!("defaults.md")]
 pub mod defaults {}
+
+#[doc = include_str!("tokens.md")]
+pub mod tokens {}
 
 #[doc = include_str!("attack_protection.md")]
 pub mod attack_protection {}

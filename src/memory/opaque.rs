@@ -47,7 +47,8 @@ impl<S: AccessTokenStore> OpaqueIssuer<S> {
         Self { store, audience: Vec::new(), clock: Arc::new(SystemClock::new()) }
     }
 
-    /// The resource servers that the tokens are for. Default: none is named, and tokens are good at each that asks.
+    /// The resource servers that the tokens are for. Default: none is named, and only an API that asks for none takes them
+    /// ([`any_audience`](crate::BearerGuardBuilder::any_audience)).
     #[must_use]
     pub fn with_audience<A: Into<String>>(mut self, audience: impl IntoIterator<Item = A>) -> Self {
         self.audience = audience.into_iter().map(Into::into).collect();

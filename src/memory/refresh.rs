@@ -40,8 +40,8 @@ struct Family {
 }
 
 impl State {
-    /// Makes room for one token more.
-    fn make_room(&mut self, capacity: usize, now: SystemTime) {
+    /// Makes room for one token more, not at the cost of the family that is being used.
+    fn make_room(&mut self, capacity: usize, now: SystemTime, in_use: Option<FamilyId>) {
         while let Some(oldest) = self.order.front() {
             if self.families.get(oldest).is_some_and(|family| now < family.facts.expires()) {
                 break;
@@ -49,11 +49,18 @@ impl State {
             self.drop_oldest_family();
         }
         while self.tokens.len() >= capacity {
-            match self.spent.pop_front() {
-                Some(token) => drop(self.tokens.remove(&token)),
-                None if self.order.is_empty() => return,
-                None => self.drop_oldest_family(),
+            if let Some(token) = self.spent.pop_front() {
+                self.tokens.remove(&token);
+                continue;
             }
+            if self.order.front().copied() == in_use {
+                let Some(family) = self.order.pop_front() else { return };
+                self.order.push_back(family);
+                if self.order.len() == 1 {
+                    return;
+                }
+            }
+            self.drop_oldest_family();
         }
     }
 
@@ -97,7 +104,7 @@ impl Default for MemoryRefreshTokens {
 impl RefreshTokenStore for MemoryRefreshTokens {
     async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
         let mut state = lock(&self.state);
-        state.make_room(self.capacity, now);
+        state.make_room(self.capacity, now, None);
         let id = family.id();
         state.tokens.insert(*token.as_bytes(), id);
         state.order.push_back(id);
@@ -118,10 +125,12 @@ impl RefreshTokenStore for MemoryRefreshTokens {
         let older = family.lineage.predecessor.as_ref().map(|predecessor| *predecessor.digest.as_bytes());
         let rotated = family.lineage.rotate(&family.facts, &rotation);
         let id = family.facts.id();
-        if let (Rotated::Done, Some((successor, _))) = (rotated, rotation.successor()) {
+        if rotated == Rotated::Done {
             state.spent.extend(older);
-            state.make_room(self.capacity, rotation.now());
-            state.tokens.insert(*successor.as_bytes(), id);
+            if let Some((successor, _)) = rotation.successor() {
+                state.make_room(self.capacity, rotation.now(), Some(id));
+                state.tokens.insert(*successor.as_bytes(), id);
+            }
         }
         Ok(rotated)
     }
@@ -141,5 +150,56 @@ impl RefreshTokenStore for MemoryRefreshTokens {
 impl fmt::Debug for MemoryRefreshTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryRefreshTokens").field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::protocol::client::ClientId;
+
+    fn facts(number: u8) -> RefreshFamily {
+        let (now, client) = (SystemTime::UNIX_EPOCH, ClientId::new("app").unwrap());
+        RefreshFamily::new(FamilyId::from_bytes([number; 16]), "alice", client, now, now + Duration::from_secs(3600))
+    }
+
+    fn token(family: u8, generation: u16) -> SecretDigest {
+        SecretDigest::of(&format!("{family}:{generation}"))
+    }
+
+    async fn use_token(store: &MemoryRefreshTokens, family: u8, generation: u16) -> Rotated {
+        let rotation = Rotation::new(token(family, generation), SystemTime::UNIX_EPOCH);
+        store.rotate(rotation.with_successor(token(family, generation + 1), [0; 32])).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn in_a_full_store_the_family_that_is_used_stays_and_the_bound_holds() {
+        for capacity in [2, 3, 8] {
+            let store = MemoryRefreshTokens::new().with_capacity(capacity);
+            for family in 0..8 {
+                store.begin(facts(family), token(family, 0), SystemTime::UNIX_EPOCH).await.unwrap();
+            }
+            let oldest = 8 - capacity as u8;
+            for generation in 0..100 {
+                assert_eq!(use_token(&store, oldest, generation).await, Rotated::Done, "{capacity} {generation}");
+                let state = lock(&store.state);
+                assert!(state.tokens.len() <= capacity, "{capacity}: {}", state.tokens.len());
+                assert_eq!(state.families.len(), state.order.len());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn tokens_that_were_reused_leave_nothing_behind() {
+        let store = MemoryRefreshTokens::new().with_capacity(4);
+        for family in 0..100 {
+            store.begin(facts(family), token(family, 0), SystemTime::UNIX_EPOCH).await.unwrap();
+            assert_eq!(use_token(&store, family, 0).await, Rotated::Done);
+            let reuse = Rotation::new(token(family, 1), SystemTime::UNIX_EPOCH);
+            assert_eq!(store.rotate(reuse).await.unwrap(), Rotated::Done);
+            assert!(lock(&store.state).tokens.len() <= 4);
+        }
     }
 }

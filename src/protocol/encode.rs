@@ -111,7 +111,7 @@ pub(crate) fn refusal(error: &TokenError, setting: &Setting<'_>) -> Response<Byt
 }
 
 /// Rounded up: an answer that says 0 is not one to wait for.
-fn whole_seconds(wait: Duration) -> u64 {
+pub(crate) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 

@@ -9,6 +9,11 @@ pub(crate) fn is_issuer(text: &str) -> bool {
         return false;
     }
     let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    is_secure(text, &uri)
+}
+
+/// Whether `text`, which was read as `uri`, is https with a host, or http for development on one machine.
+pub(crate) fn is_secure(text: &str, uri: &http::Uri) -> bool {
     let Some(authority) = uri.authority() else { return false };
     let host = authority.host();
     if authority.as_str() != host && authority.port_u16().is_none() {

@@ -210,10 +210,11 @@ impl Lineage {
             return Rotated::Gone;
         }
         if self.live.is(presented) {
-            if let Some((digest, salt)) = successor {
+            // Its use closes the window of its own predecessor, even when it stays live.
+            self.predecessor = successor.as_ref().map(|(digest, salt)| {
                 let used = std::mem::replace(&mut self.live, digest.clone());
-                self.predecessor = Some(Predecessor { digest: used, salt: *salt, used: *now });
-            }
+                Predecessor { digest: used, salt: *salt, used: *now }
+            });
             self.last_used = *now;
             return Rotated::Done;
         }

@@ -82,6 +82,15 @@ fn without_a_successor_the_token_stays_live() {
 }
 
 #[test]
+fn a_use_without_a_successor_closes_the_window_too() {
+    let mut lineage = Lineage::new(digest("t0"), at(0));
+    present(&mut lineage, "t0", "t1", 1);
+    assert_eq!(lineage.rotate(&family(), &Rotation::new(digest("t1"), at(2))), Rotated::Done);
+    assert_eq!(lineage.state_of(&digest("t0")), RefreshTokenState::Spent);
+    assert_eq!(present(&mut lineage, "t0", "u1", 3), Rotated::Replayed);
+}
+
+#[test]
 fn idle_and_absolute_ends_hold_and_no_rotation_moves_the_absolute_one_rf_14() {
     let mut lineage = Lineage::new(digest("t0"), at(0));
     assert_eq!(present(&mut lineage.clone(), "t0", "t1", 100), Rotated::Gone);

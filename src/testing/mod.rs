@@ -1,6 +1,9 @@
 //! Parts for the tests of your own traits. Feature `testing`; not covered by semantic versioning, and never needed in
 //! production.
 //!
+//! [`contract`] holds your own stores and limiter to the contracts of their traits: one call in one test. [`attempt`] makes
+//! what a [`CredentialVerifier`](crate::CredentialVerifier) is given, and [`ManualClock`] lets time pass at once:
+//!
 //! ```
 //! use tower_password_grant::testing::attempt;
 //! use tower_password_grant::{CredentialVerifier, Denial, Subject, Verdict, verify_fn};
@@ -23,6 +26,7 @@
 //! ```
 
 mod attempt;
+pub mod contract;
 mod manual_clock;
 
 pub use attempt::{AttemptBuilder, AttemptError, attempt};

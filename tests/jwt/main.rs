@@ -5,9 +5,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accepts;
+mod attacks;
 mod config;
+mod forge;
 mod helpers;
 mod interop;
 mod jwks;
 mod keys;
+mod remote;
 mod tokens;

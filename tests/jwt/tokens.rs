@@ -176,7 +176,7 @@ async fn refused_by(issuer: JwtIssuer) -> (BackendErrorKind, String) {
 
 #[tokio::test]
 async fn claims_of_the_standard_cannot_be_replaced_by_the_application() {
-    for name in CLAIMS.into_iter().chain(["nbf"]) {
+    for name in CLAIMS.into_iter().chain(["nbf", "realm"]) {
         let issuer = issuer(SigningAlgorithm::EdDsa)
             .with_claims(move |_| Map::from_iter([(name.to_owned(), Value::from("mallory"))]));
         let (kind, message) = refused_by(issuer).await;

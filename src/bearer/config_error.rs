@@ -1,0 +1,60 @@
+use std::fmt;
+
+use crate::protocol::explained::explained;
+
+/// Why [`BearerGuardBuilder::build`](crate::BearerGuardBuilder::build) refuses: which setting, and what to do about it.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum BearerConfigError {
+    /// Nothing was said about the audience.
+    #[error(
+        "whom must the tokens be for? call `.audience(\"https://api.example\")`, or `.any_audience()` if your issuer names \
+         no audience"
+    )]
+    NoAudience,
+    /// An audience is asked for, and none is.
+    #[error("`.any_audience()` contradicts `.audience(..)`: leave out one of them")]
+    Audiences,
+    /// An empty audience.
+    #[error("an audience must not be empty")]
+    EmptyAudience,
+    /// A realm of the challenge that does not fit a header.
+    #[error("the challenge's realm must be printable ASCII without quotes and backslashes, and not empty")]
+    ChallengeRealm,
+    /// A `resource_metadata` that is no URL.
+    #[error("`resource_metadata` must be an absolute URI without spaces, quotes and backslashes (RFC 9728)")]
+    ResourceMetadata,
+    /// No time to verify anything.
+    #[error("a deadline of 0 refuses every token")]
+    Deadline,
+}
+
+impl fmt::Debug for BearerConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}
+
+/// Why an [`IntrospectionClient`](crate::IntrospectionClient) cannot be made.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum IntrospectionConfigError {
+    /// The endpoint is no absolute http or https URI.
+    #[error("the introspection endpoint must be an absolute https URI")]
+    Endpoint,
+    /// Token and secret would travel in the clear.
+    #[error(
+        "the introspection endpoint must be https or on this host (RFC 7662 section 4); where something else protects the \
+         connection, call `IntrospectionClient::without_tls`"
+    )]
+    Plaintext,
+    /// A client id that is no printable ASCII.
+    #[error("a client id is 1 to 256 printable ASCII characters")]
+    ClientId,
+}
+
+impl fmt::Debug for IntrospectionConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}

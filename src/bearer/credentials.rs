@@ -1,0 +1,100 @@
+//! Where a bearer token stands in a request: the `Authorization` header (RFC 6750 section 2.1) and nowhere else. Tokens in
+//! the body (2.2), the query (2.3) or a cookie are not looked at.
+
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use http::{HeaderMap, Method};
+
+use super::refusal::BearerReason;
+use crate::protocol::charset::is_token68;
+
+/// Longer tokens are not looked up.
+const MAX_TOKEN: usize = 8192;
+
+/// The token of this request.
+pub(super) fn token(headers: &HeaderMap) -> Result<&str, BearerReason> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(BearerReason::NoCredentials)?;
+    if values.next().is_some() {
+        return Err(BearerReason::SeveralHeaders);
+    }
+    // White space around a header's value is not part of it (RFC 9110 section 5.5).
+    let value = value.as_bytes().trim_ascii();
+    let end = value.iter().position(|b| *b == b' ').unwrap_or(value.len());
+    let (scheme, rest) = value.split_at_checked(end).unwrap_or((value, b""));
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Err(BearerReason::NoCredentials);
+    }
+    let token = rest.trim_ascii_start();
+    if token.is_empty() || token.contains(&b' ') {
+        return Err(BearerReason::MalformedHeader);
+    }
+    if token.len() > MAX_TOKEN {
+        return Err(BearerReason::TooLong);
+    }
+    std::str::from_utf8(token).ok().filter(|token| is_token68(token)).ok_or(BearerReason::IllegalCharacters)
+}
+
+/// Whether a browser asks what it may send (Fetch, "CORS-preflight request"): such a request never carries credentials.
+pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    method == Method::OPTIONS && headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    fn read(values: &[&[u8]]) -> Result<String, BearerReason> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+        }
+        token(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn the_scheme_has_any_case_and_one_or_more_spaces_be_01() {
+        for value in ["Bearer t-._~+/1==", "bearer t-._~+/1==", "BEARER   t-._~+/1==", " Bearer t-._~+/1== "] {
+            assert_eq!(read(&[value.as_bytes()]).unwrap(), "t-._~+/1==", "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_single_token_is_told_apart_be_02_be_05_be_06_be_07_be_11() {
+        use BearerReason::*;
+        let cases: [(&[&[u8]], BearerReason); 14] = [
+            (&[], NoCredentials),
+            (&[b""], NoCredentials),
+            (&[b"Basic Y29uZjpzM2NyZXQ="], NoCredentials),
+            (&[b"Bearert"], NoCredentials),
+            (&[b"Bearer\tt"], NoCredentials),
+            (&[b"DPoP t"], NoCredentials),
+            (&[b"Bearer"], MalformedHeader),
+            (&[b"Bearer   "], MalformedHeader),
+            (&[b"Bearer a b"], MalformedHeader),
+            (&[b"Bearer a%b"], IllegalCharacters),
+            (&[b"Bearer a,b"], IllegalCharacters),
+            (&[b"Bearer ="], IllegalCharacters),
+            (&[b"Bearer \xc3\xa9"], IllegalCharacters),
+            (&[b"Bearer t", b"Bearer t"], SeveralHeaders),
+        ];
+        for (values, expected) in cases {
+            assert_eq!(read(values), Err(expected), "{values:?}");
+        }
+        let [longest, longer] = [MAX_TOKEN, MAX_TOKEN + 1].map(|length| format!("Bearer {}", "a".repeat(length)));
+        assert!(read(&[longest.as_bytes()]).is_ok());
+        assert_eq!(read(&[longer.as_bytes()]), Err(TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_header_holds_only_token68_comes_out(value in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let value = [b"Bearer ", &*value].concat();
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                let headers: HeaderMap = [(AUTHORIZATION, value)].into_iter().collect();
+                prop_assert!(token(&headers).is_ok_and(is_token68) || token(&headers).is_err());
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use std::fmt;
+
+use tower::Layer;
+
+use super::builder::BearerGuardBuilder;
+use super::rules::{Realm, Rules};
+use super::service::BearerService;
+use crate::boundary::access::AccessTokenVerifier;
+use crate::protocol::scope::ScopeError;
+
+/// Lets only requests with a good bearer token through to an API (RFC 6750), and tells the API who is calling: a layer for
+/// axum, tonic and plain hyper.
+///
+/// A request that passes carries a [`Principal`](crate::Principal) in its extensions.
+///
+/// ```
+/// use std::sync::Arc;
+/// use axum::routing::{get, post};
+/// use axum::{Extension, Router};
+/// use tower_password_grant::{BearerGuard, MemoryAccessTokens, OpaqueIssuer, Principal};
+///
+/// // The same one goes to the token endpoint: `.issuer(Arc::clone(&tokens))`.
+/// let tokens = Arc::new(OpaqueIssuer::new(MemoryAccessTokens::new()).with_audience(["https://api.example"]));
+/// let guard = BearerGuard::builder(tokens).audience("https://api.example").build()?;
+///
+/// let me = |Extension(caller): Extension<Principal>| async move { caller.subject().to_owned() };
+/// let app: Router = Router::new()
+///     .route("/api/me", get(me).layer(guard.require_scope("read")?))
+///     .route("/api/me", post(me).layer(guard.require_scope("write")?.without_cache()));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What it answers
+///
+/// | Request | HTTP | gRPC |
+/// |---|---|---|
+/// | no `Authorization` header, or another scheme | 401, challenge without an error | 16 `UNAUTHENTICATED` |
+/// | two `Authorization` headers; `Bearer` without a token or with several parts | 400 `invalid_request` | 16 |
+/// | a token that is malformed, unknown, expired, revoked, bound to a key, for another audience or realm | 401 `invalid_token` | 16 |
+/// | a good token with too little scope | 403 `insufficient_scope`, with the `scope` that is needed | 7 `PERMISSION_DENIED` |
+/// | a good token, and everything that [`optional`](Self::optional) lets through | the inner service's answer, untouched | the same |
+/// | the verifier's backend fails or is too slow | 503 with `Retry-After` | 14 `UNAVAILABLE` |
+/// | the verifier has a [fault](crate::BackendErrorKind::Fault) or panics | 500 | 13 `INTERNAL` |
+///
+/// Its own answers are `no-store`, and each 400, 401 and 403 has one `WWW-Authenticate: Bearer` challenge. A request whose
+/// `Content-Type` is `application/grpc` is answered in gRPC's way: HTTP 200 with `grpc-status` in the head and no body.
+///
+/// # What passes without a token
+///
+/// CORS preflight requests, because browsers send them without credentials: `OPTIONS` with `Origin` and
+/// `Access-Control-Request-Method`. They carry no principal; nothing but your CORS layer should answer them.
+///
+/// # What is not read
+///
+/// Tokens in the query, the body or cookies (RFC 6750 sections 2.2, 2.3 and 5.3), and headers such as `X-User`.
+///
+/// # Runtime
+///
+/// A verifier that is not ready at once needs tokio's timer. It is called with the request's own task: when the client hangs
+/// up, the look-up is dropped.
+#[derive(Clone)]
+pub struct BearerGuard {
+    pub(super) rules: Rules,
+}
+
+impl BearerGuard {
+    /// A builder of a guard over `verifier`, which tells what a token stands for:
+    /// [`OpaqueIssuer`](crate::OpaqueIssuer), `JwtVerifier` (feature `jwt`) or
+    /// [`IntrospectionClient`](crate::IntrospectionClient).
+    pub fn builder(verifier: impl AccessTokenVerifier) -> BearerGuardBuilder {
+        BearerGuardBuilder::new(verifier)
+    }
+
+    /// The guard of a route that needs this scope: all of the tokens in it, and those that the guard needed before. Default:
+    /// any scope passes.
+    ///
+    /// # Errors
+    /// Fails when it is no scope (RFC 6749 A.4).
+    pub fn require_scope(&self, scope: &str) -> Result<Self, ScopeError> {
+        let mut rules = self.rules.clone();
+        let both = if rules.scope.is_empty() { scope.to_owned() } else { format!("{} {scope}", rules.scope) };
+        rules.scope = both.parse()?;
+        Ok(Self { rules })
+    }
+
+    /// The guard of a route on which each token is looked up anew, so that a revocation is seen at once. Default: what
+    /// [`cache`](BearerGuardBuilder::cache) says.
+    #[must_use]
+    pub fn without_cache(&self) -> Self {
+        let mut rules = self.rules.clone();
+        rules.is_cached = false;
+        Self { rules }
+    }
+
+    /// The guard of a route that is open to all and knows some: requests without credentials, or with those of another
+    /// scheme, pass without a principal. A bad bearer token is refused all the same. Default: credentials are needed.
+    #[must_use]
+    pub fn optional(&self) -> Self {
+        let mut rules = self.rules.clone();
+        rules.is_optional = true;
+        Self { rules }
+    }
+}
+
+impl<S> Layer<S> for BearerGuard {
+    type Service = BearerService<S>;
+
+    fn layer(&self, inner: S) -> BearerService<S> {
+        BearerService::new(inner, self.clone())
+    }
+}
+
+impl fmt::Debug for BearerGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let realm = match &self.rules.parts.realm {
+            Realm::Is(realm) => realm.as_deref(),
+            Realm::Any => Some("*"),
+        };
+        f.debug_struct("BearerGuard")
+            .field("audience", &self.rules.parts.audience)
+            .field("token_realm", &realm)
+            .field("scope", &self.rules.scope)
+            .field("cache", &self.rules.parts.cache.as_ref().filter(|_| self.rules.is_cached))
+            .field("optional", &self.rules.is_optional)
+            .finish_non_exhaustive()
+    }
+}

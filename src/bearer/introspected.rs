@@ -1,0 +1,179 @@
+//! The introspection response (RFC 7662 section 2.2), read strictly.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::protocol::client::ClientId;
+use crate::protocol::record::AccessTokenRecord;
+
+#[derive(Deserialize)]
+struct Answer {
+    active: bool,
+    sub: Option<String>,
+    client_id: Option<String>,
+    scope: Option<String>,
+    aud: Option<Audience>,
+    exp: Option<u64>,
+    iat: Option<u64>,
+    auth_time: Option<u64>,
+    realm: Option<String>,
+    token_type: Option<String>,
+    /// What kind of token it is, in the words of some servers.
+    token_use: Option<String>,
+    /// The same in the words of others.
+    typ: Option<String>,
+    cnf: Option<Value>,
+    #[serde(flatten)]
+    claims: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// What the token stands for; none if it is not active, or active but no bearer access token of a user.
+///
+/// # Errors
+/// What is no introspection response: that is the server's fault, not the token's.
+pub(super) fn read(body: &[u8], now: SystemTime) -> Result<Option<AccessTokenRecord>, serde_json::Error> {
+    let answer: Answer = serde_json::from_slice(body)?;
+    Ok(record(answer, now))
+}
+
+fn record(answer: Answer, now: SystemTime) -> Option<AccessTokenRecord> {
+    let is_one_of = |kind: &Option<String>, known: &[&str]| {
+        kind.as_ref().is_none_or(|kind| known.iter().any(|known| kind.eq_ignore_ascii_case(known)))
+    };
+    let is_bearer = is_one_of(&answer.token_type, &["bearer"])
+        && is_one_of(&answer.token_use, &["access", "access_token"])
+        && is_one_of(&answer.typ, &["bearer", "at+jwt", "application/at+jwt"])
+        && answer.cnf.is_none();
+    if !answer.active || !is_bearer {
+        return None;
+    }
+    let subject = answer.sub.filter(|subject| !subject.is_empty())?;
+    let client = ClientId::new(&answer.client_id?).ok()?;
+    let expires = at(answer.exp?)?;
+    let issued = answer.iat.map_or(Some(now), at)?;
+    let scope = match answer.scope.as_deref() {
+        None | Some("") => crate::protocol::scope::Scope::default(),
+        Some(scope) => scope.parse().ok()?,
+    };
+    let audience = match answer.aud {
+        None => Vec::new(),
+        Some(Audience::One(one)) => vec![one],
+        Some(Audience::Many(many)) => many,
+    };
+    let authenticated_at = match answer.auth_time {
+        None => None,
+        Some(time) => Some(at(time)?),
+    };
+    let record = AccessTokenRecord::new(subject, client, issued, expires)
+        .with_scope(scope)
+        .with_audience(audience)
+        .with_realm(answer.realm.as_deref())
+        .with_authenticated_at(authenticated_at)
+        .with_claims(answer.claims);
+    Some(record)
+}
+
+fn at(seconds: u64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LEAST: &str = r#""active":true,"sub":"alice","client_id":"cli","exp":2000000000"#;
+
+    fn ask(more: &str) -> Result<Option<AccessTokenRecord>, serde_json::Error> {
+        read(format!("{{{LEAST}{more}}}").as_bytes(), UNIX_EPOCH)
+    }
+
+    #[test]
+    fn an_active_token_is_read_with_everything_that_is_said_of_it() {
+        let more = r#","scope":"write read","aud":["a","b"],"iat":1700000000,"auth_time":1600000000,"realm":"r",
+            "token_type":"Bearer","nbf":5,"username":null,"tenant":"acme""#;
+        let record = ask(more).unwrap().unwrap();
+        assert_eq!(
+            (record.subject(), record.client().as_str(), record.scope().as_str()),
+            ("alice", "cli", "read write")
+        );
+        assert_eq!((record.audience().to_vec(), record.realm()), (vec!["a".to_owned(), "b".to_owned()], Some("r")));
+        assert_eq!((Some(record.expires()), Some(record.issued())), (at(2_000_000_000), at(1_700_000_000)));
+        assert_eq!(record.authenticated_at(), at(1_600_000_000));
+        assert_eq!(record.claims()["tenant"], "acme");
+        assert_eq!(ask(r#","aud":"a","scope":"""#).unwrap().unwrap().audience(), ["a"]);
+        assert_eq!(ask("").unwrap().unwrap().issued(), UNIX_EPOCH);
+    }
+
+    #[test]
+    fn tokens_that_are_no_bearer_access_tokens_of_a_user_are_not_good_be_13_be_14() {
+        for more in [
+            r#","token_type":"DPoP""#,
+            r#","token_type":"refresh_token""#,
+            r#","token_type":"N_A""#,
+            r#","token_use":"refresh_token""#,
+            r#","typ":"Refresh""#,
+            r#","typ":"ID""#,
+            r#","cnf":{"jkt":"x"}"#,
+            r#","scope":"a  b""#,
+            r#","exp":18446744073709551615,"x":1"#,
+        ] {
+            let text =
+                format!("{{{LEAST}{more}}}").replacen(r#","exp":2000000000"#, "", usize::from(more.contains("exp")));
+            assert!(read(text.as_bytes(), UNIX_EPOCH).unwrap().is_none(), "{more}");
+        }
+        for gone in [r#""sub":"alice","#, r#""client_id":"cli","#, r#","exp":2000000000"#] {
+            let text = format!("{{{}}}", LEAST.replacen(gone, "", 1));
+            assert!(read(text.as_bytes(), UNIX_EPOCH).unwrap().is_none(), "{gone}");
+        }
+        assert!(read(br#"{"active":false}"#, UNIX_EPOCH).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_no_introspection_response_is_an_error_and_no_verdict() {
+        for text in [
+            "",
+            "null",
+            "true",
+            "[]",
+            "{}",
+            r#"{"active":"true"}"#,
+            r#"{"active":1}"#,
+            r#"{"active":null}"#,
+            r#"{"active":false,"active":true,"sub":"alice","client_id":"cli","exp":2000000000}"#,
+        ] {
+            assert!(read(text.as_bytes(), UNIX_EPOCH).is_err(), "{text}");
+        }
+        for more in [
+            r#","iat":"1700000000""#,
+            r#","iat":-1"#,
+            r#","iat":1.5"#,
+            r#","sub":"bob""#,
+            r#","aud":5"#,
+            r#","aud":[1]"#,
+            r#","scope":["read"]"#,
+            r#","token_type":1"#,
+            r#","realm":{}"#,
+            "} trailing {",
+        ] {
+            assert!(ask(more).is_err(), "{more}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(body in proptest::collection::vec(any::<u8>(), 0..200), more in ".{0,60}") {
+            let _ = read(&body, UNIX_EPOCH);
+            let _ = ask(&more);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Full, Limited};
+use tower::Service;
+use zeroize::Zeroizing;
+
+use super::config_error::IntrospectionConfigError;
+use super::introspected;
+use crate::boundary::access::AccessTokenVerifier;
+use crate::boundary::backend::BackendError;
+use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::maybe::MaybeFuture;
+use crate::protocol::client::{ClientId, ClientSecret};
+use crate::protocol::record::AccessTokenRecord;
+
+/// More than any introspection response needs.
+const MAX_BODY: usize = 64 * 1024;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Asks another server's introspection endpoint what an access token stands for (RFC 7662): the verifier of an API that
+/// lives apart from its authorization server.
+///
+/// It works over any tower HTTP client; a client that follows redirects must not send the credentials along. Put tower's
+/// `ConcurrencyLimit` around the client if made-up tokens must not become more requests than the endpoint bears, and a
+/// [`TokenCache`](crate::TokenCache) into the guard to ask less often.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Full;
+/// use hyper_util::client::legacy::Client;
+/// use hyper_util::rt::TokioExecutor;
+/// use tower_password_grant::{BearerGuard, ClientSecret, IntrospectionClient};
+///
+/// // In production with a TLS connector, such as that of `hyper-rustls`.
+/// let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+/// let secret = ClientSecret::new("s3cret".to_owned());
+/// let tokens = IntrospectionClient::new(http, "https://as.example/oauth/introspect", "rs", &secret)?;
+/// let guard = BearerGuard::builder(tokens).audience("https://api.example").build()?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What is a good token
+///
+/// One that the endpoint calls `active`, with `sub`, `client_id` and `exp`; the members `scope`, `aud`, `iat`, `auth_time` and
+/// `realm` are read too, and others become [claims](AccessTokenRecord::claims). Not good are tokens that are bound to a key
+/// (`cnf`, or a `token_type` other than `Bearer`) and those of another kind (`token_use` or `typ`, where a server tells it).
+///
+/// # Errors
+///
+/// Everything but a well-formed answer with status 200 is a [`BackendError`]: then the guard answers 503. So does a refusal of
+/// this client's own credentials, which says nothing of the token.
+#[derive(Clone)]
+pub struct IntrospectionClient<S> {
+    http: S,
+    endpoint: Uri,
+    /// Marked as sensitive.
+    credentials: HeaderValue,
+    deadline: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl<S> IntrospectionClient<S> {
+    /// A client of this endpoint, which authenticates with HTTP Basic (RFC 6749 section 2.3.1).
+    ///
+    /// # Errors
+    /// Fails when the endpoint is no absolute URI, or neither https nor on this host.
+    pub fn new(
+        http: S,
+        endpoint: &str,
+        client_id: &str,
+        secret: &ClientSecret,
+    ) -> Result<Self, IntrospectionConfigError> {
+        let client = Self::without_tls(http, endpoint, client_id, secret)?;
+        let is_here = matches!(client.endpoint.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        if client.endpoint.scheme_str() != Some("https") && !is_here {
+            return Err(IntrospectionConfigError::Plaintext);
+        }
+        Ok(client)
+    }
+
+    /// The same for a plain http endpoint elsewhere, whose connection something else protects, such as a proxy beside each
+    /// service. On a bare network, whoever reads along has every token and this client's secret.
+    ///
+    /// # Errors
+    /// Fails when the endpoint is no absolute http or https URI.
+    pub fn without_tls(
+        http: S,
+        endpoint: &str,
+        client_id: &str,
+        secret: &ClientSecret,
+    ) -> Result<Self, IntrospectionConfigError> {
+        let endpoint: Uri = endpoint.parse().map_err(|_| IntrospectionConfigError::Endpoint)?;
+        let is_http = matches!(endpoint.scheme_str(), Some("http" | "https"));
+        let has_user = endpoint.authority().is_some_and(|authority| authority.as_str().contains('@'));
+        if !is_http || has_user || endpoint.host().is_none_or(str::is_empty) {
+            return Err(IntrospectionConfigError::Endpoint);
+        }
+        let id = ClientId::new(client_id).map_err(|_| IntrospectionConfigError::ClientId)?;
+        let credentials = basic(id.as_str(), secret.expose()).ok_or(IntrospectionConfigError::ClientId)?;
+        let clock = Arc::new(SystemClock::new());
+        Ok(Self { http, endpoint, credentials, deadline: Duration::from_secs(5), clock })
+    }
+
+    /// How long the endpoint may take for its whole answer. Default: 5 seconds, less than the guard's own deadline.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Another clock, for tokens whose time of issue is not told. Default: the operating system's. For tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    fn request(&self, token: &str) -> Result<Request<Full<Bytes>>, BackendError> {
+        let form = serde_urlencoded::to_string([("token", token), ("token_type_hint", "access_token")])?;
+        let mut request = Request::new(Full::new(Bytes::from(form)));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.endpoint.clone();
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, self.credentials.clone());
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        Ok(request)
+    }
+}
+
+/// Id and secret, each form-encoded (RFC 6749 section 2.3.1).
+fn basic(id: &str, secret: &str) -> Option<HeaderValue> {
+    let encoded = |text: &str| serde_urlencoded::to_string([("", text)]).map(Zeroizing::new).ok();
+    let (id, secret) = (encoded(id)?, encoded(secret)?);
+    let pair = Zeroizing::new(format!("{}:{}", id.strip_prefix('=')?, secret.strip_prefix('=')?));
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair.as_bytes()))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// `application/jwt` and its like are no plain answers (RFC 9701).
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+impl<S, B> IntrospectionClient<S>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    async fn ask(&self, token: &str) -> Result<Option<AccessTokenRecord>, BackendError> {
+        let request = self.request(token)?;
+        let mut http = self.http.clone();
+        poll_fn(|cx| http.poll_ready(cx)).await.map_err(BackendError::unavailable)?;
+        let (head, body) = http.call(request).await.map_err(BackendError::unavailable)?.into_parts();
+        if head.status != StatusCode::OK {
+            let status = head.status.as_u16();
+            return Err(BackendError::unavailable(format!("the introspection endpoint answered {status}")));
+        }
+        if !is_json(&head.headers) {
+            return Err(BackendError::unavailable("the introspection endpoint did not answer with JSON"));
+        }
+        let body = Limited::new(body, MAX_BODY).collect().await.map_err(BackendError::unavailable)?;
+        introspected::read(&body.to_bytes(), self.clock.now()).map_err(|error| {
+            // Its own text would show what stands there.
+            let (line, column) = (error.line(), error.column());
+            BackendError::unavailable(format!("the introspection response is malformed at {line}:{column}"))
+        })
+    }
+}
+
+impl<S, B> AccessTokenVerifier for IntrospectionClient<S>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body + Send,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    fn verify<'a>(&'a self, token: &'a str) -> MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendError>> {
+        MaybeFuture::new(async move {
+            let asked = tokio::time::timeout(self.deadline, self.ask(token)).await;
+            asked.map_err(|_| BackendError::unavailable("the introspection endpoint did not answer in time"))?
+        })
+    }
+}
+
+impl<S> fmt::Debug for IntrospectionClient<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntrospectionClient").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,30 @@
+//! The resource server's side: bearer tokens in front of an API (RFC 6750), and the client of an introspection endpoint
+//! (RFC 7662).
+
+// The crate's one body type and its one way of containing the application's code.
+use crate::ResponseBody;
+use crate::conductor::contain::{Contain, Cut};
+
+mod answer;
+mod builder;
+mod cache;
+mod config_error;
+mod credentials;
+mod future;
+mod guard;
+mod introspected;
+mod introspection;
+mod principal;
+mod refusal;
+mod rules;
+mod service;
+
+pub use builder::BearerGuardBuilder;
+pub use cache::TokenCache;
+pub use config_error::{BearerConfigError, IntrospectionConfigError};
+pub use future::BearerFuture;
+pub use guard::BearerGuard;
+pub use introspection::IntrospectionClient;
+pub use principal::Principal;
+pub use refusal::{BearerReason, BearerRefusal};
+pub use service::BearerService;

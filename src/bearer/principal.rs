@@ -1,0 +1,60 @@
+use std::fmt;
+use std::ops::Deref;
+
+use crate::protocol::record::AccessTokenRecord;
+
+/// Who is calling, as the [`BearerGuard`](crate::BearerGuard) found out: what the access token of this request stands for.
+/// It lies in the extensions of the request; cloning is cheap.
+///
+/// No header of the client's can put one there, and one that was there before is removed.
+///
+/// ```
+/// use axum::Extension;
+/// use tower_password_grant::Principal;
+///
+/// // In axum:
+/// async fn me(Extension(caller): Extension<Principal>) -> String {
+///     format!("{} by {}", caller.subject(), caller.client())
+/// }
+///
+/// // In tonic:
+/// fn subject<T>(request: &tonic::Request<T>) -> Result<String, tonic::Status> {
+///     let caller = request.extensions().get::<Principal>();
+///     Ok(caller.ok_or_else(|| tonic::Status::unauthenticated("no principal"))?.subject().to_owned())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Principal(AccessTokenRecord);
+
+impl Principal {
+    /// A principal without a token: for the tests of your own handlers, which read it from the extensions.
+    #[must_use]
+    pub fn new(record: AccessTokenRecord) -> Self {
+        Self(record)
+    }
+
+    /// What the token stands for.
+    #[must_use]
+    pub fn record(&self) -> &AccessTokenRecord {
+        &self.0
+    }
+}
+
+impl Deref for Principal {
+    type Target = AccessTokenRecord;
+
+    fn deref(&self) -> &AccessTokenRecord {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Principal {
+    /// Without the claims: they may hold personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Principal")
+            .field("subject", &self.0.subject())
+            .field("client", self.0.client())
+            .field("scope", self.0.scope())
+            .finish_non_exhaustive()
+    }
+}

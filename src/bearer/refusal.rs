@@ -1,0 +1,106 @@
+use std::fmt;
+
+use crate::boundary::backend::{BackendError, BackendErrorKind};
+use crate::protocol::record::AccessTokenRecord;
+
+/// Why a [`BearerGuard`](crate::BearerGuard) refused a request: for your logs and metrics. The client is told less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BearerReason {
+    /// No `Authorization` header, or one of another scheme: 401 without an error code.
+    NoCredentials,
+    /// More than one `Authorization` header: 400 `invalid_request`.
+    SeveralHeaders,
+    /// `Bearer` without a token, or with several parts: 400 `invalid_request`.
+    MalformedHeader,
+    /// A character that no token has; nothing was looked up: 401 `invalid_token`.
+    IllegalCharacters,
+    /// More than 8 KiB; nothing was looked up: 401 `invalid_token`.
+    TooLong,
+    /// The verifier knows no such access token: it is made up, revoked, expired or of another kind: 401 `invalid_token`.
+    UnknownToken,
+    /// It expired by the guard's own clock: 401 `invalid_token`.
+    Expired,
+    /// It is bound to a key that a bearer need not have (`cnf`, RFC 9449 section 7.2): 401 `invalid_token`.
+    Bound,
+    /// It is for another API: 401 `invalid_token`.
+    Audience,
+    /// It belongs to another realm: 401 `invalid_token`.
+    Realm,
+    /// It is good, but has too little scope: 403 `insufficient_scope`.
+    Scope,
+    /// The verifier could not tell: 503, or 500 after a [fault](BackendErrorKind::Fault).
+    Backend,
+    /// The verifier took longer than the deadline: 503.
+    Overdue,
+    /// The verifier panicked: 500.
+    Panicked,
+}
+
+/// A request that was refused, for [`on_refusal`](crate::BearerGuardBuilder::on_refusal).
+pub struct BearerRefusal {
+    reason: BearerReason,
+    pub(super) error: Option<BackendError>,
+    record: Option<AccessTokenRecord>,
+}
+
+impl BearerRefusal {
+    /// Of a token that is good, but not here.
+    pub(super) fn of(reason: BearerReason, record: AccessTokenRecord) -> Self {
+        Self { reason, error: None, record: Some(record) }
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> BearerReason {
+        self.reason
+    }
+
+    /// What the verifier's backend said, if the reason is [`Backend`](BearerReason::Backend).
+    #[must_use]
+    pub fn error(&self) -> Option<&BackendError> {
+        self.error.as_ref()
+    }
+
+    /// What the token stands for, if it was verified but is not good here: expired, bound, for another audience or realm, or
+    /// with too little scope.
+    #[must_use]
+    pub fn record(&self) -> Option<&AccessTokenRecord> {
+        self.record.as_ref()
+    }
+
+    /// Whether the fault is one that trying again will not mend.
+    pub(super) fn is_fault(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error.kind == BackendErrorKind::Fault)
+    }
+}
+
+impl From<BearerReason> for BearerRefusal {
+    fn from(reason: BearerReason) -> Self {
+        Self { reason, error: None, record: None }
+    }
+}
+
+impl From<BackendError> for BearerRefusal {
+    fn from(error: BackendError) -> Self {
+        Self { reason: BearerReason::Backend, error: Some(error), record: None }
+    }
+}
+
+impl From<super::Cut> for BearerRefusal {
+    fn from(cut: super::Cut) -> Self {
+        Self::from(match cut {
+            super::Cut::Overdue => BearerReason::Overdue,
+            super::Cut::Panicked => BearerReason::Panicked,
+        })
+    }
+}
+
+impl fmt::Debug for BearerRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BearerRefusal")
+            .field("reason", &self.reason)
+            .field("error", &self.error)
+            .finish_non_exhaustive()
+    }
+}

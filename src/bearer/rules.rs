@@ -1,0 +1,136 @@
+//! What a guard asks of a token, and how it finds out.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response};
+use zeroize::Zeroizing;
+
+use super::answer::{Challenge, Dialect};
+use super::cache::{CacheKey, TokenCache};
+use super::principal::Principal;
+use super::refusal::{BearerReason, BearerRefusal};
+use super::{Contain, credentials};
+use crate::boundary::access::AccessTokenVerifier;
+use crate::boundary::clock::Clock;
+use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::scope::Scope;
+
+pub(super) type OnRefusal = Box<dyn Fn(&BearerRefusal) + Send + Sync>;
+
+/// What all clones of a guard share.
+pub(super) struct Parts {
+    pub(super) verifier: Box<dyn AccessTokenVerifier>,
+    /// One of them must be in the token's audience; none if it does not matter.
+    pub(super) audience: Vec<String>,
+    pub(super) realm: Realm,
+    pub(super) challenge: Challenge,
+    pub(super) cache: Option<TokenCache>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) deadline: Duration,
+    pub(super) on_refusal: Option<OnRefusal>,
+}
+
+/// The realm that a token must belong to.
+pub(super) enum Realm {
+    Is(Option<String>),
+    Any,
+}
+
+/// The parts, and what one route has of its own.
+#[derive(Clone)]
+pub(super) struct Rules {
+    pub(super) parts: Arc<Parts>,
+    pub(super) scope: Scope,
+    pub(super) is_cached: bool,
+    pub(super) is_optional: bool,
+}
+
+type Looking = Pin<Box<dyn Future<Output = Result<Option<AccessTokenRecord>, BearerRefusal>> + Send>>;
+
+/// A look-up of a token, contained.
+pub(super) struct Verification {
+    pub(super) looking: Contain<Looking>,
+    key: Option<CacheKey>,
+    /// On the monotonic clock.
+    asked: Duration,
+}
+
+/// What becomes of a request, as far as its head tells.
+pub(super) enum Admission {
+    /// It goes on without a principal.
+    Pass,
+    Known(Principal),
+    Ask(Verification),
+}
+
+impl Rules {
+    pub(super) fn admit(&self, method: &Method, headers: &HeaderMap) -> Result<Admission, BearerRefusal> {
+        if credentials::is_preflight(method, headers) {
+            return Ok(Admission::Pass);
+        }
+        let token = match credentials::token(headers) {
+            Err(BearerReason::NoCredentials) if self.is_optional => return Ok(Admission::Pass),
+            found => found?,
+        };
+        let cache = self.parts.cache.as_ref().filter(|_| self.is_cached);
+        let key = cache.map(|_| CacheKey::of(token));
+        let asked = if key.is_some() { self.parts.clock.elapsed() } else { Duration::ZERO };
+        if let Some(record) = cache.zip(key).and_then(|(cache, key)| cache.get(&key, asked)) {
+            return self.judge(record).map(Admission::Known);
+        }
+        Ok(Admission::Ask(Verification { looking: self.look_up(token), key, asked }))
+    }
+
+    fn look_up(&self, token: &str) -> Contain<Looking> {
+        let (parts, token) = (Arc::clone(&self.parts), Zeroizing::new(token.to_owned()));
+        let looking: Looking = Box::pin(async move { Ok(parts.verifier.verify(&token).await?) });
+        Contain::new(Some(self.parts.deadline), looking)
+    }
+
+    /// What follows from the end of a look-up.
+    pub(super) fn conclude(
+        &self,
+        found: Result<Option<AccessTokenRecord>, BearerRefusal>,
+        verification: &Verification,
+    ) -> Result<Principal, BearerRefusal> {
+        let record = found?.ok_or(BearerReason::UnknownToken)?;
+        if let Some((cache, key)) = self.parts.cache.as_ref().zip(verification.key) {
+            cache.put(&key, &record, verification.asked, self.parts.clock.elapsed());
+        }
+        self.judge(record)
+    }
+
+    /// Whether a token that is good is good here (RFC 6750 section 3.1, RFC 9700 section 2.3).
+    fn judge(&self, record: AccessTokenRecord) -> Result<Principal, BearerRefusal> {
+        let parts = &*self.parts;
+        let wrong = if !record.is_live(parts.clock.now()) {
+            Some(BearerReason::Expired)
+        } else if record.claims().contains_key("cnf") {
+            Some(BearerReason::Bound)
+        } else if !parts.audience.is_empty() && !record.audience().iter().any(|own| parts.audience.contains(own)) {
+            Some(BearerReason::Audience)
+        } else if matches!(&parts.realm, Realm::Is(realm) if realm.as_deref() != record.realm()) {
+            Some(BearerReason::Realm)
+        } else if !self.scope.is_subset(record.scope()) {
+            Some(BearerReason::Scope)
+        } else {
+            None
+        };
+        match wrong {
+            None => Ok(Principal::new(record)),
+            Some(reason) => Err(BearerRefusal::of(reason, record)),
+        }
+    }
+
+    pub(super) fn refuse(&self, refusal: &BearerRefusal, dialect: Dialect) -> Response<Bytes> {
+        if let Some(on_refusal) = &self.parts.on_refusal {
+            // The application's code, and its panics change no answer.
+            let _ = catch_unwind(AssertUnwindSafe(|| on_refusal(refusal)));
+        }
+        self.parts.challenge.response(refusal, &self.scope, dialect)
+    }
+}

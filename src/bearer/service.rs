@@ -1,0 +1,75 @@
+use std::fmt;
+use std::mem;
+use std::task::{Context, Poll};
+
+use http::header::AUTHORIZATION;
+use http::{Request, Response};
+use tower::Service;
+
+use super::ResponseBody;
+use super::answer::Dialect;
+use super::future::BearerFuture;
+use super::guard::BearerGuard;
+use super::principal::Principal;
+use super::rules::Admission;
+
+/// A service behind a [`BearerGuard`].
+///
+/// Readiness is the inner service's own: a slot that it reserved before a request that was refused is kept for the next call,
+/// or given back if the token had to be looked up first.
+#[derive(Clone)]
+pub struct BearerService<S> {
+    inner: S,
+    guard: BearerGuard,
+}
+
+impl<S> BearerService<S> {
+    pub(super) fn new(inner: S, guard: BearerGuard) -> Self {
+        Self { inner, guard }
+    }
+}
+
+impl<S, B, ResB> Service<Request<B>> for BearerService<S>
+where
+    S: Service<Request<B>, Response = Response<ResB>> + Clone,
+{
+    type Response = Response<ResponseBody<ResB>>;
+    type Error = S::Error;
+    type Future = BearerFuture<S, B>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // Whoever put one there did not check this token.
+        request.extensions_mut().remove::<Principal>();
+        let rules = &self.guard.rules;
+        let admission = rules.admit(request.method(), request.headers());
+        if let Some(value) = request.headers_mut().get_mut(AUTHORIZATION) {
+            // Printed requests show no token.
+            value.set_sensitive(true);
+        }
+        match admission {
+            Ok(Admission::Pass) => BearerFuture::pass(self.inner.call(request)),
+            Ok(Admission::Known(principal)) => {
+                request.extensions_mut().insert(principal);
+                BearerFuture::pass(self.inner.call(request))
+            }
+            Ok(Admission::Ask(verification)) => {
+                // The instance that was ready goes into the future, which may call it later; its clone takes its place here.
+                let clone = self.inner.clone();
+                let inner = mem::replace(&mut self.inner, clone);
+                BearerFuture::ask(rules.clone(), verification, inner, request)
+            }
+            Err(refusal) => BearerFuture::own(rules.refuse(&refusal, Dialect::of(request.headers()))),
+        }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for BearerService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BearerService").field("inner", &self.inner).field("guard", &self.guard).finish()
+    }
+}

@@ -1,0 +1,279 @@
+use std::error::Error;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tower::Service;
+
+use super::error::{FetchError, JwksError};
+use super::trusted::{MAX_DOCUMENT, Trusted};
+use crate::boundary::backend::BackendError;
+use crate::boundary::clock::{Clock, SystemClock};
+use crate::protocol::issuer_url::is_secure;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type Fetched = Result<(Trusted, Duration), FetchError>;
+type Fetch = dyn Fn() -> Pin<Box<dyn Future<Output = Fetched> + Send>> + Send + Sync;
+
+/// How long the keys are believed if the response does not say it.
+const MAX_AGE: Duration = Duration::from_secs(300);
+const SHORTEST_AGE: Duration = Duration::from_secs(60);
+const LONGEST_AGE: Duration = Duration::from_secs(24 * 3600);
+/// The pause between two fetches as long as there are no keys.
+const PAUSE_WITHOUT_KEYS: Duration = Duration::from_secs(1);
+
+/// The public keys of another issuer, fetched from its JWKS document (RFC 7517 section 5) by the application's own HTTP
+/// client, for a [`JwtVerifier`](crate::jwt::JwtVerifier).
+///
+/// The document is fetched when the first token arrives, when its time to be cached is over (`max-age` of the response, kept
+/// between 1 minute and 24 hours; 5 minutes without it), and when a token names an unknown `kid`, but not sooner than
+/// [30 seconds](Self::with_pause) after the last fetch. All tokens that need it wait for the same fetch, which goes on when
+/// their clients hang up: it runs as a task of tokio's runtime.
+///
+/// When a fetch fails, the keys of the last one stay. As long as there have been none, and when the document has no usable
+/// key, nothing can be decided: that is a [`BackendError`], answered 503, and never a bad token.
+///
+/// Of the document at most 256 KiB are read and at most 100 keys; only status 200 counts. Keys that are not for ES256, EdDSA
+/// or RS256 signatures are passed over; so are private and symmetric ones. A key without `kid` gets its thumbprint (RFC 7638)
+/// as one.
+///
+/// Clones share the same keys.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Full;
+/// use hyper_util::client::legacy::Client;
+/// use hyper_util::rt::TokioExecutor;
+/// use tower_password_grant::jwt::{JwtVerifier, RemoteJwks};
+///
+/// // In production, over a connector with TLS.
+/// let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+/// let keys = RemoteJwks::new("https://as.example/.well-known/jwks.json", client)?;
+/// let verifier = JwtVerifier::new("https://as.example", keys);
+/// # Ok::<_, tower_password_grant::jwt::JwksError>(())
+/// ```
+#[derive(Clone)]
+pub struct RemoteJwks {
+    uri: Uri,
+    fetch: Arc<Fetch>,
+    pause: Duration,
+    timeout: Duration,
+    clock: Arc<dyn Clock>,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    keys: Trusted,
+    /// Until when the keys are believed without asking; in the clock's elapsed time like all times here.
+    fresh_until: Duration,
+    next_fetch: Duration,
+    /// Closed when the last fetch is over, however it ended.
+    flight: Option<watch::Receiver<()>>,
+    failure: Option<Arc<FetchError>>,
+}
+
+/// What there is to verify with.
+pub(super) enum Look {
+    /// The answer.
+    Now(Result<Trusted, BackendError>),
+    /// It will be there [after](RemoteJwks::after) this.
+    Later(watch::Receiver<()>),
+}
+
+impl RemoteJwks {
+    /// The keys at `uri`, which must be `https`; for development, `http` is allowed for `localhost`, `127.0.0.0/8` and
+    /// `[::1]`. `client` is any HTTP client that is a [`tower::Service`]: redirects, proxies and the trust in
+    /// certificates are its matter.
+    ///
+    /// # Errors
+    /// Fails when `uri` is no such URL.
+    pub fn new<S, B>(uri: &str, client: S) -> Result<Self, JwksError>
+    where
+        S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+        S::Error: Into<BoxError>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        let parsed = uri.parse::<Uri>().ok().filter(|parsed| is_secure(uri, parsed));
+        let uri = parsed.ok_or_else(|| JwksError::Uri(uri.to_owned()))?;
+        let target = uri.clone();
+        let fetch = move || -> Pin<Box<dyn Future<Output = Fetched> + Send>> {
+            Box::pin(fetch(client.clone(), target.clone()))
+        };
+        Ok(Self {
+            uri,
+            fetch: Arc::new(fetch),
+            pause: Duration::from_secs(30),
+            timeout: Duration::from_secs(10),
+            clock: Arc::new(SystemClock::new()),
+            state: Arc::new(Mutex::new(State {
+                keys: Trusted::new(Vec::new()),
+                fresh_until: Duration::ZERO,
+                next_fetch: Duration::ZERO,
+                flight: None,
+                failure: None,
+            })),
+        })
+    }
+
+    /// The least time between two fetches, however many unknown `kid`s come: anybody can send one. Default: 30 seconds; from 1
+    /// second to 1 hour. Shorter, and new keys of an issuer that does not publish them beforehand are known sooner. As long
+    /// as there are no keys it is one second.
+    #[must_use]
+    pub fn with_pause(mut self, pause: Duration) -> Self {
+        self.pause = pause.clamp(PAUSE_WITHOUT_KEYS, Duration::from_secs(3600));
+        self
+    }
+
+    /// The most time that one fetch may take. Default: 10 seconds.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Another clock, which tells when to fetch again. Default: the operating system's. For tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Why the last fetch failed, if it did: for a health check, because verification goes on with the older keys.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.lock().failure.as_ref().map(ToString::to_string)
+    }
+
+    /// The keys, or the fetch to wait for before they can be had.
+    pub(super) fn look(&self, kid: Option<&str>) -> Look {
+        let now = self.clock.elapsed();
+        let mut state = self.lock();
+        let is_known = kid.is_none_or(|kid| state.keys.iter().any(|key| key.kid() == kid));
+        if is_known && now < state.fresh_until {
+            return Look::Now(state.answer(now));
+        }
+        if let Some(flight) = &state.flight
+            && flight.has_changed().is_ok()
+        {
+            return Look::Later(flight.clone());
+        }
+        if now < state.next_fetch {
+            return Look::Now(state.answer(now));
+        }
+        match self.take_off(&mut state, now) {
+            Ok(flight) => Look::Later(flight),
+            Err(error) => Look::Now(Err(error)),
+        }
+    }
+
+    /// The keys after a fetch.
+    pub(super) async fn after(&self, mut flight: watch::Receiver<()>) -> Result<Trusted, BackendError> {
+        // Nothing is ever sent: this ends when the sender is dropped.
+        while flight.changed().await.is_ok() {}
+        self.lock().answer(self.clock.elapsed())
+    }
+
+    fn take_off(&self, state: &mut State, now: Duration) -> Result<watch::Receiver<()>, BackendError> {
+        let runtime = Handle::try_current().map_err(BackendError::fault)?;
+        let (landed, flight) = watch::channel(());
+        let pause = if state.keys.is_empty() { PAUSE_WITHOUT_KEYS } else { self.pause };
+        state.next_fetch = now.saturating_add(pause);
+        state.flight = Some(flight.clone());
+        let this = self.clone();
+        runtime.spawn(async move {
+            let fetched = tokio::time::timeout(this.timeout, (this.fetch)()).await.unwrap_or(Err(FetchError::Timeout));
+            this.land(fetched, now);
+            drop(landed);
+        });
+        Ok(flight)
+    }
+
+    fn land(&self, fetched: Fetched, began: Duration) {
+        let mut state = self.lock();
+        match fetched {
+            Ok((keys, age)) => {
+                state.failure = keys.is_empty().then(|| Arc::new(JwksError::NoKey.into()));
+                let pause = if keys.is_empty() { PAUSE_WITHOUT_KEYS } else { self.pause };
+                state.keys = keys;
+                state.fresh_until = began.saturating_add(age);
+                state.next_fetch = began.saturating_add(pause);
+            }
+            Err(error) => state.failure = Some(Arc::new(error)),
+        }
+    }
+
+    /// Nothing can panic while it is held; if it did, what was written before would still be whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn answer(&self, now: Duration) -> Result<Trusted, BackendError> {
+        if !self.keys.is_empty() {
+            return Ok(self.keys.clone());
+        }
+        let failure = self.failure.clone().unwrap_or_else(|| Arc::new(FetchError::CutOff));
+        Err(BackendError::unavailable(failure).with_retry_after(self.next_fetch.saturating_sub(now)))
+    }
+}
+
+async fn fetch<S, B>(mut client: S, uri: Uri) -> Fetched
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let mut request = Request::new(Full::default());
+    *request.uri_mut() = uri;
+    request.headers_mut().insert(ACCEPT, http::HeaderValue::from_static("application/jwk-set+json, application/json"));
+    let client_error = |error: S::Error| FetchError::Client(error.into());
+    poll_fn(|context| client.poll_ready(context)).await.map_err(client_error)?;
+    let (parts, body) = client.call(request).await.map_err(client_error)?.into_parts();
+    if parts.status != StatusCode::OK {
+        return Err(FetchError::Status(parts.status));
+    }
+    let body = Limited::new(body, MAX_DOCUMENT).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() { JwksError::TooLarge.into() } else { FetchError::Client(error) }
+    })?;
+    Ok((Trusted::read(&body.to_bytes())?, age(&parts.headers)))
+}
+
+/// `max-age` (RFC 9111 section 5.2.2.1), bounded. What must not be stored is kept for the shortest time.
+fn age(headers: &HeaderMap) -> Duration {
+    let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    let mut age = MAX_AGE;
+    for directive in lines.flat_map(|line| line.split(',')).map(|directive| directive.trim().to_ascii_lowercase()) {
+        if directive == "no-store" || directive == "no-cache" {
+            return SHORTEST_AGE;
+        }
+        if let Some(seconds) = directive.strip_prefix("max-age=") {
+            age = seconds.trim_matches('"').parse().map_or(SHORTEST_AGE, Duration::from_secs);
+        }
+    }
+    age.clamp(SHORTEST_AGE, LONGEST_AGE)
+}
+
+impl fmt::Debug for RemoteJwks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("RemoteJwks")
+            .field("uri", &self.uri)
+            .field("keys", &state.keys)
+            .field("failure", &state.failure)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,60 @@
+//! The keys that a token may be signed with, as they are at one moment.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::algorithm::SigningAlgorithm;
+use super::error::JwksError;
+use super::verification_key::VerificationKey;
+
+/// The longest JWKS document, in bytes.
+pub(super) const MAX_DOCUMENT: usize = 256 * 1024;
+/// The most keys of one.
+const MAX_KEYS: usize = 100;
+
+#[derive(Clone, Debug)]
+pub(super) struct Trusted(Arc<[VerificationKey]>);
+
+#[derive(Deserialize)]
+struct Document {
+    keys: Vec<Value>,
+}
+
+impl Trusted {
+    pub(super) fn new(keys: Vec<VerificationKey>) -> Self {
+        Self(keys.into())
+    }
+
+    /// The usable keys of a JWKS document (RFC 7517 section 5), perhaps none. The others are passed over, as the RFC asks
+    /// for those of an unknown kind.
+    pub(super) fn read(document: &[u8]) -> Result<Self, JwksError> {
+        if document.len() > MAX_DOCUMENT {
+            return Err(JwksError::TooLarge);
+        }
+        let document: Document = serde_json::from_slice(document).map_err(|_| JwksError::Malformed)?;
+        if document.keys.len() > MAX_KEYS {
+            return Err(JwksError::TooManyKeys);
+        }
+        Ok(Self(document.keys.into_iter().filter_map(|key| VerificationKey::from_value(key).ok()).collect()))
+    }
+
+    /// The key for this `kid` and algorithm, the first if there are several. Without `kid` the only one of the algorithm:
+    /// nobody but the token could choose between two.
+    pub(super) fn find(&self, kid: Option<&str>, algorithm: SigningAlgorithm) -> Option<&VerificationKey> {
+        let mut fitting =
+            self.0.iter().filter(|key| key.algorithm() == algorithm && kid.is_none_or(|kid| kid == key.kid()));
+        let first = fitting.next()?;
+        (kid.is_some() || fitting.next().is_none()).then_some(first)
+    }
+}
+
+impl Deref for Trusted {
+    type Target = [VerificationKey];
+
+    fn deref(&self) -> &[VerificationKey] {
+        &self.0
+    }
+}

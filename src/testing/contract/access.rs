@@ -1,0 +1,175 @@
+//! The promises of an [`AccessTokenStore`].
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::promise::{
+    Call, PARALLEL, ROUNDS, answer, broken, earlier, is_same_time, later, made, must, must_be, new_digest, new_name,
+    present, together,
+};
+use super::refresh_facts::ODD_TEXTS;
+use crate::boundary::access::AccessTokenStore;
+use crate::protocol::client::ClientId;
+use crate::protocol::family::FamilyId;
+use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::secrets::SecretDigest;
+
+fn record(subject: &str) -> AccessTokenRecord {
+    // A time that no store can keep exactly in seconds.
+    let now = later(present(), 789);
+    AccessTokenRecord::new(subject, made(ClientId::new("app")), now, later(now, 3_600_000))
+}
+
+async fn insert<S: AccessTokenStore>(store: &S, record: AccessTokenRecord) -> SecretDigest {
+    let token = new_digest();
+    answer(store.insert(token.clone(), record).await);
+    token
+}
+
+async fn is_found<S: AccessTokenStore>(store: &S, token: &SecretDigest) -> bool {
+    answer(store.find(token).await).is_some()
+}
+
+fn records() -> Vec<AccessTokenRecord> {
+    let mut records = vec![record(&new_name("subject"))];
+    for text in ODD_TEXTS {
+        let odd = record(text).with_realm(Some(text)).with_audience([text, "https://api.example/?a=b", ""]);
+        let claims = [(text.to_owned(), json!([text, {"a": [1, -2.5, true, null]}]))].into_iter().collect();
+        let odd = odd.with_scope(made("! #[]^_`{|}~ 'a A a%".parse())).with_claims(claims);
+        let authenticated = Some(earlier(odd.issued(), 1_234_567));
+        records.push(odd.with_authenticated_at(authenticated).with_family(Some(made(FamilyId::random()))));
+    }
+    let many = (0..100).map(|number| format!("https://api{number}.example"));
+    records.push(record(&"ab\u{e9}".repeat(300)).with_audience(many));
+    records
+}
+
+fn must_be_same(found: &AccessTokenRecord, given: &AccessTokenRecord) {
+    must_be(found.subject(), given.subject(), "`find` gives the subject as it was");
+    must_be(found.client(), given.client(), "`find` gives the client as it was");
+    must_be(found.realm(), given.realm(), "`find` gives the realm as it was, and none is not an empty one");
+    must_be(found.scope().as_str(), given.scope().as_str(), "`find` gives the scope as it was");
+    must_be(found.audience(), given.audience(), "`find` gives the audience as it was, in its order");
+    must_be(found.family(), given.family(), "`find` gives the family as it was");
+    must_be(found.claims(), given.claims(), "`find` gives the claims as they were");
+    must(is_same_time(found.issued(), given.issued()), "`find` gives the time of issue to the millisecond");
+    must(is_same_time(found.expires(), given.expires()), "`find` gives the end of the token to the millisecond");
+    let is_same = match (found.authenticated_at(), given.authenticated_at()) {
+        (Some(found), Some(given)) => is_same_time(found, given),
+        (found, given) => found == given,
+    };
+    must(is_same, "`find` gives the time of the authentication to the millisecond");
+}
+
+pub(super) async fn facts<S: AccessTokenStore>(store: S) {
+    must(!is_found(&store, &new_digest()).await, "a token that was never given is not found");
+    let mut inserted = Vec::new();
+    for record in records() {
+        inserted.push((insert(&store, record.clone()).await, record));
+    }
+    for (token, record) in &inserted {
+        match answer(store.find(token).await) {
+            Some(found) => must_be_same(&found, record),
+            None => broken("a record that was inserted is found"),
+        }
+    }
+}
+
+pub(super) async fn revoke<S: AccessTokenStore>(store: S) {
+    let subject = new_name("subject");
+    let (token, other) = (insert(&store, record(&subject)).await, insert(&store, record(&subject)).await);
+    must(!answer(store.revoke(&new_digest()).await), "`revoke` is false for a token that never was");
+    must(answer(store.revoke(&token).await), "`revoke` is true for a token that was found");
+    must(!is_found(&store, &token).await, "a token is not found after `revoke`");
+    must(!answer(store.revoke(&token).await), "`revoke` is true once for each token");
+    must(is_found(&store, &other).await, "`revoke` removes no other token");
+}
+
+pub(super) async fn revoke_family<S: AccessTokenStore>(store: S) {
+    let subject = new_name("subject");
+    let (family, other) = (made(FamilyId::random()), made(FamilyId::random()));
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        tokens.push(insert(&store, record(&subject).with_family(Some(family))).await);
+    }
+    let others =
+        [insert(&store, record(&subject).with_family(Some(other))).await, insert(&store, record(&subject)).await];
+    let revoked = made(tokens.pop().ok_or("no token"));
+    must(answer(store.revoke(&revoked).await), "`revoke` is true for a token that was found");
+    let promise = "`revoke_family` answers how many records of the family there were";
+    must_be(answer(store.revoke_family(family).await), 2, promise);
+    must_be(answer(store.revoke_family(family).await), 0, promise);
+    for token in &tokens {
+        must(!is_found(&store, token).await, "no token of a family is found after `revoke_family`");
+        must(!answer(store.revoke(token).await), "`revoke` is false for a token that is not found any more");
+    }
+    for token in &others {
+        must(is_found(&store, token).await, "`revoke_family` removes no token of another family, or of none");
+    }
+}
+
+pub(super) async fn revoke_subject<S: AccessTokenStore>(store: S) {
+    let name = new_name("subject");
+    let mut living = Vec::new();
+    for realm in [None, Some(""), Some("a"), Some("A"), Some("a ")] {
+        for subject in [name.clone(), name.to_uppercase(), format!("{name} "), format!("{name}%")] {
+            for _ in 0..2 {
+                let token = insert(&store, record(&subject).with_realm(realm)).await;
+                living.push((realm, subject.clone(), token));
+            }
+        }
+    }
+    while let Some((realm, subject, _)) = living.first().cloned() {
+        let promise = "`revoke_subject` answers how many records of exactly this subject and realm there were, and no \
+                       realm is not an empty one";
+        must_be(answer(store.revoke_subject(realm, &subject).await), 2, promise);
+        must_be(answer(store.revoke_subject(realm, &subject).await), 0, promise);
+        let (theirs, others): (Vec<_>, Vec<_>) =
+            living.into_iter().partition(|known| known.0 == realm && known.1 == subject);
+        for (_, _, token) in &theirs {
+            must(!is_found(&store, token).await, "no token of a subject is found after `revoke_subject`");
+        }
+        for (_, _, token) in &others {
+            let promise = "`revoke_subject` removes no token of another subject or realm";
+            must(is_found(&store, token).await, promise);
+        }
+        living = others;
+    }
+}
+
+pub(super) async fn parallel<S: AccessTokenStore>(store: S) {
+    let store = Arc::new(store);
+    for _ in 0..ROUNDS {
+        let (family, subject) = (made(FamilyId::random()), new_name("subject"));
+        let logins = (0..PARALLEL).map(|_| {
+            let (store, record) = (Arc::clone(&store), record(&subject).with_family(Some(family)));
+            async move {
+                let token = insert(&*store, record).await;
+                must(is_found(&*store, &token).await, "a record is found as soon as it was inserted");
+                token
+            }
+        });
+        let tokens = together(logins).await;
+        let Some(token) = tokens.first() else { continue };
+        let revocations = (0..PARALLEL).map(|_| {
+            let (store, token) = (Arc::clone(&store), token.clone());
+            async move { answer(store.revoke(&token).await) }
+        });
+        let revoked = together(revocations).await.into_iter().filter(|revoked| *revoked).count();
+        must_be(revoked, 1, "of parallel calls of `revoke` exactly one removed the token");
+        let ends = (0..PARALLEL).map(|number| -> Call<u64> {
+            let (store, subject) = (Arc::clone(&store), subject.clone());
+            match number % 2 {
+                0 => Box::pin(async move { answer(store.revoke_family(family).await) }),
+                _ => Box::pin(async move { answer(store.revoke_subject(None, &subject).await) }),
+            }
+        });
+        let removed = together(ends).await.into_iter().sum::<u64>();
+        let promise = "parallel calls of `revoke_family` and `revoke_subject` count each record once";
+        must_be(removed, (PARALLEL as u64).saturating_sub(1), promise);
+        for token in &tokens {
+            must(!is_found(&*store, token).await, "no token of a family is found after `revoke_family`");
+        }
+    }
+}

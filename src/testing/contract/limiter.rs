@@ -1,0 +1,201 @@
+//! The promises of an [`AttemptLimiter`], whatever its budgets are.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::promise::{PARALLEL, answer, broken, must, together};
+use crate::boundary::account::AccountKey;
+use crate::boundary::limiter::{AttemptKey, AttemptLimiter, Guess, Refusal, Reservation, Reserved, Rule, Settlement};
+
+/// By how many attempts every budget must be spent.
+const MOST: usize = 1_000;
+
+/// What is guessed.
+#[derive(Clone)]
+pub(super) enum Target {
+    Account(Option<&'static str>, AccountKey<'static>),
+    Client(&'static str),
+}
+
+/// The account of the scenes, and one that has nothing to do with it.
+fn alice() -> Target {
+    Target::Account(None, AccountKey::resolved("alice"))
+}
+
+fn bob() -> Target {
+    Target::Account(None, AccountKey::resolved("bob"))
+}
+
+pub(super) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// One guess.
+pub(super) async fn reserve<L: AttemptLimiter>(
+    limiter: &L,
+    target: &Target,
+    from: IpAddr,
+) -> Result<Reservation, Refusal> {
+    let guess = match target {
+        Target::Account(realm, account) => Guess::Account { realm: *realm, account },
+        Target::Client(client_id) => Guess::Client { client_id },
+    };
+    match answer(limiter.reserve(&AttemptKey::new(guess, Some(from))).await) {
+        Reserved::Charged(reservation) => Ok(reservation),
+        Reserved::Refused(refusal) => Err(refusal),
+    }
+}
+
+async fn settle<L: AttemptLimiter>(limiter: &L, reservation: Reservation, settlement: Settlement) {
+    answer(limiter.settle(reservation, settlement).await);
+}
+
+/// Guesses until it is refused, and answers how many guesses there were and the refusal.
+pub(super) async fn drain<L: AttemptLimiter>(limiter: &L, target: &Target, from: IpAddr) -> (usize, Refusal) {
+    for guesses in 0..=MOST {
+        match reserve(limiter, target, from).await {
+            Ok(reservation) => settle(limiter, reservation, Settlement::Denied).await,
+            Err(refusal) => return (guesses, refusal),
+        }
+    }
+    broken("a limiter refuses: not one of 1,000 wrong guesses at one account was refused")
+}
+
+/// The budget of a limiter to which nothing has happened.
+async fn budget<L: AttemptLimiter>(make: &impl AsyncFn() -> L) -> (usize, Rule) {
+    let (budget, refusal) = drain(&make().await, &alice(), HERE).await;
+    must(budget > 0, "the first attempt is charged, not refused");
+    (budget, refusal.rule())
+}
+
+pub(super) async fn parallel<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+    let (budget, _) = budget(make).await;
+    for _ in 0..10 {
+        let limiter = Arc::new(make().await);
+        let calls = (0..budget.saturating_add(PARALLEL)).map(|_| {
+            let limiter = Arc::clone(&limiter);
+            async move { reserve(&*limiter, &alice(), HERE).await.is_ok() }
+        });
+        let charged = together(calls).await.into_iter().filter(|charged| *charged).count();
+        must(charged <= budget, "parallel attempts never exceed the budget");
+        must(charged > 0, "of parallel attempts some are charged");
+    }
+}
+
+pub(super) async fn dropped<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+    let (budget, _) = budget(make).await;
+    let limiter = make().await;
+    for _ in 0..budget {
+        drop(reserve(&limiter, &alice(), HERE).await);
+    }
+    let promise = "an attempt that is never settled, because it was dropped or panicked, stays charged";
+    must(reserve(&limiter, &alice(), HERE).await.is_err(), promise);
+    let limiter = make().await;
+    for _ in 0..budget {
+        if let Ok(reservation) = reserve(&limiter, &alice(), HERE).await {
+            settle(&limiter, reservation, Settlement::Refused).await;
+        }
+    }
+    must(reserve(&limiter, &alice(), HERE).await.is_err(), "an attempt that is settled as `Refused` stays charged");
+}
+
+pub(super) async fn success<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+    let (budget, rule) = budget(make).await;
+    let limiter = make().await;
+    for _ in 1..budget {
+        if let Ok(reservation) = reserve(&limiter, &alice(), HERE).await {
+            settle(&limiter, reservation, Settlement::Denied).await;
+        }
+    }
+    let Ok(right) = reserve(&limiter, &alice(), HERE).await else {
+        broken("the same attempts have the same budget each time");
+    };
+    settle(&limiter, right, Settlement::Success).await;
+    let (left, refusal) = drain(&limiter, &alice(), HERE).await;
+    must(left > 0, "a full login takes its own charge back");
+    if rule == Rule::AccountAndAddress && refusal.rule() == rule {
+        let promise = "a full login forgets the failures of its account from its address";
+        must(left >= budget, promise);
+    }
+}
+
+pub(super) async fn untried<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+    let (budget, _) = budget(make).await;
+    let limiter = make().await;
+    for _ in 0..budget.saturating_mul(3) {
+        match reserve(&limiter, &alice(), HERE).await {
+            Ok(reservation) => settle(&limiter, reservation, Settlement::Untried).await,
+            Err(_) => broken("an attempt that is settled as `Untried` gives all its charges back"),
+        }
+    }
+    let (left, _) = drain(&limiter, &alice(), HERE).await;
+    must(left >= budget, "an attempt that is settled as `Untried` gives all its charges back");
+    must(left <= budget, "an attempt that is settled as `Untried` gives back no more than it was charged");
+}
+
+pub(super) async fn undecided<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+    let (budget, rule) = budget(make).await;
+    let limiter = make().await;
+    for _ in 0..budget {
+        if let Ok(reservation) = reserve(&limiter, &alice(), HERE).await {
+            settle(&limiter, reservation, Settlement::Undecided).await;
+        }
+    }
+    let (left, refusal) = drain(&limiter, &alice(), HERE).await;
+    must(left <= budget, "an attempt that is settled as `Undecided` gives back no more than it was charged");
+    if rule != Rule::Address && refusal.rule() == rule {
+        must(left == budget, "an attempt that is settled as `Undecided` gives the account's charges back");
+    }
+}
+
+pub(super) async fn own_charges_only<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+    let elsewhere = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
+    for settlement in [Settlement::Success, Settlement::Untried, Settlement::Undecided] {
+        let limiter = make().await;
+        let Ok(early) = reserve(&limiter, &bob(), elsewhere).await else {
+            broken("the first attempt is charged, not refused");
+        };
+        drain(&limiter, &alice(), HERE).await;
+        settle(&limiter, early, settlement).await;
+        let promise = "`settle` takes back what the attempt itself was charged, and nothing of another account";
+        must(reserve(&limiter, &alice(), HERE).await.is_err(), promise);
+    }
+    // The one before the last, which is still under way.
+    let (budget, _) = budget(make).await;
+    let limiter = make().await;
+    let mut under_way = Vec::new();
+    for _ in 0..budget {
+        under_way.extend(reserve(&limiter, &alice(), HERE).await);
+    }
+    must(under_way.len() == budget, "the same attempts have the same budget each time");
+    for _ in 0..PARALLEL {
+        must(reserve(&limiter, &alice(), HERE).await.is_err(), "attempts under way count as well");
+    }
+    if let Some(last) = under_way.pop() {
+        settle(&limiter, last, Settlement::Untried).await;
+    }
+    let left = reserve(&limiter, &alice(), HERE).await.is_ok();
+    must(left, "attempts that are refused are not charged: what one gave back, another may use");
+    let promise = "an attempt that is settled as `Untried` gives back no more than it was charged";
+    must(reserve(&limiter, &alice(), HERE).await.is_err(), promise);
+}
+
+pub(super) async fn refused<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+    let limiter = make().await;
+    let (_, first) = drain(&limiter, &alice(), HERE).await;
+    must(first.retry_after() > Duration::ZERO, "a refusal tells for how long no attempt has a chance");
+    for _ in 0..MOST {
+        match reserve(&limiter, &alice(), HERE).await {
+            Ok(_) => broken("a lock holds until its time is over"),
+            Err(refusal) if refusal.rule() == first.rule() => {
+                must(refusal.retry_after() <= first.retry_after(), "refused attempts never extend a lock");
+            }
+            Err(_) => broken("a refused attempt is charged to no budget: another one is spent now"),
+        }
+    }
+    // Where the address itself has no budget left, nobody has.
+    if first.rule() != Rule::Address {
+        let promise =
+            "all budgets of an attempt are charged, or none: refused attempts spent the budget of their address";
+        must(reserve(&limiter, &bob(), HERE).await.is_ok(), promise);
+    }
+}

@@ -1,0 +1,115 @@
+//! Suites that hold your own stores to the contracts of their traits. A promise that is broken is a panic that names it, as
+//! of any test.
+//!
+//! Each suite takes a function that makes a store with nothing in it, and calls it once for each scene. Where the store lies
+//! outside the process, that is a new database, schema or key prefix. Time goes forward in the arguments of the calls alone,
+//! never more than three hours from now, and the suites wait for nothing but answers: a store with a clock of its own must
+//! let it show the present. Everything that is stored has a new random name, so that what another test left does no harm.
+//!
+//! The calls are made in parallel, so the test needs a runtime with several threads:
+//!
+//! ```
+//! use tower_password_grant::testing::contract;
+//! use tower_password_grant::{MemoryOneTimeValues, MemoryRefreshTokens};
+//!
+//! # const _: &str = stringify!(
+//! #[tokio::test(flavor = "multi_thread")]
+//! # );
+//! # mod shown {
+//! # use super::*;
+//! # pub
+//! async fn my_store_keeps_its_promises() {
+//!     // In place of these two: the stores of your own.
+//!     contract::refresh_token_store(async || MemoryRefreshTokens::new()).await;
+//!     contract::one_time_values(async || MemoryOneTimeValues::new()).await;
+//! }
+//! # }
+//! # fn main() {
+//! #     tokio::runtime::Runtime::new().unwrap().block_on(shown::my_store_keeps_its_promises());
+//! # }
+//! ```
+//!
+//! What the suites cannot show: that what was answered survives a crash of the machine, and that the cost of a call does not
+//! grow with what is stored.
+
+mod access;
+mod limiter;
+mod limiter_keys;
+mod once;
+mod promise;
+mod refresh;
+mod refresh_ends;
+mod refresh_facts;
+mod refresh_races;
+
+use self::refresh_races::End;
+use crate::boundary::access::AccessTokenStore;
+use crate::boundary::limiter::AttemptLimiter;
+use crate::boundary::once::OneTimeValues;
+use crate::boundary::refresh::RefreshTokenStore;
+
+/// Holds a [`RefreshTokenStore`] to its contract. About 30,000 calls, a third of them one after the other in a single
+/// family.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn refresh_token_store<S: RefreshTokenStore>(make: impl AsyncFn() -> S) {
+    refresh_facts::facts(make().await).await;
+    refresh::states(make().await).await;
+    refresh::order_of_decisions(make().await).await;
+    refresh_ends::revoke_family(make().await).await;
+    refresh::leeway(make().await).await;
+    refresh::repeats(make().await).await;
+    refresh::replays(make().await).await;
+    refresh::reuse(make().await).await;
+    refresh::lifetimes(make().await).await;
+    refresh::clock_back(make().await).await;
+    refresh_ends::revoke_subject(make().await).await;
+    refresh_races::parallel_uses(make().await, refresh::LEEWAY).await;
+    refresh_races::parallel_uses(make().await, 0).await;
+    for by in [End::RevokeFamily, End::RevokeSubject, End::Replay] {
+        refresh_races::end_while_used(make().await, by).await;
+    }
+    refresh_races::parallel_ends(make().await).await;
+    refresh_races::parallel_logins(make().await).await;
+    refresh::long_family(make().await).await;
+}
+
+/// Holds an [`AccessTokenStore`] to its contract. The records expire an hour from now.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn access_token_store<S: AccessTokenStore>(make: impl AsyncFn() -> S) {
+    access::facts(make().await).await;
+    access::revoke(make().await).await;
+    access::revoke_family(make().await).await;
+    access::revoke_subject(make().await).await;
+    access::parallel(make().await).await;
+}
+
+/// Holds [`OneTimeValues`] to their contract. The values expire ten minutes from now.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn one_time_values<S: OneTimeValues>(make: impl AsyncFn() -> S) {
+    once::in_turn(make().await).await;
+    once::parallel(make().await).await;
+}
+
+/// Holds an [`AttemptLimiter`] to what its contract asks of every one, whatever its budgets are. Give it some that are spent
+/// by fewer than 1,000 attempts and whose windows are longer than the test; that of one address, if there is one, must be
+/// larger than that of an account from there, as it is by default.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> L) {
+    limiter::parallel(&make).await;
+    limiter::dropped(&make).await;
+    limiter::success(&make).await;
+    limiter::untried(&make).await;
+    limiter::undecided(&make).await;
+    limiter::own_charges_only(&make).await;
+    limiter::refused(&make).await;
+    limiter_keys::parts(&make).await;
+    limiter_keys::networks(&make).await;
+}

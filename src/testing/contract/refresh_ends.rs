@@ -1,0 +1,73 @@
+//! How a [`RefreshTokenStore`] ends families.
+
+use super::promise::{answer, must, must_be, new_name};
+use super::refresh::{Line, Scene};
+use crate::boundary::refresh::RefreshTokenStore;
+use crate::protocol::family::FamilyId;
+use crate::protocol::lineage::{RefreshTokenState, Rotated};
+
+pub(super) async fn revoke_family<S: RefreshTokenStore>(store: S) {
+    let scene = Scene::new(store);
+    let unknown = FamilyId::from_bytes([0xfe; 16]);
+    must(!answer(scene.store.revoke_family(unknown).await), "`revoke_family` is false for a family that never was");
+    for uses in 0..3 {
+        let line = scene.line(uses).await;
+        let sibling = scene.begin(scene.family(Some(line.facts.subject()))).await;
+        let id = line.facts.id();
+        must(answer(scene.store.revoke_family(id).await), "`revoke_family` is true for a family that lives");
+        must(!answer(scene.store.revoke_family(id).await), "`revoke_family` is true once for each family");
+        scene.must_be_dead(&line, "no token of a family counts after `revoke_family`").await;
+        scene.must_live(&sibling, "`revoke_family` ends no other family of the subject").await;
+    }
+}
+
+/// Subjects and realms that a sloppy comparison takes for one.
+fn neighbours(name: &str) -> Vec<(Option<String>, String)> {
+    let realms = [None, Some(String::new()), Some("a".to_owned()), Some("A".to_owned()), Some("a ".to_owned())];
+    let subjects = [name.to_owned(), name.to_uppercase(), format!("{name} "), format!("{name}%"), format!("a{name}")];
+    realms.iter().flat_map(|realm| subjects.iter().map(|subject| (realm.clone(), subject.clone()))).collect()
+}
+
+pub(super) async fn revoke_subject<S: RefreshTokenStore>(store: S) {
+    let scene = Scene::new(store);
+    let name = new_name("subject");
+    let mut lines: Vec<Line> = Vec::new();
+    for (realm, subject) in neighbours(&name) {
+        for _ in 0..2 {
+            let facts = scene.family(Some(&subject)).with_realm(realm.as_deref());
+            lines.push(scene.begin(facts).await);
+        }
+    }
+    let promise = "`revoke_subject` answers 0 for a subject that has no family";
+    must_be(answer(scene.store.revoke_subject(None, &new_name("nobody")).await), 0, promise);
+    let mut living = lines;
+    for (number, (realm, subject)) in neighbours(&name).into_iter().enumerate() {
+        let (theirs, others): (Vec<Line>, Vec<Line>) = living
+            .into_iter()
+            .partition(|line| line.facts.subject() == subject && line.facts.realm() == realm.as_deref());
+        let mut expected = theirs.len() as u64;
+        // Every other time one of them has ended before.
+        if number % 2 == 1
+            && let Some(first) = theirs.first()
+        {
+            answer(scene.store.revoke_family(first.facts.id()).await);
+            expected = expected.saturating_sub(1);
+        }
+        let revoked = answer(scene.store.revoke_subject(realm.as_deref(), &subject).await);
+        let promise = "`revoke_subject` answers how many families of exactly this subject and realm it ended, and no \
+                       realm is not an empty one";
+        must_be(revoked, expected, promise);
+        let again = answer(scene.store.revoke_subject(realm.as_deref(), &subject).await);
+        must_be(again, 0, "`revoke_subject` counts no family twice");
+        for line in &theirs {
+            scene.must_be_dead(line, "no token of a subject counts after `revoke_subject`").await;
+        }
+        for line in &others {
+            let promise = "`revoke_subject` ends no family of another subject or realm";
+            must_be(scene.state(&line.live()).await, Some(RefreshTokenState::Live), promise);
+        }
+        living = others;
+    }
+    let after = scene.begin(scene.family(Some(&name))).await;
+    must_be(scene.present(after.live(), 0).await, Rotated::Done, "a subject can log in after `revoke_subject`");
+}

@@ -1,0 +1,78 @@
+//! The suites of `testing::contract` on the stores in memory, and on broken ones: each promise that a store breaks is named.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects, missing_docs)]
+
+#[path = "contract_memory/broken_limiter.rs"]
+mod broken_limiter;
+#[path = "contract_memory/broken_stores.rs"]
+mod broken_stores;
+#[path = "contract_memory/broken_tokens.rs"]
+mod broken_tokens;
+mod reference;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tokio::runtime::Builder;
+use tower_password_grant::testing::contract;
+use tower_password_grant::{
+    Lockout, MemoryAccessTokens, MemoryLimiter, MemoryOneTimeValues, MemoryRefreshTokens, Rule,
+};
+
+/// What the suite says of the store.
+pub fn complaint(suite: impl Future<Output = ()>) -> String {
+    let runtime = Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let told = catch_unwind(AssertUnwindSafe(|| runtime.block_on(suite)));
+    match told {
+        Ok(()) => String::new(),
+        Err(told) => told.downcast_ref::<String>().cloned().unwrap_or_else(|| {
+            told.downcast_ref::<&str>().map_or_else(|| "no text".to_owned(), |text| (*text).to_owned())
+        }),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refresh_tokens_in_memory_keep_the_contract_rf_10_rf_13() {
+    contract::refresh_token_store(async || MemoryRefreshTokens::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reference_keeps_the_contract() {
+    contract::refresh_token_store(async || reference::ReferenceStore::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_tokens_in_memory_keep_the_contract() {
+    contract::access_token_store(async || MemoryAccessTokens::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_time_values_in_memory_keep_the_contract() {
+    // A function that answers a future will do as well.
+    contract::one_time_values(|| async { MemoryOneTimeValues::new() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limiter_in_memory_keeps_the_contract_t2() {
+    contract::attempt_limiter(async || MemoryLimiter::new()).await;
+    let minute = std::time::Duration::from_secs(60);
+    contract::attempt_limiter(async || MemoryLimiter::new().with_account_and_address_budget(Lockout::new(1, minute)))
+        .await;
+    // Budgets that other rules than the first one spend.
+    contract::attempt_limiter(async || {
+        MemoryLimiter::new().disable(Rule::AccountAndAddress).with_account_budget(Lockout::new(20, minute))
+    })
+    .await;
+}
+
+#[test]
+fn a_suite_says_what_it_needs() {
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let suite = contract::one_time_values(async || MemoryOneTimeValues::new());
+    let told = catch_unwind(AssertUnwindSafe(|| runtime.block_on(suite))).unwrap_err();
+    let told = told.downcast_ref::<&str>().expect("a message");
+    assert!(told.contains("flavor = \"multi_thread\""), "{told}");
+
+    let told = complaint(contract::one_time_values(async || MemoryOneTimeValues::new().with_capacity(1)));
+    assert!(told.contains("no room for another one-time value"), "{told}");
+}

@@ -1,0 +1,392 @@
+//! Random sequences of operations give the same answers on each store and on a reference that shares no code with them.
+//!
+//! To add a store, add one line to [`refresh_stores`], [`access_stores`] or [`value_stores`].
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects, missing_docs)]
+
+mod reference;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+use reference::Reference;
+use tokio::runtime::{Builder, Runtime};
+use tower_password_grant::{
+    AccessTokenRecord, AccessTokenStore, ClientId, FamilyId, FoundRefreshToken, MemoryAccessTokens,
+    MemoryOneTimeValues, MemoryRefreshTokens, OneTimeValues, RefreshFamily, RefreshTokenState, RefreshTokenStore,
+    Rotated, Rotation, SecretDigest,
+};
+
+/// A new one of each store, with its name.
+fn refresh_stores() -> Vec<(&'static str, Box<dyn RefreshTokenStore>)> {
+    vec![("memory", Box::new(MemoryRefreshTokens::new()))]
+}
+
+fn access_stores() -> Vec<(&'static str, Box<dyn AccessTokenStore>)> {
+    vec![("memory", Box::new(MemoryAccessTokens::new()))]
+}
+
+fn value_stores() -> Vec<(&'static str, Box<dyn OneTimeValues>)> {
+    vec![("memory", Box::new(MemoryOneTimeValues::new()))]
+}
+
+const REALMS: [Option<&str>; 3] = [None, Some(""), Some("staff")];
+const SUBJECTS: [&str; 3] = ["alice", "ALICE", "bob"];
+
+/// Sequences of at most this many operations.
+const LONGEST: usize = 200;
+const SEQUENCES: u32 = 400;
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// The same sequences in each run; `DIFFERENTIAL_SEQUENCES` sets how many.
+fn runner() -> TestRunner {
+    let cases = std::env::var("DIFFERENTIAL_SEQUENCES").map_or(SEQUENCES, |number| number.parse().unwrap());
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+fn digest(number: usize) -> SecretDigest {
+    SecretDigest::of(&number.to_string())
+}
+
+fn family(number: usize) -> FamilyId {
+    FamilyId::from_bytes([u8::try_from(number % 256).unwrap(); 16])
+}
+
+/// Times near the present, which stores with a clock of their own look at.
+fn present() -> SystemTime {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    SystemTime::UNIX_EPOCH + Duration::from_secs(now.as_secs())
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Begin {
+        realm: usize,
+        subject: usize,
+        lifetime: u64,
+    },
+    /// Of the tokens that there are, counted from the newest one; beyond them: one that nobody was given.
+    Rotate {
+        token: usize,
+        has_successor: bool,
+        leeway: u64,
+        idle: u64,
+    },
+    Find {
+        token: usize,
+    },
+    RevokeFamily {
+        family: usize,
+    },
+    RevokeSubject {
+        realm: usize,
+        subject: usize,
+    },
+    /// In milliseconds, and back if it is negative.
+    Wait(i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let leeway = prop_oneof![Just(0_u64), Just(1_000), Just(10_000)];
+    let idle = prop_oneof![2 => Just(u64::MAX), 1 => Just(20_000), 1 => Just(60_000)];
+    let near = prop_oneof![8 => 0..3_usize, 2 => 0..12_usize, 1 => 0..400_usize];
+    let lifetime = prop_oneof![Just(30_000_u64), Just(3_600_000)];
+    prop_oneof![
+        3 => (0..3_usize, 0..3_usize, lifetime)
+            .prop_map(|(realm, subject, lifetime)| Step::Begin { realm, subject, lifetime }),
+        16 => (near.clone(), any::<u8>(), leeway, idle).prop_map(|(token, odds, leeway, idle)| {
+            Step::Rotate { token, has_successor: odds > 30, leeway, idle }
+        }),
+        4 => near.prop_map(|token| Step::Find { token }),
+        1 => (0..12_usize).prop_map(|family| Step::RevokeFamily { family }),
+        1 => (0..3_usize, 0..3_usize).prop_map(|(realm, subject)| Step::RevokeSubject { realm, subject }),
+        6 => prop_oneof![
+            Just(0), Just(1), Just(999), Just(1_000), Just(1_001), Just(9_000), Just(10_000), Just(20_000), -5_000..0_i64
+        ].prop_map(Step::Wait),
+    ]
+}
+
+/// What a store says of a token. One of a family that has ended or is over may be found or not.
+type Said = Option<(FamilyId, String, Option<String>, RefreshTokenState, SystemTime)>;
+
+fn said(found: Option<FoundRefreshToken>, now: SystemTime) -> Said {
+    let found = found.filter(|found| now < found.family().expires() && found.state() != RefreshTokenState::Ended)?;
+    let (facts, realm) = (found.family(), found.family().realm().map(str::to_owned));
+    Some((facts.id(), facts.subject().to_owned(), realm, found.state(), found.last_used()))
+}
+
+/// How often something was answered, over all sequences: each must have been.
+type Counts = BTreeMap<&'static str, u32>;
+
+struct Refreshing<'a> {
+    counts: &'a mut Counts,
+    model: Reference,
+    stores: Vec<(&'static str, Box<dyn RefreshTokenStore>)>,
+    now: SystemTime,
+    tokens: usize,
+    families: usize,
+}
+
+impl Refreshing<'_> {
+    fn token(&self, back: usize) -> SecretDigest {
+        digest(self.tokens.checked_sub(back + 1).unwrap_or(usize::MAX - back))
+    }
+
+    fn count(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    async fn play(&mut self, step: &Step) {
+        match step {
+            Step::Begin { realm, subject, lifetime } => {
+                let until = self.now + Duration::from_millis(*lifetime);
+                let client = ClientId::new("app").unwrap();
+                let facts = RefreshFamily::new(family(self.families), SUBJECTS[*subject], client, self.now, until)
+                    .with_realm(REALMS[*realm]);
+                let token = digest(self.tokens);
+                (self.families, self.tokens) = (self.families + 1, self.tokens + 1);
+                for (_, store) in &self.stores {
+                    store.begin(facts.clone(), token.clone(), self.now).await.unwrap();
+                }
+                self.model.begin(facts, &token, self.now);
+            }
+            Step::Rotate { token, has_successor, leeway, idle } => {
+                let mut rotation = Rotation::new(self.token(*token), self.now)
+                    .with_leeway(Duration::from_millis(*leeway))
+                    .with_idle_lifetime(Duration::from_millis(*idle));
+                if *has_successor {
+                    let salt = *SecretDigest::of(&format!("salt {}", self.tokens)).as_bytes();
+                    rotation = rotation.with_successor(digest(self.tokens), salt);
+                }
+                let expected = self.model.rotate(&rotation);
+                // One that was proposed in vain is proposed again, so that few tokens are nobody's.
+                self.tokens += usize::from(*has_successor && expected == Rotated::Done);
+                for (name, store) in &self.stores {
+                    assert_eq!(store.rotate(rotation.clone()).await.unwrap(), expected, "{name}: {step:?}");
+                }
+                self.count(match expected {
+                    Rotated::Done => "done",
+                    Rotated::Repeated { .. } => "repeated",
+                    Rotated::Replayed => "replayed",
+                    _ => "gone",
+                });
+            }
+            Step::Find { token } => {
+                let token = self.token(*token);
+                let expected = said(self.model.find(&token), self.now);
+                for (name, store) in &self.stores {
+                    assert_eq!(said(store.find(&token).await.unwrap(), self.now), expected, "{name}: {step:?}");
+                }
+                self.count(if expected.is_some() { "found" } else { "not found" });
+            }
+            Step::RevokeFamily { family: number } => {
+                // How often one that is over ends is nobody's business.
+                let (id, now) = (family(*number), self.now);
+                let is_over = self.model.lines.iter().any(|line| line.facts.id() == id && now >= line.facts.expires());
+                let expected = self.model.end(|line| line.facts.id() == id) == 1;
+                for (name, store) in &self.stores {
+                    let revoked = store.revoke_family(id).await.unwrap();
+                    assert!(is_over || revoked == expected, "{name}: {step:?}");
+                }
+                self.count(if expected { "revoked" } else { "not revoked" });
+            }
+            Step::RevokeSubject { realm, subject } => {
+                let (realm, subject, now) = (REALMS[*realm], SUBJECTS[*subject], self.now);
+                let is_theirs = |line: &reference::Line| line.facts.realm() == realm && line.facts.subject() == subject;
+                let over = self
+                    .model
+                    .lines
+                    .iter()
+                    .filter(|line| is_theirs(line) && !line.has_ended && now >= line.facts.expires());
+                let over = over.count() as u64;
+                let expected = self.model.end(is_theirs);
+                for (name, store) in &self.stores {
+                    let revoked = store.revoke_subject(realm, subject).await.unwrap();
+                    assert!((expected - over..=expected).contains(&revoked), "{name}: {step:?}: {revoked}");
+                }
+                self.count(if expected > 0 { "subject revoked" } else { "no subject revoked" });
+            }
+            Step::Wait(millis) => {
+                let time = Duration::from_millis(millis.unsigned_abs());
+                let then = if *millis < 0 { self.now - time } else { self.now + time };
+                // A store may have forgotten what is over: the clock does not go back to where it was not.
+                let is_revived = |end: SystemTime| then < end && end <= self.now;
+                if !self.model.lines.iter().any(|line| is_revived(line.facts.expires())) {
+                    self.now = then;
+                }
+            }
+        }
+    }
+
+    /// After all: what each token that there ever was is.
+    async fn compare_all(&mut self) {
+        for number in 0..self.tokens {
+            let token = digest(number);
+            let expected = said(self.model.find(&token), self.now);
+            for (name, store) in &self.stores {
+                assert_eq!(said(store.find(&token).await.unwrap(), self.now), expected, "{name}: token {number}");
+            }
+        }
+    }
+}
+
+#[test]
+fn refresh_token_stores_answer_as_the_reference_does_rf_10_rf_13_rf_14() {
+    let (runtime, mut counts) = (runtime(), Counts::new());
+    let counted = std::cell::RefCell::new(&mut counts);
+    let played = runner().run(&prop::collection::vec(step(), 1..=LONGEST), |steps| {
+        let mut counts = counted.borrow_mut();
+        let (model, stores, now) = (Reference::default(), refresh_stores(), present());
+        let mut play = Refreshing { counts: &mut counts, model, stores, now, tokens: 0, families: 0 };
+        runtime.block_on(async {
+            for step in &steps {
+                play.play(step).await;
+            }
+            play.compare_all().await;
+        });
+        Ok(())
+    });
+    played.unwrap_or_else(|failed| panic!("{failed}"));
+    println!("{counts:?}");
+    let answers = [
+        "done",
+        "repeated",
+        "replayed",
+        "gone",
+        "found",
+        "not found",
+        "revoked",
+        "not revoked",
+        "subject revoked",
+        "no subject revoked",
+    ];
+    for answer in answers {
+        let times = counts.get(answer).copied().unwrap_or(0);
+        assert!(times >= 100, "`{answer}` was answered {times} times: the sequences do not reach it");
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Access {
+    Insert { realm: usize, subject: usize, family: Option<usize> },
+    Find(usize),
+    Revoke(usize),
+    RevokeFamily(usize),
+    RevokeSubject { realm: usize, subject: usize },
+}
+
+fn access() -> impl Strategy<Value = Access> {
+    prop_oneof![
+        6 => (0..3_usize, 0..3_usize, prop::option::of(0..6_usize))
+            .prop_map(|(realm, subject, family)| Access::Insert { realm, subject, family }),
+        4 => (0..120_usize).prop_map(Access::Find),
+        2 => (0..120_usize).prop_map(Access::Revoke),
+        1 => (0..6_usize).prop_map(Access::RevokeFamily),
+        1 => (0..3_usize, 0..3_usize).prop_map(|(realm, subject)| Access::RevokeSubject { realm, subject }),
+    ]
+}
+
+#[derive(PartialEq, Clone, Debug)]
+struct Kept {
+    realm: Option<&'static str>,
+    subject: &'static str,
+    family: Option<FamilyId>,
+}
+
+fn record(kept: &Kept) -> AccessTokenRecord {
+    let (client, now) = (ClientId::new("app").unwrap(), present());
+    AccessTokenRecord::new(kept.subject, client, now, now + Duration::from_secs(3600))
+        .with_realm(kept.realm)
+        .with_family(kept.family)
+}
+
+fn is_same(record: Option<&AccessTokenRecord>, kept: Option<&Kept>) -> bool {
+    match (record, kept) {
+        (Some(record), Some(kept)) => {
+            (record.realm(), record.subject(), record.family()) == (kept.realm, kept.subject, kept.family)
+        }
+        (record, kept) => record.is_none() && kept.is_none(),
+    }
+}
+
+#[test]
+fn access_token_stores_answer_as_the_reference_does() {
+    let runtime = runtime();
+    let played = runner().run(&prop::collection::vec(access(), 1..=LONGEST), |steps| {
+        let (mut model, stores): (BTreeMap<usize, Kept>, _) = (BTreeMap::new(), access_stores());
+        let mut tokens = 0;
+        for step in &steps {
+            let before = model.len();
+            match *step {
+                Access::Insert { realm, subject, family: of } => {
+                    let kept = Kept { realm: REALMS[realm], subject: SUBJECTS[subject], family: of.map(family) };
+                    for (_, store) in &stores {
+                        runtime.block_on(store.insert(digest(tokens), record(&kept))).unwrap();
+                    }
+                    model.insert(tokens, kept);
+                    tokens += 1;
+                }
+                Access::Find(token) => {
+                    for (name, store) in &stores {
+                        let found = runtime.block_on(store.find(&digest(token))).unwrap();
+                        assert!(is_same(found.as_ref(), model.get(&token)), "{name}: {step:?}");
+                    }
+                }
+                Access::Revoke(token) => {
+                    let expected = model.remove(&token).is_some();
+                    for (name, store) in &stores {
+                        let revoked = runtime.block_on(store.revoke(&digest(token))).unwrap();
+                        assert_eq!(revoked, expected, "{name}: {step:?}");
+                    }
+                }
+                Access::RevokeFamily(number) => {
+                    model.retain(|_, kept| kept.family != Some(family(number)));
+                    for (name, store) in &stores {
+                        let removed = runtime.block_on(store.revoke_family(family(number))).unwrap();
+                        assert_eq!(removed, (before - model.len()) as u64, "{name}: {step:?}");
+                    }
+                }
+                Access::RevokeSubject { realm, subject } => {
+                    let (realm, subject) = (REALMS[realm], SUBJECTS[subject]);
+                    model.retain(|_, kept| kept.realm != realm || kept.subject != subject);
+                    for (name, store) in &stores {
+                        let removed = runtime.block_on(store.revoke_subject(realm, subject)).unwrap();
+                        assert_eq!(removed, (before - model.len()) as u64, "{name}: {step:?}");
+                    }
+                }
+            }
+        }
+        for token in 0..tokens {
+            for (name, store) in &stores {
+                let found = runtime.block_on(store.find(&digest(token))).unwrap();
+                assert!(is_same(found.as_ref(), model.get(&token)), "{name}: token {token}");
+            }
+        }
+        Ok(())
+    });
+    played.unwrap_or_else(|failed| panic!("{failed}"));
+}
+
+#[test]
+fn stores_of_one_time_values_answer_as_the_reference_does() {
+    let runtime = runtime();
+    let played = runner().run(&prop::collection::vec(0..60_usize, 1..=LONGEST), |values| {
+        let (mut spent, stores) = (BTreeSet::new(), value_stores());
+        let until = present() + Duration::from_secs(600);
+        for value in values {
+            let expected = spent.insert(value);
+            for (name, store) in &stores {
+                let fresh = runtime.block_on(store.consume(&digest(value), until)).unwrap();
+                assert_eq!(fresh, expected, "{name}: {value}");
+            }
+        }
+        Ok(())
+    });
+    played.unwrap_or_else(|failed| panic!("{failed}"));
+}
