@@ -20,6 +20,8 @@ mod memory;
 mod protection;
 mod protocol;
 mod service;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -6,7 +6,7 @@ use std::hash::BuildHasherDefault;
 use super::table::Hashed;
 
 /// The most addresses of one account. Whoever holds an account must not fill the memory with its addresses.
-const ADDRESSES: usize = 4;
+pub(crate) const ADDRESSES: usize = 4;
 /// Among how many the oldest is looked for, when there is no room. Their order is that of hashes.
 const LOOKED_AT: usize = 8;
 
@@ -50,13 +50,7 @@ impl Known {
             if known.networks.first() == Some(&network) {
                 return;
             }
-            let last = known.networks.iter().position(|other| *other == network).unwrap_or(ADDRESSES.saturating_sub(1));
-            if let Some(newer) = known.networks.get_mut(..=last) {
-                newer.rotate_right(1);
-            }
-            if let Some(first) = known.networks.first_mut() {
-                *first = network;
-            }
+            remember(&mut known.networks, network);
             return;
         }
         if self.accounts.len() >= self.capacity {
@@ -64,10 +58,19 @@ impl Known {
             oldest.and_then(|oldest| self.accounts.remove(&oldest));
         }
         let mut networks = [0; ADDRESSES];
-        if let Some(first) = networks.first_mut() {
-            *first = network;
-        }
+        remember(&mut networks, network);
         self.accounts.insert(account, Account { networks, seen: now });
+    }
+}
+
+/// Puts a network in front of those that were seen before; the oldest goes.
+pub(crate) fn remember(networks: &mut [u64; ADDRESSES], network: u64) {
+    let last = networks.iter().position(|other| *other == network).unwrap_or(ADDRESSES.saturating_sub(1));
+    if let Some(newer) = networks.get_mut(..=last) {
+        newer.rotate_right(1);
+    }
+    if let Some(first) = networks.first_mut() {
+        *first = network;
     }
 }
 

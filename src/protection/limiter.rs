@@ -51,11 +51,11 @@ const NO_NETWORK: u64 = 1;
 /// Put it into an [`Arc`] to give it to the endpoint and keep it for [`locks`](Self::locks) and
 /// [`unblock_account`](Self::unblock_account).
 pub struct MemoryLimiter {
-    pub(super) policy: Policy,
+    pub(crate) policy: Policy,
     pub(super) tables: Tables,
     pub(super) locks: Locks,
-    pub(super) capacity: usize,
-    pub(super) lifetime: u64,
+    pub(crate) capacity: usize,
+    pub(crate) lifetime: u64,
     hasher: HashKey,
     numbers: AtomicU32,
     pub(super) clock: Arc<dyn Clock>,

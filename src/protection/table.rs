@@ -133,23 +133,32 @@ impl Table {
         if preferred && self.spares { Place::Spared } else { Place::Shared }
     }
 
-    /// For accounts and addresses, and each for clients and preferred keys.
     fn cell_counts(&self) -> (usize, usize) {
-        let accounts = self.capacity.next_power_of_two();
-        (accounts, (accounts / 8).max(1))
+        cell_counts(self.capacity)
     }
 
-    fn cell(&self, (guess, network): Key, place: Place) -> usize {
-        // Other bits than those that chose the shard.
-        let hash = guess.rotate_right(32) ^ network.rotate_right(48);
-        let hash = usize::try_from(hash & 0x7fff_ffff).unwrap_or(0);
-        let (accounts, others) = self.cell_counts();
-        let other = accounts.saturating_add(hash & others.saturating_sub(1));
-        match place {
-            Place::Spared => other.saturating_add(others),
-            _ if is_client(guess) => other,
-            _ => hash & accounts.saturating_sub(1),
-        }
+    fn cell(&self, key: Key, place: Place) -> usize {
+        cell_of(self.capacity, key, place)
+    }
+}
+
+/// How many cells there are for accounts and addresses, and how many each for clients and preferred keys.
+fn cell_counts(capacity: usize) -> (usize, usize) {
+    let accounts = capacity.next_power_of_two();
+    (accounts, (accounts / 8).max(1))
+}
+
+/// The cell in which a key without a tally of its own is counted.
+pub(crate) fn cell_of(capacity: usize, (guess, network): Key, place: Place) -> usize {
+    // Other bits than those that chose the shard.
+    let hash = guess.rotate_right(32) ^ network.rotate_right(48);
+    let hash = usize::try_from(hash & 0x7fff_ffff).unwrap_or(0);
+    let (accounts, others) = cell_counts(capacity);
+    let other = accounts.saturating_add(hash & others.saturating_sub(1));
+    match place {
+        Place::Spared => other.saturating_add(others),
+        _ if is_client(guess) => other,
+        _ => hash & accounts.saturating_sub(1),
     }
 }
 

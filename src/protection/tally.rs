@@ -15,7 +15,7 @@ pub(crate) struct Tally {
     /// Locks in a row.
     strikes: u8,
     /// Whether the lock was told of.
-    pub(super) is_told: bool,
+    pub(crate) is_told: bool,
     /// How many of the charges were decided against; it stops at its end.
     denied: u16,
 }
@@ -27,6 +27,53 @@ const SOON: u64 = 1000;
 
 /// The end of all time. What ends then does not end: a clock that has reached it must not lift a lock.
 const NEVER: u64 = u64::MAX;
+
+/// What is written of a tally: all but the fingerprint, which stays in memory.
+pub(crate) type TallyBytes = [u8; 20];
+
+#[allow(dead_code, reason = "for limiters in stores, which are features")]
+impl Tally {
+    pub(crate) fn to_bytes(self) -> TallyBytes {
+        let parts = [
+            &self.until.to_le_bytes()[..],
+            &self.born.to_le_bytes()[..],
+            &self.charges.to_le_bytes()[..],
+            &self.denied.to_le_bytes()[..],
+            &[self.strikes, u8::from(self.is_told)][..],
+        ];
+        let mut bytes = [0; 20];
+        parts.into_iter().flatten().zip(&mut bytes).for_each(|(part, byte)| *byte = *part);
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &TallyBytes) -> Self {
+        let [u0, u1, u2, u3, u4, u5, u6, u7, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, strikes, is_told] = *bytes;
+        Self {
+            until: u64::from_le_bytes([u0, u1, u2, u3, u4, u5, u6, u7]),
+            born: u32::from_le_bytes([b0, b1, b2, b3]),
+            print: 0,
+            charges: u32::from_le_bytes([c0, c1, c2, c3]),
+            strikes,
+            is_told: is_told != 0,
+            denied: u16::from_le_bytes([d0, d1]),
+        }
+    }
+
+    /// The fingerprint of the secret that was denied last; 0 for none.
+    pub(crate) fn print(&self) -> u32 {
+        self.print
+    }
+
+    /// The same with the fingerprint that was kept elsewhere.
+    pub(crate) fn with_print(self, print: u32) -> Self {
+        Self { print, ..self }
+    }
+
+    /// From when on it [is forgotten](Self::is_forgotten).
+    pub(crate) fn forgotten_at(&self, memory: u64) -> u64 {
+        if self.strikes == 0 { self.until } else { self.until.saturating_add(memory) }
+    }
+}
 
 impl Tally {
     /// Whether it holds nothing that still counts.

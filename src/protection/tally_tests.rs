@@ -275,3 +275,23 @@ fn a_bucket_whose_time_has_no_end_does_not_fill_again() {
     tally.give(&bucket, 1, 0);
     assert!([0, 1, u64::MAX].iter().all(|now| tally.empty(&bucket, *now).is_some()));
 }
+
+proptest! {
+    #[test]
+    fn what_is_written_of_a_tally_is_read_again_but_for_the_fingerprint(
+        until: u64, born: u32, print: u32, charges: u32, strikes: u8, is_told: bool, denied: u16,
+    ) {
+        let tally = Tally { until, born, print, charges, strikes, is_told, denied };
+        let read = Tally::from_bytes(&tally.to_bytes());
+        prop_assert_eq!(read, Tally { print: 0, ..tally });
+        prop_assert_eq!(read.with_print(print), tally);
+    }
+
+    #[test]
+    fn a_tally_is_forgotten_from_the_time_on_that_it_says(until in 0..1_000_000_u64, strikes in 0..3_u8, memory in 0..1000_u64) {
+        let tally = Tally { until, strikes, ..Tally::default() };
+        let end = tally.forgotten_at(memory);
+        prop_assert!(tally.is_forgotten(end, memory));
+        prop_assert!(end == 0 || !tally.is_forgotten(end - 1, memory));
+    }
+}

@@ -263,6 +263,22 @@ impl Client {
         &self.0.refresh
     }
 
+    /// The digests of its secrets, each with the end of its life.
+    #[allow(dead_code, reason = "for stores, which are features")]
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = (&SecretDigest, Option<SystemTime>)> {
+        self.0.secrets.iter().flatten().map(|secret| (&secret.digest, secret.expires))
+    }
+
+    #[allow(dead_code, reason = "for stores, which are features")]
+    pub(crate) fn grants(&self) -> &[String] {
+        &self.0.grants
+    }
+
+    #[allow(dead_code, reason = "for stores, which are features")]
+    pub(crate) fn origins(&self) -> &[String] {
+        &self.0.origins
+    }
+
     pub(crate) fn default_scope(&self) -> Option<&Scope> {
         self.0.default_scope.as_ref()
     }

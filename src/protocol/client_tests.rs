@@ -45,3 +45,45 @@ fn origins_are_written_as_browsers_send_them_ht_08() {
         assert_eq!(Client::public("a").allow_origin(bad).build().unwrap_err(), ClientError::Origin, "{bad}");
     }
 }
+
+impl Client {
+    /// Every field, for the tests of stores: a new one does not compile until it is here.
+    pub(crate) fn facts(&self) -> [String; 15] {
+        let Inner {
+            id,
+            authentication,
+            secrets,
+            raw_basic,
+            trusts_end_user_address,
+            grants,
+            scopes,
+            default_scope,
+            origins,
+            realm,
+            lifetime,
+            sunset,
+            audiences,
+            may_introspect,
+            refresh,
+        } = &*self.0;
+        let secret = |secret: &StoredSecret| (*secret.digest.as_bytes(), secret.expires);
+        let secrets: Vec<_> = secrets.iter().flatten().map(secret).collect();
+        [
+            format!("{id:?}"),
+            format!("{authentication:?}"),
+            format!("{secrets:?}"),
+            format!("{raw_basic:?}"),
+            format!("{trusts_end_user_address:?}"),
+            format!("{grants:?}"),
+            format!("{scopes:?}"),
+            format!("{default_scope:?}"),
+            format!("{origins:?}"),
+            format!("{realm:?}"),
+            format!("{lifetime:?}"),
+            format!("{sunset:?}"),
+            format!("{audiences:?}"),
+            format!("{may_introspect:?}"),
+            format!("{refresh:?}"),
+        ]
+    }
+}

@@ -1,6 +1,6 @@
 //! Announcing and enforcing the end of the grant for a client (RFC 8594, RFC 9745).
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 
@@ -71,6 +71,20 @@ impl Sunset {
     #[must_use]
     pub fn end(&self) -> SystemTime {
         self.end
+    }
+
+    /// Since when the grant counts as deprecated, as the header says it.
+    #[allow(dead_code, reason = "for stores, which are features")]
+    pub(crate) fn deprecation_date(&self) -> Option<SystemTime> {
+        let seconds = self.deprecation.as_ref()?.to_str().ok()?.strip_prefix('@')?.parse().ok()?;
+        UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    }
+
+    /// The page for the client's developers.
+    #[allow(dead_code, reason = "for stores, which are features")]
+    pub(crate) fn link_target(&self) -> Option<&str> {
+        let (target, _) = self.link.as_ref()?.to_str().ok()?.strip_prefix('<')?.split_once('>')?;
+        Some(target)
     }
 
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&'static str, &HeaderValue)> {

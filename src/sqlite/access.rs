@@ -1,0 +1,93 @@
+//! Opaque access tokens.
+
+use async_trait::async_trait;
+use rusqlite::{Row, params};
+
+use super::columns::{client_id, get, scope};
+use super::db::Db;
+use super::failure::Failure;
+use super::store::SqliteStore;
+use super::time::{floor, instant};
+use crate::boundary::access::AccessTokenStore;
+use crate::boundary::backend::BackendError;
+use crate::protocol::family::FamilyId;
+use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::secrets::SecretDigest;
+
+/// Nothing is kept for a family that has ended meanwhile: its access tokens were removed then, and this one would outlive
+/// them.
+const INSERT: &str = "INSERT OR REPLACE INTO access_tokens
+    (digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, family, claims)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
+    WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?10 AND ended = 1)";
+const FIND: &str = "SELECT subject, client, realm, scope, audience, issued, expires, authenticated_at, family, claims
+    FROM access_tokens WHERE digest = ?1";
+const REVOKE: &str = "DELETE FROM access_tokens WHERE digest = ?1";
+const REVOKE_FAMILY: &str = "DELETE FROM access_tokens WHERE family = ?1";
+pub(super) const REVOKE_SUBJECT: &str = "DELETE FROM access_tokens WHERE subject = ?1 AND realm IS ?2";
+
+pub(super) const STATEMENTS: [&str; 5] = [INSERT, FIND, REVOKE, REVOKE_FAMILY, REVOKE_SUBJECT];
+
+fn insert(db: &Db, digest: &SecretDigest, record: &AccessTokenRecord) -> Result<(), Failure> {
+    let audience = serde_json::to_string(record.audience()).map_err(|_| Failure::Value("an audience"))?;
+    let claims = serde_json::to_string(record.claims()).map_err(|_| Failure::Value("claims"))?;
+    let family = record.family();
+    let values = params![
+        digest.as_bytes(),
+        record.subject(),
+        record.client().as_str(),
+        record.realm(),
+        record.scope().as_str(),
+        audience,
+        floor(record.issued()),
+        floor(record.expires()),
+        record.authenticated_at().map(floor),
+        family.as_ref().map(FamilyId::as_bytes),
+        claims,
+    ];
+    db.execute(INSERT, values)?;
+    Ok(())
+}
+
+fn read_record(row: &Row<'_>) -> Result<AccessTokenRecord, Failure> {
+    let realm: Option<String> = get(row, 2)?;
+    let audience: String = get(row, 4)?;
+    let audience: Vec<String> = serde_json::from_str(&audience).map_err(|_| Failure::Row("an audience"))?;
+    let claims: String = get(row, 9)?;
+    let claims = serde_json::from_str(&claims).map_err(|_| Failure::Row("claims"))?;
+    let (issued, expires) = (instant(get(row, 5)?)?, instant(get(row, 6)?)?);
+    let record = AccessTokenRecord::new(get::<String>(row, 0)?, client_id(row, 1)?, issued, expires)
+        .with_realm(realm.as_deref())
+        .with_scope(scope(row, 3)?)
+        .with_audience(audience)
+        .with_authenticated_at(get::<Option<i64>>(row, 7)?.map(instant).transpose()?)
+        .with_family(get::<Option<[u8; 16]>>(row, 8)?.map(FamilyId::from_bytes))
+        .with_claims(claims);
+    Ok(record)
+}
+
+#[async_trait]
+impl AccessTokenStore for SqliteStore {
+    async fn insert(&self, digest: SecretDigest, record: AccessTokenRecord) -> Result<(), BackendError> {
+        self.write(move |db| insert(db, &digest, &record)).await
+    }
+
+    async fn find(&self, digest: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError> {
+        let digest = digest.clone();
+        self.read(move |db| db.row(FIND, [digest.as_bytes()], read_record)).await
+    }
+
+    async fn revoke(&self, digest: &SecretDigest) -> Result<bool, BackendError> {
+        let digest = digest.clone();
+        self.write(move |db| Ok(db.execute(REVOKE, [digest.as_bytes()])? > 0)).await
+    }
+
+    async fn revoke_family(&self, family: FamilyId) -> Result<u64, BackendError> {
+        self.write(move |db| Ok(db.execute(REVOKE_FAMILY, [family.as_bytes()])? as u64)).await
+    }
+
+    async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
+        let (realm, subject) = (realm.map(str::to_owned), subject.to_owned());
+        self.write(move |db| Ok(db.execute(REVOKE_SUBJECT, params![subject, realm])? as u64)).await
+    }
+}

@@ -1,0 +1,143 @@
+//! The options of the store.
+
+use std::path::{Path, PathBuf, absolute};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io, thread};
+
+use tokio::sync::watch;
+
+use super::error::SqliteError;
+use super::open::Opening;
+use super::queue::Queue;
+use super::reader::Reader;
+use super::stats::Counters;
+use super::store::{Handle, SqliteStore};
+use super::time::CountingTime;
+use super::writer::{Pruning, Writer};
+use crate::boundary::clock::{Clock, SystemClock};
+
+/// Options of a [`SqliteStore`]; see [`SqliteStore::builder`].
+#[must_use]
+pub struct SqliteStoreBuilder {
+    path: PathBuf,
+    clock: Arc<dyn Clock>,
+    reader_threads: usize,
+    queue: usize,
+    busy_timeout: Duration,
+    max_size: u64,
+    pruning: Pruning,
+}
+
+impl SqliteStoreBuilder {
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            clock: Arc::new(SystemClock::new()),
+            reader_threads: 2,
+            queue: 1024,
+            busy_timeout: Duration::from_secs(5),
+            max_size: 16 << 30,
+            pruning: Pruning { interval: Duration::from_secs(60), retention: Duration::from_secs(3600) },
+        }
+    }
+
+    /// Another clock, which tells what has expired and how long attempts count. Default: the operating system's. For tests.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// How many threads read, at least 1. Default: 2. More help where many cores look up opaque tokens; there is one
+    /// thread that writes.
+    pub fn reader_threads(mut self, threads: usize) -> Self {
+        self.reader_threads = threads.max(1);
+        self
+    }
+
+    /// How many operations may wait for the writer, and how many for the readers, at least 1. Default: 1,024 each. One more
+    /// is refused with 503, so it bounds both memory and how long a request can wait: at most so many operations go before
+    /// it, many to a commit.
+    pub fn queue(mut self, operations: usize) -> Self {
+        self.queue = operations.max(1);
+        self
+    }
+
+    /// How long to wait for another process that writes to the same file. Default: 5 seconds. Two processes may share the
+    /// file, as in a rolling restart on one host.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// How large the file may become, in bytes. Default: 16 GiB. Beyond it whatever needs room is an error, and 503. A login
+    /// with refresh and access token takes about 1 KiB until it expires, each refresh about 0.5 KiB more.
+    pub fn max_size(mut self, bytes: u64) -> Self {
+        self.max_size = bytes;
+        self
+    }
+
+    /// How often expired rows are looked for, at least every 10 ms. Default: every minute. They are removed a few hundred at
+    /// a time.
+    pub fn prune_every(mut self, interval: Duration) -> Self {
+        self.pruning.interval = interval.max(Duration::from_millis(10));
+        self
+    }
+
+    /// How long rows are kept after they expired. Default: an hour, so that a clock that is set forward for a moment does
+    /// not end every login.
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.pruning.retention = retention;
+        self
+    }
+
+    /// Opens or makes the database, brings its schema up to date and starts the threads. It reads and writes the file, so
+    /// call it before the server starts, or in `spawn_blocking`.
+    ///
+    /// # Errors
+    /// Fails when the file cannot be opened, or is not this store's.
+    pub fn open(self) -> Result<SqliteStore, SqliteError> {
+        let path = absolute(&self.path).map_err(SqliteError::File)?;
+        let opening = Opening { path, busy_timeout: self.busy_timeout, max_size: self.max_size };
+        opening.create()?;
+        let db = opening.writer()?;
+        let (key, latest) = Opening::limiter(&db)?;
+        let counters = Arc::new(Counters::default());
+        let (ends, alive) = watch::channel(());
+        let handle = Handle {
+            writes: Arc::new(Queue::new(self.queue)),
+            reads: Arc::new(Queue::new(self.queue)),
+            counters: Arc::clone(&counters),
+            clock: Arc::clone(&self.clock),
+            key,
+            time: CountingTime::begin(Arc::clone(&self.clock), latest),
+            alive,
+        };
+        let mut readers = Vec::with_capacity(self.reader_threads);
+        for _ in 0..self.reader_threads {
+            let (queue, counters) = (Arc::clone(&handle.reads), Arc::clone(&counters));
+            let reader = Reader { db: opening.reader()?, queue, counters };
+            readers.push(start("sqlite-reader", move || reader.run())?);
+        }
+        let queue = Arc::clone(&handle.writes);
+        let (clock, pruning) = (self.clock, self.pruning);
+        let writer = Writer { db, opening, queue, readers, counters, clock, pruning };
+        start("sqlite-writer", move || {
+            writer.run();
+            drop(ends);
+        })?;
+        // Until here a failure drops the handle, which ends the threads that were started.
+        Ok(SqliteStore::new(handle))
+    }
+}
+
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, SqliteError> {
+    let started: io::Result<_> = thread::Builder::new().name(name.to_owned()).spawn(work);
+    started.map_err(SqliteError::Thread)
+}
+
+impl fmt::Debug for SqliteStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStoreBuilder").field("path", &self.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,38 @@
+//! What columns hold, read and written in one way everywhere.
+
+use rusqlite::Row;
+use rusqlite::types::FromSql;
+
+use super::failure::Failure;
+use crate::protocol::client::ClientId;
+use crate::protocol::scope::Scope;
+use crate::protocol::secrets::SecretDigest;
+
+/// The value of a column.
+pub(super) fn get<T: FromSql>(row: &Row<'_>, column: usize) -> Result<T, Failure> {
+    Ok(row.get(column)?)
+}
+
+/// A column of exactly so many bytes.
+pub(super) fn bytes<const N: usize>(row: &Row<'_>, column: usize) -> Result<[u8; N], Failure> {
+    get(row, column)
+}
+
+pub(super) fn digest(row: &Row<'_>, column: usize) -> Result<SecretDigest, Failure> {
+    bytes(row, column).map(SecretDigest::from_bytes)
+}
+
+pub(super) fn client_id(row: &Row<'_>, column: usize) -> Result<ClientId, Failure> {
+    let id: String = get(row, column)?;
+    ClientId::new(&id).map_err(|_| Failure::Row("a client id"))
+}
+
+pub(super) fn scope(row: &Row<'_>, column: usize) -> Result<Scope, Failure> {
+    let text: String = get(row, column)?;
+    read_scope(&text)
+}
+
+/// A scope as it was written; the empty one, too.
+pub(super) fn read_scope(text: &str) -> Result<Scope, Failure> {
+    if text.is_empty() { Ok(Scope::default()) } else { text.parse().map_err(|_| Failure::Row("a scope")) }
+}

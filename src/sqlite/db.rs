@@ -1,0 +1,85 @@
+//! A connection that keeps its statements and counts what they take.
+
+use std::cell::Cell;
+
+use rusqlite::{CachedStatement, Connection, Params, Row, StatementStatus};
+
+use super::failure::Failure;
+
+/// Every statement of the store, and some room.
+const STATEMENTS: usize = 128;
+
+/// One thread's own connection. Every statement is a constant text: whatever comes from outside is a parameter.
+pub(super) struct Db {
+    connection: Connection,
+    steps: Cell<u64>,
+}
+
+impl Db {
+    pub(super) fn new(connection: Connection) -> Self {
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Self { connection, steps: Cell::new(0) }
+    }
+
+    /// Reads a statement before its first use, so that a schema that does not fit shows at once.
+    pub(super) fn prepare(&self, sql: &'static str) -> Result<(), rusqlite::Error> {
+        self.connection.prepare_cached(sql).map(drop)
+    }
+
+    /// Runs a statement and answers how many rows it changed.
+    pub(super) fn execute(&self, sql: &'static str, params: impl Params) -> Result<usize, Failure> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let changed = statement.execute(params);
+        self.count(&statement);
+        Ok(changed?)
+    }
+
+    /// The first row.
+    pub(super) fn row<T>(
+        &self,
+        sql: &'static str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> Result<T, Failure>,
+    ) -> Result<Option<T>, Failure> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = match statement.query(params)?.next()? {
+            Some(row) => Some(read(row)?),
+            None => None,
+        };
+        self.count(&statement);
+        Ok(found)
+    }
+
+    /// All rows.
+    pub(super) fn rows<T>(
+        &self,
+        sql: &'static str,
+        params: impl Params,
+        mut read: impl FnMut(&Row<'_>) -> Result<T, Failure>,
+    ) -> Result<Vec<T>, Failure> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut found = Vec::new();
+        let mut rows = statement.query(params)?;
+        while let Some(row) = rows.next()? {
+            found.push(read(row)?);
+        }
+        drop(rows);
+        self.count(&statement);
+        Ok(found)
+    }
+
+    /// Whether no transaction is open.
+    pub(super) fn is_idle(&self) -> bool {
+        self.connection.is_autocommit()
+    }
+
+    /// The instructions of SQLite's virtual machine since this was asked last.
+    pub(super) fn take_steps(&self) -> u64 {
+        self.steps.take()
+    }
+
+    fn count(&self, statement: &CachedStatement<'_>) {
+        let steps = u64::try_from(statement.reset_status(StatementStatus::VmStep)).unwrap_or(0);
+        self.steps.set(self.steps.get().saturating_add(steps));
+    }
+}

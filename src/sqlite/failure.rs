@@ -1,0 +1,51 @@
+//! What can go wrong inside an operation.
+
+use rusqlite::ErrorCode;
+
+use crate::boundary::backend::BackendError;
+
+/// Why an operation failed. No message repeats a value of a row.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("SQLite: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// What was written is not what this version writes.
+    #[error("the SQLite store cannot read {0}")]
+    Row(&'static str),
+    /// What was given cannot be written.
+    #[error("the SQLite store cannot keep {0}")]
+    Value(&'static str),
+    /// An error of one operation ended the transaction of all.
+    #[error("it was ended by an error of one of its operations")]
+    Lost,
+    #[error("a panic in an operation of the SQLite store")]
+    Panicked,
+}
+
+impl Failure {
+    /// Whether trying again may help.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(
+                    ErrorCode::DatabaseBusy
+                        | ErrorCode::DatabaseLocked
+                        | ErrorCode::DiskFull
+                        | ErrorCode::SystemIoFailure
+                        | ErrorCode::CannotOpen
+                        | ErrorCode::ReadOnly
+                        | ErrorCode::OutOfMemory
+                        | ErrorCode::FileLockingProtocolFailed
+                        | ErrorCode::OperationInterrupted
+                )
+            ),
+            Self::Lost => true,
+            Self::Row(_) | Self::Value(_) | Self::Panicked => false,
+        }
+    }
+
+    pub(super) fn into_backend(self) -> BackendError {
+        if self.may_pass() { BackendError::unavailable(self) } else { BackendError::fault(self) }
+    }
+}

@@ -1,0 +1,62 @@
+//! One operation on its way to a thread of the store and back.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tokio::sync::oneshot;
+
+use super::db::Db;
+use super::failure::Failure;
+use crate::boundary::backend::BackendError;
+
+/// An operation, whatever it answers.
+pub(super) trait Job: Send {
+    /// Does the work once, and tells whether what it changed is to be kept. Contains its panics.
+    fn run(&mut self, db: &Db) -> bool;
+
+    /// Answers whoever waits: what the work said, unless its transaction was `lost`.
+    fn answer(self: Box<Self>, lost: Option<&Failure>);
+}
+
+/// Some work, and who waits for its result.
+pub(super) struct Operation<T, W> {
+    work: Option<W>,
+    result: Option<Result<T, Failure>>,
+    waits: oneshot::Sender<Result<T, BackendError>>,
+}
+
+impl<T, W> Operation<T, W>
+where
+    T: Send + 'static,
+    W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
+{
+    pub(super) fn boxed(work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, BackendError>>) {
+        let (waits, answer) = oneshot::channel();
+        (Box::new(Self { work: Some(work), result: None, waits }), answer)
+    }
+}
+
+impl<T, W> Job for Operation<T, W>
+where
+    T: Send,
+    W: FnOnce(&Db) -> Result<T, Failure> + Send,
+{
+    fn run(&mut self, db: &Db) -> bool {
+        let Some(work) = self.work.take() else { return false };
+        // A statement that a panic left open is closed by its own destructor, and the changes are undone by the caller.
+        let result = catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or(Err(Failure::Panicked));
+        let is_done = result.is_ok();
+        self.result = Some(result);
+        is_done
+    }
+
+    fn answer(self: Box<Self>, lost: Option<&Failure>) {
+        let answer = match (self.result, lost) {
+            (Some(Err(failure)), _) => Err(failure.into_backend()),
+            (Some(Ok(value)), None) => Ok(value),
+            (None, None) => Err(Failure::Panicked.into_backend()),
+            (_, Some(cause)) => Err(BackendError::unavailable(format!("a transaction of the SQLite store: {cause}"))),
+        };
+        // Nobody may wait any more: what was done stays done.
+        let _ = self.waits.send(answer);
+    }
+}

@@ -1,0 +1,210 @@
+//! Attempts that are counted in the file, so that a restart takes nothing back.
+
+mod operator;
+mod rows;
+mod steps;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use self::rows::Prints;
+use self::steps::{Lock, Reserving, Rules, Step, Try};
+use super::store::SqliteStore;
+use crate::boundary::account::AccountKeyKind;
+use crate::boundary::backend::BackendError;
+use crate::boundary::limiter::{
+    AttemptKey, AttemptLimiter, BegunLock, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
+};
+use crate::boundary::maybe::MaybeFuture;
+use crate::protection::budget::millis;
+use crate::protection::limiter::MemoryLimiter;
+use crate::protection::locks::Locks;
+use crate::protection::table::with_kind;
+use crate::protection::ticket::Ticket;
+use crate::protocol::address::Network;
+
+/// The statements of the limiter.
+pub(super) fn statements() -> impl Iterator<Item = &'static str> {
+    rows::STATEMENTS.into_iter().chain(operator::STATEMENTS)
+}
+
+/// The network of a host that has no addresses.
+const NO_NETWORK: u64 = 1;
+
+/// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`]: what was charged is durable before a
+/// secret is compared, and a restart or crash takes nothing back. Processes that share the file share the counts.
+///
+/// The file holds no names and addresses, only digests under a key of the file. Whose locks they are is kept in memory, for
+/// [`locks`](Self::locks): after a restart it is not known until the lock ends. So is which secret was denied last, so that
+/// the same mistake counts again after a restart; and whether an owner was told of a lock by another rule, so that the
+/// notice may come twice. Give all processes the same rules.
+///
+/// Time is that of the wall clock at the start, and goes on as the monotonic clock does: a wall clock that is set neither
+/// lifts nor lengthens a lock before the next start, and after it time never goes back behind what was counted at.
+///
+/// Each attempt takes two durable commits, which it shares with all who wait at that moment. A refused attempt takes none.
+///
+/// Put it into an [`Arc`] to give it to the endpoint and keep it for the operator.
+pub struct SqliteLimiter {
+    store: SqliteStore,
+    rules: Rules,
+    prints: Arc<Prints>,
+    locks: Locks,
+}
+
+impl SqliteStore {
+    /// A limiter whose counts are in this store, with the default rules. Make one of it, and share it.
+    #[must_use]
+    pub fn limiter(&self) -> SqliteLimiter {
+        let rules = rules_of(&MemoryLimiter::new());
+        SqliteLimiter { store: self.clone(), rules, prints: Arc::default(), locks: Locks::default() }
+    }
+}
+
+fn rules_of(limiter: &MemoryLimiter) -> Rules {
+    Rules { policy: limiter.policy, capacity: limiter.capacity, lifetime: limiter.lifetime }
+}
+
+impl SqliteLimiter {
+    /// Takes budgets, modes, capacity and the lifetime of known addresses over; its clock and its counts not. Default: those
+    /// of [`MemoryLimiter::new`].
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use tower_password_grant::{MemoryLimiter, sqlite::SqliteStore};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let rules = MemoryLimiter::new().with_budget(5, Duration::from_secs(900));
+    /// let limiter = SqliteStore::open("auth.db")?.limiter().with_rules_of(&rules);
+    /// # let _ = limiter;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_rules_of(mut self, limiter: &MemoryLimiter) -> Self {
+        self.rules = rules_of(limiter);
+        self
+    }
+
+    /// 64 bits of a digest under the key of the file; every part goes in with its kind and its length.
+    fn digest(&self, kind: u8, parts: [&[u8]; 2]) -> u64 {
+        let mut hash = Sha256::new().chain_update(self.store.key()).chain_update([kind]);
+        for part in parts {
+            hash = hash.chain_update((part.len() as u64).to_le_bytes()).chain_update(part);
+        }
+        let bytes: [u8; 32] = hash.finalize().into();
+        bytes.first_chunk().copied().map_or(0, u64::from_le_bytes)
+    }
+
+    fn guess(&self, guess: &Guess<'_>) -> u64 {
+        match *guess {
+            Guess::Account { realm, account } => {
+                let kind: u8 = match account.kind() {
+                    AccountKeyKind::Name => 0,
+                    AccountKeyKind::Resolved => 2,
+                    AccountKeyKind::Phantom => 4,
+                };
+                let realm_kind = kind | u8::from(realm.is_some());
+                let parts = [realm.unwrap_or("").as_bytes(), account.as_str().as_bytes()];
+                with_kind(self.digest(realm_kind, parts), false)
+            }
+            Guess::Client { client_id } => with_kind(self.digest(6, [b"", client_id.as_bytes()]), true),
+            Guess::Token => with_kind(self.digest(8, [b"", b""]), true),
+        }
+    }
+
+    fn network(&self, address: Option<IpAddr>) -> u64 {
+        match address.map(|address| Network::of(address).first()) {
+            None => NO_NETWORK,
+            Some(IpAddr::V4(first)) => self.digest(10, [b"", &first.octets()]),
+            Some(IpAddr::V6(first)) => self.digest(11, [b"", &first.octets()]),
+        }
+    }
+
+    fn attempt(&self, key: &AttemptKey<'_>) -> Try {
+        Try {
+            guess: self.guess(&key.guess),
+            network: self.network(key.address),
+            print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
+            is_client: !matches!(key.guess, Guess::Account { .. }),
+            is_token: matches!(key.guess, Guess::Token),
+            has_address: key.address.is_some(),
+            is_exempt: key.is_exempt,
+        }
+    }
+
+    /// Has a step done in a transaction.
+    async fn step<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Step<'_>) -> Result<T, super::failure::Failure> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        let (rules, prints, time) = (self.rules, Arc::clone(&self.prints), self.store.time());
+        self.store.write(move |db| work(Step::begin(db, &prints, &rules, millis(time.now()))?)).await
+    }
+
+    /// The lock, if the owner of the account was not told of another that still lasts.
+    fn news(&self, guess: u64, lock: Lock) -> Option<BegunLock> {
+        let lasts = Duration::from_millis(lock.until.saturating_sub(lock.now));
+        self.locks.is_news(guess, lock.now, lock.until).then(|| BegunLock::new(lock.rule, lasts))
+    }
+
+    fn unname(&self, ticket: &Ticket) {
+        if ticket.charges.locks_pair {
+            let (rule, _) = self.rules.policy.pair_rule(ticket.is_client);
+            self.locks.unname(rule, ticket.key_of(rule));
+        }
+        if ticket.charges.locks_account {
+            self.locks.unname(Rule::Account, ticket.account());
+        }
+    }
+}
+
+impl AttemptLimiter for SqliteLimiter {
+    fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
+        MaybeFuture::new(async move {
+            let attempt = self.attempt(key);
+            match self.step(move |step| step.reserve(&attempt)).await? {
+                Reserving::Charged { ticket, locks } => {
+                    for Lock { rule, now, until } in locks.into_iter().flatten() {
+                        self.locks.describe(rule, ticket.key_of(rule), key, now, until);
+                    }
+                    let reservation = Reservation::new(ticket.to_bytes());
+                    Ok(Reserved::Charged(match ticket.charges.monitored {
+                        Some(rule) => reservation.would_refuse(rule),
+                        None => reservation,
+                    }))
+                }
+                Reserving::Refused { rule, wait, news, guess } => {
+                    let refusal = Refusal::new(rule, wait);
+                    let news = news.and_then(|lock| self.news(guess, lock));
+                    Ok(Reserved::Refused(news.map_or(refusal, |lock| refusal.with_new_lock(lock))))
+                }
+            }
+        })
+    }
+
+    fn settle(
+        &self,
+        reservation: Reservation,
+        settlement: Settlement,
+    ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
+        MaybeFuture::new(async move {
+            let ticket = Ticket::from_bytes(reservation.key());
+            let lock = self.step(move |step| step.settle(ticket, settlement)).await?;
+            if !matches!(settlement, Settlement::Denied | Settlement::Refused) {
+                self.unname(&ticket);
+            }
+            Ok(lock.and_then(|lock| self.news(ticket.guess, lock)))
+        })
+    }
+}
+
+impl fmt::Debug for SqliteLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteLimiter").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+//! What an operator may see and do: list the locks, and lift them.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use rusqlite::params;
+
+use super::SqliteLimiter;
+use super::rows::{Kind, Rows, column};
+use crate::boundary::account::AccountKey;
+use crate::boundary::backend::BackendError;
+use crate::boundary::limiter::{Guess, Rule};
+use crate::protection::budget::{Mode, millis};
+use crate::protection::locks::Name;
+use crate::protection::operator::ActiveLock;
+use crate::protection::table::{Key, is_client};
+use crate::protection::tally::Tally;
+use crate::sqlite::columns::{bytes, get};
+use crate::sqlite::db::Db;
+use crate::sqlite::failure::Failure;
+
+const LOCKED: &str = "SELECT guess, network, tally FROM limiter_tallies
+    WHERE kind = ?1 AND place = 0 AND forgotten > ?2";
+const OF_GUESS: &str = "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND guess = ?2 RETURNING tally";
+const OF_NETWORK: &str = "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND network = ?2 RETURNING tally";
+const OF_PAIR: &str =
+    "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND guess = ?2 AND network = ?3 RETURNING tally";
+
+pub(super) const STATEMENTS: [&str; 4] = [LOCKED, OF_GUESS, OF_NETWORK, OF_PAIR];
+
+fn tally(row: &rusqlite::Row<'_>, column: usize) -> Result<Tally, Failure> {
+    bytes(row, column).map(|written| Tally::from_bytes(&written))
+}
+
+/// Removes rows of a kind, and answers how many of them still counted.
+fn remove(
+    db: &Db,
+    rows: &mut Rows<'_>,
+    kind: Kind,
+    sql: &'static str,
+    params: impl rusqlite::Params,
+) -> Result<usize, Failure> {
+    let gone = db.rows(sql, params, |row| tally(row, 0))?;
+    rows.removed(kind, gone.len());
+    Ok(gone.iter().filter(|tally| !tally.is_over(rows.clock)).count())
+}
+
+/// For operators. What keys count together, because the room was short, is not listed and ends by time only.
+impl SqliteLimiter {
+    /// All locks that hold now, in no order. Looks through all keys. Locks from before the last start have no names.
+    ///
+    /// The accounts are what verifiers made of user names that somebody typed, which may be a password in the wrong field:
+    /// show them to operators, and keep them out of logs.
+    ///
+    /// # Errors
+    /// As any operation of the store.
+    pub async fn locks(&self) -> Result<Vec<ActiveLock>, BackendError> {
+        let time = self.store.time();
+        let (now, held) = self
+            .store
+            .read(move |db| {
+                let now = millis(time.now());
+                let mut held: Vec<(Kind, Key, Tally)> = Vec::new();
+                for kind in Kind::ALL {
+                    let found = db.rows(LOCKED, params![kind.number(), column(now)], |row| {
+                        let key = (get::<i64>(row, 0)?.cast_unsigned(), get::<i64>(row, 1)?.cast_unsigned());
+                        Ok((kind, key, tally(row, 2)?))
+                    })?;
+                    held.extend(found);
+                }
+                Ok((now, held))
+            })
+            .await?;
+        Ok(held.into_iter().filter_map(|(kind, key, tally)| self.lock(kind, key, &tally, now)).collect())
+    }
+
+    fn lock(&self, kind: Kind, key: Key, tally: &Tally, now: u64) -> Option<ActiveLock> {
+        let policy = &self.rules.policy;
+        let (rule, remaining) = match kind {
+            Kind::Pair => {
+                let (rule, budget) = policy.pair_rule(is_client(key.0));
+                (rule, tally.locked(budget, now))
+            }
+            Kind::Account => (Rule::Account, tally.locked(&policy.account, now)),
+            Kind::Address => (Rule::Address, tally.empty(&policy.address, now)),
+        };
+        let remaining = Duration::from_millis(remaining.filter(|_| policy.mode(rule) == Mode::Block)?);
+        let name = self.locks.name(rule, key);
+        let (realm, account, client_id, address) = name.map_or((None, None, None, None), Name::into_parts);
+        Some(ActiveLock { rule, remaining, realm, account, client_id, address })
+    }
+
+    /// Forgets all attempts on an account, from all addresses, and tells how many keys it forgot; see
+    /// [`MemoryLimiter::unblock_account`](crate::MemoryLimiter::unblock_account).
+    ///
+    /// # Errors
+    /// As any operation of the store.
+    pub async fn unblock_account(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Result<usize, BackendError> {
+        let guess = self.guess(&Guess::Account { realm, account });
+        self.locks.forget(guess);
+        self.unblock(&[Kind::Pair, Kind::Account], OF_GUESS, guess).await
+    }
+
+    /// Forgets all attempts from an address (IPv6: from its /64), on all accounts and clients. Tells how many keys it forgot.
+    ///
+    /// # Errors
+    /// As any operation of the store.
+    pub async fn unblock_address(&self, address: IpAddr) -> Result<usize, BackendError> {
+        let network = self.network(Some(address));
+        self.unblock(&[Kind::Pair, Kind::Address], OF_NETWORK, network).await
+    }
+
+    /// Forgets the attempts on an account from one address; `None` for a host without addresses. Tells whether there were
+    /// any.
+    ///
+    /// # Errors
+    /// As any operation of the store.
+    pub async fn unblock_account_at(
+        &self,
+        realm: Option<&str>,
+        account: &AccountKey<'_>,
+        address: Option<IpAddr>,
+    ) -> Result<bool, BackendError> {
+        self.unblock_pair(&Guess::Account { realm, account }, address).await
+    }
+
+    /// Forgets the attempts on a client's secret from one address. Tells whether there were any.
+    ///
+    /// # Errors
+    /// As any operation of the store.
+    pub async fn unblock_client(&self, client_id: &str, address: Option<IpAddr>) -> Result<bool, BackendError> {
+        self.unblock_pair(&Guess::Client { client_id }, address).await
+    }
+
+    async fn unblock_pair(&self, guess: &Guess<'_>, address: Option<IpAddr>) -> Result<bool, BackendError> {
+        let (guess, network) = (self.guess(guess), self.network(address));
+        self.locks.forget(guess);
+        let gone = self.remove(move |db, rows| {
+            let values = params![Kind::Pair.number(), guess.cast_signed(), network.cast_signed()];
+            remove(db, rows, Kind::Pair, OF_PAIR, values)
+        });
+        Ok(gone.await? > 0)
+    }
+
+    async fn unblock(&self, kinds: &'static [Kind], sql: &'static str, half: u64) -> Result<usize, BackendError> {
+        self.remove(move |db, rows| {
+            let each = kinds.iter().map(|kind| remove(db, rows, *kind, sql, [kind.number(), half.cast_signed()]));
+            each.sum()
+        })
+        .await
+    }
+
+    async fn remove(
+        &self,
+        work: impl FnOnce(&Db, &mut Rows<'_>) -> Result<usize, Failure> + Send + 'static,
+    ) -> Result<usize, BackendError> {
+        self.step(move |step| {
+            let (db, mut rows) = step.into_rows();
+            let gone = work(db, &mut rows)?;
+            rows.close()?;
+            Ok(gone)
+        })
+        .await
+    }
+}

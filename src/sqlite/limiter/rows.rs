@@ -1,0 +1,299 @@
+//! The rows of the limiter: one for each tally, and one for the whole.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::params;
+
+use crate::protection::known::{ADDRESSES, remember};
+use crate::protection::table::{Key, Place, cell_of};
+use crate::protection::tally::{Tally, TallyBytes};
+use crate::sqlite::columns::{bytes, get};
+use crate::sqlite::db::Db;
+use crate::sqlite::failure::Failure;
+
+const STATE: &str = "SELECT number, clock, pairs, accounts, addresses, known, was_full FROM limiter WHERE row = 1";
+const SET_STATE: &str = "UPDATE limiter SET number = ?1, clock = ?2, pairs = ?3, accounts = ?4, addresses = ?5,
+    known = ?6, was_full = ?7 WHERE row = 1";
+const GET: &str = "SELECT tally FROM limiter_tallies WHERE kind = ?1 AND place = ?2 AND guess = ?3 AND network = ?4";
+const PUT: &str = "INSERT INTO limiter_tallies (kind, place, guess, network, tally, forgotten)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    ON CONFLICT (kind, place, guess, network) DO UPDATE SET tally = excluded.tally, forgotten = excluded.forgotten";
+const REMOVE: &str = "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = ?2 AND guess = ?3 AND network = ?4";
+const SWEEP: &str = "DELETE FROM limiter_tallies WHERE (kind, place, guess, network) IN
+    (SELECT kind, place, guess, network FROM limiter_tallies
+     WHERE kind = ?1 AND place = 0 AND forgotten <= ?2 LIMIT ?3)";
+const KNOWN: &str = "SELECT networks, seen FROM limiter_known WHERE guess = ?1";
+const PUT_KNOWN: &str = "INSERT INTO limiter_known (guess, networks, seen) VALUES (?1, ?2, ?3)
+    ON CONFLICT (guess) DO UPDATE SET networks = excluded.networks, seen = excluded.seen";
+const SWEEP_KNOWN: &str = "DELETE FROM limiter_known WHERE guess IN
+    (SELECT guess FROM limiter_known WHERE seen <= ?1 ORDER BY seen LIMIT ?2)";
+const OLDEST_KNOWN: &str = "DELETE FROM limiter_known WHERE guess =
+    (SELECT guess FROM limiter_known ORDER BY seen LIMIT 1)";
+
+pub(super) const STATEMENTS: [&str; 10] =
+    [STATE, SET_STATE, GET, PUT, REMOVE, SWEEP, KNOWN, PUT_KNOWN, SWEEP_KNOWN, OLDEST_KNOWN];
+
+/// For how many keys the number of shared cells is right. Fixed, because what was counted in a cell must be found there
+/// under another capacity, too.
+const CELLS: usize = 1 << 16;
+/// The most rows that are removed at once.
+const MOST: i64 = 256;
+/// How many reservations go between two searches for what is forgotten: more is removed than they can add.
+const SWEEP_EVERY: u32 = 64;
+/// The most fingerprints in memory.
+const MOST_PRINTS: usize = 65_536;
+
+/// What a tally is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Pair,
+    Account,
+    Address,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 3] = [Self::Pair, Self::Account, Self::Address];
+
+    pub(super) const fn number(self) -> i64 {
+        match self {
+            Self::Pair => 0,
+            Self::Account => 1,
+            Self::Address => 2,
+        }
+    }
+
+    /// Whether preferred keys have cells of their own.
+    fn shared(self, preferred: bool) -> Place {
+        if preferred && self == Self::Pair { Place::Spared } else { Place::Shared }
+    }
+}
+
+/// The place of a row and the two halves of its key. A cell is its own key.
+fn row_of(key: Key, place: Place) -> (i64, i64, i64) {
+    let cell = || i64::try_from(cell_of(CELLS, key, place)).unwrap_or(0);
+    match place {
+        Place::Own => (0, key.0.cast_signed(), key.1.cast_signed()),
+        Place::Shared => (1, cell(), 0),
+        Place::Spared => (2, cell(), 0),
+    }
+}
+
+/// Instants of the limiter as a column holds them; the end of all time is the last that fits.
+pub(super) fn column(millis: u64) -> i64 {
+    i64::try_from(millis).unwrap_or(i64::MAX)
+}
+
+/// Which secret was denied last, for each row: only in memory, and only as long as the row is as the denial left it.
+#[derive(Default)]
+pub(super) struct Prints(Mutex<HashMap<RowKey, (TallyBytes, u32)>>);
+
+/// The kind and key of a row.
+type RowKey = (Kind, i64, i64, i64);
+
+impl Prints {
+    fn add_to(&self, kind: Kind, row: (i64, i64, i64), written: &TallyBytes) -> Tally {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = kept.get(&(kind, row.0, row.1, row.2)).filter(|(as_left, _)| as_left == written);
+        Tally::from_bytes(written).with_print(found.map_or(0, |(_, print)| *print))
+    }
+
+    fn keep(&self, kind: Kind, row: (i64, i64, i64), written: TallyBytes, print: u32) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if print == 0 {
+            kept.remove(&(kind, row.0, row.1, row.2));
+            return;
+        }
+        // Without its fingerprint a secret counts again, which is never too little.
+        if kept.len() >= MOST_PRINTS {
+            kept.clear();
+        }
+        kept.insert((kind, row.0, row.1, row.2), (written, print));
+    }
+}
+
+/// The limiter's rows within one transaction.
+pub(super) struct Rows<'a> {
+    pub(super) db: &'a Db,
+    prints: &'a Prints,
+    capacity: usize,
+    /// The number of the last reservation.
+    pub(super) number: u32,
+    /// The latest time that was counted at.
+    pub(super) clock: u64,
+    counts: [i64; 3],
+    known: i64,
+    /// A bit for each kind.
+    was_full: i64,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn open(db: &'a Db, prints: &'a Prints, capacity: usize) -> Result<Self, Failure> {
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Self {
+                db,
+                prints,
+                capacity,
+                number: get(row, 0)?,
+                clock: get::<i64>(row, 1)?.max(0).cast_unsigned(),
+                counts: [get(row, 2)?, get(row, 3)?, get(row, 4)?],
+                known: get(row, 5)?,
+                was_full: get(row, 6)?,
+            })
+        };
+        db.row(STATE, (), read)?.ok_or(Failure::Row("the state of the limiter"))
+    }
+
+    /// Writes what changed for the whole.
+    pub(super) fn close(self) -> Result<(), Failure> {
+        let [pairs, accounts, addresses] = self.counts;
+        let clock = column(self.clock);
+        let values = params![self.number, clock, pairs, accounts, addresses, self.known, self.was_full];
+        self.db.execute(SET_STATE, values)?;
+        Ok(())
+    }
+
+    fn count(&mut self, kind: Kind, change: i64) {
+        let [pairs, accounts, addresses] = &mut self.counts;
+        let count = match kind {
+            Kind::Pair => pairs,
+            Kind::Account => accounts,
+            Kind::Address => addresses,
+        };
+        *count = count.saturating_add(change);
+    }
+
+    fn is_below(&self, kind: Kind, room: usize) -> bool {
+        let [pairs, accounts, addresses] = self.counts;
+        let count = match kind {
+            Kind::Pair => pairs,
+            Kind::Account => accounts,
+            Kind::Address => addresses,
+        };
+        count < i64::try_from(room).unwrap_or(i64::MAX)
+    }
+
+    /// The tally at a place, if there is one.
+    pub(super) fn at(&self, kind: Kind, key: Key, place: Place) -> Result<Option<Tally>, Failure> {
+        let row = row_of(key, place);
+        let found = self.db.row(GET, [kind.number(), row.0, row.1, row.2], |found| bytes(found, 0))?;
+        Ok(found.map(|written| self.prints.add_to(kind, row, &written)))
+    }
+
+    /// The tally of a key; for a key without its own that of its cell, in which it may have been counted.
+    pub(super) fn get(&self, kind: Kind, key: Key, preferred: bool) -> Result<Tally, Failure> {
+        if let Some(own) = self.at(kind, key, Place::Own)? {
+            return Ok(own);
+        }
+        if self.was_full >> kind.number() & 1 == 0 {
+            return Ok(Tally::default());
+        }
+        Ok(self.at(kind, key, kind.shared(preferred))?.unwrap_or_default())
+    }
+
+    /// Writes a tally where it lies.
+    pub(super) fn set(&self, kind: Kind, key: Key, place: Place, tally: Tally, memory: u64) -> Result<(), Failure> {
+        let row = row_of(key, place);
+        let written = tally.to_bytes();
+        let forgotten = column(tally.forgotten_at(memory));
+        self.db.execute(PUT, params![kind.number(), row.0, row.1, row.2, written, forgotten])?;
+        self.prints.keep(kind, row, written, tally.print());
+        Ok(())
+    }
+
+    /// Stores the tally of a key. The last eighth of the room is kept for keys that are `preferred`.
+    pub(super) fn put(
+        &mut self,
+        kind: Kind,
+        key: Key,
+        tally: Tally,
+        memory: u64,
+        preferred: bool,
+    ) -> Result<Place, Failure> {
+        let kept = if preferred { 0 } else { self.capacity / 8 };
+        let room = self.capacity.saturating_sub(kept);
+        let mut place = Place::Own;
+        if self.at(kind, key, Place::Own)?.is_none() {
+            if !self.is_below(kind, room) {
+                self.sweep(kind)?;
+            }
+            if self.is_below(kind, room) {
+                self.count(kind, 1);
+            } else {
+                self.was_full |= 1 << kind.number();
+                place = kind.shared(preferred);
+            }
+        }
+        self.set(kind, key, place, tally, memory)?;
+        Ok(place)
+    }
+
+    /// Forgets a key of its own. A cell holds other keys' charges too and stays.
+    pub(super) fn forget(&mut self, kind: Kind, key: Key) -> Result<(), Failure> {
+        let row = row_of(key, Place::Own);
+        let gone = self.db.execute(REMOVE, [kind.number(), row.0, row.1, row.2])?;
+        self.removed(kind, gone);
+        Ok(())
+    }
+
+    fn sweep(&mut self, kind: Kind) -> Result<(), Failure> {
+        let gone = self.db.execute(SWEEP, [kind.number(), column(self.clock), MOST])?;
+        self.removed(kind, gone);
+        Ok(())
+    }
+
+    /// Now and then removes some rows that are forgotten.
+    pub(super) fn tidy(&mut self, lifetime: u64) -> Result<(), Failure> {
+        if self.number.is_multiple_of(SWEEP_EVERY) {
+            for kind in Kind::ALL {
+                self.sweep(kind)?;
+            }
+            if let Some(before) = self.clock.checked_sub(lifetime) {
+                let gone = self.db.execute(SWEEP_KNOWN, [column(before), MOST])?;
+                self.known = self.known.saturating_sub(i64::try_from(gone).unwrap_or(0));
+            }
+        }
+        Ok(())
+    }
+
+    /// So many rows of a kind are gone.
+    pub(super) fn removed(&mut self, kind: Kind, rows: usize) {
+        self.count(kind, i64::try_from(rows).unwrap_or(0).saturating_neg());
+    }
+
+    /// The networks from which a guess succeeded before, as long as they are not too old.
+    pub(super) fn known(&self, guess: u64, lifetime: u64) -> Result<Option<[u64; ADDRESSES]>, Failure> {
+        let found = self.db.row(KNOWN, [guess.cast_signed()], |row| {
+            let seen = get::<i64>(row, 1)?.max(0).cast_unsigned();
+            Ok((bytes::<32>(row, 0)?, seen))
+        })?;
+        let fresh = found.filter(|(_, seen)| self.clock.saturating_sub(*seen) < lifetime);
+        Ok(fresh.map(|(written, _)| {
+            let (words, _) = written.as_chunks::<8>();
+            let mut networks = [0; ADDRESSES];
+            words.iter().zip(&mut networks).for_each(|(word, network)| *network = u64::from_le_bytes(*word));
+            networks
+        }))
+    }
+
+    /// Remembers that a guess succeeded from a network at `seen`.
+    pub(super) fn remember(&mut self, guess: u64, network: u64, seen: u64, lifetime: u64) -> Result<(), Failure> {
+        if lifetime == 0 || self.capacity == 0 {
+            return Ok(());
+        }
+        let is_new = self.db.row(KNOWN, [guess.cast_signed()], |_| Ok(()))?.is_none();
+        let mut networks = self.known(guess, lifetime)?.unwrap_or_default();
+        remember(&mut networks, network);
+        if is_new {
+            if self.known >= i64::try_from(self.capacity).unwrap_or(i64::MAX) {
+                let gone = self.db.execute(OLDEST_KNOWN, ())?;
+                self.known = self.known.saturating_sub(i64::try_from(gone).unwrap_or(0));
+            }
+            self.known = self.known.saturating_add(1);
+        }
+        let mut written = [0; 32];
+        written.copy_from_slice(networks.map(u64::to_le_bytes).as_flattened());
+        self.db.execute(PUT_KNOWN, params![guess.cast_signed(), written, column(seen)])?;
+        Ok(())
+    }
+}

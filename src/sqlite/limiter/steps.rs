@@ -1,0 +1,299 @@
+//! Reserving and settling, each inside one transaction. What counts is decided by the policy that the limiter in memory
+//! has, too.
+
+use std::time::Duration;
+
+use super::rows::{Kind, Prints, Rows};
+use crate::boundary::limiter::{Rule, Settlement};
+use crate::protection::policy::{Charges, Decision, Facts, Policy, Tallies};
+use crate::protection::table::Place;
+use crate::protection::tally::Tally;
+use crate::protection::ticket::Ticket;
+use crate::sqlite::db::Db;
+use crate::sqlite::failure::Failure;
+
+/// The rules, and how long what is remembered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) policy: Policy,
+    pub(super) capacity: usize,
+    /// Of known addresses, in milliseconds.
+    pub(super) lifetime: u64,
+}
+
+/// What is known of an attempt before anything is read.
+#[derive(Clone, Copy)]
+pub(super) struct Try {
+    pub(super) guess: u64,
+    pub(super) network: u64,
+    pub(super) print: u32,
+    pub(super) is_client: bool,
+    pub(super) is_token: bool,
+    pub(super) has_address: bool,
+    pub(super) is_exempt: bool,
+}
+
+/// A lock that begins or that is told of: until when it lasts.
+#[derive(Clone, Copy)]
+pub(super) struct Lock {
+    pub(super) rule: Rule,
+    pub(super) now: u64,
+    pub(super) until: u64,
+}
+
+pub(super) enum Reserving {
+    Charged { ticket: Ticket, locks: [Option<Lock>; 3] },
+    Refused { rule: Rule, wait: Duration, news: Option<Lock>, guess: u64 },
+}
+
+/// One step of the limiter.
+pub(super) struct Step<'a> {
+    rules: &'a Rules,
+    rows: Rows<'a>,
+}
+
+impl<'a> Step<'a> {
+    /// Begins at `now`, or at the latest time that was counted at: time never goes back.
+    pub(super) fn begin(db: &'a Db, prints: &'a Prints, rules: &'a Rules, now: u64) -> Result<Self, Failure> {
+        let mut rows = Rows::open(db, prints, rules.capacity)?;
+        rows.clock = rows.clock.max(now);
+        Ok(Self { rules, rows })
+    }
+
+    /// How long a lock of this kind is remembered after its end.
+    fn memory(&self, kind: Kind) -> u64 {
+        memory(&self.rules.policy, kind)
+    }
+
+    pub(super) fn reserve(mut self, attempt: &Try) -> Result<Reserving, Failure> {
+        let Rules { policy, lifetime, .. } = self.rules;
+        let now = self.rows.clock;
+        let number = self.rows.number.wrapping_add(1);
+        let mut ticket = Ticket {
+            guess: attempt.guess,
+            network: attempt.network,
+            number,
+            at: now,
+            print: attempt.print,
+            is_client: attempt.is_client,
+            has_address: attempt.has_address,
+            charges: Charges::default(),
+            pair_place: Place::Own,
+            account_place: Place::Own,
+            address_place: Place::Own,
+        };
+        let known = if attempt.is_token { None } else { self.rows.known(ticket.guess, *lifetime)? };
+        let is_known = known.is_some_and(|networks| networks.contains(&ticket.network));
+        let facts = Facts {
+            is_client: attempt.is_client,
+            is_token: attempt.is_token,
+            has_address: attempt.has_address,
+            is_exempt: attempt.is_exempt,
+            is_known,
+            print: attempt.print,
+            now,
+            number,
+        };
+        let mut tallies = Tallies::default();
+        if !attempt.is_token {
+            tallies.pair = self.rows.get(Kind::Pair, ticket.pair(), is_known)?;
+        }
+        if !attempt.is_client {
+            tallies.account = self.rows.get(Kind::Account, ticket.account(), false)?;
+        }
+        tallies.address = self.rows.get(Kind::Address, ticket.address(), is_known)?;
+        let charges = match policy.reserve(&mut tallies, &facts) {
+            Decision::Charged(charges) => charges,
+            Decision::Refused(rule, wait) => return self.refuse(&ticket, tallies, rule, wait, is_known),
+        };
+        self.rows.number = number;
+        ticket.charges = charges;
+        if charges.pair {
+            let memory = self.memory(Kind::Pair);
+            ticket.pair_place = self.rows.put(Kind::Pair, ticket.pair(), tallies.pair, memory, is_known)?;
+        }
+        if charges.account {
+            let memory = self.memory(Kind::Account);
+            ticket.account_place = self.rows.put(Kind::Account, ticket.account(), tallies.account, memory, false)?;
+        }
+        if charges.address {
+            ticket.address_place = self.rows.put(Kind::Address, ticket.address(), tallies.address, 0, is_known)?;
+        }
+        let locks = begun(policy, &ticket, &tallies, now);
+        self.rows.tidy(*lifetime)?;
+        self.rows.close()?;
+        Ok(Reserving::Charged { ticket, locks })
+    }
+
+    /// Charges nothing; writes only that a lock was told of.
+    fn refuse(
+        mut self,
+        ticket: &Ticket,
+        mut tallies: Tallies,
+        rule: Rule,
+        wait: u64,
+        is_known: bool,
+    ) -> Result<Reserving, Failure> {
+        let now = self.rows.clock;
+        let policy = &self.rules.policy;
+        // What is under way may turn out right, and then there was no lock.
+        let told = match rule {
+            Rule::Account => Some((Kind::Account, ticket.account(), &mut tallies.account, &policy.account, false)),
+            Rule::AccountAndAddress => Some((Kind::Pair, ticket.pair(), &mut tallies.pair, &policy.pair, is_known)),
+            Rule::Address | Rule::ClientAndAddress | Rule::Requests => None,
+        };
+        let mut news = None;
+        if let Some((kind, key, tally, budget, preferred)) = told
+            && !tally.is_told
+            && tally.is_decided(budget, now)
+            && let Some(lasts) = tally.locked(budget, now)
+        {
+            tally.is_told = true;
+            let tally = *tally;
+            let memory = self.memory(kind);
+            self.rows.put(kind, key, tally, memory, preferred)?;
+            news = Some(Lock { rule, now, until: now.saturating_add(lasts) });
+            self.rows.close()?;
+        }
+        Ok(Reserving::Refused { rule, wait: Duration::from_millis(wait), news, guess: ticket.guess })
+    }
+
+    /// Answers a lock that began by the attempt and that nobody was told of.
+    pub(super) fn settle(mut self, mut ticket: Ticket, settlement: Settlement) -> Result<Option<Lock>, Failure> {
+        let mut news = None;
+        match settlement {
+            Settlement::Success => self.succeed(&ticket)?,
+            Settlement::Denied | Settlement::Refused => {
+                if settlement == Settlement::Refused {
+                    ticket.print = 0;
+                }
+                news = self.deny(&ticket)?;
+            }
+            Settlement::Undecided => self.take_back(&ticket, true)?,
+            Settlement::Untried => self.take_back(&ticket, false)?,
+        }
+        self.rows.close()?;
+        Ok(news)
+    }
+
+    /// Changes the tally at a place, if it is still there.
+    fn change(&self, kind: Kind, ticket: &Ticket, change: impl FnOnce(&mut Tally)) -> Result<Option<Tally>, Failure> {
+        let (key, place) = match kind {
+            Kind::Pair => (ticket.pair(), ticket.pair_place),
+            Kind::Account => (ticket.account(), ticket.account_place),
+            Kind::Address => (ticket.address(), ticket.address_place),
+        };
+        let Some(before) = self.rows.at(kind, key, place)? else { return Ok(None) };
+        let mut tally = before;
+        change(&mut tally);
+        if tally != before {
+            self.rows.set(kind, key, place, tally, self.memory(kind))?;
+        }
+        Ok(Some(tally))
+    }
+
+    fn refund_pair(&self, ticket: &Ticket) -> Result<(), Failure> {
+        let (_, budget) = self.rules.policy.pair_rule(ticket.is_client);
+        let now = self.rows.clock;
+        self.change(Kind::Pair, ticket, |tally| tally.refund(budget, || now, ticket.number)).map(drop)
+    }
+
+    fn refund_account(&self, ticket: &Ticket) -> Result<(), Failure> {
+        let (budget, now) = (&self.rules.policy.account, self.rows.clock);
+        self.change(Kind::Account, ticket, |tally| tally.refund(budget, || now, ticket.number)).map(drop)
+    }
+
+    fn refund_address(&self, ticket: &Ticket) -> Result<(), Failure> {
+        if !ticket.charges.address {
+            return Ok(());
+        }
+        // Where addresses share a tally, what time has paid may be another's.
+        let is_shared = ticket.address_place != Place::Own;
+        let paid = if is_shared { self.rows.clock.saturating_sub(ticket.at) } else { 0 };
+        let budget = &self.rules.policy.address;
+        self.change(Kind::Address, ticket, |tally| tally.give(budget, ticket.number, paid)).map(drop)
+    }
+
+    fn take_back(&mut self, ticket: &Ticket, keeps_address: bool) -> Result<(), Failure> {
+        if ticket.charges.pair {
+            self.refund_pair(ticket)?;
+        }
+        if ticket.charges.account {
+            self.refund_account(ticket)?;
+        }
+        if keeps_address { Ok(()) } else { self.refund_address(ticket) }
+    }
+
+    /// Forgets the failures of an account or client from its address, takes its other charges back, and remembers the
+    /// address.
+    fn succeed(&mut self, ticket: &Ticket) -> Result<(), Failure> {
+        if ticket.pair_place == Place::Own {
+            self.rows.forget(Kind::Pair, ticket.pair())?;
+        } else if ticket.charges.pair {
+            self.refund_pair(ticket)?;
+        }
+        if ticket.charges.account {
+            self.refund_account(ticket)?;
+        }
+        if ticket.has_address {
+            self.rows.remember(ticket.guess, ticket.network, ticket.at, self.rules.lifetime)?;
+        }
+        self.refund_address(ticket)
+    }
+
+    /// Tells the tallies that the attempt was decided against, and its secret.
+    fn deny(&mut self, ticket: &Ticket) -> Result<Option<Lock>, Failure> {
+        let now = self.rows.clock;
+        let policy = &self.rules.policy;
+        let mut news = None;
+        for (kind, charged, locks, rule, budget) in [
+            (
+                Kind::Pair,
+                ticket.charges.pair,
+                ticket.charges.locks_pair && !ticket.is_client,
+                Rule::AccountAndAddress,
+                &policy.pair,
+            ),
+            (Kind::Account, ticket.charges.account, ticket.charges.locks_account, Rule::Account, &policy.account),
+        ] {
+            if !charged {
+                continue;
+            }
+            let mut lasts = None;
+            self.change(kind, ticket, |tally| {
+                tally.deny(now, ticket.number, ticket.print);
+                lasts = tally.locked(budget, now).filter(|_| locks && !std::mem::replace(&mut tally.is_told, true));
+            })?;
+            // The lock of the account is told of rather than that of a pair.
+            news = lasts.map(|lasts| Lock { rule, now, until: now.saturating_add(lasts) }).or(news);
+        }
+        Ok(news)
+    }
+
+    /// The rows, for operators.
+    pub(super) fn into_rows(self) -> (&'a Db, Rows<'a>) {
+        (self.rows.db, self.rows)
+    }
+}
+
+fn memory(policy: &Policy, kind: Kind) -> u64 {
+    match kind {
+        Kind::Pair => policy.pairs_remember(),
+        Kind::Account => policy.account.longest,
+        Kind::Address => 0,
+    }
+}
+
+/// The locks that began by a charge, and the bucket that it emptied.
+fn begun(policy: &Policy, ticket: &Ticket, tallies: &Tallies, now: u64) -> [Option<Lock>; 3] {
+    let lock = |rule: Rule, lasts: Option<u64>| {
+        let until = now.saturating_add(lasts.unwrap_or_default());
+        Lock { rule, now, until }
+    };
+    let (pair_rule, pair_budget) = policy.pair_rule(ticket.is_client);
+    let pair = ticket.charges.locks_pair.then(|| lock(pair_rule, tallies.pair.locked(pair_budget, now)));
+    let account =
+        ticket.charges.locks_account.then(|| lock(Rule::Account, tallies.account.locked(&policy.account, now)));
+    let empty = tallies.address.empty(&policy.address, now).filter(|_| ticket.charges.address);
+    [pair, account, empty.map(|wait| lock(Rule::Address, Some(wait)))]
+}

@@ -1,0 +1,40 @@
+//! The threads that only read, each with a connection of its own. A read begins after it was asked for, so it sees all that
+//! was answered before.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::db::Db;
+use super::job::Job;
+use super::queue::{Closing, Queue, Taken};
+use super::stats::{Counters, add};
+
+/// How long a thread sleeps if nobody wakes it.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+pub(super) struct Reader {
+    pub(super) db: Db,
+    pub(super) queue: Arc<Queue<Box<dyn Job>>>,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl Reader {
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(self) {
+        let closing = Closing(&self.queue);
+        loop {
+            match self.queue.take(1, PATIENCE) {
+                Taken::Some(jobs) => {
+                    for mut job in jobs {
+                        job.run(&self.db);
+                        add(&self.counters.reads, 1);
+                        job.answer(None);
+                    }
+                }
+                Taken::Nothing => {}
+                Taken::Closed => break,
+            }
+        }
+        drop(closing);
+    }
+}

@@ -1,0 +1,120 @@
+-- Instants are whole milliseconds since 1970. Tokens, secrets and names of attempts are digests.
+
+CREATE TABLE refresh_families (
+    row INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    subject TEXT NOT NULL,
+    client TEXT NOT NULL,
+    realm TEXT,
+    scope TEXT NOT NULL,
+    grant_type TEXT,
+    authenticated_at INTEGER NOT NULL,
+    credential_version TEXT,
+    expires INTEGER NOT NULL,
+    live BLOB NOT NULL,
+    predecessor BLOB,
+    salt BLOB,
+    used INTEGER,
+    last_used INTEGER NOT NULL,
+    ended INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX refresh_families_by_subject ON refresh_families (subject, realm);
+CREATE INDEX refresh_families_by_expires ON refresh_families (expires);
+
+-- Every token of a family, however long ago it was spent.
+CREATE TABLE refresh_tokens (
+    digest BLOB PRIMARY KEY,
+    family INTEGER NOT NULL REFERENCES refresh_families (row)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX refresh_tokens_by_family ON refresh_tokens (family);
+
+CREATE TABLE access_tokens (
+    digest BLOB PRIMARY KEY,
+    subject TEXT NOT NULL,
+    client TEXT NOT NULL,
+    realm TEXT,
+    scope TEXT NOT NULL,
+    audience TEXT NOT NULL,
+    issued INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    authenticated_at INTEGER,
+    family BLOB,
+    claims TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX access_tokens_by_family ON access_tokens (family) WHERE family IS NOT NULL;
+CREATE INDEX access_tokens_by_subject ON access_tokens (subject, realm);
+CREATE INDEX access_tokens_by_expires ON access_tokens (expires);
+
+CREATE TABLE spent_values (
+    digest BLOB PRIMARY KEY,
+    expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spent_values_by_expires ON spent_values (expires);
+
+CREATE TABLE clients (
+    id TEXT PRIMARY KEY,
+    registration TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE client_origins (
+    origin TEXT NOT NULL,
+    client TEXT NOT NULL REFERENCES clients (id) ON DELETE CASCADE,
+    PRIMARY KEY (origin, client)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX client_origins_by_client ON client_origins (client);
+
+CREATE TABLE users (
+    id TEXT PRIMARY KEY,
+    realm TEXT,
+    password_hash TEXT,
+    status TEXT NOT NULL,
+    -- Of a status of the application's own.
+    code TEXT,
+    description TEXT,
+    credential_version INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Login names and aliases, in their canonical form. The directory is the realm behind a `+`, or `-` for none.
+CREATE TABLE user_names (
+    directory TEXT NOT NULL,
+    name TEXT NOT NULL,
+    user TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    PRIMARY KEY (directory, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX user_names_by_user ON user_names (user);
+
+-- One row: the key of all digests, the number of the last reservation, the latest time that was counted at, and how many
+-- rows of their own pairs, accounts and addresses have.
+CREATE TABLE limiter (
+    row INTEGER PRIMARY KEY CHECK (row = 1),
+    key BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    clock INTEGER NOT NULL,
+    pairs INTEGER NOT NULL DEFAULT 0,
+    accounts INTEGER NOT NULL DEFAULT 0,
+    addresses INTEGER NOT NULL DEFAULT 0,
+    known INTEGER NOT NULL DEFAULT 0,
+    was_full INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE limiter_tallies (
+    -- 0 pairs, 1 accounts, 2 addresses.
+    kind INTEGER NOT NULL,
+    -- 0 for a row of its own, 1 and 2 for cells that keys share.
+    place INTEGER NOT NULL,
+    guess INTEGER NOT NULL,
+    network INTEGER NOT NULL,
+    tally BLOB NOT NULL,
+    -- From when on the row tells nothing more.
+    forgotten INTEGER NOT NULL,
+    PRIMARY KEY (kind, place, guess, network)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX limiter_tallies_by_forgotten ON limiter_tallies (kind, place, forgotten);
+CREATE INDEX limiter_tallies_by_network ON limiter_tallies (kind, place, network);
+
+CREATE TABLE limiter_known (
+    guess INTEGER PRIMARY KEY,
+    networks BLOB NOT NULL,
+    seen INTEGER NOT NULL
+) STRICT;
+CREATE INDEX limiter_known_by_seen ON limiter_known (seen);

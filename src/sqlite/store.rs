@@ -1,0 +1,181 @@
+//! The store: a handle on its threads.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::builder::SqliteStoreBuilder;
+use super::db::Db;
+use super::error::SqliteError;
+use super::failure::Failure;
+use super::job::{Job, Operation};
+use super::prune;
+use super::queue::{Queue, Refused};
+use super::stats::{Counters, SqliteStats, add};
+use super::time::{CountingTime, floor};
+use crate::boundary::backend::BackendError;
+use crate::boundary::clock::Clock;
+
+/// When to try again if too much waits.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Users, clients, refresh token families, opaque access tokens, one-time values and counted attempts in one SQLite file.
+/// Cloning is cheap, and all clones are one store. See the [module](self::super) for what it promises.
+///
+/// ```
+/// use tower_password_grant::{Client, ClientRegistry};
+/// use tower_password_grant::sqlite::SqliteStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = std::env::temp_dir().join(format!("sqlite-example-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let file = folder.join("auth.db");
+/// let store = SqliteStore::open(&file)?;
+/// let cli = Client::public("cli").allow_password_grant().allow_refresh_tokens().scopes("read").build()?;
+/// store.put_client(&cli).await.map_err(|error| error.into_error())?;
+/// assert!(store.find("cli").await.is_ok_and(|found| found.is_some()));
+/// store.close().await;
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct SqliteStore(Arc<Handle>);
+
+pub(super) struct Handle {
+    pub(super) writes: Arc<Queue<Box<dyn Job>>>,
+    pub(super) reads: Arc<Queue<Box<dyn Job>>>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Of the limiter's digests.
+    pub(super) key: [u8; 32],
+    pub(super) time: CountingTime,
+    /// Ends when the writer has closed the database.
+    pub(super) alive: watch::Receiver<()>,
+}
+
+impl Handle {
+    fn close(&self) {
+        self.writes.close();
+        self.reads.close();
+    }
+}
+
+impl Drop for Handle {
+    /// The threads do what waits, and end.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl SqliteStore {
+    /// Opens or makes the database at `path`, with the defaults of [`builder`](Self::builder).
+    ///
+    /// It reads and writes the file, so call it before the server starts, or in `spawn_blocking`.
+    ///
+    /// # Errors
+    /// Fails when the file cannot be opened, or is not this store's.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, SqliteError> {
+        Self::builder(path).open()
+    }
+
+    /// Opens or makes the database at `path`, with options.
+    pub fn builder(path: impl AsRef<Path>) -> SqliteStoreBuilder {
+        SqliteStoreBuilder::new(path.as_ref())
+    }
+
+    pub(super) fn new(handle: Handle) -> Self {
+        Self(Arc::new(handle))
+    }
+
+    /// What the store did since it was opened.
+    #[must_use]
+    pub fn stats(&self) -> SqliteStats {
+        self.0.counters.look(self.0.writes.len())
+    }
+
+    /// Closes the store for all its clones: what waits is still done, then the log is written back into the file and the
+    /// file is closed. Every later operation is an error. Without it the same happens when the last clone is dropped, and
+    /// nobody waits for it; nothing that was answered is lost either way.
+    pub async fn close(&self) {
+        self.0.close();
+        let mut alive = self.0.alive.clone();
+        // Nothing is ever sent: it ends with the writer.
+        let _ = alive.changed().await;
+    }
+
+    /// Removes every row that has expired, now and without the [retention](SqliteStoreBuilder::retention), and answers how
+    /// many there were. In small steps, between which other operations are served.
+    ///
+    /// # Errors
+    /// As any operation.
+    pub async fn prune(&self) -> Result<u64, BackendError> {
+        let mut rows = 0_u64;
+        loop {
+            let now = floor(self.0.clock.now());
+            let step = self.write(move |db| prune::step(db, now)).await?;
+            rows = rows.saturating_add(step.rows);
+            if step.rows == 0 {
+                add(&self.0.counters.pruned, rows);
+                return Ok(rows);
+            }
+        }
+    }
+
+    pub(super) fn key(&self) -> &[u8; 32] {
+        &self.0.key
+    }
+
+    pub(super) fn time(&self) -> CountingTime {
+        self.0.time.clone()
+    }
+
+    /// Has some work done in a transaction, whole or not at all, and waits until it is durable. Dropped, it may still be
+    /// done.
+    pub(super) async fn write<T, W>(&self, work: W) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
+    {
+        self.submit(&self.0.writes, work).await
+    }
+
+    /// Has something read.
+    pub(super) async fn read<T, W>(&self, work: W) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
+    {
+        self.submit(&self.0.reads, work).await
+    }
+
+    async fn submit<T, W>(&self, queue: &Queue<Box<dyn Job>>, work: W) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
+    {
+        let (job, answer) = Operation::boxed(work);
+        match queue.push(job) {
+            Ok(()) => {}
+            Err(Refused::Full) => {
+                add(&self.0.counters.refused, 1);
+                return Err(BackendError::overloaded(SOON));
+            }
+            Err(Refused::Closed) => return Err(BackendError::unavailable("the SQLite store is closed")),
+        }
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err(BackendError::unavailable("a thread of the SQLite store ended")),
+        }
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,89 @@
+//! Instants as the store keeps them: whole milliseconds since 1970.
+//!
+//! They are rounded down, so that nothing lives longer than it was promised, at most a millisecond shorter. Only the end of
+//! a one-time value is rounded up: it must not be forgotten sooner.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::failure::Failure;
+use crate::boundary::clock::Clock;
+
+/// The last millisecond that is not after `time`; the first or last of all that can be written if it is beyond them.
+pub(super) fn floor(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => whole_millis(since),
+        Err(before) => {
+            let before = before.duration();
+            let whole = whole_millis(before);
+            let rest = i64::from(!before.subsec_nanos().is_multiple_of(1_000_000));
+            whole.saturating_neg().saturating_sub(rest)
+        }
+    }
+}
+
+/// The first millisecond that is not before `time`.
+pub(super) fn ceil(time: SystemTime) -> i64 {
+    time.checked_add(Duration::from_nanos(999_999)).map_or(i64::MAX, floor)
+}
+
+fn whole_millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The instant of what was written.
+pub(super) fn instant(millis: i64) -> Result<SystemTime, Failure> {
+    let distance = Duration::from_millis(millis.unsigned_abs());
+    let instant = if millis < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+    instant.ok_or(Failure::Row("an instant"))
+}
+
+/// The time that attempts are counted by: since 1970, by the wall clock when the store was opened, and by the monotonic one
+/// since then.
+#[derive(Clone)]
+pub(super) struct CountingTime {
+    clock: Arc<dyn Clock>,
+    origin: Duration,
+    elapsed_at_origin: Duration,
+}
+
+impl CountingTime {
+    /// Begins now, or at `latest`, in milliseconds, if the wall clock was set back behind it.
+    pub(super) fn begin(clock: Arc<dyn Clock>, latest: i64) -> Self {
+        let wall = clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let latest = Duration::from_millis(latest.max(0).cast_unsigned());
+        let elapsed_at_origin = clock.elapsed();
+        Self { clock, origin: wall.max(latest), elapsed_at_origin }
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.origin.saturating_add(self.clock.elapsed().saturating_sub(self.elapsed_at_origin))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn instants_are_rounded_down_on_both_sides_of_1970() {
+        let at = |nanos: u64| UNIX_EPOCH + Duration::from_nanos(nanos);
+        let before = |nanos: u64| UNIX_EPOCH - Duration::from_nanos(nanos);
+        assert_eq!([floor(at(0)), floor(at(1_999_999)), floor(at(2_000_000))], [0, 1, 2]);
+        assert_eq!([floor(before(1)), floor(before(1_000_000)), floor(before(1_000_001))], [-1, -1, -2]);
+        assert_eq!([ceil(at(0)), ceil(at(1)), ceil(at(1_000_000))], [0, 1, 1]);
+        assert_eq!(floor(UNIX_EPOCH + Duration::from_secs(u64::MAX / 4)), i64::MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_lives_longer_and_at_most_a_millisecond_shorter(nanos in 0..u64::MAX / 2) {
+            let time = UNIX_EPOCH + Duration::from_nanos(nanos);
+            let kept = instant(floor(time)).unwrap();
+            prop_assert!(kept <= time && time < kept + Duration::from_millis(1));
+            let end = instant(ceil(time)).unwrap();
+            prop_assert!(time <= end && end < time + Duration::from_millis(1));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Users with their password hashes.
+
+mod new_user;
+
+use async_trait::async_trait;
+use rusqlite::{Row, params};
+
+pub use new_user::NewUser;
+
+use super::columns::get;
+use super::db::Db;
+use super::failure::Failure;
+use super::store::SqliteStore;
+use super::{access, refresh};
+use crate::argon2::{StoredUser, UserStatus, UserStore};
+use crate::boundary::backend::BackendError;
+use crate::protocol::host_code::HostCode;
+
+const ADD: &str = "INSERT INTO users (id, realm, password_hash, status, code, description, credential_version)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+const HAS_NAME: &str = "SELECT 1 FROM user_names WHERE directory = ?1 AND name = ?2";
+const ADD_NAME: &str = "INSERT INTO user_names (directory, name, user) VALUES (?1, ?2, ?3)";
+const SET_HASH: &str = "UPDATE users SET password_hash = ?2, credential_version = credential_version + 1 WHERE id = ?1";
+const END_LOGINS: &str = "UPDATE users SET credential_version = credential_version + 1 WHERE id = ?1";
+const SET_STATUS: &str = "UPDATE users SET status = ?2, code = ?3, description = ?4 WHERE id = ?1";
+const REMOVE: &str = "DELETE FROM users WHERE id = ?1 RETURNING realm";
+const FIND: &str = "SELECT u.id, u.password_hash, u.status, u.code, u.description, u.credential_version
+    FROM user_names n JOIN users u ON u.id = n.user WHERE n.directory = ?1 AND n.name = ?2";
+const FIND_BY_ID: &str = "SELECT id, password_hash, status, code, description, credential_version
+    FROM users WHERE id = ?1 AND realm IS ?2";
+const SAVE_HASH: &str = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
+
+pub(super) const STATEMENTS: [&str; 10] =
+    [ADD, HAS_NAME, ADD_NAME, SET_HASH, END_LOGINS, SET_STATUS, REMOVE, FIND, FIND_BY_ID, SAVE_HASH];
+
+/// The name space of a realm; that of no realm is not that of a realm without a name.
+fn directory(realm: Option<&str>) -> String {
+    realm.map_or_else(|| "-".to_owned(), |realm| format!("+{realm}"))
+}
+
+/// The columns of a status.
+type StatusColumns = (&'static str, Option<String>, Option<String>);
+
+fn write_status(status: &UserStatus) -> StatusColumns {
+    match status {
+        UserStatus::Active => ("active", None, None),
+        UserStatus::Disabled => ("disabled", None, None),
+        UserStatus::Locked => ("locked", None, None),
+        UserStatus::PasswordExpired => ("password_expired", None, None),
+        UserStatus::Unverified => ("unverified", None, None),
+        UserStatus::Denied(code) => ("denied", Some(code.code.to_string()), Some(code.description.to_string())),
+    }
+}
+
+fn read_status(row: &Row<'_>) -> Result<UserStatus, Failure> {
+    const BAD: Failure = Failure::Row("the status of a user");
+    let status: String = get(row, 2)?;
+    Ok(match status.as_str() {
+        "active" => UserStatus::Active,
+        "disabled" => UserStatus::Disabled,
+        "locked" => UserStatus::Locked,
+        "password_expired" => UserStatus::PasswordExpired,
+        "unverified" => UserStatus::Unverified,
+        "denied" => {
+            let (code, description): (String, String) = (get(row, 3)?, get(row, 4)?);
+            UserStatus::Denied(HostCode::new(code, description).map_err(|_| BAD)?)
+        }
+        _ => return Err(BAD),
+    })
+}
+
+fn read_user(row: &Row<'_>) -> Result<StoredUser, Failure> {
+    let version: i64 = get(row, 5)?;
+    Ok(StoredUser::new(get::<String>(row, 0)?)
+        .with_password_hash(get::<Option<String>>(row, 1)?)
+        .with_status(read_status(row)?)
+        .with_credential_version(version.to_string()))
+}
+
+fn add(db: &Db, user: &NewUser) -> Result<bool, Failure> {
+    let directory = directory(user.realm.as_deref());
+    for name in &user.names {
+        if db.row(HAS_NAME, [&directory, name], |_| Ok(()))?.is_some() {
+            return Ok(false);
+        }
+    }
+    let (status, code, description) = write_status(&user.status);
+    let (realm, hash, version) = (&user.realm, &user.password_hash, user.credential_version);
+    if db.execute(ADD, params![user.id, realm, hash, status, code, description, version])? == 0 {
+        return Ok(false);
+    }
+    for name in &user.names {
+        db.execute(ADD_NAME, [&directory, name, &user.id])?;
+    }
+    Ok(true)
+}
+
+/// The users. What is changed here holds from the next request on.
+impl SqliteStore {
+    /// Adds a user with all names, and answers whether there was room for them: `false`, and nothing is changed, if the id or
+    /// one of the names in this realm is another user's.
+    ///
+    /// # Errors
+    /// As any operation; also for a name of white space and invisible characters only.
+    pub async fn add_user(&self, user: NewUser) -> Result<bool, BackendError> {
+        if user.names.contains("") {
+            return Err(BackendError::fault("a login name is empty"));
+        }
+        self.write(move |db| add(db, &user)).await
+    }
+
+    /// Sets another password, or none, and answers whether there is such a user. It raises the version of the credentials,
+    /// so that every refresh token from before is refused at its next use.
+    ///
+    /// # Errors
+    /// As any operation.
+    pub async fn set_password_hash(&self, user_id: &str, hash: Option<&str>) -> Result<bool, BackendError> {
+        let (id, hash) = (user_id.to_owned(), hash.map(str::to_owned));
+        self.write(move |db| Ok(db.execute(SET_HASH, params![id, hash])? > 0)).await
+    }
+
+    /// Raises the version of the credentials alone: every login so far ends at its next refresh. Answers whether there is
+    /// such a user.
+    ///
+    /// # Errors
+    /// As any operation.
+    pub async fn end_logins(&self, user_id: &str) -> Result<bool, BackendError> {
+        let id = user_id.to_owned();
+        self.write(move |db| Ok(db.execute(END_LOGINS, [id])? > 0)).await
+    }
+
+    /// Sets whether the user may log in, and refresh. Answers whether there is such a user.
+    ///
+    /// # Errors
+    /// As any operation.
+    pub async fn set_user_status(&self, user_id: &str, status: UserStatus) -> Result<bool, BackendError> {
+        let id = user_id.to_owned();
+        self.write(move |db| {
+            let (status, code, description) = write_status(&status);
+            Ok(db.execute(SET_STATUS, params![id, status, code, description])? > 0)
+        })
+        .await
+    }
+
+    /// Removes a user with all names, ends the refresh token families of this subject in the user's realm, and removes its
+    /// opaque access tokens. Answers whether there was such a user. Never give the id to anyone else.
+    ///
+    /// # Errors
+    /// As any operation.
+    pub async fn remove_user(&self, user_id: &str) -> Result<bool, BackendError> {
+        let id = user_id.to_owned();
+        self.write(move |db| {
+            let Some(realm) = db.row(REMOVE, [&id], |row| get::<Option<String>>(row, 0))? else { return Ok(false) };
+            db.execute(refresh::REVOKE_SUBJECT, params![id, realm])?;
+            db.execute(access::REVOKE_SUBJECT, params![id, realm])?;
+            Ok(true)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl UserStore for SqliteStore {
+    async fn find(&self, login: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        let (directory, login) = (directory(realm), login.to_owned());
+        self.read(move |db| db.row(FIND, [directory, login], read_user)).await
+    }
+
+    async fn find_by_id(&self, user_id: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        let (id, realm) = (user_id.to_owned(), realm.map(str::to_owned));
+        self.read(move |db| db.row(FIND_BY_ID, params![id, realm], read_user)).await
+    }
+
+    async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
+        let values = [user_id, old_hash, new_hash].map(str::to_owned);
+        self.write(move |db| Ok(db.execute(SAVE_HASH, values)? > 0)).await
+    }
+}

@@ -1,0 +1,121 @@
+//! The one thread that writes: whatever waits goes into one transaction, and is answered when that is durable.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::db::Db;
+use super::failure::Failure;
+use super::job::Job;
+use super::open::Opening;
+use super::prune;
+use super::queue::{Closing, Queue, Taken};
+use super::stats::{Counters, add};
+use super::time::floor;
+use crate::boundary::clock::Clock;
+
+/// The most operations of one transaction: what is read by others meanwhile is the state before it.
+const MOST: usize = 256;
+/// The time between two steps of pruning as long as there is more to remove.
+const SOON: Duration = Duration::from_millis(5);
+
+/// When rows are removed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pruning {
+    pub(super) interval: Duration,
+    pub(super) retention: Duration,
+}
+
+pub(super) struct Writer {
+    pub(super) db: Db,
+    pub(super) opening: Opening,
+    pub(super) queue: Arc<Queue<Box<dyn Job>>>,
+    pub(super) readers: Vec<JoinHandle<()>>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) pruning: Pruning,
+}
+
+impl Writer {
+    /// Works until the queue is closed and empty; then closes the database as the last one, which empties the log.
+    pub(super) fn run(mut self) {
+        let queue = Arc::clone(&self.queue);
+        let closing = Closing(&queue);
+        let mut due = Instant::now();
+        loop {
+            match queue.take(MOST, due.saturating_duration_since(Instant::now())) {
+                Taken::Some(jobs) => self.serve(jobs),
+                Taken::Nothing => {}
+                Taken::Closed => break,
+            }
+            if due <= Instant::now() {
+                let wait = if self.prune() { SOON } else { self.pruning.interval };
+                due = Instant::now().checked_add(wait).unwrap_or(due);
+            }
+        }
+        drop(closing);
+        for reader in self.readers {
+            let _ = reader.join();
+        }
+    }
+
+    /// One transaction for all of them, and then the answers.
+    fn serve(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        let done = self.contained(|db| run_all(db, &mut jobs));
+        let lost = done.err();
+        let count = jobs.len() as u64;
+        add(if lost.is_some() { &self.counters.failures } else { &self.counters.commits }, 1);
+        add(&self.counters.operations, count);
+        add(&self.counters.steps, self.db.take_steps());
+        jobs.into_iter().for_each(|job| job.answer(lost.as_ref()));
+    }
+
+    /// Removes some rows that are over; tells whether there may be more.
+    fn prune(&mut self) -> bool {
+        let before = self.clock.now().checked_sub(self.pruning.retention).map_or(i64::MIN, floor);
+        let step = self.contained(|db| {
+            db.execute("BEGIN IMMEDIATE", ())?;
+            let step = prune::step(db, before)?;
+            db.execute("COMMIT", ())?;
+            Ok(step)
+        });
+        self.db.take_steps();
+        // What failed is tried again at the next interval; requests tell of it meanwhile.
+        step.is_ok_and(|step| {
+            add(&self.counters.pruned, step.rows);
+            step.is_short
+        })
+    }
+
+    /// Runs a transaction, and sees to it that none is open afterwards.
+    fn contained<T>(&mut self, work: impl FnOnce(&Db) -> Result<T, Failure>) -> Result<T, Failure> {
+        let db = &self.db;
+        let result = catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or(Err(Failure::Panicked));
+        if !db.is_idle() && (db.execute("ROLLBACK", ()).is_err() || !db.is_idle()) {
+            // A connection that cannot get out of its transaction is of no more use.
+            if let Ok(fresh) = self.opening.writer() {
+                self.db = fresh;
+            }
+        }
+        result
+    }
+}
+
+fn run_all(db: &Db, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+    db.execute("BEGIN IMMEDIATE", ())?;
+    for job in jobs {
+        db.execute("SAVEPOINT operation", ())?;
+        let is_done = job.run(db);
+        // Some errors, such as a full disk, end the whole transaction.
+        if db.is_idle() {
+            return Err(Failure::Lost);
+        }
+        if !is_done {
+            db.execute("ROLLBACK TO operation", ())?;
+        }
+        db.execute("RELEASE operation", ())?;
+    }
+    db.execute("COMMIT", ())?;
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! What the file looks like from outside, and which files are refused.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use rusqlite::Connection;
+use tower_password_grant::sqlite::{SqliteError, SqliteStore};
+use tower_password_grant::testing::ManualClock;
+use tower_password_grant::{
+    AccessTokenRecord, AccessTokenStore, Client, ClientId, ClientSecret, OneTimeValues, RefreshTokenStore, Rotated,
+    Token,
+};
+
+use crate::folder::{Folder, at, digest, family, rotation};
+
+/// The rows of a table, read past the store.
+fn rows(folder: &Folder, table: &str) -> i64 {
+    let connection = Connection::open(folder.file()).unwrap();
+    connection.query_row(&format!("SELECT count(*) FROM {table}"), (), |row| row.get(0)).unwrap()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_may_read_the_file_and_those_beside_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = Folder::new();
+    let store = folder.store();
+    store.consume(&digest("x"), at(0)).await.unwrap();
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.file_name());
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort();
+    assert_eq!(names, ["auth.db", "auth.db-shm", "auth.db-wal"]);
+    store.close().await;
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["auth.db"], "the log was written back");
+}
+
+#[tokio::test]
+async fn the_last_handle_that_is_dropped_writes_the_log_back() {
+    let folder = Folder::new();
+    let store = folder.store();
+    store.consume(&digest("x"), at(0)).await.unwrap();
+    let clone = store.clone();
+    drop(store);
+    assert!(!clone.consume(&digest("x"), at(0)).await.unwrap());
+    drop(clone);
+    let log = folder.path().join("auth.db-wal");
+    for _ in 0..1000 {
+        if !log.exists() {
+            assert_eq!(rows(&folder, "spent_values"), 1);
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the log is still there");
+}
+
+#[tokio::test]
+async fn a_closed_store_answers_errors() {
+    let folder = Folder::new();
+    let store = folder.store();
+    store.close().await;
+    store.close().await;
+    assert!(store.consume(&digest("x"), at(0)).await.is_err());
+    assert!(RefreshTokenStore::find(&store, &digest("x")).await.is_err());
+}
+
+#[test]
+fn a_file_of_a_later_schema_is_refused_and_stays_as_it_is() {
+    let folder = Folder::new();
+    drop(folder.store());
+    let connection = Connection::open(folder.file()).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    drop(connection);
+    let error = SqliteStore::open(folder.file()).unwrap_err();
+    assert!(matches!(error, SqliteError::NewerSchema { found: 2, known: 1, .. }), "{error:?}");
+    assert!(error.to_string().contains("run the later version"), "{error}");
+    let connection = Connection::open(folder.file()).unwrap();
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 2);
+}
+
+#[test]
+fn a_file_that_is_no_database_or_anothers_is_refused_and_stays_as_it_is() {
+    let folder = Folder::new();
+    fs::write(folder.file(), "a letter to somebody, and not a database at all".repeat(100)).unwrap();
+    let before = fs::read(folder.file()).unwrap();
+    let error = SqliteStore::open(folder.file()).unwrap_err();
+    assert!(matches!(error, SqliteError::NotADatabase), "{error:?}");
+    assert_eq!(fs::read(folder.file()).unwrap(), before);
+
+    let other = Folder::new();
+    Connection::open(other.file()).unwrap().execute_batch("CREATE TABLE letters (text TEXT)").unwrap();
+    let before = fs::read(other.file()).unwrap();
+    let error = SqliteStore::open(other.file()).unwrap_err();
+    assert!(matches!(error, SqliteError::Foreign), "{error:?}");
+    assert_eq!(fs::read(other.file()).unwrap(), before);
+
+    let error = SqliteStore::open(other.path().join("missing").join("auth.db")).unwrap_err();
+    assert!(matches!(error, SqliteError::File(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn two_stores_on_one_file_see_each_other() {
+    let folder = Folder::new();
+    let (one, two) = (folder.store(), folder.store());
+    one.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    assert_eq!(two.rotate(rotation("t0", "t1", 1)).await.unwrap(), Rotated::Done);
+    assert!(RefreshTokenStore::find(&one, &digest("t1")).await.unwrap().is_some());
+    assert_eq!(one.rotate(rotation("t1", "t2", 2)).await.unwrap(), Rotated::Done);
+    assert_eq!(two.rotate(rotation("t0", "x1", 3)).await.unwrap(), Rotated::Replayed);
+    one.close().await;
+    two.close().await;
+}
+
+#[tokio::test]
+async fn no_token_secret_or_password_is_in_the_file_t69() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let tokens: Vec<Token> = (0..4).map(|_| Token::random("rt_").unwrap()).collect();
+    let secret = ClientSecret::generate().unwrap();
+    store.begin(family(1), tokens[0].digest(), at(0)).await.unwrap();
+    let rotation =
+        tower_password_grant::Rotation::new(tokens[0].digest(), at(1)).with_successor(tokens[1].digest(), [7; 32]);
+    store.rotate(rotation).await.unwrap();
+    let record = AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(9));
+    store.insert(tokens[2].digest(), record).await.unwrap();
+    store.consume(&tokens[3].digest(), at(9)).await.unwrap();
+    store.put_client(&Client::confidential("conf", &secret.digest()).build().unwrap()).await.unwrap();
+    let holds = |bytes: &[u8], text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    for closed in [false, true] {
+        if closed {
+            store.close().await;
+        }
+        let bytes = folder.bytes();
+        assert!(holds(&bytes, "user-17") && holds(&bytes, "conf"), "the test finds what is there");
+        for text in tokens.iter().map(Token::expose).chain([secret.expose()]) {
+            assert!(!holds(&bytes, text) && !holds(&bytes, &text[3..35]));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_over_is_removed_in_steps_and_what_is_not_stays() {
+    let folder = Folder::new();
+    let clock = ManualClock::at(at(0));
+    let store = SqliteStore::builder(folder.file()).clock(clock.clone()).open().unwrap();
+    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    let works: Vec<_> = (0..700_u32)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let record = AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(3600));
+                store.insert(digest(&format!("a{number}")), record).await.unwrap();
+                store.consume(&digest(&format!("v{number}")), at(3600)).await.unwrap();
+            })
+        })
+        .collect();
+    for work in works {
+        work.await.unwrap();
+    }
+    for number in 0..700 {
+        let step = rotation(&format!("t{number}"), &format!("t{}", number + 1), 1);
+        assert_eq!(store.rotate(step).await.unwrap(), Rotated::Done);
+    }
+    assert_eq!(store.prune().await.unwrap(), 0);
+    clock.advance(Duration::from_secs(3599));
+    assert_eq!(store.prune().await.unwrap(), 0);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(store.prune().await.unwrap(), 1400);
+    assert_eq!(store.rotate(rotation("t700", "t701", 3600)).await.unwrap(), Rotated::Done);
+    assert!(store.consume(&digest("v1"), at(9000)).await.unwrap(), "forgotten after its end");
+    clock.advance(Duration::from_secs(100_000));
+    assert_eq!(store.prune().await.unwrap(), 702 + 1 + 1);
+    store.close().await;
+    for table in ["refresh_families", "refresh_tokens", "access_tokens", "spent_values"] {
+        assert_eq!(rows(&folder, table), 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn the_writer_removes_what_is_over_by_itself_after_the_retention() {
+    let folder = Folder::new();
+    let clock = ManualClock::at(SystemTime::now());
+    let store = SqliteStore::builder(folder.file())
+        .clock(clock.clone())
+        .prune_every(Duration::from_millis(10))
+        .retention(Duration::from_secs(60))
+        .open()
+        .unwrap();
+    let end = SystemTime::now() + Duration::from_secs(30);
+    for number in 0..600 {
+        store.consume(&digest(&format!("v{number}")), end).await.unwrap();
+    }
+    clock.advance(Duration::from_secs(60));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(store.stats().pruned, 0);
+    clock.advance(Duration::from_secs(60));
+    for _ in 0..1000 {
+        if store.stats().pruned == 600 {
+            store.close().await;
+            assert_eq!(rows(&folder, "spent_values"), 0);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{:?}", store.stats());
+}

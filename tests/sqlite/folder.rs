@@ -1,0 +1,67 @@
+//! A folder of its own for each test, which goes with it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::{ClientId, FamilyId, RefreshFamily, Rotation, SecretDigest};
+
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("sqlite-store-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.0.join("auth.db")
+    }
+
+    pub(crate) fn store(&self) -> SqliteStore {
+        SqliteStore::open(self.file()).unwrap()
+    }
+
+    /// All bytes of the database and of the files beside it.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        fs::read_dir(&self.0).unwrap().flat_map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Seconds since a day of whole milliseconds.
+pub(crate) fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000 + seconds)
+}
+
+pub(crate) fn digest(token: &str) -> SecretDigest {
+    SecretDigest::of(token)
+}
+
+pub(crate) fn family(number: u8) -> RefreshFamily {
+    RefreshFamily::new(FamilyId::from_bytes([number; 16]), "user-17", ClientId::new("cli").unwrap(), at(0), at(100_000))
+}
+
+/// The use of a token at a second, with the successor of this name.
+pub(crate) fn rotation(token: &str, successor: &str, seconds: u64) -> Rotation {
+    let mut salt = [0; 32];
+    salt[..successor.len()].copy_from_slice(successor.as_bytes());
+    Rotation::new(digest(token), at(seconds))
+        .with_successor(digest(successor), salt)
+        .with_leeway(Duration::from_secs(10))
+        .with_idle_lifetime(Duration::from_secs(50_000))
+}

@@ -1,0 +1,319 @@
+//! The limiter in the file: it decides as the one in memory does, and a restart takes nothing back.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
+use tower_password_grant::testing::ManualClock;
+use tower_password_grant::{
+    AccountKey, AttemptKey, AttemptLimiter, Fingerprint, Guess, Lockout, MemoryLimiter, Reservation, Reserved, Rule,
+    Settlement, TokenBucket,
+};
+
+use crate::folder::{Folder, at};
+
+fn open(folder: &Folder, clock: &ManualClock) -> SqliteStore {
+    SqliteStore::builder(folder.file()).clock(clock.clone()).open().unwrap()
+}
+
+fn address(number: u8) -> Option<IpAddr> {
+    Some(IpAddr::from([192, 0, 2, number]))
+}
+
+async fn reserve(limiter: &dyn AttemptLimiter, account: &str, number: u8) -> Reserved {
+    let account = AccountKey::canonical(account);
+    limiter.reserve(&AttemptKey::new(Guess::Account { realm: None, account: &account }, address(number))).await.unwrap()
+}
+
+async fn fail(limiter: &dyn AttemptLimiter, account: &str, number: u8) {
+    match reserve(limiter, account, number).await {
+        Reserved::Charged(reservation) => drop(limiter.settle(reservation, Settlement::Denied).await.unwrap()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refusal(reserved: Reserved) -> (Rule, Duration) {
+    match reserved {
+        Reserved::Refused(refusal) => (refusal.rule(), refusal.retry_after()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_lock_and_its_count_outlive_a_restart_and_time_goes_on_for_them() {
+    let folder = Folder::new();
+    let clock = ManualClock::at(at(0));
+    let store = open(&folder, &clock);
+    let limiter = store.limiter();
+    for _ in 0..6 {
+        fail(&limiter, "alice", 1).await;
+    }
+    store.close().await;
+    let store = open(&folder, &clock);
+    let limiter = store.limiter();
+    for _ in 0..4 {
+        fail(&limiter, "alice", 1).await;
+    }
+    let (rule, wait) = refusal(reserve(&limiter, "alice", 1).await);
+    assert_eq!((rule, wait), (Rule::AccountAndAddress, Duration::from_secs(900)));
+    store.close().await;
+
+    clock.advance(Duration::from_secs(300));
+    let store = open(&folder, &clock);
+    let limiter = store.limiter();
+    assert_eq!(refusal(reserve(&limiter, "alice", 1).await).1, Duration::from_secs(600));
+    assert!(matches!(reserve(&limiter, "alice", 2).await, Reserved::Charged(_)));
+    clock.advance(Duration::from_secs(600));
+    assert!(matches!(reserve(&limiter, "alice", 1).await, Reserved::Charged(_)));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_wall_clock_that_is_set_neither_lifts_nor_lengthens_a_lock() {
+    let folder = Folder::new();
+    let clock = ManualClock::at(at(100_000));
+    let store = open(&folder, &clock);
+    let limiter = store.limiter();
+    for _ in 0..10 {
+        fail(&limiter, "alice", 1).await;
+    }
+    let day = Duration::from_secs(86_400);
+    for wall in [at(100_000) + day, at(100_000) - day] {
+        clock.set_wall(wall);
+        assert_eq!(refusal(reserve(&limiter, "alice", 1).await).1, Duration::from_secs(900));
+    }
+    store.close().await;
+    // A day behind what was counted at: time goes on from there.
+    let store = open(&folder, &clock);
+    let limiter = store.limiter();
+    assert_eq!(refusal(reserve(&limiter, "alice", 1).await).1, Duration::from_secs(900));
+    clock.advance(Duration::from_secs(899));
+    assert_eq!(refusal(reserve(&limiter, "alice", 1).await).1, Duration::from_secs(1));
+    clock.advance(Duration::from_secs(1));
+    assert!(matches!(reserve(&limiter, "alice", 1).await, Reserved::Charged(_)));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn parallel_attempts_never_exceed_the_budget_and_a_dropped_one_stays_charged() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let limiter = Arc::new(store.limiter());
+    let tries: Vec<_> = (0..100)
+        .map(|number| {
+            let limiter = Arc::clone(&limiter);
+            tokio::spawn(async move {
+                let work = reserve(&*limiter, "alice", 1);
+                if number < 5 {
+                    let _ = tokio::time::timeout(Duration::from_micros(50), work).await;
+                    return 0;
+                }
+                usize::from(matches!(work.await, Reserved::Charged(_)))
+            })
+        })
+        .collect();
+    let mut charged = 0;
+    for one in tries {
+        charged += one.await.unwrap();
+    }
+    assert!((5..=10).contains(&charged), "{charged}");
+    assert!(matches!(reserve(&*limiter, "alice", 1).await, Reserved::Refused(_)));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn no_name_and_no_address_is_in_the_file_t69() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let limiter = store.limiter();
+    for _ in 0..10 {
+        fail(&limiter, "canary-hunter2", 1).await;
+    }
+    let client = Guess::Client { client_id: "canary-client" };
+    let secret = AttemptKey::new(client, address(1)).with_fingerprint(Fingerprint::new(0x1234_5678_9abc_def0));
+    match limiter.reserve(&secret).await.unwrap() {
+        Reserved::Charged(reservation) => drop(limiter.settle(reservation, Settlement::Denied).await.unwrap()),
+        other => panic!("{other:?}"),
+    }
+    for closed in [false, true] {
+        if closed {
+            store.close().await;
+        }
+        let bytes = folder.bytes();
+        let holds = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+        assert!(holds(b"limiter_tallies"), "the test finds what is there");
+        let print = [0x79, 0x56, 0x34, 0x12];
+        for canary in [b"canary".as_slice(), b"hunter2", b"192.0.2.1", &[192, 0, 2, 1], &print] {
+            assert!(!holds(canary), "{canary:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_operator_sees_locks_and_lifts_them() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let limiter = store.limiter();
+    for account in ["alice", "bob"] {
+        for _ in 0..10 {
+            fail(&limiter, account, 1).await;
+        }
+    }
+    let alice = AccountKey::canonical("alice");
+    let mut locks = limiter.locks().await.unwrap();
+    locks.sort_by_key(|lock| lock.account.as_ref().map(|account| account.as_str().to_owned()));
+    assert_eq!(locks.len(), 2);
+    assert_eq!((locks[0].rule, locks[0].account.clone()), (Rule::AccountAndAddress, Some(alice.clone())));
+    assert_eq!(locks[0].address, address(1));
+    assert_eq!(limiter.unblock_account(None, &alice).await.unwrap(), 2, "the pair and the account");
+    assert_eq!(limiter.unblock_account(None, &alice).await.unwrap(), 0);
+    assert!(matches!(reserve(&limiter, "alice", 1).await, Reserved::Charged(_)));
+    let bob = AccountKey::canonical("bob");
+    assert!(limiter.unblock_account_at(None, &bob, address(1)).await.unwrap());
+    assert!(!limiter.unblock_account_at(None, &bob, address(1)).await.unwrap());
+    assert!(limiter.locks().await.unwrap().is_empty());
+    for _ in 0..10 {
+        fail(&limiter, "bob", 1).await;
+    }
+    assert!(limiter.unblock_address(address(1).unwrap()).await.unwrap() >= 2);
+    assert!(matches!(reserve(&limiter, "bob", 1).await, Reserved::Charged(_)));
+    assert!(!limiter.unblock_client("nobody", None).await.unwrap());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_names_makes_it_stricter_and_never_forgetful_and_the_file_stays_small() {
+    let folder = Folder::new();
+    let clock = ManualClock::at(at(0));
+    let store = open(&folder, &clock);
+    let limiter =
+        Arc::new(store.limiter().with_rules_of(&MemoryLimiter::new().with_capacity(64).disable(Rule::Address)));
+    for _ in 0..10 {
+        fail(&*limiter, "alice", 1).await;
+    }
+    let flood: Vec<_> = (0..1000_u32)
+        .map(|number| {
+            let limiter = Arc::clone(&limiter);
+            tokio::spawn(async move { reserve(&*limiter, &format!("name-{number}"), 7).await })
+        })
+        .collect();
+    for one in flood {
+        one.await.unwrap();
+    }
+    assert_eq!(refusal(reserve(&*limiter, "alice", 1).await).0, Rule::AccountAndAddress);
+    // A name without room of its own is counted in a cell, and locked there.
+    for _ in 0..10 {
+        if let Reserved::Charged(reservation) = reserve(&*limiter, "late", 9).await {
+            limiter.settle(reservation, Settlement::Denied).await.unwrap();
+        }
+    }
+    assert!(matches!(reserve(&*limiter, "late", 9).await, Reserved::Refused(_)));
+    let count = |place: &str| {
+        let connection = rusqlite::Connection::open(folder.file()).unwrap();
+        let sql = format!("SELECT count(*) FROM limiter_tallies WHERE place {place}");
+        connection.query_row(&sql, (), |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert!(count("= 0") <= 2 * 64 && count("> 0") > 0, "{} and {}", count("= 0"), count("> 0"));
+    // When all is forgotten there is room again.
+    clock.advance(Duration::from_secs(10 * 86_400));
+    for number in 0..64 {
+        reserve(&*limiter, &format!("new-{number}"), 8).await;
+    }
+    let left = count("= 0");
+    assert!((56..=128).contains(&left), "{left}");
+    store.close().await;
+}
+
+/// Small numbers, the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+const SETTLEMENTS: [Settlement; 5] =
+    [Settlement::Denied, Settlement::Success, Settlement::Refused, Settlement::Undecided, Settlement::Untried];
+
+fn rules(clock: &ManualClock) -> MemoryLimiter {
+    MemoryLimiter::new()
+        .with_account_and_address_budget(Lockout::new(3, Duration::from_secs(60)).locked_for(SECOND * 30, SECOND * 100))
+        .with_account_budget(Lockout::new(7, SECOND * 200).locked_for(SECOND * 50, SECOND * 400))
+        .with_client_and_address_budget(Lockout::new(4, SECOND * 60))
+        .with_address_budget(TokenBucket::new(12, SECOND * 5))
+        .with_known_addresses(SECOND * 500)
+        .with_clock(Arc::new(clock.clone()))
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_restarts() {
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let (mut refused, mut told) = (0, 0);
+    for round in 0..30 {
+        let folder = Folder::new();
+        let clock = ManualClock::at(at(0));
+        let memory = rules(&clock);
+        let mut store = open(&folder, &clock);
+        let mut limiter: SqliteLimiter = store.limiter().with_rules_of(&memory);
+        // A restart forgets fingerprints and who was told, so half of the histories have none of these.
+        let restarts = round % 2 == 0;
+        let mut under_way: Vec<(Reservation, Reservation)> = Vec::new();
+        for _ in 0..80 {
+            match dice.roll(10) {
+                0 => clock.advance(Duration::from_millis(dice.roll(90_000))),
+                1 if restarts => {
+                    store.close().await;
+                    store = open(&folder, &clock);
+                    limiter = store.limiter().with_rules_of(&memory);
+                }
+                2..=4 if !under_way.is_empty() => {
+                    let index = dice.roll(under_way.len() as u64) as usize;
+                    let (left, right) = under_way.swap_remove(index);
+                    let settlement = SETTLEMENTS[[0, 0, 0, 0, 1, 2, 3, 4][dice.roll(8) as usize]];
+                    let one = memory.settle(left, settlement).await.unwrap();
+                    let other = limiter.settle(right, settlement).await.unwrap();
+                    if !restarts {
+                        assert_eq!(one, other, "{settlement:?}");
+                        told += usize::from(one.is_some());
+                    }
+                }
+                _ => {
+                    let account = AccountKey::resolved(["a", "b"][dice.roll(2) as usize]);
+                    let guess = match dice.roll(6) {
+                        0 => Guess::Client { client_id: "cli" },
+                        _ => Guess::Account { realm: None, account: &account },
+                    };
+                    let address = if dice.roll(9) == 0 { None } else { address(dice.roll(3) as u8) };
+                    let mut key = AttemptKey::new(guess, address);
+                    if dice.roll(8) == 0 {
+                        key = key.exempt();
+                    }
+                    if !restarts {
+                        key = key.with_fingerprint(Fingerprint::new((dice.roll(3) + 1) << 40));
+                    }
+                    let (one, other) = (memory.reserve(&key).await.unwrap(), limiter.reserve(&key).await.unwrap());
+                    match (one, other) {
+                        (Reserved::Charged(left), Reserved::Charged(right)) => under_way.push((left, right)),
+                        (Reserved::Refused(left), Reserved::Refused(right)) => {
+                            assert_eq!((left.rule(), left.retry_after()), (right.rule(), right.retry_after()));
+                            if !restarts {
+                                assert_eq!(left.new_lock(), right.new_lock());
+                            }
+                            refused += 1;
+                        }
+                        (one, other) => panic!("{one:?} and {other:?}"),
+                    }
+                }
+            }
+        }
+        store.close().await;
+    }
+    assert!(refused > 100 && told > 0, "{refused} and {told}");
+}

@@ -1,0 +1,12 @@
+//! The SQLite store: that everything comes back as it was put in, also after a restart; what its file looks like from
+//! outside; what happens to those who wait when something fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects, missing_docs)]
+
+mod clients;
+mod commits;
+mod file;
+mod folder;
+mod limiter;
+mod tokens;
+mod users;

@@ -1,0 +1,144 @@
+//! The table of users, for the verifier of the feature `argon2`.
+
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, StoredUser, UserStatus, UserStore};
+use tower_password_grant::sqlite::{NewUser, SqliteStore};
+use tower_password_grant::testing::attempt;
+use tower_password_grant::{
+    AccessTokenRecord, AccessTokenStore, ClientId, CredentialVerifier, Denial, HostCode, Password, RefreshTokenStore,
+    Rotated, Verdict,
+};
+
+use crate::folder::{Folder, at, digest, family, rotation};
+
+async fn find(store: &SqliteStore, login: &str, realm: Option<&str>) -> Option<StoredUser> {
+    UserStore::find(store, login, realm).await.unwrap()
+}
+
+fn alice() -> NewUser {
+    NewUser::new("user-17", " ALICE ").with_alias("alice@example.org").with_password_hash("hash-1".to_owned())
+}
+
+#[tokio::test]
+async fn a_user_is_found_by_all_names_in_its_realm_only_after_a_restart() {
+    let folder = Folder::new();
+    let store = folder.store();
+    assert!(store.add_user(alice()).await.unwrap());
+    assert!(store.add_user(NewUser::new("user-18", "alice").with_realm(Some("staff"))).await.unwrap());
+    assert!(store.add_user(NewUser::new("user-19", "alice").with_realm(Some(""))).await.unwrap());
+    store.close().await;
+    let store = folder.store();
+    let mut seen = Vec::new();
+    for (login, realm) in
+        [("alice", None), ("alice@example.org", None), ("alice", Some("staff")), ("alice", Some("")), ("ALICE", None)]
+    {
+        seen.push(find(&store, login, realm).await.map(|user| format!("{user:?}")));
+    }
+    assert!(seen[0].as_ref().unwrap().contains("user-17") && seen[0].as_ref().unwrap().contains("has_password: true"));
+    assert_eq!(seen[1], seen[0]);
+    assert!(seen[2].as_ref().unwrap().contains("user-18") && seen[2].as_ref().unwrap().contains("has_password: false"));
+    assert!(seen[3].as_ref().unwrap().contains("user-19"));
+    assert_eq!(seen[4], None, "asked by the canonical form only");
+    assert!(find(&store, "alice", Some("other")).await.is_none());
+    assert!(store.find_by_id("user-17", None).await.unwrap().is_some());
+    assert!(store.find_by_id("user-17", Some("staff")).await.unwrap().is_none());
+    assert!(store.find_by_id("user-18", Some("staff")).await.unwrap().is_some());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn login_names_and_aliases_are_one_name_space_and_a_taken_one_changes_nothing() {
+    let folder = Folder::new();
+    let store = folder.store();
+    assert!(store.add_user(alice()).await.unwrap());
+    for user in [
+        NewUser::new("user-18", "alice@example.org"),
+        NewUser::new("user-18", "bob").with_alias("Alice"),
+        NewUser::new("user-17", "bob"),
+    ] {
+        assert!(!store.add_user(user).await.unwrap());
+    }
+    assert!(find(&store, "bob", None).await.is_none());
+    assert!(store.find_by_id("user-18", None).await.unwrap().is_none());
+    assert!(store.add_user(NewUser::new("user-18", "\u{200b} ")).await.is_err());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn every_status_comes_back() {
+    let folder = Folder::new();
+    let store = folder.store();
+    assert!(store.add_user(alice()).await.unwrap());
+    for status in [
+        UserStatus::Disabled,
+        UserStatus::Locked,
+        UserStatus::PasswordExpired,
+        UserStatus::Unverified,
+        UserStatus::Denied(HostCode::new("company_locked", "closed until Monday").unwrap()),
+        UserStatus::Active,
+    ] {
+        assert!(store.set_user_status("user-17", status.clone()).await.unwrap());
+        let found = format!("{:?}", find(&store, "alice", None).await.unwrap());
+        assert!(found.contains(&format!("status: {status:?}")), "{found}");
+    }
+    assert!(!store.set_user_status("nobody", UserStatus::Active).await.unwrap());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_upgraded_hash_replaces_only_the_hash_it_was_made_from() {
+    let folder = Folder::new();
+    let store = folder.store();
+    assert!(store.add_user(alice()).await.unwrap());
+    assert!(store.save_hash("user-17", "hash-1", "hash-2").await.unwrap());
+    assert!(!store.save_hash("user-17", "hash-1", "hash-3").await.unwrap());
+    assert!(!store.save_hash("nobody", "hash-1", "hash-3").await.unwrap());
+    store.close().await;
+}
+
+/// The version of the credentials that the verifier gives to a login.
+async fn version(verifier: &Argon2Verifier<SqliteStore>, password: &str) -> Option<String> {
+    match verifier.verify(attempt("Alice", password).build().unwrap()).await.unwrap() {
+        Verdict::Granted(verified) => verified.subject().credential_version().map(str::to_owned),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_new_password_has_a_new_credential_version_and_an_upgraded_hash_has_not_t62() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let old = Argon2Parameters::new(64, 1, 1).unwrap();
+    let hash = |text: &str| old.hash_blocking(&Password::new(text.to_owned())).unwrap();
+    store.add_user(NewUser::new("user-17", "alice").with_password_hash(hash("one"))).await.unwrap();
+    let verifier =
+        Argon2Verifier::builder(store.clone()).parameters(Argon2Parameters::new(128, 1, 1).unwrap()).build().unwrap();
+    assert_eq!(version(&verifier, "one").await.as_deref(), Some("0"));
+    assert_eq!(version(&verifier, "one").await.as_deref(), Some("0"), "after the upgrade");
+    assert!(store.set_password_hash("user-17", Some(&hash("two"))).await.unwrap());
+    assert_eq!(version(&verifier, "two").await.as_deref(), Some("1"));
+    let denied = verifier.verify(attempt("alice", "one").build().unwrap()).await.unwrap();
+    assert!(matches!(denied, Verdict::Denied(Denial::WrongPassword)));
+    assert!(store.end_logins("user-17").await.unwrap());
+    assert_eq!(version(&verifier, "two").await.as_deref(), Some("2"));
+    assert!(store.set_password_hash("user-17", None).await.unwrap());
+    let denied = verifier.verify(attempt("alice", "two").build().unwrap()).await.unwrap();
+    assert!(matches!(denied, Verdict::Denied(_)));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_removed_user_leaves_neither_names_nor_tokens() {
+    let folder = Folder::new();
+    let store = folder.store();
+    store.add_user(alice()).await.unwrap();
+    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    let record = AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(9));
+    store.insert(digest("at"), record).await.unwrap();
+    assert!(store.remove_user("user-17").await.unwrap());
+    assert!(!store.remove_user("user-17").await.unwrap());
+    assert!(find(&store, "alice@example.org", None).await.is_none());
+    assert_eq!(store.rotate(rotation("t0", "t1", 1)).await.unwrap(), Rotated::Gone);
+    assert!(AccessTokenStore::find(&store, &digest("at")).await.unwrap().is_none());
+    assert!(store.add_user(NewUser::new("user-20", "alice")).await.unwrap());
+    store.close().await;
+}
