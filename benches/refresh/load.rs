@@ -61,6 +61,8 @@ pub async fn refresh(logins: Vec<Session>, until: Until) -> Measured {
             while !until.is_reached(started, done) {
                 session.refresh().await;
                 done += 1;
+                // Stores in memory never wait, and then the other sessions would.
+                tokio::task::yield_now().await;
             }
             done
         });
@@ -111,6 +113,7 @@ where
                 assert_eq!(refresh.rotate(rotation).await.unwrap(), Rotated::Done);
                 live = next;
                 done += 1;
+                tokio::task::yield_now().await;
             }
             done
         });
