@@ -179,3 +179,7 @@ impl fmt::Debug for SqliteStore {
         f.debug_struct("SqliteStore").field("stats", &self.stats()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

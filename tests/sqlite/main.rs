@@ -5,6 +5,7 @@
 
 mod clients;
 mod commits;
+mod contract;
 mod file;
 mod folder;
 mod limiter;

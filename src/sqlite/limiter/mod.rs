@@ -38,7 +38,7 @@ const NO_NETWORK: u64 = 1;
 /// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`]: what was charged is durable before a
 /// secret is compared, and a restart or crash takes nothing back. Processes that share the file share the counts.
 ///
-/// The file holds no names and addresses, only digests under a key of the file. Whose locks they are is kept in memory, for
+/// The file holds no names and addresses, only digests under a key of the same file. Whose locks they are is kept in memory, for
 /// [`locks`](Self::locks): after a restart it is not known until the lock ends. So is which secret was denied last, so that
 /// the same mistake counts again after a restart; and whether an owner was told of a lock by another rule, so that the
 /// notice may come twice. Give all processes the same rules.

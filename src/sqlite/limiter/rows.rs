@@ -29,7 +29,7 @@ const PUT_KNOWN: &str = "INSERT INTO limiter_known (guess, networks, seen) VALUE
 const SWEEP_KNOWN: &str = "DELETE FROM limiter_known WHERE guess IN
     (SELECT guess FROM limiter_known WHERE seen <= ?1 ORDER BY seen LIMIT ?2)";
 const OLDEST_KNOWN: &str = "DELETE FROM limiter_known WHERE guess =
-    (SELECT guess FROM limiter_known ORDER BY seen LIMIT 1)";
+    (SELECT guess FROM limiter_known WHERE seen >= 0 ORDER BY seen LIMIT 1)";
 
 pub(super) const STATEMENTS: [&str; 10] =
     [STATE, SET_STATE, GET, PUT, REMOVE, SWEEP, KNOWN, PUT_KNOWN, SWEEP_KNOWN, OLDEST_KNOWN];

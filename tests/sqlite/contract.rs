@@ -1,0 +1,45 @@
+//! The suites that every store is held to.
+
+use std::sync::Mutex;
+
+use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::testing::contract;
+
+use crate::folder::Folder;
+
+/// Makes empty stores, and removes their files at the end.
+#[derive(Default)]
+struct Stores(Mutex<Vec<Folder>>);
+
+impl Stores {
+    fn make(&self) -> SqliteStore {
+        let folder = Folder::new();
+        let store = folder.store();
+        self.0.lock().unwrap().push(folder);
+        store
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refresh_tokens_in_the_file_keep_the_contract_rf_10_rf_13() {
+    let stores = Stores::default();
+    contract::refresh_token_store(async || stores.make()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_tokens_in_the_file_keep_the_contract() {
+    let stores = Stores::default();
+    contract::access_token_store(async || stores.make()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_time_values_in_the_file_keep_the_contract() {
+    let stores = Stores::default();
+    contract::one_time_values(async || stores.make()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limiter_in_the_file_keeps_the_contract_t2() {
+    let stores = Stores::default();
+    contract::attempt_limiter(async || stores.make().limiter()).await;
+}
