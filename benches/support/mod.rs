@@ -1,10 +1,11 @@
-//! What both benchmarks share: the sample request and three token endpoints that answer it.
+//! What the benchmarks share: the sample request, and the endpoints that answer it.
 #![allow(dead_code, reason = "each benchmark uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
 pub mod handler;
 pub mod library;
 pub mod plain_layer;
+pub mod tokens;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -43,6 +44,12 @@ pub fn token_request<B>(basic: &str, body: &str, make_body: impl FnOnce(Bytes) -
 /// A request that is not for the token endpoint.
 pub fn other_request<B>(body: B) -> Request<B> {
     request(Method::GET, "/", &[(HOST, "server.example.com")], body)
+}
+
+/// A request with an access token, for an API.
+pub fn api_request<B>(token: &str, body: B) -> Request<B> {
+    let authorization = format!("Bearer {token}");
+    request(Method::GET, "/api/me", &[(HOST, "server.example.com"), (AUTHORIZATION, &authorization)], body)
 }
 
 fn request<B>(method: Method, path: &str, headers: &[(http::HeaderName, &str)], body: B) -> Request<B> {

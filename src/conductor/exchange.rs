@@ -53,16 +53,20 @@ impl Endpoint {
         if trail.purpose == Purpose::Token && form.span(Known::GrantType).is_none() {
             return Err(Reason::MissingParameter.into());
         }
-        let presented = self.present(head, form, trail)?;
-        let client = self.find_client(&presented, form, trail).await?;
-        self.permit_site(head, client.as_ref(), trail)?;
-        let now = self.clock.now();
-        let client = self.authenticate(head, form, &presented, client, now, trail).await?;
-        self.note_end_user(head, &client, trail);
+        // What is borrowed is held to the end of its block, by the future of every request.
+        let (presented, client, now) = {
+            let presented = self.present(head, form, trail)?;
+            let client = self.find_client(&presented, form, trail).await?;
+            self.permit_site(head, client.as_ref(), trail)?;
+            let now = self.clock.now();
+            let client = self.authenticate(head, form, &presented, client, now, trail).await?;
+            self.note_end_user(head, &client, trail);
+            (presented, client, now)
+        };
         match trail.purpose {
-            Purpose::Token => {}
+            Purpose::Token => drop(presented),
             Purpose::Revocation => return Box::pin(self.revocation(form, client, trail)).await,
-            Purpose::Introspection => return Box::pin(self.introspection(form, &presented, client)).await,
+            Purpose::Introspection => return Box::pin(self.introspection(form, presented, client)).await,
         }
 
         let requested = form.get(Known::GrantType).unwrap_or_default();
@@ -95,28 +99,27 @@ impl Endpoint {
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
         async move {
-            let username = form.get(Known::Username).unwrap_or_default();
-            let realm = terms.client().realm();
-            let account = self.verifier.account_key(username, realm).await;
-            let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
-            trail.account = self.auditor.digest(&account);
-            let guess = Guess::Account { realm, account: &account };
-            let reservation = self.reserve(guess, self.fingerprint(&guess, form), trail).await?;
-            let owner = self.owner(realm, &account);
-            drop(account);
+            // What is borrowed is held to the end of its block.
+            let (reservation, owner) = {
+                let username = form.get(Known::Username).unwrap_or_default();
+                let realm = terms.client().realm();
+                let account = self.verifier.account_key(username, realm).await;
+                let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
+                trail.account = self.auditor.digest(&account);
+                let guess = Guess::Account { realm, account: &account };
+                let reservation = self.reserve(guess, self.fingerprint(&guess, form), trail).await?;
+                (reservation, self.owner(realm, &account))
+            };
 
             let kept = self.kept_for_shield(form);
             let attempt = Self::attempt(&reservation, mem::take(form), &terms, mem::take(extensions), trail)?;
             let verdict = self.verifier.verify(attempt).await;
             let mut grant = self.judge(verdict, Reason::VerifierFailed, terms);
             if let Some(password) = kept {
-                grant = Box::pin(self.screen(grant, password, trail)).await;
+                grant = Box::pin(self.screen(grant, *password, trail)).await;
             }
 
-            let issued = match self.refresh_tokens_for(&grant) {
-                None => self.issue(grant, trail).await,
-                Some(refresh) => Box::pin(self.issue_with_refresh(refresh, grant, trail)).await,
-            };
+            let issued = self.issue(grant, trail).await;
             let (reply, settlement) = Failure::settle(issued);
             let lock = self.settle(Some(reservation), settlement).await;
             self.notify(lock, owner, trail);
@@ -150,10 +153,7 @@ impl Endpoint {
         let verdict = grant.exchange(request).await;
         let grant = self.judge(verdict, Reason::ExtensionFailed, terms);
 
-        let issued = match self.refresh_tokens_for(&grant) {
-            None => self.issue(grant, trail).await,
-            Some(refresh) => self.issue_with_refresh(refresh, grant, trail).await,
-        };
+        let issued = self.issue(grant, trail).await;
         let (reply, settlement) = Failure::settle(issued);
         let lock = self.settle(reservation, settlement).await;
         self.notify(lock, owner, trail);

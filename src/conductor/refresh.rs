@@ -95,19 +95,17 @@ fn is_withdrawn(family: &RefreshFamily, client: &Client) -> bool {
 
 impl Endpoint {
     /// The refresh tokens, if this client gets any.
-    pub(super) fn refresh_tokens_for(&self, grant: &Result<Grant, Failure>) -> Option<&RefreshTokens> {
-        let client = grant.as_ref().ok()?.client();
-        self.refresh.as_deref().filter(|_| client.allows_grant(REFRESH_TOKEN))
+    pub(super) fn refresh_tokens_for(&self, grant: &Grant) -> Option<&RefreshTokens> {
+        self.refresh.as_deref().filter(|_| grant.client().allows_grant(REFRESH_TOKEN))
     }
 
     /// Issues the tokens of a login, with the first refresh token of a new family.
     pub(super) async fn issue_with_refresh(
         &self,
         refresh: &RefreshTokens,
-        grant: Result<Grant, Failure>,
+        mut grant: Grant,
         trail: &mut Trail,
     ) -> Result<Reply, Failure> {
-        let mut grant = grant?;
         let failed = |error: BackendError| Failure::Untried(store_failed(error));
         let id = FamilyId::random().map_err(|error| failed(error.into()))?;
         let token = Token::random(PREFIX).map_err(|error| failed(error.into()))?;

@@ -323,16 +323,21 @@ impl Endpoint {
         }
     }
 
-    /// Issues the tokens of a concluded grant.
-    pub(super) fn issue(
-        &self,
+    /// Issues the tokens of a concluded grant, with a refresh token if the client gets any.
+    pub(super) fn issue<'a>(
+        &'a self,
         grant: Result<Grant, Failure>,
-        trail: &mut Trail,
-    ) -> impl Future<Output = Result<Reply, Failure>> + Send + use<'_> {
-        let issuing = grant.map(|grant| self.begin_issue(grant, trail));
+        trail: &'a mut Trail,
+    ) -> impl Future<Output = Result<Reply, Failure>> + Send + 'a {
+        let begun = grant.map(|grant| match self.refresh_tokens_for(&grant) {
+            None => Begun::Access(self.begin_issue(grant, trail)),
+            Some(refresh) => Begun::WithRefresh(Box::pin(self.issue_with_refresh(refresh, grant, trail))),
+        });
         async move {
-            let (scope, issuing) = issuing?;
-            write_answer(checked(issuing.await)?, &scope)
+            match begun? {
+                Begun::Access((scope, issuing)) => write_answer(checked(issuing.await)?, &scope),
+                Begun::WithRefresh(issuing) => issuing.await,
+            }
         }
     }
 
@@ -352,6 +357,12 @@ impl Endpoint {
 
 /// What an issuer is at.
 type Issuing<'a> = Pin<Box<dyn Future<Output = Result<IssuedTokens, BackendError>> + Send + 'a>>;
+
+/// The tokens that are being issued: the access token alone, or both.
+enum Begun<'a> {
+    Access((Scope, Issuing<'a>)),
+    WithRefresh(Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>),
+}
 
 /// The realm and key of an account.
 pub(super) type Owner = (Option<String>, AccountKey<'static>);

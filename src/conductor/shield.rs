@@ -23,10 +23,11 @@ pub(crate) struct Screen {
 }
 
 impl Endpoint {
-    /// A copy of the password, as the verifier takes the one of the attempt. Made only if there is a shield to see it.
-    pub(super) fn kept_for_shield(&self, form: &Form) -> Option<Password> {
+    /// A copy of the password, as the verifier takes the one of the attempt. Made only if there is a shield to see it; boxed,
+    /// because the future of every login has the place for it.
+    pub(super) fn kept_for_shield(&self, form: &Form) -> Option<Box<Password>> {
         let screen = self.screen.as_ref();
-        screen.and_then(|_| form.get(Known::Password)).map(|password| Password::new(password.to_owned()))
+        screen.and_then(|_| form.get(Known::Password)).map(|password| Box::new(Password::new(password.to_owned())))
     }
 
     /// Asks the shield about the password of a granted login. Without a finding the login goes on (P10 names this

@@ -113,7 +113,7 @@ impl Endpoint {
     pub(super) async fn introspection(
         &self,
         form: &Form,
-        presented: &Presented,
+        presented: Presented,
         client: AuthenticatedClient,
     ) -> Result<Reply, TokenError> {
         let client = client.into_client();

@@ -27,7 +27,8 @@ pub struct MemoryAccessTokens {
 #[derive(Default)]
 struct State {
     records: HashMap<Key, AccessTokenRecord>,
-    families: HashMap<FamilyId, Vec<Key>>,
+    /// Oldest first; what is not in `records` any more goes when all before it have gone.
+    families: HashMap<FamilyId, VecDeque<Key>>,
     /// Oldest first.
     order: VecDeque<Key>,
 }
@@ -38,7 +39,10 @@ impl State {
         if let Some(family) = record.family()
             && let Some(keys) = self.families.get_mut(&family)
         {
-            keys.retain(|known| known != key);
+            // From the front, where the oldest is: a family that refreshed very often must not cost a look at all its tokens.
+            while keys.front().is_some_and(|first| !self.records.contains_key(first)) {
+                keys.pop_front();
+            }
             if keys.is_empty() {
                 self.families.remove(&family);
             }
@@ -90,7 +94,7 @@ impl AccessTokenStore for MemoryAccessTokens {
         }
         let key = *digest.as_bytes();
         if let Some(family) = record.family() {
-            state.families.entry(family).or_default().push(key);
+            state.families.entry(family).or_default().push_back(key);
         }
         state.order.push_back(key);
         state.records.insert(key, record);
@@ -124,5 +128,35 @@ impl AccessTokenStore for MemoryAccessTokens {
 impl fmt::Debug for MemoryAccessTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryAccessTokens").field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::client::ClientId;
+    use std::time::{Duration, SystemTime};
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_family_whose_tokens_are_gone_in_whatever_order_they_went() {
+        let store = MemoryAccessTokens::new().with_capacity(4);
+        let now = SystemTime::now();
+        let digest = |number: u8| SecretDigest::from_bytes([number; 32]);
+        let insert = async |number: u8, family: u8| {
+            let client = ClientId::new("app").unwrap();
+            let record = AccessTokenRecord::new("alice", client, now, now + Duration::from_secs(3600))
+                .with_family(Some(FamilyId::from_bytes([family; 16])));
+            store.insert(digest(number), record).await.unwrap();
+        };
+        for number in 1..=4 {
+            insert(number, 1).await;
+        }
+        assert!(store.revoke(&digest(2)).await.unwrap() && store.revoke(&digest(4)).await.unwrap());
+        for number in 5..=8 {
+            insert(number, 2).await;
+        }
+        let state = lock(&store.state);
+        assert_eq!((state.records.len(), state.families.len()), (4, 1));
+        assert_eq!(state.families[&FamilyId::from_bytes([2; 16])], [5, 6, 7, 8].map(|number| [number; 32]));
     }
 }

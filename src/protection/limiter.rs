@@ -166,11 +166,13 @@ impl MemoryLimiter {
             now,
             number: ticket.number,
         };
-        let mut tallies = Tallies {
-            pair: pairs.get(ticket.pair(), is_known),
-            account: if ticket.is_client { Tally::default() } else { accounts.tallies.get(ticket.account(), false) },
-            address: addresses.get(ticket.address(), is_known),
+        let (pair, own_pair) = pairs.get(ticket.pair(), is_known);
+        let (account, own_account) = match ticket.is_client {
+            true => (Tally::default(), None),
+            false => accounts.tallies.get(ticket.account(), false),
         };
+        let (address, own_address) = addresses.get(ticket.address(), is_known);
+        let mut tallies = Tallies { pair, account, address };
         let charges = match self.policy.reserve(&mut tallies, &facts) {
             Decision::Charged(charges) => charges,
             Decision::Refused(rule, wait) => {
@@ -180,14 +182,28 @@ impl MemoryLimiter {
         };
         ticket.charges = charges;
         if charges.pair {
-            ticket.pair_place = pairs.put(ticket.pair(), tallies.pair, now, self.policy.pairs_remember(), is_known);
+            match own_pair {
+                Some(own) => *own = tallies.pair,
+                None => {
+                    let memory = self.policy.pairs_remember();
+                    ticket.pair_place = pairs.put(ticket.pair(), tallies.pair, now, memory, is_known);
+                }
+            }
         }
         if charges.account {
-            let memory = self.policy.account.longest;
-            ticket.account_place = accounts.tallies.put(ticket.account(), tallies.account, now, memory, false);
+            match own_account {
+                Some(own) => *own = tallies.account,
+                None => {
+                    let memory = self.policy.account.longest;
+                    ticket.account_place = accounts.tallies.put(ticket.account(), tallies.account, now, memory, false);
+                }
+            }
         }
         if charges.address {
-            ticket.address_place = addresses.put(ticket.address(), tallies.address, now, 0, is_known);
+            match own_address {
+                Some(own) => *own = tallies.address,
+                None => ticket.address_place = addresses.put(ticket.address(), tallies.address, now, 0, is_known),
+            }
         }
         drop((pairs, accounts, addresses));
         self.describe(&ticket, key, &tallies, now);

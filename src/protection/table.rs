@@ -52,13 +52,12 @@ impl Table {
         Self { tallies: HashMap::default(), capacity, cells: Vec::new(), spares, next_sweep: 0 }
     }
 
-    /// The tally of a key; for a key without its own that of its cell, in which it may have been counted.
-    pub(crate) fn get(&self, key: Key, preferred: bool) -> Tally {
-        match self.tallies.get(&key) {
-            Some(own) => *own,
-            None if self.cells.is_empty() => Tally::default(),
-            None => self.get_shared(key, preferred),
-        }
+    /// The tally of a key, with its own place if it has one; for a key without that of its cell, in which it may have been
+    /// counted.
+    pub(crate) fn get(&mut self, key: Key, preferred: bool) -> (Tally, Option<&mut Tally>) {
+        let shared = if self.cells.is_empty() { Tally::default() } else { self.get_shared(key, preferred) };
+        let own = self.tallies.get_mut(&key);
+        (own.as_deref().copied().unwrap_or(shared), own)
     }
 
     /// What hardly ever is asked, kept out of the way of the rest.
@@ -67,13 +66,9 @@ impl Table {
         self.cells.get(self.cell(key, self.shared(preferred))).copied().unwrap_or_default()
     }
 
-    /// Stores the tally of a key. The last eighth of the room is kept for keys that are `preferred`. Locks are remembered for
+    /// Stores the tally of a key without its own. The last eighth of the room is kept for keys that are `preferred`. Locks are remembered for
     /// `memory` milliseconds after their end, so that a flood cannot make the next one short again.
     pub(crate) fn put(&mut self, key: Key, tally: Tally, now: u64, memory: u64, preferred: bool) -> Place {
-        if let Some(own) = self.tallies.get_mut(&key) {
-            *own = tally;
-            return Place::Own;
-        }
         let kept = if preferred { 0 } else { self.capacity / 8 };
         let room = self.capacity.saturating_sub(kept);
         if self.tallies.len() >= room && self.next_sweep <= now {

@@ -44,20 +44,18 @@ impl Ticket {
     }
 
     pub(crate) fn to_bytes(self) -> [u8; 32] {
-        let flags = [
-            self.is_client,
-            self.has_address,
-            self.charges.pair,
-            self.charges.account,
-            self.charges.address,
-            self.charges.locks_pair,
-            self.charges.locks_account,
-            self.pair_place == Place::Shared,
-            self.account_place == Place::Shared,
-            self.address_place == Place::Shared,
-            self.pair_place == Place::Spared,
-        ];
-        let flags = flags.iter().rev().fold(0_u16, |bits, flag| bits << 1 | u16::from(*flag));
+        let flag = |is_set: bool, at: u32| u16::from(is_set) << at;
+        let flags = flag(self.is_client, 0)
+            | flag(self.has_address, 1)
+            | flag(self.charges.pair, 2)
+            | flag(self.charges.account, 3)
+            | flag(self.charges.address, 4)
+            | flag(self.charges.locks_pair, 5)
+            | flag(self.charges.locks_account, 6)
+            | flag(self.pair_place == Place::Shared, 7)
+            | flag(self.account_place == Place::Shared, 8)
+            | flag(self.address_place == Place::Shared, 9)
+            | flag(self.pair_place == Place::Spared, 10);
         let numbers = u64::from(self.number) | u64::from(self.print) << 32;
         let words = [self.guess, self.network, numbers, u64::from(flags) | self.at << 16].map(u64::to_le_bytes);
         let mut bytes = [0; 32];

@@ -5,9 +5,9 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use super::charset::is_vschar;
+use super::charset::{is_vschar, position};
 use super::error::Reason;
-use super::form::{MAX_CLIENT_ID, MAX_CLIENT_SECRET, decode};
+use super::form::{MAX_CLIENT_ID, MAX_CLIENT_SECRET, decode, is_escaped};
 use super::texts::{Span, Texts};
 
 /// Longer header values are refused before they are decoded.
@@ -49,7 +49,7 @@ pub(crate) enum Authorization {
 
 /// Reads one `Authorization` value.
 pub(crate) fn parse(value: &[u8], texts: &mut Texts) -> Result<Authorization, Reason> {
-    let scheme_end = value.iter().position(|b| *b == b' ').unwrap_or(value.len());
+    let scheme_end = position(value, b' ').unwrap_or(value.len());
     let (scheme, rest) = value.split_at_checked(scheme_end).unwrap_or((value, b""));
     if !scheme.eq_ignore_ascii_case(b"basic") {
         return Ok(Authorization::Foreign);
@@ -66,13 +66,13 @@ pub(crate) fn parse(value: &[u8], texts: &mut Texts) -> Result<Authorization, Re
     };
     let length = BASE64.decode_slice(rest.trim_ascii(), room).map_err(|_| Reason::MalformedBasic)?;
     let credentials = room.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
-    let (id, secret) = credentials.and_then(split_at_colon).ok_or(Reason::MalformedBasic)?;
+    let credentials = credentials.ok_or(Reason::MalformedBasic)?;
+    let (id, secret) = split_at_colon(credentials).ok_or(Reason::MalformedBasic)?;
     if id.is_empty() && secret.is_empty() {
         return Ok(Authorization::Empty);
     }
     let push = |raw: &str, texts: &mut Texts| Ok(texts.push(raw));
-    let is_escaped = [id, secret].iter().any(|text| text.bytes().any(|b| matches!(b, b'+' | b'%')));
-    let (decoded, raw) = if is_escaped {
+    let (decoded, raw) = if is_escaped(credentials) {
         (pair(id, secret, texts, decode), pair(id, secret, texts, push))
     } else {
         (pair(id, secret, texts, push), None)
@@ -83,9 +83,8 @@ pub(crate) fn parse(value: &[u8], texts: &mut Texts) -> Result<Authorization, Re
     Ok(Authorization::Basic(Basic { decoded, raw }))
 }
 
-/// Credentials are short: a plain loop is faster than a search made for long texts.
 fn split_at_colon(pair: &str) -> Option<(&str, &str)> {
-    let colon = pair.bytes().position(|b| b == b':')?;
+    let colon = position(pair.as_bytes(), b':')?;
     let (id, rest) = pair.split_at_checked(colon)?;
     Some((id, rest.strip_prefix(':')?))
 }

@@ -1,8 +1,22 @@
 //! The character sets of RFC 6749 Appendix A.
 
+/// The lowest and the highest bit of each of eight bytes that are looked at together.
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGHS: u64 = ONES << 7;
+
 /// `VSCHAR`: what client ids, client secrets and tokens are made of.
 pub(crate) fn is_vschar(text: &str) -> bool {
-    all(text, |b| matches!(b, 0x20..=0x7e))
+    let is_legal = |word: u64| {
+        // High bits mark what is no ASCII, what is DEL, and what is below the space. Bytes that are ASCII carry nothing over.
+        let (del, below) = (word.wrapping_add(ONES), !(word | HIGHS).wrapping_sub(ONES << 5));
+        (word | del | below) & HIGHS == 0
+    };
+    let Some(last) = text.as_bytes().last_chunk::<8>() else {
+        let spaces = u64::from_ne_bytes([b' '; 8]);
+        return is_legal(text.bytes().fold(spaces, |word, byte| word << 8 | u64::from(byte)));
+    };
+    let (words, _) = text.as_bytes().as_chunks::<8>();
+    words.iter().chain([last]).fold(true, |legal, word| legal & is_legal(u64::from_ne_bytes(*word)))
 }
 
 /// `NQCHAR`: what a scope token is made of.
@@ -17,7 +31,8 @@ pub(crate) fn is_nqschar(b: u8) -> bool {
 
 /// `UNICODECHARNOCRLF`: what user names and passwords are made of.
 pub(crate) fn is_unicode_no_crlf(text: &str) -> bool {
-    if all(text, |b| b == b'\t' || matches!(b, 0x20..=0x7e)) {
+    // As nearly all are.
+    if is_vschar(text) {
         return true;
     }
     text.chars().all(
@@ -49,6 +64,52 @@ pub(crate) fn is_plain_json(text: &str) -> bool {
 }
 
 /// Looks at every byte, without stopping early: the compiler then looks at many at once.
-fn all(text: &str, is_legal: impl Fn(u8) -> bool) -> bool {
+pub(super) fn all(text: &str, is_legal: impl Fn(u8) -> bool) -> bool {
     text.bytes().fold(true, |legal, b| legal & is_legal(b))
+}
+
+/// Where a byte stands first: eight bytes are looked at together, which for short texts is the fastest way.
+pub(super) fn position(text: &[u8], byte: u8) -> Option<usize> {
+    let (words, rest) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        // A byte that equals becomes 0; the lowest 0 borrows first, so the lowest high bit marks it.
+        let differs = u64::from_le_bytes(*word) ^ u64::from_ne_bytes([byte; 8]);
+        let marks = differs.wrapping_sub(ONES) & !differs & HIGHS;
+        if marks != 0 {
+            return Some(index.saturating_mul(8).saturating_add(marks.trailing_zeros() as usize / 8));
+        }
+    }
+    let at = rest.iter().position(|other| *other == byte)?;
+    Some(words.len().saturating_mul(8).saturating_add(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_byte_is_found_where_it_stands_first(text in proptest::collection::vec(any::<u8>(), 0..40), few in 0..4_u8, byte: u8) {
+            let at = |text: &[u8], byte| text.iter().position(|other| *other == byte);
+            prop_assert_eq!(position(&text, byte), at(&text, byte));
+            let like: Vec<u8> = text.iter().map(|one| byte ^ (one & few)).collect();
+            prop_assert_eq!(position(&like, byte), at(&like, byte));
+        }
+
+        #[test]
+        fn visible_characters_are_told_from_all_others(text in "[ -~]{0,20}", other: char, at in 0..20_usize) {
+            prop_assert!(is_vschar(&text));
+            let (before, after) = text.split_at(at.min(text.len()));
+            for odd in [other, '\0', '\t', '\u{1f}', ' ', '~', '\u{7f}', '\u{80}', '\u{ff}'] {
+                let mixed = format!("{before}{odd}{after}");
+                prop_assert_eq!(is_vschar(&mixed), mixed.bytes().all(|b| matches!(b, 0x20..=0x7e)), "{:?}", mixed);
+                prop_assert_eq!(is_unicode_no_crlf(&mixed), mixed.chars().all(is_unicode_no_crlf_character), "{:?}", mixed);
+            }
+        }
+    }
+
+    fn is_unicode_no_crlf_character(c: char) -> bool {
+        matches!(c, '\t' | '\u{20}'..='\u{7e}' | '\u{80}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+    }
 }

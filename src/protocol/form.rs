@@ -7,7 +7,7 @@
 
 use zeroize::Zeroizing;
 
-use super::charset::{breaks_lines, is_unicode_no_crlf, is_vschar};
+use super::charset::{all, breaks_lines, is_unicode_no_crlf, is_vschar, position};
 use super::error::Reason;
 use super::texts::{Span, Texts};
 
@@ -92,6 +92,7 @@ impl Form {
         let mut form = Self { texts: Texts::with_capacity(body.len().saturating_add(room)), ..Self::default() };
         // The separators are ASCII, so each piece of valid UTF-8 is valid, and only what is escaped needs another look.
         let mut rest = std::str::from_utf8(body).map_err(|_| Reason::NotUtf8)?;
+        let may_be_escaped = is_escaped(rest);
         let mut pairs = 0_usize;
         while !rest.is_empty() {
             if let Some(after) = rest.strip_prefix('&') {
@@ -99,7 +100,7 @@ impl Form {
                 continue;
             }
             let pair;
-            (pair, rest) = Pair::split_off(rest);
+            (pair, rest) = Pair::split_off(rest, may_be_escaped);
             pairs = pairs.saturating_add(1);
             if pairs > MAX_PAIRS {
                 return Err(Reason::TooManyParameters);
@@ -207,28 +208,22 @@ struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    /// The first pair of `form` and what follows its `&`, found in one look at each byte.
-    fn split_off(form: &'a str) -> (Self, &'a str) {
-        let (mut equals, mut end, mut escaped) = (None, form.len(), false);
-        for (at, byte) in form.bytes().enumerate() {
-            match byte {
-                // Letters first: most bytes are.
-                b'>'.. => {}
-                b'&' => {
-                    end = at;
-                    break;
-                }
-                b'=' if equals.is_none() => equals = Some(at),
-                b'+' | b'%' => escaped = true,
-                _ => {}
-            }
-        }
-        let name_end = equals.unwrap_or(end);
+    /// The first pair of `form` and what follows its `&`. `may_be_escaped`: whether there is an escape anywhere in the form.
+    fn split_off(form: &'a str, may_be_escaped: bool) -> (Self, &'a str) {
+        let end = position(form.as_bytes(), b'&').unwrap_or(form.len());
         let text = |from: usize, to: usize| form.get(from..to).unwrap_or_default();
+        let pair = text(0, end);
+        let name_end = position(pair.as_bytes(), b'=').unwrap_or(end);
+        let escaped = may_be_escaped && is_escaped(pair);
         let value = text(name_end.saturating_add(1).min(end), end);
-        let rest = form.get(end.saturating_add(1)..).unwrap_or_default();
+        let rest = text(end.saturating_add(1).min(form.len()), form.len());
         (Self { name: text(0, name_end), value, escaped }, rest)
     }
+}
+
+/// Whether form-decoding would change it.
+pub(super) fn is_escaped(text: &str) -> bool {
+    !all(text, |byte| (byte != b'+') & (byte != b'%'))
 }
 
 /// Form-decodes `raw` once and appends it: `+` is a space, `%XX` a byte, and the result must be UTF-8.

@@ -118,8 +118,11 @@ impl IssuedTokens {
         });
 
         let mut json = Vec::with_capacity(room);
-        push_text(&mut json, ACCESS_TOKEN, access)?;
-        // Names, URIs and scopes have no character that needs an escape.
+        // Tokens that fit a header, names, URIs and scopes have no character that needs an escape.
+        match self.access_token.is_known_token68() {
+            true => push_plain(&mut json, ACCESS_TOKEN, access),
+            false => push_text(&mut json, ACCESS_TOKEN, access)?,
+        }
         push_plain(&mut json, TOKEN_TYPE, &self.token_type);
         json.extend_from_slice(EXPIRES_IN.as_bytes());
         write_json(&mut json, &seconds)?;

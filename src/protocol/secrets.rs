@@ -169,6 +169,11 @@ impl Token {
         self.is_token68 || is_token68(&self.text)
     }
 
+    /// Whether it is known to be one without a look at it.
+    pub(crate) fn is_known_token68(&self) -> bool {
+        self.is_token68
+    }
+
     /// The token itself, for sending or digesting it.
     #[must_use]
     pub fn expose(&self) -> &str {

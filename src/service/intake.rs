@@ -139,7 +139,8 @@ pin_project! {
     struct Task<B> {
         endpoint: Arc<Endpoint>,
         purpose: Purpose,
-        head: Option<(Parts, Caller)>,
+        head: Option<Parts>,
+        caller: Caller,
         #[pin]
         collect: Collect<B>,
     }
@@ -152,7 +153,7 @@ impl<B: Body> EndpointFuture<B> {
         let state = match endpoint.admit(&head) {
             (Step::Read, caller) => {
                 let collect = Collect::new(body, endpoint);
-                let task = Task { endpoint: Arc::clone(endpoint), purpose, head: Some((head, caller)), collect };
+                let task = Task { endpoint: Arc::clone(endpoint), purpose, head: Some(head), caller, collect };
                 State::Collect { task: Box::pin(task) }
             }
             (step, caller) => State::Answer { answer: Arc::clone(endpoint).answer(purpose, head, caller, step) },
@@ -182,12 +183,12 @@ impl<B: Body> EndpointFuture<B> {
                 StateProj::Collect { task } => {
                     let task = task.as_mut().project();
                     let collected = ready!(task.collect.poll(cx));
-                    let Some((head, caller)) = task.head.take() else { return Poll::Pending };
+                    let Some(head) = task.head.take() else { return Poll::Pending };
                     let step = match collected {
-                        Ok(body) => task.endpoint.parse(body.as_slice(), caller.credentials_len),
+                        Ok(body) => task.endpoint.parse(body.as_slice(), task.caller.credentials_len),
                         Err(reason) => Step::Refuse(reason),
                     };
-                    Arc::clone(task.endpoint).answer(*task.purpose, head, caller, step)
+                    Arc::clone(task.endpoint).answer(*task.purpose, head, *task.caller, step)
                 }
             };
             this.state.set(State::Answer { answer });

@@ -1,0 +1,99 @@
+//! What the bearer guard costs for each request: instructions, allocations and time.
+//!
+//! ```text
+//! cargo bench --bench guard --features jwt,sqlite                # prints them
+//! cargo bench --bench guard --features jwt,sqlite -- --check     # and fails if a count is above its ceiling
+//! ```
+//!
+//! One scope is required; the inner service answers at once, and the request is dropped there. Instructions are counted by
+//! `valgrind --tool=callgrind` on the thread that asks; without valgrind they are skipped, and the output says so (with
+//! `REQUIRE_VALGRIND=1` in the environment that is a failure). SQLite reads on a thread of its own, so its instructions are
+//! not told. The counting processor has no SHA instructions: for a cached JWT of 500 bytes, which is looked up by its digest,
+//! nine tenths of the count are SHA-256 in software, which real processors do ten times faster. Allocations are those of all threads. Times are the median of rounds in which the cases take turns.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
+
+#[path = "../ceilings/callgrind.rs"]
+mod callgrind;
+mod cases;
+#[path = "../ceilings/meter.rs"]
+#[allow(dead_code, reason = "the benchmark of the ceilings uses the rest")]
+mod meter;
+#[path = "../support/mod.rs"]
+mod support;
+mod times;
+
+use std::process::ExitCode;
+
+use cases::{Case, METER};
+use meter::{Cost, Meter, Mode};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let check = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => false,
+        ["--check"] => true,
+        [callgrind::CHILD] => {
+            measure(&mut Meter::new(Mode::Instructions), cases::alone());
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("usage: cargo bench --bench guard --features jwt,sqlite [-- --check]");
+            return ExitCode::from(2);
+        }
+    };
+
+    // Its thread runs the timers of answers that take time.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    let _entered = runtime.enter();
+    let mut meter = Meter::new(Mode::Allocations);
+    measure(&mut meter, cases::all());
+    let mut costs = meter.into_costs();
+    // Only the cases without threads are counted; they come first, behind the meter itself.
+    let counted = cases::alone().len() + 1;
+    match callgrind::count() {
+        Ok(instructions) => callgrind::fill_in(&mut costs[..counted], &instructions),
+        Err(error) => {
+            eprintln!("INSTRUCTIONS NOT COUNTED: {error}");
+            if std::env::var_os("REQUIRE_VALGRIND").is_some_and(|value| value == "1") {
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    let nanos = times::measure(cases::all());
+    let held = print(&cases::all(), &costs[1..], &nanos);
+    if check && !held { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// The meter's own cost first.
+fn measure(meter: &mut Meter, cases: Vec<Case>) {
+    meter.case(METER, cases::request(""), std::mem::forget);
+    for mut case in cases {
+        meter.case(case.name, cases::request(&case.token), |request| (case.act)(request));
+    }
+}
+
+/// Prints what each case costs more than the inner service alone; tells whether every ceiling holds.
+fn print(cases: &[Case], costs: &[Cost], nanos: &[f64]) -> bool {
+    println!(
+        "{:<44} {:>12} {:>8} {:>12} {:>8} {:>8} {:>9}",
+        "one request", "instructions", "ceiling", "allocations", "ceiling", "bytes", "ns"
+    );
+    let mut all_held = true;
+    for ((case, cost), nanos) in cases.iter().zip(costs).zip(nanos) {
+        let instructions = cost.instructions.map_or("-".to_owned(), |count| count.to_string());
+        let held = cost.instructions.is_none_or(|count| count <= case.ceilings.instructions)
+            && cost.allocations <= case.ceilings.allocations;
+        all_held &= held;
+        println!(
+            "{:<44} {instructions:>12} {:>8} {:>12.2} {:>8.2} {:>8} {nanos:>9.0}  {}",
+            case.name,
+            if case.has_threads { "-".to_owned() } else { case.ceilings.instructions.to_string() },
+            cost.allocations,
+            case.ceilings.allocations,
+            cost.bytes,
+            if held { "ok" } else { "FAILED" }
+        );
+    }
+    all_held
+}

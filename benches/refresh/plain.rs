@@ -1,0 +1,73 @@
+//! The limit of SQLite itself: one connection with the store's settings and schema that runs the store's statements.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, params};
+use tower_password_grant::sqlite::SqliteStore;
+
+use super::file::Temporary;
+use super::support::tokens::{AUDIENCE, SUBJECT};
+use super::support::{CLIENT, SCOPE};
+
+const FIND: &str = "SELECT f.row, f.id, f.subject, f.client, f.realm, f.scope, f.grant_type, f.authenticated_at,
+    f.credential_version, f.expires, f.live, f.predecessor, f.salt, f.used, f.last_used, f.ended
+    FROM refresh_tokens t JOIN refresh_families f ON f.row = t.family WHERE t.digest = ?1";
+const ROTATE: &str =
+    "UPDATE refresh_families SET live = ?2, predecessor = ?3, salt = ?4, used = ?5, last_used = ?6 WHERE row = ?1";
+const ADD_TOKEN: &str = "INSERT INTO refresh_tokens (digest, family) VALUES (?1, ?2)";
+const BEGIN: &str = "INSERT INTO refresh_families
+    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, live, last_used)
+    VALUES (?1, ?2, ?3, NULL, ?4, 'password', ?5, NULL, ?6, ?7, ?5) RETURNING row";
+const INSERT: &str = "INSERT OR REPLACE INTO access_tokens
+    (digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, family, claims)
+    SELECT ?1, ?2, ?3, NULL, ?4, ?5, ?6, ?7, ?6, ?8, '{}'
+    WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?8 AND ended = 1)";
+
+const NOW: i64 = 1_900_000_000_000;
+const HOUR: i64 = 3_600_000;
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes
+}
+
+/// Refreshes for each second, `batch` of them in one durable transaction, each of a family of its own.
+pub fn run(batch: usize, time: Duration) -> f64 {
+    let file = Temporary::new("plain");
+    // The store makes the schema, and is closed again.
+    drop(SqliteStore::open(file.path()).unwrap());
+    let db = Connection::open(file.path()).unwrap();
+    db.busy_timeout(Duration::from_secs(5)).unwrap();
+    db.pragma_update(None, "journal_mode", "wal").unwrap();
+    db.pragma_update(None, "synchronous", "full").unwrap();
+    db.pragma_update(None, "foreign_keys", true).unwrap();
+    db.pragma_update(None, "secure_delete", "fast").unwrap();
+    db.set_prepared_statement_cache_capacity(32);
+
+    let mut families: Vec<([u8; 16], [u8; 32])> = (0..batch).map(|_| (random(), random())).collect();
+    for (id, live) in &families {
+        let values = params![id, SUBJECT, CLIENT, SCOPE, NOW, NOW + HOUR, live];
+        let row: i64 = db.query_row(BEGIN, values, |row| row.get(0)).unwrap();
+        db.execute(ADD_TOKEN, params![live, row]).unwrap();
+    }
+    let (started, mut done) = (Instant::now(), 0_u64);
+    while started.elapsed() < time {
+        db.prepare_cached("BEGIN IMMEDIATE").unwrap().execute(()).unwrap();
+        for (id, live) in &mut families {
+            // The look-up before the recheck, and the one within the rotation.
+            let find = || -> i64 { db.prepare_cached(FIND).unwrap().query_row([&live[..]], |row| row.get(0)).unwrap() };
+            let (_, row) = (find(), find());
+            let audience = format!("[\"{AUDIENCE}\"]");
+            let values = params![random::<32>(), SUBJECT, CLIENT, SCOPE, audience, NOW, NOW + HOUR, &*id];
+            db.prepare_cached(INSERT).unwrap().execute(values).unwrap();
+            let next: [u8; 32] = random();
+            db.prepare_cached(ROTATE).unwrap().execute(params![row, next, &*live, next, NOW, NOW]).unwrap();
+            db.prepare_cached(ADD_TOKEN).unwrap().execute(params![next, row]).unwrap();
+            *live = next;
+            done += 1;
+        }
+        db.prepare_cached("COMMIT").unwrap().execute(()).unwrap();
+    }
+    done as f64 / started.elapsed().as_secs_f64()
+}
