@@ -28,7 +28,7 @@ use tower_password_grant::{
 #[cfg(feature = "sqlite")]
 fn file() -> Option<(folder::Folder, tower_password_grant::sqlite::SqliteStore)> {
     static SEQUENCE: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let is_due = SEQUENCE.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 4 == 0;
+    let is_due = SEQUENCE.fetch_add(1, std::sync::atomic::Ordering::Relaxed).is_multiple_of(4);
     is_due.then(|| {
         let folder = folder::Folder::new();
         let store = folder.store();
