@@ -1,5 +1,8 @@
 #![cfg_attr(all(feature = "argon2", feature = "sqlite"), doc = include_str!("../README.md"))]
-#![cfg_attr(not(all(feature = "argon2", feature = "sqlite")), doc = "A tower layer that serves the OAuth 2.0 password grant.")]
+#![cfg_attr(
+    not(all(feature = "argon2", feature = "sqlite")),
+    doc = "A tower layer that serves the OAuth 2.0 password grant."
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::string_slice))]
 

@@ -25,6 +25,10 @@ pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
         }
     }
     let is_bound_to_key = record.claims().get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
+    if let Some(realm) = record.realm() {
+        // An API of one directory must be able to refuse the tokens of another.
+        told.insert("realm".to_owned(), realm.into());
+    }
     told.insert("token_type".to_owned(), if is_bound_to_key { "DPoP" } else { "Bearer" }.into());
     match record.audience() {
         [] => {}
@@ -42,6 +46,8 @@ pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
 /// A refresh token that is over at `end`.
 pub(crate) fn of_refresh_token(family: &RefreshFamily, end: SystemTime) -> Vec<u8> {
     let mut told = begin(family.scope(), family.client().as_str(), family.subject());
+    // No API may take it for an access token.
+    told.insert("token_use".to_owned(), "refresh_token".into());
     told.insert("exp".to_owned(), seconds(end));
     told.insert("auth_time".to_owned(), seconds(family.authenticated_at()));
     write(told)
