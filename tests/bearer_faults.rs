@@ -35,8 +35,8 @@ use tower_password_grant::{
 
 const MAX_AGE: Duration = Duration::from_secs(30);
 
-fn request(token: &str) -> Request<()> {
-    Request::get("/").header("authorization", format!("Bearer {token}")).body(()).unwrap()
+fn request(token: &str) -> Request<String> {
+    Request::get("/").header("authorization", format!("Bearer {token}")).body(String::new()).unwrap()
 }
 
 fn builder(tokens: &Tokens) -> BearerGuardBuilder {
@@ -45,7 +45,7 @@ fn builder(tokens: &Tokens) -> BearerGuardBuilder {
 
 /// The status that a request gets, from an inner service that answers 200.
 async fn status(guard: &BearerGuard, token: &str) -> u16 {
-    let inner = service_fn(|request: Request<()>| async move {
+    let inner = service_fn(|request: Request<String>| async move {
         assert!(request.extensions().get::<Principal>().is_some());
         Ok::<_, Infallible>(Response::new(Body::empty()))
     });
@@ -216,7 +216,7 @@ async fn many_requests_at_once_each_get_their_own_principal() {
         tokens.add(&format!("t{index}"), record.with_audience([AUDIENCE]));
     }
     let guard = builder(&tokens).cache(TokenCache::new(20, Duration::from_millis(3))).build().unwrap();
-    let inner = service_fn(|request: Request<()>| async move {
+    let inner = service_fn(|request: Request<String>| async move {
         let subject = request.extensions().get::<Principal>().unwrap().subject().to_owned();
         Ok::<_, Infallible>(Response::new(Body::from(subject)))
     });
@@ -254,7 +254,7 @@ impl Clone for Strict {
     }
 }
 
-impl Service<Request<()>> for Strict {
+impl Service<Request<String>> for Strict {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
@@ -264,7 +264,7 @@ impl Service<Request<()>> for Strict {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<()>) -> Self::Future {
+    fn call(&mut self, _: Request<String>) -> Self::Future {
         assert!(std::mem::take(&mut self.is_ready), "called without being ready");
         self.calls.fetch_add(1, Ordering::SeqCst);
         std::future::ready(Ok(Response::new(Body::empty())))
@@ -287,7 +287,7 @@ async fn the_instance_that_was_ready_is_the_one_that_is_called() {
 
 #[tokio::test]
 async fn a_refusal_leaves_no_slot_of_a_full_service_taken() {
-    let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
+    let inner = service_fn(|_: Request<String>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
     let guard = builder(&Tokens::slow(Duration::from_millis(1))).build().unwrap();
     let mut service = guard.layer(ConcurrencyLimitLayer::new(1).layer(inner));
     for token in ["%", "x", "t", "%", "x", "t"] {
@@ -300,7 +300,7 @@ async fn a_refusal_leaves_no_slot_of_a_full_service_taken() {
 #[tokio::test]
 async fn a_finished_future_that_is_polled_again_does_not_panic() {
     let guard = builder(&Tokens::new()).build().unwrap();
-    let inner = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
+    let inner = service_fn(|_: Request<String>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
     let mut service = guard.layer(inner);
     let mut future = pin!(service.call(request("%")));
     let mut cx = Context::from_waker(Waker::noop());

@@ -383,14 +383,14 @@ async fn nothing_prints_a_token() {
         .unwrap();
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let told = Arc::clone(&seen);
-    let inner = tower::service_fn(move |request: http::Request<()>| {
+    let inner = tower::service_fn(move |request: http::Request<String>| {
         told.lock().unwrap().push(format!("{request:?}"));
         async { Ok::<_, std::convert::Infallible>(http::Response::new(axum::body::Body::empty())) }
     });
     let mut service = tower::Layer::layer(&guard, inner);
     let token = "tUVWXYZ-secret";
     for authorization in [format!("Bearer {token}"), "Bearer w".to_owned(), "Bearer w".to_owned()] {
-        let request = http::Request::get("/").header("authorization", authorization).body(()).unwrap();
+        let request = http::Request::get("/").header("authorization", authorization).body(String::new()).unwrap();
         let future = tower::Service::call(&mut service, request);
         let before = format!("{future:?}");
         let after = format!("{:?}", future.await.unwrap());

@@ -407,3 +407,24 @@ async fn an_audited_revocation_names_the_login() {
     tokens.revoke("conf", &login.refresh).await.assert_empty_ok();
     assert_eq!(*told.lock().unwrap(), [Some("user-alice".to_owned())]);
 }
+
+#[tokio::test]
+async fn a_stranger_whose_budget_is_used_up_cannot_tell_a_foreign_token_from_an_unknown_one_t70() {
+    let tokens = Tokens::with(clients(), |builder| builder.request_ceiling(RequestCeiling::none()));
+    let theirs = tokens.login("conf").await;
+    let own = tokens.login("pub").await;
+    let unknown = ["rt_", "at_"].map(|prefix| format!("{prefix}{}", "x".repeat(43)));
+    for _ in 0..300 {
+        tokens.revoke("pub", &theirs.refresh).await.assert_empty_ok();
+    }
+    for token in [&theirs.refresh, &theirs.access, &unknown[0], &unknown[1]] {
+        tokens.revoke("pub", token).await.assert_error(429, "too_many_attempts");
+    }
+    for token in [&theirs.refresh, &unknown[0]] {
+        tokens.refresh("pub", token).await.assert_error(429, "too_many_attempts");
+    }
+    // The client's own still end, and nothing became of the foreign ones.
+    tokens.revoke("pub", &own.refresh).await.assert_empty_ok();
+    tokens.clock.advance_secs(120);
+    assert!(tokens.is_active(&theirs.access).await);
+}

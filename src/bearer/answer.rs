@@ -28,9 +28,11 @@ pub(super) enum Dialect {
 impl Dialect {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-        let starts = |prefix: &str| kind.get(..prefix.len()).is_some_and(|k| k.eq_ignore_ascii_case(prefix.as_bytes()));
+        // Up to the message format or a parameter: `application/grpc+proto`.
+        let end = kind.iter().position(|b| matches!(b, b'+' | b';' | b' ' | b'\t')).unwrap_or(kind.len());
+        let kind = kind.get(..end).unwrap_or_default();
         let known = ["application/grpc-web-text", "application/grpc-web", "application/grpc"];
-        known.into_iter().find(|prefix| starts(prefix)).map_or(Self::Http, Self::Grpc)
+        known.into_iter().find(|known| kind.eq_ignore_ascii_case(known.as_bytes())).map_or(Self::Http, Self::Grpc)
     }
 }
 
@@ -191,7 +193,7 @@ mod tests {
         }
         assert_eq!(dialect("application/grpc-web+proto"), Dialect::Grpc("application/grpc-web"));
         assert_eq!(dialect("application/grpc-web-text"), Dialect::Grpc("application/grpc-web-text"));
-        for kind in ["application/json", "application/grp", "text/application/grpc", ""] {
+        for kind in ["application/json", "application/grp", "application/grpcfoo", "text/application/grpc", ""] {
             assert_eq!(dialect(kind), Dialect::Http, "{kind}");
         }
         assert_eq!(Dialect::of(&HeaderMap::new()), Dialect::Http);

@@ -146,8 +146,15 @@ impl BearerGuardBuilder {
             deadline: self.deadline,
             on_refusal: self.on_refusal,
         };
-        let rules = Rules { parts: Arc::new(parts), scope: Scope::default(), is_cached: true, is_optional: false };
-        Ok(BearerGuard { rules })
+        Ok(BearerGuard {
+            rules: Rules {
+                parts: Arc::new(parts),
+                scope: Scope::default(),
+                is_cached: true,
+                is_optional: false,
+                passes_preflight: true,
+            },
+        })
     }
 }
 

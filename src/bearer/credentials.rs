@@ -1,7 +1,7 @@
 //! Where a bearer token stands in a request: the `Authorization` header (RFC 6750 section 2.1) and nowhere else. Tokens in
 //! the body (2.2), the query (2.3) or a cookie are not looked at.
 
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, ORIGIN};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ORIGIN};
 use http::{HeaderMap, Method};
 
 use super::refusal::BearerReason;
@@ -34,9 +34,14 @@ pub(super) fn token(headers: &HeaderMap) -> Result<&str, BearerReason> {
     std::str::from_utf8(token).ok().filter(|token| is_token68(token)).ok_or(BearerReason::IllegalCharacters)
 }
 
-/// Whether a browser asks what it may send (Fetch, "CORS-preflight request"): such a request never carries credentials.
-pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    method == Method::OPTIONS && headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+/// Whether a browser asks what it may send (Fetch, "CORS-preflight request"): such a request never carries credentials, and
+/// neither a body nor what describes one. Others have only the looks of it, for an inner service that ignores the method.
+pub(super) fn is_preflight(method: &Method, headers: &HeaderMap, has_body: bool) -> bool {
+    method == Method::OPTIONS
+        && headers.contains_key(ORIGIN)
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        && !headers.contains_key(CONTENT_TYPE)
+        && !has_body
 }
 
 #[cfg(test)]

@@ -48,7 +48,9 @@ use crate::protocol::scope::ScopeError;
 /// # What passes without a token
 ///
 /// CORS preflight requests, because browsers send them without credentials: `OPTIONS` with `Origin` and
-/// `Access-Control-Request-Method`. They carry no principal; nothing but your CORS layer should answer them.
+/// `Access-Control-Request-Method`, without `Content-Type` and without a body. They carry no principal; nothing but your CORS
+/// layer should answer them. Anybody can send one, so where something behind the guard acts whatever the method is, as tonic's
+/// services and axum's `any` do, [refuse them](Self::refuse_preflight) and put the CORS layer before the guard.
 ///
 /// # What is not read
 ///
@@ -100,6 +102,16 @@ impl BearerGuard {
         rules.is_optional = true;
         Self { rules }
     }
+
+    /// The guard of a route on which CORS preflight requests need a token like all others. Default: they
+    /// [pass](Self#what-passes-without-a-token). Change it for gRPC services, which take every method for a call, and for
+    /// handlers of every method; a CORS layer has its place before the guard then.
+    #[must_use]
+    pub fn refuse_preflight(&self) -> Self {
+        let mut rules = self.rules.clone();
+        rules.passes_preflight = false;
+        Self { rules }
+    }
 }
 
 impl<S> Layer<S> for BearerGuard {
@@ -122,6 +134,7 @@ impl fmt::Debug for BearerGuard {
             .field("scope", &self.rules.scope)
             .field("cache", &self.rules.parts.cache.as_ref().filter(|_| self.rules.is_cached))
             .field("optional", &self.rules.is_optional)
+            .field("passes_preflight", &self.rules.passes_preflight)
             .finish_non_exhaustive()
     }
 }

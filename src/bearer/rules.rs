@@ -47,6 +47,7 @@ pub(super) struct Rules {
     pub(super) scope: Scope,
     pub(super) is_cached: bool,
     pub(super) is_optional: bool,
+    pub(super) passes_preflight: bool,
 }
 
 type Looking = Pin<Box<dyn Future<Output = Result<Option<AccessTokenRecord>, BearerRefusal>> + Send>>;
@@ -68,8 +69,13 @@ pub(super) enum Admission {
 }
 
 impl Rules {
-    pub(super) fn admit(&self, method: &Method, headers: &HeaderMap) -> Result<Admission, BearerRefusal> {
-        if credentials::is_preflight(method, headers) {
+    pub(super) fn admit(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        has_body: bool,
+    ) -> Result<Admission, BearerRefusal> {
+        if self.passes_preflight && credentials::is_preflight(method, headers, has_body) {
             return Ok(Admission::Pass);
         }
         let token = match credentials::token(headers) {

@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
+use http_body::Body;
 use tower::Service;
 
 use super::ResponseBody;
@@ -32,6 +33,7 @@ impl<S> BearerService<S> {
 impl<S, B, ResB> Service<Request<B>> for BearerService<S>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
+    B: Body,
 {
     type Response = Response<ResponseBody<ResB>>;
     type Error = S::Error;
@@ -46,7 +48,8 @@ where
         // Whoever put one there did not check this token.
         request.extensions_mut().remove::<Principal>();
         let rules = &self.guard.rules;
-        let admission = rules.admit(request.method(), request.headers());
+        let has_body = !request.body().is_end_stream();
+        let admission = rules.admit(request.method(), request.headers(), has_body);
         if let Some(value) = request.headers_mut().get_mut(AUTHORIZATION) {
             // Printed requests show no token.
             value.set_sensitive(true);

@@ -18,17 +18,13 @@ pub(crate) fn inactive() -> Vec<u8> {
 
 /// An access token.
 pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
-    let mut told = begin(record.scope(), record.client().as_str(), record.subject());
+    let mut told = begin(record.scope(), record.client().as_str(), record.subject(), record.realm());
     for name in TOLD {
         if let Some(value) = record.claims().get(name) {
             told.insert(name.to_owned(), value.clone());
         }
     }
     let is_bound_to_key = record.claims().get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
-    if let Some(realm) = record.realm() {
-        // An API of one directory must be able to refuse the tokens of another.
-        told.insert("realm".to_owned(), realm.into());
-    }
     told.insert("token_type".to_owned(), if is_bound_to_key { "DPoP" } else { "Bearer" }.into());
     match record.audience() {
         [] => {}
@@ -45,7 +41,7 @@ pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
 
 /// A refresh token that is over at `end`.
 pub(crate) fn of_refresh_token(family: &RefreshFamily, end: SystemTime) -> Vec<u8> {
-    let mut told = begin(family.scope(), family.client().as_str(), family.subject());
+    let mut told = begin(family.scope(), family.client().as_str(), family.subject(), family.realm());
     // No API may take it for an access token.
     told.insert("token_use".to_owned(), "refresh_token".into());
     told.insert("exp".to_owned(), seconds(end));
@@ -53,7 +49,7 @@ pub(crate) fn of_refresh_token(family: &RefreshFamily, end: SystemTime) -> Vec<u
     write(told)
 }
 
-fn begin(scope: &Scope, client: &str, subject: &str) -> Map<String, Value> {
+fn begin(scope: &Scope, client: &str, subject: &str, realm: Option<&str>) -> Map<String, Value> {
     let mut told = Map::new();
     told.insert("active".to_owned(), true.into());
     if !scope.is_empty() {
@@ -61,6 +57,10 @@ fn begin(scope: &Scope, client: &str, subject: &str) -> Map<String, Value> {
     }
     told.insert("client_id".to_owned(), client.into());
     told.insert("sub".to_owned(), subject.into());
+    if let Some(realm) = realm {
+        // The same subject identifier may be another person's in another realm.
+        told.insert("realm".to_owned(), realm.into());
+    }
     told
 }
 

@@ -20,8 +20,10 @@ const INSERT: &str = "INSERT OR REPLACE INTO access_tokens
     (digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, family, claims)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
     WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?10 AND ended = 1)";
+/// What ended a family may have been cut off, by a crash or a hang-up, before it came to the access tokens.
 const FIND: &str = "SELECT subject, client, realm, scope, audience, issued, expires, authenticated_at, family, claims
-    FROM access_tokens WHERE digest = ?1";
+    FROM access_tokens AS token WHERE digest = ?1
+    AND NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = token.family AND ended = 1)";
 const REVOKE: &str = "DELETE FROM access_tokens WHERE digest = ?1";
 const REVOKE_FAMILY: &str = "DELETE FROM access_tokens WHERE family = ?1";
 pub(super) const REVOKE_SUBJECT: &str = "DELETE FROM access_tokens WHERE subject = ?1 AND realm IS ?2";

@@ -258,6 +258,26 @@ async fn no_access_token_is_kept_for_a_family_that_has_ended_meanwhile_t57() {
 }
 
 #[tokio::test]
+async fn no_access_token_outlives_its_family_when_its_end_was_cut_off_halfway_t55() {
+    let folder = Folder::new();
+    let store = folder.store();
+    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    let record = AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(3600));
+    for (name, family) in [("a", Some(1)), ("another", Some(2)), ("none", None)] {
+        let record = record.clone().with_family(family.map(|id| FamilyId::from_bytes([id; 16])));
+        store.insert(digest(name), record).await.unwrap();
+    }
+    assert!(RefreshTokenStore::revoke_family(&store, FamilyId::from_bytes([1; 16])).await.unwrap());
+    // Here the process is killed, before the access tokens are removed.
+    store.close().await;
+    let store = folder.store();
+    for (name, is_found) in [("a", false), ("another", true), ("none", true)] {
+        assert_eq!(AccessTokenStore::find(&store, &digest(name)).await.unwrap().is_some(), is_found, "{name}");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_value_is_spent_once_by_whoever_comes_first_and_stays_spent_after_a_restart() {
     let folder = Folder::new();
     let store = folder.store();
