@@ -182,12 +182,12 @@ async fn each_member_has_its_type_in_07() {
         })
     );
     let json = tokens.introspect("conf", &login.refresh).await;
-    // Of a refresh token no token_type: it is none that RFC 6749 section 7.1 means.
+    // Of a refresh token no token_type: it is none that RFC 6749 section 7.1 means. But what it is.
     assert_eq!(
         json,
         json!({
             "active": true, "scope": "read write", "client_id": "conf", "sub": "user-alice", "auth_time": start,
-            "exp": start + 14 * 24 * 3600,
+            "exp": start + 14 * 24 * 3600, "token_use": "refresh_token",
         })
     );
     // Several audiences are an array.

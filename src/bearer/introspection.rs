@@ -54,6 +54,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// One that the endpoint calls `active`, with `sub`, `client_id` and `exp`; the members `scope`, `aud`, `iat`, `auth_time` and
 /// `realm` are read too, and others become [claims](AccessTokenRecord::claims). Not good are tokens that are bound to a key
 /// (`cnf`, or a `token_type` other than `Bearer`) and those of another kind (`token_use` or `typ`, where a server tells it).
+/// The endpoint of this crate tells `realm` and `token_use`. One that tells no realm has tokens of none; one that tells no kind
+/// must not show refresh tokens to this client.
 ///
 /// # Errors
 ///

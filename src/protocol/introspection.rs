@@ -18,7 +18,7 @@ pub(crate) fn inactive() -> Vec<u8> {
 
 /// An access token.
 pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
-    let mut told = begin(record.scope(), record.client().as_str(), record.subject());
+    let mut told = begin(record.scope(), record.client().as_str(), record.subject(), record.realm());
     for name in TOLD {
         if let Some(value) = record.claims().get(name) {
             told.insert(name.to_owned(), value.clone());
@@ -39,15 +39,18 @@ pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
     write(told)
 }
 
-/// A refresh token that is over at `end`.
+/// A refresh token that is over at `end`. It has no `token_type`, which is a matter of access tokens (RFC 6749 section 7.1), but
+/// says what it is, so that no API takes it for one of these.
 pub(crate) fn of_refresh_token(family: &RefreshFamily, end: SystemTime) -> Vec<u8> {
-    let mut told = begin(family.scope(), family.client().as_str(), family.subject());
+    let mut told = begin(family.scope(), family.client().as_str(), family.subject(), family.realm());
+    told.insert("token_use".to_owned(), "refresh_token".into());
     told.insert("exp".to_owned(), seconds(end));
     told.insert("auth_time".to_owned(), seconds(family.authenticated_at()));
     write(told)
 }
 
-fn begin(scope: &Scope, client: &str, subject: &str) -> Map<String, Value> {
+/// The realm is told because one subject's identifier may stand for different people in two realms.
+fn begin(scope: &Scope, client: &str, subject: &str, realm: Option<&str>) -> Map<String, Value> {
     let mut told = Map::new();
     told.insert("active".to_owned(), true.into());
     if !scope.is_empty() {
@@ -55,6 +58,9 @@ fn begin(scope: &Scope, client: &str, subject: &str) -> Map<String, Value> {
     }
     told.insert("client_id".to_owned(), client.into());
     told.insert("sub".to_owned(), subject.into());
+    if let Some(realm) = realm {
+        told.insert("realm".to_owned(), realm.into());
+    }
     told
 }
 
