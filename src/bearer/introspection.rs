@@ -20,6 +20,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::maybe::MaybeFuture;
 use crate::protocol::client::{ClientId, ClientSecret};
+use crate::protocol::issuer_url::is_secure;
 use crate::protocol::record::AccessTokenRecord;
 
 /// More than any introspection response needs.
@@ -83,11 +84,7 @@ impl<S> IntrospectionClient<S> {
         secret: &ClientSecret,
     ) -> Result<Self, IntrospectionConfigError> {
         let client = Self::without_tls(http, endpoint, client_id, secret)?;
-        let is_here = matches!(client.endpoint.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        if client.endpoint.scheme_str() != Some("https") && !is_here {
-            return Err(IntrospectionConfigError::Plaintext);
-        }
-        Ok(client)
+        if is_secure(endpoint, &client.endpoint) { Ok(client) } else { Err(IntrospectionConfigError::Plaintext) }
     }
 
     /// The same for a plain http endpoint elsewhere, whose connection something else protects, such as a proxy beside each
