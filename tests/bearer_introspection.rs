@@ -109,7 +109,7 @@ fn secret() -> ClientSecret {
 
 fn client(address: SocketAddr) -> IntrospectionClient<Http> {
     let endpoint = format!("http://{address}/oauth/introspect");
-    let client = IntrospectionClient::new(http(), &endpoint, "we ird:id%+", &secret()).unwrap();
+    let client = IntrospectionClient::new(&endpoint, http(), "we ird:id%+", &secret()).unwrap();
     client.with_deadline(Duration::from_millis(500))
 }
 
@@ -163,7 +163,7 @@ async fn asking(tokens: &Tokens) -> [Api; 2] {
     let endpoint = tokens.layer.introspection_endpoint();
     let address = Api::serve(Router::new().route_service("/oauth/introspect", endpoint)).await.address;
     let endpoint = format!("http://{address}/oauth/introspect");
-    let client = IntrospectionClient::new(http(), &endpoint, "conf", &ClientSecret::new("conf-pw".to_owned())).unwrap();
+    let client = IntrospectionClient::new(&endpoint, http(), "conf", &ClientSecret::new("conf-pw".to_owned())).unwrap();
     let serve = async |change: fn(BearerGuardBuilder) -> BearerGuardBuilder| {
         let guard = change(BearerGuard::builder(client.clone()).any_audience()).build().unwrap();
         Api::serve(bearer::api(&guard)).await
@@ -210,7 +210,7 @@ async fn whatever_is_no_answer_is_unavailable_and_no_verdict_be_16() {
 async fn a_client_that_the_server_does_not_know_says_nothing_of_the_token_be_16() {
     let (address, _) = server().await;
     let endpoint = format!("http://{address}/oauth/introspect");
-    let wrong = IntrospectionClient::new(http(), &endpoint, "rs", &secret()).unwrap();
+    let wrong = IntrospectionClient::new(&endpoint, http(), "rs", &secret()).unwrap();
     let error = wrong.verify("good").await.unwrap_err();
     assert!(error.into_error().to_string().contains("401"));
     // Nobody listens.
@@ -237,7 +237,7 @@ async fn it_mounts_over_any_tower_client() {
     let (address, _) = server().await;
     let limited = tower::ServiceBuilder::new().concurrency_limit(2).service(http());
     let endpoint = format!("http://{address}/oauth/introspect");
-    let client = IntrospectionClient::new(limited, &endpoint, "we ird:id%+", &secret()).unwrap();
+    let client = IntrospectionClient::new(&endpoint, limited, "we ird:id%+", &secret()).unwrap();
     let asks: Vec<_> = (0..20)
         .map(|_| {
             let client = client.clone();
@@ -251,19 +251,19 @@ async fn it_mounts_over_any_tower_client() {
 
 #[test]
 fn token_and_secret_do_not_travel_in_the_clear() {
-    let make = |endpoint: &str| IntrospectionClient::new((), endpoint, "rs", &secret()).map(drop);
+    let make = |endpoint: &str| IntrospectionClient::new(endpoint, (), "rs", &secret()).map(drop);
     for good in ["https://as.example/i", "http://localhost:1/i", "http://127.0.0.1/i", "http://[::1]:80/i"] {
         assert!(make(good).is_ok(), "{good}");
     }
     for bad in ["http://as.example/i", "http://127.0.0.1.as.example/i", "http://localhost.example/i"] {
         assert!(matches!(make(bad), Err(IntrospectionConfigError::Plaintext)), "{bad}");
-        assert!(IntrospectionClient::without_tls((), bad, "rs", &secret()).is_ok());
+        assert!(IntrospectionClient::without_tls(bad, (), "rs", &secret()).is_ok());
     }
     for bad in ["", "/i", "as.example/i", "ftp://as.example/i", "https://user:pass@as.example/i", "https:///i"] {
         assert!(matches!(make(bad), Err(IntrospectionConfigError::Endpoint)), "{bad}");
     }
-    let no_id = IntrospectionClient::new((), "https://as.example/i", "é", &secret());
+    let no_id = IntrospectionClient::new("https://as.example/i", (), "é", &secret());
     assert!(matches!(no_id, Err(IntrospectionConfigError::ClientId)));
-    let printed = format!("{:?}", IntrospectionClient::new((), "https://as.example/i", "rs", &secret()).unwrap());
+    let printed = format!("{:?}", IntrospectionClient::new("https://as.example/i", (), "rs", &secret()).unwrap());
     assert!(printed.contains("as.example") && !printed.contains("p%ss") && !printed.contains("Basic"), "{printed}");
 }

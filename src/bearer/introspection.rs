@@ -45,7 +45,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// // In production with a TLS connector, such as that of `hyper-rustls`.
 /// let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
 /// let secret = ClientSecret::new("s3cret".to_owned());
-/// let tokens = IntrospectionClient::new(http, "https://as.example/oauth/introspect", "rs", &secret)?;
+/// let tokens = IntrospectionClient::new("https://as.example/oauth/introspect", http, "rs", &secret)?;
 /// let guard = BearerGuard::builder(tokens).audience("https://api.example").build()?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
@@ -78,12 +78,12 @@ impl<S> IntrospectionClient<S> {
     /// # Errors
     /// Fails when the endpoint is no absolute URI, or neither https nor on this host.
     pub fn new(
-        http: S,
         endpoint: &str,
+        http: S,
         client_id: &str,
         secret: &ClientSecret,
     ) -> Result<Self, IntrospectionConfigError> {
-        let client = Self::without_tls(http, endpoint, client_id, secret)?;
+        let client = Self::without_tls(endpoint, http, client_id, secret)?;
         if is_secure(endpoint, &client.endpoint) { Ok(client) } else { Err(IntrospectionConfigError::Plaintext) }
     }
 
@@ -93,8 +93,8 @@ impl<S> IntrospectionClient<S> {
     /// # Errors
     /// Fails when the endpoint is no absolute http or https URI.
     pub fn without_tls(
-        http: S,
         endpoint: &str,
+        http: S,
         client_id: &str,
         secret: &ClientSecret,
     ) -> Result<Self, IntrospectionConfigError> {

@@ -31,7 +31,7 @@ pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
         [one] => drop(told.insert("aud".to_owned(), one.as_str().into())),
         several => drop(told.insert("aud".to_owned(), several.into())),
     }
-    told.insert("iat".to_owned(), seconds(record.issued()));
+    told.insert("iat".to_owned(), seconds(record.issued_at()));
     told.insert("exp".to_owned(), seconds(record.expires()));
     if let Some(at) = record.authenticated_at() {
         told.insert("auth_time".to_owned(), seconds(at));

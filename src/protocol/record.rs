@@ -148,7 +148,7 @@ impl AccessTokenRecord {
 
     /// When the token was issued.
     #[must_use]
-    pub fn issued(&self) -> SystemTime {
+    pub fn issued_at(&self) -> SystemTime {
         self.0.issued
     }
 
