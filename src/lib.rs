@@ -1,5 +1,6 @@
 #![cfg_attr(feature = "argon2", doc = include_str!("../README.md"))]
 #![cfg_attr(not(feature = "argon2"), doc = "A tower layer that serves the OAuth 2.0 password grant.")]
+#![doc = include_str!("names.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::string_slice))]
 
