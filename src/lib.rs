@@ -3,6 +3,7 @@
     not(all(feature = "argon2", feature = "sqlite")),
     doc = "A tower layer that serves the OAuth 2.0 password grant."
 )]
+#![doc = include_str!("names.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::string_slice))]
 

@@ -106,7 +106,7 @@ async fn a_guard_over_introspection_keeps_realms_apart_as_one_over_the_store_doe
     let server = Server::start(&tokens.layer).await;
     let http = HttpClient::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let endpoint = format!("http://{}/oauth/introspect", server.address);
-    let remote = IntrospectionClient::new(http, &endpoint, "rs", &ClientSecret::new("rs-pw".to_owned())).unwrap();
+    let remote = IntrospectionClient::new(&endpoint, http, "rs", &ClientSecret::new("rs-pw".to_owned())).unwrap();
     let of_the_store = BearerGuard::builder(Arc::clone(&tokens.access));
     for (guard, where_) in [(of_the_store, "store"), (BearerGuard::builder(remote), "introspection")] {
         let guard = guard.audience(AUDIENCE).clock(tokens.clock.clone()).build().unwrap();

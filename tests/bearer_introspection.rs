@@ -10,6 +10,7 @@
 
 #[path = "support/bearer.rs"]
 mod bearer;
+mod support;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -28,9 +29,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use support::ManualClock;
+use support::tokens::Tokens;
 use tower_password_grant::{
-    AccessTokenVerifier as _, BearerGuard, ClientSecret, IntrospectionClient, IntrospectionConfigError, Revocation,
-    TokenCache,
+    AccessTokenVerifier as _, BearerGuard, BearerGuardBuilder, Client as Registration, ClientSecret,
+    IntrospectionClient, IntrospectionConfigError, PeerAddress, Revocation, TokenCache,
 };
 
 /// `we ird:id%+` and `p%ss+w:rd`, each form-encoded (RFC 6749 section 2.3.1).
@@ -106,7 +109,7 @@ fn secret() -> ClientSecret {
 
 fn client(address: SocketAddr) -> IntrospectionClient<Http> {
     let endpoint = format!("http://{address}/oauth/introspect");
-    let client = IntrospectionClient::new(http(), &endpoint, "we ird:id%+", &secret()).unwrap();
+    let client = IntrospectionClient::new(&endpoint, http(), "we ird:id%+", &secret()).unwrap();
     client.with_deadline(Duration::from_millis(500))
 }
 
@@ -154,6 +157,44 @@ async fn an_inactive_or_unfit_token_is_invalid_be_04_be_13_be_14_be_15() {
     assert_eq!(seen.lock().unwrap()[5].1[0].1, "a+b/c==");
 }
 
+/// Two APIs over the introspection endpoint of this crate, which ask as the client `conf`: one for clients of no realm, and one
+/// for those of realm `a`. Neither is for an audience, which would tell tokens apart, too.
+async fn asking(tokens: &Tokens) -> [Api; 2] {
+    let endpoint = tokens.layer.introspection_endpoint();
+    let address = Api::serve(Router::new().route_service("/oauth/introspect", endpoint)).await.address;
+    let endpoint = format!("http://{address}/oauth/introspect");
+    let client = IntrospectionClient::new(&endpoint, http(), "conf", &ClientSecret::new("conf-pw".to_owned())).unwrap();
+    let serve = async |change: fn(BearerGuardBuilder) -> BearerGuardBuilder| {
+        let guard = change(BearerGuard::builder(client.clone()).any_audience()).build().unwrap();
+        Api::serve(bearer::api(&guard)).await
+    };
+    [serve(|guard| guard).await, serve(|guard| guard.token_realm("a")).await]
+}
+
+#[tokio::test]
+async fn the_crates_own_endpoint_tells_the_realm_and_the_kind_of_a_token_be_14_t67() {
+    let full = |id: &str| {
+        let client = Registration::confidential(id, &support::digest(&format!("{id}-pw")));
+        client.allow_password_grant().allow_refresh_tokens().scopes("read").default_scope("read")
+    };
+    // The first may know of every token.
+    let clients = [full("conf").allow_introspection().audience(AUDIENCE), full("app-a").realm("a")];
+    let clients = clients.map(|client| client.build().unwrap()).into();
+    let tokens = Tokens::with(clients, |builder| builder.peer_address(PeerAddress::unknown()));
+    // The guard goes by the present.
+    tokens.clock.advance(SystemTime::now().duration_since(ManualClock::start()).unwrap());
+    let (plain, a) = (tokens.login("conf").await, tokens.login("app-a").await);
+    let [of_none, of_a] = asking(&tokens).await;
+    let bearer = |token: &str| format!("Bearer {token}");
+    assert_eq!(of_none.get(&bearer(&plain.access)).await.body, "user-alice read");
+    assert_eq!(of_a.get(&bearer(&a.access)).await.body, "user-alice read");
+    of_none.get(&bearer(&a.access)).await.assert_refused(401, "invalid_token");
+    of_a.get(&bearer(&plain.access)).await.assert_refused(401, "invalid_token");
+    // The client that asks is the refresh token's own, so the endpoint shows it.
+    assert_eq!(tokens.introspect("conf", &plain.refresh).await["active"], true);
+    of_none.get(&bearer(&plain.refresh)).await.assert_refused(401, "invalid_token");
+}
+
 #[tokio::test]
 async fn whatever_is_no_answer_is_unavailable_and_no_verdict_be_16() {
     let (api, _) = guarded().await;
@@ -169,7 +210,7 @@ async fn whatever_is_no_answer_is_unavailable_and_no_verdict_be_16() {
 async fn a_client_that_the_server_does_not_know_says_nothing_of_the_token_be_16() {
     let (address, _) = server().await;
     let endpoint = format!("http://{address}/oauth/introspect");
-    let wrong = IntrospectionClient::new(http(), &endpoint, "rs", &secret()).unwrap();
+    let wrong = IntrospectionClient::new(&endpoint, http(), "rs", &secret()).unwrap();
     let error = wrong.verify("good").await.unwrap_err();
     assert!(error.into_error().to_string().contains("401"));
     // Nobody listens.
@@ -196,7 +237,7 @@ async fn it_mounts_over_any_tower_client() {
     let (address, _) = server().await;
     let limited = tower::ServiceBuilder::new().concurrency_limit(2).service(http());
     let endpoint = format!("http://{address}/oauth/introspect");
-    let client = IntrospectionClient::new(limited, &endpoint, "we ird:id%+", &secret()).unwrap();
+    let client = IntrospectionClient::new(&endpoint, limited, "we ird:id%+", &secret()).unwrap();
     let asks: Vec<_> = (0..20)
         .map(|_| {
             let client = client.clone();
@@ -210,19 +251,19 @@ async fn it_mounts_over_any_tower_client() {
 
 #[test]
 fn token_and_secret_do_not_travel_in_the_clear() {
-    let make = |endpoint: &str| IntrospectionClient::new((), endpoint, "rs", &secret()).map(drop);
+    let make = |endpoint: &str| IntrospectionClient::new(endpoint, (), "rs", &secret()).map(drop);
     for good in ["https://as.example/i", "http://localhost:1/i", "http://127.0.0.1/i", "http://[::1]:80/i"] {
         assert!(make(good).is_ok(), "{good}");
     }
     for bad in ["http://as.example/i", "http://127.0.0.1.as.example/i", "http://localhost.example/i"] {
         assert!(matches!(make(bad), Err(IntrospectionConfigError::Plaintext)), "{bad}");
-        assert!(IntrospectionClient::without_tls((), bad, "rs", &secret()).is_ok());
+        assert!(IntrospectionClient::without_tls(bad, (), "rs", &secret()).is_ok());
     }
     for bad in ["", "/i", "as.example/i", "ftp://as.example/i", "https://user:pass@as.example/i", "https:///i"] {
         assert!(matches!(make(bad), Err(IntrospectionConfigError::Endpoint)), "{bad}");
     }
-    let no_id = IntrospectionClient::new((), "https://as.example/i", "é", &secret());
+    let no_id = IntrospectionClient::new("https://as.example/i", (), "é", &secret());
     assert!(matches!(no_id, Err(IntrospectionConfigError::ClientId)));
-    let printed = format!("{:?}", IntrospectionClient::new((), "https://as.example/i", "rs", &secret()).unwrap());
+    let printed = format!("{:?}", IntrospectionClient::new("https://as.example/i", (), "rs", &secret()).unwrap());
     assert!(printed.contains("as.example") && !printed.contains("p%ss") && !printed.contains("Basic"), "{printed}");
 }

@@ -15,8 +15,8 @@ use support::{Document, FixtureBuilder, Probe, builder, digest, send, token_requ
 use tower_password_grant::{
     AccountKey, AttemptLimiter, AuditEvent, AuditSink, BackendError, Client, ClientAuthMethod, ClientAuthentication,
     ClientBuilder, ClientRegistry, Clock, CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, MaybeFuture,
-    MemoryAccessTokens, MemoryLimiter, OpaqueIssuer, PasswordGrant, PeerAddress, PublicDocument, StaticClients,
-    SystemClock, TokenIssuer, TransportSecurity, Verdict,
+    MemoryAccessTokens, MemoryLimiter, MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PeerAddress, PublicDocument,
+    StaticClients, SystemClock, TokenIssuer, TransportSecurity, Verdict,
 };
 
 struct Named(&'static str);
@@ -45,9 +45,15 @@ impl ExtensionGrant for Named {
 
 type Change = fn(FixtureBuilder) -> FixtureBuilder;
 
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn refreshing(builder: FixtureBuilder) -> FixtureBuilder {
+    builder.refresh_tokens(MemoryRefreshTokens::new())
+}
+
 #[test]
 fn build_names_what_is_wrong_and_its_cure() {
-    let wrong: [(Change, &str); 26] = [
+    let wrong: [(Change, &str); 35] = [
         (|b| b.token_path("oauth/token"), "the path `oauth/token` must start with `/`"),
         (|b| b.token_path(""), "the path `` must start with `/`"),
         (|b| b.token_path("/token?x=1"), "the path `/token?x=1` must start with `/` and have no query"),
@@ -83,6 +89,21 @@ fn build_names_what_is_wrong_and_its_cure() {
             },
             "needs a peer address to know its proxies by",
         ),
+        (|b| b.refresh_token_lifetime(MINUTE), "`.refresh_token_lifetime(..)` needs `.refresh_tokens(..)`"),
+        (|b| b.refresh_token_idle_lifetime(MINUTE), "`.refresh_token_idle_lifetime(..)` needs `.refresh_tokens(..)`"),
+        (|b| b.refresh_token_leeway(MINUTE), "`.refresh_token_leeway(..)` needs `.refresh_tokens(..)`"),
+        (
+            |b| b.refreshed_access_token_lifetime(MINUTE),
+            "`.refreshed_access_token_lifetime(..)` needs `.refresh_tokens(..)`",
+        ),
+        (|b| refreshing(b).refresh_token_lifetime(MINUTE / 100), "a lifetime of 600ms is less than a second"),
+        (|b| refreshing(b).refresh_token_idle_lifetime(MINUTE / 100), "a lifetime of 600ms is less than a second"),
+        (|b| refreshing(b).refreshed_access_token_lifetime(MINUTE / 100), "a lifetime of 600ms is less than a second"),
+        (
+            |b| refreshing(b).refresh_token_leeway(MINUTE * 2),
+            "a refresh token's leeway of 120s is more than 60 seconds",
+        ),
+        (|b| b.revocation_path("/oauth/revoke"), "needs tokens to look after"),
     ];
     for (change, message) in wrong {
         let error = change(builder(&Probe::default())).build().unwrap_err();
@@ -111,7 +132,12 @@ fn a_peer_address_must_be_chosen() {
 
 #[test]
 fn unusual_but_right_configurations_are_accepted() {
-    let right: [Change; 9] = [
+    let right: [Change; 10] = [
+        // In whatever order.
+        |b| {
+            refreshing(b.refresh_token_lifetime(MINUTE).refresh_token_leeway(MINUTE))
+                .refresh_token_idle_lifetime(MINUTE)
+        },
         |b| b.token_path("/"),
         |b| b.token_path("/a/b;c/%20"),
         |b| b.document("/jwks.json", Document),

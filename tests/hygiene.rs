@@ -165,6 +165,28 @@ fn every_boundary_trait_tells_its_contract_and_defaults_no_decision() {
 }
 
 #[test]
+fn whoever_looks_for_a_name_finds_it_by_what_it_is_for() {
+    let (names, traits) = (read("src/names.md"), read("src/manual/traits.md"));
+    let library = read("src/lib.rs");
+    let mut exported = 0;
+    for export in library.split("pub use ").skip(1).map(|rest| rest.split(';').next().unwrap()) {
+        let list = export.rsplit("::").next().unwrap();
+        for name in list.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty()) {
+            exported += 1;
+            assert_eq!(names.matches(&format!("[`{name}`]")).count(), 1, "{name} in src/names.md");
+        }
+    }
+    assert!(exported > 100, "{exported}");
+    for (file, text) in code() {
+        for name in text.lines().filter_map(|line| line.strip_prefix("pub trait ")) {
+            let name = name.split([':', ' ']).next().unwrap();
+            let is_told = NOT_IMPLEMENTED.contains(&name) || traits.contains(&format!("`{name}`"));
+            assert!(is_told, "{file}: {name} in src/manual/traits.md");
+        }
+    }
+}
+
+#[test]
 fn the_lints_stay_on() {
     let manifest = read("Cargo.toml");
     let lints = manifest.split("[lints.rust]").nth(1).expect("lints are configured");

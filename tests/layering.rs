@@ -236,7 +236,7 @@ fn the_core_names_no_room() {
             let named = source.code.contains(&format!("crate::{room}"));
             assert!(!named, "{} names the room `{room}`", source.path);
         }
-        for library in ["argon2::", "password_hash::", "bcrypt::", "aws_lc_rs::", "sha1::", "xorf::"] {
+        for library in ["argon2::", "password_hash::", "bcrypt::", "aws_lc_rs::", "sha1::", "xorf::", "rusqlite::"] {
             assert!(!source.code.contains(library), "{} uses `{library}`", source.path);
         }
     }

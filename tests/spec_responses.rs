@@ -50,7 +50,7 @@ async fn a_success_is_a_flat_json_object_with_the_members_of_the_standard_ok_01_
 #[tokio::test]
 async fn expires_in_is_an_integer_of_seconds_and_true_to_the_token_ok_03_ab_07() {
     let clock = ManualClock::new();
-    let store = MemoryAccessTokens::with_clock(Arc::new(clock.clone()));
+    let store = MemoryAccessTokens::new().with_clock(clock.clone());
     let tokens = Arc::new(OpaqueIssuer::new(store).with_clock(clock.clone()));
     let layer = builder(&Probe::default())
         .issuer(Arc::clone(&tokens))

@@ -307,7 +307,7 @@ impl Counting {
 
 fn counted() -> (Tokens, Arc<Counting>) {
     let (store, clock) = (Arc::new(Counting::default()), support::ManualClock::new());
-    let access = Arc::new(MemoryAccessTokens::with_clock(Arc::new(clock.clone())));
+    let access = Arc::new(MemoryAccessTokens::new().with_clock(clock.clone()));
     (Tokens::over(clock, access, Arc::clone(&store) as Arc<dyn RefreshTokenStore>, clients(), |builder| builder), store)
 }
 

@@ -18,11 +18,11 @@ const API: &str = "https://api.example";
 
 /// Status and body at the API, which answers the scope of its caller.
 async fn call(guard: &BearerGuard, token: &str) -> (u16, String) {
-    let api = service_fn(|request: Request<()>| async move {
+    let api = service_fn(|request: Request<String>| async move {
         let scope = request.extensions().get::<Principal>().map(|caller| caller.scope().as_str().to_owned());
         Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(scope.unwrap()))))
     });
-    let request = Request::get("/").header("authorization", format!("Bearer {token}")).body(()).unwrap();
+    let request = Request::get("/").header("authorization", format!("Bearer {token}")).body(String::new()).unwrap();
     let response = guard.layer(api).oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
@@ -44,7 +44,7 @@ fn remote_guard(tokens: &Tokens) -> BearerGuard {
         })
         .service(tokens.layer.introspection_endpoint());
     let secret = ClientSecret::new("rs-pw".to_owned());
-    let remote = IntrospectionClient::new(endpoint, "https://as.example/oauth/introspect", "rs", &secret).unwrap();
+    let remote = IntrospectionClient::new("https://as.example/oauth/introspect", endpoint, "rs", &secret).unwrap();
     let remote = remote.with_clock(tokens.clock.clone());
     BearerGuard::builder(remote).audience(API).clock(tokens.clock.clone()).build().unwrap()
 }

@@ -107,11 +107,11 @@ mod tests {
             ("alice", "cli", "read write")
         );
         assert_eq!((record.audience().to_vec(), record.realm()), (vec!["a".to_owned(), "b".to_owned()], Some("r")));
-        assert_eq!((Some(record.expires()), Some(record.issued())), (at(2_000_000_000), at(1_700_000_000)));
+        assert_eq!((Some(record.expires()), Some(record.issued_at())), (at(2_000_000_000), at(1_700_000_000)));
         assert_eq!(record.authenticated_at(), at(1_600_000_000));
         assert_eq!(record.claims()["tenant"], "acme");
         assert_eq!(ask(r#","aud":"a","scope":"""#).unwrap().unwrap().audience(), ["a"]);
-        assert_eq!(ask("").unwrap().unwrap().issued(), UNIX_EPOCH);
+        assert_eq!(ask("").unwrap().unwrap().issued_at(), UNIX_EPOCH);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::maybe::MaybeFuture;
 use crate::protocol::client::{ClientId, ClientSecret};
+use crate::protocol::issuer_url::is_secure;
 use crate::protocol::record::AccessTokenRecord;
 
 /// More than any introspection response needs.
@@ -44,7 +45,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// // In production with a TLS connector, such as that of `hyper-rustls`.
 /// let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
 /// let secret = ClientSecret::new("s3cret".to_owned());
-/// let tokens = IntrospectionClient::new(http, "https://as.example/oauth/introspect", "rs", &secret)?;
+/// let tokens = IntrospectionClient::new("https://as.example/oauth/introspect", http, "rs", &secret)?;
 /// let guard = BearerGuard::builder(tokens).audience("https://api.example").build()?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
@@ -54,6 +55,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// One that the endpoint calls `active`, with `sub`, `client_id` and `exp`; the members `scope`, `aud`, `iat`, `auth_time` and
 /// `realm` are read too, and others become [claims](AccessTokenRecord::claims). Not good are tokens that are bound to a key
 /// (`cnf`, or a `token_type` other than `Bearer`) and those of another kind (`token_use` or `typ`, where a server tells it).
+/// The endpoint of this crate tells `realm` and `token_use`. One that tells no realm has tokens of none; one that tells no kind
+/// must not show refresh tokens to this client.
 ///
 /// # Errors
 ///
@@ -75,17 +78,13 @@ impl<S> IntrospectionClient<S> {
     /// # Errors
     /// Fails when the endpoint is no absolute URI, or neither https nor on this host.
     pub fn new(
-        http: S,
         endpoint: &str,
+        http: S,
         client_id: &str,
         secret: &ClientSecret,
     ) -> Result<Self, IntrospectionConfigError> {
-        let client = Self::without_tls(http, endpoint, client_id, secret)?;
-        let is_here = matches!(client.endpoint.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        if client.endpoint.scheme_str() != Some("https") && !is_here {
-            return Err(IntrospectionConfigError::Plaintext);
-        }
-        Ok(client)
+        let client = Self::without_tls(endpoint, http, client_id, secret)?;
+        if is_secure(endpoint, &client.endpoint) { Ok(client) } else { Err(IntrospectionConfigError::Plaintext) }
     }
 
     /// The same for a plain http endpoint elsewhere, whose connection something else protects, such as a proxy beside each
@@ -94,8 +93,8 @@ impl<S> IntrospectionClient<S> {
     /// # Errors
     /// Fails when the endpoint is no absolute http or https URI.
     pub fn without_tls(
-        http: S,
         endpoint: &str,
+        http: S,
         client_id: &str,
         secret: &ClientSecret,
     ) -> Result<Self, IntrospectionConfigError> {

@@ -1,4 +1,3 @@
-use std::fmt;
 use std::ops::Deref;
 
 use crate::protocol::record::AccessTokenRecord;
@@ -23,7 +22,7 @@ use crate::protocol::record::AccessTokenRecord;
 ///     Ok(caller.ok_or_else(|| tonic::Status::unauthenticated("no principal"))?.subject().to_owned())
 /// }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Principal(AccessTokenRecord);
 
 impl Principal {
@@ -45,16 +44,5 @@ impl Deref for Principal {
 
     fn deref(&self) -> &AccessTokenRecord {
         &self.0
-    }
-}
-
-impl fmt::Debug for Principal {
-    /// Without the claims: they may hold personal data.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Principal")
-            .field("subject", &self.0.subject())
-            .field("client", self.0.client())
-            .field("scope", self.0.scope())
-            .finish_non_exhaustive()
     }
 }

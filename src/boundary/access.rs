@@ -73,6 +73,37 @@ impl<T: AccessTokenStore + ?Sized> AccessTokenStore for Arc<T> {
 /// [`OpaqueIssuer`](crate::OpaqueIssuer) is one over its store, `JwtVerifier` (feature `jwt`) one over public keys,
 /// [`IntrospectionClient`](crate::IntrospectionClient) one over another server's endpoint.
 ///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// use async_trait::async_trait;
+/// use tower_password_grant::{AccessTokenRecord, AccessTokenVerifier, BackendError, ClientId, MaybeFuture};
+///
+/// /// Tokens of the system from before.
+/// struct Sessions { /* your pool */ }
+///
+/// impl Sessions {
+///     async fn look_up(&self, token: &str) -> Result<Option<AccessTokenRecord>, BackendError> {
+///         // SELECT user_id, app, created, expires FROM sessions WHERE token_digest = $1
+///         # if token != "s-1" { return Ok(None) }
+///         let (user, app, now) = ("user-1", ClientId::new("cli")?, SystemTime::now());
+///         let record = AccessTokenRecord::new(user, app, now, now + Duration::from_secs(60));
+///         Ok(Some(record.with_scope("read".parse()?)))
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl AccessTokenVerifier for Sessions {
+///     fn verify<'a>(&'a self, token: &'a str) -> MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendError>> {
+///         MaybeFuture::new(self.look_up(token))
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # assert!(Sessions {}.verify("s-1").await.is_ok_and(|found| found.is_some()));
+/// # }
+/// ```
+///
 /// # Contract
 /// - `verify` answers a record only for a token that is good now: known, neither expired nor revoked, signed as it should be,
 ///   and an access token, not one of another kind. Every other text is `Ok(None)`, not an error.

@@ -14,7 +14,7 @@ use crate::protocol::secrets::SecretDigest;
 /// 10.4).
 ///
 /// There is one method for each promise, and each is one atomic step: a store with `get` and `set` cannot keep them. The
-/// suite in [`testing::contract`](crate::testing::contract) (feature `testing`) holds your own store to all that is said here.
+/// suite in `testing::contract` (feature `testing`) holds your own store to all that is said here.
 ///
 /// # Contract
 /// - A family has one live token at most. [`rotate`](Self::rotate) looks and changes in one step, so that of any number of

@@ -66,7 +66,7 @@ pub struct RemoteJwks {
     uri: Uri,
     fetch: Arc<Fetch>,
     pause: Duration,
-    timeout: Duration,
+    deadline: Duration,
     clock: Arc<dyn Clock>,
     state: Arc<Mutex<State>>,
 }
@@ -115,7 +115,7 @@ impl RemoteJwks {
             uri,
             fetch: Arc::new(fetch),
             pause: Duration::from_secs(30),
-            timeout: Duration::from_secs(10),
+            deadline: Duration::from_secs(10),
             clock: Arc::new(SystemClock::new()),
             state: Arc::new(Mutex::new(State {
                 keys: Trusted::new(Vec::new()),
@@ -138,8 +138,8 @@ impl RemoteJwks {
 
     /// The most time that one fetch may take. Default: 10 seconds.
     #[must_use]
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
         self
     }
 
@@ -193,7 +193,7 @@ impl RemoteJwks {
         state.flight = Some(flight.clone());
         let this = self.clone();
         runtime.spawn(async move {
-            let fetched = tokio::time::timeout(this.timeout, (this.fetch)()).await.unwrap_or(Err(FetchError::Timeout));
+            let fetched = tokio::time::timeout(this.deadline, (this.fetch)()).await.unwrap_or(Err(FetchError::Timeout));
             this.land(fetched, now);
             drop(landed);
         });

@@ -33,13 +33,14 @@ impl MemoryOneTimeValues {
     /// Room for 100,000 values.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_clock(Arc::new(SystemClock::new()))
+        Self { state: Mutex::new(State::default()), capacity: 100_000, clock: Arc::new(SystemClock::new()) }
     }
 
-    /// The same with another clock, for tests.
+    /// Another clock, which tells what has expired. Default: the operating system's. For tests.
     #[must_use]
-    pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self { state: Mutex::new(State::default()), capacity: 100_000, clock }
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
     }
 
     /// Another bound.

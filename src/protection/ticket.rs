@@ -1,4 +1,4 @@
-//! What a reservation of the memory limiter holds: what was charged, where, and under which number.
+//! What a reservation of the limiters holds: what was charged, where, and under which number.
 
 use super::policy::Charges;
 use super::table::{Key, Place};

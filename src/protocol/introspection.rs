@@ -31,7 +31,7 @@ pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
         [one] => drop(told.insert("aud".to_owned(), one.as_str().into())),
         several => drop(told.insert("aud".to_owned(), several.into())),
     }
-    told.insert("iat".to_owned(), seconds(record.issued()));
+    told.insert("iat".to_owned(), seconds(record.issued_at()));
     told.insert("exp".to_owned(), seconds(record.expires()));
     if let Some(at) = record.authenticated_at() {
         told.insert("auth_time".to_owned(), seconds(at));
@@ -39,7 +39,8 @@ pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
     write(told)
 }
 
-/// A refresh token that is over at `end`.
+/// A refresh token that is over at `end`. It has no `token_type`, which is a matter of access tokens (RFC 6749 section 7.1), but
+/// says what it is, so that no API takes it for one of these.
 pub(crate) fn of_refresh_token(family: &RefreshFamily, end: SystemTime) -> Vec<u8> {
     let mut told = begin(family.scope(), family.client().as_str(), family.subject(), family.realm());
     // No API may take it for an access token.
@@ -49,6 +50,7 @@ pub(crate) fn of_refresh_token(family: &RefreshFamily, end: SystemTime) -> Vec<u
     write(told)
 }
 
+/// The realm is told because one subject's identifier may stand for different people in two realms.
 fn begin(scope: &Scope, client: &str, subject: &str, realm: Option<&str>) -> Map<String, Value> {
     let mut told = Map::new();
     told.insert("active".to_owned(), true.into());
@@ -58,7 +60,6 @@ fn begin(scope: &Scope, client: &str, subject: &str, realm: Option<&str>) -> Map
     told.insert("client_id".to_owned(), client.into());
     told.insert("sub".to_owned(), subject.into());
     if let Some(realm) = realm {
-        // The same subject identifier may be another person's in another realm.
         told.insert("realm".to_owned(), realm.into());
     }
     told

@@ -1,5 +1,6 @@
 //! What an access token stands for.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -23,10 +24,10 @@ use super::scope::Scope;
 /// assert!(record.is_live(now));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AccessTokenRecord(Arc<Inner>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Inner {
     subject: String,
     client: ClientId,
@@ -147,7 +148,7 @@ impl AccessTokenRecord {
 
     /// When the token was issued.
     #[must_use]
-    pub fn issued(&self) -> SystemTime {
+    pub fn issued_at(&self) -> SystemTime {
         self.0.issued
     }
 
@@ -179,5 +180,20 @@ impl AccessTokenRecord {
     #[must_use]
     pub fn is_live(&self, now: SystemTime) -> bool {
         now < self.0.expires
+    }
+}
+
+impl fmt::Debug for AccessTokenRecord {
+    /// Without the claims: they may hold personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessTokenRecord")
+            .field("subject", &self.0.subject)
+            .field("client", &self.0.client)
+            .field("realm", &self.0.realm)
+            .field("scope", &self.0.scope)
+            .field("audience", &self.0.audience)
+            .field("issued", &self.0.issued)
+            .field("expires", &self.0.expires)
+            .finish_non_exhaustive()
     }
 }

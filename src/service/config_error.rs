@@ -50,7 +50,7 @@ pub enum ConfigError {
     #[error("a refresh token's leeway of {0:?} is more than 60 seconds")]
     Leeway(Duration),
     /// An option of refresh tokens where there are none.
-    #[error("`.{0}(..)` needs `.refresh_tokens(..)` before it")]
+    #[error("`.{0}(..)` needs `.refresh_tokens(..)`")]
     NoRefreshTokens(&'static str),
     /// An issuer identifier that RFC 8414 does not allow.
     #[error("the issuer `{0}` must be an https URL without user, query and fragment; http only for this machine")]

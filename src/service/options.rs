@@ -112,7 +112,7 @@ impl Default for Options {
 impl Options {
     /// Checks the settings, in themselves and against one another, and puts the endpoint together.
     pub(super) fn assemble(
-        self,
+        mut self,
         registry: Box<dyn ClientRegistry>,
         verifier: Box<dyn CredentialVerifier>,
         issuer: Box<dyn TokenIssuer>,
@@ -169,7 +169,7 @@ impl Options {
             screen: self.shield.map(|(shield, on_leak)| Screen { shield, on_leak }),
             methods: self.methods,
             extensions: named(self.extensions)?,
-            refresh: self.tokens.refresh,
+            refresh: self.tokens.refresh_tokens(),
             access: self.tokens.access,
             care: self.tokens.care,
             password_grant: self.password_grant.then(|| Arc::from(PASSWORD)),

@@ -6,17 +6,22 @@ use super::metadata::{Facts, Metadata};
 use super::mount::Served;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::document::PublicDocument;
+use crate::boundary::refresh::RefreshTokenStore;
 use crate::conductor::purpose::Purpose;
 use crate::conductor::refresh::RefreshTokens;
 use crate::conductor::tokens::TokenCare;
+use crate::protocol::client::REFRESH_TOKEN;
 use crate::protocol::client_builder::MAX_LEEWAY;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What a builder was told of the tokens after they were issued.
 #[derive(Default)]
 pub(super) struct TokenOptions {
-    pub(super) refresh: Option<Box<RefreshTokens>>,
-    /// An option that came before the store that it is about.
-    pub(super) misplaced: Option<&'static str>,
+    pub(super) refresh: Option<Box<dyn RefreshTokenStore>>,
+    pub(super) refresh_lifetime: Option<Duration>,
+    pub(super) refresh_idle_lifetime: Option<Duration>,
+    pub(super) refresh_leeway: Option<Duration>,
     pub(super) access: Option<Box<dyn AccessTokenVerifier>>,
     pub(super) care: TokenCare,
     pub(super) refreshed_lifetime: Option<Duration>,
@@ -32,17 +37,23 @@ impl TokenOptions {
         facts: &Facts<'_>,
         documents: Vec<(String, Arc<dyn PublicDocument>)>,
     ) -> Result<Vec<(String, Served)>, ConfigError> {
-        if let Some(option) = self.misplaced {
+        let lifetimes = [
+            ("refresh_token_lifetime", self.refresh_lifetime),
+            ("refresh_token_idle_lifetime", self.refresh_idle_lifetime),
+            ("refreshed_access_token_lifetime", self.refreshed_lifetime),
+        ];
+        let mut set = lifetimes.into_iter().chain([("refresh_token_leeway", self.refresh_leeway)]);
+        if self.refresh.is_none()
+            && let Some((option, _)) = set.find(|(_, time)| time.is_some())
+        {
             return Err(ConfigError::NoRefreshTokens(option));
         }
-        if let Some(refresh) = &self.refresh {
-            let lifetimes = [Some(refresh.lifetime), Some(refresh.idle_lifetime), self.refreshed_lifetime];
-            if let Some(short) = lifetimes.into_iter().flatten().find(|lifetime| *lifetime < Duration::from_secs(1)) {
-                return Err(ConfigError::Lifetime(short));
-            }
-            if refresh.leeway > MAX_LEEWAY {
-                return Err(ConfigError::Leeway(refresh.leeway));
-            }
+        let mut lifetimes = lifetimes.into_iter().filter_map(|(_, lifetime)| lifetime);
+        if let Some(short) = lifetimes.find(|lifetime| *lifetime < Duration::from_secs(1)) {
+            return Err(ConfigError::Lifetime(short));
+        }
+        if let Some(leeway) = self.refresh_leeway.filter(|leeway| *leeway > MAX_LEEWAY) {
+            return Err(ConfigError::Leeway(leeway));
         }
         let asks = self.revocation_path.is_some() || self.introspection_path.is_some();
         if asks && self.access.is_none() && self.refresh.is_none() {
@@ -56,5 +67,16 @@ impl TokenOptions {
         let endpoints = endpoints.into_iter().filter_map(|(path, purpose)| Some((path?, Served::Endpoint(purpose))));
         let documents = documents.into_iter().chain(metadata);
         Ok(endpoints.chain(documents.map(|(path, document)| (path, Served::Document(document)))).collect())
+    }
+
+    /// The store with its rules, if the endpoint gives refresh tokens.
+    pub(super) fn refresh_tokens(&mut self) -> Option<Box<RefreshTokens>> {
+        Some(Box::new(RefreshTokens {
+            grant_type: REFRESH_TOKEN.into(),
+            store: self.refresh.take()?,
+            lifetime: self.refresh_lifetime.unwrap_or(DAY.saturating_mul(30)),
+            idle_lifetime: self.refresh_idle_lifetime.unwrap_or(DAY.saturating_mul(14)),
+            leeway: self.refresh_leeway.unwrap_or(Duration::from_secs(10)),
+        }))
     }
 }

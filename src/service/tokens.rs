@@ -4,10 +4,6 @@ use super::builder::Builder;
 use super::metadata::Metadata;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::refresh::RefreshTokenStore;
-use crate::conductor::refresh::RefreshTokens;
-use crate::protocol::client::REFRESH_TOKEN;
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Tokens after they were issued.
 impl<C, V, I> Builder<C, V, I> {
@@ -18,43 +14,32 @@ impl<C, V, I> Builder<C, V, I> {
     /// them all (RFC 9700 section 4.14.2). The verifier must tell at each refresh whether the user may still be logged in:
     /// [`CredentialVerifier::recheck`](crate::CredentialVerifier::recheck).
     pub fn refresh_tokens(mut self, store: impl RefreshTokenStore) -> Self {
-        self.options.tokens.refresh = Some(Box::new(RefreshTokens {
-            grant_type: REFRESH_TOKEN.into(),
-            store: Box::new(store),
-            lifetime: DAY.saturating_mul(30),
-            idle_lifetime: DAY.saturating_mul(14),
-            leeway: Duration::from_secs(10),
-        }));
-        self
-    }
-
-    fn change_refresh(mut self, option: &'static str, change: impl FnOnce(&mut RefreshTokens)) -> Self {
-        match self.options.tokens.refresh.as_deref_mut() {
-            Some(refresh) => change(refresh),
-            None => self.options.tokens.misplaced = Some(option),
-        }
+        self.options.tokens.refresh = Some(Box::new(store));
         self
     }
 
     /// How long after a login its last refresh token ends, however often it was refreshed, for clients without a
     /// [lifetime](crate::ClientBuilder::refresh_token_lifetime) of their own. Default: 30 days. Shorter where a stolen device
     /// does harm.
-    pub fn refresh_token_lifetime(self, lifetime: Duration) -> Self {
-        self.change_refresh("refresh_token_lifetime", |refresh| refresh.lifetime = lifetime)
+    pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.options.tokens.refresh_lifetime = Some(lifetime);
+        self
     }
 
     /// How long a refresh token may lie unused, for clients without an
     /// [idle lifetime](crate::ClientBuilder::refresh_token_idle_lifetime) of their own. Default: 14 days.
-    pub fn refresh_token_idle_lifetime(self, lifetime: Duration) -> Self {
-        self.change_refresh("refresh_token_idle_lifetime", |refresh| refresh.idle_lifetime = lifetime)
+    pub fn refresh_token_idle_lifetime(mut self, lifetime: Duration) -> Self {
+        self.options.tokens.refresh_idle_lifetime = Some(lifetime);
+        self
     }
 
     /// How long after its first use a refresh token may be presented again, as long as its successor is unused, by a client
     /// that did not get the answer: it gets the same successor again. For clients without a
     /// [leeway](crate::ClientBuilder::refresh_token_leeway) of their own. Default: 10 seconds; at most 60. Zero makes each lost
     /// answer a lost login.
-    pub fn refresh_token_leeway(self, leeway: Duration) -> Self {
-        self.change_refresh("refresh_token_leeway", |refresh| refresh.leeway = leeway)
+    pub fn refresh_token_leeway(mut self, leeway: Duration) -> Self {
+        self.options.tokens.refresh_leeway = Some(leeway);
+        self
     }
 
     /// How long access tokens live that a refresh gives, in whole seconds. Default: as those of a login. Change it to give the

@@ -41,7 +41,7 @@ fn insert(db: &Db, digest: &SecretDigest, record: &AccessTokenRecord) -> Result<
         record.realm(),
         record.scope().as_str(),
         audience,
-        floor(record.issued()),
+        floor(record.issued_at()),
         floor(record.expires()),
         record.authenticated_at().map(floor),
         family.as_ref().map(FamilyId::as_bytes),

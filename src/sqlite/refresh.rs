@@ -30,8 +30,7 @@ const ROTATE: &str =
     "UPDATE refresh_families SET live = ?2, predecessor = ?3, salt = ?4, used = ?5, last_used = ?6 WHERE row = ?1";
 const END: &str = "UPDATE refresh_families SET ended = 1 WHERE row = ?1";
 const REVOKE_FAMILY: &str = "UPDATE refresh_families SET ended = 1 WHERE id = ?1 AND ended = 0";
-pub(super) const REVOKE_SUBJECT: &str =
-    "UPDATE refresh_families SET ended = 1 WHERE subject = ?1 AND realm IS ?2 AND ended = 0";
+const REVOKE_SUBJECT: &str = "UPDATE refresh_families SET ended = 1 WHERE subject = ?1 AND realm IS ?2 AND ended = 0";
 
 pub(super) const STATEMENTS: [&str; 7] = [BEGIN, ADD_TOKEN, FIND, ROTATE, END, REVOKE_FAMILY, REVOKE_SUBJECT];
 
@@ -117,6 +116,26 @@ fn rotate(db: &Db, rotation: &Rotation) -> Result<Rotated, Failure> {
         Rotated::Repeated { .. } | Rotated::Gone => {}
     }
     Ok(rotated)
+}
+
+/// Ends the families of a subject, and removes its access tokens. Answers how many there were of both.
+pub(super) fn end_logins_of(db: &Db, realm: Option<&str>, subject: &str) -> Result<u64, Failure> {
+    let families = db.execute(REVOKE_SUBJECT, params![subject, realm])?;
+    let tokens = db.execute(super::access::REVOKE_SUBJECT, params![subject, realm])?;
+    Ok((families as u64).saturating_add(tokens as u64))
+}
+
+/// "Log out everywhere".
+impl SqliteStore {
+    /// Ends the refresh token families of this subject in this realm and removes its opaque access tokens, in one step.
+    /// Answers how many there were of both. The two traits have a `revoke_subject` each, for one half of it.
+    ///
+    /// # Errors
+    /// As any operation.
+    pub async fn log_out(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
+        let (realm, subject) = (realm.map(str::to_owned), subject.to_owned());
+        self.write(move |db| end_logins_of(db, realm.as_deref(), &subject)).await
+    }
 }
 
 #[async_trait]

@@ -21,9 +21,9 @@ async fn own_tokens_stand_for_what_was_granted_ja_01_ja_02_ja_03_ja_06_ja_07_ja_
         let record = good(&verifier, token);
         assert_eq!((record.subject(), record.client().as_str(), record.realm()), ("user-alice", "conf", None));
         assert_eq!((record.scope().as_str(), record.audience()), ("read", &[AUDIENCE.to_owned()][..]));
-        let life = record.expires().duration_since(record.issued()).unwrap();
+        let life = record.expires().duration_since(record.issued_at()).unwrap();
         assert_eq!(life.as_secs(), json["expires_in"].as_u64().unwrap());
-        assert!((before..=SystemTime::now()).contains(&record.issued()));
+        assert!((before..=SystemTime::now()).contains(&record.issued_at()));
         assert!((before..=SystemTime::now()).contains(&record.authenticated_at().unwrap()));
         assert!(record.family().is_none());
         assert_eq!(record.claims().keys().collect::<Vec<_>>(), ["jti"]);
@@ -60,7 +60,7 @@ fn tokens_of_another_library_are_taken_ja_09() {
         let token = jsonwebtoken::encode(&header, &claims(), &key).unwrap();
         let record = good(&verifier(algorithm), &token);
         assert_eq!((record.subject(), record.scope().as_str()), ("user-alice", "read write"));
-        assert_eq!((record.issued(), record.expires()), (at(NOW - 60), at(NOW + 60)));
+        assert_eq!((record.issued_at(), record.expires()), (at(NOW - 60), at(NOW + 60)));
         assert_eq!(record.authenticated_at(), Some(at(NOW - 90)));
         good(&lenient(), &token);
     }
@@ -76,7 +76,7 @@ fn json_may_be_written_in_any_way() {
         ISSUER.replace('/', "\\/")
     );
     let record = good(&verifier(SigningAlgorithm::EdDsa), &raw(SigningAlgorithm::EdDsa, header, claims));
-    assert_eq!((record.subject(), record.audience().len(), record.issued()), ("🦀", 2, at(NOW)));
+    assert_eq!((record.subject(), record.audience().len(), record.issued_at()), ("🦀", 2, at(NOW)));
     assert!(record.scope().is_empty());
     assert_eq!(record.authenticated_at(), None);
     let record = good(&verifier(SigningAlgorithm::EdDsa), &claiming(json!({ "exp": NOW as f64 + 0.25 })));
@@ -136,7 +136,7 @@ async fn iat_is_the_issuers_time_and_auth_time_that_of_the_login_rf_18() {
     let verifier = issuer.verifier();
     let layer = builder(&Probe::default()).clock(Stopped(login_at)).issuer(issuer).build().unwrap();
     let record = good(&verifier, &token(&layer).await);
-    assert_eq!((record.issued(), record.authenticated_at()), (at(NOW), Some(login_at)));
+    assert_eq!((record.issued_at(), record.authenticated_at()), (at(NOW), Some(login_at)));
 }
 
 #[tokio::test]

@@ -116,7 +116,7 @@ impl Issuer {
         let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
         let clock = Elapsed::default();
         let keys = RemoteJwks::new(&uri, client).unwrap().with_clock(clock.clone());
-        let keys = keys.with_timeout(Duration::from_millis(500));
+        let keys = keys.with_deadline(Duration::from_millis(500));
         let verifier = verifier_of(keys.clone());
         Self { reply, fetches, clock, keys, verifier }
     }

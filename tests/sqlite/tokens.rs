@@ -192,7 +192,7 @@ async fn an_access_token_comes_back_with_every_fact_after_a_restart() {
     let store = folder.store();
     let found = AccessTokenStore::find(&store, &digest("full")).await.unwrap().unwrap();
     assert_eq!((found.subject(), found.client().as_str(), found.realm()), ("user-17", "cli", Some("staff")));
-    assert_eq!((found.issued(), found.expires(), found.authenticated_at()), (at(1), at(3601), Some(at(0))));
+    assert_eq!((found.issued_at(), found.expires(), found.authenticated_at()), (at(1), at(3601), Some(at(0))));
     assert_eq!(found.audience(), ["https://api.example", "https://other.example"]);
     assert_eq!((found.scope().as_str(), found.family()), ("read write", Some(FamilyId::from_bytes([7; 16]))));
     assert_eq!(found.claims(), &claims);

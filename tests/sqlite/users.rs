@@ -126,19 +126,44 @@ async fn a_new_password_has_a_new_credential_version_and_an_upgraded_hash_has_no
     store.close().await;
 }
 
+/// Gives the user a refresh token and an access token.
+async fn log_in(store: &SqliteStore, number: u8) {
+    store.begin(family(number), digest(&format!("t{number}")), at(0)).await.unwrap();
+    let record = AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(9));
+    store.insert(digest(&format!("a{number}")), record).await.unwrap();
+}
+
+async fn is_logged_out(store: &SqliteStore, number: u8) -> bool {
+    let refreshed = store.rotate(rotation(&format!("t{number}"), &format!("n{number}"), 1)).await.unwrap();
+    let found = AccessTokenStore::find(store, &digest(&format!("a{number}"))).await.unwrap();
+    assert_eq!(refreshed == Rotated::Gone, found.is_none());
+    found.is_none()
+}
+
+#[tokio::test]
+async fn a_new_password_and_the_end_of_all_logins_leave_no_token() {
+    let folder = Folder::new();
+    let store = folder.store();
+    store.add_user(alice()).await.unwrap();
+    log_in(&store, 1).await;
+    assert!(!store.end_logins("user-18").await.unwrap() && !is_logged_out(&store, 1).await);
+    assert!(store.end_logins("user-17").await.unwrap() && is_logged_out(&store, 1).await);
+    log_in(&store, 2).await;
+    assert!(store.set_user_status("user-17", UserStatus::Active).await.unwrap() && !is_logged_out(&store, 2).await);
+    assert!(store.set_password_hash("user-17", None).await.unwrap() && is_logged_out(&store, 2).await);
+    store.close().await;
+}
+
 #[tokio::test]
 async fn a_removed_user_leaves_neither_names_nor_tokens() {
     let folder = Folder::new();
     let store = folder.store();
     store.add_user(alice()).await.unwrap();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
-    let record = AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(9));
-    store.insert(digest("at"), record).await.unwrap();
+    log_in(&store, 1).await;
     assert!(store.remove_user("user-17").await.unwrap());
     assert!(!store.remove_user("user-17").await.unwrap());
     assert!(find(&store, "alice@example.org", None).await.is_none());
-    assert_eq!(store.rotate(rotation("t0", "t1", 1)).await.unwrap(), Rotated::Gone);
-    assert!(AccessTokenStore::find(&store, &digest("at")).await.unwrap().is_none());
+    assert!(is_logged_out(&store, 1).await);
     assert!(store.add_user(NewUser::new("user-20", "alice")).await.unwrap());
     store.close().await;
 }

@@ -180,7 +180,7 @@ impl TokenWorld {
     /// Every step is pending `waits` times.
     pub fn with(waits: usize, deadline: Option<Duration>, ends_family: bool) -> Self {
         let (steps, clock) = (Arc::new(Steps::new(waits)), ManualClock::new());
-        let inner = MemoryAccessTokens::with_clock(Arc::new(clock.clone()));
+        let inner = MemoryAccessTokens::new().with_clock(clock.clone());
         let access = Arc::new(Access { inner, steps: Arc::clone(&steps) });
         let refresh: Arc<dyn RefreshTokenStore> =
             Arc::new(Refresh { inner: MemoryRefreshTokens::new(), steps: Arc::clone(&steps) });

@@ -130,7 +130,7 @@ impl Tokens {
 
     pub fn with(clients: Vec<Client>, change: impl FnOnce(TokensBuilder) -> TokensBuilder) -> Self {
         let clock = ManualClock::new();
-        let access = Arc::new(MemoryAccessTokens::with_clock(Arc::new(clock.clone())));
+        let access = Arc::new(MemoryAccessTokens::new().with_clock(clock.clone()));
         Self::over(clock, access, Arc::new(MemoryRefreshTokens::new()), clients, change)
     }
 

@@ -10,8 +10,8 @@ pub use new_user::NewUser;
 use super::columns::get;
 use super::db::Db;
 use super::failure::Failure;
+use super::refresh::end_logins_of;
 use super::store::SqliteStore;
-use super::{access, refresh};
 use crate::argon2::{StoredUser, UserStatus, UserStore};
 use crate::boundary::backend::BackendError;
 use crate::protocol::host_code::HostCode;
@@ -20,8 +20,9 @@ const ADD: &str = "INSERT INTO users (id, realm, password_hash, status, code, de
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
 const HAS_NAME: &str = "SELECT 1 FROM user_names WHERE directory = ?1 AND name = ?2";
 const ADD_NAME: &str = "INSERT INTO user_names (directory, name, user) VALUES (?1, ?2, ?3)";
-const SET_HASH: &str = "UPDATE users SET password_hash = ?2, credential_version = credential_version + 1 WHERE id = ?1";
-const END_LOGINS: &str = "UPDATE users SET credential_version = credential_version + 1 WHERE id = ?1";
+const SET_HASH: &str = "UPDATE users SET password_hash = ?2, credential_version = credential_version + 1
+    WHERE id = ?1 RETURNING realm";
+const END_LOGINS: &str = "UPDATE users SET credential_version = credential_version + 1 WHERE id = ?1 RETURNING realm";
 const SET_STATUS: &str = "UPDATE users SET status = ?2, code = ?3, description = ?4 WHERE id = ?1";
 const REMOVE: &str = "DELETE FROM users WHERE id = ?1 RETURNING realm";
 const FIND: &str = "SELECT u.id, u.password_hash, u.status, u.code, u.description, u.credential_version
@@ -95,6 +96,17 @@ fn add(db: &Db, user: &NewUser) -> Result<bool, Failure> {
     Ok(true)
 }
 
+fn realm(row: &Row<'_>) -> Result<Option<String>, Failure> {
+    get(row, 0)
+}
+
+/// Ends the logins of a user who was found in this realm, and answers whether there was one.
+fn end(db: &Db, id: &str, found: Option<Option<String>>) -> Result<bool, Failure> {
+    let Some(realm) = found else { return Ok(false) };
+    end_logins_of(db, realm.as_deref(), id)?;
+    Ok(true)
+}
+
 /// The users. What is changed here holds from the next request on.
 impl SqliteStore {
     /// Adds a user with all names, and answers whether there was room for them: `false`, and nothing is changed, if the id or
@@ -109,24 +121,24 @@ impl SqliteStore {
         self.write(move |db| add(db, &user)).await
     }
 
-    /// Sets another password, or none, and answers whether there is such a user. It raises the version of the credentials,
-    /// so that every refresh token from before is refused at its next use.
+    /// Sets another password, or none, and [ends all logins](Self::end_logins) so far. Answers whether there is such a user.
     ///
     /// # Errors
     /// As any operation.
     pub async fn set_password_hash(&self, user_id: &str, hash: Option<&str>) -> Result<bool, BackendError> {
         let (id, hash) = (user_id.to_owned(), hash.map(str::to_owned));
-        self.write(move |db| Ok(db.execute(SET_HASH, params![id, hash])? > 0)).await
+        self.write(move |db| end(db, &id, db.row(SET_HASH, params![id, hash], realm)?)).await
     }
 
-    /// Raises the version of the credentials alone: every login so far ends at its next refresh. Answers whether there is
-    /// such a user.
+    /// Ends every login of the user so far: ends the refresh token families and removes the opaque access tokens of this
+    /// subject in the user's realm, and raises the version of the credentials, so that a login that is under way ends at its
+    /// first refresh. Answers whether there is such a user.
     ///
     /// # Errors
     /// As any operation.
     pub async fn end_logins(&self, user_id: &str) -> Result<bool, BackendError> {
         let id = user_id.to_owned();
-        self.write(move |db| Ok(db.execute(END_LOGINS, [id])? > 0)).await
+        self.write(move |db| end(db, &id, db.row(END_LOGINS, [&id], realm)?)).await
     }
 
     /// Sets whether the user may log in, and refresh. Answers whether there is such a user.
@@ -149,13 +161,7 @@ impl SqliteStore {
     /// As any operation.
     pub async fn remove_user(&self, user_id: &str) -> Result<bool, BackendError> {
         let id = user_id.to_owned();
-        self.write(move |db| {
-            let Some(realm) = db.row(REMOVE, [&id], |row| get::<Option<String>>(row, 0))? else { return Ok(false) };
-            db.execute(refresh::REVOKE_SUBJECT, params![id, realm])?;
-            db.execute(access::REVOKE_SUBJECT, params![id, realm])?;
-            Ok(true)
-        })
-        .await
+        self.write(move |db| end(db, &id, db.row(REMOVE, [&id], realm)?)).await
     }
 }
 

@@ -37,7 +37,7 @@ fn records() -> Vec<AccessTokenRecord> {
         let odd = record(text).with_realm(Some(text)).with_audience([text, "https://api.example/?a=b", ""]);
         let claims = [(text.to_owned(), json!([text, {"a": [1, -2.5, true, null]}]))].into_iter().collect();
         let odd = odd.with_scope(made("! #[]^_`{|}~ 'a A a%".parse())).with_claims(claims);
-        let authenticated = Some(earlier(odd.issued(), 1_234_567));
+        let authenticated = Some(earlier(odd.issued_at(), 1_234_567));
         records.push(odd.with_authenticated_at(authenticated).with_family(Some(made(FamilyId::random()))));
     }
     let many = (0..100).map(|number| format!("https://api{number}.example"));
@@ -53,7 +53,7 @@ fn must_be_same(found: &AccessTokenRecord, given: &AccessTokenRecord) {
     must_be(found.audience(), given.audience(), "`find` gives the audience as it was, in its order");
     must_be(found.family(), given.family(), "`find` gives the family as it was");
     must_be(found.claims(), given.claims(), "`find` gives the claims as they were");
-    must(is_same_time(found.issued(), given.issued()), "`find` gives the time of issue to the millisecond");
+    must(is_same_time(found.issued_at(), given.issued_at()), "`find` gives the time of issue to the millisecond");
     must(is_same_time(found.expires(), given.expires()), "`find` gives the end of the token to the millisecond");
     let is_same = match (found.authenticated_at(), given.authenticated_at()) {
         (Some(found), Some(given)) => is_same_time(found, given),
