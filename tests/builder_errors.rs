@@ -53,7 +53,7 @@ fn refreshing(builder: FixtureBuilder) -> FixtureBuilder {
 
 #[test]
 fn build_names_what_is_wrong_and_its_cure() {
-    let wrong: [(Change, &str); 35] = [
+    let wrong: [(Change, &str); 36] = [
         (|b| b.token_path("oauth/token"), "the path `oauth/token` must start with `/`"),
         (|b| b.token_path(""), "the path `` must start with `/`"),
         (|b| b.token_path("/token?x=1"), "the path `/token?x=1` must start with `/` and have no query"),
@@ -103,7 +103,11 @@ fn build_names_what_is_wrong_and_its_cure() {
             |b| refreshing(b).refresh_token_leeway(MINUTE * 2),
             "a refresh token's leeway of 120s is more than 60 seconds",
         ),
-        (|b| b.revocation_path("/oauth/revoke"), "needs tokens to look after"),
+        (|b| b.revocation_path("/oauth/revoke"), "a revocation endpoint that, `.refresh_tokens(..)` or both"),
+        (
+            |b| refreshing(b).introspection_path("/oauth/introspect"),
+            "an introspection endpoint needs `.access_tokens(..)`",
+        ),
     ];
     for (change, message) in wrong {
         let error = change(builder(&Probe::default())).build().unwrap_err();

@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 use support::Probe;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::{
-    AccountKey, BackendError, ConfigError, Denial, ExtensionGrant, ExtensionRequest, MaybeFuture, MemoryRefreshTokens,
-    Metadata, PasswordGrantLayer, PeerAddress, Verdict,
+    AccountKey, BackendError, ConfigError, Denial, ExtensionGrant, ExtensionRequest, MaybeFuture, MemoryAccessTokens,
+    MemoryRefreshTokens, Metadata, OpaqueIssuer, PasswordGrantLayer, PeerAddress, Verdict,
 };
 
 const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
@@ -46,6 +46,7 @@ fn full(metadata: Metadata) -> PasswordGrantLayer {
     build(metadata, |builder| {
         builder
             .refresh_tokens(MemoryRefreshTokens::new())
+            .access_tokens(OpaqueIssuer::new(MemoryAccessTokens::new()))
             .revocation_path("/oauth/revoke")
             .introspection_path("/oauth/introspect")
             .extension_grant(Code)

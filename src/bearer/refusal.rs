@@ -1,5 +1,6 @@
 use std::fmt;
 
+use super::telemetry;
 use crate::boundary::backend::{BackendError, BackendErrorKind};
 use crate::protocol::record::AccessTokenRecord;
 
@@ -37,6 +38,47 @@ pub enum BearerReason {
     Panicked,
 }
 
+impl BearerReason {
+    /// A stable name in `snake_case`, fit for a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoCredentials => "no_credentials",
+            Self::SeveralHeaders => "several_headers",
+            Self::MalformedHeader => "malformed_header",
+            Self::IllegalCharacters => "illegal_characters",
+            Self::TooLong => "too_long",
+            Self::UnknownToken => "unknown_token",
+            Self::Expired => "expired",
+            Self::Bound => "bound",
+            Self::Audience => "audience",
+            Self::Realm => "realm",
+            Self::Scope => "scope",
+            Self::Backend => "backend",
+            Self::Overdue => "overdue",
+            Self::Panicked => "panicked",
+        }
+    }
+
+    /// Nothing that the client can mend.
+    const fn is_trouble(self) -> bool {
+        matches!(self, Self::Backend | Self::Overdue | Self::Panicked)
+    }
+
+    /// What the operator may have forgotten.
+    const fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::Realm => Some(
+                "the token's client is bound to another realm than the guard: see `BearerGuardBuilder::token_realm`",
+            ),
+            Self::Audience => {
+                Some("the token is for another audience, or names none: see `BearerGuardBuilder::audience`")
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A request that was refused, for [`on_refusal`](crate::BearerGuardBuilder::on_refusal).
 pub struct BearerRefusal {
     reason: BearerReason,
@@ -67,6 +109,13 @@ impl BearerRefusal {
     #[must_use]
     pub fn record(&self) -> Option<&AccessTokenRecord> {
         self.record.as_ref()
+    }
+
+    /// Tells it to events and counters.
+    pub(super) fn tell(&self) {
+        let client = self.record.as_ref().map(AccessTokenRecord::client);
+        let reason = self.reason;
+        telemetry::bearer_refused(reason.as_str(), reason.is_trouble(), client, reason.hint(), self.error.as_ref());
     }
 
     /// Whether the fault is one that trying again will not mend.

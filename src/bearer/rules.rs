@@ -133,6 +133,7 @@ impl Rules {
     }
 
     pub(super) fn refuse(&self, refusal: &BearerRefusal, dialect: Dialect) -> Response<Bytes> {
+        refusal.tell();
         if let Some(on_refusal) = &self.parts.on_refusal {
             // The application's code, and its panics change no answer.
             let _ = catch_unwind(AssertUnwindSafe(|| on_refusal(refusal)));

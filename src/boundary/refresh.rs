@@ -22,7 +22,11 @@ use crate::protocol::secrets::SecretDigest;
 /// - `rotate` decides in this order: a token of no family, of an ended one, or of one that [is over](RefreshFamily::is_over)
 ///   is [`Rotated::Gone`]; the live token is [`Rotated::Done`], and the successor is live from then on; the predecessor of an
 ///   unused successor within the leeway of its first use is [`Rotated::Repeated`] and changes nothing, not even the leeway;
-///   every other token of the family ends it and is [`Rotated::Replayed`]. A clock that went back counts as no time.
+///   every other token of the family ends it and is [`Rotated::Replayed`].
+/// - The rotation is judged by [`Rotation::now`]; [`Rotation::used`] is kept as the token's use, whatever was kept before. The
+///   last instant of a leeway is within it, but a leeway of zero allows no repeat at all. A clock that went back counts as no
+///   time. A use without a successor closes the window of its own predecessor.
+/// - A family may be forgotten once it has expired. How long it may be unused is not known before the rotation.
 /// - A family that has ended stays so: [`rotate`](Self::rotate) and [`revoke_family`](Self::revoke_family) may run at the same
 ///   time, and whichever comes later must see the other.
 /// - Every token of a family is found until the family is over, however often it was rotated, at a cost that does not grow

@@ -201,7 +201,8 @@ impl Endpoint {
 
         let (rotation, successor) = rotation(refresh, token, client, now)?;
         let (issued, scope) = self.mint(grant, trail).await.map_err(Failure::into_error)?;
-        let successor = match refresh.store.rotate(rotation).await.map_err(store_failed)? {
+        // What came before may have taken long: the leeway of a lost answer counts from now.
+        let successor = match refresh.store.rotate(rotation.with_used(self.clock.now())).await.map_err(store_failed)? {
             Rotated::Done => successor,
             Rotated::Repeated { salt } => Some(successor_of(token, &salt)?),
             // Since it was found, its successor was used, or the family was ended. What was minted ends with it.

@@ -203,7 +203,8 @@ impl ClientBuilder {
     }
 
     /// Binds the client to one realm, a separate user directory. The verifier gets it with every attempt; a request
-    /// cannot choose another. Default: none.
+    /// cannot choose another, and guards refuse its tokens until they name the realm
+    /// ([`token_realm`](crate::BearerGuardBuilder::token_realm)). Default: none.
     pub fn realm(mut self, realm: &str) -> Self {
         self.inner.realm = Some(realm.to_owned());
         self

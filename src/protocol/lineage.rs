@@ -77,6 +77,7 @@ pub struct Rotation {
     presented: SecretDigest,
     successor: Option<(SecretDigest, [u8; 32])>,
     now: SystemTime,
+    used: SystemTime,
     leeway: Duration,
     idle: Duration,
 }
@@ -85,13 +86,21 @@ impl Rotation {
     /// The use of this token now, without a successor, leeway or idle lifetime.
     #[must_use]
     pub const fn new(presented: SecretDigest, now: SystemTime) -> Self {
-        Self { presented, successor: None, now, leeway: Duration::ZERO, idle: Duration::MAX }
+        Self { presented, successor: None, now, used: now, leeway: Duration::ZERO, idle: Duration::MAX }
     }
 
     /// The successor's digest and the salt that it was derived with. Without one the token stays live.
     #[must_use]
     pub const fn with_successor(mut self, digest: SecretDigest, salt: [u8; 32]) -> Self {
         self.successor = Some((digest, salt));
+        self
+    }
+
+    /// The instant that is kept as the token's use, from which the leeway of a repeat counts: when the answer is about to be
+    /// sent, which may be long after the request [came](Self::new). Without it a slow answer that is lost would be a lost login.
+    #[must_use]
+    pub const fn with_used(mut self, used: SystemTime) -> Self {
+        self.used = used;
         self
     }
 
@@ -124,7 +133,13 @@ impl Rotation {
         }
     }
 
-    /// When it is used.
+    /// The instant to keep as the token's use.
+    #[must_use]
+    pub const fn used(&self) -> SystemTime {
+        self.used
+    }
+
+    /// When the request came: leeway and lifetimes are judged by it.
     #[must_use]
     pub const fn now(&self) -> SystemTime {
         self.now
@@ -205,7 +220,7 @@ impl Lineage {
 
     /// Uses a token that belongs to this family.
     pub(crate) fn rotate(&mut self, family: &RefreshFamily, rotation: &Rotation) -> Rotated {
-        let Rotation { presented, successor, now, leeway, idle } = rotation;
+        let Rotation { presented, successor, now, used: marked, leeway, idle } = rotation;
         if self.is_ended || family.is_over(self.last_used, *idle, *now) {
             return Rotated::Gone;
         }
@@ -213,9 +228,9 @@ impl Lineage {
             // Its use closes the window of its own predecessor, even when it stays live.
             self.predecessor = successor.as_ref().map(|(digest, salt)| {
                 let used = std::mem::replace(&mut self.live, digest.clone());
-                Predecessor { digest: used, salt: *salt, used: *now }
+                Predecessor { digest: used, salt: *salt, used: *marked }
             });
-            self.last_used = *now;
+            self.last_used = *marked;
             return Rotated::Done;
         }
         match &self.predecessor {

@@ -65,6 +65,19 @@ fn the_first_use_of_the_successor_closes_the_window() {
 }
 
 #[test]
+fn the_window_counts_from_when_the_answer_was_about_to_be_sent_t59() {
+    let mut lineage = Lineage::new(digest("t0"), at(0));
+    let slow = Rotation::new(digest("t0"), at(1)).with_used(at(15)).with_successor(digest("t1"), [7; 32]);
+    assert_eq!(lineage.rotate(&family(), &slow), Rotated::Done);
+    assert_eq!(lineage.last_used, at(15));
+    assert_eq!(present(&mut lineage, "t0", "u1", 16), Rotated::Repeated { salt: [7; 32] });
+    // A repeat that came within the window may itself take long.
+    let late = Rotation::new(digest("t0"), at(25)).with_used(at(40)).with_leeway(LEEWAY);
+    assert_eq!(lineage.rotate(&family(), &late), Rotated::Repeated { salt: [7; 32] });
+    assert_eq!(present(&mut lineage, "t0", "u2", 26), Rotated::Replayed);
+}
+
+#[test]
 fn without_leeway_every_repeat_ends_the_family() {
     let mut lineage = Lineage::new(digest("t0"), at(0));
     let rotation = Rotation::new(digest("t0"), at(1)).with_successor(digest("t1"), [1; 32]);

@@ -43,7 +43,7 @@ pub enum ConfigError {
     GrantType(String),
     /// Revocation or introspection of nothing.
     #[error(
-        "a revocation or introspection endpoint needs tokens to look after: call `.access_tokens(..)`, `.refresh_tokens(..)` or both"
+        "an introspection endpoint needs `.access_tokens(..)`, and a revocation endpoint that, `.refresh_tokens(..)` or both"
     )]
     NoTokens,
     /// A refresh token that could be presented again for too long.

@@ -55,8 +55,11 @@ impl TokenOptions {
         if let Some(leeway) = self.refresh_leeway.filter(|leeway| *leeway > MAX_LEEWAY) {
             return Err(ConfigError::Leeway(leeway));
         }
-        let asks = self.revocation_path.is_some() || self.introspection_path.is_some();
-        if asks && self.access.is_none() && self.refresh.is_none() {
+        // An introspection that knows no access tokens would call each of them inactive.
+        let knows_none = self.access.is_none() && self.refresh.is_none();
+        if (self.introspection_path.is_some() && self.access.is_none())
+            || (self.revocation_path.is_some() && knows_none)
+        {
             return Err(ConfigError::NoTokens);
         }
         let metadata = self.metadata.as_ref().map(|metadata| metadata.document(facts)).transpose()?;

@@ -2,6 +2,7 @@
 
 use crate::boundary::audit::AuditEvent;
 use crate::boundary::backend::BackendError;
+use crate::protocol::client::ClientId;
 use crate::protocol::error::TokenError;
 
 pub(crate) const fn is_enabled() -> bool {
@@ -19,3 +20,12 @@ pub(crate) const fn audit_failed() {}
 pub(crate) const fn notifier_failed() {}
 
 pub(crate) const fn shield_failed(_failure: &BackendError) {}
+
+pub(crate) const fn bearer_refused(
+    _reason: &'static str,
+    _is_trouble: bool,
+    _client: Option<&ClientId>,
+    _hint: Option<&'static str>,
+    _failure: Option<&BackendError>,
+) {
+}

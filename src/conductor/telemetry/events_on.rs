@@ -7,6 +7,7 @@ use tracing::{Level, debug, enabled, error, info, warn};
 
 use crate::boundary::audit::{AuditEvent, AuditOutcome};
 use crate::boundary::backend::BackendError;
+use crate::protocol::client::ClientId;
 use crate::protocol::error::{Reason, TokenError, Wire};
 
 /// The most characters of an application's own error text that an event carries.
@@ -103,6 +104,24 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
 pub(crate) fn settle_failed(failure: &BackendError) {
     let cause = failure.source.as_deref().map(Chain);
     error!(cause = cause.as_ref().map(tracing::field::display), "the attempt limiter could not settle a charge");
+}
+
+/// A guard refused a request.
+pub(crate) fn bearer_refused(
+    reason: &'static str,
+    is_trouble: bool,
+    client: Option<&ClientId>,
+    hint: Option<&'static str>,
+    failure: Option<&BackendError>,
+) {
+    let client = client.map(tracing::field::display);
+    if is_trouble {
+        let cause = failure.and_then(|failure| failure.source.as_deref()).map(Chain);
+        let cause = cause.as_ref().map(tracing::field::display);
+        error!(reason, cause, "a bearer token could not be verified");
+    } else {
+        debug!(reason, client, hint, "a request without a fitting bearer token was refused");
+    }
 }
 
 /// The lock notifier panicked.

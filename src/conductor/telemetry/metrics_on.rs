@@ -35,3 +35,8 @@ pub(crate) fn count(trail: &Trail, outcome: &AuditOutcome<'_>, duration: Duratio
 pub(crate) fn count_shield_failure() {
     counter!("oauth_shield_failures_total").increment(1);
 }
+
+/// Counts a request that a guard refused.
+pub(crate) fn count_bearer_refusal(reason: &'static str) {
+    counter!("oauth_bearer_refusals_total", "reason" => reason).increment(1);
+}

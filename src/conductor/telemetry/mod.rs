@@ -15,9 +15,22 @@ mod counters;
 mod counters;
 
 use crate::boundary::backend::BackendError;
+use crate::protocol::client::ClientId;
 
 pub(crate) use counters::{COUNTS, count};
 pub(crate) use events::{answered, audit_failed, built, is_enabled, notifier_failed, settle_failed};
+
+/// A guard refused a request for this reason.
+pub(crate) fn bearer_refused(
+    reason: &'static str,
+    is_trouble: bool,
+    client: Option<&ClientId>,
+    hint: Option<&'static str>,
+    failure: Option<&BackendError>,
+) {
+    counters::count_bearer_refusal(reason);
+    events::bearer_refused(reason, is_trouble, client, hint, failure);
+}
 
 /// The shield gave no finding, and the login went on.
 pub(crate) fn shield_failed(failure: &BackendError) {
