@@ -466,3 +466,17 @@ async fn a_token_with_any_changed_byte_is_unknown_and_ends_nothing_rf_20_t64() {
     assert!(tokens.is_active(&login.access).await);
     renewed(&tokens, "conf", token).await;
 }
+
+#[tokio::test]
+async fn an_answer_that_took_longer_than_the_leeway_may_be_lost_too_rf_13_t59() {
+    let tokens = Tokens::new();
+    let login = tokens.login("pub").await;
+    *tokens.users.slowness.lock().unwrap() = Some((tokens.clock.clone(), Duration::from_secs(25)));
+    let lost = tokens.refresh("pub", &login.refresh).await.assert_ok();
+    // The client gave up meanwhile and comes again at once; the repeat takes as long.
+    let again = tokens.refresh("pub", &login.refresh).await.assert_ok();
+    assert_eq!(lost["refresh_token"], again["refresh_token"]);
+    *tokens.users.slowness.lock().unwrap() = None;
+    tokens.refresh("pub", &login.refresh).await.assert_error(400, "invalid_grant");
+    assert_eq!(tokens.reason(), Some(Reason::RefreshTokenReplayed), "the window has passed since the first use");
+}

@@ -31,13 +31,20 @@ pub struct Users {
     pub calls: Arc<Mutex<(usize, usize)>>,
     /// The verifier cannot decide.
     pub is_down: Arc<Mutex<bool>>,
+    /// How long each recheck takes, on this clock.
+    pub slowness: Arc<Mutex<Option<(ManualClock, Duration)>>>,
 }
 
 impl Users {
     pub fn new() -> Self {
         let account = Account { version: "1".to_owned(), denial: None, scope: None };
         let accounts = ["user-alice", "user-bob"].map(|id| (id.to_owned(), account.clone()));
-        Self { accounts: Arc::new(Mutex::new(accounts.into())), calls: Arc::default(), is_down: Arc::default() }
+        Self {
+            accounts: Arc::new(Mutex::new(accounts.into())),
+            calls: Arc::default(),
+            is_down: Arc::default(),
+            slowness: Arc::default(),
+        }
     }
 
     pub fn change(&self, id: &str, change: impl FnOnce(&mut Account)) {
@@ -74,6 +81,9 @@ impl CredentialVerifier for Users {
 
     async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
         self.calls.lock().unwrap().1 += 1;
+        if let Some((clock, time)) = &*self.slowness.lock().unwrap() {
+            clock.advance(*time);
+        }
         self.verdict(login.subject())
     }
 }
