@@ -156,8 +156,11 @@ fn step() -> impl Strategy<Value = Step> {
 /// Mostly logins of one subject, some of which are over soon: more than a store keeps.
 fn crowded_step() -> impl Strategy<Value = Step> {
     let begin = |realm, subject| {
-        prop_oneof![1 => Just(5_000_u64), 9 => Just(3_600_000)]
-            .prop_map(move |lifetime| Step::Begin { realm, subject, lifetime })
+        prop_oneof![1 => Just(5_000_u64), 9 => Just(3_600_000)].prop_map(move |lifetime| Step::Begin {
+            realm,
+            subject,
+            lifetime,
+        })
     };
     prop_oneof![30 => begin(0, 0), 1 => begin(1, 0), 1 => begin(0, 2), 10 => step()]
 }

@@ -351,8 +351,12 @@ mod tests {
             RefreshFamily::new(FamilyId::from_bytes(id), subject, ClientId::new(app).unwrap(), now, until)
                 .with_realm(realm)
         };
-        let others =
-            [("bob", None, "app", 0), ("alice", None, "web", 1), ("alice", Some(""), "app", 2), ("ann", None, "app", 3)];
+        let others = [
+            ("bob", None, "app", 0),
+            ("alice", None, "web", 1),
+            ("alice", Some(""), "app", 2),
+            ("ann", None, "app", 3),
+        ];
         for (subject, realm, app, number) in others {
             store.begin(login(subject, realm, app, number), token(200, number), now).await.unwrap();
         }
