@@ -12,6 +12,7 @@ mod reference;
 mod folder;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
@@ -84,8 +85,8 @@ fn runtime() -> Runtime {
 }
 
 /// The same sequences in each run; `DIFFERENTIAL_SEQUENCES` sets how many.
-fn runner() -> TestRunner {
-    let cases = std::env::var("DIFFERENTIAL_SEQUENCES").map_or(SEQUENCES, |number| number.parse().unwrap());
+fn runner(sequences: u32) -> TestRunner {
+    let cases = std::env::var("DIFFERENTIAL_SEQUENCES").map_or(sequences, |number| number.parse().unwrap());
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
@@ -95,7 +96,7 @@ fn digest(number: usize) -> SecretDigest {
 }
 
 fn family(number: usize) -> FamilyId {
-    FamilyId::from_bytes([u8::try_from(number % 256).unwrap(); 16])
+    FamilyId::from_bytes(u128::try_from(number).unwrap().to_be_bytes())
 }
 
 /// Times near the present, which stores with a clock of their own look at.
@@ -152,6 +153,18 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Mostly logins of one subject, some of which are over soon: more than a store keeps.
+fn crowded_step() -> impl Strategy<Value = Step> {
+    let begin = |realm, subject| {
+        prop_oneof![1 => Just(5_000_u64), 9 => Just(3_600_000)].prop_map(move |lifetime| Step::Begin {
+            realm,
+            subject,
+            lifetime,
+        })
+    };
+    prop_oneof![30 => begin(0, 0), 1 => begin(1, 0), 1 => begin(0, 2), 10 => step()]
+}
+
 /// What a store says of a token. One of a family that has ended or is over may be found or not.
 type Said = Option<(FamilyId, String, Option<String>, RefreshTokenState, SystemTime)>;
 
@@ -194,7 +207,11 @@ impl Refreshing<'_> {
                 for (_, store) in &self.stores {
                     store.begin(facts.clone(), token.clone(), self.now).await.unwrap();
                 }
+                let before = self.model.lines.iter().filter(|line| line.has_ended).count();
                 self.model.begin(facts, &token, self.now);
+                if self.model.lines.iter().filter(|line| line.has_ended).count() > before {
+                    self.count("begun in place of another");
+                }
             }
             Step::Rotate { token, has_successor, leeway, idle } => {
                 let mut rotation = Rotation::new(self.token(*token), self.now)
@@ -276,11 +293,11 @@ impl Refreshing<'_> {
     }
 }
 
-#[test]
-fn refresh_token_stores_answer_as_the_reference_does_rf_10_rf_13_rf_14() {
+/// Plays sequences of these steps, and counts the answers.
+fn play_refreshing(mut runner: TestRunner, step: impl Strategy<Value = Step>, steps: RangeInclusive<usize>) -> Counts {
     let (runtime, mut counts) = (runtime(), Counts::new());
     let counted = std::cell::RefCell::new(&mut counts);
-    let played = runner().run(&prop::collection::vec(step(), 1..=LONGEST), |steps| {
+    let played = runner.run(&prop::collection::vec(step, steps), |steps| {
         let mut counts = counted.borrow_mut();
         let (model, (stores, _folder), now) = (Reference::default(), refresh_stores(), present());
         let mut play = Refreshing { counts: &mut counts, model, stores, now, tokens: 0, families: 0 };
@@ -294,6 +311,19 @@ fn refresh_token_stores_answer_as_the_reference_does_rf_10_rf_13_rf_14() {
     });
     played.unwrap_or_else(|failed| panic!("{failed}"));
     println!("{counts:?}");
+    counts
+}
+
+#[test]
+fn refresh_token_stores_end_the_same_logins_of_one_subject_when_there_are_too_many() {
+    let counts = play_refreshing(runner(SEQUENCES / 10), crowded_step(), 150..=2 * LONGEST);
+    let bounded = counts.get("begun in place of another").copied().unwrap_or(0);
+    assert!(bounded >= 100, "{bounded} logins were too many: the sequences do not reach it");
+}
+
+#[test]
+fn refresh_token_stores_answer_as_the_reference_does_rf_10_rf_13_rf_14() {
+    let counts = play_refreshing(runner(SEQUENCES), step(), 1..=LONGEST);
     let answers = [
         "done",
         "repeated",
@@ -358,7 +388,7 @@ fn is_same(record: Option<&AccessTokenRecord>, kept: Option<&Kept>) -> bool {
 #[test]
 fn access_token_stores_answer_as_the_reference_does() {
     let runtime = runtime();
-    let played = runner().run(&prop::collection::vec(access(), 1..=LONGEST), |steps| {
+    let played = runner(SEQUENCES).run(&prop::collection::vec(access(), 1..=LONGEST), |steps| {
         let (mut model, (stores, _folder)): (BTreeMap<usize, Kept>, _) = (BTreeMap::new(), access_stores());
         let mut tokens = 0;
         for step in &steps {
@@ -416,7 +446,7 @@ fn access_token_stores_answer_as_the_reference_does() {
 #[test]
 fn stores_of_one_time_values_answer_as_the_reference_does() {
     let runtime = runtime();
-    let played = runner().run(&prop::collection::vec(0..60_usize, 1..=LONGEST), |values| {
+    let played = runner(SEQUENCES).run(&prop::collection::vec(0..60_usize, 1..=LONGEST), |values| {
         let (mut spent, (stores, _folder)) = (BTreeSet::new(), value_stores());
         let until = present() + Duration::from_secs(600);
         for value in values {

@@ -21,7 +21,7 @@ const BEGIN: &str = "INSERT INTO refresh_families
 const INSERT: &str = "INSERT OR REPLACE INTO access_tokens
     (digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, family, claims)
     SELECT ?1, ?2, ?3, NULL, ?4, ?5, ?6, ?7, ?6, ?8, '{}'
-    WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?8 AND ended = 1)";
+    WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?8 AND ended IS NOT NULL)";
 
 const NOW: i64 = 1_900_000_000_000;
 const HOUR: i64 = 3_600_000;

@@ -10,6 +10,9 @@ use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::lineage::{FoundRefreshToken, Rotated, Rotation};
 use crate::protocol::secrets::SecretDigest;
 
+/// The most families of one realm, subject and client that have not ended, in the stores of this crate.
+pub(crate) const MOST_LOGINS: usize = 100;
+
 /// Keeps refresh token families by the digests of their tokens: the tokens themselves are never stored (RFC 6749 section
 /// 10.4).
 ///
@@ -31,7 +34,12 @@ use crate::protocol::secrets::SecretDigest;
 ///   time, and whichever comes later must see the other.
 /// - Every token of a family is found until the family is over, however often it was rotated, at a cost that does not grow
 ///   with their number.
+/// - A store may bound the logins of one subject at one client: then the oldest ones of the same realm, subject and client
+///   end, and no others'. The stores of this crate keep 100.
+/// - A predecessor that was used longer ago than any leeway (60 seconds) may be found as [spent][spent].
 /// - What was answered is durable, as far as the store promises it.
+///
+/// [spent]: crate::RefreshTokenState::Spent
 ///
 /// # Security
 /// A second live token is fatal, and so is a family that lives on after it was ended; a lost family is a login.

@@ -1,24 +1,31 @@
 //! Refresh token families in the memory of this process.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 
 use super::sync::{Mutex, lock};
 use crate::boundary::backend::BackendError;
-use crate::boundary::refresh::RefreshTokenStore;
+use crate::boundary::refresh::{MOST_LOGINS, RefreshTokenStore};
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::lineage::{FoundRefreshToken, Lineage, Rotated, Rotation};
 use crate::protocol::secrets::SecretDigest;
 
 type Key = [u8; 32];
 
+/// The most families that are removed in one call because they are over: each call adds one at most.
+const MOST_OVER: usize = 64;
+
 /// Refresh token families in the memory of this process: bounded, and gone after a restart, which logs everybody out.
 ///
-/// When it is full, the tokens that were spent first are forgotten first, so that a copy of one of them is refused and does
-/// not end its family any more; when it is full of live tokens, the oldest families go, and their users log in again.
+/// One subject has at most 100 logins at one client: the next one ends the oldest of them, so that nobody fills the store
+/// alone. When it is full, families that have ended or are over go first, then the tokens that were spent first, so that a
+/// copy of one of them is refused and does not end its family any more; when it is full of live tokens, the oldest families
+/// go, and their users log in again.
 pub struct MemoryRefreshTokens {
     state: Mutex<State>,
     capacity: usize,
@@ -28,49 +35,155 @@ pub struct MemoryRefreshTokens {
 struct State {
     families: HashMap<FamilyId, Family>,
     tokens: HashMap<Key, FamilyId>,
-    /// Oldest first. What is not in `families` any more keeps its place until it comes to the front.
-    order: VecDeque<FamilyId>,
-    /// The tokens before the predecessor, oldest first.
+    /// Who goes first: those that have ended, then the oldest.
+    order: BTreeMap<Place, FamilyId>,
+    by_expiry: BTreeSet<(SystemTime, FamilyId)>,
+    /// Those that have not ended, oldest first.
+    logins: HashMap<Login, VecDeque<FamilyId>>,
+    /// The tokens before the predecessor, oldest first. Those of a family that is gone belong to none until it is their turn.
     spent: VecDeque<Key>,
+    /// The number of the next family.
+    next: u64,
 }
 
 struct Family {
     facts: RefreshFamily,
     lineage: Lineage,
+    number: u64,
 }
 
+/// Those that have ended are before those that live.
+type Place = (bool, u64);
+
+impl Family {
+    fn place(&self) -> Place {
+        (!self.lineage.is_ended, self.number)
+    }
+}
+
+/// What the families of one subject at one client have in common.
+struct Login(RefreshFamily);
+
+impl Login {
+    fn parts(&self) -> (Option<&str>, &str, &str) {
+        (self.0.realm(), self.0.subject(), self.0.client().as_str())
+    }
+}
+
+impl Hash for Login {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl PartialEq for Login {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Login {}
+
 impl State {
-    /// Makes room for one token more, not at the cost of the family that is being used.
-    fn make_room(&mut self, capacity: usize, now: SystemTime, in_use: Option<FamilyId>) {
-        while let Some(oldest) = self.order.front() {
-            if self.families.get(oldest).is_some_and(|family| now < family.facts.expires()) {
-                break;
-            }
-            self.drop_oldest_family();
+    fn add(&mut self, facts: RefreshFamily, token: SecretDigest, now: SystemTime) {
+        let (id, number) = (facts.id(), self.next);
+        // No id comes twice; if one did, the first family must not stay in half of the tables.
+        self.remove(id);
+        self.next = number.saturating_add(1);
+        self.tokens.insert(*token.as_bytes(), id);
+        self.by_expiry.insert((facts.expires(), id));
+        self.logins.entry(Login(facts.clone())).or_default().push_back(id);
+        let family = Family { facts, lineage: Lineage::new(token, now), number };
+        self.order.insert(family.place(), id);
+        self.families.insert(id, family);
+    }
+
+    /// Makes room for one login more of this subject at this client, at the cost of one that is over or of the oldest.
+    fn make_room_for_login(&mut self, facts: &RefreshFamily, now: SystemTime) {
+        let Some(theirs) = self.logins.get(&Login(facts.clone())) else { return };
+        if theirs.len() < MOST_LOGINS {
+            return;
         }
-        while self.tokens.len() >= capacity {
-            if let Some(token) = self.spent.pop_front() {
-                self.tokens.remove(&token);
-                continue;
-            }
-            if self.order.front().copied() == in_use {
-                let Some(family) = self.order.pop_front() else { return };
-                self.order.push_back(family);
-                if self.order.len() == 1 {
-                    return;
-                }
-            }
-            self.drop_oldest_family();
+        let is_over = |id: &&FamilyId| self.families.get(*id).is_some_and(|family| now >= family.facts.expires());
+        if let Some(id) = theirs.iter().find(is_over).or(theirs.front()).copied() {
+            self.remove(id);
         }
     }
 
-    /// Its spent tokens follow when there is need for room: until then they belong to no family.
-    fn drop_oldest_family(&mut self) {
-        let Some(family) = self.order.pop_front().and_then(|oldest| self.families.remove(&oldest)) else { return };
+    /// Makes room for one token more, not at the cost of the family that is being used.
+    fn make_room(&mut self, capacity: usize, now: SystemTime, in_use: Option<FamilyId>) {
+        for _ in 0..MOST_OVER {
+            let Some((_, id)) = self.by_expiry.first().filter(|(expires, _)| *expires <= now).copied() else { break };
+            self.remove(id);
+        }
+        while self.tokens.len() >= capacity {
+            let Some((place, id)) = self.order.first_key_value().map(|(place, id)| (*place, *id)) else {
+                let Some(token) = self.spent.pop_front() else { return };
+                self.tokens.remove(&token);
+                continue;
+            };
+            let (is_live, _) = place;
+            if is_live && let Some(token) = self.spent.pop_front() {
+                self.tokens.remove(&token);
+            } else if Some(id) != in_use {
+                self.remove(id);
+            } else if self.order.len() == 1 {
+                return;
+            } else {
+                self.move_back(place, id);
+            }
+        }
+    }
+
+    /// The family that is used is the newest from now on.
+    fn move_back(&mut self, place: Place, id: FamilyId) {
+        let Some(family) = self.families.get_mut(&id) else { return };
+        family.number = self.next;
+        self.next = self.next.saturating_add(1);
+        self.order.remove(&place);
+        self.order.insert(family.place(), id);
+    }
+
+    /// Removes a family for good.
+    fn remove(&mut self, id: FamilyId) {
+        let Some(family) = self.families.remove(&id) else { return };
+        self.order.remove(&family.place());
+        self.by_expiry.remove(&(family.facts.expires(), id));
         self.tokens.remove(family.lineage.live.as_bytes());
         if let Some(predecessor) = &family.lineage.predecessor {
             self.tokens.remove(predecessor.digest.as_bytes());
         }
+        self.log_out(family.facts);
+    }
+
+    /// It counts as a login no more.
+    fn log_out(&mut self, facts: RefreshFamily) {
+        let id = facts.id();
+        if let Entry::Occupied(mut theirs) = self.logins.entry(Login(facts)) {
+            theirs.get_mut().retain(|one| *one != id);
+            if theirs.get().is_empty() {
+                theirs.remove();
+            }
+        }
+    }
+
+    /// Ends a family; tells whether it had not ended yet.
+    fn end(&mut self, id: FamilyId) -> bool {
+        let Some(family) = self.families.get_mut(&id) else { return false };
+        let (place, is_first) = (family.place(), family.lineage.end());
+        if is_first {
+            self.has_ended(id, place);
+        }
+        is_first
+    }
+
+    /// Puts a family that has just ended into its new place.
+    fn has_ended(&mut self, id: FamilyId, before: Place) {
+        let Some(family) = self.families.get(&id) else { return };
+        let (place, facts) = (family.place(), family.facts.clone());
+        self.order.remove(&before);
+        self.order.insert(place, id);
+        self.log_out(facts);
     }
 
     fn family_of(&mut self, token: &SecretDigest) -> Option<&mut Family> {
@@ -104,17 +217,15 @@ impl Default for MemoryRefreshTokens {
 impl RefreshTokenStore for MemoryRefreshTokens {
     async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
         let mut state = lock(&self.state);
+        state.make_room_for_login(&family, now);
         state.make_room(self.capacity, now, None);
-        let id = family.id();
-        state.tokens.insert(*token.as_bytes(), id);
-        state.order.push_back(id);
-        state.families.insert(id, Family { facts: family, lineage: Lineage::new(token, now) });
+        state.add(family, token, now);
         Ok(())
     }
 
     async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError> {
         let mut state = lock(&self.state);
-        Ok(state.family_of(token).map(|Family { facts, lineage }| {
+        Ok(state.family_of(token).map(|Family { facts, lineage, .. }| {
             FoundRefreshToken::new(facts.clone(), lineage.state_of(token), lineage.last_used)
         }))
     }
@@ -123,27 +234,32 @@ impl RefreshTokenStore for MemoryRefreshTokens {
         let mut state = lock(&self.state);
         let Some(family) = state.family_of(rotation.presented()) else { return Ok(Rotated::Gone) };
         let older = family.lineage.predecessor.as_ref().map(|predecessor| *predecessor.digest.as_bytes());
+        let (id, place) = (family.facts.id(), family.place());
         let rotated = family.lineage.rotate(&family.facts, &rotation);
-        let id = family.facts.id();
-        if rotated == Rotated::Done {
-            state.spent.extend(older);
-            if let Some((successor, _)) = rotation.successor() {
-                state.make_room(self.capacity, rotation.now(), Some(id));
-                state.tokens.insert(*successor.as_bytes(), id);
+        match rotated {
+            Rotated::Done => {
+                state.spent.extend(older);
+                if let Some((successor, _)) = rotation.successor() {
+                    state.make_room(self.capacity, rotation.now(), Some(id));
+                    state.tokens.insert(*successor.as_bytes(), id);
+                }
             }
+            Rotated::Replayed => state.has_ended(id, place),
+            Rotated::Repeated { .. } | Rotated::Gone => {}
         }
         Ok(rotated)
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {
-        Ok(lock(&self.state).families.get_mut(&family).is_some_and(|family| family.lineage.end()))
+        Ok(lock(&self.state).end(family))
     }
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         let mut state = lock(&self.state);
         let is_theirs = |family: &Family| family.facts.subject() == subject && family.facts.realm() == realm;
-        let theirs = state.families.values_mut().filter(|family| is_theirs(family));
-        Ok(theirs.map(|family| u64::from(family.lineage.end())).sum())
+        let theirs = state.families.iter().filter(|(_, family)| is_theirs(family) && !family.lineage.is_ended);
+        let theirs: Vec<FamilyId> = theirs.map(|(id, _)| *id).collect();
+        Ok(theirs.into_iter().map(|id| u64::from(state.end(id))).sum())
     }
 }
 
@@ -201,5 +317,69 @@ mod tests {
             assert_eq!(store.rotate(reuse).await.unwrap(), Rotated::Done);
             assert!(lock(&store.state).tokens.len() <= 4);
         }
+    }
+
+    #[tokio::test]
+    async fn what_ends_or_is_over_leaves_nothing_behind_and_goes_first_when_there_is_no_room() {
+        let store = MemoryRefreshTokens::new().with_capacity(4);
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        for family in 0..4 {
+            store.begin(facts(family), token(family, 0), at(0)).await.unwrap();
+        }
+        assert!(store.revoke_family(facts(2).id()).await.unwrap());
+        store.begin(facts(4), token(4, 0), at(0)).await.unwrap();
+        assert!(store.find(&token(2, 0)).await.unwrap().is_none());
+        for family in [0, 1, 3, 4] {
+            assert!(store.find(&token(family, 0)).await.unwrap().is_some(), "{family}");
+        }
+        store.begin(facts(5), token(5, 0), at(3600)).await.unwrap();
+        let state = lock(&store.state);
+        assert_eq!((state.families.len(), state.order.len(), state.by_expiry.len()), (1, 1, 1));
+        assert_eq!((state.logins.len(), state.tokens.len()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_thousand_logins_of_one_subject_cost_nobody_else_theirs_and_leave_a_hundred() {
+        let store = MemoryRefreshTokens::new().with_capacity(1000);
+        let now = SystemTime::UNIX_EPOCH;
+        let login = |subject: &str, realm, app: &str, number: u16| {
+            let mut id = [0; 16];
+            id[..2].copy_from_slice(&number.to_be_bytes());
+            id[2] = subject.len() as u8;
+            id[3..3 + app.len()].copy_from_slice(app.as_bytes());
+            let until = now + Duration::from_secs(3600);
+            RefreshFamily::new(FamilyId::from_bytes(id), subject, ClientId::new(app).unwrap(), now, until)
+                .with_realm(realm)
+        };
+        let others = [
+            ("bob", None, "app", 0),
+            ("alice", None, "web", 1),
+            ("alice", Some(""), "app", 2),
+            ("ann", None, "app", 3),
+        ];
+        for (subject, realm, app, number) in others {
+            store.begin(login(subject, realm, app, number), token(200, number), now).await.unwrap();
+        }
+        for number in 0..1000 {
+            let number = 1000 + number;
+            store.begin(login("alice", None, "app", number), token(1, number), now).await.unwrap();
+            // One that logs out and in again takes nobody's place either.
+            if number % 3 == 0 {
+                assert!(store.revoke_family(login("alice", None, "app", number).id()).await.unwrap());
+            }
+        }
+        for (.., number) in others {
+            let rotation = Rotation::new(token(200, number), now).with_successor(token(201, number), [0; 32]);
+            assert_eq!(store.rotate(rotation).await.unwrap(), Rotated::Done, "{number}");
+        }
+        let state = lock(&store.state);
+        let live: Vec<u64> = state.order.range((true, 0)..).map(|((_, number), _)| *number).collect();
+        assert_eq!(live.len(), MOST_LOGINS + others.len());
+        assert_eq!(state.logins.values().map(VecDeque::len).max(), Some(MOST_LOGINS));
+        drop(state);
+        // The newest ones are left.
+        assert_eq!(store.revoke_subject(None, "alice").await.unwrap(), 101);
+        assert!(store.find(&token(1, 1000 + 849)).await.unwrap().is_none());
+        assert!(store.find(&token(1, 1000 + 850)).await.unwrap().is_some());
     }
 }

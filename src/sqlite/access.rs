@@ -19,14 +19,19 @@ use crate::protocol::secrets::SecretDigest;
 const INSERT: &str = "INSERT OR REPLACE INTO access_tokens
     (digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, family, claims)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
-    WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?10 AND ended = 1)";
+    WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?10 AND ended IS NOT NULL)";
 /// What ended a family may have been cut off, by a crash or a hang-up, before it came to the access tokens.
 const FIND: &str = "SELECT subject, client, realm, scope, audience, issued, expires, authenticated_at, family, claims
     FROM access_tokens AS token WHERE digest = ?1
-    AND NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = token.family AND ended = 1)";
+    AND NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = token.family AND ended IS NOT NULL)";
 const REVOKE: &str = "DELETE FROM access_tokens WHERE digest = ?1";
-const REVOKE_FAMILY: &str = "DELETE FROM access_tokens WHERE family = ?1";
-pub(super) const REVOKE_SUBJECT: &str = "DELETE FROM access_tokens WHERE subject = ?1 AND realm IS ?2";
+const REVOKE_FAMILY: &str = "DELETE FROM access_tokens WHERE digest IN
+    (SELECT digest FROM access_tokens WHERE family = ?1 LIMIT ?2)";
+const REVOKE_SUBJECT: &str = "DELETE FROM access_tokens WHERE digest IN
+    (SELECT digest FROM access_tokens WHERE subject = ?1 AND realm IS ?2 LIMIT ?3)";
+
+/// The most records that one operation removes, so that others need not wait for long.
+const ROWS: u64 = 256;
 
 pub(super) const STATEMENTS: [&str; 5] = [INSERT, FIND, REVOKE, REVOKE_FAMILY, REVOKE_SUBJECT];
 
@@ -68,6 +73,29 @@ fn read_record(row: &Row<'_>) -> Result<AccessTokenRecord, Failure> {
     Ok(record)
 }
 
+/// Removes some records of a subject, and answers how many.
+pub(super) fn revoke_some_of(db: &Db, realm: Option<&str>, subject: &str) -> Result<u64, Failure> {
+    Ok(db.execute(REVOKE_SUBJECT, params![subject, realm, ROWS.cast_signed()])? as u64)
+}
+
+impl SqliteStore {
+    /// Does a step that removes records until there are no more, with other operations in between. Answers how many there
+    /// were.
+    async fn remove_all<W>(&self, step: W) -> Result<u64, BackendError>
+    where
+        W: Fn(&Db) -> Result<u64, Failure> + Clone + Send + 'static,
+    {
+        let mut removed = 0_u64;
+        loop {
+            let rows = self.write(step.clone()).await?;
+            removed = removed.saturating_add(rows);
+            if rows < ROWS {
+                return Ok(removed);
+            }
+        }
+    }
+}
+
 #[async_trait]
 impl AccessTokenStore for SqliteStore {
     async fn insert(&self, digest: SecretDigest, record: AccessTokenRecord) -> Result<(), BackendError> {
@@ -85,11 +113,12 @@ impl AccessTokenStore for SqliteStore {
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<u64, BackendError> {
-        self.write(move |db| Ok(db.execute(REVOKE_FAMILY, [family.as_bytes()])? as u64)).await
+        self.remove_all(move |db| Ok(db.execute(REVOKE_FAMILY, params![family.as_bytes(), ROWS.cast_signed()])? as u64))
+            .await
     }
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         let (realm, subject) = (realm.map(str::to_owned), subject.to_owned());
-        self.write(move |db| Ok(db.execute(REVOKE_SUBJECT, params![subject, realm])? as u64)).await
+        self.remove_all(move |db| revoke_some_of(db, realm.as_deref(), &subject)).await
     }
 }

@@ -14,13 +14,16 @@
 //! One thread writes. Everything that waits for it goes into one transaction, in which a failure undoes only itself, so that
 //! one durable commit serves many requests; [`SqliteStats`] tells how many. Other threads read, and see all that was answered
 //! before. No thread of the async runtime ever waits for the disk. Beyond a bounded queue operations are refused with 503.
-//! Every statement finds its rows by an index. Expired rows are removed a few hundred at a time.
+//! Every statement finds its rows by an index. Rows are removed a few hundred at a time, with other operations in between:
+//! what expired, and what is left of a login ten minutes after it was ended. One subject has at most 100 logins at one
+//! client: the next one ends the oldest of them.
 //!
 //! # What is in the file
 //! Tokens, client secrets and one-time values as SHA-256 digests; passwords as their hashes; subjects, clients, scopes and
 //! claims in the clear, and so are the login names of users that were added here. What somebody typed as a login name, and
 //! addresses, only as digests, under a key that lies in the same file: who has the whole file can test names against them.
-//! Instants are whole milliseconds and rounded down, so that nothing lives longer than it was promised.
+//! Instants are whole milliseconds and rounded down, so that nothing lives longer than it was promised. The salt that a refresh
+//! token and its successor share is removed soon after the longest leeway, when nobody may ask for that successor any more.
 //!
 //! A new file may be read and written by its owner only, and so may the log beside it; the permissions of a file that exists
 //! stay as they are. Copy it with SQLite's own backup or `VACUUM INTO`, or after [`close`](SqliteStore::close): a copy of the
@@ -63,13 +66,12 @@ pub use users::NewUser;
 
 /// All statements of the store.
 fn statements() -> impl Iterator<Item = &'static str> {
-    let core: [&[&str]; 5] =
-        [&refresh::STATEMENTS, &access::STATEMENTS, &once::STATEMENTS, &clients::STATEMENTS, &prune::STATEMENTS];
+    let core: [&[&str]; 4] = [&refresh::STATEMENTS, &access::STATEMENTS, &once::STATEMENTS, &clients::STATEMENTS];
     #[cfg(feature = "argon2")]
     let users: &[&str] = &users::STATEMENTS;
     #[cfg(not(feature = "argon2"))]
     let users: &[&str] = &[];
-    core.into_iter().flatten().chain(users).copied().chain(limiter::statements())
+    core.into_iter().flatten().chain(users).copied().chain(prune::statements()).chain(limiter::statements())
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ use super::db::Db;
 use super::failure::Failure;
 use super::store::SqliteStore;
 use super::time::{floor, instant};
+use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::BackendError;
-use crate::boundary::refresh::RefreshTokenStore;
+use crate::boundary::refresh::{MOST_LOGINS, RefreshTokenStore};
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::lineage::{FoundRefreshToken, Lineage, Predecessor, Rotated, Rotation};
 use crate::protocol::secrets::SecretDigest;
@@ -28,11 +29,19 @@ const FIND: &str = "SELECT f.row, f.id, f.subject, f.client, f.realm, f.scope, f
     FROM refresh_tokens t JOIN refresh_families f ON f.row = t.family WHERE t.digest = ?1";
 const ROTATE: &str =
     "UPDATE refresh_families SET live = ?2, predecessor = ?3, salt = ?4, used = ?5, last_used = ?6 WHERE row = ?1";
-const END: &str = "UPDATE refresh_families SET ended = 1 WHERE row = ?1";
-const REVOKE_FAMILY: &str = "UPDATE refresh_families SET ended = 1 WHERE id = ?1 AND ended = 0";
-const REVOKE_SUBJECT: &str = "UPDATE refresh_families SET ended = 1 WHERE subject = ?1 AND realm IS ?2 AND ended = 0";
+const COUNT_LOGINS: &str = "SELECT count(*) FROM refresh_families
+    WHERE subject = ?1 AND realm IS ?2 AND client = ?3 AND ended IS NULL";
+/// The oldest ones of those that expire by then.
+const END_LOGINS: &str = "UPDATE refresh_families SET ended = ?4 WHERE row IN
+    (SELECT row FROM refresh_families
+     WHERE subject = ?1 AND realm IS ?2 AND client = ?3 AND ended IS NULL AND expires <= ?5 ORDER BY row LIMIT ?6)";
+const END: &str = "UPDATE refresh_families SET ended = ?2 WHERE row = ?1";
+const REVOKE_FAMILY: &str = "UPDATE refresh_families SET ended = ?2 WHERE id = ?1 AND ended IS NULL";
+const REVOKE_SUBJECT: &str =
+    "UPDATE refresh_families SET ended = ?3 WHERE subject = ?1 AND realm IS ?2 AND ended IS NULL";
 
-pub(super) const STATEMENTS: [&str; 7] = [BEGIN, ADD_TOKEN, FIND, ROTATE, END, REVOKE_FAMILY, REVOKE_SUBJECT];
+pub(super) const STATEMENTS: [&str; 9] =
+    [BEGIN, ADD_TOKEN, FIND, ROTATE, COUNT_LOGINS, END_LOGINS, END, REVOKE_FAMILY, REVOKE_SUBJECT];
 
 /// A family and its row.
 struct Family {
@@ -55,13 +64,15 @@ fn read_family(row: &Row<'_>) -> Result<Family, Failure> {
     .with_scope(scope(row, 5)?)
     .with_grant_type(text(6)?.as_deref())
     .with_credential_version(text(8)?.as_deref());
-    let predecessor = match get::<Option<[u8; 32]>>(row, 11)? {
-        Some(digest) => {
-            Some(Predecessor { digest: SecretDigest::from_bytes(digest), salt: bytes(row, 12)?, used: time(13)? })
+    // Without its salt a predecessor cannot be repeated: it is spent.
+    let predecessor = match (get::<Option<[u8; 32]>>(row, 11)?, get::<Option<[u8; 32]>>(row, 12)?) {
+        (Some(digest), Some(salt)) => {
+            Some(Predecessor { digest: SecretDigest::from_bytes(digest), salt, used: time(13)? })
         }
-        None => None,
+        _ => None,
     };
-    let lineage = Lineage { live: digest(row, 10)?, predecessor, last_used: time(14)?, is_ended: get(row, 15)? };
+    let is_ended = get::<Option<i64>>(row, 15)?.is_some();
+    let lineage = Lineage { live: digest(row, 10)?, predecessor, last_used: time(14)?, is_ended };
     Ok(Family { row: get(row, 0)?, facts, lineage })
 }
 
@@ -69,7 +80,24 @@ fn find(db: &Db, token: &SecretDigest) -> Result<Option<Family>, Failure> {
     db.row(FIND, [token.as_bytes()], read_family)
 }
 
-fn begin(db: &Db, family: &RefreshFamily, token: &SecretDigest, now: SystemTime) -> Result<(), Failure> {
+/// Makes room for one login more of this subject at this client: what is over ends first, then what is oldest.
+fn make_room(db: &Db, family: &RefreshFamily, now: SystemTime, ended: i64) -> Result<(), Failure> {
+    let (subject, realm, client) = (family.subject(), family.realm(), family.client().as_str());
+    let most = MOST_LOGINS as i64;
+    let count: i64 = db.row(COUNT_LOGINS, params![subject, realm, client], |row| get(row, 0))?.unwrap_or(0);
+    let mut excess = count.saturating_add(1).saturating_sub(most);
+    for by in [floor(now), i64::MAX] {
+        if excess <= 0 {
+            break;
+        }
+        let done = db.execute(END_LOGINS, params![subject, realm, client, ended, by, excess])?;
+        excess = excess.saturating_sub_unsigned(done as u64);
+    }
+    Ok(())
+}
+
+fn begin(db: &Db, family: &RefreshFamily, token: &SecretDigest, now: SystemTime, ended: i64) -> Result<(), Failure> {
+    make_room(db, family, now, ended)?;
     let id = family.id();
     let values = params![
         id.as_bytes(),
@@ -89,7 +117,7 @@ fn begin(db: &Db, family: &RefreshFamily, token: &SecretDigest, now: SystemTime)
     Ok(())
 }
 
-fn rotate(db: &Db, rotation: &Rotation) -> Result<Rotated, Failure> {
+fn rotate(db: &Db, rotation: &Rotation, ended: i64) -> Result<Rotated, Failure> {
     let Some(mut family) = find(db, rotation.presented())? else { return Ok(Rotated::Gone) };
     let rotated = family.lineage.rotate(&family.facts, rotation);
     match rotated {
@@ -111,37 +139,39 @@ fn rotate(db: &Db, rotation: &Rotation) -> Result<Rotated, Failure> {
             }
         }
         Rotated::Replayed => {
-            db.execute(END, [family.row])?;
+            db.execute(END, [family.row, ended])?;
         }
         Rotated::Repeated { .. } | Rotated::Gone => {}
     }
     Ok(rotated)
 }
 
-/// Ends the families of a subject, and removes its access tokens. Answers how many there were of both.
-pub(super) fn end_logins_of(db: &Db, realm: Option<&str>, subject: &str) -> Result<u64, Failure> {
-    let families = db.execute(REVOKE_SUBJECT, params![subject, realm])?;
-    let tokens = db.execute(super::access::REVOKE_SUBJECT, params![subject, realm])?;
-    Ok((families as u64).saturating_add(tokens as u64))
+/// Ends the families of a subject, and answers how many there were.
+pub(super) fn end_families_of(db: &Db, realm: Option<&str>, subject: &str, ended: i64) -> Result<u64, Failure> {
+    Ok(db.execute(REVOKE_SUBJECT, params![subject, realm, ended])? as u64)
 }
 
 /// "Log out everywhere".
 impl SqliteStore {
-    /// Ends the refresh token families of this subject in this realm and removes its opaque access tokens, in one step.
-    /// Answers how many there were of both. The two traits have a `revoke_subject` each, for one half of it.
+    /// Ends the refresh token families of this subject in this realm, in one step, and removes its opaque access tokens, a
+    /// few hundred at a time; whoever is told that it is done can rely on both. Answers how many there were of both. The two
+    /// traits have a `revoke_subject` each, for one half of it.
     ///
     /// # Errors
-    /// As any operation.
+    /// As any operation. Some access tokens that belong to no family may be left then, and when the future is dropped: call
+    /// it again.
     pub async fn log_out(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
-        let (realm, subject) = (realm.map(str::to_owned), subject.to_owned());
-        self.write(move |db| end_logins_of(db, realm.as_deref(), &subject)).await
+        let families = RefreshTokenStore::revoke_subject(self, realm, subject).await?;
+        let tokens = AccessTokenStore::revoke_subject(self, realm, subject).await?;
+        Ok(families.saturating_add(tokens))
     }
 }
 
 #[async_trait]
 impl RefreshTokenStore for SqliteStore {
     async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
-        self.write(move |db| begin(db, &family, &token, now)).await
+        let ended = self.now();
+        self.write(move |db| begin(db, &family, &token, now, ended)).await
     }
 
     async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError> {
@@ -153,15 +183,17 @@ impl RefreshTokenStore for SqliteStore {
     }
 
     async fn rotate(&self, rotation: Rotation) -> Result<Rotated, BackendError> {
-        self.write(move |db| rotate(db, &rotation)).await
+        let ended = self.now();
+        self.write(move |db| rotate(db, &rotation, ended)).await
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {
-        self.write(move |db| Ok(db.execute(REVOKE_FAMILY, [family.as_bytes()])? > 0)).await
+        let ended = self.now();
+        self.write(move |db| Ok(db.execute(REVOKE_FAMILY, params![family.as_bytes(), ended])? > 0)).await
     }
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
-        let (realm, subject) = (realm.map(str::to_owned), subject.to_owned());
-        self.write(move |db| Ok(db.execute(REVOKE_SUBJECT, params![subject, realm])? as u64)).await
+        let (realm, subject, ended) = (realm.map(str::to_owned), subject.to_owned(), self.now());
+        self.write(move |db| end_families_of(db, realm.as_deref(), &subject, ended)).await
     }
 }

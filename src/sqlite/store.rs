@@ -108,22 +108,27 @@ impl SqliteStore {
         let _ = alive.changed().await;
     }
 
-    /// Removes every row that has expired, now and without the [retention](SqliteStoreBuilder::retention), and answers how
-    /// many there were. In small steps, between which other operations are served.
+    /// Removes every row that has expired, now and without the [retention](SqliteStoreBuilder::retention), and every family
+    /// that was ended more than ten minutes ago, and answers how many there were. In small steps, between which other operations are served.
     ///
     /// # Errors
     /// As any operation.
     pub async fn prune(&self) -> Result<u64, BackendError> {
         let mut rows = 0_u64;
         loop {
-            let now = floor(self.0.clock.now());
-            let step = self.write(move |db| prune::step(db, now)).await?;
+            let now = self.now();
+            let step = self.write(move |db| prune::step(db, now, now)).await?;
             rows = rows.saturating_add(step.rows);
-            if step.rows == 0 {
+            if step.rows == 0 && !step.is_short {
                 add(&self.0.counters.pruned, rows);
                 return Ok(rows);
             }
         }
+    }
+
+    /// The time by the store's own clock, in milliseconds.
+    pub(super) fn now(&self) -> i64 {
+        floor(self.0.clock.now())
     }
 
     pub(super) fn key(&self) -> &[u8; 32] {

@@ -73,10 +73,11 @@ impl Writer {
 
     /// Removes some rows that are over; tells whether there may be more.
     fn prune(&mut self) -> bool {
-        let before = self.clock.now().checked_sub(self.pruning.retention).map_or(i64::MIN, floor);
+        let now = self.clock.now();
+        let before = now.checked_sub(self.pruning.retention).map_or(i64::MIN, floor);
         let step = self.contained(|db| {
             db.execute("BEGIN IMMEDIATE", ())?;
-            let step = prune::step(db, before)?;
+            let step = prune::step(db, floor(now), before)?;
             db.execute("COMMIT", ())?;
             Ok(step)
         });

@@ -58,6 +58,8 @@ enum Fault {
     NoRealmIsEmptyRealm,
     RevokesAnyCase,
     CountsEndedFamilies,
+    CrowdsOutTheOldest,
+    CrowdsOutTheClient,
     // Races.
     GetsAndThenSets,
     RepeatsOfARaceHaveTheirOwnSalt,
@@ -108,6 +110,8 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::NoRealmIsEmptyRealm, "and no realm is not an empty one"),
     (Fault::RevokesAnyCase, "how many families of exactly this subject and realm it ended"),
     (Fault::CountsEndedFamilies, "`revoke_subject` counts no family twice"),
+    (Fault::CrowdsOutTheOldest, "logins of a subject end none of another subject, realm or client"),
+    (Fault::CrowdsOutTheClient, "logins of a subject end none of another subject, realm or client"),
     (Fault::GetsAndThenSets, "of parallel uses of one token exactly one is `Done`"),
     (Fault::RepeatsOfARaceHaveTheirOwnSalt, "with the salt of the one that is `Done`"),
     (Fault::OverwritesEveryEnd, "no token of a family counts after it was ended, even if it was rotated"),
@@ -271,6 +275,17 @@ impl Broken {
 impl RefreshTokenStore for Broken {
     async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
         let family = self.kept(family);
+        let is_crowded_by = |line: &&mut crate::reference::Line| match self.fault {
+            Fault::CrowdsOutTheOldest => !line.has_ended,
+            Fault::CrowdsOutTheClient => !line.has_ended && line.facts.subject() == family.subject(),
+            _ => false,
+        };
+        {
+            let mut model = self.lock();
+            let mut crowded: Vec<_> = model.lines.iter_mut().filter(is_crowded_by).collect();
+            let excess = (crowded.len() + 1).saturating_sub(100);
+            crowded.iter_mut().take(excess).for_each(|line| line.has_ended = true);
+        }
         if self.fault == Fault::BeginsLate {
             let late = std::mem::replace(&mut *self.late.lock().unwrap(), vec![(family, token, now)]);
             late.into_iter().for_each(|(family, token, now)| self.lock().begin(family, &token, now));

@@ -13,6 +13,9 @@ use tower_password_grant::{
 
 pub type Key = [u8; 32];
 
+/// How many logins of one subject at one client live at most.
+pub const MOST_LOGINS: usize = 100;
+
 #[derive(Clone, Default)]
 pub struct Reference {
     pub lines: Vec<Line>,
@@ -49,6 +52,14 @@ impl Line {
 
 impl Reference {
     pub fn begin(&mut self, facts: RefreshFamily, token: &SecretDigest, now: SystemTime) {
+        let login = |facts: &RefreshFamily| {
+            (facts.realm().map(str::to_owned), facts.subject().to_owned(), facts.client().clone())
+        };
+        let is_live = |line: &&mut Line| !line.has_ended && now < line.facts.expires();
+        let theirs = self.lines.iter_mut().filter(is_live).filter(|line| login(&line.facts) == login(&facts));
+        let mut theirs: Vec<_> = theirs.collect();
+        let excess = (theirs.len() + 1).saturating_sub(MOST_LOGINS);
+        theirs.iter_mut().take(excess).for_each(|line| line.has_ended = true);
         let tokens = vec![*token.as_bytes()];
         let (uses, last_token_was_used, has_ended) = (Vec::new(), false, false);
         self.lines.push(Line { facts, tokens, uses, last_token_was_used, last_used: now, has_ended });

@@ -16,9 +16,13 @@ CREATE TABLE refresh_families (
     salt BLOB,
     used INTEGER,
     last_used INTEGER NOT NULL,
-    ended INTEGER NOT NULL DEFAULT 0
+    -- When the family was ended, by the clock of the store.
+    ended INTEGER
 ) STRICT;
-CREATE INDEX refresh_families_by_subject ON refresh_families (subject, realm);
+-- At most a hundred for each login: subject, realm and client.
+CREATE INDEX refresh_families_by_login ON refresh_families (subject, realm, client) WHERE ended IS NULL;
+CREATE INDEX refresh_families_by_use ON refresh_families (used) WHERE used IS NOT NULL;
+CREATE INDEX refresh_families_by_end ON refresh_families (ended) WHERE ended IS NOT NULL;
 CREATE INDEX refresh_families_by_expires ON refresh_families (expires);
 
 -- Every token of a family, however long ago it was spent.

@@ -3,16 +3,18 @@
 mod new_user;
 
 use async_trait::async_trait;
-use rusqlite::{Row, params};
+use rusqlite::{Params, Row, params};
 
 pub use new_user::NewUser;
 
+use super::access::revoke_some_of;
 use super::columns::get;
 use super::db::Db;
 use super::failure::Failure;
-use super::refresh::end_logins_of;
+use super::refresh::end_families_of;
 use super::store::SqliteStore;
 use crate::argon2::{StoredUser, UserStatus, UserStore};
+use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::BackendError;
 use crate::protocol::host_code::HostCode;
 
@@ -100,11 +102,24 @@ fn realm(row: &Row<'_>) -> Result<Option<String>, Failure> {
     get(row, 0)
 }
 
-/// Ends the logins of a user who was found in this realm, and answers whether there was one.
-fn end(db: &Db, id: &str, found: Option<Option<String>>) -> Result<bool, Failure> {
-    let Some(realm) = found else { return Ok(false) };
-    end_logins_of(db, realm.as_deref(), id)?;
-    Ok(true)
+impl SqliteStore {
+    /// Changes a user by a statement that answers the realm, and ends the logins of that user: the families, and the first
+    /// access tokens, in the same step. Answers whether there was such a user.
+    async fn change_and_end<V>(&self, sql: &'static str, id: &str, values: V) -> Result<bool, BackendError>
+    where
+        V: Params + Send + 'static,
+    {
+        let (user, ended) = (id.to_owned(), self.now());
+        let change = move |db: &Db| {
+            let Some(realm) = db.row(sql, values, realm)? else { return Ok(None) };
+            end_families_of(db, realm.as_deref(), &user, ended)?;
+            revoke_some_of(db, realm.as_deref(), &user)?;
+            Ok(Some(realm))
+        };
+        let Some(realm) = self.write(change).await? else { return Ok(false) };
+        AccessTokenStore::revoke_subject(self, realm.as_deref(), id).await?;
+        Ok(true)
+    }
 }
 
 /// The users. What is changed here holds from the next request on.
@@ -126,8 +141,8 @@ impl SqliteStore {
     /// # Errors
     /// As any operation.
     pub async fn set_password_hash(&self, user_id: &str, hash: Option<&str>) -> Result<bool, BackendError> {
-        let (id, hash) = (user_id.to_owned(), hash.map(str::to_owned));
-        self.write(move |db| end(db, &id, db.row(SET_HASH, params![id, hash], realm)?)).await
+        let values = (user_id.to_owned(), hash.map(str::to_owned));
+        self.change_and_end(SET_HASH, user_id, values).await
     }
 
     /// Ends every login of the user so far: ends the refresh token families and removes the opaque access tokens of this
@@ -137,8 +152,7 @@ impl SqliteStore {
     /// # Errors
     /// As any operation.
     pub async fn end_logins(&self, user_id: &str) -> Result<bool, BackendError> {
-        let id = user_id.to_owned();
-        self.write(move |db| end(db, &id, db.row(END_LOGINS, [&id], realm)?)).await
+        self.change_and_end(END_LOGINS, user_id, [user_id.to_owned()]).await
     }
 
     /// Sets whether the user may log in, and refresh. Answers whether there is such a user.
@@ -160,8 +174,7 @@ impl SqliteStore {
     /// # Errors
     /// As any operation.
     pub async fn remove_user(&self, user_id: &str) -> Result<bool, BackendError> {
-        let id = user_id.to_owned();
-        self.write(move |db| end(db, &id, db.row(REMOVE, [&id], realm)?)).await
+        self.change_and_end(REMOVE, user_id, [user_id.to_owned()]).await
     }
 }
 

@@ -65,6 +65,7 @@ pub async fn refresh_token_store<S: RefreshTokenStore>(make: impl AsyncFn() -> S
     refresh::lifetimes(make().await).await;
     refresh::clock_back(make().await).await;
     refresh_ends::revoke_subject(make().await).await;
+    refresh_ends::crowd(make().await).await;
     refresh_races::parallel_uses(make().await, refresh::LEEWAY).await;
     refresh_races::parallel_uses(make().await, 0).await;
     for by in [End::RevokeFamily, End::RevokeSubject, End::Replay] {

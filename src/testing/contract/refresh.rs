@@ -60,8 +60,13 @@ impl<S: RefreshTokenStore> Scene<S> {
 
     /// A family of a new subject, or of this one.
     pub(super) fn family(&self, subject: Option<&str>) -> RefreshFamily {
+        self.family_at("app", subject)
+    }
+
+    /// The same at this client.
+    pub(super) fn family_at(&self, client: &str, subject: Option<&str>) -> RefreshFamily {
         let subject = subject.map_or_else(|| new_name("subject"), str::to_owned);
-        let client = made(ClientId::new("app"));
+        let client = made(ClientId::new(client));
         RefreshFamily::new(made(FamilyId::random()), subject, client, self.start, self.at(LIFETIME))
     }
 

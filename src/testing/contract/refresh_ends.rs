@@ -21,6 +21,9 @@ pub(super) async fn revoke_family<S: RefreshTokenStore>(store: S) {
     }
 }
 
+/// How often one subject logs in.
+const CROWD: usize = 250;
+
 /// Subjects and realms that a sloppy comparison takes for one.
 fn neighbours(name: &str) -> Vec<(Option<String>, String)> {
     let realms = [None, Some(String::new()), Some("a".to_owned()), Some("A".to_owned()), Some("a ".to_owned())];
@@ -70,4 +73,23 @@ pub(super) async fn revoke_subject<S: RefreshTokenStore>(store: S) {
     }
     let after = scene.begin(scene.family(Some(&name))).await;
     must_be(scene.present(after.live(), 0).await, Rotated::Done, "a subject can log in after `revoke_subject`");
+}
+
+/// More logins of one subject than any store needs to keep.
+pub(super) async fn crowd<S: RefreshTokenStore>(store: S) {
+    let scene = Scene::new(store);
+    let name = new_name("subject");
+    let mut others: Vec<Line> = Vec::new();
+    for (realm, subject) in neighbours(&name).into_iter().skip(1) {
+        others.push(scene.begin(scene.family(Some(&subject)).with_realm(realm.as_deref())).await);
+    }
+    others.push(scene.begin(scene.family_at("another", Some(&name))).await);
+    for _ in 0..CROWD {
+        let line = scene.begin(scene.family(Some(&name))).await;
+        must_be(scene.state(&line.live()).await, Some(RefreshTokenState::Live), "the newest login of a subject lives");
+    }
+    for line in &others {
+        let promise = "logins of a subject end none of another subject, realm or client, however many they are";
+        scene.must_live(line, promise).await;
+    }
 }
