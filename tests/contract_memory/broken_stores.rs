@@ -34,6 +34,7 @@ enum Fault {
     LeewayNeverEnds,
     LeewayIsNeverZero,
     LeewayIsFixed,
+    LeewayCountsFromTheRequest,
     RepeatsHaveTheirOwnSalt,
     RepeatsMakeSecondLiveToken,
     RepeatsAddTheirSuccessor,
@@ -86,6 +87,7 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::LeewayEndsOneMomentEarly, "until exactly the leeway after its first use"),
     (Fault::LeewayNeverEnds, "and `Replayed` after that"),
     (Fault::LeewayIsNeverZero, "without leeway the first repeat is `Replayed`"),
+    (Fault::LeewayCountsFromTheRequest, "the leeway counts from the instant that the rotation says to keep as the use"),
     (Fault::LeewayIsFixed, "the leeway that counts is that of the rotation"),
     (Fault::RepeatsHaveTheirOwnSalt, "with the salt of its successor"),
     (Fault::RepeatsMakeSecondLiveToken, "the predecessor is `Repeated` until exactly the leeway"),
@@ -169,6 +171,10 @@ impl Broken {
             Fault::LeewayNeverEnds if !leeway.is_zero() => rotation.with_leeway(Duration::MAX),
             Fault::LeewayIsNeverZero => rotation.with_leeway(leeway.max(moment)),
             Fault::LeewayIsFixed if !leeway.is_zero() => rotation.with_leeway(Duration::from_secs(10)),
+            Fault::LeewayCountsFromTheRequest => {
+                let came = rotation.now();
+                rotation.with_used(came)
+            }
             Fault::NoIdleLifetime => rotation.with_idle_lifetime(Duration::MAX),
             Fault::IdleEndsOneMomentLate => rotation.with_idle_lifetime(idle.saturating_add(moment)),
             Fault::NoEnd => match model.line(rotation.presented()).map(|line| line.facts.expires()) {

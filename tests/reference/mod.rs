@@ -87,11 +87,11 @@ impl Reference {
         }
         let age = line.age(rotation.presented().as_bytes());
         if age == Some(0) {
-            line.last_used = rotation.now();
+            line.last_used = rotation.used();
             line.last_token_was_used = rotation.successor().is_none();
             if let Some((successor, salt)) = rotation.successor() {
                 line.tokens.push(*successor.as_bytes());
-                line.uses.push((rotation.now(), *salt));
+                line.uses.push((rotation.used(), *salt));
             }
             return Rotated::Done;
         }

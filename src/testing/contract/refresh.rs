@@ -189,6 +189,16 @@ pub(super) async fn leeway<S: RefreshTokenStore>(store: S) {
     let strict = scene.using(line.token(0), 0).rotation.with_leeway(Duration::ZERO);
     must_be(scene.rotate(strict).await, Rotated::Replayed, "without leeway the first repeat is `Replayed`");
     scene.must_be_dead(&line, "without leeway the first repeat ends the family").await;
+    let mut line = scene.line(0).await;
+    let Use { rotation, successor, salt } = scene.using(line.live(), 0);
+    must_be(scene.rotate(rotation.with_used(scene.at(LEEWAY))).await, Rotated::Done, "the live token can be used");
+    line.tokens.push(successor);
+    let promise =
+        "the leeway counts from the instant that the rotation says to keep as the use, not from when the request came";
+    let last_used = answer(scene.store.find(&line.live()).await).map(|found| found.last_used());
+    must_be(last_used, Some(scene.at(LEEWAY)), promise);
+    let repeated = scene.present(line.token(0), LEEWAY.saturating_mul(2)).await;
+    must_be(repeated, Rotated::repeated(salt), promise);
     let line = scene.line(1).await;
     let shorter = scene.using(line.token(0), 6).rotation.with_leeway(Duration::from_millis(5));
     must_be(scene.rotate(shorter).await, Rotated::Replayed, "the leeway that counts is that of the rotation");
