@@ -372,11 +372,9 @@ mod tests {
             let rotation = Rotation::new(token(200, number), now).with_successor(token(201, number), [0; 32]);
             assert_eq!(store.rotate(rotation).await.unwrap(), Rotated::Done, "{number}");
         }
-        let state = lock(&store.state);
-        let live: Vec<u64> = state.order.range((true, 0)..).map(|((_, number), _)| *number).collect();
-        assert_eq!(live.len(), MOST_LOGINS + others.len());
-        assert_eq!(state.logins.values().map(VecDeque::len).max(), Some(MOST_LOGINS));
-        drop(state);
+        let held =
+            |state: &State| (state.order.range((true, 0)..).count(), state.logins.values().map(VecDeque::len).max());
+        assert_eq!(held(&lock(&store.state)), (MOST_LOGINS + others.len(), Some(MOST_LOGINS)));
         // The newest ones are left.
         assert_eq!(store.revoke_subject(None, "alice").await.unwrap(), 101);
         assert!(store.find(&token(1, 1000 + 849)).await.unwrap().is_none());
