@@ -15,7 +15,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tower_password_grant::argon2::{Argon2Verifier, StoredUser, UserStatus, UserStore};
+use tower_password_grant::argon2::{Argon2Verifier, LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::{
     AccountKey, BackendError, Client, MemoryAccessTokens, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients,
 };
@@ -91,7 +91,8 @@ fn canonical(name: &str) -> String {
 #[async_trait]
 impl UserStore for Users {
     /// `SELECT .. WHERE login = $1 OR email = $1`
-    async fn find(&self, name: &str, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+    async fn find(&self, login: &LoginName<'_>, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        let name = login.canonical();
         let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
         Ok(rows.iter().find(|user| user.login == name || user.email == name).map(|user| {
             StoredUser::new(user.id.clone()).with_password_hash(user.hash.clone()).with_status(user.status.clone())

@@ -1,17 +1,18 @@
 //! The program of the README.
 
 use axum::{Router, extract::ConnectInfo, routing::get};
-use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, StoredUser, UserStore};
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStore};
 use tower_password_grant::{
     BackendError, Client, MemoryAccessTokens, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients,
 };
 
-struct Users(String); // your database: SELECT id, hash FROM users WHERE login = $1
+struct Users(String); // your database: SELECT id, hash FROM users WHERE login_key = $1
 
 #[async_trait::async_trait]
 impl UserStore for Users {
-    async fn find(&self, login: &str, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-        Ok((login == "alice").then(|| StoredUser::new("user-1").with_password_hash(self.0.clone())))
+    async fn find(&self, login: &LoginName<'_>, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        // In lower case and trimmed; `login.as_typed()` for a column that keeps names as people wrote them.
+        Ok((login.canonical() == "alice").then(|| StoredUser::new("user-1").with_password_hash(self.0.clone())))
     }
     async fn save_hash(&self, _id: &str, _old: &str, _new: &str) -> Result<bool, BackendError> {
         Ok(false) // UPDATE users SET hash = $3 WHERE id = $1 AND hash = $2

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use support::{AUTH, Answer, ManualClock, clients, from_peer, send, token_request};
-use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, StoredUser, UserStore};
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStore};
 use tower_password_grant::{
     AccountKey, BackendError, Grant, IssuedTokens, MemoryLimiter, Password, PasswordGrant, PasswordGrantLayer,
     PeerAddress, StaticClients, Token, issue_fn,
@@ -25,12 +25,14 @@ fn cheap() -> Argon2Parameters {
 struct Directory {
     accounts: Vec<(&'static str, Vec<String>)>,
     hash: String,
+    as_typed: bool,
 }
 
 #[async_trait]
 impl UserStore for Directory {
-    async fn find(&self, login: &str, _: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+    async fn find(&self, login: &LoginName<'_>, _: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
         tokio::task::yield_now().await;
+        let login = if self.as_typed { login.as_typed() } else { login.canonical() };
         let found = self.accounts.iter().find(|(_, names)| names.iter().any(|name| name == login));
         Ok(found.map(|(id, _)| StoredUser::new(*id).with_password_hash(self.hash.clone())))
     }
@@ -52,8 +54,18 @@ impl House {
     fn of(accounts: &[(&'static str, &[&str])], by_name: bool) -> Self {
         let canonical = |name: &&str| AccountKey::canonical(name).as_str().to_owned();
         let accounts = accounts.iter().map(|(id, names)| (*id, names.iter().map(canonical).collect())).collect();
+        Self::over(accounts, false, by_name)
+    }
+
+    /// A table that holds names as they were once chosen and is asked for them so.
+    fn as_typed(accounts: &[(&'static str, &str)]) -> Self {
+        Self::over(accounts.iter().map(|(id, name)| (*id, vec![(*name).to_owned()])).collect(), true, false)
+    }
+
+    fn over(accounts: Vec<(&'static str, Vec<String>)>, as_typed: bool, by_name: bool) -> Self {
         let hash = cheap().hash_blocking(&Password::new(RIGHT.to_owned())).unwrap();
-        let mut verifier = Argon2Verifier::builder(Directory { accounts, hash }).parameters(cheap()).threads(1);
+        let directory = Directory { accounts, hash, as_typed };
+        let mut verifier = Argon2Verifier::builder(directory).parameters(cheap()).threads(1);
         if by_name {
             verifier = verifier.count_by_login_name();
         }
@@ -204,6 +216,21 @@ async fn unknown_names_get_as_many_attempts_as_known_ones_and_the_same_answers_t
         let locked = house.log_in("alice", "x").await;
         let right = house.log_in("alice", RIGHT).await;
         assert_eq!((right.status, right.headers, right.body), (locked.status, locked.headers, locked.body));
+    }
+}
+
+#[tokio::test]
+async fn a_table_of_names_as_they_were_chosen_logs_its_users_in_and_tells_nobody_which_exist_t8_t18() {
+    let house = House::as_typed(&[("17", "Bob@Example.com"), ("18", "bob@example.com")]);
+    house.log_in("Bob@Example.com", RIGHT).await.assert_ok();
+    house.log_in("bob@example.com", RIGHT).await.assert_ok();
+    assert_eq!(*house.subjects.lock().unwrap(), ["17", "18"]);
+    house.log_in("BOB@example.com", RIGHT).await.assert_error(400, "invalid_grant");
+    // There each spelling is an account of its own: the lock of one does not show at another, whether the account exists or not.
+    let house = House::as_typed(&[("17", "Bob")]);
+    for (locked, other) in [("Bob", "bob"), ("Zed", "zed"), ("ann", "Ann")] {
+        house.assert_one_budget(&[locked]).await;
+        house.log_in(other, "x").await.assert_error(400, "invalid_grant");
     }
 }
 

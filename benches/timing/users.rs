@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use tower_password_grant::argon2::{Argon2Parameters, StoredUser, UserStatus, UserStore};
+use tower_password_grant::argon2::{Argon2Parameters, LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::{BackendError, Password};
 
 use super::random::Random;
@@ -75,8 +75,8 @@ fn key(login: &str, realm: Option<&str>) -> String {
 
 #[async_trait]
 impl UserStore for Users {
-    async fn find(&self, login: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-        Ok(self.0.lock().unwrap().get(&key(login, realm)).cloned())
+    async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        Ok(self.0.lock().unwrap().get(&key(login.canonical(), realm)).cloned())
     }
 
     async fn save_hash(&self, user_id: &str, _old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use tower_password_grant::argon2::{Argon2Parameters, UserStore as _};
+use tower_password_grant::argon2::{Argon2Parameters, LoginName, UserStore as _};
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
 use tower_password_grant::{BackendError, Password, PeerAddress};
 
@@ -37,7 +37,7 @@ async fn register(store: &SqliteStore) -> Result<(), Error> {
         store.put_client(&client).await.map_err(BackendError::into_error)?;
     }
     for login in ["alice", "bob"] {
-        if store.find(login, None).await.map_err(BackendError::into_error)?.is_none() {
+        if store.find(&LoginName::new(login), None).await.map_err(BackendError::into_error)?.is_none() {
             let password = Password::new(PASSWORD.to_owned());
             let hash =
                 tokio::task::spawn_blocking(move || Argon2Parameters::default().hash_blocking(&password)).await??;

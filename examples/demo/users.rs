@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use async_trait::async_trait;
-use tower_password_grant::argon2::{Argon2Parameters, StoredUser, UserStore};
+use tower_password_grant::argon2::{Argon2Parameters, LoginName, StoredUser, UserStore};
 use tower_password_grant::{BackendError, Password};
 
 use super::Error;
@@ -33,7 +33,8 @@ impl Users {
 
 #[async_trait]
 impl UserStore for Users {
-    async fn find(&self, login: &str, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+    async fn find(&self, login: &LoginName<'_>, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        let login = login.canonical();
         let hashes = self.hashes.read().unwrap_or_else(PoisonError::into_inner);
         let hash = hashes.get(login).cloned();
         Ok(hash.map(|hash| StoredUser::new(format!("user:{login}")).with_password_hash(hash)))
@@ -41,7 +42,7 @@ impl UserStore for Users {
 
     async fn find_by_id(&self, user_id: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
         match user_id.strip_prefix("user:") {
-            Some(login) => self.find(login, realm).await,
+            Some(login) => self.find(&LoginName::new(login), realm).await,
             None => Ok(None),
         }
     }

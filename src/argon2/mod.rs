@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use async_trait::async_trait;
-//! use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, StoredUser, UserStore};
+//! use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStore};
 //! use tower_password_grant::{BackendError, Password};
 //!
 //! struct Users {
@@ -15,10 +15,11 @@
 //!
 //! #[async_trait]
 //! impl UserStore for Users {
-//!     async fn find(&self, login: &str, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-//!         // SELECT id, password_hash FROM users WHERE login = $1
+//!     async fn find(&self, login: &LoginName<'_>, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+//!         // SELECT id, password_hash FROM users WHERE login = $1, for `login.canonical()` where the column holds names in
+//!         // that form; for `login.as_typed()` where it holds them as their users once chose them.
 //!         let alice = || StoredUser::new("user-1").with_password_hash(self.hash_of_alice.clone());
-//!         Ok((login == "alice").then(alice))
+//!         Ok((login.canonical() == "alice").then(alice))
 //!     }
 //!
 //!     async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
@@ -67,6 +68,7 @@ mod config;
 mod counts;
 mod hasher;
 mod legacy;
+mod login_name;
 mod memory;
 mod parameters;
 mod pool;
@@ -76,6 +78,7 @@ mod store;
 mod verifier;
 
 pub use config::{Argon2ConfigError, Argon2VerifierBuilder};
+pub use login_name::LoginName;
 pub use parameters::{Argon2Parameters, HashError};
 pub use stats::HashingStats;
 pub use store::{StoredUser, UserStatus, UserStore};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::login_name::LoginName;
 use crate::boundary::backend::BackendError;
 use crate::boundary::verifier::Denial;
 use crate::protocol::grant::Subject;
@@ -19,9 +20,11 @@ use crate::protocol::secrets::SecretDigest;
 /// [`Argon2Verifier`](super::Argon2Verifier).
 ///
 /// # Contract
-/// - `find` is asked for the canonical form of the login name, never for an empty one
-///   ([`AccountKey::canonical`](crate::AccountKey::canonical) says what the form is). Store login names and aliases in
-///   this form, made by that function, or compare so.
+/// - `find` looks up one of the two forms of a [`LoginName`]: [`canonical`](LoginName::canonical) in a column that holds names
+///   in this form, made by [`AccountKey::canonical`](crate::AccountKey::canonical), or that ignores case;
+///   [`as_typed`](LoginName::as_typed) in a column that is compared byte by byte. A column that ignores case must not be
+///   asked for the typed form: two spellings of a name that nobody has would have two budgets, and those of a name that
+///   somebody has one, which tells that the account exists.
 /// - `find` answers the same user for all names of an account. It is called up to three times in a login: before the
 ///   attempt is charged, for the account on which it is counted (unless the builder's
 ///   [`count_by_login_name`](super::Argon2VerifierBuilder::count_by_login_name) is on); before the password is compared;
@@ -50,7 +53,7 @@ use crate::protocol::secrets::SecretDigest;
 )]
 pub trait UserStore: Send + Sync + 'static {
     /// Looks up the user with this login name in this realm (`None` for clients that are bound to no realm).
-    async fn find(&self, login: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError>;
+    async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError>;
 
     /// Looks up the user with this [id](StoredUser::new), whom the store gave before, for a client of this realm: asked at every
     /// refresh. Default: a [fault](BackendError::fault), so that an endpoint with refresh tokens refuses every refresh.
@@ -68,10 +71,11 @@ type Saved<'f> = Pin<Box<dyn Future<Output = Result<bool, BackendError>> + Send 
 
 impl<S: UserStore + ?Sized> UserStore for Arc<S> {
     // Written as `async-trait` would expand it, so that forwarding costs no second box.
-    fn find<'s, 'l, 'r, 'f>(&'s self, login: &'l str, realm: Option<&'r str>) -> Found<'f>
+    fn find<'s, 'l, 'n, 'r, 'f>(&'s self, login: &'l LoginName<'n>, realm: Option<&'r str>) -> Found<'f>
     where
         's: 'f,
         'l: 'f,
+        'n: 'f,
         'r: 'f,
         Self: 'f,
     {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use super::config::{Argon2ConfigError, Argon2VerifierBuilder};
 use super::hasher::{Done, Hasher, Job, Task};
+use super::login_name::LoginName;
 use super::parameters::HashError;
 use super::pool::{Pool, Undone};
 use super::queue::NoPlace;
@@ -85,8 +86,8 @@ impl<S: UserStore> Argon2Verifier<S> {
         }
     }
 
-    /// Looks a canonical name up. Nobody has the empty name, though a row may have an empty alias.
-    async fn find(&self, name: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+    /// Looks a name up. Nobody has the empty name, though a row may have an empty alias.
+    async fn find(&self, name: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
         if name.is_empty() { Ok(None) } else { self.store.find(name, realm).await }
     }
 
@@ -127,8 +128,8 @@ impl<S: UserStore> Argon2Verifier<S> {
 #[async_trait]
 impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
-        // The very form on which the attempt was counted: two spellings of one account share one budget.
-        let login = AccountKey::canonical(attempt.username()).as_str().to_owned();
+        // Looked up as for the account on which the attempt was counted.
+        let login = LoginName::new(attempt.username()).into_owned();
         let client = attempt.client().clone();
         let network = attempt.address().map(Network::of);
         let mut password = attempt.into_password();
@@ -178,9 +179,9 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
             return MaybeFuture::ready(Ok(AccountKey::canonical(username)));
         }
         MaybeFuture::new(async move {
-            let name = AccountKey::phantom(username);
-            let found = self.find(name.as_str(), realm).await?;
-            Ok(found.map_or(name, |user| AccountKey::resolved(user.subject.id().to_owned())))
+            let name = LoginName::new(username);
+            let found = self.find(&name, realm).await?;
+            Ok(found.map_or_else(|| name.phantom(), |user| AccountKey::resolved(user.subject.id().to_owned())))
         })
     }
 }

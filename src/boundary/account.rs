@@ -23,7 +23,7 @@ pub enum AccountKeyKind {
     Name,
     /// [`AccountKey::resolved`]: what a verifier found for the name.
     Resolved,
-    /// [`AccountKey::phantom`]: a name for which a verifier found nothing.
+    /// [`AccountKey::phantom`] and [`AccountKey::phantom_as_typed`]: a name for which a verifier found nothing.
     Phantom,
 }
 
@@ -43,8 +43,9 @@ impl<'a> AccountKey<'a> {
     /// The canonical form of a login name, for a verifier that does not resolve names, and the default of
     /// [`CredentialVerifier::account_key`](crate::CredentialVerifier::account_key).
     ///
-    /// This is the form in which names are counted **and** looked up: `Argon2Verifier` asks its store for exactly it, so
-    /// a store keeps its login names in this form too; make it with this function when an account is created.
+    /// This is the form in which names are counted **and** looked up: a store keeps its login names in this form too, made by
+    /// this function when an account is created. A table whose names have another form already is asked for the name as it
+    /// was sent (`LoginName::as_typed` of the feature `argon2`), or gets a column in this form.
     ///
     /// The form is what these steps give, repeated until they change nothing more:
     /// 1. Code points with Unicode's property `Default_Ignorable_Code_Point` are removed: zero-width characters, soft
@@ -90,10 +91,23 @@ impl<'a> AccountKey<'a> {
         Self { kind: AccountKeyKind::Phantom, text: spelling::canonical(username) }
     }
 
+    /// A name that a verifier does not know which compares names byte by byte, as they were sent: there each spelling is an
+    /// account of its own, and so each spelling that nobody has is counted by itself.
+    #[must_use]
+    pub fn phantom_as_typed(username: &'a str) -> Self {
+        Self { kind: AccountKeyKind::Phantom, text: Cow::Borrowed(username) }
+    }
+
     /// Where the key comes from.
     #[must_use]
     pub const fn kind(&self) -> AccountKeyKind {
         self.kind
+    }
+
+    /// The text of the key by itself.
+    #[must_use]
+    pub fn into_text(self) -> Cow<'a, str> {
+        self.text
     }
 
     /// The text of the key, without its kind: two keys with one text may be different.

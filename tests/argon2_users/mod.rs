@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tower_password_grant::argon2::{
-    Argon2Parameters, Argon2Verifier, Argon2VerifierBuilder, StoredUser, UserStatus, UserStore,
+    Argon2Parameters, Argon2Verifier, Argon2VerifierBuilder, LoginName, StoredUser, UserStatus, UserStore,
 };
 use tower_password_grant::{
     AuditEvent, AuditOutcome, BackendError, Client, Grant, IssuedTokens, Lockout, MemoryLimiter, Password,
@@ -54,7 +54,8 @@ impl Users {
 
 #[async_trait]
 impl UserStore for Users {
-    async fn find(&self, login: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+    async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        let login = login.canonical();
         self.lookups.lock().unwrap().push((login.to_owned(), realm.map(str::to_owned)));
         if self.fail_find.load(Ordering::Relaxed) {
             return Err(BackendError::unavailable("the user table is gone"));

@@ -13,7 +13,7 @@ use super::db::Db;
 use super::failure::Failure;
 use super::refresh::end_families_of;
 use super::store::SqliteStore;
-use crate::argon2::{StoredUser, UserStatus, UserStore};
+use crate::argon2::{LoginName, StoredUser, UserStatus, UserStore};
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::BackendError;
 use crate::protocol::host_code::HostCode;
@@ -180,8 +180,8 @@ impl SqliteStore {
 
 #[async_trait]
 impl UserStore for SqliteStore {
-    async fn find(&self, login: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-        let (directory, login) = (directory(realm), login.to_owned());
+    async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        let (directory, login) = (directory(realm), login.canonical().to_owned());
         self.read(move |db| db.row(FIND, [directory, login], read_user)).await
     }
 
