@@ -37,7 +37,7 @@ pub use boundary::access::{AccessTokenStore, AccessTokenVerifier, Revocation};
 pub use boundary::account::{AccountKey, AccountKeyKind};
 pub use boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
 pub use boundary::auth_method::{AuthRequest, ClientAuthMethod};
-pub use boundary::backend::{BackendError, BackendErrorKind};
+pub use boundary::backend::{BackendError, BackendErrorKind, OperationError};
 pub use boundary::ceiling::RequestCeiling;
 pub use boundary::clock::{Clock, SystemClock};
 pub use boundary::document::PublicDocument;

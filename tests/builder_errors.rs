@@ -218,5 +218,8 @@ fn a_client_that_cannot_be_registered_is_told_why() {
         assert!(error.contains(message), "{error} / {message}");
     }
     let twice = [Client::public("a").build().unwrap(), Client::public("a").build().unwrap()];
-    assert_eq!(StaticClients::new(twice).unwrap_err().to_string(), "two clients have the id `a`");
+    assert_eq!(
+        StaticClients::new(twice).unwrap_err().to_string(),
+        "two clients have the id `a`: give each one of its own"
+    );
 }

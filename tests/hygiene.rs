@@ -205,6 +205,30 @@ fn the_lints_stay_on() {
     assert!(library.contains("deny(clippy::arithmetic_side_effects, clippy::string_slice)"));
 }
 
+#[test]
+fn every_public_error_prints_its_sentence_where_a_main_returns_it() {
+    let mut errors = 0;
+    for (file, code) in code() {
+        let lines: Vec<&str> = code.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let item = line.strip_prefix("pub enum ").or_else(|| line.strip_prefix("pub struct "));
+            let Some(name) =
+                item.and_then(|rest| rest.split([' ', '(', '{']).next()).filter(|name| name.ends_with("Error"))
+            else {
+                continue;
+            };
+            errors += 1;
+            let attributes =
+                lines[..at].iter().rev().take_while(|line| line.starts_with("#[") || line.trim().is_empty());
+            assert!(attributes.clone().all(|line| !line.contains("Debug")), "{file}: {name} derives Debug");
+            let debug = code.split(&format!("impl fmt::Debug for {name} {{")).nth(1).unwrap_or_default();
+            let debug = debug.split("\n}").next().unwrap_or_default();
+            assert!(debug.contains("explained("), "{file}: the Debug of {name} is no sentence");
+        }
+    }
+    assert!(errors >= 18, "{errors}");
+}
+
 /// The features of the manifest, and whether each is on by default.
 fn features() -> BTreeMap<String, bool> {
     let manifest = read("Cargo.toml");

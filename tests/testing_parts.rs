@@ -83,6 +83,6 @@ async fn what_a_verifier_answered_can_be_looked_at() -> Result<(), Box<dyn std::
     assert_eq!((user.subject().id(), user.scope().map(Scope::as_str)), ("user-1", Some("read")));
     assert_eq!(ask(attempt("a", "b").build()?).await.unwrap_err().to_string(), "no user");
     let busy = BackendError::overloaded(Duration::from_secs(1)).into_error();
-    assert_eq!(busy.to_string(), "more work than can be done now");
+    assert_eq!(busy.to_string(), "too much work waits already: try again in 1 s");
     Ok(())
 }

@@ -34,7 +34,7 @@ pub(crate) async fn open(file: PathBuf, address: SocketAddr, peer: PeerAddress) 
 /// Adds what the demo needs and the file does not have yet.
 async fn register(store: &SqliteStore) -> Result<(), Error> {
     for client in demo::clients()? {
-        store.put_client(&client).await.map_err(BackendError::into_error)?;
+        store.put_client(&client).await?;
     }
     for login in ["alice", "bob"] {
         if store.find(&LoginName::new(login), None).await.map_err(BackendError::into_error)?.is_none() {
@@ -42,7 +42,7 @@ async fn register(store: &SqliteStore) -> Result<(), Error> {
             let hash =
                 tokio::task::spawn_blocking(move || Argon2Parameters::default().hash_blocking(&password)).await??;
             let user = NewUser::new(format!("user:{login}"), login).with_password_hash(hash);
-            store.add_user(user).await.map_err(BackendError::into_error)?;
+            store.add_user(user).await?;
         }
     }
     Ok(())

@@ -206,10 +206,12 @@ impl<S> fmt::Debug for Argon2VerifierBuilder<S> {
 #[non_exhaustive]
 pub enum Argon2ConfigError {
     /// Parameters outside what RFC 9106 section 3.1 allows.
-    #[error("Argon2 does not allow these parameters (RFC 9106 section 3.1)")]
+    #[error(
+        "Argon2 does not allow these parameters (RFC 9106 section 3.1): one pass, one lane and 8 KiB for each lane are the least"
+    )]
     Parameters,
     /// No thread was asked for.
-    #[error("hashing needs at least one thread")]
+    #[error("hashing needs at least one thread: leave `threads` out, or give more than 0")]
     NoThreads,
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness")]
@@ -218,7 +220,7 @@ pub enum Argon2ConfigError {
     #[error("no hash can be made with these parameters")]
     Hash(#[from] HashError),
     /// A thread could not be started.
-    #[error("a hashing thread could not be started")]
+    #[error("a hashing thread could not be started: raise the limit of threads or memory, or lower `threads`")]
     Threads(#[source] std::io::Error),
 }
 

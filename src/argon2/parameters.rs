@@ -1,11 +1,14 @@
 //! The cost of a new hash.
 
+use std::fmt;
+
 use argon2::{Algorithm, Argon2, Params, Version};
 use password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use zeroize::Zeroizing;
 
 use super::config::Argon2ConfigError;
 use super::memory::Memory;
+use crate::protocol::explained::explained;
 use crate::protocol::secrets::Password;
 
 /// Bytes of a new salt and of a new hash, as RFC 9106 section 4 recommends.
@@ -65,16 +68,22 @@ impl Argon2Parameters {
 }
 
 /// A password could not be hashed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HashError {
     /// The operating system gave no memory.
-    #[error("no memory for the password hash")]
+    #[error("there is no memory for the password hash: give the process more, or use parameters that need less")]
     Memory,
     /// The operating system gave no randomness for the salt.
-    #[error("no randomness for the salt")]
+    #[error("the operating system gave no randomness for the salt")]
     Randomness,
     /// The hash function refused its input: a password of 4 GiB, for example.
     #[error("the password cannot be hashed")]
     Unusable,
+}
+
+impl fmt::Debug for HashError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
 }

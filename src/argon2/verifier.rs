@@ -16,7 +16,7 @@ use super::queue::NoPlace;
 use super::stats::HashingStats;
 use super::store::{StoredUser, UserStore};
 use crate::boundary::account::AccountKey;
-use crate::boundary::backend::BackendError;
+use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Recheck, Verdict};
 use crate::protocol::address::Network;
@@ -56,11 +56,10 @@ impl<S: UserStore> Argon2Verifier<S> {
     /// with a salt from the operating system.
     ///
     /// # Errors
-    /// Fails when the queue is full, or when the system gives no randomness. Outside this crate's traits `?` takes the
-    /// error by `.map_err(BackendError::into_error)?`.
-    pub async fn hash_password(&self, password: Password) -> Result<String, BackendError> {
+    /// Fails when the queue is full, or when the system gives no randomness.
+    pub async fn hash_password(&self, password: Password) -> Result<String, OperationError> {
         let done = self.run(password, Task::Make, None).await?;
-        done.fresh.ok_or_else(|| BackendError::fault(HashError::Unusable))
+        Ok(done.fresh.ok_or_else(|| BackendError::fault(HashError::Unusable))?)
     }
 
     /// What the hashing threads did so far.

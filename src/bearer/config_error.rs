@@ -16,7 +16,7 @@ pub enum BearerConfigError {
     #[error("`.any_audience()` contradicts `.audience(..)`: leave out one of them")]
     Audiences,
     /// An empty audience.
-    #[error("an audience must not be empty")]
+    #[error("an audience is empty: name the identifier of the API")]
     EmptyAudience,
     /// A realm of the challenge that does not fit a header.
     #[error("the challenge's realm must be printable ASCII without quotes and backslashes, and not empty")]
@@ -25,7 +25,7 @@ pub enum BearerConfigError {
     #[error("`resource_metadata` must be an absolute URI without spaces, quotes and backslashes (RFC 9728)")]
     ResourceMetadata,
     /// No time to verify anything.
-    #[error("a deadline of 0 refuses every token")]
+    #[error("a deadline of 0 refuses every token: give it some seconds")]
     Deadline,
 }
 

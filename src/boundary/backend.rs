@@ -1,19 +1,23 @@
 //! "Could not decide": what a trait of the application answers when its own backend fails.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::protocol::encode::whole_seconds;
 use crate::protocol::error::{Reason, TokenError, Wire};
+use crate::protocol::explained::explained;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A verifier, registry, issuer or limiter could not do its work. It is never a verdict on the credentials.
 ///
 /// The client gets 503 `temporarily_unavailable` with `Retry-After`, never `invalid_grant`, on which clients throw their
 /// tokens away (RFC 6749 section 5.2). The cause goes to telemetry only.
 ///
-/// Any error converts by `?`, one of `anyhow` and a plain text too. For that reason this type itself does not implement
-/// `std::error::Error`: where you call a method that answers it, [`into_error`](Self::into_error) gives one.
+/// Any error converts by `?`, one of `anyhow` and a plain text too. For that reason this type itself cannot implement
+/// `std::error::Error`. `?` still turns it into a `Box<dyn Error>`; where you need an error type,
+/// [`into_error`](Self::into_error) gives an [`OperationError`].
 ///
 /// ```
 /// use tower_password_grant::BackendError;
@@ -23,7 +27,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// }
 ///
 /// fn start() -> Result<String, Box<dyn std::error::Error>> {
-///     Ok(read().map_err(BackendError::into_error)?)
+///     Ok(read()?)
 /// }
 /// assert!(start().is_err());
 /// ```
@@ -83,11 +87,15 @@ impl BackendError {
         error.with_source(self.source)
     }
 
-    /// What went wrong, as an error that `?` takes outside the traits: in tests, or in a sign-up that calls
-    /// `Argon2Verifier::hash_password`.
+    /// What went wrong, as an error type, for `anyhow` and for `Box<dyn Error + Send + Sync>`.
     #[must_use]
-    pub fn into_error(self) -> impl std::error::Error + Send + Sync + 'static {
-        Failure(self.source)
+    pub fn into_error(self) -> OperationError {
+        OperationError(self)
+    }
+
+    /// What the outermost cause says is behind it.
+    fn cause(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().and_then(|source| source.source())
     }
 
     /// The kind of failure.
@@ -99,31 +107,104 @@ impl BackendError {
 
 impl<E: Into<BoxError>> From<E> for BackendError {
     fn from(source: E) -> Self {
-        Self::unavailable(source)
+        // What was a failure of this crate keeps its kind on its way through a trait of the application.
+        match source.into().downcast::<OperationError>() {
+            Ok(failed) => failed.0,
+            Err(source) => Self::unavailable(source),
+        }
+    }
+}
+
+impl From<BackendError> for Box<dyn Error> {
+    fn from(error: BackendError) -> Self {
+        Box::new(OperationError(error))
     }
 }
 
 impl fmt::Debug for BackendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BackendError").field("kind", &self.kind).field("source", &self.source).finish()
+        write!(f, "{:?}: ", self.kind)?;
+        explained(&Shown(self), f)
     }
 }
 
-/// A [`BackendError`] outside the traits: its source, as one that is an error itself.
-#[derive(Debug)]
-struct Failure(Option<BoxError>);
+/// What your own code gets when it calls an operation of this crate and that cannot be done, such as
+/// `SqliteStore::put_client` or `Argon2Verifier::hash_password`: `?` takes it into any other error.
+///
+/// Its message and its causes tell what failed; `Debug` writes them in one line, for a `main` that returns it. Inside a
+/// trait of this crate `?` makes the [`BackendError`] of it that it was.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_password_grant::{BackendError, BackendErrorKind, OperationError};
+///
+/// let busy: OperationError = BackendError::overloaded(Duration::from_secs(2)).into_error();
+/// assert_eq!(busy.to_string(), "too much work waits already: try again in 2 s");
+/// assert_eq!(busy.kind(), BackendErrorKind::Overloaded);
+/// ```
+pub struct OperationError(BackendError);
 
-impl fmt::Display for Failure {
+impl OperationError {
+    /// Whether trying again may help.
+    #[must_use]
+    pub fn kind(&self) -> BackendErrorKind {
+        self.0.kind
+    }
+
+    /// When to try again, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+}
+
+impl From<BackendError> for OperationError {
+    fn from(error: BackendError) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for OperationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(source) => source.fmt(f),
-            None => f.write_str("more work than can be done now"),
+        Shown(&self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for OperationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}
+
+impl Error for OperationError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.cause()
+    }
+}
+
+/// A failure as an error. The outermost cause is its message.
+struct Shown<'a>(&'a BackendError);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.0.source, self.0.retry_after) {
+            (Some(source), _) => source.fmt(f),
+            (None, None) => f.write_str("too much work waits already: try again later"),
+            (None, Some(wait)) => {
+                write!(f, "too much work waits already: try again in {} s", whole_seconds(wait))
+            }
         }
     }
 }
 
-impl std::error::Error for Failure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.as_ref().and_then(|source| source.source())
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for Shown<'_> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.cause()
     }
 }

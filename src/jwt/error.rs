@@ -37,7 +37,7 @@ pub enum KeyError {
     #[error("a `kid` is 1 to 255 printable ASCII characters")]
     Kid,
     /// Two different keys with one `kid`.
-    #[error("another key with this `kid` is published already")]
+    #[error("another key with this `kid` is published already: give this one another")]
     KidInUse,
     /// The text is no JWK of a public key that could be published here.
     #[error("no public signature key: {0}")]
@@ -46,7 +46,7 @@ pub enum KeyError {
     #[error("the JWK holds a private or symmetric key: publish only its public half")]
     PrivateJwk,
     /// The cryptographic library failed, for example for lack of randomness.
-    #[error("the cryptographic library failed")]
+    #[error("the cryptographic library failed: try again, and check that the system gives randomness")]
     Crypto,
 }
 
@@ -72,7 +72,7 @@ pub enum JwtConfigError {
     #[error("the audience `{0}` is empty or has control characters")]
     Audience(String),
     /// The same audience twice.
-    #[error("the audience `{0}` is named twice")]
+    #[error("the audience `{0}` is named twice: name it once")]
     AudienceTwice(String),
 }
 
@@ -87,13 +87,13 @@ impl fmt::Debug for JwtConfigError {
 #[non_exhaustive]
 pub enum JwksError {
     /// The text is no JWKS document (RFC 7517 section 5).
-    #[error("not a JSON object with an array `keys`")]
+    #[error("the document is no JSON object with an array `keys`: a JWK Set is expected (RFC 7517 section 5)")]
     Malformed,
     /// The document has more than 256 KiB.
-    #[error("the document has more than 256 KiB")]
+    #[error("the document has more than 256 KiB: publish the keys in use alone")]
     TooLarge,
     /// The document has more than 100 keys.
-    #[error("the document has more than 100 keys")]
+    #[error("the document has more than 100 keys: publish those in use alone")]
     TooManyKeys,
     /// The document has no key that a signature could be verified with.
     #[error("the document has no public key for ES256, EdDSA or RS256 signatures")]
@@ -125,16 +125,22 @@ pub(super) enum FetchError {
 }
 
 /// Why a token was not made. It answers 500 and goes to telemetry.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClaimError {
     /// An extra claim with the name of one that the issuer writes itself.
     #[error("the extra claim `{0}` is written by the issuer itself: give it another name")]
     Reserved(String),
     /// The subject has no identifier.
-    #[error("the subject's identifier is empty")]
+    #[error("the subject's identifier is empty: a verifier has to give one")]
     NoSubject,
     /// A time before 1970 or beyond what can be counted.
     #[error("the clock or the lifetime of the token is out of range")]
     Time,
+}
+
+impl fmt::Debug for ClaimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
 }

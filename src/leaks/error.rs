@@ -13,7 +13,7 @@ pub enum LeakedPasswordsError {
     #[error("line {0} of the list is no SHA-1 hash: expected 40 hexadecimal digits, alone or before `:` and a number")]
     Line(u64),
     /// The list has no entry, so it is likely the wrong one.
-    #[error("the list is empty")]
+    #[error("the list is empty: give one with a password or hash in each line")]
     Empty,
     /// The list has more than 2^31 entries.
     #[error("the list has more than 2,147,483,648 entries: keep those that were seen most often")]

@@ -31,7 +31,7 @@ pub enum ClientError {
     #[error("a scope of the client is malformed")]
     Scope(#[source] ScopeError),
     /// A default scope that the client is not registered for.
-    #[error("the default scope is not within `scopes`")]
+    #[error("the default scope is not within `scopes`: add it there, or leave it out")]
     DefaultScope,
     /// An origin that is not written as browsers write it.
     #[error(
@@ -39,13 +39,13 @@ pub enum ClientError {
     )]
     Origin,
     /// An access token that would be over at once.
-    #[error("a lifetime of {0:?} is less than a second")]
+    #[error("a lifetime of {0:?} is less than a second: give at least one")]
     Lifetime(Duration),
     /// A public client whose word about addresses would be taken.
     #[error("`trust_end_user_address` needs a confidential client: anybody can send the id of a public one")]
     EndUserAddress,
     /// A refresh token that could be presented again for too long.
-    #[error("a refresh token's leeway of {0:?} is more than 60 seconds")]
+    #[error("a refresh token's leeway of {0:?} is more than 60 seconds: give less")]
     Leeway(Duration),
     /// A public client whose refresh token would stay the same.
     #[error("`reuse_refresh_tokens` needs a confidential client: a public one rotates (RFC 9700 section 2.2.2)")]
@@ -54,7 +54,7 @@ pub enum ClientError {
     #[error("`allow_introspection` needs a confidential client: anybody can send the id of a public one")]
     PublicIntrospection,
     /// Two clients with one id.
-    #[error("two clients have the id `{0}`")]
+    #[error("two clients have the id `{0}`: give each one of its own")]
     Duplicate(ClientId),
 }
 

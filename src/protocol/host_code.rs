@@ -1,8 +1,10 @@
 //! Error codes of the application's own (RFC 6749 section 8.5).
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::charset::is_nqschar;
+use super::explained::explained;
 
 /// An error code and description that the application adds to those of RFC 6749 section 5.2.
 ///
@@ -46,6 +48,12 @@ impl HostCode {
 }
 
 /// A code or description that RFC 6749 A.7 or A.8 does not allow.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an error code is 1 to 64 and a description at most 256 printable ASCII characters without quote or backslash")]
 pub struct HostCodeError(());
+
+impl fmt::Debug for HostCodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::charset::{is_member_name, is_plain_json, is_vschar};
 use super::error::Reason;
+use super::explained::explained;
 use super::scope::Scope;
 use super::secrets::Token;
 
@@ -181,7 +182,7 @@ fn write_json(json: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(
 }
 
 /// A response member or token type that RFC 6749 does not allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MemberError {
     /// The name belongs to RFC 6749.
@@ -193,6 +194,12 @@ pub enum MemberError {
     /// A token type that is neither a name nor an absolute URI.
     #[error("a token type is a name of letters, digits and `-._`, or an absolute URI")]
     TokenType,
+}
+
+impl fmt::Debug for MemberError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
 }
 
 #[cfg(test)]

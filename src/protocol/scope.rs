@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::charset::is_nqchar;
+use super::explained::explained;
 
 /// The most tokens that one scope may have.
 const MAX_TOKENS: usize = 100;
@@ -120,9 +121,15 @@ impl fmt::Debug for Scope {
 }
 
 /// A text that is no scope: a character outside RFC 6749 A.4, a space too many, or more than 100 tokens.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a scope is one to 100 tokens of printable ASCII without quote or backslash, with single spaces between them")]
 pub struct ScopeError(());
+
+impl fmt::Debug for ScopeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}
 
 #[cfg(test)]
 mod tests {

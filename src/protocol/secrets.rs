@@ -9,6 +9,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use super::charset::is_token68;
+use super::explained::explained;
 use super::texts::{Span, Texts};
 
 /// The password of a resource owner (RFC 6749 section 4.3.2), exactly as it was sent.
@@ -194,9 +195,15 @@ impl fmt::Debug for Token {
 }
 
 /// The operating system gave no randomness.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("the operating system gave no randomness")]
 pub struct RandomnessError(#[source] getrandom::Error);
+
+impl fmt::Debug for RandomnessError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}
 
 /// 256 random bits.
 pub(crate) fn random_bytes() -> Result<Zeroizing<[u8; 32]>, RandomnessError> {

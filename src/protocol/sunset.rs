@@ -1,8 +1,11 @@
 //! Announcing and enforcing the end of the grant for a client (RFC 8594, RFC 9745).
 
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
+
+use super::explained::explained;
 
 /// The last day of the password grant for a client.
 ///
@@ -114,9 +117,15 @@ pub(crate) fn is_absolute_uri(text: &str) -> bool {
 }
 
 /// A link that is no absolute URI.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the link must be an absolute URI without spaces, quotes and backslashes")]
 pub struct LinkError(());
+
+impl fmt::Debug for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}
 
 #[cfg(test)]
 mod tests {

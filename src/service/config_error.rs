@@ -21,7 +21,7 @@ pub enum ConfigError {
     #[error("the path `{0}` must start with `/` and have no query and no fragment")]
     Path(String),
     /// One path for two things.
-    #[error("the path `{0}` is used twice")]
+    #[error("the path `{0}` is used twice: give each endpoint and document one of its own")]
     PathTwice(String),
     /// A scope that breaks RFC 6749 A.4.
     #[error("the scope `{0}` is malformed")]
@@ -36,7 +36,7 @@ pub enum ConfigError {
     #[error("the challenge's realm must be printable ASCII without quotes and backslashes")]
     ChallengeRealm,
     /// Two extension grants of one grant type, or one that is the password grant's.
-    #[error("the grant type `{0}` is served twice")]
+    #[error("the grant type `{0}` is served twice: leave out one of its extension grants")]
     GrantTwice(String),
     /// An extension grant type that is no absolute URI.
     #[error("the extension grant type `{0}` must be an absolute URI (RFC 6749 section 4.5)")]
@@ -47,7 +47,7 @@ pub enum ConfigError {
     )]
     NoTokens,
     /// A refresh token that could be presented again for too long.
-    #[error("a refresh token's leeway of {0:?} is more than 60 seconds")]
+    #[error("a refresh token's leeway of {0:?} is more than 60 seconds: give less")]
     Leeway(Duration),
     /// An option of refresh tokens where there are none.
     #[error("`.{0}(..)` needs `.refresh_tokens(..)`")]
@@ -61,10 +61,10 @@ pub enum ConfigError {
     )]
     AssertionAlgorithms,
     /// A lifetime of less than a second.
-    #[error("a lifetime of {0:?} is less than a second")]
+    #[error("a lifetime of {0:?} is less than a second: give at least one")]
     Lifetime(Duration),
     /// A body limit of zero.
-    #[error("a body limit of 0 bytes refuses every request")]
+    #[error("a body limit of 0 bytes refuses every request: give some kilobytes")]
     BodyLimit,
     /// Proxies are trusted, but the peer's address is unknown.
     #[error(
@@ -78,10 +78,12 @@ pub enum ConfigError {
     #[error("the network `{0}` would lift the rules for everybody; to switch one off, call `MemoryLimiter::disable`")]
     ExemptNetwork(ipnet::IpNet),
     /// Everybody would be a trusted proxy.
-    #[error("the network `{0}` holds more than proxies: everybody in it could claim any address")]
+    #[error(
+        "the network `{0}` holds more than proxies: everybody in it could claim any address: name the proxies alone"
+    )]
     ProxyNetwork(IpNet),
     /// The operating system gave no randomness.
-    #[error("no randomness")]
+    #[error("the endpoint cannot make its random keys")]
     Randomness(#[from] RandomnessError),
 }
 

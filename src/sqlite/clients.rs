@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use rusqlite::params;
 
 use super::columns::get;
+use super::db::Db;
 use super::registration::{read, write};
 use super::store::SqliteStore;
-use crate::boundary::backend::BackendError;
+use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::registry::ClientRegistry;
 use crate::protocol::client::{Client, ClientId};
 
@@ -27,10 +28,10 @@ impl SqliteStore {
     ///
     /// # Errors
     /// As any operation.
-    pub async fn put_client(&self, client: &Client) -> Result<(), BackendError> {
+    pub async fn put_client(&self, client: &Client) -> Result<(), OperationError> {
         let registration = write(client).map_err(|failure| failure.into_backend())?;
         let client = client.clone();
-        self.write(move |db| {
+        let put = move |db: &Db| {
             let id = client.id().as_str();
             db.execute(PUT, params![id, registration])?;
             db.execute(DROP_ORIGINS, [id])?;
@@ -38,8 +39,8 @@ impl SqliteStore {
                 db.execute(PUT_ORIGIN, [origin, id])?;
             }
             Ok(())
-        })
-        .await
+        };
+        Ok(self.write(put).await?)
     }
 
     /// Removes a client, and answers whether there was one. Its refresh tokens are refused from then on, as every refresh
@@ -47,18 +48,19 @@ impl SqliteStore {
     ///
     /// # Errors
     /// As any operation.
-    pub async fn remove_client(&self, id: &str) -> Result<bool, BackendError> {
+    pub async fn remove_client(&self, id: &str) -> Result<bool, OperationError> {
         let id = id.to_owned();
-        self.write(move |db| Ok(db.execute(REMOVE, [id])? > 0)).await
+        Ok(self.write(move |db| Ok(db.execute(REMOVE, [id])? > 0)).await?)
     }
 
     /// The ids of up to `most` clients, in their order, that come after `after`; from the first on if it is empty.
     ///
     /// # Errors
     /// As any operation.
-    pub async fn client_ids(&self, after: &str, most: usize) -> Result<Vec<ClientId>, BackendError> {
+    pub async fn client_ids(&self, after: &str, most: usize) -> Result<Vec<ClientId>, OperationError> {
         let (after, most) = (after.to_owned(), i64::try_from(most).unwrap_or(i64::MAX));
-        self.read(move |db| db.rows(IDS, params![after, most], |row| super::columns::client_id(row, 0))).await
+        let ids = move |db: &Db| db.rows(IDS, params![after, most], |row| super::columns::client_id(row, 0));
+        Ok(self.read(ids).await?)
     }
 }
 

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::store::SqliteStore;
 use super::time::{floor, instant};
 use crate::boundary::access::AccessTokenStore;
-use crate::boundary::backend::BackendError;
+use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::refresh::{MOST_LOGINS, RefreshTokenStore};
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::lineage::{FoundRefreshToken, Lineage, Predecessor, Rotated, Rotation};
@@ -160,7 +160,7 @@ impl SqliteStore {
     /// # Errors
     /// As any operation. Some access tokens that belong to no family may be left then, and when the future is dropped: call
     /// it again.
-    pub async fn log_out(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
+    pub async fn log_out(&self, realm: Option<&str>, subject: &str) -> Result<u64, OperationError> {
         let families = RefreshTokenStore::revoke_subject(self, realm, subject).await?;
         let tokens = AccessTokenStore::revoke_subject(self, realm, subject).await?;
         Ok(families.saturating_add(tokens))

@@ -16,7 +16,7 @@ use super::prune;
 use super::queue::{Queue, Refused};
 use super::stats::{Counters, SqliteStats, add};
 use super::time::{CountingTime, floor};
-use crate::boundary::backend::BackendError;
+use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::clock::Clock;
 
 /// When to try again if too much waits.
@@ -36,7 +36,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// # let file = folder.join("auth.db");
 /// let store = SqliteStore::open(&file)?;
 /// let cli = Client::public("cli").allow_password_grant().allow_refresh_tokens().scopes("read").build()?;
-/// store.put_client(&cli).await.map_err(|error| error.into_error())?;
+/// store.put_client(&cli).await?;
 /// assert!(store.find("cli").await.is_ok_and(|found| found.is_some()));
 /// store.close().await;
 /// # std::fs::remove_dir_all(&folder)?;
@@ -113,7 +113,7 @@ impl SqliteStore {
     ///
     /// # Errors
     /// As any operation.
-    pub async fn prune(&self) -> Result<u64, BackendError> {
+    pub async fn prune(&self) -> Result<u64, OperationError> {
         let mut rows = 0_u64;
         loop {
             let now = self.now();

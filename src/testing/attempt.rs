@@ -9,6 +9,7 @@ use crate::boundary::limiter::{Charged, Reservation};
 use crate::boundary::verifier::Attempt;
 use crate::protocol::client::Client;
 use crate::protocol::client_error::ClientError;
+use crate::protocol::explained::explained;
 use crate::protocol::scope::{Scope, ScopeError};
 use crate::protocol::secrets::Password;
 use crate::protocol::texts::{Span, Texts};
@@ -124,7 +125,7 @@ impl fmt::Debug for AttemptBuilder {
 }
 
 /// Why an attempt cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttemptError {
     /// A scope that breaks RFC 6749 A.4.
@@ -133,4 +134,10 @@ pub enum AttemptError {
     /// The client cannot be registered.
     #[error("the client cannot be registered")]
     Client(#[source] ClientError),
+}
+
+impl fmt::Debug for AttemptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
 }

@@ -8,7 +8,7 @@ use rusqlite::params;
 use super::SqliteLimiter;
 use super::rows::{Kind, Rows, column};
 use crate::boundary::account::AccountKey;
-use crate::boundary::backend::BackendError;
+use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::limiter::{Guess, Rule};
 use crate::protection::budget::{Mode, millis};
 use crate::protection::locks::Name;
@@ -54,7 +54,7 @@ impl SqliteLimiter {
     ///
     /// # Errors
     /// As any operation of the store.
-    pub async fn locks(&self) -> Result<Vec<ActiveLock>, BackendError> {
+    pub async fn locks(&self) -> Result<Vec<ActiveLock>, OperationError> {
         let time = self.store.time();
         let (now, held) = self
             .store
@@ -95,19 +95,23 @@ impl SqliteLimiter {
     ///
     /// # Errors
     /// As any operation of the store.
-    pub async fn unblock_account(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Result<usize, BackendError> {
+    pub async fn unblock_account(
+        &self,
+        realm: Option<&str>,
+        account: &AccountKey<'_>,
+    ) -> Result<usize, OperationError> {
         let guess = self.guess(&Guess::Account { realm, account });
         self.locks.forget(guess);
-        self.unblock(&[Kind::Pair, Kind::Account], OF_GUESS, guess).await
+        Ok(self.unblock(&[Kind::Pair, Kind::Account], OF_GUESS, guess).await?)
     }
 
     /// Forgets all attempts from an address (IPv6: from its /64), on all accounts and clients. Tells how many keys it forgot.
     ///
     /// # Errors
     /// As any operation of the store.
-    pub async fn unblock_address(&self, address: IpAddr) -> Result<usize, BackendError> {
+    pub async fn unblock_address(&self, address: IpAddr) -> Result<usize, OperationError> {
         let network = self.network(Some(address));
-        self.unblock(&[Kind::Pair, Kind::Address], OF_NETWORK, network).await
+        Ok(self.unblock(&[Kind::Pair, Kind::Address], OF_NETWORK, network).await?)
     }
 
     /// Forgets the attempts on an account from one address; `None` for a host without addresses. Tells whether there were
@@ -120,16 +124,16 @@ impl SqliteLimiter {
         realm: Option<&str>,
         account: &AccountKey<'_>,
         address: Option<IpAddr>,
-    ) -> Result<bool, BackendError> {
-        self.unblock_pair(&Guess::Account { realm, account }, address).await
+    ) -> Result<bool, OperationError> {
+        Ok(self.unblock_pair(&Guess::Account { realm, account }, address).await?)
     }
 
     /// Forgets the attempts on a client's secret from one address. Tells whether there were any.
     ///
     /// # Errors
     /// As any operation of the store.
-    pub async fn unblock_client(&self, client_id: &str, address: Option<IpAddr>) -> Result<bool, BackendError> {
-        self.unblock_pair(&Guess::Client { client_id }, address).await
+    pub async fn unblock_client(&self, client_id: &str, address: Option<IpAddr>) -> Result<bool, OperationError> {
+        Ok(self.unblock_pair(&Guess::Client { client_id }, address).await?)
     }
 
     async fn unblock_pair(&self, guess: &Guess<'_>, address: Option<IpAddr>) -> Result<bool, BackendError> {

@@ -15,7 +15,7 @@ use super::refresh::end_families_of;
 use super::store::SqliteStore;
 use crate::argon2::{LoginName, StoredUser, UserStatus, UserStore};
 use crate::boundary::access::AccessTokenStore;
-use crate::boundary::backend::BackendError;
+use crate::boundary::backend::{BackendError, OperationError};
 use crate::protocol::host_code::HostCode;
 
 const ADD: &str = "INSERT INTO users (id, realm, password_hash, status, code, description, credential_version)
@@ -129,20 +129,20 @@ impl SqliteStore {
     ///
     /// # Errors
     /// As any operation; also for a name of white space and invisible characters only.
-    pub async fn add_user(&self, user: NewUser) -> Result<bool, BackendError> {
+    pub async fn add_user(&self, user: NewUser) -> Result<bool, OperationError> {
         if user.names.contains("") {
-            return Err(BackendError::fault("a login name is empty"));
+            return Err(BackendError::fault("a login name is empty: give one with a visible character").into());
         }
-        self.write(move |db| add(db, &user)).await
+        Ok(self.write(move |db| add(db, &user)).await?)
     }
 
     /// Sets another password, or none, and [ends all logins](Self::end_logins) so far. Answers whether there is such a user.
     ///
     /// # Errors
     /// As any operation.
-    pub async fn set_password_hash(&self, user_id: &str, hash: Option<&str>) -> Result<bool, BackendError> {
+    pub async fn set_password_hash(&self, user_id: &str, hash: Option<&str>) -> Result<bool, OperationError> {
         let values = (user_id.to_owned(), hash.map(str::to_owned));
-        self.change_and_end(SET_HASH, user_id, values).await
+        Ok(self.change_and_end(SET_HASH, user_id, values).await?)
     }
 
     /// Ends every login of the user so far: ends the refresh token families and removes the opaque access tokens of this
@@ -151,21 +151,21 @@ impl SqliteStore {
     ///
     /// # Errors
     /// As any operation.
-    pub async fn end_logins(&self, user_id: &str) -> Result<bool, BackendError> {
-        self.change_and_end(END_LOGINS, user_id, [user_id.to_owned()]).await
+    pub async fn end_logins(&self, user_id: &str) -> Result<bool, OperationError> {
+        Ok(self.change_and_end(END_LOGINS, user_id, [user_id.to_owned()]).await?)
     }
 
     /// Sets whether the user may log in, and refresh. Answers whether there is such a user.
     ///
     /// # Errors
     /// As any operation.
-    pub async fn set_user_status(&self, user_id: &str, status: UserStatus) -> Result<bool, BackendError> {
+    pub async fn set_user_status(&self, user_id: &str, status: UserStatus) -> Result<bool, OperationError> {
         let id = user_id.to_owned();
-        self.write(move |db| {
+        let set = move |db: &Db| {
             let (status, code, description) = write_status(&status);
             Ok(db.execute(SET_STATUS, params![id, status, code, description])? > 0)
-        })
-        .await
+        };
+        Ok(self.write(set).await?)
     }
 
     /// Removes a user with all names, ends the refresh token families of this subject in the user's realm, and removes its
@@ -173,8 +173,8 @@ impl SqliteStore {
     ///
     /// # Errors
     /// As any operation.
-    pub async fn remove_user(&self, user_id: &str) -> Result<bool, BackendError> {
-        self.change_and_end(REMOVE, user_id, [user_id.to_owned()]).await
+    pub async fn remove_user(&self, user_id: &str) -> Result<bool, OperationError> {
+        Ok(self.change_and_end(REMOVE, user_id, [user_id.to_owned()]).await?)
     }
 }
 
