@@ -6,14 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::arithmetic_side_effects, clippy::string_slice)]
 
-use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
-
+use example::{Example, Scratch, Shell, ok, refused, shell};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
+
+#[path = "support/example.rs"]
+mod example;
 
 /// For the test in it. As a test target of its own, Cargo would no longer build the program.
 #[path = "../examples/custom_user_store.rs"]
@@ -24,149 +23,6 @@ mod custom_user_store;
 #[path = "../examples/demo/account.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod account;
-
-/// A running example.
-struct Example {
-    process: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    address: SocketAddr,
-}
-
-/// Commands that an example printed, and what it says that they show.
-struct Block {
-    title: String,
-    commands: String,
-}
-
-impl Example {
-    fn start(name: &str) -> Self {
-        Self::start_with(name, &[])
-    }
-
-    fn start_with(name: &str, arguments: &[&str]) -> Self {
-        Self::launch(name, arguments, &[("PORT", "0")])
-    }
-
-    fn launch(name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut program: PathBuf = std::env::current_exe().unwrap();
-        program.pop();
-        assert!(program.ends_with("deps"), "{program:?}");
-        program.set_file_name("examples");
-        program.push(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-        let mut process = Command::new(&program)
-            .args(arguments)
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo build --examples` first", program.display()));
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let first = lines.next().expect("it ended without a line").unwrap();
-        let address = first.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{first}")).parse().unwrap();
-        Self { process, lines, address }
-    }
-
-    /// The commands in their blocks; the first, without a title, prepares the others.
-    fn blocks(&mut self) -> Vec<Block> {
-        let mut blocks = vec![Block { title: String::new(), commands: String::new() }];
-        // What is said before the first empty line is for people.
-        for line in self.lines.by_ref().skip_while(|line| !line.as_ref().unwrap().is_empty()) {
-            let line = line.unwrap();
-            if line == "Ctrl-C stops it." {
-                break;
-            }
-            match line.strip_prefix("# ") {
-                Some(title) => blocks.push(Block { title: title.to_owned(), commands: String::new() }),
-                None => blocks.last_mut().unwrap().commands += &(line + "\n"),
-            }
-        }
-        blocks
-    }
-
-    /// Runs the printed commands in one shell, as if they were pasted, and gives what the last answer to each block
-    /// was: its status and, of an error, its code.
-    fn run_commands(&mut self) -> Vec<(u16, String)> {
-        Shell::start().paste(&self.blocks())
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-/// A terminal of somebody who pastes commands.
-struct Shell {
-    process: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Shell {
-    fn start() -> Self {
-        let mut process = Command::new("sh").arg("-eu").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let output = BufReader::new(process.stdout.take().unwrap());
-        Self { process, output }
-    }
-
-    fn run(&mut self, commands: &str) -> String {
-        let input = self.process.stdin.as_mut().unwrap();
-        writeln!(input, "{commands}\necho '>>>'").unwrap();
-        let mut output = String::new();
-        while !output.ends_with(">>>\n") {
-            assert!(self.output.read_line(&mut output).unwrap() > 0, "the shell ended: {commands}\n{output}");
-        }
-        output.trim_end_matches(">>>\n").to_owned()
-    }
-
-    fn paste(&mut self, blocks: &[Block]) -> Vec<(u16, String)> {
-        let answers = blocks.iter().map(|block| (self.run(&block.commands), &block.title));
-        answers.filter(|(_, title)| !title.is_empty()).map(|(answers, title)| last_answer(&answers, title)).collect()
-    }
-}
-
-impl Drop for Shell {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-fn shell(script: &str) -> String {
-    let output = Command::new("sh").args(["-c", script]).output().unwrap();
-    assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// The last answer of a block, which must be what its title promises.
-fn last_answer(answers: &str, title: &str) -> (u16, String) {
-    if let Some((_, status)) = title.split_once("grpc-status ") {
-        // Of a refusal in the head, otherwise in the trailers.
-        assert!(answers.contains(&format!("grpc-status: {status}")), "{title}: {answers}");
-        return (200, format!("grpc-status {status}"));
-    }
-    let last = answers.rsplit("HTTP/1.1 ").next().unwrap();
-    let (head, body) = last.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{title}: {answers}"));
-    let status = &head[..3];
-    let json: Value = match body.trim() {
-        "" if status == "200" => Value::Null,
-        body => serde_json::from_str(body).unwrap_or_else(|error| panic!("{title}: {error}: {body}")),
-    };
-    let code = json["error"].as_str().unwrap_or_default();
-    assert_eq!(json["access_token"].is_string() || json["error"].is_null(), status == "200", "{title}: {answers}");
-    assert!(title.ends_with(format!(", {status} {code}").trim_end()), "{title}: {answers}");
-    assert!(status == "200" || head.to_ascii_lowercase().contains("cache-control: no-store"), "{head}");
-    let code = json["active"].as_bool().map_or(code, |active| if active { "active" } else { "inactive" });
-    (status.parse().unwrap(), code.to_owned())
-}
-
-fn ok() -> (u16, String) {
-    (200, String::new())
-}
-
-fn refused(status: u16, code: &str) -> (u16, String) {
-    (status, code.to_owned())
-}
 
 /// What the commands of the three frameworks show: logins, then what `between` shows, then refreshes and the end of a family,
 /// then what `after` shows, revocation and introspection, and what fails.
@@ -181,23 +37,6 @@ fn shown_by_the_demo(between: &[(u16, String)], after: &[(u16, String)]) -> Vec<
         refused(429, "too_many_attempts"),
     ];
     [&[ok(), ok()], between, &refreshes, after, &revocation, &failures].concat()
-}
-
-/// A file that is there for one test.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap();
-    }
 }
 
 #[cfg(feature = "sqlite")]

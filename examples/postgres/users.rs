@@ -1,0 +1,112 @@
+//! The table of users, behind a pool of connections that makes nobody wait for long.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Config, NoTls};
+use tower_password_grant::BackendError;
+use tower_password_grant::argon2::{LoginName, StoredUser, UserStatus, UserStore};
+
+use crate::start::Error;
+
+/// Connections at once. Hashing is what bounds logins, not this: a look-up takes less than a millisecond.
+const CONNECTIONS: usize = 4;
+
+/// How long a request waits for a connection when all are in use. Pools wait 30 seconds, or without end, unless they are
+/// told: as long as the whole request may take (`Builder::deadline`).
+const WAIT: Duration = Duration::from_secs(1);
+
+/// How long it may take to connect, and to find out that a connection is still good.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// How long the server works on a statement, waiting for locks included. It stops by itself then, also for a request that
+/// was given up.
+const STATEMENT: Duration = Duration::from_secs(2);
+
+/// The users in PostgreSQL.
+pub(crate) struct Users {
+    pool: Pool,
+}
+
+impl Users {
+    /// Users of the server that `config` names. Connects at the first look-up.
+    pub(crate) fn new(mut config: Config) -> Result<Self, Error> {
+        config
+            .application_name("logins")
+            .connect_timeout(CONNECT)
+            .options(format!("-c statement_timeout={}", STATEMENT.as_millis()));
+        // A connection that does not answer any more is thrown away before it is used.
+        let manager = ManagerConfig { recycling_method: RecyclingMethod::Verified };
+        // Over a network: TLS, as by `tokio-postgres-rustls`.
+        let pool = Pool::builder(Manager::from_config(config, NoTls, manager))
+            .max_size(CONNECTIONS)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(WAIT))
+            .create_timeout(Some(CONNECT))
+            .recycle_timeout(Some(CONNECT))
+            .build()?;
+        Ok(Self { pool })
+    }
+
+    /// Whether the table is as `find` needs it.
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        let client = self.pool.get().await?;
+        client.query("SELECT id, password_hash, disabled, account_key FROM users LIMIT 0", &[]).await.map_err(
+            |error| match error.code() {
+                Some(&SqlState::UNDEFINED_TABLE) => {
+                    Error::from("the database has no table `users`: psql \"$DATABASE\" -f examples/postgres/users.sql")
+                }
+                Some(&SqlState::UNDEFINED_COLUMN) => {
+                    Error::from("the users have no keys yet: run this once with the argument `prepare`")
+                }
+                _ => error.into(),
+            },
+        )?;
+        Ok(())
+    }
+
+    async fn connection(&self) -> Result<Client, BackendError> {
+        self.pool.get().await.map_err(|error| match error {
+            // More requests than connections: come back in a second.
+            PoolError::Timeout(TimeoutType::Wait) => BackendError::overloaded(WAIT),
+            PoolError::Backend(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
+                BackendError::overloaded(WAIT)
+            }
+            // The server is down, or cannot be reached.
+            error => BackendError::unavailable(error),
+        })
+    }
+
+    /// The one user of a statement. Any error is "cannot tell": 503, never a wrong password.
+    async fn one(&self, statement: &str, key: &(dyn ToSql + Sync)) -> Result<Option<StoredUser>, BackendError> {
+        let client = self.connection().await?;
+        let statement = client.prepare_cached(statement).await?;
+        let Some(row) = client.query_opt(&statement, &[key]).await? else { return Ok(None) };
+        let (id, hash, disabled) = (row.try_get::<_, i64>(0)?, row.try_get::<_, String>(1)?, row.try_get(2)?);
+        let status = if disabled { UserStatus::Disabled } else { UserStatus::Active };
+        Ok(Some(StoredUser::new(id.to_string()).with_password_hash(hash).with_status(status)))
+    }
+}
+
+#[async_trait]
+impl UserStore for Users {
+    async fn find(&self, login: &LoginName<'_>, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        self.one("SELECT id, password_hash, disabled FROM users WHERE account_key = $1", &login.canonical()).await
+    }
+
+    async fn find_by_id(&self, user_id: &str, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        let Ok(id) = user_id.parse::<i64>() else { return Ok(None) };
+        self.one("SELECT id, password_hash, disabled FROM users WHERE id = $1", &id).await
+    }
+
+    async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
+        let Ok(id) = user_id.parse::<i64>() else { return Ok(false) };
+        let client = self.connection().await?;
+        let replace = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
+        let statement = client.prepare_cached(replace).await?;
+        Ok(client.execute(&statement, &[&id, &old_hash, &new_hash]).await? == 1)
+    }
+}
