@@ -15,9 +15,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use guesses::{Bed, Told, assert_denied, assert_throttled, login};
-use support::{AUTH, PW, basic, from_peer, pw, send, token_request};
+use support::{AUTH, FixtureBuilder, PW, basic, from_peer, pw, send, token_request};
 use tower_password_grant::{
-    Attempt, BackendError, Denial, Lockout, MemoryLimiter, PasswordGrantLayer, Reason, Rule, TokenBucket, verify_fn,
+    Attempt, BackendError, CredentialVerifier, Denial, HostCode, Lockout, MemoryLimiter, PasswordGrantLayer, Reason,
+    Rule, Subject, TokenBucket, Verdict, verify_fn,
 };
 
 const HERE: &str = "192.0.2.1";
@@ -180,12 +181,19 @@ async fn a_repeat_is_of_the_same_account_and_the_same_password_only() {
 }
 
 /// A layer around this verifier, with budgets that are told apart by their sizes: 3, 4 and 6.
-fn small<V: tower_password_grant::CredentialVerifier>(verifier: V) -> PasswordGrantLayer {
+fn small<V: CredentialVerifier>(verifier: V) -> PasswordGrantLayer {
+    small_with(verifier, |builder| builder)
+}
+
+fn small_with<V: CredentialVerifier>(
+    verifier: V,
+    change: impl FnOnce(FixtureBuilder) -> FixtureBuilder,
+) -> PasswordGrantLayer {
     let limiter = MemoryLimiter::new()
         .with_account_and_address_budget(Lockout::new(3, MINUTE * 15))
         .with_account_budget(Lockout::new(4, MINUTE * 60))
         .with_address_budget(TokenBucket::new(6, MINUTE));
-    let builder = support::builder(&support::Probe::default()).clock(support::ManualClock::new());
+    let builder = change(support::builder(&support::Probe::default()).clock(support::ManualClock::new()));
     builder.verifier(verifier).limiter(limiter).build().unwrap()
 }
 
@@ -208,10 +216,51 @@ async fn a_code_in_a_field_that_the_verifier_reads_is_part_of_the_guess_p1() {
 }
 
 #[tokio::test]
-async fn only_a_wrong_secret_may_count_once_and_no_other_denial() {
-    let layer = small(verify_fn(|_| async { Ok(Denial::Disabled.into()) }));
+async fn every_denial_that_looks_like_a_wrong_secret_counts_like_one() {
+    let code = || HostCode::new("closed", "closed until Monday").unwrap();
+    for denial in [
+        Denial::UnknownUser,
+        Denial::WrongPassword,
+        Denial::Disabled,
+        Denial::Locked,
+        Denial::PasswordExpired,
+        Denial::Unverified,
+        Denial::Custom(code()),
+    ] {
+        let text = format!("{denial:?}");
+        let layer = small(verify_fn(move |_| {
+            let denial = denial.clone();
+            async move { Ok(denial.into()) }
+        }));
+        // Six hashes are what the address may have.
+        for _ in 0..6 {
+            let answer = send(&layer, token_request(&[], &(login("alice", "the same") + "&client_id=pub"))).await;
+            assert_eq!(answer.status, 400, "{text}");
+            assert_denied(&answer);
+        }
+        for guess in 0..2 {
+            assert_denied(&try_at(&layer, THERE, "alice", &guess.to_string()).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_denial_that_shows_that_the_secret_was_right_counts_each_time() {
+    let code = HostCode::new("code_wrong", "the code is wrong").unwrap();
+    let verifier = verify_fn(move |_| {
+        let denial = Denial::Custom(code.clone());
+        async move { Ok(denial.into()) }
+    });
+    let layer = small_with(verifier, |builder| builder.danger(|danger| danger.reveal_custom_denials()));
     for _ in 0..3 {
-        assert_denied(&send(&layer, token_request(AUTH, &login("alice", "the same"))).await);
+        send(&layer, token_request(AUTH, &login("alice", "the same"))).await.assert_error(400, "code_wrong");
+    }
+    assert_throttled(&send(&layer, token_request(AUTH, &login("alice", "the same"))).await, 900);
+    // So does a scope of which this user may have nothing.
+    let layer =
+        small(verify_fn(|_| async { Ok(Verdict::granted_within(Subject::new("u"), "write".parse().unwrap())) }));
+    for _ in 0..3 {
+        send(&layer, token_request(AUTH, &login("alice", "the same"))).await.assert_error(400, "invalid_scope");
     }
     assert_throttled(&send(&layer, token_request(AUTH, &login("alice", "the same"))).await, 900);
 }

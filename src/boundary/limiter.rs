@@ -291,9 +291,13 @@ pub enum Settlement {
     /// The whole login succeeded: the failures of this account from this address are forgotten, and the attempt's own
     /// charges elsewhere go back.
     Success,
-    /// The secret was wrong. The attempt stays charged; the same secret again need not count.
+    /// The secret was wrong, or it was right and the answer does not say so: the account is disabled, locked, not verified, or
+    /// denied for any other reason that the client is not told. The attempt stays charged; the same secret again need not
+    /// count. One settlement for all of them, because no later answer may tell them apart either.
     Denied,
-    /// The attempt was decided against for another reason. It stays charged.
+    /// The attempt was decided against with an answer of its own: the secret is known from a leak, nothing of the scope may be
+    /// granted, a denial whose code is revealed, or the credentials of a client. It stays charged, and the same
+    /// secret again counts again.
     Refused,
     /// Nothing was decided, because a dependency failed: the account's charges go back, that of the address stays.
     Undecided,

@@ -397,8 +397,9 @@ impl Failure {
         match outcome {
             Ok(value) => (Ok(value), Settlement::Success),
             Err(Self::Decided(error)) => {
-                let is_mistake = matches!(error.reason, Reason::UnknownUser | Reason::WrongPassword);
-                (Err(error), if is_mistake { Settlement::Denied } else { Settlement::Refused })
+                // What looks like a wrong password counts like one, or the next request would tell what this one hides.
+                let settlement = if error.is_plain_denial() { Settlement::Denied } else { Settlement::Refused };
+                (Err(error), settlement)
             }
             Err(Self::Undecided(error)) => (Err(error), Settlement::Undecided),
             Err(Self::Untried(error)) => (Err(error), Settlement::Untried),

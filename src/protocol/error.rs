@@ -257,6 +257,11 @@ impl TokenError {
         Self { wire: reason.wire(), reason, retry_after: None, details: None }
     }
 
+    /// Whether the client sees what it sees of a wrong password.
+    pub(crate) fn is_plain_denial(&self) -> bool {
+        self.wire == Wire::Grant && self.details.as_ref().is_none_or(|details| details.host_code.is_none())
+    }
+
     pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self

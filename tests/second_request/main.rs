@@ -1,0 +1,49 @@
+//! What the second request tells: requests that are answered alike must leave nothing behind by which a later answer tells them
+//! apart. Over HTTP and as histories drawn by chance, with the limiter in memory and that of the SQLite store.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::arithmetic_side_effects, missing_docs)]
+
+mod attack;
+#[path = "../sqlite/folder.rs"]
+#[allow(dead_code, reason = "of the tests of the store")]
+mod folder;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+
+use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::testing::ManualClock;
+use tower_password_grant::{AttemptLimiter, MemoryLimiter};
+
+use folder::{Folder, at};
+
+/// Where attempts are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counted {
+    InMemory,
+    InSqlite,
+}
+
+pub(crate) const BOTH: [Counted; 2] = [Counted::InMemory, Counted::InSqlite];
+
+/// A limiter with the rules of another, on a clock that stands still, and the store that it may need.
+pub(crate) struct Counter {
+    pub(crate) clock: ManualClock,
+    pub(crate) store: SqliteStore,
+    pub(crate) limiter: Arc<dyn AttemptLimiter>,
+    _folder: Folder,
+}
+
+impl Counter {
+    pub(crate) fn new(counted: Counted, rules: MemoryLimiter) -> Self {
+        let folder = Folder::new();
+        let clock = ManualClock::at(at(0));
+        let store = SqliteStore::builder(folder.file()).clock(clock.clone()).open().unwrap();
+        let limiter: Arc<dyn AttemptLimiter> = match counted {
+            Counted::InMemory => Arc::new(rules.with_clock(Arc::new(clock.clone()))),
+            Counted::InSqlite => Arc::new(store.limiter().with_rules_of(&rules)),
+        };
+        Self { clock, store, limiter, _folder: folder }
+    }
+}
