@@ -7,6 +7,7 @@ use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, UserStatus}
 use tower_password_grant::sqlite::NewUser;
 use tower_password_grant::{HostCode, MemoryLimiter, Password};
 
+use crate::folder::Folder;
 use crate::support::server::{Connection, Server, raw_request};
 use crate::support::{self, Answer, Probe};
 use crate::{BOTH, Counted, Counter};
@@ -17,11 +18,14 @@ const RIGHT: &str = "Winter-2025!";
 struct Attacked {
     counter: Counter,
     server: Server,
+    _users: Folder,
 }
 
 impl Attacked {
     async fn new(counted: Counted) -> Self {
         let counter = Counter::new(counted, MemoryLimiter::new());
+        let users = Folder::new();
+        let store = users.store();
         let cheap = Argon2Parameters::new(64, 1, 1).unwrap();
         let hash = cheap.hash_blocking(&Password::new(RIGHT.to_owned())).unwrap();
         let code = HostCode::new("reset_forced", "set a new password").unwrap();
@@ -34,12 +38,12 @@ impl Attacked {
             ("custom", UserStatus::Denied(code)),
         ] {
             let user = NewUser::new(format!("id-{name}"), name).with_password_hash(hash.clone()).with_status(status);
-            assert!(counter.store.add_user(user).await.unwrap());
+            assert!(store.add_user(user).await.unwrap());
         }
-        let verifier = Argon2Verifier::builder(counter.store.clone()).parameters(cheap).build().unwrap();
+        let verifier = Argon2Verifier::builder(store).parameters(cheap).build().unwrap();
         let layer = support::builder(&Probe::default()).verifier(verifier);
         let layer = layer.limiter(counter.limiter.clone()).clock(counter.clock.clone()).build().unwrap();
-        Self { server: Server::start(&layer).await, counter }
+        Self { server: Server::start(&layer).await, counter, _users: users }
     }
 
     /// So many logins in a row on one connection.

@@ -7,6 +7,7 @@ mod attack;
 #[path = "../sqlite/folder.rs"]
 #[allow(dead_code, reason = "of the tests of the store")]
 mod folder;
+mod histories;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -27,23 +28,33 @@ pub(crate) enum Counted {
 
 pub(crate) const BOTH: [Counted; 2] = [Counted::InMemory, Counted::InSqlite];
 
-/// A limiter with the rules of another, on a clock that stands still, and the store that it may need.
+/// A limiter with the rules of another, on a clock that stands still, and its store if it has one.
 pub(crate) struct Counter {
     pub(crate) clock: ManualClock,
-    pub(crate) store: SqliteStore,
     pub(crate) limiter: Arc<dyn AttemptLimiter>,
-    _folder: Folder,
+    store: Option<(SqliteStore, Folder)>,
 }
 
 impl Counter {
     pub(crate) fn new(counted: Counted, rules: MemoryLimiter) -> Self {
-        let folder = Folder::new();
         let clock = ManualClock::at(at(0));
-        let store = SqliteStore::builder(folder.file()).clock(clock.clone()).open().unwrap();
-        let limiter: Arc<dyn AttemptLimiter> = match counted {
-            Counted::InMemory => Arc::new(rules.with_clock(Arc::new(clock.clone()))),
-            Counted::InSqlite => Arc::new(store.limiter().with_rules_of(&rules)),
-        };
-        Self { clock, store, limiter, _folder: folder }
+        match counted {
+            Counted::InMemory => {
+                let limiter = Arc::new(rules.with_clock(Arc::new(clock.clone())));
+                Self { clock, limiter, store: None }
+            }
+            Counted::InSqlite => {
+                let folder = Folder::new();
+                let store = SqliteStore::builder(folder.file()).clock(clock.clone()).open().unwrap();
+                let limiter = Arc::new(store.limiter().with_rules_of(&rules));
+                Self { clock, limiter, store: Some((store, folder)) }
+            }
+        }
+    }
+
+    pub(crate) async fn close(self) {
+        if let Some((store, _folder)) = self.store {
+            store.close().await;
+        }
     }
 }
