@@ -7,6 +7,7 @@ mod support;
 
 use std::future::Future as _;
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -202,4 +203,21 @@ fn a_waiting_login_ends_without_a_verdict_when_its_runtime_is_shut_down() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { house.log_in("alice", "correct horse").await.assert_ok() });
     assert_eq!(house.verifier.stats().abandoned, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_store_that_hangs_is_503_in_its_own_time_and_costs_no_account_an_attempt_er_13() {
+    let house = House::with(|builder| builder.count_by_login_name());
+    house.users.hang_find.store(true, Ordering::Relaxed);
+    // More often than the account has attempts from one address.
+    for _ in 0..120 {
+        let start = tokio::time::Instant::now();
+        let answer = house.log_in("alice", "correct horse").await;
+        answer.assert_error(503, "temporarily_unavailable");
+        assert_eq!((answer.header("retry-after"), start.elapsed()), (Some("5"), Duration::from_secs(5)));
+    }
+    assert!(house.reasons.lock().unwrap().iter().all(|reason| reason == "verifier_failed"));
+    house.users.hang_find.store(false, Ordering::Relaxed);
+    tokio::time::resume();
+    house.log_in("alice", "correct horse").await.assert_ok();
 }

@@ -89,7 +89,7 @@ async fn a_verifier_that_is_too_slow_is_unavailable_after_the_deadline_be_16() {
     let guard = builder(&tokens).build().unwrap();
     let start = tokio::time::Instant::now();
     assert_eq!(status(&guard, "t").await, 503);
-    assert_eq!(start.elapsed(), Duration::from_secs(10));
+    assert_eq!(start.elapsed(), Duration::from_secs(5));
     assert_eq!(tokens.ended.load(Ordering::SeqCst), 0);
     let patient = builder(&tokens).deadline(Duration::from_secs(60)).build().unwrap();
     assert_eq!(status(&patient, "t").await, 200);

@@ -37,11 +37,13 @@ fn may_use(module: &str) -> &'static [&'static str] {
 }
 
 /// Edges beyond the rings, each with its reason.
-const EXCEPTIONS: [(&str, &str); 10] = [
+const EXCEPTIONS: [(&str, &str); 12] = [
     // One body type for every layer of the crate, one way of containing the application's code, one switch of telemetry.
     ("bearer/mod.rs", "service::ResponseBody"),
     ("bearer/mod.rs", "conductor::contain::Contain"),
     ("bearer/mod.rs", "conductor::contain::Cut"),
+    ("bearer/mod.rs", "conductor::patience::Overdue"),
+    ("argon2/mod.rs", "conductor::patience::Bound"),
     ("bearer/mod.rs", "conductor::telemetry"),
     // The limiter that stands in when the application chooses none.
     ("service/options.rs", "protection::limiter::MemoryLimiter"),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Bound;
 use super::hasher::{Caps, Hasher};
 use super::legacy;
 use super::memory::Memory;
@@ -25,6 +26,7 @@ pub struct Argon2VerifierBuilder<S> {
     pub(super) legacy: legacy::Caps,
     threads: Option<usize>,
     limits: Limits,
+    store_deadline: Option<Duration>,
     hold: Duration,
     max_held: usize,
     on_start: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -44,6 +46,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
                 percent_of_one: 25,
                 deadline: Duration::from_secs(5),
             },
+            store_deadline: Some(Duration::from_secs(5)),
             hold: Duration::from_millis(100),
             max_held: 1024,
             on_start: None,
@@ -105,6 +108,15 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     /// the client of such a login has often given up, and a hash for it would keep the next ones waiting too.
     pub fn queue_deadline(mut self, longest: Duration) -> Self {
         self.limits.deadline = longest;
+        self
+    }
+
+    /// How long one call of the user store may take. Default: 5 seconds, then it counts as failed: the answer is 503 and the
+    /// charge goes back, as after an error of the store. `None` leaves it to the endpoint's
+    /// [`verifier_deadline`](crate::Builder::verifier_deadline), after which the attempt stays charged. Keep the acquire time-out
+    /// of a database pool below it. Needs tokio's timer, but only for a store that is not ready at once.
+    pub fn store_deadline(mut self, longest: Option<Duration>) -> Self {
+        self.store_deadline = longest;
         self
     }
 
@@ -170,6 +182,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
         Ok(Argon2Verifier {
             store: self.store,
             counts_by_name: self.counts_by_name,
+            patience: Bound::new("the user store", self.store_deadline),
             hasher: Arc::new(Hasher { hashes: AtomicU64::new(0), ..hasher }),
             pool,
             held: Held { now: AtomicUsize::new(0), max: self.max_held, time: self.hold },

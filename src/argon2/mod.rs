@@ -64,6 +64,9 @@
 //! The hash gains a third from AVX-512 where the processor has it and the final binary is built with
 //! `RUSTFLAGS="-C target-cpu=native"`.
 
+// The one way of giving a part its time.
+use crate::conductor::patience::Bound;
+
 mod config;
 mod counts;
 mod hasher;

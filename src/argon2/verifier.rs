@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::Bound;
 use super::config::{Argon2ConfigError, Argon2VerifierBuilder};
 use super::hasher::{Done, Hasher, Job, Task};
 use super::login_name::LoginName;
@@ -32,6 +33,8 @@ const LOOKS: usize = 3;
 pub struct Argon2Verifier<S> {
     pub(super) store: S,
     pub(super) counts_by_name: bool,
+    /// Of each call of the store.
+    pub(super) patience: Bound,
     pub(super) hasher: Arc<Hasher>,
     pub(super) pool: Pool<Job>,
     pub(super) held: Held,
@@ -87,7 +90,7 @@ impl<S: UserStore> Argon2Verifier<S> {
 
     /// Looks a name up. Nobody has the empty name, though a row may have an empty alias.
     async fn find(&self, name: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-        if name.is_empty() { Ok(None) } else { self.store.find(name, realm).await }
+        if name.is_empty() { Ok(None) } else { self.patience.of(self.store.find(name, realm)).await }
     }
 
     async fn run(&self, password: Password, task: Task, network: Option<Network>) -> Result<Done, BackendError> {
@@ -114,7 +117,7 @@ impl<S: UserStore> Argon2Verifier<S> {
     /// Saves an upgraded hash; answers whether the old one was still in place.
     async fn save(&self, user: &StoredUser, fresh: Option<&str>) -> bool {
         let (Some(old), Some(new)) = (user.password_hash.as_deref(), fresh) else { return false };
-        match self.store.save_hash(user.subject.id(), old, new).await {
+        match self.patience.of(self.store.save_hash(user.subject.id(), old, new)).await {
             Ok(replaced) => replaced,
             Err(_) => {
                 self.failed_saves.fetch_add(1, Ordering::Relaxed);
@@ -161,7 +164,8 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
     }
 
     async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
-        let Some(user) = self.store.find_by_id(login.subject(), login.realm()).await? else {
+        let found = self.patience.of(self.store.find_by_id(login.subject(), login.realm())).await?;
+        let Some(user) = found else {
             return Ok(Denial::UnknownUser.into());
         };
         Ok(user.status.denial().map_or_else(|| user.into_subject().into(), Verdict::from))

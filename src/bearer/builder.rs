@@ -40,7 +40,7 @@ impl BearerGuardBuilder {
             resource_metadata: None,
             cache: None,
             clock: None,
-            deadline: Duration::from_secs(10),
+            deadline: Duration::from_secs(5),
             on_refusal: None,
         }
     }
@@ -96,8 +96,9 @@ impl BearerGuardBuilder {
         self
     }
 
-    /// How long a look-up may take before the answer is 503. Default: 10 seconds. Change it to less than what your clients
-    /// wait for.
+    /// How long a look-up may take before the answer is 503. Default: 5 seconds. Change it to less than what your clients
+    /// wait for; it must stay above the deadlines of what the verifier asks, such as that of an
+    /// [introspection client](crate::IntrospectionClient::with_deadline).
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self

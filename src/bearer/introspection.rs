@@ -107,10 +107,10 @@ impl<S> IntrospectionClient<S> {
         let id = ClientId::new(client_id).map_err(|_| IntrospectionConfigError::ClientId)?;
         let credentials = basic(id.as_str(), secret.expose()).ok_or(IntrospectionConfigError::ClientId)?;
         let clock = Arc::new(SystemClock::new());
-        Ok(Self { http, endpoint, credentials, deadline: Duration::from_secs(5), clock })
+        Ok(Self { http, endpoint, credentials, deadline: Duration::from_secs(4), clock })
     }
 
-    /// How long the endpoint may take for its whole answer. Default: 5 seconds, less than the guard's own deadline.
+    /// How long the endpoint may take for its whole answer. Default: 4 seconds, less than the guard's own deadline.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;

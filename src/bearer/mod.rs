@@ -4,6 +4,7 @@
 // The crate's one body type, its one way of containing the application's code, and its one switch of telemetry.
 use crate::ResponseBody;
 use crate::conductor::contain::{Contain, Cut};
+use crate::conductor::patience::Overdue;
 use crate::conductor::telemetry;
 
 mod answer;

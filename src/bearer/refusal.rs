@@ -92,13 +92,22 @@ impl BearerRefusal {
         Self { reason, error: None, record: Some(record) }
     }
 
+    /// The same, with its cause if the verifier took too long.
+    pub(super) fn with_cause_if_overdue(mut self, cause: impl FnOnce() -> BackendError) -> Self {
+        if self.reason == BearerReason::Overdue {
+            self.error = Some(cause());
+        }
+        self
+    }
+
     /// Why.
     #[must_use]
     pub fn reason(&self) -> BearerReason {
         self.reason
     }
 
-    /// What the verifier's backend said, if the reason is [`Backend`](BearerReason::Backend).
+    /// What the verifier's backend said, if the reason is [`Backend`](BearerReason::Backend), or how long it was waited for, if it
+    /// is [`Overdue`](BearerReason::Overdue).
     #[must_use]
     pub fn error(&self) -> Option<&BackendError> {
         self.error.as_ref()

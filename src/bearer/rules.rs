@@ -13,7 +13,7 @@ use super::answer::{Challenge, Dialect};
 use super::cache::{CacheKey, TokenCache};
 use super::principal::Principal;
 use super::refusal::{BearerReason, BearerRefusal};
-use super::{Contain, credentials};
+use super::{Contain, Overdue, credentials};
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::clock::Clock;
 use crate::protocol::record::AccessTokenRecord;
@@ -103,7 +103,10 @@ impl Rules {
         found: Result<Option<AccessTokenRecord>, BearerRefusal>,
         verification: &Verification,
     ) -> Result<Principal, BearerRefusal> {
-        let record = found?.ok_or(BearerReason::UnknownToken)?;
+        let deadline = self.parts.deadline;
+        let overdue = || Overdue::of_access_tokens(deadline);
+        let record = found.map_err(|refusal| refusal.with_cause_if_overdue(overdue))?;
+        let record = record.ok_or(BearerReason::UnknownToken)?;
         if let Some((cache, key)) = self.parts.cache.as_ref().zip(verification.key) {
             cache.put(&key, &record, verification.asked, self.parts.clock.elapsed());
         }

@@ -325,7 +325,8 @@ pub enum Settlement {
 /// in the wrong field: a store outside the process keeps keyed digests of them.
 ///
 /// # Cancellation
-/// A `reserve` that is dropped half-way may have charged; it must not have given a reservation for nothing.
+/// A `reserve` that is dropped half-way, because the client hung up or a [deadline](crate::Builder::store_deadline) passed, may
+/// have charged; it must not have given a reservation for nothing. A `settle` that is dropped leaves its charge.
 ///
 /// # Errors
 /// A [`BackendError`] refuses the request with 503: nobody is verified without a count.

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 
 use super::audit::Auditor;
 use super::contain::Contain;
+use super::patience::Patience;
 use super::purpose::Purpose;
 use super::refresh::RefreshTokens;
 use super::shield::Screen;
@@ -73,6 +74,7 @@ pub(crate) struct Endpoint {
     pub(crate) max_body: usize,
     pub(crate) body_deadline: Option<Duration>,
     pub(crate) deadline: Option<Duration>,
+    pub(crate) patience: Patience,
     pub(crate) post_allowed: bool,
     pub(crate) ignore_foreign_schemes: bool,
     pub(crate) refuse_early_data: bool,

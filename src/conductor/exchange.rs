@@ -103,7 +103,7 @@ impl Endpoint {
             let (reservation, owner) = {
                 let username = form.get(Known::Username).unwrap_or_default();
                 let realm = terms.client().realm();
-                let account = self.verifier.account_key(username, realm).await;
+                let account = self.patience.accounts.of(self.verifier.account_key(username, realm)).await;
                 let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
                 trail.account = self.auditor.digest(&account);
                 let guess = Guess::Account { realm, account: &account };
@@ -113,7 +113,7 @@ impl Endpoint {
 
             let kept = self.kept_for_shield(form);
             let attempt = Self::attempt(&reservation, mem::take(form), &terms, mem::take(extensions), trail)?;
-            let verdict = self.verifier.verify(attempt).await;
+            let verdict = self.patience.verifier.of(self.verifier.verify(attempt)).await;
             let mut grant = self.judge(verdict, Reason::VerifierFailed, terms);
             if let Some(password) = kept {
                 grant = Box::pin(self.screen(grant, *password, trail)).await;
@@ -139,7 +139,8 @@ impl Endpoint {
         let mut owner = None;
         let request = Self::extension_request(mem::take(form), &terms, mem::take(extensions), trail);
         let realm = terms.client().realm();
-        let account = grant.account_key(&request).await.map_err(|error| error.because(Reason::ExtensionFailed))?;
+        let account = self.patience.extension_key.of(grant.account_key(&request)).await;
+        let account = account.map_err(|error| error.because(Reason::ExtensionFailed))?;
         let reservation = match account {
             Some(account) => {
                 trail.account = self.auditor.digest(&account);
@@ -150,7 +151,7 @@ impl Endpoint {
             None => None,
         };
 
-        let verdict = grant.exchange(request).await;
+        let verdict = self.patience.extension.of(grant.exchange(request)).await;
         let grant = self.judge(verdict, Reason::ExtensionFailed, terms);
 
         let issued = self.issue(grant, trail).await;

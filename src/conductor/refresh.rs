@@ -52,14 +52,6 @@ impl RefreshTokens {
         client.refresh_rules().leeway.unwrap_or(self.leeway)
     }
 
-    /// Looks a token up, if it can be one.
-    pub(super) async fn find(&self, token: &str) -> Result<Option<FoundRefreshToken>, TokenError> {
-        if !Self::has_form(token) {
-            return Ok(None);
-        }
-        self.store.find(&SecretDigest::of(token)).await.map_err(store_failed)
-    }
-
     pub(super) fn has_form(token: &str) -> bool {
         Token::has_form(PREFIX, token)
     }
@@ -120,7 +112,7 @@ impl Endpoint {
         let (issued, scope) = self.mint(grant, trail).await?;
         let reply = write_answer(with_refresh_token(issued, token).map_err(Failure::Untried)?, &scope)?;
         // The last step: nothing is sent that is not kept.
-        refresh.store.begin(family, digest, now).await.map_err(failed)?;
+        self.patience.refresh_store.of(refresh.store.begin(family, digest, now)).await.map_err(failed)?;
         Ok(reply)
     }
 
@@ -166,7 +158,7 @@ impl Endpoint {
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
         let Request { token, scope, client } = *request;
-        let found = refresh.find(token).await?.ok_or(Reason::UnknownRefreshToken)?;
+        let found = self.find_refresh_token(refresh, token).await?.ok_or(Reason::UnknownRefreshToken)?;
         let now = self.clock.now();
         let family = found.family();
         trail.family = Some(family.clone());
@@ -186,7 +178,8 @@ impl Endpoint {
             authenticated_at: family.authenticated_at(),
             address: trail.address,
         };
-        let verdict = self.verifier.recheck(&login).await.map_err(|error| error.because(Reason::VerifierFailed))?;
+        let verdict = self.patience.accounts.of(self.verifier.recheck(&login)).await;
+        let verdict = verdict.map_err(|error| error.because(Reason::VerifierFailed))?;
         let verified = match verdict {
             Verdict::Granted(verified) => verified,
             Verdict::Denied(denial) => return Err(denial.reason().into()),
@@ -202,7 +195,8 @@ impl Endpoint {
         let (rotation, successor) = rotation(refresh, token, client, now)?;
         let (issued, scope) = self.mint(grant, trail).await.map_err(Failure::into_error)?;
         // What came before may have taken long: the leeway of a lost answer counts from now.
-        let successor = match refresh.store.rotate(rotation.with_used(self.clock.now())).await.map_err(store_failed)? {
+        let rotating = refresh.store.rotate(rotation.with_used(self.clock.now()));
+        let successor = match self.patience.refresh_store.of(rotating).await.map_err(store_failed)? {
             Rotated::Done => successor,
             Rotated::Repeated { salt } => Some(successor_of(token, &salt)?),
             // Since it was found, its successor was used, or the family was ended. What was minted ends with it.
@@ -250,22 +244,35 @@ impl Endpoint {
             return Ok(());
         }
         // Told once: whoever ended the family before told it.
-        trail.is_replay = refresh.store.revoke_family(family.id()).await.map_err(store_failed)?;
+        let ending = refresh.store.revoke_family(family.id());
+        trail.is_replay = self.patience.refresh_store.of(ending).await.map_err(store_failed)?;
         self.end_access_tokens(family.id()).await?;
         Err(if trail.is_replay { Reason::RefreshTokenReplayed } else { Reason::RefreshTokenEnded }.into())
     }
 
     /// Ends a family with its access tokens. First the family, so that no more of them are given.
     pub(super) async fn end_family(&self, refresh: &RefreshTokens, family: FamilyId) -> Result<(), TokenError> {
-        refresh.store.revoke_family(family).await.map_err(store_failed)?;
+        self.patience.refresh_store.of(refresh.store.revoke_family(family)).await.map_err(store_failed)?;
         self.end_access_tokens(family).await
     }
 
     async fn end_access_tokens(&self, family: FamilyId) -> Result<(), TokenError> {
         let Some(tokens) = self.access_tokens() else { return Ok(()) };
         // Tokens that cannot be revoked live on until they expire, as their verifier says.
-        let ended = tokens.revoke_family(family).await;
+        let ended = self.patience.access_tokens.of(tokens.revoke_family(family)).await;
         ended.map(drop).map_err(|error| error.because(Reason::AccessTokensFailed))
+    }
+
+    /// Looks a refresh token up, if it can be one.
+    pub(super) async fn find_refresh_token(
+        &self,
+        refresh: &RefreshTokens,
+        token: &str,
+    ) -> Result<Option<FoundRefreshToken>, TokenError> {
+        if !RefreshTokens::has_form(token) {
+            return Ok(None);
+        }
+        self.patience.refresh_store.of(refresh.store.find(&SecretDigest::of(token))).await.map_err(store_failed)
     }
 
     pub(super) fn access_tokens(&self) -> Option<&dyn AccessTokenVerifier> {

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use http::Extensions;
 
 use super::endpoint::{Endpoint, Head, Reply};
+use super::patience::{Overdue, Within};
 use super::purpose::Purpose;
 use super::trail::Trail;
 use crate::boundary::account::{AccountKey, AccountKeyKind};
@@ -35,7 +36,8 @@ impl Endpoint {
     /// Finds out whether pages of the request's origin may read the answer, whatever it will be.
     pub(super) async fn note_origin(&self, head: &Head, trail: &mut Trail) -> Result<(), TokenError> {
         let Some(origin) = origin(&head.headers) else { return Ok(()) };
-        let allowed = self.registry.allows_origin(origin.to_str().unwrap_or_default()).await;
+        let allowed = self.registry.allows_origin(origin.to_str().unwrap_or_default());
+        let allowed = self.patience.registry.of(allowed).await;
         if allowed.map_err(|error| error.because(Reason::RegistryFailed))? {
             trail.allowed_origin = Some(Box::new(origin.clone()));
         }
@@ -82,10 +84,10 @@ impl Endpoint {
         let failed = |error: BackendError| error.because(Reason::RegistryFailed);
         // A database that ignores case may find a client of another id.
         let exactly = |id: &str, found: Option<Client>| found.filter(|client| client.id().as_str() == id);
-        let id = presented.id(&form.texts);
-        let mut client = exactly(id, self.registry.find(id).await.map_err(failed)?);
+        let (registry, id) = (&self.patience.registry, presented.id(&form.texts));
+        let mut client = exactly(id, registry.of(self.registry.find(id)).await.map_err(failed)?);
         if let Some(raw) = presented.raw_id(&form.texts) {
-            let other = exactly(raw, self.registry.find(raw).await.map_err(failed)?);
+            let other = exactly(raw, registry.of(self.registry.find(raw)).await.map_err(failed)?);
             client = client.or(other.filter(Client::accepts_raw_basic));
         }
         trail.client.clone_from(&client);
@@ -163,7 +165,7 @@ impl Endpoint {
             return Err(refuse(Reason::WrongMethod));
         }
         let request = AuthRequest { headers: &head.headers, extensions: &head.extensions, form };
-        match method.verify(&client, &request).await {
+        match self.patience.client_method.of(method.verify(&client, &request)).await {
             Ok(true) => Ok(credentials::proven(client)),
             Ok(false) => Err(refuse(Reason::WrongSecret)),
             Err(error) => Err(Failure::of(error, Reason::MethodFailed)),
@@ -203,7 +205,7 @@ impl Endpoint {
     ) -> impl Future<Output = Result<Reservation, TokenError>> + Send + 'a {
         let key = AttemptKey { guess, address: trail.address, is_exempt: trail.is_exempt, fingerprint };
         async move {
-            match self.limiter.reserve(&key).await {
+            match self.patience.limiter.of(self.limiter.reserve(&key)).await {
                 Ok(Reserved::Charged(reservation)) => {
                     trail.monitored = reservation.monitored().or(trail.monitored);
                     Ok(reservation)
@@ -251,7 +253,7 @@ impl Endpoint {
         reservation: Option<Reservation>,
         settlement: Settlement,
     ) -> impl Future<Output = Option<BegunLock>> + Send + '_ {
-        let settling = reservation.map(|charge| self.limiter.settle(charge, settlement));
+        let settling = reservation.map(|charge| self.patience.limiter.of(self.limiter.settle(charge, settlement)));
         async move {
             match settling?.await {
                 Ok(lock) => lock,
@@ -351,12 +353,12 @@ impl Endpoint {
         if self.auditor.is_observed() {
             trail.issued = Some(Box::new((grant.subject().clone(), grant.scope().clone())));
         }
-        (grant.scope().clone(), self.issuer.issue(grant))
+        (grant.scope().clone(), self.patience.issuer.of(self.issuer.issue(grant)))
     }
 }
 
 /// What an issuer is at.
-type Issuing<'a> = Pin<Box<dyn Future<Output = Result<IssuedTokens, BackendError>> + Send + 'a>>;
+type Issuing<'a> = Within<'a, Pin<Box<dyn Future<Output = Result<IssuedTokens, BackendError>> + Send + 'a>>>;
 
 /// The tokens that are being issued: the access token alone, or both.
 enum Begun<'a> {
@@ -387,6 +389,8 @@ impl Failure {
 
     fn of(error: BackendError, reason: Reason) -> Self {
         match error.kind {
+            // Only what a part tells itself gives a charge back.
+            _ if Overdue::cut_a_decision(&error) => Self::Decided(error.because(reason)),
             BackendErrorKind::Overloaded => Self::Untried(error.because(reason)),
             BackendErrorKind::Unavailable | BackendErrorKind::Fault => Self::Undecided(error.because(reason)),
         }

@@ -96,7 +96,7 @@ impl Endpoint {
                 {
                     self.end_family(refresh, family).await?;
                 }
-                match tokens.revoke(token).await.map_err(access_failed)? {
+                match self.patience.access_tokens.of(tokens.revoke(token)).await.map_err(access_failed)? {
                     Revocation::Done => Ok(Reply::Revoked),
                     Revocation::Unsupported => Err(Reason::TokenNotRevocable.into()),
                 }
@@ -159,10 +159,12 @@ impl Endpoint {
         if let Some(refresh) = self.refresh.as_deref()
             && RefreshTokens::has_form(token)
         {
-            return Ok(refresh.find(token).await?.map(|found| Known::Refresh(Box::new(found))));
+            let found = self.find_refresh_token(refresh, token).await?;
+            return Ok(found.map(|found| Known::Refresh(Box::new(found))));
         }
         let Some(tokens) = self.access_tokens() else { return Ok(None) };
-        Ok(tokens.verify(token).await.map_err(access_failed)?.map(Known::Access))
+        let found = self.patience.access_tokens.of(tokens.verify(token)).await;
+        Ok(found.map_err(access_failed)?.map(Known::Access))
     }
 }
 

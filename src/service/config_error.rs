@@ -63,6 +63,21 @@ pub enum ConfigError {
     /// A lifetime of less than a second.
     #[error("a lifetime of {0:?} is less than a second: give at least one")]
     Lifetime(Duration),
+    /// A deadline that is over before anything can be done.
+    #[error("a deadline of 0 refuses every request that has to wait: leave `.{0}(..)` out, or give it `None`")]
+    NoTime(&'static str),
+    /// A part would have more time than the whole.
+    #[error(
+        "`.{setting}({part:?})` has no effect: `.deadline({whole:?})` is over sooner. Shorten the one or lengthen the other"
+    )]
+    Deadlines {
+        /// The method of the builder.
+        setting: &'static str,
+        /// The time of the part.
+        part: Duration,
+        /// The time of the whole.
+        whole: Duration,
+    },
     /// A body limit of zero.
     #[error("a body limit of 0 bytes refuses every request: give some kilobytes")]
     BodyLimit,

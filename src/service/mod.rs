@@ -5,6 +5,7 @@ mod builder;
 mod checks;
 mod config_error;
 mod danger;
+mod deadlines;
 mod endpoint;
 mod forward;
 mod future;

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::checks::{check_paths, check_proxies, is_narrow};
 use super::config_error::ConfigError;
 use super::danger::Danger;
+use super::deadlines::Deadlines;
 use super::layer::PasswordGrantLayer;
 use super::metadata::Facts;
 use super::mount::Mount;
@@ -62,8 +63,7 @@ pub(super) struct Options {
     pub(super) end_user_header: HeaderName,
     pub(super) transport: TransportSecurity,
     pub(super) max_body: usize,
-    pub(super) body_deadline: Option<Duration>,
-    pub(super) deadline: Option<Duration>,
+    pub(super) deadlines: Deadlines,
     pub(super) post_allowed: bool,
     pub(super) ignore_foreign_schemes: bool,
     pub(super) refuse_early_data: bool,
@@ -97,8 +97,7 @@ impl Default for Options {
             end_user_header: HeaderName::from_static("auth0-forwarded-for"),
             transport: TransportSecurity::unchecked(),
             max_body: 32 * 1024,
-            body_deadline: Some(Duration::from_secs(10)),
-            deadline: Some(Duration::from_secs(30)),
+            deadlines: Deadlines::default(),
             post_allowed: true,
             ignore_foreign_schemes: false,
             refuse_early_data: false,
@@ -136,6 +135,7 @@ impl Options {
         if self.lifetime < Duration::from_secs(1) {
             return Err(ConfigError::Lifetime(self.lifetime));
         }
+        let patience = self.deadlines.patience()?;
         if self.max_body == 0 {
             return Err(ConfigError::BodyLimit);
         }
@@ -182,8 +182,9 @@ impl Options {
             end_user_header: self.end_user_header,
             transport: self.transport,
             max_body: self.max_body,
-            body_deadline: self.body_deadline,
-            deadline: self.deadline,
+            body_deadline: self.deadlines.body,
+            deadline: self.deadlines.whole,
+            patience,
             post_allowed: self.post_allowed,
             ignore_foreign_schemes: self.ignore_foreign_schemes,
             refuse_early_data: self.refuse_early_data,

@@ -66,14 +66,45 @@ impl<C, V, I> Builder<C, V, I> {
     /// How long a body may take to arrive. Default: 10 seconds, then 408. `None` leaves it to an outer layer. Needs
     /// tokio's timer.
     pub fn body_deadline(mut self, deadline: Option<Duration>) -> Self {
-        self.options.body_deadline = deadline;
+        self.options.deadlines.body = deadline;
         self
     }
 
-    /// How long verifier, registry, issuer and limiter may take together. Default: 30 seconds, then 503; the attempt
-    /// stays charged. `None` leaves it to an outer layer. Needs tokio's timer.
+    /// How long verifier, registry, issuer and limiter may take together, after the body was read. Default: 30 seconds,
+    /// then 503; the attempt stays charged. `None` leaves it to an outer layer, and so are then
+    /// [`store_deadline`](Self::store_deadline) and [`verifier_deadline`](Self::verifier_deadline) if they are not set.
+    /// Needs tokio's timer.
     pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
-        self.options.deadline = deadline;
+        self.options.deadlines.whole = deadline;
+        self
+    }
+
+    /// How long one call of a part may take: a look-up of the registry, a charge or a settlement of the limiter, an account's
+    /// key and the [recheck](crate::CredentialVerifier::recheck) of the verifier, a call of the issuer, of the refresh token
+    /// store, of the verifier of access tokens, or of a client authentication method. Default: 5 seconds, or
+    /// [`deadline`](Self::deadline) if that is shorter. A part that takes longer is cut off, which telemetry tells by its name,
+    /// and the answer is 503 with `Retry-After`; the others are not waited for. A charge that was being made may stay, and one that
+    /// was being settled does. `None` leaves only `deadline`. Change it with the acquire time-out of your database pool, which
+    /// must be shorter to be told as its own error. Needs tokio's timer, but only for parts that are not ready at once.
+    ///
+    /// # Errors
+    /// [`build`](Self::build) refuses zero, and more than `deadline`.
+    pub fn store_deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.options.deadlines.store = Some(deadline);
+        self
+    }
+
+    /// How long the verification of a user's credentials may take: [`verify`](crate::CredentialVerifier::verify) of the
+    /// verifier and [`exchange`](crate::ExtensionGrant::exchange) of an extension grant. Default: 10 seconds, or
+    /// [`deadline`](Self::deadline) if that is shorter. It is longer than [`store_deadline`](Self::store_deadline), because
+    /// hashes queue for the processor (`Argon2Verifier` refuses what waited for 5 seconds, and bounds its own look-ups).
+    /// Afterwards the answer is 503, and the attempt stays charged: what was cut off may have been about to say no. `None`
+    /// leaves only `deadline`. Needs tokio's timer, but only for verifiers that are not ready at once.
+    ///
+    /// # Errors
+    /// [`build`](Self::build) refuses zero, and more than `deadline`.
+    pub fn verifier_deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.options.deadlines.verifier = Some(deadline);
         self
     }
 

@@ -35,6 +35,8 @@ pub struct Users {
     pub lookups: Mutex<Vec<(String, Option<String>)>>,
     pub saves: Mutex<Vec<(String, String, String, bool)>>,
     pub fail_find: AtomicBool,
+    /// `find` never answers.
+    pub hang_find: AtomicBool,
     pub fail_save: AtomicBool,
     pub finds: AtomicUsize,
     /// Changes the row after the n-th look-up, as another request would.
@@ -59,6 +61,9 @@ impl UserStore for Users {
         self.lookups.lock().unwrap().push((login.to_owned(), realm.map(str::to_owned)));
         if self.fail_find.load(Ordering::Relaxed) {
             return Err(BackendError::unavailable("the user table is gone"));
+        }
+        if self.hang_find.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
         }
         // A real store answers later than at the first poll.
         tokio::task::yield_now().await;

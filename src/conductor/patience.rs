@@ -1,0 +1,138 @@
+//! How long each part of the application may take for one call: below the whole, so that one that hangs is told soon.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Sleep, sleep};
+
+use crate::boundary::backend::BackendError;
+
+const ACCESS_TOKENS: &str = "the verifier of access tokens";
+
+/// The time of each part. The verifier has a longer one for the verification itself, because it hashes, and queues for it.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    pub(crate) registry: Bound,
+    pub(crate) client_method: Bound,
+    pub(crate) limiter: Bound,
+    /// Of its look-ups: the key of an account, and whether a login still holds.
+    pub(crate) accounts: Bound,
+    pub(crate) verifier: Bound,
+    pub(crate) extension_key: Bound,
+    pub(crate) extension: Bound,
+    pub(crate) issuer: Bound,
+    pub(crate) refresh_store: Bound,
+    pub(crate) access_tokens: Bound,
+}
+
+impl Patience {
+    /// `store` for what looks up and keeps, `verifier` for what verifies credentials of a user.
+    pub(crate) const fn new(store: Option<Duration>, verifier: Option<Duration>) -> Self {
+        Self {
+            registry: Bound::new("the client registry", store),
+            client_method: Bound::new("the client authentication method", store).deciding(),
+            limiter: Bound::new("the attempt limiter", store),
+            accounts: Bound::new("the user store of the verifier", store),
+            verifier: Bound::new("the verifier", verifier).deciding(),
+            extension_key: Bound::new("the user store of the extension grant", store),
+            extension: Bound::new("the extension grant", verifier).deciding(),
+            issuer: Bound::new("the issuer", store),
+            refresh_store: Bound::new("the refresh token store", store),
+            access_tokens: Bound::new(ACCESS_TOKENS, store),
+        }
+    }
+}
+
+/// The time of one part.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    /// As a sentence begins with it.
+    part: &'static str,
+    limit: Option<Duration>,
+    decides: bool,
+}
+
+impl Bound {
+    pub(crate) const fn new(part: &'static str, limit: Option<Duration>) -> Self {
+        Self { part, limit, decides: false }
+    }
+
+    /// Of a part that decides on credentials.
+    const fn deciding(mut self) -> Self {
+        self.decides = true;
+        self
+    }
+
+    /// Bounds one call of the part.
+    pub(crate) const fn of<F>(&self, call: F) -> Within<'_, F> {
+        Within { call, bound: self, sleep: None }
+    }
+}
+
+/// One call of a part, until it ends or its time is over: then nothing was decided.
+///
+/// The timer starts at the first wait, so a part that answers at once pays nothing for it.
+pub(crate) struct Within<'a, F> {
+    call: F,
+    bound: &'a Bound,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T, F> Future for Within<'_, F>
+where
+    F: Future<Output = Result<T, BackendError>> + Unpin,
+{
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.call).poll(cx) {
+            Poll::Pending => wait(this.bound, &mut this.sleep, cx).map(Err),
+            answered @ Poll::Ready(_) => answered,
+        }
+    }
+}
+
+#[inline(never)]
+fn wait(bound: &Bound, timer: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> Poll<BackendError> {
+    let Some(limit) = bound.limit else { return Poll::Pending };
+    let timer = timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+    timer
+        .as_mut()
+        .poll(cx)
+        .map(|()| BackendError::unavailable(Overdue { part: bound.part, limit, decides: bound.decides }))
+}
+
+/// A part was cut off.
+#[derive(Debug)]
+pub(crate) struct Overdue {
+    part: &'static str,
+    limit: Duration,
+    decides: bool,
+}
+
+impl Overdue {
+    /// What is told of a verifier of access tokens that was cut off by a guard.
+    pub(crate) fn of_access_tokens(limit: Duration) -> BackendError {
+        BackendError::unavailable(Self { part: ACCESS_TOKENS, limit, decides: false })
+    }
+
+    /// Whether a part that decides on credentials was cut off, and did not tell of its failure itself: it may have been about
+    /// to say no.
+    pub(crate) fn cut_a_decision(error: &BackendError) -> bool {
+        error.source.as_ref().and_then(|source| source.downcast_ref::<Self>()).is_some_and(|overdue| overdue.decides)
+    }
+}
+
+impl fmt::Display for Overdue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { part, limit, .. } = self;
+        write!(f, "{part} did not answer within {} s", limit.as_secs_f64())
+    }
+}
+
+impl std::error::Error for Overdue {}
