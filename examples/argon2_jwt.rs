@@ -8,21 +8,26 @@
 
 mod demo;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use demo::users::Users;
-use tokio::net::TcpListener;
+use demo::{Error, start};
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
 use tower_password_grant::{Client, PasswordGrant, PeerAddress, StaticClients};
 
 #[tokio::main]
-async fn main() -> Result<(), demo::Error> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, demo::port()?)).await?;
+async fn main() -> ExitCode {
+    start::end(serve().await)
+}
+
+async fn serve() -> Result<(), Error> {
+    let listener = start::listen().await?;
     let address = listener.local_addr()?;
 
     // Twice the default memory: hashes that were made with less are upgraded when their users log in.
@@ -49,9 +54,13 @@ async fn main() -> Result<(), demo::Error> {
     Ok(())
 }
 
-fn signing_key() -> Result<SigningKey, demo::Error> {
+fn signing_key() -> Result<SigningKey, Error> {
     Ok(match std::env::var_os("SIGNING_KEY_FILE") {
-        Some(path) => SigningKey::from_pkcs8_pem(SigningAlgorithm::Es256, &std::fs::read_to_string(path)?)?,
+        Some(path) => {
+            let pem = std::fs::read_to_string(&path);
+            let pem = pem.map_err(|error| start::unreadable("SIGNING_KEY_FILE", &path, &error))?;
+            SigningKey::from_pkcs8_pem(SigningAlgorithm::Es256, &pem)?
+        }
         None => SigningKey::generate(SigningAlgorithm::Es256)?,
     })
 }

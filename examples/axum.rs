@@ -15,7 +15,8 @@ mod durable;
 #[path = "demo/page.rs"]
 mod page;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::UNIX_EPOCH;
 
@@ -23,16 +24,20 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::routing::{get, put};
 use axum::{Extension, Json, Router};
 use demo::commands::Commands;
+use demo::{Error, start};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tower_password_grant::{PeerAddress, Principal};
 
 /// What the API is about: one note for all.
 type Note = Arc<RwLock<String>>;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, demo::port()?)).await?;
+async fn main() -> ExitCode {
+    start::end(serve().await)
+}
+
+async fn serve() -> Result<(), Error> {
+    let listener = start::listen().await?;
     let address = listener.local_addr()?;
     // The address of the peer stands where `into_make_service_with_connect_info` puts it.
     let peer = PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip()));

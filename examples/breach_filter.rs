@@ -15,15 +15,15 @@ mod demo;
 
 use std::fs::File;
 use std::io::BufReader;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
-use demo::Error;
 use demo::users::Users;
-use tokio::net::TcpListener;
+use demo::{Error, start};
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::leaks::LeakedPasswords;
 use tower_password_grant::{
@@ -36,7 +36,7 @@ const LIST: [&str; 10] =
 
 /// What your set-up does for each new list: it leaves a filter file beside it.
 fn make_filter(list: &Path) -> Result<PathBuf, Error> {
-    let lines = BufReader::new(File::open(list)?);
+    let lines = BufReader::new(File::open(list).map_err(|error| start::unreadable("the argument", list, &error))?);
     let is_hashed = list.extension().is_some_and(|extension| extension == "sha1");
     let leaked = if is_hashed { LeakedPasswords::from_sha1_list(lines) } else { LeakedPasswords::from_list(lines) };
     let filter = list.with_extension("filter");
@@ -45,7 +45,11 @@ fn make_filter(list: &Path) -> Result<PathBuf, Error> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
+    start::end(serve().await)
+}
+
+async fn serve() -> Result<(), Error> {
     let leaked = match std::env::args_os().nth(1) {
         // What your server does at each start.
         Some(list) => LeakedPasswords::open(make_filter(Path::new(&list))?)?,
@@ -65,7 +69,7 @@ async fn main() -> Result<(), Error> {
         .build()?;
     let app = Router::new().route("/", get(|| async { "hello" })).layer(layer);
 
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, demo::port()?)).await?;
+    let listener = start::listen().await?;
     let address = listener.local_addr()?;
     println!("listening on http://{address}");
     let login = |title: &str, username: &str, password: &str| {

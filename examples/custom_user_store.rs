@@ -7,20 +7,22 @@
 //! Both names find the same id, so guesses under either of them are counted together. No name may belong to two accounts:
 //! whoever could take another's e-mail address as a login name could lock the other out.
 
-use std::net::{Ipv4Addr, SocketAddr};
+#[path = "demo/start.rs"]
+mod start;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::{PoisonError, RwLock};
 
 use async_trait::async_trait;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
-use tokio::net::TcpListener;
+use start::Error;
 use tower_password_grant::argon2::{Argon2Verifier, LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::{
     AccountKey, BackendError, Client, MemoryAccessTokens, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients,
 };
-
-type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// All users have the password `correct horse battery staple`.
 const TABLE: &str = include_str!("users.txt");
@@ -108,7 +110,11 @@ impl UserStore for Users {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
+    start::end(serve().await)
+}
+
+async fn serve() -> Result<(), Error> {
     let cli = Client::public("demo-cli").allow_password_grant().scopes("read").default_scope("read").build()?;
     let layer = PasswordGrant::builder()
         .clients(StaticClients::new([cli])?)
@@ -118,8 +124,7 @@ async fn main() -> Result<(), Error> {
         .build()?;
     let app = Router::new().route("/", get(|| async { "hello" })).layer(layer);
 
-    let port = std::env::var("PORT").map_or(Ok(8080), |port| port.parse())?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let listener = start::listen().await?;
     print_commands(listener.local_addr()?);
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())

@@ -9,7 +9,8 @@
 mod demo;
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,9 +23,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use demo::users::Users;
+use demo::{Error, start};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::{
     BackendError, Client, Grant, IssuedTokens, PasswordGrant, PeerAddress, RandomnessError, SecretDigest,
@@ -116,7 +117,11 @@ fn refuse(error: &str) -> Response {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), demo::Error> {
+async fn main() -> ExitCode {
+    start::end(serve().await)
+}
+
+async fn serve() -> Result<(), Error> {
     let sessions = Sessions::default();
     let cli = Client::public("demo-cli").allow_password_grant().scopes("read").default_scope("read").build()?;
     let layer = PasswordGrant::builder()
@@ -129,7 +134,7 @@ async fn main() -> Result<(), demo::Error> {
         .forward_other_grants(Body::from);
     let app = Router::new().route("/oauth/token", post(token)).with_state(sessions).layer(layer);
 
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, demo::port()?)).await?;
+    let listener = start::listen().await?;
     print_commands(listener.local_addr()?);
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())

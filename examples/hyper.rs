@@ -7,26 +7,30 @@
 mod demo;
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use demo::Demo;
 use demo::commands::Commands;
+use demo::{Demo, Error, start};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
 use tower::{ServiceBuilder, service_fn};
 use tower_password_grant::PeerAddress;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn main() -> ExitCode {
+    start::end(serve().await)
+}
+
+async fn serve() -> Result<(), Error> {
     // hyper tells nobody the address of the peer: the loop below puts it into each request.
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, demo::port()?)).await?;
+    let listener = start::listen().await?;
     let address = listener.local_addr()?;
     let demo = Demo::in_memory(address, PeerAddress::socket_addr())?;
     let commands = Commands::begin(address, "everything is kept in memory: a restart forgets it");

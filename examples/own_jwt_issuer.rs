@@ -6,9 +6,13 @@
 //! ```
 //!
 //! `SIGNING_KEY_FILE` names a PKCS#8 DER file (`openssl genpkey -algorithm ED25519 -outform DER -out key.der`); without
-//! it, a key is made that ends with the process. `PORT` is the port; without it, any free one.
+//! it, a key is made that ends with the process. `PORT` names another port than 8080.
 
-use std::net::{Ipv4Addr, SocketAddr};
+#[path = "demo/start.rs"]
+mod start;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -21,14 +25,12 @@ use jsonwebtoken::crypto::rust_crypto;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
+use start::Error;
 use subtle::ConstantTimeEq as _;
-use tokio::net::TcpListener;
 use tower_password_grant::{
     BackendError, Client, Denial, Grant, IssuedTokens, PasswordGrant, PeerAddress, PublicDocument, StaticClients,
     Subject, Token, TokenIssuer, verify_fn,
 };
-
-type Error = Box<dyn std::error::Error + Send + Sync>;
 
 const AUDIENCE: &str = "https://api.example";
 const PASSWORD: &str = "correct horse";
@@ -111,7 +113,7 @@ fn issuer(url: String, key: EncodingKey) -> Result<(Jwts, Jwks), Error> {
 
 fn signing_key() -> Result<EncodingKey, Error> {
     let der = match std::env::var_os("SIGNING_KEY_FILE") {
-        Some(path) => std::fs::read(path)?,
+        Some(path) => std::fs::read(&path).map_err(|error| start::unreadable("SIGNING_KEY_FILE", &path, &error))?,
         None => {
             // What stands before the 32 bytes of an Ed25519 key in PKCS#8 (RFC 8410 section 7).
             let mut der = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".to_vec();
@@ -125,13 +127,16 @@ fn signing_key() -> Result<EncodingKey, Error> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Error> {
+async fn main() -> ExitCode {
+    start::end(serve().await)
+}
+
+async fn serve() -> Result<(), Error> {
     // The application decides on the backend, not one of its libraries.
     let installed = rust_crypto::DEFAULT_PROVIDER.install_default();
     installed.map_err(|_| "another provider was installed already")?;
 
-    let port = std::env::var("PORT").map_or(Ok(0), |port| port.parse())?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let listener = start::listen().await?;
     let address = listener.local_addr()?;
 
     let (issuer, jwks) = issuer(format!("http://{address}"), signing_key()?)?;

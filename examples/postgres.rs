@@ -47,11 +47,11 @@ async fn main() -> ExitCode {
     })
 }
 
-/// The server, by the environment's `DATABASE`.
+/// The server that the environment's `DATABASE` names.
 fn database() -> Result<Config, Error> {
-    let text = std::env::var("DATABASE")
-        .map_err(|_| "DATABASE must name the database, as in postgres://user:password@127.0.0.1/app")?;
-    text.parse().map_err(|error| format!("DATABASE cannot be read: {error}").into())
+    let text = std::env::var("DATABASE").unwrap_or_default();
+    let config = text.parse::<Config>().ok().filter(|config| !config.get_hosts().is_empty());
+    Ok(config.ok_or("DATABASE must name the database, as in postgres://user:password@127.0.0.1/app")?)
 }
 
 async fn serve() -> Result<(), Error> {
@@ -83,7 +83,7 @@ async fn me(Extension(caller): Extension<Principal>) -> String {
 }
 
 async fn prepare_table() -> Result<(), Error> {
-    let (mut client, connection) = database()?.connect(NoTls).await?;
+    let (mut client, connection) = database()?.connect(NoTls).await.map_err(users::unreachable)?;
     let connection = tokio::spawn(connection);
     let shared = prepare::prepare(client.transaction().await?).await?;
     drop(client);

@@ -19,14 +19,13 @@ mod demo;
 #[allow(dead_code, missing_docs, unreachable_pub)]
 mod account;
 
-use std::net::Ipv4Addr;
+use std::process::ExitCode;
 
 use account::account_server::{Account, AccountServer};
 use account::{WhoAmIReply, WhoAmIRequest};
 use async_trait::async_trait;
-use demo::Demo;
 use demo::commands::Commands;
-use tokio::net::TcpListener;
+use demo::{Demo, Error, start};
 use tonic::service::LayerExt as _;
 use tonic::transport::Server;
 use tonic::transport::server::{TcpConnectInfo, TcpIncoming};
@@ -34,8 +33,12 @@ use tonic::{Request, Response, Status};
 use tower_password_grant::{PeerAddress, Principal};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, demo::port()?)).await?;
+async fn main() -> ExitCode {
+    start::end(serve().await)
+}
+
+async fn serve() -> Result<(), Error> {
+    let listener = start::listen().await?;
     let address = listener.local_addr()?;
     // tonic puts the address of the peer into each request by itself.
     let peer = |info: &TcpConnectInfo| info.remote_addr().map(|address| address.ip());

@@ -236,10 +236,75 @@ fn the_readme_program_is_the_one_of_the_readme_and_gives_a_token() {
     let readme = include_str!("../README.md");
     assert!(readme.contains(&format!("```rust,no_run\n{program}```")), "README.md shows another program");
 
-    let example = Example::start_with("readme", &["127.0.0.1:0"]);
+    let example = Example::start("readme");
     let command = readme.lines().find(|line| line.starts_with("curl ")).expect("README.md shows no curl command");
     let command = command.replace("127.0.0.1:8080", &example.address.to_string());
     let tokens: Value = serde_json::from_str(&shell(&command)).unwrap();
     assert!(tokens["access_token"].as_str().unwrap().starts_with("at_"), "{tokens}");
     assert_eq!(tokens["scope"], "read");
+}
+
+/// What each program says when it cannot start: a sentence with its cure, and no more.
+#[track_caller]
+fn assert_sentence(complaint: &str, words: &[&str]) {
+    let sentence = complaint.strip_prefix("error: ").and_then(|rest| rest.strip_suffix('\n'));
+    let sentence = sentence.unwrap_or_else(|| panic!("{complaint:?}"));
+    // No values as Rust writes them.
+    assert!(!sentence.contains(['\n', '{', '"']), "{sentence}");
+    for word in words {
+        assert!(sentence.contains(word), "{word}: {sentence}");
+    }
+}
+
+#[cfg(all(feature = "sqlite", feature = "jwt", feature = "breach-filter"))]
+#[test]
+fn each_example_tells_in_a_sentence_why_it_cannot_start() {
+    let scratch = Scratch::new("examples-that-cannot-start");
+    let nowhere = scratch.0.join("nowhere").join("file");
+    let nowhere = nowhere.to_str().unwrap();
+    let file = scratch.0.join("demo.sqlite");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let database = ("DATABASE", file.to_str().unwrap());
+    let names = [
+        "argon2_jwt",
+        "axum",
+        "breach_filter",
+        "custom_user_store",
+        "existing_endpoint",
+        "hyper",
+        "own_jwt_issuer",
+        "readme",
+        "tonic",
+    ];
+    for name in names {
+        let complaint = Example::complaint(name, &[], &[("PORT", &port), database]);
+        assert_sentence(&complaint, &[&port, "Address already in use", "PORT"]);
+        let complaint = Example::complaint(name, &[], &[("PORT", "http"), database]);
+        assert_sentence(&complaint, &["PORT", "number"]);
+    }
+    for name in ["argon2_jwt", "own_jwt_issuer"] {
+        let complaint = Example::complaint(name, &[], &[("PORT", "0"), ("SIGNING_KEY_FILE", nowhere)]);
+        assert_sentence(&complaint, &[nowhere, "SIGNING_KEY_FILE", "No such file"]);
+    }
+    let complaint = Example::complaint("axum", &[], &[("PORT", "0"), ("DATABASE", nowhere)]);
+    assert_sentence(&complaint, &[nowhere, "DATABASE="]);
+    let complaint = Example::complaint("breach_filter", &[nowhere], &[("PORT", "0")]);
+    assert_sentence(&complaint, &[nowhere, "the argument", "No such file"]);
+}
+
+#[cfg(feature = "legacy-hashes")]
+#[test]
+fn the_postgres_example_tells_in_a_sentence_what_it_needs_to_know() {
+    let complaint = |arguments: &[&str], database: &str| {
+        Example::complaint("postgres", arguments, &[("PORT", "0"), ("DATABASE", database)])
+    };
+    assert_sentence(&complaint(&["prepaer"], ""), &["`prepaer`", "`prepare`"]);
+    assert_sentence(&complaint(&[], "auth.db"), &["DATABASE", "postgres://"]);
+    // A port on which nobody listens.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = format!("postgres://nobody@{free}/app");
+    for arguments in [&[][..], &["prepare"]] {
+        assert_sentence(&complaint(arguments, &server), &["Connection refused", "DATABASE"]);
+    }
 }

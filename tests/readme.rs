@@ -18,7 +18,9 @@ fn the_named_rust_version_is_the_manifest_s() {
 
 #[test]
 fn the_examples_are_named_and_exist() {
-    for name in ["axum", "hyper", "tonic", "custom_user_store", "existing_endpoint", "argon2_jwt", "own_jwt_issuer"] {
+    for name in
+        ["axum", "hyper", "tonic", "postgres", "custom_user_store", "existing_endpoint", "argon2_jwt", "own_jwt_issuer"]
+    {
         assert!(README.contains(&format!("`{name}`")), "{name}");
         let path = format!("{}/examples/{name}.rs", env!("CARGO_MANIFEST_DIR"));
         assert!(std::path::Path::new(&path).is_file(), "{path}");

@@ -19,7 +19,13 @@ pub(crate) fn file() -> Result<PathBuf, Error> {
 
 /// The endpoints over this file, which keeps users, clients, tokens and counted attempts.
 pub(crate) async fn open(file: PathBuf, address: SocketAddr, peer: PeerAddress) -> Result<Demo, Error> {
-    let store = tokio::task::spawn_blocking(|| SqliteStore::open(file)).await??;
+    let opened = {
+        let file = file.clone();
+        tokio::task::spawn_blocking(|| SqliteStore::open(file)).await?
+    };
+    let store = opened.map_err(|error| {
+        format!("cannot open {}: {error}; choose another file, as in DATABASE=auth.db", file.display())
+    })?;
     register(&store).await?;
     let parts = Parts {
         clients: store.clone(),

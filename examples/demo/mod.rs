@@ -12,12 +12,12 @@ use tower_password_grant::{
     RefreshTokenStore, SecretDigest, StaticClients,
 };
 
+pub(crate) use self::start::Error;
 use self::users::Users;
 
 pub(crate) mod commands;
+pub(crate) mod start;
 pub(crate) mod users;
-
-pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// A password that is only ever typed into this demo.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
@@ -107,9 +107,4 @@ pub(crate) fn clients() -> Result<[Client; 3], ClientError> {
             .build()?,
         Client::confidential("demo-api", &SecretDigest::of(API_SECRET)).allow_introspection().audience(API).build()?,
     ])
-}
-
-/// The port to listen on: the environment's `PORT`, 8080 without it, any free one for 0.
-pub(crate) fn port() -> Result<u16, Error> {
-    Ok(std::env::var("PORT").map_or(Ok(8080), |port| port.parse())?)
 }

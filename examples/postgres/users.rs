@@ -10,7 +10,7 @@ use tokio_postgres::{Config, NoTls};
 use tower_password_grant::BackendError;
 use tower_password_grant::argon2::{LoginName, StoredUser, UserStatus, UserStore};
 
-use crate::start::Error;
+use crate::start::{self, Error};
 
 /// Connections at once. Hashing is what bounds logins, not this: a look-up takes less than a millisecond.
 const CONNECTIONS: usize = 4;
@@ -53,7 +53,7 @@ impl Users {
 
     /// Whether the table is as `find` needs it.
     pub(crate) async fn check(&self) -> Result<(), Error> {
-        let client = self.pool.get().await?;
+        let client = self.pool.get().await.map_err(unreachable)?;
         client.query("SELECT id, password_hash, disabled, account_key FROM users LIMIT 0", &[]).await.map_err(
             |error| match error.code() {
                 Some(&SqlState::UNDEFINED_TABLE) => {
@@ -89,6 +89,11 @@ impl Users {
         let status = if disabled { UserStatus::Disabled } else { UserStatus::Active };
         Ok(Some(StoredUser::new(id.to_string()).with_password_hash(hash).with_status(status)))
     }
+}
+
+/// What stands in the way between this program and the server.
+pub(crate) fn unreachable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    format!("{}; is this the server that DATABASE names, and is it up?", start::causes(&error)).into()
 }
 
 #[async_trait]
