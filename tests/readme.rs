@@ -65,3 +65,11 @@ fn the_manual_tells_the_default_of_every_setting() {
     let missing: Vec<&str> = methods(client).filter(|name| !told.contains(name) && !named(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+#[test]
+fn the_manual_gives_an_old_table_its_keys_as_the_example_does() {
+    let manual = include_str!("../src/manual/your_users.md");
+    let example = include_str!("../examples/postgres/keys.rs").replace("pub(crate) ", "");
+    let program = example.split_once("use std::").unwrap().1;
+    assert!(manual.contains(program), "the manual's recipe is not examples/postgres/keys.rs");
+}

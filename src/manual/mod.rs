@@ -1,6 +1,7 @@
 //! The manual: what the reference of the single items does not tell.
 //!
 //! - [When to use it, and how to leave it](when_to_use)
+//! - [Your users](your_users): finding them in a table that you have already
 //! - [Mounting](mounting): what works where
 //! - [Defaults](defaults): each one, why, and when to change it
 //! - [Errors](errors): every answer and its causes
@@ -11,6 +12,9 @@
 
 #[doc = include_str!("when_to_use.md")]
 pub mod when_to_use {}
+
+#[doc = include_str!("your_users.md")]
+pub mod your_users {}
 
 #[doc = include_str!("mounting.md")]
 pub mod mounting {}
