@@ -38,7 +38,7 @@ pub use boundary::account::{AccountKey, AccountKeyKind};
 pub use boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
 pub use boundary::auth_method::{AuthRequest, ClientAuthMethod};
 pub use boundary::backend::{BackendError, BackendErrorKind, OperationError};
-pub use boundary::ceiling::RequestCeiling;
+pub use boundary::ceiling::{IntrospectionCeiling, RequestCeiling};
 pub use boundary::clock::{Clock, SystemClock};
 pub use boundary::document::PublicDocument;
 pub use boundary::extension::{ExtensionGrant, ExtensionRequest};

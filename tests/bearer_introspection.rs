@@ -110,7 +110,7 @@ fn secret() -> ClientSecret {
 fn client(address: SocketAddr) -> IntrospectionClient<Http> {
     let endpoint = format!("http://{address}/oauth/introspect");
     let client = IntrospectionClient::new(&endpoint, http(), "we ird:id%+", &secret()).unwrap();
-    client.with_deadline(Duration::from_millis(500))
+    client.with_deadline(Duration::from_millis(500)).unwrap()
 }
 
 async fn server() -> (SocketAddr, Seen) {

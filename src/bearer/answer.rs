@@ -67,6 +67,7 @@ impl Row {
             | BearerReason::TooLong
             | BearerReason::UnknownToken
             | BearerReason::Expired
+            | BearerReason::NotYetValid
             | BearerReason::Bound
             | BearerReason::Audience
             | BearerReason::Realm => challenge(
@@ -168,6 +169,7 @@ mod tests {
             TooLong,
             UnknownToken,
             Expired,
+            NotYetValid,
             Bound,
             Audience,
             Realm,

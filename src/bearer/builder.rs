@@ -137,6 +137,9 @@ impl BearerGuardBuilder {
         if self.deadline.is_zero() {
             return Err(BearerConfigError::Deadline);
         }
+        if self.cache.as_ref().is_some_and(TokenCache::is_empty) {
+            return Err(BearerConfigError::Cache);
+        }
         let parts = Parts {
             verifier: self.verifier,
             audience: self.audience,

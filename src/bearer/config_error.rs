@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use crate::protocol::explained::explained;
 
@@ -27,6 +28,9 @@ pub enum BearerConfigError {
     /// No time to verify anything.
     #[error("a deadline of 0 refuses every token: give it some seconds")]
     Deadline,
+    /// A cache that could keep nothing.
+    #[error("a cache needs room for at least 1 token and a `max_age` of more than 0; without a cache leave it out")]
+    Cache,
 }
 
 impl fmt::Debug for BearerConfigError {
@@ -51,6 +55,15 @@ pub enum IntrospectionConfigError {
     /// A client id that is no printable ASCII.
     #[error("a client id is 1 to 256 printable ASCII characters")]
     ClientId,
+    /// No time to answer anything.
+    #[error("a deadline of 0 leaves the introspection endpoint no time to answer")]
+    Deadline,
+    /// Inactive tokens would be remembered for too long.
+    #[error("inactive tokens are remembered for 0 to 60 seconds, not for {0:?}")]
+    InactiveMaxAge(Duration),
+    /// Clocks that differ too much.
+    #[error("a clock skew is 0 to 60 seconds, not {0:?}")]
+    ClockSkew(Duration),
 }
 
 impl fmt::Debug for IntrospectionConfigError {

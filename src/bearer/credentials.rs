@@ -5,10 +5,7 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, O
 use http::{HeaderMap, Method};
 
 use super::refusal::BearerReason;
-use crate::protocol::charset::is_token68;
-
-/// Longer tokens are not looked up.
-const MAX_TOKEN: usize = 8192;
+use crate::protocol::charset::{MAX_TOKEN, is_token68};
 
 /// The token of this request.
 pub(super) fn token(headers: &HeaderMap) -> Result<&str, BearerReason> {

@@ -17,6 +17,7 @@ struct Answer {
     aud: Option<Audience>,
     exp: Option<u64>,
     iat: Option<u64>,
+    nbf: Option<u64>,
     auth_time: Option<u64>,
     realm: Option<String>,
     token_type: Option<String>,
@@ -36,16 +37,21 @@ enum Audience {
     Many(Vec<String>),
 }
 
-/// What the token stands for; none if it is not active, or active but no bearer access token of a user.
+/// What the token stands for; none if it is not active, active but no bearer access token of a user, or not yet good by this
+/// clock. `skew` is how far the server's clock may be ahead.
 ///
 /// # Errors
 /// What is no introspection response: that is the server's fault, not the token's.
-pub(super) fn read(body: &[u8], now: SystemTime) -> Result<Option<AccessTokenRecord>, serde_json::Error> {
+pub(super) fn read(
+    body: &[u8],
+    now: SystemTime,
+    skew: Duration,
+) -> Result<Option<AccessTokenRecord>, serde_json::Error> {
     let answer: Answer = serde_json::from_slice(body)?;
-    Ok(record(answer, now))
+    Ok(record(answer, now, skew))
 }
 
-fn record(answer: Answer, now: SystemTime) -> Option<AccessTokenRecord> {
+fn record(mut answer: Answer, now: SystemTime, skew: Duration) -> Option<AccessTokenRecord> {
     let is_one_of = |kind: &Option<String>, known: &[&str]| {
         kind.as_ref().is_none_or(|kind| known.iter().any(|known| kind.eq_ignore_ascii_case(known)))
     };
@@ -60,6 +66,17 @@ fn record(answer: Answer, now: SystemTime) -> Option<AccessTokenRecord> {
     let client = ClientId::new(&answer.client_id?).ok()?;
     let expires = at(answer.exp?)?;
     let issued = answer.iat.map_or(Some(now), at)?;
+    let ahead = now.checked_add(skew)?;
+    if let Some(not_before) = answer.nbf {
+        // Told to the API like the claims that have no method of their own.
+        answer.claims.insert("nbf".to_owned(), not_before.into());
+        if ahead < at(not_before)? {
+            return None;
+        }
+    }
+    if ahead < issued {
+        return None;
+    }
     let scope = match answer.scope.as_deref() {
         None | Some("") => crate::protocol::scope::Scope::default(),
         Some(scope) => scope.parse().ok()?,
@@ -93,8 +110,25 @@ mod tests {
 
     const LEAST: &str = r#""active":true,"sub":"alice","client_id":"cli","exp":2000000000"#;
 
+    const NOW: u64 = 1_800_000_000;
+
     fn ask(more: &str) -> Result<Option<AccessTokenRecord>, serde_json::Error> {
-        read(format!("{{{LEAST}{more}}}").as_bytes(), UNIX_EPOCH)
+        read(format!("{{{LEAST}{more}}}").as_bytes(), at(NOW).unwrap(), Duration::from_secs(5))
+    }
+
+    #[test]
+    fn a_token_is_not_good_before_its_time_but_for_the_clock_skew() {
+        for (more, is_good) in [
+            (format!(r#","iat":{}"#, NOW + 5), true),
+            (format!(r#","iat":{}"#, NOW + 6), false),
+            (format!(r#","iat":{NOW},"nbf":{}"#, NOW + 5), true),
+            (format!(r#","iat":{NOW},"nbf":{}"#, NOW + 6), false),
+            (format!(r#","nbf":{}"#, NOW + 6), false),
+            (r#","nbf":null"#.to_owned(), true),
+        ] {
+            assert_eq!(ask(&more).unwrap().is_some(), is_good, "{more}");
+        }
+        assert_eq!(ask(r#","nbf":7"#).unwrap().unwrap().claims()["nbf"], 7);
     }
 
     #[test]
@@ -111,7 +145,7 @@ mod tests {
         assert_eq!(record.authenticated_at(), at(1_600_000_000));
         assert_eq!(record.claims()["tenant"], "acme");
         assert_eq!(ask(r#","aud":"a","scope":"""#).unwrap().unwrap().audience(), ["a"]);
-        assert_eq!(ask("").unwrap().unwrap().issued_at(), UNIX_EPOCH);
+        assert_eq!(Some(ask("").unwrap().unwrap().issued_at()), at(NOW));
     }
 
     #[test]
@@ -129,13 +163,13 @@ mod tests {
         ] {
             let text =
                 format!("{{{LEAST}{more}}}").replacen(r#","exp":2000000000"#, "", usize::from(more.contains("exp")));
-            assert!(read(text.as_bytes(), UNIX_EPOCH).unwrap().is_none(), "{more}");
+            assert!(read(text.as_bytes(), UNIX_EPOCH, Duration::ZERO).unwrap().is_none(), "{more}");
         }
         for gone in [r#""sub":"alice","#, r#""client_id":"cli","#, r#","exp":2000000000"#] {
             let text = format!("{{{}}}", LEAST.replacen(gone, "", 1));
-            assert!(read(text.as_bytes(), UNIX_EPOCH).unwrap().is_none(), "{gone}");
+            assert!(read(text.as_bytes(), UNIX_EPOCH, Duration::ZERO).unwrap().is_none(), "{gone}");
         }
-        assert!(read(br#"{"active":false}"#, UNIX_EPOCH).unwrap().is_none());
+        assert!(read(br#"{"active":false}"#, UNIX_EPOCH, Duration::ZERO).unwrap().is_none());
     }
 
     #[test]
@@ -151,12 +185,13 @@ mod tests {
             r#"{"active":null}"#,
             r#"{"active":false,"active":true,"sub":"alice","client_id":"cli","exp":2000000000}"#,
         ] {
-            assert!(read(text.as_bytes(), UNIX_EPOCH).is_err(), "{text}");
+            assert!(read(text.as_bytes(), UNIX_EPOCH, Duration::ZERO).is_err(), "{text}");
         }
         for more in [
             r#","iat":"1700000000""#,
             r#","iat":-1"#,
             r#","iat":1.5"#,
+            r#","nbf":"7""#,
             r#","sub":"bob""#,
             r#","aud":5"#,
             r#","aud":[1]"#,
@@ -172,7 +207,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_without_panic(body in proptest::collection::vec(any::<u8>(), 0..200), more in ".{0,60}") {
-            let _ = read(&body, UNIX_EPOCH);
+            let _ = read(&body, UNIX_EPOCH, Duration::ZERO);
             let _ = ask(&more);
         }
     }

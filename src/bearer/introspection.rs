@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -15,25 +15,45 @@ use zeroize::Zeroizing;
 
 use super::config_error::IntrospectionConfigError;
 use super::introspected;
+use super::recent::{CacheKey, Recent};
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::maybe::MaybeFuture;
+use crate::protocol::charset::is_bearer_token;
 use crate::protocol::client::{ClientId, ClientSecret};
 use crate::protocol::issuer_url::is_secure;
-use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::record::{AccessTokenRecord, MAX_SKEW, SKEW};
 
 /// More than any introspection response needs.
 const MAX_BODY: usize = 64 * 1024;
+
+/// How many inactive tokens are remembered, each by its digest: some 1 MiB in all.
+const INACTIVE: usize = 8192;
+/// How long they are remembered, by default and at most.
+const INACTIVE_MAX_AGE: Duration = Duration::from_secs(10);
+const LONGEST_INACTIVE_MAX_AGE: Duration = Duration::from_secs(60);
+
+/// The longest wait that the endpoint is believed.
+const LONGEST_WAIT: u64 = 3600;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Asks another server's introspection endpoint what an access token stands for (RFC 7662): the verifier of an API that
 /// lives apart from its authorization server.
 ///
-/// It works over any tower HTTP client; a client that follows redirects must not send the credentials along. Put tower's
-/// `ConcurrencyLimit` around the client if made-up tokens must not become more requests than the endpoint bears, and a
-/// [`TokenCache`](crate::TokenCache) into the guard to ask less often.
+/// It works over any tower HTTP client; a client that follows redirects must not send the credentials along. Put a
+/// [`TokenCache`](crate::TokenCache) into the guard to ask less often about good tokens.
+///
+/// # Made-up tokens
+///
+/// Everybody can send an API made-up tokens, and each is a question to the endpoint. What cannot be a bearer token (RFC 6750
+/// section 2.1), because it has other characters or more than 8 KiB, is refused without asking. A token that was inactive is
+/// remembered for [10 seconds](Self::with_inactive_max_age), by its SHA-256 digest: 8,192 tokens, about 1 MiB, and then the
+/// oldest go first. Good tokens are not kept here, so a flood of made-up ones takes no room from them. All others are asked
+/// for: the endpoint must not count them on the address of this API. The one of this crate does not, see
+/// [attack protection](crate::manual::attack_protection). Put tower's `ConcurrencyLimit` around the client if they must not
+/// become more requests than the endpoint bears.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -54,14 +74,18 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// One that the endpoint calls `active`, with `sub`, `client_id` and `exp`; the members `scope`, `aud`, `iat`, `auth_time` and
 /// `realm` are read too, and others become [claims](AccessTokenRecord::claims). Not good are tokens that are bound to a key
-/// (`cnf`, or a `token_type` other than `Bearer`) and those of another kind (`token_use` or `typ`, where a server tells it).
+/// (`cnf`, or a `token_type` other than `Bearer`), those of another kind (`token_use` or `typ`, where a server tells it), and
+/// those whose `iat` or `nbf` lies in the future, but for the [clock skew](Self::with_clock_skew).
 /// The endpoint of this crate tells `realm` and `token_use`. One that tells no realm has tokens of none; one that tells no kind
 /// must not show refresh tokens to this client.
 ///
 /// # Errors
 ///
 /// Everything but a well-formed answer with status 200 is a [`BackendError`]: then the guard answers 503. So does a refusal of
-/// this client's own credentials, which says nothing of the token.
+/// this client's own credentials, which says nothing of the token. Where the endpoint answers 429 or 503 with `Retry-After` in
+/// seconds, the guard's answer tells the same wait, up to an hour.
+///
+/// Clones share what they remember.
 #[derive(Clone)]
 pub struct IntrospectionClient<S> {
     http: S,
@@ -69,7 +93,9 @@ pub struct IntrospectionClient<S> {
     /// Marked as sensitive.
     credentials: HeaderValue,
     deadline: Duration,
+    skew: Duration,
     clock: Arc<dyn Clock>,
+    inactive: Option<Arc<Recent<()>>>,
 }
 
 impl<S> IntrospectionClient<S> {
@@ -106,18 +132,58 @@ impl<S> IntrospectionClient<S> {
         }
         let id = ClientId::new(client_id).map_err(|_| IntrospectionConfigError::ClientId)?;
         let credentials = basic(id.as_str(), secret.expose()).ok_or(IntrospectionConfigError::ClientId)?;
-        let clock = Arc::new(SystemClock::new());
-        Ok(Self { http, endpoint, credentials, deadline: Duration::from_secs(4), clock })
+        Ok(Self {
+            http,
+            endpoint,
+            credentials,
+            deadline: Duration::from_secs(4),
+            skew: SKEW,
+            clock: Arc::new(SystemClock::new()),
+            inactive: remembering(INACTIVE_MAX_AGE),
+        })
     }
 
     /// How long the endpoint may take for its whole answer. Default: 4 seconds, less than the guard's own deadline.
-    #[must_use]
-    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+    ///
+    /// # Errors
+    /// Fails when it is zero.
+    pub fn with_deadline(mut self, deadline: Duration) -> Result<Self, IntrospectionConfigError> {
+        if deadline.is_zero() {
+            return Err(IntrospectionConfigError::Deadline);
+        }
         self.deadline = deadline;
-        self
+        Ok(self)
     }
 
-    /// Another clock, for tokens whose time of issue is not told. Default: the operating system's. For tests.
+    /// How long a token that was inactive is remembered as such, from the moment of the question on. Default: 10 seconds, from 0
+    /// to 60. Zero asks for each token anew. Change it where a token may become active after it was asked for, for example
+    /// because a replica of the server's store lags behind: to less than that takes.
+    ///
+    /// # Errors
+    /// Fails when it is more than 60 seconds.
+    pub fn with_inactive_max_age(mut self, max_age: Duration) -> Result<Self, IntrospectionConfigError> {
+        if max_age > LONGEST_INACTIVE_MAX_AGE {
+            return Err(IntrospectionConfigError::InactiveMaxAge(max_age));
+        }
+        self.inactive = remembering(max_age);
+        Ok(self)
+    }
+
+    /// How far the server's clock may be ahead of this one: `iat` and `nbf` may lie that far in the future. `exp` may never lie
+    /// in the past. Default: 5 seconds, because servers' clocks differ; from 0 to 60.
+    ///
+    /// # Errors
+    /// Fails when it is more than 60 seconds.
+    pub fn with_clock_skew(mut self, skew: Duration) -> Result<Self, IntrospectionConfigError> {
+        if skew > MAX_SKEW {
+            return Err(IntrospectionConfigError::ClockSkew(skew));
+        }
+        self.skew = skew;
+        Ok(self)
+    }
+
+    /// Another clock, which tells what lies in the future and how long inactive tokens are remembered. Default: the operating
+    /// system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -147,6 +213,21 @@ fn basic(id: &str, secret: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
+fn remembering(max_age: Duration) -> Option<Arc<Recent<()>>> {
+    (!max_age.is_zero()).then(|| Arc::new(Recent::new(INACTIVE, max_age)))
+}
+
+/// The endpoint would not answer; if it says for how long, that is passed on.
+fn refused(status: StatusCode, headers: &HeaderMap) -> BackendError {
+    let error = BackendError::unavailable(format!("the introspection endpoint answered {}", status.as_u16()));
+    let waits = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    match seconds.filter(|seconds| waits && *seconds <= LONGEST_WAIT) {
+        Some(seconds) => error.with_retry_after(Duration::from_secs(seconds)),
+        None => error,
+    }
+}
+
 /// `application/jwt` and its like are no plain answers (RFC 9701).
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -166,14 +247,13 @@ where
         poll_fn(|cx| http.poll_ready(cx)).await.map_err(BackendError::unavailable)?;
         let (head, body) = http.call(request).await.map_err(BackendError::unavailable)?.into_parts();
         if head.status != StatusCode::OK {
-            let status = head.status.as_u16();
-            return Err(BackendError::unavailable(format!("the introspection endpoint answered {status}")));
+            return Err(refused(head.status, &head.headers));
         }
         if !is_json(&head.headers) {
             return Err(BackendError::unavailable("the introspection endpoint did not answer with JSON"));
         }
         let body = Limited::new(body, MAX_BODY).collect().await.map_err(BackendError::unavailable)?;
-        introspected::read(&body.to_bytes(), self.clock.now()).map_err(|error| {
+        introspected::read(&body.to_bytes(), self.clock.now(), self.skew).map_err(|error| {
             // Its own text would show what stands there.
             let (line, column) = (error.line(), error.column());
             BackendError::unavailable(format!("the introspection response is malformed at {line}:{column}"))
@@ -191,9 +271,21 @@ where
     B::Error: Into<BoxError>,
 {
     fn verify<'a>(&'a self, token: &'a str) -> MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendError>> {
+        if !is_bearer_token(token) {
+            return MaybeFuture::ready(Ok(None));
+        }
+        let (key, began) = (CacheKey::of(token), self.clock.elapsed());
+        if self.inactive.as_ref().is_some_and(|inactive| inactive.get(&key, began).is_some()) {
+            return MaybeFuture::ready(Ok(None));
+        }
         MaybeFuture::new(async move {
             let asked = tokio::time::timeout(self.deadline, self.ask(token)).await;
-            asked.map_err(|_| BackendError::unavailable("the introspection endpoint did not answer in time"))?
+            let late = |_| BackendError::unavailable("the introspection endpoint did not answer in time");
+            let found = asked.map_err(late)??;
+            if let (None, Some(inactive)) = (&found, &self.inactive) {
+                inactive.put(&key, (), began, self.clock.elapsed());
+            }
+            Ok(found)
         })
     }
 }

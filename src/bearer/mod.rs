@@ -17,6 +17,7 @@ mod guard;
 mod introspected;
 mod introspection;
 mod principal;
+mod recent;
 mod refusal;
 mod rules;
 mod service;

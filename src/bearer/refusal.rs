@@ -22,6 +22,8 @@ pub enum BearerReason {
     UnknownToken,
     /// It expired by the guard's own clock: 401 `invalid_token`.
     Expired,
+    /// It was issued more than a minute ahead of the guard's own clock: 401 `invalid_token`.
+    NotYetValid,
     /// It is bound to a key that a bearer need not have (`cnf`, RFC 9449 section 7.2): 401 `invalid_token`.
     Bound,
     /// It is for another API: 401 `invalid_token`.
@@ -50,6 +52,7 @@ impl BearerReason {
             Self::TooLong => "too_long",
             Self::UnknownToken => "unknown_token",
             Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
             Self::Bound => "bound",
             Self::Audience => "audience",
             Self::Realm => "realm",
@@ -71,6 +74,9 @@ impl BearerReason {
             Self::Realm => Some(
                 "the token's client is bound to another realm than the guard: see `BearerGuardBuilder::token_realm`",
             ),
+            Self::NotYetValid => {
+                Some("the clock of the token's issuer and the guard's own differ by more than a minute")
+            }
             Self::Audience => {
                 Some("the token is for another audience, or names none: see `BearerGuardBuilder::audience`")
             }

@@ -10,13 +10,14 @@ use http::{HeaderMap, Method, Response};
 use zeroize::Zeroizing;
 
 use super::answer::{Challenge, Dialect};
-use super::cache::{CacheKey, TokenCache};
+use super::cache::TokenCache;
 use super::principal::Principal;
+use super::recent::CacheKey;
 use super::refusal::{BearerReason, BearerRefusal};
 use super::{Contain, Overdue, credentials};
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::clock::Clock;
-use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::record::{AccessTokenRecord, MAX_SKEW};
 use crate::protocol::scope::Scope;
 
 pub(super) type OnRefusal = Box<dyn Fn(&BearerRefusal) + Send + Sync>;
@@ -116,8 +117,12 @@ impl Rules {
     /// Whether a token that is good is good here (RFC 6750 section 3.1, RFC 9700 section 2.3).
     fn judge(&self, record: AccessTokenRecord) -> Result<Principal, BearerRefusal> {
         let parts = &*self.parts;
-        let wrong = if !record.is_live(parts.clock.now()) {
+        let now = parts.clock.now();
+        let wrong = if record.has_expired(now) {
             Some(BearerReason::Expired)
+        } else if record.is_early(now, MAX_SKEW) {
+            // Closer than that it is the verifier's matter, which knows how far the clocks may differ.
+            Some(BearerReason::NotYetValid)
         } else if record.claims().contains_key("cnf") {
             Some(BearerReason::Bound)
         } else if !parts.audience.is_empty() && !record.audience().iter().any(|own| parts.audience.contains(own)) {

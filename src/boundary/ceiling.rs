@@ -1,22 +1,11 @@
-//! A cheap ceiling on all token requests of one address, before anything of them is read.
+//! Cheap ceilings: on all token requests of one address, before anything of them is read, and on the questions of one client.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::meter::{Counted, Meter, RateError};
 use crate::protocol::address::Network;
-
-/// What it does with a request that is too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Block,
-    Monitor,
-    Off,
-}
-
-/// A power of two.
-const CELLS: usize = 1 << 16;
+use crate::protocol::client::ClientId;
 
 /// How many token requests of one address (IPv6: of one /64) are taken, whatever they hold.
 ///
@@ -24,65 +13,144 @@ const CELLS: usize = 1 << 16;
 /// So a few addresses share a cell; a flood from very many makes it stricter.
 ///
 /// Its refusals cost next to nothing: not even the registry is asked whose pages may read them, so they have no CORS headers.
+///
+/// An introspection request is counted like every other one, and given back once its client has authenticated and
+/// [may ask](crate::ClientBuilder::allow_introspection): else anybody could use up the ceiling of an API's address by sending
+/// that API made-up tokens. What such a client may ask is bounded by its own [`IntrospectionCeiling`].
 pub struct RequestCeiling {
-    cells: Box<[AtomicU64]>,
-    hasher: RandomState,
-    /// In microseconds: the time that a request takes up, and how much of it may be taken up in advance.
-    interval: u64,
-    ahead: u64,
+    meter: Result<Meter, RateError>,
     mode: Mode,
 }
 
+/// How many introspection requests (RFC 7662) of one client are taken. Given to
+/// [`Builder::introspection_ceiling`](crate::Builder::introspection_ceiling).
+///
+/// It counts the requests of clients that have authenticated and [may ask](crate::ClientBuilder::allow_introspection), over all
+/// their addresses; a [`RequestCeiling`] counts everybody else. One more is answered 429 with `Retry-After`, before the token
+/// is looked up. Clients are counted in 65,536 cells of 8 bytes, so it never grows.
+///
+/// ```
+/// use tower_password_grant::IntrospectionCeiling;
+///
+/// let ceiling = IntrospectionCeiling::per_client(5000, 1000);
+/// // PasswordGrant::builder().introspection_ceiling(ceiling) ..
+/// # let _ = ceiling;
+/// ```
+pub struct IntrospectionCeiling {
+    meter: Result<Meter, RateError>,
+    mode: Mode,
+}
+
+/// What a ceiling does with a request that is too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Block,
+    Monitor,
+    Off,
+}
+
+/// Nothing is counted, and nothing is wrong.
+const OFF: Result<Meter, RateError> = Err(RateError { burst: 0, per_second: 0 });
+
 impl RequestCeiling {
-    /// `burst` requests at once (at least 1), and `per_second` (at least 1, at most a million) in the long run.
+    /// `burst` requests at once, and `per_second` in the long run.
+    ///
+    /// `burst` is at least 1, `per_second` from 1 to 1,000,000: [`build`](crate::Builder::build) refuses other values.
     #[must_use]
     pub fn per_address(burst: u32, per_second: u32) -> Self {
-        let interval = 1_000_000_u64.checked_div(u64::from(per_second.clamp(1, 1_000_000))).unwrap_or(1);
-        let ahead = interval.saturating_mul(u64::from(burst.max(1)));
-        let cells = (0..CELLS).map(|_| AtomicU64::new(0)).collect();
-        Self { cells, hasher: RandomState::new(), interval, ahead, mode: Mode::Block }
+        Self { meter: Meter::new(burst, per_second), mode: Mode::Block }
     }
 
     /// No ceiling: for a host whose proxy has one.
     #[must_use]
     pub fn none() -> Self {
-        Self { cells: Box::default(), hasher: RandomState::new(), interval: 0, ahead: 0, mode: Mode::Off }
+        Self { meter: OFF, mode: Mode::Off }
     }
 
     /// Refuses nothing, but says in events what it would have refused.
     #[must_use]
     pub fn monitor(mut self) -> Self {
-        self.mode = Mode::Monitor;
+        self.mode = self.mode.monitored();
         self
     }
 
-    /// Counts one request; `Err` with the time to wait if it is too many. Without a lock: one number is exchanged.
-    pub(crate) fn count(&self, address: IpAddr, now: Duration) -> Result<(), Duration> {
-        if self.mode == Mode::Off {
-            return Ok(());
+    /// Counts one request; `Err` with the time to wait if it is too many, which is then not counted.
+    pub(crate) fn count(&self, address: IpAddr, now: Duration) -> Result<Counted, Duration> {
+        match &self.meter {
+            Ok(meter) => meter.count(Network::of(address), now),
+            Err(_) => Ok(Counted::default()),
         }
-        let hash = self.hasher.hash_one(Network::of(address));
-        let Some(cell) = usize::try_from(hash & 0xffff_ffff).ok().and_then(|hash| self.cells.get(hash & (CELLS - 1)))
-        else {
-            return Ok(());
-        };
-        let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
-        let mut until = cell.load(Ordering::Relaxed);
-        loop {
-            let next = until.max(now).saturating_add(self.interval);
-            let taken = next.saturating_sub(now);
-            if taken > self.ahead {
-                return Err(Duration::from_micros(taken.saturating_sub(self.ahead)));
-            }
-            match cell.compare_exchange_weak(until, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Ok(()),
-                Err(other) => until = other,
-            }
+    }
+
+    /// Gives back what a counted request of this address still takes up.
+    pub(crate) fn give_back(&self, address: IpAddr, counted: Counted, now: Duration) {
+        if let Ok(meter) = &self.meter {
+            meter.give_back(Network::of(address), counted, now);
         }
     }
 
     pub(crate) fn is_monitor(&self) -> bool {
         self.mode == Mode::Monitor
+    }
+
+    /// Whether its rate is one that can be.
+    pub(crate) fn check(&self) -> Result<(), RateError> {
+        self.mode.check(&self.meter)
+    }
+}
+
+impl IntrospectionCeiling {
+    /// `burst` requests at once, and `per_second` in the long run: both more than the API that asks has use for, with what
+    /// it is sent of made-up tokens.
+    ///
+    /// `burst` is at least 1, `per_second` from 1 to 1,000,000: [`build`](crate::Builder::build) refuses other values.
+    #[must_use]
+    pub fn per_client(burst: u32, per_second: u32) -> Self {
+        Self { meter: Meter::new(burst, per_second), mode: Mode::Block }
+    }
+
+    /// No ceiling: the default.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { meter: OFF, mode: Mode::Off }
+    }
+
+    /// Refuses nothing, but says in events what it would have refused.
+    #[must_use]
+    pub fn monitor(mut self) -> Self {
+        self.mode = self.mode.monitored();
+        self
+    }
+
+    /// Counts one request; `Err` with the time to wait if it is too many.
+    pub(crate) fn count(&self, client: &ClientId, now: Duration) -> Result<(), Duration> {
+        match &self.meter {
+            Ok(meter) => meter.count(client, now).map(drop),
+            Err(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn is_monitor(&self) -> bool {
+        self.mode == Mode::Monitor
+    }
+
+    /// Whether its rate is one that can be.
+    pub(crate) fn check(&self) -> Result<(), RateError> {
+        self.mode.check(&self.meter)
+    }
+}
+
+impl Mode {
+    /// What is off stays off: there is nothing to watch.
+    fn monitored(self) -> Self {
+        if self == Self::Off { Self::Off } else { Self::Monitor }
+    }
+
+    fn check(self, meter: &Result<Meter, RateError>) -> Result<(), RateError> {
+        match meter {
+            Err(error) if self != Self::Off => Err(*error),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -93,9 +161,22 @@ impl Default for RequestCeiling {
     }
 }
 
+impl Default for IntrospectionCeiling {
+    /// None.
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
 impl std::fmt::Debug for RequestCeiling {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RequestCeiling").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for IntrospectionCeiling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IntrospectionCeiling").field("mode", &self.mode).finish_non_exhaustive()
     }
 }
 
@@ -103,40 +184,26 @@ impl std::fmt::Debug for RequestCeiling {
 mod tests {
     use super::*;
 
-    fn at(millis: u64) -> Duration {
-        Duration::from_millis(millis)
-    }
-
     #[test]
-    fn a_burst_is_taken_and_then_an_even_rate() {
-        let ceiling = RequestCeiling::per_address(3, 10);
-        let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse().unwrap());
-        assert!((0..3).all(|_| ceiling.count(one, at(1000)).is_ok()));
-        assert_eq!(ceiling.count(one, at(1000)), Err(at(100)));
-        assert_eq!(ceiling.count(one, at(1040)), Err(at(60)));
-        assert!(ceiling.count(other, at(1040)).is_ok());
-        assert!(ceiling.count(one, at(1100)).is_ok());
-        assert!(ceiling.count(one, at(1100)).is_err());
-    }
-
-    #[test]
-    fn no_parallel_requests_exceed_the_burst() {
-        let ceiling = RequestCeiling::per_address(100, 1);
-        let taken = std::thread::scope(|scope| {
-            let count = || (0..100).filter(|_| ceiling.count([192, 0, 2, 1].into(), at(0)).is_ok()).count();
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(count)).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
-        });
-        assert_eq!(taken, 100);
-    }
-
-    #[test]
-    fn clock_extremes_neither_panic_nor_open_it() {
+    fn addresses_count_each_for_itself_and_one_64_as_one() {
         let ceiling = RequestCeiling::per_address(1, 1);
-        let address = [192, 0, 2, 1].into();
-        for now in [Duration::MAX, Duration::ZERO, Duration::MAX] {
-            let _ = ceiling.count(address, now);
-        }
-        assert!(ceiling.count(address, at(5)).is_err());
+        let count = |text: &str| ceiling.count(text.parse().unwrap(), Duration::ZERO).is_ok();
+        assert!(count("192.0.2.1") && count("192.0.2.2") && count("2001:db8::1"));
+        assert!(!count("::ffff:192.0.2.1") && !count("2001:db8::2"));
+    }
+
+    #[test]
+    fn clients_count_each_for_itself() {
+        let ceiling = IntrospectionCeiling::per_client(1, 1);
+        let count = |id: &str| ceiling.count(&ClientId::new(id).unwrap(), Duration::ZERO).is_ok();
+        assert!(count("one") && count("two") && !count("one"));
+    }
+
+    #[test]
+    fn no_ceiling_is_no_mistake_whatever_its_mode() {
+        assert!(RequestCeiling::none().monitor().check().is_ok() && RequestCeiling::default().check().is_ok());
+        assert!(IntrospectionCeiling::none().monitor().check().is_ok());
+        assert!(RequestCeiling::per_address(0, 1).monitor().check().is_err());
+        assert!(IntrospectionCeiling::per_client(1, 0).check().is_err());
     }
 }

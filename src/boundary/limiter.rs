@@ -134,6 +134,8 @@ pub enum Rule {
     ClientAndAddress,
     /// All token requests of one address, whatever they hold.
     Requests,
+    /// Introspection requests of one client that may ask.
+    Introspections,
 }
 
 impl Rule {
@@ -146,6 +148,7 @@ impl Rule {
             Self::Address => "address",
             Self::ClientAndAddress => "client_and_address",
             Self::Requests => "requests",
+            Self::Introspections => "introspections",
         }
     }
 
@@ -156,6 +159,7 @@ impl Rule {
             Self::Address => Reason::AddressThrottled,
             Self::ClientAndAddress => Reason::ClientThrottled,
             Self::Requests => Reason::RequestsThrottled,
+            Self::Introspections => Reason::IntrospectionsThrottled,
         }
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod extension;
 pub(crate) mod issuer;
 pub(crate) mod limiter;
 pub(crate) mod maybe;
+pub(crate) mod meter;
 pub(crate) mod notifier;
 pub(crate) mod once;
 pub(crate) mod peer;

@@ -22,7 +22,7 @@ use super::tokens::TokenCare;
 use super::trail::{Caller, Trail};
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::auth_method::ClientAuthMethod;
-use crate::boundary::ceiling::RequestCeiling;
+use crate::boundary::ceiling::{IntrospectionCeiling, RequestCeiling};
 use crate::boundary::clock::Clock;
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::issuer::TokenIssuer;
@@ -67,6 +67,7 @@ pub(crate) struct Endpoint {
     /// The allow-list.
     pub(crate) exempt: Vec<IpNet>,
     pub(crate) request_ceiling: RequestCeiling,
+    pub(crate) introspection_ceiling: IntrospectionCeiling,
     pub(crate) notifier: Option<Box<dyn LockNotifier>>,
     /// Keys the fingerprints of passwords, anew in each process.
     pub(crate) fingerprints: RandomState,
@@ -136,14 +137,15 @@ impl Endpoint {
 
     fn judge_head(&self, head: &Parts, fields: &Fields<'_>, lacks_peer: bool, caller: &mut Caller) -> Step {
         // First of all, and whatever the method is: a preflight asks the registry, too.
-        if let Some(address) = caller.source.address.filter(|_| !caller.is_exempt)
-            && let Err(wait) = self.request_ceiling.count(address, self.clock.elapsed())
-        {
-            if !self.request_ceiling.is_monitor() {
-                caller.rule = Some(Rule::Requests);
-                return Step::Throttle(wait);
+        if let Some(address) = caller.source.address.filter(|_| !caller.is_exempt) {
+            match self.request_ceiling.count(address, self.clock.elapsed()) {
+                Ok(counted) => caller.counted = counted,
+                Err(_) if self.request_ceiling.is_monitor() => caller.monitored = Some(Rule::Requests),
+                Err(wait) => {
+                    caller.rule = Some(Rule::Requests);
+                    return Step::Throttle(wait);
+                }
             }
-            caller.monitored = Some(Rule::Requests);
         }
         match head.method {
             Method::POST => {}
@@ -231,7 +233,7 @@ impl Endpoint {
             };
             match outcome {
                 Ok(Reply::Tokens(json)) => encode::success(json, &setting),
-                Ok(Reply::Revoked) => encode::revoked(&setting),
+                Ok(Reply::Revoked) => encode::revoked(&head.headers, &setting),
                 Ok(Reply::Introspected { json, max_age }) => encode::introspected(json, max_age, &setting),
                 Ok(Reply::Options) => encode::options(&setting),
                 Err(error) => encode::refusal(&error, &setting),

@@ -3,20 +3,20 @@
 use std::time::{Duration, SystemTime};
 
 use super::endpoint::{Endpoint, Reply};
+use super::purpose::Purpose;
 use super::refresh::{RefreshTokens, is_own};
 use super::trail::Trail;
 use crate::boundary::access::Revocation;
 use crate::boundary::backend::BackendError;
+use crate::boundary::limiter::Rule;
+use crate::protocol::charset::is_bearer_token;
 use crate::protocol::client::Client;
 use crate::protocol::credentials::{AuthenticatedClient, Presented};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::Form;
 use crate::protocol::introspection;
 use crate::protocol::lineage::FoundRefreshToken;
-use crate::protocol::record::AccessTokenRecord;
-
-/// The longest token that is looked up.
-const MAX_TOKEN: usize = 8 * 1024;
+use crate::protocol::record::{AccessTokenRecord, MAX_SKEW};
 
 /// How tokens that exist are looked after.
 #[derive(Clone, Copy, Debug, Default)]
@@ -109,6 +109,32 @@ impl Endpoint {
         self.access.is_some() || (self.refresh.is_some() && RefreshTokens::has_form(token))
     }
 
+    /// A client that may ask about tokens is no stranger: what it asks counts on its own ceiling instead of that of its
+    /// address. Else whoever sends an API made-up tokens would use that one up.
+    pub(super) fn count_introspection(
+        &self,
+        client: &AuthenticatedClient,
+        trail: &mut Trail,
+    ) -> Result<(), TokenError> {
+        let client = client.client();
+        if trail.purpose != Purpose::Introspection || client.is_public() || !client.may_introspect() {
+            return Ok(());
+        }
+        let now = self.clock.elapsed();
+        if let Some(address) = trail.address {
+            self.request_ceiling.give_back(address, std::mem::take(&mut trail.counted), now);
+        }
+        match self.introspection_ceiling.count(client.id(), now) {
+            Ok(()) => {}
+            Err(_) if self.introspection_ceiling.is_monitor() => trail.monitored = Some(Rule::Introspections),
+            Err(wait) => {
+                trail.rule = Some(Rule::Introspections);
+                return Err(TokenError::new(Reason::IntrospectionsThrottled).with_retry_after(wait));
+            }
+        }
+        Ok(())
+    }
+
     /// RFC 7662 section 2.
     pub(super) async fn introspection(
         &self,
@@ -125,7 +151,7 @@ impl Endpoint {
         let found = if client.may_introspect() { self.look_up(token).await? } else { None };
         Ok(match found {
             Some(Known::Refresh(found)) => self.introspected_refresh_token(&found, &client, now),
-            Some(Known::Access(record)) if record.is_live(now) && may_know(&client, &record) => Reply::Introspected {
+            Some(Known::Access(record)) if is_good(&record, now) && may_know(&client, &record) => Reply::Introspected {
                 json: introspection::of_access_token(&record),
                 max_age: self.max_age(record.expires(), now),
             },
@@ -153,7 +179,7 @@ impl Endpoint {
 
     /// Finds out what a token is, whatever kind the client hints at: at most one look-up, by its form.
     async fn look_up(&self, token: &str) -> Result<Option<Known>, TokenError> {
-        if token.len() > MAX_TOKEN || !crate::protocol::charset::is_token68(token) {
+        if !is_bearer_token(token) {
             return Ok(None);
         }
         if let Some(refresh) = self.refresh.as_deref()
@@ -172,6 +198,11 @@ fn required_token(form: &Form) -> Result<&str, TokenError> {
     // The hint changes nothing, but it is a parameter of this endpoint.
     form.single("token_type_hint")?;
     form.single("token")?.ok_or_else(|| Reason::MissingParameter.into())
+}
+
+/// Whether the token is good by the endpoint's clock. Its verifier knows how far the clocks may differ.
+fn is_good(record: &AccessTokenRecord, now: SystemTime) -> bool {
+    !record.has_expired(now) && !record.is_early(now, MAX_SKEW)
 }
 
 /// Whether this client may know what the token stands for.

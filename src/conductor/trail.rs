@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, Version};
 use super::purpose::Purpose;
 use crate::boundary::audit::AccountDigest;
 use crate::boundary::limiter::Rule;
+use crate::boundary::meter::Counted;
 use crate::boundary::peer::Source;
 use crate::protocol::client::Client;
 use crate::protocol::family::RefreshFamily;
@@ -21,6 +22,8 @@ use crate::protocol::scope::Scope;
 pub(crate) struct Caller {
     pub(crate) source: Source,
     pub(crate) is_exempt: bool,
+    /// What the ceiling of the address counted.
+    pub(crate) counted: Counted,
     pub(crate) rule: Option<Rule>,
     pub(crate) monitored: Option<Rule>,
     pub(crate) has_origin: bool,
@@ -49,6 +52,8 @@ pub(crate) struct Trail {
     pub(crate) address: Option<IpAddr>,
     /// The address that counts is on the allow-list.
     pub(crate) is_exempt: bool,
+    /// What the ceiling of the address counted, until it is given back.
+    pub(crate) counted: Counted,
     /// The rule of the attack protection that refused.
     pub(crate) rule: Option<Rule>,
     /// The rule in monitoring mode that would have refused.
@@ -82,6 +87,7 @@ impl Trail {
             peer: caller.source.peer,
             address: caller.source.address,
             is_exempt: caller.is_exempt,
+            counted: caller.counted,
             rule: caller.rule,
             monitored: caller.monitored,
             grant_type: None,

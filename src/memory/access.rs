@@ -85,7 +85,7 @@ impl AccessTokenStore for MemoryAccessTokens {
         let now = self.clock.now();
         let mut state = lock(&self.state);
         while let Some(oldest) = state.order.front().copied() {
-            let is_over = state.records.get(&oldest).is_none_or(|record| !record.is_live(now));
+            let is_over = state.records.get(&oldest).is_none_or(|record| record.has_expired(now));
             // Revoked ones keep their place in the order until they come to its front.
             if !is_over && state.order.len() < self.capacity {
                 break;

@@ -256,7 +256,7 @@ impl MemoryLimiter {
         let is_news = match rule {
             Rule::Account => !tallies.account.is_told && tallies.account.is_decided(&self.policy.account, now),
             Rule::AccountAndAddress => !tallies.pair.is_told && tallies.pair.is_decided(&self.policy.pair, now),
-            Rule::Address | Rule::ClientAndAddress | Rule::Requests => false,
+            Rule::Address | Rule::ClientAndAddress | Rule::Requests | Rule::Introspections => false,
         };
         if !is_news {
             return refusal;
@@ -368,7 +368,7 @@ impl MemoryLimiter {
                 let tally = held.tallies.get_mut(ticket.account(), ticket.account_place)?;
                 tally.locked(&self.policy.account, now).filter(|_| first(tally))?
             }
-            Rule::Address | Rule::ClientAndAddress | Rule::Requests => return None,
+            Rule::Address | Rule::ClientAndAddress | Rule::Requests | Rule::Introspections => return None,
         };
         let is_news = self.locks.is_news(ticket.guess, now, now.saturating_add(lasts));
         is_news.then(|| BegunLock::new(rule, Duration::from_millis(lasts)))

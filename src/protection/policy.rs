@@ -87,7 +87,7 @@ impl Policy {
             Rule::Account => account,
             Rule::Address => address,
             Rule::ClientAndAddress => client,
-            Rule::Requests => Mode::Off,
+            Rule::Requests | Rule::Introspections => Mode::Off,
         }
     }
 
@@ -98,7 +98,7 @@ impl Policy {
             Rule::Account => *account = mode,
             Rule::Address => *address = mode,
             Rule::ClientAndAddress => *client = mode,
-            Rule::Requests => {}
+            Rule::Requests | Rule::Introspections => {}
         }
     }
 

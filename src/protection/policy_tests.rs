@@ -111,6 +111,7 @@ fn a_rule_that_is_off_neither_counts_nor_refuses() {
         (Rule::Address, [true, true, false]),
         (Rule::ClientAndAddress, [true, true, true]),
         (Rule::Requests, [true, true, true]),
+        (Rule::Introspections, [true, true, true]),
     ] {
         let mut policy = policy();
         policy.set_mode(rule, Mode::Off);

@@ -38,7 +38,7 @@ impl Ticket {
     pub(crate) fn key_of(&self, rule: Rule) -> Key {
         match rule {
             Rule::Account => self.account(),
-            Rule::Address | Rule::Requests => self.address(),
+            Rule::Address | Rule::Requests | Rule::Introspections => self.address(),
             Rule::AccountAndAddress | Rule::ClientAndAddress => self.pair(),
         }
     }

@@ -48,6 +48,14 @@ pub(crate) fn is_token68(text: &str) -> bool {
         && all(body, |b| matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'-'..=b'9') | (b == b'_') | (b == b'~') | (b == b'+'))
 }
 
+/// The longest token that is looked up, in bytes.
+pub(crate) const MAX_TOKEN: usize = 8 * 1024;
+
+/// Whether it can be a bearer token at all (RFC 6750 section 2.1), of whatever server.
+pub(crate) fn is_bearer_token(text: &str) -> bool {
+    text.len() <= MAX_TOKEN && is_token68(text)
+}
+
 /// `name-char`s (RFC 6749 A.18): the name of a response member.
 pub(crate) fn is_member_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCEPT, ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
     CONTENT_TYPE, ORIGIN, PRAGMA, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
@@ -37,10 +37,26 @@ pub(crate) fn success(json: Vec<u8>, setting: &Setting<'_>) -> Response<Bytes> {
     finish(StatusCode::OK, Bytes::from(json), fixed_headers(), setting)
 }
 
-/// A revoked token (RFC 7009 section 2.2): no body. The media type stays, for clients that look at it before they look for
-/// a body.
-pub(crate) fn revoked(setting: &Setting<'_>) -> Response<Bytes> {
-    finish(StatusCode::OK, Bytes::new(), fixed_headers(), setting)
+/// A revoked token (RFC 7009 section 2.2): no body, as clients ignore it. Some take nothing but JSON for an answer; those that
+/// ask for it get an empty object.
+pub(crate) fn revoked(request: &HeaderMap, setting: &Setting<'_>) -> Response<Bytes> {
+    let body = if accepts_json(request) { Bytes::from_static(b"{}") } else { Bytes::new() };
+    finish(StatusCode::OK, body, fixed_headers(), setting)
+}
+
+/// Whether the client names JSON as what it accepts (RFC 9110 section 12.5.1), not just anything.
+fn accepts_json(request: &HeaderMap) -> bool {
+    let lines = request.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let mut ranges = lines.flat_map(|line| line.split(','));
+    ranges.any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_json = parts.next().is_some_and(|range| range.eq_ignore_ascii_case("application/json"));
+        let is_refused = |part: &str| {
+            let weight = part.strip_prefix(['q', 'Q']).and_then(|rest| rest.trim_start().strip_prefix('='));
+            weight.is_some_and(|weight| weight.trim().parse() == Ok(0.0))
+        };
+        is_json && !parts.any(is_refused)
+    })
 }
 
 /// What a token stands for (RFC 7662 section 2.2), which its one reader may keep for `max_age`.
@@ -126,7 +142,7 @@ fn body(code: &str, description: &str, error_uri: Option<&str>) -> Bytes {
     serde_json::Value::Object(map).to_string().into()
 }
 
-/// The headers of every answer with a body. Copying them costs a third of inserting them.
+/// The headers of an answer with a body. Copying them costs a third of inserting them.
 fn fixed_headers() -> HeaderMap {
     static FIXED: LazyLock<HeaderMap> = LazyLock::new(|| {
         let mut headers = HeaderMap::with_capacity(4);
@@ -147,6 +163,10 @@ fn finish(status: StatusCode, body: Bytes, mut headers: HeaderMap, setting: &Set
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         let exposed = "www-authenticate, dpop-nonce, retry-after";
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
+    }
+    if body.is_empty() {
+        // There is nothing of that type, and whoever parses it would fail.
+        headers.remove(CONTENT_TYPE);
     }
     for (name, value) in setting.sunset.into_iter().flat_map(Sunset::headers) {
         headers.insert(HeaderName::from_static(name), value.clone());
@@ -181,6 +201,27 @@ mod tests {
             error_uri: None,
             challenge,
         }
+    }
+
+    #[test]
+    fn an_empty_answer_has_no_type_and_a_client_that_wants_json_gets_some() {
+        let challenge = HeaderValue::from_static("Basic realm=\"x\"");
+        let revoked = |accept: &[&'static str]| {
+            let request = accept.iter().map(|line| (ACCEPT, HeaderValue::from_static(line))).collect();
+            revoked(&request, &setting(&challenge))
+        };
+        for accept in
+            [&[][..], &["*/*"], &["text/html, application/*"], &["application/json;q=0"], &["application/jsonx"]]
+        {
+            let answer = revoked(accept);
+            assert!(answer.body().is_empty() && !answer.headers().contains_key(CONTENT_TYPE), "{accept:?}");
+        }
+        for accept in [&["application/json"][..], &["text/html", "*/*, Application/JSON ; q=0.5"]] {
+            let answer = revoked(accept);
+            assert_eq!((&answer.body()[..], &answer.headers()[CONTENT_TYPE]), (&b"{}"[..], &JSON), "{accept:?}");
+        }
+        let answer = options(&setting(&challenge));
+        assert!(answer.body().is_empty() && !answer.headers().contains_key(CONTENT_TYPE));
     }
 
     #[test]

@@ -161,6 +161,8 @@ reasons! {
     AddressThrottled "address_throttled" => Throttled,
     /// Too many requests from this address.
     RequestsThrottled "requests_throttled" => Throttled,
+    /// Too many introspection requests of this client.
+    IntrospectionsThrottled "introspections_throttled" => Throttled,
     /// Too many attempts for this account, from this address or over all.
     AccountThrottled "account_throttled" => Throttled,
     /// No account has this name.

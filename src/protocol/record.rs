@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
 
@@ -10,6 +10,11 @@ use super::client::ClientId;
 use super::family::FamilyId;
 use super::grant::Grant;
 use super::scope::Scope;
+
+/// How far the clock that issued a token may be ahead of the one that judges it, unless somebody says otherwise.
+pub(crate) const SKEW: Duration = Duration::from_secs(5);
+/// The most that anybody can say.
+pub(crate) const MAX_SKEW: Duration = Duration::from_secs(60);
 
 /// What an access token stands for: who lets which client do what, where, and until when. Cloning is cheap.
 ///
@@ -176,10 +181,22 @@ impl AccessTokenRecord {
         &self.0.claims
     }
 
-    /// Whether it has not expired at `now`.
+    /// Whether it has been issued at `now`, and has not expired. It may have been issued 5 seconds ahead of `now`, because clocks
+    /// differ and are set back a little; one from further in the future is not good before its time.
     #[must_use]
     pub fn is_live(&self, now: SystemTime) -> bool {
-        now < self.0.expires
+        !self.has_expired(now) && !self.is_early(now, SKEW)
+    }
+
+    /// Whether it has expired at `now`.
+    #[must_use]
+    pub fn has_expired(&self, now: SystemTime) -> bool {
+        now >= self.0.expires
+    }
+
+    /// Whether it was issued more than `skew` ahead of `now`.
+    pub(crate) fn is_early(&self, now: SystemTime, skew: Duration) -> bool {
+        self.0.issued.duration_since(now).is_ok_and(|ahead| ahead > skew)
     }
 }
 

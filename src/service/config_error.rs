@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::boundary::meter::RateError;
 use crate::protocol::explained::explained;
 use crate::protocol::scope::ScopeError;
 use crate::protocol::secrets::RandomnessError;
@@ -97,9 +98,28 @@ pub enum ConfigError {
         "the network `{0}` holds more than proxies: everybody in it could claim any address: name the proxies alone"
     )]
     ProxyNetwork(IpNet),
+    /// A ceiling whose rate is out of range.
+    #[error(
+        "`.{setting}(..)` takes a burst of at least 1 and a rate of 1 to 1,000,000 a second, not {burst} and {per_second}"
+    )]
+    #[non_exhaustive]
+    Rate {
+        /// The method of the builder.
+        setting: &'static str,
+        /// How many at once.
+        burst: u32,
+        /// How many a second in the long run.
+        per_second: u32,
+    },
     /// The operating system gave no randomness.
     #[error("the endpoint cannot make its random keys")]
     Randomness(#[from] RandomnessError),
+}
+
+impl ConfigError {
+    pub(super) fn rate(setting: &'static str, RateError { burst, per_second }: RateError) -> Self {
+        Self::Rate { setting, burst, per_second }
+    }
 }
 
 impl fmt::Debug for ConfigError {

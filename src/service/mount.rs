@@ -91,6 +91,10 @@ fn document_response(document: &dyn PublicDocument, method: &Method) -> Response
         headers.insert(CACHE_CONTROL, max_age);
     }
     let body = document.body();
+    if body.is_empty() {
+        // There is nothing of that type.
+        headers.remove(CONTENT_TYPE);
+    }
     if method == Method::HEAD {
         // Else the server would tell the length of what is sent.
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));

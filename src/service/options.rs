@@ -15,7 +15,7 @@ use super::mount::Mount;
 use super::token_options::TokenOptions;
 use crate::boundary::audit::AuditSink;
 use crate::boundary::auth_method::ClientAuthMethod;
-use crate::boundary::ceiling::RequestCeiling;
+use crate::boundary::ceiling::{IntrospectionCeiling, RequestCeiling};
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::document::PublicDocument;
 use crate::boundary::extension::ExtensionGrant;
@@ -59,6 +59,7 @@ pub(super) struct Options {
     pub(super) peer: Option<PeerAddress>,
     pub(super) exempt: Vec<IpNet>,
     pub(super) request_ceiling: Option<RequestCeiling>,
+    pub(super) introspection_ceiling: IntrospectionCeiling,
     pub(super) notifier: Option<Box<dyn LockNotifier>>,
     pub(super) end_user_header: HeaderName,
     pub(super) transport: TransportSecurity,
@@ -93,6 +94,7 @@ impl Default for Options {
             peer: None,
             exempt: Vec::new(),
             request_ceiling: None,
+            introspection_ceiling: IntrospectionCeiling::none(),
             notifier: None,
             end_user_header: HeaderName::from_static("auth0-forwarded-for"),
             transport: TransportSecurity::unchecked(),
@@ -156,6 +158,9 @@ impl Options {
             lifetime: self.lifetime,
             refreshed_lifetime: self.tokens.refreshed_lifetime,
         };
+        let request_ceiling = self.request_ceiling.unwrap_or_default();
+        request_ceiling.check().map_err(|rate| ConfigError::rate("request_ceiling", rate))?;
+        self.introspection_ceiling.check().map_err(|rate| ConfigError::rate("introspection_ceiling", rate))?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new().with_clock(Arc::clone(&clock))));
         let grant_enabled = self.password_grant;
@@ -176,7 +181,8 @@ impl Options {
             rules,
             peer,
             exempt: self.exempt,
-            request_ceiling: self.request_ceiling.unwrap_or_default(),
+            request_ceiling,
+            introspection_ceiling: self.introspection_ceiling,
             notifier: self.notifier,
             fingerprints: RandomState::new(),
             end_user_header: self.end_user_header,

@@ -1,7 +1,7 @@
 use ipnet::IpNet;
 
 use super::builder::Builder;
-use crate::boundary::ceiling::RequestCeiling;
+use crate::boundary::ceiling::{IntrospectionCeiling, RequestCeiling};
 use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::notifier::LockNotifier;
 use crate::boundary::peer::unmapped;
@@ -16,9 +16,19 @@ impl<C, V, I> Builder<C, V, I> {
     }
 
     /// How many requests of one address are taken, whatever they hold. Default: 1,000 at once and 100 a second in the long
-    /// run. Raise it where very many users share an address.
+    /// run. Raise it where very many users share an address. Introspection requests of clients that may ask count on their
+    /// [own ceiling](Self::introspection_ceiling) instead.
     pub fn request_ceiling(mut self, ceiling: RequestCeiling) -> Self {
         self.options.request_ceiling = Some(ceiling);
+        self
+    }
+
+    /// How many introspection requests are taken of one client that has authenticated and
+    /// [may ask](crate::ClientBuilder::allow_introspection), over all its addresses. Default: no ceiling, because whoever sends
+    /// made-up tokens to an API makes that API ask, and its good tokens must not suffer. Set one where an API of somebody else
+    /// could take the processor or the store from the others, well above what it asks in its busiest second.
+    pub fn introspection_ceiling(mut self, ceiling: IntrospectionCeiling) -> Self {
+        self.options.introspection_ceiling = ceiling;
         self
     }
 

@@ -146,6 +146,12 @@ impl Connection {
         answer
     }
 
+    /// Everything that the server still says, until it closes the connection.
+    pub async fn rest(&mut self) -> String {
+        while self.fill().await > 0 {}
+        String::from_utf8(std::mem::take(&mut self.buffer)).unwrap()
+    }
+
     /// Whether the server closed the connection, with nothing more said.
     pub async fn is_closed(&mut self) -> bool {
         self.buffer.is_empty() && self.fill().await == 0

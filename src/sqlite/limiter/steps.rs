@@ -140,7 +140,7 @@ impl<'a> Step<'a> {
         let told = match rule {
             Rule::Account => Some((Kind::Account, ticket.account(), &mut tallies.account, &policy.account, false)),
             Rule::AccountAndAddress => Some((Kind::Pair, ticket.pair(), &mut tallies.pair, &policy.pair, is_known)),
-            Rule::Address | Rule::ClientAndAddress | Rule::Requests => None,
+            Rule::Address | Rule::ClientAndAddress | Rule::Requests | Rule::Introspections => None,
         };
         let mut news = None;
         if let Some((kind, key, tally, budget, preferred)) = told
