@@ -39,12 +39,14 @@ pub use boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
 pub use boundary::auth_method::{AuthRequest, ClientAuthMethod};
 pub use boundary::backend::{BackendError, BackendErrorKind, OperationError};
 pub use boundary::ceiling::{IntrospectionCeiling, RequestCeiling};
+pub use boundary::check::{Check, Outcome};
 pub use boundary::clock::{Clock, SystemClock};
 pub use boundary::document::PublicDocument;
 pub use boundary::extension::{ExtensionGrant, ExtensionRequest};
 pub use boundary::issuer::{IssueFn, TokenIssuer, issue_fn};
 pub use boundary::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Fingerprint, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
+    AttemptKey, AttemptLimiter, BegunLock, Checked, Decided, Fingerprint, Guess, Refusal, Reservation, Reserved, Rule,
+    Settlement,
 };
 pub use boundary::maybe::MaybeFuture;
 pub use boundary::notifier::{LockNotice, LockNotifier};

@@ -13,6 +13,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs)]
 
+#[path = "model/checks.rs"]
+mod checks;
 #[path = "model/refresh.rs"]
 mod refresh;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::account::AccountKey;
 use super::backend::BackendError;
+use super::check::{Check, Outcome};
 use super::maybe::MaybeFuture;
 use crate::protocol::address::Network;
 use crate::protocol::error::Reason;
@@ -180,6 +181,76 @@ pub enum Reserved {
     Refused(Refusal),
 }
 
+/// The answer to [`AttemptLimiter::check`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Checked {
+    /// It was compared. If it was wrong, that is charged.
+    Decided(Decided),
+    /// A budget is spent: nothing was compared, and nothing charged.
+    Refused(Refusal),
+}
+
+/// A check that was compared, and what is to be told of it.
+#[derive(Debug)]
+pub struct Decided {
+    outcome: Outcome,
+    monitored: Option<Rule>,
+    new_lock: Option<BegunLock>,
+    unsettled: Option<Box<BackendError>>,
+}
+
+impl Decided {
+    /// A check with this outcome, whose charge is kept if it was wrong.
+    #[must_use]
+    pub const fn new(outcome: Outcome) -> Self {
+        Self { outcome, monitored: None, new_lock: None, unsettled: None }
+    }
+
+    /// A rule in monitoring mode would have refused the check: said in an event, nothing else.
+    #[must_use]
+    pub const fn would_refuse(mut self, rule: Rule) -> Self {
+        self.monitored = Some(rule);
+        self
+    }
+
+    /// A lock of the account began by the check, and nobody was told of it yet.
+    #[must_use]
+    pub const fn with_new_lock(mut self, lock: BegunLock) -> Self {
+        self.new_lock = Some(lock);
+        self
+    }
+
+    /// The charge could not be settled and stays.
+    fn left_charged(mut self, error: BackendError) -> Self {
+        self.unsettled = Some(Box::new(error));
+        self
+    }
+
+    /// Whether it was right.
+    #[must_use]
+    pub const fn is_right(&self) -> bool {
+        self.outcome.is_right()
+    }
+
+    /// The rule in monitoring mode that would have refused the check.
+    #[must_use]
+    pub const fn monitored(&self) -> Option<Rule> {
+        self.monitored
+    }
+
+    /// The lock of an account that began by the check and that nobody was told of yet.
+    #[must_use]
+    pub const fn new_lock(&self) -> Option<BegunLock> {
+        self.new_lock
+    }
+
+    /// Why the charge could not be settled.
+    pub(crate) fn unsettled(&self) -> Option<&BackendError> {
+        self.unsettled.as_deref()
+    }
+}
+
 /// Why an attempt is refused, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal {
@@ -316,6 +387,9 @@ pub enum Settlement {
 /// # Contract
 /// - [`reserve`](Self::reserve) is one atomic step: it looks and charges together, so parallel attempts never exceed the
 ///   budget. A store with `get` and `set` cannot do this; one conditional statement or script can.
+/// - [`check`](Self::check) is one atomic step as well: it looks, compares, and charges or forgives. A look that refuses comes
+///   before the comparison, so that a guesser under a lock learns nothing; and the outcome is answered only after the charge of
+///   a wrong one is kept as firmly as that of a reservation.
 /// - A charge counts until time, a full login or an operator takes it back.
 /// - [`settle`](Self::settle) takes back only what the attempt itself was charged, and the failures of its own account from
 ///   its own address after a full login. An attempt that is never settled, because it was dropped or panicked, stays charged.
@@ -345,6 +419,39 @@ pub trait AttemptLimiter: Send + Sync + 'static {
         reservation: Reservation,
         settlement: Settlement,
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>>;
+
+    /// Has something compared that is decided at once, such as a client's secret with its digest: looks, compares, and charges
+    /// what was wrong or forgives what a [success](Settlement::Success) forgives, in one step. Nothing is under way in between,
+    /// so that any number of right checks may run at once.
+    ///
+    /// Provided: reserves, compares and settles as [`Success`](Settlement::Success) or [`Denied`](Settlement::Denied). That
+    /// keeps every promise but the last sentence: each check holds one place of the budget until it is settled, so that a busy
+    /// client with the right secret may be refused. Override it where the store can do all of it under one lock or in one
+    /// transaction, for which [`Check::into_owned`] may be of use; and write nothing for a right check if there is nothing to
+    /// forgive and its address is remembered.
+    fn check<'a>(
+        &'a self,
+        key: &'a AttemptKey<'a>,
+        check: Check<'a>,
+    ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
+        MaybeFuture::new(async move {
+            let reservation = match self.reserve(key).await? {
+                Reserved::Charged(reservation) => reservation,
+                Reserved::Refused(refusal) => return Ok(Checked::Refused(refusal)),
+            };
+            let mut decided = Decided::new(check.decide());
+            if let Some(rule) = reservation.monitored() {
+                decided = decided.would_refuse(rule);
+            }
+            let settlement = if decided.is_right() { Settlement::Success } else { Settlement::Denied };
+            // The charge stays where it cannot be settled, which is the safe side.
+            Ok(Checked::Decided(match self.settle(reservation, settlement).await {
+                Ok(None) => decided,
+                Ok(Some(lock)) => decided.with_new_lock(lock),
+                Err(error) => decided.left_charged(error),
+            }))
+        })
+    }
 }
 
 impl<L: AttemptLimiter + ?Sized> AttemptLimiter for Arc<L> {
@@ -358,6 +465,14 @@ impl<L: AttemptLimiter + ?Sized> AttemptLimiter for Arc<L> {
         settlement: Settlement,
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         (**self).settle(reservation, settlement)
+    }
+
+    fn check<'a>(
+        &'a self,
+        key: &'a AttemptKey<'a>,
+        check: Check<'a>,
+    ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
+        (**self).check(key, check)
     }
 }
 

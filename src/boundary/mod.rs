@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod auth_method;
 pub(crate) mod backend;
 pub(crate) mod ceiling;
+pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod document;
 pub(crate) mod extension;

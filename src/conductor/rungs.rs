@@ -15,12 +15,15 @@ use super::trail::Trail;
 use crate::boundary::account::{AccountKey, AccountKeyKind};
 use crate::boundary::auth_method::AuthRequest;
 use crate::boundary::backend::{BackendError, BackendErrorKind};
+use crate::boundary::check::Check;
 use crate::boundary::extension::ExtensionRequest;
-use crate::boundary::limiter::{AttemptKey, BegunLock, Charged, Fingerprint, Guess, Reservation, Reserved, Settlement};
+use crate::boundary::limiter::{
+    AttemptKey, BegunLock, Charged, Checked, Fingerprint, Guess, Refusal, Reservation, Reserved, Settlement,
+};
 use crate::boundary::notifier::LockNotice;
 use crate::boundary::verifier::{Attempt, Denial, Verdict};
 use crate::protocol::client::{Client, ClientAuthentication, is_client_id};
-use crate::protocol::credentials::{self, AuthenticatedClient, Presented};
+use crate::protocol::credentials::{self, AuthenticatedClient, Comparison, Presented};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
 use crate::protocol::forwarded;
@@ -113,7 +116,8 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Authenticates the client; a presented secret is charged before it is compared.
+    /// Authenticates the client. A secret is compared in one step with its charge; what the application's own method takes
+    /// its time for is charged before.
     pub(super) async fn authenticate(
         &self,
         head: &Head,
@@ -127,17 +131,34 @@ impl Endpoint {
             return Err(presented.refuse(Reason::WrongMethod));
         }
         if !presented.is_attempt(&form.texts) {
-            return credentials::authenticate(presented, client, &form.texts, now);
+            return credentials::identify(presented, client, &form.texts, now);
         }
         let client_id = client.as_ref().map_or(presented.id(&form.texts), |client| client.id().as_str());
-        let reservation = self.reserve(Guess::Client { client_id }, None, trail).await?;
-        let outcome = match presented {
-            Presented::Method(index, _) => self.verify_method(*index, client, head, form).await,
-            _ => credentials::authenticate(presented, client, &form.texts, now).map_err(Failure::Decided),
-        };
-        let (outcome, settlement) = Failure::settle(outcome);
-        self.settle(Some(reservation), settlement).await;
-        outcome
+        let guess = Guess::Client { client_id };
+        if let Presented::Method(index, _) = presented {
+            let reservation = self.reserve(guess, None, trail).await?;
+            let outcome = self.verify_method(*index, client, head, form).await;
+            let (outcome, settlement) = Failure::settle(outcome);
+            self.settle(Some(reservation), settlement).await;
+            return outcome;
+        }
+        let comparison = Comparison::new(presented, client.as_ref(), &form.texts, now);
+        let is_right = self.check(guess, Check::of(comparison), trail).await?;
+        credentials::conclude(presented, client, is_right)
+    }
+
+    /// Has the limiter decide a check, and tells whether it was right.
+    async fn check(&self, guess: Guess<'_>, check: Check<'_>, trail: &mut Trail) -> Result<bool, TokenError> {
+        let key = AttemptKey { guess, address: trail.address, is_exempt: trail.is_exempt, fingerprint: None };
+        match self.limiter.check(&key, check).await {
+            Ok(Checked::Decided(decided)) => {
+                trail.monitored = decided.monitored().or(trail.monitored);
+                decided.unsettled().into_iter().for_each(super::telemetry::settle_failed);
+                Ok(decided.is_right())
+            }
+            Ok(Checked::Refused(refusal)) => Err(refused(refusal, trail)),
+            Err(error) => Err(error.because(Reason::LimiterFailed)),
+        }
     }
 
     /// From here on the end user's address counts, if the client is one that may name it. What it did to authenticate
@@ -211,11 +232,10 @@ impl Endpoint {
                     Ok(reservation)
                 }
                 Ok(Reserved::Refused(refusal)) => {
-                    trail.rule = Some(refusal.rule);
                     if let (Some(lock), Guess::Account { realm, account }) = (refusal.new_lock, key.guess) {
                         self.tell_owner(lock, realm, account, trail.address);
                     }
-                    Err(TokenError::new(refusal.rule.reason()).with_retry_after(refusal.retry_after))
+                    Err(refused(refusal, trail))
                 }
                 Err(error) => Err(error.because(Reason::LimiterFailed)),
             }
@@ -355,6 +375,12 @@ impl Endpoint {
         }
         (grant.scope().clone(), self.patience.issuer.of(self.issuer.issue(grant)))
     }
+}
+
+/// The face of a refusal, whose rule is noted.
+fn refused(refusal: Refusal, trail: &mut Trail) -> TokenError {
+    trail.rule = Some(refusal.rule);
+    TokenError::new(refusal.rule.reason()).with_retry_after(refusal.retry_after)
 }
 
 /// What an issuer is at.

@@ -32,9 +32,13 @@ impl Known {
     }
 
     pub(crate) fn contains(&self, account: u64, network: u64, now: u64) -> bool {
-        self.accounts
-            .get(&account)
-            .is_some_and(|known| known.networks.contains(&network) && now.saturating_sub(known.seen) < self.lifetime)
+        self.seen(account, network, now).is_some()
+    }
+
+    /// When an account of which this network is known was last seen.
+    pub(crate) fn seen(&self, account: u64, network: u64, now: u64) -> Option<u64> {
+        let known = self.accounts.get(&account)?;
+        (known.networks.contains(&network) && now.saturating_sub(known.seen) < self.lifetime).then_some(known.seen)
     }
 
     pub(crate) fn insert(&mut self, account: u64, network: u64, now: u64) {
@@ -61,6 +65,12 @@ impl Known {
         remember(&mut networks, network);
         self.accounts.insert(account, Account { networks, seen: now });
     }
+}
+
+/// Whether it is time to say again that an account was seen from a network that is known. Seldom, so that those who succeed
+/// all the time write next to nothing.
+pub(crate) fn is_due(seen: Option<u64>, now: u64, lifetime: u64) -> bool {
+    seen.is_none_or(|seen| now.saturating_sub(seen) >= lifetime / 64)
 }
 
 /// Puts a network in front of those that were seen before; the oldest goes.

@@ -7,9 +7,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::budget::millis;
-use super::known::Known;
+use super::known::{Known, is_due};
 use super::locks::Locks;
-use super::policy::{Charges, Decision, Facts, Policy, Tallies};
+use super::policy::{Charges, Decision, Policy, Spent, Tallies};
 use super::sync::atomic::{AtomicU32, Ordering};
 use super::sync::{HashKey, Mutex, MutexGuard, SHARDS};
 use super::table::{Key, Place, Table, with_kind};
@@ -17,9 +17,10 @@ use super::tally::Tally;
 use super::ticket::Ticket;
 use crate::boundary::account::AccountKeyKind;
 use crate::boundary::backend::BackendError;
+use crate::boundary::check::Check;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
+    AttemptKey, AttemptLimiter, BegunLock, Checked, Decided, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
 };
 use crate::boundary::maybe::MaybeFuture;
 use crate::protocol::address::Network;
@@ -156,16 +157,7 @@ impl MemoryLimiter {
         ticket.number = self.numbers.fetch_add(1, Ordering::Relaxed);
 
         let is_known = accounts.known.contains(ticket.guess, ticket.network, now);
-        let facts = Facts {
-            is_client: ticket.is_client,
-            is_token: matches!(key.guess, Guess::Token),
-            has_address: ticket.has_address,
-            is_exempt: key.is_exempt,
-            is_known,
-            print: ticket.print,
-            now,
-            number: ticket.number,
-        };
+        let facts = ticket.facts(key, is_known, now);
         let (pair, own_pair) = pairs.get(ticket.pair(), is_known);
         let (account, own_account) = match ticket.is_client {
             true => (Tally::default(), None),
@@ -211,6 +203,64 @@ impl MemoryLimiter {
         Some(Reserved::Charged(match charges.monitored {
             Some(rule) => reservation.would_refuse(rule),
             None => reservation,
+        }))
+    }
+
+    /// One step under the locks: nothing is under way in it, so a right check takes no place.
+    fn try_check(&self, key: &AttemptKey<'_>, check: Check<'_>) -> Option<Checked> {
+        let now = self.now();
+        let mut ticket = self.ticket(key, now);
+        let mut pairs = shard_of(&self.tables.pairs, ticket.pair())?;
+        let mut accounts = shard_of(&self.tables.accounts, ticket.account())?;
+        let mut addresses = shard_of(&self.tables.addresses, ticket.address())?;
+
+        let seen = accounts.known.seen(ticket.guess, ticket.network, now);
+        let is_known = seen.is_some();
+        let mut facts = ticket.facts(key, is_known, now);
+        let mut tallies = Tallies { pair: pairs.get(ticket.pair(), is_known).0, ..Tallies::default() };
+        if !ticket.is_client {
+            tallies.account = accounts.tallies.get(ticket.account(), false).0;
+        }
+        tallies.address = addresses.get(ticket.address(), is_known).0;
+        let room = match self.policy.look(&tallies, &facts) {
+            Ok(room) => room,
+            Err(Spent { rule, wait }) => {
+                drop((pairs, accounts, addresses));
+                return Some(Checked::Refused(self.refuse(&ticket, &tallies, rule, wait, now)));
+            }
+        };
+        let mut decided = Decided::new(check.decide());
+        if let Some(rule) = room.monitored {
+            decided = decided.would_refuse(rule);
+        }
+        if decided.is_right() {
+            if tallies.pair != Tally::default() {
+                pairs.forget(ticket.pair());
+            }
+            if ticket.has_address && is_due(seen, now, self.lifetime) {
+                accounts.known.insert(ticket.guess, ticket.network, now);
+            }
+            return Some(Checked::Decided(decided));
+        }
+        ticket.number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        facts.number = ticket.number;
+        ticket.charges = self.policy.charge_wrong(&mut tallies, &facts, room);
+        if ticket.charges.pair {
+            let memory = self.policy.pairs_remember();
+            ticket.pair_place = pairs.keep(ticket.pair(), tallies.pair, now, memory, is_known);
+        }
+        if ticket.charges.account {
+            let memory = self.policy.account.longest;
+            ticket.account_place = accounts.tallies.keep(ticket.account(), tallies.account, now, memory, false);
+        }
+        if ticket.charges.address {
+            ticket.address_place = addresses.keep(ticket.address(), tallies.address, now, 0, is_known);
+        }
+        drop((pairs, accounts, addresses));
+        self.describe(&ticket, key, &tallies, now);
+        Some(Checked::Decided(match self.news(&ticket, now) {
+            Some(lock) => decided.with_new_lock(lock),
+            None => decided,
         }))
     }
 
@@ -354,6 +404,13 @@ impl MemoryLimiter {
         self.refund_address(ticket);
     }
 
+    /// The lock that began by a charge which was decided against, if nobody was told of it yet.
+    fn news(&self, ticket: &Ticket, now: u64) -> Option<BegunLock> {
+        let tell = |begins: bool, rule| begins.then(|| self.tell(ticket, rule, now)).flatten();
+        let pair = tell(ticket.charges.locks_pair && !ticket.is_client, Rule::AccountAndAddress);
+        tell(ticket.charges.locks_account, Rule::Account).or(pair)
+    }
+
     /// The lock of this rule, if nobody was told of it yet.
     fn tell(&self, ticket: &Ticket, rule: Rule, now: u64) -> Option<BegunLock> {
         let first = |tally: &mut Tally| !std::mem::replace(&mut tally.is_told, true);
@@ -402,14 +459,21 @@ impl AttemptLimiter for MemoryLimiter {
                 }
                 let now = self.now();
                 self.deny(&ticket, now);
-                let tell = |begins: bool, rule| begins.then(|| self.tell(&ticket, rule, now)).flatten();
-                let pair = tell(ticket.charges.locks_pair && !ticket.is_client, Rule::AccountAndAddress);
-                news = tell(ticket.charges.locks_account, Rule::Account).or(pair);
+                news = self.news(&ticket, now);
             }
             Settlement::Undecided => self.take_back(&ticket, true),
             Settlement::Untried => self.take_back(&ticket, false),
         }
         MaybeFuture::ready(Ok(news))
+    }
+
+    fn check<'a>(
+        &'a self,
+        key: &'a AttemptKey<'a>,
+        check: Check<'a>,
+    ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
+        let checked = self.try_check(key, check);
+        MaybeFuture::ready(checked.ok_or_else(|| BackendError::fault("the limiter has no shard for a key")))
     }
 }
 

@@ -64,6 +64,22 @@ pub(crate) enum Decision {
     Refused(Rule, u64),
 }
 
+/// A budget is spent: the first rule that refuses, and the longest wait in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spent {
+    pub(crate) rule: Rule,
+    pub(crate) wait: u64,
+}
+
+/// Every budget has room, and these count. Only a look makes one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pair: bool,
+    account: bool,
+    address: bool,
+    pub(crate) monitored: Option<Rule>,
+}
+
 impl Default for Policy {
     fn default() -> Self {
         let minutes = |minutes: u64| Duration::from_secs(minutes.saturating_mul(60));
@@ -114,7 +130,15 @@ impl Policy {
 
     /// Looks at every tally that the attempt touches, and charges all of them or none.
     pub(crate) fn reserve(&self, tallies: &mut Tallies, facts: &Facts) -> Decision {
-        let Facts { is_client, is_exempt, now, number, print, .. } = *facts;
+        match self.look(tallies, facts) {
+            Ok(room) => Decision::Charged(self.charge(tallies, facts, room)),
+            Err(Spent { rule, wait }) => Decision::Refused(rule, wait),
+        }
+    }
+
+    /// Looks at every tally that the attempt touches.
+    pub(crate) fn look(&self, tallies: &Tallies, facts: &Facts) -> Result<Room, Spent> {
+        let Facts { is_client, is_exempt, now, .. } = *facts;
         let (pair_rule, pair_budget) = self.pair_rule(is_client);
         // The allow-list lifts what names an address, but never the account's own ceiling, nor that of client secrets.
         let counts_pair = !facts.is_token && (is_client || !is_exempt);
@@ -125,26 +149,44 @@ impl Policy {
         let pair = verdict.add(counts_pair, pair_rule, self, || tallies.pair.wait(pair_budget, now));
         let account = verdict.add(counts_account, Rule::Account, self, || tallies.account.wait(&self.account, now));
         let address = verdict.add(counts_address, Rule::Address, self, || tallies.address.empty(&self.address, now));
-        if let Some((rule, wait)) = verdict.refused {
-            return Decision::Refused(rule, wait);
+        match verdict.refused {
+            Some((rule, wait)) => Err(Spent { rule, wait }),
+            None => Ok(Room { pair, account, address, monitored: verdict.monitored }),
         }
+    }
 
-        let mut charges = Charges { address, monitored: verdict.monitored, ..Charges::default() };
+    /// Charges every tally that has room and counts.
+    pub(crate) fn charge(&self, tallies: &mut Tallies, facts: &Facts, room: Room) -> Charges {
+        let Facts { now, number, print, .. } = *facts;
+        let (pair_rule, pair_budget) = self.pair_rule(facts.is_client);
+        let mut charges = Charges { address: room.address, monitored: room.monitored, ..Charges::default() };
         let is_repeat = tallies.pair.is_repeat(pair_budget, now, print, self.repeat);
-        if pair && !is_repeat {
+        if room.pair && !is_repeat {
             charges.pair = true;
             let locks = tallies.pair.charge(pair_budget, now, number);
             charges.locks_pair = locks && self.mode(pair_rule) == Mode::Block;
         }
-        if account && !is_repeat && !tallies.account.is_repeat(&self.account, now, print, self.repeat) {
+        if room.account && !is_repeat && !tallies.account.is_repeat(&self.account, now, print, self.repeat) {
             charges.account = true;
             let locks = tallies.account.charge(&self.account, now, number);
             charges.locks_account = locks && self.mode(Rule::Account) == Mode::Block;
         }
-        if address {
+        if room.address {
             tallies.address.take(&self.address, now, number);
         }
-        Decision::Charged(charges)
+        charges
+    }
+
+    /// Charges a check that was wrong. It is decided at once, so nothing of it is under way.
+    pub(crate) fn charge_wrong(&self, tallies: &mut Tallies, facts: &Facts, room: Room) -> Charges {
+        let charges = self.charge(tallies, facts, room);
+        if charges.pair {
+            tallies.pair.deny(facts.now, facts.number, facts.print);
+        }
+        if charges.account {
+            tallies.account.deny(facts.now, facts.number, facts.print);
+        }
+        charges
     }
 }
 

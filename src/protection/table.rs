@@ -88,6 +88,17 @@ impl Table {
         place
     }
 
+    /// Stores the tally of a key, with or without its own.
+    pub(crate) fn keep(&mut self, key: Key, tally: Tally, now: u64, memory: u64, preferred: bool) -> Place {
+        match self.tallies.get_mut(&key) {
+            Some(own) => {
+                *own = tally;
+                Place::Own
+            }
+            None => self.put(key, tally, now, memory, preferred),
+        }
+    }
+
     pub(crate) fn get_mut(&mut self, key: Key, place: Place) -> Option<&mut Tally> {
         if place == Place::Own {
             return self.tallies.get_mut(&key);

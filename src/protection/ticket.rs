@@ -1,8 +1,8 @@
 //! What a reservation of the limiters holds: what was charged, where, and under which number.
 
-use super::policy::Charges;
+use super::policy::{Charges, Facts};
 use super::table::{Key, Place};
-use crate::boundary::limiter::Rule;
+use crate::boundary::limiter::{AttemptKey, Guess, Rule};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
@@ -32,6 +32,20 @@ impl Ticket {
 
     pub(crate) fn address(&self) -> Key {
         (0, self.network)
+    }
+
+    /// What the rules need to know of an attempt.
+    pub(crate) fn facts(&self, key: &AttemptKey<'_>, is_known: bool, now: u64) -> Facts {
+        Facts {
+            is_client: self.is_client,
+            is_token: matches!(key.guess, Guess::Token),
+            has_address: self.has_address,
+            is_exempt: key.is_exempt,
+            is_known,
+            print: self.print,
+            now,
+            number: self.number,
+        }
     }
 
     /// The key under which this rule counts the attempt.

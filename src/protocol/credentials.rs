@@ -3,7 +3,6 @@
 use std::time::SystemTime;
 
 use http::HeaderMap;
-use subtle::Choice;
 
 use super::basic::{self, Authorization, Basic, Pair};
 use super::client::{Client, ClientAuthentication};
@@ -119,7 +118,7 @@ impl Presented {
     }
 }
 
-/// A client whose authentication succeeded. Only [`authenticate`] and [`proven`] make one.
+/// A client whose authentication succeeded. Only [`conclude`] and [`proven`] make one.
 #[derive(Debug)]
 pub(crate) struct AuthenticatedClient(Client);
 
@@ -133,51 +132,122 @@ impl AuthenticatedClient {
     }
 }
 
-/// Decides whether `presented` proves `client`, with the same work for a client that doesn't exist.
-pub(crate) fn authenticate(
+/// What is to be compared: a presented secret with those of a client. The same work for a client that doesn't exist.
+pub(crate) struct Comparison<'a>(Sides<'a>);
+
+enum Sides<'a> {
+    Presented { presented: &'a Presented, client: Option<&'a Client>, texts: &'a Texts, now: SystemTime },
+    Digested { digests: Digests, client: Option<Client>, is_allowed: bool, now: SystemTime },
+}
+
+/// Of one secret, or of both readings of a header that has two.
+type Digests = (SecretDigest, Option<SecretDigest>);
+
+impl<'a> Comparison<'a> {
+    pub(crate) fn new(presented: &'a Presented, client: Option<&'a Client>, texts: &'a Texts, now: SystemTime) -> Self {
+        Self(Sides::Presented { presented, client, texts, now })
+    }
+
+    /// The same without the secret itself, for another thread.
+    pub(crate) fn digested(self) -> Comparison<'static> {
+        Comparison(match self.0 {
+            Sides::Presented { presented, client, texts, now } => Sides::Digested {
+                digests: digests(presented, client, texts),
+                client: client.cloned(),
+                is_allowed: is_allowed(presented, client),
+                now,
+            },
+            Sides::Digested { digests, client, is_allowed, now } => {
+                Sides::Digested { digests, client, is_allowed, now }
+            }
+        })
+    }
+
+    /// Whether the secret is the client's, and presented in a way that is the client's.
+    pub(crate) fn compare(self) -> bool {
+        match self.0 {
+            Sides::Presented { presented, client, texts, now } => {
+                // The digests come first, whatever the client may do.
+                let proves = matches(&digests(presented, client, texts), client, now);
+                proves & is_allowed(presented, client)
+            }
+            Sides::Digested { digests, client, is_allowed, now } => {
+                matches(&digests, client.as_ref(), now) & is_allowed
+            }
+        }
+    }
+}
+
+/// How many digests there are depends on the request alone, so the work is the same for every client, known or not.
+fn digests(presented: &Presented, client: Option<&Client>, texts: &Texts) -> Digests {
+    let digest = |pair: Pair| SecretDigest::of(texts.get(pair.secret));
+    let nothing = || SecretDigest::from_bytes([0; 32]);
+    match presented {
+        Presented::Id(_) | Presented::Method(..) => (nothing(), None),
+        Presented::Post(pair) => (digest(*pair), None),
+        Presented::Basic(basic) => {
+            let decoded = basic.decoded.map_or_else(nothing, digest);
+            // The raw reading counts only for a client that asks for it; else the decoded one stands twice.
+            let second = basic
+                .raw
+                .map(digest)
+                .map(|raw| if client.is_some_and(Client::accepts_raw_basic) { raw } else { decoded.clone() });
+            (decoded, second)
+        }
+    }
+}
+
+fn matches((first, second): &Digests, client: Option<&Client>, now: SystemTime) -> bool {
+    bool::from(match second {
+        None => Client::matches(client, std::slice::from_ref(first), now),
+        Some(second) => Client::matches(client, &[first.clone(), second.clone()], now),
+    })
+}
+
+/// Whether the client may authenticate by a secret in this way.
+fn is_allowed(presented: &Presented, client: Option<&Client>) -> bool {
+    use ClientAuthentication::{Secret, SecretBasic, SecretPost};
+    let method = client.map(Client::authentication);
+    match presented {
+        Presented::Id(_) | Presented::Method(..) => false,
+        Presented::Post(_) => matches!(method, Some(Secret | SecretPost)),
+        Presented::Basic(_) => matches!(method, Some(Secret | SecretBasic)),
+    }
+}
+
+/// Takes the client whose secret [is right](Comparison::compare), or says why not.
+pub(crate) fn conclude(
+    presented: &Presented,
+    client: Option<Client>,
+    is_right: bool,
+) -> Result<AuthenticatedClient, TokenError> {
+    match client {
+        Some(client) if is_right => Ok(AuthenticatedClient(client)),
+        None => Err(presented.refuse(Reason::UnknownClient)),
+        // A public client that presents a secret in a header knows none.
+        Some(client)
+            if is_allowed(presented, Some(&client))
+                || (matches!(presented, Presented::Basic(_))
+                    && *client.authentication() == ClientAuthentication::None) =>
+        {
+            Err(presented.refuse(Reason::WrongSecret))
+        }
+        Some(_) => Err(presented.refuse(Reason::WrongMethod)),
+    }
+}
+
+/// Takes a client that presents no secret: a bare `client_id`, or an empty secret, which proves no less.
+pub(crate) fn identify(
     presented: &Presented,
     client: Option<Client>,
     texts: &Texts,
     now: SystemTime,
 ) -> Result<AuthenticatedClient, TokenError> {
-    let method = client.as_ref().map(Client::authentication);
-    let (proved, right_method) = match presented {
-        Presented::Id(_) => (true, method == Some(&ClientAuthentication::None)),
-        Presented::Method(..) => (false, false),
-        Presented::Post(pair) => {
-            let digest = SecretDigest::of(texts.get(pair.secret));
-            let matches = bool::from(Client::matches(client.as_ref(), &[digest], now));
-            let allowed = matches!(method, Some(ClientAuthentication::Secret | ClientAuthentication::SecretPost));
-            (matches, allowed)
-        }
-        Presented::Basic(basic) => {
-            let matches = bool::from(match_basic(basic, client.as_ref(), texts, now));
-            match method {
-                // An empty secret proves no less than a bare `client_id`.
-                Some(ClientAuthentication::None) => (!presented.is_attempt(texts), true),
-                Some(ClientAuthentication::Secret | ClientAuthentication::SecretBasic) => (matches, true),
-                _ => (matches, false),
-            }
-        }
+    let is_right = match client.as_ref().map(Client::authentication) {
+        Some(ClientAuthentication::None) => matches!(presented, Presented::Id(_) | Presented::Basic(_)),
+        _ => Comparison::new(presented, client.as_ref(), texts, now).compare(),
     };
-    match client {
-        None => Err(presented.refuse(Reason::UnknownClient)),
-        Some(_) if !right_method => Err(presented.refuse(Reason::WrongMethod)),
-        Some(_) if !proved => Err(presented.refuse(Reason::WrongSecret)),
-        Some(client) => Ok(AuthenticatedClient(client)),
-    }
-}
-
-/// Compares the secret, or both readings of a header that has two. How many there are depends on the header alone, so
-/// the work is the same for every client, known or not.
-fn match_basic(basic: &Basic, client: Option<&Client>, texts: &Texts, now: SystemTime) -> Choice {
-    let digest = |pair: Pair| SecretDigest::of(texts.get(pair.secret));
-    let nothing = || SecretDigest::from_bytes([0; 32]);
-    let decoded = basic.decoded.map_or_else(nothing, digest);
-    let Some(raw) = basic.raw.map(digest) else { return Client::matches(client, &[decoded], now) };
-    // The raw reading counts only for a client that asks for it; else the decoded one stands twice.
-    let second = if client.is_some_and(Client::accepts_raw_basic) { raw } else { decoded.clone() };
-    Client::matches(client, &[decoded, second], now)
+    conclude(presented, client, is_right)
 }
 
 /// The application's own method says that it verified the claim on `client`.

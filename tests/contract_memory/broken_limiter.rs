@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::task::yield_now;
 use tower_password_grant::testing::contract;
 use tower_password_grant::{
-    AttemptKey, AttemptLimiter, BackendError, BegunLock, Guess, MaybeFuture, Refusal, Reservation, Reserved, Rule,
-    Settlement,
+    AttemptKey, AttemptLimiter, BackendError, BegunLock, Check, Checked, Decided, Guess, MaybeFuture, Refusal,
+    Reservation, Reserved, Rule, Settlement,
 };
 
 use crate::complaint;
@@ -39,6 +39,12 @@ enum Fault {
     IgnoresCase,
     CountsSingleAddresses,
     CountsAllAddresses,
+    ChecksAreFree,
+    ChecksCompareFirst,
+    ChecksForgiveNothing,
+    ChecksGetAndThenSet,
+    ChecksCountAlone,
+    ChecksAreAlwaysRight,
 }
 
 const FAULTS: &[(Fault, &str)] = &[
@@ -66,6 +72,12 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::IgnoresCase, "keys are equal only if every part is"),
     (Fault::CountsSingleAddresses, "the addresses of one /64 are one sender"),
     (Fault::CountsAllAddresses, "senders outside of one /64 are not one"),
+    (Fault::ChecksAreFree, "a check that was wrong is charged"),
+    (Fault::ChecksCompareFirst, "a look that refuses comes before the comparison"),
+    (Fault::ChecksForgiveNothing, "a check that was right forgets the wrong ones"),
+    (Fault::ChecksGetAndThenSet, "parallel checks never exceed the budget"),
+    (Fault::ChecksCountAlone, "checks and attempts count together"),
+    (Fault::ChecksAreAlwaysRight, "a check that was wrong is told as wrong"),
 ];
 
 const BUDGET: u32 = 5;
@@ -217,6 +229,73 @@ impl AttemptLimiter for Sketch {
         }
         MaybeFuture::ready(Ok(None))
     }
+
+    fn check<'a>(
+        &'a self,
+        key: &'a AttemptKey<'a>,
+        check: Check<'a>,
+    ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
+        let names = self.names(key);
+        MaybeFuture::new(async move {
+            let names = match self.fault {
+                Fault::ChecksCountAlone => (format!("{} by check", names.0), names.1),
+                _ => names,
+            };
+            let has_room = match self.fault {
+                Fault::ChecksGetAndThenSet => {
+                    let has_room = self.lock().has_room(&names.0);
+                    yield_now().await;
+                    Some(has_room)
+                }
+                _ => None,
+            };
+            let (check, early) = match self.fault {
+                Fault::ChecksCompareFirst => (None, Some(check.decide())),
+                _ => (Some(check), None),
+            };
+            let reservation = match self.decide(has_room, names) {
+                Reserved::Charged(reservation) => reservation,
+                Reserved::Refused(refusal) => return Ok(Checked::Refused(refusal)),
+                _ => panic!("another answer"),
+            };
+            let outcome = early.or(check.map(Check::decide)).unwrap();
+            let settlement = match (outcome.is_right(), self.fault) {
+                (true, Fault::ChecksForgiveNothing) => Settlement::Untried,
+                (false, Fault::ChecksAreFree) => Settlement::Untried,
+                (true, _) => Settlement::Success,
+                (false, _) => Settlement::Denied,
+            };
+            self.settle(reservation, settlement).await?;
+            let told = match self.fault {
+                Fault::ChecksAreAlwaysRight => Check::known(true).decide(),
+                _ => outcome,
+            };
+            Ok(Checked::Decided(Decided::new(told)))
+        })
+    }
+}
+
+/// A limiter that has no check of its own.
+struct Plain(Sketch);
+
+impl AttemptLimiter for Plain {
+    fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
+        self.0.reserve(key)
+    }
+
+    fn settle(
+        &self,
+        reservation: Reservation,
+        settlement: Settlement,
+    ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
+        self.0.settle(reservation, settlement)
+    }
+}
+
+#[test]
+fn a_limiter_without_a_check_of_its_own_keeps_the_promises_of_checks() {
+    let make = async || Plain(Sketch { fault: Fault::None, state: Mutex::default() });
+    assert_eq!(complaint(contract::attempt_limiter(make)), "");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::testing::ManualClock;
 use tower_password_grant::{
-    AccountKey, AttemptKey, AttemptLimiter, Fingerprint, Guess, Lockout, MemoryLimiter, Reservation, Reserved, Rule,
-    Settlement, TokenBucket,
+    AccountKey, AttemptKey, AttemptLimiter, Check, Checked, Fingerprint, Guess, Lockout, MemoryLimiter, Reservation,
+    Reserved, Rule, Settlement, TokenBucket,
 };
 
 use crate::folder::{Folder, at};
@@ -93,6 +93,38 @@ async fn a_wall_clock_that_is_set_neither_lifts_nor_lengthens_a_lock() {
     clock.advance(Duration::from_secs(1));
     assert!(matches!(reserve(&limiter, "alice", 1).await, Reserved::Charged(_)));
     store.close().await;
+}
+
+#[tokio::test]
+async fn the_time_that_is_counted_at_never_goes_back_for_whoever_shares_the_file() {
+    let folder = Folder::new();
+    let (ahead, behind) = (ManualClock::at(at(100_000)), ManualClock::at(at(0)));
+    // Opened before anything was counted, so it begins at its own time.
+    let late = open(&folder, &behind);
+    let store = open(&folder, &ahead);
+    let limiter = store.limiter();
+    for _ in 0..10 {
+        fail(&limiter, "alice", 1).await;
+    }
+    let lock = (Rule::AccountAndAddress, Duration::from_secs(900));
+    assert_eq!(refusal(reserve(&limiter, "alice", 1).await), lock);
+
+    // A process whose clock is behind counts at the time of the file, and writes no smaller one.
+    let other = late.limiter();
+    assert_eq!(refusal(reserve(&other, "alice", 1).await), lock);
+    fail(&other, "bob", 1).await;
+    assert!(matches!(check(&other, false).await, Checked::Decided(_)));
+    assert_eq!(refusal(reserve(&other, "alice", 1).await), lock);
+    late.close().await;
+    store.close().await;
+    let store = open(&folder, &behind);
+    assert_eq!(refusal(reserve(&store.limiter(), "alice", 1).await), lock);
+    store.close().await;
+}
+
+async fn check(limiter: &dyn AttemptLimiter, is_right: bool) -> Checked {
+    let key = AttemptKey::new(Guess::Client { client_id: "cli" }, address(1));
+    limiter.check(&key, Check::known(is_right)).await.unwrap()
 }
 
 #[tokio::test]

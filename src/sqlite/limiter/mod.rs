@@ -12,12 +12,13 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use self::rows::Prints;
-use self::steps::{Lock, Reserving, Rules, Step, Try};
+use self::steps::{Checking, Lock, Refused, Reserving, Rules, Step, Try};
 use super::store::SqliteStore;
 use crate::boundary::account::AccountKeyKind;
 use crate::boundary::backend::BackendError;
+use crate::boundary::check::Check;
 use crate::boundary::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
+    AttemptKey, AttemptLimiter, BegunLock, Checked, Decided, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
 };
 use crate::boundary::maybe::MaybeFuture;
 use crate::protection::budget::millis;
@@ -46,7 +47,9 @@ const NO_NETWORK: u64 = 1;
 /// Time is that of the wall clock at the start, and goes on as the monotonic clock does: a wall clock that is set neither
 /// lifts nor lengthens a lock before the next start, and after it time never goes back behind what was counted at.
 ///
-/// Each attempt takes two durable commits, which it shares with all who wait at that moment. A refused attempt takes none.
+/// Each attempt takes two durable commits, which it shares with all who wait at that moment. A refused attempt takes none. A
+/// [`check`](AttemptLimiter::check), such as that of a client's secret, takes one if it was wrong, and none if it was right,
+/// there was nothing to forgive, and its address is one from which it succeeded before.
 ///
 /// Put it into an [`Arc`] to give it to the endpoint and keep it for the operator.
 pub struct SqliteLimiter {
@@ -163,27 +166,64 @@ impl SqliteLimiter {
     }
 }
 
+impl SqliteLimiter {
+    /// Keeps whose locks began.
+    fn describe(&self, key: &AttemptKey<'_>, ticket: &Ticket, locks: [Option<Lock>; 3]) {
+        for Lock { rule, now, until } in locks.into_iter().flatten() {
+            self.locks.describe(rule, ticket.key_of(rule), key, now, until);
+        }
+    }
+
+    fn refusal(&self, refused: Refused) -> Refusal {
+        let Refused { rule, wait, news, guess } = refused;
+        let refusal = Refusal::new(rule, wait);
+        let news = news.and_then(|lock| self.news(guess, lock));
+        news.map_or(refusal, |lock| refusal.with_new_lock(lock))
+    }
+}
+
 impl AttemptLimiter for SqliteLimiter {
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
         MaybeFuture::new(async move {
             let attempt = self.attempt(key);
             match self.step(move |step| step.reserve(&attempt)).await? {
                 Reserving::Charged { ticket, locks } => {
-                    for Lock { rule, now, until } in locks.into_iter().flatten() {
-                        self.locks.describe(rule, ticket.key_of(rule), key, now, until);
-                    }
+                    self.describe(key, &ticket, locks);
                     let reservation = Reservation::new(ticket.to_bytes());
                     Ok(Reserved::Charged(match ticket.charges.monitored {
                         Some(rule) => reservation.would_refuse(rule),
                         None => reservation,
                     }))
                 }
-                Reserving::Refused { rule, wait, news, guess } => {
-                    let refusal = Refusal::new(rule, wait);
-                    let news = news.and_then(|lock| self.news(guess, lock));
-                    Ok(Reserved::Refused(news.map_or(refusal, |lock| refusal.with_new_lock(lock))))
-                }
+                Reserving::Refused(refused) => Ok(Reserved::Refused(self.refusal(refused))),
             }
+        })
+    }
+
+    fn check<'a>(
+        &'a self,
+        key: &'a AttemptKey<'a>,
+        check: Check<'a>,
+    ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
+        MaybeFuture::new(async move {
+            let (attempt, check) = (self.attempt(key), check.into_owned());
+            let (decided, monitored) = match self.step(move |step| step.check(&attempt, check)).await? {
+                Checking::Refused(refused) => return Ok(Checked::Refused(self.refusal(refused))),
+                Checking::Right(outcome, monitored) => (Decided::new(outcome), monitored),
+                Checking::Wrong { outcome, ticket, locks, news } => {
+                    self.describe(key, &ticket, locks);
+                    let news = news.and_then(|lock| self.news(ticket.guess, lock));
+                    let decided = match news {
+                        Some(lock) => Decided::new(outcome).with_new_lock(lock),
+                        None => Decided::new(outcome),
+                    };
+                    (decided, ticket.charges.monitored)
+                }
+            };
+            Ok(Checked::Decided(match monitored {
+                Some(rule) => decided.would_refuse(rule),
+                None => decided,
+            }))
         })
     }
 

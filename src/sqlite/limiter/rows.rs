@@ -145,7 +145,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Writes what changed for the whole.
-    pub(super) fn close(self) -> Result<(), Failure> {
+    pub(super) fn close(&self) -> Result<(), Failure> {
         let [pairs, accounts, addresses] = self.counts;
         let clock = column(self.clock);
         let values = params![self.number, clock, pairs, accounts, addresses, self.known, self.was_full];
@@ -261,18 +261,18 @@ impl<'a> Rows<'a> {
         self.count(kind, i64::try_from(rows).unwrap_or(0).saturating_neg());
     }
 
-    /// The networks from which a guess succeeded before, as long as they are not too old.
-    pub(super) fn known(&self, guess: u64, lifetime: u64) -> Result<Option<[u64; ADDRESSES]>, Failure> {
+    /// The networks from which a guess succeeded before and when it last did, as long as that is not too old.
+    pub(super) fn known(&self, guess: u64, lifetime: u64) -> Result<Option<([u64; ADDRESSES], u64)>, Failure> {
         let found = self.db.row(KNOWN, [guess.cast_signed()], |row| {
             let seen = get::<i64>(row, 1)?.max(0).cast_unsigned();
             Ok((bytes::<32>(row, 0)?, seen))
         })?;
         let fresh = found.filter(|(_, seen)| self.clock.saturating_sub(*seen) < lifetime);
-        Ok(fresh.map(|(written, _)| {
+        Ok(fresh.map(|(written, seen)| {
             let (words, _) = written.as_chunks::<8>();
             let mut networks = [0; ADDRESSES];
             words.iter().zip(&mut networks).for_each(|(word, network)| *network = u64::from_le_bytes(*word));
-            networks
+            (networks, seen)
         }))
     }
 
@@ -282,7 +282,7 @@ impl<'a> Rows<'a> {
             return Ok(());
         }
         let is_new = self.db.row(KNOWN, [guess.cast_signed()], |_| Ok(()))?.is_none();
-        let mut networks = self.known(guess, lifetime)?.unwrap_or_default();
+        let (mut networks, _) = self.known(guess, lifetime)?.unwrap_or_default();
         remember(&mut networks, network);
         if is_new {
             if self.known >= i64::try_from(self.capacity).unwrap_or(i64::MAX) {

@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use super::rows::{Kind, Prints, Rows};
+use crate::boundary::check::{Check, Outcome};
 use crate::boundary::limiter::{Rule, Settlement};
-use crate::protection::policy::{Charges, Decision, Facts, Policy, Tallies};
+use crate::protection::known::is_due;
+use crate::protection::policy::{Charges, Decision, Facts, Policy, Spent, Tallies};
 use crate::protection::table::Place;
 use crate::protection::tally::Tally;
 use crate::protection::ticket::Ticket;
@@ -43,7 +45,37 @@ pub(super) struct Lock {
 
 pub(super) enum Reserving {
     Charged { ticket: Ticket, locks: [Option<Lock>; 3] },
-    Refused { rule: Rule, wait: Duration, news: Option<Lock>, guess: u64 },
+    Refused(Refused),
+}
+
+/// A budget is spent.
+pub(super) struct Refused {
+    pub(super) rule: Rule,
+    pub(super) wait: Duration,
+    pub(super) news: Option<Lock>,
+    pub(super) guess: u64,
+}
+
+/// How a check ended.
+pub(super) enum Checking {
+    Right(Outcome, Option<Rule>),
+    Wrong {
+        outcome: Outcome,
+        ticket: Ticket,
+        locks: [Option<Lock>; 3],
+        news: Option<Lock>,
+    },
+    /// By a budget that is spent.
+    Refused(Refused),
+}
+
+/// What was read of an attempt.
+pub(super) struct Seen {
+    ticket: Ticket,
+    facts: Facts,
+    tallies: Tallies,
+    /// When it succeeded from its address.
+    at: Option<u64>,
 }
 
 /// One step of the limiter.
@@ -65,14 +97,13 @@ impl<'a> Step<'a> {
         memory(&self.rules.policy, kind)
     }
 
-    pub(super) fn reserve(mut self, attempt: &Try) -> Result<Reserving, Failure> {
-        let Rules { policy, lifetime, .. } = self.rules;
+    /// Reads what the rules need of an attempt. Its number is that of the next charge.
+    pub(super) fn read(&self, attempt: &Try) -> Result<Seen, Failure> {
         let now = self.rows.clock;
-        let number = self.rows.number.wrapping_add(1);
-        let mut ticket = Ticket {
+        let ticket = Ticket {
             guess: attempt.guess,
             network: attempt.network,
-            number,
+            number: self.rows.number.wrapping_add(1),
             at: now,
             print: attempt.print,
             is_client: attempt.is_client,
@@ -82,8 +113,10 @@ impl<'a> Step<'a> {
             account_place: Place::Own,
             address_place: Place::Own,
         };
-        let known = if attempt.is_token { None } else { self.rows.known(ticket.guess, *lifetime)? };
-        let is_known = known.is_some_and(|networks| networks.contains(&ticket.network));
+        let lifetime = self.rules.lifetime;
+        let known = if attempt.is_token { None } else { self.rows.known(ticket.guess, lifetime)? };
+        let known = known.filter(|(networks, _)| networks.contains(&ticket.network));
+        let is_known = known.is_some();
         let facts = Facts {
             is_client: attempt.is_client,
             is_token: attempt.is_token,
@@ -92,7 +125,7 @@ impl<'a> Step<'a> {
             is_known,
             print: attempt.print,
             now,
-            number,
+            number: ticket.number,
         };
         let mut tallies = Tallies::default();
         if !attempt.is_token {
@@ -102,11 +135,33 @@ impl<'a> Step<'a> {
             tallies.account = self.rows.get(Kind::Account, ticket.account(), false)?;
         }
         tallies.address = self.rows.get(Kind::Address, ticket.address(), is_known)?;
-        let charges = match policy.reserve(&mut tallies, &facts) {
-            Decision::Charged(charges) => charges,
-            Decision::Refused(rule, wait) => return self.refuse(&ticket, tallies, rule, wait, is_known),
-        };
-        self.rows.number = number;
+        Ok(Seen { ticket, facts, tallies, at: known.map(|(_, seen)| seen) })
+    }
+
+    /// Charges the attempt, or tells why not.
+    pub(super) fn reserve(mut self, attempt: &Try) -> Result<Reserving, Failure> {
+        let Seen { mut ticket, facts, mut tallies, .. } = self.read(attempt)?;
+        match self.rules.policy.reserve(&mut tallies, &facts) {
+            Decision::Charged(charges) => {
+                let locks = self.keep(&mut ticket, &tallies, charges, facts.is_known)?;
+                self.rows.close()?;
+                Ok(Reserving::Charged { ticket, locks })
+            }
+            Decision::Refused(rule, wait) => {
+                self.refuse(&ticket, tallies, rule, wait, facts.is_known).map(Reserving::Refused)
+            }
+        }
+    }
+
+    /// Writes what was charged, and answers the locks that begin by it.
+    fn keep(
+        &mut self,
+        ticket: &mut Ticket,
+        tallies: &Tallies,
+        charges: Charges,
+        is_known: bool,
+    ) -> Result<[Option<Lock>; 3], Failure> {
+        self.rows.number = ticket.number;
         ticket.charges = charges;
         if charges.pair {
             let memory = self.memory(Kind::Pair);
@@ -119,10 +174,40 @@ impl<'a> Step<'a> {
         if charges.address {
             ticket.address_place = self.rows.put(Kind::Address, ticket.address(), tallies.address, 0, is_known)?;
         }
-        let locks = begun(policy, &ticket, &tallies, now);
-        self.rows.tidy(*lifetime)?;
+        self.rows.tidy(self.rules.lifetime)?;
+        Ok(begun(&self.rules.policy, ticket, tallies, self.rows.clock))
+    }
+
+    /// Looks, compares, and charges or forgives. A right check writes nothing if there is nothing to forgive and its address
+    /// was seen lately: then the transaction is empty, and nothing waits for the disk.
+    pub(super) fn check(mut self, attempt: &Try, check: Check<'static>) -> Result<Checking, Failure> {
+        let Seen { mut ticket, facts, mut tallies, at } = self.read(attempt)?;
+        let room = match self.rules.policy.look(&tallies, &facts) {
+            Ok(room) => room,
+            Err(Spent { rule, wait }) => {
+                return self.refuse(&ticket, tallies, rule, wait, facts.is_known).map(Checking::Refused);
+            }
+        };
+        let outcome = check.decide();
+        if outcome.is_right() {
+            let forgives = tallies.pair != Tally::default();
+            let is_news = ticket.has_address && is_due(at, facts.now, self.rules.lifetime);
+            if forgives {
+                self.rows.forget(Kind::Pair, ticket.pair())?;
+            }
+            if is_news {
+                self.rows.remember(ticket.guess, ticket.network, facts.now, self.rules.lifetime)?;
+            }
+            if forgives || is_news {
+                self.rows.close()?;
+            }
+            return Ok(Checking::Right(outcome, room.monitored));
+        }
+        let charges = self.rules.policy.charge_wrong(&mut tallies, &facts, room);
+        let locks = self.keep(&mut ticket, &tallies, charges, facts.is_known)?;
+        let news = self.news(&ticket)?;
         self.rows.close()?;
-        Ok(Reserving::Charged { ticket, locks })
+        Ok(Checking::Wrong { outcome, ticket, locks, news })
     }
 
     /// Charges nothing; writes only that a lock was told of.
@@ -133,7 +218,7 @@ impl<'a> Step<'a> {
         rule: Rule,
         wait: u64,
         is_known: bool,
-    ) -> Result<Reserving, Failure> {
+    ) -> Result<Refused, Failure> {
         let now = self.rows.clock;
         let policy = &self.rules.policy;
         // What is under way may turn out right, and then there was no lock.
@@ -155,7 +240,7 @@ impl<'a> Step<'a> {
             news = Some(Lock { rule, now, until: now.saturating_add(lasts) });
             self.rows.close()?;
         }
-        Ok(Reserving::Refused { rule, wait: Duration::from_millis(wait), news, guess: ticket.guess })
+        Ok(Refused { rule, wait: Duration::from_millis(wait), news, guess: ticket.guess })
     }
 
     /// Answers a lock that began by the attempt and that nobody was told of.
@@ -244,28 +329,32 @@ impl<'a> Step<'a> {
     /// Tells the tallies that the attempt was decided against, and its secret.
     fn deny(&mut self, ticket: &Ticket) -> Result<Option<Lock>, Failure> {
         let now = self.rows.clock;
-        let policy = &self.rules.policy;
-        let mut news = None;
-        for (kind, charged, locks, rule, budget) in [
-            (
-                Kind::Pair,
-                ticket.charges.pair,
-                ticket.charges.locks_pair && !ticket.is_client,
-                Rule::AccountAndAddress,
-                &policy.pair,
-            ),
-            (Kind::Account, ticket.charges.account, ticket.charges.locks_account, Rule::Account, &policy.account),
-        ] {
-            if !charged {
-                continue;
+        for (kind, charged) in [(Kind::Pair, ticket.charges.pair), (Kind::Account, ticket.charges.account)] {
+            if charged {
+                self.change(kind, ticket, |tally| tally.deny(now, ticket.number, ticket.print))?;
             }
-            let mut lasts = None;
-            self.change(kind, ticket, |tally| {
-                tally.deny(now, ticket.number, ticket.print);
-                lasts = tally.locked(budget, now).filter(|_| locks && !std::mem::replace(&mut tally.is_told, true));
-            })?;
-            // The lock of the account is told of rather than that of a pair.
-            news = lasts.map(|lasts| Lock { rule, now, until: now.saturating_add(lasts) }).or(news);
+        }
+        self.news(ticket)
+    }
+
+    /// The lock that began by a charge which was decided against, if nobody was told of it. That of the account is told of
+    /// rather than that of a pair.
+    fn news(&mut self, ticket: &Ticket) -> Result<Option<Lock>, Failure> {
+        let now = self.rows.clock;
+        let policy = &self.rules.policy;
+        let locks_pair = ticket.charges.locks_pair && !ticket.is_client;
+        let mut news = None;
+        for (kind, locks, rule, budget) in [
+            (Kind::Pair, locks_pair, Rule::AccountAndAddress, &policy.pair),
+            (Kind::Account, ticket.charges.locks_account, Rule::Account, &policy.account),
+        ] {
+            if locks {
+                let mut lasts = None;
+                self.change(kind, ticket, |tally| {
+                    lasts = tally.locked(budget, now).filter(|_| !std::mem::replace(&mut tally.is_told, true));
+                })?;
+                news = lasts.map(|lasts| Lock { rule, now, until: now.saturating_add(lasts) }).or(news);
+            }
         }
         Ok(news)
     }

@@ -9,7 +9,7 @@ use crate::boundary::account::AccountKey;
 use crate::boundary::limiter::{AttemptKey, AttemptLimiter, Guess, Refusal, Reservation, Reserved, Rule, Settlement};
 
 /// By how many attempts every budget must be spent.
-const MOST: usize = 1_000;
+pub(super) const MOST: usize = 1_000;
 
 /// What is guessed.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ pub(super) async fn reserve<L: AttemptLimiter>(
     }
 }
 
-async fn settle<L: AttemptLimiter>(limiter: &L, reservation: Reservation, settlement: Settlement) {
+pub(super) async fn settle<L: AttemptLimiter>(limiter: &L, reservation: Reservation, settlement: Settlement) {
     answer(limiter.settle(reservation, settlement).await);
 }
 

@@ -34,6 +34,7 @@
 
 mod access;
 mod limiter;
+mod limiter_checks;
 mod limiter_keys;
 mod once;
 mod promise;
@@ -113,4 +114,6 @@ pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> L) {
     limiter::refused(&make).await;
     limiter_keys::parts(&make).await;
     limiter_keys::networks(&make).await;
+    limiter_checks::one_after_the_other(&make).await;
+    limiter_checks::parallel(&make).await;
 }
