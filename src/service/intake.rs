@@ -10,10 +10,10 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use zeroize::Zeroizing;
 
 use super::body::{NoInner, ResponseBody};
 use super::mount::Mount;
+use super::wiped::WipedBytes;
 use crate::conductor::endpoint::{Answer, Endpoint, Step};
 use crate::conductor::purpose::Purpose;
 use crate::conductor::trail::Caller;
@@ -22,34 +22,38 @@ use crate::protocol::error::Reason;
 /// How many frames are taken before other tasks get their turn: a flood of empty ones must not hold the thread.
 const FRAMES_PER_POLL: usize = 64;
 
-/// A body read to its end, in as few copies as it came in.
-pub(super) enum Collected {
-    One(Bytes),
-    Many(Zeroizing<Vec<u8>>),
+/// A body read to its end.
+pub(super) enum Collected<D> {
+    /// It came whole.
+    One(D),
+    Many(WipedBytes),
 }
 
-impl Collected {
+impl<D: Buf> Collected<D> {
     pub(super) fn as_slice(&self) -> &[u8] {
         match self {
-            Self::One(bytes) => bytes,
-            Self::Many(bytes) => bytes,
+            Self::One(data) => data.chunk(),
+            Self::Many(bytes) => bytes.as_slice(),
         }
     }
 
     pub(super) fn into_bytes(self) -> Bytes {
         match self {
-            Self::One(bytes) => bytes,
-            Self::Many(bytes) => Bytes::copy_from_slice(&bytes),
+            Self::One(mut data) => data.copy_to_bytes(data.remaining()),
+            Self::Many(bytes) => Bytes::from_owner(bytes),
         }
     }
 }
 
 pin_project! {
     /// Reads a body within its limit and deadline.
+    ///
+    /// A body that is there at once is not copied. What has to wait for more goes into a buffer of our own: a frame is part of
+    /// a larger buffer of its connection, which one byte would keep.
     pub(super) struct Collect<B> {
         #[pin]
         body: B,
-        read: Collected,
+        read: WipedBytes,
         limit: usize,
         deadline: Option<Duration>,
         sleep: Option<Pin<Box<tokio::time::Sleep>>>,
@@ -60,61 +64,78 @@ impl<B: Body> Collect<B> {
     pub(super) fn new(body: B, endpoint: &Endpoint) -> Self {
         Self {
             body,
-            read: Collected::One(Bytes::new()),
+            read: WipedBytes::default(),
             limit: endpoint.max_body,
             deadline: endpoint.body_deadline,
             sleep: None,
         }
     }
 
-    pub(super) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Collected, Reason>> {
-        let mut this = self.project();
+    pub(super) fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Collected<B::Data>, Reason>> {
+        // The first frame, not copied yet.
+        let mut first: Option<B::Data> = None;
         for _ in 0..FRAMES_PER_POLL {
+            let mut this = self.as_mut().project();
             let frame = match this.body.as_mut().poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => frame,
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Reason::BodyIncomplete)),
-                Poll::Ready(None) => {
-                    let read = std::mem::replace(this.read, Collected::One(Bytes::new()));
-                    return Poll::Ready(Ok(read));
-                }
+                Poll::Ready(None) => return Poll::Ready(Ok(self.whole(first))),
                 Poll::Pending => {
-                    let Some(limit) = *this.deadline else { return Poll::Pending };
-                    // The timer starts at the first wait; a body that is there already pays nothing for it.
-                    let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-                    return sleep.as_mut().poll(cx).map(|()| Err(Reason::BodyTimeout));
+                    self.as_mut().keep(first);
+                    // A body that is there already pays nothing for the timer.
+                    return if self.is_late(cx) { Poll::Ready(Err(Reason::BodyTimeout)) } else { Poll::Pending };
                 }
             };
             // Trailers are ignored.
-            let Ok(mut data) = frame.into_data() else { continue };
-            let length = data.remaining();
-            if this.read.as_slice().len().saturating_add(length) > *this.limit {
+            let Ok(data) = frame.into_data() else { continue };
+            let before = first.as_ref().map_or(this.read.as_slice().len(), Buf::remaining);
+            if before.saturating_add(data.remaining()) > *this.limit {
                 return Poll::Ready(Err(Reason::BodyTooLarge));
             }
-            match this.read {
-                Collected::One(first) if first.is_empty() => *first = data.copy_to_bytes(length),
-                Collected::One(first) => {
-                    // Room for all that may come, so that no half-filled buffer is left behind unwiped.
-                    let mut all = Zeroizing::new(Vec::with_capacity(*this.limit));
-                    all.extend_from_slice(first);
-                    all.extend_from_slice(&data.copy_to_bytes(length));
-                    *this.read = Collected::Many(all);
-                }
-                Collected::Many(all) => all.extend_from_slice(&data.copy_to_bytes(length)),
+            if before == 0 && data.chunk().len() == data.remaining() {
+                first = Some(data);
+            } else {
+                self.as_mut().keep(first.take());
+                self.as_mut().keep(Some(data));
             }
             // The whole declared length is there: no need to wait until the body says that nothing follows.
-            if this.body.is_end_stream() {
-                return Poll::Ready(Ok(std::mem::replace(this.read, Collected::One(Bytes::new()))));
+            if self.body.is_end_stream() {
+                return Poll::Ready(Ok(self.whole(first)));
             }
         }
+        self.as_mut().keep(first);
         // The body's deadline holds for a flood that never waits, too.
-        if let Some(limit) = *this.deadline {
-            let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-            if sleep.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Err(Reason::BodyTimeout));
-            }
+        if self.is_late(cx) {
+            return Poll::Ready(Err(Reason::BodyTimeout));
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// The body, of which `first` is all if it is there.
+    fn whole(self: Pin<&mut Self>, first: Option<B::Data>) -> Collected<B::Data> {
+        match first {
+            Some(data) => Collected::One(data),
+            None => Collected::Many(std::mem::take(self.project().read)),
+        }
+    }
+
+    /// Copies a frame into the buffer.
+    fn keep(self: Pin<&mut Self>, data: Option<B::Data>) {
+        let Some(data) = data else { return };
+        let this = self.project();
+        let expected = this.body.size_hint().upper().and_then(|more| usize::try_from(more).ok());
+        let arrived = this.read.as_slice().len().saturating_add(data.remaining());
+        let most = expected.map_or(*this.limit, |more| arrived.saturating_add(more).min(*this.limit));
+        this.read.append(data, most);
+    }
+
+    /// Whether the deadline has passed, which starts with the first wait.
+    fn is_late(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+        let this = self.project();
+        let Some(limit) = *this.deadline else { return false };
+        let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        sleep.as_mut().poll(cx).is_ready()
     }
 }
 

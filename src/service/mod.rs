@@ -21,6 +21,7 @@ mod service;
 mod settings;
 mod token_options;
 mod tokens;
+mod wiped;
 
 pub use body::{NoInner, ResponseBody};
 pub use builder::{Builder, PasswordGrant};

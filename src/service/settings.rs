@@ -57,7 +57,8 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
-    /// The most bytes of a body. Default: 32 KiB. A larger one is answered 413 without being parsed.
+    /// The most bytes of a body. Default: 32 KiB. A larger one is answered 413 without being parsed. No memory is reserved for
+    /// what was not sent yet: a body that comes slowly holds at most twice what came of it, from 512 bytes on.
     pub fn max_body(mut self, bytes: usize) -> Self {
         self.options.max_body = bytes;
         self
