@@ -12,24 +12,24 @@ mod demo;
 
 #[path = "demo/durable.rs"]
 mod durable;
+#[path = "demo/note.rs"]
+mod note;
 #[path = "demo/page.rs"]
 mod page;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::UNIX_EPOCH;
 
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::http::StatusCode;
 use axum::routing::{get, put};
 use axum::{Extension, Json, Router};
 use demo::commands::Commands;
 use demo::{Error, start};
+use note::Note;
 use serde_json::{Value, json};
 use tower_password_grant::{PeerAddress, Principal};
-
-/// What the API is about: one note for all.
-type Note = Arc<RwLock<String>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -49,7 +49,7 @@ async fn serve() -> Result<(), Error> {
         .route("/api/me", get(me).layer(demo.guard.require_scope("read")?))
         .route("/api/note", put(write).layer(demo.guard.require_scope("write")?))
         .layer(DefaultBodyLimit::max(200))
-        .with_state(Note::default())
+        .with_state(Note::open(&file)?)
         .layer(demo.layer);
 
     let commands = Commands::begin(
@@ -70,19 +70,27 @@ async fn serve() -> Result<(), Error> {
 }
 
 /// Who is calling, by what the guard found out (RFC 6750 section 2.1).
-async fn me(Extension(caller): Extension<Principal>, State(note): State<Note>) -> Json<Value> {
+async fn me(Extension(caller): Extension<Principal>, State(note): State<Note>) -> Result<Json<Value>, StatusCode> {
     let expires = caller.expires().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let note = note.read().unwrap_or_else(PoisonError::into_inner).clone();
-    Json(json!({
+    Ok(Json(json!({
         "sub": caller.subject(),
         "client_id": caller.client().as_str(),
         "scope": caller.scope().as_str(),
         "exp": expires,
-        "note": note,
-    }))
+        "note": note.read().await.map_err(failed)?,
+    })))
 }
 
-async fn write(Extension(caller): Extension<Principal>, State(note): State<Note>, text: String) -> Json<Value> {
-    note.write().unwrap_or_else(PoisonError::into_inner).clone_from(&text);
-    Json(json!({ "note": text, "written_by": caller.subject() }))
+async fn write(
+    Extension(caller): Extension<Principal>,
+    State(note): State<Note>,
+    text: String,
+) -> Result<Json<Value>, StatusCode> {
+    note.write(text.clone()).await.map_err(failed)?;
+    Ok(Json(json!({ "note": text, "written_by": caller.subject() })))
+}
+
+fn failed(error: Error) -> StatusCode {
+    eprintln!("the note: {error}");
+    StatusCode::SERVICE_UNAVAILABLE
 }

@@ -64,6 +64,9 @@ fn axum_keeps_users_logged_in_over_a_restart() {
         drop(example);
         example = Example::launch("axum", &[], &[("PORT", &port), ("DATABASE", file)]);
         assert_eq!(shell.paste(&later), expected);
+        // What was written before the restart is there, too.
+        let me = shell.run(&later[0].commands);
+        assert!(me.contains(r#""note":"buy milk""#), "{me}");
     }
     // And all of it once more, with what the file has by now.
     assert_eq!(shell.paste(&blocks), walk);

@@ -9,6 +9,8 @@ const PASSWORD = 'correct horse battery staple'
 const context = await chromium.launchPersistentContext(PROFILE, {
   executablePath: CHROMIUM,
   headless: true,
+  // A small phone.
+  viewport: { width: 375, height: 667 },
   // For a test of a local page as any user, without the browser's own connections.
   args: [
     '--no-sandbox',
@@ -51,18 +53,40 @@ async function check(what, test) {
   console.log(`ok ${what}`)
 }
 
-const status = page.getByRole('status')
+// The answers stand in the cards whose buttons are asked.
+const toLogin = page.getByRole('status', { name: 'Answer to the login' })
+const toUse = page.getByRole('status', { name: 'Answer to the use' })
 const button = name => page.getByRole('button', { name, exact: true })
 const text = locator => locator.innerText()
 async function says(locator, pattern) {
   await locator.filter({ hasText: pattern }).waitFor()
 }
-async function logIn(username, password) {
+// Whether all of it can be seen without scrolling.
+async function isInView(locator) {
+  return locator.evaluate(element => {
+    const { top, bottom, left, right } = element.getBoundingClientRect()
+    return top >= 0 && left >= 0 && bottom <= innerHeight && right <= innerWidth && bottom > top
+  })
+}
+// Clicks, waits for the answer, and looks for both on the screen.
+async function click(name, status, pattern, ...more) {
+  await button(name).click()
+  for (const [locator, words] of [[status, pattern], ...more]) {
+    await says(locator, words)
+    assert.ok(await isInView(locator), `the answer to "${name}" is not in view: ${await text(locator)}`)
+  }
+  assert.ok(await isInView(button(name)), `"${name}" is not in view beside its answer`)
+}
+const use = (name, pattern, ...more) => click(name, toUse, pattern, ...more)
+async function logIn(username, password, pattern) {
   await page.getByLabel('Username').fill(username)
   await page.getByLabel('Password', { exact: true }).fill(password)
-  await button('Log in').click()
+  await click('Log in', toLogin, pattern)
 }
 const token = name => text(page.locator(`dd#${name}`))
+const api = page.locator('#api')
+const exchange = page.locator('#exchange')
+const marks = () => page.locator('#tokens .mark').allInnerTexts()
 
 try {
   const answer = await page.goto(SERVER)
@@ -85,11 +109,33 @@ try {
     for (const field of await page.locator('input').all()) {
       assert.ok(await field.evaluate(input => input.labels.length), await field.evaluate(input => input.outerHTML))
     }
-    assert.equal(await status.getAttribute('aria-live'), 'polite')
+    for (const status of [toLogin, page.locator('#use-answer [role=status]')]) {
+      assert.equal(await status.getAttribute('aria-live'), 'polite')
+    }
   })
 
-  await check('without tokens there is nothing to use', async () => {
-    for (const name of ['Call /api/me', 'Refresh', 'Revoke']) assert.ok(await button(name).isDisabled(), name)
+  await check('without tokens there is nothing to use, and each button says why', async () => {
+    const why = page.getByText('These buttons need tokens: log in first.')
+    for (const name of ['Call /api/me', 'Refresh', 'Revoke']) {
+      assert.ok(await button(name).isDisabled(), name)
+      assert.equal(await button(name).getAttribute('aria-describedby'), await why.first().getAttribute('id'))
+    }
+    await button('Refresh').click({ force: true })
+    await says(toUse, 'log in first')
+    assert.ok((await isInView(toUse)) && (await isInView(why.first())))
+    assert.equal(await text(exchange), 'None yet.')
+  })
+
+  await check('nothing empty is shown, and nothing is wider than the screen', async () => {
+    const empty = await page.evaluate(() => [...document.querySelectorAll('main p, main pre, main dl, main ol, main section, main .answer')]
+      .filter(element => element.getClientRects().length && !element.innerText.trim()).map(element => element.outerHTML))
+    assert.deepEqual(empty, [])
+    const gaps = await page.evaluate(() => {
+      const cards = [...document.querySelectorAll('header, section')].map(card => card.getBoundingClientRect())
+      return cards.slice(1).map((card, n) => card.top - cards[n].bottom)
+    })
+    assert.ok(gaps.every(gap => gap >= 0 && gap <= 24), `${gaps}`)
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth))
   })
 
   await check('a login by keyboard alone gives tokens', async () => {
@@ -99,7 +145,8 @@ try {
     await page.keyboard.press('Tab')
     await page.keyboard.type(PASSWORD)
     await page.keyboard.press('Enter')
-    await says(status, 'Logged in as alice')
+    await says(toLogin, 'Logged in as alice')
+    assert.ok(await isInView(toLogin))
     assert.match(await token('access_token'), /^at_[\w-]{43}$/)
     assert.match(await token('refresh_token'), /^rt_[\w-]{43}$/)
     assert.equal(await token('token_type'), 'Bearer')
@@ -109,64 +156,76 @@ try {
 
   await check('the password is gone from the field, and was never shown', async () => {
     assert.equal(await page.getByLabel('Password', { exact: true }).inputValue(), '')
-    assert.match(await text(page.locator('#exchange')), /password=\(hidden\)/)
+    assert.match(await text(exchange), /password=\(hidden\)/)
   })
 
   await check('the API tells who is logged in, by keyboard', async () => {
     await button('Call /api/me').focus()
     await page.keyboard.press('Enter')
-    await says(page.locator('#api'), '200')
-    const told = JSON.parse((await text(page.locator('#api'))).slice(3))
+    await says(api, '200')
+    assert.ok((await isInView(api)) && (await isInView(toUse)))
+    const told = JSON.parse((await text(api)).slice(3))
     assert.deepEqual([told.sub, told.client_id, told.scope], ['user:alice', 'demo-cli', 'read'])
   })
 
   await check('a route that needs more scope refuses the token', async () => {
-    await button('Write a note').click()
-    await says(status, '403 insufficient_scope')
+    await use('Write a note', '403 insufficient_scope')
+    assert.deepEqual(await marks(), [], 'it is as good as before for what it may do')
+  })
+
+  await check('the first refresh token cannot come again before a refresh, and the button says why', async () => {
+    const replay = button('Present the first refresh token again')
+    assert.ok(await replay.isDisabled())
+    await replay.click({ force: true })
+    await says(toUse, 'refresh before you present it again')
+    assert.ok(await isInView(toUse))
   })
 
   const login = { access: await token('access_token'), refresh: await token('refresh_token') }
   const refreshed = []
   await check('a refresh gives new tokens, and the old refresh token is gone', async () => {
-    await button('Refresh').click()
-    await says(status, 'Refreshed')
+    await use('Refresh', 'Refreshed')
     refreshed.push(await token('refresh_token'))
     assert.notEqual(await token('access_token'), login.access)
     assert.notEqual(refreshed[0], login.refresh)
     assert.ok(!(await text(page.locator('#tokens'))).includes(login.refresh))
-    await button('Call /api/me').click()
-    await says(status, 'The API took the token: 200')
+    await use('Call /api/me', 'The API took the token: 200', [api, '200'])
+    assert.deepEqual(await marks(), [])
   })
 
   await check('a refresh token that comes again after two refreshes ends the login', async () => {
     await button('Refresh').click()
     await page.locator('dd#refresh_token').filter({ hasNotText: refreshed[0] }).waitFor()
-    await button('Present the first refresh token again').click()
-    await says(status, '400 invalid_grant')
-    await says(status, 'The login has ended')
-    await button('Refresh').click()
-    await says(page.locator('#exchange'), '400 Bad Request')
-    await button('Call /api/me').click()
-    await says(status, '401 invalid_token')
+    await use('Present the first refresh token again', 'The login has ended')
+    await says(toUse, '400 invalid_grant')
+    assert.deepEqual(await marks(), ['ended', 'ended'], 'both tokens are marked as dead')
+    await use('Refresh', '400 invalid_grant')
+    await says(exchange, '400 Bad Request')
+    await use('Call /api/me', '401 invalid_token', [api, '401'])
+    assert.deepEqual(await marks(), ['ended', 'ended'])
   })
 
   await check('a login with the scope write opens the other route', async () => {
     await page.getByLabel('ask for the scope write, too').check()
-    await logIn('alice', PASSWORD)
-    await says(status, 'Logged in as alice')
+    await logIn('alice', PASSWORD, 'Logged in as alice')
     assert.equal(await token('scope'), 'read write')
-    await button('Write a note').click()
-    await says(page.locator('#api'), '"written_by": "user:alice"')
+    assert.deepEqual(await marks(), [], 'new tokens are alive')
+    await use('Write a note', 'The API took the token: 200', [api, '"written_by": "user:alice"'])
+    await use('Call /api/me', 'The API took the token: 200', [api, '"note": "buy milk"'])
   })
 
   await check('after a revocation the API refuses the token', async () => {
-    await button('Revoke').click()
-    await says(status, 'Revoked')
-    await button('Call /api/me').click()
-    await says(status, '401 invalid_token')
-    await says(page.locator('#api'), '401')
-    await button('Refresh').click()
-    await says(status, '400 invalid_grant')
+    await use('Revoke', 'Revoked')
+    assert.deepEqual(await marks(), ['revoked', 'revoked'])
+    await use('Call /api/me', '401 invalid_token', [api, '401'])
+    await use('Refresh', '400 invalid_grant')
+  })
+
+  await check('forgotten tokens are gone from the page', async () => {
+    await use('Forget the tokens', 'Forgotten')
+    assert.equal(await page.locator('dd').count(), 0)
+    assert.ok(await button('Refresh').isDisabled())
+    await says(toLogin, 'Nobody is logged in')
   })
 
   await check('no token is kept outside of the memory of the page', async () => {
@@ -177,31 +236,37 @@ try {
   })
 
   await check('a wrong password is refused, and leaves nobody logged in', async () => {
-    await logIn('bob', 'wrong')
-    await says(status, '400 invalid_grant')
+    await logIn('bob', 'wrong', '400 invalid_grant')
     assert.equal(await page.locator('dd#access_token').count(), 0)
   })
 
   await check('after ten wrong passwords the next one is locked, with a waiting time that counts down', async () => {
-    await button('Guess wrong until it locks').click()
-    await says(status, '429 too_many_attempts')
-    const answers = await page.getByRole('list', { name: 'Guesses' }).getByRole('listitem').allInnerTexts()
+    const guesses = page.getByRole('list', { name: 'Guesses' })
+    await click('Guess wrong until it locks', toLogin, '429 too_many_attempts', [page.getByRole('timer'), 'Try again'], [guesses, '429'])
+    const answers = await guesses.getByRole('listitem').allInnerTexts()
     // One was made before.
-    assert.deepEqual(answers, [...Array(9).fill('400 invalid_grant'), '429 too_many_attempts'])
+    assert.deepEqual(answers, [...Array(9).fill('400'), '429'])
     const left = async () => Number((await text(page.getByRole('timer'))).match(/^Try again in (\d+) s$/)[1])
     const before = await left()
     assert.ok(before >= 1 && before <= 3600, `${before}`)
-    assert.match(await text(page.locator('#exchange')), new RegExp(`retry-after: \\d+`))
+    assert.match(await text(exchange), /retry-after: \d+/)
     await page.waitForTimeout(2100)
     assert.ok((await left()) < before)
   })
 
   await check('under the lock the right password is refused, too, and others log in', async () => {
-    await logIn('bob', PASSWORD)
-    await says(status, '429 too_many_attempts')
-    await logIn('alice', PASSWORD)
-    await says(status, 'Logged in as alice')
-    assert.equal(await text(page.getByRole('timer')), '')
+    await logIn('bob', PASSWORD, '429 too_many_attempts')
+    await logIn('alice', PASSWORD, 'Logged in as alice')
+    assert.equal(await page.getByRole('timer').count(), 0)
+  })
+
+  await check('on a wide screen each answer is in view, too', async () => {
+    await page.setViewportSize({ width: 1280, height: 720 })
+    await use('Call /api/me', 'The API took the token: 200', [api, '200'])
+    await use('Refresh', 'Refreshed')
+    await logIn('bob', PASSWORD, '429 too_many_attempts')
+    await logIn('alice', PASSWORD, 'Logged in as alice')
+    await page.setViewportSize({ width: 375, height: 667 })
   })
 
   await check('nothing was asked of any other server', async () => assert.deepEqual(foreign, []))
@@ -210,11 +275,9 @@ try {
 
   await check('a server that does not answer is told', async () => {
     await context.setOffline(true)
-    await button('Call /api/me').click()
-    await says(status, 'The server does not answer')
+    await use('Call /api/me', 'The server does not answer')
     await context.setOffline(false)
-    await button('Call /api/me').click()
-    await says(status, 'The API took the token: 200')
+    await use('Call /api/me', 'The API took the token: 200')
   })
 
   await check('and a script that is written into the page does not run', async () => {
