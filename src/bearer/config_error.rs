@@ -56,13 +56,13 @@ pub enum IntrospectionConfigError {
     #[error("a client id is 1 to 256 printable ASCII characters")]
     ClientId,
     /// No time to answer anything.
-    #[error("a deadline of 0 leaves the introspection endpoint no time to answer")]
+    #[error("a deadline of 0 leaves the introspection endpoint no time: give it some seconds")]
     Deadline,
     /// Inactive tokens would be remembered for too long.
-    #[error("inactive tokens are remembered for 0 to 60 seconds, not for {0:?}")]
+    #[error("a memory of {0:?} for inactive tokens is out of range: choose 0 to 60 seconds")]
     InactiveMaxAge(Duration),
     /// Clocks that differ too much.
-    #[error("a clock skew is 0 to 60 seconds, not {0:?}")]
+    #[error("a clock skew of {0:?} is out of range: choose 0 to 60 seconds")]
     ClockSkew(Duration),
 }
 

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -56,7 +57,7 @@ impl fmt::Debug for KeyError {
     }
 }
 
-/// Why [`JwtIssuer::new`](crate::jwt::JwtIssuer::new) refuses.
+/// Why a [`JwtIssuer`](crate::jwt::JwtIssuer) or [`JwtVerifier`](crate::jwt::JwtVerifier) cannot be made like this.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwtConfigError {
@@ -74,6 +75,9 @@ pub enum JwtConfigError {
     /// The same audience twice.
     #[error("the audience `{0}` is named twice: name it once")]
     AudienceTwice(String),
+    /// Clocks that differ too much.
+    #[error("a clock skew of {0:?} is out of range: choose 0 to 60 seconds")]
+    ClockSkew(Duration),
 }
 
 impl fmt::Debug for JwtConfigError {
@@ -82,7 +86,7 @@ impl fmt::Debug for JwtConfigError {
     }
 }
 
-/// Why a JWKS document is refused, or cannot be fetched from where it should be.
+/// Why a JWKS document is refused, or cannot be fetched from where or as it should be.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwksError {
@@ -101,6 +105,15 @@ pub enum JwksError {
     /// The address is no URL that keys can be trusted from.
     #[error("the keys' address `{0}` must be an https URL (http only for localhost, 127.0.0.0/8 and [::1])")]
     Uri(String),
+    /// A pause between two fetches that is out of range.
+    #[error("a pause of {0:?} between two fetches is out of range: choose 1 second to 1 hour")]
+    Pause(Duration),
+    /// A deadline of a fetch that is out of range.
+    #[error("a deadline of {0:?} for a fetch is out of range: choose more than 0 and at most 60 seconds")]
+    Deadline(Duration),
+    /// A longest age of keys that is out of range.
+    #[error("a longest age of {0:?} for fetched keys is out of range: choose 2 minutes to 30 days")]
+    MaxKeyAge(Duration),
 }
 
 impl fmt::Debug for JwksError {

@@ -21,26 +21,38 @@ use crate::boundary::clock::{Clock, SystemClock};
 use crate::protocol::issuer_url::is_secure;
 
 type BoxError = Box<dyn Error + Send + Sync>;
+/// Closed when a fetch is over, however it ended.
+pub(super) type Flight = watch::Receiver<()>;
 type Fetched = Result<(Trusted, Duration), FetchError>;
 type Fetch = dyn Fn() -> Pin<Box<dyn Future<Output = Fetched> + Send>> + Send + Sync;
 
 /// How long the keys are believed if the response does not say it.
 const MAX_AGE: Duration = Duration::from_secs(300);
 const SHORTEST_AGE: Duration = Duration::from_secs(60);
-const LONGEST_AGE: Duration = Duration::from_secs(24 * 3600);
-/// The pause between two fetches as long as there are no keys.
+/// The pause between two fetches as long as there are no keys that could be believed.
 const PAUSE_WITHOUT_KEYS: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const LONGEST_DEADLINE: Duration = Duration::from_secs(60);
+/// How long keys are believed after they were fetched, while no other fetch succeeds.
+const MAX_KEY_AGE: Duration = Duration::from_secs(24 * 3600);
+const SHORTEST_MAX_KEY_AGE: Duration = Duration::from_secs(120);
+const LONGEST_MAX_KEY_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The public keys of another issuer, fetched from its JWKS document (RFC 7517 section 5) by the application's own HTTP
 /// client, for a [`JwtVerifier`](crate::jwt::JwtVerifier).
 ///
 /// The document is fetched when the first token arrives, when its time to be cached is over (`max-age` of the response, kept
-/// between 1 minute and 24 hours; 5 minutes without it), and when a token names an unknown `kid`, but not sooner than
-/// [30 seconds](Self::with_pause) after the last fetch. All tokens that need it wait for the same fetch, which goes on when
-/// their clients hang up: it runs as a task of tokio's runtime.
+/// between 1 minute and half of the [longest age](Self::with_max_key_age), 12 hours; 5 minutes without it), and when a token
+/// names an unknown `kid`, but not sooner than [30 seconds](Self::with_pause) after the last fetch.
 ///
-/// When a fetch fails, the keys of the last one stay. As long as there have been none, and when the document has no usable
-/// key, nothing can be decided: that is a [`BackendError`], answered 503, and never a bad token.
+/// A token whose `kid` is known never waits: it is judged by the keys that are there, and their document is fetched again
+/// behind it. So a key that the issuer has retired is believed until that fetch has ended. Tokens of unknown keys wait, all for
+/// the same fetch, which goes on when their clients hang up: it runs as a task of tokio's runtime. A token without `kid` waits
+/// only if no key verifies it while such a fetch is under way.
+///
+/// When a fetch fails, the keys of the last one stay, until they are [24 hours](Self::with_max_key_age) old. From then on, as
+/// long as there have been none, and when the document has no usable key, nothing can be decided: that is a [`BackendError`],
+/// answered 503, and never a bad token.
 ///
 /// Of the document at most 256 KiB are read and at most 100 keys; only status 200 counts. Keys that are not for ES256, EdDSA
 /// or RS256 signatures are passed over; so are private and symmetric ones. A key without `kid` gets its thumbprint (RFC 7638)
@@ -67,6 +79,7 @@ pub struct RemoteJwks {
     fetch: Arc<Fetch>,
     pause: Duration,
     deadline: Duration,
+    max_key_age: Duration,
     clock: Arc<dyn Clock>,
     state: Arc<Mutex<State>>,
 }
@@ -75,9 +88,12 @@ struct State {
     keys: Trusted,
     /// Until when the keys are believed without asking; in the clock's elapsed time like all times here.
     fresh_until: Duration,
-    next_fetch: Duration,
-    /// Closed when the last fetch is over, however it ended.
-    flight: Option<watch::Receiver<()>>,
+    /// Until when they are believed at all.
+    good_until: Duration,
+    /// When the last fetch began.
+    last_fetch: Option<Duration>,
+    /// The last fetch.
+    flight: Option<Flight>,
     failure: Option<Arc<FetchError>>,
 }
 
@@ -86,7 +102,9 @@ pub(super) enum Look {
     /// The answer.
     Now(Result<Trusted, BackendError>),
     /// It will be there [after](RemoteJwks::after) this.
-    Later(watch::Receiver<()>),
+    Later(Flight),
+    /// The answer, while newer keys are on their way: for a token that does not name its key.
+    Meanwhile(Trusted, Flight),
 }
 
 impl RemoteJwks {
@@ -115,12 +133,14 @@ impl RemoteJwks {
             uri,
             fetch: Arc::new(fetch),
             pause: Duration::from_secs(30),
-            deadline: Duration::from_secs(10),
+            deadline: Duration::from_secs(4),
+            max_key_age: MAX_KEY_AGE,
             clock: Arc::new(SystemClock::new()),
             state: Arc::new(Mutex::new(State {
                 keys: Trusted::new(Vec::new()),
                 fresh_until: Duration::ZERO,
-                next_fetch: Duration::ZERO,
+                good_until: Duration::ZERO,
+                last_fetch: None,
                 flight: None,
                 failure: None,
             })),
@@ -129,28 +149,56 @@ impl RemoteJwks {
 
     /// The least time between two fetches, however many unknown `kid`s come: anybody can send one. Default: 30 seconds; from 1
     /// second to 1 hour. Shorter, and new keys of an issuer that does not publish them beforehand are known sooner. As long
-    /// as there are no keys it is one second.
-    #[must_use]
-    pub fn with_pause(mut self, pause: Duration) -> Self {
-        self.pause = pause.clamp(PAUSE_WITHOUT_KEYS, Duration::from_secs(3600));
-        self
+    /// as there are no keys that could be believed it is one second.
+    ///
+    /// # Errors
+    /// Fails when it is out of that range.
+    pub fn with_pause(mut self, pause: Duration) -> Result<Self, JwksError> {
+        if !(PAUSE_WITHOUT_KEYS..=LONGEST_PAUSE).contains(&pause) {
+            return Err(JwksError::Pause(pause));
+        }
+        self.pause = pause;
+        Ok(self)
     }
 
-    /// The most time that one fetch may take. Default: 10 seconds.
-    #[must_use]
-    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+    /// The most time that one fetch may take. Default: 4 seconds, less than the
+    /// [guard's own deadline](crate::BearerGuardBuilder::deadline), so that a token of an unknown key is answered by what the fetch
+    /// gave; more than zero, at most 60 seconds.
+    ///
+    /// # Errors
+    /// Fails when it is out of that range.
+    pub fn with_deadline(mut self, deadline: Duration) -> Result<Self, JwksError> {
+        if deadline.is_zero() || deadline > LONGEST_DEADLINE {
+            return Err(JwksError::Deadline(deadline));
+        }
         self.deadline = deadline;
-        self
+        Ok(self)
     }
 
-    /// Another clock, which tells when to fetch again. Default: the operating system's. For tests.
+    /// How long keys are believed after the last fetch that succeeded, while the issuer cannot be reached; then tokens are
+    /// answered 503. Default: 24 hours; from 2 minutes to 30 days. Half of it is also the longest time for which the document is
+    /// cached. Shorter, and a key that was stolen and retired is believed for less time by an API that somebody keeps away from
+    /// its issuer; longer, and the API outlives a longer failure of its issuer.
+    ///
+    /// # Errors
+    /// Fails when it is out of that range.
+    pub fn with_max_key_age(mut self, age: Duration) -> Result<Self, JwksError> {
+        if !(SHORTEST_MAX_KEY_AGE..=LONGEST_MAX_KEY_AGE).contains(&age) {
+            return Err(JwksError::MaxKeyAge(age));
+        }
+        self.max_key_age = age;
+        Ok(self)
+    }
+
+    /// Another clock, which tells when to fetch again and how old the keys are. Default: the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Why the last fetch failed, if it did: for a health check, because verification goes on with the older keys.
+    /// Why the last fetch failed, if it did: for a health check, because verification goes on with the older keys for a
+    /// [while](Self::with_max_key_age).
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.lock().failure.as_ref().map(ToString::to_string)
@@ -160,36 +208,38 @@ impl RemoteJwks {
     pub(super) fn look(&self, kid: Option<&str>) -> Look {
         let now = self.clock.elapsed();
         let mut state = self.lock();
-        let is_known = kid.is_none_or(|kid| state.keys.iter().any(|key| key.kid() == kid));
+        let is_known = state.has_keys(now) && kid.is_none_or(|kid| state.keys.iter().any(|key| key.kid() == kid));
         if is_known && now < state.fresh_until {
             return Look::Now(state.answer(now));
         }
-        if let Some(flight) = &state.flight
-            && flight.has_changed().is_ok()
-        {
-            return Look::Later(flight.clone());
-        }
-        if now < state.next_fetch {
-            return Look::Now(state.answer(now));
-        }
-        match self.take_off(&mut state, now) {
-            Ok(flight) => Look::Later(flight),
-            Err(error) => Look::Now(Err(error)),
+        let flight = match &state.flight {
+            Some(flight) if flight.has_changed().is_ok() => flight.clone(),
+            _ if now < state.next_fetch(now, self.pause) => return Look::Now(state.answer(now)),
+            _ => match self.take_off(&mut state, now) {
+                Ok(flight) => flight,
+                // Whoever has keys can do without.
+                Err(_) if is_known => return Look::Now(state.answer(now)),
+                Err(error) => return Look::Now(Err(error)),
+            },
+        };
+        match (is_known, kid) {
+            (false, _) => Look::Later(flight),
+            (true, Some(_)) => Look::Now(state.answer(now)),
+            (true, None) => Look::Meanwhile(state.keys.clone(), flight),
         }
     }
 
     /// The keys after a fetch.
-    pub(super) async fn after(&self, mut flight: watch::Receiver<()>) -> Result<Trusted, BackendError> {
+    pub(super) async fn after(&self, mut flight: Flight) -> Result<Trusted, BackendError> {
         // Nothing is ever sent: this ends when the sender is dropped.
         while flight.changed().await.is_ok() {}
         self.lock().answer(self.clock.elapsed())
     }
 
-    fn take_off(&self, state: &mut State, now: Duration) -> Result<watch::Receiver<()>, BackendError> {
+    fn take_off(&self, state: &mut State, now: Duration) -> Result<Flight, BackendError> {
         let runtime = Handle::try_current().map_err(BackendError::fault)?;
         let (landed, flight) = watch::channel(());
-        let pause = if state.keys.is_empty() { PAUSE_WITHOUT_KEYS } else { self.pause };
-        state.next_fetch = now.saturating_add(pause);
+        state.last_fetch = Some(now);
         state.flight = Some(flight.clone());
         let this = self.clone();
         runtime.spawn(async move {
@@ -205,10 +255,10 @@ impl RemoteJwks {
         match fetched {
             Ok((keys, age)) => {
                 state.failure = keys.is_empty().then(|| Arc::new(JwksError::NoKey.into()));
-                let pause = if keys.is_empty() { PAUSE_WITHOUT_KEYS } else { self.pause };
                 state.keys = keys;
-                state.fresh_until = began.saturating_add(age);
-                state.next_fetch = began.saturating_add(pause);
+                let most = self.max_key_age.checked_div(2).unwrap_or_default();
+                state.fresh_until = began.saturating_add(age.min(most));
+                state.good_until = began.saturating_add(self.max_key_age);
             }
             Err(error) => state.failure = Some(Arc::new(error)),
         }
@@ -221,12 +271,24 @@ impl RemoteJwks {
 }
 
 impl State {
+    /// Whether there are keys that could be believed.
+    fn has_keys(&self, now: Duration) -> bool {
+        !self.keys.is_empty() && now < self.good_until
+    }
+
     fn answer(&self, now: Duration) -> Result<Trusted, BackendError> {
-        if !self.keys.is_empty() {
+        if self.has_keys(now) {
             return Ok(self.keys.clone());
         }
         let failure = self.failure.clone().unwrap_or_else(|| Arc::new(FetchError::CutOff));
-        Err(BackendError::unavailable(failure).with_retry_after(self.next_fetch.saturating_sub(now)))
+        let wait = self.next_fetch(now, PAUSE_WITHOUT_KEYS).saturating_sub(now);
+        Err(BackendError::unavailable(failure).with_retry_after(wait))
+    }
+
+    /// When there may be another fetch, with this pause as long as there are keys.
+    fn next_fetch(&self, now: Duration, pause: Duration) -> Duration {
+        let pause = if self.has_keys(now) { pause } else { PAUSE_WITHOUT_KEYS };
+        self.last_fetch.map_or(Duration::ZERO, |last| last.saturating_add(pause))
     }
 }
 
@@ -252,7 +314,7 @@ where
     Ok((Trusted::read(&body.to_bytes())?, age(&parts.headers)))
 }
 
-/// `max-age` (RFC 9111 section 5.2.2.1), bounded. What must not be stored is kept for the shortest time.
+/// `max-age` (RFC 9111 section 5.2.2.1), at least the shortest time. What must not be stored is kept for that long.
 fn age(headers: &HeaderMap) -> Duration {
     let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
     let mut age = MAX_AGE;
@@ -264,7 +326,7 @@ fn age(headers: &HeaderMap) -> Duration {
             age = seconds.trim_matches('"').parse().map_or(SHORTEST_AGE, Duration::from_secs);
         }
     }
-    age.clamp(SHORTEST_AGE, LONGEST_AGE)
+    age.max(SHORTEST_AGE)
 }
 
 impl fmt::Debug for RemoteJwks {

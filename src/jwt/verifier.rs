@@ -3,16 +3,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::compact::Compact;
+use super::error::JwtConfigError;
 use super::jwk_set::JwkSet;
 use super::key_set::KeySet;
 use super::read_claims;
-use super::remote::{Look, RemoteJwks};
+use super::remote::{Flight, Look, RemoteJwks};
 use super::trusted::Trusted;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::maybe::MaybeFuture;
-use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::record::{AccessTokenRecord, MAX_SKEW, SKEW};
 
 /// Verifies signed access tokens after the profile of RFC 9068 section 4, of this server or of another one.
 ///
@@ -101,21 +102,21 @@ impl JwtVerifier {
     /// application has, or a [`RemoteJwks`] that is fetched.
     #[must_use]
     pub fn new(issuer: impl Into<String>, keys: impl Into<JwtKeys>) -> Self {
-        Self {
-            issuer: Arc::from(issuer.into()),
-            keys: keys.into(),
-            clock: Arc::new(SystemClock::new()),
-            skew: Duration::from_secs(5),
-        }
+        Self { issuer: Arc::from(issuer.into()), keys: keys.into(), clock: Arc::new(SystemClock::new()), skew: SKEW }
     }
 
     /// How far the issuer's clock may be ahead of this one: `iat` and `nbf` may lie that far in the future. `exp` may never
     /// lie in the past. Default: 5 seconds, because servers' clocks differ; at most 60. Zero suits an issuer in the same
     /// process.
-    #[must_use]
-    pub fn with_clock_skew(mut self, skew: Duration) -> Self {
-        self.skew = skew.min(Duration::from_secs(60));
-        self
+    ///
+    /// # Errors
+    /// Fails when it is more than 60 seconds.
+    pub fn with_clock_skew(mut self, skew: Duration) -> Result<Self, JwtConfigError> {
+        if skew > MAX_SKEW {
+            return Err(JwtConfigError::ClockSkew(skew));
+        }
+        self.skew = skew;
+        Ok(self)
     }
 
     /// Another clock, which tells what has expired. Default: the operating system's. For tests.
@@ -125,14 +126,21 @@ impl JwtVerifier {
         self
     }
 
+    /// Judges the token by the keys that are there after this fetch.
+    fn later<'a>(&'a self, token: Compact<'a>, remote: &'a RemoteJwks, flight: Flight) -> Verifying<'a> {
+        MaybeFuture::new(async move { Ok(self.judge(&token, &remote.after(flight).await?)) })
+    }
+
     fn judge(&self, token: &Compact<'_>, keys: &Trusted) -> Option<AccessTokenRecord> {
         let key = keys.find(token.kid(), token.algorithm())?;
         read_claims::record(token.claims(key)?, &self.issuer, self.clock.now(), self.skew)
     }
 }
 
+type Verifying<'a> = MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendError>>;
+
 impl AccessTokenVerifier for JwtVerifier {
-    fn verify<'a>(&'a self, token: &'a str) -> MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendError>> {
+    fn verify<'a>(&'a self, token: &'a str) -> Verifying<'a> {
         let Some(token) = Compact::parse(token) else { return MaybeFuture::ready(Ok(None)) };
         let keys = match &self.keys.0 {
             Source::Own(keys) => keys.trusted(),
@@ -140,9 +148,11 @@ impl AccessTokenVerifier for JwtVerifier {
             Source::Remote(remote) => match remote.look(token.kid()) {
                 Look::Now(Ok(keys)) => keys,
                 Look::Now(Err(error)) => return MaybeFuture::ready(Err(error)),
-                Look::Later(flight) => {
-                    return MaybeFuture::new(async move { Ok(self.judge(&token, &remote.after(flight).await?)) });
-                }
+                Look::Later(flight) => return self.later(token, remote, flight),
+                Look::Meanwhile(keys, flight) => match self.judge(&token, &keys) {
+                    Some(record) => return MaybeFuture::ready(Ok(Some(record))),
+                    None => return self.later(token, remote, flight),
+                },
             },
         };
         MaybeFuture::ready(Ok(self.judge(&token, &keys)))

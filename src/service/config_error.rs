@@ -100,7 +100,7 @@ pub enum ConfigError {
     ProxyNetwork(IpNet),
     /// A ceiling whose rate is out of range.
     #[error(
-        "`.{setting}(..)` takes a burst of at least 1 and a rate of 1 to 1,000,000 a second, not {burst} and {per_second}"
+        "`.{setting}(..)`: {burst} at once and {per_second} a second are out of range: choose at least 1 at once, and 1 to 1,000,000 a second"
     )]
     #[non_exhaustive]
     Rate {

@@ -103,7 +103,7 @@ fn other_claims_are_kept_for_the_guard_be_13() {
 
 #[test]
 fn a_token_is_good_until_the_second_in_which_it_expires_ja_09() {
-    let verifier = verifier(SigningAlgorithm::EdDsa).with_clock_skew(Duration::from_secs(60));
+    let verifier = verifier(SigningAlgorithm::EdDsa).with_clock_skew(Duration::from_secs(60)).unwrap();
     good(&verifier, &claiming(json!({ "exp": NOW + 1 })));
     for exp in [NOW, NOW - 1, 0, 1] {
         refused(&verifier, &claiming(json!({ "exp": exp })));
@@ -116,11 +116,11 @@ fn a_token_is_good_until_the_second_in_which_it_expires_ja_09() {
 
 #[test]
 fn a_token_is_not_good_before_its_time_but_for_the_skew_of_clocks() {
-    for (skew, allowed) in [(None, 5), (Some(0), 0), (Some(60), 60), (Some(3600), 60)] {
+    for (skew, allowed) in [(None, 5), (Some(0), 0), (Some(60), 60)] {
         let verifier = verifier(SigningAlgorithm::EdDsa);
         let verifier = match skew {
             None => verifier,
-            Some(skew) => verifier.with_clock_skew(Duration::from_secs(skew)),
+            Some(skew) => verifier.with_clock_skew(Duration::from_secs(skew)).unwrap(),
         };
         for name in ["iat", "nbf"] {
             good(&verifier, &claiming(json!({ "exp": NOW + 600, name: NOW + allowed })));

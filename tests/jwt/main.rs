@@ -14,4 +14,5 @@ mod interop;
 mod jwks;
 mod keys;
 mod remote;
+mod remote_behind;
 mod tokens;
