@@ -323,6 +323,7 @@ impl BegunLock {
 pub struct Reservation {
     key: [u8; 32],
     monitored: Option<Rule>,
+    is_again: bool,
 }
 
 impl fmt::Debug for Reservation {
@@ -336,7 +337,7 @@ impl Reservation {
     /// A reservation under the limiter's own 32 bytes.
     #[must_use]
     pub const fn new(key: [u8; 32]) -> Self {
-        Self { key, monitored: None }
+        Self { key, monitored: None, is_again: false }
     }
 
     /// A rule in monitoring mode would have refused the attempt: said in an event, nothing else.
@@ -344,6 +345,19 @@ impl Reservation {
     pub const fn would_refuse(mut self, rule: Rule) -> Self {
         self.monitored = Some(rule);
         self
+    }
+
+    /// The same for a second try, after settling it was an `Err`.
+    #[must_use]
+    pub const fn again(&self) -> Self {
+        Self { key: self.key, monitored: self.monitored, is_again: true }
+    }
+
+    /// Whether settling it was tried before, and answered with an `Err`. What the first try has taken back in spite of that must
+    /// not be taken back once more.
+    #[must_use]
+    pub const fn is_again(&self) -> bool {
+        self.is_again
     }
 
     /// The limiter's own 32 bytes.
@@ -381,6 +395,16 @@ pub enum Settlement {
     Untried,
 }
 
+impl Settlement {
+    /// Whether charges of the attempt come back.
+    pub(crate) const fn gives_back(self) -> bool {
+        match self {
+            Self::Success | Self::Undecided | Self::Untried => true,
+            Self::Denied | Self::Refused => false,
+        }
+    }
+}
+
 /// Counts attempts and refuses those beyond the budget: the endpoint "MUST be protected against brute force"
 /// (RFC 6749 section 4.3.2).
 ///
@@ -393,6 +417,9 @@ pub enum Settlement {
 /// - A charge counts until time, a full login or an operator takes it back.
 /// - [`settle`](Self::settle) takes back only what the attempt itself was charged, and the failures of its own account from
 ///   its own address after a full login. An attempt that is never settled, because it was dropped or panicked, stays charged.
+/// - After an `Err` of [`settle`](Self::settle) it may be called once more, with the reservation that [`again`](Reservation::again)
+///   gives. If the first call has taken something back in spite of its `Err`, the second takes nothing back: a charge that comes
+///   back twice is a free guess. A limiter that cannot know does nothing then, and the charge stays.
 /// - Keys are equal only if every part is, the account's [kind](AccountKey::kind) included: hash them with their lengths, not
 ///   joined by a separator. Addresses count by their [network](AttemptKey::network); for exempt ones only the budgets of the
 ///   account and of client secrets hold.
@@ -404,10 +431,12 @@ pub enum Settlement {
 ///
 /// # Cancellation
 /// A `reserve` that is dropped half-way, because the client hung up or a [deadline](crate::Builder::store_deadline) passed, may
-/// have charged; it must not have given a reservation for nothing. A `settle` that is dropped leaves its charge.
+/// have charged; it must not have given a reservation for nothing. A `settle` that is dropped
+/// half-way may have settled, or leaves its charge; it is not called again.
 ///
 /// # Errors
-/// A [`BackendError`] refuses the request with 503: nobody is verified without a count.
+/// A [`BackendError`] of `reserve` refuses the request with 503: nobody is verified without a count. One of `settle` changes no
+/// answer; where a charge was to come back, it is tried once more within the request, after 600 ms at most.
 pub trait AttemptLimiter: Send + Sync + 'static {
     /// Charges one attempt if every budget that it touches has room for it; else it charges none of them.
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>>;

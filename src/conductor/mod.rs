@@ -8,6 +8,7 @@ pub(crate) mod patience;
 pub(crate) mod purpose;
 pub(crate) mod refresh;
 pub(crate) mod rungs;
+mod settle;
 pub(crate) mod shield;
 pub(crate) mod telemetry;
 pub(crate) mod tokens;

@@ -121,6 +121,11 @@ impl Overdue {
         BackendError::unavailable(Self { part: ACCESS_TOKENS, limit, decides: false })
     }
 
+    /// Whether the call was cut off, so that nobody knows how far it got.
+    pub(crate) fn cut(error: &BackendError) -> bool {
+        error.source.as_ref().is_some_and(|source| source.is::<Self>())
+    }
+
     /// Whether a part that decides on credentials was cut off, and did not tell of its failure itself: it may have been about
     /// to say no.
     pub(crate) fn cut_a_decision(error: &BackendError) -> bool {

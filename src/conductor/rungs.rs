@@ -266,21 +266,19 @@ impl Endpoint {
         }
     }
 
-    /// Settles a charge, and gives the lock that began by it. If the limiter fails here the charge stays, which is the
-    /// safe side; the answer stands.
+    /// Settles a charge, and gives the lock that began by it. If the limiter fails here, also at a second try, the charge
+    /// stays, which is the safe side; the answer stands.
     pub(super) fn settle(
         &self,
         reservation: Option<Reservation>,
         settlement: Settlement,
     ) -> impl Future<Output = Option<BegunLock>> + Send + '_ {
+        let again = reservation.as_ref().filter(|_| settlement.gives_back()).map(Reservation::again);
         let settling = reservation.map(|charge| self.patience.limiter.of(self.limiter.settle(charge, settlement)));
         async move {
             match settling?.await {
                 Ok(lock) => lock,
-                Err(error) => {
-                    super::telemetry::settle_failed(&error);
-                    None
-                }
+                Err(error) => Box::pin(self.settle_again(again, settlement, error)).await,
             }
         }
     }

@@ -449,6 +449,10 @@ impl AttemptLimiter for MemoryLimiter {
         reservation: Reservation,
         settlement: Settlement,
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
+        if reservation.is_again() {
+            // Here settling never fails, so it was done.
+            return MaybeFuture::ready(Ok(None));
+        }
         let mut ticket = Ticket::from_bytes(reservation.key());
         let mut news = None;
         match settlement {

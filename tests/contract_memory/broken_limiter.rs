@@ -27,6 +27,7 @@ enum Fault {
     UntriedGivesNothing,
     UntriedGivesAll,
     UndecidedGivesNothing,
+    SettlesAgain,
     RefusalsCharge,
     RefusalsExtend,
     RefusalsChargeTheAddress,
@@ -60,6 +61,7 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::UntriedGivesNothing, "`Untried` gives all its charges back"),
     (Fault::UntriedGivesAll, "`Untried` gives back no more than it was charged"),
     (Fault::UndecidedGivesNothing, "`Undecided` gives the account's charges back"),
+    (Fault::SettlesAgain, "a reservation that is settled again takes back no more"),
     (Fault::RefusalsCharge, "attempts that are refused are not charged"),
     (Fault::RefusalsExtend, "refused attempts never extend a lock"),
     (Fault::RefusalsChargeTheAddress, "a refused attempt is charged to no budget"),
@@ -205,6 +207,9 @@ impl AttemptLimiter for Sketch {
         reservation: Reservation,
         settlement: Settlement,
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
+        if reservation.is_again() && self.fault != Fault::SettlesAgain {
+            return MaybeFuture::ready(Ok(None));
+        }
         let number = u64::from_be_bytes(*reservation.key().first_chunk().unwrap());
         let mut state = self.lock();
         let (pair, address) = state.reserved[usize::try_from(number).unwrap()].clone();

@@ -3,6 +3,7 @@
 mod operator;
 mod rows;
 mod steps;
+mod unsettled;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::rows::Prints;
 use self::steps::{Checking, Lock, Refused, Reserving, Rules, Step, Try};
+use self::unsettled::Unsettled;
 use super::store::SqliteStore;
 use crate::boundary::account::AccountKeyKind;
 use crate::boundary::backend::BackendError;
@@ -57,6 +59,7 @@ pub struct SqliteLimiter {
     rules: Rules,
     prints: Arc<Prints>,
     locks: Locks,
+    unsettled: Unsettled,
 }
 
 impl SqliteStore {
@@ -64,7 +67,13 @@ impl SqliteStore {
     #[must_use]
     pub fn limiter(&self) -> SqliteLimiter {
         let rules = rules_of(&MemoryLimiter::new());
-        SqliteLimiter { store: self.clone(), rules, prints: Arc::default(), locks: Locks::default() }
+        SqliteLimiter {
+            store: self.clone(),
+            rules,
+            prints: Arc::default(),
+            locks: Locks::default(),
+            unsettled: Unsettled::default(),
+        }
     }
 }
 
@@ -234,8 +243,14 @@ impl AttemptLimiter for SqliteLimiter {
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         MaybeFuture::new(async move {
             let ticket = Ticket::from_bytes(reservation.key());
-            let lock = self.step(move |step| step.settle(ticket, settlement)).await?;
-            if !matches!(settlement, Settlement::Denied | Settlement::Refused) {
+            if reservation.is_again() && !self.unsettled.forget(reservation.key()) {
+                // Whether the first try has taken the charge back is not known, so it stays.
+                return Ok(None);
+            }
+            let settled = self.step(move |step| step.settle(ticket, settlement)).await;
+            // A transaction that failed was rolled back.
+            let lock = settled.inspect_err(|_| self.unsettled.keep(reservation.key()))?;
+            if settlement.gives_back() {
                 self.unname(&ticket);
             }
             Ok(lock.and_then(|lock| self.news(ticket.guess, lock)))

@@ -147,6 +147,28 @@ pub(super) async fn undecided<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
     }
 }
 
+pub(super) async fn settled_again<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+    let (budget, _) = budget(make).await;
+    for settlement in [Settlement::Untried, Settlement::Undecided] {
+        let limiter = make().await;
+        let mut under_way = Vec::new();
+        for _ in 0..budget {
+            under_way.extend(reserve(&limiter, &alice(), HERE).await);
+        }
+        if let Some(last) = under_way.pop() {
+            let again = last.again();
+            settle(&limiter, last, settlement).await;
+            // Whatever it answers.
+            drop(limiter.settle(again, settlement).await);
+        }
+        let mut left = 0_usize;
+        while left <= budget && reserve(&limiter, &alice(), HERE).await.is_ok() {
+            left = left.saturating_add(1);
+        }
+        must(left <= 1, "a reservation that is settled again takes back no more than the first time");
+    }
+}
+
 pub(super) async fn own_charges_only<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
     let elsewhere = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
     for settlement in [Settlement::Success, Settlement::Untried, Settlement::Undecided] {

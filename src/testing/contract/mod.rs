@@ -111,6 +111,7 @@ pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> L) {
     limiter::untried(&make).await;
     limiter::undecided(&make).await;
     limiter::own_charges_only(&make).await;
+    limiter::settled_again(&make).await;
     limiter::refused(&make).await;
     limiter_keys::parts(&make).await;
     limiter_keys::networks(&make).await;
