@@ -1,6 +1,6 @@
 //! The options of the store.
 
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io, thread};
@@ -8,7 +8,9 @@ use std::{fmt, io, thread};
 use tokio::sync::watch;
 
 use super::error::SqliteError;
-use super::open::Opening;
+use super::location::{self, Files};
+use super::open::{Opening, PAGE};
+use super::prune::Pruner;
 use super::queue::Queue;
 use super::reader::Reader;
 use super::stats::Counters;
@@ -16,6 +18,15 @@ use super::store::{Handle, SqliteStore};
 use super::time::CountingTime;
 use super::writer::{Pruning, Writer};
 use crate::boundary::clock::{Clock, SystemClock};
+
+/// The longest `busy_timeout`.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// The least `max_size`, in bytes: the empty tables take half of it.
+const SMALLEST: u64 = 256 << 10;
+/// The largest `max_size`, in bytes: what SQLite can count with pages of 4 KiB.
+const LARGEST: u64 = 0xffff_fffe * PAGE;
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
 
 /// Options of a [`SqliteStore`]; see [`SqliteStore::builder`].
 #[must_use]
@@ -48,39 +59,39 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// How many threads read, at least 1. Default: 2. More help where many cores look up opaque tokens; there is one
+    /// How many threads read: 1 to 1,024. Default: 2. More help where many cores look up opaque tokens; there is one
     /// thread that writes.
     pub fn reader_threads(mut self, threads: usize) -> Self {
-        self.reader_threads = threads.max(1);
+        self.reader_threads = threads;
         self
     }
 
-    /// How many operations may wait for the writer, and how many for the readers, at least 1. Default: 1,024 each. One more
+    /// How many operations may wait for the writer, and how many for the readers: at least 1. Default: 1,024 each. One more
     /// is refused with 503, so it bounds both memory and how long a request can wait: at most so many operations go before
     /// it, many to a commit.
     pub fn queue(mut self, operations: usize) -> Self {
-        self.queue = operations.max(1);
+        self.queue = operations;
         self
     }
 
-    /// How long to wait for another process that writes to the same file. Default: 5 seconds. Two processes may share the
+    /// How long to wait for another process that writes to the same file, an hour at most. Default: 5 seconds. Two processes may share the
     /// file, as in a rolling restart on one host.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// How large the file may become, in bytes. Default: 16 GiB. Beyond it whatever needs room is an error, and 503. A login
+    /// How large the file may become, in bytes: 256 KiB to 16 TiB. Default: 16 GiB. Beyond it whatever needs room is an error, and 503. A login
     /// with refresh and access token takes about 1 KiB until it expires, each refresh about 0.5 KiB more.
     pub fn max_size(mut self, bytes: u64) -> Self {
         self.max_size = bytes;
         self
     }
 
-    /// How often expired rows are looked for, at least every 10 ms. Default: every minute. They are removed a few hundred at
-    /// a time.
+    /// How often expired rows are looked for, and whether the file is still in its place: 10 ms to a day. Default: every
+    /// minute. Rows are removed in small steps, between which requests are served.
     pub fn prune_every(mut self, interval: Duration) -> Self {
-        self.pruning.interval = interval.max(Duration::from_millis(10));
+        self.pruning.interval = interval;
         self
     }
 
@@ -95,12 +106,17 @@ impl SqliteStoreBuilder {
     /// call it before the server starts, or in `spawn_blocking`.
     ///
     /// # Errors
-    /// Fails when the file cannot be opened, or is not this store's.
+    /// Fails when an option is out of its range, and when the file cannot be opened and written, or is not this store's.
+    /// What would fail at the first login fails here.
     pub fn open(self) -> Result<SqliteStore, SqliteError> {
-        let path = absolute(&self.path).map_err(SqliteError::File)?;
+        self.check()?;
+        let path = location::path_of(&self.path)?;
+        location::prepare(&path)?;
+        let files = Files::named(&path)?;
         let opening = Opening { path, busy_timeout: self.busy_timeout, max_size: self.max_size };
-        opening.create()?;
-        let db = opening.writer()?;
+        let opened = opening.writer().and_then(|db| Opening::prove(&db).map(|()| db));
+        let db = opened.map_err(|error| error.at(&opening.path))?;
+        let files = Arc::new(files.with_those_beside()?);
         let (key, latest) = Opening::limiter(&db)?;
         let counters = Arc::new(Counters::default());
         let (ends, alive) = watch::channel(());
@@ -111,23 +127,47 @@ impl SqliteStoreBuilder {
             clock: Arc::clone(&self.clock),
             key,
             time: CountingTime::begin(Arc::clone(&self.clock), latest),
+            files: Arc::clone(&files),
+            pruner: Arc::new(Pruner::new()),
             alive,
         };
         let mut readers = Vec::with_capacity(self.reader_threads);
         for _ in 0..self.reader_threads {
             let (queue, counters) = (Arc::clone(&handle.reads), Arc::clone(&counters));
-            let reader = Reader { db: opening.reader()?, queue, counters };
+            let db = opening.reader().map_err(|error| error.at(&opening.path))?;
+            let reader = Reader { db, files: Arc::clone(&files), queue, counters };
             readers.push(start("sqlite-reader", move || reader.run())?);
         }
         let queue = Arc::clone(&handle.writes);
         let (clock, pruning) = (self.clock, self.pruning);
-        let writer = Writer { db, opening, queue, readers, counters, clock, pruning };
+        let pruner = Arc::clone(&handle.pruner);
+        // Every connection is open by now, and each opened the file that has the name.
+        files.look().map_err(|_| SqliteError::Replaced)?;
+        let writer = Writer { db, opening, files, queue, readers, counters, clock, pruning, pruner };
         start("sqlite-writer", move || {
             writer.run();
             drop(ends);
         })?;
         // Until here a failure drops the handle, which ends the threads that were started.
         Ok(SqliteStore::new(handle))
+    }
+}
+
+impl SqliteStoreBuilder {
+    /// Whether every option is within its range.
+    fn check(&self) -> Result<(), SqliteError> {
+        let (interval, size) = (self.pruning.interval, self.max_size);
+        let rules = [
+            ("reader_threads", (1..=1024).contains(&self.reader_threads), "1 to 1,024"),
+            ("queue", self.queue >= 1, "at least 1"),
+            ("busy_timeout", self.busy_timeout <= LONGEST_WAIT, "an hour at most"),
+            ("max_size", (SMALLEST..=LARGEST).contains(&size), "256 KiB to 16 TiB"),
+            ("prune_every", (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval), "10 milliseconds to a day"),
+        ];
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
+            Some((option, _, range)) => Err(SqliteError::Option { option, range }),
+            None => Ok(()),
+        }
     }
 }
 

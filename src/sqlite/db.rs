@@ -26,6 +26,11 @@ impl Db {
         self.connection.prepare_cached(sql).map(drop)
     }
 
+    /// Runs statements that are not kept.
+    pub(super) fn batch(&self, sql: &str) -> Result<(), rusqlite::Error> {
+        self.connection.execute_batch(sql)
+    }
+
     /// Runs a statement and answers how many rows it changed.
     pub(super) fn execute(&self, sql: &'static str, params: impl Params) -> Result<usize, Failure> {
         let mut statement = self.connection.prepare_cached(sql)?;

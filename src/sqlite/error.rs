@@ -1,15 +1,73 @@
 //! Why a store cannot be opened.
 
-use std::{fmt, io};
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
+
+use rusqlite::ErrorCode;
 
 use crate::protocol::explained::explained;
 use crate::protocol::secrets::RandomnessError;
 
-/// Why a [`SqliteStore`](super::SqliteStore) cannot be opened. The file is as it was.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a [`SqliteStore`](super::SqliteStore) cannot be opened. The file is as it was. The message says what to do.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SqliteError {
-    /// The file cannot be made or opened.
+    /// The name is not that of a file: SQLite's name of a database in memory, or an address.
+    #[error(
+        "`{0}` is no name of a file: give a path on a local disk, such as `auth.db`, without `file:` or options; \
+         what may be gone after a restart is kept by `MemoryRefreshTokens`, `MemoryAccessTokens`, \
+         `MemoryOneTimeValues` and `MemoryLimiter`, which need no database"
+    )]
+    NotAFileName(String),
+    /// The folder of the file does not exist.
+    #[error("the folder `{path}` does not exist: make it first, for the server's user only", path = .0.display())]
+    NoFolder(PathBuf),
+    /// The name is that of a directory or a device, or of a link that leads nowhere.
+    #[error(
+        "`{path}` is a directory, a device or a link that leads nowhere: name a file, which is made if there is none",
+        path = .0.display()
+    )]
+    NotARegularFile(PathBuf),
+    /// The server may not write the file, or not make the log beside it.
+    #[error(
+        "the database `{path}` cannot be written{about}: let the user that the server runs as own the file, those \
+         beside it (`-wal`, `-shm`) and their folder, on a file system that is not read-only",
+        path = .path.display()
+    )]
+    #[non_exhaustive]
+    NotWritable {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is, and its mode, where that is known.
+        about: String,
+        /// What the operating system or SQLite said.
+        #[source]
+        source: Cause,
+    },
+    /// There is no room for another page.
+    #[error("there is no room to write to the database: free some on its disk, or raise `max_size`")]
+    Full(#[source] Cause),
+    /// Another process wrote to the file all the time.
+    #[error(
+        "another process keeps the database locked: end it, or raise `busy_timeout`; several servers on one host may \
+         share the file, but a program that leaves a transaction open stops them all"
+    )]
+    Locked(#[source] Cause),
+    /// The file was removed or replaced while it was being opened.
+    #[error("the database file was removed or replaced while it was being opened: open it again")]
+    Replaced,
+    /// An option is out of its range.
+    #[error("`{option}` of the store must be {range}")]
+    #[non_exhaustive]
+    Option {
+        /// The name of the option.
+        option: &'static str,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// The file cannot be made or opened for another reason.
     #[error("the database file cannot be made or opened")]
     File(#[source] io::Error),
     /// The file is no SQLite database.
@@ -34,7 +92,7 @@ pub enum SqliteError {
     NoWriteAheadLog,
     /// SQLite failed otherwise.
     #[error("SQLite failed")]
-    Sqlite(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Sqlite(#[source] Cause),
     /// A thread of the store cannot be started.
     #[error("a thread of the store cannot be started")]
     Thread(#[source] io::Error),
@@ -43,11 +101,50 @@ pub enum SqliteError {
     Randomness(#[from] RandomnessError),
 }
 
+impl SqliteError {
+    /// The server may not write this file.
+    pub(super) fn not_writable(path: &Path, source: impl Into<Cause>) -> Self {
+        Self::NotWritable { path: path.to_owned(), about: about(path), source: source.into() }
+    }
+
+    /// Adds what is known of the file where SQLite only says that it may not.
+    pub(super) fn at(self, path: &Path) -> Self {
+        let is_forbidden = |cause: &Cause| {
+            let code = cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+            matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied))
+        };
+        match self {
+            Self::Sqlite(cause) if is_forbidden(&cause) => Self::not_writable(path, cause),
+            other => other,
+        }
+    }
+}
+
+/// Whose a file is and who may write it.
+#[cfg(unix)]
+fn about(path: &Path) -> String {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let seen = |path: &Path| fs::metadata(path).map(|found| (found.uid(), found.mode() & 0o777)).ok();
+    let folder = path.parent().and_then(seen).map(|(user, mode)| format!("its folder to user {user}, mode {mode:o}"));
+    let file = seen(path).map(|(user, mode)| format!("it belongs to user {user}, mode {mode:o}"));
+    let known: Vec<String> = file.into_iter().chain(folder).collect();
+    if known.is_empty() { String::new() } else { format!(" ({})", known.join("; ")) }
+}
+
+#[cfg(not(unix))]
+fn about(path: &Path) -> String {
+    let is_read_only = fs::metadata(path).is_ok_and(|found| found.permissions().readonly());
+    if is_read_only { " (it is marked read-only)".to_owned() } else { String::new() }
+}
+
 impl From<rusqlite::Error> for SqliteError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::NotADatabase) => Self::NotADatabase,
-            _ => Self::Sqlite(Box::new(error)),
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase,
+            Some(ErrorCode::DiskFull) => Self::Full(error.into()),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(error.into()),
+            _ => Self::Sqlite(error.into()),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! What can go wrong inside an operation.
 
+use std::io;
+use std::path::PathBuf;
+
 use rusqlite::ErrorCode;
 
 use crate::boundary::backend::BackendError;
@@ -18,6 +21,19 @@ pub(super) enum Failure {
     /// An error of one operation ended the transaction of all.
     #[error("it was ended by an error of one of its operations")]
     Lost,
+    /// What is written is not found under its name.
+    #[error(
+        "the file `{path}` was removed or replaced while the store had it open, and what is written now would be lost: \
+         put the right file back and start the server again",
+        path = .0.display()
+    )]
+    Moved(PathBuf),
+    /// The same, from then on.
+    #[error("{0}")]
+    Gone(String),
+    /// It cannot be seen whether the file is still the one that was opened.
+    #[error("the database file cannot be looked at: {0}")]
+    Unseen(io::Error),
     #[error("a panic in an operation of the SQLite store")]
     Panicked,
 }
@@ -40,7 +56,7 @@ impl Failure {
                         | ErrorCode::OperationInterrupted
                 )
             ),
-            Self::Lost => true,
+            Self::Lost | Self::Moved(_) | Self::Gone(_) | Self::Unseen(_) => true,
             Self::Row(_) | Self::Value(_) | Self::Panicked => false,
         }
     }

@@ -13,6 +13,9 @@ pub(super) trait Job: Send {
     /// Does the work once, and tells whether what it changed is to be kept. Contains its panics.
     fn run(&mut self, db: &Db) -> bool;
 
+    /// Whether it has a transaction of its own, after those that can share one.
+    fn is_alone(&self) -> bool;
+
     /// Answers whoever waits: what the work said, unless its transaction was `lost`.
     fn answer(self: Box<Self>, lost: Option<&Failure>);
 }
@@ -21,6 +24,7 @@ pub(super) trait Job: Send {
 pub(super) struct Operation<T, W> {
     work: Option<W>,
     result: Option<Result<T, Failure>>,
+    is_alone: bool,
     waits: oneshot::Sender<Result<T, BackendError>>,
 }
 
@@ -29,9 +33,9 @@ where
     T: Send + 'static,
     W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
 {
-    pub(super) fn boxed(work: W) -> (Box<dyn Job>, oneshot::Receiver<Result<T, BackendError>>) {
+    pub(super) fn boxed(work: W, is_alone: bool) -> (Box<dyn Job>, oneshot::Receiver<Result<T, BackendError>>) {
         let (waits, answer) = oneshot::channel();
-        (Box::new(Self { work: Some(work), result: None, waits }), answer)
+        (Box::new(Self { work: Some(work), result: None, is_alone, waits }), answer)
     }
 }
 
@@ -47,6 +51,10 @@ where
         let is_done = result.is_ok();
         self.result = Some(result);
         is_done
+    }
+
+    fn is_alone(&self) -> bool {
+        self.is_alone
     }
 
     fn answer(self: Box<Self>, lost: Option<&Failure>) {

@@ -42,6 +42,7 @@ mod error;
 mod failure;
 mod job;
 mod limiter;
+mod location;
 mod once;
 mod open;
 mod prune;
@@ -63,6 +64,8 @@ pub use stats::SqliteStats;
 pub use store::SqliteStore;
 #[cfg(feature = "argon2")]
 pub use users::NewUser;
+
+use crate::conductor::telemetry;
 
 /// All statements of the store.
 fn statements() -> impl Iterator<Item = &'static str> {

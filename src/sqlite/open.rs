@@ -1,7 +1,5 @@
 //! Opening the file: its permissions, its settings, its schema.
 
-use std::fs::OpenOptions;
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,7 +25,7 @@ const LIMITER: &str = "SELECT key, clock FROM limiter WHERE row = 1";
 pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;
 
 /// The size of a page that SQLite takes by itself.
-const PAGE: u64 = 4096;
+pub(super) const PAGE: u64 = 4096;
 
 /// Where and how to open connections.
 #[derive(Clone, Debug)]
@@ -39,18 +37,6 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    /// Makes the file if there is none, for its owner only. SQLite gives the files beside it the same permissions.
-    pub(super) fn create(&self) -> Result<(), SqliteError> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        match options.open(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(SqliteError::File(error)),
-            _ => Ok(()),
-        }
-    }
-
     /// The connection that writes. Changes nothing before the file is known to be this store's.
     pub(super) fn writer(&self) -> Result<Db, SqliteError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -64,12 +50,17 @@ impl Opening {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "secure_delete", "fast")?;
         connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
-        let pages = i64::try_from(self.max_size / PAGE).unwrap_or(i64::MAX).clamp(1, 0xffff_fffe);
+        let pages = i64::try_from(self.max_size / PAGE).unwrap_or(i64::MAX);
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
         migrate(&mut connection)?;
         let db = Db::new(connection);
         statements().try_for_each(|sql| db.prepare(sql))?;
         Ok(db)
+    }
+
+    /// Writes, so that what would fail at the first login fails now.
+    pub(super) fn prove(db: &Db) -> Result<(), SqliteError> {
+        Ok(db.batch(&format!("BEGIN IMMEDIATE; PRAGMA user_version = {SCHEMA}; COMMIT"))?)
     }
 
     /// The key of the limiter's digests, and the latest time that it counted at.
@@ -79,10 +70,12 @@ impl Opening {
         found.map_err(failed)?.ok_or_else(|| failed(Failure::Row("the key of the limiter")))
     }
 
-    /// A connection that only reads.
+    /// A connection that only reads, and has read: it opens the log at its first look.
     pub(super) fn reader(&self) -> Result<Db, SqliteError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Ok(Db::new(self.connect(flags)?))
+        let connection = self.connect(flags)?;
+        check(&connection)?;
+        Ok(Db::new(connection))
     }
 
     fn connect(&self, flags: OpenFlags) -> Result<Connection, SqliteError> {

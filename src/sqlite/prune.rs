@@ -1,11 +1,23 @@
-//! Removing what is over, a few hundred rows at a time, so that no request waits for long.
+//! Removing what is over, in steps that are short on this disk, so that no request waits for long.
+//!
+//! What a step takes is mostly what its commit takes, which writes every page that it touched: rows that end together lie
+//! on as many pages as they have random keys. So a step has a number of rows that follows from what the steps before it took.
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::db::Db;
 use super::failure::Failure;
 use crate::protocol::client_builder::MAX_LEEWAY;
 
-/// The most rows of each table in one step.
-const ROWS: i64 = 256;
+/// How long a step may take, with its commit. A write that comes meanwhile waits for as long.
+const TIME: Duration = Duration::from_millis(5);
+/// The rows of the first step.
+const FIRST: u32 = 16;
+/// The least rows of a step: on any disk there is an end to what is over.
+const LEAST: u32 = 4;
+/// The most rows of a step, however fast the disk.
+const MOST: u32 = 256;
 
 const SPENT_VALUES: &str = "DELETE FROM spent_values WHERE digest IN
     (SELECT digest FROM spent_values WHERE expires <= ?1 LIMIT ?2)";
@@ -13,8 +25,8 @@ const ACCESS_TOKENS: &str = "DELETE FROM access_tokens WHERE digest IN
     (SELECT digest FROM access_tokens WHERE expires <= ?1 LIMIT ?2)";
 /// A family may have any number of tokens: they go before it does.
 const REFRESH_TOKENS: &str = "DELETE FROM refresh_tokens WHERE digest IN
-    (SELECT t.digest FROM refresh_families f CROSS JOIN refresh_tokens t ON t.family = f.row
-     WHERE f.expires <= ?1 LIMIT ?2)";
+    (SELECT t.digest FROM (SELECT row FROM refresh_families WHERE expires <= ?1 ORDER BY expires LIMIT ?2) due
+     CROSS JOIN refresh_tokens t ON t.family = due.row LIMIT ?2)";
 /// What hides the access tokens of a family that was ended stays as long as they do.
 const REFRESH_FAMILIES: &str = "DELETE FROM refresh_families WHERE row IN
     (SELECT row FROM (SELECT row, id, ended FROM refresh_families WHERE expires <= ?1 ORDER BY expires LIMIT ?2) due
@@ -42,11 +54,25 @@ const LEEWAY: i64 = MAX_LEEWAY.as_millis() as i64;
 const SALTS: &str = "UPDATE refresh_families SET predecessor = NULL, salt = NULL, used = NULL WHERE row IN
     (SELECT row FROM refresh_families WHERE used < ?1 LIMIT ?2)";
 
-const EXPIRED: [&str; 4] = [SPENT_VALUES, ACCESS_TOKENS, REFRESH_TOKENS, REFRESH_FAMILIES];
-const OF_ENDED: [&str; 3] = [ENDED_ACCESS_TOKENS, ENDED_REFRESH_TOKENS, ENDED_FAMILIES];
+/// What is removed, and by which instant it is due.
+const REMOVALS: [(&str, Due); 7] = [
+    (SPENT_VALUES, Due::Expired),
+    (ACCESS_TOKENS, Due::Expired),
+    (REFRESH_TOKENS, Due::Expired),
+    (REFRESH_FAMILIES, Due::Expired),
+    (ENDED_ACCESS_TOKENS, Due::Ended),
+    (ENDED_REFRESH_TOKENS, Due::Ended),
+    (ENDED_FAMILIES, Due::Ended),
+];
+
+#[derive(Clone, Copy)]
+enum Due {
+    Expired,
+    Ended,
+}
 
 pub(super) fn statements() -> impl Iterator<Item = &'static str> {
-    EXPIRED.into_iter().chain(OF_ENDED).chain([SALTS])
+    REMOVALS.into_iter().map(|(sql, _)| sql).chain([SALTS])
 }
 
 /// What one step removed.
@@ -57,18 +83,58 @@ pub(super) struct Step {
     pub(super) is_short: bool,
 }
 
-/// Removes what expired at `before` or earlier, what is left of families that were ended some time ago, and salts that
-/// nobody may ask for any more. Instants are in milliseconds.
-pub(super) fn step(db: &Db, now: i64, before: i64) -> Result<Step, Failure> {
-    let mut step = Step { rows: 0, is_short: false };
-    let ended = now.saturating_sub(ENDED);
-    let due = EXPIRED.map(|sql| (sql, before)).into_iter().chain(OF_ENDED.map(|sql| (sql, ended)));
-    for (sql, before) in due {
-        let rows = db.execute(sql, [before, ROWS])? as u64;
-        step.rows = step.rows.saturating_add(rows);
-        step.is_short |= rows >= ROWS.unsigned_abs();
-    }
-    let blanked = db.execute(SALTS, [now.saturating_sub(LEEWAY), ROWS])? as u64;
-    step.is_short |= blanked >= ROWS.unsigned_abs();
-    Ok(step)
+/// How much the next step does, and where it begins.
+pub(super) struct Pruner {
+    rows: AtomicU32,
+    turn: AtomicUsize,
 }
+
+impl Pruner {
+    pub(super) fn new() -> Self {
+        Self { rows: AtomicU32::new(FIRST), turn: AtomicUsize::new(0) }
+    }
+
+    /// Takes the measure of a step that took so long, with its commit.
+    pub(super) fn took(&self, time: Duration) {
+        let rows = self.rows.load(Ordering::Relaxed);
+        // Steps that are cut are rare among those that grow.
+        let next = if time > TIME { rows / 2 } else { rows.saturating_add(rows / 16).saturating_add(1) };
+        self.rows.store(next.clamp(LEAST, MOST), Ordering::Relaxed);
+    }
+
+    /// Removes some of what expired at `before` or earlier, of what is left of families that were ended some time ago, and of
+    /// salts that nobody may ask for any more. Instants are in milliseconds. The tables take turns, so that none waits for
+    /// ever where another has more than can be removed.
+    pub(super) fn step(&self, db: &Db, now: i64, before: i64) -> Result<Step, Failure> {
+        let began = Instant::now();
+        let (ended, used) = (now.saturating_sub(ENDED), now.saturating_sub(LEEWAY));
+        let mut room = u64::from(self.rows.load(Ordering::Relaxed));
+        let mut step = Step { rows: 0, is_short: false };
+        let first = self.turn.load(Ordering::Relaxed);
+        for turn in (first..).take(REMOVALS.len().saturating_add(1)) {
+            let removal = REMOVALS.get(turn % REMOVALS.len().saturating_add(1));
+            let (sql, due) = match removal {
+                Some((sql, Due::Expired)) => (*sql, before),
+                Some((sql, Due::Ended)) => (*sql, ended),
+                None => (SALTS, used),
+            };
+            let done = db.execute(sql, [due, room.cast_signed()])? as u64;
+            room = room.saturating_sub(done);
+            // What hung on a row may have been removed after its turn.
+            step.is_short |= done > 0;
+            if removal.is_some() {
+                step.rows = step.rows.saturating_add(done);
+            }
+            if room == 0 || began.elapsed() > TIME / 2 {
+                self.turn.store(turn.wrapping_add(1), Ordering::Relaxed);
+                step.is_short = true;
+                break;
+            }
+        }
+        Ok(step)
+    }
+}
+
+#[cfg(test)]
+#[path = "prune_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::db::Db;
 use super::job::Job;
+use super::location::Files;
 use super::queue::{Closing, Queue, Taken};
 use super::stats::{Counters, add};
 
@@ -14,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 
 pub(super) struct Reader {
     pub(super) db: Db,
+    pub(super) files: Arc<Files>,
     pub(super) queue: Arc<Queue<Box<dyn Job>>>,
     pub(super) counters: Arc<Counters>,
 }
@@ -26,9 +28,10 @@ impl Reader {
             match self.queue.take(1, PATIENCE) {
                 Taken::Some(jobs) => {
                     for mut job in jobs {
-                        job.run(&self.db);
+                        let is_done = job.run(&self.db);
                         add(&self.counters.reads, 1);
-                        job.answer(None);
+                        let seen = if is_done { Ok(()) } else { self.files.check() };
+                        job.answer(seen.err().as_ref());
                     }
                 }
                 Taken::Nothing => {}

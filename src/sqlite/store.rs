@@ -12,7 +12,8 @@ use super::db::Db;
 use super::error::SqliteError;
 use super::failure::Failure;
 use super::job::{Job, Operation};
-use super::prune;
+use super::location::Files;
+use super::prune::Pruner;
 use super::queue::{Queue, Refused};
 use super::stats::{Counters, SqliteStats, add};
 use super::time::{CountingTime, floor};
@@ -54,6 +55,8 @@ pub(super) struct Handle {
     /// Of the limiter's digests.
     pub(super) key: [u8; 32],
     pub(super) time: CountingTime,
+    pub(super) files: Arc<Files>,
+    pub(super) pruner: Arc<Pruner>,
     /// Ends when the writer has closed the database.
     pub(super) alive: watch::Receiver<()>,
 }
@@ -109,7 +112,8 @@ impl SqliteStore {
     }
 
     /// Removes every row that has expired, now and without the [retention](SqliteStoreBuilder::retention), and every family
-    /// that was ended more than ten minutes ago, and answers how many there were. In small steps, between which other operations are served.
+    /// that was ended more than ten minutes ago, and answers how many there were. In small steps, each in a transaction of its
+    /// own, between which other operations are served.
     ///
     /// # Errors
     /// As any operation.
@@ -117,9 +121,10 @@ impl SqliteStore {
         let mut rows = 0_u64;
         loop {
             let now = self.now();
-            let step = self.write(move |db| prune::step(db, now, now)).await?;
+            let pruner = Arc::clone(&self.0.pruner);
+            let step = self.submit(&self.0.writes, true, move |db| pruner.step(db, now, now)).await?;
             rows = rows.saturating_add(step.rows);
-            if step.rows == 0 && !step.is_short {
+            if !step.is_short {
                 add(&self.0.counters.pruned, rows);
                 return Ok(rows);
             }
@@ -146,7 +151,7 @@ impl SqliteStore {
         T: Send + 'static,
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
     {
-        self.submit(&self.0.writes, work).await
+        self.submit(&self.0.writes, false, work).await
     }
 
     /// Has something read.
@@ -155,15 +160,16 @@ impl SqliteStore {
         T: Send + 'static,
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
     {
-        self.submit(&self.0.reads, work).await
+        self.submit(&self.0.reads, false, work).await
     }
 
-    async fn submit<T, W>(&self, queue: &Queue<Box<dyn Job>>, work: W) -> Result<T, BackendError>
+    async fn submit<T, W>(&self, queue: &Queue<Box<dyn Job>>, is_alone: bool, work: W) -> Result<T, BackendError>
     where
         T: Send + 'static,
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
     {
-        let (job, answer) = Operation::boxed(work);
+        self.0.files.trusted().map_err(Failure::into_backend)?;
+        let (job, answer) = Operation::boxed(work, is_alone);
         match queue.push(job) {
             Ok(()) => {}
             Err(Refused::Full) => {

@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 use super::db::Db;
 use super::failure::Failure;
 use super::job::Job;
+use super::location::Files;
 use super::open::Opening;
-use super::prune;
+use super::prune::Pruner;
 use super::queue::{Closing, Queue, Taken};
 use super::stats::{Counters, add};
+use super::telemetry;
 use super::time::floor;
 use crate::boundary::clock::Clock;
 
 /// The most operations of one transaction: what is read by others meanwhile is the state before it.
 const MOST: usize = 256;
-/// The time between two steps of pruning as long as there is more to remove.
+/// The least time between two steps of pruning as long as there is more to remove.
 const SOON: Duration = Duration::from_millis(5);
 
 /// When rows are removed.
@@ -30,11 +32,13 @@ pub(super) struct Pruning {
 pub(super) struct Writer {
     pub(super) db: Db,
     pub(super) opening: Opening,
+    pub(super) files: Arc<Files>,
     pub(super) queue: Arc<Queue<Box<dyn Job>>>,
     pub(super) readers: Vec<JoinHandle<()>>,
     pub(super) counters: Arc<Counters>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) pruning: Pruning,
+    pub(super) pruner: Arc<Pruner>,
 }
 
 impl Writer {
@@ -50,7 +54,7 @@ impl Writer {
                 Taken::Closed => break,
             }
             if due <= Instant::now() {
-                let wait = if self.prune() { SOON } else { self.pruning.interval };
+                let wait = self.prune().unwrap_or(self.pruning.interval);
                 due = Instant::now().checked_add(wait).unwrap_or(due);
             }
         }
@@ -60,46 +64,77 @@ impl Writer {
         }
     }
 
-    /// One transaction for all of them, and then the answers.
-    fn serve(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+    /// One transaction for all that can share one, and then the answers; then one for each of the others.
+    fn serve(&mut self, jobs: Vec<Box<dyn Job>>) {
+        let (alone, shared): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.is_alone());
+        for group in std::iter::once(shared).chain(alone.into_iter().map(|job| vec![job])) {
+            if !group.is_empty() {
+                self.serve_together(group);
+            }
+        }
+    }
+
+    fn serve_together(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        let began = Instant::now();
         let done = self.contained(|db| run_all(db, &mut jobs));
         let lost = done.err();
         let count = jobs.len() as u64;
         add(if lost.is_some() { &self.counters.failures } else { &self.counters.commits }, 1);
         add(&self.counters.operations, count);
         add(&self.counters.steps, self.db.take_steps());
+        if jobs.iter().any(|job| job.is_alone()) {
+            self.pruner.took(began.elapsed());
+        }
         jobs.into_iter().for_each(|job| job.answer(lost.as_ref()));
     }
 
-    /// Removes some rows that are over; tells whether there may be more.
-    fn prune(&mut self) -> bool {
+    /// Removes some rows that are over, in a transaction of its own, and tells how long to wait if there may be more.
+    fn prune(&mut self) -> Option<Duration> {
+        let began = Instant::now();
         let now = self.clock.now();
         let before = now.checked_sub(self.pruning.retention).map_or(i64::MIN, floor);
+        let pruner = Arc::clone(&self.pruner);
         let step = self.contained(|db| {
             db.execute("BEGIN IMMEDIATE", ())?;
-            let step = prune::step(db, floor(now), before)?;
+            let step = pruner.step(db, floor(now), before)?;
             db.execute("COMMIT", ())?;
             Ok(step)
         });
         self.db.take_steps();
-        // What failed is tried again at the next interval; requests tell of it meanwhile.
-        step.is_ok_and(|step| {
-            add(&self.counters.pruned, step.rows);
-            step.is_short
-        })
-    }
-
-    /// Runs a transaction, and sees to it that none is open afterwards.
-    fn contained<T>(&mut self, work: impl FnOnce(&Db) -> Result<T, Failure>) -> Result<T, Failure> {
-        let db = &self.db;
-        let result = catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or(Err(Failure::Panicked));
-        if !db.is_idle() && (db.execute("ROLLBACK", ()).is_err() || !db.is_idle()) {
-            // A connection that cannot get out of its transaction is of no more use.
-            if let Ok(fresh) = self.opening.writer() {
-                self.db = fresh;
+        let took = began.elapsed();
+        match step {
+            Ok(step) => {
+                pruner.took(took);
+                add(&self.counters.pruned, step.rows);
+                // At least half of the time is for requests.
+                step.is_short.then_some(took.max(SOON))
+            }
+            // It is tried again at the next interval.
+            Err(failure) => {
+                if self.files.trusted().is_ok() {
+                    telemetry::background_failed("pruning", &failure.into_backend());
+                }
+                None
             }
         }
-        result
+    }
+
+    /// Runs a transaction, and sees to it that none is open afterwards, and that what was written is where it can be found.
+    fn contained<T>(&mut self, work: impl FnOnce(&Db) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.files.trusted()?;
+        let db = &self.db;
+        let result = catch_unwind(AssertUnwindSafe(|| work(db))).unwrap_or(Err(Failure::Panicked));
+        let seen = self.files.check();
+        let is_stuck = !db.is_idle() && (db.execute("ROLLBACK", ()).is_err() || !db.is_idle());
+        // A connection that cannot get out of its transaction is of no more use. Nor is one to another file.
+        if is_stuck
+            && seen.is_ok()
+            && let Ok(fresh) = self.opening.writer()
+            && self.files.check().is_ok()
+        {
+            self.db = fresh;
+        }
+        seen.and(result)
     }
 }
 

@@ -10,6 +10,7 @@ mod contract;
 mod file;
 mod folder;
 mod limiter;
+mod place;
 mod races;
 mod tokens;
 mod users;

@@ -21,6 +21,9 @@ pub(crate) const fn notifier_failed() {}
 
 pub(crate) const fn shield_failed(_failure: &BackendError) {}
 
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) const fn background_failed(_task: &'static str, _failure: &BackendError) {}
+
 pub(crate) const fn bearer_refused(
     _reason: &'static str,
     _is_trouble: bool,

@@ -106,6 +106,13 @@ pub(crate) fn settle_failed(failure: &BackendError) {
     error!(cause = cause.as_ref().map(tracing::field::display), "the attempt limiter could not settle a charge");
 }
 
+/// Work that no request waits for failed.
+#[allow(dead_code, reason = "for rooms, which are features")]
+pub(crate) fn background_failed(task: &'static str, failure: &BackendError) {
+    let cause = failure.source.as_deref().map(Chain);
+    error!(task, cause = cause.as_ref().map(tracing::field::display), "work in the background failed");
+}
+
 /// A guard refused a request.
 pub(crate) fn bearer_refused(
     reason: &'static str,

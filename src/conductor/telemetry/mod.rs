@@ -18,6 +18,8 @@ use crate::boundary::backend::BackendError;
 use crate::protocol::client::ClientId;
 
 pub(crate) use counters::{COUNTS, count};
+#[allow(unused_imports, reason = "for rooms, which are features")]
+pub(crate) use events::background_failed;
 pub(crate) use events::{answered, audit_failed, built, is_enabled, notifier_failed, settle_failed};
 
 /// A guard refused a request for this reason.

@@ -1,0 +1,106 @@
+use rusqlite::{Connection, params};
+
+use super::*;
+
+/// Families that ended, or expired, at once, each with a refresh token and an access token.
+fn filled(families: i64, ended: Option<i64>, expires: i64, access_expires: i64) -> Db {
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(include_str!("schema/1.sql")).unwrap();
+    let transaction = connection.transaction().unwrap();
+    for number in 0..families {
+        // Spread as random keys are.
+        let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed()).to_be_bytes();
+        let (id, digest) = ([spread, spread].concat(), [spread, spread, spread, spread].concat());
+        let family = "INSERT INTO refresh_families (row, id, subject, client, scope, authenticated_at, expires, live,
+            last_used, ended) VALUES (?1, ?2, ?1, 'cli', '', 0, ?3, ?4, 0, ?5)";
+        transaction.prepare_cached(family).unwrap().execute(params![number, id, expires, digest, ended]).unwrap();
+        let token = "INSERT INTO refresh_tokens (digest, family) VALUES (?1, ?2)";
+        transaction.prepare_cached(token).unwrap().execute(params![digest, number]).unwrap();
+        let token =
+            "INSERT INTO access_tokens (digest, subject, client, scope, audience, issued, expires, family, claims)
+            VALUES (?1, ?2, 'cli', '', '[]', 0, ?3, ?4, '{}')";
+        transaction.prepare_cached(token).unwrap().execute(params![digest, number, access_expires, id]).unwrap();
+    }
+    transaction.commit().unwrap();
+    Db::new(connection)
+}
+
+/// The most instructions of one step, those of all steps, and the rows that they removed.
+fn prune_all(db: &Db, now: i64) -> (u64, u64, u64) {
+    let pruner = Pruner::new();
+    let (mut most, mut all, mut rows) = (0, 0, 0);
+    for _ in 0..100_000 {
+        db.take_steps();
+        let step = pruner.step(db, now, now).unwrap();
+        // As on a disk that takes no time.
+        pruner.took(Duration::ZERO);
+        let steps = db.take_steps();
+        assert!(step.rows <= u64::from(MOST));
+        most = most.max(steps);
+        all += steps;
+        rows += step.rows;
+        if !step.is_short {
+            return (most, all, rows);
+        }
+    }
+    panic!("it does not end");
+}
+
+#[test]
+fn a_step_costs_the_same_however_much_is_due_and_each_row_is_paid_once() {
+    let now = 10 * ENDED;
+    let far = 100 * ENDED;
+    for families in [500, 5_000] {
+        let due = [
+            // Ended at once, and their access tokens live.
+            filled(families, Some(0), far, far),
+            // Expired at once, with and without their access tokens.
+            filled(families, None, 0, 0),
+            filled(families, Some(0), 0, 0),
+        ];
+        for (number, db) in due.iter().enumerate() {
+            let (most, all, rows) = prune_all(db, now);
+            assert_eq!(rows, 3 * families.unsigned_abs(), "{number}");
+            assert!(most < 25_000, "{families} {number}: {most} instructions in one step");
+            assert!(all / rows < 70, "{families} {number}: {} instructions for each row", all / rows);
+        }
+    }
+}
+
+#[test]
+fn a_step_that_took_too_long_halves_the_next_and_none_is_without_rows() {
+    let pruner = Pruner::new();
+    let rows = || pruner.rows.load(Ordering::Relaxed);
+    for _ in 0..1000 {
+        pruner.took(TIME);
+    }
+    assert_eq!(rows(), MOST);
+    pruner.took(TIME + Duration::from_nanos(1));
+    assert_eq!(rows(), MOST / 2);
+    for _ in 0..1000 {
+        pruner.took(Duration::MAX);
+    }
+    assert_eq!(rows(), LEAST);
+}
+
+#[test]
+fn no_table_waits_for_ever_where_another_has_more_than_can_be_removed() {
+    let db = filled(0, None, 0, 0);
+    let pruner = Pruner::new();
+    let add = |table: &'static str, number: u8| {
+        db.execute(table, params![[number; 32]]).unwrap();
+    };
+    add(
+        "INSERT INTO access_tokens (digest, subject, client, scope, audience, issued, expires, claims)
+        VALUES (?1, '', '', '', '', 0, 0, '')",
+        0,
+    );
+    for round in 0..9_u8 {
+        for number in 0..16 {
+            add("INSERT INTO spent_values (digest, expires) VALUES (?1, 0)", round * 16 + number);
+        }
+        pruner.step(&db, 0, 0).unwrap();
+    }
+    let left = db.row("SELECT count(*) FROM access_tokens", (), |row| Ok(row.get::<_, i64>(0)?)).unwrap();
+    assert_eq!(left, Some(0));
+}
