@@ -78,5 +78,9 @@ fn statements() -> impl Iterator<Item = &'static str> {
 }
 
 #[cfg(test)]
+#[path = "folder_tests.rs"]
+mod folder;
+
+#[cfg(test)]
 #[path = "plans_tests.rs"]
 mod tests;

@@ -129,3 +129,7 @@ fn migrate(connection: &mut Connection) -> Result<(), SqliteError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "open_tests.rs"]
+mod tests;

@@ -1,29 +1,9 @@
 use super::*;
 use crate::boundary::backend::BackendErrorKind;
+use crate::sqlite::folder::Folder;
 
 const ADD: &str = "INSERT INTO spent_values (digest, expires) VALUES (?1, 9)";
 const COUNT: &str = "SELECT count(*) FROM spent_values";
-
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("sqlite-unit-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn store(&self) -> SqliteStore {
-        // Instants of the tests are long over, and nothing is to be removed here.
-        SqliteStore::builder(self.0.join("auth.db")).retention(Duration::MAX).open().unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 async fn count(store: &SqliteStore) -> i64 {
     let found = store.read(|db| db.row(COUNT, (), |row| Ok(row.get(0)?))).await;

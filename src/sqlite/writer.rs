@@ -155,3 +155,7 @@ fn run_all(db: &Db, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
     db.execute("COMMIT", ())?;
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs)]
 
+#[path = "../support/capture.rs"]
+mod capture;
+
 mod bounds;
 mod clients;
 mod commits;

@@ -303,3 +303,51 @@ async fn a_file_that_is_gone_is_noticed_by_pruning_while_nothing_is_written() {
     }
     panic!("nobody noticed");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_login_after_the_file_was_replaced_is_503_with_an_error_event_and_none_before_it_was_lost() {
+    use http_body_util::BodyExt as _;
+    use tower_password_grant::{OpaqueIssuer, PasswordGrant, PeerAddress, Subject, verify_fn};
+
+    use crate::capture::Capture;
+
+    let folder = Folder::new();
+    let store = folder.store();
+    let client = Client::public("cli").allow_password_grant().allow_refresh_tokens().scopes("read").build().unwrap();
+    store.put_client(&client).await.unwrap();
+    let layer = PasswordGrant::builder()
+        .clients(store.clone())
+        .verifier(verify_fn(|_| async move { Ok(Subject::new("user-17").into()) }))
+        .issuer(OpaqueIssuer::new(store.clone()))
+        .refresh_tokens(store.clone())
+        .peer_address(PeerAddress::unknown())
+        .build()
+        .unwrap();
+    let log_in = async || {
+        let body = "grant_type=password&client_id=cli&username=alice&password=pw";
+        let request = http::Request::post("/oauth/token")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(http_body_util::Full::new(bytes::Bytes::from(body)))
+            .unwrap();
+        let response = layer.endpoint().call(request).await.unwrap();
+        let (status, waits) = (response.status().as_u16(), response.headers().contains_key("retry-after"));
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, waits, String::from_utf8(body.to_vec()).unwrap())
+    };
+    assert_eq!(log_in().await.0, 200);
+    fs::rename(folder.file(), folder.path().join("old.db")).unwrap();
+    fs::write(folder.file(), "").unwrap();
+    let (capture, _listening) = Capture::listen();
+    for _ in 0..3 {
+        capture.clear();
+        let (status, waits, body) = log_in().await;
+        assert_eq!((status, waits), (503, true), "{body}");
+        assert!(body.contains("temporarily_unavailable") && !body.contains("auth.db"), "{body}");
+        let events = capture.events();
+        let error = events.iter().find(|said| said.level == tracing::Level::ERROR).expect("an error event");
+        let cause = error.field("cause").unwrap();
+        assert!(cause.contains("was removed or replaced") && cause.contains("auth.db"), "{cause}");
+    }
+    store.close().await;
+}
