@@ -306,15 +306,22 @@ async fn a_file_that_is_gone_is_noticed_by_pruning_while_nothing_is_written() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_login_after_the_file_was_replaced_is_503_with_an_error_event_and_none_before_it_was_lost() {
+async fn a_login_after_the_file_was_replaced_is_503_with_an_error_event() {
     use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
     use tower_password_grant::{OpaqueIssuer, PasswordGrant, PeerAddress, Subject, verify_fn};
 
     use crate::capture::Capture;
 
     let folder = Folder::new();
     let store = folder.store();
-    let client = Client::public("cli").allow_password_grant().allow_refresh_tokens().scopes("read").build().unwrap();
+    let client = Client::public("cli")
+        .allow_password_grant()
+        .allow_refresh_tokens()
+        .scopes("read")
+        .default_scope("read")
+        .build()
+        .unwrap();
     store.put_client(&client).await.unwrap();
     let layer = PasswordGrant::builder()
         .clients(store.clone())
@@ -330,7 +337,7 @@ async fn a_login_after_the_file_was_replaced_is_503_with_an_error_event_and_none
             .header("content-type", "application/x-www-form-urlencoded")
             .body(http_body_util::Full::new(bytes::Bytes::from(body)))
             .unwrap();
-        let response = layer.endpoint().call(request).await.unwrap();
+        let response = layer.endpoint().oneshot(request).await.unwrap();
         let (status, waits) = (response.status().as_u16(), response.headers().contains_key("retry-after"));
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, waits, String::from_utf8(body.to_vec()).unwrap())
