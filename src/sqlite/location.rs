@@ -20,8 +20,8 @@ const LEFT_OVER: [&str; 3] = ["-wal", "-shm", "-journal"];
 pub(super) fn path_of(name: &Path) -> Result<PathBuf, SqliteError> {
     // SQLite itself, and other libraries, take these for something else than a file.
     let text = name.to_string_lossy().to_ascii_lowercase();
-    let is_other = |start: &&str| text.starts_with(*start);
-    if text.is_empty() || text.contains("://") || [":", "file:", "sqlite:"].iter().any(|start| is_other(&start)) {
+    if text.is_empty() || text.contains("://") || [":", "file:", "sqlite:"].iter().any(|start| text.starts_with(start))
+    {
         return Err(SqliteError::NotAFileName(name.to_string_lossy().into_owned()));
     }
     absolute(name).map_err(SqliteError::File)

@@ -12,6 +12,8 @@ use crate::protocol::client_builder::MAX_LEEWAY;
 
 /// How long a step may take, with its commit. A write that comes meanwhile waits for as long.
 const TIME: Duration = Duration::from_millis(5);
+/// The part of it that is for finding and removing the rows.
+const WORK: Duration = Duration::from_micros(2500);
 /// The rows of the first step.
 const FIRST: u32 = 16;
 /// The least rows of a step: on any disk there is an end to what is over.
@@ -55,7 +57,7 @@ const SALTS: &str = "UPDATE refresh_families SET predecessor = NULL, salt = NULL
     (SELECT row FROM refresh_families WHERE used < ?1 LIMIT ?2)";
 
 /// What is removed, and by which instant it is due.
-const REMOVALS: [(&str, Due); 7] = [
+const REMOVALS: [(&str, Due); 8] = [
     (SPENT_VALUES, Due::Expired),
     (ACCESS_TOKENS, Due::Expired),
     (REFRESH_TOKENS, Due::Expired),
@@ -63,16 +65,19 @@ const REMOVALS: [(&str, Due); 7] = [
     (ENDED_ACCESS_TOKENS, Due::Ended),
     (ENDED_REFRESH_TOKENS, Due::Ended),
     (ENDED_FAMILIES, Due::Ended),
+    (SALTS, Due::Used),
 ];
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Due {
     Expired,
     Ended,
+    /// No row goes, only a part of it.
+    Used,
 }
 
 pub(super) fn statements() -> impl Iterator<Item = &'static str> {
-    REMOVALS.into_iter().map(|(sql, _)| sql).chain([SALTS])
+    REMOVALS.into_iter().map(|(sql, _)| sql)
 }
 
 /// What one step removed.
@@ -107,26 +112,24 @@ impl Pruner {
     /// ever where another has more than can be removed.
     pub(super) fn step(&self, db: &Db, now: i64, before: i64) -> Result<Step, Failure> {
         let began = Instant::now();
-        let (ended, used) = (now.saturating_sub(ENDED), now.saturating_sub(LEEWAY));
         let mut room = u64::from(self.rows.load(Ordering::Relaxed));
         let mut step = Step { rows: 0, is_short: false };
-        let first = self.turn.load(Ordering::Relaxed);
-        for turn in (first..).take(REMOVALS.len().saturating_add(1)) {
-            let removal = REMOVALS.get(turn % REMOVALS.len().saturating_add(1));
-            let (sql, due) = match removal {
-                Some((sql, Due::Expired)) => (*sql, before),
-                Some((sql, Due::Ended)) => (*sql, ended),
-                None => (SALTS, used),
+        let turns = REMOVALS.iter().enumerate().cycle().skip(self.turn.load(Ordering::Relaxed)).take(REMOVALS.len());
+        for (turn, (sql, due)) in turns {
+            let by = match due {
+                Due::Expired => before,
+                Due::Ended => now.saturating_sub(ENDED),
+                Due::Used => now.saturating_sub(LEEWAY),
             };
-            let done = db.execute(sql, [due, room.cast_signed()])? as u64;
+            let done = db.execute(sql, [by, room.cast_signed()])? as u64;
             room = room.saturating_sub(done);
             // What hung on a row may have been removed after its turn.
             step.is_short |= done > 0;
-            if removal.is_some() {
+            if *due != Due::Used {
                 step.rows = step.rows.saturating_add(done);
             }
-            if room == 0 || began.elapsed() > TIME / 2 {
-                self.turn.store(turn.wrapping_add(1), Ordering::Relaxed);
+            if room == 0 || began.elapsed() > WORK {
+                self.turn.store(turn.saturating_add(1), Ordering::Relaxed);
                 step.is_short = true;
                 break;
             }
