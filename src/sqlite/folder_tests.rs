@@ -3,22 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::store::SqliteStore;
+use crate::sqlite::store::SqliteStore;
 
-pub(super) struct Folder(PathBuf);
+pub(in crate::sqlite) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new(name: &str) -> Self {
+    pub(in crate::sqlite) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("sqlite-unit-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    pub(super) fn file(&self) -> PathBuf {
+    pub(in crate::sqlite) fn file(&self) -> PathBuf {
         self.0.join("auth.db")
     }
 
-    pub(super) fn store(&self) -> SqliteStore {
+    pub(in crate::sqlite) fn store(&self) -> SqliteStore {
         // Instants of the tests are long over, and nothing is to be removed by itself.
         SqliteStore::builder(self.file()).retention(Duration::MAX).open().unwrap()
     }

@@ -78,9 +78,5 @@ fn statements() -> impl Iterator<Item = &'static str> {
 }
 
 #[cfg(test)]
-#[path = "folder_tests.rs"]
-mod folder;
-
-#[cfg(test)]
 #[path = "plans_tests.rs"]
 mod tests;

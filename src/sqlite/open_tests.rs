@@ -1,6 +1,6 @@
 use super::*;
-use crate::sqlite::folder::Folder;
 use crate::sqlite::location::prepare;
+use crate::sqlite::tests::folder::Folder;
 
 fn opening(folder: &Folder) -> Opening {
     prepare(&folder.file()).unwrap();

@@ -1,3 +1,6 @@
+#[path = "folder_tests.rs"]
+pub(super) mod folder;
+
 use rusqlite::Connection;
 
 use super::*;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::boundary::backend::BackendErrorKind;
-use crate::sqlite::folder::Folder;
+use crate::sqlite::tests::folder::Folder;
 
 const ADD: &str = "INSERT INTO spent_values (digest, expires) VALUES (?1, 9)";
 const COUNT: &str = "SELECT count(*) FROM spent_values";

@@ -6,8 +6,8 @@ use tokio::task::JoinHandle;
 
 use crate::boundary::backend::BackendErrorKind;
 use crate::sqlite::db::Db;
-use crate::sqlite::folder::Folder;
 use crate::sqlite::store::SqliteStore;
+use crate::sqlite::tests::folder::Folder;
 
 const SPEND: &str = "INSERT INTO spent_values (digest, expires) VALUES (?1, 9)";
 const COUNT: &str = "SELECT count(*) FROM spent_values";
