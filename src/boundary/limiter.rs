@@ -9,6 +9,7 @@ use super::account::AccountKey;
 use super::backend::BackendError;
 use super::check::{Check, Outcome};
 use super::maybe::MaybeFuture;
+pub use super::refusal::{BegunLock, Refusal};
 use crate::protocol::address::Network;
 use crate::protocol::error::Reason;
 
@@ -248,74 +249,6 @@ impl Decided {
     /// Why the charge could not be settled.
     pub(crate) fn unsettled(&self) -> Option<&BackendError> {
         self.unsettled.as_deref()
-    }
-}
-
-/// Why an attempt is refused, and for how long.
-#[derive(Clone, Copy, Debug)]
-pub struct Refusal {
-    pub(crate) rule: Rule,
-    pub(crate) retry_after: Duration,
-    pub(crate) new_lock: Option<BegunLock>,
-}
-
-impl Refusal {
-    /// A refusal by this rule, for as long as no attempt has a chance.
-    #[must_use]
-    pub const fn new(rule: Rule, retry_after: Duration) -> Self {
-        Self { rule, retry_after, new_lock: None }
-    }
-
-    /// The lock of an account that nobody was told of yet.
-    #[must_use]
-    pub const fn with_new_lock(mut self, lock: BegunLock) -> Self {
-        self.new_lock = Some(lock);
-        self
-    }
-
-    /// The rule whose budget is spent.
-    #[must_use]
-    pub const fn rule(&self) -> Rule {
-        self.rule
-    }
-
-    /// When there is budget again.
-    #[must_use]
-    pub const fn retry_after(&self) -> Duration {
-        self.retry_after
-    }
-
-    /// The lock of an account that nobody was told of yet.
-    #[must_use]
-    pub const fn new_lock(&self) -> Option<BegunLock> {
-        self.new_lock
-    }
-}
-
-/// A lock of an account that has begun and is told of once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BegunLock {
-    pub(crate) rule: Rule,
-    pub(crate) lasts: Duration,
-}
-
-impl BegunLock {
-    /// A lock by this rule that lasts so long from now.
-    #[must_use]
-    pub const fn new(rule: Rule, lasts: Duration) -> Self {
-        Self { rule, lasts }
-    }
-
-    /// The rule whose budget is spent.
-    #[must_use]
-    pub const fn rule(&self) -> Rule {
-        self.rule
-    }
-
-    /// How long it lasts from now.
-    #[must_use]
-    pub const fn lasts(&self) -> Duration {
-        self.lasts
     }
 }
 
