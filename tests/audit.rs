@@ -16,7 +16,8 @@ use async_trait::async_trait;
 use capture::{Audited, Capture};
 use support::{CONF, Fixture, PW, basic, from_peer, send, token_request};
 use tower_password_grant::{
-    Attempt, BackendError, Clock, CredentialVerifier, Denial, HostCode, PasswordGrantLayer, Reason, Subject, Verdict,
+    AccountKey, Attempt, BackendError, Clock, CredentialVerifier, Denial, HostCode, PasswordGrantLayer, Reason,
+    Subject, Verdict,
 };
 use tracing::Level;
 
@@ -137,6 +138,9 @@ async fn accounts_stand_as_digests_that_are_equal_for_equal_accounts_in_one_proc
     assert_eq!(reasons[11..], [Some(Reason::AccountThrottled); 3]);
     assert_eq!(digests[13], digests[0]);
     assert_eq!(digests[0].len(), 32);
+    // An operator who has the accounts finds the one behind a digest.
+    let named = |name| layer.account_digest(&AccountKey::canonical(name)).to_string();
+    assert_eq!([named(" Wrong"), named("unknown")], [digests[0].clone(), digests[3].clone()]);
 
     let (other, events) = told();
     post(&other, &login("wrong", "x")).await;

@@ -4,6 +4,8 @@
 //! - [Your users](your_users): finding them in a table that you have already
 //! - [Mounting](mounting): what works where
 //! - [Defaults](defaults): each one, why, and when to change it
+//! - [Operating it](operating): health, metrics, shutdown, backups, and whom a digest in a log stands for
+//! - [Testing your application](testing_yours): logins in your own tests
 //! - [Errors](errors): every answer and its causes
 //! - [Tokens](tokens): refreshing, ending, asking about and using them
 //! - [Attack protection](attack_protection): the rules, and what an attacker still can do
@@ -30,6 +32,12 @@ pub mod attack_protection {}
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}
+
+#[doc = include_str!("operating.md")]
+pub mod operating {}
+
+#[doc = include_str!("testing_yours.md")]
+pub mod testing_yours {}
 
 #[doc = include_str!("traits.md")]
 pub mod traits {}

@@ -8,6 +8,8 @@ use super::endpoint::TokenEndpoint;
 use super::forward::Forward;
 use super::mount::Mount;
 use super::service::PasswordGrantService;
+use crate::boundary::account::AccountKey;
+use crate::boundary::audit::AccountDigest;
 use crate::conductor::purpose::Purpose;
 
 /// Puts the token endpoint in front of a service; everything else passes through. Made by
@@ -64,6 +66,20 @@ impl PasswordGrantLayer {
     #[must_use]
     pub fn introspection_endpoint(&self) -> TokenEndpoint {
         TokenEndpoint::new(Arc::clone(&self.mount.endpoint), Purpose::Introspection)
+    }
+}
+
+impl<O> PasswordGrantLayer<O> {
+    /// The digest under which events and the audit name this account, until the process ends: to find the account behind a
+    /// digest, compare it with those of the accounts that you have. With `Argon2Verifier` an account is
+    /// [`resolved`](AccountKey::resolved) from its id; with `count_by_login_name`, and with a verifier without an `account_key`
+    /// of its own, it is the [`canonical`](AccountKey::canonical) name. A name that nobody has is a
+    /// [`phantom`](AccountKey::phantom).
+    ///
+    /// Keep it from everybody but operators: it answers whether a digest in a log stands for an account.
+    #[must_use]
+    pub fn account_digest(&self, account: &AccountKey<'_>) -> AccountDigest {
+        self.mount.endpoint.auditor.digest_of(account)
     }
 }
 
