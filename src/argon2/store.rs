@@ -11,6 +11,7 @@ use async_trait::async_trait;
 
 use super::login_name::LoginName;
 use crate::boundary::backend::BackendError;
+use crate::boundary::provided::{Missing, Provided};
 use crate::boundary::verifier::Denial;
 use crate::protocol::grant::Subject;
 use crate::protocol::host_code::HostCode;
@@ -28,8 +29,8 @@ use crate::protocol::secrets::SecretDigest;
 /// - `find` answers the same user for all names of an account. It is called up to three times in a login: before the
 ///   attempt is charged, for the account on which it is counted (unless the builder's
 ///   [`count_by_login_name`](super::Argon2VerifierBuilder::count_by_login_name) is on); before the password is compared;
-///   and after a right password, so that a password or a state that was changed meanwhile is seen. Don't answer it from a
-///   cache that outlives a change.
+///   and after a right password, so that a password or a state that was changed meanwhile is seen. `find_by_id`, if there is
+///   one, is asked once more when the tokens are issued. Don't answer either from a cache that outlives a change.
 /// - Login names and aliases are one name space. Refuse an account whose login name is another account's e-mail address
 ///   when it is created; otherwise whoever makes such an account can lock the other out, or is found in its place.
 /// - `save_hash` is one conditional statement that replaces `old_hash` only: `UPDATE .. WHERE id = $1 AND password_hash =
@@ -57,13 +58,26 @@ pub trait UserStore: Send + Sync + 'static {
 
     /// Looks up the user with this [id](StoredUser::new), whom the store gave before, for a client of this realm: asked at every
     /// refresh. Default: a [fault](BackendError::fault), so that an endpoint with refresh tokens refuses every refresh.
-    async fn find_by_id(&self, user_id: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+    fn find_by_id<'s, 'u, 'r, 'f>(&'s self, user_id: &'u str, realm: Option<&'r str>) -> Found<'f>
+    where
+        's: 'f,
+        'u: 'f,
+        'r: 'f,
+        Self: 'f,
+    {
         let _ = (user_id, realm);
-        Err(BackendError::fault("the user store has no `find_by_id`, which refresh tokens need"))
+        Provided::<NoFindById, _>::answer()
     }
 
     /// Replaces the user's hash if it still is `old_hash`, and answers whether it was.
     async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError>;
+}
+
+/// What the default of [`UserStore::find_by_id`] says in telemetry.
+pub(super) struct NoFindById;
+
+impl Missing for NoFindById {
+    const TEXT: &'static str = "the user store has no `find_by_id`, which refresh tokens need";
 }
 
 type Found<'f> = Pin<Box<dyn Future<Output = Result<Option<StoredUser>, BackendError>> + Send + 'f>>;

@@ -15,10 +15,11 @@ use super::parameters::HashError;
 use super::pool::{Pool, Undone};
 use super::queue::NoPlace;
 use super::stats::HashingStats;
-use super::store::{StoredUser, UserStore};
+use super::store::{NoFindById, StoredUser, UserStore};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::maybe::MaybeFuture;
+use crate::boundary::provided::{Answering, Provided, is_provided};
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Recheck, Verdict};
 use crate::protocol::address::Network;
 use crate::protocol::secrets::Password;
@@ -163,12 +164,20 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         Err(BackendError::unavailable("the stored credentials changed each time they were verified"))
     }
 
-    async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
-        let found = self.patience.of(self.store.find_by_id(login.subject(), login.realm())).await?;
-        let Some(user) = found else {
-            return Ok(Denial::UnknownUser.into());
-        };
-        Ok(user.status.denial().map_or_else(|| user.into_subject().into(), Verdict::from))
+    fn recheck<'s, 'l, 'f>(&'s self, login: &'l Recheck) -> Answering<'f, Verdict>
+    where
+        's: 'f,
+        'l: 'f,
+        Self: 'f,
+    {
+        let finding = self.store.find_by_id(login.subject(), login.realm());
+        if is_provided(&finding) {
+            return Provided::<NoFindById, _>::answer();
+        }
+        Box::pin(async move {
+            let Some(user) = self.patience.of(finding).await? else { return Ok(Denial::UnknownUser.into()) };
+            Ok(user.status.denial().map_or_else(|| user.into_subject().into(), Verdict::from))
+        })
     }
 
     /// The id of the user whom the store finds, so that all names of one account share one budget; for a name that nobody

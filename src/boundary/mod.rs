@@ -17,6 +17,7 @@ pub(crate) mod meter;
 pub(crate) mod notifier;
 pub(crate) mod once;
 pub(crate) mod peer;
+pub(crate) mod provided;
 pub(crate) mod refresh;
 pub(crate) mod refusal;
 pub(crate) mod registry;

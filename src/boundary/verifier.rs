@@ -14,6 +14,7 @@ use super::account::AccountKey;
 use super::backend::BackendError;
 use super::limiter::Charged;
 use super::maybe::MaybeFuture;
+use super::provided::{Missing, Provided, is_provided};
 use crate::protocol::client::Client;
 use crate::protocol::error::Reason;
 use crate::protocol::grant::Subject;
@@ -274,18 +275,35 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     /// The subject must be the same. If its [credential version](Subject::with_credential_version) is another one than at the
     /// login, all refresh tokens of that login end. A [scope](Verdict::granted_within) narrows what this refresh gives.
     ///
+    /// It is asked at each login of the password grant, too, and at each other login that gets a refresh token: once more when
+    /// the tokens are issued and not yet sent. A password that was changed since [`verify`](Self::verify), or an account that
+    /// was closed, is seen then; the login is refused and its tokens end. So whoever changes a password first, and then ends the
+    /// user's logins, ends all of them, those that are just beginning too. It costs one look-up by the user's id.
+    ///
     /// Default: a [fault](BackendError::fault), so that an endpoint with [refresh tokens](crate::Builder::refresh_tokens) and a
-    /// verifier that cannot tell refuses every refresh.
-    async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
+    /// verifier that cannot tell refuses every refresh. Logins are then not looked at again, and a warning says so at the start
+    /// of such an endpoint.
+    fn recheck<'s, 'l, 'f>(
+        &'s self,
+        login: &'l Recheck,
+    ) -> Pin<Box<dyn Future<Output = Result<Verdict, BackendError>> + Send + 'f>>
+    where
+        's: 'f,
+        'l: 'f,
+        Self: 'f,
+    {
         let _ = login;
-        Err(BackendError::fault(CannotRecheck))
+        Provided::<CannotRecheck, _>::answer()
     }
 }
 
 /// What the default of [`CredentialVerifier::recheck`] says in telemetry.
-#[derive(Debug, thiserror::Error)]
-#[error("the verifier cannot tell whether a login still holds: implement `CredentialVerifier::recheck`")]
 struct CannotRecheck;
+
+impl Missing for CannotRecheck {
+    const TEXT: &'static str =
+        "the verifier cannot tell whether a login still holds: implement `CredentialVerifier::recheck`";
+}
 
 /// A login that is to be prolonged.
 #[derive(Clone, Debug)]
@@ -298,6 +316,14 @@ pub struct Recheck {
 }
 
 impl Recheck {
+    /// Whether a verifier has a `recheck` of its own. It is called, but what it answers is not run.
+    pub(crate) fn is_answered_by(verifier: &dyn CredentialVerifier) -> bool {
+        let Ok(client) = Client::public("probe").build() else { return true };
+        let (scope, authenticated_at) = (Scope::default(), SystemTime::UNIX_EPOCH);
+        let login = Self { subject: String::new(), client, scope, authenticated_at, address: None };
+        !is_provided(&verifier.recheck(&login))
+    }
+
     /// The identifier of the subject that the login gave ([`Subject::id`]).
     #[must_use]
     pub fn subject(&self) -> &str {

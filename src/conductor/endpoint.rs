@@ -47,6 +47,8 @@ pub(crate) type NamedGrant = (Arc<str>, Box<dyn ExtensionGrant>);
 pub(crate) struct Endpoint {
     pub(crate) registry: Box<dyn ClientRegistry>,
     pub(crate) verifier: Box<dyn CredentialVerifier>,
+    /// The verifier tells whether a login still holds.
+    pub(crate) can_recheck: bool,
     pub(crate) issuer: Box<dyn TokenIssuer>,
     pub(crate) limiter: Box<dyn AttemptLimiter>,
     pub(crate) clock: Arc<dyn Clock>,

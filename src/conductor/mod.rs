@@ -8,6 +8,7 @@ pub(crate) mod patience;
 pub(crate) mod purpose;
 pub(crate) mod refresh;
 pub(crate) mod rungs;
+pub(crate) mod second_look;
 mod settle;
 pub(crate) mod shield;
 pub(crate) mod telemetry;

@@ -108,11 +108,19 @@ impl Endpoint {
         let family = RefreshFamily::of(&grant, id, expires);
         trail.family = Some(family.clone());
 
+        let login = self.second_look(&grant, trail);
         let digest = token.digest();
         let (issued, scope) = self.mint(grant, trail).await?;
         let reply = write_answer(with_refresh_token(issued, token).map_err(Failure::Untried)?, &scope)?;
-        // The last step: nothing is sent that is not kept.
+        // Nothing is sent that is not kept.
         self.patience.refresh_store.of(refresh.store.begin(family, digest, now)).await.map_err(failed)?;
+        if let Some(login) = login
+            && let Err(failure) = self.look_again(&login).await
+        {
+            // Nobody has got the tokens, so the refusal stands even if they cannot be ended.
+            let _ = self.end_family(refresh, id).await;
+            return Err(failure);
+        }
         Ok(reply)
     }
 

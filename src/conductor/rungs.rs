@@ -22,7 +22,7 @@ use crate::boundary::limiter::{
 };
 use crate::boundary::notifier::LockNotice;
 use crate::boundary::verifier::{Attempt, Denial, Verdict};
-use crate::protocol::client::{Client, ClientAuthentication, is_client_id};
+use crate::protocol::client::{Client, ClientAuthentication, PASSWORD, is_client_id};
 use crate::protocol::credentials::{self, AuthenticatedClient, Comparison, Presented};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
@@ -350,13 +350,16 @@ impl Endpoint {
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reply, Failure>> + Send + 'a {
         let begun = grant.map(|grant| match self.refresh_tokens_for(&grant) {
+            None if self.can_recheck && grant.grant_type() == PASSWORD => {
+                Begun::Boxed(Box::pin(self.issue_with_second_look(grant, trail)))
+            }
             None => Begun::Access(self.begin_issue(grant, trail)),
-            Some(refresh) => Begun::WithRefresh(Box::pin(self.issue_with_refresh(refresh, grant, trail))),
+            Some(refresh) => Begun::Boxed(Box::pin(self.issue_with_refresh(refresh, grant, trail))),
         });
         async move {
             match begun? {
                 Begun::Access((scope, issuing)) => write_answer(checked(issuing.await)?, &scope),
-                Begun::WithRefresh(issuing) => issuing.await,
+                Begun::Boxed(issuing) => issuing.await,
             }
         }
     }
@@ -384,10 +387,10 @@ fn refused(refusal: Refusal, trail: &mut Trail) -> TokenError {
 /// What an issuer is at.
 type Issuing<'a> = Within<'a, Pin<Box<dyn Future<Output = Result<IssuedTokens, BackendError>> + Send + 'a>>>;
 
-/// The tokens that are being issued: the access token alone, or both.
+/// The tokens that are being issued: the access token alone, or with what belongs to it.
 enum Begun<'a> {
     Access((Scope, Issuing<'a>)),
-    WithRefresh(Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>),
+    Boxed(Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>),
 }
 
 /// The realm and key of an account.

@@ -63,6 +63,11 @@ impl Subject {
         self.credential_version.as_deref()
     }
 
+    /// Whether it is the same user with the same version of the credentials.
+    pub(crate) fn is_same_login(&self, other: &Self) -> bool {
+        self.id == other.id && self.credential_version == other.credential_version
+    }
+
     /// The attached data, if it has this type.
     #[must_use]
     pub fn data<T: Any + Send + Sync>(&self) -> Option<&T> {

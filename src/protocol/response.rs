@@ -86,6 +86,10 @@ impl IssuedTokens {
         Ok(self)
     }
 
+    pub(crate) fn access_token(&self) -> &Token {
+        &self.access_token
+    }
+
     /// Whether the application gave a refresh token of its own.
     pub(crate) fn has_refresh_token(&self) -> bool {
         self.refresh_token.is_some()

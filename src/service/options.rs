@@ -26,7 +26,7 @@ use crate::boundary::peer::PeerAddress;
 use crate::boundary::registry::ClientRegistry;
 use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
-use crate::boundary::verifier::CredentialVerifier;
+use crate::boundary::verifier::{CredentialVerifier, Recheck};
 use crate::conductor::audit::Auditor;
 use crate::conductor::endpoint::{Endpoint, NamedGrant};
 use crate::conductor::shield::Screen;
@@ -164,8 +164,10 @@ impl Options {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new().with_clock(Arc::clone(&clock))));
         let grant_enabled = self.password_grant;
+        let can_recheck = Recheck::is_answered_by(&*verifier);
         let endpoint = Endpoint {
             registry,
+            can_recheck,
             verifier,
             issuer,
             limiter,

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Once;
 
 use tracing::{Level, debug, enabled, error, info, warn};
 
@@ -98,6 +99,14 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             "token request refused"
         ),
     }
+}
+
+/// A verifier around another one cannot tell whether a login still holds. Said once.
+pub(crate) fn cannot_recheck() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        warn!("the verifier passes `recheck` on to one that has none: no refresh will be served, and logins are not looked at again");
+    });
 }
 
 /// A charge could not be settled and stays.

@@ -20,7 +20,7 @@ use crate::protocol::client::ClientId;
 pub(crate) use counters::{COUNTS, count};
 #[allow(unused_imports, reason = "for rooms, which are features")]
 pub(crate) use events::background_failed;
-pub(crate) use events::{answered, audit_failed, built, is_enabled, notifier_failed, settle_failed};
+pub(crate) use events::{answered, audit_failed, built, cannot_recheck, is_enabled, notifier_failed, settle_failed};
 
 /// A guard refused a request for this reason.
 pub(crate) fn bearer_refused(
