@@ -90,13 +90,16 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        match Pin::new(&mut this.call).poll(cx) {
-            Poll::Pending => wait(this.bound, &mut this.sleep, cx).map(Err),
-            answered @ Poll::Ready(_) => answered,
+        // Made in its place: the answer of a part is large.
+        let mut polled = Pin::new(&mut this.call).poll(cx);
+        if polled.is_pending() {
+            polled = wait(this.bound, &mut this.sleep, cx).map(Err);
         }
+        polled
     }
 }
 
+#[cold]
 #[inline(never)]
 fn wait(bound: &Bound, timer: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> Poll<BackendError> {
     let Some(limit) = bound.limit else { return Poll::Pending };

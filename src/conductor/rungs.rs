@@ -87,10 +87,10 @@ impl Endpoint {
         let failed = |error: BackendError| error.because(Reason::RegistryFailed);
         // A database that ignores case may find a client of another id.
         let exactly = |id: &str, found: Option<Client>| found.filter(|client| client.id().as_str() == id);
-        let (registry, id) = (&self.patience.registry, presented.id(&form.texts));
-        let mut client = exactly(id, registry.of(self.registry.find(id)).await.map_err(failed)?);
+        let id = presented.id(&form.texts);
+        let mut client = exactly(id, self.patience.registry.of(self.registry.find(id)).await.map_err(failed)?);
         if let Some(raw) = presented.raw_id(&form.texts) {
-            let other = exactly(raw, registry.of(self.registry.find(raw)).await.map_err(failed)?);
+            let other = exactly(raw, self.patience.registry.of(self.registry.find(raw)).await.map_err(failed)?);
             client = client.or(other.filter(Client::accepts_raw_basic));
         }
         trail.client.clone_from(&client);
@@ -148,16 +148,24 @@ impl Endpoint {
     }
 
     /// Has the limiter decide a check, and tells whether it was right.
-    async fn check(&self, guess: Guess<'_>, check: Check<'_>, trail: &mut Trail) -> Result<bool, TokenError> {
+    // A block, because an async function would hold its arguments twice.
+    fn check<'a>(
+        &'a self,
+        guess: Guess<'a>,
+        check: Check<'a>,
+        trail: &'a mut Trail,
+    ) -> impl Future<Output = Result<bool, TokenError>> + Send + 'a {
         let key = AttemptKey { guess, address: trail.address, is_exempt: trail.is_exempt, fingerprint: None };
-        match self.limiter.check(&key, check).await {
-            Ok(Checked::Decided(decided)) => {
-                trail.monitored = decided.monitored().or(trail.monitored);
-                decided.unsettled().into_iter().for_each(super::telemetry::settle_failed);
-                Ok(decided.is_right())
+        async move {
+            match self.patience.limiter.of(self.limiter.check(&key, check)).await {
+                Ok(Checked::Decided(decided)) => {
+                    trail.monitored = decided.monitored().or(trail.monitored);
+                    decided.unsettled().into_iter().for_each(super::telemetry::settle_failed);
+                    Ok(decided.is_right())
+                }
+                Ok(Checked::Refused(refusal)) => Err(refused(refusal, trail)),
+                Err(error) => Err(error.because(Reason::LimiterFailed)),
             }
-            Ok(Checked::Refused(refusal)) => Err(refused(refusal, trail)),
-            Err(error) => Err(error.because(Reason::LimiterFailed)),
         }
     }
 
