@@ -76,9 +76,11 @@ pub use protocol::family::{FamilyId, RefreshFamily};
 pub use protocol::grant::{Grant, Subject};
 pub use protocol::host_code::{HostCode, HostCodeError};
 pub use protocol::lineage::{FoundRefreshToken, RefreshTokenState, Rotated, Rotation};
+pub use protocol::preparation::{PasswordPreparation, PreparationError};
 pub use protocol::record::AccessTokenRecord;
 pub use protocol::response::{IssuedTokens, MemberError};
 pub use protocol::scope::{Scope, ScopeError};
+pub use protocol::secret_keys::{SecretKeys, SecretKeysError};
 pub use protocol::secrets::{Password, RandomnessError, SecretDigest, Token};
 pub use protocol::sunset::{LinkError, Sunset};
 pub use service::{

@@ -45,7 +45,7 @@ async fn more_than_72_bytes_are_never_right_for_bcrypt_and_cost_what_an_unknown_
     house.users.set("old", BCRYPT_OF_72.to_owned(), UserStatus::Active);
     for length in [73, 100, 1000] {
         assert_eq!(house.runs("old", &"a".repeat(length)).await, 1);
-        assert_eq!(house.last_reason(), "wrong_password");
+        assert_eq!(house.last_reason(), "unusable_hash");
     }
     assert_eq!(house.users.hash("old"), BCRYPT_OF_72);
     assert_eq!(house.runs("old", &"a".repeat(72)).await, 2);
@@ -56,7 +56,7 @@ async fn more_than_72_bytes_are_never_right_for_bcrypt_and_cost_what_an_unknown_
 }
 
 #[tokio::test]
-async fn an_old_hash_above_its_limit_is_a_wrong_password_at_the_cost_of_an_unknown_user_t30() {
+async fn an_old_hash_above_its_limit_is_unusable_at_the_cost_of_an_unknown_user_t30() {
     let house = House::with(|builder| builder.max_bcrypt_cost(4).max_scrypt_memory(1023).max_pbkdf2_rounds(999));
     for (count, stored) in (1..).zip([
         BCRYPT.to_owned(),
@@ -70,7 +70,7 @@ async fn an_old_hash_above_its_limit_is_a_wrong_password_at_the_cost_of_an_unkno
         house.users.set("old", stored.clone(), UserStatus::Active);
         let before = house.verifier.stats().hashes;
         log_in(&house, PASSWORD).await.assert_error(400, "invalid_grant");
-        assert_eq!(house.last_reason(), "wrong_password");
+        assert_eq!(house.last_reason(), "unusable_hash");
         assert_eq!(house.verifier.stats().hashes - before, 1, "{stored}");
         assert_eq!(house.verifier.stats().unusable_hashes, count);
         assert_eq!(house.users.hash("old"), stored);

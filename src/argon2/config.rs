@@ -7,14 +7,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Bound;
-use super::hasher::{Caps, Hasher};
+use super::argon2_hash::Caps;
+use super::format::HashFormat;
+use super::hasher::Hasher;
 use super::legacy;
 use super::memory::Memory;
 use super::parameters::{Argon2Parameters, HashError, SALT};
 use super::pool::{Limit, Limits, Pool};
 use super::store::UserStore;
+use super::stored::Readable;
 use super::verifier::{Argon2Verifier, Held};
 use crate::protocol::explained::explained;
+use crate::protocol::preparation::PasswordPreparation;
+use crate::protocol::secret_keys::SecretKeys;
 
 /// Puts an [`Argon2Verifier`] together; see [`Argon2Verifier::builder`].
 #[must_use]
@@ -30,6 +35,9 @@ pub struct Argon2VerifierBuilder<S> {
     hold: Duration,
     max_held: usize,
     on_start: Option<Arc<dyn Fn() + Send + Sync>>,
+    own: Vec<Arc<dyn HashFormat>>,
+    keys: Option<SecretKeys>,
+    preparation: Option<PasswordPreparation>,
 }
 
 impl<S: UserStore> Argon2VerifierBuilder<S> {
@@ -50,6 +58,9 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
             hold: Duration::from_millis(100),
             max_held: 1024,
             on_start: None,
+            own: Vec::new(),
+            keys: None,
+            preparation: None,
         }
     }
 
@@ -68,6 +79,35 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     /// downgraded) when its user logs in.
     pub fn parameters(mut self, parameters: Argon2Parameters) -> Self {
         self.parameters = parameters;
+        self
+    }
+
+    /// Reads a format of your own, too: [`HashFormat`] tells how. It may be called several times; the first one that recognises a
+    /// text reads it. Default: none.
+    pub fn read_format(mut self, format: impl HashFormat) -> Self {
+        self.own.push(Arc::new(format));
+        self
+    }
+
+    /// Secret keys that go into each new hash (a pepper: the secret input of RFC 9106), so that a copy of the user table alone is of
+    /// no use for guessing. Default: none.
+    ///
+    /// A hash names its key (`keyid`). One of an older key is verified and upgraded when its user logs in, and so is one without
+    /// a key; one of a key that is not there is unusable. Whoever loses the keys loses all passwords.
+    pub fn secret_keys(mut self, keys: SecretKeys) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// Prepares each password before it is hashed, at a login as in [`hash_password`](Argon2Verifier::hash_password). Default: off,
+    /// and passwords are compared exactly as they were sent.
+    ///
+    /// Switch it on before the first password is set: a password that was hashed as it was sent, and that the preparation
+    /// changes, is right no more. Hashes that another system wrote ([formats](crate::manual::password_hashes)) are compared
+    /// with the password as it was sent, and upgraded to one of the prepared password. With an own
+    /// [`hash_blocking`](Argon2Parameters::hash_blocking) prepare the password [yourself](PasswordPreparation::apply).
+    pub fn prepare_passwords(mut self, preparation: PasswordPreparation) -> Self {
+        self.preparation = Some(preparation);
         self
     }
 
@@ -134,8 +174,8 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     }
 
     /// The highest cost of a stored Argon2 hash that is still computed. Default: 131,072 KiB, 10 passes, 16 lanes, and
-    /// always at least the current parameters. A hash above it is answered as a wrong password: whoever can write to the
-    /// user table must not be able to take all memory. Each thread may use this much for a moment besides its own.
+    /// always at least the current parameters. A hash above it is [unusable](crate::Reason::UnusableHash): whoever can write to the
+    /// user table must not be able to take all memory. libsodium's MODERATE needs 262,144 KiB. Each thread may use this much for a moment besides its own.
     pub fn max_stored_cost(mut self, memory: u32, passes: u32, lanes: u32) -> Self {
         self.caps = Caps { memory, passes, lanes };
         self
@@ -167,8 +207,8 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
         };
         let hasher = Hasher {
             parameters: self.parameters,
-            caps,
-            legacy: self.legacy,
+            readable: Readable { caps, legacy: self.legacy, own: self.own, keys: self.keys },
+            preparation: self.preparation,
             decoy_salt,
             hashes: AtomicU64::new(0),
             unusable: AtomicU64::new(0),
@@ -180,13 +220,13 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
         let job_time = measure(&hasher, &mut memories)?;
         let pool = Pool::start(memories, self.limits, job_time, self.on_start).map_err(Argon2ConfigError::Threads)?;
         Ok(Argon2Verifier {
-            store: self.store,
+            store: Arc::new(self.store),
             counts_by_name: self.counts_by_name,
             patience: Bound::new("the user store", self.store_deadline),
             hasher: Arc::new(Hasher { hashes: AtomicU64::new(0), ..hasher }),
             pool,
             held: Held { now: AtomicUsize::new(0), max: self.max_held, time: self.hold },
-            failed_saves: AtomicU64::new(0),
+            upgrades: Arc::default(),
         })
     }
 }

@@ -3,30 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use argon2::{Algorithm, Argon2, Params, Version};
-use password_hash::phc::{Output, PasswordHash, Salt};
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::legacy;
 use super::memory::Memory;
 use super::parameters::{Argon2Parameters, HashError, OUTPUT, SALT};
 use super::pool::Work;
+use super::stored::{Readable, Stored};
+use super::unusable::UnusableHash;
+use crate::protocol::preparation::PasswordPreparation;
 use crate::protocol::secrets::Password;
-
-/// The highest cost of a stored Argon2 hash that is still computed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Caps {
-    pub(super) memory: u32,
-    pub(super) passes: u32,
-    pub(super) lanes: u32,
-}
 
 /// What all jobs share.
 pub(super) struct Hasher {
     pub(super) parameters: Argon2Parameters,
-    pub(super) caps: Caps,
-    pub(super) legacy: legacy::Caps,
+    pub(super) readable: Readable,
+    pub(super) preparation: Option<PasswordPreparation>,
     /// The salt of the runs whose result nobody looks at.
     pub(super) decoy_salt: [u8; SALT],
     pub(super) hashes: AtomicU64,
@@ -52,6 +43,7 @@ pub(super) struct Done {
     pub(super) password: Password,
     pub(super) right: bool,
     pub(super) fresh: Option<String>,
+    pub(super) unusable: Option<UnusableHash>,
 }
 
 impl Work for Job {
@@ -60,138 +52,124 @@ impl Work for Job {
 
     fn run(self, memory: &mut Memory) -> Self::Answer {
         let Self { hasher, password, task } = self;
-        let secret = password.expose().as_bytes();
-        let (right, fresh) = match task {
-            Task::Make => (false, Some(hasher.make(secret, memory)?)),
-            Task::Check { stored, upgrade } => {
-                let verdict = hasher.check(secret, stored.as_deref(), memory)?;
-                let outdated = verdict == Checked::Right { current: false };
-                // Without a new hash the old one goes on to serve, so that failing here fails no login.
-                let fresh = (upgrade && outdated).then(|| hasher.make(secret, memory).ok()).flatten();
-                (verdict != Checked::Wrong, fresh)
-            }
+        let (verdict, fresh) = match task {
+            Task::Make => (Checked::Wrong, Some(hasher.make(&password, memory)?)),
+            Task::Check { stored, upgrade } => hasher.check(&password, stored.as_deref(), upgrade, memory)?,
         };
-        Ok(Done { password, right, fresh })
+        let unusable = match verdict {
+            Checked::Unusable(unusable) => Some(unusable),
+            Checked::Wrong | Checked::Right => None,
+        };
+        Ok(Done { password, right: verdict == Checked::Right, fresh, unusable })
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Checked {
     Wrong,
-    Right {
-        /// Whether the stored hash is what a new one would be.
-        current: bool,
-    },
+    Right,
+    /// No password can be compared with it.
+    Unusable(UnusableHash),
+}
+
+/// What a comparison gave.
+struct Compared {
+    is_right: Result<bool, UnusableHash>,
+    /// Whether the stored hash is what a new one would be.
+    is_current: bool,
+    /// It may have cost next to nothing.
+    is_own: bool,
 }
 
 impl Hasher {
-    /// Compares the password with a stored hash. Whatever cannot be compared takes one run with the current parameters,
-    /// as an unknown user does.
+    /// Compares the password with a stored hash, and makes a new one for a right password if `upgrade` says so. Whatever cannot
+    /// be compared takes one run with the current parameters, as an unknown user does.
     pub(super) fn check(
         &self,
-        password: &[u8],
+        password: &Password,
         stored: Option<&str>,
+        upgrade: bool,
         memory: &mut Memory,
-    ) -> Result<Checked, HashError> {
-        let readable = stored.map(|text| self.read(text));
-        if let Some(None) = readable {
-            self.unusable.fetch_add(1, Ordering::Relaxed);
-        }
-        let checked = match readable.flatten() {
-            Some(Stored::Argon2(hash)) => {
-                self.count();
-                hash.matches(password, memory)?.map(|right| (right, hash.is_current(&self.parameters)))
-            }
-            Some(Stored::Legacy(hash)) => hash
-                .matches(password)
-                .inspect(|_| {
-                    self.count();
-                })
-                .map(|right| (right, false)),
-            None => None,
+    ) -> Result<(Checked, Option<String>), HashError> {
+        let Some(stored) = stored else {
+            self.decoy(password.expose().as_bytes(), memory)?;
+            return Ok((Checked::Wrong, None));
         };
-        match checked {
-            Some((true, current)) => Ok(Checked::Right { current }),
-            Some((false, _)) => Ok(Checked::Wrong),
-            None => self.decoy(password, memory).map(|()| Checked::Wrong),
+        let compared = match self.readable.read(stored) {
+            Ok(stored) => self.compare(password, &stored, memory)?,
+            Err(unusable) => Compared { is_right: Err(unusable), is_current: false, is_own: false },
+        };
+        let is_outdated = compared.is_right == Ok(true) && !compared.is_current;
+        // Without a new hash the old one goes on to serve, so that failing here fails no login.
+        let fresh = (upgrade && is_outdated).then(|| self.make(password, memory).ok()).flatten();
+        if compared.is_right.is_err() || compared.is_own && fresh.is_none() {
+            self.decoy(password.expose().as_bytes(), memory)?;
         }
+        let checked = match compared.is_right {
+            Ok(true) => Checked::Right,
+            Ok(false) => Checked::Wrong,
+            Err(unusable) => {
+                self.unusable.fetch_add(1, Ordering::Relaxed);
+                Checked::Unusable(unusable)
+            }
+        };
+        Ok((checked, fresh))
+    }
+
+    fn compare(&self, password: &Password, stored: &Stored<'_>, memory: &mut Memory) -> Result<Compared, HashError> {
+        let as_sent = password.expose().as_bytes();
+        Ok(match stored {
+            Stored::Argon2 { hash, name, is_foreign } => {
+                let prepared = if *is_foreign { Ok(None) } else { self.prepare(password) };
+                let Ok(prepared) = prepared else {
+                    // Nobody could have set it.
+                    self.decoy(as_sent, memory)?;
+                    return Ok(Compared { is_right: Ok(false), is_current: false, is_own: false });
+                };
+                self.count();
+                let given = prepared.as_ref().map_or(as_sent, |prepared| prepared.expose().as_bytes());
+                let keys = self.readable.keys.as_ref();
+                let is_right = hash.matches(given, keys, memory)?.map_err(|cause| UnusableHash::of(name, cause));
+                Compared { is_right, is_current: !is_foreign && hash.is_current(&self.parameters, keys), is_own: false }
+            }
+            Stored::Legacy { hash, name } => {
+                let is_right = hash.matches(as_sent).map_err(|cause| UnusableHash::of(name, cause));
+                if is_right.is_ok() {
+                    self.count();
+                }
+                Compared { is_right, is_current: false, is_own: false }
+            }
+            Stored::Own { format, text } => {
+                let is_right = format.verify(text, password);
+                let is_right = is_right.map_err(|unusable| UnusableHash::of(format.name(), unusable.cause));
+                Compared { is_current: false, is_own: is_right.is_ok(), is_right }
+            }
+        })
     }
 
     /// A run with the current parameters that is right for no password.
     pub(super) fn decoy(&self, password: &[u8], memory: &mut Memory) -> Result<(), HashError> {
         self.count();
         let mut output = Zeroizing::new([0; OUTPUT]);
-        memory.run(&self.parameters.argon2(), password, &self.decoy_salt, output.as_mut_slice())
+        let argon2 = self.parameters.argon2(self.readable.keys.as_ref())?;
+        memory.run(&argon2, password, &self.decoy_salt, output.as_mut_slice())
     }
 
-    fn make(&self, password: &[u8], memory: &mut Memory) -> Result<String, HashError> {
+    fn make(&self, password: &Password, memory: &mut Memory) -> Result<String, HashError> {
+        let prepared = self.prepare(password)?;
         self.count();
-        self.parameters.hash(password, memory)
+        let secret = prepared.as_ref().unwrap_or(password).expose().as_bytes();
+        self.parameters.hash(secret, self.readable.keys.as_ref(), memory)
+    }
+
+    /// The password as it is hashed, if that is not as it was sent.
+    fn prepare(&self, password: &Password) -> Result<Option<Password>, HashError> {
+        let prepared = self.preparation.as_ref().map(|preparation| preparation.apply(password));
+        prepared.transpose().map_err(|_| HashError::Prohibited)
     }
 
     fn count(&self) {
         self.hashes.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Reads a stored hash whose cost is below the limits. Goes by the prefix first: a parser for one format makes
-    /// nonsense of another.
-    fn read(&self, text: &str) -> Option<Stored> {
-        if !text.is_ascii() || text.len() > 512 {
-            return None;
-        }
-        if text.starts_with("$argon2") {
-            Argon2Hash::read(text, &self.caps).map(|hash| Stored::Argon2(Box::new(hash)))
-        } else {
-            legacy::Hash::read(text, &self.legacy).map(Stored::Legacy)
-        }
-    }
-}
-
-enum Stored {
-    Argon2(Box<Argon2Hash>),
-    Legacy(legacy::Hash),
-}
-
-struct Argon2Hash {
-    algorithm: Algorithm,
-    version: Version,
-    params: Params,
-    salt: Salt,
-    output: Output,
-}
-
-impl Argon2Hash {
-    fn read(text: &str, caps: &Caps) -> Option<Self> {
-        let hash = PasswordHash::new(text).ok()?;
-        let params = Params::try_from(&hash).ok()?;
-        if params.m_cost() > caps.memory || params.t_cost() > caps.passes || params.p_cost() > caps.lanes {
-            return None;
-        }
-        // A hash from before the version was written down has the first one.
-        let version = hash.version.map_or(Ok(Version::V0x10), Version::try_from).ok()?;
-        let algorithm = Algorithm::new(hash.algorithm.as_str()).ok()?;
-        Some(Self { algorithm, version, params, salt: hash.salt?, output: hash.hash? })
-    }
-
-    fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<Option<bool>, HashError> {
-        let argon2 = Argon2::new(self.algorithm, self.version, self.params.clone());
-        let mut buffer = Zeroizing::new([0; Output::MAX_LENGTH]);
-        let Some(output) = buffer.get_mut(..self.output.len()) else { return Ok(None) };
-        match memory.run(&argon2, password, &self.salt, output) {
-            Ok(()) => Ok(Some(self.output.as_bytes().ct_eq(output).into())),
-            Err(HashError::Unusable) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn is_current(&self, parameters: &Argon2Parameters) -> bool {
-        let cost = (self.params.m_cost(), self.params.t_cost(), self.params.p_cost());
-        self.algorithm == Algorithm::Argon2id
-            && self.version == Version::V0x13
-            && cost == parameters.cost()
-            && self.params.data().is_empty()
-            && self.salt.len() >= SALT
-            && self.output.len() == OUTPUT
     }
 }
 

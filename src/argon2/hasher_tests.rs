@@ -1,10 +1,15 @@
+use password_hash::phc::Salt;
+
+use super::super::argon2_hash::Caps;
+use super::super::legacy;
 use super::*;
 
 fn hasher() -> Hasher {
+    let caps = Caps { memory: 256, passes: 3, lanes: 2 };
     Hasher {
         parameters: Argon2Parameters::new(64, 1, 1).unwrap(),
-        caps: Caps { memory: 256, passes: 3, lanes: 2 },
-        legacy: legacy::Caps::default(),
+        readable: Readable { caps, legacy: legacy::Caps::default(), own: Vec::new(), keys: None },
+        preparation: None,
         decoy_salt: [7; SALT],
         hashes: AtomicU64::new(0),
         unusable: AtomicU64::new(0),
@@ -15,10 +20,15 @@ fn memory(hasher: &Hasher) -> Memory {
     Memory::for_parameters(&hasher.parameters).unwrap()
 }
 
+fn password(text: &str) -> Password {
+    Password::new(text.to_owned())
+}
+
 /// What is checked, the runs it took, and the unusable hashes it met.
-fn check(password: &str, stored: Option<&str>) -> (Checked, u64, u64) {
+fn check(text: &str, stored: Option<&str>) -> (Checked, u64, u64) {
     let hasher = hasher();
-    let checked = hasher.check(password.as_bytes(), stored, &mut memory(&hasher)).unwrap();
+    let (checked, fresh) = hasher.check(&password(text), stored, false, &mut memory(&hasher)).unwrap();
+    assert_eq!(fresh, None);
     (checked, hasher.hashes.load(Ordering::Relaxed), hasher.unusable.load(Ordering::Relaxed))
 }
 
@@ -31,7 +41,7 @@ const I_FIRST_VERSION: &str = "$argon2i$m=256,t=2,p=1$c29tZXNhbHQ$/U3YPXYsSb3q9X
 #[test]
 fn hashes_of_every_variant_version_and_lane_count_are_understood_and_outdated() {
     for stored in [ID, ID_TWO_LANES, I, I_FIRST_VERSION] {
-        assert_eq!(check("password", Some(stored)), (Checked::Right { current: false }, 1, 0), "{stored}");
+        assert_eq!(check("password", Some(stored)), (Checked::Right, 1, 0), "{stored}");
         assert_eq!(check("differentpassword", Some(stored)), (Checked::Wrong, 1, 0), "{stored}");
     }
 }
@@ -40,12 +50,12 @@ fn hashes_of_every_variant_version_and_lane_count_are_understood_and_outdated() 
 fn a_new_hash_is_current_and_right_for_its_password_only() {
     let hasher = hasher();
     let mut memory = memory(&hasher);
-    let hash = hasher.parameters.hash(b"correct horse", &mut memory).unwrap();
+    let hash = hasher.make(&password("correct horse"), &mut memory).unwrap();
     assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{hash}");
-    let mut is = |password: &[u8]| hasher.check(password, Some(&hash), &mut memory).unwrap();
-    assert_eq!(is(b"correct horse"), Checked::Right { current: true });
+    let mut is = |text: &str| hasher.check(&password(text), Some(&hash), true, &mut memory).unwrap();
+    assert_eq!(is("correct horse"), (Checked::Right, None), "nothing to upgrade");
     for wrong in ["", "correct hors", "correct horse ", "Correct horse", "correct horse\0"] {
-        assert_eq!(is(wrong.as_bytes()), Checked::Wrong, "{wrong:?}");
+        assert_eq!(is(wrong), (Checked::Wrong, None), "{wrong:?}");
     }
 }
 
@@ -82,7 +92,9 @@ fn every_unusable_hash_takes_exactly_one_run_like_a_missing_one_t19_t20() {
         "$1$salt$qJH7.N4xYta3aEG/dfqo/0".to_owned(),
     ];
     for stored in above_the_caps.iter().chain(&broken) {
-        assert_eq!(check("password", Some(stored)), (Checked::Wrong, 1, 1), "{stored}");
+        let (checked, runs, unusable) = check("password", Some(stored));
+        assert!(matches!(checked, Checked::Unusable(_)), "{stored}");
+        assert_eq!((runs, unusable), (1, 1), "{stored}");
     }
 }
 
@@ -90,19 +102,19 @@ fn every_unusable_hash_takes_exactly_one_run_like_a_missing_one_t19_t20() {
 fn the_run_for_an_unknown_user_does_the_very_work_of_a_current_hash_t20() {
     let hasher = Hasher { parameters: Argon2Parameters::new(128, 3, 2).unwrap(), ..hasher() };
     let mut of_decoy = memory(&hasher);
-    hasher.check(b"password", None, &mut of_decoy).unwrap();
+    hasher.check(&password("password"), None, true, &mut of_decoy).unwrap();
 
     // Argon2's memory after the last pass depends on every parameter: a cheaper run leaves another one behind.
     let salt = Salt::new(&hasher.decoy_salt).unwrap();
     let stored = format!("$argon2id$v=19$m=128,t=3,p=2${salt}$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4");
     let mut of_real = memory(&hasher);
-    hasher.check(b"password", Some(&stored), &mut of_real).unwrap();
+    hasher.check(&password("password"), Some(&stored), true, &mut of_real).unwrap();
     assert!(of_decoy.words().eq(of_real.words()));
     assert!(of_decoy.words().any(|word| *word != 0));
 
     let mut of_cheaper = memory(&hasher);
     let cheaper = Argon2Parameters::new(128, 2, 2).unwrap();
-    of_cheaper.run(&cheaper.argon2(), b"password", &hasher.decoy_salt, &mut [0; OUTPUT]).unwrap();
+    of_cheaper.run(&cheaper.argon2(None).unwrap(), b"password", &hasher.decoy_salt, &mut [0; OUTPUT]).unwrap();
     assert!(of_decoy.words().ne(of_cheaper.words()), "this test can fail");
 }
 
@@ -114,7 +126,7 @@ fn a_thread_keeps_its_block_and_gives_back_what_a_costlier_stored_hash_took_t30(
     assert_eq!(own.1, 64);
     for stored in [None, Some(ID), Some(I), Some("broken")] {
         for _ in 0..10 {
-            hasher.check(b"password", stored, &mut memory).unwrap();
+            hasher.check(&password("password"), stored, false, &mut memory).unwrap();
             assert_eq!(memory.address_and_blocks(), own);
         }
     }
@@ -124,7 +136,7 @@ fn a_thread_keeps_its_block_and_gives_back_what_a_costlier_stored_hash_took_t30(
 fn an_upgrade_is_made_only_for_a_right_password_with_an_outdated_hash() {
     let hasher = Arc::new(hasher());
     let mut memory = memory(&hasher);
-    let current = hasher.parameters.hash(b"password", &mut memory).unwrap();
+    let current = hasher.make(&password("password"), &mut memory).unwrap();
     let mut run = |password: &str, stored: &str, upgrade: bool| {
         let task = Task::Check { stored: Some(stored.to_owned()), upgrade };
         let job = Job { hasher: Arc::clone(&hasher), password: Password::new(password.to_owned()), task };

@@ -87,6 +87,13 @@ impl<'a> LoginName<'a> {
     }
 }
 
+impl Clone for LoginName<'_> {
+    fn clone(&self) -> Self {
+        let read = AtomicU8::new(self.read.load(Ordering::Relaxed));
+        Self { typed: self.typed.clone(), canonical: self.canonical.clone(), read }
+    }
+}
+
 impl fmt::Debug for LoginName<'_> {
     /// Redacted: people type passwords into the wrong field.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,7 +13,7 @@ pub(super) struct Memory(Vec<Block>);
 impl Memory {
     /// Memory for the current parameters, touched once.
     pub(super) fn for_parameters(parameters: &Argon2Parameters) -> Result<Self, HashError> {
-        blocks(parameters.argon2().params().block_count()).map(Self)
+        blocks(parameters.blocks()).map(Self)
     }
 
     /// One run of Argon2. A stored hash that needs more memory than the thread owns gets memory of its own, which is

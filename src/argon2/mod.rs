@@ -66,9 +66,14 @@
 
 // The one way of giving a part its time.
 use crate::conductor::patience::Bound;
+// What no request is answered with is said by the one switch of telemetry.
+use crate::conductor::telemetry;
 
+mod argon2_hash;
 mod config;
 mod counts;
+mod format;
+mod formats;
 mod hasher;
 mod legacy;
 mod login_name;
@@ -78,11 +83,16 @@ mod pool;
 mod queue;
 mod stats;
 mod store;
+mod stored;
+mod unusable;
+mod upgrade;
 mod verifier;
 
 pub use config::{Argon2ConfigError, Argon2VerifierBuilder};
+pub use format::HashFormat;
 pub use login_name::LoginName;
 pub use parameters::{Argon2Parameters, HashError};
 pub use stats::HashingStats;
 pub use store::{StoredUser, UserStatus, UserStore};
+pub use unusable::UnusableHash;
 pub use verifier::Argon2Verifier;

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, KeyId, Params, ParamsBuilder, Version};
 use password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use zeroize::Zeroizing;
 
 use super::config::Argon2ConfigError;
 use super::memory::Memory;
 use crate::protocol::explained::explained;
+use crate::protocol::secret_keys::SecretKeys;
 use crate::protocol::secrets::Password;
 
 /// Bytes of a new salt and of a new hash, as RFC 9106 section 4 recommends.
@@ -39,27 +40,56 @@ impl Argon2Parameters {
     /// Fails when the operating system gives no memory or no randomness.
     pub fn hash_blocking(&self, password: &Password) -> Result<String, HashError> {
         let mut memory = Memory::for_parameters(self)?;
-        self.hash(password.expose().as_bytes(), &mut memory)
+        self.hash(password.expose().as_bytes(), None, &mut memory)
+    }
+
+    /// [`hash_blocking`](Self::hash_blocking) with the current one of the keys that the verifier has, too. A hash without it is
+    /// right as well, and upgraded at its first login.
+    ///
+    /// # Errors
+    /// As [`hash_blocking`](Self::hash_blocking).
+    pub fn hash_blocking_with(&self, keys: &SecretKeys, password: &Password) -> Result<String, HashError> {
+        let mut memory = Memory::for_parameters(self)?;
+        self.hash(password.expose().as_bytes(), Some(keys), &mut memory)
     }
 
     pub(super) fn cost(&self) -> (u32, u32, u32) {
         (self.0.m_cost(), self.0.t_cost(), self.0.p_cost())
     }
 
-    pub(super) fn argon2(&self) -> Argon2<'static> {
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, self.0.clone())
+    pub(super) fn blocks(&self) -> usize {
+        self.0.block_count()
+    }
+
+    /// The function with the current key.
+    pub(super) fn argon2<'k>(&self, keys: Option<&'k SecretKeys>) -> Result<Argon2<'k>, HashError> {
+        let Some(keys) = keys else {
+            return Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, self.0.clone()));
+        };
+        let (memory, passes, lanes) = self.cost();
+        let id = KeyId::new(keys.current_id().as_bytes()).map_err(|_| HashError::Unusable)?;
+        let params = ParamsBuilder::new().m_cost(memory).t_cost(passes).p_cost(lanes).keyid(id).build();
+        let params = params.map_err(|_| HashError::Unusable)?;
+        let argon2 = Argon2::new_with_secret(keys.expose_current(), Algorithm::Argon2id, Version::V0x13, params);
+        argon2.map_err(|_| HashError::Unusable)
     }
 
     /// A new PHC string with a salt from the operating system.
-    pub(super) fn hash(&self, password: &[u8], memory: &mut Memory) -> Result<String, HashError> {
+    pub(super) fn hash(
+        &self,
+        password: &[u8],
+        keys: Option<&SecretKeys>,
+        memory: &mut Memory,
+    ) -> Result<String, HashError> {
         let mut salt = [0; SALT];
         getrandom::fill(&mut salt).map_err(|_| HashError::Randomness)?;
         let mut output = Zeroizing::new([0; OUTPUT]);
-        memory.run(&self.argon2(), password, &salt, output.as_mut_slice())?;
+        let argon2 = self.argon2(keys)?;
+        memory.run(&argon2, password, &salt, output.as_mut_slice())?;
         let hash = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(&self.0).map_err(|_| HashError::Unusable)?,
+            params: ParamsString::try_from(argon2.params()).map_err(|_| HashError::Unusable)?,
             salt: Some(Salt::new(&salt).map_err(|_| HashError::Unusable)?),
             hash: Some(Output::new(output.as_slice()).map_err(|_| HashError::Unusable)?),
         };
@@ -80,6 +110,9 @@ pub enum HashError {
     /// The hash function refused its input: a password of 4 GiB, for example.
     #[error("the password cannot be hashed")]
     Unusable,
+    /// The password has a character that its [preparation](crate::PasswordPreparation) does not allow.
+    #[error("the password has a character that its preparation does not allow: choose another one")]
+    Prohibited,
 }
 
 impl fmt::Debug for HashError {

@@ -35,9 +35,10 @@ pub struct HashingStats {
     pub held: usize,
     /// Jobs that panicked. It should stay 0.
     pub panicked: u64,
-    /// Stored hashes that could not be read or whose cost is above the limits. Somebody who can write to the user table
-    /// may be at work.
+    /// Checks of stored hashes that could not be read, whose cost is above the limits, or that could not be compared with the
+    /// password. An event tells each one's format and cause, if `tracing` is on. See
+    /// [password hashes](crate::manual::password_hashes).
     pub unusable_hashes: u64,
-    /// Upgraded hashes that the store failed to save.
+    /// Upgraded hashes that the store failed to save, or did not keep as they were.
     pub failed_saves: u64,
 }

@@ -35,6 +35,9 @@ use crate::protocol::secrets::SecretDigest;
 ///   when it is created; otherwise whoever makes such an account can lock the other out, or is found in its place.
 /// - `save_hash` is one conditional statement that replaces `old_hash` only: `UPDATE .. WHERE id = $1 AND password_hash =
 ///   $2`. Reading first and writing then would bring a password back that was changed in between.
+/// - The column of the hash holds 255 characters (`VARCHAR(255)`, `TEXT`): a hash of the default parameters has 97, and none has
+///   more than 136. After an upgrade the verifier asks `find` what was kept. If the hash was cut off or changed, `save_hash` puts the
+///   old one back, an event warns, and nothing is upgraded any more until the restart.
 ///
 /// # Security
 /// A user who is found by a wrong name is fatal; a user who is not found is a nuisance. The name comes from a request
@@ -42,11 +45,12 @@ use crate::protocol::secrets::SecretDigest;
 /// time for names that do not exist.
 ///
 /// # Cancellation
-/// The future is dropped when the client hangs up or the deadline passes.
+/// The future is dropped when the client hangs up or the deadline passes. `save_hash`, and the look at what was kept, run in a task
+/// of their own to their end, or to the deadline of a call.
 ///
 /// # Errors
 /// A [`BackendError`] of `find` answers 503 and gives the charge back; an unknown user is `Ok(None)`. One of `save_hash`
-/// is counted ([`HashingStats::failed_saves`](super::HashingStats::failed_saves)) and does not fail the login.
+/// is counted ([`HashingStats::failed_saves`](super::HashingStats::failed_saves)), an event warns, and the login does not fail.
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `UserStore`",
@@ -141,8 +145,8 @@ impl StoredUser {
         Self { subject: Subject::new(id), password_hash: None, status: UserStatus::Active }
     }
 
-    /// The stored hash: a PHC string of Argon2, or with the feature `legacy-hashes` one of bcrypt, scrypt or PBKDF2.
-    /// Default: none, so that no password is right.
+    /// The stored hash as it is in the table: a PHC string of Argon2, or with the feature `legacy-hashes` one of bcrypt, scrypt or
+    /// PBKDF2, as [many systems](crate::manual::password_hashes) write them. Default: none, so that no password is right.
     #[must_use]
     pub fn with_password_hash(mut self, hash: impl Into<Option<String>>) -> Self {
         self.password_hash = hash.into();

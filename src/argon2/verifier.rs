@@ -2,12 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Bound;
 use super::config::{Argon2ConfigError, Argon2VerifierBuilder};
 use super::hasher::{Done, Hasher, Job, Task};
 use super::login_name::LoginName;
@@ -16,6 +15,9 @@ use super::pool::{Pool, Undone};
 use super::queue::NoPlace;
 use super::stats::HashingStats;
 use super::store::{NoFindById, StoredUser, UserStore};
+use super::stored::trimmed;
+use super::upgrade::{Upgrade, Upgrades};
+use super::{Bound, telemetry};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::maybe::MaybeFuture;
@@ -32,14 +34,14 @@ const LOOKS: usize = 3;
 /// It is a [`CredentialVerifier`]. Put it into an [`Arc`] to give it to the endpoint and keep it for
 /// [`hash_password`](Self::hash_password) and [`stats`](Self::stats).
 pub struct Argon2Verifier<S> {
-    pub(super) store: S,
+    pub(super) store: Arc<S>,
     pub(super) counts_by_name: bool,
     /// Of each call of the store.
     pub(super) patience: Bound,
     pub(super) hasher: Arc<Hasher>,
     pub(super) pool: Pool<Job>,
     pub(super) held: Held,
-    pub(super) failed_saves: AtomicU64,
+    pub(super) upgrades: Arc<Upgrades>,
 }
 
 impl<S: UserStore> Argon2Verifier<S> {
@@ -85,7 +87,7 @@ impl<S: UserStore> Argon2Verifier<S> {
             held: self.held.now.load(Ordering::Relaxed),
             panicked: counts.panicked.load(Ordering::Relaxed),
             unusable_hashes: self.hasher.unusable.load(Ordering::Relaxed),
-            failed_saves: self.failed_saves.load(Ordering::Relaxed),
+            failed_saves: self.upgrades.failed.load(Ordering::Relaxed),
         }
     }
 
@@ -98,7 +100,10 @@ impl<S: UserStore> Argon2Verifier<S> {
         let job = Job { hasher: Arc::clone(&self.hasher), password, task };
         match self.pool.submit(job, network) {
             Ok(ticket) => match ticket.await {
-                Ok(done) => done.map_err(BackendError::unavailable),
+                Ok(done) => done.map_err(|error| match error {
+                    HashError::Prohibited => BackendError::fault(error),
+                    _ => BackendError::unavailable(error),
+                }),
                 // It was held in the queue for longer than any refusal is.
                 Err(Undone::Expired) => Err(self.overloaded()),
                 Err(Undone::Lost) => Err(BackendError::fault("the password hash panicked")),
@@ -115,16 +120,18 @@ impl<S: UserStore> Argon2Verifier<S> {
         BackendError::overloaded(self.pool.drained_in().max(Duration::from_secs(1)))
     }
 
-    /// Saves an upgraded hash; answers whether the old one was still in place.
-    async fn save(&self, user: &StoredUser, fresh: Option<&str>) -> bool {
-        let (Some(old), Some(new)) = (user.password_hash.as_deref(), fresh) else { return false };
-        match self.patience.of(self.store.save_hash(user.subject.id(), old, new)).await {
-            Ok(replaced) => replaced,
-            Err(_) => {
-                self.failed_saves.fetch_add(1, Ordering::Relaxed);
-                false
-            }
-        }
+    /// Saves an upgraded hash, if there is one, and answers the one that the user has now.
+    async fn save(
+        &self,
+        user: &StoredUser,
+        login: LoginName<'static>,
+        realm: Option<&str>,
+        fresh: Option<String>,
+    ) -> Option<String> {
+        let (Some(old), Some(new)) = (user.password_hash.clone(), fresh) else { return user.password_hash.clone() };
+        let (realm, user_id) = (realm.map(str::to_owned), user.subject.id().to_owned());
+        let upgrade = Upgrade { login, realm, user_id, old, new, patience: self.patience };
+        Some(upgrade.run(Arc::clone(&self.store), Arc::clone(&self.upgrades)).await)
     }
 }
 
@@ -140,21 +147,27 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         for _ in 0..LOOKS {
             let stored = found.as_ref().and_then(|user| user.password_hash.clone());
             // Only a login that succeeds takes the time of an upgrade: it must not tell a right password otherwise.
-            let upgrade = found.as_ref().is_some_and(|user| user.status.denial().is_none());
+            let upgrade =
+                !self.upgrades.are_stopped() && found.as_ref().is_some_and(|user| user.status.denial().is_none());
             let done = self.run(password, Task::Check { stored, upgrade }, network).await?;
             let Some(user) = found else { return Ok(Denial::UnknownUser.into()) };
+            if let Some(unusable) = done.unusable {
+                if !unusable.is_meant() {
+                    telemetry::hash_unusable(user.subject.id(), unusable.format, unusable.cause);
+                }
+                return Ok(Denial::UnusableHash.into());
+            }
             if !done.right {
                 return Ok(Denial::WrongPassword.into());
             }
             if let Some(denial) = user.status.denial() {
                 return Ok(denial.into());
             }
-            let expected =
-                if self.save(&user, done.fresh.as_deref()).await { done.fresh } else { user.password_hash.clone() };
+            let expected = self.save(&user, login.clone(), client.realm(), done.fresh).await;
             // The hash took its time. A password that was changed meanwhile, or an account that was closed, must not
             // log in; if only another login upgraded the hash, the password is right for the new one too.
             match self.find(&login, client.realm()).await? {
-                Some(now) if now.subject.id() == user.subject.id() && now.password_hash == expected => {
+                Some(now) if now.subject.id() == user.subject.id() && is_same(&now.password_hash, &expected) => {
                     return Ok(now.status.denial().map_or_else(|| now.into_subject().into(), Verdict::from));
                 }
                 changed => found = changed,
@@ -196,6 +209,11 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
             Ok(found.map_or_else(|| name.phantom(), |user| AccountKey::resolved(user.subject.id().to_owned())))
         })
     }
+}
+
+/// Whether two stored texts are one, whatever a column fills them up with.
+fn is_same(one: &Option<String>, other: &Option<String>) -> bool {
+    one.as_deref().map(trimmed) == other.as_deref().map(trimmed)
 }
 
 /// Refusals that wait before they are sent.

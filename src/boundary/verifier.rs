@@ -173,7 +173,7 @@ impl Verified {
 /// Why a user may not log in. The client gets the same bytes for every kind (400 `invalid_grant`); the kind goes to
 /// telemetry and audit.
 ///
-/// Everything but `UnknownUser` and `WrongPassword` must be decided *after* the password was found right, at the cost of
+/// Everything but `UnknownUser`, `WrongPassword` and `UnusableHash` must be decided *after* the password was found right, at the cost of
 /// a full verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -182,6 +182,9 @@ pub enum Denial {
     UnknownUser,
     /// The password is wrong.
     WrongPassword,
+    /// The stored hash is of a format that cannot be read, is cut off, costs too much, or cannot be compared with this password:
+    /// bcrypt looks at 72 bytes. For the client it is a wrong password; the operator must hear of it.
+    UnusableHash,
     /// The account is disabled.
     Disabled,
     /// The account is locked by the application.
@@ -200,6 +203,7 @@ impl Denial {
         match self {
             Self::UnknownUser => Reason::UnknownUser,
             Self::WrongPassword => Reason::WrongPassword,
+            Self::UnusableHash => Reason::UnusableHash,
             Self::Disabled => Reason::Disabled,
             Self::Locked => Reason::Locked,
             Self::PasswordExpired => Reason::PasswordExpired,

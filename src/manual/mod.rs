@@ -8,6 +8,7 @@
 //! - [Testing your application](testing_yours): logins in your own tests
 //! - [Errors](errors): every answer and its causes
 //! - [Tokens](tokens): refreshing, ending, asking about and using them
+//! - [Password hashes](password_hashes): what is read, the column, keys, old tables
 //! - [Attack protection](attack_protection): the rules, and what an attacker still can do
 //! - [Traits](traits): implementing and testing them
 //! - [Threat model](threat_model): what is defended here, and what is left to you
@@ -29,6 +30,9 @@ pub mod tokens {}
 
 #[doc = include_str!("attack_protection.md")]
 pub mod attack_protection {}
+
+#[doc = include_str!("password_hashes.md")]
+pub mod password_hashes {}
 
 #[doc = include_str!("errors.md")]
 pub mod errors {}

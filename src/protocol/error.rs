@@ -169,6 +169,8 @@ reasons! {
     UnknownUser "unknown_user" => Grant,
     /// The password is wrong.
     WrongPassword "wrong_password" => Grant,
+    /// The stored hash cannot be compared with any password, or not with this one. An event names its format and the cause.
+    UnusableHash "unusable_hash" => Grant,
     /// The account is disabled.
     Disabled "disabled" => Grant,
     /// The account is locked.
@@ -325,6 +327,7 @@ mod tests {
         for reason in [
             Reason::UnknownUser,
             Reason::WrongPassword,
+            Reason::UnusableHash,
             Reason::Disabled,
             Reason::Locked,
             Reason::PasswordExpired,

@@ -19,10 +19,14 @@ pub(crate) mod host_code;
 pub(crate) mod introspection;
 pub(crate) mod issuer_url;
 pub(crate) mod lineage;
+#[cfg(feature = "opaque-string")]
+mod opaque_string;
 pub(crate) mod policy;
+pub(crate) mod preparation;
 pub(crate) mod record;
 pub(crate) mod response;
 pub(crate) mod scope;
+pub(crate) mod secret_keys;
 pub(crate) mod secrets;
 pub(crate) mod spelling;
 pub(crate) mod sunset;

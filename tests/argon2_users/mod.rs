@@ -42,7 +42,12 @@ pub struct Users {
     /// Changes the row after the n-th look-up, as another request would.
     pub after_find: Mutex<Option<Hook>>,
     pub before_save: Mutex<Option<Hook>>,
+    pub after_save: Mutex<Option<Hook>>,
+    /// What the column makes of a hash that is saved.
+    pub column: Mutex<Option<Column>>,
 }
+
+pub type Column = fn(&str) -> String;
 
 impl Users {
     pub fn set(&self, login: &str, hash: impl Into<Option<String>>, status: UserStatus) {
@@ -92,9 +97,13 @@ impl UserStore for Users {
         }
         let replaced = row.hash.as_deref() == Some(old);
         if replaced {
-            row.hash = Some(new.to_owned());
+            let column = self.column.lock().unwrap().unwrap_or(|text| text.to_owned());
+            row.hash = Some(column(new));
         }
         self.saves.lock().unwrap().push((user_id.to_owned(), old.to_owned(), new.to_owned(), replaced));
+        if let Some(hook) = &*self.after_save.lock().unwrap() {
+            hook(row, self.saves.lock().unwrap().len());
+        }
         Ok(replaced)
     }
 }

@@ -1,15 +1,13 @@
-//! bcrypt, scrypt and PBKDF2.
+//! bcrypt, scrypt and PBKDF2, in the texts of the systems that wrote them.
 
-use password_hash::phc::{Output, PasswordHash, Salt};
-use pbkdf2::sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// bcrypt looks at so many bytes of a password.
-const BCRYPT_BYTES: usize = 72;
-/// What the block size and the repetitions of scrypt may be; its memory has a limit of its own.
-const SCRYPT_BLOCK: u32 = 32;
-const SCRYPT_REPEATS: u32 = 4;
+use super::bcrypt_texts::Bcrypt;
+use super::pbkdf2_texts::Pbkdf2;
+use super::scrypt_texts::Scrypt;
+use crate::argon2::formats::{Format, Known};
+use crate::argon2::unusable::{MALFORMED, UnusableHash};
 
 /// The highest cost of a stored hash that is still computed.
 #[derive(Clone, Copy, Debug)]
@@ -28,91 +26,56 @@ impl Default for Caps {
     }
 }
 
-/// A stored hash whose cost is below the limits.
-pub(crate) enum Hash {
-    Bcrypt(Box<str>),
-    Scrypt(Box<(scrypt::Params, Salt, Output)>),
-    Pbkdf2(Box<(Digest, u32, Salt, Output)>),
+/// What is wrong with a text: it cannot be read, or costs too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    Malformed,
+    Costly(&'static str),
 }
 
-#[derive(Clone, Copy)]
-pub(crate) enum Digest {
-    Sha256,
-    Sha512,
+/// A stored hash whose cost is below the limits.
+pub(crate) enum Hash {
+    Bcrypt(Box<Bcrypt>),
+    Scrypt(Box<Scrypt>),
+    Pbkdf2(Box<Pbkdf2>),
 }
 
 impl Hash {
-    pub(crate) fn read(text: &str, caps: &Caps) -> Option<Self> {
-        match text.get(1..)?.split('$').next()? {
-            "2a" | "2b" | "2y" => bcrypt_hash(text, caps),
-            "scrypt" => scrypt_hash(text, caps),
-            "pbkdf2-sha256" => pbkdf2_hash(text, caps, Digest::Sha256),
-            "pbkdf2-sha512" => pbkdf2_hash(text, caps, Digest::Sha512),
-            _ => None,
+    pub(crate) fn read(known: &Known<'_>, caps: &Caps) -> Result<Self, UnusableHash> {
+        let cause = |flaw| match flaw {
+            Flaw::Malformed => UnusableHash::of(known.name, MALFORMED),
+            Flaw::Costly(cause) => UnusableHash::of(known.name, cause),
+        };
+        match known.format {
+            Format::Bcrypt | Format::BcryptOfSha256Django | Format::BcryptOfSha256Passlib => {
+                Bcrypt::read(known, caps).map(|hash| Self::Bcrypt(Box::new(hash)))
+            }
+            Format::Scrypt | Format::ScryptDjango | Format::ScryptWerkzeug | Format::ScryptSpring => {
+                Scrypt::read(known, caps).map(|hash| Self::Scrypt(Box::new(hash)))
+            }
+            Format::Argon2 => Err(Flaw::Malformed),
+            _ => Pbkdf2::read(known, caps).map(|hash| Self::Pbkdf2(Box::new(hash))),
         }
+        .map_err(cause)
     }
 
-    /// Whether the password is right; `None` if this function cannot tell it from every other password.
-    pub(crate) fn matches(&self, password: &[u8]) -> Option<bool> {
-        // All three fill the password up with zero bytes: `a` and `a\0` would be one password.
+    /// Whether the password is right; otherwise why this function cannot tell it from every other password.
+    pub(crate) fn matches(&self, password: &[u8]) -> Result<bool, &'static str> {
+        // All of them fill the password up with zero bytes: `a` and `a\0` would be one password.
         if password.contains(&0) {
-            return None;
+            return Err("the password has a zero byte");
         }
         match self {
-            Self::Bcrypt(text) => {
-                (password.len() <= BCRYPT_BYTES).then(|| bcrypt::verify(password, text).ok()).flatten()
-            }
-            Self::Scrypt(hash) => {
-                let (params, salt, expected) = &**hash;
-                compare(expected, |output| scrypt::scrypt(password, salt, params, output).is_ok())
-            }
-            Self::Pbkdf2(hash) => {
-                let (digest, rounds, salt, expected) = &**hash;
-                compare(expected, |output| {
-                    match digest {
-                        Digest::Sha256 => pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, *rounds, output),
-                        Digest::Sha512 => pbkdf2::pbkdf2_hmac::<Sha512>(password, salt, *rounds, output),
-                    }
-                    true
-                })
-            }
+            Self::Bcrypt(hash) => hash.matches(password),
+            Self::Scrypt(hash) => compare(&hash.expected, |output| hash.compute(password, output)),
+            Self::Pbkdf2(hash) => compare(&hash.expected, |output| hash.compute(password, output)),
         }
     }
 }
 
-fn compare(expected: &Output, compute: impl FnOnce(&mut [u8]) -> bool) -> Option<bool> {
-    let mut buffer = Zeroizing::new([0; Output::MAX_LENGTH]);
-    let output = buffer.get_mut(..expected.len())?;
-    compute(output).then(|| expected.as_bytes().ct_eq(output).into())
-}
-
-fn bcrypt_hash(text: &str, caps: &Caps) -> Option<Hash> {
-    let cost = text.parse::<bcrypt::HashParts>().ok()?.get_cost();
-    (4..=caps.bcrypt).contains(&cost).then(|| Hash::Bcrypt(text.into()))
-}
-
-/// `$scrypt$ln=..,r=..,p=..$salt$hash`. The limits come before the crate's own check, which multiplies what it was given.
-fn scrypt_hash(text: &str, caps: &Caps) -> Option<Hash> {
-    let hash = PasswordHash::new(text).ok()?;
-    let parameter = |name| hash.params.get_decimal(name);
-    let (log_n, block, repeats) = (parameter("ln")?, parameter("r")?, parameter("p")?);
-    let rows = 1_u64.checked_shl(log_n).filter(|rows| *rows > 1)?;
-    let kib = rows.checked_mul(u64::from(block))?.checked_mul(128)? / 1024;
-    if kib > caps.scrypt || block > SCRYPT_BLOCK || repeats > SCRYPT_REPEATS || hash.version.is_some() {
-        return None;
-    }
-    let params = scrypt::Params::new(u8::try_from(log_n).ok()?, block, repeats).ok()?;
-    Some(Hash::Scrypt(Box::new((params, hash.salt?, hash.hash?))))
-}
-
-/// `$pbkdf2-sha256$i=..,l=..$salt$hash`.
-fn pbkdf2_hash(text: &str, caps: &Caps, digest: Digest) -> Option<Hash> {
-    let hash = PasswordHash::new(text).ok()?;
-    let rounds = hash.params.get_decimal("i")?;
-    if !(1..=caps.pbkdf2).contains(&rounds) || hash.version.is_some() {
-        return None;
-    }
-    Some(Hash::Pbkdf2(Box::new((digest, rounds, hash.salt?, hash.hash?))))
+fn compare(expected: &[u8], compute: impl FnOnce(&mut [u8]) -> bool) -> Result<bool, &'static str> {
+    let mut output = Zeroizing::new(vec![0; expected.len()]);
+    if compute(&mut output) { Ok(expected.ct_eq(&output).into()) } else { Err(MALFORMED) }
 }
 
 #[cfg(test)]

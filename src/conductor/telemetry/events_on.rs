@@ -173,7 +173,7 @@ fn hint(reason: Reason) -> Option<&'static str> {
 }
 
 /// A text of somebody else's: one line, bounded, without control characters and direction overrides.
-struct Escaped<'a>(&'a str);
+pub(super) struct Escaped<'a>(pub(super) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

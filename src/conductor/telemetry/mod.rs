@@ -7,6 +7,13 @@ mod events;
 #[path = "events_off.rs"]
 mod events;
 
+#[cfg(all(feature = "argon2", feature = "tracing"))]
+#[path = "hashes_on.rs"]
+mod hashes;
+#[cfg(all(feature = "argon2", not(feature = "tracing")))]
+#[path = "hashes_off.rs"]
+mod hashes;
+
 #[cfg(feature = "metrics")]
 #[path = "metrics_on.rs"]
 mod counters;
@@ -21,6 +28,8 @@ pub(crate) use counters::{COUNTS, count};
 #[allow(unused_imports, reason = "for rooms, which are features")]
 pub(crate) use events::background_failed;
 pub(crate) use events::{answered, audit_failed, built, cannot_recheck, is_enabled, notifier_failed, settle_failed};
+#[cfg(feature = "argon2")]
+pub(crate) use hashes::{hash_unusable, upgrade_failed, upgrade_lost};
 
 /// A guard refused a request for this reason.
 pub(crate) fn bearer_refused(
