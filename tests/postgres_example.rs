@@ -162,6 +162,13 @@ async fn a_database_that_is_down_or_busy_is_503_soon_and_200_when_it_is_back() {
     client.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(log_in(example.address, "alice").await.0, 200);
 
+    // A server that neither answers nor refuses.
+    server.freeze(true);
+    let (status, retry, time) = log_in(example.address, "alice").await;
+    assert!(status == 503 && retry.is_some() && time < SOON, "{status} {retry:?} {time:?}");
+    server.freeze(false);
+    assert_eq!(log_in(example.address, "alice").await.0, 200);
+
     drop(client);
     server.stop();
     for _ in 0..2 {

@@ -15,12 +15,15 @@ use crate::start::{self, Error};
 /// Connections at once. Hashing is what bounds logins, not this: a look-up takes less than a millisecond.
 const CONNECTIONS: usize = 4;
 
-/// How long a request waits for a connection when all are in use. Pools wait 30 seconds, or without end, unless they are
-/// told: as long as the whole request may take (`Builder::deadline`).
+/// How long a request waits for a connection when all are in use. Pools wait 30 seconds, or without end, unless they are told;
+/// `Builder::store_deadline` cuts that off after 5, and then nobody learns that the pool was empty.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// How long it may take to connect, and to find out that a connection is still good.
+/// How long it may take to connect.
 const CONNECT: Duration = Duration::from_secs(2);
+
+/// How long it may take to find out that a connection is still good.
+const CHECK: Duration = Duration::from_millis(500);
 
 /// How long the server works on a statement, waiting for locks included. It stops by itself then, also for a request that
 /// was given up.
@@ -46,7 +49,7 @@ impl Users {
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(WAIT))
             .create_timeout(Some(CONNECT))
-            .recycle_timeout(Some(CONNECT))
+            .recycle_timeout(Some(CHECK))
             .build()?;
         Ok(Self { pool })
     }

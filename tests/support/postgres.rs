@@ -57,6 +57,16 @@ impl Postgres {
         self.run("pg_ctl", &["--wait", "--mode=fast", "stop"]);
     }
 
+    /// Stops all its processes where they are, so that it neither answers nor refuses, or lets them go on.
+    pub fn freeze(&self, is_frozen: bool) {
+        let main = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
+        let Some(main) = main.lines().next() else { return };
+        let signal = if is_frozen { "-STOP" } else { "-CONT" };
+        let children = fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap_or_default();
+        let all = std::iter::once(main).chain(children.split_whitespace());
+        let _ = Command::new("kill").arg(signal).args(all).stderr(Stdio::null()).status().unwrap();
+    }
+
     /// The URL of its one database.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
@@ -83,6 +93,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        self.freeze(false);
         // It may be stopped already.
         let _ = self.succeeds("pg_ctl", &["--wait", "--mode=immediate", "stop"]);
         let _ = fs::remove_dir_all(&self.folder);
