@@ -28,6 +28,25 @@ fn the_examples_are_named_and_exist() {
 }
 
 #[test]
+fn the_variables_of_the_examples_are_named_and_no_others_are_read() {
+    let folder = format!("{}/examples", env!("CARGO_MANIFEST_DIR"));
+    let sources = [folder.clone(), format!("{folder}/demo"), format!("{folder}/postgres")];
+    let files = sources.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+    let rust = files.filter(|file| file.extension().is_some_and(|extension| extension == "rs"));
+    let texts: Vec<String> = rust.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let read = texts.iter().flat_map(|text| {
+        let after = text.split("env::var").skip(1);
+        after.filter_map(|rest| rest.split_once("(\"")?.1.split_once('"')).map(|(name, _)| name)
+    });
+    // The key of a signing example is told where that example begins.
+    let read: std::collections::BTreeSet<&str> = read.filter(|name| *name != "SIGNING_KEY_FILE").collect();
+    assert_eq!(read.into_iter().collect::<Vec<_>>(), ["DATABASE", "PORT"]);
+    for name in ["`PORT`", "`DATABASE`"] {
+        assert!(README.contains(name), "{name}");
+    }
+}
+
+#[test]
 fn the_first_command_is_that_of_the_main_example() {
     let command = README.lines().find(|line| line.starts_with("cargo run --example axum ")).unwrap();
     let features = command.split("--features ").nth(1).unwrap();
