@@ -54,6 +54,7 @@ pub use boundary::once::OneTimeValues;
 pub use boundary::peer::{PeerAddress, TrustedProxies};
 pub use boundary::refresh::RefreshTokenStore;
 pub use boundary::registry::{ClientRegistry, FindClientFn, find_client_fn};
+pub use boundary::setting::SettingError;
 pub use boundary::shield::{Finding, OnLeak, Shield};
 pub use boundary::transport::{SecureTransport, TransportSecurity};
 pub use boundary::verifier::{

@@ -73,6 +73,6 @@ fn a_suite_says_what_it_needs() {
     let told = told.downcast_ref::<&str>().expect("a message");
     assert!(told.contains("flavor = \"multi_thread\""), "{told}");
 
-    let told = complaint(contract::one_time_values(async || MemoryOneTimeValues::new().with_capacity(1)));
+    let told = complaint(contract::one_time_values(async || MemoryOneTimeValues::new().with_capacity(1).unwrap()));
     assert!(told.contains("no room for another one-time value"), "{told}");
 }

@@ -162,7 +162,7 @@ fn layer() -> &'static PasswordGrantLayer {
         PasswordGrant::builder()
             .clients(StaticClients::new(clients).unwrap())
             .verifier(Users)
-            .issuer(OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new().with_capacity(16))))
+            .issuer(OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new().with_capacity(16).expect("room"))))
             .limiter(Limiter)
             .client_auth_method(Header)
             .extension_grant(Code)

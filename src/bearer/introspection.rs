@@ -23,7 +23,8 @@ use crate::boundary::maybe::MaybeFuture;
 use crate::protocol::charset::is_bearer_token;
 use crate::protocol::client::{ClientId, ClientSecret};
 use crate::protocol::issuer_url::is_secure;
-use crate::protocol::record::{AccessTokenRecord, MAX_SKEW, SKEW};
+use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::skew::{MAX_SKEW, SKEW};
 
 /// More than any introspection response needs.
 const MAX_BODY: usize = 64 * 1024;

@@ -17,8 +17,9 @@ use super::refusal::{BearerReason, BearerRefusal};
 use super::{Contain, Overdue, credentials};
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::clock::Clock;
-use crate::protocol::record::{AccessTokenRecord, MAX_SKEW};
+use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::scope::Scope;
+use crate::protocol::skew::MAX_SKEW;
 
 pub(super) type OnRefusal = Box<dyn Fn(&BearerRefusal) + Send + Sync>;
 

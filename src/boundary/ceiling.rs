@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::meter::{Counted, Meter, RateError};
+use super::setting::SettingError;
 use crate::protocol::address::Network;
 use crate::protocol::client::ClientId;
 
@@ -94,8 +95,8 @@ impl RequestCeiling {
     }
 
     /// Whether its rate is one that can be.
-    pub(crate) fn check(&self) -> Result<(), RateError> {
-        self.mode.check(&self.meter)
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        self.mode.check("RequestCeiling::per_address", &self.meter)
     }
 }
 
@@ -135,8 +136,8 @@ impl IntrospectionCeiling {
     }
 
     /// Whether its rate is one that can be.
-    pub(crate) fn check(&self) -> Result<(), RateError> {
-        self.mode.check(&self.meter)
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        self.mode.check("IntrospectionCeiling::per_client", &self.meter)
     }
 }
 
@@ -146,9 +147,12 @@ impl Mode {
         if self == Self::Off { Self::Off } else { Self::Monitor }
     }
 
-    fn check(self, meter: &Result<Meter, RateError>) -> Result<(), RateError> {
+    fn check(self, setting: &'static str, meter: &Result<Meter, RateError>) -> Result<(), SettingError> {
         match meter {
-            Err(error) if self != Self::Off => Err(*error),
+            Err(RateError { burst, per_second }) if self != Self::Off => {
+                let given = format_args!("{burst} at once and {per_second} a second");
+                Err(SettingError::new(setting, given, "1 or more at once, and 1 to 1,000,000 a second"))
+            }
             _ => Ok(()),
         }
     }

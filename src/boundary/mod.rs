@@ -21,6 +21,7 @@ pub(crate) mod provided;
 pub(crate) mod refresh;
 pub(crate) mod refusal;
 pub(crate) mod registry;
+pub(crate) mod setting;
 pub(crate) mod shield;
 pub(crate) mod transport;
 pub(crate) mod verifier;

@@ -58,8 +58,9 @@ impl RefreshTokens {
 
     /// Whether the token could be used for a refresh by this client.
     pub(super) fn is_usable(&self, found: &FoundRefreshToken, client: &Client, now: SystemTime) -> bool {
-        let is_over = found.family().is_over(found.last_used(), self.idle_lifetime(client), now);
-        let is_allowed = client.allows_grant(REFRESH_TOKEN) && !is_withdrawn(found.family(), client);
+        let family = found.family();
+        let is_over = family.is_over(found.last_used(), self.idle_lifetime(client), now) || family.is_early(now);
+        let is_allowed = client.allows_grant(REFRESH_TOKEN) && !is_withdrawn(family, client);
         found.state() == RefreshTokenState::Live && !is_over && is_allowed
     }
 
@@ -249,7 +250,7 @@ impl Endpoint {
             return Err(Reason::RefreshTokenExpired.into());
         }
         if !is_replay {
-            return Ok(());
+            return if family.is_early(now) { Err(Reason::RefreshTokenEarly.into()) } else { Ok(()) };
         }
         // Told once: whoever ended the family before told it.
         let ending = refresh.store.revoke_family(family.id());

@@ -16,7 +16,8 @@ use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::Form;
 use crate::protocol::introspection;
 use crate::protocol::lineage::FoundRefreshToken;
-use crate::protocol::record::{AccessTokenRecord, MAX_SKEW};
+use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::skew::MAX_SKEW;
 
 /// How tokens that exist are looked after.
 #[derive(Clone, Copy, Debug, Default)]

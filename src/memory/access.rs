@@ -10,6 +10,7 @@ use super::sync::{Mutex, lock};
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::setting::SettingError;
 use crate::protocol::family::FamilyId;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::secrets::SecretDigest;
@@ -65,11 +66,16 @@ impl MemoryAccessTokens {
         self
     }
 
-    /// Another bound.
-    #[must_use]
-    pub fn with_capacity(mut self, tokens: usize) -> Self {
-        self.capacity = tokens.max(1);
-        self
+    /// Another bound: at least 1.
+    ///
+    /// # Errors
+    /// Fails when it is less.
+    pub fn with_capacity(mut self, tokens: usize) -> Result<Self, SettingError> {
+        if tokens < 1 {
+            return Err(SettingError::new("MemoryAccessTokens::with_capacity", tokens, "1 or more"));
+        }
+        self.capacity = tokens;
+        Ok(self)
     }
 }
 
@@ -140,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_kept_of_a_family_whose_tokens_are_gone_in_whatever_order_they_went() {
-        let store = MemoryAccessTokens::new().with_capacity(4);
+        let store = MemoryAccessTokens::new().with_capacity(4).unwrap();
         let now = SystemTime::now();
         let digest = |number: u8| SecretDigest::from_bytes([number; 32]);
         let insert = async |number: u8, family: u8| {

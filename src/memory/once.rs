@@ -11,6 +11,7 @@ use super::sync::{Mutex, lock};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::once::OneTimeValues;
+use crate::boundary::setting::SettingError;
 use crate::protocol::secrets::SecretDigest;
 
 type Key = [u8; 32];
@@ -43,11 +44,16 @@ impl MemoryOneTimeValues {
         self
     }
 
-    /// Another bound.
-    #[must_use]
-    pub fn with_capacity(mut self, values: usize) -> Self {
-        self.capacity = values.max(1);
-        self
+    /// Another bound: at least 1.
+    ///
+    /// # Errors
+    /// Fails when it is less.
+    pub fn with_capacity(mut self, values: usize) -> Result<Self, SettingError> {
+        if values < 1 {
+            return Err(SettingError::new("MemoryOneTimeValues::with_capacity", values, "1 or more"));
+        }
+        self.capacity = values;
+        Ok(self)
     }
 }
 

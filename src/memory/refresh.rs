@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use super::sync::{Mutex, lock};
 use crate::boundary::backend::BackendError;
 use crate::boundary::refresh::{MOST_LOGINS, RefreshTokenStore};
+use crate::boundary::setting::SettingError;
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::lineage::{FoundRefreshToken, Lineage, Rotated, Rotation};
 use crate::protocol::secrets::SecretDigest;
@@ -199,11 +200,16 @@ impl MemoryRefreshTokens {
         Self { state: Mutex::new(State::default()), capacity: 262_144 }
     }
 
-    /// Another bound.
-    #[must_use]
-    pub fn with_capacity(mut self, tokens: usize) -> Self {
-        self.capacity = tokens.max(2);
-        self
+    /// Another bound: at least 2, a token in use and one that was spent.
+    ///
+    /// # Errors
+    /// Fails when it is less.
+    pub fn with_capacity(mut self, tokens: usize) -> Result<Self, SettingError> {
+        if tokens < 2 {
+            return Err(SettingError::new("MemoryRefreshTokens::with_capacity", tokens, "2 or more"));
+        }
+        self.capacity = tokens;
+        Ok(self)
     }
 }
 
@@ -293,7 +299,7 @@ mod tests {
     #[tokio::test]
     async fn in_a_full_store_the_family_that_is_used_stays_and_the_bound_holds() {
         for capacity in [2, 3, 8] {
-            let store = MemoryRefreshTokens::new().with_capacity(capacity);
+            let store = MemoryRefreshTokens::new().with_capacity(capacity).unwrap();
             for family in 0..8 {
                 store.begin(facts(family), token(family, 0), SystemTime::UNIX_EPOCH).await.unwrap();
             }
@@ -309,7 +315,7 @@ mod tests {
 
     #[tokio::test]
     async fn tokens_that_were_reused_leave_nothing_behind() {
-        let store = MemoryRefreshTokens::new().with_capacity(4);
+        let store = MemoryRefreshTokens::new().with_capacity(4).unwrap();
         for family in 0..100 {
             store.begin(facts(family), token(family, 0), SystemTime::UNIX_EPOCH).await.unwrap();
             assert_eq!(use_token(&store, family, 0).await, Rotated::Done);
@@ -321,7 +327,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_ends_or_is_over_leaves_nothing_behind_and_goes_first_when_there_is_no_room() {
-        let store = MemoryRefreshTokens::new().with_capacity(4);
+        let store = MemoryRefreshTokens::new().with_capacity(4).unwrap();
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         for family in 0..4 {
             store.begin(facts(family), token(family, 0), at(0)).await.unwrap();
@@ -340,7 +346,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_thousand_logins_of_one_subject_cost_nobody_else_theirs_and_leave_a_hundred() {
-        let store = MemoryRefreshTokens::new().with_capacity(1000);
+        let store = MemoryRefreshTokens::new().with_capacity(1000).unwrap();
         let now = SystemTime::UNIX_EPOCH;
         let login = |subject: &str, realm, app: &str, number: u16| {
             let mut id = [0; 16];

@@ -187,6 +187,8 @@ reasons! {
     UnknownRefreshToken "unknown_refresh_token" => Grant,
     /// The refresh token's time is over: since the login, or since it was last used.
     RefreshTokenExpired "refresh_token_expired" => Grant,
+    /// A refresh token of a login that lies in the future: the clock was ahead then, or is behind now.
+    RefreshTokenEarly "refresh_token_early" => Grant,
     /// A refresh token of a family that was ended before.
     RefreshTokenEnded "refresh_token_ended" => Grant,
     /// A copy of a refresh token that was used before: somebody has stolen one. Its family was ended now.

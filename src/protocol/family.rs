@@ -8,6 +8,7 @@ use super::client::ClientId;
 use super::grant::Grant;
 use super::scope::Scope;
 use super::secrets::{RandomnessError, random_bytes};
+use super::skew::{SKEW, is_ahead};
 
 /// The identifier of a refresh token family: 128 random bits, no secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -189,6 +190,11 @@ impl RefreshFamily {
     #[must_use]
     pub fn expires(&self) -> SystemTime {
         self.0.expires
+    }
+
+    /// Whether the login lies more than 5 seconds ahead of `now`: a clock that was ahead must not make a login last longer.
+    pub(crate) fn is_early(&self, now: SystemTime) -> bool {
+        is_ahead(self.0.authenticated_at, now, SKEW)
     }
 
     /// Whether it is over at `now`, by age or because it was not used for `idle`.

@@ -28,6 +28,7 @@ pub(crate) mod response;
 pub(crate) mod scope;
 pub(crate) mod secret_keys;
 pub(crate) mod secrets;
+pub(crate) mod skew;
 pub(crate) mod spelling;
 pub(crate) mod sunset;
 pub(crate) mod texts;

@@ -10,11 +10,7 @@ use super::client::ClientId;
 use super::family::FamilyId;
 use super::grant::Grant;
 use super::scope::Scope;
-
-/// How far the clock that issued a token may be ahead of the one that judges it, unless somebody says otherwise.
-pub(crate) const SKEW: Duration = Duration::from_secs(5);
-/// The most that anybody can say.
-pub(crate) const MAX_SKEW: Duration = Duration::from_secs(60);
+use super::skew::{SKEW, is_ahead};
 
 /// What an access token stands for: who lets which client do what, where, and until when. Cloning is cheap.
 ///
@@ -196,7 +192,7 @@ impl AccessTokenRecord {
 
     /// Whether it was issued more than `skew` ahead of `now`.
     pub(crate) fn is_early(&self, now: SystemTime, skew: Duration) -> bool {
-        self.0.issued.duration_since(now).is_ok_and(|ahead| ahead > skew)
+        is_ahead(self.0.issued, now, skew)
     }
 }
 

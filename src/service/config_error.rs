@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::boundary::meter::RateError;
+use crate::boundary::setting::SettingError;
 use crate::protocol::explained::explained;
 use crate::protocol::scope::ScopeError;
 use crate::protocol::secrets::RandomnessError;
@@ -98,28 +98,12 @@ pub enum ConfigError {
         "the network `{0}` holds more than proxies: everybody in it could claim any address: name the proxies alone"
     )]
     ProxyNetwork(IpNet),
-    /// A ceiling whose rate is out of range.
-    #[error(
-        "`.{setting}(..)`: {burst} at once and {per_second} a second are out of range: choose at least 1 at once, and 1 to 1,000,000 a second"
-    )]
-    #[non_exhaustive]
-    Rate {
-        /// The method of the builder.
-        setting: &'static str,
-        /// How many at once.
-        burst: u32,
-        /// How many a second in the long run.
-        per_second: u32,
-    },
+    /// A setting of a part that is out of range.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// The operating system gave no randomness.
     #[error("the endpoint cannot make its random keys")]
     Randomness(#[from] RandomnessError),
-}
-
-impl ConfigError {
-    pub(super) fn rate(setting: &'static str, RateError { burst, per_second }: RateError) -> Self {
-        Self::Rate { setting, burst, per_second }
-    }
 }
 
 impl fmt::Debug for ConfigError {

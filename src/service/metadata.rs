@@ -7,8 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::config_error::ConfigError;
 use crate::boundary::document::PublicDocument;
+use crate::boundary::setting::SettingError;
 use crate::protocol::client::{PASSWORD, REFRESH_TOKEN};
 use crate::protocol::issuer_url::is_issuer;
+
+/// The longest time for which the document may be cached, so that clients see a change within the hour.
+const LONGEST_AGE: Duration = Duration::from_secs(3600);
 
 const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
 
@@ -58,7 +62,7 @@ impl Metadata {
             base_url: None,
             path: None,
             hides_password_grant: false,
-            max_age: Duration::from_secs(3600),
+            max_age: LONGEST_AGE,
             methods: Vec::new(),
             assertion_algorithms: Vec::new(),
             members: Map::new(),
@@ -111,9 +115,10 @@ impl Metadata {
         self
     }
 
-    /// How long the document may be cached, in whole seconds. Default: one hour, and at most that.
+    /// How long the document may be cached, in whole seconds. Default: one hour, and at most that:
+    /// [`build`](crate::Builder::build) refuses more.
     pub fn max_age(mut self, age: Duration) -> Self {
-        self.max_age = age.min(Duration::from_secs(3600));
+        self.max_age = age;
         self
     }
 
@@ -125,6 +130,9 @@ impl Metadata {
 
     /// The document with its path.
     pub(super) fn document(&self, facts: &Facts<'_>) -> Result<(String, Arc<dyn PublicDocument>), ConfigError> {
+        if self.max_age > LONGEST_AGE {
+            return Err(SettingError::new("Metadata::max_age", self.max_age, "an hour at most").into());
+        }
         if !is_issuer(&self.issuer) {
             return Err(ConfigError::Issuer(self.issuer.clone()));
         }

@@ -159,8 +159,8 @@ impl Options {
             refreshed_lifetime: self.tokens.refreshed_lifetime,
         };
         let request_ceiling = self.request_ceiling.unwrap_or_default();
-        request_ceiling.check().map_err(|rate| ConfigError::rate("request_ceiling", rate))?;
-        self.introspection_ceiling.check().map_err(|rate| ConfigError::rate("introspection_ceiling", rate))?;
+        request_ceiling.check()?;
+        self.introspection_ceiling.check()?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new().with_clock(Arc::clone(&clock))));
         let grant_enabled = self.password_grant;

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tower_password_grant::Clock;
 
-/// Clones share one time, which starts at 2026-01-01T00:00:00Z.
+/// Clones share one time, which starts at 2026-01-01T00:00:00Z: what has passed, and how far the wall clock was set back.
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<Mutex<Duration>>);
+pub struct ManualClock(Arc<Mutex<Duration>>, Arc<Mutex<Duration>>);
 
 impl ManualClock {
     pub fn new() -> Self {
-        Self(Arc::default())
+        Self(Arc::default(), Arc::default())
     }
 
     pub fn start() -> SystemTime {
@@ -25,11 +25,16 @@ impl ManualClock {
     pub fn advance(&self, time: Duration) {
         *self.0.lock().unwrap() += time;
     }
+
+    /// Sets the wall clock back, as an operator or NTP would.
+    pub fn set_back(&self, time: Duration) {
+        *self.1.lock().unwrap() += time;
+    }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> SystemTime {
-        Self::start() + self.elapsed()
+        Self::start() + self.elapsed() - *self.1.lock().unwrap()
     }
 
     fn elapsed(&self) -> Duration {

@@ -1,0 +1,35 @@
+//! Settings out of range: told, never changed silently.
+
+use std::fmt;
+
+use crate::protocol::explained::explained;
+
+/// A setting of a part that is out of range, such as a store without room. It is told where the setting is made, or by
+/// [`build`](crate::Builder::build); nothing is changed silently.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{setting}`: {given} is out of range: choose {range}")]
+pub struct SettingError {
+    setting: &'static str,
+    given: String,
+    range: &'static str,
+}
+
+impl SettingError {
+    /// The setting as it is written in code, what it was given, and what it may be, as in `2 or more`.
+    #[must_use]
+    pub fn new(setting: &'static str, given: impl fmt::Debug, range: &'static str) -> Self {
+        Self { setting, given: format!("{given:?}"), range }
+    }
+
+    /// The setting, as it is written in code.
+    #[must_use]
+    pub const fn setting(&self) -> &'static str {
+        self.setting
+    }
+}
+
+impl fmt::Debug for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}

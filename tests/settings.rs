@@ -1,0 +1,228 @@
+//! A setting out of range is an error that says the range, in each setter there is; none is changed silently.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
+
+#[path = "support/sources.rs"]
+mod sources;
+mod support;
+
+use std::time::Duration;
+
+use sources::{code, library};
+use support::{FixtureBuilder, Probe, builder, digest};
+use tower_password_grant::{
+    BearerGuard, BearerGuardBuilder, Client, ClientBuilder, ClientSecret, IntrospectionCeiling, IntrospectionClient,
+    MemoryAccessTokens, MemoryOneTimeValues, MemoryRefreshTokens, Metadata, OpaqueIssuer, RequestCeiling, TokenCache,
+};
+
+const NONE: Duration = Duration::ZERO;
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const TICK: Duration = Duration::from_nanos(1);
+
+/// What a setting is answered, when everything is built.
+type Told = Option<String>;
+
+fn told<T, E: std::error::Error>(made: Result<T, E>) -> Told {
+    made.err().map(|error| {
+        // What `unwrap` prints is the same sentence.
+        let (text, debug) = (error.to_string(), format!("{error:?}"));
+        assert!(debug.contains(&text), "{debug}");
+        text
+    })
+}
+
+fn endpoint(change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Told {
+    told(change(builder(&Probe::default())).build())
+}
+
+fn refreshing(change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Told {
+    endpoint(|builder| change(builder.refresh_tokens(MemoryRefreshTokens::new())))
+}
+
+fn document(age: Duration) -> Told {
+    endpoint(|builder| builder.metadata(Metadata::new("https://as.example").max_age(age)))
+}
+
+fn ceiling(burst: u32, per_second: u32) -> Told {
+    endpoint(|builder| builder.request_ceiling(RequestCeiling::per_address(burst, per_second)))
+}
+
+fn introspections(burst: u32, per_second: u32) -> Told {
+    let ceiling = IntrospectionCeiling::per_client(burst, per_second).monitor();
+    endpoint(|builder| builder.introspection_ceiling(ceiling))
+}
+
+fn client(change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Told {
+    told(change(Client::confidential("c", &digest("s"))).build())
+}
+
+fn guard(change: impl FnOnce(BearerGuardBuilder) -> BearerGuardBuilder) -> Told {
+    let tokens = OpaqueIssuer::new(std::sync::Arc::new(MemoryAccessTokens::new()));
+    told(change(BearerGuard::builder(tokens).any_audience()).build())
+}
+
+fn asking() -> IntrospectionClient<()> {
+    IntrospectionClient::new("https://as.example/i", (), "rs", &ClientSecret::new("s".to_owned())).unwrap()
+}
+
+/// Each setting with what it may not be, the range that its error says, and the ends of the range.
+fn settings() -> Vec<(&'static str, Vec<Told>, &'static str, Vec<Told>)> {
+    let cache = |tokens, age| guard(|guard| guard.cache(TokenCache::new(tokens, age)));
+    vec![
+        (
+            "RequestCeiling::per_address",
+            vec![ceiling(0, 1), ceiling(1, 0), ceiling(1, 1_000_001), ceiling(1, u32::MAX)],
+            "1 or more at once, and 1 to 1,000,000 a second",
+            vec![ceiling(1, 1), ceiling(u32::MAX, 1_000_000)],
+        ),
+        (
+            "IntrospectionCeiling::per_client",
+            vec![introspections(0, 1), introspections(1, 0), introspections(1, 1_000_001)],
+            "1 or more at once, and 1 to 1,000,000 a second",
+            vec![introspections(1, 1), introspections(u32::MAX, 1_000_000)],
+        ),
+        ("Metadata::max_age", vec![document(HOUR + TICK)], "an hour at most", vec![document(NONE), document(HOUR)]),
+        ("max_body", vec![endpoint(|b| b.max_body(0))], "0 bytes", vec![endpoint(|b| b.max_body(1))]),
+        (
+            "access_token_lifetime",
+            vec![endpoint(|b| b.access_token_lifetime(SECOND - TICK))],
+            "less than a second",
+            vec![endpoint(|b| b.access_token_lifetime(SECOND))],
+        ),
+        (
+            "refresh_token_lifetime",
+            vec![refreshing(|b| b.refresh_token_lifetime(SECOND - TICK))],
+            "less than a second",
+            vec![refreshing(|b| b.refresh_token_lifetime(SECOND))],
+        ),
+        (
+            "refresh_token_idle_lifetime",
+            vec![refreshing(|b| b.refresh_token_idle_lifetime(NONE))],
+            "less than a second",
+            vec![refreshing(|b| b.refresh_token_idle_lifetime(SECOND))],
+        ),
+        (
+            "refreshed_access_token_lifetime",
+            vec![refreshing(|b| b.refreshed_access_token_lifetime(NONE))],
+            "less than a second",
+            vec![refreshing(|b| b.refreshed_access_token_lifetime(SECOND))],
+        ),
+        (
+            "refresh_token_leeway",
+            vec![refreshing(|b| b.refresh_token_leeway(MINUTE + TICK))],
+            "60 seconds",
+            vec![refreshing(|b| b.refresh_token_leeway(NONE)), refreshing(|b| b.refresh_token_leeway(MINUTE))],
+        ),
+        (
+            "the lifetimes and the leeway of a client",
+            vec![
+                client(|c| c.access_token_lifetime(NONE)),
+                client(|c| c.refresh_token_lifetime(NONE)),
+                client(|c| c.refresh_token_idle_lifetime(SECOND - TICK)),
+                client(|c| c.refresh_token_leeway(MINUTE + TICK)),
+            ],
+            "second",
+            vec![client(|c| c.access_token_lifetime(SECOND).refresh_token_leeway(MINUTE))],
+        ),
+        (
+            "TokenCache::new",
+            vec![cache(0, MINUTE), cache(1, NONE)],
+            "at least 1 token and a `max_age` of more than 0",
+            vec![cache(1, TICK)],
+        ),
+        (
+            "BearerGuardBuilder::deadline",
+            vec![guard(|guard| guard.deadline(NONE))],
+            "deadline of 0",
+            vec![guard(|guard| guard.deadline(TICK))],
+        ),
+        (
+            "IntrospectionClient::with_deadline",
+            vec![told(asking().with_deadline(NONE))],
+            "deadline of 0",
+            vec![told(asking().with_deadline(TICK))],
+        ),
+        (
+            "IntrospectionClient::with_inactive_max_age",
+            vec![
+                told(asking().with_inactive_max_age(MINUTE + TICK)),
+                told(asking().with_inactive_max_age(Duration::MAX)),
+            ],
+            "0 to 60 seconds",
+            vec![told(asking().with_inactive_max_age(NONE)), told(asking().with_inactive_max_age(MINUTE))],
+        ),
+        (
+            "IntrospectionClient::with_clock_skew",
+            vec![told(asking().with_clock_skew(5 * MINUTE))],
+            "0 to 60 seconds",
+            vec![told(asking().with_clock_skew(NONE)), told(asking().with_clock_skew(MINUTE))],
+        ),
+        (
+            "MemoryAccessTokens::with_capacity",
+            vec![told(MemoryAccessTokens::new().with_capacity(0))],
+            "1 or more",
+            vec![told(MemoryAccessTokens::new().with_capacity(1))],
+        ),
+        (
+            "MemoryRefreshTokens::with_capacity",
+            vec![told(MemoryRefreshTokens::new().with_capacity(0)), told(MemoryRefreshTokens::new().with_capacity(1))],
+            "2 or more",
+            vec![told(MemoryRefreshTokens::new().with_capacity(2))],
+        ),
+        (
+            "MemoryOneTimeValues::with_capacity",
+            vec![told(MemoryOneTimeValues::new().with_capacity(0))],
+            "1 or more",
+            vec![told(MemoryOneTimeValues::new().with_capacity(1))],
+        ),
+    ]
+}
+
+#[test]
+fn a_setting_out_of_range_is_an_error_that_says_the_range() {
+    for (setting, bad, range, good) in settings() {
+        for (number, told) in bad.into_iter().enumerate() {
+            let told = told.unwrap_or_else(|| panic!("{setting}, value {number}: taken"));
+            assert!(told.contains(range), "{setting}: {told}");
+        }
+        for (number, told) in good.into_iter().enumerate() {
+            assert_eq!(told, None, "{setting}, value {number}");
+        }
+    }
+}
+
+/// Functions that take a number or a time and give their own type back: the setters and constructors.
+fn setters(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for function in text.split("\n    pub ").skip(1) {
+        let Some((head, body)) = function.split_once("{\n") else { continue };
+        let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
+        let takes =
+            ["Duration", "u8", "u16", "u32", "u64", "usize"].iter().any(|kind| head.contains(&format!(": {kind}")));
+        if takes && head.contains("-> ") && head.contains("Self") {
+            let body = body.split("\n    }\n").next().unwrap_or_default();
+            found.push((head, body.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_setter_changes_what_it_is_given() {
+    let mut seen = 0;
+    for (file, text) in library() {
+        for (head, body) in setters(&code(&text)) {
+            seen += 1;
+            for word in [".max(", ".min(", ".clamp("] {
+                assert!(!body.contains(word) || later(&file), "{file}: `{head}` has {word}..)");
+            }
+        }
+    }
+    assert!(seen > 40, "only {seen} setters were found");
+}
+
+/// Owners of these files mend them.
+fn later(file: &str) -> bool {
+    file == "protection/budget.rs" || file == "sqlite/builder.rs"
+}
