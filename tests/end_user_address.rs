@@ -305,3 +305,44 @@ async fn over_a_socket_each_line_counts_t43() {
         bed.assert_counted_on(counted, "127.0.0.1");
     }
 }
+
+#[tokio::test]
+async fn an_address_that_was_made_from_one_on_the_allow_list_is_not_that_machine_however_it_comes_in() {
+    let proxies = TrustedProxies::x_forwarded_for(nets(&["10.0.0.1/32"]));
+    let own = nets(&["192.0.2.33/32", "2002:cb00:7109::/48"]);
+    let bed = Bed::with(|builder| {
+        builder.peer_address(PeerAddress::socket_addr().behind(proxies.clone())).exempt_networks(own)
+    });
+    let bff = basic("bff", "bffpw");
+    // 6to4, NAT64 by the well-known prefix and by one of the site's own, Teredo, and forms that nobody uses any more.
+    let made = [
+        "2002:c000:221::1",
+        "64:ff9b::192.0.2.33",
+        "64:ff9b:1::192.0.2.33",
+        "2001:0:4136:e378:8000:63bf:3fff:fdde",
+        "::192.0.2.33",
+        "::ffff:0:192.0.2.33",
+        "2001:db8::200:5efe:192.0.2.33",
+    ];
+    for way in ["peer", "proxy", "end user"] {
+        let is_spared = async |address: &str, account: &str| {
+            let mut throttled = 0;
+            for _ in 0..=BUDGET {
+                let answer = match way {
+                    "peer" => bed.guess(address, &[], account).await,
+                    "proxy" => bed.guess(PROXY, &[("x-forwarded-for", address)], account).await,
+                    _ => bed.guess(SERVER, &by(&bff, &[(END_USER, address)]), account).await,
+                };
+                throttled += usize::from(answer.status == 429);
+            }
+            throttled == 0
+        };
+        for (number, address) in made.iter().enumerate() {
+            assert!(!is_spared(address, &format!("{way}{number}")).await, "{way} {address}");
+        }
+        // The mapped form is the same machine, and a network that is named as it is written is meant.
+        for (number, address) in ["192.0.2.33", "::ffff:192.0.2.33", "2002:cb00:7109::5"].iter().enumerate() {
+            assert!(is_spared(address, &format!("own {way}{number}")).await, "{way} {address}");
+        }
+    }
+}

@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue};
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::protocol::address::canonical;
+use crate::protocol::address::Sender;
 use crate::protocol::forwarded::{self, Notation};
 
 /// Where the endpoint finds the address that a request comes from, which the budgets of attempts are counted on.
@@ -48,9 +48,7 @@ pub(crate) struct Source {
     /// The other end of the connection.
     pub(crate) peer: Option<IpAddr>,
     /// The one that counts: the peer, or whom trusted proxies got the request from.
-    pub(crate) address: Option<IpAddr>,
-    /// It is an IPv4 address that was made from another than its mapped form: one to count on, but no named machine.
-    pub(crate) is_folded: bool,
+    pub(crate) sender: Option<Sender>,
 }
 
 impl PeerAddress {
@@ -100,15 +98,9 @@ impl PeerAddress {
         let Place::Extension(read) = &self.place else { return Ok(Source::default()) };
         // It runs where the request is accepted, outside what contains the other parts.
         let peer = catch_unwind(AssertUnwindSafe(|| read(&head.extensions))).ok().flatten().ok_or(())?;
-        // Only the mapped form is the same machine: whoever has an IPv6 address that was made from a proxy's IPv4
-        // address (6to4, NAT64) counts as that address, but is not the proxy.
-        let peer = peer.to_canonical();
-        let sender = self.proxies.as_ref().map_or(peer, |proxies| proxies.sender(peer, &head.headers).to_canonical());
-        Ok(Source {
-            peer: Some(peer),
-            address: Some(canonical(sender)),
-            is_folded: sender.is_ipv6() && canonical(sender).is_ipv4(),
-        })
+        let peer = Sender::of(peer).machine();
+        let sender = self.proxies.as_ref().map_or(peer, |proxies| proxies.sender(peer, &head.headers));
+        Ok(Source { peer: Some(peer), sender: Some(Sender::of(sender)) })
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::hash::RandomState;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +31,7 @@ use crate::boundary::peer::PeerAddress;
 use crate::boundary::registry::ClientRegistry;
 use crate::boundary::transport::TransportSecurity;
 use crate::boundary::verifier::CredentialVerifier;
+use crate::protocol::address::Sender;
 use crate::protocol::basic::MAX_VALUE;
 use crate::protocol::client::{PASSWORD, REFRESH_TOKEN};
 use crate::protocol::encode::{self, Setting};
@@ -128,19 +128,19 @@ impl Endpoint {
         caller.credentials_len = fields.credentials_len();
         caller.has_origin = fields.has_origin();
         caller.is_own_site = fields.is_own_site(head);
-        caller.is_exempt = !caller.source.is_folded && self.is_exempt(caller.source.address);
+        caller.is_exempt = self.is_exempt(caller.source.sender);
         (self.judge_head(head, &fields, source.is_err(), &mut caller), caller)
     }
 
-    /// Whether the address is on the allow-list.
-    pub(super) fn is_exempt(&self, address: Option<IpAddr>) -> bool {
-        address.is_some_and(|address| self.exempt.iter().any(|network| network.contains(&address)))
+    /// Whether the sender is on the allow-list.
+    pub(super) fn is_exempt(&self, sender: Option<Sender>) -> bool {
+        sender.is_some_and(|sender| self.exempt.iter().any(|network| network.contains(&sender.machine())))
     }
 
     fn judge_head(&self, head: &Parts, fields: &Fields<'_>, lacks_peer: bool, caller: &mut Caller) -> Step {
         // First of all, and whatever the method is: a preflight asks the registry, too.
-        if let Some(address) = caller.source.address.filter(|_| !caller.is_exempt) {
-            match self.request_ceiling.count(address, self.clock.elapsed()) {
+        if let Some(sender) = caller.source.sender.filter(|_| !caller.is_exempt) {
+            match self.request_ceiling.count(sender.counted(), self.clock.elapsed()) {
                 Ok(counted) => caller.counted = counted,
                 Err(_) if self.request_ceiling.is_monitor() => caller.monitored = Some(Rule::Requests),
                 Err(wait) => {

@@ -173,10 +173,10 @@ impl Endpoint {
     /// was counted on the address that it came from.
     pub(super) fn note_end_user(&self, head: &Head, client: &AuthenticatedClient, trail: &mut Trail) {
         if client.client().trusts_end_user_address()
-            && let Some(address) = forwarded::end_user(&head.headers, &self.end_user_header)
+            && let Some(user) = forwarded::end_user(&head.headers, &self.end_user_header)
         {
-            trail.address = Some(address);
-            trail.is_exempt = self.is_exempt(trail.address);
+            trail.address = Some(user.counted());
+            trail.is_exempt = self.is_exempt(Some(user));
         }
     }
 

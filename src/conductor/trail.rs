@@ -12,6 +12,7 @@ use crate::boundary::audit::AccountDigest;
 use crate::boundary::limiter::Rule;
 use crate::boundary::meter::Counted;
 use crate::boundary::peer::Source;
+use crate::protocol::address::Sender;
 use crate::protocol::client::Client;
 use crate::protocol::family::RefreshFamily;
 use crate::protocol::grant::Subject;
@@ -85,7 +86,7 @@ impl Trail {
             is_own_site: caller.is_own_site,
             allowed_origin: None,
             peer: caller.source.peer,
-            address: caller.source.address,
+            address: caller.source.sender.map(Sender::counted),
             is_exempt: caller.is_exempt,
             counted: caller.counted,
             rule: caller.rule,

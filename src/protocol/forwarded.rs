@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::{HeaderMap, HeaderName, header};
 
-use super::address::canonical;
+use super::address::Sender;
 
 /// The most hops that are walked, and the most bytes of the header. Real chains have a handful.
 const MAX_HOPS: usize = 64;
@@ -49,10 +49,10 @@ pub(crate) fn sender<'a>(
 }
 
 /// The address of the end user that a server names in this header: one line with one bare address.
-pub(crate) fn end_user(headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
+pub(crate) fn end_user(headers: &HeaderMap, name: &HeaderName) -> Option<Sender> {
     let mut lines = headers.get_all(name).iter();
     let line = lines.next().filter(|_| lines.next().is_none())?;
-    line.to_str().ok()?.parse().ok().map(canonical)
+    line.to_str().ok()?.parse().ok().map(Sender::of)
 }
 
 /// The entries of a header from the right, over all its lines.

@@ -180,7 +180,7 @@ fn end_user_of(lines: &[&str]) -> Option<IpAddr> {
     for line in lines {
         headers.append(&name, http::HeaderValue::from_bytes(line.as_bytes()).unwrap());
     }
-    end_user(&headers, &name)
+    end_user(&headers, &name).map(Sender::counted)
 }
 
 #[test]
@@ -287,6 +287,6 @@ proptest! {
             let element = format!("for=\"{node}\"");
             prop_assert_eq!(from(HOP, Forwarded, &[element.as_bytes()]), address.to_canonical());
         }
-        prop_assert_eq!(end_user_of(&[&address.to_string()]), Some(canonical(address)));
+        prop_assert_eq!(end_user_of(&[&address.to_string()]), Some(Sender::of(address).counted()));
     }
 }
