@@ -15,8 +15,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use support::{AUTH, Answer, Fixture, ManualClock, PW, digest, pw};
 use tower_password_grant::{
-    AccountKey, BackendError, Client, ExtensionGrant, ExtensionRequest, MaybeFuture, StaticClients, Subject, Sunset,
-    Verdict,
+    AccountKey, BackendError, Client, ClientError, ExtensionGrant, ExtensionRequest, MaybeFuture, StaticClients,
+    Subject, Sunset, Verdict,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -136,6 +136,24 @@ async fn the_date_of_deprecation_can_be_set_bc_03() {
     let answer = fixture.token(&[], &pw("client_id=pub")).await;
     answer.assert_ok();
     assert_eq!(announced(&answer), [Some("@1767225600"), Some("Fri, 02 Jan 2026 00:00:00 GMT"), None]);
+}
+
+#[test]
+fn a_client_cannot_end_before_it_is_deprecated_bc_03() {
+    let client = |sunset| Client::public("pub").sunset(sunset).build().map(|_| ());
+    let end = ManualClock::start() + DAY;
+    for late in [end + Duration::from_secs(1), end + DAY, end + DAY * 365 * 10_000] {
+        assert_eq!(client(Sunset::at(end).deprecated_since(late)), Err(ClientError::SunsetBeforeDeprecation));
+    }
+    // One moment for both is no contradiction, nor is what headers cannot tell apart.
+    for date in [end, end + Duration::from_millis(999), end - DAY, std::time::SystemTime::UNIX_EPOCH - DAY] {
+        assert_eq!(client(Sunset::at(end).deprecated_since(date)), Ok(()));
+    }
+    // Whoever says nothing of it cannot be wrong, also with an end that is long past.
+    for end in [end, std::time::SystemTime::UNIX_EPOCH, std::time::SystemTime::UNIX_EPOCH - DAY] {
+        assert_eq!(client(Sunset::at(end)), Ok(()));
+    }
+    assert!(ClientError::SunsetBeforeDeprecation.to_string().contains("`deprecated_since`"));
 }
 
 #[tokio::test]

@@ -221,6 +221,9 @@ impl ClientBuilder {
 
     /// Announces the end of the password grant for this client, and ends it on that day.
     pub fn sunset(mut self, sunset: Sunset) -> Self {
+        if sunset.is_reversed() {
+            return self.fail(ClientError::SunsetBeforeDeprecation);
+        }
         self.inner.sunset = Some(sunset);
         self
     }

@@ -44,6 +44,11 @@ pub enum ClientError {
     /// A public client whose word about addresses would be taken.
     #[error("`trust_end_user_address` needs a confidential client: anybody can send the id of a public one")]
     EndUserAddress,
+    /// An end that would come before the deprecation that announces it.
+    #[error(
+        "the client's end comes before its deprecation (RFC 9745 section 4): give `deprecated_since` an earlier date"
+    )]
+    SunsetBeforeDeprecation,
     /// A refresh token that could be presented again for too long.
     #[error("a refresh token's leeway of {0:?} is more than 60 seconds: give less")]
     Leeway(Duration),

@@ -29,11 +29,11 @@ pub struct Sunset {
 }
 
 impl Sunset {
-    /// The grant ends at `end`. It counts as deprecated since the publication of RFC 9700 (January 2025), unless
-    /// [`deprecated_since`](Self::deprecated_since) says otherwise.
+    /// The grant ends at `end`. It counts as deprecated since the publication of RFC 9700 (January 2025), or since the end
+    /// if that was before, unless [`deprecated_since`](Self::deprecated_since) says otherwise.
     #[must_use]
     pub fn at(end: SystemTime) -> Self {
-        const RFC_9700: &str = "@1735689600";
+        const RFC_9700: u64 = 1_735_689_600;
         const YEAR_10000: u64 = 253_402_300_800;
         Self {
             end,
@@ -43,16 +43,16 @@ impl Sunset {
                 .is_ok_and(|time| time.as_secs() < YEAR_10000)
                 .then(|| httpdate::fmt_http_date(end))
                 .and_then(|date| HeaderValue::try_from(date).ok()),
-            deprecation: Some(HeaderValue::from_static(RFC_9700)),
+            deprecation: HeaderValue::try_from(format!("@{}", seconds(end).min(RFC_9700))).ok(),
             link: None,
         }
     }
 
-    /// Since when the grant counts as deprecated for this client.
+    /// Since when the grant counts as deprecated for this client: no later than its end (RFC 9745 section 4), which
+    /// [`ClientBuilder::build`](crate::ClientBuilder::build) checks.
     #[must_use]
     pub fn deprecated_since(mut self, date: SystemTime) -> Self {
-        let seconds = date.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        self.deprecation = HeaderValue::try_from(format!("@{seconds}")).ok();
+        self.deprecation = HeaderValue::try_from(format!("@{}", seconds(date))).ok();
         self
     }
 
@@ -76,8 +76,12 @@ impl Sunset {
         self.end
     }
 
+    /// Whether it would be announced to end before it is deprecated.
+    pub(crate) fn is_reversed(&self) -> bool {
+        self.deprecation_date().is_some_and(|date| seconds(date) > seconds(self.end))
+    }
+
     /// Since when the grant counts as deprecated, as the header says it.
-    #[allow(dead_code, reason = "for stores, which are features")]
     pub(crate) fn deprecation_date(&self) -> Option<SystemTime> {
         let seconds = self.deprecation.as_ref()?.to_str().ok()?.strip_prefix('@')?.parse().ok()?;
         UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
@@ -95,6 +99,11 @@ impl Sunset {
             .into_iter()
             .filter_map(|(name, value)| value.as_ref().map(|value| (name, value)))
     }
+}
+
+/// Whole seconds since 1970, as headers tell them.
+fn seconds(date: SystemTime) -> u64 {
+    date.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 /// Whether `text` is written as a URI reference (RFC 3986), so that it can stand as `error_uri` (RFC 6749 A.9).

@@ -187,7 +187,8 @@ pub(super) fn read(id: &str, text: &str) -> Result<Client, Failure> {
     if let Some(End { end, deprecated, link }) = stored.sunset {
         let mut sunset = Sunset::at(instant(end)?);
         if let Some(date) = deprecated {
-            sunset = sunset.deprecated_since(instant(date)?);
+            // Earlier versions wrote dates after the end, and the client may go on nevertheless.
+            sunset = sunset.deprecated_since(instant(date.min(end))?);
         }
         if let Some(link) = link {
             sunset = sunset.with_link(&link).map_err(|_| BAD)?;

@@ -61,6 +61,15 @@ fn a_client_is_read_as_it_was_written_with_every_option() {
 }
 
 #[test]
+fn a_deprecation_that_was_written_with_a_date_after_the_end_locks_nobody_out() {
+    let written = r#"{"authentication":"none","sunset":{"end":7777,"deprecated":9000}}"#;
+    let client = read("a", written).unwrap();
+    let sunset = client.sunset().unwrap();
+    assert_eq!((sunset.end(), sunset.deprecation_date()), (at(7_777), Some(at(7_000))));
+    assert_eq!(read("a", &write(&client).unwrap()).unwrap().facts(), client.facts());
+}
+
+#[test]
 fn an_option_that_this_version_does_not_know_is_refused() {
     assert!(read("a", r#"{"authentication":"none"}"#).is_ok());
     for bad in [
