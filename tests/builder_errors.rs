@@ -53,7 +53,7 @@ fn refreshing(builder: FixtureBuilder) -> FixtureBuilder {
 
 #[test]
 fn build_names_what_is_wrong_and_its_cure() {
-    let wrong: [(Change, &str); 36] = [
+    let wrong: [(Change, &str); 39] = [
         (|b| b.token_path("oauth/token"), "the path `oauth/token` must start with `/`"),
         (|b| b.token_path(""), "the path `` must start with `/`"),
         (|b| b.token_path("/token?x=1"), "the path `/token?x=1` must start with `/` and have no query"),
@@ -68,6 +68,9 @@ fn build_names_what_is_wrong_and_its_cure() {
         (|b| b.scopeless().require_scope(), "`.scopeless()` contradicts"),
         (|b| b.default_scope("read").scopeless(), "leave out one side"),
         (|b| b.access_token_lifetime(Duration::from_millis(999)), "a lifetime of 999ms is less than a second"),
+        (|b| b.public_url("as.example"), "the public URL `as.example` must be an http or https URL with a host"),
+        (|b| b.public_url("https://user@as.example"), "without a user"),
+        (|b| b.public_url("ftp://as.example"), "the public URL `ftp://as.example`"),
         (|b| b.max_body(0), "a body limit of 0 bytes refuses every request"),
         (|b| b.error_uri(""), "`error_uri` must be a URI"),
         (|b| b.error_uri("https://as.example/ errors"), "`error_uri` must be a URI without spaces"),

@@ -38,6 +38,7 @@ use crate::protocol::encode::{self, Setting};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
 use crate::protocol::head::{self, Fields};
+use crate::protocol::origin::OwnOrigin;
 use crate::protocol::policy::Rules;
 
 /// An extension grant with its grant type.
@@ -74,6 +75,8 @@ pub(crate) struct Endpoint {
     /// Keys the fingerprints of passwords, anew in each process.
     pub(crate) fingerprints: RandomState,
     pub(crate) transport: TransportSecurity,
+    /// Of the server's own pages, if it is known.
+    pub(crate) own_origin: Option<OwnOrigin>,
     pub(crate) max_body: usize,
     pub(crate) body_deadline: Option<Duration>,
     pub(crate) deadline: Option<Duration>,
@@ -127,7 +130,7 @@ impl Endpoint {
         let mut caller = Caller { source: source.unwrap_or_default(), ..Caller::default() };
         caller.credentials_len = fields.credentials_len();
         caller.has_origin = fields.has_origin();
-        caller.is_own_site = fields.is_own_site(head);
+        caller.is_own_site = fields.is_own_site(head, self.own_origin.as_ref());
         caller.is_exempt = self.is_exempt(caller.source.sender);
         (self.judge_head(head, &fields, source.is_err(), &mut caller), caller)
     }

@@ -1,10 +1,12 @@
 //! The head of a token request, judged before a byte of its body is read.
 
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::Reason;
+use super::media_type::is_utf_8_form;
+use super::origin::{OwnOrigin, is_own};
 
 /// Names that carry a credential, and therefore must not stand in a URI, which ends up in logs and histories.
 const CREDENTIALS: [&str; 14] = [
@@ -96,25 +98,18 @@ impl<'a> Fields<'a> {
         if value == "application/x-www-form-urlencoded" {
             return true;
         }
-        let Ok(value) = value.to_str() else { return false };
-        let mut pieces = value.split(';').map(str::trim);
-        if !pieces.next().is_some_and(|media| media.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
-            return false;
-        }
-        pieces.filter_map(|parameter| parameter.split_once('=')).all(|(name, value)| {
-            !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-        })
+        value.to_str().is_ok_and(is_utf_8_form)
     }
 
     /// Whether no page of another origin sent the request: judges `Sec-Fetch-Site`, or without it `Origin` against the
-    /// request's own authority.
+    /// server's own, which is the `known` one or that of the request.
     ///
     /// A form POST needs no CORS preflight, so a hostile page can make its visitors' browsers try passwords.
-    pub(crate) fn is_own_site(&self, parts: &Parts) -> bool {
+    pub(crate) fn is_own_site(&self, parts: &Parts, known: Option<&OwnOrigin>) -> bool {
         match (self.is_own_site, self.origin) {
             // No browser sent it.
             (None, Values::None) => true,
-            (None, Values::One(origin)) => origin.to_str().is_ok_and(|origin| is_own_authority(origin, parts)),
+            (None, Values::One(origin)) => origin.to_str().is_ok_and(|origin| is_own(origin, parts, known)),
             (Some(is_own), Values::None | Values::One(_)) => is_own,
             (_, Values::Several) => false,
         }
@@ -178,20 +173,6 @@ pub(crate) fn origin(headers: &HeaderMap) -> Option<&HeaderValue> {
     }
 }
 
-fn is_own_authority(origin: &str, parts: &Parts) -> bool {
-    let Some((scheme, theirs)) = origin.split_once("://") else { return false };
-    let ours = match parts.uri.authority() {
-        Some(authority) => authority.as_str(),
-        None => match parts.headers.get(HOST).and_then(|host| host.to_str().ok()) {
-            Some(host) => host,
-            None => return false,
-        },
-    };
-    let default_port = if scheme == "https" { ":443" } else { ":80" };
-    let bare = |authority: &str| authority.strip_suffix(default_port).unwrap_or(authority).to_ascii_lowercase();
-    bare(theirs) == bare(ours)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,20 +183,6 @@ mod tests {
             request = request.header(*name, *value);
         }
         request.body(()).unwrap().into_parts().0
-    }
-
-    #[test]
-    fn media_type_has_any_case_and_only_utf_8_ht_01_ht_02() {
-        for (value, form) in [
-            ("application/x-www-form-urlencoded", true),
-            ("Application/X-WWW-Form-UrlEncoded ; a=b", true),
-            ("application/x-www-form-urlencoded; charset=\"UTF-8\"", true),
-            ("application/x-www-form-urlencoded;charset=iso-8859-1", false),
-            ("application/json", false),
-            ("application/x-www-form-urlencodedx", false),
-        ] {
-            assert_eq!(is_form(&parts(&[("content-type", value)]).headers), form, "{value}");
-        }
     }
 
     #[test]
@@ -244,7 +211,7 @@ mod tests {
             (vec![host, ("origin", "https://as.example"), ("origin", "https://b.example")], false, None),
         ] {
             let parts = parts(&headers);
-            assert_eq!(Fields::read(&parts.headers).is_own_site(&parts), is_own, "{headers:?}");
+            assert_eq!(Fields::read(&parts.headers).is_own_site(&parts, None), is_own, "{headers:?}");
             assert_eq!(origin(&parts.headers).map(|origin| origin.to_str().unwrap()), named, "{headers:?}");
         }
     }

@@ -19,8 +19,10 @@ pub(crate) mod host_code;
 pub(crate) mod introspection;
 pub(crate) mod issuer_url;
 pub(crate) mod lineage;
+pub(crate) mod media_type;
 #[cfg(feature = "opaque-string")]
 mod opaque_string;
+pub(crate) mod origin;
 pub(crate) mod policy;
 pub(crate) mod preparation;
 pub(crate) mod record;

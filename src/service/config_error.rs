@@ -56,6 +56,9 @@ pub enum ConfigError {
     /// An issuer identifier that RFC 8414 does not allow.
     #[error("the issuer `{0}` must be an https URL without user, query and fragment; http only for this machine")]
     Issuer(String),
+    /// A public URL that no page can have.
+    #[error("the public URL `{0}` must be an http or https URL with a host and without a user, as a browser shows it")]
+    PublicUrl(String),
     /// Client assertions without the algorithms of their signatures, or the other way round.
     #[error(
         "metadata: `.client_assertion_algorithms(..)` belongs to `private_key_jwt` or `client_secret_jwt`, and is never `none`"

@@ -128,6 +128,11 @@ impl Metadata {
         self
     }
 
+    /// Where the endpoints are, or a URL of the same origin.
+    pub(super) fn public_url(&self) -> &str {
+        self.base_url.as_deref().unwrap_or(&self.issuer)
+    }
+
     /// The document with its path.
     pub(super) fn document(&self, facts: &Facts<'_>) -> Result<(String, Arc<dyn PublicDocument>), ConfigError> {
         if self.max_age > LONGEST_AGE {

@@ -34,6 +34,7 @@ use crate::conductor::telemetry;
 use crate::protection::limiter::MemoryLimiter;
 use crate::protocol::charset::is_nqschar;
 use crate::protocol::client::PASSWORD;
+use crate::protocol::origin::OwnOrigin;
 use crate::protocol::policy::{MissingScope, Rules};
 use crate::protocol::scope::Scope;
 use crate::protocol::secrets::random_bytes;
@@ -63,6 +64,7 @@ pub(super) struct Options {
     pub(super) notifier: Option<Box<dyn LockNotifier>>,
     pub(super) end_user_header: HeaderName,
     pub(super) transport: TransportSecurity,
+    pub(super) public_url: Option<String>,
     pub(super) max_body: usize,
     pub(super) deadlines: Deadlines,
     pub(super) post_allowed: bool,
@@ -98,6 +100,7 @@ impl Default for Options {
             notifier: None,
             end_user_header: HeaderName::from_static("auth0-forwarded-for"),
             transport: TransportSecurity::unchecked(),
+            public_url: None,
             max_body: 32 * 1024,
             deadlines: Deadlines::default(),
             post_allowed: true,
@@ -141,6 +144,8 @@ impl Options {
         if self.max_body == 0 {
             return Err(ConfigError::BodyLimit);
         }
+        let public_url = self.public_url.as_deref().or_else(|| self.tokens.public_url());
+        let own_origin = public_url.map(own_origin).transpose()?;
         if self.error_uri.as_deref().is_some_and(|uri| !is_uri_reference(uri)) {
             return Err(ConfigError::ErrorUri);
         }
@@ -189,6 +194,7 @@ impl Options {
             fingerprints: RandomState::new(),
             end_user_header: self.end_user_header,
             transport: self.transport,
+            own_origin,
             max_body: self.max_body,
             body_deadline: self.deadlines.body,
             deadline: self.deadlines.whole,
@@ -209,6 +215,10 @@ impl Options {
 
 fn parse_scope(text: String) -> Result<Scope, ConfigError> {
     text.parse().map_err(|error| ConfigError::Scope(text, error))
+}
+
+fn own_origin(url: &str) -> Result<OwnOrigin, ConfigError> {
+    OwnOrigin::of_url(url).ok_or_else(|| ConfigError::PublicUrl(url.to_owned()))
 }
 
 fn named(grants: Vec<Box<dyn ExtensionGrant>>) -> Result<Vec<NamedGrant>, ConfigError> {

@@ -72,6 +72,11 @@ impl TokenOptions {
         Ok(endpoints.chain(documents.map(|(path, document)| (path, Served::Document(document)))).collect())
     }
 
+    /// What stands before the paths of the endpoints in their URLs, if the metadata say so.
+    pub(super) fn public_url(&self) -> Option<&str> {
+        self.metadata.as_ref().map(Metadata::public_url)
+    }
+
     /// The store with its rules, if the endpoint gives refresh tokens.
     pub(super) fn refresh_tokens(&mut self) -> Option<Box<RefreshTokens>> {
         Some(Box::new(RefreshTokens {
