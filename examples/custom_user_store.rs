@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Both names find the same id, so guesses under either of them are counted together. No name may belong to two accounts:
-//! whoever could take another's e-mail address as a login name could lock the other out.
+//! somebody who took another's e-mail address as a login name could lock the other out.
 
 #[path = "demo/start.rs"]
 mod start;

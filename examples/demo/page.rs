@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 const PAGE: &str = include_str!("page.html");
 
-/// Names the page's one script and one style sheet by their digests, so that nothing else runs in it, whoever wrote it in.
+/// Names the page's one script and one style sheet by their digests, so that nothing else runs in it, wherever it comes from.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let digest = |start: &str, end: &str| {
         let text = PAGE.split_once(start).and_then(|(_, rest)| rest.split_once(end)).map_or("", |(text, _)| text);
