@@ -12,7 +12,7 @@ use argon2::PasswordVerifier as _;
 use argon2_users::{CONF, House, Users, cheap, hash_with};
 use support::{send, token_request};
 use tower_password_grant::argon2::{
-    Argon2ConfigError, Argon2Parameters, Argon2Verifier, StoredUser, UserStatus, UserStore,
+    Argon2ConfigError, Argon2Parameters, Argon2Verifier, Argon2VerifierBuilder, StoredUser, UserStatus, UserStore,
 };
 use tower_password_grant::{AccountKey, CredentialVerifier, HostCode, Password};
 
@@ -192,6 +192,34 @@ fn what_cannot_work_is_refused_when_it_is_built() {
 }
 
 #[test]
+fn a_setting_out_of_its_range_is_an_error_and_never_cut_to_fit() {
+    type Build = Argon2VerifierBuilder<Arc<Users>>;
+    let (zero, long) = (Duration::ZERO, Duration::from_secs(61));
+    let settings: [(&str, Box<dyn Fn(Build) -> Build>); 13] = [
+        ("max_wait", Box::new(move |builder| builder.max_wait(zero))),
+        ("max_wait", Box::new(move |builder| builder.max_wait(long))),
+        ("queue_capacity", Box::new(|builder| builder.queue_capacity(65_537))),
+        ("queue_percent_per_address", Box::new(|builder| builder.queue_percent_per_address(0))),
+        ("queue_percent_per_address", Box::new(|builder| builder.queue_percent_per_address(101))),
+        ("queue_deadline", Box::new(move |builder| builder.queue_deadline(zero))),
+        ("queue_deadline", Box::new(move |builder| builder.queue_deadline(long))),
+        ("hold_refusals", Box::new(move |builder| builder.hold_refusals(long))),
+        ("store_deadline", Box::new(move |builder| builder.store_deadline(Some(zero)))),
+        // Less than a new hash costs.
+        ("max_stored_cost", Box::new(|builder| builder.max_stored_cost(63, 1, 1))),
+        ("max_stored_cost", Box::new(|builder| builder.max_stored_cost(64, 0, 1))),
+        ("max_stored_cost", Box::new(|builder| builder.max_stored_cost(64, 1, 0))),
+        ("max_stored_cost", Box::new(|builder| builder.max_stored_cost(0, 0, 0))),
+    ];
+    for (name, change) in settings {
+        let builder = Argon2Verifier::builder(Arc::new(Users::default())).parameters(cheap()).threads(1);
+        let error = change(builder).build().unwrap_err();
+        assert!(matches!(error, Argon2ConfigError::Setting { setting, .. } if setting == name), "{name}: {error}");
+        assert!(error.to_string().starts_with(&format!("`{name}` is out of range: choose ")), "{error}");
+    }
+}
+
+#[test]
 fn neither_hash_nor_password_shows_in_debug() {
     let user = StoredUser::new("id-1").with_password_hash("$argon2id$secret".to_owned()).with_data("secret");
     assert!(!format!("{user:?}").contains("secret"), "{user:?}");
@@ -206,7 +234,7 @@ async fn stored_costs_above_the_current_ones_but_below_the_limit_are_verified_an
     house.users.set("bob", hash_with(&costly, "correct horse"), UserStatus::Active);
     house.log_in("bob", "correct horse").await.assert_ok();
     house.users.set("bob", hash_with(&costly, "correct horse"), UserStatus::Active);
-    let strict = House::with(|builder| builder.max_stored_cost(8, 1, 1));
+    let strict = House::with(|builder| builder.max_stored_cost(64, 1, 1));
     strict.users.set("bob", hash_with(&costly, "correct horse"), UserStatus::Active);
     strict.log_in("bob", "correct horse").await.assert_error(400, "invalid_grant");
     strict.log_in("alice", "correct horse").await.assert_ok();

@@ -6,7 +6,7 @@ mod argon2_users;
 mod support;
 
 use argon2_users::House;
-use tower_password_grant::argon2::UserStatus;
+use tower_password_grant::argon2::{Argon2Verifier, UserStatus};
 
 const PASSWORD: &str = "p%C3%A4ssword";
 // Made by libxcrypt, and by OpenSSL through Python's hashlib.
@@ -86,4 +86,20 @@ async fn the_state_of_the_account_counts_after_an_old_hash_too() {
     log_in(&house, PASSWORD).await.assert_error(400, "invalid_grant");
     assert_eq!(house.last_reason(), "locked");
     assert_eq!(house.users.hash("old"), BCRYPT);
+}
+
+#[test]
+fn limits_that_are_none_are_errors() {
+    let users = || std::sync::Arc::new(argon2_users::Users::default());
+    let builder = || Argon2Verifier::builder(users()).parameters(argon2_users::cheap()).threads(1);
+    for (name, builder) in [
+        ("max_bcrypt_cost", builder().max_bcrypt_cost(3)),
+        ("max_bcrypt_cost", builder().max_bcrypt_cost(32)),
+        ("max_scrypt_memory", builder().max_scrypt_memory(0)),
+        ("max_scrypt_memory", builder().max_scrypt_memory(u64::MAX)),
+        ("max_pbkdf2_rounds", builder().max_pbkdf2_rounds(0)),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert!(error.to_string().starts_with(&format!("`{name}` is out of range: choose ")), "{error}");
+    }
 }

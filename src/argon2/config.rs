@@ -14,6 +14,7 @@ use super::legacy;
 use super::memory::Memory;
 use super::parameters::{Argon2Parameters, HashError, SALT};
 use super::pool::{Limit, Limits, Pool};
+use super::settings;
 use super::store::UserStore;
 use super::stored::Readable;
 use super::verifier::{Argon2Verifier, Held};
@@ -27,7 +28,7 @@ pub struct Argon2VerifierBuilder<S> {
     store: S,
     counts_by_name: bool,
     parameters: Argon2Parameters,
-    caps: Caps,
+    caps: Option<Caps>,
     pub(super) legacy: legacy::Caps,
     threads: Option<usize>,
     limits: Limits,
@@ -46,7 +47,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
             store,
             counts_by_name: false,
             parameters: Argon2Parameters::default(),
-            caps: Caps { memory: 128 * 1024, passes: 10, lanes: 16 },
+            caps: None,
             legacy: legacy::Caps::default(),
             threads: None,
             limits: Limits {
@@ -93,7 +94,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     /// no use for guessing. Default: none.
     ///
     /// A hash names its key (`keyid`). One of an older key is verified and upgraded when its user logs in, and so is one without
-    /// a key; one of a key that is not there is unusable. Whoever loses the keys loses all passwords.
+    /// a key; one of a key that is not there is unusable. With the keys all passwords are lost.
     pub fn secret_keys(mut self, keys: SecretKeys) -> Self {
         self.keys = Some(keys);
         self
@@ -119,14 +120,14 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     }
 
     /// How long a login may wait for a thread. The queue holds as many jobs as are done within this time, by the measured
-    /// time of a hash. Default: 1 second. Longer, and people (and clients with a timeout of their own) give up on logins
+    /// time of a hash. Default: 1 second; at most 60. Longer, and people (and clients with a timeout of their own) give up on logins
     /// that are still worked on; shorter, and a short burst is refused.
     pub fn max_wait(mut self, longest: Duration) -> Self {
         self.limits.jobs = Limit::Time(longest);
         self
     }
 
-    /// How many jobs may wait, in place of [`max_wait`](Self::max_wait). With 0 only an idle thread takes a job.
+    /// How many jobs may wait, in place of [`max_wait`](Self::max_wait). With 0 only an idle thread takes a job; 65,536 are the most.
     pub fn queue_capacity(mut self, jobs: usize) -> Self {
         self.limits.jobs = Limit::Jobs(jobs);
         self
@@ -144,7 +145,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     }
 
     /// The longest time after which a waiting login is still hashed; one that waited longer is answered 503. Default: 5
-    /// seconds. The queue is bounded by what hashes took so far, so this matters only when they suddenly take much longer:
+    /// seconds; at most 60. The queue is bounded by what hashes took so far, so this matters only when they suddenly take much longer:
     /// the client of such a login has often given up, and a hash for it would keep the next ones waiting too.
     pub fn queue_deadline(mut self, longest: Duration) -> Self {
         self.limits.deadline = longest;
@@ -160,7 +161,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
         self
     }
 
-    /// How long a refusal is held back. Default: 100 ms. Clients that answer a 503 with the next request at once would
+    /// How long a refusal is held back. Default: 100 ms; 0 to 60 seconds. Clients that answer a 503 with the next request at once would
     /// otherwise leave less than half of the processor to the hashing.
     pub fn hold_refusals(mut self, time: Duration) -> Self {
         self.hold = time;
@@ -173,11 +174,12 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
         self
     }
 
-    /// The highest cost of a stored Argon2 hash that is still computed. Default: 131,072 KiB, 10 passes, 16 lanes, and
-    /// always at least the current parameters. A hash above it is [unusable](crate::Reason::UnusableHash): whoever can write to the
-    /// user table must not be able to take all memory. libsodium's MODERATE needs 262,144 KiB. Each thread may use this much for a moment besides its own.
+    /// The highest cost of a stored Argon2 hash that is still computed. Default: 131,072 KiB, 10 passes, 16 lanes, or the
+    /// current parameters where they are higher; a lower limit than these is an error. A hash above it is [unusable](crate::Reason::UnusableHash): somebody who can write to
+    /// the user table must not be able to take all memory. libsodium's MODERATE needs 262,144 KiB. Each thread may use this
+    /// much for a moment besides its own.
     pub fn max_stored_cost(mut self, memory: u32, passes: u32, lanes: u32) -> Self {
-        self.caps = Caps { memory, passes, lanes };
+        self.caps = Some(Caps { memory, passes, lanes });
         self
     }
 
@@ -191,20 +193,19 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     /// Takes the memory, measures a hash and starts the threads: some 30 ms on the calling thread.
     ///
     /// # Errors
-    /// Fails when a part is missing from the system (memory, threads, randomness) or no thread was asked for.
+    /// Fails when a part is missing from the system (memory, threads, randomness), no thread was asked for, or a setting is out
+    /// of its range.
     pub fn build(self) -> Result<Argon2Verifier<S>, Argon2ConfigError> {
         let threads = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         if threads == 0 {
             return Err(Argon2ConfigError::NoThreads);
         }
+        settings::check_queue(&self.limits)?;
+        settings::check_waits(self.hold, self.store_deadline)?;
+        self.legacy.check()?;
+        let caps = settings::caps(self.caps, self.parameters.cost())?;
         let mut decoy_salt = [0; SALT];
         getrandom::fill(&mut decoy_salt).map_err(|_| Argon2ConfigError::Randomness)?;
-        let (memory, passes, lanes) = self.parameters.cost();
-        let caps = Caps {
-            memory: self.caps.memory.max(memory),
-            passes: self.caps.passes.max(passes),
-            lanes: self.caps.lanes.max(lanes),
-        };
         let hasher = Hasher {
             parameters: self.parameters,
             readable: Readable { caps, legacy: self.legacy, own: self.own, keys: self.keys },
@@ -266,6 +267,14 @@ pub enum Argon2ConfigError {
     /// No thread was asked for.
     #[error("hashing needs at least one thread: leave `threads` out, or give more than 0")]
     NoThreads,
+    /// A setting is out of its range. It is never cut to fit.
+    #[error("`{setting}` is out of range: choose {range}")]
+    Setting {
+        /// The method of the builder.
+        setting: &'static str,
+        /// What it may be.
+        range: &'static str,
+    },
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness")]
     Randomness,

@@ -81,6 +81,7 @@ mod memory;
 mod parameters;
 mod pool;
 mod queue;
+mod settings;
 mod stats;
 mod store;
 mod stored;

@@ -19,7 +19,7 @@ use super::queue::{NoPlace, Places, Queue, Waiting};
 use crate::protocol::address::Network;
 
 /// No queue is longer, whatever the measured speed says.
-const LONGEST: usize = 65_536;
+pub(super) const LONGEST: usize = 65_536;
 
 /// Work for a thread.
 pub(super) trait Work: Send + 'static {

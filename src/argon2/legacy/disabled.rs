@@ -2,11 +2,19 @@
 
 use std::convert::Infallible;
 
+use crate::argon2::config::Argon2ConfigError;
 use crate::argon2::formats::Known;
 use crate::argon2::unusable::UnusableHash;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Caps(());
+
+impl Caps {
+    /// There is nothing to choose.
+    pub(crate) const fn check(self) -> Result<(), Argon2ConfigError> {
+        Ok(())
+    }
+}
 
 pub(crate) struct Hash(Infallible);
 

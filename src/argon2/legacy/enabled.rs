@@ -6,7 +6,9 @@ use zeroize::Zeroizing;
 use super::bcrypt_texts::Bcrypt;
 use super::pbkdf2_texts::Pbkdf2;
 use super::scrypt_texts::Scrypt;
+use crate::argon2::config::Argon2ConfigError;
 use crate::argon2::formats::{Format, Known};
+use crate::argon2::settings::check;
 use crate::argon2::unusable::{MALFORMED, UnusableHash};
 
 /// The highest cost of a stored hash that is still computed.
@@ -23,6 +25,14 @@ pub(crate) struct Caps {
 impl Default for Caps {
     fn default() -> Self {
         Self { bcrypt: 14, scrypt: 128 * 1024, pbkdf2: 2_000_000 }
+    }
+}
+
+impl Caps {
+    pub(crate) fn check(self) -> Result<(), Argon2ConfigError> {
+        check("max_bcrypt_cost", (4..=31).contains(&self.bcrypt), "4 to 31")?;
+        check("max_scrypt_memory", (1..=4 << 20).contains(&self.scrypt), "1 to 4,194,304 KiB")?;
+        check("max_pbkdf2_rounds", self.pbkdf2 > 0, "1 round or more")
     }
 }
 
