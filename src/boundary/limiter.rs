@@ -3,7 +3,6 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::account::AccountKey;
 use super::backend::BackendError;
@@ -74,7 +73,9 @@ pub enum Guess<'a> {
         /// The id that was claimed, of a known or an unknown client.
         client_id: &'a str,
     },
-    /// A token that nobody can guess: it counts on the address alone, so that a flood of made-up ones ends.
+    /// A token that nobody can guess, or a request of an [extension grant](crate::ExtensionGrant) that names no account: it counts
+    /// on the address alone, so that a flood of made-up ones ends. Only denials stay charged; there are no failures of an
+    /// account to forget, so it is never settled as [`Success`](Settlement::Success).
     Token,
 }
 
@@ -152,6 +153,11 @@ impl Rule {
             Self::Requests => "requests",
             Self::Introspections => "introspections",
         }
+    }
+
+    /// Whether it locks accounts.
+    pub(crate) const fn is_of_account(self) -> bool {
+        matches!(self, Self::AccountAndAddress | Self::Account)
     }
 
     /// The reason of a refusal by this rule.
@@ -323,12 +329,18 @@ pub enum Settlement {
     Refused,
     /// Nothing was decided, because a dependency failed: the account's charges go back, that of the address stays.
     Undecided,
-    /// It was no guess: there was too much work to try it, or it was right and nothing could be issued. All charges of the
-    /// attempt go back.
+    /// It was no guess: there was too much work to try it, it was right and nothing could be issued, or it names no account and was
+    /// not denied. All charges of the attempt go back.
     Untried,
 }
 
 impl Settlement {
+    /// The settlement of an attempt that counts on its address alone: only a denial stays charged. Nothing is remembered of the
+    /// address, and a failing dependency must not spend the budget of a server that asks for many.
+    pub(crate) const fn of_no_account(self) -> Self {
+        if self.gives_back() { Self::Untried } else { self }
+    }
+
     /// Whether charges of the attempt come back.
     pub(crate) const fn gives_back(self) -> bool {
         match self {

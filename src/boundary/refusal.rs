@@ -1,5 +1,6 @@
 //! What is told of an attempt that no budget has room for.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::limiter::Rule;
@@ -9,6 +10,8 @@ use super::limiter::Rule;
 pub struct Refusal {
     pub(crate) rule: Rule,
     pub(crate) retry_after: Duration,
+    /// In whole seconds, because a small refusal is cheaper to hand over.
+    address_wait: Option<NonZeroU32>,
     pub(crate) new_lock: Option<BegunLock>,
 }
 
@@ -16,7 +19,17 @@ impl Refusal {
     /// A refusal by this rule, for as long as no attempt has a chance.
     #[must_use]
     pub const fn new(rule: Rule, retry_after: Duration) -> Self {
-        Self { rule, retry_after, new_lock: None }
+        Self { rule, retry_after, address_wait: None, new_lock: None }
+    }
+
+    /// The budget of the address is spent, too: for so long, whatever account is tried. Needed where
+    /// [account locks are concealed](crate::Builder::conceal_account_locks), which must not show at an address that is refused
+    /// anyway.
+    #[must_use]
+    pub fn with_address_wait(mut self, wait: Option<Duration>) -> Self {
+        let seconds = |wait: Duration| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
+        self.address_wait = wait.and_then(|wait| NonZeroU32::new(u32::try_from(seconds(wait)).unwrap_or(u32::MAX)));
+        self
     }
 
     /// The lock of an account that nobody was told of yet.
@@ -36,6 +49,12 @@ impl Refusal {
     #[must_use]
     pub const fn retry_after(&self) -> Duration {
         self.retry_after
+    }
+
+    /// When the address has budget again, if [that is spent](Self::with_address_wait): rounded up to whole seconds.
+    #[must_use]
+    pub fn address_wait(&self) -> Option<Duration> {
+        self.address_wait.map(|seconds| Duration::from_secs(seconds.get().into()))
     }
 
     /// The lock of an account that nobody was told of yet.

@@ -264,6 +264,10 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     /// Default: [`AccountKey::canonical`], right for a look-up by exactly that form. A verifier whose accounts have several
     /// names answers [`AccountKey::resolved`] with the account's id for each of them, and [`AccountKey::phantom`] for a name
     /// that nobody has.
+    ///
+    /// The realm of the client is part of what is counted on, beside the key. A verifier that ignores realms, so that one account
+    /// logs in through clients of N realms, gives each account N budgets of guesses: one for each realm, and one more for clients of
+    /// no realm. Register such clients without a realm, or lower the budgets.
     fn account_key<'a>(
         &'a self,
         username: &'a str,

@@ -85,6 +85,7 @@ pub(crate) struct Endpoint {
     pub(crate) ignore_foreign_schemes: bool,
     pub(crate) refuse_early_data: bool,
     pub(crate) reveal_custom_denials: bool,
+    pub(crate) conceals_account_locks: bool,
     pub(crate) error_uri: Option<String>,
     pub(crate) challenge: HeaderValue,
     /// For a bearer token at the introspection endpoint.

@@ -123,7 +123,7 @@ impl Endpoint {
 
             let issued = self.issue(grant, trail).await;
             let (reply, settlement) = Failure::settle(issued);
-            let lock = self.settle(Some(reservation), settlement).await;
+            let lock = self.settle(reservation, settlement).await;
             self.notify(lock, owner, trail);
             reply
         }
@@ -138,26 +138,25 @@ impl Endpoint {
         extensions: &mut Extensions,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
-        let mut owner = None;
         let request = Self::extension_request(mem::take(form), &terms, mem::take(extensions), trail);
         let realm = terms.client().realm();
         let account = self.patience.extension_key.of(grant.account_key(&request)).await;
         let account = account.map_err(|error| error.because(Reason::ExtensionFailed))?;
-        let reservation = match account {
-            Some(account) => {
-                trail.account = self.auditor.digest(&account);
-                let guess = Guess::Account { realm, account: &account };
-                owner = self.owner(realm, &account);
-                Some(self.reserve(guess, None, trail).await?)
-            }
-            None => None,
+        // What names no account still counts on the address.
+        let (guess, owner) = match &account {
+            Some(account) => (Guess::Account { realm, account }, self.owner(realm, account)),
+            None => (Guess::Token, None),
         };
+        trail.account = account.as_ref().and_then(|account| self.auditor.digest(account));
+        let reservation = self.reserve(guess, None, trail).await?;
+        let has_account = account.is_some();
 
         let verdict = self.patience.extension.of(grant.exchange(request)).await;
         let grant = self.judge(verdict, Reason::ExtensionFailed, terms);
 
         let issued = self.issue(grant, trail).await;
         let (reply, settlement) = Failure::settle(issued);
+        let settlement = if has_account { settlement } else { settlement.of_no_account() };
         let lock = self.settle(reservation, settlement).await;
         self.notify(lock, owner, trail);
         reply

@@ -139,7 +139,7 @@ impl Endpoint {
             let reservation = self.reserve(guess, None, trail).await?;
             let outcome = self.verify_method(*index, client, head, form).await;
             let (outcome, settlement) = Failure::settle(outcome);
-            self.settle(Some(reservation), settlement).await;
+            self.settle(reservation, settlement).await;
             return outcome;
         }
         let comparison = Comparison::new(presented, client.as_ref(), &form.texts, now);
@@ -163,7 +163,7 @@ impl Endpoint {
                     decided.unsettled().into_iter().for_each(super::telemetry::settle_failed);
                     Ok(decided.is_right())
                 }
-                Ok(Checked::Refused(refusal)) => Err(refused(refusal, trail)),
+                Ok(Checked::Refused(refusal)) => Err(self.refused(refusal, trail)),
                 Err(error) => Err(error.because(Reason::LimiterFailed)),
             }
         }
@@ -243,10 +243,25 @@ impl Endpoint {
                     if let (Some(lock), Guess::Account { realm, account }) = (refusal.new_lock, key.guess) {
                         self.tell_owner(lock, realm, account, trail.address);
                     }
-                    Err(refused(refusal, trail))
+                    Err(self.refused(refusal, trail))
                 }
                 Err(error) => Err(error.because(Reason::LimiterFailed)),
             }
+        }
+    }
+
+    /// The face of a refusal, whose rule is noted.
+    fn refused(&self, refusal: Refusal, trail: &mut Trail) -> TokenError {
+        trail.rule = Some(refusal.rule);
+        let error = TokenError::new(refusal.rule.reason());
+        let is_concealed = self.conceals_account_locks
+            && refusal.rule.is_of_account()
+            && trail.client.as_ref().is_some_and(Client::is_public);
+        match (is_concealed, refusal.address_wait()) {
+            (false, _) => error.with_retry_after(refusal.retry_after),
+            // What is told of every name at this address.
+            (true, Some(wait)) => error.with_retry_after(wait),
+            (true, None) => error.into_plain_denial(),
         }
     }
 
@@ -278,13 +293,13 @@ impl Endpoint {
     /// stays, which is the safe side; the answer stands.
     pub(super) fn settle(
         &self,
-        reservation: Option<Reservation>,
+        reservation: Reservation,
         settlement: Settlement,
     ) -> impl Future<Output = Option<BegunLock>> + Send + '_ {
-        let again = reservation.as_ref().filter(|_| settlement.gives_back()).map(Reservation::again);
-        let settling = reservation.map(|charge| self.patience.limiter.of(self.limiter.settle(charge, settlement)));
+        let again = settlement.gives_back().then(|| reservation.again());
+        let settling = self.patience.limiter.of(self.limiter.settle(reservation, settlement));
         async move {
-            match settling?.await {
+            match settling.await {
                 Ok(lock) => lock,
                 Err(error) => Box::pin(self.settle_again(again, settlement, error)).await,
             }
@@ -384,12 +399,6 @@ impl Endpoint {
         }
         (grant.scope().clone(), self.patience.issuer.of(self.issuer.issue(grant)))
     }
-}
-
-/// The face of a refusal, whose rule is noted.
-fn refused(refusal: Refusal, trail: &mut Trail) -> TokenError {
-    trail.rule = Some(refusal.rule);
-    TokenError::new(refusal.rule.reason()).with_retry_after(refusal.retry_after)
 }
 
 /// What an issuer is at.

@@ -167,9 +167,9 @@ impl MemoryLimiter {
         let mut tallies = Tallies { pair, account, address };
         let charges = match self.policy.reserve(&mut tallies, &facts) {
             Decision::Charged(charges) => charges,
-            Decision::Refused(rule, wait) => {
+            Decision::Refused(spent) => {
                 drop((pairs, accounts, addresses));
-                return Some(Reserved::Refused(self.refuse(&ticket, &tallies, rule, wait, now)));
+                return Some(Reserved::Refused(self.refuse(&ticket, &tallies, spent, now)));
             }
         };
         ticket.charges = charges;
@@ -224,9 +224,9 @@ impl MemoryLimiter {
         tallies.address = addresses.get(ticket.address(), is_known).0;
         let room = match self.policy.look(&tallies, &facts) {
             Ok(room) => room,
-            Err(Spent { rule, wait }) => {
+            Err(spent) => {
                 drop((pairs, accounts, addresses));
-                return Some(Checked::Refused(self.refuse(&ticket, &tallies, rule, wait, now)));
+                return Some(Checked::Refused(self.refuse(&ticket, &tallies, spent, now)));
             }
         };
         let mut decided = Decided::new(check.decide());
@@ -300,8 +300,10 @@ impl MemoryLimiter {
         }
     }
 
-    fn refuse(&self, ticket: &Ticket, tallies: &Tallies, rule: Rule, wait: u64, now: u64) -> Refusal {
-        let refusal = Refusal::new(rule, Duration::from_millis(wait));
+    fn refuse(&self, ticket: &Ticket, tallies: &Tallies, spent: Spent, now: u64) -> Refusal {
+        let Spent { rule, wait, address } = spent;
+        let refusal =
+            Refusal::new(rule, Duration::from_millis(wait)).with_address_wait(address.map(Duration::from_millis));
         // What is under way may turn out right, and then there was no lock.
         let is_news = match rule {
             Rule::Account => !tallies.account.is_told && tallies.account.is_decided(&self.policy.account, now),

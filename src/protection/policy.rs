@@ -61,7 +61,7 @@ pub(crate) struct Charges {
 pub(crate) enum Decision {
     Charged(Charges),
     /// Nothing was charged: the first rule that refuses, and the longest wait in milliseconds.
-    Refused(Rule, u64),
+    Refused(Spent),
 }
 
 /// A budget is spent: the first rule that refuses, and the longest wait in milliseconds.
@@ -69,6 +69,8 @@ pub(crate) enum Decision {
 pub(crate) struct Spent {
     pub(crate) rule: Rule,
     pub(crate) wait: u64,
+    /// The wait for the address alone, if its budget is spent.
+    pub(crate) address: Option<u64>,
 }
 
 /// Every budget has room, and these count. Only a look makes one.
@@ -132,7 +134,7 @@ impl Policy {
     pub(crate) fn reserve(&self, tallies: &mut Tallies, facts: &Facts) -> Decision {
         match self.look(tallies, facts) {
             Ok(room) => Decision::Charged(self.charge(tallies, facts, room)),
-            Err(Spent { rule, wait }) => Decision::Refused(rule, wait),
+            Err(spent) => Decision::Refused(spent),
         }
     }
 
@@ -150,7 +152,7 @@ impl Policy {
         let account = verdict.add(counts_account, Rule::Account, self, || tallies.account.wait(&self.account, now));
         let address = verdict.add(counts_address, Rule::Address, self, || tallies.address.empty(&self.address, now));
         match verdict.refused {
-            Some((rule, wait)) => Err(Spent { rule, wait }),
+            Some((rule, wait)) => Err(Spent { rule, wait, address: verdict.address }),
             None => Ok(Room { pair, account, address, monitored: verdict.monitored }),
         }
     }
@@ -194,6 +196,7 @@ impl Policy {
 #[derive(Default)]
 struct Verdicts {
     refused: Option<(Rule, u64)>,
+    address: Option<u64>,
     monitored: Option<Rule>,
 }
 
@@ -209,6 +212,9 @@ impl Verdicts {
             Some(wait) if mode == Mode::Block => {
                 let (first, longest) = self.refused.unwrap_or((rule, 0));
                 self.refused = Some((first, longest.max(wait)));
+                if rule == Rule::Address {
+                    self.address = Some(wait);
+                }
                 false
             }
             Some(_) => {

@@ -24,6 +24,10 @@ fn policy() -> Policy {
     }
 }
 
+fn refused(rule: Rule, wait: u64) -> Decision {
+    Decision::Refused(Spent { rule, wait, address: None })
+}
+
 /// Which of the three budgets were charged: pair, account, address.
 fn charged(decision: Decision) -> [bool; 3] {
     let Decision::Charged(charges) = decision else { panic!("{decision:?}") };
@@ -62,12 +66,12 @@ fn the_first_rule_that_refuses_is_told_with_the_longest_wait_and_nothing_is_char
         tallies.pair.charge(&policy.pair, 1000, number);
     }
     let before = tallies;
-    assert_eq!(policy.reserve(&mut tallies, &FACTS), Decision::Refused(Rule::AccountAndAddress, 600));
+    assert_eq!(policy.reserve(&mut tallies, &FACTS), refused(Rule::AccountAndAddress, 600));
     assert!(same(&tallies, &before));
     let known = Facts { is_known: true, ..FACTS };
-    assert_eq!(policy.reserve(&mut tallies, &known), Decision::Refused(Rule::AccountAndAddress, 60));
+    assert_eq!(policy.reserve(&mut tallies, &known), refused(Rule::AccountAndAddress, 60));
     let exempt = Facts { is_exempt: true, ..FACTS };
-    assert_eq!(policy.reserve(&mut tallies, &exempt), Decision::Refused(Rule::Account, 600));
+    assert_eq!(policy.reserve(&mut tallies, &exempt), refused(Rule::Account, 600));
     assert!(same(&tallies, &before));
 }
 
@@ -98,7 +102,7 @@ fn a_secret_that_was_denied_is_free_within_the_window_and_in_no_other_case() {
     let mut locked = tallies;
     assert_eq!(charged(policy.reserve(&mut locked, &with(8, 1002, 2))), [true; 3]);
     locked.pair.deny(1002, 2, 8);
-    assert_eq!(policy.reserve(&mut locked, &with(8, 1003, 3)), Decision::Refused(Rule::AccountAndAddress, 59));
+    assert_eq!(policy.reserve(&mut locked, &with(8, 1003, 3)), refused(Rule::AccountAndAddress, 59));
     let none = Policy { repeat: 0, ..policy };
     assert_eq!(charged(none.reserve(&mut tallies, &with(7, 1002, 2))), [true; 3]);
 }
@@ -142,7 +146,7 @@ proptest! {
             let Decision::Charged(charges) = decision else { panic!("{decision:?}") };
             prop_assert!(!charges.locks_pair && !charges.locks_account);
             match blocked {
-                Decision::Refused(rule, _) => prop_assert_eq!(charges.monitored, Some(rule)),
+                Decision::Refused(Spent { rule, .. }) => prop_assert_eq!(charges.monitored, Some(rule)),
                 Decision::Charged(_) => prop_assert_eq!(charges.monitored, None),
             }
             // What would be refused is not charged: it extends no lock.
@@ -163,7 +167,7 @@ proptest! {
             let facts = Facts { now, number, print, is_known, ..FACTS };
             let before = tallies;
             match policy.reserve(&mut tallies, &facts) {
-                Decision::Refused(_, wait) => {
+                Decision::Refused(Spent { wait, .. }) => {
                     prop_assert!(wait >= 1);
                     prop_assert!(same(&tallies, &before));
                 }
@@ -181,4 +185,22 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_wait_of_an_address_that_is_spent_is_told_apart_from_that_of_an_account() {
+    let policy = policy();
+    let mut tallies = Tallies::default();
+    for number in 0..2 {
+        charged(policy.reserve(&mut tallies, &Facts { number, ..FACTS }));
+    }
+    // By a repeat, which the address counts alone.
+    for number in 2..6 {
+        tallies.address.take(&policy.address, FACTS.now, number);
+    }
+    let spent = Spent { rule: Rule::AccountAndAddress, wait: 60, address: Some(10) };
+    let later = Facts { now: FACTS.now, number: 9, ..FACTS };
+    tallies.pair.deny(FACTS.now, 0, 0);
+    tallies.pair.deny(FACTS.now, 1, 0);
+    assert_eq!(policy.reserve(&mut tallies, &later), Decision::Refused(spent));
 }

@@ -268,6 +268,12 @@ impl TokenError {
         self.wire == Wire::Grant && self.details.as_ref().is_none_or(|details| details.host_code.is_none())
     }
 
+    /// The same, looking like a wrong password.
+    pub(crate) fn into_plain_denial(mut self) -> Self {
+        self.wire = Wire::Grant;
+        self
+    }
+
     pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self

@@ -47,4 +47,21 @@ impl<C, V, I> Builder<C, V, I> {
         self.options.notifier = Some(Box::new(notifier));
         self
     }
+
+    /// Answers public clients 400 `invalid_grant`, byte by byte as for a wrong password and without `Retry-After`, where a lock of
+    /// the account refuses ([`Rule::AccountAndAddress`](crate::Rule::AccountAndAddress) and [`Rule::Account`](crate::Rule::Account)).
+    /// Default: off, so that they are answered 429 like every other refusal, and an app can tell its user when to come again.
+    ///
+    /// Switch it on where nobody may learn that two names are one account: they share a lock, so that a lock tells it. It costs
+    /// something: under a lock the right password is called wrong. Give a [`lock_notifier`](Self::lock_notifier) then, so that
+    /// at least the owner learns why. Refusals of an address, of a client and of too many requests stay 429, whatever name was
+    /// tried; so do all of confidential clients, which speak for their users. Audit, events and metrics keep the true reason and
+    /// rule.
+    ///
+    /// The time still tells it: a refused attempt is not hashed, so it is answered sooner than a wrong password. A hash for each
+    /// would let whoever is locked out keep the server busy.
+    pub fn conceal_account_locks(mut self) -> Self {
+        self.options.conceals_account_locks = true;
+        self
+    }
 }

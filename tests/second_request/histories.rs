@@ -122,6 +122,7 @@ struct Setup {
     watched: Option<usize>,
     exempt: bool,
     by_name: bool,
+    concealed: bool,
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
@@ -143,17 +144,10 @@ fn ask() -> impl Strategy<Value = Ask> {
 fn setup() -> impl Strategy<Value = Setup> {
     let budgets = (2..7_u32, 3..10_u32, 4..24_u32);
     let watched = prop::option::weighted(0.2, 0..3_usize);
-    (budgets, prop::bool::weighted(0.8), watched, prop::bool::weighted(0.2), any::<bool>()).prop_map(
-        |((pair, account, address), repeats, watched, exempt, by_name)| Setup {
-            pair,
-            account,
-            address,
-            repeats,
-            watched,
-            exempt,
-            by_name,
-        },
-    )
+    let flags = (prop::bool::weighted(0.8), prop::bool::weighted(0.2), any::<bool>(), any::<bool>());
+    (budgets, watched, flags).prop_map(|((pair, account, address), watched, (repeats, exempt, by_name, concealed))| {
+        Setup { pair, account, address, repeats, watched, exempt, by_name, concealed }
+    })
 }
 
 fn rules(setup: &Setup) -> MemoryLimiter {
@@ -177,7 +171,9 @@ fn layer(counter: &Counter, setup: &Setup, accounts: &Accounts) -> PasswordGrant
     };
     let clients = [full(Client::public("pub")), full(Client::confidential("conf", &support::digest("s3cret")))];
     let exempt = setup.exempt.then(|| "198.51.100.7/32".parse().unwrap());
-    support::builder(&Probe::default())
+    let builder = support::builder(&Probe::default());
+    let builder = if setup.concealed { builder.conceal_account_locks() } else { builder };
+    builder
         .clients(StaticClients::new(clients).unwrap())
         .verifier(accounts.clone())
         .extension_grant(accounts.clone())

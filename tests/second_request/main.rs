@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs)]
 
+mod assertions;
 mod attack;
 #[path = "../sqlite/folder.rs"]
 #[allow(dead_code, reason = "of the tests of the store")]
 mod folder;
 mod histories;
+mod locks;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -184,8 +184,8 @@ impl SqliteLimiter {
     }
 
     fn refusal(&self, refused: Refused) -> Refusal {
-        let Refused { rule, wait, news, guess } = refused;
-        let refusal = Refusal::new(rule, wait);
+        let Refused { rule, wait, address, news, guess } = refused;
+        let refusal = Refusal::new(rule, wait).with_address_wait(address);
         let news = news.and_then(|lock| self.news(guess, lock));
         news.map_or(refusal, |lock| refusal.with_new_lock(lock))
     }

@@ -52,6 +52,7 @@ pub(super) enum Reserving {
 pub(super) struct Refused {
     pub(super) rule: Rule,
     pub(super) wait: Duration,
+    pub(super) address: Option<Duration>,
     pub(super) news: Option<Lock>,
     pub(super) guess: u64,
 }
@@ -147,9 +148,7 @@ impl<'a> Step<'a> {
                 self.rows.close()?;
                 Ok(Reserving::Charged { ticket, locks })
             }
-            Decision::Refused(rule, wait) => {
-                self.refuse(&ticket, tallies, rule, wait, facts.is_known).map(Reserving::Refused)
-            }
+            Decision::Refused(spent) => self.refuse(&ticket, tallies, spent, facts.is_known).map(Reserving::Refused),
         }
     }
 
@@ -184,8 +183,8 @@ impl<'a> Step<'a> {
         let Seen { mut ticket, facts, mut tallies, at } = self.read(attempt)?;
         let room = match self.rules.policy.look(&tallies, &facts) {
             Ok(room) => room,
-            Err(Spent { rule, wait }) => {
-                return self.refuse(&ticket, tallies, rule, wait, facts.is_known).map(Checking::Refused);
+            Err(spent) => {
+                return self.refuse(&ticket, tallies, spent, facts.is_known).map(Checking::Refused);
             }
         };
         let outcome = check.decide();
@@ -215,10 +214,10 @@ impl<'a> Step<'a> {
         mut self,
         ticket: &Ticket,
         mut tallies: Tallies,
-        rule: Rule,
-        wait: u64,
+        spent: Spent,
         is_known: bool,
     ) -> Result<Refused, Failure> {
+        let Spent { rule, wait, address } = spent;
         let now = self.rows.clock;
         let policy = &self.rules.policy;
         // What is under way may turn out right, and then there was no lock.
@@ -240,7 +239,8 @@ impl<'a> Step<'a> {
             news = Some(Lock { rule, now, until: now.saturating_add(lasts) });
             self.rows.close()?;
         }
-        Ok(Refused { rule, wait: Duration::from_millis(wait), news, guess: ticket.guess })
+        let (wait, address) = (Duration::from_millis(wait), address.map(Duration::from_millis));
+        Ok(Refused { rule, wait, address, news, guess: ticket.guess })
     }
 
     /// Answers a lock that began by the attempt and that nobody was told of.
