@@ -127,9 +127,9 @@ fn the_library_has_no_panicking_shortcuts_and_allows_itself_none() {
 const NOT_IMPLEMENTED: [&str; 3] = ["HasClients", "HasVerifier", "HasIssuer"];
 
 /// The methods that have a default, each on the safe side: no origin is allowed, spellings of a name share one budget, no login is
-/// prolonged, no token is said to be revoked, a check is charged before it is compared.
-const SAFE_DEFAULTS: [&str; 7] =
-    ["allows_origin", "account_key", "recheck", "find_by_id", "revoke", "revoke_family", "check"];
+/// prolonged, no token is said to be revoked, a check is charged before it is compared, no client is said to be known.
+const SAFE_DEFAULTS: [&str; 8] =
+    ["registered", "allows_origin", "account_key", "recheck", "find_by_id", "revoke", "revoke_family", "check"];
 
 #[test]
 fn every_boundary_trait_tells_its_contract_and_defaults_no_decision() {

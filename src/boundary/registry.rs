@@ -62,6 +62,14 @@ pub trait ClientRegistry: Send + Sync + 'static {
         let _ = origin;
         Ok(false)
     }
+
+    /// All clients, if they are known when the endpoint is built and do not change: then a warning at the start tells what of
+    /// their registrations cannot work with the endpoint, such as refresh tokens without a store for them. It must not block.
+    ///
+    /// Default: not known. The same is told at the first request of each client then.
+    fn registered(&self) -> Option<Vec<Client>> {
+        None
+    }
 }
 
 type Found<'f> = Pin<Box<dyn Future<Output = Result<Option<Client>, BackendError>> + Send + 'f>>;
@@ -86,6 +94,10 @@ impl<R: ClientRegistry + ?Sized> ClientRegistry for Arc<R> {
         Self: 'f,
     {
         (**self).allows_origin(origin)
+    }
+
+    fn registered(&self) -> Option<Vec<Client>> {
+        (**self).registered()
     }
 }
 

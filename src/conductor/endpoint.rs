@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 use super::audit::Auditor;
 use super::contain::Contain;
+use super::misfits::Told;
 use super::patience::Patience;
 use super::purpose::Purpose;
 use super::refresh::RefreshTokens;
@@ -47,6 +48,8 @@ pub(crate) type NamedGrant = (Arc<str>, Box<dyn ExtensionGrant>);
 /// Everything that `build()` put together.
 pub(crate) struct Endpoint {
     pub(crate) registry: Box<dyn ClientRegistry>,
+    /// Whose registrations were told already, if the registry does not name its clients at the start.
+    pub(crate) told: Option<Told>,
     pub(crate) verifier: Box<dyn CredentialVerifier>,
     /// The verifier tells whether a login still holds.
     pub(crate) can_recheck: bool,

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod contain;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
+pub(crate) mod misfits;
 pub(crate) mod patience;
 pub(crate) mod purpose;
 pub(crate) mod refresh;

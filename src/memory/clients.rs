@@ -50,4 +50,10 @@ impl ClientRegistry for StaticClients {
     async fn allows_origin(&self, origin: &str) -> Result<bool, BackendError> {
         Ok(self.clients.values().any(|client| client.allows_origin(origin)))
     }
+
+    fn registered(&self) -> Option<Vec<Client>> {
+        let mut clients: Vec<Client> = self.clients.values().cloned().collect();
+        clients.sort_by(|one, other| one.id().cmp(other.id()));
+        Some(clients)
+    }
 }

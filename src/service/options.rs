@@ -29,6 +29,7 @@ use crate::boundary::transport::TransportSecurity;
 use crate::boundary::verifier::{CredentialVerifier, Recheck};
 use crate::conductor::audit::Auditor;
 use crate::conductor::endpoint::{Endpoint, NamedGrant};
+use crate::conductor::misfits::Told;
 use crate::conductor::shield::Screen;
 use crate::conductor::telemetry;
 use crate::protection::limiter::MemoryLimiter;
@@ -172,8 +173,11 @@ impl Options {
         let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new().with_clock(Arc::clone(&clock))));
         let grant_enabled = self.password_grant;
         let can_recheck = Recheck::is_answered_by(&*verifier);
+        let clients = registry.registered();
+        let serves_introspection = self.tokens.introspection_path.is_some();
         let endpoint = Endpoint {
             registry,
+            told: clients.is_none().then(Told::default),
             can_recheck,
             verifier,
             issuer,
@@ -212,6 +216,7 @@ impl Options {
         };
         // Only now: a builder that fails serves nothing.
         telemetry::built(grant_enabled);
+        endpoint.tell_misfits(clients.as_deref(), serves_introspection);
         Ok(PasswordGrantLayer::new(Mount { token_path: self.token_path, endpoint: Arc::new(endpoint), others }))
     }
 }

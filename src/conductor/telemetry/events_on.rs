@@ -101,6 +101,12 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
     }
 }
 
+/// Settings that cannot work together, of the endpoint or of a client.
+pub(crate) fn misfit(client: Option<&ClientId>, problem: &'static str) {
+    let client = client.map(tracing::field::display);
+    warn!(client, problem, "settings cannot work together");
+}
+
 /// A verifier around another one cannot tell whether a login still holds. Said once.
 pub(crate) fn cannot_recheck() {
     static ONCE: Once = Once::new();
