@@ -4,7 +4,7 @@
 //! logged in, and only then the access token and, as the last step, the rotation. What fails before costs the client nothing,
 //! and what is minted while the family ends is never sent.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::endpoint::{Endpoint, Reply};
@@ -25,6 +25,7 @@ use crate::protocol::lineage::{FoundRefreshToken, RefreshTokenState, Rotated, Ro
 use crate::protocol::policy;
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::secrets::{SecretDigest, Token, random_bytes};
+use crate::protocol::steps::Steps;
 
 /// Tells a refresh token from every other kind of token at first sight.
 const PREFIX: &str = "rt_";
@@ -37,6 +38,9 @@ pub(crate) struct RefreshTokens {
     pub(crate) lifetime: Duration,
     pub(crate) idle_lifetime: Duration,
     pub(crate) leeway: Duration,
+    /// A refresh that the verifier denies ends the login.
+    pub(crate) ends_denied: bool,
+    pub(crate) steps: Mutex<Steps>,
 }
 
 impl RefreshTokens {
@@ -50,6 +54,20 @@ impl RefreshTokens {
 
     fn leeway(&self, client: &Client) -> Duration {
         client.refresh_rules().leeway.unwrap_or(self.leeway)
+    }
+
+    /// Whether the predecessor, first used at `used`, may be presented again.
+    ///
+    /// A clock that is a little behind is that of another server. One that is further behind was set back, and then nothing
+    /// tells how long ago the token was used: it is spent.
+    fn is_open(&self, used: SystemTime, leeway: Duration, now: SystemTime) -> bool {
+        let is_behind = used.duration_since(now).is_ok_and(|behind| behind > leeway);
+        self.lock_steps().can_tell(used) && !is_behind && is_within(used, leeway, now)
+    }
+
+    /// Nothing can panic while it is held.
+    fn lock_steps(&self) -> MutexGuard<'_, Steps> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn has_form(token: &str) -> bool {
@@ -169,6 +187,7 @@ impl Endpoint {
         let Request { token, scope, client } = *request;
         let found = self.find_refresh_token(refresh, token).await?.ok_or(Reason::UnknownRefreshToken)?;
         let now = self.clock.now();
+        refresh.lock_steps().observe(now, self.clock.elapsed());
         let family = found.family();
         trail.family = Some(family.clone());
         if !is_own(family, client) {
@@ -191,7 +210,12 @@ impl Endpoint {
         let verdict = verdict.map_err(|error| error.because(Reason::VerifierFailed))?;
         let verified = match verdict {
             Verdict::Granted(verified) => verified,
-            Verdict::Denied(denial) => return Err(denial.reason().into()),
+            Verdict::Denied(denial) => {
+                if refresh.ends_denied {
+                    self.end_family(refresh, family.id()).await?;
+                }
+                return Err(denial.reason().into());
+            }
         };
         if verified.subject.id() != family.subject()
             || verified.subject.credential_version() != family.credential_version()
@@ -243,7 +267,7 @@ impl Endpoint {
                 return Err(Reason::RefreshTokenEnded.into());
             }
             RefreshTokenState::Live => false,
-            RefreshTokenState::Predecessor { used } => !is_within(used, refresh.leeway(client), now),
+            RefreshTokenState::Predecessor { used } => !refresh.is_open(used, refresh.leeway(client), now),
             RefreshTokenState::Spent => true,
         };
         if family.is_over(found.last_used(), refresh.idle_lifetime(client), now) {

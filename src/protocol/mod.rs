@@ -32,5 +32,6 @@ pub(crate) mod secret_keys;
 pub(crate) mod secrets;
 pub(crate) mod skew;
 pub(crate) mod spelling;
+pub(crate) mod steps;
 pub(crate) mod sunset;
 pub(crate) mod texts;

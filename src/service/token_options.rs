@@ -1,10 +1,11 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::config_error::ConfigError;
 use super::metadata::{Facts, Metadata};
 use super::mount::Served;
 use crate::boundary::access::AccessTokenVerifier;
+use crate::boundary::clock::Clock;
 use crate::boundary::document::PublicDocument;
 use crate::boundary::refresh::RefreshTokenStore;
 use crate::conductor::purpose::Purpose;
@@ -12,6 +13,7 @@ use crate::conductor::refresh::RefreshTokens;
 use crate::conductor::tokens::TokenCare;
 use crate::protocol::client::REFRESH_TOKEN;
 use crate::protocol::client_builder::MAX_LEEWAY;
+use crate::protocol::steps::Steps;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -22,6 +24,7 @@ pub(super) struct TokenOptions {
     pub(super) refresh_lifetime: Option<Duration>,
     pub(super) refresh_idle_lifetime: Option<Duration>,
     pub(super) refresh_leeway: Option<Duration>,
+    pub(super) ends_denied: bool,
     pub(super) access: Option<Box<dyn AccessTokenVerifier>>,
     pub(super) care: TokenCare,
     pub(super) refreshed_lifetime: Option<Duration>,
@@ -47,6 +50,9 @@ impl TokenOptions {
             && let Some((option, _)) = set.find(|(_, time)| time.is_some())
         {
             return Err(ConfigError::NoRefreshTokens(option));
+        }
+        if self.refresh.is_none() && self.ends_denied {
+            return Err(ConfigError::NoRefreshTokens("end_denied_logins"));
         }
         let mut lifetimes = lifetimes.into_iter().filter_map(|(_, lifetime)| lifetime);
         if let Some(short) = lifetimes.find(|lifetime| *lifetime < Duration::from_secs(1)) {
@@ -78,13 +84,15 @@ impl TokenOptions {
     }
 
     /// The store with its rules, if the endpoint gives refresh tokens.
-    pub(super) fn refresh_tokens(&mut self) -> Option<Box<RefreshTokens>> {
+    pub(super) fn refresh_tokens(&mut self, clock: &dyn Clock) -> Option<Box<RefreshTokens>> {
         Some(Box::new(RefreshTokens {
             grant_type: REFRESH_TOKEN.into(),
             store: self.refresh.take()?,
             lifetime: self.refresh_lifetime.unwrap_or(DAY.saturating_mul(30)),
             idle_lifetime: self.refresh_idle_lifetime.unwrap_or(DAY.saturating_mul(14)),
             leeway: self.refresh_leeway.unwrap_or(Duration::from_secs(10)),
+            ends_denied: self.ends_denied,
+            steps: Mutex::new(Steps::new(clock.now(), clock.elapsed())),
         }))
     }
 }

@@ -42,6 +42,16 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
+    /// Ends a login, with its access tokens, at the first refresh that the verifier denies: the account is disabled, locked,
+    /// unverified or gone. Default: off. The refresh is refused, and the login goes on once the account is good again: a lock
+    /// that ends by itself, or a look-up that missed the user for a moment, should log nobody out. Change it where an account is
+    /// disabled because somebody else may be logged in to it; or end its logins when you disable it
+    /// ([`RefreshTokenStore::revoke_subject`], `SqliteStore::end_logins`), which also ends those that nobody uses meanwhile.
+    pub fn end_denied_logins(mut self) -> Self {
+        self.options.tokens.ends_denied = true;
+        self
+    }
+
     /// How long access tokens live that a refresh gives, in whole seconds. Default: as those of a login. Change it to give the
     /// password grant shorter ones (RFC 6749 section 10.7).
     pub fn refreshed_access_token_lifetime(mut self, lifetime: Duration) -> Self {

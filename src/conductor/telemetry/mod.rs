@@ -28,9 +28,9 @@ pub(crate) use counters::{COUNTS, count};
 #[allow(unused_imports, reason = "for rooms, which are features")]
 pub(crate) use events::background_failed;
 pub(crate) use events::{answered, audit_failed, built, is_enabled, notifier_failed, settle_failed};
+pub(crate) use events::{cannot_recheck, misfit};
 #[cfg(feature = "argon2")]
 pub(crate) use hashes::{hash_unusable, upgrade_failed, upgrade_lost};
-pub(crate) use events::{cannot_recheck, misfit};
 
 /// A guard refused a request for this reason.
 pub(crate) fn bearer_refused(

@@ -1,0 +1,100 @@
+//! Steps of a wall clock: instants that it has shown before.
+
+use std::time::{Duration, SystemTime};
+
+use super::client_builder::MAX_LEEWAY;
+
+/// What a wall clock gets out of step with a monotonic one by being set a little at a time.
+const TOLERANCE: Duration = Duration::from_secs(1);
+
+/// Notices when a wall clock is set back, and keeps which instants it shows a second time since: what was used at one of them
+/// cannot be told from what was used at the same instant the first time, long ago.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    /// What the wall clock and the monotonic one showed last.
+    last: (SystemTime, Duration),
+    /// From the first instant that may be mistaken to the last one.
+    again: Option<(SystemTime, SystemTime)>,
+}
+
+impl Steps {
+    pub(crate) const fn new(wall: SystemTime, elapsed: Duration) -> Self {
+        Self { last: (wall, elapsed), again: None }
+    }
+
+    /// Whether the time since `used` can be told by the wall clock.
+    pub(crate) fn can_tell(&self, used: SystemTime) -> bool {
+        self.again.is_none_or(|(first, last)| used < first || last < used)
+    }
+
+    /// Notes what the clocks show now.
+    pub(crate) fn observe(&mut self, wall: SystemTime, elapsed: Duration) {
+        let (last_wall, last_elapsed) = std::mem::replace(&mut self.last, (wall, elapsed));
+        // Before the clock was set back it showed no more than this.
+        let latest = last_wall.checked_add(elapsed.saturating_sub(last_elapsed)).unwrap_or(last_wall);
+        if latest.duration_since(wall).is_ok_and(|step| step > TOLERANCE) {
+            // What was used shortly before `wall` would be in its leeway again.
+            let first = wall.checked_sub(MAX_LEEWAY).unwrap_or(wall);
+            let (first_before, last_before) = self.again.unwrap_or((first, latest));
+            self.again = Some((first.min(first_before), latest.max(last_before)));
+        } else if self.again.is_some_and(|(_, last)| wall.duration_since(last).is_ok_and(|since| since > MAX_LEEWAY)) {
+            self.again = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    impl Steps {
+        /// Whether it can be told of `used`, when the clocks show this.
+        fn tells(&mut self, used: SystemTime, wall: SystemTime, elapsed: Duration) -> bool {
+            self.observe(wall, elapsed);
+            self.can_tell(used)
+        }
+    }
+
+    fn wall(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
+    }
+
+    fn after(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn what_was_used_at_an_instant_that_is_shown_again_cannot_be_told() {
+        let mut steps = Steps::new(wall(0), after(0));
+        assert!(steps.tells(wall(1000), wall(1005), after(1005)));
+        // Back by 600 s, at 1100.
+        assert!(!steps.tells(wall(1000), wall(500), after(1100)));
+        for (used, can_tell) in [(439, true), (440, false), (500, false), (1100, false), (1101, true)] {
+            assert_eq!(steps.tells(wall(used), wall(501), after(1101)), can_tell, "{used}");
+        }
+        // It is so until the clock has caught up, and the leeway after it is over.
+        assert!(!steps.tells(wall(1000), wall(1005), after(1605)));
+        assert!(!steps.tells(wall(1090), wall(1160), after(1760)));
+        assert!(steps.tells(wall(1090), wall(1161), after(1761)));
+    }
+
+    #[test]
+    fn clocks_that_only_go_on_or_are_set_forward_can_always_tell() {
+        let mut steps = Steps::new(wall(0), after(0));
+        let shown = [(10, 10), (10, 11), (5000, 12), (5001, 13), (1_000_000, 14), (1_000_100, 115)];
+        assert!(shown.iter().all(|(now, passed)| steps.tells(wall(*now), wall(*now), after(*passed))));
+        // A short jump forward and back, of which nothing was seen, is none.
+        assert!(steps.tells(wall(1_000_200), wall(1_000_200), after(215)));
+    }
+
+    #[test]
+    fn several_steps_back_add_up() {
+        let mut steps = Steps::new(wall(1000), after(0));
+        assert!(!steps.tells(wall(1005), wall(900), after(10)));
+        assert!(!steps.tells(wall(905), wall(600), after(20)));
+        assert!(!steps.tells(wall(1005), wall(1005), after(425)));
+        assert!(!steps.tells(wall(545), wall(1006), after(426)));
+    }
+}
