@@ -195,7 +195,8 @@ fn what_cannot_work_is_refused_when_it_is_built() {
 fn a_setting_out_of_its_range_is_an_error_and_never_cut_to_fit() {
     type Build = Argon2VerifierBuilder<Arc<Users>>;
     let (zero, long) = (Duration::ZERO, Duration::from_secs(61));
-    let settings: [(&str, Box<dyn Fn(Build) -> Build>); 13] = [
+    type Change = Box<dyn Fn(Build) -> Build>;
+    let settings: [(&str, Change); 13] = [
         ("max_wait", Box::new(move |builder| builder.max_wait(zero))),
         ("max_wait", Box::new(move |builder| builder.max_wait(long))),
         ("queue_capacity", Box::new(|builder| builder.queue_capacity(65_537))),

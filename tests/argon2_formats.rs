@@ -34,7 +34,7 @@ enum Outcome {
 /// costs. Spring's without a version are those of its reference documentation. Spring's of 5.8 and those of ASP.NET Identity were made
 /// by Python's hashlib, as their sources describe them.
 #[rustfmt::skip]
-const TEXTS: [(&str, &str, Outcome); 75] = [
+const TEXTS: [(&str, &str, Outcome); 78] = [
     ("django pbkdf2_sha256", "pbkdf2_sha256$1000$aSaltOfDjango123$gK1VhhKwphHPcwqZQIIrP0vKyiaw0xXSJGm88anPi58=", Right(PASSWORD)),
     ("django pbkdf2_sha1", "pbkdf2_sha1$1000$aSaltOfDjango123$G8+64iO3k5YOUxA+hHp/GQoFJZg=", Right(PASSWORD)),
     ("django argon2", "argon2$argon2id$v=19$m=64,t=1,p=1$YVNhbHRPZkRqYW5nbzEyMw$aZtKqeQNdoavfDP+hZ8VPYx9Mnmm8io4StqdrfmVAzs", Right(PASSWORD)),
@@ -103,6 +103,9 @@ const TEXTS: [(&str, &str, Outcome); 75] = [
     ("Argon2 with a line break", "$argon2id$v=19$m=64,t=1,p=1$9D6H0JoTQqh1DmHsnXPO2Q$9q4upxomYa6undH3OKHMns/tqmjOTnYi6VqUyAfCRGI\r\n", Right(PASSWORD)),
     ("libsodium's zero bytes", "$argon2id$v=19$m=65536,t=2,p=1$si6PotCRRIBGMWt0/ebf/w$89sP/YB19/R1GCkmdJjpRqUUWv9HKcbQkvPN4s1S0Ms\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", Right(PASSWORD)),
     ("Argon2 in VARCHAR(60)", "$argon2id$v=19$m=64,t=1,p=1$9D6H0JoTQqh1DmHsnXPO2Q$9q4upxomY", Refused("Argon2", "cut off")),
+    ("Argon2 in VARCHAR(80)", "$argon2id$v=19$m=64,t=1,p=1$9D6H0JoTQqh1DmHsnXPO2Q$9q4upxomYa6undH3OKHMns/tqmjOT", Refused("Argon2", "cut off")),
+    ("Argon2 in VARCHAR(86)", "$argon2id$v=19$m=64,t=1,p=1$9D6H0JoTQqh1DmHsnXPO2Q$9q4upxomYa6undH3OKHMns/tqmjOTnYi6Vq", Refused("Argon2", "cut off")),
+    ("Argon2 in VARCHAR(92)", "$argon2id$v=19$m=64,t=1,p=1$9D6H0JoTQqh1DmHsnXPO2Q$9q4upxomYa6undH3OKHMns/tqmjOTnYi6VqUyAfCR", Refused("Argon2", "cut off")),
     ("bcrypt in VARCHAR(50)", "$2b$04$Ka4zc5nWkwQ5fiYsD7ph7uSQYyvNWeevDItpDnHsGcI", Refused("bcrypt", "cut off")),
     ("Django in VARCHAR(80)", "pbkdf2_sha256$1000$aSaltOfDjango123$gK1VhhKwphHPcwqZQIIrP0vKyiaw", Refused("Django's pbkdf2_sha256", "cut off")),
     ("a hash of the shadow file, locked", "!$6$abc$def", Meant),

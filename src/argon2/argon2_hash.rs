@@ -14,6 +14,10 @@ use crate::protocol::secret_keys::SecretKeys;
 
 const UNKNOWN_KEY: &str = "no secret key has the id that it names: give that key to the verifier as an older one";
 
+/// The bytes of a hash as libraries make it. What a column has cut off has seldom one of these lengths, and is right for no
+/// password: the length is part of what is hashed.
+const USUAL: [usize; 6] = [16, 20, 24, 32, 48, 64];
+
 /// The highest cost of a stored Argon2 hash that is still computed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caps {
@@ -73,6 +77,11 @@ impl Argon2Hash {
             Err(HashError::Memory) => Err(HashError::Memory),
             Err(_) => Ok(Err(MALFORMED)),
         }
+    }
+
+    /// Whether a password that was not right says nothing of the user, because none is.
+    pub(super) fn seems_cut_off(&self) -> bool {
+        !USUAL.contains(&self.output.len())
     }
 
     pub(super) fn is_current(&self, parameters: &Argon2Parameters, keys: Option<&SecretKeys>) -> bool {

@@ -9,7 +9,7 @@ use super::memory::Memory;
 use super::parameters::{Argon2Parameters, HashError, OUTPUT, SALT};
 use super::pool::Work;
 use super::stored::{Readable, Stored};
-use super::unusable::UnusableHash;
+use super::unusable::{MALFORMED, UnusableHash};
 use crate::protocol::preparation::PasswordPreparation;
 use crate::protocol::secrets::Password;
 
@@ -77,8 +77,8 @@ struct Compared {
     is_right: Result<bool, UnusableHash>,
     /// Whether the stored hash is what a new one would be.
     is_current: bool,
-    /// It may have cost next to nothing.
-    is_own: bool,
+    /// It has cost nothing, or may have.
+    needs_run: bool,
 }
 
 impl Hasher {
@@ -97,12 +97,12 @@ impl Hasher {
         };
         let compared = match self.readable.read(stored) {
             Ok(stored) => self.compare(password, &stored, memory)?,
-            Err(unusable) => Compared { is_right: Err(unusable), is_current: false, is_own: false },
+            Err(unusable) => Compared { is_right: Err(unusable), is_current: false, needs_run: true },
         };
         let is_outdated = compared.is_right == Ok(true) && !compared.is_current;
         // Without a new hash the old one goes on to serve, so that failing here fails no login.
         let fresh = (upgrade && is_outdated).then(|| self.make(password, memory).ok()).flatten();
-        if compared.is_right.is_err() || compared.is_own && fresh.is_none() {
+        if compared.needs_run && fresh.is_none() {
             self.decoy(password.expose().as_bytes(), memory)?;
         }
         let checked = match compared.is_right {
@@ -123,26 +123,34 @@ impl Hasher {
                 let prepared = if *is_foreign { Ok(None) } else { self.prepare(password) };
                 let Ok(prepared) = prepared else {
                     // Nobody could have set it.
-                    self.decoy(as_sent, memory)?;
-                    return Ok(Compared { is_right: Ok(false), is_current: false, is_own: false });
+                    return Ok(Compared { is_right: Ok(false), is_current: false, needs_run: true });
                 };
                 self.count();
                 let given = prepared.as_ref().map_or(as_sent, |prepared| prepared.expose().as_bytes());
                 let keys = self.readable.keys.as_ref();
-                let is_right = hash.matches(given, keys, memory)?.map_err(|cause| UnusableHash::of(name, cause));
-                Compared { is_right, is_current: !is_foreign && hash.is_current(&self.parameters, keys), is_own: false }
+                let compared = hash.matches(given, keys, memory)?;
+                let is_right = match compared {
+                    Ok(false) if hash.seems_cut_off() => Err(MALFORMED),
+                    _ => compared,
+                };
+                Compared {
+                    is_right: is_right.map_err(|cause| UnusableHash::of(name, cause)),
+                    is_current: !is_foreign && hash.is_current(&self.parameters, keys),
+                    needs_run: compared.is_err(),
+                }
             }
             Stored::Legacy { hash, name } => {
                 let is_right = hash.matches(as_sent).map_err(|cause| UnusableHash::of(name, cause));
-                if is_right.is_ok() {
+                let has_run = is_right.is_ok();
+                if has_run {
                     self.count();
                 }
-                Compared { is_right, is_current: false, is_own: false }
+                Compared { is_right, is_current: false, needs_run: !has_run }
             }
             Stored::Own { format, text } => {
                 let is_right = format.verify(text, password);
                 let is_right = is_right.map_err(|unusable| UnusableHash::of(format.name(), unusable.cause));
-                Compared { is_current: false, is_own: is_right.is_ok(), is_right }
+                Compared { is_right, is_current: false, needs_run: true }
             }
         })
     }
