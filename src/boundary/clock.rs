@@ -59,3 +59,24 @@ impl Clock for SystemClock {
         self.start.elapsed()
     }
 }
+
+/// The time of what is forgotten for good: a wall clock that is set forward for a moment must not make what is spent fresh.
+pub(crate) struct SteadyTime {
+    clock: Arc<dyn Clock>,
+    origin: SystemTime,
+    elapsed_at_origin: Duration,
+}
+
+impl SteadyTime {
+    /// Begins with what the wall clock shows now.
+    pub(crate) fn begin(clock: Arc<dyn Clock>) -> Self {
+        let (origin, elapsed_at_origin) = (clock.now(), clock.elapsed());
+        Self { clock, origin, elapsed_at_origin }
+    }
+
+    /// What the wall clock shows, but no more than has passed since the beginning.
+    pub(crate) fn now(&self) -> SystemTime {
+        let passed = self.clock.elapsed().saturating_sub(self.elapsed_at_origin);
+        self.origin.checked_add(passed).map_or_else(|| self.clock.now(), |steady| steady.min(self.clock.now()))
+    }
+}

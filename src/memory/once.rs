@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::sync::{Mutex, lock};
 use crate::boundary::backend::BackendError;
-use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::clock::{Clock, SteadyTime, SystemClock};
 use crate::boundary::once::OneTimeValues;
 use crate::boundary::setting::SettingError;
 use crate::protocol::secrets::SecretDigest;
@@ -17,11 +17,12 @@ use crate::protocol::secrets::SecretDigest;
 type Key = [u8; 32];
 
 /// Spent one-time values in the memory of this process: bounded, and forgotten by a restart, after which a value that has not
-/// expired could be spent again. When it is full of values that have not expired, the next one is an error.
+/// expired could be spent again. When it is full of values that have not expired, the next one is an error. A clock that
+/// is set makes no spent value fresh: one is forgotten when the wall clock is past its end and as much time has passed.
 pub struct MemoryOneTimeValues {
     state: Mutex<State>,
     capacity: usize,
-    clock: Arc<dyn Clock>,
+    time: SteadyTime,
 }
 
 #[derive(Default)]
@@ -34,13 +35,14 @@ impl MemoryOneTimeValues {
     /// Room for 100,000 values.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Mutex::new(State::default()), capacity: 100_000, clock: Arc::new(SystemClock::new()) }
+        let time = SteadyTime::begin(Arc::new(SystemClock::new()));
+        Self { state: Mutex::new(State::default()), capacity: 100_000, time }
     }
 
     /// Another clock, which tells what has expired. Default: the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.time = SteadyTime::begin(Arc::new(clock));
         self
     }
 
@@ -66,7 +68,7 @@ impl Default for MemoryOneTimeValues {
 #[async_trait]
 impl OneTimeValues for MemoryOneTimeValues {
     async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError> {
-        let now = self.clock.now();
+        let now = self.time.now();
         let mut state = lock(&self.state);
         while let Some((_, over)) = state.by_end.first().copied().filter(|(end, _)| *end <= now) {
             state.by_end.pop_first();
@@ -87,5 +89,46 @@ impl OneTimeValues for MemoryOneTimeValues {
 impl fmt::Debug for MemoryOneTimeValues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryOneTimeValues").field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    struct Hand(Arc<Mutex<(SystemTime, Duration)>>);
+
+    impl Clock for Hand {
+        fn now(&self) -> SystemTime {
+            self.0.lock().unwrap().0
+        }
+
+        fn elapsed(&self) -> Duration {
+            self.0.lock().unwrap().1
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_jumps_past_the_end_and_back_makes_no_spent_value_fresh() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let hand = Hand(Arc::new(Mutex::new((start, Duration::ZERO))));
+        let set = |wall, elapsed| *hand.0.lock().unwrap() = (wall, Duration::from_secs(elapsed));
+        let values = MemoryOneTimeValues::new().with_clock(hand.clone()).with_capacity(1);
+        let (ticket, other) = (SecretDigest::of("ticket"), SecretDigest::of("other"));
+        assert!(values.consume(&ticket, at(600)).await.unwrap());
+        set(at(1_000_000), 1);
+        assert!(values.consume(&other, at(2_000_000)).await.is_err(), "it holds its place");
+        set(at(2), 2);
+        assert!(!values.consume(&ticket, at(600)).await.unwrap());
+        set(at(600), 600);
+        assert!(values.consume(&other, at(1200)).await.unwrap(), "it goes when its time has passed");
+        // A clock that was ahead at the start and is put right holds it, too.
+        set(at(599), 2000);
+        assert!(!values.consume(&other, at(1200)).await.unwrap());
     }
 }

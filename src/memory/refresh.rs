@@ -4,16 +4,18 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
 use super::sync::{Mutex, lock};
 use crate::boundary::backend::BackendError;
+use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::refresh::{MOST_LOGINS, RefreshTokenStore};
 use crate::boundary::setting::SettingError;
 use crate::protocol::family::{FamilyId, RefreshFamily};
-use crate::protocol::lineage::{FoundRefreshToken, Lineage, Rotated, Rotation};
+use crate::protocol::lineage::{FoundRefreshToken, Lineage, RefreshTokenState, Rotated, Rotation};
 use crate::protocol::secrets::SecretDigest;
 
 type Key = [u8; 32];
@@ -21,15 +23,22 @@ type Key = [u8; 32];
 /// The most families that are removed in one call because they are over: each call adds one at most.
 const MOST_OVER: usize = 64;
 
+/// How long a predecessor counts at most: the longest leeway, and as long for the request that used it.
+const PREDECESSOR: Duration = Duration::from_secs(120);
+
 /// Refresh token families in the memory of this process: bounded, and gone after a restart, which logs everybody out.
 ///
 /// One subject has at most 100 logins at one client: the next one ends the oldest of them, so that nobody fills the store
 /// alone. When it is full, families that have ended or are over go first, then the tokens that were spent first, so that a
 /// copy of one of them is refused and does not end its family any more; when it is full of live tokens, the oldest families
 /// go, and their users log in again.
+///
+/// The predecessor of a token may be presented again within the leeway by the wall clock, and two minutes after its use no
+/// more whatever the wall clock shows.
 pub struct MemoryRefreshTokens {
     state: Mutex<State>,
     capacity: usize,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Default)]
@@ -51,12 +60,38 @@ struct Family {
     facts: RefreshFamily,
     lineage: Lineage,
     number: u64,
+    /// When the predecessor was used, by the clock that never goes back.
+    used: Duration,
 }
 
 /// Those that have ended are before those that live.
 type Place = (bool, u64);
 
 impl Family {
+    /// Whether so much time has passed since the predecessor was used that no wall clock can make it good again.
+    fn is_stale(&self, elapsed: Duration) -> bool {
+        elapsed.saturating_sub(self.used) > PREDECESSOR
+    }
+
+    fn state_of(&self, token: &SecretDigest, elapsed: Duration) -> RefreshTokenState {
+        match self.lineage.state_of(token) {
+            RefreshTokenState::Predecessor { .. } if self.is_stale(elapsed) => RefreshTokenState::Spent,
+            state => state,
+        }
+    }
+
+    fn rotate(&mut self, rotation: &Rotation, elapsed: Duration) -> Rotated {
+        let stale = if self.is_stale(elapsed) { self.lineage.predecessor.take() } else { None };
+        let rotated = self.lineage.rotate(&self.facts, rotation);
+        if rotated == Rotated::Done {
+            self.used = elapsed;
+        } else if stale.is_some() {
+            // It goes with its family.
+            self.lineage.predecessor = stale;
+        }
+        rotated
+    }
+
     fn place(&self) -> Place {
         (!self.lineage.is_ended, self.number)
     }
@@ -94,7 +129,7 @@ impl State {
         self.tokens.insert(*token.as_bytes(), id);
         self.by_expiry.insert((facts.expires(), id));
         self.logins.entry(Login(facts.clone())).or_default().push_back(id);
-        let family = Family { facts, lineage: Lineage::new(token, now), number };
+        let family = Family { facts, lineage: Lineage::new(token, now), number, used: Duration::ZERO };
         self.order.insert(family.place(), id);
         self.families.insert(id, family);
     }
@@ -197,7 +232,14 @@ impl MemoryRefreshTokens {
     /// Room for 262,144 tokens, live and spent.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Mutex::new(State::default()), capacity: 262_144 }
+        Self { state: Mutex::new(State::default()), capacity: 262_144, clock: Arc::new(SystemClock::new()) }
+    }
+
+    /// Another clock, which tells how much time has passed. Default: the operating system's. For tests.
+    #[must_use]
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
     }
 
     /// Another bound: at least 2, a token in use and one that was spent.
@@ -231,8 +273,9 @@ impl RefreshTokenStore for MemoryRefreshTokens {
 
     async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError> {
         let mut state = lock(&self.state);
-        Ok(state.family_of(token).map(|Family { facts, lineage, .. }| {
-            FoundRefreshToken::new(facts.clone(), lineage.state_of(token), lineage.last_used)
+        Ok(state.family_of(token).map(|family| {
+            let state = family.state_of(token, self.clock.elapsed());
+            FoundRefreshToken::new(family.facts.clone(), state, family.lineage.last_used)
         }))
     }
 
@@ -241,7 +284,7 @@ impl RefreshTokenStore for MemoryRefreshTokens {
         let Some(family) = state.family_of(rotation.presented()) else { return Ok(Rotated::Gone) };
         let older = family.lineage.predecessor.as_ref().map(|predecessor| *predecessor.digest.as_bytes());
         let (id, place) = (family.facts.id(), family.place());
-        let rotated = family.lineage.rotate(&family.facts, &rotation);
+        let rotated = family.rotate(&rotation, self.clock.elapsed());
         match rotated {
             Rotated::Done => {
                 state.spent.extend(older);
@@ -385,5 +428,43 @@ mod tests {
         assert_eq!(store.revoke_subject(None, "alice").await.unwrap(), 101);
         assert!(store.find(&token(1, 1000 + 849)).await.unwrap().is_none());
         assert!(store.find(&token(1, 1000 + 850)).await.unwrap().is_some());
+    }
+
+    #[derive(Debug)]
+    struct Passed(std::sync::atomic::AtomicU64);
+
+    impl Clock for Passed {
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::from_secs(self.0.load(std::sync::atomic::Ordering::Relaxed))
+        }
+    }
+
+    #[tokio::test]
+    async fn two_minutes_after_its_use_a_token_is_spent_whatever_the_wall_clock_shows() {
+        let passed = Arc::new(Passed(0.into()));
+        let store = MemoryRefreshTokens::new().with_capacity(3).with_clock(Arc::clone(&passed));
+        let repeat = || {
+            let rotation = Rotation::new(token(0, 0), SystemTime::UNIX_EPOCH).with_leeway(Duration::from_secs(10));
+            store.rotate(rotation.with_successor(token(0, 9), [9; 32]))
+        };
+        store.begin(facts(0), token(0, 0), SystemTime::UNIX_EPOCH).await.unwrap();
+        assert_eq!(use_token(&store, 0, 0).await, Rotated::Done);
+        passed.0.store(120, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(repeat().await.unwrap(), Rotated::repeated([0; 32]));
+        passed.0.store(121, std::sync::atomic::Ordering::Relaxed);
+        let found = store.find(&token(0, 0)).await.unwrap().unwrap();
+        assert_eq!(found.state(), RefreshTokenState::Spent);
+        assert_eq!(repeat().await.unwrap(), Rotated::Replayed);
+        assert!(store.find(&token(0, 1)).await.unwrap().is_some_and(|found| found.state() == RefreshTokenState::Ended));
+        // And nothing of it is left when its room is needed.
+        for family in 1..4 {
+            store.begin(facts(family), token(family, 0), SystemTime::UNIX_EPOCH).await.unwrap();
+        }
+        assert!(store.find(&token(0, 0)).await.unwrap().is_none());
+        assert_eq!(lock(&store.state).tokens.len(), 3);
     }
 }

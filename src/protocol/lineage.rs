@@ -250,10 +250,17 @@ impl Lineage {
     }
 }
 
-/// Whether the predecessor, first used at `used`, may be presented again. A clock that went back does not close the window:
-/// the successor's use does.
+/// How far behind the use a repeat may be: clocks of several servers differ, and the use is marked when its answer is about
+/// to be sent, which may be after the repeat came. Further back the clock was set, and how much time passed is not known.
+const MOST_BEHIND: Duration = Duration::from_secs(60);
+
+/// Whether the predecessor, first used at `used`, may be presented again.
 pub(crate) fn is_within(used: SystemTime, leeway: Duration, now: SystemTime) -> bool {
-    !leeway.is_zero() && now.duration_since(used).map_or(true, |since| since <= leeway)
+    !leeway.is_zero()
+        && match now.duration_since(used) {
+            Ok(since) => since <= leeway,
+            Err(ahead) => ahead.duration() <= MOST_BEHIND,
+        }
 }
 
 #[cfg(test)]

@@ -120,15 +120,16 @@ impl SqliteStoreBuilder {
         let (key, latest) = Opening::limiter(&db)?;
         let counters = Arc::new(Counters::default());
         let (ends, alive) = watch::channel(());
+        let time = CountingTime::begin(Arc::clone(&self.clock), latest);
         let handle = Handle {
             writes: Arc::new(Queue::new(self.queue)),
             reads: Arc::new(Queue::new(self.queue)),
             counters: Arc::clone(&counters),
             clock: Arc::clone(&self.clock),
             key,
-            time: CountingTime::begin(Arc::clone(&self.clock), latest),
             files: Arc::clone(&files),
-            pruner: Arc::new(Pruner::new()),
+            pruner: Arc::new(Pruner::new(self.clock, time.clone())),
+            time,
             alive,
         };
         let mut readers = Vec::with_capacity(self.reader_threads);
@@ -139,11 +140,11 @@ impl SqliteStoreBuilder {
             readers.push(start("sqlite-reader", move || reader.run())?);
         }
         let queue = Arc::clone(&handle.writes);
-        let (clock, pruning) = (self.clock, self.pruning);
+        let pruning = self.pruning;
         let pruner = Arc::clone(&handle.pruner);
         // Every connection is open by now, and each opened the file that has the name.
         files.look().map_err(|_| SqliteError::Replaced)?;
-        let writer = Writer { db, opening, files, queue, readers, counters, clock, pruning, pruner };
+        let writer = Writer { db, opening, files, queue, readers, counters, pruning, pruner };
         start("sqlite-writer", move || {
             writer.run();
             drop(ends);

@@ -4,10 +4,13 @@
 //! on as many pages as they have random keys. So a step has a number of rows that follows from what the steps before it took.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::db::Db;
 use super::failure::Failure;
+use super::time::{CountingTime, ForwardTime, floor};
+use crate::boundary::clock::Clock;
 use crate::protocol::client_builder::MAX_LEEWAY;
 
 /// How long a step may take, with its commit. A write that comes meanwhile waits for as long.
@@ -80,6 +83,30 @@ pub(super) fn statements() -> impl Iterator<Item = &'static str> {
     REMOVALS.into_iter().map(|(sql, _)| sql)
 }
 
+/// What is over, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Instants {
+    /// What expired by then.
+    expired: i64,
+    /// Families that were ended by then.
+    ended: i64,
+    /// Tokens that were used before.
+    used: i64,
+}
+
+impl Instants {
+    /// What is over in the `past`, for rows that are kept so long after they expired; and tokens that were used long before
+    /// the `forward` time.
+    pub(super) fn new(past: SystemTime, retention: Duration, forward: SystemTime) -> Self {
+        let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
+        Self {
+            expired: floor(past).saturating_sub(retention),
+            ended: floor(past).saturating_sub(ENDED),
+            used: floor(forward).saturating_sub(LEEWAY),
+        }
+    }
+}
+
 /// What one step removed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
@@ -92,11 +119,22 @@ pub(super) struct Step {
 pub(super) struct Pruner {
     rows: AtomicU32,
     turn: AtomicUsize,
+    clock: Arc<dyn Clock>,
+    time: CountingTime,
+    forward: Mutex<ForwardTime>,
 }
 
 impl Pruner {
-    pub(super) fn new() -> Self {
-        Self { rows: AtomicU32::new(FIRST), turn: AtomicUsize::new(0) }
+    pub(super) fn new(clock: Arc<dyn Clock>, time: CountingTime) -> Self {
+        let forward = Mutex::new(ForwardTime::begin(clock.now(), clock.elapsed()));
+        Self { rows: AtomicU32::new(FIRST), turn: AtomicUsize::new(0), clock, time, forward }
+    }
+
+    /// What is over now.
+    pub(super) fn instants(&self, retention: Duration) -> Instants {
+        let (wall, elapsed) = (self.clock.now(), self.clock.elapsed());
+        let forward = self.forward.lock().unwrap_or_else(PoisonError::into_inner).at(wall, elapsed);
+        Instants::new(self.time.earlier(wall), retention, forward)
     }
 
     /// Takes the measure of a step that took so long, with its commit.
@@ -107,19 +145,18 @@ impl Pruner {
         self.rows.store(next.clamp(LEAST, MOST), Ordering::Relaxed);
     }
 
-    /// Removes some of what expired at `before` or earlier, of what is left of families that were ended some time ago, and of
-    /// salts that nobody may ask for any more. Instants are in milliseconds. The tables take turns, so that none waits for
-    /// ever where another has more than can be removed.
-    pub(super) fn step(&self, db: &Db, now: i64, before: i64) -> Result<Step, Failure> {
+    /// Removes some of what is over, of what is left of families that were ended some time ago, and of salts that nobody may
+    /// ask for any more. The tables take turns, so that none waits for ever where another has more than can be removed.
+    pub(super) fn step(&self, db: &Db, at: Instants) -> Result<Step, Failure> {
         let began = Instant::now();
         let mut room = u64::from(self.rows.load(Ordering::Relaxed));
         let mut step = Step { rows: 0, is_short: false };
         let turns = REMOVALS.iter().enumerate().cycle().skip(self.turn.load(Ordering::Relaxed)).take(REMOVALS.len());
         for (turn, (sql, due)) in turns {
             let by = match due {
-                Due::Expired => before,
-                Due::Ended => now.saturating_sub(ENDED),
-                Due::Used => now.saturating_sub(LEEWAY),
+                Due::Expired => at.expired,
+                Due::Ended => at.ended,
+                Due::Used => at.used,
             };
             let done = db.execute(sql, [by, room.cast_signed()])? as u64;
             room = room.saturating_sub(done);

@@ -1,6 +1,7 @@
 use rusqlite::{Connection, params};
 
 use super::*;
+use crate::boundary::clock::SystemClock;
 
 /// Families that ended, or expired, at once, each with a refresh token and an access token.
 fn filled(families: i64, ended: Option<i64>, expires: i64, access_expires: i64) -> Db {
@@ -25,13 +26,18 @@ fn filled(families: i64, ended: Option<i64>, expires: i64, access_expires: i64) 
     Db::new(connection)
 }
 
+fn pruner() -> Pruner {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    Pruner::new(Arc::clone(&clock), CountingTime::begin(clock, 0))
+}
+
 /// The most instructions of one step, those of all steps, and the rows that they removed.
 fn prune_all(db: &Db, now: i64) -> (u64, u64, u64) {
-    let pruner = Pruner::new();
+    let pruner = pruner();
     let (mut most, mut all, mut rows) = (0, 0, 0);
     for _ in 0..100_000 {
         db.take_steps();
-        let step = pruner.step(db, now, now).unwrap();
+        let step = pruner.step(db, Instants { expired: now, ended: now - ENDED, used: now - LEEWAY }).unwrap();
         // As on a disk that takes no time.
         pruner.took(Duration::ZERO);
         let steps = db.take_steps();
@@ -69,7 +75,7 @@ fn a_step_costs_the_same_however_much_is_due_and_each_row_is_paid_once() {
 
 #[test]
 fn a_step_that_took_too_long_halves_the_next_and_none_is_without_rows() {
-    let pruner = Pruner::new();
+    let pruner = pruner();
     let rows = || pruner.rows.load(Ordering::Relaxed);
     for _ in 0..1000 {
         pruner.took(TIME);
@@ -86,7 +92,7 @@ fn a_step_that_took_too_long_halves_the_next_and_none_is_without_rows() {
 #[test]
 fn no_table_waits_for_ever_where_another_has_more_than_can_be_removed() {
     let db = filled(0, None, 0, 0);
-    let pruner = Pruner::new();
+    let pruner = pruner();
     let count = |sql| db.row(sql, (), |row| Ok(row.get::<_, i64>(0)?)).unwrap().unwrap();
     let access = "INSERT INTO access_tokens (digest, subject, client, scope, audience, issued, expires, claims)
         VALUES (zeroblob(32), '', '', '', '', 0, 0, '')";
@@ -98,6 +104,6 @@ fn no_table_waits_for_ever_where_another_has_more_than_can_be_removed() {
             number += 1;
             db.execute("INSERT INTO spent_values (digest, expires) VALUES (?1, 0)", [number.to_be_bytes()]).unwrap();
         }
-        pruner.step(&db, 0, 0).unwrap();
+        pruner.step(&db, Instants { expired: 0, ended: 0, used: 0 }).unwrap();
     }
 }

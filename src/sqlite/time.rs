@@ -56,10 +56,45 @@ impl CountingTime {
         Self { clock, origin: wall.max(latest), elapsed_at_origin }
     }
 
+    /// The wall clock's instant, but no later than `now` would be: for what is forgotten for good, so that a clock that is
+    /// set forward for a moment makes nothing fresh that was spent.
+    pub(super) fn earlier(&self, wall: SystemTime) -> SystemTime {
+        UNIX_EPOCH.checked_add(self.now()).map_or(wall, |counted| counted.min(wall))
+    }
+
     pub(super) fn now(&self) -> Duration {
         self.origin.saturating_add(self.clock.elapsed().saturating_sub(self.elapsed_at_origin))
     }
 }
+
+/// The wall clock, which goes on for a while as if it had not been set back: until all that was over before is forgotten.
+pub(super) struct ForwardTime {
+    wall: SystemTime,
+    elapsed: Duration,
+    /// Since when the wall clock is behind.
+    behind: Option<Duration>,
+}
+
+impl ForwardTime {
+    pub(super) fn begin(wall: SystemTime, elapsed: Duration) -> Self {
+        Self { wall, elapsed, behind: None }
+    }
+
+    /// The instant when the wall clock shows `wall`, and that much time has passed.
+    pub(super) fn at(&mut self, wall: SystemTime, elapsed: Duration) -> SystemTime {
+        let passed = elapsed.saturating_sub(self.elapsed);
+        let expected = self.wall.checked_add(passed).unwrap_or(wall);
+        let behind = *self.behind.get_or_insert(elapsed);
+        if wall < expected && elapsed.saturating_sub(behind) <= PATIENCE {
+            return expected;
+        }
+        *self = Self::begin(wall, elapsed);
+        wall
+    }
+}
+
+/// How long a wall clock that was set back is not believed: longer than any predecessor may be presented again.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[cfg(test)]
 mod tests {
@@ -85,5 +120,18 @@ mod tests {
             let end = instant(ceil(time)).unwrap();
             prop_assert!(time <= end && end < time + Duration::from_millis(1));
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_believed_after_two_minutes() {
+        let (at, passed) = (|seconds| UNIX_EPOCH + Duration::from_secs(seconds), Duration::from_secs);
+        let mut time = ForwardTime::begin(at(10_000), passed(0));
+        assert_eq!(time.at(at(10_060), passed(60)), at(10_060));
+        // Forward at once, and back.
+        assert_eq!(time.at(at(20_000), passed(61)), at(20_000));
+        assert_eq!(time.at(at(10_062), passed(62)), at(20_001));
+        assert_eq!(time.at(at(10_182), passed(182)), at(20_121));
+        assert_eq!(time.at(at(10_183), passed(183)), at(10_183));
+        assert_eq!(time.at(at(10_184), passed(184)), at(10_184));
     }
 }

@@ -14,8 +14,6 @@ use super::prune::Pruner;
 use super::queue::{Closing, Queue, Taken};
 use super::stats::{Counters, add};
 use super::telemetry;
-use super::time::floor;
-use crate::boundary::clock::Clock;
 
 /// The most operations of one transaction: what is read by others meanwhile is the state before it.
 const MOST: usize = 256;
@@ -36,7 +34,6 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue<Box<dyn Job>>>,
     pub(super) readers: Vec<JoinHandle<()>>,
     pub(super) counters: Arc<Counters>,
-    pub(super) clock: Arc<dyn Clock>,
     pub(super) pruning: Pruning,
     pub(super) pruner: Arc<Pruner>,
 }
@@ -91,12 +88,11 @@ impl Writer {
     /// Removes some rows that are over, in a transaction of its own, and tells how long to wait if there may be more.
     fn prune(&mut self) -> Option<Duration> {
         let began = Instant::now();
-        let now = self.clock.now();
-        let before = now.checked_sub(self.pruning.retention).map_or(i64::MIN, floor);
+        let at = self.pruner.instants(self.pruning.retention);
         let pruner = Arc::clone(&self.pruner);
         let step = self.contained(|db| {
             db.execute("BEGIN IMMEDIATE", ())?;
-            let step = pruner.step(db, floor(now), before)?;
+            let step = pruner.step(db, at)?;
             db.execute("COMMIT", ())?;
             Ok(step)
         });

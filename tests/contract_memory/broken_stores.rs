@@ -51,6 +51,7 @@ enum Fault {
     NoEnd,
     ClockBackEndsTheWindow,
     ClockBackIsIdle,
+    ClockBackOpensTheWindow,
     // Ends.
     RevokesTwice,
     RevokesUnknownFamilies,
@@ -105,6 +106,7 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::NoEnd, "no rotation moves the end of a family"),
     (Fault::ClockBackEndsTheWindow, "a clock that went back counts as no time"),
     (Fault::ClockBackIsIdle, "a clock that went back counts as no time"),
+    (Fault::ClockBackOpensTheWindow, "by a clock that went back by more than 60 seconds"),
     (Fault::RevokesTwice, "`revoke_family` is true once for each family"),
     (Fault::RevokesUnknownFamilies, "`revoke_family` is false for a family that never was"),
     (Fault::RevokesTheWholeSubject, "`revoke_family` ends no other family of the subject"),
@@ -210,6 +212,10 @@ impl Broken {
             Fault::ClockBackEndsTheWindow if went_back && age == 1 && !line.has_ended => {
                 line.has_ended = true;
                 Some(Rotated::Replayed)
+            }
+            Fault::ClockBackOpensTheWindow if went_back && age == 1 && !line.has_ended => {
+                let (_, salt) = line.uses.last()?;
+                Some(Rotated::repeated(*salt)).filter(|_| !rotation.leeway().is_zero())
             }
             Fault::ClockBackIsIdle if went_back => Some(Rotated::Gone),
             Fault::ReuseEndsTheToken if rotation.successor().is_none() => {

@@ -98,6 +98,7 @@ impl Reference {
         if let Some((used, salt)) = line.uses.last().filter(|_| age == Some(1) && !line.last_token_was_used)
             && rotation.leeway() > Duration::ZERO
             && time_between(*used, rotation.now()) <= rotation.leeway()
+            && time_between(rotation.now(), *used) <= Duration::from_secs(60)
         {
             return Rotated::repeated(*salt);
         }

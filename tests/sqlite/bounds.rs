@@ -158,6 +158,33 @@ async fn after_the_longest_leeway_the_file_knows_no_salt_and_the_predecessor_is_
 }
 
 #[tokio::test]
+async fn what_is_spent_stays_spent_whatever_the_clock_does() {
+    let (folder, clock) = (Folder::new(), ManualClock::at(at(0)));
+    let store = store_at(&folder, &clock);
+    // A one-time value, and a clock that jumps past its end and back.
+    assert!(store.consume(&digest("ticket"), at(600)).await.unwrap());
+    clock.set_wall(at(1_000_000));
+    store.prune().await.unwrap();
+    clock.set_wall(at(1));
+    assert!(!store.consume(&digest("ticket"), at(600)).await.unwrap());
+    clock.advance(Duration::from_secs(600));
+    assert_eq!(store.prune().await.unwrap(), 1, "it goes when its time has passed");
+    clock.advance(Duration::from_secs(121));
+    store.prune().await.unwrap();
+
+    // A refresh token that was spent long ago, and a clock that is set back to when it was used.
+    store.begin(family(1), digest("t0"), at(722)).await.unwrap();
+    assert_eq!(store.rotate(rotation("t0", "t1", 722)).await.unwrap(), Rotated::Done);
+    clock.advance(Duration::from_secs(3600));
+    clock.set_wall(at(722));
+    store.prune().await.unwrap();
+    let state = RefreshTokenStore::find(&store, &digest("t0")).await.unwrap().unwrap().state();
+    assert_eq!(state, RefreshTokenState::Spent);
+    assert_eq!(store.rotate(rotation("t0", "x", 723)).await.unwrap(), Rotated::Replayed);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_predecessor_without_its_salt_is_a_replay() {
     let folder = Folder::new();
     let store = folder.store();

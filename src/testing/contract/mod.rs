@@ -65,6 +65,7 @@ pub async fn refresh_token_store<S: RefreshTokenStore>(make: impl AsyncFn() -> S
     refresh::reuse(make().await).await;
     refresh::lifetimes(make().await).await;
     refresh::clock_back(make().await).await;
+    refresh::clock_far_back(make().await).await;
     refresh_ends::revoke_subject(make().await).await;
     refresh_ends::crowd(make().await).await;
     refresh_races::parallel_uses(make().await, refresh::LEEWAY).await;

@@ -302,6 +302,29 @@ pub(super) async fn clock_back<S: RefreshTokenStore>(store: S) {
     must_be(scene.present(successor, 0).await, Rotated::Done, promise);
 }
 
+pub(super) async fn clock_far_back<S: RefreshTokenStore>(store: S) {
+    let scene = Scene::new(store);
+    // A minute before it, and a millisecond more.
+    let (used, near, far) = (2_000_000, 1_940_000, 1_939_999);
+    let endless = |token: SecretDigest, millis: u64| {
+        let Use { rotation, successor, salt } = scene.using(token, millis);
+        (rotation.with_idle_lifetime(Duration::MAX), successor, salt)
+    };
+    for (millis, is_near) in [(near, true), (far, false), (0, false)] {
+        let mut line = scene.line(0).await;
+        let (first, successor, salt) = endless(line.live(), used);
+        must_be(scene.rotate(first).await, Rotated::Done, "the live token can be used");
+        line.tokens.push(successor);
+        let promised = if is_near { Rotated::repeated(salt) } else { Rotated::Replayed };
+        let promise = "the predecessor is `Replayed` by a clock that went back by more than 60 seconds: a spent token \
+                       stays spent";
+        must_be(scene.rotate(endless(line.token(0), millis).0).await, promised, promise);
+        if !is_near {
+            scene.must_be_dead(&line, "a replay by a clock that went back ends the family").await;
+        }
+    }
+}
+
 /// One family whose token was used ten thousand times.
 pub(super) async fn long_family<S: RefreshTokenStore>(store: S) {
     let scene = Scene::new(store);
