@@ -118,7 +118,7 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let hand = Hand(Arc::new(Mutex::new((start, Duration::ZERO))));
         let set = |wall, elapsed| *hand.0.lock().unwrap() = (wall, Duration::from_secs(elapsed));
-        let values = MemoryOneTimeValues::new().with_clock(hand.clone()).with_capacity(1);
+        let values = MemoryOneTimeValues::new().with_clock(hand.clone()).with_capacity(1).unwrap();
         let (ticket, other) = (SecretDigest::of("ticket"), SecretDigest::of("other"));
         assert!(values.consume(&ticket, at(600)).await.unwrap());
         set(at(1_000_000), 1);

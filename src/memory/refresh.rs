@@ -446,7 +446,7 @@ mod tests {
     #[tokio::test]
     async fn two_minutes_after_its_use_a_token_is_spent_whatever_the_wall_clock_shows() {
         let passed = Arc::new(Passed(0.into()));
-        let store = MemoryRefreshTokens::new().with_capacity(3).with_clock(Arc::clone(&passed));
+        let store = MemoryRefreshTokens::new().with_capacity(3).unwrap().with_clock(Arc::clone(&passed));
         let repeat = || {
             let rotation = Rotation::new(token(0, 0), SystemTime::UNIX_EPOCH).with_leeway(Duration::from_secs(10));
             store.rotate(rotation.with_successor(token(0, 9), [9; 32]))
