@@ -67,7 +67,7 @@ pub use memory::opaque::OpaqueIssuer;
 pub use memory::refresh::MemoryRefreshTokens;
 pub use protection::budget::{Lockout, TokenBucket};
 pub use protection::limiter::MemoryLimiter;
-pub use protection::operator::ActiveLock;
+pub use protection::locks::ActiveLock;
 pub use protection::stats::LimiterStats;
 pub use protocol::client::{Client, ClientAuthentication, ClientId, ClientSecret};
 pub use protocol::client_builder::ClientBuilder;

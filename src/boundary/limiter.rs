@@ -367,7 +367,8 @@ impl Settlement {
 ///   back twice is a free guess. A limiter that cannot know does nothing then, and the charge stays.
 /// - Keys are equal only if every part is, the account's [kind](AccountKey::kind) included: hash them with their lengths, not
 ///   joined by a separator. Addresses count by their [network](AttemptKey::network); for exempt ones only the budgets of the
-///   account and of client secrets hold.
+///   account and of client secrets hold. Who has an IPv6 /48 has 65,536 of these networks: count on wider ones beside them,
+///   with larger budgets, as [`MemoryLimiter`](crate::MemoryLimiter) does.
 /// - All budgets of an attempt are charged, or none. On a store that is spread over machines they must lie on one.
 ///
 /// # Security

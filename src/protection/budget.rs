@@ -34,6 +34,11 @@ impl Lockout {
         self
     }
 
+    /// The same with so many times the attempts.
+    pub(crate) fn times(self, factor: u32) -> Self {
+        Self { attempts: self.attempts.saturating_mul(factor), ..self }
+    }
+
     /// How long the lock after so many in a row lasts.
     pub(crate) fn lock(&self, strikes: u8) -> u64 {
         let doublings = u32::from(strikes.saturating_sub(1)).min(63);
@@ -56,6 +61,13 @@ impl TokenBucket {
         // The time that fills the whole bucket must be a number, or the bucket would have no end.
         let longest = (u64::MAX / 2).checked_div(u64::from(burst)).unwrap_or(u64::MAX);
         Self { burst, interval: millis(refill_every).clamp(1, longest) }
+    }
+
+    /// The same with so many times the attempts, at once and in the long run; rather fewer where that is no whole number of
+    /// milliseconds.
+    pub(crate) fn times(self, factor: u32) -> Self {
+        let interval = self.interval.div_ceil(u64::from(factor.max(1)));
+        Self::new(self.burst.saturating_mul(factor), Duration::from_millis(interval))
     }
 }
 

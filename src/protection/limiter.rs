@@ -7,20 +7,22 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::budget::millis;
-use super::known::{Known, is_due};
+use super::known::Known;
 use super::locks::Locks;
+use super::network::{of_64, single};
 use super::policy::{Charges, Decision, Policy, Spent, Tallies};
 use super::sync::atomic::{AtomicU32, Ordering};
 use super::sync::{HashKey, Mutex, MutexGuard, SHARDS};
 use super::table::{Key, Place, Table, with_kind};
 use super::tally::Tally;
-use super::ticket::Ticket;
+use super::ticket::{Ticket, WidePlaces};
+use super::wide;
 use crate::boundary::account::AccountKeyKind;
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::Check;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Checked, Decided, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
+    AttemptKey, AttemptLimiter, BegunLock, Checked, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
 };
 use crate::boundary::maybe::MaybeFuture;
 use crate::protocol::address::Network;
@@ -46,8 +48,12 @@ const NO_NETWORK: u64 = 1;
 ///
 /// Bounded: each of the tables of accounts, of pairs with an address, and of addresses holds at most
 /// [`capacity`](Self::with_capacity) keys. When one is full of keys that still count, new keys share cells, chosen by a
-/// keyed hash: a flood can make the limiter stricter, never forget. IPv6 addresses count by their /64. A restart clears
-/// it, and processes do not share it.
+/// keyed hash: a flood can make the limiter stricter, never forget. A restart clears it, and processes do not share it.
+///
+/// IPv6 addresses count by their /64; and in a second tier by their /56, which has
+/// [4 times](Self::with_ipv6_network_budgets) the budgets of a /64, and by their /48, which has 16 times: what names an address
+/// in the table above. Addresses from which an account or client succeeded before are spared by the second tier. One /48 has at
+/// most a sixteenth of each table for itself; beyond it, its networks share cells among themselves.
 ///
 /// Put it into an [`Arc`] to give it to the endpoint and keep it for [`locks`](Self::locks) and
 /// [`unblock_account`](Self::unblock_account).
@@ -58,20 +64,22 @@ pub struct MemoryLimiter {
     pub(crate) capacity: usize,
     pub(crate) lifetime: u64,
     hasher: HashKey,
-    numbers: AtomicU32,
+    pub(super) numbers: AtomicU32,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// Locked in this order wherever several are locked: pairs, accounts, addresses; never two of a kind.
+/// Locked in this order wherever several are locked: pairs, accounts, addresses, wide; never two of a kind.
 pub(super) struct Tables {
     pub(super) pairs: Vec<Mutex<Table>>,
     pub(super) accounts: Vec<Mutex<Accounts>>,
     pub(super) addresses: Vec<Mutex<Table>>,
+    /// Pairs with IPv6 networks that are wider than a /64, and these networks: in one part for each /48.
+    pub(super) wide: Vec<Mutex<Table>>,
 }
 
 pub(super) struct Accounts {
     pub(super) tallies: Table,
-    known: Known,
+    pub(super) known: Known,
 }
 
 impl Tables {
@@ -83,6 +91,7 @@ impl Tables {
             pairs: (0..SHARDS).map(|_| Mutex::new(Table::new(each, true))).collect(),
             accounts: (0..SHARDS).map(|_| Mutex::new(accounts())).collect(),
             addresses: (0..SHARDS).map(|_| Mutex::new(Table::new(each, false))).collect(),
+            wide: wide::tables(capacity),
         }
     }
 }
@@ -144,7 +153,11 @@ impl MemoryLimiter {
     }
 
     pub(super) fn network(&self, address: Option<IpAddr>) -> u64 {
-        address.map_or(NO_NETWORK, |address| self.hasher.hash_one(Network::of(address)))
+        match address.map(Network::of) {
+            None => NO_NETWORK,
+            Some(Network::V4(bits)) => single(self.hasher.hash_one(bits)),
+            Some(Network::V6(bits)) => of_64(self.hasher.hash_one(bits >> 16), (bits & 0xffff) as u16),
+        }
     }
 
     fn try_reserve(&self, key: &AttemptKey<'_>) -> Option<Reserved> {
@@ -164,11 +177,13 @@ impl MemoryLimiter {
             false => accounts.tallies.get(ticket.account(), false),
         };
         let (address, own_address) = addresses.get(ticket.address(), is_known);
-        let mut tallies = Tallies { pair, account, address };
+        let mut wide = if is_known { None } else { self.lock_wide(&ticket) };
+        let wide_tallies = wide.as_mut().map(|table| wide::tallies(table, &ticket));
+        let mut tallies = Tallies { pair, account, address, wide: wide_tallies };
         let charges = match self.policy.reserve(&mut tallies, &facts) {
             Decision::Charged(charges) => charges,
             Decision::Refused(spent) => {
-                drop((pairs, accounts, addresses));
+                drop((pairs, accounts, addresses, wide));
                 return Some(Reserved::Refused(self.refuse(&ticket, &tallies, spent, now)));
             }
         };
@@ -197,7 +212,10 @@ impl MemoryLimiter {
                 None => ticket.address_place = addresses.put(ticket.address(), tallies.address, now, 0, is_known),
             }
         }
-        drop((pairs, accounts, addresses));
+        if let Some(table) = &mut wide {
+            self.keep_wide(table, &mut ticket, &tallies, now);
+        }
+        drop((pairs, accounts, addresses, wide));
         self.describe(&ticket, key, &tallies, now);
         let reservation = Reservation::new(ticket.to_bytes());
         Some(Reserved::Charged(match charges.monitored {
@@ -206,65 +224,7 @@ impl MemoryLimiter {
         }))
     }
 
-    /// One step under the locks: nothing is under way in it, so a right check takes no place.
-    fn try_check(&self, key: &AttemptKey<'_>, check: Check<'_>) -> Option<Checked> {
-        let now = self.now();
-        let mut ticket = self.ticket(key, now);
-        let mut pairs = shard_of(&self.tables.pairs, ticket.pair())?;
-        let mut accounts = shard_of(&self.tables.accounts, ticket.account())?;
-        let mut addresses = shard_of(&self.tables.addresses, ticket.address())?;
-
-        let seen = accounts.known.seen(ticket.guess, ticket.network, now);
-        let is_known = seen.is_some();
-        let mut facts = ticket.facts(key, is_known, now);
-        let mut tallies = Tallies { pair: pairs.get(ticket.pair(), is_known).0, ..Tallies::default() };
-        if !ticket.is_client {
-            tallies.account = accounts.tallies.get(ticket.account(), false).0;
-        }
-        tallies.address = addresses.get(ticket.address(), is_known).0;
-        let room = match self.policy.look(&tallies, &facts) {
-            Ok(room) => room,
-            Err(spent) => {
-                drop((pairs, accounts, addresses));
-                return Some(Checked::Refused(self.refuse(&ticket, &tallies, spent, now)));
-            }
-        };
-        let mut decided = Decided::new(check.decide());
-        if let Some(rule) = room.monitored {
-            decided = decided.would_refuse(rule);
-        }
-        if decided.is_right() {
-            if tallies.pair != Tally::default() {
-                pairs.forget(ticket.pair());
-            }
-            if ticket.has_address && is_due(seen, now, self.lifetime) {
-                accounts.known.insert(ticket.guess, ticket.network, now);
-            }
-            return Some(Checked::Decided(decided));
-        }
-        ticket.number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        facts.number = ticket.number;
-        ticket.charges = self.policy.charge_wrong(&mut tallies, &facts, room);
-        if ticket.charges.pair {
-            let memory = self.policy.pairs_remember();
-            ticket.pair_place = pairs.keep(ticket.pair(), tallies.pair, now, memory, is_known);
-        }
-        if ticket.charges.account {
-            let memory = self.policy.account.longest;
-            ticket.account_place = accounts.tallies.keep(ticket.account(), tallies.account, now, memory, false);
-        }
-        if ticket.charges.address {
-            ticket.address_place = addresses.keep(ticket.address(), tallies.address, now, 0, is_known);
-        }
-        drop((pairs, accounts, addresses));
-        self.describe(&ticket, key, &tallies, now);
-        Some(Checked::Decided(match self.news(&ticket, now) {
-            Some(lock) => decided.with_new_lock(lock),
-            None => decided,
-        }))
-    }
-
-    fn ticket(&self, key: &AttemptKey<'_>, now: u64) -> Ticket {
+    pub(super) fn ticket(&self, key: &AttemptKey<'_>, now: u64) -> Ticket {
         Ticket {
             guess: self.guess(&key.guess),
             network: self.network(key.address),
@@ -277,11 +237,12 @@ impl MemoryLimiter {
             pair_place: Place::Own,
             account_place: Place::Own,
             address_place: Place::Own,
+            wide_places: [WidePlaces::OWN; 2],
         }
     }
 
     /// Keeps whose locks began by a charge, and whose bucket it emptied.
-    fn describe(&self, ticket: &Ticket, key: &AttemptKey<'_>, tallies: &Tallies, now: u64) {
+    pub(super) fn describe(&self, ticket: &Ticket, key: &AttemptKey<'_>, tallies: &Tallies, now: u64) {
         let describe = |rule: Rule, lasts: Option<u64>| {
             let until = now.saturating_add(lasts.unwrap_or_default());
             self.locks.describe(rule, ticket.key_of(rule), key, now, until);
@@ -298,9 +259,12 @@ impl MemoryLimiter {
         {
             describe(Rule::Address, Some(wait));
         }
+        if ticket.has_wide() {
+            self.describe_wide(ticket, key, tallies, now);
+        }
     }
 
-    fn refuse(&self, ticket: &Ticket, tallies: &Tallies, spent: Spent, now: u64) -> Refusal {
+    pub(super) fn refuse(&self, ticket: &Ticket, tallies: &Tallies, spent: Spent, now: u64) -> Refusal {
         let Spent { rule, wait, address } = spent;
         let refusal =
             Refusal::new(rule, Duration::from_millis(wait)).with_address_wait(address.map(Duration::from_millis));
@@ -332,6 +296,7 @@ impl MemoryLimiter {
         if !keeps_address {
             self.refund_address(ticket);
         }
+        self.refund_wide(ticket, keeps_address);
     }
 
     /// Forgets the name of a lock that was none in the end.
@@ -342,6 +307,9 @@ impl MemoryLimiter {
         }
         if ticket.charges.locks_account {
             self.locks.unname(Rule::Account, ticket.account());
+        }
+        if ticket.charges.locks_wide {
+            self.unname_wide(ticket);
         }
     }
 
@@ -382,6 +350,7 @@ impl MemoryLimiter {
             let tally = held.tallies.get_mut(ticket.account(), ticket.account_place);
             tally.into_iter().for_each(|tally| tally.deny(now, ticket.number, ticket.print));
         }
+        self.deny_wide(ticket, now);
     }
 
     /// Forgets the failures of an account or client from its address, takes its other charges back, and remembers the
@@ -404,13 +373,15 @@ impl MemoryLimiter {
             }
         }
         self.refund_address(ticket);
+        self.refund_wide(ticket, false);
     }
 
     /// The lock that began by a charge which was decided against, if nobody was told of it yet.
-    fn news(&self, ticket: &Ticket, now: u64) -> Option<BegunLock> {
+    pub(super) fn news(&self, ticket: &Ticket, now: u64) -> Option<BegunLock> {
         let tell = |begins: bool, rule| begins.then(|| self.tell(ticket, rule, now)).flatten();
         let pair = tell(ticket.charges.locks_pair && !ticket.is_client, Rule::AccountAndAddress);
-        tell(ticket.charges.locks_account, Rule::Account).or(pair)
+        let wide = || if ticket.charges.locks_wide { self.tell_wide(ticket, now) } else { None };
+        tell(ticket.charges.locks_account, Rule::Account).or(pair).or_else(wide)
     }
 
     /// The lock of this rule, if nobody was told of it yet.

@@ -1,10 +1,13 @@
 //! Whose locks they are, for people; and who was told of them.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::PoisonError;
+use std::time::Duration;
 
+use super::network::prefix_len;
 use super::sync::{Mutex, MutexGuard};
 use super::table::{Key, SWEEP};
 use crate::boundary::account::AccountKey;
@@ -14,6 +17,38 @@ use crate::boundary::limiter::{AttemptKey, Guess, Rule};
 const MOST: usize = 16_384;
 /// A longer name is not kept: people do not have such, and the memory is bounded.
 const LONGEST: usize = 256;
+
+/// A lock that holds now.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ActiveLock {
+    /// The rule whose budget is spent.
+    pub rule: Rule,
+    /// How long it still lasts.
+    pub remaining: Duration,
+    /// The realm of the account, if there is one.
+    pub realm: Option<String>,
+    /// The account, if the rule counts on one. `None` too where its name is no longer known: names of more than 256 bytes
+    /// and beyond 16,384 locks are not kept.
+    pub account: Option<AccountKey<'static>>,
+    /// The client, if the rule counts on one.
+    pub client_id: Option<String>,
+    /// The address, if the rule counts on one.
+    pub address: Option<IpAddr>,
+    /// How many of its bits the lock is on: 32 for IPv4; 64 for IPv6, or 56 or 48 where a whole network has spent its budget.
+    pub prefix_len: Option<u8>,
+}
+
+impl fmt::Debug for ActiveLock {
+    /// Without the account: people type passwords into the wrong field.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActiveLock")
+            .field("rule", &self.rule)
+            .field("remaining", &self.remaining)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
 
 /// The tables hold hashes only. What they stand for is kept for locks alone.
 #[derive(Default)]
@@ -59,13 +94,6 @@ pub(crate) struct Name {
     pub(crate) address: Option<IpAddr>,
 }
 
-impl Name {
-    /// Realm, account, client and address.
-    pub(crate) fn into_parts(self) -> (Option<String>, Option<AccountKey<'static>>, Option<String>, Option<IpAddr>) {
-        (self.realm, self.account, self.client_id, self.address)
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -97,8 +125,17 @@ impl Locks {
         lock(&self.names).kept.remove(&(rule, key));
     }
 
-    pub(crate) fn name(&self, rule: Rule, key: Key) -> Option<Name> {
+    fn name(&self, rule: Rule, key: Key) -> Option<Name> {
         lock(&self.names).kept.get(&(rule, key)).map(|(_, name)| name.clone())
+    }
+
+    /// A lock of a key that lasts so many milliseconds, with what is known of it.
+    pub(crate) fn active(&self, rule: Rule, key: Key, remaining: u64) -> ActiveLock {
+        let nothing = || Name { realm: None, account: None, client_id: None, address: None };
+        let Name { realm, account, client_id, address } = self.name(rule, key).unwrap_or_else(nothing);
+        let remaining = Duration::from_millis(remaining);
+        let prefix_len = address.map(|_| prefix_len(key.1));
+        ActiveLock { rule, remaining, realm, account, client_id, address, prefix_len }
     }
 
     /// Whether the owner of an account is to be told of a lock until `until`: once, however many locks there are meanwhile.

@@ -5,9 +5,11 @@
 //! from outside.
 
 pub(crate) mod budget;
+pub(crate) mod check;
 pub(crate) mod known;
 pub(crate) mod limiter;
 pub(crate) mod locks;
+pub(crate) mod network;
 pub(crate) mod operator;
 pub(crate) mod policy;
 pub(crate) mod settings;
@@ -16,6 +18,7 @@ pub(crate) mod sync;
 pub(crate) mod table;
 pub(crate) mod tally;
 pub(crate) mod ticket;
+pub(crate) mod wide;
 
 #[cfg(test)]
 #[path = "history_tests.rs"]

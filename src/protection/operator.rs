@@ -1,45 +1,13 @@
 //! What an operator may see and do: list the locks, and lift them.
 
-use std::fmt;
 use std::net::IpAddr;
-use std::time::Duration;
 
-use super::budget::Mode;
 use super::limiter::{MemoryLimiter, shard_at, shard_of};
-use super::locks::Name;
+use super::locks::ActiveLock;
+use super::network::{Tier, is_ipv6, widened};
 use super::table::{Key, Table, is_client};
 use crate::boundary::account::AccountKey;
 use crate::boundary::limiter::{Guess, Rule};
-
-/// A lock that holds now.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct ActiveLock {
-    /// The rule whose budget is spent.
-    pub rule: Rule,
-    /// How long it still lasts.
-    pub remaining: Duration,
-    /// The realm of the account, if there is one.
-    pub realm: Option<String>,
-    /// The account, if the rule counts on one. `None` too where its name is no longer known: names of more than 256 bytes
-    /// and beyond 16,384 locks are not kept.
-    pub account: Option<AccountKey<'static>>,
-    /// The client, if the rule counts on one.
-    pub client_id: Option<String>,
-    /// The address, if the rule counts on one.
-    pub address: Option<IpAddr>,
-}
-
-impl fmt::Debug for ActiveLock {
-    /// Without the account: people type passwords into the wrong field.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ActiveLock")
-            .field("rule", &self.rule)
-            .field("remaining", &self.remaining)
-            .field("address", &self.address)
-            .finish_non_exhaustive()
-    }
-}
 
 /// For operators. Each of these looks through all keys, one shard after the other, and holds up a request for no longer
 /// than one shard takes. What keys count together, because a table is full, is not listed and ends by time only.
@@ -61,23 +29,20 @@ impl MemoryLimiter {
         for table in (0..self.tables.addresses.len()).filter_map(|index| shard_at(&self.tables.addresses, index)) {
             self.collect(&table, now, &mut found, |_| Rule::Address);
         }
+        for table in (0..self.tables.wide.len()).filter_map(|index| shard_at(&self.tables.wide, index)) {
+            self.collect(&table, now, &mut found, |(guess, _)| match guess {
+                0 => Rule::Address,
+                guess => self.policy.pair_rule(is_client(guess)).0,
+            });
+        }
         found
     }
 
     fn collect(&self, table: &Table, now: u64, found: &mut Vec<ActiveLock>, rule: impl Fn(Key) -> Rule) {
         for (key, tally) in table.iter() {
             let rule = rule(key);
-            let remaining = match rule {
-                _ if self.policy.mode(rule) != Mode::Block => None,
-                Rule::Address => tally.empty(&self.policy.address, now),
-                Rule::Account => tally.locked(&self.policy.account, now),
-                _ => tally.locked(self.policy.pair_rule(rule == Rule::ClientAndAddress).1, now),
-            };
-            let Some(remaining) = remaining else { continue };
-            let name = self.locks.name(rule, key);
-            let (realm, account, client_id, address) = name.map_or((None, None, None, None), Name::into_parts);
-            let remaining = Duration::from_millis(remaining);
-            found.push(ActiveLock { rule, remaining, realm, account, client_id, address });
+            let Some(remaining) = self.policy.lasts(rule, key, &tally, now) else { continue };
+            found.push(self.locks.active(rule, key, remaining));
         }
     }
 
@@ -89,14 +54,17 @@ impl MemoryLimiter {
         let guess = self.guess(&Guess::Account { realm, account });
         self.locks.forget(guess);
         let pairs = self.retain_pairs(|(other, _)| other != guess);
+        self.retain_wide(|(other, _)| other != guess);
         let own = shard_of(&self.tables.accounts, (guess, 0));
         own.map_or(0, |mut held| held.tallies.retain(self.now(), |(other, _)| other != guess)).saturating_add(pairs)
     }
 
-    /// Forgets all attempts from an address (IPv6: from its /64), on all accounts and clients. Tells how many keys it forgot.
+    /// Forgets all attempts from an address (IPv6: from its /64), on all accounts and clients; and what its /56 and its /48 have
+    /// spent together, which would refuse it still. Tells how many keys of the address it forgot.
     pub fn unblock_address(&self, address: IpAddr) -> usize {
         let network = self.network(Some(address));
         let pairs = self.retain_pairs(|(_, other)| other != network);
+        self.forget_around(network, |_| true);
         let own = shard_of(&self.tables.addresses, (0, network));
         own.map_or(0, |mut table| table.retain(self.now(), |(_, other)| other != network)).saturating_add(pairs)
     }
@@ -115,7 +83,25 @@ impl MemoryLimiter {
     fn unblock_pair(&self, guess: &Guess<'_>, address: Option<IpAddr>) -> bool {
         let key = (self.guess(guess), self.network(address));
         self.locks.forget(key.0);
+        self.forget_around(key.1, |other| other == key.0);
         shard_of(&self.tables.pairs, key).is_some_and(|mut table| table.retain(self.now(), |other| other != key) > 0)
+    }
+
+    /// Forgets what the /56 and the /48 around a /64 have spent, on these accounts and clients.
+    fn forget_around(&self, network: u64, is_meant: impl Fn(u64) -> bool) {
+        if is_ipv6(network)
+            && let Some(mut table) = self.wide_part(network)
+        {
+            let around = Tier::ALL.map(|tier| widened(network, tier));
+            table.retain(self.now(), |(guess, other)| !around.contains(&other) || !is_meant(guess));
+        }
+    }
+
+    fn retain_wide(&self, keep: impl Fn(Key) -> bool) {
+        let parts = (0..self.tables.wide.len()).filter_map(|index| shard_at(&self.tables.wide, index));
+        for mut table in parts {
+            table.retain(self.now(), &keep);
+        }
     }
 
     fn retain_pairs(&self, keep: impl Fn(Key) -> bool) -> usize {

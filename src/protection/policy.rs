@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::budget::{Lockout, Mode, TokenBucket};
+use super::network::{Tier, is_ipv6, tier};
+use super::table::Key;
 use super::tally::Tally;
 use crate::boundary::limiter::Rule;
 
@@ -13,6 +15,8 @@ pub(crate) struct Policy {
     pub(crate) account: Lockout,
     pub(crate) client: Lockout,
     pub(crate) address: TokenBucket,
+    /// How many times the budgets of a /64 a /56 and a /48 have.
+    factors: [u32; 2],
     /// How long the same secret for the same account counts once, in milliseconds.
     pub(crate) repeat: u64,
     modes: [Mode; 4],
@@ -41,6 +45,15 @@ pub(crate) struct Tallies {
     pub(crate) pair: Tally,
     pub(crate) account: Tally,
     pub(crate) address: Tally,
+    /// Of the /56 and the /48, for IPv6.
+    pub(crate) wide: Option<[Wide; 2]>,
+}
+
+/// The tallies of a network that is wider than a /64: of the account or client and it, of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wide {
+    pub(crate) pair: Tally,
+    pub(crate) address: Tally,
 }
 
 /// Which tallies were charged.
@@ -49,11 +62,22 @@ pub(crate) struct Charges {
     pub(crate) pair: bool,
     pub(crate) account: bool,
     pub(crate) address: bool,
+    /// Of the /56 and the /48: the pair and the network itself.
+    pub(crate) wide: [WideCharges; 2],
     /// A lock begins by this charge.
     pub(crate) locks_pair: bool,
     pub(crate) locks_account: bool,
+    /// That of the pair with a /56 or a /48.
+    pub(crate) locks_wide: bool,
     /// Which rule would have refused if it blocked.
     pub(crate) monitored: Option<Rule>,
+}
+
+/// Which tallies of a wider network were charged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WideCharges {
+    pub(crate) pair: bool,
+    pub(crate) address: bool,
 }
 
 /// What the rules say together.
@@ -79,6 +103,7 @@ pub(crate) struct Room {
     pair: bool,
     account: bool,
     address: bool,
+    wide: [WideCharges; 2],
     pub(crate) monitored: Option<Rule>,
 }
 
@@ -91,6 +116,7 @@ impl Default for Policy {
             account: Lockout::new(100, minutes(24 * 60)).locked_for(minutes(60), minutes(24 * 60)),
             client: pair,
             address: TokenBucket::new(300, minutes(1)),
+            factors: [4, 16],
             repeat: 30_000,
             modes: [Mode::Block; 4],
         }
@@ -125,9 +151,45 @@ impl Policy {
         if is_client { (Rule::ClientAndAddress, &self.client) } else { (Rule::AccountAndAddress, &self.pair) }
     }
 
+    /// Sets how many times the budgets of a /64 a /56 and a /48 have.
+    pub(crate) fn set_factors(&mut self, net56: u32, net48: u32) {
+        self.factors = [net56.max(1), net48.max(1)];
+    }
+
+    fn factor(&self, tier: Tier) -> u32 {
+        let [net56, net48] = self.factors;
+        match tier {
+            Tier::Net56 => net56,
+            Tier::Net48 => net48,
+        }
+    }
+
+    /// The budget of an account or client and a wider network.
+    pub(crate) fn wide_pair(&self, is_client: bool, tier: Tier) -> Lockout {
+        self.pair_rule(is_client).1.times(self.factor(tier))
+    }
+
+    /// The budget of a wider network.
+    pub(crate) fn wide_address(&self, tier: Tier) -> TokenBucket {
+        self.address.times(self.factor(tier))
+    }
+
     /// How long a lock of an account or client and its address may be remembered after its end, in milliseconds.
     pub(crate) fn pairs_remember(&self) -> u64 {
         self.pair.longest.max(self.client.longest)
+    }
+
+    /// How long a key is locked that was counted under this rule, in milliseconds; nothing where the rule does not block.
+    pub(crate) fn lasts(&self, rule: Rule, (_, network): Key, tally: &Tally, now: u64) -> Option<u64> {
+        if self.mode(rule) != Mode::Block {
+            return None;
+        }
+        let factor = tier(network).filter(|_| is_ipv6(network)).map_or(1, |tier| self.factor(tier));
+        match rule {
+            Rule::Address => tally.empty(&self.address.times(factor), now),
+            Rule::Account => tally.locked(&self.account, now),
+            _ => tally.locked(&self.pair_rule(rule == Rule::ClientAndAddress).1.times(factor), now),
+        }
     }
 
     /// Looks at every tally that the attempt touches, and charges all of them or none.
@@ -151,9 +213,19 @@ impl Policy {
         let pair = verdict.add(counts_pair, pair_rule, self, || tallies.pair.wait(pair_budget, now));
         let account = verdict.add(counts_account, Rule::Account, self, || tallies.account.wait(&self.account, now));
         let address = verdict.add(counts_address, Rule::Address, self, || tallies.address.empty(&self.address, now));
+        let mut room = Room { pair, account, address, wide: [WideCharges::default(); 2], monitored: None };
+        // A network that an account is known in has other users, too: strangers among them must not lock it out.
+        if let Some(wide) = tallies.wide.as_ref().filter(|_| !facts.is_known) {
+            for ((tier, wide), room) in Tier::ALL.into_iter().zip(wide).zip(&mut room.wide) {
+                let pair = || wide.pair.wait(&self.wide_pair(is_client, tier), now);
+                room.pair = verdict.add(counts_pair, pair_rule, self, pair);
+                let address = || wide.address.empty(&self.wide_address(tier), now);
+                room.address = verdict.add(counts_address, Rule::Address, self, address);
+            }
+        }
         match verdict.refused {
             Some((rule, wait)) => Err(Spent { rule, wait, address: verdict.address }),
-            None => Ok(Room { pair, account, address, monitored: verdict.monitored }),
+            None => Ok(Room { monitored: verdict.monitored, ..room }),
         }
     }
 
@@ -176,6 +248,21 @@ impl Policy {
         if room.address {
             tallies.address.take(&self.address, now, number);
         }
+        if let Some(wide) = &mut tallies.wide {
+            for (((tier, wide), room), charges_of) in
+                Tier::ALL.into_iter().zip(wide).zip(room.wide).zip(&mut charges.wide)
+            {
+                if room.pair && !is_repeat {
+                    charges_of.pair = true;
+                    let locks = wide.pair.charge(&self.wide_pair(facts.is_client, tier), now, number);
+                    charges.locks_wide |= locks && self.mode(pair_rule) == Mode::Block;
+                }
+                if room.address {
+                    charges_of.address = true;
+                    wide.address.take(&self.wide_address(tier), now, number);
+                }
+            }
+        }
         charges
     }
 
@@ -187,6 +274,11 @@ impl Policy {
         }
         if charges.account {
             tallies.account.deny(facts.now, facts.number, facts.print);
+        }
+        for (wide, charges) in tallies.wide.iter_mut().flatten().zip(charges.wide) {
+            if charges.pair {
+                wide.pair.deny(facts.now, facts.number, 0);
+            }
         }
         charges
     }
@@ -213,7 +305,7 @@ impl Verdicts {
                 let (first, longest) = self.refused.unwrap_or((rule, 0));
                 self.refused = Some((first, longest.max(wait)));
                 if rule == Rule::Address {
-                    self.address = Some(wait);
+                    self.address = self.address.max(Some(wait));
                 }
                 false
             }

@@ -49,6 +49,17 @@ impl MemoryLimiter {
         self
     }
 
+    /// How many times the budgets of an IPv6 /64 all networks of its /56 and of its /48 have together: those of accounts and
+    /// clients at an address, and that of an address. Default: 4 and 16, for a provider may give a customer as much as a /48. At
+    /// least 1. Raise the second where very many of your users come from one /48, as at a university; `u32::MAX` lifts either.
+    ///
+    /// Addresses from which an account succeeded before are neither counted nor refused by the budgets of the wider networks.
+    #[must_use]
+    pub fn with_ipv6_network_budgets(mut self, of_56: u32, of_48: u32) -> Self {
+        self.policy.set_factors(of_56, of_48);
+        self
+    }
+
     /// How long the secret that was denied last counts no more for the same account, if nothing else was tried in between.
     /// Default: 30 seconds. `Duration::ZERO` counts each: needed with a verifier that decides on more than the form, such as
     /// a code in a header, or one password could be tried with many codes.

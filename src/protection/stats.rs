@@ -12,22 +12,36 @@ pub struct LimiterStats {
     pub accounts: usize,
     /// Addresses that are held.
     pub addresses: usize,
+    /// IPv6 networks that are wider than a /64, alone and with an account or client.
+    pub wide: usize,
     /// The most that each of these may be.
     pub capacity: usize,
     /// Whether one of them was ever full of what counts, so that keys shared a budget. Then raise the
     /// [capacity](MemoryLimiter::with_capacity).
     pub was_full: bool,
+    /// Whether the networks of one IPv6 /48 ever had as much of a table as one may have, so that they shared budgets among
+    /// themselves: an attacker with much room.
+    pub was_crowded: bool,
 }
 
 impl MemoryLimiter {
     /// How full it is now. Looks at one shard after the other, in a few microseconds.
     #[must_use]
     pub fn stats(&self) -> LimiterStats {
-        let mut stats = LimiterStats { pairs: 0, accounts: 0, addresses: 0, capacity: self.capacity, was_full: false };
+        let mut stats = LimiterStats {
+            pairs: 0,
+            accounts: 0,
+            addresses: 0,
+            wide: 0,
+            capacity: self.capacity,
+            was_full: false,
+            was_crowded: false,
+        };
         for index in 0..self.tables.pairs.len() {
             if let Some(table) = shard_at(&self.tables.pairs, index) {
                 stats.pairs = stats.pairs.saturating_add(table.len());
                 stats.was_full |= table.was_full();
+                stats.was_crowded |= table.was_crowded();
             }
             if let Some(held) = shard_at(&self.tables.accounts, index) {
                 stats.accounts = stats.accounts.saturating_add(held.tallies.len());
@@ -36,7 +50,13 @@ impl MemoryLimiter {
             if let Some(table) = shard_at(&self.tables.addresses, index) {
                 stats.addresses = stats.addresses.saturating_add(table.len());
                 stats.was_full |= table.was_full();
+                stats.was_crowded |= table.was_crowded();
             }
+        }
+        for table in (0..self.tables.wide.len()).filter_map(|index| shard_at(&self.tables.wide, index)) {
+            stats.wide = stats.wide.saturating_add(table.len());
+            stats.was_full |= table.was_full();
+            stats.was_crowded |= table.was_crowded();
         }
         stats
     }

@@ -14,3 +14,6 @@ pub(crate) type HashKey = std::hash::BuildHasherDefault<std::hash::DefaultHasher
 
 /// Into how many parts, each with its lock, every table falls: a power of two, so that a mask picks the part.
 pub(crate) const SHARDS: usize = if cfg!(shuttle) { 2 } else { 64 };
+
+/// The same for the networks of IPv6 that are wider than a /64.
+pub(crate) const WIDE_SHARDS: usize = if cfg!(shuttle) { 1 } else { 4 };

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::network::{CROWDS, Tier, crowd, tier};
 use super::tally::Tally;
 
 /// Hashes of the guess and of the network, under a key that nobody outside knows; 0 for a part that is not counted on.
@@ -33,6 +34,13 @@ pub(crate) struct Table {
     /// As many as the capacity, rounded up to a power of two; an eighth of that for clients, whose budget is another; and
     /// again an eighth for preferred keys. Empty as long as there was always room.
     cells: Vec<Tally>,
+    /// How many keys each crowd has, as far as there are any of IPv6.
+    crowds: Vec<u32>,
+    /// The most keys that the networks of one /48 have of their own, unless they are preferred.
+    quota: usize,
+    /// In which the keys of IPv6 are counted that have none of their own: some for each crowd, so that one /48 spoils no
+    /// other's. Empty as long as there was always room.
+    crowded: Vec<Tally>,
     /// Whether preferred keys share no cell with others. Right only if a key that becomes preferred may begin anew.
     spares: bool,
     next_sweep: u64,
@@ -49,13 +57,28 @@ pub(crate) enum Place {
 
 impl Table {
     pub(crate) fn new(capacity: usize, spares: bool) -> Self {
-        Self { tallies: HashMap::default(), capacity, cells: Vec::new(), spares, next_sweep: 0 }
+        Self {
+            tallies: HashMap::default(),
+            capacity,
+            cells: Vec::new(),
+            crowds: Vec::new(),
+            quota: quota(capacity),
+            crowded: Vec::new(),
+            spares,
+            next_sweep: 0,
+        }
+    }
+
+    /// For each /48 at most so many keys of their own.
+    pub(crate) fn with_quota(self, quota: usize) -> Self {
+        Self { quota, ..self }
     }
 
     /// The tally of a key, with its own place if it has one; for a key without that of its cell, in which it may have been
     /// counted.
     pub(crate) fn get(&mut self, key: Key, preferred: bool) -> (Tally, Option<&mut Tally>) {
-        let shared = if self.cells.is_empty() { Tally::default() } else { self.get_shared(key, preferred) };
+        let has_cells = !self.cells.is_empty() || !self.crowded.is_empty();
+        let shared = if has_cells { self.get_shared(key, preferred) } else { Tally::default() };
         let own = self.tallies.get_mut(&key);
         (own.as_deref().copied().unwrap_or(shared), own)
     }
@@ -63,7 +86,12 @@ impl Table {
     /// What hardly ever is asked, kept out of the way of the rest.
     #[cold]
     fn get_shared(&self, key: Key, preferred: bool) -> Tally {
-        self.cells.get(self.cell(key, self.shared(preferred))).copied().unwrap_or_default()
+        let place = self.shared(preferred);
+        let cell = match crowd_cell(key, place) {
+            Some(cell) => self.crowded.get(cell),
+            None => self.cells.get(cell_of(self.capacity, key, place)),
+        };
+        cell.copied().unwrap_or_default()
     }
 
     /// Stores the tally of a key without its own. The last eighth of the room is kept for keys that are `preferred`. Locks are remembered for
@@ -71,21 +99,55 @@ impl Table {
     pub(crate) fn put(&mut self, key: Key, tally: Tally, now: u64, memory: u64, preferred: bool) -> Place {
         let kept = if preferred { 0 } else { self.capacity / 8 };
         let room = self.capacity.saturating_sub(kept);
-        if self.tallies.len() >= room && self.next_sweep <= now {
-            self.tallies.retain(|_, tally| !tally.is_forgotten(now, memory));
-            self.next_sweep = now.saturating_add(SWEEP);
+        let crowd = crowd(key.1);
+        let mut has_room = self.has_room(room, crowd, preferred);
+        if !has_room && self.next_sweep <= now {
+            self.sweep(now, memory);
+            has_room = self.has_room(room, crowd, preferred);
         }
-        if self.tallies.len() < room {
+        if has_room {
+            if let Some(crowd) = crowd {
+                self.count(crowd);
+            }
             self.tallies.insert(key, tally);
             return Place::Own;
         }
-        let (accounts, others) = self.cell_counts();
-        self.cells.resize(accounts.saturating_add(others).saturating_add(others), Tally::default());
         let place = self.shared(preferred);
+        if let Some(cell) = crowd_cell(key, place) {
+            // All of one width at once.
+            let cells = cell.saturating_add(1).next_multiple_of(KINDS * CROWDS);
+            self.crowded.resize(cells.max(self.crowded.len()), Tally::default());
+        } else {
+            let (accounts, others) = cell_counts(self.capacity);
+            self.cells.resize(accounts.saturating_add(others).saturating_add(others), Tally::default());
+        }
         if let Some(cell) = self.get_mut(key, place) {
             *cell = tally;
         }
         place
+    }
+
+    fn has_room(&self, room: usize, crowd: Option<usize>, preferred: bool) -> bool {
+        let is_crowded =
+            || crowd.is_some_and(|crowd| self.crowds.get(crowd).is_some_and(|it| *it as usize >= self.quota));
+        self.tallies.len() < room && (preferred || !is_crowded())
+    }
+
+    fn count(&mut self, crowd: usize) {
+        self.crowds.resize(CROWDS, 0);
+        if let Some(count) = self.crowds.get_mut(crowd) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    fn sweep(&mut self, now: u64, memory: u64) {
+        let crowds = &mut self.crowds;
+        self.tallies.retain(|key, tally| {
+            let keeps = !tally.is_forgotten(now, memory);
+            leave(crowds, *key, keeps);
+            keeps
+        });
+        self.next_sweep = now.saturating_add(SWEEP);
     }
 
     /// Stores the tally of a key, with or without its own.
@@ -103,8 +165,10 @@ impl Table {
         if place == Place::Own {
             return self.tallies.get_mut(&key);
         }
-        let cell = self.cell(key, place);
-        self.cells.get_mut(cell)
+        match crowd_cell(key, place) {
+            Some(cell) => self.crowded.get_mut(cell),
+            None => self.cells.get_mut(cell_of(self.capacity, key, place)),
+        }
     }
 
     /// Forgets the charges of a key of its own, which goes when the room is needed. A cell holds other keys' charges too and
@@ -118,8 +182,10 @@ impl Table {
     /// Keeps the keys that `keep` says, and tells how many of the others still counted.
     pub(crate) fn retain(&mut self, now: u64, mut keep: impl FnMut(Key) -> bool) -> usize {
         let mut gone = 0_usize;
+        let crowds = &mut self.crowds;
         self.tallies.retain(|key, tally| {
             let keeps = keep(*key);
+            leave(crowds, *key, keeps);
             gone = gone.saturating_add(usize::from(!keeps && !tally.is_over(now)));
             keeps
         });
@@ -135,6 +201,11 @@ impl Table {
         !self.cells.is_empty()
     }
 
+    /// Whether the keys of a /48, or those of IPv6 in a full table, ever had to share cells.
+    pub(crate) fn was_crowded(&self) -> bool {
+        !self.crowded.is_empty()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, Tally)> {
         self.tallies.iter().map(|(key, tally)| (*key, *tally))
     }
@@ -143,14 +214,36 @@ impl Table {
     fn shared(&self, preferred: bool) -> Place {
         if preferred && self.spares { Place::Spared } else { Place::Shared }
     }
+}
 
-    fn cell_counts(&self) -> (usize, usize) {
-        cell_counts(self.capacity)
-    }
+/// The most keys of a table of this capacity that the networks of one /48 have of their own.
+pub(crate) fn quota(capacity: usize) -> usize {
+    (capacity / 16).max(1)
+}
 
-    fn cell(&self, key: Key, place: Place) -> usize {
-        cell_of(self.capacity, key, place)
+/// Takes a key that goes off the count of its crowd.
+fn leave(crowds: &mut [u32], key: Key, keeps: bool) {
+    if let Some(count) = crowd(key.1).filter(|_| !keeps).and_then(|crowd| crowds.get_mut(crowd)) {
+        *count = count.saturating_sub(1);
     }
+}
+
+/// The kinds of keys of one width that have different budgets: accounts, clients, addresses. They share no cells.
+const KINDS: usize = 3;
+
+/// The cell in which a key of IPv6 without its own is counted; `None` for others.
+pub(crate) fn crowd_cell((guess, network): Key, place: Place) -> Option<usize> {
+    let crowd = crowd(network).filter(|_| place == Place::Shared)?;
+    let kind = match guess {
+        0 => 2,
+        guess => usize::from(is_client(guess)),
+    };
+    let width = match tier(network) {
+        None => 0,
+        Some(Tier::Net56) => 1,
+        Some(Tier::Net48) => 2_usize,
+    };
+    Some(width.saturating_mul(KINDS).saturating_add(kind).saturating_mul(CROWDS).saturating_add(crowd))
 }
 
 /// How many cells there are for accounts and addresses, and how many each for clients and preferred keys.

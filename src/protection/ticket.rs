@@ -1,6 +1,7 @@
 //! What a reservation of the limiters holds: what was charged, where, and under which number.
 
-use super::policy::{Charges, Facts};
+use super::network::{Tier, is_ipv6, widened};
+use super::policy::{Charges, Facts, WideCharges};
 use super::table::{Key, Place};
 use crate::boundary::limiter::{AttemptKey, Guess, Rule};
 
@@ -9,7 +10,7 @@ pub(crate) struct Ticket {
     pub(crate) guess: u64,
     pub(crate) network: u64,
     pub(crate) number: u32,
-    /// When it was charged, in milliseconds; in 48 bits.
+    /// When it was charged, in milliseconds; in 44 bits, which are 557 years.
     pub(crate) at: u64,
     /// The fingerprint of the secret; 0 for none.
     pub(crate) print: u32,
@@ -19,6 +20,19 @@ pub(crate) struct Ticket {
     pub(crate) pair_place: Place,
     pub(crate) account_place: Place,
     pub(crate) address_place: Place,
+    /// Of the /56 and the /48.
+    pub(crate) wide_places: [WidePlaces; 2],
+}
+
+/// Where the tallies of a wider network lie: that of the pair, and its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WidePlaces {
+    pub(crate) pair: Place,
+    pub(crate) address: Place,
+}
+
+impl WidePlaces {
+    pub(crate) const OWN: Self = Self { pair: Place::Own, address: Place::Own };
 }
 
 impl Ticket {
@@ -32,6 +46,17 @@ impl Ticket {
 
     pub(crate) fn address(&self) -> Key {
         (0, self.network)
+    }
+
+    /// Whether it counts on wider networks, too.
+    pub(crate) fn has_wide(&self) -> bool {
+        self.has_address && is_ipv6(self.network)
+    }
+
+    /// The keys of a wider network: with the account or client, and alone.
+    pub(crate) fn wide(&self, tier: Tier) -> (Key, Key) {
+        let network = widened(self.network, tier);
+        ((self.guess, network), (0, network))
     }
 
     /// What the rules need to know of an attempt.
@@ -58,7 +83,9 @@ impl Ticket {
     }
 
     pub(crate) fn to_bytes(self) -> [u8; 32] {
-        let flag = |is_set: bool, at: u32| u16::from(is_set) << at;
+        let flag = |is_set: bool, at: u32| u32::from(is_set) << at;
+        let [net56, net48] = self.charges.wide;
+        let [place56, place48] = self.wide_places;
         let flags = flag(self.is_client, 0)
             | flag(self.has_address, 1)
             | flag(self.charges.pair, 2)
@@ -69,9 +96,18 @@ impl Ticket {
             | flag(self.pair_place == Place::Shared, 7)
             | flag(self.account_place == Place::Shared, 8)
             | flag(self.address_place == Place::Shared, 9)
-            | flag(self.pair_place == Place::Spared, 10);
+            | flag(self.pair_place == Place::Spared, 10)
+            | flag(net56.pair, 11)
+            | flag(net56.address, 12)
+            | flag(net48.pair, 13)
+            | flag(net48.address, 14)
+            | flag(self.charges.locks_wide, 15)
+            | flag(place56.pair == Place::Shared, 16)
+            | flag(place56.address == Place::Shared, 17)
+            | flag(place48.pair == Place::Shared, 18)
+            | flag(place48.address == Place::Shared, 19);
         let numbers = u64::from(self.number) | u64::from(self.print) << 32;
-        let words = [self.guess, self.network, numbers, u64::from(flags) | self.at << 16].map(u64::to_le_bytes);
+        let words = [self.guess, self.network, numbers, u64::from(flags) | self.at << 20].map(u64::to_le_bytes);
         let mut bytes = [0; 32];
         bytes.copy_from_slice(words.as_flattened());
         bytes
@@ -88,7 +124,7 @@ impl Ticket {
             network: word(1),
             number: (numbers & 0xffff_ffff) as u32,
             print: (numbers >> 32) as u32,
-            at: flags >> 16,
+            at: flags >> 20,
             is_client: flag(0),
             has_address: flag(1),
             charges: Charges {
@@ -97,11 +133,16 @@ impl Ticket {
                 address: flag(4),
                 locks_pair: flag(5),
                 locks_account: flag(6),
+                locks_wide: flag(15),
+                wide: [(11, 12), (13, 14)]
+                    .map(|(pair, address)| WideCharges { pair: flag(pair), address: flag(address) }),
                 monitored: None,
             },
             pair_place: if flag(10) { Place::Spared } else { place(7) },
             account_place: place(8),
             address_place: place(9),
+            wide_places: [(16, 17), (18, 19)]
+                .map(|(pair, address)| WidePlaces { pair: place(pair), address: place(address) }),
         }
     }
 }
@@ -116,10 +157,10 @@ mod tests {
         fn nothing_is_lost_on_the_way_through_a_reservation(words: [u64; 4]) {
             let mut bytes = [0; 32];
             // A pair is in one place.
-            let unused = if words[3] & 0x400 != 0 { 0xf880 } else { 0xf800 };
+            let unused = if words[3] & 0x400 != 0 { 0x80 } else { 0 };
             bytes.copy_from_slice([words[0], words[1], words[2], words[3] & !unused].map(u64::to_le_bytes).as_flattened());
             let ticket = Ticket::from_bytes(&bytes);
-            prop_assert_eq!((ticket.guess, ticket.network, ticket.at), (words[0], words[1], words[3] >> 16));
+            prop_assert_eq!((ticket.guess, ticket.network, ticket.at), (words[0], words[1], words[3] >> 20));
             prop_assert_eq!(ticket.to_bytes(), bytes);
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::testing::ManualClock;
 use tower_password_grant::{
-    AccountKey, AttemptKey, AttemptLimiter, Check, Checked, Fingerprint, Guess, Lockout, MemoryLimiter, Reservation,
-    Reserved, Rule, Settlement, TokenBucket,
+    AccountKey, ActiveLock, AttemptKey, AttemptLimiter, Check, Checked, Fingerprint, Guess, Lockout, MemoryLimiter,
+    Reservation, Reserved, Rule, Settlement, TokenBucket,
 };
 
 use crate::folder::{Folder, at};
@@ -278,17 +278,39 @@ fn rules(clock: &ManualClock) -> MemoryLimiter {
         .with_account_budget(Lockout::new(7, SECOND * 200).locked_for(SECOND * 50, SECOND * 400))
         .with_client_and_address_budget(Lockout::new(4, SECOND * 60))
         .with_address_budget(TokenBucket::new(12, SECOND * 5))
+        .with_ipv6_network_budgets(1, 2)
         .with_known_addresses(SECOND * 500)
         .with_clock(Arc::new(clock.clone()))
 }
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Three of IPv4; and of IPv6 three of one /56, two more of its /48, and one elsewhere.
+fn somewhere(dice: &mut Dice) -> Option<IpAddr> {
+    let v6 = |around, subnet| Some(IpAddr::from([0x2001, 0xdb8, around, subnet, 0, 0, 0, 1]));
+    match dice.roll(10) {
+        0 => None,
+        number @ 1..=3 => address(number as u8),
+        number @ 4..=6 => v6(1, number as u16),
+        7 => v6(1, 0x101),
+        8 => v6(1, 0x201),
+        _ => v6(2, 1),
+    }
+}
+
+/// What an operator sees, in an order.
+fn seen(locks: Vec<ActiveLock>) -> Vec<(Rule, Duration, Option<String>, Option<u8>)> {
+    let mut seen: Vec<_> =
+        locks.into_iter().map(|lock| (lock.rule, lock.remaining, lock.client_id, lock.prefix_len)).collect();
+    seen.sort_by_key(|(rule, remaining, client, prefix)| (rule.as_str(), *remaining, client.clone(), *prefix));
+    seen
+}
+
 #[tokio::test]
 async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_restarts() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    let (mut refused, mut told) = (0, 0);
-    for round in 0..30 {
+    let (mut refused, mut told, mut wide) = (0, 0, 0);
+    for round in 0..60 {
         let folder = Folder::new();
         let clock = ManualClock::at(at(0));
         let memory = rules(&clock);
@@ -297,13 +319,57 @@ async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_rest
         // A restart forgets fingerprints and who was told, so half of the histories have none of these.
         let restarts = round % 2 == 0;
         let mut under_way: Vec<(Reservation, Reservation)> = Vec::new();
-        for _ in 0..80 {
-            match dice.roll(10) {
+        for _ in 0..100 {
+            match dice.roll(14) {
                 0 => clock.advance(Duration::from_millis(dice.roll(90_000))),
                 1 if restarts => {
                     store.close().await;
                     store = open(&folder, &clock);
                     limiter = store.limiter().with_rules_of(&memory);
+                }
+                10 | 11 => {
+                    let key = AttemptKey::new(Guess::Client { client_id: "cli" }, somewhere(&mut dice));
+                    let right = dice.roll(4) == 0;
+                    let one = memory.check(&key, Check::known(right)).await.unwrap();
+                    let other = limiter.check(&key, Check::known(right)).await.unwrap();
+                    match (one, other) {
+                        (Checked::Decided(left), Checked::Decided(other)) => {
+                            assert_eq!((left.is_right(), other.is_right()), (right, right));
+                        }
+                        (Checked::Refused(left), Checked::Refused(right)) => {
+                            assert_eq!((left.rule(), left.retry_after()), (right.rule(), right.retry_after()));
+                        }
+                        (one, other) => panic!("{one:?} and {other:?}"),
+                    }
+                }
+                12 if dice.roll(4) == 0 => {
+                    let (account, from) = (AccountKey::resolved("a"), somewhere(&mut dice));
+                    match (dice.roll(4), from) {
+                        (0, _) => {
+                            let gone = limiter.unblock_account(None, &account).await.unwrap();
+                            assert_eq!(memory.unblock_account(None, &account), gone);
+                        }
+                        (1, Some(from)) => {
+                            let gone = limiter.unblock_address(from).await.unwrap();
+                            assert_eq!(memory.unblock_address(from), gone);
+                        }
+                        (2, from) => {
+                            let gone = limiter.unblock_account_at(None, &account, from).await.unwrap();
+                            assert_eq!(memory.unblock_account_at(None, &account, from), gone);
+                        }
+                        (_, from) => {
+                            let gone = limiter.unblock_client("cli", from).await.unwrap();
+                            assert_eq!(memory.unblock_client("cli", from), gone);
+                        }
+                    }
+                }
+                12 | 13 => {
+                    let (one, other) = (memory.locks(), limiter.locks().await.unwrap());
+                    if !restarts {
+                        let (one, other) = (seen(one), seen(other));
+                        assert_eq!(one, other);
+                        wide += one.iter().filter(|(.., prefix)| matches!(prefix, Some(48 | 56))).count();
+                    }
                 }
                 2..=4 if !under_way.is_empty() => {
                     let index = dice.roll(under_way.len() as u64) as usize;
@@ -322,8 +388,7 @@ async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_rest
                         0 => Guess::Client { client_id: "cli" },
                         _ => Guess::Account { realm: None, account: &account },
                     };
-                    let address = if dice.roll(9) == 0 { None } else { address(dice.roll(3) as u8) };
-                    let mut key = AttemptKey::new(guess, address);
+                    let mut key = AttemptKey::new(guess, somewhere(&mut dice));
                     if dice.roll(8) == 0 {
                         key = key.exempt();
                     }
@@ -347,5 +412,5 @@ async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_rest
         }
         store.close().await;
     }
-    assert!(refused > 100 && told > 0, "{refused} and {told}");
+    assert!(refused > 100 && told > 0 && wide > 10, "{refused}, {told} and {wide}");
 }

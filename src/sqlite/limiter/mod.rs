@@ -13,7 +13,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use self::rows::Prints;
-use self::steps::{Checking, Lock, Refused, Reserving, Rules, Step, Try};
+use self::steps::{Checking, Lock, Locked, Refused, Reserving, Rules, Step, Try};
 use self::unsettled::Unsettled;
 use super::store::SqliteStore;
 use crate::boundary::account::AccountKeyKind;
@@ -26,6 +26,7 @@ use crate::boundary::maybe::MaybeFuture;
 use crate::protection::budget::millis;
 use crate::protection::limiter::MemoryLimiter;
 use crate::protection::locks::Locks;
+use crate::protection::network::{Tier, of_64, single};
 use crate::protection::table::with_kind;
 use crate::protection::ticket::Ticket;
 use crate::protocol::address::Network;
@@ -130,10 +131,12 @@ impl SqliteLimiter {
     }
 
     fn network(&self, address: Option<IpAddr>) -> u64 {
-        match address.map(|address| Network::of(address).first()) {
+        match address.map(Network::of) {
             None => NO_NETWORK,
-            Some(IpAddr::V4(first)) => self.digest(10, [b"", &first.octets()]),
-            Some(IpAddr::V6(first)) => self.digest(11, [b"", &first.octets()]),
+            Some(Network::V4(bits)) => single(self.digest(10, [b"", &bits.to_be_bytes()])),
+            Some(Network::V6(bits)) => {
+                of_64(self.digest(11, [b"", &(bits >> 16).to_be_bytes()]), (bits & 0xffff) as u16)
+            }
         }
     }
 
@@ -172,14 +175,18 @@ impl SqliteLimiter {
         if ticket.charges.locks_account {
             self.locks.unname(Rule::Account, ticket.account());
         }
+        if ticket.charges.locks_wide {
+            let (rule, _) = self.rules.policy.pair_rule(ticket.is_client);
+            Tier::ALL.iter().for_each(|tier| self.locks.unname(rule, ticket.wide(*tier).0));
+        }
     }
 }
 
 impl SqliteLimiter {
     /// Keeps whose locks began.
-    fn describe(&self, key: &AttemptKey<'_>, ticket: &Ticket, locks: [Option<Lock>; 3]) {
-        for Lock { rule, now, until } in locks.into_iter().flatten() {
-            self.locks.describe(rule, ticket.key_of(rule), key, now, until);
+    fn describe(&self, key: &AttemptKey<'_>, locks: Locked) {
+        for (Lock { rule, now, until }, on) in locks {
+            self.locks.describe(rule, on, key, now, until);
         }
     }
 
@@ -197,7 +204,7 @@ impl AttemptLimiter for SqliteLimiter {
             let attempt = self.attempt(key);
             match self.step(move |step| step.reserve(&attempt)).await? {
                 Reserving::Charged { ticket, locks } => {
-                    self.describe(key, &ticket, locks);
+                    self.describe(key, locks);
                     let reservation = Reservation::new(ticket.to_bytes());
                     Ok(Reserved::Charged(match ticket.charges.monitored {
                         Some(rule) => reservation.would_refuse(rule),
@@ -220,7 +227,7 @@ impl AttemptLimiter for SqliteLimiter {
                 Checking::Refused(refused) => return Ok(Checked::Refused(self.refusal(refused))),
                 Checking::Right(outcome, monitored) => (Decided::new(outcome), monitored),
                 Checking::Wrong { outcome, ticket, locks, news } => {
-                    self.describe(key, &ticket, locks);
+                    self.describe(key, locks);
                     let news = news.and_then(|lock| self.news(ticket.guess, lock));
                     let decided = match news {
                         Some(lock) => Decided::new(outcome).with_new_lock(lock),

@@ -1,7 +1,6 @@
 //! What an operator may see and do: list the locks, and lift them.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use rusqlite::params;
 
@@ -10,9 +9,9 @@ use super::rows::{Kind, Rows, column};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::limiter::{Guess, Rule};
-use crate::protection::budget::{Mode, millis};
-use crate::protection::locks::Name;
-use crate::protection::operator::ActiveLock;
+use crate::protection::budget::millis;
+use crate::protection::locks::ActiveLock;
+use crate::protection::network::{Tier, is_ipv6, widened};
 use crate::protection::table::{Key, is_client};
 use crate::protection::tally::Tally;
 use crate::sqlite::columns::{bytes, get};
@@ -21,12 +20,17 @@ use crate::sqlite::failure::Failure;
 
 const LOCKED: &str = "SELECT guess, network, tally FROM limiter_tallies
     WHERE kind = ?1 AND place = 0 AND forgotten > ?2";
-const OF_GUESS: &str = "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND guess = ?2 RETURNING tally";
-const OF_NETWORK: &str = "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND network = ?2 RETURNING tally";
-const OF_PAIR: &str =
-    "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND guess = ?2 AND network = ?3 RETURNING tally";
+const OF_GUESS: &str =
+    "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND guess = ?2 RETURNING tally, network";
+const OF_NETWORK: &str =
+    "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND network = ?2 RETURNING tally, network";
+const OF_WIDE: &str = "DELETE FROM limiter_tallies
+    WHERE kind = ?1 AND place = 0 AND network IN (?2, ?3) RETURNING tally, network";
+const OF_PAIR: &str = "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND guess = ?2 AND network = ?3 RETURNING tally, network";
+const OF_WIDE_PAIR: &str = "DELETE FROM limiter_tallies
+    WHERE kind = ?1 AND place = 0 AND guess = ?2 AND network IN (?3, ?4) RETURNING tally, network";
 
-pub(super) const STATEMENTS: [&str; 4] = [LOCKED, OF_GUESS, OF_NETWORK, OF_PAIR];
+pub(super) const STATEMENTS: [&str; 6] = [LOCKED, OF_GUESS, OF_NETWORK, OF_WIDE, OF_PAIR, OF_WIDE_PAIR];
 
 fn tally(row: &rusqlite::Row<'_>, column: usize) -> Result<Tally, Failure> {
     bytes(row, column).map(|written| Tally::from_bytes(&written))
@@ -40,9 +44,16 @@ fn remove(
     sql: &'static str,
     params: impl rusqlite::Params,
 ) -> Result<usize, Failure> {
-    let gone = db.rows(sql, params, |row| tally(row, 0))?;
-    rows.removed(kind, gone.len());
-    Ok(gone.iter().filter(|tally| !tally.is_over(rows.clock)).count())
+    let gone = db.rows(sql, params, |row| Ok((tally(row, 0)?, get::<i64>(row, 1)?.cast_unsigned())))?;
+    for (_, network) in &gone {
+        rows.add(kind, *network, -1)?;
+    }
+    Ok(gone.iter().filter(|(tally, _)| !tally.is_over(rows.clock)).count())
+}
+
+/// The /56 and the /48 around a /64, as columns.
+fn around(network: u64) -> [i64; 2] {
+    Tier::ALL.map(|tier| widened(network, tier).cast_signed())
 }
 
 /// For operators. What keys count together, because the room was short, is not listed and ends by time only.
@@ -76,18 +87,13 @@ impl SqliteLimiter {
 
     fn lock(&self, kind: Kind, key: Key, tally: &Tally, now: u64) -> Option<ActiveLock> {
         let policy = &self.rules.policy;
-        let (rule, remaining) = match kind {
-            Kind::Pair => {
-                let (rule, budget) = policy.pair_rule(is_client(key.0));
-                (rule, tally.locked(budget, now))
-            }
-            Kind::Account => (Rule::Account, tally.locked(&policy.account, now)),
-            Kind::Address => (Rule::Address, tally.empty(&policy.address, now)),
+        let rule = match kind {
+            Kind::Account => Rule::Account,
+            Kind::Address => Rule::Address,
+            Kind::Wide if key.0 == 0 => Rule::Address,
+            Kind::Pair | Kind::Wide => policy.pair_rule(is_client(key.0)).0,
         };
-        let remaining = Duration::from_millis(remaining.filter(|_| policy.mode(rule) == Mode::Block)?);
-        let name = self.locks.name(rule, key);
-        let (realm, account, client_id, address) = name.map_or((None, None, None, None), Name::into_parts);
-        Some(ActiveLock { rule, remaining, realm, account, client_id, address })
+        Some(self.locks.active(rule, key, policy.lasts(rule, key, tally, now)?))
     }
 
     /// Forgets all attempts on an account, from all addresses, and tells how many keys it forgot; see
@@ -102,16 +108,30 @@ impl SqliteLimiter {
     ) -> Result<usize, OperationError> {
         let guess = self.guess(&Guess::Account { realm, account });
         self.locks.forget(guess);
-        Ok(self.unblock(&[Kind::Pair, Kind::Account], OF_GUESS, guess).await?)
+        let gone = self.remove(move |db, rows| {
+            let mut of = |kind: Kind| remove(db, rows, kind, OF_GUESS, [kind.number(), guess.cast_signed()]);
+            of(Kind::Wide)?;
+            Ok(of(Kind::Pair)?.saturating_add(of(Kind::Account)?))
+        });
+        Ok(gone.await?)
     }
 
-    /// Forgets all attempts from an address (IPv6: from its /64), on all accounts and clients. Tells how many keys it forgot.
+    /// Forgets all attempts from an address (IPv6: from its /64), on all accounts and clients; and what its /56 and its /48 have
+    /// spent together, which would refuse it still. Tells how many keys of the address it forgot.
     ///
     /// # Errors
     /// As any operation of the store.
     pub async fn unblock_address(&self, address: IpAddr) -> Result<usize, OperationError> {
         let network = self.network(Some(address));
-        Ok(self.unblock(&[Kind::Pair, Kind::Address], OF_NETWORK, network).await?)
+        let gone = self.remove(move |db, rows| {
+            if is_ipv6(network) {
+                let [of_56, of_48] = around(network);
+                remove(db, rows, Kind::Wide, OF_WIDE, [Kind::Wide.number(), of_56, of_48])?;
+            }
+            let mut of = |kind: Kind| remove(db, rows, kind, OF_NETWORK, [kind.number(), network.cast_signed()]);
+            Ok(of(Kind::Pair)?.saturating_add(of(Kind::Address)?))
+        });
+        Ok(gone.await?)
     }
 
     /// Forgets the attempts on an account from one address; `None` for a host without addresses. Tells whether there were
@@ -140,18 +160,15 @@ impl SqliteLimiter {
         let (guess, network) = (self.guess(guess), self.network(address));
         self.locks.forget(guess);
         let gone = self.remove(move |db, rows| {
+            if is_ipv6(network) {
+                let [of_56, of_48] = around(network);
+                let values = [Kind::Wide.number(), guess.cast_signed(), of_56, of_48];
+                remove(db, rows, Kind::Wide, OF_WIDE_PAIR, values)?;
+            }
             let values = params![Kind::Pair.number(), guess.cast_signed(), network.cast_signed()];
             remove(db, rows, Kind::Pair, OF_PAIR, values)
         });
         Ok(gone.await? > 0)
-    }
-
-    async fn unblock(&self, kinds: &'static [Kind], sql: &'static str, half: u64) -> Result<usize, BackendError> {
-        self.remove(move |db, rows| {
-            let each = kinds.iter().map(|kind| remove(db, rows, *kind, sql, [kind.number(), half.cast_signed()]));
-            each.sum()
-        })
-        .await
     }
 
     async fn remove(

@@ -6,15 +6,17 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::params;
 
 use crate::protection::known::{ADDRESSES, remember};
-use crate::protection::table::{Key, Place, cell_of};
+use crate::protection::network::crowd;
+use crate::protection::table::{Key, Place, cell_of, crowd_cell, quota};
 use crate::protection::tally::{Tally, TallyBytes};
 use crate::sqlite::columns::{bytes, get};
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;
 
-const STATE: &str = "SELECT number, clock, pairs, accounts, addresses, known, was_full FROM limiter WHERE row = 1";
+const STATE: &str =
+    "SELECT number, clock, pairs, accounts, addresses, wide, known, was_full FROM limiter WHERE row = 1";
 const SET_STATE: &str = "UPDATE limiter SET number = ?1, clock = ?2, pairs = ?3, accounts = ?4, addresses = ?5,
-    known = ?6, was_full = ?7 WHERE row = 1";
+    wide = ?6, known = ?7, was_full = ?8 WHERE row = 1";
 const GET: &str = "SELECT tally FROM limiter_tallies WHERE kind = ?1 AND place = ?2 AND guess = ?3 AND network = ?4";
 const PUT: &str = "INSERT INTO limiter_tallies (kind, place, guess, network, tally, forgotten)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -22,7 +24,10 @@ const PUT: &str = "INSERT INTO limiter_tallies (kind, place, guess, network, tal
 const REMOVE: &str = "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = ?2 AND guess = ?3 AND network = ?4";
 const SWEEP: &str = "DELETE FROM limiter_tallies WHERE (kind, place, guess, network) IN
     (SELECT kind, place, guess, network FROM limiter_tallies
-     WHERE kind = ?1 AND place = 0 AND forgotten <= ?2 LIMIT ?3)";
+     WHERE kind = ?1 AND place = 0 AND forgotten <= ?2 LIMIT ?3) RETURNING network";
+const CROWD: &str = "SELECT rows FROM limiter_crowds WHERE kind = ?1 AND crowd = ?2";
+const ADD_TO_CROWD: &str = "INSERT INTO limiter_crowds (kind, crowd, rows) VALUES (?1, ?2, ?3)
+    ON CONFLICT (kind, crowd) DO UPDATE SET rows = rows + excluded.rows";
 const KNOWN: &str = "SELECT networks, seen FROM limiter_known WHERE guess = ?1";
 const PUT_KNOWN: &str = "INSERT INTO limiter_known (guess, networks, seen) VALUES (?1, ?2, ?3)
     ON CONFLICT (guess) DO UPDATE SET networks = excluded.networks, seen = excluded.seen";
@@ -31,8 +36,8 @@ const SWEEP_KNOWN: &str = "DELETE FROM limiter_known WHERE guess IN
 const OLDEST_KNOWN: &str = "DELETE FROM limiter_known WHERE guess =
     (SELECT guess FROM limiter_known WHERE seen >= 0 ORDER BY seen LIMIT 1)";
 
-pub(super) const STATEMENTS: [&str; 10] =
-    [STATE, SET_STATE, GET, PUT, REMOVE, SWEEP, KNOWN, PUT_KNOWN, SWEEP_KNOWN, OLDEST_KNOWN];
+pub(super) const STATEMENTS: [&str; 12] =
+    [STATE, SET_STATE, GET, PUT, REMOVE, SWEEP, CROWD, ADD_TO_CROWD, KNOWN, PUT_KNOWN, SWEEP_KNOWN, OLDEST_KNOWN];
 
 /// For how many keys the number of shared cells is right. Fixed, because what was counted in a cell must be found there
 /// under another capacity, too.
@@ -50,16 +55,19 @@ pub(super) enum Kind {
     Pair,
     Account,
     Address,
+    /// An IPv6 network that is wider than a /64, with an account or client or alone.
+    Wide,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 3] = [Self::Pair, Self::Account, Self::Address];
+    pub(super) const ALL: [Self; 4] = [Self::Pair, Self::Account, Self::Address, Self::Wide];
 
     pub(super) const fn number(self) -> i64 {
         match self {
             Self::Pair => 0,
             Self::Account => 1,
             Self::Address => 2,
+            Self::Wide => 3,
         }
     }
 
@@ -72,6 +80,11 @@ impl Kind {
 /// The place of a row and the two halves of its key. A cell is its own key.
 fn row_of(key: Key, place: Place) -> (i64, i64, i64) {
     let cell = || i64::try_from(cell_of(CELLS, key, place)).unwrap_or(0);
+    if let Some(crowd) = crowd_cell(key, place) {
+        // Several for each crowd, by bits that the crowd does not choose.
+        let one = ((key.0 >> 32 ^ key.1 >> 16) & 63).cast_signed();
+        return (3, i64::try_from(crowd).unwrap_or(0), one);
+    }
     match place {
         Place::Own => (0, key.0.cast_signed(), key.1.cast_signed()),
         Place::Shared => (1, cell(), 0),
@@ -82,6 +95,11 @@ fn row_of(key: Key, place: Place) -> (i64, i64, i64) {
 /// Instants of the limiter as a column holds them; the end of all time is the last that fits.
 pub(super) fn column(millis: u64) -> i64 {
     i64::try_from(millis).unwrap_or(i64::MAX)
+}
+
+/// A number of rows.
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Which secret was denied last, for each row: only in memory, and only as long as the row is as the denial left it.
@@ -121,9 +139,9 @@ pub(super) struct Rows<'a> {
     pub(super) number: u32,
     /// The latest time that was counted at.
     pub(super) clock: u64,
-    counts: [i64; 3],
+    counts: [i64; 4],
     known: i64,
-    /// A bit for each kind.
+    /// A bit for each kind, and one for the cells of its crowds.
     was_full: i64,
 }
 
@@ -136,9 +154,9 @@ impl<'a> Rows<'a> {
                 capacity,
                 number: get(row, 0)?,
                 clock: get::<i64>(row, 1)?.max(0).cast_unsigned(),
-                counts: [get(row, 2)?, get(row, 3)?, get(row, 4)?],
-                known: get(row, 5)?,
-                was_full: get(row, 6)?,
+                counts: [get(row, 2)?, get(row, 3)?, get(row, 4)?, get(row, 5)?],
+                known: get(row, 6)?,
+                was_full: get(row, 7)?,
             })
         };
         db.row(STATE, (), read)?.ok_or(Failure::Row("the state of the limiter"))
@@ -146,31 +164,47 @@ impl<'a> Rows<'a> {
 
     /// Writes what changed for the whole.
     pub(super) fn close(&self) -> Result<(), Failure> {
-        let [pairs, accounts, addresses] = self.counts;
+        let [pairs, accounts, addresses, wide] = self.counts;
         let clock = column(self.clock);
-        let values = params![self.number, clock, pairs, accounts, addresses, self.known, self.was_full];
+        let values = params![self.number, clock, pairs, accounts, addresses, wide, self.known, self.was_full];
         self.db.execute(SET_STATE, values)?;
         Ok(())
     }
 
     fn count(&mut self, kind: Kind, change: i64) {
-        let [pairs, accounts, addresses] = &mut self.counts;
+        let [pairs, accounts, addresses, wide] = &mut self.counts;
         let count = match kind {
             Kind::Pair => pairs,
             Kind::Account => accounts,
             Kind::Address => addresses,
+            Kind::Wide => wide,
         };
         *count = count.saturating_add(change);
     }
 
-    fn is_below(&self, kind: Kind, room: usize) -> bool {
-        let [pairs, accounts, addresses] = self.counts;
+    /// Whether a new key may have a row of its own. The last eighth of the room is kept for keys that are `preferred`, and the
+    /// networks of one /48 have at most a sixteenth without.
+    fn has_room(&self, kind: Kind, key: Key, preferred: bool) -> Result<bool, Failure> {
+        let [pairs, accounts, addresses, wide] = self.counts;
         let count = match kind {
             Kind::Pair => pairs,
             Kind::Account => accounts,
             Kind::Address => addresses,
+            Kind::Wide => wide,
         };
-        count < i64::try_from(room).unwrap_or(i64::MAX)
+        let kept = if preferred { 0 } else { self.capacity / 8 };
+        if count >= whole(self.capacity.saturating_sub(kept)) {
+            return Ok(false);
+        }
+        let Some(crowd) = crowd(key.1).filter(|_| !preferred) else { return Ok(true) };
+        let rows = self.db.row(CROWD, [kind.number(), whole(crowd)], |row| get::<i64>(row, 0))?;
+        Ok(rows.unwrap_or(0) < whole(quota(self.capacity)))
+    }
+
+    /// The bit that tells whether the cell of a key may hold something.
+    fn full_bit(kind: Kind, key: Key, place: Place) -> i64 {
+        let crowds = if crowd_cell(key, place).is_some() { 4 } else { 0 };
+        1 << kind.number().saturating_add(crowds)
     }
 
     /// The tally at a place, if there is one.
@@ -185,10 +219,11 @@ impl<'a> Rows<'a> {
         if let Some(own) = self.at(kind, key, Place::Own)? {
             return Ok(own);
         }
-        if self.was_full >> kind.number() & 1 == 0 {
+        let place = kind.shared(preferred);
+        if self.was_full & Self::full_bit(kind, key, place) == 0 {
             return Ok(Tally::default());
         }
-        Ok(self.at(kind, key, kind.shared(preferred))?.unwrap_or_default())
+        Ok(self.at(kind, key, place)?.unwrap_or_default())
     }
 
     /// Writes a tally where it lies.
@@ -201,7 +236,7 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Stores the tally of a key. The last eighth of the room is kept for keys that are `preferred`.
+    /// Stores the tally of a key.
     pub(super) fn put(
         &mut self,
         kind: Kind,
@@ -210,18 +245,18 @@ impl<'a> Rows<'a> {
         memory: u64,
         preferred: bool,
     ) -> Result<Place, Failure> {
-        let kept = if preferred { 0 } else { self.capacity / 8 };
-        let room = self.capacity.saturating_sub(kept);
         let mut place = Place::Own;
         if self.at(kind, key, Place::Own)?.is_none() {
-            if !self.is_below(kind, room) {
+            let mut has_room = self.has_room(kind, key, preferred)?;
+            if !has_room {
                 self.sweep(kind)?;
+                has_room = self.has_room(kind, key, preferred)?;
             }
-            if self.is_below(kind, room) {
-                self.count(kind, 1);
+            if has_room {
+                self.add(kind, key.1, 1)?;
             } else {
-                self.was_full |= 1 << kind.number();
                 place = kind.shared(preferred);
+                self.was_full |= Self::full_bit(kind, key, place);
             }
         }
         self.set(kind, key, place, tally, memory)?;
@@ -231,14 +266,24 @@ impl<'a> Rows<'a> {
     /// Forgets a key of its own. A cell holds other keys' charges too and stays.
     pub(super) fn forget(&mut self, kind: Kind, key: Key) -> Result<(), Failure> {
         let row = row_of(key, Place::Own);
-        let gone = self.db.execute(REMOVE, [kind.number(), row.0, row.1, row.2])?;
-        self.removed(kind, gone);
+        if self.db.execute(REMOVE, [kind.number(), row.0, row.1, row.2])? > 0 {
+            self.add(kind, key.1, -1)?;
+        }
         Ok(())
     }
 
     fn sweep(&mut self, kind: Kind) -> Result<(), Failure> {
-        let gone = self.db.execute(SWEEP, [kind.number(), column(self.clock), MOST])?;
-        self.removed(kind, gone);
+        let values = [kind.number(), column(self.clock), MOST];
+        let gone = self.db.rows(SWEEP, values, |row| Ok(get::<i64>(row, 0)?.cast_unsigned()))?;
+        gone.into_iter().try_for_each(|network| self.add(kind, network, -1))
+    }
+
+    /// So many rows of a kind and a network are new, or gone.
+    pub(super) fn add(&mut self, kind: Kind, network: u64, change: i64) -> Result<(), Failure> {
+        self.count(kind, change);
+        if let Some(crowd) = crowd(network) {
+            self.db.execute(ADD_TO_CROWD, [kind.number(), whole(crowd), change])?;
+        }
         Ok(())
     }
 
@@ -254,11 +299,6 @@ impl<'a> Rows<'a> {
             }
         }
         Ok(())
-    }
-
-    /// So many rows of a kind are gone.
-    pub(super) fn removed(&mut self, kind: Kind, rows: usize) {
-        self.count(kind, i64::try_from(rows).unwrap_or(0).saturating_neg());
     }
 
     /// The networks from which a guess succeeded before and when it last did, as long as that is not too old.
@@ -285,7 +325,7 @@ impl<'a> Rows<'a> {
         let (mut networks, _) = self.known(guess, lifetime)?.unwrap_or_default();
         remember(&mut networks, network);
         if is_new {
-            if self.known >= i64::try_from(self.capacity).unwrap_or(i64::MAX) {
+            if self.known >= whole(self.capacity) {
                 let gone = self.db.execute(OLDEST_KNOWN, ())?;
                 self.known = self.known.saturating_sub(i64::try_from(gone).unwrap_or(0));
             }

@@ -7,10 +7,11 @@ use super::rows::{Kind, Prints, Rows};
 use crate::boundary::check::{Check, Outcome};
 use crate::boundary::limiter::{Rule, Settlement};
 use crate::protection::known::is_due;
-use crate::protection::policy::{Charges, Decision, Facts, Policy, Spent, Tallies};
-use crate::protection::table::Place;
+use crate::protection::network::{Tier, widened};
+use crate::protection::policy::{Charges, Decision, Facts, Policy, Spent, Tallies, Wide};
+use crate::protection::table::{Key, Place};
 use crate::protection::tally::Tally;
-use crate::protection::ticket::Ticket;
+use crate::protection::ticket::{Ticket, WidePlaces};
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;
 
@@ -43,8 +44,11 @@ pub(super) struct Lock {
     pub(super) until: u64,
 }
 
+/// The locks that begin by one charge, and the buckets that it empties, each with its key.
+pub(super) type Locked = Vec<(Lock, Key)>;
+
 pub(super) enum Reserving {
-    Charged { ticket: Ticket, locks: [Option<Lock>; 3] },
+    Charged { ticket: Ticket, locks: Locked },
     Refused(Refused),
 }
 
@@ -63,7 +67,7 @@ pub(super) enum Checking {
     Wrong {
         outcome: Outcome,
         ticket: Ticket,
-        locks: [Option<Lock>; 3],
+        locks: Locked,
         news: Option<Lock>,
     },
     /// By a budget that is spent.
@@ -113,6 +117,7 @@ impl<'a> Step<'a> {
             pair_place: Place::Own,
             account_place: Place::Own,
             address_place: Place::Own,
+            wide_places: [WidePlaces::OWN; 2],
         };
         let lifetime = self.rules.lifetime;
         let known = if attempt.is_token { None } else { self.rows.known(ticket.guess, lifetime)? };
@@ -136,7 +141,16 @@ impl<'a> Step<'a> {
             tallies.account = self.rows.get(Kind::Account, ticket.account(), false)?;
         }
         tallies.address = self.rows.get(Kind::Address, ticket.address(), is_known)?;
+        if ticket.has_wide() && !is_known {
+            tallies.wide = Some([self.wide(&ticket, Tier::Net56)?, self.wide(&ticket, Tier::Net48)?]);
+        }
         Ok(Seen { ticket, facts, tallies, at: known.map(|(_, seen)| seen) })
+    }
+
+    fn wide(&self, ticket: &Ticket, tier: Tier) -> Result<Wide, Failure> {
+        let (pair, address) = ticket.wide(tier);
+        let read = |key: Key| self.rows.get(Kind::Wide, key, false);
+        Ok(Wide { pair: read(pair)?, address: read(address)? })
     }
 
     /// Charges the attempt, or tells why not.
@@ -159,7 +173,7 @@ impl<'a> Step<'a> {
         tallies: &Tallies,
         charges: Charges,
         is_known: bool,
-    ) -> Result<[Option<Lock>; 3], Failure> {
+    ) -> Result<Locked, Failure> {
         self.rows.number = ticket.number;
         ticket.charges = charges;
         if charges.pair {
@@ -172,6 +186,17 @@ impl<'a> Step<'a> {
         }
         if charges.address {
             ticket.address_place = self.rows.put(Kind::Address, ticket.address(), tallies.address, 0, is_known)?;
+        }
+        let wide = tallies.wide.iter().flatten().zip(charges.wide).zip(&mut ticket.wide_places);
+        for (tier, ((wide, charges), places)) in Tier::ALL.into_iter().zip(wide) {
+            let network = widened(ticket.network, tier);
+            let memory = memory(&self.rules.policy, Kind::Wide);
+            if charges.pair {
+                places.pair = self.rows.put(Kind::Wide, (ticket.guess, network), wide.pair, memory, false)?;
+            }
+            if charges.address {
+                places.address = self.rows.put(Kind::Wide, (0, network), wide.address, memory, false)?;
+            }
         }
         self.rows.tidy(self.rules.lifetime)?;
         Ok(begun(&self.rules.policy, ticket, tallies, self.rows.clock))
@@ -262,30 +287,63 @@ impl<'a> Step<'a> {
     }
 
     /// Changes the tally at a place, if it is still there.
-    fn change(&self, kind: Kind, ticket: &Ticket, change: impl FnOnce(&mut Tally)) -> Result<Option<Tally>, Failure> {
+    fn change(&self, kind: Kind, ticket: &Ticket, change: impl FnOnce(&mut Tally)) -> Result<(), Failure> {
         let (key, place) = match kind {
             Kind::Pair => (ticket.pair(), ticket.pair_place),
             Kind::Account => (ticket.account(), ticket.account_place),
             Kind::Address => (ticket.address(), ticket.address_place),
+            Kind::Wide => return Ok(()),
         };
-        let Some(before) = self.rows.at(kind, key, place)? else { return Ok(None) };
+        self.change_at(kind, key, place, change)
+    }
+
+    fn change_at(&self, kind: Kind, key: Key, place: Place, change: impl FnOnce(&mut Tally)) -> Result<(), Failure> {
+        let Some(before) = self.rows.at(kind, key, place)? else { return Ok(()) };
         let mut tally = before;
         change(&mut tally);
         if tally != before {
             self.rows.set(kind, key, place, tally, self.memory(kind))?;
         }
-        Ok(Some(tally))
+        Ok(())
+    }
+
+    /// Changes what was charged to pairs with wider networks.
+    fn change_wide_pairs(&self, ticket: &Ticket, mut change: impl FnMut(Tier, &mut Tally)) -> Result<(), Failure> {
+        let charged = ticket.charges.wide.into_iter().zip(ticket.wide_places);
+        for (tier, (charges, places)) in Tier::ALL.into_iter().zip(charged) {
+            if charges.pair {
+                self.change_at(Kind::Wide, ticket.wide(tier).0, places.pair, |tally| change(tier, tally))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn refund_wide(&self, ticket: &Ticket, keeps_address: bool) -> Result<(), Failure> {
+        let (policy, now) = (&self.rules.policy, self.rows.clock);
+        self.change_wide_pairs(ticket, |tier, tally| {
+            tally.refund(&policy.wide_pair(ticket.is_client, tier), || now, ticket.number);
+        })?;
+        let charged = ticket.charges.wide.into_iter().zip(ticket.wide_places);
+        for (tier, (charges, places)) in Tier::ALL.into_iter().zip(charged) {
+            if charges.address && !keeps_address {
+                // Many use it, so what time has paid may be another's.
+                let paid = now.saturating_sub(ticket.at);
+                let give = |tally: &mut Tally| tally.give(&policy.wide_address(tier), ticket.number, paid);
+                self.change_at(Kind::Wide, ticket.wide(tier).1, places.address, give)?;
+            }
+        }
+        Ok(())
     }
 
     fn refund_pair(&self, ticket: &Ticket) -> Result<(), Failure> {
         let (_, budget) = self.rules.policy.pair_rule(ticket.is_client);
         let now = self.rows.clock;
-        self.change(Kind::Pair, ticket, |tally| tally.refund(budget, || now, ticket.number)).map(drop)
+        self.change(Kind::Pair, ticket, |tally| tally.refund(budget, || now, ticket.number))
     }
 
     fn refund_account(&self, ticket: &Ticket) -> Result<(), Failure> {
         let (budget, now) = (&self.rules.policy.account, self.rows.clock);
-        self.change(Kind::Account, ticket, |tally| tally.refund(budget, || now, ticket.number)).map(drop)
+        self.change(Kind::Account, ticket, |tally| tally.refund(budget, || now, ticket.number))
     }
 
     fn refund_address(&self, ticket: &Ticket) -> Result<(), Failure> {
@@ -296,7 +354,7 @@ impl<'a> Step<'a> {
         let is_shared = ticket.address_place != Place::Own;
         let paid = if is_shared { self.rows.clock.saturating_sub(ticket.at) } else { 0 };
         let budget = &self.rules.policy.address;
-        self.change(Kind::Address, ticket, |tally| tally.give(budget, ticket.number, paid)).map(drop)
+        self.change(Kind::Address, ticket, |tally| tally.give(budget, ticket.number, paid))
     }
 
     fn take_back(&mut self, ticket: &Ticket, keeps_address: bool) -> Result<(), Failure> {
@@ -306,6 +364,7 @@ impl<'a> Step<'a> {
         if ticket.charges.account {
             self.refund_account(ticket)?;
         }
+        self.refund_wide(ticket, keeps_address)?;
         if keeps_address { Ok(()) } else { self.refund_address(ticket) }
     }
 
@@ -323,6 +382,7 @@ impl<'a> Step<'a> {
         if ticket.has_address {
             self.rows.remember(ticket.guess, ticket.network, ticket.at, self.rules.lifetime)?;
         }
+        self.refund_wide(ticket, false)?;
         self.refund_address(ticket)
     }
 
@@ -334,6 +394,7 @@ impl<'a> Step<'a> {
                 self.change(kind, ticket, |tally| tally.deny(now, ticket.number, ticket.print))?;
             }
         }
+        self.change_wide_pairs(ticket, |_, tally| tally.deny(now, ticket.number, 0))?;
         self.news(ticket)
     }
 
@@ -356,6 +417,15 @@ impl<'a> Step<'a> {
                 news = lasts.map(|lasts| Lock { rule, now, until: now.saturating_add(lasts) }).or(news);
             }
         }
+        if ticket.charges.locks_wide && !ticket.is_client {
+            let mut lasts = None;
+            self.change_wide_pairs(ticket, |tier, tally| {
+                let lock = tally.locked(&policy.wide_pair(false, tier), now);
+                lasts = lock.filter(|_| !std::mem::replace(&mut tally.is_told, true)).max(lasts);
+            })?;
+            let rule = Rule::AccountAndAddress;
+            news = news.or(lasts.map(|lasts| Lock { rule, now, until: now.saturating_add(lasts) }));
+        }
         Ok(news)
     }
 
@@ -367,22 +437,39 @@ impl<'a> Step<'a> {
 
 fn memory(policy: &Policy, kind: Kind) -> u64 {
     match kind {
-        Kind::Pair => policy.pairs_remember(),
+        Kind::Pair | Kind::Wide => policy.pairs_remember(),
         Kind::Account => policy.account.longest,
         Kind::Address => 0,
     }
 }
 
-/// The locks that began by a charge, and the bucket that it emptied.
-fn begun(policy: &Policy, ticket: &Ticket, tallies: &Tallies, now: u64) -> [Option<Lock>; 3] {
-    let lock = |rule: Rule, lasts: Option<u64>| {
+/// The locks that began by a charge, and the buckets that it emptied.
+fn begun(policy: &Policy, ticket: &Ticket, tallies: &Tallies, now: u64) -> Locked {
+    let lock = |rule: Rule, key: Key, lasts: Option<u64>| {
         let until = now.saturating_add(lasts.unwrap_or_default());
-        Lock { rule, now, until }
+        (Lock { rule, now, until }, key)
     };
+    let charges = ticket.charges;
     let (pair_rule, pair_budget) = policy.pair_rule(ticket.is_client);
-    let pair = ticket.charges.locks_pair.then(|| lock(pair_rule, tallies.pair.locked(pair_budget, now)));
-    let account =
-        ticket.charges.locks_account.then(|| lock(Rule::Account, tallies.account.locked(&policy.account, now)));
-    let empty = tallies.address.empty(&policy.address, now).filter(|_| ticket.charges.address);
-    [pair, account, empty.map(|wait| lock(Rule::Address, Some(wait)))]
+    let pair = charges.locks_pair.then(|| lock(pair_rule, ticket.pair(), tallies.pair.locked(pair_budget, now)));
+    let lasts = || tallies.account.locked(&policy.account, now);
+    let account = charges.locks_account.then(|| lock(Rule::Account, ticket.account(), lasts()));
+    let empty = tallies.address.empty(&policy.address, now).filter(|_| charges.address);
+    let address = empty.map(|wait| lock(Rule::Address, ticket.address(), Some(wait)));
+    let [(pair_56, address_56), (pair_48, address_48)] = match tallies.wide {
+        None => [(None, None); 2],
+        Some([net56, net48]) => [(Tier::Net56, net56, charges.wide.first()), (Tier::Net48, net48, charges.wide.last())]
+            .map(|(tier, wide, charges_of)| {
+                let charges_of = charges_of.copied().unwrap_or_default();
+                let (pair, address) = ticket.wide(tier);
+                let lasts = wide.pair.locked(&policy.wide_pair(ticket.is_client, tier), now);
+                let lasts = lasts.filter(|_| charges_of.pair && charges.locks_wide);
+                let empty = wide.address.empty(&policy.wide_address(tier), now).filter(|_| charges_of.address);
+                (
+                    lasts.map(|lasts| lock(pair_rule, pair, Some(lasts))),
+                    empty.map(|wait| lock(Rule::Address, address, Some(wait))),
+                )
+            }),
+    };
+    [pair, account, address, pair_56, address_56, pair_48, address_48].into_iter().flatten().collect()
 }
