@@ -74,6 +74,9 @@ async fn a_finished_login_stands_even_if_its_charge_cannot_be_given_back_pw_11()
     fixture.token(&[], &support::pw("client_id=pub")).await.assert_ok();
     // It was tried once more.
     assert_eq!(settled.load(Ordering::SeqCst), 2);
+    // So is that of a client's secret, where the limiter has no check of its own.
+    fixture.token(AUTH, PW).await.assert_ok();
+    assert_eq!(settled.load(Ordering::SeqCst), 6);
 }
 
 /// A verifier that resolves aliases, in a directory that can be down.

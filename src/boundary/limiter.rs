@@ -204,7 +204,7 @@ pub struct Decided {
     outcome: Outcome,
     monitored: Option<Rule>,
     new_lock: Option<BegunLock>,
-    unsettled: Option<Box<BackendError>>,
+    unsettled: Option<Box<(Reservation, BackendError)>>,
 }
 
 impl Decided {
@@ -228,9 +228,9 @@ impl Decided {
         self
     }
 
-    /// The charge could not be settled and stays.
-    fn left_charged(mut self, error: BackendError) -> Self {
-        self.unsettled = Some(Box::new(error));
+    /// The charge could not be settled. It stays, unless another try takes it back.
+    fn left_charged(mut self, again: Reservation, error: BackendError) -> Self {
+        self.unsettled = Some(Box::new((again, error)));
         self
     }
 
@@ -252,9 +252,9 @@ impl Decided {
         self.new_lock
     }
 
-    /// Why the charge could not be settled.
-    pub(crate) fn unsettled(&self) -> Option<&BackendError> {
-        self.unsettled.as_deref()
+    /// What could not be settled, for another try, and why.
+    pub(crate) fn take_unsettled(&mut self) -> Option<Box<(Reservation, BackendError)>> {
+        self.unsettled.take()
     }
 }
 
@@ -419,11 +419,12 @@ pub trait AttemptLimiter: Send + Sync + 'static {
                 decided = decided.would_refuse(rule);
             }
             let settlement = if decided.is_right() { Settlement::Success } else { Settlement::Denied };
+            let again = reservation.again();
             // The charge stays where it cannot be settled, which is the safe side.
             Ok(Checked::Decided(match self.settle(reservation, settlement).await {
                 Ok(None) => decided,
                 Ok(Some(lock)) => decided.with_new_lock(lock),
-                Err(error) => decided.left_charged(error),
+                Err(error) => decided.left_charged(again, error),
             }))
         })
     }

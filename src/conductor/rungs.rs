@@ -158,15 +158,18 @@ impl Endpoint {
     ) -> impl Future<Output = Result<bool, TokenError>> + Send + 'a {
         let key = AttemptKey { guess, address: trail.address, is_exempt: trail.is_exempt, fingerprint: None };
         async move {
-            match self.patience.limiter.of(self.limiter.check(&key, check)).await {
-                Ok(Checked::Decided(decided)) => {
+            let (is_right, unsettled) = match self.patience.limiter.of(self.limiter.check(&key, check)).await {
+                Ok(Checked::Decided(mut decided)) => {
                     trail.monitored = decided.monitored().or(trail.monitored);
-                    decided.unsettled().into_iter().for_each(super::telemetry::settle_failed);
-                    Ok(decided.is_right())
+                    (decided.is_right(), decided.take_unsettled())
                 }
-                Ok(Checked::Refused(refusal)) => Err(self.refused(refusal, trail)),
-                Err(error) => Err(error.because(Reason::LimiterFailed)),
+                Ok(Checked::Refused(refusal)) => return Err(self.refused(refusal, trail)),
+                Err(error) => return Err(error.because(Reason::LimiterFailed)),
+            };
+            if let Some(unsettled) = unsettled {
+                Box::pin(self.settle_check(unsettled, is_right)).await;
             }
+            Ok(is_right)
         }
     }
 

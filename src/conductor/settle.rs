@@ -37,4 +37,11 @@ impl Endpoint {
         let second = Contain::new(patience, settling).await;
         second.inspect_err(telemetry::settle_failed).unwrap_or_default()
     }
+
+    /// Settles a check once more whose limiter has none of its own. What was wrong stays charged as it is.
+    #[allow(clippy::boxed_local, reason = "the caller has it so")]
+    pub(super) async fn settle_check(&self, unsettled: Box<(Reservation, BackendError)>, is_right: bool) {
+        let (again, error) = *unsettled;
+        self.settle_again(Some(again).filter(|_| is_right), Settlement::Success, error).await;
+    }
 }
