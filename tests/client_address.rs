@@ -242,11 +242,25 @@ fn proxies_that_cannot_be_told_from_others_are_refused_at_start() {
     build(source).unwrap();
 }
 
+#[test]
+fn proxies_that_vouch_for_tls_are_held_to_the_same_t47() {
+    let build = |networks: &[&str]| {
+        let policy = TransportSecurity::forwarded_by(nets(networks));
+        support::builder(&Probe::default()).transport_security(policy).build()
+    };
+    for wide in ["0.0.0.0/0", "::/0", "::ffff:0:0/96"] {
+        let error = build(&["10.0.0.1/32", wide]).unwrap_err().to_string();
+        assert!(error.contains("holds more than proxies"), "{wide}: {error}");
+    }
+    build(&["10.0.0.1/32", "::ffff:10.0.0.0/104"]).unwrap();
+}
+
 /// TLS is vouched for by the proxy at the other end, whatever address counts.
 #[tokio::test]
 async fn transport_security_looks_at_the_connection() {
     let bed = Bed::with(|builder| {
-        let policy = TransportSecurity::forwarded_by(nets(&["10.0.0.1/32"]));
+        // A network is the same in IPv6's mapped form.
+        let policy = TransportSecurity::forwarded_by(nets(&["::ffff:10.0.0.1/128"]));
         x_forwarded_for(builder).transport_security(policy)
     });
     let https = ("x-forwarded-proto", "https");

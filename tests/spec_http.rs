@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body::{Body, Frame};
 use support::{AUTH, Answer, Fixture, PW, basic, digest, from_peer, pw, token_request};
-use tower_password_grant::{Client, Metadata, StaticClients};
+use tower_password_grant::{Client, StaticClients};
 
 const PAGE: &str = "https://app.example";
 
@@ -124,13 +124,15 @@ async fn two_content_type_lines_are_refused_ht_04() {
 #[tokio::test]
 async fn compressed_bodies_are_refused_and_nothing_is_decompressed_ht_05() {
     let fixture = Fixture::new();
-    for coding in ["gzip", "br", "identity, gzip"] {
+    for coding in ["gzip", "br", "identity, gzip", "identity,,gzip", "x", "identityx", "identity;q=1"] {
         let request = token_request(&[AUTH[0], ("content-encoding", coding)], "").map(|_| Untouched);
         let answer = fixture.send(request).await;
         answer.assert_error(415, "invalid_request");
         assert_eq!(answer.header("accept-encoding"), Some("identity"));
     }
-    fixture.token(&[AUTH[0], ("content-encoding", "identity")], PW).await.assert_ok();
+    for none in ["identity", "Identity", "", " ", "identity, identity", ",", "identity,"] {
+        fixture.token(&[AUTH[0], ("content-encoding", none)], PW).await.assert_ok();
+    }
 }
 
 #[tokio::test]
@@ -320,39 +322,6 @@ async fn requests_of_our_own_origin_and_from_no_page_are_served_ht_11() {
     ] {
         let headers: Vec<_> = AUTH.iter().chain(headers).copied().collect();
         fixture.token(&headers, PW).await.assert_error_about(400, "invalid_request", "origin");
-    }
-}
-
-#[tokio::test]
-async fn where_the_public_url_is_known_a_page_of_the_same_host_under_another_scheme_is_foreign_ht_11() {
-    let by_setting = Fixture::with(|builder| builder.public_url("https://as.example/login"));
-    let metadata = || Metadata::new("https://id.example/tenant").base_url("https://as.example/auth");
-    let by_metadata = Fixture::with(|builder| builder.metadata(metadata()));
-    let over_metadata = Fixture::with(|builder| builder.metadata(metadata()).public_url("https://as.example"));
-    for fixture in [by_setting, by_metadata, over_metadata] {
-        let token = async |origin: &str, host: &'static str| {
-            let mut request = token_request(&[AUTH[0], ("origin", origin)], PW);
-            request.headers_mut().insert("host", http::HeaderValue::from_static(host));
-            fixture.send(request).await
-        };
-        for host in ["as.example", "10.0.0.5:8080", "evil.example"] {
-            // Whatever a proxy, or a name that was bound to this address, makes of the request's own host.
-            token("https://as.example", host).await.assert_ok();
-            token("https://AS.example:443", host).await.assert_ok();
-            for foreign in
-                ["http://as.example", "http://as.example:443", "https://as.example:8443", "https://id.example", "null"]
-            {
-                token(foreign, host).await.assert_error_about(400, "invalid_request", "origin");
-            }
-            let its_own = format!("https://{host}");
-            if host != "as.example" {
-                token(&its_own, host).await.assert_error_about(400, "invalid_request", "origin");
-            }
-        }
-        // A browser that says where the page is from is believed, and what is no browser names no page.
-        let said = [AUTH[0], ("origin", "https://as.example"), ("sec-fetch-site", "same-origin")];
-        fixture.token(&said, PW).await.assert_ok();
-        fixture.token(AUTH, PW).await.assert_ok();
     }
 }
 

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use http::request::Parts;
 use ipnet::IpNet;
 
+use super::peer::unmapped;
+
 /// A request extension by which the host says that this request came over TLS.
 #[derive(Clone, Copy, Debug)]
 pub struct SecureTransport;
@@ -37,13 +39,22 @@ impl TransportSecurity {
 
     /// Only requests are served that carry [`SecureTransport`], or whose peer is one of these proxies and whose last
     /// `X-Forwarded-Proto` value is `https`. Needs a [`PeerAddress`](crate::PeerAddress).
+    /// [`build`](crate::Builder::build) refuses networks that cannot hold proxies alone (`0.0.0.0/0`).
     #[must_use]
     pub fn forwarded_by(proxies: impl IntoIterator<Item = IpNet>) -> Self {
-        Self(Policy::Forwarded(proxies.into_iter().collect()))
+        Self(Policy::Forwarded(proxies.into_iter().map(unmapped).collect()))
     }
 
     pub(crate) fn needs_peer(&self) -> bool {
         matches!(self.0, Policy::Forwarded(_))
+    }
+
+    /// The proxies whose word is taken.
+    pub(crate) fn networks(&self) -> &[IpNet] {
+        match &self.0 {
+            Policy::Unchecked | Policy::Marked => &[],
+            Policy::Forwarded(proxies) => proxies,
+        }
     }
 
     pub(crate) fn permits(&self, parts: &Parts, peer: Option<IpAddr>) -> bool {

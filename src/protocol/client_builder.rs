@@ -8,6 +8,7 @@ use super::client::{
     Client, ClientAuthentication, ClientId, Inner, PASSWORD, REFRESH_TOKEN, RefreshRules, StoredSecret, is_client_id,
 };
 use super::client_error::ClientError;
+use super::origin::is_sent;
 use super::scope::Scope;
 use super::secrets::SecretDigest;
 use super::sunset::Sunset;
@@ -187,15 +188,7 @@ impl ClientBuilder {
     /// it: `https://app.example`, `http://localhost:3000`. Default: none.
     pub fn allow_origin(mut self, origin: &str) -> Self {
         // Anything else would be listed and never match what a browser sends.
-        let is_written_as_sent = |uri: http::Uri| {
-            let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-            let port = uri.port_u16().map(|port| format!(":{port}"));
-            let parts = uri.scheme_str().zip(uri.host());
-            uri.port_u16() != Some(default_port)
-                && parts
-                    .is_some_and(|(scheme, host)| format!("{scheme}://{host}{}", port.unwrap_or_default()) == origin)
-        };
-        if !origin.parse().is_ok_and(is_written_as_sent) || origin.bytes().any(|b| b.is_ascii_uppercase()) {
+        if !is_sent(origin) {
             return self.fail(ClientError::Origin);
         }
         self.inner.origins.push(origin.to_owned());

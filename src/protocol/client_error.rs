@@ -35,7 +35,7 @@ pub enum ClientError {
     DefaultScope,
     /// An origin that is not written as browsers write it.
     #[error(
-        "an origin is a scheme, a host and a port if it is not the default one, in lower case, without a final slash"
+        "an origin is a scheme, a host and a port if it is not the default one, in lower case, without a final slash or a wildcard"
     )]
     Origin,
     /// An access token that would be over at once.

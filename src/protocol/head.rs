@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
             } else if *name == CONTENT_LENGTH {
                 fields.length.get_or_insert(value);
             } else if *name == CONTENT_ENCODING {
-                fields.is_coded |= !value.as_bytes().eq_ignore_ascii_case(b"identity");
+                fields.is_coded |= value.as_bytes().split(|b| *b == b',').any(is_coding);
             } else if *name == AUTHORIZATION {
                 fields.authorization.get_or_insert(value);
             } else if *name == ORIGIN {
@@ -114,6 +114,12 @@ impl<'a> Fields<'a> {
             (_, Values::Several) => false,
         }
     }
+}
+
+/// Whether an element of `Content-Encoding` changes the body. A list may have empty elements (RFC 9110 section 5.6.1.2).
+fn is_coding(element: &[u8]) -> bool {
+    let coding = element.trim_ascii();
+    !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")
 }
 
 /// Whether the declared length of the body is over the limit.

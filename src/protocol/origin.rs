@@ -1,5 +1,7 @@
 //! Web origins (RFC 6454) as browsers name them.
 
+use std::net::Ipv6Addr;
+
 use http::header::HOST;
 use http::request::Parts;
 
@@ -35,6 +37,26 @@ pub(crate) fn is_own(origin: &str, parts: &Parts, known: Option<&OwnOrigin>) -> 
     match known {
         Some(known) => known.is(origin),
         None => is_own_authority(origin, parts).unwrap_or(false),
+    }
+}
+
+/// Whether a browser may send it as it is written: a scheme, a host and a port that is not the default one, in their one
+/// spelling. Browsers know no wildcards.
+pub(crate) fn is_sent(origin: &str) -> bool {
+    let Ok(uri) = origin.parse::<http::Uri>() else { return false };
+    let Some((scheme, host)) = uri.scheme_str().zip(uri.host()) else { return false };
+    let default_port = if scheme == "https" { 443 } else { 80 };
+    let port = uri.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    uri.port_u16() != Some(default_port) && is_host(host) && format!("{scheme}://{host}{port}") == origin
+}
+
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok_and(|parsed| {
+            // Browsers write what is mapped in hexadecimal.
+            parsed.to_string() == address || parsed.to_ipv4_mapped().is_some()
+        }),
+        None => !host.is_empty() && host.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_')),
     }
 }
 

@@ -23,11 +23,11 @@ pub(super) fn check_proxies(peer: &PeerAddress, transport: &TransportSecurity) -
     if peer.is_unknown() && (transport.needs_peer() || proxies.is_some()) {
         return Err(ConfigError::ProxiesWithoutPeer);
     }
-    let Some(proxies) = proxies else { return Ok(()) };
-    if proxies.networks().is_empty() {
+    let networks = proxies.map(|proxies| proxies.networks()).unwrap_or_default();
+    if proxies.is_some() && networks.is_empty() {
         return Err(ConfigError::NoProxies);
     }
-    match proxies.networks().iter().find(|network| !is_narrow(network)) {
+    match networks.iter().chain(transport.networks()).find(|network| !is_narrow(network)) {
         Some(network) => Err(ConfigError::ProxyNetwork(*network)),
         None => Ok(()),
     }

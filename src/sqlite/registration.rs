@@ -8,6 +8,7 @@ use super::columns::read_scope;
 use super::failure::Failure;
 use super::time::{floor, instant};
 use crate::protocol::client::{Client, ClientAuthentication};
+use crate::protocol::origin::is_sent;
 use crate::protocol::secrets::SecretDigest;
 use crate::protocol::sunset::Sunset;
 
@@ -161,7 +162,12 @@ pub(super) fn read(id: &str, text: &str) -> Result<Client, Failure> {
         client = client.allow_introspection();
     }
     client = stored.grants.iter().fold(client, |client, grant| client.allow_grant(grant));
-    client = stored.origins.iter().fold(client, |client, origin| client.allow_origin(origin));
+    // Earlier versions took some that no browser sends, such as one with a wildcard: they never counted.
+    client = stored
+        .origins
+        .iter()
+        .filter(|origin| is_sent(origin))
+        .fold(client, |client, origin| client.allow_origin(origin));
     client = stored.audiences.into_iter().fold(client, |client, audience| client.audience(audience));
     if !read_scope(&stored.scopes)?.is_empty() {
         client = client.scopes(&stored.scopes);
