@@ -3,7 +3,7 @@
 //!
 //! Cargo builds the example with the tests (`cargo test`); for this file alone: `cargo build --example postgres`, with the
 //! same features.
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 #![allow(clippy::arithmetic_side_effects)]
 

@@ -63,8 +63,9 @@ impl Postgres {
         let Some(main) = main.lines().next() else { return };
         let signal = if is_frozen { "-STOP" } else { "-CONT" };
         let children = fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap_or_default();
-        let all = std::iter::once(main).chain(children.split_whitespace());
-        let _ = Command::new("kill").arg(signal).args(all).stderr(Stdio::null()).status().unwrap();
+        // A program of this name is not on every system, but every shell has one.
+        let script = format!("kill {signal} {main} {children}");
+        let _ = Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status().unwrap();
     }
 
     /// The URL of its one database.
