@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use http::HeaderMap;
+use subtle::Choice;
 
 use super::basic::{self, Authorization, Basic, Pair};
 use super::client::{Client, ClientAuthentication};
@@ -152,7 +153,7 @@ impl<'a> Comparison<'a> {
     pub(crate) fn digested(self) -> Comparison<'static> {
         Comparison(match self.0 {
             Sides::Presented { presented, client, texts, now } => Sides::Digested {
-                digests: digests(presented, client, texts),
+                digests: digests(presented, client, texts, SecretDigest::of),
                 client: client.cloned(),
                 is_allowed: is_allowed(presented, client),
                 now,
@@ -165,28 +166,42 @@ impl<'a> Comparison<'a> {
 
     /// Whether the secret is the client's, and presented in a way that is the client's.
     pub(crate) fn compare(self) -> bool {
+        self.compare_by(SecretDigest::of, SecretDigest::ct_eq)
+    }
+
+    /// By functions that a test can count.
+    fn compare_by(
+        self,
+        digest: impl FnMut(&str) -> SecretDigest,
+        equal: impl FnMut(&SecretDigest, &SecretDigest) -> Choice,
+    ) -> bool {
         match self.0 {
             Sides::Presented { presented, client, texts, now } => {
                 // The digests come first, whatever the client may do.
-                let proves = matches(&digests(presented, client, texts), client, now);
+                let proves = matches(&digests(presented, client, texts, digest), client, now, equal);
                 proves & is_allowed(presented, client)
             }
             Sides::Digested { digests, client, is_allowed, now } => {
-                matches(&digests, client.as_ref(), now) & is_allowed
+                matches(&digests, client.as_ref(), now, equal) & is_allowed
             }
         }
     }
 }
 
 /// How many digests there are depends on the request alone, so the work is the same for every client, known or not.
-fn digests(presented: &Presented, client: Option<&Client>, texts: &Texts) -> Digests {
-    let digest = |pair: Pair| SecretDigest::of(texts.get(pair.secret));
+fn digests(
+    presented: &Presented,
+    client: Option<&Client>,
+    texts: &Texts,
+    mut digest: impl FnMut(&str) -> SecretDigest,
+) -> Digests {
+    let mut digest = |pair: Pair| digest(texts.get(pair.secret));
     let nothing = || SecretDigest::from_bytes([0; 32]);
     match presented {
         Presented::Id(_) | Presented::Method(..) => (nothing(), None),
         Presented::Post(pair) => (digest(*pair), None),
         Presented::Basic(basic) => {
-            let decoded = basic.decoded.map_or_else(nothing, digest);
+            let decoded = basic.decoded.map_or_else(nothing, &mut digest);
             // The raw reading counts only for a client that asks for it; else the decoded one stands twice.
             let second = basic
                 .raw
@@ -197,10 +212,15 @@ fn digests(presented: &Presented, client: Option<&Client>, texts: &Texts) -> Dig
     }
 }
 
-fn matches((first, second): &Digests, client: Option<&Client>, now: SystemTime) -> bool {
+fn matches(
+    (first, second): &Digests,
+    client: Option<&Client>,
+    now: SystemTime,
+    equal: impl FnMut(&SecretDigest, &SecretDigest) -> Choice,
+) -> bool {
     bool::from(match second {
-        None => Client::matches(client, std::slice::from_ref(first), now),
-        Some(second) => Client::matches(client, &[first.clone(), second.clone()], now),
+        None => Client::matches(client, std::slice::from_ref(first), now, equal),
+        Some(second) => Client::matches(client, &[first.clone(), second.clone()], now, equal),
     })
 }
 
@@ -253,4 +273,53 @@ pub(crate) fn identify(
 /// The application's own method says that it verified the claim on `client`.
 pub(crate) fn proven(client: Client) -> AuthenticatedClient {
     AuthenticatedClient(client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many digests are made and how many compared for this client.
+    fn work(presented: &Presented, client: Option<&Client>, texts: &Texts, on_another_thread: bool) -> [usize; 2] {
+        let (mut digests, mut comparisons) = (0, 0);
+        let comparison = Comparison::new(presented, client, texts, SystemTime::UNIX_EPOCH);
+        let comparison = if on_another_thread { comparison.digested() } else { comparison };
+        let is_right = comparison.compare_by(
+            |secret| {
+                digests += 1;
+                SecretDigest::of(secret)
+            },
+            |one, other| {
+                comparisons += 1;
+                one.ct_eq(other)
+            },
+        );
+        assert!(!is_right);
+        [digests, comparisons]
+    }
+
+    #[test]
+    fn an_unknown_client_takes_as_many_digests_and_comparisons_as_a_known_one_ca_13() {
+        let digest = SecretDigest::of("s3cret");
+        let clients = [
+            Client::confidential("a", &digest),
+            Client::confidential("a", &digest).secret(&digest, None),
+            Client::confidential("a", &digest).raw_basic(),
+            Client::public("a"),
+            Client::with_method("a", "private_key_jwt"),
+        ]
+        .map(|client| client.build().unwrap());
+        let mut texts = Texts::default();
+        let pair = Pair { id: texts.push("a"), secret: texts.push("wrong%20") };
+        let raw = Pair { id: texts.push("a"), secret: texts.push("wrong ") };
+        let basic = |raw| Presented::Basic(Basic { decoded: Some(pair), raw });
+        for (presented, digests) in [(Presented::Post(pair), 1), (basic(None), 1), (basic(Some(raw)), 2)] {
+            assert_eq!(work(&presented, None, &texts, false), [digests, 2 * digests], "{presented:?}");
+            assert_eq!(work(&presented, None, &texts, true), [0, 2 * digests], "{presented:?}");
+            for client in &clients {
+                assert_eq!(work(&presented, Some(client), &texts, false), [digests, 2 * digests], "{client:?}");
+                assert_eq!(work(&presented, Some(client), &texts, true), [0, 2 * digests], "{client:?}");
+            }
+        }
+    }
 }
