@@ -9,6 +9,7 @@ mod support;
 
 use argon2_users::{House, Users, cheap};
 use capture::{Capture, Said};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use tower_password_grant::argon2::{Argon2Verifier, HashFormat, UnusableHash, UserStatus};
 use tower_password_grant::testing::attempt;
 use tower_password_grant::{CredentialVerifier as _, Denial, Password, Verdict};
@@ -187,8 +188,11 @@ async fn a_hash_above_the_limits_is_served_once_the_operator_raises_them() {
 }
 
 #[tokio::test]
-async fn more_than_bcrypt_looks_at_is_told_to_the_operator_too() {
+async fn more_than_bcrypt_looks_at_is_told_to_the_operator_too_by_event_audit_and_metric() {
     let (capture, _listening) = Capture::listen();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _recording = metrics::set_default_local_recorder(&recorder);
     let house = House::new();
     let bcrypt = TEXTS.iter().find(|(name, ..)| *name == "passlib bcrypt 2b").unwrap().1;
     house.users.set("bob", bcrypt.to_owned(), UserStatus::Active);
@@ -198,6 +202,11 @@ async fn more_than_bcrypt_looks_at_is_told_to_the_operator_too() {
     assert_eq!(warnings.len(), 1);
     assert_eq!(warnings[0].field("format"), Some("bcrypt"));
     assert!(warnings[0].field("cause").unwrap().contains("72 bytes"));
+    assert!(
+        metrics.render().contains("oauth_token_requests_total{outcome=\"unusable_hash\"} 1"),
+        "{}",
+        metrics.render()
+    );
     house.log_in("bob", PASSWORD).await.assert_ok();
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::login_name::LoginName;
+use super::stored::trimmed;
 use crate::boundary::backend::BackendError;
 use crate::boundary::provided::{Missing, Provided};
 use crate::boundary::verifier::Denial;
@@ -178,7 +179,7 @@ impl StoredUser {
         match &self.password_hash {
             // Of a hash with its salt: whoever reads it learns nothing that helps to guess.
             Some(hash) => {
-                let digest = SecretDigest::of(hash);
+                let digest = SecretDigest::of(trimmed(hash));
                 let version: String = digest.as_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
                 self.subject.with_credential_version(version)
             }

@@ -18,7 +18,7 @@ use crate::{Counted, Counter};
 
 /// The leaked password: wrong for `wrong` and for a name that nobody has, right for the closed accounts.
 const LEAKED: &str = "Winter-2025!";
-const NAMES: [&str; 7] = ["unknown", "wrong", "disabled", "locked", "expired", "unverified", "custom"];
+const NAMES: [&str; 8] = ["unknown", "wrong", "unusable", "disabled", "locked", "expired", "unverified", "custom"];
 const CODE_GRANT: &str = "urn:x:code";
 /// Where the accounts logged in before they were closed. Nobody asks from there: who stands at such an address is spared by
 /// the rule of the account, and the manual says what that tells.
@@ -42,6 +42,7 @@ impl Accounts {
         let code = || HostCode::new("reset_forced", "set a new password").unwrap();
         match name.as_str() {
             "unknown" => Denial::UnknownUser.into(),
+            "unusable" => Denial::UnusableHash.into(),
             "disabled" if is_right => Denial::Disabled.into(),
             "locked" if is_right => Denial::Locked.into(),
             "expired" if is_right => Denial::PasswordExpired.into(),

@@ -5,7 +5,7 @@ use tower_password_grant::sqlite::{NewUser, SqliteStore};
 use tower_password_grant::testing::attempt;
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, ClientId, CredentialVerifier, Denial, HostCode, Password, RefreshTokenStore,
-    Rotated, Verdict,
+    Rotated, SecretKeys, Verdict,
 };
 
 use crate::folder::{Folder, at, digest, family, rotation};
@@ -123,6 +123,29 @@ async fn a_new_password_has_a_new_credential_version_and_an_upgraded_hash_has_no
     assert!(store.set_password_hash("user-17", None).await.unwrap());
     let denied = verifier.verify(attempt("alice", "two").build().unwrap()).await.unwrap();
     assert!(matches!(denied, Verdict::Denied(_)));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn the_column_keeps_the_longest_hash_and_an_upgrade_is_what_was_written() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let keys = || SecretKeys::new("12345678", [7; 32]).unwrap();
+    let old = Argon2Parameters::new(64, 1, 1).unwrap().hash_blocking(&Password::new("one".to_owned())).unwrap();
+    store.add_user(NewUser::new("user-17", "alice").with_password_hash(old)).await.unwrap();
+    let verifier = Argon2Verifier::builder(store.clone()).secret_keys(keys()).threads(1).build().unwrap();
+    for _ in 0..2 {
+        assert_eq!(version(&verifier, "one").await.as_deref(), Some("0"));
+    }
+    assert_eq!((verifier.stats().failed_saves, verifier.stats().unusable_hashes), (0, 0));
+    store.close().await;
+    // What was written is there after a restart, and needs the key.
+    let store = folder.store();
+    let without = Argon2Verifier::builder(store.clone()).threads(1).build().unwrap();
+    let denied = without.verify(attempt("alice", "one").build().unwrap()).await.unwrap();
+    assert!(matches!(denied, Verdict::Denied(Denial::UnusableHash)), "{denied:?}");
+    let with = Argon2Verifier::builder(store.clone()).secret_keys(keys()).threads(1).build().unwrap();
+    assert_eq!(version(&with, "one").await.as_deref(), Some("0"));
     store.close().await;
 }
 

@@ -1,3 +1,6 @@
+use proptest::prelude::*;
+use proptest::sample::select;
+
 use super::*;
 use crate::argon2::formats::recognise;
 
@@ -100,6 +103,46 @@ fn a_hash_that_a_column_has_cut_off_is_not_read_as_a_shorter_one() {
         for length in 0..whole.len() {
             let is_whole = whole.get(length..) == Some("=");
             assert_eq!(read(&whole[..length]).is_ok(), is_whole, "{}", &whole[..length]);
+        }
+    }
+}
+
+/// What a text may begin with, and be about anything.
+const BEGINNINGS: [&str; 22] = [
+    "",
+    "$2b$05$",
+    "$2b$",
+    "bcrypt$$2b$",
+    "bcrypt_sha256$$2b$04$",
+    "$bcrypt-sha256$v=2,t=2b,r=",
+    "$bcrypt-sha256$2a,",
+    "$scrypt$ln=",
+    "scrypt$1024$",
+    "scrypt:1024:8:1$",
+    "{scrypt}$",
+    "{scrypt}$e0801$",
+    "$e0801$",
+    "$pbkdf2-sha256$",
+    "$pbkdf2-sha512$i=",
+    "pbkdf2_sha1$1$",
+    "pbkdf2:sha256:",
+    "{pbkdf2}",
+    "{PBKDF2}",
+    "{pbkdf2@SpringSecurity_v5_8}",
+    "AQAAAAEAACcQ",
+    "{",
+];
+
+proptest! {
+    #[test]
+    fn no_text_makes_a_panic_whatever_it_holds(
+        beginning in select(&BEGINNINGS[..]),
+        printable in "[ -~]{0,90}",
+        typical in "[0-9a-f$:,=./+A]{0,90}",
+        any: String,
+    ) {
+        for rest in [printable, typical, any] {
+            let _ = read(&format!("{beginning}{rest}"));
         }
     }
 }
