@@ -230,6 +230,21 @@ fn every_public_error_prints_its_sentence_where_a_main_returns_it() {
     assert!(errors >= 18, "{errors}");
 }
 
+/// A method that an application calls itself, not one that it implements: `?` must take its error wherever it is called.
+#[test]
+fn what_an_application_calls_itself_fails_with_an_error_type() {
+    let mut calls = 0;
+    for (file, code) in code() {
+        let methods = code.split("\n    pub ").skip(1).filter_map(|rest| rest.split(['{', ';']).next());
+        for signature in methods.filter(|rest| rest.starts_with("fn ") || rest.starts_with("async fn ")) {
+            let answer = signature.split("where").next().and_then(|rest| rest.split("->").last()).unwrap_or_default();
+            calls += usize::from(answer.contains("OperationError>"));
+            assert!(!answer.contains("Result<") || !answer.contains("BackendError>"), "{file}: {signature}");
+        }
+    }
+    assert!(calls >= 14, "{calls}");
+}
+
 /// The features of the manifest, and whether each is on by default.
 fn features() -> BTreeMap<String, bool> {
     let manifest = read("Cargo.toml");
