@@ -128,8 +128,18 @@ const NOT_IMPLEMENTED: [&str; 3] = ["HasClients", "HasVerifier", "HasIssuer"];
 
 /// The methods that have a default, each on the safe side: no origin is allowed, spellings of a name share one budget, no login is
 /// prolonged, no token is said to be revoked, a check is charged before it is compared, no client is said to be known.
-const SAFE_DEFAULTS: [&str; 8] =
-    ["registered", "allows_origin", "account_key", "recheck", "find_by_id", "revoke", "revoke_family", "check"];
+/// `check_settings` decides on no request: whoever has settings of its own says whether they can be.
+const SAFE_DEFAULTS: [&str; 9] = [
+    "registered",
+    "allows_origin",
+    "account_key",
+    "recheck",
+    "find_by_id",
+    "revoke",
+    "revoke_family",
+    "check",
+    "check_settings",
+];
 
 #[test]
 fn every_boundary_trait_tells_its_contract_and_defaults_no_decision() {

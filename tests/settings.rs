@@ -11,10 +11,12 @@ use sources::{code, library};
 use support::{FixtureBuilder, Probe, builder, digest};
 use tower_password_grant::{
     BearerGuard, BearerGuardBuilder, Client, ClientBuilder, ClientSecret, IntrospectionCeiling, IntrospectionClient,
-    MemoryAccessTokens, MemoryOneTimeValues, MemoryRefreshTokens, Metadata, OpaqueIssuer, RequestCeiling, TokenCache,
+    Lockout, MemoryAccessTokens, MemoryLimiter, MemoryOneTimeValues, MemoryRefreshTokens, Metadata, OpaqueIssuer,
+    RequestCeiling, TokenBucket, TokenCache,
 };
 
 const NONE: Duration = Duration::ZERO;
+const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -46,6 +48,20 @@ fn document(age: Duration) -> Told {
 
 fn ceiling(burst: u32, per_second: u32) -> Told {
     endpoint(|builder| builder.request_ceiling(RequestCeiling::per_address(burst, per_second)))
+}
+
+fn limiter(change: impl FnOnce(MemoryLimiter) -> MemoryLimiter) -> Told {
+    let limiter = change(MemoryLimiter::new());
+    // Also within an `Arc`, as applications keep it.
+    endpoint(|builder| builder.limiter(std::sync::Arc::new(limiter)))
+}
+
+fn lockout(lockout: Lockout) -> Told {
+    limiter(|limiter| limiter.with_account_and_address_budget(lockout))
+}
+
+fn bucket(burst: u32, refill_every: Duration) -> Told {
+    limiter(|limiter| limiter.with_address_budget(TokenBucket::new(burst, refill_every)))
 }
 
 fn introspections(burst: u32, per_second: u32) -> Told {
@@ -81,6 +97,53 @@ fn settings() -> Vec<(&'static str, Vec<Told>, &'static str, Vec<Told>)> {
             vec![introspections(0, 1), introspections(1, 0), introspections(1, 1_000_001)],
             "1 or more at once, and 1 to 1,000,000 a second",
             vec![introspections(1, 1), introspections(u32::MAX, 1_000_000)],
+        ),
+        (
+            "Lockout::new",
+            vec![
+                limiter(|limiter| limiter.with_budget(0, MINUTE)),
+                limiter(|limiter| limiter.with_account_budget(Lockout::new(0, MINUTE))),
+                limiter(|limiter| limiter.with_client_and_address_budget(Lockout::new(0, MINUTE))),
+            ],
+            "1 attempt or more",
+            vec![
+                limiter(|limiter| limiter.with_budget(1, MINUTE)),
+                limiter(|limiter| limiter.with_budget(u32::MAX, HOUR)),
+            ],
+        ),
+        (
+            "Lockout::new and Lockout::locked_for",
+            vec![
+                lockout(Lockout::new(1, MILLISECOND - TICK)),
+                lockout(Lockout::new(1, MINUTE).locked_for(NONE, MINUTE)),
+            ],
+            "1 millisecond or more",
+            vec![
+                lockout(Lockout::new(1, MILLISECOND)),
+                lockout(Lockout::new(1, Duration::MAX)),
+                lockout(Lockout::new(1, MINUTE).locked_for(MILLISECOND, MILLISECOND)),
+            ],
+        ),
+        (
+            "Lockout::locked_for",
+            vec![lockout(Lockout::new(1, MINUTE).locked_for(MINUTE, SECOND))],
+            "no shorter than the first",
+            vec![lockout(Lockout::new(1, MINUTE).locked_for(MINUTE, HOUR))],
+        ),
+        (
+            "TokenBucket::new",
+            vec![bucket(0, MINUTE), bucket(1, NONE), bucket(u32::MAX, HOUR * 24 * 365), bucket(1, Duration::MAX)],
+            "or more",
+            vec![bucket(1, MILLISECOND), bucket(u32::MAX, SECOND)],
+        ),
+        (
+            "MemoryLimiter::with_ipv6_network_budgets",
+            vec![
+                limiter(|limiter| limiter.with_ipv6_network_budgets(0, 16)),
+                limiter(|limiter| limiter.with_ipv6_network_budgets(4, 0)),
+            ],
+            "1 or more",
+            vec![limiter(|limiter| limiter.with_ipv6_network_budgets(1, u32::MAX))],
         ),
         ("Metadata::max_age", vec![document(HOUR + TICK)], "an hour at most", vec![document(NONE), document(HOUR)]),
         ("max_body", vec![endpoint(|b| b.max_body(0))], "0 bytes", vec![endpoint(|b| b.max_body(1))]),
@@ -215,14 +278,24 @@ fn no_setter_changes_what_it_is_given() {
         for (head, body) in setters(&code(&text)) {
             seen += 1;
             for word in [".max(", ".min(", ".clamp("] {
-                assert!(!body.contains(word) || later(&file), "{file}: `{head}` has {word}..)");
+                assert!(!body.contains(word), "{file}: `{head}` has {word}..)");
             }
         }
     }
     assert!(seen > 40, "only {seen} setters were found");
 }
 
-/// Owners of these files mend them.
-fn later(file: &str) -> bool {
-    file == "protection/budget.rs" || file == "sqlite/builder.rs"
+#[cfg(feature = "sqlite")]
+#[test]
+fn the_limiter_in_sqlite_has_its_rules_checked_like_the_one_in_memory() {
+    use tower_password_grant::sqlite::SqliteStore;
+
+    let folder = std::env::temp_dir().join(format!("settings-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let store = SqliteStore::open(folder.join("limiter.db")).unwrap();
+    let with = |rules: MemoryLimiter| endpoint(|builder| builder.limiter(store.limiter().with_rules_of(&rules)));
+    assert!(with(MemoryLimiter::new().with_budget(0, MINUTE)).is_some_and(|told| told.contains("1 attempt or more")));
+    assert_eq!(with(MemoryLimiter::new().with_budget(1, MINUTE)), None);
+    drop(store);
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -9,6 +9,7 @@ use super::backend::BackendError;
 use super::check::{Check, Outcome};
 use super::maybe::MaybeFuture;
 pub use super::refusal::{BegunLock, Refusal};
+use super::setting::SettingError;
 use crate::protocol::address::Network;
 use crate::protocol::error::Reason;
 
@@ -395,6 +396,14 @@ pub trait AttemptLimiter: Send + Sync + 'static {
         settlement: Settlement,
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>>;
 
+    /// Whether its settings can be, asked once by [`build`](crate::Builder::build), which passes the error on. Provided: they can.
+    ///
+    /// # Errors
+    /// The first setting that is out of range.
+    fn check_settings(&self) -> Result<(), SettingError> {
+        Ok(())
+    }
+
     /// Has something compared that is decided at once, such as a client's secret with its digest: looks, compares, and charges
     /// what was wrong or forgives what a [success](Settlement::Success) forgives, in one step. Nothing is under way in between,
     /// so that any number of right checks may run at once.
@@ -431,6 +440,10 @@ pub trait AttemptLimiter: Send + Sync + 'static {
 }
 
 impl<L: AttemptLimiter + ?Sized> AttemptLimiter for Arc<L> {
+    fn check_settings(&self) -> Result<(), SettingError> {
+        (**self).check_settings()
+    }
+
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
         (**self).reserve(key)
     }

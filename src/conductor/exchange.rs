@@ -60,8 +60,10 @@ impl Endpoint {
             self.permit_site(head, client.as_ref(), trail)?;
             let now = self.clock.now();
             let client = self.authenticate(head, form, &presented, client, now, trail).await?;
-            // Before the address may become another one.
-            self.count_introspection(&client, trail)?;
+            if trail.purpose == Purpose::Introspection {
+                // Before the address may become another one.
+                self.count_introspection(&client, trail)?;
+            }
             self.note_end_user(head, &client, trail);
             (presented, client, now)
         };

@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use super::endpoint::{Endpoint, Reply};
-use super::purpose::Purpose;
 use super::refresh::{RefreshTokens, is_own};
 use super::trail::Trail;
 use crate::boundary::access::Revocation;
@@ -118,7 +117,7 @@ impl Endpoint {
         trail: &mut Trail,
     ) -> Result<(), TokenError> {
         let client = client.client();
-        if trail.purpose != Purpose::Introspection || client.is_public() || !client.may_introspect() {
+        if client.is_public() || !client.may_introspect() {
             return Ok(());
         }
         let now = self.clock.elapsed();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::boundary::setting::SettingError;
+
 /// A number of attempts in a row, then a lock that grows.
 ///
 /// Attempts count together as long as no `window` goes by without one. The one that reaches the number begins a lock. Each
@@ -16,27 +18,51 @@ pub struct Lockout {
 }
 
 impl Lockout {
-    /// `attempts` (at least 1) in a row, each within `window` (at least 1 ms) of the one before; then a lock for as long as
-    /// the window, every time. Attempts under way count too, so it also bounds how many run at once.
+    /// `attempts` in a row, each within `window` of the one before; then a lock for as long as the window, every time. Attempts
+    /// under way count too, so it also bounds how many run at once.
+    ///
+    /// There is at least 1 attempt, and the window has at least 1 millisecond: [`build`](crate::Builder::build) refuses an
+    /// endpoint whose limiter has another budget.
     #[must_use]
     pub fn new(attempts: u32, window: Duration) -> Self {
-        let window = millis(window).max(1);
-        Self { attempts: attempts.max(1), window, first: window, longest: window }
+        let window = millis(window);
+        Self { attempts, window, first: window, longest: window }
     }
 
-    /// Locks for `first` (at least 1 ms), then for twice as long each time, up to `longest`.
+    /// Locks for `first`, then for twice as long each time, up to `longest`.
+    ///
+    /// `first` has at least 1 millisecond, and `longest` is no shorter: [`build`](crate::Builder::build) refuses other locks.
     ///
     /// A lock that is shorter than the window gains nothing for the guesser as long as both allow as many attempts a day.
     #[must_use]
     pub fn locked_for(mut self, first: Duration, longest: Duration) -> Self {
-        self.first = millis(first).max(1);
-        self.longest = millis(longest).max(self.first);
+        self.first = millis(first);
+        self.longest = millis(longest);
         self
     }
 
     /// The same with so many times the attempts.
     pub(crate) fn times(self, factor: u32) -> Self {
         Self { attempts: self.attempts.saturating_mul(factor), ..self }
+    }
+
+    /// Whether it can be.
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        if self.attempts == 0 {
+            return Err(SettingError::new("Lockout::new", self.attempts, "1 attempt or more"));
+        }
+        if self.window == 0 {
+            return Err(SettingError::new("Lockout::new", time(self.window), "a window of 1 millisecond or more"));
+        }
+        if self.first == 0 {
+            let range = "a first lock of 1 millisecond or more";
+            return Err(SettingError::new("Lockout::locked_for", time(self.first), range));
+        }
+        if self.longest < self.first {
+            let range = "a longest lock that is no shorter than the first";
+            return Err(SettingError::new("Lockout::locked_for", time(self.longest), range));
+        }
+        Ok(())
     }
 
     /// How long the lock after so many in a row lasts.
@@ -51,16 +77,30 @@ impl Lockout {
 pub struct TokenBucket {
     pub(crate) burst: u32,
     pub(crate) interval: u64,
+    /// What the interval was to be.
+    refill_every: Duration,
 }
 
 impl TokenBucket {
-    /// `burst` attempts at once (at least 1), and one more each time that `refill_every` (at least 1 ms) has passed.
+    /// `burst` attempts at once, and one more each time that `refill_every` has passed.
+    ///
+    /// There is at least 1 attempt, one more after at least 1 millisecond, and the whole bucket is full again within 290 million
+    /// years: [`build`](crate::Builder::build) refuses an endpoint whose limiter has another budget.
     #[must_use]
     pub fn new(burst: u32, refill_every: Duration) -> Self {
-        let burst = burst.max(1);
-        // The time that fills the whole bucket must be a number, or the bucket would have no end.
-        let longest = (u64::MAX / 2).checked_div(u64::from(burst)).unwrap_or(u64::MAX);
-        Self { burst, interval: millis(refill_every).clamp(1, longest) }
+        Self { burst, interval: countable(burst, refill_every), refill_every }
+    }
+
+    /// Whether it can be.
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        if self.burst == 0 {
+            return Err(SettingError::new("TokenBucket::new", self.burst, "a burst of 1 attempt or more"));
+        }
+        if self.interval != millis(self.refill_every) {
+            let range = "1 millisecond or more for each attempt, and 290 million years at most for the whole bucket";
+            return Err(SettingError::new("TokenBucket::new", self.refill_every, range));
+        }
+        Ok(())
     }
 
     /// The same with so many times the attempts, at once and in the long run; rather fewer where that is no whole number of
@@ -78,6 +118,17 @@ pub(crate) enum Mode {
     Block,
     Monitor,
     Off,
+}
+
+/// The nearest interval that can be counted with: the time that fills the whole bucket must be a number, or the bucket would
+/// have no end.
+fn countable(burst: u32, refill_every: Duration) -> u64 {
+    let longest = (u64::MAX / 2).checked_div(u64::from(burst)).unwrap_or(u64::MAX);
+    millis(refill_every).clamp(1, longest)
+}
+
+fn time(millis: u64) -> Duration {
+    Duration::from_millis(millis)
 }
 
 pub(crate) fn millis(time: Duration) -> u64 {

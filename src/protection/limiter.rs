@@ -25,6 +25,7 @@ use crate::boundary::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Checked, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
 };
 use crate::boundary::maybe::MaybeFuture;
+use crate::boundary::setting::SettingError;
 use crate::protocol::address::Network;
 
 /// The kind of a hash of a client's id.
@@ -412,6 +413,10 @@ impl Default for MemoryLimiter {
 }
 
 impl AttemptLimiter for MemoryLimiter {
+    fn check_settings(&self) -> Result<(), SettingError> {
+        self.policy.check()
+    }
+
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
         let reserved = self.try_reserve(key);
         MaybeFuture::ready(reserved.ok_or_else(|| BackendError::fault("the limiter has no shard for a key")))

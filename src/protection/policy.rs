@@ -7,6 +7,7 @@ use super::network::{Tier, is_ipv6, tier};
 use super::table::Key;
 use super::tally::Tally;
 use crate::boundary::limiter::Rule;
+use crate::boundary::setting::SettingError;
 
 /// The rules, each with its budget and its mode.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +125,15 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Whether every budget can be.
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        [self.pair, self.account, self.client].iter().try_for_each(Lockout::check)?;
+        if let Some(factor) = self.factors.iter().find(|factor| **factor == 0) {
+            return Err(SettingError::new("MemoryLimiter::with_ipv6_network_budgets", factor, "1 or more"));
+        }
+        self.address.check()
+    }
+
     pub(crate) fn mode(&self, rule: Rule) -> Mode {
         let [pair, account, address, client] = self.modes;
         match rule {
@@ -153,7 +163,7 @@ impl Policy {
 
     /// Sets how many times the budgets of a /64 a /56 and a /48 have.
     pub(crate) fn set_factors(&mut self, net56: u32, net48: u32) {
-        self.factors = [net56.max(1), net48.max(1)];
+        self.factors = [net56, net48];
     }
 
     fn factor(&self, tier: Tier) -> u32 {

@@ -18,7 +18,7 @@ fn policy() -> Policy {
         pair: Lockout { attempts: 2, window: 600, first: 60, longest: 600 },
         account: Lockout { attempts: 4, window: 6000, first: 600, longest: 6000 },
         client: Lockout { attempts: 3, window: 600, first: 60, longest: 600 },
-        address: TokenBucket { burst: 6, interval: 10 },
+        address: TokenBucket::new(6, Duration::from_millis(10)),
         repeat: 30,
         ..Policy::default()
     }

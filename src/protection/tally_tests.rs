@@ -129,7 +129,7 @@ proptest! {
         number: u32,
     ) {
         let budget = Lockout { attempts, window, first, longest: u64::MAX };
-        let bucket = TokenBucket { burst: attempts, interval: window };
+        let bucket = TokenBucket::new(attempts, Duration::from_millis(window));
         let tally = Tally { until, born: number, print: 1, charges, strikes, is_told: false, denied: 0 };
         for change in [
             |tally: &mut Tally, budget: &Lockout, _: &TokenBucket, now, number| { tally.charge(budget, now, number); },
@@ -151,7 +151,7 @@ proptest! {
         interval in 1_u64..50,
         steps in prop::collection::vec((0_u64..40, prop::option::weighted(0.3, any::<prop::sample::Index>())), 1..120),
     ) {
-        let bucket = TokenBucket { burst, interval };
+        let bucket = TokenBucket::new(burst, Duration::from_millis(interval));
         let (mut tally, mut now) = (Tally::default(), 0);
         let mut under_way: Vec<(u32, u64)> = Vec::new();
         let mut kept: Vec<(u32, u64)> = Vec::new();

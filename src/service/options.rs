@@ -171,6 +171,7 @@ impl Options {
         self.introspection_ceiling.check()?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new().with_clock(Arc::clone(&clock))));
+        limiter.check_settings()?;
         let grant_enabled = self.password_grant;
         let can_recheck = Recheck::is_answered_by(&*verifier);
         let clients = registry.registered();

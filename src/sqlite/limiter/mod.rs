@@ -23,6 +23,7 @@ use crate::boundary::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Checked, Decided, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
 };
 use crate::boundary::maybe::MaybeFuture;
+use crate::boundary::setting::SettingError;
 use crate::protection::budget::millis;
 use crate::protection::limiter::MemoryLimiter;
 use crate::protection::locks::Locks;
@@ -199,6 +200,10 @@ impl SqliteLimiter {
 }
 
 impl AttemptLimiter for SqliteLimiter {
+    fn check_settings(&self) -> Result<(), SettingError> {
+        self.rules.policy.check()
+    }
+
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
         MaybeFuture::new(async move {
             let attempt = self.attempt(key);
