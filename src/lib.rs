@@ -57,9 +57,8 @@ pub use boundary::registry::{ClientRegistry, FindClientFn, find_client_fn};
 pub use boundary::setting::SettingError;
 pub use boundary::shield::{Finding, OnLeak, Shield};
 pub use boundary::transport::{SecureTransport, TransportSecurity};
-pub use boundary::verifier::{
-    Attempt, CredentialVerifier, Denial, NoRecheck, Recheck, Verdict, Verified, VerifyFn, verify_fn,
-};
+pub use boundary::verifier::{Attempt, CredentialVerifier, Denial, Recheck, Verdict, Verified};
+pub use boundary::verify_fn::{NoRecheck, VerifyFn, verify_fn};
 pub use memory::access::MemoryAccessTokens;
 pub use memory::clients::StaticClients;
 pub use memory::once::MemoryOneTimeValues;

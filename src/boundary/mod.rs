@@ -25,3 +25,4 @@ pub(crate) mod setting;
 pub(crate) mod shield;
 pub(crate) mod transport;
 pub(crate) mod verifier;
+pub(crate) mod verify_fn;

@@ -1,8 +1,15 @@
+use std::sync::Arc;
+
+use http::HeaderValue;
 use ipnet::IpNet;
 
 use super::config_error::ConfigError;
+use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::transport::TransportSecurity;
+use crate::conductor::endpoint::NamedGrant;
+use crate::protocol::charset::is_nqschar;
+use crate::protocol::sunset::is_absolute_uri;
 
 pub(super) fn check_paths<'a>(paths: impl Iterator<Item = &'a String>) -> Result<(), ConfigError> {
     let mut seen = std::collections::HashSet::new();
@@ -36,4 +43,26 @@ pub(super) fn check_proxies(peer: &PeerAddress, transport: &TransportSecurity) -
 /// Neither the whole Internet, nor what was meant as IPv4 and would be a wide network of IPv6.
 pub(super) fn is_narrow(network: &IpNet) -> bool {
     network.prefix_len() > 0 && network.addr().to_canonical() == network.addr()
+}
+
+pub(super) fn named(grants: Vec<Box<dyn ExtensionGrant>>) -> Result<Vec<NamedGrant>, ConfigError> {
+    let mut named: Vec<NamedGrant> = Vec::new();
+    for grant in grants {
+        let name = grant.grant_type();
+        if !is_absolute_uri(name) {
+            return Err(ConfigError::GrantType(name.to_owned()));
+        }
+        if named.iter().any(|(known, _)| **known == *name) {
+            return Err(ConfigError::GrantTwice(name.to_owned()));
+        }
+        named.push((Arc::from(name), grant));
+    }
+    Ok(named)
+}
+
+pub(super) fn challenge(scheme: &str, realm: &str, more: &str) -> Result<HeaderValue, ConfigError> {
+    if !realm.bytes().all(is_nqschar) {
+        return Err(ConfigError::ChallengeRealm);
+    }
+    HeaderValue::try_from(format!("{scheme} realm=\"{realm}\", {more}")).map_err(|_| ConfigError::ChallengeRealm)
 }

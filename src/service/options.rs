@@ -2,10 +2,10 @@ use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 use ipnet::IpNet;
 
-use super::checks::{check_paths, check_proxies, is_narrow};
+use super::checks::{challenge, check_paths, check_proxies, is_narrow, named};
 use super::config_error::ConfigError;
 use super::danger::Danger;
 use super::deadlines::Deadlines;
@@ -28,18 +28,17 @@ use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
 use crate::boundary::verifier::{CredentialVerifier, Recheck};
 use crate::conductor::audit::Auditor;
-use crate::conductor::endpoint::{Endpoint, NamedGrant};
+use crate::conductor::endpoint::Endpoint;
 use crate::conductor::misfits::Told;
 use crate::conductor::shield::Screen;
 use crate::conductor::telemetry;
 use crate::protection::limiter::MemoryLimiter;
-use crate::protocol::charset::is_nqschar;
 use crate::protocol::client::PASSWORD;
 use crate::protocol::origin::OwnOrigin;
 use crate::protocol::policy::{MissingScope, Rules};
 use crate::protocol::scope::Scope;
 use crate::protocol::secrets::random_bytes;
-use crate::protocol::sunset::{is_absolute_uri, is_uri_reference};
+use crate::protocol::sunset::is_uri_reference;
 
 /// Everything that a builder was told besides its three required parts.
 pub(super) struct Options {
@@ -228,26 +227,4 @@ fn parse_scope(text: String) -> Result<Scope, ConfigError> {
 
 fn own_origin(url: &str) -> Result<OwnOrigin, ConfigError> {
     OwnOrigin::of_url(url).ok_or_else(|| ConfigError::PublicUrl(url.to_owned()))
-}
-
-fn named(grants: Vec<Box<dyn ExtensionGrant>>) -> Result<Vec<NamedGrant>, ConfigError> {
-    let mut named: Vec<NamedGrant> = Vec::new();
-    for grant in grants {
-        let name = grant.grant_type();
-        if !is_absolute_uri(name) {
-            return Err(ConfigError::GrantType(name.to_owned()));
-        }
-        if named.iter().any(|(known, _)| **known == *name) {
-            return Err(ConfigError::GrantTwice(name.to_owned()));
-        }
-        named.push((Arc::from(name), grant));
-    }
-    Ok(named)
-}
-
-fn challenge(scheme: &str, realm: &str, more: &str) -> Result<HeaderValue, ConfigError> {
-    if !realm.bytes().all(is_nqschar) {
-        return Err(ConfigError::ChallengeRealm);
-    }
-    HeaderValue::try_from(format!("{scheme} realm=\"{realm}\", {more}")).map_err(|_| ConfigError::ChallengeRealm)
 }
