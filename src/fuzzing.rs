@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::protocol::address::Sender;
 use crate::protocol::basic::{self, Authorization, Pair};
 use crate::protocol::error::Reason;
 use crate::protocol::form::{Form, Known};
@@ -67,5 +68,5 @@ pub fn end_user(lines: &[&[u8]]) -> Option<IpAddr> {
     for line in lines.iter().filter_map(|line| HeaderValue::from_bytes(line).ok()) {
         headers.append(&name, line);
     }
-    forwarded::end_user(&headers, &name)
+    forwarded::end_user(&headers, &name).map(Sender::counted)
 }
