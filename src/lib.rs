@@ -40,7 +40,7 @@ pub use boundary::auth_method::{AuthRequest, ClientAuthMethod};
 pub use boundary::backend::{BackendError, BackendErrorKind, OperationError};
 pub use boundary::ceiling::{IntrospectionCeiling, RequestCeiling};
 pub use boundary::check::{Check, Outcome};
-pub use boundary::clock::{Clock, SystemClock};
+pub use boundary::clock::{Clock, SharedClock, SystemClock};
 pub use boundary::document::PublicDocument;
 pub use boundary::extension::{ExtensionGrant, ExtensionRequest};
 pub use boundary::issuer::{IssueFn, TokenIssuer, issue_fn};

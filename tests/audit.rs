@@ -341,7 +341,8 @@ async fn durations_are_those_of_the_clock() {
         }
     }
     let (audit, sink) = capture::sink();
-    let limiter = tower_password_grant::MemoryLimiter::new();
+    // Its own clock, which takes no steps.
+    let limiter = tower_password_grant::MemoryLimiter::new().with_clock(tower_password_grant::SystemClock::new());
     let fixture = Fixture::with(|builder| builder.clock(Steps::default()).limiter(limiter).audit(sink));
     fixture.token(ALICE, "grant_type=foo").await;
     let event = audit.lock().unwrap()[0].clone();

@@ -8,8 +8,9 @@ use super::config_error::BearerConfigError;
 use super::guard::BearerGuard;
 use super::refusal::BearerRefusal;
 use super::rules::{OnRefusal, Parts, Realm, Rules};
+use super::telemetry;
 use crate::boundary::access::AccessTokenVerifier;
-use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::clock::{Clock, SharedClock};
 use crate::protocol::charset::is_nqschar;
 use crate::protocol::scope::Scope;
 use crate::protocol::sunset::is_absolute_uri;
@@ -111,7 +112,8 @@ impl BearerGuardBuilder {
         self
     }
 
-    /// The clocks. Default: the operating system's. For tests.
+    /// The clocks, of the guard and of its verifier if that was given none: see [`Clock`]. Default: the operating system's. For
+    /// tests.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
         self
@@ -140,13 +142,17 @@ impl BearerGuardBuilder {
         if self.cache.as_ref().is_some_and(TokenCache::is_empty) {
             return Err(BearerConfigError::Cache);
         }
+        let clock = SharedClock::new(self.clock);
+        if !self.verifier.follow_clock(&clock) {
+            telemetry::other_clock("the verifier of access tokens");
+        }
         let parts = Parts {
             verifier: self.verifier,
             audience: self.audience,
             realm: self.realm,
             challenge: Challenge { realm: self.challenge_realm, resource_metadata: self.resource_metadata },
             cache: self.cache,
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            clock: Arc::clone(clock.get()),
             deadline: self.deadline,
             on_refusal: self.on_refusal,
         };

@@ -18,7 +18,7 @@ use super::introspected;
 use super::recent::{CacheKey, Recent};
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::backend::BackendError;
-use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::maybe::MaybeFuture;
 use crate::protocol::charset::is_bearer_token;
 use crate::protocol::client::{ClientId, ClientSecret};
@@ -95,7 +95,7 @@ pub struct IntrospectionClient<S> {
     credentials: HeaderValue,
     deadline: Duration,
     skew: Duration,
-    clock: Arc<dyn Clock>,
+    clock: PartClock,
     inactive: Option<Arc<Recent<()>>>,
 }
 
@@ -139,7 +139,7 @@ impl<S> IntrospectionClient<S> {
             credentials,
             deadline: Duration::from_secs(4),
             skew: SKEW,
-            clock: Arc::new(SystemClock::new()),
+            clock: PartClock::system(),
             inactive: remembering(INACTIVE_MAX_AGE),
         })
     }
@@ -187,7 +187,7 @@ impl<S> IntrospectionClient<S> {
     /// system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = PartClock::given(clock);
         self
     }
 
@@ -288,6 +288,10 @@ where
             }
             Ok(found)
         })
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        self.clock.follow(clock)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::backend::BackendError;
+use super::clock::SharedClock;
 use super::maybe::MaybeFuture;
 use crate::protocol::family::FamilyId;
 use crate::protocol::record::AccessTokenRecord;
@@ -42,6 +43,13 @@ pub trait AccessTokenStore: Send + Sync + 'static {
 
     /// Removes the records of a subject in this realm, and answers how many there were.
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError>;
+
+    /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
+    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning tells it.
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        let _ = clock;
+        true
+    }
 }
 
 #[async_trait]
@@ -64,6 +72,10 @@ impl<T: AccessTokenStore + ?Sized> AccessTokenStore for Arc<T> {
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         (**self).revoke_subject(realm, subject).await
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        (**self).follow_clock(clock)
     }
 }
 
@@ -135,6 +147,13 @@ pub trait AccessTokenVerifier: Send + Sync + 'static {
         let _ = family;
         Ok(Revocation::Unsupported)
     }
+
+    /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
+    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning tells it.
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        let _ = clock;
+        true
+    }
 }
 
 #[async_trait]
@@ -149,6 +168,10 @@ impl<T: AccessTokenVerifier + ?Sized> AccessTokenVerifier for Arc<T> {
 
     async fn revoke_family(&self, family: FamilyId) -> Result<Revocation, BackendError> {
         (**self).revoke_family(family).await
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        (**self).follow_clock(clock)
     }
 }
 

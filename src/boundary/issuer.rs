@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::backend::BackendError;
+use super::clock::SharedClock;
 use crate::protocol::grant::Grant;
 use crate::protocol::response::IssuedTokens;
 
@@ -50,6 +51,13 @@ use crate::protocol::response::IssuedTokens;
 pub trait TokenIssuer: Send + Sync + 'static {
     /// Issues the tokens of this grant.
     async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError>;
+
+    /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
+    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning tells it.
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        let _ = clock;
+        true
+    }
 }
 
 type Issued<'f> = Pin<Box<dyn Future<Output = Result<IssuedTokens, BackendError>> + Send + 'f>>;
@@ -61,6 +69,10 @@ impl<I: TokenIssuer + ?Sized> TokenIssuer for Arc<I> {
         Self: 'f,
     {
         (**self).issue(grant)
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        (**self).follow_clock(clock)
     }
 }
 

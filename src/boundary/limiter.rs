@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::account::AccountKey;
 use super::backend::BackendError;
 use super::check::{Check, Outcome};
+use super::clock::SharedClock;
 use super::maybe::MaybeFuture;
 pub use super::refusal::{BegunLock, Refusal};
 use super::setting::SettingError;
@@ -437,6 +438,13 @@ pub trait AttemptLimiter: Send + Sync + 'static {
             }))
         })
     }
+
+    /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
+    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning tells it.
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        let _ = clock;
+        true
+    }
 }
 
 impl<L: AttemptLimiter + ?Sized> AttemptLimiter for Arc<L> {
@@ -462,6 +470,10 @@ impl<L: AttemptLimiter + ?Sized> AttemptLimiter for Arc<L> {
         check: Check<'a>,
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
         (**self).check(key, check)
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        (**self).follow_clock(clock)
     }
 }
 

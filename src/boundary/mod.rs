@@ -18,6 +18,7 @@ pub(crate) mod notifier;
 pub(crate) mod once;
 pub(crate) mod peer;
 pub(crate) mod provided;
+pub(crate) mod recheck;
 pub(crate) mod refresh;
 pub(crate) mod refusal;
 pub(crate) mod registry;

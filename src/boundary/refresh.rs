@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 use super::backend::BackendError;
+use super::clock::SharedClock;
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::lineage::{FoundRefreshToken, Rotated, Rotation};
 use crate::protocol::secrets::SecretDigest;
@@ -69,6 +70,13 @@ pub trait RefreshTokenStore: Send + Sync + 'static {
     /// Ends every family of this subject in this realm, and answers how many had not ended before. For "log out everywhere",
     /// and when an account is closed.
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError>;
+
+    /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
+    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning tells it.
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        let _ = clock;
+        true
+    }
 }
 
 #[async_trait]
@@ -91,5 +99,9 @@ impl<S: RefreshTokenStore + ?Sized> RefreshTokenStore for Arc<S> {
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         (**self).revoke_subject(realm, subject).await
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        (**self).follow_clock(clock)
     }
 }

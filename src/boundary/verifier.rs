@@ -5,7 +5,6 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use http::Extensions;
@@ -14,7 +13,9 @@ use super::account::AccountKey;
 use super::backend::BackendError;
 use super::limiter::Charged;
 use super::maybe::MaybeFuture;
-use super::provided::{Missing, Provided, is_provided};
+use super::provided::Provided;
+use super::recheck::CannotRecheck;
+pub use super::recheck::Recheck;
 use crate::protocol::client::Client;
 use crate::protocol::error::Reason;
 use crate::protocol::grant::Subject;
@@ -302,70 +303,6 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     {
         let _ = login;
         Provided::<CannotRecheck, _>::answer()
-    }
-}
-
-/// What the default of [`CredentialVerifier::recheck`] says in telemetry.
-struct CannotRecheck;
-
-impl Missing for CannotRecheck {
-    const TEXT: &'static str =
-        "the verifier cannot tell whether a login still holds: implement `CredentialVerifier::recheck`";
-}
-
-/// A login that is to be prolonged.
-#[derive(Clone, Debug)]
-pub struct Recheck {
-    pub(crate) subject: String,
-    pub(crate) client: Client,
-    pub(crate) scope: Scope,
-    pub(crate) authenticated_at: SystemTime,
-    pub(crate) address: Option<IpAddr>,
-}
-
-impl Recheck {
-    /// Whether a verifier has a `recheck` of its own. It is called, but what it answers is not run.
-    pub(crate) fn is_answered_by(verifier: &dyn CredentialVerifier) -> bool {
-        let Ok(client) = Client::public("probe").build() else { return true };
-        let (scope, authenticated_at) = (Scope::default(), SystemTime::UNIX_EPOCH);
-        let login = Self { subject: String::new(), client, scope, authenticated_at, address: None };
-        !is_provided(&verifier.recheck(&login))
-    }
-
-    /// The identifier of the subject that the login gave ([`Subject::id`]).
-    #[must_use]
-    pub fn subject(&self) -> &str {
-        &self.subject
-    }
-
-    /// The authenticated client, the same as at the login.
-    #[must_use]
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// The realm of the client, the same as at the login.
-    #[must_use]
-    pub fn realm(&self) -> Option<&str> {
-        self.client.realm()
-    }
-
-    /// The scope that is to be given.
-    #[must_use]
-    pub fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
-    /// When the resource owner was authenticated.
-    #[must_use]
-    pub fn authenticated_at(&self) -> SystemTime {
-        self.authenticated_at
-    }
-
-    /// The address that the request comes from, as in [`Attempt::address`].
-    #[must_use]
-    pub fn address(&self) -> Option<IpAddr> {
-        self.address
     }
 }
 

@@ -11,7 +11,7 @@ use super::jwks::Jwks;
 use super::key_set::KeySet;
 use super::verifier::JwtVerifier;
 use crate::boundary::backend::BackendError;
-use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::issuer::TokenIssuer;
 use crate::protocol::grant::Grant;
 use crate::protocol::issuer_url::is_issuer;
@@ -35,7 +35,7 @@ pub struct JwtIssuer {
     issuer: String,
     audience: Vec<String>,
     keys: KeySet,
-    clock: Arc<dyn Clock>,
+    clock: PartClock,
     extra: Option<Arc<ExtraClaims>>,
 }
 
@@ -73,7 +73,7 @@ impl JwtIssuer {
         if all.is_empty() {
             return Err(JwtConfigError::NoAudience);
         }
-        Ok(Self { issuer, audience: all, keys, clock: Arc::new(SystemClock::new()), extra: None })
+        Ok(Self { issuer, audience: all, keys, clock: PartClock::system(), extra: None })
     }
 
     /// Adds claims of the application's own to each token, for example roles from the subject's
@@ -107,10 +107,11 @@ impl JwtIssuer {
         self
     }
 
-    /// Another clock, which tells `iat` and from it `exp`. Default: the operating system's. For tests.
+    /// Another clock, which tells `iat` and from it `exp`. Default: the one that the endpoint or the
+    /// guard [hands](Clock) to it, else the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = PartClock::given(clock);
         self
     }
 
@@ -123,7 +124,7 @@ impl JwtIssuer {
     /// What verifies these tokens in the same process: it sees each change of the keys at once, and has the same clock.
     #[must_use]
     pub fn verifier(&self) -> JwtVerifier {
-        JwtVerifier::new(self.issuer.clone(), self.keys.clone()).with_clock(Arc::clone(&self.clock))
+        JwtVerifier::new(self.issuer.clone(), self.keys.clone()).sharing(&self.clock)
     }
 
     /// The keys, to rotate them.
@@ -148,6 +149,10 @@ impl TokenIssuer for JwtIssuer {
     async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError> {
         let token = self.token(&grant)?;
         Ok(IssuedTokens::bearer(token, Duration::from_secs(grant.lifetime().as_secs())))
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        self.clock.follow(clock)
     }
 }
 

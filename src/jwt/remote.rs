@@ -17,7 +17,7 @@ use tower::Service;
 use super::error::{FetchError, JwksError};
 use super::trusted::{MAX_DOCUMENT, Trusted};
 use crate::boundary::backend::BackendError;
-use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::protocol::issuer_url::is_secure;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -80,7 +80,7 @@ pub struct RemoteJwks {
     pause: Duration,
     deadline: Duration,
     max_key_age: Duration,
-    clock: Arc<dyn Clock>,
+    clock: PartClock,
     state: Arc<Mutex<State>>,
 }
 
@@ -135,7 +135,7 @@ impl RemoteJwks {
             pause: Duration::from_secs(30),
             deadline: Duration::from_secs(4),
             max_key_age: MAX_KEY_AGE,
-            clock: Arc::new(SystemClock::new()),
+            clock: PartClock::system(),
             state: Arc::new(Mutex::new(State {
                 keys: Trusted::new(Vec::new()),
                 fresh_until: Duration::ZERO,
@@ -190,11 +190,17 @@ impl RemoteJwks {
         Ok(self)
     }
 
-    /// Another clock, which tells when to fetch again and how old the keys are. Default: the operating system's. For tests.
+    /// Another clock, which tells when to fetch again and how old the keys are. Default: the one that the endpoint or the
+    /// guard [hands](Clock) to it, else the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = PartClock::given(clock);
         self
+    }
+
+    /// Takes the clock of the guard, and answers whether the keys go by it.
+    pub(super) fn follow_clock(&self, clock: &SharedClock) -> bool {
+        self.clock.follow(clock)
     }
 
     /// Why the last fetch failed, if it did: for a health check, because verification goes on with the older keys for a

@@ -11,7 +11,7 @@ use super::remote::{Flight, Look, RemoteJwks};
 use super::trusted::Trusted;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::backend::BackendError;
-use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::maybe::MaybeFuture;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::skew::{MAX_SKEW, SKEW};
@@ -62,7 +62,7 @@ use crate::protocol::skew::{MAX_SKEW, SKEW};
 pub struct JwtVerifier {
     issuer: Arc<str>,
     keys: JwtKeys,
-    clock: Arc<dyn Clock>,
+    clock: PartClock,
     skew: Duration,
 }
 
@@ -103,7 +103,7 @@ impl JwtVerifier {
     /// application has, or a [`RemoteJwks`] that is fetched.
     #[must_use]
     pub fn new(issuer: impl Into<String>, keys: impl Into<JwtKeys>) -> Self {
-        Self { issuer: Arc::from(issuer.into()), keys: keys.into(), clock: Arc::new(SystemClock::new()), skew: SKEW }
+        Self { issuer: Arc::from(issuer.into()), keys: keys.into(), clock: PartClock::system(), skew: SKEW }
     }
 
     /// How far the issuer's clock may be ahead of this one: `iat` and `nbf` may lie that far in the future. `exp` may never
@@ -120,10 +120,17 @@ impl JwtVerifier {
         Ok(self)
     }
 
-    /// Another clock, which tells what has expired. Default: the operating system's. For tests.
+    /// Another clock, which tells what has expired. Default: the one that the endpoint or the
+    /// guard [hands](Clock) to it, else the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = PartClock::given(clock);
+        self
+    }
+
+    /// The same clock as the issuer's, whichever is handed to either of them.
+    pub(super) fn sharing(mut self, clock: &PartClock) -> Self {
+        self.clock = clock.clone();
         self
     }
 
@@ -157,6 +164,14 @@ impl AccessTokenVerifier for JwtVerifier {
             },
         };
         MaybeFuture::ready(Ok(self.judge(&token, &keys)))
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        let keys_follow = match &self.keys.0 {
+            Source::Remote(remote) => remote.follow_clock(clock),
+            Source::Own(_) | Source::Document(_) => true,
+        };
+        self.clock.follow(clock) & keys_follow
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::sync::{Mutex, lock};
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::BackendError;
-use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::setting::SettingError;
 use crate::protocol::family::FamilyId;
 use crate::protocol::record::AccessTokenRecord;
@@ -22,7 +21,7 @@ type Key = [u8; 32];
 pub struct MemoryAccessTokens {
     state: Mutex<State>,
     capacity: usize,
-    clock: Arc<dyn Clock>,
+    clock: PartClock,
 }
 
 #[derive(Default)]
@@ -56,13 +55,14 @@ impl MemoryAccessTokens {
     /// Room for 100,000 tokens.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Mutex::new(State::default()), capacity: 100_000, clock: Arc::new(SystemClock::new()) }
+        Self { state: Mutex::new(State::default()), capacity: 100_000, clock: PartClock::system() }
     }
 
-    /// Another clock, which tells what has expired. Default: the operating system's. For tests.
+    /// Another clock, which tells what has expired. Default: the one that the endpoint or the
+    /// guard [hands](Clock) to it, else the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = PartClock::given(clock);
         self
     }
 
@@ -129,6 +129,10 @@ impl AccessTokenStore for MemoryAccessTokens {
         let keys: Vec<Key> =
             state.records.iter().filter(|(_, record)| is_theirs(record)).map(|(key, _)| *key).collect();
         Ok(keys.iter().filter_map(|key| state.remove(key)).count() as u64)
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        self.clock.follow(clock)
     }
 }
 

@@ -1,13 +1,12 @@
 //! Opaque access tokens: random strings that mean nothing by themselves.
 
 use std::fmt;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::boundary::access::{AccessTokenStore, AccessTokenVerifier, Revocation};
 use crate::boundary::backend::BackendError;
-use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::maybe::MaybeFuture;
 use crate::protocol::family::FamilyId;
@@ -37,14 +36,14 @@ const PREFIX: &str = "at_";
 pub struct OpaqueIssuer<S> {
     store: S,
     audience: Vec<String>,
-    clock: Arc<dyn Clock>,
+    clock: PartClock,
 }
 
 impl<S: AccessTokenStore> OpaqueIssuer<S> {
     /// An issuer whose tokens stand for what `store` keeps.
     #[must_use]
     pub fn new(store: S) -> Self {
-        Self { store, audience: Vec::new(), clock: Arc::new(SystemClock::new()) }
+        Self { store, audience: Vec::new(), clock: PartClock::system() }
     }
 
     /// The resource servers that the tokens are for. Default: none is named, and only an API that asks for none takes them
@@ -55,10 +54,11 @@ impl<S: AccessTokenStore> OpaqueIssuer<S> {
         self
     }
 
-    /// Another clock, which tells what has expired. Default: the operating system's. For tests.
+    /// Another clock, which tells what has expired. Default: the one that the endpoint or the
+    /// guard [hands](Clock) to it, else the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = PartClock::given(clock);
         self
     }
 
@@ -84,6 +84,11 @@ impl<S: AccessTokenStore> TokenIssuer for OpaqueIssuer<S> {
         self.store.insert(token.digest(), record).await?;
         Ok(IssuedTokens::bearer(token, grant.lifetime()))
     }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        // Both, whatever the first says.
+        self.clock.follow(clock) & self.store.follow_clock(clock)
+    }
 }
 
 #[async_trait]
@@ -106,6 +111,11 @@ impl<S: AccessTokenStore> AccessTokenVerifier for OpaqueIssuer<S> {
     async fn revoke_family(&self, family: FamilyId) -> Result<Revocation, BackendError> {
         self.store.revoke_family(family).await?;
         Ok(Revocation::Done)
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        // Both, whatever the first says.
+        self.clock.follow(clock) & self.store.follow_clock(clock)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::budget::millis;
@@ -20,7 +20,7 @@ use super::wide;
 use crate::boundary::account::AccountKeyKind;
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::Check;
-use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::clock::{Clock as _, PartClock, SharedClock};
 use crate::boundary::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Checked, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
 };
@@ -66,7 +66,7 @@ pub struct MemoryLimiter {
     pub(crate) lifetime: u64,
     hasher: HashKey,
     pub(super) numbers: AtomicU32,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: PartClock,
 }
 
 /// Locked in this order wherever several are locked: pairs, accounts, addresses, wide; never two of a kind.
@@ -120,7 +120,7 @@ impl MemoryLimiter {
             lifetime,
             hasher: HashKey::default(),
             numbers: AtomicU32::new(1),
-            clock: Arc::new(SystemClock::new()),
+            clock: PartClock::system(),
         }
     }
 
@@ -456,6 +456,10 @@ impl AttemptLimiter for MemoryLimiter {
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
         let checked = self.try_check(key, check);
         MaybeFuture::ready(checked.ok_or_else(|| BackendError::fault("the limiter has no shard for a key")))
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        self.clock.follow(clock)
     }
 }
 

@@ -10,8 +10,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::boundary::account::AccountKey;
+use crate::boundary::clock::Clock;
 use crate::boundary::limiter::Fingerprint;
 use crate::protection::budget::{Lockout, TokenBucket};
+use std::sync::Arc;
 
 #[path = "random_tests.rs"]
 mod random;

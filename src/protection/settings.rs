@@ -1,11 +1,10 @@
 //! What a host may set: the budgets, the modes of the rules, the room.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::budget::{Lockout, Mode, TokenBucket, millis};
 use super::limiter::{MemoryLimiter, Tables};
-use crate::boundary::clock::Clock;
+use crate::boundary::clock::{Clock, PartClock};
 use crate::boundary::limiter::Rule;
 
 impl MemoryLimiter {
@@ -102,10 +101,10 @@ impl MemoryLimiter {
         self.rebuilt()
     }
 
-    /// Another clock, for tests.
+    /// Another clock, for tests. Default: the one that the endpoint [hands](Clock) to it, else the operating system's.
     #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+    pub fn with_clock(mut self, clock: impl Clock) -> Self {
+        self.clock = PartClock::given(clock);
         self
     }
 

@@ -16,7 +16,7 @@ use super::token_options::TokenOptions;
 use crate::boundary::audit::AuditSink;
 use crate::boundary::auth_method::ClientAuthMethod;
 use crate::boundary::ceiling::{IntrospectionCeiling, RequestCeiling};
-use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::clock::{Clock, SharedClock};
 use crate::boundary::document::PublicDocument;
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::issuer::TokenIssuer;
@@ -35,8 +35,8 @@ use crate::conductor::telemetry;
 use crate::protection::limiter::MemoryLimiter;
 use crate::protocol::client::PASSWORD;
 use crate::protocol::origin::OwnOrigin;
-use crate::protocol::policy::{MissingScope, Rules};
 use crate::protocol::scope::Scope;
+use crate::protocol::policy::{MissingScope, Rules};
 use crate::protocol::secrets::random_bytes;
 use crate::protocol::sunset::is_uri_reference;
 
@@ -168,8 +168,9 @@ impl Options {
         let request_ceiling = self.request_ceiling.unwrap_or_default();
         request_ceiling.check()?;
         self.introspection_ceiling.check()?;
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new().with_clock(Arc::clone(&clock))));
+        let shared = SharedClock::new(self.clock);
+        let clock = Arc::clone(shared.get());
+        let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new()));
         limiter.check_settings()?;
         let grant_enabled = self.password_grant;
         let can_recheck = Recheck::is_answered_by(&*verifier);
@@ -214,8 +215,15 @@ impl Options {
             challenge: challenge("Basic", &self.challenge_realm, "charset=\"UTF-8\"")?,
             bearer_challenge: challenge("Bearer", &self.challenge_realm, "error=\"invalid_token\"")?,
         };
+        let parts = [
+            ("the issuer", endpoint.issuer.follow_clock(&shared)),
+            ("the attempt limiter", endpoint.limiter.follow_clock(&shared)),
+            ("the refresh token store", endpoint.refresh.as_ref().is_none_or(|own| own.store.follow_clock(&shared))),
+            ("the verifier of access tokens", endpoint.access.as_ref().is_none_or(|own| own.follow_clock(&shared))),
+        ];
         // Only now: a builder that fails serves nothing.
         telemetry::built(grant_enabled);
+        parts.iter().filter(|(_, follows)| !follows).for_each(|(part, _)| telemetry::other_clock(part));
         endpoint.tell_misfits(clients.as_deref(), serves_introspection);
         Ok(PasswordGrantLayer::new(Mount { token_path: self.token_path, endpoint: Arc::new(endpoint), others }))
     }

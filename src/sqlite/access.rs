@@ -10,6 +10,7 @@ use super::store::SqliteStore;
 use super::time::{floor, instant};
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::BackendError;
+use crate::boundary::clock::SharedClock;
 use crate::protocol::family::FamilyId;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::secrets::SecretDigest;
@@ -120,5 +121,9 @@ impl AccessTokenStore for SqliteStore {
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         let (realm, subject) = (realm.map(str::to_owned), subject.to_owned());
         self.remove_all(move |db| revoke_some_of(db, realm.as_deref(), &subject)).await
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        self.agrees_with(clock)
     }
 }

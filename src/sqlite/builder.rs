@@ -54,6 +54,8 @@ impl SqliteStoreBuilder {
     }
 
     /// Another clock, which tells what has expired and how long attempts count. Default: the operating system's. For tests.
+    /// The store works from the moment when it is opened, so give it the endpoint's own clock here; a warning event tells if the two
+    /// differ.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

@@ -15,6 +15,7 @@ use super::store::SqliteStore;
 use super::time::{floor, instant};
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::{BackendError, OperationError};
+use crate::boundary::clock::SharedClock;
 use crate::boundary::refresh::{MOST_LOGINS, RefreshTokenStore};
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::lineage::{FoundRefreshToken, Lineage, Predecessor, Rotated, Rotation};
@@ -195,5 +196,9 @@ impl RefreshTokenStore for SqliteStore {
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         let (realm, subject, ended) = (realm.map(str::to_owned), subject.to_owned(), self.now());
         self.write(move |db| end_families_of(db, realm.as_deref(), &subject, ended)).await
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        self.agrees_with(clock)
     }
 }

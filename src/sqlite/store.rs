@@ -18,7 +18,7 @@ use super::queue::{Queue, Refused};
 use super::stats::{Counters, SqliteStats, add};
 use super::time::{CountingTime, floor};
 use crate::boundary::backend::{BackendError, OperationError};
-use crate::boundary::clock::Clock;
+use crate::boundary::clock::{Clock, SharedClock};
 
 /// When to try again if too much waits.
 const SOON: Duration = Duration::from_secs(1);
@@ -129,6 +129,11 @@ impl SqliteStore {
                 return Ok(rows);
             }
         }
+    }
+
+    /// Whether the store goes by this clock: it works from the moment when it is opened, so it takes no other one later.
+    pub(super) fn agrees_with(&self, clock: &SharedClock) -> bool {
+        clock.agrees_with(&*self.0.clock)
     }
 
     /// The time by the store's own clock, in milliseconds.

@@ -15,6 +15,8 @@ pub(crate) const fn answered(_event: &AuditEvent<'_>, _error: Option<&TokenError
 
 pub(crate) const fn misfit(_client: Option<&ClientId>, _problem: &'static str) {}
 
+pub(crate) const fn other_clock(_part: &'static str) {}
+
 pub(crate) const fn cannot_recheck() {}
 
 pub(crate) const fn settle_failed(_failure: &BackendError) {}

@@ -107,6 +107,11 @@ pub(crate) fn misfit(client: Option<&ClientId>, problem: &'static str) {
     warn!(client, problem, "settings cannot work together");
 }
 
+/// A part reads another clock than the endpoint or guard that it belongs to.
+pub(crate) fn other_clock(part: &'static str) {
+    warn!(part, "a part goes by another clock than what it belongs to: give both the same one, or only the latter");
+}
+
 /// A verifier around another one cannot tell whether a login still holds. Said once.
 pub(crate) fn cannot_recheck() {
     static ONCE: Once = Once::new();

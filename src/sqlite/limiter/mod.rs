@@ -19,6 +19,7 @@ use super::store::SqliteStore;
 use crate::boundary::account::AccountKeyKind;
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::Check;
+use crate::boundary::clock::SharedClock;
 use crate::boundary::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Checked, Decided, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
 };
@@ -267,6 +268,10 @@ impl AttemptLimiter for SqliteLimiter {
             }
             Ok(lock.and_then(|lock| self.news(ticket.guess, lock)))
         })
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        self.store.agrees_with(clock)
     }
 }
 
