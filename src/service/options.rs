@@ -35,8 +35,8 @@ use crate::conductor::telemetry;
 use crate::protection::limiter::MemoryLimiter;
 use crate::protocol::client::PASSWORD;
 use crate::protocol::origin::OwnOrigin;
-use crate::protocol::scope::Scope;
 use crate::protocol::policy::{MissingScope, Rules};
+use crate::protocol::scope::Scope;
 use crate::protocol::secrets::random_bytes;
 use crate::protocol::sunset::is_uri_reference;
 
