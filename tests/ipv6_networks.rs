@@ -214,6 +214,27 @@ async fn addresses_that_an_account_knows_are_spared_and_ipv4_has_no_wider_networ
     }
 }
 
+#[tokio::test]
+async fn the_ceiling_of_requests_has_the_same_tiers() {
+    let ceiling = RequestCeiling::per_address(100, 1);
+    let fixture = Fixture::with(|builder| builder.clock(ManualClock::new()).request_ceiling(ceiling));
+    let send = async |from: IpAddr| {
+        let request = from_peer(token_request(&[], "grant_type=nonsense"), &from.to_string());
+        fixture.send(request).await.status.as_u16()
+    };
+    let mut statuses = BTreeMap::<u16, usize>::new();
+    for n in 0..4800_u16 {
+        *statuses.entry(send(at(1, n % 16, n)).await).or_default() += 1;
+    }
+    assert_eq!(statuses[&429], 4400, "{statuses:?}");
+    statuses.clear();
+    for n in 0..4800_u16 {
+        *statuses.entry(send(at(1, n << 4, n)).await).or_default() += 1;
+    }
+    assert_eq!(statuses[&429], 3600, "{statuses:?}");
+    assert_ne!(send(at(2, 1, 1)).await, 429);
+}
+
 #[test]
 fn the_tiers_hold_over_real_sockets_behind_a_proxy() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -8,7 +8,8 @@ use super::setting::SettingError;
 use crate::protocol::address::Network;
 use crate::protocol::client::ClientId;
 
-/// How many token requests of one address (IPv6: of one /64) are taken, whatever they hold.
+/// How many token requests of one address (IPv6: of one /64) are taken, whatever they hold. All of an IPv6 /56 may make 4 times
+/// as many together, and all of a /48 16 times as many: a provider may give a customer as much.
 ///
 /// It never grows: addresses are counted in 65,536 cells of 8 bytes, chosen by a hash under a key that nobody outside knows.
 /// So a few addresses share a cell; a flood from very many makes it stricter.
@@ -21,6 +22,8 @@ use crate::protocol::client::ClientId;
 pub struct RequestCeiling {
     meter: Result<Meter, RateError>,
     mode: Mode,
+    /// How many times the rate of a /64 a /56 and a /48 have.
+    factors: [u32; 2],
 }
 
 /// How many introspection requests (RFC 7662) of one client are taken. Given to
@@ -53,19 +56,35 @@ enum Mode {
 /// Nothing is counted, and nothing is wrong.
 const OFF: Result<Meter, RateError> = Err(RateError { burst: 0, per_second: 0 });
 
+/// By default, of a /56 and a /48.
+const FACTORS: [u32; 2] = [4, 16];
+
+/// The /56 and the /48 around a /64, each with its width.
+fn around(bits: u64) -> [(u8, u64); 2] {
+    [(56, bits >> 8), (48, bits >> 16)]
+}
+
 impl RequestCeiling {
     /// `burst` requests at once, and `per_second` in the long run.
     ///
     /// `burst` is at least 1, `per_second` from 1 to 1,000,000: [`build`](crate::Builder::build) refuses other values.
     #[must_use]
     pub fn per_address(burst: u32, per_second: u32) -> Self {
-        Self { meter: Meter::new(burst, per_second), mode: Mode::Block }
+        Self { meter: Meter::new(burst, per_second), mode: Mode::Block, factors: FACTORS }
     }
 
     /// No ceiling: for a host whose proxy has one.
     #[must_use]
     pub fn none() -> Self {
-        Self { meter: OFF, mode: Mode::Off }
+        Self { meter: OFF, mode: Mode::Off, factors: FACTORS }
+    }
+
+    /// How many times the rate and the burst of an IPv6 /64 all of its /56 and of its /48 have together. Default: 4 and 16. At
+    /// least 1. Raise the second where very many of your users come from one /48.
+    #[must_use]
+    pub fn ipv6_networks(mut self, of_56: u32, of_48: u32) -> Self {
+        self.factors = [of_56.max(1), of_48.max(1)];
+        self
     }
 
     /// Refuses nothing, but says in events what it would have refused.
@@ -77,16 +96,37 @@ impl RequestCeiling {
 
     /// Counts one request; `Err` with the time to wait if it is too many, which is then not counted.
     pub(crate) fn count(&self, address: IpAddr, now: Duration) -> Result<Counted, Duration> {
-        match &self.meter {
-            Ok(meter) => meter.count(Network::of(address), now),
-            Err(_) => Ok(Counted::default()),
+        let Ok(meter) = &self.meter else { return Ok(Counted::default()) };
+        let network = Network::of(address);
+        let counted = meter.count(network, now)?;
+        match network {
+            Network::V4(_) => Ok(counted),
+            Network::V6(bits) => self.count_wider(meter, bits, counted, now),
         }
+    }
+
+    /// Counts a request that its /64 has room for on the networks around it; on none where one has no room.
+    fn count_wider(&self, meter: &Meter, bits: u64, own: Counted, now: Duration) -> Result<Counted, Duration> {
+        let [of_56, of_48] = self.factors;
+        let [net_56, net_48] = around(bits);
+        let wide = meter.count_times(net_56, of_56, now).and_then(|wide| {
+            let wider = meter.count_times(net_48, of_48, now);
+            let wider = wider.inspect_err(|_| meter.give_back_times(net_56, of_56, wide, now))?;
+            Ok([wide, wider])
+        });
+        let wide = wide.inspect_err(|_| meter.give_back(Network::V6(bits), own, now))?;
+        Ok(own.with_wider(wide))
     }
 
     /// Gives back what a counted request of this address still takes up.
     pub(crate) fn give_back(&self, address: IpAddr, counted: Counted, now: Duration) {
-        if let Ok(meter) = &self.meter {
-            meter.give_back(Network::of(address), counted, now);
+        let Ok(meter) = &self.meter else { return };
+        let network = Network::of(address);
+        meter.give_back(network, counted, now);
+        if let Network::V6(bits) = network {
+            for ((around, factor), counted) in around(bits).into_iter().zip(self.factors).zip(counted.wider()) {
+                meter.give_back_times(around, factor, counted, now);
+            }
         }
     }
 
@@ -194,6 +234,46 @@ mod tests {
         let count = |text: &str| ceiling.count(text.parse().unwrap(), Duration::ZERO).is_ok();
         assert!(count("192.0.2.1") && count("192.0.2.2") && count("2001:db8::1"));
         assert!(!count("::ffff:192.0.2.1") && !count("2001:db8::2"));
+    }
+
+    /// How many of so many requests are taken, each from another /64 of a /48.
+    fn taken(ceiling: &RequestCeiling, subnets: impl Iterator<Item = u16>, now: Duration) -> usize {
+        subnets.filter(|subnet| ceiling.count(net(*subnet), now).is_ok()).count()
+    }
+
+    fn net(subnet: u16) -> IpAddr {
+        std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, subnet, 0, 0, 0, 1).into()
+    }
+
+    #[test]
+    fn a_56_has_4_times_and_a_48_16_times_what_a_64_has() {
+        let ceiling = RequestCeiling::per_address(10, 1);
+        let now = Duration::from_secs(100);
+        assert_eq!(taken(&ceiling, (0..4800).map(|n| n % 16), now), 40);
+        // What was refused by the wider network is not counted on the narrower one: a quarter second later there is one more.
+        assert_eq!(taken(&ceiling, 0..16, now + Duration::from_millis(250)), 1);
+        let ceiling = RequestCeiling::per_address(10, 1);
+        assert_eq!(taken(&ceiling, 0..u16::MAX, now), 160);
+        assert_eq!(taken(&ceiling, 0..u16::MAX, now + Duration::from_secs(1)), 16);
+        let ceiling = RequestCeiling::per_address(10, 1).ipv6_networks(u32::MAX, 2);
+        assert_eq!(taken(&ceiling, 0..u16::MAX, now), 20);
+    }
+
+    #[test]
+    fn what_is_given_back_is_given_back_to_the_wider_networks_too() {
+        let ceiling = RequestCeiling::per_address(10, 1);
+        for round in 0..1000 {
+            let now = Duration::from_millis(round / 10);
+            let counted = ceiling.count(net(round as u16), now).unwrap();
+            ceiling.give_back(net(round as u16), counted, now);
+        }
+        assert_eq!(taken(&ceiling, 0..4800, Duration::from_millis(100)), 160);
+        // Nothing that has passed.
+        let ceiling = RequestCeiling::per_address(10, 1);
+        let counted: Vec<_> = (0..160_u16).map(|n| ceiling.count(net(n << 8), Duration::ZERO).unwrap()).collect();
+        let later = Duration::from_secs(10);
+        (0..).zip(counted).for_each(|(n, counted)| ceiling.give_back(net(n << 8), counted, later));
+        assert_eq!(taken(&ceiling, (0..200).map(|n| n << 8), later), 160);
     }
 
     #[test]

@@ -27,6 +27,29 @@ pub(super) struct Meter {
 pub(crate) struct Counted {
     /// The end of the time that it takes up, in microseconds.
     end: Option<NonZeroU64>,
+    /// By how many microseconds that of each wider key ends later.
+    wider: [i32; 2],
+}
+
+impl Counted {
+    /// The same with its counts on two wider keys.
+    pub(super) fn with_wider(self, wider: [Self; 2]) -> Self {
+        let own = self.end.map_or(0, NonZeroU64::get);
+        let later = |other: Self| {
+            let end = other.end.map_or(0, NonZeroU64::get);
+            let beyond = i32::try_from(end.saturating_sub(own)).unwrap_or(i32::MIN);
+            let before = i32::try_from(own.saturating_sub(end)).map_or(i32::MIN, i32::saturating_neg);
+            if end >= own { beyond } else { before }
+        };
+        Self { wider: wider.map(later), ..self }
+    }
+
+    /// Its counts on the wider keys.
+    pub(super) fn wider(self) -> [Self; 2] {
+        let own = self.end.map_or(0, NonZeroU64::get);
+        let ends = self.wider.map(|later| own.saturating_add_signed(later.into()));
+        ends.map(|end| Self { end: NonZeroU64::new(end).filter(|_| self.end.is_some()), wider: [0; 2] })
+    }
 }
 
 /// A rate that no meter can have.
@@ -53,17 +76,33 @@ impl Meter {
 
     /// Counts one request; `Err` with the time to wait if it is too many. Without a lock: one number is exchanged.
     pub(super) fn count(&self, key: impl Hash, now: Duration) -> Result<Counted, Duration> {
+        self.count_at(key, self.interval, self.ahead, now)
+    }
+
+    /// The same for a key with so many times the rate and the burst.
+    pub(super) fn count_times(&self, key: impl Hash, factor: u32, now: Duration) -> Result<Counted, Duration> {
+        let interval = self.interval_of(factor);
+        let burst = self.ahead.checked_div(self.interval).unwrap_or(0).saturating_mul(factor.into());
+        self.count_at(key, interval, interval.saturating_mul(burst), now)
+    }
+
+    /// Rather longer where it is no whole number of microseconds.
+    fn interval_of(&self, factor: u32) -> u64 {
+        self.interval.div_ceil(u64::from(factor.max(1)))
+    }
+
+    fn count_at(&self, key: impl Hash, interval: u64, ahead: u64, now: Duration) -> Result<Counted, Duration> {
         let Some(cell) = self.cell(key) else { return Ok(Counted::default()) };
         let now = micros(now);
         let mut until = cell.load(Ordering::Relaxed);
         loop {
-            let next = until.max(now).saturating_add(self.interval);
+            let next = until.max(now).saturating_add(interval);
             let taken = next.saturating_sub(now);
-            if taken > self.ahead {
-                return Err(Duration::from_micros(taken.saturating_sub(self.ahead)));
+            if taken > ahead {
+                return Err(Duration::from_micros(taken.saturating_sub(ahead)));
             }
             match cell.compare_exchange_weak(until, next, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return Ok(Counted { end: NonZeroU64::new(next) }),
+                Ok(_) => return Ok(Counted { end: NonZeroU64::new(next), wider: [0; 2] }),
                 Err(other) => until = other,
             }
         }
@@ -71,8 +110,13 @@ impl Meter {
 
     /// Gives back what a counted request still takes up: never more than its own interval, and nothing of what has passed.
     pub(super) fn give_back(&self, key: impl Hash, counted: Counted, now: Duration) {
+        self.give_back_times(key, 1, counted, now);
+    }
+
+    /// The same for a key with so many times the rate.
+    pub(super) fn give_back_times(&self, key: impl Hash, factor: u32, counted: Counted, now: Duration) {
         let Some((cell, end)) = self.cell(key).zip(counted.end) else { return };
-        let rest = end.get().saturating_sub(micros(now)).min(self.interval);
+        let rest = end.get().saturating_sub(micros(now)).min(self.interval_of(factor));
         if rest > 0 {
             let less = |until: u64| Some(until.saturating_sub(rest));
             let _ = cell.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
