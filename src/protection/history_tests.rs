@@ -1,8 +1,9 @@
 //! What the rules say, in the long way: nothing is hashed, bounded or summed up. The tests compare the limiter with it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::budget::{Lockout, TokenBucket};
+use super::network::Tier;
 use super::policy::Policy;
 use crate::boundary::limiter::{Rule, Settlement};
 
@@ -131,8 +132,18 @@ pub(super) struct Try {
     pub(super) secret: u32,
 }
 
-/// What was charged: pair, account, address.
-pub(super) type Charged = [bool; 3];
+/// What was charged: pair, account, address; pair and address of the /56 and of the /48.
+pub(super) type Charged = [bool; 7];
+
+/// The numbers of the /56 and the /48 of an address, if it is one of IPv6. Those of IPv4 are below 4.
+fn around(from: Option<u32>) -> Option<[u32; 2]> {
+    match from? {
+        0..4 => None,
+        4 | 5 => Some([100, 200]),
+        6 => Some([101, 200]),
+        _ => Some([102, 201]),
+    }
+}
 
 /// All rules together, blocking.
 #[derive(Debug)]
@@ -143,13 +154,26 @@ pub(super) struct Histories {
     pairs: HashMap<(bool, u32, Option<u32>), History>,
     accounts: HashMap<u32, History>,
     addresses: HashMap<u32, Debts>,
-    known: HashSet<(u32, u32)>,
+    /// Of the numbers of wider networks, with and without an account or client.
+    wide_pairs: HashMap<(bool, u32, u32), History>,
+    wide_addresses: HashMap<u32, Debts>,
+    /// The last four of each account and client, the newest first.
+    known: HashMap<(bool, u32), Vec<u32>>,
 }
 
 impl Histories {
     pub(super) fn new(policy: Policy, has_room: bool) -> Self {
         let (pairs, accounts, addresses) = Default::default();
-        Self { policy, has_room, pairs, accounts, addresses, known: HashSet::new() }
+        let (wide_pairs, wide_addresses, known) = Default::default();
+        Self { policy, has_room, pairs, accounts, addresses, wide_pairs, wide_addresses, known }
+    }
+
+    /// The wider networks of an attempt, each with the budgets of its width.
+    fn wide(&self, attempt: &Try) -> Vec<(u32, Lockout, TokenBucket)> {
+        let tiers =
+            Tier::ALL.map(|tier| (self.policy.wide_pair(attempt.is_client, tier), self.policy.wide_address(tier)));
+        let networks = around(attempt.from).into_iter().flatten();
+        networks.zip(tiers).map(|(network, (pair, address))| (network, pair, address)).collect()
     }
 
     fn pair(&mut self, attempt: &Try) -> (Lockout, &mut History) {
@@ -159,18 +183,21 @@ impl Histories {
 
     /// The rules that count this attempt.
     fn rules(&self, attempt: &Try) -> Charged {
-        let is_known = attempt.from.is_some_and(|from| self.known.contains(&(attempt.who, from)));
-        [
-            attempt.is_client || !attempt.is_exempt,
-            !attempt.is_client && (attempt.is_exempt || !is_known),
-            attempt.from.is_some() && !attempt.is_exempt,
-        ]
+        let known = self.known.get(&(attempt.is_client, attempt.who));
+        let is_known = attempt.from.is_some_and(|from| known.is_some_and(|known| known.contains(&from)));
+        let pair = attempt.is_client || !attempt.is_exempt;
+        let address = attempt.from.is_some() && !attempt.is_exempt;
+        let is_wide = around(attempt.from).is_some() && !is_known;
+        let (wide_pair, wide_address) = (is_wide && pair, is_wide && address);
+        let account = !attempt.is_client && (attempt.is_exempt || !is_known);
+        [pair, account, address, wide_pair, wide_address, wide_pair, wide_address]
     }
 
     /// What is charged if the attempt is granted; else the rule and the wait.
     pub(super) fn judge(&mut self, attempt: &Try, now: u64) -> Result<Charged, (Rule, u64)> {
         let Policy { account, address, repeat, .. } = self.policy;
-        let [of_pair, of_account, of_address] = self.rules(attempt);
+        let rules = self.rules(attempt);
+        let [of_pair, of_account, of_address, ..] = rules;
         let (budget, pair) = self.pair(attempt);
         let is_repeat = pair.is_repeat(&budget, now, attempt.secret, repeat);
         let pair_refuses = pair.refusal(&budget, now).filter(|_| of_pair);
@@ -185,14 +212,42 @@ impl Histories {
             account_refuses.map(|wait| (Rule::Account, wait)),
             address_refuses.map(|wait| (Rule::Address, wait)),
         ];
-        let refusals: Vec<_> = refusals.into_iter().flatten().collect();
+        let mut refusals: Vec<_> = refusals.into_iter().flatten().collect();
+        for ((network, budget, bucket), of) in
+            self.wide(attempt).into_iter().zip([[rules[3], rules[4]], [rules[5], rules[6]]])
+        {
+            let pair = self.wide_pairs.entry((attempt.is_client, attempt.who, network)).or_default();
+            let refusal = pair.refusal(&budget, now).filter(|_| of[0]);
+            refusals.extend(refusal.map(|wait| (pair_rule, wait)));
+            let address = self.wide_addresses.entry(network).or_default();
+            let refusal = address.refusal(&bucket, now).filter(|_| of[1]);
+            refusals.extend(refusal.map(|wait| (Rule::Address, wait)));
+        }
         match refusals.first() {
             Some((rule, _)) => Err((*rule, refusals.iter().map(|(_, wait)| *wait).max().unwrap())),
-            None => Ok([of_pair && !is_repeat, of_account && !is_repeat && !is_repeat_elsewhere, of_address]),
+            None => Ok([
+                of_pair && !is_repeat,
+                of_account && !is_repeat && !is_repeat_elsewhere,
+                of_address,
+                rules[3] && !is_repeat,
+                rules[4],
+                rules[5] && !is_repeat,
+                rules[6],
+            ]),
         }
     }
 
-    pub(super) fn charge(&mut self, attempt: &Try, [pair, account, address]: Charged, now: u64, number: u32) {
+    pub(super) fn charge(&mut self, attempt: &Try, charged: Charged, now: u64, number: u32) {
+        let [pair, account, address, ..] = charged;
+        for ((network, budget, bucket), of) in self.wide(attempt).into_iter().zip(charged[3..].chunks(2)) {
+            if of[0] {
+                let pair = self.wide_pairs.entry((attempt.is_client, attempt.who, network)).or_default();
+                pair.charge(&budget, now, number);
+            }
+            if of[1] {
+                self.wide_addresses.entry(network).or_default().take(&bucket, now, number);
+            }
+        }
         let Policy { account: account_budget, address: bucket, .. } = self.policy;
         if pair {
             let (budget, history) = self.pair(attempt);
@@ -206,10 +261,32 @@ impl Histories {
         }
     }
 
-    /// Settles an attempt that was charged so under this number.
-    pub(super) fn settle(&mut self, attempt: &Try, charged: Charged, now: u64, number: u32, settlement: Settlement) {
+    /// Settles an attempt that was charged so, at this time and under this number.
+    pub(super) fn settle(
+        &mut self,
+        attempt: &Try,
+        charged: Charged,
+        (at, now): (u64, u64),
+        number: u32,
+        settlement: Settlement,
+    ) {
         let Policy { account: account_budget, address: bucket, .. } = self.policy;
-        let [pair, account, address] = charged;
+        let [pair, account, address, ..] = charged;
+        for ((network, budget, bucket), of) in self.wide(attempt).into_iter().zip(charged[3..].chunks(2)) {
+            let history = self.wide_pairs.entry((attempt.is_client, attempt.who, network)).or_default();
+            match settlement {
+                Settlement::Denied if of[0] => history.deny(&budget, now, number, attempt.secret),
+                Settlement::Success | Settlement::Undecided | Settlement::Untried if of[0] => {
+                    history.refund(&budget, now, number);
+                }
+                _ => {}
+            }
+            if of[1] && matches!(settlement, Settlement::Success | Settlement::Untried) {
+                // What time has paid since is not given back.
+                let rest = TokenBucket { interval: bucket.interval.saturating_sub(now - at), ..bucket };
+                self.wide_addresses.entry(network).or_default().give(&rest, now, number, true);
+            }
+        }
         let (budget, history) = self.pair(attempt);
         match settlement {
             Settlement::Denied if pair => history.deny(&budget, now, number, attempt.secret),
@@ -229,19 +306,26 @@ impl Histories {
         if address && matches!(settlement, Settlement::Success | Settlement::Untried) {
             self.addresses.entry(from).or_default().give(&bucket, now, number, self.has_room);
         }
-        if settlement == Settlement::Success && !attempt.is_client {
-            self.known.insert((attempt.who, from));
+        if settlement == Settlement::Success {
+            let known = self.known.entry((attempt.is_client, attempt.who)).or_default();
+            known.retain(|other| *other != from);
+            known.insert(0, from);
+            known.truncate(4);
         }
     }
 
     /// What an operator may forget.
     pub(super) fn unblock_account(&mut self, who: u32) {
         self.pairs.retain(|(is_client, other, _), _| *is_client || *other != who);
+        self.wide_pairs.retain(|(is_client, other, _), _| *is_client || *other != who);
         self.accounts.remove(&who);
     }
 
     pub(super) fn unblock_address(&mut self, from: u32) {
         self.pairs.retain(|(_, _, other), _| *other != Some(from));
         self.addresses.remove(&from);
+        let around = around(Some(from)).unwrap_or_default();
+        self.wide_pairs.retain(|(_, _, network), _| !around.contains(network));
+        self.wide_addresses.retain(|network, _| !around.contains(network));
     }
 }

@@ -1,7 +1,7 @@
 //! The limiter beside the histories, in random orders of steps.
 
 use std::collections::HashSet;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 
@@ -18,8 +18,19 @@ enum Step {
     UnblockAddress(u32),
 }
 
-fn steps(accounts: u32, length: usize) -> impl Strategy<Value = Vec<Step>> {
-    let attempt = (0..accounts, 0_u8..8, prop::option::weighted(0.9, 0_u32..4), 0_u8..10, 0_u32..4).prop_map(
+/// The first four are of IPv4; of the others two are of one /56, a third of its /48.
+fn address(from: u32) -> IpAddr {
+    let (around, subnet) = match from {
+        0..4 => return Ipv4Addr::from_bits(0x0a00_0000 | from).into(),
+        4 | 5 => (1, from as u16),
+        6 => (1, 0x106),
+        _ => (2, 7),
+    };
+    Ipv6Addr::new(0x2001, 0xdb8, around, subnet, 0, 0, 0, 1).into()
+}
+
+fn steps(accounts: u32, senders: u32, length: usize) -> impl Strategy<Value = Vec<Step>> {
+    let attempt = (0..accounts, 0_u8..8, prop::option::weighted(0.9, 0..senders), 0_u8..10, 0_u32..4).prop_map(
         |(who, kind, from, exempt, secret)| Try { who, is_client: kind == 0, from, is_exempt: exempt == 0, secret },
     );
     let step = prop_oneof![
@@ -28,7 +39,7 @@ fn steps(accounts: u32, length: usize) -> impl Strategy<Value = Vec<Step>> {
         12 => attempt.prop_map(Step::Reserve),
         6 => (any::<prop::sample::Index>(), 0_u8..5).prop_map(|(which, how)| Step::Settle(which, how)),
         1 => (0..accounts).prop_map(Step::UnblockAccount),
-        1 => (0_u32..4).prop_map(Step::UnblockAddress),
+        1 => (0..senders).prop_map(Step::UnblockAddress),
     ];
     prop::collection::vec(step, 1..length)
 }
@@ -46,6 +57,7 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
             .with_client_and_address_budget(lockout(2, 60, 80))
             .with_address_budget(TokenBucket::new(8, Duration::from_millis(10)))
             .with_repeat_window(Duration::from_millis(30))
+            .with_ipv6_network_budgets(1, 2)
             .with_capacity(capacity),
     );
     // Who loses the known addresses begins anew in other cells; it takes more accounts than there is room for.
@@ -67,15 +79,18 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
                 } else {
                     Guess::Account { realm: None, account: &account }
                 };
-                let address = attempt.from.map(|from| IpAddr::from(Ipv4Addr::from_bits(0x0a00_0000 | from)));
+                let address = attempt.from.map(address);
                 let print = u64::from(attempt.who * 16 + u32::from(attempt.is_client) * 8 + attempt.secret + 1) << 33;
                 let key = AttemptKey::new(guess, address).with_fingerprint(Fingerprint::new(print));
                 let key = if attempt.is_exempt { key.exempt() } else { key };
                 let expected = histories.judge(&attempt, now);
                 match (reserve(&limiter, &key), expected) {
                     (Ok(reservation), Ok(expected)) => {
-                        let Charges { pair, account, address, .. } = Ticket::from_bytes(reservation.key()).charges;
-                        let charged = [pair, account, address];
+                        let Charges { pair, account, address, wide, .. } =
+                            Ticket::from_bytes(reservation.key()).charges;
+                        let [of_56, of_48] = wide;
+                        let wide = [of_56.pair, of_56.address, of_48.pair, of_48.address];
+                        let charged = [pair, account, address, wide[0], wide[1], wide[2], wide[3]];
                         if has_room {
                             prop_assert_eq!(charged, expected, "{:?}", attempt);
                         } else if !denied.contains(&(attempt.is_client, attempt.who, attempt.secret)) {
@@ -106,8 +121,9 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
                 if settlement == Settlement::Denied {
                     denied.insert((attempt.is_client, attempt.who, attempt.secret));
                 }
+                let at = Ticket::from_bytes(reservation.key()).at;
                 settle(&limiter, reservation, settlement);
-                histories.settle(&attempt, charged, now, number, settlement);
+                histories.settle(&attempt, charged, (at, now), number, settlement);
             }
             Step::Settle(..) => {}
             Step::UnblockAccount(who) => {
@@ -115,7 +131,7 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
                 histories.unblock_account(who);
             }
             Step::UnblockAddress(from) => {
-                limiter.unblock_address(Ipv4Addr::from_bits(0x0a00_0000 | from).into());
+                limiter.unblock_address(address(from));
                 histories.unblock_address(from);
             }
         }
@@ -127,12 +143,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn with_room_it_decides_as_the_whole_history_does(steps in steps(4, 300)) {
+    fn with_room_it_decides_as_the_whole_history_does(steps in steps(4, 4, 300)) {
         compare(SHARDS * 256, true, steps)?;
     }
 
     #[test]
-    fn without_room_it_is_never_laxer(each in 0_usize..3, steps in steps(60, 600)) {
+    fn with_room_it_decides_as_the_whole_history_does_over_ipv6(steps in steps(4, 8, 300)) {
+        compare(SHARDS * 256, true, steps)?;
+    }
+
+    #[test]
+    fn without_room_it_is_never_laxer(each in 0_usize..3, steps in steps(60, 4, 600)) {
         compare(SHARDS * each, false, steps)?;
     }
 }

@@ -98,6 +98,33 @@ fn right_checks_at_once_are_all_compared_whatever_the_budget() {
     });
 }
 
+fn check_from(world: &World, subnet: u16) {
+    let address = std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, subnet, 0, 0, 0, 1);
+    let key = AttemptKey::new(Guess::Client { client_id: "cli" }, Some(address.into()));
+    for _ in 0..2 {
+        if let Checked::Decided(_) = ready(world.limiter.check(&key, Check::known(false))) {
+            world.denied.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn parallel_guesses_from_the_64s_of_one_48_never_exceed_its_budget() {
+    sample(|| {
+        let world = World::with(|limiter| {
+            let limiter = limiter.with_client_and_address_budget(Lockout::new(2, HOUR));
+            limiter.with_ipv6_network_budgets(1, 2)
+        });
+        // Two of one /56, which has two guesses; the /48 has four.
+        let parts: [fn(&World); 3] =
+            [|world| check_from(world, 1), |world| check_from(world, 2), |world| check_from(world, 0x101)];
+        together(&world, parts);
+        assert_eq!(world.denied(), 4);
+        check_from(&world, 0x201);
+        assert_eq!(world.denied(), 4);
+    });
+}
+
 #[test]
 fn a_right_check_forgives_what_was_charged_before_it_and_nothing_after_it() {
     sample(|| {
