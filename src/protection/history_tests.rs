@@ -113,11 +113,11 @@ impl Debts {
         self.taken.push(number);
     }
 
-    fn give(&mut self, bucket: &TokenBucket, now: u64, number: u32, has_room: bool) {
+    fn give(&mut self, rest: u64, now: u64, number: u32, has_room: bool) {
         self.pay(now);
         // Beside the debts of others it cannot be told when there was none.
         if self.taken.contains(&number) || !has_room {
-            self.debt = self.debt.saturating_sub(bucket.interval);
+            self.debt = self.debt.saturating_sub(rest);
         }
     }
 }
@@ -283,8 +283,8 @@ impl Histories {
             }
             if of[1] && matches!(settlement, Settlement::Success | Settlement::Untried) {
                 // What time has paid since is not given back.
-                let rest = TokenBucket { interval: bucket.interval.saturating_sub(now - at), ..bucket };
-                self.wide_addresses.entry(network).or_default().give(&rest, now, number, true);
+                let rest = bucket.interval.saturating_sub(now - at);
+                self.wide_addresses.entry(network).or_default().give(rest, now, number, true);
             }
         }
         let (budget, history) = self.pair(attempt);
@@ -304,7 +304,7 @@ impl Histories {
         }
         let Some(from) = attempt.from else { return };
         if address && matches!(settlement, Settlement::Success | Settlement::Untried) {
-            self.addresses.entry(from).or_default().give(&bucket, now, number, self.has_room);
+            self.addresses.entry(from).or_default().give(bucket.interval, now, number, self.has_room);
         }
         if settlement == Settlement::Success {
             let known = self.known.entry((attempt.is_client, attempt.who)).or_default();
