@@ -5,6 +5,7 @@
 
 mod assertions;
 mod attack;
+mod clients;
 #[path = "../sqlite/folder.rs"]
 #[allow(dead_code, reason = "of the tests of the store")]
 mod folder;
