@@ -205,6 +205,21 @@ impl Client {
         ClientBuilder::new(id, ClientAuthentication::Method(method.to_owned()))
     }
 
+    /// The registration as it is, with its secrets, to change some of it.
+    ///
+    /// ```
+    /// use tower_password_grant::Client;
+    ///
+    /// let cli = Client::public("cli").allow_password_grant().allow_refresh_tokens().scopes("read write").build()?;
+    /// let changed = cli.to_builder().remove_grant("password").remove_scope("write").build()?;
+    /// assert!(!changed.allows_grant("password") && changed.allows_grant("refresh_token"));
+    /// assert_eq!(changed.scopes().as_str(), "read");
+    /// # Ok::<_, tower_password_grant::ClientError>(())
+    /// ```
+    pub fn to_builder(&self) -> ClientBuilder {
+        ClientBuilder::from_inner(Inner::clone(&self.0))
+    }
+
     /// The client's identifier.
     #[must_use]
     pub fn id(&self) -> &ClientId {

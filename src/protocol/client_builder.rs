@@ -48,6 +48,10 @@ impl ClientBuilder {
         }
     }
 
+    pub(super) fn from_inner(inner: Inner) -> Self {
+        Self { inner, error: None }
+    }
+
     fn fail(mut self, error: ClientError) -> Self {
         self.error.get_or_insert(error);
         self
@@ -67,6 +71,44 @@ impl ClientBuilder {
             }
             None => self.fail(ClientError::TooManySecrets),
         }
+    }
+
+    /// Replaces the secrets by this one, which works from now on. Of those before, the one that was added last works until
+    /// `old_until` beside it, or until its own end if that comes sooner: until then the client can be given the new one. An
+    /// `old_until` that is over ends it at once, as after a leak.
+    pub fn rotate_secret(mut self, digest: &SecretDigest, old_until: SystemTime) -> Self {
+        let [first, second] = std::mem::take(&mut self.inner.secrets);
+        if let Some(StoredSecret { digest, expires }) = second.or(first) {
+            let expires = Some(expires.map_or(old_until, |own| own.min(old_until)));
+            self.inner.secrets = [Some(StoredSecret { digest, expires }), None];
+        }
+        self.secret(digest, None)
+    }
+
+    /// Takes a grant type away: `"password"`, `"refresh_token"` or another. Nothing happens if the client does not have it.
+    pub fn remove_grant(mut self, grant_type: &str) -> Self {
+        self.inner.grants.retain(|known| known != grant_type);
+        self
+    }
+
+    /// Takes scope tokens away, separated by single spaces, from [`scopes`](Self::scopes) and from the
+    /// [default](Self::default_scope). A default of which nothing is left is none.
+    pub fn remove_scope(mut self, scope: &str) -> Self {
+        match scope.parse::<Scope>() {
+            Ok(removed) => {
+                self.inner.scopes = self.inner.scopes.without(&removed);
+                let default = self.inner.default_scope.take().map(|default| default.without(&removed));
+                self.inner.default_scope = default.filter(|default| !default.is_empty());
+                self
+            }
+            Err(error) => self.fail(ClientError::Scope(error)),
+        }
+    }
+
+    /// Takes an origin away. Nothing happens if the client does not have it.
+    pub fn remove_origin(mut self, origin: &str) -> Self {
+        self.inner.origins.retain(|known| known != origin);
+        self
     }
 
     /// Pins how the client sends its secret. Default: header and body are both accepted, because client libraries use

@@ -61,6 +61,11 @@ impl Scope {
         self == other || self.iter().all(|token| other.contains(token))
     }
 
+    /// What is left without the tokens of `other`.
+    pub(crate) fn without(&self, other: &Self) -> Self {
+        Self::of_sorted(self.iter().filter(|token| !other.contains(token)))
+    }
+
     /// The tokens that are in both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {

@@ -1,15 +1,20 @@
 //! Registered clients.
 
+use std::time::SystemTime;
+
 use async_trait::async_trait;
 use rusqlite::params;
 
 use super::columns::get;
 use super::db::Db;
-use super::registration::{read, write};
+use super::failure::Failure;
+use super::registration::{RegisteredClient, read, write};
 use super::store::SqliteStore;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::registry::ClientRegistry;
 use crate::protocol::client::{Client, ClientId};
+use crate::protocol::client_builder::ClientBuilder;
+use crate::protocol::secrets::SecretDigest;
 
 const PUT: &str = "INSERT INTO clients (id, registration) VALUES (?1, ?2)
     ON CONFLICT (id) DO UPDATE SET registration = excluded.registration";
@@ -18,29 +23,119 @@ const PUT_ORIGIN: &str = "INSERT INTO client_origins (origin, client) VALUES (?1
 const REMOVE: &str = "DELETE FROM clients WHERE id = ?1";
 const FIND: &str = "SELECT registration FROM clients WHERE id = ?1";
 const IDS: &str = "SELECT id FROM clients WHERE id > ?1 ORDER BY id LIMIT ?2";
+const LIST: &str = "SELECT id, registration FROM clients WHERE id > ?1 ORDER BY id LIMIT ?2";
 const ALLOWS_ORIGIN: &str = "SELECT 1 FROM client_origins WHERE origin = ?1 LIMIT 1";
 
-pub(super) const STATEMENTS: [&str; 7] = [PUT, DROP_ORIGINS, PUT_ORIGIN, REMOVE, FIND, IDS, ALLOWS_ORIGIN];
+pub(super) const STATEMENTS: [&str; 8] = [PUT, DROP_ORIGINS, PUT_ORIGIN, REMOVE, FIND, IDS, LIST, ALLOWS_ORIGIN];
 
-/// The registry of clients: what is put here holds from the next request on.
+fn stored(db: &Db, id: &str) -> Result<Option<RegisteredClient>, Failure> {
+    let found = db.row(FIND, [id], |row| get::<String>(row, 0))?;
+    found.map(|registration| read(id, &registration)).transpose()
+}
+
+fn put(db: &Db, client: &Client, is_enabled: bool) -> Result<(), Failure> {
+    let id = client.id().as_str();
+    db.execute(PUT, params![id, write(client, is_enabled)?])?;
+    db.execute(DROP_ORIGINS, [id])?;
+    for origin in client.origins().iter().filter(|_| is_enabled) {
+        db.execute(PUT_ORIGIN, [origin, id])?;
+    }
+    Ok(())
+}
+
+/// The registry of clients: what is put and changed here holds from the next request on.
 impl SqliteStore {
-    /// Registers a client, or replaces the one with its id. Instants are rounded down to milliseconds.
+    /// Registers a client, or replaces the one with its id. Instants are rounded down to milliseconds. A client that was
+    /// [disabled](Self::set_client_enabled) stays so: a program that registers its clients at each start enables none.
     ///
     /// # Errors
     /// As any operation.
     pub async fn put_client(&self, client: &Client) -> Result<(), OperationError> {
-        let registration = write(client).map_err(|failure| failure.into_backend())?;
         let client = client.clone();
-        let put = move |db: &Db| {
-            let id = client.id().as_str();
-            db.execute(PUT, params![id, registration])?;
-            db.execute(DROP_ORIGINS, [id])?;
-            for origin in client.origins() {
-                db.execute(PUT_ORIGIN, [origin, id])?;
-            }
-            Ok(())
+        let replace = move |db: &Db| {
+            let before = match stored(db, client.id().as_str()) {
+                // One that this version cannot read is replaced, too.
+                Err(Failure::Row(_)) => None,
+                found => found?,
+            };
+            put(db, &client, before.is_none_or(|before| before.is_enabled))
         };
-        Ok(self.write(put).await?)
+        Ok(self.write(replace).await?)
+    }
+
+    /// Changes a client in one step, and answers whether there is one with this id: takes a grant or a scope away, or sets
+    /// another lifetime. It runs on the thread that writes, while others wait, so do nothing else in it.
+    ///
+    /// ```no_run
+    /// # async fn change(store: tower_password_grant::sqlite::SqliteStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// store.change_client("cli", |cli| cli.remove_grant("password").remove_scope("write")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As any operation; also when the changed client [cannot be built](crate::ClientError), or is another one. Nothing is
+    /// changed then.
+    pub async fn change_client<F>(&self, id: &str, change: F) -> Result<bool, OperationError>
+    where
+        F: FnOnce(ClientBuilder) -> ClientBuilder + Send + 'static,
+    {
+        let id = id.to_owned();
+        let replace = move |db: &Db| {
+            let Some(before) = stored(db, &id)? else { return Ok(false) };
+            let client = change(before.client.to_builder()).build()?;
+            if client.id().as_str() != id {
+                return Err(Failure::Value("a client under the id of another"));
+            }
+            put(db, &client, before.is_enabled)?;
+            Ok(true)
+        };
+        Ok(self.write(replace).await?)
+    }
+
+    /// Gives a client another secret, and answers whether there is one with this id. The secret before works beside it until
+    /// `old_until`; see [`ClientBuilder::rotate_secret`].
+    ///
+    /// # Errors
+    /// As [`change_client`](Self::change_client): a public client has no secret.
+    pub async fn rotate_client_secret(
+        &self,
+        id: &str,
+        secret: &SecretDigest,
+        old_until: SystemTime,
+    ) -> Result<bool, OperationError> {
+        let secret = secret.clone();
+        self.change_client(id, move |client| client.rotate_secret(&secret, old_until)).await
+    }
+
+    /// Disables a client, or enables it again, and answers whether there is one with this id. A disabled one keeps its
+    /// registration and is as if it were not registered: no request of its own is served, so that it gets no token, refreshes
+    /// and introspects none, and its pages are of a foreign origin. Its refresh tokens are worth something again when it is
+    /// enabled; its access tokens live on until they expire, as resource servers do not ask for the client.
+    ///
+    /// # Errors
+    /// As any operation.
+    pub async fn set_client_enabled(&self, id: &str, is_enabled: bool) -> Result<bool, OperationError> {
+        let id = id.to_owned();
+        let set = move |db: &Db| {
+            let Some(before) = stored(db, &id)? else { return Ok(false) };
+            put(db, &before.client, is_enabled)?;
+            Ok(true)
+        };
+        Ok(self.write(set).await?)
+    }
+
+    /// Up to `most` clients, enabled or not, in the order of their ids, that come after `after`; from the first on if it is
+    /// empty.
+    ///
+    /// # Errors
+    /// As any operation.
+    pub async fn clients(&self, after: &str, most: usize) -> Result<Vec<RegisteredClient>, OperationError> {
+        let (after, most) = (after.to_owned(), i64::try_from(most).unwrap_or(i64::MAX));
+        let list = move |db: &Db| {
+            db.rows(LIST, params![after, most], |row| read(&get::<String>(row, 0)?, &get::<String>(row, 1)?))
+        };
+        Ok(self.read(list).await?)
     }
 
     /// Removes a client, and answers whether there was one. Its refresh tokens are refused from then on, as every refresh
@@ -68,11 +163,8 @@ impl SqliteStore {
 impl ClientRegistry for SqliteStore {
     async fn find(&self, client_id: &str) -> Result<Option<Client>, BackendError> {
         let id = client_id.to_owned();
-        self.read(move |db| {
-            let found = db.row(FIND, [&id], |row| get::<String>(row, 0))?;
-            found.map(|registration| read(&id, &registration)).transpose()
-        })
-        .await
+        let found = self.read(move |db| stored(db, &id)).await?;
+        Ok(found.filter(|found| found.is_enabled).map(|found| found.client))
     }
 
     async fn allows_origin(&self, origin: &str) -> Result<bool, BackendError> {

@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, Connection, Params, Row, StatementStatus};
 use super::failure::Failure;
 
 /// Every statement of the store, and some room.
-const STATEMENTS: usize = 128;
+const STATEMENTS: usize = 160;
 
 /// One thread's own connection. Every statement is a constant text: whatever comes from outside is a parameter.
 pub(super) struct Db {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rusqlite::ErrorCode;
 
 use crate::boundary::backend::BackendError;
+use crate::protocol::client_error::ClientError;
 
 /// Why an operation failed. No message repeats a value of a row.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub(super) enum Failure {
     /// What was given cannot be written.
     #[error("the SQLite store cannot keep {0}")]
     Value(&'static str),
+    /// What a client was changed into is none.
+    #[error("{0}")]
+    Client(#[from] ClientError),
     /// An error of one operation ended the transaction of all.
     #[error("it was ended by an error of one of its operations")]
     Lost,
@@ -57,7 +61,7 @@ impl Failure {
                 )
             ),
             Self::Lost | Self::Moved(_) | Self::Gone(_) | Self::Unseen(_) => true,
-            Self::Row(_) | Self::Value(_) | Self::Panicked => false,
+            Self::Row(_) | Self::Value(_) | Self::Client(_) | Self::Panicked => false,
         }
     }
 

@@ -60,10 +60,11 @@ mod writer;
 pub use builder::SqliteStoreBuilder;
 pub use error::SqliteError;
 pub use limiter::SqliteLimiter;
+pub use registration::RegisteredClient;
 pub use stats::SqliteStats;
 pub use store::SqliteStore;
 #[cfg(feature = "argon2")]
-pub use users::NewUser;
+pub use users::{NewUser, UserEntry};
 
 use crate::conductor::telemetry;
 
@@ -71,10 +72,10 @@ use crate::conductor::telemetry;
 fn statements() -> impl Iterator<Item = &'static str> {
     let core: [&[&str]; 4] = [&refresh::STATEMENTS, &access::STATEMENTS, &once::STATEMENTS, &clients::STATEMENTS];
     #[cfg(feature = "argon2")]
-    let users: &[&str] = &users::STATEMENTS;
+    let users = users::statements();
     #[cfg(not(feature = "argon2"))]
-    let users: &[&str] = &[];
-    core.into_iter().flatten().chain(users).copied().chain(prune::statements()).chain(limiter::statements())
+    let users = std::iter::empty();
+    core.into_iter().flatten().copied().chain(users).chain(prune::statements()).chain(limiter::statements())
 }
 
 #[cfg(test)]

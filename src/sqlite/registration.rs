@@ -50,6 +50,8 @@ struct Registration {
     audiences: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sunset: Option<End>,
+    #[serde(default, skip_serializing_if = "is_off")]
+    disabled: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -108,7 +110,28 @@ impl From<Authentication> for ClientAuthentication {
     }
 }
 
-pub(super) fn write(client: &Client) -> Result<String, Failure> {
+/// A client of a [`SqliteStore`](super::SqliteStore) as its operator sees it, whether it is enabled or not.
+#[derive(Clone, Debug)]
+pub struct RegisteredClient {
+    pub(super) client: Client,
+    pub(super) is_enabled: bool,
+}
+
+impl RegisteredClient {
+    /// The registration.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Whether the client may be used; see [`set_client_enabled`](super::SqliteStore::set_client_enabled).
+    #[must_use]
+    pub const fn is_enabled(&self) -> bool {
+        self.is_enabled
+    }
+}
+
+pub(super) fn write(client: &Client, is_enabled: bool) -> Result<String, Failure> {
     let refresh = client.refresh_rules();
     let secret = |(digest, expires): (&SecretDigest, _)| Secret {
         digest: *digest.as_bytes(),
@@ -137,12 +160,13 @@ pub(super) fn write(client: &Client) -> Result<String, Failure> {
         introspection: client.may_introspect(),
         audiences: client.audiences().to_vec(),
         sunset: client.sunset().map(end),
+        disabled: !is_enabled,
     };
     serde_json::to_string(&registration).map_err(|_| Failure::Value("a client"))
 }
 
 /// Registers the client anew, with every check of a registration.
-pub(super) fn read(id: &str, text: &str) -> Result<Client, Failure> {
+pub(super) fn read(id: &str, text: &str) -> Result<RegisteredClient, Failure> {
     const BAD: Failure = Failure::Row("a client");
     let stored: Registration = serde_json::from_str(text).map_err(|_| BAD)?;
     let mut client = Client::with_method(id, "").authenticate_by(stored.authentication.into());
@@ -201,7 +225,8 @@ pub(super) fn read(id: &str, text: &str) -> Result<Client, Failure> {
         }
         client = client.sunset(sunset);
     }
-    client.build().map_err(|_| BAD)
+    let client = client.build().map_err(|_| BAD)?;
+    Ok(RegisteredClient { client, is_enabled: !stored.disabled })
 }
 
 #[cfg(test)]

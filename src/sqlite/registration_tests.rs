@@ -54,19 +54,22 @@ fn a_client_is_read_as_it_was_written_with_every_option() {
         full(),
     ];
     for client in others {
-        let written = write(&client).unwrap();
-        let found = read(client.id().as_str(), &written).unwrap();
-        assert_eq!(found.facts(), client.facts(), "{written}");
+        for is_enabled in [true, false] {
+            let written = write(&client, is_enabled).unwrap();
+            let found = read(client.id().as_str(), &written).unwrap();
+            assert_eq!(found.client.facts(), client.facts(), "{written}");
+            assert_eq!(found.is_enabled, is_enabled, "{written}");
+        }
     }
 }
 
 #[test]
 fn a_deprecation_that_was_written_with_a_date_after_the_end_locks_nobody_out() {
     let written = r#"{"authentication":"none","sunset":{"end":7777,"deprecated":9000}}"#;
-    let client = read("a", written).unwrap();
+    let client = read("a", written).unwrap().client;
     let sunset = client.sunset().unwrap();
     assert_eq!((sunset.end(), sunset.deprecation_date()), (at(7_777), Some(at(7_000))));
-    assert_eq!(read("a", &write(&client).unwrap()).unwrap().facts(), client.facts());
+    assert_eq!(read("a", &write(&client, true).unwrap()).unwrap().client.facts(), client.facts());
 }
 
 #[test]

@@ -190,3 +190,43 @@ async fn a_removed_user_leaves_neither_names_nor_tokens() {
     assert!(store.add_user(NewUser::new("user-20", "alice")).await.unwrap());
     store.close().await;
 }
+
+#[tokio::test]
+async fn an_operator_sees_the_users_page_by_page_and_changes_their_names() {
+    let folder = Folder::new();
+    let store = folder.store();
+    assert!(store.add_user(alice()).await.unwrap());
+    assert!(store.add_user(NewUser::new("user-18", "Bob").with_realm(Some("staff"))).await.unwrap());
+    assert!(store.add_user(NewUser::new("user-19", "carol")).await.unwrap());
+    assert!(store.set_user_status("user-19", UserStatus::Disabled).await.unwrap());
+    let seen = async |after: &str, most| {
+        let users = store.users(after, most).await.unwrap();
+        let seen = users.iter().map(|user| {
+            let (id, realm, names) = (user.id(), user.realm(), user.names());
+            format!("{id} {realm:?} {names:?} {:?} {}", user.status(), user.has_password())
+        });
+        seen.collect::<Vec<_>>()
+    };
+    let [one, two, three] = [
+        r#"user-17 None ["alice", "alice@example.org"] Active true"#,
+        r#"user-18 Some("staff") ["bob"] Active false"#,
+        r#"user-19 None ["carol"] Disabled false"#,
+    ];
+    assert_eq!(seen("", 2).await, [one, two]);
+    assert_eq!(seen("user-18", 2).await, [three]);
+    assert!(!format!("{:?}", store.users("", 9).await.unwrap()).contains("alice"), "names stay out of logs");
+
+    log_in(&store, 1).await;
+    assert!(store.set_user_names("user-17", ["ALICIA", "alice"]).await.unwrap());
+    assert!(!is_logged_out(&store, 1).await);
+    assert!(find(&store, "alicia", None).await.is_some() && find(&store, "alice@example.org", None).await.is_none());
+    // Of another in the same realm, and of nobody; in another realm it is free.
+    assert!(!store.set_user_names("user-19", ["dora", "Alice"]).await.unwrap());
+    assert!(!store.set_user_names("nobody", ["dora"]).await.unwrap());
+    assert_eq!(seen("user-18", 2).await, [three]);
+    assert!(store.set_user_names("user-18", ["alice"]).await.unwrap());
+    for names in [&[][..], &["\u{200b}", "dora"]] {
+        assert!(store.set_user_names("user-19", names.iter().copied()).await.is_err());
+    }
+    store.close().await;
+}

@@ -1,10 +1,12 @@
 //! Users with their password hashes.
 
+mod list;
 mod new_user;
 
 use async_trait::async_trait;
 use rusqlite::{Params, Row, params};
 
+pub use list::UserEntry;
 pub use new_user::NewUser;
 
 use super::access::revoke_some_of;
@@ -33,8 +35,12 @@ const FIND_BY_ID: &str = "SELECT id, password_hash, status, code, description, c
     FROM users WHERE id = ?1 AND realm IS ?2";
 const SAVE_HASH: &str = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
 
-pub(super) const STATEMENTS: [&str; 10] =
+const STATEMENTS: [&str; 10] =
     [ADD, HAS_NAME, ADD_NAME, SET_HASH, END_LOGINS, SET_STATUS, REMOVE, FIND, FIND_BY_ID, SAVE_HASH];
+
+pub(super) fn statements() -> impl Iterator<Item = &'static str> {
+    STATEMENTS.into_iter().chain(list::STATEMENTS)
+}
 
 /// The name space of a realm; that of no realm is not that of a realm without a name.
 fn directory(realm: Option<&str>) -> String {

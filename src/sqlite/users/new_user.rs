@@ -78,7 +78,7 @@ impl NewUser {
     }
 }
 
-fn canonical(name: &str) -> String {
+pub(super) fn canonical(name: &str) -> String {
     AccountKey::canonical(name).as_str().to_owned()
 }
 
