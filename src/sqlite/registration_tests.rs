@@ -75,7 +75,7 @@ fn a_deprecation_that_was_written_with_a_date_after_the_end_locks_nobody_out() {
 #[test]
 fn an_origin_that_no_browser_sends_locks_nobody_out() {
     let written = r#"{"authentication":"none","origins":["https://*.example","https://app.example"]}"#;
-    assert_eq!(read("a", written).unwrap().origins(), ["https://app.example"]);
+    assert_eq!(read("a", written).unwrap().client.origins(), ["https://app.example"]);
 }
 
 #[test]
