@@ -130,6 +130,7 @@ impl SqliteStoreBuilder {
             clock: Arc::clone(&self.clock),
             key,
             files: Arc::clone(&files),
+            opening: opening.clone(),
             pruner: Arc::new(Pruner::new(self.clock, time.clone())),
             time,
             alive,

@@ -14,8 +14,9 @@
 //! One thread writes. Everything that waits for it goes into one transaction, in which a failure undoes only itself, so that
 //! one durable commit serves many requests; [`SqliteStats`] tells how many. Other threads read, and see all that was answered
 //! before. No thread of the async runtime ever waits for the disk. Beyond a bounded queue operations are refused with 503.
-//! Every statement finds its rows by an index. Rows are removed a few hundred at a time, with other operations in between:
-//! what expired, and what is left of a login ten minutes after it was ended. One subject has at most 100 logins at one
+//! Every statement finds its rows by an index. What expired, and what is left of a login ten minutes after it was ended, is
+//! removed in steps that take about 5 ms on the disk at hand, each in a transaction of its own and with requests in between:
+//! when 100,000 logins end at once, a write waits for one such step at most, and the file is smaller after some minutes. One subject has at most 100 logins at one
 //! client: the next one ends the oldest of them.
 //!
 //! # What is in the file
@@ -25,15 +26,35 @@
 //! Instants are whole milliseconds and rounded down, so that nothing lives longer than it was promised. The salt that a refresh
 //! token and its successor share is removed soon after the longest leeway, when nobody may ask for that successor any more.
 //!
-//! A new file may be read and written by its owner only, and so may the log beside it; the permissions of a file that exists
-//! stay as they are. Copy it with SQLite's own backup or `VACUUM INTO`, or after [`close`](SqliteStore::close): a copy of the
-//! file without its log is not whole. A backup that is restored brings back tokens that were spent or revoked since then.
+//! # Its rights
+//! A new file may be read and written by its owner only. One that is there keeps its rights, whatever they are: take them
+//! away before the start if others may read it (`chmod 600`). The log and its index (`-wal`, `-shm`) get the rights of the
+//! file when they are made; where they are there already and give more, as a careless restore leaves them, that is taken
+//! away when the store is opened. The server's user must be able to write the file, those two, and their folder.
+//!
+//! # Its place
+//! The file must stay where it is. That its name, and those of the log and its index, still lead to what was opened is
+//! looked at after every commit before it is answered, after every error, and at each
+//! [pruning](SqliteStoreBuilder::prune_every). Once one of them was removed or replaced, everything is 503, with an error
+//! event, until the server is started again, even if the file comes back: others may have written to what lies beside it
+//! meanwhile. What was answered before is in the file that was moved, and its log.
+//!
+//! # Backup
+//! [`backup_to`](SqliteStore::backup_to) writes a whole copy while requests are served. So do `sqlite3 auth.db ".backup copy.db"`
+//! and `VACUUM INTO`, which leave the rights of the copy to the umask. Never copy the file alone while a server runs: the
+//! newest commits are in `-wal`, and file and log that were copied one after the other do not fit together. After
+//! [`close`](SqliteStore::close) by the last process there is no log, and the file is the whole database. To restore, stop
+//! every server, remove `-wal` and `-shm`, put the copy in the place of the file, and give it to the server's user with mode
+//! 600. A restored backup brings back tokens that were spent or revoked since it was made, passwords that were changed,
+//! clients and users that were removed or disabled, and one-time values that were spent: end the logins that matter, and
+//! change what leaked again.
 //!
 //! # Versions
 //! The schema is brought up to date when the file is opened. A file of a later version is refused. `rusqlite` may be any of
 //! 0.37 to 0.41, because an application can link only one SQLite, with its other users of `libsqlite3-sys`.
 
 mod access;
+mod backup;
 mod builder;
 mod clients;
 mod columns;

@@ -13,6 +13,7 @@ use super::error::SqliteError;
 use super::failure::Failure;
 use super::job::{Job, Operation};
 use super::location::Files;
+use super::open::Opening;
 use super::prune::Pruner;
 use super::queue::{Queue, Refused};
 use super::stats::{Counters, SqliteStats, add};
@@ -56,6 +57,7 @@ pub(super) struct Handle {
     pub(super) key: [u8; 32],
     pub(super) time: CountingTime,
     pub(super) files: Arc<Files>,
+    pub(super) opening: Opening,
     pub(super) pruner: Arc<Pruner>,
     /// Ends when the writer has closed the database.
     pub(super) alive: watch::Receiver<()>,
@@ -139,6 +141,11 @@ impl SqliteStore {
     /// The time by the store's own clock, in milliseconds.
     pub(super) fn now(&self) -> i64 {
         floor(self.0.clock.now())
+    }
+
+    /// The files, and how to open them.
+    pub(super) fn place(&self) -> (Arc<Files>, Opening) {
+        (Arc::clone(&self.0.files), self.0.opening.clone())
     }
 
     pub(super) fn key(&self) -> &[u8; 32] {

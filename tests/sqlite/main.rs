@@ -6,6 +6,7 @@
 #[path = "../support/capture.rs"]
 mod capture;
 
+mod backup;
 mod bounds;
 mod clients;
 mod commits;
