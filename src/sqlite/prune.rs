@@ -18,9 +18,9 @@ const TIME: Duration = Duration::from_millis(5);
 /// The part of it that is for finding and removing the rows.
 const WORK: Duration = Duration::from_micros(2500);
 /// The rows of the first step.
-const FIRST: u32 = 16;
-/// The least rows of a step: on any disk there is an end to what is over.
-const LEAST: u32 = 4;
+const FIRST: u32 = 32;
+/// The least rows of a step: where a commit alone takes longer, fewer would help nobody, and there must be an end.
+const LEAST: u32 = 16;
 /// The most rows of a step, however fast the disk.
 const MOST: u32 = 256;
 
