@@ -35,7 +35,7 @@ impl Recheck {
         !is_provided(&verifier.recheck(&login))
     }
 
-    /// The identifier of the subject that the login gave ([`Subject::id`]).
+    /// The identifier of the subject that the login gave ([`Subject::id`](crate::Subject::id)).
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
@@ -65,7 +65,7 @@ impl Recheck {
         self.authenticated_at
     }
 
-    /// The address that the request comes from, as in [`Attempt::address`].
+    /// The address that the request comes from, as in [`Attempt::address`](crate::Attempt::address).
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         self.address

@@ -56,7 +56,7 @@ const NO_NETWORK: u64 = 1;
 /// in the table above. Addresses from which an account or client succeeded before are spared by the second tier. One /48 has at
 /// most a sixteenth of each table for itself; beyond it, its networks share cells among themselves.
 ///
-/// Put it into an [`Arc`] to give it to the endpoint and keep it for [`locks`](Self::locks) and
+/// Put it into an [`Arc`](std::sync::Arc) to give it to the endpoint and keep it for [`locks`](Self::locks) and
 /// [`unblock_account`](Self::unblock_account).
 pub struct MemoryLimiter {
     pub(crate) policy: Policy,
