@@ -98,9 +98,13 @@ impl PeerAddress {
         let Place::Extension(read) = &self.place else { return Ok(Source::default()) };
         // It runs where the request is accepted, outside what contains the other parts.
         let peer = catch_unwind(AssertUnwindSafe(|| read(&head.extensions))).ok().flatten().ok_or(())?;
-        let peer = Sender::of(peer).machine();
-        let sender = self.proxies.as_ref().map_or(peer, |proxies| proxies.sender(peer, &head.headers));
-        Ok(Source { peer: Some(peer), sender: Some(Sender::of(sender)) })
+        let own = Sender::of(peer);
+        let peer = own.machine();
+        let sender = match &self.proxies {
+            Some(proxies) => Sender::of(proxies.sender(peer, &head.headers)),
+            None => own,
+        };
+        Ok(Source { peer: Some(peer), sender: Some(sender) })
     }
 }
 
