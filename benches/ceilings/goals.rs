@@ -2,8 +2,8 @@
 
 use super::body::{FRAME, Flood, LIMIT};
 use super::cases::{
-    BAD_CLIENT, BAD_SECRET, DIGEST, ESCAPES, HANDLER, INNER, INNER_LAYERED, METER, REFUSALS, ROUTER, ROUTER_LAYERED,
-    TOKEN, TOKEN_ROUTER,
+    BAD_CLIENT, BAD_SCOPE, BAD_SECRET, DIGEST, ESCAPES, HANDLER, INNER, INNER_LAYERED, METER, REFUSALS, ROUTER,
+    ROUTER_LAYERED, TOKEN, TOKEN_ROUTER,
 };
 use super::meter::Cost;
 
@@ -11,7 +11,10 @@ const PASSING_INSTRUCTIONS: f64 = 150.0;
 const TOKEN_ALLOCATIONS: f64 = 10.0;
 const TOKEN_INSTRUCTIONS: f64 = 14_000.0;
 /// What it costs today, with room for another compiler. The goal is lower; this holds what was reached.
-const TOKEN_CEILING: f64 = 21_000.0;
+const TOKEN_CEILING: f64 = 20_900.0;
+/// A client's right secret and what comes before it, in a request that ends there. Comparing it in one step of the limiter took at
+/// least 500 off it.
+const SECRET_CEILING: f64 = 15_800.0;
 
 /// A digest alone is some 3,600 instructions, so one that is left out for unknown clients shows.
 const CLIENT_INSTRUCTIONS_APART: f64 = 200.0;
@@ -68,6 +71,7 @@ pub fn judge(costs: &[Cost], flood: &Flood) -> bool {
         Goal::new("D4 with escapes and a scope: allocations", allocations(ESCAPES), TOKEN_ALLOCATIONS + 2.0),
         Goal::new("D5 token request: instructions", instructions(TOKEN), TOKEN_INSTRUCTIONS)
             .with_ceiling(TOKEN_CEILING),
+        Goal::new("right client secret: instructions", instructions(BAD_SCOPE), SECRET_CEILING),
         // The handler compares secrets in the clear.
         Goal::new("D5 without SHA-256: no more than the handler", undigested, instructions(HANDLER).unwrap_or(0.0)),
         Goal::new("D6 dearest refusal: allocations", worst(&allocations), answered(&allocations)),

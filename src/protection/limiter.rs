@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::IpAddr;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::budget::millis;
@@ -76,6 +77,8 @@ pub(super) struct Tables {
     pub(super) addresses: Vec<Mutex<Table>>,
     /// Pairs with IPv6 networks that are wider than a /64, and these networks: in one part for each /48.
     pub(super) wide: Vec<Mutex<Table>>,
+    /// Whether these ever held anything. It needs no order of its own: whoever does not see it yet was first.
+    pub(super) has_wide: AtomicBool,
 }
 
 pub(super) struct Accounts {
@@ -93,6 +96,7 @@ impl Tables {
             accounts: (0..SHARDS).map(|_| Mutex::new(accounts())).collect(),
             addresses: (0..SHARDS).map(|_| Mutex::new(Table::new(each, false))).collect(),
             wide: wide::tables(capacity),
+            has_wide: AtomicBool::new(false),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What an operator may see and do: list the locks, and lift them.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 
 use super::limiter::{MemoryLimiter, shard_at, shard_of};
 use super::locks::ActiveLock;
@@ -98,6 +99,9 @@ impl MemoryLimiter {
     }
 
     fn retain_wide(&self, keep: impl Fn(Key) -> bool) {
+        if !self.tables.has_wide.load(Ordering::Acquire) {
+            return;
+        }
         let parts = (0..self.tables.wide.len()).filter_map(|index| shard_at(&self.tables.wide, index));
         for mut table in parts {
             table.retain(self.now(), &keep);

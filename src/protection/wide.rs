@@ -1,5 +1,6 @@
 //! The tallies of IPv6 networks that are wider than a /64, in memory.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::limiter::{MemoryLimiter, shard_at};
@@ -44,6 +45,7 @@ impl MemoryLimiter {
 
     /// Keeps what was charged.
     pub(super) fn keep_wide(&self, table: &mut Table, ticket: &mut Ticket, tallies: &Tallies, now: u64) {
+        self.tables.has_wide.store(true, Ordering::Release);
         let memory = self.policy.pairs_remember();
         let charges = ticket.charges.wide;
         for ((at, wide), charges) in (0_usize..).zip(tallies.wide.iter().flatten()).zip(charges) {
