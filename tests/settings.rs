@@ -50,6 +50,10 @@ fn ceiling(burst: u32, per_second: u32) -> Told {
     endpoint(|builder| builder.request_ceiling(RequestCeiling::per_address(burst, per_second)))
 }
 
+fn factors(of_56: u32, of_48: u32) -> Told {
+    endpoint(|builder| builder.request_ceiling(RequestCeiling::default().ipv6_networks(of_56, of_48)))
+}
+
 fn limiter(change: impl FnOnce(MemoryLimiter) -> MemoryLimiter) -> Told {
     let limiter = change(MemoryLimiter::new());
     // Also within an `Arc`, as applications keep it.
@@ -91,6 +95,12 @@ fn settings() -> Vec<(&'static str, Vec<Told>, &'static str, Vec<Told>)> {
             vec![ceiling(0, 1), ceiling(1, 0), ceiling(1, 1_000_001), ceiling(1, u32::MAX)],
             "1 or more at once, and 1 to 1,000,000 a second",
             vec![ceiling(1, 1), ceiling(u32::MAX, 1_000_000)],
+        ),
+        (
+            "RequestCeiling::ipv6_networks",
+            vec![factors(0, 16), factors(4, 0)],
+            "`RequestCeiling::ipv6_networks`: 0 is out of range: choose 1 or more",
+            vec![factors(1, 1), factors(u32::MAX, u32::MAX)],
         ),
         (
             "IntrospectionCeiling::per_client",

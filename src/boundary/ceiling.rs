@@ -80,10 +80,10 @@ impl RequestCeiling {
     }
 
     /// How many times the rate and the burst of an IPv6 /64 all of its /56 and of its /48 have together. Default: 4 and 16. At
-    /// least 1. Raise the second where very many of your users come from one /48.
+    /// least 1: [`build`](crate::Builder::build) refuses 0. Raise the second where very many of your users come from one /48.
     #[must_use]
     pub fn ipv6_networks(mut self, of_56: u32, of_48: u32) -> Self {
-        self.factors = [of_56.max(1), of_48.max(1)];
+        self.factors = [of_56, of_48];
         self
     }
 
@@ -134,8 +134,11 @@ impl RequestCeiling {
         self.mode == Mode::Monitor
     }
 
-    /// Whether its rate is one that can be.
+    /// Whether its rate and its factors are ones that can be.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
+        if self.mode != Mode::Off && self.factors.contains(&0) {
+            return Err(SettingError::new("RequestCeiling::ipv6_networks", 0, "1 or more"));
+        }
         self.mode.check("RequestCeiling::per_address", &self.meter)
     }
 }
@@ -287,6 +290,7 @@ mod tests {
     fn no_ceiling_is_no_mistake_whatever_its_mode() {
         assert!(RequestCeiling::none().monitor().check().is_ok() && RequestCeiling::default().check().is_ok());
         assert!(IntrospectionCeiling::none().monitor().check().is_ok());
+        assert!(RequestCeiling::none().ipv6_networks(0, 0).check().is_ok());
         assert!(RequestCeiling::per_address(0, 1).monitor().check().is_err());
         assert!(IntrospectionCeiling::per_client(1, 0).check().is_err());
     }
