@@ -31,9 +31,9 @@ enum Outcome {
     Meant,
 }
 
-/// Made by Django 5.2.19, passlib 1.7.4 with bcrypt 4.0.1 and argon2-cffi 25.1.0, PyNaCl 1.6.2 (libsodium) and Werkzeug 3.1.9, at low
-/// costs. Spring's without a version are those of its reference documentation. Spring's of 5.8 and those of ASP.NET Identity were made
-/// by Python's hashlib, as their sources describe them.
+/// Made by Django 5.2.19, passlib 1.7.4 with bcrypt 4.0.1 and argon2-cffi 25.1.0, PyNaCl 1.6.2 (libsodium) and Werkzeug
+/// 3.1.9, at low costs. Spring's without a version are those of its reference documentation. Spring's of 5.8 and those of
+/// ASP.NET Identity were made by Python's hashlib, as their sources describe them.
 #[rustfmt::skip]
 const TEXTS: [(&str, &str, Outcome); 78] = [
     ("django pbkdf2_sha256", "pbkdf2_sha256$1000$aSaltOfDjango123$gK1VhhKwphHPcwqZQIIrP0vKyiaw0xXSJGm88anPi58=", Right(PASSWORD)),
@@ -233,7 +233,7 @@ impl HashFormat for OldShop {
 #[tokio::test]
 async fn a_format_of_the_applications_own_logs_in_is_upgraded_and_shows_no_less_work_than_an_unknown_user() {
     let (capture, _listening) = Capture::listen();
-    let house = House::with(|builder| builder.read_format(OldShop));
+    let house = House::with(|builder| builder.hash_format(OldShop));
     house.users.set("bob", " acme1:esroh tcerroc  ".to_owned(), UserStatus::Active);
     house.users.set("closed", "acme1:esroh tcerroc".to_owned(), UserStatus::Disabled);
     // One run of Argon2 each: of the dummy, or of the upgrade.

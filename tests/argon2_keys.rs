@@ -28,7 +28,7 @@ fn only_old() -> SecretKeys {
 }
 
 fn with_key(keys: &SecretKeys) -> String {
-    cheap().hash_blocking_with(keys, &Password::new(RIGHT.to_owned())).unwrap()
+    cheap().hash_blocking_with(&Password::new(RIGHT.to_owned()), keys).unwrap()
 }
 
 /// What the hash is by the function alone.
@@ -97,7 +97,7 @@ fn a_hash_is_as_long_as_the_manual_says() {
     assert!(manual.contains("default parameters has 97"));
     // The most: numbers of ten digits, and eight for the lanes; an id of eight characters.
     let keys = SecretKeys::new("12345678", NEW).unwrap();
-    let longest = Argon2Parameters::default().hash_blocking_with(&keys, &Password::new(RIGHT.to_owned())).unwrap();
+    let longest = Argon2Parameters::default().hash_blocking_with(&Password::new(RIGHT.to_owned()), &keys).unwrap();
     let longest =
         longest.replace("m=19456", "m=4294967295").replace("t=2", "t=4294967295").replace("p=1", "p=16777215");
     assert_eq!(longest.len(), 136);

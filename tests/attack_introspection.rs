@@ -124,7 +124,7 @@ fn why(audit: &Audit) -> Why {
 const THROTTLED: Why = (Some(Reason::RequestsThrottled), Some(Rule::Requests), None);
 
 #[tokio::test]
-async fn only_who_has_authenticated_and_may_ask_gets_its_requests_back() {
+async fn only_a_client_that_has_authenticated_and_may_ask_gets_its_requests_back() {
     let wrong = basic("rs", "wrong");
     let unknown = basic("nobody", "rs-pw");
     let (rs, svc) = (basic("rs", "rs-pw"), basic("svc", "svc-pw"));
@@ -163,7 +163,7 @@ async fn only_who_has_authenticated_and_may_ask_gets_its_requests_back() {
 }
 
 #[tokio::test]
-async fn who_may_ask_leaves_the_addresss_requests_to_the_others() {
+async fn a_client_that_may_ask_leaves_the_addresss_requests_to_the_others() {
     let (tokens, audit) = small(|builder| builder);
     for number in 0..100 {
         assert_eq!(tokens.introspect("rs", &made_up(number)).await["active"], false);

@@ -1,5 +1,5 @@
-//! Who has a whole IPv6 network has no more than a few budgets: a /56 has 4 times and a /48 16 times what a /64 has, for
-//! accounts, addresses and client secrets alike, and one /48 fills at most a sixteenth of a table (PW-10, T12).
+//! A sender that owns a whole IPv6 network has no more than a few budgets: a /56 has 4 times and a /48 16 times what a /64
+//! has, for accounts, addresses and client secrets alike, and one /48 fills at most a sixteenth of a table (PW-10, T12).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs)]
 

@@ -50,7 +50,7 @@ const EXCEPTIONS: [(&str, &str); 14] = [
     ("argon2/mod.rs", "conductor::telemetry"),
     // The limiter that stands in when the application chooses none.
     ("service/options.rs", "protection::limiter::MemoryLimiter"),
-    // The user table of the store, for who has both features.
+    // The user table of the store, for applications with both features.
     ("sqlite/users/mod.rs", "argon2::LoginName"),
     ("sqlite/users/mod.rs", "argon2::StoredUser"),
     ("sqlite/users/mod.rs", "argon2::UserStatus"),
@@ -232,6 +232,19 @@ fn violations(sources: &[Source]) -> Vec<String> {
 fn every_module_uses_only_what_lies_below_it() {
     let wrong = violations(&sources());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_exception_is_needed() {
+    let sources = sources();
+    let lib = sources.iter().find(|source| source.path == "lib.rs").unwrap();
+    let exports = exports(&lib.code);
+    for (file, path) in EXCEPTIONS {
+        let source = sources.iter().find(|source| source.path == file).unwrap_or_else(|| panic!("{file} is gone"));
+        assert!(uses(source, &exports).contains(path), "{file} does not use `{path}` any more");
+        let (ring, target) = (source.ring().unwrap(), path.split("::").next().unwrap());
+        assert!(target != ring && !may_use(ring).contains(&target), "{file} may use `{path}` without an exception");
+    }
 }
 
 #[test]

@@ -150,7 +150,7 @@ async fn a_database_that_is_down_or_busy_is_503_soon_and_200_when_it_is_back() {
     let example = launch(&server);
     assert_eq!(log_in(example.address, "alice").await.0, 200);
 
-    // Every connection waits for a lock: the server itself gives up, and who gets no connection is told to come back.
+    // Every connection waits for a lock: the server itself gives up, and a login that gets no connection is told to come back.
     client.batch_execute("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE;").await.unwrap();
     let logins: JoinSet<_> = (0..12).map(|_| log_in(example.address, "alice")).collect();
     let answers = logins.join_all().await;

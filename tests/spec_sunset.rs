@@ -149,7 +149,7 @@ fn a_client_cannot_end_before_it_is_deprecated_bc_03() {
     for date in [end, end + Duration::from_millis(999), end - DAY, std::time::SystemTime::UNIX_EPOCH - DAY] {
         assert_eq!(client(Sunset::at(end).deprecated_since(date)), Ok(()));
     }
-    // Whoever says nothing of it cannot be wrong, also with an end that is long past.
+    // A registration that says nothing of it cannot be wrong, also with an end that is long past.
     for end in [end, std::time::SystemTime::UNIX_EPOCH, std::time::SystemTime::UNIX_EPOCH - DAY] {
         assert_eq!(client(Sunset::at(end)), Ok(()));
     }

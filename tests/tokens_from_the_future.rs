@@ -75,7 +75,7 @@ async fn a_token_in_sqlite_is_not_good_before_its_time_after_the_clock_was_mende
 }
 
 #[tokio::test]
-async fn a_guard_refuses_what_was_issued_more_than_a_minute_ahead_whoever_verified_it() {
+async fn a_guard_refuses_what_was_issued_more_than_a_minute_ahead_whatever_verified_it() {
     let tokens = bearer::Tokens::new();
     let api = Api::start(&tokens).await;
     for (ahead, is_good) in [(30, true), (3600, false)] {

@@ -12,8 +12,8 @@ const TOKEN_ALLOCATIONS: f64 = 10.0;
 const TOKEN_INSTRUCTIONS: f64 = 14_000.0;
 /// What it costs today, with room for another compiler. The goal is lower; this holds what was reached.
 const TOKEN_CEILING: f64 = 20_900.0;
-/// A client's right secret and what comes before it, in a request that ends there. Comparing it in one step of the limiter took at
-/// least 500 off it.
+/// A client's right secret and what comes before it, in a request that ends there. Comparing it in one step of the limiter
+/// took at least 500 off it.
 const SECRET_CEILING: f64 = 15_800.0;
 
 /// A digest alone is some 3,600 instructions, so one that is left out for unknown clients shows.

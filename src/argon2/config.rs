@@ -85,13 +85,13 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
 
     /// Reads a format of your own, too: [`HashFormat`] tells how. It may be called several times; the first one that recognises a
     /// text reads it. Default: none.
-    pub fn read_format(mut self, format: impl HashFormat) -> Self {
+    pub fn hash_format(mut self, format: impl HashFormat) -> Self {
         self.own.push(Arc::new(format));
         self
     }
 
-    /// Secret keys that go into each new hash (a pepper: the secret input of RFC 9106), so that a copy of the user table alone is of
-    /// no use for guessing. Default: none.
+    /// Secret keys that go into each new hash (a pepper: the secret input of RFC 9106), so that a copy of the user table
+    /// alone is of no use for guessing. Default: none.
     ///
     /// A hash names its key (`keyid`). One of an older key is verified and upgraded when its user logs in, and so is one without
     /// a key; one of a key that is not there is unusable. With the keys all passwords are lost.
@@ -100,8 +100,8 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
         self
     }
 
-    /// Prepares each password before it is hashed, at a login as in [`hash_password`](Argon2Verifier::hash_password). Default: off,
-    /// and passwords are compared exactly as they were sent.
+    /// Prepares each password before it is hashed, at a login as in [`hash_password`](Argon2Verifier::hash_password).
+    /// Default: off, and passwords are compared exactly as they were sent.
     ///
     /// Switch it on before the first password is set: a password that was hashed as it was sent, and that the preparation
     /// changes, is right no more. Hashes that another system wrote ([formats](crate::manual::password_hashes)) are compared
@@ -120,14 +120,15 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     }
 
     /// How long a login may wait for a thread. The queue holds as many jobs as are done within this time, by the measured
-    /// time of a hash. Default: 1 second; at most 60. Longer, and people (and clients with a timeout of their own) give up on logins
-    /// that are still worked on; shorter, and a short burst is refused.
+    /// time of a hash. Default: 1 second; at most 60. Longer, and people (and clients with a timeout of their own) give up
+    /// on logins that are still worked on; shorter, and a short burst is refused.
     pub fn max_wait(mut self, longest: Duration) -> Self {
         self.limits.jobs = Limit::Time(longest);
         self
     }
 
-    /// How many jobs may wait, in place of [`max_wait`](Self::max_wait). With 0 only an idle thread takes a job; 65,536 are the most.
+    /// How many jobs may wait, in place of [`max_wait`](Self::max_wait). With 0 only an idle thread takes a job; 65,536 are
+    /// the most.
     pub fn queue_capacity(mut self, jobs: usize) -> Self {
         self.limits.jobs = Limit::Jobs(jobs);
         self
@@ -145,8 +146,8 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     }
 
     /// The longest time after which a waiting login is still hashed; one that waited longer is answered 503. Default: 5
-    /// seconds; at most 60. The queue is bounded by what hashes took so far, so this matters only when they suddenly take much longer:
-    /// the client of such a login has often given up, and a hash for it would keep the next ones waiting too.
+    /// seconds; at most 60. The queue is bounded by what hashes took so far, so this matters only when they suddenly take
+    /// much longer: the client of such a login has often given up, and a hash for it would keep the next ones waiting too.
     pub fn queue_deadline(mut self, longest: Duration) -> Self {
         self.limits.deadline = longest;
         self
@@ -161,8 +162,8 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
         self
     }
 
-    /// How long a refusal is held back. Default: 100 ms; 0 to 60 seconds. Clients that answer a 503 with the next request at once would
-    /// otherwise leave less than half of the processor to the hashing.
+    /// How long a refusal is held back. Default: 100 ms; 0 to 60 seconds. Clients that answer a 503 with the next request
+    /// at once would otherwise leave less than half of the processor to the hashing.
     pub fn hold_refusals(mut self, time: Duration) -> Self {
         self.hold = time;
         self
@@ -175,9 +176,9 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     }
 
     /// The highest cost of a stored Argon2 hash that is still computed. Default: 131,072 KiB, 10 passes, 16 lanes, or the
-    /// current parameters where they are higher; a lower limit than these is an error. A hash above it is [unusable](crate::Reason::UnusableHash): somebody who can write to
-    /// the user table must not be able to take all memory. libsodium's MODERATE needs 262,144 KiB. Each thread may use this
-    /// much for a moment besides its own.
+    /// current parameters where they are higher; a lower limit than these is an error. A hash above it is
+    /// [unusable](crate::Reason::UnusableHash): somebody who can write to the user table must not be able to take all
+    /// memory. libsodium's MODERATE needs 262,144 KiB. Each thread may use this much for a moment besides its own.
     pub fn max_stored_cost(mut self, memory: u32, passes: u32, lanes: u32) -> Self {
         self.caps = Some(Caps { memory, passes, lanes });
         self

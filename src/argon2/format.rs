@@ -5,7 +5,7 @@ use crate::protocol::secrets::Password;
 
 /// An old password format of your own, so that its users can log in and have an Argon2id hash from then on.
 ///
-/// Give it to the builder with [`read_format`](super::Argon2VerifierBuilder::read_format). What the verifier reads without it
+/// Give it to the builder with [`hash_format`](super::Argon2VerifierBuilder::hash_format). What the verifier reads without it
 /// stands in the [manual](crate::manual::password_hashes).
 ///
 /// ```
@@ -41,16 +41,17 @@ use crate::protocol::secrets::Password;
 ///   the formats that the verifier reads by itself, and never about a text that begins with `$argon2`: such a text is what an
 ///   upgrade has written.
 /// - `verify` compares the whole password, exactly as it was sent. It is asked only about texts that `recognises` accepts.
-/// - Both run on a hashing thread of the verifier, one job at a time each, in the bounded queue. So `verify` may compute, and must
-///   not wait for anything.
+/// - Both run on a hashing thread of the verifier, one job at a time each, in the bounded queue. So `verify` may compute,
+///   and must not wait for anything.
 ///
 /// # Security
-/// - A password that is taken for right is fatal, and from then on it is: the hash is replaced by an Argon2id hash of that password.
-///   So accept the formats that you know and answer `Err` for everything else.
+/// - A password that is taken for right is fatal, and from then on it is: the hash is replaced by an Argon2id hash of that
+///   password. So accept the formats that you know and answer `Err` for everything else.
 /// - Compare in constant time, and bound what a stored text can cost, its rounds and its memory: somebody who can write to the
 ///   user table must not be able to keep the threads.
-/// - Every check of such a hash has one run of Argon2 besides `verify`, so a format that costs little tells by its time no more than
-///   that. One that costs as much as Argon2 shows, as any hash with another cost does, until its user has logged in.
+/// - Every check of such a hash has one run of Argon2 besides `verify`, so a format that costs little tells by its time no
+///   more than that. One that costs as much as Argon2 shows, as any hash with another cost does, until its user has logged
+///   in.
 ///
 /// # Cancellation
 /// A check that has begun runs to its end, though its client may have hung up.

@@ -43,12 +43,13 @@ impl Argon2Parameters {
         self.hash(password.expose().as_bytes(), None, &mut memory)
     }
 
-    /// [`hash_blocking`](Self::hash_blocking) with the current one of the keys that the verifier has, too. A hash without it is
-    /// right as well, and upgraded at its first login.
+    /// [`hash_blocking`](Self::hash_blocking) with the current one of the verifier's keys
+    /// ([`secret_keys`](super::Argon2VerifierBuilder::secret_keys)). A hash without a key is right as well, and upgraded when
+    /// its user logs in.
     ///
     /// # Errors
     /// As [`hash_blocking`](Self::hash_blocking).
-    pub fn hash_blocking_with(&self, keys: &SecretKeys, password: &Password) -> Result<String, HashError> {
+    pub fn hash_blocking_with(&self, password: &Password, keys: &SecretKeys) -> Result<String, HashError> {
         let mut memory = Memory::for_parameters(self)?;
         self.hash(password.expose().as_bytes(), Some(keys), &mut memory)
     }

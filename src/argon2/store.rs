@@ -31,14 +31,19 @@ use crate::protocol::secrets::SecretDigest;
 ///   attempt is charged, for the account on which it is counted (unless the builder's
 ///   [`count_by_login_name`](super::Argon2VerifierBuilder::count_by_login_name) is on); before the password is compared;
 ///   and after a right password, so that a password or a state that was changed meanwhile is seen. `find_by_id`, if there is
-///   one, is asked once more when the tokens are issued. Don't answer either from a cache that outlives a change.
+///   one, is asked once more when the tokens are issued. Don't answer either from a cache that outlives a change, and read
+///   from the primary database: a replica that lags behind may give the hash from before an upgrade, and the login looks as
+///   if its password had been changed meanwhile. It is refused then, and its charge stays.
+/// - A name that nobody has is counted in the form that `find` read: as it was typed if that is the only one, else in the
+///   canonical form. So read no form for anything but the look-up. A store that wraps another and logs both forms changes how
+///   such names are counted, and their locks would tell which names exist.
 /// - Login names and aliases are one name space. Refuse an account whose login name is another account's e-mail address
-///   when it is created; otherwise whoever makes such an account can lock the other out, or is found in its place.
+///   when it is created; otherwise somebody who makes such an account can lock the other out, or is found in its place.
 /// - `save_hash` is one conditional statement that replaces `old_hash` only: `UPDATE .. WHERE id = $1 AND password_hash =
 ///   $2`. Reading first and writing then would bring a password back that was changed in between.
 /// - The column of the hash holds 255 characters (`VARCHAR(255)`, `TEXT`): a hash of the default parameters has 97, and none has
-///   more than 136. After an upgrade the verifier asks `find` what was kept. If the hash was cut off or changed, `save_hash` puts the
-///   old one back, an event warns, and nothing is upgraded any more until the restart.
+///   more than 136. After an upgrade the verifier asks `find` what was kept. If the hash was cut off or changed,
+///   `save_hash` puts the old one back, an event warns, and nothing is upgraded any more until the restart.
 ///
 /// # Security
 /// A user who is found by a wrong name is fatal; a user who is not found is a nuisance. The name comes from a request
@@ -46,8 +51,8 @@ use crate::protocol::secrets::SecretDigest;
 /// time for names that do not exist.
 ///
 /// # Cancellation
-/// The future is dropped when the client hangs up or the deadline passes. `save_hash`, and the look at what was kept, run in a task
-/// of their own to their end, or to the deadline of a call.
+/// The future is dropped when the client hangs up or the deadline passes. `save_hash`, and the look at what was kept, run
+/// in a task of their own to their end, or to the deadline of a call.
 ///
 /// # Errors
 /// A [`BackendError`] of `find` answers 503 and gives the charge back; an unknown user is `Ok(None)`. One of `save_hash`
@@ -146,8 +151,9 @@ impl StoredUser {
         Self { subject: Subject::new(id), password_hash: None, status: UserStatus::Active }
     }
 
-    /// The stored hash as it is in the table: a PHC string of Argon2, or with the feature `legacy-hashes` one of bcrypt, scrypt or
-    /// PBKDF2, as [many systems](crate::manual::password_hashes) write them. Default: none, so that no password is right.
+    /// The stored hash as it is in the table: a PHC string of Argon2, or with the feature `legacy-hashes` one of bcrypt,
+    /// scrypt or PBKDF2, as [many systems](crate::manual::password_hashes) write them. Default: none, so that no password
+    /// is right.
     #[must_use]
     pub fn with_password_hash(mut self, hash: impl Into<Option<String>>) -> Self {
         self.password_hash = hash.into();
@@ -177,7 +183,7 @@ impl StoredUser {
             return self.subject;
         }
         match &self.password_hash {
-            // Of a hash with its salt: whoever reads it learns nothing that helps to guess.
+            // Of a hash with its salt: a reader learns nothing that helps to guess.
             Some(hash) => {
                 let digest = SecretDigest::of(trimmed(hash));
                 let version: String = digest.as_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect();

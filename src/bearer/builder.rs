@@ -112,8 +112,8 @@ impl BearerGuardBuilder {
         self
     }
 
-    /// The clocks, of the guard and of its verifier if that was given none: see [`Clock`]. Default: the operating system's. For
-    /// tests.
+    /// The clocks, of the guard and of its verifier if that was given none: see [`Clock`]. Default: the operating
+    /// system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Some(Arc::new(clock));
         self
@@ -152,7 +152,7 @@ impl BearerGuardBuilder {
             realm: self.realm,
             challenge: Challenge { realm: self.challenge_realm, resource_metadata: self.resource_metadata },
             cache: self.cache,
-            clock: Arc::clone(clock.get()),
+            clock: Arc::clone(clock.clock()),
             deadline: self.deadline,
             on_refusal: self.on_refusal,
         };

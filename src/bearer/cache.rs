@@ -20,8 +20,8 @@ pub struct TokenCache {
 }
 
 impl TokenCache {
-    /// Room for `tokens` tokens, rounded up to a multiple of 16, each kept for `max_age` and never beyond its expiry. An entry takes a few hundred bytes.
-    /// Seconds are a good `max_age`: 10 to 60.
+    /// Room for `tokens` tokens, rounded up to a multiple of 16, each kept for `max_age` and never beyond its expiry. An
+    /// entry takes a few hundred bytes. Seconds are a good `max_age`: 10 to 60.
     ///
     /// Neither may be zero: [`build`](crate::BearerGuardBuilder::build) refuses a cache that could keep nothing.
     #[must_use]

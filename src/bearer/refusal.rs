@@ -112,8 +112,8 @@ impl BearerRefusal {
         self.reason
     }
 
-    /// What the verifier's backend said, if the reason is [`Backend`](BearerReason::Backend), or how long it was waited for, if it
-    /// is [`Overdue`](BearerReason::Overdue).
+    /// What the verifier's backend said, if the reason is [`Backend`](BearerReason::Backend), or how long it was waited
+    /// for, if it is [`Overdue`](BearerReason::Overdue).
     #[must_use]
     pub fn error(&self) -> Option<&BackendError> {
         self.error.as_ref()

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// The two clocks that the endpoint and its parts read.
 ///
-/// Give yours to the builder of the [endpoint](crate::Builder::clock), and to that of the [guard](crate::BearerGuardBuilder::clock)
-/// if there is one, and nowhere else: both hand it to their parts, the limiter, the issuer with its store and what verifies access
-/// tokens among them. A part that was given another clock itself (`with_clock`) keeps it, and a warning event tells which; so does a
-/// `SqliteStore`, which is at work from its opening on and is given its clock there. Parts of your own take it by
-/// `follow_clock`, which each of those traits has.
+/// Give yours to the builder of the [endpoint](crate::Builder::clock), and to that of the
+/// [guard](crate::BearerGuardBuilder::clock) if there is one, and nowhere else: both hand it to their parts, the limiter,
+/// the issuer with its store and what verifies access tokens among them. A part that was given another clock itself
+/// (`with_clock`) keeps it, and a warning event tells which; so does a `SqliteStore`, which is at work from its opening on
+/// and is given its clock there. Parts of your own take it by `follow_clock`, which each of those traits has.
 ///
 /// # What goes by which
 ///
@@ -22,8 +22,8 @@ use std::time::{Duration, Instant, SystemTime};
 /// | one-time values, pruning of the SQLite store | caches of tokens, keys of another issuer |
 ///
 /// A wall clock that was set back is noticed by the monotonic one at refreshes: a spent refresh token stays spent. Deadlines, the
-/// queue of password hashes, the SQLite store's waits for another process and the interval of its pruning are real time, of tokio or
-/// the operating system, and of no clock that is given.
+/// queue of password hashes, the SQLite store's waits for another process and the interval of its pruning are real time, of
+/// tokio or the operating system, and of no clock that is given.
 ///
 /// # Contract
 /// Neither method blocks. `elapsed` never goes back; `now` may.
@@ -116,11 +116,12 @@ impl SharedClock {
 
     /// The clock, for a part of your own that reads one.
     #[must_use]
-    pub fn get(&self) -> &Arc<dyn Clock> {
+    pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
 
-    /// Whether `other` shows the same time, as far as people can tell.
+    /// Whether `other` shows the same time of day, give or take a second. It compares [`now`](Clock::now) alone, not
+    /// [`elapsed`](Clock::elapsed).
     #[must_use]
     pub fn agrees_with(&self, other: &dyn Clock) -> bool {
         const MOST: Duration = Duration::from_secs(1);

@@ -72,9 +72,10 @@ impl fmt::Debug for ExtensionRequest {
 ///
 /// # Security
 /// If the request carries something that can be guessed (a password, a short code), return the key of the account that it
-/// would open from [`account_key`](Self::account_key): the attempt is then charged before [`exchange`](Self::exchange). Without a key
-/// it is charged to the address alone, which may be denied 300 times by default and then once a minute, and have as many under way
-/// at once; a denial stays charged, everything else comes back. That is no protection against a botnet that guesses short codes.
+/// would open from [`account_key`](Self::account_key): the attempt is then charged before [`exchange`](Self::exchange).
+/// Without a key it is charged to the address alone, which may be denied 300 times by default and then once a minute, and
+/// have as many under way at once; a denial stays charged, everything else comes back. That is no protection against a
+/// botnet that guesses short codes.
 ///
 /// # Cancellation
 /// As for [`CredentialVerifier`](crate::CredentialVerifier): a dropped attempt stays charged.
@@ -90,9 +91,9 @@ pub trait ExtensionGrant: Send + Sync + 'static {
     /// The fields without which the request is `invalid_request`.
     fn required_fields(&self) -> &[&str];
 
-    /// On which account's budget the request counts; `None` if it carries nothing that can be guessed, such as a signed assertion:
-    /// then it counts on the budget of its address alone ([`Guess::Token`](crate::Guess::Token)). A grant that takes
-    /// names of the same accounts as the password grant gives the same keys as its
+    /// On which account's budget the request counts; `None` if it carries nothing that can be guessed, such as a signed
+    /// assertion: then it counts on the budget of its address alone ([`Guess::Token`](crate::Guess::Token)). A grant that
+    /// takes names of the same accounts as the password grant gives the same keys as its
     /// [verifier](crate::CredentialVerifier::account_key), or an account has two budgets.
     fn account_key<'a>(
         &'a self,

@@ -75,9 +75,9 @@ pub enum Guess<'a> {
         /// The id that was claimed, of a known or an unknown client.
         client_id: &'a str,
     },
-    /// A token that nobody can guess, or a request of an [extension grant](crate::ExtensionGrant) that names no account: it counts
-    /// on the address alone, so that a flood of made-up ones ends. Only denials stay charged; there are no failures of an
-    /// account to forget, so it is never settled as [`Success`](Settlement::Success).
+    /// A token that nobody can guess, or a request of an [extension grant](crate::ExtensionGrant) that names no account: it
+    /// counts on the address alone, so that a flood of made-up ones ends. Only denials stay charged; there are no failures
+    /// of an account to forget, so it is never settled as [`Success`](Settlement::Success).
     Token,
 }
 
@@ -260,7 +260,7 @@ impl Decided {
     }
 }
 
-/// A charged attempt that can be settled once. Dropped, it stays charged.
+/// A charged attempt, to be settled once, and [once more](Self::again) after an `Err`. Dropped, it stays charged.
 pub struct Reservation {
     key: [u8; 32],
     monitored: Option<Rule>,
@@ -331,8 +331,8 @@ pub enum Settlement {
     Refused,
     /// Nothing was decided, because a dependency failed: the account's charges go back, that of the address stays.
     Undecided,
-    /// It was no guess: there was too much work to try it, it was right and nothing could be issued, or it names no account and was
-    /// not denied. All charges of the attempt go back.
+    /// It was no guess: there was too much work to try it, it was right and nothing could be issued, or it names no account
+    /// and was not denied. All charges of the attempt go back.
     Untried,
 }
 
@@ -364,12 +364,13 @@ impl Settlement {
 /// - A charge counts until time, a full login or an operator takes it back.
 /// - [`settle`](Self::settle) takes back only what the attempt itself was charged, and the failures of its own account from
 ///   its own address after a full login. An attempt that is never settled, because it was dropped or panicked, stays charged.
-/// - After an `Err` of [`settle`](Self::settle) it may be called once more, with the reservation that [`again`](Reservation::again)
-///   gives. If the first call has taken something back in spite of its `Err`, the second takes nothing back: a charge that comes
-///   back twice is a free guess. A limiter that cannot know does nothing then, and the charge stays.
+/// - After an `Err` of [`settle`](Self::settle) it may be called once more, with the reservation that
+///   [`again`](Reservation::again) gives. If the first call has taken something back in spite of its `Err`, the second
+///   takes nothing back: a charge that comes back twice is a free guess. A limiter that cannot know does nothing then, and
+///   the charge stays.
 /// - Keys are equal only if every part is, the account's [kind](AccountKey::kind) included: hash them with their lengths, not
 ///   joined by a separator. Addresses count by their [network](AttemptKey::network); for exempt ones only the budgets of the
-///   account and of client secrets hold. Who has an IPv6 /48 has 65,536 of these networks: count on wider ones beside them,
+///   account and of client secrets hold. An IPv6 /48 holds 65,536 of these networks: count on wider ones beside them,
 ///   with larger budgets, as [`MemoryLimiter`](crate::MemoryLimiter) does.
 /// - All budgets of an attempt are charged, or none. On a store that is spread over machines they must lie on one.
 ///
@@ -397,7 +398,8 @@ pub trait AttemptLimiter: Send + Sync + 'static {
         settlement: Settlement,
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>>;
 
-    /// Whether its settings can be, asked once by [`build`](crate::Builder::build), which passes the error on. Provided: they can.
+    /// Whether its settings can be, asked once by [`build`](crate::Builder::build), which passes the error on. Provided:
+    /// they can.
     ///
     /// # Errors
     /// The first setting that is out of range.

@@ -60,7 +60,7 @@ pub(crate) struct RateError {
 }
 
 impl Meter {
-    /// No cells yet when the rate is out of range: then nothing is counted, and whoever builds with it is told.
+    /// No cells yet when the rate is out of range: then nothing is counted, and `build` tells the caller.
     pub(super) fn new(burst: u32, per_second: u32) -> Result<Self, RateError> {
         let interval = MICROS.checked_div(u64::from(per_second)).filter(|interval| *interval > 0 && burst > 0);
         let interval = interval.ok_or(RateError { burst, per_second })?;

@@ -30,7 +30,8 @@ pub(crate) const MOST_LOGINS: usize = 100;
 /// - The rotation is judged by [`Rotation::now`]; [`Rotation::used`] is kept as the token's use, whatever was kept before. The
 ///   last instant of a leeway is within it, but a leeway of zero allows no repeat at all. A clock that went back counts as no
 ///   time, but a predecessor that was used more than 60 seconds after the rotation's `now` is spent: how long ago that was
-///   nobody knows, and a spent token stays so whatever the clock does. A use without a successor closes the window of its own predecessor.
+///   nobody knows, and a spent token stays so whatever the clock does. A use without a successor closes the window of its
+///   own predecessor.
 /// - A family may be forgotten once it has expired. How long it may be unused is not known before the rotation.
 /// - A family that has ended stays so: [`rotate`](Self::rotate) and [`revoke_family`](Self::revoke_family) may run at the same
 ///   time, and whichever comes later must see the other.

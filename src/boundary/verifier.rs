@@ -174,8 +174,8 @@ impl Verified {
 /// Why a user may not log in. The client gets the same bytes for every kind (400 `invalid_grant`); the kind goes to
 /// telemetry and audit.
 ///
-/// Everything but `UnknownUser`, `WrongPassword` and `UnusableHash` must be decided *after* the password was found right, at the cost of
-/// a full verification.
+/// Everything but `UnknownUser`, `WrongPassword` and `UnusableHash` must be decided *after* the password was found right,
+/// at the cost of a full verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Denial {
@@ -267,8 +267,8 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     /// that nobody has.
     ///
     /// The realm of the client is part of what is counted on, beside the key. A verifier that ignores realms, so that one account
-    /// logs in through clients of N realms, gives each account N budgets of guesses: one for each realm, and one more for clients of
-    /// no realm. Register such clients without a realm, or lower the budgets.
+    /// logs in through clients of N realms, gives each account N budgets of guesses: one for each realm, and one more for
+    /// clients of no realm. Register such clients without a realm, or lower the budgets.
     fn account_key<'a>(
         &'a self,
         username: &'a str,
@@ -286,8 +286,8 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     ///
     /// It is asked at each login of the password grant, too, and at each other login that gets a refresh token: once more when
     /// the tokens are issued and not yet sent. A password that was changed since [`verify`](Self::verify), or an account that
-    /// was closed, is seen then; the login is refused and its tokens end. So whoever changes a password first, and then ends the
-    /// user's logins, ends all of them, those that are just beginning too. It costs one look-up by the user's id.
+    /// was closed, is seen then; the login is refused and its tokens end. So change a password first, and end the user's logins
+    /// then. That ends all of them, those that are just beginning too. It costs one look-up by the user's id.
     ///
     /// Default: a [fault](BackendError::fault), so that an endpoint with [refresh tokens](crate::Builder::refresh_tokens) and a
     /// verifier that cannot tell refuses every refresh. Logins are then not looked at again, and a warning says so at the start

@@ -161,8 +161,8 @@ impl Endpoint {
 
     /// Counts an unknown token on the address, and refuses it when there were too many. Nobody guesses 256 bits: this ends a
     /// flood of made-up ones, and a token that is known works whatever else its address does. A client that has proved who it is
-    /// does not answer for the old tokens of its users. Another client's token counts like an unknown one: else whoever has used up
-    /// the budget could tell the two apart.
+    /// does not answer for the old tokens of its users. Another client's token counts like an unknown one: else somebody
+    /// who has used up the budget could tell the two apart.
     pub(super) async fn count_unknown<T>(
         &self,
         outcome: &Result<T, TokenError>,

@@ -1,8 +1,8 @@
 //! A second look at the user, when the tokens of a login are issued and not yet sent.
 //!
-//! Between the verdict and the tokens a password may be changed. Whoever changes it ends the user's logins afterwards, but this
-//! one has just begun, or will only begin then. So it looks once more after it has: a change before this look is seen here, and
-//! whatever comes after it finds the tokens and ends them.
+//! Between the verdict and the tokens a password may be changed. The program that changes it ends the user's logins afterwards,
+//! but this one has just begun, or will only begin then. So it looks once more after it has: a change before this look is
+//! seen here, and whatever comes after it finds the tokens and ends them.
 
 use super::endpoint::{Endpoint, Reply};
 use super::rungs::{Failure, write_answer};

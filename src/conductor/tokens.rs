@@ -110,7 +110,7 @@ impl Endpoint {
     }
 
     /// A client that may ask about tokens is no stranger: what it asks counts on its own ceiling instead of that of its
-    /// address. Else whoever sends an API made-up tokens would use that one up.
+    /// address. Else somebody who sends an API made-up tokens would use that one up.
     pub(super) fn count_introspection(
         &self,
         client: &AuthenticatedClient,

@@ -162,8 +162,8 @@ impl RemoteJwks {
     }
 
     /// The most time that one fetch may take. Default: 4 seconds, less than the
-    /// [guard's own deadline](crate::BearerGuardBuilder::deadline), so that a token of an unknown key is answered by what the fetch
-    /// gave; more than zero, at most 60 seconds.
+    /// [guard's own deadline](crate::BearerGuardBuilder::deadline), so that a token of an unknown key is answered by what
+    /// the fetch gave; more than zero, at most 60 seconds.
     ///
     /// # Errors
     /// Fails when it is out of that range.
@@ -223,7 +223,7 @@ impl RemoteJwks {
             _ if now < state.next_fetch(now, self.pause) => return Look::Now(state.answer(now)),
             _ => match self.take_off(&mut state, now) {
                 Ok(flight) => flight,
-                // Whoever has keys can do without.
+                // A token of a known key needs no fetch.
                 Err(_) if is_known => return Look::Now(state.answer(now)),
                 Err(error) => return Look::Now(Err(error)),
             },

@@ -5,7 +5,7 @@
 //! - [Mounting](mounting): what works where
 //! - [Defaults](defaults): each one, why, and when to change it
 //! - [Operating it](operating): health, metrics, shutdown, backups, and whom a digest in a log stands for
-//! - [Testing your application](testing_yours): logins in your own tests
+//! - [Testing your application](testing_your_application): logins in your own tests
 //! - [Errors](errors): every answer and its causes
 //! - [Tokens](tokens): refreshing, ending, asking about and using them
 //! - [Password hashes](password_hashes): what is read, the column, keys, old tables
@@ -40,8 +40,8 @@ pub mod errors {}
 #[doc = include_str!("operating.md")]
 pub mod operating {}
 
-#[doc = include_str!("testing_yours.md")]
-pub mod testing_yours {}
+#[doc = include_str!("testing_your_application.md")]
+pub mod testing_your_application {}
 
 #[doc = include_str!("traits.md")]
 pub mod traits {}

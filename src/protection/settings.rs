@@ -49,8 +49,9 @@ impl MemoryLimiter {
     }
 
     /// How many times the budgets of an IPv6 /64 all networks of its /56 and of its /48 have together: those of accounts and
-    /// clients at an address, and that of an address. Default: 4 and 16, for a provider may give a customer as much as a /48. Neither
-    /// is 0: [`build`](crate::Builder::build) refuses that. Raise the second where very many of your users come from one /48, as at a university; `u32::MAX` lifts either.
+    /// clients at an address, and that of an address. Default: 4 and 16, for a provider may give a customer as much as a
+    /// /48. Neither is 0: [`build`](crate::Builder::build) refuses that. Raise the second where very many of your users
+    /// come from one /48, as at a university; `u32::MAX` lifts either.
     ///
     /// Addresses from which an account succeeded before are neither counted nor refused by the budgets of the wider networks.
     #[must_use]

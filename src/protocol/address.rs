@@ -16,7 +16,7 @@ impl Sender {
     }
 
     /// The machine itself, for lists of machines that are trusted or spared. Only the mapped form is the same machine as
-    /// the IPv4 address in it: whoever has an IPv6 address that was made from another's IPv4 address is not that other.
+    /// the IPv4 address in it: an IPv6 address that was made from an IPv4 address is another machine.
     pub(crate) fn machine(self) -> IpAddr {
         self.machine
     }
@@ -28,8 +28,8 @@ impl Sender {
 }
 
 /// One address in its one form: IPv4 that IPv6 carries (mapped, RFC 4291; NAT64's well-known prefix, RFC 6052; 6to4,
-/// RFC 3056; Teredo, RFC 4380) becomes IPv4 again, so that who has one IPv4 address does not get more budgets with the
-/// networks that are made from it.
+/// RFC 3056; Teredo, RFC 4380) becomes IPv4 again, so that one IPv4 address does not get more budgets with the networks
+/// that are made from it.
 ///
 /// Other forms stay: NAT64 in a prefix of one's own (RFC 8215) does not tell where the address lies in it; ISATAP
 /// (RFC 5214) and the two forms below `::` (RFC 4291 section 2.5.5.1, RFC 2765) have all their machines in one /64.

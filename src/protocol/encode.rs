@@ -165,7 +165,7 @@ fn finish(status: StatusCode, body: Bytes, mut headers: HeaderMap, setting: &Set
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
     }
     if body.is_empty() {
-        // There is nothing of that type, and whoever parses it would fail.
+        // There is nothing of that type, and a client that parses it would fail.
         headers.remove(CONTENT_TYPE);
     }
     for (name, value) in setting.sunset.into_iter().flat_map(Sunset::headers) {

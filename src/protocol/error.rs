@@ -195,7 +195,8 @@ reasons! {
     RefreshTokenReplayed "refresh_token_replayed" => Grant,
     /// A token that was issued to another client, or to this one in another realm.
     ForeignToken "foreign_token" => Grant,
-    /// The subject's credentials changed since the login. Its refresh tokens were ended now.
+    /// The subject's credentials changed since the login. At a refresh its refresh tokens were ended now; a login during which
+    /// they changed is refused before its tokens are sent, and those end.
     CredentialsChanged "credentials_changed" => Grant,
     /// The client may not use the grant type of the login any more.
     GrantWithdrawn "grant_withdrawn" => Grant,

@@ -7,9 +7,10 @@ use super::preparation::{PasswordPreparation, PreparationError};
 use super::secrets::Password;
 
 impl PasswordPreparation {
-    /// The profile OpaqueString of RFC 8265 section 4.2: spaces other than the ASCII one become it, and then Normalization Form C. It
-    /// refuses what its class does not allow: TAB and other control characters, unassigned code points, characters that show as
-    /// nothing, and with them many emoji. Passwords with these are legal in a request (RFC 6749 A.16), so somebody may have one.
+    /// The profile OpaqueString of RFC 8265 section 4.2: spaces other than the ASCII one become it, and then Normalization
+    /// Form C. It refuses what its class does not allow: TAB and other control characters, unassigned code points,
+    /// characters that show as nothing, and with them many emoji. Passwords with these are legal in a request (RFC 6749
+    /// A.16), so somebody may have one.
     ///
     /// Needs the feature `opaque-string`.
     #[must_use]

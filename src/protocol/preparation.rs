@@ -10,9 +10,9 @@ use super::secrets::Password;
 
 /// A preparation of passwords: the same letters are the same bytes, however a device writes them.
 ///
-/// Some devices send `é` as one code point and others as two; for a hash these are two passwords. By default a password is compared
-/// exactly as it was sent (ASVS 6.2.8). Choose a preparation before the first password is set, and apply it **wherever one is set or
-/// compared**: a password that was hashed without it and has such a letter is right no more.
+/// Some devices send `é` as one code point and others as two; for a hash these are two passwords. By default a password is
+/// compared exactly as it was sent (ASVS 6.2.8). Choose a preparation before the first password is set, and apply it
+/// **wherever one is set or compared**: a password that was hashed without it and has such a letter is right no more.
 ///
 /// `Argon2VerifierBuilder::prepare_passwords` applies it at logins and in `hash_password`. For a hash from elsewhere, call
 /// [`apply`](Self::apply).

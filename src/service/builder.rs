@@ -74,8 +74,8 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
-    /// The clocks, of the endpoint and of all its parts that were given none: see [`Clock`]. Default: the operating system's. For
-    /// tests.
+    /// The clocks, of the endpoint and of all its parts that were given none: see [`Clock`]. Default: the operating
+    /// system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.options.clock = Some(Arc::new(clock));
         self

@@ -169,7 +169,7 @@ impl Options {
         request_ceiling.check()?;
         self.introspection_ceiling.check()?;
         let shared = SharedClock::new(self.clock);
-        let clock = Arc::clone(shared.get());
+        let clock = Arc::clone(shared.clock());
         let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new()));
         limiter.check_settings()?;
         let grant_enabled = self.password_grant;

@@ -24,9 +24,9 @@ impl<C, V, I> Builder<C, V, I> {
     }
 
     /// How many introspection requests are taken of one client that has authenticated and
-    /// [may ask](crate::ClientBuilder::allow_introspection), over all its addresses. Default: no ceiling, because whoever sends
-    /// made-up tokens to an API makes that API ask, and its good tokens must not suffer. Set one where an API of somebody else
-    /// could take the processor or the store from the others, well above what it asks in its busiest second.
+    /// [may ask](crate::ClientBuilder::allow_introspection), over all its addresses. Default: no ceiling, because anybody
+    /// can send made-up tokens to an API and so make it ask, and its good tokens must not suffer. Set one where an API of
+    /// somebody else could take the processor or the store from the others, well above what it asks in its busiest second.
     pub fn introspection_ceiling(mut self, ceiling: IntrospectionCeiling) -> Self {
         self.options.introspection_ceiling = ceiling;
         self
@@ -48,9 +48,10 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
-    /// Answers public clients 400 `invalid_grant`, byte by byte as for a wrong password and without `Retry-After`, where a lock of
-    /// the account refuses ([`Rule::AccountAndAddress`](crate::Rule::AccountAndAddress) and [`Rule::Account`](crate::Rule::Account)).
-    /// Default: off, so that they are answered 429 like every other refusal, and an app can tell its user when to come again.
+    /// Answers public clients 400 `invalid_grant`, byte by byte as for a wrong password and without `Retry-After`, where a
+    /// lock of the account refuses ([`Rule::AccountAndAddress`](crate::Rule::AccountAndAddress) and
+    /// [`Rule::Account`](crate::Rule::Account)). Default: off, so that they are answered 429 like every other refusal, and
+    /// an app can tell its user when to come again.
     ///
     /// Switch it on where nobody may learn that two names are one account: they share a lock, so that a lock tells it. It costs
     /// something: under a lock the right password is called wrong. Give a [`lock_notifier`](Self::lock_notifier) then, so that
@@ -59,7 +60,7 @@ impl<C, V, I> Builder<C, V, I> {
     /// rule.
     ///
     /// The time still tells it: a refused attempt is not hashed, so it is answered sooner than a wrong password. A hash for each
-    /// would let whoever is locked out keep the server busy.
+    /// would let somebody who is locked out keep the server busy.
     pub fn conceal_account_locks(mut self) -> Self {
         self.options.conceals_account_locks = true;
         self

@@ -49,7 +49,8 @@ impl<C, V, I> Builder<C, V, I> {
     /// Default: the [base URL](crate::Metadata::base_url) of the [metadata](Self::metadata), or without metadata not known:
     /// then a page is your own if its host and port are those that the request names, so that one that came over http counts as
     /// one of the https server of the same name. Set it whenever browsers reach the server; and where its pages are on another
-    /// host than the metadata say. Pages of further origins belong on the list of [their client](crate::ClientBuilder::allow_origin).
+    /// host than the metadata say. Pages of further origins belong on the list of [their
+    /// client](crate::ClientBuilder::allow_origin).
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.options.public_url = Some(url.into());
         self
@@ -96,9 +97,11 @@ impl<C, V, I> Builder<C, V, I> {
     /// key and the [recheck](crate::CredentialVerifier::recheck) of the verifier, a call of the issuer, of the refresh token
     /// store, of the verifier of access tokens, or of a client authentication method. Default: 5 seconds, or
     /// [`deadline`](Self::deadline) if that is shorter. A part that takes longer is cut off, which telemetry tells by its name,
-    /// and the answer is 503 with `Retry-After`; the others are not waited for. A charge that was being made may stay, and one that
-    /// was being settled does. `None` leaves only `deadline`. Change it with the acquire time-out of your database pool, which
-    /// must be shorter to be told as its own error. Needs tokio's timer, but only for parts that are not ready at once.
+    /// and the answer is 503 with `Retry-After`; the others are not waited for. A charge that was being made may stay, and
+    /// one that was being settled does; so does that of a client authentication method, which should therefore end its own
+    /// calls earlier and answer an `Err`. `None` leaves only `deadline`. Change it with the acquire time-out of your database
+    /// pool, which must be shorter to be told as its own error. Needs tokio's timer, but only for parts that are not ready
+    /// at once.
     ///
     /// # Errors
     /// [`build`](Self::build) refuses zero, and more than `deadline`.

@@ -54,8 +54,8 @@ impl SqliteStoreBuilder {
     }
 
     /// Another clock, which tells what has expired and how long attempts count. Default: the operating system's. For tests.
-    /// The store works from the moment when it is opened, so give it the endpoint's own clock here; a warning event tells if the two
-    /// differ.
+    /// The store works from the moment when it is opened, so give it the endpoint's own clock here; a warning event tells
+    /// if the two differ.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -76,15 +76,16 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// How long to wait for another process that writes to the same file, an hour at most. Default: 5 seconds. Two processes may share the
-    /// file, as in a rolling restart on one host.
+    /// How long to wait for another process that writes to the same file, an hour at most. Default: 5 seconds. Two
+    /// processes may share the file, as in a rolling restart on one host.
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// How large the file may become, in bytes: 256 KiB to 16 TiB. Default: 16 GiB. Beyond it whatever needs room is an error, and 503. A login
-    /// with refresh and access token takes about 1 KiB until it expires, each refresh about 0.5 KiB more.
+    /// How large the file may become, in bytes: 256 KiB to 16 TiB. Default: 16 GiB. Beyond it whatever needs room is an
+    /// error, and 503. A login with refresh and access token takes about 1 KiB until it expires, each refresh about 0.5 KiB
+    /// more.
     pub fn max_size(mut self, bytes: u64) -> Self {
         self.max_size = bytes;
         self

@@ -16,8 +16,8 @@
 //! before. No thread of the async runtime ever waits for the disk. Beyond a bounded queue operations are refused with 503.
 //! Every statement finds its rows by an index. What expired, and what is left of a login ten minutes after it was ended, is
 //! removed in steps that take about 5 ms on the disk at hand, each in a transaction of its own and with requests in between:
-//! when 100,000 logins end at once, a write waits for one such step at most, and the file is smaller after some minutes. One subject has at most 100 logins at one
-//! client: the next one ends the oldest of them.
+//! when 100,000 logins end at once, a write waits for one such step at most, and the file is smaller after some minutes.
+//! One subject has at most 100 logins at one client: the next one ends the oldest of them.
 //!
 //! # What is in the file
 //! Tokens, client secrets and one-time values as SHA-256 digests; passwords as their hashes; subjects, clients, scopes and

@@ -54,8 +54,8 @@ const ENDED_FAMILIES: &str = "DELETE FROM refresh_families WHERE row IN
 
 /// The longest time in which a predecessor may be presented again, in milliseconds.
 const LEEWAY: i64 = MAX_LEEWAY.as_millis() as i64;
-/// Who has a copy of the file and an old token could derive its successor from the salt. Such a predecessor is spent, as all
-/// older tokens are.
+/// Somebody who has a copy of the file and an old token could derive its successor from the salt. Such a predecessor is
+/// spent, as all older tokens are.
 const SALTS: &str = "UPDATE refresh_families SET predecessor = NULL, salt = NULL, used = NULL WHERE row IN
     (SELECT row FROM refresh_families WHERE used < ?1 LIMIT ?2)";
 

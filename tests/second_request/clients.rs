@@ -1,5 +1,5 @@
-//! The same for clients: who guesses at a secret learns from no later answer whether the client exists, how it authenticates, or
-//! whether the secret was right until lately.
+//! The same for clients: no later answer tells somebody who guesses at a secret whether the client exists, how it
+//! authenticates, or whether the secret was right until lately.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -20,7 +20,7 @@ use crate::{Counted, Counter};
 const LEAKED: &str = "Winter-2025!";
 const NAMES: [&str; 8] = ["unknown", "wrong", "unusable", "disabled", "locked", "expired", "unverified", "custom"];
 const CODE_GRANT: &str = "urn:x:code";
-/// Where the accounts logged in before they were closed. Nobody asks from there: who stands at such an address is spared by
+/// Where the accounts logged in before they were closed. Nobody asks from there: a caller at such an address is spared by
 /// the rule of the account, and the manual says what that tells.
 const HOME: &str = "203.0.113.9";
 const PEERS: [&str; 3] = ["192.0.2.1", "198.51.100.7", "2001:db8::7"];

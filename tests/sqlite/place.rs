@@ -259,7 +259,7 @@ async fn nothing_is_answered_as_done_once_the_file_was_removed_or_replaced() {
         remove(&folder);
         println!("{name}");
         is_refused(store.rotate(rotation("t0", "t1", 1)).await);
-        // From then on nothing of the store is believed, whoever asks.
+        // From then on nothing of the store is believed, for no caller.
         is_refused(RefreshTokenStore::find(&store, &digest("t0")).await);
         is_refused(AccessTokenStore::find(&store, &digest("a")).await);
         is_refused(ClientRegistry::find(&store, "cli").await);

@@ -49,7 +49,7 @@ pub fn assert_shared(status: StatusCode, headers: &HeaderMap, body: &[u8], head_
         return;
     }
     if body.is_empty() && !head_only {
-        // A revocation. Whoever parses an empty body as what its type says fails.
+        // A revocation. A client that parses an empty body as what its type says fails.
         assert_eq!((status, one("content-type")), (StatusCode::OK, None));
         return;
     }

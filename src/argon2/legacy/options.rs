@@ -3,8 +3,8 @@
 use crate::argon2::config::Argon2VerifierBuilder;
 
 impl<S> Argon2VerifierBuilder<S> {
-    /// The highest cost of a stored bcrypt hash that is still computed, as the exponent that stands in the hash: 4 to 31. Default:
-    /// 14, almost a second. A higher one is [unusable](crate::Reason::UnusableHash).
+    /// The highest cost of a stored bcrypt hash that is still computed, as the exponent that stands in the hash: 4 to 31.
+    /// Default: 14, almost a second. A higher one is [unusable](crate::Reason::UnusableHash).
     pub fn max_bcrypt_cost(mut self, cost: u32) -> Self {
         self.legacy.bcrypt = cost;
         self

@@ -152,8 +152,8 @@ impl SqliteStore {
     }
 
     /// Ends every login of the user so far: ends the refresh token families and removes the opaque access tokens of this
-    /// subject in the user's realm, and raises the version of the credentials, so that a login that is under way ends at its
-    /// first refresh. Answers whether there is such a user.
+    /// subject in the user's realm, and raises the version of the credentials. So a login that is under way is refused before
+    /// its tokens are sent, where the endpoint's verifier is over this store. Answers whether there is such a user.
     ///
     /// # Errors
     /// As any operation.
