@@ -44,7 +44,7 @@ impl Clock for Clocks {
 }
 
 fn refresh_token(answer: &support::Answer) -> String {
-    answer.assert_ok()["refresh_token"].as_str().unwrap().to_owned()
+    answer.assert_ok().get("refresh_token").unwrap().as_str().unwrap().to_owned()
 }
 
 async fn house() -> (Tokens, Clocks, String) {
