@@ -196,6 +196,48 @@ async fn what_was_settled_although_its_answer_was_lost_comes_back_once() {
     }
 }
 
+/// A look at the file fails as long as its folder's name leads nowhere, though the commit before it was done.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_was_committed_although_the_look_at_the_file_failed_comes_back_once() {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    for settlement in [Settlement::Success, Settlement::Undecided, Settlement::Untried] {
+        let folder = Folder::new();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("real")).unwrap();
+        // Each takes the place of what is there in one step, so that the name is never missing.
+        let lead_there = || {
+            symlink("real", at("next")).unwrap();
+            fs::rename(at("next"), at("link")).unwrap();
+        };
+        let lead_nowhere = || {
+            fs::write(at("next"), "no folder").unwrap();
+            fs::rename(at("next"), at("link")).unwrap();
+        };
+        lead_there();
+        let store = SqliteStore::open(at("link").join("auth.db")).unwrap();
+        let limiter = store.limiter().with_rules_of(&three_places());
+        let account = AccountKey::canonical("alice");
+        let key = AttemptKey::new(Guess::Account { realm: None, account: &account }, Some([192, 0, 2, 1].into()));
+        let mut charged = Vec::new();
+        while let Reserved::Charged(reservation) = limiter.reserve(&key).await.unwrap() {
+            charged.push(reservation);
+        }
+        assert_eq!(charged.len(), 3);
+        let one = charged.pop().unwrap();
+        let again = one.again();
+        lead_nowhere();
+        limiter.settle(one, settlement).await.unwrap_err();
+        lead_there();
+        limiter.settle(again, settlement).await.unwrap();
+        assert!(matches!(limiter.reserve(&key).await.unwrap(), Reserved::Charged(_)), "{settlement:?}");
+        assert!(matches!(limiter.reserve(&key).await.unwrap(), Reserved::Refused(_)), "{settlement:?}");
+        store.close().await;
+    }
+}
+
 /// The limiter of a store whose file somebody else holds, from a reservation until settling has failed once.
 #[derive(Clone)]
 struct Held {

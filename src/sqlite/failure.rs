@@ -1,4 +1,4 @@
-//! What can go wrong inside an operation.
+//! What can go wrong inside an operation, and what is known of its changes then.
 
 use std::io;
 use std::path::PathBuf;
@@ -65,7 +65,55 @@ impl Failure {
         }
     }
 
+    /// Whether the transaction may be committed nevertheless: the look at the files comes after it.
+    const fn may_be_committed(&self) -> bool {
+        matches!(self, Self::Moved(_) | Self::Gone(_) | Self::Unseen(_))
+    }
+
     pub(super) fn into_backend(self) -> BackendError {
         if self.may_pass() { BackendError::unavailable(self) } else { BackendError::fault(self) }
+    }
+}
+
+/// An operation that failed for those who wait for it.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    error: BackendError,
+    is_undone: bool,
+}
+
+impl Unanswered {
+    /// Of one whose changes are surely not in the file.
+    pub(super) const fn undone(error: BackendError) -> Self {
+        Self { error, is_undone: true }
+    }
+
+    /// Of one whose changes may be in the file.
+    pub(super) const fn unknown(error: BackendError) -> Self {
+        Self { error, is_undone: false }
+    }
+
+    /// Of one whose transaction failed like this.
+    pub(super) fn lost(cause: &Failure) -> Self {
+        let error = BackendError::unavailable(format!("a transaction of the SQLite store: {cause}"));
+        Self { error, is_undone: !cause.may_be_committed() }
+    }
+
+    /// Whether it is sure that nothing was changed, so that it may be done once more.
+    pub(super) const fn is_undone(&self) -> bool {
+        self.is_undone
+    }
+}
+
+impl From<Failure> for Unanswered {
+    /// What an operation changed before it failed is rolled back.
+    fn from(failure: Failure) -> Self {
+        Self::undone(failure.into_backend())
+    }
+}
+
+impl From<Unanswered> for BackendError {
+    fn from(unanswered: Unanswered) -> Self {
+        unanswered.error
     }
 }

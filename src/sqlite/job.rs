@@ -5,8 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::sync::oneshot;
 
 use super::db::Db;
-use super::failure::Failure;
-use crate::boundary::backend::BackendError;
+use super::failure::{Failure, Unanswered};
 
 /// An operation, whatever it answers.
 pub(super) trait Job: Send {
@@ -25,7 +24,7 @@ pub(super) struct Operation<T, W> {
     work: Option<W>,
     result: Option<Result<T, Failure>>,
     is_alone: bool,
-    waits: oneshot::Sender<Result<T, BackendError>>,
+    waits: oneshot::Sender<Result<T, Unanswered>>,
 }
 
 impl<T, W> Operation<T, W>
@@ -33,7 +32,7 @@ where
     T: Send + 'static,
     W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
 {
-    pub(super) fn boxed(work: W, is_alone: bool) -> (Box<dyn Job>, oneshot::Receiver<Result<T, BackendError>>) {
+    pub(super) fn boxed(work: W, is_alone: bool) -> (Box<dyn Job>, oneshot::Receiver<Result<T, Unanswered>>) {
         let (waits, answer) = oneshot::channel();
         (Box::new(Self { work: Some(work), result: None, is_alone, waits }), answer)
     }
@@ -59,10 +58,10 @@ where
 
     fn answer(self: Box<Self>, lost: Option<&Failure>) {
         let answer = match (self.result, lost) {
-            (Some(Err(failure)), _) => Err(failure.into_backend()),
+            (Some(Err(failure)), _) => Err(Unanswered::from(failure)),
             (Some(Ok(value)), None) => Ok(value),
-            (None, None) => Err(Failure::Panicked.into_backend()),
-            (_, Some(cause)) => Err(BackendError::unavailable(format!("a transaction of the SQLite store: {cause}"))),
+            (None, None) => Err(Unanswered::from(Failure::Panicked)),
+            (_, Some(cause)) => Err(Unanswered::lost(cause)),
         };
         // Nobody may wait any more: what was done stays done.
         let _ = self.waits.send(answer);

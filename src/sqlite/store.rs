@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::builder::SqliteStoreBuilder;
 use super::db::Db;
 use super::error::SqliteError;
-use super::failure::Failure;
+use super::failure::{Failure, Unanswered};
 use super::job::{Job, Operation};
 use super::location::Files;
 use super::open::Opening;
@@ -124,7 +124,8 @@ impl SqliteStore {
         loop {
             let pruner = Arc::clone(&self.0.pruner);
             let at = pruner.instants(Duration::ZERO);
-            let step = self.submit(&self.0.writes, true, move |db| pruner.step(db, at)).await?;
+            let step = self.submit(&self.0.writes, true, move |db| pruner.step(db, at)).await;
+            let step = step.map_err(BackendError::from)?;
             rows = rows.saturating_add(step.rows);
             if !step.is_short {
                 add(&self.0.counters.pruned, rows);
@@ -163,6 +164,15 @@ impl SqliteStore {
         T: Send + 'static,
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
     {
+        Ok(self.try_write(work).await?)
+    }
+
+    /// The same, for one that may be tried once more if it is sure that it was not done.
+    pub(super) async fn try_write<T, W>(&self, work: W) -> Result<T, Unanswered>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
+    {
         self.submit(&self.0.writes, false, work).await
     }
 
@@ -172,27 +182,29 @@ impl SqliteStore {
         T: Send + 'static,
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
     {
-        self.submit(&self.0.reads, false, work).await
+        Ok(self.submit(&self.0.reads, false, work).await?)
     }
 
-    async fn submit<T, W>(&self, queue: &Queue<Box<dyn Job>>, is_alone: bool, work: W) -> Result<T, BackendError>
+    async fn submit<T, W>(&self, queue: &Queue<Box<dyn Job>>, is_alone: bool, work: W) -> Result<T, Unanswered>
     where
         T: Send + 'static,
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
     {
-        self.0.files.trusted().map_err(Failure::into_backend)?;
+        self.0.files.trusted()?;
         let (job, answer) = Operation::boxed(work, is_alone);
         match queue.push(job) {
             Ok(()) => {}
             Err(Refused::Full) => {
                 add(&self.0.counters.refused, 1);
-                return Err(BackendError::overloaded(SOON));
+                return Err(Unanswered::undone(BackendError::overloaded(SOON)));
             }
-            Err(Refused::Closed) => return Err(BackendError::unavailable("the SQLite store is closed")),
+            Err(Refused::Closed) => {
+                return Err(Unanswered::undone(BackendError::unavailable("the SQLite store is closed")));
+            }
         }
         match answer.await {
             Ok(answer) => answer,
-            Err(_) => Err(BackendError::unavailable("a thread of the SQLite store ended")),
+            Err(_) => Err(Unanswered::unknown(BackendError::unavailable("a thread of the SQLite store ended"))),
         }
     }
 }

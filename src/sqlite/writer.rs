@@ -130,7 +130,11 @@ impl Writer {
         {
             self.db = fresh;
         }
-        seen.and(result)
+        match (seen, result) {
+            // What was rolled back failed for its own reason.
+            (Err(Failure::Unseen(_)), Err(failure)) => Err(failure),
+            (seen, result) => seen.and(result),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use self::rows::Prints;
 use self::steps::{Checking, Lock, Locked, Refused, Reserving, Rules, Step, Try};
 use self::unsettled::Unsettled;
+use super::failure::{Failure, Unanswered};
 use super::store::SqliteStore;
 use crate::boundary::account::AccountKeyKind;
 use crate::boundary::backend::BackendError;
@@ -157,10 +158,18 @@ impl SqliteLimiter {
     /// Has a step done in a transaction.
     async fn step<T: Send + 'static>(
         &self,
-        work: impl FnOnce(Step<'_>) -> Result<T, super::failure::Failure> + Send + 'static,
+        work: impl FnOnce(Step<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, BackendError> {
+        Ok(self.try_step(work).await?)
+    }
+
+    /// The same, for one that may be tried once more if it is sure that it was not done.
+    async fn try_step<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Step<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Unanswered> {
         let (rules, prints, time) = (self.rules, Arc::clone(&self.prints), self.store.time());
-        self.store.write(move |db| work(Step::begin(db, &prints, &rules, millis(time.now()))?)).await
+        self.store.try_write(move |db| work(Step::begin(db, &prints, &rules, millis(time.now()))?)).await
     }
 
     /// The lock, if the owner of the account was not told of another that still lasts.
@@ -260,9 +269,13 @@ impl AttemptLimiter for SqliteLimiter {
                 // Whether the first try has taken the charge back is not known, so it stays.
                 return Ok(None);
             }
-            let settled = self.step(move |step| step.settle(ticket, settlement)).await;
-            // A transaction that failed was rolled back.
-            let lock = settled.inspect_err(|_| self.unsettled.keep(reservation.key()))?;
+            let settled = self.try_step(move |step| step.settle(ticket, settlement)).await;
+            let lock = settled.inspect_err(|unanswered| {
+                // What may have been committed must not be taken back twice: the charge stays.
+                if unanswered.is_undone() {
+                    self.unsettled.keep(reservation.key());
+                }
+            })?;
             if settlement.gives_back() {
                 self.unname(&ticket);
             }
