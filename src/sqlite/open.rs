@@ -16,8 +16,8 @@ use crate::protocol::secrets::random_bytes;
 /// Tells a file of this store from all others: `TPGs`.
 const APPLICATION: i64 = 0x5450_4773;
 
-/// What leads from each schema to the next.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
+/// What leads from each schema to the next. One that was published never changes: files were made by it.
+pub(super) const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 const LIMITER: &str = "SELECT key, clock FROM limiter WHERE row = 1";
 

@@ -76,14 +76,14 @@ fn a_file_of_a_later_schema_is_refused_and_stays_as_it_is() {
     drop(folder.store());
     let connection = Connection::open(folder.file()).unwrap();
     connection.busy_timeout(Duration::from_secs(5)).unwrap();
-    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection.pragma_update(None, "user_version", 3).unwrap();
     drop(connection);
     let error = SqliteStore::open(folder.file()).unwrap_err();
-    assert!(matches!(error, SqliteError::NewerSchema { found: 2, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, SqliteError::NewerSchema { found: 3, known: 2, .. }), "{error:?}");
     assert!(error.to_string().contains("run the later version"), "{error}");
     let connection = Connection::open(folder.file()).unwrap();
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 2);
+    assert_eq!(version, 3);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod contract;
 mod file;
 mod folder;
 mod limiter;
+mod migration;
 mod place;
 mod races;
 mod tokens;
