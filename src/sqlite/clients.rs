@@ -8,7 +8,7 @@ use rusqlite::params;
 use super::columns::get;
 use super::db::Db;
 use super::failure::Failure;
-use super::registration::{RegisteredClient, read, write};
+use super::registration::{RegisteredClient, is_enabled, read, write};
 use super::store::SqliteStore;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::registry::ClientRegistry;
@@ -46,19 +46,18 @@ fn put(db: &Db, client: &Client, is_enabled: bool) -> Result<(), Failure> {
 /// The registry of clients: what is put and changed here holds from the next request on.
 impl SqliteStore {
     /// Registers a client, or replaces the one with its id. Instants are rounded down to milliseconds. A client that was
-    /// [disabled](Self::set_client_enabled) stays so: a program that registers its clients at each start enables none.
+    /// [disabled](Self::set_client_enabled) stays so, also if this version cannot read its registration: a program that
+    /// registers its clients at each start enables none.
     ///
     /// # Errors
-    /// As any operation.
+    /// As any operation; also when the registration that is there does not even tell whether the client was disabled:
+    /// [remove](Self::remove_client) it first.
     pub async fn put_client(&self, client: &Client) -> Result<(), OperationError> {
         let client = client.clone();
         let replace = move |db: &Db| {
-            let before = match stored(db, client.id().as_str()) {
-                // One that this version cannot read is replaced, too.
-                Err(Failure::Row(_)) => None,
-                found => found?,
-            };
-            put(db, &client, before.is_none_or(|before| before.is_enabled))
+            let before = db.row(FIND, [client.id().as_str()], |row| get::<String>(row, 0))?;
+            let is_enabled = before.map_or(Ok(true), |registration| is_enabled(&registration))?;
+            put(db, &client, is_enabled)
         };
         Ok(self.write(replace).await?)
     }
@@ -126,10 +125,11 @@ impl SqliteStore {
     }
 
     /// Up to `most` clients, enabled or not, in the order of their ids, that come after `after`; from the first on if it is
-    /// empty.
+    /// empty. One registration that this version cannot read fails the whole page: [`client_ids`](Self::client_ids) lists it
+    /// nevertheless.
     ///
     /// # Errors
-    /// As any operation.
+    /// As any operation; also when a registration cannot be read.
     pub async fn clients(&self, after: &str, most: usize) -> Result<Vec<RegisteredClient>, OperationError> {
         let (after, most) = (after.to_owned(), i64::try_from(most).unwrap_or(i64::MAX));
         let list = move |db: &Db| {
@@ -148,7 +148,9 @@ impl SqliteStore {
         Ok(self.write(move |db| Ok(db.execute(REMOVE, [id])? > 0)).await?)
     }
 
-    /// The ids of up to `most` clients, in their order, that come after `after`; from the first on if it is empty.
+    /// The ids of up to `most` clients, in their order, that come after `after`; from the first on if it is empty. Reads no
+    /// registration, so take it to find and remove one that this version cannot read, and for a list of names only. To see
+    /// what the clients may do, take [`clients`](Self::clients).
     ///
     /// # Errors
     /// As any operation.

@@ -165,6 +165,20 @@ pub(super) fn write(client: &Client, is_enabled: bool) -> Result<String, Failure
     serde_json::to_string(&registration).map_err(|_| Failure::Value("a client"))
 }
 
+/// Only whether a client may be used. Whatever else a later version wrote is of no account.
+#[derive(Deserialize)]
+struct Enabling {
+    #[serde(default)]
+    disabled: bool,
+}
+
+/// Whether the client may be used, of a registration that this version need not know in all its parts.
+pub(super) fn is_enabled(text: &str) -> Result<bool, Failure> {
+    let read: Enabling =
+        serde_json::from_str(text).map_err(|_| Failure::Row("whether the client is disabled: remove it first"))?;
+    Ok(!read.disabled)
+}
+
 /// Registers the client anew, with every check of a registration.
 pub(super) fn read(id: &str, text: &str) -> Result<RegisteredClient, Failure> {
     const BAD: Failure = Failure::Row("a client");

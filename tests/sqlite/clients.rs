@@ -229,6 +229,43 @@ async fn a_disabled_client_is_as_none_until_it_is_enabled_and_no_start_enables_i
     store.close().await;
 }
 
+#[tokio::test]
+async fn a_client_whose_registration_cannot_be_read_stays_disabled_when_it_is_put_again() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let client = Client::public("cli").allow_origin("https://app.example").build().unwrap();
+    // As later versions, and nobody, would write them.
+    let newer = |disabled: &str| format!(r#"{{"authentication":"none","only_on_mondays":true{disabled}}}"#);
+    for (written, is_found) in [
+        (newer(""), Some(true)),
+        (newer(r#","disabled":false"#), Some(true)),
+        (newer(r#","disabled":true"#), Some(false)),
+        (newer(r#","disabled":{"since":7}"#), None),
+        ("no registration".to_owned(), None),
+    ] {
+        store.remove_client("cli").await.unwrap();
+        store.put_client(&client).await.unwrap();
+        let connection = rusqlite::Connection::open(folder.file()).unwrap();
+        connection.execute("UPDATE clients SET registration = ?1", [&written]).unwrap();
+        connection.execute("DELETE FROM client_origins", ()).unwrap();
+        assert!(store.find("cli").await.is_err() && store.clients("", 9).await.is_err(), "{written}");
+        assert_eq!(store.client_ids("", 9).await.unwrap().len(), 1);
+        let put = store.put_client(&client).await;
+        match is_found {
+            Some(is_enabled) => {
+                put.unwrap();
+                assert_eq!(store.find("cli").await.unwrap().is_some(), is_enabled, "{written}");
+                assert_eq!(store.allows_origin("https://app.example").await.unwrap(), is_enabled, "{written}");
+            }
+            None => {
+                assert!(put.unwrap_err().to_string().contains("remove it first"), "{written}");
+                assert!(store.find("cli").await.is_err(), "{written}");
+            }
+        }
+    }
+    store.close().await;
+}
+
 /// What becomes of its tokens: refreshing is refused and loses nothing, introspection by it is refused, and an access token
 /// lives on.
 #[tokio::test]
