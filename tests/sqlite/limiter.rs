@@ -257,6 +257,57 @@ async fn a_flood_of_names_makes_it_stricter_and_never_forgetful_and_the_file_sta
     store.close().await;
 }
 
+/// What a number of rows is now, read past the store.
+fn rows(folder: &Folder, condition: &str) -> i64 {
+    let connection = rusqlite::Connection::open(folder.file()).unwrap();
+    let sql = format!("SELECT count(*) FROM limiter_tallies WHERE {condition}");
+    connection.query_row(&sql, (), |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn a_charge_removes_a_few_forgotten_rows_and_together_they_remove_all() {
+    let folder = Folder::new();
+    let clock = ManualClock::at(at(0));
+    let store = open(&folder, &clock);
+    let limiter = store.limiter();
+    for number in 0..100 {
+        reserve(&limiter, &format!("old-{number}"), number).await;
+    }
+    let now = at(10 * 86_400);
+    clock.advance(now.duration_since(at(0)).unwrap());
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let mut due = vec![rows(&folder, &format!("forgotten <= {now}"))];
+    assert_eq!(due[0], 300);
+    for number in 0..100 {
+        reserve(&limiter, &format!("new-{number}"), number).await;
+        due.push(rows(&folder, &format!("forgotten <= {now}")));
+    }
+    let most = due.windows(2).map(|step| step[0] - step[1]).max().unwrap();
+    assert!((1..=16).contains(&most), "{most}");
+    assert_eq!(due[100], 0);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_right_check_writes_nothing_where_it_cannot_forgive() {
+    let folder = Folder::new();
+    let clock = ManualClock::at(at(0));
+    let store = open(&folder, &clock);
+    // Without room every key is counted in a cell, with others.
+    let limiter = store.limiter().with_rules_of(&MemoryLimiter::new().with_capacity(0));
+    check(&limiter, false).await;
+    assert_eq!((rows(&folder, "place = 0"), rows(&folder, "kind = 0")), (0, 1));
+    let written = || std::fs::metadata(folder.path().join("auth.db-wal")).unwrap().len();
+    let before = written();
+    for _ in 0..3 {
+        assert!(matches!(check(&limiter, true).await, Checked::Decided(decided) if decided.is_right()));
+    }
+    assert_eq!(written(), before);
+    check(&limiter, false).await;
+    assert!(written() > before, "the test sees what is written");
+    store.close().await;
+}
+
 /// Small numbers, the same in every run.
 struct Dice(u64);
 

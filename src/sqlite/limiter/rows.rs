@@ -42,10 +42,21 @@ pub(super) const STATEMENTS: [&str; 12] =
 /// For how many keys the number of shared cells is right. Fixed, because what was counted in a cell must be found there
 /// under another capacity, too.
 const CELLS: usize = 1 << 16;
-/// The most rows that are removed at once.
-const MOST: i64 = 256;
-/// How many reservations go between two searches for what is forgotten: more is removed than they can add.
-const SWEEP_EVERY: u32 = 64;
+/// The most rows that a charge removes of those that are forgotten: a few more than it writes itself, because all who share
+/// its transaction wait for them.
+const MOST: i64 = 10;
+/// What the charges remove, in turn; `None` are the known addresses. Eight charges add at most eight rows of each kind, and
+/// 32 of wide networks, so that more is removed than they can add.
+const TURNS: [Option<Kind>; 8] = [
+    Some(Kind::Pair),
+    Some(Kind::Wide),
+    Some(Kind::Account),
+    Some(Kind::Wide),
+    Some(Kind::Address),
+    Some(Kind::Wide),
+    None,
+    Some(Kind::Wide),
+];
 /// The most fingerprints in memory.
 const MOST_PRINTS: usize = 65_536;
 
@@ -263,13 +274,14 @@ impl<'a> Rows<'a> {
         Ok(place)
     }
 
-    /// Forgets a key of its own. A cell holds other keys' charges too and stays.
-    pub(super) fn forget(&mut self, kind: Kind, key: Key) -> Result<(), Failure> {
+    /// Forgets a key of its own, and tells whether there was one. A cell holds other keys' charges too and stays.
+    pub(super) fn forget(&mut self, kind: Kind, key: Key) -> Result<bool, Failure> {
         let row = row_of(key, Place::Own);
-        if self.db.execute(REMOVE, [kind.number(), row.0, row.1, row.2])? > 0 {
+        let is_gone = self.db.execute(REMOVE, [kind.number(), row.0, row.1, row.2])? > 0;
+        if is_gone {
             self.add(kind, key.1, -1)?;
         }
-        Ok(())
+        Ok(is_gone)
     }
 
     fn sweep(&mut self, kind: Kind) -> Result<(), Failure> {
@@ -287,16 +299,16 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Now and then removes some rows that are forgotten.
+    /// Removes some rows of one kind that are forgotten.
     pub(super) fn tidy(&mut self, lifetime: u64) -> Result<(), Failure> {
-        if self.number.is_multiple_of(SWEEP_EVERY) {
-            for kind in Kind::ALL {
-                self.sweep(kind)?;
-            }
-            if let Some(before) = self.clock.checked_sub(lifetime) {
-                let gone = self.db.execute(SWEEP_KNOWN, [column(before), MOST])?;
-                self.known = self.known.saturating_sub(i64::try_from(gone).unwrap_or(0));
-            }
+        let turns = u32::try_from(TURNS.len()).unwrap_or(u32::MAX);
+        let turn = usize::try_from(self.number.checked_rem(turns).unwrap_or(0)).unwrap_or(0);
+        if let Some(kind) = TURNS.get(turn).copied().flatten() {
+            return self.sweep(kind);
+        }
+        if let Some(before) = self.clock.checked_sub(lifetime) {
+            let gone = self.db.execute(SWEEP_KNOWN, [column(before), MOST])?;
+            self.known = self.known.saturating_sub(i64::try_from(gone).unwrap_or(0));
         }
         Ok(())
     }
@@ -316,10 +328,10 @@ impl<'a> Rows<'a> {
         }))
     }
 
-    /// Remembers that a guess succeeded from a network at `seen`.
-    pub(super) fn remember(&mut self, guess: u64, network: u64, seen: u64, lifetime: u64) -> Result<(), Failure> {
+    /// Remembers that a guess succeeded from a network at `seen`, and tells whether anything is remembered at all.
+    pub(super) fn remember(&mut self, guess: u64, network: u64, seen: u64, lifetime: u64) -> Result<bool, Failure> {
         if lifetime == 0 || self.capacity == 0 {
-            return Ok(());
+            return Ok(false);
         }
         let is_new = self.db.row(KNOWN, [guess.cast_signed()], |_| Ok(()))?.is_none();
         let (mut networks, _) = self.known(guess, lifetime)?.unwrap_or_default();
@@ -334,6 +346,6 @@ impl<'a> Rows<'a> {
         let mut written = [0; 32];
         written.copy_from_slice(networks.map(u64::to_le_bytes).as_flattened());
         self.db.execute(PUT_KNOWN, params![guess.cast_signed(), written, column(seen)])?;
-        Ok(())
+        Ok(true)
     }
 }

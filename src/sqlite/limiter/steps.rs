@@ -214,14 +214,11 @@ impl<'a> Step<'a> {
         };
         let outcome = check.decide();
         if outcome.is_right() {
-            let forgives = tallies.pair != Tally::default();
-            let is_news = ticket.has_address && is_due(at, facts.now, self.rules.lifetime);
-            if forgives {
-                self.rows.forget(Kind::Pair, ticket.pair())?;
-            }
-            if is_news {
-                self.rows.remember(ticket.guess, ticket.network, facts.now, self.rules.lifetime)?;
-            }
+            // What is counted in a cell is not forgiven, as others are counted there, too.
+            let forgives = tallies.pair != Tally::default() && self.rows.forget(Kind::Pair, ticket.pair())?;
+            let is_news = ticket.has_address
+                && is_due(at, facts.now, self.rules.lifetime)
+                && self.rows.remember(ticket.guess, ticket.network, facts.now, self.rules.lifetime)?;
             if forgives || is_news {
                 self.rows.close()?;
             }
