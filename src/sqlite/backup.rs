@@ -1,7 +1,7 @@
 //! A copy of the database while it is in use.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -54,7 +54,8 @@ fn copy(opening: &Opening, files: &Arc<Files>, path: &Path) -> Result<(), Backen
     }
     // SQLite would make it for everybody to read, and takes an empty one.
     let made = location::create(&part).map_err(|error| refused(&part, error))?;
-    let copied = fill(opening, files, &part, &made).and_then(|()| Ok(fs::rename(&part, path)?));
+    let copied =
+        fill(opening, files, &part, &made).and_then(|()| name(&part, path).map_err(|error| refused(path, error)));
     if copied.is_err() {
         let _ = fs::remove_file(&part);
         return copied;
@@ -66,6 +67,19 @@ fn copy(opening: &Opening, files: &Arc<Files>, path: &Path) -> Result<(), Backen
     Ok(())
 }
 
+/// Gives the copy its name, and takes that of no other file, even if one came in between.
+fn name(part: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(part, path) {
+        Ok(()) => fs::remove_file(part),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
+        // Not every file system has links. A name that was free becomes this file's for a moment, without content.
+        Err(_) => {
+            location::create(path)?;
+            fs::rename(part, path).inspect_err(|_| drop(fs::remove_file(path)))
+        }
+    }
+}
+
 fn fill(opening: &Opening, files: &Files, part: &Path, made: &File) -> Result<(), BackendError> {
     let name = part.to_str().ok_or_else(|| BackendError::fault("the name of the backup is not UTF-8"))?;
     let db = opening.reader().map_err(|error| BackendError::unavailable(error.at(&opening.path)))?;
@@ -73,4 +87,24 @@ fn fill(opening: &Opening, files: &Files, part: &Path, made: &File) -> Result<()
     // What was copied is the file that has the name.
     files.check().map_err(Failure::into_backend)?;
     Ok(made.sync_all()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::tests::folder::Folder;
+
+    #[test]
+    fn the_copy_takes_the_name_of_no_file_that_came_in_between() {
+        let folder = Folder::new("backup");
+        let (part, path) = (folder.file().with_extension("part"), folder.file().with_extension("copy"));
+        fs::write(&part, "copy").unwrap();
+        fs::write(&path, "somebody else's").unwrap();
+        assert_eq!(name(&part, &path).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"somebody else's");
+        fs::remove_file(&path).unwrap();
+        name(&part, &path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"copy");
+        assert!(!part.exists());
+    }
 }
