@@ -31,8 +31,9 @@ const REVOKE_FAMILY: &str = "DELETE FROM access_tokens WHERE digest IN
 const REVOKE_SUBJECT: &str = "DELETE FROM access_tokens WHERE digest IN
     (SELECT digest FROM access_tokens WHERE subject = ?1 AND realm IS ?2 LIMIT ?3)";
 
-/// The most records that one operation removes, so that others need not wait for long.
-const ROWS: u64 = 256;
+/// The most records that one operation removes: it shares its transaction with others, which wait until all of it is
+/// written, and random keys lie on a page each.
+const ROWS: u64 = 32;
 
 pub(super) const STATEMENTS: [&str; 5] = [INSERT, FIND, REVOKE, REVOKE_FAMILY, REVOKE_SUBJECT];
 

@@ -155,7 +155,7 @@ pub(super) fn end_families_of(db: &Db, realm: Option<&str>, subject: &str, ended
 /// "Log out everywhere".
 impl SqliteStore {
     /// Ends the refresh token families of this subject in this realm, in one step, and removes its opaque access tokens, a
-    /// few hundred at a time; once it is answered, both are done. Answers how many there were of both. The two
+    /// few at a time; once it is answered, both are done. Answers how many there were of both. The two
     /// traits have a `revoke_subject` each, for one half of it.
     ///
     /// # Errors

@@ -299,3 +299,27 @@ async fn a_value_is_spent_once_by_whoever_comes_first_and_stays_spent_after_a_re
     assert!(store.consume(&digest("another"), far).await.unwrap());
     store.close().await;
 }
+
+#[tokio::test]
+async fn the_access_tokens_of_a_family_go_a_few_at_a_time_and_all_of_them() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let record = |number: u8| {
+        AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(9000))
+            .with_family(Some(FamilyId::from_bytes([number; 16])))
+    };
+    for number in 0..200 {
+        store.insert(digest(&format!("a{number}")), record(1)).await.unwrap();
+    }
+    store.insert(digest("other"), record(2)).await.unwrap();
+    let before = store.stats().commits;
+    let removed = AccessTokenStore::revoke_family(&store, FamilyId::from_bytes([1; 16])).await.unwrap();
+    assert_eq!(removed, 200);
+    let commits = store.stats().commits - before;
+    assert!(commits >= 5, "{commits} transactions");
+    for number in 0..200 {
+        assert!(AccessTokenStore::find(&store, &digest(&format!("a{number}"))).await.unwrap().is_none());
+    }
+    assert!(AccessTokenStore::find(&store, &digest("other")).await.unwrap().is_some());
+    store.close().await;
+}
