@@ -18,7 +18,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// How far clocks may differ.
 const SKEW: Duration = Duration::from_secs(5);
 
-/// Logs in while the clock is an hour ahead, mends it, and waits until the hour is over.
+/// Logs in while the clock is an hour ahead, sets it right, and waits until the hour is over.
 async fn mend_the_clock(tokens: &Tokens) {
     let guard = BearerGuard::builder(Arc::clone(&tokens.access)).audience(AUDIENCE).clock(tokens.clock.clone());
     let api = Api::serve(bearer::api(&guard.build().unwrap())).await;

@@ -77,7 +77,7 @@ pub(super) struct Tables {
     pub(super) addresses: Vec<Mutex<Table>>,
     /// Pairs with IPv6 networks that are wider than a /64, and these networks: in one part for each /48.
     pub(super) wide: Vec<Mutex<Table>>,
-    /// Whether these ever held anything. It needs no order of its own: whoever does not see it yet was first.
+    /// Whether these ever held anything. It needs no order of its own: a reader that does not see it yet was first.
     pub(super) has_wide: AtomicBool,
 }
 

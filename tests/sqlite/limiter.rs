@@ -96,7 +96,7 @@ async fn a_wall_clock_that_is_set_neither_lifts_nor_lengthens_a_lock() {
 }
 
 #[tokio::test]
-async fn the_time_that_is_counted_at_never_goes_back_for_whoever_shares_the_file() {
+async fn the_time_that_is_counted_at_never_goes_back_for_any_process_that_shares_the_file() {
     let folder = Folder::new();
     let (ahead, behind) = (ManualClock::at(at(100_000)), ManualClock::at(at(0)));
     // Opened before anything was counted, so it begins at its own time.
