@@ -39,7 +39,7 @@ pub use boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
 pub use boundary::auth_method::{AuthRequest, ClientAuthMethod};
 pub use boundary::backend::{BackendError, BackendErrorKind, OperationError};
 pub use boundary::ceiling::{IntrospectionCeiling, RequestCeiling};
-pub use boundary::check::{Check, Outcome};
+pub use boundary::check::{CheckOutcome, SecretCheck};
 pub use boundary::clock::{Clock, SharedClock, SystemClock};
 pub use boundary::document::PublicDocument;
 pub use boundary::extension::{ExtensionGrant, ExtensionRequest};

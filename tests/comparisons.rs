@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use reader::library;
 use support::{Fixture, PW, basic};
 use tower_password_grant::{
-    AttemptKey, AttemptLimiter, BackendError, BegunLock, Check, Checked, ClientSecret, Guess, MaybeFuture,
-    MemoryLimiter, Password, Reservation, Reserved, SecretDigest, Settlement, Token,
+    AttemptKey, AttemptLimiter, BackendError, BegunLock, Checked, ClientSecret, Guess, MaybeFuture, MemoryLimiter,
+    Password, Reservation, Reserved, SecretCheck, SecretDigest, Settlement, Token,
 };
 
 /// Does not compile for a type that can be compared by `==`: then there are two of these methods.
@@ -196,7 +196,7 @@ impl AttemptLimiter for Asked {
     fn check<'a>(
         &'a self,
         key: &'a AttemptKey<'a>,
-        check: Check<'a>,
+        check: SecretCheck<'a>,
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
         assert!(matches!(key.guess, Guess::Client { .. }));
         self.checks.fetch_add(1, SeqCst);

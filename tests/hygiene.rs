@@ -128,9 +128,9 @@ const NOT_IMPLEMENTED: [&str; 3] = ["HasClients", "HasVerifier", "HasIssuer"];
 
 /// The methods that have a default, each on the safe side: no origin is allowed, spellings of a name share one budget, no login is
 /// prolonged, no token is said to be revoked, a check is charged before it is compared, no client is said to be known.
-/// `check_settings` and `follow_clock` decide on no request: a part that has settings or a clock of its own says it.
+/// `validate` and `follow_clock` decide on no request: a part that has settings or a clock of its own says it.
 const SAFE_DEFAULTS: [&str; 10] = [
-    "registered",
+    "all_clients",
     "follow_clock",
     "allows_origin",
     "account_key",
@@ -139,7 +139,7 @@ const SAFE_DEFAULTS: [&str; 10] = [
     "revoke",
     "revoke_family",
     "check",
-    "check_settings",
+    "validate",
 ];
 
 #[test]

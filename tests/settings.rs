@@ -51,7 +51,7 @@ fn ceiling(burst: u32, per_second: u32) -> Told {
 }
 
 fn factors(of_56: u32, of_48: u32) -> Told {
-    endpoint(|builder| builder.request_ceiling(RequestCeiling::default().ipv6_networks(of_56, of_48)))
+    endpoint(|builder| builder.request_ceiling(RequestCeiling::default().ipv6_factors(of_56, of_48)))
 }
 
 fn limiter(change: impl FnOnce(MemoryLimiter) -> MemoryLimiter) -> Told {
@@ -97,9 +97,9 @@ fn settings() -> Vec<(&'static str, Vec<Told>, &'static str, Vec<Told>)> {
             vec![ceiling(1, 1), ceiling(u32::MAX, 1_000_000)],
         ),
         (
-            "RequestCeiling::ipv6_networks",
+            "RequestCeiling::ipv6_factors",
             vec![factors(0, 16), factors(4, 0)],
-            "`RequestCeiling::ipv6_networks`: 0 is out of range: choose 1 or more",
+            "`RequestCeiling::ipv6_factors`: 0 is out of range: choose 1 or more",
             vec![factors(1, 1), factors(u32::MAX, u32::MAX)],
         ),
         (
@@ -147,13 +147,13 @@ fn settings() -> Vec<(&'static str, Vec<Told>, &'static str, Vec<Told>)> {
             vec![bucket(1, MILLISECOND), bucket(u32::MAX, SECOND)],
         ),
         (
-            "MemoryLimiter::with_ipv6_network_budgets",
+            "MemoryLimiter::with_ipv6_factors",
             vec![
-                limiter(|limiter| limiter.with_ipv6_network_budgets(0, 16)),
-                limiter(|limiter| limiter.with_ipv6_network_budgets(4, 0)),
+                limiter(|limiter| limiter.with_ipv6_factors(0, 16)),
+                limiter(|limiter| limiter.with_ipv6_factors(4, 0)),
             ],
             "1 or more",
-            vec![limiter(|limiter| limiter.with_ipv6_network_budgets(1, u32::MAX))],
+            vec![limiter(|limiter| limiter.with_ipv6_factors(1, u32::MAX))],
         ),
         ("Metadata::max_age", vec![document(HOUR + TICK)], "an hour at most", vec![document(NONE), document(HOUR)]),
         ("max_body", vec![endpoint(|b| b.max_body(0))], "0 bytes", vec![endpoint(|b| b.max_body(1))]),

@@ -11,13 +11,13 @@ use support::tokens::{Tokens, clients};
 use support::{ManualClock, Probe, builder};
 use tower_password_grant::{Clock, ConfigError, Denial, Reason};
 
-/// A monotonic clock, and a wall clock that can be set.
+/// A monotonic clock, and a wall clock that can be set. The process may be stopped for a while after each look at the latter.
 #[derive(Clone, Debug)]
-struct Clocks(Arc<Mutex<(Duration, i64)>>);
+struct Clocks(Arc<Mutex<(Duration, i64)>>, Arc<Mutex<Duration>>);
 
 impl Clocks {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new((Duration::ZERO, 0))))
+        Self(Arc::new(Mutex::new((Duration::ZERO, 0))), Arc::default())
     }
 
     fn pass(&self, seconds: u64) {
@@ -30,9 +30,17 @@ impl Clocks {
     }
 }
 
+impl Clocks {
+    fn stop_at_each_look_for(&self, pause: Duration) {
+        *self.1.lock().unwrap() = pause;
+    }
+}
+
 impl Clock for Clocks {
     fn now(&self) -> SystemTime {
-        let (passed, set) = *self.0.lock().unwrap();
+        let mut state = self.0.lock().unwrap();
+        let (passed, set) = *state;
+        state.0 += *self.1.lock().unwrap();
         let shown = ManualClock::start() + passed;
         let by = Duration::from_secs(set.unsigned_abs());
         if set < 0 { shown - by } else { shown + by }
@@ -87,6 +95,16 @@ async fn a_lost_answer_can_be_repeated_on_a_server_whose_clock_is_a_little_behin
     clocks.set(3600);
     clocks.pass(5);
     clocks.set(-3600);
+    tokens.refresh("conf", &token).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_pause_of_the_process_between_its_two_clocks_ends_no_login_rf_08() {
+    let (tokens, clocks, token) = house().await;
+    let other = tokens.login("conf").await;
+    clocks.stop_at_each_look_for(Duration::from_millis(1500));
+    refresh_token(&tokens.refresh("conf", &other.refresh).await);
+    clocks.stop_at_each_look_for(Duration::ZERO);
     tokens.refresh("conf", &token).await.assert_ok();
 }
 

@@ -11,7 +11,7 @@ use crate::protocol::credentials::Comparison;
 ///
 /// It waits for nothing: it digests a secret of at most a few kilobytes and compares digests in constant time.
 #[must_use = "it is decided by a limiter"]
-pub struct Check<'a>(Work<'a>);
+pub struct SecretCheck<'a>(Work<'a>);
 
 enum Work<'a> {
     Secret(Comparison<'a>),
@@ -19,7 +19,7 @@ enum Work<'a> {
     Known(bool, Option<Arc<AtomicUsize>>),
 }
 
-impl<'a> Check<'a> {
+impl<'a> SecretCheck<'a> {
     pub(crate) fn of(comparison: Comparison<'a>) -> Self {
         Self(Work::Secret(comparison))
     }
@@ -37,8 +37,8 @@ impl<'a> Check<'a> {
 
     /// The same with nothing borrowed, to take it into another thread or a transaction. Digests what is to be digested, but
     /// compares nothing.
-    pub fn into_owned(self) -> Check<'static> {
-        Check(match self.0 {
+    pub fn into_owned(self) -> SecretCheck<'static> {
+        SecretCheck(match self.0 {
             Work::Secret(comparison) => Work::Secret(comparison.digested()),
             Work::Known(is_right, count) => Work::Known(is_right, count),
         })
@@ -46,7 +46,7 @@ impl<'a> Check<'a> {
 
     /// Compares. Only for limiters, and only after every budget was seen to have room: the outcome goes nowhere before the
     /// charge of a wrong one is kept.
-    pub fn decide(self) -> Outcome {
+    pub fn decide(self) -> CheckOutcome {
         let is_right = match self.0 {
             Work::Secret(comparison) => comparison.compare(),
             Work::Known(is_right, count) => {
@@ -56,24 +56,24 @@ impl<'a> Check<'a> {
                 is_right
             }
         };
-        Outcome { is_right }
+        CheckOutcome { is_right }
     }
 }
 
-impl fmt::Debug for Check<'_> {
+impl fmt::Debug for SecretCheck<'_> {
     /// Without what is compared.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Check([redacted])")
+        f.write_str("SecretCheck([redacted])")
     }
 }
 
-/// How a check ended. Only [`Check::decide`] makes one.
+/// How a check ended. Only [`SecretCheck::decide`] makes one.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct CheckOutcome {
     is_right: bool,
 }
 
-impl Outcome {
+impl CheckOutcome {
     /// Whether it was right.
     #[must_use]
     pub const fn is_right(&self) -> bool {

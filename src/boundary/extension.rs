@@ -92,8 +92,8 @@ pub trait ExtensionGrant: Send + Sync + 'static {
     fn required_fields(&self) -> &[&str];
 
     /// On which account's budget the request counts; `None` if it carries nothing that can be guessed, such as a signed
-    /// assertion: then it counts on the budget of its address alone ([`Guess::Token`](crate::Guess::Token)). A grant that
-    /// takes names of the same accounts as the password grant gives the same keys as its
+    /// assertion: then it counts on the budget of its address alone ([`Guess::NoAccount`](crate::Guess::NoAccount)). A grant
+    /// that takes names of the same accounts as the password grant gives the same keys as its
     /// [verifier](crate::CredentialVerifier::account_key), or an account has two budgets.
     fn account_key<'a>(
         &'a self,

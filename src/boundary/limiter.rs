@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::account::AccountKey;
 use super::backend::BackendError;
-use super::check::{Check, Outcome};
+use super::check::{CheckOutcome, SecretCheck};
 use super::clock::SharedClock;
 use super::maybe::MaybeFuture;
 pub use super::refusal::{BegunLock, Refusal};
@@ -75,10 +75,11 @@ pub enum Guess<'a> {
         /// The id that was claimed, of a known or an unknown client.
         client_id: &'a str,
     },
-    /// A token that nobody can guess, or a request of an [extension grant](crate::ExtensionGrant) that names no account: it
-    /// counts on the address alone, so that a flood of made-up ones ends. Only denials stay charged; there are no failures
-    /// of an account to forget, so it is never settled as [`Success`](Settlement::Success).
-    Token,
+    /// No account and no client: a token that nobody can guess, or a request of an
+    /// [extension grant](crate::ExtensionGrant) that names no account. It counts on the address alone, so that a flood of
+    /// made-up ones ends. Only denials stay charged; there are no failures of an account to forget, so it is never settled
+    /// as [`Success`](Settlement::Success).
+    NoAccount,
 }
 
 impl fmt::Debug for AttemptKey<'_> {
@@ -87,7 +88,7 @@ impl fmt::Debug for AttemptKey<'_> {
         let guess = match self.guess {
             Guess::Account { .. } => "account",
             Guess::Client { .. } => "client",
-            Guess::Token => "token",
+            Guess::NoAccount => "no_account",
         };
         f.debug_struct("AttemptKey").field("guess", &guess).field("address", &self.address).finish_non_exhaustive()
     }
@@ -203,7 +204,7 @@ pub enum Checked {
 /// A check that was compared, and what is to be told of it.
 #[derive(Debug)]
 pub struct Decided {
-    outcome: Outcome,
+    outcome: CheckOutcome,
     monitored: Option<Rule>,
     new_lock: Option<BegunLock>,
     unsettled: Option<Box<(Reservation, BackendError)>>,
@@ -212,7 +213,7 @@ pub struct Decided {
 impl Decided {
     /// A check with this outcome, whose charge is kept if it was wrong.
     #[must_use]
-    pub const fn new(outcome: Outcome) -> Self {
+    pub const fn new(outcome: CheckOutcome) -> Self {
         Self { outcome, monitored: None, new_lock: None, unsettled: None }
     }
 
@@ -403,23 +404,24 @@ pub trait AttemptLimiter: Send + Sync + 'static {
     ///
     /// # Errors
     /// The first setting that is out of range.
-    fn check_settings(&self) -> Result<(), SettingError> {
+    fn validate(&self) -> Result<(), SettingError> {
         Ok(())
     }
 
     /// Has something compared that is decided at once, such as a client's secret with its digest: looks, compares, and charges
     /// what was wrong or forgives what a [success](Settlement::Success) forgives, in one step. Nothing is under way in between,
-    /// so that any number of right checks may run at once.
+    /// so that any number of right checks may run at once. Asked for accounts and clients only: there is nothing to compare
+    /// for [`Guess::NoAccount`].
     ///
     /// Provided: reserves, compares and settles as [`Success`](Settlement::Success) or [`Denied`](Settlement::Denied). That
     /// keeps every promise but the last sentence: each check holds one place of the budget until it is settled, so that a busy
     /// client with the right secret may be refused. Override it where the store can do all of it under one lock or in one
-    /// transaction, for which [`Check::into_owned`] may be of use; and write nothing for a right check if there is nothing to
+    /// transaction, for which [`SecretCheck::into_owned`] may be of use; and write nothing for a right check if there is nothing to
     /// forgive and its address is remembered.
     fn check<'a>(
         &'a self,
         key: &'a AttemptKey<'a>,
-        check: Check<'a>,
+        check: SecretCheck<'a>,
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
         MaybeFuture::new(async move {
             let reservation = match self.reserve(key).await? {
@@ -450,8 +452,8 @@ pub trait AttemptLimiter: Send + Sync + 'static {
 }
 
 impl<L: AttemptLimiter + ?Sized> AttemptLimiter for Arc<L> {
-    fn check_settings(&self) -> Result<(), SettingError> {
-        (**self).check_settings()
+    fn validate(&self) -> Result<(), SettingError> {
+        (**self).validate()
     }
 
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
@@ -469,7 +471,7 @@ impl<L: AttemptLimiter + ?Sized> AttemptLimiter for Arc<L> {
     fn check<'a>(
         &'a self,
         key: &'a AttemptKey<'a>,
-        check: Check<'a>,
+        check: SecretCheck<'a>,
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
         (**self).check(key, check)
     }

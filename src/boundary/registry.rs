@@ -67,7 +67,7 @@ pub trait ClientRegistry: Send + Sync + 'static {
     /// their registrations cannot work with the endpoint, such as refresh tokens without a store for them. It must not block.
     ///
     /// Default: not known. The same is told at the first request of each client then.
-    fn registered(&self) -> Option<Vec<Client>> {
+    fn all_clients(&self) -> Option<Vec<Client>> {
         None
     }
 }
@@ -96,8 +96,8 @@ impl<R: ClientRegistry + ?Sized> ClientRegistry for Arc<R> {
         (**self).allows_origin(origin)
     }
 
-    fn registered(&self) -> Option<Vec<Client>> {
-        (**self).registered()
+    fn all_clients(&self) -> Option<Vec<Client>> {
+        (**self).all_clients()
     }
 }
 

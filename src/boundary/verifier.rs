@@ -292,6 +292,10 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     /// Default: a [fault](BackendError::fault), so that an endpoint with [refresh tokens](crate::Builder::refresh_tokens) and a
     /// verifier that cannot tell refuses every refresh. Logins are then not looked at again, and a warning says so at the start
     /// of such an endpoint.
+    ///
+    /// [`build`](crate::Builder::build) calls it once, with an empty subject and a client `probe`, to find out whether it is the
+    /// default. It drops the answer and does not poll it. So do all work within the future, as `#[async_trait]` does, and let the
+    /// future hold something: an own one of size 0 is taken for the default.
     fn recheck<'s, 'l, 'f>(
         &'s self,
         login: &'l Recheck,

@@ -147,7 +147,7 @@ impl Endpoint {
         // What names no account still counts on the address.
         let (guess, owner) = match &account {
             Some(account) => (Guess::Account { realm, account }, self.owner(realm, account)),
-            None => (Guess::Token, None),
+            None => (Guess::NoAccount, None),
         };
         trail.account = account.as_ref().and_then(|account| self.auditor.digest(account));
         let reservation = self.reserve(guess, None, trail).await?;

@@ -12,6 +12,7 @@ use super::rungs::{Failure, write_answer};
 use super::trail::Trail;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::backend::BackendError;
+use crate::boundary::clock::Clock;
 use crate::boundary::limiter::Guess;
 use crate::boundary::refresh::RefreshTokenStore;
 use crate::boundary::verifier::{Recheck, Verdict};
@@ -25,7 +26,7 @@ use crate::protocol::lineage::{FoundRefreshToken, RefreshTokenState, Rotated, Ro
 use crate::protocol::policy;
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::secrets::{SecretDigest, Token, random_bytes};
-use crate::protocol::steps::Steps;
+use crate::protocol::steps::{Reading, Steps};
 
 /// Tells a refresh token from every other kind of token at first sight.
 const PREFIX: &str = "rt_";
@@ -65,7 +66,15 @@ impl RefreshTokens {
         self.lock_steps().can_tell(used) && !is_behind && is_within(used, leeway, now)
     }
 
-    /// Nothing can panic while it is held.
+    /// What the wall clock shows. It is read under the lock, so that readings are noted in the order in which they were made.
+    fn read_clocks(&self, clock: &dyn Clock) -> SystemTime {
+        let mut steps = self.lock_steps();
+        let shown = Reading::of(|| clock.elapsed(), || clock.now());
+        steps.observe(shown);
+        shown.wall
+    }
+
+    /// Whole at each moment, also after a panic of the clock.
     fn lock_steps(&self) -> MutexGuard<'_, Steps> {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -173,7 +182,7 @@ impl Endpoint {
             |error: &TokenError| matches!(error.reason, Reason::UnknownRefreshToken | Reason::ForeignToken);
         if client.is_public() && outcome.as_ref().is_err_and(is_stranger) {
             // It stays charged.
-            self.reserve(Guess::Token, None, trail).await?;
+            self.reserve(Guess::NoAccount, None, trail).await?;
         }
         Ok(())
     }
@@ -186,8 +195,7 @@ impl Endpoint {
     ) -> Result<Reply, TokenError> {
         let Request { token, scope, client } = *request;
         let found = self.find_refresh_token(refresh, token).await?.ok_or(Reason::UnknownRefreshToken)?;
-        let now = self.clock.now();
-        refresh.lock_steps().observe(now, self.clock.elapsed());
+        let now = refresh.read_clocks(&*self.clock);
         let family = found.family();
         trail.family = Some(family.clone());
         if !is_own(family, client) {

@@ -15,7 +15,7 @@ use super::trail::Trail;
 use crate::boundary::account::{AccountKey, AccountKeyKind};
 use crate::boundary::auth_method::AuthRequest;
 use crate::boundary::backend::{BackendError, BackendErrorKind};
-use crate::boundary::check::Check;
+use crate::boundary::check::SecretCheck;
 use crate::boundary::extension::ExtensionRequest;
 use crate::boundary::limiter::{
     AttemptKey, BegunLock, Charged, Checked, Fingerprint, Guess, Refusal, Reservation, Reserved, Settlement,
@@ -144,7 +144,7 @@ impl Endpoint {
             return outcome;
         }
         let comparison = Comparison::new(presented, client.as_ref(), &form.texts, now);
-        let is_right = self.check(guess, Check::of(comparison), trail).await?;
+        let is_right = self.check(guess, SecretCheck::of(comparison), trail).await?;
         credentials::conclude(presented, client, is_right)
     }
 
@@ -153,7 +153,7 @@ impl Endpoint {
     fn check<'a>(
         &'a self,
         guess: Guess<'a>,
-        check: Check<'a>,
+        check: SecretCheck<'a>,
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<bool, TokenError>> + Send + 'a {
         let key = AttemptKey { guess, address: trail.address, is_exempt: trail.is_exempt, fingerprint: None };
@@ -161,9 +161,13 @@ impl Endpoint {
             let (is_right, unsettled) = match self.patience.limiter.of(self.limiter.check(&key, check)).await {
                 Ok(Checked::Decided(mut decided)) => {
                     trail.monitored = decided.monitored().or(trail.monitored);
+                    self.tell_owner_of(decided.new_lock(), &key, trail);
                     (decided.is_right(), decided.take_unsettled())
                 }
-                Ok(Checked::Refused(refusal)) => return Err(self.refused(refusal, trail)),
+                Ok(Checked::Refused(refusal)) => {
+                    self.tell_owner_of(refusal.new_lock, &key, trail);
+                    return Err(self.refused(refusal, trail));
+                }
                 Err(error) => return Err(error.because(Reason::LimiterFailed)),
             };
             if let Some(unsettled) = unsettled {
@@ -244,9 +248,7 @@ impl Endpoint {
                     Ok(reservation)
                 }
                 Ok(Reserved::Refused(refusal)) => {
-                    if let (Some(lock), Guess::Account { realm, account }) = (refusal.new_lock, key.guess) {
-                        self.tell_owner(lock, realm, account, trail.address);
-                    }
+                    self.tell_owner_of(refusal.new_lock, &key, trail);
                     Err(self.refused(refusal, trail))
                 }
                 Err(error) => Err(error.because(Reason::LimiterFailed)),
@@ -279,6 +281,13 @@ impl Endpoint {
         if let (Some(lock), Some(owner)) = (lock, owner) {
             let (realm, account) = &*owner;
             self.tell_owner(lock, realm.as_deref(), account, trail.address);
+        }
+    }
+
+    /// Tells of a lock that came with the limiter's answer, if it is one of an account.
+    fn tell_owner_of(&self, lock: Option<BegunLock>, key: &AttemptKey<'_>, trail: &Trail) {
+        if let (Some(lock), Guess::Account { realm, account }) = (lock, key.guess) {
+            self.tell_owner(lock, realm, account, trail.address);
         }
     }
 

@@ -51,7 +51,7 @@ impl ClientRegistry for StaticClients {
         Ok(self.clients.values().any(|client| client.allows_origin(origin)))
     }
 
-    fn registered(&self) -> Option<Vec<Client>> {
+    fn all_clients(&self) -> Option<Vec<Client>> {
         let mut clients: Vec<Client> = self.clients.values().cloned().collect();
         clients.sort_by(|one, other| one.id().cmp(other.id()));
         Some(clients)

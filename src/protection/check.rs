@@ -6,12 +6,12 @@ use super::policy::Tallies;
 use super::sync::atomic::Ordering;
 use super::tally::Tally;
 use super::wide;
-use crate::boundary::check::Check;
+use crate::boundary::check::SecretCheck;
 use crate::boundary::limiter::{AttemptKey, Checked, Decided};
 
 impl MemoryLimiter {
     /// One step under the locks: nothing is under way in it, so a right check takes no place.
-    pub(super) fn try_check(&self, key: &AttemptKey<'_>, check: Check<'_>) -> Option<Checked> {
+    pub(super) fn try_check(&self, key: &AttemptKey<'_>, check: SecretCheck<'_>) -> Option<Checked> {
         let now = self.now();
         let mut ticket = self.ticket(key, now);
         let mut pairs = shard_of(&self.tables.pairs, ticket.pair())?;

@@ -20,7 +20,7 @@ use super::ticket::{Ticket, WidePlaces};
 use super::wide;
 use crate::boundary::account::AccountKeyKind;
 use crate::boundary::backend::BackendError;
-use crate::boundary::check::Check;
+use crate::boundary::check::SecretCheck;
 use crate::boundary::clock::{Clock as _, PartClock, SharedClock};
 use crate::boundary::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Checked, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
@@ -53,7 +53,7 @@ const NO_NETWORK: u64 = 1;
 /// keyed hash: a flood can make the limiter stricter, never forget. A restart clears it, and processes do not share it.
 ///
 /// IPv6 addresses count by their /64; and in a second tier by their /56, which has
-/// [4 times](Self::with_ipv6_network_budgets) the budgets of a /64, and by their /48, which has 16 times: what names an address
+/// [4 times](Self::with_ipv6_factors) the budgets of a /64, and by their /48, which has 16 times: what names an address
 /// in the table above. Addresses from which an account or client succeeded before are spared by the second tier. One /48 has at
 /// most a sixteenth of each table for itself; beyond it, its networks share cells among themselves.
 ///
@@ -145,7 +145,7 @@ impl MemoryLimiter {
                 (kind | u64::from(realm.is_some()), realm.unwrap_or(""), account.as_str())
             }
             Guess::Client { client_id } => (CLIENT, "", client_id),
-            Guess::Token => (TOKEN, "", ""),
+            Guess::NoAccount => (TOKEN, "", ""),
         };
         let mut hasher = self.hasher.build_hasher();
         // One piece instead of several; realms and names are far shorter than 2^24 bytes.
@@ -417,7 +417,7 @@ impl Default for MemoryLimiter {
 }
 
 impl AttemptLimiter for MemoryLimiter {
-    fn check_settings(&self) -> Result<(), SettingError> {
+    fn validate(&self) -> Result<(), SettingError> {
         self.policy.check()
     }
 
@@ -456,7 +456,7 @@ impl AttemptLimiter for MemoryLimiter {
     fn check<'a>(
         &'a self,
         key: &'a AttemptKey<'a>,
-        check: Check<'a>,
+        check: SecretCheck<'a>,
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
         let checked = self.try_check(key, check);
         MaybeFuture::ready(checked.ok_or_else(|| BackendError::fault("the limiter has no shard for a key")))

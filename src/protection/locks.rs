@@ -112,7 +112,7 @@ impl Locks {
                 name.account = Some(account.clone().into_owned());
             }
             Guess::Client { client_id } => name.client_id = Some(client_id.to_owned()),
-            Guess::Token => {}
+            Guess::NoAccount => {}
         }
         if rule == Rule::Account {
             name.address = None;

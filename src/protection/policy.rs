@@ -8,6 +8,7 @@ use super::table::Key;
 use super::tally::Tally;
 use crate::boundary::limiter::Rule;
 use crate::boundary::setting::SettingError;
+use crate::protocol::address::IPV6_FACTORS;
 
 /// The rules, each with its budget and its mode.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +29,7 @@ pub(crate) struct Policy {
 pub(crate) struct Facts {
     pub(crate) is_client: bool,
     /// Nothing that can be guessed: only the address counts.
-    pub(crate) is_token: bool,
+    pub(crate) has_no_account: bool,
     pub(crate) has_address: bool,
     pub(crate) is_exempt: bool,
     /// The account or client succeeded from this address before.
@@ -117,7 +118,7 @@ impl Default for Policy {
             account: Lockout::new(100, minutes(24 * 60)).locked_for(minutes(60), minutes(24 * 60)),
             client: pair,
             address: TokenBucket::new(300, minutes(1)),
-            factors: [4, 16],
+            factors: IPV6_FACTORS,
             repeat: 30_000,
             modes: [Mode::Block; 4],
         }
@@ -129,7 +130,7 @@ impl Policy {
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         [self.pair, self.account, self.client].iter().try_for_each(Lockout::check)?;
         if let Some(factor) = self.factors.iter().find(|factor| **factor == 0) {
-            return Err(SettingError::new("MemoryLimiter::with_ipv6_network_budgets", factor, "1 or more"));
+            return Err(SettingError::new("MemoryLimiter::with_ipv6_factors", factor, "1 or more"));
         }
         self.address.check()
     }
@@ -215,8 +216,8 @@ impl Policy {
         let Facts { is_client, is_exempt, now, .. } = *facts;
         let (pair_rule, pair_budget) = self.pair_rule(is_client);
         // The allow-list lifts what names an address, but never the account's own ceiling, nor that of client secrets.
-        let counts_pair = !facts.is_token && (is_client || !is_exempt);
-        let counts_account = !facts.is_token && !is_client && (is_exempt || !facts.is_known);
+        let counts_pair = !facts.has_no_account && (is_client || !is_exempt);
+        let counts_account = !facts.has_no_account && !is_client && (is_exempt || !facts.is_known);
         let counts_address = facts.has_address && !is_exempt;
 
         let mut verdict = Verdicts::default();

@@ -4,7 +4,7 @@ use super::*;
 
 const FACTS: Facts = Facts {
     is_client: false,
-    is_token: false,
+    has_no_account: false,
     has_address: true,
     is_exempt: false,
     is_known: false,

@@ -57,7 +57,7 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
             .with_client_and_address_budget(lockout(2, 60, 80))
             .with_address_budget(TokenBucket::new(8, Duration::from_millis(10)))
             .with_repeat_window(Duration::from_millis(30))
-            .with_ipv6_network_budgets(1, 2)
+            .with_ipv6_factors(1, 2)
             .with_capacity(capacity),
     );
     // Who loses the known addresses begins anew in other cells; it takes more accounts than there is room for.

@@ -48,15 +48,16 @@ impl MemoryLimiter {
         self
     }
 
-    /// How many times the budgets of an IPv6 /64 all networks of its /56 and of its /48 have together: those of accounts and
-    /// clients at an address, and that of an address. Default: 4 and 16, for a provider may give a customer as much as a
-    /// /48. Neither is 0: [`build`](crate::Builder::build) refuses that. Raise the second where very many of your users
-    /// come from one /48, as at a university; `u32::MAX` lifts either.
+    /// The factors of IPv6 networks: how many times the budgets of a /64 all of its /56 and all of its /48 have together,
+    /// those of accounts and clients at an address, and that of an address. Default: 4 and 16, for a provider may give a
+    /// customer as much as a /48. At least 1: [`build`](crate::Builder::build) refuses 0. Raise the second where very many
+    /// of your users come from one /48, as at a university; `u32::MAX` lifts either. Those of the request ceiling are set
+    /// by [`RequestCeiling::ipv6_factors`](crate::RequestCeiling::ipv6_factors).
     ///
     /// Addresses from which an account succeeded before are neither counted nor refused by the budgets of the wider networks.
     #[must_use]
-    pub fn with_ipv6_network_budgets(mut self, of_56: u32, of_48: u32) -> Self {
-        self.policy.set_factors(of_56, of_48);
+    pub fn with_ipv6_factors(mut self, net_56: u32, net_48: u32) -> Self {
+        self.policy.set_factors(net_56, net_48);
         self
     }
 

@@ -63,7 +63,7 @@ impl Ticket {
     pub(crate) fn facts(&self, key: &AttemptKey<'_>, is_known: bool, now: u64) -> Facts {
         Facts {
             is_client: self.is_client,
-            is_token: matches!(key.guess, Guess::Token),
+            has_no_account: matches!(key.guess, Guess::NoAccount),
             has_address: self.has_address,
             is_exempt: key.is_exempt,
             is_known,

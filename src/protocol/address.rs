@@ -53,6 +53,10 @@ pub(crate) enum Network {
     V6(u64),
 }
 
+/// How many times what a /64 may do all of a /56 and all of a /48 may do together, by default: a provider may give a customer as
+/// much.
+pub(crate) const IPV6_FACTORS: [u32; 2] = [4, 16];
+
 impl Network {
     /// Its first address.
     pub(crate) fn first(self) -> IpAddr {

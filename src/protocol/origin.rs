@@ -15,7 +15,8 @@ impl OwnOrigin {
         let uri: http::Uri = url.parse().ok()?;
         let authority = uri.authority()?;
         let has_port = authority.as_str() != authority.host();
-        if authority.host().is_empty() || (has_port && authority.port_u16().is_none()) {
+        let names_user = authority.as_str().contains('@');
+        if authority.host().is_empty() || names_user || (has_port && authority.port_u16().is_none()) {
             return None;
         }
         let origin = format!("{}://{authority}", uri.scheme_str()?).to_ascii_lowercase();
@@ -121,9 +122,17 @@ mod tests {
 
     #[test]
     fn what_is_no_origin_of_a_page_is_no_public_url() {
-        for bad in
-            ["", "as.example", "/path", "ftp://as.example", "https://", "https://u@as.example", "https://as.example:"]
-        {
+        for bad in [
+            "",
+            "as.example",
+            "/path",
+            "ftp://as.example",
+            "https://",
+            "https://u@as.example",
+            "https://u@as.example:443",
+            "https://u:p@as.example:8443/",
+            "https://as.example:",
+        ] {
             assert_eq!(OwnOrigin::of_url(bad), None, "{bad}");
         }
     }

@@ -11,15 +11,31 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 /// cannot be told from what was used at the same instant the first time, long ago.
 #[derive(Debug)]
 pub(crate) struct Steps {
-    /// What the wall clock and the monotonic one showed last.
-    last: (SystemTime, Duration),
+    /// What the clocks showed last.
+    last: Reading,
     /// From the first instant that may be mistaken to the last one.
     again: Option<(SystemTime, SystemTime)>,
 }
 
+/// What the wall clock showed, and the monotonic one before and after it was read. The process may have been stopped in between.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    pub(crate) wall: SystemTime,
+    before: Duration,
+    after: Duration,
+}
+
+impl Reading {
+    pub(crate) fn of(elapsed: impl Fn() -> Duration, wall: impl FnOnce() -> SystemTime) -> Self {
+        let before = elapsed();
+        let wall = wall();
+        Self { wall, before, after: elapsed() }
+    }
+}
+
 impl Steps {
-    pub(crate) const fn new(wall: SystemTime, elapsed: Duration) -> Self {
-        Self { last: (wall, elapsed), again: None }
+    pub(crate) const fn new(shown: Reading) -> Self {
+        Self { last: shown, again: None }
     }
 
     /// Whether the time since `used` can be told by the wall clock.
@@ -28,11 +44,15 @@ impl Steps {
     }
 
     /// Notes what the clocks show now.
-    pub(crate) fn observe(&mut self, wall: SystemTime, elapsed: Duration) {
-        let (last_wall, last_elapsed) = std::mem::replace(&mut self.last, (wall, elapsed));
-        // Before the clock was set back it showed no more than this.
-        let latest = last_wall.checked_add(elapsed.saturating_sub(last_elapsed)).unwrap_or(last_wall);
-        if latest.duration_since(wall).is_ok_and(|step| step > TOLERANCE) {
+    pub(crate) fn observe(&mut self, shown: Reading) {
+        let last = std::mem::replace(&mut self.last, shown);
+        let wall = shown.wall;
+        let later = |passed: Duration| last.wall.checked_add(passed).unwrap_or(last.wall);
+        // So much has passed at least. A pause within a reading is no step.
+        let expected = later(shown.before.saturating_sub(last.after));
+        if expected.duration_since(wall).is_ok_and(|step| step > TOLERANCE) {
+            // Before the clock was set back it showed no more than this.
+            let latest = later(shown.after.saturating_sub(last.before));
             // What was used shortly before `wall` would be in its leeway again.
             let first = wall.checked_sub(MAX_LEEWAY).unwrap_or(wall);
             let (first_before, last_before) = self.again.unwrap_or((first, latest));
@@ -52,9 +72,13 @@ mod tests {
     impl Steps {
         /// Whether it can be told of `used`, when the clocks show this.
         fn tells(&mut self, used: SystemTime, wall: SystemTime, elapsed: Duration) -> bool {
-            self.observe(wall, elapsed);
+            self.observe(at(wall, elapsed));
             self.can_tell(used)
         }
+    }
+
+    fn at(wall: SystemTime, elapsed: Duration) -> Reading {
+        Reading::of(|| elapsed, || wall)
     }
 
     fn wall(seconds: u64) -> SystemTime {
@@ -67,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_was_used_at_an_instant_that_is_shown_again_cannot_be_told() {
-        let mut steps = Steps::new(wall(0), after(0));
+        let mut steps = Steps::new(at(wall(0), after(0)));
         assert!(steps.tells(wall(1000), wall(1005), after(1005)));
         // Back by 600 s, at 1100.
         assert!(!steps.tells(wall(1000), wall(500), after(1100)));
@@ -82,7 +106,7 @@ mod tests {
 
     #[test]
     fn clocks_that_only_go_on_or_are_set_forward_can_always_tell() {
-        let mut steps = Steps::new(wall(0), after(0));
+        let mut steps = Steps::new(at(wall(0), after(0)));
         let shown = [(10, 10), (10, 11), (5000, 12), (5001, 13), (1_000_000, 14), (1_000_100, 115)];
         assert!(shown.iter().all(|(now, passed)| steps.tells(wall(*now), wall(*now), after(*passed))));
         // A short jump forward and back, of which nothing was seen, is none.
@@ -90,8 +114,26 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_while_the_clocks_are_read_is_no_step_but_hides_none_that_is_longer() {
+        let paused = |shown: u64, before: u64, later: u64| Reading {
+            wall: wall(shown),
+            before: after(before),
+            after: after(later),
+        };
+        let mut steps = Steps::new(at(wall(0), after(0)));
+        // Stopped before the wall clock was read, after that, and both.
+        for shown in [paused(130, 100, 130), paused(140, 140, 170), paused(190, 180, 200)] {
+            steps.observe(shown);
+            assert!(steps.tells(shown.wall, wall(201), after(201)), "{shown:?}");
+            steps = Steps::new(shown);
+        }
+        steps.observe(paused(130, 205, 215));
+        assert!(!steps.can_tell(wall(130)) && !steps.can_tell(wall(220)), "back by 65 s or more");
+    }
+
+    #[test]
     fn several_steps_back_add_up() {
-        let mut steps = Steps::new(wall(1000), after(0));
+        let mut steps = Steps::new(at(wall(1000), after(0)));
         assert!(!steps.tells(wall(1005), wall(900), after(10)));
         assert!(!steps.tells(wall(905), wall(600), after(20)));
         assert!(!steps.tells(wall(1005), wall(1005), after(425)));

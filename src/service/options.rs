@@ -171,10 +171,10 @@ impl Options {
         let shared = SharedClock::new(self.clock);
         let clock = Arc::clone(shared.clock());
         let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new()));
-        limiter.check_settings()?;
+        limiter.validate()?;
         let grant_enabled = self.password_grant;
         let can_recheck = Recheck::is_answered_by(&*verifier);
-        let clients = registry.registered();
+        let clients = registry.all_clients();
         let serves_introspection = self.tokens.introspection_path.is_some();
         let endpoint = Endpoint {
             registry,

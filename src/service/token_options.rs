@@ -13,7 +13,7 @@ use crate::conductor::refresh::RefreshTokens;
 use crate::conductor::tokens::TokenCare;
 use crate::protocol::client::REFRESH_TOKEN;
 use crate::protocol::client_builder::MAX_LEEWAY;
-use crate::protocol::steps::Steps;
+use crate::protocol::steps::{Reading, Steps};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -92,7 +92,7 @@ impl TokenOptions {
             idle_lifetime: self.refresh_idle_lifetime.unwrap_or(DAY.saturating_mul(14)),
             leeway: self.refresh_leeway.unwrap_or(Duration::from_secs(10)),
             ends_denied: self.ends_denied,
-            steps: Mutex::new(Steps::new(clock.now(), clock.elapsed())),
+            steps: Mutex::new(Steps::new(Reading::of(|| clock.elapsed(), || clock.now()))),
         }))
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::task::yield_now;
 use tower_password_grant::testing::contract;
 use tower_password_grant::{
-    AttemptKey, AttemptLimiter, BackendError, BegunLock, Check, Checked, Decided, Guess, MaybeFuture, Refusal,
-    Reservation, Reserved, Rule, Settlement,
+    AttemptKey, AttemptLimiter, BackendError, BegunLock, Checked, Decided, Guess, MaybeFuture, Refusal, Reservation,
+    Reserved, Rule, SecretCheck, Settlement,
 };
 
 use crate::complaint;
@@ -238,7 +238,7 @@ impl AttemptLimiter for Sketch {
     fn check<'a>(
         &'a self,
         key: &'a AttemptKey<'a>,
-        check: Check<'a>,
+        check: SecretCheck<'a>,
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
         let names = self.names(key);
         MaybeFuture::new(async move {
@@ -263,7 +263,7 @@ impl AttemptLimiter for Sketch {
                 Reserved::Refused(refusal) => return Ok(Checked::Refused(refusal)),
                 _ => panic!("another answer"),
             };
-            let outcome = early.or(check.map(Check::decide)).unwrap();
+            let outcome = early.or(check.map(SecretCheck::decide)).unwrap();
             let settlement = match (outcome.is_right(), self.fault) {
                 (true, Fault::ChecksForgiveNothing) => Settlement::Untried,
                 (false, Fault::ChecksAreFree) => Settlement::Untried,
@@ -272,7 +272,7 @@ impl AttemptLimiter for Sketch {
             };
             self.settle(reservation, settlement).await?;
             let told = match self.fault {
-                Fault::ChecksAreAlwaysRight => Check::known(true).decide(),
+                Fault::ChecksAreAlwaysRight => SecretCheck::known(true).decide(),
                 _ => outcome,
             };
             Ok(Checked::Decided(Decided::new(told)))

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use tower_password_grant::{AttemptKey, AttemptLimiter as _, Check, Checked, Guess, Lockout};
+use tower_password_grant::{AttemptKey, AttemptLimiter as _, Checked, Guess, Lockout, SecretCheck};
 
 use super::{HERE, HOUR, World, exhaust, ready, sample, together};
 use tower_password_grant::{Reserved, Settlement};
@@ -17,7 +17,7 @@ fn key() -> AttemptKey<'static> {
 
 /// Whether it was compared.
 fn check(world: &World, is_right: bool) -> bool {
-    match ready(world.limiter.check(&key(), Check::known(is_right))) {
+    match ready(world.limiter.check(&key(), SecretCheck::known(is_right))) {
         Checked::Decided(decided) => {
             assert_eq!(decided.is_right(), is_right);
             true
@@ -102,7 +102,7 @@ fn check_from(world: &World, subnet: u16) {
     let address = std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, subnet, 0, 0, 0, 1);
     let key = AttemptKey::new(Guess::Client { client_id: "cli" }, Some(address.into()));
     for _ in 0..2 {
-        if let Checked::Decided(_) = ready(world.limiter.check(&key, Check::known(false))) {
+        if let Checked::Decided(_) = ready(world.limiter.check(&key, SecretCheck::known(false))) {
             world.denied.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -113,7 +113,7 @@ fn parallel_guesses_from_the_64s_of_one_48_never_exceed_its_budget() {
     sample(|| {
         let world = World::with(|limiter| {
             let limiter = limiter.with_client_and_address_budget(Lockout::new(2, HOUR));
-            limiter.with_ipv6_network_budgets(1, 2)
+            limiter.with_ipv6_factors(1, 2)
         });
         // Two of one /56, which has two guesses; the /48 has four.
         let parts: [fn(&World); 3] =

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::testing::ManualClock;
 use tower_password_grant::{
-    AccountKey, ActiveLock, AttemptKey, AttemptLimiter, Check, Checked, Fingerprint, Guess, Lockout, MemoryLimiter,
-    Reservation, Reserved, Rule, Settlement, TokenBucket,
+    AccountKey, ActiveLock, AttemptKey, AttemptLimiter, Checked, Fingerprint, Guess, Lockout, MemoryLimiter,
+    Reservation, Reserved, Rule, SecretCheck, Settlement, TokenBucket,
 };
 
 use crate::folder::{Folder, at};
@@ -124,7 +124,7 @@ async fn the_time_that_is_counted_at_never_goes_back_for_any_process_that_shares
 
 async fn check(limiter: &dyn AttemptLimiter, is_right: bool) -> Checked {
     let key = AttemptKey::new(Guess::Client { client_id: "cli" }, address(1));
-    limiter.check(&key, Check::known(is_right)).await.unwrap()
+    limiter.check(&key, SecretCheck::known(is_right)).await.unwrap()
 }
 
 #[tokio::test]
@@ -330,7 +330,7 @@ fn rules(clock: &ManualClock) -> MemoryLimiter {
         .with_account_budget(Lockout::new(7, SECOND * 200).locked_for(SECOND * 50, SECOND * 400))
         .with_client_and_address_budget(Lockout::new(4, SECOND * 60))
         .with_address_budget(TokenBucket::new(12, SECOND * 5))
-        .with_ipv6_network_budgets(1, 2)
+        .with_ipv6_factors(1, 2)
         .with_known_addresses(SECOND * 500)
         .with_clock(Arc::new(clock.clone()))
 }
@@ -382,8 +382,8 @@ async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_rest
                 10 | 11 => {
                     let key = AttemptKey::new(Guess::Client { client_id: "cli" }, somewhere(&mut dice));
                     let right = dice.roll(4) == 0;
-                    let one = memory.check(&key, Check::known(right)).await.unwrap();
-                    let other = limiter.check(&key, Check::known(right)).await.unwrap();
+                    let one = memory.check(&key, SecretCheck::known(right)).await.unwrap();
+                    let other = limiter.check(&key, SecretCheck::known(right)).await.unwrap();
                     match (one, other) {
                         (Checked::Decided(left), Checked::Decided(other)) => {
                             assert_eq!((left.is_right(), other.is_right()), (right, right));

@@ -19,7 +19,7 @@ use super::failure::{Failure, Unanswered};
 use super::store::SqliteStore;
 use crate::boundary::account::AccountKeyKind;
 use crate::boundary::backend::BackendError;
-use crate::boundary::check::Check;
+use crate::boundary::check::SecretCheck;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Checked, Decided, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
@@ -129,7 +129,7 @@ impl SqliteLimiter {
                 with_kind(self.digest(realm_kind, parts), false)
             }
             Guess::Client { client_id } => with_kind(self.digest(6, [b"", client_id.as_bytes()]), true),
-            Guess::Token => with_kind(self.digest(8, [b"", b""]), true),
+            Guess::NoAccount => with_kind(self.digest(8, [b"", b""]), true),
         }
     }
 
@@ -149,7 +149,7 @@ impl SqliteLimiter {
             network: self.network(key.address),
             print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
             is_client: !matches!(key.guess, Guess::Account { .. }),
-            is_token: matches!(key.guess, Guess::Token),
+            has_no_account: matches!(key.guess, Guess::NoAccount),
             has_address: key.address.is_some(),
             is_exempt: key.is_exempt,
         }
@@ -210,7 +210,7 @@ impl SqliteLimiter {
 }
 
 impl AttemptLimiter for SqliteLimiter {
-    fn check_settings(&self) -> Result<(), SettingError> {
+    fn validate(&self) -> Result<(), SettingError> {
         self.rules.policy.check()
     }
 
@@ -234,7 +234,7 @@ impl AttemptLimiter for SqliteLimiter {
     fn check<'a>(
         &'a self,
         key: &'a AttemptKey<'a>,
-        check: Check<'a>,
+        check: SecretCheck<'a>,
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
         MaybeFuture::new(async move {
             let (attempt, check) = (self.attempt(key), check.into_owned());

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::rows::{Kind, Prints, Rows};
-use crate::boundary::check::{Check, Outcome};
+use crate::boundary::check::{CheckOutcome, SecretCheck};
 use crate::boundary::limiter::{Rule, Settlement};
 use crate::protection::known::is_due;
 use crate::protection::network::{Tier, widened};
@@ -31,7 +31,7 @@ pub(super) struct Try {
     pub(super) network: u64,
     pub(super) print: u32,
     pub(super) is_client: bool,
-    pub(super) is_token: bool,
+    pub(super) has_no_account: bool,
     pub(super) has_address: bool,
     pub(super) is_exempt: bool,
 }
@@ -63,9 +63,9 @@ pub(super) struct Refused {
 
 /// How a check ended.
 pub(super) enum Checking {
-    Right(Outcome, Option<Rule>),
+    Right(CheckOutcome, Option<Rule>),
     Wrong {
-        outcome: Outcome,
+        outcome: CheckOutcome,
         ticket: Ticket,
         locks: Locked,
         news: Option<Lock>,
@@ -120,12 +120,12 @@ impl<'a> Step<'a> {
             wide_places: [WidePlaces::OWN; 2],
         };
         let lifetime = self.rules.lifetime;
-        let known = if attempt.is_token { None } else { self.rows.known(ticket.guess, lifetime)? };
+        let known = if attempt.has_no_account { None } else { self.rows.known(ticket.guess, lifetime)? };
         let known = known.filter(|(networks, _)| networks.contains(&ticket.network));
         let is_known = known.is_some();
         let facts = Facts {
             is_client: attempt.is_client,
-            is_token: attempt.is_token,
+            has_no_account: attempt.has_no_account,
             has_address: attempt.has_address,
             is_exempt: attempt.is_exempt,
             is_known,
@@ -134,7 +134,7 @@ impl<'a> Step<'a> {
             number: ticket.number,
         };
         let mut tallies = Tallies::default();
-        if !attempt.is_token {
+        if !attempt.has_no_account {
             tallies.pair = self.rows.get(Kind::Pair, ticket.pair(), is_known)?;
         }
         if !attempt.is_client {
@@ -204,7 +204,7 @@ impl<'a> Step<'a> {
 
     /// Looks, compares, and charges or forgives. A right check writes nothing if there is nothing to forgive and its address
     /// was seen lately: then the transaction is empty, and nothing waits for the disk.
-    pub(super) fn check(mut self, attempt: &Try, check: Check<'static>) -> Result<Checking, Failure> {
+    pub(super) fn check(mut self, attempt: &Try, check: SecretCheck<'static>) -> Result<Checking, Failure> {
         let Seen { mut ticket, facts, mut tallies, at } = self.read(attempt)?;
         let room = match self.rules.policy.look(&tallies, &facts) {
             Ok(room) => room,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::limiter::{HERE, MOST, Target, reserve, settle};
 use super::promise::{PARALLEL, answer, broken, must, must_be, together};
-use crate::boundary::check::Check;
+use crate::boundary::check::SecretCheck;
 use crate::boundary::limiter::{AttemptKey, AttemptLimiter, Checked, Guess, Refusal, Settlement};
 
 const CLIENT: &str = "client";
@@ -19,7 +19,7 @@ struct Ended {
 async fn check<L: AttemptLimiter>(limiter: &L, is_right: bool) -> Ended {
     let count = Arc::new(AtomicUsize::new(0));
     let key = AttemptKey::new(Guess::Client { client_id: CLIENT }, Some(HERE));
-    let checked = answer(limiter.check(&key, Check::counted(is_right, Arc::clone(&count))).await);
+    let checked = answer(limiter.check(&key, SecretCheck::counted(is_right, Arc::clone(&count))).await);
     let is_right = match checked {
         Checked::Decided(decided) => Ok(decided.is_right()),
         Checked::Refused(refusal) => Err(refusal),
