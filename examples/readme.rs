@@ -17,7 +17,8 @@ impl UserStore for Users {
     async fn save_hash(&self, _id: &str, _old: &str, _new: &str) -> Result<bool, BackendError> {
         Ok(false) // UPDATE users SET hash = $3 WHERE id = $1 AND hash = $2
     }
-    // With refresh tokens, `find_by_id` too: at each refresh it tells whether the user may stay logged in.
+    // With refresh tokens, `async fn find_by_id(&self, id: &str, realm: Option<&str>)` too, which answers as `find` does:
+    // at each refresh it tells whether the user may stay logged in.
 }
 
 #[tokio::main]

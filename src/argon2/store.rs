@@ -67,10 +67,12 @@ pub trait UserStore: Send + Sync + 'static {
     async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError>;
 
     /// Looks up the user with this [id](StoredUser::new), whom the store gave before, for a client of this realm: asked at every
-    /// refresh. Default: a [fault](BackendError::fault), so that an endpoint with refresh tokens refuses every refresh.
+    /// refresh. Write it like the others: `async fn find_by_id(&self, user_id: &str, realm: Option<&str>) ->
+    /// Result<Option<StoredUser>, BackendError>`. Default: a [fault](BackendError::fault), so that an endpoint with refresh
+    /// tokens refuses every refresh.
     ///
-    /// Called once when the endpoint is built, with an empty id and no realm, to find out whether it is the default; that future is
-    /// not polled. So do all work within the future, as `#[async_trait]` does.
+    /// Called once when the endpoint is built, with an empty id and no realm, to find out whether it is the default; that
+    /// future is not polled. So do all work within the future, as `#[async_trait]` does.
     fn find_by_id<'s, 'u, 'r, 'f>(&'s self, user_id: &'u str, realm: Option<&'r str>) -> Found<'f>
     where
         's: 'f,
