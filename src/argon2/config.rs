@@ -136,7 +136,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
 
     /// How many percent of the queue's places the logins from one address (one /64 of IPv6) may have. Default: 25, so that
     /// one eager sender is answered 503 while everybody else still gets in. In a small queue it is at least two places, or
-    /// half of the queue, so that an address always has one.
+    /// half of the queue, so that an address always has one. The networks of one IPv6 /48 have twice the share together.
     ///
     /// 100 switches it off. Raise it if many users share an address, such as that of a server that logs in for them.
     /// Logins without an address ([`PeerAddress::unknown`](crate::PeerAddress::unknown)) have no share and no such limit.

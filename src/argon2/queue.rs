@@ -1,4 +1,4 @@
-//! The jobs that wait for a thread: first come, first served, and no address takes all places.
+//! The jobs that wait for a thread: first come, first served, and no address takes all places, nor does an IPv6 /48.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -15,15 +15,20 @@ pub(super) struct Places {
     pub(super) all: usize,
     /// Of one address.
     pub(super) of_one: usize,
+    /// Of all addresses of one IPv6 /48 together.
+    pub(super) of_48: usize,
 }
 
 impl Places {
-    /// `percent` of the queue for each address, at least one place. An idle thread has not yet taken the job that it was
-    /// woken for, so it counts as room for one more, whoever it is for.
+    /// `percent` of the queue for each address, at least one place; and twice that for each /48. An idle thread has not yet
+    /// taken the job that it was woken for, so it counts as room for one more, whoever it is for.
     pub(super) fn new(capacity: usize, percent: u8, idle: usize) -> Self {
-        let share = capacity.saturating_mul(usize::from(percent.min(100))).checked_div(100).unwrap_or(capacity);
-        let least = (capacity / 2).clamp(1, LEAST_SHARE);
-        Self { all: capacity.saturating_add(idle), of_one: share.max(least).saturating_add(idle) }
+        let part =
+            |percent: u8| capacity.saturating_mul(usize::from(percent.min(100))).checked_div(100).unwrap_or(capacity);
+        let of_one = part(percent).max((capacity / 2).clamp(1, LEAST_SHARE));
+        let of_48 = part(percent.saturating_mul(2)).max(of_one);
+        let [all, of_one, of_48] = [capacity, of_one, of_48].map(|places| places.saturating_add(idle));
+        Self { all, of_one, of_48 }
     }
 }
 
@@ -32,15 +37,34 @@ impl Places {
 pub(super) enum NoPlace {
     /// All are taken.
     Full,
-    /// All that one address may have are taken.
+    /// All that one address, or one /48, may have are taken.
     ShareTaken,
+}
+
+/// What has a share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Sharer {
+    One(Network),
+    /// The 48 bits of an IPv6 network.
+    Net48(u64),
+}
+
+impl Sharer {
+    /// What a job of this network is counted on: somebody who has a whole /48 has 65,536 networks.
+    fn each(network: Option<Network>) -> impl Iterator<Item = Self> {
+        let around = match network {
+            Some(Network::V6(bits)) => Some(Self::Net48(bits >> 16)),
+            _ => None,
+        };
+        network.map(Self::One).into_iter().chain(around)
+    }
 }
 
 /// Each job with the number under which it can be withdrawn. The numbers ascend from front to back.
 pub(super) struct Queue<J> {
     jobs: VecDeque<Waiting<J>>,
-    /// How many jobs of each address wait. An address without any has no entry, so it never has more than the queue.
-    of_each: HashMap<Network, usize>,
+    /// How many jobs of each address and each /48 wait. One without any has no entry, so there are at most two for each job.
+    of_each: HashMap<Sharer, usize>,
     next: u64,
 }
 
@@ -65,12 +89,15 @@ impl<J> Queue<J> {
         if self.jobs.len() >= places.all {
             return Err(NoPlace::Full);
         }
-        if let Some(network) = network {
-            let count = self.of_each.entry(network).or_default();
-            // An entry is never 0 and a share never less than 1, so nothing is left behind here.
-            if *count >= places.of_one {
-                return Err(NoPlace::ShareTaken);
-            }
+        let is_taken = |sharer| {
+            let share = if matches!(sharer, Sharer::One(_)) { places.of_one } else { places.of_48 };
+            self.of_each.get(&sharer).is_some_and(|count| *count >= share)
+        };
+        if Sharer::each(network).any(is_taken) {
+            return Err(NoPlace::ShareTaken);
+        }
+        for sharer in Sharer::each(network) {
+            let count = self.of_each.entry(sharer).or_default();
             *count = count.saturating_add(1);
         }
         let number = self.next;
@@ -95,10 +122,11 @@ impl<J> Queue<J> {
     }
 
     fn leave(&mut self, network: Option<Network>) {
-        let Some(network) = network else { return };
-        match self.of_each.get_mut(&network) {
-            Some(count) if *count > 1 => *count = count.saturating_sub(1),
-            _ => drop(self.of_each.remove(&network)),
+        for sharer in Sharer::each(network) {
+            match self.of_each.get_mut(&sharer) {
+                Some(count) if *count > 1 => *count = count.saturating_sub(1),
+                _ => drop(self.of_each.remove(&sharer)),
+            }
         }
     }
 }
@@ -117,29 +145,30 @@ mod tests {
 
     #[test]
     fn a_share_is_a_part_of_the_queue_but_at_least_two_places_or_half_of_it_and_what_is_idle() {
-        for (capacity, percent, idle, all, of_one) in [
-            (100, 25, 0, 100, 25),
-            (100, 100, 0, 100, 100),
-            (100, 255, 0, 100, 100),
-            (100, 0, 0, 100, 2),
-            (7, 25, 0, 7, 2),
-            (4, 25, 0, 4, 2),
-            (3, 25, 0, 3, 1),
-            (2, 25, 0, 2, 1),
-            (1, 25, 0, 1, 1),
-            (0, 25, 3, 3, 4),
-            (100, 25, 2, 102, 27),
-            (usize::MAX, 50, 1, usize::MAX, usize::MAX / 100 + 1),
+        for (capacity, percent, idle, all, of_one, of_48) in [
+            (100, 25, 0, 100, 25, 50),
+            (100, 60, 0, 100, 60, 100),
+            (100, 100, 0, 100, 100, 100),
+            (100, 255, 0, 100, 100, 100),
+            (100, 0, 0, 100, 2, 2),
+            (7, 25, 0, 7, 2, 3),
+            (4, 25, 0, 4, 2, 2),
+            (3, 25, 0, 3, 1, 1),
+            (2, 25, 0, 2, 1, 1),
+            (1, 25, 0, 1, 1, 1),
+            (0, 25, 3, 3, 4, 4),
+            (100, 25, 2, 102, 27, 52),
+            (usize::MAX, 50, 1, usize::MAX, usize::MAX / 100 + 1, usize::MAX / 100 + 1),
         ] {
             let places = Places::new(capacity, percent, idle);
-            assert_eq!((places.all, places.of_one), (all, of_one), "{capacity} {percent} {idle}");
+            assert_eq!((places.all, places.of_one, places.of_48), (all, of_one, of_48), "{capacity} {percent} {idle}");
         }
     }
 
     #[test]
     fn one_sender_has_one_share_whatever_its_addresses_look_like_t45() {
         let mut queue = Queue::new();
-        let places = Places { all: 10, of_one: 2 };
+        let places = Places { all: 10, of_one: 2, of_48: 10 };
         let of = |text: &str| Some(Network::of(text.parse().unwrap()));
         for (text, expected) in [
             ("192.0.2.1", Ok(0)),
@@ -157,12 +186,34 @@ mod tests {
     }
 
     #[test]
+    fn the_networks_of_one_48_have_one_share_together_and_leave_the_rest_to_others() {
+        let mut queue = Queue::new();
+        let places = Places::new(100, 25, 0);
+        let of_48 = |around: u128, subnet: u128| {
+            let bits = (0x2001_0db8 << 96) | around << 80 | subnet << 64;
+            Some(Network::of(IpAddr::V6(Ipv6Addr::from_bits(bits))))
+        };
+        let taken: Vec<_> = (0..1000).filter_map(|subnet| queue.push((), of_48(1, subnet), places).ok()).collect();
+        assert_eq!(taken.len(), 50);
+        assert_eq!(queue.push((), of_48(1, 0), places), Err(NoPlace::ShareTaken));
+        for other in [of_48(2, 0), Some(network(1)), None] {
+            assert!(queue.push((), other, places).is_ok(), "{other:?}");
+        }
+        // A place that is given up may be taken again from any of its networks, but not twice.
+        queue.withdraw(taken[7]).unwrap();
+        assert!(queue.push((), of_48(1, 2000), places).is_ok());
+        assert_eq!(queue.push((), of_48(1, 2001), places), Err(NoPlace::ShareTaken));
+        while queue.pop().is_some() {}
+        assert!(queue.of_each.is_empty());
+    }
+
+    #[test]
     fn nobody_is_refused_for_the_share_of_no_address() {
         let mut queue = Queue::new();
         for number in 0..10 {
-            assert_eq!(queue.push((), None, Places { all: 10, of_one: 2 }), Ok(number));
+            assert_eq!(queue.push((), None, Places { all: 10, of_one: 2, of_48: 10 }), Ok(number));
         }
-        assert_eq!(queue.push((), None, Places { all: 10, of_one: 2 }), Err(NoPlace::Full));
+        assert_eq!(queue.push((), None, Places { all: 10, of_one: 2, of_48: 10 }), Err(NoPlace::Full));
     }
 
     #[derive(Clone, Debug)]
@@ -186,7 +237,7 @@ mod tests {
         fn jobs_leave_in_the_order_they_came_and_the_counts_are_those_of_the_jobs_that_wait(steps in steps()) {
             let mut queue = Queue::new();
             let mut model: Vec<(u64, Option<u8>)> = Vec::new();
-            let places = Places { all: 12, of_one: 4 };
+            let places = Places { all: 12, of_one: 4, of_48: 12 };
             for step in steps {
                 match step {
                     Step::Push(of) => {
@@ -217,7 +268,7 @@ mod tests {
                 prop_assert_eq!(queue.len(), model.len());
                 prop_assert_eq!(queue.of_each.len(), counts.len());
                 for (of, count) in counts {
-                    prop_assert_eq!(queue.of_each.get(&network(of)), Some(&count));
+                    prop_assert_eq!(queue.of_each.get(&Sharer::One(network(of))), Some(&count));
                 }
             }
         }
