@@ -17,7 +17,10 @@ use std::sync::Arc;
 use support::server::{Connection, Server, raw_request};
 use support::{AUTH, Fixture, ManualClock, basic, from_peer, token_request};
 use tokio::task::JoinSet;
-use tower_password_grant::{AttemptLimiter, MemoryLimiter, PeerAddress, RequestCeiling, Rule, TrustedProxies};
+use tower_password_grant::{
+    AccountKey, AttemptKey, AttemptLimiter, Guess, MemoryLimiter, PeerAddress, RequestCeiling, Reserved, Rule,
+    Settlement, TrustedProxies,
+};
 
 /// An address of the /64 with this number of a /48.
 fn at(around: u16, subnet: u16, host: u16) -> IpAddr {
@@ -211,6 +214,50 @@ async fn addresses_that_an_account_knows_are_spared_and_ipv4_has_no_wider_networ
         let from = std::net::Ipv4Addr::from_bits(0xc633_6400 + n as u32 % 16).to_ipv6_mapped();
         let request = token_request(&[], &public(n));
         fixture.send(from_peer(request, &from.to_string())).await.assert_error(400, "invalid_grant");
+    }
+}
+
+/// Locks a /56 for an account by 40 guesses, the last of which is dropped; then tells which refusals have news of it.
+async fn news_of_a_lock_that_a_dropped_attempt_began(limiter: &dyn AttemptLimiter, wait: impl Fn()) -> [bool; 4] {
+    let account = AccountKey::resolved("alice");
+    let reserve = async |from: IpAddr| {
+        let guess = Guess::Account { realm: None, account: &account };
+        limiter.reserve(&AttemptKey::new(guess, Some(from))).await.unwrap()
+    };
+    for number in 0..40 {
+        let Reserved::Charged(one) = reserve(at(1, number % 8, 1)).await else { panic!("{number} was refused") };
+        if number < 39 {
+            assert_eq!(limiter.settle(one, Settlement::Denied).await.unwrap(), None, "{number}");
+        }
+    }
+    let refused = async || {
+        let Reserved::Refused(refusal) = reserve(at(1, 9, 1)).await else { panic!("it is locked") };
+        assert_eq!(refusal.rule(), Rule::AccountAndAddress);
+        refusal.new_lock().is_some()
+    };
+    // The last attempt may be under way and turn out right.
+    let early = [refused().await, refused().await];
+    wait();
+    let [early, still] = early;
+    [early, still, refused().await, refused().await]
+}
+
+#[tokio::test]
+async fn the_owner_is_told_of_the_lock_of_a_wider_network_that_a_dropped_attempt_began() {
+    let clock = ManualClock::new();
+    let memory = MemoryLimiter::new().with_clock(Arc::new(clock.clone()));
+    let news = news_of_a_lock_that_a_dropped_attempt_began(&memory, || clock.advance_secs(60)).await;
+    assert_eq!(news, [false, false, true, false]);
+    #[cfg(feature = "sqlite")]
+    {
+        let folder = folder::Folder::new();
+        let wall = tower_password_grant::testing::ManualClock::at(folder::at(0));
+        let store =
+            tower_password_grant::sqlite::SqliteStore::builder(folder.file()).clock(wall.clone()).open().unwrap();
+        let wait = || wall.advance(std::time::Duration::from_secs(60));
+        let news = news_of_a_lock_that_a_dropped_attempt_began(&store.limiter(), wait).await;
+        assert_eq!(news, [false, false, true, false], "sqlite");
+        store.close().await;
     }
 }
 

@@ -273,6 +273,11 @@ impl MemoryLimiter {
         let Spent { rule, wait, address } = spent;
         let refusal =
             Refusal::new(rule, Duration::from_millis(wait)).with_address_wait(address.map(Duration::from_millis));
+        if rule == Rule::AccountAndAddress && tallies.pair.locked(&self.policy.pair, now).is_none() {
+            // So it is a wider network that refuses.
+            let of_wide = Ticket { charges: self.policy.untold_wide(tallies, now), ..*ticket };
+            return self.tell_wide(&of_wide, now).map_or(refusal, |lock| refusal.with_new_lock(lock));
+        }
         // What is under way may turn out right, and then there was no lock.
         let is_news = match rule {
             Rule::Account => !tallies.account.is_told && tallies.account.is_decided(&self.policy.account, now),

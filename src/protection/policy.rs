@@ -240,6 +240,20 @@ impl Policy {
         }
     }
 
+    /// The locks of an account from wider networks that are to be told of though no charge that began them is there: as
+    /// charges that could have begun them. What is under way may turn out right, and then there was no lock.
+    pub(crate) fn untold_wide(&self, tallies: &Tallies, now: u64) -> Charges {
+        let mut charges = Charges::default();
+        for ((tier, wide), charges_of) in
+            Tier::ALL.into_iter().zip(tallies.wide.iter().flatten()).zip(&mut charges.wide)
+        {
+            let (tally, budget) = (wide.pair, self.wide_pair(false, tier));
+            charges_of.pair = !tally.is_told && tally.locked(&budget, now).is_some() && tally.is_decided(&budget, now);
+            charges.locks_wide |= charges_of.pair;
+        }
+        charges
+    }
+
     /// Charges every tally that has room and counts.
     pub(crate) fn charge(&self, tallies: &mut Tallies, facts: &Facts, room: Room) -> Charges {
         let Facts { now, number, print, .. } = *facts;

@@ -261,6 +261,14 @@ impl<'a> Step<'a> {
             news = Some(Lock { rule, now, until: now.saturating_add(lasts) });
             self.rows.close()?;
         }
+        if rule == Rule::AccountAndAddress && tallies.pair.locked(&policy.pair, now).is_none() {
+            // So it is a wider network that refuses.
+            let of_wide = Ticket { charges: policy.untold_wide(&tallies, now), ..*ticket };
+            news = self.news(&of_wide)?;
+            if news.is_some() {
+                self.rows.close()?;
+            }
+        }
         let (wait, address) = (Duration::from_millis(wait), address.map(Duration::from_millis));
         Ok(Refused { rule, wait, address, news, guess: ticket.guess })
     }
