@@ -27,12 +27,15 @@ pub(crate) const SWEEP: u64 = 1000;
 
 /// When it is full of tallies that count, new keys share a fixed number of cells, chosen by the key's own hash. So a flood
 /// can make it stricter, never forgetful.
+///
+/// A cell counts its keys as if they were one. A lock of the cell is a lock of each of them and ends the count of each, as a
+/// lock of its own would. So one key of a cell never has more guesses than a key of its own can have.
 #[derive(Debug)]
 pub(crate) struct Table {
     tallies: HashMap<Key, Tally, BuildHasherDefault<Hashed>>,
     capacity: usize,
     /// As many as the capacity, rounded up to a power of two; an eighth of that for clients, whose budget is another; and
-    /// again an eighth for preferred keys. Empty as long as there was always room.
+    /// again an eighth for preferred keys, half of it for clients. Empty as long as there was always room.
     cells: Vec<Tally>,
     /// How many keys each crowd has, as far as there are any of IPv6.
     crowds: Vec<u32>,
@@ -249,7 +252,7 @@ pub(crate) fn crowd_cell((guess, network): Key, place: Place) -> Option<usize> {
 /// How many cells there are for accounts and addresses, and how many each for clients and preferred keys.
 fn cell_counts(capacity: usize) -> (usize, usize) {
     let accounts = capacity.next_power_of_two();
-    (accounts, (accounts / 8).max(1))
+    (accounts, (accounts / 8).max(2))
 }
 
 /// The cell in which a key without a tally of its own is counted.
@@ -260,7 +263,11 @@ pub(crate) fn cell_of(capacity: usize, (guess, network): Key, place: Place) -> u
     let (accounts, others) = cell_counts(capacity);
     let other = accounts.saturating_add(hash & others.saturating_sub(1));
     match place {
-        Place::Spared => other.saturating_add(others),
+        Place::Spared => {
+            let half = others / 2;
+            let of_kind = if is_client(guess) { half } else { 0 };
+            accounts.saturating_add(others).saturating_add(of_kind).saturating_add(hash & half.saturating_sub(1))
+        }
         _ if is_client(guess) => other,
         _ => hash & accounts.saturating_sub(1),
     }
@@ -284,6 +291,32 @@ impl Hasher for Hashed {
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn accounts_and_clients_whose_budgets_differ_share_no_cell() {
+        for capacity in [0, 1, 2, 8, 100, 4096] {
+            let cells = |is_client: bool, place: Place| {
+                (0..10_000_u64).map(move |n| cell_of(capacity, (with_kind(n << 32 | n, is_client), 0), place))
+            };
+            let all: [HashSet<usize>; 4] = [
+                cells(false, Place::Shared).collect(),
+                cells(true, Place::Shared).collect(),
+                cells(false, Place::Spared).collect(),
+                cells(true, Place::Spared).collect(),
+            ];
+            let count: usize = all.iter().map(HashSet::len).sum();
+            assert_eq!(all.iter().flatten().collect::<HashSet<_>>().len(), count, "{capacity}");
+            let (accounts, others) = cell_counts(capacity);
+            assert!(all.iter().flatten().all(|cell| *cell < accounts + others + others), "{capacity}");
         }
     }
 }
