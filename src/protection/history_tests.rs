@@ -21,6 +21,8 @@ struct Count {
     /// The locks in a row before this count.
     locks_before: u32,
     lock: Option<u64>,
+    /// The end of a lock of the cell that it shared with others.
+    ended: Option<u64>,
     denied: Option<u32>,
 }
 
@@ -33,8 +35,15 @@ impl History {
     fn live(&mut self, budget: &Lockout, now: u64) -> Option<&mut Count> {
         self.counts.last_mut().filter(|count| {
             let after_a_lock = if count.locks_before > 0 { budget.longest } else { 0 };
-            now < count.lock.unwrap_or(count.last + after_a_lock.max(budget.window))
+            count.ended.is_none() && now < count.lock.unwrap_or(count.last + after_a_lock.max(budget.window))
         })
+    }
+
+    /// A lock of the cell that it shares with others was over at this time, and ended its count as a lock of its own would.
+    fn end(&mut self, over: u64) {
+        if let Some(count) = self.counts.last_mut().filter(|count| count.lock.is_none()) {
+            count.ended.get_or_insert(over);
+        }
     }
 
     pub(super) fn refusal(&mut self, budget: &Lockout, now: u64) -> Option<u64> {
@@ -53,7 +62,7 @@ impl History {
             let locks_before = self.counts.last().map_or(0, |before| {
                 let nth = before.locks_before + u32::from(before.lock.is_some());
                 let after_a_lock = if before.locks_before > 0 { budget.longest } else { 0 };
-                let end = before.lock.unwrap_or(before.last + after_a_lock.max(budget.window));
+                let end = before.lock.or(before.ended).unwrap_or(before.last + after_a_lock.max(budget.window));
                 if now < end + budget.longest { nth } else { 0 }
             });
             self.counts.push(Count { locks_before, ..Count::default() });
@@ -312,6 +321,16 @@ impl Histories {
             known.insert(0, from);
             known.truncate(4);
         }
+    }
+
+    /// A lock of the cell of these pairs is over.
+    pub(super) fn end_pairs(&mut self, are_of: impl Fn(&(bool, u32, Option<u32>)) -> bool, over: u64) {
+        self.pairs.iter_mut().filter(|(key, _)| are_of(key)).for_each(|(_, history)| history.end(over));
+    }
+
+    /// A lock of the cell of these accounts is over.
+    pub(super) fn end_accounts(&mut self, are_of: impl Fn(u32) -> bool, over: u64) {
+        self.accounts.iter_mut().filter(|(who, _)| are_of(**who)).for_each(|(_, history)| history.end(over));
     }
 
     /// What an operator may forget.

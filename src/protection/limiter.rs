@@ -50,7 +50,9 @@ const NO_NETWORK: u64 = 1;
 ///
 /// Bounded: each of the tables of accounts, of pairs with an address, and of addresses holds at most
 /// [`capacity`](Self::with_capacity) keys. When one is full of keys that still count, new keys share cells, chosen by a
-/// keyed hash: a flood can make the limiter stricter, never forget. A restart clears it, and processes do not share it.
+/// keyed hash. A cell counts its keys as one: a lock of it locks each of them, and ends the count of each as a lock of its own
+/// does. So a flood can make the limiter stricter, and gives no key more guesses. A restart clears it, and processes do not
+/// share it.
 ///
 /// IPv6 addresses count by their /64; and in a second tier by their /56, which has
 /// [4 times](Self::with_ipv6_factors) the budgets of a /64, and by their /48, which has 16 times: what names an address

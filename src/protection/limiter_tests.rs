@@ -314,6 +314,40 @@ fn a_success_in_a_full_table_gives_back_its_own_charge_only() {
 }
 
 #[test]
+fn a_cell_counts_its_keys_as_one_so_none_of_them_has_more_guesses_than_a_key_of_its_own() {
+    let rules = |capacity| {
+        let account = Lockout::new(6, 3 * MINUTE).locked_for(MINUTE, 4 * MINUTE);
+        let limiter = MemoryLimiter::new().with_account_budget(account).with_capacity(capacity);
+        with_clock(limiter.disable(Rule::Address).disable(Rule::AccountAndAddress))
+    };
+    let ((shared, one), (own, other)) = (rules(0), rules(SHARDS));
+    let cell = |name: &u32| {
+        let account = AccountKey::resolved(name.to_string());
+        shared.guess(&Guess::Account { realm: None, account: &account }) % SHARDS as u64
+    };
+    let neighbour = (1..).find(|name| cell(name) == cell(&0)).unwrap();
+    // Three of one, and by three of the other a lock begins. When it is over, the three of the first are over, too: as the
+    // six of a key of its own are.
+    let turns = [(0, 0, 3), (0, neighbour, 4), (1, 0, 7), (1, neighbour, 1), (1, neighbour, 6), (1, 0, 1), (4, 0, 9)];
+    let mut guesses = [0, 0];
+    for (turn, (wait, name, attempts)) in (0_u32..).zip(turns) {
+        one.wait(wait * MINUTE);
+        other.wait(wait * MINUTE);
+        for number in 0..attempts {
+            let from = nth_address(turn * 100 + number);
+            let answers = [(&shared, name), (&own, 0)].map(|(limiter, name)| {
+                let wait = |refusal: Refusal| (refusal.rule(), refusal.retry_after());
+                let denied = |one| settle(limiter, one, Settlement::Denied).map(|lock| lock.rule());
+                attempt(limiter, &name.to_string(), &from).map(denied).map_err(wait)
+            });
+            assert_eq!(answers[0], answers[1], "{turn} {number}");
+            guesses[usize::from(name == 0)] += usize::from(answers[0].is_ok());
+        }
+    }
+    assert_eq!(guesses, [9, 15]);
+}
+
+#[test]
 fn an_operator_sees_every_lock_and_lifts_it() {
     let (limiter, clock) = with_clock(MemoryLimiter::new().with_address_budget(TokenBucket::new(30, MINUTE)));
     let alice = AccountKey::resolved("alice");
