@@ -53,14 +53,15 @@ impl MemoryLimiter {
         ticket.charges = self.policy.charge_wrong(&mut tallies, &facts, room);
         if ticket.charges.pair {
             let memory = self.policy.pairs_remember();
-            ticket.pair_place = pairs.keep(ticket.pair(), tallies.pair, now, memory, is_known);
+            ticket.pair_place = pairs.keep(ticket.pair(), (tallies.pair, ticket.number), now, memory, is_known);
         }
         if ticket.charges.account {
             let memory = self.policy.account.longest;
-            ticket.account_place = accounts.tallies.keep(ticket.account(), tallies.account, now, memory, false);
+            ticket.account_place =
+                accounts.tallies.keep(ticket.account(), (tallies.account, ticket.number), now, memory, false);
         }
         if ticket.charges.address {
-            ticket.address_place = addresses.keep(ticket.address(), tallies.address, now, 0, is_known);
+            ticket.address_place = addresses.keep(ticket.address(), (tallies.address, ticket.number), now, 0, is_known);
         }
         if let Some(table) = &mut wide {
             self.keep_wide(table, &mut ticket, &tallies, now);

@@ -200,7 +200,7 @@ impl MemoryLimiter {
                 Some(own) => *own = tallies.pair,
                 None => {
                     let memory = self.policy.pairs_remember();
-                    ticket.pair_place = pairs.put(ticket.pair(), tallies.pair, now, memory, is_known);
+                    ticket.pair_place = pairs.put(ticket.pair(), (tallies.pair, ticket.number), now, memory, is_known);
                 }
             }
         }
@@ -209,14 +209,18 @@ impl MemoryLimiter {
                 Some(own) => *own = tallies.account,
                 None => {
                     let memory = self.policy.account.longest;
-                    ticket.account_place = accounts.tallies.put(ticket.account(), tallies.account, now, memory, false);
+                    ticket.account_place =
+                        accounts.tallies.put(ticket.account(), (tallies.account, ticket.number), now, memory, false);
                 }
             }
         }
         if charges.address {
             match own_address {
                 Some(own) => *own = tallies.address,
-                None => ticket.address_place = addresses.put(ticket.address(), tallies.address, now, 0, is_known),
+                None => {
+                    ticket.address_place =
+                        addresses.put(ticket.address(), (tallies.address, ticket.number), now, 0, is_known)
+                }
             }
         }
         if let Some(table) = &mut wide {

@@ -51,7 +51,8 @@ fn lock_over(tally: Tally, budget: &Lockout, now: u64) -> Option<u64> {
     (over <= now).then(|| tally.locked(budget, over.checked_sub(1)?).map(|_| over)).flatten()
 }
 
-/// Ends the counts of all keys that share a cell with those of the attempt, where a lock of the cell is over.
+/// Ends the counts of all keys that are counted where those of the attempt are, where a lock is over. A place of one's own may
+/// have begun as a copy of a cell.
 fn end_locked_cells(limiter: &MemoryLimiter, histories: &mut Histories, attempt: &Try, now: u64) {
     let each = limiter.capacity.div_ceil(SHARDS);
     let place = |key: Key, place| ((key.0 ^ key.1.rotate_right(16)) % SHARDS as u64, cell_of(each, key, place));
@@ -69,24 +70,23 @@ fn end_locked_cells(limiter: &MemoryLimiter, histories: &mut Histories, attempt:
         let known = shard_of(&limiter.tables.accounts, (key.0, 0)).unwrap().known.contains(key.0, key.1, now);
         let mut table = shard_of(&limiter.tables.pairs, key).unwrap();
         let (tally, own) = table.get(key, known);
-        own.is_none().then(|| (place(key, if known { Place::Spared } else { Place::Shared }), tally))
+        let cell = place(key, if known { Place::Spared } else { Place::Shared });
+        (own.map_or(Err(cell), |_| Ok(key)), tally)
     };
     let account = |who: u32| {
         let key = (guess(false, who), 0);
         let mut accounts = shard_of(&limiter.tables.accounts, key).unwrap();
         let (tally, own) = accounts.tallies.get(key, false);
-        own.is_none().then(|| (place(key, Place::Shared), tally))
+        (own.map_or(Err(place(key, Place::Shared)), |_| Ok(key)), tally)
     };
     let budget = limiter.policy.pair_rule(attempt.is_client).1;
-    if let Some((cell, tally)) = pair((attempt.is_client, attempt.who, attempt.from))
-        && let Some(over) = lock_over(tally, budget, now)
-    {
-        histories.end_pairs(|key| pair(*key).is_some_and(|(other, _)| other == cell), over);
+    let (at, tally) = pair((attempt.is_client, attempt.who, attempt.from));
+    if let Some(over) = lock_over(tally, budget, now) {
+        histories.end_pairs(|key| pair(*key).0 == at, over);
     }
-    if let Some((cell, tally)) = account(attempt.who)
-        && let Some(over) = lock_over(tally, &limiter.policy.account, now)
-    {
-        histories.end_accounts(|who| account(who).is_some_and(|(other, _)| other == cell), over);
+    let (at, tally) = account(attempt.who);
+    if let Some(over) = lock_over(tally, &limiter.policy.account, now) {
+        histories.end_accounts(|who| account(who).0 == at, over);
     }
 }
 

@@ -97,9 +97,16 @@ impl Table {
         cell.copied().unwrap_or_default()
     }
 
-    /// Stores the tally of a key without its own. The last eighth of the room is kept for keys that are `preferred`. Locks are remembered for
+    /// Stores the tally of a key without its own, which the reservation with this number charged. The last eighth of the room is kept for keys that are `preferred`. Locks are remembered for
     /// `memory` milliseconds after their end, so that a flood cannot make the next one short again.
-    pub(crate) fn put(&mut self, key: Key, tally: Tally, now: u64, memory: u64, preferred: bool) -> Place {
+    pub(crate) fn put(
+        &mut self,
+        key: Key,
+        (tally, number): (Tally, u32),
+        now: u64,
+        memory: u64,
+        preferred: bool,
+    ) -> Place {
         let kept = if preferred { 0 } else { self.capacity / 8 };
         let room = self.capacity.saturating_sub(kept);
         let crowd = crowd(key.1);
@@ -112,7 +119,8 @@ impl Table {
             if let Some(crowd) = crowd {
                 self.count(crowd);
             }
-            self.tallies.insert(key, tally);
+            // It may come from a cell, where others' charges are older than what the key has here.
+            self.tallies.insert(key, tally.moved(number));
             return Place::Own;
         }
         let place = self.shared(preferred);
@@ -154,13 +162,20 @@ impl Table {
     }
 
     /// Stores the tally of a key, with or without its own.
-    pub(crate) fn keep(&mut self, key: Key, tally: Tally, now: u64, memory: u64, preferred: bool) -> Place {
+    pub(crate) fn keep(
+        &mut self,
+        key: Key,
+        (tally, number): (Tally, u32),
+        now: u64,
+        memory: u64,
+        preferred: bool,
+    ) -> Place {
         match self.tallies.get_mut(&key) {
             Some(own) => {
                 *own = tally;
                 Place::Own
             }
-            None => self.put(key, tally, now, memory, preferred),
+            None => self.put(key, (tally, number), now, memory, preferred),
         }
     }
 
@@ -299,7 +314,38 @@ impl Hasher for Hashed {
 mod tests {
     use std::collections::HashSet;
 
+    use std::time::Duration;
+
     use super::*;
+    use crate::protection::budget::Lockout;
+
+    #[test]
+    fn what_a_key_takes_along_from_a_cell_is_not_taken_back_for_what_it_charged_in_an_earlier_place() {
+        let budget = Lockout::new(3, Duration::from_secs(60));
+        let (one, other, late) = ((1, 0), (2, 0), (3, 0));
+        let mut table = Table::new(1, false);
+        let charge = |table: &mut Table, key, now, number| {
+            let mut tally = table.get(key, false).0;
+            tally.charge(&budget, now, number);
+            table.keep(key, (tally, number), now, 0, false)
+        };
+        // Another has a cell, for want of room, and goes on there.
+        assert_eq!(charge(&mut table, one, 0, 1), Place::Own);
+        assert_eq!(charge(&mut table, other, 0, 2), Place::Shared);
+        table.retain(0, |key| key != one);
+        // This one has a place of its own, and loses it when its time is over.
+        assert_eq!(charge(&mut table, late, 0, 3), Place::Own);
+        assert_eq!(charge(&mut table, other, 50_000, 4), Place::Shared);
+        table.retain(50_000, |_| false);
+        // It has one again, with what it shares in the cell: the attempt under way since then takes nothing of that back.
+        assert_eq!(charge(&mut table, late, 50_000, 5), Place::Own);
+        let before = table.get(late, false).0;
+        let own = table.get_mut(late, Place::Own).unwrap();
+        own.refund(&budget, || 50_000, 3);
+        assert_eq!(*own, before);
+        own.refund(&budget, || 50_000, 5);
+        assert_ne!(*own, before);
+    }
 
     #[test]
     fn accounts_and_clients_whose_budgets_differ_share_no_cell() {

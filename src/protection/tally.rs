@@ -169,6 +169,11 @@ impl Tally {
         }
     }
 
+    /// The same in a place of its own, which holds nothing that an earlier reservation charged there.
+    pub(crate) fn moved(self, number: u32) -> Self {
+        Self { born: number, ..self }
+    }
+
     /// Whether it still holds what the reservation with this number charged. The numbers go round.
     fn holds(&self, number: u32) -> bool {
         number.wrapping_sub(self.born) < 1 << 31

@@ -53,10 +53,10 @@ impl MemoryLimiter {
             let (pair, address) = ticket.wide(*tier);
             let Some(places) = ticket.wide_places.get_mut(at) else { continue };
             if charges.pair {
-                places.pair = table.keep(pair, wide.pair, now, memory, false);
+                places.pair = table.keep(pair, (wide.pair, ticket.number), now, memory, false);
             }
             if charges.address {
-                places.address = table.keep(address, wide.address, now, memory, false);
+                places.address = table.keep(address, (wide.address, ticket.number), now, memory, false);
             }
         }
     }

@@ -247,12 +247,12 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Stores the tally of a key.
+    /// Stores the tally of a key, which the latest reservation charged.
     pub(super) fn put(
         &mut self,
         kind: Kind,
         key: Key,
-        tally: Tally,
+        mut tally: Tally,
         memory: u64,
         preferred: bool,
     ) -> Result<Place, Failure> {
@@ -265,6 +265,8 @@ impl<'a> Rows<'a> {
             }
             if has_room {
                 self.add(kind, key.1, 1)?;
+                // It may come from a cell, where others' charges are older than what the key has here.
+                tally = tally.moved(self.number);
             } else {
                 place = kind.shared(preferred);
                 self.was_full |= Self::full_bit(kind, key, place);
