@@ -151,11 +151,12 @@ async fn it_is_a_json_object_to_get_and_head_and_nothing_to_others_md_02_md_12()
 
 #[tokio::test]
 async fn it_may_be_cached_for_an_hour_at_most_md_12() {
-    for (asked, told) in [(0, 0), (60, 60), (3600, 3600), (86_400, 3600)] {
-        let layer = simple(Metadata::new("https://as.example").max_age(Duration::from_secs(asked)));
-        let answer = ask(&layer, Method::GET, WELL_KNOWN).await;
-        assert_eq!(answer.headers()["cache-control"], format!("public, max-age={told}"));
+    let metadata = |seconds| Metadata::new("https://as.example").max_age(Duration::from_secs(seconds));
+    for seconds in [0, 60, 3600] {
+        let answer = ask(&simple(metadata(seconds)), Method::GET, WELL_KNOWN).await;
+        assert_eq!(answer.headers()["cache-control"], format!("public, max-age={seconds}"));
     }
+    assert!(matches!(build(metadata(3601), |builder| builder), Err(ConfigError::Setting(_))));
 }
 
 #[test]

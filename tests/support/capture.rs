@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tower_password_grant::{AuditEvent, AuditOutcome, Reason};
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Dispatch, Event, Level, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
@@ -34,9 +34,14 @@ pub struct Capture {
     events: Arc<Mutex<Vec<Said>>>,
 }
 
+/// A second listener beside the one of a test. As long as there is only one, `tracing` asks the thread that comes to an event
+/// first whether anybody listens; that may be another test's thread, where nobody does.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+
 impl Capture {
     /// Listens on this thread at TRACE until the guard is dropped.
     pub fn listen() -> (Self, DefaultGuard) {
+        LazyLock::force(&SECOND);
         let capture = Self::default();
         let text = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(capture.clone());
         let subscriber = tracing_subscriber::registry().with(text).with(capture.clone());
