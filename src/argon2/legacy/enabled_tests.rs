@@ -1,3 +1,5 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -104,6 +106,31 @@ fn a_hash_that_a_column_has_cut_off_is_not_read_as_a_shorter_one() {
             let is_whole = whole.get(length..) == Some("=");
             assert_eq!(read(&whole[..length]).is_ok(), is_whole, "{}", &whole[..length]);
         }
+    }
+}
+
+#[test]
+fn a_longer_output_of_pbkdf2_costs_its_rounds_once_for_each_block_t30() {
+    let text = |digest: &str, rounds: u32, length: usize| {
+        let hash = STANDARD_NO_PAD.encode(vec![7; length]);
+        format!("$pbkdf2-{digest}$i={rounds},l={length}$c2l4dGVlbiBieXRlIHNsdA${hash}")
+    };
+    // A version 3 record of ASP.NET Core Identity.
+    let record = |digest: u32, rounds: u32, length: usize| {
+        let numbers = [digest, rounds, 16].map(u32::to_be_bytes);
+        STANDARD.encode([&[1][..], numbers.as_flattened(), &[7; 16], &vec![7; length]].concat())
+    };
+    for (most, above) in [
+        (text("sha1", 2_000_000, 20), text("sha1", 2_000_000, 21)),
+        (text("sha1", 111_111, 330), text("sha1", 2_000_000, 330)),
+        (text("sha256", 1_000_000, 64), text("sha256", 1_000_001, 64)),
+        (text("sha512", 1_000_000, 65), text("sha512", 1_000_001, 65)),
+        (record(0, 1_000_000, 32), record(0, 1_000_001, 32)),
+        (record(1, 181_818, 340), record(1, 2_000_000, 340)),
+        (record(2, 2_000_000, 32), record(2, u32::MAX, 340)),
+    ] {
+        assert!(read(&most).is_ok(), "{most}");
+        assert!(read(&above).is_err(), "{above}");
     }
 }
 

@@ -19,7 +19,8 @@ impl<S> Argon2VerifierBuilder<S> {
     }
 
     /// The most rounds of a stored PBKDF2 hash that are still computed. Default: 2,000,000. A hash with more is
-    /// [unusable](crate::Reason::UnusableHash).
+    /// [unusable](crate::Reason::UnusableHash). Each block of the output counts, because each takes all rounds (RFC 8018
+    /// section 5.2): 32 bytes by SHA-1 are two blocks.
     pub fn max_pbkdf2_rounds(mut self, rounds: u32) -> Self {
         self.legacy.pbkdf2 = rounds;
         self

@@ -10,7 +10,7 @@ use crate::argon2::formats::{Format, Known};
 
 /// The fewest bytes of a hash.
 const OUTPUT: usize = 16;
-const ABOVE: &str = "its rounds are above `max_pbkdf2_rounds`";
+const ABOVE: &str = "its rounds, times the blocks of its output, are above `max_pbkdf2_rounds`";
 
 #[derive(Clone, Copy)]
 enum Digest {
@@ -53,10 +53,16 @@ impl Pbkdf2 {
             _ => with_parameters(body, Digest::Sha256),
         };
         let read = read.filter(|read| read.rounds > 0 && read.expected.len() >= OUTPUT).ok_or(Flaw::Malformed)?;
-        if read.rounds > caps.pbkdf2 {
+        if read.cost() > u64::from(caps.pbkdf2) {
             return Err(Flaw::Costly(ABOVE));
         }
         Ok(read)
+    }
+
+    /// All rounds, which each block of the output takes anew (RFC 8018 section 5.2).
+    fn cost(&self) -> u64 {
+        let blocks = u64::try_from(self.expected.len().div_ceil(self.digest.output())).unwrap_or(u64::MAX);
+        u64::from(self.rounds).saturating_mul(blocks)
     }
 
     pub(super) fn compute(&self, password: &[u8], output: &mut [u8]) -> bool {
