@@ -32,7 +32,17 @@ async fn where_the_public_url_is_known_a_page_of_the_same_host_under_another_sch
                 token(&its_own, host).await.assert_error_about(400, "invalid_request", "origin");
             }
         }
-        // A browser that says where the page is from is believed, and what is no browser names no page.
+        // A browser believes that a page is of this server if its name was bound to this server's address.
+        for site in ["same-origin", "none"] {
+            for foreign in ["http://as.example", "https://evil.example", "null"] {
+                let said = [AUTH[0], ("host", "evil.example"), ("origin", foreign), ("sec-fetch-site", site)];
+                fixture.token(&said, PW).await.assert_error_about(400, "invalid_request", "origin");
+            }
+            fixture.token(&[AUTH[0], ("sec-fetch-site", site)], PW).await.assert_ok();
+        }
+        let said = [AUTH[0], ("origin", "https://as.example"), ("sec-fetch-site", "cross-site")];
+        fixture.token(&said, PW).await.assert_error_about(400, "invalid_request", "origin");
+        // What is no browser names no page.
         let said = [AUTH[0], ("origin", "https://as.example"), ("sec-fetch-site", "same-origin")];
         fixture.token(&said, PW).await.assert_ok();
         fixture.token(AUTH, PW).await.assert_ok();

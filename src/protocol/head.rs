@@ -102,14 +102,17 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether no page of another origin sent the request: judges `Sec-Fetch-Site`, or without it `Origin` against the
-    /// server's own, which is the `known` one or that of the request.
+    /// server's own, which is the `known` one or that of the request. Where it is known, `Origin` counts beside
+    /// `Sec-Fetch-Site`, too: a name that was bound to this server's address is an own site to the browser.
     ///
     /// A form POST needs no CORS preflight, so a hostile page can make its visitors' browsers try passwords.
     pub(crate) fn is_own_site(&self, parts: &Parts, known: Option<&OwnOrigin>) -> bool {
+        let is_own_origin = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| is_own(origin, parts, known));
         match (self.is_own_site, self.origin) {
             // No browser sent it.
             (None, Values::None) => true,
-            (None, Values::One(origin)) => origin.to_str().is_ok_and(|origin| is_own(origin, parts, known)),
+            (None, Values::One(origin)) => is_own_origin(origin),
+            (Some(is_own), Values::One(origin)) if known.is_some() => is_own && is_own_origin(origin),
             (Some(is_own), Values::None | Values::One(_)) => is_own,
             (_, Values::Several) => false,
         }

@@ -44,10 +44,12 @@ impl<C, V, I> Builder<C, V, I> {
     }
 
     /// Where browsers find this server, such as `https://login.example`; a path behind it does not matter. A page that logs in
-    /// from a browser that sends no `Sec-Fetch-Site` is then one of your own only if its whole origin is that one (RFC 6454).
+    /// from a browser is then one of your own only if its whole origin is that one (RFC 6454), whatever `Sec-Fetch-Site` says:
+    /// to the browser of a victim, a hostile name that was bound to this server's address is the same site.
     ///
     /// Default: the [base URL](crate::Metadata::base_url) of the [metadata](Self::metadata), or without metadata not known:
-    /// then a page is your own if its host and port are those that the request names, so that one that came over http counts as
+    /// then a page is your own if `Sec-Fetch-Site` says so, or without that header if its host and port are those that the
+    /// request names, so that one that came over http counts as
     /// one of the https server of the same name. Set it whenever browsers reach the server; and where its pages are on another
     /// host than the metadata say. Pages of further origins belong on the list of [their
     /// client](crate::ClientBuilder::allow_origin).
