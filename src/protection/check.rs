@@ -1,6 +1,5 @@
 //! Checks that are decided at once: looked at, compared, and charged or forgiven under the locks.
 
-use super::known::is_due;
 use super::limiter::{MemoryLimiter, shard_of};
 use super::policy::Tallies;
 use super::sync::atomic::Ordering;
@@ -18,8 +17,7 @@ impl MemoryLimiter {
         let mut accounts = shard_of(&self.tables.accounts, ticket.account())?;
         let mut addresses = shard_of(&self.tables.addresses, ticket.address())?;
 
-        let seen = accounts.known.seen(ticket.guess, ticket.network, now);
-        let is_known = seen.is_some();
+        let is_known = accounts.known.contains(ticket.guess, ticket.network, now);
         let mut facts = ticket.facts(key, is_known, now);
         let mut tallies = Tallies { pair: pairs.get(ticket.pair(), is_known).0, ..Tallies::default() };
         if !ticket.is_client {
@@ -43,7 +41,7 @@ impl MemoryLimiter {
             if tallies.pair != Tally::default() {
                 pairs.forget(ticket.pair());
             }
-            if ticket.has_address && is_due(seen, now, self.lifetime) {
+            if ticket.has_address && accounts.known.is_news(ticket.guess, ticket.network, now) {
                 accounts.known.insert(ticket.guess, ticket.network, now);
             }
             return Some(Checked::Decided(decided));

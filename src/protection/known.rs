@@ -32,13 +32,14 @@ impl Known {
     }
 
     pub(crate) fn contains(&self, account: u64, network: u64, now: u64) -> bool {
-        self.seen(account, network, now).is_some()
+        let known = self.accounts.get(&account);
+        known.is_some_and(|known| known.networks.contains(&network) && now.saturating_sub(known.seen) < self.lifetime)
     }
 
-    /// When an account of which this network is known was last seen.
-    pub(crate) fn seen(&self, account: u64, network: u64, now: u64) -> Option<u64> {
-        let known = self.accounts.get(&account)?;
-        (known.networks.contains(&network) && now.saturating_sub(known.seen) < self.lifetime).then_some(known.seen)
+    /// Whether a check that succeeded from this network is worth an [`insert`](Self::insert).
+    pub(crate) fn is_news(&self, account: u64, network: u64, now: u64) -> bool {
+        let known = self.accounts.get(&account).filter(|known| now.saturating_sub(known.seen) < self.lifetime);
+        is_news(known.map(|known| (&known.networks, known.seen)), network, now, self.lifetime)
     }
 
     pub(crate) fn insert(&mut self, account: u64, network: u64, now: u64) {
@@ -67,10 +68,12 @@ impl Known {
     }
 }
 
-/// Whether it is time to say again that an account was seen from a network that is known. Seldom, so that those who succeed
-/// all the time write next to nothing.
-pub(crate) fn is_due(seen: Option<u64>, now: u64, lifetime: u64) -> bool {
-    seen.is_none_or(|seen| now.saturating_sub(seen) >= lifetime / 64)
+/// Whether a check that succeeded is worth remembering, given what is `known` of its client. Seldom, so that those who succeed
+/// all the time write next to nothing, from however many networks: where there is no room left, a further one has to wait.
+pub(crate) fn is_news(known: Option<(&[u64; ADDRESSES], u64)>, network: u64, now: u64, lifetime: u64) -> bool {
+    let is_due = |seen: u64| now.saturating_sub(seen) >= lifetime / 64;
+    lifetime > 0
+        && known.is_none_or(|(networks, seen)| is_due(seen) || (networks.contains(&0) && !networks.contains(&network)))
 }
 
 /// Puts a network in front of those that were seen before; the oldest goes.
@@ -101,6 +104,22 @@ mod tests {
         assert!(!known.contains(7, 9, 107));
         known.insert(7, 1, 200);
         assert!(known.contains(7, 1, 200) && !known.contains(7, 9, 200));
+    }
+
+    #[test]
+    fn a_client_at_many_networks_is_remembered_seldom() {
+        let mut known = Known::new(8, 6400);
+        let mut checks = 0;
+        for now in 0..300 {
+            let network = now % 7 + 1;
+            if known.is_news(7, network, now) {
+                known.insert(7, network, now);
+                checks += 1;
+            }
+        }
+        // The four that there is room for, and one in each 64th of the lifetime.
+        assert_eq!(checks, 6);
+        assert!(known.is_news(7, 9, 6800) && !Known::new(8, 0).is_news(7, 1, 0));
     }
 
     #[test]

@@ -128,6 +128,33 @@ async fn check(limiter: &dyn AttemptLimiter, is_right: bool) -> Checked {
 }
 
 #[tokio::test]
+async fn a_client_with_the_right_secret_at_many_addresses_writes_next_to_nothing() {
+    let folder = Folder::new();
+    let clock = ManualClock::at(at(0));
+    let store = open(&folder, &clock);
+    let watcher = rusqlite::Connection::open(folder.file()).unwrap();
+    // Changes with each commit that wrote something.
+    let version = || watcher.query_row("PRAGMA data_version", (), |row| row.get::<_, i64>(0)).unwrap();
+    for (lifetime, most) in [(Duration::from_secs(64_000), 4 + 1), (Duration::ZERO, 0)] {
+        let limiter = store.limiter().with_rules_of(&MemoryLimiter::new().with_known_addresses(lifetime));
+        let (mut last, mut writes) = (version(), 0);
+        for round in 0..60 {
+            let key = AttemptKey::new(Guess::Client { client_id: "api" }, address(round % 6));
+            match limiter.check(&key, SecretCheck::known(true)).await.unwrap() {
+                Checked::Decided(decided) => assert!(decided.is_right()),
+                other => panic!("{other:?}"),
+            }
+            writes += u8::from(std::mem::replace(&mut last, version()) != last);
+            if round == 50 {
+                clock.advance(Duration::from_secs(1000));
+            }
+        }
+        assert_eq!(writes, most, "{lifetime:?}");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
 async fn parallel_attempts_never_exceed_the_budget_and_a_dropped_one_stays_charged() {
     let folder = Folder::new();
     let store = folder.store();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::rows::{Kind, Prints, Rows};
 use crate::boundary::check::{CheckOutcome, SecretCheck};
 use crate::boundary::limiter::{Rule, Settlement};
-use crate::protection::known::is_due;
+use crate::protection::known::is_news;
 use crate::protection::network::{Tier, widened};
 use crate::protection::policy::{Charges, Decision, Facts, Policy, Spent, Tallies, Wide};
 use crate::protection::table::{Key, Place};
@@ -79,8 +79,8 @@ pub(super) struct Seen {
     ticket: Ticket,
     facts: Facts,
     tallies: Tallies,
-    /// When it succeeded from its address.
-    at: Option<u64>,
+    /// A success by a check is worth remembering.
+    is_news: bool,
 }
 
 /// One step of the limiter.
@@ -121,8 +121,9 @@ impl<'a> Step<'a> {
         };
         let lifetime = self.rules.lifetime;
         let known = if attempt.has_no_account { None } else { self.rows.known(ticket.guess, lifetime)? };
-        let known = known.filter(|(networks, _)| networks.contains(&ticket.network));
-        let is_known = known.is_some();
+        let is_known = known.is_some_and(|(networks, _)| networks.contains(&ticket.network));
+        let known = known.as_ref().map(|(networks, seen)| (networks, *seen));
+        let is_news = attempt.has_address && is_news(known, ticket.network, now, lifetime);
         let facts = Facts {
             is_client: attempt.is_client,
             has_no_account: attempt.has_no_account,
@@ -144,7 +145,7 @@ impl<'a> Step<'a> {
         if ticket.has_wide() && !is_known {
             tallies.wide = Some([self.wide(&ticket, Tier::Net56)?, self.wide(&ticket, Tier::Net48)?]);
         }
-        Ok(Seen { ticket, facts, tallies, at: known.map(|(_, seen)| seen) })
+        Ok(Seen { ticket, facts, tallies, is_news })
     }
 
     fn wide(&self, ticket: &Ticket, tier: Tier) -> Result<Wide, Failure> {
@@ -202,10 +203,11 @@ impl<'a> Step<'a> {
         Ok(begun(&self.rules.policy, ticket, tallies, self.rows.clock))
     }
 
-    /// Looks, compares, and charges or forgives. A right check writes nothing if there is nothing to forgive and its address
-    /// was seen lately: then the transaction is empty, and nothing waits for the disk.
+    /// Looks, compares, and charges or forgives. A right check writes nothing if there is nothing to forgive and its client
+    /// was seen lately, from this address or from as many others as are remembered: then the transaction is empty, and
+    /// nothing waits for the disk.
     pub(super) fn check(mut self, attempt: &Try, check: SecretCheck<'static>) -> Result<Checking, Failure> {
-        let Seen { mut ticket, facts, mut tallies, at } = self.read(attempt)?;
+        let Seen { mut ticket, facts, mut tallies, is_news } = self.read(attempt)?;
         let room = match self.rules.policy.look(&tallies, &facts) {
             Ok(room) => room,
             Err(spent) => {
@@ -216,9 +218,8 @@ impl<'a> Step<'a> {
         if outcome.is_right() {
             // What is counted in a cell is not forgiven, as others are counted there, too.
             let forgives = tallies.pair != Tally::default() && self.rows.forget(Kind::Pair, ticket.pair())?;
-            let is_news = ticket.has_address
-                && is_due(at, facts.now, self.rules.lifetime)
-                && self.rows.remember(ticket.guess, ticket.network, facts.now, self.rules.lifetime)?;
+            let is_news =
+                is_news && self.rows.remember(ticket.guess, ticket.network, facts.now, self.rules.lifetime)?;
             if forgives || is_news {
                 self.rows.close()?;
             }
