@@ -106,7 +106,10 @@ fn build_names_what_is_wrong_and_its_cure() {
             |b| refreshing(b).refresh_token_leeway(MINUTE * 2),
             "a refresh token's leeway of 120s is more than 60 seconds",
         ),
-        (|b| b.revocation_path("/oauth/revoke"), "a revocation endpoint that, `.refresh_tokens(..)` or both"),
+        (
+            |b| b.revocation_path("/oauth/revoke"),
+            "a revocation endpoint needs `.refresh_tokens(..)`, `.access_tokens(..)` or both",
+        ),
         (
             |b| refreshing(b).introspection_path("/oauth/introspect"),
             "an introspection endpoint needs `.access_tokens(..)`",

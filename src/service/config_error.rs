@@ -42,11 +42,16 @@ pub enum ConfigError {
     /// An extension grant type that is no absolute URI.
     #[error("the extension grant type `{0}` must be an absolute URI (RFC 6749 section 4.5)")]
     GrantType(String),
-    /// Revocation or introspection of nothing.
+    /// Introspection of nothing.
     #[error(
-        "an introspection endpoint needs `.access_tokens(..)`, and a revocation endpoint that, `.refresh_tokens(..)` or both"
+        "an introspection endpoint needs `.access_tokens(..)`: without them it would call every access token inactive"
     )]
     NoTokens,
+    /// Revocation of nothing.
+    #[error(
+        "a revocation endpoint needs `.refresh_tokens(..)`, `.access_tokens(..)` or both: without them it has nothing to revoke"
+    )]
+    NothingToRevoke,
     /// A refresh token that could be presented again for too long.
     #[error("a refresh token's leeway of {0:?} is more than 60 seconds: give less")]
     Leeway(Duration),

@@ -62,11 +62,11 @@ impl TokenOptions {
             return Err(ConfigError::Leeway(leeway));
         }
         // An introspection that knows no access tokens would call each of them inactive.
-        let knows_none = self.access.is_none() && self.refresh.is_none();
-        if (self.introspection_path.is_some() && self.access.is_none())
-            || (self.revocation_path.is_some() && knows_none)
-        {
+        if self.introspection_path.is_some() && self.access.is_none() {
             return Err(ConfigError::NoTokens);
+        }
+        if self.revocation_path.is_some() && self.access.is_none() && self.refresh.is_none() {
+            return Err(ConfigError::NothingToRevoke);
         }
         let metadata = self.metadata.as_ref().map(|metadata| metadata.document(facts)).transpose()?;
         let endpoints = [

@@ -68,14 +68,14 @@ pub enum SqliteError {
         range: &'static str,
     },
     /// The file cannot be made or opened for another reason.
-    #[error("the database file cannot be made or opened")]
+    #[error("the database file cannot be made or opened: {0}")]
     File(#[source] io::Error),
     /// The file is no SQLite database.
-    #[error("the file is no SQLite database: name another one, or one that does not exist yet")]
-    NotADatabase,
+    #[error("`{path}` is no SQLite database: name another file, or one that does not exist yet", path = .0.display())]
+    NotADatabase(PathBuf),
     /// The file is a SQLite database of something else.
-    #[error("the file is a SQLite database of another application: this store needs one of its own")]
-    Foreign,
+    #[error("`{path}` is a SQLite database of another application: this store needs one of its own", path = .0.display())]
+    Foreign(PathBuf),
     /// The file was written by a later version of this library.
     #[error(
         "the database has schema {found}, this version of the library knows {known} at most: \
@@ -91,10 +91,10 @@ pub enum SqliteError {
     #[error("the database cannot keep a write-ahead log: put the file on a local file system")]
     NoWriteAheadLog,
     /// SQLite failed otherwise.
-    #[error("SQLite failed")]
+    #[error("SQLite failed: {0}")]
     Sqlite(#[source] Cause),
     /// A thread of the store cannot be started.
-    #[error("a thread of the store cannot be started")]
+    #[error("a thread of the store cannot be started: {0}")]
     Thread(#[source] io::Error),
     /// The operating system gave no randomness for the key of the limiter's digests.
     #[error("the database cannot get its key")]
@@ -107,15 +107,15 @@ impl SqliteError {
         Self::NotWritable { path: path.to_owned(), about: about(path), source: source.into() }
     }
 
-    /// Adds what is known of the file where SQLite only says that it may not.
+    /// Names the file, and adds what is known of it where SQLite only says that it may not.
     pub(super) fn at(self, path: &Path) -> Self {
-        let is_forbidden = |cause: &Cause| {
-            let code = cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
-            matches!(code, Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied))
-        };
-        match self {
-            Self::Sqlite(cause) if is_forbidden(&cause) => Self::not_writable(path, cause),
-            other => other,
+        let Self::Sqlite(cause) = self else { return self };
+        match cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::not_writable(path, cause)
+            }
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase(path.to_owned()),
+            _ => Self::Sqlite(cause),
         }
     }
 }
@@ -141,7 +141,6 @@ fn about(path: &Path) -> String {
 impl From<rusqlite::Error> for SqliteError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => Self::NotADatabase,
             Some(ErrorCode::DiskFull) => Self::Full(error.into()),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(error.into()),
             _ => Self::Sqlite(error.into()),

@@ -102,7 +102,7 @@ fn check(connection: &Connection) -> Result<i64, SqliteError> {
     let application = number(connection, "application_id")?;
     let is_empty = tables == 0 && found == 0 && application == 0;
     if !is_empty && application != APPLICATION {
-        return Err(SqliteError::Foreign);
+        return Err(SqliteError::Foreign(connection.path().map(PathBuf::from).unwrap_or_default()));
     }
     if !(0..=SCHEMA).contains(&found) {
         return Err(SqliteError::NewerSchema { found, known: SCHEMA });

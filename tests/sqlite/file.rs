@@ -92,15 +92,29 @@ fn a_file_that_is_no_database_or_anothers_is_refused_and_stays_as_it_is() {
     fs::write(folder.file(), "a letter to somebody, and not a database at all".repeat(100)).unwrap();
     let before = fs::read(folder.file()).unwrap();
     let error = SqliteStore::open(folder.file()).unwrap_err();
-    assert!(matches!(error, SqliteError::NotADatabase), "{error:?}");
+    assert!(matches!(error, SqliteError::NotADatabase(_)), "{error:?}");
+    assert!(error.to_string().contains(folder.file().to_str().unwrap()), "{error}");
     assert_eq!(fs::read(folder.file()).unwrap(), before);
 
     let other = Folder::new();
     Connection::open(other.file()).unwrap().execute_batch("CREATE TABLE letters (text TEXT)").unwrap();
     let before = fs::read(other.file()).unwrap();
     let error = SqliteStore::open(other.file()).unwrap_err();
-    assert!(matches!(error, SqliteError::Foreign), "{error:?}");
+    assert!(matches!(error, SqliteError::Foreign(_)), "{error:?}");
+    assert!(error.to_string().contains(other.file().to_str().unwrap()), "{error}");
     assert_eq!(fs::read(other.file()).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_told_with_what_sqlite_says_of_it() {
+    let folder = Folder::new();
+    folder.store().close().await;
+    // The header is whole, and what follows is not.
+    let mut bytes = fs::read(folder.file()).unwrap();
+    bytes[100..4096].fill(0xa5);
+    fs::write(folder.file(), bytes).unwrap();
+    let error = SqliteStore::open(folder.file()).unwrap_err();
+    assert!(error.to_string().contains("malformed"), "{error}");
 }
 
 #[tokio::test]
