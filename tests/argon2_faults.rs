@@ -15,7 +15,8 @@ use argon2_users::{House, hash_with, spawn_logins, spawn_logins_of, until};
 use http::Request;
 use http_body_util::Full;
 use support::send;
-use tower_password_grant::argon2::{Argon2Parameters, UserStatus};
+use tower_password_grant::Password;
+use tower_password_grant::argon2::{Argon2Parameters, HashFormat, UnusableHash, UserStatus};
 
 #[tokio::test(flavor = "current_thread")]
 async fn beyond_the_queue_is_503_with_retry_after_while_other_routes_answer_on_a_runtime_of_one_thread_t29_t40() {
@@ -219,5 +220,37 @@ async fn a_user_store_that_hangs_is_503_in_its_own_time_and_costs_no_account_an_
     assert!(house.reasons.lock().unwrap().iter().all(|reason| reason == "verifier_failed"));
     house.users.hang_find.store(false, Ordering::Relaxed);
     tokio::time::resume();
+    house.log_in("alice", "correct horse").await.assert_ok();
+}
+
+/// A format whose code breaks at every wrong password.
+struct Breaks;
+
+impl HashFormat for Breaks {
+    fn name(&self) -> &'static str {
+        "one that breaks"
+    }
+
+    fn recognises(&self, stored: &str) -> bool {
+        stored.starts_with("breaks:")
+    }
+
+    fn verify(&self, stored: &str, password: &Password) -> Result<bool, UnusableHash> {
+        assert_eq!(stored.strip_prefix("breaks:"), Some(password.expose()), "on purpose");
+        Ok(true)
+    }
+}
+
+#[tokio::test]
+async fn a_hash_format_that_panics_gives_no_charge_back() {
+    let house = House::with(|builder| builder.hash_format(Breaks));
+    house.users.set("bob", "breaks:correct horse".to_owned(), UserStatus::Active);
+    // The budget of the account from this address.
+    for guess in 0..100 {
+        house.log_in("bob", &format!("x{guess}")).await.assert_error(500, "server_error");
+    }
+    house.log_in("bob", "x100").await.assert_error(429, "too_many_attempts");
+    house.log_in("bob", "correct horse").await.assert_error(429, "too_many_attempts");
+    until(|| house.verifier.stats().panicked == 100).await;
     house.log_in("alice", "correct horse").await.assert_ok();
 }

@@ -57,7 +57,8 @@ use crate::protocol::secrets::Password;
 /// A check that has begun runs to its end, though its client may have hung up.
 ///
 /// # Errors
-/// An [`UnusableHash`] is a denial with a reason of its own. A panic is contained and answers 500.
+/// An [`UnusableHash`] is a denial with a reason of its own. A panic is contained and answers 500; the attempt stays
+/// charged, because nobody knows what the verdict would have been.
 pub trait HashFormat: Send + Sync + 'static {
     /// A name for the operator, in the warning about a hash that cannot be used.
     fn name(&self) -> &'static str;

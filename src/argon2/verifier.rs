@@ -19,7 +19,7 @@ use super::stored::trimmed;
 use super::upgrade::{Upgrade, Upgrades};
 use super::{Bound, telemetry};
 use crate::boundary::account::AccountKey;
-use crate::boundary::backend::{BackendError, OperationError};
+use crate::boundary::backend::{BackendError, LostDecision, OperationError};
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::provided::{Answering, Provided, is_provided};
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Recheck, Verdict};
@@ -106,7 +106,7 @@ impl<S: UserStore> Argon2Verifier<S> {
                 }),
                 // It was held in the queue for longer than any refusal is.
                 Err(Undone::Expired) => Err(self.overloaded()),
-                Err(Undone::Lost) => Err(BackendError::fault("the password hash panicked")),
+                Err(Undone::Lost) => Err(BackendError::fault(LostDecision("password hash"))),
             },
             Err(NoPlace::Full | NoPlace::ShareTaken) => {
                 let overloaded = self.overloaded();

@@ -77,9 +77,9 @@ impl BearerReason {
             Self::NotYetValid => {
                 Some("the clock of the token's issuer and the guard's own differ by more than a minute")
             }
-            Self::Audience => {
-                Some("the token is for another audience, or names none: see `BearerGuardBuilder::audience`")
-            }
+            Self::Audience => Some(
+                "the token is for another audience, or names none: give the issuer `OpaqueIssuer::with_audience`, or the guard `BearerGuardBuilder::any_audience`",
+            ),
             _ => None,
         }
     }

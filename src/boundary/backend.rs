@@ -37,6 +37,18 @@ pub struct BackendError {
     pub(crate) source: Option<BoxError>,
 }
 
+/// The code that compares a secret was lost before it answered, as by a panic: it may have been about to say no.
+#[derive(Debug, thiserror::Error)]
+#[error("the {0} panicked")]
+pub(crate) struct LostDecision(pub(crate) &'static str);
+
+impl LostDecision {
+    /// Whether this is why nothing was decided.
+    pub(crate) fn is_in(error: &BackendError) -> bool {
+        error.source.as_ref().is_some_and(|source| source.is::<Self>())
+    }
+}
+
 /// What kind of failure a [`BackendError`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -14,7 +14,7 @@ use super::purpose::Purpose;
 use super::trail::Trail;
 use crate::boundary::account::{AccountKey, AccountKeyKind};
 use crate::boundary::auth_method::AuthRequest;
-use crate::boundary::backend::{BackendError, BackendErrorKind};
+use crate::boundary::backend::{BackendError, BackendErrorKind, LostDecision};
 use crate::boundary::check::SecretCheck;
 use crate::boundary::extension::ExtensionRequest;
 use crate::boundary::limiter::{
@@ -447,7 +447,7 @@ impl Failure {
     fn of(error: BackendError, reason: Reason) -> Self {
         match error.kind {
             // Only what a part tells itself gives a charge back.
-            _ if Overdue::cut_a_decision(&error) => Self::Decided(error.because(reason)),
+            _ if Overdue::cut_a_decision(&error) || LostDecision::is_in(&error) => Self::Decided(error.because(reason)),
             BackendErrorKind::Overloaded => Self::Untried(error.because(reason)),
             BackendErrorKind::Unavailable | BackendErrorKind::Fault => Self::Undecided(error.because(reason)),
         }

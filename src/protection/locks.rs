@@ -28,12 +28,13 @@ pub struct ActiveLock {
     pub remaining: Duration,
     /// The realm of the account, if there is one.
     pub realm: Option<String>,
-    /// The account, if the rule counts on one. `None` too where its name is no longer known: names of more than 256 bytes
-    /// and beyond 16,384 locks are not kept.
+    /// The account, if the rule counts on one. `None` too where its name is not known: names of more than 256 bytes and
+    /// beyond 16,384 locks are not kept; and a lock in a SQLite file that began in another process, or before the last start, has
+    /// no names, neither of an account nor of a client, and no address.
     pub account: Option<AccountKey<'static>>,
-    /// The client, if the rule counts on one.
+    /// The client, if the rule counts on one, and its name is known.
     pub client_id: Option<String>,
-    /// The address, if the rule counts on one.
+    /// The address, if the rule counts on one, and it is known.
     pub address: Option<IpAddr>,
     /// How many of its bits the lock is on: 32 for IPv4; 64 for IPv6, or 56 or 48 where a whole network has spent its budget.
     pub prefix_len: Option<u8>,

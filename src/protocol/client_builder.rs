@@ -91,6 +91,18 @@ impl ClientBuilder {
         self
     }
 
+    /// Adds scope tokens, separated by single spaces, to [`scopes`](Self::scopes). The [default](Self::default_scope) stays.
+    pub fn add_scope(mut self, scope: &str) -> Self {
+        let scopes = &self.inner.scopes;
+        match scope.parse().and_then(|added: Scope| format!("{scopes} {added}").trim().parse()) {
+            Ok(scopes) => {
+                self.inner.scopes = scopes;
+                self
+            }
+            Err(error) => self.fail(ClientError::Scope(error)),
+        }
+    }
+
     /// Takes scope tokens away, separated by single spaces, from [`scopes`](Self::scopes) and from the
     /// [default](Self::default_scope). A default of which nothing is left is none.
     pub fn remove_scope(mut self, scope: &str) -> Self {
@@ -207,7 +219,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The scope tokens, separated by single spaces, that the client may ask for. Default: none.
+    /// The scope tokens, separated by single spaces, that the client may ask for. Replaces what was set before:
+    /// [`add_scope`](Self::add_scope) adds. Default: none.
     pub fn scopes(mut self, scopes: &str) -> Self {
         match scopes.parse() {
             Ok(scopes) => self.inner.scopes = scopes,

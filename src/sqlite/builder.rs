@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use std::{fmt, io, thread};
+use std::{fmt, fs, io, thread};
 
 use tokio::sync::watch;
 
@@ -117,8 +117,13 @@ impl SqliteStoreBuilder {
         location::prepare(&path)?;
         let files = Files::named(&path)?;
         let opening = Opening { path, busy_timeout: self.busy_timeout, max_size: self.max_size };
+        // Looked for before SQLite plays it, as it may remove it.
+        let has_log = fs::metadata(location::beside(&opening.path, "-wal")).is_ok_and(|log| log.len() > 0);
         let opened = opening.writer().and_then(|db| Opening::prove(&db).map(|()| db));
-        let db = opened.map_err(|error| error.at(&opening.path))?;
+        let db = opened.map_err(|error| {
+            let error = error.at(&opening.path);
+            if has_log { error.with_log_of(&opening.path) } else { error }
+        })?;
         let files = Arc::new(files.with_those_beside()?);
         let (key, latest) = Opening::limiter(&db)?;
         let counters = Arc::new(Counters::default());
@@ -134,6 +139,7 @@ impl SqliteStoreBuilder {
             opening: opening.clone(),
             pruner: Arc::new(Pruner::new(self.clock, time.clone())),
             time,
+            locks: Arc::default(),
             alive,
         };
         let mut readers = Vec::with_capacity(self.reader_threads);

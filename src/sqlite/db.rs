@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, Params, Row, StatementStatus};
 
 use super::failure::Failure;
@@ -24,6 +25,11 @@ impl Db {
     /// Reads a statement before its first use, so that a schema that does not fit shows at once.
     pub(super) fn prepare(&self, sql: &'static str) -> Result<(), rusqlite::Error> {
         self.connection.prepare_cached(sql).map(drop)
+    }
+
+    /// The last connection that closes writes the log into the file and removes it.
+    pub(super) fn empty_log_at_close(&self) -> Result<(), rusqlite::Error> {
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
     }
 
     /// Runs statements that are not kept.

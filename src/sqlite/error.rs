@@ -73,6 +73,20 @@ pub enum SqliteError {
     /// The file is no SQLite database.
     #[error("`{path}` is no SQLite database: name another file, or one that does not exist yet", path = .0.display())]
     NotADatabase(PathBuf),
+    /// The file is damaged as it is read with the log beside it, as when a backup was put in its place without removing the log.
+    #[error(
+        "`{path}` and its log `{path}-wal` do not fit together: if a backup was put in the place of the file, stop every \
+         server, remove `{path}-wal` and `{path}-shm`, and put the backup there again",
+        path = .path.display()
+    )]
+    #[non_exhaustive]
+    ForeignLog {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        source: Cause,
+    },
     /// The file is a SQLite database of something else.
     #[error("`{path}` is a SQLite database of another application: this store needs one of its own", path = .0.display())]
     Foreign(PathBuf),
@@ -105,6 +119,18 @@ impl SqliteError {
     /// The server may not write this file.
     pub(super) fn not_writable(path: &Path, source: impl Into<Cause>) -> Self {
         Self::NotWritable { path: path.to_owned(), about: about(path), source: source.into() }
+    }
+
+    /// Adds that there was a log beside a file that cannot be read with it.
+    pub(super) fn with_log_of(self, path: &Path) -> Self {
+        let is_damage = |cause: &Cause| {
+            let code = cause.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+            code == Some(ErrorCode::DatabaseCorrupt)
+        };
+        match self {
+            Self::Sqlite(cause) if is_damage(&cause) => Self::ForeignLog { path: path.to_owned(), source: cause },
+            other => other,
+        }
     }
 
     /// Names the file, and adds what is known of it where SQLite only says that it may not.

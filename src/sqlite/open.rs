@@ -41,6 +41,8 @@ impl Opening {
     pub(super) fn writer(&self) -> Result<Db, SqliteError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = self.connect(flags)?;
+        // A log that does not belong to the file must not be written into it by closing what could not be opened.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         check(&connection)?;
         let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
         if mode != "wal" {
@@ -55,6 +57,7 @@ impl Opening {
         migrate(&mut connection)?;
         let db = Db::new(connection);
         statements().try_for_each(|sql| db.prepare(sql))?;
+        db.empty_log_at_close()?;
         Ok(db)
     }
 

@@ -20,6 +20,7 @@ use super::stats::{Counters, SqliteStats, add};
 use super::time::{CountingTime, floor};
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::clock::{Clock, SharedClock};
+use crate::protection::locks::Locks;
 
 /// When to try again if too much waits.
 const SOON: Duration = Duration::from_secs(1);
@@ -56,6 +57,8 @@ pub(super) struct Handle {
     /// Of the limiter's digests.
     pub(super) key: [u8; 32],
     pub(super) time: CountingTime,
+    /// Whose the limiter's locks are.
+    pub(super) locks: Arc<Locks>,
     pub(super) files: Arc<Files>,
     pub(super) opening: Opening,
     pub(super) pruner: Arc<Pruner>,
@@ -151,6 +154,10 @@ impl SqliteStore {
 
     pub(super) fn key(&self) -> &[u8; 32] {
         &self.0.key
+    }
+
+    pub(super) fn locks(&self) -> Arc<Locks> {
+        Arc::clone(&self.0.locks)
     }
 
     pub(super) fn time(&self) -> CountingTime {

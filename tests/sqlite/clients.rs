@@ -187,6 +187,12 @@ async fn a_change_keeps_every_other_option_and_one_that_cannot_be_changes_nothin
     // Of a default scope of which nothing is left there is none.
     assert!(store.change_client("full client", |client| client.remove_scope("read")).await.unwrap());
     assert!(store.find("full client").await.unwrap().unwrap().scopes().is_empty());
+    // One that is added replaces none.
+    for scope in ["read", "reports read"] {
+        assert!(store.change_client("full client", move |client| client.add_scope(scope)).await.unwrap());
+    }
+    assert_eq!(store.find("full client").await.unwrap().unwrap().scopes().to_string(), "read reports");
+    assert!(store.change_client("full client", |client| client.add_scope("a  b")).await.is_err());
     store.close().await;
 }
 

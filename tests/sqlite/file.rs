@@ -118,6 +118,26 @@ async fn a_damaged_file_is_told_with_what_sqlite_says_of_it() {
 }
 
 #[tokio::test]
+async fn a_backup_that_is_put_beside_the_log_of_another_file_is_refused_with_what_to_do_and_stays_as_it_is() {
+    let (old, folder) = (Folder::new(), Folder::new());
+    old.store().close().await;
+    let store = old.store();
+    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    // As after `kill -9`: the log was not written into the file.
+    fs::copy(old.path().join("auth.db-wal"), folder.path().join("auth.db-wal")).unwrap();
+    let first = fs::read(old.file()).unwrap();
+    store.close().await;
+    let damaged: Vec<u8> = first.iter().enumerate().map(|(at, byte)| if at < 100 { *byte } else { 0xff }).collect();
+    fs::write(folder.file(), &damaged).unwrap();
+    let error = SqliteStore::open(folder.file()).unwrap_err();
+    assert!(matches!(error, SqliteError::ForeignLog { .. }), "{error:?}");
+    let said = error.to_string();
+    assert!(said.contains("auth.db-wal` and `") && said.contains("put the backup there again"), "{said}");
+    assert_eq!(fs::read(folder.file()).unwrap(), damaged, "the log is not written into it");
+    assert!(folder.path().join("auth.db-wal").exists());
+}
+
+#[tokio::test]
 async fn two_stores_on_one_file_see_each_other() {
     let folder = Folder::new();
     let (one, two) = (folder.store(), folder.store());

@@ -46,7 +46,7 @@ const NO_NETWORK: u64 = 1;
 /// secret is compared, and a restart or crash takes nothing back. Processes that share the file share the counts.
 ///
 /// The file holds no names and addresses, only digests under a key of the same file. Whose locks they are is kept in memory, for
-/// [`locks`](Self::locks): after a restart it is not known until the lock ends. So is which secret was denied last, so that
+/// [`locks`](Self::locks): after a restart, and in another process, it is not known until the lock ends. So is which secret was denied last, so that
 /// the same mistake counts again after a restart; and whether an owner was told of a lock by another rule, so that the
 /// notice may come twice. Give all processes the same rules.
 ///
@@ -62,12 +62,14 @@ pub struct SqliteLimiter {
     store: SqliteStore,
     rules: Rules,
     prints: Arc<Prints>,
-    locks: Locks,
+    /// Those of the store, so that each limiter of it knows whose the locks are.
+    locks: Arc<Locks>,
     unsettled: Unsettled,
 }
 
 impl SqliteStore {
-    /// A limiter whose counts are in this store, with the default rules. Make one of it, and share it.
+    /// A limiter whose counts are in this store, with the default rules. Make one of it, and share it; further ones of
+    /// this store in this process count together with it and name the same locks.
     #[must_use]
     pub fn limiter(&self) -> SqliteLimiter {
         let rules = rules_of(&MemoryLimiter::new());
@@ -75,7 +77,7 @@ impl SqliteStore {
             store: self.clone(),
             rules,
             prints: Arc::default(),
-            locks: Locks::default(),
+            locks: self.locks(),
             unsettled: Unsettled::default(),
         }
     }

@@ -58,7 +58,9 @@ fn around(network: u64) -> [i64; 2] {
 
 /// For operators. What keys count together, because the room was short, is not listed and ends by time only.
 impl SqliteLimiter {
-    /// All locks that hold now, in no order. Looks through all keys. Locks from before the last start have no names.
+    /// All locks that hold now, in no order. Looks through all keys. Locks that began in another
+    /// process, or before the last start, have neither account nor client nor address: the file holds digests alone. To
+    /// lift one there, name its account to [`unblock_account`](Self::unblock_account).
     ///
     /// The accounts are what verifiers made of user names that somebody typed, which may be a password in the wrong field:
     /// show them to operators, and keep them out of logs.
