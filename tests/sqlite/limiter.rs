@@ -17,16 +17,16 @@ fn open(folder: &Folder, clock: &ManualClock) -> SqliteStore {
     SqliteStore::builder(folder.file()).clock(clock.clone()).open().unwrap()
 }
 
-fn address(number: u8) -> Option<IpAddr> {
+pub(crate) fn address(number: u8) -> Option<IpAddr> {
     Some(IpAddr::from([192, 0, 2, number]))
 }
 
-async fn reserve(limiter: &dyn AttemptLimiter, account: &str, number: u8) -> Reserved {
+pub(crate) async fn reserve(limiter: &dyn AttemptLimiter, account: &str, number: u8) -> Reserved {
     let account = AccountKey::canonical(account);
     limiter.reserve(&AttemptKey::new(Guess::Account { realm: None, account: &account }, address(number))).await.unwrap()
 }
 
-async fn fail(limiter: &dyn AttemptLimiter, account: &str, number: u8) {
+pub(crate) async fn fail(limiter: &dyn AttemptLimiter, account: &str, number: u8) {
     match reserve(limiter, account, number).await {
         Reserved::Charged(reservation) => drop(limiter.settle(reservation, Settlement::Denied).await.unwrap()),
         other => panic!("{other:?}"),
@@ -207,26 +207,6 @@ async fn no_name_and_no_address_is_in_the_file_t69() {
             assert!(!holds(canary), "{canary:?}");
         }
     }
-}
-
-#[tokio::test]
-async fn each_limiter_of_a_store_names_its_locks_and_another_process_lifts_them_without_names() {
-    let folder = Folder::new();
-    let store = folder.store();
-    let limiter = store.limiter();
-    for _ in 0..10 {
-        fail(&limiter, "alice", 1).await;
-    }
-    let alice = AccountKey::canonical("alice");
-    let named = store.limiter().locks().await.unwrap().remove(0);
-    assert_eq!((named.account, named.address), (Some(alice.clone()), address(1)));
-    let elsewhere = folder.store();
-    let unnamed = elsewhere.limiter().locks().await.unwrap().remove(0);
-    assert_eq!((unnamed.account, unnamed.address), (None, None));
-    assert_eq!(elsewhere.limiter().unblock_account(None, &alice).await.unwrap(), 2);
-    assert!(matches!(reserve(&limiter, "alice", 1).await, Reserved::Charged(_)));
-    elsewhere.close().await;
-    store.close().await;
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod contract;
 mod file;
 mod folder;
 mod limiter;
+mod lock_names;
 mod migration;
 mod place;
 mod races;
