@@ -21,7 +21,7 @@ pub(super) struct Places {
 
 impl Places {
     /// `percent` of the queue for each address, at least one place; and twice that for each /48. An idle thread has not yet
-    /// taken the job that it was woken for, so it counts as room for one more, whoever it is for.
+    /// taken the job that it was woken for, so it counts as room for one more, for any sender.
     pub(super) fn new(capacity: usize, percent: u8, idle: usize) -> Self {
         let part =
             |percent: u8| capacity.saturating_mul(usize::from(percent.min(100))).checked_div(100).unwrap_or(capacity);

@@ -201,7 +201,7 @@ pub enum Checked {
     Refused(Refusal),
 }
 
-/// A check that was compared, and what is to be told of it.
+/// A check that was compared: how it ended, and what the endpoint reports about it.
 #[derive(Debug)]
 pub struct Decided {
     outcome: CheckOutcome,
@@ -224,7 +224,7 @@ impl Decided {
         self
     }
 
-    /// A lock of the account began by the check, and nobody was told of it yet.
+    /// A lock of the account began by the check, and its owner has no notice of it yet.
     #[must_use]
     pub const fn with_new_lock(mut self, lock: BegunLock) -> Self {
         self.new_lock = Some(lock);
@@ -249,7 +249,7 @@ impl Decided {
         self.monitored
     }
 
-    /// The lock of an account that began by the check and that nobody was told of yet.
+    /// The lock of an account that began by the check, if its owner has no notice of it yet.
     #[must_use]
     pub const fn new_lock(&self) -> Option<BegunLock> {
         self.new_lock

@@ -1,4 +1,4 @@
-//! What is told of an attempt that no budget has room for.
+//! The answer to an attempt that no budget has room for.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -32,7 +32,7 @@ impl Refusal {
         self
     }
 
-    /// The lock of an account that nobody was told of yet.
+    /// The lock of an account, if its owner has no notice of it yet.
     #[must_use]
     pub const fn with_new_lock(mut self, lock: BegunLock) -> Self {
         self.new_lock = Some(lock);
@@ -57,14 +57,14 @@ impl Refusal {
         self.address_wait.map(|seconds| Duration::from_secs(seconds.get().into()))
     }
 
-    /// The lock of an account that nobody was told of yet.
+    /// The lock of an account, if its owner has no notice of it yet.
     #[must_use]
     pub const fn new_lock(&self) -> Option<BegunLock> {
         self.new_lock
     }
 }
 
-/// A lock of an account that has begun and is told of once.
+/// A lock of an account that has begun. Its owner gets one notice of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BegunLock {
     pub(crate) rule: Rule,

@@ -48,7 +48,7 @@ impl Endpoint {
         }
     }
 
-    /// What is told of a client at its first request, because the registry cannot name its clients.
+    /// Warns about a client at its first request, because the registry cannot name its clients.
     pub(super) fn tell_new_misfits_of(&self, client: Option<&Client>) {
         // Where nobody listens, a known client costs no more than an unknown one.
         if let (Some(told), Some(client)) = (&self.told, client)

@@ -119,7 +119,7 @@ pub(crate) struct Overdue {
 }
 
 impl Overdue {
-    /// What is told of a verifier of access tokens that was cut off by a guard.
+    /// The error of a verifier of access tokens that a guard cut off.
     pub(crate) fn of_access_tokens(limit: Duration) -> BackendError {
         BackendError::unavailable(Self { part: ACCESS_TOKENS, limit, decides: false })
     }
