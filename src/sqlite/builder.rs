@@ -105,8 +105,8 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// Opens or makes the database, brings its schema up to date and starts the threads. It reads and writes the file, so
-    /// call it before the server starts, or in `spawn_blocking`.
+    /// Opens or makes the database and starts the threads. It reads and writes the file, so call it before the server
+    /// starts, or in `spawn_blocking`.
     ///
     /// # Errors
     /// Fails when an option is out of its range, and when the file cannot be opened and written, or is not this store's.

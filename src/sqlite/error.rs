@@ -90,16 +90,33 @@ pub enum SqliteError {
     /// The file is a SQLite database of something else.
     #[error("`{path}` is a SQLite database of another application: this store needs one of its own", path = .0.display())]
     Foreign(PathBuf),
-    /// The file was written by a later version of this library.
+    /// The file was made by another version of this library, with another number of its schema.
     #[error(
-        "the database has schema {found}, this version of the library knows {known} at most: \
-         run the later version, or restore the backup from before its first start"
+        "`{path}` was made by another version of this library: its schema has the number {found}, and this version knows \
+         {known} alone: run the version that made it, or name a file that does not exist yet and add clients and users there",
+        path = .path.display()
     )]
-    NewerSchema {
-        /// The schema of the file.
+    #[non_exhaustive]
+    OtherSchema {
+        /// The file.
+        path: PathBuf,
+        /// The number of its schema.
         found: i64,
-        /// The last schema that this version knows.
+        /// The number that this version knows.
         known: i64,
+    },
+    /// The file was made by another version of this library that gave its schema the same number, or its tables were changed.
+    #[error(
+        "`{path}` has another shape than this version of the library makes: `{name}` is missing or different: run the \
+         version that made it, or name a file that does not exist yet and add clients and users there",
+        path = .path.display()
+    )]
+    #[non_exhaustive]
+    OtherTables {
+        /// The file.
+        path: PathBuf,
+        /// A table or index that is missing or different.
+        name: String,
     },
     /// The file system cannot share memory between processes, which the write-ahead log needs.
     #[error("the database cannot keep a write-ahead log: put the file on a local file system")]

@@ -50,8 +50,10 @@
 //! change what leaked again.
 //!
 //! # Versions
-//! The schema is brought up to date when the file is opened. A file of a later version is refused. `rusqlite` may be any of
-//! 0.37 to 0.41, because an application can link only one SQLite, with its other users of `libsqlite3-sys`.
+//! Until the first release the schema has the number 1, whatever changes in it. A file of another number is refused, and so is
+//! one that lacks a table or index of this version or has it in another form; it stays as it is. Tables of others, such as
+//! those of a replication tool, do no harm. `rusqlite` may be any of 0.37 to 0.41, because an application can link only one
+//! SQLite, with its other users of `libsqlite3-sys`.
 
 mod access;
 mod backup;
@@ -71,6 +73,7 @@ mod queue;
 mod reader;
 mod refresh;
 mod registration;
+mod schema;
 mod stats;
 mod store;
 mod time;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::sqlite::location::prepare;
+use crate::sqlite::schema::APPLICATION;
 use crate::sqlite::tests::folder::Folder;
 
 fn opening(folder: &Folder) -> Opening {
@@ -33,7 +34,7 @@ fn the_writer_is_durable_and_careful_whatever_the_file_was_before() {
             ("PRAGMA trusted_schema", 0),
             ("PRAGMA cell_size_check", 1),
             ("PRAGMA application_id", APPLICATION),
-            ("PRAGMA user_version", SCHEMA),
+            ("PRAGMA user_version", NUMBER),
         ];
         for (sql, expected) in settings {
             assert_eq!(pragma(&db, sql), expected, "{sql}");
@@ -82,5 +83,6 @@ fn a_table_that_is_a_view_is_told_at_open() {
         )
         .unwrap();
     drop(other);
-    assert!(opening(&folder).writer().is_err());
+    let refused = opening(&folder).writer().err().unwrap();
+    assert!(matches!(&refused, SqliteError::OtherTables { name, .. } if name == "users"), "{refused:?}");
 }

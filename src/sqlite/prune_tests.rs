@@ -2,12 +2,12 @@ use rusqlite::{Connection, params};
 
 use super::*;
 use crate::boundary::clock::SystemClock;
-use crate::sqlite::open::MIGRATIONS;
+use crate::sqlite::schema::SCHEMA;
 
 /// Families that ended, or expired, at once, each with a refresh token and an access token.
 fn filled(families: i64, ended: Option<i64>, expires: i64, access_expires: i64) -> Db {
     let mut connection = Connection::open_in_memory().unwrap();
-    connection.execute_batch(&MIGRATIONS.concat()).unwrap();
+    connection.execute_batch(SCHEMA).unwrap();
     let transaction = connection.transaction().unwrap();
     for number in 0..families {
         // Spread as random keys are.

@@ -70,20 +70,58 @@ async fn a_closed_store_answers_errors() {
     assert!(RefreshTokenStore::find(&store, &digest("x")).await.is_err());
 }
 
-#[test]
-fn a_file_of_a_later_schema_is_refused_and_stays_as_it_is() {
+/// What is said of the file of a closed store after somebody changed it.
+async fn refused_after(change: impl FnOnce(&Connection)) -> SqliteError {
     let folder = Folder::new();
-    drop(folder.store());
+    folder.store().close().await;
     let connection = Connection::open(folder.file()).unwrap();
-    connection.busy_timeout(Duration::from_secs(5)).unwrap();
-    connection.pragma_update(None, "user_version", 3).unwrap();
+    change(&connection);
     drop(connection);
+    let before = fs::read(folder.file()).unwrap();
     let error = SqliteStore::open(folder.file()).unwrap_err();
-    assert!(matches!(error, SqliteError::NewerSchema { found: 3, known: 2, .. }), "{error:?}");
-    assert!(error.to_string().contains("run the later version"), "{error}");
-    let connection = Connection::open(folder.file()).unwrap();
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 3);
+    assert_eq!(fs::read(folder.file()).unwrap(), before, "it stays as it is");
+    let said = error.to_string();
+    assert!(said.contains(folder.file().to_str().unwrap()), "{said}");
+    assert!(said.contains("run the version that made it, or name a file that does not exist yet"), "{said}");
+    error
+}
+
+#[tokio::test]
+async fn a_file_of_another_schema_is_refused_with_what_to_do_and_stays_as_it_is() {
+    for other in [-1, 0, 2, 3] {
+        let error = refused_after(|file| file.pragma_update(None, "user_version", other).unwrap()).await;
+        assert!(
+            matches!(error, SqliteError::OtherSchema { found, known: 1, .. } if found == other),
+            "{other}: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_the_same_number_and_another_shape_is_refused_with_what_to_do_and_stays_as_it_is() {
+    let changes = [
+        ("clients", "ALTER TABLE clients ADD COLUMN note TEXT"),
+        ("spent_values", "DROP TABLE spent_values"),
+        ("spent_values_by_expires", "DROP INDEX spent_values_by_expires"),
+        (
+            "client_origins_by_client",
+            "DROP INDEX client_origins_by_client; CREATE INDEX client_origins_by_client ON client_origins (origin)",
+        ),
+    ];
+    for (part, sql) in changes {
+        let error = refused_after(|file| file.execute_batch(sql).unwrap()).await;
+        assert!(matches!(&error, SqliteError::OtherTables { name, .. } if name == part), "{part}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn tables_of_others_in_the_file_do_no_harm() {
+    let folder = Folder::new();
+    folder.store().close().await;
+    Connection::open(folder.file()).unwrap().execute_batch("CREATE TABLE _replica (seq INTEGER); ANALYZE").unwrap();
+    let store = folder.store();
+    assert!(store.consume(&digest("x"), at(0)).await.unwrap());
+    store.close().await;
 }
 
 #[test]

@@ -15,7 +15,6 @@ mod file;
 mod folder;
 mod limiter;
 mod lock_names;
-mod migration;
 mod place;
 mod races;
 mod tokens;

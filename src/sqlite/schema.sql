@@ -88,7 +88,7 @@ CREATE TABLE user_names (
 CREATE INDEX user_names_by_user ON user_names (user);
 
 -- One row: the key of all digests, the number of the last reservation, the latest time that was counted at, and how many
--- rows of their own pairs, accounts and addresses have.
+-- rows of their own pairs, accounts, addresses and wide networks have.
 CREATE TABLE limiter (
     row INTEGER PRIMARY KEY CHECK (row = 1),
     key BLOB NOT NULL,
@@ -97,14 +97,15 @@ CREATE TABLE limiter (
     pairs INTEGER NOT NULL DEFAULT 0,
     accounts INTEGER NOT NULL DEFAULT 0,
     addresses INTEGER NOT NULL DEFAULT 0,
+    wide INTEGER NOT NULL DEFAULT 0,
     known INTEGER NOT NULL DEFAULT 0,
     was_full INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE limiter_tallies (
-    -- 0 pairs, 1 accounts, 2 addresses.
+    -- 0 pairs, 1 accounts, 2 addresses, 3 IPv6 networks that are wider than a /64.
     kind INTEGER NOT NULL,
-    -- 0 for a row of its own, 1 and 2 for cells that keys share.
+    -- 0 for a row of its own, 1 and 2 for cells that keys share, 3 for those that IPv6 networks share with their /48.
     place INTEGER NOT NULL,
     guess INTEGER NOT NULL,
     network INTEGER NOT NULL,
@@ -115,6 +116,14 @@ CREATE TABLE limiter_tallies (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX limiter_tallies_by_forgotten ON limiter_tallies (kind, place, forgotten);
 CREATE INDEX limiter_tallies_by_network ON limiter_tallies (kind, place, network);
+
+-- How many rows of their own the networks of some IPv6 /48 have together.
+CREATE TABLE limiter_crowds (
+    kind INTEGER NOT NULL,
+    crowd INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    PRIMARY KEY (kind, crowd)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE limiter_known (
     guess INTEGER PRIMARY KEY,
