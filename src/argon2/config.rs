@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Bound;
 use super::argon2_hash::Caps;
 use super::format::HashFormat;
 use super::hasher::Hasher;
@@ -18,6 +17,7 @@ use super::settings;
 use super::store::UserStore;
 use super::stored::Readable;
 use super::verifier::{Argon2Verifier, Held};
+use crate::observe::patience::Bound;
 use crate::protocol::explained::explained;
 use crate::protocol::preparation::PasswordPreparation;
 use crate::protocol::secret_keys::SecretKeys;

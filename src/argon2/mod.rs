@@ -64,11 +64,6 @@
 //! The hash gains a third from AVX-512 where the processor has it and the final binary is built with
 //! `RUSTFLAGS="-C target-cpu=native"`.
 
-// The one way of giving a part its time.
-use crate::conductor::patience::Bound;
-// What no request is answered with is said by the one switch of telemetry.
-use crate::conductor::telemetry;
-
 mod argon2_hash;
 mod config;
 mod counts;

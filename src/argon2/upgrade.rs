@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::login_name::LoginName;
 use super::store::{StoredUser, UserStore};
 use super::stored::trimmed;
-use super::{Bound, telemetry};
+use crate::observe::patience::Bound;
+use crate::observe::telemetry;
 
 /// How often the store is asked what it kept, if it fails to answer.
 const LOOKS: u32 = 3;

@@ -17,12 +17,13 @@ use super::stats::HashingStats;
 use super::store::{NoFindById, StoredUser, UserStore};
 use super::stored::trimmed;
 use super::upgrade::{Upgrade, Upgrades};
-use super::{Bound, telemetry};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::{BackendError, LostDecision, OperationError};
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::provided::{Answering, Provided, is_provided};
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Recheck, Verdict};
+use crate::observe::patience::Bound;
+use crate::observe::telemetry;
 use crate::protocol::address::Network;
 use crate::protocol::secrets::Password;
 

@@ -1,11 +1,8 @@
 //! The resource server's side: bearer tokens in front of an API (RFC 6750), and the client of an introspection endpoint
 //! (RFC 7662).
 
-// The crate's one body type, its one way of containing the application's code, and its one switch of telemetry.
+// One body type for every layer of the crate.
 use crate::ResponseBody;
-use crate::conductor::contain::{Contain, Cut};
-use crate::conductor::patience::Overdue;
-use crate::conductor::telemetry;
 
 mod answer;
 mod builder;

@@ -1,7 +1,8 @@
 use std::fmt;
 
-use super::telemetry;
 use crate::boundary::backend::{BackendError, BackendErrorKind};
+use crate::observe::contain::Cut;
+use crate::observe::telemetry;
 use crate::protocol::record::AccessTokenRecord;
 
 /// Why a [`BearerGuard`](crate::BearerGuard) refused a request: for your logs and metrics. The client is told less.
@@ -151,11 +152,11 @@ impl From<BackendError> for BearerRefusal {
     }
 }
 
-impl From<super::Cut> for BearerRefusal {
-    fn from(cut: super::Cut) -> Self {
+impl From<Cut> for BearerRefusal {
+    fn from(cut: Cut) -> Self {
         Self::from(match cut {
-            super::Cut::Overdue => BearerReason::Overdue,
-            super::Cut::Panicked => BearerReason::Panicked,
+            Cut::Overdue => BearerReason::Overdue,
+            Cut::Panicked => BearerReason::Panicked,
         })
     }
 }

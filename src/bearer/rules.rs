@@ -11,12 +11,14 @@ use zeroize::Zeroizing;
 
 use super::answer::{Challenge, Dialect};
 use super::cache::TokenCache;
+use super::credentials;
 use super::principal::Principal;
 use super::recent::CacheKey;
 use super::refusal::{BearerReason, BearerRefusal};
-use super::{Contain, Overdue, credentials};
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::clock::Clock;
+use crate::observe::contain::Contain;
+use crate::observe::patience::Overdue;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::scope::Scope;
 use crate::protocol::skew::MAX_SKEW;

@@ -11,10 +11,8 @@ use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Response};
 use ipnet::IpNet;
 
-use super::audit::Auditor;
-use super::contain::Contain;
+use super::answer::Answers;
 use super::misfits::Told;
-use super::patience::Patience;
 use super::purpose::Purpose;
 use super::refresh::RefreshTokens;
 use super::shield::Screen;
@@ -22,7 +20,6 @@ use super::tokens::TokenCare;
 use super::trail::{Caller, Trail};
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::auth_method::ClientAuthMethod;
-use crate::boundary::ceiling::{IntrospectionCeiling, RequestCeiling};
 use crate::boundary::clock::Clock;
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::issuer::TokenIssuer;
@@ -32,11 +29,14 @@ use crate::boundary::peer::PeerAddress;
 use crate::boundary::registry::ClientRegistry;
 use crate::boundary::transport::TransportSecurity;
 use crate::boundary::verifier::CredentialVerifier;
+use crate::observe::audit::Auditor;
+use crate::observe::contain::Contain;
+use crate::observe::patience::Patience;
+use crate::protection::ceiling::{IntrospectionCeiling, RequestCeiling};
 use crate::protocol::address::Sender;
 use crate::protocol::basic::MAX_VALUE;
 use crate::protocol::client::{PASSWORD, REFRESH_TOKEN};
-use crate::protocol::encode::{self, Setting};
-use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::error::Reason;
 use crate::protocol::form::{Form, Known};
 use crate::protocol::head::{self, Fields};
 use crate::protocol::origin::OwnOrigin;
@@ -89,8 +89,7 @@ pub(crate) struct Endpoint {
     pub(crate) refuse_early_data: bool,
     pub(crate) reveal_custom_denials: bool,
     pub(crate) conceals_account_locks: bool,
-    pub(crate) error_uri: Option<String>,
-    pub(crate) challenge: HeaderValue,
+    pub(crate) answers: Answers,
     /// For a bearer token at the introspection endpoint.
     pub(crate) bearer_challenge: HeaderValue,
 }
@@ -114,14 +113,6 @@ pub(crate) enum Step {
 pub(crate) struct Head {
     pub(crate) headers: HeaderMap,
     pub(crate) extensions: Extensions,
-}
-
-/// A successful end of the ladder.
-pub(crate) enum Reply {
-    Options,
-    Tokens(Vec<u8>),
-    Revoked,
-    Introspected { json: Vec<u8>, max_age: Option<Duration> },
 }
 
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
@@ -225,28 +216,7 @@ impl Endpoint {
         let mut head = Head { headers: head.headers, extensions: head.extensions };
         async move {
             let outcome = Contain::new(self.deadline, self.exchange(&mut head, &mut step, &mut trail)).await;
-            let mut outcome = outcome.map_err(TokenError::with_default_wait);
-            if let (Err(error), true) = (&mut outcome, trail.is_replay) {
-                // Whatever failed after it: this is told only once.
-                error.reason = Reason::RefreshTokenReplayed;
-            }
-            self.auditor.record(&*self.clock, &trail, &outcome);
-            let setting = Setting {
-                version: trail.version,
-                is_head_request: trail.is_head_request,
-                has_origin: trail.has_origin,
-                allowed_origin: trail.allowed_origin.as_deref(),
-                sunset: trail.client.as_ref().filter(|_| trail.announces_sunset).and_then(|client| client.sunset()),
-                error_uri: self.error_uri.as_deref(),
-                challenge: &self.challenge,
-            };
-            match outcome {
-                Ok(Reply::Tokens(json)) => encode::success(json, &setting),
-                Ok(Reply::Revoked) => encode::revoked(&head.headers, &setting),
-                Ok(Reply::Introspected { json, max_age }) => encode::introspected(json, max_age, &setting),
-                Ok(Reply::Options) => encode::options(&setting),
-                Err(error) => encode::refusal(&error, &setting),
-            }
+            self.answers.write(&self.auditor, &*self.clock, &head.headers, &trail, outcome)
         }
     }
 }

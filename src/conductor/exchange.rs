@@ -17,7 +17,8 @@ use std::mem;
 
 use http::Extensions;
 
-use super::endpoint::{Endpoint, Head, Reply, ServedGrant, Step};
+use super::answer::Reply;
+use super::endpoint::{Endpoint, Head, ServedGrant, Step};
 use super::purpose::Purpose;
 use super::rungs::Failure;
 use super::trail::Trail;

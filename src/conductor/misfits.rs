@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::endpoint::Endpoint;
-use super::telemetry;
+use crate::observe::telemetry;
 use crate::protocol::client::{Client, ClientAuthentication, ClientId, PASSWORD, REFRESH_TOKEN};
 use crate::protocol::policy::MissingScope;
 use crate::protocol::scope::Scope;

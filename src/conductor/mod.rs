@@ -1,17 +1,14 @@
 //! Conducts one request through the rungs of the ladder.
 
-pub(crate) mod audit;
-pub(crate) mod contain;
+pub(crate) mod answer;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
 pub(crate) mod misfits;
-pub(crate) mod patience;
 pub(crate) mod purpose;
 pub(crate) mod refresh;
 pub(crate) mod rungs;
 pub(crate) mod second_look;
 mod settle;
 pub(crate) mod shield;
-pub(crate) mod telemetry;
 pub(crate) mod tokens;
 pub(crate) mod trail;

@@ -7,7 +7,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::endpoint::{Endpoint, Reply};
+use super::answer::Reply;
+use super::endpoint::Endpoint;
 use super::rungs::{Failure, write_answer};
 use super::trail::Trail;
 use crate::boundary::access::AccessTokenVerifier;

@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use http::Extensions;
 
-use super::endpoint::{Endpoint, Head, Reply};
-use super::patience::{Overdue, Within};
+use super::answer::Reply;
+use super::endpoint::{Endpoint, Head};
 use super::purpose::Purpose;
 use super::trail::Trail;
 use crate::boundary::account::{AccountKey, AccountKeyKind};
@@ -22,6 +22,7 @@ use crate::boundary::limiter::{
 };
 use crate::boundary::notifier::LockNotice;
 use crate::boundary::verifier::{Attempt, Denial, Verdict};
+use crate::observe::patience::{Overdue, Within};
 use crate::protocol::client::{Client, ClientAuthentication, PASSWORD, is_client_id};
 use crate::protocol::credentials::{self, AuthenticatedClient, Comparison, Presented};
 use crate::protocol::error::{Reason, TokenError};
@@ -298,7 +299,7 @@ impl Endpoint {
         };
         let notice = LockNotice { rule: lock.rule, realm, account, address, lasts: lock.lasts };
         if catch_unwind(AssertUnwindSafe(|| notifier.locked(&notice))).is_err() {
-            super::telemetry::notifier_failed();
+            crate::observe::telemetry::notifier_failed();
         }
     }
 

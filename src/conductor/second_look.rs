@@ -4,13 +4,14 @@
 //! but this one has just begun, or will only begin then. So it looks once more after it has: a change before this look is
 //! seen here, and whatever comes after it finds the tokens and ends them.
 
-use super::endpoint::{Endpoint, Reply};
+use super::answer::Reply;
+use super::endpoint::Endpoint;
 use super::rungs::{Failure, write_answer};
-use super::telemetry;
 use super::trail::Trail;
 use crate::boundary::backend::BackendError;
 use crate::boundary::provided::tells_of_provided;
 use crate::boundary::verifier::{Recheck, Verdict};
+use crate::observe::telemetry;
 use crate::protocol::error::Reason;
 use crate::protocol::grant::{Grant, Subject};
 

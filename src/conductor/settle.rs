@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::contain::Contain;
 use super::endpoint::Endpoint;
-use super::patience::Overdue;
-use super::telemetry;
 use crate::boundary::backend::BackendError;
 use crate::boundary::limiter::{BegunLock, Reservation, Settlement};
+use crate::observe::contain::Contain;
+use crate::observe::patience::Overdue;
+use crate::observe::telemetry;
 
 /// The pause before it: longer than a failover or a lock of the database commonly takes, shorter than people notice.
 const PAUSE: Duration = Duration::from_millis(600);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::contain::Contain;
 use super::endpoint::Endpoint;
 use super::rungs::Failure;
-use super::telemetry;
 use super::trail::Trail;
 use crate::boundary::shield::{Finding, OnLeak, Shield};
+use crate::observe::contain::Contain;
+use crate::observe::telemetry;
 use crate::protocol::error::Reason;
 use crate::protocol::form::{Form, Known};
 use crate::protocol::grant::Grant;

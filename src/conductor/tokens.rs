@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::endpoint::{Endpoint, Reply};
+use super::answer::Reply;
+use super::endpoint::Endpoint;
 use super::refresh::{RefreshTokens, is_own};
 use super::trail::Trail;
 use crate::boundary::access::Revocation;

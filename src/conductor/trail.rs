@@ -2,16 +2,16 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Version};
 
 use super::purpose::Purpose;
-use crate::boundary::audit::AccountDigest;
+use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome};
 use crate::boundary::limiter::Rule;
-use crate::boundary::meter::Counted;
 use crate::boundary::peer::Source;
+use crate::protection::meter::Counted;
 use crate::protocol::address::Sender;
 use crate::protocol::client::Client;
 use crate::protocol::family::RefreshFamily;
@@ -100,6 +100,29 @@ impl Trail {
             issued: None,
             family: None,
             is_replay: false,
+        }
+    }
+
+    /// What is told of a request that ended so, at this time and after so long.
+    pub(super) fn event<'a>(
+        &'a self,
+        outcome: AuditOutcome<'a>,
+        (at, duration): (SystemTime, Duration),
+    ) -> AuditEvent<'a> {
+        AuditEvent {
+            at,
+            duration,
+            outcome,
+            grant_type: self.grant_type.as_deref(),
+            client: self.client.as_ref().map(Client::id),
+            account: self.account,
+            address: self.address,
+            peer: self.peer,
+            rule: self.rule,
+            monitored: self.monitored,
+            family: self.family.as_ref(),
+            unencoded_basic: self.unencoded_basic,
+            password_leaked: self.password_leaked,
         }
     }
 }

@@ -5,10 +5,12 @@
 //! from outside.
 
 pub(crate) mod budget;
+pub(crate) mod ceiling;
 pub(crate) mod check;
 pub(crate) mod known;
 pub(crate) mod limiter;
 pub(crate) mod locks;
+pub(crate) mod meter;
 pub(crate) mod network;
 pub(crate) mod operator;
 pub(crate) mod policy;

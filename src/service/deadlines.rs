@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::config_error::ConfigError;
-use crate::conductor::patience::Patience;
+use crate::observe::patience::Patience;
 
 /// How long a call of a store may take.
 const STORE: Duration = Duration::from_secs(5);

@@ -15,7 +15,6 @@ use super::mount::Mount;
 use super::token_options::TokenOptions;
 use crate::boundary::audit::AuditSink;
 use crate::boundary::auth_method::ClientAuthMethod;
-use crate::boundary::ceiling::{IntrospectionCeiling, RequestCeiling};
 use crate::boundary::clock::{Clock, SharedClock};
 use crate::boundary::document::PublicDocument;
 use crate::boundary::extension::ExtensionGrant;
@@ -27,11 +26,13 @@ use crate::boundary::registry::ClientRegistry;
 use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
 use crate::boundary::verifier::{CredentialVerifier, Recheck};
-use crate::conductor::audit::Auditor;
+use crate::conductor::answer::Answers;
 use crate::conductor::endpoint::Endpoint;
 use crate::conductor::misfits::Told;
 use crate::conductor::shield::Screen;
-use crate::conductor::telemetry;
+use crate::observe::audit::Auditor;
+use crate::observe::telemetry;
+use crate::protection::ceiling::{IntrospectionCeiling, RequestCeiling};
 use crate::protection::limiter::MemoryLimiter;
 use crate::protocol::client::PASSWORD;
 use crate::protocol::origin::OwnOrigin;
@@ -211,8 +212,7 @@ impl Options {
             refuse_early_data: self.refuse_early_data,
             reveal_custom_denials: self.danger.reveal_custom_denials,
             conceals_account_locks: self.conceals_account_locks,
-            error_uri: self.error_uri,
-            challenge: challenge("Basic", &self.challenge_realm, "charset=\"UTF-8\"")?,
+            answers: Answers::new(self.error_uri, challenge("Basic", &self.challenge_realm, "charset=\"UTF-8\"")?),
             bearer_challenge: challenge("Bearer", &self.challenge_realm, "error=\"invalid_token\"")?,
         };
         let parts = [

@@ -1,10 +1,10 @@
 use ipnet::IpNet;
 
 use super::builder::Builder;
-use crate::boundary::ceiling::{IntrospectionCeiling, RequestCeiling};
 use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::notifier::LockNotifier;
 use crate::boundary::peer::unmapped;
+use crate::protection::ceiling::{IntrospectionCeiling, RequestCeiling};
 
 /// The attack protection. All of it is on by default; see the [manual](crate::manual::attack_protection).
 impl<C, V, I> Builder<C, V, I> {

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use super::error::SqliteError;
 use super::failure::Failure;
-use super::telemetry;
+use crate::observe::telemetry;
 
 /// What SQLite keeps beside the file while it is open: the log, which holds the newest commits, and the index of the log.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];

@@ -90,8 +90,6 @@ pub use store::SqliteStore;
 #[cfg(feature = "argon2")]
 pub use users::{NewUser, UserEntry};
 
-use crate::conductor::telemetry;
-
 /// All statements of the store.
 fn statements() -> impl Iterator<Item = &'static str> {
     let core: [&[&str]; 4] = [&refresh::STATEMENTS, &access::STATEMENTS, &once::STATEMENTS, &clients::STATEMENTS];

@@ -13,7 +13,7 @@ use super::open::Opening;
 use super::prune::Pruner;
 use super::queue::{Closing, Queue, Taken};
 use super::stats::{Counters, add};
-use super::telemetry;
+use crate::observe::telemetry;
 
 /// The most operations of one transaction: what is read by others meanwhile is the state before it.
 const MOST: usize = 256;

@@ -1,32 +1,29 @@
 //! Counters and histograms through the `metrics` facade. Labels come from fixed sets and from registered client ids.
 
-use std::time::Duration;
-
 use metrics::{counter, histogram};
 
-use super::super::trail::Trail;
-use crate::boundary::audit::AuditOutcome;
+use crate::boundary::audit::{AuditEvent, AuditOutcome};
 
 /// Whether [`count`] does anything.
 pub(crate) const COUNTS: bool = true;
 
 /// Counts one answer.
-pub(crate) fn count(trail: &Trail, outcome: &AuditOutcome<'_>, duration: Duration) {
-    let outcome = match outcome {
+pub(crate) fn count(event: &AuditEvent<'_>, announces_sunset: bool) {
+    let outcome = match event.outcome {
         AuditOutcome::Issued { .. } => "issued",
         AuditOutcome::Revoked => "revoked",
         AuditOutcome::Introspected => "introspected",
         AuditOutcome::Refused { reason } => reason.as_str(),
     };
     counter!("oauth_token_requests_total", "outcome" => outcome).increment(1);
-    if let Some(rule) = trail.monitored {
+    if let Some(rule) = event.monitored {
         counter!("oauth_token_requests_monitored_total", "rule" => rule.as_str()).increment(1);
     }
-    histogram!("oauth_token_request_duration_seconds").record(duration);
-    if let Some(client) = trail.client.as_ref().filter(|_| trail.announces_sunset) {
-        counter!("oauth_password_grant_requests_total", "client" => client.id().as_str().to_owned()).increment(1);
+    histogram!("oauth_token_request_duration_seconds").record(event.duration);
+    if let Some(client) = event.client.filter(|_| announces_sunset) {
+        counter!("oauth_password_grant_requests_total", "client" => client.as_str().to_owned()).increment(1);
     }
-    if trail.password_leaked {
+    if event.password_leaked {
         counter!("oauth_leaked_passwords_total").increment(1);
     }
 }

@@ -1,14 +1,11 @@
 //! The same functions without `metrics`: nothing is counted.
 
-use std::time::Duration;
-
-use super::super::trail::Trail;
-use crate::boundary::audit::AuditOutcome;
+use crate::boundary::audit::AuditEvent;
 
 /// Whether [`count`] does anything.
 pub(crate) const COUNTS: bool = false;
 
-pub(crate) const fn count(_trail: &Trail, _outcome: &AuditOutcome<'_>, _duration: Duration) {}
+pub(crate) const fn count(_event: &AuditEvent<'_>, _announces_sunset: bool) {}
 
 pub(crate) const fn count_shield_failure() {}
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::meter::{Counted, Meter, RateError};
-use super::setting::SettingError;
+use crate::boundary::setting::SettingError;
 use crate::protocol::address::{IPV6_FACTORS, Network};
 use crate::protocol::client::ClientId;
 

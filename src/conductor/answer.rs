@@ -1,0 +1,83 @@
+//! The end of a request: what became of it is recorded, and what the client may know of it is written.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response};
+
+use super::trail::Trail;
+use crate::boundary::audit::AuditOutcome;
+use crate::boundary::clock::Clock;
+use crate::observe::audit::Auditor;
+use crate::protocol::encode::{self, Setting};
+use crate::protocol::error::{Reason, TokenError};
+
+/// A successful end of the ladder.
+pub(crate) enum Reply {
+    Options,
+    Tokens(Vec<u8>),
+    Revoked,
+    Introspected { json: Vec<u8>, max_age: Option<Duration> },
+}
+
+/// What all answers of an endpoint have in common.
+pub(crate) struct Answers {
+    error_uri: Option<String>,
+    challenge: HeaderValue,
+}
+
+impl Answers {
+    pub(crate) fn new(error_uri: Option<String>, challenge: HeaderValue) -> Self {
+        Self { error_uri, challenge }
+    }
+
+    /// Records how a request ended, and writes its answer.
+    pub(super) fn write(
+        &self,
+        auditor: &Auditor,
+        clock: &dyn Clock,
+        headers: &HeaderMap,
+        trail: &Trail,
+        outcome: Result<Reply, TokenError>,
+    ) -> Response<Bytes> {
+        let mut outcome = outcome.map_err(TokenError::with_default_wait);
+        if let (Err(error), true) = (&mut outcome, trail.is_replay) {
+            // Whatever failed after it: this is told only once.
+            error.reason = Reason::RefreshTokenReplayed;
+        }
+        record(auditor, clock, trail, &outcome);
+        let setting = Setting {
+            version: trail.version,
+            is_head_request: trail.is_head_request,
+            has_origin: trail.has_origin,
+            allowed_origin: trail.allowed_origin.as_deref(),
+            sunset: trail.client.as_ref().filter(|_| trail.announces_sunset).and_then(|client| client.sunset()),
+            error_uri: self.error_uri.as_deref(),
+            challenge: &self.challenge,
+        };
+        match outcome {
+            Ok(Reply::Tokens(json)) => encode::success(json, &setting),
+            Ok(Reply::Revoked) => encode::revoked(headers, &setting),
+            Ok(Reply::Introspected { json, max_age }) => encode::introspected(json, max_age, &setting),
+            Ok(Reply::Options) => encode::options(&setting),
+            Err(error) => encode::refusal(&error, &setting),
+        }
+    }
+}
+
+fn record(auditor: &Auditor, clock: &dyn Clock, trail: &Trail, outcome: &Result<Reply, TokenError>) {
+    let ended = match outcome {
+        Ok(Reply::Options) => return,
+        Ok(Reply::Tokens(_)) => {
+            let (subject, scope) =
+                trail.issued.as_deref().map_or(("", ""), |(subject, scope)| (subject.id(), scope.as_str()));
+            AuditOutcome::Issued { subject, scope }
+        }
+        Ok(Reply::Revoked) => AuditOutcome::Revoked,
+        Ok(Reply::Introspected { .. }) => AuditOutcome::Introspected,
+        Err(error) => AuditOutcome::Refused { reason: error.reason },
+    };
+    if let Some(times) = auditor.times(clock, trail.started) {
+        auditor.record(&trail.event(ended, times), outcome.as_ref().err(), trail.announces_sunset);
+    }
+}

@@ -1,0 +1,73 @@
+//! The recording of what became of a request: for telemetry and for the audit sink.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest as _, Sha256};
+
+use super::telemetry;
+use crate::boundary::account::AccountKey;
+use crate::boundary::audit::{AccountDigest, AuditEvent, AuditSink};
+use crate::boundary::clock::Clock;
+use crate::protocol::error::TokenError;
+
+/// Builds the events, and spares the work where nobody listens.
+pub(crate) struct Auditor {
+    sink: Option<Box<dyn AuditSink>>,
+    /// Keys the digests of user names, anew in each process.
+    key: [u8; 32],
+}
+
+impl Auditor {
+    pub(crate) fn new(sink: Option<Box<dyn AuditSink>>, key: [u8; 32]) -> Self {
+        Self { sink, key }
+    }
+
+    /// Whether anybody would see an event.
+    pub(crate) fn is_observed(&self) -> bool {
+        self.sink.is_some() || telemetry::is_enabled()
+    }
+
+    /// When a request began to be answered, if anybody would see how long it took.
+    pub(crate) fn starts(&self, clock: &dyn Clock) -> Option<Duration> {
+        (telemetry::COUNTS || self.is_observed()).then(|| clock.elapsed())
+    }
+
+    /// The digest of an account, if anybody would see it.
+    pub(crate) fn digest(&self, account: &AccountKey<'_>) -> Option<AccountDigest> {
+        self.is_observed().then(|| self.digest_of(account))
+    }
+
+    /// The digest of an account.
+    pub(crate) fn digest_of(&self, account: &AccountKey<'_>) -> AccountDigest {
+        let full: [u8; 32] = Sha256::new()
+            .chain_update(self.key)
+            .chain_update([account.kind() as u8])
+            .chain_update(account.as_str())
+            .finalize()
+            .into();
+        let mut short = [0; 16];
+        short.iter_mut().zip(full).for_each(|(to, from)| *to = from);
+        AccountDigest(short)
+    }
+
+    /// When a request that began at `started` was answered, and how long it took, if anything takes note of it.
+    pub(crate) fn times(&self, clock: &dyn Clock, started: Option<Duration>) -> Option<(SystemTime, Duration)> {
+        let taken = || clock.elapsed().saturating_sub(started.unwrap_or(Duration::MAX));
+        (telemetry::COUNTS || self.is_observed()).then(|| (clock.now(), taken()))
+    }
+
+    /// Counts an answer, and says it to everything that listens.
+    pub(crate) fn record(&self, event: &AuditEvent<'_>, error: Option<&TokenError>, announces_sunset: bool) {
+        telemetry::count(event, announces_sunset);
+        if !self.is_observed() {
+            return;
+        }
+        telemetry::answered(event, error);
+        if let Some(sink) = &self.sink
+            && catch_unwind(AssertUnwindSafe(|| sink.record(event))).is_err()
+        {
+            telemetry::audit_failed();
+        }
+    }
+}

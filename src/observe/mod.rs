@@ -1,0 +1,7 @@
+//! How the crate watches what it calls: it contains the application's code, bounds its time, and says what became of a
+//! request.
+
+pub(crate) mod audit;
+pub(crate) mod contain;
+pub(crate) mod patience;
+pub(crate) mod telemetry;
