@@ -9,7 +9,7 @@
 //!    -> settle the reservation -> encode
 //! ```
 //!
-//! The first three rungs stand in [`Endpoint::admit`] and [`Endpoint::parse`], the last one in the protocol's encoder.
+//! The first three rungs stand in [`Gate`](super::gate::Gate), the last one in the protocol's encoder.
 //! The login policy asks the shield whether the password is known from a leak ([`Endpoint::screen`]). A second factor has
 //! its place between it and issue.
 
@@ -18,7 +18,8 @@ use std::mem;
 use http::Extensions;
 
 use super::answer::Reply;
-use super::endpoint::{Endpoint, Head, ServedGrant, Step};
+use super::endpoint::{Endpoint, Head, ServedGrant};
+use super::gate::Step;
 use super::purpose::Purpose;
 use super::rungs::Failure;
 use super::trail::Trail;
@@ -63,7 +64,7 @@ impl Endpoint {
             let client = self.authenticate(head, form, &presented, client, now, trail).await?;
             if trail.purpose == Purpose::Introspection {
                 // Before the address may become another one.
-                self.count_introspection(&client, trail)?;
+                self.gate.ceilings().count_introspection(client.client(), trail)?;
             }
             self.note_end_user(head, &client, trail);
             (presented, client, now)

@@ -27,7 +27,6 @@ use crate::protocol::client::{Client, ClientAuthentication, PASSWORD, is_client_
 use crate::protocol::credentials::{self, AuthenticatedClient, Comparison, Presented};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
-use crate::protocol::forwarded;
 use crate::protocol::grant::Grant;
 use crate::protocol::head::{is_bearer, origin};
 use crate::protocol::host_code::HostCode;
@@ -182,10 +181,10 @@ impl Endpoint {
     /// was counted on the address that it came from.
     pub(super) fn note_end_user(&self, head: &Head, client: &AuthenticatedClient, trail: &mut Trail) {
         if client.client().trusts_end_user_address()
-            && let Some(user) = forwarded::end_user(&head.headers, &self.end_user_header)
+            && let Some((address, is_exempt)) = self.gate.senders().end_user(&head.headers)
         {
-            trail.address = Some(user.counted());
-            trail.is_exempt = self.is_exempt(Some(user));
+            trail.address = Some(address);
+            trail.is_exempt = is_exempt;
         }
     }
 

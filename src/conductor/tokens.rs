@@ -8,7 +8,6 @@ use super::refresh::{RefreshTokens, is_own};
 use super::trail::Trail;
 use crate::boundary::access::Revocation;
 use crate::boundary::backend::BackendError;
-use crate::boundary::limiter::Rule;
 use crate::protocol::charset::is_bearer_token;
 use crate::protocol::client::Client;
 use crate::protocol::credentials::{AuthenticatedClient, Presented};
@@ -108,32 +107,6 @@ impl Endpoint {
     /// Whether a token of this form would be known here.
     fn can_revoke(&self, token: &str) -> bool {
         self.access.is_some() || (self.refresh.is_some() && RefreshTokens::has_form(token))
-    }
-
-    /// A client that may ask about tokens is no stranger: what it asks counts on its own ceiling instead of that of its
-    /// address. Else somebody who sends an API made-up tokens would use that one up.
-    pub(super) fn count_introspection(
-        &self,
-        client: &AuthenticatedClient,
-        trail: &mut Trail,
-    ) -> Result<(), TokenError> {
-        let client = client.client();
-        if client.is_public() || !client.may_introspect() {
-            return Ok(());
-        }
-        let now = self.clock.elapsed();
-        if let Some(address) = trail.address {
-            self.request_ceiling.give_back(address, std::mem::take(&mut trail.counted), now);
-        }
-        match self.introspection_ceiling.count(client.id(), now) {
-            Ok(()) => {}
-            Err(_) if self.introspection_ceiling.is_monitor() => trail.monitored = Some(Rule::Introspections),
-            Err(wait) => {
-                trail.rule = Some(Rule::Introspections);
-                return Err(TokenError::new(Reason::IntrospectionsThrottled).with_retry_after(wait));
-            }
-        }
-        Ok(())
     }
 
     /// RFC 7662 section 2.

@@ -16,7 +16,8 @@ use tower::Service;
 use super::body::ResponseBody;
 use super::intake::{Collect, EndpointFuture};
 use super::service::PasswordGrantService;
-use crate::conductor::endpoint::{Answer, Endpoint, Step};
+use crate::conductor::endpoint::{Answer, Endpoint};
+use crate::conductor::gate::{Gate, Step};
 use crate::conductor::purpose::Purpose;
 use crate::protocol::head::is_form;
 
@@ -72,14 +73,14 @@ where
         }
         let (head, body) = request.into_parts();
         let endpoint = Arc::clone(&self.mount.endpoint);
-        if let Some((refusal, caller)) = endpoint.refuse_unread(&head) {
+        if let Some((refusal, caller)) = endpoint.gate.refuse_unread(&head) {
             let answer = endpoint.answer(Purpose::Token, head, caller, refusal);
             return ForwardFuture { kind: Kind::Own { future: EndpointFuture::answer(answer) } };
         }
         // The instance that was ready goes into the future, which may call it later; its clone takes its place here.
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
-        let collect = Collect::new(body, &endpoint);
+        let collect = Collect::new(body, endpoint.gate.limits());
         let task = Task { endpoint, head: Some(head), collect, inner, rebuild: self.others.rebuild };
         ForwardFuture { kind: Kind::Collect { task: Box::pin(task) } }
     }
@@ -129,7 +130,7 @@ impl<S, B: Body> Task<S, B> {
         let collected = ready!(this.collect.poll(cx));
         let Some(mut head) = this.head.take() else { return Poll::Pending };
         let step = match collected {
-            Ok(body) => match this.endpoint.parse(body.as_slice(), 0) {
+            Ok(body) => match Gate::parse(body.as_slice(), 0) {
                 Step::Exchange(form) if this.endpoint.is_foreign_grant(&form) => {
                     // The body has a known length now.
                     head.headers.remove(TRANSFER_ENCODING);
@@ -140,7 +141,7 @@ impl<S, B: Body> Task<S, B> {
             },
             Err(reason) => Step::Refuse(reason),
         };
-        let (admitted, caller) = this.endpoint.admit(&head);
+        let (admitted, caller) = this.endpoint.gate.admit(&head);
         let step = if matches!(admitted, Step::Read) { step } else { admitted };
         Poll::Ready(Way::Own(this.endpoint.clone().answer(Purpose::Token, head, caller, step)))
     }

@@ -14,7 +14,8 @@ use pin_project_lite::pin_project;
 use super::body::{NoInner, ResponseBody};
 use super::mount::Mount;
 use super::wiped::WipedBytes;
-use crate::conductor::endpoint::{Answer, Endpoint, Step};
+use crate::conductor::endpoint::{Answer, Endpoint};
+use crate::conductor::gate::{BodyLimits, Gate, Step};
 use crate::conductor::purpose::Purpose;
 use crate::conductor::trail::Caller;
 use crate::protocol::error::Reason;
@@ -61,14 +62,9 @@ pin_project! {
 }
 
 impl<B: Body> Collect<B> {
-    pub(super) fn new(body: B, endpoint: &Endpoint) -> Self {
-        Self {
-            body,
-            read: WipedBytes::default(),
-            limit: endpoint.max_body,
-            deadline: endpoint.body_deadline,
-            sleep: None,
-        }
+    pub(super) fn new(body: B, limits: BodyLimits) -> Self {
+        let BodyLimits { size, deadline } = limits;
+        Self { body, read: WipedBytes::default(), limit: size, deadline, sleep: None }
     }
 
     pub(super) fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Collected<B::Data>, Reason>> {
@@ -171,9 +167,9 @@ impl<B: Body> EndpointFuture<B> {
     /// Starts with a request for the token endpoint.
     pub(super) fn start(endpoint: &Arc<Endpoint>, purpose: Purpose, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
-        let state = match endpoint.admit(&head) {
+        let state = match endpoint.gate.admit(&head) {
             (Step::Read, caller) => {
-                let collect = Collect::new(body, endpoint);
+                let collect = Collect::new(body, endpoint.gate.limits());
                 let task = Task { endpoint: Arc::clone(endpoint), purpose, head: Some(head), caller, collect };
                 State::Collect { task: Box::pin(task) }
             }
@@ -206,7 +202,7 @@ impl<B: Body> EndpointFuture<B> {
                     let collected = ready!(task.collect.poll(cx));
                     let Some(head) = task.head.take() else { return Poll::Pending };
                     let step = match collected {
-                        Ok(body) => task.endpoint.parse(body.as_slice(), task.caller.credentials_len),
+                        Ok(body) => Gate::parse(body.as_slice(), task.caller.credentials_len),
                         Err(reason) => Step::Refuse(reason),
                     };
                     Arc::clone(task.endpoint).answer(*task.purpose, head, *task.caller, step)

@@ -27,8 +27,11 @@ use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
 use crate::boundary::verifier::{CredentialVerifier, Recheck};
 use crate::conductor::answer::Answers;
+use crate::conductor::ceilings::Ceilings;
 use crate::conductor::endpoint::Endpoint;
+use crate::conductor::gate::{BodyLimits, Gate, HeadRules};
 use crate::conductor::misfits::Told;
+use crate::conductor::senders::Senders;
 use crate::conductor::shield::Screen;
 use crate::observe::audit::Auditor;
 use crate::observe::telemetry;
@@ -177,7 +180,14 @@ impl Options {
         let can_recheck = Recheck::is_answered_by(&*verifier);
         let clients = registry.all_clients();
         let serves_introspection = self.tokens.introspection_path.is_some();
+        let gate = Gate::new(
+            Senders::new(peer, self.end_user_header, self.exempt),
+            Ceilings::new(request_ceiling, self.introspection_ceiling, Arc::clone(&clock)),
+            HeadRules { transport: self.transport, own_origin, refuse_early_data: self.refuse_early_data },
+            BodyLimits { size: self.max_body, deadline: self.deadlines.body },
+        );
         let endpoint = Endpoint {
+            gate,
             registry,
             told: clients.is_none().then(Told::default),
             can_recheck,
@@ -194,22 +204,12 @@ impl Options {
             care: self.tokens.care,
             password_grant: self.password_grant.then(|| Arc::from(PASSWORD)),
             rules,
-            peer,
-            exempt: self.exempt,
-            request_ceiling,
-            introspection_ceiling: self.introspection_ceiling,
             notifier: self.notifier,
             fingerprints: RandomState::new(),
-            end_user_header: self.end_user_header,
-            transport: self.transport,
-            own_origin,
-            max_body: self.max_body,
-            body_deadline: self.deadlines.body,
             deadline: self.deadlines.whole,
             patience,
             post_allowed: self.post_allowed,
             ignore_foreign_schemes: self.ignore_foreign_schemes,
-            refuse_early_data: self.refuse_early_data,
             reveal_custom_denials: self.danger.reveal_custom_denials,
             conceals_account_locks: self.conceals_account_locks,
             answers: Answers::new(self.error_uri, challenge("Basic", &self.challenge_realm, "charset=\"UTF-8\"")?),

@@ -1,0 +1,60 @@
+//! The ceilings on requests: of an address, and of a client that asks about tokens.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::trail::{Caller, Trail};
+use crate::boundary::clock::Clock;
+use crate::boundary::limiter::Rule;
+use crate::protection::ceiling::{IntrospectionCeiling, RequestCeiling};
+use crate::protocol::client::Client;
+use crate::protocol::error::{Reason, TokenError};
+
+/// The two ceilings, and the clock that they go by.
+pub(crate) struct Ceilings {
+    requests: RequestCeiling,
+    introspections: IntrospectionCeiling,
+    clock: Arc<dyn Clock>,
+}
+
+impl Ceilings {
+    pub(crate) fn new(requests: RequestCeiling, introspections: IntrospectionCeiling, clock: Arc<dyn Clock>) -> Self {
+        Self { requests, introspections, clock }
+    }
+
+    /// Counts a request on its address; `Err` with the time to wait if it is too many.
+    pub(super) fn count(&self, caller: &mut Caller) -> Result<(), Duration> {
+        let Some(sender) = caller.source.sender.filter(|_| !caller.is_exempt) else { return Ok(()) };
+        match self.requests.count(sender.counted(), self.clock.elapsed()) {
+            Ok(counted) => caller.counted = counted,
+            Err(_) if self.requests.is_monitor() => caller.monitored = Some(Rule::Requests),
+            Err(wait) => {
+                caller.rule = Some(Rule::Requests);
+                return Err(wait);
+            }
+        }
+        Ok(())
+    }
+
+    /// A client that may ask about tokens is no stranger: what it asks counts on its own ceiling instead of that of its
+    /// address. Else somebody who sends an API made-up tokens would use that one up.
+    pub(super) fn count_introspection(&self, client: &Client, trail: &mut Trail) -> Result<(), TokenError> {
+        if client.is_public() || !client.may_introspect() {
+            return Ok(());
+        }
+        let now = self.clock.elapsed();
+        if let Some(address) = trail.address {
+            self.requests.give_back(address, mem::take(&mut trail.counted), now);
+        }
+        match self.introspections.count(client.id(), now) {
+            Ok(()) => {}
+            Err(_) if self.introspections.is_monitor() => trail.monitored = Some(Rule::Introspections),
+            Err(wait) => {
+                trail.rule = Some(Rule::Introspections);
+                return Err(TokenError::new(Reason::IntrospectionsThrottled).with_retry_after(wait));
+            }
+        }
+        Ok(())
+    }
+}

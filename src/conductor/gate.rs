@@ -1,0 +1,125 @@
+//! The gate: what the head of a request decides, before its body is read and before anybody is asked.
+
+use std::time::Duration;
+
+use http::Method;
+use http::request::Parts;
+
+use super::ceilings::Ceilings;
+use super::senders::Senders;
+use super::trail::Caller;
+use crate::boundary::transport::TransportSecurity;
+use crate::protocol::basic::MAX_VALUE;
+use crate::protocol::error::Reason;
+use crate::protocol::form::Form;
+use crate::protocol::head::{self, Fields};
+use crate::protocol::origin::OwnOrigin;
+
+/// What to do with a request after its head was judged.
+#[allow(clippy::large_enum_variant, reason = "the large one is the common one, and it lives for one move")]
+pub(crate) enum Step {
+    /// Read the body.
+    Read,
+    /// Answer `OPTIONS`.
+    Options,
+    /// Answer an error.
+    Refuse(Reason),
+    /// Too many requests: answer when there may be another.
+    Throttle(Duration),
+    /// Climb the ladder with the parsed body.
+    Exchange(Form),
+}
+
+/// How much of a body is read, and for how long.
+#[derive(Clone, Copy)]
+pub(crate) struct BodyLimits {
+    /// In bytes.
+    pub(crate) size: usize,
+    pub(crate) deadline: Option<Duration>,
+}
+
+/// What is asked of a head beyond the protocol's own rules.
+pub(crate) struct HeadRules {
+    pub(crate) transport: TransportSecurity,
+    /// Of the server's own pages, if it is known.
+    pub(crate) own_origin: Option<OwnOrigin>,
+    pub(crate) refuse_early_data: bool,
+}
+
+/// Judges heads.
+pub(crate) struct Gate {
+    senders: Senders,
+    ceilings: Ceilings,
+    rules: HeadRules,
+    limits: BodyLimits,
+}
+
+impl Gate {
+    pub(crate) fn new(senders: Senders, ceilings: Ceilings, rules: HeadRules, limits: BodyLimits) -> Self {
+        Self { senders, ceilings, rules, limits }
+    }
+
+    pub(crate) fn limits(&self) -> BodyLimits {
+        self.limits
+    }
+
+    /// Judges the head: sender, method, transport, length, type and coding, query.
+    pub(crate) fn admit(&self, head: &Parts) -> (Step, Caller) {
+        let source = self.senders.of(head);
+        let fields = Fields::read(&head.headers);
+        let mut caller = Caller { source: source.unwrap_or_default(), ..Caller::default() };
+        caller.credentials_len = fields.credentials_len();
+        caller.has_origin = fields.has_origin();
+        caller.is_own_site = fields.is_own_site(head, self.rules.own_origin.as_ref());
+        caller.is_exempt = self.senders.is_exempt(caller.source.sender);
+        // First of all, and whatever the method is: a preflight asks the registry, too.
+        let step = match self.ceilings.count(&mut caller) {
+            Ok(()) => self.judge(head, &fields, source.is_err(), &caller),
+            Err(wait) => Step::Throttle(wait),
+        };
+        (step, caller)
+    }
+
+    fn judge(&self, head: &Parts, fields: &Fields<'_>, lacks_peer: bool, caller: &Caller) -> Step {
+        match head.method {
+            Method::POST => {}
+            Method::OPTIONS => return Step::Options,
+            _ => return Step::Refuse(Reason::MethodNotAllowed),
+        }
+        if lacks_peer {
+            return Step::Refuse(Reason::NoPeerAddress);
+        }
+        if !self.rules.transport.permits(head, caller.source.peer) {
+            return Step::Refuse(Reason::InsecureTransport);
+        }
+        // RFC 8470 section 5.1: several or invalid values mean the same as a single `1`.
+        if self.rules.refuse_early_data && head.headers.contains_key("early-data") {
+            return Step::Refuse(Reason::EarlyData);
+        }
+        match head::judge(head, fields, self.limits.size) {
+            Ok(()) => Step::Read,
+            Err(reason) => Step::Refuse(reason),
+        }
+    }
+
+    /// The refusal of a body that is declared too large, which holds whatever grant it asks for.
+    pub(crate) fn refuse_unread(&self, head: &Parts) -> Option<(Step, Caller)> {
+        head::is_too_large(&head.headers, self.limits.size).then(|| self.admit(head))
+    }
+
+    /// Parses the collected body, with room for credentials of this length from the header: so the buffer need not grow.
+    pub(crate) fn parse(body: &[u8], credentials_len: usize) -> Step {
+        match Form::parse(body, credentials_len.min(MAX_VALUE)) {
+            Ok(form) => Step::Exchange(form),
+            Err(reason) => Step::Refuse(reason),
+        }
+    }
+
+    pub(super) fn senders(&self) -> &Senders {
+        &self.senders
+    }
+
+    pub(super) fn ceilings(&self) -> &Ceilings {
+        &self.ceilings
+    }
+}
