@@ -83,6 +83,7 @@ pub use protocol::response::{IssuedTokens, MemberError};
 pub use protocol::scope::{Scope, ScopeError};
 pub use protocol::secret_keys::{SecretKeys, SecretKeysError};
 pub use protocol::secrets::{Password, RandomnessError, SecretDigest, Token};
+pub use protocol::shared_key::{SharedKey, SharedKeyError};
 pub use protocol::sunset::{LinkError, Sunset};
 pub use service::{
     Builder, ConfigError, Danger, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier, Metadata,

@@ -17,7 +17,7 @@ use capture::{Audited, Capture};
 use support::{CONF, Fixture, PW, basic, from_peer, send, token_request};
 use tower_password_grant::{
     AccountKey, Attempt, BackendError, Clock, CredentialVerifier, Denial, HostCode, PasswordGrantLayer, Reason,
-    Subject, Verdict,
+    SharedKey, Subject, Verdict,
 };
 use tracing::Level;
 
@@ -145,6 +145,19 @@ async fn accounts_stand_as_digests_that_are_equal_for_equal_accounts_in_one_proc
     let (other, events) = told();
     post(&other, &login("wrong", "x")).await;
     assert_ne!(events.lock().unwrap()[0].account.as_ref(), Some(&digests[0]));
+}
+
+#[tokio::test]
+async fn processes_with_one_shared_key_name_an_account_alike() {
+    let named = |key: u8| {
+        let layer = support::builder(&support::Probe::default())
+            .shared_key(SharedKey::new([key; 32]).unwrap())
+            .build()
+            .unwrap();
+        layer.account_digest(&AccountKey::canonical("alice"))
+    };
+    assert_eq!(named(1), named(1));
+    assert_ne!(named(1), named(2));
 }
 
 #[tokio::test]

@@ -26,7 +26,8 @@ pub struct AuditEvent<'a> {
     pub grant_type: Option<&'a str>,
     /// The client, if it is registered. On a refusal it may not have been authenticated.
     pub client: Option<&'a ClientId>,
-    /// A keyed digest of the account that was tried: equal for equal accounts in one process, and nothing else.
+    /// A keyed digest of the account that was tried: equal for equal accounts in one process, or in all that have the
+    /// same [shared key](crate::Builder::shared_key), and nothing else.
     pub account: Option<AccountDigest>,
     /// The address that counts: the peer's, the client's behind [trusted proxies](crate::PeerAddress::behind), or the
     /// end user's, from a client that [may name it](crate::ClientBuilder::trust_end_user_address).

@@ -100,9 +100,11 @@ impl fmt::Debug for Guess<'_> {
     }
 }
 
-/// A digest of a secret under a key of this process, which tells that the same secret was tried for the same account
-/// again. It is no password hash: keep it in memory, and only as long as the answer needs. Each process has a key of its own,
-/// so a limiter that several processes share does not recognise a secret that came through another one.
+/// A keyed digest of a secret, which tells that the same secret was tried for the same account again. It is no password hash.
+///
+/// Its key is one of this process, and then a limiter that several processes share does not recognise a secret that came through
+/// another one; or the operator's [shared key](crate::Builder::shared_key). Keep it outside of the process only under a shared
+/// key, which is not kept beside it, and only as long as the answer needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint(u64);
 

@@ -1,7 +1,6 @@
 //! The token endpoint: its parts, and the way of a request from its head to its answer.
 
 use std::future::Future;
-use std::hash::RandomState;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +31,7 @@ use crate::observe::contain::Contain;
 use crate::observe::patience::Patience;
 use crate::protocol::client::{PASSWORD, REFRESH_TOKEN};
 use crate::protocol::form::{Form, Known};
+use crate::protocol::keyed::Keyed;
 use crate::protocol::policy::Rules;
 
 /// An extension grant with its grant type.
@@ -62,8 +62,8 @@ pub(crate) struct Endpoint {
     pub(crate) password_grant: Option<Arc<str>>,
     pub(crate) rules: Rules,
     pub(crate) notifier: Option<Box<dyn LockNotifier>>,
-    /// Keys the fingerprints of passwords, anew in each process.
-    pub(crate) fingerprints: RandomState,
+    /// Keys the fingerprints of passwords.
+    pub(crate) fingerprints: Keyed,
     pub(crate) deadline: Option<Duration>,
     pub(crate) patience: Patience,
     pub(crate) post_allowed: bool,

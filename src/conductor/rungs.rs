@@ -1,6 +1,5 @@
 //! The single rungs of the ladder that need a trait of the application.
 
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -216,20 +215,21 @@ impl Endpoint {
         error
     }
 
-    /// Tells equal attempts on equal accounts apart from others; nothing outside this process could. The fields that the
-    /// endpoint does not know are part of it: a verifier may take a code from one.
+    /// Tells equal attempts on equal accounts apart from others; nobody without the key could. The fields that the endpoint
+    /// does not know are part of it: a verifier may take a code from one.
     pub(super) fn fingerprint(&self, guess: &Guess<'_>, form: &Form) -> Option<Fingerprint> {
         let Guess::Account { realm, account } = *guess else { return None };
-        let mut hasher = self.fingerprints.build_hasher();
-        // Realms and names are far shorter than 2^24 bytes.
-        hasher.write_u64((realm.map_or(0, str::len) as u64) << 32 ^ account.as_str().len() as u64);
         let secret = form.get(Known::Password).unwrap_or_default();
-        realm.into_iter().chain([account.as_str(), secret]).for_each(|part| hasher.write(part.as_bytes()));
-        for (name, value) in form.others() {
-            hasher.write_u64((name.len() as u64) << 32 ^ value.len() as u64);
-            [name, value].iter().for_each(|part| hasher.write(part.as_bytes()));
-        }
-        Some(Fingerprint::new(hasher.finish()))
+        let realm_len = realm.map_or(0, str::len);
+        // Realms and names are far shorter than 2^24 bytes.
+        let lengths = (realm_len as u64) << 32 ^ account.as_str().len() as u64;
+        let digest = self.fingerprints.begin().number(lengths).bytes(realm.unwrap_or_default().as_bytes());
+        let digest = digest.bytes(account.as_str().as_bytes()).bytes(secret.as_bytes());
+        let digest = form.others().fold(digest, |digest, (name, value)| {
+            let lengths = (name.len() as u64) << 32 ^ value.len() as u64;
+            digest.number(lengths).bytes(name.as_bytes()).bytes(value.as_bytes())
+        });
+        Some(Fingerprint::new(digest.finish()))
     }
 
     /// Charges one attempt.

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use super::telemetry;
 use crate::boundary::account::AccountKey;
@@ -14,12 +15,12 @@ use crate::protocol::error::TokenError;
 /// Builds the events, and spares the work where nobody listens.
 pub(crate) struct Auditor {
     sink: Option<Box<dyn AuditSink>>,
-    /// Keys the digests of user names, anew in each process.
-    key: [u8; 32],
+    /// Keys the digests of user names.
+    key: Zeroizing<[u8; 32]>,
 }
 
 impl Auditor {
-    pub(crate) fn new(sink: Option<Box<dyn AuditSink>>, key: [u8; 32]) -> Self {
+    pub(crate) fn new(sink: Option<Box<dyn AuditSink>>, key: Zeroizing<[u8; 32]>) -> Self {
         Self { sink, key }
     }
 
@@ -41,7 +42,7 @@ impl Auditor {
     /// The digest of an account.
     pub(crate) fn digest_of(&self, account: &AccountKey<'_>) -> AccountDigest {
         let full: [u8; 32] = Sha256::new()
-            .chain_update(self.key)
+            .chain_update(*self.key)
             .chain_update([account.kind() as u8])
             .chain_update(account.as_str())
             .finalize()

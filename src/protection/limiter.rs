@@ -1,24 +1,21 @@
 //! The limiter in the memory of this process.
 
 use std::fmt;
-use std::hash::{BuildHasher as _, Hasher as _};
-use std::net::IpAddr;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::budget::millis;
+use super::digests::Digests;
 use super::known::Known;
 use super::locks::Locks;
-use super::network::{of_64, single};
 use super::policy::{Charges, Decision, Policy, Spent, Tallies};
 use super::sync::atomic::{AtomicU32, Ordering};
-use super::sync::{HashKey, Mutex, MutexGuard, SHARDS};
-use super::table::{Key, Place, Table, with_kind};
+use super::sync::{Mutex, MutexGuard, SHARDS, digest_key};
+use super::table::{Key, Place, Table};
 use super::tally::Tally;
 use super::ticket::{Ticket, WidePlaces};
 use super::wide;
-use crate::boundary::account::AccountKeyKind;
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
 use crate::boundary::clock::{Clock as _, PartClock, SharedClock};
@@ -27,14 +24,6 @@ use crate::boundary::limiter::{
 };
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::setting::SettingError;
-use crate::protocol::address::Network;
-
-/// The kind of a hash of a client's id.
-const CLIENT: u64 = 6;
-/// The kind of what is no guess; nothing is counted under it.
-const TOKEN: u64 = 8;
-/// The network of a host that has no addresses.
-const NO_NETWORK: u64 = 1;
 
 /// Counts attempts in the memory of this process, by four rules:
 ///
@@ -67,7 +56,7 @@ pub struct MemoryLimiter {
     pub(super) locks: Locks,
     pub(crate) capacity: usize,
     pub(crate) lifetime: u64,
-    hasher: HashKey,
+    pub(super) digests: Digests,
     pub(super) numbers: AtomicU32,
     pub(super) clock: PartClock,
 }
@@ -124,7 +113,7 @@ impl MemoryLimiter {
             locks: Locks::default(),
             capacity,
             lifetime,
-            hasher: HashKey::default(),
+            digests: Digests::new(digest_key()),
             numbers: AtomicU32::new(1),
             clock: PartClock::system(),
         }
@@ -132,39 +121,6 @@ impl MemoryLimiter {
 
     pub(super) fn now(&self) -> u64 {
         millis(self.clock.elapsed())
-    }
-
-    /// 64 bits under a key that nobody outside knows, so nobody can look for two names with one hash. Every part is hashed
-    /// with its kind and its length.
-    pub(super) fn guess(&self, guess: &Guess<'_>) -> u64 {
-        let (kind, realm, name) = match *guess {
-            Guess::Account { realm, account } => {
-                let kind: u64 = match account.kind() {
-                    AccountKeyKind::Name => 0,
-                    AccountKeyKind::Resolved => 2,
-                    AccountKeyKind::Phantom => 4,
-                };
-                (kind | u64::from(realm.is_some()), realm.unwrap_or(""), account.as_str())
-            }
-            Guess::Client { client_id } => (CLIENT, "", client_id),
-            Guess::NoAccount => (TOKEN, "", ""),
-        };
-        let mut hasher = self.hasher.build_hasher();
-        // One piece instead of several; realms and names are far shorter than 2^24 bytes.
-        hasher.write_u64(kind << 56 ^ (realm.len() as u64) << 28 ^ name.len() as u64);
-        if !realm.is_empty() {
-            hasher.write(realm.as_bytes());
-        }
-        hasher.write(name.as_bytes());
-        with_kind(hasher.finish(), kind >= CLIENT)
-    }
-
-    pub(super) fn network(&self, address: Option<IpAddr>) -> u64 {
-        match address.map(Network::of) {
-            None => NO_NETWORK,
-            Some(Network::V4(bits)) => single(self.hasher.hash_one(bits)),
-            Some(Network::V6(bits)) => of_64(self.hasher.hash_one(bits >> 16), (bits & 0xffff) as u16),
-        }
     }
 
     fn try_reserve(&self, key: &AttemptKey<'_>) -> Option<Reserved> {
@@ -237,8 +193,8 @@ impl MemoryLimiter {
 
     pub(super) fn ticket(&self, key: &AttemptKey<'_>, now: u64) -> Ticket {
         Ticket {
-            guess: self.guess(&key.guess),
-            network: self.network(key.address),
+            guess: self.digests.guess(&key.guess),
+            network: self.digests.network(key.address),
             number: 0,
             at: now,
             print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),

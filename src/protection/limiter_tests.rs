@@ -1,12 +1,10 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::future::Future as _;
 use std::net::Ipv4Addr;
 use std::pin::pin;
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
-
-use proptest::prelude::*;
 
 use super::*;
 use crate::boundary::account::AccountKey;
@@ -121,7 +119,7 @@ fn an_account_has_a_ceiling_over_all_addresses_that_spares_those_it_succeeded_fr
 #[test]
 fn an_ipv6_network_and_all_forms_of_ipv4_count_as_one_address_t17_t45() {
     let limiter = MemoryLimiter::new();
-    let network = |address: &str| limiter.network(address.parse().ok());
+    let network = |address: &str| limiter.digests.network(address.parse().ok());
     assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
     assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
     for form in ["::ffff:192.0.2.1", "64:ff9b::192.0.2.1", "2002:c000:201::7"] {
@@ -323,7 +321,7 @@ fn a_cell_counts_its_keys_as_one_so_none_of_them_has_more_guesses_than_a_key_of_
     let ((shared, one), (own, other)) = (rules(0), rules(SHARDS));
     let cell = |name: &u32| {
         let account = AccountKey::resolved(name.to_string());
-        shared.guess(&Guess::Account { realm: None, account: &account }) % SHARDS as u64
+        shared.digests.guess(&Guess::Account { realm: None, account: &account }) % SHARDS as u64
     };
     let neighbour = (1..).find(|name| cell(name) == cell(&0)).unwrap();
     // Three of one, and by three of the other a lock begins. When it is over, the three of the first are over, too: as the
@@ -457,30 +455,5 @@ fn the_clock_may_jump_without_a_panic_and_without_lifting_a_lock_t13() {
         clock.0.store(now, Ordering::Relaxed);
         assert!(attempt(&limiter, "carol", "192.0.2.7").is_err(), "{now}");
         assert!(limiter.locks().iter().all(|lock| lock.remaining > Duration::ZERO));
-    }
-}
-
-proptest! {
-    /// T9: no two of them share a count, wherever the borders of their parts are.
-    #[test]
-    fn keys_are_equal_only_if_every_part_is(
-        guesses in prop::collection::hash_set((0_u8..3, "[ab:\u{0}\u{ff}]{0,3}", "[ab:\u{0}\u{ff}]{0,3}"), 2..40),
-    ) {
-        let limiter = MemoryLimiter::new();
-        let mut parts = HashSet::new();
-        let mut hashes = HashSet::new();
-        for (kind, realm, name) in &guesses {
-            let realm = if *kind == 1 { realm } else { "" };
-            let account = AccountKey::resolved(name.as_str());
-            let hash = limiter.guess(&match kind {
-                0 => Guess::Account { realm: None, account: &account },
-                1 => Guess::Account { realm: Some(realm), account: &account },
-                _ => Guess::Client { client_id: name },
-            });
-            parts.insert((kind, realm, name));
-            hashes.insert(hash);
-            prop_assert_eq!(crate::protection::table::is_client(hash), *kind == 2);
-        }
-        prop_assert_eq!(hashes.len(), parts.len());
     }
 }

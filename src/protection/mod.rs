@@ -7,6 +7,7 @@
 pub(crate) mod budget;
 pub(crate) mod ceiling;
 pub(crate) mod check;
+pub(crate) mod digests;
 pub(crate) mod known;
 pub(crate) mod limiter;
 pub(crate) mod locks;

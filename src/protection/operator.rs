@@ -52,7 +52,7 @@ impl MemoryLimiter {
     /// [`resolved`](AccountKey::resolved) from its id; with `count_by_login_name`, and with a verifier without an
     /// `account_key` of its own, it is the [`canonical`](AccountKey::canonical) name.
     pub fn unblock_account(&self, realm: Option<&str>, account: &AccountKey<'_>) -> usize {
-        let guess = self.guess(&Guess::Account { realm, account });
+        let guess = self.digests.guess(&Guess::Account { realm, account });
         self.locks.forget(guess);
         let pairs = self.retain_pairs(|(other, _)| other != guess);
         self.retain_wide(|(other, _)| other != guess);
@@ -63,7 +63,7 @@ impl MemoryLimiter {
     /// Forgets all attempts from an address (IPv6: from its /64), on all accounts and clients; and what its /56 and its /48 have
     /// spent together, which would refuse it still. Tells how many keys of the address it forgot.
     pub fn unblock_address(&self, address: IpAddr) -> usize {
-        let network = self.network(Some(address));
+        let network = self.digests.network(Some(address));
         let pairs = self.retain_pairs(|(_, other)| other != network);
         self.forget_around(network, |_| true);
         let own = shard_of(&self.tables.addresses, (0, network));
@@ -82,7 +82,7 @@ impl MemoryLimiter {
     }
 
     fn unblock_pair(&self, guess: &Guess<'_>, address: Option<IpAddr>) -> bool {
-        let key = (self.guess(guess), self.network(address));
+        let key = (self.digests.guess(guess), self.digests.network(address));
         self.locks.forget(key.0);
         self.forget_around(key.1, |other| other == key.0);
         shard_of(&self.tables.pairs, key).is_some_and(|mut table| table.retain(self.now(), |other| other != key) > 0)

@@ -1,6 +1,7 @@
 //! The limiter beside the histories, in random orders of steps.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
@@ -59,14 +60,14 @@ fn end_locked_cells(limiter: &MemoryLimiter, histories: &mut Histories, attempt:
     let guess = |is_client: bool, who: u32| {
         let (name, realm) = (who.to_string(), None);
         let account = AccountKey::resolved(name.as_str());
-        limiter.guess(&if is_client {
+        limiter.digests.guess(&if is_client {
             Guess::Client { client_id: &name }
         } else {
             Guess::Account { realm, account: &account }
         })
     };
     let pair = |(is_client, who, from): (bool, u32, Option<u32>)| {
-        let key = (guess(is_client, who), limiter.network(from.map(address)));
+        let key = (guess(is_client, who), limiter.digests.network(from.map(address)));
         let known = shard_of(&limiter.tables.accounts, (key.0, 0)).unwrap().known.contains(key.0, key.1, now);
         let mut table = shard_of(&limiter.tables.pairs, key).unwrap();
         let (tally, own) = table.get(key, known);

@@ -18,6 +18,7 @@ pub(crate) mod head;
 pub(crate) mod host_code;
 pub(crate) mod introspection;
 pub(crate) mod issuer_url;
+pub(crate) mod keyed;
 pub(crate) mod lineage;
 pub(crate) mod media_type;
 #[cfg(feature = "opaque-string")]
@@ -30,6 +31,7 @@ pub(crate) mod response;
 pub(crate) mod scope;
 pub(crate) mod secret_keys;
 pub(crate) mod secrets;
+pub(crate) mod shared_key;
 pub(crate) mod skew;
 pub(crate) mod spelling;
 pub(crate) mod steps;

@@ -1,4 +1,3 @@
-use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,10 +37,12 @@ use crate::observe::telemetry;
 use crate::protection::ceiling::{IntrospectionCeiling, RequestCeiling};
 use crate::protection::limiter::MemoryLimiter;
 use crate::protocol::client::PASSWORD;
+use crate::protocol::keyed::Keyed;
 use crate::protocol::origin::OwnOrigin;
 use crate::protocol::policy::{MissingScope, Rules};
 use crate::protocol::scope::Scope;
 use crate::protocol::secrets::random_bytes;
+use crate::protocol::shared_key::{Purpose, SharedKey};
 use crate::protocol::sunset::is_uri_reference;
 
 /// Everything that a builder was told besides its three required parts.
@@ -77,6 +78,7 @@ pub(super) struct Options {
     pub(super) refuse_early_data: bool,
     pub(super) error_uri: Option<String>,
     pub(super) challenge_realm: String,
+    pub(super) shared_key: Option<SharedKey>,
     pub(super) danger: Danger,
 }
 
@@ -114,6 +116,7 @@ impl Default for Options {
             refuse_early_data: false,
             error_uri: None,
             challenge_realm: "token endpoint".to_owned(),
+            shared_key: None,
             danger: Danger::default(),
         }
     }
@@ -176,6 +179,8 @@ impl Options {
         let clock = Arc::clone(shared.clock());
         let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new()));
         limiter.validate()?;
+        let shared_key = self.shared_key.as_ref();
+        let audit_key = shared_key.map_or_else(random_bytes, |key| Ok(key.for_purpose(Purpose::Accounts)))?;
         let grant_enabled = self.password_grant;
         let can_recheck = Recheck::is_answered_by(&*verifier);
         let clients = registry.all_clients();
@@ -194,7 +199,7 @@ impl Options {
             verifier,
             issuer,
             limiter,
-            auditor: Auditor::new(self.audit, *random_bytes()?),
+            auditor: Auditor::new(self.audit, audit_key),
             screen: self.shield.map(|(shield, on_leak)| Screen { shield, on_leak }),
             methods: self.methods,
             extensions: named(self.extensions)?,
@@ -205,7 +210,7 @@ impl Options {
             password_grant: self.password_grant.then(|| Arc::from(PASSWORD)),
             rules,
             notifier: self.notifier,
-            fingerprints: RandomState::new(),
+            fingerprints: Keyed::new(shared_key, Purpose::Fingerprints),
             deadline: self.deadlines.whole,
             patience,
             post_allowed: self.post_allowed,

@@ -5,6 +5,7 @@ use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::notifier::LockNotifier;
 use crate::boundary::peer::unmapped;
 use crate::protection::ceiling::{IntrospectionCeiling, RequestCeiling};
+use crate::protocol::shared_key::SharedKey;
 
 /// The attack protection. All of it is on by default; see the [manual](crate::manual::attack_protection).
 impl<C, V, I> Builder<C, V, I> {
@@ -12,6 +13,14 @@ impl<C, V, I> Builder<C, V, I> {
     /// processes share the load.
     pub fn limiter(mut self, limiter: impl AttemptLimiter) -> Self {
         self.options.limiter = Some(Box::new(limiter));
+        self
+    }
+
+    /// The key that all processes of this service share, so that the same mistake counts once whichever of them it comes through,
+    /// and after a restart. Default: each process makes a key of its own at the start. Give it as soon as there is a second
+    /// process, and to the [limiter's store](crate::SharedKey), which may then keep which secret was denied last.
+    pub fn shared_key(mut self, key: SharedKey) -> Self {
+        self.options.shared_key = Some(key);
         self
     }
 
