@@ -1,21 +1,18 @@
 //! The guard's own responses: challenges (RFC 6750 section 3), and their form in gRPC.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::refusal::{BearerReason, BearerRefusal};
 use crate::protocol::encode::whole_seconds;
+use crate::protocol::profile::{Header, Row, WAIT, row};
 use crate::protocol::scope::Scope;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-
-/// When to try again if the verifier does not say.
-const WAIT: Duration = Duration::from_secs(5);
 
 /// In which words a request is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,59 +33,36 @@ impl Dialect {
     }
 }
 
-/// What a refusal looks like from outside.
-struct Row {
-    status: StatusCode,
-    /// A status code of gRPC's.
-    grpc: u16,
-    /// Empty if nothing is said: without credentials there is no error (RFC 6750 section 3.1).
-    code: &'static str,
-    /// Of characters that neither a quoted string (RFC 6750 section 3) nor a `grpc-message` needs to escape.
-    description: &'static str,
-    has_challenge: bool,
-}
-
-impl Row {
-    fn of(refusal: &BearerRefusal) -> Self {
-        let challenge = |status, grpc, code, description| Self { status, grpc, code, description, has_challenge: true };
-        let trouble = |status, grpc, code, description| Self { status, grpc, code, description, has_challenge: false };
-        match refusal.reason() {
-            BearerReason::NoCredentials => challenge(StatusCode::UNAUTHORIZED, 16, "", "an access token is needed"),
-            BearerReason::SeveralHeaders => {
-                challenge(StatusCode::BAD_REQUEST, 16, "invalid_request", "more than one Authorization header")
-            }
-            BearerReason::MalformedHeader => challenge(
-                StatusCode::BAD_REQUEST,
-                16,
-                "invalid_request",
-                "the Authorization header must hold the scheme and one token",
-            ),
-            BearerReason::IllegalCharacters
-            | BearerReason::TooLong
-            | BearerReason::UnknownToken
-            | BearerReason::Expired
-            | BearerReason::NotYetValid
-            | BearerReason::Bound
-            | BearerReason::Audience
-            | BearerReason::Realm => challenge(
-                StatusCode::UNAUTHORIZED,
-                16,
-                "invalid_token",
-                "the access token is malformed, expired, revoked or not for this API",
-            ),
-            BearerReason::Scope => {
-                challenge(StatusCode::FORBIDDEN, 7, "insufficient_scope", "the access token has too little scope")
-            }
-            BearerReason::Backend if refusal.is_fault() => {
-                trouble(StatusCode::INTERNAL_SERVER_ERROR, 13, "server_error", "something broke on this side")
-            }
-            BearerReason::Panicked => {
-                trouble(StatusCode::INTERNAL_SERVER_ERROR, 13, "server_error", "something broke on this side")
-            }
-            BearerReason::Backend | BearerReason::Overdue => {
-                trouble(StatusCode::SERVICE_UNAVAILABLE, 14, "temporarily_unavailable", "try again later")
-            }
-        }
+/// The answer to a refusal (RFC 6750 section 3.1), and its status in gRPC. Without credentials there is no error, and so no code.
+/// The sentences are of characters that neither a quoted string (RFC 6750 section 3) nor a `grpc-message` needs to escape.
+fn answer_to(refusal: &BearerRefusal) -> (&'static Row, u16) {
+    const NO_CREDENTIALS: &Row = &row!(UNAUTHORIZED "" "an access token is needed" BearerChallenge);
+    const SEVERAL: &Row = &row!(BAD_REQUEST "invalid_request" "more than one Authorization header" BearerChallenge);
+    const MALFORMED: &Row = &row!(
+        BAD_REQUEST "invalid_request" "the Authorization header must hold the scheme and one token" BearerChallenge
+    );
+    const TOKEN: &Row = &row!(
+        UNAUTHORIZED "invalid_token" "the access token is malformed, expired, revoked or not for this API" BearerChallenge
+    );
+    const SCOPE: &Row = &row!(FORBIDDEN "insufficient_scope" "the access token has too little scope" BearerChallenge);
+    const FAULT: &Row = &row!(INTERNAL_SERVER_ERROR "server_error" "something broke on this side");
+    const UNAVAILABLE: &Row = &row!(SERVICE_UNAVAILABLE "temporarily_unavailable" "try again later" RetryAfter);
+    match refusal.reason() {
+        BearerReason::NoCredentials => (NO_CREDENTIALS, 16),
+        BearerReason::SeveralHeaders => (SEVERAL, 16),
+        BearerReason::MalformedHeader => (MALFORMED, 16),
+        BearerReason::IllegalCharacters
+        | BearerReason::TooLong
+        | BearerReason::UnknownToken
+        | BearerReason::Expired
+        | BearerReason::NotYetValid
+        | BearerReason::Bound
+        | BearerReason::Audience
+        | BearerReason::Realm => (TOKEN, 16),
+        BearerReason::Scope => (SCOPE, 7),
+        BearerReason::Backend if refusal.is_fault() => (FAULT, 13),
+        BearerReason::Panicked => (FAULT, 13),
+        BearerReason::Backend | BearerReason::Overdue => (UNAVAILABLE, 14),
     }
 }
 
@@ -118,18 +92,18 @@ impl Challenge {
 
     /// The response to a request that was refused; `needed` is the scope of the route.
     pub(super) fn response(&self, refusal: &BearerRefusal, needed: &Scope, dialect: Dialect) -> Response<Bytes> {
-        let row = Row::of(refusal);
+        let (row, grpc) = answer_to(refusal);
         let mut response = Response::new(Bytes::new());
         let headers = response.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if row.has_challenge {
+        if row.headers.contains(&Header::BearerChallenge) {
             let scope = (refusal.reason() == BearerReason::Scope).then_some(needed);
             // Config and scopes have only characters that fit a header.
             let bare = HeaderValue::from_static("Bearer realm=\"api\"");
-            headers.insert(WWW_AUTHENTICATE, self.value(&row, scope).unwrap_or(bare));
+            headers.insert(WWW_AUTHENTICATE, self.value(row, scope).unwrap_or(bare));
         }
-        if row.status == StatusCode::SERVICE_UNAVAILABLE {
+        if row.headers.contains(&Header::RetryAfter) {
             let wait = refusal.error.as_ref().and_then(|error| error.retry_after).unwrap_or(WAIT);
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }
@@ -137,15 +111,14 @@ impl Challenge {
             Dialect::Grpc(media_type) => {
                 // "Trailers-Only": the status stands in the head, and there is no body.
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-                headers.insert(GRPC_STATUS, HeaderValue::from(row.grpc));
+                headers.insert(GRPC_STATUS, HeaderValue::from(grpc));
                 headers.insert(GRPC_MESSAGE, HeaderValue::from_static(row.description));
             }
             Dialect::Http => {
                 *response.status_mut() = row.status;
                 if !row.code.is_empty() {
                     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                    let json = format!(r#"{{"error":"{}","error_description":"{}"}}"#, row.code, row.description);
-                    *response.body_mut() = Bytes::from(json);
+                    *response.body_mut() = Bytes::from_static(row.body.as_bytes());
                 }
             }
         }
@@ -180,7 +153,7 @@ mod tests {
         ];
         let refusals = reasons.into_iter().map(BearerRefusal::from);
         for refusal in refusals.chain([BackendError::fault("x").into()]) {
-            let row = Row::of(&refusal);
+            let (row, _) = answer_to(&refusal);
             let legal = |b: u8| matches!(b, 0x20 | 0x21 | 0x23..=0x24 | 0x26..=0x5b | 0x5d..=0x7e);
             assert!(!row.description.is_empty() && row.description.bytes().all(legal), "{refusal:?}");
         }

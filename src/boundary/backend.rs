@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::protocol::encode::whole_seconds;
-use crate::protocol::error::{Reason, TokenError, Wire};
+use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::explained::explained;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -87,14 +87,11 @@ impl BackendError {
 
     /// The error of the whole request, with `reason` for telemetry.
     pub(crate) fn because(self, reason: Reason) -> TokenError {
-        let mut error = TokenError::new(match self.kind {
+        let reason = match self.kind {
             BackendErrorKind::Overloaded => Reason::Overloaded,
             BackendErrorKind::Unavailable | BackendErrorKind::Fault => reason,
-        });
-        error.wire = match self.kind {
-            BackendErrorKind::Fault => Wire::Fault,
-            BackendErrorKind::Unavailable | BackendErrorKind::Overloaded => Wire::Unavailable,
         };
+        let mut error = TokenError::new(reason).of_failure(self.kind == BackendErrorKind::Fault);
         error.retry_after = self.retry_after;
         error.with_source(self.source)
     }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, Response};
 
 use super::trail::Trail;
 use crate::boundary::audit::AuditOutcome;
 use crate::boundary::clock::Clock;
 use crate::observe::audit::Auditor;
-use crate::protocol::encode::{self, Setting};
+use crate::protocol::encode::{self, Setting, Wording};
 use crate::protocol::error::{Reason, TokenError};
 
 /// A successful end of the ladder.
@@ -22,13 +22,12 @@ pub(crate) enum Reply {
 
 /// What all answers of an endpoint have in common.
 pub(crate) struct Answers {
-    error_uri: Option<String>,
-    challenge: HeaderValue,
+    wording: Wording,
 }
 
 impl Answers {
-    pub(crate) fn new(error_uri: Option<String>, challenge: HeaderValue) -> Self {
-        Self { error_uri, challenge }
+    pub(crate) fn new(wording: Wording) -> Self {
+        Self { wording }
     }
 
     /// Records how a request ended, and writes its answer.
@@ -38,22 +37,21 @@ impl Answers {
         clock: &dyn Clock,
         headers: &HeaderMap,
         trail: &Trail,
-        outcome: Result<Reply, TokenError>,
+        mut outcome: Result<Reply, TokenError>,
     ) -> Response<Bytes> {
-        let mut outcome = outcome.map_err(TokenError::with_default_wait);
         if let (Err(error), true) = (&mut outcome, trail.is_replay) {
             // Whatever failed after it: this is told only once.
             error.reason = Reason::RefreshTokenReplayed;
         }
         record(auditor, clock, trail, &outcome);
         let setting = Setting {
+            methods: trail.purpose.methods(),
             version: trail.version,
             is_head_request: trail.is_head_request,
             has_origin: trail.has_origin,
             allowed_origin: trail.allowed_origin.as_deref(),
             sunset: trail.client.as_ref().filter(|_| trail.announces_sunset).and_then(|client| client.sunset()),
-            error_uri: self.error_uri.as_deref(),
-            challenge: &self.challenge,
+            wording: &self.wording,
         };
         match outcome {
             Ok(Reply::Tokens(json)) => encode::success(json, &setting),

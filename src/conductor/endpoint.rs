@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderValue, Response};
+use http::{Extensions, HeaderMap, Response};
 
 use super::answer::Answers;
 use super::gate::{Gate, Step};
@@ -71,8 +71,6 @@ pub(crate) struct Endpoint {
     pub(crate) reveal_custom_denials: bool,
     pub(crate) conceals_account_locks: bool,
     pub(crate) answers: Answers,
-    /// For a bearer token at the introspection endpoint.
-    pub(crate) bearer_challenge: HeaderValue,
 }
 
 /// What the rungs need of a request's head.

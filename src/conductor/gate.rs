@@ -6,6 +6,7 @@ use http::Method;
 use http::request::Parts;
 
 use super::ceilings::Ceilings;
+use super::purpose::Purpose;
 use super::senders::Senders;
 use super::trail::Caller;
 use crate::boundary::transport::TransportSecurity;
@@ -64,7 +65,7 @@ impl Gate {
     }
 
     /// Judges the head: sender, method, transport, length, type and coding, query.
-    pub(crate) fn admit(&self, head: &Parts) -> (Step, Caller) {
+    pub(crate) fn admit(&self, purpose: Purpose, head: &Parts) -> (Step, Caller) {
         let source = self.senders.of(head);
         let fields = Fields::read(&head.headers);
         let mut caller = Caller { source: source.unwrap_or_default(), ..Caller::default() };
@@ -74,17 +75,18 @@ impl Gate {
         caller.is_exempt = self.senders.is_exempt(caller.source.sender);
         // First of all, and whatever the method is: a preflight asks the registry, too.
         let step = match self.ceilings.count(&mut caller) {
-            Ok(()) => self.judge(head, &fields, source.is_err(), &caller),
+            Ok(()) => self.judge(purpose, head, &fields, source.is_err(), &caller),
             Err(wait) => Step::Throttle(wait),
         };
         (step, caller)
     }
 
-    fn judge(&self, head: &Parts, fields: &Fields<'_>, lacks_peer: bool, caller: &Caller) -> Step {
-        match head.method {
-            Method::POST => {}
-            Method::OPTIONS => return Step::Options,
-            _ => return Step::Refuse(Reason::MethodNotAllowed),
+    fn judge(&self, purpose: Purpose, head: &Parts, fields: &Fields<'_>, lacks_peer: bool, caller: &Caller) -> Step {
+        if !purpose.methods().take(&head.method) {
+            return Step::Refuse(Reason::MethodNotAllowed);
+        }
+        if head.method == Method::OPTIONS {
+            return Step::Options;
         }
         if lacks_peer {
             return Step::Refuse(Reason::NoPeerAddress);
@@ -104,7 +106,7 @@ impl Gate {
 
     /// The refusal of a body that is declared too large, which holds whatever grant it asks for.
     pub(crate) fn refuse_unread(&self, head: &Parts) -> Option<(Step, Caller)> {
-        head::is_too_large(&head.headers, self.limits.size).then(|| self.admit(head))
+        head::is_too_large(&head.headers, self.limits.size).then(|| self.admit(Purpose::Token, head))
     }
 
     /// Parses the collected body, with room for credentials of this length from the header: so the buffer need not grow.

@@ -1,5 +1,7 @@
 //! What an endpoint is for: the same head, body, client authentication and budgets, another end.
 
+use crate::protocol::methods::Methods;
+
 /// The endpoints of a mount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -10,4 +12,13 @@ pub(crate) enum Purpose {
     Revocation,
     /// RFC 7662.
     Introspection,
+}
+
+impl Purpose {
+    /// What its path takes.
+    pub(crate) fn methods(self) -> Methods {
+        match self {
+            Self::Token | Self::Revocation | Self::Introspection => Methods::FORM,
+        }
+    }
 }

@@ -164,7 +164,7 @@ impl Endpoint {
         let client = client.into_client();
         let token = form.get(Known::RefreshToken).unwrap_or_default();
         let request = Request { token, scope: form.get(Known::Scope), client: &client };
-        let outcome = self.use_refresh_token(refresh, &request, trail).await;
+        let outcome = self.use_refresh_token(refresh, &request, trail).await.map_err(TokenError::at_refresh);
         self.count_unknown(&outcome, &client, trail).await?;
         outcome
     }

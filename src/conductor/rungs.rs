@@ -28,7 +28,6 @@ use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
 use crate::protocol::grant::Grant;
 use crate::protocol::head::{is_bearer, origin};
-use crate::protocol::host_code::HostCode;
 use crate::protocol::policy::Terms;
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::scope::Scope;
@@ -60,20 +59,9 @@ impl Endpoint {
             return Err(self.refused_by_method(*index, Reason::UnknownClient));
         }
         let presented = credentials::present(&head.headers, form, claim, self.ignore_foreign_schemes);
-        let presented = presented.map_err(|error| self.refused_bearer(error, head, trail.purpose))?;
+        let presented = presented.map_err(|error| refused_bearer(error, head, trail.purpose))?;
         trail.unencoded_basic = presented.is_ambiguous();
         Ok(presented)
-    }
-
-    /// A bearer token authorizes nobody to ask about tokens, and is refused in its own way (RFC 7662 section 2.3).
-    fn refused_bearer(&self, mut error: TokenError, head: &Head, purpose: Purpose) -> TokenError {
-        let is_refused = purpose == Purpose::Introspection && error.reason == Reason::UnknownScheme;
-        if is_refused && is_bearer(&head.headers) {
-            error.details().challenge = Some(self.bearer_challenge.clone());
-            error.details().host_code =
-                HostCode::new("invalid_token", "this endpoint takes client authentication").ok();
-        }
-        error
     }
 
     /// Looks up the claimed id, and the other reading of an ambiguous header, whether or not the first was found.
@@ -369,11 +357,11 @@ impl Endpoint {
                 .conclude(verified.subject, verified.scope.as_ref(), self.clock.now())
                 .map_err(|reason| Failure::Decided(reason.into())),
             Ok(Verdict::Denied(denial)) => {
-                let mut error = TokenError::new(denial.reason());
-                if let (Denial::Custom(code), true) = (denial, self.reveal_custom_denials) {
-                    error.details().host_code = Some(code);
-                }
-                Err(Failure::Decided(error))
+                let error = TokenError::new(denial.reason());
+                Err(Failure::Decided(match denial {
+                    Denial::Custom(code) if self.reveal_custom_denials => error.with_host_code(code),
+                    _ => error,
+                }))
             }
             Err(error) => Err(Failure::of(error, failure)),
         }
@@ -466,6 +454,12 @@ impl Failure {
             Err(Self::Untried(error)) => (Err(error), Settlement::Untried),
         }
     }
+}
+
+/// The refusal of a bearer token is another one where tokens are asked about.
+fn refused_bearer(error: TokenError, head: &Head, purpose: Purpose) -> TokenError {
+    let is_refused = purpose == Purpose::Introspection && error.reason == Reason::UnknownScheme;
+    if is_refused && is_bearer(&head.headers) { error.of_bearer_token() } else { error }
 }
 
 fn checked(issued: Result<IssuedTokens, BackendError>) -> Result<IssuedTokens, Failure> {

@@ -11,16 +11,32 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
-use super::error::{TokenError, Wire};
+use super::error::{Details, TokenError};
+use super::host_code::ErrorText;
+use super::methods::Methods;
+use super::profile::{Header, Profile, Row, WAIT};
 use super::sunset::Sunset;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const METHODS: HeaderValue = HeaderValue::from_static("POST, OPTIONS");
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+
+/// How an endpoint words its refusals.
+#[derive(Debug)]
+pub(crate) struct Wording {
+    pub(crate) profile: Profile,
+    /// A page about errors, named in each.
+    pub(crate) error_uri: Option<String>,
+    /// For client authentication, unless an error has one of its own.
+    pub(crate) challenge: HeaderValue,
+    /// For a bearer token where client authentication is wanted.
+    pub(crate) bearer_challenge: HeaderValue,
+}
 
 /// What an answer depends on besides its outcome.
 #[derive(Debug)]
 pub(crate) struct Setting<'a> {
+    /// What the path takes.
+    pub(crate) methods: Methods,
     pub(crate) version: Version,
     pub(crate) is_head_request: bool,
     /// The request had an `Origin`.
@@ -28,8 +44,7 @@ pub(crate) struct Setting<'a> {
     /// The origin whose pages may read the answer.
     pub(crate) allowed_origin: Option<&'a HeaderValue>,
     pub(crate) sunset: Option<&'a Sunset>,
-    pub(crate) error_uri: Option<&'a str>,
-    pub(crate) challenge: &'a HeaderValue,
+    pub(crate) wording: &'a Wording,
 }
 
 /// Tokens.
@@ -75,11 +90,11 @@ pub(crate) fn introspected(json: Vec<u8>, max_age: Option<Duration>, setting: &S
 /// The answer to `OPTIONS`: for a preflight of an allowed origin with what the page may send.
 pub(crate) fn options(setting: &Setting<'_>) -> Response<Bytes> {
     let mut headers = HeaderMap::with_capacity(12);
-    headers.insert(ALLOW, METHODS);
+    headers.insert(ALLOW, setting.methods.allow());
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if setting.allowed_origin.is_some() {
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, setting.methods.after_preflight());
         let allowed = "authorization, content-type, dpop, x-requested-with";
         headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
@@ -87,42 +102,35 @@ pub(crate) fn options(setting: &Setting<'_>) -> Response<Bytes> {
     finish(StatusCode::NO_CONTENT, Bytes::new(), headers, setting)
 }
 
-/// An error.
+/// An error, as the profile's table has it.
 pub(crate) fn refusal(error: &TokenError, setting: &Setting<'_>) -> Response<Bytes> {
-    let row = error.wire.row();
+    let row = setting.wording.profile.row(error.face());
+    let details = error.details.as_deref();
     let mut headers = fixed_headers();
-    match error.wire {
-        Wire::Method => {
-            headers.insert(ALLOW, METHODS);
-        }
-        Wire::MediaType => {
-            headers.insert(ACCEPT_POST, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        }
-        Wire::Coding => {
-            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        }
-        Wire::ClientByHeader => {
-            let own = error.details.as_ref().and_then(|details| details.challenge.as_ref());
-            headers.insert(WWW_AUTHENTICATE, own.unwrap_or(setting.challenge).clone());
-        }
-        Wire::TooLarge | Wire::Timeout if setting.version < Version::HTTP_2 => {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        _ => {}
+    let mut wait = error.retry_after;
+    for header in row.headers {
+        let (name, value) = match header {
+            Header::Allow => (ALLOW, setting.methods.allow()),
+            Header::AcceptPost => (ACCEPT_POST, HeaderValue::from_static("application/x-www-form-urlencoded")),
+            Header::AcceptEncoding => (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+            Header::Challenge => {
+                let own = details.and_then(|details| details.challenge.as_ref());
+                (WWW_AUTHENTICATE, own.unwrap_or(&setting.wording.challenge).clone())
+            }
+            Header::BearerChallenge => (WWW_AUTHENTICATE, setting.wording.bearer_challenge.clone()),
+            Header::Close if setting.version < Version::HTTP_2 => (CONNECTION, HeaderValue::from_static("close")),
+            Header::Close => continue,
+            Header::RetryAfter => {
+                wait.get_or_insert(WAIT);
+                continue;
+            }
+        };
+        headers.insert(name, value);
     }
-    if let Some(wait) = error.retry_after {
+    if let Some(wait) = wait {
         headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
-    let host_code = error.details.as_ref().and_then(|details| details.host_code.as_ref());
-    let body = match (host_code, setting.error_uri) {
-        (None, None) => Bytes::from_static(row.body.as_bytes()),
-        (host_code, error_uri) => {
-            let (code, description) =
-                host_code.map_or((row.code, row.description), |own| (&own.code, &own.description));
-            body(code, description, error_uri)
-        }
-    };
-    finish(row.status, body, headers, setting)
+    finish(row.status, body(row, details, setting.wording.error_uri.as_deref()), headers, setting)
 }
 
 /// Rounded up: an answer that says 0 is not one to wait for.
@@ -130,7 +138,14 @@ pub(crate) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
-fn body(code: &str, description: &str, error_uri: Option<&str>) -> Bytes {
+/// The row's own JSON, unless there is more to say.
+fn body(row: &Row, details: Option<&Details>, error_uri: Option<&str>) -> Bytes {
+    let own = details.filter(|details| !details.leave_the_body());
+    if own.is_none() && error_uri.is_none() {
+        return Bytes::from_static(row.body.as_bytes());
+    }
+    let code = own.and_then(|own| own.code.as_ref()).map_or(row.code, ErrorText::as_str);
+    let description = own.and_then(|own| own.description.as_ref()).map_or(row.description, ErrorText::as_str);
     let mut map = serde_json::Map::new();
     map.insert("error".to_owned(), code.into());
     if !description.is_empty() {
@@ -138,6 +153,9 @@ fn body(code: &str, description: &str, error_uri: Option<&str>) -> Bytes {
     }
     if let Some(uri) = error_uri {
         map.insert("error_uri".to_owned(), uri.into());
+    }
+    for (name, value) in own.into_iter().flat_map(|own| own.members.iter()) {
+        map.insert(name.to_owned(), value.clone());
     }
     serde_json::Value::Object(map).to_string().into()
 }
@@ -171,86 +189,22 @@ fn finish(status: StatusCode, body: Bytes, mut headers: HeaderMap, setting: &Set
     for (name, value) in setting.sunset.into_iter().flat_map(Sunset::headers) {
         headers.insert(HeaderName::from_static(name), value.clone());
     }
-    let body = if setting.is_head_request {
-        // Else the server would tell the length of what is sent (RFC 9110 section 8.6).
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-        Bytes::new()
-    } else {
-        body
-    };
-    let mut response = Response::new(body);
+    let mut response = Response::new(body_for(setting.is_head_request, body, &mut headers));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::error::Reason;
-    use crate::protocol::host_code::HostCode;
-    use proptest::prelude::*;
-
-    fn setting(challenge: &HeaderValue) -> Setting<'_> {
-        Setting {
-            version: Version::HTTP_11,
-            is_head_request: false,
-            has_origin: false,
-            allowed_origin: None,
-            sunset: None,
-            error_uri: None,
-            challenge,
-        }
+/// The body that is sent. A request for the head alone is told how long it would be: else the server would tell the length of
+/// what is sent (RFC 9110 section 8.6).
+pub(super) fn body_for(is_head_request: bool, body: Bytes, headers: &mut HeaderMap) -> Bytes {
+    if !is_head_request {
+        return body;
     }
-
-    #[test]
-    fn an_empty_answer_has_no_type_and_a_client_that_wants_json_gets_some() {
-        let challenge = HeaderValue::from_static("Basic realm=\"x\"");
-        let revoked = |accept: &[&'static str]| {
-            let request = accept.iter().map(|line| (ACCEPT, HeaderValue::from_static(line))).collect();
-            revoked(&request, &setting(&challenge))
-        };
-        for accept in
-            [&[][..], &["*/*"], &["text/html, application/*"], &["application/json;q=0"], &["application/jsonx"]]
-        {
-            let answer = revoked(accept);
-            assert!(answer.body().is_empty() && !answer.headers().contains_key(CONTENT_TYPE), "{accept:?}");
-        }
-        for accept in [&["application/json"][..], &["text/html", "*/*, Application/JSON ; q=0.5"]] {
-            let answer = revoked(accept);
-            assert_eq!((&answer.body()[..], &answer.headers()[CONTENT_TYPE]), (&b"{}"[..], &JSON), "{accept:?}");
-        }
-        let answer = options(&setting(&challenge));
-        assert!(answer.body().is_empty() && !answer.headers().contains_key(CONTENT_TYPE));
-    }
-
-    #[test]
-    fn waiting_times_are_rounded_up_to_whole_seconds_ht_21() {
-        assert_eq!(whole_seconds(Duration::ZERO), 1);
-        assert_eq!(whole_seconds(Duration::from_millis(1001)), 2);
-        assert_eq!(whole_seconds(Duration::from_secs(900)), 900);
-    }
-
-    proptest! {
-        #[test]
-        fn every_error_is_one_json_object_within_the_character_sets_er_08(
-            index in 0..Reason::ALL.len(),
-            code in "[ !#-\\[\\]-~]{1,20}",
-            description in "[ !#-\\[\\]-~]{0,40}",
-            own in any::<bool>(),
-        ) {
-            let mut error = TokenError::new(Reason::ALL[index]);
-            if own {
-                error.details().host_code = Some(HostCode::new(code, description).unwrap());
-            }
-            let challenge = HeaderValue::from_static("Basic realm=\"x\"");
-            let response = refusal(&error, &setting(&challenge));
-            let json: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
-            for (name, value) in json.as_object().unwrap() {
-                prop_assert!(["error", "error_description"].contains(&name.as_str()));
-                prop_assert!(value.as_str().unwrap().bytes().all(crate::protocol::charset::is_nqschar));
-            }
-            prop_assert_eq!(response.status() == StatusCode::UNAUTHORIZED, response.headers().contains_key(WWW_AUTHENTICATE));
-        }
-    }
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    Bytes::new()
 }
+
+#[cfg(test)]
+#[path = "encode_tests.rs"]
+mod tests;

@@ -1,73 +1,15 @@
-//! Errors with two faces: what the wire shows (one closed table) and what telemetry and audit learn.
+//! Errors with two sides: the face that the wire shows, by the table of a [profile](super::profile), and the reason that telemetry
+//! and audit learn.
 
 use std::fmt;
 use std::time::Duration;
 
-use http::StatusCode;
-
-/// One row of the table: what a client sees of an error (RFC 6749 section 5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Row {
-    pub(crate) status: StatusCode,
-    pub(crate) code: &'static str,
-    pub(crate) description: &'static str,
-    /// The JSON of the two.
-    pub(crate) body: &'static str,
-}
-
-macro_rules! wire_table {
-    ($($name:ident: $status:ident $code:literal $description:literal;)+) => {
-        /// The wire face of an error. Different reasons share a face on purpose.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Wire { $($name,)+ }
-
-        impl Wire {
-            #[cfg(test)]
-            const ALL: &'static [Self] = &[$(Self::$name,)+];
-
-            pub(crate) const fn row(self) -> Row {
-                match self {
-                    $(Self::$name => Row {
-                        status: StatusCode::$status,
-                        code: $code,
-                        description: $description,
-                        body: concat!("{\"error\":\"", $code, "\",\"error_description\":\"", $description, "\"}"),
-                    },)+
-                }
-            }
-        }
-    };
-}
-
-wire_table! {
-    Method: METHOD_NOT_ALLOWED "invalid_request" "only POST is answered here";
-    Insecure: BAD_REQUEST "invalid_request" "the request did not come over TLS";
-    EarlyData: TOO_EARLY "invalid_request" "send the request again after the TLS handshake";
-    MediaType: BAD_REQUEST "invalid_request" "the body must be application/x-www-form-urlencoded in UTF-8";
-    Coding: UNSUPPORTED_MEDIA_TYPE "invalid_request" "the body must not be compressed";
-    TooLarge: PAYLOAD_TOO_LARGE "invalid_request" "the body is too large";
-    Timeout: REQUEST_TIMEOUT "invalid_request" "the body did not arrive in time";
-    Query: BAD_REQUEST "invalid_request" "credentials belong in the body, never in the query";
-    Malformed: BAD_REQUEST "invalid_request" "the request is malformed";
-    Repeated: BAD_REQUEST "invalid_request" "a parameter is repeated";
-    Missing: BAD_REQUEST "invalid_request" "a required parameter is missing or empty";
-    ManyCredentials: BAD_REQUEST "invalid_request" "more than one way of client authentication";
-    CrossSite: BAD_REQUEST "invalid_request" "this origin may not use the token endpoint";
-    ClientByHeader: UNAUTHORIZED "invalid_client" "client authentication failed";
-    ClientByBody: BAD_REQUEST "invalid_client" "client authentication failed";
-    GrantType: BAD_REQUEST "unsupported_grant_type" "the grant type is not supported";
-    Unauthorized: BAD_REQUEST "unauthorized_client" "the client may not use this grant type";
-    Scope: BAD_REQUEST "invalid_scope" "the scope is missing, malformed, unknown or not allowed for this client";
-    Grant: BAD_REQUEST "invalid_grant" "the credentials are not valid";
-    TokenType: BAD_REQUEST "unsupported_token_type" "tokens of this type cannot be revoked here";
-    Leaked: BAD_REQUEST "password_leaked" "this password is known from a leak; set a new one";
-    Throttled: TOO_MANY_REQUESTS "too_many_attempts" "too many attempts, try again later";
-    Fault: INTERNAL_SERVER_ERROR "server_error" "the server could not process the request";
-    Unavailable: SERVICE_UNAVAILABLE "temporarily_unavailable" "the server is not available now, try again later";
-}
+use super::host_code::{ErrorText, HostCode};
+use super::members::Members;
+use super::profile::Face;
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])+ $name:ident $text:literal => $wire:ident,)+) => {
+    ($($(#[$doc:meta])+ $name:ident $text:literal => $face:ident,)+) => {
         /// Why a request was refused: for telemetry and audit, never for the client.
         ///
         /// Several reasons share one answer on purpose, above all those that would tell who has an account.
@@ -85,8 +27,8 @@ macro_rules! reasons {
                 match self { $(Self::$name => $text,)+ }
             }
 
-            pub(crate) const fn wire(self) -> Wire {
-                match self { $(Self::$name => Wire::$wire,)+ }
+            pub(crate) const fn face(self) -> Face {
+                match self { $(Self::$name => Face::$face,)+ }
             }
         }
     };
@@ -142,7 +84,7 @@ reasons! {
     /// The client is registered for another way of authentication.
     WrongMethod "wrong_method" => ClientByHeader,
     /// Too many attempts for this client from this address.
-    ClientThrottled "client_throttled" => Throttled,
+    ClientThrottled "client_throttled" => TooManyAttempts,
     /// The grant type is unknown, or the password grant is switched off.
     UnsupportedGrantType "unsupported_grant_type" => GrantType,
     /// The client's list of grants lacks this one.
@@ -158,48 +100,48 @@ reasons! {
     /// Nothing of the requested scope may be granted to this user.
     NothingGranted "nothing_granted" => Scope,
     /// Too many attempts from this address over all accounts and clients.
-    AddressThrottled "address_throttled" => Throttled,
+    AddressThrottled "address_throttled" => TooManyAttempts,
     /// Too many requests from this address.
-    RequestsThrottled "requests_throttled" => Throttled,
+    RequestsThrottled "requests_throttled" => TooManyRequests,
     /// Too many introspection requests of this client.
-    IntrospectionsThrottled "introspections_throttled" => Throttled,
+    IntrospectionsThrottled "introspections_throttled" => TooManyRequests,
     /// Too many attempts for this account, from this address or over all.
-    AccountThrottled "account_throttled" => Throttled,
+    AccountThrottled "account_throttled" => TooManyAttempts,
     /// No account has this name.
-    UnknownUser "unknown_user" => Grant,
+    UnknownUser "unknown_user" => Denied,
     /// The password is wrong.
-    WrongPassword "wrong_password" => Grant,
+    WrongPassword "wrong_password" => Denied,
     /// The stored hash cannot be compared with any password, or not with this one. An event names its format and the cause.
-    UnusableHash "unusable_hash" => Grant,
+    UnusableHash "unusable_hash" => Denied,
     /// The account is disabled.
-    Disabled "disabled" => Grant,
+    Disabled "disabled" => Denied,
     /// The account is locked.
-    Locked "locked" => Grant,
+    Locked "locked" => Denied,
     /// The password has to be changed first.
-    PasswordExpired "password_expired" => Grant,
+    PasswordExpired "password_expired" => Denied,
     /// The account's e-mail address or the like is not verified yet.
-    Unverified "unverified" => Grant,
+    Unverified "unverified" => Denied,
     /// A denial of the application's own.
-    Custom "custom" => Grant,
+    Custom "custom" => Denied,
     /// The password is right, but known from a leak, and the endpoint blocks such passwords.
     PasswordLeaked "password_leaked" => Leaked,
     /// No refresh token that is known here, or not any more.
-    UnknownRefreshToken "unknown_refresh_token" => Grant,
+    UnknownRefreshToken "unknown_refresh_token" => RefreshToken,
     /// The refresh token's time is over: since the login, or since it was last used.
-    RefreshTokenExpired "refresh_token_expired" => Grant,
+    RefreshTokenExpired "refresh_token_expired" => RefreshToken,
     /// A refresh token of a login that lies in the future: the clock was ahead then, or is behind now.
-    RefreshTokenEarly "refresh_token_early" => Grant,
+    RefreshTokenEarly "refresh_token_early" => RefreshToken,
     /// A refresh token of a family that was ended before.
-    RefreshTokenEnded "refresh_token_ended" => Grant,
+    RefreshTokenEnded "refresh_token_ended" => RefreshToken,
     /// A copy of a refresh token that was used before: somebody has stolen one. Its family was ended now.
-    RefreshTokenReplayed "refresh_token_replayed" => Grant,
+    RefreshTokenReplayed "refresh_token_replayed" => RefreshToken,
     /// A token that was issued to another client, or to this one in another realm.
-    ForeignToken "foreign_token" => Grant,
+    ForeignToken "foreign_token" => RefreshToken,
     /// The subject's credentials changed since the login. At a refresh its refresh tokens were ended now; a login during which
     /// they changed is refused before its tokens are sent, and those end.
-    CredentialsChanged "credentials_changed" => Grant,
+    CredentialsChanged "credentials_changed" => Denied,
     /// The client may not use the grant type of the login any more.
-    GrantWithdrawn "grant_withdrawn" => Grant,
+    GrantWithdrawn "grant_withdrawn" => RefreshToken,
     /// A scope beyond what the login gave.
     ScopeNotGranted "scope_not_granted" => Scope,
     /// A token that is good until it expires, because everybody verifies it by themselves.
@@ -241,8 +183,9 @@ impl fmt::Display for Reason {
 /// A refused request on its way to the encoder.
 #[derive(Debug)]
 pub(crate) struct TokenError {
-    pub(crate) wire: Wire,
     pub(crate) reason: Reason,
+    /// The reason's own, or the one that it has in this request.
+    face: Face,
     pub(crate) retry_after: Option<Duration>,
     /// The cold part, boxed so that a `Result` stays small.
     pub(crate) details: Option<Box<Details>>,
@@ -251,49 +194,84 @@ pub(crate) struct TokenError {
 /// What only some errors carry.
 #[derive(Debug, Default)]
 pub(crate) struct Details {
-    /// A challenge other than Basic.
+    /// A challenge in place of the endpoint's own.
     pub(crate) challenge: Option<http::HeaderValue>,
-    /// A code of the host's own in place of the table's row.
-    pub(crate) host_code: Option<super::host_code::HostCode>,
+    /// A code in place of the row's.
+    pub(crate) code: Option<ErrorText>,
+    /// A sentence in place of the row's; an empty one is not sent.
+    pub(crate) description: Option<ErrorText>,
+    /// What the body says besides code and sentence.
+    pub(crate) members: Members,
     /// What a trait of the application answered; for telemetry only.
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+impl Details {
+    /// Whether the body is that of the row.
+    pub(crate) fn leave_the_body(&self) -> bool {
+        self.code.is_none() && self.description.is_none() && self.members.is_empty()
+    }
+}
+
 impl TokenError {
     pub(crate) fn new(reason: Reason) -> Self {
-        Self { wire: reason.wire(), reason, retry_after: None, details: None }
+        Self { reason, face: reason.face(), retry_after: None, details: None }
+    }
+
+    pub(crate) fn face(&self) -> Face {
+        self.face
     }
 
     /// Whether the client sees what it sees of a wrong password.
     pub(crate) fn is_plain_denial(&self) -> bool {
-        self.wire == Wire::Grant && self.details.as_ref().is_none_or(|details| details.host_code.is_none())
+        self.face == Face::Denied && self.details.as_ref().is_none_or(|details| details.leave_the_body())
+    }
+
+    /// Whether something of this side failed.
+    pub(crate) fn is_trouble(&self) -> bool {
+        matches!(self.face, Face::Fault | Face::Unavailable)
     }
 
     /// The same, looking like a wrong password.
-    pub(crate) fn into_plain_denial(mut self) -> Self {
-        self.wire = Wire::Grant;
+    pub(crate) fn into_plain_denial(self) -> Self {
+        self.with_face(Face::Denied)
+    }
+
+    /// What is denied to a user at a refresh looks like any other refresh token that is refused.
+    pub(crate) fn at_refresh(self) -> Self {
+        if self.face == Face::Denied { self.with_face(Face::RefreshToken) } else { self }
+    }
+
+    /// Client credentials that came in the body are answered 400, without a challenge (RFC 6749 section 5.2).
+    pub(crate) fn in_body(self) -> Self {
+        if self.face == Face::ClientByHeader { self.with_face(Face::ClientByBody) } else { self }
+    }
+
+    /// A bearer token authorizes nobody to ask about tokens, and is refused in its own way (RFC 7662 section 2.3).
+    pub(crate) fn of_bearer_token(self) -> Self {
+        self.with_face(Face::BearerToken)
+    }
+
+    /// Something failed for good, or cannot be had now.
+    pub(crate) fn of_failure(self, is_fault: bool) -> Self {
+        self.with_face(if is_fault { Face::Fault } else { Face::Unavailable })
+    }
+
+    fn with_face(mut self, face: Face) -> Self {
+        self.face = face;
+        self
+    }
+
+    /// The same with the code and sentence of the application's own.
+    pub(crate) fn with_host_code(mut self, own: HostCode) -> Self {
+        let details = self.details();
+        details.code = Some(own.code);
+        details.description = Some(own.description);
         self
     }
 
     pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
-        self
-    }
-
-    /// A 503 always says when to come back.
-    pub(crate) fn with_default_wait(mut self) -> Self {
-        const WAIT: Duration = Duration::from_secs(5);
-        if self.wire == Wire::Unavailable {
-            self.retry_after.get_or_insert(WAIT);
-        }
-        self
-    }
-
-    /// Client credentials that came in the body are answered 400, without a challenge (RFC 6749 section 5.2).
-    pub(crate) fn in_body(mut self) -> Self {
-        if self.wire == Wire::ClientByHeader {
-            self.wire = Wire::ClientByBody;
-        }
         self
     }
 
@@ -317,19 +295,7 @@ impl From<Reason> for TokenError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::charset::is_nqschar;
     use super::*;
-
-    #[test]
-    fn every_row_is_json_within_the_character_sets_er_08() {
-        for wire in Wire::ALL {
-            let row = wire.row();
-            let json: serde_json::Value = serde_json::from_str(row.body).unwrap();
-            assert_eq!(json["error"], row.code);
-            assert_eq!(json["error_description"], row.description);
-            assert!(row.code.bytes().chain(row.description.bytes()).all(is_nqschar));
-        }
-    }
 
     #[test]
     fn all_denials_of_a_user_share_one_face_pw_05() {
@@ -343,18 +309,29 @@ mod tests {
             Reason::Unverified,
             Reason::Custom,
         ] {
-            assert_eq!(reason.wire(), Wire::Grant);
+            assert_eq!(reason.face(), Face::Denied);
         }
     }
 
     #[test]
-    fn the_manual_has_every_reason_with_its_answer() {
-        let manual = include_str!("../manual/errors.md");
-        for reason in Reason::ALL {
-            let row = reason.wire().row();
-            let cells = format!("\n| `{reason}` | {} | `{}` | ", row.status.as_u16(), row.code);
-            assert!(manual.contains(&cells), "{cells}");
+    fn all_refusals_at_a_refresh_share_one_face() {
+        for reason in Reason::ALL.iter().copied().filter(|reason| reason.face() == Face::Denied) {
+            assert_eq!(TokenError::new(reason).at_refresh().face(), Reason::UnknownRefreshToken.face());
         }
+        let failed = TokenError::new(Reason::VerifierFailed).at_refresh();
+        assert_eq!(failed.face(), Face::Unavailable);
+    }
+
+    #[test]
+    fn what_says_more_than_a_wrong_password_is_no_plain_denial() {
+        assert!(TokenError::new(Reason::Locked).is_plain_denial());
+        assert!(TokenError::new(Reason::AccountThrottled).into_plain_denial().is_plain_denial());
+        let code = HostCode::new("company_locked", "").unwrap();
+        assert!(!TokenError::new(Reason::Custom).with_host_code(code).is_plain_denial());
+        let mut error = TokenError::new(Reason::Locked);
+        error.details().members.set("until", "Monday").unwrap();
+        assert!(!error.is_plain_denial());
+        assert!(!TokenError::new(Reason::UnknownRefreshToken).is_plain_denial());
     }
 
     #[test]

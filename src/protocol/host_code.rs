@@ -1,10 +1,27 @@
-//! Error codes of the application's own (RFC 6749 section 8.5).
+//! Texts in an error that are not the table's: codes and sentences of the application's own (RFC 6749 section 8.5).
 
 use std::borrow::Cow;
 use std::fmt;
 
 use super::charset::is_nqschar;
 use super::explained::explained;
+
+/// A text that fits an error: printable ASCII without `"` and `\` (RFC 6749 A.7 and A.8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ErrorText(Cow<'static, str>);
+
+impl ErrorText {
+    /// A text of at most `most` bytes.
+    pub(crate) fn new(text: impl Into<Cow<'static, str>>, most: usize) -> Result<Self, HostCodeError> {
+        let text = text.into();
+        let is_legal = text.len() <= most && text.bytes().all(is_nqschar);
+        if is_legal { Ok(Self(text)) } else { Err(HostCodeError(())) }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// An error code and description that the application adds to those of RFC 6749 section 5.2.
 ///
@@ -18,8 +35,8 @@ use super::explained::explained;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostCode {
-    pub(crate) code: Cow<'static, str>,
-    pub(crate) description: Cow<'static, str>,
+    pub(crate) code: ErrorText,
+    pub(crate) description: ErrorText,
 }
 
 impl HostCode {
@@ -32,9 +49,8 @@ impl HostCode {
         code: impl Into<Cow<'static, str>>,
         description: impl Into<Cow<'static, str>>,
     ) -> Result<Self, HostCodeError> {
-        let (code, description) = (code.into(), description.into());
-        let legal = |text: &str, most: usize| text.len() <= most && text.bytes().all(is_nqschar);
-        if code.is_empty() || !legal(&code, 64) || !legal(&description, 256) {
+        let (code, description) = (ErrorText::new(code, 64)?, ErrorText::new(description, 256)?);
+        if code.as_str().is_empty() {
             return Err(HostCodeError(()));
         }
         Ok(Self { code, description })
@@ -43,7 +59,7 @@ impl HostCode {
     /// The code.
     #[must_use]
     pub fn code(&self) -> &str {
-        &self.code
+        self.code.as_str()
     }
 }
 

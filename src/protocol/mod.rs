@@ -21,13 +21,18 @@ pub(crate) mod issuer_url;
 pub(crate) mod keyed;
 pub(crate) mod lineage;
 pub(crate) mod media_type;
+pub(crate) mod members;
+pub(crate) mod methods;
 #[cfg(feature = "opaque-string")]
 mod opaque_string;
 pub(crate) mod origin;
 pub(crate) mod policy;
 pub(crate) mod preparation;
+pub(crate) mod profile;
+pub(crate) mod published;
 pub(crate) mod record;
 pub(crate) mod response;
+pub(crate) mod rfc6749;
 pub(crate) mod scope;
 pub(crate) mod secret_keys;
 pub(crate) mod secrets;

@@ -9,13 +9,9 @@ use serde_json::Value;
 
 use super::charset::{is_member_name, is_plain_json, is_vschar};
 use super::error::Reason;
-use super::explained::explained;
+use super::members::{MemberError, Members};
 use super::scope::Scope;
 use super::secrets::Token;
-
-/// Members that the crate writes itself, now or in a later version.
-const RESERVED: [&str; 8] =
-    ["access_token", "error", "error_description", "error_uri", "expires_in", "refresh_token", "scope", "token_type"];
 
 /// What an issuer gives for a [`Grant`](crate::Grant).
 ///
@@ -32,14 +28,20 @@ pub struct IssuedTokens {
     token_type: Cow<'static, str>,
     expires_in: Duration,
     refresh_token: Option<Token>,
-    extra: Vec<(Cow<'static, str>, Value)>,
+    extra: Members,
 }
 
 impl IssuedTokens {
     /// A bearer token (RFC 6750) that lives for `expires_in`, rounded down to whole seconds.
     #[must_use]
     pub fn bearer(access_token: Token, expires_in: Duration) -> Self {
-        Self { access_token, token_type: Cow::Borrowed("Bearer"), expires_in, refresh_token: None, extra: Vec::new() }
+        Self {
+            access_token,
+            token_type: Cow::Borrowed("Bearer"),
+            expires_in,
+            refresh_token: None,
+            extra: Members::default(),
+        }
     }
 
     /// Another token type: a registered name or an absolute URI (RFC 6749 section 8.1).
@@ -71,18 +73,7 @@ impl IssuedTokens {
         name: impl Into<Cow<'static, str>>,
         value: impl Into<Value>,
     ) -> Result<Self, MemberError> {
-        let name = name.into();
-        if RESERVED.contains(&name.as_ref()) {
-            return Err(MemberError::Reserved);
-        }
-        if !is_member_name(&name) {
-            return Err(MemberError::Name);
-        }
-        let value = value.into();
-        match self.extra.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, old)) => *old = value,
-            None => self.extra.push((name, value)),
-        }
+        self.extra.set(name, value)?;
         Ok(self)
     }
 
@@ -137,7 +128,7 @@ impl IssuedTokens {
         if let Some(scope) = scope {
             push_plain(&mut json, SCOPE, scope);
         }
-        for (name, value) in &self.extra {
+        for (name, value) in self.extra.iter() {
             json.push(b',');
             write_json(&mut json, name)?;
             json.push(b':');
@@ -183,27 +174,6 @@ fn push_plain(json: &mut Vec<u8>, prefix: &str, text: &str) {
 
 fn write_json(json: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), Reason> {
     serde_json::to_writer(json, value).map_err(|_| Reason::IllegalToken)
-}
-
-/// A response member or token type that RFC 6749 does not allow.
-#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum MemberError {
-    /// The name belongs to RFC 6749.
-    #[error("this member is written by the endpoint itself")]
-    Reserved,
-    /// A name with other characters than letters, digits and `-._`.
-    #[error("a member name consists of letters, digits and `-._`")]
-    Name,
-    /// A token type that is neither a name nor an absolute URI.
-    #[error("a token type is a name of letters, digits and `-._`, or an absolute URI")]
-    TokenType,
-}
-
-impl fmt::Debug for MemberError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        explained(self, f)
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use crate::boundary::peer::PeerAddress;
 use crate::boundary::transport::TransportSecurity;
 use crate::conductor::endpoint::NamedGrant;
 use crate::protocol::charset::is_nqschar;
-use crate::protocol::sunset::is_absolute_uri;
+use crate::protocol::encode::Wording;
+use crate::protocol::profile::{Face, Profile};
+use crate::protocol::sunset::{is_absolute_uri, is_uri_reference};
 
 pub(super) fn check_paths<'a>(paths: impl Iterator<Item = &'a String>) -> Result<(), ConfigError> {
     let mut seen = std::collections::HashSet::new();
@@ -60,7 +62,21 @@ pub(super) fn named(grants: Vec<Box<dyn ExtensionGrant>>) -> Result<Vec<NamedGra
     Ok(named)
 }
 
-pub(super) fn challenge(scheme: &str, realm: &str, more: &str) -> Result<HeaderValue, ConfigError> {
+/// How refusals are worded, with a legal realm in their challenges and a legal link.
+pub(super) fn wording(profile: Profile, realm: &str, error_uri: Option<String>) -> Result<Wording, ConfigError> {
+    if error_uri.as_deref().is_some_and(|uri| !is_uri_reference(uri)) {
+        return Err(ConfigError::ErrorUri);
+    }
+    let bearer = format!("error=\"{}\"", profile.row(Face::BearerToken).code);
+    Ok(Wording {
+        profile,
+        error_uri,
+        challenge: challenge("Basic", realm, "charset=\"UTF-8\"")?,
+        bearer_challenge: challenge("Bearer", realm, &bearer)?,
+    })
+}
+
+fn challenge(scheme: &str, realm: &str, more: &str) -> Result<HeaderValue, ConfigError> {
     if !realm.bytes().all(is_nqschar) {
         return Err(ConfigError::ChallengeRealm);
     }

@@ -141,7 +141,7 @@ impl<S, B: Body> Task<S, B> {
             },
             Err(reason) => Step::Refuse(reason),
         };
-        let (admitted, caller) = this.endpoint.gate.admit(&head);
+        let (admitted, caller) = this.endpoint.gate.admit(Purpose::Token, &head);
         let step = if matches!(admitted, Step::Read) { step } else { admitted };
         Poll::Ready(Way::Own(this.endpoint.clone().answer(Purpose::Token, head, caller, step)))
     }

@@ -1,15 +1,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::Method;
 
 use crate::boundary::document::PublicDocument;
 use crate::conductor::endpoint::{Answer, Endpoint};
 use crate::conductor::purpose::Purpose;
+use crate::protocol::methods::Methods;
+use crate::protocol::published::{self, Published};
 
 /// What is answered at which path. Paths are compared byte by byte: no decoding, no case folding, no trailing slash.
 pub(crate) struct Mount {
@@ -64,42 +62,13 @@ impl Mount {
     pub(super) fn document(&self, path: &str, method: &Method) -> Option<Answer> {
         let Served::Document(document) = self.served(path)? else { return None };
         // The document is the application's code, and its panics are contained like those of the other parts.
-        let response = catch_unwind(AssertUnwindSafe(|| document_response(&**document, method)));
-        let response = response.unwrap_or_else(|_| {
-            let mut response = Response::new(Bytes::new());
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
-        });
-        Some(Box::pin(std::future::ready(response)))
+        let response = catch_unwind(AssertUnwindSafe(|| {
+            published::document(Methods::READ, method, || Published {
+                content_type: document.content_type(),
+                body: document.body(),
+                max_age: document.max_age(),
+            })
+        }));
+        Some(Box::pin(std::future::ready(response.unwrap_or_else(|_| published::broken()))))
     }
-}
-
-fn document_response(document: &dyn PublicDocument, method: &Method) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    if method != Method::GET && method != Method::HEAD {
-        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
-    }
-    let max_age = format!("public, max-age={}", document.max_age().as_secs());
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, document.content_type());
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(max_age) = HeaderValue::try_from(max_age) {
-        headers.insert(CACHE_CONTROL, max_age);
-    }
-    let body = document.body();
-    if body.is_empty() {
-        // There is nothing of that type.
-        headers.remove(CONTENT_TYPE);
-    }
-    if method == Method::HEAD {
-        // Else the server would tell the length of what is sent.
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    } else {
-        *response.body_mut() = body;
-    }
-    response
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 
-use super::checks::{challenge, check_paths, check_proxies, is_narrow, named};
+use super::checks::{check_paths, check_proxies, is_narrow, named, wording};
 use super::config_error::ConfigError;
 use super::danger::Danger;
 use super::deadlines::Deadlines;
@@ -40,10 +40,11 @@ use crate::protocol::client::PASSWORD;
 use crate::protocol::keyed::Keyed;
 use crate::protocol::origin::OwnOrigin;
 use crate::protocol::policy::{MissingScope, Rules};
+use crate::protocol::profile::Profile;
+use crate::protocol::rfc6749::RFC_6749;
 use crate::protocol::scope::Scope;
 use crate::protocol::secrets::random_bytes;
 use crate::protocol::shared_key::{Purpose, SharedKey};
-use crate::protocol::sunset::is_uri_reference;
 
 /// Everything that a builder was told besides its three required parts.
 pub(super) struct Options {
@@ -76,6 +77,7 @@ pub(super) struct Options {
     pub(super) post_allowed: bool,
     pub(super) ignore_foreign_schemes: bool,
     pub(super) refuse_early_data: bool,
+    pub(super) profile: Profile,
     pub(super) error_uri: Option<String>,
     pub(super) challenge_realm: String,
     pub(super) shared_key: Option<SharedKey>,
@@ -114,6 +116,7 @@ impl Default for Options {
             post_allowed: true,
             ignore_foreign_schemes: false,
             refuse_early_data: false,
+            profile: RFC_6749,
             error_uri: None,
             challenge_realm: "token endpoint".to_owned(),
             shared_key: None,
@@ -155,9 +158,6 @@ impl Options {
         }
         let public_url = self.public_url.as_deref().or_else(|| self.tokens.public_url());
         let own_origin = public_url.map(own_origin).transpose()?;
-        if self.error_uri.as_deref().is_some_and(|uri| !is_uri_reference(uri)) {
-            return Err(ConfigError::ErrorUri);
-        }
         let default_scope = self.default_scope.map(parse_scope).transpose()?;
         let missing_scope = match (self.scopeless, self.require_scope, default_scope) {
             (false, true, _) => MissingScope::Refuse,
@@ -217,8 +217,7 @@ impl Options {
             ignore_foreign_schemes: self.ignore_foreign_schemes,
             reveal_custom_denials: self.danger.reveal_custom_denials,
             conceals_account_locks: self.conceals_account_locks,
-            answers: Answers::new(self.error_uri, challenge("Basic", &self.challenge_realm, "charset=\"UTF-8\"")?),
-            bearer_challenge: challenge("Bearer", &self.challenge_realm, "error=\"invalid_token\"")?,
+            answers: Answers::new(wording(self.profile, &self.challenge_realm, self.error_uri)?),
         };
         let parts = [
             ("the issuer", endpoint.issuer.follow_clock(&shared)),

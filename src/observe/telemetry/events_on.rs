@@ -9,7 +9,7 @@ use tracing::{Level, debug, enabled, error, info, warn};
 use crate::boundary::audit::{AuditEvent, AuditOutcome};
 use crate::boundary::backend::BackendError;
 use crate::protocol::client::ClientId;
-use crate::protocol::error::{Reason, TokenError, Wire};
+use crate::protocol::error::{Reason, TokenError};
 
 /// The most characters of an application's own error text that an event carries.
 const MAX_TEXT: usize = 256;
@@ -68,7 +68,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
                 "a spent refresh token was presented; its family was ended"
             );
         }
-        (AuditOutcome::Refused { reason }, Some(failure)) if is_trouble(failure.wire) => {
+        (AuditOutcome::Refused { reason }, Some(failure)) if failure.is_trouble() => {
             let cause = failure.details.as_ref().and_then(|details| details.source.as_deref()).map(Chain);
             error!(
                 grant_type = event.grant_type,
@@ -166,10 +166,6 @@ pub(crate) fn shield_failed(failure: &BackendError) {
     let cause = failure.source.as_deref().map(Chain);
     let cause = cause.as_ref().map(tracing::field::display);
     error!(cause, "the shield could not tell whether a password is known from a leak; the login went on");
-}
-
-fn is_trouble(wire: Wire) -> bool {
-    matches!(wire, Wire::Fault | Wire::Unavailable)
 }
 
 fn hint(reason: Reason) -> Option<&'static str> {

@@ -57,7 +57,9 @@ fn write_status(status: &UserStatus) -> StatusColumns {
         UserStatus::Locked => ("locked", None, None),
         UserStatus::PasswordExpired => ("password_expired", None, None),
         UserStatus::Unverified => ("unverified", None, None),
-        UserStatus::Denied(code) => ("denied", Some(code.code.to_string()), Some(code.description.to_string())),
+        UserStatus::Denied(code) => {
+            ("denied", Some(code.code.as_str().to_owned()), Some(code.description.as_str().to_owned()))
+        }
     }
 }
 
