@@ -15,6 +15,8 @@ mod start;
 
 #[path = "postgres/keys.rs"]
 mod keys;
+#[path = "postgres/pool.rs"]
+mod pool;
 #[path = "postgres/prepare.rs"]
 mod prepare;
 #[path = "postgres/users.rs"]

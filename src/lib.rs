@@ -52,6 +52,7 @@ pub use boundary::maybe::MaybeFuture;
 pub use boundary::notifier::{LockNotice, LockNotifier};
 pub use boundary::once::OneTimeValues;
 pub use boundary::peer::{PeerAddress, TrustedProxies};
+pub use boundary::records::{AttemptRecords, LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp};
 pub use boundary::refresh::RefreshTokenStore;
 pub use boundary::registry::{ClientRegistry, FindClientFn, find_client_fn};
 pub use boundary::setting::SettingError;

@@ -5,14 +5,19 @@
 
 #[path = "contract_memory/broken_limiter.rs"]
 mod broken_limiter;
+#[path = "contract_memory/broken_records.rs"]
+mod broken_records;
 #[path = "contract_memory/broken_stores.rs"]
 mod broken_stores;
 #[path = "contract_memory/broken_tokens.rs"]
 mod broken_tokens;
+#[path = "support/records.rs"]
+mod records;
 mod reference;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use records::MapRecords;
 use tokio::runtime::Builder;
 use tower_password_grant::testing::contract;
 use tower_password_grant::{
@@ -63,6 +68,11 @@ async fn the_limiter_in_memory_keeps_the_contract_t2() {
         MemoryLimiter::new().disable(Rule::AccountAndAddress).with_account_budget(Lockout::new(20, minute))
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_in_a_map_keep_the_contract() {
+    contract::attempt_records(async || contract::two_handles(MapRecords::new())).await;
 }
 
 #[test]

@@ -1,33 +1,15 @@
-//! The table of users, behind a pool of connections that makes nobody wait for long.
-
-use std::time::Duration;
+//! The table of users.
 
 use async_trait::async_trait;
-use deadpool_postgres::{Client, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType};
+use deadpool_postgres::Pool;
+use tokio_postgres::Config;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Config, NoTls};
 use tower_password_grant::BackendError;
 use tower_password_grant::argon2::{LoginName, StoredUser, UserStatus, UserStore};
 
+use crate::pool;
 use crate::start::{self, Error};
-
-/// Connections at once. Hashing is what bounds logins, not this: a look-up takes less than a millisecond.
-const CONNECTIONS: usize = 4;
-
-/// How long a request waits for a connection when all are in use. Pools wait 30 seconds, or without end, unless they are told;
-/// `Builder::store_deadline` cuts that off after 5, and then nobody learns that the pool was empty.
-const WAIT: Duration = Duration::from_secs(1);
-
-/// How long it may take to connect.
-const CONNECT: Duration = Duration::from_secs(2);
-
-/// How long it may take to find out that a connection is still good.
-const CHECK: Duration = Duration::from_millis(500);
-
-/// How long the server works on a statement, waiting for locks included. It stops by itself then, also for a request that
-/// was given up.
-const STATEMENT: Duration = Duration::from_secs(2);
 
 /// The users in PostgreSQL.
 pub(crate) struct Users {
@@ -36,22 +18,8 @@ pub(crate) struct Users {
 
 impl Users {
     /// Users of the server that `config` names. Connects at the first look-up.
-    pub(crate) fn new(mut config: Config) -> Result<Self, Error> {
-        config
-            .application_name("logins")
-            .connect_timeout(CONNECT)
-            .options(format!("-c statement_timeout={}", STATEMENT.as_millis()));
-        // A connection that does not answer any more is thrown away before it is used.
-        let manager = ManagerConfig { recycling_method: RecyclingMethod::Verified };
-        // Over a network: TLS, as by `tokio-postgres-rustls`.
-        let pool = Pool::builder(Manager::from_config(config, NoTls, manager))
-            .max_size(CONNECTIONS)
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(WAIT))
-            .create_timeout(Some(CONNECT))
-            .recycle_timeout(Some(CHECK))
-            .build()?;
-        Ok(Self { pool })
+    pub(crate) fn new(config: Config) -> Result<Self, Error> {
+        Ok(Self { pool: pool::pool(config)? })
     }
 
     /// Whether the table is as `find` needs it.
@@ -71,21 +39,9 @@ impl Users {
         Ok(())
     }
 
-    async fn connection(&self) -> Result<Client, BackendError> {
-        self.pool.get().await.map_err(|error| match error {
-            // More requests than connections: come back in a second.
-            PoolError::Timeout(TimeoutType::Wait) => BackendError::overloaded(WAIT),
-            PoolError::Backend(error) if error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS) => {
-                BackendError::overloaded(WAIT)
-            }
-            // The server is down, or cannot be reached.
-            error => BackendError::unavailable(error),
-        })
-    }
-
     /// The one user of a statement. Any error is "cannot tell": 503, never a wrong password.
     async fn one(&self, statement: &str, key: &(dyn ToSql + Sync)) -> Result<Option<StoredUser>, BackendError> {
-        let client = self.connection().await?;
+        let client = pool::connection(&self.pool).await?;
         let statement = client.prepare_cached(statement).await?;
         let Some(row) = client.query_opt(&statement, &[key]).await? else { return Ok(None) };
         let (id, hash, disabled) = (row.try_get::<_, i64>(0)?, row.try_get::<_, String>(1)?, row.try_get(2)?);
@@ -112,7 +68,7 @@ impl UserStore for Users {
 
     async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
         let Ok(id) = user_id.parse::<i64>() else { return Ok(false) };
-        let client = self.connection().await?;
+        let client = pool::connection(&self.pool).await?;
         let replace = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
         let statement = client.prepare_cached(replace).await?;
         Ok(client.execute(&statement, &[&id, &old_hash, &new_hash]).await? == 1)

@@ -17,6 +17,7 @@ pub(crate) mod once;
 pub(crate) mod peer;
 pub(crate) mod provided;
 pub(crate) mod recheck;
+pub(crate) mod records;
 pub(crate) mod refresh;
 pub(crate) mod refusal;
 pub(crate) mod registry;

@@ -87,7 +87,7 @@ impl Postgres {
         command.status().unwrap().success()
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 }

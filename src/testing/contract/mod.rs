@@ -6,6 +6,9 @@
 //! never more than three hours from now, and the suites wait for nothing but answers: a store with a clock of its own must
 //! let it show the present. Everything that is stored has a new random name, so that what another test left does no harm.
 //!
+//! A suite that asks for two handles of a store means two that share nothing but what lies outside of the process, such as two
+//! pools over one database. In the memory of one process [`two_handles`] makes them.
+//!
 //! The calls are made in parallel, so the test needs a runtime with several threads:
 //!
 //! ```
@@ -38,15 +41,20 @@ mod limiter_checks;
 mod limiter_keys;
 mod once;
 mod promise;
+mod records;
+mod records_races;
 mod refresh;
 mod refresh_ends;
 mod refresh_facts;
 mod refresh_races;
 
+use std::sync::Arc;
+
 use self::refresh_races::End;
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::once::OneTimeValues;
+use crate::boundary::records::AttemptRecords;
 use crate::boundary::refresh::RefreshTokenStore;
 
 /// Holds a [`RefreshTokenStore`] to its contract. About 30,000 calls, a third of them one after the other in a single
@@ -118,4 +126,27 @@ pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> L) {
     limiter_keys::networks(&make).await;
     limiter_checks::one_after_the_other(&make).await;
     limiter_checks::parallel(&make).await;
+}
+
+/// Holds [`AttemptRecords`] to their contract. `make` answers two handles of one new store, as two processes have them; the
+/// time of that store shows the present.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn attempt_records<S: AttemptRecords>(make: impl AsyncFn() -> [S; 2]) {
+    records::kept(make().await).await;
+    records::stale(make().await).await;
+    records::all_or_none(make().await).await;
+    records::over_already(make().await).await;
+    records::time(make().await).await;
+    records_races::one_wins(make().await).await;
+    records_races::nothing_is_lost(make().await).await;
+    records_races::lost_answers(make().await).await;
+    records_races::given_up(make().await).await;
+}
+
+/// Two handles of a store that lies in the memory of this process, for the suites that ask for two.
+pub fn two_handles<S>(store: S) -> [Arc<S>; 2] {
+    let store = Arc::new(store);
+    [Arc::clone(&store), store]
 }

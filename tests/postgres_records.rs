@@ -1,0 +1,88 @@
+//! The counts of attempts in PostgreSQL, with a real server that is made for the test.
+#![cfg(all(feature = "testing", target_os = "linux"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "../examples/postgres/attempts.rs"]
+mod attempts;
+#[allow(dead_code, reason = "the example uses the rest")]
+#[path = "../examples/postgres/pool.rs"]
+mod pool;
+#[path = "support/postgres.rs"]
+mod postgres;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use attempts::Attempts;
+use deadpool_postgres::{Manager, Pool};
+use postgres::Postgres;
+use tokio_postgres::{Client, Config, NoTls};
+use tower_password_grant::testing::contract;
+use tower_password_grant::{AttemptRecords, RecordChange, RecordKey, RecordStamp};
+
+async fn connect(config: &Config) -> Client {
+    let (client, connection) = config.connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// A database with the table, and two pools over it, as two processes have them.
+struct Database {
+    config: Config,
+    handles: [Attempts; 2],
+}
+
+async fn new_database(server: &Postgres) -> Database {
+    static DATABASES: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("attempts{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+    let mut config: Config = server.url().parse().unwrap();
+    connect(&config).await.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+    config.dbname(&name);
+    // Without the example's bounds of time: how long a race takes is not the point here.
+    let pool = || Pool::builder(Manager::new(config.clone(), NoTls)).max_size(8).build().unwrap();
+    let handles = [pool(), pool()].map(Attempts::new);
+    for handle in &handles {
+        // It may be done again.
+        handle.prepare().await.unwrap();
+    }
+    Database { config, handles }
+}
+
+async fn text(client: &Client, query: &str) -> String {
+    client.query_one(query, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_in_postgresql_keep_the_contract_and_their_races_leave_nothing_in_the_log() {
+    let Some(server) = Postgres::start("postgres-records") else { return };
+    contract::attempt_records(async || new_database(&server).await.handles).await;
+    let client = connect(&server.url().parse().unwrap()).await;
+    let deadlocks = "SELECT sum(deadlocks)::text FROM pg_stat_database";
+    assert_eq!(text(&client, deadlocks).await, "0");
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pruning_removes_what_is_forgotten_and_waits_for_nobody() {
+    let Some(server) = Postgres::start("postgres-pruning") else { return };
+    let Database { config, handles: [one, other] } = new_database(&server).await;
+    let (past, future) = (UNIX_EPOCH, SystemTime::now() + Duration::from_secs(3600));
+    let key = |number: u8| RecordKey::from_bytes([number; 16]);
+    let change = |number, until| RecordChange::new(key(number), None, RecordStamp::from_bytes([1; 8]), vec![7], until);
+    assert!(one.swap(&[change(1, past), change(2, past), change(3, future)]).await.unwrap());
+    // What is over is kept for a minute, which goes by here.
+    assert_eq!(other.prune().await.unwrap(), 0);
+    let mut client = connect(&config).await;
+    let pass = "UPDATE login_attempts SET forgotten_at = forgotten_at - interval '2 minutes'";
+    assert_eq!(client.execute(pass, &[]).await.unwrap(), 3);
+    // A swap of the second one is under way.
+    let swap = client.transaction().await.unwrap();
+    let lock = "SELECT FROM login_attempts WHERE key = decode(repeat('02', 16), 'hex') FOR UPDATE";
+    assert_eq!(swap.query(lock, &[]).await.unwrap().len(), 1);
+    assert_eq!(other.prune().await.unwrap(), 1);
+    swap.commit().await.unwrap();
+    let there = one.load(&[key(1), key(2), key(3)]).await.unwrap();
+    assert_eq!(there.records().iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, true]);
+    assert_eq!(other.prune().await.unwrap(), 1);
+    assert!(one.swap(&[change(1, future), change(2, future)]).await.unwrap());
+}
