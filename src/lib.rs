@@ -44,6 +44,7 @@ pub use boundary::clock::{Clock, SharedClock, SystemClock};
 pub use boundary::document::PublicDocument;
 pub use boundary::extension::{ExtensionGrant, ExtensionRequest};
 pub use boundary::issuer::{IssueFn, TokenIssuer, issue_fn};
+pub use boundary::ladder::grant::Grant;
 pub use boundary::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Checked, Decided, Fingerprint, Guess, Refusal, Reservation, Reserved, Rule,
     Settlement,
@@ -75,7 +76,6 @@ pub use protocol::client_builder::ClientBuilder;
 pub use protocol::client_error::ClientError;
 pub use protocol::error::Reason;
 pub use protocol::family::{FamilyId, RefreshFamily};
-pub use protocol::grant::{Grant, Subject};
 pub use protocol::host_code::{HostCode, HostCodeError};
 pub use protocol::lineage::{FoundRefreshToken, RefreshTokenState, Rotated, Rotation};
 pub use protocol::members::MemberError;
@@ -86,6 +86,7 @@ pub use protocol::scope::{Scope, ScopeError};
 pub use protocol::secret_keys::{SecretKeys, SecretKeysError};
 pub use protocol::secrets::{Password, RandomnessError, SecretDigest, Token};
 pub use protocol::shared_key::{SharedKey, SharedKeyError};
+pub use protocol::subject::Subject;
 pub use protocol::sunset::{LinkError, Sunset};
 pub use service::{
     Builder, ConfigError, Danger, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier, Metadata,

@@ -14,9 +14,9 @@ use super::stored::trimmed;
 use crate::boundary::backend::BackendError;
 use crate::boundary::provided::{Missing, Provided};
 use crate::boundary::verifier::Denial;
-use crate::protocol::grant::Subject;
 use crate::protocol::host_code::HostCode;
 use crate::protocol::secrets::SecretDigest;
+use crate::protocol::subject::Subject;
 
 /// Finds users and keeps their password hashes. It decides nothing: passwords are compared by
 /// [`Argon2Verifier`](super::Argon2Verifier).

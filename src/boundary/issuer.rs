@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::backend::BackendError;
 use super::clock::SharedClock;
-use crate::protocol::grant::Grant;
+use crate::boundary::ladder::grant::Grant;
 use crate::protocol::response::IssuedTokens;
 
 /// Turns a decided [`Grant`] into tokens (RFC 6749 section 5.1).

@@ -482,13 +482,3 @@ impl<L: AttemptLimiter + ?Sized> AttemptLimiter for Arc<L> {
         (**self).follow_clock(clock)
     }
 }
-
-/// The proof that an attempt was charged. Made from a reservation only, and needed to make an
-/// [`Attempt`](crate::Attempt): without a charge there is nothing to verify.
-pub(crate) struct Charged(());
-
-impl Charged {
-    pub(crate) fn by(_reservation: &Reservation) -> Self {
-        Self(())
-    }
-}

@@ -10,6 +10,7 @@ pub(crate) mod clock;
 pub(crate) mod document;
 pub(crate) mod extension;
 pub(crate) mod issuer;
+pub(crate) mod ladder;
 pub(crate) mod limiter;
 pub(crate) mod maybe;
 pub(crate) mod notifier;

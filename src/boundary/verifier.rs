@@ -11,24 +11,21 @@ use http::Extensions;
 
 use super::account::AccountKey;
 use super::backend::BackendError;
-use super::limiter::Charged;
+use super::ladder::charge::{Charge, OfAccount, UsedCharge};
 use super::maybe::MaybeFuture;
 use super::provided::Provided;
 use super::recheck::CannotRecheck;
 pub use super::recheck::Recheck;
 use crate::protocol::client::Client;
 use crate::protocol::error::Reason;
-use crate::protocol::grant::Subject;
 use crate::protocol::host_code::HostCode;
 use crate::protocol::scope::Scope;
 use crate::protocol::secrets::Password;
+use crate::protocol::subject::Subject;
 use crate::protocol::texts::Span;
 
-/// One attempt to log in, handed over by value: it cannot be verified twice, and the password moves into the hashing
-/// thread without a copy.
-///
-/// It exists only after the attempt was charged to the account's budget, so a verifier cannot be asked for free.
-pub struct Attempt {
+/// What an attempt says.
+pub(crate) struct Said {
     pub(crate) username: Span,
     pub(crate) password: Password,
     pub(crate) fields: Vec<(Span, Span)>,
@@ -36,44 +33,56 @@ pub struct Attempt {
     pub(crate) scope: Scope,
     pub(crate) address: Option<IpAddr>,
     pub(crate) extensions: Extensions,
-    pub(crate) _charged: Charged,
+}
+
+/// One attempt to log in, handed over by value: it cannot be verified twice, and the password moves into the hashing
+/// thread without a copy.
+///
+/// It exists only after the attempt was charged to the account's budget, so a verifier cannot be asked for free.
+pub struct Attempt {
+    said: Said,
 }
 
 impl Attempt {
+    /// One attempt for one charge of its account.
+    pub(crate) fn charged(charge: Charge<OfAccount>, said: Said) -> (Self, UsedCharge) {
+        (Self { said }, charge.used())
+    }
+
     /// The user name exactly as it was sent: 1 to 1024 bytes without control characters other than TAB (RFC 6749 A.15).
     #[must_use]
     pub fn username(&self) -> &str {
-        self.password.texts().get(self.username)
+        self.said.password.texts().get(self.said.username)
     }
 
     /// The password exactly as it was sent: 1 to 4096 bytes.
     #[must_use]
     pub fn password(&self) -> &Password {
-        &self.password
+        &self.said.password
     }
 
     /// Takes the password out, to move it to another thread.
     #[must_use]
     pub fn into_password(self) -> Password {
-        self.password
+        self.said.password
     }
 
     /// The authenticated client (RFC 6749 section 3.2.1).
     #[must_use]
     pub fn client(&self) -> &Client {
-        &self.client
+        &self.said.client
     }
 
     /// The realm (separate user directory) that the client is bound to, if any.
     #[must_use]
     pub fn realm(&self) -> Option<&str> {
-        self.client.realm()
+        self.said.client.realm()
     }
 
     /// The scope that was asked for, or the default where nothing was; within what the client may have.
     #[must_use]
     pub fn scope(&self) -> &Scope {
-        &self.scope
+        &self.said.scope
     }
 
     /// The address that the request comes from and is counted on: the peer's, from the source that the host configured;
@@ -81,20 +90,20 @@ impl Attempt {
     /// [may name it](crate::ClientBuilder::trust_end_user_address). IPv4 stands in its own form.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
-        self.address
+        self.said.address
     }
 
     /// What the host's other layers put into the request.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
-        &self.extensions
+        &self.said.extensions
     }
 
     /// The form fields that the endpoint itself does not know (`device`, `audience` ...), in the order they were sent;
     /// a name may repeat.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        let texts = self.password.texts();
-        self.fields.iter().map(|(name, value)| (texts.get(*name), texts.get(*value)))
+        let texts = self.said.password.texts();
+        self.said.fields.iter().map(|(name, value)| (texts.get(*name), texts.get(*value)))
     }
 
     /// The first value of an unrecognised form field.
@@ -107,9 +116,9 @@ impl Attempt {
 impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempt")
-            .field("client", self.client.id())
-            .field("scope", &self.scope)
-            .field("address", &self.address)
+            .field("client", self.said.client.id())
+            .field("scope", &self.said.scope)
+            .field("address", &self.said.address)
             .finish_non_exhaustive()
     }
 }

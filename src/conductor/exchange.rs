@@ -1,17 +1,16 @@
 //! The ladder: one token request, once through.
 //!
-//! Each rung consumes what the rung above gave, so an illegal order does not compile: there are no terms without an
-//! authenticated client, no attempt without a charge, no grant without a verdict, no tokens without a grant.
+//! Each rung consumes what the rung above gave, and that value is made nowhere else, so an illegal order does not compile:
+//! [`ladder`](crate::boundary::ladder) names the values in their order.
 //!
 //! ```text
-//! match head -> collect body -> parse -> find client -> authenticate client -> authorise grant and scope
-//!    -> RESERVE the attempt -> VERIFY the credentials -> login policy -> second factor -> ISSUE
-//!    -> settle the reservation -> encode
+//! match head -> collect body -> parse -> find client -> authenticate client -> permit the grant -> decide the scope
+//!    -> RESERVE the attempt -> VERIFY the credentials -> WEIGH (leaks) -> ISSUE -> settle the charge -> encode
+//! refresh: find the family -> whose is it -> renew -> recheck the user -> WEIGH -> ISSUE -> rotate
 //! ```
 //!
 //! The first three rungs stand in [`Gate`](super::gate::Gate), the last one in the protocol's encoder.
-//! The login policy asks the shield whether the password is known from a leak ([`Endpoint::screen`]). A second factor has
-//! its place between it and issue.
+//! Login rules and a second factor have their place in [`Endpoint::weigh`].
 
 use std::mem;
 
@@ -24,10 +23,12 @@ use super::purpose::Purpose;
 use super::rungs::Failure;
 use super::trail::Trail;
 use crate::boundary::extension::ExtensionGrant;
-use crate::boundary::limiter::Guess;
+use crate::boundary::ladder::charge::{Guessed, UserCharge};
+use crate::boundary::ladder::terms::Terms;
+use crate::boundary::ladder::user;
+use crate::boundary::verifier::Attempt;
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
-use crate::protocol::policy::{self, Terms};
 
 impl Endpoint {
     /// Cheap and harmless checks first, the password last: a request that cannot succeed never reaches the verifier.
@@ -79,19 +80,21 @@ impl Endpoint {
         let grant = self.grant_named(requested).ok_or(Reason::UnsupportedGrantType)?;
         trail.grant_type = Some(grant.name().clone());
         trail.announces_sunset = matches!(grant, ServedGrant::Password(_));
-        let client = policy::permit_grant(client, grant.name(), now)?;
+        let client = client.permit(grant.name(), now)?;
         if !grant.is_complete(form) {
             return Err(Reason::MissingParameter.into());
         }
-        if let ServedGrant::Refresh(refresh) = grant {
-            return Box::pin(self.refresh(refresh, form, client, trail)).await;
-        }
-        let terms = policy::authorise(client, grant.name(), form.get(Known::Scope), &self.rules)?;
-
         let extensions = &mut head.extensions;
         match grant {
-            ServedGrant::Password(_) | ServedGrant::Refresh(_) => self.password(form, terms, extensions, trail).await,
-            ServedGrant::Extension(_, grant) => Box::pin(self.extension(grant, form, terms, extensions, trail)).await,
+            ServedGrant::Refresh(refresh) => Box::pin(self.refresh(refresh, form, client, trail)).await,
+            ServedGrant::Password(_) => {
+                let terms = Terms::of(client, form.get(Known::Scope), &self.rules)?;
+                self.password(form, terms, extensions, trail).await
+            }
+            ServedGrant::Extension(_, grant) => {
+                let terms = Terms::of(client, form.get(Known::Scope), &self.rules)?;
+                Box::pin(self.extension(grant, form, terms, extensions, trail)).await
+            }
         }
     }
 
@@ -106,28 +109,26 @@ impl Endpoint {
     ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
         async move {
             // What is borrowed is held to the end of its block.
-            let (reservation, owner) = {
+            let (charge, owner) = {
                 let username = form.get(Known::Username).unwrap_or_default();
                 let realm = terms.client().realm();
                 let account = self.patience.accounts.of(self.verifier.account_key(username, realm)).await;
                 let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
                 trail.account = self.auditor.digest(&account);
-                let guess = Guess::Account { realm, account: &account };
-                let reservation = self.reserve(guess, self.fingerprint(&guess, form), trail).await?;
-                (reservation, self.owner(realm, &account))
+                let fingerprint = self.fingerprint(realm, &account, form);
+                let charge = self.reserve(Guessed::account(realm, &account), Some(fingerprint), trail).await?;
+                (charge, self.owner(realm, &account))
             };
 
-            let kept = self.kept_for_shield(form);
-            let attempt = Self::attempt(&reservation, mem::take(form), &terms, mem::take(extensions), trail)?;
-            let verdict = self.patience.verifier.of(self.verifier.verify(attempt)).await;
-            let mut grant = self.judge(verdict, Reason::VerifierFailed, terms);
-            if let Some(password) = kept {
-                grant = Box::pin(self.screen(grant, *password, trail)).await;
-            }
-
+            let said = Self::said(mem::take(form), &terms, mem::take(extensions), trail)?;
+            let (attempt, used) = Attempt::charged(charge, said);
+            let answer = self.patience.verifier.of(user::verify(&*self.verifier, attempt, self.screen.is_some())).await;
+            let login = self.judge(answer, Reason::VerifierFailed, terms);
+            let grant = self.weigh(login, trail).await;
             let issued = self.issue(grant, trail).await;
+
             let (reply, settlement) = Failure::settle(issued);
-            let lock = self.settle(reservation, settlement).await;
+            let lock = self.settle(used, settlement).await;
             self.notify(lock, owner, trail);
             reply
         }
@@ -146,22 +147,23 @@ impl Endpoint {
         let realm = terms.client().realm();
         let account = self.patience.extension_key.of(grant.account_key(&request)).await;
         let account = account.map_err(|error| error.because(Reason::ExtensionFailed))?;
-        // What names no account still counts on the address.
-        let (guess, owner) = match &account {
-            Some(account) => (Guess::Account { realm, account }, self.owner(realm, account)),
-            None => (Guess::NoAccount, None),
-        };
         trail.account = account.as_ref().and_then(|account| self.auditor.digest(account));
-        let reservation = self.reserve(guess, None, trail).await?;
-        let has_account = account.is_some();
+        // What names no account still counts on the address.
+        let (charge, owner) = match &account {
+            Some(account) => {
+                let charge = self.reserve(Guessed::account(realm, account), None, trail).await?;
+                (UserCharge::Account(charge), self.owner(realm, account))
+            }
+            None => (UserCharge::Nobody(self.reserve(Guessed::nobody(), None, trail).await?), None),
+        };
 
-        let verdict = self.patience.extension.of(grant.exchange(request)).await;
-        let grant = self.judge(verdict, Reason::ExtensionFailed, terms);
-
+        let (exchanging, used) = user::exchange(grant, request, charge);
+        let login = self.judge(self.patience.extension.of(exchanging).await, Reason::ExtensionFailed, terms);
+        let grant = self.weigh(login, trail).await;
         let issued = self.issue(grant, trail).await;
+
         let (reply, settlement) = Failure::settle(issued);
-        let settlement = if has_account { settlement } else { settlement.of_no_account() };
-        let lock = self.settle(reservation, settlement).await;
+        let lock = self.settle(used, settlement).await;
         self.notify(lock, owner, trail);
         reply
     }

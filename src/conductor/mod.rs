@@ -12,6 +12,6 @@ pub(crate) mod rungs;
 pub(crate) mod second_look;
 pub(crate) mod senders;
 mod settle;
-pub(crate) mod shield;
 pub(crate) mod tokens;
 pub(crate) mod trail;
+pub(crate) mod weigh;

@@ -14,17 +14,17 @@ use super::trail::Trail;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::Clock;
-use crate::boundary::limiter::Guess;
+use crate::boundary::ladder::charge::Guessed;
+use crate::boundary::ladder::client::PermittedClient;
+use crate::boundary::ladder::grant::{Grant, Login};
+use crate::boundary::ladder::terms::Renewal;
+use crate::boundary::ladder::user;
 use crate::boundary::refresh::RefreshTokenStore;
-use crate::boundary::verifier::{Recheck, Verdict};
 use crate::protocol::client::{Client, REFRESH_TOKEN};
-use crate::protocol::credentials::AuthenticatedClient;
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::form::{Form, Known};
-use crate::protocol::grant::Grant;
 use crate::protocol::lineage::{FoundRefreshToken, RefreshTokenState, Rotated, Rotation, is_within};
-use crate::protocol::policy;
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::secrets::{SecretDigest, Token, random_bytes};
 use crate::protocol::steps::{Reading, Steps};
@@ -131,10 +131,8 @@ impl Endpoint {
         let id = FamilyId::random().map_err(|error| failed(error.into()))?;
         let token = Token::random(PREFIX).map_err(|error| failed(error.into()))?;
         let (now, lifetime) = (grant.issued_at(), refresh.lifetime(grant.client()));
-        grant.begin_family(id, lifetime);
-        let expires = now.checked_add(lifetime);
-        let expires = expires.ok_or_else(|| failed(BackendError::fault("the lifetime is beyond all time")))?;
-        let family = RefreshFamily::of(&grant, id, expires);
+        let family = grant.begin_family(id, lifetime);
+        let family = family.ok_or_else(|| failed(BackendError::fault("the lifetime is beyond all time")))?;
         trail.family = Some(family.clone());
 
         let login = self.second_look(&grant, trail);
@@ -158,13 +156,13 @@ impl Endpoint {
         &self,
         refresh: &RefreshTokens,
         form: &Form,
-        client: AuthenticatedClient,
+        permitted: PermittedClient,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
-        let client = client.into_client();
+        let client = permitted.client().clone();
         let token = form.get(Known::RefreshToken).unwrap_or_default();
         let request = Request { token, scope: form.get(Known::Scope), client: &client };
-        let outcome = self.use_refresh_token(refresh, &request, trail).await.map_err(TokenError::at_refresh);
+        let outcome = self.use_refresh_token(refresh, &request, permitted, trail).await.map_err(TokenError::at_refresh);
         self.count_unknown(&outcome, &client, trail).await?;
         outcome
     }
@@ -183,7 +181,7 @@ impl Endpoint {
             |error: &TokenError| matches!(error.reason, Reason::UnknownRefreshToken | Reason::ForeignToken);
         if client.is_public() && outcome.as_ref().is_err_and(is_stranger) {
             // It stays charged.
-            self.reserve(Guess::NoAccount, None, trail).await?;
+            self.reserve(Guessed::nobody(), None, trail).await?;
         }
         Ok(())
     }
@@ -192,6 +190,7 @@ impl Endpoint {
         &self,
         refresh: &RefreshTokens,
         request: &Request<'_>,
+        permitted: PermittedClient,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
         let Request { token, scope, client } = *request;
@@ -207,32 +206,24 @@ impl Endpoint {
         if is_withdrawn(family, client) {
             return Err(Reason::GrantWithdrawn.into());
         }
-        let renewal = policy::renew(client, family, &refresh.grant_type, scope, &self.rules)?;
-        let login = Recheck {
-            subject: family.subject().to_owned(),
-            client: client.clone(),
-            scope: renewal.scope().clone(),
-            authenticated_at: family.authenticated_at(),
-            address: trail.address,
-        };
-        let verdict = self.patience.accounts.of(self.verifier.recheck(&login)).await;
-        let verdict = verdict.map_err(|error| error.because(Reason::VerifierFailed))?;
-        let verified = match verdict {
-            Verdict::Granted(verified) => verified,
-            Verdict::Denied(denial) => {
+        let renewal = Renewal::of(permitted, family, scope, &self.rules)?;
+        let question = renewal.question(trail.address);
+        let answer = self.patience.accounts.of(user::recheck(&*self.verifier, &question)).await;
+        let user = match answer.map_err(|error| error.because(Reason::VerifierFailed))? {
+            Ok(user) => user,
+            Err(denial) => {
                 if refresh.ends_denied {
                     self.end_family(refresh, family.id()).await?;
                 }
                 return Err(denial.reason().into());
             }
         };
-        if verified.subject.id() != family.subject()
-            || verified.subject.credential_version() != family.credential_version()
-        {
+        let login = Login::renewed(renewal, user, now);
+        if matches!(login, Err(Reason::CredentialsChanged)) {
             self.end_family(refresh, family.id()).await?;
-            return Err(Reason::CredentialsChanged.into());
         }
-        let grant = renewal.conclude(verified.subject, verified.scope.as_ref(), now)?;
+        let login = login.map_err(|reason| Failure::Decided(reason.into()));
+        let grant = self.weigh(login, trail).await.map_err(Failure::into_error)?;
 
         let (rotation, successor) = rotation(refresh, token, client, now)?;
         let (issued, scope) = self.mint(grant, trail).await.map_err(Failure::into_error)?;

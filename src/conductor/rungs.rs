@@ -14,21 +14,21 @@ use super::trail::Trail;
 use crate::boundary::account::{AccountKey, AccountKeyKind};
 use crate::boundary::auth_method::AuthRequest;
 use crate::boundary::backend::{BackendError, BackendErrorKind, LostDecision};
-use crate::boundary::check::SecretCheck;
 use crate::boundary::extension::ExtensionRequest;
-use crate::boundary::limiter::{
-    AttemptKey, BegunLock, Charged, Checked, Fingerprint, Guess, Refusal, Reservation, Reserved, Settlement,
-};
+use crate::boundary::ladder::charge::{self, Charge, Guessed, Kind, OfClient, UsedCharge};
+use crate::boundary::ladder::client::{self, AuthenticatedClient};
+use crate::boundary::ladder::grant::{Grant, Login};
+use crate::boundary::ladder::terms::Terms;
+use crate::boundary::ladder::user::{Answer, VerifiedUser};
+use crate::boundary::limiter::{AttemptKey, BegunLock, Fingerprint, Guess, Refusal, Settlement};
 use crate::boundary::notifier::LockNotice;
-use crate::boundary::verifier::{Attempt, Denial, Verdict};
+use crate::boundary::verifier::{Denial, Said};
 use crate::observe::patience::{Overdue, Within};
-use crate::protocol::client::{Client, ClientAuthentication, PASSWORD, is_client_id};
-use crate::protocol::credentials::{self, AuthenticatedClient, Comparison, Presented};
+use crate::protocol::client::{Client, PASSWORD, is_client_id};
+use crate::protocol::credentials::{self, Offer, Presented, Secret};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
-use crate::protocol::grant::Grant;
 use crate::protocol::head::{is_bearer, origin};
-use crate::protocol::policy::Terms;
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::scope::Scope;
 use crate::protocol::secrets::Password;
@@ -118,49 +118,42 @@ impl Endpoint {
         if matches!(presented, Presented::Post(_)) && !self.post_allowed {
             return Err(presented.refuse(Reason::WrongMethod));
         }
-        if !presented.is_attempt(&form.texts) {
-            return credentials::identify(presented, client, &form.texts, now);
-        }
         let client_id = client.as_ref().map_or(presented.id(&form.texts), |client| client.id().as_str());
-        let guess = Guess::Client { client_id };
-        if let Presented::Method(index, _) = presented {
-            let reservation = self.reserve(guess, None, trail).await?;
-            let outcome = self.verify_method(*index, client, head, form).await;
-            let (outcome, settlement) = Failure::settle(outcome);
-            self.settle(reservation, settlement).await;
-            return outcome;
+        let guessed = Guessed::client(client_id);
+        match presented.offer(&form.texts) {
+            Offer::Bare(bare) => AuthenticatedClient::identify(bare, client, &form.texts, now),
+            Offer::Secret(secret) => self.check(guessed, secret, client.as_ref(), now, trail).await,
+            Offer::Method(index) => {
+                let charge = self.reserve(guessed, None, trail).await?;
+                let request = AuthRequest { headers: &head.headers, extensions: &head.extensions, form };
+                self.prove(index, client.as_ref(), &request, charge).await
+            }
         }
-        let comparison = Comparison::new(presented, client.as_ref(), &form.texts, now);
-        let is_right = self.check(guess, SecretCheck::of(comparison), trail).await?;
-        credentials::conclude(presented, client, is_right)
     }
 
-    /// Has the limiter decide a check, and tells whether it was right.
+    /// Has the limiter check a client's secret.
     // A block, because an async function would hold its arguments twice.
     fn check<'a>(
         &'a self,
-        guess: Guess<'a>,
-        check: SecretCheck<'a>,
+        guessed: Guessed<'a, OfClient>,
+        secret: Secret<'a>,
+        client: Option<&'a Client>,
+        now: SystemTime,
         trail: &'a mut Trail,
-    ) -> impl Future<Output = Result<bool, TokenError>> + Send + 'a {
-        let key = AttemptKey { guess, address: trail.address, is_exempt: trail.is_exempt, fingerprint: None };
+    ) -> impl Future<Output = Result<AuthenticatedClient, TokenError>> + Send + 'a {
+        let keyed = guessed.from(trail.address, trail.is_exempt, None);
         async move {
-            let (is_right, unsettled) = match self.patience.limiter.of(self.limiter.check(&key, check)).await {
-                Ok(Checked::Decided(mut decided)) => {
-                    trail.monitored = decided.monitored().or(trail.monitored);
-                    self.tell_owner_of(decided.new_lock(), &key, trail);
-                    (decided.is_right(), decided.take_unsettled())
-                }
-                Ok(Checked::Refused(refusal)) => {
-                    self.tell_owner_of(refusal.new_lock, &key, trail);
-                    return Err(self.refused(refusal, trail));
-                }
+            let checking = client::check(&*self.limiter, &keyed, secret, client, now);
+            let mut checked = match self.patience.limiter.of(checking).await {
+                Ok(Ok(checked)) => checked,
+                Ok(Err(refusal)) => return Err(self.refused(refusal, keyed.key(), trail)),
                 Err(error) => return Err(error.because(Reason::LimiterFailed)),
             };
-            if let Some(unsettled) = unsettled {
-                Box::pin(self.settle_check(unsettled, is_right)).await;
+            trail.monitored = checked.monitored().or(trail.monitored);
+            if let Some((again, error)) = checked.take_unsettled() {
+                Box::pin(self.settle_again(again, error)).await;
             }
-            Ok(is_right)
+            checked.conclude()
         }
     }
 
@@ -175,25 +168,27 @@ impl Endpoint {
         }
     }
 
-    async fn verify_method(
+    /// Has the application's own method prove the client.
+    async fn prove(
         &self,
         index: usize,
-        client: Option<Client>,
-        head: &Head,
-        form: &Form,
-    ) -> Result<AuthenticatedClient, Failure> {
-        let refuse = |reason: Reason| Failure::Decided(self.refused_by_method(index, reason));
+        client: Option<&Client>,
+        request: &AuthRequest<'_>,
+        charge: Charge<OfClient>,
+    ) -> Result<AuthenticatedClient, TokenError> {
+        let refuse = |reason: Reason| self.refused_by_method(index, reason);
         let method = self.methods.get(index).ok_or_else(|| refuse(Reason::WrongMethod))?;
-        let client = client.ok_or_else(|| refuse(Reason::UnknownClient))?;
-        if *client.authentication() != ClientAuthentication::Method(method.name().to_owned()) {
-            return Err(refuse(Reason::WrongMethod));
-        }
-        let request = AuthRequest { headers: &head.headers, extensions: &head.extensions, form };
-        match self.patience.client_method.of(method.verify(&client, &request)).await {
-            Ok(true) => Ok(credentials::proven(client)),
-            Ok(false) => Err(refuse(Reason::WrongSecret)),
-            Err(error) => Err(Failure::of(error, Reason::MethodFailed)),
-        }
+        let (proving, used) = client::prove(&**method, client, request, charge);
+        let proven = match proving {
+            Ok(proving) => match self.patience.client_method.of(proving).await {
+                Ok(proven) => proven.ok_or_else(|| Failure::Decided(refuse(Reason::WrongSecret))),
+                Err(error) => Err(Failure::of(error, Reason::MethodFailed)),
+            },
+            Err(reason) => Err(Failure::Decided(refuse(reason))),
+        };
+        let (outcome, settlement) = Failure::settle(proven);
+        self.settle(used, settlement).await;
+        outcome
     }
 
     /// A failed authentication by the application's own method, with its challenge.
@@ -205,8 +200,7 @@ impl Endpoint {
 
     /// Tells equal attempts on equal accounts apart from others; nobody without the key could. The fields that the endpoint
     /// does not know are part of it: a verifier may take a code from one.
-    pub(super) fn fingerprint(&self, guess: &Guess<'_>, form: &Form) -> Option<Fingerprint> {
-        let Guess::Account { realm, account } = *guess else { return None };
+    pub(super) fn fingerprint(&self, realm: Option<&str>, account: &AccountKey<'_>, form: &Form) -> Fingerprint {
         let secret = form.get(Known::Password).unwrap_or_default();
         let realm_len = realm.map_or(0, str::len);
         // Realms and names are far shorter than 2^24 bytes.
@@ -217,35 +211,35 @@ impl Endpoint {
             let lengths = (name.len() as u64) << 32 ^ value.len() as u64;
             digest.number(lengths).bytes(name.as_bytes()).bytes(value.as_bytes())
         });
-        Some(Fingerprint::new(digest.finish()))
+        Fingerprint::new(digest.finish())
     }
 
     /// Charges one attempt.
     // This and what follows are blocks, because an async function would hold its arguments twice.
-    pub(super) fn reserve<'a>(
+    pub(super) fn reserve<'a, Of: Kind + 'a>(
         &'a self,
-        guess: Guess<'a>,
+        guessed: Guessed<'a, Of>,
         fingerprint: Option<Fingerprint>,
         trail: &'a mut Trail,
-    ) -> impl Future<Output = Result<Reservation, TokenError>> + Send + 'a {
-        let key = AttemptKey { guess, address: trail.address, is_exempt: trail.is_exempt, fingerprint };
+    ) -> impl Future<Output = Result<Charge<Of>, TokenError>> + Send + 'a {
+        let keyed = guessed.from(trail.address, trail.is_exempt, fingerprint);
         async move {
-            match self.patience.limiter.of(self.limiter.reserve(&key)).await {
-                Ok(Reserved::Charged(reservation)) => {
-                    trail.monitored = reservation.monitored().or(trail.monitored);
-                    Ok(reservation)
+            match self.patience.limiter.of(charge::reserve(&*self.limiter, &keyed)).await {
+                Ok(Ok(charge)) => {
+                    trail.monitored = charge.monitored().or(trail.monitored);
+                    Ok(charge)
                 }
-                Ok(Reserved::Refused(refusal)) => {
-                    self.tell_owner_of(refusal.new_lock, &key, trail);
-                    Err(self.refused(refusal, trail))
-                }
+                Ok(Err(refusal)) => Err(self.refused(refusal, keyed.key(), trail)),
                 Err(error) => Err(error.because(Reason::LimiterFailed)),
             }
         }
     }
 
-    /// The face of a refusal, whose rule is noted.
-    fn refused(&self, refusal: Refusal, trail: &mut Trail) -> TokenError {
+    /// The face of a refusal, whose rule is noted, and whose lock is told to the owner of the account.
+    fn refused(&self, refusal: Refusal, key: &AttemptKey<'_>, trail: &mut Trail) -> TokenError {
+        if let (Some(lock), Guess::Account { realm, account }) = (refusal.new_lock, key.guess) {
+            self.tell_owner(lock, realm, account, trail.address);
+        }
         trail.rule = Some(refusal.rule);
         let error = TokenError::new(refusal.rule.reason());
         let is_concealed = self.conceals_account_locks
@@ -272,13 +266,6 @@ impl Endpoint {
         }
     }
 
-    /// Tells of a lock that came with the limiter's answer, if it is one of an account.
-    fn tell_owner_of(&self, lock: Option<BegunLock>, key: &AttemptKey<'_>, trail: &Trail) {
-        if let (Some(lock), Guess::Account { realm, account }) = (lock, key.guess) {
-            self.tell_owner(lock, realm, account, trail.address);
-        }
-    }
-
     fn tell_owner(&self, lock: BegunLock, realm: Option<&str>, account: &AccountKey<'_>, address: Option<IpAddr>) {
         // An unknown name has no owner.
         let Some(notifier) = self.notifier.as_ref().filter(|_| account.kind() != AccountKeyKind::Phantom) else {
@@ -294,31 +281,25 @@ impl Endpoint {
     /// stays, which is the safe side; the answer stands.
     pub(super) fn settle(
         &self,
-        reservation: Reservation,
+        used: UsedCharge,
         settlement: Settlement,
     ) -> impl Future<Output = Option<BegunLock>> + Send + '_ {
-        let again = settlement.gives_back().then(|| reservation.again());
-        let settling = self.patience.limiter.of(self.limiter.settle(reservation, settlement));
+        let (settling, again) = used.settle(&*self.limiter, settlement);
+        let settling = self.patience.limiter.of(settling);
         async move {
             match settling.await {
                 Ok(lock) => lock,
-                Err(error) => Box::pin(self.settle_again(again, settlement, error)).await,
+                Err(error) => Box::pin(self.settle_again(again, error)).await,
             }
         }
     }
 
-    /// Makes the attempt out of the form. Needs a reservation: without a charge there is nothing to verify.
-    pub(super) fn attempt(
-        reservation: &Reservation,
-        form: Form,
-        terms: &Terms,
-        extensions: Extensions,
-        trail: &Trail,
-    ) -> Result<Attempt, TokenError> {
+    /// What the form says, as an attempt takes it.
+    pub(super) fn said(form: Form, terms: &Terms, extensions: Extensions, trail: &Trail) -> Result<Said, TokenError> {
         let username = form.span(Known::Username).ok_or(Reason::MissingParameter)?;
         let password = form.span(Known::Password).ok_or(Reason::MissingParameter)?;
         let (texts, fields) = form.into_parts();
-        Ok(Attempt {
+        Ok(Said {
             username,
             password: Password::within(texts, password),
             fields,
@@ -326,7 +307,6 @@ impl Endpoint {
             scope: terms.scope().clone(),
             address: trail.address,
             extensions,
-            _charged: Charged::by(reservation),
         })
     }
 
@@ -345,18 +325,11 @@ impl Endpoint {
         }
     }
 
-    /// Takes the verdict and concludes the grant.
-    pub(super) fn judge(
-        &self,
-        verdict: Result<Verdict, BackendError>,
-        failure: Reason,
-        terms: Terms,
-    ) -> Result<Grant, Failure> {
-        match verdict {
-            Ok(Verdict::Granted(verified)) => terms
-                .conclude(verified.subject, verified.scope.as_ref(), self.clock.now())
-                .map_err(|reason| Failure::Decided(reason.into())),
-            Ok(Verdict::Denied(denial)) => {
+    /// Takes the answer about the user, and concludes the login.
+    pub(super) fn judge(&self, answer: Answer<VerifiedUser>, failure: Reason, terms: Terms) -> Result<Login, Failure> {
+        match answer {
+            Ok(Ok(user)) => Login::of(terms, user, self.clock.now()).map_err(|reason| Failure::Decided(reason.into())),
+            Ok(Err(denial)) => {
                 let error = TokenError::new(denial.reason());
                 Err(Failure::Decided(match denial {
                     Denial::Custom(code) if self.reveal_custom_denials => error.with_host_code(code),
@@ -367,7 +340,7 @@ impl Endpoint {
         }
     }
 
-    /// Issues the tokens of a concluded grant, with a refresh token if the client gets any.
+    /// Issues the tokens of a grant, with a refresh token if the client gets any.
     pub(super) fn issue<'a>(
         &'a self,
         grant: Result<Grant, Failure>,
@@ -388,7 +361,7 @@ impl Endpoint {
         }
     }
 
-    /// Issues the access token of a concluded grant, which is fit to be sent.
+    /// Issues the access token of a grant, which is fit to be sent.
     pub(super) async fn mint(&self, grant: Grant, trail: &mut Trail) -> Result<(IssuedTokens, Scope), Failure> {
         let (scope, issuing) = self.begin_issue(grant, trail);
         Ok((checked(issuing.await)?, scope))

@@ -9,11 +9,12 @@ use super::endpoint::Endpoint;
 use super::rungs::{Failure, write_answer};
 use super::trail::Trail;
 use crate::boundary::backend::BackendError;
+use crate::boundary::ladder::grant::Grant;
 use crate::boundary::provided::tells_of_provided;
 use crate::boundary::verifier::{Recheck, Verdict};
 use crate::observe::telemetry;
 use crate::protocol::error::Reason;
-use crate::protocol::grant::{Grant, Subject};
+use crate::protocol::subject::Subject;
 
 /// What there is to look at, and what was seen the first time.
 pub(super) struct SecondLook {

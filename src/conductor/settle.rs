@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use crate::boundary::backend::BackendError;
-use crate::boundary::limiter::{BegunLock, Reservation, Settlement};
+use crate::boundary::ladder::charge::Unsettled;
+use crate::boundary::limiter::BegunLock;
 use crate::observe::contain::Contain;
 use crate::observe::patience::Overdue;
 use crate::observe::telemetry;
@@ -16,14 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Endpoint {
     /// Settles a charge that comes back once more, after a pause. There is no third try.
-    pub(super) async fn settle_again(
-        &self,
-        again: Option<Reservation>,
-        settlement: Settlement,
-        first: BackendError,
-    ) -> Option<BegunLock> {
+    pub(super) async fn settle_again(&self, again: Option<Unsettled>, first: BackendError) -> Option<BegunLock> {
         // A call that was cut off may still be at work.
-        let Some(reservation) = again.filter(|_| !Overdue::cut(&first)) else {
+        let Some(again) = again.filter(|_| !Overdue::cut(&first)) else {
             telemetry::settle_failed(&first);
             return None;
         };
@@ -33,15 +29,8 @@ impl Endpoint {
             tokio::time::sleep(PAUSE.min(part)).await;
         }
         let patience = part.map(|part| PATIENCE.min(part));
-        let settling = async { self.limiter.settle(reservation, settlement).await };
+        let settling = async { again.settle(&*self.limiter).await };
         let second = Contain::new(patience, settling).await;
         second.inspect_err(telemetry::settle_failed).unwrap_or_default()
-    }
-
-    /// Settles a check once more whose limiter has none of its own. What was wrong stays charged as it is.
-    #[allow(clippy::boxed_local, reason = "the caller has it so")]
-    pub(super) async fn settle_check(&self, unsettled: Box<(Reservation, BackendError)>, is_right: bool) {
-        let (again, error) = *unsettled;
-        self.settle_again(Some(again).filter(|_| is_right), Settlement::Success, error).await;
     }
 }

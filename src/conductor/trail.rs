@@ -15,8 +15,8 @@ use crate::protection::meter::Counted;
 use crate::protocol::address::Sender;
 use crate::protocol::client::Client;
 use crate::protocol::family::RefreshFamily;
-use crate::protocol::grant::Subject;
 use crate::protocol::scope::Scope;
+use crate::protocol::subject::Subject;
 
 /// What is known of the sender once the head was judged.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::error::ClaimError;
-use crate::protocol::grant::Grant;
+use crate::boundary::ladder::grant::Grant;
 
 /// Claims that the issuer writes itself, or that change how long a token is worth something.
 const RESERVED: [&str; 11] =

@@ -13,7 +13,7 @@ use super::verifier::JwtVerifier;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::issuer::TokenIssuer;
-use crate::protocol::grant::Grant;
+use crate::boundary::ladder::grant::Grant;
 use crate::protocol::issuer_url::is_issuer;
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::secrets::Token;

@@ -8,9 +8,9 @@ use crate::boundary::access::{AccessTokenStore, AccessTokenVerifier, Revocation}
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::issuer::TokenIssuer;
+use crate::boundary::ladder::grant::Grant;
 use crate::boundary::maybe::MaybeFuture;
 use crate::protocol::family::FamilyId;
-use crate::protocol::grant::Grant;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::secrets::{SecretDigest, Token};
@@ -81,7 +81,7 @@ impl<S: AccessTokenStore> TokenIssuer for OpaqueIssuer<S> {
         let token = Token::random(PREFIX)?;
         let expires = grant.issued_at().checked_add(grant.lifetime());
         let expires = expires.ok_or_else(|| BackendError::fault("the lifetime of a token is beyond all time"))?;
-        let record = AccessTokenRecord::of(&grant, &self.audience, expires);
+        let record = grant.record(&self.audience, expires);
         self.store.insert(token.digest(), record).await?;
         Ok(IssuedTokens::bearer(token, grant.lifetime()))
     }

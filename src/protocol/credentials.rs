@@ -94,15 +94,17 @@ impl Presented {
         }
     }
 
-    /// Whether something secret is presented, so that this is an attempt that can be right or wrong.
-    pub(crate) fn is_attempt(&self, texts: &Texts) -> bool {
-        match self {
+    /// Whether something is presented that can be right or wrong.
+    pub(crate) fn offer<'a>(&'a self, texts: &'a Texts) -> Offer<'a> {
+        let has_secret = match self {
+            Self::Method(index, _) => return Offer::Method(*index),
             Self::Id(_) => false,
+            Self::Post(_) => true,
             Self::Basic(basic) => {
                 [basic.decoded, basic.raw].into_iter().flatten().any(|pair| !texts.get(pair.secret).is_empty())
             }
-            Self::Post(_) | Self::Method(..) => true,
-        }
+        };
+        if has_secret { Offer::Secret(Secret { presented: self, texts }) } else { Offer::Bare(Bare(self)) }
     }
 
     /// Whether the header could be read in two ways, so that the client may not form-encode as it should.
@@ -119,25 +121,36 @@ impl Presented {
     }
 }
 
-/// A client whose authentication succeeded. Only [`conclude`] and [`proven`] make one.
-#[derive(Debug)]
-pub(crate) struct AuthenticatedClient(Client);
+/// What presents no secret: a bare `client_id`, or an empty secret, which proves no less.
+pub(crate) struct Bare<'a>(&'a Presented);
 
-impl AuthenticatedClient {
-    pub(crate) fn client(&self) -> &Client {
-        &self.0
-    }
+/// A presented secret, which may be right or wrong.
+#[derive(Clone, Copy)]
+pub(crate) struct Secret<'a> {
+    presented: &'a Presented,
+    texts: &'a Texts,
+}
 
-    pub(crate) fn into_client(self) -> Client {
-        self.0
+impl<'a> Secret<'a> {
+    pub(crate) const fn presented(self) -> &'a Presented {
+        self.presented
     }
+}
+
+/// What there is to decide about a presented way of authentication.
+pub(crate) enum Offer<'a> {
+    /// Nothing that could be guessed.
+    Bare(Bare<'a>),
+    Secret(Secret<'a>),
+    /// The application's own method with this index decides.
+    Method(usize),
 }
 
 /// What is to be compared: a presented secret with those of a client. The same work for a client that doesn't exist.
 pub(crate) struct Comparison<'a>(Sides<'a>);
 
 enum Sides<'a> {
-    Presented { presented: &'a Presented, client: Option<&'a Client>, texts: &'a Texts, now: SystemTime },
+    Presented { secret: Secret<'a>, client: Option<&'a Client>, now: SystemTime },
     Digested { digests: Digests, client: Option<Client>, is_allowed: bool, now: SystemTime },
 }
 
@@ -145,14 +158,14 @@ enum Sides<'a> {
 type Digests = (SecretDigest, Option<SecretDigest>);
 
 impl<'a> Comparison<'a> {
-    pub(crate) fn new(presented: &'a Presented, client: Option<&'a Client>, texts: &'a Texts, now: SystemTime) -> Self {
-        Self(Sides::Presented { presented, client, texts, now })
+    pub(crate) const fn new(secret: Secret<'a>, client: Option<&'a Client>, now: SystemTime) -> Self {
+        Self(Sides::Presented { secret, client, now })
     }
 
     /// The same without the secret itself, for another thread.
     pub(crate) fn digested(self) -> Comparison<'static> {
         Comparison(match self.0 {
-            Sides::Presented { presented, client, texts, now } => Sides::Digested {
+            Sides::Presented { secret: Secret { presented, texts }, client, now } => Sides::Digested {
                 digests: digests(presented, client, texts, SecretDigest::of),
                 client: client.cloned(),
                 is_allowed: is_allowed(presented, client),
@@ -176,7 +189,7 @@ impl<'a> Comparison<'a> {
         equal: impl FnMut(&SecretDigest, &SecretDigest) -> Choice,
     ) -> bool {
         match self.0 {
-            Sides::Presented { presented, client, texts, now } => {
+            Sides::Presented { secret: Secret { presented, texts }, client, now } => {
                 // The digests come first, whatever the client may do.
                 let proves = matches(&digests(presented, client, texts, digest), client, now, equal);
                 proves & is_allowed(presented, client)
@@ -235,44 +248,37 @@ fn is_allowed(presented: &Presented, client: Option<&Client>) -> bool {
     }
 }
 
-/// Takes the client whose secret [is right](Comparison::compare), or says why not.
-pub(crate) fn conclude(
-    presented: &Presented,
-    client: Option<Client>,
-    is_right: bool,
-) -> Result<AuthenticatedClient, TokenError> {
-    match client {
-        Some(client) if is_right => Ok(AuthenticatedClient(client)),
-        None => Err(presented.refuse(Reason::UnknownClient)),
+/// Why a client is refused whose secret is not [right](Comparison::compare).
+pub(crate) fn refuse(presented: &Presented, client: Option<&Client>) -> TokenError {
+    presented.refuse(match client {
+        None => Reason::UnknownClient,
         // A public client that presents a secret in a header knows none.
         Some(client)
-            if is_allowed(presented, Some(&client))
+            if is_allowed(presented, Some(client))
                 || (matches!(presented, Presented::Basic(_))
                     && *client.authentication() == ClientAuthentication::None) =>
         {
-            Err(presented.refuse(Reason::WrongSecret))
+            Reason::WrongSecret
         }
-        Some(_) => Err(presented.refuse(Reason::WrongMethod)),
-    }
+        Some(_) => Reason::WrongMethod,
+    })
 }
 
-/// Takes a client that presents no secret: a bare `client_id`, or an empty secret, which proves no less.
+/// Takes a client that presents no secret, if it has none.
 pub(crate) fn identify(
-    presented: &Presented,
+    Bare(presented): Bare<'_>,
     client: Option<Client>,
     texts: &Texts,
     now: SystemTime,
-) -> Result<AuthenticatedClient, TokenError> {
+) -> Result<Client, TokenError> {
     let is_right = match client.as_ref().map(Client::authentication) {
         Some(ClientAuthentication::None) => matches!(presented, Presented::Id(_) | Presented::Basic(_)),
-        _ => Comparison::new(presented, client.as_ref(), texts, now).compare(),
+        _ => Comparison::new(Secret { presented, texts }, client.as_ref(), now).compare(),
     };
-    conclude(presented, client, is_right)
-}
-
-/// The application's own method says that it verified the claim on `client`.
-pub(crate) fn proven(client: Client) -> AuthenticatedClient {
-    AuthenticatedClient(client)
+    match client {
+        Some(client) if is_right => Ok(client),
+        client => Err(refuse(presented, client.as_ref())),
+    }
 }
 
 #[cfg(test)]
@@ -282,7 +288,8 @@ mod tests {
     /// How many digests are made and how many compared for this client.
     fn work(presented: &Presented, client: Option<&Client>, texts: &Texts, on_another_thread: bool) -> [usize; 2] {
         let (mut digests, mut comparisons) = (0, 0);
-        let comparison = Comparison::new(presented, client, texts, SystemTime::UNIX_EPOCH);
+        let secret = Secret { presented, texts };
+        let comparison = Comparison::new(secret, client, SystemTime::UNIX_EPOCH);
         let comparison = if on_another_thread { comparison.digested() } else { comparison };
         let is_right = comparison.compare_by(
             |secret| {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::client::ClientId;
-use super::grant::Grant;
 use super::scope::Scope;
 use super::secrets::{RandomnessError, random_bytes};
 use super::skew::{SKEW, is_ahead};
@@ -89,21 +88,6 @@ impl RefreshFamily {
             grant_type: None,
             authenticated_at,
             credential_version: None,
-            expires,
-        }))
-    }
-
-    /// The family that a login begins.
-    pub(crate) fn of(grant: &Grant, id: FamilyId, expires: SystemTime) -> Self {
-        Self(Arc::new(Facts {
-            id,
-            subject: grant.subject().id().to_owned(),
-            client: grant.client().id().clone(),
-            realm: grant.realm().map(str::to_owned),
-            scope: grant.scope().clone(),
-            grant_type: Some(grant.grant_type().to_owned()),
-            authenticated_at: grant.authenticated_at(),
-            credential_version: grant.subject().credential_version().map(str::to_owned),
             expires,
         }))
     }

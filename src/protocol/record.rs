@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 
 use super::client::ClientId;
 use super::family::FamilyId;
-use super::grant::Grant;
 use super::scope::Scope;
 use super::skew::{SKEW, is_ahead};
 
@@ -56,22 +55,6 @@ impl AccessTokenRecord {
             expires,
             authenticated_at: None,
             family: None,
-            claims: Map::new(),
-        }))
-    }
-
-    /// The record of a token for this grant.
-    pub(crate) fn of(grant: &Grant, audience: &[String], expires: SystemTime) -> Self {
-        Self(Arc::new(Inner {
-            subject: grant.subject().id().to_owned(),
-            client: grant.client().id().clone(),
-            realm: grant.realm().map(str::to_owned),
-            scope: grant.scope().clone(),
-            audience: audience.to_vec(),
-            issued: grant.issued_at(),
-            expires,
-            authenticated_at: Some(grant.authenticated_at()),
-            family: grant.family(),
             claims: Map::new(),
         }))
     }

@@ -31,7 +31,7 @@ use crate::conductor::endpoint::Endpoint;
 use crate::conductor::gate::{BodyLimits, Gate, HeadRules};
 use crate::conductor::misfits::Told;
 use crate::conductor::senders::Senders;
-use crate::conductor::shield::Screen;
+use crate::conductor::weigh::Screen;
 use crate::observe::audit::Auditor;
 use crate::observe::telemetry;
 use crate::protection::ceiling::{IntrospectionCeiling, RequestCeiling};

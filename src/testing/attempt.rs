@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use http::Extensions;
 
-use crate::boundary::limiter::{Charged, Reservation};
-use crate::boundary::verifier::Attempt;
+use super::roomy::charge;
+use crate::boundary::verifier::{Attempt, Said};
 use crate::protocol::client::Client;
 use crate::protocol::client_error::ClientError;
 use crate::protocol::explained::explained;
@@ -87,7 +87,7 @@ impl AttemptBuilder {
         self
     }
 
-    /// Gives the attempt. Nothing is charged for it: there is no endpoint and no budget here.
+    /// Gives the attempt. It is charged to a budget of its own, which always has room.
     ///
     /// # Errors
     /// Fails on a malformed scope.
@@ -105,7 +105,8 @@ impl AttemptBuilder {
         let username = push(&self.username);
         let password = push(self.password.expose());
         let fields = self.fields.iter().map(|(name, value)| (push(name), push(value))).collect();
-        Ok(Attempt {
+        let charge = charge(&self.username).ok_or(AttemptError::Charge)?;
+        let said = Said {
             username,
             password: Password::within(texts, password),
             fields,
@@ -113,8 +114,8 @@ impl AttemptBuilder {
             scope,
             address: self.address,
             extensions: self.extensions,
-            _charged: Charged::by(&Reservation::new([0; 32])),
-        })
+        };
+        Ok(Attempt::charged(charge, said).0)
     }
 }
 
@@ -134,6 +135,9 @@ pub enum AttemptError {
     /// The client cannot be registered.
     #[error("the client cannot be registered")]
     Client(#[source] ClientError),
+    /// The attempt could not be charged. Never so here.
+    #[error("the attempt cannot be charged")]
+    Charge,
 }
 
 impl fmt::Debug for AttemptError {

@@ -28,6 +28,7 @@
 mod attempt;
 pub mod contract;
 mod manual_clock;
+mod roomy;
 
 pub use attempt::{AttemptBuilder, AttemptError, attempt};
 pub use manual_clock::ManualClock;

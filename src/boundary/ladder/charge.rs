@@ -1,0 +1,170 @@
+//! Charges: a limiter gave a reservation, and what was guessed stands in the type.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::net::IpAddr;
+
+use super::asking::Asking;
+use crate::boundary::account::AccountKey;
+use crate::boundary::backend::BackendError;
+use crate::boundary::limiter::{
+    AttemptKey, AttemptLimiter, BegunLock, Fingerprint, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
+};
+use crate::boundary::maybe::MaybeFuture;
+
+/// The kind of what is guessed.
+pub(crate) trait Kind: Send + Sync + Unpin {
+    /// How the charge is settled when the request ended so.
+    fn settlement(ended: Settlement) -> Settlement {
+        ended
+    }
+}
+
+/// A credential of an account is guessed.
+pub(crate) struct OfAccount(());
+
+/// A credential of a client is guessed.
+pub(crate) struct OfClient(());
+
+/// Nothing is guessed that names an account or a client: the address alone counts.
+pub(crate) struct OfNobody(());
+
+impl Kind for OfAccount {}
+
+impl Kind for OfClient {}
+
+impl Kind for OfNobody {
+    fn settlement(ended: Settlement) -> Settlement {
+        ended.of_no_account()
+    }
+}
+
+/// What is guessed, with its kind in the type.
+pub(crate) struct Guessed<'a, Of> {
+    guess: Guess<'a>,
+    of: PhantomData<Of>,
+}
+
+impl<'a> Guessed<'a, OfAccount> {
+    pub(crate) const fn account(realm: Option<&'a str>, account: &'a AccountKey<'a>) -> Self {
+        Self { guess: Guess::Account { realm, account }, of: PhantomData }
+    }
+}
+
+impl<'a> Guessed<'a, OfClient> {
+    pub(crate) const fn client(client_id: &'a str) -> Self {
+        Self { guess: Guess::Client { client_id }, of: PhantomData }
+    }
+}
+
+impl Guessed<'_, OfNobody> {
+    pub(crate) const fn nobody() -> Self {
+        Self { guess: Guess::NoAccount, of: PhantomData }
+    }
+}
+
+impl<'a, Of> Guessed<'a, Of> {
+    /// The guess as it comes from an address.
+    pub(crate) const fn from(
+        self,
+        address: Option<IpAddr>,
+        is_exempt: bool,
+        fingerprint: Option<Fingerprint>,
+    ) -> Keyed<'a, Of> {
+        Keyed { key: AttemptKey { guess: self.guess, address, is_exempt, fingerprint }, of: PhantomData }
+    }
+}
+
+/// A limiter's key, with the kind of its guess in the type.
+pub(crate) struct Keyed<'a, Of> {
+    key: AttemptKey<'a>,
+    of: PhantomData<Of>,
+}
+
+impl<'a, Of> Keyed<'a, Of> {
+    pub(crate) const fn key(&self) -> &AttemptKey<'a> {
+        &self.key
+    }
+}
+
+/// A charge that a limiter made, for one use: an attempt, an exchange, or a verification by a client's own method. Dropped, it
+/// stays charged.
+pub(crate) struct Charge<Of> {
+    reservation: Reservation,
+    of: PhantomData<Of>,
+}
+
+/// Asks the limiter for a charge: the only maker of one.
+pub(crate) fn reserve<'a, Of: Kind + 'a>(
+    limiter: &'a dyn AttemptLimiter,
+    keyed: &'a Keyed<'a, Of>,
+) -> impl Future<Output = Result<Result<Charge<Of>, Refusal>, BackendError>> + Send + Unpin + 'a {
+    Asking::new(limiter.reserve(keyed.key()), |answer: Result<Reserved, BackendError>| {
+        answer.map(|reserved| match reserved {
+            Reserved::Charged(reservation) => Ok(Charge { reservation, of: PhantomData }),
+            Reserved::Refused(refusal) => Err(refusal),
+        })
+    })
+}
+
+impl<Of: Kind> Charge<Of> {
+    /// The rule in monitoring mode that would have refused it.
+    pub(crate) const fn monitored(&self) -> Option<Rule> {
+        self.reservation.monitored()
+    }
+
+    /// Uses the charge: what it paid for begins, and is settled when it has ended.
+    pub(in crate::boundary) fn used(self) -> UsedCharge {
+        UsedCharge { reservation: self.reservation, settlement: Of::settlement }
+    }
+}
+
+/// A charge for an exchange of an extension grant: of the account that the request names, or of its address alone.
+pub(crate) enum UserCharge {
+    Account(Charge<OfAccount>),
+    Nobody(Charge<OfNobody>),
+}
+
+impl UserCharge {
+    pub(super) fn used(self) -> UsedCharge {
+        match self {
+            Self::Account(charge) => charge.used(),
+            Self::Nobody(charge) => charge.used(),
+        }
+    }
+}
+
+/// A charge that was used. Dropped, it stays charged.
+pub(crate) struct UsedCharge {
+    reservation: Reservation,
+    settlement: fn(Settlement) -> Settlement,
+}
+
+impl UsedCharge {
+    /// Settles the charge. Answers, if something is to come back, what a second try may settle after an `Err`.
+    pub(crate) fn settle(self, limiter: &dyn AttemptLimiter, ended: Settlement) -> (Settling<'_>, Option<Unsettled>) {
+        let settlement = (self.settlement)(ended);
+        let again = settlement.gives_back().then(|| Unsettled::new(self.reservation.again(), settlement));
+        (limiter.settle(self.reservation, settlement), again)
+    }
+}
+
+/// The limiter's answer to a settlement.
+pub(crate) type Settling<'a> = MaybeFuture<'a, Result<Option<BegunLock>, BackendError>>;
+
+/// A charge whose settlement was tried once.
+pub(crate) struct Unsettled {
+    again: Reservation,
+    settlement: Settlement,
+}
+
+impl Unsettled {
+    pub(in crate::boundary) const fn new(again: Reservation, settlement: Settlement) -> Self {
+        Self { again, settlement }
+    }
+
+    /// Tries for the second and last time.
+    pub(crate) fn settle(self, limiter: &dyn AttemptLimiter) -> Settling<'_> {
+        limiter.settle(self.again, self.settlement)
+    }
+}

@@ -1,0 +1,199 @@
+//! Logins, and the grants that they become once they were weighed.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::terms::{Renewal, Terms};
+use super::user::{ReverifiedUser, VerifiedUser};
+use crate::protocol::client::Client;
+use crate::protocol::error::Reason;
+use crate::protocol::family::{FamilyId, RefreshFamily};
+use crate::protocol::policy;
+use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::scope::Scope;
+use crate::protocol::secrets::Password;
+use crate::protocol::subject::Subject;
+use crate::protocol::weigh::{self, Demanded, Proven};
+
+/// What is decided of a login, and stands in its grant.
+#[derive(Clone)]
+struct Facts {
+    subject: Subject,
+    client: Client,
+    scope: Scope,
+    grant_type: Arc<str>,
+    lifetime: Duration,
+    authenticated_at: SystemTime,
+    issued_at: SystemTime,
+    family: Option<FamilyId>,
+}
+
+impl Facts {
+    /// Of terms and the user whom they are for, narrowed to what the verifier lets this user have; never widened.
+    fn decide(terms: Terms, subject: Subject, allowed: Option<&Scope>, now: SystemTime) -> Result<Self, Reason> {
+        let Terms { client, grant_type, scope, ceiling, lifetime } = terms;
+        let scope = policy::narrow(scope, [allowed, ceiling.as_ref()])?;
+        Ok(Self { subject, client, scope, grant_type, lifetime, authenticated_at: now, issued_at: now, family: None })
+    }
+}
+
+/// A login: a verified user within terms. It gives nothing before it was [weighed](Self::weigh).
+pub(crate) struct Login {
+    facts: Facts,
+    proven: Proven,
+    /// For those that look at passwords once they were found right.
+    password: Option<Box<Password>>,
+}
+
+impl Login {
+    /// The login of a user whose credentials were just verified.
+    pub(crate) fn of(terms: Terms, user: VerifiedUser, now: SystemTime) -> Result<Self, Reason> {
+        let VerifiedUser { verified, password } = user;
+        let facts = Facts::decide(terms, verified.subject, verified.scope.as_ref(), now)?;
+        Ok(Self { facts, proven: Proven::default(), password })
+    }
+
+    /// The login of a family, prolonged for its user as the verifier knows that one now.
+    pub(crate) fn renewed(renewal: Renewal, user: ReverifiedUser, now: SystemTime) -> Result<Self, Reason> {
+        let Renewal { terms, family } = renewal;
+        let ReverifiedUser(verified) = user;
+        if verified.subject.id() != family.subject()
+            || verified.subject.credential_version() != family.credential_version()
+        {
+            return Err(Reason::CredentialsChanged);
+        }
+        let mut facts = Facts::decide(terms, verified.subject, verified.scope.as_ref(), now)?;
+        facts.authenticated_at = family.authenticated_at();
+        facts.family = Some(family.id());
+        // No access token outlives the family that it came from, and none lives for less than a second.
+        let rest = family.expires().duration_since(now).unwrap_or_default();
+        if rest < Duration::from_secs(1) {
+            return Err(Reason::RefreshTokenExpired);
+        }
+        facts.lifetime = facts.lifetime.min(rest);
+        Ok(Self { facts, proven: Proven::default(), password: None })
+    }
+
+    /// The user.
+    pub(crate) const fn subject(&self) -> &Subject {
+        &self.facts.subject
+    }
+
+    /// Takes the password out, if it was kept to be looked at.
+    pub(crate) const fn take_password(&mut self) -> Option<Box<Password>> {
+        self.password.take()
+    }
+
+    /// What the login has proven so far.
+    pub(crate) const fn proven(&mut self) -> &mut Proven {
+        &mut self.proven
+    }
+
+    /// Weighs what is demanded of the login against what it has proven: the only way to a grant.
+    pub(crate) fn weigh(self, demanded: Demanded) -> Result<Grant, Reason> {
+        weigh::weigh(demanded, self.proven)?;
+        Ok(Grant { facts: self.facts })
+    }
+}
+
+/// A decided grant: who (subject) lets which client do what (scope) for how long. The issuer turns it into tokens and has
+/// nothing left to decide.
+#[derive(Clone)]
+pub struct Grant {
+    facts: Facts,
+}
+
+impl Grant {
+    /// Who was authenticated.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.facts.subject
+    }
+
+    /// The authenticated client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.facts.client
+    }
+
+    /// The realm of the client, if it is bound to one.
+    #[must_use]
+    pub fn realm(&self) -> Option<&str> {
+        self.facts.client.realm()
+    }
+
+    /// The granted scope; empty only in scopeless mode.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.facts.scope
+    }
+
+    /// `password`, `refresh_token`, or the grant type of an extension grant.
+    #[must_use]
+    pub fn grant_type(&self) -> &str {
+        &self.facts.grant_type
+    }
+
+    /// How long the access token is to live, in whole seconds.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.facts.lifetime
+    }
+
+    /// When the resource owner was authenticated.
+    #[must_use]
+    pub fn authenticated_at(&self) -> SystemTime {
+        self.facts.authenticated_at
+    }
+
+    /// When the grant was decided; the access token lives from now on.
+    #[must_use]
+    pub fn issued_at(&self) -> SystemTime {
+        self.facts.issued_at
+    }
+
+    /// The refresh token family that the access token belongs to, if the client gets refresh tokens.
+    #[must_use]
+    pub fn family(&self) -> Option<FamilyId> {
+        self.facts.family
+    }
+
+    /// Begins a family of refresh tokens, which no access token of it outlives; `None` if it would end beyond all time.
+    pub(crate) fn begin_family(&mut self, id: FamilyId, lifetime: Duration) -> Option<RefreshFamily> {
+        let facts = &mut self.facts;
+        facts.family = Some(id);
+        facts.lifetime = facts.lifetime.min(lifetime);
+        let expires = facts.issued_at.checked_add(lifetime)?;
+        let family =
+            RefreshFamily::new(id, facts.subject.id(), facts.client.id().clone(), facts.authenticated_at, expires)
+                .with_realm(facts.client.realm())
+                .with_scope(facts.scope.clone())
+                .with_grant_type(Some(&facts.grant_type))
+                .with_credential_version(facts.subject.credential_version());
+        Some(family)
+    }
+
+    /// The record of an access token for this grant.
+    pub(crate) fn record(&self, audience: &[String], expires: SystemTime) -> AccessTokenRecord {
+        let facts = &self.facts;
+        AccessTokenRecord::new(facts.subject.id(), facts.client.id().clone(), facts.issued_at, expires)
+            .with_realm(facts.client.realm())
+            .with_scope(facts.scope.clone())
+            .with_audience(audience.iter().cloned())
+            .with_authenticated_at(Some(facts.authenticated_at))
+            .with_family(facts.family)
+    }
+}
+
+impl fmt::Debug for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grant")
+            .field("subject", &self.facts.subject)
+            .field("client", self.facts.client.id())
+            .field("scope", &self.facts.scope)
+            .field("grant_type", &self.facts.grant_type)
+            .field("lifetime", &self.facts.lifetime)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,29 @@
+//! The values of the ladder, in the order in which a request gets them.
+//!
+//! Each one proves what was done to get it: its fields are private, one function makes it, and the next rung takes it by value.
+//! Where a trait of the application decides, the maker asks that trait itself, so that nobody else's word will do.
+//!
+//! | Value | Made by | Of |
+//! |---|---|---|
+//! | [`Charge`](charge::Charge)`<OfClient>` | [`reserve`](charge::reserve) | a limiter's reservation for a guess of a client's credential |
+//! | [`AuthenticatedClient`](client::AuthenticatedClient) | [`check`](client::check), [`prove`](client::prove), [`identify`](client::AuthenticatedClient::identify) | a comparison in one step with its charge; a charge and the client's own method; a public client without a secret |
+//! | [`PermittedClient`](client::PermittedClient) | [`permit`](client::AuthenticatedClient::permit) | an authenticated client, and a grant type that it may use today |
+//! | [`Terms`](terms::Terms) | [`of`](terms::Terms::of) | a permitted client, and a scope that it may have |
+//! | [`Charge`](charge::Charge)`<OfAccount>` | [`reserve`](charge::reserve) | a limiter's reservation for a guess of an account's credential |
+//! | [`Attempt`](super::verifier::Attempt) | [`charged`](super::verifier::Attempt::charged) | the charge of an account |
+//! | [`VerifiedUser`](user::VerifiedUser) | [`verify`](user::verify), [`exchange`](user::exchange) | the verifier's verdict on an attempt; an extension grant's on a request, for a charge |
+//! | [`Login`](grant::Login) | [`of`](grant::Login::of) | terms and a verified user |
+//! | [`Grant`](grant::Grant) | [`weigh`](grant::Login::weigh) | a login that has proven what is demanded of it |
+//!
+//! A refresh climbs beside them: a permitted client and a family make a [`Renewal`](terms::Renewal), the verifier's answer a
+//! [`ReverifiedUser`](user::ReverifiedUser), and both [a login](grant::Login::renewed), which is weighed like any other.
+//!
+//! What uses a charge gives a [`UsedCharge`](charge::UsedCharge) back beside its own value. It pays for nothing any more, and
+//! is there to be settled when the request has ended.
+
+mod asking;
+pub(crate) mod charge;
+pub(crate) mod client;
+pub(crate) mod grant;
+pub(crate) mod terms;
+pub(crate) mod user;

@@ -1,0 +1,77 @@
+//! Terms: what an authenticated client may have, once its user is verified too (RFC 6749 sections 3.3, 4.3 and 6).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::PermittedClient;
+use crate::boundary::recheck::Recheck;
+use crate::protocol::client::Client;
+use crate::protocol::error::Reason;
+use crate::protocol::family::RefreshFamily;
+use crate::protocol::policy::{self, Rules};
+use crate::protocol::scope::Scope;
+
+/// What a login may give.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    pub(super) client: Client,
+    pub(super) grant_type: Arc<str>,
+    pub(super) scope: Scope,
+    pub(super) ceiling: Option<Scope>,
+    pub(super) lifetime: Duration,
+}
+
+impl Terms {
+    /// Decides the scope.
+    pub(crate) fn of(client: PermittedClient, requested: Option<&str>, rules: &Rules) -> Result<Self, Reason> {
+        let scope = policy::scope_of_login(client.client(), requested, rules)?;
+        let lifetime = client.client().lifetime().unwrap_or(rules.lifetime);
+        Ok(Self::new(client, scope, lifetime, rules))
+    }
+
+    fn new(client: PermittedClient, scope: Scope, lifetime: Duration, rules: &Rules) -> Self {
+        let (client, grant_type) = client.into_parts();
+        Self { client, grant_type, scope, ceiling: rules.ceiling.clone(), lifetime }
+    }
+
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+}
+
+/// What a refresh may give: never more than the login gave.
+#[derive(Debug)]
+pub(crate) struct Renewal {
+    pub(super) terms: Terms,
+    pub(super) family: RefreshFamily,
+}
+
+impl Renewal {
+    /// Decides the scope. The registration of the client may have shrunk since the login.
+    pub(crate) fn of(
+        client: PermittedClient,
+        family: &RefreshFamily,
+        requested: Option<&str>,
+        rules: &Rules,
+    ) -> Result<Self, Reason> {
+        let scope = policy::scope_of_refresh(client.client(), family, requested)?;
+        let lifetime = rules.refreshed_lifetime.or(client.client().lifetime()).unwrap_or(rules.lifetime);
+        Ok(Self { terms: Terms::new(client, scope, lifetime, rules), family: family.clone() })
+    }
+
+    /// The question whether the login still holds.
+    pub(crate) fn question(&self, address: Option<IpAddr>) -> Recheck {
+        Recheck {
+            subject: self.family.subject().to_owned(),
+            client: self.terms.client.clone(),
+            scope: self.terms.scope.clone(),
+            authenticated_at: self.family.authenticated_at(),
+            address,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Verified users: the application was asked, and said yes (RFC 6749 sections 4.3.2, 4.5 and 6).
+
+use std::future::Future;
+
+use super::asking::Asking;
+use super::charge::{UsedCharge, UserCharge};
+use crate::boundary::backend::BackendError;
+use crate::boundary::extension::{ExtensionGrant, ExtensionRequest};
+use crate::boundary::recheck::Recheck;
+use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified};
+use crate::protocol::secrets::Password;
+
+/// A user whose credentials are right, as the application found out for a charge.
+pub(crate) struct VerifiedUser {
+    pub(super) verified: Verified,
+    /// For those that look at passwords once they were found right.
+    pub(super) password: Option<Box<Password>>,
+}
+
+/// The answer to a question about a user.
+pub(crate) type Answer<User> = Result<Result<User, Denial>, BackendError>;
+
+/// Has the verifier decide on an attempt, which was charged. `keeps_password`: something is to look at the password afterwards.
+pub(crate) fn verify(
+    verifier: &dyn CredentialVerifier,
+    attempt: Attempt,
+    keeps_password: bool,
+) -> impl Future<Output = Answer<VerifiedUser>> + Send + Unpin + '_ {
+    let password = keeps_password.then(|| Box::new(Password::new(attempt.password().expose().to_owned())));
+    Asking::new(verifier.verify(attempt), |answer| made(answer, |verified| VerifiedUser { verified, password }))
+}
+
+/// Has an extension grant decide on a request, for a charge.
+pub(crate) fn exchange(
+    grant: &dyn ExtensionGrant,
+    request: ExtensionRequest,
+    charge: UserCharge,
+) -> (impl Future<Output = Answer<VerifiedUser>> + Send + Unpin + '_, UsedCharge) {
+    let make = |answer| made(answer, |verified| VerifiedUser { verified, password: None });
+    (Asking::new(grant.exchange(request), make), charge.used())
+}
+
+/// A user who logged in before, and may still be logged in as the verifier finds now.
+pub(crate) struct ReverifiedUser(pub(super) Verified);
+
+/// Has the verifier decide whether a login still holds.
+pub(crate) fn recheck<'a>(
+    verifier: &'a dyn CredentialVerifier,
+    login: &'a Recheck,
+) -> impl Future<Output = Answer<ReverifiedUser>> + Send + Unpin + 'a {
+    Asking::new(verifier.recheck(login), |answer| made(answer, ReverifiedUser))
+}
+
+fn made<User>(answer: Result<Verdict, BackendError>, make: impl FnOnce(Verified) -> User) -> Answer<User> {
+    Ok(match answer? {
+        Verdict::Granted(verified) => Ok(make(verified)),
+        Verdict::Denied(denial) => Err(denial),
+    })
+}

@@ -1,0 +1,68 @@
+//! Weighing a login, however it began: what is demanded of it against what it has proven.
+//!
+//! Today a password must be known from no leak, if the operator demands that. A login that proves enough becomes a grant; there
+//! is no other way to one.
+
+use std::time::Duration;
+
+use super::endpoint::Endpoint;
+use super::rungs::Failure;
+use super::trail::Trail;
+use crate::boundary::ladder::grant::{Grant, Login};
+use crate::boundary::shield::{Finding, OnLeak, Shield};
+use crate::observe::contain::Contain;
+use crate::observe::telemetry;
+use crate::protocol::secrets::Password;
+use crate::protocol::subject::Subject;
+use crate::protocol::weigh::Demanded;
+
+/// How long a shield may take. A login waits for it, so it is short; the manual names it.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// A shield, and what to do on its finding.
+pub(crate) struct Screen {
+    pub(crate) shield: Box<dyn Shield>,
+    pub(crate) on_leak: OnLeak,
+}
+
+impl Screen {
+    /// Asks whether the password of this user is known from a leak. Without a finding the login goes on (P10 names this
+    /// exception): a list that is an extra must not keep everybody out.
+    async fn has_leaked(&self, password: &Password, subject: &Subject) -> bool {
+        // A block, so that a panic before the first await is contained, too.
+        let inspecting = async { self.shield.inspect(password, subject).await };
+        match Contain::new(Some(PATIENCE), inspecting).await {
+            Ok(finding) => finding == Finding::Leaked,
+            Err(failure) => {
+                telemetry::shield_failed(&failure);
+                false
+            }
+        }
+    }
+}
+
+impl Endpoint {
+    /// Finds out what else is known of a login, and weighs it.
+    ///
+    /// Boxed only where something takes its time, because the future of every login has the place for it.
+    pub(super) async fn weigh(&self, login: Result<Login, Failure>, trail: &mut Trail) -> Result<Grant, Failure> {
+        let mut login = login?;
+        if let Some(password) = login.take_password() {
+            Box::pin(self.screen(&mut login, *password, trail)).await;
+        }
+        login.weigh(self.demanded()).map_err(|reason| Failure::Decided(reason.into()))
+    }
+
+    async fn screen(&self, login: &mut Login, password: Password, trail: &mut Trail) {
+        if let Some(screen) = &self.screen {
+            let has_leaked = screen.has_leaked(&password, login.subject()).await;
+            trail.password_leaked = has_leaked;
+            login.proven().leaked_password = has_leaked;
+        }
+    }
+
+    /// What the operator demands of every login.
+    fn demanded(&self) -> Demanded {
+        Demanded { unleaked_password: self.screen.as_ref().is_some_and(|screen| screen.on_leak == OnLeak::Block) }
+    }
+}

@@ -1,0 +1,77 @@
+//! The resource owner who was authenticated.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+/// The resource owner who was authenticated: an identifier and, if the application likes, data of its own that is
+/// carried to its issuer.
+///
+/// ```
+/// use tower_password_grant::Subject;
+///
+/// struct Account { tenant: u32 }
+/// let subject = Subject::new("user-17").with_data(Account { tenant: 3 });
+/// assert_eq!(subject.id(), "user-17");
+/// assert_eq!(subject.data::<Account>().map(|account| account.tenant), Some(3));
+/// ```
+#[derive(Clone)]
+pub struct Subject {
+    id: Cow<'static, str>,
+    credential_version: Option<Arc<str>>,
+    data: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Subject {
+    /// A subject. `id` should never change and never be given to someone else, so a key rather than a login name.
+    #[must_use]
+    pub fn new(id: impl Into<Cow<'static, str>>) -> Self {
+        Self { id: id.into(), credential_version: None, data: None }
+    }
+
+    /// Attaches data for the issuer; a second call replaces the first.
+    #[must_use]
+    pub fn with_data<T: Any + Send + Sync>(mut self, data: T) -> Self {
+        self.data = Some(Arc::new(data));
+        self
+    }
+
+    /// A text that changes whenever the logins of this user so far are to end: with each new password, say. A counter or
+    /// the time of the last change. No secret, and no hash of one. Refresh tokens of another version are worth nothing; see
+    /// [`CredentialVerifier::recheck`](crate::CredentialVerifier::recheck).
+    #[must_use]
+    pub fn with_credential_version(mut self, version: impl Into<Arc<str>>) -> Self {
+        self.credential_version = Some(version.into());
+        self
+    }
+
+    /// The identifier.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The version of the credentials, if there is one.
+    #[must_use]
+    pub fn credential_version(&self) -> Option<&str> {
+        self.credential_version.as_deref()
+    }
+
+    /// Whether it is the same user with the same version of the credentials.
+    pub(crate) fn is_same_login(&self, other: &Self) -> bool {
+        self.id == other.id && self.credential_version == other.credential_version
+    }
+
+    /// The attached data, if it has this type.
+    #[must_use]
+    pub fn data<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.data.as_deref()?.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subject").field("id", &self.id).finish_non_exhaustive()
+    }
+}
