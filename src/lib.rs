@@ -70,6 +70,7 @@ pub use protection::budget::{Lockout, TokenBucket};
 pub use protection::ceiling::{IntrospectionCeiling, RequestCeiling};
 pub use protection::limiter::MemoryLimiter;
 pub use protection::locks::ActiveLock;
+pub use protection::rules::LimiterRules;
 pub use protection::stats::LimiterStats;
 pub use protocol::client::{Client, ClientAuthentication, ClientId, ClientSecret};
 pub use protocol::client_builder::ClientBuilder;

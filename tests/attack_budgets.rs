@@ -17,8 +17,8 @@ use std::time::Duration;
 use guesses::{Bed, Told, assert_denied, assert_throttled, login};
 use support::{AUTH, FixtureBuilder, PW, basic, from_peer, pw, send, token_request};
 use tower_password_grant::{
-    Attempt, BackendError, CredentialVerifier, Denial, HostCode, Lockout, MemoryLimiter, PasswordGrantLayer, Reason,
-    Rule, Subject, TokenBucket, Verdict, verify_fn,
+    Attempt, BackendError, CredentialVerifier, Denial, HostCode, LimiterRules, Lockout, MemoryLimiter,
+    PasswordGrantLayer, Reason, Rule, Subject, TokenBucket, Verdict, verify_fn,
 };
 
 const HERE: &str = "192.0.2.1";
@@ -26,6 +26,11 @@ const THERE: &str = "198.51.100.7";
 const RIGHT: &str = "correct horse";
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// An endpoint whose attempts are counted by these rules.
+fn by(rules: LimiterRules) -> Bed {
+    Bed::with(|builder| builder.limiter(MemoryLimiter::new().with_rules(rules)))
+}
 
 #[tokio::test]
 async fn an_own_success_gives_no_budget_for_other_accounts_back_t6() {
@@ -102,11 +107,11 @@ async fn locks_grow_from_15_to_60_minutes_are_never_extended_and_fall_back_after
 
 #[tokio::test]
 async fn the_longest_of_several_waits_is_told() {
-    let limiter = MemoryLimiter::new()
+    let rules = LimiterRules::new()
         .with_account_and_address_budget(Lockout::new(2, MINUTE))
         .with_account_budget(Lockout::new(2, MINUTE * 60))
         .with_address_budget(TokenBucket::new(2, SECOND * 10));
-    let bed = Bed::with(|builder| builder.limiter(limiter));
+    let bed = by(rules);
     // Of a client without a secret: its proof would be the first to meet the empty bucket.
     let guess =
         async |peer, name, password| bed.post_from(peer, &[], &(login(name, password) + "&client_id=pub")).await;
@@ -154,26 +159,23 @@ async fn the_same_wrong_password_counts_again_after_half_a_minute_and_repeats_do
 
 #[tokio::test]
 async fn a_repeat_is_of_the_same_account_and_the_same_password_only() {
-    let limiter = || {
-        MemoryLimiter::new()
-            .with_account_and_address_budget(Lockout::new(3, MINUTE))
-            .with_account_budget(Lockout::new(4, MINUTE))
-            .with_address_budget(TokenBucket::new(5, MINUTE))
-    };
-    let bed = Bed::with(|builder| builder.limiter(limiter()));
+    let rules = LimiterRules::new()
+        .with_account_and_address_budget(Lockout::new(3, MINUTE))
+        .with_account_budget(Lockout::new(4, MINUTE))
+        .with_address_budget(TokenBucket::new(5, MINUTE));
+    let bed = by(rules);
     for name in ["a", "b", "c", "d", "e"] {
         assert_denied(&bed.try_from(HERE, name, "Summer2026!").await);
     }
     assert_throttled(&bed.try_from(HERE, "f", "Summer2026!").await, 60);
     // A repeat counts for the address: it takes a hash like any other.
-    let bed = Bed::with(|builder| builder.limiter(limiter()));
+    let bed = by(rules);
     for _ in 0..5 {
         assert_denied(&bed.try_from(HERE, "a", "Summer2026!").await);
     }
     assert_throttled(&bed.try_from(HERE, "a", "Summer2026!").await, 60);
     assert_eq!(bed.last().rule, Some(Rule::Address));
-    let off = MemoryLimiter::new().with_repeat_window(Duration::ZERO);
-    let bed = Bed::with(|builder| builder.limiter(off));
+    let bed = by(LimiterRules::new().with_repeat_window(Duration::ZERO));
     for _ in 0..10 {
         assert_denied(&bed.try_from(HERE, "a", "Summer2026!").await);
     }
@@ -189,10 +191,12 @@ fn small_with<V: CredentialVerifier>(
     verifier: V,
     change: impl FnOnce(FixtureBuilder) -> FixtureBuilder,
 ) -> PasswordGrantLayer {
-    let limiter = MemoryLimiter::new()
-        .with_account_and_address_budget(Lockout::new(3, MINUTE * 15))
-        .with_account_budget(Lockout::new(4, MINUTE * 60))
-        .with_address_budget(TokenBucket::new(6, MINUTE));
+    let limiter = MemoryLimiter::new().with_rules(
+        LimiterRules::new()
+            .with_account_and_address_budget(Lockout::new(3, MINUTE * 15))
+            .with_account_budget(Lockout::new(4, MINUTE * 60))
+            .with_address_budget(TokenBucket::new(6, MINUTE)),
+    );
     let builder = change(support::builder(&support::Probe::default()).clock(support::ManualClock::new()));
     builder.verifier(verifier).limiter(limiter).build().unwrap()
 }
@@ -424,7 +428,7 @@ async fn exempt_networks_are_free_of_the_rules_that_name_an_address_but_not_of_t
 #[tokio::test]
 async fn each_rule_can_be_watched_before_it_refuses_and_be_switched_off() {
     let budgets = || {
-        MemoryLimiter::new()
+        LimiterRules::new()
             .with_account_and_address_budget(Lockout::new(2, MINUTE))
             .with_client_and_address_budget(Lockout::new(2, MINUTE))
             .with_account_budget(Lockout::new(2, MINUTE))
@@ -434,9 +438,9 @@ async fn each_rule_can_be_watched_before_it_refuses_and_be_switched_off() {
     for watched in rules {
         for is_watched in [true, false] {
             let others = rules.iter().filter(|rule| **rule != watched);
-            let limiter = others.fold(budgets(), |limiter, rule| limiter.disable(*rule));
-            let limiter = if is_watched { limiter.monitor(watched) } else { limiter.disable(watched) };
-            let bed = Bed::with(|builder| builder.limiter(limiter));
+            let watching = others.fold(budgets(), |rules, rule| rules.disable(*rule));
+            let watching = if is_watched { watching.monitor(watched) } else { watching.disable(watched) };
+            let bed = by(watching);
             for guess in 0..10 {
                 let (answer, reason) = if watched == Rule::ClientAndAddress {
                     (guess_secret(&bed, HERE, "conf", &format!("{guess}")).await, Reason::WrongSecret)
@@ -454,7 +458,7 @@ async fn each_rule_can_be_watched_before_it_refuses_and_be_switched_off() {
 
 #[tokio::test]
 async fn a_watched_rule_leaves_the_others_in_force() {
-    let bed = Bed::with(|builder| builder.limiter(MemoryLimiter::new().monitor(Rule::AccountAndAddress)));
+    let bed = by(LimiterRules::new().monitor(Rule::AccountAndAddress));
     for guess in 0..100 {
         assert_denied(&bed.try_from(HERE, "alice", &format!("{guess}")).await);
         assert_eq!(bed.last().monitored, (guess >= 10).then_some(Rule::AccountAndAddress));
@@ -480,7 +484,7 @@ async fn what_watched_rules_would_have_refused_is_counted() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     let _guard = metrics::set_default_local_recorder(&recorder);
-    let bed = Bed::with(|builder| builder.limiter(MemoryLimiter::new().monitor(Rule::AccountAndAddress)));
+    let bed = by(LimiterRules::new().monitor(Rule::AccountAndAddress));
     for guess in 0..15 {
         assert_denied(&bed.try_from(HERE, "alice", &format!("{guess}")).await);
     }

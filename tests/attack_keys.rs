@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use guesses::{Bed, assert_denied, assert_throttled, login};
 use support::{AUTH, ManualClock, PW, basic};
-use tower_password_grant::{Client, MemoryLimiter, StaticClients};
+use tower_password_grant::{Client, LimiterRules, MemoryLimiter, StaticClients};
 
 const HERE: &str = "192.0.2.1";
 const THERE: &str = "198.51.100.7";
@@ -97,7 +97,9 @@ async fn an_account_and_a_client_of_one_name_have_budgets_of_their_own_t9() {
 #[tokio::test]
 async fn no_flood_of_names_and_addresses_pushes_a_lock_out_t11() {
     let clock = ManualClock::new();
-    let limiter = Arc::new(MemoryLimiter::new().with_capacity(1024).with_clock(Arc::new(clock.clone())));
+    let limiter = Arc::new(
+        MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(1024)).with_clock(Arc::new(clock.clone())),
+    );
     let given = Arc::clone(&limiter);
     let bed = Bed::on(clock, |builder| builder.limiter(given));
     for guess in 0..10 {

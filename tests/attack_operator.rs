@@ -17,7 +17,8 @@ use std::time::Duration;
 use guesses::{Bed, assert_denied, assert_throttled, login};
 use support::{FixtureBuilder, ManualClock, PW, basic, from_peer, pw, send, token_request};
 use tower_password_grant::{
-    AccountKey, ActiveLock, Client, LockNotice, Lockout, MemoryLimiter, Rule, StaticClients, TokenBucket, verify_fn,
+    AccountKey, ActiveLock, Client, LimiterRules, LockNotice, Lockout, MemoryLimiter, Rule, StaticClients, TokenBucket,
+    verify_fn,
 };
 
 const HERE: &str = "192.0.2.1";
@@ -27,18 +28,19 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// An endpoint and its limiter, which share a clock.
 fn bed(
-    limit: impl FnOnce(MemoryLimiter) -> MemoryLimiter,
+    rules: impl FnOnce(LimiterRules) -> LimiterRules,
     change: impl FnOnce(FixtureBuilder) -> FixtureBuilder,
 ) -> (Bed, Arc<MemoryLimiter>) {
     let clock = ManualClock::new();
-    let limiter = Arc::new(limit(MemoryLimiter::new().with_clock(Arc::new(clock.clone()))));
+    let limiter = MemoryLimiter::new().with_rules(rules(LimiterRules::new())).with_clock(clock.clone());
+    let limiter = Arc::new(limiter);
     let given = Arc::clone(&limiter);
     let bed = Bed::on(clock, |builder| change(builder.limiter(given)));
     (bed, limiter)
 }
 
 fn plain() -> (Bed, Arc<MemoryLimiter>) {
-    bed(|limiter| limiter, |builder| builder)
+    bed(|rules| rules, |builder| builder)
 }
 
 fn alice() -> AccountKey<'static> {
@@ -101,7 +103,7 @@ async fn every_lock_is_listed_with_its_rule_account_client_address_and_remaining
 
 #[tokio::test]
 async fn a_rule_that_is_watched_only_lists_no_locks() {
-    let (bed, limiter) = bed(|limiter| limiter.monitor(Rule::AccountAndAddress), |builder| builder);
+    let (bed, limiter) = bed(|rules| rules.monitor(Rule::AccountAndAddress), |builder| builder);
     lock_pair(&bed, HERE, "alice").await;
     assert!(limiter.locks().is_empty());
 }
@@ -134,7 +136,7 @@ async fn unblocking_an_account_is_for_its_realm() {
         realm.into_iter().fold(client, |client, realm| client.realm(realm)).build().unwrap()
     };
     let clients = StaticClients::new([client("plain", None), client("staff", Some("staff"))]).unwrap();
-    let (bed, limiter) = bed(|limiter| limiter, |builder| builder.clients(clients));
+    let (bed, limiter) = bed(|rules| rules, |builder| builder.clients(clients));
     for id in ["plain", "staff"] {
         for guess in 0..10 {
             let body = format!("{}&client_id={id}", login("alice", &format!("guess{guess}")));
@@ -219,7 +221,7 @@ fn notebook() -> (Arc<Mutex<Vec<Noted>>>, impl Fn(&LockNotice<'_>) + Send + Sync
 async fn an_owner_is_told_once_however_many_addresses_are_locked_meanwhile_t41() {
     let (notes, notify) = notebook();
     let (bed, _) = bed(
-        |limiter| limiter.with_account_budget(Lockout::new(10_000, MINUTE * 60)),
+        |rules| rules.with_account_budget(Lockout::new(10_000, MINUTE * 60)),
         |builder| builder.lock_notifier(notify),
     );
     for n in 0..50 {
@@ -243,7 +245,7 @@ async fn an_owner_is_told_once_however_many_addresses_are_locked_meanwhile_t41()
 #[tokio::test]
 async fn the_lock_of_an_account_over_all_addresses_is_told_once_t41() {
     let (notes, notify) = notebook();
-    let (bed, _) = bed(|limiter| limiter, |builder| builder.lock_notifier(notify));
+    let (bed, _) = bed(|rules| rules, |builder| builder.lock_notifier(notify));
     lock_account(&bed, "alice").await;
     let expected = (Rule::Account, None, "alice".to_owned(), address("203.0.113.99"), 3600);
     assert_eq!(*notes.lock().unwrap(), [expected]);
@@ -256,7 +258,7 @@ async fn the_lock_of_an_account_over_all_addresses_is_told_once_t41() {
 #[tokio::test]
 async fn nobody_is_told_when_the_last_attempt_of_the_budget_succeeded_or_of_watched_rules() {
     let (notes, notify) = notebook();
-    let (bed, limiter) = bed(|limiter| limiter, |builder| builder.lock_notifier(notify));
+    let (bed, limiter) = bed(|rules| rules, |builder| builder.lock_notifier(notify));
     for round in 0..3 {
         for guess in 0..9 {
             assert_denied(&bed.try_from(HERE, "alice", &format!("{round} {guess}")).await);
@@ -266,7 +268,7 @@ async fn nobody_is_told_when_the_last_attempt_of_the_budget_succeeded_or_of_watc
     assert_eq!((notes.lock().unwrap().len(), limiter.locks().len()), (0, 0));
 
     let (watched_notes, notify) = notebook();
-    let watched = |limiter: MemoryLimiter| limiter.monitor(Rule::AccountAndAddress).monitor(Rule::Account);
+    let watched = |rules: LimiterRules| rules.monitor(Rule::AccountAndAddress).monitor(Rule::Account);
     let (bed, _) = self::bed(watched, |builder| builder.lock_notifier(notify));
     for guess in 0..150 {
         assert_denied(&bed.try_from(HERE, "alice", &format!("{guess}")).await);
@@ -299,7 +301,7 @@ async fn logins_under_way_are_no_lock_and_those_that_were_dropped_are_told_of_wi
 #[tokio::test]
 async fn names_without_an_account_are_told_by_their_key_like_any_other_t23() {
     let (notes, notify) = notebook();
-    let (bed, _) = bed(|limiter| limiter, |builder| builder.lock_notifier(notify));
+    let (bed, _) = bed(|rules| rules, |builder| builder.lock_notifier(notify));
     lock_pair(&bed, HERE, "Nobody").await;
     assert_eq!(notes.lock().unwrap()[0].2, "nobody");
 }
@@ -307,7 +309,7 @@ async fn names_without_an_account_are_told_by_their_key_like_any_other_t23() {
 #[tokio::test]
 async fn a_notifier_that_panics_harms_no_answer_and_no_lock() {
     let (bed, limiter) = bed(
-        |limiter| limiter,
+        |rules| rules,
         |builder| builder.lock_notifier(|_: &LockNotice<'_>| panic!("the notifier panics on purpose")),
     );
     lock_pair(&bed, HERE, "alice").await;
@@ -318,7 +320,7 @@ async fn a_notifier_that_panics_harms_no_answer_and_no_lock() {
 
 #[tokio::test]
 async fn an_address_without_budget_is_listed_until_it_has_some_again() {
-    let (bed, limiter) = bed(|limiter| limiter.with_address_budget(TokenBucket::new(3, MINUTE)), |builder| builder);
+    let (bed, limiter) = bed(|rules| rules.with_address_budget(TokenBucket::new(3, MINUTE)), |builder| builder);
     for round in 0..4 {
         for n in 0..3 {
             let body = format!("{}&client_id=pub", login(&format!("{round} {n}"), "x"));

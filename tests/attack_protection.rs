@@ -24,7 +24,9 @@ use http::{HeaderMap, Method};
 use support::server::{Connection, H2, Server, raw_request};
 use support::{AUTH, Answer, CONF, Fixture, token_request};
 use tokio::sync::Barrier;
-use tower_password_grant::{Attempt, Denial, MemoryLimiter, Reason, RequestCeiling, Rule, TokenBucket, verify_fn};
+use tower_password_grant::{
+    Attempt, Denial, LimiterRules, MemoryLimiter, Reason, RequestCeiling, Rule, TokenBucket, verify_fn,
+};
 
 const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
 const HOME: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -69,7 +71,8 @@ async fn a_thousand_rounds_of_200_parallel_guesses_never_exceed_the_budget_by_on
         }
     });
     // The rule of the account and its address is the one that is tried here: 200,000 requests come from one address.
-    let limiter = MemoryLimiter::new().with_address_budget(TokenBucket::new(1_000_000, Duration::from_secs(60)));
+    let limiter = MemoryLimiter::new()
+        .with_rules(LimiterRules::new().with_address_budget(TokenBucket::new(1_000_000, Duration::from_secs(60))));
     let builder = support::builder(&support::Probe::default()).verifier(verifier).limiter(limiter);
     let server = Server::start(&builder.request_ceiling(RequestCeiling::none()).build().unwrap()).await;
 

@@ -22,9 +22,9 @@ use support::{CONF, basic, token_request};
 use tower::{Layer as _, ServiceExt as _};
 use tower_password_grant::{
     AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, BegunLock, Client, ClientAuthMethod,
-    ClientSecret, CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, Grant, IssuedTokens, MaybeFuture,
-    MemoryAccessTokens, MemoryLimiter, OpaqueIssuer, Password, PasswordGrant, PasswordGrantLayer, PeerAddress,
-    Reservation, Reserved, SecretDigest, Settlement, StaticClients, Subject, Token, TokenIssuer, Verdict,
+    ClientSecret, CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, Grant, IssuedTokens, LimiterRules,
+    MaybeFuture, MemoryAccessTokens, MemoryLimiter, OpaqueIssuer, Password, PasswordGrant, PasswordGrantLayer,
+    PeerAddress, Reservation, Reserved, SecretDigest, Settlement, StaticClients, Subject, Token, TokenIssuer, Verdict,
 };
 
 /// Letters and digits only, so that no escaping hides it.
@@ -164,7 +164,8 @@ struct Ear {
 impl Ear {
     fn new(capture: Capture) -> Self {
         // A large budget, or most canaries would never get as far as the verifier.
-        let limiter = MemoryLimiter::new().with_budget(100_000, Duration::from_secs(60));
+        let limiter =
+            MemoryLimiter::new().with_rules(LimiterRules::new().with_budget(100_000, Duration::from_secs(60)));
         let parts = Parts { shown: Arc::default(), limiter: Arc::new(limiter) };
         let (audit, sink) = capture::sink();
         let full = |client: tower_password_grant::ClientBuilder| {

@@ -21,7 +21,7 @@ use records::MapRecords;
 use tokio::runtime::Builder;
 use tower_password_grant::testing::contract;
 use tower_password_grant::{
-    Lockout, MemoryAccessTokens, MemoryLimiter, MemoryOneTimeValues, MemoryRefreshTokens, Rule,
+    LimiterRules, Lockout, MemoryAccessTokens, MemoryLimiter, MemoryOneTimeValues, MemoryRefreshTokens, Rule,
 };
 
 /// What the suite says of the store.
@@ -61,11 +61,15 @@ async fn one_time_values_in_memory_keep_the_contract() {
 async fn the_limiter_in_memory_keeps_the_contract_t2() {
     contract::attempt_limiter(async || MemoryLimiter::new()).await;
     let minute = std::time::Duration::from_secs(60);
-    contract::attempt_limiter(async || MemoryLimiter::new().with_account_and_address_budget(Lockout::new(1, minute)))
-        .await;
+    contract::attempt_limiter(async || {
+        MemoryLimiter::new().with_rules(LimiterRules::new().with_account_and_address_budget(Lockout::new(1, minute)))
+    })
+    .await;
     // Budgets that other rules than the first one spend.
     contract::attempt_limiter(async || {
-        MemoryLimiter::new().disable(Rule::AccountAndAddress).with_account_budget(Lockout::new(20, minute))
+        MemoryLimiter::new().with_rules(
+            LimiterRules::new().disable(Rule::AccountAndAddress).with_account_budget(Lockout::new(20, minute)),
+        )
     })
     .await;
 }

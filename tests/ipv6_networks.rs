@@ -18,8 +18,8 @@ use support::server::{Connection, Server, raw_request};
 use support::{AUTH, Fixture, ManualClock, basic, from_peer, token_request};
 use tokio::task::JoinSet;
 use tower_password_grant::{
-    AccountKey, AttemptKey, AttemptLimiter, Guess, MemoryLimiter, PeerAddress, RequestCeiling, Reserved, Rule,
-    Settlement, TrustedProxies,
+    AccountKey, AttemptKey, AttemptLimiter, Guess, LimiterRules, MemoryLimiter, PeerAddress, RequestCeiling, Reserved,
+    Rule, Settlement, TrustedProxies,
 };
 
 /// An address of the /64 with this number of a /48.
@@ -28,21 +28,22 @@ fn at(around: u16, subnet: u16, host: u16) -> IpAddr {
 }
 
 /// An endpoint whose time stands still, over each limiter with these rules.
-fn each(rules: impl Fn(MemoryLimiter) -> MemoryLimiter, scene: impl AsyncFn(&'static str, &Fixture)) {
+fn each(rules: impl Fn(LimiterRules) -> LimiterRules, scene: impl AsyncFn(&'static str, &Fixture)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let clock = ManualClock::new();
-    let rules = || rules(MemoryLimiter::new()).with_clock(Arc::new(clock.clone()));
+    let rules = rules(LimiterRules::new());
+    let memory = MemoryLimiter::new().with_rules(rules).with_clock(clock.clone());
     let fixture = |limiter: Arc<dyn AttemptLimiter>| {
         let clock = clock.clone();
         Fixture::with(|builder| builder.clock(clock).limiter(limiter).request_ceiling(RequestCeiling::none()))
     };
-    runtime.block_on(scene("memory", &fixture(Arc::new(rules()))));
+    runtime.block_on(scene("memory", &fixture(Arc::new(memory))));
     #[cfg(feature = "sqlite")]
     {
         let folder = folder::Folder::new();
         let wall = tower_password_grant::testing::ManualClock::at(folder::at(0));
         let store = tower_password_grant::sqlite::SqliteStore::builder(folder.file()).clock(wall).open().unwrap();
-        let limiter = store.limiter().with_rules_of(&rules());
+        let limiter = store.limiter().with_rules(rules);
         runtime.block_on(scene("sqlite", &fixture(Arc::new(limiter))));
         runtime.block_on(store.close());
     }
@@ -114,7 +115,7 @@ fn of_4800_guesses_at_once_from_one_60_the_budget_of_a_56_is_verified() {
 #[test]
 fn of_4800_guesses_at_one_account_from_one_60_four_budgets_are_verified() {
     each(
-        |limiter| limiter.disable(Rule::Account),
+        |rules| rules.disable(Rule::Account),
         async |name, fixture| {
             let conf = AUTH[0].1.to_owned();
             let guesses = (0..4800).map(|n| (at(1, 0x10 + n as u16 % 16, 1), conf.clone(), guess(0, n)));
@@ -155,7 +156,7 @@ fn of_40960_guesses_at_client_secrets_from_one_48_what_it_may_is_compared_and_ne
 #[test]
 fn one_48_fills_no_table_even_where_its_own_budget_is_lifted() {
     each(
-        |limiter| limiter.with_capacity(4096).disable(Rule::Address),
+        |rules| rules.with_capacity(4096).disable(Rule::Address),
         async |name, fixture| {
             let guesses = (0..40_960_usize).map(|n| {
                 let client = basic(&format!("client{n}"), "guess");
@@ -174,7 +175,7 @@ fn one_48_fills_no_table_even_where_its_own_budget_is_lifted() {
 #[test]
 fn a_sixteenth_of_each_table_is_all_that_one_48_has_and_operators_see_it() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let rules = MemoryLimiter::new().with_capacity(64 * 64).disable(Rule::Address);
+    let rules = MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(64 * 64).disable(Rule::Address));
     let limiter = Arc::new(rules);
     let shared = Arc::clone(&limiter);
     let fixture = Fixture::with(|builder| builder.limiter(shared).request_ceiling(RequestCeiling::none()));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use support::{CONF, Fixture, PW, basic};
-use tower_password_grant::{MemoryLimiter, Reason, RequestCeiling, TokenBucket};
+use tower_password_grant::{LimiterRules, MemoryLimiter, Reason, RequestCeiling, TokenBucket};
 
 fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
     let recorder = PrometheusBuilder::new().build_recorder();
@@ -79,7 +79,8 @@ async fn ten_thousand_hostile_requests_make_no_more_series_than_there_are_reason
     let (recorder, handle) = recorder();
     let _guard = metrics::set_default_local_recorder(&recorder);
     // What is refused by the address alone would never show its names.
-    let limiter = MemoryLimiter::new().with_address_budget(TokenBucket::new(100_000, Duration::from_secs(60)));
+    let limiter = MemoryLimiter::new()
+        .with_rules(LimiterRules::new().with_address_budget(TokenBucket::new(100_000, Duration::from_secs(60))));
     let fixture = Fixture::with(|builder| builder.limiter(limiter).request_ceiling(RequestCeiling::none()));
     for number in 0..2500 {
         let odd = format!("x{number}%0a");

@@ -8,14 +8,15 @@ use std::time::Duration;
 use proptest::prelude::*;
 use support::{Answer, CONF, Fixture, basic, send, token_request};
 use tokio::runtime::Runtime;
-use tower_password_grant::{Client, MemoryLimiter, RequestCeiling, Scope, StaticClients, TokenBucket};
+use tower_password_grant::{Client, LimiterRules, MemoryLimiter, RequestCeiling, Scope, StaticClients, TokenBucket};
 
 const MANY: u32 = 1_000_000;
 
 fn fixture() -> (Runtime, Fixture) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let limiter = MemoryLimiter::new().with_budget(MANY, Duration::from_secs(60));
-    let limiter = limiter.with_address_budget(TokenBucket::new(MANY, Duration::from_secs(60)));
+    let rules = LimiterRules::new().with_budget(MANY, Duration::from_secs(60));
+    let rules = rules.with_address_budget(TokenBucket::new(MANY, Duration::from_secs(60)));
+    let limiter = MemoryLimiter::new().with_rules(rules);
     (runtime, Fixture::with(|builder| builder.limiter(limiter).request_ceiling(RequestCeiling::none())))
 }
 

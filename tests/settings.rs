@@ -11,8 +11,8 @@ use sources::{code, library};
 use support::{FixtureBuilder, Probe, builder, digest};
 use tower_password_grant::{
     BearerGuard, BearerGuardBuilder, Client, ClientBuilder, ClientSecret, IntrospectionCeiling, IntrospectionClient,
-    Lockout, MemoryAccessTokens, MemoryLimiter, MemoryOneTimeValues, MemoryRefreshTokens, Metadata, OpaqueIssuer,
-    RequestCeiling, TokenBucket, TokenCache,
+    LimiterRules, Lockout, MemoryAccessTokens, MemoryLimiter, MemoryOneTimeValues, MemoryRefreshTokens, Metadata,
+    OpaqueIssuer, RequestCeiling, TokenBucket, TokenCache,
 };
 
 const NONE: Duration = Duration::ZERO;
@@ -54,18 +54,18 @@ fn factors(of_56: u32, of_48: u32) -> Told {
     endpoint(|builder| builder.request_ceiling(RequestCeiling::default().ipv6_factors(of_56, of_48)))
 }
 
-fn limiter(change: impl FnOnce(MemoryLimiter) -> MemoryLimiter) -> Told {
-    let limiter = change(MemoryLimiter::new());
+fn limiter(change: impl FnOnce(LimiterRules) -> LimiterRules) -> Told {
+    let limiter = MemoryLimiter::new().with_rules(change(LimiterRules::new()));
     // Also within an `Arc`, as applications keep it.
     endpoint(|builder| builder.limiter(std::sync::Arc::new(limiter)))
 }
 
 fn lockout(lockout: Lockout) -> Told {
-    limiter(|limiter| limiter.with_account_and_address_budget(lockout))
+    limiter(|rules| rules.with_account_and_address_budget(lockout))
 }
 
 fn bucket(burst: u32, refill_every: Duration) -> Told {
-    limiter(|limiter| limiter.with_address_budget(TokenBucket::new(burst, refill_every)))
+    limiter(|rules| rules.with_address_budget(TokenBucket::new(burst, refill_every)))
 }
 
 fn introspections(burst: u32, per_second: u32) -> Told {
@@ -111,15 +111,12 @@ fn settings() -> Vec<(&'static str, Vec<Told>, &'static str, Vec<Told>)> {
         (
             "Lockout::new",
             vec![
-                limiter(|limiter| limiter.with_budget(0, MINUTE)),
-                limiter(|limiter| limiter.with_account_budget(Lockout::new(0, MINUTE))),
-                limiter(|limiter| limiter.with_client_and_address_budget(Lockout::new(0, MINUTE))),
+                limiter(|rules| rules.with_budget(0, MINUTE)),
+                limiter(|rules| rules.with_account_budget(Lockout::new(0, MINUTE))),
+                limiter(|rules| rules.with_client_and_address_budget(Lockout::new(0, MINUTE))),
             ],
             "1 attempt or more",
-            vec![
-                limiter(|limiter| limiter.with_budget(1, MINUTE)),
-                limiter(|limiter| limiter.with_budget(u32::MAX, HOUR)),
-            ],
+            vec![limiter(|rules| rules.with_budget(1, MINUTE)), limiter(|rules| rules.with_budget(u32::MAX, HOUR))],
         ),
         (
             "Lockout::new and Lockout::locked_for",
@@ -147,13 +144,10 @@ fn settings() -> Vec<(&'static str, Vec<Told>, &'static str, Vec<Told>)> {
             vec![bucket(1, MILLISECOND), bucket(u32::MAX, SECOND)],
         ),
         (
-            "MemoryLimiter::with_ipv6_factors",
-            vec![
-                limiter(|limiter| limiter.with_ipv6_factors(0, 16)),
-                limiter(|limiter| limiter.with_ipv6_factors(4, 0)),
-            ],
+            "LimiterRules::with_ipv6_factors",
+            vec![limiter(|rules| rules.with_ipv6_factors(0, 16)), limiter(|rules| rules.with_ipv6_factors(4, 0))],
             "1 or more",
-            vec![limiter(|limiter| limiter.with_ipv6_factors(1, u32::MAX))],
+            vec![limiter(|rules| rules.with_ipv6_factors(1, u32::MAX))],
         ),
         ("Metadata::max_age", vec![document(HOUR + TICK)], "an hour at most", vec![document(NONE), document(HOUR)]),
         ("max_body", vec![endpoint(|b| b.max_body(0))], "0 bytes", vec![endpoint(|b| b.max_body(1))]),
@@ -303,9 +297,9 @@ fn the_limiter_in_sqlite_has_its_rules_checked_like_the_one_in_memory() {
     let folder = std::env::temp_dir().join(format!("settings-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     let store = SqliteStore::open(folder.join("limiter.db")).unwrap();
-    let with = |rules: MemoryLimiter| endpoint(|builder| builder.limiter(store.limiter().with_rules_of(&rules)));
-    assert!(with(MemoryLimiter::new().with_budget(0, MINUTE)).is_some_and(|told| told.contains("1 attempt or more")));
-    assert_eq!(with(MemoryLimiter::new().with_budget(1, MINUTE)), None);
+    let with = |rules: LimiterRules| endpoint(|builder| builder.limiter(store.limiter().with_rules(rules)));
+    assert!(with(LimiterRules::new().with_budget(0, MINUTE)).is_some_and(|told| told.contains("1 attempt or more")));
+    assert_eq!(with(LimiterRules::new().with_budget(1, MINUTE)), None);
     drop(store);
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -17,7 +17,7 @@ use support::{Answer, PW, Probe, send, token_request};
 use tokio::time::Instant;
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::{
-    AccountKey, AttemptKey, AttemptLimiter, BackendError, BegunLock, Denial, Guess, Lockout, MaybeFuture,
+    AccountKey, AttemptKey, AttemptLimiter, BackendError, BegunLock, Denial, Guess, LimiterRules, Lockout, MaybeFuture,
     MemoryLimiter, PasswordGrantLayer, Reservation, Reserved, Settlement, verify_fn,
 };
 
@@ -82,9 +82,9 @@ impl AttemptLimiter for Flaky {
 }
 
 /// One place for each account, whatever its address.
-fn one_place() -> MemoryLimiter {
+fn one_place() -> LimiterRules {
     let minute = Duration::from_secs(60);
-    MemoryLimiter::new().with_budget(1, minute).with_account_budget(Lockout::new(1, minute))
+    LimiterRules::new().with_budget(1, minute).with_account_budget(Lockout::new(1, minute))
 }
 
 fn layer(limiter: impl AttemptLimiter) -> PasswordGrantLayer {
@@ -97,7 +97,7 @@ async fn log_in(layer: &PasswordGrantLayer) -> Answer {
 
 #[tokio::test(start_paused = true)]
 async fn a_right_login_is_not_left_charged_when_the_limiter_is_away_for_half_a_second() {
-    let limiter = Flaky::new(one_place(), Lost::Call);
+    let limiter = Flaky::new(MemoryLimiter::new().with_rules(one_place()), Lost::Call);
     let layer = layer(limiter.clone());
     for _ in 0..20 {
         limiter.fail(1);
@@ -111,7 +111,7 @@ async fn a_right_login_is_not_left_charged_when_the_limiter_is_away_for_half_a_s
 
 #[tokio::test(start_paused = true)]
 async fn it_is_tried_once_more_and_then_the_charge_stays_and_the_answer_stands() {
-    let limiter = Flaky::new(one_place(), Lost::Call);
+    let limiter = Flaky::new(MemoryLimiter::new().with_rules(one_place()), Lost::Call);
     let layer = layer(limiter.clone());
     limiter.fail(2);
     log_in(&layer).await.assert_ok();
@@ -150,7 +150,7 @@ async fn a_second_try_that_is_not_answered_delays_a_login_by_two_seconds_at_most
 
 #[tokio::test(start_paused = true)]
 async fn a_denial_stays_charged_without_a_second_try_and_without_a_pause() {
-    let limiter = Flaky::new(one_place(), Lost::Call);
+    let limiter = Flaky::new(MemoryLimiter::new().with_rules(one_place()), Lost::Call);
     let denying = verify_fn(|_| async { Ok(Denial::Disabled.into()) });
     let layer = support::builder(&Probe::default()).verifier(denying).limiter(limiter.clone()).build().unwrap();
     limiter.fail(1);
@@ -177,9 +177,9 @@ async fn assert_one_charge_comes_back(limiter: &dyn AttemptLimiter, settlement: 
     assert!(matches!(limiter.reserve(&key).await.unwrap(), Reserved::Refused(_)), "{settlement:?}");
 }
 
-fn three_places() -> MemoryLimiter {
+fn three_places() -> LimiterRules {
     let minute = Duration::from_secs(60);
-    MemoryLimiter::new()
+    LimiterRules::new()
         .with_budget(100, minute)
         .with_account_budget(Lockout::new(3, minute))
         .with_known_addresses(Duration::ZERO)
@@ -188,10 +188,10 @@ fn three_places() -> MemoryLimiter {
 #[tokio::test]
 async fn what_was_settled_although_its_answer_was_lost_comes_back_once() {
     for settlement in [Settlement::Success, Settlement::Undecided, Settlement::Untried] {
-        assert_one_charge_comes_back(&three_places(), settlement).await;
+        assert_one_charge_comes_back(&MemoryLimiter::new().with_rules(three_places()), settlement).await;
         let folder = Folder::new();
         let store = folder.store();
-        assert_one_charge_comes_back(&store.limiter().with_rules_of(&three_places()), settlement).await;
+        assert_one_charge_comes_back(&store.limiter().with_rules(three_places()), settlement).await;
         store.close().await;
     }
 }
@@ -218,7 +218,7 @@ async fn what_was_committed_although_the_look_at_the_file_failed_comes_back_once
         };
         lead_there();
         let store = SqliteStore::open(at("link").join("auth.db")).unwrap();
-        let limiter = store.limiter().with_rules_of(&three_places());
+        let limiter = store.limiter().with_rules(three_places());
         let account = AccountKey::canonical("alice");
         let key = AttemptKey::new(Guess::Account { realm: None, account: &account }, Some([192, 0, 2, 1].into()));
         let mut charged = Vec::new();
@@ -277,7 +277,7 @@ async fn a_file_that_is_held_when_a_right_login_is_settled_leaves_it_uncharged()
     let folder = Folder::new();
     let store = SqliteStore::builder(folder.file()).busy_timeout(Duration::from_millis(5)).open().unwrap();
     let limiter = Held {
-        inner: Arc::new(store.limiter().with_rules_of(&one_place())),
+        inner: Arc::new(store.limiter().with_rules(one_place())),
         file: folder.file(),
         holder: Arc::default(),
         failures: Arc::default(),

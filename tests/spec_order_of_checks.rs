@@ -18,8 +18,8 @@ use http::{Method, Request};
 use http_body_util::Full;
 use support::{Answer, Probe, WINDOW, basic, builder, send};
 use tower_password_grant::{
-    Attempt, BackendError, Denial, Grant, IssuedTokens, MemoryLimiter, PasswordGrantLayer, SecureTransport, Subject,
-    Token, TransportSecurity, Verdict, issue_fn, verify_fn,
+    Attempt, BackendError, Denial, Grant, IssuedTokens, LimiterRules, MemoryLimiter, PasswordGrantLayer,
+    SecureTransport, Subject, Token, TransportSecurity, Verdict, issue_fn, verify_fn,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,7 +113,7 @@ fn endpoint() -> Endpoint {
     let layer = builder(&Probe::default())
         .verifier(verifier)
         .issuer(issuer)
-        .limiter(MemoryLimiter::new().with_budget(3, WINDOW))
+        .limiter(MemoryLimiter::new().with_rules(LimiterRules::new().with_budget(3, WINDOW)))
         .transport_security(TransportSecurity::marked())
         .refuse_early_data()
         .max_body(2048)

@@ -22,7 +22,7 @@ use support::{
     AUTH, FIRST_LOCK, Fixture, ManualClock, PW, Probe, WINDOW, builder, digest, from_peer, pw, send, token_request,
 };
 use tower_password_grant::{
-    Attempt, BackendError, Client, Denial, HostCode, MemoryLimiter, StaticClients, Subject, verify_fn,
+    Attempt, BackendError, Client, Denial, HostCode, LimiterRules, MemoryLimiter, StaticClients, Subject, verify_fn,
 };
 
 fn login(username: &str, password: &str) -> String {
@@ -230,7 +230,7 @@ async fn spellings_of_one_account_share_one_budget_pw_10() {
 
 #[tokio::test]
 async fn a_success_clears_the_failures_of_the_account_pw_11() {
-    let limiter = MemoryLimiter::new().with_budget(8, WINDOW);
+    let limiter = MemoryLimiter::new().with_rules(LimiterRules::new().with_budget(8, WINDOW));
     let fixture = Fixture::with(|builder| builder.limiter(limiter));
     for _ in 0..3 {
         for guess in 0..5 {

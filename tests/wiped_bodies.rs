@@ -21,8 +21,9 @@ use http_body_util::Full;
 use support::{CONF, clients};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::{
-    Attempt, BackendError, CredentialVerifier, Denial, MemoryAccessTokens, MemoryLimiter, MemoryRefreshTokens,
-    OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, Rule, StaticClients, Subject, Verdict,
+    Attempt, BackendError, CredentialVerifier, Denial, LimiterRules, MemoryAccessTokens, MemoryLimiter,
+    MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, Rule, StaticClients, Subject,
+    Verdict,
 };
 use zeroize::Zeroizing;
 
@@ -167,7 +168,7 @@ fn layer(canary: Canary, right: &Arc<AtomicUsize>) -> PasswordGrantLayer {
         .verifier(Users(canary, Arc::clone(right)))
         .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
         .refresh_tokens(MemoryRefreshTokens::new())
-        .limiter(MemoryLimiter::new().disable(Rule::ClientAndAddress))
+        .limiter(MemoryLimiter::new().with_rules(LimiterRules::new().disable(Rule::ClientAndAddress)))
         .peer_address(PeerAddress::unknown())
         .build()
         .unwrap()

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use axum::extract::ConnectInfo;
 use tower_password_grant::{
     Attempt, BackendError, Client, ClientRegistry, ClientSecret, CredentialVerifier, Denial, Grant, IssuedTokens,
-    Lockout, MemoryLimiter, PasswordGrant, PasswordGrantLayer, PeerAddress, RequestCeiling, Subject, Token,
-    TokenBucket, TokenIssuer, Verdict,
+    LimiterRules, Lockout, MemoryLimiter, PasswordGrant, PasswordGrantLayer, PeerAddress, RequestCeiling, Subject,
+    Token, TokenBucket, TokenIssuer, Verdict,
 };
 
 use super::{CLIENT, PASSWORD, PATH, SCOPE, SECRET};
@@ -58,10 +58,12 @@ pub fn layer(attempts: u32) -> PasswordGrantLayer {
         .issuer(Tokens)
         .token_path(PATH)
         .limiter(
-            MemoryLimiter::new()
-                .with_budget(attempts, Duration::from_secs(900))
-                .with_account_budget(Lockout::new(attempts, Duration::from_secs(900)))
-                .with_address_budget(TokenBucket::new(attempts, Duration::from_millis(1))),
+            MemoryLimiter::new().with_rules(
+                LimiterRules::new()
+                    .with_budget(attempts, Duration::from_secs(900))
+                    .with_account_budget(Lockout::new(attempts, Duration::from_secs(900)))
+                    .with_address_budget(TokenBucket::new(attempts, Duration::from_millis(1))),
+            ),
         )
         .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000))
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))

@@ -9,9 +9,9 @@ use http::StatusCode;
 use http_body_util::{BodyExt as _, Full};
 use tower::Service as _;
 use tower_password_grant::{
-    Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Denial, Lockout, MemoryLimiter, PasswordGrant,
-    PasswordGrantLayer, PeerAddress, Recheck, RefreshTokenStore, RequestCeiling, StaticClients, Subject, TokenBucket,
-    TokenEndpoint, TokenIssuer, Verdict,
+    Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Denial, LimiterRules, Lockout, MemoryLimiter,
+    PasswordGrant, PasswordGrantLayer, PeerAddress, Recheck, RefreshTokenStore, RequestCeiling, StaticClients, Subject,
+    TokenBucket, TokenEndpoint, TokenIssuer, Verdict,
 };
 
 use super::{BASIC, BODY, CLIENT, PASSWORD, PATH, SCOPE, SECRET, token_request};
@@ -53,9 +53,11 @@ pub fn layer(issuer: impl TokenIssuer, refresh: impl RefreshTokenStore) -> Passw
         .token_path(PATH)
         .refresh_tokens(refresh)
         .limiter(
-            MemoryLimiter::new()
-                .with_address_budget(TokenBucket::new(u32::MAX, many))
-                .with_account_budget(Lockout::new(u32::MAX, many)),
+            MemoryLimiter::new().with_rules(
+                LimiterRules::new()
+                    .with_address_budget(TokenBucket::new(u32::MAX, many))
+                    .with_account_budget(Lockout::new(u32::MAX, many)),
+            ),
         )
         .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000))
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))

@@ -11,8 +11,8 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::{
-    Client, ClientAuthMethod, CredentialVerifier, Lockout, MemoryAccessTokens, MemoryLimiter, OpaqueIssuer,
-    PasswordGrant, PeerAddress, RequestCeiling, SecretDigest, StaticClients, TokenBucket, TokenEndpoint,
+    Client, ClientAuthMethod, CredentialVerifier, LimiterRules, Lockout, MemoryAccessTokens, MemoryLimiter,
+    OpaqueIssuer, PasswordGrant, PeerAddress, RequestCeiling, SecretDigest, StaticClients, TokenBucket, TokenEndpoint,
 };
 
 use super::mutants::{Early, NoDummyForUnusable, Own, Shared};
@@ -41,10 +41,12 @@ pub const METHOD: &str = "plain_secret";
 /// Counts as always, refuses never.
 fn limiter() -> MemoryLimiter {
     let window = Duration::from_secs(900);
-    MemoryLimiter::new()
-        .with_budget(u32::MAX, window)
-        .with_account_budget(Lockout::new(u32::MAX, window))
-        .with_address_budget(TokenBucket::new(u32::MAX, Duration::from_millis(1)))
+    MemoryLimiter::new().with_rules(
+        LimiterRules::new()
+            .with_budget(u32::MAX, window)
+            .with_account_budget(Lockout::new(u32::MAX, window))
+            .with_address_budget(TokenBucket::new(u32::MAX, Duration::from_millis(1))),
+    )
 }
 
 fn clients(secret: &SecretDigest) -> StaticClients {

@@ -10,6 +10,7 @@ use super::digests::Digests;
 use super::known::Known;
 use super::locks::Locks;
 use super::policy::{Charges, Decision, Policy, Spent, Tallies};
+use super::rules::LimiterRules;
 use super::sync::atomic::{AtomicU32, Ordering};
 use super::sync::{Mutex, MutexGuard, SHARDS, digest_key};
 use super::table::{Key, Place, Table};
@@ -25,7 +26,7 @@ use crate::boundary::limiter::{
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::setting::SettingError;
 
-/// Counts attempts in the memory of this process, by four rules:
+/// Counts attempts in the memory of this process, by four rules, which [`LimiterRules`](crate::LimiterRules) may change:
 ///
 /// | Rule | Default |
 /// |---|---|
@@ -38,13 +39,13 @@ use crate::boundary::setting::SettingError;
 /// was denied last counts no more for the same account within half a minute, because clients and phones repeat what failed.
 ///
 /// Bounded: each of the tables of accounts, of pairs with an address, and of addresses holds at most
-/// [`capacity`](Self::with_capacity) keys. When one is full of keys that still count, new keys share cells, chosen by a
+/// [`capacity`](crate::LimiterRules::with_capacity) keys. When one is full of keys that still count, new keys share cells, chosen by a
 /// keyed hash. A cell counts its keys as one: a lock of it locks each of them, and ends the count of each as a lock of its own
 /// does. So a flood can make the limiter stricter, and gives no key more guesses. A restart clears it, and processes do not
 /// share it.
 ///
 /// IPv6 addresses count by their /64; and in a second tier by their /56, which has
-/// [4 times](Self::with_ipv6_factors) the budgets of a /64, and by their /48, which has 16 times: what names an address
+/// [4 times](crate::LimiterRules::with_ipv6_factors) the budgets of a /64, and by their /48, which has 16 times: what names an address
 /// in the table above. Addresses from which an account or client succeeded before are spared by the second tier. One /48 has at
 /// most a sixteenth of each table for itself; beyond it, its networks share cells among themselves.
 ///
@@ -106,9 +107,9 @@ impl MemoryLimiter {
     /// The rules above, and 262,144 keys in each table.
     #[must_use]
     pub fn new() -> Self {
-        let (capacity, lifetime) = (262_144, millis(Duration::from_secs(90 * 24 * 3600)));
+        let LimiterRules { policy, capacity, lifetime } = LimiterRules::new();
         Self {
-            policy: Policy::default(),
+            policy,
             tables: Tables::new(capacity, lifetime),
             locks: Locks::default(),
             capacity,

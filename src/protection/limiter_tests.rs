@@ -130,7 +130,8 @@ fn an_ipv6_network_and_all_forms_of_ipv4_count_as_one_address_t17_t45() {
 
 #[test]
 fn a_success_forgets_the_failures_of_its_own_pair_only_t6() {
-    let limiter = MemoryLimiter::new().with_address_budget(TokenBucket::new(25, MINUTE));
+    let limiter =
+        MemoryLimiter::new().with_rules(LimiterRules::new().with_address_budget(TokenBucket::new(25, MINUTE)));
     for _ in 0..9 {
         attempt(&limiter, "alice", HERE).unwrap();
         attempt(&limiter, "bob", HERE).unwrap();
@@ -153,14 +154,14 @@ fn what_is_settled_gives_back_what_it_says_and_what_is_dropped_nothing_t3() {
         (None, false, false, false),
     ] {
         for (rule, expected) in [(Rule::AccountAndAddress, pair), (Rule::Account, account), (Rule::Address, address)] {
-            let limiter = MemoryLimiter::new()
+            let rules = LimiterRules::new()
                 .with_account_and_address_budget(one)
                 .with_account_budget(one)
                 .with_address_budget(TokenBucket::new(1, MINUTE))
                 .with_known_addresses(Duration::ZERO);
             let others =
                 [Rule::AccountAndAddress, Rule::Account, Rule::Address].into_iter().filter(|other| *other != rule);
-            let limiter = others.fold(limiter, MemoryLimiter::disable);
+            let limiter = MemoryLimiter::new().with_rules(others.fold(rules, LimiterRules::disable));
             let reservation = attempt(&limiter, "alice", HERE).unwrap();
             assert_eq!(attempt(&limiter, "alice", HERE).unwrap_err().rule(), rule);
             if let Some(settlement) = settlement {
@@ -174,7 +175,9 @@ fn what_is_settled_gives_back_what_it_says_and_what_is_dropped_nothing_t3() {
 #[test]
 fn a_refused_attempt_is_charged_nowhere_and_extends_no_lock() {
     let (limiter, clock) =
-        with_clock(MemoryLimiter::new().with_budget(1, MINUTE).with_address_budget(TokenBucket::new(3, 100 * MINUTE)));
+        with_clock(MemoryLimiter::new().with_rules(
+            LimiterRules::new().with_budget(1, MINUTE).with_address_budget(TokenBucket::new(3, 100 * MINUTE)),
+        ));
     settle(&limiter, attempt(&limiter, "alice", HERE).unwrap(), Settlement::Denied);
     for second in 0..60 {
         let wait = attempt(&limiter, "alice", HERE).unwrap_err().retry_after();
@@ -188,7 +191,9 @@ fn a_refused_attempt_is_charged_nowhere_and_extends_no_lock() {
 
 #[test]
 fn an_address_that_stays_below_its_rate_is_never_refused_however_long_it_goes_on_t48() {
-    let (limiter, clock) = with_clock(MemoryLimiter::new().with_address_budget(TokenBucket::new(20, MINUTE)));
+    let (limiter, clock) = with_clock(
+        MemoryLimiter::new().with_rules(LimiterRules::new().with_address_budget(TokenBucket::new(20, MINUTE))),
+    );
     for minute in 0..24 * 60 {
         attempt(&limiter, &minute.to_string(), HERE).unwrap();
         clock.wait(MINUTE);
@@ -232,7 +237,7 @@ fn every_shard_of_every_table_is_used() {
 #[test]
 fn a_flood_of_names_makes_it_stricter_but_never_larger_and_never_forgetful_t11() {
     let capacity = SHARDS * 16;
-    let (limiter, clock) = with_clock(MemoryLimiter::new().with_capacity(capacity));
+    let (limiter, clock) = with_clock(MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(capacity)));
     log_in(&limiter, "owner", HERE);
     assert_eq!(guesses(&limiter, "victim", HERE), 10);
     for name in 0..2 * u32::try_from(capacity).unwrap() {
@@ -260,7 +265,8 @@ fn a_flood_of_names_makes_it_stricter_but_never_larger_and_never_forgetful_t11()
 
 #[test]
 fn a_flood_of_client_ids_keeps_no_client_out_where_it_was_before_t26() {
-    let limiter = MemoryLimiter::new().with_capacity(SHARDS * 16).disable(Rule::Address);
+    let limiter =
+        MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(SHARDS * 16).disable(Rule::Address));
     let log_in = |client: u32| {
         let one = attempt_client(&limiter, &format!("client-{client}"), &nth_address(client));
         one.map(|one| settle(&limiter, one, Settlement::Success)).is_ok()
@@ -277,7 +283,7 @@ fn a_flood_of_client_ids_keeps_no_client_out_where_it_was_before_t26() {
 
 #[test]
 fn a_flood_does_not_make_the_next_lock_short_again() {
-    let (limiter, clock) = with_clock(MemoryLimiter::new().with_capacity(SHARDS));
+    let (limiter, clock) = with_clock(MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(SHARDS)));
     assert_eq!(guesses(&limiter, "victim", ""), 10);
     clock.wait(16 * MINUTE);
     for name in 0..10_000 {
@@ -289,7 +295,7 @@ fn a_flood_does_not_make_the_next_lock_short_again() {
 
 #[test]
 fn room_that_opens_up_gives_no_fresh_budget_to_a_key_that_shared_a_tally() {
-    let limiter = MemoryLimiter::new().with_capacity(SHARDS);
+    let limiter = MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(SHARDS));
     let others: Vec<_> = (0..1000).filter_map(|name| attempt(&limiter, &format!("other-{name}"), "").ok()).collect();
     let before = guesses(&limiter, "victim", "");
     for reservation in others {
@@ -300,7 +306,7 @@ fn room_that_opens_up_gives_no_fresh_budget_to_a_key_that_shared_a_tally() {
 
 #[test]
 fn a_success_in_a_full_table_gives_back_its_own_charge_only() {
-    let limiter = MemoryLimiter::new().with_capacity(0);
+    let limiter = MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(0));
     let denied = guesses(&limiter, "victim", "");
     assert_eq!(denied, 10);
     for name in 0..1000 {
@@ -315,8 +321,9 @@ fn a_success_in_a_full_table_gives_back_its_own_charge_only() {
 fn a_cell_counts_its_keys_as_one_so_none_of_them_has_more_guesses_than_a_key_of_its_own() {
     let rules = |capacity| {
         let account = Lockout::new(6, 3 * MINUTE).locked_for(MINUTE, 4 * MINUTE);
-        let limiter = MemoryLimiter::new().with_account_budget(account).with_capacity(capacity);
-        with_clock(limiter.disable(Rule::Address).disable(Rule::AccountAndAddress))
+        let rules = LimiterRules::new().with_account_budget(account).with_capacity(capacity);
+        let rules = rules.disable(Rule::Address).disable(Rule::AccountAndAddress);
+        with_clock(MemoryLimiter::new().with_rules(rules))
     };
     let ((shared, one), (own, other)) = (rules(0), rules(SHARDS));
     let cell = |name: &u32| {
@@ -347,7 +354,9 @@ fn a_cell_counts_its_keys_as_one_so_none_of_them_has_more_guesses_than_a_key_of_
 
 #[test]
 fn an_operator_sees_every_lock_and_lifts_it() {
-    let (limiter, clock) = with_clock(MemoryLimiter::new().with_address_budget(TokenBucket::new(30, MINUTE)));
+    let (limiter, clock) = with_clock(
+        MemoryLimiter::new().with_rules(LimiterRules::new().with_address_budget(TokenBucket::new(30, MINUTE))),
+    );
     let alice = AccountKey::resolved("alice");
     guesses(&limiter, "alice", HERE);
     guesses(&limiter, "alice", "192.0.2.2");
@@ -427,7 +436,8 @@ fn attempts_under_way_are_a_full_house_and_no_lock_until_they_must_have_been_dro
 
 #[test]
 fn notices_and_names_are_bounded() {
-    let (limiter, clock) = with_clock(MemoryLimiter::new().with_budget(1, MINUTE).disable(Rule::Address));
+    let (limiter, clock) =
+        with_clock(MemoryLimiter::new().with_rules(LimiterRules::new().with_budget(1, MINUTE).disable(Rule::Address)));
     let fail_all = |names: std::ops::Range<u32>| {
         let one = |name: u32| attempt(&limiter, &name.to_string(), HERE).unwrap();
         names.filter(|name| settle(&limiter, one(*name), Settlement::Denied).is_some()).count()

@@ -1,7 +1,7 @@
 //! The attack protection in the memory of this process. A restart clears it, and processes do not share it.
 //!
 //! What counts and for how long is decided in [`tally`] and [`policy`], pure functions over values with explicit time.
-//! [`table`] bounds the memory, [`limiter`] holds the locks, [`settings`] is what a host may choose, [`operator`] looks in
+//! [`table`] bounds the memory, [`limiter`] holds the locks, [`rules`] is what a host may choose, [`operator`] looks in
 //! from outside.
 
 pub(crate) mod budget;
@@ -15,6 +15,7 @@ pub(crate) mod meter;
 pub(crate) mod network;
 pub(crate) mod operator;
 pub(crate) mod policy;
+pub(crate) mod rules;
 pub(crate) mod settings;
 pub(crate) mod stats;
 pub(crate) mod sync;

@@ -130,7 +130,7 @@ impl Policy {
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         [self.pair, self.account, self.client].iter().try_for_each(Lockout::check)?;
         if let Some(factor) = self.factors.iter().find(|factor| **factor == 0) {
-            return Err(SettingError::new("MemoryLimiter::with_ipv6_factors", factor, "1 or more"));
+            return Err(SettingError::new("LimiterRules::with_ipv6_factors", factor, "1 or more"));
         }
         self.address.check()
     }

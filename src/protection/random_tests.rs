@@ -99,14 +99,16 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
             .locked_for(Duration::from_millis(first), Duration::from_millis(400))
     };
     let (limiter, clock) = with_clock(
-        MemoryLimiter::new()
-            .with_account_and_address_budget(lockout(3, 200, 50))
-            .with_account_budget(lockout(6, 300, 100))
-            .with_client_and_address_budget(lockout(2, 60, 80))
-            .with_address_budget(TokenBucket::new(8, Duration::from_millis(10)))
-            .with_repeat_window(Duration::from_millis(30))
-            .with_ipv6_factors(1, 2)
-            .with_capacity(capacity),
+        MemoryLimiter::new().with_rules(
+            LimiterRules::new()
+                .with_account_and_address_budget(lockout(3, 200, 50))
+                .with_account_budget(lockout(6, 300, 100))
+                .with_client_and_address_budget(lockout(2, 60, 80))
+                .with_address_budget(TokenBucket::new(8, Duration::from_millis(10)))
+                .with_repeat_window(Duration::from_millis(30))
+                .with_ipv6_factors(1, 2)
+                .with_capacity(capacity),
+        ),
     );
     // Who loses the known addresses begins anew in other cells; it takes more accounts than there is room for.
     for shard in 0..SHARDS {

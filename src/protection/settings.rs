@@ -1,117 +1,23 @@
-//! What a host may set: the budgets, the modes of the rules, the room.
+//! What a host may choose for the limiter in memory.
 
-use std::time::Duration;
-
-use super::budget::{Lockout, Mode, TokenBucket, millis};
 use super::limiter::{MemoryLimiter, Tables};
+use super::rules::LimiterRules;
 use crate::boundary::clock::{Clock, PartClock};
-use crate::boundary::limiter::Rule;
 
 impl MemoryLimiter {
-    /// `attempts` in a row within `window` for each account or client and address, then a lock as long as the window: in
-    /// short for [`with_account_and_address_budget`](Self::with_account_and_address_budget) and [`with_client_and_address_budget`](Self::with_client_and_address_budget).
+    /// Other rules. Default: [`LimiterRules::new`]. To be set before the first use, as it forgets everything.
     #[must_use]
-    pub fn with_budget(self, attempts: u32, window: Duration) -> Self {
-        let budget = Lockout::new(attempts, window);
-        self.with_account_and_address_budget(budget).with_client_and_address_budget(budget)
-    }
-
-    /// Another budget for each account and address. Default: 10 in a row within an hour, locks of 15 minutes to an hour.
-    /// Raise it where many people share one account, such as a shop's till.
-    #[must_use]
-    pub fn with_account_and_address_budget(mut self, budget: Lockout) -> Self {
-        self.policy.pair = budget;
+    pub fn with_rules(mut self, rules: LimiterRules) -> Self {
+        let LimiterRules { policy, capacity, lifetime } = rules;
+        (self.policy, self.capacity, self.lifetime) = (policy, capacity, lifetime);
+        self.tables = Tables::new(capacity, lifetime);
         self
-    }
-
-    /// Another budget for each account over all addresses. Default: 100 in a row within a day, locks of 1 to 24 hours.
-    /// Lower it where accounts are worth a network of attackers; then strangers lock it sooner for new addresses.
-    #[must_use]
-    pub fn with_account_budget(mut self, budget: Lockout) -> Self {
-        self.policy.account = budget;
-        self
-    }
-
-    /// Another budget for each client and address. Default: 10 in a row within an hour, locks of 15 minutes to an hour.
-    #[must_use]
-    pub fn with_client_and_address_budget(mut self, budget: Lockout) -> Self {
-        self.policy.client = budget;
-        self
-    }
-
-    /// Another budget for each address over all accounts and clients. Default: 300, one more each minute. Raise it if very
-    /// many users share an address. For a server that logs in for its users, name the
-    /// [end user's address](crate::ClientBuilder::trust_end_user_address) instead.
-    #[must_use]
-    pub fn with_address_budget(mut self, budget: TokenBucket) -> Self {
-        self.policy.address = budget;
-        self
-    }
-
-    /// The factors of IPv6 networks: how many times the budgets of a /64 all of its /56 and all of its /48 have together,
-    /// those of accounts and clients at an address, and that of an address. Default: 4 and 16, for a provider may give a
-    /// customer as much as a /48. At least 1: [`build`](crate::Builder::build) refuses 0. Raise the second where very many
-    /// of your users come from one /48, as at a university; `u32::MAX` lifts either. Those of the request ceiling are set
-    /// by [`RequestCeiling::ipv6_factors`](crate::RequestCeiling::ipv6_factors).
-    ///
-    /// Addresses from which an account succeeded before are neither counted nor refused by the budgets of the wider networks.
-    #[must_use]
-    pub fn with_ipv6_factors(mut self, net_56: u32, net_48: u32) -> Self {
-        self.policy.set_factors(net_56, net_48);
-        self
-    }
-
-    /// How long the secret that was denied last counts no more for the same account, if nothing else was tried in between.
-    /// Default: 30 seconds. `Duration::ZERO` counts each: needed with a verifier that decides on more than the form, such as
-    /// a code in a header, or one password could be tried with many codes.
-    #[must_use]
-    pub fn with_repeat_window(mut self, window: Duration) -> Self {
-        self.policy.repeat = millis(window);
-        self
-    }
-
-    /// How long an address from which an account succeeded is spared by the account's budget: the last four, as long as the
-    /// account logs in from anywhere within this time. Default: 90 days. To be set before the first use, as it forgets
-    /// everything. `Duration::ZERO` spares none, so that strangers can lock an account out of everywhere.
-    #[must_use]
-    pub fn with_known_addresses(mut self, lifetime: Duration) -> Self {
-        self.lifetime = millis(lifetime);
-        self.rebuilt()
-    }
-
-    /// A rule only says in events what it would have refused. Default: every rule refuses. To watch before you switch it on.
-    /// [`Rule::Requests`] is not the limiter's; see [`RequestCeiling::monitor`](crate::RequestCeiling::monitor).
-    #[must_use]
-    pub fn monitor(mut self, rule: Rule) -> Self {
-        self.policy.set_mode(rule, Mode::Monitor);
-        self
-    }
-
-    /// Switches a rule off. Default: all are on. [`Rule::Requests`] is not the limiter's; see
-    /// [`RequestCeiling::none`](crate::RequestCeiling::none).
-    #[must_use]
-    pub fn disable(mut self, rule: Rule) -> Self {
-        self.policy.set_mode(rule, Mode::Off);
-        self
-    }
-
-    /// The most keys of each table. Default: 262,144. A key takes some 40 to 85 bytes, by how far the table has grown. To be
-    /// set before the first use, as it forgets everything.
-    #[must_use]
-    pub fn with_capacity(mut self, keys: usize) -> Self {
-        self.capacity = keys;
-        self.rebuilt()
     }
 
     /// Another clock, for tests. Default: the one that the endpoint [hands](Clock) to it, else the operating system's.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = PartClock::given(clock);
-        self
-    }
-
-    fn rebuilt(mut self) -> Self {
-        self.tables = Tables::new(self.capacity, self.lifetime);
         self
     }
 }

@@ -12,8 +12,9 @@ use tower_password_grant::argon2::{
     Argon2Parameters, Argon2Verifier, Argon2VerifierBuilder, LoginName, StoredUser, UserStatus, UserStore,
 };
 use tower_password_grant::{
-    AuditEvent, AuditOutcome, BackendError, Client, Grant, IssuedTokens, Lockout, MemoryLimiter, Password,
-    PasswordGrant, PasswordGrantLayer, PeerAddress, RequestCeiling, StaticClients, Token, TokenBucket, issue_fn,
+    AuditEvent, AuditOutcome, BackendError, Client, Grant, IssuedTokens, LimiterRules, Lockout, MemoryLimiter,
+    Password, PasswordGrant, PasswordGrantLayer, PeerAddress, RequestCeiling, StaticClients, Token, TokenBucket,
+    issue_fn,
 };
 
 use crate::support::{Answer, clients, digest, from_peer, send, token_request};
@@ -120,10 +121,12 @@ pub fn hash_with(parameters: &Argon2Parameters, password: &str) -> String {
 /// Budgets beyond what a storm of a test takes up, all of it from a few addresses; only that of an account and its address is small enough to be spent.
 fn limiter() -> MemoryLimiter {
     let day = Duration::from_secs(24 * 3600);
-    MemoryLimiter::new()
-        .with_budget(100, Duration::from_secs(900))
-        .with_account_budget(Lockout::new(10_000, day))
-        .with_address_budget(TokenBucket::new(10_000, day))
+    MemoryLimiter::new().with_rules(
+        LimiterRules::new()
+            .with_budget(100, Duration::from_secs(900))
+            .with_account_budget(Lockout::new(10_000, day))
+            .with_address_budget(TokenBucket::new(10_000, day)),
+    )
 }
 
 pub type Reasons = Arc<Mutex<Vec<String>>>;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tower_password_grant::{
-    AccountKey, BackendError, Client, Denial, ExtensionGrant, ExtensionRequest, MaybeFuture, MemoryLimiter,
+    AccountKey, BackendError, Client, Denial, ExtensionGrant, ExtensionRequest, LimiterRules, MaybeFuture,
     PasswordGrantLayer, StaticClients, Subject, Verdict,
 };
 
@@ -55,7 +55,7 @@ struct World {
 
 impl World {
     fn new(counted: Counted) -> Self {
-        let counter = Counter::new(counted, MemoryLimiter::new());
+        let counter = Counter::new(counted, LimiterRules::new());
         let asked = Assertion::default();
         let client = Client::public("pub").allow_grant(GRANT).scopes("read").default_scope("read").build().unwrap();
         let layer = support::builder(&Probe::default())

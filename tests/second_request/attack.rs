@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, UserStatus};
 use tower_password_grant::sqlite::NewUser;
-use tower_password_grant::{HostCode, MemoryLimiter, Password};
+use tower_password_grant::{HostCode, LimiterRules, Password};
 
 use crate::folder::Folder;
 use crate::support::server::{Connection, Server, raw_request};
@@ -23,7 +23,7 @@ struct Attacked {
 
 impl Attacked {
     async fn new(counted: Counted) -> Self {
-        let counter = Counter::new(counted, MemoryLimiter::new());
+        let counter = Counter::new(counted, LimiterRules::new());
         let users = Folder::new();
         let store = users.store();
         let cheap = Argon2Parameters::new(64, 1, 1).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tower_password_grant::{Client, Lockout, MemoryLimiter, PasswordGrantLayer, StaticClients, TokenBucket};
+use tower_password_grant::{Client, LimiterRules, Lockout, PasswordGrantLayer, StaticClients, TokenBucket};
 
 use crate::folder::at;
 use crate::support::{self, PW, Probe, basic, from_peer, send, token_request};
@@ -44,7 +44,7 @@ fn guess() -> impl Strategy<Value = Guess> {
 
 async fn history(counted: Counted, (pair, address): (u32, u32), id: &str, guesses: &[Guess]) -> Vec<String> {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-    let rules = MemoryLimiter::new()
+    let rules = LimiterRules::new()
         .with_client_and_address_budget(Lockout::new(pair, minutes(30)).locked_for(minutes(5), minutes(20)))
         .with_address_budget(TokenBucket::new(address, minutes(1)));
     let counter = Counter::new(counted, rules);

@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tower_password_grant::{
     AccountKey, Attempt, BackendError, Client, CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, HostCode,
-    Lockout, MaybeFuture, MemoryLimiter, PasswordGrantLayer, Rule, StaticClients, Subject, TokenBucket, Verdict,
+    LimiterRules, Lockout, MaybeFuture, PasswordGrantLayer, Rule, StaticClients, Subject, TokenBucket, Verdict,
 };
 
 use crate::support::{self, Probe, basic, from_peer, send, token_request};
@@ -151,9 +151,9 @@ fn setup() -> impl Strategy<Value = Setup> {
     })
 }
 
-fn rules(setup: &Setup) -> MemoryLimiter {
+fn rules(setup: &Setup) -> LimiterRules {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-    let mut rules = MemoryLimiter::new()
+    let mut rules = LimiterRules::new()
         .with_account_and_address_budget(Lockout::new(setup.pair, minutes(30)).locked_for(minutes(5), minutes(20)))
         .with_account_budget(Lockout::new(setup.account, minutes(60)).locked_for(minutes(10), minutes(40)))
         .with_address_budget(TokenBucket::new(setup.address, minutes(1)));

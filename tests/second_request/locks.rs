@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tower_password_grant::{
-    AccountKey, Attempt, AuditEvent, AuditOutcome, BackendError, CredentialVerifier, Denial, Lockout, MaybeFuture,
-    MemoryLimiter, Reason, Rule, Subject, TokenBucket, Verdict,
+    AccountKey, Attempt, AuditEvent, AuditOutcome, BackendError, CredentialVerifier, Denial, LimiterRules, Lockout,
+    MaybeFuture, Reason, Rule, Subject, TokenBucket, Verdict,
 };
 
 use crate::support::server::{Connection, Server, raw_request};
@@ -48,11 +48,7 @@ struct World {
 }
 
 impl World {
-    async fn new(
-        counted: Counted,
-        rules: MemoryLimiter,
-        change: impl FnOnce(FixtureBuilder) -> FixtureBuilder,
-    ) -> Self {
+    async fn new(counted: Counted, rules: LimiterRules, change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Self {
         let counter = Counter::new(counted, rules);
         let told = Told::default();
         let tell = Arc::clone(&told);
@@ -97,10 +93,10 @@ fn concealed(builder: FixtureBuilder) -> FixtureBuilder {
 async fn a_concealed_lock_of_an_account_is_byte_by_byte_a_wrong_password_to_a_public_client() {
     let accounts = || {
         let budget = Lockout::new(10, Duration::from_secs(60));
-        MemoryLimiter::new().with_account_budget(budget).disable(Rule::AccountAndAddress)
+        LimiterRules::new().with_account_budget(budget).disable(Rule::AccountAndAddress)
     };
     for counted in BOTH {
-        for (rules, rule) in [(MemoryLimiter::new(), Rule::AccountAndAddress), (accounts(), Rule::Account)] {
+        for (rules, rule) in [(LimiterRules::new(), Rule::AccountAndAddress), (accounts(), Rule::Account)] {
             let world = World::new(counted, rules, concealed).await;
             let mut connection = Connection::open(world.server.address).await;
             let wrong = world.log_in(&mut connection, None, "alice", "guess").await;
@@ -128,7 +124,7 @@ async fn a_concealed_lock_of_an_account_is_byte_by_byte_a_wrong_password_to_a_pu
 #[tokio::test]
 async fn without_the_option_a_lock_is_429_with_its_end() {
     for counted in BOTH {
-        let world = World::new(counted, MemoryLimiter::new(), |builder| builder).await;
+        let world = World::new(counted, LimiterRules::new(), |builder| builder).await;
         let mut connection = Connection::open(world.server.address).await;
         for guess in 0..10 {
             world.log_in(&mut connection, None, "alice", &guess.to_string()).await.assert_error(400, "invalid_grant");
@@ -142,7 +138,7 @@ async fn without_the_option_a_lock_is_429_with_its_end() {
 #[tokio::test]
 async fn a_concealed_lock_does_not_tell_that_two_names_are_one_account() {
     for counted in BOTH {
-        let world = World::new(counted, MemoryLimiter::new(), concealed).await;
+        let world = World::new(counted, LimiterRules::new(), concealed).await;
         let mut connection = Connection::open(world.server.address).await;
         for guess in 0..10 {
             world.log_in(&mut connection, None, "alice", &guess.to_string()).await.assert_error(400, "invalid_grant");
@@ -158,7 +154,7 @@ async fn a_concealed_lock_does_not_tell_that_two_names_are_one_account() {
 
 #[tokio::test]
 async fn an_address_without_budget_is_429_for_every_name_whether_it_is_locked_or_not() {
-    let rules = || MemoryLimiter::new().with_address_budget(TokenBucket::new(12, Duration::from_secs(60)));
+    let rules = || LimiterRules::new().with_address_budget(TokenBucket::new(12, Duration::from_secs(60)));
     for counted in BOTH {
         let world = World::new(counted, rules(), concealed).await;
         let mut connection = Connection::open(world.server.address).await;
@@ -177,7 +173,7 @@ async fn an_address_without_budget_is_429_for_every_name_whether_it_is_locked_or
 
 /// Ten strangers' guesses at the account's own budget, and then what its home sees of its name and of one that nobody has.
 async fn from_home(counted: Counted, change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> [Answer; 2] {
-    let rules = MemoryLimiter::new().with_account_budget(Lockout::new(10, Duration::from_secs(60)));
+    let rules = LimiterRules::new().with_account_budget(Lockout::new(10, Duration::from_secs(60)));
     let world = World::new(counted, rules, change).await;
     let mut home = Connection::open_from([127, 0, 0, 9].into(), world.server.address).await;
     world.log_in(&mut home, None, "alice", RIGHT).await.assert_ok();

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::testing::ManualClock;
-use tower_password_grant::{AttemptLimiter, MemoryLimiter};
+use tower_password_grant::{AttemptLimiter, LimiterRules, MemoryLimiter};
 
 use folder::{Folder, at};
 
@@ -31,7 +31,7 @@ pub(crate) enum Counted {
 
 pub(crate) const BOTH: [Counted; 2] = [Counted::InMemory, Counted::InSqlite];
 
-/// A limiter with the rules of another, on a clock that stands still, and its store if it has one.
+/// A limiter with these rules, on a clock that stands still, and its store if it has one.
 pub(crate) struct Counter {
     pub(crate) clock: ManualClock,
     pub(crate) limiter: Arc<dyn AttemptLimiter>,
@@ -39,17 +39,17 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    pub(crate) fn new(counted: Counted, rules: MemoryLimiter) -> Self {
+    pub(crate) fn new(counted: Counted, rules: LimiterRules) -> Self {
         let clock = ManualClock::at(at(0));
         match counted {
             Counted::InMemory => {
-                let limiter = Arc::new(rules.with_clock(Arc::new(clock.clone())));
+                let limiter = Arc::new(MemoryLimiter::new().with_rules(rules).with_clock(clock.clone()));
                 Self { clock, limiter, store: None }
             }
             Counted::InSqlite => {
                 let folder = Folder::new();
                 let store = SqliteStore::builder(folder.file()).clock(clock.clone()).open().unwrap();
-                let limiter = Arc::new(store.limiter().with_rules_of(&rules));
+                let limiter = Arc::new(store.limiter().with_rules(rules));
                 Self { clock, limiter, store: Some((store, folder)) }
             }
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::testing::ManualClock;
 use tower_password_grant::{
-    AccountKey, ActiveLock, AttemptKey, AttemptLimiter, Checked, Fingerprint, Guess, Lockout, MemoryLimiter,
-    Reservation, Reserved, Rule, SecretCheck, Settlement, TokenBucket,
+    AccountKey, ActiveLock, AttemptKey, AttemptLimiter, Checked, Fingerprint, Guess, LimiterRules, Lockout,
+    MemoryLimiter, Reservation, Reserved, Rule, SecretCheck, Settlement, TokenBucket,
 };
 
 use crate::folder::{Folder, at};
@@ -136,7 +136,7 @@ async fn a_client_with_the_right_secret_at_many_addresses_writes_next_to_nothing
     // Changes with each commit that wrote something.
     let version = || watcher.query_row("PRAGMA data_version", (), |row| row.get::<_, i64>(0)).unwrap();
     for (lifetime, most) in [(Duration::from_secs(64_000), 4 + 1), (Duration::ZERO, 0)] {
-        let limiter = store.limiter().with_rules_of(&MemoryLimiter::new().with_known_addresses(lifetime));
+        let limiter = store.limiter().with_rules(LimiterRules::new().with_known_addresses(lifetime));
         let (mut last, mut writes) = (version(), 0);
         for round in 0..60 {
             let key = AttemptKey::new(Guess::Client { client_id: "api" }, address(round % 6));
@@ -246,8 +246,7 @@ async fn a_flood_of_names_makes_it_stricter_and_never_forgetful_and_the_file_sta
     let folder = Folder::new();
     let clock = ManualClock::at(at(0));
     let store = open(&folder, &clock);
-    let limiter =
-        Arc::new(store.limiter().with_rules_of(&MemoryLimiter::new().with_capacity(64).disable(Rule::Address)));
+    let limiter = Arc::new(store.limiter().with_rules(LimiterRules::new().with_capacity(64).disable(Rule::Address)));
     for _ in 0..10 {
         fail(&*limiter, "alice", 1).await;
     }
@@ -321,7 +320,7 @@ async fn a_right_check_writes_nothing_where_it_cannot_forgive() {
     let clock = ManualClock::at(at(0));
     let store = open(&folder, &clock);
     // Without room every key is counted in a cell, with others.
-    let limiter = store.limiter().with_rules_of(&MemoryLimiter::new().with_capacity(0));
+    let limiter = store.limiter().with_rules(LimiterRules::new().with_capacity(0));
     check(&limiter, false).await;
     assert_eq!((rows(&folder, "place = 0"), rows(&folder, "kind = 0")), (0, 1));
     let written = || std::fs::metadata(folder.path().join("auth.db-wal")).unwrap().len();
@@ -351,15 +350,14 @@ impl Dice {
 const SETTLEMENTS: [Settlement; 5] =
     [Settlement::Denied, Settlement::Success, Settlement::Refused, Settlement::Undecided, Settlement::Untried];
 
-fn rules(clock: &ManualClock) -> MemoryLimiter {
-    MemoryLimiter::new()
+fn rules() -> LimiterRules {
+    LimiterRules::new()
         .with_account_and_address_budget(Lockout::new(3, Duration::from_secs(60)).locked_for(SECOND * 30, SECOND * 100))
         .with_account_budget(Lockout::new(7, SECOND * 200).locked_for(SECOND * 50, SECOND * 400))
         .with_client_and_address_budget(Lockout::new(4, SECOND * 60))
         .with_address_budget(TokenBucket::new(12, SECOND * 5))
         .with_ipv6_factors(1, 2)
         .with_known_addresses(SECOND * 500)
-        .with_clock(Arc::new(clock.clone()))
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -392,9 +390,9 @@ async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_rest
     for round in 0..60 {
         let folder = Folder::new();
         let clock = ManualClock::at(at(0));
-        let memory = rules(&clock);
+        let memory = MemoryLimiter::new().with_rules(rules()).with_clock(clock.clone());
         let mut store = open(&folder, &clock);
-        let mut limiter: SqliteLimiter = store.limiter().with_rules_of(&memory);
+        let mut limiter: SqliteLimiter = store.limiter().with_rules(rules());
         // A restart forgets fingerprints and who was told, so half of the histories have none of these.
         let restarts = round % 2 == 0;
         let mut under_way: Vec<(Reservation, Reservation)> = Vec::new();
@@ -404,7 +402,7 @@ async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_rest
                 1 if restarts => {
                     store.close().await;
                     store = open(&folder, &clock);
-                    limiter = store.limiter().with_rules_of(&memory);
+                    limiter = store.limiter().with_rules(rules());
                 }
                 10 | 11 => {
                     let key = AttemptKey::new(Guess::Client { client_id: "cli" }, somewhere(&mut dice));

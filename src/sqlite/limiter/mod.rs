@@ -13,7 +13,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use self::rows::Prints;
-use self::steps::{Checking, Lock, Locked, Refused, Reserving, Rules, Step, Try};
+use self::steps::{Checking, Lock, Locked, Refused, Reserving, Step, Try};
 use self::unsettled::Unsettled;
 use super::failure::{Failure, Unanswered};
 use super::store::SqliteStore;
@@ -27,9 +27,9 @@ use crate::boundary::limiter::{
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::setting::SettingError;
 use crate::protection::budget::millis;
-use crate::protection::limiter::MemoryLimiter;
 use crate::protection::locks::Locks;
 use crate::protection::network::{Tier, of_64, single};
+use crate::protection::rules::LimiterRules;
 use crate::protection::table::with_kind;
 use crate::protection::ticket::Ticket;
 use crate::protocol::address::Network;
@@ -42,7 +42,7 @@ pub(super) fn statements() -> impl Iterator<Item = &'static str> {
 /// The network of a host that has no addresses.
 const NO_NETWORK: u64 = 1;
 
-/// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`]: what was charged is durable before a
+/// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`](crate::MemoryLimiter): what was charged is durable before a
 /// secret is compared, and a restart or crash takes nothing back. Processes that share the file share the counts.
 ///
 /// The file holds no names and addresses, only digests under a key of the same file. Whose locks they are is kept in memory, for
@@ -60,7 +60,7 @@ const NO_NETWORK: u64 = 1;
 /// Put it into an [`Arc`] to give it to the endpoint and keep it for the operator.
 pub struct SqliteLimiter {
     store: SqliteStore,
-    rules: Rules,
+    rules: LimiterRules,
     prints: Arc<Prints>,
     /// Those of the store, so that each limiter of it knows whose the locks are.
     locks: Arc<Locks>,
@@ -72,10 +72,9 @@ impl SqliteStore {
     /// this store in this process count together with it and name the same locks.
     #[must_use]
     pub fn limiter(&self) -> SqliteLimiter {
-        let rules = rules_of(&MemoryLimiter::new());
         SqliteLimiter {
             store: self.clone(),
-            rules,
+            rules: LimiterRules::new(),
             prints: Arc::default(),
             locks: self.locks(),
             unsettled: Unsettled::default(),
@@ -83,28 +82,23 @@ impl SqliteStore {
     }
 }
 
-fn rules_of(limiter: &MemoryLimiter) -> Rules {
-    Rules { policy: limiter.policy, capacity: limiter.capacity, lifetime: limiter.lifetime }
-}
-
 impl SqliteLimiter {
-    /// Takes budgets, modes, capacity and the lifetime of known addresses over; its clock and its counts not. Default: those
-    /// of [`MemoryLimiter::new`].
+    /// Other rules. Default: [`LimiterRules::new`]. Give all that count in one file the same.
     ///
     /// ```no_run
     /// use std::time::Duration;
-    /// use tower_password_grant::{MemoryLimiter, sqlite::SqliteStore};
+    /// use tower_password_grant::{LimiterRules, sqlite::SqliteStore};
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let rules = MemoryLimiter::new().with_budget(5, Duration::from_secs(900));
-    /// let limiter = SqliteStore::open("auth.db")?.limiter().with_rules_of(&rules);
+    /// let rules = LimiterRules::new().with_budget(5, Duration::from_secs(900));
+    /// let limiter = SqliteStore::open("auth.db")?.limiter().with_rules(rules);
     /// # let _ = limiter;
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn with_rules_of(mut self, limiter: &MemoryLimiter) -> Self {
-        self.rules = rules_of(limiter);
+    pub fn with_rules(mut self, rules: LimiterRules) -> Self {
+        self.rules = rules;
         self
     }
 
@@ -213,7 +207,7 @@ impl SqliteLimiter {
 
 impl AttemptLimiter for SqliteLimiter {
     fn validate(&self) -> Result<(), SettingError> {
-        self.rules.policy.check()
+        self.rules.check()
     }
 
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {

@@ -9,20 +9,12 @@ use crate::boundary::limiter::{Rule, Settlement};
 use crate::protection::known::is_news;
 use crate::protection::network::{Tier, widened};
 use crate::protection::policy::{Charges, Decision, Facts, Policy, Spent, Tallies, Wide};
+use crate::protection::rules::LimiterRules;
 use crate::protection::table::{Key, Place};
 use crate::protection::tally::Tally;
 use crate::protection::ticket::{Ticket, WidePlaces};
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;
-
-/// The rules, and how long what is remembered.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rules {
-    pub(super) policy: Policy,
-    pub(super) capacity: usize,
-    /// Of known addresses, in milliseconds.
-    pub(super) lifetime: u64,
-}
 
 /// What is known of an attempt before anything is read.
 #[derive(Clone, Copy)]
@@ -85,13 +77,13 @@ pub(super) struct Seen {
 
 /// One step of the limiter.
 pub(super) struct Step<'a> {
-    rules: &'a Rules,
+    rules: &'a LimiterRules,
     rows: Rows<'a>,
 }
 
 impl<'a> Step<'a> {
     /// Begins at `now`, or at the latest time that was counted at: time never goes back.
-    pub(super) fn begin(db: &'a Db, prints: &'a Prints, rules: &'a Rules, now: u64) -> Result<Self, Failure> {
+    pub(super) fn begin(db: &'a Db, prints: &'a Prints, rules: &'a LimiterRules, now: u64) -> Result<Self, Failure> {
         let mut rows = Rows::open(db, prints, rules.capacity)?;
         rows.clock = rows.clock.max(now);
         Ok(Self { rules, rows })
