@@ -11,7 +11,7 @@ use http::{Extensions, HeaderMap, Response};
 
 use super::answer::Answers;
 use super::gate::{Gate, Step};
-use super::misfits::Told;
+use super::misfits::Misfits;
 use super::purpose::Purpose;
 use super::refresh::RefreshTokens;
 use super::tokens::TokenCare;
@@ -41,8 +41,7 @@ pub(crate) type NamedGrant = (Arc<str>, Box<dyn ExtensionGrant>);
 pub(crate) struct Endpoint {
     pub(crate) gate: Gate,
     pub(crate) registry: Box<dyn ClientRegistry>,
-    /// Whose registrations were told already, if the registry does not name its clients at the start.
-    pub(crate) told: Option<Told>,
+    pub(crate) misfits: Misfits,
     pub(crate) verifier: Box<dyn CredentialVerifier>,
     /// The verifier tells whether a login still holds.
     pub(crate) can_recheck: bool,

@@ -2,21 +2,20 @@
 //! is refused.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use super::endpoint::Endpoint;
+use crate::boundary::clock::Clock;
 use crate::observe::telemetry;
 use crate::protocol::client::{Client, ClientAuthentication, ClientId, PASSWORD, REFRESH_TOKEN};
-use crate::protocol::policy::MissingScope;
 use crate::protocol::scope::Scope;
 
 /// The most clients that are remembered as told.
 const MOST: usize = 1024;
 
-/// The clients that were told already, if the registry could not name them at the start.
-#[derive(Debug, Default)]
-pub(crate) struct Told(Mutex<HashSet<ClientId>>);
+/// The clients that were told already.
+#[derive(Default)]
+struct Told(Mutex<HashSet<ClientId>>);
 
 impl Told {
     /// Whether nobody was told of this client before. When there are too many, nothing more is told.
@@ -26,10 +25,36 @@ impl Told {
     }
 }
 
-impl Endpoint {
-    /// What is told when the endpoint is built. `clients` are all that there are, if they are known.
-    pub(crate) fn tell_misfits(&self, clients: Option<&[Client]>, serves_introspection: bool) {
-        if self.refresh.is_some() && !self.can_recheck {
+/// What an endpoint has that a registration can ask for.
+pub(crate) struct Offer {
+    pub(crate) extension_grants: Vec<Arc<str>>,
+    pub(crate) refresh_tokens: bool,
+    pub(crate) introspection: bool,
+    pub(crate) access_tokens: bool,
+    /// The verifier tells whether a login still holds.
+    pub(crate) can_recheck: bool,
+    pub(crate) secrets_in_body: bool,
+    pub(crate) scopeless: bool,
+    pub(crate) ceiling: Option<Scope>,
+}
+
+/// Holds registrations against the offer.
+pub(crate) struct Misfits {
+    offer: Offer,
+    clock: Arc<dyn Clock>,
+    /// If the registry does not name its clients at the start.
+    told: Option<Told>,
+}
+
+impl Misfits {
+    /// `clients` are all that there are, if they are known.
+    pub(crate) fn new(offer: Offer, clock: Arc<dyn Clock>, clients: Option<&[Client]>) -> Self {
+        Self { offer, clock, told: clients.is_none().then(Told::default) }
+    }
+
+    /// What is told when the endpoint is built.
+    pub(crate) fn tell_all(&self, clients: Option<&[Client]>) {
+        if self.offer.refresh_tokens && !self.offer.can_recheck {
             telemetry::misfit(
                 None,
                 "there are refresh tokens, but the verifier cannot tell whether a login still holds, so every refresh is \
@@ -37,35 +62,34 @@ impl Endpoint {
             );
         }
         let Some(clients) = clients else { return };
-        if serves_introspection && !clients.iter().any(Client::may_introspect) {
+        if self.offer.introspection && !clients.iter().any(Client::may_introspect) {
             telemetry::misfit(
                 None,
                 "no client may introspect, so every token is shown as inactive: `ClientBuilder::allow_introspection`",
             );
         }
-        for client in clients {
-            self.tell_misfits_of(client);
-        }
+        clients.iter().for_each(|client| self.tell(client));
     }
 
     /// Warns about a client at its first request, because the registry cannot name its clients.
-    pub(super) fn tell_new_misfits_of(&self, client: Option<&Client>) {
+    pub(super) fn tell_new(&self, client: Option<&Client>) {
         // Where nobody listens, a known client costs no more than an unknown one.
         if let (Some(told), Some(client)) = (&self.told, client)
             && telemetry::is_enabled()
-            && self.misfits(client, self.clock.now()).next().is_some()
+            && self.of(client, self.clock.now()).next().is_some()
             && told.is_first(client.id())
         {
-            self.tell_misfits_of(client);
+            self.tell(client);
         }
     }
 
-    fn tell_misfits_of(&self, client: &Client) {
-        self.misfits(client, self.clock.now()).for_each(|misfit| telemetry::misfit(Some(client.id()), misfit));
+    fn tell(&self, client: &Client) {
+        self.of(client, self.clock.now()).for_each(|misfit| telemetry::misfit(Some(client.id()), misfit));
     }
 
-    fn misfits<'a>(&'a self, client: &'a Client, now: SystemTime) -> impl Iterator<Item = &'static str> + 'a {
-        let serves = |grant: &String| self.grant_named(grant).is_some();
+    fn of<'a>(&'a self, client: &'a Client, now: SystemTime) -> impl Iterator<Item = &'static str> + 'a {
+        let offer = &self.offer;
+        let serves = |grant: &String| offer.extension_grants.iter().any(|served| **served == **grant);
         let has_grant = |grant: &str| client.allows_grant(grant);
         let gets_tokens = client.grants().iter().any(|grant| grant != REFRESH_TOKEN);
         let mut secrets = client.secrets().peekable();
@@ -73,7 +97,7 @@ impl Endpoint {
         let is_beyond = |ceiling: &Scope| !scopes.iter().any(|scope| ceiling.contains(scope));
         [
             (
-                has_grant(REFRESH_TOKEN) && self.refresh.is_none(),
+                has_grant(REFRESH_TOKEN) && !offer.refresh_tokens,
                 "it may have refresh tokens, but the endpoint keeps none: `.refresh_tokens(..)`",
             ),
             (
@@ -85,11 +109,11 @@ impl Endpoint {
                 "it may use a grant type that is not served here: `.extension_grant(..)`",
             ),
             (
-                client.may_introspect() && self.access.is_none(),
+                client.may_introspect() && !offer.access_tokens,
                 "it may introspect, but nothing tells what a token stands for: `.access_tokens(..)`",
             ),
             (
-                *client.authentication() == ClientAuthentication::SecretPost && !self.post_allowed,
+                *client.authentication() == ClientAuthentication::SecretPost && !offer.secrets_in_body,
                 "it sends its secret in the body, which is refused: `.refuse_secrets_in_body()`",
             ),
             (
@@ -101,11 +125,11 @@ impl Endpoint {
                 "its end date is over: the password grant is refused to it",
             ),
             (
-                gets_tokens && scopes.is_empty() && self.rules.missing_scope != MissingScope::Scopeless,
+                gets_tokens && scopes.is_empty() && !offer.scopeless,
                 "it is registered for no scope, so every login is refused: `ClientBuilder::scopes`, or `.scopeless()`",
             ),
             (
-                gets_tokens && !scopes.is_empty() && self.rules.ceiling.as_ref().is_some_and(is_beyond),
+                gets_tokens && !scopes.is_empty() && offer.ceiling.as_ref().is_some_and(is_beyond),
                 "nothing of its scope is within `.scope_ceiling(..)`, so every login is refused",
             ),
         ]

@@ -81,7 +81,7 @@ impl Endpoint {
             client = client.or(other.filter(Client::accepts_raw_basic));
         }
         trail.client.clone_from(&client);
-        self.tell_new_misfits_of(client.as_ref());
+        self.misfits.tell_new(client.as_ref());
         Ok(client)
     }
 

@@ -29,7 +29,7 @@ use crate::conductor::answer::Answers;
 use crate::conductor::ceilings::Ceilings;
 use crate::conductor::endpoint::Endpoint;
 use crate::conductor::gate::{BodyLimits, Gate, HeadRules};
-use crate::conductor::misfits::Told;
+use crate::conductor::misfits::{Misfits, Offer};
 use crate::conductor::senders::Senders;
 use crate::conductor::weigh::Screen;
 use crate::observe::audit::Auditor;
@@ -184,7 +184,17 @@ impl Options {
         let grant_enabled = self.password_grant;
         let can_recheck = Recheck::is_answered_by(&*verifier);
         let clients = registry.all_clients();
-        let serves_introspection = self.tokens.introspection_path.is_some();
+        let extensions = named(self.extensions)?;
+        let offer = Offer {
+            extension_grants: extensions.iter().map(|(name, _)| Arc::clone(name)).collect(),
+            refresh_tokens: self.tokens.refresh.is_some(),
+            introspection: self.tokens.introspection_path.is_some(),
+            access_tokens: self.tokens.access.is_some(),
+            can_recheck,
+            secrets_in_body: self.post_allowed,
+            scopeless: self.scopeless,
+            ceiling: rules.ceiling.clone(),
+        };
         let gate = Gate::new(
             Senders::new(peer, self.end_user_header, self.exempt),
             Ceilings::new(request_ceiling, self.introspection_ceiling, Arc::clone(&clock)),
@@ -194,7 +204,7 @@ impl Options {
         let endpoint = Endpoint {
             gate,
             registry,
-            told: clients.is_none().then(Told::default),
+            misfits: Misfits::new(offer, Arc::clone(&clock), clients.as_deref()),
             can_recheck,
             verifier,
             issuer,
@@ -202,7 +212,7 @@ impl Options {
             auditor: Auditor::new(self.audit, audit_key),
             screen: self.shield.map(|(shield, on_leak)| Screen { shield, on_leak }),
             methods: self.methods,
-            extensions: named(self.extensions)?,
+            extensions,
             refresh: self.tokens.refresh_tokens(&*clock),
             clock,
             access: self.tokens.access,
@@ -228,7 +238,7 @@ impl Options {
         // Only now: a builder that fails serves nothing.
         telemetry::built(grant_enabled);
         parts.iter().filter(|(_, follows)| !follows).for_each(|(part, _)| telemetry::other_clock(part));
-        endpoint.tell_misfits(clients.as_deref(), serves_introspection);
+        endpoint.misfits.tell_all(clients.as_deref());
         Ok(PasswordGrantLayer::new(Mount { token_path: self.token_path, endpoint: Arc::new(endpoint), others }))
     }
 }
