@@ -7,8 +7,9 @@ use password_hash::phc::{Output, PasswordHash, Salt};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use super::error::HashError;
 use super::memory::Memory;
-use super::parameters::{Argon2Parameters, HashError, OUTPUT, SALT};
+use super::parameters::{Argon2Parameters, OUTPUT, SALT};
 use super::unusable::{ABOVE, MALFORMED};
 use crate::protocol::secret_keys::SecretKeys;
 

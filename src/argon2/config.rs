@@ -7,18 +7,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::argon2_hash::Caps;
+use super::error::{Argon2ConfigError, HashError};
 use super::format::HashFormat;
 use super::hasher::Hasher;
 use super::legacy;
 use super::memory::Memory;
-use super::parameters::{Argon2Parameters, HashError, SALT};
+use super::parameters::{Argon2Parameters, SALT};
 use super::pool::{Limit, Limits, Pool};
 use super::settings;
 use super::store::UserStore;
 use super::stored::Readable;
 use super::verifier::{Argon2Verifier, Held};
 use crate::observe::patience::Bound;
-use crate::protocol::explained::explained;
 use crate::protocol::preparation::PasswordPreparation;
 use crate::protocol::secret_keys::SecretKeys;
 
@@ -217,7 +217,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
         };
         let mut memories = Vec::new();
         for _ in 0..threads {
-            memories.push(Memory::for_parameters(&hasher.parameters)?);
+            memories.push(Memory::of(hasher.parameters.blocks())?);
         }
         let job_time = measure(&hasher, &mut memories)?;
         let pool = Pool::start(memories, self.limits, job_time, self.on_start).map_err(Argon2ConfigError::Threads)?;
@@ -253,42 +253,5 @@ impl<S> fmt::Debug for Argon2VerifierBuilder<S> {
             .field("threads", &self.threads)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
-    }
-}
-
-/// An [`Argon2Verifier`] could not be built.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum Argon2ConfigError {
-    /// Parameters outside what RFC 9106 section 3.1 allows.
-    #[error(
-        "Argon2 does not allow these parameters (RFC 9106 section 3.1): one pass, one lane and 8 KiB for each lane are the least"
-    )]
-    Parameters,
-    /// No thread was asked for.
-    #[error("hashing needs at least one thread: leave `threads` out, or give more than 0")]
-    NoThreads,
-    /// A setting is out of its range. It is never cut to fit.
-    #[error("`{setting}` is out of range: choose {range}")]
-    Setting {
-        /// The method of the builder.
-        setting: &'static str,
-        /// What it may be.
-        range: &'static str,
-    },
-    /// The operating system gave no randomness.
-    #[error("the operating system gave no randomness")]
-    Randomness,
-    /// The hash cannot be made: no memory, for example.
-    #[error("no hash can be made with these parameters")]
-    Hash(#[from] HashError),
-    /// A thread could not be started.
-    #[error("a hashing thread could not be started: raise the limit of threads or memory, or lower `threads`")]
-    Threads(#[source] std::io::Error),
-}
-
-impl fmt::Debug for Argon2ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        explained(self, f)
     }
 }

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
+use super::error::HashError;
 use super::memory::Memory;
-use super::parameters::{Argon2Parameters, HashError, OUTPUT, SALT};
+use super::parameters::{Argon2Parameters, OUTPUT, SALT};
 use super::pool::Work;
 use super::stored::{Readable, Stored};
 use super::unusable::{MALFORMED, UnusableHash};

@@ -17,7 +17,7 @@ fn hasher() -> Hasher {
 }
 
 fn memory(hasher: &Hasher) -> Memory {
-    Memory::for_parameters(&hasher.parameters).unwrap()
+    Memory::of(hasher.parameters.blocks()).unwrap()
 }
 
 fn password(text: &str) -> Password {

@@ -5,15 +5,15 @@
 
 use argon2::{Argon2, Block};
 
-use super::parameters::{Argon2Parameters, HashError};
+use super::error::HashError;
 
 /// The memory of one thread.
 pub(super) struct Memory(Vec<Block>);
 
 impl Memory {
-    /// Memory for the current parameters, touched once.
-    pub(super) fn for_parameters(parameters: &Argon2Parameters) -> Result<Self, HashError> {
-        blocks(parameters.blocks()).map(Self)
+    /// So many blocks, touched once.
+    pub(super) fn of(count: usize) -> Result<Self, HashError> {
+        blocks(count).map(Self)
     }
 
     /// One run of Argon2. A stored hash that needs more memory than the thread owns gets memory of its own, which is

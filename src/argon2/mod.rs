@@ -67,6 +67,7 @@
 mod argon2_hash;
 mod config;
 mod counts;
+mod error;
 mod format;
 mod formats;
 mod hasher;
@@ -84,10 +85,11 @@ mod unusable;
 mod upgrade;
 mod verifier;
 
-pub use config::{Argon2ConfigError, Argon2VerifierBuilder};
+pub use config::Argon2VerifierBuilder;
+pub use error::{Argon2ConfigError, HashError};
 pub use format::HashFormat;
 pub use login_name::LoginName;
-pub use parameters::{Argon2Parameters, HashError};
+pub use parameters::Argon2Parameters;
 pub use stats::HashingStats;
 pub use store::{StoredUser, UserStatus, UserStore};
 pub use unusable::UnusableHash;

@@ -1,14 +1,11 @@
 //! The cost of a new hash.
 
-use std::fmt;
-
 use argon2::{Algorithm, Argon2, KeyId, Params, ParamsBuilder, Version};
 use password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use zeroize::Zeroizing;
 
-use super::config::Argon2ConfigError;
+use super::error::{Argon2ConfigError, HashError};
 use super::memory::Memory;
-use crate::protocol::explained::explained;
 use crate::protocol::secret_keys::SecretKeys;
 use crate::protocol::secrets::Password;
 
@@ -39,7 +36,7 @@ impl Argon2Parameters {
     /// # Errors
     /// Fails when the operating system gives no memory or no randomness.
     pub fn hash_blocking(&self, password: &Password) -> Result<String, HashError> {
-        let mut memory = Memory::for_parameters(self)?;
+        let mut memory = Memory::of(self.blocks())?;
         self.hash(password.expose().as_bytes(), None, &mut memory)
     }
 
@@ -50,7 +47,7 @@ impl Argon2Parameters {
     /// # Errors
     /// As [`hash_blocking`](Self::hash_blocking).
     pub fn hash_blocking_with(&self, password: &Password, keys: &SecretKeys) -> Result<String, HashError> {
-        let mut memory = Memory::for_parameters(self)?;
+        let mut memory = Memory::of(self.blocks())?;
         self.hash(password.expose().as_bytes(), Some(keys), &mut memory)
     }
 
@@ -95,29 +92,5 @@ impl Argon2Parameters {
             hash: Some(Output::new(output.as_slice()).map_err(|_| HashError::Unusable)?),
         };
         Ok(hash.to_string())
-    }
-}
-
-/// A password could not be hashed.
-#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum HashError {
-    /// The operating system gave no memory.
-    #[error("there is no memory for the password hash: give the process more, or use parameters that need less")]
-    Memory,
-    /// The operating system gave no randomness for the salt.
-    #[error("the operating system gave no randomness for the salt")]
-    Randomness,
-    /// The hash function refused its input: a password of 4 GiB, for example.
-    #[error("the password cannot be hashed")]
-    Unusable,
-    /// The password has a character that its [preparation](crate::PasswordPreparation) does not allow.
-    #[error("the password has a character that its preparation does not allow: choose another one")]
-    Prohibited,
-}
-
-impl fmt::Debug for HashError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        explained(self, f)
     }
 }

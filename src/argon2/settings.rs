@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::argon2_hash::Caps;
-use super::config::Argon2ConfigError;
+use super::error::Argon2ConfigError;
 use super::pool::{LONGEST, Limit, Limits};
 
 /// The longest of all waits here: clients give up long before.

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::config::{Argon2ConfigError, Argon2VerifierBuilder};
+use super::config::Argon2VerifierBuilder;
+use super::error::{Argon2ConfigError, HashError};
 use super::hasher::{Done, Hasher, Job, Task};
 use super::login_name::LoginName;
-use super::parameters::HashError;
 use super::pool::{Pool, Undone};
 use super::queue::NoPlace;
 use super::stats::HashingStats;

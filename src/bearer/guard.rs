@@ -1,10 +1,7 @@
 use std::fmt;
 
-use tower::Layer;
-
 use super::builder::BearerGuardBuilder;
 use super::rules::{Realm, Rules};
-use super::service::BearerService;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::protocol::scope::ScopeError;
 
@@ -111,14 +108,6 @@ impl BearerGuard {
         let mut rules = self.rules.clone();
         rules.passes_preflight = false;
         Self { rules }
-    }
-}
-
-impl<S> Layer<S> for BearerGuard {
-    type Service = BearerService<S>;
-
-    fn layer(&self, inner: S) -> BearerService<S> {
-        BearerService::new(inner, self.clone())
     }
 }
 

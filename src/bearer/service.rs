@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use http_body::Body;
-use tower::Service;
+use tower::{Layer, Service};
 
 use super::ResponseBody;
 use super::answer::Dialect;
@@ -24,9 +24,11 @@ pub struct BearerService<S> {
     guard: BearerGuard,
 }
 
-impl<S> BearerService<S> {
-    pub(super) fn new(inner: S, guard: BearerGuard) -> Self {
-        Self { inner, guard }
+impl<S> Layer<S> for BearerGuard {
+    type Service = BearerService<S>;
+
+    fn layer(&self, inner: S) -> BearerService<S> {
+        BearerService { inner, guard: self.clone() }
     }
 }
 

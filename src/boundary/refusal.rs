@@ -1,9 +1,65 @@
 //! The answer to an attempt that no budget has room for.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::limiter::Rule;
+use crate::protocol::error::Reason;
+
+/// A rule of the attack protection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rule {
+    /// Attempts on one account from one address.
+    AccountAndAddress,
+    /// Attempts on one account over all addresses but those it succeeded from before.
+    Account,
+    /// Attempts from one address over all accounts and clients.
+    Address,
+    /// Attempts on one client's secret from one address.
+    ClientAndAddress,
+    /// All token requests of one address, whatever they hold.
+    Requests,
+    /// Introspection requests of one client that may ask.
+    Introspections,
+}
+
+impl Rule {
+    /// A stable name in `snake_case`, fit for a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AccountAndAddress => "account_and_address",
+            Self::Account => "account",
+            Self::Address => "address",
+            Self::ClientAndAddress => "client_and_address",
+            Self::Requests => "requests",
+            Self::Introspections => "introspections",
+        }
+    }
+
+    /// Whether it locks accounts.
+    pub(crate) const fn is_of_account(self) -> bool {
+        matches!(self, Self::AccountAndAddress | Self::Account)
+    }
+
+    /// The reason of a refusal by this rule.
+    pub(crate) const fn reason(self) -> Reason {
+        match self {
+            Self::AccountAndAddress | Self::Account => Reason::AccountThrottled,
+            Self::Address => Reason::AddressThrottled,
+            Self::ClientAndAddress => Reason::ClientThrottled,
+            Self::Requests => Reason::RequestsThrottled,
+            Self::Introspections => Reason::IntrospectionsThrottled,
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// Why an attempt is refused, and for how long.
 #[derive(Clone, Copy, Debug)]

@@ -17,19 +17,19 @@ use sha2::{Digest as _, Sha256};
 use xorf::BinaryFuse16;
 
 use super::error::LeakedPasswordsError as Error;
-use super::passwords::LeakedPasswords;
 
 const MAGIC: [u8; 8] = *b"tpgleaks";
 const VERSION: u32 = 1;
 /// How much is read or written at once, in fingerprints.
 const PIECE: usize = 32 * 1024;
 
-pub(super) fn write(leaked: &LeakedPasswords, mut sink: impl Write) -> Result<(), Error> {
-    let descriptor = &leaked.filter.descriptor;
+/// Writes a filter that was made from so many passwords.
+pub(super) fn write(filter: &BinaryFuse16, count: u32, mut sink: impl Write) -> Result<(), Error> {
+    let descriptor = &filter.descriptor;
     let mut piece = Vec::with_capacity(PIECE.saturating_mul(2));
     piece.extend_from_slice(&MAGIC);
     piece.extend_from_slice(&VERSION.to_le_bytes());
-    piece.extend_from_slice(&leaked.count.to_le_bytes());
+    piece.extend_from_slice(&count.to_le_bytes());
     piece.extend_from_slice(&descriptor.seed.to_le_bytes());
     piece.extend_from_slice(&descriptor.segment_length.to_le_bytes());
     piece.extend_from_slice(&descriptor.segment_count_length.to_le_bytes());
@@ -41,7 +41,7 @@ pub(super) fn write(leaked: &LeakedPasswords, mut sink: impl Write) -> Result<()
         Ok::<_, Error>(())
     };
     put(&mut piece)?;
-    for fingerprints in leaked.filter.fingerprints.chunks(PIECE) {
+    for fingerprints in filter.fingerprints.chunks(PIECE) {
         piece.extend(fingerprints.iter().flat_map(|fingerprint| fingerprint.to_le_bytes()));
         put(&mut piece)?;
     }
@@ -49,7 +49,8 @@ pub(super) fn write(leaked: &LeakedPasswords, mut sink: impl Write) -> Result<()
     Ok(sink.flush()?)
 }
 
-pub(super) fn read(source: impl Read) -> Result<LeakedPasswords, Error> {
+/// Reads a filter, and how many passwords it was made from.
+pub(super) fn read(source: impl Read) -> Result<(BinaryFuse16, u32), Error> {
     let mut source = Source { source, checksum: Sha256::new() };
     // A file that is shorter than the mark is no filter either.
     let magic =
@@ -81,7 +82,7 @@ pub(super) fn read(source: impl Read) -> Result<LeakedPasswords, Error> {
     filter.descriptor.segment_length_mask = segment.saturating_sub(1);
     filter.descriptor.segment_count_length = begins;
     filter.fingerprints = fingerprints.into();
-    Ok(LeakedPasswords { filter, count })
+    Ok((filter, count))
 }
 
 /// How many fingerprints such a filter has; `None` if there can be none such.

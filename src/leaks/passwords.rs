@@ -33,9 +33,9 @@ const MOST: usize = 1 << 31;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 pub struct LeakedPasswords {
-    pub(super) filter: BinaryFuse16,
+    filter: BinaryFuse16,
     /// How many passwords it was made from, without repetitions.
-    pub(super) count: u32,
+    count: u32,
 }
 
 impl LeakedPasswords {
@@ -98,7 +98,8 @@ impl LeakedPasswords {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn read_from(source: impl Read) -> Result<Self, Error> {
-        file::read(source)
+        let (filter, count) = file::read(source)?;
+        Ok(Self { filter, count })
     }
 
     /// Writes the filter, in few large pieces. To replace the file of a running server write to another name, then rename:
@@ -107,7 +108,7 @@ impl LeakedPasswords {
     /// # Errors
     /// [`Io`](Error::Io).
     pub fn write_to(&self, sink: impl Write) -> Result<(), Error> {
-        file::write(self, sink)
+        file::write(&self.filter, self.count, sink)
     }
 
     /// Whether the password is known from a leak, or is the one in 65,536 that is found by mistake.

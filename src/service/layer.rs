@@ -7,7 +7,7 @@ use tower::Layer;
 use super::endpoint::TokenEndpoint;
 use super::forward::Forward;
 use super::mount::Mount;
-use super::service::PasswordGrantService;
+use super::service::{PasswordGrantService, Reject};
 use crate::boundary::account::AccountKey;
 use crate::boundary::audit::AccountDigest;
 use crate::conductor::purpose::Purpose;
@@ -21,10 +21,6 @@ pub struct PasswordGrantLayer<O = Reject> {
     mount: Arc<Mount>,
     others: O,
 }
-
-/// Other grant types are answered `unsupported_grant_type`. The default.
-#[derive(Clone, Copy, Debug)]
-pub struct Reject(());
 
 impl PasswordGrantLayer {
     pub(super) fn new(mount: Mount) -> Self {

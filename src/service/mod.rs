@@ -1,5 +1,6 @@
 //! Mounting the endpoint: builder, layer, service and leaf.
 
+mod assemble;
 mod body;
 mod builder;
 mod checks;
@@ -31,7 +32,7 @@ pub use endpoint::TokenEndpoint;
 pub use forward::{Forward, ForwardFuture};
 pub use future::ResponseFuture;
 pub use intake::EndpointFuture;
-pub use layer::{PasswordGrantLayer, Reject};
+pub use layer::PasswordGrantLayer;
 pub use metadata::Metadata;
 pub use required::{HasClients, HasIssuer, HasVerifier, NotSet};
-pub use service::PasswordGrantService;
+pub use service::{PasswordGrantService, Reject};

@@ -9,8 +9,11 @@ use tower::Service;
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
 use super::intake::EndpointFuture;
-use super::layer::Reject;
 use super::mount::Mount;
+
+/// Other grant types are answered `unsupported_grant_type`. The default.
+#[derive(Clone, Copy, Debug)]
+pub struct Reject(pub(super) ());
 
 /// A service behind a [`PasswordGrantLayer`](crate::PasswordGrantLayer).
 ///

@@ -6,8 +6,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::caps::{Caps, Flaw};
 use super::decode::{number, parts};
-use super::enabled::{Caps, Flaw};
 use crate::argon2::formats::{Format, Known};
 
 /// bcrypt looks at so many bytes of a password.

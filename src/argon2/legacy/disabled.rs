@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use crate::argon2::config::Argon2ConfigError;
+use crate::argon2::error::Argon2ConfigError;
 use crate::argon2::formats::Known;
 use crate::argon2::unusable::UnusableHash;
 

@@ -3,6 +3,8 @@
 #[cfg(feature = "legacy-hashes")]
 mod bcrypt_texts;
 #[cfg(feature = "legacy-hashes")]
+mod caps;
+#[cfg(feature = "legacy-hashes")]
 mod decode;
 #[cfg(not(feature = "legacy-hashes"))]
 mod disabled;
@@ -18,4 +20,4 @@ mod scrypt_texts;
 #[cfg(not(feature = "legacy-hashes"))]
 pub(super) use disabled::{Caps, Hash};
 #[cfg(feature = "legacy-hashes")]
-pub(super) use enabled::{Caps, Hash};
+pub(super) use {caps::Caps, enabled::Hash};

@@ -4,8 +4,8 @@ use pbkdf2::pbkdf2_hmac;
 use pbkdf2::sha2::{Sha256, Sha512};
 use sha1::Sha1;
 
+use super::caps::{Caps, Flaw};
 use super::decode::{base64, hex, number, parts};
-use super::enabled::{Caps, Flaw};
 use crate::argon2::formats::{Format, Known};
 
 /// The fewest bytes of a hash.

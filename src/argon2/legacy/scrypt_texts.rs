@@ -1,7 +1,7 @@
 //! scrypt (RFC 7914).
 
+use super::caps::{Caps, Flaw};
 use super::decode::{base64, hex, number, parts};
-use super::enabled::{Caps, Flaw};
 use crate::argon2::formats::{Format, Known};
 
 /// What the block size may be; the memory has a limit of its own.
