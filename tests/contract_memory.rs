@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use records::MapRecords;
 use tokio::runtime::Builder;
-use tower_password_grant::testing::contract;
+use tower_password_grant::testing::contract::{self, two_handles};
 use tower_password_grant::{
     LimiterRules, Lockout, MemoryAccessTokens, MemoryLimiter, MemoryOneTimeValues, MemoryRefreshTokens, Rule,
 };
@@ -59,24 +59,19 @@ async fn one_time_values_in_memory_keep_the_contract() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limiter_in_memory_keeps_the_contract_t2() {
-    contract::attempt_limiter(async || MemoryLimiter::new()).await;
+    let with = |rules| two_handles(MemoryLimiter::new().with_rules(rules));
     let minute = std::time::Duration::from_secs(60);
-    contract::attempt_limiter(async || {
-        MemoryLimiter::new().with_rules(LimiterRules::new().with_account_and_address_budget(Lockout::new(1, minute)))
-    })
-    .await;
-    // Budgets that other rules than the first one spend.
-    contract::attempt_limiter(async || {
-        MemoryLimiter::new().with_rules(
-            LimiterRules::new().disable(Rule::AccountAndAddress).with_account_budget(Lockout::new(20, minute)),
-        )
-    })
-    .await;
+    let (rules, one) = (LimiterRules::new(), Lockout::new(1, minute));
+    // The last one has budgets that other rules than the first one spend.
+    let by_account = rules.disable(Rule::AccountAndAddress).with_account_budget(Lockout::new(20, minute));
+    for rules in [rules, rules.with_account_and_address_budget(one), by_account] {
+        contract::attempt_limiter(async || with(rules)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_in_a_map_keep_the_contract() {
-    contract::attempt_records(async || contract::two_handles(MapRecords::new())).await;
+    contract::attempt_records(async || two_handles(MapRecords::new())).await;
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Limiters that break one promise each.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::task::yield_now;
@@ -28,6 +28,8 @@ enum Fault {
     UntriedGivesAll,
     UndecidedGivesNothing,
     SettlesAgain,
+    SucceedsAgain,
+    EachHandleCountsAlone,
     RefusalsCharge,
     RefusalsExtend,
     RefusalsChargeTheAddress,
@@ -62,6 +64,8 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::UntriedGivesAll, "`Untried` gives back no more than it was charged"),
     (Fault::UndecidedGivesNothing, "`Undecided` gives the account's charges back"),
     (Fault::SettlesAgain, "a reservation that is settled again takes back no more"),
+    (Fault::SucceedsAgain, "a settlement that happened, and is tried again because its answer was lost"),
+    (Fault::EachHandleCountsAlone, "all handles of one store count together"),
     (Fault::RefusalsCharge, "attempts that are refused are not charged"),
     (Fault::RefusalsExtend, "refused attempts never extend a lock"),
     (Fault::RefusalsChargeTheAddress, "a refused attempt is charged to no budget"),
@@ -88,7 +92,15 @@ const ADDRESS_BUDGET: u32 = 300;
 /// A limiter as plain as it can be, with a fault.
 struct Sketch {
     fault: Fault,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
+}
+
+fn handles(fault: Fault) -> [Sketch; 2] {
+    let state = Arc::<Mutex<State>>::default();
+    [(); 2].map(|()| {
+        let state = if fault == Fault::EachHandleCountsAlone { Arc::default() } else { Arc::clone(&state) };
+        Sketch { fault, state }
+    })
 }
 
 #[derive(Default)]
@@ -207,7 +219,12 @@ impl AttemptLimiter for Sketch {
         reservation: Reservation,
         settlement: Settlement,
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
-        if reservation.is_again() && self.fault != Fault::SettlesAgain {
+        let is_done = match self.fault {
+            Fault::SettlesAgain => false,
+            Fault::SucceedsAgain => settlement != Settlement::Success,
+            _ => true,
+        };
+        if reservation.is_again() && is_done {
             return MaybeFuture::ready(Ok(None));
         }
         let number = u64::from_be_bytes(*reservation.key().first_chunk().unwrap());
@@ -299,7 +316,7 @@ impl AttemptLimiter for Plain {
 
 #[test]
 fn a_limiter_without_a_check_of_its_own_keeps_the_promises_of_checks() {
-    let make = async || Plain(Sketch { fault: Fault::None, state: Mutex::default() });
+    let make = async || handles(Fault::None).map(Plain);
     assert_eq!(complaint(contract::attempt_limiter(make)), "");
 }
 
@@ -307,7 +324,7 @@ fn a_limiter_without_a_check_of_its_own_keeps_the_promises_of_checks() {
 fn each_broken_limiter_is_told_which_promise_it_breaks() {
     let mut wrong = Vec::new();
     for (fault, promise) in FAULTS {
-        let told = complaint(contract::attempt_limiter(async || Sketch { fault: *fault, state: Mutex::default() }));
+        let told = complaint(contract::attempt_limiter(async || handles(*fault)));
         if !told.contains(promise) || told.is_empty() != promise.is_empty() {
             wrong.push(format!("{fault:?}: {told:?} and not {promise:?}"));
         }

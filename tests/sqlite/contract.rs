@@ -18,6 +18,14 @@ impl Stores {
         self.0.lock().unwrap().push(folder);
         store
     }
+
+    /// Two of one file, as two processes have them.
+    fn make_two(&self) -> [SqliteStore; 2] {
+        let folder = Folder::new();
+        let stores = [folder.store(), folder.store()];
+        self.0.lock().unwrap().push(folder);
+        stores
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,5 +49,5 @@ async fn one_time_values_in_the_file_keep_the_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limiter_in_the_file_keeps_the_contract_t2() {
     let stores = Stores::default();
-    contract::attempt_limiter(async || stores.make().limiter()).await;
+    contract::attempt_limiter(async || stores.make_two().map(|store| store.limiter())).await;
 }

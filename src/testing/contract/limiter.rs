@@ -19,7 +19,7 @@ pub(super) enum Target {
 }
 
 /// The account of the scenes, and one that has nothing to do with it.
-fn alice() -> Target {
+pub(super) fn alice() -> Target {
     Target::Account(None, AccountKey::resolved("alice"))
 }
 
@@ -61,18 +61,19 @@ pub(super) async fn drain<L: AttemptLimiter>(limiter: &L, target: &Target, from:
 }
 
 /// The budget of a limiter to which nothing has happened.
-async fn budget<L: AttemptLimiter>(make: &impl AsyncFn() -> L) -> (usize, Rule) {
-    let (budget, refusal) = drain(&make().await, &alice(), HERE).await;
+pub(super) async fn budget<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) -> (usize, Rule) {
+    let [limiter, _] = make().await;
+    let (budget, refusal) = drain(&limiter, &alice(), HERE).await;
     must(budget > 0, "the first attempt is charged, not refused");
     (budget, refusal.rule())
 }
 
-pub(super) async fn parallel<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+pub(super) async fn parallel<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
     let (budget, _) = budget(make).await;
     for _ in 0..10 {
-        let limiter = Arc::new(make().await);
-        let calls = (0..budget.saturating_add(PARALLEL)).map(|_| {
-            let limiter = Arc::clone(&limiter);
+        let limiters = make().await.map(Arc::new);
+        let calls = limiters.iter().cycle().take(budget.saturating_add(PARALLEL)).map(|limiter| {
+            let limiter = Arc::clone(limiter);
             async move { reserve(&*limiter, &alice(), HERE).await.is_ok() }
         });
         let charged = together(calls).await.into_iter().filter(|charged| *charged).count();
@@ -81,15 +82,15 @@ pub(super) async fn parallel<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
     }
 }
 
-pub(super) async fn dropped<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+pub(super) async fn dropped<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
     let (budget, _) = budget(make).await;
-    let limiter = make().await;
+    let [limiter, _] = make().await;
     for _ in 0..budget {
         drop(reserve(&limiter, &alice(), HERE).await);
     }
     let promise = "an attempt that is never settled, because it was dropped or panicked, stays charged";
     must(reserve(&limiter, &alice(), HERE).await.is_err(), promise);
-    let limiter = make().await;
+    let [limiter, _] = make().await;
     for _ in 0..budget {
         if let Ok(reservation) = reserve(&limiter, &alice(), HERE).await {
             settle(&limiter, reservation, Settlement::Refused).await;
@@ -98,9 +99,9 @@ pub(super) async fn dropped<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
     must(reserve(&limiter, &alice(), HERE).await.is_err(), "an attempt that is settled as `Refused` stays charged");
 }
 
-pub(super) async fn success<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+pub(super) async fn success<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
     let (budget, rule) = budget(make).await;
-    let limiter = make().await;
+    let [limiter, _] = make().await;
     for _ in 1..budget {
         if let Ok(reservation) = reserve(&limiter, &alice(), HERE).await {
             settle(&limiter, reservation, Settlement::Denied).await;
@@ -118,9 +119,9 @@ pub(super) async fn success<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
     }
 }
 
-pub(super) async fn untried<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+pub(super) async fn untried<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
     let (budget, _) = budget(make).await;
-    let limiter = make().await;
+    let [limiter, _] = make().await;
     for _ in 0..budget.saturating_mul(3) {
         match reserve(&limiter, &alice(), HERE).await {
             Ok(reservation) => settle(&limiter, reservation, Settlement::Untried).await,
@@ -132,9 +133,9 @@ pub(super) async fn untried<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
     must(left <= budget, "an attempt that is settled as `Untried` gives back no more than it was charged");
 }
 
-pub(super) async fn undecided<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+pub(super) async fn undecided<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
     let (budget, rule) = budget(make).await;
-    let limiter = make().await;
+    let [limiter, _] = make().await;
     for _ in 0..budget {
         if let Ok(reservation) = reserve(&limiter, &alice(), HERE).await {
             settle(&limiter, reservation, Settlement::Undecided).await;
@@ -147,10 +148,10 @@ pub(super) async fn undecided<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
     }
 }
 
-pub(super) async fn settled_again<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+pub(super) async fn settled_again<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
     let (budget, _) = budget(make).await;
     for settlement in [Settlement::Untried, Settlement::Undecided] {
-        let limiter = make().await;
+        let [limiter, _] = make().await;
         let mut under_way = Vec::new();
         for _ in 0..budget {
             under_way.extend(reserve(&limiter, &alice(), HERE).await);
@@ -169,10 +170,10 @@ pub(super) async fn settled_again<L: AttemptLimiter>(make: &impl AsyncFn() -> L)
     }
 }
 
-pub(super) async fn own_charges_only<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+pub(super) async fn own_charges_only<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
     let elsewhere = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
     for settlement in [Settlement::Success, Settlement::Untried, Settlement::Undecided] {
-        let limiter = make().await;
+        let [limiter, _] = make().await;
         let Ok(early) = reserve(&limiter, &bob(), elsewhere).await else {
             broken("the first attempt is charged, not refused");
         };
@@ -183,7 +184,7 @@ pub(super) async fn own_charges_only<L: AttemptLimiter>(make: &impl AsyncFn() ->
     }
     // The one before the last, which is still under way.
     let (budget, _) = budget(make).await;
-    let limiter = make().await;
+    let [limiter, _] = make().await;
     let mut under_way = Vec::new();
     for _ in 0..budget {
         under_way.extend(reserve(&limiter, &alice(), HERE).await);
@@ -201,8 +202,8 @@ pub(super) async fn own_charges_only<L: AttemptLimiter>(make: &impl AsyncFn() ->
     must(reserve(&limiter, &alice(), HERE).await.is_err(), promise);
 }
 
-pub(super) async fn refused<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
-    let limiter = make().await;
+pub(super) async fn refused<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+    let [limiter, _] = make().await;
     let (_, first) = drain(&limiter, &alice(), HERE).await;
     must(first.retry_after() > Duration::ZERO, "a refusal tells for how long no attempt has a chance");
     for _ in 0..MOST {

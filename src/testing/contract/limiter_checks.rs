@@ -50,8 +50,8 @@ async fn budget<L: AttemptLimiter>(limiter: &L) -> usize {
     broken("a check that was wrong is charged: not one of 1,000 was refused")
 }
 
-pub(super) async fn one_after_the_other<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
-    let limiter = make().await;
+pub(super) async fn one_after_the_other<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+    let [limiter, _] = make().await;
     let most = budget(&limiter).await;
     must(most > 0, "the first check is compared, not refused");
     // Under the lock the right one looks like a wrong one.
@@ -62,7 +62,7 @@ pub(super) async fn one_after_the_other<L: AttemptLimiter>(make: &impl AsyncFn()
     let promise = "checks and attempts count together";
     must(reserve(&limiter, &target, HERE).await.is_err(), promise);
 
-    let limiter = make().await;
+    let [limiter, _] = make().await;
     for _ in 0..most {
         if let Ok(reservation) = reserve(&limiter, &target, HERE).await {
             settle(&limiter, reservation, Settlement::Denied).await;
@@ -70,7 +70,7 @@ pub(super) async fn one_after_the_other<L: AttemptLimiter>(make: &impl AsyncFn()
     }
     must(!wrong(&limiter).await, promise);
 
-    let limiter = make().await;
+    let [limiter, _] = make().await;
     for _ in 0..3 {
         for _ in 1..most {
             must(wrong(&limiter).await, "a check that was right forgets the wrong ones of its client from its address");
@@ -83,12 +83,13 @@ pub(super) async fn one_after_the_other<L: AttemptLimiter>(make: &impl AsyncFn()
     must_be(budget(&limiter).await, most, "a check that was right gives back no more than what was charged");
 }
 
-pub(super) async fn parallel<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
-    let most = budget(&make().await).await;
+pub(super) async fn parallel<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+    let [limiter, _] = make().await;
+    let most = budget(&limiter).await;
     for _ in 0..10 {
-        let limiter = Arc::new(make().await);
-        let calls = (0..most.saturating_add(PARALLEL)).map(|_| {
-            let limiter = Arc::clone(&limiter);
+        let limiters = make().await.map(Arc::new);
+        let calls = limiters.iter().cycle().take(most.saturating_add(PARALLEL)).map(|limiter| {
+            let limiter = Arc::clone(limiter);
             async move { wrong(&*limiter).await }
         });
         let compared = together(calls).await.into_iter().filter(|compared| *compared).count();

@@ -11,7 +11,7 @@ fn account(realm: Option<&'static str>, id: &'static str) -> Target {
     Target::Account(realm, AccountKey::resolved(id))
 }
 
-pub(super) async fn parts<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+pub(super) async fn parts<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
     let pairs = [
         (account(Some("a"), "bc"), account(Some("ab"), "c")),
         (account(Some("a:b"), "c"), account(Some("a"), "b:c")),
@@ -28,7 +28,7 @@ pub(super) async fn parts<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
         (Target::Client("a"), Target::Client("A")),
     ];
     for (one, other) in pairs {
-        let limiter = make().await;
+        let [limiter, _] = make().await;
         let (_, refusal) = drain(&limiter, &one, HERE).await;
         // Where the address itself has no budget left, nobody has.
         if refusal.rule() == Rule::Address {
@@ -41,17 +41,17 @@ pub(super) async fn parts<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
     }
 }
 
-pub(super) async fn networks<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
+pub(super) async fn networks<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
     let v6 = |network: u16, host: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, host));
     let alice = account(None, "alice");
-    let limiter = make().await;
+    let [limiter, _] = make().await;
     let (budget, refusal) = drain(&limiter, &alice, v6(1, 1)).await;
     let same = reserve(&limiter, &alice, v6(1, 2)).await;
     must(same.is_err(), "the addresses of one /64 are one sender");
     must_have_own(&refusal.rule(), reserve(&limiter, &alice, v6(2, 1)).await.map_err(|refusal| refusal.rule()));
 
     // A budget that is spent by turns.
-    let limiter = make().await;
+    let [limiter, _] = make().await;
     for host in 0..=budget {
         let host = u16::try_from(host).unwrap_or(u16::MAX);
         if reserve(&limiter, &alice, v6(1, host)).await.is_err() {
@@ -61,7 +61,7 @@ pub(super) async fn networks<L: AttemptLimiter>(make: &impl AsyncFn() -> L) {
         }
     }
 
-    let limiter = make().await;
+    let [limiter, _] = make().await;
     let (_, refusal) = drain(&limiter, &alice, HERE).await;
     let next = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
     must_have_own(&refusal.rule(), reserve(&limiter, &alice, next).await.map_err(|refusal| refusal.rule()));

@@ -38,6 +38,7 @@
 mod access;
 mod limiter;
 mod limiter_checks;
+mod limiter_handles;
 mod limiter_keys;
 mod once;
 mod promise;
@@ -109,11 +110,12 @@ pub async fn one_time_values<S: OneTimeValues>(make: impl AsyncFn() -> S) {
 
 /// Holds an [`AttemptLimiter`] to what its contract asks of every one, whatever its budgets are. Give it some that are spent
 /// by fewer than 1,000 attempts and whose windows are longer than the test; that of one address, if there is one, must be
-/// larger than that of an account from there, as it is by default.
+/// larger than that of an account from there, as it is by default. `make` answers two handles of one new store.
 ///
 /// # Panics
 /// At the first promise that is broken, or call that fails.
-pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> L) {
+pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> [L; 2]) {
+    limiter_handles::in_turn(&make).await;
     limiter::parallel(&make).await;
     limiter::dropped(&make).await;
     limiter::success(&make).await;
@@ -126,6 +128,9 @@ pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> L) {
     limiter_keys::networks(&make).await;
     limiter_checks::one_after_the_other(&make).await;
     limiter_checks::parallel(&make).await;
+    limiter_handles::forgiven(&make).await;
+    limiter_handles::parallel(&make).await;
+    limiter_handles::lost_answers(&make).await;
 }
 
 /// Holds [`AttemptRecords`] to their contract. `make` answers two handles of one new store, as two processes have them; the
