@@ -51,11 +51,16 @@ fn refresh_stores() -> Stores<dyn RefreshTokenStore> {
     stores
 }
 
-fn access_stores() -> Stores<dyn AccessTokenStore> {
+/// Stores that keep so many tokens of one login.
+fn access_stores(per_login: u32) -> Stores<dyn AccessTokenStore> {
+    let memory = MemoryAccessTokens::new().with_tokens_per_login(per_login as usize).unwrap();
     #[allow(unused_mut, reason = "without a feature there is nothing to add")]
-    let mut stores: Stores<dyn AccessTokenStore> = (vec![("memory", Box::new(MemoryAccessTokens::new()))], None);
+    let mut stores: Stores<dyn AccessTokenStore> = (vec![("memory", Box::new(memory))], None);
     #[cfg(feature = "sqlite")]
-    if let Some((folder, store)) = file() {
+    if let Some((folder, _)) = file() {
+        let file = folder.file();
+        let builder = tower_password_grant::sqlite::SqliteStore::builder(file).access_tokens_per_login(per_login);
+        let store = builder.open().unwrap();
         stores.0.push(("sqlite", Box::new(store)));
         stores.1 = Some(Box::new(folder));
     }
@@ -367,6 +372,26 @@ struct Kept {
     realm: Option<&'static str>,
     subject: &'static str,
     family: Option<FamilyId>,
+    /// One more than the newest of the same login that was there when it came.
+    number: u32,
+}
+
+impl Kept {
+    /// Whether both belong to one login.
+    fn is_beside(&self, other: &Self) -> bool {
+        match (self.family, other.family) {
+            (None, None) => (self.realm, self.subject) == (other.realm, other.subject),
+            (one, another) => one == another,
+        }
+    }
+}
+
+/// Adds a token, in the place of what comes before the newest `per_login` of its login.
+fn insert(model: &mut BTreeMap<usize, Kept>, token: usize, mut kept: Kept, per_login: u32) {
+    let newest = model.values().filter(|other| other.is_beside(&kept)).map(|other| other.number).max();
+    kept.number = newest.unwrap_or(0) + 1;
+    model.retain(|_, other| !other.is_beside(&kept) || other.number + per_login > kept.number);
+    model.insert(token, kept);
 }
 
 fn record(kept: &Kept) -> AccessTokenRecord {
@@ -387,19 +412,32 @@ fn is_same(record: Option<&AccessTokenRecord>, kept: Option<&Kept>) -> bool {
 
 #[test]
 fn access_token_stores_answer_as_the_reference_does() {
-    let runtime = runtime();
+    play_access(100);
+}
+
+#[test]
+fn access_token_stores_end_the_same_tokens_of_one_login_when_there_are_too_many() {
+    let bounded = play_access(4);
+    assert!(bounded >= 100, "{bounded} tokens were too many: the sequences do not reach it");
+}
+
+/// Plays sequences on stores that keep so many tokens of one login, and answers how many were too many.
+fn play_access(per_login: u32) -> usize {
+    let (runtime, bounded) = (runtime(), std::cell::Cell::new(0));
     let played = runner(SEQUENCES).run(&prop::collection::vec(access(), 1..=LONGEST), |steps| {
-        let (mut model, (stores, _folder)): (BTreeMap<usize, Kept>, _) = (BTreeMap::new(), access_stores());
+        let (mut model, (stores, _folder)): (BTreeMap<usize, Kept>, _) = (BTreeMap::new(), access_stores(per_login));
         let mut tokens = 0;
         for step in &steps {
             let before = model.len();
             match *step {
                 Access::Insert { realm, subject, family: of } => {
-                    let kept = Kept { realm: REALMS[realm], subject: SUBJECTS[subject], family: of.map(family) };
+                    let (realm, subject) = (REALMS[realm], SUBJECTS[subject]);
+                    let kept = Kept { realm, subject, family: of.map(family), number: 0 };
                     for (_, store) in &stores {
                         runtime.block_on(store.insert(digest(tokens), record(&kept))).unwrap();
                     }
-                    model.insert(tokens, kept);
+                    insert(&mut model, tokens, kept, per_login);
+                    bounded.set(bounded.get() + before + 1 - model.len());
                     tokens += 1;
                 }
                 Access::Find(token) => {
@@ -441,6 +479,7 @@ fn access_token_stores_answer_as_the_reference_does() {
         Ok(())
     });
     played.unwrap_or_else(|failed| panic!("{failed}"));
+    bounded.get()
 }
 
 #[test]

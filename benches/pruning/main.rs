@@ -84,8 +84,8 @@ fn fill(path: &Path, families: u32) {
             .unwrap();
         transaction
             .prepare_cached(
-                "INSERT INTO access_tokens (digest, subject, client, scope, audience, issued, expires, family, claims)
-                VALUES (?1, ?2, 'cli', 'read', '[\"https://api.example\"]', ?3, ?4, ?5, '{}')",
+                "INSERT INTO access_tokens (digest, subject, client, scope, audience, issued, expires, login, number, claims)
+                VALUES (?1, ?2, 'cli', 'read', '[\"https://api.example\"]', ?3, ?4, ?5, 1, '{}')",
             )
             .unwrap()
             .execute(params![access, subject, ended, expires, family])

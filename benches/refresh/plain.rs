@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use tower_password_grant::sqlite::SqliteStore;
 
 use super::file::Temporary;
@@ -18,10 +18,13 @@ const ADD_TOKEN: &str = "INSERT INTO refresh_tokens (digest, family) VALUES (?1,
 const BEGIN: &str = "INSERT INTO refresh_families
     (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, live, last_used)
     VALUES (?1, ?2, ?3, NULL, ?4, 'password', ?5, NULL, ?6, ?7, ?5) RETURNING row";
+const NEWEST: &str = "SELECT number FROM access_tokens WHERE login = ?1 ORDER BY number DESC LIMIT 1";
 const INSERT: &str = "INSERT OR REPLACE INTO access_tokens
-    (digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, family, claims)
-    SELECT ?1, ?2, ?3, NULL, ?4, ?5, ?6, ?7, ?6, ?8, '{}'
+    (digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, login, number, claims)
+    SELECT ?1, ?2, ?3, NULL, ?4, ?5, ?6, ?7, ?6, ?8, ?9, '{}'
     WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?8 AND ended IS NOT NULL)";
+const REMOVE_OLDEST: &str = "DELETE FROM access_tokens WHERE login = ?1 AND number IN
+    (SELECT number FROM access_tokens WHERE login = ?1 AND number <= ?2 ORDER BY number LIMIT 32)";
 
 const NOW: i64 = 1_900_000_000_000;
 const HOUR: i64 = 3_600_000;
@@ -59,8 +62,13 @@ pub fn run(batch: usize, time: Duration) -> f64 {
             let find = || -> i64 { db.prepare_cached(FIND).unwrap().query_row([&live[..]], |row| row.get(0)).unwrap() };
             let (_, row) = (find(), find());
             let audience = format!("[\"{AUDIENCE}\"]");
-            let values = params![random::<32>(), SUBJECT, CLIENT, SCOPE, audience, NOW, NOW + HOUR, &*id];
+            let newest = db.prepare_cached(NEWEST).unwrap().query_row([&*id], |row| row.get::<_, i64>(0)).optional();
+            let number = newest.unwrap().unwrap_or(0) + 1;
+            let values = params![random::<32>(), SUBJECT, CLIENT, SCOPE, audience, NOW, NOW + HOUR, &*id, number];
             db.prepare_cached(INSERT).unwrap().execute(values).unwrap();
+            if number > 100 {
+                db.prepare_cached(REMOVE_OLDEST).unwrap().execute(params![&*id, number - 100]).unwrap();
+            }
             let next: [u8; 32] = random();
             db.prepare_cached(ROTATE).unwrap().execute(params![row, next, &*live, next, NOW, NOW]).unwrap();
             db.prepare_cached(ADD_TOKEN).unwrap().execute(params![next, row]).unwrap();

@@ -11,10 +11,16 @@ use crate::protocol::family::FamilyId;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::secrets::SecretDigest;
 
+/// The most records of one login, in the stores of this crate.
+pub(crate) const MOST_TOKENS: usize = 100;
+
 /// Keeps what opaque access tokens stand for, by their digests: the token itself is never stored (RFC 6749 section 10.3).
 ///
 /// # Contract
 /// - A record that was inserted is found until it expires or is removed; then never again.
+/// - A store may bound the records of one login: of one family, or, of those without a family, of one realm, subject and client.
+///   Then a new record may remove the oldest ones of the same login, and never one of another. The stores of this crate keep
+///   the newest 100 unless they are told otherwise.
 /// - [`revoke_family`](Self::revoke_family) and [`revoke_subject`](Self::revoke_subject) remove every record that was inserted
 ///   before they were called.
 ///

@@ -41,6 +41,18 @@ struct Inner {
     claims: Map<String, Value>,
 }
 
+/// The login that access tokens belong to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Holder<'a> {
+    Family(FamilyId),
+    /// Without a family the logins of a subject at a client cannot be told apart.
+    Login {
+        realm: Option<&'a str>,
+        subject: &'a str,
+        client: &'a ClientId,
+    },
+}
+
 impl AccessTokenRecord {
     /// A token of this subject and client, with nothing else: for stores, which read records back, and for verifiers.
     #[must_use]
@@ -57,6 +69,15 @@ impl AccessTokenRecord {
             family: None,
             claims: Map::new(),
         }))
+    }
+
+    /// Whose access tokens are bounded together with it.
+    pub(crate) fn holder(&self) -> Holder<'_> {
+        let Inner { client, realm, subject, .. } = &*self.0;
+        match self.0.family {
+            Some(family) => Holder::Family(family),
+            None => Holder::Login { realm: realm.as_deref(), subject, client },
+        }
     }
 
     fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {

@@ -12,36 +12,76 @@ use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
 use crate::protocol::family::FamilyId;
-use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::record::{AccessTokenRecord, Holder};
 use crate::protocol::secrets::SecretDigest;
 
+const NEWEST: &str = "SELECT number FROM access_tokens WHERE login = ?1 ORDER BY number DESC LIMIT 1";
 /// Nothing is kept for a family that has ended meanwhile: its access tokens were removed then, and this one would outlive
 /// them.
 const INSERT: &str = "INSERT OR REPLACE INTO access_tokens
-    (digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, family, claims)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
-    WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?10 AND ended IS NOT NULL)";
+    (login, number, digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, claims)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+    WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?1 AND ended IS NOT NULL)";
+/// A few more than came in, for a bound that was lowered.
+const REMOVE_OLDEST: &str = "DELETE FROM access_tokens WHERE login = ?1 AND number IN
+    (SELECT number FROM access_tokens WHERE login = ?1 AND number <= ?2 ORDER BY number LIMIT ?3)";
 /// What ended a family may have been cut off, by a crash or a hang-up, before it came to the access tokens.
-const FIND: &str = "SELECT subject, client, realm, scope, audience, issued, expires, authenticated_at, family, claims
+const FIND: &str = "SELECT login, subject, client, realm, scope, audience, issued, expires, authenticated_at, claims
     FROM access_tokens AS token WHERE digest = ?1
-    AND NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = token.family AND ended IS NOT NULL)";
+    AND NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = token.login AND ended IS NOT NULL)";
 const REVOKE: &str = "DELETE FROM access_tokens WHERE digest = ?1";
-const REVOKE_FAMILY: &str = "DELETE FROM access_tokens WHERE digest IN
-    (SELECT digest FROM access_tokens WHERE family = ?1 LIMIT ?2)";
-const REVOKE_SUBJECT: &str = "DELETE FROM access_tokens WHERE digest IN
-    (SELECT digest FROM access_tokens WHERE subject = ?1 AND realm IS ?2 LIMIT ?3)";
+const REVOKE_FAMILY: &str = "DELETE FROM access_tokens WHERE login = ?1 AND number IN
+    (SELECT number FROM access_tokens WHERE login = ?1 LIMIT ?2)";
+const REVOKE_SUBJECT: &str = "DELETE FROM access_tokens WHERE (login, number) IN
+    (SELECT login, number FROM access_tokens WHERE subject = ?1 AND realm IS ?2 LIMIT ?3)";
 
 /// The most records that one operation removes: it shares its transaction with others, which wait until all of it is
 /// written, and random keys lie on a page each.
 const ROWS: u64 = 32;
 
-pub(super) const STATEMENTS: [&str; 5] = [INSERT, FIND, REVOKE, REVOKE_FAMILY, REVOKE_SUBJECT];
+pub(super) const STATEMENTS: [&str; 7] = [NEWEST, INSERT, REMOVE_OLDEST, FIND, REVOKE, REVOKE_FAMILY, REVOKE_SUBJECT];
 
-fn insert(db: &Db, digest: &SecretDigest, record: &AccessTokenRecord) -> Result<(), Failure> {
+/// Whose tokens are bounded together, as a key.
+enum Login {
+    Family([u8; 16]),
+    Other([u8; 32]),
+}
+
+impl Login {
+    fn of(record: &AccessTokenRecord) -> Self {
+        match record.holder() {
+            Holder::Family(family) => Self::Family(*family.as_bytes()),
+            Holder::Login { realm, subject, client } => {
+                // With what ends each of them: no other three make the same text.
+                let text = serde_json::json!([realm, subject, client.as_str()]).to_string();
+                Self::Other(*SecretDigest::of(&text).as_bytes())
+            }
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Family(bytes) => bytes,
+            Self::Other(bytes) => bytes,
+        }
+    }
+}
+
+/// Inserts a record, in the place of what its login may not have beside it.
+pub(super) fn insert(
+    db: &Db,
+    digest: &SecretDigest,
+    record: &AccessTokenRecord,
+    per_login: i64,
+) -> Result<(), Failure> {
     let audience = serde_json::to_string(record.audience()).map_err(|_| Failure::Value("an audience"))?;
     let claims = serde_json::to_string(record.claims()).map_err(|_| Failure::Value("claims"))?;
-    let family = record.family();
+    let login = Login::of(record);
+    let login = login.as_bytes();
+    let number = db.row(NEWEST, [login], |row| get::<i64>(row, 0))?.unwrap_or(0).saturating_add(1);
     let values = params![
+        login,
+        number,
         digest.as_bytes(),
         record.subject(),
         record.client().as_str(),
@@ -51,26 +91,30 @@ fn insert(db: &Db, digest: &SecretDigest, record: &AccessTokenRecord) -> Result<
         floor(record.issued_at()),
         floor(record.expires()),
         record.authenticated_at().map(floor),
-        family.as_ref().map(FamilyId::as_bytes),
         claims,
     ];
-    db.execute(INSERT, values)?;
+    let inserted = db.execute(INSERT, values)?;
+    let last_beyond = number.saturating_sub(per_login);
+    if inserted > 0 && last_beyond > 0 {
+        db.execute(REMOVE_OLDEST, params![login, last_beyond, ROWS.cast_signed()])?;
+    }
     Ok(())
 }
 
 fn read_record(row: &Row<'_>) -> Result<AccessTokenRecord, Failure> {
-    let realm: Option<String> = get(row, 2)?;
-    let audience: String = get(row, 4)?;
+    let login: Vec<u8> = get(row, 0)?;
+    let realm: Option<String> = get(row, 3)?;
+    let audience: String = get(row, 5)?;
     let audience: Vec<String> = serde_json::from_str(&audience).map_err(|_| Failure::Row("an audience"))?;
     let claims: String = get(row, 9)?;
     let claims = serde_json::from_str(&claims).map_err(|_| Failure::Row("claims"))?;
-    let (issued, expires) = (instant(get(row, 5)?)?, instant(get(row, 6)?)?);
-    let record = AccessTokenRecord::new(get::<String>(row, 0)?, client_id(row, 1)?, issued, expires)
+    let (issued, expires) = (instant(get(row, 6)?)?, instant(get(row, 7)?)?);
+    let record = AccessTokenRecord::new(get::<String>(row, 1)?, client_id(row, 2)?, issued, expires)
         .with_realm(realm.as_deref())
-        .with_scope(scope(row, 3)?)
+        .with_scope(scope(row, 4)?)
         .with_audience(audience)
-        .with_authenticated_at(get::<Option<i64>>(row, 7)?.map(instant).transpose()?)
-        .with_family(get::<Option<[u8; 16]>>(row, 8)?.map(FamilyId::from_bytes))
+        .with_authenticated_at(get::<Option<i64>>(row, 8)?.map(instant).transpose()?)
+        .with_family(<[u8; 16]>::try_from(login).ok().map(FamilyId::from_bytes))
         .with_claims(claims);
     Ok(record)
 }
@@ -101,7 +145,8 @@ impl SqliteStore {
 #[async_trait]
 impl AccessTokenStore for SqliteStore {
     async fn insert(&self, digest: SecretDigest, record: AccessTokenRecord) -> Result<(), BackendError> {
-        self.write(move |db| insert(db, &digest, &record)).await
+        let per_login = self.tokens_per_login();
+        self.write(move |db| insert(db, &digest, &record, per_login)).await
     }
 
     async fn find(&self, digest: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError> {

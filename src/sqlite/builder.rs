@@ -17,6 +17,7 @@ use super::stats::Counters;
 use super::store::{Handle, SqliteStore};
 use super::time::CountingTime;
 use super::writer::{Pruning, Writer};
+use crate::boundary::access::MOST_TOKENS;
 use crate::boundary::clock::{Clock, SystemClock};
 
 /// The longest `busy_timeout`.
@@ -38,6 +39,7 @@ pub struct SqliteStoreBuilder {
     busy_timeout: Duration,
     max_size: u64,
     pruning: Pruning,
+    access_tokens_per_login: u32,
 }
 
 impl SqliteStoreBuilder {
@@ -50,6 +52,7 @@ impl SqliteStoreBuilder {
             busy_timeout: Duration::from_secs(5),
             max_size: 16 << 30,
             pruning: Pruning { interval: Duration::from_secs(60), retention: Duration::from_secs(3600) },
+            access_tokens_per_login: MOST_TOKENS as u32,
         }
     }
 
@@ -85,7 +88,7 @@ impl SqliteStoreBuilder {
 
     /// How large the file may become, in bytes: 256 KiB to 16 TiB. Default: 16 GiB. Beyond it whatever needs room is an
     /// error, and 503. A login with refresh and access token takes about 1 KiB until it expires, each refresh about 0.5 KiB
-    /// more.
+    /// more, up to [a hundred](Self::access_tokens_per_login) access tokens.
     pub fn max_size(mut self, bytes: u64) -> Self {
         self.max_size = bytes;
         self
@@ -102,6 +105,14 @@ impl SqliteStoreBuilder {
     /// not end every login.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.pruning.retention = retention;
+        self
+    }
+
+    /// How many access tokens one login has: at least 1. Default: 100, so that nobody fills the file. One login is a refresh
+    /// token family; without refresh tokens it is whatever a subject has at a client. Its oldest token ends when it gets
+    /// one more. Raise it where one account serves many machines at once, such as the jobs of a build server.
+    pub fn access_tokens_per_login(mut self, tokens: u32) -> Self {
+        self.access_tokens_per_login = tokens;
         self
     }
 
@@ -140,6 +151,7 @@ impl SqliteStoreBuilder {
             pruner: Arc::new(Pruner::new(self.clock, time.clone())),
             time,
             locks: Arc::default(),
+            tokens_per_login: self.access_tokens_per_login.into(),
             alive,
         };
         let mut readers = Vec::with_capacity(self.reader_threads);
@@ -173,6 +185,7 @@ impl SqliteStoreBuilder {
             ("queue", self.queue >= 1, "at least 1"),
             ("busy_timeout", self.busy_timeout <= LONGEST_WAIT, "an hour at most"),
             ("max_size", (SMALLEST..=LARGEST).contains(&size), "256 KiB to 16 TiB"),
+            ("access_tokens_per_login", self.access_tokens_per_login >= 1, "at least 1"),
             ("prune_every", (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(&interval), "10 milliseconds to a day"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {

@@ -17,7 +17,8 @@
 //! Every statement finds its rows by an index. What expired, and what is left of a login ten minutes after it was ended, is
 //! removed in steps that take about 5 ms on the disk at hand, each in a transaction of its own and with requests in between:
 //! when 100,000 logins end at once, a write waits for one such step at most, and the file is smaller after some minutes.
-//! One subject has at most 100 logins at one client: the next one ends the oldest of them.
+//! One subject has at most 100 logins at one client: the next one ends the oldest of them. One login has at most 100 access
+//! tokens ([`access_tokens_per_login`](SqliteStoreBuilder::access_tokens_per_login)). So one user cannot fill the file.
 //!
 //! # What is in the file
 //! Tokens, client secrets and one-time values as SHA-256 digests; passwords as their hashes; subjects, clients, scopes and

@@ -26,8 +26,8 @@ const MOST: u32 = 256;
 
 const SPENT_VALUES: &str = "DELETE FROM spent_values WHERE digest IN
     (SELECT digest FROM spent_values WHERE expires <= ?1 LIMIT ?2)";
-const ACCESS_TOKENS: &str = "DELETE FROM access_tokens WHERE digest IN
-    (SELECT digest FROM access_tokens WHERE expires <= ?1 LIMIT ?2)";
+const ACCESS_TOKENS: &str = "DELETE FROM access_tokens WHERE (login, number) IN
+    (SELECT login, number FROM access_tokens WHERE expires <= ?1 LIMIT ?2)";
 /// A family may have any number of tokens: they go before it does.
 const REFRESH_TOKENS: &str = "DELETE FROM refresh_tokens WHERE digest IN
     (SELECT t.digest FROM (SELECT row FROM refresh_families WHERE expires <= ?1 ORDER BY expires LIMIT ?2) due
@@ -36,21 +36,21 @@ const REFRESH_TOKENS: &str = "DELETE FROM refresh_tokens WHERE digest IN
 const REFRESH_FAMILIES: &str = "DELETE FROM refresh_families WHERE row IN
     (SELECT row FROM (SELECT row, id, ended FROM refresh_families WHERE expires <= ?1 ORDER BY expires LIMIT ?2) due
      WHERE NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.family = due.row)
-     AND (ended IS NULL OR NOT EXISTS (SELECT 1 FROM access_tokens a WHERE a.family = due.id)))";
+     AND (ended IS NULL OR NOT EXISTS (SELECT 1 FROM access_tokens a WHERE a.login = due.id)))";
 
 /// For how long a family that was ended is kept, in milliseconds: longer than any request that may still insert an access
 /// token of it takes.
 const ENDED: i64 = 600_000;
-const ENDED_ACCESS_TOKENS: &str = "DELETE FROM access_tokens WHERE digest IN
-    (SELECT a.digest FROM (SELECT id FROM refresh_families WHERE ended <= ?1 ORDER BY ended LIMIT ?2) due
-     CROSS JOIN access_tokens a ON a.family = due.id LIMIT ?2)";
+const ENDED_ACCESS_TOKENS: &str = "DELETE FROM access_tokens WHERE (login, number) IN
+    (SELECT a.login, a.number FROM (SELECT id FROM refresh_families WHERE ended <= ?1 ORDER BY ended LIMIT ?2) due
+     CROSS JOIN access_tokens a ON a.login = due.id LIMIT ?2)";
 const ENDED_REFRESH_TOKENS: &str = "DELETE FROM refresh_tokens WHERE digest IN
     (SELECT t.digest FROM (SELECT row FROM refresh_families WHERE ended <= ?1 ORDER BY ended LIMIT ?2) due
      CROSS JOIN refresh_tokens t ON t.family = due.row LIMIT ?2)";
 const ENDED_FAMILIES: &str = "DELETE FROM refresh_families WHERE row IN
     (SELECT row FROM (SELECT row, id FROM refresh_families WHERE ended <= ?1 ORDER BY ended LIMIT ?2) due
      WHERE NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.family = due.row)
-     AND NOT EXISTS (SELECT 1 FROM access_tokens a WHERE a.family = due.id))";
+     AND NOT EXISTS (SELECT 1 FROM access_tokens a WHERE a.login = due.id))";
 
 /// The longest time in which a predecessor may be presented again, in milliseconds.
 const LEEWAY: i64 = MAX_LEEWAY.as_millis() as i64;

@@ -19,8 +19,8 @@ fn filled(families: i64, ended: Option<i64>, expires: i64, access_expires: i64) 
         let token = "INSERT INTO refresh_tokens (digest, family) VALUES (?1, ?2)";
         transaction.prepare_cached(token).unwrap().execute(params![digest, number]).unwrap();
         let token =
-            "INSERT INTO access_tokens (digest, subject, client, scope, audience, issued, expires, family, claims)
-            VALUES (?1, ?2, 'cli', '', '[]', 0, ?3, ?4, '{}')";
+            "INSERT INTO access_tokens (digest, subject, client, scope, audience, issued, expires, login, number, claims)
+            VALUES (?1, ?2, 'cli', '', '[]', 0, ?3, ?4, 1, '{}')";
         transaction.prepare_cached(token).unwrap().execute(params![digest, number, access_expires, id]).unwrap();
     }
     transaction.commit().unwrap();
@@ -95,8 +95,9 @@ fn no_table_waits_for_ever_where_another_has_more_than_can_be_removed() {
     let db = filled(0, None, 0, 0);
     let pruner = pruner();
     let count = |sql| db.row(sql, (), |row| Ok(row.get::<_, i64>(0)?)).unwrap().unwrap();
-    let access = "INSERT INTO access_tokens (digest, subject, client, scope, audience, issued, expires, claims)
-        VALUES (zeroblob(32), '', '', '', '', 0, 0, '')";
+    let access =
+        "INSERT INTO access_tokens (login, number, digest, subject, client, scope, audience, issued, expires, claims)
+        VALUES (zeroblob(32), 1, zeroblob(32), '', '', '', '', 0, 0, '')";
     db.execute(access, ()).unwrap();
     let mut number = 0_i64;
     while count("SELECT count(*) FROM access_tokens") > 0 {

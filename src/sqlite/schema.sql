@@ -33,7 +33,11 @@ CREATE TABLE refresh_tokens (
 CREATE INDEX refresh_tokens_by_family ON refresh_tokens (family);
 
 CREATE TABLE access_tokens (
-    digest BLOB PRIMARY KEY,
+    -- Whose tokens are bounded together: the 16 bytes of a family, or a digest of 32 bytes of realm, subject and client.
+    login BLOB NOT NULL,
+    -- Of the tokens of this login, the newest has the highest.
+    number INTEGER NOT NULL,
+    digest BLOB NOT NULL UNIQUE,
     subject TEXT NOT NULL,
     client TEXT NOT NULL,
     realm TEXT,
@@ -42,10 +46,9 @@ CREATE TABLE access_tokens (
     issued INTEGER NOT NULL,
     expires INTEGER NOT NULL,
     authenticated_at INTEGER,
-    family BLOB,
-    claims TEXT NOT NULL
+    claims TEXT NOT NULL,
+    PRIMARY KEY (login, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX access_tokens_by_family ON access_tokens (family) WHERE family IS NOT NULL;
 CREATE INDEX access_tokens_by_subject ON access_tokens (subject, realm);
 CREATE INDEX access_tokens_by_expires ON access_tokens (expires);
 

@@ -62,6 +62,8 @@ pub(super) struct Handle {
     pub(super) files: Arc<Files>,
     pub(super) opening: Opening,
     pub(super) pruner: Arc<Pruner>,
+    /// The most access tokens of one login.
+    pub(super) tokens_per_login: i64,
     /// Ends when the writer has closed the database.
     pub(super) alive: watch::Receiver<()>,
 }
@@ -150,6 +152,10 @@ impl SqliteStore {
     /// The files, and how to open them.
     pub(super) fn place(&self) -> (Arc<Files>, Opening) {
         (Arc::clone(&self.0.files), self.0.opening.clone())
+    }
+
+    pub(super) fn tokens_per_login(&self) -> i64 {
+        self.0.tokens_per_login
     }
 
     pub(super) fn key(&self) -> &[u8; 32] {

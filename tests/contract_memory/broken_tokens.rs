@@ -1,6 +1,6 @@
 //! Access token stores and one-time values that break one promise each.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Mutex;
 use std::time::SystemTime;
 
@@ -30,6 +30,12 @@ enum Fault {
     RevokesAnyRealm,
     NoRealmIsEmptyRealm,
     CountsWithoutRemoving,
+    BoundsAll,
+    BoundsAcrossRealms,
+    BoundsAcrossSubjects,
+    BoundsAcrossClients,
+    BoundsAcrossFamilies,
+    RemovesTheOneBefore,
 }
 
 const FAULTS: &[(Fault, &str)] = &[
@@ -47,10 +53,36 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::RevokesAnyRealm, "how many records of exactly this subject and realm there were"),
     (Fault::NoRealmIsEmptyRealm, "how many records of exactly this subject and realm there were"),
     (Fault::CountsWithoutRemoving, "how many records of exactly this subject and realm there were"),
+    (Fault::BoundsAll, NO_OTHER),
+    (Fault::BoundsAcrossRealms, NO_OTHER),
+    (Fault::BoundsAcrossSubjects, NO_OTHER),
+    (Fault::BoundsAcrossClients, NO_OTHER),
+    (Fault::BoundsAcrossFamilies, NO_OTHER),
+    (Fault::RemovesTheOneBefore, "tokens of a login remove its oldest ones, and none before an older one"),
 ];
+
+const NO_OTHER: &str = "tokens of a login remove none of another realm, subject, client or family";
+
+impl Fault {
+    /// Whose tokens are bounded together with this one; all that its login has in common, if nothing is wrong.
+    fn holder(self, record: &AccessTokenRecord) -> String {
+        let realm = record.realm().filter(|_| self != Self::BoundsAcrossRealms);
+        let subject = match self {
+            Self::BoundsAcrossSubjects => record.subject().to_lowercase(),
+            _ => record.subject().to_owned(),
+        };
+        let client = if self == Self::BoundsAcrossClients { "" } else { record.client().as_str() };
+        match record.family() {
+            _ if self == Self::BoundsAll => String::new(),
+            Some(family) if self != Self::BoundsAcrossFamilies => family.to_string(),
+            _ => format!("{realm:?} {subject:?} {client:?}"),
+        }
+    }
+}
 
 struct Broken {
     fault: Fault,
+    tokens: Mutex<HashMap<String, VecDeque<SecretDigest>>>,
     inner: MemoryAccessTokens,
     records: Mutex<Vec<AccessTokenRecord>>,
 }
@@ -70,6 +102,16 @@ impl AccessTokenStore for Broken {
             Fault::EmptyRealmIsNone if record.realm() == Some("") => record.with_realm(None),
             _ => record,
         };
+        let beyond = {
+            let mut tokens = self.tokens.lock().unwrap();
+            let tokens = tokens.entry(self.fault.holder(&record)).or_default();
+            tokens.push_back(digest.clone());
+            let last = if self.fault == Fault::RemovesTheOneBefore { 99 } else { 0 };
+            if tokens.len() > 100 { tokens.remove(last) } else { None }
+        };
+        if let Some(beyond) = beyond {
+            self.inner.revoke(&beyond).await?;
+        }
         self.inner.insert(digest, record).await
     }
 
@@ -134,7 +176,12 @@ impl AccessTokenStore for Broken {
 #[test]
 fn each_broken_access_token_store_is_told_which_promise_it_breaks() {
     for (fault, promise) in FAULTS {
-        let make = async || Broken { fault: *fault, inner: MemoryAccessTokens::new(), records: Mutex::default() };
+        let make = async || Broken {
+            fault: *fault,
+            tokens: Mutex::default(),
+            inner: MemoryAccessTokens::new().with_tokens_per_login(usize::MAX).unwrap(),
+            records: Mutex::default(),
+        };
         let told = complaint(contract::access_token_store(make));
         assert!(told.contains(promise), "{fault:?}: {told:?} and not {promise:?}");
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
-use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::sqlite::{SqliteStore, SqliteStoreBuilder};
 use tower_password_grant::testing::ManualClock;
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, ClientId, FamilyId, OneTimeValues, RefreshFamily, RefreshTokenState,
@@ -16,12 +16,16 @@ use crate::folder::{Folder, at, digest, family, rotation};
 
 /// A store that looks for what is over only when it is asked to, and whose time stands still.
 fn store_at(folder: &Folder, clock: &ManualClock) -> SqliteStore {
-    SqliteStore::builder(folder.file())
-        .clock(clock.clone())
-        .queue(8192)
-        .prune_every(Duration::from_secs(3600))
-        .open()
-        .unwrap()
+    quiet(folder, clock).open().unwrap()
+}
+
+/// The same, with room for all access tokens.
+fn wide_store_at(folder: &Folder, clock: &ManualClock) -> SqliteStore {
+    quiet(folder, clock).access_tokens_per_login(10_000).open().unwrap()
+}
+
+fn quiet(folder: &Folder, clock: &ManualClock) -> SqliteStoreBuilder {
+    SqliteStore::builder(folder.file()).clock(clock.clone()).queue(8192).prune_every(Duration::from_secs(3600))
 }
 
 fn id(number: u32) -> FamilyId {
@@ -89,7 +93,7 @@ async fn a_thousand_logins_of_one_subject_cost_nobody_else_theirs_and_leave_a_hu
 #[tokio::test]
 async fn the_access_tokens_of_a_family_that_was_ended_never_come_back_when_its_row_goes() {
     let (folder, clock) = (Folder::new(), ManualClock::at(at(0)));
-    let store = store_at(&folder, &clock);
+    let store = wide_store_at(&folder, &clock);
     store.begin(family(1), digest("t0"), at(0)).await.unwrap();
     let works = (0..600_u32)
         .map(|number| {
@@ -216,7 +220,7 @@ async fn served_during<T>(store: &SqliteStore, name: &str, work: impl Future<Out
 #[tokio::test]
 async fn others_are_served_while_many_access_tokens_are_removed() {
     let (folder, clock) = (Folder::new(), ManualClock::at(at(0)));
-    let store = store_at(&folder, &clock);
+    let store = wide_store_at(&folder, &clock);
     let insert = async |name: &'static str, of: Option<FamilyId>| {
         let works = (0..5000_u32)
             .map(|number| {

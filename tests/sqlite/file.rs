@@ -225,7 +225,8 @@ async fn what_is_over_is_removed_in_steps_and_what_is_not_stays() {
         .map(|number| {
             let store = store.clone();
             tokio::spawn(async move {
-                let record = AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(3600));
+                let client = ClientId::new("cli").unwrap();
+                let record = AccessTokenRecord::new(format!("user-{number}"), client, at(0), at(3600));
                 store.insert(digest(&format!("a{number}")), record).await.unwrap();
                 store.consume(&digest(&format!("v{number}")), at(3600)).await.unwrap();
             })

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, ClientId, FamilyId, OneTimeValues, RefreshTokenState, RefreshTokenStore,
     Rotated, Rotation,
@@ -303,7 +304,7 @@ async fn a_value_is_spent_once_by_whoever_comes_first_and_stays_spent_after_a_re
 #[tokio::test]
 async fn the_access_tokens_of_a_family_go_a_few_at_a_time_and_all_of_them() {
     let folder = Folder::new();
-    let store = folder.store();
+    let store = SqliteStore::builder(folder.file()).access_tokens_per_login(200).open().unwrap();
     let record = |number: u8| {
         AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(9000))
             .with_family(Some(FamilyId::from_bytes([number; 16])))

@@ -8,6 +8,7 @@ use super::promise::{
     Call, PARALLEL, ROUNDS, answer, broken, earlier, is_same_time, later, made, must, must_be, new_digest, new_name,
     present, together,
 };
+use super::refresh_ends::neighbours;
 use super::refresh_facts::ODD_TEXTS;
 use crate::boundary::access::AccessTokenStore;
 use crate::protocol::client::ClientId;
@@ -135,6 +136,50 @@ pub(super) async fn revoke_subject<S: AccessTokenStore>(store: S) {
             must(is_found(&store, token).await, promise);
         }
         living = others;
+    }
+}
+
+/// More tokens of one login than any store needs to keep.
+const CROWD: usize = 250;
+
+/// A token of each login that a sloppy comparison takes for one of `name` in no realm, and of another client and family.
+fn others(name: &str) -> Vec<AccessTokenRecord> {
+    let neighbours = neighbours(name).into_iter().skip(1);
+    let mut others: Vec<_> = neighbours.map(|(realm, subject)| record(&subject).with_realm(realm.as_deref())).collect();
+    let (now, client) = (present(), made(ClientId::new("another")));
+    others.push(AccessTokenRecord::new(name, client, now, later(now, 3_600_000)));
+    others.push(record(name).with_family(Some(made(FamilyId::random()))));
+    others
+}
+
+/// Many tokens of a family, or many without one.
+pub(super) async fn crowd<S: AccessTokenStore>(store: S, is_family: bool) {
+    let name = new_name("subject");
+    let family = is_family.then(|| made(FamilyId::random()));
+    let mut others = others(&name);
+    if is_family {
+        others.push(record(&name));
+    }
+    let mut kept = Vec::new();
+    for other in others {
+        kept.push(insert(&store, other).await);
+    }
+    let mut tokens = Vec::new();
+    for _ in 0..CROWD {
+        let token = insert(&store, record(&name).with_family(family)).await;
+        must(is_found(&store, &token).await, "the newest token of a login is found");
+        tokens.push(token);
+    }
+    for other in &kept {
+        let promise =
+            "tokens of a login remove none of another realm, subject, client or family, however many they are";
+        must(is_found(&store, other).await, promise);
+    }
+    let mut is_newer = false;
+    for token in &tokens {
+        let is_there = is_found(&store, token).await;
+        must(is_there || !is_newer, "tokens of a login remove its oldest ones, and none before an older one");
+        is_newer |= is_there;
     }
 }
 

@@ -87,7 +87,8 @@ pub async fn refresh_token_store<S: RefreshTokenStore>(make: impl AsyncFn() -> S
     refresh::long_family(make().await).await;
 }
 
-/// Holds an [`AccessTokenStore`] to its contract. The records expire an hour from now.
+/// Holds an [`AccessTokenStore`] to its contract. The records expire an hour from now. A store that bounds the tokens of one
+/// login has to keep 64 of them at least.
 ///
 /// # Panics
 /// At the first promise that is broken, or call that fails.
@@ -96,6 +97,8 @@ pub async fn access_token_store<S: AccessTokenStore>(make: impl AsyncFn() -> S) 
     access::revoke(make().await).await;
     access::revoke_family(make().await).await;
     access::revoke_subject(make().await).await;
+    access::crowd(make().await, true).await;
+    access::crowd(make().await, false).await;
     access::parallel(make().await).await;
 }
 

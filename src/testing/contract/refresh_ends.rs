@@ -25,7 +25,7 @@ pub(super) async fn revoke_family<S: RefreshTokenStore>(store: S) {
 const CROWD: usize = 250;
 
 /// Subjects and realms that a sloppy comparison takes for one.
-fn neighbours(name: &str) -> Vec<(Option<String>, String)> {
+pub(super) fn neighbours(name: &str) -> Vec<(Option<String>, String)> {
     let realms = [None, Some(String::new()), Some("a".to_owned()), Some("A".to_owned()), Some("a ".to_owned())];
     let subjects = [name.to_owned(), name.to_uppercase(), format!("{name} "), format!("{name}%"), format!("a{name}")];
     realms.iter().flat_map(|realm| subjects.iter().map(|subject| (realm.clone(), subject.clone()))).collect()
