@@ -124,9 +124,8 @@ impl Endpoint {
             Offer::Bare(bare) => AuthenticatedClient::identify(bare, client, &form.texts, now),
             Offer::Secret(secret) => self.check(guessed, secret, client.as_ref(), now, trail).await,
             Offer::Method(index) => {
-                let charge = self.reserve(guessed, None, trail).await?;
                 let request = AuthRequest { headers: &head.headers, extensions: &head.extensions, form };
-                self.prove(index, client.as_ref(), &request, charge).await
+                Box::pin(self.prove(index, guessed, client.as_ref(), &request, trail)).await
             }
         }
     }
@@ -172,12 +171,14 @@ impl Endpoint {
     async fn prove(
         &self,
         index: usize,
+        guessed: Guessed<'_, OfClient>,
         client: Option<&Client>,
         request: &AuthRequest<'_>,
-        charge: Charge<OfClient>,
+        trail: &mut Trail,
     ) -> Result<AuthenticatedClient, TokenError> {
         let refuse = |reason: Reason| self.refused_by_method(index, reason);
         let method = self.methods.get(index).ok_or_else(|| refuse(Reason::WrongMethod))?;
+        let charge = self.reserve(guessed, None, trail).await?;
         let (proving, used) = client::prove(&**method, client, request, charge);
         let proven = match proving {
             Ok(proving) => match self.patience.client_method.of(proving).await {

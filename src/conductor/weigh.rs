@@ -9,6 +9,7 @@ use super::endpoint::Endpoint;
 use super::rungs::Failure;
 use super::trail::Trail;
 use crate::boundary::ladder::grant::{Grant, Login};
+use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::shield::{Finding, OnLeak, Shield};
 use crate::observe::contain::Contain;
 use crate::observe::telemetry;
@@ -42,27 +43,29 @@ impl Screen {
 }
 
 impl Endpoint {
-    /// Finds out what else is known of a login, and weighs it.
-    ///
-    /// Boxed only where something takes its time, because the future of every login has the place for it.
-    pub(super) async fn weigh(&self, login: Result<Login, Failure>, trail: &mut Trail) -> Result<Grant, Failure> {
-        let mut login = login?;
-        if let Some(password) = login.take_password() {
-            Box::pin(self.screen(&mut login, *password, trail)).await;
+    /// Finds out what else is known of a login, and weighs it. Known at once but for a password that is to be looked at.
+    pub(super) fn weigh<'a>(
+        &'a self,
+        login: Result<Login, Failure>,
+        trail: &'a mut Trail,
+    ) -> MaybeFuture<'a, Result<Grant, Failure>> {
+        let mut login = match login {
+            Ok(login) => login,
+            Err(failure) => return MaybeFuture::ready(Err(failure)),
+        };
+        match (&self.screen, login.take_password()) {
+            (Some(screen), Some(password)) => MaybeFuture::new(async move {
+                let has_leaked = screen.has_leaked(&password, login.subject()).await;
+                trail.password_leaked = has_leaked;
+                login.proven().leaked_password = has_leaked;
+                self.decide(login)
+            }),
+            _ => MaybeFuture::ready(self.decide(login)),
         }
-        login.weigh(self.demanded()).map_err(|reason| Failure::Decided(reason.into()))
     }
 
-    async fn screen(&self, login: &mut Login, password: Password, trail: &mut Trail) {
-        if let Some(screen) = &self.screen {
-            let has_leaked = screen.has_leaked(&password, login.subject()).await;
-            trail.password_leaked = has_leaked;
-            login.proven().leaked_password = has_leaked;
-        }
-    }
-
-    /// What the operator demands of every login.
-    fn demanded(&self) -> Demanded {
-        Demanded { unleaked_password: self.screen.as_ref().is_some_and(|screen| screen.on_leak == OnLeak::Block) }
+    fn decide(&self, login: Login) -> Result<Grant, Failure> {
+        let unleaked_password = self.screen.as_ref().is_some_and(|screen| screen.on_leak == OnLeak::Block);
+        login.weigh(Demanded { unleaked_password }).map_err(|reason| Failure::Decided(reason.into()))
     }
 }
