@@ -53,6 +53,12 @@ pub(crate) enum Purpose {
     Fingerprints,
     /// Names in the audit trail.
     Accounts,
+    /// Names and networks in a store in which attempts are counted.
+    #[allow(dead_code, reason = "for limiters in stores, which are features")]
+    Attempts,
+    /// To tell which key a store was written under.
+    #[allow(dead_code, reason = "for limiters in stores, which are features")]
+    Check,
 }
 
 impl Purpose {
@@ -60,6 +66,8 @@ impl Purpose {
         match self {
             Self::Fingerprints => b"fingerprints",
             Self::Accounts => b"accounts",
+            Self::Attempts => b"attempts",
+            Self::Check => b"check",
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{fmt, fs, io, thread};
 use tokio::sync::watch;
 
 use super::error::SqliteError;
+use super::limiter::CountingKey;
 use super::location::{self, Files};
 use super::open::{Opening, PAGE};
 use super::prune::Pruner;
@@ -19,6 +20,7 @@ use super::time::CountingTime;
 use super::writer::{Pruning, Writer};
 use crate::boundary::access::MOST_TOKENS;
 use crate::boundary::clock::{Clock, SystemClock};
+use crate::protocol::shared_key::SharedKey;
 
 /// The longest `busy_timeout`.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
@@ -40,6 +42,8 @@ pub struct SqliteStoreBuilder {
     max_size: u64,
     pruning: Pruning,
     access_tokens_per_login: u32,
+    shared_key: Option<SharedKey>,
+    forgets_others: bool,
 }
 
 impl SqliteStoreBuilder {
@@ -53,6 +57,8 @@ impl SqliteStoreBuilder {
             max_size: 16 << 30,
             pruning: Pruning { interval: Duration::from_secs(60), retention: Duration::from_secs(3600) },
             access_tokens_per_login: MOST_TOKENS as u32,
+            shared_key: None,
+            forgets_others: false,
         }
     }
 
@@ -116,6 +122,28 @@ impl SqliteStoreBuilder {
         self
     }
 
+    /// The operator's key for the digests under which attempts are counted, so that whoever has the file alone can test no name
+    /// and no address; and so that the file may keep which secret was denied last, and the same mistake counts once after a
+    /// restart or through a second process, too. Default: a key that lies in the file, and which secret was denied last is known
+    /// until a restart only. Give the same key to the endpoint ([`Builder::shared_key`](crate::Builder::shared_key)), and to all
+    /// that open the file.
+    ///
+    /// # Errors
+    /// [`open`](Self::open) fails with [`OtherSharedKey`](SqliteError::OtherSharedKey) if attempts were counted in the file under
+    /// another key, or under none, and the other way round.
+    pub fn shared_key(mut self, key: SharedKey) -> Self {
+        self.shared_key = Some(key);
+        self
+    }
+
+    /// Forgets what was counted in the file under another [shared key](Self::shared_key), or under none, where `open` would
+    /// fail: all locks are lifted. Default: off. For the one start with another key. A process that still counts under the
+    /// old one gets errors from then on, and answers 503.
+    pub fn forget_attempts_under_other_keys(mut self) -> Self {
+        self.forgets_others = true;
+        self
+    }
+
     /// Opens or makes the database and starts the threads. It reads and writes the file, so call it before the server
     /// starts, or in `spawn_blocking`.
     ///
@@ -136,7 +164,8 @@ impl SqliteStoreBuilder {
             if has_log { error.with_log_of(&opening.path) } else { error }
         })?;
         let files = Arc::new(files.with_those_beside()?);
-        let (key, latest) = Opening::limiter(&db)?;
+        let key = CountingKey::open(&db, &opening.path, self.shared_key.as_ref(), self.forgets_others)?;
+        let latest = Opening::latest(&db)?;
         let counters = Arc::new(Counters::default());
         let (ends, alive) = watch::channel(());
         let time = CountingTime::begin(Arc::clone(&self.clock), latest);
@@ -145,7 +174,7 @@ impl SqliteStoreBuilder {
             reads: Arc::new(Queue::new(self.queue)),
             counters: Arc::clone(&counters),
             clock: Arc::clone(&self.clock),
-            key,
+            key: Arc::new(key),
             files: Arc::clone(&files),
             opening: opening.clone(),
             pruner: Arc::new(Pruner::new(self.clock, time.clone())),

@@ -118,6 +118,20 @@ pub enum SqliteError {
         /// A table or index that is missing or different.
         name: String,
     },
+    /// Attempts were counted in the file under another [shared key](super::SqliteStoreBuilder::shared_key), or under none, so that
+    /// the counts would not be found.
+    #[error(
+        "attempts were counted in `{path}` under {counted}: open it with the key that they were counted under, or, to lift \
+         all locks and begin anew under this one, with `forget_attempts_under_other_keys`",
+        path = .path.display()
+    )]
+    #[non_exhaustive]
+    OtherSharedKey {
+        /// The file.
+        path: PathBuf,
+        /// Under what it was counted.
+        counted: &'static str,
+    },
     /// The file system cannot share memory between processes, which the write-ahead log needs.
     #[error("the database cannot keep a write-ahead log: put the file on a local file system")]
     NoWriteAheadLog,

@@ -38,6 +38,12 @@ pub(super) enum Failure {
     /// It cannot be seen whether the file is still the one that was opened.
     #[error("the database file cannot be looked at: {0}")]
     Unseen(io::Error),
+    /// The counts would not be found, and others would begin.
+    #[error(
+        "another process has opened the database file with another shared key: attempts are counted under one key at a \
+         time, so start this one again with that key"
+    )]
+    OtherKey,
     #[error("a panic in an operation of the SQLite store")]
     Panicked,
 }
@@ -61,7 +67,7 @@ impl Failure {
                 )
             ),
             Self::Lost | Self::Moved(_) | Self::Gone(_) | Self::Unseen(_) => true,
-            Self::Row(_) | Self::Value(_) | Self::Client(_) | Self::Panicked => false,
+            Self::Row(_) | Self::Value(_) | Self::Client(_) | Self::OtherKey | Self::Panicked => false,
         }
     }
 

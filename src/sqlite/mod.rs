@@ -23,7 +23,8 @@
 //! # What is in the file
 //! Tokens, client secrets and one-time values as SHA-256 digests; passwords as their hashes; subjects, clients, scopes and
 //! claims in the clear, and so are the login names of users that were added here. What somebody typed as a login name, and
-//! addresses, only as digests, under a key that lies in the same file: who has the whole file can test names against them.
+//! addresses, only as digests: under a [shared key](SqliteStoreBuilder::shared_key) if there is one, else under a key that lies in
+//! the same file, so that who has the whole file can test names against them.
 //! Instants are whole milliseconds and rounded down, so that nothing lives longer than it was promised. The salt that a refresh
 //! token and its successor share is removed soon after the longest leeway, when nobody may ask for that successor any more.
 //!

@@ -6,14 +6,14 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::columns::{bytes, get};
+use super::columns::get;
 use super::db::Db;
 use super::error::SqliteError;
 use super::failure::Failure;
 use super::schema::{self, NUMBER};
 use super::statements;
 
-const LIMITER: &str = "SELECT key, clock FROM limiter WHERE row = 1";
+const CLOCK: &str = "SELECT clock FROM limiter WHERE row = 1";
 
 /// The size of a page that SQLite takes by itself.
 pub(super) const PAGE: u64 = 4096;
@@ -57,11 +57,11 @@ impl Opening {
         Ok(db.batch(&format!("BEGIN IMMEDIATE; PRAGMA user_version = {NUMBER}; COMMIT"))?)
     }
 
-    /// The key of the limiter's digests, and the latest time that it counted at.
-    pub(super) fn limiter(db: &Db) -> Result<([u8; 32], i64), SqliteError> {
-        let found = db.row(LIMITER, (), |row| Ok((bytes(row, 0)?, get(row, 1)?)));
+    /// The latest time that the limiter counted at.
+    pub(super) fn latest(db: &Db) -> Result<i64, SqliteError> {
         let failed = |failure: Failure| SqliteError::Sqlite(Box::new(failure));
-        found.map_err(failed)?.ok_or_else(|| failed(Failure::Row("the key of the limiter")))
+        let found = db.row(CLOCK, (), |row| get(row, 0)).map_err(failed)?;
+        found.ok_or_else(|| failed(Failure::Row("the state of the limiter")))
     }
 
     /// A connection that only reads, and has read: it opens the log at its first look.

@@ -95,6 +95,8 @@ CREATE INDEX user_names_by_user ON user_names (user);
 CREATE TABLE limiter (
     row INTEGER PRIMARY KEY CHECK (row = 1),
     key BLOB NOT NULL,
+    -- Which shared key the digests are under instead; NULL for none.
+    shared BLOB,
     number INTEGER NOT NULL,
     clock INTEGER NOT NULL,
     pairs INTEGER NOT NULL DEFAULT 0,

@@ -12,6 +12,7 @@ use super::db::Db;
 use super::error::SqliteError;
 use super::failure::{Failure, Unanswered};
 use super::job::{Job, Operation};
+use super::limiter::CountingKey;
 use super::location::Files;
 use super::open::Opening;
 use super::prune::Pruner;
@@ -55,7 +56,7 @@ pub(super) struct Handle {
     pub(super) counters: Arc<Counters>,
     pub(super) clock: Arc<dyn Clock>,
     /// Of the limiter's digests.
-    pub(super) key: [u8; 32],
+    pub(super) key: Arc<CountingKey>,
     pub(super) time: CountingTime,
     /// Whose the limiter's locks are.
     pub(super) locks: Arc<Locks>,
@@ -158,8 +159,8 @@ impl SqliteStore {
         self.0.tokens_per_login
     }
 
-    pub(super) fn key(&self) -> &[u8; 32] {
-        &self.0.key
+    pub(super) fn counting_key(&self) -> Arc<CountingKey> {
+        Arc::clone(&self.0.key)
     }
 
     pub(super) fn locks(&self) -> Arc<Locks> {

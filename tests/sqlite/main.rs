@@ -17,5 +17,6 @@ mod limiter;
 mod lock_names;
 mod place;
 mod races;
+mod shared_key;
 mod tokens;
 mod users;

@@ -1,23 +1,21 @@
 //! Attempts that are counted in the file, so that a restart takes nothing back.
 
+mod key;
 mod operator;
 mod rows;
 mod steps;
 mod unsettled;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-
+pub(super) use self::key::CountingKey;
 use self::rows::Prints;
 use self::steps::{Checking, Lock, Locked, Refused, Reserving, Step, Try};
 use self::unsettled::Unsettled;
 use super::failure::{Failure, Unanswered};
 use super::store::SqliteStore;
-use crate::boundary::account::AccountKeyKind;
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
 use crate::boundary::clock::SharedClock;
@@ -28,26 +26,22 @@ use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::setting::SettingError;
 use crate::protection::budget::millis;
 use crate::protection::locks::Locks;
-use crate::protection::network::{Tier, of_64, single};
+use crate::protection::network::Tier;
 use crate::protection::rules::LimiterRules;
-use crate::protection::table::with_kind;
 use crate::protection::ticket::Ticket;
-use crate::protocol::address::Network;
 
 /// The statements of the limiter.
 pub(super) fn statements() -> impl Iterator<Item = &'static str> {
-    rows::STATEMENTS.into_iter().chain(operator::STATEMENTS)
+    rows::STATEMENTS.into_iter().chain(operator::STATEMENTS).chain(key::STATEMENTS)
 }
-
-/// The network of a host that has no addresses.
-const NO_NETWORK: u64 = 1;
 
 /// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`](crate::MemoryLimiter): what was charged is durable before a
 /// secret is compared, and a restart or crash takes nothing back. Processes that share the file share the counts.
 ///
-/// The file holds no names and addresses, only digests under a key of the same file. Whose locks they are is kept in memory, for
-/// [`locks`](Self::locks): after a restart, and in another process, it is not known until the lock ends. So is which secret was denied last, so that
-/// the same mistake counts again after a restart; and whether an owner was told of a lock by another rule, so that the
+/// The file holds no names and addresses, only digests: under a [shared key](super::SqliteStoreBuilder::shared_key) if there is
+/// one, else under a key of the same file. Whose locks they are is kept in memory, for
+/// [`locks`](Self::locks): after a restart, and in another process, it is not known until the lock ends. So is, without a shared
+/// key, which secret was denied last, so that the same mistake counts again after a restart; and whether an owner was told of a lock by another rule, so that the
 /// notice may come twice. Give all processes the same rules.
 ///
 /// Time is that of the wall clock at the start, and goes on as the monotonic clock does: a wall clock that is set neither
@@ -61,6 +55,7 @@ const NO_NETWORK: u64 = 1;
 pub struct SqliteLimiter {
     store: SqliteStore,
     rules: LimiterRules,
+    key: Arc<CountingKey>,
     prints: Arc<Prints>,
     /// Those of the store, so that each limiter of it knows whose the locks are.
     locks: Arc<Locks>,
@@ -75,6 +70,7 @@ impl SqliteStore {
         SqliteLimiter {
             store: self.clone(),
             rules: LimiterRules::new(),
+            key: self.counting_key(),
             prints: Arc::default(),
             locks: self.locks(),
             unsettled: Unsettled::default(),
@@ -102,47 +98,10 @@ impl SqliteLimiter {
         self
     }
 
-    /// 64 bits of a digest under the key of the file; every part goes in with its kind and its length.
-    fn digest(&self, kind: u8, parts: [&[u8]; 2]) -> u64 {
-        let mut hash = Sha256::new().chain_update(self.store.key()).chain_update([kind]);
-        for part in parts {
-            hash = hash.chain_update((part.len() as u64).to_le_bytes()).chain_update(part);
-        }
-        let bytes: [u8; 32] = hash.finalize().into();
-        bytes.first_chunk().copied().map_or(0, u64::from_le_bytes)
-    }
-
-    fn guess(&self, guess: &Guess<'_>) -> u64 {
-        match *guess {
-            Guess::Account { realm, account } => {
-                let kind: u8 = match account.kind() {
-                    AccountKeyKind::Name => 0,
-                    AccountKeyKind::Resolved => 2,
-                    AccountKeyKind::Phantom => 4,
-                };
-                let realm_kind = kind | u8::from(realm.is_some());
-                let parts = [realm.unwrap_or("").as_bytes(), account.as_str().as_bytes()];
-                with_kind(self.digest(realm_kind, parts), false)
-            }
-            Guess::Client { client_id } => with_kind(self.digest(6, [b"", client_id.as_bytes()]), true),
-            Guess::NoAccount => with_kind(self.digest(8, [b"", b""]), true),
-        }
-    }
-
-    fn network(&self, address: Option<IpAddr>) -> u64 {
-        match address.map(Network::of) {
-            None => NO_NETWORK,
-            Some(Network::V4(bits)) => single(self.digest(10, [b"", &bits.to_be_bytes()])),
-            Some(Network::V6(bits)) => {
-                of_64(self.digest(11, [b"", &(bits >> 16).to_be_bytes()]), (bits & 0xffff) as u16)
-            }
-        }
-    }
-
     fn attempt(&self, key: &AttemptKey<'_>) -> Try {
         Try {
-            guess: self.guess(&key.guess),
-            network: self.network(key.address),
+            guess: self.key.digests.guess(&key.guess),
+            network: self.key.digests.network(key.address),
             print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
             is_client: !matches!(key.guess, Guess::Account { .. }),
             has_no_account: matches!(key.guess, Guess::NoAccount),
@@ -164,8 +123,9 @@ impl SqliteLimiter {
         &self,
         work: impl FnOnce(Step<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Unanswered> {
-        let (rules, prints, time) = (self.rules, Arc::clone(&self.prints), self.store.time());
-        self.store.try_write(move |db| work(Step::begin(db, &prints, &rules, millis(time.now()))?)).await
+        let (rules, key, prints, time) =
+            (self.rules, Arc::clone(&self.key), Arc::clone(&self.prints), self.store.time());
+        self.store.try_write(move |db| work(Step::begin(db, (&key, &prints), &rules, millis(time.now()))?)).await
     }
 
     /// The lock, if the owner of the account was not told of another that still lasts.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use rusqlite::params;
 
 use super::SqliteLimiter;
-use super::rows::{Kind, Rows, column};
+use super::rows::{Kind, Rows, column, written};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::limiter::{Guess, Rule};
@@ -14,7 +14,7 @@ use crate::protection::locks::ActiveLock;
 use crate::protection::network::{Tier, is_ipv6, widened};
 use crate::protection::table::{Key, is_client};
 use crate::protection::tally::Tally;
-use crate::sqlite::columns::{bytes, get};
+use crate::sqlite::columns::get;
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;
 
@@ -33,7 +33,7 @@ const OF_WIDE_PAIR: &str = "DELETE FROM limiter_tallies
 pub(super) const STATEMENTS: [&str; 6] = [LOCKED, OF_GUESS, OF_NETWORK, OF_WIDE, OF_PAIR, OF_WIDE_PAIR];
 
 fn tally(row: &rusqlite::Row<'_>, column: usize) -> Result<Tally, Failure> {
-    bytes(row, column).map(|written| Tally::from_bytes(&written))
+    written(row, column).map(|(tally, _)| Tally::from_bytes(&tally))
 }
 
 /// Removes rows of a kind, and answers how many of them still counted.
@@ -108,7 +108,7 @@ impl SqliteLimiter {
         realm: Option<&str>,
         account: &AccountKey<'_>,
     ) -> Result<usize, OperationError> {
-        let guess = self.guess(&Guess::Account { realm, account });
+        let guess = self.key.digests.guess(&Guess::Account { realm, account });
         self.locks.forget(guess);
         let gone = self.remove(move |db, rows| {
             let mut of = |kind: Kind| remove(db, rows, kind, OF_GUESS, [kind.number(), guess.cast_signed()]);
@@ -124,7 +124,7 @@ impl SqliteLimiter {
     /// # Errors
     /// As any operation of the store.
     pub async fn unblock_address(&self, address: IpAddr) -> Result<usize, OperationError> {
-        let network = self.network(Some(address));
+        let network = self.key.digests.network(Some(address));
         let gone = self.remove(move |db, rows| {
             if is_ipv6(network) {
                 let [of_56, of_48] = around(network);
@@ -159,7 +159,7 @@ impl SqliteLimiter {
     }
 
     async fn unblock_pair(&self, guess: &Guess<'_>, address: Option<IpAddr>) -> Result<bool, BackendError> {
-        let (guess, network) = (self.guess(guess), self.network(address));
+        let (guess, network) = (self.key.digests.guess(guess), self.key.digests.network(address));
         self.locks.forget(guess);
         let gone = self.remove(move |db, rows| {
             if is_ipv6(network) {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::params;
 
+use super::key::CountingKey;
 use crate::protection::known::{ADDRESSES, remember};
 use crate::protection::network::crowd;
 use crate::protection::table::{Key, Place, cell_of, crowd_cell, quota};
@@ -14,7 +15,7 @@ use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;
 
 const STATE: &str =
-    "SELECT number, clock, pairs, accounts, addresses, wide, known, was_full FROM limiter WHERE row = 1";
+    "SELECT number, clock, pairs, accounts, addresses, wide, known, was_full, shared FROM limiter WHERE row = 1";
 const SET_STATE: &str = "UPDATE limiter SET number = ?1, clock = ?2, pairs = ?3, accounts = ?4, addresses = ?5,
     wide = ?6, known = ?7, was_full = ?8 WHERE row = 1";
 const GET: &str = "SELECT tally FROM limiter_tallies WHERE kind = ?1 AND place = ?2 AND guess = ?3 AND network = ?4";
@@ -113,7 +114,8 @@ fn whole(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Which secret was denied last, for each row: only in memory, and only as long as the row is as the denial left it.
+/// Which secret was denied last, for each row: where it must not lie in the file, only in memory, and only as long as the row is
+/// as the denial left it.
 #[derive(Default)]
 pub(super) struct Prints(Mutex<HashMap<RowKey, (TallyBytes, u32)>>);
 
@@ -121,29 +123,42 @@ pub(super) struct Prints(Mutex<HashMap<RowKey, (TallyBytes, u32)>>);
 type RowKey = (Kind, i64, i64, i64);
 
 impl Prints {
-    fn add_to(&self, kind: Kind, row: (i64, i64, i64), written: &TallyBytes) -> Tally {
+    fn get(&self, key: RowKey, written: &TallyBytes) -> u32 {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.get(&(kind, row.0, row.1, row.2)).filter(|(as_left, _)| as_left == written);
-        Tally::from_bytes(written).with_print(found.map_or(0, |(_, print)| *print))
+        kept.get(&key).filter(|(as_left, _)| as_left == written).map_or(0, |(_, print)| *print)
     }
 
-    fn keep(&self, kind: Kind, row: (i64, i64, i64), written: TallyBytes, print: u32) {
+    fn keep(&self, key: RowKey, written: TallyBytes, print: u32) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if print == 0 {
-            kept.remove(&(kind, row.0, row.1, row.2));
+            kept.remove(&key);
             return;
         }
         // Without its fingerprint a secret counts again, which is never too little.
         if kept.len() >= MOST_PRINTS {
             kept.clear();
         }
-        kept.insert((kind, row.0, row.1, row.2), (written, print));
+        kept.insert(key, (written, print));
+    }
+}
+
+/// A tally as it was written, and the fingerprint of the secret that was denied last, if it lies beside it.
+pub(super) fn written(row: &rusqlite::Row<'_>, column: usize) -> Result<(TallyBytes, Option<u32>), Failure> {
+    let found: Vec<u8> = get(row, column)?;
+    let (tally, print) = found.split_first_chunk().ok_or(Failure::Row("a tally"))?;
+    match print {
+        [] => Ok((*tally, None)),
+        print => {
+            let print: &[u8; 4] = print.try_into().map_err(|_| Failure::Row("a tally"))?;
+            Ok((*tally, Some(u32::from_le_bytes(*print))))
+        }
     }
 }
 
 /// The limiter's rows within one transaction.
 pub(super) struct Rows<'a> {
     pub(super) db: &'a Db,
+    key: &'a CountingKey,
     prints: &'a Prints,
     capacity: usize,
     /// The number of the last reservation.
@@ -157,10 +172,16 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn open(db: &'a Db, prints: &'a Prints, capacity: usize) -> Result<Self, Failure> {
+    pub(super) fn open(
+        db: &'a Db,
+        (key, prints): (&'a CountingKey, &'a Prints),
+        capacity: usize,
+    ) -> Result<Self, Failure> {
         let read = |row: &rusqlite::Row<'_>| {
+            key.is_of(get(row, 8)?)?;
             Ok(Self {
                 db,
+                key,
                 prints,
                 capacity,
                 number: get(row, 0)?,
@@ -221,8 +242,11 @@ impl<'a> Rows<'a> {
     /// The tally at a place, if there is one.
     pub(super) fn at(&self, kind: Kind, key: Key, place: Place) -> Result<Option<Tally>, Failure> {
         let row = row_of(key, place);
-        let found = self.db.row(GET, [kind.number(), row.0, row.1, row.2], |found| bytes(found, 0))?;
-        Ok(found.map(|written| self.prints.add_to(kind, row, &written)))
+        let found = self.db.row(GET, [kind.number(), row.0, row.1, row.2], |found| written(found, 0))?;
+        Ok(found.map(|(tally, print)| {
+            let print = print.unwrap_or_else(|| self.prints.get((kind, row.0, row.1, row.2), &tally));
+            Tally::from_bytes(&tally).with_print(print)
+        }))
     }
 
     /// The tally of a key; for a key without its own that of its cell, in which it may have been counted.
@@ -240,10 +264,15 @@ impl<'a> Rows<'a> {
     /// Writes a tally where it lies.
     pub(super) fn set(&self, kind: Kind, key: Key, place: Place, tally: Tally, memory: u64) -> Result<(), Failure> {
         let row = row_of(key, place);
-        let written = tally.to_bytes();
+        let (written, print) = (tally.to_bytes(), tally.print());
         let forgotten = column(tally.forgotten_at(memory));
-        self.db.execute(PUT, params![kind.number(), row.0, row.1, row.2, written, forgotten])?;
-        self.prints.keep(kind, row, written, tally.print());
+        if self.key.keeps_prints() {
+            let written = [&written[..], &print.to_le_bytes()].concat();
+            self.db.execute(PUT, params![kind.number(), row.0, row.1, row.2, written, forgotten])?;
+        } else {
+            self.db.execute(PUT, params![kind.number(), row.0, row.1, row.2, written, forgotten])?;
+            self.prints.keep((kind, row.0, row.1, row.2), written, print);
+        }
         Ok(())
     }
 

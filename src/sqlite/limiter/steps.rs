@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::key::CountingKey;
 use super::rows::{Kind, Prints, Rows};
 use crate::boundary::check::{CheckOutcome, SecretCheck};
 use crate::boundary::limiter::{Rule, Settlement};
@@ -83,8 +84,13 @@ pub(super) struct Step<'a> {
 
 impl<'a> Step<'a> {
     /// Begins at `now`, or at the latest time that was counted at: time never goes back.
-    pub(super) fn begin(db: &'a Db, prints: &'a Prints, rules: &'a LimiterRules, now: u64) -> Result<Self, Failure> {
-        let mut rows = Rows::open(db, prints, rules.capacity)?;
+    pub(super) fn begin(
+        db: &'a Db,
+        secrets: (&'a CountingKey, &'a Prints),
+        rules: &'a LimiterRules,
+        now: u64,
+    ) -> Result<Self, Failure> {
+        let mut rows = Rows::open(db, secrets, rules.capacity)?;
         rows.clock = rows.clock.max(now);
         Ok(Self { rules, rows })
     }

@@ -1,0 +1,85 @@
+//! Under which key the attempts in a file are counted.
+
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::protection::digests::Digests;
+use crate::protocol::keyed::Keyed;
+use crate::protocol::shared_key::{Purpose, SharedKey};
+use crate::sqlite::columns::{bytes, get};
+use crate::sqlite::db::Db;
+use crate::sqlite::error::SqliteError;
+use crate::sqlite::failure::Failure;
+
+const KEY: &str = "SELECT key, shared FROM limiter WHERE row = 1";
+const IS_COUNTED: &str = "SELECT EXISTS (SELECT 1 FROM limiter_tallies) OR EXISTS (SELECT 1 FROM limiter_known)";
+const TAKE_KEY: &str = "UPDATE limiter SET shared = ?1, pairs = 0, accounts = 0, addresses = 0, wide = 0, known = 0,
+    was_full = 0 WHERE row = 1";
+const FORGET_TALLIES: &str = "DELETE FROM limiter_tallies";
+const FORGET_CROWDS: &str = "DELETE FROM limiter_crowds";
+const FORGET_KNOWN: &str = "DELETE FROM limiter_known";
+
+pub(super) const STATEMENTS: [&str; 6] = [KEY, IS_COUNTED, TAKE_KEY, FORGET_TALLIES, FORGET_CROWDS, FORGET_KNOWN];
+
+/// The key of the digests in a file: the operator's, or one that lies in the file.
+pub(in crate::sqlite) struct CountingKey {
+    pub(super) digests: Digests,
+    shared: Option<SharedCheck>,
+}
+
+/// Which shared key it is.
+pub(super) type SharedCheck = [u8; 32];
+
+impl CountingKey {
+    /// The key of this file. What was counted in it under another one would not be found: it is refused, or forgotten if the
+    /// operator says so.
+    pub(in crate::sqlite) fn open(
+        db: &Db,
+        path: &Path,
+        shared: Option<&SharedKey>,
+        forgets_others: bool,
+    ) -> Result<Self, SqliteError> {
+        // Another process may open the file with another key at the same time.
+        db.batch("BEGIN IMMEDIATE")?;
+        let opened = Self::take(db, path, shared, forgets_others);
+        db.batch(if opened.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
+        opened
+    }
+
+    fn take(db: &Db, path: &Path, shared: Option<&SharedKey>, forgets_others: bool) -> Result<Self, SqliteError> {
+        let failed = |failure: Failure| SqliteError::Sqlite(Box::new(failure));
+        let found = db.row(KEY, (), |row| Ok((bytes::<32>(row, 0)?, get::<Option<SharedCheck>>(row, 1)?)));
+        let (own, found) = found.map_err(failed)?.ok_or_else(|| failed(Failure::Row("the key of the limiter")))?;
+        let check = shared.map(|key| *key.for_purpose(Purpose::Check));
+        if check != found {
+            let is_counted = db.row(IS_COUNTED, (), |row| get::<bool>(row, 0)).map_err(failed)?;
+            if is_counted.unwrap_or(true) && !forgets_others {
+                let counted = match (found, check) {
+                    (Some(_), Some(_)) => "another shared key",
+                    (Some(_), None) => "a shared key, and none was given",
+                    (None, _) => "no shared key",
+                };
+                return Err(SqliteError::OtherSharedKey { path: path.to_owned(), counted });
+            }
+            let forget = |sql| db.execute(sql, ()).map_err(failed);
+            [FORGET_TALLIES, FORGET_CROWDS, FORGET_KNOWN].into_iter().try_for_each(|sql| forget(sql).map(drop))?;
+            db.execute(TAKE_KEY, [check]).map_err(failed)?;
+        }
+        let key = match shared {
+            Some(_) => Keyed::new(shared, Purpose::Attempts),
+            None => Keyed::Given(Zeroizing::new(own)),
+        };
+        Ok(Self { digests: Digests::new(key), shared: check })
+    }
+
+    /// Whether the file still counts under this key: another process may have opened it with another one meanwhile.
+    pub(super) fn is_of(&self, found: Option<SharedCheck>) -> Result<(), Failure> {
+        if self.shared == found { Ok(()) } else { Err(Failure::OtherKey) }
+    }
+
+    /// Whether fingerprints of secrets may lie in the file: not beside the key that they could be tested with.
+    pub(super) const fn keeps_prints(&self) -> bool {
+        self.shared.is_some()
+    }
+}
