@@ -1,0 +1,135 @@
+//! The real ladder, with its private types: what would leave a rung out does not compile.
+//!
+//! Each file of `tests/ladder_cases` is compiled as a module of the conductor, in a copy of the library. Its compile errors must
+//! be those behind `//~`, on those lines, and no others; without those lines all of it must compile.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+#[path = "support/sources.rs"]
+mod reader;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use reader::{read, root, rust_files};
+
+/// An error by the name of its case and its line.
+type Errors = BTreeMap<(String, u64), String>;
+
+/// The manifest with nothing but the library.
+fn manifest() -> String {
+    let mut kept = String::new();
+    let mut is_kept = true;
+    for line in read("Cargo.toml").lines() {
+        if line.starts_with('[') {
+            is_kept = ["[package]", "[features]", "[dependencies]", "[lints.rust]"].contains(&line);
+        }
+        if is_kept {
+            writeln!(kept, "{line}").unwrap();
+        }
+    }
+    kept + "\n[workspace]\n"
+}
+
+/// Writes a file if its text is another one, so that a second run has less to compile.
+fn write(path: &Path, text: &str) {
+    if fs::read_to_string(path).ok().as_deref() != Some(text) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+/// A copy of the library with these modules in its conductor.
+fn package(cases: &BTreeMap<String, String>) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ladder");
+    // What is gone from the library is gone from the copy.
+    let sources = root().join("src");
+    for copied in rust_files(&sources).iter().chain(&guides(&sources)) {
+        write(&folder.join(copied.strip_prefix(root()).unwrap()), &fs::read_to_string(copied).unwrap());
+    }
+    let mut conductor = read("src/conductor/mod.rs");
+    for (name, text) in cases {
+        write(&folder.join(format!("src/conductor/{name}.rs")), text);
+        writeln!(conductor, "mod {name};").unwrap();
+    }
+    write(&folder.join("src/conductor/mod.rs"), &conductor);
+    write(&folder.join("Cargo.toml"), &manifest());
+    // The same versions as the crate's own, so that nothing has to be fetched.
+    write(&folder.join("Cargo.lock"), &read("Cargo.lock"));
+    folder
+}
+
+/// The pages that the sources include.
+fn guides(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { guides(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect()
+}
+
+/// The errors of the compiler about these modules.
+fn check(cases: &BTreeMap<String, String>) -> Errors {
+    let folder = package(cases);
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["check", "--offline", "--no-default-features", "--lib", "--message-format", "json", "--quiet"])
+        .env("CARGO_TARGET_DIR", folder.join("target"))
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    let mut errors = Errors::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap();
+        let message = &message["message"];
+        let spans = message["spans"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let Some(span) = spans.iter().find(|span| span["is_primary"] == true) else { continue };
+        if message["level"] == "error" {
+            let file = span["file_name"].as_str().unwrap();
+            let name = Path::new(file).file_stem().unwrap().to_str().unwrap().to_owned();
+            let text = message["rendered"].as_str().unwrap();
+            let known = errors.entry((name, span["line_start"].as_u64().unwrap())).or_default();
+            assert!(known.is_empty(), "two errors in one line:\n{known}\n{text}");
+            known.push_str(text);
+        }
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() != errors.values().any(|_| true), "{said}");
+    errors
+}
+
+#[test]
+fn a_rung_cannot_be_left_out() {
+    let mut cases = BTreeMap::new();
+    let mut expected = BTreeMap::new();
+    for file in rust_files(&root().join("tests/ladder_cases")) {
+        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&file).unwrap();
+        for (line, number) in text.lines().zip(1..) {
+            if let Some((_, error)) = line.split_once("//~ ") {
+                expected.insert((name.clone(), number), error.to_owned());
+            }
+        }
+        cases.insert(name, text);
+    }
+    assert!(expected.len() > 25);
+
+    // The compiler looks at some things only once others are right: what it has found is left out, until there is no more.
+    loop {
+        let errors = check(&cases);
+        if errors.is_empty() {
+            break;
+        }
+        for ((name, line), error) in errors {
+            let text = expected.remove(&(name.clone(), line));
+            let text = text.unwrap_or_else(|| panic!("{name}, line {line} does not compile:\n{error}"));
+            assert!(error.contains(&text), "{name}, line {line} lacks {text:?}:\n{error}");
+            let case = cases.get_mut(&name).unwrap();
+            let lines = case.lines().zip(1..).map(|(text, number)| if number == line { "" } else { text });
+            *case = lines.collect::<Vec<_>>().join("\n");
+        }
+    }
+    assert!(expected.is_empty(), "these compile: {expected:#?}");
+}

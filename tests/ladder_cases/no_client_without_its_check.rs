@@ -1,0 +1,41 @@
+//! A client that was found is not authenticated: terms need one that a limiter checked, that its method proved, or that has
+//! no secret.
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::boundary::ladder::client::{AuthenticatedClient, CheckedClient, PermittedClient};
+use crate::boundary::ladder::terms::Terms;
+use crate::boundary::limiter::Decided;
+use crate::protocol::client::Client;
+use crate::protocol::credentials::{Presented, Secret};
+use crate::protocol::error::Reason;
+use crate::protocol::policy::Rules;
+use crate::protocol::texts::Texts;
+
+fn legal(client: AuthenticatedClient, grant: &Arc<str>, now: SystemTime, rules: &Rules) -> Result<Terms, Reason> {
+    Terms::of(client.permit(grant, now)?, None, rules)
+}
+
+fn one_that_was_found(client: Client, rules: &Rules) {
+    let _ = Terms::of(client, None, rules); //~ expected `PermittedClient`, found `Client`
+}
+
+fn one_that_was_not_permitted(client: AuthenticatedClient, rules: &Rules) {
+    let _ = Terms::of(client, None, rules); //~ expected `PermittedClient`, found `AuthenticatedClient`
+}
+
+fn written_by_hand(client: Client) {
+    let _ = AuthenticatedClient { 0: client }; //~ field `0` of struct `AuthenticatedClient` is private
+}
+
+fn permitted_by_hand(client: Client, grant_type: Arc<str>) {
+    let _ = PermittedClient { client, grant_type }; //~ field `client` of struct `PermittedClient` is private
+}
+
+fn checked_by_hand(decided: Decided, presented: &Presented, client: Option<&Client>) {
+    let _ = CheckedClient { decided, presented, client }; //~ field `decided` of struct `CheckedClient` is private
+}
+
+fn identified_with_a_secret(secret: Secret<'_>, client: Client, texts: &Texts, now: SystemTime) {
+    let _ = AuthenticatedClient::identify(secret, Some(client), texts, now); //~ expected `Bare<'_>`, found `Secret<'_>`
+}

@@ -1,0 +1,29 @@
+//! Only what was weighed is a grant, and nothing else is issued.
+use crate::boundary::issuer::TokenIssuer;
+use crate::boundary::ladder::grant::{Grant, Login};
+use crate::boundary::ladder::terms::Terms;
+use crate::protocol::error::Reason;
+use crate::protocol::weigh::Demanded;
+
+fn legal(issuer: &dyn TokenIssuer, login: Login, demanded: Demanded) -> Result<(), Reason> {
+    let grant: Grant = login.weigh(demanded)?;
+    drop(issuer.issue(grant));
+    Ok(())
+}
+
+fn a_login(issuer: &dyn TokenIssuer, login: Login) {
+    drop(issuer.issue(login)); //~ expected `Grant`, found `Login`
+}
+
+fn terms(issuer: &dyn TokenIssuer, terms: Terms) {
+    drop(issuer.issue(terms)); //~ expected `Grant`, found `Terms`
+}
+
+fn against_nothing(login: Login) {
+    let _ = login.weigh(); //~ argument #1 of type `Demanded` is missing
+}
+
+fn weighed_twice(login: Login, demanded: Demanded) {
+    let _ = login.weigh(demanded);
+    let _ = login.weigh(demanded); //~ use of moved value: `login`
+}

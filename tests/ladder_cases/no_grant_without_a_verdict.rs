@@ -1,0 +1,29 @@
+//! A login needs a user whom the application has verified: neither a name nor a verdict of our own will do.
+use std::time::SystemTime;
+
+use crate::boundary::ladder::grant::{Grant, Login};
+use crate::boundary::ladder::terms::Terms;
+use crate::boundary::ladder::user::VerifiedUser;
+use crate::boundary::verifier::Verified;
+use crate::protocol::error::Reason;
+use crate::protocol::subject::Subject;
+
+fn legal(terms: Terms, user: VerifiedUser, now: SystemTime) -> Result<Login, Reason> {
+    Login::of(terms, user, now)
+}
+
+fn of_anybody(terms: Terms, subject: Subject, now: SystemTime) {
+    let _ = Login::of(terms, subject, now); //~ expected `VerifiedUser`, found `Subject`
+}
+
+fn of_a_verdict_of_our_own(terms: Terms, verified: Verified, now: SystemTime) {
+    let _ = Login::of(terms, verified, now); //~ expected `VerifiedUser`, found `Verified`
+}
+
+fn written_by_hand(verified: Verified) {
+    let _ = VerifiedUser { verified, password: None }; //~ field `verified` of struct `VerifiedUser` is private
+}
+
+fn granted_by_hand(login: Login) {
+    let _ = Grant { facts: login.facts }; //~ is private
+}

@@ -1,0 +1,44 @@
+//! A refresh is a login like any other: its user is asked about again, and it is weighed.
+use std::time::SystemTime;
+
+use crate::boundary::issuer::TokenIssuer;
+use crate::boundary::ladder::grant::Login;
+use crate::boundary::ladder::terms::Renewal;
+use crate::boundary::ladder::user::{ReverifiedUser, VerifiedUser};
+use crate::boundary::verifier::Verified;
+use crate::protocol::error::Reason;
+use crate::protocol::weigh::Demanded;
+
+fn legal(
+    issuer: &dyn TokenIssuer,
+    renewal: Renewal,
+    user: ReverifiedUser,
+    demanded: Demanded,
+    now: SystemTime,
+) -> Result<(), Reason> {
+    let login = Login::renewed(renewal, user, now)?;
+    drop(issuer.issue(login.weigh(demanded)?));
+    Ok(())
+}
+
+fn unweighed(issuer: &dyn TokenIssuer, renewal: Renewal, user: ReverifiedUser, now: SystemTime) -> Result<(), Reason> {
+    let login = Login::renewed(renewal, user, now)?;
+    drop(issuer.issue(login)); //~ expected `Grant`, found `Login`
+    Ok(())
+}
+
+fn at_once(issuer: &dyn TokenIssuer, renewal: Renewal) {
+    drop(issuer.issue(renewal)); //~ expected `Grant`, found `Renewal`
+}
+
+fn without_asking(renewal: Renewal, verified: Verified, now: SystemTime) {
+    let _ = Login::renewed(renewal, verified, now); //~ expected `ReverifiedUser`, found `Verified`
+}
+
+fn for_a_user_of_an_attempt(renewal: Renewal, user: VerifiedUser, now: SystemTime) {
+    let _ = Login::renewed(renewal, user, now); //~ expected `ReverifiedUser`, found `VerifiedUser`
+}
+
+fn as_a_first_login(renewal: Renewal, user: VerifiedUser, now: SystemTime) {
+    let _ = Login::of(renewal, user, now); //~ expected `Terms`, found `Renewal`
+}
