@@ -7,8 +7,8 @@ use std::{fmt, fs, io, thread};
 
 use tokio::sync::watch;
 
+use super::counting_key::CountingKey;
 use super::error::SqliteError;
-use super::limiter::CountingKey;
 use super::location::{self, Files};
 use super::open::{Opening, PAGE};
 use super::prune::Pruner;

@@ -62,6 +62,7 @@ mod backup;
 mod builder;
 mod clients;
 mod columns;
+mod counting_key;
 mod db;
 mod error;
 mod failure;
@@ -99,7 +100,13 @@ fn statements() -> impl Iterator<Item = &'static str> {
     let users = users::statements();
     #[cfg(not(feature = "argon2"))]
     let users = std::iter::empty();
-    core.into_iter().flatten().copied().chain(users).chain(prune::statements()).chain(limiter::statements())
+    core.into_iter()
+        .flatten()
+        .copied()
+        .chain(users)
+        .chain(prune::statements())
+        .chain(limiter::statements())
+        .chain(counting_key::STATEMENTS)
 }
 
 #[cfg(test)]

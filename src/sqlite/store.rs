@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::builder::SqliteStoreBuilder;
+use super::counting_key::CountingKey;
 use super::db::Db;
 use super::error::SqliteError;
 use super::failure::{Failure, Unanswered};
 use super::job::{Job, Operation};
-use super::limiter::CountingKey;
 use super::location::Files;
 use super::open::Opening;
 use super::prune::Pruner;

@@ -1,6 +1,5 @@
 //! Attempts that are counted in the file, so that a restart takes nothing back.
 
-mod key;
 mod operator;
 mod rows;
 mod steps;
@@ -10,10 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) use self::key::CountingKey;
 use self::rows::Prints;
 use self::steps::{Checking, Lock, Locked, Refused, Reserving, Step, Try};
 use self::unsettled::Unsettled;
+use super::counting_key::CountingKey;
 use super::failure::{Failure, Unanswered};
 use super::store::SqliteStore;
 use crate::boundary::backend::BackendError;
@@ -32,7 +31,7 @@ use crate::protection::ticket::Ticket;
 
 /// The statements of the limiter.
 pub(super) fn statements() -> impl Iterator<Item = &'static str> {
-    rows::STATEMENTS.into_iter().chain(operator::STATEMENTS).chain(key::STATEMENTS)
+    rows::STATEMENTS.into_iter().chain(operator::STATEMENTS)
 }
 
 /// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`](crate::MemoryLimiter): what was charged is durable before a

@@ -5,12 +5,12 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::params;
 
-use super::key::CountingKey;
 use crate::protection::known::{ADDRESSES, remember};
 use crate::protection::network::crowd;
 use crate::protection::table::{Key, Place, cell_of, crowd_cell, quota};
 use crate::protection::tally::{Tally, TallyBytes};
 use crate::sqlite::columns::{bytes, get};
+use crate::sqlite::counting_key::CountingKey;
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;
 

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::key::CountingKey;
 use super::rows::{Kind, Prints, Rows};
 use crate::boundary::check::{CheckOutcome, SecretCheck};
 use crate::boundary::limiter::{Rule, Settlement};
@@ -14,6 +13,7 @@ use crate::protection::rules::LimiterRules;
 use crate::protection::table::{Key, Place};
 use crate::protection::tally::Tally;
 use crate::protection::ticket::{Ticket, WidePlaces};
+use crate::sqlite::counting_key::CountingKey;
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;
 

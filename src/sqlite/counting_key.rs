@@ -4,16 +4,17 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use super::columns::{bytes, get};
+use super::db::Db;
+use super::error::SqliteError;
+use super::failure::Failure;
 use crate::protection::digests::Digests;
 use crate::protocol::keyed::Keyed;
 use crate::protocol::shared_key::{Purpose, SharedKey};
-use crate::sqlite::columns::{bytes, get};
-use crate::sqlite::db::Db;
-use crate::sqlite::error::SqliteError;
-use crate::sqlite::failure::Failure;
 
 const KEY: &str = "SELECT key, shared FROM limiter WHERE row = 1";
-const IS_COUNTED: &str = "SELECT EXISTS (SELECT 1 FROM limiter_tallies) OR EXISTS (SELECT 1 FROM limiter_known)";
+const IS_COUNTED: &str = "SELECT EXISTS (SELECT 1 FROM limiter_tallies WHERE kind >= 0)
+    OR EXISTS (SELECT 1 FROM limiter_known WHERE seen >= 0)";
 const TAKE_KEY: &str = "UPDATE limiter SET shared = ?1, pairs = 0, accounts = 0, addresses = 0, wide = 0, known = 0,
     was_full = 0 WHERE row = 1";
 const FORGET_TALLIES: &str = "DELETE FROM limiter_tallies";
@@ -23,7 +24,7 @@ const FORGET_KNOWN: &str = "DELETE FROM limiter_known";
 pub(super) const STATEMENTS: [&str; 6] = [KEY, IS_COUNTED, TAKE_KEY, FORGET_TALLIES, FORGET_CROWDS, FORGET_KNOWN];
 
 /// The key of the digests in a file: the operator's, or one that lies in the file.
-pub(in crate::sqlite) struct CountingKey {
+pub(super) struct CountingKey {
     pub(super) digests: Digests,
     shared: Option<SharedCheck>,
 }
@@ -34,7 +35,7 @@ pub(super) type SharedCheck = [u8; 32];
 impl CountingKey {
     /// The key of this file. What was counted in it under another one would not be found: it is refused, or forgotten if the
     /// operator says so.
-    pub(in crate::sqlite) fn open(
+    pub(super) fn open(
         db: &Db,
         path: &Path,
         shared: Option<&SharedKey>,
