@@ -53,12 +53,14 @@ fn refreshing(builder: FixtureBuilder) -> FixtureBuilder {
 
 #[test]
 fn build_names_what_is_wrong_and_its_cure() {
-    let wrong: [(Change, &str); 39] = [
+    let wrong: [(Change, &str); 41] = [
         (|b| b.token_path("oauth/token"), "the path `oauth/token` must start with `/`"),
         (|b| b.token_path(""), "the path `` must start with `/`"),
         (|b| b.token_path("/token?x=1"), "the path `/token?x=1` must start with `/` and have no query"),
         (|b| b.token_path("/token#x"), "have no query and no fragment"),
         (|b| b.token_path("/to ken"), "the path `/to ken`"),
+        (|b| b.token_path("/{tenant}/token"), "nor parameters in braces"),
+        (|b| b.token_path("/token/{id}"), "the path `/token/{id}`"),
         (|b| b.document("jwks", Document), "the path `jwks`"),
         (|b| b.document("/oauth/token", Document), "the path `/oauth/token` is used twice"),
         (|b| b.document("/a", Document).document("/a", Document), "the path `/a` is used twice"),

@@ -197,6 +197,7 @@ fn finish(status: StatusCode, body: Bytes, mut headers: HeaderMap, setting: &Set
 
 /// The body that is sent. A request for the head alone is told how long it would be: else the server would tell the length of
 /// what is sent (RFC 9110 section 8.6).
+#[inline]
 pub(super) fn body_for(is_head_request: bool, body: Bytes, headers: &mut HeaderMap) -> Bytes {
     if !is_head_request {
         return body;

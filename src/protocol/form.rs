@@ -88,6 +88,8 @@ pub(crate) struct Form {
 
 impl Form {
     /// Reads `body`. `room` bytes more are kept free for texts that come from headers.
+    // Within its caller it takes a third more instructions.
+    #[inline(never)]
     pub(crate) fn parse(body: &[u8], room: usize) -> Result<Self, Reason> {
         let mut form = Self { texts: Texts::with_capacity(body.len().saturating_add(room)), ..Self::default() };
         // The separators are ASCII, so each piece of valid UTF-8 is valid, and only what is escaped needs another look.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::checks::{check_paths, check_proxies, is_narrow, named, wording};
+use super::checks::{check_proxies, is_narrow, named, routes, wording};
 use super::config_error::ConfigError;
 use super::layer::PasswordGrantLayer;
 use super::metadata::Facts;
@@ -47,7 +47,7 @@ impl Options {
             post_allowed: self.post_allowed,
         };
         let others = self.tokens.served(&facts, self.documents)?;
-        check_paths(others.iter().map(|(path, _)| path).chain([&self.token_path]))?;
+        let routes = routes(self.token_path.clone(), others)?;
         let peer = self.peer.ok_or(ConfigError::NoPeerAddress)?;
         if let Some(network) = self.exempt.iter().find(|network| !is_narrow(network)) {
             return Err(ConfigError::ExemptNetwork(*network));
@@ -143,7 +143,7 @@ impl Options {
         telemetry::built(grant_enabled);
         parts.iter().filter(|(_, follows)| !follows).for_each(|(part, _)| telemetry::other_clock(part));
         endpoint.misfits.tell_all(clients.as_deref());
-        Ok(PasswordGrantLayer::new(Mount { token_path: self.token_path, endpoint: Arc::new(endpoint), others }))
+        Ok(PasswordGrantLayer::new(Mount { routes, endpoint: Arc::new(endpoint) }))
     }
 }
 

@@ -134,3 +134,53 @@ impl<C, V, I> fmt::Debug for Builder<C, V, I> {
         f.debug_struct("Builder").field("token_path", &self.options.token_path).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use http_body_util::{BodyExt as _, Full};
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::boundary::issuer::issue_fn;
+    use crate::boundary::ladder::grant::Grant;
+    use crate::boundary::verifier::{Denial, Verdict};
+    use crate::boundary::verify_fn::verify_fn;
+    use crate::memory::clients::StaticClients;
+    use crate::protocol::client::Client;
+    use crate::protocol::profile::{Face, Profile, Row, row};
+    use crate::protocol::response::IssuedTokens;
+    use crate::protocol::rfc6749::RFC_6749;
+
+    const OTHER: Profile = Profile::new(|face| {
+        const DENIED: &Row = &row!(FORBIDDEN "invalid_grant" "Wrong email or password.");
+        if face == Face::Denied { DENIED } else { RFC_6749.row(face) }
+    });
+
+    #[tokio::test]
+    async fn an_endpoint_answers_by_the_table_of_its_profile() {
+        for (profile, status, sentence) in
+            [(RFC_6749, 400, "the credentials are not valid"), (OTHER, 403, "Wrong email or password.")]
+        {
+            let client = Client::public("app").allow_password_grant().scopes("read").default_scope("read");
+            let mut builder = PasswordGrant::builder()
+                .clients(StaticClients::new([client.build().unwrap()]).unwrap())
+                .verifier(verify_fn(|_| async { Ok(Verdict::from(Denial::WrongPassword)) }))
+                .issuer(issue_fn(|_: Grant| async { Err::<IssuedTokens, _>("nothing is issued".into()) }))
+                .peer_address(PeerAddress::unknown());
+            builder.options.profile = profile;
+            let request = Request::post("/oauth/token").header("content-type", "application/x-www-form-urlencoded");
+            let body = "grant_type=password&client_id=app&username=alice&password=x";
+            let answer = builder
+                .build()
+                .unwrap()
+                .endpoint()
+                .oneshot(request.body(Full::<bytes::Bytes>::from(body)).unwrap())
+                .await;
+            let (head, body) = answer.unwrap().into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!((head.status.as_u16(), json["error_description"].as_str()), (status, Some(sentence)));
+        }
+    }
+}

@@ -4,27 +4,33 @@ use http::HeaderValue;
 use ipnet::IpNet;
 
 use super::config_error::ConfigError;
+use super::routes::{Route, Routes, Served};
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::transport::TransportSecurity;
 use crate::conductor::endpoint::NamedGrant;
+use crate::conductor::purpose::Purpose;
 use crate::protocol::charset::is_nqschar;
 use crate::protocol::encode::Wording;
 use crate::protocol::profile::{Face, Profile};
 use crate::protocol::sunset::{is_absolute_uri, is_uri_reference};
 
-pub(super) fn check_paths<'a>(paths: impl Iterator<Item = &'a String>) -> Result<(), ConfigError> {
+/// The table of the paths, each of which is legal and has one thing to serve.
+pub(super) fn routes(token_path: String, others: Vec<(String, Served)>) -> Result<Routes, ConfigError> {
     let mut seen = std::collections::HashSet::new();
-    for path in paths {
-        let legal = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b));
+    let mut routes = Vec::new();
+    for (path, served) in [(token_path, Served::Endpoint(Purpose::Token))].into_iter().chain(others) {
+        // No request has braces in its path (RFC 3986 section 2): a parameter would match nothing.
+        let legal = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && !b"?#{}".contains(&b));
         if !legal {
-            return Err(ConfigError::Path(path.clone()));
+            return Err(ConfigError::Path(path));
         }
-        if !seen.insert(path) {
-            return Err(ConfigError::PathTwice(path.clone()));
+        routes.push(Route::new(&path, served));
+        if !seen.insert(path.clone()) {
+            return Err(ConfigError::PathTwice(path));
         }
     }
-    Ok(())
+    Ok(Routes::new(routes))
 }
 
 pub(super) fn check_proxies(peer: &PeerAddress, transport: &TransportSecurity) -> Result<(), ConfigError> {

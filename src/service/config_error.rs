@@ -19,7 +19,7 @@ pub enum ConfigError {
     )]
     NoPeerAddress,
     /// A path that is no absolute path.
-    #[error("the path `{0}` must start with `/` and have no query and no fragment")]
+    #[error("the path `{0}` must start with `/` and have no query and no fragment, nor parameters in braces")]
     Path(String),
     /// One path for two things.
     #[error("the path `{0}` is used twice: give each endpoint and document one of its own")]

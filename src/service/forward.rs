@@ -15,6 +15,7 @@ use tower::Service;
 
 use super::body::ResponseBody;
 use super::intake::{Collect, EndpointFuture};
+use super::routes::Served;
 use super::service::PasswordGrantService;
 use crate::conductor::endpoint::{Answer, Endpoint};
 use crate::conductor::gate::{Gate, Step};
@@ -59,17 +60,17 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let path = request.uri().path();
-        if let Some(answer) = self.mount.document(path, request.method()) {
-            return ForwardFuture { kind: Kind::Own { future: EndpointFuture::answer(answer) } };
-        }
-        if let Some(purpose) = self.mount.other_endpoint(path) {
-            let future = EndpointFuture::start(&self.mount.endpoint, purpose, request);
-            return ForwardFuture { kind: Kind::Own { future } };
-        }
-        let is_ours = self.mount.is_token_path(path) && request.method() == Method::POST && is_form(request.headers());
-        if !is_ours {
-            return ForwardFuture { kind: Kind::Pass { future: self.inner.call(request) } };
+        let served = self.mount.routes.find(request.uri().path()).map(|(served, _)| served);
+        match served {
+            Some(Served::Endpoint(Purpose::Token))
+                if request.method() == Method::POST && is_form(request.headers()) => {}
+            None | Some(Served::Endpoint(Purpose::Token)) => {
+                return ForwardFuture { kind: Kind::Pass { future: self.inner.call(request) } };
+            }
+            Some(served) => {
+                let future = EndpointFuture::serve(&self.mount.endpoint, served, request);
+                return ForwardFuture { kind: Kind::Own { future } };
+            }
         }
         let (head, body) = request.into_parts();
         let endpoint = Arc::clone(&self.mount.endpoint);

@@ -12,7 +12,8 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::body::{NoInner, ResponseBody};
-use super::mount::Mount;
+use super::mount::document;
+use super::routes::Served;
 use super::wiped::WipedBytes;
 use crate::conductor::endpoint::{Answer, Endpoint};
 use crate::conductor::gate::{BodyLimits, Gate, Step};
@@ -178,12 +179,15 @@ impl<B: Body> EndpointFuture<B> {
         Self { state }
     }
 
-    /// Starts with a request for one of the mount's own paths. Kept out of the way of passing requests.
+    /// Starts with a request for what is served at its path. Kept out of the way of passing requests.
     #[inline(never)]
-    pub(super) fn for_mount(mount: &Mount, request: Request<B>) -> Self {
-        match mount.document(request.uri().path(), request.method()) {
-            Some(answer) => Self::answer(answer),
-            None => Self::start(&mount.endpoint, mount.purpose_of(request.uri().path()), request),
+    pub(super) fn serve(endpoint: &Arc<Endpoint>, served: &Served, request: Request<B>) -> Self {
+        match served {
+            Served::Endpoint(purpose) => Self::start(endpoint, *purpose, request),
+            Served::Document(published) => {
+                let response = document(&**published, served.methods(), request.method());
+                Self::answer(Box::pin(std::future::ready(response)))
+            }
         }
     }
 

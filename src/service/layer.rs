@@ -90,6 +90,6 @@ impl<S, O: Clone> Layer<S> for PasswordGrantLayer<O> {
 
 impl<O> fmt::Debug for PasswordGrantLayer<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PasswordGrantLayer").field("token_path", &self.mount.token_path).finish_non_exhaustive()
+        f.debug_struct("PasswordGrantLayer").field("routes", &self.mount.routes).finish_non_exhaustive()
     }
 }

@@ -17,6 +17,7 @@ mod mount;
 mod options;
 mod protection;
 mod required;
+mod routes;
 #[allow(clippy::module_inception, reason = "each file is named after its one public type")]
 mod service;
 mod settings;

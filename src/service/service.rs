@@ -42,10 +42,10 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        if self.mount.is_passing(request.uri().path()) {
-            return ResponseFuture::pass(self.inner.call(request));
+        match self.mount.routes.find(request.uri().path()) {
+            None => ResponseFuture::pass(self.inner.call(request)),
+            Some((served, _)) => ResponseFuture::own(EndpointFuture::serve(&self.mount.endpoint, served, request)),
         }
-        ResponseFuture::own(EndpointFuture::for_mount(&self.mount, request))
     }
 }
 
@@ -53,7 +53,7 @@ impl<S: fmt::Debug, O> fmt::Debug for PasswordGrantService<S, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PasswordGrantService")
             .field("inner", &self.inner)
-            .field("token_path", &self.mount.token_path)
+            .field("routes", &self.mount.routes)
             .finish_non_exhaustive()
     }
 }

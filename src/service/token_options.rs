@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::config_error::ConfigError;
 use super::metadata::{Facts, Metadata};
-use super::mount::Served;
+use super::routes::Served;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::clock::Clock;
 use crate::boundary::document::PublicDocument;
