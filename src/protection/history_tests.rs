@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::budget::{Lockout, TokenBucket};
-use super::network::Tier;
 use super::policy::Policy;
+use super::slots::Slot;
 use crate::boundary::limiter::{Rule, Settlement};
 
 /// One key in the long way: every count that ever was, with all its charges.
@@ -179,8 +179,8 @@ impl Histories {
 
     /// The wider networks of an attempt, each with the budgets of its width.
     fn wide(&self, attempt: &Try) -> Vec<(u32, Lockout, TokenBucket)> {
-        let tiers =
-            Tier::ALL.map(|tier| (self.policy.wide_pair(attempt.is_client, tier), self.policy.wide_address(tier)));
+        let tiers = [(Slot::Pair56, Slot::Net56), (Slot::Pair48, Slot::Net48)]
+            .map(|(pair, net)| (self.policy.lockout(pair, attempt.is_client), self.policy.bucket(net)));
         let networks = around(attempt.from).into_iter().flatten();
         networks.zip(tiers).map(|(network, (pair, address))| (network, pair, address)).collect()
     }

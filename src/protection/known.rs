@@ -1,89 +1,98 @@
-//! The addresses from which accounts and clients succeeded before.
-
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
-
-use super::table::Hashed;
+//! What is remembered of accounts and clients beside counts: the addresses from which they succeeded, and what their owners
+//! were told. Pure, with explicit time in milliseconds.
 
 /// The most addresses of one account. Whoever holds an account must not fill the memory with its addresses.
 pub(crate) const ADDRESSES: usize = 4;
-/// Among how many the oldest is looked for, when there is no room. Their order is that of hashes.
-const LOOKED_AT: usize = 8;
 
-/// Bounded: when it is full, one that was long not seen loses its addresses. That makes the rules stricter for it.
-#[derive(Debug)]
-pub(crate) struct Known {
-    accounts: HashMap<u64, Account, BuildHasherDefault<Hashed>>,
-    capacity: usize,
-    /// In milliseconds.
-    lifetime: u64,
-}
+/// The networks of a [`KnownAddresses`] as they are written.
+pub(crate) type KnownBytes = [u8; 8 * ADDRESSES];
 
-#[derive(Debug)]
-struct Account {
+/// What an account or client is remembered by: its last addresses. One that is remembered by nothing is as a new one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KnownAddresses {
     /// The last one first; 0 for none.
     networks: [u64; ADDRESSES],
+    /// When it last succeeded, in milliseconds.
     seen: u64,
 }
 
-impl Known {
-    pub(crate) fn new(capacity: usize, lifetime: u64) -> Self {
-        Self { accounts: HashMap::default(), capacity, lifetime }
+impl KnownAddresses {
+    /// Whether it succeeded from this network, and from any less than a `lifetime` ago.
+    pub(crate) fn contains(&self, network: u64, now: u64, lifetime: u64) -> bool {
+        self.networks.contains(&network) && now.saturating_sub(self.seen) < lifetime
     }
 
-    pub(crate) fn contains(&self, account: u64, network: u64, now: u64) -> bool {
-        let known = self.accounts.get(&account);
-        known.is_some_and(|known| known.networks.contains(&network) && now.saturating_sub(known.seen) < self.lifetime)
+    /// Whether a check that succeeded is worth remembering. Seldom, so that those who succeed all the time write next to nothing,
+    /// from however many networks: where there is no room left, a further one has to wait.
+    pub(crate) fn is_news(&self, network: u64, now: u64, lifetime: u64) -> bool {
+        let is_due = now.saturating_sub(self.seen) >= lifetime / 64;
+        is_due || (self.networks.contains(&0) && !self.networks.contains(&network))
     }
 
-    /// Whether a check that succeeded from this network is worth an [`insert`](Self::insert).
-    pub(crate) fn is_news(&self, account: u64, network: u64, now: u64) -> bool {
-        let known = self.accounts.get(&account).filter(|known| now.saturating_sub(known.seen) < self.lifetime);
-        is_news(known.map(|known| (&known.networks, known.seen)), network, now, self.lifetime)
+    /// When it last succeeded, in milliseconds.
+    pub(crate) const fn seen(&self) -> u64 {
+        self.seen
     }
 
-    pub(crate) fn insert(&mut self, account: u64, network: u64, now: u64) {
-        if self.lifetime == 0 || self.capacity == 0 {
-            return;
-        }
-        if let Some(known) = self.accounts.get_mut(&account) {
-            if now.saturating_sub(known.seen) >= self.lifetime {
-                known.networks = [0; ADDRESSES];
-            }
-            known.seen = now;
-            // As nearly always.
-            if known.networks.first() == Some(&network) {
-                return;
-            }
-            remember(&mut known.networks, network);
-            return;
-        }
-        if self.accounts.len() >= self.capacity {
-            let oldest = self.accounts.iter().take(LOOKED_AT).min_by_key(|(_, known)| known.seen).map(|(key, _)| *key);
-            oldest.and_then(|oldest| self.accounts.remove(&oldest));
-        }
+    /// The networks as they are written.
+    pub(crate) fn networks_to_bytes(&self) -> KnownBytes {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(self.networks.map(u64::to_le_bytes).as_flattened());
+        bytes
+    }
+
+    /// With networks that were written.
+    pub(crate) fn from_networks(bytes: &KnownBytes, seen: u64) -> Self {
+        let (words, _) = bytes.as_chunks::<8>();
         let mut networks = [0; ADDRESSES];
-        remember(&mut networks, network);
-        self.accounts.insert(account, Account { networks, seen: now });
+        words.iter().zip(&mut networks).for_each(|(word, network)| *network = u64::from_le_bytes(*word));
+        Self { networks, seen }
+    }
+
+    /// Puts a network in front of those that were seen before; the oldest goes.
+    pub(crate) fn remember(&mut self, network: u64, now: u64, lifetime: u64) {
+        if now.saturating_sub(self.seen) >= lifetime {
+            self.networks = [0; ADDRESSES];
+        }
+        self.seen = self.seen.max(now);
+        // As nearly always.
+        if self.networks.first() == Some(&network) {
+            return;
+        }
+        let networks = &mut self.networks;
+        let last = networks.iter().position(|other| *other == network).unwrap_or(ADDRESSES.saturating_sub(1));
+        if let Some(newer) = networks.get_mut(..=last) {
+            newer.rotate_right(1);
+        }
+        if let Some(first) = networks.first_mut() {
+            *first = network;
+        }
     }
 }
 
-/// Whether a check that succeeded is worth remembering, given what is `known` of its client. Seldom, so that those who succeed
-/// all the time write next to nothing, from however many networks: where there is no room left, a further one has to wait.
-pub(crate) fn is_news(known: Option<(&[u64; ADDRESSES], u64)>, network: u64, now: u64, lifetime: u64) -> bool {
-    let is_due = |seen: u64| now.saturating_sub(seen) >= lifetime / 64;
-    lifetime > 0
-        && known.is_none_or(|(networks, seen)| is_due(seen) || (networks.contains(&0) && !networks.contains(&network)))
-}
+/// Until when the owner of an account was told of a lock, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told(u64);
 
-/// Puts a network in front of those that were seen before; the oldest goes.
-pub(crate) fn remember(networks: &mut [u64; ADDRESSES], network: u64) {
-    let last = networks.iter().position(|other| *other == network).unwrap_or(ADDRESSES.saturating_sub(1));
-    if let Some(newer) = networks.get_mut(..=last) {
-        newer.rotate_right(1);
+impl Told {
+    /// Until when, in milliseconds.
+    pub(crate) const fn until(self) -> u64 {
+        self.0
     }
-    if let Some(first) = networks.first_mut() {
-        *first = network;
+
+    /// Whether the lock still holds.
+    pub(crate) const fn is_current(self, now: u64) -> bool {
+        self.0 > now
+    }
+
+    /// Whether the owner is to be told of a lock that lasts until `until`, and is from now on: once, however many locks there
+    /// are meanwhile.
+    pub(crate) fn is_news(&mut self, now: u64, until: u64) -> bool {
+        let is_news = !self.is_current(now);
+        if is_news {
+            self.0 = until;
+        }
+        is_news
     }
 }
 
@@ -93,42 +102,42 @@ mod tests {
 
     #[test]
     fn an_account_has_its_last_four_addresses_until_they_are_too_old() {
-        let mut known = Known::new(8, 100);
+        let mut known = KnownAddresses::default();
         for network in 1..=5 {
-            known.insert(7, network, network);
+            known.remember(network, network, 100);
         }
-        known.insert(7, 2, 6);
-        assert_eq!((1..=5).filter(|network| known.contains(7, *network, 6)).collect::<Vec<_>>(), [2, 3, 4, 5]);
-        known.insert(7, 9, 7);
-        assert_eq!((1..=9).filter(|network| known.contains(7, *network, 7)).collect::<Vec<_>>(), [2, 4, 5, 9]);
-        assert!(!known.contains(7, 9, 107));
-        known.insert(7, 1, 200);
-        assert!(known.contains(7, 1, 200) && !known.contains(7, 9, 200));
+        known.remember(2, 6, 100);
+        assert_eq!((1..=5).filter(|network| known.contains(*network, 6, 100)).collect::<Vec<_>>(), [2, 3, 4, 5]);
+        known.remember(9, 7, 100);
+        assert_eq!((1..=9).filter(|network| known.contains(*network, 7, 100)).collect::<Vec<_>>(), [2, 4, 5, 9]);
+        assert!(!known.contains(9, 107, 100));
+        known.remember(1, 200, 100);
+        assert!(known.contains(1, 200, 100) && !known.contains(9, 200, 100));
+        // What is settled late was seen before.
+        known.remember(3, 150, 100);
+        assert_eq!(known.seen(), 200);
     }
 
     #[test]
     fn a_client_at_many_networks_is_remembered_seldom() {
-        let mut known = Known::new(8, 6400);
+        let mut known = KnownAddresses::default();
         let mut checks = 0;
         for now in 0..300 {
             let network = now % 7 + 1;
-            if known.is_news(7, network, now) {
-                known.insert(7, network, now);
+            if known.is_news(network, now, 6400) {
+                known.remember(network, now, 6400);
                 checks += 1;
             }
         }
         // The four that there is room for, and one in each 64th of the lifetime.
         assert_eq!(checks, 6);
-        assert!(known.is_news(7, 9, 6800) && !Known::new(8, 0).is_news(7, 1, 0));
+        assert!(known.is_news(9, 6800, 6400));
     }
 
     #[test]
-    fn it_holds_no_more_accounts_than_its_capacity() {
-        let mut known = Known::new(16, 1000);
-        for account in 0..1000 {
-            known.insert(account, 1, account);
-        }
-        assert_eq!(known.accounts.len(), 16);
-        assert!(known.contains(999, 1, 999));
+    fn an_owner_is_told_once_as_long_as_a_lock_holds() {
+        let mut told = Told::default();
+        assert!(told.is_news(100, 200) && !told.is_news(150, 900));
+        assert!(told.is_current(199) && told.is_news(200, 300));
     }
 }

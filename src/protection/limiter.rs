@@ -1,27 +1,28 @@
 //! The limiter in the memory of this process.
 
+use std::cell::OnceCell;
+use std::convert::Infallible;
 use std::fmt;
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use super::budget::millis;
 use super::digests::Digests;
-use super::known::Known;
+use super::facts::Facts;
 use super::locks::Locks;
-use super::policy::{Charges, Decision, Policy, Spent, Tallies};
+use super::look::Tallies;
 use super::rules::LimiterRules;
+use super::slots::{Slot, Slots};
+use super::step::{Charged, Compared, News, Outcome, Right, Step, checked};
 use super::sync::atomic::{AtomicU32, Ordering};
-use super::sync::{Mutex, MutexGuard, SHARDS, digest_key};
-use super::table::{Key, Place, Table};
+use super::sync::digest_key;
+use super::table::Table;
+use super::tables::{Accounts, Tables, keep_told, shard_of, wide_tallies};
 use super::tally::Tally;
-use super::ticket::{Ticket, WidePlaces};
-use super::wide;
+use super::ticket::Ticket;
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
 use crate::boundary::clock::{Clock as _, PartClock, SharedClock};
 use crate::boundary::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Checked, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
+    AttemptKey, AttemptLimiter, BegunLock, Checked, Refusal, Reservation, Reserved, Rule, Settlement,
 };
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::setting::SettingError;
@@ -52,68 +53,23 @@ use crate::boundary::setting::SettingError;
 /// Put it into an [`Arc`](std::sync::Arc) to give it to the endpoint and keep it for [`locks`](Self::locks) and
 /// [`unblock_account`](Self::unblock_account).
 pub struct MemoryLimiter {
-    pub(crate) policy: Policy,
+    pub(super) rules: LimiterRules,
     pub(super) tables: Tables,
     pub(super) locks: Locks,
-    pub(crate) capacity: usize,
-    pub(crate) lifetime: u64,
     pub(super) digests: Digests,
     pub(super) numbers: AtomicU32,
     pub(super) clock: PartClock,
-}
-
-/// Locked in this order wherever several are locked: pairs, accounts, addresses, wide; never two of a kind.
-pub(super) struct Tables {
-    pub(super) pairs: Vec<Mutex<Table>>,
-    pub(super) accounts: Vec<Mutex<Accounts>>,
-    pub(super) addresses: Vec<Mutex<Table>>,
-    /// Pairs with IPv6 networks that are wider than a /64, and these networks: in one part for each /48.
-    pub(super) wide: Vec<Mutex<Table>>,
-    /// Whether these ever held anything. It needs no order of its own: a reader that does not see it yet was first.
-    pub(super) has_wide: AtomicBool,
-}
-
-pub(super) struct Accounts {
-    pub(super) tallies: Table,
-    pub(super) known: Known,
-}
-
-impl Tables {
-    pub(super) fn new(capacity: usize, lifetime: u64) -> Self {
-        let each = capacity.div_ceil(SHARDS);
-        let accounts = || Accounts { tallies: Table::new(each, false), known: Known::new(each, lifetime) };
-        Self {
-            // A pair becomes preferred by a success, which forgets its failures.
-            pairs: (0..SHARDS).map(|_| Mutex::new(Table::new(each, true))).collect(),
-            accounts: (0..SHARDS).map(|_| Mutex::new(accounts())).collect(),
-            addresses: (0..SHARDS).map(|_| Mutex::new(Table::new(each, false))).collect(),
-            wide: wide::tables(capacity),
-            has_wide: AtomicBool::new(false),
-        }
-    }
-}
-
-/// The shard of a key.
-pub(super) fn shard_of<T>(shards: &[Mutex<T>], (guess, network): Key) -> Option<MutexGuard<'_, T>> {
-    shard_at(shards, usize::try_from((guess ^ network.rotate_right(16)) & 0xffff).ok()? & (SHARDS - 1))
-}
-
-pub(super) fn shard_at<T>(shards: &[Mutex<T>], index: usize) -> Option<MutexGuard<'_, T>> {
-    // Nothing can panic while a lock is held; if it did, the counts would still be right.
-    shards.get(index).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 impl MemoryLimiter {
     /// The rules above, and 262,144 keys in each table.
     #[must_use]
     pub fn new() -> Self {
-        let LimiterRules { policy, capacity, lifetime } = LimiterRules::new();
+        let rules = LimiterRules::new();
         Self {
-            policy,
-            tables: Tables::new(capacity, lifetime),
+            tables: Tables::new(rules.capacity),
+            rules,
             locks: Locks::default(),
-            capacity,
-            lifetime,
             digests: Digests::new(digest_key()),
             numbers: AtomicU32::new(1),
             clock: PartClock::system(),
@@ -124,258 +80,153 @@ impl MemoryLimiter {
         millis(self.clock.elapsed())
     }
 
-    fn try_reserve(&self, key: &AttemptKey<'_>) -> Option<Reserved> {
-        let now = self.now();
-        let mut ticket = self.ticket(key, now);
-        let mut pairs = shard_of(&self.tables.pairs, ticket.pair())?;
-        let mut accounts = shard_of(&self.tables.accounts, ticket.account())?;
-        let mut addresses = shard_of(&self.tables.addresses, ticket.address())?;
-        // Under the locks, so that the charges of each tally have rising numbers and none is taken for an earlier one.
-        ticket.number = self.numbers.fetch_add(1, Ordering::Relaxed);
-
-        let is_known = accounts.known.contains(ticket.guess, ticket.network, now);
-        let facts = ticket.facts(key, is_known, now);
-        let (pair, own_pair) = pairs.get(ticket.pair(), is_known);
-        let (account, own_account) = match ticket.is_client {
-            true => (Tally::default(), None),
-            false => accounts.tallies.get(ticket.account(), false),
-        };
-        let (address, own_address) = addresses.get(ticket.address(), is_known);
-        let mut wide = if is_known { None } else { self.lock_wide(&ticket) };
-        let wide_tallies = wide.as_mut().map(|table| wide::tallies(table, &ticket));
-        let mut tallies = Tallies { pair, account, address, wide: wide_tallies };
-        let charges = match self.policy.reserve(&mut tallies, &facts) {
-            Decision::Charged(charges) => charges,
-            Decision::Refused(spent) => {
-                drop((pairs, accounts, addresses, wide));
-                return Some(Reserved::Refused(self.refuse(&ticket, &tallies, spent, now)));
-            }
-        };
-        ticket.charges = charges;
-        if charges.pair {
-            match own_pair {
-                Some(own) => *own = tallies.pair,
-                None => {
-                    let memory = self.policy.pairs_remember();
-                    ticket.pair_place = pairs.put(ticket.pair(), (tallies.pair, ticket.number), now, memory, is_known);
-                }
-            }
-        }
-        if charges.account {
-            match own_account {
-                Some(own) => *own = tallies.account,
-                None => {
-                    let memory = self.policy.account.longest;
-                    ticket.account_place =
-                        accounts.tallies.put(ticket.account(), (tallies.account, ticket.number), now, memory, false);
-                }
-            }
-        }
-        if charges.address {
-            match own_address {
-                Some(own) => *own = tallies.address,
-                None => {
-                    ticket.address_place =
-                        addresses.put(ticket.address(), (tallies.address, ticket.number), now, 0, is_known)
-                }
-            }
-        }
-        if let Some(table) = &mut wide {
-            self.keep_wide(table, &mut ticket, &tallies, now);
-        }
-        drop((pairs, accounts, addresses, wide));
-        self.describe(&ticket, key, &tallies, now);
-        let reservation = Reservation::new(ticket.to_bytes());
-        Some(Reserved::Charged(match charges.monitored {
-            Some(rule) => reservation.would_refuse(rule),
-            None => reservation,
-        }))
+    fn step(&self) -> Step<'_> {
+        Step::by(&self.rules)
     }
 
-    pub(super) fn ticket(&self, key: &AttemptKey<'_>, now: u64) -> Ticket {
-        Ticket {
-            guess: self.digests.guess(&key.guess),
-            network: self.digests.network(key.address),
-            number: 0,
-            at: now,
-            print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
-            is_client: !matches!(key.guess, Guess::Account { .. }),
-            has_address: key.address.is_some(),
-            charges: Charges::default(),
-            pair_place: Place::Own,
-            account_place: Place::Own,
-            address_place: Place::Own,
-            wide_places: [WidePlaces::OWN; 2],
+    /// One step under the locks of all that the attempt touches.
+    ///
+    /// Charges are numbered by one counter, which is cheaper here than a number beside each tally; taken under the locks, it is
+    /// later than that of each charge before on the same tallies, as the step demands. So is the time, which never goes back.
+    fn attempt<R, W>(&self, key: &AttemptKey<'_>, compare: impl FnOnce() -> Compared<R, W>) -> Option<Attempted<R, W>> {
+        let (now, step) = (self.now(), self.step());
+        let facts = Facts::new(key, &self.digests);
+        let mut pairs = shard_of(&self.tables.pairs, facts.key(Slot::Pair))?;
+        let mut accounts = shard_of(&self.tables.accounts, facts.key(Slot::Account))?;
+        let Accounts { tallies: accounts, known } = &mut *accounts;
+        let mut addresses = shard_of(&self.tables.addresses, facts.key(Slot::Address))?;
+
+        let moment = step.moment(&facts, known.get(facts.guess), now);
+        let is_known = moment.is_known;
+        let [mut new_pair, mut new_account, mut new_address] = [Tally::default(); 3];
+        let (pair, has_pair) = pairs.look(facts.key(Slot::Pair), is_known, &mut new_pair);
+        let (account, has_account) = match facts.is_client {
+            true => (&mut new_account, false),
+            false => accounts.look(facts.key(Slot::Account), false, &mut new_account),
+        };
+        let (address, has_address) = addresses.look(facts.key(Slot::Address), is_known, &mut new_address);
+        let shared = Slots::NONE
+            .with_if(Slot::Pair, !has_pair)
+            .with_if(Slot::Account, !has_account)
+            .with_if(Slot::Address, !has_address);
+        let mut wide = if is_known || !facts.has_wide() { None } else { self.tables.wide_part(facts.network) };
+        let mut wide_tallies = wide.as_mut().map(|table| wide_tallies(table, &facts));
+        let shared_wide = wide_tallies.as_ref().map_or(Slots::NONE, |(_, shared)| *shared);
+        let wide_tallies = wide_tallies.as_mut().map(|(tallies, _)| tallies);
+        let mut tallies = Tallies { pair, account, address, wide: wide_tallies, shared: shared.or(shared_wide) };
+        let number = || self.numbers.fetch_add(1, Ordering::Relaxed);
+        let (mut charged, wrong) = match step.attempt(&facts, moment, &mut tallies, number, compare) {
+            Outcome::Charged(charged, wrong) => (charged, wrong),
+            Outcome::Refused(refused) => {
+                if let (Some(_), Some(table), Some(wide)) = (refused.news, &mut wide, tallies.wide) {
+                    keep_told(table, &facts, wide);
+                }
+                return Some(Attempted::Refused(
+                    refused.into_refusal(|news| news.tell(now, known.told(facts.guess, now))),
+                ));
+            }
+            Outcome::Right(Right { monitored, is_news }, right) => {
+                if is_news {
+                    known.remember(facts.guess, facts.network, now, self.rules.lifetime);
+                }
+                return Some(Attempted::Right { right, monitored });
+            }
+        };
+        if !charged.begun.is_empty() {
+            self.describe(&charged, key, &mut tallies);
+        }
+        let ticket = &mut charged.ticket;
+        if let (Some(table), Some(wide)) = (&mut wide, tallies.wide) {
+            self.keep_wide(table, ticket, wide);
+        }
+        let number = ticket.number;
+        let new = ticket.charged.and(shared);
+        let mut put = |slot: Slot, table: &mut Table, tally: Tally, preferred: bool| {
+            if new.has(slot) {
+                let memory = self.rules.policy.memory(slot);
+                ticket.set_place(slot, table.put(facts.key(slot), (tally, number), now, memory, preferred));
+            }
+        };
+        put(Slot::Pair, &mut pairs, new_pair, is_known);
+        put(Slot::Account, accounts, new_account, false);
+        put(Slot::Address, &mut addresses, new_address, is_known);
+        let news = charged.news.and_then(|news| news.tell(now, known.told(facts.guess, now)));
+        Some(Attempted::Charged { wrong, ticket: charged.ticket, monitored: charged.monitored, news })
+    }
+
+    /// Keeps what was charged to wider networks.
+    fn keep_wide(&self, table: &mut Table, ticket: &mut Ticket, tallies: &[Tally; 4]) {
+        self.tables.has_wide.store(true, Ordering::Release);
+        for (slot, tally) in Slot::WIDE.into_iter().zip(tallies) {
+            if ticket.charged.has(slot) {
+                let (memory, tally) = (self.rules.policy.memory(slot), (*tally, ticket.number));
+                ticket.set_place(slot, table.keep(ticket.key(slot), tally, ticket.at, memory, false));
+            }
         }
     }
 
     /// Keeps whose locks began by a charge, and whose bucket it emptied.
-    pub(super) fn describe(&self, ticket: &Ticket, key: &AttemptKey<'_>, tallies: &Tallies, now: u64) {
-        let describe = |rule: Rule, lasts: Option<u64>| {
-            let until = now.saturating_add(lasts.unwrap_or_default());
-            self.locks.describe(rule, ticket.key_of(rule), key, now, until);
+    #[cold]
+    fn describe(&self, charged: &Charged, key: &AttemptKey<'_>, tallies: &mut Tallies<'_>) {
+        let now = charged.ticket.at;
+        self.step().begun(charged, tallies, |rule, on, until| self.locks.describe(rule, on, key, now, until));
+    }
+
+    /// Settles in each tally that is touched, one after the other, each under its own lock.
+    fn settle_ticket(&self, ticket: &Ticket, settlement: Settlement) -> Option<BegunLock> {
+        let (step, touched, time) = (self.step(), ticket.touched_by(settlement), OnceCell::new());
+        let now = || *time.get_or_init(|| self.now());
+        let mut news = None;
+        let mut settle = |slot: Slot, table: &mut Table| {
+            if let Some(tally) = table.get_mut(ticket.key(slot), ticket.place(slot)) {
+                news = News::first(news, step.settle(ticket, settlement, slot, tally, now));
+            }
         };
-        if ticket.charges.locks_pair {
-            let (rule, budget) = self.policy.pair_rule(ticket.is_client);
-            describe(rule, tallies.pair.locked(budget, now));
-        }
-        if ticket.charges.locks_account {
-            describe(Rule::Account, tallies.account.locked(&self.policy.account, now));
-        }
-        if ticket.charges.address
-            && let Some(wait) = tallies.address.empty(&self.policy.address, now)
+        if touched.has(Slot::Pair)
+            && let Some(mut table) = shard_of(&self.tables.pairs, ticket.key(Slot::Pair))
         {
-            describe(Rule::Address, Some(wait));
+            settle(Slot::Pair, &mut table);
         }
-        if ticket.has_wide() {
-            self.describe_wide(ticket, key, tallies, now);
-        }
-    }
-
-    pub(super) fn refuse(&self, ticket: &Ticket, tallies: &Tallies, spent: Spent, now: u64) -> Refusal {
-        let Spent { rule, wait, address } = spent;
-        let refusal =
-            Refusal::new(rule, Duration::from_millis(wait)).with_address_wait(address.map(Duration::from_millis));
-        if rule == Rule::AccountAndAddress && tallies.pair.locked(&self.policy.pair, now).is_none() {
-            // So it is a wider network that refuses.
-            let of_wide = Ticket { charges: self.policy.untold_wide(tallies, now), ..*ticket };
-            return self.tell_wide(&of_wide, now).map_or(refusal, |lock| refusal.with_new_lock(lock));
-        }
-        // What is under way may turn out right, and then there was no lock.
-        let is_news = match rule {
-            Rule::Account => !tallies.account.is_told && tallies.account.is_decided(&self.policy.account, now),
-            Rule::AccountAndAddress => !tallies.pair.is_told && tallies.pair.is_decided(&self.policy.pair, now),
-            Rule::Address | Rule::ClientAndAddress | Rule::Requests | Rule::Introspections => false,
-        };
-        if !is_news {
-            return refusal;
-        }
-        self.tell(ticket, rule, now).map_or(refusal, |lock| refusal.with_new_lock(lock))
-    }
-
-    /// Takes charges back, each under its own lock.
-    fn take_back(&self, ticket: &Ticket, keeps_address: bool) {
-        self.unname(ticket);
-        if ticket.charges.pair
-            && let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair())
+        let remembers = step.remembers(ticket, settlement);
+        if (touched.has(Slot::Account) || remembers)
+            && let Some(mut accounts) = shard_of(&self.tables.accounts, ticket.key(Slot::Account))
         {
-            self.refund_pair(ticket, &mut table);
-        }
-        if ticket.charges.account
-            && let Some(mut held) = shard_of(&self.tables.accounts, ticket.account())
-        {
-            self.refund_account(ticket, &mut held);
-        }
-        if !keeps_address {
-            self.refund_address(ticket);
-        }
-        self.refund_wide(ticket, keeps_address);
-    }
-
-    /// Forgets the name of a lock that was none in the end.
-    fn unname(&self, ticket: &Ticket) {
-        if ticket.charges.locks_pair {
-            let (rule, _) = self.policy.pair_rule(ticket.is_client);
-            self.locks.unname(rule, ticket.key_of(rule));
-        }
-        if ticket.charges.locks_account {
-            self.locks.unname(Rule::Account, ticket.account());
-        }
-        if ticket.charges.locks_wide {
-            self.unname_wide(ticket);
-        }
-    }
-
-    fn refund_pair(&self, ticket: &Ticket, table: &mut Table) {
-        let (_, budget) = self.policy.pair_rule(ticket.is_client);
-        let tally = table.get_mut(ticket.pair(), ticket.pair_place);
-        tally.into_iter().for_each(|tally| tally.refund(budget, || self.now(), ticket.number));
-    }
-
-    fn refund_account(&self, ticket: &Ticket, held: &mut Accounts) {
-        let tally = held.tallies.get_mut(ticket.account(), ticket.account_place);
-        tally.into_iter().for_each(|tally| tally.refund(&self.policy.account, || self.now(), ticket.number));
-    }
-
-    fn refund_address(&self, ticket: &Ticket) {
-        if ticket.charges.address
-            && let Some(mut table) = shard_of(&self.tables.addresses, ticket.address())
-        {
-            // Where addresses share a tally, what time has paid may be another's.
-            let is_shared = ticket.address_place != Place::Own;
-            let paid = if is_shared { self.now().saturating_sub(ticket.at) } else { 0 };
-            let tally = table.get_mut(ticket.address(), ticket.address_place);
-            tally.into_iter().for_each(|tally| tally.give(&self.policy.address, ticket.number, paid));
-        }
-    }
-
-    /// Tells the tallies that the attempt was decided against, and its secret.
-    fn deny(&self, ticket: &Ticket, now: u64) {
-        if ticket.charges.pair
-            && let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair())
-        {
-            let tally = table.get_mut(ticket.pair(), ticket.pair_place);
-            tally.into_iter().for_each(|tally| tally.deny(now, ticket.number, ticket.print));
-        }
-        if ticket.charges.account
-            && let Some(mut held) = shard_of(&self.tables.accounts, ticket.account())
-        {
-            let tally = held.tallies.get_mut(ticket.account(), ticket.account_place);
-            tally.into_iter().for_each(|tally| tally.deny(now, ticket.number, ticket.print));
-        }
-        self.deny_wide(ticket, now);
-    }
-
-    /// Forgets the failures of an account or client from its address, takes its other charges back, and remembers the
-    /// address.
-    fn succeed(&self, ticket: &Ticket) {
-        self.unname(ticket);
-        if let Some(mut table) = shard_of(&self.tables.pairs, ticket.pair()) {
-            if ticket.pair_place == Place::Own {
-                table.forget(ticket.pair());
-            } else if ticket.charges.pair {
-                self.refund_pair(ticket, &mut table);
+            if touched.has(Slot::Account) {
+                settle(Slot::Account, &mut accounts.tallies);
+            }
+            if remembers {
+                accounts.known.remember(ticket.guess, ticket.network, ticket.at, self.rules.lifetime);
             }
         }
-        if let Some(mut held) = shard_of(&self.tables.accounts, ticket.account()) {
-            if ticket.charges.account {
-                self.refund_account(ticket, &mut held);
-            }
-            if ticket.has_address {
-                held.known.insert(ticket.guess, ticket.network, ticket.at);
-            }
+        if touched.has(Slot::Address)
+            && let Some(mut table) = shard_of(&self.tables.addresses, ticket.key(Slot::Address))
+        {
+            settle(Slot::Address, &mut table);
         }
-        self.refund_address(ticket);
-        self.refund_wide(ticket, false);
+        let touched_wide = touched.and(Slots::WIDE);
+        if !touched_wide.is_empty()
+            && let Some(mut table) = self.tables.wide_part(ticket.network)
+        {
+            touched_wide.iter().for_each(|slot| settle(slot, &mut table));
+        }
+        if !ticket.locks.is_empty() && settlement.gives_back() {
+            self.locks.unname(&self.rules.policy, ticket);
+        }
+        news.and_then(|news| self.tell(ticket, news, now()))
     }
 
-    /// The lock that began by a charge which was decided against, if nobody was told of it yet.
-    pub(super) fn news(&self, ticket: &Ticket, now: u64) -> Option<BegunLock> {
-        let tell = |begins: bool, rule| begins.then(|| self.tell(ticket, rule, now)).flatten();
-        let pair = tell(ticket.charges.locks_pair && !ticket.is_client, Rule::AccountAndAddress);
-        let wide = || if ticket.charges.locks_wide { self.tell_wide(ticket, now) } else { None };
-        tell(ticket.charges.locks_account, Rule::Account).or(pair).or_else(wide)
+    #[cold]
+    fn tell(&self, ticket: &Ticket, news: News, now: u64) -> Option<BegunLock> {
+        let mut accounts = shard_of(&self.tables.accounts, ticket.key(Slot::Account))?;
+        news.tell(now, accounts.known.told(ticket.guess, now))
     }
+}
 
-    /// The lock of this rule, if nobody was told of it yet.
-    fn tell(&self, ticket: &Ticket, rule: Rule, now: u64) -> Option<BegunLock> {
-        let first = |tally: &mut Tally| !std::mem::replace(&mut tally.is_told, true);
-        let lasts = match rule {
-            Rule::AccountAndAddress => {
-                let mut table = shard_of(&self.tables.pairs, ticket.pair())?;
-                let tally = table.get_mut(ticket.pair(), ticket.pair_place)?;
-                tally.locked(&self.policy.pair, now).filter(|_| first(tally))?
-            }
-            Rule::Account => {
-                let mut held = shard_of(&self.tables.accounts, ticket.account())?;
-                let tally = held.tallies.get_mut(ticket.account(), ticket.account_place)?;
-                tally.locked(&self.policy.account, now).filter(|_| first(tally))?
-            }
-            Rule::Address | Rule::ClientAndAddress | Rule::Requests | Rule::Introspections => return None,
-        };
-        let is_news = self.locks.is_news(ticket.guess, now, now.saturating_add(lasts));
-        is_news.then(|| BegunLock::new(rule, Duration::from_millis(lasts)))
-    }
+/// What became of an attempt.
+enum Attempted<R, W> {
+    Refused(Refusal),
+    Charged { wrong: W, ticket: Ticket, monitored: Option<Rule>, news: Option<BegunLock> },
+    Right { right: R, monitored: Option<Rule> },
 }
 
 impl Default for MemoryLimiter {
@@ -386,11 +237,16 @@ impl Default for MemoryLimiter {
 
 impl AttemptLimiter for MemoryLimiter {
     fn validate(&self) -> Result<(), SettingError> {
-        self.policy.check()
+        self.rules.check()
     }
 
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
-        let reserved = self.try_reserve(key);
+        let attempted = self.attempt(key, || Compared::<Infallible, ()>::Later(()));
+        let reserved = attempted.map(|attempted| match attempted {
+            Attempted::Refused(refusal) => Reserved::Refused(refusal),
+            Attempted::Charged { ticket, monitored, .. } => Reserved::Charged(ticket.into_reservation(monitored)),
+            Attempted::Right { right, .. } => match right {},
+        });
         MaybeFuture::ready(reserved.ok_or_else(|| BackendError::fault("the limiter has no shard for a key")))
     }
 
@@ -403,22 +259,7 @@ impl AttemptLimiter for MemoryLimiter {
             // Here settling never fails, so it was done.
             return MaybeFuture::ready(Ok(None));
         }
-        let mut ticket = Ticket::from_bytes(reservation.key());
-        let mut news = None;
-        match settlement {
-            Settlement::Success => self.succeed(&ticket),
-            Settlement::Denied | Settlement::Refused => {
-                if settlement == Settlement::Refused {
-                    ticket.print = 0;
-                }
-                let now = self.now();
-                self.deny(&ticket, now);
-                news = self.news(&ticket, now);
-            }
-            Settlement::Undecided => self.take_back(&ticket, true),
-            Settlement::Untried => self.take_back(&ticket, false),
-        }
-        MaybeFuture::ready(Ok(news))
+        MaybeFuture::ready(Ok(self.settle_ticket(&Ticket::from_bytes(reservation.key()), settlement)))
     }
 
     fn check<'a>(
@@ -426,7 +267,15 @@ impl AttemptLimiter for MemoryLimiter {
         key: &'a AttemptKey<'a>,
         check: SecretCheck<'a>,
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
-        let checked = self.try_check(key, check);
+        let attempted = self.attempt(key, || match check.decide() {
+            right if right.is_right() => Compared::Right(right),
+            wrong => Compared::Wrong(wrong),
+        });
+        let checked = attempted.map(|attempted| match attempted {
+            Attempted::Refused(refusal) => Checked::Refused(refusal),
+            Attempted::Charged { wrong, monitored, news, .. } => checked(wrong, monitored, news),
+            Attempted::Right { right, monitored } => checked(right, monitored, None),
+        });
         MaybeFuture::ready(checked.ok_or_else(|| BackendError::fault("the limiter has no shard for a key")))
     }
 
@@ -437,10 +286,7 @@ impl AttemptLimiter for MemoryLimiter {
 
 impl fmt::Debug for MemoryLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryLimiter")
-            .field("policy", &self.policy)
-            .field("capacity", &self.capacity)
-            .finish_non_exhaustive()
+        f.debug_struct("MemoryLimiter").field("rules", &self.rules).finish_non_exhaustive()
     }
 }
 

@@ -4,13 +4,15 @@ use std::net::Ipv4Addr;
 use std::pin::pin;
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::boundary::account::AccountKey;
 use crate::boundary::clock::Clock;
-use crate::boundary::limiter::Fingerprint;
+use crate::boundary::limiter::{Fingerprint, Guess};
 use crate::protection::budget::{Lockout, TokenBucket};
+use crate::protection::sync::SHARDS;
+use crate::protection::tables::shard_at;
 use std::sync::Arc;
 
 #[path = "random_tests.rs"]

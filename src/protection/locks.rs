@@ -7,14 +7,18 @@ use std::net::IpAddr;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use super::known::Told;
 use super::network::prefix_len;
+use super::policy::Policy;
+use super::step::News;
 use super::sync::{Mutex, MutexGuard};
 use super::table::{Key, SWEEP};
+use super::ticket::Ticket;
 use crate::boundary::account::AccountKey;
-use crate::boundary::limiter::{AttemptKey, Guess, Rule};
+use crate::boundary::limiter::{AttemptKey, BegunLock, Guess, Rule};
 
 /// The most locks that have names, and the most accounts whose owner was told.
-const MOST: usize = 16_384;
+pub(crate) const MOST: usize = 16_384;
 /// A longer name is not kept: people do not have such, and the memory is bounded.
 const LONGEST: usize = 256;
 
@@ -56,7 +60,7 @@ impl fmt::Debug for ActiveLock {
 pub(crate) struct Locks {
     names: Mutex<Bounded<(Rule, Key), Name>>,
     /// The accounts whose owners were told, until then.
-    told: Mutex<Bounded<u64, ()>>,
+    told: Mutex<Bounded<u64, Told>>,
 }
 
 /// What is kept until a time, as long as there is room.
@@ -121,9 +125,11 @@ impl Locks {
         lock(&self.names).insert((rule, key), name, now, until);
     }
 
-    /// Forgets a name whose lock was none in the end.
-    pub(crate) fn unname(&self, rule: Rule, key: Key) {
-        lock(&self.names).kept.remove(&(rule, key));
+    /// Forgets the names of the locks that began by a charge which comes back: they were none in the end.
+    pub(crate) fn unname(&self, policy: &Policy, ticket: &Ticket) {
+        for slot in ticket.locks.iter() {
+            lock(&self.names).kept.remove(&(policy.rule(slot, ticket.is_client), ticket.key(slot)));
+        }
     }
 
     fn name(&self, rule: Rule, key: Key) -> Option<Name> {
@@ -139,11 +145,12 @@ impl Locks {
         ActiveLock { rule, remaining, realm, account, client_id, address, prefix_len }
     }
 
-    /// Whether the owner of an account is to be told of a lock until `until`: once, however many locks there are meanwhile.
-    pub(crate) fn is_news(&self, account: u64, now: u64, until: u64) -> bool {
-        let mut told = lock(&self.told);
-        let was_told = told.kept.get(&account).is_some_and(|(until, ())| *until > now);
-        !was_told && told.insert(account, (), now, until)
+    /// The notice to the owner of an account of a lock that is [news](News).
+    pub(crate) fn tell(&self, account: u64, now: u64, news: News) -> Option<BegunLock> {
+        let mut kept = lock(&self.told);
+        let mut told = kept.kept.get(&account).map(|(_, told)| *told).unwrap_or_default();
+        let notice = news.tell(now, Some(&mut told))?;
+        kept.insert(account, told, now, told.until()).then_some(notice)
     }
 
     /// Forgets that the owner of an account was told.

@@ -6,23 +6,27 @@
 
 pub(crate) mod budget;
 pub(crate) mod ceiling;
-pub(crate) mod check;
 pub(crate) mod digests;
+pub(crate) mod facts;
 pub(crate) mod known;
+pub(crate) mod known_table;
 pub(crate) mod limiter;
 pub(crate) mod locks;
+pub(crate) mod look;
 pub(crate) mod meter;
 pub(crate) mod network;
 pub(crate) mod operator;
 pub(crate) mod policy;
 pub(crate) mod rules;
 pub(crate) mod settings;
+pub(crate) mod slots;
 pub(crate) mod stats;
+pub(crate) mod step;
 pub(crate) mod sync;
 pub(crate) mod table;
+pub(crate) mod tables;
 pub(crate) mod tally;
 pub(crate) mod ticket;
-pub(crate) mod wide;
 
 #[cfg(test)]
 #[path = "history_tests.rs"]

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 
-use super::limiter::{MemoryLimiter, shard_at, shard_of};
+use super::limiter::MemoryLimiter;
 use super::locks::ActiveLock;
 use super::network::{Tier, is_ipv6, widened};
 use super::table::{Key, Table, is_client};
+use super::tables::{shard_at, shard_of};
 use crate::boundary::account::AccountKey;
 use crate::boundary::limiter::{Guess, Rule};
 
@@ -22,7 +23,7 @@ impl MemoryLimiter {
         let now = self.now();
         let mut found = Vec::new();
         for table in (0..self.tables.pairs.len()).filter_map(|index| shard_at(&self.tables.pairs, index)) {
-            self.collect(&table, now, &mut found, |(guess, _)| self.policy.pair_rule(is_client(guess)).0);
+            self.collect(&table, now, &mut found, |(guess, _)| self.rules.policy.pair_rule(is_client(guess)).0);
         }
         for held in (0..self.tables.accounts.len()).filter_map(|index| shard_at(&self.tables.accounts, index)) {
             self.collect(&held.tallies, now, &mut found, |_| Rule::Account);
@@ -33,7 +34,7 @@ impl MemoryLimiter {
         for table in (0..self.tables.wide.len()).filter_map(|index| shard_at(&self.tables.wide, index)) {
             self.collect(&table, now, &mut found, |(guess, _)| match guess {
                 0 => Rule::Address,
-                guess => self.policy.pair_rule(is_client(guess)).0,
+                guess => self.rules.policy.pair_rule(is_client(guess)).0,
             });
         }
         found
@@ -42,7 +43,7 @@ impl MemoryLimiter {
     fn collect(&self, table: &Table, now: u64, found: &mut Vec<ActiveLock>, rule: impl Fn(Key) -> Rule) {
         for (key, tally) in table.iter() {
             let rule = rule(key);
-            let Some(remaining) = self.policy.lasts(rule, key, &tally, now) else { continue };
+            let Some(remaining) = self.rules.policy.lasts(rule, key, &tally, now) else { continue };
             found.push(self.locks.active(rule, key, remaining));
         }
     }
@@ -53,7 +54,7 @@ impl MemoryLimiter {
     /// `account_key` of its own, it is the [`canonical`](AccountKey::canonical) name.
     pub fn unblock_account(&self, realm: Option<&str>, account: &AccountKey<'_>) -> usize {
         let guess = self.digests.guess(&Guess::Account { realm, account });
-        self.locks.forget(guess);
+        self.forget_told(guess);
         let pairs = self.retain_pairs(|(other, _)| other != guess);
         self.retain_wide(|(other, _)| other != guess);
         let own = shard_of(&self.tables.accounts, (guess, 0));
@@ -83,15 +84,22 @@ impl MemoryLimiter {
 
     fn unblock_pair(&self, guess: &Guess<'_>, address: Option<IpAddr>) -> bool {
         let key = (self.digests.guess(guess), self.digests.network(address));
-        self.locks.forget(key.0);
+        self.forget_told(key.0);
         self.forget_around(key.1, |other| other == key.0);
         shard_of(&self.tables.pairs, key).is_some_and(|mut table| table.retain(self.now(), |other| other != key) > 0)
+    }
+
+    /// The owner of the account is told of its next lock again.
+    fn forget_told(&self, guess: u64) {
+        if let Some(mut held) = shard_of(&self.tables.accounts, (guess, 0)) {
+            held.known.forget_told(guess);
+        }
     }
 
     /// Forgets what the /56 and the /48 around a /64 have spent, on these accounts and clients.
     fn forget_around(&self, network: u64, is_meant: impl Fn(u64) -> bool) {
         if is_ipv6(network)
-            && let Some(mut table) = self.wide_part(network)
+            && let Some(mut table) = self.tables.wide_part(network)
         {
             let around = Tier::ALL.map(|tier| widened(network, tier));
             table.retain(self.now(), |(guess, other)| !around.contains(&other) || !is_meant(guess));

@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 
 use super::*;
-use crate::protection::table::cell_of;
+use crate::protection::known_table::KnownTable;
+use crate::protection::table::{Key, Place, cell_of};
 use crate::protection::tests::{Charged, Histories, Try};
 
 #[derive(Clone, Debug)]
@@ -55,7 +56,7 @@ fn lock_over(tally: Tally, budget: &Lockout, now: u64) -> Option<u64> {
 /// Ends the counts of all keys that are counted where those of the attempt are, where a lock is over. A place of one's own may
 /// have begun as a copy of a cell.
 fn end_locked_cells(limiter: &MemoryLimiter, histories: &mut Histories, attempt: &Try, now: u64) {
-    let each = limiter.capacity.div_ceil(SHARDS);
+    let each = limiter.rules.capacity.div_ceil(SHARDS);
     let place = |key: Key, place| ((key.0 ^ key.1.rotate_right(16)) % SHARDS as u64, cell_of(each, key, place));
     let guess = |is_client: bool, who: u32| {
         let (name, realm) = (who.to_string(), None);
@@ -68,25 +69,29 @@ fn end_locked_cells(limiter: &MemoryLimiter, histories: &mut Histories, attempt:
     };
     let pair = |(is_client, who, from): (bool, u32, Option<u32>)| {
         let key = (guess(is_client, who), limiter.digests.network(from.map(address)));
-        let known = shard_of(&limiter.tables.accounts, (key.0, 0)).unwrap().known.contains(key.0, key.1, now);
+        let known = shard_of(&limiter.tables.accounts, (key.0, 0)).is_some_and(|accounts| {
+            accounts.known.get(key.0).is_some_and(|known| known.contains(key.1, now, u64::MAX))
+        });
         let mut table = shard_of(&limiter.tables.pairs, key).unwrap();
-        let (tally, own) = table.get(key, known);
+        let mut copy = Tally::default();
+        let (tally, is_own) = table.look(key, known, &mut copy);
         let cell = place(key, if known { Place::Spared } else { Place::Shared });
-        (own.map_or(Err(cell), |_| Ok(key)), tally)
+        (if is_own { Ok(key) } else { Err(cell) }, *tally)
     };
     let account = |who: u32| {
         let key = (guess(false, who), 0);
         let mut accounts = shard_of(&limiter.tables.accounts, key).unwrap();
-        let (tally, own) = accounts.tallies.get(key, false);
-        (own.map_or(Err(place(key, Place::Shared)), |_| Ok(key)), tally)
+        let mut copy = Tally::default();
+        let (tally, is_own) = accounts.tallies.look(key, false, &mut copy);
+        (if is_own { Ok(key) } else { Err(place(key, Place::Shared)) }, *tally)
     };
-    let budget = limiter.policy.pair_rule(attempt.is_client).1;
+    let budget = limiter.rules.policy.pair_rule(attempt.is_client).1;
     let (at, tally) = pair((attempt.is_client, attempt.who, attempt.from));
     if let Some(over) = lock_over(tally, budget, now) {
         histories.end_pairs(|key| pair(*key).0 == at, over);
     }
     let (at, tally) = account(attempt.who);
-    if let Some(over) = lock_over(tally, &limiter.policy.account, now) {
+    if let Some(over) = lock_over(tally, &limiter.rules.policy.account, now) {
         histories.end_accounts(|who| account(who).0 == at, over);
     }
 }
@@ -107,14 +112,15 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
                 .with_address_budget(TokenBucket::new(8, Duration::from_millis(10)))
                 .with_repeat_window(Duration::from_millis(30))
                 .with_ipv6_factors(1, 2)
+                .with_known_addresses(Duration::MAX)
                 .with_capacity(capacity),
         ),
     );
     // Who loses the known addresses begins anew in other cells; it takes more accounts than there is room for.
     for shard in 0..SHARDS {
-        shard_at(&limiter.tables.accounts, shard).unwrap().known = Known::new(1000, u64::MAX);
+        shard_at(&limiter.tables.accounts, shard).unwrap().known = KnownTable::new(1000);
     }
-    let mut histories = Histories::new(limiter.policy, has_room);
+    let mut histories = Histories::new(limiter.rules.policy, has_room);
     let mut under_way: Vec<(Try, Charged, u32, Reservation)> = Vec::new();
     let mut denied = HashSet::new();
     for (number, step) in (0_u32..).zip(steps) {
@@ -139,11 +145,8 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
                 let expected = histories.judge(&attempt, now);
                 match (reserve(&limiter, &key), expected) {
                     (Ok(reservation), Ok(expected)) => {
-                        let Charges { pair, account, address, wide, .. } =
-                            Ticket::from_bytes(reservation.key()).charges;
-                        let [of_56, of_48] = wide;
-                        let wide = [of_56.pair, of_56.address, of_48.pair, of_48.address];
-                        let charged = [pair, account, address, wide[0], wide[1], wide[2], wide[3]];
+                        let charged = Ticket::from_bytes(reservation.key()).charged;
+                        let charged = Slot::ALL.map(|slot| charged.has(slot));
                         if has_room {
                             prop_assert_eq!(charged, expected, "{:?}", attempt);
                         } else if !denied.contains(&(attempt.is_client, attempt.who, attempt.secret)) {

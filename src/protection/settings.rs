@@ -1,16 +1,16 @@
 //! What a host may choose for the limiter in memory.
 
-use super::limiter::{MemoryLimiter, Tables};
+use super::limiter::MemoryLimiter;
 use super::rules::LimiterRules;
+use super::tables::Tables;
 use crate::boundary::clock::{Clock, PartClock};
 
 impl MemoryLimiter {
     /// Other rules. Default: [`LimiterRules::new`]. To be set before the first use, as it forgets everything.
     #[must_use]
     pub fn with_rules(mut self, rules: LimiterRules) -> Self {
-        let LimiterRules { policy, capacity, lifetime } = rules;
-        (self.policy, self.capacity, self.lifetime) = (policy, capacity, lifetime);
-        self.tables = Tables::new(capacity, lifetime);
+        self.tables = Tables::new(rules.capacity);
+        self.rules = rules;
         self
     }
 

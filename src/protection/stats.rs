@@ -1,6 +1,7 @@
 //! How full the limiter is.
 
-use super::limiter::{MemoryLimiter, shard_at};
+use super::limiter::MemoryLimiter;
+use super::tables::shard_at;
 
 /// How full a [`MemoryLimiter`] is, for gauges and alerts; see [`MemoryLimiter::stats`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl MemoryLimiter {
             accounts: 0,
             addresses: 0,
             wide: 0,
-            capacity: self.capacity,
+            capacity: self.rules.capacity,
             was_full: false,
             was_crowded: false,
         };

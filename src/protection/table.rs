@@ -77,13 +77,16 @@ impl Table {
         Self { quota, ..self }
     }
 
-    /// The tally of a key, with its own place if it has one; for a key without that of its cell, in which it may have been
-    /// counted.
-    pub(crate) fn get(&mut self, key: Key, preferred: bool) -> (Tally, Option<&mut Tally>) {
-        let has_cells = !self.cells.is_empty() || !self.crowded.is_empty();
-        let shared = if has_cells { self.get_shared(key, preferred) } else { Tally::default() };
-        let own = self.tallies.get_mut(&key);
-        (own.as_deref().copied().unwrap_or(shared), own)
+    /// The tally of a key in its own place, if it has one, and whether it has. Else a `copy` of that of its cell, in which it may
+    /// have been counted.
+    pub(crate) fn look<'t>(&'t mut self, key: Key, preferred: bool, copy: &'t mut Tally) -> (&'t mut Tally, bool) {
+        if !self.cells.is_empty() || !self.crowded.is_empty() {
+            *copy = self.get_shared(key, preferred);
+        }
+        match self.tallies.get_mut(&key) {
+            Some(own) => (own, true),
+            None => (copy, false),
+        }
     }
 
     /// What hardly ever is asked, kept out of the way of the rest.
@@ -186,14 +189,6 @@ impl Table {
         match crowd_cell(key, place) {
             Some(cell) => self.crowded.get_mut(cell),
             None => self.cells.get_mut(cell_of(self.capacity, key, place)),
-        }
-    }
-
-    /// Forgets the charges of a key of its own, which goes when the room is needed. A cell holds other keys' charges too and
-    /// stays.
-    pub(crate) fn forget(&mut self, key: Key) {
-        if let Some(tally) = self.tallies.get_mut(&key) {
-            *tally = Tally::default();
         }
     }
 
@@ -325,7 +320,8 @@ mod tests {
         let (one, other, late) = ((1, 0), (2, 0), (3, 0));
         let mut table = Table::new(1, false);
         let charge = |table: &mut Table, key, now, number| {
-            let mut tally = table.get(key, false).0;
+            let mut copy = Tally::default();
+            let mut tally = *table.look(key, false, &mut copy).0;
             tally.charge(&budget, now, number);
             table.keep(key, (tally, number), now, 0, false)
         };
@@ -339,7 +335,7 @@ mod tests {
         table.retain(50_000, |_| false);
         // It has one again, with what it shares in the cell: the attempt under way since then takes nothing of that back.
         assert_eq!(charge(&mut table, late, 50_000, 5), Place::Own);
-        let before = table.get(late, false).0;
+        let before = *table.look(late, false, &mut Tally::default()).0;
         let own = table.get_mut(late, Place::Own).unwrap();
         own.refund(&budget, || 50_000, 3);
         assert_eq!(*own, before);

@@ -1,9 +1,9 @@
 //! What a reservation of the limiters holds: what was charged, where, and under which number.
 
-use super::network::{Tier, is_ipv6, widened};
-use super::policy::{Charges, Facts, WideCharges};
+use super::facts::{Facts, key};
+use super::slots::{Slot, Slots};
 use super::table::{Key, Place};
-use crate::boundary::limiter::{AttemptKey, Guess, Rule};
+use crate::boundary::limiter::{Reservation, Rule, Settlement};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
@@ -16,96 +16,84 @@ pub(crate) struct Ticket {
     pub(crate) print: u32,
     pub(crate) is_client: bool,
     pub(crate) has_address: bool,
-    pub(crate) charges: Charges,
-    pub(crate) pair_place: Place,
-    pub(crate) account_place: Place,
-    pub(crate) address_place: Place,
-    /// Of the /56 and the /48.
-    pub(crate) wide_places: [WidePlaces; 2],
-}
-
-/// Where the tallies of a wider network lie: that of the pair, and its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WidePlaces {
-    pub(crate) pair: Place,
-    pub(crate) address: Place,
-}
-
-impl WidePlaces {
-    pub(crate) const OWN: Self = Self { pair: Place::Own, address: Place::Own };
+    pub(crate) charged: Slots,
+    /// The locks that began by it. In its bytes those of wider networks are all that were charged, if one began.
+    pub(crate) locks: Slots,
+    /// Those that are counted in cells, together with others.
+    shared: Slots,
+    /// The pair's cell is one for preferred keys.
+    is_spared: bool,
 }
 
 impl Ticket {
-    pub(crate) fn pair(&self) -> Key {
-        (self.guess, self.network)
-    }
-
-    pub(crate) fn account(&self) -> Key {
-        (self.guess, 0)
-    }
-
-    pub(crate) fn address(&self) -> Key {
-        (0, self.network)
-    }
-
-    /// Whether it counts on wider networks, too.
-    pub(crate) fn has_wide(&self) -> bool {
-        self.has_address && is_ipv6(self.network)
-    }
-
-    /// The keys of a wider network: with the account or client, and alone.
-    pub(crate) fn wide(&self, tier: Tier) -> (Key, Key) {
-        let network = widened(self.network, tier);
-        ((self.guess, network), (0, network))
-    }
-
-    /// What the rules need to know of an attempt.
-    pub(crate) fn facts(&self, key: &AttemptKey<'_>, is_known: bool, now: u64) -> Facts {
-        Facts {
-            is_client: self.is_client,
-            has_no_account: matches!(key.guess, Guess::NoAccount),
-            has_address: self.has_address,
-            is_exempt: key.is_exempt,
-            is_known,
-            print: self.print,
-            now,
-            number: self.number,
+    /// Of an attempt that was charged at `at`, with each tally in a place of its own.
+    pub(crate) fn new(facts: &Facts, number: u32, at: u64, charged: Slots, locks: Slots) -> Self {
+        Self {
+            guess: facts.guess,
+            network: facts.network,
+            number,
+            at,
+            print: facts.print,
+            is_client: facts.is_client,
+            has_address: facts.has_address,
+            charged,
+            locks,
+            shared: Slots::NONE,
+            is_spared: false,
         }
     }
 
-    /// The key under which this rule counts the attempt.
-    pub(crate) fn key_of(&self, rule: Rule) -> Key {
-        match rule {
-            Rule::Account => self.account(),
-            Rule::Address | Rule::Requests | Rule::Introspections => self.address(),
-            Rule::AccountAndAddress | Rule::ClientAndAddress => self.pair(),
+    pub(crate) fn key(&self, slot: Slot) -> Key {
+        key(self.guess, self.network, slot)
+    }
+
+    /// The tallies that settling it so may change.
+    pub(crate) fn touched_by(&self, settlement: Settlement) -> Slots {
+        match settlement {
+            // The failures of the pair are forgotten though this attempt was not charged to it.
+            Settlement::Success => self.charged.with(Slot::Pair),
+            Settlement::Untried => self.charged,
+            Settlement::Denied | Settlement::Refused | Settlement::Undecided => self.charged.and(Slots::LOCKOUTS),
+        }
+    }
+
+    pub(crate) fn place(&self, slot: Slot) -> Place {
+        match slot {
+            _ if !self.shared.has(slot) => Place::Own,
+            Slot::Pair if self.is_spared => Place::Spared,
+            _ => Place::Shared,
+        }
+    }
+
+    /// Whether others are counted in the same tally.
+    pub(crate) const fn is_shared(&self, slot: Slot) -> bool {
+        self.shared.has(slot)
+    }
+
+    pub(crate) fn set_place(&mut self, slot: Slot, place: Place) {
+        self.shared = self.shared.with_if(slot, place != Place::Own);
+        self.is_spared |= place == Place::Spared;
+    }
+
+    /// As the answer to the attempt, with the rule that would have refused if it blocked.
+    pub(crate) fn into_reservation(self, monitored: Option<Rule>) -> Reservation {
+        let reservation = Reservation::new(self.to_bytes());
+        match monitored {
+            Some(rule) => reservation.would_refuse(rule),
+            None => reservation,
         }
     }
 
     pub(crate) fn to_bytes(self) -> [u8; 32] {
         let flag = |is_set: bool, at: u32| u32::from(is_set) << at;
-        let [net56, net48] = self.charges.wide;
-        let [place56, place48] = self.wide_places;
         let flags = flag(self.is_client, 0)
             | flag(self.has_address, 1)
-            | flag(self.charges.pair, 2)
-            | flag(self.charges.account, 3)
-            | flag(self.charges.address, 4)
-            | flag(self.charges.locks_pair, 5)
-            | flag(self.charges.locks_account, 6)
-            | flag(self.pair_place == Place::Shared, 7)
-            | flag(self.account_place == Place::Shared, 8)
-            | flag(self.address_place == Place::Shared, 9)
-            | flag(self.pair_place == Place::Spared, 10)
-            | flag(net56.pair, 11)
-            | flag(net56.address, 12)
-            | flag(net48.pair, 13)
-            | flag(net48.address, 14)
-            | flag(self.charges.locks_wide, 15)
-            | flag(place56.pair == Place::Shared, 16)
-            | flag(place56.address == Place::Shared, 17)
-            | flag(place48.pair == Place::Shared, 18)
-            | flag(place48.address == Place::Shared, 19);
+            | u32::from(self.charged.bits()) << 2
+            | u32::from(self.shared.bits()) << 9
+            | flag(self.is_spared, 16)
+            | flag(self.locks.has(Slot::Pair), 17)
+            | flag(self.locks.has(Slot::Account), 18)
+            | flag(!self.locks.and(Slots::WIDE).is_empty(), 19);
         let numbers = u64::from(self.number) | u64::from(self.print) << 32;
         let words = [self.guess, self.network, numbers, u64::from(flags) | self.at << 20].map(u64::to_le_bytes);
         let mut bytes = [0; 32];
@@ -118,7 +106,8 @@ impl Ticket {
         let word = |index: usize| words.get(index).map_or(0, |word| u64::from_le_bytes(*word));
         let (numbers, flags) = (word(2), word(3));
         let flag = |at: u32| flags >> at & 1 == 1;
-        let place = |at: u32| if flag(at) { Place::Shared } else { Place::Own };
+        let charged = Slots::from_bits((flags >> 2) as u8);
+        let wide = if flag(19) { charged.and(Slots::WIDE_PAIRS) } else { Slots::NONE };
         Self {
             guess: word(0),
             network: word(1),
@@ -127,22 +116,10 @@ impl Ticket {
             at: flags >> 20,
             is_client: flag(0),
             has_address: flag(1),
-            charges: Charges {
-                pair: flag(2),
-                account: flag(3),
-                address: flag(4),
-                locks_pair: flag(5),
-                locks_account: flag(6),
-                locks_wide: flag(15),
-                wide: [(11, 12), (13, 14)]
-                    .map(|(pair, address)| WideCharges { pair: flag(pair), address: flag(address) }),
-                monitored: None,
-            },
-            pair_place: if flag(10) { Place::Spared } else { place(7) },
-            account_place: place(8),
-            address_place: place(9),
-            wide_places: [(16, 17), (18, 19)]
-                .map(|(pair, address)| WidePlaces { pair: place(pair), address: place(address) }),
+            charged,
+            locks: wide.with_if(Slot::Pair, flag(17)).with_if(Slot::Account, flag(18)),
+            shared: Slots::from_bits((flags >> 9) as u8),
+            is_spared: flag(16),
         }
     }
 }
@@ -156,12 +133,28 @@ mod tests {
         #[test]
         fn nothing_is_lost_on_the_way_through_a_reservation(words: [u64; 4]) {
             let mut bytes = [0; 32];
-            // A pair is in one place.
-            let unused = if words[3] & 0x400 != 0 { 0x80 } else { 0 };
+            // Where a wider network began a lock, its pair was charged.
+            let unused = if words[3] >> 2 & 0x28 == 0 { 1 << 19 } else { 0 };
             bytes.copy_from_slice([words[0], words[1], words[2], words[3] & !unused].map(u64::to_le_bytes).as_flattened());
             let ticket = Ticket::from_bytes(&bytes);
             prop_assert_eq!((ticket.guess, ticket.network, ticket.at), (words[0], words[1], words[3] >> 20));
             prop_assert_eq!(ticket.to_bytes(), bytes);
+        }
+
+        #[test]
+        fn each_record_is_found_in_the_place_where_it_was_charged(places in prop::array::uniform7(0_u8..3)) {
+            let facts = Facts { guess: 1, network: 2, print: 3, is_client: false, has_no_account: false, has_address: true, is_exempt: false };
+            let mut ticket = Ticket::new(&facts, 4, 5, Slots::WIDE, Slots::NONE);
+            let place_of = |slot: Slot| match places[slot as usize] {
+                2 if slot == Slot::Pair => Place::Spared,
+                0 => Place::Own,
+                _ => Place::Shared,
+            };
+            Slot::ALL.into_iter().for_each(|slot| ticket.set_place(slot, place_of(slot)));
+            let ticket = Ticket::from_bytes(&ticket.to_bytes());
+            for slot in Slot::ALL {
+                prop_assert_eq!(ticket.place(slot), place_of(slot));
+            }
         }
     }
 }

@@ -7,10 +7,9 @@ mod unsettled;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::rows::Prints;
-use self::steps::{Checking, Lock, Locked, Refused, Reserving, Step, Try};
+use self::steps::{Attempted, Locked, Turn};
 use self::unsettled::Unsettled;
 use super::counting_key::CountingKey;
 use super::failure::{Failure, Unanswered};
@@ -19,14 +18,15 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Checked, Decided, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
+    AttemptKey, AttemptLimiter, BegunLock, Checked, Refusal, Reservation, Reserved, Settlement,
 };
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::setting::SettingError;
 use crate::protection::budget::millis;
+use crate::protection::facts::Facts;
 use crate::protection::locks::Locks;
-use crate::protection::network::Tier;
 use crate::protection::rules::LimiterRules;
+use crate::protection::step::{Refused, checked};
 use crate::protection::ticket::Ticket;
 
 /// The statements of the limiter.
@@ -97,22 +97,14 @@ impl SqliteLimiter {
         self
     }
 
-    fn attempt(&self, key: &AttemptKey<'_>) -> Try {
-        Try {
-            guess: self.key.digests.guess(&key.guess),
-            network: self.key.digests.network(key.address),
-            print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
-            is_client: !matches!(key.guess, Guess::Account { .. }),
-            has_no_account: matches!(key.guess, Guess::NoAccount),
-            has_address: key.address.is_some(),
-            is_exempt: key.is_exempt,
-        }
+    fn facts(&self, key: &AttemptKey<'_>) -> Facts {
+        Facts::new(key, &self.key.digests)
     }
 
     /// Has a step done in a transaction.
     async fn step<T: Send + 'static>(
         &self,
-        work: impl FnOnce(Step<'_>) -> Result<T, Failure> + Send + 'static,
+        work: impl FnOnce(Turn<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, BackendError> {
         Ok(self.try_step(work).await?)
     }
@@ -120,47 +112,22 @@ impl SqliteLimiter {
     /// The same, for one that may be tried once more if it is sure that it was not done.
     async fn try_step<T: Send + 'static>(
         &self,
-        work: impl FnOnce(Step<'_>) -> Result<T, Failure> + Send + 'static,
+        work: impl FnOnce(Turn<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Unanswered> {
         let (rules, key, prints, time) =
             (self.rules, Arc::clone(&self.key), Arc::clone(&self.prints), self.store.time());
-        self.store.try_write(move |db| work(Step::begin(db, (&key, &prints), &rules, millis(time.now()))?)).await
+        self.store.try_write(move |db| work(Turn::begin(db, (&key, &prints), &rules, millis(time.now()))?)).await
     }
 
-    /// The lock, if the owner of the account was not told of another that still lasts.
-    fn news(&self, guess: u64, lock: Lock) -> Option<BegunLock> {
-        let lasts = Duration::from_millis(lock.until.saturating_sub(lock.now));
-        self.locks.is_news(guess, lock.now, lock.until).then(|| BegunLock::new(lock.rule, lasts))
-    }
-
-    fn unname(&self, ticket: &Ticket) {
-        if ticket.charges.locks_pair {
-            let (rule, _) = self.rules.policy.pair_rule(ticket.is_client);
-            self.locks.unname(rule, ticket.key_of(rule));
-        }
-        if ticket.charges.locks_account {
-            self.locks.unname(Rule::Account, ticket.account());
-        }
-        if ticket.charges.locks_wide {
-            let (rule, _) = self.rules.policy.pair_rule(ticket.is_client);
-            Tier::ALL.iter().for_each(|tier| self.locks.unname(rule, ticket.wide(*tier).0));
-        }
-    }
-}
-
-impl SqliteLimiter {
     /// Keeps whose locks began.
-    fn describe(&self, key: &AttemptKey<'_>, locks: Locked) {
-        for (Lock { rule, now, until }, on) in locks {
+    fn describe(&self, key: &AttemptKey<'_>, now: u64, locks: Locked) {
+        for (rule, on, until) in locks {
             self.locks.describe(rule, on, key, now, until);
         }
     }
 
-    fn refusal(&self, refused: Refused) -> Refusal {
-        let Refused { rule, wait, address, news, guess } = refused;
-        let refusal = Refusal::new(rule, wait).with_address_wait(address);
-        let news = news.and_then(|lock| self.news(guess, lock));
-        news.map_or(refusal, |lock| refusal.with_new_lock(lock))
+    fn refusal(&self, guess: u64, now: u64, refused: Refused) -> Refusal {
+        refused.into_refusal(|news| self.locks.tell(guess, now, news))
     }
 }
 
@@ -171,18 +138,15 @@ impl AttemptLimiter for SqliteLimiter {
 
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
         MaybeFuture::new(async move {
-            let attempt = self.attempt(key);
-            match self.step(move |step| step.reserve(&attempt)).await? {
-                Reserving::Charged { ticket, locks } => {
-                    self.describe(key, locks);
-                    let reservation = Reservation::new(ticket.to_bytes());
-                    Ok(Reserved::Charged(match ticket.charges.monitored {
-                        Some(rule) => reservation.would_refuse(rule),
-                        None => reservation,
-                    }))
+            let facts = self.facts(key);
+            Ok(match self.step(move |turn| turn.reserve(&facts)).await? {
+                Attempted::Charged { charged, locks, .. } => {
+                    self.describe(key, charged.ticket.at, locks);
+                    Reserved::Charged(charged.ticket.into_reservation(charged.monitored))
                 }
-                Reserving::Refused(refused) => Ok(Reserved::Refused(self.refusal(refused))),
-            }
+                Attempted::Refused(refused, now) => Reserved::Refused(self.refusal(facts.guess, now, refused)),
+                Attempted::Right { right, .. } => match right {},
+            })
         })
     }
 
@@ -192,24 +156,17 @@ impl AttemptLimiter for SqliteLimiter {
         check: SecretCheck<'a>,
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
         MaybeFuture::new(async move {
-            let (attempt, check) = (self.attempt(key), check.into_owned());
-            let (decided, monitored) = match self.step(move |step| step.check(&attempt, check)).await? {
-                Checking::Refused(refused) => return Ok(Checked::Refused(self.refusal(refused))),
-                Checking::Right(outcome, monitored) => (Decided::new(outcome), monitored),
-                Checking::Wrong { outcome, ticket, locks, news } => {
-                    self.describe(key, locks);
-                    let news = news.and_then(|lock| self.news(ticket.guess, lock));
-                    let decided = match news {
-                        Some(lock) => Decided::new(outcome).with_new_lock(lock),
-                        None => Decided::new(outcome),
-                    };
-                    (decided, ticket.charges.monitored)
+            let (facts, check) = (self.facts(key), check.into_owned());
+            Ok(match self.step(move |turn| turn.check(&facts, check)).await? {
+                Attempted::Refused(refused, now) => Checked::Refused(self.refusal(facts.guess, now, refused)),
+                Attempted::Right { right, monitored } => checked(right, monitored, None),
+                Attempted::Charged { wrong, charged, locks } => {
+                    let now = charged.ticket.at;
+                    self.describe(key, now, locks);
+                    let news = charged.news.and_then(|news| self.locks.tell(facts.guess, now, news));
+                    checked(wrong, charged.monitored, news)
                 }
-            };
-            Ok(Checked::Decided(match monitored {
-                Some(rule) => decided.would_refuse(rule),
-                None => decided,
-            }))
+            })
         })
     }
 
@@ -224,17 +181,17 @@ impl AttemptLimiter for SqliteLimiter {
                 // Whether the first try has taken the charge back is not known, so it stays.
                 return Ok(None);
             }
-            let settled = self.try_step(move |step| step.settle(ticket, settlement)).await;
-            let lock = settled.inspect_err(|unanswered| {
+            let settled = self.try_step(move |turn| turn.settle(&ticket, settlement)).await;
+            let news = settled.inspect_err(|unanswered| {
                 // What may have been committed must not be taken back twice: the charge stays.
                 if unanswered.is_undone() {
                     self.unsettled.keep(reservation.key());
                 }
             })?;
             if settlement.gives_back() {
-                self.unname(&ticket);
+                self.locks.unname(&self.rules.policy, &ticket);
             }
-            Ok(lock.and_then(|lock| self.news(ticket.guess, lock)))
+            Ok(news.and_then(|(news, now)| self.locks.tell(ticket.guess, now, news)))
         })
     }
 

@@ -5,8 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::params;
 
-use crate::protection::known::{ADDRESSES, remember};
+use crate::protection::known::{KnownAddresses, KnownBytes};
 use crate::protection::network::crowd;
+use crate::protection::slots::Slot;
 use crate::protection::table::{Key, Place, cell_of, crowd_cell, quota};
 use crate::protection::tally::{Tally, TallyBytes};
 use crate::sqlite::columns::{bytes, get};
@@ -73,6 +74,15 @@ pub(super) enum Kind {
 
 impl Kind {
     pub(super) const ALL: [Self; 4] = [Self::Pair, Self::Account, Self::Address, Self::Wide];
+
+    pub(super) const fn of(slot: Slot) -> Self {
+        match slot {
+            Slot::Pair => Self::Pair,
+            Slot::Account => Self::Account,
+            Slot::Address => Self::Address,
+            Slot::Pair56 | Slot::Net56 | Slot::Pair48 | Slot::Net48 => Self::Wide,
+        }
+    }
 
     pub(super) const fn number(self) -> i64 {
         match self {
@@ -249,16 +259,17 @@ impl<'a> Rows<'a> {
         }))
     }
 
-    /// The tally of a key; for a key without its own that of its cell, in which it may have been counted.
-    pub(super) fn get(&self, kind: Kind, key: Key, preferred: bool) -> Result<Tally, Failure> {
+    /// The tally of a key, and whether it is its own; for a key without its own that of its cell, in which it may have been
+    /// counted.
+    pub(super) fn get(&self, kind: Kind, key: Key, preferred: bool) -> Result<(Tally, bool), Failure> {
         if let Some(own) = self.at(kind, key, Place::Own)? {
-            return Ok(own);
+            return Ok((own, true));
         }
         let place = kind.shared(preferred);
         if self.was_full & Self::full_bit(kind, key, place) == 0 {
-            return Ok(Tally::default());
+            return Ok((Tally::default(), false));
         }
-        Ok(self.at(kind, key, place)?.unwrap_or_default())
+        Ok((self.at(kind, key, place)?.unwrap_or_default(), false))
     }
 
     /// Writes a tally where it lies.
@@ -344,39 +355,31 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// The networks from which a guess succeeded before and when it last did, as long as that is not too old.
-    pub(super) fn known(&self, guess: u64, lifetime: u64) -> Result<Option<([u64; ADDRESSES], u64)>, Failure> {
-        let found = self.db.row(KNOWN, [guess.cast_signed()], |row| {
+    /// The networks from which a guess succeeded before and when it last did.
+    pub(super) fn known(&self, guess: u64) -> Result<Option<KnownAddresses>, Failure> {
+        self.db.row(KNOWN, [guess.cast_signed()], |row| {
             let seen = get::<i64>(row, 1)?.max(0).cast_unsigned();
-            Ok((bytes::<32>(row, 0)?, seen))
-        })?;
-        let fresh = found.filter(|(_, seen)| self.clock.saturating_sub(*seen) < lifetime);
-        Ok(fresh.map(|(written, seen)| {
-            let (words, _) = written.as_chunks::<8>();
-            let mut networks = [0; ADDRESSES];
-            words.iter().zip(&mut networks).for_each(|(word, network)| *network = u64::from_le_bytes(*word));
-            (networks, seen)
-        }))
+            Ok(KnownAddresses::from_networks(&bytes(row, 0)?, seen))
+        })
     }
 
     /// Remembers that a guess succeeded from a network at `seen`, and tells whether anything is remembered at all.
     pub(super) fn remember(&mut self, guess: u64, network: u64, seen: u64, lifetime: u64) -> Result<bool, Failure> {
-        if lifetime == 0 || self.capacity == 0 {
+        if self.capacity == 0 {
             return Ok(false);
         }
-        let is_new = self.db.row(KNOWN, [guess.cast_signed()], |_| Ok(()))?.is_none();
-        let (mut networks, _) = self.known(guess, lifetime)?.unwrap_or_default();
-        remember(&mut networks, network);
-        if is_new {
+        let found = self.known(guess)?;
+        if found.is_none() {
             if self.known >= whole(self.capacity) {
                 let gone = self.db.execute(OLDEST_KNOWN, ())?;
                 self.known = self.known.saturating_sub(i64::try_from(gone).unwrap_or(0));
             }
             self.known = self.known.saturating_add(1);
         }
-        let mut written = [0; 32];
-        written.copy_from_slice(networks.map(u64::to_le_bytes).as_flattened());
-        self.db.execute(PUT_KNOWN, params![guess.cast_signed(), written, column(seen)])?;
+        let mut known = found.unwrap_or_default();
+        known.remember(network, seen, lifetime);
+        let written: KnownBytes = known.networks_to_bytes();
+        self.db.execute(PUT_KNOWN, params![guess.cast_signed(), written, column(known.seen())])?;
         Ok(true)
     }
 }

@@ -1,0 +1,134 @@
+//! Whether the budgets of an attempt have room, all together: pure.
+
+use super::budget::Mode;
+use super::facts::Facts;
+use super::known::KnownAddresses;
+use super::policy::Policy;
+use super::slots::{Slot, Slots};
+use super::tally::Tally;
+use crate::boundary::limiter::Rule;
+
+/// The tallies that an attempt touches, each where it lies or a copy. One that is not there is as a new one.
+#[derive(Debug)]
+pub(crate) struct Tallies<'a> {
+    pub(crate) pair: &'a mut Tally,
+    pub(crate) account: &'a mut Tally,
+    pub(crate) address: &'a mut Tally,
+    /// Those of [`Slot::WIDE`], in that order.
+    pub(crate) wide: Option<&'a mut [Tally; 4]>,
+    /// Those that are not in a place of their own: copies of cells in which others are counted, too, or new.
+    pub(crate) shared: Slots,
+}
+
+impl Tallies<'_> {
+    /// Those of wider networks, as far as there are any.
+    pub(crate) fn wide_mut(&mut self) -> impl Iterator<Item = (Slot, &mut Tally)> {
+        Slot::WIDE.into_iter().zip(self.wide.iter_mut().flat_map(|wide| wide.iter_mut()))
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut Tally> {
+        match slot {
+            Slot::Pair => Some(self.pair),
+            Slot::Account => Some(self.account),
+            Slot::Address => Some(self.address),
+            _ => self.wide_mut().find_map(|(other, tally)| (other == slot).then_some(tally)),
+        }
+    }
+}
+
+/// The moment at which an attempt is judged, and what is remembered of its account or client then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment<'a> {
+    /// In milliseconds; never behind a time at which one of the records was counted.
+    pub(super) now: u64,
+    pub(super) known: Option<&'a KnownAddresses>,
+    /// It succeeded from this address before.
+    pub(crate) is_known: bool,
+}
+
+/// A budget is spent: the first rule that refuses, and the longest wait in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spent {
+    pub(crate) rule: Rule,
+    pub(crate) wait: u64,
+    /// The wait for the address alone, if its budget is spent.
+    pub(crate) address: Option<u64>,
+}
+
+/// Every budget has room, and these count. Only a look makes one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(super) counts: Slots,
+    /// Which rule would have refused if it blocked.
+    pub(super) monitored: Option<Rule>,
+}
+
+/// Looks at every tally that the attempt touches.
+pub(crate) fn look(policy: &Policy, facts: &Facts, moment: Moment<'_>, tallies: &Tallies<'_>) -> Result<Room, Spent> {
+    let Moment { now, is_known, .. } = moment;
+    let &Facts { is_client, is_exempt, .. } = facts;
+    let (pair_rule, pair_budget) = policy.pair_rule(is_client);
+    // The allow-list lifts what names an address, but never the account's own ceiling, nor that of client secrets.
+    let counts_pair = !facts.has_no_account && (is_client || !is_exempt);
+    let counts_account = !facts.has_no_account && !is_client && (is_exempt || !is_known);
+    let counts_address = facts.has_address && !is_exempt;
+
+    let mut verdict = Verdicts::default();
+    let pair = verdict.add(counts_pair, pair_rule, policy, || tallies.pair.wait(pair_budget, now));
+    let account = verdict.add(counts_account, Rule::Account, policy, || tallies.account.wait(&policy.account, now));
+    let address = verdict.add(counts_address, Rule::Address, policy, || tallies.address.empty(&policy.address, now));
+    let mut counts =
+        Slots::NONE.with_if(Slot::Pair, pair).with_if(Slot::Account, account).with_if(Slot::Address, address);
+    // A network that an account is known in has other users, too: strangers among them must not lock it out.
+    if let Some(wide) = tallies.wide.as_deref().filter(|_| !is_known) {
+        for (slot, tally) in Slot::WIDE.into_iter().zip(wide) {
+            let counts_it = if slot.is_bucket() {
+                verdict.add(counts_address, Rule::Address, policy, || tally.empty(&policy.bucket(slot), now))
+            } else {
+                verdict.add(counts_pair, pair_rule, policy, || tally.wait(&policy.lockout(slot, is_client), now))
+            };
+            counts = counts.with_if(slot, counts_it);
+        }
+    }
+    match verdict.refused {
+        Some((rule, wait)) => Err(Spent { rule, wait, address: verdict.address }),
+        None => Ok(Room { counts, monitored: verdict.monitored }),
+    }
+}
+
+/// What the single rules said so far.
+#[derive(Default)]
+struct Verdicts {
+    refused: Option<(Rule, u64)>,
+    address: Option<u64>,
+    monitored: Option<Rule>,
+}
+
+impl Verdicts {
+    /// Whether the attempt is to be charged to this rule, as far as it goes.
+    fn add(&mut self, applies: bool, rule: Rule, policy: &Policy, wait: impl FnOnce() -> Option<u64>) -> bool {
+        let mode = policy.mode(rule);
+        if !applies || mode == Mode::Off {
+            return false;
+        }
+        match wait() {
+            None => true,
+            Some(wait) if mode == Mode::Block => {
+                let (first, longest) = self.refused.unwrap_or((rule, 0));
+                self.refused = Some((first, longest.max(wait)));
+                if rule == Rule::Address {
+                    self.address = self.address.max(Some(wait));
+                }
+                false
+            }
+            Some(_) => {
+                self.monitored.get_or_insert(rule);
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "look_tests.rs"]
+mod tests;
