@@ -22,6 +22,7 @@ use super::gate::Step;
 use super::purpose::Purpose;
 use super::rungs::Failure;
 use super::trail::Trail;
+use super::weigh::Weighing;
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::ladder::charge::{Guessed, UserCharge};
 use crate::boundary::ladder::terms::Terms;
@@ -124,7 +125,10 @@ impl Endpoint {
             let (attempt, used) = Attempt::charged(charge, said);
             let answer = self.patience.verifier.of(user::verify(&*self.verifier, attempt, self.screen.is_some())).await;
             let login = self.judge(answer, Reason::VerifierFailed, terms);
-            let grant = self.weigh(login, trail).await;
+            let grant = match self.weigh(login, trail) {
+                Weighing::Done(grant) => grant,
+                Weighing::Looking(looking) => looking.await,
+            };
             let issued = self.issue(grant, trail).await;
 
             let (reply, settlement) = Failure::settle(issued);
@@ -159,7 +163,7 @@ impl Endpoint {
 
         let (exchanging, used) = user::exchange(grant, request, charge);
         let login = self.judge(self.patience.extension.of(exchanging).await, Reason::ExtensionFailed, terms);
-        let grant = self.weigh(login, trail).await;
+        let grant = self.weigh(login, trail).end().await;
         let issued = self.issue(grant, trail).await;
 
         let (reply, settlement) = Failure::settle(issued);

@@ -223,7 +223,7 @@ impl Endpoint {
             self.end_family(refresh, family.id()).await?;
         }
         let login = login.map_err(|reason| Failure::Decided(reason.into()));
-        let grant = self.weigh(login, trail).await.map_err(Failure::into_error)?;
+        let grant = self.weigh(login, trail).end().await.map_err(Failure::into_error)?;
 
         let (rotation, successor) = rotation(refresh, token, client, now)?;
         let (issued, scope) = self.mint(grant, trail).await.map_err(Failure::into_error)?;

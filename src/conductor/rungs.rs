@@ -327,6 +327,7 @@ impl Endpoint {
     }
 
     /// Takes the answer about the user, and concludes the login.
+    #[inline]
     pub(super) fn judge(&self, answer: Answer<VerifiedUser>, failure: Reason, terms: Terms) -> Result<Login, Failure> {
         match answer {
             Ok(Ok(user)) => Login::of(terms, user, self.clock.now()).map_err(|reason| Failure::Decided(reason.into())),

@@ -3,13 +3,14 @@
 //! Today a password must be known from no leak, if the operator demands that. A login that proves enough becomes a grant; there
 //! is no other way to one.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::rungs::Failure;
 use super::trail::Trail;
 use crate::boundary::ladder::grant::{Grant, Login};
-use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::shield::{Finding, OnLeak, Shield};
 use crate::observe::contain::Contain;
 use crate::observe::telemetry;
@@ -42,30 +43,46 @@ impl Screen {
     }
 }
 
+/// The weighing of a login.
+pub(super) enum Weighing<'a> {
+    Done(Result<Grant, Failure>),
+    /// Something is to be looked at first.
+    Looking(Pin<Box<dyn Future<Output = Result<Grant, Failure>> + Send + 'a>>),
+}
+
 impl Endpoint {
-    /// Finds out what else is known of a login, and weighs it. Known at once but for a password that is to be looked at.
-    pub(super) fn weigh<'a>(
-        &'a self,
-        login: Result<Login, Failure>,
-        trail: &'a mut Trail,
-    ) -> MaybeFuture<'a, Result<Grant, Failure>> {
+    /// Finds out what else is known of a login, and weighs it.
+    ///
+    /// No future of its own, because the common weighing takes no time, and a grant is too large to lie in one.
+    #[inline]
+    pub(super) fn weigh<'a>(&'a self, login: Result<Login, Failure>, trail: &'a mut Trail) -> Weighing<'a> {
         let mut login = match login {
             Ok(login) => login,
-            Err(failure) => return MaybeFuture::ready(Err(failure)),
+            Err(failure) => return Weighing::Done(Err(failure)),
         };
         match (&self.screen, login.take_password()) {
-            (Some(screen), Some(password)) => MaybeFuture::new(async move {
+            (Some(screen), Some(password)) => Weighing::Looking(Box::pin(async move {
                 let has_leaked = screen.has_leaked(&password, login.subject()).await;
                 trail.password_leaked = has_leaked;
                 login.proven().leaked_password = has_leaked;
                 self.decide(login)
-            }),
-            _ => MaybeFuture::ready(self.decide(login)),
+            })),
+            _ => Weighing::Done(self.decide(login)),
         }
     }
 
+    #[inline]
     fn decide(&self, login: Login) -> Result<Grant, Failure> {
         let unleaked_password = self.screen.as_ref().is_some_and(|screen| screen.on_leak == OnLeak::Block);
         login.weigh(Demanded { unleaked_password }).map_err(|reason| Failure::Decided(reason.into()))
+    }
+}
+
+impl Weighing<'_> {
+    pub(super) async fn end(self) -> Result<Grant, Failure> {
+        match self {
+            Self::Done(grant) => grant,
+            Self::Looking(looking) => looking.await,
+        }
     }
 }

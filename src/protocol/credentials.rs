@@ -100,9 +100,7 @@ impl Presented {
             Self::Method(index, _) => return Offer::Method(*index),
             Self::Id(_) => false,
             Self::Post(_) => true,
-            Self::Basic(basic) => {
-                [basic.decoded, basic.raw].into_iter().flatten().any(|pair| !texts.get(pair.secret).is_empty())
-            }
+            Self::Basic(basic) => [basic.decoded, basic.raw].into_iter().flatten().any(|pair| !pair.secret.is_empty()),
         };
         if has_secret { Offer::Secret(Secret { presented: self, texts }) } else { Offer::Bare(Bare(self)) }
     }

@@ -7,27 +7,25 @@ use std::task::{Context, Poll};
 /// A call under way, and what is made of its answer. Nothing else makes that value, so having it proves that the call was made.
 pub(super) struct Asking<C, M> {
     call: C,
-    make: Option<M>,
+    make: M,
 }
 
 impl<C, M> Asking<C, M> {
     pub(super) const fn new(call: C, make: M) -> Self {
-        Self { call, make: Some(make) }
+        Self { call, make }
     }
 }
 
 impl<C, M, T> Future for Asking<C, M>
 where
     C: Future + Unpin,
-    M: FnOnce(C::Output) -> T + Unpin,
+    M: FnMut(C::Output) -> T + Unpin,
 {
     type Output = T;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let this = self.get_mut();
-        let Poll::Ready(answer) = Pin::new(&mut this.call).poll(cx) else { return Poll::Pending };
-        // Polled again after it was ready: like any finished future it must not be, so it just never wakes.
-        this.make.take().map_or(Poll::Pending, |make| Poll::Ready(make(answer)))
+        Pin::new(&mut this.call).poll(cx).map(&mut this.make)
     }
 }

@@ -95,6 +95,7 @@ pub(crate) struct Charge<Of> {
 }
 
 /// Asks the limiter for a charge: the only maker of one.
+#[inline]
 pub(crate) fn reserve<'a, Of: Kind + 'a>(
     limiter: &'a dyn AttemptLimiter,
     keyed: &'a Keyed<'a, Of>,
@@ -142,6 +143,7 @@ pub(crate) struct UsedCharge {
 
 impl UsedCharge {
     /// Settles the charge. Answers, if something is to come back, what a second try may settle after an `Err`.
+    #[inline]
     pub(crate) fn settle(self, limiter: &dyn AttemptLimiter, ended: Settlement) -> (Settling<'_>, Option<Unsettled>) {
         let settlement = (self.settlement)(ended);
         let again = settlement.gives_back().then(|| Unsettled::new(self.reservation.again(), settlement));

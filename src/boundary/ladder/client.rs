@@ -41,6 +41,7 @@ impl AuthenticatedClient {
     }
 
     /// Whether the client may use this grant type today.
+    #[inline]
     pub(crate) fn permit(self, grant_type: &Arc<str>, now: SystemTime) -> Result<PermittedClient, Reason> {
         policy::permit_grant(&self.0, grant_type, now)?;
         Ok(PermittedClient { client: self.0, grant_type: Arc::clone(grant_type) })
@@ -72,6 +73,7 @@ pub(crate) struct CheckedClient<'a> {
 }
 
 /// Has the limiter compare the presented secret with that of the client: the only maker of a checked client.
+#[inline]
 pub(crate) fn check<'a>(
     limiter: &'a dyn AttemptLimiter,
     keyed: &'a Keyed<'a, OfClient>,
@@ -99,12 +101,14 @@ impl CheckedClient<'_> {
     }
 
     /// What could not be settled, and why. What was wrong stays charged as it is.
+    #[inline]
     pub(crate) fn take_unsettled(&mut self) -> Option<(Option<Unsettled>, BackendError)> {
         let (again, error) = *self.decided.take_unsettled()?;
         Some((self.decided.is_right().then(|| Unsettled::new(again, Settlement::Success)), error))
     }
 
     /// The client, if its secret was right.
+    #[inline]
     pub(crate) fn conclude(self) -> Result<AuthenticatedClient, TokenError> {
         match self.client {
             Some(client) if self.decided.is_right() => Ok(AuthenticatedClient(client.clone())),

@@ -31,6 +31,7 @@ struct Facts {
 
 impl Facts {
     /// Of terms and the user whom they are for, narrowed to what the verifier lets this user have; never widened.
+    #[inline(always)]
     fn decide(terms: Terms, subject: Subject, allowed: Option<&Scope>, now: SystemTime) -> Result<Self, Reason> {
         let Terms { client, grant_type, scope, ceiling, lifetime } = terms;
         let scope = policy::narrow(scope, [allowed, ceiling.as_ref()])?;
@@ -48,6 +49,7 @@ pub(crate) struct Login {
 
 impl Login {
     /// The login of a user whose credentials were just verified.
+    #[inline]
     pub(crate) fn of(terms: Terms, user: VerifiedUser, now: SystemTime) -> Result<Self, Reason> {
         let VerifiedUser { verified, password } = user;
         let facts = Facts::decide(terms, verified.subject, verified.scope.as_ref(), now)?;
@@ -91,6 +93,7 @@ impl Login {
     }
 
     /// Weighs what is demanded of the login against what it has proven: the only way to a grant.
+    #[inline]
     pub(crate) fn weigh(self, demanded: Demanded) -> Result<Grant, Reason> {
         weigh::weigh(demanded, self.proven)?;
         Ok(Grant { facts: self.facts })

@@ -21,13 +21,16 @@ pub(crate) struct VerifiedUser {
 pub(crate) type Answer<User> = Result<Result<User, Denial>, BackendError>;
 
 /// Has the verifier decide on an attempt, which was charged. `keeps_password`: something is to look at the password afterwards.
+#[inline]
 pub(crate) fn verify(
     verifier: &dyn CredentialVerifier,
     attempt: Attempt,
     keeps_password: bool,
 ) -> impl Future<Output = Answer<VerifiedUser>> + Send + Unpin + '_ {
-    let password = keeps_password.then(|| Box::new(Password::new(attempt.password().expose().to_owned())));
-    Asking::new(verifier.verify(attempt), |answer| made(answer, |verified| VerifiedUser { verified, password }))
+    let mut password = keeps_password.then(|| Box::new(Password::new(attempt.password().expose().to_owned())));
+    Asking::new(verifier.verify(attempt), move |answer| {
+        made(answer, |verified| VerifiedUser { verified, password: password.take() })
+    })
 }
 
 /// Has an extension grant decide on a request, for a charge.
@@ -51,6 +54,7 @@ pub(crate) fn recheck<'a>(
     Asking::new(verifier.recheck(login), |answer| made(answer, ReverifiedUser))
 }
 
+#[inline]
 fn made<User>(answer: Result<Verdict, BackendError>, make: impl FnOnce(Verified) -> User) -> Answer<User> {
     Ok(match answer? {
         Verdict::Granted(verified) => Ok(make(verified)),
