@@ -72,6 +72,7 @@ pub use protection::limiter::MemoryLimiter;
 pub use protection::locks::ActiveLock;
 pub use protection::rules::LimiterRules;
 pub use protection::stats::LimiterStats;
+pub use protection::stored::limiter::StoredLimiter;
 pub use protocol::client::{Client, ClientAuthentication, ClientId, ClientSecret};
 pub use protocol::client_builder::ClientBuilder;
 pub use protocol::client_error::ClientError;

@@ -22,6 +22,7 @@ use tokio::runtime::Builder;
 use tower_password_grant::testing::contract::{self, two_handles};
 use tower_password_grant::{
     LimiterRules, Lockout, MemoryAccessTokens, MemoryLimiter, MemoryOneTimeValues, MemoryRefreshTokens, Rule,
+    SharedKey, StoredLimiter,
 };
 
 /// What the suite says of the store.
@@ -72,6 +73,22 @@ async fn the_limiter_in_memory_keeps_the_contract_t2() {
 #[tokio::test(flavor = "multi_thread")]
 async fn records_in_a_map_keep_the_contract() {
     contract::attempt_records(async || two_handles(MapRecords::new())).await;
+}
+
+/// Two limiters that share nothing but the records, as two processes do.
+#[tokio::test(flavor = "multi_thread")]
+async fn limiters_over_records_in_a_map_keep_the_contract_t2() {
+    let minute = std::time::Duration::from_secs(60);
+    let (rules, one) = (LimiterRules::new(), Lockout::new(1, minute));
+    let by_account = rules.disable(Rule::AccountAndAddress).with_account_budget(Lockout::new(20, minute));
+    for rules in [rules, rules.with_account_and_address_budget(one), by_account] {
+        let key = SharedKey::new([7; 32]).unwrap();
+        contract::attempt_limiter(async || {
+            let records = MapRecords::new();
+            [(); 2].map(|()| StoredLimiter::new(records.clone(), &key).with_rules(rules))
+        })
+        .await;
+    }
 }
 
 #[test]

@@ -10,15 +10,22 @@ mod pool;
 #[path = "support/postgres.rs"]
 mod postgres;
 
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use attempts::Attempts;
 use deadpool_postgres::{Manager, Pool};
 use postgres::Postgres;
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
 use tokio_postgres::{Client, Config, NoTls};
 use tower_password_grant::testing::contract;
-use tower_password_grant::{AttemptRecords, RecordChange, RecordKey, RecordStamp};
+use tower_password_grant::{
+    AccountKey, AttemptKey, AttemptLimiter, AttemptRecords, Guess, RecordChange, RecordKey, RecordStamp, Reserved,
+    SharedKey, StoredLimiter,
+};
 
 async fn connect(config: &Config) -> Client {
     let (client, connection) = config.connect(NoTls).await.unwrap();
@@ -60,6 +67,42 @@ async fn records_in_postgresql_keep_the_contract_and_their_races_leave_nothing_i
     let deadlocks = "SELECT sum(deadlocks)::text FROM pg_stat_database";
     assert_eq!(text(&client, deadlocks).await, "0");
     assert!(!server.log().contains("ERROR"), "{}", server.log());
+}
+
+/// Two limiters that share nothing but a database, as two processes do.
+async fn new_limiters(server: &Postgres) -> [StoredLimiter<Attempts>; 2] {
+    let key = SharedKey::new([7; 32]).unwrap();
+    new_database(server).await.handles.map(|records| StoredLimiter::new(records, &key))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limiters_over_records_in_postgresql_keep_the_contract_t2() {
+    let Some(server) = Postgres::start("postgres-limiter") else { return };
+    contract::attempt_limiter(async || new_limiters(&server).await).await;
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_200_guesses_at_once_over_two_limiters_of_one_database_ten_are_charged_t2() {
+    let Some(server) = Postgres::start("postgres-guesses") else { return };
+    for _ in 0..3 {
+        let limiters = new_limiters(&server).await.map(Arc::new);
+        let start = Arc::new(Barrier::new(200));
+        let guesses: JoinSet<bool> = (0..200)
+            .zip(limiters.iter().cycle())
+            .map(|(_, limiter)| {
+                let (limiter, start) = (Arc::clone(limiter), Arc::clone(&start));
+                async move {
+                    start.wait().await;
+                    let account = AccountKey::resolved("alice");
+                    let guess = Guess::Account { realm: None, account: &account };
+                    let key = AttemptKey::new(guess, Some(Ipv4Addr::new(192, 0, 2, 1).into()));
+                    matches!(limiter.reserve(&key).await.unwrap(), Reserved::Charged(_))
+                }
+            })
+            .collect();
+        assert_eq!(guesses.join_all().await.into_iter().filter(|charged| *charged).count(), 10);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -307,7 +307,8 @@ impl Settlement {
 ///   budget. A store with `get` and `set` cannot do this; one conditional statement or script can.
 /// - [`check`](Self::check) is one atomic step as well: it looks, compares, and charges or forgives. A look that refuses comes
 ///   before the comparison, so that a guesser under a lock learns nothing; and the outcome is answered only after the charge of
-///   a wrong one is kept as firmly as that of a reservation.
+///   a wrong one is kept as firmly as that of a reservation. If others spend the budget in the meantime, it is refused, and
+///   nothing tells that it was compared.
 /// - A charge counts until time, a full login or an operator takes it back.
 /// - [`settle`](Self::settle) takes back only what the attempt itself was charged, and the failures of its own account from
 ///   its own address after a full login. An attempt that is never settled, because it was dropped or panicked, stays charged.

@@ -75,6 +75,11 @@ impl KnownAddresses {
 pub(crate) struct Told(u64);
 
 impl Told {
+    /// Told of a lock until then, in milliseconds.
+    pub(crate) const fn of(until: u64) -> Self {
+        Self(until)
+    }
+
     /// Until when, in milliseconds.
     pub(crate) const fn until(self) -> u64 {
         self.0

@@ -1,8 +1,8 @@
-//! The attack protection in the memory of this process. A restart clears it, and processes do not share it.
+//! The attack protection: the rules by which attempts are counted, and two of the limiters that count by them.
 //!
-//! What counts and for how long is decided in [`tally`] and [`policy`], pure functions over values with explicit time.
-//! [`table`] bounds the memory, [`limiter`] holds the locks, [`rules`] is what a host may choose, [`operator`] looks in
-//! from outside.
+//! What counts and for how long is decided in [`tally`], [`policy`] and [`step`], pure functions over values with explicit time;
+//! [`rules`] is what a host may choose. In the memory of this process, which a restart clears, [`table`] bounds the memory,
+//! [`limiter`] holds the locks and [`operator`] looks in from outside. [`stored`] counts in a store of the application's.
 
 pub(crate) mod budget;
 pub(crate) mod ceiling;
@@ -22,11 +22,13 @@ pub(crate) mod settings;
 pub(crate) mod slots;
 pub(crate) mod stats;
 pub(crate) mod step;
+pub(crate) mod stored;
 pub(crate) mod sync;
 pub(crate) mod table;
 pub(crate) mod tables;
 pub(crate) mod tally;
 pub(crate) mod ticket;
+pub(crate) mod unsettled;
 
 #[cfg(test)]
 #[path = "history_tests.rs"]

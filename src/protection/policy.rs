@@ -125,6 +125,12 @@ impl Policy {
         self.pair.longest.max(self.client.longest)
     }
 
+    /// How long after its last charge a record may say something at most, in milliseconds, if it is no bucket.
+    pub(crate) fn longest_memory(&self) -> u64 {
+        let longest = |budget: &Lockout| budget.window.max(budget.longest).saturating_add(budget.longest);
+        [self.pair, self.account, self.client].iter().map(longest).max().unwrap_or_default()
+    }
+
     /// How long a key is locked that was counted under this rule, in milliseconds; nothing where the rule does not block.
     pub(crate) fn lasts(&self, rule: Rule, (_, network): Key, tally: &Tally, now: u64) -> Option<u64> {
         if self.mode(rule) != Mode::Block {

@@ -28,10 +28,9 @@ const SOON: u64 = 1000;
 /// The end of all time. What ends then does not end: a clock that has reached it must not lift a lock.
 const NEVER: u64 = u64::MAX;
 
-/// What is written of a tally: all but the fingerprint, which stays in memory.
+/// What is written of a tally: all but the fingerprint, which stays in memory or is written beside it.
 pub(crate) type TallyBytes = [u8; 20];
 
-#[allow(dead_code, reason = "for limiters in stores, which are features")]
 impl Tally {
     pub(crate) fn to_bytes(self) -> TallyBytes {
         let parts = [
@@ -73,9 +72,7 @@ impl Tally {
     pub(crate) fn forgotten_at(&self, memory: u64) -> u64 {
         if self.strikes == 0 { self.until } else { self.until.saturating_add(memory) }
     }
-}
 
-impl Tally {
     /// Whether it holds nothing that still counts.
     pub(crate) fn is_over(&self, now: u64) -> bool {
         self.until <= now && self.until != NEVER

@@ -54,7 +54,6 @@ pub(crate) enum Purpose {
     /// Names in the audit trail.
     Accounts,
     /// Names and networks in a store in which attempts are counted.
-    #[allow(dead_code, reason = "for limiters in stores, which are features")]
     Attempts,
     /// To tell which key a store was written under.
     #[allow(dead_code, reason = "for limiters in stores, which are features")]

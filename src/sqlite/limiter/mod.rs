@@ -3,14 +3,12 @@
 mod operator;
 mod rows;
 mod steps;
-mod unsettled;
 
 use std::fmt;
 use std::sync::Arc;
 
 use self::rows::Prints;
 use self::steps::{Attempted, Locked, Turn};
-use self::unsettled::Unsettled;
 use super::counting_key::CountingKey;
 use super::failure::{Failure, Unanswered};
 use super::store::SqliteStore;
@@ -28,6 +26,7 @@ use crate::protection::locks::Locks;
 use crate::protection::rules::LimiterRules;
 use crate::protection::step::{Refused, checked};
 use crate::protection::ticket::Ticket;
+use crate::protection::unsettled::Unsettled;
 
 /// The statements of the limiter.
 pub(super) fn statements() -> impl Iterator<Item = &'static str> {
@@ -58,7 +57,7 @@ pub struct SqliteLimiter {
     prints: Arc<Prints>,
     /// Those of the store, so that each limiter of it knows whose the locks are.
     locks: Arc<Locks>,
-    unsettled: Unsettled,
+    unsettled: Unsettled<()>,
 }
 
 impl SqliteStore {
@@ -177,7 +176,7 @@ impl AttemptLimiter for SqliteLimiter {
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         MaybeFuture::new(async move {
             let ticket = Ticket::from_bytes(reservation.key());
-            if reservation.is_again() && !self.unsettled.forget(reservation.key()) {
+            if reservation.is_again() && self.unsettled.take(reservation.key()).is_none() {
                 // Whether the first try has taken the charge back is not known, so it stays.
                 return Ok(None);
             }
@@ -185,7 +184,7 @@ impl AttemptLimiter for SqliteLimiter {
             let news = settled.inspect_err(|unanswered| {
                 // What may have been committed must not be taken back twice: the charge stays.
                 if unanswered.is_undone() {
-                    self.unsettled.keep(reservation.key());
+                    self.unsettled.keep(reservation.key(), ());
                 }
             })?;
             if settlement.gives_back() {

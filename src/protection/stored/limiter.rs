@@ -1,0 +1,281 @@
+//! The limiter over a store of records.
+
+use std::fmt;
+
+use super::swapping::{Again, Failed, Swapped, Swapping};
+use super::touched::{Begun, Places, Touched, Tried};
+use super::turns::{Queue, Turns};
+use crate::boundary::backend::BackendError;
+use crate::boundary::check::{CheckOutcome, SecretCheck};
+use crate::boundary::clock::SharedClock;
+use crate::boundary::limiter::{
+    AttemptKey, AttemptLimiter, BegunLock, Checked, Refusal, Reservation, Reserved, Rule, Settlement,
+};
+use crate::boundary::maybe::MaybeFuture;
+use crate::boundary::records::AttemptRecords;
+use crate::boundary::setting::SettingError;
+use crate::protection::digests::Digests;
+use crate::protection::facts::Facts;
+use crate::protection::locks::Locks;
+use crate::protection::rules::LimiterRules;
+use crate::protection::slots::Slot;
+use crate::protection::step::{Compared, Outcome, checked};
+use crate::protection::ticket::Ticket;
+use crate::protection::unsettled::Unsettled;
+use crate::protocol::keyed::Keyed;
+use crate::protocol::shared_key::{Purpose, SharedKey};
+
+/// Counts attempts in a store of your own, [`AttemptRecords`], by the rules of [`MemoryLimiter`](crate::MemoryLimiter): all
+/// processes that share the store count together, and a restart takes back nothing that the store keeps.
+///
+/// The store holds keyed digests and counts, no names and no addresses. The key is the [`SharedKey`] of all processes: under
+/// another one they find none of the counts. Give the same key to
+/// [`Builder::shared_key`](crate::Builder::shared_key), so that the same mistake counts once whichever process it comes through.
+///
+/// An attempt takes a load and a swap to reserve it, and a load and a swap to settle it. A refused attempt takes a load; so does a
+/// [`check`](AttemptLimiter::check) that was right, where there is nothing to forgive and its address is one from which it
+/// succeeded before. If another process was first, load and swap are repeated, 64 times at most; then the answer is 503 and
+/// nothing was charged.
+///
+/// Time is that of the store. What a process does not know about a swap of its own, because the answer was lost, it finds out
+/// from the record; where that does not tell, a reservation is answered 503 and may have charged, and what was to be taken back
+/// stays charged. A record that a later version of this crate has written is not overwritten: attempts on it are 503 until this
+/// process is updated, too.
+///
+/// The store is not bounded by the limiter: [`LimiterRules::with_capacity`] is for limiters that keep their counts themselves.
+/// A flood of names and addresses makes one or two records of some 100 bytes for each attempt, until they are
+/// [forgotten](crate::RecordChange::forgotten_at). Remove what is forgotten, and see that there is room: a full store answers 503.
+///
+/// A check that was right and changes nothing is not ordered with those of other processes. So at an address from which a client
+/// succeeded before, a guesser who asks several processes in the same moment has one guess more for each of them.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_password_grant::{AttemptRecords, LimiterRules, SharedKey, StoredLimiter};
+///
+/// fn limiter(records: impl AttemptRecords, key: &SharedKey) -> StoredLimiter<impl AttemptRecords> {
+///     StoredLimiter::new(records, key).with_rules(LimiterRules::new().with_budget(5, Duration::from_secs(900)))
+/// }
+/// ```
+pub struct StoredLimiter<S> {
+    pub(super) swapping: Swapping<S>,
+    pub(super) digests: Digests,
+    /// Whose locks they are that began in this process.
+    pub(super) locks: Locks,
+    turns: Turns,
+    unsettled: Unsettled<Option<Tried>>,
+}
+
+impl<S> StoredLimiter<S> {
+    /// Counts in these records, with the default rules, under this key.
+    #[must_use]
+    pub fn new(records: S, key: &SharedKey) -> Self {
+        Self {
+            swapping: Swapping { records, rules: LimiterRules::new() },
+            digests: Digests::new(Keyed::new(Some(key), Purpose::Attempts)),
+            locks: Locks::default(),
+            turns: Turns::new(),
+            unsettled: Unsettled::default(),
+        }
+    }
+
+    /// Other rules. Default: [`LimiterRules::new`]. Give all that count in one store the same.
+    #[must_use]
+    pub fn with_rules(mut self, rules: LimiterRules) -> Self {
+        self.swapping.rules = rules;
+        self
+    }
+
+    /// Those who count on the same records. Only what may be charged to an address waits for it: behind one on the allow-list
+    /// there may be many.
+    fn queue(&self, facts: &Facts) -> Queue<'_> {
+        self.turns.queue(facts.guess, (facts.has_address && !facts.is_exempt).then_some(facts.network))
+    }
+}
+
+/// What became of an attempt.
+enum Attempted {
+    Refused(Refusal),
+    Charged { ticket: Ticket, monitored: Option<Rule>, news: Option<BegunLock>, begun: Vec<Begun> },
+    Right { monitored: Option<Rule> },
+}
+
+fn attempt(touched: &mut Touched<'_>, facts: &Facts, compare: impl FnOnce() -> Compared<(), ()>) -> Attempted {
+    let (outcome, news, begun) = touched.attempt(facts, compare);
+    match outcome {
+        Outcome::Refused(refused) => Attempted::Refused(refused.into_refusal(|_| news)),
+        Outcome::Charged(charged, ()) => {
+            Attempted::Charged { ticket: charged.ticket, monitored: charged.monitored, news, begun }
+        }
+        Outcome::Right(right, ()) => {
+            if touched.is_changed() {
+                // A right secret is told no sooner than a wrong one would be: over all the counts that had room.
+                touched.fence();
+            }
+            Attempted::Right { monitored: right.monitored }
+        }
+    }
+}
+
+/// A secret that is compared once, however often the records are looked at.
+struct Secret<'a> {
+    check: Option<SecretCheck<'a>>,
+    outcome: Option<CheckOutcome>,
+}
+
+impl Secret<'_> {
+    fn compare(&mut self) -> Compared<(), ()> {
+        if let Some(check) = self.check.take() {
+            self.outcome = Some(check.decide());
+        }
+        let is_right = self.outcome.as_ref().is_some_and(CheckOutcome::is_right);
+        if is_right { Compared::Right(()) } else { Compared::Wrong(()) }
+    }
+}
+
+impl<S: AttemptRecords> StoredLimiter<S> {
+    fn facts(&self, key: &AttemptKey<'_>) -> Facts {
+        Facts::new(key, &self.digests)
+    }
+
+    /// Keeps whose locks began by a charge, and whose bucket it emptied.
+    fn describe(&self, key: &AttemptKey<'_>, ticket: &Ticket, begun: &[Begun]) {
+        for Begun { rule, key: on, until } in begun {
+            self.locks.describe(*rule, *on, key, ticket.at, *until);
+        }
+    }
+
+    async fn reserve(&self, key: &AttemptKey<'_>) -> Result<Reserved, BackendError> {
+        let facts = self.facts(key);
+        let _turn = self.queue(&facts).turn().await;
+        let step = |touched: &mut Touched<'_>| attempt(touched, &facts, || Compared::Later(()));
+        match self.swapping.run(&Places::of(&facts), None, step).await? {
+            Swapped::Now(Attempted::Charged { ticket, monitored, begun, .. }) => {
+                self.describe(key, &ticket, &begun);
+                Ok(Reserved::Charged(ticket.into_reservation(monitored)))
+            }
+            Swapped::Now(Attempted::Refused(refusal)) => Ok(Reserved::Refused(refusal)),
+            Swapped::Now(Attempted::Right { .. }) | Swapped::Earlier => {
+                Err(BackendError::fault("nothing was compared"))
+            }
+        }
+    }
+
+    /// Looks and compares; answers if nothing is to be kept.
+    async fn look(
+        &self,
+        places: &Places,
+        facts: &Facts,
+        secret: &mut Secret<'_>,
+    ) -> Result<Option<Attempted>, BackendError> {
+        let mut touched = self.swapping.load(places).await?;
+        let attempted = attempt(&mut touched, facts, || secret.compare());
+        Ok((!touched.is_changed()).then_some(attempted))
+    }
+
+    async fn check(&self, key: &AttemptKey<'_>, check: SecretCheck<'_>) -> Result<Checked, BackendError> {
+        let facts = self.facts(key);
+        let (places, queue) = (Places::of(&facts), self.queue(&facts));
+        let mut secret = Secret { check: Some(check), outcome: None };
+        let turns = queue.turns();
+        let mut attempted = self.look(&places, &facts, &mut secret).await?;
+        if let Some(Attempted::Right { .. }) = attempted {
+            let _behind = queue.behind().await;
+            if queue.turns() != turns {
+                // Those who were before this one may have spent the budget.
+                attempted = self.look(&places, &facts, &mut secret).await?;
+            }
+        }
+        let attempted = match attempted {
+            Some(attempted) => attempted,
+            None => {
+                let _turn = queue.turn().await;
+                let step = |touched: &mut Touched<'_>| attempt(touched, &facts, || secret.compare());
+                match self.swapping.run(&places, None, step).await? {
+                    Swapped::Now(attempted) => attempted,
+                    Swapped::Earlier => return Err(BackendError::fault("nothing was tried before")),
+                }
+            }
+        };
+        let (monitored, news) = match attempted {
+            Attempted::Refused(refusal) => return Ok(Checked::Refused(refusal)),
+            Attempted::Right { monitored } => (monitored, None),
+            Attempted::Charged { ticket, monitored, news, begun } => {
+                self.describe(key, &ticket, &begun);
+                (monitored, news)
+            }
+        };
+        let outcome = secret.outcome.ok_or_else(|| BackendError::fault("nothing was compared"))?;
+        Ok(checked(outcome, monitored, news))
+    }
+
+    async fn settle(
+        &self,
+        reservation: Reservation,
+        settlement: Settlement,
+    ) -> Result<Option<BegunLock>, BackendError> {
+        let earlier = match reservation.is_again() {
+            false => None,
+            true => match self.unsettled.take(reservation.key()) {
+                Some(earlier) => earlier,
+                // Whether the first try has taken the charge back is not known, so it stays.
+                None => return Ok(None),
+            },
+        };
+        let ticket = Ticket::from_bytes(reservation.key());
+        let network = ticket.charged.has(Slot::Address).then_some(ticket.network);
+        let _turn = self.turns.queue(ticket.guess, network).turn().await;
+        let step = |touched: &mut Touched<'_>| touched.settle(&ticket, settlement);
+        let settled = self.swapping.run(&Places::of_ticket(&ticket), earlier, step).await;
+        let news = match settled {
+            Ok(Swapped::Now(news)) => news,
+            Ok(Swapped::Earlier) => None,
+            Err(Failed { error, again }) => {
+                if let Again::Perhaps(tried) = again {
+                    self.unsettled.keep(reservation.key(), tried);
+                }
+                return Err(error);
+            }
+        };
+        if !ticket.locks.is_empty() && settlement.gives_back() {
+            self.locks.unname(&self.swapping.rules.policy, &ticket);
+        }
+        Ok(news)
+    }
+}
+
+impl<S: AttemptRecords> AttemptLimiter for StoredLimiter<S> {
+    fn validate(&self) -> Result<(), SettingError> {
+        self.swapping.rules.check()
+    }
+
+    fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
+        MaybeFuture::new(self.reserve(key))
+    }
+
+    fn settle(
+        &self,
+        reservation: Reservation,
+        settlement: Settlement,
+    ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
+        MaybeFuture::new(self.settle(reservation, settlement))
+    }
+
+    fn check<'a>(
+        &'a self,
+        key: &'a AttemptKey<'a>,
+        check: SecretCheck<'a>,
+    ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
+        MaybeFuture::new(self.check(key, check))
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        self.swapping.records.follow_clock(clock)
+    }
+}
+
+impl<S> fmt::Debug for StoredLimiter<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredLimiter").field("rules", &self.swapping.rules).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,10 @@
+//! The limiter over a store of two operations: load the records of an attempt, run the [step](super::step), swap what changed.
+//!
+//! [`record`] is what is kept, [`touched`] the records of one attempt and what a step makes of them, [`swapping`] the way there
+//! and back, [`turns`] who waits for whom in this process, [`limiter`] all together.
+
+pub(crate) mod limiter;
+mod record;
+mod swapping;
+mod touched;
+mod turns;

@@ -1,0 +1,182 @@
+//! What is kept under one key, and how it is written.
+
+use crate::boundary::records::RecordStamp;
+use crate::protection::known::{KnownAddresses, Told};
+use crate::protection::tally::Tally;
+
+/// The version of what is written here.
+const VERSION: u8 = 1;
+
+/// How many swaps a record remembers.
+const SWAPS: usize = 4;
+
+/// The last swaps of a record, the latest first: whoever does not know whether a swap happened looks for its stamp.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct History([Option<RecordStamp>; SWAPS]);
+
+impl History {
+    pub(super) fn push(&mut self, stamp: RecordStamp) {
+        self.0.rotate_right(1);
+        if let Some(latest) = self.0.first_mut() {
+            *latest = Some(stamp);
+        }
+    }
+
+    pub(super) fn has(&self, stamp: RecordStamp) -> bool {
+        self.0.contains(&Some(stamp))
+    }
+
+    /// Whether it tells every swap since the one that was `seen`; since the beginning if there was none.
+    pub(super) fn is_whole_since(&self, seen: Option<RecordStamp>) -> bool {
+        // As long as there is room for more, nothing was pushed out.
+        self.0.contains(&None) || seen.is_some_and(|seen| self.has(seen))
+    }
+}
+
+/// The counts of one key. All times are in milliseconds since 1970, by the clock of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) history: History,
+    /// When it began. An attempt that was charged before has nothing here to take back, whatever its number.
+    pub(super) since: u64,
+    /// When it was changed last; never behind what it was changed at before.
+    pub(super) changed: u64,
+    /// The last number of a reservation that was charged to it.
+    pub(super) number: u32,
+    pub(super) tally: Tally,
+    /// When an operator forgot the records that count on it and something else; see [`Touched`](super::touched::Touched).
+    pub(super) cleared: u64,
+    /// Of an account or client.
+    pub(super) known: KnownAddresses,
+    pub(super) told: Told,
+}
+
+/// Why a record cannot be read. It is never overwritten.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RecordError {
+    #[error("a record of attempts is of version {0}, which this version of the program does not know")]
+    Later(u8),
+    #[error("a record of attempts is damaged: it has {0} bytes")]
+    Damaged(usize),
+}
+
+/// Takes the next bytes, if there are so many.
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (first, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*first)
+}
+
+fn number(bytes: &mut &[u8]) -> Option<u64> {
+    take(bytes).map(u64::from_le_bytes)
+}
+
+impl Record {
+    pub(super) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(160);
+        bytes.push(VERSION);
+        for stamp in self.history.0 {
+            bytes.extend_from_slice(stamp.as_ref().map_or(&[0; 8][..], |stamp| stamp.as_bytes()));
+        }
+        for time in [self.since, self.changed, self.cleared] {
+            bytes.extend_from_slice(&time.to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.number.to_le_bytes());
+        bytes.extend_from_slice(&self.tally.to_bytes());
+        bytes.extend_from_slice(&self.tally.print().to_le_bytes());
+        // Most records are of no account.
+        if (self.known, self.told) != Default::default() {
+            bytes.extend_from_slice(&self.known.networks_to_bytes());
+            bytes.extend_from_slice(&self.known.seen().to_le_bytes());
+            bytes.extend_from_slice(&self.told.until().to_le_bytes());
+        }
+        bytes
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
+        match bytes.split_first() {
+            Some((&VERSION, rest)) => Self::read(rest).ok_or(RecordError::Damaged(bytes.len())),
+            Some((&later, _)) if later > VERSION => Err(RecordError::Later(later)),
+            _ => Err(RecordError::Damaged(bytes.len())),
+        }
+    }
+
+    fn read(mut rest: &[u8]) -> Option<Self> {
+        let rest = &mut rest;
+        let mut record = Self::default();
+        for stamp in &mut record.history.0 {
+            let bytes = take(rest)?;
+            *stamp = (bytes != [0; 8]).then(|| RecordStamp::from_bytes(bytes));
+        }
+        (record.since, record.changed, record.cleared) = (number(rest)?, number(rest)?, number(rest)?);
+        record.number = u32::from_le_bytes(take(rest)?);
+        record.tally = Tally::from_bytes(&take(rest)?).with_print(u32::from_le_bytes(take(rest)?));
+        if !rest.is_empty() {
+            record.known = KnownAddresses::from_networks(&take(rest)?, number(rest)?);
+            record.told = Told::of(number(rest)?);
+        }
+        rest.is_empty().then_some(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::boundary::records::RecordChange;
+
+    fn stamp(number: u64) -> RecordStamp {
+        RecordStamp::from_bytes(number.to_be_bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_on_the_way_through_its_bytes(
+            swaps in prop::collection::vec(1_u64.., 0..6), times: [u64; 3], number: u32, counts: [u8; 20], print: u32,
+            networks: [u64; 4], seen: u64, told: u64,
+        ) {
+            let networks: [u8; 32] = networks.map(u64::to_le_bytes).as_flattened().try_into().unwrap();
+            let [since, changed, cleared] = times;
+            let tally = Tally::from_bytes(&counts).with_print(print);
+            let (known, told) = (KnownAddresses::from_networks(&networks, seen), Told::of(told));
+            let mut record = Record { since, changed, cleared, number, tally, known, told, ..Record::default() };
+            swaps.iter().for_each(|swap| record.history.push(stamp(*swap)));
+            for record in [record, Record { known: KnownAddresses::default(), told: Told::default(), ..record }] {
+                let bytes = record.to_bytes();
+                prop_assert!(bytes.len() <= RecordChange::MOST_BYTES);
+                prop_assert_eq!(Record::from_bytes(&bytes).unwrap(), record);
+                // None of its beginnings is taken for a whole one, unless what is cut off is of an account.
+                for length in 0..bytes.len() {
+                    let cut = Record::from_bytes(&bytes[..length]);
+                    prop_assert!(cut.is_err() || length == bytes.len() - 48);
+                }
+            }
+        }
+
+        #[test]
+        fn any_other_bytes_are_an_error_and_a_later_version_is_told(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            match (Record::from_bytes(&bytes), bytes.first()) {
+                (Err(RecordError::Later(version)), Some(first)) => prop_assert!(version == *first && version > VERSION),
+                (Err(RecordError::Damaged(length)), _) => prop_assert_eq!(length, bytes.len()),
+                (Ok(_), Some(first)) => prop_assert_eq!(*first, VERSION),
+                (read, first) => prop_assert!(false, "{read:?} {first:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_four_swaps_are_known_and_whether_there_were_more() {
+        let mut history = History::default();
+        assert!(history.is_whole_since(None));
+        for number in 1..=4 {
+            history.push(stamp(number));
+            assert!(history.has(stamp(number)) && history.is_whole_since(Some(stamp(1))));
+            assert_eq!(history.is_whole_since(None), number < 4);
+        }
+        history.push(stamp(5));
+        assert!(!history.has(stamp(1)) && history.has(stamp(2)));
+        assert!(!history.is_whole_since(Some(stamp(1))) && history.is_whole_since(Some(stamp(2))));
+        assert!(!history.is_whole_since(None));
+    }
+}
