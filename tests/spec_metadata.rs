@@ -49,17 +49,22 @@ fn full(metadata: Metadata) -> PasswordGrantLayer {
             .access_tokens(OpaqueIssuer::new(MemoryAccessTokens::new()))
             .revocation_path("/oauth/revoke")
             .introspection_path("/oauth/introspect")
-            .extension_grant(Code)
+            .extension_grant(Code(false))
     })
     .unwrap()
 }
 
-struct Code;
+/// A grant of the application's own, with a password or without.
+struct Code(bool);
 
 #[async_trait]
 impl ExtensionGrant for Code {
     fn grant_type(&self) -> &str {
         "urn:x:code"
+    }
+
+    fn begins_password_login(&self) -> bool {
+        self.0
     }
 
     fn required_fields(&self) -> &[&str] {
@@ -213,8 +218,12 @@ async fn the_grant_types_are_those_that_are_served_md_05_pw_17() {
     // D-33: the truth, unless the host hides it.
     let hidden = full(metadata().hide_password_grant());
     assert_eq!(grants(hidden).await, json!(["refresh_token", "urn:x:code"]));
+    let hidden = build(metadata().hide_password_grant(), |builder| {
+        builder.refresh_tokens(MemoryRefreshTokens::new()).extension_grant(Code(true))
+    });
+    assert_eq!(grants(hidden.unwrap()).await, json!(["refresh_token"]));
     // PW-17: switched off.
-    let off = build(metadata(), |builder| builder.without_password_grant().extension_grant(Code)).unwrap();
+    let off = build(metadata(), |builder| builder.without_password_grant().extension_grant(Code(false))).unwrap();
     assert_eq!(grants(off.clone()).await, json!(["urn:x:code"]));
     let answer = support::send(&off, support::token_request(support::AUTH, support::PW)).await;
     answer.assert_error(400, "unsupported_grant_type");

@@ -13,25 +13,35 @@ mod support;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use support::{AUTH, Answer, Fixture, ManualClock, PW, digest, pw};
+use support::{AUTH, Answer, Fixture, ManualClock, PW, Probe, digest, pw, send, token_request};
 use tower_password_grant::{
-    AccountKey, BackendError, Client, ClientError, ExtensionGrant, ExtensionRequest, MaybeFuture, StaticClients,
-    Subject, Sunset, Verdict,
+    AccountKey, Attempt, BackendError, Builder, Client, ClientError, CredentialVerifier, ExtensionGrant,
+    ExtensionRequest, MaybeFuture, MemoryRefreshTokens, Recheck, StaticClients, Subject, Sunset, Verdict,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
 const TYPE: &str = "urn:example:grant:badge";
+const REALM: &str = "http://auth0.com/oauth/grant-type/password-realm";
 
-struct Badge;
+/// A grant of the application's own, by which a password login may begin.
+struct Own {
+    name: &'static str,
+    field: &'static str,
+    begins_password_login: bool,
+}
 
 #[async_trait]
-impl ExtensionGrant for Badge {
+impl ExtensionGrant for Own {
     fn grant_type(&self) -> &str {
-        TYPE
+        self.name
+    }
+
+    fn begins_password_login(&self) -> bool {
+        self.begins_password_login
     }
 
     fn required_fields(&self) -> &[&str] {
-        &["badge"]
+        std::slice::from_ref(&self.field)
     }
 
     fn account_key<'a>(
@@ -42,22 +52,46 @@ impl ExtensionGrant for Badge {
     }
 
     async fn exchange(&self, _: ExtensionRequest) -> Result<Verdict, BackendError> {
-        Ok(Subject::new("badge-holder").into())
+        Ok(Subject::new("user-1").into())
     }
 }
 
-/// `conf`, whose password grant ends in 30 days, and `conf2`, whose does not.
-fn ending(clock: &ManualClock) -> Fixture {
+/// `conf`, whose password logins end in 30 days, and `conf2`, whose do not.
+fn clients() -> StaticClients {
     let sunset = Sunset::at(ManualClock::start() + DAY * 30).with_link("https://docs.example/move").unwrap();
     let client = |id, secret| {
         let client = Client::confidential(id, &digest(secret)).allow_password_grant().allow_grant(TYPE);
-        client.scopes("read").default_scope("read")
+        client.allow_grant(REALM).allow_refresh_tokens().scopes("read").default_scope("read")
     };
     let clients =
         [client("conf", "s3cret").sunset(sunset).build().unwrap(), client("conf2", "s3cret2").build().unwrap()];
-    Fixture::with(|builder| {
-        builder.clients(StaticClients::new(clients).unwrap()).clock(clock.clone()).extension_grant(Badge)
+    StaticClients::new(clients).unwrap()
+}
+
+fn with_own_grants<V, I>(builder: Builder<StaticClients, V, I>) -> Builder<StaticClients, V, I> {
+    builder.extension_grant(Own { name: TYPE, field: "badge", begins_password_login: false }).extension_grant(Own {
+        name: REALM,
+        field: "password",
+        begins_password_login: true,
     })
+}
+
+fn ending(clock: &ManualClock) -> Fixture {
+    Fixture::with(|builder| with_own_grants(builder.clients(clients()).clock(clock.clone())))
+}
+
+/// A verifier to whom everybody is known, still.
+struct Everybody;
+
+#[async_trait]
+impl CredentialVerifier for Everybody {
+    async fn verify(&self, _: Attempt) -> Result<Verdict, BackendError> {
+        Ok(Subject::new("user-1").into())
+    }
+
+    async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
+        Ok(Subject::new(login.subject().to_owned()).into())
+    }
 }
 
 fn announced(answer: &Answer) -> [Option<&str>; 3] {
@@ -118,6 +152,41 @@ async fn after_the_end_the_client_is_unauthorized_for_the_password_grant_and_for
     assert_eq!(fixture.probe.calls(), calls);
     fixture.token(AUTH, &format!("grant_type={TYPE}&badge=1")).await.assert_ok();
     fixture.token(&[("authorization", &support::basic("conf2", "s3cret2"))], PW).await.assert_ok();
+}
+
+#[tokio::test]
+async fn the_end_is_one_of_every_grant_type_by_which_a_password_login_begins_bc_03() {
+    let clock = ManualClock::new();
+    let fixture = ending(&clock);
+    let realm = format!("grant_type={REALM}&password=x&realm=staff");
+    let before = fixture.token(AUTH, &realm).await;
+    before.assert_ok();
+    assert_eq!(announced(&before), ANNOUNCEMENT);
+    clock.advance(DAY * 30);
+    let after = fixture.token(AUTH, &realm).await;
+    after.assert_error(400, "unauthorized_client");
+    assert_eq!(announced(&after), ANNOUNCEMENT);
+    fixture.token(&[("authorization", &support::basic("conf2", "s3cret2"))], &realm).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_login_that_has_begun_goes_on_after_the_end_bc_03() {
+    let clock = ManualClock::new();
+    let builder = support::builder(&Probe::default()).clients(clients()).clock(clock.clone()).verifier(Everybody);
+    let refreshing = with_own_grants(builder.refresh_tokens(MemoryRefreshTokens::new()));
+    let layer = refreshing.refresh_token_lifetime(DAY * 60).refresh_token_idle_lifetime(DAY * 60).build().unwrap();
+    let ask = async |body: String| send(&layer, token_request(AUTH, &body)).await;
+    let mut tokens = Vec::new();
+    for login in [PW.to_owned(), format!("grant_type={REALM}&password=x"), format!("grant_type={TYPE}&badge=1")] {
+        let json = ask(login).await.assert_ok();
+        tokens.push(json["refresh_token"].as_str().unwrap().to_owned());
+    }
+    clock.advance(DAY * 31);
+    for token in tokens {
+        let refreshed = ask(format!("grant_type=refresh_token&refresh_token={token}")).await;
+        refreshed.assert_ok();
+        assert_eq!(announced(&refreshed), [None; 3]);
+    }
 }
 
 #[test]

@@ -88,6 +88,13 @@ pub trait ExtensionGrant: Send + Sync + 'static {
     /// The value of `grant_type`: an absolute URI.
     fn grant_type(&self) -> &str;
 
+    /// Whether a user logs in by it with a password, as in a grant of your own with a realm. Then the client's
+    /// [end date](crate::Sunset) holds for it as for the password grant, it is counted and hidden with that, and the verifier is
+    /// [asked again](crate::CredentialVerifier::recheck) before its tokens are sent. Default: no.
+    fn begins_password_login(&self) -> bool {
+        false
+    }
+
     /// The fields without which the request is `invalid_request`.
     fn required_fields(&self) -> &[&str];
 
@@ -108,6 +115,10 @@ pub trait ExtensionGrant: Send + Sync + 'static {
 impl<G: ExtensionGrant + ?Sized> ExtensionGrant for Arc<G> {
     fn grant_type(&self) -> &str {
         (**self).grant_type()
+    }
+
+    fn begins_password_login(&self) -> bool {
+        (**self).begins_password_login()
     }
 
     fn required_fields(&self) -> &[&str] {

@@ -50,7 +50,7 @@ impl Answers {
             is_head_request: trail.is_head_request,
             has_origin: trail.has_origin,
             allowed_origin: trail.allowed_origin.as_deref(),
-            sunset: trail.client.as_ref().filter(|_| trail.announces_sunset).and_then(|client| client.sunset()),
+            sunset: trail.client.as_ref().filter(|_| trail.begins_password_login()).and_then(|client| client.sunset()),
             wording: &self.wording,
         };
         match outcome {
@@ -76,6 +76,6 @@ fn record(auditor: &Auditor, clock: &dyn Clock, trail: &Trail, outcome: &Result<
         Err(error) => AuditOutcome::Refused { reason: error.reason },
     };
     if let Some(times) = auditor.times(clock, trail.started) {
-        auditor.record(&trail.event(ended, times), outcome.as_ref().err(), trail.announces_sunset);
+        auditor.record(&trail.event(ended, times), outcome.as_ref().err(), trail.begins_password_login());
     }
 }

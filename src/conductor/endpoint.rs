@@ -29,13 +29,13 @@ use crate::boundary::verifier::CredentialVerifier;
 use crate::observe::audit::Auditor;
 use crate::observe::contain::Contain;
 use crate::observe::patience::Patience;
-use crate::protocol::client::{PASSWORD, REFRESH_TOKEN};
 use crate::protocol::form::{Form, Known};
+use crate::protocol::grant_type::GrantType;
 use crate::protocol::keyed::Keyed;
 use crate::protocol::policy::Rules;
 
 /// An extension grant with its grant type.
-pub(crate) type NamedGrant = (Arc<str>, Box<dyn ExtensionGrant>);
+pub(crate) type NamedGrant = (GrantType, Box<dyn ExtensionGrant>);
 
 /// Everything that `build()` put together.
 pub(crate) struct Endpoint {
@@ -58,7 +58,7 @@ pub(crate) struct Endpoint {
     pub(crate) access: Option<Box<dyn AccessTokenVerifier>>,
     pub(crate) care: TokenCare,
     /// `password`, unless the grant is switched off.
-    pub(crate) password_grant: Option<Arc<str>>,
+    pub(crate) password_grant: Option<GrantType>,
     pub(crate) rules: Rules,
     pub(crate) notifier: Option<Box<dyn LockNotifier>>,
     /// Keys the fingerprints of passwords.
@@ -87,13 +87,13 @@ impl Endpoint {
     }
 
     pub(crate) fn grant_named(&self, name: &str) -> Option<ServedGrant<'_>> {
-        if let Some(password) = self.password_grant.as_ref().filter(|_| name == PASSWORD) {
+        if let Some(password) = self.password_grant.as_ref().filter(|grant| grant.name() == name) {
             return Some(ServedGrant::Password(password));
         }
-        if let Some(refresh) = self.refresh.as_deref().filter(|_| name == REFRESH_TOKEN) {
+        if let Some(refresh) = self.refresh.as_deref().filter(|refresh| refresh.grant_type.name() == name) {
             return Some(ServedGrant::Refresh(refresh));
         }
-        let (name, grant) = self.extensions.iter().find(|(known, _)| **known == *name)?;
+        let (name, grant) = self.extensions.iter().find(|(known, _)| known.name() == name)?;
         Some(ServedGrant::Extension(name, grant.as_ref()))
     }
 
@@ -122,13 +122,13 @@ impl Endpoint {
 
 /// A grant type that this endpoint serves.
 pub(crate) enum ServedGrant<'a> {
-    Password(&'a Arc<str>),
+    Password(&'a GrantType),
     Refresh(&'a RefreshTokens),
-    Extension(&'a Arc<str>, &'a dyn ExtensionGrant),
+    Extension(&'a GrantType, &'a dyn ExtensionGrant),
 }
 
 impl ServedGrant<'_> {
-    pub(crate) fn name(&self) -> &Arc<str> {
+    pub(crate) fn grant_type(&self) -> &GrantType {
         match self {
             Self::Password(name) | Self::Extension(name, _) => name,
             Self::Refresh(refresh) => &refresh.grant_type,

@@ -79,9 +79,8 @@ impl Endpoint {
 
         let requested = form.get(Known::GrantType).unwrap_or_default();
         let grant = self.grant_named(requested).ok_or(Reason::UnsupportedGrantType)?;
-        trail.grant_type = Some(grant.name().clone());
-        trail.announces_sunset = matches!(grant, ServedGrant::Password(_));
-        let client = client.permit(grant.name(), now)?;
+        trail.grant_type = Some(grant.grant_type().clone());
+        let client = client.permit(grant.grant_type(), now)?;
         if !grant.is_complete(form) {
             return Err(Reason::MissingParameter.into());
         }

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use crate::boundary::clock::Clock;
 use crate::observe::telemetry;
-use crate::protocol::client::{Client, ClientAuthentication, ClientId, PASSWORD, REFRESH_TOKEN};
+use crate::protocol::client::{Client, ClientAuthentication, ClientId, REFRESH_TOKEN};
+use crate::protocol::grant_type::{GrantType, begins_login, is_of_extension};
 use crate::protocol::scope::Scope;
 
 /// The most clients that are remembered as told.
@@ -27,7 +28,7 @@ impl Told {
 
 /// What an endpoint has that a registration can ask for.
 pub(crate) struct Offer {
-    pub(crate) extension_grants: Vec<Arc<str>>,
+    pub(crate) grants: Vec<GrantType>,
     pub(crate) refresh_tokens: bool,
     pub(crate) introspection: bool,
     pub(crate) access_tokens: bool,
@@ -89,9 +90,10 @@ impl Misfits {
 
     fn of<'a>(&'a self, client: &'a Client, now: SystemTime) -> impl Iterator<Item = &'static str> + 'a {
         let offer = &self.offer;
-        let serves = |grant: &String| offer.extension_grants.iter().any(|served| **served == **grant);
+        let serves = |grant: &String| offer.grants.iter().any(|served| served.name() == grant);
+        let mut password_logins = offer.grants.iter().filter(|served| served.begins_password_login());
         let has_grant = |grant: &str| client.allows_grant(grant);
-        let gets_tokens = client.grants().iter().any(|grant| grant != REFRESH_TOKEN);
+        let gets_tokens = client.grants().iter().any(|grant| begins_login(grant));
         let mut secrets = client.secrets().peekable();
         let scopes = client.scopes();
         let is_beyond = |ceiling: &Scope| !scopes.iter().any(|scope| ceiling.contains(scope));
@@ -105,7 +107,7 @@ impl Misfits {
                 "it may refresh, but has no grant that gives it a refresh token: `ClientBuilder::allow_password_grant`",
             ),
             (
-                client.grants().iter().any(|grant| grant != PASSWORD && grant != REFRESH_TOKEN && !serves(grant)),
+                client.grants().iter().any(|grant| is_of_extension(grant) && !serves(grant)),
                 "it may use a grant type that is not served here: `.extension_grant(..)`",
             ),
             (
@@ -121,7 +123,8 @@ impl Misfits {
                 "all its secrets have expired",
             ),
             (
-                has_grant(PASSWORD) && client.sunset().is_some_and(|sunset| sunset.end() <= now),
+                password_logins.any(|served| has_grant(served.name()))
+                    && client.sunset().is_some_and(|sunset| sunset.end() <= now),
                 "its end date is over: the password grant is refused to it",
             ),
             (

@@ -4,7 +4,7 @@
 //! logged in, and only then the access token and, as the last step, the rotation. What fails before costs the client nothing,
 //! and what is minted while the family ends is never sent.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::answer::Reply;
@@ -24,6 +24,7 @@ use crate::protocol::client::{Client, REFRESH_TOKEN};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::form::{Form, Known};
+use crate::protocol::grant_type::GrantType;
 use crate::protocol::lineage::{FoundRefreshToken, RefreshTokenState, Rotated, Rotation, is_within};
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::secrets::{SecretDigest, Token, random_bytes};
@@ -35,7 +36,7 @@ const PREFIX: &str = "rt_";
 /// The store of refresh tokens, and how long they live for clients that have no rules of their own.
 pub(crate) struct RefreshTokens {
     /// `refresh_token`.
-    pub(crate) grant_type: Arc<str>,
+    pub(crate) grant_type: GrantType,
     pub(crate) store: Box<dyn RefreshTokenStore>,
     pub(crate) lifetime: Duration,
     pub(crate) idle_lifetime: Duration,

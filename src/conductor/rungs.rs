@@ -24,7 +24,7 @@ use crate::boundary::limiter::{AttemptKey, BegunLock, Fingerprint, Guess, Refusa
 use crate::boundary::notifier::LockNotice;
 use crate::boundary::verifier::{Denial, Said};
 use crate::observe::patience::{Overdue, Within};
-use crate::protocol::client::{Client, PASSWORD, is_client_id};
+use crate::protocol::client::{Client, is_client_id};
 use crate::protocol::credentials::{self, Offer, Presented, Secret};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::{Form, Known};
@@ -349,7 +349,7 @@ impl Endpoint {
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reply, Failure>> + Send + 'a {
         let begun = grant.map(|grant| match self.refresh_tokens_for(&grant) {
-            None if self.can_recheck && grant.grant_type() == PASSWORD => {
+            None if self.can_recheck && grant.begins_password_login() => {
                 Begun::Boxed(Box::pin(self.issue_with_second_look(grant, trail)))
             }
             None => Begun::Access(self.begin_issue(grant, trail)),

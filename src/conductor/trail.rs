@@ -1,7 +1,6 @@
 //! What is known of a request so far: for its answer's headers, for telemetry and for the audit trail.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
@@ -15,6 +14,7 @@ use crate::protection::meter::Counted;
 use crate::protocol::address::Sender;
 use crate::protocol::client::Client;
 use crate::protocol::family::RefreshFamily;
+use crate::protocol::grant_type::GrantType;
 use crate::protocol::scope::Scope;
 use crate::protocol::subject::Subject;
 
@@ -59,11 +59,9 @@ pub(crate) struct Trail {
     pub(crate) rule: Option<Rule>,
     /// The rule in monitoring mode that would have refused.
     pub(crate) monitored: Option<Rule>,
-    pub(crate) grant_type: Option<Arc<str>>,
+    pub(crate) grant_type: Option<GrantType>,
     /// The client that was found.
     pub(crate) client: Option<Client>,
-    /// The client is authenticated and uses the password grant: its end date may be announced.
-    pub(crate) announces_sunset: bool,
     pub(crate) account: Option<AccountDigest>,
     pub(crate) unencoded_basic: bool,
     /// The password is right, and the shield knows it from a leak.
@@ -93,7 +91,6 @@ impl Trail {
             monitored: caller.monitored,
             grant_type: None,
             client: None,
-            announces_sunset: false,
             account: None,
             unencoded_basic: false,
             password_leaked: false,
@@ -113,7 +110,7 @@ impl Trail {
             at,
             duration,
             outcome,
-            grant_type: self.grant_type.as_deref(),
+            grant_type: self.grant_type.as_ref().map(GrantType::name),
             client: self.client.as_ref().map(Client::id),
             account: self.account,
             address: self.address,
@@ -124,5 +121,9 @@ impl Trail {
             unencoded_basic: self.unencoded_basic,
             password_leaked: self.password_leaked,
         }
+    }
+    /// Whether the client is authenticated and asks for a login by password: its end date may be announced.
+    pub(super) fn begins_password_login(&self) -> bool {
+        self.grant_type.as_ref().is_some_and(GrantType::begins_password_login)
     }
 }

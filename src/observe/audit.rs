@@ -59,8 +59,8 @@ impl Auditor {
     }
 
     /// Counts an answer, and says it to everything that listens.
-    pub(crate) fn record(&self, event: &AuditEvent<'_>, error: Option<&TokenError>, announces_sunset: bool) {
-        telemetry::count(event, announces_sunset);
+    pub(crate) fn record(&self, event: &AuditEvent<'_>, error: Option<&TokenError>, begins_password_login: bool) {
+        telemetry::count(event, begins_password_login);
         if !self.is_observed() {
             return;
         }

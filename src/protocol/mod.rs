@@ -13,6 +13,7 @@ pub(crate) mod explained;
 pub(crate) mod family;
 pub(crate) mod form;
 pub(crate) mod forwarded;
+pub(crate) mod grant_type;
 pub(crate) mod head;
 pub(crate) mod host_code;
 pub(crate) mod introspection;

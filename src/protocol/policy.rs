@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::client::{Client, PASSWORD};
+use super::client::Client;
 use super::error::Reason;
 use super::family::RefreshFamily;
+use super::grant_type::GrantType;
 use super::scope::Scope;
 
 /// What happens to a request that asks for no scope.
@@ -31,12 +32,12 @@ pub(crate) struct Rules {
 }
 
 /// Whether the client may use this grant type today.
-pub(crate) fn permit_grant(client: &Client, grant_type: &str, now: SystemTime) -> Result<(), Reason> {
-    if !client.allows_grant(grant_type) {
+pub(crate) fn permit_grant(client: &Client, grant_type: &GrantType, now: SystemTime) -> Result<(), Reason> {
+    if !client.allows_grant(grant_type.name()) {
         return Err(Reason::GrantNotAllowed);
     }
-    // The date ends the password grant only.
-    if grant_type == PASSWORD && client.sunset().is_some_and(|sunset| now >= sunset.end()) {
+    // The date ends what begins by a password, and no login that has begun.
+    if grant_type.begins_password_login() && client.sunset().is_some_and(|sunset| now >= sunset.end()) {
         return Err(Reason::GrantSunset);
     }
     Ok(())

@@ -7,10 +7,12 @@ use http::HeaderValue;
 
 use super::explained::explained;
 
-/// The last day of the password grant for a client.
+/// The last day of the password grant for a client, and of every other grant type by which a
+/// [password login begins](crate::ExtensionGrant::begins_password_login).
 ///
-/// Until then every answer of the password grant to this client carries `Sunset` (RFC 8594), `Deprecation` (RFC 9745)
-/// and, if a link is given, `Link`; afterwards the answer is `unauthorized_client`.
+/// Until then every answer of such a grant to this client carries `Sunset` (RFC 8594), `Deprecation` (RFC 9745) and, if a
+/// link is given, `Link`; afterwards the answer is `unauthorized_client`. Logins that have begun are refreshed after it, too:
+/// [take the grant](crate::ClientBuilder::remove_grant) from the client to end them.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

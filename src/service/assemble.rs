@@ -21,7 +21,7 @@ use crate::conductor::weigh::Screen;
 use crate::observe::audit::Auditor;
 use crate::observe::telemetry;
 use crate::protection::limiter::MemoryLimiter;
-use crate::protocol::client::PASSWORD;
+use crate::protocol::grant_type::GrantType;
 use crate::protocol::keyed::Keyed;
 use crate::protocol::origin::OwnOrigin;
 use crate::protocol::policy::{MissingScope, Rules};
@@ -37,13 +37,16 @@ impl Options {
         verifier: Box<dyn CredentialVerifier>,
         issuer: Box<dyn TokenIssuer>,
     ) -> Result<PasswordGrantLayer, ConfigError> {
+        let extensions = named(self.extensions)?;
+        let password_grant = self.password_grant.then(GrantType::password);
+        let refresh_grant = self.tokens.refresh.as_ref().map(|_| GrantType::refresh());
+        let grants = password_grant.iter().chain(&refresh_grant).chain(extensions.iter().map(|(grant, _)| grant));
+        let grants: Vec<GrantType> = grants.cloned().collect();
         let facts = Facts {
             token_path: &self.token_path,
             revocation_path: self.tokens.revocation_path.as_deref(),
             introspection_path: self.tokens.introspection_path.as_deref(),
-            password_grant: self.password_grant,
-            refresh_grant: self.tokens.refresh.is_some(),
-            extension_grants: self.extensions.iter().map(|grant| grant.grant_type()).collect(),
+            grants: &grants,
             post_allowed: self.post_allowed,
         };
         let others = self.tokens.served(&facts, self.documents)?;
@@ -85,12 +88,11 @@ impl Options {
         limiter.validate()?;
         let shared_key = self.shared_key.as_ref();
         let audit_key = shared_key.map_or_else(random_bytes, |key| Ok(key.for_purpose(Purpose::Accounts)))?;
-        let grant_enabled = self.password_grant;
         let can_recheck = Recheck::is_answered_by(&*verifier);
         let clients = registry.all_clients();
-        let extensions = named(self.extensions)?;
+        let begins_password_logins = grants.iter().any(GrantType::begins_password_login);
         let offer = Offer {
-            extension_grants: extensions.iter().map(|(name, _)| Arc::clone(name)).collect(),
+            grants,
             refresh_tokens: self.tokens.refresh.is_some(),
             introspection: self.tokens.introspection_path.is_some(),
             access_tokens: self.tokens.access.is_some(),
@@ -121,7 +123,7 @@ impl Options {
             clock,
             access: self.tokens.access,
             care: self.tokens.care,
-            password_grant: self.password_grant.then(|| Arc::from(PASSWORD)),
+            password_grant,
             rules,
             notifier: self.notifier,
             fingerprints: Keyed::new(shared_key, Purpose::Fingerprints),
@@ -140,7 +142,7 @@ impl Options {
             ("the verifier of access tokens", endpoint.access.as_ref().is_none_or(|own| own.follow_clock(&shared))),
         ];
         // Only now: a builder that fails serves nothing.
-        telemetry::built(grant_enabled);
+        telemetry::built(begins_password_logins);
         parts.iter().filter(|(_, follows)| !follows).for_each(|(part, _)| telemetry::other_clock(part));
         endpoint.misfits.tell_all(clients.as_deref());
         Ok(PasswordGrantLayer::new(Mount { routes, endpoint: Arc::new(endpoint) }))

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use http::HeaderValue;
 use ipnet::IpNet;
 
@@ -12,6 +10,7 @@ use crate::conductor::endpoint::NamedGrant;
 use crate::conductor::purpose::Purpose;
 use crate::protocol::charset::is_nqschar;
 use crate::protocol::encode::Wording;
+use crate::protocol::grant_type::GrantType;
 use crate::protocol::profile::{Face, Profile};
 use crate::protocol::sunset::{is_absolute_uri, is_uri_reference};
 
@@ -60,10 +59,10 @@ pub(super) fn named(grants: Vec<Box<dyn ExtensionGrant>>) -> Result<Vec<NamedGra
         if !is_absolute_uri(name) {
             return Err(ConfigError::GrantType(name.to_owned()));
         }
-        if named.iter().any(|(known, _)| **known == *name) {
+        if named.iter().any(|(known, _)| known.name() == name) {
             return Err(ConfigError::GrantTwice(name.to_owned()));
         }
-        named.push((Arc::from(name), grant));
+        named.push((GrantType::extension(name, grant.begins_password_login()), grant));
     }
     Ok(named)
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::config_error::ConfigError;
 use crate::boundary::document::PublicDocument;
 use crate::boundary::setting::SettingError;
-use crate::protocol::client::{PASSWORD, REFRESH_TOKEN};
+use crate::protocol::grant_type::GrantType;
 use crate::protocol::issuer_url::is_issuer;
 
 /// The longest time for which the document may be cached, so that clients see a change within the hour.
@@ -47,9 +47,7 @@ pub(super) struct Facts<'a> {
     pub(super) token_path: &'a str,
     pub(super) revocation_path: Option<&'a str>,
     pub(super) introspection_path: Option<&'a str>,
-    pub(super) password_grant: bool,
-    pub(super) refresh_grant: bool,
-    pub(super) extension_grants: Vec<&'a str>,
+    pub(super) grants: &'a [GrantType],
     pub(super) post_allowed: bool,
 }
 
@@ -108,8 +106,9 @@ impl Metadata {
         self
     }
 
-    /// Leaves `password` out of `grant_types_supported`. Default: the truth. For servers whose document is read by everybody
-    /// and whose last client of this grant needs none.
+    /// Leaves `password` out of `grant_types_supported`, and each other grant type by which a
+    /// [password login begins](crate::ExtensionGrant::begins_password_login). Default: the truth. For servers whose document is
+    /// read by everybody and whose last client of this grant needs none.
     pub fn hide_password_grant(mut self) -> Self {
         self.hides_password_grant = true;
         self
@@ -167,10 +166,8 @@ impl Metadata {
         if needs_algorithms == algorithms.is_empty() || algorithms.iter().any(|name| name == "none") {
             return Err(ConfigError::AssertionAlgorithms);
         }
-        let password = Some(PASSWORD).filter(|_| facts.password_grant && !self.hides_password_grant);
-        let refresh = Some(REFRESH_TOKEN).filter(|_| facts.refresh_grant);
-        let grants: Vec<&str> =
-            password.into_iter().chain(refresh).chain(facts.extension_grants.iter().copied()).collect();
+        let is_shown = |grant: &&GrantType| !(self.hides_password_grant && grant.begins_password_login());
+        let grants: Vec<&str> = facts.grants.iter().filter(is_shown).map(GrantType::name).collect();
 
         // Empty arrays and nulls say nothing (RFC 8414 section 3.2).
         let says_something = |value: &Value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty());

@@ -11,8 +11,8 @@ use crate::boundary::refresh::RefreshTokenStore;
 use crate::conductor::purpose::Purpose;
 use crate::conductor::refresh::RefreshTokens;
 use crate::conductor::tokens::TokenCare;
-use crate::protocol::client::REFRESH_TOKEN;
 use crate::protocol::client_builder::MAX_LEEWAY;
+use crate::protocol::grant_type::GrantType;
 use crate::protocol::steps::{Reading, Steps};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -86,7 +86,7 @@ impl TokenOptions {
     /// The store with its rules, if the endpoint gives refresh tokens.
     pub(super) fn refresh_tokens(&mut self, clock: &dyn Clock) -> Option<Box<RefreshTokens>> {
         Some(Box::new(RefreshTokens {
-            grant_type: REFRESH_TOKEN.into(),
+            grant_type: GrantType::refresh(),
             store: self.refresh.take()?,
             lifetime: self.refresh_lifetime.unwrap_or(DAY.saturating_mul(30)),
             idle_lifetime: self.refresh_idle_lifetime.unwrap_or(DAY.saturating_mul(14)),

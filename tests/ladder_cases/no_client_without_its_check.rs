@@ -1,6 +1,5 @@
 //! A client that was found is not authenticated: terms need one that a limiter checked, that its method proved, or that has
 //! no secret.
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::boundary::ladder::client::{AuthenticatedClient, CheckedClient, PermittedClient};
@@ -9,10 +8,11 @@ use crate::boundary::limiter::Decided;
 use crate::protocol::client::Client;
 use crate::protocol::credentials::{Presented, Secret};
 use crate::protocol::error::Reason;
+use crate::protocol::grant_type::GrantType;
 use crate::protocol::policy::Rules;
 use crate::protocol::texts::Texts;
 
-fn legal(client: AuthenticatedClient, grant: &Arc<str>, now: SystemTime, rules: &Rules) -> Result<Terms, Reason> {
+fn legal(client: AuthenticatedClient, grant: &GrantType, now: SystemTime, rules: &Rules) -> Result<Terms, Reason> {
     Terms::of(client.permit(grant, now)?, None, rules)
 }
 
@@ -28,7 +28,7 @@ fn written_by_hand(client: Client) {
     let _ = AuthenticatedClient { 0: client }; //~ field `0` of struct `AuthenticatedClient` is private
 }
 
-fn permitted_by_hand(client: Client, grant_type: Arc<str>) {
+fn permitted_by_hand(client: Client, grant_type: GrantType) {
     let _ = PermittedClient { client, grant_type }; //~ field `client` of struct `PermittedClient` is private
 }
 

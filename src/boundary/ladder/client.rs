@@ -1,7 +1,6 @@
 //! Authenticated clients (RFC 6749 sections 2.3 and 3.2.1).
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::asking::Asking;
@@ -13,6 +12,7 @@ use crate::boundary::limiter::{AttemptLimiter, Checked, Decided, Refusal, Rule, 
 use crate::protocol::client::{Client, ClientAuthentication};
 use crate::protocol::credentials::{self, Bare, Comparison, Presented, Secret};
 use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::grant_type::GrantType;
 use crate::protocol::policy;
 use crate::protocol::texts::Texts;
 
@@ -42,9 +42,9 @@ impl AuthenticatedClient {
 
     /// Whether the client may use this grant type today.
     #[inline]
-    pub(crate) fn permit(self, grant_type: &Arc<str>, now: SystemTime) -> Result<PermittedClient, Reason> {
+    pub(crate) fn permit(self, grant_type: &GrantType, now: SystemTime) -> Result<PermittedClient, Reason> {
         policy::permit_grant(&self.0, grant_type, now)?;
-        Ok(PermittedClient { client: self.0, grant_type: Arc::clone(grant_type) })
+        Ok(PermittedClient { client: self.0, grant_type: grant_type.clone() })
     }
 }
 
@@ -52,7 +52,7 @@ impl AuthenticatedClient {
 #[derive(Debug)]
 pub(crate) struct PermittedClient {
     client: Client,
-    grant_type: Arc<str>,
+    grant_type: GrantType,
 }
 
 impl PermittedClient {
@@ -60,7 +60,7 @@ impl PermittedClient {
         &self.client
     }
 
-    pub(super) fn into_parts(self) -> (Client, Arc<str>) {
+    pub(super) fn into_parts(self) -> (Client, GrantType) {
         (self.client, self.grant_type)
     }
 }

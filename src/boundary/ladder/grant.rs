@@ -1,7 +1,6 @@
 //! Logins, and the grants that they become once they were weighed.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::terms::{Renewal, Terms};
@@ -9,6 +8,7 @@ use super::user::{ReverifiedUser, VerifiedUser};
 use crate::protocol::client::Client;
 use crate::protocol::error::Reason;
 use crate::protocol::family::{FamilyId, RefreshFamily};
+use crate::protocol::grant_type::GrantType;
 use crate::protocol::policy;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::scope::Scope;
@@ -22,7 +22,7 @@ struct Facts {
     subject: Subject,
     client: Client,
     scope: Scope,
-    grant_type: Arc<str>,
+    grant_type: GrantType,
     lifetime: Duration,
     authenticated_at: SystemTime,
     issued_at: SystemTime,
@@ -135,7 +135,12 @@ impl Grant {
     /// `password`, `refresh_token`, or the grant type of an extension grant.
     #[must_use]
     pub fn grant_type(&self) -> &str {
-        &self.facts.grant_type
+        self.facts.grant_type.name()
+    }
+
+    /// Whether its user logged in with a password just now.
+    pub(crate) fn begins_password_login(&self) -> bool {
+        self.facts.grant_type.begins_password_login()
     }
 
     /// How long the access token is to live, in whole seconds.
@@ -172,7 +177,7 @@ impl Grant {
             RefreshFamily::new(id, facts.subject.id(), facts.client.id().clone(), facts.authenticated_at, expires)
                 .with_realm(facts.client.realm())
                 .with_scope(facts.scope.clone())
-                .with_grant_type(Some(&facts.grant_type))
+                .with_grant_type(Some(facts.grant_type.name()))
                 .with_credential_version(facts.subject.credential_version());
         Some(family)
     }
@@ -195,7 +200,7 @@ impl fmt::Debug for Grant {
             .field("subject", &self.facts.subject)
             .field("client", self.facts.client.id())
             .field("scope", &self.facts.scope)
-            .field("grant_type", &self.facts.grant_type)
+            .field("grant_type", &self.facts.grant_type.name())
             .field("lifetime", &self.facts.lifetime)
             .finish_non_exhaustive()
     }

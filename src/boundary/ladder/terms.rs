@@ -1,7 +1,6 @@
 //! Terms: what an authenticated client may have, once its user is verified too (RFC 6749 sections 3.3, 4.3 and 6).
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::PermittedClient;
@@ -9,6 +8,7 @@ use crate::boundary::recheck::Recheck;
 use crate::protocol::client::Client;
 use crate::protocol::error::Reason;
 use crate::protocol::family::RefreshFamily;
+use crate::protocol::grant_type::GrantType;
 use crate::protocol::policy::{self, Rules};
 use crate::protocol::scope::Scope;
 
@@ -16,7 +16,7 @@ use crate::protocol::scope::Scope;
 #[derive(Debug)]
 pub(crate) struct Terms {
     pub(super) client: Client,
-    pub(super) grant_type: Arc<str>,
+    pub(super) grant_type: GrantType,
     pub(super) scope: Scope,
     pub(super) ceiling: Option<Scope>,
     pub(super) lifetime: Duration,

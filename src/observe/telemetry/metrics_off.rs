@@ -5,7 +5,7 @@ use crate::boundary::audit::AuditEvent;
 /// Whether [`count`] does anything.
 pub(crate) const COUNTS: bool = false;
 
-pub(crate) const fn count(_event: &AuditEvent<'_>, _announces_sunset: bool) {}
+pub(crate) const fn count(_event: &AuditEvent<'_>, _begins_password_login: bool) {}
 
 pub(crate) const fn count_shield_failure() {}
 

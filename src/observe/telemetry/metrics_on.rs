@@ -8,7 +8,7 @@ use crate::boundary::audit::{AuditEvent, AuditOutcome};
 pub(crate) const COUNTS: bool = true;
 
 /// Counts one answer.
-pub(crate) fn count(event: &AuditEvent<'_>, announces_sunset: bool) {
+pub(crate) fn count(event: &AuditEvent<'_>, begins_password_login: bool) {
     let outcome = match event.outcome {
         AuditOutcome::Issued { .. } => "issued",
         AuditOutcome::Revoked => "revoked",
@@ -20,7 +20,7 @@ pub(crate) fn count(event: &AuditEvent<'_>, announces_sunset: bool) {
         counter!("oauth_token_requests_monitored_total", "rule" => rule.as_str()).increment(1);
     }
     histogram!("oauth_token_request_duration_seconds").record(event.duration);
-    if let Some(client) = event.client.filter(|_| announces_sunset) {
+    if let Some(client) = event.client.filter(|_| begins_password_login) {
         counter!("oauth_password_grant_requests_total", "client" => client.as_str().to_owned()).increment(1);
     }
     if event.password_leaked {
