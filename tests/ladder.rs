@@ -1,6 +1,6 @@
 //! The real ladder, with its private types: what would leave a rung out does not compile.
 //!
-//! Each file of `tests/ladder_cases` is compiled as a module of the conductor, in a copy of the library. Its compile errors must
+//! Each file of `tests/ui_ladder` is compiled as a module of the conductor, in a copy of the library. Its compile errors must
 //! be those behind `//~`, on those lines, and no others; without those lines all of it must compile.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
@@ -104,7 +104,7 @@ fn check(cases: &BTreeMap<String, String>) -> Errors {
 fn a_rung_cannot_be_left_out() {
     let mut cases = BTreeMap::new();
     let mut expected = BTreeMap::new();
-    for file in rust_files(&root().join("tests/ladder_cases")) {
+    for file in rust_files(&root().join("tests/ui_ladder")) {
         let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
         let text = fs::read_to_string(&file).unwrap();
         for (line, number) in text.lines().zip(1..) {
