@@ -39,12 +39,12 @@ pub fn complaint(suite: impl Future<Output = ()>) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refresh_tokens_in_memory_keep_the_contract_rf_10_rf_13() {
-    contract::refresh_token_store(async || MemoryRefreshTokens::new()).await;
+    contract::refresh_token_store(async || contract::two_handles(MemoryRefreshTokens::new())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reference_keeps_the_contract() {
-    contract::refresh_token_store(async || reference::ReferenceStore::default()).await;
+    contract::refresh_token_store(async || contract::two_handles(reference::PlainStore::default())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

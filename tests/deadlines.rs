@@ -13,7 +13,7 @@ mod world;
 
 use std::future::pending;
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use capture::Capture;
@@ -23,9 +23,8 @@ use support::{Answer, CONF, ManualClock, PW, builder};
 use tokio::time::Instant;
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, AccessTokenVerifier, BackendError, BearerGuard, BearerReason, ConfigError,
-    FamilyId, FoundRefreshToken, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, OpaqueIssuer, PasswordGrant,
-    PeerAddress, Reason, RefreshFamily, RefreshTokenStore, Rotated, Rotation, SecretDigest, StaticClients, Subject,
-    verify_fn,
+    FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, OpaqueIssuer, PasswordGrant,
+    PeerAddress, Reason, RefreshTokenStore, Rotation, SecretDigest, StaticClients, StoredFamily, Subject, verify_fn,
 };
 use world::{CODE, TICKET, World};
 
@@ -159,17 +158,17 @@ impl Hanging {
 
 #[async_trait]
 impl RefreshTokenStore for Hanging {
-    async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
         self.pass("begin").await;
-        self.refresh.begin(family, token, now).await
+        self.refresh.begin(new).await
     }
 
-    async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError> {
+    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
         self.pass("find").await;
-        RefreshTokenStore::find(&self.refresh, token).await
+        RefreshTokenStore::find(&self.refresh, family).await
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, BackendError> {
+    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
         self.pass("rotate").await;
         self.refresh.rotate(rotation).await
     }

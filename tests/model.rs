@@ -2,7 +2,7 @@
 //! replaces their locks and counters.
 //!
 //! ```text
-//! RUSTFLAGS="--cfg shuttle" cargo test --no-default-features --test model --target-dir target/shuttle
+//! RUSTFLAGS="--cfg shuttle" cargo test --no-default-features --features testing --test model --target-dir target/shuttle
 //! ```
 //!
 //! Each scene is played three ways: `exhaustive` goes through all orders of the small scenes, depth first, `random` picks

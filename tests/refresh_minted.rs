@@ -1,19 +1,21 @@
 //! What a refresh has minted when its family ends at that very moment: it is neither sent nor left alive. The store ends the
 //! family between the mint and the rotation, so that the race happens each time (RF-16, T62).
+#![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs)]
 
 mod support;
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use support::ManualClock;
+use support::tokens::refresh_token::kept_digest;
 use support::tokens::{Tokens, clients};
+use tower_password_grant::testing::{RefreshTokenUse, TokenUsed};
 use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, BackendError, FamilyId, FoundRefreshToken, MemoryAccessTokens,
-    MemoryRefreshTokens, Reason, RefreshFamily, RefreshTokenStore, Rotated, Rotation, SecretDigest,
+    AccessTokenRecord, AccessTokenStore, BackendError, FamilyId, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
+    Reason, RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
 };
 
 /// What happens to the family right before the next rotation.
@@ -33,42 +35,41 @@ struct Raced {
     refresh: MemoryRefreshTokens,
     race: Mutex<Race>,
     family: Mutex<Option<FamilyId>>,
+    /// Of the token that is presented.
+    presented: Mutex<Option<SecretDigest>>,
 }
 
 impl Raced {
     /// Somebody else uses the token, and then the token that this gave.
-    async fn use_twice(&self, presented: &SecretDigest, now: SystemTime) {
-        let copy = |token: &SecretDigest, next: u8| {
-            Rotation::new(token.clone(), now)
-                .with_successor(SecretDigest::from_bytes([next; 32]), [next; 32])
-                .with_leeway(Duration::from_secs(10))
-                .with_idle_lifetime(Duration::from_secs(3600))
-        };
-        assert!(matches!(self.refresh.rotate(copy(presented, 1)).await.unwrap(), Rotated::Done));
-        let successor = SecretDigest::from_bytes([1; 32]);
-        assert!(matches!(self.refresh.rotate(copy(&successor, 2)).await.unwrap(), Rotated::Done));
+    async fn use_twice(&self, family: FamilyId) {
+        let presented = self.presented.lock().unwrap().clone().unwrap();
+        let [first, second] = [[1; 32], [2; 32]].map(SecretDigest::from_bytes);
+        for (token, next) in [(presented, &first), (first.clone(), &second)] {
+            let copy = RefreshTokenUse::new(family, token, ManualClock::start()).with_successor(next.clone(), [1; 20]);
+            assert_eq!(copy.by(&self.refresh).await.unwrap(), TokenUsed::Done);
+        }
     }
 }
 
 #[async_trait]
 impl RefreshTokenStore for Raced {
-    async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
-        *self.family.lock().unwrap() = Some(family.id());
-        self.refresh.begin(family, token, now).await
+    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+        *self.family.lock().unwrap() = Some(new.family.id());
+        self.refresh.begin(new).await
     }
 
-    async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError> {
-        self.refresh.find(token).await
+    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
+        self.refresh.find(family).await
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, BackendError> {
+    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
         let race = std::mem::replace(&mut *self.race.lock().unwrap(), Race::Nothing);
         let family = self.family.lock().unwrap().unwrap();
         match race {
             Race::Nothing => {}
             Race::Ended => assert!(self.refresh.revoke_family(family).await.unwrap()),
             Race::SubjectEnded => assert_eq!(self.refresh.revoke_subject(None, "user-alice").await.unwrap(), 1),
-            Race::Replayed => self.use_twice(rotation.presented(), ManualClock::start()).await,
+            Race::Replayed => self.use_twice(family).await,
         }
         self.refresh.rotate(rotation).await
     }
@@ -137,6 +138,7 @@ async fn what_is_minted_while_its_family_ends_is_ended_with_it() {
                 refresh: MemoryRefreshTokens::new(),
                 race: Mutex::new(Race::Nothing),
                 family: Mutex::default(),
+                presented: Mutex::default(),
             });
             let tokens = MemoryAccessTokens::new().with_clock(clock.clone());
             let minted = Arc::new(Minted { tokens, digests: Mutex::default() });
@@ -146,6 +148,7 @@ async fn what_is_minted_while_its_family_ends_is_ended_with_it() {
             let login = world.login(client).await;
             assert_eq!(minted.count().await, (1, 1));
             *refresh.race.lock().unwrap() = race;
+            *refresh.presented.lock().unwrap() = Some(kept_digest(&login.refresh));
             let answer = world.refresh(client, &login.refresh).await;
             answer.assert_error(400, "invalid_grant");
             assert_eq!(world.reason(), Some(reason), "{race:?}");
@@ -157,8 +160,12 @@ async fn what_is_minted_while_its_family_ends_is_ended_with_it() {
 #[tokio::test]
 async fn without_a_race_what_is_minted_is_good() {
     let clock = ManualClock::new();
-    let refresh =
-        Raced { refresh: MemoryRefreshTokens::new(), race: Mutex::new(Race::Nothing), family: Mutex::default() };
+    let refresh = Raced {
+        refresh: MemoryRefreshTokens::new(),
+        race: Mutex::new(Race::Nothing),
+        family: Mutex::default(),
+        presented: Mutex::default(),
+    };
     let tokens = MemoryAccessTokens::new().with_clock(clock.clone());
     let minted = Arc::new(Minted { tokens, digests: Mutex::default() });
     let world = Tokens::over(clock, Arc::clone(&minted) as _, Arc::new(refresh), clients(), |builder| builder);

@@ -1,5 +1,6 @@
 //! Many uses of one refresh token at once, on the store in memory, in real threads: one successor, and nobody who is honest
 //! is logged out (RF-10, RF-13; T56, T57).
+#![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs)]
 
@@ -10,14 +11,12 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use tower_password_grant::{
-    BackendError, ClientId, FamilyId, MemoryRefreshTokens, RefreshFamily, RefreshTokenState, RefreshTokenStore,
-    Rotated, Rotation, SecretDigest,
-};
+use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
+use tower_password_grant::{ClientId, FamilyId, MemoryRefreshTokens, RefreshFamily, RefreshTokenStore, SecretDigest};
 
 const THREADS: u64 = 64;
 
-fn now<T>(future: impl Future<Output = Result<T, BackendError>>) -> T {
+fn now<T, E: std::fmt::Debug>(future: impl Future<Output = Result<T, E>>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer.unwrap(),
         Poll::Pending => panic!("the store in memory waits for nothing"),
@@ -27,27 +26,29 @@ fn now<T>(future: impl Future<Output = Result<T, BackendError>>) -> T {
 const START: SystemTime = SystemTime::UNIX_EPOCH;
 const LEEWAY: Duration = Duration::from_secs(10);
 
-/// A value that says where it comes from.
-fn bytes(round: u64, of: u64) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&round.to_be_bytes());
-    bytes[8..16].copy_from_slice(&of.to_be_bytes());
-    bytes
+/// The token of a thread; that of 0 is the first of each family.
+fn token(of: u64) -> SecretDigest {
+    SecretDigest::of(&of.to_string())
 }
 
-fn token(round: u64, of: u64) -> SecretDigest {
-    SecretDigest::from_bytes(bytes(round, of))
+fn salt(of: u64) -> [u8; 20] {
+    let mut salt = [0; 20];
+    salt[..8].copy_from_slice(&of.to_be_bytes());
+    salt
+}
+
+fn id(round: u64) -> FamilyId {
+    FamilyId::from_bytes(u128::from(round).to_be_bytes())
 }
 
 fn family(round: u64) -> RefreshFamily {
-    let id = FamilyId::from_bytes(*bytes(round, 0).first_chunk().unwrap());
-    RefreshFamily::new(id, "alice", ClientId::new("app").unwrap(), START, START + Duration::from_secs(3600))
+    RefreshFamily::new(id(round), "alice", ClientId::new("app").unwrap(), START, START + Duration::from_secs(3600))
 }
 
 /// Presents the first token of the round, with the thread's own successor.
-fn present(store: &MemoryRefreshTokens, round: u64, of: u64, leeway: Duration) -> Rotated {
-    let rotation = Rotation::new(token(round, 0), START).with_successor(token(round, of), bytes(round, of));
-    now(store.rotate(rotation.with_leeway(leeway)))
+fn present(store: &MemoryRefreshTokens, round: u64, of: u64, leeway: Duration) -> TokenUsed {
+    let using = RefreshTokenUse::new(id(round), token(0), START).with_successor(token(of), salt(of));
+    now(using.with_leeway(leeway).by(store))
 }
 
 /// Runs `round` in 64 threads at once, 10,000 times; `check` looks at their answers between the rounds.
@@ -76,7 +77,7 @@ fn rounds<T: Copy + Send + 'static>(
         })
         .collect();
     for round in 0..rounds {
-        now(store.begin(family(round), token(round, 0), START));
+        now(begin_family(&*store, family(round), &token(0), START));
         begin.wait();
         end.wait();
         let mut told: Vec<(u64, T)> = answers.try_iter().collect();
@@ -89,12 +90,10 @@ fn rounds<T: Copy + Send + 'static>(
     println!("{rounds} rounds of {THREADS} threads in {:?}", started.elapsed());
 }
 
-fn state(store: &MemoryRefreshTokens, token: &SecretDigest) -> Option<RefreshTokenState> {
-    now(store.find(token)).map(|found| found.state())
-}
-
 fn live(store: &MemoryRefreshTokens, round: u64) -> Vec<u64> {
-    (0..=THREADS).filter(|of| state(store, &token(round, *of)) == Some(RefreshTokenState::Live)).collect()
+    let is_live =
+        |of: &u64| now(token_state(store, id(round), &token(*of))).is_some_and(|(state, _)| state == TokenState::Live);
+    (0..=THREADS).filter(is_live).collect()
 }
 
 #[test]
@@ -103,10 +102,10 @@ fn of_64_parallel_refreshes_one_has_a_successor_and_all_others_get_the_same_rf_1
         10_000,
         |store, round, of| present(store, round, of, LEEWAY),
         |store, round, answers| {
-            let done: Vec<u64> = (1..=THREADS).filter(|of| answers[*of as usize - 1] == Rotated::Done).collect();
+            let done: Vec<u64> = (1..=THREADS).filter(|of| answers[*of as usize - 1] == TokenUsed::Done).collect();
             assert_eq!(done.len(), 1, "round {round}");
-            let repeated = Rotated::repeated(bytes(round, done[0]));
-            assert!(answers.iter().all(|answer| *answer == Rotated::Done || *answer == repeated), "round {round}");
+            let repeated = TokenUsed::Repeated { salt: salt(done[0]) };
+            assert!(answers.iter().all(|answer| *answer == TokenUsed::Done || *answer == repeated), "round {round}");
             assert_eq!(live(store, round), done, "round {round}: the honest client is logged in, once");
         },
     );
@@ -118,9 +117,9 @@ fn of_64_parallel_refreshes_without_leeway_the_second_ends_the_family_rf_11() {
         1_000,
         |store, round, of| present(store, round, of, Duration::ZERO),
         |store, round, answers| {
-            let count = |what: Rotated| answers.iter().filter(|answer| **answer == what).count();
-            assert_eq!((count(Rotated::Done), count(Rotated::Replayed)), (1, 1), "round {round}");
-            assert_eq!(count(Rotated::Gone), THREADS as usize - 2, "round {round}");
+            let count = |what: TokenUsed| answers.iter().filter(|answer| **answer == what).count();
+            assert_eq!((count(TokenUsed::Done), count(TokenUsed::Replayed)), (1, 1), "round {round}");
+            assert_eq!(count(TokenUsed::Gone), THREADS as usize - 2, "round {round}");
             assert_eq!(live(store, round), [0_u64; 0], "round {round}");
         },
     );
@@ -133,10 +132,10 @@ fn a_family_that_is_revoked_while_it_is_used_has_no_live_token_t57() {
         2_000,
         |store, round, of| match of {
             // Somewhere in the middle, wherever that is in this round.
-            32 => now(store.revoke_family(family(round).id())),
+            32 => now(store.revoke_family(id(round))),
             48 => now(store.revoke_subject(None, "alice")) > 0,
             _ => {
-                if present(store, round, of, LEEWAY) == Rotated::Done {
+                if present(store, round, of, LEEWAY) == TokenUsed::Done {
                     REFRESHED.fetch_add(1, Ordering::Relaxed);
                 }
                 false
@@ -146,8 +145,8 @@ fn a_family_that_is_revoked_while_it_is_used_has_no_live_token_t57() {
             assert_eq!(answers.iter().filter(|ended| **ended).count(), 1, "round {round}: it ends once");
             assert_eq!(live(store, round), [0_u64; 0], "round {round}");
             for of in 0..=THREADS {
-                let rotation = Rotation::new(token(round, of), START).with_leeway(LEEWAY);
-                assert_eq!(now(store.rotate(rotation)), Rotated::Gone, "round {round}");
+                let using = RefreshTokenUse::new(id(round), token(of), START).with_leeway(LEEWAY);
+                assert_eq!(now(using.by(store)), TokenUsed::Gone, "round {round}");
             }
         },
     );

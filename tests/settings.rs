@@ -233,9 +233,9 @@ fn settings() -> Vec<(&'static str, Vec<Told>, &'static str, Vec<Told>)> {
         ),
         (
             "MemoryRefreshTokens::with_capacity",
-            vec![told(MemoryRefreshTokens::new().with_capacity(0)), told(MemoryRefreshTokens::new().with_capacity(1))],
-            "2 or more",
-            vec![told(MemoryRefreshTokens::new().with_capacity(2))],
+            vec![told(MemoryRefreshTokens::new().with_capacity(0))],
+            "1 or more",
+            vec![told(MemoryRefreshTokens::new().with_capacity(1))],
         ),
         (
             "MemoryOneTimeValues::with_capacity",

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use support::tokens::refresh_token::stray_refresh_token;
 use support::tokens::{Login, Tokens, clients};
 use support::{Answer, ManualClock, basic, digest};
 use tower_password_grant::{AccessTokenRecord, Client, ClientBuilder, ClientError, ClientId, SecretDigest};
@@ -103,7 +104,7 @@ async fn whatever_is_not_active_is_told_in_the_same_bytes_in_05_in_06() {
     tokens.refresh("conf", &replayed.refresh).await.assert_error(400, "invalid_grant");
     tokens.clock.advance_secs(3600 - 11);
     let (fresh, foreign) = (tokens.login("conf").await, tokens.login("conf2").await);
-    let (unknown, unknown_refresh) = (format!("at_{}", "A".repeat(43)), format!("rt_{}", "A".repeat(43)));
+    let (unknown, unknown_refresh) = (format!("at_{}", "A".repeat(43)), stray_refresh_token(0));
     let long = "A".repeat(20_000);
     let mut answers = Vec::new();
     for token in [

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use support::tokens::refresh_token::stray_refresh_token;
 use support::tokens::{Login, Tokens, clients};
 use support::{Answer, basic, digest};
 use tower_password_grant::{Client, ClientBuilder, ConfigError, Denial, MemoryRefreshTokens, Reason};
@@ -60,7 +61,7 @@ async fn unknown_expired_revoked_spent_foreign_and_garbage_tokens_get_one_and_th
     let (foreign, changed) = (tokens.login("conf2").await, tokens.login("conf").await);
     tokens.revoke("conf", &revoked.refresh).await.assert_empty_ok();
     let mut answers: Vec<Answer> = Vec::new();
-    let unknown = format!("rt_{}", "A".repeat(43));
+    let unknown = stray_refresh_token(0);
     for token in [&unknown, "garbage", &expired.refresh, &spent.refresh, &revoked.refresh, &foreign.refresh] {
         answers.push(tokens.refresh("conf", token).await);
     }

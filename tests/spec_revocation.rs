@@ -18,6 +18,7 @@ use axum::Router;
 use axum::body::Body as AxumBody;
 use axum::extract::ConnectInfo;
 use http_body_util::BodyExt as _;
+use support::tokens::refresh_token::stray_refresh_token;
 use support::tokens::{Tokens, clients};
 use support::{basic, digest};
 use tower::{Layer as _, ServiceExt as _};
@@ -27,7 +28,7 @@ use tower_password_grant::{
 };
 
 fn unknown() -> String {
-    format!("rt_{}", "A".repeat(43))
+    stray_refresh_token(0)
 }
 
 #[tokio::test]
@@ -278,11 +279,11 @@ async fn an_endpoint_that_knows_no_tokens_revokes_none_rv_10() {
 async fn guesses_and_hints_overload_nothing_rv_12() {
     let tokens = Tokens::with(clients(), |builder| builder.request_ceiling(RequestCeiling::none()));
     for number in 0..400 {
-        tokens.revoke("conf", &format!("rt_{number:043}")).await.assert_empty_ok();
+        tokens.revoke("conf", &stray_refresh_token(number)).await.assert_empty_ok();
     }
     let mut served = 0;
     let last = loop {
-        let answer = tokens.revoke("pub", &format!("rt_{served:043}")).await;
+        let answer = tokens.revoke("pub", &stray_refresh_token(served)).await;
         if answer.status != 200 || served > 400 {
             break answer;
         }
@@ -413,7 +414,7 @@ async fn a_stranger_whose_budget_is_used_up_cannot_tell_a_foreign_token_from_an_
     let tokens = Tokens::with(clients(), |builder| builder.request_ceiling(RequestCeiling::none()));
     let theirs = tokens.login("conf").await;
     let own = tokens.login("pub").await;
-    let unknown = ["rt_", "at_"].map(|prefix| format!("{prefix}{}", "x".repeat(43)));
+    let unknown = [unknown(), format!("at_{}", "x".repeat(43))];
     for _ in 0..300 {
         tokens.revoke("pub", &theirs.refresh).await.assert_empty_ok();
     }

@@ -7,7 +7,6 @@ mod support;
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use async_trait::async_trait;
 use support::tokens::{Users, clients};
@@ -16,9 +15,9 @@ use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, 
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, AuditEvent, AuditOutcome, BackendError, CredentialVerifier, Denial, FamilyId,
-    FoundRefreshToken, Grant, IssuedTokens, MemoryAccessTokens, MemoryRefreshTokens, OpaqueIssuer, Password,
-    PasswordGrant, PasswordGrantLayer, PeerAddress, Reason, RefreshFamily, RefreshTokenState, RefreshTokenStore,
-    Rotated, Rotation, SecretDigest, StaticClients, Subject, Token, TokenIssuer, verify_fn,
+    Grant, IssuedTokens, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, OpaqueIssuer, Password, PasswordGrant,
+    PasswordGrantLayer, PeerAddress, Reason, RefreshTokenStore, Rotation, SecretDigest, StaticClients, StoredFamily,
+    Subject, Token, TokenIssuer, verify_fn,
 };
 
 /// When somebody else changes the password.
@@ -37,7 +36,7 @@ type Change = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + 
 struct Script {
     change: Arc<Mutex<Option<(At, Change)>>>,
     access: Arc<Mutex<Vec<SecretDigest>>>,
-    refresh: Arc<Mutex<Vec<SecretDigest>>>,
+    refresh: Arc<Mutex<Vec<FamilyId>>>,
 }
 
 impl Script {
@@ -71,19 +70,19 @@ struct Families<R>(Script, Arc<R>);
 
 #[async_trait]
 impl<R: RefreshTokenStore> RefreshTokenStore for Families<R> {
-    async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
         self.0.reach(At::BeforeBegin).await;
-        self.0.refresh.lock().unwrap().push(token.clone());
-        self.1.begin(family, token, now).await?;
+        self.0.refresh.lock().unwrap().push(new.family.id());
+        self.1.begin(new).await?;
         self.0.reach(At::AfterBegin).await;
         Ok(())
     }
 
-    async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError> {
-        self.1.find(token).await
+    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
+        self.1.find(family).await
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, BackendError> {
+    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
         self.1.rotate(rotation).await
     }
 
@@ -148,9 +147,10 @@ impl<A: AccessTokenStore, R: RefreshTokenStore> House<A, R> {
         for digest in &access {
             live += usize::from(AccessTokenStore::find(&self.access, digest).await.unwrap().is_some());
         }
-        for digest in &refresh {
-            let found = RefreshTokenStore::find(&self.families, digest).await.unwrap();
-            live += usize::from(found.is_some_and(|found| found.state() == RefreshTokenState::Live));
+        for family in refresh {
+            // Whose only token was never used.
+            let found = RefreshTokenStore::find(&self.families, family).await.unwrap();
+            live += usize::from(found.is_some_and(|found| !found.is_ended));
         }
         live
     }

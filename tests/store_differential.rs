@@ -1,6 +1,7 @@
 //! Random sequences of operations give the same answers on each store and on a reference that shares no code with them.
 //!
 //! To add a store, add one line to [`refresh_stores`], [`access::stores`] or [`value_stores`].
+#![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs)]
 
@@ -19,11 +20,12 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
-use reference::Reference;
+use reference::{Outcome, Reference, State, Use};
 use tokio::runtime::{Builder, Runtime};
+use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
 use tower_password_grant::{
-    ClientId, FamilyId, FoundRefreshToken, MemoryOneTimeValues, MemoryRefreshTokens, OneTimeValues, RefreshFamily,
-    RefreshTokenState, RefreshTokenStore, Rotated, Rotation, SecretDigest,
+    ClientId, FamilyId, MemoryOneTimeValues, MemoryRefreshTokens, OneTimeValues, RefreshFamily, RefreshTokenStore,
+    SecretDigest,
 };
 
 /// A file in each fourth sequence, because each of its steps is a durable commit.
@@ -156,12 +158,24 @@ fn crowded_step() -> impl Strategy<Value = Step> {
 }
 
 /// What a store says of a token. One of a family that has ended or is over may be found or not.
-type Said = Option<(FamilyId, String, Option<String>, RefreshTokenState, SystemTime)>;
+type Said = Option<(State, SystemTime)>;
 
-fn said(found: Option<FoundRefreshToken>, now: SystemTime) -> Said {
-    let found = found.filter(|found| now < found.family().expires() && found.state() != RefreshTokenState::Ended)?;
-    let (facts, realm) = (found.family(), found.family().realm().map(str::to_owned));
-    Some((facts.id(), facts.subject().to_owned(), realm, found.state(), found.last_used()))
+fn said(state: TokenState) -> State {
+    match state {
+        TokenState::Live => State::Live,
+        TokenState::Predecessor { used } => State::Predecessor(used),
+        TokenState::Spent => State::Spent,
+        TokenState::Ended => State::Ended,
+    }
+}
+
+fn outcome(used: TokenUsed) -> Outcome {
+    match used {
+        TokenUsed::Done => Outcome::Done,
+        TokenUsed::Repeated { salt } => Outcome::Repeated(salt),
+        TokenUsed::Replayed => Outcome::Replayed,
+        TokenUsed::Gone => Outcome::Gone,
+    }
 }
 
 /// How often something was answered, over all sequences: each must have been.
@@ -181,6 +195,31 @@ impl Refreshing<'_> {
         digest(self.tokens.checked_sub(back + 1).unwrap_or(usize::MAX - back))
     }
 
+    /// The family of a token; for one that nobody was given, any.
+    fn family_of(&self, token: &SecretDigest) -> FamilyId {
+        let line = self.model.lines.iter().find(|line| line.age(token.as_bytes()).is_some());
+        let line = line.or(self.model.lines.get(self.tokens % self.families.max(1)));
+        line.map_or(family(usize::MAX), |line| line.facts.id())
+    }
+
+    /// What is left of an answer that may differ.
+    fn compared(&self, id: FamilyId, said: Said) -> Said {
+        let line = self.model.lines.iter().find(|line| line.facts.id() == id)?;
+        said.filter(|(state, _)| self.now < line.facts.expires() && *state != State::Ended)
+    }
+
+    async fn compare(&mut self, token: &SecretDigest, what: &str) -> Said {
+        let id = self.family_of(token);
+        let expected = self.model.state(id, token);
+        let expected = self.compared(id, expected);
+        for (name, store) in &self.stores {
+            let found = token_state(&**store, id, token).await.unwrap();
+            let found = self.compared(id, found.map(|(state, last_used)| (said(state), last_used)));
+            assert_eq!(found, expected, "{name}: {what}");
+        }
+        expected
+    }
+
     fn count(&mut self, what: &'static str) {
         *self.counts.entry(what).or_default() += 1;
     }
@@ -195,7 +234,7 @@ impl Refreshing<'_> {
                 let token = digest(self.tokens);
                 (self.families, self.tokens) = (self.families + 1, self.tokens + 1);
                 for (_, store) in &self.stores {
-                    store.begin(facts.clone(), token.clone(), self.now).await.unwrap();
+                    begin_family(&**store, facts.clone(), &token, self.now).await.unwrap();
                 }
                 let before = self.model.lines.iter().filter(|line| line.has_ended).count();
                 self.model.begin(facts, &token, self.now);
@@ -204,32 +243,39 @@ impl Refreshing<'_> {
                 }
             }
             Step::Rotate { token, has_successor, leeway, idle } => {
-                let mut rotation = Rotation::new(self.token(*token), self.now)
-                    .with_leeway(Duration::from_millis(*leeway))
-                    .with_idle_lifetime(Duration::from_millis(*idle));
+                let token = self.token(*token);
+                let mut using = Use {
+                    family: self.family_of(&token),
+                    token,
+                    successor: None,
+                    now: self.now,
+                    leeway: Duration::from_millis(*leeway),
+                    idle: Duration::from_millis(*idle),
+                };
+                let mut real = RefreshTokenUse::new(using.family, using.token.clone(), using.now)
+                    .with_leeway(using.leeway)
+                    .with_idle_lifetime(using.idle);
                 if *has_successor {
-                    let salt = *SecretDigest::of(&format!("salt {}", self.tokens)).as_bytes();
-                    rotation = rotation.with_successor(digest(self.tokens), salt);
+                    let salt = *SecretDigest::of(&format!("salt {}", self.tokens)).as_bytes().first_chunk().unwrap();
+                    real = real.with_successor(digest(self.tokens), salt);
+                    using.successor = Some((digest(self.tokens), salt));
                 }
-                let expected = self.model.rotate(&rotation);
+                let expected = self.model.rotate(&using);
                 // One that was proposed in vain is proposed again, so that few tokens are nobody's.
-                self.tokens += usize::from(*has_successor && expected == Rotated::Done);
+                self.tokens += usize::from(*has_successor && expected == Outcome::Done);
                 for (name, store) in &self.stores {
-                    assert_eq!(store.rotate(rotation.clone()).await.unwrap(), expected, "{name}: {step:?}");
+                    assert_eq!(outcome(real.by(&**store).await.unwrap()), expected, "{name}: {step:?}");
                 }
                 self.count(match expected {
-                    Rotated::Done => "done",
-                    Rotated::Repeated { .. } => "repeated",
-                    Rotated::Replayed => "replayed",
-                    _ => "gone",
+                    Outcome::Done => "done",
+                    Outcome::Repeated(_) => "repeated",
+                    Outcome::Replayed => "replayed",
+                    Outcome::Gone => "gone",
                 });
             }
             Step::Find { token } => {
                 let token = self.token(*token);
-                let expected = said(self.model.find(&token), self.now);
-                for (name, store) in &self.stores {
-                    assert_eq!(said(store.find(&token).await.unwrap(), self.now), expected, "{name}: {step:?}");
-                }
+                let expected = self.compare(&token, &format!("{step:?}")).await;
                 self.count(if expected.is_some() { "found" } else { "not found" });
             }
             Step::RevokeFamily { family: number } => {
@@ -274,11 +320,7 @@ impl Refreshing<'_> {
     /// After all: what each token that there ever was is.
     async fn compare_all(&mut self) {
         for number in 0..self.tokens {
-            let token = digest(number);
-            let expected = said(self.model.find(&token), self.now);
-            for (name, store) in &self.stores {
-                assert_eq!(said(store.find(&token).await.unwrap(), self.now), expected, "{name}: token {number}");
-            }
+            self.compare(&digest(number), &format!("token {number}")).await;
         }
     }
 }

@@ -15,6 +15,7 @@ use tower::{Layer as _, Service, service_fn};
 use tower_password_grant::ClientSecret;
 
 use super::meter::{Meter, finish};
+use super::refresh;
 use super::support::{BASIC, BODY, SECRET, handler, library, other_request, token_request};
 
 pub const METER: &str = "the meter itself";
@@ -65,6 +66,7 @@ pub fn run(meter: &mut Meter) {
     pass_through(meter);
     answered(meter);
     refused(meter);
+    refresh::run(meter);
 }
 
 fn pass_through(meter: &mut Meter) {

@@ -6,6 +6,7 @@ use super::cases::{
     ROUTER_LAYERED, TOKEN, TOKEN_ROUTER,
 };
 use super::meter::Cost;
+use super::refresh::{LOGIN, LOGIN_AT_CAP, REFRESH};
 
 const PASSING_INSTRUCTIONS: f64 = 150.0;
 const TOKEN_ALLOCATIONS: f64 = 10.0;
@@ -15,6 +16,14 @@ const TOKEN_CEILING: f64 = 20_900.0;
 /// A client's right secret and what comes before it, in a request that ends there. Comparing it in one step of the limiter
 /// took at least 500 off it.
 const SECRET_CEILING: f64 = 15_800.0;
+
+/// A refresh over the stores in memory.
+const REFRESH_INSTRUCTIONS: f64 = 42_000.0;
+const REFRESH_ALLOCATIONS: f64 = 15.0;
+/// What a login costs more that ends the oldest of a hundred.
+const CAP_INSTRUCTIONS: f64 = 5_000.0;
+/// What a login holds in memory, however often it was refreshed.
+const SESSION_BYTES: f64 = 600.0;
 
 /// A digest alone is some 3,600 instructions, so one that is left out for unknown clients shows.
 const CLIENT_INSTRUCTIONS_APART: f64 = 200.0;
@@ -47,7 +56,7 @@ pub fn print_costs(costs: &[Cost]) {
 }
 
 /// Prints every goal; tells whether all that could be measured are below their ceilings.
-pub fn judge(costs: &[Cost], flood: &Flood) -> bool {
+pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
     let cost = |name: &str| costs.iter().find(|cost| cost.name == name).expect("every case was measured");
     let allocations = |name: &str| Some(cost(name).allocations);
     let instructions = |name: &str| cost(name).instructions.map(|count| count as f64);
@@ -61,6 +70,7 @@ pub fn judge(costs: &[Cost], flood: &Flood) -> bool {
     let routed = less(instructions(ROUTER_LAYERED), instructions(ROUTER));
     let undigested = less(instructions(TOKEN_ROUTER), instructions(DIGEST));
     let unequal = less(instructions(BAD_CLIENT), instructions(BAD_SECRET)).map(f64::abs);
+    let at_cap = less(instructions(LOGIN_AT_CAP), instructions(LOGIN));
     let goals = [
         Goal::new("D1 passing: allocations added", less(allocations(INNER_LAYERED), allocations(INNER)), 0.0),
         Goal::new("D2 passing: instructions added", passing, PASSING_INSTRUCTIONS),
@@ -82,6 +92,10 @@ pub fn judge(costs: &[Cost], flood: &Flood) -> bool {
         Goal::new("unknown client against wrong secret: apart", unequal, CLIENT_INSTRUCTIONS_APART),
         Goal::new("D7 endless body: bytes taken", Some(flood.taken as f64), (LIMIT + FRAME) as f64),
         Goal::new("D7 endless body: bytes held", Some(flood.held as f64), (LIMIT + FRAME) as f64),
+        Goal::new("refresh in memory: instructions", instructions(REFRESH), REFRESH_INSTRUCTIONS),
+        Goal::new("refresh in memory: allocations", allocations(REFRESH), REFRESH_ALLOCATIONS),
+        Goal::new("login at the cap of 100: instructions added", at_cap, CAP_INSTRUCTIONS),
+        Goal::new("session in memory: bytes held", Some(session), SESSION_BYTES),
     ];
     println!("{:<46} {:>12} {:>12} {:>8}", "goal", "measured", "goal", "ceiling");
     let held = goals.map(|goal| print(&goal));

@@ -15,6 +15,7 @@ mod callgrind;
 mod cases;
 mod goals;
 mod meter;
+mod refresh;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -50,6 +51,6 @@ fn main() -> ExitCode {
         }
     }
     goals::print_costs(&costs);
-    let all_met = goals::judge(&costs, &body::flood());
+    let all_met = goals::judge(&costs, &body::flood(), refresh::bytes_of_a_session());
     if check && !all_met { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -66,21 +66,16 @@ fn fill(path: &Path, families: u32) {
     let (ended, expires) = (now - 660_000, now + 3_600_000);
     let transaction = db.transaction().unwrap();
     for number in 1..=families {
-        let (family, token, access): ([u8; 16], [u8; 32], [u8; 32]) = (random(), random(), random());
+        let (family, access): ([u8; 16], [u8; 32]) = (random(), random());
         let subject = format!("user-{number}");
         transaction
             .prepare_cached(
                 "INSERT INTO refresh_families
-                (row, id, subject, client, scope, grant_type, authenticated_at, expires, live, last_used, ended)
-                VALUES (?1, ?2, ?3, 'cli', 'read', 'password', ?4, ?5, ?6, ?4, ?4)",
+                (row, id, subject, client, scope, grant_type, authenticated_at, expires, lineage, ended)
+                VALUES (?1, ?2, ?3, 'cli', 'read', 'password', ?4, ?5, zeroblob(41), ?4)",
             )
             .unwrap()
-            .execute(params![number, family, subject, ended, expires, token])
-            .unwrap();
-        transaction
-            .prepare_cached("INSERT INTO refresh_tokens (digest, family) VALUES (?1, ?2)")
-            .unwrap()
-            .execute(params![token, number])
+            .execute(params![number, family, subject, ended, expires])
             .unwrap();
         transaction
             .prepare_cached(

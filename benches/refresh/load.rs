@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinSet;
+use tower_password_grant::testing::{RefreshTokenUse, TokenUsed, begin_family};
 use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, ClientId, FamilyId, OpaqueIssuer, RefreshFamily, RefreshTokenStore, Rotated,
-    Rotation, SecretDigest, Token,
+    AccessTokenRecord, AccessTokenStore, ClientId, FamilyId, OpaqueIssuer, RefreshFamily, RefreshTokenStore,
+    SecretDigest,
 };
 
 use super::support::tokens::{AUDIENCE, SUBJECT, Session, layer};
@@ -89,10 +90,10 @@ where
     let now = SystemTime::now();
     let mut families = Vec::new();
     for _ in 0..sessions {
-        let (id, first) = (FamilyId::random().unwrap(), Token::random("rt_").unwrap().digest());
+        let (id, first) = (FamilyId::from_bytes(random()), SecretDigest::from_bytes(random()));
         let family = RefreshFamily::new(id, SUBJECT, client.clone(), now, now + Duration::from_secs(3600));
         let family = family.with_scope(SCOPE.parse().unwrap()).with_grant_type(Some("password"));
-        refresh.begin(family, first.clone(), now).await.unwrap();
+        begin_family(refresh, family, &first, now).await.unwrap();
         families.push((id, first));
     }
     let started = Instant::now();
@@ -107,10 +108,10 @@ where
                     .with_scope(SCOPE.parse().unwrap())
                     .with_audience([AUDIENCE])
                     .with_family(Some(id));
-                access.insert(digest(), record).await.unwrap();
-                let next = digest();
-                let rotation = Rotation::new(live, now).with_successor(next.clone(), *next.as_bytes());
-                assert_eq!(refresh.rotate(rotation).await.unwrap(), Rotated::Done);
+                access.insert(SecretDigest::from_bytes(random()), record).await.unwrap();
+                let next = SecretDigest::from_bytes(random());
+                let using = RefreshTokenUse::new(id, live, now).with_successor(next.clone(), random());
+                assert_eq!(using.by(&refresh).await.unwrap(), TokenUsed::Done);
                 live = next;
                 done += 1;
                 tokio::task::yield_now().await;
@@ -122,9 +123,9 @@ where
     Measured { operations, seconds: started.elapsed().as_secs_f64() }
 }
 
-/// That of no token: what is not measured here costs next to nothing.
-fn digest() -> SecretDigest {
-    let mut bytes = [0; 32];
+/// What is not measured here costs next to nothing.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
     getrandom::fill(&mut bytes).unwrap();
-    SecretDigest::from_bytes(bytes)
+    bytes
 }

@@ -9,15 +9,14 @@ use super::file::Temporary;
 use super::support::tokens::{AUDIENCE, SUBJECT};
 use super::support::{CLIENT, SCOPE};
 
-const FIND: &str = "SELECT f.row, f.id, f.subject, f.client, f.realm, f.scope, f.grant_type, f.authenticated_at,
-    f.credential_version, f.expires, f.live, f.predecessor, f.salt, f.used, f.last_used, f.ended
-    FROM refresh_tokens t JOIN refresh_families f ON f.row = t.family WHERE t.digest = ?1";
-const ROTATE: &str =
-    "UPDATE refresh_families SET live = ?2, predecessor = ?3, salt = ?4, used = ?5, last_used = ?6 WHERE row = ?1";
-const ADD_TOKEN: &str = "INSERT INTO refresh_tokens (digest, family) VALUES (?1, ?2)";
+const FIND: &str =
+    "SELECT id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires,
+    lineage, stamp, ended IS NOT NULL FROM refresh_families WHERE id = ?1";
+const ROTATE: &str = "UPDATE refresh_families SET lineage = ?3, used = ?4, stamp = stamp + 1
+    WHERE id = ?1 AND stamp = ?2 AND ended IS NULL";
 const BEGIN: &str = "INSERT INTO refresh_families
-    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, live, last_used)
-    VALUES (?1, ?2, ?3, NULL, ?4, 'password', ?5, NULL, ?6, ?7, ?5) RETURNING row";
+    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, lineage)
+    VALUES (?1, ?2, ?3, NULL, ?4, 'password', ?5, NULL, ?6, zeroblob(41))";
 const NEWEST: &str = "SELECT number FROM access_tokens WHERE login = ?1 ORDER BY number DESC LIMIT 1";
 const INSERT: &str = "INSERT OR REPLACE INTO access_tokens
     (digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, login, number, claims)
@@ -48,31 +47,26 @@ pub fn run(batch: usize, time: Duration) -> f64 {
     db.pragma_update(None, "secure_delete", "fast").unwrap();
     db.set_prepared_statement_cache_capacity(32);
 
-    let mut families: Vec<([u8; 16], [u8; 32])> = (0..batch).map(|_| (random(), random())).collect();
-    for (id, live) in &families {
-        let values = params![id, SUBJECT, CLIENT, SCOPE, NOW, NOW + HOUR, live];
-        let row: i64 = db.query_row(BEGIN, values, |row| row.get(0)).unwrap();
-        db.execute(ADD_TOKEN, params![live, row]).unwrap();
+    let families: Vec<[u8; 16]> = (0..batch).map(|_| random()).collect();
+    for id in &families {
+        db.execute(BEGIN, params![id, SUBJECT, CLIENT, SCOPE, NOW, NOW + HOUR]).unwrap();
     }
     let (started, mut done) = (Instant::now(), 0_u64);
     while started.elapsed() < time {
         db.prepare_cached("BEGIN IMMEDIATE").unwrap().execute(()).unwrap();
-        for (id, live) in &mut families {
-            // The look-up before the recheck, and the one within the rotation.
-            let find = || -> i64 { db.prepare_cached(FIND).unwrap().query_row([&live[..]], |row| row.get(0)).unwrap() };
-            let (_, row) = (find(), find());
+        for id in &families {
+            let find = |row: &rusqlite::Row<'_>| row.get::<_, i64>(10);
+            let stamp = db.prepare_cached(FIND).unwrap().query_row([id], find).unwrap();
             let audience = format!("[\"{AUDIENCE}\"]");
-            let newest = db.prepare_cached(NEWEST).unwrap().query_row([&*id], |row| row.get::<_, i64>(0)).optional();
+            let newest = db.prepare_cached(NEWEST).unwrap().query_row([id], |row| row.get::<_, i64>(0)).optional();
             let number = newest.unwrap().unwrap_or(0) + 1;
-            let values = params![random::<32>(), SUBJECT, CLIENT, SCOPE, audience, NOW, NOW + HOUR, &*id, number];
+            let values = params![random::<32>(), SUBJECT, CLIENT, SCOPE, audience, NOW, NOW + HOUR, id, number];
             db.prepare_cached(INSERT).unwrap().execute(values).unwrap();
             if number > 100 {
-                db.prepare_cached(REMOVE_OLDEST).unwrap().execute(params![&*id, number - 100]).unwrap();
+                db.prepare_cached(REMOVE_OLDEST).unwrap().execute(params![id, number - 100]).unwrap();
             }
-            let next: [u8; 32] = random();
-            db.prepare_cached(ROTATE).unwrap().execute(params![row, next, &*live, next, NOW, NOW]).unwrap();
-            db.prepare_cached(ADD_TOKEN).unwrap().execute(params![next, row]).unwrap();
-            *live = next;
+            let rotated = db.prepare_cached(ROTATE).unwrap().execute(params![id, stamp, random::<101>(), NOW]).unwrap();
+            assert_eq!(rotated, 1);
             done += 1;
         }
         db.prepare_cached("COMMIT").unwrap().execute(()).unwrap();

@@ -20,6 +20,7 @@ pub(crate) mod provided;
 pub(crate) mod recheck;
 pub(crate) mod records;
 pub(crate) mod refresh;
+pub(crate) mod refresh_use;
 pub(crate) mod refusal;
 pub(crate) mod registry;
 pub(crate) mod setting;

@@ -8,41 +8,113 @@ use async_trait::async_trait;
 use super::backend::BackendError;
 use super::clock::SharedClock;
 use crate::protocol::family::{FamilyId, RefreshFamily};
-use crate::protocol::lineage::{FoundRefreshToken, Rotated, Rotation};
-use crate::protocol::secrets::SecretDigest;
+use crate::protocol::lineage::Lineage;
+use crate::protocol::record::UnsavedRecord;
 
 /// The most families of one realm, subject and client that have not ended, in the stores of this crate.
 pub(crate) const MOST_LOGINS: usize = 100;
 
-/// Keeps refresh token families by the digests of their tokens: the tokens themselves are never stored (RFC 6749 section
-/// 10.4).
+/// Which state of a family was seen: a store that replaces a family only if it still has the stamp that was seen with it keeps
+/// what somebody else wrote meanwhile.
 ///
-/// There is one method for each promise, and each is one atomic step: a store with `get` and `set` cannot keep them. The
-/// suite in `testing::contract` (feature `testing`) holds your own store to all that is said here.
+/// The store gives a family another stamp with each change, and never one that it had before: a counter will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FamilyStamp(u64);
+
+impl FamilyStamp {
+    /// A stamp, by the store's own number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// A family that a login begins.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NewFamily {
+    /// What no refresh changes.
+    pub family: RefreshFamily,
+    /// Which of its tokens count.
+    pub lineage: Lineage,
+    /// When it begins.
+    pub now: SystemTime,
+    /// The access token of the login, to be kept in the same step; only for a store that keeps access tokens, too.
+    pub access_token: Option<UnsavedRecord>,
+}
+
+/// A family that a store has found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StoredFamily {
+    /// What no refresh changes.
+    pub family: RefreshFamily,
+    /// Which of its tokens count.
+    pub lineage: Lineage,
+    /// Which state of it this is.
+    pub stamp: FamilyStamp,
+    /// Whether it was ended.
+    pub is_ended: bool,
+}
+
+impl StoredFamily {
+    /// A family in the state that has this stamp, which was not ended.
+    #[must_use]
+    pub const fn new(family: RefreshFamily, lineage: Lineage, stamp: FamilyStamp) -> Self {
+        Self { family, lineage, stamp, is_ended: false }
+    }
+
+    /// Whether it was ended.
+    #[must_use]
+    pub const fn with_ended(mut self, is_ended: bool) -> Self {
+        self.is_ended = is_ended;
+        self
+    }
+}
+
+/// The use of a refresh token: what is to be kept if the family is still as it was seen.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Rotation {
+    /// Whose token was used.
+    pub family: FamilyId,
+    /// The stamp that was seen with it.
+    pub seen: FamilyStamp,
+    /// The family's lineage from now on; without one it stays as it is, and so does its stamp.
+    pub lineage: Option<Lineage>,
+    /// The access token that the refresh gives, to be kept in the same step; only for a store that keeps access tokens, too.
+    pub access_token: Option<UnsavedRecord>,
+}
+
+/// Keeps refresh token families, each as one record, whatever its login went through. The tokens themselves are never stored
+/// (RFC 6749 section 10.4).
+///
+/// A store decides nothing: which token counts is in the [`Lineage`], which it keeps as it is given. So it needs to find a
+/// record by its key, and to replace it if nobody else did. The suite in `testing::contract` (feature `testing`) holds your
+/// own store to all that is said here.
 ///
 /// # Contract
-/// - A family has one live token at most. [`rotate`](Self::rotate) looks and changes in one step, so that of any number of
-///   parallel uses of one token exactly one is [`Rotated::Done`].
-/// - `rotate` decides in this order: a token of no family, of an ended one, or of one that [is over](RefreshFamily::is_over)
-///   is [`Rotated::Gone`]; the live token is [`Rotated::Done`], and the successor is live from then on; the predecessor of an
-///   unused successor within the leeway of its first use is [`Rotated::Repeated`] and changes nothing, not even the leeway;
-///   every other token of the family ends it and is [`Rotated::Replayed`].
-/// - The rotation is judged by [`Rotation::now`]; [`Rotation::used`] is kept as the token's use, whatever was kept before. The
-///   last instant of a leeway is within it, but a leeway of zero allows no repeat at all. A clock that went back counts as no
-///   time, but a predecessor that was used more than 60 seconds after the rotation's `now` is spent: how long ago that was
-///   nobody knows, and a spent token stays so whatever the clock does. A use without a successor closes the window of its
-///   own predecessor.
-/// - A family may be forgotten once it has expired. How long it may be unused is not known before the rotation.
+/// - A family that was begun is found until it is over, ended or not, with the last lineage that was kept.
+/// - [`rotate`](Self::rotate) looks and changes in one step. It is `true`, and all that the rotation holds is kept, if the family
+///   has not ended and still has the stamp that was seen; else it is `false` and nothing is kept. So of any number of rotations
+///   with one stamp and a new lineage exactly one is `true`.
+/// - Each new lineage gives the family a stamp that it never had before. A rotation without one leaves the stamp as it is.
 /// - A family that has ended stays so: [`rotate`](Self::rotate) and [`revoke_family`](Self::revoke_family) may run at the same
 ///   time, and whichever comes later must see the other.
-/// - Every token of a family is found until the family is over, however often it was rotated, at a cost that does not grow
-///   with their number.
+/// - A family may be forgotten once it has expired. How long it may be unused is not the store's to know.
 /// - A store may bound the logins of one subject at one client: then the oldest ones of the same realm, subject and client
 ///   end, and no others'. The stores of this crate keep 100.
-/// - A predecessor that was used longer ago than any leeway (60 seconds) may be found as [spent][spent].
+/// - A store may [forget](Lineage::without_predecessor) a predecessor that was used longer ago than any leeway (60 seconds),
+///   and should: its record holds half of what the successor follows from.
+/// - Lineages are kept as [bytes](Lineage::to_bytes). Those of a later version are an error, and are never replaced.
 /// - What was answered is durable, as far as the store promises it.
-///
-/// [spent]: crate::RefreshTokenState::Spent
+/// - All families of one subject in one realm have the same [place](FamilyId::place).
 ///
 /// # Security
 /// A second live token is fatal, and so is a family that lives on after it was ended; a lost family is a login.
@@ -56,14 +128,14 @@ pub(crate) const MOST_LOGINS: usize = 100;
 /// whether the step happened.
 #[async_trait]
 pub trait RefreshTokenStore: Send + Sync + 'static {
-    /// Begins a family with its first token, at `now`.
-    async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError>;
+    /// Begins a family. Its id is new; if it were not, that is an error.
+    async fn begin(&self, new: NewFamily) -> Result<(), BackendError>;
 
-    /// Finds a token and changes nothing. A family that is over may be found or not.
-    async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError>;
+    /// Finds a family and changes nothing. One that is over may be found or not.
+    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError>;
 
-    /// Uses a token, in one step.
-    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, BackendError>;
+    /// Keeps the use of a token if the family is still as it was seen, in one step, and answers whether it was.
+    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError>;
 
     /// Ends a family, and answers whether it had not ended before.
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError>;
@@ -82,15 +154,15 @@ pub trait RefreshTokenStore: Send + Sync + 'static {
 
 #[async_trait]
 impl<S: RefreshTokenStore + ?Sized> RefreshTokenStore for Arc<S> {
-    async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
-        (**self).begin(family, token, now).await
+    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+        (**self).begin(new).await
     }
 
-    async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError> {
-        (**self).find(token).await
+    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
+        (**self).find(family).await
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, BackendError> {
+    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
         (**self).rotate(rotation).await
     }
 

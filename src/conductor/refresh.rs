@@ -4,6 +4,7 @@
 //! logged in, and only then the access token and, as the last step, the rotation. What fails before costs the client nothing,
 //! and what is minted while the family ends is never sent.
 
+use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -19,19 +20,19 @@ use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::terms::Renewal;
 use crate::boundary::ladder::user;
-use crate::boundary::refresh::RefreshTokenStore;
+use crate::boundary::refresh::{NewFamily, RefreshTokenStore, StoredFamily};
+use crate::boundary::refresh_use::{Used, use_token};
 use crate::protocol::client::{Client, REFRESH_TOKEN};
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::form::{Form, Known};
 use crate::protocol::grant_type::GrantType;
-use crate::protocol::lineage::{FoundRefreshToken, RefreshTokenState, Rotated, Rotation, is_within};
+use crate::protocol::keyed::Keyed;
+use crate::protocol::lineage::{Decision, Lineage, Salt, TokenUse};
+use crate::protocol::refresh_token::{Place, RefreshToken};
 use crate::protocol::response::IssuedTokens;
-use crate::protocol::secrets::{SecretDigest, Token, random_bytes};
+use crate::protocol::secrets::fill_random;
 use crate::protocol::steps::{Reading, Steps};
-
-/// Tells a refresh token from every other kind of token at first sight.
-const PREFIX: &str = "rt_";
 
 /// The store of refresh tokens, and how long they live for clients that have no rules of their own.
 pub(crate) struct RefreshTokens {
@@ -44,6 +45,14 @@ pub(crate) struct RefreshTokens {
     /// A refresh that the verifier denies ends the login.
     pub(crate) ends_denied: bool,
     pub(crate) steps: Mutex<Steps>,
+    /// Groups subjects by their places.
+    pub(crate) places: Keyed,
+}
+
+/// A refresh token and the family that it was presented for.
+pub(super) struct FoundRefreshToken {
+    token: RefreshToken,
+    pub(super) stored: StoredFamily,
 }
 
 impl RefreshTokens {
@@ -59,13 +68,16 @@ impl RefreshTokens {
         client.refresh_rules().leeway.unwrap_or(self.leeway)
     }
 
-    /// Whether the predecessor, first used at `used`, may be presented again.
+    /// Whether the time since `used` cannot be told, so that its token is spent.
     ///
     /// A clock that is a little behind is that of another server. One that is further behind was set back, and then nothing
-    /// tells how long ago the token was used: it is spent.
-    fn is_open(&self, used: SystemTime, leeway: Duration, now: SystemTime) -> bool {
-        let is_behind = used.duration_since(now).is_ok_and(|behind| behind > leeway);
-        self.lock_steps().can_tell(used) && !is_behind && is_within(used, leeway, now)
+    /// tells how long ago the token was used.
+    fn is_doubtful(&self, used: SystemTime, leeway: Duration, now: SystemTime) -> bool {
+        used.duration_since(now).is_ok_and(|behind| behind > leeway) || !self.lock_steps().can_tell(used)
+    }
+
+    fn place(&self, grant: &Grant) -> Place {
+        Place::of(&self.places, grant.realm(), grant.subject().id())
     }
 
     /// What the wall clock shows. It is read under the lock, so that readings are noted in the order in which they were made.
@@ -81,22 +93,18 @@ impl RefreshTokens {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn has_form(token: &str) -> bool {
-        Token::has_form(PREFIX, token)
-    }
-
     /// Whether the token could be used for a refresh by this client.
     pub(super) fn is_usable(&self, found: &FoundRefreshToken, client: &Client, now: SystemTime) -> bool {
-        let family = found.family();
-        let is_over = family.is_over(found.last_used(), self.idle_lifetime(client), now) || family.is_early(now);
+        let StoredFamily { family, lineage, is_ended, .. } = &found.stored;
+        let is_over = family.is_over(lineage.last_used(), self.idle_lifetime(client), now) || family.is_early(now);
         let is_allowed = client.allows_grant(REFRESH_TOKEN) && !is_withdrawn(family, client);
-        found.state() == RefreshTokenState::Live && !is_over && is_allowed
+        !is_ended && lineage.is_live(found.token.digest()) && !is_over && is_allowed
     }
 
     /// When the token is over if nobody uses it.
     pub(super) fn end_of(&self, found: &FoundRefreshToken, client: &Client) -> SystemTime {
-        let expires = found.family().expires();
-        let idle = found.last_used().checked_add(self.idle_lifetime(client));
+        let expires = found.stored.family.expires();
+        let idle = found.stored.lineage.last_used().checked_add(self.idle_lifetime(client));
         idle.map_or(expires, |idle| idle.min(expires))
     }
 }
@@ -129,19 +137,20 @@ impl Endpoint {
         trail: &mut Trail,
     ) -> Result<Reply, Failure> {
         let failed = |error: BackendError| Failure::Untried(store_failed(error));
-        let id = FamilyId::random().map_err(|error| failed(error.into()))?;
-        let token = Token::random(PREFIX).map_err(|error| failed(error.into()))?;
+        let token = RefreshToken::first(refresh.place(&grant)).map_err(|error| failed(error.into()))?;
+        let id = token.family();
         let (now, lifetime) = (grant.issued_at(), refresh.lifetime(grant.client()));
         let family = grant.begin_family(id, lifetime);
         let family = family.ok_or_else(|| failed(BackendError::fault("the lifetime is beyond all time")))?;
         trail.family = Some(family.clone());
 
         let login = self.second_look(&grant, trail);
-        let digest = token.digest();
         let (issued, scope) = self.mint(grant, trail).await?;
-        let reply = write_answer(with_refresh_token(issued, token).map_err(Failure::Untried)?, &scope)?;
+        let reply = write_answer(with_refresh_token(issued, &token).map_err(Failure::Untried)?, &scope)?;
         // Nothing is sent that is not kept.
-        self.patience.refresh_store.of(refresh.store.begin(family, digest, now)).await.map_err(failed)?;
+        let lineage = Lineage::new(token.digest().clone(), now);
+        let new = NewFamily { family, lineage, now, access_token: None };
+        self.patience.refresh_store.of(refresh.store.begin(new)).await.map_err(failed)?;
         if let Some(login) = login
             && let Err(failure) = self.look_again(&login).await
         {
@@ -197,13 +206,19 @@ impl Endpoint {
         let Request { token, scope, client } = *request;
         let found = self.find_refresh_token(refresh, token).await?.ok_or(Reason::UnknownRefreshToken)?;
         let now = refresh.read_clocks(&*self.clock);
-        let family = found.family();
+        let family = found.stored.family.clone();
+        let family = &family;
         trail.family = Some(family.clone());
         if !is_own(family, client) {
             // The token stays: another client can have got it by mistake, and must not be able to log its user out.
             return Err(Reason::ForeignToken.into());
         }
-        self.check_state(refresh, &found, client, now, trail).await?;
+        let mut using = TokenUse {
+            leeway: refresh.leeway(client),
+            idle: refresh.idle_lifetime(client),
+            ..TokenUse::new(found.token.digest().clone(), now)
+        };
+        let is_live = self.check_state(refresh, &found.stored, &using, trail).await?;
         if is_withdrawn(family, client) {
             return Err(Reason::GrantWithdrawn.into());
         }
@@ -226,56 +241,58 @@ impl Endpoint {
         let login = login.map_err(|reason| Failure::Decided(reason.into()));
         let grant = self.weigh(login, trail).end().await.map_err(Failure::into_error)?;
 
-        let (rotation, successor) = rotation(refresh, token, client, now)?;
+        let FoundRefreshToken { token, stored } = found;
+        let successor = if is_live && !client.refresh_rules().is_reused { Some(new_successor(&token)?) } else { None };
+        using.successor = successor.as_ref().map(|(next, salt)| (next.digest().clone(), *salt));
         let (issued, scope) = self.mint(grant, trail).await.map_err(Failure::into_error)?;
         // What came before may have taken long: the leeway of a lost answer counts from now.
-        let rotating = refresh.store.rotate(rotation.with_used(self.clock.now()));
-        let successor = match self.patience.refresh_store.of(rotating).await.map_err(store_failed)? {
-            Rotated::Done => successor,
-            Rotated::Repeated { salt } => Some(successor_of(token, &salt)?),
+        using.used = self.clock.now();
+        let using = pin!(use_token(&*refresh.store, stored, &using, None));
+        let successor = match self.patience.refresh_store.of(using).await.map_err(store_failed)? {
+            Used::Done => successor.map(|(next, _)| next),
+            Used::Repeated { salt } => Some(token.successor(&salt)),
             // Since it was found, its successor was used, or the family was ended. What was minted ends with it.
-            Rotated::Replayed => {
+            Used::Replayed => {
                 trail.is_replay = true;
                 self.end_access_tokens(family.id()).await?;
                 return Err(Reason::RefreshTokenReplayed.into());
             }
-            Rotated::Gone => {
+            Used::Gone => {
                 self.end_access_tokens(family.id()).await?;
                 return Err(Reason::RefreshTokenEnded.into());
             }
         };
         let issued = match successor {
-            Some(token) => with_refresh_token(issued, token)?,
+            Some(token) => with_refresh_token(issued, &token)?,
             None => issued,
         };
         write_answer(issued, &scope).map_err(Failure::into_error)
     }
 
-    /// Refuses a token that cannot be used any more; a copy of one that was used ends its family.
+    /// Refuses a token that cannot be used any more; a copy of one that was used ends its family. Answers whether it is live.
     async fn check_state(
         &self,
         refresh: &RefreshTokens,
-        found: &FoundRefreshToken,
-        client: &Client,
-        now: SystemTime,
+        found: &StoredFamily,
+        using: &TokenUse,
         trail: &mut Trail,
-    ) -> Result<(), TokenError> {
-        let family = found.family();
-        let is_replay = match found.state() {
-            RefreshTokenState::Ended => {
-                // Whoever ended the family may have got no further than that.
-                self.end_access_tokens(family.id()).await?;
-                return Err(Reason::RefreshTokenEnded.into());
-            }
-            RefreshTokenState::Live => false,
-            RefreshTokenState::Predecessor { used } => !refresh.is_open(used, refresh.leeway(client), now),
-            RefreshTokenState::Spent => true,
-        };
-        if family.is_over(found.last_used(), refresh.idle_lifetime(client), now) {
-            return Err(Reason::RefreshTokenExpired.into());
+    ) -> Result<bool, TokenError> {
+        let StoredFamily { family, lineage, is_ended, .. } = found;
+        if *is_ended {
+            // Whoever ended the family may have got no further than that.
+            self.end_access_tokens(family.id()).await?;
+            return Err(Reason::RefreshTokenEnded.into());
         }
+        let decision = lineage.decide(family, using);
+        let is_replay = match decision {
+            Decision::Over => return Err(Reason::RefreshTokenExpired.into()),
+            Decision::Live => false,
+            Decision::Repeat { used, .. } => refresh.is_doubtful(used, using.leeway, using.now),
+            Decision::Replay => true,
+        };
         if !is_replay {
-            return if family.is_early(now) { Err(Reason::RefreshTokenEarly.into()) } else { Ok(()) };
+            let is_early = family.is_early(using.now);
+            return if is_early { Err(Reason::RefreshTokenEarly.into()) } else { Ok(decision == Decision::Live) };
         }
         // Told once: whoever ended the family before told it.
         let ending = refresh.store.revoke_family(family.id());
@@ -297,16 +314,15 @@ impl Endpoint {
         ended.map(drop).map_err(|error| error.because(Reason::AccessTokensFailed))
     }
 
-    /// Looks a refresh token up, if it can be one.
+    /// Looks the family of a refresh token up, if it is one.
     pub(super) async fn find_refresh_token(
         &self,
         refresh: &RefreshTokens,
         token: &str,
     ) -> Result<Option<FoundRefreshToken>, TokenError> {
-        if !RefreshTokens::has_form(token) {
-            return Ok(None);
-        }
-        self.patience.refresh_store.of(refresh.store.find(&SecretDigest::of(token))).await.map_err(store_failed)
+        let Some(token) = RefreshToken::parse(token) else { return Ok(None) };
+        let found = self.patience.refresh_store.of(refresh.store.find(token.family())).await.map_err(store_failed)?;
+        Ok(found.map(|stored| FoundRefreshToken { token, stored }))
     }
 
     pub(super) fn access_tokens(&self) -> Option<&dyn AccessTokenVerifier> {
@@ -322,33 +338,18 @@ struct Request<'a> {
     client: &'a Client,
 }
 
-/// The use of the token, with its successor if it is to have one.
-fn rotation(
-    refresh: &RefreshTokens,
-    token: &str,
-    client: &Client,
-    now: SystemTime,
-) -> Result<(Rotation, Option<Token>), TokenError> {
-    let rotation = Rotation::new(SecretDigest::of(token), now)
-        .with_leeway(refresh.leeway(client))
-        .with_idle_lifetime(refresh.idle_lifetime(client));
-    if client.refresh_rules().is_reused {
-        return Ok((rotation, None));
-    }
-    let salt = random_bytes().map_err(|error| store_failed(error.into()))?;
-    let successor = successor_of(token, &salt)?;
-    Ok((rotation.with_successor(successor.digest(), *salt), Some(successor)))
-}
-
-fn successor_of(token: &str, salt: &[u8; 32]) -> Result<Token, TokenError> {
-    Token::successor(token, PREFIX, salt).map_err(|error| store_failed(error.into()))
+fn new_successor(token: &RefreshToken) -> Result<(RefreshToken, Salt), TokenError> {
+    let mut salt = Salt::default();
+    fill_random(&mut salt).map_err(|error| store_failed(error.into()))?;
+    Ok((token.successor(&salt), salt))
 }
 
 /// Where refresh tokens are kept here, one of the issuer's own would be a second door.
-fn with_refresh_token(issued: IssuedTokens, token: Token) -> Result<IssuedTokens, TokenError> {
+fn with_refresh_token(issued: IssuedTokens, token: &RefreshToken) -> Result<IssuedTokens, TokenError> {
     if issued.has_refresh_token() {
         let text = "the issuer gave a refresh token of its own beside those of `refresh_tokens(..)`";
         return Err(BackendError::fault(text).because(Reason::IllegalToken));
     }
+    let token = token.to_token().map_err(|error| store_failed(error.into()))?;
     Ok(issued.with_refresh_token(token))
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::answer::Reply;
 use super::endpoint::Endpoint;
-use super::refresh::{RefreshTokens, is_own};
+use super::refresh::{FoundRefreshToken, RefreshTokens, is_own};
 use super::trail::Trail;
 use crate::boundary::access::Revocation;
 use crate::boundary::backend::BackendError;
@@ -15,8 +15,8 @@ use crate::protocol::credentials::Presented;
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::Form;
 use crate::protocol::introspection;
-use crate::protocol::lineage::FoundRefreshToken;
 use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::refresh_token::RefreshToken;
 use crate::protocol::skew::MAX_SKEW;
 
 /// How tokens that exist are looked after.
@@ -77,12 +77,12 @@ impl Endpoint {
             None if !self.can_revoke(token) => Err(Reason::TokenNotRevocable.into()),
             None => Err(Reason::UnknownRefreshToken.into()),
             Some(Known::Refresh(found)) => {
-                trail.family = Some(found.family().clone());
-                if !is_own(found.family(), client) {
+                trail.family = Some(found.stored.family.clone());
+                if !is_own(&found.stored.family, client) {
                     return Err(Reason::ForeignToken.into());
                 }
                 if let Some(refresh) = self.refresh.as_deref() {
-                    self.end_family(refresh, found.family().id()).await?;
+                    self.end_family(refresh, found.stored.family.id()).await?;
                 }
                 Ok(Reply::Revoked)
             }
@@ -107,7 +107,7 @@ impl Endpoint {
 
     /// Whether a token of this form would be known here.
     fn can_revoke(&self, token: &str) -> bool {
-        self.access.is_some() || (self.refresh.is_some() && RefreshTokens::has_form(token))
+        self.access.is_some() || (self.refresh.is_some() && RefreshToken::has_form(token))
     }
 
     /// RFC 7662 section 2.
@@ -137,13 +137,13 @@ impl Endpoint {
     /// A refresh token is shown to its own client only.
     fn introspected_refresh_token(&self, found: &FoundRefreshToken, client: &Client, now: SystemTime) -> Reply {
         let is_shown =
-            |refresh: &&RefreshTokens| is_own(found.family(), client) && refresh.is_usable(found, client, now);
+            |refresh: &&RefreshTokens| is_own(&found.stored.family, client) && refresh.is_usable(found, client, now);
         let Some(refresh) = self.refresh.as_deref().filter(is_shown) else {
             return Reply::Introspected { json: introspection::inactive(), max_age: None };
         };
         let end = refresh.end_of(found, client);
         Reply::Introspected {
-            json: introspection::of_refresh_token(found.family(), end),
+            json: introspection::of_refresh_token(&found.stored.family, end),
             max_age: self.max_age(end, now),
         }
     }
@@ -158,7 +158,7 @@ impl Endpoint {
             return Ok(None);
         }
         if let Some(refresh) = self.refresh.as_deref()
-            && RefreshTokens::has_form(token)
+            && RefreshToken::has_form(token)
         {
             let found = self.find_refresh_token(refresh, token).await?;
             return Ok(found.map(|found| Known::Refresh(Box::new(found))));

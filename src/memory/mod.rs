@@ -2,7 +2,9 @@
 
 pub(crate) mod access;
 pub(crate) mod clients;
+mod families;
 pub(crate) mod once;
 pub(crate) mod opaque;
 pub(crate) mod refresh;
+mod slab;
 mod sync;

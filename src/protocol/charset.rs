@@ -91,6 +91,12 @@ pub(super) fn position(text: &[u8], byte: u8) -> Option<usize> {
     Some(words.len().saturating_mul(8).saturating_add(at))
 }
 
+/// Whether it is this prefix and so many characters of base64url (RFC 4648 section 5).
+pub(crate) fn is_base64url_after(prefix: &str, length: usize, text: &str) -> bool {
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    text.strip_prefix(prefix).is_some_and(|rest| rest.len() == length && rest.bytes().all(is_base64url))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,23 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use super::client::ClientId;
 use super::scope::Scope;
-use super::secrets::{RandomnessError, random_bytes};
 use super::skew::{SKEW, is_ahead};
 
-/// The identifier of a refresh token family: 128 random bits, no secret.
+/// The identifier of a refresh token family: 128 bits, no secret. The first 16 are its [place](Self::place), the others a digest
+/// of what the tokens of the family have in common.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FamilyId([u8; 16]);
 
 impl FamilyId {
-    /// A new identifier.
-    ///
-    /// # Errors
-    /// Fails when the operating system gives no randomness.
-    pub fn random() -> Result<Self, RandomnessError> {
-        let bytes = random_bytes()?;
-        Ok(Self(bytes.first_chunk().copied().unwrap_or_default()))
-    }
-
     /// An identifier from its 16 bytes, as [`as_bytes`](Self::as_bytes) gave them.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
@@ -33,6 +24,14 @@ impl FamilyId {
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
+    }
+
+    /// One of 65,536 groups of subjects: all families of one subject in one realm have the same, so that a store that lies on
+    /// several machines can keep them on one.
+    #[must_use]
+    pub const fn place(&self) -> u16 {
+        let [high, low, ..] = self.0;
+        u16::from_be_bytes([high, low])
     }
 }
 

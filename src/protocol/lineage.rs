@@ -1,253 +1,147 @@
-//! Which token of a refresh token family counts (RFC 6749 section 6, RFC 9700 section 4.14.2): the pure state machine that
-//! every store of this crate runs inside one atomic step.
+//! Which token of a refresh token family counts (RFC 6749 section 6, RFC 9700 section 4.14.2): the pure rules, whatever the
+//! store.
 //!
 //! At most one token of a family is live. Its first use makes it the predecessor of the next. A client whose answer was lost
 //! presents the predecessor again: within the leeway, and as long as the successor is unused, it gets the *same* successor
-//! once more, which is derived from the predecessor, that the store never sees, and a salt, that it keeps. Whatever is older
-//! ends the family.
+//! once more, which is derived from the predecessor, that the store never sees, and a salt, that it keeps. Whatever else is
+//! presented under the family's selector is older, and ends the family.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use super::explained::explained;
 use super::family::RefreshFamily;
+use super::millis;
 use super::secrets::SecretDigest;
 
-/// What a refresh token is within its family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RefreshTokenState {
-    /// The one that is to be used next.
-    Live,
-    /// The one that was used last, while its successor is unused.
-    #[non_exhaustive]
-    Predecessor {
-        /// When it was used first.
-        used: SystemTime,
-    },
-    /// Used before the predecessor: somebody presents an old copy.
-    Spent,
-    /// The family was ended.
-    Ended,
-}
+/// What the successor of a token is derived with: 160 bits.
+pub(crate) type Salt = [u8; 20];
 
-impl RefreshTokenState {
-    /// The predecessor of an unused token, first used at `used`.
-    #[must_use]
-    pub const fn predecessor(used: SystemTime) -> Self {
-        Self::Predecessor { used }
-    }
-}
-
-/// A refresh token that a store found.
+/// The use of a refresh token: everything that is needed to decide what becomes of it.
 #[derive(Clone, Debug)]
-pub struct FoundRefreshToken {
-    family: RefreshFamily,
-    state: RefreshTokenState,
-    last_used: SystemTime,
+pub(crate) struct TokenUse {
+    pub(crate) presented: SecretDigest,
+    /// The successor's digest, and the salt to keep for a repeat. Without one the token stays live.
+    pub(crate) successor: Option<(SecretDigest, Salt)>,
+    /// When the request came: leeway and lifetimes are judged by it.
+    pub(crate) now: SystemTime,
+    /// What is kept as the token's use, from which the leeway of a repeat counts: when the answer is about to be sent, which may
+    /// be long after the request came. Else a slow answer that is lost would be a lost login.
+    pub(crate) used: SystemTime,
+    /// How long after its first use the predecessor may be presented again.
+    pub(crate) leeway: Duration,
+    /// How long a family may be unused.
+    pub(crate) idle: Duration,
 }
 
-impl FoundRefreshToken {
-    /// A token of this family in this state. `last_used` is when a token of the family was used first, or the family began.
-    #[must_use]
-    pub const fn new(family: RefreshFamily, state: RefreshTokenState, last_used: SystemTime) -> Self {
-        Self { family, state, last_used }
-    }
-
-    /// The family.
-    #[must_use]
-    pub const fn family(&self) -> &RefreshFamily {
-        &self.family
-    }
-
-    /// What the token is within its family.
-    #[must_use]
-    pub const fn state(&self) -> RefreshTokenState {
-        self.state
-    }
-
-    /// When a token of the family was last used for the first time, or the family began.
-    #[must_use]
-    pub const fn last_used(&self) -> SystemTime {
-        self.last_used
-    }
-}
-
-/// The use of a refresh token: everything that a store needs to decide in one step.
-#[derive(Clone, Debug)]
-pub struct Rotation {
-    presented: SecretDigest,
-    successor: Option<(SecretDigest, [u8; 32])>,
-    now: SystemTime,
-    used: SystemTime,
-    leeway: Duration,
-    idle: Duration,
-}
-
-impl Rotation {
+impl TokenUse {
     /// The use of this token now, without a successor, leeway or idle lifetime.
-    #[must_use]
-    pub const fn new(presented: SecretDigest, now: SystemTime) -> Self {
+    pub(crate) const fn new(presented: SecretDigest, now: SystemTime) -> Self {
         Self { presented, successor: None, now, used: now, leeway: Duration::ZERO, idle: Duration::MAX }
     }
-
-    /// The successor's digest and the salt that it was derived with. Without one the token stays live.
-    #[must_use]
-    pub const fn with_successor(mut self, digest: SecretDigest, salt: [u8; 32]) -> Self {
-        self.successor = Some((digest, salt));
-        self
-    }
-
-    /// The instant that is kept as the token's use, from which the leeway of a repeat counts: when the answer is about to be
-    /// sent, which may be long after the request [came](Self::new). Without it a slow answer that is lost would be a lost login.
-    #[must_use]
-    pub const fn with_used(mut self, used: SystemTime) -> Self {
-        self.used = used;
-        self
-    }
-
-    /// How long after its first use the predecessor may be presented again.
-    #[must_use]
-    pub const fn with_leeway(mut self, leeway: Duration) -> Self {
-        self.leeway = leeway;
-        self
-    }
-
-    /// How long a family may be unused.
-    #[must_use]
-    pub const fn with_idle_lifetime(mut self, idle: Duration) -> Self {
-        self.idle = idle;
-        self
-    }
-
-    /// The digest of the token that was presented.
-    #[must_use]
-    pub const fn presented(&self) -> &SecretDigest {
-        &self.presented
-    }
-
-    /// The successor's digest, and the salt to keep for a repeat; `None` if the token stays live.
-    #[must_use]
-    pub const fn successor(&self) -> Option<(&SecretDigest, &[u8; 32])> {
-        match &self.successor {
-            Some((digest, salt)) => Some((digest, salt)),
-            None => None,
-        }
-    }
-
-    /// The instant to keep as the token's use.
-    #[must_use]
-    pub const fn used(&self) -> SystemTime {
-        self.used
-    }
-
-    /// When the request came: leeway and lifetimes are judged by it.
-    #[must_use]
-    pub const fn now(&self) -> SystemTime {
-        self.now
-    }
-
-    /// How long after its first use the predecessor may be presented again.
-    #[must_use]
-    pub const fn leeway(&self) -> Duration {
-        self.leeway
-    }
-
-    /// How long a family may be unused.
-    #[must_use]
-    pub const fn idle_lifetime(&self) -> Duration {
-        self.idle
-    }
 }
 
-/// What became of a [`Rotation`].
+/// What a refresh token is worth that is presented for a family which was not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Rotated {
-    /// The token was live. Its successor is now, or it still is if there is none.
-    Done,
-    /// The token is the predecessor, within the leeway and with an unused successor. Nothing changed.
-    #[non_exhaustive]
-    Repeated {
-        /// The salt that the live successor was derived with.
-        salt: [u8; 32],
-    },
-    /// The token was used before: the family was ended by this very step.
-    Replayed,
-    /// No token of a family that still lives.
-    Gone,
+pub(crate) enum Decision {
+    /// It is the one to be used next.
+    Live,
+    /// It was used last, first at `used`, within the leeway; its unused successor was derived with this salt.
+    Repeat { salt: Salt, used: SystemTime },
+    /// It was used before: the family is to be ended.
+    Replay,
+    /// The family is over, by age or because it was not used.
+    Over,
 }
 
-impl Rotated {
-    /// A repeat; the live successor was derived with this salt.
-    #[must_use]
-    pub const fn repeated(salt: [u8; 32]) -> Self {
-        Self::Repeated { salt }
-    }
-}
-
-/// Which tokens of one family count.
+/// Which tokens of a refresh token family count, as a value that a store keeps and does not look into: digests and instants.
+///
+/// Nothing but the rules of this crate makes or changes one.
 #[derive(Clone, Debug)]
-pub(crate) struct Lineage {
-    pub(crate) live: SecretDigest,
-    pub(crate) predecessor: Option<Predecessor>,
-    pub(crate) last_used: SystemTime,
-    pub(crate) is_ended: bool,
+pub struct Lineage {
+    pub(crate) version: u8,
+    live: SecretDigest,
+    predecessor: Option<Predecessor>,
+    last_used: SystemTime,
 }
 
 /// The token that was used last.
 #[derive(Clone, Debug)]
-pub(crate) struct Predecessor {
-    pub(crate) digest: SecretDigest,
-    pub(crate) salt: [u8; 32],
-    pub(crate) used: SystemTime,
+struct Predecessor {
+    digest: SecretDigest,
+    salt: Salt,
+    used: SystemTime,
 }
 
 impl Lineage {
-    pub(crate) fn new(first: SecretDigest, now: SystemTime) -> Self {
-        Self { live: first, predecessor: None, last_used: now, is_ended: false }
+    pub(crate) const fn new(first: SecretDigest, now: SystemTime) -> Self {
+        Self { version: VERSION, live: first, predecessor: None, last_used: now }
     }
 
-    /// What a token that belongs to this family is.
-    pub(crate) fn state_of(&self, token: &SecretDigest) -> RefreshTokenState {
-        match &self.predecessor {
-            _ if self.is_ended => RefreshTokenState::Ended,
-            _ if self.live.is(token) => RefreshTokenState::Live,
-            Some(predecessor) if predecessor.digest.is(token) => {
-                RefreshTokenState::Predecessor { used: predecessor.used }
-            }
-            _ => RefreshTokenState::Spent,
-        }
+    /// When a token of the family was last used for the first time, or the family began.
+    pub(crate) const fn last_used(&self) -> SystemTime {
+        self.last_used
     }
 
-    /// Uses a token that belongs to this family.
-    pub(crate) fn rotate(&mut self, family: &RefreshFamily, rotation: &Rotation) -> Rotated {
-        let Rotation { presented, successor, now, used: marked, leeway, idle } = rotation;
-        if self.is_ended || family.is_over(self.last_used, *idle, *now) {
-            return Rotated::Gone;
+    /// Whether this is the token that is to be used next.
+    pub(crate) fn is_live(&self, token: &SecretDigest) -> bool {
+        self.live.is(token)
+    }
+
+    /// What becomes of a token that is used.
+    pub(crate) fn decide(&self, family: &RefreshFamily, using: &TokenUse) -> Decision {
+        if family.is_over(self.last_used, using.idle, using.now) {
+            return Decision::Over;
         }
-        if self.live.is(presented) {
-            // Its use closes the window of its own predecessor, even when it stays live.
-            self.predecessor = successor.as_ref().map(|(digest, salt)| {
-                let used = std::mem::replace(&mut self.live, digest.clone());
-                Predecessor { digest: used, salt: *salt, used: *marked }
-            });
-            self.last_used = *marked;
-            return Rotated::Done;
+        if self.is_live(&using.presented) {
+            return Decision::Live;
         }
         match &self.predecessor {
-            Some(last) if last.digest.is(presented) && is_within(last.used, *leeway, *now) => {
-                Rotated::Repeated { salt: last.salt }
+            Some(last) if last.digest.is(&using.presented) && is_within(last.used, using.leeway, using.now) => {
+                Decision::Repeat { salt: last.salt, used: last.used }
             }
-            _ => {
-                self.is_ended = true;
-                Rotated::Replayed
-            }
+            _ => Decision::Replay,
         }
     }
 
-    /// Ends the family; tells whether it had not ended yet.
-    pub(crate) fn end(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_ended, true)
+    /// What it is after this use of the live token; `None` if it stays as it is.
+    pub(crate) fn after(&self, using: &TokenUse) -> Option<Self> {
+        let TokenUse { presented, successor, used, .. } = using;
+        match successor {
+            Some((live, salt)) => {
+                let last = Predecessor { digest: presented.clone(), salt: *salt, used: *used };
+                Some(Self { version: VERSION, live: live.clone(), predecessor: Some(last), last_used: *used })
+            }
+            // A use closes the window of the token before, even when the token stays live.
+            None if self.predecessor.is_some() || !is_same_moment(self.last_used, *used) => {
+                Some(Self { predecessor: None, last_used: *used, ..self.clone() })
+            }
+            None => None,
+        }
     }
+
+    /// When the predecessor was used, which may be presented again; `None` if there is none.
+    ///
+    /// Somebody with a copy of the store and an old token could derive its successor. So a store
+    /// [forgets](Self::without_predecessor) it as soon as this is more than 60 seconds ago, the longest leeway.
+    #[must_use]
+    pub fn predecessor_used(&self) -> Option<SystemTime> {
+        self.predecessor.as_ref().map(|last| last.used)
+    }
+
+    /// The same without what a repeat needs: the predecessor is spent from now on, as all tokens before it are.
+    #[must_use]
+    pub fn without_predecessor(mut self) -> Self {
+        self.predecessor = None;
+        self
+    }
+}
+
+/// A token that stays live may be used by many at once. Uses as near as this are one, or each would wait for all others.
+const MOMENT: Duration = Duration::from_secs(1);
+
+fn is_same_moment(one: SystemTime, other: SystemTime) -> bool {
+    one.duration_since(other).unwrap_or_else(|before| before.duration()) < MOMENT
 }
 
 /// How far behind the use a repeat may be: clocks of several servers differ, and the use is marked when its answer is about
@@ -255,12 +149,86 @@ impl Lineage {
 const MOST_BEHIND: Duration = Duration::from_secs(60);
 
 /// Whether the predecessor, first used at `used`, may be presented again.
-pub(crate) fn is_within(used: SystemTime, leeway: Duration, now: SystemTime) -> bool {
+fn is_within(used: SystemTime, leeway: Duration, now: SystemTime) -> bool {
     !leeway.is_zero()
         && match now.duration_since(used) {
             Ok(since) => since <= leeway,
             Err(ahead) => ahead.duration() <= MOST_BEHIND,
         }
+}
+
+/// The version of the bytes. A change of what they mean is a new one.
+const VERSION: u8 = 1;
+const DIGEST: usize = 32;
+const TIME: usize = 8;
+
+/// Bytes that are no [`Lineage`] of this version.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LineageError {
+    /// A later version of this crate wrote them: nothing is known of what they mean, so they must not be replaced.
+    #[error("the lineage of a refresh token family was written by a later version")]
+    Later,
+    /// They are damaged.
+    #[error("the lineage of a refresh token family is damaged")]
+    Damaged,
+}
+
+impl fmt::Debug for LineageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}
+
+/// As bytes, which begin with their version.
+impl Lineage {
+    /// The bytes to store: some 100. Instants are kept as whole milliseconds.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(1 + DIGEST + TIME + DIGEST + TIME + size_of::<Salt>());
+        bytes.push(self.version);
+        bytes.extend_from_slice(self.live.as_bytes());
+        bytes.extend_from_slice(&millis::floor(self.last_used).to_be_bytes());
+        if let Some(Predecessor { digest, salt, used }) = &self.predecessor {
+            bytes.extend_from_slice(digest.as_bytes());
+            bytes.extend_from_slice(&millis::floor(*used).to_be_bytes());
+            bytes.extend_from_slice(salt);
+        }
+        bytes
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) gave.
+    ///
+    /// # Errors
+    /// Fails when a later version wrote them, and when they are damaged. `?` makes a [`BackendError`](crate::BackendError)
+    /// of it, which answers 503.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LineageError> {
+        let (&version, mut rest) = bytes.split_first().ok_or(LineageError::Damaged)?;
+        match version {
+            VERSION => {}
+            0 => return Err(LineageError::Damaged),
+            _ => return Err(LineageError::Later),
+        }
+        let live = SecretDigest::from_bytes(take(&mut rest)?);
+        let last_used = instant(take(&mut rest)?)?;
+        let predecessor = if rest.is_empty() {
+            None
+        } else {
+            let digest = SecretDigest::from_bytes(take(&mut rest)?);
+            Some(Predecessor { digest, used: instant(take(&mut rest)?)?, salt: take(&mut rest)? })
+        };
+        if rest.is_empty() { Ok(Self { version, live, predecessor, last_used }) } else { Err(LineageError::Damaged) }
+    }
+}
+
+fn instant(millis: [u8; TIME]) -> Result<SystemTime, LineageError> {
+    millis::instant(i64::from_be_bytes(millis)).ok_or(LineageError::Damaged)
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], LineageError> {
+    let (taken, left) = rest.split_first_chunk().ok_or(LineageError::Damaged)?;
+    *rest = left;
+    Ok(*taken)
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub(crate) mod lineage;
 pub(crate) mod media_type;
 pub(crate) mod members;
 pub(crate) mod methods;
+pub(crate) mod millis;
 #[cfg(feature = "opaque-string")]
 mod opaque_string;
 pub(crate) mod origin;
@@ -31,6 +32,7 @@ pub(crate) mod preparation;
 pub(crate) mod profile;
 pub(crate) mod published;
 pub(crate) mod record;
+pub(crate) mod refresh_token;
 pub(crate) mod response;
 pub(crate) mod rfc6749;
 pub(crate) mod scope;

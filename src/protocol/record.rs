@@ -9,7 +9,17 @@ use serde_json::{Map, Value};
 use super::client::ClientId;
 use super::family::FamilyId;
 use super::scope::Scope;
+use super::secrets::SecretDigest;
 use super::skew::{SKEW, is_ahead};
+
+/// The record of an access token that nobody has saved yet, and the digest by which it is to be found.
+#[derive(Clone, Debug)]
+pub struct UnsavedRecord {
+    /// The digest of the token.
+    pub digest: SecretDigest,
+    /// What the token stands for.
+    pub record: AccessTokenRecord,
+}
 
 /// What an access token stands for: who lets which client do what, where, and until when. Cloning is cheap.
 ///

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use base64::Engine as _;
+use base64::encoded_len;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
-use super::charset::is_token68;
+use super::charset::{is_base64url_after, is_token68};
 use super::explained::explained;
 use super::texts::{Span, Texts};
 
@@ -111,9 +112,6 @@ impl fmt::Debug for SecretDigest {
     }
 }
 
-/// The characters of 256 bits in base64url.
-const LENGTH: usize = 43;
-
 /// A token as it is given to the client (RFC 6749 section 5.1): overwritten when dropped, never printed.
 pub struct Token {
     text: Zeroizing<String>,
@@ -134,35 +132,27 @@ impl Token {
     /// # Errors
     /// Fails when the operating system gives no randomness; no weaker source is used then.
     pub fn random(prefix: &str) -> Result<Self, RandomnessError> {
-        Self::encode(prefix, &*random_bytes()?)
+        Self::encode(prefix, random_bytes()?.as_slice())
     }
 
-    /// The token that follows `presented`: 256 bits that only somebody who has it and the salt can know. The salt alone,
-    /// which a store keeps, tells nothing.
-    pub(crate) fn successor(presented: &str, prefix: &str, salt: &[u8; 32]) -> Result<Self, RandomnessError> {
-        // All parts but the last have a fixed length.
-        let hash = Sha256::new().chain_update(b"successor\0").chain_update(salt).chain_update(presented.as_bytes());
-        let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(hash.finalize().into());
-        Self::encode(prefix, &bytes)
-    }
-
-    fn encode(prefix: &str, bytes: &[u8; 32]) -> Result<Self, RandomnessError> {
+    /// A token that is made here of these bytes, in base64url.
+    pub(super) fn encode(prefix: &str, bytes: &[u8]) -> Result<Self, RandomnessError> {
         // Encoded where it stays, so that no other buffer holds it.
-        let mut token = Vec::with_capacity(prefix.len().saturating_add(LENGTH));
+        let length = encoded_len(bytes.len(), false).unwrap_or_default();
+        let mut token = Vec::with_capacity(prefix.len().saturating_add(length));
         token.extend_from_slice(prefix.as_bytes());
-        token.resize(prefix.len().saturating_add(LENGTH), 0);
+        token.resize(prefix.len().saturating_add(length), 0);
         let room = token.get_mut(prefix.len()..).unwrap_or_default();
-        let encoded = URL_SAFE_NO_PAD.encode_slice(bytes, room).ok().filter(|length| *length == LENGTH);
-        // Base64 of 32 bytes is 43 ASCII characters, so neither can fail.
+        let encoded = URL_SAFE_NO_PAD.encode_slice(bytes, room).ok().filter(|written| *written == length);
+        // Base64 is ASCII and as long as was computed, so neither can fail.
         let text =
             encoded.and_then(|_| String::from_utf8(token).ok()).ok_or(RandomnessError(getrandom::Error::UNEXPECTED))?;
         Ok(Self { text: Zeroizing::new(text), is_token68: is_token68(prefix) || prefix.is_empty() })
     }
 
-    /// Whether `text` can be a token that was made here with this prefix.
+    /// Whether `text` can be one that [`random`](Self::random) made with this prefix.
     pub(crate) fn has_form(prefix: &str, text: &str) -> bool {
-        let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        text.strip_prefix(prefix).is_some_and(|rest| rest.len() == LENGTH && rest.bytes().all(is_base64url))
+        is_base64url_after(prefix, 43, text)
     }
 
     /// Whether it is a `b64token` (RFC 6750 section 2.1).
@@ -208,8 +198,13 @@ impl fmt::Debug for RandomnessError {
 /// 256 random bits.
 pub(crate) fn random_bytes() -> Result<Zeroizing<[u8; 32]>, RandomnessError> {
     let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(bytes.as_mut_slice()).map_err(RandomnessError)?;
+    fill_random(bytes.as_mut_slice())?;
     Ok(bytes)
+}
+
+/// Fills it with random bits.
+pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), RandomnessError> {
+    getrandom::fill(bytes).map_err(RandomnessError)
 }
 
 #[cfg(test)]

@@ -53,6 +53,8 @@ pub(crate) enum Purpose {
     Fingerprints,
     /// Names in the audit trail.
     Accounts,
+    /// Places of refresh token families.
+    Places,
     /// Names and networks in a store in which attempts are counted.
     Attempts,
     /// To tell which key a store was written under.
@@ -65,6 +67,7 @@ impl Purpose {
         match self {
             Self::Fingerprints => b"fingerprints",
             Self::Accounts => b"accounts",
+            Self::Places => b"places",
             Self::Attempts => b"attempts",
             Self::Check => b"check",
         }

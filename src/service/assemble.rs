@@ -119,7 +119,7 @@ impl Options {
             screen: self.shield.map(|(shield, on_leak)| Screen { shield, on_leak }),
             methods: self.methods,
             extensions,
-            refresh: self.tokens.refresh_tokens(&*clock),
+            refresh: self.tokens.refresh_tokens(&*clock, Keyed::new(shared_key, Purpose::Places)),
             clock,
             access: self.tokens.access,
             care: self.tokens.care,

@@ -13,6 +13,7 @@ use crate::conductor::refresh::RefreshTokens;
 use crate::conductor::tokens::TokenCare;
 use crate::protocol::client_builder::MAX_LEEWAY;
 use crate::protocol::grant_type::GrantType;
+use crate::protocol::keyed::Keyed;
 use crate::protocol::steps::{Reading, Steps};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -84,7 +85,7 @@ impl TokenOptions {
     }
 
     /// The store with its rules, if the endpoint gives refresh tokens.
-    pub(super) fn refresh_tokens(&mut self, clock: &dyn Clock) -> Option<Box<RefreshTokens>> {
+    pub(super) fn refresh_tokens(&mut self, clock: &dyn Clock, places: Keyed) -> Option<Box<RefreshTokens>> {
         Some(Box::new(RefreshTokens {
             grant_type: GrantType::refresh(),
             store: self.refresh.take()?,
@@ -93,6 +94,7 @@ impl TokenOptions {
             leeway: self.refresh_leeway.unwrap_or(Duration::from_secs(10)),
             ends_denied: self.ends_denied,
             steps: Mutex::new(Steps::new(Reading::of(|| clock.elapsed(), || clock.now()))),
+            places,
         }))
     }
 }

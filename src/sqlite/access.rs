@@ -12,7 +12,7 @@ use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
 use crate::protocol::family::FamilyId;
-use crate::protocol::record::{AccessTokenRecord, Holder};
+use crate::protocol::record::{AccessTokenRecord, Holder, UnsavedRecord};
 use crate::protocol::secrets::SecretDigest;
 
 const NEWEST: &str = "SELECT number FROM access_tokens WHERE login = ?1 ORDER BY number DESC LIMIT 1";
@@ -68,12 +68,7 @@ impl Login {
 }
 
 /// Inserts a record, in the place of what its login may not have beside it.
-pub(super) fn insert(
-    db: &Db,
-    digest: &SecretDigest,
-    record: &AccessTokenRecord,
-    per_login: i64,
-) -> Result<(), Failure> {
+fn insert(db: &Db, digest: &SecretDigest, record: &AccessTokenRecord, per_login: i64) -> Result<(), Failure> {
     let audience = serde_json::to_string(record.audience()).map_err(|_| Failure::Value("an audience"))?;
     let claims = serde_json::to_string(record.claims()).map_err(|_| Failure::Value("claims"))?;
     let login = Login::of(record);
@@ -99,6 +94,11 @@ pub(super) fn insert(
         db.execute(REMOVE_OLDEST, params![login, last_beyond, ROWS.cast_signed()])?;
     }
     Ok(())
+}
+
+/// Keeps the record of a refresh or a login in the transaction that keeps its family.
+pub(super) fn insert_with(db: &Db, unsaved: Option<&UnsavedRecord>, per_login: i64) -> Result<(), Failure> {
+    unsaved.map_or(Ok(()), |UnsavedRecord { digest, record }| insert(db, digest, record, per_login))
 }
 
 fn read_record(row: &Row<'_>) -> Result<AccessTokenRecord, Failure> {

@@ -5,8 +5,8 @@ use rusqlite::types::FromSql;
 
 use super::failure::Failure;
 use crate::protocol::client::ClientId;
+use crate::protocol::lineage::Lineage;
 use crate::protocol::scope::Scope;
-use crate::protocol::secrets::SecretDigest;
 
 /// The value of a column.
 pub(super) fn get<T: FromSql>(row: &Row<'_>, column: usize) -> Result<T, Failure> {
@@ -18,8 +18,8 @@ pub(super) fn bytes<const N: usize>(row: &Row<'_>, column: usize) -> Result<[u8;
     get(row, column)
 }
 
-pub(super) fn digest(row: &Row<'_>, column: usize) -> Result<SecretDigest, Failure> {
-    bytes(row, column).map(SecretDigest::from_bytes)
+pub(super) fn lineage(row: &Row<'_>, column: usize) -> Result<Lineage, Failure> {
+    Ok(Lineage::from_bytes(&get::<Vec<u8>>(row, column)?)?)
 }
 
 pub(super) fn client_id(row: &Row<'_>, column: usize) -> Result<ClientId, Failure> {

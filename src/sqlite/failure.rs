@@ -7,6 +7,7 @@ use rusqlite::ErrorCode;
 
 use crate::boundary::backend::BackendError;
 use crate::protocol::client_error::ClientError;
+use crate::protocol::lineage::LineageError;
 
 /// Why an operation failed. No message repeats a value of a row.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,9 @@ pub(super) enum Failure {
     /// What was written is not what this version writes.
     #[error("the SQLite store cannot read {0}")]
     Row(&'static str),
+    /// The same of a lineage. One that a later version wrote is for a process of that version.
+    #[error("the SQLite store cannot read a row: {0}")]
+    Lineage(#[from] LineageError),
     /// What was given cannot be written.
     #[error("the SQLite store cannot keep {0}")]
     Value(&'static str),
@@ -67,6 +71,7 @@ impl Failure {
                 )
             ),
             Self::Lost | Self::Moved(_) | Self::Gone(_) | Self::Unseen(_) => true,
+            Self::Lineage(error) => *error == LineageError::Later,
             Self::Row(_) | Self::Value(_) | Self::Client(_) | Self::OtherKey | Self::Panicked => false,
         }
     }

@@ -7,11 +7,15 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use rusqlite::params;
+
+use super::columns::get;
 use super::db::Db;
 use super::failure::Failure;
 use super::time::{CountingTime, ForwardTime, floor};
 use crate::boundary::clock::Clock;
 use crate::protocol::client_builder::MAX_LEEWAY;
+use crate::protocol::lineage::{Lineage, LineageError};
 
 /// How long a step may take, with its commit. A write that comes meanwhile waits for as long.
 const TIME: Duration = Duration::from_millis(5);
@@ -28,15 +32,10 @@ const SPENT_VALUES: &str = "DELETE FROM spent_values WHERE digest IN
     (SELECT digest FROM spent_values WHERE expires <= ?1 LIMIT ?2)";
 const ACCESS_TOKENS: &str = "DELETE FROM access_tokens WHERE (login, number) IN
     (SELECT login, number FROM access_tokens WHERE expires <= ?1 LIMIT ?2)";
-/// A family may have any number of tokens: they go before it does.
-const REFRESH_TOKENS: &str = "DELETE FROM refresh_tokens WHERE digest IN
-    (SELECT t.digest FROM (SELECT row FROM refresh_families WHERE expires <= ?1 ORDER BY expires LIMIT ?2) due
-     CROSS JOIN refresh_tokens t ON t.family = due.row LIMIT ?2)";
 /// What hides the access tokens of a family that was ended stays as long as they do.
 const REFRESH_FAMILIES: &str = "DELETE FROM refresh_families WHERE row IN
     (SELECT row FROM (SELECT row, id, ended FROM refresh_families WHERE expires <= ?1 ORDER BY expires LIMIT ?2) due
-     WHERE NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.family = due.row)
-     AND (ended IS NULL OR NOT EXISTS (SELECT 1 FROM access_tokens a WHERE a.login = due.id)))";
+     WHERE ended IS NULL OR NOT EXISTS (SELECT 1 FROM access_tokens a WHERE a.login = due.id))";
 
 /// For how long a family that was ended is kept, in milliseconds: longer than any request that may still insert an access
 /// token of it takes.
@@ -44,31 +43,25 @@ const ENDED: i64 = 600_000;
 const ENDED_ACCESS_TOKENS: &str = "DELETE FROM access_tokens WHERE (login, number) IN
     (SELECT a.login, a.number FROM (SELECT id FROM refresh_families WHERE ended <= ?1 ORDER BY ended LIMIT ?2) due
      CROSS JOIN access_tokens a ON a.login = due.id LIMIT ?2)";
-const ENDED_REFRESH_TOKENS: &str = "DELETE FROM refresh_tokens WHERE digest IN
-    (SELECT t.digest FROM (SELECT row FROM refresh_families WHERE ended <= ?1 ORDER BY ended LIMIT ?2) due
-     CROSS JOIN refresh_tokens t ON t.family = due.row LIMIT ?2)";
 const ENDED_FAMILIES: &str = "DELETE FROM refresh_families WHERE row IN
     (SELECT row FROM (SELECT row, id FROM refresh_families WHERE ended <= ?1 ORDER BY ended LIMIT ?2) due
-     WHERE NOT EXISTS (SELECT 1 FROM refresh_tokens t WHERE t.family = due.row)
-     AND NOT EXISTS (SELECT 1 FROM access_tokens a WHERE a.login = due.id))";
+     WHERE NOT EXISTS (SELECT 1 FROM access_tokens a WHERE a.login = due.id))";
 
 /// The longest time in which a predecessor may be presented again, in milliseconds.
 const LEEWAY: i64 = MAX_LEEWAY.as_millis() as i64;
-/// Somebody who has a copy of the file and an old token could derive its successor from the salt. Such a predecessor is
+/// Somebody who has a copy of the file and an old token could derive its successor from the lineage. Such a predecessor is
 /// spent, as all older tokens are.
-const SALTS: &str = "UPDATE refresh_families SET predecessor = NULL, salt = NULL, used = NULL WHERE row IN
-    (SELECT row FROM refresh_families WHERE used < ?1 LIMIT ?2)";
+const USED: &str = "SELECT row, lineage FROM refresh_families WHERE used < ?1 LIMIT ?2";
+const FORGET: &str = "UPDATE refresh_families SET lineage = ?2, used = NULL WHERE row = ?1";
 
 /// What is removed, and by which instant it is due.
-const REMOVALS: [(&str, Due); 8] = [
+const REMOVALS: [(&str, Due); 6] = [
     (SPENT_VALUES, Due::Expired),
     (ACCESS_TOKENS, Due::Expired),
-    (REFRESH_TOKENS, Due::Expired),
     (REFRESH_FAMILIES, Due::Expired),
     (ENDED_ACCESS_TOKENS, Due::Ended),
-    (ENDED_REFRESH_TOKENS, Due::Ended),
     (ENDED_FAMILIES, Due::Ended),
-    (SALTS, Due::Used),
+    (USED, Due::Used),
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -80,7 +73,7 @@ enum Due {
 }
 
 pub(super) fn statements() -> impl Iterator<Item = &'static str> {
-    REMOVALS.into_iter().map(|(sql, _)| sql)
+    REMOVALS.into_iter().map(|(sql, _)| sql).chain([FORGET])
 }
 
 /// What is over, in milliseconds.
@@ -153,12 +146,12 @@ impl Pruner {
         let mut step = Step { rows: 0, is_short: false };
         let turns = REMOVALS.iter().enumerate().cycle().skip(self.turn.load(Ordering::Relaxed)).take(REMOVALS.len());
         for (turn, (sql, due)) in turns {
-            let by = match due {
-                Due::Expired => at.expired,
-                Due::Ended => at.ended,
-                Due::Used => at.used,
+            let room_now = room.cast_signed();
+            let done = match due {
+                Due::Expired => db.execute(sql, [at.expired, room_now])? as u64,
+                Due::Ended => db.execute(sql, [at.ended, room_now])? as u64,
+                Due::Used => forget_predecessors(db, sql, [at.used, room_now])?,
             };
-            let done = db.execute(sql, [by, room.cast_signed()])? as u64;
             room = room.saturating_sub(done);
             // What hung on a row may have been removed after its turn.
             step.is_short |= done > 0;
@@ -173,6 +166,20 @@ impl Pruner {
         }
         Ok(step)
     }
+}
+
+/// Forgets the predecessors of these families, and answers how many. What a later version wrote is not for this one to change.
+fn forget_predecessors(db: &Db, sql: &'static str, due: [i64; 2]) -> Result<u64, Failure> {
+    let mut done = 0_u64;
+    for (row, lineage) in db.rows(sql, due, |row| Ok((get::<i64>(row, 0)?, get::<Vec<u8>>(row, 1)?)))? {
+        match Lineage::from_bytes(&lineage) {
+            Ok(lineage) => db.execute(FORGET, params![row, lineage.without_predecessor().to_bytes()])?,
+            Err(LineageError::Later) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        done = done.saturating_add(1);
+    }
+    Ok(done)
 }
 
 #[cfg(test)]

@@ -1,14 +1,12 @@
-//! Refresh token families.
-//!
-//! Which token counts is decided by the state machine that all stores share, on the family's row; tokens only lead to their
-//! family. So the use of any token costs the same, however often its family was rotated.
+//! Refresh token families, a row for each, whatever it went through.
 
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use rusqlite::{Row, params};
 
-use super::columns::{bytes, client_id, digest, get, scope};
+use super::access;
+use super::columns::{bytes, client_id, get, lineage, scope};
 use super::db::Db;
 use super::failure::Failure;
 use super::store::SqliteStore;
@@ -16,69 +14,47 @@ use super::time::{floor, instant};
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::clock::SharedClock;
-use crate::boundary::refresh::{MOST_LOGINS, RefreshTokenStore};
+use crate::boundary::refresh::{FamilyStamp, MOST_LOGINS, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
 use crate::protocol::family::{FamilyId, RefreshFamily};
-use crate::protocol::lineage::{FoundRefreshToken, Lineage, Predecessor, Rotated, Rotation};
-use crate::protocol::secrets::SecretDigest;
 
 const BEGIN: &str = "INSERT INTO refresh_families
-    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, live, last_used)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) RETURNING row";
-const ADD_TOKEN: &str = "INSERT INTO refresh_tokens (digest, family) VALUES (?1, ?2)";
-const FIND: &str = "SELECT f.row, f.id, f.subject, f.client, f.realm, f.scope, f.grant_type, f.authenticated_at,
-    f.credential_version, f.expires, f.live, f.predecessor, f.salt, f.used, f.last_used, f.ended
-    FROM refresh_tokens t JOIN refresh_families f ON f.row = t.family WHERE t.digest = ?1";
-const ROTATE: &str =
-    "UPDATE refresh_families SET live = ?2, predecessor = ?3, salt = ?4, used = ?5, last_used = ?6 WHERE row = ?1";
+    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, lineage, used)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+const FIND: &str =
+    "SELECT id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires,
+    lineage, stamp, ended IS NOT NULL FROM refresh_families WHERE id = ?1";
+const ROTATE: &str = "UPDATE refresh_families SET lineage = ?3, used = ?4, stamp = stamp + 1
+    WHERE id = ?1 AND stamp = ?2 AND ended IS NULL";
+const SEE: &str = "SELECT 1 FROM refresh_families WHERE id = ?1 AND stamp = ?2 AND ended IS NULL";
 const COUNT_LOGINS: &str = "SELECT count(*) FROM refresh_families
     WHERE subject = ?1 AND realm IS ?2 AND client = ?3 AND ended IS NULL";
 /// The oldest ones of those that expire by then.
 const END_LOGINS: &str = "UPDATE refresh_families SET ended = ?4 WHERE row IN
     (SELECT row FROM refresh_families
      WHERE subject = ?1 AND realm IS ?2 AND client = ?3 AND ended IS NULL AND expires <= ?5 ORDER BY row LIMIT ?6)";
-const END: &str = "UPDATE refresh_families SET ended = ?2 WHERE row = ?1";
 const REVOKE_FAMILY: &str = "UPDATE refresh_families SET ended = ?2 WHERE id = ?1 AND ended IS NULL";
 const REVOKE_SUBJECT: &str =
     "UPDATE refresh_families SET ended = ?3 WHERE subject = ?1 AND realm IS ?2 AND ended IS NULL";
 
-pub(super) const STATEMENTS: [&str; 9] =
-    [BEGIN, ADD_TOKEN, FIND, ROTATE, COUNT_LOGINS, END_LOGINS, END, REVOKE_FAMILY, REVOKE_SUBJECT];
+pub(super) const STATEMENTS: [&str; 8] =
+    [BEGIN, FIND, ROTATE, SEE, COUNT_LOGINS, END_LOGINS, REVOKE_FAMILY, REVOKE_SUBJECT];
 
-/// A family and its row.
-struct Family {
-    row: i64,
-    facts: RefreshFamily,
-    lineage: Lineage,
-}
-
-fn read_family(row: &Row<'_>) -> Result<Family, Failure> {
+fn read_family(row: &Row<'_>) -> Result<StoredFamily, Failure> {
     let time = |column| get(row, column).and_then(instant);
     let text = |column| get::<Option<String>>(row, column);
     let facts = RefreshFamily::new(
-        FamilyId::from_bytes(bytes(row, 1)?),
-        get::<String>(row, 2)?,
-        client_id(row, 3)?,
-        time(7)?,
-        time(9)?,
+        FamilyId::from_bytes(bytes(row, 0)?),
+        get::<String>(row, 1)?,
+        client_id(row, 2)?,
+        time(6)?,
+        time(8)?,
     )
-    .with_realm(text(4)?.as_deref())
-    .with_scope(scope(row, 5)?)
-    .with_grant_type(text(6)?.as_deref())
-    .with_credential_version(text(8)?.as_deref());
-    // Without its salt a predecessor cannot be repeated: it is spent.
-    let predecessor = match (get::<Option<[u8; 32]>>(row, 11)?, get::<Option<[u8; 32]>>(row, 12)?) {
-        (Some(digest), Some(salt)) => {
-            Some(Predecessor { digest: SecretDigest::from_bytes(digest), salt, used: time(13)? })
-        }
-        _ => None,
-    };
-    let is_ended = get::<Option<i64>>(row, 15)?.is_some();
-    let lineage = Lineage { live: digest(row, 10)?, predecessor, last_used: time(14)?, is_ended };
-    Ok(Family { row: get(row, 0)?, facts, lineage })
-}
-
-fn find(db: &Db, token: &SecretDigest) -> Result<Option<Family>, Failure> {
-    db.row(FIND, [token.as_bytes()], read_family)
+    .with_realm(text(3)?.as_deref())
+    .with_scope(scope(row, 4)?)
+    .with_grant_type(text(5)?.as_deref())
+    .with_credential_version(text(7)?.as_deref());
+    let stamp = FamilyStamp::new(get::<i64>(row, 10)?.cast_unsigned());
+    Ok(StoredFamily::new(facts, lineage(row, 9)?, stamp).with_ended(get(row, 11)?))
 }
 
 /// Makes room for one login more of this subject at this client: what is over ends first, then what is oldest.
@@ -97,8 +73,9 @@ fn make_room(db: &Db, family: &RefreshFamily, now: SystemTime, ended: i64) -> Re
     Ok(())
 }
 
-fn begin(db: &Db, family: &RefreshFamily, token: &SecretDigest, now: SystemTime, ended: i64) -> Result<(), Failure> {
-    make_room(db, family, now, ended)?;
+fn begin(db: &Db, new: &NewFamily, ended: i64, tokens: i64) -> Result<(), Failure> {
+    let NewFamily { family, lineage, now, access_token, .. } = new;
+    make_room(db, family, *now, ended)?;
     let id = family.id();
     let values = params![
         id.as_bytes(),
@@ -110,41 +87,27 @@ fn begin(db: &Db, family: &RefreshFamily, token: &SecretDigest, now: SystemTime,
         floor(family.authenticated_at()),
         family.credential_version(),
         floor(family.expires()),
-        token.as_bytes(),
-        floor(now),
+        lineage.to_bytes(),
+        lineage.predecessor_used().map(floor),
     ];
-    let row: i64 = db.row(BEGIN, values, |row| get(row, 0))?.ok_or(Failure::Row("its own row"))?;
-    db.execute(ADD_TOKEN, params![token.as_bytes(), row])?;
-    Ok(())
+    db.execute(BEGIN, values)?;
+    access::insert_with(db, access_token.as_ref(), tokens)
 }
 
-fn rotate(db: &Db, rotation: &Rotation, ended: i64) -> Result<Rotated, Failure> {
-    let Some(mut family) = find(db, rotation.presented())? else { return Ok(Rotated::Gone) };
-    let rotated = family.lineage.rotate(&family.facts, rotation);
-    match rotated {
-        // Whatever the state machine changed is written, not what is expected of it.
-        Rotated::Done => {
-            let Lineage { live, predecessor, last_used, .. } = &family.lineage;
-            let last = predecessor.as_ref();
-            let values = params![
-                family.row,
-                live.as_bytes(),
-                last.map(|last| last.digest.as_bytes()),
-                last.map(|last| last.salt),
-                last.map(|last| floor(last.used)),
-                floor(*last_used),
-            ];
-            db.execute(ROTATE, values)?;
-            if rotation.successor().is_some() {
-                db.execute(ADD_TOKEN, params![live.as_bytes(), family.row])?;
-            }
+fn rotate(db: &Db, rotation: &Rotation, tokens: i64) -> Result<bool, Failure> {
+    let Rotation { family, seen, lineage, access_token, .. } = rotation;
+    let (id, seen) = (family.as_bytes(), seen.get().cast_signed());
+    let is_seen = match lineage {
+        Some(lineage) => {
+            let values = params![id, seen, lineage.to_bytes(), lineage.predecessor_used().map(floor)];
+            db.execute(ROTATE, values)? > 0
         }
-        Rotated::Replayed => {
-            db.execute(END, [family.row, ended])?;
-        }
-        Rotated::Repeated { .. } | Rotated::Gone => {}
+        None => db.row(SEE, params![id, seen], |_| Ok(()))?.is_some(),
+    };
+    if is_seen {
+        access::insert_with(db, access_token.as_ref(), tokens)?;
     }
-    Ok(rotated)
+    Ok(is_seen)
 }
 
 /// Ends the families of a subject, and answers how many there were.
@@ -170,22 +133,19 @@ impl SqliteStore {
 
 #[async_trait]
 impl RefreshTokenStore for SqliteStore {
-    async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
         let ended = self.now();
-        self.write(move |db| begin(db, &family, &token, now, ended)).await
+        let tokens = self.tokens_per_login();
+        self.write(move |db| begin(db, &new, ended, tokens)).await
     }
 
-    async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError> {
-        let token = token.clone();
-        let found = self.read(move |db| Ok(find(db, &token)?.map(|family| (family, token)))).await?;
-        Ok(found.map(|(Family { facts, lineage, .. }, token)| {
-            FoundRefreshToken::new(facts, lineage.state_of(&token), lineage.last_used)
-        }))
+    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
+        self.read(move |db| db.row(FIND, [family.as_bytes()], read_family)).await
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, BackendError> {
-        let ended = self.now();
-        self.write(move |db| rotate(db, &rotation, ended)).await
+    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
+        let tokens = self.tokens_per_login();
+        self.write(move |db| rotate(db, &rotation, tokens)).await
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {

@@ -11,26 +11,21 @@ CREATE TABLE refresh_families (
     authenticated_at INTEGER NOT NULL,
     credential_version TEXT,
     expires INTEGER NOT NULL,
-    live BLOB NOT NULL,
-    predecessor BLOB,
-    salt BLOB,
+    -- Which token counts, with a version in front.
+    lineage BLOB NOT NULL,
+    -- The number of changes of the lineage.
+    stamp INTEGER NOT NULL DEFAULT 0,
+    -- When the predecessor was used that the lineage still knows.
     used INTEGER,
-    last_used INTEGER NOT NULL,
     -- When the family was ended, by the clock of the store.
     ended INTEGER
 ) STRICT;
 -- At most a hundred for each login: subject, realm and client.
 CREATE INDEX refresh_families_by_login ON refresh_families (subject, realm, client) WHERE ended IS NULL;
+-- What was used in the last minute: a rotation adds a row at the end of this index, and the next step takes it out again.
 CREATE INDEX refresh_families_by_use ON refresh_families (used) WHERE used IS NOT NULL;
 CREATE INDEX refresh_families_by_end ON refresh_families (ended) WHERE ended IS NOT NULL;
 CREATE INDEX refresh_families_by_expires ON refresh_families (expires);
-
--- Every token of a family, however long ago it was spent.
-CREATE TABLE refresh_tokens (
-    digest BLOB PRIMARY KEY,
-    family INTEGER NOT NULL REFERENCES refresh_families (row)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX refresh_tokens_by_family ON refresh_tokens (family);
 
 CREATE TABLE access_tokens (
     -- Whose tokens are bounded together: the 16 bytes of a family, or a digest of 32 bytes of realm, subject and client.

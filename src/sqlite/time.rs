@@ -8,34 +8,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::failure::Failure;
 use crate::boundary::clock::Clock;
-
-/// The last millisecond that is not after `time`; the first or last of all that can be written if it is beyond them.
-pub(super) fn floor(time: SystemTime) -> i64 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => whole_millis(since),
-        Err(before) => {
-            let before = before.duration();
-            let whole = whole_millis(before);
-            let rest = i64::from(!before.subsec_nanos().is_multiple_of(1_000_000));
-            whole.saturating_neg().saturating_sub(rest)
-        }
-    }
-}
+use crate::protocol::millis;
+pub(super) use crate::protocol::millis::floor;
 
 /// The first millisecond that is not before `time`.
 pub(super) fn ceil(time: SystemTime) -> i64 {
     time.checked_add(Duration::from_nanos(999_999)).map_or(i64::MAX, floor)
 }
 
-fn whole_millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// The instant of what was written.
 pub(super) fn instant(millis: i64) -> Result<SystemTime, Failure> {
-    let distance = Duration::from_millis(millis.unsigned_abs());
-    let instant = if millis < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
-    instant.ok_or(Failure::Row("an instant"))
+    millis::instant(millis).ok_or(Failure::Row("an instant"))
 }
 
 /// The time that attempts are counted by: since 1970, by the wall clock when the store was opened, and by the monotonic one

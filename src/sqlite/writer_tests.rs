@@ -11,7 +11,7 @@ use crate::sqlite::tests::folder::Folder;
 
 const SPEND: &str = "INSERT INTO spent_values (digest, expires) VALUES (?1, 9)";
 const COUNT: &str = "SELECT count(*) FROM spent_values";
-const DANGLING: &str = "INSERT INTO refresh_tokens (digest, family) VALUES (?1, 4711)";
+const DANGLING: &str = "INSERT INTO client_origins (origin, client) VALUES ('https://app.example', ?1)";
 
 async fn spend(store: &SqliteStore, number: u8) -> Result<usize, BackendErrorKind> {
     store.write(move |db| db.execute(SPEND, [[number; 32]])).await.map_err(|error| error.kind())
@@ -59,7 +59,7 @@ async fn a_commit_that_fails_is_an_error_for_everybody_who_waited_for_it() {
         tokio::spawn(async move {
             let dangling = bad.write(|db| {
                 db.execute("PRAGMA defer_foreign_keys = ON", ())?;
-                db.execute(DANGLING, [[99; 32]])
+                db.execute(DANGLING, ["nobody"])
             });
             dangling.await.map_err(|error| error.kind())
         }),

@@ -2,7 +2,7 @@
 //! production.
 //!
 //! [`contract`] holds your own stores and limiter to the contracts of their traits: one call in one test. [`attempt`] makes
-//! what a [`CredentialVerifier`](crate::CredentialVerifier) is given, and [`ManualClock`] lets time pass at once:
+//! what a [`CredentialVerifier`](crate::CredentialVerifier) is given, [`RefreshTokenUse`] uses a refresh token of a store, and [`ManualClock`] lets time pass at once:
 //!
 //! ```
 //! use tower_password_grant::testing::attempt;
@@ -28,7 +28,9 @@
 mod attempt;
 pub mod contract;
 mod manual_clock;
+mod refresh;
 mod roomy;
 
 pub use attempt::{AttemptBuilder, AttemptError, attempt};
 pub use manual_clock::ManualClock;
+pub use refresh::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};

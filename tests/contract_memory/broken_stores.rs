@@ -1,18 +1,18 @@
 //! Refresh token stores that break one promise each.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use tokio::task::yield_now;
 use tower_password_grant::testing::contract;
 use tower_password_grant::{
-    BackendError, FamilyId, FoundRefreshToken, RefreshFamily, RefreshTokenStore, Rotated, Rotation, SecretDigest,
+    BackendError, FamilyId, FamilyStamp, Lineage, NewFamily, RefreshFamily, RefreshTokenStore, Rotation, StoredFamily,
 };
 
 use crate::complaint;
-use crate::reference::{Reference, time_between};
+use crate::reference::{self, PlainStore, Row, time_between};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
@@ -23,36 +23,31 @@ enum Fault {
     EmptyRealmIsNone,
     KeepsWholeSeconds,
     TrimsSubjects,
-    ForgetsSpentTokens,
-    ForgetsOldGenerations,
-    // One call at a time.
-    GivesUnknownTokensAFamily,
-    UsesDoNotCount,
-    OverIsReplayed,
-    UsesEndedFamilies,
-    LeewayEndsOneMomentEarly,
-    LeewayNeverEnds,
-    LeewayIsNeverZero,
-    LeewayIsFixed,
-    LeewayCountsFromTheRequest,
-    RepeatsHaveTheirOwnSalt,
-    RepeatsMakeSecondLiveToken,
-    RepeatsAddTheirSuccessor,
-    RepeatsExtendTheLeeway,
-    RepeatsKeepTheFamilyAlive,
-    WindowStaysOpen,
-    ReplayEndsNothing,
-    ReplayEndsTheSubject,
-    ReplayIsForgotten,
-    ReuseEndsTheToken,
-    ReuseLeavesTheWindowOpen,
-    NoIdleLifetime,
-    IdleEndsOneMomentLate,
-    NoEnd,
-    ClockBackEndsTheWindow,
-    ClockBackIsIdle,
-    ClockBackOpensTheWindow,
+    ForgetsPredecessors,
+    LosesLineages,
+    FindsByHalfAnId,
+    BeginsTwice,
+    // Stamps.
+    IgnoresStamps,
+    StampsStandStill,
+    StampsComeAgain,
+    FindingChangesStamps,
+    SeeingChangesStamps,
+    RefusesToSee,
+    KeepsWhatItRefuses,
+    RotatesWhatNeverWas,
+    // Time and versions.
+    RefusesWhatIsOver,
+    OverEndsTheLogin,
+    GuessesLaterVersions,
+    ForgetsLaterVersions,
+    // Lost answers.
+    RotatesInTwoSteps,
     // Ends.
+    ForgetsEndedFamilies,
+    HidesEnds,
+    RotatesEndedFamilies,
+    SeesEndedFamilies,
     RevokesTwice,
     RevokesUnknownFamilies,
     RevokesTheWholeSubject,
@@ -63,11 +58,10 @@ enum Fault {
     CrowdsOutTheOldest,
     CrowdsOutTheClient,
     // Races.
-    GetsAndThenSets,
-    RepeatsOfARaceHaveTheirOwnSalt,
+    LooksAndThenReplaces,
+    KeepsTheLastOfARace,
     OverwritesEveryEnd,
     OverwritesTheEndOfSubjects,
-    OverwritesReplays,
     RevokesInTwoSteps,
 }
 
@@ -79,36 +73,29 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::EmptyRealmIsNone, "`find` gives the realm as it was, and none is not an empty one"),
     (Fault::KeepsWholeSeconds, "`find` gives the time of the authentication to the millisecond"),
     (Fault::TrimsSubjects, "`find` gives the subject as it was"),
-    (Fault::ForgetsSpentTokens, "the one before is its predecessor, and all others are spent"),
-    (Fault::ForgetsOldGenerations, "the tokens of a family are found however often it was rotated"),
-    (Fault::GivesUnknownTokensAFamily, "a token that was never given is `Gone`"),
-    (Fault::UsesDoNotCount, "a family was last used when its live token was"),
-    (Fault::OverIsReplayed, "each token of a family that is over is `Gone`"),
-    (Fault::UsesEndedFamilies, "each token of a family that was revoked is `Gone`"),
-    (Fault::LeewayEndsOneMomentEarly, "until exactly the leeway after its first use"),
-    (Fault::LeewayNeverEnds, "and `Replayed` after that"),
-    (Fault::LeewayIsNeverZero, "without leeway the first repeat is `Replayed`"),
-    (Fault::LeewayCountsFromTheRequest, "the leeway counts from the instant that the rotation says to keep as the use"),
-    (Fault::LeewayIsFixed, "the leeway that counts is that of the rotation"),
-    (Fault::RepeatsHaveTheirOwnSalt, "with the salt of its successor"),
-    (Fault::RepeatsMakeSecondLiveToken, "the predecessor is `Repeated` until exactly the leeway"),
-    (Fault::RepeatsAddTheirSuccessor, "a repeat adds no token"),
-    (Fault::RepeatsExtendTheLeeway, "a repeat does not extend the leeway"),
-    (Fault::RepeatsKeepTheFamilyAlive, "does not count as a use of the family"),
-    (Fault::WindowStaysOpen, "the first use of the successor closes the window of its predecessor"),
-    (Fault::ReplayEndsNothing, "without leeway the first repeat ends the family"),
-    (Fault::ReplayEndsTheSubject, "a replay ends the family of the token and no other"),
-    (Fault::ReplayIsForgotten, "a family that a replay ended has ended"),
-    (Fault::ReuseEndsTheToken, "a use without a successor keeps the token and counts as a use"),
-    (Fault::ReuseLeavesTheWindowOpen, "a use without a successor closes the window of the predecessor, too"),
-    (Fault::NoIdleLifetime, "each token of a family that is over is `Gone`"),
-    (Fault::IdleEndsOneMomentLate, "each token of a family that is over is `Gone`"),
-    (Fault::NoEnd, "no rotation moves the end of a family"),
-    (Fault::ClockBackEndsTheWindow, "a clock that went back counts as no time"),
-    (Fault::ClockBackIsIdle, "a clock that went back counts as no time"),
-    (Fault::ClockBackOpensTheWindow, "by a clock that went back by more than 60 seconds"),
+    (Fault::ForgetsPredecessors, "`find` gives the last lineage that was kept, whole"),
+    (Fault::LosesLineages, "`find` gives the last lineage that was kept, whole"),
+    (Fault::FindsByHalfAnId, "a family is found by all bytes of its id"),
+    (Fault::BeginsTwice, "a family with the id of another is an error, and the other stays as it is"),
+    (Fault::IgnoresStamps, "a rotation with the stamp of an earlier state is refused"),
+    (Fault::StampsStandStill, "a rotation with the stamp of an earlier state is refused"),
+    (Fault::StampsComeAgain, "a stamp that it never had before"),
+    (Fault::FindingChangesStamps, "a rotation with the stamp that was seen is kept"),
+    (Fault::SeeingChangesStamps, "a rotation without a new lineage is true and leaves the lineage and its stamp"),
+    (Fault::RefusesToSee, "a rotation without a new lineage is true and leaves the lineage and its stamp"),
+    (Fault::KeepsWhatItRefuses, "is refused, and nothing of it is kept"),
+    (Fault::RotatesWhatNeverWas, "a rotation of a family that never was is not kept"),
+    (Fault::RefusesWhatIsOver, "a family that is over when it is begun is one of those that may be forgotten"),
+    (Fault::OverEndsTheLogin, "a family that is over ends no other of its login"),
+    (Fault::GuessesLaterVersions, "a lineage of a later version is an error, or is given back as it was"),
+    (Fault::ForgetsLaterVersions, "a lineage of a later version is an error, or is given back as it was"),
+    (Fault::RotatesInTwoSteps, "a rotation whose future was dropped happened whole or not at all"),
+    (Fault::ForgetsEndedFamilies, "a family that has ended is found until it is over"),
+    (Fault::HidesEnds, "a family that has ended is found as such"),
+    (Fault::RotatesEndedFamilies, "no rotation of a family that has ended is kept"),
+    (Fault::SeesEndedFamilies, "no rotation of a family that has ended is kept"),
     (Fault::RevokesTwice, "`revoke_family` is true once for each family"),
-    (Fault::RevokesUnknownFamilies, "`revoke_family` is false for a family that never was"),
+    (Fault::RevokesUnknownFamilies, "a family is found by all bytes of its id"),
     (Fault::RevokesTheWholeSubject, "`revoke_family` ends no other family of the subject"),
     (Fault::RevokesAnyRealm, "how many families of exactly this subject and realm it ended"),
     (Fault::NoRealmIsEmptyRealm, "and no realm is not an empty one"),
@@ -116,30 +103,25 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::CountsEndedFamilies, "`revoke_subject` counts no family twice"),
     (Fault::CrowdsOutTheOldest, "logins of a subject end none of another subject, realm or client"),
     (Fault::CrowdsOutTheClient, "logins of a subject end none of another subject, realm or client"),
-    (Fault::GetsAndThenSets, "of parallel uses of one token exactly one is `Done`"),
-    (Fault::RepeatsOfARaceHaveTheirOwnSalt, "with the salt of the one that is `Done`"),
-    (Fault::OverwritesEveryEnd, "no token of a family counts after it was ended, even if it was rotated"),
+    (Fault::LooksAndThenReplaces, "of parallel rotations with one stamp exactly one is kept"),
+    (Fault::KeepsTheLastOfARace, "of parallel rotations the one that was told so is kept"),
+    (Fault::OverwritesEveryEnd, "of parallel uses without leeway exactly one is told that it ended the family"),
     (Fault::OverwritesTheEndOfSubjects, "no token of a family counts after it was ended, even if it was rotated"),
-    (Fault::OverwritesReplays, "no token of a family counts after it was ended, even if it was rotated"),
     (Fault::RevokesInTwoSteps, "of parallel calls of `revoke_family` exactly one ended the family"),
 ];
 
-/// The reference with a fault.
+/// The plain store with a fault.
 struct Broken {
     fault: Fault,
-    model: Mutex<Reference>,
-    late: Mutex<Vec<(RefreshFamily, SecretDigest, SystemTime)>>,
+    store: PlainStore,
+    late: Mutex<Vec<NewFamily>>,
     /// The families whose end is not overwritten.
     firm: Mutex<HashSet<FamilyId>>,
 }
 
 impl Broken {
     fn new(fault: Fault) -> Self {
-        Self { fault, model: Mutex::default(), late: Mutex::default(), firm: Mutex::default() }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Reference> {
-        self.model.lock().unwrap()
+        Self { fault, store: PlainStore::default(), late: Mutex::default(), firm: Mutex::default() }
     }
 
     /// The family as this store keeps it.
@@ -164,231 +146,186 @@ impl Broken {
         }
     }
 
-    /// The rotation as this store reads it.
-    fn read(&self, rotation: Rotation, model: &mut Reference) -> Rotation {
-        let moment = Duration::from_millis(1);
-        let (leeway, idle) = (rotation.leeway(), rotation.idle_lifetime());
-        match self.fault {
-            Fault::LeewayEndsOneMomentEarly => rotation.with_leeway(leeway.saturating_sub(moment)),
-            Fault::LeewayNeverEnds if !leeway.is_zero() => rotation.with_leeway(Duration::MAX),
-            Fault::LeewayIsNeverZero => rotation.with_leeway(leeway.max(moment)),
-            Fault::LeewayIsFixed if !leeway.is_zero() => rotation.with_leeway(Duration::from_secs(10)),
-            Fault::LeewayCountsFromTheRequest => {
-                let came = rotation.now();
-                rotation.with_used(came)
-            }
-            Fault::NoIdleLifetime => rotation.with_idle_lifetime(Duration::MAX),
-            Fault::IdleEndsOneMomentLate => rotation.with_idle_lifetime(idle.saturating_add(moment)),
-            Fault::NoEnd => match model.line(rotation.presented()).map(|line| line.facts.expires()) {
-                Some(end) if rotation.now() >= end && idle == Duration::MAX => {
-                    let early = Rotation::new(rotation.presented().clone(), end - moment);
-                    rotation.successor().map_or(early.clone(), |(next, salt)| early.with_successor(next.clone(), *salt))
-                }
-                _ => rotation,
-            },
-            _ => rotation,
-        }
-    }
-
-    /// What this store answers before it looks any further.
-    fn before(&self, rotation: &Rotation, model: &mut Reference) -> Option<Rotated> {
-        let line = model.line(rotation.presented());
-        let Some(line) = line else {
-            return (self.fault == Fault::GivesUnknownTokensAFamily).then_some(Rotated::Replayed);
+    fn begin_now(&self, new: NewFamily) -> Result<(), BackendError> {
+        let (family, now) = (self.kept(new.family), new.now);
+        let is_over = family.expires() <= now;
+        let is_crowded_by = |row: &&mut Row| match self.fault {
+            Fault::CrowdsOutTheOldest => !row.has_ended,
+            Fault::CrowdsOutTheClient => !row.has_ended && row.facts.subject() == family.subject(),
+            _ => false,
         };
-        let age = line.age(rotation.presented().as_bytes())?;
-        let went_back = rotation.now() < line.last_used;
+        let mut rows = self.store.lock();
         match self.fault {
-            Fault::OverIsReplayed if age > 1 => Some(Rotated::Replayed),
-            Fault::UsesEndedFamilies if age == 0 => {
-                line.has_ended = false;
-                None
+            Fault::RefusesWhatIsOver if is_over => return Err(BackendError::fault("it is over")),
+            Fault::OverEndsTheLogin if is_over => {
+                reference::end(&mut rows, |row| row.facts.subject() == family.subject());
             }
-            Fault::WindowStaysOpen if age == 2 && !rotation.leeway().is_zero() => {
-                let (used, salt) = line.uses[line.uses.len() - 2];
-                let is_within = time_between(used, rotation.now()) <= rotation.leeway();
-                is_within.then_some(Rotated::repeated(salt)).filter(|_| !line.has_ended)
-            }
-            Fault::ClockBackEndsTheWindow if went_back && age == 1 && !line.has_ended => {
-                line.has_ended = true;
-                Some(Rotated::Replayed)
-            }
-            Fault::ClockBackOpensTheWindow if went_back && age == 1 && !line.has_ended => {
-                let (_, salt) = line.uses.last()?;
-                Some(Rotated::repeated(*salt)).filter(|_| !rotation.leeway().is_zero())
-            }
-            Fault::ClockBackIsIdle if went_back => Some(Rotated::Gone),
-            Fault::ReuseEndsTheToken if rotation.successor().is_none() => {
-                line.has_ended = true;
-                Some(Rotated::Done)
-            }
-            _ => None,
-        }
-    }
-
-    /// What this store does after it decided.
-    fn after(&self, rotation: &Rotation, rotated: Rotated, model: &mut Reference) -> Rotated {
-        let Some(line) = model.line(rotation.presented()) else { return rotated };
-        let (facts, proposed) = (line.facts.clone(), rotation.successor().map(|(next, salt)| (next.clone(), *salt)));
-        match (self.fault, rotated) {
-            (Fault::UsesDoNotCount, Rotated::Done) => line.last_used = facts.authenticated_at(),
-            (Fault::ForgetsSpentTokens, Rotated::Done) if line.tokens.len() > 2 => {
-                line.tokens.remove(0);
-            }
-            (Fault::ForgetsOldGenerations, Rotated::Done) if line.tokens.len() > 1_000 => {
-                line.tokens.remove(0);
-            }
-            (Fault::RepeatsHaveTheirOwnSalt, Rotated::Repeated { .. }) => {
-                return Rotated::repeated(proposed.unwrap().1);
-            }
-            (Fault::RepeatsMakeSecondLiveToken, Rotated::Repeated { .. }) => {
-                model.begin(facts, &proposed.unwrap().0, rotation.now());
-                return Rotated::Done;
-            }
-            (Fault::RepeatsAddTheirSuccessor, Rotated::Repeated { .. }) => {
-                model.begin(facts, &proposed.unwrap().0, rotation.now());
-            }
-            (Fault::RepeatsExtendTheLeeway, Rotated::Repeated { .. }) => {
-                line.uses.last_mut().unwrap().0 = rotation.now();
-            }
-            (Fault::RepeatsKeepTheFamilyAlive, Rotated::Repeated { .. }) => line.last_used = rotation.now(),
-            (Fault::ReplayEndsNothing | Fault::ReplayIsForgotten, Rotated::Replayed) => {
-                line.has_ended = false;
-                if self.fault == Fault::ReplayIsForgotten {
-                    // Its tokens are nobody's, but the family lives.
-                    line.tokens.clear();
-                }
-            }
-            (Fault::ReplayEndsTheSubject, Rotated::Replayed) => {
-                model.end(|line| line.facts.subject() == facts.subject());
-            }
-            (Fault::ReuseLeavesTheWindowOpen, Rotated::Done) => line.last_token_was_used = false,
+            Fault::BeginsTwice => rows.retain(|row| row.facts.id() != family.id()),
             _ => {}
         }
-        rotated
+        let mut crowded: Vec<_> = rows.iter_mut().filter(is_crowded_by).collect();
+        let excess = (crowded.len() + 1).saturating_sub(100);
+        crowded.iter_mut().take(excess).for_each(|row| row.has_ended = true);
+        reference::begin(&mut rows, family, new.lineage)
     }
 
-    fn rotate_now(&self, rotation: Rotation) -> Rotated {
-        let mut model = self.lock();
-        let rotation = self.read(rotation, &mut model);
-        if let Some(answer) = self.before(&rotation, &mut model) {
-            return answer;
+    fn find_now(&self, family: FamilyId) -> Option<StoredFamily> {
+        let mut rows = self.store.lock();
+        let is_meant = |row: &&mut Row| match self.fault {
+            Fault::FindsByHalfAnId => row.facts.id().as_bytes()[3..15] == family.as_bytes()[3..15],
+            _ => row.facts.id() == family,
+        };
+        let row = rows.iter_mut().find(is_meant)?;
+        let mut found = StoredFamily::new(row.facts.clone(), row.lineage.clone(), FamilyStamp::new(row.stamp));
+        found.is_ended = row.has_ended && self.fault != Fault::HidesEnds;
+        let is_later = row.lineage.to_bytes()[0] > 1;
+        match self.fault {
+            Fault::FindingChangesStamps => row.stamp += 1,
+            Fault::StampsComeAgain => found.stamp = FamilyStamp::new(row.stamp % 7),
+            Fault::ForgetsEndedFamilies if row.has_ended => return None,
+            Fault::ForgetsLaterVersions if is_later => return None,
+            Fault::GuessesLaterVersions if is_later => {
+                let bytes = [&[1], &row.lineage.to_bytes()[1..]].concat();
+                found.lineage = Lineage::from_bytes(&bytes).unwrap();
+            }
+            _ => {}
         }
-        let rotated = model.rotate(&rotation);
-        self.after(&rotation, rotated, &mut model)
+        Some(found)
     }
 
-    fn has_ended(&self, token: &SecretDigest) -> bool {
-        self.lock().line(token).is_some_and(|line| line.has_ended)
+    fn rotate_now(&self, mut rotation: Rotation) -> bool {
+        let mut rows = self.store.lock();
+        let Some(row) = rows.iter_mut().find(|row| row.facts.id() == rotation.family) else {
+            return self.fault == Fault::RotatesWhatNeverWas;
+        };
+        let is_seen = row.stamp == rotation.seen.get();
+        match self.fault {
+            Fault::IgnoresStamps => rotation.seen = FamilyStamp::new(row.stamp),
+            Fault::StampsComeAgain if rotation.seen.get() == row.stamp % 7 => {
+                rotation.seen = FamilyStamp::new(row.stamp)
+            }
+            Fault::KeepsWhatItRefuses if !is_seen => {
+                row.lineage = rotation.lineage.clone().unwrap_or_else(|| row.lineage.clone());
+            }
+            Fault::ForgetsPredecessors => rotation.lineage = rotation.lineage.map(Lineage::without_predecessor),
+            Fault::LosesLineages if rotation.lineage.is_some() => {
+                row.stamp += u64::from(is_seen);
+                return is_seen;
+            }
+            Fault::StampsStandStill => {
+                row.lineage = rotation.lineage.unwrap_or_else(|| row.lineage.clone());
+                return is_seen && !row.has_ended;
+            }
+            Fault::SeeingChangesStamps if rotation.lineage.is_none() && is_seen => {
+                row.stamp += 1;
+                return true;
+            }
+            Fault::RefusesToSee if rotation.lineage.is_none() => return false,
+            Fault::RotatesEndedFamilies if is_seen => row.has_ended = false,
+            Fault::SeesEndedFamilies if rotation.lineage.is_none() && is_seen => return true,
+            _ => {}
+        }
+        reference::rotate(&mut rows, rotation)
+    }
+
+    fn row<T>(&self, family: FamilyId, look: impl FnOnce(&mut Row) -> T) -> Option<T> {
+        self.store.lock().iter_mut().find(|row| row.facts.id() == family).map(look)
     }
 }
 
 #[async_trait]
 impl RefreshTokenStore for Broken {
-    async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
-        let family = self.kept(family);
-        let is_crowded_by = |line: &&mut crate::reference::Line| match self.fault {
-            Fault::CrowdsOutTheOldest => !line.has_ended,
-            Fault::CrowdsOutTheClient => !line.has_ended && line.facts.subject() == family.subject(),
-            _ => false,
-        };
-        {
-            let mut model = self.lock();
-            let mut crowded: Vec<_> = model.lines.iter_mut().filter(is_crowded_by).collect();
-            let excess = (crowded.len() + 1).saturating_sub(100);
-            crowded.iter_mut().take(excess).for_each(|line| line.has_ended = true);
+    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+        if self.fault != Fault::BeginsLate {
+            return self.begin_now(new);
         }
-        if self.fault == Fault::BeginsLate {
-            let late = std::mem::replace(&mut *self.late.lock().unwrap(), vec![(family, token, now)]);
-            late.into_iter().for_each(|(family, token, now)| self.lock().begin(family, &token, now));
-        } else {
-            self.lock().begin(family, &token, now);
-        }
-        Ok(())
+        let late = std::mem::replace(&mut *self.late.lock().unwrap(), vec![new]);
+        late.into_iter().try_for_each(|new| self.begin_now(new))
     }
 
-    async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError> {
-        Ok(self.lock().find(token))
+    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
+        Ok(self.find_now(family))
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, BackendError> {
-        let token = rotation.presented().clone();
+    async fn rotate(&self, mut rotation: Rotation) -> Result<bool, BackendError> {
+        let family = rotation.family;
         match self.fault {
-            Fault::GetsAndThenSets => {
-                let mut before = self.lock().line(&token).cloned();
+            Fault::LooksAndThenReplaces => {
+                let is_seen = self.row(family, |row| row.stamp == rotation.seen.get() && !row.has_ended);
                 yield_now().await;
-                let mut model = self.lock();
-                if let (Some(line), Some(before)) = (model.line(&token), before.take()) {
-                    *line = before;
-                }
-                Ok(model.rotate(&rotation))
+                self.row(family, |row| rotation.seen = FamilyStamp::new(row.stamp));
+                Ok(is_seen == Some(true) && self.rotate_now(rotation))
             }
-            Fault::RepeatsOfARaceHaveTheirOwnSalt => {
-                let was_live = self.lock().line(&token).is_some_and(|line| line.age(token.as_bytes()) == Some(0));
+            Fault::KeepsTheLastOfARace => {
+                let was_seen = self.row(family, |row| row.stamp == rotation.seen.get());
                 yield_now().await;
-                Ok(match self.lock().rotate(&rotation) {
-                    Rotated::Repeated { .. } if was_live => Rotated::repeated(*rotation.successor().unwrap().1),
-                    rotated => rotated,
-                })
-            }
-            Fault::OverwritesEveryEnd | Fault::OverwritesTheEndOfSubjects | Fault::OverwritesReplays => {
-                let had_ended = self.has_ended(&token);
-                yield_now().await;
-                let mut model = self.lock();
-                if let Some(line) = model.line(&token)
-                    && line.age(token.as_bytes()) == Some(0)
-                    && !self.firm.lock().unwrap().contains(&line.facts.id())
-                {
-                    line.has_ended = had_ended;
+                let is_kept = self.rotate_now(rotation.clone());
+                if let (false, Some(true), Some(lineage)) = (is_kept, was_seen, rotation.lineage) {
+                    self.row(family, |row| row.lineage = lineage);
                 }
-                Ok(model.rotate(&rotation))
+                Ok(is_kept)
+            }
+            Fault::RotatesInTwoSteps if rotation.lineage.is_some() => {
+                let had_ended = self.row(family, |row| std::mem::replace(&mut row.has_ended, true));
+                yield_now().await;
+                self.row(family, |row| row.has_ended = had_ended == Some(true));
+                Ok(self.rotate_now(rotation))
+            }
+            Fault::OverwritesEveryEnd | Fault::OverwritesTheEndOfSubjects => {
+                let had_ended = self.row(family, |row| row.has_ended);
+                for _ in 0..20 {
+                    yield_now().await;
+                }
+                if !self.firm.lock().unwrap().contains(&family) {
+                    self.row(family, |row| row.has_ended = had_ended == Some(true));
+                }
+                Ok(self.rotate_now(rotation))
             }
             _ => Ok(self.rotate_now(rotation)),
         }
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {
-        let subject = self.lock().lines.iter().find(|line| line.facts.id() == family).cloned();
-        let Some(line) = subject else { return Ok(self.fault == Fault::RevokesUnknownFamilies) };
+        let Some(row) = self.row(family, |row| row.clone()) else {
+            return Ok(self.fault == Fault::RevokesUnknownFamilies);
+        };
         if self.fault == Fault::RevokesInTwoSteps {
             yield_now().await;
         }
-        let mut model = self.lock();
         if self.fault != Fault::OverwritesEveryEnd {
             self.firm.lock().unwrap().insert(family);
         }
+        let mut rows = self.store.lock();
         let ended = match self.fault {
-            Fault::RevokesTheWholeSubject => model.end(|other| other.facts.subject() == line.facts.subject()) > 0,
-            _ => model.end(|other| other.facts.id() == family) == 1,
+            Fault::RevokesTheWholeSubject => {
+                reference::end(&mut rows, |other| other.facts.subject() == row.facts.subject()) > 0
+            }
+            _ => reference::end(&mut rows, |other| other.facts.id() == family) == 1,
         };
         Ok(match self.fault {
             Fault::RevokesTwice => true,
-            Fault::RevokesInTwoSteps => !line.has_ended,
+            Fault::RevokesInTwoSteps => !row.has_ended,
             _ => ended,
         })
     }
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         let fault = self.fault;
-        let is_meant = |line: &crate::reference::Line| {
+        let is_meant = |row: &Row| {
             let is_realm = match fault {
                 Fault::RevokesAnyRealm => true,
-                Fault::NoRealmIsEmptyRealm => line.facts.realm().unwrap_or("") == realm.unwrap_or(""),
-                _ => line.facts.realm() == realm,
+                Fault::NoRealmIsEmptyRealm => row.facts.realm().unwrap_or("") == realm.unwrap_or(""),
+                _ => row.facts.realm() == realm,
             };
             let is_subject = match fault {
-                Fault::RevokesAnyCase => line.facts.subject().eq_ignore_ascii_case(subject),
-                _ => line.facts.subject() == subject,
+                Fault::RevokesAnyCase => row.facts.subject().eq_ignore_ascii_case(subject),
+                _ => row.facts.subject() == subject,
             };
             is_realm && is_subject
         };
-        let mut model = self.lock();
-        if fault == Fault::OverwritesReplays {
-            let theirs = model.lines.iter().filter(|line| is_meant(line)).map(|line| line.facts.id());
-            self.firm.lock().unwrap().extend(theirs);
-        }
-        let all = model.lines.iter().filter(|line| is_meant(line)).count() as u64;
-        let ended = model.end(is_meant);
+        let mut rows = self.store.lock();
+        let all = rows.iter().filter(|row| is_meant(row)).count() as u64;
+        let ended = reference::end(&mut rows, is_meant);
         Ok(if fault == Fault::CountsEndedFamilies { all } else { ended })
     }
 }
@@ -397,10 +334,17 @@ impl RefreshTokenStore for Broken {
 fn each_broken_refresh_token_store_is_told_which_promise_it_breaks() {
     let mut wrong = Vec::new();
     for (fault, promise) in FAULTS {
-        let told = complaint(contract::refresh_token_store(async || Broken::new(*fault)));
+        let told = complaint(contract::refresh_token_store(async || contract::two_handles(Broken::new(*fault))));
         if !told.contains(promise) {
             wrong.push(format!("{fault:?}: {told:?} and not {promise:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Handles that lead to different data.
+#[test]
+fn two_stores_in_place_of_two_handles_are_told_apart() {
+    let told = complaint(contract::refresh_token_store(async || [PlainStore::default(), PlainStore::default()]));
+    assert!(told.contains("over any handle"), "{told}");
 }

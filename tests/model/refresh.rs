@@ -8,10 +8,8 @@ use std::time::{Duration, SystemTime};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::Mutex;
 use shuttle::thread;
-use tower_password_grant::{
-    BackendError, ClientId, FamilyId, MemoryRefreshTokens, RefreshFamily, RefreshTokenState, RefreshTokenStore,
-    Rotated, Rotation, SecretDigest,
-};
+use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
+use tower_password_grant::{ClientId, FamilyId, MemoryRefreshTokens, RefreshFamily, RefreshTokenStore, SecretDigest};
 
 use crate::{exhaust, orders, run, sample};
 
@@ -20,7 +18,7 @@ const ID: FamilyId = FamilyId::from_bytes([7; 16]);
 /// More orders than the small scenes have.
 const MOST: usize = 100_000;
 
-fn ready<T>(answer: impl Future<Output = Result<T, BackendError>>) -> T {
+fn ready<T, E: std::fmt::Debug>(answer: impl Future<Output = Result<T, E>>) -> T {
     match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer.unwrap(),
         Poll::Pending => panic!("the store in memory waits for nothing"),
@@ -29,18 +27,18 @@ fn ready<T>(answer: impl Future<Output = Result<T, BackendError>>) -> T {
 
 /// What a store of refresh tokens does in the scenes: by names of tokens, with the last letter as salt.
 trait Tokens: Send + Sync + 'static {
-    fn rotate(&self, token: &str, successor: &str, leeway: u64) -> Rotated;
+    fn rotate(&self, token: &str, successor: &str, leeway: u64) -> TokenUsed;
     fn revoke_family(&self) -> bool;
     fn revoke_subject(&self) -> u64;
-    fn state(&self, token: &str) -> Option<RefreshTokenState>;
+    fn state(&self, token: &str) -> Option<TokenState>;
 }
 
 impl Tokens for MemoryRefreshTokens {
-    fn rotate(&self, token: &str, successor: &str, leeway: u64) -> Rotated {
-        let rotation = Rotation::new(SecretDigest::of(token), NOW)
+    fn rotate(&self, token: &str, successor: &str, leeway: u64) -> TokenUsed {
+        let using = RefreshTokenUse::new(ID, SecretDigest::of(token), NOW)
             .with_successor(SecretDigest::of(successor), salt(successor))
             .with_leeway(Duration::from_secs(leeway));
-        ready(RefreshTokenStore::rotate(self, rotation))
+        ready(using.by(self))
     }
 
     fn revoke_family(&self) -> bool {
@@ -51,13 +49,13 @@ impl Tokens for MemoryRefreshTokens {
         ready(RefreshTokenStore::revoke_subject(self, None, "alice"))
     }
 
-    fn state(&self, token: &str) -> Option<RefreshTokenState> {
-        ready(self.find(&SecretDigest::of(token))).map(|found| found.state())
+    fn state(&self, token: &str) -> Option<TokenState> {
+        ready(token_state(self, ID, &SecretDigest::of(token))).map(|(state, _)| state)
     }
 }
 
-fn salt(successor: &str) -> [u8; 32] {
-    [successor.as_bytes().last().copied().unwrap_or(0); 32]
+fn salt(successor: &str) -> [u8; 20] {
+    [successor.as_bytes().last().copied().unwrap_or(0); 20]
 }
 
 /// A family whose tokens `t0` and `t1` were used: `t2` is live.
@@ -65,9 +63,9 @@ fn family() -> Arc<dyn Tokens> {
     let store = MemoryRefreshTokens::new();
     let client = ClientId::new("app").unwrap();
     let facts = RefreshFamily::new(ID, "alice", client, NOW, NOW + Duration::from_secs(3600));
-    ready(store.begin(facts, SecretDigest::of("t0"), NOW));
-    assert_eq!(Tokens::rotate(&store, "t0", "t1", 10), Rotated::Done);
-    assert_eq!(Tokens::rotate(&store, "t1", "t2", 10), Rotated::Done);
+    ready(begin_family(&store, facts, &SecretDigest::of("t0"), NOW));
+    assert_eq!(Tokens::rotate(&store, "t0", "t1", 10), TokenUsed::Done);
+    assert_eq!(Tokens::rotate(&store, "t1", "t2", 10), TokenUsed::Done);
     Arc::new(store)
 }
 
@@ -75,7 +73,7 @@ fn family() -> Arc<dyn Tokens> {
 const TOKENS: [&str; 9] = ["t0", "t1", "t2", "a", "b", "c", "aa", "bb", "cc"];
 
 fn live(store: &Arc<dyn Tokens>) -> Vec<&'static str> {
-    TOKENS.into_iter().filter(|token| store.state(token) == Some(RefreshTokenState::Live)).collect()
+    TOKENS.into_iter().filter(|token| store.state(token) == Some(TokenState::Live)).collect()
 }
 
 fn never_two_live(store: &Arc<dyn Tokens>) {
@@ -85,7 +83,7 @@ fn never_two_live(store: &Arc<dyn Tokens>) {
 fn ended(store: &Arc<dyn Tokens>) {
     assert_eq!(live(store), [""; 0], "a live token of a family that was ended");
     for token in TOKENS {
-        assert_eq!(store.rotate(token, "x", 10), Rotated::Gone, "a live token of a family that was ended");
+        assert_eq!(store.rotate(token, "x", 10), TokenUsed::Gone, "a live token of a family that was ended");
     }
 }
 
@@ -101,11 +99,11 @@ fn together<T: Send + 'static, const N: usize>(store: &Arc<dyn Tokens>, parts: [
 }
 
 /// A client that uses `t2`, and then its successor, if it got one.
-fn refresh(store: &Arc<dyn Tokens>, successor: &str, leeway: u64) -> Rotated {
+fn refresh(store: &Arc<dyn Tokens>, successor: &str, leeway: u64) -> TokenUsed {
     let rotated = store.rotate("t2", successor, leeway);
     let next = match rotated {
-        Rotated::Done => successor.to_owned(),
-        Rotated::Repeated { salt, .. } => char::from(salt[0]).to_string(),
+        TokenUsed::Done => successor.to_owned(),
+        TokenUsed::Repeated { salt } => char::from(salt[0]).to_string(),
         _ => return rotated,
     };
     store.rotate(&next, &format!("{successor}{successor}"), leeway);
@@ -113,19 +111,19 @@ fn refresh(store: &Arc<dyn Tokens>, successor: &str, leeway: u64) -> Rotated {
 }
 
 fn two_uses_of(store: &Arc<dyn Tokens>, leeway: bool) {
-    let parts: [Part<Rotated>; 2] = if leeway {
+    let parts: [Part<TokenUsed>; 2] = if leeway {
         [|store| store.rotate("t2", "a", 10), |store| store.rotate("t2", "b", 10)]
     } else {
         [|store| store.rotate("t2", "a", 0), |store| store.rotate("t2", "b", 0)]
     };
     let [one, other] = together(store, parts);
-    let (winner, loser) = if one == Rotated::Done { ("a", other) } else { ("b", one) };
-    assert!(one == Rotated::Done || other == Rotated::Done, "nobody was let in");
+    let (winner, loser) = if one == TokenUsed::Done { ("a", other) } else { ("b", one) };
+    assert!(one == TokenUsed::Done || other == TokenUsed::Done, "nobody was let in");
     if leeway {
-        assert_eq!(loser, Rotated::repeated(salt(winner)), "two live tokens were given");
+        assert_eq!(loser, TokenUsed::Repeated { salt: salt(winner) }, "two live tokens were given");
         assert_eq!(live(store), [winner]);
     } else {
-        assert_eq!(loser, Rotated::Replayed, "two live tokens were given");
+        assert_eq!(loser, TokenUsed::Replayed, "two live tokens were given");
         ended(store);
     }
 }
@@ -136,9 +134,9 @@ fn of_two_uses_of_one_token_one_is_done_rf_12_t56() {
     exhaust("rotate and rotate, without leeway", MOST, || two_uses_of(&family(), false));
     sample(|| {
         let store = family();
-        let parts: [Part<Rotated>; 3] =
+        let parts: [Part<TokenUsed>; 3] =
             [|store| refresh(store, "a", 10), |store| refresh(store, "b", 10), |store| refresh(store, "c", 10)];
-        let done = together(&store, parts).into_iter().filter(|answer| *answer == Rotated::Done).count();
+        let done = together(&store, parts).into_iter().filter(|answer| *answer == TokenUsed::Done).count();
         assert_eq!(done, 1);
         never_two_live(&store);
     });
@@ -149,19 +147,19 @@ fn a_family_that_ends_while_it_is_used_has_no_live_token_t57() {
     let ends: [(&str, Part<bool>); 3] = [
         ("rotate and revoke_family", |store| store.revoke_family()),
         ("rotate and revoke_subject", |store| store.revoke_subject() == 1),
-        ("rotate and replay", |store| store.rotate("t0", "b", 10) == Rotated::Replayed),
+        ("rotate and replay", |store| store.rotate("t0", "b", 10) == TokenUsed::Replayed),
     ];
     for (name, end) in ends {
         exhaust(name, MOST, move || {
             let store = family();
-            let [_, has_ended] = together(&store, [|store| refresh(store, "a", 10) == Rotated::Done, end]);
+            let [_, has_ended] = together(&store, [|store| refresh(store, "a", 10) == TokenUsed::Done, end]);
             assert!(has_ended, "{name}");
             ended(&store);
         });
         let scene = move || {
             let store = family();
-            let one: Part<bool> = |store| refresh(store, "a", 10) == Rotated::Done;
-            let other: Part<bool> = |store| refresh(store, "b", 10) == Rotated::Done;
+            let one: Part<bool> = |store| refresh(store, "a", 10) == TokenUsed::Done;
+            let other: Part<bool> = |store| refresh(store, "b", 10) == TokenUsed::Done;
             // The slower client may have ended it as well, by a repeat that came too late.
             let [one, other, _] = together(&store, [one, other, end]);
             assert!(!(one && other), "{name}");
@@ -175,7 +173,7 @@ fn a_family_that_ends_while_it_is_used_has_no_live_token_t57() {
         let parts: [Part<bool>; 3] = [
             |store| store.revoke_family(),
             |store| store.revoke_subject() == 1,
-            |store| store.rotate("t0", "b", 10) == Rotated::Replayed,
+            |store| store.rotate("t0", "b", 10) == TokenUsed::Replayed,
         ];
         assert_eq!(together(&store, parts).into_iter().filter(|ended| *ended).count(), 1);
         ended(&store);
@@ -186,15 +184,15 @@ fn a_family_that_ends_while_it_is_used_has_no_live_token_t57() {
 fn a_repeat_beside_the_use_of_the_successor_is_one_or_ends_the_family_rf_13() {
     exhaust("repeat and the use of the successor", MOST, || {
         let store = family();
-        let parts: [Part<Rotated>; 2] = [|store| store.rotate("t1", "b", 10), |store| store.rotate("t2", "a", 10)];
+        let parts: [Part<TokenUsed>; 2] = [|store| store.rotate("t1", "b", 10), |store| store.rotate("t2", "a", 10)];
         match together(&store, parts) {
             // The window was open.
-            [Rotated::Repeated { salt, .. }, Rotated::Done] => {
+            [TokenUsed::Repeated { salt }, TokenUsed::Done] => {
                 assert_eq!(salt, self::salt("t2"));
                 assert_eq!(live(&store), ["a"]);
             }
             // The successor was used: whoever has its predecessor is a thief or too late.
-            [Rotated::Replayed, Rotated::Done] => ended(&store),
+            [TokenUsed::Replayed, TokenUsed::Done] => ended(&store),
             answers => panic!("{answers:?}"),
         }
     });
@@ -207,16 +205,16 @@ struct GetThenSet {
 }
 
 impl Tokens for GetThenSet {
-    fn rotate(&self, token: &str, successor: &str, _: u64) -> Rotated {
+    fn rotate(&self, token: &str, successor: &str, _: u64) -> TokenUsed {
         if *self.ended.lock().unwrap() {
-            return Rotated::Gone;
+            return TokenUsed::Gone;
         }
         let live = self.live.lock().unwrap().clone();
         if live != token {
-            return Rotated::repeated(salt(&live));
+            return TokenUsed::Repeated { salt: salt(&live) };
         }
         successor.clone_into(&mut self.live.lock().unwrap());
-        Rotated::Done
+        TokenUsed::Done
     }
 
     fn revoke_family(&self) -> bool {
@@ -229,8 +227,8 @@ impl Tokens for GetThenSet {
         u64::from(self.revoke_family())
     }
 
-    fn state(&self, token: &str) -> Option<RefreshTokenState> {
-        (*self.live.lock().unwrap() == token).then_some(RefreshTokenState::Live)
+    fn state(&self, token: &str) -> Option<TokenState> {
+        (*self.live.lock().unwrap() == token).then_some(TokenState::Live)
     }
 }
 
@@ -266,7 +264,7 @@ fn control_a_store_whose_rotation_looks_at_the_end_too_early_is_found_out() {
     exhaust("look, then revoke, then set", MOST, || {
         let store = get_then_set();
         let parts: [Part<bool>; 2] =
-            [|store| store.rotate("t2", "a", 10) == Rotated::Done, |store| store.revoke_family()];
+            [|store| store.rotate("t2", "a", 10) == TokenUsed::Done, |store| store.revoke_family()];
         together(&store, parts);
         ended(&store);
     });

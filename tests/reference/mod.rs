@@ -1,5 +1,5 @@
-//! A refresh token store as plain as it can be, written from the contract and sharing no code with the crate: a family is
-//! the list of all its tokens, and everything else follows from it.
+//! Refresh token families as plain as they can be, written from the contract and sharing no code with the crate: the rules as
+//! a list of all tokens of each family, from which everything else follows, and a store that keeps what it is given.
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::arithmetic_side_effects)]
 
 use std::sync::{Mutex, MutexGuard};
@@ -7,14 +7,43 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tower_password_grant::{
-    BackendError, FamilyId, FoundRefreshToken, RefreshFamily, RefreshTokenState, RefreshTokenStore, Rotated, Rotation,
-    SecretDigest,
+    BackendError, FamilyId, FamilyStamp, Lineage, NewFamily, RefreshFamily, RefreshTokenStore, Rotation, SecretDigest,
+    StoredFamily,
 };
-
-pub type Key = [u8; 32];
 
 /// How many logins of one subject at one client live at most.
 pub const MOST_LOGINS: usize = 100;
+
+pub type Key = [u8; 32];
+
+/// A use of a token.
+#[derive(Clone, Debug)]
+pub struct Use {
+    pub family: FamilyId,
+    pub token: SecretDigest,
+    pub successor: Option<(SecretDigest, [u8; 20])>,
+    pub now: SystemTime,
+    pub leeway: Duration,
+    pub idle: Duration,
+}
+
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    Repeated([u8; 20]),
+    Replayed,
+    Gone,
+}
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Live,
+    Predecessor(SystemTime),
+    Spent,
+    Ended,
+}
 
 #[derive(Clone, Default)]
 pub struct Reference {
@@ -27,7 +56,7 @@ pub struct Line {
     /// Every token that there ever was.
     pub tokens: Vec<Key>,
     /// The first use of each token but the last, and the salt of the next.
-    pub uses: Vec<(SystemTime, [u8; 32])>,
+    pub uses: Vec<(SystemTime, [u8; 20])>,
     /// Since it is the last one.
     pub last_token_was_used: bool,
     pub last_used: SystemTime,
@@ -44,9 +73,8 @@ impl Line {
         self.tokens.iter().rev().position(|known| known == token)
     }
 
-    pub fn is_over(&self, rotation: &Rotation) -> bool {
-        let unused = time_between(self.last_used, rotation.now());
-        rotation.now() >= self.facts.expires() || unused >= rotation.idle_lifetime()
+    pub fn is_over(&self, using: &Use) -> bool {
+        using.now >= self.facts.expires() || time_between(self.last_used, using.now) >= using.idle
     }
 }
 
@@ -65,45 +93,55 @@ impl Reference {
         self.lines.push(Line { facts, tokens, uses, last_token_was_used, last_used: now, has_ended });
     }
 
-    pub fn line(&mut self, token: &SecretDigest) -> Option<&mut Line> {
-        self.lines.iter_mut().rev().find(|line| line.age(token.as_bytes()).is_some())
+    pub fn line(&mut self, id: FamilyId) -> Option<&mut Line> {
+        self.lines.iter_mut().find(|line| line.facts.id() == id)
     }
 
-    pub fn find(&mut self, token: &SecretDigest) -> Option<FoundRefreshToken> {
-        let line = self.line(token)?;
-        let state = match line.age(token.as_bytes())? {
-            _ if line.has_ended => RefreshTokenState::Ended,
-            0 => RefreshTokenState::Live,
-            1 if !line.last_token_was_used => RefreshTokenState::predecessor(line.uses.last()?.0),
-            _ => RefreshTokenState::Spent,
+    pub fn state(&mut self, id: FamilyId, token: &SecretDigest) -> Option<(State, SystemTime)> {
+        let line = self.line(id)?;
+        let state = match line.age(token.as_bytes()) {
+            _ if line.has_ended => State::Ended,
+            Some(0) => State::Live,
+            Some(1) if !line.last_token_was_used => State::Predecessor(line.uses.last()?.0),
+            _ => State::Spent,
         };
-        Some(FoundRefreshToken::new(line.facts.clone(), state, line.last_used))
+        Some((state, line.last_used))
     }
 
-    pub fn rotate(&mut self, rotation: &Rotation) -> Rotated {
-        let Some(line) = self.line(rotation.presented()) else { return Rotated::Gone };
-        if line.has_ended || line.is_over(rotation) {
-            return Rotated::Gone;
+    pub fn rotate(&mut self, using: &Use) -> Outcome {
+        let Some(line) = self.line(using.family) else { return Outcome::Gone };
+        if line.has_ended || line.is_over(using) {
+            return Outcome::Gone;
         }
-        let age = line.age(rotation.presented().as_bytes());
+        let age = line.age(using.token.as_bytes());
         if age == Some(0) {
-            line.last_used = rotation.used();
-            line.last_token_was_used = rotation.successor().is_none();
-            if let Some((successor, salt)) = rotation.successor() {
-                line.tokens.push(*successor.as_bytes());
-                line.uses.push((rotation.used(), *salt));
+            match &using.successor {
+                Some((successor, salt)) => {
+                    line.tokens.push(*successor.as_bytes());
+                    line.uses.push((using.now, *salt));
+                    (line.last_used, line.last_token_was_used) = (using.now, false);
+                }
+                // Uses within a second are one, but for the first.
+                None => {
+                    let apart = time_between(line.last_used, using.now) + time_between(using.now, line.last_used);
+                    let closes = !line.uses.is_empty() && !line.last_token_was_used;
+                    if closes || apart >= Duration::from_secs(1) {
+                        line.last_used = using.now;
+                    }
+                    line.last_token_was_used = true;
+                }
             }
-            return Rotated::Done;
+            return Outcome::Done;
         }
         if let Some((used, salt)) = line.uses.last().filter(|_| age == Some(1) && !line.last_token_was_used)
-            && rotation.leeway() > Duration::ZERO
-            && time_between(*used, rotation.now()) <= rotation.leeway()
-            && time_between(rotation.now(), *used) <= Duration::from_secs(60)
+            && using.leeway > Duration::ZERO
+            && time_between(*used, using.now) <= using.leeway
+            && time_between(using.now, *used) <= Duration::from_secs(60)
         {
-            return Rotated::repeated(*salt);
+            return Outcome::Repeated(*salt);
         }
         line.has_ended = true;
-        Rotated::Replayed
+        Outcome::Replayed
     }
 
     /// Ends all families of which this is true.
@@ -117,36 +155,78 @@ impl Reference {
     }
 }
 
-/// The same as a store.
-#[derive(Default)]
-pub struct ReferenceStore(Mutex<Reference>);
+/// A row of the plain store.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub facts: RefreshFamily,
+    pub lineage: Lineage,
+    pub stamp: u64,
+    pub has_ended: bool,
+}
 
-impl ReferenceStore {
-    pub fn lock(&self) -> MutexGuard<'_, Reference> {
+/// A list of rows.
+#[derive(Debug, Default)]
+pub struct PlainStore(Mutex<Vec<Row>>);
+
+impl PlainStore {
+    pub fn lock(&self) -> MutexGuard<'_, Vec<Row>> {
         self.0.lock().unwrap()
     }
 }
 
+pub fn find(rows: &[Row], id: FamilyId) -> Option<StoredFamily> {
+    let row = rows.iter().find(|row| row.facts.id() == id)?;
+    let found = StoredFamily::new(row.facts.clone(), row.lineage.clone(), FamilyStamp::new(row.stamp));
+    Some(found.with_ended(row.has_ended))
+}
+
+pub fn begin(rows: &mut Vec<Row>, facts: RefreshFamily, lineage: Lineage) -> Result<(), BackendError> {
+    if find(rows, facts.id()).is_some() {
+        return Err(BackendError::fault("this family was begun before"));
+    }
+    rows.push(Row { facts, lineage, stamp: 0, has_ended: false });
+    Ok(())
+}
+
+pub fn rotate(rows: &mut [Row], rotation: Rotation) -> bool {
+    let Rotation { family, seen, lineage, .. } = rotation;
+    let is_seen = |row: &&mut Row| row.facts.id() == family && row.stamp == seen.get() && !row.has_ended;
+    let Some(row) = rows.iter_mut().find(is_seen) else { return false };
+    if let Some(lineage) = lineage {
+        row.lineage = lineage;
+        row.stamp += 1;
+    }
+    true
+}
+
+pub fn end(rows: &mut [Row], is_meant: impl Fn(&Row) -> bool) -> u64 {
+    let mut ended = 0;
+    for row in rows.iter_mut().filter(|row| is_meant(row) && !row.has_ended) {
+        row.has_ended = true;
+        ended += 1;
+    }
+    ended
+}
+
 #[async_trait]
-impl RefreshTokenStore for ReferenceStore {
-    async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
-        self.lock().begin(family, &token, now);
-        Ok(())
+impl RefreshTokenStore for PlainStore {
+    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+        begin(&mut self.lock(), new.family, new.lineage)
     }
 
-    async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError> {
-        Ok(self.lock().find(token))
+    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
+        Ok(find(&self.lock(), family))
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, BackendError> {
-        Ok(self.lock().rotate(&rotation))
+    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
+        Ok(rotate(&mut self.lock(), rotation))
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {
-        Ok(self.lock().end(|line| line.facts.id() == family) == 1)
+        Ok(end(&mut self.lock(), |row| row.facts.id() == family) == 1)
     }
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
-        Ok(self.lock().end(|line| line.facts.realm() == realm && line.facts.subject() == subject))
+        Ok(end(&mut self.lock(), |row| row.facts.realm() == realm && row.facts.subject() == subject))
     }
 }

@@ -4,22 +4,23 @@ use std::fs;
 
 use rusqlite::Connection;
 use tower_password_grant::sqlite::SqliteStore;
-use tower_password_grant::{Client, ClientRegistry, OneTimeValues, RefreshTokenState, RefreshTokenStore, Rotated};
+use tower_password_grant::testing::{TokenState, TokenUsed, begin_family, token_state};
+use tower_password_grant::{Client, ClientRegistry, OneTimeValues};
 
-use crate::folder::{Folder, at, digest, family, rotation};
+use crate::folder::{Folder, at, digest, family, id, rotation};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_load_is_a_whole_database_of_one_moment_that_only_its_owner_may_read() {
     let folder = Folder::new();
     let store = folder.store();
     store.put_client(&Client::public("cli").build().unwrap()).await.unwrap();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
     let busy = store.clone();
     let writes = tokio::spawn(async move {
         for number in 0..1000 {
             assert!(busy.consume(&digest(&format!("v{number}")), at(9000)).await.unwrap());
             let step = rotation(&format!("t{number}"), &format!("t{}", number + 1), 1);
-            assert_eq!(busy.rotate(step).await.unwrap(), Rotated::Done);
+            assert_eq!(step.by(&busy).await.unwrap(), TokenUsed::Done);
         }
     });
     let copy = folder.path().join("copy.db");
@@ -38,18 +39,16 @@ async fn a_backup_under_load_is_a_whole_database_of_one_moment_that_only_its_own
     let plain = Connection::open(&copy).unwrap();
     let sound: String = plain.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
     assert_eq!(sound, "ok");
-    let count = |table: &str| -> i64 {
-        plain.query_row(&format!("SELECT count(*) FROM {table}"), (), |row| row.get(0)).unwrap()
-    };
+    let number = |sql: &str| -> i64 { plain.query_row(sql, (), |row| row.get(0)).unwrap() };
     // One moment: each value was spent just before its rotation.
-    let (values, tokens) = (count("spent_values"), count("refresh_tokens") - 1);
+    let (values, tokens) = (number("SELECT count(*) FROM spent_values"), number("SELECT stamp FROM refresh_families"));
     assert!(values >= 90 && (values == tokens || values == tokens + 1), "{values} and {tokens}");
     drop(plain);
 
     let restored = SqliteStore::open(&copy).unwrap();
     assert!(ClientRegistry::find(&restored, "cli").await.unwrap().is_some());
-    let found = RefreshTokenStore::find(&restored, &digest(&format!("t{tokens}"))).await.unwrap().unwrap();
-    assert_eq!(found.state(), RefreshTokenState::Live);
+    let found = token_state(&restored, id(1), &digest(&format!("t{tokens}"))).await.unwrap().unwrap();
+    assert_eq!(found.0, TokenState::Live);
     restored.close().await;
     store.close().await;
 }

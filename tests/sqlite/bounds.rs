@@ -6,13 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 use tower_password_grant::sqlite::{SqliteStore, SqliteStoreBuilder};
-use tower_password_grant::testing::ManualClock;
+use tower_password_grant::testing::{ManualClock, TokenState, TokenUsed, begin_family, token_state};
 use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, ClientId, FamilyId, OneTimeValues, RefreshFamily, RefreshTokenState,
-    RefreshTokenStore, Rotated,
+    AccessTokenRecord, AccessTokenStore, ClientId, FamilyId, OneTimeValues, RefreshFamily, RefreshTokenStore,
 };
 
-use crate::folder::{Folder, at, digest, family, rotation};
+use crate::folder::{Folder, at, digest, rotation_of};
 
 /// A store that looks for what is over only when it is asked to, and whose time stands still.
 fn store_at(folder: &Folder, clock: &ManualClock) -> SqliteStore {
@@ -57,34 +56,35 @@ async fn a_thousand_logins_of_one_subject_cost_nobody_else_theirs_and_leave_a_hu
     let others =
         [(1, "bob", "cli", None), (2, "alice", "web", None), (3, "alice", "cli", Some("")), (4, "ALICE", "cli", None)];
     for (number, subject, client, realm) in others {
-        store.begin(login(number, subject, client, realm), digest(&format!("o{number}")), at(0)).await.unwrap();
+        begin_family(&store, login(number, subject, client, realm), &digest(&format!("o{number}")), at(0))
+            .await
+            .unwrap();
     }
     for number in 1000..2000 {
         let token = digest(&format!("a{number}"));
-        store.begin(login(number, "alice", "cli", None), token, at(0)).await.unwrap();
+        begin_family(&store, login(number, "alice", "cli", None), &token, at(0)).await.unwrap();
         let record = record("alice", at(3600)).with_family(Some(id(number)));
         store.insert(digest(&format!("at{number}")), record).await.unwrap();
     }
     for (number, ..) in others {
-        let step = rotation(&format!("o{number}"), &format!("p{number}"), 1);
-        assert_eq!(store.rotate(step).await.unwrap(), Rotated::Done, "{number}");
+        let step = rotation_of(id(number), &format!("o{number}"), &format!("p{number}"), 1);
+        assert_eq!(step.by(&store).await.unwrap(), TokenUsed::Done, "{number}");
     }
     for number in 1000..2000_u32 {
         let is_live = number >= 1900;
-        let found = RefreshTokenStore::find(&store, &digest(&format!("a{number}"))).await.unwrap().unwrap();
-        let expected = if is_live { RefreshTokenState::Live } else { RefreshTokenState::Ended };
-        assert_eq!(found.state(), expected, "{number}");
+        let found = token_state(&store, id(number), &digest(&format!("a{number}"))).await.unwrap().unwrap();
+        let expected = if is_live { TokenState::Live } else { TokenState::Ended };
+        assert_eq!(found.0, expected, "{number}");
         let found = AccessTokenStore::find(&store, &digest(&format!("at{number}"))).await.unwrap();
         assert_eq!(found.is_some(), is_live, "{number}");
     }
     assert_eq!(store.prune().await.unwrap(), 0);
     clock.advance(Duration::from_secs(600));
-    // The family, its refresh token and its access token.
-    assert_eq!(store.prune().await.unwrap(), 900 * 3);
+    // The family and its access token.
+    assert_eq!(store.prune().await.unwrap(), 900 * 2);
     assert_eq!(number(&folder, "SELECT count(*) FROM refresh_families"), 104);
-    assert_eq!(number(&folder, "SELECT count(*) FROM refresh_tokens"), 108);
     assert_eq!(number(&folder, "SELECT count(*) FROM access_tokens"), 100);
-    assert_eq!(store.rotate(rotation("a1000", "x", 2)).await.unwrap(), Rotated::Gone);
+    assert_eq!(rotation_of(id(1000), "a1000", "x", 2).by(&store).await.unwrap(), TokenUsed::Gone);
     assert!(AccessTokenStore::find(&store, &digest("at1000")).await.unwrap().is_none());
     assert_eq!(RefreshTokenStore::revoke_subject(&store, None, "alice").await.unwrap(), 101);
     store.close().await;
@@ -94,21 +94,21 @@ async fn a_thousand_logins_of_one_subject_cost_nobody_else_theirs_and_leave_a_hu
 async fn the_access_tokens_of_a_family_that_was_ended_never_come_back_when_its_row_goes() {
     let (folder, clock) = (Folder::new(), ManualClock::at(at(0)));
     let store = wide_store_at(&folder, &clock);
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    begin_family(&store, login(1, "user-17", "cli", None), &digest("t0"), at(0)).await.unwrap();
     let works = (0..600_u32)
         .map(|number| {
             let store = store.clone();
             tokio::spawn(async move {
-                let record = record("user-17", at(1_000_000)).with_family(Some(FamilyId::from_bytes([1; 16])));
+                let record = record("user-17", at(1_000_000)).with_family(Some(id(1)));
                 store.insert(digest(&format!("a{number}")), record).await.unwrap();
             })
         })
         .collect();
     all(works).await;
     clock.advance(Duration::from_secs(100_000));
-    assert!(RefreshTokenStore::revoke_family(&store, FamilyId::from_bytes([1; 16])).await.unwrap());
+    assert!(RefreshTokenStore::revoke_family(&store, id(1)).await.unwrap());
     // The family is over and it was ended, but what hides its access tokens stays.
-    assert_eq!(store.prune().await.unwrap(), 1);
+    assert_eq!(store.prune().await.unwrap(), 0);
     let is_hidden = async || AccessTokenStore::find(&store, &digest("a599")).await.unwrap().is_none();
     assert!(is_hidden().await);
     assert_eq!(number(&folder, "SELECT count(*) FROM access_tokens"), 600);
@@ -122,38 +122,35 @@ async fn the_access_tokens_of_a_family_that_was_ended_never_come_back_when_its_r
 async fn after_the_longest_leeway_the_file_knows_no_salt_and_the_predecessor_is_a_replay() {
     let (folder, clock) = (Folder::new(), ManualClock::at(at(0)));
     let store = store_at(&folder, &clock);
-    let patient = |token: &str, successor: &str, seconds| {
-        rotation(token, successor, seconds).with_leeway(Duration::from_secs(60))
+    let patient = |number: u32, token: &str, successor: &str, seconds| {
+        rotation_of(id(number), token, successor, seconds).with_leeway(Duration::from_secs(60))
     };
-    let salt = [*b"a salt that nobody else has used", [0x5a; 32]];
-    for family_number in 0..600_u32 {
-        let family = login(family_number, &format!("user-{family_number}"), "cli", None);
-        store.begin(family, digest(&format!("t{family_number}")), at(0)).await.unwrap();
-        let used = if family_number == 599 { 1 } else { 0 };
-        let step = patient(&format!("t{family_number}"), &format!("s{family_number}"), used)
-            .with_successor(digest(&format!("s{family_number}")), salt[usize::from(family_number == 599)]);
-        assert_eq!(store.rotate(step).await.unwrap(), Rotated::Done);
+    let salt = [*b"a salt nobody's else", [0x5a; 20]];
+    for number in 0..600_u32 {
+        let family = login(number, &format!("user-{number}"), "cli", None);
+        begin_family(&store, family, &digest(&format!("t{number}")), at(0)).await.unwrap();
+        let used = u64::from(number == 599);
+        let step = patient(number, &format!("t{number}"), &format!("s{number}"), used)
+            .with_successor(digest(&format!("s{number}")), salt[usize::from(number == 599)]);
+        assert_eq!(step.by(&store).await.unwrap(), TokenUsed::Done);
     }
-    let salts = || number(&folder, "SELECT count(salt) FROM refresh_families");
+    let salts = || number(&folder, "SELECT count(*) FROM refresh_families WHERE length(lineage) > 41");
     clock.advance(Duration::from_secs(60));
     store.prune().await.unwrap();
     assert_eq!(salts(), 600);
-    assert_eq!(store.rotate(patient("t0", "x", 60)).await.unwrap(), Rotated::repeated(salt[0]));
+    assert_eq!(patient(0, "t0", "x", 60).by(&store).await.unwrap(), TokenUsed::Repeated { salt: salt[0] });
     clock.advance(Duration::from_secs(1));
     assert_eq!(store.prune().await.unwrap(), 0, "no row is removed");
     assert_eq!(salts(), 1);
-    assert_eq!(store.rotate(patient("t599", "x", 61)).await.unwrap(), Rotated::repeated(salt[1]));
+    assert_eq!(patient(599, "t599", "x", 61).by(&store).await.unwrap(), TokenUsed::Repeated { salt: salt[1] });
 
-    let live = |token: &'static str| {
-        let store = store.clone();
-        async move { RefreshTokenStore::find(&store, &digest(token)).await.unwrap().unwrap().state() }
-    };
-    assert_eq!((live("t1").await, live("s1").await), (RefreshTokenState::Spent, RefreshTokenState::Live));
-    assert_eq!(store.rotate(patient("t1", "x", 61)).await.unwrap(), Rotated::Replayed);
+    let state = async |token: &str| token_state(&store, id(1), &digest(token)).await.unwrap().unwrap().0;
+    assert_eq!((state("t1").await, state("s1").await), (TokenState::Spent, TokenState::Live));
+    assert_eq!(patient(1, "t1", "x", 61).by(&store).await.unwrap(), TokenUsed::Replayed);
     // Even for a clock that went back.
-    assert_eq!(store.rotate(patient("t2", "x", 0)).await.unwrap(), Rotated::Replayed);
-    assert_eq!(store.rotate(patient("s2", "x", 61)).await.unwrap(), Rotated::Gone);
-    assert_eq!(store.rotate(patient("s3", "x", 61)).await.unwrap(), Rotated::Done);
+    assert_eq!(patient(2, "t2", "x", 0).by(&store).await.unwrap(), TokenUsed::Replayed);
+    assert_eq!(patient(2, "s2", "x", 61).by(&store).await.unwrap(), TokenUsed::Gone);
+    assert_eq!(patient(3, "s3", "x", 61).by(&store).await.unwrap(), TokenUsed::Done);
     store.close().await;
     let bytes = folder.bytes();
     let holds = |salt: &[u8]| bytes.windows(salt.len()).any(|window| window == salt);
@@ -177,25 +174,14 @@ async fn what_is_spent_stays_spent_whatever_the_clock_does() {
     store.prune().await.unwrap();
 
     // A refresh token that was spent long ago, and a clock that is set back to when it was used.
-    store.begin(family(1), digest("t0"), at(722)).await.unwrap();
-    assert_eq!(store.rotate(rotation("t0", "t1", 722)).await.unwrap(), Rotated::Done);
+    begin_family(&store, login(1, "user-17", "cli", None), &digest("t0"), at(722)).await.unwrap();
+    assert_eq!(rotation_of(id(1), "t0", "t1", 722).by(&store).await.unwrap(), TokenUsed::Done);
     clock.advance(Duration::from_secs(3600));
     clock.set_wall(at(722));
     store.prune().await.unwrap();
-    let state = RefreshTokenStore::find(&store, &digest("t0")).await.unwrap().unwrap().state();
-    assert_eq!(state, RefreshTokenState::Spent);
-    assert_eq!(store.rotate(rotation("t0", "x", 723)).await.unwrap(), Rotated::Replayed);
-    store.close().await;
-}
-
-#[tokio::test]
-async fn a_predecessor_without_its_salt_is_a_replay() {
-    let folder = Folder::new();
-    let store = folder.store();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
-    assert_eq!(store.rotate(rotation("t0", "t1", 1)).await.unwrap(), Rotated::Done);
-    Connection::open(folder.file()).unwrap().execute("UPDATE refresh_families SET salt = NULL", ()).unwrap();
-    assert_eq!(store.rotate(rotation("t0", "x", 1)).await.unwrap(), Rotated::Replayed);
+    let (state, _) = token_state(&store, id(1), &digest("t0")).await.unwrap().unwrap();
+    assert_eq!(state, TokenState::Spent);
+    assert_eq!(rotation_of(id(1), "t0", "x", 723).by(&store).await.unwrap(), TokenUsed::Replayed);
     store.close().await;
 }
 
@@ -246,7 +232,7 @@ async fn others_are_served_while_many_access_tokens_are_removed() {
     assert!(served >= 10, "{served}");
 
     insert("everywhere", None).await;
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    begin_family(&store, login(1, "user-17", "cli", None), &digest("t0"), at(0)).await.unwrap();
     let (removed, served) = served_during(&store, "e", store.log_out(None, "user-17")).await;
     assert_eq!((removed.unwrap(), left()), (5001, 1));
     assert!(served >= 10, "{served}");

@@ -6,12 +6,14 @@ use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::testing::ManualClock;
+use tower_password_grant::testing::{TokenState, token_state};
 use tower_password_grant::{
     BackendErrorKind, Client, ClientAuthentication, ClientBuilder, ClientRegistry, OpaqueIssuer, PasswordGrant,
     PeerAddress, Subject, Sunset, verify_fn,
 };
 
 use crate::folder::{Folder, at, digest};
+use crate::refresh_token::{family_of, kept_digest};
 
 /// A client with every option that there is.
 fn full() -> Client {
@@ -327,8 +329,8 @@ async fn the_tokens_of_a_disabled_client_wait_until_it_is_enabled() {
 
     assert!(store.set_client_enabled("conf", true).await.unwrap());
     assert_eq!(send("/oauth/introspect", &question).await.1["active"], true);
-    let token = digest(login["refresh_token"].as_str().unwrap());
-    let found = tower_password_grant::RefreshTokenStore::find(&store, &token).await.unwrap().unwrap();
-    assert_eq!(found.state(), tower_password_grant::RefreshTokenState::Live);
+    let token = login["refresh_token"].as_str().unwrap();
+    let found = token_state(&store, family_of(token), &kept_digest(token)).await.unwrap();
+    assert_eq!(found.unwrap().0, TokenState::Live);
     store.close().await;
 }

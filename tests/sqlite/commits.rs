@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tower_password_grant::sqlite::SqliteStore;
-use tower_password_grant::testing::ManualClock;
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, BackendErrorKind, ClientId, OneTimeValues, RefreshTokenStore, Rotated,
-};
+use tower_password_grant::testing::{ManualClock, TokenState, TokenUsed, begin_family, token_state};
+use tower_password_grant::{AccessTokenRecord, AccessTokenStore, BackendErrorKind, ClientId, OneTimeValues};
 
-use crate::folder::{Folder, at, digest, family, rotation};
+use crate::folder::{Folder, at, digest, family, id, rotation, rotation_of, salt};
 
 /// Holds the file's lock until it is dropped, as a backup or another process would.
 fn hold(folder: &Folder) -> Connection {
@@ -22,7 +20,7 @@ fn hold(folder: &Folder) -> Connection {
 async fn many_who_wait_share_a_commit_and_one_failure_undoes_only_itself() {
     let folder = Folder::new();
     let store = folder.store();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
     let before = store.stats();
     let held = hold(&folder);
     let mut waiting = Vec::new();
@@ -31,7 +29,7 @@ async fn many_who_wait_share_a_commit_and_one_failure_undoes_only_itself() {
         waiting.push(tokio::spawn(async move {
             if number % 50 == 7 {
                 // The id of this family is taken.
-                let again = store.begin(family(1), digest(&format!("f{number}")), at(0)).await;
+                let again = begin_family(&store, family(1), &digest(&format!("f{number}")), at(0)).await;
                 assert_eq!(again.unwrap_err().kind(), BackendErrorKind::Fault);
             } else {
                 assert!(store.consume(&digest(&format!("v{number}")), at(9)).await.unwrap());
@@ -50,9 +48,9 @@ async fn many_who_wait_share_a_commit_and_one_failure_undoes_only_itself() {
     let (operations, commits) = (after.operations - before.operations, after.commits - before.commits);
     assert_eq!(operations, 500);
     assert!(commits <= 25, "{commits}");
+    let (state, _) = token_state(&store, id(1), &digest("t0")).await.unwrap().unwrap();
+    assert_eq!(state, TokenState::Live, "none of those that were refused took its place");
     for number in 0..500 {
-        let found = RefreshTokenStore::find(&store, &digest(&format!("f{number}"))).await.unwrap();
-        assert!(found.is_none());
         if number % 50 != 7 {
             assert!(!store.consume(&digest(&format!("v{number}")), at(9)).await.unwrap(), "{number} was answered");
         }
@@ -93,14 +91,14 @@ async fn beyond_the_queue_operations_are_refused_as_overload() {
 async fn a_lock_that_lasts_is_an_error_for_all_who_wait_and_nothing_is_changed() {
     let folder = Folder::new();
     let store = SqliteStore::builder(folder.file()).busy_timeout(Duration::from_millis(50)).open().unwrap();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
     let held = hold(&folder);
-    let error = store.rotate(rotation("t0", "t1", 1)).await.unwrap_err();
+    let error = rotation("t0", "t1", 1).by(&store).await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Unavailable);
     assert!(store.stats().failures > 0);
-    assert!(RefreshTokenStore::find(&store, &digest("t0")).await.unwrap().is_some(), "reads need no lock");
+    assert!(token_state(&store, id(1), &digest("t0")).await.unwrap().is_some(), "reads need no lock");
     drop(held);
-    assert_eq!(store.rotate(rotation("t0", "t1", 2)).await.unwrap(), Rotated::Done);
+    assert_eq!(rotation("t0", "t1", 2).by(&store).await.unwrap(), TokenUsed::Done);
     store.close().await;
 }
 
@@ -108,7 +106,7 @@ async fn a_lock_that_lasts_is_an_error_for_all_who_wait_and_nothing_is_changed()
 async fn a_full_disk_is_an_error_and_there_is_work_again_when_there_is_room() {
     let folder = Folder::new();
     let store = SqliteStore::builder(folder.file()).max_size(400 << 10).clock(ManualClock::at(at(1))).open().unwrap();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
     let record = || {
         let long = "x".repeat(2000);
         AccessTokenRecord::new(long, ClientId::new("cli").unwrap(), at(0), at(1))
@@ -127,7 +125,7 @@ async fn a_full_disk_is_an_error_and_there_is_work_again_when_there_is_room() {
     }
     assert!(AccessTokenStore::find(&store, &digest(&format!("a{stored}"))).await.unwrap().is_none());
     assert!(store.prune().await.unwrap() >= stored);
-    assert_eq!(store.rotate(rotation("t0", "t1", 1)).await.unwrap(), Rotated::Done);
+    assert_eq!(rotation("t0", "t1", 1).by(&store).await.unwrap(), TokenUsed::Done);
     store.insert(digest("again"), record()).await.unwrap();
     store.close().await;
 }
@@ -136,16 +134,16 @@ async fn a_full_disk_is_an_error_and_there_is_work_again_when_there_is_room() {
 async fn a_table_that_somebody_broke_is_an_error_and_no_panic() {
     let folder = Folder::new();
     let store = folder.store();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
     let other = Connection::open(folder.file()).unwrap();
     other.execute("UPDATE refresh_families SET scope = 'a  b'", ()).unwrap();
-    let error = store.rotate(rotation("t0", "t1", 1)).await.unwrap_err();
+    let error = rotation("t0", "t1", 1).by(&store).await.unwrap_err();
     assert_eq!(error.kind(), BackendErrorKind::Fault);
-    other.execute_batch("UPDATE refresh_families SET scope = ''; ALTER TABLE refresh_tokens RENAME TO gone").unwrap();
-    assert!(store.rotate(rotation("t0", "t1", 1)).await.is_err());
-    assert!(RefreshTokenStore::find(&store, &digest("t0")).await.is_err());
-    other.execute_batch("ALTER TABLE gone RENAME TO refresh_tokens").unwrap();
-    assert_eq!(store.rotate(rotation("t0", "t1", 1)).await.unwrap(), Rotated::Done);
+    other.execute_batch("UPDATE refresh_families SET scope = ''; ALTER TABLE refresh_families RENAME TO gone").unwrap();
+    assert!(rotation("t0", "t1", 1).by(&store).await.is_err());
+    assert!(token_state(&store, id(1), &digest("t0")).await.is_err());
+    other.execute_batch("ALTER TABLE gone RENAME TO refresh_families").unwrap();
+    assert_eq!(rotation("t0", "t1", 1).by(&store).await.unwrap(), TokenUsed::Done);
     store.close().await;
 }
 
@@ -154,17 +152,16 @@ async fn an_operation_whose_caller_hung_up_happens_whole_or_not_at_all_t60() {
     let folder = Folder::new();
     let store = folder.store();
     for number in 0..100_u8 {
-        let (old, new) = (format!("o{number}"), format!("n{number}"));
-        store.begin(family(number), digest(&old), at(0)).await.unwrap();
-        let work = store.rotate(rotation(&old, &new, 1));
-        let _ = tokio::time::timeout(Duration::from_micros(u64::from(number) * 20), work).await;
+        begin_family(&store, family(number), &digest("old"), at(0)).await.unwrap();
+        let using = rotation_of(id(number), "old", "new", 1);
+        let _ = tokio::time::timeout(Duration::from_micros(u64::from(number) * 20), using.by(&store)).await;
         // A later write is answered after all that came before it.
-        store.consume(&digest(&old), at(9)).await.unwrap();
-        let successor = RefreshTokenStore::find(&store, &digest(&new)).await.unwrap();
-        let again = store.rotate(rotation(&old, &format!("x{number}"), 2)).await.unwrap();
-        match successor {
-            Some(_) => assert!(matches!(again, Rotated::Repeated { .. }), "{again:?}"),
-            None => assert_eq!(again, Rotated::Done),
+        store.consume(&digest(&format!("v{number}")), at(9)).await.unwrap();
+        let (state, _) = token_state(&store, id(number), &digest("new")).await.unwrap().unwrap();
+        let again = rotation_of(id(number), "old", "another", 2).by(&store).await.unwrap();
+        match state {
+            TokenState::Live => assert_eq!(again, TokenUsed::Repeated { salt: salt("new") }),
+            _ => assert_eq!(again, TokenUsed::Done),
         }
     }
     store.close().await;

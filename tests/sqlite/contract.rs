@@ -31,7 +31,7 @@ impl Stores {
 #[tokio::test(flavor = "multi_thread")]
 async fn refresh_tokens_in_the_file_keep_the_contract_rf_10_rf_13() {
     let stores = Stores::default();
-    contract::refresh_token_store(async || stores.make()).await;
+    contract::refresh_token_store(async || stores.make_two()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

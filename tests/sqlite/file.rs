@@ -5,13 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 use tower_password_grant::sqlite::{SqliteError, SqliteStore};
-use tower_password_grant::testing::ManualClock;
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, Client, ClientId, ClientSecret, OneTimeValues, RefreshTokenStore, Rotated,
-    Token,
-};
+use tower_password_grant::testing::{ManualClock, RefreshTokenUse, TokenUsed, begin_family, token_state};
+use tower_password_grant::{AccessTokenRecord, AccessTokenStore, Client, ClientId, ClientSecret, OneTimeValues, Token};
 
-use crate::folder::{Folder, at, digest, family, rotation};
+use crate::folder::{Folder, at, digest, family, id, rotation};
 
 /// The rows of a table, read past the store.
 fn rows(folder: &Folder, table: &str) -> i64 {
@@ -67,7 +64,7 @@ async fn a_closed_store_answers_errors() {
     store.close().await;
     store.close().await;
     assert!(store.consume(&digest("x"), at(0)).await.is_err());
-    assert!(RefreshTokenStore::find(&store, &digest("x")).await.is_err());
+    assert!(token_state(&store, id(1), &digest("x")).await.is_err());
 }
 
 /// What is said of the file of a closed store after somebody changed it.
@@ -160,7 +157,7 @@ async fn a_backup_that_is_put_beside_the_log_of_another_file_is_refused_with_wha
     let (old, folder) = (Folder::new(), Folder::new());
     old.store().close().await;
     let store = old.store();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
     // As after `kill -9`: the log was not written into the file.
     fs::copy(old.path().join("auth.db-wal"), folder.path().join("auth.db-wal")).unwrap();
     let first = fs::read(old.file()).unwrap();
@@ -179,11 +176,11 @@ async fn a_backup_that_is_put_beside_the_log_of_another_file_is_refused_with_wha
 async fn two_stores_on_one_file_see_each_other() {
     let folder = Folder::new();
     let (one, two) = (folder.store(), folder.store());
-    one.begin(family(1), digest("t0"), at(0)).await.unwrap();
-    assert_eq!(two.rotate(rotation("t0", "t1", 1)).await.unwrap(), Rotated::Done);
-    assert!(RefreshTokenStore::find(&one, &digest("t1")).await.unwrap().is_some());
-    assert_eq!(one.rotate(rotation("t1", "t2", 2)).await.unwrap(), Rotated::Done);
-    assert_eq!(two.rotate(rotation("t0", "x1", 3)).await.unwrap(), Rotated::Replayed);
+    begin_family(&one, family(1), &digest("t0"), at(0)).await.unwrap();
+    assert_eq!(rotation("t0", "t1", 1).by(&two).await.unwrap(), TokenUsed::Done);
+    assert!(token_state(&one, id(1), &digest("t1")).await.unwrap().is_some());
+    assert_eq!(rotation("t1", "t2", 2).by(&one).await.unwrap(), TokenUsed::Done);
+    assert_eq!(rotation("t0", "x1", 3).by(&two).await.unwrap(), TokenUsed::Replayed);
     one.close().await;
     two.close().await;
 }
@@ -194,10 +191,9 @@ async fn no_token_secret_or_password_is_in_the_file_t69() {
     let store = folder.store();
     let tokens: Vec<Token> = (0..4).map(|_| Token::random("rt_").unwrap()).collect();
     let secret = ClientSecret::generate().unwrap();
-    store.begin(family(1), tokens[0].digest(), at(0)).await.unwrap();
-    let rotation =
-        tower_password_grant::Rotation::new(tokens[0].digest(), at(1)).with_successor(tokens[1].digest(), [7; 32]);
-    store.rotate(rotation).await.unwrap();
+    begin_family(&store, family(1), &tokens[0].digest(), at(0)).await.unwrap();
+    let rotation = RefreshTokenUse::new(id(1), tokens[0].digest(), at(1)).with_successor(tokens[1].digest(), [7; 20]);
+    rotation.by(&store).await.unwrap();
     let record = AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(9));
     store.insert(tokens[2].digest(), record).await.unwrap();
     store.consume(&tokens[3].digest(), at(9)).await.unwrap();
@@ -220,7 +216,7 @@ async fn what_is_over_is_removed_in_steps_and_what_is_not_stays() {
     let folder = Folder::new();
     let clock = ManualClock::at(at(0));
     let store = SqliteStore::builder(folder.file()).clock(clock.clone()).open().unwrap();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
     let works: Vec<_> = (0..700_u32)
         .map(|number| {
             let store = store.clone();
@@ -237,19 +233,19 @@ async fn what_is_over_is_removed_in_steps_and_what_is_not_stays() {
     }
     for number in 0..700 {
         let step = rotation(&format!("t{number}"), &format!("t{}", number + 1), 1);
-        assert_eq!(store.rotate(step).await.unwrap(), Rotated::Done);
+        assert_eq!(step.by(&store).await.unwrap(), TokenUsed::Done);
     }
     assert_eq!(store.prune().await.unwrap(), 0);
     clock.advance(Duration::from_secs(3599));
     assert_eq!(store.prune().await.unwrap(), 0);
     clock.advance(Duration::from_secs(1));
     assert_eq!(store.prune().await.unwrap(), 1400);
-    assert_eq!(store.rotate(rotation("t700", "t701", 3600)).await.unwrap(), Rotated::Done);
+    assert_eq!(rotation("t700", "t701", 3600).by(&store).await.unwrap(), TokenUsed::Done);
     assert!(store.consume(&digest("v1"), at(9000)).await.unwrap(), "forgotten after its end");
     clock.advance(Duration::from_secs(100_000));
-    assert_eq!(store.prune().await.unwrap(), 702 + 1 + 1);
+    assert_eq!(store.prune().await.unwrap(), 1 + 1);
     store.close().await;
-    for table in ["refresh_families", "refresh_tokens", "access_tokens", "spent_values"] {
+    for table in ["refresh_families", "access_tokens", "spent_values"] {
         assert_eq!(rows(&folder, table), 0, "{table}");
     }
 }

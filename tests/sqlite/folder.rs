@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tower_password_grant::sqlite::SqliteStore;
-use tower_password_grant::{ClientId, FamilyId, RefreshFamily, Rotation, SecretDigest};
+use tower_password_grant::testing::RefreshTokenUse;
+use tower_password_grant::{ClientId, FamilyId, RefreshFamily, SecretDigest};
 
 pub(crate) struct Folder(PathBuf);
 
@@ -52,16 +53,30 @@ pub(crate) fn digest(token: &str) -> SecretDigest {
     SecretDigest::of(token)
 }
 
-pub(crate) fn family(number: u8) -> RefreshFamily {
-    RefreshFamily::new(FamilyId::from_bytes([number; 16]), "user-17", ClientId::new("cli").unwrap(), at(0), at(100_000))
+pub(crate) fn id(number: u8) -> FamilyId {
+    FamilyId::from_bytes([number; 16])
 }
 
-/// The use of a token at a second, with the successor of this name.
-pub(crate) fn rotation(token: &str, successor: &str, seconds: u64) -> Rotation {
-    let mut salt = [0; 32];
-    salt[..successor.len()].copy_from_slice(successor.as_bytes());
-    Rotation::new(digest(token), at(seconds))
-        .with_successor(digest(successor), salt)
+pub(crate) fn family(number: u8) -> RefreshFamily {
+    RefreshFamily::new(id(number), "user-17", ClientId::new("cli").unwrap(), at(0), at(100_000))
+}
+
+/// The use of a token of the first family at a second, with the successor of this name.
+pub(crate) fn rotation(token: &str, successor: &str, seconds: u64) -> RefreshTokenUse {
+    rotation_of(id(1), token, successor, seconds)
+}
+
+/// The same of another family.
+pub(crate) fn rotation_of(family: FamilyId, token: &str, successor: &str, seconds: u64) -> RefreshTokenUse {
+    RefreshTokenUse::new(family, digest(token), at(seconds))
+        .with_successor(digest(successor), salt(successor))
         .with_leeway(Duration::from_secs(10))
         .with_idle_lifetime(Duration::from_secs(50_000))
+}
+
+/// The salt of a successor that has this name.
+pub(crate) fn salt(successor: &str) -> [u8; 20] {
+    let mut salt = [0; 20];
+    salt[..successor.len()].copy_from_slice(successor.as_bytes());
+    salt
 }

@@ -17,6 +17,8 @@ mod limiter;
 mod lock_names;
 mod place;
 mod races;
+#[path = "../support/refresh_token.rs"]
+mod refresh_token;
 mod shared_key;
 mod tokens;
 mod users;

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use tower_password_grant::sqlite::{SqliteError, SqliteStore};
+use tower_password_grant::testing::{begin_family, token_state};
 use tower_password_grant::{
     AccessTokenStore, BackendError, BackendErrorKind, Client, ClientRegistry, OneTimeValues, RefreshTokenStore,
 };
 
-use crate::folder::{Folder, at, digest, family, rotation};
+use crate::folder::{Folder, at, digest, family, id, rotation};
 
 /// What is said of it, in one line that starts with no name of a type.
 fn said(error: &SqliteError) -> String {
@@ -254,13 +255,13 @@ async fn nothing_is_answered_as_done_once_the_file_was_removed_or_replaced() {
     for (name, remove) in REMOVALS {
         let folder = Folder::new();
         let store = folder.store();
-        store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+        begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
         store.put_client(&Client::public("cli").build().unwrap()).await.unwrap();
         remove(&folder);
         println!("{name}");
-        is_refused(store.rotate(rotation("t0", "t1", 1)).await);
+        is_refused(rotation("t0", "t1", 1).by(&store).await.map_err(BackendError::from));
         // From then on nothing of the store is believed, for no caller.
-        is_refused(RefreshTokenStore::find(&store, &digest("t0")).await);
+        is_refused(RefreshTokenStore::find(&store, id(1)).await);
         is_refused(AccessTokenStore::find(&store, &digest("a")).await);
         is_refused(ClientRegistry::find(&store, "cli").await);
         is_refused(store.consume(&digest("v"), at(9)).await);
@@ -274,7 +275,7 @@ async fn nothing_is_answered_as_done_once_the_file_was_removed_or_replaced() {
 async fn a_file_that_comes_back_is_not_trusted_before_the_next_start() {
     let folder = Folder::new();
     let store = folder.store();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
     let away = folder.path().join("away.db");
     fs::rename(folder.file(), &away).unwrap();
     is_refused(store.consume(&digest("v"), at(9)).await);
@@ -282,7 +283,7 @@ async fn a_file_that_comes_back_is_not_trusted_before_the_next_start() {
     is_refused(store.consume(&digest("v"), at(9)).await);
     store.close().await;
     let store = folder.store();
-    assert!(RefreshTokenStore::find(&store, &digest("t0")).await.unwrap().is_some());
+    assert!(token_state(&store, id(1), &digest("t0")).await.unwrap().is_some());
     store.close().await;
 }
 

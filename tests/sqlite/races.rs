@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use tower_password_grant::{
-    FamilyId, RefreshFamily, RefreshTokenState, RefreshTokenStore, Rotated, Rotation, SecretDigest,
-};
+use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
+use tower_password_grant::{FamilyId, RefreshFamily, RefreshTokenStore, SecretDigest};
 
 use crate::folder::{Folder, at, digest, family};
 
@@ -13,26 +12,32 @@ const USES: usize = 64;
 const ROUNDS: u64 = 1_000;
 const LEEWAY: Duration = Duration::from_secs(10);
 
-fn token(round: u64, of: usize) -> SecretDigest {
-    digest(&format!("{round}/{of}"))
+fn token(of: usize) -> SecretDigest {
+    digest(&of.to_string())
 }
 
-fn salt(of: usize) -> [u8; 32] {
-    [u8::try_from(of).unwrap(); 32]
+fn salt(of: usize) -> [u8; 20] {
+    [u8::try_from(of).unwrap(); 20]
+}
+
+fn id(round: u64) -> FamilyId {
+    FamilyId::from_bytes(u128::from(round).to_be_bytes())
 }
 
 fn family_of(round: u64) -> RefreshFamily {
-    let mut id = [0; 16];
-    id[..8].copy_from_slice(&round.to_be_bytes());
-    let like = family(0);
-    RefreshFamily::new(FamilyId::from_bytes(id), "alice", like.client().clone(), at(0), at(100_000))
+    RefreshFamily::new(id(round), "alice", family(0).client().clone(), at(0), at(100_000))
+}
+
+/// A use of the first token, with a successor of its own.
+fn using(round: u64, of: usize) -> RefreshTokenUse {
+    RefreshTokenUse::new(id(round), token(0), at(1)).with_successor(token(of), salt(of)).with_leeway(LEEWAY)
 }
 
 async fn live(store: &impl RefreshTokenStore, round: u64) -> Vec<usize> {
     let mut live = Vec::new();
     for of in 0..=USES {
-        let found = store.find(&token(round, of)).await.unwrap();
-        if found.is_some_and(|found| found.state() == RefreshTokenState::Live) {
+        let (state, _) = token_state(store, id(round), &token(of)).await.unwrap().unwrap();
+        if state == TokenState::Live {
             live.push(of);
         }
     }
@@ -44,12 +49,11 @@ async fn of_64_parallel_refreshes_one_has_a_successor_and_all_others_get_the_sam
     let folder = Folder::new();
     let store = folder.store();
     for round in 0..ROUNDS {
-        store.begin(family_of(round), token(round, 0), at(0)).await.unwrap();
+        begin_family(&store, family_of(round), &token(0), at(0)).await.unwrap();
         let uses: Vec<_> = (1..=USES)
             .map(|of| {
                 let store = store.clone();
-                let rotation = Rotation::new(token(round, 0), at(1)).with_successor(token(round, of), salt(of));
-                tokio::spawn(async move { (of, store.rotate(rotation.with_leeway(LEEWAY)).await.unwrap()) })
+                tokio::spawn(async move { (of, using(round, of).by(&store).await.unwrap()) })
             })
             .collect();
         let mut answers = Vec::new();
@@ -57,18 +61,15 @@ async fn of_64_parallel_refreshes_one_has_a_successor_and_all_others_get_the_sam
             answers.push(one.await.unwrap());
         }
         let done: Vec<usize> =
-            answers.iter().filter(|(_, answer)| *answer == Rotated::Done).map(|(of, _)| *of).collect();
+            answers.iter().filter(|(_, answer)| *answer == TokenUsed::Done).map(|(of, _)| *of).collect();
         assert_eq!(done.len(), 1, "round {round}");
-        let repeated = Rotated::repeated(salt(done[0]));
+        let repeated = TokenUsed::Repeated { salt: salt(done[0]) };
         assert!(answers.iter().all(|(of, answer)| *of == done[0] || *answer == repeated), "round {round}");
         if round % 50 == 0 {
             assert_eq!(live(&store, round).await, done, "round {round}: the honest client is logged in, once");
         }
-        assert_eq!(
-            store.find(&token(round, done[0])).await.unwrap().map(|found| found.state()),
-            Some(RefreshTokenState::Live),
-            "round {round}"
-        );
+        let (state, _) = token_state(&store, id(round), &token(done[0])).await.unwrap().unwrap();
+        assert_eq!(state, TokenState::Live, "round {round}");
     }
     let stats = store.stats();
     assert!(stats.commits < stats.operations / 4, "one commit serves many: {stats:?}");
@@ -79,16 +80,15 @@ async fn a_family_that_is_revoked_while_it_is_used_has_no_live_token_t57() {
     let folder = Folder::new();
     let store = folder.store();
     for round in 0..200 {
-        store.begin(family_of(round), token(round, 0), at(0)).await.unwrap();
+        begin_family(&store, family_of(round), &token(0), at(0)).await.unwrap();
         let uses: Vec<_> = (1..=16_usize)
             .map(|of| {
                 let store = store.clone();
                 tokio::spawn(async move {
                     if of == 8 {
-                        return store.revoke_family(family_of(round).id()).await.unwrap();
+                        return store.revoke_family(id(round)).await.unwrap();
                     }
-                    let rotation = Rotation::new(token(round, 0), at(1)).with_successor(token(round, of), salt(of));
-                    store.rotate(rotation.with_leeway(LEEWAY)).await.unwrap();
+                    using(round, of).by(&store).await.unwrap();
                     false
                 })
             })

@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use tower_password_grant::sqlite::SqliteStore;
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, ClientId, FamilyId, OneTimeValues, RefreshTokenState, RefreshTokenStore,
-    Rotated, Rotation,
-};
+use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
+use tower_password_grant::{AccessTokenRecord, AccessTokenStore, ClientId, FamilyId, OneTimeValues, RefreshTokenStore};
 
-use crate::folder::{Folder, at, digest, family, rotation};
+use crate::folder::{Folder, at, digest, family, id, rotation, rotation_of, salt};
 
 #[tokio::test]
 async fn a_family_comes_back_with_every_fact_after_a_restart_rf_05() {
@@ -20,29 +18,26 @@ async fn a_family_comes_back_with_every_fact_after_a_restart_rf_05() {
         .with_scope("read write".parse().unwrap())
         .with_grant_type(Some("password"))
         .with_credential_version(Some("7"));
-    store.begin(put, digest("t0"), at(1)).await.unwrap();
-    store.begin(family(2), digest("u0"), at(2)).await.unwrap();
-    assert_eq!(store.rotate(rotation("t0", "t1", 3)).await.unwrap(), Rotated::Done);
+    begin_family(&store, put, &digest("t0"), at(1)).await.unwrap();
+    begin_family(&store, family(2), &digest("u0"), at(2)).await.unwrap();
+    assert_eq!(rotation("t0", "t1", 3).by(&store).await.unwrap(), TokenUsed::Done);
     store.close().await;
 
     let store = folder.store();
-    let found = RefreshTokenStore::find(&store, &digest("t1")).await.unwrap().unwrap();
-    let facts = found.family();
-    assert_eq!(
-        (facts.id(), facts.subject(), facts.client().as_str()),
-        (FamilyId::from_bytes([1; 16]), "user-17", "cli")
-    );
+    let found = RefreshTokenStore::find(&store, id(1)).await.unwrap().unwrap();
+    let facts = found.family;
+    assert_eq!((facts.id(), facts.subject(), facts.client().as_str()), (id(1), "user-17", "cli"));
     assert_eq!((facts.realm(), facts.scope().as_str()), (Some("staff"), "read write"));
     assert_eq!((facts.grant_type(), facts.credential_version()), (Some("password"), Some("7")));
     assert_eq!((facts.authenticated_at(), facts.expires()), (at(0), at(100_000)));
-    assert_eq!((found.state(), found.last_used()), (RefreshTokenState::Live, at(3)));
-    let found = RefreshTokenStore::find(&store, &digest("t0")).await.unwrap().unwrap();
-    assert_eq!(found.state(), RefreshTokenState::predecessor(at(3)));
-    let bare = RefreshTokenStore::find(&store, &digest("u0")).await.unwrap().unwrap();
-    let facts = bare.family();
+    let state = async |token: &str| token_state(&store, id(1), &digest(token)).await.unwrap().unwrap();
+    assert_eq!(state("t1").await, (TokenState::Live, at(3)));
+    assert_eq!(state("t0").await, (TokenState::Predecessor { used: at(3) }, at(3)));
+    assert_eq!(state("t2").await, (TokenState::Spent, at(3)));
+    let facts = RefreshTokenStore::find(&store, id(2)).await.unwrap().unwrap().family;
     assert_eq!((facts.realm(), facts.grant_type(), facts.credential_version()), (None, None, None));
     assert!(facts.scope().is_empty());
-    assert!(RefreshTokenStore::find(&store, &digest("nothing")).await.unwrap().is_none());
+    assert!(RefreshTokenStore::find(&store, id(3)).await.unwrap().is_none());
     store.close().await;
 }
 
@@ -50,21 +45,17 @@ async fn a_family_comes_back_with_every_fact_after_a_restart_rf_05() {
 async fn a_lost_answer_is_repeated_and_an_older_token_ends_the_family_across_restarts_rf_06_rf_07() {
     let folder = Folder::new();
     let store = folder.store();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
-    assert_eq!(store.rotate(rotation("t0", "t1", 1)).await.unwrap(), Rotated::Done);
+    begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
+    assert_eq!(rotation("t0", "t1", 1).by(&store).await.unwrap(), TokenUsed::Done);
     store.close().await;
     let store = folder.store();
-    let mut salt = [0; 32];
-    salt[..2].copy_from_slice(b"t1");
-    assert_eq!(store.rotate(rotation("t0", "x1", 5)).await.unwrap(), Rotated::repeated(salt));
-    assert!(RefreshTokenStore::find(&store, &digest("x1")).await.unwrap().is_none());
-    assert_eq!(store.rotate(rotation("t1", "t2", 6)).await.unwrap(), Rotated::Done);
-    assert_eq!(store.rotate(rotation("t0", "x1", 7)).await.unwrap(), Rotated::Replayed);
+    assert_eq!(rotation("t0", "x1", 5).by(&store).await.unwrap(), TokenUsed::Repeated { salt: salt("t1") });
+    assert_eq!(rotation("t1", "t2", 6).by(&store).await.unwrap(), TokenUsed::Done);
+    assert_eq!(rotation("t0", "x1", 7).by(&store).await.unwrap(), TokenUsed::Replayed);
     store.close().await;
     let store = folder.store();
-    assert_eq!(store.rotate(rotation("t2", "t3", 8)).await.unwrap(), Rotated::Gone);
-    let found = RefreshTokenStore::find(&store, &digest("t2")).await.unwrap().unwrap();
-    assert_eq!(found.state(), RefreshTokenState::Ended);
+    assert_eq!(rotation("t2", "t3", 8).by(&store).await.unwrap(), TokenUsed::Gone);
+    assert_eq!(token_state(&store, id(1), &digest("t2")).await.unwrap().unwrap().0, TokenState::Ended);
     store.close().await;
 }
 
@@ -72,11 +63,11 @@ async fn a_lost_answer_is_repeated_and_an_older_token_ends_the_family_across_res
 async fn a_token_without_a_successor_stays_live() {
     let folder = Folder::new();
     let store = folder.store();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
-    store.rotate(rotation("t0", "t1", 1)).await.unwrap();
-    assert_eq!(store.rotate(Rotation::new(digest("t1"), at(2))).await.unwrap(), Rotated::Done);
-    let found = RefreshTokenStore::find(&store, &digest("t1")).await.unwrap().unwrap();
-    assert_eq!((found.state(), found.last_used()), (RefreshTokenState::Live, at(2)));
+    begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
+    rotation("t0", "t1", 1).by(&store).await.unwrap();
+    assert_eq!(RefreshTokenUse::new(id(1), digest("t1"), at(2)).by(&store).await.unwrap(), TokenUsed::Done);
+    let found = token_state(&store, id(1), &digest("t1")).await.unwrap().unwrap();
+    assert_eq!(found, (TokenState::Live, at(2)));
     store.close().await;
 }
 
@@ -84,13 +75,13 @@ async fn a_token_without_a_successor_stays_live() {
 async fn idle_and_absolute_ends_hold_rf_14() {
     let folder = Folder::new();
     let store = folder.store();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
-    assert_eq!(store.rotate(rotation("t0", "t1", 49_999)).await.unwrap(), Rotated::Done);
-    assert_eq!(store.rotate(rotation("t1", "t2", 99_999)).await.unwrap(), Rotated::Gone);
+    begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
+    assert_eq!(rotation("t0", "t1", 49_999).by(&store).await.unwrap(), TokenUsed::Done);
+    assert_eq!(rotation("t1", "t2", 99_999).by(&store).await.unwrap(), TokenUsed::Gone);
     let patient = rotation("t1", "t2", 99_998).with_idle_lifetime(Duration::MAX);
-    assert_eq!(store.rotate(patient).await.unwrap(), Rotated::Done);
+    assert_eq!(patient.by(&store).await.unwrap(), TokenUsed::Done);
     let patient = rotation("t2", "t3", 100_000).with_idle_lifetime(Duration::MAX);
-    assert_eq!(store.rotate(patient).await.unwrap(), Rotated::Gone);
+    assert_eq!(patient.by(&store).await.unwrap(), TokenUsed::Gone);
     store.close().await;
 }
 
@@ -98,18 +89,18 @@ async fn idle_and_absolute_ends_hold_rf_14() {
 async fn families_end_one_by_one_and_by_subject_in_their_realm_only() {
     let folder = Folder::new();
     let store = folder.store();
-    store.begin(family(1), digest("a"), at(0)).await.unwrap();
-    store.begin(family(2), digest("b"), at(0)).await.unwrap();
-    store.begin(family(3).with_realm(Some("staff")), digest("c"), at(0)).await.unwrap();
-    let first = FamilyId::from_bytes([1; 16]);
+    begin_family(&store, family(1), &digest("a"), at(0)).await.unwrap();
+    begin_family(&store, family(2), &digest("b"), at(0)).await.unwrap();
+    begin_family(&store, family(3).with_realm(Some("staff")), &digest("c"), at(0)).await.unwrap();
+    let first = id(1);
     assert!(RefreshTokenStore::revoke_family(&store, first).await.unwrap());
     assert!(!RefreshTokenStore::revoke_family(&store, first).await.unwrap());
     assert!(!RefreshTokenStore::revoke_family(&store, FamilyId::from_bytes([9; 16])).await.unwrap());
     assert_eq!(RefreshTokenStore::revoke_subject(&store, None, "user-17").await.unwrap(), 1);
-    assert_eq!(store.rotate(rotation("c", "c1", 1)).await.unwrap(), Rotated::Done);
+    assert_eq!(rotation_of(id(3), "c", "c1", 1).by(&store).await.unwrap(), TokenUsed::Done);
     assert_eq!(RefreshTokenStore::revoke_subject(&store, Some("staff"), "user-17").await.unwrap(), 1);
-    for token in ["a", "b", "c", "c1"] {
-        assert_eq!(store.rotate(rotation(token, "z", 2)).await.unwrap(), Rotated::Gone, "{token}");
+    for (number, token) in [(1, "a"), (2, "b"), (3, "c"), (3, "c1")] {
+        assert_eq!(rotation_of(id(number), token, "z", 2).by(&store).await.unwrap(), TokenUsed::Gone, "{token}");
     }
     store.close().await;
 }
@@ -120,18 +111,19 @@ async fn of_sixty_four_uses_of_one_token_exactly_one_rotates_it_t56() {
     let store = folder.store();
     for round in 0..20_u8 {
         let token = format!("t{round}");
-        store.begin(family(round), digest(&token), at(0)).await.unwrap();
+        begin_family(&store, family(round), &digest(&token), at(0)).await.unwrap();
         let uses: Vec<_> = (0..64)
             .map(|number| {
-                let (store, rotation) = (store.clone(), rotation(&token, &format!("s{round}-{number}"), 1));
-                tokio::spawn(async move { store.rotate(rotation).await.unwrap() })
+                let using = rotation_of(id(round), &token, &format!("s{round}-{number}"), 1);
+                let store = store.clone();
+                tokio::spawn(async move { using.by(&store).await.unwrap() })
             })
             .collect();
         let mut done = 0;
         for using in uses {
             match using.await.unwrap() {
-                Rotated::Done => done += 1,
-                Rotated::Repeated { .. } => {}
+                TokenUsed::Done => done += 1,
+                TokenUsed::Repeated { .. } => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -139,7 +131,8 @@ async fn of_sixty_four_uses_of_one_token_exactly_one_rotates_it_t56() {
         let mut live = 0;
         for number in 0..64 {
             let successor = digest(&format!("s{round}-{number}"));
-            live += usize::from(RefreshTokenStore::find(&store, &successor).await.unwrap().is_some());
+            let (state, _) = token_state(&store, id(round), &successor).await.unwrap().unwrap();
+            live += usize::from(state == TokenState::Live);
         }
         assert_eq!(live, 1);
     }
@@ -150,21 +143,22 @@ async fn of_sixty_four_uses_of_one_token_exactly_one_rotates_it_t56() {
 async fn a_replay_costs_the_same_in_a_family_of_ten_thousand_as_in_one_of_two_t55() {
     let folder = Folder::new();
     let store = folder.store();
+    let of = |name: &str| id(if name == "small" { 1 } else { 2 });
     let rotate = async |name: &str, number: u32| {
-        let step = rotation(&format!("{name}{number}"), &format!("{name}{}", number + 1), 1);
-        assert_eq!(store.rotate(step).await.unwrap(), Rotated::Done);
+        let step = rotation_of(of(name), &format!("{name}{number}"), &format!("{name}{}", number + 1), 1);
+        assert_eq!(step.by(&store).await.unwrap(), TokenUsed::Done);
     };
     let cost = async |name: &str| {
         let before = store.stats().steps;
-        assert_eq!(store.rotate(rotation(&format!("{name}0"), "x", 1)).await.unwrap(), Rotated::Replayed);
+        assert_eq!(rotation_of(of(name), &format!("{name}0"), "x", 1).by(&store).await.unwrap(), TokenUsed::Replayed);
         store.stats().steps - before
     };
-    store.begin(family(1), digest("small0"), at(0)).await.unwrap();
+    begin_family(&store, family(1), &digest("small0"), at(0)).await.unwrap();
     rotate("small", 0).await;
     rotate("small", 1).await;
     let small = cost("small").await;
 
-    store.begin(family(2), digest("large0"), at(0)).await.unwrap();
+    begin_family(&store, family(2), &digest("large0"), at(0)).await.unwrap();
     for number in 0..10_000 {
         rotate("large", number).await;
     }
@@ -246,13 +240,13 @@ async fn access_tokens_end_by_themselves_by_family_and_by_subject() {
 async fn no_access_token_is_kept_for_a_family_that_has_ended_meanwhile_t57() {
     let folder = Folder::new();
     let store = folder.store();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
-    let record = AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(9))
-        .with_family(Some(FamilyId::from_bytes([1; 16])));
+    begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
+    let record =
+        AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(9)).with_family(Some(id(1)));
     store.insert(digest("before"), record.clone()).await.unwrap();
     assert!(AccessTokenStore::find(&store, &digest("before")).await.unwrap().is_some());
-    RefreshTokenStore::revoke_family(&store, FamilyId::from_bytes([1; 16])).await.unwrap();
-    AccessTokenStore::revoke_family(&store, FamilyId::from_bytes([1; 16])).await.unwrap();
+    RefreshTokenStore::revoke_family(&store, id(1)).await.unwrap();
+    AccessTokenStore::revoke_family(&store, id(1)).await.unwrap();
     store.insert(digest("after"), record).await.unwrap();
     assert!(AccessTokenStore::find(&store, &digest("after")).await.unwrap().is_none());
     store.close().await;
@@ -262,13 +256,13 @@ async fn no_access_token_is_kept_for_a_family_that_has_ended_meanwhile_t57() {
 async fn no_access_token_outlives_its_family_when_its_end_was_cut_off_halfway_t55() {
     let folder = Folder::new();
     let store = folder.store();
-    store.begin(family(1), digest("t0"), at(0)).await.unwrap();
+    begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
     let record = AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(3600));
     for (name, family) in [("a", Some(1)), ("another", Some(2)), ("none", None)] {
         let record = record.clone().with_family(family.map(|id| FamilyId::from_bytes([id; 16])));
         store.insert(digest(name), record).await.unwrap();
     }
-    assert!(RefreshTokenStore::revoke_family(&store, FamilyId::from_bytes([1; 16])).await.unwrap());
+    assert!(RefreshTokenStore::revoke_family(&store, id(1)).await.unwrap());
     // Here the process is killed, before the access tokens are removed.
     store.close().await;
     let store = folder.store();
@@ -314,7 +308,7 @@ async fn the_access_tokens_of_a_family_go_a_few_at_a_time_and_all_of_them() {
     }
     store.insert(digest("other"), record(2)).await.unwrap();
     let before = store.stats().commits;
-    let removed = AccessTokenStore::revoke_family(&store, FamilyId::from_bytes([1; 16])).await.unwrap();
+    let removed = AccessTokenStore::revoke_family(&store, id(1)).await.unwrap();
     assert_eq!(removed, 200);
     let commits = store.stats().commits - before;
     assert!(commits >= 5, "{commits} transactions");

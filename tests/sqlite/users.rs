@@ -3,12 +3,12 @@
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
 use tower_password_grant::testing::attempt;
+use tower_password_grant::testing::{TokenUsed, begin_family};
 use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, ClientId, CredentialVerifier, Denial, HostCode, Password, RefreshTokenStore,
-    Rotated, SecretKeys, Verdict,
+    AccessTokenRecord, AccessTokenStore, ClientId, CredentialVerifier, Denial, HostCode, Password, SecretKeys, Verdict,
 };
 
-use crate::folder::{Folder, at, digest, family, rotation};
+use crate::folder::{Folder, at, digest, family, id, rotation_of};
 
 async fn find(store: &SqliteStore, login: &str, realm: Option<&str>) -> Option<StoredUser> {
     UserStore::find(store, &LoginName::new(login), realm).await.unwrap()
@@ -151,15 +151,15 @@ async fn the_column_keeps_the_longest_hash_and_an_upgrade_is_what_was_written() 
 
 /// Gives the user a refresh token and an access token.
 async fn log_in(store: &SqliteStore, number: u8) {
-    store.begin(family(number), digest(&format!("t{number}")), at(0)).await.unwrap();
+    begin_family(store, family(number), &digest(&format!("t{number}")), at(0)).await.unwrap();
     let record = AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(9));
     store.insert(digest(&format!("a{number}")), record).await.unwrap();
 }
 
 async fn is_logged_out(store: &SqliteStore, number: u8) -> bool {
-    let refreshed = store.rotate(rotation(&format!("t{number}"), &format!("n{number}"), 1)).await.unwrap();
+    let refreshed = rotation_of(id(number), &format!("t{number}"), &format!("n{number}"), 1).by(store).await.unwrap();
     let found = AccessTokenStore::find(store, &digest(&format!("a{number}"))).await.unwrap();
-    assert_eq!(refreshed == Rotated::Gone, found.is_none());
+    assert_eq!(refreshed == TokenUsed::Gone, found.is_none());
     found.is_none()
 }
 

@@ -9,6 +9,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
+#[path = "../support/refresh_token.rs"]
+mod refresh_token;
 mod server;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -20,9 +22,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use refresh_token::{family_of, kept_digest};
 use server::{STEPS, Step, serve};
 use tower_password_grant::sqlite::SqliteStore;
-use tower_password_grant::{RefreshTokenState, RefreshTokenStore, SecretDigest};
+use tower_password_grant::testing::{TokenState, token_state};
 
 const SERVER: &str = "CRASH_SERVER_OVER";
 const CLIENTS: usize = 6;
@@ -118,13 +121,13 @@ fn refresh(address: SocketAddr, token: &str) -> Option<(u16, String)> {
 }
 
 /// What the file says of a token, while no server runs.
-fn state_of(file: &Path, token: &str) -> RefreshTokenState {
+fn state_of(file: &Path, token: &str) -> TokenState {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let store = SqliteStore::open(file).unwrap();
-        let found = RefreshTokenStore::find(&store, &SecretDigest::of(token)).await.unwrap();
+        let found = token_state(&store, family_of(token), &kept_digest(token)).await.unwrap();
         store.close().await;
-        found.expect("the family is there").state()
+        found.expect("the family is there").0
     })
 }
 
@@ -161,8 +164,8 @@ fn at_each_step(kills: usize) {
 
             let is_rotated = matches!(step, Step::AfterRotation | Step::BeforeAnswer);
             match state_of(&file, &token) {
-                RefreshTokenState::Live => assert!(!is_rotated, "{step:?}: a rotation that was answered is lost"),
-                RefreshTokenState::Predecessor { .. } => assert!(is_rotated, "{step:?}"),
+                TokenState::Live => assert!(!is_rotated, "{step:?}: a rotation that was answered is lost"),
+                TokenState::Predecessor { .. } => assert!(is_rotated, "{step:?}"),
                 state => panic!("{step:?}: {state:?}"),
             }
             let server = Server::start(&file);
@@ -170,8 +173,8 @@ fn at_each_step(kills: usize) {
             assert_eq!(status, 200, "{step:?}: the login is lost: {body}");
             let next = member(&body, "refresh_token");
             server.kill();
-            assert!(matches!(state_of(&file, &token), RefreshTokenState::Predecessor { .. }), "{step:?}");
-            assert_eq!(state_of(&file, &next), RefreshTokenState::Live, "{step:?}");
+            assert!(matches!(state_of(&file, &token), TokenState::Predecessor { .. }), "{step:?}");
+            assert_eq!(state_of(&file, &next), TokenState::Live, "{step:?}");
         }
         println!("ok: {kills} kills at {step:?}, no login lost, none doubly live");
     }
@@ -292,11 +295,11 @@ fn at_random_times(kills: usize) {
         (refreshes, repeats) = (refreshes + session.refreshes, repeats + session.repeats);
         // The last answer may have been lost: then the token that the client has is the predecessor.
         let state = state_of(&file, session.token.as_deref().unwrap());
-        assert!(matches!(state, RefreshTokenState::Live | RefreshTokenState::Predecessor { .. }), "{state:?}");
+        assert!(matches!(state, TokenState::Live | TokenState::Predecessor { .. }), "{state:?}");
         let older = session.older.iter().rev().take(20);
         for (age, token) in older.enumerate() {
             let state = state_of(&file, token);
-            assert!(state != RefreshTokenState::Live && state != RefreshTokenState::Ended, "{age}: {state:?}");
+            assert!(state != TokenState::Live && state != TokenState::Ended, "{age}: {state:?}");
         }
     }
     let guesser = guesser.lock().unwrap();

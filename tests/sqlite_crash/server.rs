@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::extract::{ConnectInfo, Request};
@@ -13,8 +13,8 @@ use axum::middleware::{Next, from_fn};
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, Attempt, BackendError, Client, CredentialVerifier, Denial, FamilyId,
-    FoundRefreshToken, OpaqueIssuer, PasswordGrant, PeerAddress, Recheck, RefreshFamily, RefreshTokenStore, Rotated,
-    Rotation, SecretDigest, Subject, TrustedProxies, Verdict,
+    NewFamily, OpaqueIssuer, PasswordGrant, PeerAddress, Recheck, RefreshTokenStore, Rotation, SecretDigest,
+    StoredFamily, Subject, TrustedProxies, Verdict,
 };
 
 /// Where a refresh stands still for ever, to be killed there.
@@ -66,18 +66,18 @@ struct Trapped {
 
 #[async_trait]
 impl RefreshTokenStore for Trapped {
-    async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
-        RefreshTokenStore::begin(&self.store, family, token, now).await
+    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+        RefreshTokenStore::begin(&self.store, new).await
     }
 
-    async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError> {
+    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
         self.trap.pass(Step::BeforeFind).await;
-        let found = RefreshTokenStore::find(&self.store, token).await;
+        let found = RefreshTokenStore::find(&self.store, family).await;
         self.trap.pass(Step::AfterFind).await;
         found
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, BackendError> {
+    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
         self.trap.pass(Step::BeforeRotation).await;
         if self.trap.0.load(Ordering::SeqCst) == Step::InRotation as usize {
             let other = rusqlite::Connection::open(&self.file).unwrap();
@@ -87,7 +87,7 @@ impl RefreshTokenStore for Trapped {
             let stands = self.trap.pass(Step::InRotation);
             tokio::select! { _ = waiting => panic!("nothing held the rotation up"), () = stands => {} }
             drop(other);
-            return Ok(Rotated::Gone);
+            return Ok(false);
         }
         let rotated = RefreshTokenStore::rotate(&self.store, rotation).await;
         self.trap.pass(Step::AfterRotation).await;

@@ -3,13 +3,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, Attempt, AuditEvent, AuditOutcome, BackendError, CredentialVerifier, FamilyId,
-    FoundRefreshToken, MemoryAccessTokens, MemoryRefreshTokens, PasswordGrant, PasswordGrantLayer, PeerAddress, Reason,
-    Recheck, RefreshFamily, RefreshTokenStore, RequestCeiling, Rotated, Rotation, SecretDigest, StaticClients, Verdict,
+    MemoryAccessTokens, MemoryRefreshTokens, NewFamily, PasswordGrant, PasswordGrantLayer, PeerAddress, Reason,
+    Recheck, RefreshTokenStore, RequestCeiling, Rotation, SecretDigest, StaticClients, StoredFamily, Verdict,
 };
 
 use crate::faults::Switch;
@@ -47,15 +47,15 @@ pub struct Refresh {
 
 #[async_trait]
 impl RefreshTokenStore for Refresh {
-    async fn begin(&self, family: RefreshFamily, token: SecretDigest, now: SystemTime) -> Result<(), BackendError> {
-        self.steps.begin.run(self.inner.begin(family, token, now)).await
+    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+        self.steps.begin.run(self.inner.begin(new)).await
     }
 
-    async fn find(&self, token: &SecretDigest) -> Result<Option<FoundRefreshToken>, BackendError> {
-        self.steps.find.run(self.inner.find(token)).await
+    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
+        self.steps.find.run(self.inner.find(family)).await
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<Rotated, BackendError> {
+    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
         self.steps.rotate.run(self.inner.rotate(rotation)).await
     }
 

@@ -1,5 +1,8 @@
 //! An endpoint with refresh tokens, revocation and introspection, and users whose state a test can change.
 
+#[path = "refresh_token.rs"]
+pub mod refresh_token;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

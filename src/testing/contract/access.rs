@@ -5,14 +5,13 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::promise::{
-    Call, PARALLEL, ROUNDS, answer, broken, earlier, is_same_time, later, made, must, must_be, new_digest, new_name,
-    present, together,
+    Call, PARALLEL, ROUNDS, answer, broken, earlier, is_same_time, later, made, must, must_be, new_digest,
+    new_family_id, new_name, present, together,
 };
 use super::refresh_ends::neighbours;
 use super::refresh_facts::ODD_TEXTS;
 use crate::boundary::access::AccessTokenStore;
 use crate::protocol::client::ClientId;
-use crate::protocol::family::FamilyId;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::secrets::SecretDigest;
 
@@ -39,7 +38,7 @@ fn records() -> Vec<AccessTokenRecord> {
         let claims = [(text.to_owned(), json!([text, {"a": [1, -2.5, true, null]}]))].into_iter().collect();
         let odd = odd.with_scope(made("! #[]^_`{|}~ 'a A a%".parse())).with_claims(claims);
         let authenticated = Some(earlier(odd.issued_at(), 1_234_567));
-        records.push(odd.with_authenticated_at(authenticated).with_family(Some(made(FamilyId::random()))));
+        records.push(odd.with_authenticated_at(authenticated).with_family(Some(new_family_id())));
     }
     let many = (0..100).map(|number| format!("https://api{number}.example"));
     records.push(record(&"ab\u{e9}".repeat(300)).with_audience(many));
@@ -89,7 +88,7 @@ pub(super) async fn revoke<S: AccessTokenStore>(store: S) {
 
 pub(super) async fn revoke_family<S: AccessTokenStore>(store: S) {
     let subject = new_name("subject");
-    let (family, other) = (made(FamilyId::random()), made(FamilyId::random()));
+    let (family, other) = (new_family_id(), new_family_id());
     let mut tokens = Vec::new();
     for _ in 0..3 {
         tokens.push(insert(&store, record(&subject).with_family(Some(family))).await);
@@ -148,14 +147,14 @@ fn others(name: &str) -> Vec<AccessTokenRecord> {
     let mut others: Vec<_> = neighbours.map(|(realm, subject)| record(&subject).with_realm(realm.as_deref())).collect();
     let (now, client) = (present(), made(ClientId::new("another")));
     others.push(AccessTokenRecord::new(name, client, now, later(now, 3_600_000)));
-    others.push(record(name).with_family(Some(made(FamilyId::random()))));
+    others.push(record(name).with_family(Some(new_family_id())));
     others
 }
 
 /// Many tokens of a family, or many without one.
 pub(super) async fn crowd<S: AccessTokenStore>(store: S, is_family: bool) {
     let name = new_name("subject");
-    let family = is_family.then(|| made(FamilyId::random()));
+    let family = is_family.then(|| new_family_id());
     let mut others = others(&name);
     if is_family {
         others.push(record(&name));
@@ -186,7 +185,7 @@ pub(super) async fn crowd<S: AccessTokenStore>(store: S, is_family: bool) {
 pub(super) async fn parallel<S: AccessTokenStore>(store: S) {
     let store = Arc::new(store);
     for _ in 0..ROUNDS {
-        let (family, subject) = (made(FamilyId::random()), new_name("subject"));
+        let (family, subject) = (new_family_id(), new_name("subject"));
         let logins = (0..PARALLEL).map(|_| {
             let (store, record) = (Arc::clone(&store), record(&subject).with_family(Some(family)));
             async move {

@@ -23,7 +23,7 @@
 //! # pub
 //! async fn my_store_keeps_its_promises() {
 //!     // In place of these two: the stores of your own.
-//!     contract::refresh_token_store(async || MemoryRefreshTokens::new()).await;
+//!     contract::refresh_token_store(async || contract::two_handles(MemoryRefreshTokens::new())).await;
 //!     contract::one_time_values(async || MemoryOneTimeValues::new()).await;
 //! }
 //! # }
@@ -51,6 +51,7 @@ mod refresh_races;
 
 use std::sync::Arc;
 
+use self::refresh::Scene;
 use self::refresh_races::End;
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::limiter::AttemptLimiter;
@@ -58,33 +59,32 @@ use crate::boundary::once::OneTimeValues;
 use crate::boundary::records::AttemptRecords;
 use crate::boundary::refresh::RefreshTokenStore;
 
-/// Holds a [`RefreshTokenStore`] to its contract. About 30,000 calls, a third of them one after the other in a single
-/// family.
+/// Holds a [`RefreshTokenStore`] to its contract. `make` answers two handles of one new store, as two processes have them.
+/// About 30,000 calls.
 ///
 /// # Panics
 /// At the first promise that is broken, or call that fails.
-pub async fn refresh_token_store<S: RefreshTokenStore>(make: impl AsyncFn() -> S) {
-    refresh_facts::facts(make().await).await;
-    refresh::states(make().await).await;
-    refresh::order_of_decisions(make().await).await;
-    refresh_ends::revoke_family(make().await).await;
-    refresh::leeway(make().await).await;
-    refresh::repeats(make().await).await;
-    refresh::replays(make().await).await;
-    refresh::reuse(make().await).await;
-    refresh::lifetimes(make().await).await;
-    refresh::clock_back(make().await).await;
-    refresh::clock_far_back(make().await).await;
-    refresh_ends::revoke_subject(make().await).await;
-    refresh_ends::crowd(make().await).await;
-    refresh_races::parallel_uses(make().await, refresh::LEEWAY).await;
-    refresh_races::parallel_uses(make().await, 0).await;
+pub async fn refresh_token_store<S: RefreshTokenStore>(make: impl AsyncFn() -> [S; 2]) {
+    let scene = async || Scene::new(make().await);
+    refresh_facts::facts(scene().await).await;
+    refresh::what_is_not_there(scene().await).await;
+    refresh::swaps(scene().await).await;
+    refresh::begun_twice(scene().await).await;
+    refresh::over_at_once(scene().await).await;
+    refresh::later_version(scene().await).await;
+    refresh::lost_answers(scene().await).await;
+    refresh_ends::revoke_family(scene().await).await;
+    refresh_ends::revoke_subject(scene().await).await;
+    refresh_ends::crowd(scene().await).await;
+    refresh_races::parallel_swaps(scene().await).await;
+    refresh_races::parallel_ends(scene().await).await;
+    refresh_races::parallel_uses(scene().await, refresh::LEEWAY).await;
+    refresh_races::parallel_uses(scene().await, 0).await;
+    refresh_races::parallel_reuses(scene().await).await;
     for by in [End::RevokeFamily, End::RevokeSubject, End::Replay] {
-        refresh_races::end_while_used(make().await, by).await;
+        refresh_races::end_while_used(scene().await, by).await;
     }
-    refresh_races::parallel_ends(make().await).await;
-    refresh_races::parallel_logins(make().await).await;
-    refresh::long_family(make().await).await;
+    refresh_races::parallel_logins(scene().await).await;
 }
 
 /// Holds an [`AccessTokenStore`] to its contract. The records expire an hour from now. A store that bounds the tokens of one

@@ -95,9 +95,14 @@ pub(super) fn new_digest() -> SecretDigest {
     SecretDigest::from_bytes(new_bytes())
 }
 
+pub(super) fn new_family_id() -> FamilyId {
+    let bytes = new_bytes();
+    FamilyId::from_bytes(made(bytes.first_chunk().copied().ok_or("32 bytes are too few")))
+}
+
 /// A name that nothing else in the store has.
 pub(super) fn new_name(of: &str) -> String {
-    format!("{of}-{}", made(FamilyId::random()))
+    format!("{of}-{}", new_family_id())
 }
 
 /// Makes calls at the same time, and answers what they answered, in their order.

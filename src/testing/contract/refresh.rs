@@ -1,33 +1,39 @@
-//! The promises of a [`RefreshTokenStore`], one call at a time.
+//! The promises of a [`RefreshTokenStore`], one call at a time: what is kept is found, and is replaced by nobody who has not
+//! seen it.
 
+use std::collections::HashSet;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use super::promise::{answer, later, made, must, must_be, new_bytes, new_digest, new_name, present};
-use crate::boundary::refresh::RefreshTokenStore;
+use super::promise::{
+    answer, broken, earlier, later, made, must, must_be, new_bytes, new_digest, new_family_id, new_name, present,
+};
+use crate::boundary::backend::BackendError;
+use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
+use crate::boundary::refresh_use::{Used, use_token};
 use crate::protocol::client::ClientId;
 use crate::protocol::family::{FamilyId, RefreshFamily};
-use crate::protocol::lineage::{RefreshTokenState, Rotated, Rotation};
+use crate::protocol::lineage::{Decision, Lineage, Salt, TokenUse};
 use crate::protocol::secrets::SecretDigest;
 
 /// How long the predecessor may be presented again, in milliseconds.
 pub(super) const LEEWAY: u64 = 10_000;
-/// How long a family may be unused, in milliseconds.
-const IDLE: u64 = 1_000_000;
 /// How long a family lives, in milliseconds.
 const LIFETIME: u64 = 10_000_000;
 
-/// A use of a token.
-pub(super) struct Use {
-    pub(super) rotation: Rotation,
-    pub(super) successor: SecretDigest,
-    pub(super) salt: [u8; 32],
+/// Two handles of a store with nothing of ours in it, and a moment at which everything begins.
+pub(super) struct Scene<S> {
+    handles: [Arc<S>; 2],
+    pub(super) start: SystemTime,
 }
 
-/// A store with nothing of ours in it, and a moment at which everything begins.
-pub(super) struct Scene<S> {
-    pub(super) store: Arc<S>,
-    pub(super) start: SystemTime,
+impl<S> Clone for Scene<S> {
+    fn clone(&self) -> Self {
+        Self { handles: self.handles.clone(), start: self.start }
+    }
 }
 
 /// A family and its tokens, oldest first; the last one is live.
@@ -38,6 +44,10 @@ pub(super) struct Line {
 }
 
 impl Line {
+    pub(super) fn id(&self) -> FamilyId {
+        self.facts.id()
+    }
+
     /// The token of this generation.
     pub(super) fn token(&self, generation: usize) -> SecretDigest {
         made(self.tokens.get(generation).cloned().ok_or("no such generation"))
@@ -48,13 +58,29 @@ impl Line {
     }
 }
 
+pub(super) fn new_salt() -> Salt {
+    let bytes = new_bytes();
+    made(bytes.first_chunk().copied().ok_or("32 bytes are too few"))
+}
+
 impl<S: RefreshTokenStore> Scene<S> {
-    pub(super) fn new(store: S) -> Self {
-        Self { store: Arc::new(store), start: present() }
+    pub(super) fn new(handles: [S; 2]) -> Self {
+        Self { handles: handles.map(Arc::new), start: present() }
+    }
+
+    /// The handle that most of a scene uses.
+    pub(super) fn store(&self) -> &S {
+        self.handle(0)
+    }
+
+    /// One of the two handles, by turns.
+    pub(super) fn handle(&self, number: usize) -> &S {
+        let [one, other] = &self.handles;
+        if number.is_multiple_of(2) { one } else { other }
     }
 
     /// The start and so many milliseconds.
-    fn at(&self, millis: u64) -> SystemTime {
+    pub(super) fn at(&self, millis: u64) -> SystemTime {
         later(self.start, millis)
     }
 
@@ -67,277 +93,231 @@ impl<S: RefreshTokenStore> Scene<S> {
     pub(super) fn family_at(&self, client: &str, subject: Option<&str>) -> RefreshFamily {
         let subject = subject.map_or_else(|| new_name("subject"), str::to_owned);
         let client = made(ClientId::new(client));
-        RefreshFamily::new(made(FamilyId::random()), subject, client, self.start, self.at(LIFETIME))
+        RefreshFamily::new(new_family_id(), subject, client, self.start, self.at(LIFETIME))
     }
 
     pub(super) async fn begin(&self, facts: RefreshFamily) -> Line {
         let first = new_digest();
-        answer(self.store.begin(facts.clone(), first.clone(), self.start).await);
+        answer(self.try_begin(facts.clone(), Lineage::new(first.clone(), self.start)).await);
         Line { facts, tokens: vec![first] }
+    }
+
+    pub(super) async fn try_begin(&self, family: RefreshFamily, lineage: Lineage) -> Result<(), BackendError> {
+        self.store().begin(NewFamily { family, lineage, now: self.start, access_token: None }).await
     }
 
     /// A family whose token was used so many times, at the start.
     pub(super) async fn line(&self, uses: usize) -> Line {
         let mut line = self.begin(self.family(None)).await;
         for _ in 0..uses {
-            self.advance(&mut line, 0).await;
+            self.advance(&mut line).await;
         }
         line
     }
 
-    /// A use of this token with a new successor, in the leeway and idle lifetime of the suite.
-    pub(super) fn using(&self, token: SecretDigest, millis: u64) -> Use {
-        let (successor, salt) = (new_digest(), new_bytes());
-        let rotation = Rotation::new(token, self.at(millis))
-            .with_successor(successor.clone(), salt)
-            .with_leeway(Duration::from_millis(LEEWAY))
-            .with_idle_lifetime(Duration::from_millis(IDLE));
-        Use { rotation, successor, salt }
+    /// A use of this token with a new successor, at the start.
+    pub(super) fn using(&self, token: SecretDigest) -> TokenUse {
+        TokenUse {
+            successor: Some((new_digest(), new_salt())),
+            leeway: Duration::from_millis(LEEWAY),
+            ..TokenUse::new(token, self.start)
+        }
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Rotated {
-        answer(self.store.rotate(rotation).await)
+    /// Uses a token as the endpoint does, over one of the handles.
+    pub(super) async fn use_by(&self, handle: usize, id: FamilyId, using: &TokenUse) -> Used {
+        let store = self.handle(handle);
+        match answer(store.find(id).await) {
+            Some(found) => answer(use_token(store, found, using, None).await),
+            None => Used::Gone,
+        }
     }
 
-    pub(super) async fn present(&self, token: SecretDigest, millis: u64) -> Rotated {
-        self.rotate(self.using(token, millis).rotation).await
+    pub(super) async fn present(&self, line: &Line, token: SecretDigest) -> Used {
+        self.use_by(0, line.id(), &self.using(token)).await
     }
 
-    /// Uses the live token, and answers the salt.
-    async fn advance(&self, line: &mut Line, millis: u64) -> [u8; 32] {
-        let Use { rotation, successor, salt } = self.using(line.live(), millis);
-        must_be(self.rotate(rotation).await, Rotated::Done, "the live token can be used");
-        line.tokens.push(successor);
-        salt
+    /// Uses the live token.
+    pub(super) async fn advance(&self, line: &mut Line) {
+        let using = self.using(line.live());
+        must_be(self.use_by(0, line.id(), &using).await, Used::Done, "the live token can be used");
+        line.tokens.extend(using.successor.map(|(digest, _)| digest));
     }
 
-    /// What the token is; `None` if it is not found.
-    pub(super) async fn state(&self, token: &SecretDigest) -> Option<RefreshTokenState> {
-        answer(self.store.find(token).await).map(|found| found.state())
+    /// What is found of a family.
+    pub(super) async fn found(&self, id: FamilyId, promise: &str) -> StoredFamily {
+        let Some(found) = answer(self.store().find(id).await) else { broken(promise) };
+        found
+    }
+
+    /// What the store makes of a lineage that nobody but this family has, if the stamp is still this one.
+    pub(super) async fn swap(&self, id: FamilyId, seen: FamilyStamp, lineage: Option<&Lineage>) -> bool {
+        let rotation = Rotation { family: id, seen, lineage: lineage.cloned(), access_token: None };
+        answer(self.store().rotate(rotation).await)
     }
 
     /// That no token of the family is worth anything.
     pub(super) async fn must_be_dead(&self, line: &Line, promise: &str) {
-        for token in &line.tokens {
-            let state = self.state(token).await;
-            must(matches!(state, None | Some(RefreshTokenState::Ended)), promise);
-            must_be(self.present(token.clone(), 0).await, Rotated::Gone, promise);
+        for (number, token) in line.tokens.iter().enumerate() {
+            must_be(self.use_by(number, line.id(), &self.using(token.clone())).await, Used::Gone, promise);
         }
+        let found = answer(self.store().find(line.id()).await);
+        must(found.is_none_or(|found| found.is_ended), promise);
     }
 
     pub(super) async fn must_live(&self, line: &Line, promise: &str) {
-        must_be(self.state(&line.live()).await, Some(RefreshTokenState::Live), promise);
-        must_be(self.present(line.live(), 0).await, Rotated::Done, promise);
+        let found = answer(self.store().find(line.id()).await);
+        let is_live = found.is_some_and(|found| !found.is_ended && found.lineage.is_live(&line.live()));
+        must(is_live, promise);
+        must_be(self.present(line, line.live()).await, Used::Done, promise);
     }
 }
 
-pub(super) async fn states<S: RefreshTokenStore>(store: S) {
-    let scene = Scene::new(store);
-    let unknown = new_digest();
-    must_be(scene.state(&unknown).await, None, "a token that was never given is not found");
-    must_be(scene.present(unknown, 0).await, Rotated::Gone, "a token that was never given is `Gone`");
-    let mut line = scene.begin(scene.family(None)).await;
-    let last_used = async |line: &Line| answer(scene.store.find(&line.live()).await).map(|found| found.last_used());
-    must_be(last_used(&line).await, Some(scene.start), "a family was last used when it began");
-    let live = Some(RefreshTokenState::Live);
-    let predecessor = |millis| Some(RefreshTokenState::predecessor(scene.at(millis)));
-    for uses in 0..4_u64 {
-        for _ in 0..2 {
-            let newest = line.tokens.iter().rev();
-            for (age, token) in newest.enumerate() {
-                let promised = match age {
-                    0 => live,
-                    1 => predecessor(uses),
-                    _ => Some(RefreshTokenState::Spent),
-                };
-                let promise = "of a family the newest token is live, the one before is its predecessor, and all others \
-                               are spent, and `find` changes nothing";
-                must_be(scene.state(token).await, promised, promise);
-            }
-        }
-        let millis = uses.saturating_add(1);
-        scene.advance(&mut line, millis).await;
-        must_be(last_used(&line).await, Some(scene.at(millis)), "a family was last used when its live token was");
-    }
-}
-
-pub(super) async fn order_of_decisions<S: RefreshTokenStore>(store: S) {
-    let scene = Scene::new(store);
-    for over in [IDLE, LIFETIME] {
-        let promise = "each token of a family that is over is `Gone`, whichever it is";
-        for generation in 0..3 {
-            let line = scene.line(2).await;
-            must_be(scene.present(line.token(generation), over).await, Rotated::Gone, promise);
-        }
-    }
-    let line = scene.line(2).await;
-    must(answer(scene.store.revoke_family(line.facts.id()).await), "`revoke_family` ends a family that lives");
-    scene.must_be_dead(&line, "each token of a family that was revoked is `Gone`, whichever it is").await;
-}
-
-pub(super) async fn leeway<S: RefreshTokenStore>(store: S) {
-    let scene = Scene::new(store);
-    for (millis, is_within) in [(0, true), (1, true), (LEEWAY, true), (LEEWAY.saturating_add(1), false)] {
-        let mut line = scene.line(1).await;
-        let salt = scene.advance(&mut line, 5).await;
-        let promised = if is_within { Rotated::repeated(salt) } else { Rotated::Replayed };
-        let promise = "the predecessor is `Repeated` until exactly the leeway after its first use, with the salt of its \
-                       successor, and `Replayed` after that";
-        must_be(scene.present(line.token(1), millis.saturating_add(5)).await, promised, promise);
-    }
-    let line = scene.line(1).await;
-    let strict = scene.using(line.token(0), 0).rotation.with_leeway(Duration::ZERO);
-    must_be(scene.rotate(strict).await, Rotated::Replayed, "without leeway the first repeat is `Replayed`");
-    scene.must_be_dead(&line, "without leeway the first repeat ends the family").await;
-    let mut line = scene.line(0).await;
-    let Use { rotation, successor, salt } = scene.using(line.live(), 0);
-    must_be(scene.rotate(rotation.with_used(scene.at(LEEWAY))).await, Rotated::Done, "the live token can be used");
-    line.tokens.push(successor);
-    let promise =
-        "the leeway counts from the instant that the rotation says to keep as the use, not from when the request came";
-    let last_used = answer(scene.store.find(&line.live()).await).map(|found| found.last_used());
-    must_be(last_used, Some(scene.at(LEEWAY)), promise);
-    let repeated = scene.present(line.token(0), LEEWAY.saturating_mul(2)).await;
-    must_be(repeated, Rotated::repeated(salt), promise);
-    let line = scene.line(1).await;
-    let shorter = scene.using(line.token(0), 6).rotation.with_leeway(Duration::from_millis(5));
-    must_be(scene.rotate(shorter).await, Rotated::Replayed, "the leeway that counts is that of the rotation");
-}
-
-pub(super) async fn repeats<S: RefreshTokenStore>(store: S) {
-    let scene = Scene::new(store);
-    let mut line = scene.line(0).await;
-    let salt = scene.advance(&mut line, 0).await;
-    for millis in [0, 1, 5_000, LEEWAY] {
-        let Use { rotation, successor, .. } = scene.using(line.token(0), millis);
-        let promise = "each repeat within the leeway has the salt of the first use";
-        must_be(scene.rotate(rotation).await, Rotated::repeated(salt), promise);
-        must_be(scene.state(&successor).await, None, "a repeat adds no token");
-        let found = answer(scene.store.find(&line.live()).await).map(|found| (found.state(), found.last_used()));
-        let promise = "a repeat leaves the successor live and does not count as a use of the family";
-        must_be(found, Some((RefreshTokenState::Live, scene.start)), promise);
-    }
-    let promise = "a repeat does not extend the leeway";
-    must_be(scene.present(line.token(0), LEEWAY.saturating_add(1)).await, Rotated::Replayed, promise);
-
-    let mut line = scene.line(1).await;
-    scene.present(line.token(0), 1).await;
-    scene.advance(&mut line, 1).await;
-    let promise = "the first use of the successor closes the window of its predecessor";
-    must_be(scene.present(line.token(0), 1).await, Rotated::Replayed, promise);
-    scene.must_be_dead(&line, "a replay within the leeway of an older token ends the family").await;
-
-    let line = scene.line(1).await;
-    scene.present(line.token(0), LEEWAY).await;
-    let promise = "a repeat does not keep an idle family alive";
-    must_be(scene.present(line.live(), IDLE).await, Rotated::Gone, promise);
-}
-
-pub(super) async fn replays<S: RefreshTokenStore>(store: S) {
-    let scene = Scene::new(store);
-    for generation in 0..3 {
-        let line = scene.line(4).await;
-        let sibling = scene.begin(scene.family(Some(line.facts.subject()))).await;
-        let stranger = scene.line(1).await;
-        let promise = "a token older than the predecessor is `Replayed`";
-        must_be(scene.present(line.token(generation), 0).await, Rotated::Replayed, promise);
-        scene.must_be_dead(&line, "a replay ends the family").await;
-        must(!answer(scene.store.revoke_family(line.facts.id()).await), "a family that a replay ended has ended");
-        for other in [sibling, stranger] {
-            scene.must_live(&other, "a replay ends the family of the token and no other").await;
-        }
-    }
-}
-
-pub(super) async fn reuse<S: RefreshTokenStore>(store: S) {
-    let scene = Scene::new(store);
-    let mut line = scene.line(0).await;
-    for millis in 1..5 {
-        let reuse = Rotation::new(line.live(), scene.at(millis));
-        must_be(scene.rotate(reuse).await, Rotated::Done, "without a successor the live token stays live");
-        let found = answer(scene.store.find(&line.live()).await).map(|found| (found.state(), found.last_used()));
-        let promise = "a use without a successor keeps the token and counts as a use";
-        must_be(found, Some((RefreshTokenState::Live, scene.at(millis))), promise);
-    }
-    scene.advance(&mut line, 5).await;
-    must_be(scene.rotate(Rotation::new(line.live(), scene.at(6))).await, Rotated::Done, "the live token can be used");
-    let promise = "a use without a successor closes the window of the predecessor, too";
-    must_be(scene.present(line.token(0), 6).await, Rotated::Replayed, promise);
-}
-
-pub(super) async fn lifetimes<S: RefreshTokenStore>(store: S) {
-    let scene = Scene::new(store);
-    let (nearly, lifetime) = (IDLE.saturating_sub(1), LIFETIME.saturating_sub(1));
-    let line = scene.line(0).await;
-    must_be(scene.present(line.live(), IDLE).await, Rotated::Gone, "a family unused for the idle lifetime is `Gone`");
-    let mut line = scene.line(0).await;
-    for uses in 1..4 {
-        scene.advance(&mut line, nearly.saturating_mul(uses)).await;
-    }
-    let late = nearly.saturating_mul(3).saturating_add(IDLE);
-    must_be(scene.present(line.live(), late).await, Rotated::Gone, "the idle lifetime counts from the last use");
-
-    let endless = |token: SecretDigest, millis| {
-        let Use { rotation, successor, .. } = scene.using(token, millis);
-        (rotation.with_idle_lifetime(Duration::MAX), successor)
+/// A lineage that is in no store yet.
+fn new_lineage(scene: &Scene<impl RefreshTokenStore>, millis: u64) -> Lineage {
+    let using = TokenUse {
+        successor: Some((new_digest(), new_salt())),
+        used: scene.at(millis),
+        ..TokenUse::new(new_digest(), scene.at(millis))
     };
-    let line = scene.line(0).await;
-    let (last, successor) = endless(line.live(), lifetime);
-    must_be(scene.rotate(last).await, Rotated::Done, "a family lives until it expires, without an idle lifetime");
-    let (late, _) = endless(successor, LIFETIME);
-    must_be(scene.rotate(late).await, Rotated::Gone, "no rotation moves the end of a family");
+    made(Lineage::new(using.presented.clone(), scene.start).after(&using).ok_or("a use with a successor changes it"))
 }
 
-pub(super) async fn clock_back<S: RefreshTokenStore>(store: S) {
-    let scene = Scene::new(store);
-    let promise = "a clock that went back counts as no time";
-    let facts = scene.family(None);
+pub(super) async fn what_is_not_there<S: RefreshTokenStore>(scene: Scene<S>) {
+    let unknown = new_family_id();
+    must(answer(scene.store().find(unknown).await).is_none(), "a family that never was is not found");
+    let lineage = new_lineage(&scene, 0);
+    for stamp in [0, 1, u64::MAX >> 1] {
+        let promise = "a rotation of a family that never was is not kept";
+        must(!scene.swap(unknown, FamilyStamp::new(stamp), Some(&lineage)).await, promise);
+        must(!scene.swap(unknown, FamilyStamp::new(stamp), None).await, promise);
+    }
+    must(answer(scene.store().find(unknown).await).is_none(), "a rotation begins no family");
+    // The place is a part of the id.
+    let line = scene.begin(scene.family(None)).await;
+    for byte in [0, 1, 2, 15] {
+        let mut id = *line.id().as_bytes();
+        id.iter_mut().skip(byte).take(1).for_each(|byte| *byte = !*byte);
+        let other = FamilyId::from_bytes(id);
+        let promise = "a family is found by all bytes of its id";
+        must(answer(scene.store().find(other).await).is_none(), promise);
+        must(!answer(scene.store().revoke_family(other).await), promise);
+    }
+    scene.must_live(&line, "a family is found by all bytes of its id").await;
+}
+
+pub(super) async fn swaps<S: RefreshTokenStore>(scene: Scene<S>) {
+    let id = scene.begin(scene.family(None)).await.id();
+    let promise = "a family that was begun is found until it is over";
+    let mut stamps = HashSet::new();
+    for millis in 0..100 {
+        let before = scene.found(id, promise).await;
+        must_be(scene.found(id, promise).await.stamp, before.stamp, "`find` changes nothing, the stamp neither");
+        must(stamps.insert(before.stamp), "a new lineage gives the family a stamp that it never had before");
+        let (kept, refused) = (new_lineage(&scene, millis), new_lineage(&scene, millis.saturating_add(1)));
+        must(scene.swap(id, before.stamp, Some(&kept)).await, "a rotation with the stamp that was seen is kept");
+        let promise = "a rotation with the stamp of an earlier state is refused, and nothing of it is kept";
+        must(!scene.swap(id, before.stamp, Some(&refused)).await, promise);
+        must(!scene.swap(id, before.stamp, None).await, promise);
+        let after = scene.found(id, promise).await;
+        must(after.lineage.to_bytes() != refused.to_bytes(), promise);
+        must_be(after.lineage.to_bytes(), kept.to_bytes(), "`find` gives the last lineage that was kept, whole");
+        must(after.stamp != before.stamp, "a new lineage gives the family a stamp that it never had before");
+        let promise = "a rotation without a new lineage is true and leaves the lineage and its stamp as they are";
+        must(scene.swap(id, after.stamp, None).await, promise);
+        let same = scene.found(id, promise).await;
+        must_be((same.stamp, same.lineage.to_bytes()), (after.stamp, after.lineage.to_bytes()), promise);
+        must(!same.is_ended, "no rotation ends a family");
+    }
+}
+
+/// Nobody may be told that a family was begun whose id is another's.
+pub(super) async fn begun_twice<S: RefreshTokenStore>(scene: Scene<S>) {
+    let line = scene.line(1).await;
+    let other = RefreshFamily::new(line.id(), new_name("other"), made(ClientId::new("web")), scene.start, scene.at(9));
+    let promise = "a family with the id of another is an error, and the other stays as it is";
+    must(scene.try_begin(other, Lineage::new(new_digest(), scene.start)).await.is_err(), promise);
+    must_be(scene.found(line.id(), promise).await.family.subject(), line.facts.subject(), promise);
+    scene.must_live(&line, promise).await;
+}
+
+/// Clocks of several machines differ: a family may be over before it is kept.
+pub(super) async fn over_at_once<S: RefreshTokenStore>(scene: Scene<S>) {
+    let name = new_name("subject");
+    let line = scene.begin(scene.family(Some(&name))).await;
+    let ago = earlier(scene.start, 1000);
+    let over = RefreshFamily::new(new_family_id(), name, line.facts.client().clone(), ago, ago);
+    let (id, promise) = (over.id(), "a family that is over when it is begun is one of those that may be forgotten");
     let first = new_digest();
-    answer(scene.store.begin(facts.clone(), first.clone(), scene.at(5_000)).await);
-    let Use { rotation, successor, salt } = scene.using(first.clone(), 3_000);
-    must_be(scene.rotate(rotation.with_idle_lifetime(Duration::from_millis(1))).await, Rotated::Done, promise);
-    must_be(scene.present(first, 1_000).await, Rotated::repeated(salt), promise);
-    let used = answer(scene.store.find(&successor).await).map(|found| found.last_used());
-    must_be(used, Some(scene.at(3_000)), "a family was last used when the clock said so");
-    must_be(scene.present(successor, 0).await, Rotated::Done, promise);
+    let begun = scene.try_begin(over.clone(), Lineage::new(first.clone(), ago)).await;
+    must(begun.is_ok(), promise);
+    if let Some(found) = answer(scene.store().find(id).await) {
+        let using = scene.using(first);
+        must_be(found.lineage.decide(&found.family, &using), Decision::Over, promise);
+        scene.swap(id, found.stamp, Some(&new_lineage(&scene, 0))).await;
+    }
+    scene.must_live(&line, "a family that is over ends no other of its login").await;
 }
 
-pub(super) async fn clock_far_back<S: RefreshTokenStore>(store: S) {
-    let scene = Scene::new(store);
-    // A minute before it, and a millisecond more.
-    let (used, near, far) = (2_000_000, 1_940_000, 1_939_999);
-    let endless = |token: SecretDigest, millis: u64| {
-        let Use { rotation, successor, salt } = scene.using(token, millis);
-        (rotation.with_idle_lifetime(Duration::MAX), successor, salt)
-    };
-    for (millis, is_near) in [(near, true), (far, false), (0, false)] {
-        let mut line = scene.line(0).await;
-        let (first, successor, salt) = endless(line.live(), used);
-        must_be(scene.rotate(first).await, Rotated::Done, "the live token can be used");
-        line.tokens.push(successor);
-        let promised = if is_near { Rotated::repeated(salt) } else { Rotated::Replayed };
-        let promise = "the predecessor is `Replayed` by a clock that went back by more than 60 seconds: a spent token \
-                       stays spent";
-        must_be(scene.rotate(endless(line.token(0), millis).0).await, promised, promise);
-        if !is_near {
-            scene.must_be_dead(&line, "a replay by a clock that went back ends the family").await;
+/// What a later version of this crate has written, beside which an older one still runs.
+pub(super) async fn later_version<S: RefreshTokenStore>(scene: Scene<S>) {
+    let promise = "a lineage of a later version is an error, or is given back as it was";
+    let (family, others) = (scene.family(None), scene.line(0).await);
+    let id = family.id();
+    let mut lineage = new_lineage(&scene, 0);
+    lineage.version = u8::MAX;
+    answer(scene.try_begin(family, lineage.clone()).await);
+    for _ in 0..2 {
+        match scene.store().find(id).await {
+            Err(_) => {}
+            Ok(Some(found)) => must_be(found.lineage.to_bytes(), lineage.to_bytes(), promise),
+            Ok(None) => broken(promise),
         }
     }
+    scene.must_live(&others, "a lineage of a later version is nobody else's error").await;
+    must(answer(scene.store().revoke_family(id).await), "a family can be ended whatever version its lineage has");
 }
 
-/// One family whose token was used ten thousand times.
-pub(super) async fn long_family<S: RefreshTokenStore>(store: S) {
-    let scene = Scene::new(store);
-    let line = scene.line(10_000).await;
-    for generation in [0, 1, 5_000, 9_998] {
-        let promise = "the tokens of a family are found however often it was rotated";
-        must_be(scene.state(&line.token(generation)).await, Some(RefreshTokenState::Spent), promise);
+/// Polls a future so many times at most, and drops it.
+async fn give_up<F: Future>(future: F, polls: usize) {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        if poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await {
+            break;
+        }
+        tokio::task::yield_now().await;
     }
-    let promise = "after 10,000 rotations the first token of a family is `Replayed` still";
-    must_be(scene.present(line.token(0), 0).await, Rotated::Replayed, promise);
-    must_be(
-        scene.present(line.live(), 0).await,
-        Rotated::Gone,
-        "after 10,000 rotations a replay ends the family still",
-    );
+}
+
+/// A rotation that was kept, and whose answer nobody got.
+pub(super) async fn lost_answers<S: RefreshTokenStore>(scene: Scene<S>) {
+    for round in 0..20 {
+        let mut line = scene.line(round % 3).await;
+        let first = scene.using(line.live());
+        let Some((successor, salt)) = first.successor.clone() else { continue };
+        must_be(scene.use_by(0, line.id(), &first).await, Used::Done, "the live token can be used");
+        // Here the connection breaks: the same request comes again, to another process.
+        let promise = "a rotation whose answer was lost is repeated with the same salt, over any handle";
+        for handle in 0..2 {
+            let again = scene.use_by(handle, line.id(), &scene.using(line.live())).await;
+            must_be(again, Used::Repeated { salt }, promise);
+        }
+        line.tokens.push(successor);
+        scene.must_live(&line, promise).await;
+
+        let line = scene.line(0).await;
+        let (found, using) = (scene.found(line.id(), promise).await, scene.using(line.live()));
+        give_up(use_token(scene.store(), found, &using, None), round).await;
+        let again = scene.using(line.live());
+        let salts = [&using, &again].map(|using| using.successor.as_ref().map(|(_, salt)| *salt));
+        let promise = "a rotation whose future was dropped happened whole or not at all";
+        let salt = match scene.use_by(1, line.id(), &again).await {
+            Used::Done => salts[1],
+            Used::Repeated { salt } => Some(salt).filter(|salt| salts[0] == Some(*salt)),
+            _ => None,
+        };
+        must(salt.is_some(), promise);
+        let repeated = scene.use_by(0, line.id(), &scene.using(line.live())).await;
+        must(salt.is_some_and(|salt| repeated == Used::Repeated { salt }), promise);
+    }
 }

@@ -1,12 +1,13 @@
 //! What a [`RefreshTokenStore`] keeps of a family.
 
 use super::promise::{
-    answer, broken, earlier, is_same_time, later, made, must, must_be, new_digest, new_name, present,
+    answer, earlier, is_same_time, later, made, must, must_be, new_digest, new_family_id, new_name, present,
 };
 use super::refresh::Scene;
 use crate::boundary::refresh::RefreshTokenStore;
 use crate::protocol::client::ClientId;
-use crate::protocol::family::{FamilyId, RefreshFamily};
+use crate::protocol::family::RefreshFamily;
+use crate::protocol::lineage::Lineage;
 
 /// What stores tend to change: case, white space at the ends, quotes, forms of one letter, signs beyond 16 bits.
 pub(super) const ODD_TEXTS: [&str; 8] = [
@@ -25,7 +26,7 @@ fn families() -> Vec<RefreshFamily> {
     let now = later(present(), 789);
     let plain = |subject: String, client: &str| {
         let (from, until) = (earlier(now, 1_234_567), later(now, 3_600_001));
-        RefreshFamily::new(made(FamilyId::random()), subject, made(ClientId::new(client)), from, until)
+        RefreshFamily::new(new_family_id(), subject, made(ClientId::new(client)), from, until)
     };
     let mut families = vec![plain(new_name("subject"), "app")];
     for text in ODD_TEXTS {
@@ -52,27 +53,27 @@ fn must_be_same(found: &RefreshFamily, given: &RefreshFamily) {
     must(is_same_time(found.expires(), given.expires()), promise);
 }
 
-pub(super) async fn facts<S: RefreshTokenStore>(store: S) {
-    let scene = Scene::new(store);
+pub(super) async fn facts<S: RefreshTokenStore>(scene: Scene<S>) {
     let mut begun = Vec::new();
     for facts in families() {
-        begun.push((new_digest(), facts));
+        let lineage = Lineage::new(new_digest(), scene.start);
+        answer(scene.try_begin(facts.clone(), lineage.clone()).await);
+        scene.found(facts.id(), "a family is found as soon as it was begun").await;
+        begun.push((facts, lineage));
     }
-    for (token, facts) in &begun {
-        answer(scene.store.begin(facts.clone(), token.clone(), scene.start).await);
-        let found = answer(scene.store.find(token).await);
-        must(found.is_some(), "a family is found as soon as it was begun");
-    }
-    for (token, facts) in &begun {
-        let successor = scene.using(token.clone(), 0);
-        for token in [token, &successor.successor] {
-            let Some(found) = answer(scene.store.find(token).await) else {
-                broken("every token of a family is found until the family is over");
-            };
-            must_be_same(found.family(), facts);
-            if token.is(successor.rotation.presented()) {
-                answer(scene.store.rotate(successor.rotation.clone()).await);
-            }
-        }
+    for (facts, lineage) in &begun {
+        let promise = "every family is found until it is over";
+        let found = scene.found(facts.id(), promise).await;
+        must_be_same(&found.family, facts);
+        must_be(found.lineage.to_bytes(), lineage.to_bytes(), "`find` gives the lineage as it was kept");
+        must(!found.is_ended, "a family that was begun has not ended");
+        let next = lineage.clone().without_predecessor();
+        must(scene.swap(facts.id(), found.stamp, Some(&next)).await, "a rotation with the stamp that was seen is kept");
+        must_be_same(&scene.found(facts.id(), promise).await.family, facts);
+        must(answer(scene.store().revoke_family(facts.id()).await), "`revoke_family` is true for a family that lives");
+        let found = scene.found(facts.id(), "a family that has ended is found until it is over").await;
+        must(found.is_ended, "a family that has ended is found as such");
+        must_be_same(&found.family, facts);
+        must_be(found.lineage.to_bytes(), next.to_bytes(), "`find` gives the lineage of a family that has ended");
     }
 }

@@ -1,73 +1,77 @@
-//! The promises of a [`RefreshTokenStore`] when its methods run at the same time.
+//! The promises of a [`RefreshTokenStore`] when its methods run at the same time, over two handles.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::promise::{Call, PARALLEL, ROUNDS, answer, must, must_be, new_digest, together};
-use super::refresh::{Line, Scene, Use};
-use crate::boundary::refresh::RefreshTokenStore;
-use crate::protocol::lineage::{RefreshTokenState, Rotated};
+use tokio::task::yield_now;
+
+use super::promise::{Call, PARALLEL, ROUNDS, answer, must, must_be, together};
+use super::refresh::{Line, Scene};
+use crate::boundary::refresh::{RefreshTokenStore, Rotation};
+use crate::boundary::refresh_use::Used;
+use crate::protocol::lineage::TokenUse;
 use crate::protocol::secrets::SecretDigest;
 
-/// Presents a token many times at once, each time with a successor of its own.
-async fn stampede<S: RefreshTokenStore>(scene: &Scene<S>, token: &SecretDigest, leeway: u64) -> Vec<(Use, Rotated)> {
-    let calls = (0..PARALLEL).map(|_| {
-        let mut attempt = scene.using(token.clone(), 0);
-        attempt.rotation = attempt.rotation.with_leeway(Duration::from_millis(leeway));
-        let store = Arc::clone(&scene.store);
-        async move {
-            let rotated = answer(store.rotate(attempt.rotation.clone()).await);
-            (attempt, rotated)
-        }
-    });
-    together(calls).await
-}
-
-pub(super) async fn parallel_uses<S: RefreshTokenStore>(store: S, leeway: u64) {
-    let scene = Scene::new(store);
+/// Replaces a family many times at once, with one stamp.
+pub(super) async fn parallel_swaps<S: RefreshTokenStore>(scene: Scene<S>) {
     for round in 0..ROUNDS {
         let line = scene.line(round % 3).await;
-        let uses = stampede(&scene, &line.live(), leeway).await;
-        let done: Vec<&Use> =
-            uses.iter().filter(|(_, rotated)| *rotated == Rotated::Done).map(|(attempt, _)| attempt).collect();
-        must_be(done.len(), 1, "of parallel uses of one token exactly one is `Done`");
-        let Some(winner) = done.first() else { continue };
-        for (attempt, rotated) in &uses {
-            let is_winner = attempt.salt == winner.salt;
-            if leeway > 0 && !is_winner {
-                let promise = "of parallel uses within the leeway the others are `Repeated`, with the salt of the one \
-                               that is `Done`";
-                must_be(*rotated, Rotated::repeated(winner.salt), promise);
+        let seen = scene.found(line.id(), "a family that was begun is found until it is over").await;
+        let calls = (0..PARALLEL).map(|number| {
+            let (scene, using) = (scene.clone(), scene.using(line.live()));
+            let lineage = seen.lineage.after(&using);
+            let bytes = lineage.as_ref().map(|lineage| lineage.to_bytes());
+            let rotation = Rotation { family: line.id(), seen: seen.stamp, lineage, access_token: None };
+            async move { (answer(scene.handle(number).rotate(rotation).await), bytes) }
+        });
+        let kept: Vec<_> = together(calls).await.into_iter().filter(|(is_kept, _)| *is_kept).collect();
+        must_be(kept.len(), 1, "of parallel rotations with one stamp exactly one is kept");
+        let found = scene.found(line.id(), "a family that was rotated is found").await;
+        let promise = "of parallel rotations the one that was told so is kept";
+        must(kept.iter().all(|(_, bytes)| bytes.as_ref() == Some(&found.lineage.to_bytes())), promise);
+    }
+}
+
+pub(super) async fn parallel_uses<S: RefreshTokenStore>(scene: Scene<S>, leeway: u64) {
+    for round in 0..ROUNDS {
+        let line = scene.line(round % 3).await;
+        let calls = (0..PARALLEL).map(|number| {
+            let (scene, id) = (scene.clone(), line.id());
+            let using = TokenUse { leeway: Duration::from_millis(leeway), ..scene.using(line.live()) };
+            async move {
+                let used = scene.use_by(number, id, &using).await;
+                (using, used)
             }
-            if !is_winner {
-                must_be(scene.state(&attempt.successor).await, None, "of parallel uses one has a successor");
-            }
-        }
+        });
+        let uses = together(calls).await;
+        let winners: Vec<&TokenUse> =
+            uses.iter().filter(|(_, used)| *used == Used::Done).map(|(using, _)| using).collect();
+        must_be(winners.len(), 1, "of parallel uses of one token exactly one rotates it");
+        let Some((successor, salt)) = winners.first().and_then(|winner| winner.successor.clone()) else { continue };
+        let successor = Line { facts: line.facts.clone(), tokens: vec![successor] };
+        let number = |what: Used| uses.iter().filter(|(_, used)| *used == what).count();
         if leeway > 0 {
-            let live = Line { facts: line.facts.clone(), tokens: vec![winner.successor.clone()] };
-            scene.must_live(&live, "after parallel uses within the leeway the successor is live").await;
-            continue;
+            let promise = "of parallel uses within the leeway all others are repeats of the one that rotated";
+            must_be(number(Used::Repeated { salt }), PARALLEL.saturating_sub(1), promise);
+            scene.must_live(&successor, "after parallel uses within the leeway the successor is live").await;
+        } else {
+            let promise = "of parallel uses without leeway exactly one is told that it ended the family";
+            must_be(number(Used::Replayed), 1, promise);
+            let promise = "a family that was ended is over for all who come later";
+            must_be(number(Used::Gone), PARALLEL.saturating_sub(2), promise);
+            scene.must_be_dead(&successor, "after parallel uses without leeway the family has ended").await;
         }
-        let replayed = uses.iter().filter(|(_, rotated)| *rotated == Rotated::Replayed).count();
-        must_be(replayed, 1, "of parallel uses without leeway exactly one is told that it ended the family");
-        let gone = uses.iter().filter(|(_, rotated)| *rotated == Rotated::Gone).count();
-        must_be(gone, PARALLEL.saturating_sub(2), "a family that was ended is `Gone` for all who come later");
-        let successor = Line { facts: line.facts.clone(), tokens: vec![winner.successor.clone()] };
-        scene.must_be_dead(&successor, "after parallel uses without leeway the family has ended").await;
     }
 }
 
 /// Uses one token after the other, and answers all tokens that it was given.
-async fn refresh_on<S: RefreshTokenStore>(scene: Arc<Scene<S>>, first: SecretDigest) -> Vec<SecretDigest> {
-    let mut tokens = vec![first.clone()];
-    let mut live = first;
+async fn refresh_on<S: RefreshTokenStore>(scene: Scene<S>, line: Line) -> Vec<SecretDigest> {
+    let mut tokens = vec![line.live()];
+    let mut using = scene.using(line.live());
     for _ in 0..8 {
-        let Use { rotation, successor, .. } = scene.using(live, 0);
-        if answer(scene.store.rotate(rotation).await) != Rotated::Done {
-            break;
-        }
+        let used = scene.use_by(1, line.id(), &using).await;
+        let Some((successor, _)) = using.successor.filter(|_| used == Used::Done) else { break };
         tokens.push(successor.clone());
-        live = successor;
+        using = scene.using(successor);
     }
     tokens
 }
@@ -80,19 +84,27 @@ pub(super) enum End {
     Replay,
 }
 
-async fn end<S: RefreshTokenStore>(scene: Arc<Scene<S>>, line: Line, by: End) -> bool {
+async fn end<S: RefreshTokenStore>(scene: Scene<S>, line: Line, by: End) -> bool {
+    let store = scene.store();
     match by {
-        End::RevokeFamily => answer(scene.store.revoke_family(line.facts.id()).await),
-        End::RevokeSubject => answer(scene.store.revoke_subject(line.facts.realm(), line.facts.subject()).await) == 1,
-        End::Replay => scene.present(line.token(0), 0).await == Rotated::Replayed,
+        End::RevokeFamily => answer(store.revoke_family(line.id()).await),
+        End::RevokeSubject => answer(store.revoke_subject(line.facts.realm(), line.facts.subject()).await) == 1,
+        End::Replay => scene.present(&line, line.token(0)).await == Used::Replayed,
     }
 }
 
-pub(super) async fn end_while_used<S: RefreshTokenStore>(store: S, by: End) {
-    let scene = Arc::new(Scene::new(store));
-    for _ in 0..ROUNDS.saturating_mul(5) {
+pub(super) async fn end_while_used<S: RefreshTokenStore>(scene: Scene<S>, by: End) {
+    for round in 0..ROUNDS.saturating_mul(5) {
         let line = scene.line(2).await;
-        let (uses, ends) = (refresh_on(Arc::clone(&scene), line.live()), end(Arc::clone(&scene), line.clone(), by));
+        let uses = refresh_on(scene.clone(), line.clone());
+        let (scene_of_end, line_of_end) = (scene.clone(), line.clone());
+        // At one moment or another.
+        let ends = async move {
+            for _ in 0..round {
+                yield_now().await;
+            }
+            end(scene_of_end, line_of_end, by).await
+        };
         let calls: [Call<(Vec<SecretDigest>, bool)>; 2] =
             [Box::pin(async { (uses.await, true) }), Box::pin(async { (Vec::new(), ends.await) })];
         let answers = together(calls).await;
@@ -103,29 +115,43 @@ pub(super) async fn end_while_used<S: RefreshTokenStore>(store: S, by: End) {
     }
 }
 
-pub(super) async fn parallel_ends<S: RefreshTokenStore>(store: S) {
-    let scene = Scene::new(store);
+pub(super) async fn parallel_ends<S: RefreshTokenStore>(scene: Scene<S>) {
     for _ in 0..ROUNDS {
-        let id = scene.line(1).await.facts.id();
-        let calls = (0..PARALLEL).map(|_| {
-            let store = Arc::clone(&scene.store);
-            async move { answer(store.revoke_family(id).await) }
+        let id = scene.line(1).await.id();
+        let calls = (0..PARALLEL).map(|number| {
+            let scene = scene.clone();
+            async move { answer(scene.handle(number).revoke_family(id).await) }
         });
         let ended = together(calls).await.into_iter().filter(|ended| *ended).count();
         must_be(ended, 1, "of parallel calls of `revoke_family` exactly one ended the family");
     }
 }
 
-pub(super) async fn parallel_logins<S: RefreshTokenStore>(store: S) {
-    let scene = Arc::new(Scene::new(store));
-    let calls = (0..PARALLEL).map(|_| {
-        let (scene, first) = (Arc::clone(&scene), new_digest());
+pub(super) async fn parallel_logins<S: RefreshTokenStore>(scene: Scene<S>) {
+    let calls = (0..PARALLEL).map(|number| {
+        let scene = scene.clone();
         async move {
-            answer(scene.store.begin(scene.family(Some("everybody")), first.clone(), scene.start).await);
-            let promise = "a token is found and live as soon as its family was begun";
-            must_be(scene.state(&first).await, Some(RefreshTokenState::Live), promise);
-            must_be(scene.present(first, 0).await, Rotated::Done, promise);
+            let line = scene.begin(scene.family(Some("everybody"))).await;
+            let promise = "a family is found and live as soon as it was begun, over any handle";
+            must_be(scene.use_by(number, line.id(), &scene.using(line.live())).await, Used::Done, promise);
         }
     });
     together(calls).await;
+}
+
+/// A token that stays live, used by many at once: none of them is refused, and none waits for all others.
+pub(super) async fn parallel_reuses<S: RefreshTokenStore>(scene: Scene<S>) {
+    for _ in 0..ROUNDS {
+        let line = scene.line(1).await;
+        let calls = (0..PARALLEL).map(|number| {
+            let (scene, line) = (scene.clone(), line.clone());
+            let using = TokenUse::new(line.live(), scene.at(5_000));
+            async move { scene.use_by(number, line.id(), &using).await }
+        });
+        let used = together(calls).await;
+        must(used.iter().all(|used| *used == Used::Done), "of parallel uses of a token that stays live all are");
+        let found = scene.found(line.id(), "a family that is used is found").await;
+        must_be(found.lineage.last_used(), scene.at(5_000), "a use without a successor counts as a use");
+        must_be(scene.present(&line, line.token(0)).await, Used::Replayed, "and closes the window of its predecessor");
+    }
 }

@@ -1,0 +1,153 @@
+//! Logins that get refresh tokens, and their refreshes, over the stores in memory.
+
+use std::cell::RefCell;
+use std::future::Future as _;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body::Body as _;
+use http_body_util::Full;
+use tower::Service as _;
+use tower_password_grant::{
+    Attempt, Client, ClientSecret, Grant, IssuedTokens, LimiterRules, Lockout, MemoryAccessTokens, MemoryLimiter,
+    MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PeerAddress, RefreshTokenStore as _, RequestCeiling,
+    StaticClients, Subject, Token, TokenBucket, TokenEndpoint, TokenIssuer, issue_fn, verify_fn,
+};
+
+use super::meter::{ALLOCATOR, Meter};
+use super::support::{BASIC, BODY, CLIENT, PATH, SCOPE, SECRET, token_request};
+
+#[path = "../../tests/support/refresh_token.rs"]
+mod refresh_token;
+
+pub const REFRESH: &str = "refresh in memory";
+pub const LOGIN: &str = "login with a refresh token, one below 100";
+pub const LOGIN_AT_CAP: &str = "login with a refresh token, at the cap of 100";
+
+/// Users who are all different, or all the same, and whom nothing keeps from logging in.
+fn endpoint(store: &Arc<MemoryRefreshTokens>, issuer: impl TokenIssuer, are_many: bool) -> TokenEndpoint {
+    let client = Client::confidential(CLIENT, &ClientSecret::new(SECRET.to_owned()).digest())
+        .allow_password_grant()
+        .allow_refresh_tokens()
+        .scopes("read write")
+        .default_scope(SCOPE)
+        .build()
+        .unwrap();
+    let many = Duration::from_millis(1);
+    let number = AtomicU32::new(0);
+    let verify = move |_: Attempt| {
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        async move { Ok(if are_many { Subject::new(format!("user-{number:07}")) } else { Subject::new("user-1") }.into()) }
+    };
+    let layer = PasswordGrant::builder()
+        .clients(StaticClients::new([client]).unwrap())
+        .verifier(
+            verify_fn(verify).with_recheck(|login| async move { Ok(Subject::new(login.subject().to_owned()).into()) }),
+        )
+        .issuer(issuer)
+        .token_path(PATH)
+        .refresh_tokens(Arc::clone(store))
+        .limiter(
+            MemoryLimiter::new().with_rules(
+                LimiterRules::new()
+                    .with_address_budget(TokenBucket::new(u32::MAX, many))
+                    .with_account_budget(Lockout::new(u32::MAX, many)),
+            ),
+        )
+        .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000))
+        .peer_address(PeerAddress::unknown())
+        .build()
+        .unwrap();
+    layer.endpoint()
+}
+
+fn opaque() -> impl TokenIssuer {
+    OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new()))
+}
+
+/// Sends a request and answers the body of the answer, which is ready at once.
+fn send(endpoint: &mut TokenEndpoint, request: Request<Full<Bytes>>) -> Bytes {
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(Ok(response)) = pin!(endpoint.call(request)).poll(&mut cx) else { panic!("no answer at once") };
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut body = pin!(response.into_body());
+    match body.as_mut().poll_frame(&mut cx) {
+        Poll::Ready(Some(Ok(frame))) => frame.into_data().unwrap(),
+        _ => panic!("no body"),
+    }
+}
+
+fn refresh_token_in(body: &Bytes) -> String {
+    let text = std::str::from_utf8(body).unwrap();
+    let start = text.find("\"rt_").unwrap() + 1;
+    text[start..].split('"').next().unwrap().to_owned()
+}
+
+fn login() -> Request<Full<Bytes>> {
+    token_request(BASIC, BODY, Full::new)
+}
+
+fn refresh(token: &str) -> Request<Full<Bytes>> {
+    let form = format!("grant_type=refresh_token&refresh_token={token}");
+    token_request(BASIC, &form, Full::new)
+}
+
+pub fn run(meter: &mut Meter) {
+    let store = Arc::new(MemoryRefreshTokens::new());
+    let mut service = endpoint(&store, opaque(), false);
+    let answer = RefCell::new(send(&mut service, login()));
+    let request = || refresh(&refresh_token_in(&answer.borrow()));
+    meter.case(REFRESH, request, |request| drop(answer.replace(send(&mut service, request))));
+
+    for (name, is_at_cap) in [(LOGIN, false), (LOGIN_AT_CAP, true)] {
+        let store = Arc::new(MemoryRefreshTokens::new());
+        let mut service = endpoint(&store, opaque(), false);
+        let answer = RefCell::new(Bytes::new());
+        for _ in 0..100 {
+            answer.replace(send(&mut service, login()));
+        }
+        let request = || {
+            if !is_at_cap {
+                // The one before has logged out.
+                let family = refresh_token::family_of(&refresh_token_in(&answer.borrow()));
+                let Poll::Ready(Ok(true)) =
+                    pin!(store.revoke_family(family)).poll(&mut Context::from_waker(Waker::noop()))
+                else {
+                    panic!("it was not there");
+                };
+            }
+            login()
+        };
+        meter.case(name, request, |request| drop(answer.replace(send(&mut service, request))));
+    }
+}
+
+/// The most bytes that a session holds in the store, on average, over numbers of sessions around those at which tables grow.
+pub fn bytes_of_a_session() -> f64 {
+    let store = Arc::new(MemoryRefreshTokens::new());
+    // Access tokens are kept elsewhere, or nowhere.
+    let issuer =
+        issue_fn(|grant: Grant| async move { Ok(IssuedTokens::bearer(Token::random("at_")?, grant.lifetime())) });
+    let mut service = endpoint(&store, issuer, true);
+    let held = || {
+        let stats = ALLOCATOR.stats();
+        stats.bytes_allocated.wrapping_sub(stats.bytes_deallocated)
+    };
+    // What grows once is there.
+    send(&mut service, login());
+    let (before, mut most) = (held(), 0.0_f64);
+    for number in 1..=40_000 {
+        let token = refresh_token_in(&send(&mut service, login()));
+        drop(send(&mut service, refresh(&token)));
+        drop(token);
+        if number >= 5_000 {
+            most = most.max(held().saturating_sub(before) as f64 / f64::from(number));
+        }
+    }
+    most
+}

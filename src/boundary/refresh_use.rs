@@ -1,0 +1,61 @@
+//! How the use of a refresh token is decided and kept: the rules decide, a store keeps, and if another request was first both do
+//! it again.
+
+use super::backend::BackendError;
+use super::refresh::{RefreshTokenStore, Rotation, StoredFamily};
+use crate::protocol::lineage::{Decision, Salt, TokenUse};
+use crate::protocol::record::UnsavedRecord;
+
+/// What became of a use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Used {
+    /// The token was live. Its successor is now, or it still is if there is none.
+    Done,
+    /// The token is the predecessor, within the leeway; its unused successor was derived with this salt.
+    Repeated { salt: Salt },
+    /// The token was used before: the family was ended by this very use.
+    Replayed,
+    /// No token of a family that still lives.
+    Gone,
+}
+
+/// The most turns. Whoever loses two of them has the predecessor of a token that was used, which ends the family.
+const TURNS: usize = 4;
+
+/// Uses a token of this family, which was found before, and keeps the access token that it gives with it.
+///
+/// # Errors
+/// Those of the store; and as if it had too much work, if others keep being first.
+pub(crate) async fn use_token(
+    store: &(impl RefreshTokenStore + ?Sized),
+    mut found: StoredFamily,
+    using: &TokenUse,
+    access_token: Option<UnsavedRecord>,
+) -> Result<Used, BackendError> {
+    for _ in 0..TURNS {
+        let StoredFamily { family, lineage, stamp, is_ended } = found;
+        if is_ended {
+            return Ok(Used::Gone);
+        }
+        let (used, next) = match lineage.decide(&family, using) {
+            Decision::Live => (Used::Done, lineage.after(using)),
+            Decision::Repeat { salt, .. } => (Used::Repeated { salt }, None),
+            Decision::Over => return Ok(Used::Gone),
+            Decision::Replay => {
+                // Told once: whoever ended the family before told it.
+                let is_first = store.revoke_family(family.id()).await?;
+                return Ok(if is_first { Used::Replayed } else { Used::Gone });
+            }
+        };
+        let id = family.id();
+        let rotation = Rotation { family: id, seen: stamp, lineage: next, access_token: access_token.clone() };
+        if store.rotate(rotation).await? {
+            return Ok(used);
+        }
+        found = match store.find(id).await? {
+            Some(found) => found,
+            None => return Ok(Used::Gone),
+        };
+    }
+    Err(BackendError::unavailable("others keep using the same refresh token"))
+}

@@ -1,0 +1,182 @@
+//! The tables of the refresh token families in memory.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
+use std::time::{Duration, SystemTime};
+
+use super::slab::{Chain, Links, Slab, Slot};
+use crate::boundary::refresh::MOST_LOGINS;
+use crate::protocol::family::{FamilyId, RefreshFamily};
+use crate::protocol::lineage::Lineage;
+use crate::protocol::millis;
+
+/// The most families that are removed in one call because they are over: each call adds one at most.
+const MOST_OVER: usize = 64;
+
+/// A family and its place in the tables.
+pub(super) struct Family {
+    pub(super) facts: RefreshFamily,
+    pub(super) lineage: Lineage,
+    /// The number of its changes.
+    pub(super) stamp: u64,
+    /// When a token was used last, by the clock that never goes back.
+    pub(super) used: Duration,
+    pub(super) is_ended: bool,
+    order: Links,
+    login: Links,
+}
+
+#[derive(Default)]
+pub(super) struct Families {
+    families: Slab<Family>,
+    by_id: HashMap<FamilyId, Slot>,
+    by_expiry: BTreeSet<(i64, Slot)>,
+    /// Oldest first.
+    living: Chain,
+    /// Those that have ended, first one first.
+    ended: Chain,
+    /// Those that live, oldest first.
+    logins: HashMap<Login, Chain>,
+}
+
+/// What the families of one subject at one client have in common.
+struct Login(RefreshFamily);
+
+impl Login {
+    fn parts(&self) -> (Option<&str>, &str, &str) {
+        (self.0.realm(), self.0.subject(), self.0.client().as_str())
+    }
+}
+
+impl Hash for Login {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl PartialEq for Login {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Login {}
+
+impl Families {
+    pub(super) fn get(&self, id: FamilyId) -> Option<&Family> {
+        self.families.get(*self.by_id.get(&id)?)
+    }
+
+    pub(super) fn get_mut(&mut self, id: FamilyId) -> Option<&mut Family> {
+        self.families.get_mut(*self.by_id.get(&id)?)
+    }
+
+    /// Adds a family, if its id is new. There are no more than `capacity` then.
+    pub(super) fn begin(&mut self, facts: RefreshFamily, lineage: Lineage, now: SystemTime, capacity: usize) -> bool {
+        let id = facts.id();
+        if self.by_id.contains_key(&id) {
+            return false;
+        }
+        self.remove_over(now);
+        self.make_room_for_login(&facts, now);
+        while self.families.len() >= capacity {
+            let Some(slot) = self.ended.first().or(self.living.first()) else { break };
+            self.remove(slot);
+        }
+        self.add(Family {
+            facts,
+            lineage,
+            stamp: 0,
+            used: Duration::ZERO,
+            is_ended: false,
+            order: Links::default(),
+            login: Links::default(),
+        })
+    }
+
+    fn add(&mut self, family: Family) -> bool {
+        let facts = family.facts.clone();
+        let Some(slot) = self.families.insert(family) else { return false };
+        self.by_id.insert(facts.id(), slot);
+        self.by_expiry.insert((millis::floor(facts.expires()), slot));
+        self.living.push(&mut self.families, slot, |family| &mut family.order);
+        let theirs = self.logins.entry(Login(facts)).or_default();
+        theirs.push(&mut self.families, slot, |family| &mut family.login);
+        true
+    }
+
+    fn remove_over(&mut self, now: SystemTime) {
+        for _ in 0..MOST_OVER {
+            let Some((_, slot)) = self.by_expiry.first().copied() else { break };
+            if !self.families.get(slot).is_some_and(|family| family.facts.expires() <= now) {
+                break;
+            }
+            self.remove(slot);
+        }
+    }
+
+    /// Makes room for one login more of this subject at this client, at the cost of one that is over or of the oldest.
+    fn make_room_for_login(&mut self, facts: &RefreshFamily, now: SystemTime) {
+        let Some(theirs) = self.logins.get(&Login(facts.clone())).filter(|theirs| theirs.len() >= MOST_LOGINS) else {
+            return;
+        };
+        let is_over = |family: &Family| now >= family.facts.expires();
+        if let Some(slot) = theirs.find(&self.families, |family| &family.login, is_over).or(theirs.first()) {
+            self.remove(slot);
+        }
+    }
+
+    /// Removes a family for good.
+    fn remove(&mut self, slot: Slot) {
+        let Some(family) = self.families.get(slot) else { return };
+        let (facts, is_ended) = (family.facts.clone(), family.is_ended);
+        if is_ended {
+            self.ended.unlink(&mut self.families, slot, |family| &mut family.order);
+        } else {
+            self.log_out(slot, facts.clone());
+        }
+        self.by_id.remove(&facts.id());
+        self.by_expiry.remove(&(millis::floor(facts.expires()), slot));
+        self.families.remove(slot);
+    }
+
+    /// It counts as a login no more.
+    fn log_out(&mut self, slot: Slot, facts: RefreshFamily) {
+        self.living.unlink(&mut self.families, slot, |family| &mut family.order);
+        if let Entry::Occupied(mut theirs) = self.logins.entry(Login(facts)) {
+            theirs.get_mut().unlink(&mut self.families, slot, |family| &mut family.login);
+            if theirs.get().len() == 0 {
+                theirs.remove();
+            }
+        }
+    }
+
+    /// Ends a family; tells whether it had not ended yet.
+    pub(super) fn end(&mut self, id: FamilyId) -> bool {
+        let Some(slot) = self.by_id.get(&id).copied() else { return false };
+        let Some(family) = self.families.get_mut(slot).filter(|family| !family.is_ended) else { return false };
+        family.is_ended = true;
+        let facts = family.facts.clone();
+        self.log_out(slot, facts);
+        self.ended.push(&mut self.families, slot, |family| &mut family.order);
+        true
+    }
+
+    /// Ends all families of a subject in a realm, and answers how many there were.
+    pub(super) fn end_all(&mut self, realm: Option<&str>, subject: &str) -> u64 {
+        let is_theirs =
+            |family: &&Family| !family.is_ended && family.facts.subject() == subject && family.facts.realm() == realm;
+        let theirs: Vec<FamilyId> = self.families.iter().filter(is_theirs).map(|family| family.facts.id()).collect();
+        theirs.into_iter().map(|id| u64::from(self.end(id))).sum()
+    }
+
+    /// How many there are: in all, that live, that have ended, and logins with their largest number.
+    #[cfg(test)]
+    pub(super) fn counts(&self) -> [usize; 5] {
+        assert_eq!((self.families.len(), self.families.len()), (self.by_id.len(), self.by_expiry.len()));
+        assert_eq!(self.families.len(), self.living.len() + self.ended.len());
+        let most = self.logins.values().map(Chain::len).max().unwrap_or(0);
+        [self.families.len(), self.living.len(), self.ended.len(), self.logins.len(), most]
+    }
+}
