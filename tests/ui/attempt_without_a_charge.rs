@@ -1,8 +1,8 @@
 //! An attempt comes from the endpoint alone, which charges it first.
-use tower_password_grant::{Attempt, Password};
+use tower_password_grant::Attempt;
 
 fn main() {
-    let _ = Attempt { password: Password::new("x".to_owned()) };
+    let _ = Attempt {};
 }
 
 //~ cannot construct `Attempt` with struct literal syntax

@@ -55,10 +55,10 @@ pub(super) async fn stamps<S: AttemptRecords>(store: &S, keys: &[RecordKey]) -> 
 /// Both handles find just these changes.
 pub(super) async fn must_find<S: AttemptRecords>(stores: &[S; 2], changes: &[RecordChange], promise: &str) {
     let keys: Vec<_> = changes.iter().map(RecordChange::key).collect();
-    let expected: Vec<_> =
+    let wanted: Vec<_> =
         changes.iter().map(|change| Some(LoadedRecord::new(change.stamp(), change.bytes().to_vec()))).collect();
     for store in stores {
-        must(load(store, &keys).await.records() == expected, promise);
+        must(load(store, &keys).await.records() == wanted, promise);
     }
 }
 
@@ -110,12 +110,12 @@ pub(super) async fn kept<S: AttemptRecords>([one, other]: [S; 2]) {
     let changes = beginnings(&some, b"some");
     must(swap(one, &changes).await, "a swap of records that are not there, and were not seen, is `true`");
     for _ in 0..2 {
-        let expected: Vec<_> = keys
+        let wanted: Vec<_> = keys
             .iter()
             .map(|key| changes.iter().find(|change| change.key() == *key).map(RecordChange::stamp))
             .collect();
         must(
-            stamps(other, &keys).await == expected,
+            stamps(other, &keys).await == wanted,
             "`load` answers in the order of the keys, and `None` for what is not there",
         );
         keys.remove(0);
