@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use support::{AUTH, Fixture, PW, digest};
+use support::{AUTH, Fixture, PW, Probe, builder, digest, send, token_request};
 use tower_password_grant::{
-    AccountKey, BackendError, Client, ConfigError, Denial, ExtensionGrant, ExtensionRequest, MaybeFuture,
-    StaticClients, Subject, Verdict,
+    AccountKey, Attempt, BackendError, Client, ConfigError, CredentialVerifier, Denial, ExtensionGrant,
+    ExtensionRequest, MaybeFuture, Recheck, StaticClients, Subject, Verdict,
 };
 
 const TYPE: &str = "urn:example:grant:card";
@@ -206,4 +206,65 @@ fn two_grants_of_one_type_or_one_that_is_no_uri_are_refused_at_build_te_09() {
     assert!(matches!(twice, Err(ConfigError::GrantTwice(name)) if name == TYPE));
     let bare = support::builder(&probe).extension_grant(Bare).build();
     assert!(matches!(bare, Err(ConfigError::GrantType(name)) if name == "password"));
+}
+
+/// A directory of the application's own, with a password or with something else.
+struct Directory {
+    begins_password_login: bool,
+}
+
+#[async_trait]
+impl ExtensionGrant for Directory {
+    fn grant_type(&self) -> &str {
+        TYPE
+    }
+
+    fn begins_password_login(&self) -> bool {
+        self.begins_password_login
+    }
+
+    fn required_fields(&self) -> &[&str] {
+        &[]
+    }
+
+    fn account_key<'a>(
+        &'a self,
+        _: &'a ExtensionRequest,
+    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
+        MaybeFuture::ready(Ok(None))
+    }
+
+    async fn exchange(&self, _: ExtensionRequest) -> Result<Verdict, BackendError> {
+        Ok(Subject::new("user-1").into())
+    }
+}
+
+/// Everybody's password has just changed.
+struct Changed;
+
+#[async_trait]
+impl CredentialVerifier for Changed {
+    async fn verify(&self, _: Attempt) -> Result<Verdict, BackendError> {
+        Ok(Denial::WrongPassword.into())
+    }
+
+    async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
+        Ok(Subject::new(login.subject().to_owned()).with_credential_version("2").into())
+    }
+}
+
+#[tokio::test]
+async fn a_password_login_by_an_extension_grant_is_looked_at_again_before_its_token_is_sent_t62() {
+    for begins_password_login in [true, false] {
+        let client = Client::confidential("conf", &digest("s3cret")).allow_grant(TYPE).scopes("read");
+        let clients = StaticClients::new([client.default_scope("read").build().unwrap()]).unwrap();
+        let builder = builder(&Probe::default()).clients(clients).verifier(Changed);
+        let layer = builder.extension_grant(Arc::new(Directory { begins_password_login })).build().unwrap();
+        let answer = send(&layer, token_request(AUTH, &card(""))).await;
+        if begins_password_login {
+            answer.assert_error(400, "invalid_grant");
+        } else {
+            answer.assert_ok();
+        }
+    }
 }
