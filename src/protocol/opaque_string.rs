@@ -49,10 +49,23 @@ mod tests {
         }
     }
 
+    /// The one character that becomes one which only some places allow: the Greek colon becomes the middle dot of Catalan.
+    const ANO_TELEIA: char = '\u{387}';
+
+    #[test]
+    fn of_all_characters_only_the_greek_colon_is_not_the_same_twice_pr_05() {
+        let is_odd = |once: String| prepared(&once) != Some(once);
+        let odd: Vec<char> =
+            ('\0'..=char::MAX).filter(|c| prepared(c.encode_utf8(&mut [0; 4])).is_some_and(is_odd)).collect();
+        assert_eq!(odd, [ANO_TELEIA]);
+        assert_eq!(prepared(&ANO_TELEIA.to_string()).as_deref(), Some("\u{b7}"));
+        assert_eq!(prepared("\u{b7}"), None);
+    }
+
     proptest! {
         #[test]
         fn twice_is_once_pr_05(text: String) {
-            if let Some(once) = prepared(&text) {
+            if let Some(once) = prepared(&text.replace(ANO_TELEIA, "")) {
                 prop_assert_eq!(prepared(&once), Some(once));
             }
         }
