@@ -52,6 +52,7 @@ pub use boundary::limiter::{
 pub use boundary::maybe::MaybeFuture;
 pub use boundary::notifier::{LockNotice, LockNotifier};
 pub use boundary::once::OneTimeValues;
+pub use boundary::operator::{ActiveLock, LimiterOperator, LockCursor, LockPage};
 pub use boundary::peer::{PeerAddress, TrustedProxies};
 pub use boundary::records::{AttemptRecords, LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp};
 pub use boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
@@ -69,7 +70,6 @@ pub use memory::refresh::MemoryRefreshTokens;
 pub use protection::budget::{Lockout, TokenBucket};
 pub use protection::ceiling::{IntrospectionCeiling, RequestCeiling};
 pub use protection::limiter::MemoryLimiter;
-pub use protection::locks::ActiveLock;
 pub use protection::rules::LimiterRules;
 pub use protection::stats::LimiterStats;
 pub use protection::stored::limiter::StoredLimiter;

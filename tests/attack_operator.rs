@@ -6,6 +6,8 @@ mod support;
 
 #[path = "support/guesses.rs"]
 mod guesses;
+#[path = "support/locks.rs"]
+mod locks;
 
 use std::future::{pending, poll_fn};
 use std::net::IpAddr;
@@ -15,10 +17,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use guesses::{Bed, assert_denied, assert_throttled, login};
+use locks::locks;
 use support::{FixtureBuilder, ManualClock, PW, basic, from_peer, pw, send, token_request};
 use tower_password_grant::{
-    AccountKey, ActiveLock, Client, LimiterRules, LockNotice, Lockout, MemoryLimiter, Rule, StaticClients, TokenBucket,
-    verify_fn,
+    AccountKey, ActiveLock, Client, LimiterOperator as _, LimiterRules, LockNotice, Lockout, MemoryLimiter, Rule,
+    StaticClients, TokenBucket, verify_fn,
 };
 
 const HERE: &str = "192.0.2.1";
@@ -74,7 +77,7 @@ async fn lock_client(bed: &Bed, peer: &str, id: &str) {
 #[tokio::test]
 async fn every_lock_is_listed_with_its_rule_account_client_address_and_remaining_time() {
     let (bed, limiter) = plain();
-    assert!(limiter.locks().is_empty());
+    assert!(locks(&*limiter).await.is_empty());
     lock_pair(&bed, HERE, " ALICE ").await;
     bed.clock.advance(MINUTE);
     lock_account(&bed, "zoë").await;
@@ -82,9 +85,9 @@ async fn every_lock_is_listed_with_its_rule_account_client_address_and_remaining
     for n in 0..290 {
         assert_denied(&bed.try_from(THERE, &format!("name{n}"), "x").await);
     }
-    let mut locks = limiter.locks();
-    locks.sort_by_key(|lock| lock.remaining);
-    let [bucket, pair, client, account] = <[ActiveLock; 4]>::try_from(locks).unwrap();
+    let mut listed = locks(&*limiter).await;
+    listed.sort_by_key(|lock| lock.remaining);
+    let [bucket, pair, client, account] = <[ActiveLock; 4]>::try_from(listed).unwrap();
     assert_eq!((bucket.rule, bucket.remaining, bucket.address), (Rule::Address, MINUTE, address(THERE)));
     assert!(bucket.account.is_none() && bucket.client_id.is_none() && bucket.realm.is_none());
     assert_eq!((pair.rule, pair.remaining, pair.address), (Rule::AccountAndAddress, 14 * MINUTE, address(HERE)));
@@ -97,15 +100,51 @@ async fn every_lock_is_listed_with_its_rule_account_client_address_and_remaining
 
     for (minutes, left) in [(1, 3), (13, 2), (1, 1), (45, 0)] {
         bed.clock.advance(MINUTE * minutes);
-        assert_eq!(limiter.locks().len(), left, "{:?}", limiter.locks());
+        assert_eq!(locks(&*limiter).await.len(), left, "{:?}", locks(&*limiter).await);
     }
+}
+
+#[tokio::test]
+async fn the_locks_of_one_account_are_found_by_its_realm_and_key() {
+    let (bed, limiter) = plain();
+    lock_pair(&bed, HERE, "alice").await;
+    lock_pair(&bed, THERE, "zoë").await;
+    bed.clock.advance(MINUTE);
+    let found = limiter.locks_of(None, &alice()).await.unwrap();
+    let seen: Vec<_> = found.iter().map(|lock| (lock.rule, lock.address, lock.remaining)).collect();
+    assert_eq!(seen, [(Rule::AccountAndAddress, address(HERE), 14 * MINUTE)]);
+    assert_eq!(found[0].account, Some(alice()));
+    for n in 0..90 {
+        assert_denied(&bed.try_from(&format!("203.0.113.{n}"), "alice", &format!("guess{n}")).await);
+    }
+    let rules: Vec<_> = limiter.locks_of(None, &alice()).await.unwrap().iter().map(|lock| lock.rule).collect();
+    assert!(
+        rules.len() == 2 && rules.contains(&Rule::Account) && rules.contains(&Rule::AccountAndAddress),
+        "{rules:?}"
+    );
+    // Neither another realm nor another kind of key.
+    assert!(limiter.locks_of(Some("staff"), &alice()).await.unwrap().is_empty());
+    assert!(limiter.locks_of(None, &AccountKey::resolved("alice")).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn after_everything_was_forgotten_nobody_is_locked_and_guessers_begin_anew() {
+    let (bed, limiter) = plain();
+    lock_pair(&bed, HERE, "alice").await;
+    lock_account(&bed, "zoë").await;
+    lock_client(&bed, THERE, "conf").await;
+    limiter.forget_everything().await.unwrap();
+    assert!(locks(&*limiter).await.is_empty());
+    bed.try_from(THERE, "alice", RIGHT).await.assert_ok();
+    lock_pair(&bed, HERE, "alice").await;
+    assert_throttled(&bed.try_from(HERE, "alice", RIGHT).await, 900);
 }
 
 #[tokio::test]
 async fn a_rule_that_is_watched_only_lists_no_locks() {
     let (bed, limiter) = bed(|rules| rules.monitor(Rule::AccountAndAddress), |builder| builder);
     lock_pair(&bed, HERE, "alice").await;
-    assert!(limiter.locks().is_empty());
+    assert!(locks(&*limiter).await.is_empty());
 }
 
 #[tokio::test]
@@ -121,12 +160,12 @@ async fn unblocking_an_account_lifts_its_locks_from_all_addresses_and_no_other_s
         assert_throttled(&bed.try_from(peer, "alice", RIGHT).await, 3600);
     }
     // Two locked pairs, eighty others, and the account.
-    assert_eq!(limiter.unblock_account(None, &alice()), 2 + 80 + 1);
+    assert_eq!(limiter.unblock_account(None, &alice()).await.unwrap(), 2 + 80 + 1);
     for peer in [HERE, THERE, "203.0.113.200"] {
         bed.try_from(peer, "alice", RIGHT).await.assert_ok();
     }
     assert_throttled(&bed.try_from(HERE, "zoë", " %&+£€").await, 900);
-    assert_eq!(limiter.unblock_account(None, &AccountKey::canonical("nobody")), 0);
+    assert_eq!(limiter.unblock_account(None, &AccountKey::canonical("nobody")).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -143,9 +182,9 @@ async fn unblocking_an_account_is_for_its_realm() {
             assert_denied(&bed.post_from(HERE, &[], &body).await);
         }
     }
-    let realms = limiter.locks().into_iter().map(|lock| lock.realm).collect::<Vec<_>>();
+    let realms = locks(&*limiter).await.into_iter().map(|lock| lock.realm).collect::<Vec<_>>();
     assert!(realms.len() == 2 && realms.contains(&None) && realms.contains(&Some("staff".to_owned())), "{realms:?}");
-    assert!(limiter.unblock_account(Some("staff"), &alice()) > 0);
+    assert!(limiter.unblock_account(Some("staff"), &alice()).await.unwrap() > 0);
     bed.post_from(HERE, &[], &pw("client_id=staff")).await.assert_ok();
     assert_throttled(&bed.post_from(HERE, &[], &pw("client_id=plain")).await, 900);
 }
@@ -161,7 +200,7 @@ async fn unblocking_an_address_lifts_its_bucket_and_its_locks_on_all_accounts_an
     }
     assert_throttled(&bed.try_from(peer, "zoë", " %&+£€").await, 60);
     lock_pair(&bed, HERE, "alice").await;
-    assert!(limiter.unblock_address(neighbour.parse().unwrap()) > 280);
+    assert!(limiter.unblock_address(neighbour.parse().unwrap()).await.unwrap() > 280);
     bed.try_from(peer, "alice", RIGHT).await.assert_ok();
     let header = basic("conf2", "s3cret2");
     bed.post_from(peer, &[("authorization", &header)], PW).await.assert_ok();
@@ -169,7 +208,7 @@ async fn unblocking_an_address_lifts_its_bucket_and_its_locks_on_all_accounts_an
         assert_denied(&bed.try_from(peer, &format!("name{n}"), "x").await);
     }
     assert_throttled(&bed.try_from(HERE, "alice", RIGHT).await, 900);
-    assert_eq!(limiter.unblock_address("2001:db8:0:2::1".parse().unwrap()), 0);
+    assert_eq!(limiter.unblock_address("2001:db8:0:2::1".parse().unwrap()).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -177,15 +216,15 @@ async fn unblocking_a_pair_or_a_client_lifts_that_one_lock() {
     let (bed, limiter) = plain();
     lock_pair(&bed, HERE, "alice").await;
     lock_pair(&bed, THERE, "alice").await;
-    assert!(limiter.unblock_account_at(None, &alice(), address(HERE)));
-    assert!(!limiter.unblock_account_at(None, &alice(), address(HERE)), "it is gone");
+    assert!(limiter.unblock_account_at(None, &alice(), address(HERE)).await.unwrap());
+    assert!(!limiter.unblock_account_at(None, &alice(), address(HERE)).await.unwrap(), "it is gone");
     bed.try_from(HERE, "alice", RIGHT).await.assert_ok();
     assert_throttled(&bed.try_from(THERE, "alice", RIGHT).await, 900);
 
     lock_client(&bed, HERE, "conf").await;
     assert_throttled(&bed.try_from(HERE, "alice", RIGHT).await, 900);
-    assert!(!limiter.unblock_client("conf", address(THERE)));
-    assert!(limiter.unblock_client("conf", address(HERE)));
+    assert!(!limiter.unblock_client("conf", address(THERE)).await.unwrap());
+    assert!(limiter.unblock_client("conf", address(HERE)).await.unwrap());
     bed.try_from(HERE, "alice", RIGHT).await.assert_ok();
 }
 
@@ -198,7 +237,7 @@ async fn an_unblocked_guesser_has_a_whole_budget_and_starts_with_the_shortest_lo
         bed.clock.advance(MINUTE * u32::try_from(minutes).unwrap());
     }
     lock_pair(&bed, HERE, "alice").await;
-    assert!(limiter.unblock_account_at(None, &alice(), address(HERE)));
+    assert!(limiter.unblock_account_at(None, &alice(), address(HERE)).await.unwrap());
     lock_pair(&bed, HERE, "alice").await;
     assert_throttled(&bed.try_from(HERE, "alice", RIGHT).await, 900);
 }
@@ -265,7 +304,7 @@ async fn nobody_is_told_when_the_last_attempt_of_the_budget_succeeded_or_of_watc
         }
         bed.try_from(HERE, "alice", RIGHT).await.assert_ok();
     }
-    assert_eq!((notes.lock().unwrap().len(), limiter.locks().len()), (0, 0));
+    assert!(locks(&*limiter).await.is_empty() && notes.lock().unwrap().is_empty());
 
     let (watched_notes, notify) = notebook();
     let watched = |rules: LimiterRules| rules.monitor(Rule::AccountAndAddress).monitor(Rule::Account);
@@ -314,7 +353,7 @@ async fn a_notifier_that_panics_harms_no_answer_and_no_lock() {
     );
     lock_pair(&bed, HERE, "alice").await;
     assert_throttled(&bed.try_from(HERE, "alice", RIGHT).await, 900);
-    assert_eq!(limiter.locks().len(), 1);
+    assert_eq!(locks(&*limiter).await.len(), 1);
     bed.try_from(THERE, "alice", RIGHT).await.assert_ok();
 }
 
@@ -326,11 +365,11 @@ async fn an_address_without_budget_is_listed_until_it_has_some_again() {
             let body = format!("{}&client_id=pub", login(&format!("{round} {n}"), "x"));
             assert_denied(&bed.post_from(HERE, &[], &body).await);
         }
-        let locks = limiter.locks();
-        assert_eq!(locks.len(), 1);
-        assert_eq!((locks[0].rule, locks[0].address, locks[0].remaining), (Rule::Address, address(HERE), MINUTE));
+        let held = locks(&*limiter).await;
+        assert_eq!(held.len(), 1);
+        assert_eq!((held[0].rule, held[0].address, held[0].remaining), (Rule::Address, address(HERE), MINUTE));
         bed.clock.advance(MINUTE);
-        assert!(limiter.locks().is_empty());
+        assert!(locks(&*limiter).await.is_empty());
         bed.clock.advance(MINUTE * 2);
     }
 }

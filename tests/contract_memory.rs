@@ -67,6 +67,7 @@ async fn the_limiter_in_memory_keeps_the_contract_t2() {
     let by_account = rules.disable(Rule::AccountAndAddress).with_account_budget(Lockout::new(20, minute));
     for rules in [rules, rules.with_account_and_address_budget(one), by_account] {
         contract::attempt_limiter(async || with(rules)).await;
+        contract::limiter_operator(async || with(rules)).await;
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
 use tower_password_grant::{
-    Attempt, BackendError, BackendErrorKind, Client, ClientRegistry, CredentialVerifier as _, OperationError, Password,
-    RefreshTokenStore as _, verify_fn,
+    Attempt, BackendError, BackendErrorKind, Client, ClientRegistry, CredentialVerifier as _, LimiterOperator as _,
+    OperationError, Password, RefreshTokenStore as _, verify_fn,
 };
 
 /// As an application that passes its errors between threads has it.
@@ -42,7 +42,7 @@ async fn whatever_an_operator_calls_fails_with_an_error_that_a_question_mark_tak
         Ok(store.limiter().unblock_address([192, 0, 2, 1].into()).await?)
     }
     async fn look_around(store: &SqliteStore) -> Result<usize, Shared> {
-        let locks = store.limiter().locks().await?.len();
+        let locks = store.limiter().locks(None, 10).await?.locks.len();
         Ok(store.client_ids("", 10).await?.len() + locks)
     }
     async fn end_logins(store: &SqliteStore) -> Result<bool, Shared> {

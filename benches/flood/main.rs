@@ -14,7 +14,6 @@
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
 use std::fmt::Write as _;
-use std::future::Future as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
 use std::process::Command;
@@ -24,7 +23,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use tower_password_grant::{
-    AccountKey, AttemptKey, AttemptLimiter, Clock, Guess, MaybeFuture, MemoryLimiter, Reservation, Reserved, Settlement,
+    AccountKey, AttemptKey, AttemptLimiter, Clock, Guess, LimiterOperator as _, MemoryLimiter, Reservation, Reserved,
+    Settlement,
 };
 
 const GOAL_MIB: f64 = 96.0;
@@ -45,7 +45,20 @@ impl Clock for Millis {
     }
 }
 
-fn ready<T: Unpin>(answer: MaybeFuture<'_, T>) -> T {
+/// How many locks hold now.
+fn hold_now(limiter: &MemoryLimiter) -> usize {
+    let (mut locks, mut after) = (0, None);
+    loop {
+        let page = ready(limiter.locks(after, 1000)).unwrap();
+        locks += page.locks.len();
+        after = page.next;
+        if after.is_none() {
+            return locks;
+        }
+    }
+}
+
+fn ready<T>(answer: impl Future<Output = T>) -> T {
     match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
         Poll::Pending => panic!("the memory limiter waits for nothing"),
@@ -138,14 +151,14 @@ fn flood(names: u64, addresses: u32, lasts: Duration) -> bool {
     }
     let made = part * u64::from(KNOWN);
     let passed = clock.elapsed();
-    let locks = limiter.locks();
+    let locks = hold_now(&limiter);
     let growth = mib(resident() - before);
     let most = mib(peak() - before);
     println!("{made} names from {addresses} addresses within {} minutes of the limiter's clock", passed.as_secs() / 60);
     println!("  memory        +{growth:.1} MiB, at most +{most:.1} MiB (goal: {GOAL_MIB} MiB)");
     println!("  charged       {charged}, refused {}", made - charged);
     println!("  time          {} ns for each attempt", spent.as_nanos() / u128::from(made));
-    println!("  locks         {early} of {LOCKED} ended early; {} hold now", locks.len());
+    println!("  locks         {early} of {LOCKED} ended early; {locks} hold now");
     println!("  known pairs   {logins} of {KNOWN} logged in");
     let held_to_the_end = passed >= LOCK || (0..LOCKED).all(is_held);
     most <= GOAL_MIB && early == 0 && held_to_the_end && logins == KNOWN

@@ -15,6 +15,7 @@ pub(crate) mod limiter;
 pub(crate) mod maybe;
 pub(crate) mod notifier;
 pub(crate) mod once;
+pub(crate) mod operator;
 pub(crate) mod peer;
 pub(crate) mod provided;
 pub(crate) mod recheck;

@@ -59,6 +59,11 @@ impl KnownTable {
         has_room.then(|| self.told.entry(account).or_default())
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.capacity);
+    }
+
     /// Forgets what the owner of an account was told.
     pub(crate) fn forget_told(&mut self, account: u64) {
         self.told.remove(&account);

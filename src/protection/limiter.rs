@@ -50,8 +50,8 @@ use crate::boundary::setting::SettingError;
 /// in the table above. Addresses from which an account or client succeeded before are spared by the second tier. One /48 has at
 /// most a sixteenth of each table for itself; beyond it, its networks share cells among themselves.
 ///
-/// Put it into an [`Arc`](std::sync::Arc) to give it to the endpoint and keep it for [`locks`](Self::locks) and
-/// [`unblock_account`](Self::unblock_account).
+/// Put it into an [`Arc`](std::sync::Arc) to give it to the endpoint and keep it for the operator: see
+/// [`LimiterOperator`](crate::LimiterOperator).
 pub struct MemoryLimiter {
     pub(super) rules: LimiterRules,
     pub(super) tables: Tables,

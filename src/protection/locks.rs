@@ -1,7 +1,6 @@
 //! Whose locks they are, for people; and who was told of them.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::PoisonError;
@@ -16,44 +15,12 @@ use super::table::{Key, SWEEP};
 use super::ticket::Ticket;
 use crate::boundary::account::AccountKey;
 use crate::boundary::limiter::{AttemptKey, BegunLock, Guess, Rule};
+use crate::boundary::operator::ActiveLock;
 
 /// The most locks that have names, and the most accounts whose owner was told.
 pub(crate) const MOST: usize = 16_384;
 /// A longer name is not kept: people do not have such, and the memory is bounded.
 const LONGEST: usize = 256;
-
-/// A lock that holds now.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct ActiveLock {
-    /// The rule whose budget is spent.
-    pub rule: Rule,
-    /// How long it still lasts.
-    pub remaining: Duration,
-    /// The realm of the account, if there is one.
-    pub realm: Option<String>,
-    /// The account, if the rule counts on one. `None` too where its name is not known: names of more than 256 bytes and
-    /// beyond 16,384 locks are not kept; and a lock in a SQLite file that began in another process, or before the last start, has
-    /// no names, neither of an account nor of a client, and no address.
-    pub account: Option<AccountKey<'static>>,
-    /// The client, if the rule counts on one, and its name is known.
-    pub client_id: Option<String>,
-    /// The address, if the rule counts on one, and it is known.
-    pub address: Option<IpAddr>,
-    /// How many of its bits the lock is on: 32 for IPv4; 64 for IPv6, or 56 or 48 where a whole network has spent its budget.
-    pub prefix_len: Option<u8>,
-}
-
-impl fmt::Debug for ActiveLock {
-    /// Without the account: people type passwords into the wrong field.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ActiveLock")
-            .field("rule", &self.rule)
-            .field("remaining", &self.remaining)
-            .field("address", &self.address)
-            .finish_non_exhaustive()
-    }
-}
 
 /// The tables hold hashes only. What they stand for is kept for locks alone.
 #[derive(Default)]
@@ -137,12 +104,13 @@ impl Locks {
     }
 
     /// A lock of a key that lasts so many milliseconds, with what is known of it.
-    pub(crate) fn active(&self, rule: Rule, key: Key, remaining: u64) -> ActiveLock {
-        let nothing = || Name { realm: None, account: None, client_id: None, address: None };
-        let Name { realm, account, client_id, address } = self.name(rule, key).unwrap_or_else(nothing);
-        let remaining = Duration::from_millis(remaining);
-        let prefix_len = address.map(|_| prefix_len(key.1));
-        ActiveLock { rule, remaining, realm, account, client_id, address, prefix_len }
+    pub(crate) fn active(&self, key: Key, (rule, lasts): (Rule, u64)) -> ActiveLock {
+        let mut lock = ActiveLock::new(rule, Duration::from_millis(lasts));
+        if let Some(Name { realm, account, client_id, address }) = self.name(rule, key) {
+            lock.prefix_len = address.map(|_| prefix_len(key.1));
+            (lock.realm, lock.account, lock.client_id, lock.address) = (realm, account, client_id, address);
+        }
+        lock
     }
 
     /// The notice to the owner of an account of a lock that is [news](News).
@@ -151,6 +119,12 @@ impl Locks {
         let mut told = kept.kept.get(&account).map(|(_, told)| *told).unwrap_or_default();
         let notice = news.tell(now, Some(&mut told))?;
         kept.insert(account, told, now, told.until()).then_some(notice)
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        lock(&self.names).kept.clear();
+        lock(&self.told).kept.clear();
     }
 
     /// Forgets that the owner of an account was told.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::budget::{Lockout, Mode, TokenBucket};
 use super::network::{Tier, is_ipv6, tier};
 use super::slots::Slot;
-use super::table::Key;
+use super::table::{Key, is_client};
 use super::tally::Tally;
 use crate::boundary::limiter::Rule;
 use crate::boundary::setting::SettingError;
@@ -131,16 +131,23 @@ impl Policy {
         [self.pair, self.account, self.client].iter().map(longest).max().unwrap_or_default()
     }
 
-    /// How long a key is locked that was counted under this rule, in milliseconds; nothing where the rule does not block.
-    pub(crate) fn lasts(&self, rule: Rule, (_, network): Key, tally: &Tally, now: u64) -> Option<u64> {
+    /// The lock of a key, if there is one: by which rule, and how long it still lasts, in milliseconds. None where the rule does
+    /// not block.
+    pub(crate) fn lock(&self, (guess, network): Key, tally: &Tally, now: u64) -> Option<(Rule, u64)> {
+        let rule = match (guess, network) {
+            (0, _) => Rule::Address,
+            (_, 0) => Rule::Account,
+            _ => self.pair_rule(is_client(guess)).0,
+        };
         if self.mode(rule) != Mode::Block {
             return None;
         }
         let factor = tier(network).filter(|_| is_ipv6(network)).map_or(1, |tier| self.factor(tier));
-        match rule {
+        let lasts = match rule {
             Rule::Address => tally.empty(&self.address.times(factor), now),
             Rule::Account => tally.locked(&self.account, now),
             _ => tally.locked(&self.pair_rule(rule == Rule::ClientAndAddress).1.times(factor), now),
-        }
+        };
+        lasts.map(|lasts| (rule, lasts))
     }
 }

@@ -183,11 +183,11 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
             }
             Step::Settle(..) => {}
             Step::UnblockAccount(who) => {
-                limiter.unblock_account(None, &AccountKey::resolved(who.to_string()));
+                ready(limiter.unblock_account(None, &AccountKey::resolved(who.to_string())));
                 histories.unblock_account(who);
             }
             Step::UnblockAddress(from) => {
-                limiter.unblock_address(address(from));
+                ready(limiter.unblock_address(address(from)));
                 histories.unblock_address(from);
             }
         }

@@ -192,6 +192,11 @@ impl Table {
         }
     }
 
+    /// Forgets everything, cells included.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.capacity, self.spares).with_quota(self.quota);
+    }
+
     /// Keeps the keys that `keep` says, and tells how many of the others still counted.
     pub(crate) fn retain(&mut self, now: u64, mut keep: impl FnMut(Key) -> bool) -> usize {
         let mut gone = 0_usize;

@@ -15,13 +15,22 @@ use crate::protocol::shared_key::{Purpose, SharedKey};
 const KEY: &str = "SELECT key, shared FROM limiter WHERE row = 1";
 const IS_COUNTED: &str = "SELECT EXISTS (SELECT 1 FROM limiter_tallies WHERE kind >= 0)
     OR EXISTS (SELECT 1 FROM limiter_known WHERE seen >= 0)";
-const TAKE_KEY: &str = "UPDATE limiter SET shared = ?1, pairs = 0, accounts = 0, addresses = 0, wide = 0, known = 0,
-    was_full = 0 WHERE row = 1";
+const TAKE_KEY: &str = "UPDATE limiter SET shared = ?1 WHERE row = 1";
+const FORGET_COUNTS: &str =
+    "UPDATE limiter SET pairs = 0, accounts = 0, addresses = 0, wide = 0, known = 0, was_full = 0
+    WHERE row = 1";
 const FORGET_TALLIES: &str = "DELETE FROM limiter_tallies";
 const FORGET_CROWDS: &str = "DELETE FROM limiter_crowds";
 const FORGET_KNOWN: &str = "DELETE FROM limiter_known";
+const FORGET: [&str; 4] = [FORGET_TALLIES, FORGET_CROWDS, FORGET_KNOWN, FORGET_COUNTS];
 
-pub(super) const STATEMENTS: [&str; 6] = [KEY, IS_COUNTED, TAKE_KEY, FORGET_TALLIES, FORGET_CROWDS, FORGET_KNOWN];
+pub(super) const STATEMENTS: [&str; 7] =
+    [KEY, IS_COUNTED, TAKE_KEY, FORGET_COUNTS, FORGET_TALLIES, FORGET_CROWDS, FORGET_KNOWN];
+
+/// Forgets everything that was counted.
+pub(super) fn forget_attempts(db: &Db) -> Result<(), Failure> {
+    FORGET.into_iter().try_for_each(|sql| db.execute(sql, ()).map(drop))
+}
 
 /// The key of the digests in a file: the operator's, or one that lies in the file.
 pub(super) struct CountingKey {
@@ -63,8 +72,7 @@ impl CountingKey {
                 };
                 return Err(SqliteError::OtherSharedKey { path: path.to_owned(), counted });
             }
-            let forget = |sql| db.execute(sql, ()).map_err(failed);
-            [FORGET_TALLIES, FORGET_CROWDS, FORGET_KNOWN].into_iter().try_for_each(|sql| forget(sql).map(drop))?;
+            forget_attempts(db).map_err(failed)?;
             db.execute(TAKE_KEY, [check]).map_err(failed)?;
         }
         let key = match shared {

@@ -50,4 +50,5 @@ async fn one_time_values_in_the_file_keep_the_contract() {
 async fn the_limiter_in_the_file_keeps_the_contract_t2() {
     let stores = Stores::default();
     contract::attempt_limiter(async || stores.make_two().map(|store| store.limiter())).await;
+    contract::limiter_operator(async || stores.make_two().map(|store| store.limiter())).await;
 }

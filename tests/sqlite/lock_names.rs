@@ -1,9 +1,10 @@
 //! Whose the locks in the file are.
 
-use tower_password_grant::{AccountKey, Reserved};
+use tower_password_grant::{AccountKey, LimiterOperator as _, Reserved};
 
 use crate::folder::Folder;
 use crate::limiter::{address, fail, reserve};
+use crate::locks::locks;
 
 #[tokio::test]
 async fn each_limiter_of_a_store_names_its_locks_and_another_process_lifts_them_without_names() {
@@ -14,11 +15,14 @@ async fn each_limiter_of_a_store_names_its_locks_and_another_process_lifts_them_
         fail(&limiter, "alice", 1).await;
     }
     let alice = AccountKey::canonical("alice");
-    let named = store.limiter().locks().await.unwrap().remove(0);
+    let named = locks(&store.limiter()).await.remove(0);
     assert_eq!((named.account, named.address), (Some(alice.clone()), address(1)));
     let elsewhere = folder.store();
-    let unnamed = elsewhere.limiter().locks().await.unwrap().remove(0);
+    let unnamed = locks(&elsewhere.limiter()).await.remove(0);
     assert_eq!((unnamed.account, unnamed.address), (None, None));
+    // Who asks by the name learns whose it is.
+    let found = elsewhere.limiter().locks_of(None, &alice).await.unwrap().remove(0);
+    assert_eq!((found.account, found.remaining), (Some(alice.clone()), unnamed.remaining));
     assert_eq!(elsewhere.limiter().unblock_account(None, &alice).await.unwrap(), 2);
     assert!(matches!(reserve(&limiter, "alice", 1).await, Reserved::Charged(_)));
     elsewhere.close().await;

@@ -15,6 +15,8 @@ mod file;
 mod folder;
 mod limiter;
 mod lock_names;
+#[path = "../support/locks.rs"]
+mod locks;
 mod place;
 mod races;
 #[path = "../support/refresh_token.rs"]

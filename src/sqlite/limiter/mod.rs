@@ -38,7 +38,7 @@ pub(super) fn statements() -> impl Iterator<Item = &'static str> {
 ///
 /// The file holds no names and addresses, only digests: under a [shared key](super::SqliteStoreBuilder::shared_key) if there is
 /// one, else under a key of the same file. Whose locks they are is kept in memory, for
-/// [`locks`](Self::locks): after a restart, and in another process, it is not known until the lock ends. So is, without a shared
+/// [`locks`](crate::LimiterOperator::locks): after a restart, and in another process, it is not known until the lock ends. So is, without a shared
 /// key, which secret was denied last, so that the same mistake counts again after a restart; and whether an owner was told of a lock by another rule, so that the
 /// notice may come twice. Give all processes the same rules.
 ///

@@ -1,25 +1,32 @@
 //! What an operator may see and do: list the locks, and lift them.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use rusqlite::params;
 
 use super::SqliteLimiter;
-use super::rows::{Kind, Rows, column, written};
+use super::rows::{Kind, Rows, written};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::{BackendError, OperationError};
-use crate::boundary::limiter::{Guess, Rule};
+use crate::boundary::limiter::Guess;
+use crate::boundary::operator::{ActiveLock, LimiterOperator, LockCursor, LockPage, MOST_LOCKS};
 use crate::protection::budget::millis;
-use crate::protection::locks::ActiveLock;
+use crate::protection::locks::Locks;
 use crate::protection::network::{Tier, is_ipv6, widened};
-use crate::protection::table::{Key, is_client};
+use crate::protection::rules::LimiterRules;
+use crate::protection::table::Key;
 use crate::protection::tally::Tally;
 use crate::sqlite::columns::get;
+use crate::sqlite::counting_key::forget_attempts;
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;
 
-const LOCKED: &str = "SELECT guess, network, tally FROM limiter_tallies
-    WHERE kind = ?1 AND place = 0 AND forgotten > ?2";
+const PAGE: &str = "SELECT guess, network, tally FROM limiter_tallies
+    WHERE kind = ?1 AND place = 0 AND (guess, network) > (?2, ?3) ORDER BY guess, network LIMIT ?4";
+const OF_ACCOUNT: &str = "SELECT guess, network, tally FROM limiter_tallies
+    WHERE kind = ?1 AND place = 0 AND guess = ?2 LIMIT ?3";
 const OF_GUESS: &str =
     "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND guess = ?2 RETURNING tally, network";
 const OF_NETWORK: &str =
@@ -30,7 +37,7 @@ const OF_PAIR: &str = "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0
 const OF_WIDE_PAIR: &str = "DELETE FROM limiter_tallies
     WHERE kind = ?1 AND place = 0 AND guess = ?2 AND network IN (?3, ?4) RETURNING tally, network";
 
-pub(super) const STATEMENTS: [&str; 6] = [LOCKED, OF_GUESS, OF_NETWORK, OF_WIDE, OF_PAIR, OF_WIDE_PAIR];
+pub(super) const STATEMENTS: [&str; 7] = [PAGE, OF_ACCOUNT, OF_GUESS, OF_NETWORK, OF_WIDE, OF_PAIR, OF_WIDE_PAIR];
 
 fn tally(row: &rusqlite::Row<'_>, column: usize) -> Result<Tally, Failure> {
     written(row, column).map(|(tally, _)| Tally::from_bytes(&tally))
@@ -56,58 +63,80 @@ fn around(network: u64) -> [i64; 2] {
     Tier::ALL.map(|tier| widened(network, tier).cast_signed())
 }
 
-/// For operators. What keys count together, because the room was short, is not listed and ends by time only.
-impl SqliteLimiter {
-    /// All locks that hold now, in no order. Looks through all keys. Locks that began in another
-    /// process, or before the last start, have neither account nor client nor address: the file holds digests alone. To
-    /// lift one there, name its account to [`unblock_account`](Self::unblock_account).
-    ///
-    /// The accounts are what verifiers made of user names that somebody typed, which may be a password in the wrong field:
-    /// show them to operators, and keep them out of logs.
-    ///
-    /// # Errors
-    /// As any operation of the store.
-    pub async fn locks(&self) -> Result<Vec<ActiveLock>, OperationError> {
-        let time = self.store.time();
-        let (now, held) = self
-            .store
-            .read(move |db| {
-                let now = millis(time.now());
-                let mut held: Vec<(Kind, Key, Tally)> = Vec::new();
-                for kind in Kind::ALL {
-                    let found = db.rows(LOCKED, params![kind.number(), column(now)], |row| {
-                        let key = (get::<i64>(row, 0)?.cast_unsigned(), get::<i64>(row, 1)?.cast_unsigned());
-                        Ok((kind, key, tally(row, 2)?))
-                    })?;
-                    held.extend(found);
+/// How many rows are looked at for one page, which bounds how long a reader is busy with it.
+const LOOKED_AT: usize = 1000;
+/// Before the first key of a kind.
+const FIRST: Key = (i64::MIN.cast_unsigned(), i64::MIN.cast_unsigned());
+
+fn counted(row: &rusqlite::Row<'_>) -> Result<(Key, Tally), Failure> {
+    Ok(((get::<i64>(row, 0)?.cast_unsigned(), get::<i64>(row, 1)?.cast_unsigned()), tally(row, 2)?))
+}
+
+/// Finds locks among rows.
+struct Finder {
+    rules: LimiterRules,
+    names: Arc<Locks>,
+    now: u64,
+}
+
+impl Finder {
+    fn lock(&self, key: Key, tally: &Tally) -> Option<ActiveLock> {
+        let lock = self.rules.policy.lock(key, tally, self.now)?;
+        Some(self.names.active(key, lock))
+    }
+
+    /// Goes on behind a cursor, through one kind after the other and in each by the keys.
+    fn page(&self, db: &Db, after: Option<LockCursor>, most: usize) -> Result<LockPage, Failure> {
+        let [kind, guess, network] = after.map_or([0, FIRST.0, FIRST.1], |cursor| cursor.words());
+        let (mut last, mut room, mut locks) = ((guess, network), LOOKED_AT, Vec::new());
+        for (number, kind) in (0_u64..).zip(Kind::ALL).skip(usize::try_from(kind).unwrap_or(usize::MAX)) {
+            let limit = i64::try_from(room).unwrap_or(0);
+            let values = params![kind.number(), last.0.cast_signed(), last.1.cast_signed(), limit];
+            let rows = db.rows(PAGE, values, counted)?;
+            room = room.saturating_sub(rows.len());
+            for (key, tally) in rows {
+                if locks.len() >= most {
+                    return Ok(LockPage::new(locks, Some(LockCursor::of_words([number, last.0, last.1]))));
                 }
-                Ok((now, held))
-            })
-            .await?;
-        Ok(held.into_iter().filter_map(|(kind, key, tally)| self.lock(kind, key, &tally, now)).collect())
+                locks.extend(self.lock(key, &tally));
+                last = key;
+            }
+            if room == 0 {
+                return Ok(LockPage::new(locks, Some(LockCursor::of_words([number, last.0, last.1]))));
+            }
+            last = FIRST;
+        }
+        Ok(LockPage::new(locks, None))
     }
 
-    fn lock(&self, kind: Kind, key: Key, tally: &Tally, now: u64) -> Option<ActiveLock> {
-        let policy = &self.rules.policy;
-        let rule = match kind {
-            Kind::Account => Rule::Account,
-            Kind::Address => Rule::Address,
-            Kind::Wide if key.0 == 0 => Rule::Address,
-            Kind::Pair | Kind::Wide => policy.pair_rule(is_client(key.0)).0,
-        };
-        Some(self.locks.active(rule, key, policy.lasts(rule, key, tally, now)?))
+    fn of_account(&self, db: &Db, guess: u64) -> Result<Vec<ActiveLock>, Failure> {
+        let mut locks = Vec::new();
+        for kind in [Kind::Account, Kind::Wide, Kind::Pair] {
+            let most = i64::try_from(MOST_LOCKS).unwrap_or(0);
+            let rows = db.rows(OF_ACCOUNT, [kind.number(), guess.cast_signed(), most], counted)?;
+            locks.extend(rows.into_iter().filter_map(|(key, tally)| self.lock(key, &tally)));
+        }
+        locks.truncate(MOST_LOCKS);
+        Ok(locks)
+    }
+}
+
+/// A page looks at 1,000 rows at most, so that it may have fewer locks than it may hold. Whose a lock is that began in another
+/// process, or before the last start, is not known: the file holds digests alone. Ask for it by its account.
+#[async_trait]
+impl LimiterOperator for SqliteLimiter {
+    async fn locks(&self, after: Option<LockCursor>, most: usize) -> Result<LockPage, OperationError> {
+        let most = most.clamp(1, MOST_LOCKS);
+        Ok(self.find(move |db, finder| finder.page(db, after, most)).await?)
     }
 
-    /// Forgets all attempts on an account, from all addresses, and tells how many keys it forgot; see
-    /// [`MemoryLimiter::unblock_account`](crate::MemoryLimiter::unblock_account).
-    ///
-    /// # Errors
-    /// As any operation of the store.
-    pub async fn unblock_account(
-        &self,
-        realm: Option<&str>,
-        account: &AccountKey<'_>,
-    ) -> Result<usize, OperationError> {
+    async fn locks_of(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Result<Vec<ActiveLock>, OperationError> {
+        let guess = self.key.digests.guess(&Guess::Account { realm, account });
+        let found = self.find(move |db, finder| finder.of_account(db, guess)).await?;
+        Ok(found.into_iter().map(|lock| lock.named(realm, account)).collect())
+    }
+
+    async fn unblock_account(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Result<usize, OperationError> {
         let guess = self.key.digests.guess(&Guess::Account { realm, account });
         self.locks.forget(guess);
         let gone = self.remove(move |db, rows| {
@@ -118,12 +147,7 @@ impl SqliteLimiter {
         Ok(gone.await?)
     }
 
-    /// Forgets all attempts from an address (IPv6: from its /64), on all accounts and clients; and what its /56 and its /48 have
-    /// spent together, which would refuse it still. Tells how many keys of the address it forgot.
-    ///
-    /// # Errors
-    /// As any operation of the store.
-    pub async fn unblock_address(&self, address: IpAddr) -> Result<usize, OperationError> {
+    async fn unblock_address(&self, address: IpAddr) -> Result<usize, OperationError> {
         let network = self.key.digests.network(Some(address));
         let gone = self.remove(move |db, rows| {
             if is_ipv6(network) {
@@ -136,12 +160,7 @@ impl SqliteLimiter {
         Ok(gone.await?)
     }
 
-    /// Forgets the attempts on an account from one address; `None` for a host without addresses. Tells whether there were
-    /// any.
-    ///
-    /// # Errors
-    /// As any operation of the store.
-    pub async fn unblock_account_at(
+    async fn unblock_account_at(
         &self,
         realm: Option<&str>,
         account: &AccountKey<'_>,
@@ -150,12 +169,23 @@ impl SqliteLimiter {
         Ok(self.unblock_pair(&Guess::Account { realm, account }, address).await?)
     }
 
-    /// Forgets the attempts on a client's secret from one address. Tells whether there were any.
-    ///
-    /// # Errors
-    /// As any operation of the store.
-    pub async fn unblock_client(&self, client_id: &str, address: Option<IpAddr>) -> Result<bool, OperationError> {
+    async fn unblock_client(&self, client_id: &str, address: Option<IpAddr>) -> Result<bool, OperationError> {
         Ok(self.unblock_pair(&Guess::Client { client_id }, address).await?)
+    }
+
+    async fn forget_everything(&self) -> Result<(), OperationError> {
+        self.locks.clear();
+        Ok(self.store.write(forget_attempts).await?)
+    }
+}
+
+impl SqliteLimiter {
+    async fn find<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Db, &Finder) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        let (rules, names, time) = (self.rules, Arc::clone(&self.locks), self.store.time());
+        self.store.read(move |db| work(db, &Finder { rules, names, now: millis(time.now()) })).await
     }
 
     async fn unblock_pair(&self, guess: &Guess<'_>, address: Option<IpAddr>) -> Result<bool, BackendError> {
@@ -177,8 +207,8 @@ impl SqliteLimiter {
         &self,
         work: impl FnOnce(&Db, &mut Rows<'_>) -> Result<usize, Failure> + Send + 'static,
     ) -> Result<usize, BackendError> {
-        self.step(move |step| {
-            let (db, mut rows) = step.into_rows();
+        self.step(move |turn| {
+            let (db, mut rows) = turn.into_rows();
             let gone = work(db, &mut rows)?;
             rows.close()?;
             Ok(gone)

@@ -115,7 +115,7 @@ fn row_of(key: Key, place: Place) -> (i64, i64, i64) {
 }
 
 /// Instants of the limiter as a column holds them; the end of all time is the last that fits.
-pub(super) fn column(millis: u64) -> i64 {
+fn column(millis: u64) -> i64 {
     i64::try_from(millis).unwrap_or(i64::MAX)
 }
 

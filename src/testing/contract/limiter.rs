@@ -23,7 +23,7 @@ pub(super) fn alice() -> Target {
     Target::Account(None, AccountKey::resolved("alice"))
 }
 
-fn bob() -> Target {
+pub(super) fn bob() -> Target {
     Target::Account(None, AccountKey::resolved("bob"))
 }
 

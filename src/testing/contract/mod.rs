@@ -40,6 +40,7 @@ mod limiter;
 mod limiter_checks;
 mod limiter_handles;
 mod limiter_keys;
+mod limiter_operator;
 mod once;
 mod promise;
 mod records;
@@ -56,6 +57,7 @@ use self::refresh_races::End;
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::once::OneTimeValues;
+use crate::boundary::operator::LimiterOperator;
 use crate::boundary::records::AttemptRecords;
 use crate::boundary::refresh::RefreshTokenStore;
 
@@ -134,6 +136,21 @@ pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> [L; 2]) 
     limiter_handles::forgiven(&make).await;
     limiter_handles::parallel(&make).await;
     limiter_handles::lost_answers(&make).await;
+}
+
+/// Holds a [`LimiterOperator`] to its contract, with the same budgets as [`attempt_limiter`]. `make` answers two handles of one
+/// new store. Locks are listed through the handle through which they began.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn limiter_operator<L: AttemptLimiter + LimiterOperator>(make: impl AsyncFn() -> [L; 2]) {
+    limiter_operator::nothing(&make).await;
+    limiter_operator::listed(&make).await;
+    limiter_operator::pages(&make).await;
+    limiter_operator::unblocked(&make).await;
+    limiter_operator::clients(&make).await;
+    limiter_operator::under_way(&make).await;
+    limiter_operator::everything(&make).await;
 }
 
 /// Holds [`AttemptRecords`] to their contract. `make` answers two handles of one new store, as two processes have them; the

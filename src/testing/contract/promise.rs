@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Barrier;
 
-use crate::boundary::backend::BackendError;
+use crate::boundary::backend::{BackendError, OperationError};
 use crate::protocol::family::FamilyId;
 use crate::protocol::secrets::{SecretDigest, random_bytes};
 
@@ -49,6 +49,15 @@ pub(super) fn must_be<T: PartialEq + Debug>(seen: T, promised: T, promise: &str)
 /// The answer of a call that has no reason to fail.
 #[track_caller]
 pub(super) fn answer<T>(answer: Result<T, BackendError>) -> T {
+    match answer {
+        Ok(answer) => answer,
+        Err(error) => fail(format_args!("a call of the contract's suite failed: {error:?}")),
+    }
+}
+
+/// The same of a call that applications make themselves.
+#[track_caller]
+pub(super) fn done<T>(answer: Result<T, OperationError>) -> T {
     match answer {
         Ok(answer) => answer,
         Err(error) => fail(format_args!("a call of the contract's suite failed: {error:?}")),

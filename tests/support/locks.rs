@@ -1,0 +1,16 @@
+//! All locks of a limiter, page by page.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+use tower_password_grant::{ActiveLock, LimiterOperator};
+
+pub async fn locks(limiter: &(impl LimiterOperator + ?Sized)) -> Vec<ActiveLock> {
+    let (mut locks, mut after) = (Vec::new(), None);
+    loop {
+        let page = limiter.locks(after, 100).await.unwrap();
+        locks.extend(page.locks);
+        after = page.next;
+        if after.is_none() {
+            return locks;
+        }
+    }
+}
