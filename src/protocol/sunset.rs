@@ -11,8 +11,8 @@ use super::explained::explained;
 /// [password login begins](crate::ExtensionGrant::begins_password_login).
 ///
 /// Until then every answer of such a grant to this client carries `Sunset` (RFC 8594), `Deprecation` (RFC 9745) and, if a
-/// link is given, `Link`; afterwards the answer is `unauthorized_client`. Logins that have begun are refreshed after it, too:
-/// [take the grant](crate::ClientBuilder::remove_grant) from the client to end them.
+/// link is given, `Link`; afterwards the answer is `unauthorized_client`. Logins that have begun are refreshed after it, too, as
+/// long as the client [has the grant](crate::ClientBuilder::remove_grant).
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
