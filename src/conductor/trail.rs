@@ -122,6 +122,7 @@ impl Trail {
             password_leaked: self.password_leaked,
         }
     }
+
     /// Whether the client is authenticated and asks for a login by password: its end date may be announced.
     pub(super) fn begins_password_login(&self) -> bool {
         self.grant_type.as_ref().is_some_and(GrantType::begins_password_login)

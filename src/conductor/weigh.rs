@@ -7,8 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::endpoint::Endpoint;
-use super::rungs::Failure;
+use super::failure::Failure;
 use super::trail::Trail;
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::shield::{Finding, OnLeak, Shield};
@@ -43,14 +42,21 @@ impl Screen {
     }
 }
 
-/// The weighing of a login.
-pub(super) enum Weighing<'a> {
-    Done(Result<Grant, Failure>),
-    /// Something is to be looked at first.
-    Looking(Pin<Box<dyn Future<Output = Result<Grant, Failure>> + Send + 'a>>),
+/// Weighs logins.
+pub(crate) struct Scales {
+    screen: Option<Screen>,
 }
 
-impl Endpoint {
+impl Scales {
+    pub(crate) fn new(screen: Option<Screen>) -> Self {
+        Self { screen }
+    }
+
+    /// Whether something looks at passwords that were found right.
+    pub(super) fn looks_at_passwords(&self) -> bool {
+        self.screen.is_some()
+    }
+
     /// Finds out what else is known of a login, and weighs it.
     ///
     /// No future of its own, because the common weighing takes no time, and a grant is too large to lie in one.
@@ -76,6 +82,13 @@ impl Endpoint {
         let unleaked_password = self.screen.as_ref().is_some_and(|screen| screen.on_leak == OnLeak::Block);
         login.weigh(Demanded { unleaked_password }).map_err(|reason| Failure::Decided(reason.into()))
     }
+}
+
+/// The weighing of a login.
+pub(super) enum Weighing<'a> {
+    Done(Result<Grant, Failure>),
+    /// Something is to be looked at first.
+    Looking(Pin<Box<dyn Future<Output = Result<Grant, Failure>> + Send + 'a>>),
 }
 
 impl Weighing<'_> {

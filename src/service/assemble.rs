@@ -10,14 +10,28 @@ use super::options::Options;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::registry::ClientRegistry;
-use crate::boundary::verifier::{CredentialVerifier, Recheck};
+use crate::boundary::verifier::CredentialVerifier;
+use crate::conductor::access::AccessTokens;
 use crate::conductor::answer::Answers;
+use crate::conductor::budget::{Budget, BudgetRules};
 use crate::conductor::ceilings::Ceilings;
+use crate::conductor::door::{ClientMethods, Clients, Door};
 use crate::conductor::endpoint::Endpoint;
+use crate::conductor::exchange::Ladder;
+use crate::conductor::flows::extension::ExtensionFlow;
+use crate::conductor::flows::grants::{Flow, Grants};
+use crate::conductor::flows::introspection::Introspection;
+use crate::conductor::flows::password::PasswordFlow;
+use crate::conductor::flows::refresh::RefreshFlow;
+use crate::conductor::flows::revocation::Revocation;
 use crate::conductor::gate::{BodyLimits, Gate, HeadRules};
+use crate::conductor::mint::Mint;
 use crate::conductor::misfits::{Misfits, Offer};
+use crate::conductor::notices::Notices;
+use crate::conductor::rungs::Rungs;
 use crate::conductor::senders::Senders;
-use crate::conductor::weigh::Screen;
+use crate::conductor::users::Users;
+use crate::conductor::weigh::{Scales, Screen};
 use crate::observe::audit::Auditor;
 use crate::observe::telemetry;
 use crate::protection::limiter::MemoryLimiter;
@@ -88,65 +102,89 @@ impl Options {
         limiter.validate()?;
         let shared_key = self.shared_key.as_ref();
         let audit_key = shared_key.map_or_else(random_bytes, |key| Ok(key.for_purpose(Purpose::Accounts)))?;
-        let can_recheck = Recheck::is_answered_by(&*verifier);
+        let answers = Answers::new(wording(self.profile, &self.challenge_realm, self.error_uri)?);
         let clients = registry.all_clients();
+        let users = Users::new(verifier, patience.accounts, patience.verifier);
         let begins_password_logins = grants.iter().any(GrantType::begins_password_login);
         let offer = Offer {
             grants,
             refresh_tokens: self.tokens.refresh.is_some(),
             introspection: self.tokens.introspection_path.is_some(),
             access_tokens: self.tokens.access.is_some(),
-            can_recheck,
+            can_recheck: users.can_recheck(),
             secrets_in_body: self.post_allowed,
             scopeless: self.scopeless,
             ceiling: rules.ceiling.clone(),
         };
+        let misfits = Misfits::new(offer, Arc::clone(&clock), clients.as_deref());
+
         let gate = Gate::new(
             Senders::new(peer, self.end_user_header, self.exempt),
             Ceilings::new(request_ceiling, self.introspection_ceiling, Arc::clone(&clock)),
             HeadRules { transport: self.transport, own_origin, refuse_early_data: self.refuse_early_data },
             BodyLimits { size: self.max_body, deadline: self.deadlines.body },
         );
-        let endpoint = Endpoint {
-            gate,
-            registry,
-            misfits: Misfits::new(offer, Arc::clone(&clock), clients.as_deref()),
-            can_recheck,
-            verifier,
-            issuer,
+        let budget = Arc::new(Budget::new(
             limiter,
-            auditor: Auditor::new(self.audit, audit_key),
-            screen: self.shield.map(|(shield, on_leak)| Screen { shield, on_leak }),
-            methods: self.methods,
-            extensions,
-            refresh: self.tokens.refresh_tokens(&*clock, Keyed::new(shared_key, Purpose::Places)),
-            clock,
-            access: self.tokens.access,
-            care: self.tokens.care,
-            password_grant,
-            rules,
-            notifier: self.notifier,
-            fingerprints: Keyed::new(shared_key, Purpose::Fingerprints),
-            deadline: self.deadlines.whole,
-            patience,
+            patience.limiter,
+            Notices::new(self.notifier),
+            BudgetRules { conceals_account_locks: self.conceals_account_locks, deadline: self.deadlines.whole },
+        ));
+        let methods = ClientMethods {
+            own: self.methods,
+            patience: patience.client_method,
             post_allowed: self.post_allowed,
             ignore_foreign_schemes: self.ignore_foreign_schemes,
-            reveal_custom_denials: self.danger.reveal_custom_denials,
-            conceals_account_locks: self.conceals_account_locks,
-            answers: Answers::new(wording(self.profile, &self.challenge_realm, self.error_uri)?),
         };
-        let parts = [
-            ("the issuer", endpoint.issuer.follow_clock(&shared)),
-            ("the attempt limiter", endpoint.limiter.follow_clock(&shared)),
-            ("the refresh token store", endpoint.refresh.as_ref().is_none_or(|own| own.store.follow_clock(&shared))),
-            ("the verifier of access tokens", endpoint.access.as_ref().is_none_or(|own| own.follow_clock(&shared))),
-        ];
+        let access = Arc::new(AccessTokens::new(self.tokens.access.take(), patience.access_tokens));
+        let families =
+            self.tokens.families(&access, &clock, patience.refresh_store, Keyed::new(shared_key, Purpose::Places));
+        let password =
+            password_grant.map(|grant| PasswordFlow::new(grant, Keyed::new(shared_key, Purpose::Fingerprints)));
+        let mut others: Vec<Box<dyn Flow>> = Vec::new();
+        if let Some((grant, families)) = refresh_grant.zip(families.clone()) {
+            others.push(Box::new(RefreshFlow::new(grant, families, self.tokens.ends_denied)));
+        }
+        for (grant_type, grant) in extensions {
+            others.push(Box::new(ExtensionFlow::new(grant_type, grant, patience.extension_key, patience.extension)));
+        }
+        let ladder = Ladder {
+            gate,
+            door: Door::new(Clients { registry, patience: patience.registry, misfits }, methods, Arc::clone(&budget)),
+            grants: Grants::new(password, others),
+            revocation: Revocation::new(self.tokens.access_token_ends_family),
+            introspection: Introspection::new(self.tokens.introspection_max_age),
+            rungs: Rungs {
+                budget,
+                users,
+                scales: Scales::new(self.shield.map(|(shield, on_leak)| Screen { shield, on_leak })),
+                mint: Mint::new(issuer, patience.issuer),
+                families,
+                access,
+                rules,
+                clock,
+                auditor: Auditor::new(self.audit, audit_key),
+                reveal_custom_denials: self.danger.reveal_custom_denials,
+            },
+        };
         // Only now: a builder that fails serves nothing.
         telemetry::built(begins_password_logins);
-        parts.iter().filter(|(_, follows)| !follows).for_each(|(part, _)| telemetry::other_clock(part));
-        endpoint.misfits.tell_all(clients.as_deref());
-        Ok(PasswordGrantLayer::new(Mount { routes, endpoint: Arc::new(endpoint) }))
+        tell_other_clocks(&ladder.rungs, &shared);
+        ladder.door.misfits().tell_all(clients.as_deref());
+        let endpoint = Arc::new(Endpoint::new(ladder, answers, self.deadlines.whole));
+        Ok(PasswordGrantLayer::new(Mount { routes, endpoint }))
     }
+}
+
+/// Tells of the parts that go by a clock of their own.
+fn tell_other_clocks(rungs: &Rungs, shared: &SharedClock) {
+    let parts = [
+        ("the issuer", rungs.mint.follow_clock(shared)),
+        ("the attempt limiter", rungs.budget.follow_clock(shared)),
+        ("the refresh token store", rungs.families.as_ref().is_none_or(|own| own.follow_clock(shared))),
+        ("the verifier of access tokens", rungs.access.follow_clock(shared)),
+    ];
+    parts.iter().filter(|(_, follows)| !follows).for_each(|(part, _)| telemetry::other_clock(part));
 }
 
 fn parse_scope(text: String) -> Result<Scope, ConfigError> {

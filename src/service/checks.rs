@@ -6,7 +6,6 @@ use super::routes::{Route, Routes, Served};
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::transport::TransportSecurity;
-use crate::conductor::endpoint::NamedGrant;
 use crate::conductor::purpose::Purpose;
 use crate::protocol::charset::is_nqschar;
 use crate::protocol::encode::Wording;
@@ -51,6 +50,9 @@ pub(super) fn check_proxies(peer: &PeerAddress, transport: &TransportSecurity) -
 pub(super) fn is_narrow(network: &IpNet) -> bool {
     network.prefix_len() > 0 && network.addr().to_canonical() == network.addr()
 }
+
+/// An extension grant with its grant type.
+pub(super) type NamedGrant = (GrantType, Box<dyn ExtensionGrant>);
 
 pub(super) fn named(grants: Vec<Box<dyn ExtensionGrant>>) -> Result<Vec<NamedGrant>, ConfigError> {
     let mut named: Vec<NamedGrant> = Vec::new();

@@ -74,14 +74,14 @@ where
         }
         let (head, body) = request.into_parts();
         let endpoint = Arc::clone(&self.mount.endpoint);
-        if let Some((refusal, caller)) = endpoint.gate.refuse_unread(&head) {
+        if let Some((refusal, caller)) = endpoint.gate().refuse_unread(&head) {
             let answer = endpoint.answer(Purpose::Token, head, caller, refusal);
             return ForwardFuture { kind: Kind::Own { future: EndpointFuture::answer(answer) } };
         }
         // The instance that was ready goes into the future, which may call it later; its clone takes its place here.
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
-        let collect = Collect::new(body, endpoint.gate.limits());
+        let collect = Collect::new(body, endpoint.gate().limits());
         let task = Task { endpoint, head: Some(head), collect, inner, rebuild: self.others.rebuild };
         ForwardFuture { kind: Kind::Collect { task: Box::pin(task) } }
     }
@@ -142,7 +142,7 @@ impl<S, B: Body> Task<S, B> {
             },
             Err(reason) => Step::Refuse(reason),
         };
-        let (admitted, caller) = this.endpoint.gate.admit(Purpose::Token, &head);
+        let (admitted, caller) = this.endpoint.gate().admit(Purpose::Token, &head);
         let step = if matches!(admitted, Step::Read) { step } else { admitted };
         Poll::Ready(Way::Own(this.endpoint.clone().answer(Purpose::Token, head, caller, step)))
     }

@@ -168,9 +168,9 @@ impl<B: Body> EndpointFuture<B> {
     /// Starts with a request for the token endpoint.
     pub(super) fn start(endpoint: &Arc<Endpoint>, purpose: Purpose, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
-        let state = match endpoint.gate.admit(purpose, &head) {
+        let state = match endpoint.gate().admit(purpose, &head) {
             (Step::Read, caller) => {
-                let collect = Collect::new(body, endpoint.gate.limits());
+                let collect = Collect::new(body, endpoint.gate().limits());
                 let task = Task { endpoint: Arc::clone(endpoint), purpose, head: Some(head), caller, collect };
                 State::Collect { task: Box::pin(task) }
             }

@@ -76,7 +76,7 @@ impl<O> PasswordGrantLayer<O> {
     /// Keep it from everybody but operators: it answers whether a digest in a log stands for an account.
     #[must_use]
     pub fn account_digest(&self, account: &AccountKey<'_>) -> AccountDigest {
-        self.mount.endpoint.auditor.digest_of(account)
+        self.mount.endpoint.account_digest(account)
     }
 }
 

@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config_error::ConfigError;
@@ -8,13 +8,12 @@ use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::clock::Clock;
 use crate::boundary::document::PublicDocument;
 use crate::boundary::refresh::RefreshTokenStore;
+use crate::conductor::access::AccessTokens;
+use crate::conductor::families::{Families, Lifetimes};
 use crate::conductor::purpose::Purpose;
-use crate::conductor::refresh::RefreshTokens;
-use crate::conductor::tokens::TokenCare;
+use crate::observe::patience::Bound;
 use crate::protocol::client_builder::MAX_LEEWAY;
-use crate::protocol::grant_type::GrantType;
 use crate::protocol::keyed::Keyed;
-use crate::protocol::steps::{Reading, Steps};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -27,7 +26,10 @@ pub(super) struct TokenOptions {
     pub(super) refresh_leeway: Option<Duration>,
     pub(super) ends_denied: bool,
     pub(super) access: Option<Box<dyn AccessTokenVerifier>>,
-    pub(super) care: TokenCare,
+    /// Revoking an access token ends its refresh token, too.
+    pub(super) access_token_ends_family: bool,
+    /// How long an answer about an active token may be kept.
+    pub(super) introspection_max_age: Option<Duration>,
     pub(super) refreshed_lifetime: Option<Duration>,
     pub(super) revocation_path: Option<String>,
     pub(super) introspection_path: Option<String>,
@@ -84,17 +86,20 @@ impl TokenOptions {
         self.metadata.as_ref().map(Metadata::public_url)
     }
 
-    /// The store with its rules, if the endpoint gives refresh tokens.
-    pub(super) fn refresh_tokens(&mut self, clock: &dyn Clock, places: Keyed) -> Option<Box<RefreshTokens>> {
-        Some(Box::new(RefreshTokens {
-            grant_type: GrantType::refresh(),
-            store: self.refresh.take()?,
+    /// The families of refresh tokens, if the endpoint gives any.
+    pub(super) fn families(
+        &mut self,
+        access: &Arc<AccessTokens>,
+        clock: &Arc<dyn Clock>,
+        patience: Bound,
+        places: Keyed,
+    ) -> Option<Arc<Families>> {
+        let lifetimes = Lifetimes {
             lifetime: self.refresh_lifetime.unwrap_or(DAY.saturating_mul(30)),
             idle_lifetime: self.refresh_idle_lifetime.unwrap_or(DAY.saturating_mul(14)),
             leeway: self.refresh_leeway.unwrap_or(Duration::from_secs(10)),
-            ends_denied: self.ends_denied,
-            steps: Mutex::new(Steps::new(Reading::of(|| clock.elapsed(), || clock.now()))),
-            places,
-        }))
+        };
+        let store = self.refresh.take()?;
+        Some(Arc::new(Families::new(store, patience, lifetimes, Arc::clone(access), Arc::clone(clock), places)))
     }
 }

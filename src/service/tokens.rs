@@ -78,7 +78,7 @@ impl<C, V, I> Builder<C, V, I> {
     /// a client that gives an access token back may go on with its refresh token. They end even if the access token is one that
     /// cannot be revoked itself.
     pub fn revoke_family_with_access_token(mut self) -> Self {
-        self.options.tokens.care.access_token_ends_family = true;
+        self.options.tokens.access_token_ends_family = true;
         self
     }
 
@@ -92,7 +92,7 @@ impl<C, V, I> Builder<C, V, I> {
     /// How long a resource server may keep an answer about an active token, in whole seconds, but never beyond the token's end:
     /// sent as `Cache-Control: private`. Default: not at all. A revoked token is taken as good for as long.
     pub fn introspection_max_age(mut self, age: Duration) -> Self {
-        self.options.tokens.care.introspection_max_age = Some(age);
+        self.options.tokens.introspection_max_age = Some(age);
         self
     }
 

@@ -17,16 +17,6 @@ const ALLOWED: [(&[&str], &str); 6] = [
     (&["boundary/recheck.rs", "boundary/verifier.rs"], "a trait, and the value that finds out whether it is answered"),
     (
         &[
-            "conductor/endpoint.rs",
-            "conductor/refresh.rs",
-            "conductor/rungs.rs",
-            "conductor/weigh.rs",
-            "conductor/tokens.rs",
-        ],
-        "one endpoint in five files",
-    ),
-    (
-        &[
             "sqlite/access.rs",
             "sqlite/builder.rs",
             "sqlite/clients.rs",

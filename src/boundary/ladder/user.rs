@@ -9,6 +9,7 @@ use crate::boundary::extension::{ExtensionGrant, ExtensionRequest};
 use crate::boundary::recheck::Recheck;
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified};
 use crate::protocol::secrets::Password;
+use crate::protocol::subject::Subject;
 
 /// A user whose credentials are right, as the application found out for a charge.
 pub(crate) struct VerifiedUser {
@@ -45,6 +46,13 @@ pub(crate) fn exchange(
 
 /// A user who logged in before, and may still be logged in as the verifier finds now.
 pub(crate) struct ReverifiedUser(pub(super) Verified);
+
+impl ReverifiedUser {
+    /// Whether it is the same user with the same version of the credentials.
+    pub(crate) fn is_same_login(&self, subject: &Subject) -> bool {
+        self.0.subject.is_same_login(subject)
+    }
+}
 
 /// Has the verifier decide whether a login still holds.
 pub(crate) fn recheck<'a>(

@@ -1,0 +1,183 @@
+//! The client's door: which client calls, and is it the one (RFC 6749 sections 2.3 and 3.2.1).
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::{Extensions, HeaderMap};
+
+use super::budget::Budget;
+use super::failure::Failure;
+use super::misfits::Misfits;
+use super::purpose::Purpose;
+use super::trail::Trail;
+use crate::boundary::auth_method::{AuthRequest, ClientAuthMethod};
+use crate::boundary::backend::BackendError;
+use crate::boundary::ladder::charge::{Guessed, OfClient};
+use crate::boundary::ladder::client::{self, AuthenticatedClient};
+use crate::boundary::registry::ClientRegistry;
+use crate::observe::patience::Bound;
+use crate::protocol::client::{Client, is_client_id};
+use crate::protocol::credentials::{self, Offer, Presented};
+use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::form::Form;
+use crate::protocol::head::{is_bearer, origin};
+
+/// What the rungs need of a request's head.
+pub(crate) struct Head {
+    pub(crate) headers: HeaderMap,
+    pub(crate) extensions: Extensions,
+}
+
+impl Head {
+    fn with<'a>(&'a self, form: &'a Form) -> AuthRequest<'a> {
+        AuthRequest { headers: &self.headers, extensions: &self.extensions, form }
+    }
+}
+
+/// The clients, as the application knows them.
+pub(crate) struct Clients {
+    pub(crate) registry: Box<dyn ClientRegistry>,
+    pub(crate) patience: Bound,
+    pub(crate) misfits: Misfits,
+}
+
+/// The ways of authentication.
+pub(crate) struct ClientMethods {
+    /// The application's own.
+    pub(crate) own: Vec<Box<dyn ClientAuthMethod>>,
+    /// Of one of those.
+    pub(crate) patience: Bound,
+    pub(crate) post_allowed: bool,
+    pub(crate) ignore_foreign_schemes: bool,
+}
+
+/// Finds clients and authenticates them.
+pub(crate) struct Door {
+    clients: Clients,
+    methods: ClientMethods,
+    budget: Arc<Budget>,
+}
+
+impl Door {
+    pub(crate) fn new(clients: Clients, methods: ClientMethods, budget: Arc<Budget>) -> Self {
+        Self { clients, methods, budget }
+    }
+
+    pub(crate) fn misfits(&self) -> &Misfits {
+        &self.clients.misfits
+    }
+
+    /// Finds out whether pages of the request's origin may read the answer, whatever it will be.
+    pub(super) async fn note_origin(&self, head: &Head, trail: &mut Trail) -> Result<(), TokenError> {
+        let Some(origin) = origin(&head.headers) else { return Ok(()) };
+        let allowed = self.clients.registry.allows_origin(origin.to_str().unwrap_or_default());
+        let allowed = self.clients.patience.of(allowed).await;
+        if allowed.map_err(|error| error.because(Reason::RegistryFailed))? {
+            trail.allowed_origin = Some(Box::new(origin.clone()));
+        }
+        Ok(())
+    }
+
+    /// The one way of client authentication that the request uses.
+    pub(super) fn present(&self, head: &Head, form: &mut Form, trail: &mut Trail) -> Result<Presented, TokenError> {
+        let request = head.with(form);
+        let methods = self.methods.own.iter().enumerate();
+        let mut claims = methods.filter_map(|(index, method)| method.claim(&request).map(|id| (index, id)));
+        let (claim, another) = (claims.next(), claims.next());
+        if another.is_some() {
+            return Err(Reason::SeveralAuthentications.into());
+        }
+        // The id often comes from the request, so it is held to what registry and limiter may expect.
+        if let Some((index, _)) = claim.as_ref().filter(|(_, id)| !is_client_id(id)) {
+            return Err(self.refused_by_method(*index, Reason::UnknownClient));
+        }
+        let presented = credentials::present(&head.headers, form, claim, self.methods.ignore_foreign_schemes);
+        let presented = presented.map_err(|error| refused_bearer(error, head, trail.purpose))?;
+        trail.unencoded_basic = presented.is_ambiguous();
+        Ok(presented)
+    }
+
+    /// Looks up the claimed id, and the other reading of an ambiguous header, whether or not the first was found.
+    pub(super) async fn find(
+        &self,
+        presented: &Presented,
+        form: &Form,
+        trail: &mut Trail,
+    ) -> Result<Option<Client>, TokenError> {
+        let Clients { registry, patience, misfits } = &self.clients;
+        let failed = |error: BackendError| error.because(Reason::RegistryFailed);
+        // A database that ignores case may find a client of another id.
+        let exactly = |id: &str, found: Option<Client>| found.filter(|client| client.id().as_str() == id);
+        let id = presented.id(&form.texts);
+        let mut client = exactly(id, patience.of(registry.find(id)).await.map_err(failed)?);
+        if let Some(raw) = presented.raw_id(&form.texts) {
+            let other = exactly(raw, patience.of(registry.find(raw)).await.map_err(failed)?);
+            client = client.or(other.filter(Client::accepts_raw_basic));
+        }
+        trail.client.clone_from(&client);
+        misfits.tell_new(client.as_ref());
+        Ok(client)
+    }
+
+    /// Authenticates the client. A secret is compared in one step with its charge; what the application's own method takes
+    /// its time for is charged before.
+    pub(super) async fn authenticate(
+        &self,
+        head: &Head,
+        form: &Form,
+        presented: &Presented,
+        client: Option<Client>,
+        now: SystemTime,
+        trail: &mut Trail,
+    ) -> Result<AuthenticatedClient, TokenError> {
+        if matches!(presented, Presented::Post(_)) && !self.methods.post_allowed {
+            return Err(presented.refuse(Reason::WrongMethod));
+        }
+        let client_id = client.as_ref().map_or(presented.id(&form.texts), |client| client.id().as_str());
+        let guessed = Guessed::client(client_id);
+        match presented.offer(&form.texts) {
+            Offer::Bare(bare) => AuthenticatedClient::identify(bare, client, &form.texts, now),
+            Offer::Secret(secret) => self.budget.check(guessed, secret, client.as_ref(), now, trail).await,
+            Offer::Method(index) => {
+                let request = head.with(form);
+                Box::pin(self.prove(index, guessed, client.as_ref(), &request, trail)).await
+            }
+        }
+    }
+
+    /// Has the application's own method prove the client.
+    async fn prove(
+        &self,
+        index: usize,
+        guessed: Guessed<'_, OfClient>,
+        client: Option<&Client>,
+        request: &AuthRequest<'_>,
+        trail: &mut Trail,
+    ) -> Result<AuthenticatedClient, TokenError> {
+        let refuse = |reason: Reason| self.refused_by_method(index, reason);
+        let method = self.methods.own.get(index).ok_or_else(|| refuse(Reason::WrongMethod))?;
+        let charge = self.budget.reserve(guessed, None, trail).await?;
+        let (proving, used) = client::prove(&**method, client, request, charge);
+        let proven = match proving {
+            Ok(proving) => match self.methods.patience.of(proving).await {
+                Ok(proven) => proven.ok_or_else(|| Failure::Decided(refuse(Reason::WrongSecret))),
+                Err(error) => Err(Failure::of(error, Reason::MethodFailed)),
+            },
+            Err(reason) => Err(Failure::Decided(refuse(reason))),
+        };
+        self.budget.settle(used, proven, None, trail.address).await
+    }
+
+    /// A failed authentication by the application's own method, with its challenge.
+    fn refused_by_method(&self, index: usize, reason: Reason) -> TokenError {
+        let mut error = TokenError::new(reason);
+        error.details().challenge = self.methods.own.get(index).map(|method| method.challenge());
+        error
+    }
+}
+
+/// The refusal of a bearer token is another one where tokens are asked about.
+fn refused_bearer(error: TokenError, head: &Head, purpose: Purpose) -> TokenError {
+    let is_refused = purpose == Purpose::Introspection && error.reason == Reason::UnknownScheme;
+    if is_refused && is_bearer(&head.headers) { error.of_bearer_token() } else { error }
+}

@@ -1,0 +1,49 @@
+//! Why a charged attempt did not end well, and how its charge is settled then.
+
+use crate::boundary::backend::{BackendError, BackendErrorKind, LostDecision};
+use crate::boundary::limiter::Settlement;
+use crate::observe::patience::Overdue;
+use crate::protocol::error::{Reason, TokenError};
+
+/// Why a charged attempt did not end well.
+pub(super) enum Failure {
+    /// The attempt was wrong or may not have what it asks for: it stays charged.
+    Decided(TokenError),
+    /// Something of the application failed: the account's charge goes back.
+    Undecided(TokenError),
+    /// It was no guess: there was too much work to try it, or it was right and nothing could be issued.
+    Untried(TokenError),
+}
+
+impl Failure {
+    /// A part of the application failed.
+    pub(super) fn of(error: BackendError, reason: Reason) -> Self {
+        match error.kind {
+            // Only what a part tells itself gives a charge back.
+            _ if Overdue::cut_a_decision(&error) || LostDecision::is_in(&error) => Self::Decided(error.because(reason)),
+            BackendErrorKind::Overloaded => Self::Untried(error.because(reason)),
+            BackendErrorKind::Unavailable | BackendErrorKind::Fault => Self::Undecided(error.because(reason)),
+        }
+    }
+
+    /// What the client is told.
+    pub(super) fn into_error(self) -> TokenError {
+        match self {
+            Self::Decided(error) | Self::Undecided(error) | Self::Untried(error) => error,
+        }
+    }
+
+    /// How the charge of an attempt with this end is settled: only a full success is forgotten, a denial stays charged.
+    pub(super) fn settle<T>(outcome: Result<T, Self>) -> (Result<T, TokenError>, Settlement) {
+        match outcome {
+            Ok(value) => (Ok(value), Settlement::Success),
+            Err(Self::Decided(error)) => {
+                // What looks like a wrong password counts like one, or the next request would tell what this one hides.
+                let settlement = if error.is_plain_denial() { Settlement::Denied } else { Settlement::Refused };
+                (Err(error), settlement)
+            }
+            Err(Self::Undecided(error)) => (Err(error), Settlement::Undecided),
+            Err(Self::Untried(error)) => (Err(error), Settlement::Untried),
+        }
+    }
+}

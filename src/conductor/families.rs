@@ -1,0 +1,234 @@
+//! Families of refresh tokens: their store, and how long they live.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::access::AccessTokens;
+use crate::boundary::backend::BackendError;
+use crate::boundary::clock::{Clock, SharedClock};
+use crate::boundary::ladder::grant::Grant;
+use crate::boundary::refresh::{NewFamily, RefreshTokenStore, StoredFamily};
+use crate::boundary::refresh_use::{Used, use_token};
+use crate::observe::patience::Bound;
+use crate::protocol::client::{Client, REFRESH_TOKEN};
+use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::family::{FamilyId, RefreshFamily};
+use crate::protocol::keyed::Keyed;
+use crate::protocol::lineage::{Decision, Lineage, Salt, TokenUse};
+use crate::protocol::refresh_token::{Place, RefreshToken};
+use crate::protocol::response::IssuedTokens;
+use crate::protocol::secrets::{SecretDigest, fill_random};
+use crate::protocol::steps::{Reading, Steps};
+
+/// How long refresh tokens live, for clients that have no rules of their own.
+#[derive(Clone, Copy)]
+pub(crate) struct Lifetimes {
+    pub(crate) lifetime: Duration,
+    pub(crate) idle_lifetime: Duration,
+    pub(crate) leeway: Duration,
+}
+
+/// The families, and the access tokens that end with them.
+pub(crate) struct Families {
+    store: Box<dyn RefreshTokenStore>,
+    patience: Bound,
+    lifetimes: Lifetimes,
+    access: Arc<AccessTokens>,
+    clock: Arc<dyn Clock>,
+    steps: Mutex<Steps>,
+    /// Groups subjects by their places.
+    places: Keyed,
+}
+
+/// A refresh token and the family that it was presented for.
+pub(super) struct FoundRefreshToken {
+    pub(super) token: RefreshToken,
+    pub(super) stored: StoredFamily,
+}
+
+/// How a token of a family that lives stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Live,
+    /// Its successor is unused, and the leeway is not over: it may be presented once more.
+    Predecessor,
+    /// A copy of one that was used.
+    Replay,
+}
+
+/// The first refresh token of a family that is about to begin.
+pub(super) struct Beginning {
+    pub(super) family: RefreshFamily,
+    pub(super) token: RefreshToken,
+}
+
+impl Families {
+    pub(crate) fn new(
+        store: Box<dyn RefreshTokenStore>,
+        patience: Bound,
+        lifetimes: Lifetimes,
+        access: Arc<AccessTokens>,
+        clock: Arc<dyn Clock>,
+        places: Keyed,
+    ) -> Self {
+        let steps = Mutex::new(Steps::new(Reading::of(|| clock.elapsed(), || clock.now())));
+        Self { store, patience, lifetimes, access, clock, steps, places }
+    }
+
+    /// Whether the store goes by the endpoint's clock.
+    pub(crate) fn follow_clock(&self, clock: &SharedClock) -> bool {
+        self.store.follow_clock(clock)
+    }
+
+    /// Draws the family that the grant of a login begins. It is not kept yet.
+    pub(super) fn draw(&self, grant: &mut Grant) -> Result<Beginning, TokenError> {
+        let place = Place::of(&self.places, grant.realm(), grant.subject().id());
+        let token = RefreshToken::first(place).map_err(|error| store_failed(error.into()))?;
+        let lifetime = grant.client().refresh_rules().lifetime.unwrap_or(self.lifetimes.lifetime);
+        let family = grant.begin_family(token.family(), lifetime);
+        let family = family.ok_or_else(|| store_failed(BackendError::fault("the lifetime is beyond all time")))?;
+        Ok(Beginning { family, token })
+    }
+
+    /// Keeps a family that begins now.
+    pub(super) async fn begin(
+        &self,
+        family: RefreshFamily,
+        token: SecretDigest,
+        now: SystemTime,
+    ) -> Result<(), TokenError> {
+        let new = NewFamily { family, lineage: Lineage::new(token, now), now, access_token: None };
+        self.patience.of(self.store.begin(new)).await.map_err(store_failed)
+    }
+
+    /// Looks the family of a refresh token up, if it is one.
+    pub(super) async fn find(&self, token: &str) -> Result<Option<FoundRefreshToken>, TokenError> {
+        let Some(token) = RefreshToken::parse(token) else { return Ok(None) };
+        let found = self.patience.of(self.store.find(token.family())).await.map_err(store_failed)?;
+        Ok(found.map(|stored| FoundRefreshToken { token, stored }))
+    }
+
+    /// A use of the token by this client.
+    pub(super) fn use_of(&self, token: &RefreshToken, client: &Client, now: SystemTime) -> TokenUse {
+        TokenUse {
+            leeway: client.refresh_rules().leeway.unwrap_or(self.lifetimes.leeway),
+            idle: self.idle_lifetime(client),
+            ..TokenUse::new(token.digest().clone(), now)
+        }
+    }
+
+    /// How the token stands that is to be used so; the reason if it cannot be used any more.
+    pub(super) fn standing(&self, found: &StoredFamily, using: &TokenUse) -> Result<Standing, Reason> {
+        let StoredFamily { family, lineage, is_ended, .. } = found;
+        if *is_ended {
+            return Err(Reason::RefreshTokenEnded);
+        }
+        let standing = match lineage.decide(family, using) {
+            Decision::Over => return Err(Reason::RefreshTokenExpired),
+            Decision::Live => Standing::Live,
+            Decision::Repeat { used, .. } if self.is_doubtful(used, using) => Standing::Replay,
+            Decision::Repeat { .. } => Standing::Predecessor,
+            Decision::Replay => Standing::Replay,
+        };
+        if standing != Standing::Replay && family.is_early(using.now) {
+            return Err(Reason::RefreshTokenEarly);
+        }
+        Ok(standing)
+    }
+
+    /// Uses a token: the last step of a refresh.
+    pub(super) async fn use_token(&self, found: StoredFamily, mut using: TokenUse) -> Result<Used, TokenError> {
+        // What came before may have taken long: the leeway of a lost answer counts from now.
+        using.used = self.clock.now();
+        let using = pin!(use_token(&*self.store, found, &using, None));
+        self.patience.of(using).await.map_err(store_failed)
+    }
+
+    /// Ends a family with its access tokens. First the family, so that no more of them are given.
+    pub(super) async fn end(&self, family: FamilyId) -> Result<(), TokenError> {
+        self.revoke(family).await?;
+        self.end_access_tokens(family).await
+    }
+
+    /// Ends a family alone; its access tokens are next. Answers whether this has ended it.
+    pub(super) async fn revoke(&self, family: FamilyId) -> Result<bool, TokenError> {
+        self.patience.of(self.store.revoke_family(family)).await.map_err(store_failed)
+    }
+
+    /// Ends the access tokens of a family that has ended.
+    pub(super) async fn end_access_tokens(&self, family: FamilyId) -> Result<(), TokenError> {
+        self.access.end_family(family).await
+    }
+
+    /// Whether the token could be used for a refresh by this client.
+    pub(super) fn is_usable(&self, found: &FoundRefreshToken, client: &Client, now: SystemTime) -> bool {
+        let StoredFamily { family, lineage, is_ended, .. } = &found.stored;
+        let is_over = family.is_over(lineage.last_used(), self.idle_lifetime(client), now) || family.is_early(now);
+        let is_allowed = client.allows_grant(REFRESH_TOKEN) && !is_withdrawn(family, client);
+        !is_ended && lineage.is_live(found.token.digest()) && !is_over && is_allowed
+    }
+
+    /// When the token is over if nobody uses it.
+    pub(super) fn end_of(&self, found: &FoundRefreshToken, client: &Client) -> SystemTime {
+        let expires = found.stored.family.expires();
+        let idle = found.stored.lineage.last_used().checked_add(self.idle_lifetime(client));
+        idle.map_or(expires, |idle| idle.min(expires))
+    }
+
+    /// What the wall clock shows. It is read under the lock, so that readings are noted in the order in which they were made.
+    pub(super) fn read_clocks(&self) -> SystemTime {
+        let mut steps = self.lock_steps();
+        let shown = Reading::of(|| self.clock.elapsed(), || self.clock.now());
+        steps.observe(shown);
+        shown.wall
+    }
+
+    fn idle_lifetime(&self, client: &Client) -> Duration {
+        client.refresh_rules().idle_lifetime.unwrap_or(self.lifetimes.idle_lifetime)
+    }
+
+    /// Whether the time since `used` cannot be told, so that its token is spent.
+    ///
+    /// A clock that is a little behind is that of another server. One that is further behind was set back, and then nothing
+    /// tells how long ago the token was used.
+    fn is_doubtful(&self, used: SystemTime, using: &TokenUse) -> bool {
+        used.duration_since(using.now).is_ok_and(|behind| behind > using.leeway) || !self.lock_steps().can_tell(used)
+    }
+
+    /// Whole at each moment, also after a panic of the clock.
+    fn lock_steps(&self) -> MutexGuard<'_, Steps> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn store_failed(error: BackendError) -> TokenError {
+    error.because(Reason::RefreshStoreFailed)
+}
+
+/// Whether the token is this client's: issued to it, in a realm that it still serves.
+pub(super) fn is_own(family: &RefreshFamily, client: &Client) -> bool {
+    family.client() == client.id() && family.realm() == client.realm()
+}
+
+/// Whether the client may not use the grant type of the login any more.
+pub(super) fn is_withdrawn(family: &RefreshFamily, client: &Client) -> bool {
+    family.grant_type().is_some_and(|login| !client.allows_grant(login))
+}
+
+/// A successor of the token, with the salt that it is derived with.
+pub(super) fn new_successor(token: &RefreshToken) -> Result<(RefreshToken, Salt), TokenError> {
+    let mut salt = Salt::default();
+    fill_random(&mut salt).map_err(|error| store_failed(error.into()))?;
+    Ok((token.successor(&salt), salt))
+}
+
+/// Where refresh tokens are kept here, one of the issuer's own would be a second door.
+pub(super) fn with_refresh_token(issued: IssuedTokens, token: &RefreshToken) -> Result<IssuedTokens, TokenError> {
+    if issued.has_refresh_token() {
+        let text = "the issuer gave a refresh token of its own beside those of `refresh_tokens(..)`";
+        return Err(BackendError::fault(text).because(Reason::IllegalToken));
+    }
+    let token = token.to_token().map_err(|error| store_failed(error.into()))?;
+    Ok(issued.with_refresh_token(token))
+}

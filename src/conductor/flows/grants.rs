@@ -1,0 +1,75 @@
+//! The grants that are served. Another one is a file beside this, and a line where the endpoint is put together.
+
+use std::pin::Pin;
+
+use http::Extensions;
+
+use super::super::answer::Reply;
+use super::super::rungs::Rungs;
+use super::super::trail::Trail;
+use super::password::PasswordFlow;
+use crate::boundary::ladder::client::PermittedClient;
+use crate::protocol::error::TokenError;
+use crate::protocol::form::Form;
+use crate::protocol::grant_type::GrantType;
+
+/// What serves a grant.
+pub(crate) trait Flow: Send + Sync {
+    fn grant_type(&self) -> &GrantType;
+
+    /// Whether every parameter that the grant needs is there, with a value.
+    fn is_complete(&self, form: &Form) -> bool;
+
+    /// Serves a client that may use the grant.
+    fn serve<'a>(
+        &'a self,
+        rungs: &'a Rungs,
+        client: PermittedClient,
+        form: &'a mut Form,
+        extensions: &'a mut Extensions,
+        trail: &'a mut Trail,
+    ) -> Pin<Box<dyn Future<Output = Result<Reply, TokenError>> + Send + 'a>>;
+}
+
+/// The flows. That of the password is no trait object: its future lies within that of the request, and costs no box.
+pub(crate) struct Grants {
+    password: Option<PasswordFlow>,
+    others: Vec<Box<dyn Flow>>,
+}
+
+impl Grants {
+    pub(crate) fn new(password: Option<PasswordFlow>, others: Vec<Box<dyn Flow>>) -> Self {
+        Self { password, others }
+    }
+
+    /// The flow of this grant type, if it is served.
+    pub(crate) fn named(&self, name: &str) -> Option<Served<'_>> {
+        if let Some(password) = self.password.as_ref().filter(|flow| flow.grant_type.name() == name) {
+            return Some(Served::Password(password));
+        }
+        self.others.iter().find(|flow| flow.grant_type().name() == name).map(|flow| Served::Other(&**flow))
+    }
+}
+
+/// A grant that is served, with its flow.
+pub(crate) enum Served<'a> {
+    Password(&'a PasswordFlow),
+    Other(&'a dyn Flow),
+}
+
+impl Served<'_> {
+    pub(crate) fn grant_type(&self) -> &GrantType {
+        match self {
+            Self::Password(flow) => &flow.grant_type,
+            Self::Other(flow) => flow.grant_type(),
+        }
+    }
+
+    /// Whether every parameter that the grant needs is there, with a value.
+    pub(crate) fn is_complete(&self, form: &Form) -> bool {
+        match self {
+            Self::Password(_) => PasswordFlow::is_complete(form),
+            Self::Other(flow) => flow.is_complete(form),
+        }
+    }
+}

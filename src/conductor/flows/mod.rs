@@ -1,0 +1,9 @@
+//! What is done for an authenticated client: one file for each grant, and for each endpoint beside the token endpoint.
+
+pub(crate) mod extension;
+pub(crate) mod grants;
+pub(crate) mod introspection;
+pub(crate) mod password;
+pub(crate) mod presented;
+pub(crate) mod refresh;
+pub(crate) mod revocation;

@@ -1,0 +1,112 @@
+//! The password grant (RFC 6749 section 4.3).
+
+use std::future::Future;
+use std::mem;
+
+use http::Extensions;
+
+use super::super::answer::Reply;
+use super::super::issue::issue;
+use super::super::login;
+use super::super::rungs::Rungs;
+use super::super::trail::Trail;
+use super::super::weigh::Weighing;
+use crate::boundary::account::AccountKey;
+use crate::boundary::ladder::charge::Guessed;
+use crate::boundary::ladder::client::PermittedClient;
+use crate::boundary::ladder::terms::Terms;
+use crate::boundary::limiter::Fingerprint;
+use crate::boundary::verifier::{Attempt, Said};
+use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::form::{Form, Known};
+use crate::protocol::grant_type::GrantType;
+use crate::protocol::keyed::Keyed;
+use crate::protocol::secrets::Password;
+
+/// The flow of the password grant.
+pub(crate) struct PasswordFlow {
+    /// `password`.
+    pub(super) grant_type: GrantType,
+    /// Keys the fingerprints of passwords.
+    fingerprints: Keyed,
+}
+
+impl PasswordFlow {
+    pub(crate) fn new(grant_type: GrantType, fingerprints: Keyed) -> Self {
+        Self { grant_type, fingerprints }
+    }
+
+    /// Whether every parameter that the grant needs is there, with a value.
+    pub(super) fn is_complete(form: &Form) -> bool {
+        form.span(Known::Username).and(form.span(Known::Password)).is_some()
+    }
+
+    #[allow(clippy::manual_async_fn, reason = "an async function would hold its arguments twice")]
+    pub(crate) fn serve<'a>(
+        &'a self,
+        rungs: &'a Rungs,
+        client: PermittedClient,
+        form: &'a mut Form,
+        extensions: &'a mut Extensions,
+        trail: &'a mut Trail,
+    ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
+        async move {
+            let terms = Terms::of(client, form.get(Known::Scope), &rungs.rules)?;
+            // What is borrowed is held to the end of its block.
+            let (charge, owner) = {
+                let username = form.get(Known::Username).unwrap_or_default();
+                let realm = terms.client().realm();
+                let account = rungs.users.account_key(username, realm).await;
+                let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
+                trail.account = rungs.auditor.digest(&account);
+                let guessed = Guessed::account(realm, &account);
+                let fingerprint = self.fingerprint(realm, &account, form);
+                let charge = rungs.budget.reserve(guessed, Some(fingerprint), trail).await?;
+                (charge, rungs.budget.notices().owner(realm, &account))
+            };
+
+            let said = said(mem::take(form), &terms, mem::take(extensions), trail)?;
+            let (attempt, used) = Attempt::charged(charge, said);
+            let answer = rungs.users.verify(attempt, rungs.scales.looks_at_passwords()).await;
+            let login = login::conclude(rungs, answer, Reason::VerifierFailed, terms);
+            let grant = match rungs.scales.weigh(login, trail) {
+                Weighing::Done(grant) => grant,
+                Weighing::Looking(looking) => looking.await,
+            };
+            let issued = issue(rungs, grant, trail).await;
+            rungs.budget.settle(used, issued, owner, trail.address).await
+        }
+    }
+
+    /// Tells equal attempts on equal accounts apart from others; nobody without the key could. The fields that the endpoint
+    /// does not know are part of it: a verifier may take a code from one.
+    fn fingerprint(&self, realm: Option<&str>, account: &AccountKey<'_>, form: &Form) -> Fingerprint {
+        let secret = form.get(Known::Password).unwrap_or_default();
+        let realm_len = realm.map_or(0, str::len);
+        // Realms and names are far shorter than 2^24 bytes.
+        let lengths = (realm_len as u64) << 32 ^ account.as_str().len() as u64;
+        let digest = self.fingerprints.begin().number(lengths).bytes(realm.unwrap_or_default().as_bytes());
+        let digest = digest.bytes(account.as_str().as_bytes()).bytes(secret.as_bytes());
+        let digest = form.others().fold(digest, |digest, (name, value)| {
+            let lengths = (name.len() as u64) << 32 ^ value.len() as u64;
+            digest.number(lengths).bytes(name.as_bytes()).bytes(value.as_bytes())
+        });
+        Fingerprint::new(digest.finish())
+    }
+}
+
+/// What the form says, as an attempt takes it.
+fn said(form: Form, terms: &Terms, extensions: Extensions, trail: &Trail) -> Result<Said, TokenError> {
+    let username = form.span(Known::Username).ok_or(Reason::MissingParameter)?;
+    let password = form.span(Known::Password).ok_or(Reason::MissingParameter)?;
+    let (texts, fields) = form.into_parts();
+    Ok(Said {
+        username,
+        password: Password::within(texts, password),
+        fields,
+        client: terms.client().clone(),
+        scope: terms.scope().clone(),
+        address: trail.address,
+        extensions,
+    })
+}

@@ -1,0 +1,175 @@
+//! The refresh token grant (RFC 6749 section 6, RFC 9700 section 4.14.2).
+//!
+//! The order is that of the ladder: whose token it is, whether it still lives, what it may give, whether its user may still be
+//! logged in, and only then the access token and, as the last step, the rotation. What fails before costs the client nothing,
+//! and what is minted while the family ends is never sent.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::Extensions;
+
+use super::super::answer::Reply;
+use super::super::failure::Failure;
+use super::super::families::{
+    Families, FoundRefreshToken, Standing, is_own, is_withdrawn, new_successor, with_refresh_token,
+};
+use super::super::issue;
+use super::super::rungs::Rungs;
+use super::super::trail::Trail;
+use super::grants::Flow;
+use crate::boundary::ladder::client::PermittedClient;
+use crate::boundary::ladder::grant::Login;
+use crate::boundary::ladder::terms::Renewal;
+use crate::boundary::refresh::StoredFamily;
+use crate::boundary::refresh_use::Used;
+use crate::protocol::client::Client;
+use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::form::{Form, Known};
+use crate::protocol::grant_type::GrantType;
+use crate::protocol::lineage::TokenUse;
+
+/// The flow of the refresh token grant.
+pub(crate) struct RefreshFlow {
+    /// `refresh_token`.
+    grant_type: GrantType,
+    families: Arc<Families>,
+    /// A refresh that the verifier denies ends the login.
+    ends_denied: bool,
+}
+
+impl RefreshFlow {
+    pub(crate) fn new(grant_type: GrantType, families: Arc<Families>, ends_denied: bool) -> Self {
+        Self { grant_type, families, ends_denied }
+    }
+
+    async fn run(
+        &self,
+        rungs: &Rungs,
+        permitted: PermittedClient,
+        form: &Form,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        let client = permitted.client().clone();
+        let token = form.get(Known::RefreshToken).unwrap_or_default();
+        let request = Request { token, scope: form.get(Known::Scope), client: &client };
+        let outcome = self.refresh(rungs, &request, permitted, trail).await.map_err(TokenError::at_refresh);
+        rungs.budget.count_unknown(&outcome, &client, trail).await?;
+        outcome
+    }
+
+    async fn refresh(
+        &self,
+        rungs: &Rungs,
+        request: &Request<'_>,
+        permitted: PermittedClient,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        let Request { token, scope, client } = *request;
+        let families = &*self.families;
+        let found = families.find(token).await?.ok_or(Reason::UnknownRefreshToken)?;
+        let now = families.read_clocks();
+        let family = &found.stored.family.clone();
+        trail.family = Some(family.clone());
+        if !is_own(family, client) {
+            // The token stays: another client can have got it by mistake, and must not be able to log its user out.
+            return Err(Reason::ForeignToken.into());
+        }
+        let mut using = families.use_of(&found.token, client, now);
+        let standing = self.check_state(&found.stored, &using, trail).await?;
+        if is_withdrawn(family, client) {
+            return Err(Reason::GrantWithdrawn.into());
+        }
+        let renewal = Renewal::of(permitted, family, scope, &rungs.rules)?;
+        let question = renewal.question(trail.address);
+        let answer = rungs.users.recheck(&question).await;
+        let user = match answer.map_err(|error| error.because(Reason::VerifierFailed))? {
+            Ok(user) => user,
+            Err(denial) => {
+                if self.ends_denied {
+                    families.end(family.id()).await?;
+                }
+                return Err(denial.reason().into());
+            }
+        };
+        let login = Login::renewed(renewal, user, now);
+        if matches!(login, Err(Reason::CredentialsChanged)) {
+            families.end(family.id()).await?;
+        }
+        let login = login.map_err(|reason| Failure::Decided(reason.into()));
+        let grant = rungs.scales.weigh(login, trail).end().await.map_err(Failure::into_error)?;
+
+        let FoundRefreshToken { token, stored } = found;
+        let rotates = standing == Standing::Live && !client.refresh_rules().is_reused;
+        let successor = if rotates { Some(new_successor(&token)?) } else { None };
+        using.successor = successor.as_ref().map(|(next, salt)| (next.digest().clone(), *salt));
+        let mut minted = issue::begin(rungs, grant, trail).await.map_err(Failure::into_error)?;
+        let successor = match families.use_token(stored, using).await? {
+            Used::Done => successor.map(|(next, _)| next),
+            Used::Repeated { salt } => Some(token.successor(&salt)),
+            // Since it was found, its successor was used, or the family was ended. What was minted ends with it.
+            Used::Replayed => {
+                trail.is_replay = true;
+                families.end_access_tokens(family.id()).await?;
+                return Err(Reason::RefreshTokenReplayed.into());
+            }
+            Used::Gone => {
+                families.end_access_tokens(family.id()).await?;
+                return Err(Reason::RefreshTokenEnded.into());
+            }
+        };
+        if let Some(token) = successor {
+            minted.tokens = with_refresh_token(minted.tokens, &token)?;
+        }
+        minted.into_reply().map_err(Failure::into_error)
+    }
+
+    /// Refuses a token that cannot be used any more; a copy of one that was used ends its family.
+    async fn check_state(
+        &self,
+        found: &StoredFamily,
+        using: &TokenUse,
+        trail: &mut Trail,
+    ) -> Result<Standing, TokenError> {
+        let id = found.family.id();
+        match self.families.standing(found, using) {
+            // Told once: what ended the family before was told then.
+            Ok(Standing::Replay) => trail.is_replay = self.families.revoke(id).await?,
+            Ok(standing) => return Ok(standing),
+            // What ended the family may have got no further than that.
+            Err(Reason::RefreshTokenEnded) => {}
+            Err(reason) => return Err(reason.into()),
+        }
+        self.families.end_access_tokens(id).await?;
+        Err(if trail.is_replay { Reason::RefreshTokenReplayed } else { Reason::RefreshTokenEnded }.into())
+    }
+}
+
+impl Flow for RefreshFlow {
+    fn grant_type(&self) -> &GrantType {
+        &self.grant_type
+    }
+
+    fn is_complete(&self, form: &Form) -> bool {
+        form.span(Known::RefreshToken).is_some()
+    }
+
+    fn serve<'a>(
+        &'a self,
+        rungs: &'a Rungs,
+        client: PermittedClient,
+        form: &'a mut Form,
+        _: &'a mut Extensions,
+        trail: &'a mut Trail,
+    ) -> Pin<Box<dyn Future<Output = Result<Reply, TokenError>> + Send + 'a>> {
+        Box::pin(self.run(rungs, client, form, trail))
+    }
+}
+
+/// A request for a refresh.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    token: &'a str,
+    scope: Option<&'a str>,
+    client: &'a Client,
+}

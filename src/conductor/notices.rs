@@ -1,0 +1,49 @@
+//! Notices of locks to the owners of accounts.
+
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::boundary::account::{AccountKey, AccountKeyKind};
+use crate::boundary::limiter::BegunLock;
+use crate::boundary::notifier::{LockNotice, LockNotifier};
+use crate::observe::telemetry;
+
+/// The realm and key of an account whose owner may have to be told.
+pub(super) struct Owner {
+    realm: Option<String>,
+    account: AccountKey<'static>,
+}
+
+/// Tells owners, if the application has a way to.
+pub(crate) struct Notices(Option<Box<dyn LockNotifier>>);
+
+impl Notices {
+    pub(crate) fn new(notifier: Option<Box<dyn LockNotifier>>) -> Self {
+        Self(notifier)
+    }
+
+    /// Whom to tell of a lock, if anybody is to be told.
+    pub(super) fn owner(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Option<Box<Owner>> {
+        let owner = || Owner { realm: realm.map(str::to_owned), account: account.clone().into_owned() };
+        self.0.as_ref().map(|_| Box::new(owner()))
+    }
+
+    /// Tells of a lock that began when the attempt was settled.
+    pub(super) fn tell_later(&self, lock: Option<BegunLock>, owner: Option<Box<Owner>>, address: Option<IpAddr>) {
+        if let (Some(lock), Some(owner)) = (lock, owner) {
+            self.tell(lock, owner.realm.as_deref(), &owner.account, address);
+        }
+    }
+
+    /// Tells the owner of this account of a lock.
+    pub(super) fn tell(&self, lock: BegunLock, realm: Option<&str>, account: &AccountKey<'_>, address: Option<IpAddr>) {
+        // An unknown name has no owner.
+        let Some(notifier) = self.0.as_ref().filter(|_| account.kind() != AccountKeyKind::Phantom) else {
+            return;
+        };
+        let notice = LockNotice { rule: lock.rule, realm, account, address, lasts: lock.lasts };
+        if catch_unwind(AssertUnwindSafe(|| notifier.locked(&notice))).is_err() {
+            telemetry::notifier_failed();
+        }
+    }
+}

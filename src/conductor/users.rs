@@ -1,0 +1,56 @@
+//! Users, as the application's verifier knows them.
+
+use std::future::Future;
+
+use crate::boundary::account::AccountKey;
+use crate::boundary::backend::BackendError;
+use crate::boundary::ladder::user::{self, Answer, ReverifiedUser, VerifiedUser};
+use crate::boundary::maybe::MaybeFuture;
+use crate::boundary::verifier::{Attempt, CredentialVerifier, Recheck};
+use crate::observe::patience::{Bound, Within};
+
+/// The verifier, with the time of its calls.
+pub(crate) struct Users {
+    verifier: Box<dyn CredentialVerifier>,
+    can_recheck: bool,
+    look_up: Bound,
+    verification: Bound,
+}
+
+impl Users {
+    /// `look_up` bounds what finds a user, `verification` what hashes.
+    pub(crate) fn new(verifier: Box<dyn CredentialVerifier>, look_up: Bound, verification: Bound) -> Self {
+        Self { can_recheck: Recheck::is_answered_by(&*verifier), verifier, look_up, verification }
+    }
+
+    /// Whether the verifier tells whether a login still holds.
+    pub(crate) fn can_recheck(&self) -> bool {
+        self.can_recheck
+    }
+
+    /// The account that a user name means.
+    pub(super) fn account_key<'a>(
+        &'a self,
+        username: &'a str,
+        realm: Option<&'a str>,
+    ) -> Within<'a, MaybeFuture<'a, Result<AccountKey<'a>, BackendError>>> {
+        self.look_up.of(self.verifier.account_key(username, realm))
+    }
+
+    /// Decides on an attempt. `keeps_password`: something is to look at the password afterwards.
+    pub(super) fn verify(
+        &self,
+        attempt: Attempt,
+        keeps_password: bool,
+    ) -> impl Future<Output = Answer<VerifiedUser>> + Send + Unpin + '_ {
+        self.verification.of(user::verify(&*self.verifier, attempt, keeps_password))
+    }
+
+    /// Decides whether a login still holds.
+    pub(super) fn recheck<'a>(
+        &'a self,
+        login: &'a Recheck,
+    ) -> impl Future<Output = Answer<ReverifiedUser>> + Send + Unpin + 'a {
+        self.look_up.of(user::recheck(&*self.verifier, login))
+    }
+}
