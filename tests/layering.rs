@@ -68,7 +68,7 @@ fn forbidden(module: &str) -> Vec<&'static str> {
             "async_trait::",
         ]),
         "boundary" => words.extend(["tokio::", "tower::", "tracing::", "metrics::"]),
-        "protection" => words.extend(["tokio::", "tower::", "rusqlite::"]),
+        "protection" => words.extend(["tower::", "rusqlite::"]),
         "conductor" | "observe" => words.push("tower::"),
         _ => {}
     }
@@ -163,6 +163,24 @@ fn unit_tests_stand_last() {
     assert!(ends_with_its_tests("fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\n"));
     assert!(!ends_with_its_tests("#[cfg(test)]\nuse x::y;\nfn a() {}\n"));
     assert!(!ends_with_its_tests("#[cfg(test)]\nmod tests {\n}\nfn a() {}\n"));
+}
+
+/// How the realm of a request is read from the registration of its client, and the only places that do: where terms are made,
+/// and where a registration is kept. Everything below has it from terms, an attempt, a login, a grant, a family or a record.
+const REALM: [(&str, &[&str]); 3] = [
+    ("chosen_realm(", &["boundary/ladder/terms.rs", "protocol/client.rs", "testing/attempt.rs"]),
+    ("served_realm(", &["boundary/ladder/terms.rs", "protocol/client.rs"]),
+    ("default_realm(", &["protocol/client.rs", "sqlite/registration.rs"]),
+];
+
+#[test]
+fn the_realm_of_a_request_is_chosen_where_terms_are_made() {
+    let sources = sources();
+    for (read, places) in REALM {
+        let reads = |source: &&Source| has_word(&source.code, read);
+        let readers: BTreeSet<&str> = sources.iter().filter(reads).map(|source| source.path.as_str()).collect();
+        assert_eq!(readers, places.iter().copied().collect(), "`{read}`");
+    }
 }
 
 #[test]

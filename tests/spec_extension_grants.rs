@@ -10,21 +10,21 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use support::{AUTH, Fixture, PW, Probe, builder, digest, send, token_request};
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, Client, ConfigError, CredentialVerifier, Denial, ExtensionGrant,
+    AccountKey, Attempt, AuditEvent, BackendError, Client, ConfigError, CredentialVerifier, Denial, ExtensionGrant,
     ExtensionRequest, MaybeFuture, Recheck, StaticClients, Subject, Verdict,
 };
 
 const TYPE: &str = "urn:example:grant:card";
 
-/// A loyalty card with a code.
+/// A loyalty card with a code, in this realm.
 #[derive(Clone, Default)]
-struct Card(Arc<AtomicUsize>);
+struct Card(Arc<AtomicUsize>, Option<&'static str>);
 
 #[async_trait]
 impl ExtensionGrant for Card {
@@ -46,6 +46,7 @@ impl ExtensionGrant for Card {
     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         assert_eq!(request.client().id().as_str(), "conf");
+        assert_eq!(request.realm(), self.1);
         assert_eq!(request.scope().as_str(), "read");
         assert_eq!(request.address(), Some("192.0.2.1".parse().unwrap()));
         assert_eq!(request.field("client_secret"), None);
@@ -67,6 +68,24 @@ fn fixture(card: &Card) -> Fixture {
 
 fn card(rest: &str) -> String {
     format!("grant_type=urn%3Aexample%3Agrant%3Acard&{rest}")
+}
+
+#[tokio::test]
+async fn an_extension_grant_and_its_audit_event_have_the_realm_of_the_request_pw_07() {
+    let conf = Client::confidential("conf", &digest("s3cret")).allow_grant(TYPE).scopes("read").default_scope("read");
+    let clients = StaticClients::new([conf.realm("staff").build().unwrap()]).unwrap();
+    let calls = Card(Arc::default(), Some("staff"));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let (card_grant, seen) = (calls.clone(), Arc::clone(&told));
+    let sink = move |event: &AuditEvent<'_>| seen.lock().unwrap().push(event.realm.map(str::to_owned));
+    let fixture = Fixture::with(|builder| builder.clients(clients).extension_grant(card_grant).audit(sink));
+    fixture.token(AUTH, &card("card=7&code=1234")).await.assert_ok();
+    fixture.token(AUTH, &card("card=7&code=4321")).await.assert_error(400, "invalid_grant");
+    // No realm is chosen before it is known who asks.
+    fixture.token(&[], &card("card=7&code=1234")).await.assert_error(401, "invalid_client");
+    assert_eq!(calls.0.load(Ordering::SeqCst), 2);
+    let staff = || Some("staff".to_owned());
+    assert_eq!(*told.lock().unwrap(), [staff(), staff(), None]);
 }
 
 #[tokio::test]

@@ -141,10 +141,10 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
         // Looked up as for the account on which the attempt was counted.
         let login = LoginName::new(attempt.username()).into_owned();
-        let client = attempt.client().clone();
+        let realm = attempt.to_realm();
         let network = attempt.address().map(Network::of);
         let mut password = attempt.into_password();
-        let mut found = self.find(&login, client.realm()).await?;
+        let mut found = self.find(&login, realm.as_deref()).await?;
         for _ in 0..LOOKS {
             let stored = found.as_ref().and_then(|user| user.password_hash.clone());
             // Only a login that succeeds takes the time of an upgrade: it must not tell a right password otherwise.
@@ -164,10 +164,10 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
             if let Some(denial) = user.status.denial() {
                 return Ok(denial.into());
             }
-            let expected = self.save(&user, login.clone(), client.realm(), done.fresh).await;
+            let expected = self.save(&user, login.clone(), realm.as_deref(), done.fresh).await;
             // The hash took its time. A password that was changed meanwhile, or an account that was closed, must not
             // log in; if only another login upgraded the hash, the password is right for the new one too.
-            match self.find(&login, client.realm()).await? {
+            match self.find(&login, realm.as_deref()).await? {
                 Some(now) if now.subject.id() == user.subject.id() && is_same(&now.password_hash, &expected) => {
                     return Ok(now.status.denial().map_or_else(|| now.into_subject().into(), Verdict::from));
                 }

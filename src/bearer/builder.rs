@@ -61,7 +61,7 @@ impl BearerGuardBuilder {
         self
     }
 
-    /// The realm (directory of users) that the token's client must be bound to: [`Client::realm`](crate::Client). Not to be
+    /// The realm (directory of users) that the token's user must be of: that of [`Grant::realm`](crate::Grant::realm). Not to be
     /// confused with [`challenge_realm`](Self::challenge_realm). Default: tokens of clients that are bound to none, and no
     /// others.
     pub fn token_realm(mut self, realm: impl Into<String>) -> Self {

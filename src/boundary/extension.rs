@@ -13,12 +13,14 @@ use super::maybe::MaybeFuture;
 use super::verifier::Verdict;
 use crate::protocol::client::Client;
 use crate::protocol::form::Form;
+use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 
 /// A request for an extension grant, after the client was authenticated and its grant and scope were allowed.
 pub struct ExtensionRequest {
     pub(crate) form: Form,
     pub(crate) client: Client,
+    pub(crate) realm: Realm,
     pub(crate) scope: Scope,
     pub(crate) address: Option<IpAddr>,
     pub(crate) extensions: Extensions,
@@ -35,6 +37,13 @@ impl ExtensionRequest {
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The realm (separate user directory) of the request, if there is one: that which the client is bound to. The account key
+    /// counts in it, and a subject is of it.
+    #[must_use]
+    pub fn realm(&self) -> Option<&str> {
+        self.realm.as_deref()
     }
 
     /// The scope that was asked for, or the default; within what the client may have.

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use super::provided::{Missing, is_provided};
 use super::verifier::CredentialVerifier;
 use crate::protocol::client::Client;
+use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 
 /// What the default of [`CredentialVerifier::recheck`] says in telemetry.
@@ -22,6 +23,7 @@ impl Missing for CannotRecheck {
 pub struct Recheck {
     pub(crate) subject: String,
     pub(crate) client: Client,
+    pub(crate) realm: Realm,
     pub(crate) scope: Scope,
     pub(crate) authenticated_at: SystemTime,
     pub(crate) address: Option<IpAddr>,
@@ -32,7 +34,8 @@ impl Recheck {
     pub(crate) fn is_answered_by(verifier: &dyn CredentialVerifier) -> bool {
         let Ok(client) = Client::public("probe").build() else { return true };
         let (scope, authenticated_at) = (Scope::default(), SystemTime::UNIX_EPOCH);
-        let login = Self { subject: String::new(), client, scope, authenticated_at, address: None };
+        let (subject, realm) = (String::new(), Realm::default());
+        let login = Self { subject, client, realm, scope, authenticated_at, address: None };
         catch_unwind(AssertUnwindSafe(|| !is_provided(&verifier.recheck(&login)))).unwrap_or(true)
     }
 
@@ -48,10 +51,10 @@ impl Recheck {
         &self.client
     }
 
-    /// The realm of the client, the same as at the login.
+    /// The realm (separate user directory) of the login, if there is one.
     #[must_use]
     pub fn realm(&self) -> Option<&str> {
-        self.client.realm()
+        self.realm.as_deref()
     }
 
     /// The scope that is to be given.

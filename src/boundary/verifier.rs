@@ -19,6 +19,7 @@ pub use super::recheck::Recheck;
 use crate::protocol::client::Client;
 use crate::protocol::error::Reason;
 use crate::protocol::host_code::HostCode;
+use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 use crate::protocol::secrets::Password;
 use crate::protocol::subject::Subject;
@@ -30,6 +31,7 @@ pub(crate) struct Said {
     pub(crate) password: Password,
     pub(crate) fields: Vec<(Span, Span)>,
     pub(crate) client: Client,
+    pub(crate) realm: Realm,
     pub(crate) scope: Scope,
     pub(crate) address: Option<IpAddr>,
     pub(crate) extensions: Extensions,
@@ -73,10 +75,16 @@ impl Attempt {
         &self.said.client
     }
 
-    /// The realm (separate user directory) that the client is bound to, if any.
+    /// The realm (separate user directory) of the request, if there is one: that which the client is bound to.
     #[must_use]
     pub fn realm(&self) -> Option<&str> {
-        self.said.client.realm()
+        self.said.realm.as_deref()
+    }
+
+    /// The realm, to keep it.
+    #[allow(dead_code, reason = "for verifiers, which are features")]
+    pub(crate) fn to_realm(&self) -> Realm {
+        self.said.realm.clone()
     }
 
     /// The scope that was asked for, or the default where nothing was; within what the client may have.

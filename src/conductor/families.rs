@@ -208,7 +208,7 @@ fn store_failed(error: BackendError) -> TokenError {
 
 /// Whether the token is this client's: issued to it, in a realm that it still serves.
 pub(super) fn is_own(family: &RefreshFamily, client: &Client) -> bool {
-    family.client() == client.id() && family.realm() == client.realm()
+    family.client() == client.id() && client.serves_realm(family.realm())
 }
 
 /// Whether the client may not use the grant type of the login any more.

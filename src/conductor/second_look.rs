@@ -23,16 +23,9 @@ pub(super) struct SecondLook {
 impl SecondLook {
     /// Made before the grant is issued, if the verifier can tell anything.
     pub(super) fn at(grant: &Grant, users: &Users, trail: &Trail) -> Option<Box<Self>> {
-        users.can_recheck().then(|| {
-            let login = Recheck {
-                subject: grant.subject().id().to_owned(),
-                client: grant.client().clone(),
-                scope: grant.scope().clone(),
-                authenticated_at: grant.authenticated_at(),
-                address: trail.address,
-            };
-            Box::new(Self { login, subject: grant.subject().clone() })
-        })
+        users
+            .can_recheck()
+            .then(|| Box::new(Self { login: grant.question(trail.address), subject: grant.subject().clone() }))
     }
 
     /// Looks again. What has changed is answered like a wrong password, which it is by now.

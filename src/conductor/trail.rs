@@ -15,6 +15,7 @@ use crate::protocol::address::Sender;
 use crate::protocol::client::Client;
 use crate::protocol::family::RefreshFamily;
 use crate::protocol::grant_type::GrantType;
+use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 use crate::protocol::subject::Subject;
 
@@ -60,6 +61,8 @@ pub(crate) struct Trail {
     /// The rule in monitoring mode that would have refused.
     pub(crate) monitored: Option<Rule>,
     pub(crate) grant_type: Option<GrantType>,
+    /// The realm of the request, once it was chosen.
+    pub(crate) realm: Realm,
     /// The client that was found.
     pub(crate) client: Option<Client>,
     pub(crate) account: Option<AccountDigest>,
@@ -90,6 +93,7 @@ impl Trail {
             rule: caller.rule,
             monitored: caller.monitored,
             grant_type: None,
+            realm: Realm::default(),
             client: None,
             account: None,
             unencoded_basic: false,
@@ -112,6 +116,7 @@ impl Trail {
             outcome,
             grant_type: self.grant_type.as_ref().map(GrantType::name),
             client: self.client.as_ref().map(Client::id),
+            realm: self.realm.as_deref().or_else(|| self.family.as_ref()?.realm()),
             account: self.account,
             address: self.address,
             peer: self.peer,

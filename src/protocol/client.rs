@@ -11,6 +11,7 @@ use super::charset::is_vschar;
 use super::client_builder::ClientBuilder;
 use super::client_error::ClientError;
 use super::form::MAX_CLIENT_ID;
+use super::realm::Realm;
 use super::scope::Scope;
 use super::secrets::{RandomnessError, SecretDigest, random_bytes};
 use super::sunset::Sunset;
@@ -181,7 +182,7 @@ pub(super) struct Inner {
     pub(super) scopes: Scope,
     pub(super) default_scope: Option<Scope>,
     pub(super) origins: Vec<String>,
-    pub(super) realm: Option<String>,
+    pub(super) realm: Realm,
     pub(super) lifetime: Option<Duration>,
     pub(super) sunset: Option<Sunset>,
     pub(super) audiences: Vec<String>,
@@ -244,10 +245,30 @@ impl Client {
         &self.0.scopes
     }
 
-    /// The realm (separate user directory) whose users this client logs in, if it is bound to one.
+    /// The realm (separate user directory) that the client is bound to, if any: that of its requests.
     #[must_use]
-    pub fn realm(&self) -> Option<&str> {
+    pub fn default_realm(&self) -> Option<&str> {
         self.0.realm.as_deref()
+    }
+
+    /// The realm of a request that begins a login.
+    pub(crate) fn chosen_realm(&self) -> &Realm {
+        &self.0.realm
+    }
+
+    /// The realm of what was given before, if the client still serves it.
+    pub(crate) fn served_realm(&self, realm: Option<&str>) -> Option<&Realm> {
+        Some(&self.0.realm).filter(|own| own.as_deref() == realm)
+    }
+
+    /// Whether the client serves users of this realm.
+    pub(crate) fn serves_realm(&self, realm: Option<&str>) -> bool {
+        self.served_realm(realm).is_some()
+    }
+
+    /// Whether the client may know of users of this realm: one that is bound to none may know of all.
+    pub(crate) fn may_know_realm(&self, realm: Option<&str>) -> bool {
+        self.0.realm == Realm::default() || self.serves_realm(realm)
     }
 
     /// Whether the client may use this grant type.
@@ -344,7 +365,7 @@ impl fmt::Debug for Client {
             .field("authentication", &self.0.authentication)
             .field("grants", &self.0.grants)
             .field("scopes", &self.0.scopes)
-            .field("realm", &self.0.realm)
+            .field("realm", &self.0.realm.as_deref())
             .finish_non_exhaustive()
     }
 }

@@ -9,6 +9,7 @@ use super::client::{
 };
 use super::client_error::ClientError;
 use super::origin::is_sent;
+use super::realm::Realm;
 use super::scope::Scope;
 use super::secrets::SecretDigest;
 use super::sunset::Sunset;
@@ -37,7 +38,7 @@ impl ClientBuilder {
                 scopes: Scope::default(),
                 default_scope: None,
                 origins: Vec::new(),
-                realm: None,
+                realm: Realm::default(),
                 lifetime: None,
                 sunset: None,
                 audiences: Vec::new(),
@@ -254,7 +255,7 @@ impl ClientBuilder {
     /// cannot choose another, and guards refuse its tokens until they name the realm
     /// ([`token_realm`](crate::BearerGuardBuilder::token_realm)). Default: none.
     pub fn realm(mut self, realm: &str) -> Self {
-        self.inner.realm = Some(realm.to_owned());
+        self.inner.realm = Realm::named(realm);
         self
     }
 

@@ -31,6 +31,7 @@ pub(crate) mod policy;
 pub(crate) mod preparation;
 pub(crate) mod profile;
 pub(crate) mod published;
+pub(crate) mod realm;
 pub(crate) mod record;
 pub(crate) mod refresh_token;
 pub(crate) mod response;

@@ -151,7 +151,7 @@ pub(super) fn write(client: &Client, is_enabled: bool) -> Result<String, Failure
         scopes: client.scopes().as_str().to_owned(),
         default_scope: client.default_scope().map(|scope| scope.as_str().to_owned()),
         origins: client.origins().to_vec(),
-        realm: client.realm().map(str::to_owned),
+        realm: client.default_realm().map(str::to_owned),
         access_token_lifetime: client.lifetime(),
         refresh_token_lifetime: refresh.lifetime,
         refresh_token_idle_lifetime: refresh.idle_lifetime,

@@ -110,6 +110,7 @@ impl AttemptBuilder {
             username,
             password: Password::within(texts, password),
             fields,
+            realm: client.chosen_realm().clone(),
             client,
             scope,
             address: self.address,

@@ -174,7 +174,7 @@ async fn a_change_keeps_every_other_option_and_one_that_cannot_be_changes_nothin
     assert_eq!(everything(&found.to_builder().build().unwrap()), everything(&found));
     let again = found.to_builder().allow_password_grant().scopes("read write").allow_origin("http://localhost:3000");
     let (again, before) = (again.build().unwrap(), full());
-    assert_eq!((again.audiences(), again.realm()), (before.audiences(), before.realm()));
+    assert_eq!((again.audiences(), again.default_realm()), (before.audiences(), before.default_realm()));
 
     for change in [
         (|client| client.scopes("a  b")) as fn(ClientBuilder) -> ClientBuilder,

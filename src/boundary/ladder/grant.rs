@@ -1,15 +1,18 @@
 //! Logins, and the grants that they become once they were weighed.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use super::terms::{Renewal, Terms};
 use super::user::{ReverifiedUser, VerifiedUser};
+use crate::boundary::recheck::Recheck;
 use crate::protocol::client::Client;
 use crate::protocol::error::Reason;
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::grant_type::GrantType;
 use crate::protocol::policy;
+use crate::protocol::realm::Realm;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::scope::Scope;
 use crate::protocol::secrets::Password;
@@ -21,6 +24,7 @@ use crate::protocol::weigh::{self, Demanded, Proven};
 struct Facts {
     subject: Subject,
     client: Client,
+    realm: Realm,
     scope: Scope,
     grant_type: GrantType,
     lifetime: Duration,
@@ -33,9 +37,19 @@ impl Facts {
     /// Of terms and the user whom they are for, narrowed to what the verifier lets this user have; never widened.
     #[inline(always)]
     fn decide(terms: Terms, subject: Subject, allowed: Option<&Scope>, now: SystemTime) -> Result<Self, Reason> {
-        let Terms { client, grant_type, scope, ceiling, lifetime } = terms;
+        let Terms { client, realm, grant_type, scope, ceiling, lifetime } = terms;
         let scope = policy::narrow(scope, [allowed, ceiling.as_ref()])?;
-        Ok(Self { subject, client, scope, grant_type, lifetime, authenticated_at: now, issued_at: now, family: None })
+        Ok(Self {
+            subject,
+            client,
+            realm,
+            scope,
+            grant_type,
+            lifetime,
+            authenticated_at: now,
+            issued_at: now,
+            family: None,
+        })
     }
 }
 
@@ -120,10 +134,10 @@ impl Grant {
         &self.facts.client
     }
 
-    /// The realm of the client, if it is bound to one.
+    /// The realm (separate user directory) of the user, if there is one.
     #[must_use]
     pub fn realm(&self) -> Option<&str> {
-        self.facts.client.realm()
+        self.facts.realm.as_deref()
     }
 
     /// The granted scope; empty only in scopeless mode.
@@ -167,6 +181,19 @@ impl Grant {
         self.facts.family
     }
 
+    /// The question whether the login still holds, which comes from this address.
+    pub(crate) fn question(&self, address: Option<IpAddr>) -> Recheck {
+        let facts = &self.facts;
+        Recheck {
+            subject: facts.subject.id().to_owned(),
+            client: facts.client.clone(),
+            realm: facts.realm.clone(),
+            scope: facts.scope.clone(),
+            authenticated_at: facts.authenticated_at,
+            address,
+        }
+    }
+
     /// Begins a family of refresh tokens, which no access token of it outlives; `None` if it would end beyond all time.
     pub(crate) fn begin_family(&mut self, id: FamilyId, lifetime: Duration) -> Option<RefreshFamily> {
         let facts = &mut self.facts;
@@ -175,7 +202,7 @@ impl Grant {
         let expires = facts.issued_at.checked_add(lifetime)?;
         let family =
             RefreshFamily::new(id, facts.subject.id(), facts.client.id().clone(), facts.authenticated_at, expires)
-                .with_realm(facts.client.realm())
+                .with_realm(facts.realm.as_deref())
                 .with_scope(facts.scope.clone())
                 .with_grant_type(Some(facts.grant_type.name()))
                 .with_credential_version(facts.subject.credential_version());
@@ -186,7 +213,7 @@ impl Grant {
     pub(crate) fn record(&self, audience: &[String], expires: SystemTime) -> AccessTokenRecord {
         let facts = &self.facts;
         AccessTokenRecord::new(facts.subject.id(), facts.client.id().clone(), facts.issued_at, expires)
-            .with_realm(facts.client.realm())
+            .with_realm(facts.realm.as_deref())
             .with_scope(facts.scope.clone())
             .with_audience(audience.iter().cloned())
             .with_authenticated_at(Some(facts.authenticated_at))

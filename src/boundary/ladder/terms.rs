@@ -10,12 +10,14 @@ use crate::protocol::error::Reason;
 use crate::protocol::family::RefreshFamily;
 use crate::protocol::grant_type::GrantType;
 use crate::protocol::policy::{self, Rules};
+use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 
 /// What a login may give.
 #[derive(Debug)]
 pub(crate) struct Terms {
     pub(super) client: Client,
+    pub(super) realm: Realm,
     pub(super) grant_type: GrantType,
     pub(super) scope: Scope,
     pub(super) ceiling: Option<Scope>,
@@ -23,20 +25,26 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Decides the scope.
+    /// Decides realm and scope.
     pub(crate) fn of(client: PermittedClient, requested: Option<&str>, rules: &Rules) -> Result<Self, Reason> {
         let scope = policy::scope_of_login(client.client(), requested, rules)?;
         let lifetime = client.client().lifetime().unwrap_or(rules.lifetime);
-        Ok(Self::new(client, scope, lifetime, rules))
+        let realm = client.client().chosen_realm().clone();
+        Ok(Self::new(client, realm, scope, lifetime, rules))
     }
 
-    fn new(client: PermittedClient, scope: Scope, lifetime: Duration, rules: &Rules) -> Self {
+    fn new(client: PermittedClient, realm: Realm, scope: Scope, lifetime: Duration, rules: &Rules) -> Self {
         let (client, grant_type) = client.into_parts();
-        Self { client, grant_type, scope, ceiling: rules.ceiling.clone(), lifetime }
+        Self { client, realm, grant_type, scope, ceiling: rules.ceiling.clone(), lifetime }
     }
 
     pub(crate) const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// The realm of the request. Everything that follows has it from here.
+    pub(crate) const fn realm(&self) -> &Realm {
+        &self.realm
     }
 
     pub(crate) const fn scope(&self) -> &Scope {
@@ -52,16 +60,17 @@ pub(crate) struct Renewal {
 }
 
 impl Renewal {
-    /// Decides the scope. The registration of the client may have shrunk since the login.
+    /// Decides the scope. The realm is the family's. The registration of the client may have shrunk since the login.
     pub(crate) fn of(
         client: PermittedClient,
         family: &RefreshFamily,
         requested: Option<&str>,
         rules: &Rules,
     ) -> Result<Self, Reason> {
+        let realm = client.client().served_realm(family.realm()).ok_or(Reason::ForeignToken)?.clone();
         let scope = policy::scope_of_refresh(client.client(), family, requested)?;
         let lifetime = rules.refreshed_lifetime.or(client.client().lifetime()).unwrap_or(rules.lifetime);
-        Ok(Self { terms: Terms::new(client, scope, lifetime, rules), family: family.clone() })
+        Ok(Self { terms: Terms::new(client, realm, scope, lifetime, rules), family: family.clone() })
     }
 
     /// The question whether the login still holds.
@@ -69,6 +78,7 @@ impl Renewal {
         Recheck {
             subject: self.family.subject().to_owned(),
             client: self.terms.client.clone(),
+            realm: self.terms.realm.clone(),
             scope: self.terms.scope.clone(),
             authenticated_at: self.family.authenticated_at(),
             address,

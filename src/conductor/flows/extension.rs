@@ -44,14 +44,16 @@ impl ExtensionFlow {
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
         let terms = Terms::of(client, form.get(Known::Scope), &rungs.rules)?;
+        trail.realm = terms.realm().clone();
         let request = ExtensionRequest {
             form: mem::take(form),
             client: terms.client().clone(),
+            realm: terms.realm().clone(),
             scope: terms.scope().clone(),
             address: trail.address,
             extensions: mem::take(extensions),
         };
-        let realm = terms.client().realm();
+        let realm = terms.realm().as_deref();
         let account = self.look_up.of(self.grant.account_key(&request)).await;
         let account = account.map_err(|error| error.because(Reason::ExtensionFailed))?;
         trail.account = account.as_ref().and_then(|account| rungs.auditor.digest(account));

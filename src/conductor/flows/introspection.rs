@@ -86,6 +86,6 @@ fn is_good(record: &AccessTokenRecord, now: SystemTime) -> bool {
 /// Whether this client may know what the token stands for.
 fn may_know(client: &Client, record: &AccessTokenRecord) -> bool {
     let is_for_it = record.audience().iter().any(|audience| client.audiences().contains(audience));
-    let is_in_realm = client.realm().is_none() || client.realm() == record.realm();
-    is_in_realm && (is_for_it || record.audience().is_empty() || record.client() == client.id())
+    client.may_know_realm(record.realm())
+        && (is_for_it || record.audience().is_empty() || record.client() == client.id())
 }

@@ -52,10 +52,11 @@ impl PasswordFlow {
     ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
         async move {
             let terms = Terms::of(client, form.get(Known::Scope), &rungs.rules)?;
+            trail.realm = terms.realm().clone();
             // What is borrowed is held to the end of its block.
             let (charge, owner) = {
                 let username = form.get(Known::Username).unwrap_or_default();
-                let realm = terms.client().realm();
+                let realm = terms.realm().as_deref();
                 let account = rungs.users.account_key(username, realm).await;
                 let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
                 trail.account = rungs.auditor.digest(&account);
@@ -105,6 +106,7 @@ fn said(form: Form, terms: &Terms, extensions: Extensions, trail: &Trail) -> Res
         password: Password::within(texts, password),
         fields,
         client: terms.client().clone(),
+        realm: terms.realm().clone(),
         scope: terms.scope().clone(),
         address: trail.address,
         extensions,

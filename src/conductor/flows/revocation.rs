@@ -66,7 +66,7 @@ impl Revocation {
                 Ok(Reply::Revoked)
             }
             Some(Known::Access(record)) => {
-                if record.client() != client.id() || record.realm() != client.realm() {
+                if record.client() != client.id() || !client.serves_realm(record.realm()) {
                     return Err(Reason::ForeignToken.into());
                 }
                 // The token last: as long as it is known, a client that was told of a failure can try again.
