@@ -169,7 +169,7 @@ fn unit_tests_stand_last() {
 /// and where a registration is kept. Everything below has it from terms, an attempt, a login, a grant, a family or a record.
 const REALM: [(&str, &[&str]); 3] = [
     ("chosen_realm(", &["boundary/ladder/terms.rs", "protocol/client.rs", "testing/attempt.rs"]),
-    ("served_realm(", &["boundary/ladder/terms.rs", "protocol/client.rs"]),
+    ("served_realm(", &["protocol/client.rs", "protocol/policy.rs"]),
     ("default_realm(", &["protocol/client.rs", "sqlite/registration.rs"]),
 ];
 

@@ -21,12 +21,12 @@ impl Missing for CannotRecheck {
 /// A login that is to be prolonged.
 #[derive(Clone, Debug)]
 pub struct Recheck {
-    pub(crate) subject: String,
-    pub(crate) client: Client,
-    pub(crate) realm: Realm,
-    pub(crate) scope: Scope,
-    pub(crate) authenticated_at: SystemTime,
-    pub(crate) address: Option<IpAddr>,
+    pub(super) subject: String,
+    pub(super) client: Client,
+    pub(super) realm: Realm,
+    pub(super) scope: Scope,
+    pub(super) authenticated_at: SystemTime,
+    pub(super) address: Option<IpAddr>,
 }
 
 impl Recheck {

@@ -16,6 +16,7 @@ use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::keyed::Keyed;
 use crate::protocol::lineage::{Decision, Lineage, Salt, TokenUse};
+use crate::protocol::policy;
 use crate::protocol::refresh_token::{Place, RefreshToken};
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::secrets::{SecretDigest, fill_random};
@@ -165,7 +166,7 @@ impl Families {
     pub(super) fn is_usable(&self, found: &FoundRefreshToken, client: &Client, now: SystemTime) -> bool {
         let StoredFamily { family, lineage, is_ended, .. } = &found.stored;
         let is_over = family.is_over(lineage.last_used(), self.idle_lifetime(client), now) || family.is_early(now);
-        let is_allowed = client.allows_grant(REFRESH_TOKEN) && !is_withdrawn(family, client);
+        let is_allowed = client.allows_grant(REFRESH_TOKEN) && !policy::is_withdrawn(client, family);
         !is_ended && lineage.is_live(found.token.digest()) && !is_over && is_allowed
     }
 
@@ -204,16 +205,6 @@ impl Families {
 
 fn store_failed(error: BackendError) -> TokenError {
     error.because(Reason::RefreshStoreFailed)
-}
-
-/// Whether the token is this client's: issued to it, in a realm that it still serves.
-pub(super) fn is_own(family: &RefreshFamily, client: &Client) -> bool {
-    family.client() == client.id() && client.serves_realm(family.realm())
-}
-
-/// Whether the client may not use the grant type of the login any more.
-pub(super) fn is_withdrawn(family: &RefreshFamily, client: &Client) -> bool {
-    family.grant_type().is_some_and(|login| !client.allows_grant(login))
 }
 
 /// A successor of the token, with the salt that it is derived with.

@@ -6,6 +6,7 @@ use super::client::Client;
 use super::error::Reason;
 use super::family::RefreshFamily;
 use super::grant_type::GrantType;
+use super::realm::Realm;
 use super::scope::Scope;
 
 /// What happens to a request that asks for no scope.
@@ -66,6 +67,21 @@ pub(crate) fn scope_of_login(client: &Client, requested: Option<&str>, rules: &R
         return Err(Reason::NoScope);
     }
     Ok(scope)
+}
+
+/// The realm of a family that is this client's: it was issued to it, in a realm that it still serves.
+pub(crate) fn realm_of_own<'a>(client: &'a Client, family: &RefreshFamily) -> Option<&'a Realm> {
+    client.served_realm(family.realm()).filter(|_| family.client() == client.id())
+}
+
+/// Whether a family is this client's.
+pub(crate) fn is_own(client: &Client, family: &RefreshFamily) -> bool {
+    realm_of_own(client, family).is_some()
+}
+
+/// Whether the client may not use the grant type of the login any more.
+pub(crate) fn is_withdrawn(client: &Client, family: &RefreshFamily) -> bool {
+    family.grant_type().is_some_and(|login| !client.allows_grant(login))
 }
 
 /// Decides the scope that a refresh asks for (RFC 6749 section 6). The registration of the client may have shrunk since the

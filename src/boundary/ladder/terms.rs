@@ -52,6 +52,22 @@ impl Terms {
     }
 }
 
+/// A family of refresh tokens that is the client's own.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    client: PermittedClient,
+    realm: Realm,
+    family: RefreshFamily,
+}
+
+impl Claim {
+    /// Claims the family whose token the client presents.
+    pub(crate) fn of(client: PermittedClient, family: &RefreshFamily) -> Result<Self, Reason> {
+        let realm = policy::realm_of_own(client.client(), family).ok_or(Reason::ForeignToken)?.clone();
+        Ok(Self { client, realm, family: family.clone() })
+    }
+}
+
 /// What a refresh may give: never more than the login gave.
 #[derive(Debug)]
 pub(crate) struct Renewal {
@@ -61,16 +77,14 @@ pub(crate) struct Renewal {
 
 impl Renewal {
     /// Decides the scope. The realm is the family's. The registration of the client may have shrunk since the login.
-    pub(crate) fn of(
-        client: PermittedClient,
-        family: &RefreshFamily,
-        requested: Option<&str>,
-        rules: &Rules,
-    ) -> Result<Self, Reason> {
-        let realm = client.client().served_realm(family.realm()).ok_or(Reason::ForeignToken)?.clone();
-        let scope = policy::scope_of_refresh(client.client(), family, requested)?;
+    pub(crate) fn of(claim: Claim, requested: Option<&str>, rules: &Rules) -> Result<Self, Reason> {
+        let Claim { client, realm, family } = claim;
+        if policy::is_withdrawn(client.client(), &family) {
+            return Err(Reason::GrantWithdrawn);
+        }
+        let scope = policy::scope_of_refresh(client.client(), &family, requested)?;
         let lifetime = rules.refreshed_lifetime.or(client.client().lifetime()).unwrap_or(rules.lifetime);
-        Ok(Self { terms: Terms::new(client, realm, scope, lifetime, rules), family: family.clone() })
+        Ok(Self { terms: Terms::new(client, realm, scope, lifetime, rules), family })
     }
 
     /// The question whether the login still holds.

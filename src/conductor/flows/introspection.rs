@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::super::answer::Reply;
-use super::super::families::{Families, FoundRefreshToken, is_own};
+use super::super::families::{Families, FoundRefreshToken};
 use super::super::rungs::Rungs;
 use super::presented::{Known, look_up, required_token};
 use crate::boundary::ladder::client::AuthenticatedClient;
@@ -12,6 +12,7 @@ use crate::protocol::credentials::Presented;
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::Form;
 use crate::protocol::introspection;
+use crate::protocol::policy;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::skew::MAX_SKEW;
 
@@ -59,7 +60,7 @@ impl Introspection {
         client: &Client,
         now: SystemTime,
     ) -> Reply {
-        if !is_own(&found.stored.family, client) || !families.is_usable(found, client, now) {
+        if !policy::is_own(client, &found.stored.family) || !families.is_usable(found, client, now) {
             return inactive();
         }
         let end = families.end_of(found, client);

@@ -11,16 +11,14 @@ use http::Extensions;
 
 use super::super::answer::Reply;
 use super::super::failure::Failure;
-use super::super::families::{
-    Families, FoundRefreshToken, Standing, is_own, is_withdrawn, new_successor, with_refresh_token,
-};
+use super::super::families::{Families, FoundRefreshToken, Standing, new_successor, with_refresh_token};
 use super::super::issue;
 use super::super::rungs::Rungs;
 use super::super::trail::Trail;
 use super::grants::Flow;
 use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::grant::Login;
-use crate::boundary::ladder::terms::Renewal;
+use crate::boundary::ladder::terms::{Claim, Renewal};
 use crate::boundary::refresh::StoredFamily;
 use crate::boundary::refresh_use::Used;
 use crate::protocol::client::Client;
@@ -71,16 +69,11 @@ impl RefreshFlow {
         let now = families.read_clocks();
         let family = &found.stored.family.clone();
         trail.family = Some(family.clone());
-        if !is_own(family, client) {
-            // The token stays: another client can have got it by mistake, and must not be able to log its user out.
-            return Err(Reason::ForeignToken.into());
-        }
+        // A foreign token stays: a client can have got it by mistake, and must not be able to log its user out.
+        let claim = Claim::of(permitted, family)?;
         let mut using = families.use_of(&found.token, client, now);
         let standing = self.check_state(&found.stored, &using, trail).await?;
-        if is_withdrawn(family, client) {
-            return Err(Reason::GrantWithdrawn.into());
-        }
-        let renewal = Renewal::of(permitted, family, scope, &rungs.rules)?;
+        let renewal = Renewal::of(claim, scope, &rungs.rules)?;
         let question = renewal.question(trail.address);
         let answer = rungs.users.recheck(&question).await;
         let user = match answer.map_err(|error| error.because(Reason::VerifierFailed))? {

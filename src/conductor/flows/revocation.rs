@@ -1,7 +1,6 @@
 //! Revocation (RFC 7009).
 
 use super::super::answer::Reply;
-use super::super::families::is_own;
 use super::super::rungs::Rungs;
 use super::super::trail::Trail;
 use super::presented::{Known, look_up, required_token};
@@ -9,6 +8,7 @@ use crate::boundary::ladder::client::AuthenticatedClient;
 use crate::protocol::client::Client;
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::Form;
+use crate::protocol::policy;
 use crate::protocol::refresh_token::RefreshToken;
 
 /// The flow of a revocation.
@@ -59,7 +59,7 @@ impl Revocation {
             None => Err(Reason::UnknownRefreshToken.into()),
             Some(Known::Refresh(found, families)) => {
                 trail.family = Some(found.stored.family.clone());
-                if !is_own(&found.stored.family, client) {
+                if !policy::is_own(client, &found.stored.family) {
                     return Err(Reason::ForeignToken.into());
                 }
                 families.end(found.stored.family.id()).await?;
