@@ -1,6 +1,6 @@
 //! Short digests under a secret key, which tell that two values are the same and nothing else.
 
-use std::hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -27,49 +27,26 @@ impl Keyed {
         Self::Own(RandomState::new())
     }
 
-    /// Begins a digest.
-    pub(crate) fn begin(&self) -> KeyedDigest {
+    /// The digest of a number and these bytes, which are joined: let the number tell their lengths.
+    pub(crate) fn digest(&self, number: u64, parts: &[&[u8]]) -> u64 {
         match self {
-            Self::Own(key) => KeyedDigest::Own(key.build_hasher()),
-            Self::Given(key) => KeyedDigest::Given(Sha256::new_with_prefix(**key)),
-        }
-    }
-
-    /// The digest of a number.
-    pub(crate) fn of_number(&self, number: u64) -> u64 {
-        self.begin().number(number).finish()
-    }
-}
-
-/// A digest that is being made. Its parts are joined as they come: put their lengths in, too.
-pub(crate) enum KeyedDigest {
-    Own(DefaultHasher),
-    Given(Sha256),
-}
-
-impl KeyedDigest {
-    /// With 8 bytes more.
-    pub(crate) fn number(self, number: u64) -> Self {
-        self.bytes(&number.to_le_bytes())
-    }
-
-    /// With these bytes more.
-    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
-        match &mut self {
-            Self::Own(hasher) => hasher.write(bytes),
-            Self::Given(hash) => hash.update(bytes),
-        }
-        self
-    }
-
-    pub(crate) fn finish(self) -> u64 {
-        match self {
-            Self::Own(hasher) => hasher.finish(),
-            Self::Given(hash) => {
-                let bytes: [u8; 32] = hash.finalize().into();
-                bytes.first_chunk().copied().map_or(0, u64::from_le_bytes)
+            Self::Own(key) => {
+                let mut hasher = key.build_hasher();
+                hasher.write_u64(number);
+                parts.iter().for_each(|part| hasher.write(part));
+                hasher.finish()
             }
+            Self::Given(key) => Self::digest_under(key, number, parts),
         }
+    }
+
+    /// Apart, so that the fast way stays small.
+    #[inline(never)]
+    fn digest_under(key: &[u8; 32], number: u64, parts: &[&[u8]]) -> u64 {
+        let mut hash = Sha256::new_with_prefix(key).chain_update(number.to_le_bytes());
+        parts.iter().for_each(|part| hash.update(part));
+        let bytes: [u8; 32] = hash.finalize().into();
+        bytes.first_chunk().copied().map_or(0, u64::from_le_bytes)
     }
 }
 
@@ -80,7 +57,7 @@ mod tests {
     #[test]
     fn processes_with_one_shared_key_make_one_digest_and_others_do_not() {
         let (one, other) = (SharedKey::new([3; 32]).unwrap(), SharedKey::new([4; 32]).unwrap());
-        let digest = |shared| Keyed::new(shared, Purpose::Fingerprints).begin().number(5).bytes(b"ab").finish();
+        let digest = |shared| Keyed::new(shared, Purpose::Fingerprints).digest(5, &[b"ab"]);
         assert_eq!(digest(Some(&one)), digest(Some(&one)));
         assert_ne!(digest(Some(&one)), digest(Some(&other)));
         assert_ne!(digest(Some(&one)), digest(None));
@@ -90,9 +67,10 @@ mod tests {
     #[test]
     fn every_byte_counts_under_either_kind_of_key() {
         for keyed in [Keyed::random(), Keyed::Given(Zeroizing::new([5; 32]))] {
-            let all = [keyed.of_number(0), keyed.of_number(1), keyed.of_number(1 << 63), keyed.begin().finish()];
+            let of = |number, parts: &[&[u8]]| keyed.digest(number, parts);
+            let all = [of(0, &[]), of(1, &[]), of(1 << 63, &[]), of(1, &[b"a"]), of(1, &[b"a", b"b"])];
             assert!((0..all.len()).all(|at| !all[..at].contains(&all[at])));
-            assert_eq!(keyed.of_number(1), keyed.begin().bytes(&[1, 0, 0, 0]).bytes(&[0; 4]).finish());
+            assert_eq!(of(1, &[b"ab"]), of(1, &[b"a", b"", b"b"]));
         }
     }
 }

@@ -86,13 +86,12 @@ impl PasswordFlow {
         let realm_len = realm.map_or(0, str::len);
         // Realms and names are far shorter than 2^24 bytes.
         let lengths = (realm_len as u64) << 32 ^ account.as_str().len() as u64;
-        let digest = self.fingerprints.begin().number(lengths).bytes(realm.unwrap_or_default().as_bytes());
-        let digest = digest.bytes(account.as_str().as_bytes()).bytes(secret.as_bytes());
-        let digest = form.others().fold(digest, |digest, (name, value)| {
+        let parts = [realm.unwrap_or_default(), account.as_str(), secret].map(str::as_bytes);
+        let digest = form.others().fold(self.fingerprints.digest(lengths, &parts), |before, (name, value)| {
             let lengths = (name.len() as u64) << 32 ^ value.len() as u64;
-            digest.number(lengths).bytes(name.as_bytes()).bytes(value.as_bytes())
+            self.fingerprints.digest(before, &[&lengths.to_le_bytes(), name.as_bytes(), value.as_bytes()])
         });
-        Fingerprint::new(digest.finish())
+        Fingerprint::new(digest)
     }
 }
 

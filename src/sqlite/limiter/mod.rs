@@ -1,6 +1,7 @@
 //! Attempts that are counted in the file, so that a restart takes nothing back.
 
 mod operator;
+mod record;
 mod rows;
 mod steps;
 

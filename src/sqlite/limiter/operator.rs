@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use rusqlite::params;
 
 use super::SqliteLimiter;
-use super::rows::{Kind, Rows, written};
+use super::record;
+use super::rows::{Kind, Rows};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::limiter::Guess;
@@ -39,10 +40,6 @@ const OF_WIDE_PAIR: &str = "DELETE FROM limiter_tallies
 
 pub(super) const STATEMENTS: [&str; 7] = [PAGE, OF_ACCOUNT, OF_GUESS, OF_NETWORK, OF_WIDE, OF_PAIR, OF_WIDE_PAIR];
 
-fn tally(row: &rusqlite::Row<'_>, column: usize) -> Result<Tally, Failure> {
-    written(row, column).map(|(tally, _)| Tally::from_bytes(&tally))
-}
-
 /// Removes rows of a kind, and answers how many of them still counted.
 fn remove(
     db: &Db,
@@ -51,7 +48,7 @@ fn remove(
     sql: &'static str,
     params: impl rusqlite::Params,
 ) -> Result<usize, Failure> {
-    let gone = db.rows(sql, params, |row| Ok((tally(row, 0)?, get::<i64>(row, 1)?.cast_unsigned())))?;
+    let gone = db.rows(sql, params, |row| Ok((record::read(row, 0)?.0, get::<i64>(row, 1)?.cast_unsigned())))?;
     for (_, network) in &gone {
         rows.add(kind, *network, -1)?;
     }
@@ -69,7 +66,7 @@ const LOOKED_AT: usize = 1000;
 const FIRST: Key = (i64::MIN.cast_unsigned(), i64::MIN.cast_unsigned());
 
 fn counted(row: &rusqlite::Row<'_>) -> Result<(Key, Tally), Failure> {
-    Ok(((get::<i64>(row, 0)?.cast_unsigned(), get::<i64>(row, 1)?.cast_unsigned()), tally(row, 2)?))
+    Ok(((get::<i64>(row, 0)?.cast_unsigned(), get::<i64>(row, 1)?.cast_unsigned()), record::read(row, 2)?.0))
 }
 
 /// Finds locks among rows.

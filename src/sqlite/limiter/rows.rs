@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::params;
 
+use super::record;
 use crate::protection::known::{KnownAddresses, KnownBytes};
 use crate::protection::network::crowd;
 use crate::protection::slots::Slot;
@@ -152,19 +153,6 @@ impl Prints {
     }
 }
 
-/// A tally as it was written, and the fingerprint of the secret that was denied last, if it lies beside it.
-pub(super) fn written(row: &rusqlite::Row<'_>, column: usize) -> Result<(TallyBytes, Option<u32>), Failure> {
-    let found: Vec<u8> = get(row, column)?;
-    let (tally, print) = found.split_first_chunk().ok_or(Failure::Row("a tally"))?;
-    match print {
-        [] => Ok((*tally, None)),
-        print => {
-            let print: &[u8; 4] = print.try_into().map_err(|_| Failure::Row("a tally"))?;
-            Ok((*tally, Some(u32::from_le_bytes(*print))))
-        }
-    }
-}
-
 /// The limiter's rows within one transaction.
 pub(super) struct Rows<'a> {
     pub(super) db: &'a Db,
@@ -252,10 +240,10 @@ impl<'a> Rows<'a> {
     /// The tally at a place, if there is one.
     pub(super) fn at(&self, kind: Kind, key: Key, place: Place) -> Result<Option<Tally>, Failure> {
         let row = row_of(key, place);
-        let found = self.db.row(GET, [kind.number(), row.0, row.1, row.2], |found| written(found, 0))?;
+        let found = self.db.row(GET, [kind.number(), row.0, row.1, row.2], |found| record::read(found, 0))?;
         Ok(found.map(|(tally, print)| {
-            let print = print.unwrap_or_else(|| self.prints.get((kind, row.0, row.1, row.2), &tally));
-            Tally::from_bytes(&tally).with_print(print)
+            let kept = || self.prints.get((kind, row.0, row.1, row.2), &tally.to_bytes());
+            tally.with_print(print.unwrap_or_else(kept))
         }))
     }
 
@@ -275,14 +263,11 @@ impl<'a> Rows<'a> {
     /// Writes a tally where it lies.
     pub(super) fn set(&self, kind: Kind, key: Key, place: Place, tally: Tally, memory: u64) -> Result<(), Failure> {
         let row = row_of(key, place);
-        let (written, print) = (tally.to_bytes(), tally.print());
+        let written = record::bytes(tally, self.key.keeps_prints());
         let forgotten = column(tally.forgotten_at(memory));
-        if self.key.keeps_prints() {
-            let written = [&written[..], &print.to_le_bytes()].concat();
-            self.db.execute(PUT, params![kind.number(), row.0, row.1, row.2, written, forgotten])?;
-        } else {
-            self.db.execute(PUT, params![kind.number(), row.0, row.1, row.2, written, forgotten])?;
-            self.prints.keep((kind, row.0, row.1, row.2), written, print);
+        self.db.execute(PUT, params![kind.number(), row.0, row.1, row.2, written, forgotten])?;
+        if !self.key.keeps_prints() {
+            self.prints.keep((kind, row.0, row.1, row.2), tally.to_bytes(), tally.print());
         }
         Ok(())
     }
