@@ -43,6 +43,7 @@ pub use boundary::check::{CheckOutcome, SecretCheck};
 pub use boundary::clock::{Clock, SharedClock, SystemClock};
 pub use boundary::document::PublicDocument;
 pub use boundary::extension::{ExtensionGrant, ExtensionRequest};
+pub use boundary::identity::StoreIdentity;
 pub use boundary::issuer::{IssueFn, TokenIssuer, issue_fn};
 pub use boundary::ladder::grant::Grant;
 pub use boundary::limiter::{
@@ -82,7 +83,7 @@ pub use protocol::host_code::{HostCode, HostCodeError};
 pub use protocol::lineage::{Lineage, LineageError};
 pub use protocol::members::MemberError;
 pub use protocol::preparation::{PasswordPreparation, PreparationError};
-pub use protocol::record::{AccessTokenRecord, UnsavedRecord};
+pub use protocol::record::AccessTokenRecord;
 pub use protocol::response::IssuedTokens;
 pub use protocol::scope::{Scope, ScopeError};
 pub use protocol::secret_keys::{SecretKeys, SecretKeysError};
@@ -90,6 +91,7 @@ pub use protocol::secrets::{Password, RandomnessError, SecretDigest, Token};
 pub use protocol::shared_key::{SharedKey, SharedKeyError};
 pub use protocol::subject::Subject;
 pub use protocol::sunset::{LinkError, Sunset};
+pub use protocol::unsaved::UnsavedRecord;
 pub use service::{
     Builder, ConfigError, Danger, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier, Metadata,
     NoInner, NotSet, PasswordGrant, PasswordGrantLayer, PasswordGrantService, Reject, ResponseBody, ResponseFuture,

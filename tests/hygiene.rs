@@ -128,11 +128,13 @@ const NOT_IMPLEMENTED: [&str; 3] = ["HasClients", "HasVerifier", "HasIssuer"];
 
 /// The methods that have a default, each on the safe side: no origin is allowed, spellings of a name share one budget, no login is
 /// prolonged, no token is said to be revoked, a check is charged before it is compared, no client is said to be known, a grant of
-/// the application's own is no password grant.
+/// the application's own is no password grant, no store is the same as another one.
 /// `validate` and `follow_clock` decide on no request: a part that has settings or a clock of its own says it.
-const SAFE_DEFAULTS: [&str; 11] = [
+const SAFE_DEFAULTS: [&str; 13] = [
     "all_clients",
     "follow_clock",
+    "identity",
+    "store_identity",
     "allows_origin",
     "account_key",
     "begins_password_login",

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::backend::BackendError;
 use super::clock::SharedClock;
+use super::identity::StoreIdentity;
 use super::maybe::MaybeFuture;
 use crate::protocol::family::FamilyId;
 use crate::protocol::record::AccessTokenRecord;
@@ -50,6 +51,13 @@ pub trait AccessTokenStore: Send + Sync + 'static {
     /// Removes the records of a subject in this realm, and answers how many there were.
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError>;
 
+    /// Which store this is, if it is a [`RefreshTokenStore`](crate::RefreshTokenStore), too, that saves in its own step the access
+    /// token that comes with a family: where both parts are the same store, a login and a refresh are one step then. Default:
+    /// none, and each record comes through [`insert`](Self::insert).
+    fn identity(&self) -> Option<StoreIdentity> {
+        None
+    }
+
     /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
     /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning tells it.
     fn follow_clock(&self, clock: &SharedClock) -> bool {
@@ -78,6 +86,10 @@ impl<T: AccessTokenStore + ?Sized> AccessTokenStore for Arc<T> {
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         (**self).revoke_subject(realm, subject).await
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        (**self).identity()
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use super::backend::BackendError;
 use super::clock::SharedClock;
+use super::identity::StoreIdentity;
 use crate::boundary::ladder::grant::Grant;
 use crate::protocol::response::IssuedTokens;
 
@@ -31,7 +32,9 @@ use crate::protocol::response::IssuedTokens;
 /// ```
 ///
 /// # Contract
-/// Everything is decided: the issuer checks neither user nor client again. It sees no password.
+/// Everything is decided: the issuer checks neither user nor client again. It sees no password. What it issued is good when it is
+/// answered, unless the grant [leaves the record](Grant::leaves_record) to a store: then the record is in the answer, and the
+/// store saves it before the token is sent.
 ///
 /// # Security
 /// A token must not be guessable (at most one chance in 2^128, RFC 6749 section 10.10); [`Token::random`](crate::Token::random)
@@ -52,6 +55,13 @@ pub trait TokenIssuer: Send + Sync + 'static {
     /// Issues the tokens of this grant.
     async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError>;
 
+    /// The store in which the records of the issued tokens are found, if the issuer leaves them to that store where a grant
+    /// [asks for it](Grant::leaves_record). Default: none, for an issuer that saves what it issues itself, always. It is asked
+    /// once, when the endpoint is built.
+    fn store_identity(&self) -> Option<StoreIdentity> {
+        None
+    }
+
     /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
     /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning tells it.
     fn follow_clock(&self, clock: &SharedClock) -> bool {
@@ -69,6 +79,10 @@ impl<I: TokenIssuer + ?Sized> TokenIssuer for Arc<I> {
         Self: 'f,
     {
         (**self).issue(grant)
+    }
+
+    fn store_identity(&self) -> Option<StoreIdentity> {
+        (**self).store_identity()
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod document;
 pub(crate) mod extension;
+pub(crate) mod identity;
 pub(crate) mod issuer;
 pub(crate) mod ladder;
 pub(crate) mod limiter;

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 
 use super::backend::BackendError;
 use super::clock::SharedClock;
+use super::identity::StoreIdentity;
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::lineage::Lineage;
-use crate::protocol::record::UnsavedRecord;
+use crate::protocol::unsaved::UnsavedRecord;
 
 /// The most families of one realm, subject and client that have not ended, in the stores of this crate.
 pub(crate) const MOST_LOGINS: usize = 100;
@@ -113,6 +114,8 @@ pub struct Rotation {
 /// - A store may [forget](Lineage::without_predecessor) a predecessor that was used longer ago than any leeway (60 seconds),
 ///   and should: its record holds half of what the successor follows from.
 /// - Lineages are kept as [bytes](Lineage::to_bytes). Those of a later version are an error, and are never replaced.
+/// - An access token that comes with a step is saved if the step is done, and not at all if it is not: never one without the
+///   other, whatever is killed in between.
 /// - What was answered is durable, as far as the store promises it.
 /// - All families of one subject in one realm have the same [place](FamilyId::place).
 ///
@@ -144,6 +147,12 @@ pub trait RefreshTokenStore: Send + Sync + 'static {
     /// and when an account is closed.
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError>;
 
+    /// Which store this is, if it is an [`AccessTokenStore`](crate::AccessTokenStore), too, and saves the access token that comes
+    /// with [`begin`](Self::begin) and [`rotate`](Self::rotate) in the same step. Default: none, and none comes.
+    fn identity(&self) -> Option<StoreIdentity> {
+        None
+    }
+
     /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
     /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning tells it.
     fn follow_clock(&self, clock: &SharedClock) -> bool {
@@ -172,6 +181,10 @@ impl<S: RefreshTokenStore + ?Sized> RefreshTokenStore for Arc<S> {
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         (**self).revoke_subject(realm, subject).await
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        (**self).identity()
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

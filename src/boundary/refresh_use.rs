@@ -2,9 +2,9 @@
 //! it again.
 
 use super::backend::BackendError;
-use super::refresh::{RefreshTokenStore, Rotation, StoredFamily};
+use super::refresh::{NewFamily, RefreshTokenStore, Rotation, StoredFamily};
 use crate::protocol::lineage::{Decision, Salt, TokenUse};
-use crate::protocol::record::UnsavedRecord;
+use crate::protocol::unsaved::UnsavedRecord;
 
 /// What became of a use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +22,32 @@ pub(crate) enum Used {
 /// The most turns. Whoever loses two of them has the predecessor of a token that was used, which ends the family.
 const TURNS: usize = 4;
 
+/// Begins a family, and keeps the access token of its login.
+///
+/// # Errors
+/// Those of the store; and a fault if the access token came to no store.
+pub(crate) async fn begin_family(
+    store: &(impl RefreshTokenStore + ?Sized),
+    new: NewFamily,
+) -> Result<(), BackendError> {
+    let access_token = new.access_token.clone();
+    store.begin(new).await?;
+    must_be_saved(access_token.as_ref())
+}
+
+/// Whether a store took the record that went with a step: what lies around the store may have lost it.
+fn must_be_saved(access_token: Option<&UnsavedRecord>) -> Result<(), BackendError> {
+    if access_token.is_none_or(UnsavedRecord::is_taken) {
+        return Ok(());
+    }
+    let text = "the refresh token store has the identity of the access token store, and did not save the access token";
+    Err(BackendError::fault(text))
+}
+
 /// Uses a token of this family, which was found before, and keeps the access token that it gives with it.
 ///
 /// # Errors
-/// Those of the store; and as if it had too much work, if others keep being first.
+/// Those of the store; as if it had too much work, if others keep being first; and a fault if the access token came to no store.
 pub(crate) async fn use_token(
     store: &(impl RefreshTokenStore + ?Sized),
     mut found: StoredFamily,
@@ -50,6 +72,7 @@ pub(crate) async fn use_token(
         let id = family.id();
         let rotation = Rotation { family: id, seen: stamp, lineage: next, access_token: access_token.clone() };
         if store.rotate(rotation).await? {
+            must_be_saved(access_token.as_ref())?;
             return Ok(used);
         }
         found = match store.find(id).await? {

@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 use super::access::AccessTokens;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SharedClock};
+use crate::boundary::identity::StoreIdentity;
 use crate::boundary::ladder::grant::Grant;
 use crate::boundary::refresh::{NewFamily, RefreshTokenStore, StoredFamily};
-use crate::boundary::refresh_use::{Used, use_token};
+use crate::boundary::refresh_use::{Used, begin_family, use_token};
 use crate::observe::patience::Bound;
 use crate::protocol::client::{Client, REFRESH_TOKEN};
 use crate::protocol::error::{Reason, TokenError};
@@ -21,6 +22,7 @@ use crate::protocol::refresh_token::{Place, RefreshToken};
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::secrets::{SecretDigest, fill_random};
 use crate::protocol::steps::{Reading, Steps};
+use crate::protocol::unsaved::UnsavedRecord;
 
 /// How long refresh tokens live, for clients that have no rules of their own.
 #[derive(Clone, Copy)]
@@ -33,6 +35,8 @@ pub(crate) struct Lifetimes {
 /// The families, and the access tokens that end with them.
 pub(crate) struct Families {
     store: Box<dyn RefreshTokenStore>,
+    /// The store is the one in which the issuer's tokens are found, and saves them in one step with a family.
+    keeps_access_tokens: bool,
     patience: Bound,
     lifetimes: Lifetimes,
     access: Arc<AccessTokens>,
@@ -65,8 +69,10 @@ pub(super) struct Beginning {
 }
 
 impl Families {
+    /// `issuer_store` is where the issuer's tokens are found, if it leaves them to a store.
     pub(crate) fn new(
         store: Box<dyn RefreshTokenStore>,
+        issuer_store: Option<StoreIdentity>,
         patience: Bound,
         lifetimes: Lifetimes,
         access: Arc<AccessTokens>,
@@ -74,7 +80,8 @@ impl Families {
         places: Keyed,
     ) -> Self {
         let steps = Mutex::new(Steps::new(Reading::of(|| clock.elapsed(), || clock.now())));
-        Self { store, patience, lifetimes, access, clock, steps, places }
+        let keeps_access_tokens = issuer_store.is_some_and(|issuer| store.identity() == Some(issuer));
+        Self { store, keeps_access_tokens, patience, lifetimes, access, clock, steps, places }
     }
 
     /// Whether the store goes by the endpoint's clock.
@@ -92,15 +99,36 @@ impl Families {
         Ok(Beginning { family, token })
     }
 
-    /// Keeps a family that begins now.
+    /// Has the issuer leave the record of the access token to the store, if that is where it is found.
+    pub(super) fn leave_record(&self, grant: &mut Grant) {
+        if self.keeps_access_tokens {
+            grant.leave_record();
+        }
+    }
+
+    /// Takes the record out that was left so, to be saved with its family.
+    pub(super) fn take_record(&self, tokens: &mut IssuedTokens) -> Result<Option<UnsavedRecord>, TokenError> {
+        if !self.keeps_access_tokens {
+            return Ok(None);
+        }
+        let record = tokens.take_unsaved().ok_or_else(|| {
+            let text = "the issuer has the identity of a store, and left it no record";
+            BackendError::fault(text).because(Reason::IssuerFailed)
+        })?;
+        Ok(Some(record))
+    }
+
+    /// Keeps a family that begins now, with the access token of its login if the store keeps both.
     pub(super) async fn begin(
         &self,
         family: RefreshFamily,
         token: SecretDigest,
         now: SystemTime,
+        access_token: Option<UnsavedRecord>,
     ) -> Result<(), TokenError> {
-        let new = NewFamily { family, lineage: Lineage::new(token, now), now, access_token: None };
-        self.patience.of(self.store.begin(new)).await.map_err(store_failed)
+        let new = NewFamily { family, lineage: Lineage::new(token, now), now, access_token };
+        let beginning = pin!(begin_family(&*self.store, new));
+        self.patience.of(beginning).await.map_err(store_failed)
     }
 
     /// Looks the family of a refresh token up, if it is one.
@@ -138,11 +166,16 @@ impl Families {
         Ok(standing)
     }
 
-    /// Uses a token: the last step of a refresh.
-    pub(super) async fn use_token(&self, found: StoredFamily, mut using: TokenUse) -> Result<Used, TokenError> {
+    /// Uses a token: the last step of a refresh, with its access token if the store keeps both.
+    pub(super) async fn use_token(
+        &self,
+        found: StoredFamily,
+        mut using: TokenUse,
+        access_token: Option<UnsavedRecord>,
+    ) -> Result<Used, TokenError> {
         // What came before may have taken long: the leeway of a lost answer counts from now.
         using.used = self.clock.now();
-        let using = pin!(use_token(&*self.store, found, &using, None));
+        let using = pin!(use_token(&*self.store, found, &using, access_token));
         self.patience.of(using).await.map_err(store_failed)
     }
 

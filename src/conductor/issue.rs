@@ -75,15 +75,17 @@ async fn with_family(
 ) -> Result<Reply, Failure> {
     let now = grant.issued_at();
     let Beginning { family, token } = families.draw(&mut grant).map_err(Failure::Untried)?;
+    families.leave_record(&mut grant);
     trail.family = Some(family.clone());
 
     let look = SecondLook::at(&grant, &rungs.users, trail);
     let (id, digest) = (family.id(), token.digest().clone());
     let mut minted = begin(rungs, grant, trail).await?;
+    let access_token = families.take_record(&mut minted.tokens).map_err(Failure::Untried)?;
     minted.tokens = with_refresh_token(minted.tokens, &token).map_err(Failure::Untried)?;
     let reply = minted.into_reply()?;
     // Nothing is sent that is not kept.
-    families.begin(family, digest, now).await.map_err(Failure::Untried)?;
+    families.begin(family, digest, now, access_token).await.map_err(Failure::Untried)?;
     if let Some(look) = look
         && let Err(failure) = look.look(&rungs.users).await
     {

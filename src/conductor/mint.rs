@@ -66,8 +66,12 @@ pub(super) struct Minted {
 }
 
 impl Minted {
-    /// The answer of the token endpoint.
+    /// The answer of the token endpoint. A record that is still to be saved was left to nobody.
     pub(super) fn into_reply(self) -> Result<Reply, Failure> {
+        if self.tokens.is_unsaved() {
+            let text = "the issuer left a record that its grant did not ask it to leave";
+            return Err(Failure::Untried(BackendError::fault(text).because(Reason::IssuerFailed)));
+        }
         self.tokens.to_json(&self.scope).map(Reply::Tokens).map_err(|reason| Failure::Untried(reason.into()))
     }
 }

@@ -1,12 +1,14 @@
 //! Opaque access tokens: random strings that mean nothing by themselves.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::boundary::access::{AccessTokenStore, AccessTokenVerifier, Revocation};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
+use crate::boundary::identity::StoreIdentity;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::Grant;
 use crate::boundary::maybe::MaybeFuture;
@@ -14,6 +16,7 @@ use crate::protocol::family::FamilyId;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::secrets::{SecretDigest, Token};
+use crate::protocol::unsaved::UnsavedRecord;
 
 /// Tells an access token from every other kind of token at first sight.
 const PREFIX: &str = "at_";
@@ -36,7 +39,7 @@ const PREFIX: &str = "at_";
 #[derive(Clone)]
 pub struct OpaqueIssuer<S> {
     store: S,
-    audience: Vec<String>,
+    audience: Option<Arc<[String]>>,
     clock: PartClock,
 }
 
@@ -44,14 +47,14 @@ impl<S: AccessTokenStore> OpaqueIssuer<S> {
     /// An issuer whose tokens stand for what `store` keeps.
     #[must_use]
     pub fn new(store: S) -> Self {
-        Self { store, audience: Vec::new(), clock: PartClock::system() }
+        Self { store, audience: None, clock: PartClock::system() }
     }
 
     /// The resource servers that the tokens are for. Default: none is named, and only an API that asks for none takes them
     /// ([`any_audience`](crate::BearerGuardBuilder::any_audience)).
     #[must_use]
     pub fn with_audience<A: Into<String>>(mut self, audience: impl IntoIterator<Item = A>) -> Self {
-        self.audience = audience.into_iter().map(Into::into).collect();
+        self.audience = Some(audience.into_iter().map(Into::into).collect());
         self
     }
 
@@ -81,9 +84,18 @@ impl<S: AccessTokenStore> TokenIssuer for OpaqueIssuer<S> {
         let token = Token::random(PREFIX)?;
         let expires = grant.issued_at().checked_add(grant.lifetime());
         let expires = expires.ok_or_else(|| BackendError::fault("the lifetime of a token is beyond all time"))?;
-        let record = grant.record(&self.audience, expires);
-        self.store.insert(token.digest(), record).await?;
-        Ok(IssuedTokens::bearer(token, grant.lifetime()))
+        let record = grant.record(self.audience.clone(), expires);
+        let digest = token.digest();
+        let issued = IssuedTokens::bearer(token, grant.lifetime());
+        if grant.leaves_record() {
+            return Ok(issued.with_unsaved(UnsavedRecord::new(digest, record)));
+        }
+        self.store.insert(digest, record).await?;
+        Ok(issued)
+    }
+
+    fn store_identity(&self) -> Option<StoreIdentity> {
+        self.store.identity()
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {
@@ -122,6 +134,8 @@ impl<S: AccessTokenStore> AccessTokenVerifier for OpaqueIssuer<S> {
 
 impl<S> fmt::Debug for OpaqueIssuer<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpaqueIssuer").field("audience", &self.audience).finish_non_exhaustive()
+        f.debug_struct("OpaqueIssuer")
+            .field("audience", &self.audience.as_deref().unwrap_or_default())
+            .finish_non_exhaustive()
     }
 }

@@ -46,4 +46,5 @@ pub(crate) mod steps;
 pub(crate) mod subject;
 pub(crate) mod sunset;
 pub(crate) mod texts;
+pub(crate) mod unsaved;
 pub(crate) mod weigh;

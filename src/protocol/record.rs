@@ -9,17 +9,7 @@ use serde_json::{Map, Value};
 use super::client::ClientId;
 use super::family::FamilyId;
 use super::scope::Scope;
-use super::secrets::SecretDigest;
 use super::skew::{SKEW, is_ahead};
-
-/// The record of an access token that nobody has saved yet, and the digest by which it is to be found.
-#[derive(Clone, Debug)]
-pub struct UnsavedRecord {
-    /// The digest of the token.
-    pub digest: SecretDigest,
-    /// What the token stands for.
-    pub record: AccessTokenRecord,
-}
 
 /// What an access token stands for: who lets which client do what, where, and until when. Cloning is cheap.
 ///
@@ -43,7 +33,7 @@ struct Inner {
     client: ClientId,
     realm: Option<String>,
     scope: Scope,
-    audience: Vec<String>,
+    audience: Option<Arc<[String]>>,
     issued: SystemTime,
     expires: SystemTime,
     authenticated_at: Option<SystemTime>,
@@ -72,7 +62,7 @@ impl AccessTokenRecord {
             client,
             realm: None,
             scope: Scope::default(),
-            audience: Vec::new(),
+            audience: None,
             issued,
             expires,
             authenticated_at: None,
@@ -110,7 +100,12 @@ impl AccessTokenRecord {
     /// The resource servers that the token is for.
     #[must_use]
     pub fn with_audience<A: Into<String>>(self, audience: impl IntoIterator<Item = A>) -> Self {
-        self.change(|inner| inner.audience = audience.into_iter().map(Into::into).collect())
+        self.with_shared_audience(Some(audience.into_iter().map(Into::into).collect()))
+    }
+
+    /// The same list as that of other tokens.
+    pub(crate) fn with_shared_audience(self, audience: Option<Arc<[String]>>) -> Self {
+        self.change(|inner| inner.audience = audience)
     }
 
     /// When the resource owner was authenticated.
@@ -158,7 +153,7 @@ impl AccessTokenRecord {
     /// The resource servers that the token is for; none if the issuer does not tell them apart.
     #[must_use]
     pub fn audience(&self) -> &[String] {
-        &self.0.audience
+        self.0.audience.as_deref().unwrap_or_default()
     }
 
     /// When the token was issued.
@@ -218,7 +213,7 @@ impl fmt::Debug for AccessTokenRecord {
             .field("client", &self.0.client)
             .field("realm", &self.0.realm)
             .field("scope", &self.0.scope)
-            .field("audience", &self.0.audience)
+            .field("audience", &self.audience())
             .field("issued", &self.0.issued)
             .field("expires", &self.0.expires)
             .finish_non_exhaustive()

@@ -12,6 +12,7 @@ use super::error::Reason;
 use super::members::{MemberError, Members};
 use super::scope::Scope;
 use super::secrets::Token;
+use super::unsaved::UnsavedRecord;
 
 /// What an issuer gives for a [`Grant`](crate::Grant).
 ///
@@ -29,6 +30,7 @@ pub struct IssuedTokens {
     expires_in: Duration,
     refresh_token: Option<Token>,
     extra: Members,
+    unsaved: Option<UnsavedRecord>,
 }
 
 impl IssuedTokens {
@@ -41,6 +43,7 @@ impl IssuedTokens {
             expires_in,
             refresh_token: None,
             extra: Members::default(),
+            unsaved: None,
         }
     }
 
@@ -55,6 +58,24 @@ impl IssuedTokens {
         }
         self.token_type = Cow::Owned(token_type.to_owned());
         Ok(self)
+    }
+
+    /// The record of the access token, which the issuer did not save because its grant
+    /// [leaves](crate::Grant::leaves_record) it to the store of the refresh tokens. Any other grant must not come with one.
+    #[must_use]
+    pub fn with_unsaved(mut self, record: UnsavedRecord) -> Self {
+        self.unsaved = Some(record);
+        self
+    }
+
+    /// Whether there is a record that is to be saved.
+    pub(crate) const fn is_unsaved(&self) -> bool {
+        self.unsaved.is_some()
+    }
+
+    /// Takes out the record that is to be saved.
+    pub(crate) const fn take_unsaved(&mut self) -> Option<UnsavedRecord> {
+        self.unsaved.take()
     }
 
     /// A refresh token that the application itself keeps and takes back.

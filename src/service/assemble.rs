@@ -137,8 +137,13 @@ impl Options {
             ignore_foreign_schemes: self.ignore_foreign_schemes,
         };
         let access = Arc::new(AccessTokens::new(self.tokens.access.take(), patience.access_tokens));
-        let families =
-            self.tokens.families(&access, &clock, patience.refresh_store, Keyed::new(shared_key, Purpose::Places));
+        let families = self.tokens.families(
+            &*issuer,
+            &access,
+            &clock,
+            patience.refresh_store,
+            Keyed::new(shared_key, Purpose::Places),
+        );
         let password =
             password_grant.map(|grant| PasswordFlow::new(grant, Keyed::new(shared_key, Purpose::Fingerprints)));
         let mut others: Vec<Box<dyn Flow>> = Vec::new();

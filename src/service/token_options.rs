@@ -7,6 +7,7 @@ use super::routes::Served;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::clock::Clock;
 use crate::boundary::document::PublicDocument;
+use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::refresh::RefreshTokenStore;
 use crate::conductor::access::AccessTokens;
 use crate::conductor::families::{Families, Lifetimes};
@@ -89,6 +90,7 @@ impl TokenOptions {
     /// The families of refresh tokens, if the endpoint gives any.
     pub(super) fn families(
         &mut self,
+        issuer: &dyn TokenIssuer,
         access: &Arc<AccessTokens>,
         clock: &Arc<dyn Clock>,
         patience: Bound,
@@ -100,6 +102,7 @@ impl TokenOptions {
             leeway: self.refresh_leeway.unwrap_or(Duration::from_secs(10)),
         };
         let store = self.refresh.take()?;
-        Some(Arc::new(Families::new(store, patience, lifetimes, Arc::clone(access), Arc::clone(clock), places)))
+        let (issuer_store, access, clock) = (issuer.store_identity(), Arc::clone(access), Arc::clone(clock));
+        Some(Arc::new(Families::new(store, issuer_store, patience, lifetimes, access, clock, places)))
     }
 }

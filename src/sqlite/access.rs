@@ -11,9 +11,11 @@ use super::time::{floor, instant};
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
+use crate::boundary::identity::StoreIdentity;
 use crate::protocol::family::FamilyId;
-use crate::protocol::record::{AccessTokenRecord, Holder, UnsavedRecord};
+use crate::protocol::record::{AccessTokenRecord, Holder};
 use crate::protocol::secrets::SecretDigest;
+use crate::protocol::unsaved::UnsavedRecord;
 
 const NEWEST: &str = "SELECT number FROM access_tokens WHERE login = ?1 ORDER BY number DESC LIMIT 1";
 /// Nothing is kept for a family that has ended meanwhile: its access tokens were removed then, and this one would outlive
@@ -98,7 +100,9 @@ fn insert(db: &Db, digest: &SecretDigest, record: &AccessTokenRecord, per_login:
 
 /// Keeps the record of a refresh or a login in the transaction that keeps its family.
 pub(super) fn insert_with(db: &Db, unsaved: Option<&UnsavedRecord>, per_login: i64) -> Result<(), Failure> {
-    unsaved.map_or(Ok(()), |UnsavedRecord { digest, record }| insert(db, digest, record, per_login))
+    let Some(unsaved) = unsaved else { return Ok(()) };
+    let (digest, record) = unsaved.take();
+    insert(db, &digest, &record, per_login)
 }
 
 fn read_record(row: &Row<'_>) -> Result<AccessTokenRecord, Failure> {
@@ -167,6 +171,10 @@ impl AccessTokenStore for SqliteStore {
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         let (realm, subject) = (realm.map(str::to_owned), subject.to_owned());
         self.remove_all(move |db| revoke_some_of(db, realm.as_deref(), &subject)).await
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        Some(self.own_identity())
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

@@ -20,6 +20,7 @@ use super::time::CountingTime;
 use super::writer::{Pruning, Writer};
 use crate::boundary::access::MOST_TOKENS;
 use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::identity::StoreIdentity;
 use crate::protocol::shared_key::SharedKey;
 
 /// The longest `busy_timeout`.
@@ -181,6 +182,7 @@ impl SqliteStoreBuilder {
             time,
             locks: Arc::default(),
             tokens_per_login: self.access_tokens_per_login.into(),
+            identity: StoreIdentity::new(),
             alive,
         };
         let mut readers = Vec::with_capacity(self.reader_threads);

@@ -14,6 +14,7 @@ use super::time::{floor, instant};
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::clock::SharedClock;
+use crate::boundary::identity::StoreIdentity;
 use crate::boundary::refresh::{FamilyStamp, MOST_LOGINS, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
 use crate::protocol::family::{FamilyId, RefreshFamily};
 
@@ -26,18 +27,20 @@ const FIND: &str =
 const ROTATE: &str = "UPDATE refresh_families SET lineage = ?3, used = ?4, stamp = stamp + 1
     WHERE id = ?1 AND stamp = ?2 AND ended IS NULL";
 const SEE: &str = "SELECT 1 FROM refresh_families WHERE id = ?1 AND stamp = ?2 AND ended IS NULL";
-const COUNT_LOGINS: &str = "SELECT count(*) FROM refresh_families
+/// How many logins of a subject at a client there are, and the oldest of them. All of it lies in the index.
+const CROWD: &str = "SELECT count(*), min(row) FROM refresh_families
     WHERE subject = ?1 AND realm IS ?2 AND client = ?3 AND ended IS NULL";
-/// The oldest ones of those that expire by then.
-const END_LOGINS: &str = "UPDATE refresh_families SET ended = ?4 WHERE row IN
+/// One that is over by then.
+const END_ONE_OVER: &str = "UPDATE refresh_families SET ended = ?4 WHERE row =
     (SELECT row FROM refresh_families
-     WHERE subject = ?1 AND realm IS ?2 AND client = ?3 AND ended IS NULL AND expires <= ?5 ORDER BY row LIMIT ?6)";
+     WHERE subject = ?1 AND realm IS ?2 AND client = ?3 AND ended IS NULL AND expires <= ?5 ORDER BY expires LIMIT 1)";
+const END: &str = "UPDATE refresh_families SET ended = ?2 WHERE row = ?1";
 const REVOKE_FAMILY: &str = "UPDATE refresh_families SET ended = ?2 WHERE id = ?1 AND ended IS NULL";
 const REVOKE_SUBJECT: &str =
     "UPDATE refresh_families SET ended = ?3 WHERE subject = ?1 AND realm IS ?2 AND ended IS NULL";
 
-pub(super) const STATEMENTS: [&str; 8] =
-    [BEGIN, FIND, ROTATE, SEE, COUNT_LOGINS, END_LOGINS, REVOKE_FAMILY, REVOKE_SUBJECT];
+pub(super) const STATEMENTS: [&str; 9] =
+    [BEGIN, FIND, ROTATE, SEE, CROWD, END_ONE_OVER, END, REVOKE_FAMILY, REVOKE_SUBJECT];
 
 fn read_family(row: &Row<'_>) -> Result<StoredFamily, Failure> {
     let time = |column| get(row, column).and_then(instant);
@@ -57,18 +60,14 @@ fn read_family(row: &Row<'_>) -> Result<StoredFamily, Failure> {
     Ok(StoredFamily::new(facts, lineage(row, 9)?, stamp).with_ended(get(row, 11)?))
 }
 
-/// Makes room for one login more of this subject at this client: what is over ends first, then what is oldest.
+/// Makes room for one login more of this subject at this client: one that is over ends, else the oldest.
 fn make_room(db: &Db, family: &RefreshFamily, now: SystemTime, ended: i64) -> Result<(), Failure> {
     let (subject, realm, client) = (family.subject(), family.realm(), family.client().as_str());
-    let most = MOST_LOGINS as i64;
-    let count: i64 = db.row(COUNT_LOGINS, params![subject, realm, client], |row| get(row, 0))?.unwrap_or(0);
-    let mut excess = count.saturating_add(1).saturating_sub(most);
-    for by in [floor(now), i64::MAX] {
-        if excess <= 0 {
-            break;
-        }
-        let done = db.execute(END_LOGINS, params![subject, realm, client, ended, by, excess])?;
-        excess = excess.saturating_sub_unsigned(done as u64);
+    let crowd = |row: &Row<'_>| Ok((get::<i64>(row, 0)?, get::<Option<i64>>(row, 1)?));
+    let (count, oldest) = db.row(CROWD, params![subject, realm, client], crowd)?.unwrap_or_default();
+    if count >= MOST_LOGINS as i64 && db.execute(END_ONE_OVER, params![subject, realm, client, ended, floor(now)])? == 0
+    {
+        db.execute(END, params![oldest, ended])?;
     }
     Ok(())
 }
@@ -156,6 +155,10 @@ impl RefreshTokenStore for SqliteStore {
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         let (realm, subject, ended) = (realm.map(str::to_owned), subject.to_owned(), self.now());
         self.write(move |db| end_families_of(db, realm.as_deref(), &subject, ended)).await
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        Some(self.own_identity())
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

@@ -20,8 +20,8 @@ CREATE TABLE refresh_families (
     -- When the family was ended, by the clock of the store.
     ended INTEGER
 ) STRICT;
--- At most a hundred for each login: subject, realm and client.
-CREATE INDEX refresh_families_by_login ON refresh_families (subject, realm, client) WHERE ended IS NULL;
+-- At most a hundred for each subject at a client. With their ends, so that one that is over is found without a look at the others.
+CREATE INDEX refresh_families_by_login ON refresh_families (subject, realm, client, expires) WHERE ended IS NULL;
 -- What was used in the last minute: a rotation adds a row at the end of this index, and the next step takes it out again.
 CREATE INDEX refresh_families_by_use ON refresh_families (used) WHERE used IS NOT NULL;
 CREATE INDEX refresh_families_by_end ON refresh_families (ended) WHERE ended IS NOT NULL;

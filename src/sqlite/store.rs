@@ -21,6 +21,7 @@ use super::stats::{Counters, SqliteStats, add};
 use super::time::{CountingTime, floor};
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::clock::{Clock, SharedClock};
+use crate::boundary::identity::StoreIdentity;
 use crate::protection::locks::Locks;
 
 /// When to try again if too much waits.
@@ -65,6 +66,7 @@ pub(super) struct Handle {
     pub(super) pruner: Arc<Pruner>,
     /// The most access tokens of one login.
     pub(super) tokens_per_login: i64,
+    pub(super) identity: StoreIdentity,
     /// Ends when the writer has closed the database.
     pub(super) alive: watch::Receiver<()>,
 }
@@ -153,6 +155,10 @@ impl SqliteStore {
     /// The files, and how to open them.
     pub(super) fn place(&self) -> (Arc<Files>, Opening) {
         (Arc::clone(&self.0.files), self.0.opening.clone())
+    }
+
+    pub(super) fn own_identity(&self) -> StoreIdentity {
+        self.0.identity.clone()
     }
 
     pub(super) fn tokens_per_login(&self) -> i64 {

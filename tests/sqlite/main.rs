@@ -18,6 +18,7 @@ mod limiter_versions;
 mod lock_names;
 #[path = "../support/locks.rs"]
 mod locks;
+mod logins;
 mod place;
 mod races;
 #[path = "../support/refresh_token.rs"]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::terms::{Renewal, Terms};
@@ -110,7 +111,7 @@ impl Login {
     #[inline]
     pub(crate) fn weigh(self, demanded: Demanded) -> Result<Grant, Reason> {
         weigh::weigh(demanded, self.proven)?;
-        Ok(Grant { facts: self.facts })
+        Ok(Grant { facts: self.facts, leaves_record: false })
     }
 }
 
@@ -119,6 +120,7 @@ impl Login {
 #[derive(Clone)]
 pub struct Grant {
     facts: Facts,
+    leaves_record: bool,
 }
 
 impl Grant {
@@ -194,6 +196,19 @@ impl Grant {
         }
     }
 
+    /// Whether the record of the access token is left to the store that keeps the refresh tokens, which saves both in one step.
+    /// Then the issuer saves nothing and hands the record back ([`IssuedTokens::with_unsaved`](crate::IssuedTokens::with_unsaved)).
+    /// Only an issuer that [names](crate::TokenIssuer::store_identity) its store gets such a grant.
+    #[must_use]
+    pub fn leaves_record(&self) -> bool {
+        self.leaves_record
+    }
+
+    /// Leaves the record of the access token to the store of the refresh tokens.
+    pub(crate) const fn leave_record(&mut self) {
+        self.leaves_record = true;
+    }
+
     /// Begins a family of refresh tokens, which no access token of it outlives; `None` if it would end beyond all time.
     pub(crate) fn begin_family(&mut self, id: FamilyId, lifetime: Duration) -> Option<RefreshFamily> {
         let facts = &mut self.facts;
@@ -210,12 +225,12 @@ impl Grant {
     }
 
     /// The record of an access token for this grant.
-    pub(crate) fn record(&self, audience: &[String], expires: SystemTime) -> AccessTokenRecord {
+    pub(crate) fn record(&self, audience: Option<Arc<[String]>>, expires: SystemTime) -> AccessTokenRecord {
         let facts = &self.facts;
         AccessTokenRecord::new(facts.subject.id(), facts.client.id().clone(), facts.issued_at, expires)
             .with_realm(facts.realm.as_deref())
             .with_scope(facts.scope.clone())
-            .with_audience(audience.iter().cloned())
+            .with_shared_audience(audience)
             .with_authenticated_at(Some(facts.authenticated_at))
             .with_family(facts.family)
     }

@@ -90,14 +90,16 @@ impl RefreshFlow {
             families.end(family.id()).await?;
         }
         let login = login.map_err(|reason| Failure::Decided(reason.into()));
-        let grant = rungs.scales.weigh(login, trail).end().await.map_err(Failure::into_error)?;
+        let mut grant = rungs.scales.weigh(login, trail).end().await.map_err(Failure::into_error)?;
 
         let FoundRefreshToken { token, stored } = found;
         let rotates = standing == Standing::Live && !client.refresh_rules().is_reused;
         let successor = if rotates { Some(new_successor(&token)?) } else { None };
         using.successor = successor.as_ref().map(|(next, salt)| (next.digest().clone(), *salt));
+        families.leave_record(&mut grant);
         let mut minted = issue::begin(rungs, grant, trail).await.map_err(Failure::into_error)?;
-        let successor = match families.use_token(stored, using).await? {
+        let access_token = families.take_record(&mut minted.tokens)?;
+        let successor = match families.use_token(stored, using, access_token).await? {
             Used::Done => successor.map(|(next, _)| next),
             Used::Repeated { salt } => Some(token.successor(&salt)),
             // Since it was found, its successor was used, or the family was ended. What was minted ends with it.

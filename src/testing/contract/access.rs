@@ -154,7 +154,7 @@ fn others(name: &str) -> Vec<AccessTokenRecord> {
 /// Many tokens of a family, or many without one.
 pub(super) async fn crowd<S: AccessTokenStore>(store: S, is_family: bool) {
     let name = new_name("subject");
-    let family = is_family.then(|| new_family_id());
+    let family = is_family.then(new_family_id);
     let mut others = others(&name);
     if is_family {
         others.push(record(&name));
