@@ -45,7 +45,7 @@ impl Raced {
         let presented = self.presented.lock().unwrap().clone().unwrap();
         let [first, second] = [[1; 32], [2; 32]].map(SecretDigest::from_bytes);
         for (token, next) in [(presented, &first), (first.clone(), &second)] {
-            let copy = RefreshTokenUse::new(family, token, ManualClock::start()).with_successor(next.clone(), [1; 20]);
+            let copy = RefreshTokenUse::new(family, token, ManualClock::start()).with_successor(next.clone(), [1; 32]);
             assert_eq!(copy.by(&self.refresh).await.unwrap(), TokenUsed::Done);
         }
     }

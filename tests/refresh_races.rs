@@ -31,8 +31,8 @@ fn token(of: u64) -> SecretDigest {
     SecretDigest::of(&of.to_string())
 }
 
-fn salt(of: u64) -> [u8; 20] {
-    let mut salt = [0; 20];
+fn salt(of: u64) -> [u8; 32] {
+    let mut salt = [0; 32];
     salt[..8].copy_from_slice(&of.to_be_bytes());
     salt
 }

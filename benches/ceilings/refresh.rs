@@ -8,15 +8,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body::Body as _;
 use http_body_util::Full;
 use tower::Service as _;
 use tower_password_grant::{
-    Attempt, Client, ClientSecret, Grant, IssuedTokens, LimiterRules, Lockout, MemoryAccessTokens, MemoryLimiter,
-    MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PeerAddress, RefreshTokenStore as _, RequestCeiling,
-    StaticClients, Subject, Token, TokenBucket, TokenEndpoint, TokenIssuer, issue_fn, verify_fn,
+    Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Grant, IssuedTokens, LimiterRules, Lockout,
+    MemoryAccessTokens, MemoryLimiter, MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PeerAddress, Recheck,
+    RefreshTokenStore as _, RequestCeiling, StaticClients, Subject, Token, TokenBucket, TokenEndpoint, TokenIssuer,
+    Verdict, issue_fn,
 };
 
 use super::meter::{ALLOCATOR, Meter};
@@ -29,6 +31,24 @@ pub const REFRESH: &str = "refresh in memory";
 pub const LOGIN: &str = "login with a refresh token, one below 100";
 pub const LOGIN_AT_CAP: &str = "login with a refresh token, at the cap of 100";
 
+/// Whoever asks is let in: always the same user, or another one each time.
+struct Users {
+    are_many: bool,
+    number: AtomicU32,
+}
+
+#[async_trait]
+impl CredentialVerifier for Users {
+    async fn verify(&self, _: Attempt) -> Result<Verdict, BackendError> {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        Ok(if self.are_many { Subject::new(format!("user-{number:07}")) } else { Subject::new("user-1") }.into())
+    }
+
+    async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
+        Ok(if self.are_many { Subject::new(login.subject().to_owned()) } else { Subject::new("user-1") }.into())
+    }
+}
+
 /// Users who are all different, or all the same, and whom nothing keeps from logging in.
 fn endpoint(store: &Arc<MemoryRefreshTokens>, issuer: impl TokenIssuer, are_many: bool) -> TokenEndpoint {
     let client = Client::confidential(CLIENT, &ClientSecret::new(SECRET.to_owned()).digest())
@@ -39,16 +59,9 @@ fn endpoint(store: &Arc<MemoryRefreshTokens>, issuer: impl TokenIssuer, are_many
         .build()
         .unwrap();
     let many = Duration::from_millis(1);
-    let number = AtomicU32::new(0);
-    let verify = move |_: Attempt| {
-        let number = number.fetch_add(1, Ordering::Relaxed);
-        async move { Ok(if are_many { Subject::new(format!("user-{number:07}")) } else { Subject::new("user-1") }.into()) }
-    };
     let layer = PasswordGrant::builder()
         .clients(StaticClients::new([client]).unwrap())
-        .verifier(
-            verify_fn(verify).with_recheck(|login| async move { Ok(Subject::new(login.subject().to_owned()).into()) }),
-        )
+        .verifier(Users { are_many, number: AtomicU32::new(0) })
         .issuer(issuer)
         .token_path(PATH)
         .refresh_tokens(Arc::clone(store))

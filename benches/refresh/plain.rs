@@ -65,7 +65,7 @@ pub fn run(batch: usize, time: Duration) -> f64 {
             if number > 100 {
                 db.prepare_cached(REMOVE_OLDEST).unwrap().execute(params![id, number - 100]).unwrap();
             }
-            let rotated = db.prepare_cached(ROTATE).unwrap().execute(params![id, stamp, random::<101>(), NOW]).unwrap();
+            let rotated = db.prepare_cached(ROTATE).unwrap().execute(params![id, stamp, random::<113>(), NOW]).unwrap();
             assert_eq!(rotated, 1);
             done += 1;
         }

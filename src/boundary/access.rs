@@ -1,5 +1,7 @@
 //! Access tokens after they were issued: what they stand for, and their end.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -66,26 +68,53 @@ pub trait AccessTokenStore: Send + Sync + 'static {
     }
 }
 
-#[async_trait]
+/// The answer of a store that is on its way.
+type Answering<'f, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'f>>;
+
+/// Hands on what the store itself answers with, without another box around it.
 impl<T: AccessTokenStore + ?Sized> AccessTokenStore for Arc<T> {
-    async fn insert(&self, digest: SecretDigest, record: AccessTokenRecord) -> Result<(), BackendError> {
-        (**self).insert(digest, record).await
+    fn insert<'s, 'f>(&'s self, digest: SecretDigest, record: AccessTokenRecord) -> Answering<'f, ()>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        (**self).insert(digest, record)
     }
 
-    async fn find(&self, digest: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError> {
-        (**self).find(digest).await
+    fn find<'s, 'd, 'f>(&'s self, digest: &'d SecretDigest) -> Answering<'f, Option<AccessTokenRecord>>
+    where
+        's: 'f,
+        'd: 'f,
+        Self: 'f,
+    {
+        (**self).find(digest)
     }
 
-    async fn revoke(&self, digest: &SecretDigest) -> Result<bool, BackendError> {
-        (**self).revoke(digest).await
+    fn revoke<'s, 'd, 'f>(&'s self, digest: &'d SecretDigest) -> Answering<'f, bool>
+    where
+        's: 'f,
+        'd: 'f,
+        Self: 'f,
+    {
+        (**self).revoke(digest)
     }
 
-    async fn revoke_family(&self, family: FamilyId) -> Result<u64, BackendError> {
-        (**self).revoke_family(family).await
+    fn revoke_family<'s, 'f>(&'s self, family: FamilyId) -> Answering<'f, u64>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        (**self).revoke_family(family)
     }
 
-    async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
-        (**self).revoke_subject(realm, subject).await
+    fn revoke_subject<'s, 'r, 't, 'f>(&'s self, realm: Option<&'r str>, subject: &'t str) -> Answering<'f, u64>
+    where
+        's: 'f,
+        'r: 'f,
+        't: 'f,
+        Self: 'f,
+    {
+        (**self).revoke_subject(realm, subject)
     }
 
     fn identity(&self) -> Option<StoreIdentity> {

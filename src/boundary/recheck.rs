@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::provided::{Missing, is_provided};
@@ -21,7 +22,7 @@ impl Missing for CannotRecheck {
 /// A login that is to be prolonged.
 #[derive(Clone, Debug)]
 pub struct Recheck {
-    pub(super) subject: String,
+    pub(super) subject: Arc<str>,
     pub(super) client: Client,
     pub(super) realm: Realm,
     pub(super) scope: Scope,
@@ -34,7 +35,7 @@ impl Recheck {
     pub(crate) fn is_answered_by(verifier: &dyn CredentialVerifier) -> bool {
         let Ok(client) = Client::public("probe").build() else { return true };
         let (scope, authenticated_at) = (Scope::default(), SystemTime::UNIX_EPOCH);
-        let (subject, realm) = (String::new(), Realm::default());
+        let (subject, realm) = ("".into(), Realm::default());
         let login = Self { subject, client, realm, scope, authenticated_at, address: None };
         catch_unwind(AssertUnwindSafe(|| !is_provided(&verifier.recheck(&login)))).unwrap_or(true)
     }

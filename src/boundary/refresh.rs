@@ -1,5 +1,7 @@
 //! Where refresh token families are kept (RFC 6749 section 6, RFC 9700 section 4.14.2).
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -161,26 +163,51 @@ pub trait RefreshTokenStore: Send + Sync + 'static {
     }
 }
 
-#[async_trait]
+/// The answer of a store that is on its way.
+type Answering<'f, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'f>>;
+
+/// Hands on what the store itself answers with, without another box around it.
 impl<S: RefreshTokenStore + ?Sized> RefreshTokenStore for Arc<S> {
-    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
-        (**self).begin(new).await
+    fn begin<'s, 'f>(&'s self, new: NewFamily) -> Answering<'f, ()>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        (**self).begin(new)
     }
 
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
-        (**self).find(family).await
+    fn find<'s, 'f>(&'s self, family: FamilyId) -> Answering<'f, Option<StoredFamily>>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        (**self).find(family)
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
-        (**self).rotate(rotation).await
+    fn rotate<'s, 'f>(&'s self, rotation: Rotation) -> Answering<'f, bool>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        (**self).rotate(rotation)
     }
 
-    async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {
-        (**self).revoke_family(family).await
+    fn revoke_family<'s, 'f>(&'s self, family: FamilyId) -> Answering<'f, bool>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        (**self).revoke_family(family)
     }
 
-    async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
-        (**self).revoke_subject(realm, subject).await
+    fn revoke_subject<'s, 'r, 't, 'f>(&'s self, realm: Option<&'r str>, subject: &'t str) -> Answering<'f, u64>
+    where
+        's: 'f,
+        'r: 'f,
+        't: 'f,
+        Self: 'f,
+    {
+        (**self).revoke_subject(realm, subject)
     }
 
     fn identity(&self) -> Option<StoreIdentity> {

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
+use super::digests::DigestMap;
 use super::sync::{Mutex, lock};
 use crate::boundary::access::{AccessTokenStore, MOST_TOKENS};
 use crate::boundary::backend::BackendError;
@@ -29,7 +30,7 @@ pub struct MemoryAccessTokens {
 
 #[derive(Default)]
 struct State {
-    records: HashMap<Key, Kept>,
+    records: DigestMap<Key, Kept>,
     /// Oldest first.
     order: BTreeMap<u64, Key>,
     /// The newest of each login, oldest first. One that is not in `order` any more goes when all on one side of it have gone.

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 use std::time::{Duration, SystemTime};
 
+use super::digests::DigestMap;
 use super::slab::{Chain, Links, Slab, Slot};
 use crate::boundary::refresh::MOST_LOGINS;
 use crate::protocol::family::{FamilyId, RefreshFamily};
@@ -30,7 +31,7 @@ pub(super) struct Family {
 #[derive(Default)]
 pub(super) struct Families {
     families: Slab<Family>,
-    by_id: HashMap<FamilyId, Slot>,
+    by_id: DigestMap<FamilyId, Slot>,
     by_expiry: BTreeSet<(i64, Slot)>,
     /// Oldest first.
     living: Chain,

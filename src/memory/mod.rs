@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod clients;
+mod digests;
 mod families;
 pub(crate) mod once;
 pub(crate) mod opaque;

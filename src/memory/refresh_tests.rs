@@ -45,7 +45,7 @@ async fn use_by(store: &MemoryRefreshTokens, family: u16, using: &TokenUse) -> U
 
 /// Uses a token, whose successor is that of the next generation.
 async fn use_token_of(store: &MemoryRefreshTokens, family: u16, generation: u16) -> Used {
-    let successor = Some((token(family, generation + 1), [0; 20]));
+    let successor = Some((token(family, generation + 1), [0; 32]));
     use_by(store, family, &TokenUse { successor, ..TokenUse::new(token(family, generation), NOW) }).await
 }
 
@@ -167,7 +167,7 @@ async fn two_minutes_after_its_use_a_token_is_spent_whatever_the_wall_clock_show
     begin(&store, facts(0), NOW).await.unwrap();
     assert_eq!(use_token_of(&store, 0, 0).await, Used::Done);
     passed.0.store(120, Ordering::Relaxed);
-    assert_eq!(use_by(&store, 0, &repeat()).await, Used::Repeated { salt: [0; 20] });
+    assert_eq!(use_by(&store, 0, &repeat()).await, Used::Repeated { salt: [0; 32] });
     passed.0.store(121, Ordering::Relaxed);
     assert_eq!(use_by(&store, 0, &repeat()).await, Used::Replayed);
     assert!(store.find(id(0)).await.unwrap().is_some_and(|found| found.is_ended));

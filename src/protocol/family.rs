@@ -56,13 +56,13 @@ pub struct RefreshFamily(Arc<Facts>);
 #[derive(Clone, Debug)]
 struct Facts {
     id: FamilyId,
-    subject: String,
+    subject: Arc<str>,
     client: ClientId,
-    realm: Option<String>,
+    realm: Option<Box<str>>,
     scope: Scope,
-    grant_type: Option<String>,
+    grant_type: Option<Box<str>>,
     authenticated_at: SystemTime,
-    credential_version: Option<String>,
+    credential_version: Option<Box<str>>,
     expires: SystemTime,
 }
 
@@ -73,7 +73,7 @@ impl RefreshFamily {
     #[must_use]
     pub fn new(
         id: FamilyId,
-        subject: impl Into<String>,
+        subject: impl Into<Arc<str>>,
         client: ClientId,
         authenticated_at: SystemTime,
         expires: SystemTime,
@@ -99,7 +99,7 @@ impl RefreshFamily {
     /// The realm of the client.
     #[must_use]
     pub fn with_realm(self, realm: Option<&str>) -> Self {
-        self.change(|facts| facts.realm = realm.map(str::to_owned))
+        self.change(|facts| facts.realm = realm.map(Into::into))
     }
 
     /// The granted scope.
@@ -111,13 +111,13 @@ impl RefreshFamily {
     /// The grant type of the login.
     #[must_use]
     pub fn with_grant_type(self, grant_type: Option<&str>) -> Self {
-        self.change(|facts| facts.grant_type = grant_type.map(str::to_owned))
+        self.change(|facts| facts.grant_type = grant_type.map(Into::into))
     }
 
     /// The version of the credentials at the login.
     #[must_use]
     pub fn with_credential_version(self, version: Option<&str>) -> Self {
-        self.change(|facts| facts.credential_version = version.map(str::to_owned))
+        self.change(|facts| facts.credential_version = version.map(Into::into))
     }
 
     /// The identifier.
@@ -130,6 +130,10 @@ impl RefreshFamily {
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.subject
+    }
+
+    pub(crate) fn shared_subject(&self) -> Arc<str> {
+        Arc::clone(&self.0.subject)
     }
 
     /// The client that the tokens are for, and for no other.

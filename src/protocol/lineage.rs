@@ -14,8 +14,8 @@ use super::family::RefreshFamily;
 use super::millis;
 use super::secrets::SecretDigest;
 
-/// What the successor of a token is derived with: 160 bits.
-pub(crate) type Salt = [u8; 20];
+/// What the successor of a token is derived with: 256 random bits, as many as its secret has.
+pub(crate) type Salt = [u8; 32];
 
 /// The use of a refresh token: everything that is needed to decide what becomes of it.
 #[derive(Clone, Debug)]

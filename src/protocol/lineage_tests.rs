@@ -29,7 +29,7 @@ fn using(token: &str, now: u64) -> TokenUse {
 
 /// The salt of a successor: its second letter.
 fn salt(successor: &str) -> Salt {
-    [successor.as_bytes()[1]; 20]
+    [successor.as_bytes()[1]; 32]
 }
 
 fn replace(lineage: &mut Lineage, using: &TokenUse) -> Decision {
@@ -101,10 +101,10 @@ fn the_first_use_of_the_successor_closes_the_window() {
 #[test]
 fn the_window_counts_from_when_the_answer_was_about_to_be_sent_t59() {
     let mut lineage = begun(0);
-    let slow = TokenUse { used: at(15), successor: Some((digest("t1"), [7; 20])), ..using("t0", 1) };
+    let slow = TokenUse { used: at(15), successor: Some((digest("t1"), [7; 32])), ..using("t0", 1) };
     assert_eq!(replace(&mut lineage, &slow), Decision::Live);
     assert_eq!((lineage.last_used(), lineage.predecessor_used()), (at(15), Some(at(15))));
-    let repeated = Decision::Repeat { salt: [7; 20], used: at(15) };
+    let repeated = Decision::Repeat { salt: [7; 32], used: at(15) };
     assert_eq!(present(&mut lineage, "t0", "u1", 16), repeated);
     // A repeat that came within the window may itself take long.
     let late = TokenUse { used: at(40), ..using("t0", 25) };
@@ -198,7 +198,7 @@ fn bytes_give_back_the_same_lineage_to_the_millisecond() {
         assert_eq!(format!("{read:?}"), format!("{lineage:?}"));
         assert_eq!(read.to_bytes(), lineage.to_bytes());
         assert_eq!(read.decide(&family(), &using(&token, now)), repeat(&next, now));
-        assert_eq!(lineage.to_bytes().len(), 101);
+        assert_eq!(lineage.to_bytes().len(), 113);
     }
     // A stored lineage of this version, as it must be read for ever.
     let stored = [[1].as_slice(), &[0xaa; 32], &1_800_000_000_000_i64.to_be_bytes()].concat();

@@ -1,5 +1,6 @@
 //! What an access token stands for.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -29,7 +30,7 @@ pub struct AccessTokenRecord(Arc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
-    subject: String,
+    subject: Cow<'static, str>,
     client: ClientId,
     realm: Option<String>,
     scope: Scope,
@@ -57,8 +58,12 @@ impl AccessTokenRecord {
     /// A token of this subject and client, with nothing else: for stores, which read records back, and for verifiers.
     #[must_use]
     pub fn new(subject: impl Into<String>, client: ClientId, issued: SystemTime, expires: SystemTime) -> Self {
+        Self::of(Cow::Owned(subject.into()), client, issued, expires)
+    }
+
+    pub(crate) fn of(subject: Cow<'static, str>, client: ClientId, issued: SystemTime, expires: SystemTime) -> Self {
         Self(Arc::new(Inner {
-            subject: subject.into(),
+            subject,
             client,
             realm: None,
             scope: Scope::default(),

@@ -57,47 +57,45 @@ impl Place {
 
 /// A refresh token: overwritten when dropped, never printed.
 pub(crate) struct RefreshToken {
-    body: Zeroizing<[u8; BODY]>,
+    bytes: Zeroizing<[u8; LENGTH]>,
     digest: SecretDigest,
 }
 
 impl RefreshToken {
     /// The first token of a new login.
     pub(crate) fn first(place: Place) -> Result<Self, RandomnessError> {
-        let mut body = Zeroizing::new([0; BODY]);
-        let (head, rest) = body.split_at_mut(PLACE);
+        let mut bytes = Zeroizing::new([0; LENGTH]);
+        let (head, rest) = bytes.split_at_mut(PLACE);
         head.copy_from_slice(&place.0);
         fill_random(rest)?;
-        Ok(Self::of(body))
+        Ok(Self::with_check(bytes))
     }
 
-    /// The token that follows this one: only somebody who has this one and the salt can know it. The salt alone, which a store
-    /// keeps, tells nothing.
+    /// The token that follows this one: its secret is that of this one under a one-time pad, which is the salt. It is random
+    /// for all who lack either, so it tells nothing of this one, and the salt, which a store keeps, tells nothing at all.
     pub(crate) fn successor(&self, salt: &Salt) -> Self {
-        let (lead, secret) = self.body.split_at(LEAD);
-        // With the words in front it is one block of the digest, and no digest of a whole token.
-        let derived = Sha256::new().chain_update(b"rt2").chain_update(salt).chain_update(secret).finalize();
-        let derived: Zeroizing<[u8; SECRET]> = Zeroizing::new(derived.into());
-        let mut body = Zeroizing::new([0; BODY]);
-        let (new_lead, new_secret) = body.split_at_mut(LEAD);
-        new_lead.copy_from_slice(lead);
-        new_secret.copy_from_slice(derived.as_slice());
-        Self::of(body)
+        let mut bytes = self.bytes.clone();
+        bytes.iter_mut().skip(LEAD).zip(salt).for_each(|(byte, pad)| *byte ^= pad);
+        Self::with_check(bytes)
     }
 
-    fn of(body: Zeroizing<[u8; BODY]>) -> Self {
-        let digest = SecretDigest::from_bytes(Sha256::digest(body.as_slice()).into());
-        Self { body, digest }
+    /// Puts the check to what is before it.
+    fn with_check(mut bytes: Zeroizing<[u8; LENGTH]>) -> Self {
+        let (body, check) = bytes.split_at_mut(BODY);
+        let digest = digest_of(body);
+        check.copy_from_slice(check_of(&digest));
+        Self { bytes, digest }
     }
 
     /// Reads a token; `None` if it was not made here, or was garbled since.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix(PREFIX).filter(|text| text.len() == TEXT)?;
         let mut bytes = Zeroizing::new([0; LENGTH]);
-        let length = URL_SAFE_NO_PAD.decode_slice(text, bytes.as_mut_slice()).ok()?;
-        let (body, check) = bytes.split_first_chunk::<BODY>().filter(|_| length == LENGTH)?;
-        let token = Self::of(Zeroizing::new(*body));
-        bool::from(token.check().ct_eq(check)).then_some(token)
+        URL_SAFE_NO_PAD.decode_slice(text, bytes.as_mut_slice()).ok().filter(|length| *length == LENGTH)?;
+        let (body, check) = bytes.split_at(BODY);
+        let digest = digest_of(body);
+        let is_whole = check_of(&digest).ct_eq(check);
+        bool::from(is_whole).then_some(Self { bytes, digest })
     }
 
     /// Whether the text has the form of one, good or not.
@@ -105,13 +103,9 @@ impl RefreshToken {
         is_base64url_after(PREFIX, TEXT, text)
     }
 
-    fn check(&self) -> &[u8] {
-        self.digest.as_bytes().last_chunk::<CHECK>().map_or(&[], <[u8; CHECK]>::as_slice)
-    }
-
     /// The family of the token's login.
     pub(crate) fn family(&self) -> FamilyId {
-        let (lead, _) = self.body.split_at(LEAD);
+        let (lead, _) = self.bytes.split_at(LEAD);
         let (place, selector) = lead.split_at(PLACE);
         let digest = Sha256::new().chain_update(b"family of refresh tokens\0").chain_update(selector).finalize();
         let mut id = [0; 16];
@@ -126,12 +120,16 @@ impl RefreshToken {
 
     /// The token as it is given to the client.
     pub(crate) fn to_token(&self) -> Result<Token, RandomnessError> {
-        let mut bytes = Zeroizing::new([0; LENGTH]);
-        let (body, check) = bytes.split_at_mut(BODY);
-        body.copy_from_slice(self.body.as_slice());
-        check.copy_from_slice(self.check());
-        Token::encode(PREFIX, bytes.as_slice())
+        Token::encode(PREFIX, self.bytes.as_slice())
     }
+}
+
+fn digest_of(body: &[u8]) -> SecretDigest {
+    SecretDigest::from_bytes(Sha256::digest(body).into())
+}
+
+fn check_of(digest: &SecretDigest) -> &[u8] {
+    digest.as_bytes().last_chunk::<CHECK>().map_or(&[], <[u8; CHECK]>::as_slice)
 }
 
 impl fmt::Debug for RefreshToken {
@@ -187,12 +185,14 @@ mod tests {
         let (mut selectors, mut ids, mut secrets) = (HashSet::new(), HashSet::new(), HashSet::new());
         for _ in 0..10_000 {
             let token = first();
-            assert_eq!((&token.body[..PLACE], token.family().place()), ([0x12, 0x34].as_slice(), 0x1234));
-            assert!(selectors.insert(token.body[PLACE..LEAD].to_vec()));
-            assert!(secrets.insert(token.body[LEAD..].to_vec()));
+            assert_eq!((&token.bytes[..PLACE], token.family().place()), ([0x12, 0x34].as_slice(), 0x1234));
+            assert!(selectors.insert(token.bytes[PLACE..LEAD].to_vec()));
+            assert!(secrets.insert(token.bytes[LEAD..BODY].to_vec()));
             assert!(ids.insert(token.family()));
             assert!(
-                !token.family().as_bytes()[PLACE..].windows(4).any(|part| token.body.windows(4).any(|w| w == part))
+                !token.family().as_bytes()[PLACE..]
+                    .windows(4)
+                    .any(|part| token.bytes[..BODY].windows(4).any(|w| w == part))
             );
         }
     }
@@ -215,15 +215,16 @@ mod tests {
     #[test]
     fn a_successor_is_of_the_same_login_and_follows_from_salt_and_secret() {
         let token = first();
-        let (next, other) = (token.successor(&[1; 20]), token.successor(&[2; 20]));
+        let (next, other) = (token.successor(&[1; 32]), token.successor(&[2; 32]));
         for follower in [&next, &other] {
             assert_eq!(follower.family(), token.family());
-            assert_eq!(follower.body[..LEAD], token.body[..LEAD]);
+            assert_eq!(follower.bytes[..LEAD], token.bytes[..LEAD]);
             assert!(RefreshToken::parse(&text(follower)).is_some());
         }
-        assert!(token.successor(&[1; 20]).digest().is(next.digest()));
+        assert!(token.successor(&[1; 32]).digest().is(next.digest()));
         assert!(!next.digest().is(other.digest()) && !next.digest().is(token.digest()));
-        assert!(!next.successor(&[1; 20]).digest().is(next.digest()));
+        // A pad that was used comes never again; even then no token follows itself.
+        assert!(!next.successor(&[2; 32]).digest().is(next.digest()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::charset::is_nqchar;
 use super::explained::explained;
@@ -27,7 +27,9 @@ pub struct Scope(Arc<str>);
 
 impl Default for Scope {
     fn default() -> Self {
-        Self(Arc::from(""))
+        // One for all, because most that is made begins with it.
+        static NONE: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(""));
+        Self(Arc::clone(&NONE))
     }
 }
 

@@ -52,6 +52,10 @@ impl Subject {
         &self.id
     }
 
+    pub(crate) fn to_id(&self) -> Cow<'static, str> {
+        self.id.clone()
+    }
+
     /// The version of the credentials, if there is one.
     #[must_use]
     pub fn credential_version(&self) -> Option<&str> {

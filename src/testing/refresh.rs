@@ -33,7 +33,7 @@ pub enum TokenUsed {
     /// The token is the predecessor, within the leeway and with an unused successor. Nothing changed.
     Repeated {
         /// The salt that the live successor was derived with.
-        salt: [u8; 20],
+        salt: [u8; 32],
     },
     /// The token was used before: the family was ended by this use.
     Replayed,
@@ -58,7 +58,7 @@ impl RefreshTokenUse {
 
     /// The successor's digest and the salt that it was derived with. Default: none, so that the token stays live.
     #[must_use]
-    pub fn with_successor(mut self, digest: SecretDigest, salt: [u8; 20]) -> Self {
+    pub fn with_successor(mut self, digest: SecretDigest, salt: [u8; 32]) -> Self {
         self.using.successor = Some((digest, salt));
         self
     }

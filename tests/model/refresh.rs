@@ -54,8 +54,8 @@ impl Tokens for MemoryRefreshTokens {
     }
 }
 
-fn salt(successor: &str) -> [u8; 20] {
-    [successor.as_bytes().last().copied().unwrap_or(0); 20]
+fn salt(successor: &str) -> [u8; 32] {
+    [successor.as_bytes().last().copied().unwrap_or(0); 32]
 }
 
 /// A family whose tokens `t0` and `t1` were used: `t2` is live.

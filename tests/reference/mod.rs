@@ -21,7 +21,7 @@ pub type Key = [u8; 32];
 pub struct Use {
     pub family: FamilyId,
     pub token: SecretDigest,
-    pub successor: Option<(SecretDigest, [u8; 20])>,
+    pub successor: Option<(SecretDigest, [u8; 32])>,
     pub now: SystemTime,
     pub leeway: Duration,
     pub idle: Duration,
@@ -31,7 +31,7 @@ pub struct Use {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    Repeated([u8; 20]),
+    Repeated([u8; 32]),
     Replayed,
     Gone,
 }
@@ -56,7 +56,7 @@ pub struct Line {
     /// Every token that there ever was.
     pub tokens: Vec<Key>,
     /// The first use of each token but the last, and the salt of the next.
-    pub uses: Vec<(SystemTime, [u8; 20])>,
+    pub uses: Vec<(SystemTime, [u8; 32])>,
     /// Since it is the last one.
     pub last_token_was_used: bool,
     pub last_used: SystemTime,

@@ -125,7 +125,7 @@ async fn after_the_longest_leeway_the_file_knows_no_salt_and_the_predecessor_is_
     let patient = |number: u32, token: &str, successor: &str, seconds| {
         rotation_of(id(number), token, successor, seconds).with_leeway(Duration::from_secs(60))
     };
-    let salt = [*b"a salt nobody's else", [0x5a; 20]];
+    let salt = [*b"a salt that nobody else has used", [0x5a; 32]];
     for number in 0..600_u32 {
         let family = login(number, &format!("user-{number}"), "cli", None);
         begin_family(&store, family, &digest(&format!("t{number}")), at(0)).await.unwrap();

@@ -192,7 +192,7 @@ async fn no_token_secret_or_password_is_in_the_file_t69() {
     let tokens: Vec<Token> = (0..4).map(|_| Token::random("rt_").unwrap()).collect();
     let secret = ClientSecret::generate().unwrap();
     begin_family(&store, family(1), &tokens[0].digest(), at(0)).await.unwrap();
-    let rotation = RefreshTokenUse::new(id(1), tokens[0].digest(), at(1)).with_successor(tokens[1].digest(), [7; 20]);
+    let rotation = RefreshTokenUse::new(id(1), tokens[0].digest(), at(1)).with_successor(tokens[1].digest(), [7; 32]);
     rotation.by(&store).await.unwrap();
     let record = AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(0), at(9));
     store.insert(tokens[2].digest(), record).await.unwrap();

@@ -75,8 +75,8 @@ pub(crate) fn rotation_of(family: FamilyId, token: &str, successor: &str, second
 }
 
 /// The salt of a successor that has this name.
-pub(crate) fn salt(successor: &str) -> [u8; 20] {
-    let mut salt = [0; 20];
+pub(crate) fn salt(successor: &str) -> [u8; 32] {
+    let mut salt = [0; 32];
     salt[..successor.len()].copy_from_slice(successor.as_bytes());
     salt
 }

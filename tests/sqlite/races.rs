@@ -16,8 +16,8 @@ fn token(of: usize) -> SecretDigest {
     digest(&of.to_string())
 }
 
-fn salt(of: usize) -> [u8; 20] {
-    [u8::try_from(of).unwrap(); 20]
+fn salt(of: usize) -> [u8; 32] {
+    [u8::try_from(of).unwrap(); 32]
 }
 
 fn id(round: u64) -> FamilyId {

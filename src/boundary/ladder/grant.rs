@@ -187,7 +187,7 @@ impl Grant {
     pub(crate) fn question(&self, address: Option<IpAddr>) -> Recheck {
         let facts = &self.facts;
         Recheck {
-            subject: facts.subject.id().to_owned(),
+            subject: facts.subject.id().into(),
             client: facts.client.clone(),
             realm: facts.realm.clone(),
             scope: facts.scope.clone(),
@@ -227,7 +227,7 @@ impl Grant {
     /// The record of an access token for this grant.
     pub(crate) fn record(&self, audience: Option<Arc<[String]>>, expires: SystemTime) -> AccessTokenRecord {
         let facts = &self.facts;
-        AccessTokenRecord::new(facts.subject.id(), facts.client.id().clone(), facts.issued_at, expires)
+        AccessTokenRecord::of(facts.subject.to_id(), facts.client.id().clone(), facts.issued_at, expires)
             .with_realm(facts.realm.as_deref())
             .with_scope(facts.scope.clone())
             .with_shared_audience(audience)

@@ -90,7 +90,7 @@ impl Renewal {
     /// The question whether the login still holds.
     pub(crate) fn question(&self, address: Option<IpAddr>) -> Recheck {
         Recheck {
-            subject: self.family.subject().to_owned(),
+            subject: self.family.shared_subject(),
             client: self.terms.client.clone(),
             realm: self.terms.realm.clone(),
             scope: self.terms.scope.clone(),

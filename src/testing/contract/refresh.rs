@@ -16,7 +16,7 @@ use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotati
 use crate::boundary::refresh_use::{Used, use_token};
 use crate::protocol::client::ClientId;
 use crate::protocol::family::{FamilyId, RefreshFamily};
-use crate::protocol::lineage::{Decision, Lineage, Salt, TokenUse};
+use crate::protocol::lineage::{Decision, Lineage, TokenUse};
 use crate::protocol::secrets::SecretDigest;
 
 /// How long the predecessor may be presented again, in milliseconds.
@@ -56,11 +56,6 @@ impl Line {
     pub(super) fn live(&self) -> SecretDigest {
         self.token(self.tokens.len().saturating_sub(1))
     }
-}
-
-pub(super) fn new_salt() -> Salt {
-    let bytes = new_bytes();
-    made(bytes.first_chunk().copied().ok_or("32 bytes are too few"))
 }
 
 impl<S: RefreshTokenStore> Scene<S> {
@@ -118,7 +113,7 @@ impl<S: RefreshTokenStore> Scene<S> {
     /// A use of this token with a new successor, at the start.
     pub(super) fn using(&self, token: SecretDigest) -> TokenUse {
         TokenUse {
-            successor: Some((new_digest(), new_salt())),
+            successor: Some((new_digest(), new_bytes())),
             leeway: Duration::from_millis(LEEWAY),
             ..TokenUse::new(token, self.start)
         }
@@ -176,7 +171,7 @@ impl<S: RefreshTokenStore> Scene<S> {
 /// A lineage that is in no store yet.
 fn new_lineage(scene: &Scene<impl RefreshTokenStore>, millis: u64) -> Lineage {
     let using = TokenUse {
-        successor: Some((new_digest(), new_salt())),
+        successor: Some((new_digest(), new_bytes())),
         used: scene.at(millis),
         ..TokenUse::new(new_digest(), scene.at(millis))
     };
