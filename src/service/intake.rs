@@ -165,7 +165,9 @@ pin_project! {
 }
 
 impl<B: Body> EndpointFuture<B> {
-    /// Starts with a request for the token endpoint.
+    /// Starts with a request for an endpoint.
+    // Else the request is copied once more.
+    #[inline(always)]
     pub(super) fn start(endpoint: &Arc<Endpoint>, purpose: Purpose, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let state = match endpoint.gate().admit(purpose, &head) {

@@ -78,7 +78,8 @@ impl Routes {
     pub(super) fn find<'p>(&self, path: &'p str) -> Option<(&Served, &'p str)> {
         match &self.lone {
             Some(lone) if lone != path => None,
-            _ => self.look_up(path),
+            Some(_) => self.table.first().map(|route| (&route.served, "")),
+            None => self.look_up(path),
         }
     }
 
