@@ -67,8 +67,8 @@ impl Endpoint {
         // The rest of the head is not needed any more.
         let mut head = Head { headers: head.headers, extensions: head.extensions };
         async move {
-            let climbing = self.ladder.climb(&mut head, &mut step, &mut trail);
-            let outcome = Contain::new(self.deadline, climbing).await;
+            // In one expression, because what is named is moved once more.
+            let outcome = Contain::new(self.deadline, self.ladder.climb(&mut head, &mut step, &mut trail)).await;
             let rungs = &self.ladder.rungs;
             self.answers.write(&rungs.auditor, &*rungs.clock, &head.headers, &trail, outcome)
         }

@@ -9,7 +9,7 @@ use crate::boundary::verifier::Denial;
 use crate::protocol::error::{Reason, TokenError};
 
 /// Takes the answer about the user, and concludes the login.
-#[inline]
+#[inline(always)]
 pub(super) fn conclude(
     rungs: &Rungs,
     answer: Answer<VerifiedUser>,

@@ -60,7 +60,7 @@ impl Scales {
     /// Finds out what else is known of a login, and weighs it.
     ///
     /// No future of its own, because the common weighing takes no time, and a grant is too large to lie in one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn weigh<'a>(&'a self, login: Result<Login, Failure>, trail: &'a mut Trail) -> Weighing<'a> {
         let mut login = match login {
             Ok(login) => login,
@@ -77,7 +77,7 @@ impl Scales {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn decide(&self, login: Login) -> Result<Grant, Failure> {
         let unleaked_password = self.screen.as_ref().is_some_and(|screen| screen.on_leak == OnLeak::Block);
         login.weigh(Demanded { unleaked_password }).map_err(|reason| Failure::Decided(reason.into()))

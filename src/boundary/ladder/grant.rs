@@ -64,7 +64,7 @@ pub(crate) struct Login {
 
 impl Login {
     /// The login of a user whose credentials were just verified.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of(terms: Terms, user: VerifiedUser, now: SystemTime) -> Result<Self, Reason> {
         let VerifiedUser { verified, password } = user;
         let facts = Facts::decide(terms, verified.subject, verified.scope.as_ref(), now)?;
@@ -108,7 +108,7 @@ impl Login {
     }
 
     /// Weighs what is demanded of the login against what it has proven: the only way to a grant.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn weigh(self, demanded: Demanded) -> Result<Grant, Reason> {
         weigh::weigh(demanded, self.proven)?;
         Ok(Grant { facts: self.facts, leaves_record: false })
