@@ -11,7 +11,7 @@ use super::locks::Locks;
 use super::look::Tallies;
 use super::rules::LimiterRules;
 use super::slots::{Slot, Slots};
-use super::step::{Charged, Compared, News, Outcome, Right, Step, checked};
+use super::step::{Attempted, Charged, Compared, News, Outcome, Right, Step, checked};
 use super::sync::atomic::{AtomicU32, Ordering};
 use super::sync::digest_key;
 use super::table::Table;
@@ -21,9 +21,7 @@ use super::ticket::Ticket;
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
 use crate::boundary::clock::{Clock as _, PartClock, SharedClock};
-use crate::boundary::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Checked, Refusal, Reservation, Reserved, Rule, Settlement,
-};
+use crate::boundary::limiter::{AttemptKey, AttemptLimiter, BegunLock, Checked, Reservation, Reserved, Settlement};
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::setting::SettingError;
 
@@ -31,10 +29,10 @@ use crate::boundary::setting::SettingError;
 ///
 /// | Rule | Default |
 /// |---|---|
-/// | [`AccountAndAddress`](Rule::AccountAndAddress) | 10 in a row, then locked for 15, 30, 60, 60 .. minutes |
-/// | [`Account`](Rule::Account) | 100 in a row over all addresses, then locked for 1, 2, 4 .. 24 hours; not for addresses from which the account succeeded before |
-/// | [`Address`](Rule::Address) | 300 over all accounts and clients, one more each minute |
-/// | [`ClientAndAddress`](Rule::ClientAndAddress) | as for account and address |
+/// | [`AccountAndAddress`](crate::Rule::AccountAndAddress) | 10 in a row, then locked for 15, 30, 60, 60 .. minutes |
+/// | [`Account`](crate::Rule::Account) | 100 in a row over all addresses, then locked for 1, 2, 4 .. 24 hours; not for addresses from which the account succeeded before |
+/// | [`Address`](crate::Rule::Address) | 300 over all accounts and clients, one more each minute |
+/// | [`ClientAndAddress`](crate::Rule::ClientAndAddress) | as for account and address |
 ///
 /// A success takes back its own charges, and forgets the failures of its account from its address. The secret that
 /// was denied last counts no more for the same account within half a minute, because clients and phones repeat what failed.
@@ -220,13 +218,6 @@ impl MemoryLimiter {
         let mut accounts = shard_of(&self.tables.accounts, ticket.key(Slot::Account))?;
         news.tell(now, accounts.known.told(ticket.guess, now))
     }
-}
-
-/// What became of an attempt.
-enum Attempted<R, W> {
-    Refused(Refusal),
-    Charged { wrong: W, ticket: Ticket, monitored: Option<Rule>, news: Option<BegunLock> },
-    Right { right: R, monitored: Option<Rule> },
 }
 
 impl Default for MemoryLimiter {

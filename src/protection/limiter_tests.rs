@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::boundary::account::AccountKey;
 use crate::boundary::clock::Clock;
-use crate::boundary::limiter::{Fingerprint, Guess};
+use crate::boundary::limiter::{Fingerprint, Guess, Refusal, Rule};
 use crate::boundary::operator::{ActiveLock, LimiterOperator as _};
 use crate::protection::budget::{Lockout, TokenBucket};
 use crate::protection::sync::SHARDS;

@@ -17,6 +17,7 @@ pub(crate) mod meter;
 pub(crate) mod network;
 pub(crate) mod operator;
 pub(crate) mod policy;
+pub(crate) mod records;
 pub(crate) mod rules;
 pub(crate) mod settings;
 pub(crate) mod slots;

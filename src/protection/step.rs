@@ -47,6 +47,14 @@ pub(crate) enum Outcome<R, W> {
     Right(Right, R),
 }
 
+/// What an engine makes of an [`Outcome`], once all that changed is kept.
+#[derive(Debug)]
+pub(crate) enum Attempted<R, W> {
+    Refused(Refusal),
+    Charged { wrong: W, ticket: Ticket, monitored: Option<Rule>, news: Option<BegunLock> },
+    Right { right: R, monitored: Option<Rule> },
+}
+
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) spent: Spent,
@@ -114,6 +122,11 @@ impl News {
 impl<'a> Step<'a> {
     pub(crate) const fn by(rules: &'a LimiterRules) -> Self {
         Self { policy: &rules.policy, lifetime: rules.lifetime }
+    }
+
+    /// How long an address from which an account succeeded is known, in milliseconds.
+    pub(crate) const fn lifetime(&self) -> u64 {
+        self.lifetime
     }
 
     /// Looks at every tally that the attempt touches, and charges all of them or none; has the secret compared in between.
@@ -218,8 +231,7 @@ impl<'a> Step<'a> {
         now: impl FnOnce() -> u64,
     ) -> Option<News> {
         match settlement {
-            // Others' charges in the same cell are not forgiven.
-            Settlement::Success if slot == Slot::Pair && !ticket.is_shared(slot) => *tally = Tally::default(),
+            _ if ticket.forgives(settlement, slot) => *tally = Tally::default(),
             Settlement::Success | Settlement::Undecided | Settlement::Untried => {
                 self.give_back(ticket, slot, tally, now);
             }

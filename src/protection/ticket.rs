@@ -57,6 +57,12 @@ impl Ticket {
         }
     }
 
+    /// Whether settling it so forgets all that was counted there, and not what it was charged alone: the failures of an account or
+    /// client from its address, if nobody else is counted with them.
+    pub(crate) fn forgives(&self, settlement: Settlement, slot: Slot) -> bool {
+        settlement == Settlement::Success && slot == Slot::Pair && !self.is_shared(slot)
+    }
+
     pub(crate) fn place(&self, slot: Slot) -> Place {
         match slot {
             _ if !self.shared.has(slot) => Place::Own,

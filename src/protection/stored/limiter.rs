@@ -1,25 +1,25 @@
 //! The limiter over a store of records.
 
+use std::convert::Infallible;
 use std::fmt;
 
 use super::swapping::{Again, Failed, Swapped, Swapping};
-use super::touched::{Begun, Places, Touched, Tried};
+use super::touched::{Places, Touched, Tried};
 use super::turns::{Queue, Turns};
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::{CheckOutcome, SecretCheck};
 use crate::boundary::clock::SharedClock;
-use crate::boundary::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Checked, Refusal, Reservation, Reserved, Rule, Settlement,
-};
+use crate::boundary::limiter::{AttemptKey, AttemptLimiter, BegunLock, Checked, Reservation, Reserved, Settlement};
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::records::AttemptRecords;
 use crate::boundary::setting::SettingError;
 use crate::protection::digests::Digests;
 use crate::protection::facts::Facts;
 use crate::protection::locks::Locks;
+use crate::protection::records::Begun;
 use crate::protection::rules::LimiterRules;
 use crate::protection::slots::Slot;
-use crate::protection::step::{Compared, Outcome, checked};
+use crate::protection::step::{Attempted, Compared, checked};
 use crate::protection::ticket::Ticket;
 use crate::protection::unsettled::Unsettled;
 use crate::protocol::keyed::Keyed;
@@ -93,29 +93,21 @@ impl<S> StoredLimiter<S> {
     }
 }
 
-/// What became of an attempt.
-enum Attempted {
-    Refused(Refusal),
-    Charged { ticket: Ticket, monitored: Option<Rule>, news: Option<BegunLock>, begun: Vec<Begun> },
-    Right { monitored: Option<Rule> },
+/// An attempt on these records. A right secret is told no sooner than a wrong one would be: over all the counts that had room.
+fn attempt<R, W>(
+    touched: &mut Touched<'_>,
+    facts: &Facts,
+    compare: impl FnOnce() -> Compared<R, W>,
+) -> (Attempted<R, W>, Vec<Begun>) {
+    let (attempted, begun) = touched.attempt(facts, compare);
+    if matches!(attempted, Attempted::Right { .. }) && touched.is_changed() {
+        touched.fence();
+    }
+    (attempted, begun)
 }
 
-fn attempt(touched: &mut Touched<'_>, facts: &Facts, compare: impl FnOnce() -> Compared<(), ()>) -> Attempted {
-    let (outcome, news, begun) = touched.attempt(facts, compare);
-    match outcome {
-        Outcome::Refused(refused) => Attempted::Refused(refused.into_refusal(|_| news)),
-        Outcome::Charged(charged, ()) => {
-            Attempted::Charged { ticket: charged.ticket, monitored: charged.monitored, news, begun }
-        }
-        Outcome::Right(right, ()) => {
-            if touched.is_changed() {
-                // A right secret is told no sooner than a wrong one would be: over all the counts that had room.
-                touched.fence();
-            }
-            Attempted::Right { monitored: right.monitored }
-        }
-    }
-}
+/// What became of a check.
+type Looked = (Attempted<(), ()>, Vec<Begun>);
 
 /// A secret that is compared once, however often the records are looked at.
 struct Secret<'a> {
@@ -148,16 +140,15 @@ impl<S: AttemptRecords> StoredLimiter<S> {
     async fn reserve(&self, key: &AttemptKey<'_>) -> Result<Reserved, BackendError> {
         let facts = self.facts(key);
         let _turn = self.queue(&facts).turn().await;
-        let step = |touched: &mut Touched<'_>| attempt(touched, &facts, || Compared::Later(()));
+        let step = |touched: &mut Touched<'_>| touched.attempt(&facts, || Compared::<Infallible, ()>::Later(()));
         match self.swapping.run(&Places::of(&facts), None, step).await? {
-            Swapped::Now(Attempted::Charged { ticket, monitored, begun, .. }) => {
+            Swapped::Now((Attempted::Charged { ticket, monitored, .. }, begun)) => {
                 self.describe(key, &ticket, &begun);
                 Ok(Reserved::Charged(ticket.into_reservation(monitored)))
             }
-            Swapped::Now(Attempted::Refused(refusal)) => Ok(Reserved::Refused(refusal)),
-            Swapped::Now(Attempted::Right { .. }) | Swapped::Earlier => {
-                Err(BackendError::fault("nothing was compared"))
-            }
+            Swapped::Now((Attempted::Refused(refusal), _)) => Ok(Reserved::Refused(refusal)),
+            Swapped::Now((Attempted::Right { right, .. }, _)) => match right {},
+            Swapped::Earlier => Err(BackendError::fault("nothing was tried before")),
         }
     }
 
@@ -167,7 +158,7 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         places: &Places,
         facts: &Facts,
         secret: &mut Secret<'_>,
-    ) -> Result<Option<Attempted>, BackendError> {
+    ) -> Result<Option<Looked>, BackendError> {
         let mut touched = self.swapping.load(places).await?;
         let attempted = attempt(&mut touched, facts, || secret.compare());
         Ok((!touched.is_changed()).then_some(attempted))
@@ -179,7 +170,7 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         let mut secret = Secret { check: Some(check), outcome: None };
         let turns = queue.turns();
         let mut attempted = self.look(&places, &facts, &mut secret).await?;
-        if let Some(Attempted::Right { .. }) = attempted {
+        if let Some((Attempted::Right { .. }, _)) = attempted {
             let _behind = queue.behind().await;
             if queue.turns() != turns {
                 // Those who were before this one may have spent the budget.
@@ -197,10 +188,11 @@ impl<S: AttemptRecords> StoredLimiter<S> {
                 }
             }
         };
+        let (attempted, begun) = attempted;
         let (monitored, news) = match attempted {
             Attempted::Refused(refusal) => return Ok(Checked::Refused(refusal)),
-            Attempted::Right { monitored } => (monitored, None),
-            Attempted::Charged { ticket, monitored, news, begun } => {
+            Attempted::Right { monitored, .. } => (monitored, None),
+            Attempted::Charged { ticket, monitored, news, .. } => {
                 self.describe(key, &ticket, &begun);
                 (monitored, news)
             }

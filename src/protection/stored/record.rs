@@ -2,6 +2,7 @@
 
 use crate::boundary::records::RecordStamp;
 use crate::protection::known::{KnownAddresses, Told};
+use crate::protection::records::Counts;
 use crate::protection::tally::Tally;
 
 /// The version of what is written here.
@@ -33,22 +34,13 @@ impl History {
     }
 }
 
-/// The counts of one key. All times are in milliseconds since 1970, by the clock of the store.
+/// What is kept under one key. All times are in milliseconds since 1970, by the clock of the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) history: History,
-    /// When it began. An attempt that was charged before has nothing here to take back, whatever its number.
-    pub(super) since: u64,
-    /// When it was changed last; never behind what it was changed at before.
-    pub(super) changed: u64,
-    /// The last number of a reservation that was charged to it.
-    pub(super) number: u32,
-    pub(super) tally: Tally,
     /// When an operator forgot the records that count on it and something else; see [`Touched`](super::touched::Touched).
     pub(super) cleared: u64,
-    /// Of an account or client.
-    pub(super) known: KnownAddresses,
-    pub(super) told: Told,
+    pub(super) counts: Counts,
 }
 
 /// Why a record cannot be read. It is never overwritten.
@@ -78,17 +70,18 @@ impl Record {
         for stamp in self.history.0 {
             bytes.extend_from_slice(stamp.as_ref().map_or(&[0; 8][..], |stamp| stamp.as_bytes()));
         }
-        for time in [self.since, self.changed, self.cleared] {
+        let Counts { since, changed, number, tally, known, told } = self.counts;
+        for time in [since, changed, self.cleared] {
             bytes.extend_from_slice(&time.to_le_bytes());
         }
-        bytes.extend_from_slice(&self.number.to_le_bytes());
-        bytes.extend_from_slice(&self.tally.to_bytes());
-        bytes.extend_from_slice(&self.tally.print().to_le_bytes());
+        bytes.extend_from_slice(&number.to_le_bytes());
+        bytes.extend_from_slice(&tally.to_bytes());
+        bytes.extend_from_slice(&tally.print().to_le_bytes());
         // Most records are of no account.
-        if (self.known, self.told) != Default::default() {
-            bytes.extend_from_slice(&self.known.networks_to_bytes());
-            bytes.extend_from_slice(&self.known.seen().to_le_bytes());
-            bytes.extend_from_slice(&self.told.until().to_le_bytes());
+        if (known, told) != Default::default() {
+            bytes.extend_from_slice(&known.networks_to_bytes());
+            bytes.extend_from_slice(&known.seen().to_le_bytes());
+            bytes.extend_from_slice(&told.until().to_le_bytes());
         }
         bytes
     }
@@ -108,12 +101,13 @@ impl Record {
             let bytes = take(rest)?;
             *stamp = (bytes != [0; 8]).then(|| RecordStamp::from_bytes(bytes));
         }
-        (record.since, record.changed, record.cleared) = (number(rest)?, number(rest)?, number(rest)?);
-        record.number = u32::from_le_bytes(take(rest)?);
-        record.tally = Tally::from_bytes(&take(rest)?).with_print(u32::from_le_bytes(take(rest)?));
+        let counts = &mut record.counts;
+        (counts.since, counts.changed, record.cleared) = (number(rest)?, number(rest)?, number(rest)?);
+        counts.number = u32::from_le_bytes(take(rest)?);
+        counts.tally = Tally::from_bytes(&take(rest)?).with_print(u32::from_le_bytes(take(rest)?));
         if !rest.is_empty() {
-            record.known = KnownAddresses::from_networks(&take(rest)?, number(rest)?);
-            record.told = Told::of(number(rest)?);
+            counts.known = KnownAddresses::from_networks(&take(rest)?, number(rest)?);
+            counts.told = Told::of(number(rest)?);
         }
         rest.is_empty().then_some(record)
     }
@@ -140,9 +134,11 @@ mod tests {
             let [since, changed, cleared] = times;
             let tally = Tally::from_bytes(&counts).with_print(print);
             let (known, told) = (KnownAddresses::from_networks(&networks, seen), Told::of(told));
-            let mut record = Record { since, changed, cleared, number, tally, known, told, ..Record::default() };
+            let counts = Counts { since, changed, number, tally, known, told };
+            let mut record = Record { cleared, counts, ..Record::default() };
             swaps.iter().for_each(|swap| record.history.push(stamp(*swap)));
-            for record in [record, Record { known: KnownAddresses::default(), told: Told::default(), ..record }] {
+            let of_no_account = Counts { known: KnownAddresses::default(), told: Told::default(), ..counts };
+            for record in [record, Record { counts: of_no_account, ..record }] {
                 let bytes = record.to_bytes();
                 prop_assert!(bytes.len() <= RecordChange::MOST_BYTES);
                 prop_assert_eq!(Record::from_bytes(&bytes).unwrap(), record);

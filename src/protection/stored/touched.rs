@@ -4,16 +4,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::record::Record;
 use crate::boundary::backend::BackendError;
-use crate::boundary::limiter::{BegunLock, Rule, Settlement};
+use crate::boundary::limiter::{BegunLock, Settlement};
 use crate::boundary::records::{LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp};
 use crate::protection::budget::millis;
 use crate::protection::facts::Facts;
-use crate::protection::look::Tallies;
+use crate::protection::records::{Begun, Records};
 use crate::protection::rules::LimiterRules;
 use crate::protection::slots::{Slot, Slots};
-use crate::protection::step::{Charged, Compared, News, Outcome, Right, Step};
+use crate::protection::step::{Attempted, Compared, Step};
 use crate::protection::table::Key;
-use crate::protection::tally::Tally;
 use crate::protection::ticket::Ticket;
 
 /// The farthest that a record is kept for, in milliseconds: a hundred years.
@@ -91,8 +90,6 @@ struct Held {
     slot: Slot,
     key: RecordKey,
     seen: Option<RecordStamp>,
-    /// Whether there is a record that says something still.
-    is_there: bool,
     before: Record,
     record: Record,
     /// It is swapped though nothing changes, so that no other swap may come in between.
@@ -109,8 +106,9 @@ impl<'a> Touched<'a> {
         let held = held.collect::<Result<Vec<_>, BackendError>>()?;
         let since_1970 = loaded.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // What is charged now is not what an operator forgot in this very millisecond.
-        let latest = held.iter().map(|held| held.record.changed.max(held.record.cleared.saturating_add(1))).max();
-        let mut touched = Self { rules, now: millis(since_1970).max(latest.unwrap_or_default()), held };
+        let cleared = held.iter().map(|held| held.record.cleared.saturating_add(1)).max().unwrap_or_default();
+        let mut touched = Self { rules, now: 0, held };
+        touched.now = touched.records().time(millis(since_1970).max(cleared));
         touched.forget_cleared();
         Ok(touched)
     }
@@ -121,7 +119,7 @@ impl<'a> Touched<'a> {
         let pairs = [(Slot::Pair, Slot::Address), (Slot::Pair56, Slot::Net56), (Slot::Pair48, Slot::Net48)];
         for (slot, cleared) in pairs.map(|(pair, network)| (pair, of_account.max(cleared(network)))) {
             if let Some(held) = self.get_mut(slot)
-                && held.record.changed <= cleared
+                && held.record.counts.changed <= cleared
             {
                 held.forget();
             }
@@ -136,95 +134,24 @@ impl<'a> Touched<'a> {
         self.held.iter_mut().find(|held| held.slot == slot)
     }
 
-    fn tally(&self, slot: Slot) -> Tally {
-        self.get(slot).map_or_else(Tally::default, |held| held.record.tally)
-    }
-
-    /// What became of an attempt whose records these are, with the notice that its account's owner is given. `begun` sees the
-    /// locks that began.
+    /// What became of an attempt whose records these are, and what began by it.
     pub(super) fn attempt<R, W>(
         &mut self,
         facts: &Facts,
         compare: impl FnOnce() -> Compared<R, W>,
-    ) -> (Outcome<R, W>, Option<BegunLock>, Vec<Begun>) {
+    ) -> (Attempted<R, W>, Vec<Begun>) {
         let (step, now) = (Step::by(self.rules), self.now);
-        let known = self.get(Slot::Account).map(|held| held.record.known);
-        let [mut pair, mut account, mut address] =
-            [Slot::Pair, Slot::Account, Slot::Address].map(|slot| self.tally(slot));
-        let mut wide = Slot::WIDE.map(|slot| self.tally(slot));
-        let mut tallies = Tallies {
-            pair: &mut pair,
-            account: &mut account,
-            address: &mut address,
-            wide: facts.has_wide().then_some(&mut wide),
-            shared: Slots::NONE,
-        };
-        let number =
-            || self.held.iter().map(|held| held.record.number).reduce(later).unwrap_or_default().wrapping_add(1);
-        let moment = step.moment(facts, known.as_ref(), now);
-        let outcome = step.attempt(facts, moment, &mut tallies, number, compare);
-        let mut begun = Vec::new();
-        if let Outcome::Charged(charged, _) = &outcome {
-            step.begun(charged, &mut tallies, |rule, key, until| begun.push(Begun { rule, key, until }));
-        }
-        for (slot, tally) in [(Slot::Pair, pair), (Slot::Account, account), (Slot::Address, address)] {
-            self.set(slot, tally);
-        }
-        Slot::WIDE.into_iter().zip(wide).for_each(|(slot, tally)| self.set(slot, tally));
-        let news = match &outcome {
-            Outcome::Refused(refused) => refused.news,
-            Outcome::Charged(Charged { ticket, news, .. }, _) => {
-                for slot in ticket.charged.iter() {
-                    if let Some(held) = self.get_mut(slot) {
-                        held.record.number = ticket.number;
-                    }
-                }
-                *news
-            }
-            Outcome::Right(Right { is_news, .. }, _) => {
-                if *is_news {
-                    self.remember(facts.network, now);
-                }
-                None
-            }
-        };
-        (outcome, news.and_then(|news| self.tell(news)), begun)
+        self.records().attempt(&step, facts, now, compare)
     }
 
     /// Settles an attempt that was charged to these records, as far as they are still the same.
     pub(super) fn settle(&mut self, ticket: &Ticket, settlement: Settlement) -> Option<BegunLock> {
         let (step, now) = (Step::by(self.rules), self.now);
-        let mut news = None;
-        for slot in ticket.touched_by(settlement).iter() {
-            if let Some(held) = self.get_mut(slot)
-                && held.is_there
-                && held.record.since <= ticket.at
-            {
-                news = News::first(news, step.settle(ticket, settlement, slot, &mut held.record.tally, || now));
-            }
-        }
-        if step.remembers(ticket, settlement) {
-            self.remember(ticket.network, ticket.at);
-        }
-        news.and_then(|news| self.tell(news))
+        self.records().settle(&step, ticket, settlement, now)
     }
 
-    fn set(&mut self, slot: Slot, tally: Tally) {
-        if let Some(held) = self.get_mut(slot) {
-            held.record.tally = tally;
-        }
-    }
-
-    fn remember(&mut self, network: u64, at: u64) {
-        let lifetime = self.rules.lifetime;
-        if let Some(held) = self.get_mut(Slot::Account) {
-            held.record.known.remember(network, at, lifetime);
-        }
-    }
-
-    fn tell(&mut self, news: News) -> Option<BegunLock> {
-        let now = self.now;
-        news.tell(now, self.get_mut(Slot::Account).map(|held| &mut held.record.told))
+    fn records(&mut self) -> Records<'_> {
+        Records::new(self.held.iter_mut().map(|held| (held.slot, &mut held.record.counts)), Slots::NONE)
     }
 
     /// Has all records swapped, whatever a step changes.
@@ -243,10 +170,7 @@ impl<'a> Touched<'a> {
         let mut changes = Vec::new();
         for held in self.held.iter_mut().filter(|held| held.is_changed()) {
             held.record.history.push(stamp);
-            held.record.changed = now;
-            if !held.is_there {
-                held.record.since = now;
-            }
+            held.record.counts.touch(now);
             tried.seen.push((held.key, held.seen));
             let until = forgotten_at(rules, held.slot, &held.record).min(now.saturating_add(FARTHEST));
             changes.push(RecordChange::new(held.key, held.seen, stamp, held.record.to_bytes(), time(until)));
@@ -275,26 +199,16 @@ impl<'a> Touched<'a> {
     }
 }
 
-/// A lock that began, or a bucket that was emptied.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Begun {
-    pub(super) rule: Rule,
-    pub(super) key: Key,
-    pub(super) until: u64,
-}
-
 impl Held {
     fn read(slot: Slot, key: RecordKey, found: Option<&LoadedRecord>) -> Result<Self, BackendError> {
         let before = found.map(|found| Record::from_bytes(found.bytes())).transpose()?.unwrap_or_default();
         let seen = found.map(LoadedRecord::stamp);
-        Ok(Self { slot, key, seen, is_there: seen.is_some(), before, record: before, is_fence: false })
+        Ok(Self { slot, key, seen, before, record: before, is_fence: false })
     }
 
     /// It is as a new one from now on; its numbers go on.
     fn forget(&mut self) {
-        let Record { history, number, .. } = self.record;
-        self.is_there = false;
-        self.record = Record { history, number, ..Record::default() };
+        self.record.counts.forget();
         self.before = self.record;
     }
 
@@ -303,18 +217,17 @@ impl Held {
     }
 }
 
-/// The later of two numbers, which go round.
-fn later(one: u32, other: u32) -> u32 {
-    if one.wrapping_sub(other) < 1 << 31 { one } else { other }
-}
-
 /// From when on a record says nothing, in milliseconds.
 fn forgotten_at(rules: &LimiterRules, slot: Slot, record: &Record) -> u64 {
-    let counts = record.tally.forgotten_at(rules.policy.memory(slot));
-    let known = if record.known == Default::default() { 0 } else { record.known.seen().saturating_add(rules.lifetime) };
+    let counts = record.counts.tally.forgotten_at(rules.policy.memory(slot));
+    let known = if record.counts.known == Default::default() {
+        0
+    } else {
+        record.counts.known.seen().saturating_add(rules.lifetime)
+    };
     // As long as there may be a record that was forgotten with it.
     let cleared = if record.cleared == 0 { 0 } else { record.cleared.saturating_add(rules.policy.longest_memory()) };
-    counts.max(known).max(cleared).max(record.told.until())
+    counts.max(known).max(cleared).max(record.counts.told.until())
 }
 
 fn time(millis: u64) -> SystemTime {
