@@ -40,7 +40,7 @@ impl Digests {
         };
         // One piece instead of several; realms and names are far shorter than 2^24 bytes.
         let lengths = kind << 56 ^ (realm.len() as u64) << 28 ^ name.len() as u64;
-        let digest = self.0.digest(lengths, &[realm.as_bytes(), name.as_bytes()]);
+        let digest = self.0.digest(lengths, [realm.as_bytes(), name.as_bytes()]);
         with_kind(digest, kind >= CLIENT)
     }
 
@@ -48,8 +48,8 @@ impl Digests {
     pub(crate) fn network(&self, address: Option<IpAddr>) -> u64 {
         match address.map(Network::of) {
             None => NO_NETWORK,
-            Some(Network::V4(bits)) => single(self.0.digest(bits.into(), &[])),
-            Some(Network::V6(bits)) => of_64(self.0.digest(bits >> 16, &[]), (bits & 0xffff) as u16),
+            Some(Network::V4(bits)) => single(self.0.digest(bits.into(), [])),
+            Some(Network::V6(bits)) => of_64(self.0.digest(bits >> 16, []), (bits & 0xffff) as u16),
         }
     }
 }

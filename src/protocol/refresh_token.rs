@@ -49,7 +49,7 @@ impl Place {
     pub(crate) fn of(keyed: &Keyed, realm: Option<&str>, subject: &str) -> Self {
         // With the length of the realm: no other two are the same bytes.
         let length = realm.map_or(u64::MAX, |realm| realm.len() as u64);
-        let digest = keyed.digest(length, &[realm.unwrap_or_default().as_bytes(), subject.as_bytes()]);
+        let digest = keyed.digest(length, [realm.unwrap_or_default().as_bytes(), subject.as_bytes()]);
         let [.., high, low] = digest.to_be_bytes();
         Self([high, low])
     }

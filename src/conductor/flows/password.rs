@@ -87,9 +87,9 @@ impl PasswordFlow {
         // Realms and names are far shorter than 2^24 bytes.
         let lengths = (realm_len as u64) << 32 ^ account.as_str().len() as u64;
         let parts = [realm.unwrap_or_default(), account.as_str(), secret].map(str::as_bytes);
-        let digest = form.others().fold(self.fingerprints.digest(lengths, &parts), |before, (name, value)| {
+        let digest = form.others().fold(self.fingerprints.digest(lengths, parts), |before, (name, value)| {
             let lengths = (name.len() as u64) << 32 ^ value.len() as u64;
-            self.fingerprints.digest(before, &[&lengths.to_le_bytes(), name.as_bytes(), value.as_bytes()])
+            self.fingerprints.digest(before, [&lengths.to_le_bytes(), name.as_bytes(), value.as_bytes()])
         });
         Fingerprint::new(digest)
     }
