@@ -110,7 +110,7 @@ impl Families {
     fn remove_over(&mut self, now: SystemTime) {
         for _ in 0..MOST_OVER {
             let Some((_, slot)) = self.by_expiry.first().copied() else { break };
-            if !self.families.get(slot).is_some_and(|family| family.facts.expires() <= now) {
+            if self.families.get(slot).is_none_or(|family| family.facts.expires() > now) {
                 break;
             }
             self.remove(slot);

@@ -12,7 +12,7 @@ impl Slot {
     }
 
     const fn index(self) -> usize {
-        self.0.get() as usize - 1
+        (self.0.get() as usize).saturating_sub(1)
     }
 }
 

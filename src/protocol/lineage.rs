@@ -185,7 +185,8 @@ impl Lineage {
     /// The bytes to store: some 100. Instants are kept as whole milliseconds.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(1 + DIGEST + TIME + DIGEST + TIME + size_of::<Salt>());
+        const ROOM: usize = 1 + DIGEST + TIME + DIGEST + TIME + size_of::<Salt>();
+        let mut bytes = Vec::with_capacity(ROOM);
         bytes.push(self.version);
         bytes.extend_from_slice(self.live.as_bytes());
         bytes.extend_from_slice(&millis::floor(self.last_used).to_be_bytes());
