@@ -10,6 +10,9 @@
 //! far as the disk tells the truth. Each operation happens whole or not at all, also when its client hangs up or the process
 //! is killed. An error means that it is not known whether it happened.
 //!
+//! Where an [`OpaqueIssuer`](crate::OpaqueIssuer) over this store issues and this store keeps the refresh tokens, a login and a
+//! refresh are one commit each: the access token and the family it belongs to are both there afterwards, or neither.
+//!
 //! # What it costs
 //! One thread writes. Everything that waits for it goes into one transaction, in which a failure undoes only itself, so that
 //! one durable commit serves many requests; [`SqliteStats`] tells how many. Other threads read, and see all that was answered

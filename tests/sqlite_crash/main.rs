@@ -1,5 +1,5 @@
 //! The promise of the SQLite store in the face of `kill -9`: no login is lost, no refresh token is doubly live, no counted
-//! attempt is forgotten (P6, T12, T60).
+//! attempt is forgotten, and no access token is there without its rotation or the reverse (P6, T12, T60).
 //!
 //! This program is the server and its murderer: it starts itself as a server, over a file, kills it with SIGKILL at every step
 //! of a refresh and at random times under load, starts it again over the same file, and lets its clients go on as real ones
@@ -26,6 +26,7 @@ use refresh_token::{family_of, kept_digest};
 use server::{STEPS, Step, serve};
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::testing::{TokenState, token_state};
+use tower_password_grant::{AccessTokenStore, SecretDigest};
 
 const SERVER: &str = "CRASH_SERVER_OVER";
 const CLIENTS: usize = 6;
@@ -109,26 +110,69 @@ fn someone() -> Ipv4Addr {
     Ipv4Addr::from(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn login(address: SocketAddr, user: &str) -> Option<String> {
+fn login(address: SocketAddr, user: &str) -> Option<Tokens> {
     let form = format!("grant_type=password&client_id=app&username={user}&password=right");
     let (status, body) = post(address, someone(), &form)?;
     assert_eq!(status, 200, "{body}");
-    Some(member(&body, "refresh_token"))
+    Some(Tokens::of(&body))
 }
 
 fn refresh(address: SocketAddr, token: &str) -> Option<(u16, String)> {
     post(address, someone(), &format!("grant_type=refresh_token&client_id=app&refresh_token={token}"))
 }
 
-/// What the file says of a token, while no server runs.
-fn state_of(file: &Path, token: &str) -> TokenState {
+/// What a client was given.
+#[derive(Clone)]
+struct Tokens {
+    refresh: String,
+    access: String,
+}
+
+impl Tokens {
+    fn of(body: &str) -> Self {
+        Self { refresh: member(body, "refresh_token"), access: member(body, "access_token") }
+    }
+}
+
+/// What the file says of a login, while no server runs.
+struct Seen {
+    /// Of its refresh token.
+    state: TokenState,
+    /// Its access token is there.
+    has_access: bool,
+    /// How often its refresh token was rotated, and how many access tokens it ever had.
+    rotations: i64,
+    issued: i64,
+}
+
+fn look<'a>(file: &Path, logins: impl IntoIterator<Item = &'a Tokens>) -> Vec<Seen> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let store = SqliteStore::open(file).unwrap();
-        let found = token_state(&store, family_of(token), &kept_digest(token)).await.unwrap();
+        let past = rusqlite::Connection::open(file).unwrap();
+        let sql = "SELECT stamp, (SELECT max(number) FROM access_tokens WHERE login = id) FROM refresh_families
+            WHERE id = ?1";
+        let mut seen = Vec::new();
+        for Tokens { refresh, access } in logins {
+            let id = family_of(refresh);
+            let state = token_state(&store, id, &kept_digest(refresh)).await.unwrap().expect("the family is there").0;
+            let has_access = AccessTokenStore::find(&store, &SecretDigest::of(access)).await.unwrap().is_some();
+            let counts = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let (rotations, issued) = past.query_row(sql, [id.as_bytes()], counts).unwrap();
+            seen.push(Seen { state, has_access, rotations, issued });
+        }
+        drop(past);
         store.close().await;
-        found.expect("the family is there").0
+        seen
     })
+}
+
+fn look_at(file: &Path, tokens: &Tokens) -> Seen {
+    look(file, [tokens]).remove(0)
+}
+
+fn state_of(file: &Path, token: &str) -> TokenState {
+    look_at(file, &Tokens { refresh: token.to_owned(), access: String::new() }).state
 }
 
 struct Folder(PathBuf);
@@ -153,39 +197,57 @@ fn at_each_step(kills: usize) {
     for step in STEPS {
         for round in 0..kills {
             let mut server = Server::start(&file);
-            let token = login(server.address, &format!("{step:?}-{round}")).unwrap();
+            let tokens = login(server.address, &format!("{step:?}-{round}")).unwrap();
             server.stand_at(step);
             let address = server.address;
-            let presented = token.clone();
+            let presented = tokens.refresh.clone();
             let client = thread::spawn(move || refresh(address, &presented));
             assert_eq!(server.line(), "standing", "{step:?}");
+            if step == Step::AtCommit {
+                thread::sleep(Duration::from_micros(50 * round as u64));
+            }
             server.kill();
             assert!(client.join().unwrap().is_none(), "{step:?}: the answer was lost");
 
-            let is_rotated = matches!(step, Step::AfterRotation | Step::BeforeAnswer);
-            match state_of(&file, &token) {
-                TokenState::Live => assert!(!is_rotated, "{step:?}: a rotation that was answered is lost"),
-                TokenState::Predecessor { .. } => assert!(is_rotated, "{step:?}"),
+            let seen = look_at(&file, &tokens);
+            let is_rotated = match seen.state {
+                TokenState::Live => false,
+                TokenState::Predecessor { .. } => true,
                 state => panic!("{step:?}: {state:?}"),
-            }
+            };
+            let is_done = matches!(step, Step::AfterRotation | Step::BeforeAnswer);
+            assert!(is_rotated == is_done || step == Step::AtCommit, "{step:?}: rotated is {is_rotated}");
+            let done = i64::from(is_rotated);
+            assert_eq!((seen.rotations, seen.issued), (done, 1 + done), "{step:?}: both or neither");
+            assert!(seen.has_access, "{step:?}: the login's own");
+
             let server = Server::start(&file);
-            let (status, body) = refresh(server.address, &token).unwrap();
+            let (status, body) = refresh(server.address, &tokens.refresh).unwrap();
             assert_eq!(status, 200, "{step:?}: the login is lost: {body}");
-            let next = member(&body, "refresh_token");
+            let next = Tokens::of(&body);
             server.kill();
-            assert!(matches!(state_of(&file, &token), TokenState::Predecessor { .. }), "{step:?}");
-            assert_eq!(state_of(&file, &next), TokenState::Live, "{step:?}");
+            assert!(matches!(state_of(&file, &tokens.refresh), TokenState::Predecessor { .. }), "{step:?}");
+            let seen = look_at(&file, &next);
+            assert_eq!(seen.state, TokenState::Live, "{step:?}");
+            assert!(seen.has_access, "{step:?}: what was answered is there");
+            assert_eq!((seen.rotations, seen.issued), (1, 2 + done), "{step:?}: one for each answer");
         }
-        println!("ok: {kills} kills at {step:?}, no login lost, none doubly live");
+        println!(
+            "ok: {kills} kills at {step:?}, no login lost, none doubly live, no access token without its rotation"
+        );
     }
 }
 
 /// A client that keeps its login for ever.
 struct Session {
     user: String,
-    token: Option<String>,
-    /// What it got before.
+    tokens: Option<Tokens>,
+    /// The refresh tokens that it got before.
     older: Vec<String>,
+    /// How many access tokens more than rotations it had when the server was killed last: those of repeats.
+    repeated: i64,
+    /// The next use of its token may be a repeat.
+    may_repeat: bool,
     refreshes: usize,
     repeats: usize,
 }
@@ -194,9 +256,9 @@ impl Session {
     /// Refreshes until the server dies.
     fn go_on(&mut self, address: SocketAddr) {
         loop {
-            let Some(token) = self.token.clone() else {
+            let Some(Tokens { refresh: token, .. }) = self.tokens.clone() else {
                 match login(address, &self.user) {
-                    Some(token) => self.token = Some(token),
+                    Some(tokens) => self.tokens = Some(tokens),
                     None => return,
                 }
                 continue;
@@ -208,8 +270,19 @@ impl Session {
             assert_eq!(status, 200, "{} is logged out: {body}", self.user);
             self.refreshes += 1;
             self.older.push(token);
-            self.token = Some(member(&body, "refresh_token"));
+            self.tokens = Some(Tokens::of(&body));
         }
+    }
+
+    /// What was answered is in the file, and each access token came with a rotation or a repeat.
+    fn check(&mut self, seen: &Seen) {
+        assert!(seen.has_access, "{}: an access token that was answered is lost", self.user);
+        let repeated = seen.issued - 1 - seen.rotations;
+        let new = repeated - self.repeated;
+        assert!(new == 0 || (new == 1 && self.may_repeat), "{}: {new} access tokens without a rotation", self.user);
+        // A server has at most one to repeat: the first request of each round.
+        self.may_repeat = matches!(seen.state, TokenState::Predecessor { .. });
+        self.repeated = repeated;
     }
 }
 
@@ -255,7 +328,16 @@ fn at_random_times(kills: usize) {
     let sessions: Vec<Arc<Mutex<Session>>> = (0..CLIENTS)
         .map(|n| {
             let user = format!("user{n}");
-            Arc::new(Mutex::new(Session { user, token: None, older: Vec::new(), refreshes: 0, repeats: 0 }))
+            let session = Session {
+                user,
+                tokens: None,
+                older: Vec::new(),
+                repeated: 0,
+                may_repeat: false,
+                refreshes: 0,
+                repeats: 0,
+            };
+            Arc::new(Mutex::new(session))
         })
         .collect();
     let guesser = Arc::new(Mutex::new(Guesser::default()));
@@ -288,13 +370,19 @@ fn at_random_times(kills: usize) {
             }
         }
         assert!(!failed.load(Ordering::SeqCst), "after kill {kill}");
+        let mut sessions: Vec<_> = sessions.iter().map(|session| session.lock().unwrap()).collect();
+        sessions.retain(|session| session.tokens.is_some());
+        let seen = look(&file, sessions.iter().flat_map(|session| &session.tokens));
+        for (session, seen) in sessions.iter_mut().zip(&seen) {
+            session.check(seen);
+        }
     }
     let (mut refreshes, mut repeats) = (0, 0);
     for session in &sessions {
         let session = session.lock().unwrap();
         (refreshes, repeats) = (refreshes + session.refreshes, repeats + session.repeats);
         // The last answer may have been lost: then the token that the client has is the predecessor.
-        let state = state_of(&file, session.token.as_deref().unwrap());
+        let state = state_of(&file, &session.tokens.as_ref().unwrap().refresh);
         assert!(matches!(state, TokenState::Live | TokenState::Predecessor { .. }), "{state:?}");
         let older = session.older.iter().rev().take(20);
         for (age, token) in older.enumerate() {
@@ -307,7 +395,7 @@ fn at_random_times(kills: usize) {
     assert!(guesser.locked > 0, "{} guesses", guesser.guesses);
     println!(
         "ok: {kills} kills at random times in {:.0?}: {refreshes} refreshes answered, {repeats} repeated after their answer was \
-         lost, no login lost, none doubly live; {} guesses, {} locks, none later than the tenth answer",
+         lost, no login lost, none doubly live, no access token without its rotation or repeat; {} guesses, {} locks, none later than the tenth answer",
         began.elapsed(),
         guesser.guesses,
         guesser.locked

@@ -14,7 +14,7 @@ use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, Attempt, BackendError, Client, CredentialVerifier, Denial, FamilyId,
     NewFamily, OpaqueIssuer, PasswordGrant, PeerAddress, Recheck, RefreshTokenStore, Rotation, SecretDigest,
-    StoredFamily, Subject, TrustedProxies, Verdict,
+    StoreIdentity, StoredFamily, Subject, TrustedProxies, Verdict,
 };
 
 /// Where a refresh stands still for ever, to be killed there.
@@ -24,22 +24,22 @@ pub enum Step {
     BeforeFind = 1,
     AfterFind,
     Recheck,
-    BeforeAccessToken,
-    AfterAccessToken,
     BeforeRotation,
+    /// The write is on its way, and waits for another transaction.
     InRotation,
+    /// It waits no more, and is killed while it is written.
+    AtCommit,
     AfterRotation,
     BeforeAnswer,
 }
 
-pub const STEPS: [Step; 9] = [
+pub const STEPS: [Step; 8] = [
     Step::BeforeFind,
     Step::AfterFind,
     Step::Recheck,
-    Step::BeforeAccessToken,
-    Step::AfterAccessToken,
     Step::BeforeRotation,
     Step::InRotation,
+    Step::AtCommit,
     Step::AfterRotation,
     Step::BeforeAnswer,
 ];
@@ -89,6 +89,19 @@ impl RefreshTokenStore for Trapped {
             drop(other);
             return Ok(false);
         }
+        if self.trap.0.load(Ordering::SeqCst) == Step::AtCommit as usize {
+            let other = rusqlite::Connection::open(&self.file).unwrap();
+            other.execute_batch("BEGIN IMMEDIATE").unwrap();
+            let store = self.store.clone();
+            let writing = tokio::spawn(async move { RefreshTokenStore::rotate(&store, rotation).await });
+            while self.store.stats().waiting > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            drop(other);
+            println!("standing");
+            let _ = writing.await;
+            return std::future::pending().await;
+        }
         let rotated = RefreshTokenStore::rotate(&self.store, rotation).await;
         self.trap.pass(Step::AfterRotation).await;
         rotated
@@ -101,15 +114,16 @@ impl RefreshTokenStore for Trapped {
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         RefreshTokenStore::revoke_subject(&self.store, realm, subject).await
     }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        RefreshTokenStore::identity(&self.store)
+    }
 }
 
 #[async_trait]
 impl AccessTokenStore for Trapped {
-    async fn insert(&self, digest: SecretDigest, record: AccessTokenRecord) -> Result<(), BackendError> {
-        self.trap.pass(Step::BeforeAccessToken).await;
-        let done = AccessTokenStore::insert(&self.store, digest, record).await;
-        self.trap.pass(Step::AfterAccessToken).await;
-        done
+    async fn insert(&self, _: SecretDigest, _: AccessTokenRecord) -> Result<(), BackendError> {
+        panic!("an access token came apart from its family")
     }
 
     async fn find(&self, digest: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError> {
@@ -126,6 +140,10 @@ impl AccessTokenStore for Trapped {
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
         AccessTokenStore::revoke_subject(&self.store, realm, subject).await
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        AccessTokenStore::identity(&self.store)
     }
 }
 
