@@ -5,6 +5,7 @@ pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod auth_method;
 pub(crate) mod backend;
+pub(crate) mod can_recheck;
 pub(crate) mod check;
 pub(crate) mod clock;
 pub(crate) mod document;

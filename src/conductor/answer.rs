@@ -31,6 +31,7 @@ impl Answers {
     }
 
     /// Records how a request ended, and writes its answer.
+    #[inline]
     pub(super) fn write(
         &self,
         auditor: &Auditor,

@@ -57,6 +57,7 @@ impl Budget {
 
     /// Has the limiter check a client's secret.
     // This and what follows are blocks, because an async function would hold its arguments twice.
+    #[inline]
     pub(super) fn check<'a>(
         &'a self,
         guessed: Guessed<'a, OfClient>,
@@ -82,6 +83,7 @@ impl Budget {
     }
 
     /// Charges one attempt.
+    #[inline]
     pub(super) fn reserve<'a, Of: Kind + 'a>(
         &'a self,
         guessed: Guessed<'a, Of>,
@@ -140,6 +142,7 @@ impl Budget {
 
     /// Settles the charge of what ended so, and tells the owner of the account of a lock that began by it. If the limiter fails
     /// here, also at a second try, the charge stays, which is the safe side; the answer stands.
+    #[inline]
     pub(super) fn settle<'a, T: Send + 'a>(
         &'a self,
         used: UsedCharge,

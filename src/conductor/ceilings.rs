@@ -24,6 +24,7 @@ impl Ceilings {
     }
 
     /// Counts a request on its address; `Err` with the time to wait if it is too many.
+    #[inline]
     pub(super) fn count(&self, caller: &mut Caller) -> Result<(), Duration> {
         let Some(sender) = caller.source.sender.filter(|_| !caller.is_exempt) else { return Ok(()) };
         match self.requests.count(sender.counted(), self.clock.elapsed()) {

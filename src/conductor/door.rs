@@ -79,6 +79,7 @@ impl Door {
     }
 
     /// The one way of client authentication that the request uses.
+    #[inline]
     pub(super) fn present(&self, head: &Head, form: &mut Form, trail: &mut Trail) -> Result<Presented, TokenError> {
         let request = head.with(form);
         let methods = self.methods.own.iter().enumerate();
@@ -180,4 +181,19 @@ impl Door {
 fn refused_bearer(error: TokenError, head: &Head, purpose: Purpose) -> TokenError {
     let is_refused = purpose == Purpose::Introspection && error.reason == Reason::UnknownScheme;
     if is_refused && is_bearer(&head.headers) { error.of_bearer_token() } else { error }
+}
+
+/// Refuses requests from pages of origins that the client does not list, before anything is charged.
+#[inline]
+pub(super) fn permit_site(head: &Head, client: Option<&Client>, trail: &mut Trail) -> Result<(), TokenError> {
+    if trail.is_own_site {
+        return Ok(());
+    }
+    let origin = origin(&head.headers).ok_or(Reason::CrossSite)?;
+    let lists = |client: &Client| origin.to_str().is_ok_and(|origin| client.allows_origin(origin));
+    if !client.is_some_and(lists) {
+        return Err(Reason::CrossSite.into());
+    }
+    trail.allowed_origin = Some(Box::new(origin.clone()));
+    Ok(())
 }

@@ -14,11 +14,11 @@
 //! Login rules and a second factor have their place in [`Scales`](super::weigh::Scales).
 
 use super::answer::Reply;
-use super::door::{Door, Head};
+use super::door::{Door, Head, permit_site};
 use super::flows::grants::{Grants, Served};
 use super::flows::introspection::Introspection;
 use super::flows::revocation::Revocation;
-use super::gate::{Gate, Step, permit_site};
+use super::gate::{Gate, Step};
 use super::purpose::Purpose;
 use super::rungs::Rungs;
 use super::trail::Trail;
@@ -60,14 +60,14 @@ impl Ladder {
         let (presented, client, now) = {
             let presented = self.door.present(head, form, trail)?;
             let client = self.door.find(&presented, form, trail).await?;
-            permit_site(&head.headers, client.as_ref(), trail)?;
+            permit_site(head, client.as_ref(), trail)?;
             let now = self.rungs.clock.now();
             let client = self.door.authenticate(head, form, &presented, client, now, trail).await?;
             if trail.purpose == Purpose::Introspection {
                 // Before the address may become another one.
                 self.gate.ceilings().count_introspection(client.client(), trail)?;
             }
-            self.gate.note_end_user(&head.headers, client.client(), trail);
+            self.gate.senders().note_end_user(&head.headers, client.client(), trail);
             (presented, client, now)
         };
         match trail.purpose {

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
+use http::Method;
 use http::request::Parts;
-use http::{HeaderMap, Method};
 
 use super::ceilings::Ceilings;
 use super::purpose::Purpose;
 use super::senders::Senders;
-use super::trail::{Caller, Trail};
+use super::trail::Caller;
 use crate::boundary::transport::TransportSecurity;
 use crate::protocol::basic::MAX_VALUE;
-use crate::protocol::client::Client;
-use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::error::Reason;
 use crate::protocol::form::Form;
-use crate::protocol::head::{self, Fields, origin};
+use crate::protocol::head::{self, Fields};
 use crate::protocol::origin::OwnOrigin;
 
 /// What to do with a request after its head was judged.
@@ -82,6 +81,7 @@ impl Gate {
         (step, caller)
     }
 
+    #[inline]
     fn judge(&self, purpose: Purpose, head: &Parts, fields: &Fields<'_>, lacks_peer: bool, caller: &Caller) -> Step {
         if !purpose.methods().take(&head.method) {
             return Step::Refuse(Reason::MethodNotAllowed);
@@ -118,32 +118,11 @@ impl Gate {
         }
     }
 
-    /// From here on the end user's address counts, if the client is one that may name it. What it did to authenticate
-    /// was counted on the address that it came from.
-    pub(super) fn note_end_user(&self, headers: &HeaderMap, client: &Client, trail: &mut Trail) {
-        if client.trusts_end_user_address()
-            && let Some((address, is_exempt)) = self.senders.end_user(headers)
-        {
-            trail.address = Some(address);
-            trail.is_exempt = is_exempt;
-        }
+    pub(super) fn senders(&self) -> &Senders {
+        &self.senders
     }
 
     pub(super) fn ceilings(&self) -> &Ceilings {
         &self.ceilings
     }
-}
-
-/// Refuses requests from pages of origins that the client does not list, before anything is charged.
-pub(super) fn permit_site(headers: &HeaderMap, client: Option<&Client>, trail: &mut Trail) -> Result<(), TokenError> {
-    if trail.is_own_site {
-        return Ok(());
-    }
-    let origin = origin(headers).ok_or(Reason::CrossSite)?;
-    let lists = |client: &Client| origin.to_str().is_ok_and(|origin| client.allows_origin(origin));
-    if !client.is_some_and(lists) {
-        return Err(Reason::CrossSite.into());
-    }
-    trail.allowed_origin = Some(Box::new(origin.clone()));
-    Ok(())
 }

@@ -21,6 +21,7 @@ enum Begun<'a> {
 
 /// Issues the tokens of a grant, with a refresh token if the client gets any.
 // A block, because an async function would hold its arguments twice.
+#[inline]
 pub(super) fn issue<'a>(
     rungs: &'a Rungs,
     grant: Result<Grant, Failure>,
@@ -38,13 +39,14 @@ pub(super) fn issue<'a>(
     });
     async move {
         match begun? {
-            Begun::Access(minting) => minting.await?.into_reply(),
+            Begun::Access(minting) => minting.await?.reply(),
             Begun::Boxed(issuing) => issuing.await,
         }
     }
 }
 
 /// Begins to issue the access token of a grant, and notes for whom.
+#[inline]
 pub(super) fn begin<'a>(rungs: &'a Rungs, grant: Grant, trail: &mut Trail) -> Minting<'a> {
     if rungs.auditor.is_observed() {
         trail.issued = Some(Box::new((grant.subject().clone(), grant.scope().clone())));
@@ -63,7 +65,7 @@ async fn with_second_look(rungs: &Rungs, grant: Grant, trail: &mut Trail) -> Res
         let _ = rungs.access.end(minted.tokens.access_token().expose()).await;
         return Err(failure);
     }
-    minted.into_reply()
+    minted.reply()
 }
 
 /// The tokens of a login that begins a family.
@@ -83,7 +85,7 @@ async fn with_family(
     let mut minted = begin(rungs, grant, trail).await?;
     let access_token = families.take_record(&mut minted.tokens).map_err(Failure::Untried)?;
     minted.tokens = with_refresh_token(minted.tokens, &token).map_err(Failure::Untried)?;
-    let reply = minted.into_reply()?;
+    let reply = minted.reply()?;
     // Nothing is sent that is not kept.
     families.begin(family, digest, now, access_token).await.map_err(Failure::Untried)?;
     if let Some(look) = look

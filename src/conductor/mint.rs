@@ -35,6 +35,7 @@ impl Mint {
     }
 
     /// Begins to issue the access token of a grant.
+    #[inline]
     pub(super) fn begin(&self, grant: Grant) -> Minting<'_> {
         let scope = Some(grant.scope().clone());
         Minting { scope, issuing: self.patience.of(self.issuer.issue(grant)) }
@@ -51,6 +52,7 @@ pub(super) struct Minting<'a> {
 impl Future for Minting<'_> {
     type Output = Result<Minted, Failure>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let issued = ready!(Pin::new(&mut self.issuing).poll(cx));
         let tokens = issued.map_err(|error| Failure::Untried(error.because(Reason::IssuerFailed)))?;
@@ -67,7 +69,8 @@ pub(super) struct Minted {
 
 impl Minted {
     /// The answer of the token endpoint. A record that is still to be saved was left to nobody.
-    pub(super) fn into_reply(self) -> Result<Reply, Failure> {
+    #[inline]
+    pub(super) fn reply(&self) -> Result<Reply, Failure> {
         if self.tokens.is_unsaved() {
             let text = "the issuer left a record that its grant did not ask it to leave";
             return Err(Failure::Untried(BackendError::fault(text).because(Reason::IssuerFailed)));

@@ -23,12 +23,14 @@ impl Notices {
     }
 
     /// Whom to tell of a lock, if anybody is to be told.
+    #[inline]
     pub(super) fn owner(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Option<Box<Owner>> {
         let owner = || Owner { realm: realm.map(str::to_owned), account: account.clone().into_owned() };
         self.0.as_ref().map(|_| Box::new(owner()))
     }
 
     /// Tells of a lock that began when the attempt was settled.
+    #[inline]
     pub(super) fn tell_later(&self, lock: Option<BegunLock>, owner: Option<Box<Owner>>, address: Option<IpAddr>) {
         if let (Some(lock), Some(owner)) = (lock, owner) {
             self.tell(lock, owner.realm.as_deref(), &owner.account, address);

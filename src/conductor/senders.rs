@@ -1,13 +1,13 @@
 //! Where a request comes from, on which attempts are counted.
 
-use std::net::IpAddr;
-
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
+use super::trail::Trail;
 use crate::boundary::peer::{PeerAddress, Source};
 use crate::protocol::address::Sender;
+use crate::protocol::client::Client;
 use crate::protocol::forwarded;
 
 /// Whose word is taken for an address, and which addresses are on the allow-list.
@@ -25,17 +25,25 @@ impl Senders {
     }
 
     /// The addresses of this request; `Err` if there should be one and there is none.
+    #[inline]
     pub(super) fn of(&self, head: &Parts) -> Result<Source, ()> {
         self.peer.of(head)
     }
 
-    /// The address of the end user whom the client names, and whether it is on the allow-list.
-    pub(super) fn end_user(&self, headers: &HeaderMap) -> Option<(IpAddr, bool)> {
-        let user = forwarded::end_user(headers, &self.end_user_header)?;
-        Some((user.counted(), self.is_exempt(Some(user))))
+    /// From here on the end user's address counts, if the client is one that may name it. What it did to authenticate
+    /// was counted on the address that it came from.
+    #[inline]
+    pub(super) fn note_end_user(&self, headers: &HeaderMap, client: &Client, trail: &mut Trail) {
+        if client.trusts_end_user_address()
+            && let Some(user) = forwarded::end_user(headers, &self.end_user_header)
+        {
+            trail.address = Some(user.counted());
+            trail.is_exempt = self.is_exempt(Some(user));
+        }
     }
 
     /// Whether the sender is on the allow-list.
+    #[inline]
     pub(super) fn is_exempt(&self, sender: Option<Sender>) -> bool {
         sender.is_some_and(|sender| self.exempt.iter().any(|network| network.contains(&sender.machine())))
     }

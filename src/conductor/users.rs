@@ -4,6 +4,7 @@ use std::future::Future;
 
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::BackendError;
+use crate::boundary::can_recheck::can_recheck;
 use crate::boundary::ladder::user::{self, Answer, ReverifiedUser, VerifiedUser};
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Recheck};
@@ -20,7 +21,7 @@ pub(crate) struct Users {
 impl Users {
     /// `look_up` bounds what finds a user, `verification` what hashes.
     pub(crate) fn new(verifier: Box<dyn CredentialVerifier>, look_up: Bound, verification: Bound) -> Self {
-        Self { can_recheck: Recheck::is_answered_by(&*verifier), verifier, look_up, verification }
+        Self { can_recheck: can_recheck(&*verifier), verifier, look_up, verification }
     }
 
     /// Whether the verifier tells whether a login still holds.
@@ -29,6 +30,7 @@ impl Users {
     }
 
     /// The account that a user name means.
+    #[inline]
     pub(super) fn account_key<'a>(
         &'a self,
         username: &'a str,
@@ -38,6 +40,7 @@ impl Users {
     }
 
     /// Decides on an attempt. `keeps_password`: something is to look at the password afterwards.
+    #[inline]
     pub(super) fn verify(
         &self,
         attempt: Attempt,

@@ -43,6 +43,7 @@ impl Grants {
     }
 
     /// The flow of this grant type, if it is served.
+    #[inline]
     pub(crate) fn named(&self, name: &str) -> Option<Served<'_>> {
         if let Some(password) = self.password.as_ref().filter(|flow| flow.grant_type.name() == name) {
             return Some(Served::Password(password));

@@ -116,7 +116,7 @@ impl RefreshFlow {
         if let Some(token) = successor {
             minted.tokens = with_refresh_token(minted.tokens, &token)?;
         }
-        minted.into_reply().map_err(Failure::into_error)
+        minted.reply().map_err(Failure::into_error)
     }
 
     /// Refuses a token that cannot be used any more; a copy of one that was used ends its family.
