@@ -114,6 +114,7 @@ impl Locks {
     }
 
     /// The notice to the owner of an account of a lock that is [news](News).
+    #[allow(dead_code, reason = "for a limiter in a store, which is a feature")]
     pub(crate) fn tell(&self, account: u64, now: u64, news: News) -> Option<BegunLock> {
         let mut kept = lock(&self.told);
         let mut told = kept.kept.get(&account).map(|(_, told)| *told).unwrap_or_default();
@@ -128,6 +129,7 @@ impl Locks {
     }
 
     /// Forgets that the owner of an account was told.
+    #[allow(dead_code, reason = "for a limiter in a store, which is a feature")]
     pub(crate) fn forget(&self, account: u64) {
         lock(&self.told).kept.remove(&account);
     }
