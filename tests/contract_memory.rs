@@ -84,11 +84,12 @@ async fn limiters_over_records_in_a_map_keep_the_contract_t2() {
     let by_account = rules.disable(Rule::AccountAndAddress).with_account_budget(Lockout::new(20, minute));
     for rules in [rules, rules.with_account_and_address_budget(one), by_account] {
         let key = SharedKey::new([7; 32]).unwrap();
-        contract::attempt_limiter(async || {
+        let make = async || {
             let records = MapRecords::new();
             [(); 2].map(|()| StoredLimiter::new(records.clone(), &key).with_rules(rules))
-        })
-        .await;
+        };
+        contract::attempt_limiter(make).await;
+        contract::limiter_operator(make).await;
     }
 }
 

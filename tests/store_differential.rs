@@ -1,12 +1,19 @@
 //! Random sequences of operations give the same answers on each store and on a reference that shares no code with them.
 //!
-//! To add a store, add one line to [`refresh_stores`], [`access::stores`] or [`value_stores`].
+//! To add a store, add one line to [`refresh_stores`], [`access::stores`] or [`value_stores`], and for a limiter
+//! in [`limiters`].
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs)]
 
 #[path = "store_differential/access.rs"]
 mod access;
+#[path = "store_differential/limiters.rs"]
+mod limiters;
+#[path = "support/locks.rs"]
+mod locks;
+#[path = "support/records.rs"]
+mod records;
 mod reference;
 
 #[cfg(feature = "sqlite")]

@@ -19,7 +19,7 @@ use crate::boundary::operator::ActiveLock;
 
 /// The most locks that have names, and the most accounts whose owner was told.
 pub(crate) const MOST: usize = 16_384;
-/// A longer name is not kept: people do not have such, and the memory is bounded.
+/// A longer name is not kept: people do not have such, and the memory is bounded. Its lock is.
 const LONGEST: usize = 256;
 
 /// The tables hold hashes only. What they stand for is kept for locks alone.
@@ -78,10 +78,11 @@ impl Locks {
             _ if rule == Rule::Address => {}
             Guess::Account { realm, account } => {
                 if account.as_str().len().saturating_add(realm.map_or(0, str::len)) > LONGEST {
-                    return;
+                    name.address = None;
+                } else {
+                    name.realm = realm.map(str::to_owned);
+                    name.account = Some(account.clone().into_owned());
                 }
-                name.realm = realm.map(str::to_owned);
-                name.account = Some(account.clone().into_owned());
             }
             Guess::Client { client_id } => name.client_id = Some(client_id.to_owned()),
             Guess::NoAccount => {}
@@ -97,6 +98,15 @@ impl Locks {
         for slot in ticket.locks.iter() {
             lock(&self.names).kept.remove(&(policy.rule(slot, ticket.is_client), ticket.key(slot)));
         }
+    }
+
+    /// The first keys of locks that began here, in their order, as many as are asked for. Some may not be locked any more.
+    pub(crate) fn keys(&self, is_meant: impl Fn(Key) -> bool, most: usize) -> Vec<Key> {
+        let mut keys: Vec<_> =
+            lock(&self.names).kept.keys().map(|(_, key)| *key).filter(|key| is_meant(*key)).collect();
+        keys.sort_unstable();
+        keys.truncate(most);
+        keys
     }
 
     fn name(&self, rule: Rule, key: Key) -> Option<Name> {

@@ -125,10 +125,10 @@ impl Policy {
         self.pair.longest.max(self.client.longest)
     }
 
-    /// How long after its last charge a record may say something at most, in milliseconds, if it is no bucket.
+    /// How long after its last charge the record of a pair may say something at most, in milliseconds.
     pub(crate) fn longest_memory(&self) -> u64 {
         let longest = |budget: &Lockout| budget.window.max(budget.longest).saturating_add(budget.longest);
-        [self.pair, self.account, self.client].iter().map(longest).max().unwrap_or_default()
+        longest(&self.pair).max(longest(&self.client))
     }
 
     /// The lock of a key, if there is one: by which rule, and how long it still lasts, in milliseconds. None where the rule does

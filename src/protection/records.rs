@@ -74,6 +74,7 @@ impl<'a> Records<'a> {
     }
 
     /// The time of a step that is done now: behind none at which one of the records was changed.
+    #[cfg(test)]
     pub(crate) fn time(&self, now: u64) -> u64 {
         self.counts.iter().flatten().map(|counts| counts.changed).fold(now, u64::max)
     }
@@ -92,7 +93,7 @@ impl<'a> Records<'a> {
         self.counts.get(slot as usize).and_then(Option::as_ref).map_or_else(Tally::default, |counts| counts.tally)
     }
 
-    /// An attempt at this [time](Self::time), and what began by it. A record changed if it is not as it was before.
+    /// An attempt at this time, and what began by it. A record changed if it is not as it was before.
     pub(crate) fn attempt<R, W>(
         &mut self,
         step: &Step<'_>,

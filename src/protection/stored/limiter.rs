@@ -18,7 +18,7 @@ use crate::protection::facts::Facts;
 use crate::protection::locks::Locks;
 use crate::protection::records::Begun;
 use crate::protection::rules::LimiterRules;
-use crate::protection::slots::Slot;
+use crate::protection::slots::{Slot, Slots};
 use crate::protection::step::{Attempted, Compared, checked};
 use crate::protection::ticket::Ticket;
 use crate::protection::unsettled::Unsettled;
@@ -214,14 +214,19 @@ impl<S: AttemptRecords> StoredLimiter<S> {
                 None => return Ok(None),
             },
         };
-        let ticket = Ticket::from_bytes(reservation.key());
+        let mut ticket = Ticket::from_bytes(reservation.key());
         let network = ticket.charged.has(Slot::Address).then_some(ticket.network);
         let _turn = self.turns.queue(ticket.guess, network).turn().await;
-        let step = |touched: &mut Touched<'_>| touched.settle(&ticket, settlement);
+        let step = |touched: &mut Touched<'_>| {
+            let news = touched.settle(&ticket, settlement);
+            // A lock that began later under the same key holds on.
+            let none = ticket.locks.iter().filter(|slot| touched.lock(ticket.key(*slot)).is_none());
+            (news, none.fold(Slots::NONE, Slots::with))
+        };
         let settled = self.swapping.run(&Places::of_ticket(&ticket), earlier, step).await;
-        let news = match settled {
-            Ok(Swapped::Now(news)) => news,
-            Ok(Swapped::Earlier) => None,
+        let (news, none) = match settled {
+            Ok(Swapped::Now(settled)) => settled,
+            Ok(Swapped::Earlier) => (None, ticket.locks),
             Err(Failed { error, again }) => {
                 if let Again::Perhaps(tried) = again {
                     self.unsettled.keep(reservation.key(), tried);
@@ -229,7 +234,8 @@ impl<S: AttemptRecords> StoredLimiter<S> {
                 return Err(error);
             }
         };
-        if !ticket.locks.is_empty() && settlement.gives_back() {
+        if !none.is_empty() && settlement.gives_back() {
+            ticket.locks = none;
             self.locks.unname(&self.swapping.rules.policy, &ticket);
         }
         Ok(news)

@@ -41,6 +41,32 @@ pub(super) struct Record {
     /// When an operator forgot the records that count on it and something else; see [`Touched`](super::touched::Touched).
     pub(super) cleared: u64,
     pub(super) counts: Counts,
+    /// Of an account.
+    pub(super) locked: LockedNetworks,
+}
+
+/// How many networks an account's record names.
+const NETWORKS: usize = 8;
+
+/// From where an account was locked last, the latest first: for an operator who asks by its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LockedNetworks([u64; NETWORKS]);
+
+impl LockedNetworks {
+    /// The oldest goes.
+    pub(super) fn push(&mut self, network: u64) {
+        let last = self.0.iter().position(|other| *other == network).unwrap_or(NETWORKS.saturating_sub(1));
+        if let Some(newer) = self.0.get_mut(..=last) {
+            newer.rotate_right(1);
+        }
+        if let Some(first) = self.0.first_mut() {
+            *first = network;
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = u64> {
+        self.0.into_iter().filter(|network| *network != 0)
+    }
 }
 
 /// Why a record cannot be read. It is never overwritten.
@@ -78,10 +104,11 @@ impl Record {
         bytes.extend_from_slice(&tally.to_bytes());
         bytes.extend_from_slice(&tally.print().to_le_bytes());
         // Most records are of no account.
-        if (known, told) != Default::default() {
+        if (known, told, self.locked) != Default::default() {
             bytes.extend_from_slice(&known.networks_to_bytes());
             bytes.extend_from_slice(&known.seen().to_le_bytes());
             bytes.extend_from_slice(&told.until().to_le_bytes());
+            bytes.extend_from_slice(self.locked.0.map(u64::to_le_bytes).as_flattened());
         }
         bytes
     }
@@ -108,6 +135,9 @@ impl Record {
         if !rest.is_empty() {
             counts.known = KnownAddresses::from_networks(&take(rest)?, number(rest)?);
             counts.told = Told::of(number(rest)?);
+            for network in &mut record.locked.0 {
+                *network = number(rest)?;
+            }
         }
         rest.is_empty().then_some(record)
     }
@@ -128,24 +158,25 @@ mod tests {
         #[test]
         fn nothing_is_lost_on_the_way_through_its_bytes(
             swaps in prop::collection::vec(1_u64.., 0..6), times: [u64; 3], number: u32, counts: [u8; 20], print: u32,
-            networks: [u64; 4], seen: u64, told: u64,
+            networks: [u64; 4], seen: u64, told: u64, locked: [u64; 8],
         ) {
             let networks: [u8; 32] = networks.map(u64::to_le_bytes).as_flattened().try_into().unwrap();
             let [since, changed, cleared] = times;
             let tally = Tally::from_bytes(&counts).with_print(print);
             let (known, told) = (KnownAddresses::from_networks(&networks, seen), Told::of(told));
             let counts = Counts { since, changed, number, tally, known, told };
-            let mut record = Record { cleared, counts, ..Record::default() };
+            let locked = LockedNetworks(locked);
+            let mut record = Record { cleared, counts, locked, ..Record::default() };
             swaps.iter().for_each(|swap| record.history.push(stamp(*swap)));
             let of_no_account = Counts { known: KnownAddresses::default(), told: Told::default(), ..counts };
-            for record in [record, Record { counts: of_no_account, ..record }] {
+            for record in [record, Record { counts: of_no_account, locked: LockedNetworks::default(), ..record }] {
                 let bytes = record.to_bytes();
                 prop_assert!(bytes.len() <= RecordChange::MOST_BYTES);
                 prop_assert_eq!(Record::from_bytes(&bytes).unwrap(), record);
                 // None of its beginnings is taken for a whole one, unless what is cut off is of an account.
                 for length in 0..bytes.len() {
                     let cut = Record::from_bytes(&bytes[..length]);
-                    prop_assert!(cut.is_err() || length == bytes.len() - 48);
+                    prop_assert!(cut.is_err() || length == bytes.len() - 112);
                 }
             }
         }
@@ -159,6 +190,15 @@ mod tests {
                 (read, first) => prop_assert!(false, "{read:?} {first:?}"),
             }
         }
+    }
+
+    #[test]
+    fn an_account_names_the_networks_that_it_was_locked_from_last() {
+        let mut locked = LockedNetworks::default();
+        [1, 2, 3, 2].into_iter().for_each(|network| locked.push(network));
+        assert_eq!(locked.iter().collect::<Vec<_>>(), [2, 3, 1]);
+        (10..20).for_each(|network| locked.push(network));
+        assert_eq!(locked.iter().collect::<Vec<_>>(), (12..20).rev().collect::<Vec<_>>());
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::record::Record;
+use super::record::{LockedNetworks, Record};
 use crate::boundary::backend::BackendError;
-use crate::boundary::limiter::{BegunLock, Settlement};
+use crate::boundary::limiter::{BegunLock, Rule, Settlement};
 use crate::boundary::records::{LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp};
 use crate::protection::budget::millis;
 use crate::protection::facts::Facts;
+use crate::protection::known::Told;
 use crate::protection::records::{Begun, Records};
 use crate::protection::rules::LimiterRules;
 use crate::protection::slots::{Slot, Slots};
@@ -18,39 +19,43 @@ use crate::protection::ticket::Ticket;
 /// The farthest that a record is kept for, in milliseconds: a hundred years.
 const FARTHEST: u64 = 100 * 366 * 24 * 3_600_000;
 
+/// The key of the record that tells when everything was forgotten. It is read with the others, and written by nothing else.
+pub(super) const EVERYTHING: Key = (0, 0);
+
 /// Which records are touched, in the order of their keys.
 #[derive(Clone, Debug)]
-pub(super) struct Places(Vec<(Slot, RecordKey)>);
+pub(super) struct Places(Vec<Key>);
 
 impl Places {
-    fn new(slots: Slots, key: impl Fn(Slot) -> Key) -> Self {
-        let mut places: Vec<_> = slots.iter().map(|slot| (slot, record_key(key(slot)))).collect();
-        places.sort_unstable_by_key(|(_, key)| *key);
-        Self(places)
+    /// Of these keys, and of those that tell whether they were forgotten.
+    pub(super) fn new(keys: impl IntoIterator<Item = Key>) -> Self {
+        let with_their_own = |(guess, network): Key| [(guess, network), (guess, 0), (0, network)];
+        let mut keys: Vec<_> = keys.into_iter().flat_map(with_their_own).chain([EVERYTHING]).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        Self(keys)
     }
 
     /// Those of an attempt.
     pub(super) fn of(facts: &Facts) -> Self {
         let guess = if facts.has_no_account { Slots::NONE } else { Slots::of(&[Slot::Pair, Slot::Account]) };
         let slots = guess.with_if(Slot::Address, facts.has_address);
-        Self::new(if facts.has_wide() { slots.or(Slots::WIDE) } else { slots }, |slot| facts.key(slot))
+        let slots = if facts.has_wide() { slots.or(Slots::WIDE) } else { slots };
+        Self::new(slots.iter().map(|slot| facts.key(slot)))
     }
 
     /// Those of an attempt that was charged.
     pub(super) fn of_ticket(ticket: &Ticket) -> Self {
-        let slots =
-            ticket.charged.or(Slots::of(&[Slot::Pair, Slot::Account])).with_if(Slot::Address, ticket.has_address);
-        // Each of these may tell that others were forgotten.
-        let has_wide = !ticket.charged.and(Slots::WIDE).is_empty();
-        Self::new(if has_wide { slots.or(Slots::WIDE) } else { slots }, |slot| ticket.key(slot))
+        let slots = ticket.charged.with(Slot::Pair);
+        Self::new(slots.iter().map(|slot| ticket.key(slot)))
     }
 
     pub(super) fn keys(&self) -> Vec<RecordKey> {
-        self.0.iter().map(|(_, key)| *key).collect()
+        self.0.iter().map(|key| record_key(*key)).collect()
     }
 }
 
-/// Both halves are keyed digests or 0, so no two slots of an attempt have one key.
+/// Keys in their order have bytes in theirs.
 fn record_key((guess, network): Key) -> RecordKey {
     let mut bytes = [0; 16];
     bytes.copy_from_slice([guess, network].map(u64::to_be_bytes).as_flattened());
@@ -61,7 +66,7 @@ fn record_key((guess, network): Key) -> RecordKey {
 #[derive(Debug)]
 pub(super) struct Tried {
     stamp: RecordStamp,
-    seen: Vec<(RecordKey, Option<RecordStamp>)>,
+    seen: Vec<(Key, Option<RecordStamp>)>,
 }
 
 /// What the records tell of such a swap.
@@ -75,8 +80,8 @@ pub(super) enum Trace {
 
 /// The records of an attempt at one moment.
 ///
-/// An operator who forgets an account, or an address, cannot find the records that count on both it and something else. So
-/// its own record tells when that was, and they are as new ones if they were not changed since.
+/// An operator who forgets an account, an address or everything cannot find all records that count on it. So its own record tells
+/// when that was, and they are as new ones if they were not changed since.
 #[derive(Debug)]
 pub(super) struct Touched<'a> {
     rules: &'a LimiterRules,
@@ -87,8 +92,7 @@ pub(super) struct Touched<'a> {
 
 #[derive(Debug)]
 struct Held {
-    slot: Slot,
-    key: RecordKey,
+    key: Key,
     seen: Option<RecordStamp>,
     before: Record,
     record: Record,
@@ -101,37 +105,35 @@ impl<'a> Touched<'a> {
         if loaded.records().len() != places.0.len() {
             return Err(BackendError::fault("a store of records did not answer for each key"));
         }
-        let held =
-            places.0.iter().zip(loaded.records()).map(|((slot, key), found)| Held::read(*slot, *key, found.as_ref()));
+        let held = places.0.iter().zip(loaded.records()).map(|(key, found)| Held::read(*key, found.as_ref()));
         let held = held.collect::<Result<Vec<_>, BackendError>>()?;
         let since_1970 = loaded.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // What is charged now is not what an operator forgot in this very millisecond.
-        let cleared = held.iter().map(|held| held.record.cleared.saturating_add(1)).max().unwrap_or_default();
-        let mut touched = Self { rules, now: 0, held };
-        touched.now = touched.records().time(millis(since_1970).max(cleared));
+        let latest =
+            held.iter().map(|held| held.record.counts.changed.max(held.record.cleared.saturating_add(1))).max();
+        let mut touched = Self { rules, now: millis(since_1970).max(latest.unwrap_or_default()), held };
         touched.forget_cleared();
         Ok(touched)
     }
 
     fn forget_cleared(&mut self) {
-        let cleared = |slot| self.get(slot).map_or(0, |held| held.record.cleared);
-        let of_account = cleared(Slot::Account);
-        let pairs = [(Slot::Pair, Slot::Address), (Slot::Pair56, Slot::Net56), (Slot::Pair48, Slot::Net48)];
-        for (slot, cleared) in pairs.map(|(pair, network)| (pair, of_account.max(cleared(network)))) {
-            if let Some(held) = self.get_mut(slot)
-                && held.record.counts.changed <= cleared
-            {
+        let cleared: Vec<_> = self.held.iter().map(|held| (held.key, held.record.cleared)).collect();
+        let at = |key: Key| cleared.iter().find(|(other, _)| *other == key).map_or(0, |(_, at)| *at);
+        for held in self.held.iter_mut().filter(|held| held.key != EVERYTHING) {
+            let (guess, network) = held.key;
+            let own = if guess == 0 || network == 0 { 0 } else { at((guess, 0)).max(at((0, network))) };
+            if held.record.counts.changed <= own.max(at(EVERYTHING)) {
                 held.forget();
             }
         }
     }
 
-    fn get(&self, slot: Slot) -> Option<&Held> {
-        self.held.iter().find(|held| held.slot == slot)
+    fn get(&self, key: Key) -> Option<&Held> {
+        self.held.iter().find(|held| held.key == key)
     }
 
-    fn get_mut(&mut self, slot: Slot) -> Option<&mut Held> {
-        self.held.iter_mut().find(|held| held.slot == slot)
+    fn get_mut(&mut self, key: Key) -> Option<&mut Held> {
+        self.held.iter_mut().find(|held| held.key == key)
     }
 
     /// What became of an attempt whose records these are, and what began by it.
@@ -141,22 +143,65 @@ impl<'a> Touched<'a> {
         compare: impl FnOnce() -> Compared<R, W>,
     ) -> (Attempted<R, W>, Vec<Begun>) {
         let (step, now) = (Step::by(self.rules), self.now);
-        self.records().attempt(&step, facts, now, compare)
+        let (attempted, begun) = self.records(|slot| facts.key(slot)).attempt(&step, facts, now, compare);
+        for Begun { key: (guess, network), .. } in begun.iter().filter(|begun| begun.rule == Rule::AccountAndAddress) {
+            if let Some(held) = self.get_mut((*guess, 0)) {
+                held.record.locked.push(*network);
+            }
+        }
+        (attempted, begun)
     }
 
     /// Settles an attempt that was charged to these records, as far as they are still the same.
     pub(super) fn settle(&mut self, ticket: &Ticket, settlement: Settlement) -> Option<BegunLock> {
         let (step, now) = (Step::by(self.rules), self.now);
-        self.records().settle(&step, ticket, settlement, now)
+        self.records(|slot| ticket.key(slot)).settle(&step, ticket, settlement, now)
     }
 
-    fn records(&mut self) -> Records<'_> {
-        Records::new(self.held.iter_mut().map(|held| (held.slot, &mut held.record.counts)), Slots::NONE)
+    fn records(&mut self, key: impl Fn(Slot) -> Key) -> Records<'_> {
+        let slot = |held: &Held| Slot::ALL.into_iter().find(|slot| key(*slot) == held.key);
+        let found = self.held.iter_mut().filter_map(|held| Some((slot(held)?, &mut held.record.counts)));
+        Records::new(found, Slots::NONE)
+    }
+
+    /// The lock of this key, if there is one.
+    pub(super) fn lock(&self, key: Key) -> Option<(Rule, u64)> {
+        self.rules.policy.lock(key, &self.get(key)?.record.counts.tally, self.now)
+    }
+
+    /// Where an account was locked last.
+    pub(super) fn locked(&self, guess: u64) -> Vec<Key> {
+        let locked = self.get((guess, 0)).map(|held| held.record.locked).unwrap_or_default();
+        locked.iter().map(|network| (guess, network)).collect()
+    }
+
+    /// Forgets the counts of this key, and answers whether they still held something.
+    pub(super) fn forget(&mut self, key: Key) -> bool {
+        let now = self.now;
+        self.get_mut(key).is_some_and(|held| !std::mem::take(&mut held.record.counts.tally).is_over(now))
+    }
+
+    /// Forgets what the owner of an account was told.
+    pub(super) fn untell(&mut self, key: Key) {
+        if let Some(held) = self.get_mut(key) {
+            held.record.counts.told = Told::default();
+        }
+    }
+
+    /// Forgets all that counts on this key, and answers whether its own counts still held something.
+    pub(super) fn clear(&mut self, key: Key) -> bool {
+        self.untell(key);
+        let now = self.now;
+        if let Some(held) = self.get_mut(key) {
+            held.record.cleared = now;
+            held.record.locked = LockedNetworks::default();
+        }
+        self.forget(key)
     }
 
     /// Has all records swapped, whatever a step changes.
     pub(super) fn fence(&mut self) {
-        self.held.iter_mut().for_each(|held| held.is_fence = true);
+        self.held.iter_mut().filter(|held| held.key != EVERYTHING).for_each(|held| held.is_fence = true);
     }
 
     pub(super) fn is_changed(&self) -> bool {
@@ -172,8 +217,14 @@ impl<'a> Touched<'a> {
             held.record.history.push(stamp);
             held.record.counts.touch(now);
             tried.seen.push((held.key, held.seen));
-            let until = forgotten_at(rules, held.slot, &held.record).min(now.saturating_add(FARTHEST));
-            changes.push(RecordChange::new(held.key, held.seen, stamp, held.record.to_bytes(), time(until)));
+            let until = forgotten_at(rules, held.key, &held.record).min(now.saturating_add(FARTHEST));
+            changes.push(RecordChange::new(
+                record_key(held.key),
+                held.seen,
+                stamp,
+                held.record.to_bytes(),
+                time(until),
+            ));
         }
         (changes, tried)
     }
@@ -182,7 +233,7 @@ impl<'a> Touched<'a> {
     pub(super) fn trace(&self, tried: &Tried) -> Trace {
         let mut trace = Trace::Lost;
         for (key, seen) in &tried.seen {
-            let Some(held) = self.held.iter().find(|held| held.key == *key) else { continue };
+            let Some(held) = self.get(*key) else { continue };
             if held.record.history.has(tried.stamp) {
                 return Trace::Done;
             }
@@ -200,15 +251,16 @@ impl<'a> Touched<'a> {
 }
 
 impl Held {
-    fn read(slot: Slot, key: RecordKey, found: Option<&LoadedRecord>) -> Result<Self, BackendError> {
+    fn read(key: Key, found: Option<&LoadedRecord>) -> Result<Self, BackendError> {
         let before = found.map(|found| Record::from_bytes(found.bytes())).transpose()?.unwrap_or_default();
         let seen = found.map(LoadedRecord::stamp);
-        Ok(Self { slot, key, seen, before, record: before, is_fence: false })
+        Ok(Self { key, seen, before, record: before, is_fence: false })
     }
 
     /// It is as a new one from now on; its numbers go on.
     fn forget(&mut self) {
         self.record.counts.forget();
+        self.record.locked = LockedNetworks::default();
         self.before = self.record;
     }
 
@@ -218,16 +270,22 @@ impl Held {
 }
 
 /// From when on a record says nothing, in milliseconds.
-fn forgotten_at(rules: &LimiterRules, slot: Slot, record: &Record) -> u64 {
-    let counts = record.counts.tally.forgotten_at(rules.policy.memory(slot));
-    let known = if record.counts.known == Default::default() {
-        0
-    } else {
-        record.counts.known.seen().saturating_add(rules.lifetime)
+fn forgotten_at(rules: &LimiterRules, key: Key, record: &Record) -> u64 {
+    let (policy, counts) = (&rules.policy, &record.counts);
+    let memory = match key {
+        EVERYTHING => return u64::MAX,
+        (0, _) => policy.memory(Slot::Address),
+        (_, 0) => policy.memory(Slot::Account),
+        _ => policy.memory(Slot::Pair),
     };
-    // As long as there may be a record that was forgotten with it.
-    let cleared = if record.cleared == 0 { 0 } else { record.cleared.saturating_add(rules.policy.longest_memory()) };
-    counts.max(known).max(cleared).max(record.counts.told.until())
+    let known = if counts.known == Default::default() { 0 } else { counts.known.seen().saturating_add(rules.lifetime) };
+    // As long as there may be a record that was forgotten with it, or one that it names.
+    let names = if record.locked == Default::default() { 0 } else { counts.changed };
+    let others = match names.max(record.cleared) {
+        0 => 0,
+        since => since.saturating_add(policy.longest_memory()),
+    };
+    counts.tally.forgotten_at(memory).max(known).max(others).max(counts.told.until())
 }
 
 fn time(millis: u64) -> SystemTime {
