@@ -163,14 +163,18 @@ impl RefreshTokenStore for Hanging {
         self.refresh.begin(new).await
     }
 
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
-        self.pass("find").await;
-        RefreshTokenStore::find(&self.refresh, family).await
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
+        MaybeFuture::new(async move {
+            self.pass("find").await;
+            RefreshTokenStore::find(&self.refresh, family).await
+        })
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
-        self.pass("rotate").await;
-        self.refresh.rotate(rotation).await
+    fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
+        MaybeFuture::new(async move {
+            self.pass("rotate").await;
+            self.refresh.rotate(rotation).await
+        })
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {

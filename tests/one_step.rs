@@ -13,9 +13,9 @@ use support::tokens::{Users, clients};
 use support::{Answer, basic, send};
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, AccessTokenVerifier as _, BackendError, ClientId, FamilyId, Grant,
-    IssuedTokens, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, OpaqueIssuer, PasswordGrant, PasswordGrantLayer,
-    PeerAddress, RefreshTokenStore, Rotation, SecretDigest, StaticClients, StoreIdentity, StoredFamily, Token,
-    TokenIssuer, UnsavedRecord,
+    IssuedTokens, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, OpaqueIssuer, PasswordGrant,
+    PasswordGrantLayer, PeerAddress, RefreshTokenStore, Rotation, SecretDigest, StaticClients, StoreIdentity,
+    StoredFamily, Token, TokenIssuer, UnsavedRecord,
 };
 
 /// A store that keeps both, and notes what it was asked to write.
@@ -62,18 +62,20 @@ impl RefreshTokenStore for Both {
         self.save(unsaved).await
     }
 
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
-        self.refresh.find(family).await
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
+        MaybeFuture::new(async move { self.refresh.find(family).await })
     }
 
-    async fn rotate(&self, mut rotation: Rotation) -> Result<bool, BackendError> {
-        self.note(if rotation.access_token.is_some() { "rotate with token" } else { "rotate" });
-        let unsaved = rotation.access_token.take();
-        let is_done = self.refresh.rotate(rotation).await?;
-        if is_done {
-            self.save(unsaved).await?;
-        }
-        Ok(is_done)
+    fn rotate(&self, mut rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
+        MaybeFuture::new(async move {
+            self.note(if rotation.access_token.is_some() { "rotate with token" } else { "rotate" });
+            let unsaved = rotation.access_token.take();
+            let is_done = self.refresh.rotate(rotation).await?;
+            if is_done {
+                self.save(unsaved).await?;
+            }
+            Ok(is_done)
+        })
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {
@@ -160,15 +162,17 @@ impl<T: RefreshTokenStore> RefreshTokenStore for Wrapper<T> {
         self.0.begin(new).await
     }
 
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
-        self.0.find(family).await
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
+        MaybeFuture::new(async move { self.0.find(family).await })
     }
 
-    async fn rotate(&self, mut rotation: Rotation) -> Result<bool, BackendError> {
-        if self.1 == Wrapping::LosesTheRecord {
-            rotation.access_token = None;
-        }
-        self.0.rotate(rotation).await
+    fn rotate(&self, mut rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
+        MaybeFuture::new(async move {
+            if self.1 == Wrapping::LosesTheRecord {
+                rotation.access_token = None;
+            }
+            self.0.rotate(rotation).await
+        })
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {

@@ -14,8 +14,8 @@ use support::tokens::refresh_token::kept_digest;
 use support::tokens::{Tokens, clients};
 use tower_password_grant::testing::{RefreshTokenUse, TokenUsed};
 use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, BackendError, FamilyId, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
-    Reason, RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
+    AccessTokenRecord, AccessTokenStore, BackendError, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens,
+    NewFamily, Reason, RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
 };
 
 /// What happens to the family right before the next rotation.
@@ -58,20 +58,22 @@ impl RefreshTokenStore for Raced {
         self.refresh.begin(new).await
     }
 
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
-        self.refresh.find(family).await
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
+        MaybeFuture::new(async move { self.refresh.find(family).await })
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
-        let race = std::mem::replace(&mut *self.race.lock().unwrap(), Race::Nothing);
-        let family = self.family.lock().unwrap().unwrap();
-        match race {
-            Race::Nothing => {}
-            Race::Ended => assert!(self.refresh.revoke_family(family).await.unwrap()),
-            Race::SubjectEnded => assert_eq!(self.refresh.revoke_subject(None, "user-alice").await.unwrap(), 1),
-            Race::Replayed => self.use_twice(family).await,
-        }
-        self.refresh.rotate(rotation).await
+    fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
+        MaybeFuture::new(async move {
+            let race = std::mem::replace(&mut *self.race.lock().unwrap(), Race::Nothing);
+            let family = self.family.lock().unwrap().unwrap();
+            match race {
+                Race::Nothing => {}
+                Race::Ended => assert!(self.refresh.revoke_family(family).await.unwrap()),
+                Race::SubjectEnded => assert_eq!(self.refresh.revoke_subject(None, "user-alice").await.unwrap(), 1),
+                Race::Replayed => self.use_twice(family).await,
+            }
+            self.refresh.rotate(rotation).await
+        })
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {

@@ -15,9 +15,9 @@ use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, 
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, AuditEvent, AuditOutcome, BackendError, CredentialVerifier, Denial, FamilyId,
-    Grant, IssuedTokens, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, OpaqueIssuer, Password, PasswordGrant,
-    PasswordGrantLayer, PeerAddress, Reason, RefreshTokenStore, Rotation, SecretDigest, StaticClients, StoredFamily,
-    Subject, Token, TokenIssuer, verify_fn,
+    Grant, IssuedTokens, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, OpaqueIssuer, Password,
+    PasswordGrant, PasswordGrantLayer, PeerAddress, Reason, RefreshTokenStore, Rotation, SecretDigest, StaticClients,
+    StoredFamily, Subject, Token, TokenIssuer, verify_fn,
 };
 
 /// When somebody else changes the password.
@@ -78,12 +78,12 @@ impl<R: RefreshTokenStore> RefreshTokenStore for Families<R> {
         Ok(())
     }
 
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
-        self.1.find(family).await
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
+        MaybeFuture::new(async move { self.1.find(family).await })
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
-        self.1.rotate(rotation).await
+    fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
+        MaybeFuture::new(async move { self.1.rotate(rotation).await })
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {

@@ -21,8 +21,8 @@ use support::tokens::refresh_token::{kept_digest, stray_refresh_token};
 use support::tokens::{Login, Tokens, clients};
 use support::{basic, digest};
 use tower_password_grant::{
-    AccessTokenVerifier as _, BackendError, Client, ClientBuilder, ClientError, FamilyId, MemoryAccessTokens,
-    MemoryRefreshTokens, NewFamily, Reason, RefreshTokenStore, Rotation, StoredFamily,
+    AccessTokenVerifier as _, BackendError, Client, ClientBuilder, ClientError, FamilyId, MaybeFuture,
+    MemoryAccessTokens, MemoryRefreshTokens, NewFamily, Reason, RefreshTokenStore, Rotation, StoredFamily,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -325,16 +325,20 @@ impl RefreshTokenStore for Counting {
         self.inner.begin(new).await
     }
 
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
-        self.calls.fetch_add(1, SeqCst);
-        self.see(&family, family.as_bytes());
-        self.inner.find(family).await
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
+        MaybeFuture::new(async move {
+            self.calls.fetch_add(1, SeqCst);
+            self.see(&family, family.as_bytes());
+            self.inner.find(family).await
+        })
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
-        self.calls.fetch_add(1, SeqCst);
-        self.see(&rotation, &rotation.lineage.as_ref().unwrap().to_bytes());
-        self.inner.rotate(rotation).await
+    fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
+        MaybeFuture::new(async move {
+            self.calls.fetch_add(1, SeqCst);
+            self.see(&rotation, &rotation.lineage.as_ref().unwrap().to_bytes());
+            self.inner.rotate(rotation).await
+        })
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use super::backend::BackendError;
 use super::clock::SharedClock;
 use super::identity::StoreIdentity;
+use super::maybe::MaybeFuture;
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::lineage::Lineage;
 use crate::protocol::unsaved::UnsavedRecord;
@@ -137,10 +138,10 @@ pub trait RefreshTokenStore: Send + Sync + 'static {
     async fn begin(&self, new: NewFamily) -> Result<(), BackendError>;
 
     /// Finds a family and changes nothing. One that is over may be found or not.
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError>;
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>>;
 
     /// Keeps the use of a token if the family is still as it was seen, in one step, and answers whether it was.
-    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError>;
+    fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>>;
 
     /// Ends a family, and answers whether it had not ended before.
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError>;
@@ -176,19 +177,11 @@ impl<S: RefreshTokenStore + ?Sized> RefreshTokenStore for Arc<S> {
         (**self).begin(new)
     }
 
-    fn find<'s, 'f>(&'s self, family: FamilyId) -> Answering<'f, Option<StoredFamily>>
-    where
-        's: 'f,
-        Self: 'f,
-    {
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
         (**self).find(family)
     }
 
-    fn rotate<'s, 'f>(&'s self, rotation: Rotation) -> Answering<'f, bool>
-    where
-        's: 'f,
-        Self: 'f,
-    {
+    fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
         (**self).rotate(rotation)
     }
 

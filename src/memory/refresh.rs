@@ -10,6 +10,7 @@ use super::families::Families;
 use super::sync::{Mutex, lock};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
+use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
 use crate::boundary::setting::SettingError;
 use crate::protocol::family::FamilyId;
@@ -75,31 +76,32 @@ impl RefreshTokenStore for MemoryRefreshTokens {
         }
     }
 
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
         let elapsed = self.clock.elapsed();
         let families = lock(&self.families);
-        Ok(families.get(family).map(|family| {
+        MaybeFuture::ready(Ok(families.get(family).map(|family| {
             // So much time has passed since the predecessor was used that no wall clock can make it good again.
             let is_stale = elapsed.saturating_sub(family.used) > PREDECESSOR;
             let lineage = family.lineage.clone();
             let lineage = if is_stale { lineage.without_predecessor() } else { lineage };
-            StoredFamily::new(family.facts.clone(), lineage, FamilyStamp::new(family.stamp)).with_ended(family.is_ended)
-        }))
+            let stamp = FamilyStamp::new(family.stamp);
+            StoredFamily::new(family.facts.clone(), lineage, stamp).with_ended(family.is_ended)
+        })))
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
+    fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
         let Rotation { family, seen, lineage, .. } = rotation;
         let mut families = lock(&self.families);
         let found = families.get_mut(family);
         let Some(family) = found.filter(|family| !family.is_ended && family.stamp == seen.get()) else {
-            return Ok(false);
+            return MaybeFuture::ready(Ok(false));
         };
         if let Some(lineage) = lineage {
             family.lineage = lineage;
             family.stamp = family.stamp.saturating_add(1);
             family.used = self.clock.elapsed();
         }
-        Ok(true)
+        MaybeFuture::ready(Ok(true))
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {

@@ -15,6 +15,7 @@ use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::clock::SharedClock;
 use crate::boundary::identity::StoreIdentity;
+use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::refresh::{FamilyStamp, MOST_LOGINS, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
 use crate::protocol::family::{FamilyId, RefreshFamily};
 
@@ -138,13 +139,15 @@ impl RefreshTokenStore for SqliteStore {
         self.write(move |db| begin(db, &new, ended, tokens)).await
     }
 
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
-        self.read(move |db| db.row(FIND, [family.as_bytes()], read_family)).await
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
+        MaybeFuture::new(async move { self.read(move |db| db.row(FIND, [family.as_bytes()], read_family)).await })
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
-        let tokens = self.tokens_per_login();
-        self.write(move |db| rotate(db, &rotation, tokens)).await
+    fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
+        MaybeFuture::new(async move {
+            let tokens = self.tokens_per_login();
+            self.write(move |db| rotate(db, &rotation, tokens)).await
+        })
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use tokio::task::yield_now;
 use tower_password_grant::testing::contract;
 use tower_password_grant::{
-    BackendError, FamilyId, FamilyStamp, Lineage, NewFamily, RefreshFamily, RefreshTokenStore, Rotation, StoredFamily,
+    BackendError, FamilyId, FamilyStamp, Lineage, MaybeFuture, NewFamily, RefreshFamily, RefreshTokenStore, Rotation,
+    StoredFamily,
 };
 
 use crate::complaint;
@@ -243,46 +244,48 @@ impl RefreshTokenStore for Broken {
         late.into_iter().try_for_each(|new| self.begin_now(new))
     }
 
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
-        Ok(self.find_now(family))
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
+        MaybeFuture::new(async move { Ok(self.find_now(family)) })
     }
 
-    async fn rotate(&self, mut rotation: Rotation) -> Result<bool, BackendError> {
-        let family = rotation.family;
-        match self.fault {
-            Fault::LooksAndThenReplaces => {
-                let is_seen = self.row(family, |row| row.stamp == rotation.seen.get() && !row.has_ended);
-                yield_now().await;
-                self.row(family, |row| rotation.seen = FamilyStamp::new(row.stamp));
-                Ok(is_seen == Some(true) && self.rotate_now(rotation))
-            }
-            Fault::KeepsTheLastOfARace => {
-                let was_seen = self.row(family, |row| row.stamp == rotation.seen.get());
-                yield_now().await;
-                let is_kept = self.rotate_now(rotation.clone());
-                if let (false, Some(true), Some(lineage)) = (is_kept, was_seen, rotation.lineage) {
-                    self.row(family, |row| row.lineage = lineage);
-                }
-                Ok(is_kept)
-            }
-            Fault::RotatesInTwoSteps if rotation.lineage.is_some() => {
-                let had_ended = self.row(family, |row| std::mem::replace(&mut row.has_ended, true));
-                yield_now().await;
-                self.row(family, |row| row.has_ended = had_ended == Some(true));
-                Ok(self.rotate_now(rotation))
-            }
-            Fault::OverwritesEveryEnd | Fault::OverwritesTheEndOfSubjects => {
-                let had_ended = self.row(family, |row| row.has_ended);
-                for _ in 0..20 {
+    fn rotate(&self, mut rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
+        MaybeFuture::new(async move {
+            let family = rotation.family;
+            match self.fault {
+                Fault::LooksAndThenReplaces => {
+                    let is_seen = self.row(family, |row| row.stamp == rotation.seen.get() && !row.has_ended);
                     yield_now().await;
+                    self.row(family, |row| rotation.seen = FamilyStamp::new(row.stamp));
+                    Ok(is_seen == Some(true) && self.rotate_now(rotation))
                 }
-                if !self.firm.lock().unwrap().contains(&family) {
+                Fault::KeepsTheLastOfARace => {
+                    let was_seen = self.row(family, |row| row.stamp == rotation.seen.get());
+                    yield_now().await;
+                    let is_kept = self.rotate_now(rotation.clone());
+                    if let (false, Some(true), Some(lineage)) = (is_kept, was_seen, rotation.lineage) {
+                        self.row(family, |row| row.lineage = lineage);
+                    }
+                    Ok(is_kept)
+                }
+                Fault::RotatesInTwoSteps if rotation.lineage.is_some() => {
+                    let had_ended = self.row(family, |row| std::mem::replace(&mut row.has_ended, true));
+                    yield_now().await;
                     self.row(family, |row| row.has_ended = had_ended == Some(true));
+                    Ok(self.rotate_now(rotation))
                 }
-                Ok(self.rotate_now(rotation))
+                Fault::OverwritesEveryEnd | Fault::OverwritesTheEndOfSubjects => {
+                    let had_ended = self.row(family, |row| row.has_ended);
+                    for _ in 0..20 {
+                        yield_now().await;
+                    }
+                    if !self.firm.lock().unwrap().contains(&family) {
+                        self.row(family, |row| row.has_ended = had_ended == Some(true));
+                    }
+                    Ok(self.rotate_now(rotation))
+                }
+                _ => Ok(self.rotate_now(rotation)),
             }
-            _ => Ok(self.rotate_now(rotation)),
-        }
+        })
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tower_password_grant::{
-    BackendError, FamilyId, FamilyStamp, Lineage, NewFamily, RefreshFamily, RefreshTokenStore, Rotation, SecretDigest,
-    StoredFamily,
+    BackendError, FamilyId, FamilyStamp, Lineage, MaybeFuture, NewFamily, RefreshFamily, RefreshTokenStore, Rotation,
+    SecretDigest, StoredFamily,
 };
 
 /// How many logins of one subject at one client live at most.
@@ -214,12 +214,12 @@ impl RefreshTokenStore for PlainStore {
         begin(&mut self.lock(), new.family, new.lineage)
     }
 
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
-        Ok(find(&self.lock(), family))
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
+        MaybeFuture::new(async move { Ok(find(&self.lock(), family)) })
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
-        Ok(rotate(&mut self.lock(), rotation))
+    fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
+        MaybeFuture::new(async move { Ok(rotate(&mut self.lock(), rotation)) })
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {

@@ -13,8 +13,8 @@ use axum::middleware::{Next, from_fn};
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, Attempt, BackendError, Client, CredentialVerifier, Denial, FamilyId,
-    NewFamily, OpaqueIssuer, PasswordGrant, PeerAddress, Recheck, RefreshTokenStore, Rotation, SecretDigest,
-    StoreIdentity, StoredFamily, Subject, TrustedProxies, Verdict,
+    MaybeFuture, NewFamily, OpaqueIssuer, PasswordGrant, PeerAddress, Recheck, RefreshTokenStore, Rotation,
+    SecretDigest, StoreIdentity, StoredFamily, Subject, TrustedProxies, Verdict,
 };
 
 /// Where a refresh stands still for ever, to be killed there.
@@ -70,41 +70,45 @@ impl RefreshTokenStore for Trapped {
         RefreshTokenStore::begin(&self.store, new).await
     }
 
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
-        self.trap.pass(Step::BeforeFind).await;
-        let found = RefreshTokenStore::find(&self.store, family).await;
-        self.trap.pass(Step::AfterFind).await;
-        found
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
+        MaybeFuture::new(async move {
+            self.trap.pass(Step::BeforeFind).await;
+            let found = RefreshTokenStore::find(&self.store, family).await;
+            self.trap.pass(Step::AfterFind).await;
+            found
+        })
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
-        self.trap.pass(Step::BeforeRotation).await;
-        if self.trap.0.load(Ordering::SeqCst) == Step::InRotation as usize {
-            let other = rusqlite::Connection::open(&self.file).unwrap();
-            other.execute_batch("BEGIN IMMEDIATE").unwrap();
-            // The rotation is on its way and cannot be committed as long as the other transaction is open.
-            let waiting = RefreshTokenStore::rotate(&self.store, rotation);
-            let stands = self.trap.pass(Step::InRotation);
-            tokio::select! { _ = waiting => panic!("nothing held the rotation up"), () = stands => {} }
-            drop(other);
-            return Ok(false);
-        }
-        if self.trap.0.load(Ordering::SeqCst) == Step::AtCommit as usize {
-            let other = rusqlite::Connection::open(&self.file).unwrap();
-            other.execute_batch("BEGIN IMMEDIATE").unwrap();
-            let store = self.store.clone();
-            let writing = tokio::spawn(async move { RefreshTokenStore::rotate(&store, rotation).await });
-            while self.store.stats().waiting > 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+    fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
+        MaybeFuture::new(async move {
+            self.trap.pass(Step::BeforeRotation).await;
+            if self.trap.0.load(Ordering::SeqCst) == Step::InRotation as usize {
+                let other = rusqlite::Connection::open(&self.file).unwrap();
+                other.execute_batch("BEGIN IMMEDIATE").unwrap();
+                // The rotation is on its way and cannot be committed as long as the other transaction is open.
+                let waiting = RefreshTokenStore::rotate(&self.store, rotation);
+                let stands = self.trap.pass(Step::InRotation);
+                tokio::select! { _ = waiting => panic!("nothing held the rotation up"), () = stands => {} }
+                drop(other);
+                return Ok(false);
             }
-            drop(other);
-            println!("standing");
-            let _ = writing.await;
-            return std::future::pending().await;
-        }
-        let rotated = RefreshTokenStore::rotate(&self.store, rotation).await;
-        self.trap.pass(Step::AfterRotation).await;
-        rotated
+            if self.trap.0.load(Ordering::SeqCst) == Step::AtCommit as usize {
+                let other = rusqlite::Connection::open(&self.file).unwrap();
+                other.execute_batch("BEGIN IMMEDIATE").unwrap();
+                let store = self.store.clone();
+                let writing = tokio::spawn(async move { RefreshTokenStore::rotate(&store, rotation).await });
+                while self.store.stats().waiting > 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                drop(other);
+                println!("standing");
+                let _ = writing.await;
+                return std::future::pending().await;
+            }
+            let rotated = RefreshTokenStore::rotate(&self.store, rotation).await;
+            self.trap.pass(Step::AfterRotation).await;
+            rotated
+        })
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, Attempt, AuditEvent, AuditOutcome, BackendError, CredentialVerifier, FamilyId,
-    MemoryAccessTokens, MemoryRefreshTokens, NewFamily, PasswordGrant, PasswordGrantLayer, PeerAddress, Reason,
-    Recheck, RefreshTokenStore, RequestCeiling, Rotation, SecretDigest, StaticClients, StoredFamily, Verdict,
+    MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, PasswordGrant, PasswordGrantLayer, PeerAddress,
+    Reason, Recheck, RefreshTokenStore, RequestCeiling, Rotation, SecretDigest, StaticClients, StoredFamily, Verdict,
 };
 
 use crate::faults::Switch;
@@ -51,12 +51,12 @@ impl RefreshTokenStore for Refresh {
         self.steps.begin.run(self.inner.begin(new)).await
     }
 
-    async fn find(&self, family: FamilyId) -> Result<Option<StoredFamily>, BackendError> {
-        self.steps.find.run(self.inner.find(family)).await
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
+        MaybeFuture::new(async move { self.steps.find.run(async { self.inner.find(family).await }).await })
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<bool, BackendError> {
-        self.steps.rotate.run(self.inner.rotate(rotation)).await
+    fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
+        MaybeFuture::new(async move { self.steps.rotate.run(async { self.inner.rotate(rotation).await }).await })
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {
