@@ -6,7 +6,7 @@ use std::pin::Pin;
 use super::answer::Reply;
 use super::failure::Failure;
 use super::families::{Beginning, Families, with_refresh_token};
-use super::mint::Minting;
+use super::mint::{Minting, Replying};
 use super::rungs::Rungs;
 use super::second_look::SecondLook;
 use super::trail::Trail;
@@ -15,7 +15,7 @@ use crate::protocol::client::REFRESH_TOKEN;
 
 /// The tokens that are being issued: the access token alone, or with what belongs to it.
 enum Begun<'a> {
-    Access(Minting<'a>),
+    Access(Replying<'a>),
     Boxed(Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>),
 }
 
@@ -33,13 +33,13 @@ pub(super) fn issue<'a>(
             None if rungs.users.can_recheck() && grant.begins_password_login() => {
                 Begun::Boxed(Box::pin(with_second_look(rungs, grant, trail)))
             }
-            None => Begun::Access(begin(rungs, grant, trail)),
+            None => Begun::Access(Replying::with(begin(rungs, grant, trail))),
             Some(families) => Begun::Boxed(Box::pin(with_family(rungs, families, grant, trail))),
         }
     });
     async move {
         match begun? {
-            Begun::Access(minting) => minting.await?.reply(),
+            Begun::Access(replying) => replying.await,
             Begun::Boxed(issuing) => issuing.await,
         }
     }

@@ -1,6 +1,7 @@
 //! The access token of a grant.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -37,7 +38,7 @@ impl Mint {
     /// Begins to issue the access token of a grant.
     #[inline]
     pub(super) fn begin(&self, grant: Grant) -> Minting<'_> {
-        let scope = Some(grant.scope().clone());
+        let scope = grant.scope().clone();
         Minting { scope, issuing: self.patience.of(self.issuer.issue(grant)) }
     }
 }
@@ -45,7 +46,7 @@ impl Mint {
 /// An access token that is being issued, until it is fit to be sent. A named type, because an async function would hold its
 /// arguments twice.
 pub(super) struct Minting<'a> {
-    scope: Option<Scope>,
+    scope: Scope,
     issuing: Within<'a, AtIssue<'a>>,
 }
 
@@ -54,10 +55,31 @@ impl Future for Minting<'_> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let issued = ready!(Pin::new(&mut self.issuing).poll(cx));
-        let tokens = issued.map_err(|error| Failure::Untried(error.because(Reason::IssuerFailed)))?;
-        tokens.check().map_err(|reason| Failure::Untried(reason.into()))?;
-        Poll::Ready(Ok(Minted { tokens, scope: self.scope.take().unwrap_or_default() }))
+        let tokens = ready!(Pin::new(&mut self.issuing).poll(cx)).map_err(failed)?;
+        check(&tokens)?;
+        Poll::Ready(Ok(Minted { tokens, scope: mem::take(&mut self.scope) }))
+    }
+}
+
+/// The answer with an access token alone, which is being issued. It is written where the tokens lie, because they are large.
+pub(super) struct Replying<'a>(Minting<'a>);
+
+impl<'a> Replying<'a> {
+    pub(super) const fn with(minting: Minting<'a>) -> Self {
+        Self(minting)
+    }
+}
+
+impl Future for Replying<'_> {
+    type Output = Result<Reply, Failure>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Minting { scope, issuing } = &mut self.0;
+        Poll::Ready(match ready!(Pin::new(issuing).poll(cx)) {
+            Ok(ref tokens) => check(tokens).and_then(|()| reply(tokens, scope)),
+            Err(error) => Err(failed(error)),
+        })
     }
 }
 
@@ -68,13 +90,27 @@ pub(super) struct Minted {
 }
 
 impl Minted {
-    /// The answer of the token endpoint. A record that is still to be saved was left to nobody.
-    #[inline]
+    /// The answer of the token endpoint.
     pub(super) fn reply(&self) -> Result<Reply, Failure> {
-        if self.tokens.is_unsaved() {
-            let text = "the issuer left a record that its grant did not ask it to leave";
-            return Err(Failure::Untried(BackendError::fault(text).because(Reason::IssuerFailed)));
-        }
-        self.tokens.to_json(&self.scope).map(Reply::Tokens).map_err(|reason| Failure::Untried(reason.into()))
+        reply(&self.tokens, &self.scope)
     }
+}
+
+#[cold]
+fn failed(error: BackendError) -> Failure {
+    Failure::Untried(error.because(Reason::IssuerFailed))
+}
+
+/// Whether what was issued may be sent.
+fn check(tokens: &IssuedTokens) -> Result<(), Failure> {
+    tokens.check().map_err(|reason| Failure::Untried(reason.into()))
+}
+
+/// The answer of the token endpoint. A record that is still to be saved was left to nobody.
+#[inline]
+fn reply(tokens: &IssuedTokens, scope: &Scope) -> Result<Reply, Failure> {
+    if tokens.is_unsaved() {
+        return Err(failed(BackendError::fault("the issuer left a record that its grant did not ask it to leave")));
+    }
+    tokens.to_json(scope).map(Reply::Tokens).map_err(|reason| Failure::Untried(reason.into()))
 }

@@ -23,7 +23,8 @@ pub(crate) struct Tallies<'a> {
 impl Tallies<'_> {
     /// Those of wider networks, as far as there are any.
     pub(crate) fn wide_mut(&mut self) -> impl Iterator<Item = (Slot, &mut Tally)> {
-        Slot::WIDE.into_iter().zip(self.wide.iter_mut().flat_map(|wide| wide.iter_mut()))
+        let wide = self.wide.as_deref_mut().map(|wide| wide.as_mut_slice()).unwrap_or_default();
+        Slot::WIDE.into_iter().zip(wide)
     }
 
     pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut Tally> {

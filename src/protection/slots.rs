@@ -97,7 +97,7 @@ impl Slots {
 
     #[must_use]
     pub(crate) const fn with_if(self, slot: Slot, is_meant: bool) -> Self {
-        if is_meant { self.with(slot) } else { self }
+        Self(self.0 | (is_meant as u8) << slot as u8)
     }
 
     /// In the order in which they are counted.

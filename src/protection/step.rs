@@ -108,7 +108,10 @@ impl News {
             Slot::Pair => (1, 0),
             _ => (0, news.lasts),
         };
-        one.into_iter().chain(other).max_by_key(rank)
+        match (one, other) {
+            (Some(one), Some(other)) if rank(&one) <= rank(&other) => Some(other),
+            (one, other) => one.or(other),
+        }
     }
 
     /// The notice, unless the owner was told of another lock that still holds, or there is no room to remember it.

@@ -79,6 +79,7 @@ impl Table {
 
     /// The tally of a key in its own place, if it has one, and whether it has. Else a `copy` of that of its cell, in which it may
     /// have been counted.
+    #[inline]
     pub(crate) fn look<'t>(&'t mut self, key: Key, preferred: bool, copy: &'t mut Tally) -> (&'t mut Tally, bool) {
         if !self.cells.is_empty() || !self.crowded.is_empty() {
             *copy = self.get_shared(key, preferred);
