@@ -71,9 +71,19 @@ pub(crate) fn is_plain_json(text: &str) -> bool {
     all(text, |b| (b >= b' ') & (b != b'"') & (b != b'\\'))
 }
 
-/// Looks at every byte, without stopping early: the compiler then looks at many at once.
+/// Looks at every byte, without stopping early: the compiler then looks at many at once. The last of them are looked at
+/// together, too, though some were before.
 pub(super) fn all(text: &str, is_legal: impl Fn(u8) -> bool) -> bool {
-    text.bytes().fold(true, |legal, b| legal & is_legal(b))
+    let look = |bytes: &[u8]| bytes.iter().fold(true, |legal, b| legal & is_legal(*b));
+    let bytes = text.as_bytes();
+    if let Some(last) = bytes.last_chunk::<16>() {
+        let (blocks, _) = bytes.as_chunks::<16>();
+        return blocks.iter().fold(look(last), |legal, block| legal & look(block));
+    }
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => look(first) & look(last),
+        _ => look(bytes),
+    }
 }
 
 /// Where a byte stands first: eight bytes are looked at together, which for short texts is the fastest way.
@@ -119,6 +129,17 @@ mod tests {
                 let mixed = format!("{before}{odd}{after}");
                 prop_assert_eq!(is_vschar(&mixed), mixed.bytes().all(|b| matches!(b, 0x20..=0x7e)), "{:?}", mixed);
                 prop_assert_eq!(is_unicode_no_crlf(&mixed), mixed.chars().all(is_unicode_no_crlf_character), "{:?}", mixed);
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_counts_wherever_it_stands_in_a_text_of_any_length() {
+        for length in 0..70 {
+            assert!(all(&"a".repeat(length), |byte| byte == b'a'));
+            for at in 0..length {
+                let text = format!("{}b{}", "a".repeat(at), "a".repeat(length - at - 1));
+                assert!(!all(&text, |byte| byte == b'a'), "{text}");
             }
         }
     }

@@ -61,6 +61,7 @@ impl Texts {
         self.buffer.push_str(text);
     }
 
+    #[inline]
     pub(crate) fn get(&self, span: Span) -> &str {
         self.buffer.get(span.start as usize..span.end as usize).unwrap_or_default()
     }

@@ -14,6 +14,7 @@ use crate::protocol::error::{Reason, TokenError};
 /// The most characters of an application's own error text that an event carries.
 const MAX_TEXT: usize = 256;
 
+#[inline]
 pub(crate) fn is_enabled() -> bool {
     enabled!(Level::ERROR)
 }
