@@ -12,16 +12,16 @@ const PASSING_INSTRUCTIONS: f64 = 150.0;
 const TOKEN_ALLOCATIONS: f64 = 10.0;
 const TOKEN_INSTRUCTIONS: f64 = 14_000.0;
 /// What it costs today, with room for another compiler. The goal is lower; this holds what was reached.
-const TOKEN_CEILING: f64 = 20_900.0;
+const TOKEN_CEILING: f64 = 20_800.0;
 /// A client's right secret and what comes before it, in a request that ends there. Comparing it in one step of the limiter
 /// took at least 500 off it.
-const SECRET_CEILING: f64 = 15_800.0;
+const SECRET_CEILING: f64 = 15_780.0;
 
 /// A refresh over the stores in memory.
 const REFRESH_INSTRUCTIONS: f64 = 42_000.0;
 const REFRESH_ALLOCATIONS: f64 = 15.0;
 /// What was reached of these.
-const REFRESH_CEILINGS: (f64, f64) = (42_300.0, 16.2);
+const REFRESH_CEILINGS: (f64, f64) = (41_500.0, 14.2);
 /// What a login costs more that ends the oldest of a hundred.
 const CAP_INSTRUCTIONS: f64 = 5_000.0;
 /// What a login holds in memory, however often it was refreshed.
