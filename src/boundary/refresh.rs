@@ -12,7 +12,7 @@ use super::clock::SharedClock;
 use super::identity::StoreIdentity;
 use super::maybe::MaybeFuture;
 use crate::protocol::family::{FamilyId, RefreshFamily};
-use crate::protocol::lineage::Lineage;
+use crate::protocol::lineage::{Decision, Lineage, TokenUse};
 use crate::protocol::unsaved::UnsavedRecord;
 
 /// The most families of one realm, subject and client that have not ended, in the stores of this crate.
@@ -79,6 +79,11 @@ impl StoredFamily {
     pub const fn with_ended(mut self, is_ended: bool) -> Self {
         self.is_ended = is_ended;
         self
+    }
+
+    /// What a token of it is worth that is used so; `None` if the family was ended.
+    pub(crate) fn decide(&self, using: &TokenUse) -> Option<Decision> {
+        (!self.is_ended).then(|| self.lineage.decide(&self.family, using))
     }
 }
 

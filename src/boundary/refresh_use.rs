@@ -55,15 +55,13 @@ pub(crate) async fn use_token(
     access_token: Option<UnsavedRecord>,
 ) -> Result<Used, BackendError> {
     for _ in 0..TURNS {
-        let StoredFamily { family, lineage, stamp, is_ended } = found;
-        if is_ended {
-            return Ok(Used::Gone);
-        }
-        let (used, next) = match lineage.decide(&family, using) {
-            Decision::Live => (Used::Done, lineage.after(using)),
-            Decision::Repeat { salt, .. } => (Used::Repeated { salt }, None),
-            Decision::Over => return Ok(Used::Gone),
-            Decision::Replay => {
+        let decision = found.decide(using);
+        let StoredFamily { family, lineage, stamp, .. } = found;
+        let (used, next) = match decision {
+            Some(Decision::Live) => (Used::Done, lineage.after(using)),
+            Some(Decision::Repeat { salt, .. }) => (Used::Repeated { salt }, None),
+            Some(Decision::Over | Decision::Early) | None => return Ok(Used::Gone),
+            Some(Decision::Replay) => {
                 // Told once: whoever ended the family before told it.
                 let is_first = store.revoke_family(family.id()).await?;
                 return Ok(if is_first { Used::Replayed } else { Used::Gone });

@@ -143,27 +143,21 @@ impl Families {
         TokenUse {
             leeway: client.refresh_rules().leeway.unwrap_or(self.lifetimes.leeway),
             idle: self.idle_lifetime(client),
+            shown_twice: self.lock_steps().twice(),
             ..TokenUse::new(token.digest().clone(), now)
         }
     }
 
     /// How the token stands that is to be used so; the reason if it cannot be used any more.
     pub(super) fn standing(&self, found: &StoredFamily, using: &TokenUse) -> Result<Standing, Reason> {
-        let StoredFamily { family, lineage, is_ended, .. } = found;
-        if *is_ended {
-            return Err(Reason::RefreshTokenEnded);
-        }
-        let standing = match lineage.decide(family, using) {
-            Decision::Over => return Err(Reason::RefreshTokenExpired),
-            Decision::Live => Standing::Live,
-            Decision::Repeat { used, .. } if self.is_doubtful(used, using) => Standing::Replay,
-            Decision::Repeat { .. } => Standing::Predecessor,
-            Decision::Replay => Standing::Replay,
-        };
-        if standing != Standing::Replay && family.is_early(using.now) {
-            return Err(Reason::RefreshTokenEarly);
-        }
-        Ok(standing)
+        Ok(match found.decide(using) {
+            None => return Err(Reason::RefreshTokenEnded),
+            Some(Decision::Over) => return Err(Reason::RefreshTokenExpired),
+            Some(Decision::Early) => return Err(Reason::RefreshTokenEarly),
+            Some(Decision::Live) => Standing::Live,
+            Some(Decision::Repeat { .. }) => Standing::Predecessor,
+            Some(Decision::Replay) => Standing::Replay,
+        })
     }
 
     /// Uses a token: the last step of a refresh, with its access token if the store keeps both.
@@ -197,10 +191,8 @@ impl Families {
 
     /// Whether the token could be used for a refresh by this client.
     pub(super) fn is_usable(&self, found: &FoundRefreshToken, client: &Client, now: SystemTime) -> bool {
-        let StoredFamily { family, lineage, is_ended, .. } = &found.stored;
-        let is_over = family.is_over(lineage.last_used(), self.idle_lifetime(client), now) || family.is_early(now);
-        let is_allowed = client.allows_grant(REFRESH_TOKEN) && !policy::is_withdrawn(client, family);
-        !is_ended && lineage.is_live(found.token.digest()) && !is_over && is_allowed
+        let is_allowed = client.allows_grant(REFRESH_TOKEN) && !policy::is_withdrawn(client, &found.stored.family);
+        is_allowed && found.stored.decide(&self.use_of(&found.token, client, now)) == Some(Decision::Live)
     }
 
     /// When the token is over if nobody uses it.
@@ -220,14 +212,6 @@ impl Families {
 
     fn idle_lifetime(&self, client: &Client) -> Duration {
         client.refresh_rules().idle_lifetime.unwrap_or(self.lifetimes.idle_lifetime)
-    }
-
-    /// Whether the time since `used` cannot be told, so that its token is spent.
-    ///
-    /// A clock that is a little behind is that of another server. One that is further behind was set back, and then nothing
-    /// tells how long ago the token was used.
-    fn is_doubtful(&self, used: SystemTime, using: &TokenUse) -> bool {
-        used.duration_since(using.now).is_ok_and(|behind| behind > using.leeway) || !self.lock_steps().can_tell(used)
     }
 
     /// Whole at each moment, also after a panic of the clock.

@@ -13,6 +13,7 @@ use super::explained::explained;
 use super::family::RefreshFamily;
 use super::millis;
 use super::secrets::SecretDigest;
+use super::steps::ShownTwice;
 
 /// What the successor of a token is derived with: 256 random bits, as many as its secret has.
 pub(crate) type Salt = [u8; 32];
@@ -32,12 +33,36 @@ pub(crate) struct TokenUse {
     pub(crate) leeway: Duration,
     /// How long a family may be unused.
     pub(crate) idle: Duration,
+    /// A predecessor that was used at one of these instants is spent: nothing tells how long ago that was.
+    pub(crate) shown_twice: ShownTwice,
 }
 
 impl TokenUse {
     /// The use of this token now, without a successor, leeway or idle lifetime.
     pub(crate) const fn new(presented: SecretDigest, now: SystemTime) -> Self {
-        Self { presented, successor: None, now, used: now, leeway: Duration::ZERO, idle: Duration::MAX }
+        Self {
+            presented,
+            successor: None,
+            now,
+            used: now,
+            leeway: Duration::ZERO,
+            idle: Duration::MAX,
+            shown_twice: ShownTwice::NONE,
+        }
+    }
+
+    /// Whether the predecessor, first used at `used`, may be presented again.
+    fn may_repeat(&self, used: SystemTime) -> bool {
+        is_within(used, self.leeway, self.now) && !self.is_doubtful(used)
+    }
+
+    /// Whether the time since `used` cannot be told.
+    ///
+    /// A clock that is a little behind is that of another server. One that is further behind was set back, and then nothing
+    /// tells how long ago the token was used. How far behind is judged by this use's own mark: it may be made long after the
+    /// request came, and another request may have been first in between.
+    fn is_doubtful(&self, used: SystemTime) -> bool {
+        used.duration_since(self.used).is_ok_and(|behind| behind > self.leeway) || self.shown_twice.contains(used)
     }
 }
 
@@ -48,8 +73,10 @@ pub(crate) enum Decision {
     Live,
     /// It was used last, first at `used`, within the leeway; its unused successor was derived with this salt.
     Repeat { salt: Salt, used: SystemTime },
-    /// It was used before: the family is to be ended.
+    /// It was used before, or nothing tells how long ago: the family is to be ended.
     Replay,
+    /// It would be good, but the login lies so far ahead that the clock must be wrong.
+    Early,
     /// The family is over, by age or because it was not used.
     Over,
 }
@@ -93,15 +120,14 @@ impl Lineage {
         if family.is_over(self.last_used, using.idle, using.now) {
             return Decision::Over;
         }
-        if self.is_live(&using.presented) {
-            return Decision::Live;
-        }
-        match &self.predecessor {
-            Some(last) if last.digest.is(&using.presented) && is_within(last.used, using.leeway, using.now) => {
+        let decision = match &self.predecessor {
+            _ if self.is_live(&using.presented) => Decision::Live,
+            Some(last) if last.digest.is(&using.presented) && using.may_repeat(last.used) => {
                 Decision::Repeat { salt: last.salt, used: last.used }
             }
-            _ => Decision::Replay,
-        }
+            _ => return Decision::Replay,
+        };
+        if family.is_early(using.now) { Decision::Early } else { decision }
     }
 
     /// What it is after this use of the live token; `None` if it stays as it is.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::protocol::client::ClientId;
 use crate::protocol::family::FamilyId;
+use crate::protocol::steps::{Reading, Steps};
 
 fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
@@ -176,7 +177,7 @@ fn a_clock_that_goes_back_a_little_logs_nobody_out() {
     let mut lineage = begun(500);
     assert_eq!(present(&mut lineage, "t0", "t1", 400), Decision::Live);
     assert_eq!(lineage.last_used(), at(400));
-    assert_eq!(present(&mut lineage, "t0", "u1", 340), repeat("t1", 400));
+    assert_eq!(present(&mut lineage, "t0", "u1", 390), repeat("t1", 400));
     assert_eq!(present(&mut lineage, "t1", "t2", 300), Decision::Live);
 }
 
@@ -184,7 +185,42 @@ fn a_clock_that_goes_back_a_little_logs_nobody_out() {
 fn a_clock_that_goes_back_far_makes_no_spent_token_good_again() {
     let mut lineage = begun(400);
     assert_eq!(present(&mut lineage, "t0", "t1", 400), Decision::Live);
-    assert_eq!(present(&mut lineage, "t0", "u1", 339), Decision::Replay);
+    assert_eq!(present(&mut lineage, "t0", "u1", 389), Decision::Replay);
+}
+
+#[test]
+fn a_use_that_began_long_before_another_one_repeats_it_if_the_clocks_agree_at_its_end() {
+    let mut lineage = begun(300);
+    present(&mut lineage, "t0", "t1", 400);
+    let slow = |now, used| TokenUse { used: at(used), ..using("t0", now) };
+    assert_eq!(lineage.decide(&family(), &slow(340, 390)), repeat("t1", 400));
+    assert_eq!(lineage.decide(&family(), &slow(340, 389)), Decision::Replay);
+    assert_eq!(lineage.decide(&family(), &slow(339, 390)), Decision::Replay);
+}
+
+#[test]
+fn a_predecessor_that_was_used_at_an_instant_that_the_clock_shows_twice_is_spent() {
+    let mut lineage = begun(300);
+    present(&mut lineage, "t0", "t1", 400);
+    let mut steps = Steps::new(Reading::of(|| Duration::from_secs(1), || at(410)));
+    let repeated = |steps: &Steps| {
+        let using = TokenUse { shown_twice: steps.twice(), ..using("t0", 401) };
+        lineage.decide(&family(), &using)
+    };
+    assert_eq!(repeated(&steps), repeat("t1", 400));
+    steps.observe(Reading::of(|| Duration::from_secs(2), || at(401)));
+    assert_eq!(repeated(&steps), Decision::Replay);
+}
+
+#[test]
+fn a_login_that_lies_ahead_is_early_and_its_spent_tokens_stay_spent() {
+    let ahead =
+        RefreshFamily::new(FamilyId::from_bytes([1; 16]), "alice", ClientId::new("app").unwrap(), at(500), at(1000));
+    let mut lineage = begun(100);
+    assert_eq!(lineage.decide(&ahead, &using("t0", 100)), Decision::Early);
+    assert_eq!(lineage.decide(&ahead, &using("other", 100)), Decision::Replay);
+    present(&mut lineage, "t0", "t1", 100);
+    assert_eq!(lineage.decide(&ahead, &using("t0", 100)), Decision::Early);
 }
 
 #[test]

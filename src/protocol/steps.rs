@@ -13,8 +13,21 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 pub(crate) struct Steps {
     /// What the clocks showed last.
     last: Reading,
-    /// From the first instant that may be mistaken to the last one.
-    again: Option<(SystemTime, SystemTime)>,
+    twice: ShownTwice,
+}
+
+/// The instants that a wall clock may show a second time: from the first one to the last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShownTwice(Option<(SystemTime, SystemTime)>);
+
+impl ShownTwice {
+    /// No instant.
+    pub(crate) const NONE: Self = Self(None);
+
+    /// Whether the time since this instant cannot be told by the wall clock.
+    pub(crate) fn contains(self, instant: SystemTime) -> bool {
+        self.0.is_some_and(|(first, last)| (first..=last).contains(&instant))
+    }
 }
 
 /// What the wall clock showed, and the monotonic one before and after it was read. The process may have been stopped in between.
@@ -35,12 +48,12 @@ impl Reading {
 
 impl Steps {
     pub(crate) const fn new(shown: Reading) -> Self {
-        Self { last: shown, again: None }
+        Self { last: shown, twice: ShownTwice::NONE }
     }
 
-    /// Whether the time since `used` can be told by the wall clock.
-    pub(crate) fn can_tell(&self, used: SystemTime) -> bool {
-        self.again.is_none_or(|(first, last)| used < first || last < used)
+    /// What the clock shows twice, as far as it is known now.
+    pub(crate) const fn twice(&self) -> ShownTwice {
+        self.twice
     }
 
     /// Notes what the clocks show now.
@@ -55,10 +68,11 @@ impl Steps {
             let latest = later(shown.after.saturating_sub(last.before));
             // What was used shortly before `wall` would be in its leeway again.
             let first = wall.checked_sub(MAX_LEEWAY).unwrap_or(wall);
-            let (first_before, last_before) = self.again.unwrap_or((first, latest));
-            self.again = Some((first.min(first_before), latest.max(last_before)));
-        } else if self.again.is_some_and(|(_, last)| wall.duration_since(last).is_ok_and(|since| since > MAX_LEEWAY)) {
-            self.again = None;
+            let (first_before, last_before) = self.twice.0.unwrap_or((first, latest));
+            self.twice = ShownTwice(Some((first.min(first_before), latest.max(last_before))));
+        } else if self.twice.0.is_some_and(|(_, last)| wall.duration_since(last).is_ok_and(|since| since > MAX_LEEWAY))
+        {
+            self.twice = ShownTwice::NONE;
         }
     }
 }
@@ -73,7 +87,7 @@ mod tests {
         /// Whether it can be told of `used`, when the clocks show this.
         fn tells(&mut self, used: SystemTime, wall: SystemTime, elapsed: Duration) -> bool {
             self.observe(at(wall, elapsed));
-            self.can_tell(used)
+            !self.twice().contains(used)
         }
     }
 
@@ -128,7 +142,7 @@ mod tests {
             steps = Steps::new(shown);
         }
         steps.observe(paused(130, 205, 215));
-        assert!(!steps.can_tell(wall(130)) && !steps.can_tell(wall(220)), "back by 65 s or more");
+        assert!(steps.twice().contains(wall(130)) && steps.twice().contains(wall(220)), "back by 65 s or more");
     }
 
     #[test]

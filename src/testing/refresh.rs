@@ -126,11 +126,11 @@ pub async fn token_state(
     let last_used = found.lineage.last_used();
     // As if it were used within the longest leeway, at the very moment.
     let using = TokenUse { leeway: Duration::MAX, ..TokenUse::new(token.clone(), last_used) };
-    let state = match found.lineage.decide(&found.family, &using) {
-        _ if found.is_ended => TokenState::Ended,
-        Decision::Live => TokenState::Live,
-        Decision::Repeat { used, .. } => TokenState::Predecessor { used },
-        Decision::Replay | Decision::Over => TokenState::Spent,
+    let state = match found.decide(&using) {
+        None => TokenState::Ended,
+        Some(Decision::Live) => TokenState::Live,
+        Some(Decision::Repeat { used, .. }) => TokenState::Predecessor { used },
+        Some(Decision::Replay | Decision::Over | Decision::Early) => TokenState::Spent,
     };
     Ok(Some((state, last_used)))
 }
