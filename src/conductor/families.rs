@@ -52,16 +52,6 @@ pub(super) struct FoundRefreshToken {
     pub(super) stored: StoredFamily,
 }
 
-/// How a token of a family that lives stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    Live,
-    /// Its successor is unused, and the leeway is not over: it may be presented once more.
-    Predecessor,
-    /// A copy of one that was used.
-    Replay,
-}
-
 /// The first refresh token of a family that is about to begin.
 pub(super) struct Beginning {
     pub(super) family: RefreshFamily,
@@ -146,18 +136,6 @@ impl Families {
             shown_twice: self.lock_steps().twice(),
             ..TokenUse::new(token.digest().clone(), now)
         }
-    }
-
-    /// How the token stands that is to be used so; the reason if it cannot be used any more.
-    pub(super) fn standing(&self, found: &StoredFamily, using: &TokenUse) -> Result<Standing, Reason> {
-        Ok(match found.decide(using) {
-            None => return Err(Reason::RefreshTokenEnded),
-            Some(Decision::Over) => return Err(Reason::RefreshTokenExpired),
-            Some(Decision::Early) => return Err(Reason::RefreshTokenEarly),
-            Some(Decision::Live) => Standing::Live,
-            Some(Decision::Repeat { .. }) => Standing::Predecessor,
-            Some(Decision::Replay) => Standing::Replay,
-        })
     }
 
     /// Uses a token: the last step of a refresh, with its access token if the store keeps both.

@@ -190,7 +190,7 @@ fn a_clock_that_goes_back_far_makes_no_spent_token_good_again() {
 
 #[test]
 fn a_use_that_began_long_before_another_one_repeats_it_if_the_clocks_agree_at_its_end() {
-    let mut lineage = begun(300);
+    let mut lineage = begun(350);
     present(&mut lineage, "t0", "t1", 400);
     let slow = |now, used| TokenUse { used: at(used), ..using("t0", now) };
     assert_eq!(lineage.decide(&family(), &slow(340, 390)), repeat("t1", 400));
@@ -200,7 +200,7 @@ fn a_use_that_began_long_before_another_one_repeats_it_if_the_clocks_agree_at_it
 
 #[test]
 fn a_predecessor_that_was_used_at_an_instant_that_the_clock_shows_twice_is_spent() {
-    let mut lineage = begun(300);
+    let mut lineage = begun(350);
     present(&mut lineage, "t0", "t1", 400);
     let mut steps = Steps::new(Reading::of(|| Duration::from_secs(1), || at(410)));
     let repeated = |steps: &Steps| {

@@ -3,13 +3,10 @@ use std::time::SystemTime;
 
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::Login;
-use crate::boundary::ladder::client::PermittedClient;
-use crate::boundary::ladder::terms::{Claim, Renewal};
+use crate::boundary::ladder::terms::Renewal;
 use crate::boundary::ladder::user::{ReverifiedUser, VerifiedUser};
 use crate::boundary::verifier::Verified;
 use crate::protocol::error::Reason;
-use crate::protocol::family::RefreshFamily;
-use crate::protocol::policy::Rules;
 use crate::protocol::weigh::Demanded;
 
 fn legal(
@@ -46,8 +43,3 @@ fn as_a_first_login(renewal: Renewal, user: VerifiedUser, now: SystemTime) {
     let _ = Login::of(renewal, user, now); //~ expected `Terms`, found `Renewal`
 }
 
-fn of_a_family_that_was_not_claimed(client: PermittedClient, family: RefreshFamily, rules: &Rules) {
-    let _ = Renewal::of(family, None, rules); //~ expected `Claim`, found `RefreshFamily`
-    let _ = Claim::of(client, &family);
-    let _ = Renewal::of(client, None, rules); //~ expected `Claim`, found `PermittedClient`
-}

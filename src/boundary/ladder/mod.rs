@@ -15,8 +15,8 @@
 //! | [`Login`](grant::Login) | [`of`](grant::Login::of) | terms and a verified user |
 //! | [`Grant`](grant::Grant) | [`weigh`](grant::Login::weigh) | a login that has proven what is demanded of it |
 //!
-//! A refresh climbs beside them: a permitted client and a family of its own make a [`Claim`](terms::Claim), that and the scope a
-//! [`Renewal`](terms::Renewal), the verifier's answer a [`ReverifiedUser`](user::ReverifiedUser), and both
+//! A refresh climbs beside them: a permitted client and a family of its own make a [`Claim`](terms::Claim), that and a token of
+//! the family that is live a [`LiveClaim`](terms::LiveClaim), that and the scope a [`Renewal`](terms::Renewal), the verifier's answer a [`ReverifiedUser`](user::ReverifiedUser), and both
 //! [a login](grant::Login::renewed), which is weighed like any other.
 //!
 //! What uses a charge gives a [`UsedCharge`](charge::UsedCharge) back beside its own value. It pays for nothing any more, and

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::client::PermittedClient;
 use crate::boundary::recheck::Recheck;
+use crate::boundary::refresh::StoredFamily;
 use crate::protocol::client::Client;
 use crate::protocol::error::Reason;
 use crate::protocol::family::RefreshFamily;
 use crate::protocol::grant_type::GrantType;
+use crate::protocol::lineage::{Decision, TokenUse};
 use crate::protocol::policy::{self, Rules};
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
@@ -54,17 +56,44 @@ impl Terms {
 
 /// A family of refresh tokens that is the client's own.
 #[derive(Debug)]
-pub(crate) struct Claim {
+pub(crate) struct Claim<'a> {
     client: PermittedClient,
     realm: Realm,
-    family: RefreshFamily,
+    found: &'a StoredFamily,
 }
 
-impl Claim {
+impl<'a> Claim<'a> {
     /// Claims the family whose token the client presents.
-    pub(crate) fn of(client: PermittedClient, family: &RefreshFamily) -> Result<Self, Reason> {
-        let realm = policy::realm_of_own(client.client(), family).ok_or(Reason::ForeignToken)?.clone();
-        Ok(Self { client, realm, family: family.clone() })
+    pub(crate) fn of(client: PermittedClient, found: &'a StoredFamily) -> Result<Self, Reason> {
+        let realm = policy::realm_of_own(client.client(), &found.family).ok_or(Reason::ForeignToken)?.clone();
+        Ok(Self { client, realm, found })
+    }
+
+    /// Finds the token good that is to be used so; the reason if it is not.
+    pub(crate) fn find_live(self, using: &TokenUse) -> Result<LiveClaim<'a>, Reason> {
+        let is_repeat = match self.found.decide(using) {
+            Some(Decision::Live) => false,
+            Some(Decision::Repeat { .. }) => true,
+            Some(Decision::Replay) => return Err(Reason::RefreshTokenReplayed),
+            Some(Decision::Over) => return Err(Reason::RefreshTokenExpired),
+            Some(Decision::Early) => return Err(Reason::RefreshTokenEarly),
+            None => return Err(Reason::RefreshTokenEnded),
+        };
+        Ok(LiveClaim { claim: self, is_repeat })
+    }
+}
+
+/// A claim by a token that was found live, or that may be presented once more because its answer was lost.
+#[derive(Debug)]
+pub(crate) struct LiveClaim<'a> {
+    claim: Claim<'a>,
+    is_repeat: bool,
+}
+
+impl LiveClaim<'_> {
+    /// Whether the token was used before: its successor is unused, and the leeway is not over.
+    pub(crate) const fn is_repeat(&self) -> bool {
+        self.is_repeat
     }
 }
 
@@ -77,14 +106,14 @@ pub(crate) struct Renewal {
 
 impl Renewal {
     /// Decides the scope. The realm is the family's. The registration of the client may have shrunk since the login.
-    pub(crate) fn of(claim: Claim, requested: Option<&str>, rules: &Rules) -> Result<Self, Reason> {
-        let Claim { client, realm, family } = claim;
-        if policy::is_withdrawn(client.client(), &family) {
+    pub(crate) fn of(claim: LiveClaim<'_>, requested: Option<&str>, rules: &Rules) -> Result<Self, Reason> {
+        let Claim { client, realm, found: StoredFamily { family, .. } } = claim.claim;
+        if policy::is_withdrawn(client.client(), family) {
             return Err(Reason::GrantWithdrawn);
         }
-        let scope = policy::scope_of_refresh(client.client(), &family, requested)?;
+        let scope = policy::scope_of_refresh(client.client(), family, requested)?;
         let lifetime = rules.refreshed_lifetime.or(client.client().lifetime()).unwrap_or(rules.lifetime);
-        Ok(Self { terms: Terms::new(client, realm, scope, lifetime, rules), family })
+        Ok(Self { terms: Terms::new(client, realm, scope, lifetime, rules), family: family.clone() })
     }
 
     /// The question whether the login still holds.

@@ -11,7 +11,7 @@ use http::Extensions;
 
 use super::super::answer::Reply;
 use super::super::failure::Failure;
-use super::super::families::{Families, FoundRefreshToken, Standing, new_successor, with_refresh_token};
+use super::super::families::{Families, FoundRefreshToken, new_successor, with_refresh_token};
 use super::super::issue;
 use super::super::rungs::Rungs;
 use super::super::trail::Trail;
@@ -19,13 +19,12 @@ use super::grants::Flow;
 use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::grant::Login;
 use crate::boundary::ladder::terms::{Claim, Renewal};
-use crate::boundary::refresh::StoredFamily;
 use crate::boundary::refresh_use::Used;
 use crate::protocol::client::Client;
 use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::family::FamilyId;
 use crate::protocol::form::{Form, Known};
 use crate::protocol::grant_type::GrantType;
-use crate::protocol::lineage::TokenUse;
 
 /// The flow of the refresh token grant.
 pub(crate) struct RefreshFlow {
@@ -67,33 +66,37 @@ impl RefreshFlow {
         let families = &*self.families;
         let found = families.find(token).await?.ok_or(Reason::UnknownRefreshToken)?;
         let now = families.read_clocks();
-        let family = &found.stored.family.clone();
-        trail.family = Some(family.clone());
+        let family = found.stored.family.id();
+        trail.family = Some(found.stored.family.clone());
         // A foreign token stays: a client can have got it by mistake, and must not be able to log its user out.
-        let claim = Claim::of(permitted, family)?;
+        let claim = Claim::of(permitted, &found.stored)?;
         let mut using = families.use_of(&found.token, client, now);
-        let standing = self.check_state(&found.stored, &using, trail).await?;
-        let renewal = Renewal::of(claim, scope, &rungs.rules)?;
+        let live = match claim.find_live(&using) {
+            Ok(live) => live,
+            Err(reason) => return Err(self.end_if_copied(family, reason, trail).await),
+        };
+        let is_repeat = live.is_repeat();
+        let renewal = Renewal::of(live, scope, &rungs.rules)?;
         let question = renewal.question(trail.address);
         let answer = rungs.users.recheck(&question).await;
         let user = match answer.map_err(|error| error.because(Reason::VerifierFailed))? {
             Ok(user) => user,
             Err(denial) => {
                 if self.ends_denied {
-                    families.end(family.id()).await?;
+                    families.end(family).await?;
                 }
                 return Err(denial.reason().into());
             }
         };
         let login = Login::renewed(renewal, user, now);
         if matches!(login, Err(Reason::CredentialsChanged)) {
-            families.end(family.id()).await?;
+            families.end(family).await?;
         }
         let login = login.map_err(|reason| Failure::Decided(reason.into()));
         let mut grant = rungs.scales.weigh(login, trail).end().await.map_err(Failure::into_error)?;
 
         let FoundRefreshToken { token, stored } = found;
-        let rotates = standing == Standing::Live && !client.refresh_rules().is_reused;
+        let rotates = !is_repeat && !client.refresh_rules().is_reused;
         let successor = if rotates { Some(new_successor(&token)?) } else { None };
         using.successor = successor.as_ref().map(|(next, salt)| (next.digest().clone(), *salt));
         families.leave_record(&mut grant);
@@ -105,11 +108,11 @@ impl RefreshFlow {
             // Since it was found, its successor was used, or the family was ended. What was minted ends with it.
             Used::Replayed => {
                 trail.is_replay = true;
-                families.end_access_tokens(family.id()).await?;
+                families.end_access_tokens(family).await?;
                 return Err(Reason::RefreshTokenReplayed.into());
             }
             Used::Gone => {
-                families.end_access_tokens(family.id()).await?;
+                families.end_access_tokens(family).await?;
                 return Err(Reason::RefreshTokenEnded.into());
             }
         };
@@ -120,23 +123,21 @@ impl RefreshFlow {
     }
 
     /// Refuses a token that cannot be used any more; a copy of one that was used ends its family.
-    async fn check_state(
-        &self,
-        found: &StoredFamily,
-        using: &TokenUse,
-        trail: &mut Trail,
-    ) -> Result<Standing, TokenError> {
-        let id = found.family.id();
-        match self.families.standing(found, using) {
-            // Told once: what ended the family before was told then.
-            Ok(Standing::Replay) => trail.is_replay = self.families.revoke(id).await?,
-            Ok(standing) => return Ok(standing),
+    async fn end_if_copied(&self, family: FamilyId, reason: Reason, trail: &mut Trail) -> TokenError {
+        match reason {
+            Reason::RefreshTokenReplayed => match self.families.revoke(family).await {
+                // Told once: what ended the family before was told then.
+                Ok(is_first) => trail.is_replay = is_first,
+                Err(error) => return error,
+            },
             // What ended the family may have got no further than that.
-            Err(Reason::RefreshTokenEnded) => {}
-            Err(reason) => return Err(reason.into()),
+            Reason::RefreshTokenEnded => {}
+            reason => return reason.into(),
         }
-        self.families.end_access_tokens(id).await?;
-        Err(if trail.is_replay { Reason::RefreshTokenReplayed } else { Reason::RefreshTokenEnded }.into())
+        if let Err(error) = self.families.end_access_tokens(family).await {
+            return error;
+        }
+        if trail.is_replay { Reason::RefreshTokenReplayed } else { Reason::RefreshTokenEnded }.into()
     }
 }
 
