@@ -23,7 +23,7 @@ fn of_a_claim_alone(claim: Claim<'_>, rules: &Rules) {
 }
 
 fn found_live_by_hand(claim: Claim<'_>) {
-    let _ = LiveClaim { claim, is_repeat: false }; //~ of struct `LiveClaim` are private
+    let _ = LiveClaim { claim, is_repeat: false }; //~ fields `claim` and `is_repeat` of struct `LiveClaim` are private
 }
 
 fn of_another_answer(claim: Claim<'_>, using: &TokenUse, rules: &Rules) {
