@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 ///
 /// It exists so that the common case costs no allocation. Write `MaybeFuture::ready(value)` or
 /// `MaybeFuture::new(async move { .. })`.
+#[must_use = "futures do nothing unless you await them"]
 pub struct MaybeFuture<'a, T>(State<'a, T>);
 
 enum State<'a, T> {

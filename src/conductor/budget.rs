@@ -117,7 +117,7 @@ impl Budget {
             |error: &TokenError| matches!(error.reason, Reason::UnknownRefreshToken | Reason::ForeignToken);
         if client.is_public() && outcome.as_ref().is_err_and(is_stranger) {
             // It stays charged.
-            self.reserve(Guessed::nobody(), None, trail).await?;
+            drop(self.reserve(Guessed::nobody(), None, trail).await?);
         }
         Ok(())
     }

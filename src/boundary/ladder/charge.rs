@@ -89,6 +89,10 @@ impl<'a, Of> Keyed<'a, Of> {
 
 /// A charge that a limiter made, for one use: an attempt, an exchange, or a verification by a client's own method. Dropped, it
 /// stays charged.
+///
+/// Its type says what kind of guess it is for, not for which account. The flow that reserves it names the account by the form
+/// whose fields then make the attempt, and keeps nothing of the form in between.
+#[must_use = "a charge that is dropped stays charged"]
 pub(crate) struct Charge<Of> {
     reservation: Reservation,
     of: PhantomData<Of>,
@@ -136,6 +140,7 @@ impl UserCharge {
 }
 
 /// A charge that was used. Dropped, it stays charged.
+#[must_use = "a used charge that is dropped stays charged: settle it"]
 pub(crate) struct UsedCharge {
     reservation: Reservation,
     settlement: fn(Settlement) -> Settlement,
