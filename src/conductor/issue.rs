@@ -30,10 +30,10 @@ pub(super) fn issue<'a>(
     let begun = grant.map(|grant| {
         let families = rungs.families.as_deref().filter(|_| grant.client().allows_grant(REFRESH_TOKEN));
         match families {
-            None if rungs.users.can_recheck() && grant.begins_password_login() => {
-                Begun::Boxed(Box::pin(with_second_look(rungs, grant, trail)))
-            }
-            None => Begun::Access(Replying::with(begin(rungs, grant, trail))),
+            None => match SecondLook::at(&grant, &rungs.users, trail) {
+                Some(look) => Begun::Boxed(Box::pin(with_second_look(rungs, grant, look, trail))),
+                None => Begun::Access(Replying::with(begin(rungs, grant, trail))),
+            },
             Some(families) => Begun::Boxed(Box::pin(with_family(rungs, families, grant, trail))),
         }
     });
@@ -55,12 +55,14 @@ pub(super) fn begin<'a>(rungs: &'a Rungs, grant: Grant, trail: &mut Trail) -> Mi
 }
 
 /// The access token of a user who is looked at once more.
-async fn with_second_look(rungs: &Rungs, grant: Grant, trail: &mut Trail) -> Result<Reply, Failure> {
-    let look = SecondLook::at(&grant, &rungs.users, trail);
+async fn with_second_look(
+    rungs: &Rungs,
+    grant: Grant,
+    look: Box<SecondLook>,
+    trail: &mut Trail,
+) -> Result<Reply, Failure> {
     let minted = begin(rungs, grant, trail).await?;
-    if let Some(look) = look
-        && let Err(failure) = look.look(&rungs.users).await
-    {
+    if let Err(failure) = look.look(&rungs.users).await {
         // Nobody has got the token, so the refusal stands even if it cannot be ended.
         let _ = rungs.access.end(minted.tokens.access_token().expose()).await;
         return Err(failure);

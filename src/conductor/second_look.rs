@@ -21,11 +21,11 @@ pub(super) struct SecondLook {
 }
 
 impl SecondLook {
-    /// Made before the grant is issued, if the verifier can tell anything.
+    /// Made before the grant is issued, if the verifier can tell anything: of a login by password, and of any that begins a family.
+    #[inline]
     pub(super) fn at(grant: &Grant, users: &Users, trail: &Trail) -> Option<Box<Self>> {
-        users
-            .can_recheck()
-            .then(|| Box::new(Self { login: grant.question(trail.address), subject: grant.subject().clone() }))
+        let is_wanted = users.can_recheck() && (grant.begins_password_login() || grant.family().is_some());
+        is_wanted.then(|| Box::new(Self { login: grant.question(trail.address), subject: grant.subject().clone() }))
     }
 
     /// Looks again. What has changed is answered like a wrong password, which it is by now.
