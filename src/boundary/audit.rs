@@ -27,7 +27,7 @@ pub struct AuditEvent<'a> {
     /// The client, if it is registered. On a refusal it may not have been authenticated.
     pub client: Option<&'a ClientId>,
     /// The realm (separate user directory) of the login that was tried, or of the refresh token family that the request is
-    /// about, if it has one.
+    /// about and that is the client's own, if it has one.
     pub realm: Option<&'a str>,
     /// A keyed digest of the account that was tried: equal for equal accounts in one process, or in all that have the
     /// same [shared key](crate::Builder::shared_key), and nothing else.

@@ -13,14 +13,7 @@ use crate::protocol::scope::Scope;
 /// Whether a verifier has a `recheck` of its own. It is called, but what it answers is not run. One that panics has one.
 pub(crate) fn can_recheck(verifier: &dyn CredentialVerifier) -> bool {
     let Ok(client) = Client::public("probe").build() else { return true };
-    let login = Recheck {
-        subject: "".into(),
-        client,
-        realm: Realm::default(),
-        scope: Scope::default(),
-        authenticated_at: SystemTime::UNIX_EPOCH,
-        address: None,
-    };
+    let login = Recheck::about("".into(), &client, &Realm::default(), &Scope::default(), SystemTime::UNIX_EPOCH, None);
     catch_unwind(AssertUnwindSafe(|| !is_provided(&verifier.recheck(&login)))).unwrap_or(true)
 }
 

@@ -20,15 +20,28 @@ impl Missing for CannotRecheck {
 /// A login that is to be prolonged.
 #[derive(Clone, Debug)]
 pub struct Recheck {
-    pub(super) subject: Arc<str>,
-    pub(super) client: Client,
-    pub(super) realm: Realm,
-    pub(super) scope: Scope,
-    pub(super) authenticated_at: SystemTime,
-    pub(super) address: Option<IpAddr>,
+    subject: Arc<str>,
+    client: Client,
+    realm: Realm,
+    scope: Scope,
+    authenticated_at: SystemTime,
+    address: Option<IpAddr>,
 }
 
 impl Recheck {
+    /// The question about a login of this subject, which comes from this address.
+    pub(super) fn about(
+        subject: Arc<str>,
+        client: &Client,
+        realm: &Realm,
+        scope: &Scope,
+        authenticated_at: SystemTime,
+        address: Option<IpAddr>,
+    ) -> Self {
+        let (client, realm, scope) = (client.clone(), realm.clone(), scope.clone());
+        Self { subject, client, realm, scope, authenticated_at, address }
+    }
+
     /// The identifier of the subject that the login gave ([`Subject::id`](crate::Subject::id)).
     #[must_use]
     pub fn subject(&self) -> &str {

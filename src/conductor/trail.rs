@@ -116,7 +116,7 @@ impl Trail {
             outcome,
             grant_type: self.grant_type.as_ref().map(GrantType::name),
             client: self.client.as_ref().map(Client::id),
-            realm: self.realm.as_deref().or_else(|| self.family.as_ref()?.realm()),
+            realm: self.realm.as_deref(),
             account: self.account,
             address: self.address,
             peer: self.peer,

@@ -185,15 +185,8 @@ impl Grant {
 
     /// The question whether the login still holds, which comes from this address.
     pub(crate) fn question(&self, address: Option<IpAddr>) -> Recheck {
-        let facts = &self.facts;
-        Recheck {
-            subject: facts.subject.id().into(),
-            client: facts.client.clone(),
-            realm: facts.realm.clone(),
-            scope: facts.scope.clone(),
-            authenticated_at: facts.authenticated_at,
-            address,
-        }
+        let Facts { subject, client, realm, scope, authenticated_at, .. } = &self.facts;
+        Recheck::about(subject.id().into(), client, realm, scope, *authenticated_at, address)
     }
 
     /// Whether the record of the access token is left to the store that keeps the refresh tokens, which saves both in one step.

@@ -69,6 +69,11 @@ impl<'a> Claim<'a> {
         Ok(Self { client, realm, found })
     }
 
+    /// The realm of the family, which is that of the request.
+    pub(crate) const fn realm(&self) -> &Realm {
+        &self.realm
+    }
+
     /// Finds the token good that is to be used so; the reason if it is not.
     pub(crate) fn find_live(self, using: &TokenUse) -> Result<LiveClaim<'a>, Reason> {
         let is_repeat = match self.found.decide(using) {
@@ -118,13 +123,8 @@ impl Renewal {
 
     /// The question whether the login still holds.
     pub(crate) fn question(&self, address: Option<IpAddr>) -> Recheck {
-        Recheck {
-            subject: self.family.shared_subject(),
-            client: self.terms.client.clone(),
-            realm: self.terms.realm.clone(),
-            scope: self.terms.scope.clone(),
-            authenticated_at: self.family.authenticated_at(),
-            address,
-        }
+        let Terms { client, realm, scope, .. } = &self.terms;
+        let (subject, since) = (self.family.shared_subject(), self.family.authenticated_at());
+        Recheck::about(subject, client, realm, scope, since, address)
     }
 }

@@ -70,6 +70,7 @@ impl RefreshFlow {
         trail.family = Some(found.stored.family.clone());
         // A foreign token stays: a client can have got it by mistake, and must not be able to log its user out.
         let claim = Claim::of(permitted, &found.stored)?;
+        trail.realm = claim.realm().clone();
         let mut using = families.use_of(&found.token, client, now);
         let live = match claim.find_live(&using) {
             Ok(live) => live,

@@ -59,9 +59,8 @@ impl Revocation {
             None => Err(Reason::UnknownRefreshToken.into()),
             Some(Known::Refresh(found, families)) => {
                 trail.family = Some(found.stored.family.clone());
-                if !policy::is_own(client, &found.stored.family) {
-                    return Err(Reason::ForeignToken.into());
-                }
+                let realm = policy::realm_of_own(client, &found.stored.family).ok_or(Reason::ForeignToken)?;
+                trail.realm = realm.clone();
                 families.end(found.stored.family.id()).await?;
                 Ok(Reply::Revoked)
             }
