@@ -25,7 +25,7 @@ impl AccessTokens {
     }
 
     /// Whether anything knows access tokens.
-    pub(super) fn are_known(&self) -> bool {
+    pub(crate) fn are_known(&self) -> bool {
         self.verifier.is_some()
     }
 

@@ -52,19 +52,41 @@ impl Options {
         issuer: Box<dyn TokenIssuer>,
     ) -> Result<PasswordGrantLayer, ConfigError> {
         let extensions = named(self.extensions)?;
-        let password_grant = self.password_grant.then(GrantType::password);
-        let refresh_grant = self.tokens.refresh.as_ref().map(|_| GrantType::refresh());
-        let grants = password_grant.iter().chain(&refresh_grant).chain(extensions.iter().map(|(grant, _)| grant));
-        let grants: Vec<GrantType> = grants.cloned().collect();
+        self.tokens.check()?;
+        let patience = self.deadlines.patience()?;
+        let shared = SharedClock::new(self.clock);
+        let clock = Arc::clone(shared.clock());
+        let shared_key = self.shared_key.as_ref();
+        let access = Arc::new(AccessTokens::new(self.tokens.access.take(), patience.access_tokens));
+        let families = self.tokens.families(
+            &*issuer,
+            &access,
+            &clock,
+            patience.refresh_store,
+            Keyed::new(shared_key, Purpose::Places),
+        );
+        // Everything that names the grants asks these for them.
+        let password = self
+            .password_grant
+            .then(|| PasswordFlow::new(GrantType::password(), Keyed::new(shared_key, Purpose::Fingerprints)));
+        let mut others: Vec<Box<dyn Flow>> = Vec::new();
+        if let Some(families) = families.clone() {
+            others.push(Box::new(RefreshFlow::new(GrantType::refresh(), families, self.tokens.ends_denied)));
+        }
+        for (grant_type, grant) in extensions {
+            others.push(Box::new(ExtensionFlow::new(grant_type, grant, patience.extension_key, patience.extension)));
+        }
+        let grants = Grants::new(password, others);
+        let types: Vec<GrantType> = grants.types().cloned().collect();
         let facts = Facts {
             token_path: &self.token_path,
             revocation_path: self.tokens.revocation_path.as_deref(),
             introspection_path: self.tokens.introspection_path.as_deref(),
-            grants: &grants,
+            grants: &types,
             post_allowed: self.post_allowed,
         };
-        let others = self.tokens.served(&facts, self.documents)?;
-        let routes = routes(self.token_path.clone(), others)?;
+        let beside = self.tokens.served(&facts, self.documents)?;
+        let routes = routes(self.token_path.clone(), beside)?;
         let peer = self.peer.ok_or(ConfigError::NoPeerAddress)?;
         if let Some(network) = self.exempt.iter().find(|network| !is_narrow(network)) {
             return Err(ConfigError::ExemptNetwork(*network));
@@ -73,7 +95,6 @@ impl Options {
         if self.lifetime < Duration::from_secs(1) {
             return Err(ConfigError::Lifetime(self.lifetime));
         }
-        let patience = self.deadlines.patience()?;
         if self.max_body == 0 {
             return Err(ConfigError::BodyLimit);
         }
@@ -96,21 +117,18 @@ impl Options {
         let request_ceiling = self.request_ceiling.unwrap_or_default();
         request_ceiling.check()?;
         self.introspection_ceiling.check()?;
-        let shared = SharedClock::new(self.clock);
-        let clock = Arc::clone(shared.clock());
         let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new()));
         limiter.validate()?;
-        let shared_key = self.shared_key.as_ref();
         let audit_key = shared_key.map_or_else(random_bytes, |key| Ok(key.for_purpose(Purpose::Accounts)))?;
         let answers = Answers::new(wording(self.profile, &self.challenge_realm, self.error_uri)?);
         let clients = registry.all_clients();
         let users = Users::new(verifier, patience.accounts, patience.verifier);
-        let begins_password_logins = grants.iter().any(GrantType::begins_password_login);
+        let begins_password_logins = types.iter().any(GrantType::begins_password_login);
         let offer = Offer {
-            grants,
-            refresh_tokens: self.tokens.refresh.is_some(),
+            grants: types,
+            refresh_tokens: families.is_some(),
             introspection: self.tokens.introspection_path.is_some(),
-            access_tokens: self.tokens.access.is_some(),
+            access_tokens: access.are_known(),
             can_recheck: users.can_recheck(),
             secrets_in_body: self.post_allowed,
             scopeless: self.scopeless,
@@ -136,27 +154,10 @@ impl Options {
             post_allowed: self.post_allowed,
             ignore_foreign_schemes: self.ignore_foreign_schemes,
         };
-        let access = Arc::new(AccessTokens::new(self.tokens.access.take(), patience.access_tokens));
-        let families = self.tokens.families(
-            &*issuer,
-            &access,
-            &clock,
-            patience.refresh_store,
-            Keyed::new(shared_key, Purpose::Places),
-        );
-        let password =
-            password_grant.map(|grant| PasswordFlow::new(grant, Keyed::new(shared_key, Purpose::Fingerprints)));
-        let mut others: Vec<Box<dyn Flow>> = Vec::new();
-        if let Some((grant, families)) = refresh_grant.zip(families.clone()) {
-            others.push(Box::new(RefreshFlow::new(grant, families, self.tokens.ends_denied)));
-        }
-        for (grant_type, grant) in extensions {
-            others.push(Box::new(ExtensionFlow::new(grant_type, grant, patience.extension_key, patience.extension)));
-        }
         let ladder = Ladder {
             gate,
             door: Door::new(Clients { registry, patience: patience.registry, misfits }, methods, Arc::clone(&budget)),
-            grants: Grants::new(password, others),
+            grants,
             revocation: Revocation::new(self.tokens.access_token_ends_family),
             introspection: Introspection::new(self.tokens.introspection_max_age),
             rungs: Rungs {

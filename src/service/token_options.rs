@@ -38,12 +38,8 @@ pub(super) struct TokenOptions {
 }
 
 impl TokenOptions {
-    /// Checks the options, and tells what is served besides the token endpoint.
-    pub(super) fn served(
-        &self,
-        facts: &Facts<'_>,
-        documents: Vec<(String, Arc<dyn PublicDocument>)>,
-    ) -> Result<Vec<(String, Served)>, ConfigError> {
+    /// Checks the options, in themselves and against one another.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
         let lifetimes = [
             ("refresh_token_lifetime", self.refresh_lifetime),
             ("refresh_token_idle_lifetime", self.refresh_idle_lifetime),
@@ -72,6 +68,15 @@ impl TokenOptions {
         if self.revocation_path.is_some() && self.access.is_none() && self.refresh.is_none() {
             return Err(ConfigError::NothingToRevoke);
         }
+        Ok(())
+    }
+
+    /// What is served besides the token endpoint.
+    pub(super) fn served(
+        &self,
+        facts: &Facts<'_>,
+        documents: Vec<(String, Arc<dyn PublicDocument>)>,
+    ) -> Result<Vec<(String, Served)>, ConfigError> {
         let metadata = self.metadata.as_ref().map(|metadata| metadata.document(facts)).transpose()?;
         let endpoints = [
             (self.revocation_path.clone(), Purpose::Revocation),

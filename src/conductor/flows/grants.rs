@@ -42,6 +42,12 @@ impl Grants {
         Self { password, others }
     }
 
+    /// The grant types that are served.
+    pub(crate) fn types(&self) -> impl Iterator<Item = &GrantType> {
+        let password = self.password.iter().map(|flow| &flow.grant_type);
+        password.chain(self.others.iter().map(|flow| flow.grant_type()))
+    }
+
     /// The flow of this grant type, if it is served.
     #[inline]
     pub(crate) fn named(&self, name: &str) -> Option<Served<'_>> {
