@@ -227,11 +227,6 @@ impl TokenError {
         self.face == Face::Denied && self.details.as_ref().is_none_or(|details| details.leave_the_body())
     }
 
-    /// Whether something of this side failed.
-    pub(crate) fn is_trouble(&self) -> bool {
-        matches!(self.face, Face::Fault | Face::Unavailable)
-    }
-
     /// The same, looking like a wrong password.
     pub(crate) fn into_plain_denial(self) -> Self {
         self.with_face(Face::Denied)

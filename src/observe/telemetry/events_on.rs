@@ -10,6 +10,7 @@ use crate::boundary::audit::{AuditEvent, AuditOutcome};
 use crate::boundary::backend::BackendError;
 use crate::protocol::client::ClientId;
 use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::profile::Face;
 
 /// The most characters of an application's own error text that an event carries.
 const MAX_TEXT: usize = 256;
@@ -69,7 +70,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
                 "a spent refresh token was presented; its family was ended"
             );
         }
-        (AuditOutcome::Refused { reason }, Some(failure)) if failure.is_trouble() => {
+        (AuditOutcome::Refused { reason }, Some(failure)) if is_trouble(failure.face()) => {
             let cause = failure.details.as_ref().and_then(|details| details.source.as_deref()).map(Chain);
             error!(
                 grant_type = event.grant_type,
@@ -202,4 +203,9 @@ impl fmt::Display for Chain<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether something of this side failed.
+fn is_trouble(face: Face) -> bool {
+    matches!(face, Face::Fault | Face::Unavailable)
 }
