@@ -75,7 +75,7 @@ impl Attempt {
         &self.said.client
     }
 
-    /// The realm (separate user directory) of the request, if there is one: that which the client is bound to.
+    /// The realm (separate user directory) of the request, if there is one.
     #[must_use]
     pub fn realm(&self) -> Option<&str> {
         self.said.realm.as_deref()
@@ -283,7 +283,7 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     /// names answers [`AccountKey::resolved`] with the account's id for each of them, and [`AccountKey::phantom`] for a name
     /// that nobody has.
     ///
-    /// The realm of the client is part of what is counted on, beside the key. A verifier that ignores realms, so that one account
+    /// The realm of the request is part of what is counted on, beside the key. A verifier that ignores realms, so that one account
     /// logs in through clients of N realms, gives each account N budgets of guesses: one for each realm, and one more for
     /// clients of no realm. Register such clients without a realm, or lower the budgets.
     fn account_key<'a>(
