@@ -5,6 +5,8 @@
 
 #[path = "contract_memory/broken_limiter.rs"]
 mod broken_limiter;
+#[path = "contract_memory/broken_one_step.rs"]
+mod broken_one_step;
 #[path = "contract_memory/broken_records.rs"]
 mod broken_records;
 #[path = "contract_memory/broken_stores.rs"]
@@ -49,13 +51,13 @@ async fn the_reference_keeps_the_contract() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn access_tokens_in_memory_keep_the_contract() {
-    contract::access_token_store(async || MemoryAccessTokens::new()).await;
+    contract::access_token_store(async || two_handles(MemoryAccessTokens::new())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_time_values_in_memory_keep_the_contract() {
     // A function that answers a future will do as well.
-    contract::one_time_values(|| async { MemoryOneTimeValues::new() }).await;
+    contract::one_time_values(|| async { two_handles(MemoryOneTimeValues::new()) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,11 +98,12 @@ async fn limiters_over_records_in_a_map_keep_the_contract_t2() {
 #[test]
 fn a_suite_says_what_it_needs() {
     let runtime = Builder::new_current_thread().build().unwrap();
-    let suite = contract::one_time_values(async || MemoryOneTimeValues::new());
+    let suite = contract::one_time_values(async || two_handles(MemoryOneTimeValues::new()));
     let told = catch_unwind(AssertUnwindSafe(|| runtime.block_on(suite))).unwrap_err();
     let told = told.downcast_ref::<&str>().expect("a message");
     assert!(told.contains("flavor = \"multi_thread\""), "{told}");
 
-    let told = complaint(contract::one_time_values(async || MemoryOneTimeValues::new().with_capacity(1).unwrap()));
+    let small = async || two_handles(MemoryOneTimeValues::new().with_capacity(1).unwrap());
+    let told = complaint(contract::one_time_values(small));
     assert!(told.contains("no room for another one-time value"), "{told}");
 }

@@ -176,11 +176,13 @@ impl AccessTokenStore for Broken {
 #[test]
 fn each_broken_access_token_store_is_told_which_promise_it_breaks() {
     for (fault, promise) in FAULTS {
-        let make = async || Broken {
-            fault: *fault,
-            tokens: Mutex::default(),
-            inner: MemoryAccessTokens::new().with_tokens_per_login(usize::MAX).unwrap(),
-            records: Mutex::default(),
+        let make = async || {
+            contract::two_handles(Broken {
+                fault: *fault,
+                tokens: Mutex::default(),
+                inner: MemoryAccessTokens::new().with_tokens_per_login(usize::MAX).unwrap(),
+                records: Mutex::default(),
+            })
         };
         let told = complaint(contract::access_token_store(make));
         assert!(told.contains(promise), "{fault:?}: {told:?} and not {promise:?}");
@@ -234,8 +236,56 @@ fn each_broken_store_of_one_time_values_is_told_which_promise_it_breaks() {
         (Spending::UntilAnotherEnd, "a value that is spent stays so until it expires"),
         (Spending::AllAtOnce, "`consume` spends no other value"),
     ] {
-        let make = async || BrokenValues { spending, inner: MemoryOneTimeValues::new(), spent: Mutex::default() };
+        let values = || BrokenValues { spending, inner: MemoryOneTimeValues::new(), spent: Mutex::default() };
+        let make = async || contract::two_handles(values());
         let told = complaint(contract::one_time_values(make));
         assert!(told.contains(promise), "{spending:?}: {told:?} and not {promise:?}");
     }
+}
+
+/// Two handles that are two stores: each process of its own.
+#[test]
+fn a_store_that_its_other_handle_does_not_see_is_told_so() {
+    let told = complaint(contract::access_token_store(async || [(); 2].map(|()| MemoryAccessTokens::new())));
+    assert!(told.contains("a record is found as soon as it was inserted, over any handle"), "{told}");
+    let told = complaint(contract::one_time_values(async || [(); 2].map(|()| MemoryOneTimeValues::new())));
+    assert!(told.contains("of parallel calls of `consume` for one value exactly one is true"), "{told}");
+}
+
+/// Access tokens of which a removal is done in two parts, and is half done if its caller goes.
+struct Halfway(MemoryAccessTokens, Mutex<HashSet<[u8; 32]>>);
+
+#[async_trait]
+impl AccessTokenStore for Halfway {
+    async fn insert(&self, digest: SecretDigest, record: AccessTokenRecord) -> Result<(), BackendError> {
+        self.0.insert(digest, record).await
+    }
+
+    async fn find(&self, digest: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError> {
+        self.0.find(digest).await
+    }
+
+    async fn revoke(&self, digest: &SecretDigest) -> Result<bool, BackendError> {
+        // Noted as removed, and removed later: the next call believes the note.
+        if !self.1.lock().unwrap().insert(*digest.as_bytes()) {
+            return Ok(false);
+        }
+        yield_now().await;
+        self.0.revoke(digest).await
+    }
+
+    async fn revoke_family(&self, family: FamilyId) -> Result<u64, BackendError> {
+        self.0.revoke_family(family).await
+    }
+
+    async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
+        self.0.revoke_subject(realm, subject).await
+    }
+}
+
+#[test]
+fn a_removal_that_is_half_done_when_its_caller_goes_is_told_so() {
+    let make = async || contract::two_handles(Halfway(MemoryAccessTokens::new(), Mutex::default()));
+    let told = complaint(contract::access_token_store(make));
+    assert!(told.contains("a token is not found after `revoke`, though an earlier call was given up"), "{told}");
 }

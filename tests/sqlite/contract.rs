@@ -12,13 +12,6 @@ use crate::folder::Folder;
 struct Stores(Mutex<Vec<Folder>>);
 
 impl Stores {
-    fn make(&self) -> SqliteStore {
-        let folder = Folder::new();
-        let store = folder.store();
-        self.0.lock().unwrap().push(folder);
-        store
-    }
-
     /// Two of one file, as two processes have them.
     fn make_two(&self) -> [SqliteStore; 2] {
         let folder = Folder::new();
@@ -37,13 +30,19 @@ async fn refresh_tokens_in_the_file_keep_the_contract_rf_10_rf_13() {
 #[tokio::test(flavor = "multi_thread")]
 async fn access_tokens_in_the_file_keep_the_contract() {
     let stores = Stores::default();
-    contract::access_token_store(async || stores.make()).await;
+    contract::access_token_store(async || stores.make_two()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_and_a_refresh_in_the_file_keep_their_access_tokens_in_one_step() {
+    let stores = Stores::default();
+    contract::tokens_in_one_step(async || stores.make_two()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_time_values_in_the_file_keep_the_contract() {
     let stores = Stores::default();
-    contract::one_time_values(async || stores.make()).await;
+    contract::one_time_values(async || stores.make_two()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

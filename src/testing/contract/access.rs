@@ -1,12 +1,10 @@
 //! The promises of an [`AccessTokenStore`].
 
-use std::sync::Arc;
-
 use serde_json::json;
 
 use super::promise::{
-    Call, PARALLEL, ROUNDS, answer, broken, earlier, is_same_time, later, made, must, must_be, new_digest,
-    new_family_id, new_name, present, together,
+    Call, Handles, PARALLEL, ROUNDS, answer, broken, earlier, give_up, is_same_time, later, made, must, must_be,
+    new_digest, new_family_id, new_name, present, together,
 };
 use super::refresh_ends::neighbours;
 use super::refresh_facts::ODD_TEXTS;
@@ -15,7 +13,7 @@ use crate::protocol::client::ClientId;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::secrets::SecretDigest;
 
-fn record(subject: &str) -> AccessTokenRecord {
+pub(super) fn record(subject: &str) -> AccessTokenRecord {
     // A time that no store can keep exactly in seconds.
     let now = later(present(), 789);
     AccessTokenRecord::new(subject, made(ClientId::new("app")), now, later(now, 3_600_000))
@@ -27,7 +25,7 @@ async fn insert<S: AccessTokenStore>(store: &S, record: AccessTokenRecord) -> Se
     token
 }
 
-async fn is_found<S: AccessTokenStore>(store: &S, token: &SecretDigest) -> bool {
+pub(super) async fn is_found<S: AccessTokenStore>(store: &S, token: &SecretDigest) -> bool {
     answer(store.find(token).await).is_some()
 }
 
@@ -182,38 +180,70 @@ pub(super) async fn crowd<S: AccessTokenStore>(store: S, is_family: bool) {
     }
 }
 
-pub(super) async fn parallel<S: AccessTokenStore>(store: S) {
-    let store = Arc::new(store);
+pub(super) async fn parallel<S: AccessTokenStore>(handles: [S; 2]) {
+    let handles = Handles::new(handles);
     for _ in 0..ROUNDS {
         let (family, subject) = (new_family_id(), new_name("subject"));
-        let logins = (0..PARALLEL).map(|_| {
-            let (store, record) = (Arc::clone(&store), record(&subject).with_family(Some(family)));
+        let logins = (0..PARALLEL).map(|number| {
+            let (handles, record) = (handles.clone(), record(&subject).with_family(Some(family)));
             async move {
-                let token = insert(&*store, record).await;
-                must(is_found(&*store, &token).await, "a record is found as soon as it was inserted");
+                let token = insert(handles.get(number), record).await;
+                let promise = "a record is found as soon as it was inserted, over any handle";
+                must(is_found(handles.get(number.saturating_add(1)), &token).await, promise);
                 token
             }
         });
         let tokens = together(logins).await;
         let Some(token) = tokens.first() else { continue };
-        let revocations = (0..PARALLEL).map(|_| {
-            let (store, token) = (Arc::clone(&store), token.clone());
-            async move { answer(store.revoke(&token).await) }
+        let revocations = (0..PARALLEL).map(|number| {
+            let (handles, token) = (handles.clone(), token.clone());
+            async move { answer(handles.get(number).revoke(&token).await) }
         });
         let revoked = together(revocations).await.into_iter().filter(|revoked| *revoked).count();
         must_be(revoked, 1, "of parallel calls of `revoke` exactly one removed the token");
         let ends = (0..PARALLEL).map(|number| -> Call<u64> {
-            let (store, subject) = (Arc::clone(&store), subject.clone());
-            match number % 2 {
-                0 => Box::pin(async move { answer(store.revoke_family(family).await) }),
-                _ => Box::pin(async move { answer(store.revoke_subject(None, &subject).await) }),
+            let (handles, subject) = (handles.clone(), subject.clone());
+            // Each of the two over each handle.
+            match number % 4 {
+                0 | 1 => Box::pin(async move { answer(handles.get(number).revoke_family(family).await) }),
+                _ => Box::pin(async move { answer(handles.get(number).revoke_subject(None, &subject).await) }),
             }
         });
         let removed = together(ends).await.into_iter().sum::<u64>();
         let promise = "parallel calls of `revoke_family` and `revoke_subject` count each record once";
         must_be(removed, (PARALLEL as u64).saturating_sub(1), promise);
         for token in &tokens {
-            must(!is_found(&*store, token).await, "no token of a family is found after `revoke_family`");
+            for handle in 0..2 {
+                let promise = "no token of a family is found after `revoke_family`, over any handle";
+                must(!is_found(handles.get(handle), token).await, promise);
+            }
+        }
+    }
+}
+
+/// Calls that happened, and whose answers nobody got.
+pub(super) async fn lost_answers<S: AccessTokenStore>(handles: [S; 2]) {
+    let handles = Handles::new(handles);
+    for polls in 0..20 {
+        let (family, subject) = (new_family_id(), new_name("subject"));
+        let (token, given) = (new_digest(), record(&subject).with_family(Some(family)));
+        give_up(handles.get(0).insert(token.clone(), given.clone()), polls).await;
+        // The same request comes again, with a new token, to another process.
+        let second = insert(handles.get(1), given.clone()).await;
+        must(is_found(handles.get(0), &second).await, "a record is found as soon as it was inserted, over any handle");
+        if let Some(found) = answer(handles.get(1).find(&token).await) {
+            must_be_same(&found, &given);
+        }
+        give_up(handles.get(0).revoke(&second), polls).await;
+        answer(handles.get(1).revoke(&second).await);
+        let promise = "a token is not found after `revoke`, though an earlier call was given up";
+        must(!is_found(handles.get(0), &second).await, promise);
+        let third = insert(handles.get(0), given).await;
+        give_up(handles.get(0).revoke_family(family), polls).await;
+        answer(handles.get(1).revoke_family(family).await);
+        for token in [&token, &third] {
+            let promise = "no token of a family is found after `revoke_family`, though earlier calls were given up";
+            must(!is_found(handles.get(0), token).await, promise);
         }
     }
 }

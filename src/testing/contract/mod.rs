@@ -24,7 +24,7 @@
 //! async fn my_store_keeps_its_promises() {
 //!     // In place of these two: the stores of your own.
 //!     contract::refresh_token_store(async || contract::two_handles(MemoryRefreshTokens::new())).await;
-//!     contract::one_time_values(async || MemoryOneTimeValues::new()).await;
+//!     contract::one_time_values(async || contract::two_handles(MemoryOneTimeValues::new())).await;
 //! }
 //! # }
 //! # fn main() {
@@ -42,6 +42,7 @@ mod limiter_handles;
 mod limiter_keys;
 mod limiter_operator;
 mod once;
+mod one_step;
 mod promise;
 mod records;
 mod records_races;
@@ -89,28 +90,52 @@ pub async fn refresh_token_store<S: RefreshTokenStore>(make: impl AsyncFn() -> [
     refresh_races::parallel_logins(scene().await).await;
 }
 
-/// Holds an [`AccessTokenStore`] to its contract. The records expire an hour from now. A store that bounds the tokens of one
-/// login has to keep 64 of them at least.
+/// Holds an [`AccessTokenStore`] to its contract. `make` answers two handles of one new store. The records expire an hour from
+/// now. A store that bounds the tokens of one login has to keep 64 of them at least.
 ///
 /// # Panics
 /// At the first promise that is broken, or call that fails.
-pub async fn access_token_store<S: AccessTokenStore>(make: impl AsyncFn() -> S) {
-    access::facts(make().await).await;
-    access::revoke(make().await).await;
-    access::revoke_family(make().await).await;
-    access::revoke_subject(make().await).await;
-    access::crowd(make().await, true).await;
-    access::crowd(make().await, false).await;
+pub async fn access_token_store<S: AccessTokenStore>(make: impl AsyncFn() -> [S; 2]) {
+    let one = async || {
+        let [one, _other] = make().await;
+        one
+    };
+    access::facts(one().await).await;
+    access::revoke(one().await).await;
+    access::revoke_family(one().await).await;
+    access::revoke_subject(one().await).await;
+    access::crowd(one().await, true).await;
+    access::crowd(one().await, false).await;
     access::parallel(make().await).await;
+    access::lost_answers(make().await).await;
 }
 
-/// Holds [`OneTimeValues`] to their contract. The values expire ten minutes from now.
+/// Holds a store that keeps both kinds of tokens, and tells a [`StoreIdentity`](crate::StoreIdentity), to what that says: the
+/// access token that comes with a login or a refresh is saved in that step, or not at all. `make` answers two handles of one
+/// new store. Run it beside [`refresh_token_store`] and [`access_token_store`], where no step brings an access token.
 ///
 /// # Panics
 /// At the first promise that is broken, or call that fails.
-pub async fn one_time_values<S: OneTimeValues>(make: impl AsyncFn() -> S) {
-    once::in_turn(make().await).await;
+pub async fn tokens_in_one_step<S: RefreshTokenStore + AccessTokenStore>(make: impl AsyncFn() -> [S; 2]) {
+    let scene = async || Scene::new(make().await);
+    one_step::identity(scene().await).await;
+    one_step::begun(scene().await).await;
+    one_step::rotated(scene().await).await;
+    one_step::ended(scene().await).await;
+    one_step::parallel(scene().await).await;
+    one_step::given_up(scene().await).await;
+}
+
+/// Holds [`OneTimeValues`] to their contract. `make` answers two handles of one new store. The values expire ten minutes from
+/// now.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn one_time_values<S: OneTimeValues>(make: impl AsyncFn() -> [S; 2]) {
+    let [one, _other] = make().await;
+    once::in_turn(one).await;
     once::parallel(make().await).await;
+    once::lost_answers(make().await).await;
 }
 
 /// Holds an [`AttemptLimiter`] to what its contract asks of every one, whatever its budgets are. Give it some that are spent

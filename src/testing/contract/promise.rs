@@ -2,10 +2,11 @@
 //! nothing else has.
 
 use std::fmt::{self, Debug};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -144,4 +145,36 @@ where
         }
     }
     answers
+}
+
+/// Polls a future so many times at most, and drops it.
+pub(super) async fn give_up<F: Future>(future: F, polls: usize) {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        if poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Two handles of one store, for calls that are made beside each other.
+pub(super) struct Handles<S>([Arc<S>; 2]);
+
+impl<S> Handles<S> {
+    pub(super) fn new(handles: [S; 2]) -> Self {
+        Self(handles.map(Arc::new))
+    }
+
+    /// One of the two, by turns.
+    pub(super) fn get(&self, number: usize) -> &S {
+        let [one, other] = &self.0;
+        if number.is_multiple_of(2) { one } else { other }
+    }
+}
+
+impl<S> Clone for Handles<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
 }

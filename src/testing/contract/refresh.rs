@@ -2,14 +2,11 @@
 //! seen it.
 
 use std::collections::HashSet;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use super::promise::{
-    answer, broken, earlier, later, made, must, must_be, new_bytes, new_digest, new_family_id, new_name, present,
+    Handles, answer, broken, earlier, give_up, later, made, must, must_be, new_bytes, new_digest, new_family_id,
+    new_name, present,
 };
 use crate::boundary::backend::BackendError;
 use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
@@ -26,7 +23,7 @@ const LIFETIME: u64 = 10_000_000;
 
 /// Two handles of a store with nothing of ours in it, and a moment at which everything begins.
 pub(super) struct Scene<S> {
-    handles: [Arc<S>; 2],
+    handles: Handles<S>,
     pub(super) start: SystemTime,
 }
 
@@ -60,7 +57,7 @@ impl Line {
 
 impl<S: RefreshTokenStore> Scene<S> {
     pub(super) fn new(handles: [S; 2]) -> Self {
-        Self { handles: handles.map(Arc::new), start: present() }
+        Self { handles: Handles::new(handles), start: present() }
     }
 
     /// The handle that most of a scene uses.
@@ -70,8 +67,7 @@ impl<S: RefreshTokenStore> Scene<S> {
 
     /// One of the two handles, by turns.
     pub(super) fn handle(&self, number: usize) -> &S {
-        let [one, other] = &self.handles;
-        if number.is_multiple_of(2) { one } else { other }
+        self.handles.get(number)
     }
 
     /// The start and so many milliseconds.
@@ -271,17 +267,6 @@ pub(super) async fn later_version<S: RefreshTokenStore>(scene: Scene<S>) {
     }
     scene.must_live(&others, "a lineage of a later version is nobody else's error").await;
     must(answer(scene.store().revoke_family(id).await), "a family can be ended whatever version its lineage has");
-}
-
-/// Polls a future so many times at most, and drops it.
-async fn give_up<F: Future>(future: F, polls: usize) {
-    let mut future = pin!(future);
-    for _ in 0..polls {
-        if poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
 }
 
 /// A rotation that was kept, and whose answer nobody got.
