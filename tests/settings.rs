@@ -12,7 +12,7 @@ use support::{FixtureBuilder, Probe, builder, digest};
 use tower_password_grant::{
     BearerGuard, BearerGuardBuilder, Client, ClientBuilder, ClientSecret, IntrospectionCeiling, IntrospectionClient,
     LimiterRules, Lockout, MemoryAccessTokens, MemoryLimiter, MemoryOneTimeValues, MemoryRefreshTokens, Metadata,
-    OpaqueIssuer, RequestCeiling, TokenBucket, TokenCache,
+    OpaqueIssuer, RequestCeiling, Rule, TokenBucket, TokenCache,
 };
 
 const NONE: Duration = Duration::ZERO;
@@ -148,6 +148,26 @@ fn settings() -> Vec<(&'static str, Vec<Told>, &'static str, Vec<Told>)> {
             vec![limiter(|rules| rules.with_ipv6_factors(0, 16)), limiter(|rules| rules.with_ipv6_factors(4, 0))],
             "1 or more",
             vec![limiter(|rules| rules.with_ipv6_factors(1, u32::MAX))],
+        ),
+        (
+            "LimiterRules::with_capacity",
+            vec![limiter(|rules| rules.with_capacity(0))],
+            "1 or more",
+            vec![limiter(|rules| rules.with_capacity(1))],
+        ),
+        (
+            "LimiterRules::disable",
+            vec![limiter(|rules| rules.disable(Rule::Requests)), limiter(|rules| rules.disable(Rule::Introspections))],
+            "a rule of the limiter",
+            [Rule::AccountAndAddress, Rule::Account, Rule::Address, Rule::ClientAndAddress]
+                .map(|rule| limiter(|rules| rules.disable(rule)))
+                .into(),
+        ),
+        (
+            "LimiterRules::monitor",
+            vec![limiter(|rules| rules.monitor(Rule::Introspections).monitor(Rule::Account))],
+            "a rule of the limiter",
+            vec![limiter(|rules| rules.monitor(Rule::ClientAndAddress))],
         ),
         ("Metadata::max_age", vec![document(HOUR + TICK)], "an hour at most", vec![document(NONE), document(HOUR)]),
         ("max_body", vec![endpoint(|b| b.max_body(0))], "0 bytes", vec![endpoint(|b| b.max_body(1))]),

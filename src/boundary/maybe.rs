@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 /// The answer of a method that an in-memory part gives at once and a networked part later.
 ///
 /// It exists so that the common case costs no allocation. Write `MaybeFuture::ready(value)` or
-/// `MaybeFuture::new(async move { .. })`.
+/// `MaybeFuture::new(async move { .. })`, inside of which `?` and `.await` can be used. A method that answers one is no
+/// `async fn`, in an `impl` neither: there the compiler says that its lifetimes do not match the trait (E0195).
 #[must_use = "futures do nothing unless you await them"]
 pub struct MaybeFuture<'a, T>(State<'a, T>);
 

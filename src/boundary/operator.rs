@@ -45,13 +45,16 @@ use super::refusal::Rule;
 /// - [`locks_of`](Self::locks_of) answers the same locks, of one account: that over all addresses, and those from single addresses
 ///   and networks; at most 1,000 of them.
 /// - At least the locks that began in this process are listed. A limiter says which others are, and what it knows of their names.
-/// - What is unblocked or forgotten begins anew: the next attempt is charged as a first one is. Attempts under way keep their
-///   places in nothing, and settling them takes nothing back.
+/// - A lock is what the rules of the limiter that is asked make of the counts: a tool beside a server needs the server's
+///   [`LimiterRules`](crate::LimiterRules), or it may list no lock though there are some. What it unblocks is unblocked under
+///   any rules.
+/// - What is unblocked or forgotten begins anew: the next attempt is charged as a first one is. Attempts that are under way hold
+///   no place any more, and settling them takes nothing back.
 /// - What keys count together, because the room was short, is not listed and ends by time only, except by
 ///   [`forget_everything`](Self::forget_everything).
 ///
 /// # Security
-/// Everybody who may call it may guess without an end: keep it behind the operators' own door. The names of accounts are what
+/// Everybody who may call it may guess without limit: keep it behind the operators' own door. The names of accounts are what
 /// verifiers made of what somebody typed, which may be a password in the wrong field: show them to operators, and keep them
 /// out of logs.
 ///
@@ -66,13 +69,15 @@ pub trait LimiterOperator: Send + Sync + 'static {
     /// taken as 1 to 1,000.
     async fn locks(&self, after: Option<LockCursor>, most: usize) -> Result<LockPage, OperationError>;
 
-    /// The locks of one account, in no order: by which rules, from where, and how long. Empty if it is not locked, and also where
-    /// the key is of another kind than the verifier gives; see [`unblock_account`](Self::unblock_account). An address that has
-    /// spent its own budget is refused whatever account it tries, and is not among them.
+    /// The locks of one account, in no order: by which rules, from where, and how long. Empty if it is not locked by the rules
+    /// of this limiter, and also where the key is of another kind than the verifier gives; see
+    /// [`unblock_account`](Self::unblock_account). An address that has spent its own budget is refused whatever account it tries,
+    /// and is not among them.
     async fn locks_of(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Result<Vec<ActiveLock>, OperationError>;
 
-    /// Forgets all attempts on an account, from all addresses. Answers how many counts that still held something went, where a
-    /// limiter that does not look at each counts them as one: 0 also where the key is of another kind than the verifier gives.
+    /// Forgets all attempts on an account, from all addresses. Answers how many counts went that still held something; a limiter
+    /// that does not look at each of them counts them as one. It is 0, too, where the key is of another kind than the verifier
+    /// gives.
     /// With `Argon2Verifier` an account is [`resolved`](AccountKey::resolved) from its id; with `count_by_login_name`, and with
     /// a verifier without an `account_key` of its own, it is the [`canonical`](AccountKey::canonical) name.
     async fn unblock_account(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Result<usize, OperationError>;

@@ -236,7 +236,7 @@ impl RecordChange {
     }
 
     /// From when on, by the store's clock, it says nothing any more and may be removed, but not within one minute of the swap. It
-    /// replaces what an earlier swap gave, a later time too. It may lie in the past, and a hundred years ahead at most.
+    /// replaces what an earlier swap gave, even if that was later. It may lie in the past, and a hundred years ahead at most.
     #[must_use]
     pub const fn forgotten_at(&self) -> SystemTime {
         self.forgotten_at

@@ -25,7 +25,8 @@ use crate::boundary::limiter::{AttemptKey, AttemptLimiter, BegunLock, Checked, R
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::setting::SettingError;
 
-/// Counts attempts in the memory of this process, by four rules, which [`LimiterRules`](crate::LimiterRules) may change:
+/// Counts attempts in the memory of this process, by four rules, which [`LimiterRules`](crate::LimiterRules) may change; the other
+/// two, of [requests](crate::RequestCeiling) and [introspections](crate::IntrospectionCeiling), are kept by the endpoint:
 ///
 /// | Rule | Default |
 /// |---|---|

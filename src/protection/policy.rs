@@ -61,15 +61,18 @@ impl Policy {
         }
     }
 
-    pub(crate) fn set_mode(&mut self, rule: Rule, mode: Mode) {
+    /// Sets the mode of a rule, and answers whether it is one of the limiter's.
+    pub(crate) fn set_mode(&mut self, rule: Rule, mode: Mode) -> bool {
         let [pair, account, address, client] = &mut self.modes;
-        match rule {
-            Rule::AccountAndAddress => *pair = mode,
-            Rule::Account => *account = mode,
-            Rule::Address => *address = mode,
-            Rule::ClientAndAddress => *client = mode,
-            Rule::Requests | Rule::Introspections => {}
-        }
+        let of_rule = match rule {
+            Rule::AccountAndAddress => pair,
+            Rule::Account => account,
+            Rule::Address => address,
+            Rule::ClientAndAddress => client,
+            Rule::Requests | Rule::Introspections => return false,
+        };
+        *of_rule = mode;
+        true
     }
 
     /// The rule and budget of an account or client and its address.

@@ -25,6 +25,8 @@ use crate::boundary::setting::SettingError;
 #[must_use]
 pub struct LimiterRules {
     pub(crate) policy: Policy,
+    /// What was set of a rule that is not the limiter's, if anything was.
+    pub(super) foreign: Option<(&'static str, Rule)>,
     /// The most keys of each table.
     pub(crate) capacity: usize,
     /// Of known addresses, in milliseconds.
@@ -34,7 +36,7 @@ pub struct LimiterRules {
 impl Default for LimiterRules {
     fn default() -> Self {
         let lifetime = millis(Duration::from_secs(90 * 24 * 3600));
-        Self { policy: Policy::default(), capacity: 262_144, lifetime }
+        Self { policy: Policy::default(), foreign: None, capacity: 262_144, lifetime }
     }
 }
 
@@ -46,10 +48,27 @@ impl LimiterRules {
 
     /// Whether every setting can be.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
+        if let Some((setting, rule)) = self.foreign {
+            return Err(SettingError::new(
+                setting,
+                rule,
+                "a rule of the limiter: this one is set at the builder's ceiling",
+            ));
+        }
+        if self.capacity == 0 {
+            return Err(SettingError::new("LimiterRules::with_capacity", self.capacity, "1 or more"));
+        }
         self.policy.check()
     }
 
-    /// `attempts` in a row within `window` for each account or client and address, then a lock as long as the window: in
+    fn with_mode(mut self, setting: &'static str, rule: Rule, mode: Mode) -> Self {
+        if !self.policy.set_mode(rule, mode) {
+            self.foreign = Some((setting, rule));
+        }
+        self
+    }
+
+    /// `attempts` in a row within `window` for each account or client and address, then a lock as long as the window:
     /// short for [`with_account_and_address_budget`](Self::with_account_and_address_budget) and [`with_client_and_address_budget`](Self::with_client_and_address_budget).
     pub fn with_budget(self, attempts: u32, window: Duration) -> Self {
         let budget = Lockout::new(attempts, window);
@@ -64,7 +83,7 @@ impl LimiterRules {
     }
 
     /// Another budget for each account over all addresses. Default: 100 in a row within a day, locks of 1 to 24 hours.
-    /// Lower it where accounts are worth a network of attackers; then strangers lock it sooner for new addresses.
+    /// Lower it where accounts are worth the effort of a botnet; then strangers lock it sooner for new addresses.
     pub fn with_account_budget(mut self, budget: Lockout) -> Self {
         self.policy.account = budget;
         self
@@ -112,20 +131,22 @@ impl LimiterRules {
     }
 
     /// A rule only says in events what it would have refused. Default: every rule refuses. To watch before you switch it on.
-    /// [`Rule::Requests`] is not the limiter's; see [`RequestCeiling::monitor`](crate::RequestCeiling::monitor).
-    pub fn monitor(mut self, rule: Rule) -> Self {
-        self.policy.set_mode(rule, Mode::Monitor);
-        self
+    /// [`Rule::Requests`] and [`Rule::Introspections`] are not the limiter's, and [`build`](crate::Builder::build) refuses them;
+    /// see [`RequestCeiling::monitor`](crate::RequestCeiling::monitor) and
+    /// [`IntrospectionCeiling::monitor`](crate::IntrospectionCeiling::monitor).
+    pub fn monitor(self, rule: Rule) -> Self {
+        self.with_mode("LimiterRules::monitor", rule, Mode::Monitor)
     }
 
-    /// Switches a rule off. Default: all are on. [`Rule::Requests`] is not the limiter's; see
-    /// [`RequestCeiling::none`](crate::RequestCeiling::none).
-    pub fn disable(mut self, rule: Rule) -> Self {
-        self.policy.set_mode(rule, Mode::Off);
-        self
+    /// Switches a rule off. Default: all are on. [`Rule::Requests`] and [`Rule::Introspections`] are not the limiter's, and
+    /// [`build`](crate::Builder::build) refuses them; see [`RequestCeiling::none`](crate::RequestCeiling::none) and
+    /// [`IntrospectionCeiling::none`](crate::IntrospectionCeiling::none).
+    pub fn disable(self, rule: Rule) -> Self {
+        self.with_mode("LimiterRules::disable", rule, Mode::Off)
     }
 
-    /// The most keys of each table. Default: 262,144. In memory a key takes some 40 to 85 bytes, by how far the table has grown.
+    /// The most keys of each table, 1 at least. Default: 262,144. In memory a key takes some 40 to 85 bytes, by how far the
+    /// table has grown.
     pub fn with_capacity(mut self, keys: usize) -> Self {
         self.capacity = keys;
         self

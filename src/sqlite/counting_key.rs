@@ -66,9 +66,9 @@ impl CountingKey {
             let is_counted = db.row(IS_COUNTED, (), |row| get::<bool>(row, 0)).map_err(failed)?;
             if is_counted.unwrap_or(true) && !forgets_others {
                 let counted = match (found, check) {
-                    (Some(_), Some(_)) => "another shared key",
-                    (Some(_), None) => "a shared key, and none was given",
-                    (None, _) => "no shared key",
+                    (Some(_), Some(_)) => "another shared key: open it with that one",
+                    (Some(_), None) => "a shared key, and none was given: open it with that one",
+                    (None, _) => "no shared key: open it without one",
                 };
                 return Err(SqliteError::OtherSharedKey { path: path.to_owned(), counted });
             }

@@ -93,7 +93,7 @@ pub enum SqliteError {
     /// The file was made by another version of this library, with another number of its schema.
     #[error(
         "`{path}` was made by another version of this library: its schema has the number {found}, and this version knows \
-         {known} alone: run the version that made it, or name a file that does not exist yet and add clients and users there",
+         only {known}: run the version that made it, or name a file that does not exist yet and add clients and users there",
         path = .path.display()
     )]
     #[non_exhaustive]
@@ -121,15 +121,15 @@ pub enum SqliteError {
     /// Attempts were counted in the file under another [shared key](super::SqliteStoreBuilder::shared_key), or under none, so that
     /// the counts would not be found.
     #[error(
-        "attempts were counted in `{path}` under {counted}: open it with the key that they were counted under, or, to lift \
-         all locks and begin anew under this one, with `forget_attempts_under_other_keys`",
+        "attempts were counted in `{path}` under {counted}, or, to lift all locks and begin anew, with \
+         `forget_attempts_under_other_keys`",
         path = .path.display()
     )]
     #[non_exhaustive]
     OtherSharedKey {
         /// The file.
         path: PathBuf,
-        /// Under what it was counted.
+        /// Under what it was counted, and how to open it so.
         counted: &'static str,
     },
     /// The file system cannot share memory between processes, which the write-ahead log needs.

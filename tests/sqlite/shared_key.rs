@@ -26,9 +26,9 @@ fn number(folder: &Folder, sql: &str) -> Option<i64> {
 async fn a_file_whose_attempts_were_counted_under_another_key_is_refused_with_what_to_do() {
     let folder = Folder::new();
     for (counted, opened, sentence) in [
-        (Some(1), Some(2), "under another shared key: open it with the key"),
-        (Some(1), None, "under a shared key, and none was given: open it"),
-        (None, Some(1), "under no shared key: open it"),
+        (Some(1), Some(2), "under another shared key: open it with that one, or"),
+        (Some(1), None, "under a shared key, and none was given: open it with that one, or"),
+        (None, Some(1), "under no shared key: open it without one, or"),
     ] {
         let store = open(&folder, counted).unwrap();
         fail(&store.limiter(), "alice", 1).await;
