@@ -13,8 +13,10 @@ use async_trait::async_trait;
 use capture::Capture;
 use support::{FixtureBuilder, ManualClock, PW, Probe, digest, send, token_request};
 use tower_password_grant::{
-    Client, ClientAuthentication, ClientBuilder, CredentialVerifier, MemoryAccessTokens, MemoryRefreshTokens,
-    OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, Subject, Sunset, find_client_fn, verify_fn,
+    BackendError, Client, ClientAuthentication, ClientBuilder, CredentialVerifier, FamilyId, Grant, IssuedTokens,
+    MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, OpaqueIssuer, PasswordGrant, PeerAddress,
+    RefreshTokenStore, Rotation, StaticClients, StoreIdentity, StoredFamily, Subject, Sunset, TokenIssuer,
+    find_client_fn, verify_fn,
 };
 
 /// Somebody who listens from the start: an event that is first told while nobody does, on another test's thread, may stay
@@ -135,10 +137,81 @@ async fn a_refresh_that_no_verifier_can_answer_is_told_at_the_start() {
     }
 }
 
+/// A store that knows which one it is, and does not care whether the other is the same.
+struct Named<S>(S, StoreIdentity);
+
+#[async_trait]
+impl TokenIssuer for Named<OpaqueIssuer<MemoryAccessTokens>> {
+    async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError> {
+        self.0.issue(grant).await
+    }
+
+    fn store_identity(&self) -> Option<StoreIdentity> {
+        Some(self.1.clone())
+    }
+}
+
+#[async_trait]
+impl RefreshTokenStore for Named<MemoryRefreshTokens> {
+    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+        self.0.begin(new).await
+    }
+
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
+        self.0.find(family)
+    }
+
+    fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
+        self.0.rotate(rotation)
+    }
+
+    async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {
+        self.0.revoke_family(family).await
+    }
+
+    async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
+        self.0.revoke_subject(realm, subject).await
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        Some(self.1.clone())
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_and_refresh_tokens_of_two_stores_are_told_and_those_of_one_are_not() {
+    LazyLock::force(&LISTENER);
+    let told = |issuer: Arc<dyn TokenIssuer>, refresh: Arc<dyn RefreshTokenStore>| {
+        let client = full(Client::public("app")).allow_refresh_tokens().build().unwrap();
+        let (capture, _listening) = Capture::listen();
+        PasswordGrant::builder()
+            .clients(StaticClients::new([client]).unwrap())
+            .verifier(Probe::default())
+            .issuer(issuer)
+            .refresh_tokens(refresh)
+            .peer_address(PeerAddress::socket_addr())
+            .build()
+            .unwrap();
+        told(&capture).into_iter().map(|(_, problem)| problem).collect::<Vec<_>>()
+    };
+    let opaque = || OpaqueIssuer::new(MemoryAccessTokens::new());
+    let issuer = |identity: &StoreIdentity| Arc::new(Named(opaque(), identity.clone()));
+    let refresh = |identity: &StoreIdentity| Arc::new(Named(MemoryRefreshTokens::new(), identity.clone()));
+    let (one, other) = (StoreIdentity::new(), StoreIdentity::new());
+    let apart = told(issuer(&one), refresh(&other));
+    assert!(apart.iter().any(|problem| problem.contains("open the store once")), "{apart:?}");
+    for problems in [
+        told(issuer(&one), refresh(&one)),
+        told(Arc::new(opaque()), refresh(&one)),
+        told(issuer(&one), Arc::new(MemoryRefreshTokens::new())),
+    ] {
+        assert!(!problems.iter().any(|problem| problem.contains("open the store once")), "{problems:?}");
+    }
+}
+
 #[cfg(feature = "argon2")]
 mod argon2_stores {
     use super::*;
-    use tower_password_grant::BackendError;
     use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStore};
 
     pub enum Store {

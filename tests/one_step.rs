@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs)]
 
+#[path = "support/capture.rs"]
+mod capture;
 mod support;
 
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use capture::Capture;
 use support::tokens::{Users, clients};
 use support::{Answer, basic, send};
 use tower_password_grant::{
@@ -315,4 +318,27 @@ async fn a_record_that_nobody_was_asked_to_leave_is_a_fault_and_its_token_is_nev
         .build()
         .unwrap();
     assert_eq!(post(&layer, LOGIN).await.status.as_u16(), 500);
+}
+
+/// An issuer that gives refresh tokens of its own.
+struct Refreshing;
+
+#[async_trait]
+impl TokenIssuer for Refreshing {
+    async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError> {
+        let tokens = IssuedTokens::bearer(Token::random("own_")?, grant.lifetime());
+        Ok(tokens.with_refresh_token(Token::random("rt_")?))
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_of_the_issuer_beside_those_of_a_store_is_a_fault_of_the_issuer_and_says_what_to_do() {
+    let layer = layer(Refreshing, MemoryRefreshTokens::new());
+    let (capture, _listening) = Capture::listen();
+    assert_eq!(post(&layer, LOGIN).await.status.as_u16(), 500);
+    let events = capture.events();
+    let failed = events.iter().find(|said| said.field("message") == Some("token request failed")).unwrap();
+    assert_eq!(failed.field("reason"), Some("issuer_failed"));
+    assert!(failed.field("cause").unwrap().contains("leave out `IssuedTokens::with_refresh_token`"), "{failed:?}");
+    assert_eq!(failed.field("hint"), None, "nothing is wrong with its characters");
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 /// Tells stores apart: two parts with equal identities keep what they are given in the same store, so that one can keep in its own
 /// step what the other would have kept in another.
 ///
-/// A store makes one when it is opened and gives it to all its handles.
+/// A store makes one when it is opened and gives it to all its handles: open it once and clone it. Two that were opened from one
+/// file have two, and a warning event (`settings cannot work together`) tells it when an endpoint is built with both.
 ///
 /// ```
 /// use tower_password_grant::StoreIdentity;

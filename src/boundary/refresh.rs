@@ -105,8 +105,11 @@ pub struct Rotation {
 /// (RFC 6749 section 10.4).
 ///
 /// A store decides nothing: which token counts is in the [`Lineage`], which it keeps as it is given. So it needs to find a
-/// record by its key, and to replace it if nobody else did. The suite in `testing::contract` (feature `testing`) holds your
-/// own store to all that is said here.
+/// record by its key, and to replace it if nobody else did. The suites in `testing::contract` (feature `testing`) hold your own
+/// store to all that is said here: `refresh_token_store`, and `tokens_in_one_step` if it tells an [identity](Self::identity).
+///
+/// Two methods answer a [`MaybeFuture`], and are no `async fn`: `fn find(..) -> MaybeFuture<'_, ..>` with
+/// `MaybeFuture::new(async move { .. })` for its body.
 ///
 /// # Contract
 /// - A family that was begun is found until it is over, ended or not, with the last lineage that was kept.

@@ -35,8 +35,7 @@ pub(crate) struct Lifetimes {
 /// The families, and the access tokens that end with them.
 pub(crate) struct Families {
     store: Box<dyn RefreshTokenStore>,
-    /// The store is the one in which the issuer's tokens are found, and saves them in one step with a family.
-    keeps_access_tokens: bool,
+    saving: Saving,
     patience: Bound,
     lifetimes: Lifetimes,
     access: Arc<AccessTokens>,
@@ -44,6 +43,27 @@ pub(crate) struct Families {
     steps: Mutex<Steps>,
     /// Groups subjects by their places.
     places: Keyed,
+}
+
+/// How the access token of a login or of a refresh is saved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Saving {
+    /// By the store of the families, in one step with its family: the issuer's tokens are found there.
+    InOneStep,
+    /// By the issuer, before its family.
+    ByTheIssuer,
+    /// The same, though both could leave it to a store: they name two.
+    InAnotherStore,
+}
+
+impl Saving {
+    fn of(issuer: Option<StoreIdentity>, families: Option<StoreIdentity>) -> Self {
+        match issuer.zip(families) {
+            Some((issuer, families)) if issuer == families => Self::InOneStep,
+            Some(_) => Self::InAnotherStore,
+            None => Self::ByTheIssuer,
+        }
+    }
 }
 
 /// A refresh token and the family that it was presented for.
@@ -70,13 +90,18 @@ impl Families {
         places: Keyed,
     ) -> Self {
         let steps = Mutex::new(Steps::new(Reading::of(|| clock.elapsed(), || clock.now())));
-        let keeps_access_tokens = issuer_store.is_some_and(|issuer| store.identity() == Some(issuer));
-        Self { store, keeps_access_tokens, patience, lifetimes, access, clock, steps, places }
+        let saving = Saving::of(issuer_store, store.identity());
+        Self { store, saving, patience, lifetimes, access, clock, steps, places }
     }
 
     /// Whether the store goes by the endpoint's clock.
     pub(crate) fn follow_clock(&self, clock: &SharedClock) -> bool {
         self.store.follow_clock(clock)
+    }
+
+    /// Whether the issuer names another store than that of the families.
+    pub(crate) fn are_apart_from_the_issuer(&self) -> bool {
+        self.saving == Saving::InAnotherStore
     }
 
     /// Draws the family that the grant of a login begins. It is not kept yet.
@@ -91,18 +116,19 @@ impl Families {
 
     /// Has the issuer leave the record of the access token to the store, if that is where it is found.
     pub(super) fn leave_record(&self, grant: &mut Grant) {
-        if self.keeps_access_tokens {
+        if self.saving == Saving::InOneStep {
             grant.leave_record();
         }
     }
 
     /// Takes the record out that was left so, to be saved with its family.
     pub(super) fn take_record(&self, tokens: &mut IssuedTokens) -> Result<Option<UnsavedRecord>, TokenError> {
-        if !self.keeps_access_tokens {
+        if self.saving != Saving::InOneStep {
             return Ok(None);
         }
         let record = tokens.take_unsaved().ok_or_else(|| {
-            let text = "the issuer has the identity of a store, and left it no record";
+            let text = "the issuer has the identity of a store, and left it no record: hand on the `IssuedTokens` of the \
+                        issuer within, or answer no `store_identity`";
             BackendError::fault(text).because(Reason::IssuerFailed)
         })?;
         Ok(Some(record))
@@ -212,8 +238,9 @@ pub(super) fn new_successor(token: &RefreshToken) -> Result<(RefreshToken, Salt)
 /// Where refresh tokens are kept here, one of the issuer's own would be a second door.
 pub(super) fn with_refresh_token(issued: IssuedTokens, token: &RefreshToken) -> Result<IssuedTokens, TokenError> {
     if issued.has_refresh_token() {
-        let text = "the issuer gave a refresh token of its own beside those of `refresh_tokens(..)`";
-        return Err(BackendError::fault(text).because(Reason::IllegalToken));
+        let text = "the issuer gave a refresh token of its own beside those of `refresh_tokens(..)`: leave out \
+                    `IssuedTokens::with_refresh_token`, or `refresh_tokens(..)`";
+        return Err(BackendError::fault(text).because(Reason::IssuerFailed));
     }
     let token = token.to_token().map_err(|error| store_failed(error.into()))?;
     Ok(issued.with_refresh_token(token))

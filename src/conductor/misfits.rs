@@ -30,6 +30,8 @@ impl Told {
 pub(crate) struct Offer {
     pub(crate) grants: Vec<GrantType>,
     pub(crate) refresh_tokens: bool,
+    /// The issuer names another store than that of the refresh tokens.
+    pub(crate) is_apart: bool,
     pub(crate) introspection: bool,
     pub(crate) access_tokens: bool,
     /// The verifier tells whether a login still holds.
@@ -60,6 +62,13 @@ impl Misfits {
                 None,
                 "there are refresh tokens, but the verifier cannot tell whether a login still holds, so every refresh is \
                  refused: implement `CredentialVerifier::recheck`, or `UserStore::find_by_id` for `Argon2Verifier`",
+            );
+        }
+        if self.offer.is_apart {
+            telemetry::misfit(
+                None,
+                "the issuer and the refresh tokens name two stores, so that a login and a refresh are two steps: open the \
+                 store once and give clones of it to both",
             );
         }
         let Some(clients) = clients else { return };

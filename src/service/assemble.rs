@@ -127,6 +127,7 @@ impl Options {
         let offer = Offer {
             grants: types,
             refresh_tokens: families.is_some(),
+            is_apart: families.as_ref().is_some_and(|families| families.are_apart_from_the_issuer()),
             introspection: self.tokens.introspection_path.is_some(),
             access_tokens: access.are_known(),
             can_recheck: users.can_recheck(),

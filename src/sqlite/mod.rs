@@ -11,7 +11,9 @@
 //! is killed. An error means that it is not known whether it happened.
 //!
 //! Where an [`OpaqueIssuer`](crate::OpaqueIssuer) over this store issues and this store keeps the refresh tokens, a login and a
-//! refresh are one commit each: the access token and the family it belongs to are both there afterwards, or neither.
+//! refresh are one commit each: the access token and the family it belongs to are both there afterwards, or neither. Open the
+//! store once and clone it for that: if the issuer has one and the endpoint another that was opened from the same file, it is two
+//! commits, first the access token's, and a warning event tells it.
 //!
 //! # What it costs
 //! One thread writes. Everything that waits for it goes into one transaction, in which a failure undoes only itself, so that
