@@ -5,6 +5,8 @@
 #[allow(dead_code, unreachable_pub, reason = "other tests use the rest")]
 #[path = "support/clock.rs"]
 mod clock;
+#[path = "stored_limiter/crowds.rs"]
+mod crowds;
 #[path = "support/records.rs"]
 mod records;
 #[path = "stored_limiter/unreliable.rs"]

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -93,6 +94,12 @@ impl Unreliable {
         while self.calls().0 < loads {
             yield_now().await;
         }
+    }
+
+    /// How many loads there are when no task goes on any more: a clock that is paused goes on only then.
+    pub(crate) async fn loads_at_rest(&self) -> usize {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.calls().0
     }
 
     fn take(&self, meant: impl Fn(Trouble) -> bool) -> Trouble {

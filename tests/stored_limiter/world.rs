@@ -41,8 +41,16 @@ impl No {
 }
 
 pub(crate) async fn reserve<L: AttemptLimiter>(limiter: &L, name: &str) -> Result<Reservation, No> {
+    reserve_from(limiter, name, HERE).await
+}
+
+pub(crate) async fn reserve_from<L: AttemptLimiter>(
+    limiter: &L,
+    name: &str,
+    address: Option<IpAddr>,
+) -> Result<Reservation, No> {
     let account = AccountKey::resolved(name);
-    let key = AttemptKey::new(Guess::Account { realm: None, account: &account }, HERE);
+    let key = AttemptKey::new(Guess::Account { realm: None, account: &account }, address);
     match limiter.reserve(&key).await {
         Ok(Reserved::Charged(reservation)) => Ok(reservation),
         Ok(Reserved::Refused(refusal)) => Err(No::Refused(refusal)),

@@ -37,6 +37,10 @@ use crate::protocol::shared_key::{Purpose, SharedKey};
 /// succeeded before. If another process was first, load and swap are repeated, 64 times at most; then the answer is 503 and
 /// nothing was charged.
 ///
+/// Within a process the attempts on one account come one after the other, and so do those from one address (of IPv6, from one
+/// /48). At most 512 from one address are under way at a time; any more are answered 503 at once. So a crowd from one address
+/// takes time from attempts from there, and from no others.
+///
 /// Time is that of the store. What a process does not know about a swap of its own, because the answer was lost, it finds out
 /// from the record; where that does not tell, a reservation is answered 503 and may have charged, and what was to be taken back
 /// stays charged. A record that a later version of this crate has written is not overwritten: attempts on it are 503 until this
@@ -86,9 +90,9 @@ impl<S> StoredLimiter<S> {
         self
     }
 
-    /// Those who count on the same records. Only what may be charged to an address waits for it: behind one on the allow-list
+    /// The places of an attempt among those on the same records. Only what may be charged to an address waits for it: behind one on the allow-list
     /// there may be many.
-    fn queue(&self, facts: &Facts) -> Queue<'_> {
+    fn queue(&self, facts: &Facts) -> Result<Queue<'_>, BackendError> {
         self.turns.queue(facts.guess, (facts.has_address && !facts.is_exempt).then_some(facts.network))
     }
 }
@@ -139,7 +143,8 @@ impl<S: AttemptRecords> StoredLimiter<S> {
 
     async fn reserve(&self, key: &AttemptKey<'_>) -> Result<Reserved, BackendError> {
         let facts = self.facts(key);
-        let _turn = self.queue(&facts).turn().await;
+        let queue = self.queue(&facts)?;
+        let _turn = queue.turn().await;
         let step = |touched: &mut Touched<'_>| touched.attempt(&facts, || Compared::<Infallible, ()>::Later(()));
         match self.swapping.run(&Places::of(&facts), None, step).await? {
             Swapped::Now((Attempted::Charged { ticket, monitored, .. }, begun)) => {
@@ -166,16 +171,12 @@ impl<S: AttemptRecords> StoredLimiter<S> {
 
     async fn check(&self, key: &AttemptKey<'_>, check: SecretCheck<'_>) -> Result<Checked, BackendError> {
         let facts = self.facts(key);
-        let (places, queue) = (Places::of(&facts), self.queue(&facts));
+        let (places, queue) = (Places::of(&facts), self.queue(&facts)?);
         let mut secret = Secret { check: Some(check), outcome: None };
-        let turns = queue.turns();
         let mut attempted = self.look(&places, &facts, &mut secret).await?;
-        if let Some((Attempted::Right { .. }, _)) = attempted {
-            let _behind = queue.behind().await;
-            if queue.turns() != turns {
-                // Those who were before this one may have spent the budget.
-                attempted = self.look(&places, &facts, &mut secret).await?;
-            }
+        if matches!(attempted, Some((Attempted::Right { .. }, _))) && queue.behind().await {
+            // Those that came before this one may have spent the budget.
+            attempted = self.look(&places, &facts, &mut secret).await?;
         }
         let attempted = match attempted {
             Some(attempted) => attempted,
@@ -216,7 +217,8 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         };
         let mut ticket = Ticket::from_bytes(reservation.key());
         let network = ticket.charged.has(Slot::Address).then_some(ticket.network);
-        let _turn = self.turns.queue(ticket.guess, network).turn().await;
+        let queue = self.turns.queue_again(ticket.guess, network);
+        let _turn = queue.turn().await;
         let step = |touched: &mut Touched<'_>| {
             let news = touched.settle(&ticket, settlement);
             // A lock that began later under the same key holds on.

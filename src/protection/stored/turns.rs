@@ -1,99 +1,177 @@
-//! Who waits for whom in this process: attempts that would only be first in each other's way.
+//! The order of attempts in this process: those that would only be first in each other's way come one after the other.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard as StdMutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
+use crate::boundary::backend::BackendError;
 use crate::protection::network::{Tier, is_ipv6, widened};
 
-/// In how many parts accounts, and networks, wait: a power of two, so that a mask picks the part.
-const PARTS: usize = MASK as usize + 1;
-const MASK: u64 = 0xff;
+/// How many attempts of one network may be under way. Any more are 503 before anything is compared, so that the answer says
+/// nothing of a secret.
+pub(super) const MOST_OF_A_NETWORK: usize = 512;
 
-/// All who count on one account or one network come one after the other, in the order in which they ask. So no account is
-/// kept from a login by those who guess at it, and a process meets conflicts with other processes only.
+/// How often an attempt tries for both turns.
+const ROUNDS: usize = 3;
+
+/// Attempts on one account, and attempts from one network, have their turns one after the other, in the order in which they ask.
+/// So a process meets conflicts with other processes only.
 ///
-/// It also makes a right check wait behind wrong ones that were compared before it: many guesses at once must not be told the
-/// right one beyond the budget that the wrong ones spend.
+/// No attempt holds one turn while it waits for the other. So a crowd on one account keeps no network waiting, and a crowd from
+/// one network no account: it takes time from attempts that share its account or its network, and from no others.
 pub(super) struct Turns {
-    guesses: Vec<Guess>,
-    networks: Vec<Mutex<()>>,
+    guesses: Lines,
+    networks: Lines,
+}
+
+/// The lines of those that are under way, by what they have in common.
+#[derive(Default)]
+struct Lines(StdMutex<HashMap<u64, Arc<Line>>>);
+
+#[derive(Default)]
+struct Line {
+    turn: Mutex<()>,
+    arrivals: watch::Sender<Arrivals>,
 }
 
 #[derive(Default)]
-struct Guess {
-    lock: RwLock<()>,
+struct Arrivals {
+    next: u64,
+    under_way: BTreeSet<u64>,
     /// How many turns are over.
-    turns: AtomicU64,
+    turns: u64,
 }
 
-/// The place of an attempt among all.
+/// The place of an attempt in a line.
+struct Place<'a> {
+    lines: &'a Lines,
+    key: u64,
+    line: Arc<Line>,
+    number: u64,
+    /// How many others were under way.
+    others: usize,
+    /// How many turns were over.
+    turns: u64,
+}
+
+/// The places of an attempt.
 pub(super) struct Queue<'a> {
-    guess: Option<&'a Guess>,
-    network: Option<&'a Mutex<()>>,
+    guess: Place<'a>,
+    network: Option<Place<'a>>,
 }
 
-/// As long as it lives, nobody else has a turn on the same account or network.
+/// While it lives, no other attempt has a turn on the same account; nor on the same network, unless that was too busy.
 pub(super) struct Turn<'a> {
-    guess: Option<&'a Guess>,
-    _guess: Option<RwLockWriteGuard<'a, ()>>,
+    line: &'a Line,
+    // Given back first: the next one on the account finds the network free.
     _network: Option<MutexGuard<'a, ()>>,
+    _guess: MutexGuard<'a, ()>,
+}
+
+impl Lines {
+    fn lock(&self) -> StdMutexGuard<'_, HashMap<u64, Arc<Line>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(&self, key: u64) -> Place<'_> {
+        let line = Arc::clone(self.lock().entry(key).or_default());
+        let (mut number, mut others, mut turns) = (0, 0, 0);
+        line.arrivals.send_modify(|arrivals| {
+            (number, others, turns) = (arrivals.next, arrivals.under_way.len(), arrivals.turns);
+            arrivals.next = arrivals.next.wrapping_add(1);
+            arrivals.under_way.insert(number);
+        });
+        Place { lines: self, key, line, number, others, turns }
+    }
+}
+
+impl Place<'_> {
+    fn leave(&self) {
+        self.line.arrivals.send_modify(|arrivals| {
+            arrivals.under_way.remove(&self.number);
+        });
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.leave();
+        let mut lines = self.lines.lock();
+        // The line is kept by the map and by this place alone, and nobody takes another one meanwhile.
+        if Arc::strong_count(&self.line) == 2 {
+            lines.remove(&self.key);
+        }
+    }
 }
 
 impl Turns {
     pub(super) fn new() -> Self {
-        Self {
-            guesses: (0..PARTS).map(|_| Guess::default()).collect(),
-            networks: (0..PARTS).map(|_| Mutex::default()).collect(),
+        Self { guesses: Lines::default(), networks: Lines::default() }
+    }
+
+    /// The place of a new attempt on this account or client, and from this network if that counts. It is 503 if too many of the
+    /// network are under way.
+    pub(super) fn queue(&self, guess: u64, network: Option<u64>) -> Result<Queue<'_>, BackendError> {
+        let queue = self.queue_again(guess, network);
+        match &queue.network {
+            Some(network) if network.others >= MOST_OF_A_NETWORK => {
+                Err(BackendError::overloaded(Duration::from_secs(1)))
+            }
+            _ => Ok(queue),
         }
     }
 
-    /// The place of those that count on this account or client, and on this network if there is one.
-    pub(super) fn queue(&self, guess: u64, network: Option<u64>) -> Queue<'_> {
-        let part = |digest: u64| (digest >> 20 & MASK) as usize;
+    /// The place of an attempt that was charged, and so let in, before.
+    pub(super) fn queue_again(&self, guess: u64, network: Option<u64>) -> Queue<'_> {
         // All of a /48, whose records they share.
         let around = |network| if is_ipv6(network) { widened(network, Tier::Net48) } else { network };
-        Queue {
-            guess: self.guesses.get(part(guess)),
-            network: network.and_then(|network| self.networks.get(part(around(network)))),
-        }
+        Queue { guess: self.guesses.place(guess), network: network.map(|network| self.networks.place(around(network))) }
     }
 }
 
-impl<'a> Queue<'a> {
+impl Queue<'_> {
     /// Waits for a turn.
-    pub(super) async fn turn(&self) -> Turn<'a> {
-        // All in this order, so that none waits in a circle; and those who crowd one account hold up no network meanwhile.
-        let on_guess = match self.guess {
-            Some(guess) => Some(guess.lock.write().await),
-            None => None,
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        let guess = &self.guess.line;
+        let Some(network) = self.network.as_ref().map(|network| &network.line) else {
+            return Turn { line: guess, _network: None, _guess: guess.turn.lock().await };
         };
-        let on_network = match self.network {
-            Some(network) => Some(network.lock().await),
-            None => None,
-        };
-        Turn { guess: self.guess, _guess: on_guess, _network: on_network }
-    }
-
-    /// How many turns on the account or client are over.
-    pub(super) fn turns(&self) -> u64 {
-        self.guess.map_or(0, |guess| guess.turns.load(Ordering::Acquire))
-    }
-
-    /// Waits for those who asked for a turn on the account or client before, together with others who change nothing.
-    pub(super) async fn behind(&self) -> Option<RwLockReadGuard<'a, ()>> {
-        match self.guess {
-            Some(guess) => Some(guess.lock.read().await),
-            None => None,
+        for _ in 0..ROUNDS {
+            let on_guess = guess.turn.lock().await;
+            if let Ok(on_network) = network.turn.try_lock() {
+                return Turn { line: guess, _network: Some(on_network), _guess: on_guess };
+            }
+            drop(on_guess);
+            let on_network = network.turn.lock().await;
+            if let Ok(on_guess) = guess.turn.try_lock() {
+                return Turn { line: guess, _network: Some(on_network), _guess: on_guess };
+            }
         }
+        // Both are crowded: on the network it is decided by the swaps.
+        let on_guess = guess.turn.lock().await;
+        Turn { line: guess, _network: network.turn.try_lock().ok(), _guess: on_guess }
+    }
+
+    /// Waits until all that came before on the same account or client are done, and answers whether one of them had a turn since
+    /// this one came. No other waits for this one any more.
+    ///
+    /// A right check is told behind them: many guesses at once must not be told the right one beyond the budget that the wrong
+    /// ones spend.
+    pub(super) async fn behind(&self) -> bool {
+        let Place { line, number, turns, .. } = &self.guess;
+        self.guess.leave();
+        let is_first = |arrivals: &Arrivals| arrivals.under_way.first().is_none_or(|first| first > number);
+        let mut arrivals = line.arrivals.subscribe();
+        // The line lives as long as this place.
+        arrivals.wait_for(is_first).await.is_ok_and(|arrivals| arrivals.turns != *turns)
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         // What it swapped is seen by all who load from now on.
-        if let Some(guess) = self.guess {
-            guess.turns.fetch_add(1, Ordering::Release);
-        }
+        self.line.arrivals.send_modify(|arrivals| arrivals.turns = arrivals.turns.wrapping_add(1));
     }
 }
