@@ -46,6 +46,11 @@ impl Counts {
     }
 }
 
+/// The time of a step that is done now: behind none at which one of its records was changed.
+pub(crate) fn time<'a>(now: u64, records: impl IntoIterator<Item = &'a Counts>) -> u64 {
+    records.into_iter().map(|counts| counts.changed).fold(now, u64::max)
+}
+
 /// The records of an attempt, each in the place of its slot. One that is not there is as a new one, and kept nowhere.
 #[derive(Debug, Default)]
 pub(crate) struct Records<'a> {
@@ -71,12 +76,6 @@ impl<'a> Records<'a> {
             }
         }
         records
-    }
-
-    /// The time of a step that is done now: behind none at which one of the records was changed.
-    #[cfg(test)]
-    pub(crate) fn time(&self, now: u64) -> u64 {
-        self.counts.iter().flatten().map(|counts| counts.changed).fold(now, u64::max)
     }
 
     /// Later than the number of each charge on these records.

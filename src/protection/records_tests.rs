@@ -53,8 +53,8 @@ impl Store {
         let mut held: Vec<_> =
             slots.iter().map(|slot| (slot, self.0.get(&key(slot)).copied().unwrap_or_default())).collect();
         let before = held.clone();
+        let now = time(now, held.iter().map(|(_, counts)| counts));
         let mut records = Records::new(held.iter_mut().map(|(slot, counts)| (*slot, counts)), Slots::NONE);
-        let now = records.time(now);
         let outcome = step(&mut records, now);
         for ((slot, mut counts), (_, before)) in held.into_iter().zip(before) {
             if counts != before {

@@ -9,7 +9,7 @@ use crate::boundary::records::{LoadedRecord, LoadedRecords, RecordChange, Record
 use crate::protection::budget::millis;
 use crate::protection::facts::Facts;
 use crate::protection::known::Told;
-use crate::protection::records::{Begun, Records};
+use crate::protection::records::{self, Begun, Records};
 use crate::protection::rules::LimiterRules;
 use crate::protection::slots::{Slot, Slots};
 use crate::protection::step::{Attempted, Compared, Step};
@@ -109,9 +109,9 @@ impl<'a> Touched<'a> {
         let held = held.collect::<Result<Vec<_>, BackendError>>()?;
         let since_1970 = loaded.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // What is charged now is not what an operator forgot in this very millisecond.
-        let latest =
-            held.iter().map(|held| held.record.counts.changed.max(held.record.cleared.saturating_add(1))).max();
-        let mut touched = Self { rules, now: millis(since_1970).max(latest.unwrap_or_default()), held };
+        let cleared = held.iter().map(|held| held.record.cleared.saturating_add(1)).fold(millis(since_1970), u64::max);
+        let now = records::time(cleared, held.iter().map(|held| &held.record.counts));
+        let mut touched = Self { rules, now, held };
         touched.forget_cleared();
         Ok(touched)
     }
