@@ -15,8 +15,12 @@
 
 #[path = "model/checks.rs"]
 mod checks;
+#[path = "support/records.rs"]
+mod records;
 #[path = "model/refresh.rs"]
 mod refresh;
+#[path = "model/stored.rs"]
+mod stored;
 
 use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr};
