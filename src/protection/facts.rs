@@ -2,7 +2,7 @@
 
 use super::digests::Digests;
 use super::network::{is_ipv6, widened};
-use super::slots::Slot;
+use super::slots::{Slot, Slots};
 use super::table::Key;
 use crate::boundary::limiter::{AttemptKey, Guess};
 
@@ -37,6 +37,13 @@ impl Facts {
     /// Whether it counts on wider networks, too.
     pub(crate) const fn has_wide(&self) -> bool {
         self.has_address && is_ipv6(self.network)
+    }
+
+    /// The records that the attempt touches. That of an account or client tells from where it succeeded, too.
+    pub(crate) fn slots(&self) -> Slots {
+        let guess = if self.has_no_account { Slots::NONE } else { Slots::of(&[Slot::Pair, Slot::Account]) };
+        let slots = guess.with_if(Slot::Address, self.has_address);
+        if self.has_wide() { slots.or(Slots::WIDE) } else { slots }
     }
 
     pub(crate) fn key(&self, slot: Slot) -> Key {

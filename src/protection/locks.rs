@@ -1,20 +1,17 @@
-//! Whose locks they are, for people; and who was told of them.
+//! Whose locks they are, for people.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::known::Told;
 use super::network::prefix_len;
 use super::policy::Policy;
-use super::step::News;
 use super::sync::{Mutex, MutexGuard};
 use super::table::{Key, SWEEP};
 use super::ticket::Ticket;
 use crate::boundary::account::AccountKey;
-use crate::boundary::limiter::{AttemptKey, BegunLock, Guess, Rule};
+use crate::boundary::limiter::{AttemptKey, Guess, Rule};
 use crate::boundary::operator::ActiveLock;
 
 /// The most locks that have names, and the most accounts whose owner was told.
@@ -25,35 +22,25 @@ const LONGEST: usize = 256;
 /// The tables hold hashes only. What they stand for is kept for locks alone.
 #[derive(Default)]
 pub(crate) struct Locks {
-    names: Mutex<Bounded<(Rule, Key), Name>>,
-    /// The accounts whose owners were told, until then.
-    told: Mutex<Bounded<u64, Told>>,
+    names: Mutex<Names>,
 }
 
-/// What is kept until a time, as long as there is room.
-struct Bounded<K, V> {
-    kept: HashMap<K, (u64, V)>,
+/// What each lock is on, and until when it lasts, as long as there is room.
+#[derive(Default)]
+struct Names {
+    kept: HashMap<(Rule, Key), (u64, Name)>,
     next_sweep: u64,
 }
 
-impl<K, V> Default for Bounded<K, V> {
-    fn default() -> Self {
-        Self { kept: HashMap::new(), next_sweep: 0 }
-    }
-}
-
-impl<K: Eq + Hash, V> Bounded<K, V> {
-    /// Keeps a value, and tells whether there was room.
-    fn insert(&mut self, key: K, value: V, now: u64, until: u64) -> bool {
+impl Names {
+    fn insert(&mut self, key: (Rule, Key), name: Name, now: u64, until: u64) {
         if self.kept.len() >= MOST && self.next_sweep <= now {
             self.kept.retain(|_, (until, _)| *until > now);
             self.next_sweep = now.saturating_add(SWEEP);
         }
-        let has_room = self.kept.len() < MOST || self.kept.contains_key(&key);
-        if has_room {
-            self.kept.insert(key, (until, value));
+        if self.kept.len() < MOST || self.kept.contains_key(&key) {
+            self.kept.insert(key, (until, name));
         }
-        has_room
     }
 }
 
@@ -66,8 +53,8 @@ pub(crate) struct Name {
     pub(crate) address: Option<IpAddr>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(names: &Mutex<Names>) -> MutexGuard<'_, Names> {
+    names.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Locks {
@@ -123,24 +110,8 @@ impl Locks {
         lock
     }
 
-    /// The notice to the owner of an account of a lock that is [news](News).
-    #[allow(dead_code, reason = "for a limiter in a store, which is a feature")]
-    pub(crate) fn tell(&self, account: u64, now: u64, news: News) -> Option<BegunLock> {
-        let mut kept = lock(&self.told);
-        let mut told = kept.kept.get(&account).map(|(_, told)| *told).unwrap_or_default();
-        let notice = news.tell(now, Some(&mut told))?;
-        kept.insert(account, told, now, told.until()).then_some(notice)
-    }
-
     /// Forgets everything.
     pub(crate) fn clear(&self) {
         lock(&self.names).kept.clear();
-        lock(&self.told).kept.clear();
-    }
-
-    /// Forgets that the owner of an account was told.
-    #[allow(dead_code, reason = "for a limiter in a store, which is a feature")]
-    pub(crate) fn forget(&self, account: u64) {
-        lock(&self.told).kept.remove(&account);
     }
 }

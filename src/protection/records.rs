@@ -12,7 +12,7 @@ use super::look::Tallies;
 use super::slots::{Slot, Slots};
 use super::step::{Attempted, Charged, Compared, News, Outcome, Right, Step};
 use super::table::Key;
-use super::tally::Tally;
+use super::tally::{Tally, UNDER_WAY};
 use super::ticket::Ticket;
 use crate::boundary::limiter::{BegunLock, Rule, Settlement};
 
@@ -35,6 +35,19 @@ impl Counts {
     /// It is as a new one from now on; its numbers go on.
     pub(crate) fn forget(&mut self) {
         *self = Self { number: self.number, ..Self::default() };
+    }
+
+    /// When the record may be removed, as far as it counts. Not as long as an attempt may be under way that was charged to it: one
+    /// that takes its place begins with other numbers.
+    pub(crate) fn counts_until(&self, memory: u64) -> u64 {
+        self.tally.forgotten_at(memory).max(self.changed.saturating_add(UNDER_WAY))
+    }
+
+    /// When it may be removed, as far as it remembers; 0 if it remembers nothing.
+    pub(crate) fn remembers_until(&self, lifetime: u64) -> u64 {
+        let is_known = self.known != KnownAddresses::default();
+        let known = if is_known { self.known.seen().saturating_add(lifetime) } else { 0 };
+        known.max(self.told.until())
     }
 
     /// It was changed by a step at this time.

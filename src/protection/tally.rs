@@ -21,7 +21,7 @@ pub(crate) struct Tally {
 }
 
 /// How long an attempt may be under way, in milliseconds: what is not decided by then was dropped.
-const UNDER_WAY: u64 = 60_000;
+pub(crate) const UNDER_WAY: u64 = 60_000;
 /// When to try again while attempts are under way, in milliseconds.
 const SOON: u64 = 1000;
 

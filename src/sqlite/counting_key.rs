@@ -14,22 +14,31 @@ use crate::protocol::shared_key::{Purpose, SharedKey};
 
 const KEY: &str = "SELECT key, shared FROM limiter WHERE row = 1";
 const IS_COUNTED: &str = "SELECT EXISTS (SELECT 1 FROM limiter_tallies WHERE kind >= 0)
-    OR EXISTS (SELECT 1 FROM limiter_known WHERE seen >= 0)";
+    OR EXISTS (SELECT 1 FROM limiter_known WHERE forgotten >= 0)";
 const TAKE_KEY: &str = "UPDATE limiter SET shared = ?1 WHERE row = 1";
 const FORGET_COUNTS: &str =
-    "UPDATE limiter SET pairs = 0, accounts = 0, addresses = 0, wide = 0, known = 0, was_full = 0
+    "UPDATE limiter SET forgotten = ?1, pairs = 0, accounts = 0, addresses = 0, wide = 0, known = 0, was_full = 0
     WHERE row = 1";
 const FORGET_TALLIES: &str = "DELETE FROM limiter_tallies";
 const FORGET_CROWDS: &str = "DELETE FROM limiter_crowds";
 const FORGET_KNOWN: &str = "DELETE FROM limiter_known";
-const FORGET: [&str; 4] = [FORGET_TALLIES, FORGET_CROWDS, FORGET_KNOWN, FORGET_COUNTS];
+const FORGET_ROWS: [&str; 3] = [FORGET_TALLIES, FORGET_CROWDS, FORGET_KNOWN];
+/// Looks at every count, so it is none of the statements that requests run.
+const LATEST: &str = "SELECT max(forgotten, coalesce((SELECT max(changed) FROM limiter_tallies), 0)) FROM limiter
+    WHERE row = 1";
 
 pub(super) const STATEMENTS: [&str; 7] =
     [KEY, IS_COUNTED, TAKE_KEY, FORGET_COUNTS, FORGET_TALLIES, FORGET_CROWDS, FORGET_KNOWN];
 
-/// Forgets everything that was counted.
+/// The latest time that was counted at, in milliseconds.
+pub(super) fn latest(db: &Db) -> Result<i64, Failure> {
+    db.row(LATEST, (), |row| get(row, 0))?.ok_or(Failure::Row("the state of the limiter"))
+}
+
+/// Forgets everything that was counted. What is counted from now on is later than all of it.
 pub(super) fn forget_attempts(db: &Db) -> Result<(), Failure> {
-    FORGET.into_iter().try_for_each(|sql| db.execute(sql, ()).map(drop))
+    db.execute(FORGET_COUNTS, [latest(db)?])?;
+    FORGET_ROWS.into_iter().try_for_each(|sql| db.execute(sql, ()).map(drop))
 }
 
 /// The key of the digests in a file: the operator's, or one that lies in the file.

@@ -6,14 +6,11 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::columns::get;
+use super::counting_key::latest;
 use super::db::Db;
 use super::error::SqliteError;
-use super::failure::Failure;
 use super::schema::{self, NUMBER};
 use super::statements;
-
-const CLOCK: &str = "SELECT clock FROM limiter WHERE row = 1";
 
 /// The size of a page that SQLite takes by itself.
 pub(super) const PAGE: u64 = 4096;
@@ -59,9 +56,7 @@ impl Opening {
 
     /// The latest time that the limiter counted at.
     pub(super) fn latest(db: &Db) -> Result<i64, SqliteError> {
-        let failed = |failure: Failure| SqliteError::Sqlite(Box::new(failure));
-        let found = db.row(CLOCK, (), |row| get(row, 0)).map_err(failed)?;
-        found.ok_or_else(|| failed(Failure::Row("the state of the limiter")))
+        latest(db).map_err(|failure| SqliteError::Sqlite(Box::new(failure)))
     }
 
     /// A connection that only reads, and has read: it opens the log at its first look.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sqlite::columns::get;
 use crate::sqlite::location::prepare;
 use crate::sqlite::schema::APPLICATION;
 use crate::sqlite::tests::folder::Folder;

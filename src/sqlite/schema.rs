@@ -32,7 +32,7 @@ pub(super) fn make(connection: &mut Connection) -> Result<(), SqliteError> {
     if look(&transaction)? == Found::Nothing {
         transaction.execute_batch(SCHEMA)?;
         let key = random_bytes()?;
-        let sql = "INSERT INTO limiter (row, key, number, clock) VALUES (1, ?1, 0, 0)";
+        let sql = "INSERT INTO limiter (row, key) VALUES (1, ?1)";
         transaction.execute(sql, [key.as_slice()])?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", NUMBER)?;

@@ -85,15 +85,14 @@ CREATE TABLE user_names (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX user_names_by_user ON user_names (user);
 
--- One row: the key of all digests, the number of the last reservation, the latest time that was counted at, and how many
--- rows of their own pairs, accounts, addresses and wide networks have.
+-- One row: the key of all digests, and how many rows of their own pairs, accounts, addresses and wide networks have.
 CREATE TABLE limiter (
     row INTEGER PRIMARY KEY CHECK (row = 1),
     key BLOB NOT NULL,
     -- Which shared key the digests are under instead; NULL for none.
     shared BLOB,
-    number INTEGER NOT NULL,
-    clock INTEGER NOT NULL,
+    -- When everything was forgotten last: it is counted later than that.
+    forgotten INTEGER NOT NULL DEFAULT 0,
     pairs INTEGER NOT NULL DEFAULT 0,
     accounts INTEGER NOT NULL DEFAULT 0,
     addresses INTEGER NOT NULL DEFAULT 0,
@@ -109,7 +108,9 @@ CREATE TABLE limiter_tallies (
     place INTEGER NOT NULL,
     guess INTEGER NOT NULL,
     network INTEGER NOT NULL,
-    tally BLOB NOT NULL,
+    counts BLOB NOT NULL,
+    -- When it was counted at last.
+    changed INTEGER NOT NULL,
     -- From when on the row tells nothing more.
     forgotten INTEGER NOT NULL,
     PRIMARY KEY (kind, place, guess, network)
@@ -125,9 +126,13 @@ CREATE TABLE limiter_crowds (
     PRIMARY KEY (kind, crowd)
 ) STRICT, WITHOUT ROWID;
 
+-- From where an account or client succeeded, when it last did, and until when its owner was told of a lock.
 CREATE TABLE limiter_known (
     guess INTEGER PRIMARY KEY,
     networks BLOB NOT NULL,
-    seen INTEGER NOT NULL
+    seen INTEGER NOT NULL,
+    told INTEGER NOT NULL,
+    -- From when on the row tells nothing more.
+    forgotten INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX limiter_known_by_seen ON limiter_known (seen);
+CREATE INDEX limiter_known_by_forgotten ON limiter_known (forgotten);

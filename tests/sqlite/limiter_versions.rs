@@ -15,7 +15,7 @@ async fn a_count_of_a_later_version_is_an_error_and_stays_until_an_operator_forg
     let limiter = store.limiter();
     fail(&limiter, "alice", 1).await;
     let file = Connection::open(folder.file()).unwrap();
-    let later = "UPDATE limiter_tallies SET tally = CAST(x'02' || substr(tally, 2) AS BLOB) WHERE kind = 1";
+    let later = "UPDATE limiter_tallies SET counts = CAST(x'02' || substr(counts, 2) AS BLOB) WHERE kind = 1";
     assert_eq!(file.execute(later, ()).unwrap(), 1);
     let account = AccountKey::canonical("alice");
     let key = AttemptKey::new(Guess::Account { realm: None, account: &account }, None);
@@ -24,7 +24,7 @@ async fn a_count_of_a_later_version_is_an_error_and_stays_until_an_operator_forg
     assert!(format!("{error:?}").contains("a later version"), "{error:?}");
     assert!(limiter.unblock_account(None, &account).await.is_err());
     let kept: i64 = file
-        .query_row("SELECT count(*) FROM limiter_tallies WHERE hex(substr(tally, 1, 1)) = '02'", (), |row| row.get(0))
+        .query_row("SELECT count(*) FROM limiter_tallies WHERE hex(substr(counts, 1, 1)) = '02'", (), |row| row.get(0))
         .unwrap();
     assert_eq!(kept, 1);
     // Whoever else attempts is counted as ever.

@@ -14,6 +14,7 @@ mod contract;
 mod file;
 mod folder;
 mod limiter;
+mod limiter_numbers;
 mod limiter_versions;
 mod lock_names;
 #[path = "../support/locks.rs"]

@@ -38,10 +38,7 @@ impl Places {
 
     /// Those of an attempt.
     pub(super) fn of(facts: &Facts) -> Self {
-        let guess = if facts.has_no_account { Slots::NONE } else { Slots::of(&[Slot::Pair, Slot::Account]) };
-        let slots = guess.with_if(Slot::Address, facts.has_address);
-        let slots = if facts.has_wide() { slots.or(Slots::WIDE) } else { slots };
-        Self::new(slots.iter().map(|slot| facts.key(slot)))
+        Self::new(facts.slots().iter().map(|slot| facts.key(slot)))
     }
 
     /// Those of an attempt that was charged.
@@ -278,14 +275,13 @@ fn forgotten_at(rules: &LimiterRules, key: Key, record: &Record) -> u64 {
         (_, 0) => policy.memory(Slot::Account),
         _ => policy.memory(Slot::Pair),
     };
-    let known = if counts.known == Default::default() { 0 } else { counts.known.seen().saturating_add(rules.lifetime) };
     // As long as there may be a record that was forgotten with it, or one that it names.
     let names = if record.locked == Default::default() { 0 } else { counts.changed };
     let others = match names.max(record.cleared) {
         0 => 0,
         since => since.saturating_add(policy.longest_memory()),
     };
-    counts.tally.forgotten_at(memory).max(known).max(others).max(counts.told.until())
+    counts.counts_until(memory).max(counts.remembers_until(rules.lifetime)).max(others)
 }
 
 fn time(millis: u64) -> SystemTime {

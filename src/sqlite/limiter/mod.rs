@@ -1,31 +1,33 @@
 //! Attempts that are counted in the file, so that a restart takes nothing back.
 
+mod aside;
+mod kinds;
 mod operator;
 mod record;
 mod rows;
 mod steps;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
-use self::rows::Prints;
-use self::steps::{Attempted, Locked, Turn};
+use self::aside::Aside;
+use self::steps::Turn;
 use super::counting_key::CountingKey;
 use super::failure::{Failure, Unanswered};
 use super::store::SqliteStore;
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
 use crate::boundary::clock::SharedClock;
-use crate::boundary::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Checked, Refusal, Reservation, Reserved, Settlement,
-};
+use crate::boundary::limiter::{AttemptKey, AttemptLimiter, BegunLock, Checked, Reservation, Reserved, Settlement};
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::setting::SettingError;
 use crate::protection::budget::millis;
 use crate::protection::facts::Facts;
 use crate::protection::locks::Locks;
+use crate::protection::records::Begun;
 use crate::protection::rules::LimiterRules;
-use crate::protection::step::{Refused, checked};
+use crate::protection::step::{Attempted, Compared, checked};
 use crate::protection::ticket::Ticket;
 use crate::protection::unsettled::Unsettled;
 
@@ -40,11 +42,11 @@ pub(super) fn statements() -> impl Iterator<Item = &'static str> {
 /// The file holds no names and addresses, only digests: under a [shared key](super::SqliteStoreBuilder::shared_key) if there is
 /// one, else under a key of the same file. Whose locks they are is kept in memory, for
 /// [`locks`](crate::LimiterOperator::locks): after a restart, and in another process, it is not known until the lock ends. So is, without a shared
-/// key, which secret was denied last, so that the same mistake counts again after a restart; and whether an owner was told of a lock by another rule, so that the
-/// notice may come twice. Give all processes the same rules.
+/// key, which secret was denied last, so that the same mistake counts again after a restart. Give all processes the same rules.
 ///
 /// Time is that of the wall clock at the start, and goes on as the monotonic clock does: a wall clock that is set neither
-/// lifts nor lengthens a lock before the next start, and after it time never goes back behind what was counted at.
+/// lifts nor lengthens a lock before the next start, and after it time goes on from the latest that was counted at. Of
+/// processes whose clocks differ, none counts an attempt behind what its records were counted at.
 ///
 /// Each attempt takes two durable commits, which it shares with all who wait at that moment. A refused attempt takes none. A
 /// [`check`](AttemptLimiter::check), such as that of a client's secret, takes one if it was wrong, and none if it was right,
@@ -55,7 +57,7 @@ pub struct SqliteLimiter {
     store: SqliteStore,
     rules: LimiterRules,
     key: Arc<CountingKey>,
-    prints: Arc<Prints>,
+    aside: Arc<Aside>,
     /// Those of the store, so that each limiter of it knows whose the locks are.
     locks: Arc<Locks>,
     unsettled: Unsettled<()>,
@@ -70,7 +72,7 @@ impl SqliteStore {
             store: self.clone(),
             rules: LimiterRules::new(),
             key: self.counting_key(),
-            prints: Arc::default(),
+            aside: Arc::default(),
             locks: self.locks(),
             unsettled: Unsettled::default(),
         }
@@ -114,20 +116,15 @@ impl SqliteLimiter {
         &self,
         work: impl FnOnce(Turn<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Unanswered> {
-        let (rules, key, prints, time) =
-            (self.rules, Arc::clone(&self.key), Arc::clone(&self.prints), self.store.time());
-        self.store.try_write(move |db| work(Turn::begin(db, (&key, &prints), &rules, millis(time.now()))?)).await
+        let (rules, key, aside, time) = (self.rules, Arc::clone(&self.key), Arc::clone(&self.aside), self.store.time());
+        self.store.try_write(move |db| work(Turn::begin(db, (&key, &aside), &rules, millis(time.now()))?)).await
     }
 
-    /// Keeps whose locks began.
-    fn describe(&self, key: &AttemptKey<'_>, now: u64, locks: Locked) {
-        for (rule, on, until) in locks {
-            self.locks.describe(rule, on, key, now, until);
+    /// Keeps whose locks began by a charge, and whose bucket it emptied.
+    fn describe(&self, key: &AttemptKey<'_>, ticket: &Ticket, begun: &[Begun]) {
+        for Begun { rule, key: on, until } in begun {
+            self.locks.describe(*rule, *on, key, ticket.at, *until);
         }
-    }
-
-    fn refusal(&self, guess: u64, now: u64, refused: Refused) -> Refusal {
-        refused.into_refusal(|news| self.locks.tell(guess, now, news))
     }
 }
 
@@ -139,12 +136,14 @@ impl AttemptLimiter for SqliteLimiter {
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
         MaybeFuture::new(async move {
             let facts = self.facts(key);
-            Ok(match self.step(move |turn| turn.reserve(&facts)).await? {
-                Attempted::Charged { charged, locks, .. } => {
-                    self.describe(key, charged.ticket.at, locks);
-                    Reserved::Charged(charged.ticket.into_reservation(charged.monitored))
+            let later = || Compared::<Infallible, ()>::Later(());
+            let (attempted, begun) = self.step(move |turn| turn.attempt(&facts, later)).await?;
+            Ok(match attempted {
+                Attempted::Refused(refusal) => Reserved::Refused(refusal),
+                Attempted::Charged { ticket, monitored, .. } => {
+                    self.describe(key, &ticket, &begun);
+                    Reserved::Charged(ticket.into_reservation(monitored))
                 }
-                Attempted::Refused(refused, now) => Reserved::Refused(self.refusal(facts.guess, now, refused)),
                 Attempted::Right { right, .. } => match right {},
             })
         })
@@ -157,14 +156,17 @@ impl AttemptLimiter for SqliteLimiter {
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
         MaybeFuture::new(async move {
             let (facts, check) = (self.facts(key), check.into_owned());
-            Ok(match self.step(move |turn| turn.check(&facts, check)).await? {
-                Attempted::Refused(refused, now) => Checked::Refused(self.refusal(facts.guess, now, refused)),
+            let compare = || match check.decide() {
+                right if right.is_right() => Compared::Right(right),
+                wrong => Compared::Wrong(wrong),
+            };
+            let (attempted, begun) = self.step(move |turn| turn.attempt(&facts, compare)).await?;
+            Ok(match attempted {
+                Attempted::Refused(refusal) => Checked::Refused(refusal),
                 Attempted::Right { right, monitored } => checked(right, monitored, None),
-                Attempted::Charged { wrong, charged, locks } => {
-                    let now = charged.ticket.at;
-                    self.describe(key, now, locks);
-                    let news = charged.news.and_then(|news| self.locks.tell(facts.guess, now, news));
-                    checked(wrong, charged.monitored, news)
+                Attempted::Charged { wrong, ticket, monitored, news } => {
+                    self.describe(key, &ticket, &begun);
+                    checked(wrong, monitored, news)
                 }
             })
         })
@@ -191,7 +193,7 @@ impl AttemptLimiter for SqliteLimiter {
             if settlement.gives_back() {
                 self.locks.unname(&self.rules.policy, &ticket);
             }
-            Ok(news.and_then(|(news, now)| self.locks.tell(ticket.guess, now, news)))
+            Ok(news)
         })
     }
 

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use rusqlite::params;
 
 use super::SqliteLimiter;
+use super::kinds::Kind;
 use super::record;
-use super::rows::{Kind, Rows};
+use super::rows::Rows;
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::limiter::Guess;
@@ -16,43 +17,49 @@ use crate::boundary::operator::{ActiveLock, LimiterOperator, LockCursor, LockPag
 use crate::protection::budget::millis;
 use crate::protection::locks::Locks;
 use crate::protection::network::{Tier, is_ipv6, widened};
+use crate::protection::records::Counts;
 use crate::protection::rules::LimiterRules;
 use crate::protection::table::Key;
-use crate::protection::tally::Tally;
 use crate::sqlite::columns::get;
 use crate::sqlite::counting_key::forget_attempts;
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;
 
-const PAGE: &str = "SELECT guess, network, tally FROM limiter_tallies
+const PAGE: &str = "SELECT guess, network, counts, changed FROM limiter_tallies
     WHERE kind = ?1 AND place = 0 AND (guess, network) > (?2, ?3) ORDER BY guess, network LIMIT ?4";
-const OF_ACCOUNT: &str = "SELECT guess, network, tally FROM limiter_tallies
+const OF_ACCOUNT: &str = "SELECT guess, network, counts, changed FROM limiter_tallies
     WHERE kind = ?1 AND place = 0 AND guess = ?2 LIMIT ?3";
 const OF_GUESS: &str =
-    "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND guess = ?2 RETURNING tally, network";
+    "SELECT guess, network, counts, changed FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND guess = ?2";
 const OF_NETWORK: &str =
-    "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND network = ?2 RETURNING tally, network";
-const OF_WIDE: &str = "DELETE FROM limiter_tallies
-    WHERE kind = ?1 AND place = 0 AND network IN (?2, ?3) RETURNING tally, network";
-const OF_PAIR: &str = "DELETE FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND guess = ?2 AND network = ?3 RETURNING tally, network";
-const OF_WIDE_PAIR: &str = "DELETE FROM limiter_tallies
-    WHERE kind = ?1 AND place = 0 AND guess = ?2 AND network IN (?3, ?4) RETURNING tally, network";
+    "SELECT guess, network, counts, changed FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND network = ?2";
+const OF_WIDE: &str =
+    "SELECT guess, network, counts, changed FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND network IN (?2, ?3)";
+const OF_PAIR: &str = "SELECT guess, network, counts, changed FROM limiter_tallies
+    WHERE kind = ?1 AND place = 0 AND guess = ?2 AND network = ?3";
+const OF_WIDE_PAIR: &str = "SELECT guess, network, counts, changed FROM limiter_tallies
+    WHERE kind = ?1 AND place = 0 AND guess = ?2 AND network IN (?3, ?4)";
+const UNTOLD: &str = "UPDATE limiter_known SET told = 0 WHERE guess = ?1";
 
-pub(super) const STATEMENTS: [&str; 7] = [PAGE, OF_ACCOUNT, OF_GUESS, OF_NETWORK, OF_WIDE, OF_PAIR, OF_WIDE_PAIR];
+pub(super) const STATEMENTS: [&str; 8] =
+    [PAGE, OF_ACCOUNT, OF_GUESS, OF_NETWORK, OF_WIDE, OF_PAIR, OF_WIDE_PAIR, UNTOLD];
 
-/// Removes rows of a kind, and answers how many of them still counted.
-fn remove(
-    db: &Db,
-    rows: &mut Rows<'_>,
-    kind: Kind,
-    sql: &'static str,
-    params: impl rusqlite::Params,
-) -> Result<usize, Failure> {
-    let gone = db.rows(sql, params, |row| Ok((record::read(row, 0)?.0, get::<i64>(row, 1)?.cast_unsigned())))?;
-    for (_, network) in &gone {
-        rows.add(kind, *network, -1)?;
+/// Has rows of a kind begin anew, and answers how many of them still counted. They stay for a while, so that what was charged
+/// before takes nothing back from what is counted after.
+fn forget(rows: &Rows<'_>, kind: Kind, sql: &'static str, params: impl rusqlite::Params) -> Result<usize, Failure> {
+    let mut counted = 0_usize;
+    for (key, counts) in rows.db.rows(sql, params, read)? {
+        if !counts.tally.is_over(rows.now.max(counts.changed)) {
+            counted = counted.saturating_add(1);
+        }
+        rows.forget(kind, key, counts)?;
     }
-    Ok(gone.iter().filter(|(tally, _)| !tally.is_over(rows.clock)).count())
+    Ok(counted)
+}
+
+/// The owner of an account that an operator lifts a lock of is told of the next one.
+fn untell(rows: &Rows<'_>, guess: u64) -> Result<(), Failure> {
+    rows.db.execute(UNTOLD, [guess.cast_signed()]).map(drop)
 }
 
 /// The /56 and the /48 around a /64, as columns.
@@ -65,7 +72,7 @@ const LOOKED_AT: usize = 1000;
 /// Before the first key of a kind.
 const FIRST: Key = (i64::MIN.cast_unsigned(), i64::MIN.cast_unsigned());
 
-fn counted(row: &rusqlite::Row<'_>) -> Result<(Key, Tally), Failure> {
+fn read(row: &rusqlite::Row<'_>) -> Result<(Key, Counts), Failure> {
     Ok(((get::<i64>(row, 0)?.cast_unsigned(), get::<i64>(row, 1)?.cast_unsigned()), record::read(row, 2)?.0))
 }
 
@@ -77,8 +84,8 @@ struct Finder {
 }
 
 impl Finder {
-    fn lock(&self, key: Key, tally: &Tally) -> Option<ActiveLock> {
-        let lock = self.rules.policy.lock(key, tally, self.now)?;
+    fn lock(&self, key: Key, counts: &Counts) -> Option<ActiveLock> {
+        let lock = self.rules.policy.lock(key, &counts.tally, self.now.max(counts.changed))?;
         Some(self.names.active(key, lock))
     }
 
@@ -89,13 +96,13 @@ impl Finder {
         for (number, kind) in (0_u64..).zip(Kind::ALL).skip(usize::try_from(kind).unwrap_or(usize::MAX)) {
             let limit = i64::try_from(room).unwrap_or(0);
             let values = params![kind.number(), last.0.cast_signed(), last.1.cast_signed(), limit];
-            let rows = db.rows(PAGE, values, counted)?;
+            let rows = db.rows(PAGE, values, read)?;
             room = room.saturating_sub(rows.len());
-            for (key, tally) in rows {
+            for (key, counts) in rows {
                 if locks.len() >= most {
                     return Ok(LockPage::new(locks, Some(LockCursor::of_words([number, last.0, last.1]))));
                 }
-                locks.extend(self.lock(key, &tally));
+                locks.extend(self.lock(key, &counts));
                 last = key;
             }
             if room == 0 {
@@ -110,8 +117,8 @@ impl Finder {
         let mut locks = Vec::new();
         for kind in [Kind::Account, Kind::Wide, Kind::Pair] {
             let most = i64::try_from(MOST_LOCKS).unwrap_or(0);
-            let rows = db.rows(OF_ACCOUNT, [kind.number(), guess.cast_signed(), most], counted)?;
-            locks.extend(rows.into_iter().filter_map(|(key, tally)| self.lock(key, &tally)));
+            let rows = db.rows(OF_ACCOUNT, [kind.number(), guess.cast_signed(), most], read)?;
+            locks.extend(rows.into_iter().filter_map(|(key, counts)| self.lock(key, &counts)));
         }
         locks.truncate(MOST_LOCKS);
         Ok(locks)
@@ -135,9 +142,9 @@ impl LimiterOperator for SqliteLimiter {
 
     async fn unblock_account(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Result<usize, OperationError> {
         let guess = self.key.digests.guess(&Guess::Account { realm, account });
-        self.locks.forget(guess);
-        let gone = self.remove(move |db, rows| {
-            let mut of = |kind: Kind| remove(db, rows, kind, OF_GUESS, [kind.number(), guess.cast_signed()]);
+        let gone = self.forget(move |rows| {
+            untell(rows, guess)?;
+            let of = |kind: Kind| forget(rows, kind, OF_GUESS, [kind.number(), guess.cast_signed()]);
             of(Kind::Wide)?;
             Ok(of(Kind::Pair)?.saturating_add(of(Kind::Account)?))
         });
@@ -146,12 +153,12 @@ impl LimiterOperator for SqliteLimiter {
 
     async fn unblock_address(&self, address: IpAddr) -> Result<usize, OperationError> {
         let network = self.key.digests.network(Some(address));
-        let gone = self.remove(move |db, rows| {
+        let gone = self.forget(move |rows| {
             if is_ipv6(network) {
                 let [of_56, of_48] = around(network);
-                remove(db, rows, Kind::Wide, OF_WIDE, [Kind::Wide.number(), of_56, of_48])?;
+                forget(rows, Kind::Wide, OF_WIDE, [Kind::Wide.number(), of_56, of_48])?;
             }
-            let mut of = |kind: Kind| remove(db, rows, kind, OF_NETWORK, [kind.number(), network.cast_signed()]);
+            let of = |kind: Kind| forget(rows, kind, OF_NETWORK, [kind.number(), network.cast_signed()]);
             Ok(of(Kind::Pair)?.saturating_add(of(Kind::Address)?))
         });
         Ok(gone.await?)
@@ -187,29 +194,23 @@ impl SqliteLimiter {
 
     async fn unblock_pair(&self, guess: &Guess<'_>, address: Option<IpAddr>) -> Result<bool, BackendError> {
         let (guess, network) = (self.key.digests.guess(guess), self.key.digests.network(address));
-        self.locks.forget(guess);
-        let gone = self.remove(move |db, rows| {
+        let gone = self.forget(move |rows| {
+            untell(rows, guess)?;
             if is_ipv6(network) {
                 let [of_56, of_48] = around(network);
                 let values = [Kind::Wide.number(), guess.cast_signed(), of_56, of_48];
-                remove(db, rows, Kind::Wide, OF_WIDE_PAIR, values)?;
+                forget(rows, Kind::Wide, OF_WIDE_PAIR, values)?;
             }
             let values = params![Kind::Pair.number(), guess.cast_signed(), network.cast_signed()];
-            remove(db, rows, Kind::Pair, OF_PAIR, values)
+            forget(rows, Kind::Pair, OF_PAIR, values)
         });
         Ok(gone.await? > 0)
     }
 
-    async fn remove(
+    async fn forget(
         &self,
-        work: impl FnOnce(&Db, &mut Rows<'_>) -> Result<usize, Failure> + Send + 'static,
+        work: impl FnOnce(&Rows<'_>) -> Result<usize, Failure> + Send + 'static,
     ) -> Result<usize, BackendError> {
-        self.step(move |turn| {
-            let (db, mut rows) = turn.into_rows();
-            let gone = work(db, &mut rows)?;
-            rows.close()?;
-            Ok(gone)
-        })
-        .await
+        self.step(move |turn| work(turn.rows())).await
     }
 }

@@ -1,6 +1,7 @@
-//! How a tally is written into a row: a version, the tally, and the fingerprint of the secret that was denied last where that may
-//! lie in the file.
+//! How counts are written into a row: a version, since when and up to which number they are counted, the tally, and the fingerprint
+//! of the secret that was denied last where that may lie in the file. When they were changed last stands beside them.
 
+use crate::protection::records::Counts;
 use crate::protection::tally::{Tally, TallyBytes};
 use crate::sqlite::columns::get;
 use crate::sqlite::failure::Failure;
@@ -8,32 +9,51 @@ use crate::sqlite::failure::Failure;
 /// The version of what is written here. A row of a later one is an error, and stays as it is.
 const VERSION: u8 = 1;
 
-pub(super) fn bytes(tally: Tally, keeps_print: bool) -> Vec<u8> {
-    let print = tally.print().to_le_bytes();
-    [&[VERSION][..], &tally.to_bytes()[..], if keeps_print { &print[..] } else { &[] }].concat()
+/// Of a row whose fingerprint lies elsewhere.
+const SHORT: usize = 1 + 8 + 4 + size_of::<TallyBytes>();
+
+pub(super) fn bytes(counts: &Counts, keeps_print: bool) -> Vec<u8> {
+    let Counts { since, number, tally, .. } = counts;
+    let mut bytes = Vec::with_capacity(SHORT + 4);
+    bytes.push(VERSION);
+    bytes.extend_from_slice(&since.to_le_bytes());
+    bytes.extend_from_slice(&number.to_le_bytes());
+    bytes.extend_from_slice(&tally.to_bytes());
+    if keeps_print {
+        bytes.extend_from_slice(&tally.print().to_le_bytes());
+    }
+    bytes
 }
 
-/// The tally of a row, and the fingerprint if it lies beside it.
-pub(super) fn read(row: &rusqlite::Row<'_>, column: usize) -> Result<(Tally, Option<u32>), Failure> {
+/// The counts of a row, from their column and the next one, and the fingerprint if it lies beside them.
+pub(super) fn read(row: &rusqlite::Row<'_>, column: usize) -> Result<(Counts, Option<u32>), Failure> {
     let found: Vec<u8> = get(row, column)?;
-    parse(&found)
+    let (counts, print) = parse(&found)?;
+    let changed = get::<i64>(row, column.saturating_add(1))?.max(0).cast_unsigned();
+    Ok((Counts { changed, ..counts }, print))
 }
 
-fn parse(found: &[u8]) -> Result<(Tally, Option<u32>), Failure> {
+fn parse(found: &[u8]) -> Result<(Counts, Option<u32>), Failure> {
     const DAMAGED: Failure = Failure::Row("a damaged count of attempts");
-    let rest = match found.split_first() {
-        Some((&VERSION, rest)) => rest,
+    match found.split_first() {
+        Some((&VERSION, rest)) => split(rest).ok_or(DAMAGED),
         Some((&later, _)) if later > VERSION => {
-            return Err(Failure::Row("a count of attempts that a later version of the library wrote"));
+            Err(Failure::Row("a count of attempts that a later version of the library wrote"))
         }
-        _ => return Err(DAMAGED),
-    };
-    let (tally, print) = rest.split_first_chunk::<{ size_of::<TallyBytes>() }>().ok_or(DAMAGED)?;
-    let print = match print {
+        _ => Err(DAMAGED),
+    }
+}
+
+fn split(rest: &[u8]) -> Option<(Counts, Option<u32>)> {
+    let (since, rest) = rest.split_first_chunk()?;
+    let (number, rest) = rest.split_first_chunk()?;
+    let (tally, rest) = rest.split_first_chunk()?;
+    let print = match rest {
         [] => None,
-        print => Some(u32::from_le_bytes(print.try_into().map_err(|_| DAMAGED)?)),
+        print => Some(u32::from_le_bytes(print.try_into().ok()?)),
     };
-    Ok((Tally::from_bytes(tally), print))
+    let (since, number) = (u64::from_le_bytes(*since), u32::from_le_bytes(*number));
+    Some((Counts { since, number, tally: Tally::from_bytes(tally), ..Counts::default() }, print))
 }
 
 #[cfg(test)]
@@ -44,15 +64,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_on_the_way_through_a_row(counts: [u8; 20], print: u32) {
-            let tally = Tally::from_bytes(&counts).with_print(print);
-            prop_assert_eq!(parse(&bytes(tally, true)).unwrap(), (tally.with_print(0), Some(print)));
-            prop_assert_eq!(parse(&bytes(tally, false)).unwrap(), (tally.with_print(0), None));
+        fn nothing_is_lost_on_the_way_through_a_row(since: u64, number: u32, counts: [u8; 20], print: u32) {
+            let tally = Tally::from_bytes(&counts);
+            let counts = Counts { since, number, tally: tally.with_print(print), ..Counts::default() };
+            let read = Counts { tally: tally.with_print(0), ..counts };
+            prop_assert_eq!(parse(&bytes(&counts, true)).unwrap(), (read, Some(print)));
+            prop_assert_eq!(parse(&bytes(&counts, false)).unwrap(), (read, None));
         }
 
         #[test]
-        fn what_another_version_wrote_or_what_is_damaged_is_an_error(found in prop::collection::vec(any::<u8>(), 0..40)) {
-            let is_whole = found.first() == Some(&VERSION) && [21, 25].contains(&found.len());
+        fn what_another_version_wrote_or_what_is_damaged_is_an_error(found in prop::collection::vec(any::<u8>(), 0..48)) {
+            let is_whole = found.first() == Some(&VERSION) && [SHORT, SHORT + 4].contains(&found.len());
             prop_assert_eq!(parse(&found).is_ok(), is_whole);
         }
     }
