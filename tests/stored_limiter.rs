@@ -186,20 +186,37 @@ async fn a_wrong_check_is_told_only_after_its_charge_is_kept() {
     }
 }
 
+/// Else a guesser would hang up as soon as a right one would have been told, and be charged nothing.
 #[tokio::test]
-async fn a_right_check_with_nothing_to_forgive_writes_nothing() {
+async fn a_right_secret_is_told_no_sooner_than_the_charge_of_a_wrong_one_is_kept_t3_t4() {
+    let store = Unreliable::new(MapRecords::new());
+    let limiter = Arc::new(limiter(store.clone()));
+    // Its address is known from now on, so that a right check changes no count.
+    assert_eq!(check(&*limiter, "app", true).await, Checking::Right);
+    store.hold(true);
+    for is_right in [false, true, false, true] {
+        let (loads, swaps) = store.calls();
+        let asking = Arc::clone(&limiter);
+        let checking = tokio::spawn(async move { check(&*asking, "app", is_right).await });
+        while store.calls().1 == swaps {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(store.calls(), (loads + 1, swaps + 1));
+        assert!(!checking.is_finished(), "{is_right}");
+        checking.abort();
+    }
+}
+
+/// Else guesses would be free while a disk is full.
+#[tokio::test]
+async fn no_secret_is_told_while_the_store_keeps_nothing_t16() {
     let store = Unreliable::new(MapRecords::new());
     let limiter = limiter(store.clone());
     assert_eq!(check(&limiter, "app", true).await, Checking::Right);
-    let (loads, swaps) = store.calls();
-    for _ in 0..10 {
-        assert_eq!(check(&limiter, "app", true).await, Checking::Right);
+    for is_right in [false, true, false, true] {
+        store.next(Trouble::SwapFails);
+        assert_eq!(check(&limiter, "app", is_right).await, Checking::Error, "{is_right}");
     }
-    assert_eq!(store.calls(), (loads + 10, swaps));
-    // One that has something to forgive writes once.
-    assert_eq!(check(&limiter, "app", false).await, Checking::Wrong);
-    assert_eq!(check(&limiter, "app", true).await, Checking::Right);
-    assert_eq!(store.calls().1, swaps + 2);
 }
 
 #[tokio::test]
@@ -232,13 +249,12 @@ async fn a_right_check_waits_behind_the_wrong_ones_that_were_before_it() {
                 tokio::spawn(async move { check(&*limiter, "app", false).await })
             })
             .collect();
-        // All have looked, the first of them twice, and none is charged.
-        store.until_loads(loads + 41).await;
+        // The first has its turn and is not charged yet; the others wait.
+        store.until_loads(loads + 1).await;
         let right = {
             let limiter = Arc::clone(&limiter);
             tokio::spawn(async move { check(&*limiter, "app", true).await })
         };
-        store.until_loads(loads + 42).await;
         store.hold(false);
         let mut told = 0;
         for wrong in wrong {

@@ -32,9 +32,10 @@ use crate::protocol::shared_key::{Purpose, SharedKey};
 /// another one they find none of the counts. Give the same key to
 /// [`Builder::shared_key`](crate::Builder::shared_key), so that the same mistake counts once whichever process it comes through.
 ///
-/// An attempt takes a load and a swap to reserve it, and a load and a swap to settle it. A refused attempt takes a load; so does a
-/// [`check`](AttemptLimiter::check) that was right, where there is nothing to forgive and its address is one from which it
-/// succeeded before. If another process was first, load and swap are repeated, 64 times at most; then the answer is 503 and
+/// An attempt takes a load and a swap to reserve it, and a load and a swap to settle it. A [`check`](AttemptLimiter::check)
+/// takes a load and a swap, also if it was right and changes no count: a right secret is told no sooner than the charge of a wrong
+/// one would be kept, so nobody who hangs up in between, and nobody while the store keeps nothing, has a guess for nothing. A
+/// refused attempt takes a load. If another process was first, load and swap are repeated, 64 times at most; then the answer is 503 and
 /// nothing was charged.
 ///
 /// Within a process the attempts on one account come one after the other, and so do those from one address (of IPv6, from one
@@ -49,9 +50,6 @@ use crate::protocol::shared_key::{Purpose, SharedKey};
 /// The store is not bounded by the limiter: [`LimiterRules::with_capacity`] is for limiters that keep their counts themselves.
 /// A flood of names and addresses makes one or two records of some 100 bytes for each attempt, until they are
 /// [forgotten](crate::RecordChange::forgotten_at). Remove what is forgotten, and see that there is room: a full store answers 503.
-///
-/// A check that was right and changes nothing is not ordered with those of other processes. So at an address from which a client
-/// succeeded before, a guesser who asks several processes in the same moment has one guess more for each of them.
 ///
 /// ```
 /// use std::time::Duration;
@@ -97,21 +95,19 @@ impl<S> StoredLimiter<S> {
     }
 }
 
-/// An attempt on these records. A right secret is told no sooner than a wrong one would be: over all the counts that had room.
+/// An attempt on these records. A right secret is told no sooner than a wrong one would be: over all the counts that had room, and
+/// only once a charge would have been kept.
 fn attempt<R, W>(
     touched: &mut Touched<'_>,
     facts: &Facts,
     compare: impl FnOnce() -> Compared<R, W>,
 ) -> (Attempted<R, W>, Vec<Begun>) {
     let (attempted, begun) = touched.attempt(facts, compare);
-    if matches!(attempted, Attempted::Right { .. }) && touched.is_changed() {
+    if matches!(attempted, Attempted::Right { .. }) {
         touched.fence();
     }
     (attempted, begun)
 }
-
-/// What became of a check.
-type Looked = (Attempted<(), ()>, Vec<Begun>);
 
 /// A secret that is compared once, however often the records are looked at.
 struct Secret<'a> {
@@ -157,37 +153,15 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         }
     }
 
-    /// Looks and compares; answers if nothing is to be kept.
-    async fn look(
-        &self,
-        places: &Places,
-        facts: &Facts,
-        secret: &mut Secret<'_>,
-    ) -> Result<Option<Looked>, BackendError> {
-        let mut touched = self.swapping.load(places).await?;
-        let attempted = attempt(&mut touched, facts, || secret.compare());
-        Ok((!touched.is_changed()).then_some(attempted))
-    }
-
     async fn check(&self, key: &AttemptKey<'_>, check: SecretCheck<'_>) -> Result<Checked, BackendError> {
         let facts = self.facts(key);
         let (places, queue) = (Places::of(&facts), self.queue(&facts)?);
         let mut secret = Secret { check: Some(check), outcome: None };
-        let mut attempted = self.look(&places, &facts, &mut secret).await?;
-        if matches!(attempted, Some((Attempted::Right { .. }, _))) && queue.behind().await {
-            // Those that came before this one may have spent the budget.
-            attempted = self.look(&places, &facts, &mut secret).await?;
-        }
-        let attempted = match attempted {
-            Some(attempted) => attempted,
-            None => {
-                let _turn = queue.turn().await;
-                let step = |touched: &mut Touched<'_>| attempt(touched, &facts, || secret.compare());
-                match self.swapping.run(&places, None, step).await? {
-                    Swapped::Now(attempted) => attempted,
-                    Swapped::Earlier => return Err(BackendError::fault("nothing was tried before")),
-                }
-            }
+        let _turn = queue.turn().await;
+        let step = |touched: &mut Touched<'_>| attempt(touched, &facts, || secret.compare());
+        let attempted = match self.swapping.run(&places, None, step).await? {
+            Swapped::Now(attempted) => attempted,
+            Swapped::Earlier => return Err(BackendError::fault("nothing was tried before")),
         };
         let (attempted, begun) = attempted;
         let (monitored, news) = match attempted {

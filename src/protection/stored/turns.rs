@@ -1,10 +1,11 @@
 //! The order of attempts in this process: those that would only be first in each other's way come one after the other.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard as StdMutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::boundary::backend::BackendError;
 use crate::protection::network::{Tier, is_ipv6, widened};
@@ -17,7 +18,8 @@ pub(super) const MOST_OF_A_NETWORK: usize = 512;
 const ROUNDS: usize = 3;
 
 /// Attempts on one account, and attempts from one network, have their turns one after the other, in the order in which they ask.
-/// So a process meets conflicts with other processes only.
+/// So a process meets conflicts with other processes only, and a right secret is compared after the wrong ones that came before it
+/// were charged.
 ///
 /// No attempt holds one turn while it waits for the other. So a crowd on one account keeps no network waiting, and a crowd from
 /// one network no account: it takes time from attempts that share its account or its network, and from no others.
@@ -33,15 +35,7 @@ struct Lines(StdMutex<HashMap<u64, Arc<Line>>>);
 #[derive(Default)]
 struct Line {
     turn: Mutex<()>,
-    arrivals: watch::Sender<Arrivals>,
-}
-
-#[derive(Default)]
-struct Arrivals {
-    next: u64,
-    under_way: BTreeSet<u64>,
-    /// How many turns are over.
-    turns: u64,
+    under_way: AtomicUsize,
 }
 
 /// The place of an attempt in a line.
@@ -49,11 +43,8 @@ struct Place<'a> {
     lines: &'a Lines,
     key: u64,
     line: Arc<Line>,
-    number: u64,
     /// How many others were under way.
     others: usize,
-    /// How many turns were over.
-    turns: u64,
 }
 
 /// The places of an attempt.
@@ -64,7 +55,6 @@ pub(super) struct Queue<'a> {
 
 /// While it lives, no other attempt has a turn on the same account; nor on the same network, unless that was too busy.
 pub(super) struct Turn<'a> {
-    line: &'a Line,
     // Given back first: the next one on the account finds the network free.
     _network: Option<MutexGuard<'a, ()>>,
     _guess: MutexGuard<'a, ()>,
@@ -77,28 +67,15 @@ impl Lines {
 
     fn place(&self, key: u64) -> Place<'_> {
         let line = Arc::clone(self.lock().entry(key).or_default());
-        let (mut number, mut others, mut turns) = (0, 0, 0);
-        line.arrivals.send_modify(|arrivals| {
-            (number, others, turns) = (arrivals.next, arrivals.under_way.len(), arrivals.turns);
-            arrivals.next = arrivals.next.wrapping_add(1);
-            arrivals.under_way.insert(number);
-        });
-        Place { lines: self, key, line, number, others, turns }
-    }
-}
-
-impl Place<'_> {
-    fn leave(&self) {
-        self.line.arrivals.send_modify(|arrivals| {
-            arrivals.under_way.remove(&self.number);
-        });
+        let others = line.under_way.fetch_add(1, Ordering::Relaxed);
+        Place { lines: self, key, line, others }
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.leave();
         let mut lines = self.lines.lock();
+        self.line.under_way.fetch_sub(1, Ordering::Relaxed);
         // The line is kept by the map and by this place alone, and nobody takes another one meanwhile.
         if Arc::strong_count(&self.line) == 2 {
             lines.remove(&self.key);
@@ -136,42 +113,21 @@ impl Queue<'_> {
     pub(super) async fn turn(&self) -> Turn<'_> {
         let guess = &self.guess.line;
         let Some(network) = self.network.as_ref().map(|network| &network.line) else {
-            return Turn { line: guess, _network: None, _guess: guess.turn.lock().await };
+            return Turn { _network: None, _guess: guess.turn.lock().await };
         };
         for _ in 0..ROUNDS {
             let on_guess = guess.turn.lock().await;
             if let Ok(on_network) = network.turn.try_lock() {
-                return Turn { line: guess, _network: Some(on_network), _guess: on_guess };
+                return Turn { _network: Some(on_network), _guess: on_guess };
             }
             drop(on_guess);
             let on_network = network.turn.lock().await;
             if let Ok(on_guess) = guess.turn.try_lock() {
-                return Turn { line: guess, _network: Some(on_network), _guess: on_guess };
+                return Turn { _network: Some(on_network), _guess: on_guess };
             }
         }
         // Both are crowded: on the network it is decided by the swaps.
         let on_guess = guess.turn.lock().await;
-        Turn { line: guess, _network: network.turn.try_lock().ok(), _guess: on_guess }
-    }
-
-    /// Waits until all that came before on the same account or client are done, and answers whether one of them had a turn since
-    /// this one came. No other waits for this one any more.
-    ///
-    /// A right check is told behind them: many guesses at once must not be told the right one beyond the budget that the wrong
-    /// ones spend.
-    pub(super) async fn behind(&self) -> bool {
-        let Place { line, number, turns, .. } = &self.guess;
-        self.guess.leave();
-        let is_first = |arrivals: &Arrivals| arrivals.under_way.first().is_none_or(|first| first > number);
-        let mut arrivals = line.arrivals.subscribe();
-        // The line lives as long as this place.
-        arrivals.wait_for(is_first).await.is_ok_and(|arrivals| arrivals.turns != *turns)
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        // What it swapped is seen by all who load from now on.
-        self.line.arrivals.send_modify(|arrivals| arrivals.turns = arrivals.turns.wrapping_add(1));
+        Turn { _network: network.turn.try_lock().ok(), _guess: on_guess }
     }
 }
