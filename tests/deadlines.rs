@@ -158,7 +158,7 @@ impl Hanging {
 
 #[async_trait]
 impl RefreshTokenStore for Hanging {
-    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         self.pass("begin").await;
         self.refresh.begin(new).await
     }

@@ -153,7 +153,7 @@ impl TokenIssuer for Named<OpaqueIssuer<MemoryAccessTokens>> {
 
 #[async_trait]
 impl RefreshTokenStore for Named<MemoryRefreshTokens> {
-    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         self.0.begin(new).await
     }
 

@@ -58,11 +58,12 @@ impl Both {
 
 #[async_trait]
 impl RefreshTokenStore for Both {
-    async fn begin(&self, mut new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, mut new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         self.note(if new.access_token.is_some() { "begin with token" } else { "begin" });
         let unsaved = new.access_token.take();
-        self.refresh.begin(new).await?;
-        self.save(unsaved).await
+        let ended = self.refresh.begin(new).await?;
+        self.save(unsaved).await?;
+        Ok(ended)
     }
 
     fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
@@ -158,7 +159,7 @@ impl<T: TokenIssuer> TokenIssuer for Wrapper<T> {
 
 #[async_trait]
 impl<T: RefreshTokenStore> RefreshTokenStore for Wrapper<T> {
-    async fn begin(&self, mut new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, mut new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         if self.1 == Wrapping::LosesTheRecord {
             new.access_token = None;
         }

@@ -53,7 +53,7 @@ impl Raced {
 
 #[async_trait]
 impl RefreshTokenStore for Raced {
-    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         *self.family.lock().unwrap() = Some(new.family.id());
         self.refresh.begin(new).await
     }

@@ -70,12 +70,12 @@ struct Families<R>(Script, Arc<R>);
 
 #[async_trait]
 impl<R: RefreshTokenStore> RefreshTokenStore for Families<R> {
-    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         self.0.reach(At::BeforeBegin).await;
         self.0.refresh.lock().unwrap().push(new.family.id());
-        self.1.begin(new).await?;
+        let ended = self.1.begin(new).await?;
         self.0.reach(At::AfterBegin).await;
-        Ok(())
+        Ok(ended)
     }
 
     fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {

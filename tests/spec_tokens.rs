@@ -320,7 +320,7 @@ fn counted() -> (Tokens, Arc<Counting>) {
 
 #[async_trait]
 impl RefreshTokenStore for Counting {
-    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         self.see(&new, &new.lineage.to_bytes());
         self.inner.begin(new).await
     }

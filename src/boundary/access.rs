@@ -22,8 +22,10 @@ pub(crate) const MOST_TOKENS: usize = 100;
 /// # Contract
 /// - A record that was inserted is found until it expires or is removed; then never again.
 /// - A store may bound the records of one login: of one family, or, of those without a family, of one realm, subject and client.
-///   Then a new record may remove the oldest ones of the same login, and never one of another. The stores of this crate keep
-///   the newest 100 unless they are told otherwise.
+///   Then a new record may remove the oldest ones of the same login. The stores of this crate keep the newest 100 unless they
+///   are told otherwise.
+/// - It may bound the records of one subject in one realm as well, over all its logins, and remove the oldest of these. However
+///   many logins a subject has, they cost no other subject a record.
 /// - [`revoke_family`](Self::revoke_family) and [`revoke_subject`](Self::revoke_subject) remove every record that was inserted
 ///   before they were called.
 ///

@@ -122,6 +122,9 @@ pub struct Rotation {
 /// - A family may be forgotten once it has expired. How long it may be unused is not the store's to know.
 /// - A store may bound the logins of one subject at one client: then the oldest ones of the same realm, subject and client
 ///   end, and no others'. The stores of this crate keep 100.
+/// - [`begin`](Self::begin) answers which families it ended or forgot, for that bound or for want of room, before they were
+///   over: their access tokens are ended next, which nothing could reach any more. A store that is the access token store, too,
+///   and hides the tokens of families that have ended, may answer none.
 /// - A store may [forget](Lineage::without_predecessor) a predecessor that was used longer ago than any leeway (60 seconds),
 ///   and should: its record holds half of what the successor follows from.
 /// - Lineages are kept as [bytes](Lineage::to_bytes). Those of a later version are an error, and are never replaced.
@@ -142,8 +145,8 @@ pub struct Rotation {
 /// whether the step happened.
 #[async_trait]
 pub trait RefreshTokenStore: Send + Sync + 'static {
-    /// Begins a family. Its id is new; if it were not, that is an error.
-    async fn begin(&self, new: NewFamily) -> Result<(), BackendError>;
+    /// Begins a family, and answers which others ended for it, mostly none. Its id is new; if it were not, that is an error.
+    async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError>;
 
     /// Finds a family and changes nothing. One that is over may be found or not.
     fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>>;
@@ -177,7 +180,7 @@ type Answering<'f, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + S
 
 /// Hands on what the store itself answers with, without another box around it.
 impl<S: RefreshTokenStore + ?Sized> RefreshTokenStore for Arc<S> {
-    fn begin<'s, 'f>(&'s self, new: NewFamily) -> Answering<'f, ()>
+    fn begin<'s, 'f>(&'s self, new: NewFamily) -> Answering<'f, Vec<FamilyId>>
     where
         's: 'f,
         Self: 'f,

@@ -3,6 +3,7 @@
 
 use super::backend::BackendError;
 use super::refresh::{NewFamily, RefreshTokenStore, Rotation, StoredFamily};
+use crate::protocol::family::FamilyId;
 use crate::protocol::lineage::{Decision, Salt, TokenUse};
 use crate::protocol::unsaved::UnsavedRecord;
 
@@ -22,17 +23,18 @@ pub(crate) enum Used {
 /// The most turns. Whoever loses two of them has the predecessor of a token that was used, which ends the family.
 const TURNS: usize = 4;
 
-/// Begins a family, and keeps the access token of its login.
+/// Begins a family, keeps the access token of its login, and answers which other families ended for it.
 ///
 /// # Errors
 /// Those of the store; and a fault if the access token came to no store.
 pub(crate) async fn begin_family(
     store: &(impl RefreshTokenStore + ?Sized),
     new: NewFamily,
-) -> Result<(), BackendError> {
+) -> Result<Vec<FamilyId>, BackendError> {
     let access_token = new.access_token.clone();
-    store.begin(new).await?;
-    must_be_saved(access_token.as_ref())
+    let ended = store.begin(new).await?;
+    must_be_saved(access_token.as_ref())?;
+    Ok(ended)
 }
 
 /// Whether a store took the record that went with a step: what lies around the store may have lost it.

@@ -134,7 +134,8 @@ impl Families {
         Ok(Some(record))
     }
 
-    /// Keeps a family that begins now, with the access token of its login if the store keeps both.
+    /// Keeps a family that begins now, with the access token of its login if the store keeps both. Where it takes the place of
+    /// others, their access tokens end, too.
     pub(super) async fn begin(
         &self,
         family: RefreshFamily,
@@ -144,7 +145,10 @@ impl Families {
     ) -> Result<(), TokenError> {
         let new = NewFamily { family, lineage: Lineage::new(token, now), now, access_token };
         let beginning = pin!(begin_family(&*self.store, new));
-        self.patience.of(beginning).await.map_err(store_failed)
+        for ended in self.patience.of(beginning).await.map_err(store_failed)? {
+            self.end_access_tokens(ended).await?;
+        }
+        Ok(())
     }
 
     /// Looks the family of a refresh token up, if it is one.

@@ -30,7 +30,7 @@ pub(super) struct Family {
 
 #[derive(Default)]
 pub(super) struct Families {
-    families: Slab<Family>,
+    families: Slab<Box<Family>>,
     by_id: DigestMap<FamilyId, Slot>,
     by_expiry: BTreeSet<(i64, Slot)>,
     /// Oldest first.
@@ -66,26 +66,33 @@ impl Eq for Login {}
 
 impl Families {
     pub(super) fn get(&self, id: FamilyId) -> Option<&Family> {
-        self.families.get(*self.by_id.get(&id)?)
+        self.families.get(*self.by_id.get(&id)?).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, id: FamilyId) -> Option<&mut Family> {
-        self.families.get_mut(*self.by_id.get(&id)?)
+        self.families.get_mut(*self.by_id.get(&id)?).map(Box::as_mut)
     }
 
-    /// Adds a family, if its id is new. There are no more than `capacity` then.
-    pub(super) fn begin(&mut self, facts: RefreshFamily, lineage: Lineage, now: SystemTime, capacity: usize) -> bool {
+    /// Adds a family, if its id is new, and answers which that lived it took the place of. There are no more than `capacity` then.
+    pub(super) fn begin(
+        &mut self,
+        facts: RefreshFamily,
+        lineage: Lineage,
+        now: SystemTime,
+        capacity: usize,
+    ) -> Option<Vec<FamilyId>> {
         let id = facts.id();
         if self.by_id.contains_key(&id) {
-            return false;
+            return None;
         }
         self.remove_over(now);
-        self.make_room_for_login(&facts, now);
+        let mut ended = Vec::new();
+        ended.extend(self.make_room_for_login(&facts, now));
         while self.families.len() >= capacity {
             let Some(slot) = self.ended.first().or(self.living.first()) else { break };
-            self.remove(slot);
+            ended.extend(self.remove(slot));
         }
-        self.add(Family {
+        let is_added = self.add(Family {
             facts,
             lineage,
             stamp: 0,
@@ -93,12 +100,13 @@ impl Families {
             is_ended: false,
             order: Links::default(),
             login: Links::default(),
-        })
+        });
+        is_added.then_some(ended)
     }
 
     fn add(&mut self, family: Family) -> bool {
         let facts = family.facts.clone();
-        let Some(slot) = self.families.insert(family) else { return false };
+        let Some(slot) = self.families.insert(Box::new(family)) else { return false };
         self.by_id.insert(facts.id(), slot);
         self.by_expiry.insert((millis::floor(facts.expires()), slot));
         self.living.push(&mut self.families, slot, |family| &mut family.order);
@@ -117,20 +125,18 @@ impl Families {
         }
     }
 
-    /// Makes room for one login more of this subject at this client, at the cost of one that is over or of the oldest.
-    fn make_room_for_login(&mut self, facts: &RefreshFamily, now: SystemTime) {
-        let Some(theirs) = self.logins.get(&Login(facts.clone())).filter(|theirs| theirs.len() >= MOST_LOGINS) else {
-            return;
-        };
-        let is_over = |family: &Family| now >= family.facts.expires();
-        if let Some(slot) = theirs.find(&self.families, |family| &family.login, is_over).or(theirs.first()) {
-            self.remove(slot);
-        }
+    /// Makes room for one login more of this subject at this client, at the cost of one that is over or of the oldest, which it
+    /// answers.
+    fn make_room_for_login(&mut self, facts: &RefreshFamily, now: SystemTime) -> Option<FamilyId> {
+        let theirs = self.logins.get(&Login(facts.clone())).filter(|theirs| theirs.len() >= MOST_LOGINS)?;
+        let is_over = |family: &Box<Family>| now >= family.facts.expires();
+        let slot = theirs.find(&self.families, |family| &family.login, is_over).or(theirs.first())?;
+        self.remove(slot)
     }
 
-    /// Removes a family for good.
-    fn remove(&mut self, slot: Slot) {
-        let Some(family) = self.families.get(slot) else { return };
+    /// Removes a family for good, and answers its id if it had not ended.
+    fn remove(&mut self, slot: Slot) -> Option<FamilyId> {
+        let family = self.families.get(slot)?;
         let (facts, is_ended) = (family.facts.clone(), family.is_ended);
         if is_ended {
             self.ended.unlink(&mut self.families, slot, |family| &mut family.order);
@@ -140,6 +146,7 @@ impl Families {
         self.by_id.remove(&facts.id());
         self.by_expiry.remove(&(millis::floor(facts.expires()), slot));
         self.families.remove(slot);
+        (!is_ended).then(|| facts.id())
     }
 
     /// It counts as a login no more.
@@ -166,8 +173,9 @@ impl Families {
 
     /// Ends all families of a subject in a realm, and answers how many there were.
     pub(super) fn end_all(&mut self, realm: Option<&str>, subject: &str) -> u64 {
-        let is_theirs =
-            |family: &&Family| !family.is_ended && family.facts.subject() == subject && family.facts.realm() == realm;
+        let is_theirs = |family: &&Box<Family>| {
+            !family.is_ended && family.facts.subject() == subject && family.facts.realm() == realm
+        };
         let theirs: Vec<FamilyId> = self.families.iter().filter(is_theirs).map(|family| family.facts.id()).collect();
         theirs.into_iter().map(|id| u64::from(self.end(id))).sum()
     }

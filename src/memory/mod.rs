@@ -9,3 +9,4 @@ pub(crate) mod opaque;
 pub(crate) mod refresh;
 mod slab;
 mod sync;
+mod tokens;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -14,9 +13,7 @@ use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
 use crate::boundary::setting::SettingError;
 use crate::protocol::family::FamilyId;
-
-/// How long a predecessor counts at most: the longest leeway, and as long for the request that used it.
-const PREDECESSOR: Duration = Duration::from_secs(120);
+use crate::protocol::lineage::PREDECESSOR_KEPT;
 
 /// Refresh token families in the memory of this process: bounded, and gone after a restart, which logs everybody out.
 ///
@@ -24,8 +21,8 @@ const PREDECESSOR: Duration = Duration::from_secs(120);
 /// subject has at most 100 logins at one client: the next one ends the oldest of them, so that nobody fills the store alone.
 /// When it is full, families that are over or have ended go first, then the oldest ones, and their users log in again.
 ///
-/// The predecessor of a token may be presented again within the leeway by the wall clock, and two minutes after its use no
-/// more whatever the wall clock shows.
+/// The predecessor of a token may be presented again within the leeway by the wall clock, and a minute after its use no more
+/// whatever the wall clock shows.
 pub struct MemoryRefreshTokens {
     families: Mutex<Families>,
     capacity: usize,
@@ -67,13 +64,10 @@ impl Default for MemoryRefreshTokens {
 
 #[async_trait]
 impl RefreshTokenStore for MemoryRefreshTokens {
-    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         let NewFamily { family, lineage, now, .. } = new;
-        if lock(&self.families).begin(family, lineage, now, self.capacity) {
-            Ok(())
-        } else {
-            Err(BackendError::fault("a refresh token family with this id was begun before"))
-        }
+        let ended = lock(&self.families).begin(family, lineage, now, self.capacity);
+        ended.ok_or_else(|| BackendError::fault("a refresh token family with this id was begun before"))
     }
 
     fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
@@ -81,7 +75,7 @@ impl RefreshTokenStore for MemoryRefreshTokens {
         let families = lock(&self.families);
         MaybeFuture::ready(Ok(families.get(family).map(|family| {
             // So much time has passed since the predecessor was used that no wall clock can make it good again.
-            let is_stale = elapsed.saturating_sub(family.used) > PREDECESSOR;
+            let is_stale = elapsed.saturating_sub(family.used) > PREDECESSOR_KEPT;
             let lineage = family.lineage.clone();
             let lineage = if is_stale { lineage.without_predecessor() } else { lineage };
             let stamp = FamilyStamp::new(family.stamp);

@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::boundary::refresh_use::{Used, use_token};
@@ -29,7 +29,11 @@ fn token(family: u16, generation: u16) -> SecretDigest {
     SecretDigest::of(&format!("{family}:{generation}"))
 }
 
-async fn begin(store: &MemoryRefreshTokens, facts: RefreshFamily, now: SystemTime) -> Result<(), BackendError> {
+async fn begin(
+    store: &MemoryRefreshTokens,
+    facts: RefreshFamily,
+    now: SystemTime,
+) -> Result<Vec<FamilyId>, BackendError> {
     let number = u16::from_be_bytes(*facts.id().as_bytes().first_chunk().unwrap());
     store
         .begin(NewFamily { lineage: Lineage::new(token(number, 0), now), family: facts, now, access_token: None })
@@ -160,15 +164,15 @@ impl Clock for Passed {
 }
 
 #[tokio::test]
-async fn two_minutes_after_its_use_a_token_is_spent_whatever_the_wall_clock_shows() {
+async fn a_minute_after_its_use_a_token_is_spent_whatever_the_wall_clock_shows() {
     let passed = Arc::new(Passed(0.into()));
     let store = MemoryRefreshTokens::new().with_clock(Arc::clone(&passed));
     let repeat = || TokenUse { leeway: Duration::from_secs(10), ..TokenUse::new(token(0, 0), NOW) };
     begin(&store, facts(0), NOW).await.unwrap();
     assert_eq!(use_token_of(&store, 0, 0).await, Used::Done);
-    passed.0.store(120, Ordering::Relaxed);
+    passed.0.store(60, Ordering::Relaxed);
     assert_eq!(use_by(&store, 0, &repeat()).await, Used::Repeated { salt: [0; 32] });
-    passed.0.store(121, Ordering::Relaxed);
+    passed.0.store(61, Ordering::Relaxed);
     assert_eq!(use_by(&store, 0, &repeat()).await, Used::Replayed);
     assert!(store.find(id(0)).await.unwrap().is_some_and(|found| found.is_ended));
 }

@@ -16,9 +16,9 @@ impl Slot {
     }
 }
 
-/// Values in slots, each in a piece of memory of its own, so that none moves when there are more.
+/// Values in slots. Large ones are boxed, so that they need not move when there are more.
 pub(super) struct Slab<T> {
-    slots: Vec<Option<Box<T>>>,
+    slots: Vec<Option<T>>,
     free: Vec<Slot>,
 }
 
@@ -34,15 +34,15 @@ impl<T> Slab<T> {
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<&T> {
-        self.slots.get(slot.index())?.as_deref()
+        self.slots.get(slot.index())?.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
-        self.slots.get_mut(slot.index())?.as_deref_mut()
+        self.slots.get_mut(slot.index())?.as_mut()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.slots.iter().filter_map(Option::as_deref)
+        self.slots.iter().filter_map(Option::as_ref)
     }
 
     /// Puts a value into a free slot; `None` if there are no more numbers.
@@ -50,15 +50,15 @@ impl<T> Slab<T> {
         if let Some(slot) = self.free.pop()
             && let Some(room) = self.slots.get_mut(slot.index())
         {
-            *room = Some(Box::new(value));
+            *room = Some(value);
             return Some(slot);
         }
         let slot = Slot::of(self.slots.len())?;
-        self.slots.push(Some(Box::new(value)));
+        self.slots.push(Some(value));
         Some(slot)
     }
 
-    pub(super) fn remove(&mut self, slot: Slot) -> Option<Box<T>> {
+    pub(super) fn remove(&mut self, slot: Slot) -> Option<T> {
         let value = self.slots.get_mut(slot.index())?.take()?;
         self.free.push(slot);
         Some(value)
@@ -86,6 +86,10 @@ type Of<T> = fn(&mut T) -> &mut Links;
 impl Chain {
     pub(super) const fn first(&self) -> Option<Slot> {
         self.first
+    }
+
+    pub(super) const fn last(&self) -> Option<Slot> {
+        self.last
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -183,7 +187,7 @@ mod tests {
     fn a_slot_that_is_free_is_used_again() {
         let mut slab = Slab::default();
         let slots: Vec<Slot> = (0..3).map(|number| slab.insert(number).unwrap()).collect();
-        assert_eq!(slab.remove(slots[1]).as_deref(), Some(&1));
+        assert_eq!(slab.remove(slots[1]), Some(1));
         assert!(slab.get(slots[1]).is_none() && slab.remove(slots[1]).is_none());
         assert_eq!((slab.len(), slab.insert(7)), (2, Some(slots[1])));
         assert_eq!((slab.get(slots[1]), slab.iter().copied().collect()), (Some(&7), vec![0, 7, 2]));

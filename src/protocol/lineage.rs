@@ -9,6 +9,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use super::client_builder::MAX_LEEWAY;
 use super::explained::explained;
 use super::family::RefreshFamily;
 use super::millis;
@@ -149,7 +150,8 @@ impl Lineage {
     /// When the predecessor was used, which may be presented again; `None` if there is none.
     ///
     /// Somebody with a copy of the store and an old token could derive its successor. So a store
-    /// [forgets](Self::without_predecessor) it as soon as this is more than 60 seconds ago, the longest leeway.
+    /// [forgets](Self::without_predecessor) it as soon as this is more than 60 seconds ago, the longest leeway; and it keeps no
+    /// copy of the record as it was before, as a log does.
     #[must_use]
     pub fn predecessor_used(&self) -> Option<SystemTime> {
         self.predecessor.as_ref().map(|last| last.used)
@@ -162,6 +164,9 @@ impl Lineage {
         self
     }
 }
+
+/// How long after its use a store keeps a predecessor: the longest leeway, after which nobody may present it.
+pub(crate) const PREDECESSOR_KEPT: Duration = MAX_LEEWAY;
 
 /// A token that stays live may be used by many at once. Uses as near as this are one, or each would wait for all others.
 const MOMENT: Duration = Duration::from_secs(1);

@@ -133,10 +133,12 @@ impl SqliteStore {
 
 #[async_trait]
 impl RefreshTokenStore for SqliteStore {
-    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         let ended = self.now();
         let tokens = self.tokens_per_login();
-        self.write(move |db| begin(db, &new, ended, tokens)).await
+        self.write(move |db| begin(db, &new, ended, tokens)).await?;
+        // The access tokens of one that ended are hidden.
+        Ok(Vec::new())
     }
 
     fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {

@@ -99,7 +99,7 @@ impl RefreshTokenUse {
     }
 }
 
-/// Begins a family with its first token, at `now`.
+/// Begins a family with its first token, at `now`, and answers which others ended for it.
 ///
 /// # Errors
 /// Those of the store.
@@ -108,7 +108,7 @@ pub async fn begin_family(
     family: RefreshFamily,
     first: &SecretDigest,
     now: SystemTime,
-) -> Result<(), OperationError> {
+) -> Result<Vec<FamilyId>, OperationError> {
     let lineage = Lineage::new(first.clone(), now);
     Ok(store.begin(NewFamily { family, lineage, now, access_token: None }).await?)
 }

@@ -70,7 +70,7 @@ impl Both {
 
 #[async_trait]
 impl RefreshTokenStore for Both {
-    async fn begin(&self, mut new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, mut new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         let unsaved = new.access_token.take();
         let begun = self.refresh.begin(new).await;
         if begun.is_ok() || self.fault == Fault::KeepsThatOfARefusedLogin {

@@ -58,6 +58,8 @@ enum Fault {
     CountsEndedFamilies,
     CrowdsOutTheOldest,
     CrowdsOutTheClient,
+    EndsInSilence,
+    AnswersTheLiving,
     // Races.
     LooksAndThenReplaces,
     KeepsTheLastOfARace,
@@ -104,6 +106,8 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::CountsEndedFamilies, "`revoke_subject` counts no family twice"),
     (Fault::CrowdsOutTheOldest, "logins of a subject end none of another subject, realm or client"),
     (Fault::CrowdsOutTheClient, "logins of a subject end none of another subject, realm or client"),
+    (Fault::EndsInSilence, "`begin` answers each family that ended for it"),
+    (Fault::AnswersTheLiving, "a family that `begin` answers has ended"),
     (Fault::LooksAndThenReplaces, "of parallel rotations with one stamp exactly one is kept"),
     (Fault::KeepsTheLastOfARace, "of parallel rotations the one that was told so is kept"),
     (Fault::OverwritesEveryEnd, "of parallel uses without leeway exactly one is told that it ended the family"),
@@ -147,12 +151,18 @@ impl Broken {
         }
     }
 
-    fn begin_now(&self, new: NewFamily) -> Result<(), BackendError> {
+    fn begin_now(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         let (family, now) = (self.kept(new.family), new.now);
         let is_over = family.expires() <= now;
         let is_crowded_by = |row: &&mut Row| match self.fault {
             Fault::CrowdsOutTheOldest => !row.has_ended,
             Fault::CrowdsOutTheClient => !row.has_ended && row.facts.subject() == family.subject(),
+            Fault::EndsInSilence | Fault::AnswersTheLiving => {
+                let parts = |facts: &RefreshFamily| {
+                    (facts.realm().map(str::to_owned), facts.subject().to_owned(), facts.client().clone())
+                };
+                !row.has_ended && parts(&row.facts) == parts(&family)
+            }
             _ => false,
         };
         let mut rows = self.store.lock();
@@ -167,7 +177,9 @@ impl Broken {
         let mut crowded: Vec<_> = rows.iter_mut().filter(is_crowded_by).collect();
         let excess = (crowded.len() + 1).saturating_sub(100);
         crowded.iter_mut().take(excess).for_each(|row| row.has_ended = true);
-        reference::begin(&mut rows, family, new.lineage)
+        let newest = crowded.last().filter(|_| self.fault == Fault::AnswersTheLiving).map(|row| row.facts.id());
+        reference::begin(&mut rows, family, new.lineage)?;
+        Ok(newest.into_iter().collect())
     }
 
     fn find_now(&self, family: FamilyId) -> Option<StoredFamily> {
@@ -236,12 +248,13 @@ impl Broken {
 
 #[async_trait]
 impl RefreshTokenStore for Broken {
-    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         if self.fault != Fault::BeginsLate {
             return self.begin_now(new);
         }
         let late = std::mem::replace(&mut *self.late.lock().unwrap(), vec![new]);
-        late.into_iter().try_for_each(|new| self.begin_now(new))
+        late.into_iter().try_for_each(|new| self.begin_now(new).map(drop))?;
+        Ok(Vec::new())
     }
 
     fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {

@@ -36,6 +36,8 @@ enum Fault {
     BoundsAcrossClients,
     BoundsAcrossFamilies,
     RemovesTheOneBefore,
+    HasLittleRoom,
+    RemovesAnyOfTheSubject,
 }
 
 const FAULTS: &[(Fault, &str)] = &[
@@ -59,6 +61,8 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::BoundsAcrossClients, NO_OTHER),
     (Fault::BoundsAcrossFamilies, NO_OTHER),
     (Fault::RemovesTheOneBefore, "tokens of a login remove its oldest ones, and none before an older one"),
+    (Fault::HasLittleRoom, "logins of a subject remove no token of another realm or subject"),
+    (Fault::RemovesAnyOfTheSubject, "logins of a subject remove its oldest tokens, and none before an older one"),
 ];
 
 const NO_OTHER: &str = "tokens of a login remove none of another realm, subject, client or family";
@@ -73,7 +77,8 @@ impl Fault {
         };
         let client = if self == Self::BoundsAcrossClients { "" } else { record.client().as_str() };
         match record.family() {
-            _ if self == Self::BoundsAll => String::new(),
+            _ if matches!(self, Self::BoundsAll | Self::HasLittleRoom) => String::new(),
+            Some(_) if self == Self::RemovesAnyOfTheSubject => format!("{realm:?} {subject:?}"),
             Some(family) if self != Self::BoundsAcrossFamilies => family.to_string(),
             _ => format!("{realm:?} {subject:?} {client:?}"),
         }
@@ -106,8 +111,14 @@ impl AccessTokenStore for Broken {
             let mut tokens = self.tokens.lock().unwrap();
             let tokens = tokens.entry(self.fault.holder(&record)).or_default();
             tokens.push_back(digest.clone());
-            let last = if self.fault == Fault::RemovesTheOneBefore { 99 } else { 0 };
-            if tokens.len() > 100 { tokens.remove(last) } else { None }
+            let (most, last) = match self.fault {
+                Fault::RemovesTheOneBefore => (100, 99),
+                // More than a crowd of one login.
+                Fault::HasLittleRoom => (500, 0),
+                Fault::RemovesAnyOfTheSubject => (500, 250),
+                _ => (100, 0),
+            };
+            if tokens.len() > most { tokens.remove(last) } else { None }
         };
         if let Some(beyond) = beyond {
             self.inner.revoke(&beyond).await?;

@@ -180,12 +180,12 @@ pub fn find(rows: &[Row], id: FamilyId) -> Option<StoredFamily> {
     Some(found.with_ended(row.has_ended))
 }
 
-pub fn begin(rows: &mut Vec<Row>, facts: RefreshFamily, lineage: Lineage) -> Result<(), BackendError> {
+pub fn begin(rows: &mut Vec<Row>, facts: RefreshFamily, lineage: Lineage) -> Result<Vec<FamilyId>, BackendError> {
     if find(rows, facts.id()).is_some() {
         return Err(BackendError::fault("this family was begun before"));
     }
     rows.push(Row { facts, lineage, stamp: 0, has_ended: false });
-    Ok(())
+    Ok(Vec::new())
 }
 
 pub fn rotate(rows: &mut [Row], rotation: Rotation) -> bool {
@@ -210,7 +210,7 @@ pub fn end(rows: &mut [Row], is_meant: impl Fn(&Row) -> bool) -> u64 {
 
 #[async_trait]
 impl RefreshTokenStore for PlainStore {
-    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         begin(&mut self.lock(), new.family, new.lineage)
     }
 

@@ -66,7 +66,7 @@ struct Trapped {
 
 #[async_trait]
 impl RefreshTokenStore for Trapped {
-    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         RefreshTokenStore::begin(&self.store, new).await
     }
 

@@ -47,7 +47,7 @@ pub struct Refresh {
 
 #[async_trait]
 impl RefreshTokenStore for Refresh {
-    async fn begin(&self, new: NewFamily) -> Result<(), BackendError> {
+    async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         self.steps.begin.run(self.inner.begin(new)).await
     }
 

@@ -180,6 +180,32 @@ pub(super) async fn crowd<S: AccessTokenStore>(store: S, is_family: bool) {
     }
 }
 
+/// Many logins of one subject, each with few tokens.
+pub(super) async fn crowd_of_logins<S: AccessTokenStore>(store: S) {
+    let name = new_name("subject");
+    let mut kept = Vec::new();
+    for (realm, subject) in neighbours(&name).into_iter().skip(1) {
+        kept.push(insert(&store, record(&subject).with_realm(realm.as_deref())).await);
+    }
+    let families: Vec<_> = (0..CROWD / 5).map(|_| new_family_id()).collect();
+    let mut tokens = Vec::new();
+    for family in families.iter().cycle().take(3 * CROWD) {
+        let token = insert(&store, record(&name).with_family(Some(*family))).await;
+        must(is_found(&store, &token).await, "the newest token of a subject is found");
+        tokens.push(token);
+    }
+    for other in &kept {
+        let promise = "logins of a subject remove no token of another realm or subject, however many they are";
+        must(is_found(&store, other).await, promise);
+    }
+    let mut is_newer = false;
+    for token in &tokens {
+        let is_there = is_found(&store, token).await;
+        must(is_there || !is_newer, "logins of a subject remove its oldest tokens, and none before an older one");
+        is_newer |= is_there;
+    }
+}
+
 pub(super) async fn parallel<S: AccessTokenStore>(handles: [S; 2]) {
     let handles = Handles::new(handles);
     for _ in 0..ROUNDS {

@@ -106,6 +106,7 @@ pub async fn access_token_store<S: AccessTokenStore>(make: impl AsyncFn() -> [S;
     access::revoke_subject(one().await).await;
     access::crowd(one().await, true).await;
     access::crowd(one().await, false).await;
+    access::crowd_of_logins(one().await).await;
     access::parallel(make().await).await;
     access::lost_answers(make().await).await;
 }

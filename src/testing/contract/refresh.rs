@@ -88,12 +88,21 @@ impl<S: RefreshTokenStore> Scene<S> {
     }
 
     pub(super) async fn begin(&self, facts: RefreshFamily) -> Line {
-        let first = new_digest();
-        answer(self.try_begin(facts.clone(), Lineage::new(first.clone(), self.start)).await);
-        Line { facts, tokens: vec![first] }
+        self.begin_beside(facts).await.0
     }
 
-    pub(super) async fn try_begin(&self, family: RefreshFamily, lineage: Lineage) -> Result<(), BackendError> {
+    /// The same, with the families that ended for it.
+    pub(super) async fn begin_beside(&self, facts: RefreshFamily) -> (Line, Vec<FamilyId>) {
+        let first = new_digest();
+        let ended = answer(self.try_begin(facts.clone(), Lineage::new(first.clone(), self.start)).await);
+        (Line { facts, tokens: vec![first] }, ended)
+    }
+
+    pub(super) async fn try_begin(
+        &self,
+        family: RefreshFamily,
+        lineage: Lineage,
+    ) -> Result<Vec<FamilyId>, BackendError> {
         self.store().begin(NewFamily { family, lineage, now: self.start, access_token: None }).await
     }
 

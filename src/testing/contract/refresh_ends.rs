@@ -1,5 +1,7 @@
 //! How a [`RefreshTokenStore`] ends families.
 
+use std::collections::HashSet;
+
 use super::promise::{answer, must, must_be, new_family_id, new_name};
 use super::refresh::{Line, Scene};
 use crate::boundary::refresh::RefreshTokenStore;
@@ -93,12 +95,22 @@ pub(super) async fn crowd<S: RefreshTokenStore>(scene: Scene<S>) {
         others.push(scene.begin(scene.family(Some(&subject)).with_realm(realm.as_deref())).await);
     }
     others.push(scene.begin(scene.family_at("another", Some(&name))).await);
+    let (mut theirs, mut told) = (Vec::new(), HashSet::new());
     for _ in 0..CROWD {
-        let line = scene.begin(scene.family(Some(&name))).await;
+        let (line, ended) = scene.begin_beside(scene.family(Some(&name))).await;
         must(is_live(&scene, &line).await, "the newest login of a subject lives");
+        theirs.push(line);
+        told.extend(ended);
     }
     for line in &others {
         let promise = "logins of a subject end none of another subject, realm or client, however many they are";
         scene.must_live(line, promise).await;
+    }
+    let hides_tokens = scene.store().identity().is_some();
+    for line in &theirs {
+        let (is_live, is_told) = (is_live(&scene, line).await, told.contains(&line.id()));
+        must(!is_live || !is_told, "a family that `begin` answers has ended");
+        let promise = "`begin` answers each family that ended for it, but for a store that keeps access tokens, too";
+        must(is_live || is_told || hides_tokens, promise);
     }
 }

@@ -1,0 +1,199 @@
+//! The tables of the access tokens in memory.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
+use std::time::SystemTime;
+
+use super::digests::DigestMap;
+use super::slab::{Chain, Links, Slab, Slot};
+use crate::protocol::family::FamilyId;
+use crate::protocol::record::{AccessTokenRecord, Holder};
+
+pub(super) type Key = [u8; 32];
+
+/// How many tokens there may be.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    /// In all.
+    pub(super) capacity: usize,
+    /// Of one login.
+    pub(super) per_login: usize,
+}
+
+impl Bounds {
+    /// Of one subject in one realm, over all its logins: a part of the room, and no less than one login has.
+    fn share(self) -> usize {
+        (self.capacity / 16).max(self.per_login)
+    }
+}
+
+/// A token and its place in the tables.
+struct Kept {
+    key: Key,
+    /// One more than that of the newest of its login when it came.
+    number: u64,
+    record: AccessTokenRecord,
+    order: Links,
+    login: Links,
+    owner: Links,
+}
+
+#[derive(Default)]
+pub(super) struct Tokens {
+    tokens: Slab<Kept>,
+    by_key: DigestMap<Key, Slot>,
+    /// Oldest first, as all chains here.
+    order: Chain,
+    logins: HashMap<Login, Chain>,
+    owners: HashMap<Owner, Chain>,
+}
+
+/// What a record's holder borrows, owned.
+enum Login {
+    Family(FamilyId),
+    /// A record without a family.
+    Record(AccessTokenRecord),
+}
+
+impl Login {
+    fn of(record: &AccessTokenRecord) -> Self {
+        record.family().map_or_else(|| Self::Record(record.clone()), Self::Family)
+    }
+
+    fn holder(&self) -> Holder<'_> {
+        match self {
+            Self::Family(family) => Holder::Family(*family),
+            Self::Record(record) => record.holder(),
+        }
+    }
+}
+
+impl PartialEq for Login {
+    fn eq(&self, other: &Self) -> bool {
+        self.holder() == other.holder()
+    }
+}
+
+impl Eq for Login {}
+
+impl Hash for Login {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.holder().hash(state);
+    }
+}
+
+/// What the records of one subject in one realm have in common.
+struct Owner(AccessTokenRecord);
+
+impl Owner {
+    fn parts(&self) -> (Option<&str>, &str) {
+        (self.0.realm(), self.0.subject())
+    }
+}
+
+impl PartialEq for Owner {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Owner {}
+
+impl Hash for Owner {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
+}
+
+impl Tokens {
+    pub(super) fn get(&self, key: &Key) -> Option<&AccessTokenRecord> {
+        Some(&self.tokens.get(*self.by_key.get(key)?)?.record)
+    }
+
+    /// Adds a record, in the place of what its login or its subject may not have beside it. Then what has expired goes, and the
+    /// oldest of all beyond the capacity.
+    pub(super) fn insert(&mut self, key: Key, record: AccessTokenRecord, bounds: Bounds, now: SystemTime) {
+        self.remove(&key);
+        // First their own: one in the place of another of the same subject costs nobody else.
+        if let Some(slot) = self.add(key, record, bounds) {
+            self.take(slot);
+        }
+        while let Some(slot) = self.order.first()
+            && let Some(oldest) = self.tokens.get(slot)
+            && (self.tokens.len() > bounds.capacity || oldest.record.has_expired(now))
+        {
+            self.take(slot);
+        }
+    }
+
+    /// Adds a record, and answers which other has to go for it, if one has: each call adds one.
+    fn add(&mut self, key: Key, record: AccessTokenRecord, bounds: Bounds) -> Option<Slot> {
+        let login = self.logins.entry(Login::of(&record)).or_default();
+        let newest = login.last().and_then(|slot| self.tokens.get(slot));
+        let number = newest.map_or(0, |newest| newest.number).saturating_add(1);
+        let (order, owner) = (Links::default(), Links::default());
+        let kept = Kept { key, number, record: record.clone(), order, login: Links::default(), owner };
+        let slot = self.tokens.insert(kept)?;
+        self.by_key.insert(key, slot);
+        self.order.push(&mut self.tokens, slot, |kept| &mut kept.order);
+        login.push(&mut self.tokens, slot, |kept| &mut kept.login);
+        let owner = self.owners.entry(Owner(record)).or_default();
+        owner.push(&mut self.tokens, slot, |kept| &mut kept.owner);
+        let last_beyond = number.saturating_sub(bounds.per_login as u64);
+        let is_beyond = |slot: &Slot| self.tokens.get(*slot).is_some_and(|kept| kept.number <= last_beyond);
+        let of_share = if owner.len() > bounds.share() { owner.first() } else { None };
+        login.first().filter(is_beyond).or(of_share)
+    }
+
+    pub(super) fn remove(&mut self, key: &Key) -> bool {
+        let slot = self.by_key.get(key).copied();
+        slot.is_some_and(|slot| self.take(slot))
+    }
+
+    /// Removes a token, and answers whether there was one.
+    fn take(&mut self, slot: Slot) -> bool {
+        let Some(kept) = self.tokens.get(slot) else { return false };
+        let (key, record) = (kept.key, kept.record.clone());
+        self.by_key.remove(&key);
+        self.order.unlink(&mut self.tokens, slot, |kept| &mut kept.order);
+        let login = self.logins.entry(Login::of(&record));
+        unlink(login, &mut self.tokens, slot, |kept| &mut kept.login);
+        unlink(self.owners.entry(Owner(record)), &mut self.tokens, slot, |kept| &mut kept.owner);
+        self.tokens.remove(slot).is_some()
+    }
+
+    pub(super) fn remove_family(&mut self, family: FamilyId) -> u64 {
+        let mut removed = 0_u64;
+        while let Some(slot) = self.logins.get(&Login::Family(family)).and_then(Chain::first) {
+            removed = removed.saturating_add(u64::from(self.take(slot)));
+        }
+        removed
+    }
+
+    pub(super) fn remove_subject(&mut self, realm: Option<&str>, subject: &str) -> u64 {
+        let is_theirs = |kept: &&Kept| kept.record.subject() == subject && kept.record.realm() == realm;
+        let keys: Vec<Key> = self.tokens.iter().filter(is_theirs).map(|kept| kept.key).collect();
+        keys.iter().map(|key| u64::from(self.remove(key))).sum()
+    }
+
+    /// How many tokens, logins and owners there are.
+    #[cfg(test)]
+    pub(super) fn counts(&self) -> [usize; 3] {
+        let len = self.tokens.len();
+        assert_eq!([self.by_key.len(), self.order.len()], [len; 2]);
+        assert_eq!(self.logins.values().map(Chain::len).sum::<usize>(), len);
+        assert_eq!(self.owners.values().map(Chain::len).sum::<usize>(), len);
+        [len, self.logins.len(), self.owners.len()]
+    }
+}
+
+/// Takes a token out of a chain, and the chain out of its table if it was the last one.
+fn unlink<K>(chain: Entry<'_, K, Chain>, tokens: &mut Slab<Kept>, slot: Slot, links: fn(&mut Kept) -> &mut Links) {
+    if let Entry::Occupied(mut chain) = chain {
+        chain.get_mut().unlink(tokens, slot, links);
+        if chain.get().len() == 0 {
+            chain.remove();
+        }
+    }
+}
