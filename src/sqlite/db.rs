@@ -1,6 +1,7 @@
 //! A connection that keeps its statements and counts what they take.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, Params, Row, StatementStatus};
@@ -30,6 +31,14 @@ impl Db {
     /// The last connection that closes writes the log into the file and removes it.
     pub(super) fn empty_log_at_close(&self) -> Result<(), rusqlite::Error> {
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
+    }
+
+    /// Writes the log into the file now, and leaves nothing in it. Waits for others for so long; `false` if they held it back.
+    pub(super) fn empty_log(&self, wait: Duration, usual_wait: Duration) -> Result<bool, Failure> {
+        self.connection.busy_timeout(wait)?;
+        let is_held = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, bool>(0));
+        self.connection.busy_timeout(usual_wait)?;
+        Ok(!is_held?)
     }
 
     /// Runs statements that are not kept.

@@ -23,7 +23,8 @@
 //! removed in steps that take about 5 ms on the disk at hand, each in a transaction of its own and with requests in between:
 //! when 100,000 logins end at once, a write waits for one such step at most, and the file is smaller after some minutes.
 //! One subject has at most 100 logins at one client: the next one ends the oldest of them. One login has at most 100 access
-//! tokens ([`access_tokens_per_login`](SqliteStoreBuilder::access_tokens_per_login)). So one user cannot fill the file.
+//! tokens ([`access_tokens_per_login`](SqliteStoreBuilder::access_tokens_per_login)). So one user cannot fill the file: what one
+//! has at one client takes 5 MiB at most, and what is left of each login that ended 1 KiB for ten minutes.
 //!
 //! # What is in the file
 //! Tokens, client secrets and one-time values as SHA-256 digests; passwords as their hashes; subjects, clients, scopes and
@@ -31,7 +32,10 @@
 //! addresses, only as digests: under a [shared key](SqliteStoreBuilder::shared_key) if there is one, else under a key that lies in
 //! the same file, so that who has the whole file can test names against them.
 //! Instants are whole milliseconds and rounded down, so that nothing lives longer than it was promised. The salt that a refresh
-//! token and its successor share is removed soon after the longest leeway, when nobody may ask for that successor any more.
+//! token and its successor share is removed at the first pruning after the longest leeway, a minute, when nobody may ask for that
+//! successor any more. Then the log is emptied, in which the old pages are, and free space is overwritten: a copy of the files
+//! that is made from then on and an old token give nothing. A reader that takes long, such as a backup, holds that back until the
+//! next pruning; and what the disk itself keeps of overwritten or removed blocks is out of reach.
 //!
 //! # Its rights
 //! A new file may be read and written by its owner only. One that is there keeps its rights, whatever they are: take them
@@ -74,6 +78,7 @@ mod failure;
 mod job;
 mod limiter;
 mod location;
+mod log;
 mod once;
 mod open;
 mod prune;

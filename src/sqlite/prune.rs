@@ -12,10 +12,10 @@ use rusqlite::params;
 use super::columns::get;
 use super::db::Db;
 use super::failure::Failure;
+use super::log::OldPages;
 use super::time::{CountingTime, ForwardTime, floor};
 use crate::boundary::clock::Clock;
-use crate::protocol::client_builder::MAX_LEEWAY;
-use crate::protocol::lineage::{Lineage, LineageError};
+use crate::protocol::lineage::{Lineage, LineageError, PREDECESSOR_KEPT};
 
 /// How long a step may take, with its commit. A write that comes meanwhile waits for as long.
 const TIME: Duration = Duration::from_millis(5);
@@ -47,8 +47,8 @@ const ENDED_FAMILIES: &str = "DELETE FROM refresh_families WHERE row IN
     (SELECT row FROM (SELECT row, id FROM refresh_families WHERE ended <= ?1 ORDER BY ended LIMIT ?2) due
      WHERE NOT EXISTS (SELECT 1 FROM access_tokens a WHERE a.login = due.id))";
 
-/// The longest time in which a predecessor may be presented again, in milliseconds.
-const LEEWAY: i64 = MAX_LEEWAY.as_millis() as i64;
+/// How long a predecessor is kept, in milliseconds.
+const KEPT: i64 = PREDECESSOR_KEPT.as_millis() as i64;
 /// Somebody who has a copy of the file and an old token could derive its successor from the lineage. Such a predecessor is
 /// spent, as all older tokens are.
 const USED: &str = "SELECT row, lineage FROM refresh_families WHERE used < ?1 LIMIT ?2";
@@ -95,7 +95,7 @@ impl Instants {
         Self {
             expired: floor(past).saturating_sub(retention),
             ended: floor(past).saturating_sub(ENDED),
-            used: floor(forward).saturating_sub(LEEWAY),
+            used: floor(forward).saturating_sub(KEPT),
         }
     }
 }
@@ -115,12 +115,14 @@ pub(super) struct Pruner {
     clock: Arc<dyn Clock>,
     time: CountingTime,
     forward: Mutex<ForwardTime>,
+    pub(super) old_pages: OldPages,
 }
 
 impl Pruner {
     pub(super) fn new(clock: Arc<dyn Clock>, time: CountingTime) -> Self {
         let forward = Mutex::new(ForwardTime::begin(clock.now(), clock.elapsed()));
-        Self { rows: AtomicU32::new(FIRST), turn: AtomicUsize::new(0), clock, time, forward }
+        let (rows, turn) = (AtomicU32::new(FIRST), AtomicUsize::new(0));
+        Self { rows, turn, clock, time, forward, old_pages: OldPages::new() }
     }
 
     /// What is over now.
@@ -144,6 +146,7 @@ impl Pruner {
         let began = Instant::now();
         let mut room = u64::from(self.rows.load(Ordering::Relaxed));
         let mut step = Step { rows: 0, is_short: false };
+        let mut has_forgotten = false;
         let turns = REMOVALS.iter().enumerate().cycle().skip(self.turn.load(Ordering::Relaxed)).take(REMOVALS.len());
         for (turn, (sql, due)) in turns {
             let room_now = room.cast_signed();
@@ -155,8 +158,9 @@ impl Pruner {
             room = room.saturating_sub(done);
             // What hung on a row may have been removed after its turn.
             step.is_short |= done > 0;
-            if *due != Due::Used {
-                step.rows = step.rows.saturating_add(done);
+            match due {
+                Due::Used => has_forgotten = done > 0,
+                Due::Expired | Due::Ended => step.rows = step.rows.saturating_add(done),
             }
             if room == 0 || began.elapsed() > WORK {
                 self.turn.store(turn.saturating_add(1), Ordering::Relaxed);
@@ -164,6 +168,7 @@ impl Pruner {
                 break;
             }
         }
+        self.old_pages.pruned(has_forgotten, step.is_short);
         Ok(step)
     }
 }

@@ -37,7 +37,7 @@ fn prune_all(db: &Db, now: i64) -> (u64, u64, u64) {
     let (mut most, mut all, mut rows) = (0, 0, 0);
     for _ in 0..100_000 {
         db.take_steps();
-        let step = pruner.step(db, Instants { expired: now, ended: now - ENDED, used: now - LEEWAY }).unwrap();
+        let step = pruner.step(db, Instants { expired: now, ended: now - ENDED, used: now - KEPT }).unwrap();
         // As on a disk that takes no time.
         pruner.took(Duration::ZERO);
         let steps = db.take_steps();

@@ -20,6 +20,9 @@ const MOST: usize = 256;
 /// The least time between two steps of pruning as long as there is more to remove.
 const SOON: Duration = Duration::from_millis(5);
 
+/// How long writes may wait for a reader that keeps the log from being emptied.
+const LOG_WAIT: Duration = Duration::from_millis(20);
+
 /// When rows are removed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pruning {
@@ -81,6 +84,7 @@ impl Writer {
         add(&self.counters.steps, self.db.take_steps());
         if jobs.iter().any(|job| job.is_alone()) {
             self.pruner.took(began.elapsed());
+            self.empty_log();
         }
         jobs.into_iter().for_each(|job| job.answer(lost.as_ref()));
     }
@@ -102,6 +106,7 @@ impl Writer {
             Ok(step) => {
                 pruner.took(took);
                 add(&self.counters.pruned, step.rows);
+                self.empty_log();
                 // At least half of the time is for requests.
                 step.is_short.then_some(took.max(SOON))
             }
@@ -112,6 +117,18 @@ impl Writer {
                 }
                 None
             }
+        }
+    }
+
+    /// Empties the log if it may hold what was forgotten.
+    fn empty_log(&self) {
+        if !self.pruner.old_pages.are_due() || self.files.trusted().is_err() {
+            return;
+        }
+        let emptied = self.db.empty_log(LOG_WAIT, self.opening.busy_timeout);
+        self.pruner.old_pages.tried(matches!(emptied, Ok(true)));
+        if let Err(failure) = emptied {
+            telemetry::background_failed("emptying the log", &failure.into_backend());
         }
     }
 

@@ -13,6 +13,7 @@ mod commits;
 mod contract;
 mod file;
 mod folder;
+mod forgetting;
 mod limiter;
 mod limiter_numbers;
 mod limiter_versions;
