@@ -129,8 +129,8 @@ impl Families {
     /// answers.
     fn make_room_for_login(&mut self, facts: &RefreshFamily, now: SystemTime) -> Option<FamilyId> {
         let theirs = self.logins.get(&Login(facts.clone())).filter(|theirs| theirs.len() >= MOST_LOGINS)?;
-        let is_over = |family: &Box<Family>| now >= family.facts.expires();
-        let slot = theirs.find(&self.families, |family| &family.login, is_over).or(theirs.first())?;
+        let over = theirs.find(&self.families, |family| &family.login, |family| now >= family.facts.expires());
+        let slot = over.or(theirs.first())?;
         self.remove(slot)
     }
 
@@ -173,10 +173,11 @@ impl Families {
 
     /// Ends all families of a subject in a realm, and answers how many there were.
     pub(super) fn end_all(&mut self, realm: Option<&str>, subject: &str) -> u64 {
-        let is_theirs = |family: &&Box<Family>| {
-            !family.is_ended && family.facts.subject() == subject && family.facts.realm() == realm
-        };
-        let theirs: Vec<FamilyId> = self.families.iter().filter(is_theirs).map(|family| family.facts.id()).collect();
+        let theirs = self
+            .families
+            .iter()
+            .filter(|family| !family.is_ended && family.facts.subject() == subject && family.facts.realm() == realm);
+        let theirs: Vec<FamilyId> = theirs.map(|family| family.facts.id()).collect();
         theirs.into_iter().map(|id| u64::from(self.end(id))).sum()
     }
 

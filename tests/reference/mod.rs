@@ -114,6 +114,11 @@ impl Reference {
             return Outcome::Gone;
         }
         let age = line.age(using.token.as_bytes());
+        // What may still be used is not used before its login, give or take the clocks of several servers.
+        let is_early = time_between(using.now, line.facts.authenticated_at()) > Duration::from_secs(5);
+        if age == Some(0) && is_early {
+            return Outcome::Gone;
+        }
         if age == Some(0) {
             match &using.successor {
                 Some((successor, salt)) => {
@@ -136,9 +141,9 @@ impl Reference {
         if let Some((used, salt)) = line.uses.last().filter(|_| age == Some(1) && !line.last_token_was_used)
             && using.leeway > Duration::ZERO
             && time_between(*used, using.now) <= using.leeway
-            && time_between(using.now, *used) <= Duration::from_secs(60)
+            && time_between(using.now, *used) <= using.leeway.min(Duration::from_secs(60))
         {
-            return Outcome::Repeated(*salt);
+            return if is_early { Outcome::Gone } else { Outcome::Repeated(*salt) };
         }
         line.has_ended = true;
         Outcome::Replayed

@@ -55,13 +55,13 @@ async fn the_files_of_an_open_store_hold_no_salt_a_minute_after_its_use_and_a_pr
     }
     let mut uses = [0; FAMILIES];
     for round in 0..3 {
-        for number in 0..FAMILIES {
+        for (number, uses) in uses.iter_mut().enumerate() {
             // Rows grow and shrink beside others, and some go.
             if number % 7 == 0 && round == 2 {
                 RefreshTokenStore::revoke_family(&store, id(number)).await.unwrap();
             } else if number % (round + 1) == 0 {
-                rotate(&store, &clock, number, uses[number]).await;
-                uses[number] += 1;
+                rotate(&store, &clock, number, *uses).await;
+                *uses += 1;
             }
         }
         clock.advance(Duration::from_secs(61));
