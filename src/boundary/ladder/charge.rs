@@ -90,8 +90,8 @@ impl<'a, Of> Keyed<'a, Of> {
 /// A charge that a limiter made, for one use: an attempt, an exchange, or a verification by a client's own method. Dropped, it
 /// stays charged.
 ///
-/// Its type says what kind of guess it is for, not for which account. The flow that reserves it names the account by the form
-/// whose fields then make the attempt, and keeps nothing of the form in between.
+/// Its type says what kind of guess it is for, not for which account. The flow that reserves it takes the account and the attempt
+/// from the same form.
 #[must_use = "a charge that is dropped stays charged"]
 pub(crate) struct Charge<Of> {
     reservation: Reservation,
