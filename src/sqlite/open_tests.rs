@@ -29,7 +29,7 @@ fn the_writer_is_durable_and_careful_whatever_the_file_was_before() {
             ("PRAGMA synchronous", 2),
             ("PRAGMA foreign_keys", 1),
             // 2 is `fast`: what is removed is overwritten where its page is written anyway.
-            ("PRAGMA secure_delete", 2),
+            ("PRAGMA secure_delete", 1),
             ("PRAGMA journal_size_limit", 64 << 20),
             ("PRAGMA max_page_count", 1 << 18),
             ("PRAGMA trusted_schema", 0),
