@@ -53,6 +53,7 @@ impl Auditor {
     }
 
     /// When a request that began at `started` was answered, and how long it took, if anything takes note of it.
+    #[inline]
     pub(crate) fn times(&self, clock: &dyn Clock, started: Option<Duration>) -> Option<(SystemTime, Duration)> {
         let taken = || clock.elapsed().saturating_sub(started.unwrap_or(Duration::MAX));
         (telemetry::COUNTS || self.is_observed()).then(|| (clock.now(), taken()))

@@ -93,6 +93,7 @@ impl RequestCeiling {
     }
 
     /// Counts one request; `Err` with the time to wait if it is too many, which is then not counted.
+    #[inline]
     pub(crate) fn count(&self, address: IpAddr, now: Duration) -> Result<Counted, Duration> {
         let Ok(meter) = &self.meter else { return Ok(Counted::default()) };
         let network = Network::of(address);

@@ -97,8 +97,8 @@ impl Form {
         let may_be_escaped = is_escaped(rest);
         let mut pairs = 0_usize;
         while !rest.is_empty() {
-            if let Some(after) = rest.strip_prefix('&') {
-                rest = after;
+            if rest.as_bytes().first() == Some(&b'&') {
+                rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
             let pair;
