@@ -148,7 +148,7 @@ try {
     await says(toLogin, 'Logged in as alice')
     assert.ok(await isInView(toLogin))
     assert.match(await token('access_token'), /^at_[\w-]{43}$/)
-    assert.match(await token('refresh_token'), /^rt_[\w-]{43}$/)
+    assert.match(await token('refresh_token'), /^rt_[\w-]{72}$/)
     assert.equal(await token('token_type'), 'Bearer')
     assert.equal(await token('scope'), 'read')
     assert.ok(await page.getByText('The access token is opaque').isVisible())
