@@ -97,7 +97,7 @@ impl Form {
         let may_be_escaped = is_escaped(rest);
         let mut pairs = 0_usize;
         while !rest.is_empty() {
-            if rest.as_bytes().first() == Some(&b'&') {
+            if let [b'&', ..] = rest.as_bytes() {
                 rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
