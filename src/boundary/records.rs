@@ -35,7 +35,7 @@ use super::clock::SharedClock;
 /// # Security
 /// A swap that was answered and is lost is a guess for free: it is as durable as the answer of the guess must be. Half a swap,
 /// or one over a stamp that was not there any more, is a guess for free, too. The records hold no names and no addresses, only
-/// keyed digests of them and counts; but whoever can write them can lift any lock.
+/// keyed digests of them and counts; but a program that can write them can lift any lock.
 ///
 /// # Cancellation
 /// The future is dropped when the client hangs up or a [deadline](crate::Builder::store_deadline) passes. A swap happens whole

@@ -20,7 +20,7 @@ pub(crate) enum Used {
     Gone,
 }
 
-/// The most turns. Whoever loses two of them has the predecessor of a token that was used, which ends the family.
+/// The most turns. A use that loses two of them has the predecessor of a token that was used, which ends the family.
 const TURNS: usize = 4;
 
 /// Begins a family, keeps the access token of its login, and answers which other families ended for it.
