@@ -364,7 +364,8 @@ pub trait AttemptLimiter: Send + Sync + 'static {
     /// keeps every promise but the last sentence: each check holds one place of the budget until it is settled, so that a busy
     /// client with the right secret may be refused. Override it where the store can do all of it under one lock or in one
     /// transaction, for which [`SecretCheck::into_owned`] may be of use; and write nothing for a right check if there is nothing to
-    /// forgive and its address is remembered.
+    /// forgive and its address is remembered. Where the step can be dropped between comparison and charge, a right one must write,
+    /// too: else a guesser who hangs up in between is charged nothing.
     fn check<'a>(
         &'a self,
         key: &'a AttemptKey<'a>,

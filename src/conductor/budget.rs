@@ -134,7 +134,7 @@ impl Budget {
             && trail.client.as_ref().is_some_and(Client::is_public);
         match (is_concealed, refusal.address_wait()) {
             (false, _) => error.with_retry_after(refusal.retry_after),
-            // What is told of every name at this address.
+            // Every name at this address gets the same answer.
             (true, Some(wait)) => error.with_retry_after(wait),
             (true, None) => error.into_plain_denial(),
         }

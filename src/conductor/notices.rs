@@ -29,7 +29,7 @@ impl Notices {
         self.0.as_ref().map(|_| Box::new(owner()))
     }
 
-    /// Tells of a lock that began when the attempt was settled.
+    /// Gives notice of a lock that began when the attempt was settled.
     #[inline]
     pub(super) fn tell_later(&self, lock: Option<BegunLock>, owner: Option<Box<Owner>>, address: Option<IpAddr>) {
         if let (Some(lock), Some(owner)) = (lock, owner) {

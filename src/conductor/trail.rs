@@ -104,7 +104,7 @@ impl Trail {
         }
     }
 
-    /// What is told of a request that ended so, at this time and after so long.
+    /// The event of a request that ended so, at this time and after so long.
     pub(super) fn event<'a>(
         &'a self,
         outcome: AuditOutcome<'a>,

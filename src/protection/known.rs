@@ -70,7 +70,7 @@ impl KnownAddresses {
     }
 }
 
-/// Until when the owner of an account was told of a lock, in milliseconds.
+/// Until when the lock lasts of which the owner of an account has a notice, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told(u64);
 

@@ -68,7 +68,7 @@ impl Revocation {
                 if record.client() != client.id() || !client.serves_realm(record.realm()) {
                     return Err(Reason::ForeignToken.into());
                 }
-                // The token last: as long as it is known, a client that was told of a failure can try again.
+                // The token last: as long as it is known, a client that got an error can try again.
                 if let (true, Some(family), Some(families)) =
                     (self.access_token_ends_family, record.family(), rungs.families.as_deref())
                 {
