@@ -150,7 +150,8 @@ impl MemoryLimiter {
         put(Slot::Account, accounts, new_account, false);
         put(Slot::Address, &mut addresses, new_address, is_known);
         let news = charged.news.and_then(|news| news.tell(now, known.told(facts.guess, now)));
-        Some(Attempted::Charged { wrong, ticket: charged.ticket, monitored: charged.monitored, news })
+        let Charged { ticket, monitored, is_known, .. } = charged;
+        Some(Attempted::Charged { wrong, ticket, monitored, is_known, news })
     }
 
     /// Keeps what was charged to wider networks.
@@ -236,7 +237,9 @@ impl AttemptLimiter for MemoryLimiter {
         let attempted = self.attempt(key, || Compared::<Infallible, ()>::Later(()));
         let reserved = attempted.map(|attempted| match attempted {
             Attempted::Refused(refusal) => Reserved::Refused(refusal),
-            Attempted::Charged { ticket, monitored, .. } => Reserved::Charged(ticket.into_reservation(monitored)),
+            Attempted::Charged { ticket, monitored, is_known, .. } => {
+                Reserved::Charged(ticket.into_reservation(monitored, is_known))
+            }
             Attempted::Right { right, .. } => match right {},
         });
         MaybeFuture::ready(reserved.ok_or_else(|| BackendError::fault("the limiter has no shard for a key")))

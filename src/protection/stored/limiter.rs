@@ -143,9 +143,9 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         let _turn = queue.turn().await;
         let step = |touched: &mut Touched<'_>| touched.attempt(&facts, || Compared::<Infallible, ()>::Later(()));
         match self.swapping.run(&Places::of(&facts), None, step).await? {
-            Swapped::Now((Attempted::Charged { ticket, monitored, .. }, begun)) => {
+            Swapped::Now((Attempted::Charged { ticket, monitored, is_known, .. }, begun)) => {
                 self.describe(key, &ticket, &begun);
-                Ok(Reserved::Charged(ticket.into_reservation(monitored)))
+                Ok(Reserved::Charged(ticket.into_reservation(monitored, is_known)))
             }
             Swapped::Now((Attempted::Refused(refusal), _)) => Ok(Reserved::Refused(refusal)),
             Swapped::Now((Attempted::Right { right, .. }, _)) => match right {},

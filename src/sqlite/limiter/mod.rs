@@ -140,9 +140,9 @@ impl AttemptLimiter for SqliteLimiter {
             let (attempted, begun) = self.step(move |turn| turn.attempt(&facts, later)).await?;
             Ok(match attempted {
                 Attempted::Refused(refusal) => Reserved::Refused(refusal),
-                Attempted::Charged { ticket, monitored, .. } => {
+                Attempted::Charged { ticket, monitored, is_known, .. } => {
                     self.describe(key, &ticket, &begun);
-                    Reserved::Charged(ticket.into_reservation(monitored))
+                    Reserved::Charged(ticket.into_reservation(monitored, is_known))
                 }
                 Attempted::Right { right, .. } => match right {},
             })
@@ -164,7 +164,7 @@ impl AttemptLimiter for SqliteLimiter {
             Ok(match attempted {
                 Attempted::Refused(refusal) => Checked::Refused(refusal),
                 Attempted::Right { right, monitored } => checked(right, monitored, None),
-                Attempted::Charged { wrong, ticket, monitored, news } => {
+                Attempted::Charged { wrong, ticket, monitored, news, .. } => {
                     self.describe(key, &ticket, &begun);
                     checked(wrong, monitored, news)
                 }
