@@ -15,6 +15,7 @@ use super::family::RefreshFamily;
 use super::millis;
 use super::secrets::SecretDigest;
 use super::steps::ShownTwice;
+use super::versioned::{self, Unreadable, take};
 
 /// What the successor of a token is derived with: 256 random bits, as many as its secret has.
 pub(crate) type Salt = [u8; 32];
@@ -235,12 +236,7 @@ impl Lineage {
     /// Fails when a later version wrote them, and when they are damaged. `?` makes a [`BackendError`](crate::BackendError)
     /// of it, which answers 503.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LineageError> {
-        let (&version, mut rest) = bytes.split_first().ok_or(LineageError::Damaged)?;
-        match version {
-            VERSION => {}
-            0 => return Err(LineageError::Damaged),
-            _ => return Err(LineageError::Later),
-        }
+        let mut rest = versioned::open(bytes, VERSION)?;
         let live = SecretDigest::from_bytes(take(&mut rest)?);
         let last_used = instant(take(&mut rest)?)?;
         let predecessor = if rest.is_empty() {
@@ -249,7 +245,8 @@ impl Lineage {
             let digest = SecretDigest::from_bytes(take(&mut rest)?);
             Some(Predecessor { digest, used: instant(take(&mut rest)?)?, salt: take(&mut rest)? })
         };
-        if rest.is_empty() { Ok(Self { version, live, predecessor, last_used }) } else { Err(LineageError::Damaged) }
+        versioned::end(rest)?;
+        Ok(Self { version: VERSION, live, predecessor, last_used })
     }
 }
 
@@ -257,10 +254,13 @@ fn instant(millis: [u8; TIME]) -> Result<SystemTime, LineageError> {
     millis::instant(i64::from_be_bytes(millis)).ok_or(LineageError::Damaged)
 }
 
-fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], LineageError> {
-    let (taken, left) = rest.split_first_chunk().ok_or(LineageError::Damaged)?;
-    *rest = left;
-    Ok(*taken)
+impl From<Unreadable> for LineageError {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::Later(_) => Self::Later,
+            Unreadable::Damaged => Self::Damaged,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -47,4 +47,5 @@ pub(crate) mod subject;
 pub(crate) mod sunset;
 pub(crate) mod texts;
 pub(crate) mod unsaved;
+pub(crate) mod versioned;
 pub(crate) mod weigh;

@@ -4,6 +4,7 @@ use crate::boundary::records::RecordStamp;
 use crate::protection::known::{KnownAddresses, Told};
 use crate::protection::records::Counts;
 use crate::protection::tally::Tally;
+use crate::protocol::versioned::{self, Unreadable, take};
 
 /// The version of what is written here.
 const VERSION: u8 = 1;
@@ -78,14 +79,7 @@ pub(super) enum RecordError {
     Damaged(usize),
 }
 
-/// Takes the next bytes, if there are so many.
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (first, rest) = bytes.split_first_chunk()?;
-    *bytes = rest;
-    Some(*first)
-}
-
-fn number(bytes: &mut &[u8]) -> Option<u64> {
+fn number(bytes: &mut &[u8]) -> Result<u64, Unreadable> {
     take(bytes).map(u64::from_le_bytes)
 }
 
@@ -114,14 +108,13 @@ impl Record {
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
-        match bytes.split_first() {
-            Some((&VERSION, rest)) => Self::read(rest).ok_or(RecordError::Damaged(bytes.len())),
-            Some((&later, _)) if later > VERSION => Err(RecordError::Later(later)),
-            _ => Err(RecordError::Damaged(bytes.len())),
-        }
+        versioned::open(bytes, VERSION).and_then(Self::read).map_err(|unreadable| match unreadable {
+            Unreadable::Later(version) => RecordError::Later(version),
+            Unreadable::Damaged => RecordError::Damaged(bytes.len()),
+        })
     }
 
-    fn read(mut rest: &[u8]) -> Option<Self> {
+    fn read(mut rest: &[u8]) -> Result<Self, Unreadable> {
         let rest = &mut rest;
         let mut record = Self::default();
         for stamp in &mut record.history.0 {
@@ -139,7 +132,8 @@ impl Record {
                 *network = number(rest)?;
             }
         }
-        rest.is_empty().then_some(record)
+        versioned::end(rest)?;
+        Ok(record)
     }
 }
 

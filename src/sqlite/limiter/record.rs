@@ -3,6 +3,7 @@
 
 use crate::protection::records::Counts;
 use crate::protection::tally::{Tally, TallyBytes};
+use crate::protocol::versioned::{self, Unreadable, take};
 use crate::sqlite::columns::get;
 use crate::sqlite::failure::Failure;
 
@@ -34,26 +35,19 @@ pub(super) fn read(row: &rusqlite::Row<'_>, column: usize) -> Result<(Counts, Op
 }
 
 fn parse(found: &[u8]) -> Result<(Counts, Option<u32>), Failure> {
-    const DAMAGED: Failure = Failure::Row("a damaged count of attempts");
-    match found.split_first() {
-        Some((&VERSION, rest)) => split(rest).ok_or(DAMAGED),
-        Some((&later, _)) if later > VERSION => {
-            Err(Failure::Row("a count of attempts that a later version of the library wrote"))
-        }
-        _ => Err(DAMAGED),
-    }
+    versioned::open(found, VERSION).and_then(split).map_err(|unreadable| match unreadable {
+        Unreadable::Later(_) => Failure::Row("a count of attempts that a later version of the library wrote"),
+        Unreadable::Damaged => Failure::Row("a damaged count of attempts"),
+    })
 }
 
-fn split(rest: &[u8]) -> Option<(Counts, Option<u32>)> {
-    let (since, rest) = rest.split_first_chunk()?;
-    let (number, rest) = rest.split_first_chunk()?;
-    let (tally, rest) = rest.split_first_chunk()?;
-    let print = match rest {
-        [] => None,
-        print => Some(u32::from_le_bytes(print.try_into().ok()?)),
-    };
-    let (since, number) = (u64::from_le_bytes(*since), u32::from_le_bytes(*number));
-    Some((Counts { since, number, tally: Tally::from_bytes(tally), ..Counts::default() }, print))
+fn split(mut rest: &[u8]) -> Result<(Counts, Option<u32>), Unreadable> {
+    let since = u64::from_le_bytes(take(&mut rest)?);
+    let number = u32::from_le_bytes(take(&mut rest)?);
+    let tally = Tally::from_bytes(&take(&mut rest)?);
+    let print = if rest.is_empty() { None } else { Some(u32::from_le_bytes(take(&mut rest)?)) };
+    versioned::end(rest)?;
+    Ok((Counts { since, number, tally, ..Counts::default() }, print))
 }
 
 #[cfg(test)]
