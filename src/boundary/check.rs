@@ -68,7 +68,7 @@ impl fmt::Debug for SecretCheck<'_> {
 }
 
 /// How a check ended. Only [`SecretCheck::decide`] makes one.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct CheckOutcome {
     is_right: bool,
 }

@@ -111,13 +111,20 @@ impl TokenBucket {
     }
 }
 
-/// What a rule does when its budget is spent.
+/// What a rule or a ceiling does when its budget is spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mode {
     #[default]
     Block,
     Monitor,
     Off,
+}
+
+impl Mode {
+    /// What is off stays off: there is nothing to watch.
+    pub(crate) fn monitored(self) -> Self {
+        if self == Self::Off { Self::Off } else { Self::Monitor }
+    }
 }
 
 /// The nearest interval that can be counted with: the time that fills the whole bucket must be a number, or the bucket would

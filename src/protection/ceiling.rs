@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::budget::Mode;
 use super::meter::{Counted, Meter, RateError};
+use super::network::Tier;
 use crate::boundary::setting::SettingError;
 use crate::protocol::address::{IPV6_FACTORS, Network};
 use crate::protocol::client::ClientId;
@@ -45,20 +47,12 @@ pub struct IntrospectionCeiling {
     mode: Mode,
 }
 
-/// What a ceiling does with a request that is too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Block,
-    Monitor,
-    Off,
-}
-
 /// Nothing is counted, and nothing is wrong.
 const OFF: Result<Meter, RateError> = Err(RateError { burst: 0, per_second: 0 });
 
 /// The /56 and the /48 around a /64, each with its width.
 fn around(bits: u64) -> [(u8, u64); 2] {
-    [(56, bits >> 8), (48, bits >> 16)]
+    Tier::ALL.map(|tier| (tier.prefix_len(), tier.bits(bits)))
 }
 
 impl RequestCeiling {
@@ -138,7 +132,7 @@ impl RequestCeiling {
         if self.mode != Mode::Off && self.factors.contains(&0) {
             return Err(SettingError::new("RequestCeiling::ipv6_factors", 0, "1 or more"));
         }
-        self.mode.check("RequestCeiling::per_address", &self.meter)
+        check(self.mode, "RequestCeiling::per_address", &self.meter)
     }
 }
 
@@ -179,24 +173,18 @@ impl IntrospectionCeiling {
 
     /// Whether its rate is one that can be.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
-        self.mode.check("IntrospectionCeiling::per_client", &self.meter)
+        check(self.mode, "IntrospectionCeiling::per_client", &self.meter)
     }
 }
 
-impl Mode {
-    /// What is off stays off: there is nothing to watch.
-    fn monitored(self) -> Self {
-        if self == Self::Off { Self::Off } else { Self::Monitor }
-    }
-
-    fn check(self, setting: &'static str, meter: &Result<Meter, RateError>) -> Result<(), SettingError> {
-        match meter {
-            Err(RateError { burst, per_second }) if self != Self::Off => {
-                let given = format_args!("{burst} at once and {per_second} a second");
-                Err(SettingError::new(setting, given, "1 or more at once, and 1 to 1,000,000 a second"))
-            }
-            _ => Ok(()),
+/// Whether a ceiling that is not off can be.
+fn check(mode: Mode, setting: &'static str, meter: &Result<Meter, RateError>) -> Result<(), SettingError> {
+    match meter {
+        Err(RateError { burst, per_second }) if mode != Mode::Off => {
+            let given = format_args!("{burst} at once and {per_second} a second");
+            Err(SettingError::new(setting, given, "1 or more at once, and 1 to 1,000,000 a second"))
         }
+        _ => Ok(()),
     }
 }
 

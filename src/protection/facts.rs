@@ -34,16 +34,23 @@ impl Facts {
         }
     }
 
-    /// Whether it counts on wider networks, too.
-    pub(crate) const fn has_wide(&self) -> bool {
-        self.has_address && is_ipv6(self.network)
+    /// Whether it may count on the account over all addresses. Clients count by their pairs alone.
+    pub(crate) const fn counts_on_account(&self) -> bool {
+        !self.has_no_account && !self.is_client
     }
 
-    /// The records that the attempt touches. That of an account or client tells from where it succeeded, too.
-    pub(crate) fn slots(&self) -> Slots {
+    /// Whether it counts on wider networks, too. A network in which its address is [known](super::look::Moment::is_known) has other
+    /// users as well: strangers among them must not lock the account out.
+    pub(crate) const fn touches_wide(&self, is_known: bool) -> bool {
+        !is_known && self.has_address && is_ipv6(self.network)
+    }
+
+    /// The records that the attempt touches, from an address that is [known](super::look::Moment::is_known) or not; those for one that
+    /// is not are all that it may touch. That of an account or client tells which addresses are known.
+    pub(crate) const fn touches(&self, is_known: bool) -> Slots {
         let guess = if self.has_no_account { Slots::NONE } else { Slots::of(&[Slot::Pair, Slot::Account]) };
         let slots = guess.with_if(Slot::Address, self.has_address);
-        if self.has_wide() { slots.or(Slots::WIDE) } else { slots }
+        if self.touches_wide(is_known) { slots.or(Slots::WIDE) } else { slots }
     }
 
     pub(crate) fn key(&self, slot: Slot) -> Key {

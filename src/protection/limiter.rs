@@ -7,11 +7,12 @@ use std::fmt;
 use super::budget::millis;
 use super::digests::Digests;
 use super::facts::Facts;
+use super::first_tries::{Stays, first_try};
 use super::locks::Locks;
 use super::look::Tallies;
 use super::rules::LimiterRules;
 use super::slots::{Slot, Slots};
-use super::step::{Attempted, Charged, Compared, News, Outcome, Right, Step, checked};
+use super::step::{Attempted, Charged, Compared, News, Outcome, Right, Step};
 use super::sync::atomic::{AtomicU32, Ordering};
 use super::sync::digest_key;
 use super::table::Table;
@@ -98,17 +99,19 @@ impl MemoryLimiter {
         let moment = step.moment(&facts, known.get(facts.guess), now);
         let is_known = moment.is_known;
         let [mut new_pair, mut new_account, mut new_address] = [Tally::default(); 3];
-        let (pair, has_pair) = pairs.look(facts.key(Slot::Pair), is_known, &mut new_pair);
-        let (account, has_account) = match facts.is_client {
-            true => (&mut new_account, false),
-            false => accounts.look(facts.key(Slot::Account), false, &mut new_account),
+        let is_preferred = |slot: Slot| slot.is_preferred(is_known);
+        let (pair, has_pair) = pairs.look(facts.key(Slot::Pair), is_preferred(Slot::Pair), &mut new_pair);
+        let (account, has_account) = match facts.counts_on_account() {
+            true => accounts.look(facts.key(Slot::Account), is_preferred(Slot::Account), &mut new_account),
+            false => (&mut new_account, false),
         };
-        let (address, has_address) = addresses.look(facts.key(Slot::Address), is_known, &mut new_address);
+        let (address, has_address) =
+            addresses.look(facts.key(Slot::Address), is_preferred(Slot::Address), &mut new_address);
         let shared = Slots::NONE
             .with_if(Slot::Pair, !has_pair)
             .with_if(Slot::Account, !has_account)
             .with_if(Slot::Address, !has_address);
-        let mut wide = if is_known || !facts.has_wide() { None } else { self.tables.wide_part(facts.network) };
+        let mut wide = if facts.touches_wide(is_known) { self.tables.wide_part(facts.network) } else { None };
         let mut wide_tallies = wide.as_mut().map(|table| wide_tallies(table, &facts));
         let shared_wide = wide_tallies.as_ref().map_or(Slots::NONE, |(_, shared)| *shared);
         let wide_tallies = wide_tallies.as_mut().map(|(tallies, _)| tallies);
@@ -140,18 +143,17 @@ impl MemoryLimiter {
         }
         let number = ticket.number;
         let new = ticket.charged.and(shared);
-        let mut put = |slot: Slot, table: &mut Table, tally: Tally, preferred: bool| {
+        let mut put = |slot: Slot, table: &mut Table, tally: Tally| {
             if new.has(slot) {
                 let memory = self.rules.policy.memory(slot);
-                ticket.set_place(slot, table.put(facts.key(slot), (tally, number), now, memory, preferred));
+                ticket.set_place(slot, table.put(facts.key(slot), (tally, number), now, memory, is_preferred(slot)));
             }
         };
-        put(Slot::Pair, &mut pairs, new_pair, is_known);
-        put(Slot::Account, accounts, new_account, false);
-        put(Slot::Address, &mut addresses, new_address, is_known);
+        put(Slot::Pair, &mut pairs, new_pair);
+        put(Slot::Account, accounts, new_account);
+        put(Slot::Address, &mut addresses, new_address);
         let news = charged.news.and_then(|news| news.tell(now, known.told(facts.guess, now)));
-        let Charged { ticket, monitored, is_known, .. } = charged;
-        Some(Attempted::Charged { wrong, ticket, monitored, is_known, news })
+        Some(Attempted::Charged { wrong, ticket: charged.ticket, monitored: charged.monitored, news })
     }
 
     /// Keeps what was charged to wider networks.
@@ -222,6 +224,10 @@ impl MemoryLimiter {
     }
 }
 
+fn no_shard() -> BackendError {
+    BackendError::fault("the limiter has no shard for a key")
+}
+
 impl Default for MemoryLimiter {
     fn default() -> Self {
         Self::new()
@@ -234,15 +240,8 @@ impl AttemptLimiter for MemoryLimiter {
     }
 
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
-        let attempted = self.attempt(key, || Compared::<Infallible, ()>::Later(()));
-        let reserved = attempted.map(|attempted| match attempted {
-            Attempted::Refused(refusal) => Reserved::Refused(refusal),
-            Attempted::Charged { ticket, monitored, is_known, .. } => {
-                Reserved::Charged(ticket.into_reservation(monitored, is_known))
-            }
-            Attempted::Right { right, .. } => match right {},
-        });
-        MaybeFuture::ready(reserved.ok_or_else(|| BackendError::fault("the limiter has no shard for a key")))
+        let reserved = self.attempt(key, || Compared::LATER).map(Attempted::into_reserved);
+        MaybeFuture::ready(reserved.ok_or_else(no_shard))
     }
 
     fn settle(
@@ -250,11 +249,11 @@ impl AttemptLimiter for MemoryLimiter {
         reservation: Reservation,
         settlement: Settlement,
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
-        if reservation.is_again() {
-            // Here settling never fails, so it was done.
-            return MaybeFuture::ready(Ok(None));
-        }
-        MaybeFuture::ready(Ok(self.settle_ticket(&Ticket::from_bytes(reservation.key()), settlement)))
+        // Here settling never fails, so no first try is kept.
+        MaybeFuture::ready(Ok(match first_try::<Infallible>(&reservation, |_| None) {
+            Ok(_) => self.settle_ticket(&Ticket::from_bytes(reservation.key()), settlement),
+            Err(Stays) => None,
+        }))
     }
 
     fn check<'a>(
@@ -262,16 +261,8 @@ impl AttemptLimiter for MemoryLimiter {
         key: &'a AttemptKey<'a>,
         check: SecretCheck<'a>,
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
-        let attempted = self.attempt(key, || match check.decide() {
-            right if right.is_right() => Compared::Right(right),
-            wrong => Compared::Wrong(wrong),
-        });
-        let checked = attempted.map(|attempted| match attempted {
-            Attempted::Refused(refusal) => Checked::Refused(refusal),
-            Attempted::Charged { wrong, monitored, news, .. } => checked(wrong, monitored, news),
-            Attempted::Right { right, monitored } => checked(right, monitored, None),
-        });
-        MaybeFuture::ready(checked.ok_or_else(|| BackendError::fault("the limiter has no shard for a key")))
+        let checked = self.attempt(key, || Compared::of(check.decide())).map(Attempted::into_checked);
+        MaybeFuture::ready(checked.ok_or_else(no_shard))
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

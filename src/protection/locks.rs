@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::network::prefix_len;
 use super::policy::Policy;
+use super::records::Begun;
 use super::sync::{Mutex, MutexGuard};
 use super::table::{Key, SWEEP};
 use super::ticket::Ticket;
@@ -78,6 +79,13 @@ impl Locks {
             name.address = None;
         }
         lock(&self.names).insert((rule, key), name, now, until);
+    }
+
+    /// The same for all that [began](Begun) by an attempt.
+    pub(crate) fn describe_all(&self, attempt: &AttemptKey<'_>, begun: &[Begun]) {
+        for Begun { rule, key, at, until } in begun {
+            self.describe(*rule, *key, attempt, *at, *until);
+        }
     }
 
     /// Forgets the names of the locks that began by a charge which comes back: they were none in the end.

@@ -14,7 +14,7 @@ pub(crate) struct Tallies<'a> {
     pub(crate) pair: &'a mut Tally,
     pub(crate) account: &'a mut Tally,
     pub(crate) address: &'a mut Tally,
-    /// Those of [`Slot::WIDE`], in that order.
+    /// Those of [`Slot::WIDE`], in that order, if the attempt [touches](Facts::touches_wide) them.
     pub(crate) wide: Option<&'a mut [Tally; 4]>,
     /// Those that are not in a place of their own: copies of cells in which others are counted, too, or new.
     pub(crate) shared: Slots,
@@ -71,7 +71,7 @@ pub(crate) fn look(policy: &Policy, facts: &Facts, moment: Moment<'_>, tallies: 
     let (pair_rule, pair_budget) = policy.pair_rule(is_client);
     // The allow-list lifts what names an address, but never the account's own ceiling, nor that of client secrets.
     let counts_pair = !facts.has_no_account && (is_client || !is_exempt);
-    let counts_account = !facts.has_no_account && !is_client && (is_exempt || !is_known);
+    let counts_account = facts.counts_on_account() && (is_exempt || !is_known);
     let counts_address = facts.has_address && !is_exempt;
 
     let mut verdict = Verdicts::default();
@@ -80,8 +80,7 @@ pub(crate) fn look(policy: &Policy, facts: &Facts, moment: Moment<'_>, tallies: 
     let address = verdict.add(counts_address, Rule::Address, policy, || tallies.address.empty(&policy.address, now));
     let mut counts =
         Slots::NONE.with_if(Slot::Pair, pair).with_if(Slot::Account, account).with_if(Slot::Address, address);
-    // A network that an account is known in has other users, too: strangers among them must not lock it out.
-    if let Some(wide) = tallies.wide.as_deref().filter(|_| !is_known) {
+    if let Some(wide) = tallies.wide.as_deref() {
         for (slot, tally) in Slot::WIDE.into_iter().zip(wide) {
             let counts_it = if slot.is_bucket() {
                 verdict.add(counts_address, Rule::Address, policy, || tally.empty(&policy.bucket(slot), now))

@@ -5,9 +5,11 @@
 //! [`limiter`] holds the locks and [`operator`] looks in from outside. [`stored`] counts in a store of the application's.
 
 pub(crate) mod budget;
+pub(crate) mod capacity;
 pub(crate) mod ceiling;
 pub(crate) mod digests;
 pub(crate) mod facts;
+pub(crate) mod first_tries;
 pub(crate) mod known;
 pub(crate) mod known_table;
 pub(crate) mod limiter;
@@ -29,7 +31,7 @@ pub(crate) mod table;
 pub(crate) mod tables;
 pub(crate) mod tally;
 pub(crate) mod ticket;
-pub(crate) mod unsettled;
+pub(crate) mod unblock;
 
 #[cfg(test)]
 #[path = "history_tests.rs"]

@@ -21,6 +21,16 @@ impl Tier {
             Self::Net48 => 48,
         }
     }
+
+    /// The bits of such a network around the /64 with these bits.
+    pub(crate) const fn bits(self, of_64: u64) -> u64 {
+        of_64 >> 64_u8.saturating_sub(self.prefix_len())
+    }
+}
+
+/// The keys of the networks around an IPv6 /64, from the narrower to the wider; none around others.
+pub(crate) fn around(key: u64) -> impl Iterator<Item = u64> {
+    Tier::ALL.into_iter().filter(move |_| is_ipv6(key)).map(move |tier| widened(key, tier))
 }
 
 /// Of keys of IPv6. It chooses neither a shard nor a cell.

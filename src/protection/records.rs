@@ -37,6 +37,13 @@ impl Counts {
         *self = Self { number: self.number, ..Self::default() };
     }
 
+    /// The same in a place of its own, which was as a new one. What it takes along from a cell was charged elsewhere: nothing of it is
+    /// taken back here.
+    #[must_use]
+    pub(crate) fn moved(self) -> Self {
+        Self { since: 0, changed: 0, tally: self.tally.moved(self.number), ..self }
+    }
+
     /// When the record may be removed, as far as it counts. Not as long as an attempt may be under way that was charged to it: one
     /// that takes its place begins with other numbers.
     pub(crate) fn counts_until(&self, memory: u64) -> u64 {
@@ -72,11 +79,12 @@ pub(crate) struct Records<'a> {
     shared: Slots,
 }
 
-/// A lock that began, or a bucket that was emptied.
+/// A lock that began, or a bucket that was emptied, and until when. In milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Begun {
     pub(crate) rule: Rule,
     pub(crate) key: Key,
+    pub(crate) at: u64,
     pub(crate) until: u64,
 }
 
@@ -114,27 +122,27 @@ impl<'a> Records<'a> {
         compare: impl FnOnce() -> Compared<R, W>,
     ) -> (Attempted<R, W>, Vec<Begun>) {
         let known = self.get_mut(Slot::Account).map(|counts| counts.known);
+        let moment = step.moment(facts, known.as_ref(), now);
         let mut copies = Slot::ALL.map(|slot| self.tally(slot));
         let [pair, account, address, wide @ ..] = &mut copies;
-        let wide = facts.has_wide().then_some(wide);
+        let wide = facts.touches_wide(moment.is_known).then_some(wide);
         let mut tallies = Tallies { pair, account, address, wide, shared: self.shared };
-        let moment = step.moment(facts, known.as_ref(), now);
         let outcome = step.attempt(facts, moment, &mut tallies, || self.next_number(), compare);
         let mut begun = Vec::new();
         if let Outcome::Charged(charged, _) = &outcome {
-            step.begun(charged, &mut tallies, |rule, key, until| begun.push(Begun { rule, key, until }));
+            step.begun(charged, &mut tallies, |rule, key, until| begun.push(Begun { rule, key, at: now, until }));
         }
         for (counts, tally) in self.counts.iter_mut().zip(copies) {
             counts.iter_mut().for_each(|counts| counts.tally = tally);
         }
         let attempted = match outcome {
             Outcome::Refused(refused) => Attempted::Refused(refused.into_refusal(|news| self.tell(news, now))),
-            Outcome::Charged(Charged { ticket, monitored, is_known, news, .. }, wrong) => {
+            Outcome::Charged(Charged { ticket, monitored, news, .. }, wrong) => {
                 for slot in ticket.charged.iter() {
                     self.get_mut(slot).into_iter().for_each(|counts| counts.number = ticket.number);
                 }
                 let news = news.and_then(|news| self.tell(news, now));
-                Attempted::Charged { wrong, ticket, monitored, is_known, news }
+                Attempted::Charged { wrong, ticket, monitored, news }
             }
             Outcome::Right(Right { monitored, is_news }, right) => {
                 if is_news {

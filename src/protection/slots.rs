@@ -1,6 +1,7 @@
 //! The records that an attempt touches, by what each counts.
 
-use super::network::Tier;
+use super::network::{Tier, is_ipv6, tier};
+use super::table::Key;
 
 /// What a record counts on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,49 @@ impl Slot {
     /// Whether it counts all attempts from an address or network, in a bucket that fills again; else it counts failures in a row.
     pub(crate) const fn is_bucket(self) -> bool {
         matches!(self, Self::Address | Self::Net56 | Self::Net48)
+    }
+
+    /// Whether a record may use room that is kept for those that were seen before, for an attempt from an address that is known
+    /// or not. Strangers fill neither that of an account's pairs nor that of addresses.
+    pub(crate) const fn is_preferred(self, is_known: bool) -> bool {
+        is_known && matches!(self, Self::Pair | Self::Address)
+    }
+
+    /// Whether those that are [preferred](Self::is_preferred) share no cell with others. Right only where a key that becomes
+    /// preferred may begin anew: a pair becomes so by a success, which forgets its failures.
+    pub(crate) const fn has_spared_cells(self) -> bool {
+        matches!(self, Self::Pair)
+    }
+}
+
+/// The records that lie together, because they have one bound of their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TableKind {
+    Pair,
+    Account,
+    Address,
+    /// IPv6 networks that are wider than a /64, with an account or client or alone.
+    Wide,
+}
+
+impl TableKind {
+    pub(crate) const fn of(slot: Slot) -> Self {
+        match slot {
+            Slot::Pair => Self::Pair,
+            Slot::Account => Self::Account,
+            Slot::Address => Self::Address,
+            Slot::Pair56 | Slot::Net56 | Slot::Pair48 | Slot::Net48 => Self::Wide,
+        }
+    }
+
+    /// Of the record with this key.
+    pub(crate) fn of_key((guess, network): Key) -> Self {
+        match (guess, network) {
+            (_, 0) => Self::Account,
+            _ if is_ipv6(network) && tier(network).is_some() => Self::Wide,
+            (0, _) => Self::Address,
+            _ => Self::Pair,
+        }
     }
 }
 

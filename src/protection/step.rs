@@ -2,6 +2,7 @@
 //! records. All that is decided is decided here. An engine finds the records, keeps what changed, all or none of it, and
 //! knows the names of what is locked.
 
+use std::convert::Infallible;
 use std::mem::replace;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::table::Key;
 use super::tally::Tally;
 use super::ticket::Ticket;
 use crate::boundary::check::CheckOutcome;
-use crate::boundary::limiter::{BegunLock, Checked, Decided, Refusal, Rule, Settlement};
+use crate::boundary::limiter::{BegunLock, Checked, Decided, Refusal, Reserved, Rule, Settlement};
 
 /// The rules by which all steps go.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,18 @@ pub(crate) enum Compared<R, W> {
     Later(W),
 }
 
+impl Compared<Infallible, ()> {
+    /// Of an attempt that is reserved, whose secret something else looks at.
+    pub(crate) const LATER: Self = Self::Later(());
+}
+
+impl Compared<CheckOutcome, CheckOutcome> {
+    /// Of a check that was decided.
+    pub(crate) const fn of(outcome: CheckOutcome) -> Self {
+        if outcome.is_right() { Self::Right(outcome) } else { Self::Wrong(outcome) }
+    }
+}
+
 /// What became of an attempt.
 #[derive(Debug)]
 pub(crate) enum Outcome<R, W> {
@@ -51,8 +64,40 @@ pub(crate) enum Outcome<R, W> {
 #[derive(Debug)]
 pub(crate) enum Attempted<R, W> {
     Refused(Refusal),
-    Charged { wrong: W, ticket: Ticket, monitored: Option<Rule>, is_known: bool, news: Option<BegunLock> },
+    Charged { wrong: W, ticket: Ticket, monitored: Option<Rule>, news: Option<BegunLock> },
     Right { right: R, monitored: Option<Rule> },
+}
+
+impl Attempted<Infallible, ()> {
+    /// The answer to an attempt that is reserved.
+    #[inline]
+    pub(crate) fn into_reserved(self) -> Reserved {
+        match self {
+            Self::Refused(refusal) => Reserved::Refused(refusal),
+            Self::Charged { ticket, monitored, .. } => Reserved::Charged(ticket.into_reservation(monitored)),
+            Self::Right { right, .. } => match right {},
+        }
+    }
+}
+
+impl Attempted<CheckOutcome, CheckOutcome> {
+    /// The answer to a check.
+    #[inline]
+    pub(crate) fn into_checked(self) -> Checked {
+        let (outcome, monitored, news) = match self {
+            Self::Refused(refusal) => return Checked::Refused(refusal),
+            Self::Charged { wrong, monitored, news, .. } => (wrong, monitored, news),
+            Self::Right { right, monitored } => (right, monitored, None),
+        };
+        let mut decided = Decided::new(outcome);
+        if let Some(rule) = monitored {
+            decided = decided.would_refuse(rule);
+        }
+        if let Some(lock) = news {
+            decided = decided.with_new_lock(lock);
+        }
+        Checked::Decided(decided)
+    }
 }
 
 #[derive(Debug)]
@@ -78,8 +123,6 @@ pub(crate) struct Charged {
     pub(crate) ticket: Ticket,
     /// Which rule would have refused if it blocked.
     pub(crate) monitored: Option<Rule>,
-    /// The account or client succeeded from this address before.
-    pub(crate) is_known: bool,
     /// The locks that began and the buckets that were emptied by it.
     pub(crate) begun: Slots,
     /// Of a wrong secret: the tallies of this lock know now that it was told of.
@@ -155,8 +198,7 @@ impl<'a> Step<'a> {
             Compared::Wrong(wrong) => (true, wrong),
             Compared::Later(wrong) => (false, wrong),
         };
-        let is_known = moment.is_known;
-        let mut charged = Charged { monitored, is_known, ..self.charge(facts, now, tallies, number(), counts) };
+        let mut charged = Charged { monitored, ..self.charge(facts, now, tallies, number(), counts) };
         if is_wrong {
             // It is decided at once, so nothing of it is under way.
             let ticket = &charged.ticket;
@@ -222,7 +264,7 @@ impl<'a> Step<'a> {
             }
         }
         let ticket = Ticket::new(facts, number, now, charged, locks);
-        Charged { ticket, monitored: None, is_known: false, begun, news: None }
+        Charged { ticket, monitored: None, begun, news: None }
     }
 
     /// What settles in one tally that the attempt [touches](Ticket::touched_by), if it is still there: all but the
@@ -325,16 +367,4 @@ impl<'a> Step<'a> {
     pub(crate) fn remembers(&self, ticket: &Ticket, settlement: Settlement) -> bool {
         settlement == Settlement::Success && ticket.has_address && self.lifetime > 0
     }
-}
-
-/// The answer to a check that was compared.
-pub(crate) fn checked(outcome: CheckOutcome, monitored: Option<Rule>, news: Option<BegunLock>) -> Checked {
-    let mut decided = Decided::new(outcome);
-    if let Some(rule) = monitored {
-        decided = decided.would_refuse(rule);
-    }
-    if let Some(lock) = news {
-        decided = decided.with_new_lock(lock);
-    }
-    Checked::Decided(decided)
 }

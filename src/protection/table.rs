@@ -1,8 +1,10 @@
 //! A bounded map of tallies that never forgets one that counts.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::capacity::Capacity;
 use super::network::{CROWDS, Tier, crowd, tier};
 use super::tally::Tally;
 
@@ -33,18 +35,16 @@ pub(crate) const SWEEP: u64 = 1000;
 #[derive(Debug)]
 pub(crate) struct Table {
     tallies: HashMap<Key, Tally, BuildHasherDefault<Hashed>>,
-    capacity: usize,
+    capacity: Capacity,
     /// As many as the capacity, rounded up to a power of two; an eighth of that for clients, whose budget is another; and
     /// again an eighth for preferred keys, half of it for clients. Empty as long as there was always room.
     cells: Vec<Tally>,
     /// How many keys each crowd has, as far as there are any of IPv6.
     crowds: Vec<u32>,
-    /// The most keys that the networks of one /48 have of their own, unless they are preferred.
-    quota: usize,
     /// In which the keys of IPv6 are counted that have none of their own: some for each crowd, so that one /48 spoils no
     /// other's. Empty as long as there was always room.
     crowded: Vec<Tally>,
-    /// Whether preferred keys share no cell with others. Right only if a key that becomes preferred may begin anew.
+    /// Whether it [has](super::slots::Slot::has_spared_cells) cells for preferred keys alone.
     spares: bool,
     next_sweep: u64,
 }
@@ -58,23 +58,24 @@ pub(crate) enum Place {
     Spared,
 }
 
+impl Place {
+    /// Where a key without a place of its own is counted.
+    pub(crate) const fn shared(has_spared: bool, preferred: bool) -> Self {
+        if preferred && has_spared { Self::Spared } else { Self::Shared }
+    }
+}
+
 impl Table {
-    pub(crate) fn new(capacity: usize, spares: bool) -> Self {
+    pub(crate) fn new(capacity: Capacity, spares: bool) -> Self {
         Self {
             tallies: HashMap::default(),
             capacity,
             cells: Vec::new(),
             crowds: Vec::new(),
-            quota: quota(capacity),
             crowded: Vec::new(),
             spares,
             next_sweep: 0,
         }
-    }
-
-    /// For each /48 at most so many keys of their own.
-    pub(crate) fn with_quota(self, quota: usize) -> Self {
-        Self { quota, ..self }
     }
 
     /// The tally of a key in its own place, if it has one, and whether it has. Else a `copy` of that of its cell, in which it may
@@ -96,13 +97,13 @@ impl Table {
         let place = self.shared(preferred);
         let cell = match crowd_cell(key, place) {
             Some(cell) => self.crowded.get(cell),
-            None => self.cells.get(cell_of(self.capacity, key, place)),
+            None => self.cells.get(cell_of(self.capacity.keys(), key, place)),
         };
         cell.copied().unwrap_or_default()
     }
 
-    /// Stores the tally of a key without its own, which the reservation with this number charged. The last eighth of the room is kept for keys that are `preferred`. Locks are remembered for
-    /// `memory` milliseconds after their end, so that a flood cannot make the next one short again.
+    /// Stores the tally of a key without its own, which the reservation with this number charged. Locks are remembered for `memory`
+    /// milliseconds after their end, so that a flood cannot make the next one short again.
     pub(crate) fn put(
         &mut self,
         key: Key,
@@ -111,13 +112,11 @@ impl Table {
         memory: u64,
         preferred: bool,
     ) -> Place {
-        let kept = if preferred { 0 } else { self.capacity / 8 };
-        let room = self.capacity.saturating_sub(kept);
         let crowd = crowd(key.1);
-        let mut has_room = self.has_room(room, crowd, preferred);
+        let mut has_room = self.has_room(crowd, preferred);
         if !has_room && self.next_sweep <= now {
             self.sweep(now, memory);
-            has_room = self.has_room(room, crowd, preferred);
+            has_room = self.has_room(crowd, preferred);
         }
         if has_room {
             if let Some(crowd) = crowd {
@@ -133,7 +132,7 @@ impl Table {
             let cells = cell.saturating_add(1).next_multiple_of(KINDS * CROWDS);
             self.crowded.resize(cells.max(self.crowded.len()), Tally::default());
         } else {
-            let (accounts, others) = cell_counts(self.capacity);
+            let (accounts, others) = cell_counts(self.capacity.keys());
             self.cells.resize(accounts.saturating_add(others).saturating_add(others), Tally::default());
         }
         if let Some(cell) = self.get_mut(key, place) {
@@ -142,10 +141,10 @@ impl Table {
         place
     }
 
-    fn has_room(&self, room: usize, crowd: Option<usize>, preferred: bool) -> bool {
-        let is_crowded =
-            || crowd.is_some_and(|crowd| self.crowds.get(crowd).is_some_and(|it| *it as usize >= self.quota));
-        self.tallies.len() < room && (preferred || !is_crowded())
+    fn has_room(&self, crowd: Option<usize>, preferred: bool) -> bool {
+        let of_its_crowd = || crowd.and_then(|crowd| self.crowds.get(crowd)).map_or(0, |keys| *keys as usize);
+        let Ok(has_room) = self.capacity.has_room::<Infallible>(self.tallies.len(), preferred, || Ok(of_its_crowd()));
+        has_room
     }
 
     fn count(&mut self, crowd: usize) {
@@ -189,13 +188,13 @@ impl Table {
         }
         match crowd_cell(key, place) {
             Some(cell) => self.crowded.get_mut(cell),
-            None => self.cells.get_mut(cell_of(self.capacity, key, place)),
+            None => self.cells.get_mut(cell_of(self.capacity.keys(), key, place)),
         }
     }
 
     /// Forgets everything, cells included.
     pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.capacity, self.spares).with_quota(self.quota);
+        *self = Self::new(self.capacity, self.spares);
     }
 
     /// Keeps the keys that `keep` says, and tells how many of the others still counted.
@@ -231,13 +230,8 @@ impl Table {
 
     /// Where a key without a tally of its own is counted.
     fn shared(&self, preferred: bool) -> Place {
-        if preferred && self.spares { Place::Spared } else { Place::Shared }
+        Place::shared(self.spares, preferred)
     }
-}
-
-/// The most keys of a table of this capacity that the networks of one /48 have of their own.
-pub(crate) fn quota(capacity: usize) -> usize {
-    (capacity / 16).max(1)
 }
 
 /// Takes a key that goes off the count of its crowd.
@@ -324,7 +318,7 @@ mod tests {
     fn what_a_key_takes_along_from_a_cell_is_not_taken_back_for_what_it_charged_in_an_earlier_place() {
         let budget = Lockout::new(3, Duration::from_secs(60));
         let (one, other, late) = ((1, 0), (2, 0), (3, 0));
-        let mut table = Table::new(1, false);
+        let mut table = Table::new(Capacity::of(1), false);
         let charge = |table: &mut Table, key, now, number| {
             let mut copy = Tally::default();
             let mut tally = *table.look(key, false, &mut copy).0;

@@ -1,15 +1,18 @@
 //! Where the limiter in memory keeps what it counts: tables in parts, each with its lock.
 
+use std::ops::Range;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 
+use super::capacity::Capacity;
 use super::facts::Facts;
 use super::known_table::KnownTable;
 use super::network::{Tier, widened};
-use super::slots::{Slot, Slots};
+use super::slots::{Slot, Slots, TableKind};
 use super::sync::{Mutex, MutexGuard, SHARDS, WIDE_SHARDS};
-use super::table::{Key, Place, Table, quota};
+use super::table::{Key, Place, Table};
 use super::tally::Tally;
+use super::unblock::{Forgotten, Which};
 
 /// Locked in this order wherever several are locked: pairs, accounts, addresses, wide; never two of a kind.
 pub(super) struct Tables {
@@ -29,16 +32,17 @@ pub(super) struct Accounts {
 }
 
 impl Tables {
-    pub(super) fn new(capacity: usize) -> Self {
-        let each = capacity.div_ceil(SHARDS);
-        let each_wide = capacity.div_ceil(WIDE_SHARDS);
-        let accounts = || Accounts { tallies: Table::new(each, false), known: KnownTable::new(each) };
-        let wide = || Table::new(each_wide, false).with_quota(quota(capacity));
+    pub(super) fn new(keys: usize) -> Self {
+        let all = Capacity::of(keys);
+        let each = keys.div_ceil(SHARDS);
+        let of = |slot: Slot| Table::new(Capacity::of(each), slot.has_spared_cells());
+        let accounts = || Accounts { tallies: of(Slot::Account), known: KnownTable::new(each) };
+        // All networks of a /48 lie in one part.
+        let wide = || Table::new(all.part(keys.div_ceil(WIDE_SHARDS)), false);
         Self {
-            // A pair becomes preferred by a success, which forgets its failures.
-            pairs: (0..SHARDS).map(|_| Mutex::new(Table::new(each, true))).collect(),
+            pairs: (0..SHARDS).map(|_| Mutex::new(of(Slot::Pair))).collect(),
             accounts: (0..SHARDS).map(|_| Mutex::new(accounts())).collect(),
-            addresses: (0..SHARDS).map(|_| Mutex::new(Table::new(each, false))).collect(),
+            addresses: (0..SHARDS).map(|_| Mutex::new(of(Slot::Address))).collect(),
             wide: (0..WIDE_SHARDS).map(|_| Mutex::new(wide())).collect(),
             has_wide: AtomicBool::new(false),
         }
@@ -46,14 +50,58 @@ impl Tables {
 
     /// The part with the wide networks around an IPv6 address.
     pub(super) fn wide_part(&self, network: u64) -> Option<MutexGuard<'_, Table>> {
-        let around = widened(network, Tier::Net48);
-        shard_at(&self.wide, usize::try_from(around >> 16 & 0xff).ok()? & (WIDE_SHARDS - 1))
+        shard_at(&self.wide, wide_index(network)?)
+    }
+
+    /// The parts in which these records may lie; see [`part`](Self::part).
+    pub(super) fn parts_of(&self, forgotten: &Forgotten) -> Range<usize> {
+        let (first, count) = match forgotten.table {
+            TableKind::Pair => (0, SHARDS),
+            TableKind::Account => (SHARDS, SHARDS),
+            TableKind::Address => (2 * SHARDS, SHARDS),
+            TableKind::Wide => (3 * SHARDS, self.wide.len()),
+        };
+        let one = match (forgotten.table, forgotten.which) {
+            (TableKind::Wide, Which::One((_, network)) | Which::OfNetwork(network)) => wide_index(network),
+            (_, Which::One(key)) => shard_index(key),
+            (_, Which::OfGuess(_) | Which::OfNetwork(_)) => None,
+        };
+        match one.map(|index| first.saturating_add(index)) {
+            Some(only) => only..only.saturating_add(1),
+            None => first..first.saturating_add(count),
+        }
+    }
+
+    /// How many parts all tables have together.
+    pub(super) fn parts(&self) -> usize {
+        SHARDS.saturating_mul(3).saturating_add(self.wide.len())
+    }
+
+    /// Has something done with one part of them all, as long as it is locked.
+    pub(super) fn part<T>(&self, part: usize, act: impl FnOnce(&mut Table) -> T) -> Option<T> {
+        let index = part & (SHARDS - 1);
+        match part.checked_div(SHARDS) {
+            Some(0) => shard_at(&self.pairs, index).map(|mut table| act(&mut table)),
+            Some(1) => shard_at(&self.accounts, index).map(|mut held| act(&mut held.tallies)),
+            Some(2) => shard_at(&self.addresses, index).map(|mut table| act(&mut table)),
+            _ => shard_at(&self.wide, index).map(|mut table| act(&mut table)),
+        }
     }
 }
 
+/// Which part of the wide networks is that around an IPv6 address.
+fn wide_index(network: u64) -> Option<usize> {
+    Some(usize::try_from(widened(network, Tier::Net48) >> 16 & 0xff).ok()? & (WIDE_SHARDS - 1))
+}
+
+/// The number of the shard of a key.
+fn shard_index((guess, network): Key) -> Option<usize> {
+    Some(usize::try_from((guess ^ network.rotate_right(16)) & 0xffff).ok()? & (SHARDS - 1))
+}
+
 /// The shard of a key.
-pub(super) fn shard_of<T>(shards: &[Mutex<T>], (guess, network): Key) -> Option<MutexGuard<'_, T>> {
-    shard_at(shards, usize::try_from((guess ^ network.rotate_right(16)) & 0xffff).ok()? & (SHARDS - 1))
+pub(super) fn shard_of<T>(shards: &[Mutex<T>], key: Key) -> Option<MutexGuard<'_, T>> {
+    shard_at(shards, shard_index(key)?)
 }
 
 pub(super) fn shard_at<T>(shards: &[Mutex<T>], index: usize) -> Option<MutexGuard<'_, T>> {

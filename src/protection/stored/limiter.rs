@@ -1,13 +1,13 @@
 //! The limiter over a store of records.
 
-use std::convert::Infallible;
 use std::fmt;
+use std::sync::LazyLock;
 
 use super::swapping::{Again, Failed, Swapped, Swapping};
 use super::touched::{Places, Touched, Tried};
 use super::turns::{Queue, Turns};
 use crate::boundary::backend::BackendError;
-use crate::boundary::check::{CheckOutcome, SecretCheck};
+use crate::boundary::check::SecretCheck;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::limiter::{AttemptKey, AttemptLimiter, BegunLock, Checked, Reservation, Reserved, Settlement};
 use crate::boundary::maybe::MaybeFuture;
@@ -15,13 +15,12 @@ use crate::boundary::records::AttemptRecords;
 use crate::boundary::setting::SettingError;
 use crate::protection::digests::Digests;
 use crate::protection::facts::Facts;
+use crate::protection::first_tries::FirstTries;
 use crate::protection::locks::Locks;
-use crate::protection::records::Begun;
 use crate::protection::rules::LimiterRules;
 use crate::protection::slots::{Slot, Slots};
-use crate::protection::step::{Attempted, Compared, checked};
+use crate::protection::step::{Attempted, Compared};
 use crate::protection::ticket::Ticket;
-use crate::protection::unsettled::Unsettled;
 use crate::protocol::keyed::Keyed;
 use crate::protocol::shared_key::{Purpose, SharedKey};
 
@@ -65,7 +64,7 @@ pub struct StoredLimiter<S> {
     /// Whose locks they are that began in this process.
     pub(super) locks: Locks,
     turns: Turns,
-    unsettled: Unsettled<Option<Tried>>,
+    first_tries: FirstTries<Option<Tried>>,
 }
 
 impl<S> StoredLimiter<S> {
@@ -77,7 +76,7 @@ impl<S> StoredLimiter<S> {
             digests: Digests::new(Keyed::new(Some(key), Purpose::Attempts)),
             locks: Locks::default(),
             turns: Turns::new(),
-            unsettled: Unsettled::default(),
+            first_tries: FirstTries::default(),
         }
     }
 
@@ -95,85 +94,30 @@ impl<S> StoredLimiter<S> {
     }
 }
 
-/// An attempt on these records. A right secret is told no sooner than a wrong one would be: over all the counts that had room, and
-/// only once a charge would have been kept.
-fn attempt<R, W>(
-    touched: &mut Touched<'_>,
-    facts: &Facts,
-    compare: impl FnOnce() -> Compared<R, W>,
-) -> (Attempted<R, W>, Vec<Begun>) {
-    let (attempted, begun) = touched.attempt(facts, compare);
-    if matches!(attempted, Attempted::Right { .. }) {
-        touched.fence();
-    }
-    (attempted, begun)
-}
-
-/// A secret that is compared once, however often the records are looked at.
-struct Secret<'a> {
-    check: Option<SecretCheck<'a>>,
-    outcome: Option<CheckOutcome>,
-}
-
-impl Secret<'_> {
-    fn compare(&mut self) -> Compared<(), ()> {
-        if let Some(check) = self.check.take() {
-            self.outcome = Some(check.decide());
-        }
-        let is_right = self.outcome.as_ref().is_some_and(CheckOutcome::is_right);
-        if is_right { Compared::Right(()) } else { Compared::Wrong(()) }
-    }
-}
-
 impl<S: AttemptRecords> StoredLimiter<S> {
-    fn facts(&self, key: &AttemptKey<'_>) -> Facts {
-        Facts::new(key, &self.digests)
-    }
-
-    /// Keeps whose locks began by a charge, and whose bucket it emptied.
-    fn describe(&self, key: &AttemptKey<'_>, ticket: &Ticket, begun: &[Begun]) {
-        for Begun { rule, key: on, until } in begun {
-            self.locks.describe(*rule, *on, key, ticket.at, *until);
-        }
+    /// Runs an attempt on these records, and keeps whose locks began by it and whose bucket it emptied.
+    async fn attempt<R, W>(
+        &self,
+        key: &AttemptKey<'_>,
+        compare: impl Fn() -> Compared<R, W>,
+    ) -> Result<Attempted<R, W>, BackendError> {
+        let facts = Facts::new(key, &self.digests);
+        let queue = self.queue(&facts)?;
+        let _turn = queue.turn().await;
+        let step = |touched: &mut Touched<'_>| touched.attempt(&facts, &compare);
+        let (attempted, begun) = self.swapping.run_new(&Places::of(&facts), step).await?;
+        self.locks.describe_all(key, &begun);
+        Ok(attempted)
     }
 
     async fn reserve(&self, key: &AttemptKey<'_>) -> Result<Reserved, BackendError> {
-        let facts = self.facts(key);
-        let queue = self.queue(&facts)?;
-        let _turn = queue.turn().await;
-        let step = |touched: &mut Touched<'_>| touched.attempt(&facts, || Compared::<Infallible, ()>::Later(()));
-        match self.swapping.run(&Places::of(&facts), None, step).await? {
-            Swapped::Now((Attempted::Charged { ticket, monitored, is_known, .. }, begun)) => {
-                self.describe(key, &ticket, &begun);
-                Ok(Reserved::Charged(ticket.into_reservation(monitored, is_known)))
-            }
-            Swapped::Now((Attempted::Refused(refusal), _)) => Ok(Reserved::Refused(refusal)),
-            Swapped::Now((Attempted::Right { right, .. }, _)) => match right {},
-            Swapped::Earlier => Err(BackendError::fault("nothing was tried before")),
-        }
+        Ok(self.attempt(key, || Compared::LATER).await?.into_reserved())
     }
 
     async fn check(&self, key: &AttemptKey<'_>, check: SecretCheck<'_>) -> Result<Checked, BackendError> {
-        let facts = self.facts(key);
-        let (places, queue) = (Places::of(&facts), self.queue(&facts)?);
-        let mut secret = Secret { check: Some(check), outcome: None };
-        let _turn = queue.turn().await;
-        let step = |touched: &mut Touched<'_>| attempt(touched, &facts, || secret.compare());
-        let attempted = match self.swapping.run(&places, None, step).await? {
-            Swapped::Now(attempted) => attempted,
-            Swapped::Earlier => return Err(BackendError::fault("nothing was tried before")),
-        };
-        let (attempted, begun) = attempted;
-        let (monitored, news) = match attempted {
-            Attempted::Refused(refusal) => return Ok(Checked::Refused(refusal)),
-            Attempted::Right { monitored, .. } => (monitored, None),
-            Attempted::Charged { ticket, monitored, news, .. } => {
-                self.describe(key, &ticket, &begun);
-                (monitored, news)
-            }
-        };
-        let outcome = secret.outcome.ok_or_else(|| BackendError::fault("nothing was compared"))?;
-        Ok(checked(outcome, monitored, news))
+        // Once, however often the records are looked at.
+        let outcome = LazyLock::new(|| check.decide());
+        Ok(self.attempt(key, || Compared::of(*outcome)).await?.into_checked())
     }
 
     async fn settle(
@@ -181,14 +125,7 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         reservation: Reservation,
         settlement: Settlement,
     ) -> Result<Option<BegunLock>, BackendError> {
-        let earlier = match reservation.is_again() {
-            false => None,
-            true => match self.unsettled.take(reservation.key()) {
-                Some(earlier) => earlier,
-                // Whether the first try has taken the charge back is not known, so it stays.
-                None => return Ok(None),
-            },
-        };
+        let Ok(earlier) = self.first_tries.first_of(&reservation).map(Option::flatten) else { return Ok(None) };
         let mut ticket = Ticket::from_bytes(reservation.key());
         let network = ticket.charged.has(Slot::Address).then_some(ticket.network);
         let queue = self.turns.queue_again(ticket.guess, network);
@@ -199,13 +136,13 @@ impl<S: AttemptRecords> StoredLimiter<S> {
             let none = ticket.locks.iter().filter(|slot| touched.lock(ticket.key(*slot)).is_none());
             (news, none.fold(Slots::NONE, Slots::with))
         };
-        let settled = self.swapping.run(&Places::of_ticket(&ticket), earlier, step).await;
+        let settled = self.swapping.run(&Places::of_ticket(&ticket, settlement), earlier, step).await;
         let (news, none) = match settled {
             Ok(Swapped::Now(settled)) => settled,
             Ok(Swapped::Earlier) => (None, ticket.locks),
             Err(Failed { error, again }) => {
                 if let Again::Perhaps(tried) = again {
-                    self.unsettled.keep(reservation.key(), tried);
+                    self.first_tries.keep(&reservation, tried);
                 }
                 return Err(error);
             }

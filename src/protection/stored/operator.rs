@@ -5,15 +5,15 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 
 use super::limiter::StoredLimiter;
-use super::swapping::Swapped;
 use super::touched::{EVERYTHING, Places, Touched};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::limiter::Guess;
 use crate::boundary::operator::{ActiveLock, LimiterOperator, LockCursor, LockPage, MOST_LOCKS};
 use crate::boundary::records::AttemptRecords;
-use crate::protection::network::{Tier, is_ipv6, widened};
+use crate::protection::slots::TableKind;
 use crate::protection::table::Key;
+use crate::protection::unblock::{Unblock, Which};
 
 /// A store of records cannot be searched. So the locks that began in this process are listed, the last 16,384 of them, and no
 /// others. By its account a lock is found whichever process it began in: the account's record names the last 8 networks from
@@ -38,27 +38,11 @@ impl<S: AttemptRecords> LimiterOperator for StoredLimiter<S> {
     }
 
     async fn unblock_account(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Result<usize, OperationError> {
-        let guess = self.digests.guess(&Guess::Account { realm, account });
-        let networks = self.keys_of(guess).await?.into_iter().filter(|(_, network)| *network != 0);
-        let locks = self.active(networks).await?.len();
-        let own = self.change([(guess, 0)], |touched| usize::from(touched.clear((guess, 0)))).await?;
-        Ok(own.saturating_add(locks))
+        Ok(self.unblock(&Unblock::account(&self.digests, realm, account)).await?)
     }
 
     async fn unblock_address(&self, address: IpAddr) -> Result<usize, OperationError> {
-        let network = self.digests.network(Some(address));
-        let locks =
-            self.active(self.locks.keys(|(guess, other)| guess != 0 && other == network, MOST_LOCKS)).await?.len();
-        let keys = around(network).map(|network| (0, network));
-        let own = |touched: &mut Touched<'_>| {
-            let is_held = touched.clear((0, network));
-            for key in keys.clone() {
-                touched.clear(key);
-            }
-            usize::from(is_held)
-        };
-        let own = self.change(keys.clone().chain([(0, network)]), own).await?;
-        Ok(own.saturating_add(locks))
+        Ok(self.unblock(&Unblock::address(&self.digests, address)).await?)
     }
 
     async fn unblock_account_at(
@@ -67,23 +51,20 @@ impl<S: AttemptRecords> LimiterOperator for StoredLimiter<S> {
         account: &AccountKey<'_>,
         address: Option<IpAddr>,
     ) -> Result<bool, OperationError> {
-        Ok(self.unblock_pair(&Guess::Account { realm, account }, address).await?)
+        let pair = Unblock::pair(&self.digests, &Guess::Account { realm, account }, address);
+        Ok(self.unblock(&pair).await? > 0)
     }
 
     async fn unblock_client(&self, client_id: &str, address: Option<IpAddr>) -> Result<bool, OperationError> {
-        Ok(self.unblock_pair(&Guess::Client { client_id }, address).await?)
+        let pair = Unblock::pair(&self.digests, &Guess::Client { client_id }, address);
+        Ok(self.unblock(&pair).await? > 0)
     }
 
     async fn forget_everything(&self) -> Result<(), OperationError> {
-        self.change([], |touched| touched.clear(EVERYTHING)).await?;
+        self.swapping.run_new(&Places::new([]), |touched| touched.clear(EVERYTHING)).await?;
         self.locks.clear();
         Ok(())
     }
-}
-
-/// The /56 and the /48 around a /64.
-fn around(network: u64) -> impl Iterator<Item = u64> + Clone {
-    Tier::ALL.into_iter().filter(move |_| is_ipv6(network)).map(move |tier| widened(network, tier))
 }
 
 impl<S: AttemptRecords> StoredLimiter<S> {
@@ -108,27 +89,43 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         Ok(keys)
     }
 
-    async fn unblock_pair(&self, guess: &Guess<'_>, address: Option<IpAddr>) -> Result<bool, BackendError> {
-        let (guess, network) = (self.digests.guess(guess), self.digests.network(address));
-        let wide = around(network).map(|network| (guess, network));
-        let forget = |touched: &mut Touched<'_>| {
-            touched.untell((guess, 0));
-            for key in wide.clone() {
-                touched.forget(key);
-            }
-            touched.forget((guess, network))
-        };
-        self.change(wide.clone().chain([(guess, network)]), forget).await
-    }
-
-    async fn change<T>(
-        &self,
-        keys: impl IntoIterator<Item = Key>,
-        step: impl FnMut(&mut Touched<'_>) -> T,
-    ) -> Result<T, BackendError> {
-        match self.swapping.run(&Places::new(keys), None, step).await? {
-            Swapped::Now(done) => Ok(done),
-            Swapped::Earlier => Err(BackendError::fault("nothing was tried before")),
+    /// Forgets what is unblocked. Of records that cannot be found one by one only those are counted that are known to be locked.
+    async fn unblock(&self, unblock: &Unblock) -> Result<usize, BackendError> {
+        let mut locks = 0_usize;
+        for forgotten in unblock.forgotten.iter().filter(|forgotten| forgotten.is_counted) {
+            let keys = match forgotten.which {
+                Which::OfGuess(guess) => self.keys_of(guess).await?,
+                Which::OfNetwork(network) => self.locks.keys(|(_, other)| other == network, MOST_LOCKS),
+                Which::One(_) => continue,
+            };
+            let keys = keys.into_iter().filter(|key| forgotten.table == TableKind::of_key(*key));
+            locks = locks.saturating_add(self.active(keys).await?.len());
         }
+        let places = Places::new(unblock.forgotten.iter().map(|forgotten| record_of(forgotten.which)));
+        let forget = |touched: &mut Touched<'_>| {
+            if let Some(guess) = unblock.untold {
+                touched.untell((guess, 0));
+            }
+            let counted = unblock.forgotten.iter().map(|forgotten| {
+                let key = record_of(forgotten.which);
+                let is_held = match forgotten.which {
+                    Which::One(_) => touched.forget(key),
+                    Which::OfGuess(_) | Which::OfNetwork(_) => touched.clear(key),
+                };
+                usize::from(is_held && forgotten.is_counted)
+            });
+            counted.fold(0, usize::saturating_add)
+        };
+        let own = self.swapping.run_new(&places, forget).await?;
+        Ok(own.saturating_add(locks))
+    }
+}
+
+/// The record that is forgotten, or that tells since when all others are.
+fn record_of(which: Which) -> Key {
+    match which {
+        Which::OfGuess(guess) => (guess, 0),
+        Which::OfNetwork(network) => (0, network),
+        Which::One(key) => key,
     }
 }

@@ -85,6 +85,18 @@ impl<S: AttemptRecords> Swapping<S> {
         Err(Failed { error: BackendError::overloaded(Duration::from_secs(1)), again: Again::Perhaps(earlier) })
     }
 
+    /// Runs a step that was not tried before.
+    pub(super) async fn run_new<T>(
+        &self,
+        places: &Places,
+        step: impl FnMut(&mut Touched<'_>) -> T,
+    ) -> Result<T, BackendError> {
+        match self.run(places, None, step).await? {
+            Swapped::Now(done) => Ok(done),
+            Swapped::Earlier => Err(BackendError::fault("nothing was tried before")),
+        }
+    }
+
     /// Whether a swap happened whose answer is this error.
     async fn find_out(&self, places: &Places, tried: Tried, error: BackendError) -> Result<(), Failed> {
         let trace = self.load(places).await.map(|touched| touched.trace(&tried));

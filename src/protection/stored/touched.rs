@@ -36,15 +36,14 @@ impl Places {
         Self(keys)
     }
 
-    /// Those of an attempt.
+    /// All that an attempt may touch: which addresses are known is seen only once they are loaded.
     pub(super) fn of(facts: &Facts) -> Self {
-        Self::new(facts.slots().iter().map(|slot| facts.key(slot)))
+        Self::new(facts.touches(false).iter().map(|slot| facts.key(slot)))
     }
 
-    /// Those of an attempt that was charged.
-    pub(super) fn of_ticket(ticket: &Ticket) -> Self {
-        let slots = ticket.charged.with(Slot::Pair);
-        Self::new(slots.iter().map(|slot| ticket.key(slot)))
+    /// Those of an attempt that was charged and is settled so.
+    pub(super) fn of_ticket(ticket: &Ticket, settlement: Settlement) -> Self {
+        Self::new(ticket.touched_by(settlement).iter().map(|slot| ticket.key(slot)))
     }
 
     pub(super) fn keys(&self) -> Vec<RecordKey> {
@@ -133,7 +132,8 @@ impl<'a> Touched<'a> {
         self.held.iter_mut().find(|held| held.key == key)
     }
 
-    /// What became of an attempt whose records these are, and what began by it.
+    /// What became of an attempt whose records these are, and what began by it. A right secret is told no sooner than a wrong one
+    /// would be: over all the counts that had room, and only once a charge would have been kept.
     pub(super) fn attempt<R, W>(
         &mut self,
         facts: &Facts,
@@ -141,6 +141,9 @@ impl<'a> Touched<'a> {
     ) -> (Attempted<R, W>, Vec<Begun>) {
         let (step, now) = (Step::by(self.rules), self.now);
         let (attempted, begun) = self.records(|slot| facts.key(slot)).attempt(&step, facts, now, compare);
+        if matches!(attempted, Attempted::Right { .. }) {
+            self.fence();
+        }
         for Begun { key: (guess, network), .. } in begun.iter().filter(|begun| begun.rule == Rule::AccountAndAddress) {
             if let Some(held) = self.get_mut((*guess, 0)) {
                 held.record.locked.push(*network);
@@ -197,7 +200,7 @@ impl<'a> Touched<'a> {
     }
 
     /// Has all records swapped, whatever a step changes.
-    pub(super) fn fence(&mut self) {
+    fn fence(&mut self) {
         self.held.iter_mut().filter(|held| held.key != EVERYTHING).for_each(|held| held.is_fence = true);
     }
 

@@ -4,20 +4,21 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::kinds::{Kind, RowKey};
+use super::kinds::RowKey;
+use crate::protection::slots::TableKind;
 use crate::protection::tally::TallyBytes;
 
 /// What the charges remove, in turn; `None` is what is remembered of accounts. Eight charges add at most eight rows of each kind, and
 /// 32 of wide networks, so that more is removed than they can add.
-const TURNS: [Option<Kind>; 8] = [
-    Some(Kind::Pair),
-    Some(Kind::Wide),
-    Some(Kind::Account),
-    Some(Kind::Wide),
-    Some(Kind::Address),
-    Some(Kind::Wide),
+const TURNS: [Option<TableKind>; 8] = [
+    Some(TableKind::Pair),
+    Some(TableKind::Wide),
+    Some(TableKind::Account),
+    Some(TableKind::Wide),
+    Some(TableKind::Address),
+    Some(TableKind::Wide),
     None,
-    Some(Kind::Wide),
+    Some(TableKind::Wide),
 ];
 /// The most fingerprints in memory.
 const MOST_PRINTS: usize = 65_536;
@@ -36,7 +37,7 @@ pub(super) struct Prints(Mutex<HashMap<RowKey, (TallyBytes, u32)>>);
 
 impl Aside {
     /// What the next charge removes, if it is rows of a kind.
-    pub(super) fn turn(&self) -> Option<Kind> {
+    pub(super) fn turn(&self) -> Option<TableKind> {
         let charges = self.charges.fetch_add(1, Ordering::Relaxed);
         charges.checked_rem(TURNS.len()).and_then(|turn| TURNS.get(turn).copied().flatten())
     }

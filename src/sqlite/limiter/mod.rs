@@ -7,7 +7,6 @@ mod record;
 mod rows;
 mod steps;
 
-use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,12 +23,11 @@ use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::setting::SettingError;
 use crate::protection::budget::millis;
 use crate::protection::facts::Facts;
+use crate::protection::first_tries::FirstTries;
 use crate::protection::locks::Locks;
-use crate::protection::records::Begun;
 use crate::protection::rules::LimiterRules;
-use crate::protection::step::{Attempted, Compared, checked};
+use crate::protection::step::Compared;
 use crate::protection::ticket::Ticket;
-use crate::protection::unsettled::Unsettled;
 
 /// The statements of the limiter.
 pub(super) fn statements() -> impl Iterator<Item = &'static str> {
@@ -60,7 +58,7 @@ pub struct SqliteLimiter {
     aside: Arc<Aside>,
     /// Those of the store, so that each limiter of it knows whose the locks are.
     locks: Arc<Locks>,
-    unsettled: Unsettled<()>,
+    first_tries: FirstTries<()>,
 }
 
 impl SqliteStore {
@@ -74,7 +72,7 @@ impl SqliteStore {
             key: self.counting_key(),
             aside: Arc::default(),
             locks: self.locks(),
-            unsettled: Unsettled::default(),
+            first_tries: FirstTries::default(),
         }
     }
 }
@@ -119,13 +117,6 @@ impl SqliteLimiter {
         let (rules, key, aside, time) = (self.rules, Arc::clone(&self.key), Arc::clone(&self.aside), self.store.time());
         self.store.try_write(move |db| work(Turn::begin(db, (&key, &aside), &rules, millis(time.now()))?)).await
     }
-
-    /// Keeps whose locks began by a charge, and whose bucket it emptied.
-    fn describe(&self, key: &AttemptKey<'_>, ticket: &Ticket, begun: &[Begun]) {
-        for Begun { rule, key: on, until } in begun {
-            self.locks.describe(*rule, *on, key, ticket.at, *until);
-        }
-    }
 }
 
 impl AttemptLimiter for SqliteLimiter {
@@ -136,16 +127,9 @@ impl AttemptLimiter for SqliteLimiter {
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
         MaybeFuture::new(async move {
             let facts = self.facts(key);
-            let later = || Compared::<Infallible, ()>::Later(());
-            let (attempted, begun) = self.step(move |turn| turn.attempt(&facts, later)).await?;
-            Ok(match attempted {
-                Attempted::Refused(refusal) => Reserved::Refused(refusal),
-                Attempted::Charged { ticket, monitored, is_known, .. } => {
-                    self.describe(key, &ticket, &begun);
-                    Reserved::Charged(ticket.into_reservation(monitored, is_known))
-                }
-                Attempted::Right { right, .. } => match right {},
-            })
+            let (attempted, begun) = self.step(move |turn| turn.attempt(&facts, || Compared::LATER)).await?;
+            self.locks.describe_all(key, &begun);
+            Ok(attempted.into_reserved())
         })
     }
 
@@ -156,19 +140,10 @@ impl AttemptLimiter for SqliteLimiter {
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
         MaybeFuture::new(async move {
             let (facts, check) = (self.facts(key), check.into_owned());
-            let compare = || match check.decide() {
-                right if right.is_right() => Compared::Right(right),
-                wrong => Compared::Wrong(wrong),
-            };
+            let compare = || Compared::of(check.decide());
             let (attempted, begun) = self.step(move |turn| turn.attempt(&facts, compare)).await?;
-            Ok(match attempted {
-                Attempted::Refused(refusal) => Checked::Refused(refusal),
-                Attempted::Right { right, monitored } => checked(right, monitored, None),
-                Attempted::Charged { wrong, ticket, monitored, news, .. } => {
-                    self.describe(key, &ticket, &begun);
-                    checked(wrong, monitored, news)
-                }
-            })
+            self.locks.describe_all(key, &begun);
+            Ok(attempted.into_checked())
         })
     }
 
@@ -178,16 +153,13 @@ impl AttemptLimiter for SqliteLimiter {
         settlement: Settlement,
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         MaybeFuture::new(async move {
+            let Ok(_) = self.first_tries.first_of(&reservation) else { return Ok(None) };
             let ticket = Ticket::from_bytes(reservation.key());
-            if reservation.is_again() && self.unsettled.take(reservation.key()).is_none() {
-                // Whether the first try has taken the charge back is not known, so it stays.
-                return Ok(None);
-            }
             let settled = self.try_step(move |turn| turn.settle(&ticket, settlement)).await;
             let news = settled.inspect_err(|unanswered| {
                 // What may have been committed must not be taken back twice: the charge stays.
                 if unanswered.is_undone() {
-                    self.unsettled.keep(reservation.key(), ());
+                    self.first_tries.keep(&reservation, ());
                 }
             })?;
             if settlement.gives_back() {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use rusqlite::params;
 
 use super::SqliteLimiter;
-use super::kinds::Kind;
+use super::kinds::{self, table_number};
 use super::record;
 use super::rows::Rows;
 use crate::boundary::account::AccountKey;
@@ -16,10 +16,11 @@ use crate::boundary::limiter::Guess;
 use crate::boundary::operator::{ActiveLock, LimiterOperator, LockCursor, LockPage, MOST_LOCKS};
 use crate::protection::budget::millis;
 use crate::protection::locks::Locks;
-use crate::protection::network::{Tier, is_ipv6, widened};
 use crate::protection::records::Counts;
 use crate::protection::rules::LimiterRules;
+use crate::protection::slots::TableKind;
 use crate::protection::table::Key;
+use crate::protection::unblock::{Forgotten, Unblock, Which};
 use crate::sqlite::columns::get;
 use crate::sqlite::counting_key::forget_attempts;
 use crate::sqlite::db::Db;
@@ -33,38 +34,44 @@ const OF_GUESS: &str =
     "SELECT guess, network, counts, changed FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND guess = ?2";
 const OF_NETWORK: &str =
     "SELECT guess, network, counts, changed FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND network = ?2";
-const OF_WIDE: &str =
-    "SELECT guess, network, counts, changed FROM limiter_tallies WHERE kind = ?1 AND place = 0 AND network IN (?2, ?3)";
-const OF_PAIR: &str = "SELECT guess, network, counts, changed FROM limiter_tallies
+const ONE: &str = "SELECT guess, network, counts, changed FROM limiter_tallies
     WHERE kind = ?1 AND place = 0 AND guess = ?2 AND network = ?3";
-const OF_WIDE_PAIR: &str = "SELECT guess, network, counts, changed FROM limiter_tallies
-    WHERE kind = ?1 AND place = 0 AND guess = ?2 AND network IN (?3, ?4)";
 const UNTOLD: &str = "UPDATE limiter_known SET told = 0 WHERE guess = ?1";
 
-pub(super) const STATEMENTS: [&str; 8] =
-    [PAGE, OF_ACCOUNT, OF_GUESS, OF_NETWORK, OF_WIDE, OF_PAIR, OF_WIDE_PAIR, UNTOLD];
+pub(super) const STATEMENTS: [&str; 6] = [PAGE, OF_ACCOUNT, OF_GUESS, OF_NETWORK, ONE, UNTOLD];
 
-/// Has rows of a kind begin anew, and answers how many of them still counted. They stay for a while, so that what was charged
-/// before takes nothing back from what is counted after.
-fn forget(rows: &Rows<'_>, kind: Kind, sql: &'static str, params: impl rusqlite::Params) -> Result<usize, Failure> {
+/// Forgets what is unblocked, and answers how much of it still counted.
+fn unblock(rows: &Rows<'_>, unblock: &Unblock) -> Result<usize, Failure> {
+    if let Some(guess) = unblock.untold {
+        rows.db.execute(UNTOLD, [guess.cast_signed()])?;
+    }
     let mut counted = 0_usize;
-    for (key, counts) in rows.db.rows(sql, params, read)? {
-        if !counts.tally.is_over(rows.now.max(counts.changed)) {
-            counted = counted.saturating_add(1);
-        }
-        rows.forget(kind, key, counts)?;
+    for forgotten in &unblock.forgotten {
+        let gone = forget(rows, forgotten)?;
+        counted = counted.saturating_add(if forgotten.is_counted { gone } else { 0 });
     }
     Ok(counted)
 }
 
-/// The owner of an account that an operator lifts a lock of is told of the next one.
-fn untell(rows: &Rows<'_>, guess: u64) -> Result<(), Failure> {
-    rows.db.execute(UNTOLD, [guess.cast_signed()]).map(drop)
-}
-
-/// The /56 and the /48 around a /64, as columns.
-fn around(network: u64) -> [i64; 2] {
-    Tier::ALL.map(|tier| widened(network, tier).cast_signed())
+/// Has rows begin anew, and answers how many of them still counted. They stay for a while, so that what was charged before takes
+/// nothing back from what is counted after.
+fn forget(rows: &Rows<'_>, forgotten: &Forgotten) -> Result<usize, Failure> {
+    let of_table = table_number(forgotten.table);
+    let found = match forgotten.which {
+        Which::OfGuess(guess) => rows.db.rows(OF_GUESS, [of_table, guess.cast_signed()], read)?,
+        Which::OfNetwork(network) => rows.db.rows(OF_NETWORK, [of_table, network.cast_signed()], read)?,
+        Which::One((guess, network)) => {
+            rows.db.rows(ONE, [of_table, guess.cast_signed(), network.cast_signed()], read)?
+        }
+    };
+    let mut counted = 0_usize;
+    for (key, counts) in found {
+        if !counts.tally.is_over(rows.now.max(counts.changed)) {
+            counted = counted.saturating_add(1);
+        }
+        rows.forget(forgotten.table, key, counts)?;
+    }
+    Ok(counted)
 }
 
 /// How many rows are looked at for one page, which bounds how long a reader is busy with it.
@@ -93,9 +100,9 @@ impl Finder {
     fn page(&self, db: &Db, after: Option<LockCursor>, most: usize) -> Result<LockPage, Failure> {
         let [kind, guess, network] = after.map_or([0, FIRST.0, FIRST.1], |cursor| cursor.words());
         let (mut last, mut room, mut locks) = ((guess, network), LOOKED_AT, Vec::new());
-        for (number, kind) in (0_u64..).zip(Kind::ALL).skip(usize::try_from(kind).unwrap_or(usize::MAX)) {
+        for (number, kind) in (0_u64..).zip(kinds::ALL).skip(usize::try_from(kind).unwrap_or(usize::MAX)) {
             let limit = i64::try_from(room).unwrap_or(0);
-            let values = params![kind.number(), last.0.cast_signed(), last.1.cast_signed(), limit];
+            let values = params![table_number(kind), last.0.cast_signed(), last.1.cast_signed(), limit];
             let rows = db.rows(PAGE, values, read)?;
             room = room.saturating_sub(rows.len());
             for (key, counts) in rows {
@@ -115,9 +122,9 @@ impl Finder {
 
     fn of_account(&self, db: &Db, guess: u64) -> Result<Vec<ActiveLock>, Failure> {
         let mut locks = Vec::new();
-        for kind in [Kind::Account, Kind::Wide, Kind::Pair] {
+        for kind in [TableKind::Account, TableKind::Wide, TableKind::Pair] {
             let most = i64::try_from(MOST_LOCKS).unwrap_or(0);
-            let rows = db.rows(OF_ACCOUNT, [kind.number(), guess.cast_signed(), most], read)?;
+            let rows = db.rows(OF_ACCOUNT, [table_number(kind), guess.cast_signed(), most], read)?;
             locks.extend(rows.into_iter().filter_map(|(key, counts)| self.lock(key, &counts)));
         }
         locks.truncate(MOST_LOCKS);
@@ -141,27 +148,11 @@ impl LimiterOperator for SqliteLimiter {
     }
 
     async fn unblock_account(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Result<usize, OperationError> {
-        let guess = self.key.digests.guess(&Guess::Account { realm, account });
-        let gone = self.forget(move |rows| {
-            untell(rows, guess)?;
-            let of = |kind: Kind| forget(rows, kind, OF_GUESS, [kind.number(), guess.cast_signed()]);
-            of(Kind::Wide)?;
-            Ok(of(Kind::Pair)?.saturating_add(of(Kind::Account)?))
-        });
-        Ok(gone.await?)
+        Ok(self.unblock(Unblock::account(&self.key.digests, realm, account)).await?)
     }
 
     async fn unblock_address(&self, address: IpAddr) -> Result<usize, OperationError> {
-        let network = self.key.digests.network(Some(address));
-        let gone = self.forget(move |rows| {
-            if is_ipv6(network) {
-                let [of_56, of_48] = around(network);
-                forget(rows, Kind::Wide, OF_WIDE, [Kind::Wide.number(), of_56, of_48])?;
-            }
-            let of = |kind: Kind| forget(rows, kind, OF_NETWORK, [kind.number(), network.cast_signed()]);
-            Ok(of(Kind::Pair)?.saturating_add(of(Kind::Address)?))
-        });
-        Ok(gone.await?)
+        Ok(self.unblock(Unblock::address(&self.key.digests, address)).await?)
     }
 
     async fn unblock_account_at(
@@ -170,11 +161,13 @@ impl LimiterOperator for SqliteLimiter {
         account: &AccountKey<'_>,
         address: Option<IpAddr>,
     ) -> Result<bool, OperationError> {
-        Ok(self.unblock_pair(&Guess::Account { realm, account }, address).await?)
+        let pair = Unblock::pair(&self.key.digests, &Guess::Account { realm, account }, address);
+        Ok(self.unblock(pair).await? > 0)
     }
 
     async fn unblock_client(&self, client_id: &str, address: Option<IpAddr>) -> Result<bool, OperationError> {
-        Ok(self.unblock_pair(&Guess::Client { client_id }, address).await?)
+        let pair = Unblock::pair(&self.key.digests, &Guess::Client { client_id }, address);
+        Ok(self.unblock(pair).await? > 0)
     }
 
     async fn forget_everything(&self) -> Result<(), OperationError> {
@@ -192,25 +185,7 @@ impl SqliteLimiter {
         self.store.read(move |db| work(db, &Finder { rules, names, now: millis(time.now()) })).await
     }
 
-    async fn unblock_pair(&self, guess: &Guess<'_>, address: Option<IpAddr>) -> Result<bool, BackendError> {
-        let (guess, network) = (self.key.digests.guess(guess), self.key.digests.network(address));
-        let gone = self.forget(move |rows| {
-            untell(rows, guess)?;
-            if is_ipv6(network) {
-                let [of_56, of_48] = around(network);
-                let values = [Kind::Wide.number(), guess.cast_signed(), of_56, of_48];
-                forget(rows, Kind::Wide, OF_WIDE_PAIR, values)?;
-            }
-            let values = params![Kind::Pair.number(), guess.cast_signed(), network.cast_signed()];
-            forget(rows, Kind::Pair, OF_PAIR, values)
-        });
-        Ok(gone.await? > 0)
-    }
-
-    async fn forget(
-        &self,
-        work: impl FnOnce(&Rows<'_>) -> Result<usize, Failure> + Send + 'static,
-    ) -> Result<usize, BackendError> {
-        self.step(move |turn| work(turn.rows())).await
+    async fn unblock(&self, what: Unblock) -> Result<usize, BackendError> {
+        self.step(move |turn| unblock(turn.rows(), &what)).await
     }
 }

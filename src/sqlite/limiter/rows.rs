@@ -3,14 +3,15 @@
 use rusqlite::params;
 
 use super::aside::Aside;
-use super::kinds::{Kind, row_of};
+use super::kinds::{row_of, table_number};
 use super::record;
+use crate::protection::capacity::Capacity;
 use crate::protection::known::{KnownAddresses, Told};
 use crate::protection::network::crowd;
 use crate::protection::records::Counts;
 use crate::protection::rules::LimiterRules;
-use crate::protection::slots::Slot;
-use crate::protection::table::{Key, Place, crowd_cell, quota};
+use crate::protection::slots::{Slot, TableKind};
+use crate::protection::table::{Key, Place, crowd_cell};
 use crate::sqlite::columns::{bytes, get};
 use crate::sqlite::counting_key::CountingKey;
 use crate::sqlite::db::Db;
@@ -134,33 +135,29 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Whether a new key may have a row of its own. The last eighth of the room is kept for keys that are `preferred`, and the
-    /// networks of one /48 have at most a sixteenth without.
-    fn has_room(&self, kind: Kind, key: Key, preferred: bool) -> Result<bool, Failure> {
+    fn has_room(&self, kind: TableKind, key: Key, preferred: bool) -> Result<bool, Failure> {
         let [pairs, accounts, addresses, wide] = self.state.counts;
         let count = match kind {
-            Kind::Pair => pairs,
-            Kind::Account => accounts,
-            Kind::Address => addresses,
-            Kind::Wide => wide,
+            TableKind::Pair => pairs,
+            TableKind::Account => accounts,
+            TableKind::Address => addresses,
+            TableKind::Wide => wide,
         };
-        let capacity = self.rules.capacity;
-        let kept = if preferred { 0 } else { capacity / 8 };
-        if count >= whole(capacity.saturating_sub(kept)) {
-            return Ok(false);
-        }
-        let Some(crowd) = crowd(key.1).filter(|_| !preferred) else { return Ok(true) };
-        let rows = self.db.row(CROWD, [kind.number(), whole(crowd)], |row| get::<i64>(row, 0))?;
-        Ok(rows.unwrap_or(0) < whole(quota(capacity)))
+        let rows = |count: i64| usize::try_from(count).unwrap_or(0);
+        Capacity::of(self.rules.capacity).has_room(rows(count), preferred, || {
+            let Some(crowd) = crowd(key.1) else { return Ok(0) };
+            let found = self.db.row(CROWD, [table_number(kind), whole(crowd)], |row| get::<i64>(row, 0))?;
+            Ok(rows(found.unwrap_or(0)))
+        })
     }
 
     /// The bit that tells whether the cell of a key may hold something.
-    fn full_bit(kind: Kind, key: Key, place: Place) -> i64 {
+    fn full_bit(kind: TableKind, key: Key, place: Place) -> i64 {
         let crowds = if crowd_cell(key, place).is_some() { 4 } else { 0 };
-        1 << kind.number().saturating_add(crowds)
+        1 << table_number(kind).saturating_add(crowds)
     }
 
-    fn at(&self, kind: Kind, key: Key, place: Place) -> Result<Option<Counts>, Failure> {
+    fn at(&self, kind: TableKind, key: Key, place: Place) -> Result<Option<Counts>, Failure> {
         let row = row_of(kind, key, place);
         let found = self.db.row(GET, row, |found| record::read(found, 0))?;
         Ok(found.map(|(counts, print)| {
@@ -171,18 +168,18 @@ impl<'a> Rows<'a> {
 
     /// The record at the place where it was charged, if it is still there.
     pub(super) fn settled(&self, held: Held) -> Result<Held, Failure> {
-        let found = held.place.map(|place| self.at(Kind::of(held.slot), held.key, place)).transpose()?.flatten();
+        let found = held.place.map(|place| self.at(TableKind::of(held.slot), held.key, place)).transpose()?.flatten();
         Ok(held.read(found.unwrap_or_default(), held.place))
     }
 
     /// The record of a key in its own row; for a key without one that of its cell, in which it may have been counted.
     pub(super) fn found(&self, held: Held, is_known: bool) -> Result<Held, Failure> {
-        let (kind, key) = (Kind::of(held.slot), held.key);
-        let held = Held { is_preferred: is_known && matches!(kind, Kind::Pair | Kind::Address), ..held };
+        let (kind, key) = (TableKind::of(held.slot), held.key);
+        let held = Held { is_preferred: held.slot.is_preferred(is_known), ..held };
         if let Some(own) = self.at(kind, key, Place::Own)? {
             return Ok(held.read(own, Some(Place::Own)));
         }
-        let place = kind.shared(held.is_preferred);
+        let place = Place::shared(held.slot.has_spared_cells(), held.is_preferred);
         let is_empty = self.state.was_full & Self::full_bit(kind, key, place) == 0;
         let cell = if is_empty { None } else { self.at(kind, key, place)? };
         Ok(held.read(cell.unwrap_or_default(), None))
@@ -213,14 +210,14 @@ impl<'a> Rows<'a> {
             None => self.placed(held)?,
         };
         counts.touch(now);
-        self.put(Kind::of(slot), key, place, &counts, self.rules.policy.memory(slot))?;
+        self.put(TableKind::of(slot), key, place, &counts, self.rules.policy.memory(slot))?;
         Ok(Some(place))
     }
 
     /// Finds room for a key without a row of its own.
     fn placed(&mut self, held: &Held) -> Result<(Place, Counts), Failure> {
         let &Held { slot, key, is_preferred, counts, .. } = held;
-        let kind = Kind::of(slot);
+        let kind = TableKind::of(slot);
         let mut has_room = self.has_room(kind, key, is_preferred)?;
         if !has_room {
             self.sweep(kind)?;
@@ -228,21 +225,19 @@ impl<'a> Rows<'a> {
         }
         if has_room {
             self.add(kind, key.1, 1)?;
-            // What it takes along from a cell was charged elsewhere: nothing of it is taken back here.
-            let begun = Counts { since: 0, changed: 0, tally: counts.tally.moved(counts.number), ..counts };
-            return Ok((Place::Own, begun));
+            return Ok((Place::Own, counts.moved()));
         }
-        let place = kind.shared(is_preferred);
+        let place = Place::shared(slot.has_spared_cells(), is_preferred);
         self.state.was_full |= Self::full_bit(kind, key, place);
         Ok((place, counts))
     }
 
-    fn put(&self, kind: Kind, key: Key, place: Place, counts: &Counts, memory: u64) -> Result<(), Failure> {
+    fn put(&self, kind: TableKind, key: Key, place: Place, counts: &Counts, memory: u64) -> Result<(), Failure> {
         let row = row_of(kind, key, place);
-        let [number, at, guess, network] = row;
+        let [of_table, at, guess, network] = row;
         let written = record::bytes(counts, self.key.keeps_prints());
         let (changed, forgotten) = (column(counts.changed), column(counts.counts_until(memory)));
-        self.db.execute(PUT, params![number, at, guess, network, written, changed, forgotten])?;
+        self.db.execute(PUT, params![of_table, at, guess, network, written, changed, forgotten])?;
         if !self.key.keeps_prints() {
             self.aside.prints.keep(row, counts.tally.to_bytes(), counts.tally.print());
         }
@@ -250,31 +245,31 @@ impl<'a> Rows<'a> {
     }
 
     /// Has a key begin anew in its own row; its numbers go on.
-    pub(super) fn forget(&self, kind: Kind, key: Key, mut counts: Counts) -> Result<(), Failure> {
+    pub(super) fn forget(&self, kind: TableKind, key: Key, mut counts: Counts) -> Result<(), Failure> {
         let now = self.now.max(counts.changed);
         counts.forget();
         counts.touch(now);
         self.put(kind, key, Place::Own, &counts, 0)
     }
 
-    fn sweep(&mut self, kind: Kind) -> Result<(), Failure> {
-        let values = [kind.number(), column(self.now), MOST];
+    fn sweep(&mut self, kind: TableKind) -> Result<(), Failure> {
+        let values = [table_number(kind), column(self.now), MOST];
         let gone = self.db.rows(SWEEP, values, |row| Ok(get::<i64>(row, 0)?.cast_unsigned()))?;
         gone.into_iter().try_for_each(|network| self.add(kind, network, -1))
     }
 
     /// So many rows of a kind and a network are new, or gone.
-    fn add(&mut self, kind: Kind, network: u64, change: i64) -> Result<(), Failure> {
+    fn add(&mut self, kind: TableKind, network: u64, change: i64) -> Result<(), Failure> {
         let [pairs, accounts, addresses, wide] = &mut self.state.counts;
         let count = match kind {
-            Kind::Pair => pairs,
-            Kind::Account => accounts,
-            Kind::Address => addresses,
-            Kind::Wide => wide,
+            TableKind::Pair => pairs,
+            TableKind::Account => accounts,
+            TableKind::Address => addresses,
+            TableKind::Wide => wide,
         };
         *count = count.saturating_add(change);
         if let Some(crowd) = crowd(network) {
-            self.db.execute(ADD_TO_CROWD, [kind.number(), whole(crowd), change])?;
+            self.db.execute(ADD_TO_CROWD, [table_number(kind), whole(crowd), change])?;
         }
         Ok(())
     }

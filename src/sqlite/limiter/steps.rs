@@ -47,8 +47,7 @@ impl<'a> Turn<'a> {
     /// Reads the record of an account or client, which comes first: the others lie elsewhere for those who were seen before.
     fn read_account(&mut self, facts: &Facts) -> Result<(), Failure> {
         let new = Held::new(Slot::Account, facts.key(Slot::Account), None);
-        // Clients are counted by their pairs alone.
-        let found = if facts.is_client { new } else { self.rows.found(new, false)? };
+        let found = if facts.counts_on_account() { self.rows.found(new, false)? } else { new };
         self.held.push(self.rows.remembered(found)?);
         Ok(())
     }
@@ -62,21 +61,20 @@ impl<'a> Turn<'a> {
 
     /// Reads what the rules need of an attempt.
     fn read(&mut self, facts: &Facts) -> Result<(), Failure> {
-        let slots = facts.slots();
-        if slots.has(Slot::Account) {
+        let all = facts.touches(false);
+        if all.has(Slot::Account) {
             self.read_account(facts)?;
         }
+        self.read_others(facts, all.without(Slots::WIDE.with(Slot::Account)))?;
+        // By the time of all that was read.
+        self.read_others(facts, facts.touches(self.is_known(facts)).and(Slots::WIDE))
+    }
+
+    fn read_others(&mut self, facts: &Facts, slots: Slots) -> Result<(), Failure> {
         let is_known = self.is_known(facts);
-        for slot in slots.without(Slots::WIDE.with(Slot::Account)).iter() {
+        for slot in slots.iter() {
             let found = self.rows.found(Held::new(slot, facts.key(slot), None), is_known)?;
             self.held.push(found);
-        }
-        // Nothing is counted on the networks around an address that is known; by the time of all that was read.
-        if !self.is_known(facts) {
-            for slot in slots.and(Slots::WIDE).iter() {
-                let found = self.rows.found(Held::new(slot, facts.key(slot), None), false)?;
-                self.held.push(found);
-            }
         }
         Ok(())
     }
