@@ -83,6 +83,13 @@ async fn limiters_over_records_in_postgresql_keep_the_contract_t2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn operators_of_limiters_over_records_in_postgresql_have_what_is_promised() {
+    let Some(server) = Postgres::start("postgres-operator") else { return };
+    contract::limiter_operator(async || new_limiters(&server).await).await;
+    assert!(!server.log().contains("ERROR"), "{}", server.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_200_guesses_at_once_over_two_limiters_of_one_database_ten_are_charged_t2() {
     let Some(server) = Postgres::start("postgres-guesses") else { return };
     for _ in 0..3 {
