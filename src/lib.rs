@@ -74,6 +74,7 @@ pub use protection::limiter::MemoryLimiter;
 pub use protection::rules::LimiterRules;
 pub use protection::stats::LimiterStats;
 pub use protection::stored::limiter::StoredLimiter;
+pub use protocol::claims::{Claims, MalformedClaims};
 pub use protocol::client::{Client, ClientAuthentication, ClientId, ClientSecret};
 pub use protocol::client_builder::ClientBuilder;
 pub use protocol::client_error::ClientError;

@@ -19,10 +19,10 @@ use axum::response::IntoResponse as _;
 use axum::routing::get;
 use axum::{Extension, Router};
 use bearer::{AUDIENCE, Answer, Api, Tokens, record};
-use serde_json::json;
+use serde_json::{Value, json};
 use tower_http::cors::CorsLayer;
 use tower_password_grant::{
-    AccessTokenStore as _, AccessTokenVerifier, BackendError, BearerConfigError, BearerGuard, BearerReason,
+    AccessTokenStore as _, AccessTokenVerifier, BackendError, BearerConfigError, BearerGuard, BearerReason, Claims,
     MemoryAccessTokens, OpaqueIssuer, Principal, SecretDigest, Token,
 };
 
@@ -191,7 +191,7 @@ async fn a_guard_needs_a_decision_about_the_audience_be_15() {
 async fn a_token_that_is_bound_to_a_key_is_no_bearer_token_be_13() {
     let (tokens, api) = started().await;
     for (token, cnf) in [("dpop", json!({"jkt": "x"})), ("mtls", json!({"x5t#S256": "x"})), ("odd", json!(null))] {
-        let claims = [("cnf".to_owned(), cnf)].into_iter().collect();
+        let claims = Claims::of(&json!({ "cnf": cnf })).unwrap();
         tokens.add(token, record("read").with_claims(claims));
         api.get(&format!("Bearer {token}")).await.assert_refused(401, "invalid_token");
         assert_eq!(api.last_reason(), BearerReason::Bound);
@@ -347,12 +347,13 @@ async fn the_metadata_of_the_api_is_named_in_every_challenge_be_21() {
 #[tokio::test]
 async fn the_handler_sees_a_typed_principal_and_no_look_alike_be_22() {
     let tokens = Tokens::new();
-    let claims = [("tenant".to_owned(), json!("acme"))].into_iter().collect();
+    let claims = Claims::of(&json!({ "tenant": "acme" })).unwrap();
     tokens.add("rich", record("read write").with_claims(claims));
     let guard = BearerGuard::builder(tokens).audience(AUDIENCE).build().unwrap();
     let me = |caller: Option<Extension<Principal>>| async move {
         caller.map_or("nobody".to_owned(), |Extension(caller)| {
-            format!("{} {} {} {}", caller.subject(), caller.client(), caller.scope(), caller.claims()["tenant"])
+            let tenant = caller.claim::<Value>("tenant").unwrap();
+            format!("{} {} {} {tenant}", caller.subject(), caller.client(), caller.scope())
         })
     };
     // Another layer's idea of who is calling does not outlive the guard.
@@ -396,7 +397,7 @@ async fn nothing_prints_a_token() {
         let after = format!("{:?}", future.await.unwrap());
         seen.lock().unwrap().extend([before, after]);
     }
-    let claims = [("email".to_owned(), json!("alice@example.com"))].into_iter().collect();
+    let claims = Claims::of(&json!({ "email": "alice@example.com" })).unwrap();
     seen.lock().unwrap().push(format!("{guard:?} {:?}", Principal::new(record("read").with_claims(claims))));
     let all = seen.lock().unwrap().join("\n");
     assert!(all.contains("\"authorization\": Sensitive") && all.contains("Principal"), "{all}");

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use support::tokens::refresh_token::stray_refresh_token;
 use support::tokens::{Login, Tokens, clients};
 use support::{Answer, ManualClock, basic, digest};
-use tower_password_grant::{AccessTokenRecord, Client, ClientBuilder, ClientError, ClientId, SecretDigest};
+use tower_password_grant::{AccessTokenRecord, Claims, Client, ClientBuilder, ClientError, ClientId, SecretDigest};
 
 fn inactive() -> Value {
     json!({"active": false})
@@ -299,7 +299,7 @@ async fn nothing_personal_is_told_but_the_subjects_identifier_in_11() {
         claims.insert(name.to_owned(), json!("told"));
     }
     claims.insert("jti".to_owned(), json!("id-1"));
-    insert(&tokens, record(&tokens).with_claims(claims)).await;
+    insert(&tokens, record(&tokens).with_claims(Claims::of(&claims).unwrap())).await;
     let told = tokens.introspect("rs", TOKEN).await;
     let names: BTreeSet<&str> = told.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = ["active", "aud", "client_id", "exp", "iat", "jti", "scope", "sub", "token_type"];
@@ -314,7 +314,7 @@ async fn a_token_that_is_bound_to_a_key_shows_it_in_12() {
         (json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}), "DPoP"),
         (json!({"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}), "Bearer"),
     ] {
-        let claims = serde_json::Map::from_iter([("cnf".to_owned(), cnf.clone())]);
+        let claims = Claims::of(&json!({ "cnf": cnf })).unwrap();
         insert(&tokens, record(&tokens).with_claims(claims)).await;
         let json = tokens.introspect("rs", TOKEN).await;
         assert_eq!((&json["cnf"], &json["token_type"]), (&cnf, &json!(kind)));

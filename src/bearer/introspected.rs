@@ -1,118 +1,55 @@
 //! The introspection response (RFC 7662 section 2.2), read strictly.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
-
-use crate::protocol::client::ClientId;
+use crate::protocol::json_object::{JsonObject, Unreadable};
 use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::token_claims::{TokenClaims, whole_seconds};
 
-#[derive(Deserialize)]
-struct Answer {
-    active: bool,
-    sub: Option<String>,
-    client_id: Option<String>,
-    scope: Option<String>,
-    aud: Option<Audience>,
-    exp: Option<u64>,
-    iat: Option<u64>,
-    nbf: Option<u64>,
-    auth_time: Option<u64>,
-    realm: Option<String>,
-    token_type: Option<String>,
-    /// What kind of token it is, in the words of some servers.
-    token_use: Option<String>,
-    /// The same in the words of others.
-    typ: Option<String>,
-    cnf: Option<Value>,
-    #[serde(flatten)]
-    claims: Map<String, Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
-}
+/// What a member must be, if it is there: of a bearer token, and of an access token in the words of some servers and in those
+/// of others.
+const KINDS: [(&str, &[&str]); 3] = [
+    ("token_type", &["bearer"]),
+    ("token_use", &["access", "access_token"]),
+    ("typ", &["bearer", "at+jwt", "application/at+jwt"]),
+];
 
 /// What the token stands for; none if it is not active, active but no bearer access token of a user, or not yet good by this
 /// clock. `skew` is how far the server's clock may be ahead.
 ///
 /// # Errors
 /// What is no introspection response: that is the server's fault, not the token's.
-pub(super) fn read(
-    body: &[u8],
-    now: SystemTime,
-    skew: Duration,
-) -> Result<Option<AccessTokenRecord>, serde_json::Error> {
-    let answer: Answer = serde_json::from_slice(body)?;
-    Ok(record(answer, now, skew))
-}
-
-fn record(mut answer: Answer, now: SystemTime, skew: Duration) -> Option<AccessTokenRecord> {
-    let is_one_of = |kind: &Option<String>, known: &[&str]| {
-        kind.as_ref().is_none_or(|kind| known.iter().any(|known| kind.eq_ignore_ascii_case(known)))
-    };
-    let is_bearer = is_one_of(&answer.token_type, &["bearer"])
-        && is_one_of(&answer.token_use, &["access", "access_token"])
-        && is_one_of(&answer.typ, &["bearer", "at+jwt", "application/at+jwt"])
-        && answer.cnf.is_none();
-    if !answer.active || !is_bearer {
-        return None;
+pub(super) fn read(body: &[u8], now: SystemTime, skew: Duration) -> Result<Option<AccessTokenRecord>, Unreadable> {
+    let text = std::str::from_utf8(body).map_err(|_| Unreadable::Unsound)?;
+    // A server may write what it does not know as `null`.
+    let mut said = JsonObject::read(text)?.without_nulls();
+    let mut is_good: bool = said.take_as("active")?.ok_or(Unreadable::Member("active"))?;
+    for (name, known) in KINDS {
+        let kind = said.take_text(name)?;
+        is_good &= kind.is_none_or(|kind| known.iter().any(|known| kind.eq_ignore_ascii_case(known)));
     }
-    let subject = answer.sub.filter(|subject| !subject.is_empty())?;
-    let client = ClientId::new(&answer.client_id?).ok()?;
-    let expires = at(answer.exp?)?;
-    let issued = answer.iat.map_or(Some(now), at)?;
-    let ahead = now.checked_add(skew)?;
-    if let Some(not_before) = answer.nbf {
-        // Told to the API like the claims that have no method of their own.
-        answer.claims.insert("nbf".to_owned(), not_before.into());
-        if ahead < at(not_before)? {
-            return None;
-        }
-    }
-    if ahead < issued {
-        return None;
-    }
-    let scope = match answer.scope.as_deref() {
-        None | Some("") => crate::protocol::scope::Scope::default(),
-        Some(scope) => scope.parse().ok()?,
-    };
-    let audience = match answer.aud {
-        None => Vec::new(),
-        Some(Audience::One(one)) => vec![one],
-        Some(Audience::Many(many)) => many,
-    };
-    let authenticated_at = match answer.auth_time {
-        None => None,
-        Some(time) => Some(at(time)?),
-    };
-    let record = AccessTokenRecord::new(subject, client, issued, expires)
-        .with_scope(scope)
-        .with_audience(audience)
-        .with_realm(answer.realm.as_deref())
-        .with_authenticated_at(authenticated_at)
-        .with_claims(answer.claims);
-    Some(record)
-}
-
-fn at(seconds: u64) -> Option<SystemTime> {
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    // Bound to a key that a bearer need not have.
+    is_good &= said.take("cnf").is_none();
+    let said = TokenClaims::read(said, whole_seconds)?;
+    Ok(if is_good { said.record(now, skew) } else { None })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::UNIX_EPOCH;
+
     use proptest::prelude::*;
 
     const LEAST: &str = r#""active":true,"sub":"alice","client_id":"cli","exp":2000000000"#;
 
     const NOW: u64 = 1_800_000_000;
 
-    fn ask(more: &str) -> Result<Option<AccessTokenRecord>, serde_json::Error> {
+    fn at(seconds: u64) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    }
+
+    fn ask(more: &str) -> Result<Option<AccessTokenRecord>, Unreadable> {
         read(format!("{{{LEAST}{more}}}").as_bytes(), at(NOW).unwrap(), Duration::from_secs(5))
     }
 
@@ -128,7 +65,7 @@ mod tests {
         ] {
             assert_eq!(ask(&more).unwrap().is_some(), is_good, "{more}");
         }
-        assert_eq!(ask(r#","nbf":7"#).unwrap().unwrap().claims()["nbf"], 7);
+        assert_eq!(ask(r#","nbf":7"#).unwrap().unwrap().claim("nbf"), Some(7));
     }
 
     #[test]
@@ -143,7 +80,7 @@ mod tests {
         assert_eq!((record.audience().to_vec(), record.realm()), (vec!["a".to_owned(), "b".to_owned()], Some("r")));
         assert_eq!((Some(record.expires()), Some(record.issued_at())), (at(2_000_000_000), at(1_700_000_000)));
         assert_eq!(record.authenticated_at(), at(1_600_000_000));
-        assert_eq!(record.claims()["tenant"], "acme");
+        assert_eq!(record.claim::<String>("tenant").as_deref(), Some("acme"));
         assert_eq!(ask(r#","aud":"a","scope":"""#).unwrap().unwrap().audience(), ["a"]);
         assert_eq!(Some(ask("").unwrap().unwrap().issued_at()), at(NOW));
     }

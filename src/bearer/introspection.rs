@@ -254,11 +254,8 @@ where
             return Err(BackendError::unavailable("the introspection endpoint did not answer with JSON"));
         }
         let body = Limited::new(body, MAX_BODY).collect().await.map_err(BackendError::unavailable)?;
-        introspected::read(&body.to_bytes(), self.clock.now(), self.skew).map_err(|error| {
-            // Its own text would show what stands there.
-            let (line, column) = (error.line(), error.column());
-            BackendError::unavailable(format!("the introspection response is malformed at {line}:{column}"))
-        })
+        introspected::read(&body.to_bytes(), self.clock.now(), self.skew)
+            .map_err(|error| BackendError::unavailable(format!("the introspection response is malformed: {error}")))
     }
 }
 

@@ -126,7 +126,7 @@ impl Rules {
         } else if record.is_early(now, MAX_SKEW) {
             // Closer than that it is the verifier's matter, which knows how far the clocks may differ.
             Some(BearerReason::NotYetValid)
-        } else if record.claims().contains_key("cnf") {
+        } else if record.claims().contains("cnf") {
             Some(BearerReason::Bound)
         } else if !parts.audience.is_empty() && !record.audience().iter().any(|own| parts.audience.contains(own)) {
             Some(BearerReason::Audience)

@@ -1,14 +1,13 @@
 //! The framing of a signed token (RFC 7515 section 7.1), strictly: one text for one token.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
-use serde_json::{Map, Value};
 
 use super::algorithm::SigningAlgorithm;
 use super::verification_key::VerificationKey;
+use crate::protocol::json_object::JsonObject;
 
 /// The longest token that is read, in bytes.
 pub(super) const MAX_TOKEN: usize = 8 * 1024;
@@ -39,20 +38,17 @@ impl<'a> Compact<'a> {
         if payload.contains('.') {
             return None;
         }
-        let header = object(&decode(header)?)?;
-        if REFUSED.iter().any(|name| header.contains_key(*name)) {
+        let header = decode(header)?;
+        let mut header = JsonObject::read(&header).ok()?;
+        let kind = header.take_text("typ").ok()??;
+        if !["at+jwt", "application/at+jwt"].iter().any(|own| own.eq_ignore_ascii_case(&kind)) {
             return None;
         }
-        let text = |name: &str| match header.get(name) {
-            None => Some(None),
-            Some(value) => value.as_str().map(Some),
-        };
-        let kind = text("typ")??;
-        if !["at+jwt", "application/at+jwt"].iter().any(|own| own.eq_ignore_ascii_case(kind)) {
+        let algorithm = SigningAlgorithm::from_name(&header.take_text("alg").ok()??)?;
+        let kid = header.take_text("kid").ok()?.map(Cow::into_owned);
+        if REFUSED.iter().any(|name| header.has(name)) || !header.is_sound() {
             return None;
         }
-        let algorithm = SigningAlgorithm::from_name(text("alg")??)?;
-        let kid = text("kid")?.map(str::to_owned);
         Some(Self { signed, payload, signature, algorithm, kid })
     }
 
@@ -64,50 +60,17 @@ impl<'a> Compact<'a> {
         self.kid.as_deref()
     }
 
-    /// The claims, if `key` signed them.
-    pub(super) fn claims(&self, key: &VerificationKey) -> Option<Map<String, Value>> {
+    /// The JSON text of the claims, if `key` signed it.
+    pub(super) fn claims(&self, key: &VerificationKey) -> Option<String> {
         let mut signature = [0; MAX_SIGNATURE];
         let length = URL_SAFE_NO_PAD.decode_slice(self.signature, &mut signature).ok()?;
         let is_signed = key.algorithm() == self.algorithm
             && key.verifies(self.signed.as_bytes(), signature.get(..length).unwrap_or_default());
-        if is_signed { object(&decode(self.payload)?) } else { None }
+        if is_signed { decode(self.payload) } else { None }
     }
 }
 
-/// base64url without padding, and without anything in the bits that are left over.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).ok()
-}
-
-/// A JSON object in which no member stands twice (RFC 7515 section 4, RFC 7519 section 4).
-fn object(json: &[u8]) -> Option<Map<String, Value>> {
-    serde_json::from_slice::<Object>(json).ok().map(|object| object.0)
-}
-
-struct Object(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members)
-    }
-}
-
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Object;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Object, A::Error> {
-        let mut object = Map::new();
-        while let Some((name, value)) = members.next_entry::<String, Value>()? {
-            if object.insert(name, value).is_some() {
-                return Err(A::Error::custom("a member stands twice"));
-            }
-        }
-        Ok(Object(object))
-    }
+/// A text in base64url without padding, and without anything in the bits that are left over.
+fn decode(text: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }

@@ -3,22 +3,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Map, Value};
+use serde::Serialize;
 
-use super::claims::Claims;
 use super::error::JwtConfigError;
 use super::jwks::Jwks;
 use super::key_set::KeySet;
+use super::payload::Payload;
 use super::verifier::JwtVerifier;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::Grant;
+use crate::protocol::claims::{Claims, MalformedClaims};
 use crate::protocol::issuer_url::is_issuer;
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::secrets::Token;
 
-type ExtraClaims = dyn Fn(&Grant) -> Map<String, Value> + Send + Sync;
+type ExtraClaims = dyn Fn(&Grant) -> Result<Claims, MalformedClaims> + Send + Sync;
 
 /// Issues signed access tokens after the profile of RFC 9068.
 ///
@@ -77,33 +78,39 @@ impl JwtIssuer {
     }
 
     /// Adds claims of the application's own to each token, for example roles from the subject's
-    /// [data](crate::Subject::data). A second call replaces the first. Default: none.
+    /// [data](crate::Subject::data): the members of what `claims` gives, which is a struct, a map, an `Option` of one, or
+    /// [`Claims`]. A second call replaces the first. Default: none.
     ///
-    /// A claim that the issuer writes itself (and `nbf`) is refused: no token is issued then, and the request is answered
-    /// 500. Names with a URI in front cannot collide with registered ones (RFC 7519 section 4.2).
+    /// A claim that the issuer writes itself (and `nbf`) is refused, and so is what has no members: no token is issued then,
+    /// and the request is answered 500. Names with a URI in front cannot collide with registered ones (RFC 7519 section 4.2).
     ///
     /// ```
     /// # use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
+    /// use serde::Serialize;
     /// use tower_password_grant::Grant;
     ///
     /// struct Account { tenant: String }
     ///
+    /// #[derive(Serialize)]
+    /// struct Extra {
+    ///     #[serde(rename = "https://as.example/tenant")]
+    ///     tenant: String,
+    /// }
+    ///
     /// # let keys = KeySet::new(SigningKey::generate(SigningAlgorithm::EdDsa)?);
     /// let issuer = JwtIssuer::new("https://as.example", ["https://api.example"], keys)?.with_claims(|grant: &Grant| {
-    ///     let mut claims = serde_json::Map::new();
-    ///     if let Some(account) = grant.subject().data::<Account>() {
-    ///         claims.insert("https://as.example/tenant".to_owned(), account.tenant.clone().into());
-    ///     }
-    ///     claims
+    ///     let account = grant.subject().data::<Account>();
+    ///     account.map(|account| Extra { tenant: account.tenant.clone() })
     /// });
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn with_claims<F>(mut self, claims: F) -> Self
+    pub fn with_claims<F, C>(mut self, claims: F) -> Self
     where
-        F: Fn(&Grant) -> Map<String, Value> + Send + Sync + 'static,
+        F: Fn(&Grant) -> C + Send + Sync + 'static,
+        C: Serialize,
     {
-        self.extra = Some(Arc::new(claims));
+        self.extra = Some(Arc::new(move |grant| Claims::of(&claims(grant))));
         self
     }
 
@@ -135,10 +142,11 @@ impl JwtIssuer {
 
     fn token(&self, grant: &Grant) -> Result<Token, BackendError> {
         let id = Token::random("")?;
-        let extra = self.extra.as_ref().map(|extra| extra(grant)).unwrap_or_default();
-        let claims = Claims::new(&self.issuer, &self.audience, grant, id.expose(), self.clock.now(), extra)
+        let extra = self.extra.as_ref().map(|extra| extra(grant)).transpose().map_err(BackendError::fault)?;
+        let extra = extra.as_ref().and_then(Claims::object);
+        let payload = Payload::new(&self.issuer, &self.audience, grant, id.expose(), self.clock.now(), extra)
             .map_err(BackendError::fault)?;
-        let payload = serde_json::to_vec(&claims).map_err(BackendError::fault)?;
+        let payload = serde_json::to_vec(&payload).map_err(BackendError::fault)?;
         let token = self.keys.signing().sign(&payload).map_err(BackendError::fault)?;
         Ok(Token::new(token))
     }

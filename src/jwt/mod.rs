@@ -41,13 +41,13 @@
 //! them over without their private halves. Several processes with one key file publish the same document.
 
 mod algorithm;
-mod claims;
 mod compact;
 mod error;
 mod issuer;
 mod jwk_set;
 mod jwks;
 mod key_set;
+mod payload;
 mod pem;
 mod read_claims;
 mod remote;

@@ -141,7 +141,7 @@ impl JwtVerifier {
 
     fn judge(&self, token: &Compact<'_>, keys: &Trusted) -> Option<AccessTokenRecord> {
         let key = keys.find(token.kid(), token.algorithm())?;
-        read_claims::record(token.claims(key)?, &self.issuer, self.clock.now(), self.skew)
+        read_claims::record(&token.claims(key)?, &self.issuer, self.clock.now(), self.skew)
     }
 }
 

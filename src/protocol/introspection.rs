@@ -20,11 +20,11 @@ pub(crate) fn inactive() -> Vec<u8> {
 pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
     let mut told = begin(record.scope(), record.client().as_str(), record.subject(), record.realm());
     for name in TOLD {
-        if let Some(value) = record.claims().get(name) {
-            told.insert(name.to_owned(), value.clone());
+        if let Some(value) = record.claim(name) {
+            told.insert(name.to_owned(), value);
         }
     }
-    let is_bound_to_key = record.claims().get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
+    let is_bound_to_key = told.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
     told.insert("token_type".to_owned(), if is_bound_to_key { "DPoP" } else { "Bearer" }.into());
     match record.audience() {
         [] => {}

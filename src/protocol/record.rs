@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
 
+use super::claims::Claims;
 use super::client::ClientId;
 use super::family::FamilyId;
 use super::scope::Scope;
@@ -39,7 +40,7 @@ struct Inner {
     expires: SystemTime,
     authenticated_at: Option<SystemTime>,
     family: Option<FamilyId>,
-    claims: Map<String, Value>,
+    claims: Claims,
 }
 
 /// The login that access tokens belong to.
@@ -72,7 +73,7 @@ impl AccessTokenRecord {
             expires,
             authenticated_at: None,
             family: None,
-            claims: Map::new(),
+            claims: Claims::new(),
         }))
     }
 
@@ -127,7 +128,7 @@ impl AccessTokenRecord {
 
     /// Claims besides those that have a method here.
     #[must_use]
-    pub fn with_claims(self, claims: Map<String, Value>) -> Self {
+    pub fn with_claims(self, claims: Claims) -> Self {
         self.change(|inner| inner.claims = claims)
     }
 
@@ -187,8 +188,14 @@ impl AccessTokenRecord {
 
     /// Claims besides those that have a method here.
     #[must_use]
-    pub fn claims(&self) -> &Map<String, Value> {
+    pub fn claims(&self) -> &Claims {
         &self.0.claims
+    }
+
+    /// The claim of this name, if it is there and is a `T`: `principal.claim::<String>("tenant")`.
+    #[must_use]
+    pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.0.claims.get(name)
     }
 
     /// Whether it has been issued at `now`, and has not expired. It may have been issued 5 seconds ahead of `now`, because clocks

@@ -12,6 +12,7 @@ use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::identity::StoreIdentity;
+use crate::protocol::claims::Claims;
 use crate::protocol::family::FamilyId;
 use crate::protocol::record::{AccessTokenRecord, Holder};
 use crate::protocol::secrets::SecretDigest;
@@ -72,7 +73,7 @@ impl Login {
 /// Inserts a record, in the place of what its login may not have beside it.
 fn insert(db: &Db, digest: &SecretDigest, record: &AccessTokenRecord, per_login: i64) -> Result<(), Failure> {
     let audience = serde_json::to_string(record.audience()).map_err(|_| Failure::Value("an audience"))?;
-    let claims = serde_json::to_string(record.claims()).map_err(|_| Failure::Value("claims"))?;
+    let claims = record.claims().as_json();
     let login = Login::of(record);
     let login = login.as_bytes();
     let number = db.row(NEWEST, [login], |row| get::<i64>(row, 0))?.unwrap_or(0).saturating_add(1);
@@ -111,7 +112,7 @@ fn read_record(row: &Row<'_>) -> Result<AccessTokenRecord, Failure> {
     let audience: String = get(row, 5)?;
     let audience: Vec<String> = serde_json::from_str(&audience).map_err(|_| Failure::Row("an audience"))?;
     let claims: String = get(row, 9)?;
-    let claims = serde_json::from_str(&claims).map_err(|_| Failure::Row("claims"))?;
+    let claims = Claims::from_json(&claims).map_err(|_| Failure::Row("claims"))?;
     let (issued, expires) = (instant(get(row, 6)?)?, instant(get(row, 7)?)?);
     let record = AccessTokenRecord::new(get::<String>(row, 1)?, client_id(row, 2)?, issued, expires)
         .with_realm(realm.as_deref())

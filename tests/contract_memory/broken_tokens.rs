@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::task::yield_now;
 use tower_password_grant::testing::contract;
 use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, BackendError, FamilyId, MemoryAccessTokens, MemoryOneTimeValues,
+    AccessTokenRecord, AccessTokenStore, BackendError, Claims, FamilyId, MemoryAccessTokens, MemoryOneTimeValues,
     OneTimeValues, SecretDigest,
 };
 
@@ -102,7 +102,7 @@ impl AccessTokenStore for Broken {
                 audience.sort();
                 record.with_audience(audience)
             }
-            Fault::DropsClaims => record.with_claims(serde_json::Map::new()),
+            Fault::DropsClaims => record.with_claims(Claims::new()),
             Fault::DropsTheFamily => record.with_family(None),
             Fault::EmptyRealmIsNone if record.realm() == Some("") => record.with_realm(None),
             _ => record,

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
-use tower_password_grant::{AccessTokenRecord, AccessTokenStore, ClientId, FamilyId, OneTimeValues, RefreshTokenStore};
+use tower_password_grant::{
+    AccessTokenRecord, AccessTokenStore, Claims, ClientId, FamilyId, OneTimeValues, RefreshTokenStore,
+};
 
 use crate::folder::{Folder, at, digest, family, id, rotation, rotation_of, salt};
 
@@ -171,7 +173,7 @@ async fn a_replay_costs_the_same_in_a_family_of_ten_thousand_as_in_one_of_two_t5
 async fn an_access_token_comes_back_with_every_fact_after_a_restart() {
     let folder = Folder::new();
     let store = folder.store();
-    let claims = json!({"tenant": 3, "roles": ["a", "b"]}).as_object().unwrap().clone();
+    let claims = Claims::of(&json!({"tenant": 3, "roles": ["a", "b"]})).unwrap();
     let record = AccessTokenRecord::new("user-17", ClientId::new("cli").unwrap(), at(1), at(3601))
         .with_realm(Some("staff"))
         .with_scope("read write".parse().unwrap())

@@ -9,6 +9,7 @@ use super::promise::{
 use super::refresh_ends::neighbours;
 use super::refresh_facts::ODD_TEXTS;
 use crate::boundary::access::AccessTokenStore;
+use crate::protocol::claims::Claims;
 use crate::protocol::client::ClientId;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::secrets::SecretDigest;
@@ -33,7 +34,7 @@ fn records() -> Vec<AccessTokenRecord> {
     let mut records = vec![record(&new_name("subject"))];
     for text in ODD_TEXTS {
         let odd = record(text).with_realm(Some(text)).with_audience([text, "https://api.example/?a=b", ""]);
-        let claims = [(text.to_owned(), json!([text, {"a": [1, -2.5, true, null]}]))].into_iter().collect();
+        let claims = made(Claims::of(&json!({(text): [text, {"a": [1, -2.5, true, null]}]})));
         let odd = odd.with_scope(made("! #[]^_`{|}~ 'a A a%".parse())).with_claims(claims);
         let authenticated = Some(earlier(odd.issued_at(), 1_234_567));
         records.push(odd.with_authenticated_at(authenticated).with_family(Some(new_family_id())));

@@ -1,18 +1,18 @@
-//! The claims of a JWT access token (RFC 9068 section 2.2).
+//! The claims of a JWT access token (RFC 9068 section 2.2), as they are written.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Map, Value};
 
 use super::error::ClaimError;
 use crate::boundary::ladder::grant::Grant;
+use crate::protocol::json_object::JsonObject;
 
 /// Claims that the issuer writes itself, or that change how long a token is worth something.
 const RESERVED: [&str; 11] =
     ["iss", "sub", "aud", "client_id", "realm", "scope", "jti", "iat", "exp", "nbf", "auth_time"];
 
-pub(super) struct Claims<'a> {
+pub(super) struct Payload<'a> {
     issuer: &'a str,
     audience: &'a [String],
     grant: &'a Grant,
@@ -20,19 +20,19 @@ pub(super) struct Claims<'a> {
     issued_at: u64,
     expires_at: u64,
     authenticated_at: u64,
-    extra: Map<String, Value>,
+    extra: Option<JsonObject<'a>>,
 }
 
-impl<'a> Claims<'a> {
+impl<'a> Payload<'a> {
     pub(super) fn new(
         issuer: &'a str,
         audience: &'a [String],
         grant: &'a Grant,
         token_id: &'a str,
         now: SystemTime,
-        extra: Map<String, Value>,
+        extra: Option<JsonObject<'a>>,
     ) -> Result<Self, ClaimError> {
-        if let Some(name) = RESERVED.into_iter().find(|name| extra.contains_key(*name)) {
+        if let Some(name) = RESERVED.into_iter().find(|name| extra.as_ref().is_some_and(|extra| extra.has(name))) {
             return Err(ClaimError::Reserved(name.to_owned()));
         }
         if grant.subject().id().is_empty() {
@@ -49,7 +49,7 @@ fn seconds(time: SystemTime) -> Result<u64, ClaimError> {
     time.duration_since(UNIX_EPOCH).as_ref().map(Duration::as_secs).map_err(|_| ClaimError::Time)
 }
 
-impl Serialize for Claims<'_> {
+impl Serialize for Payload<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("iss", self.issuer)?;
@@ -69,7 +69,7 @@ impl Serialize for Claims<'_> {
         map.serialize_entry("iat", &self.issued_at)?;
         map.serialize_entry("exp", &self.expires_at)?;
         map.serialize_entry("auth_time", &self.authenticated_at)?;
-        for (name, value) in &self.extra {
+        for (name, value) in self.extra.iter().flat_map(JsonObject::iter) {
             map.serialize_entry(name, value)?;
         }
         map.end()
