@@ -319,6 +319,35 @@ async fn the_grant_can_be_switched_off_pw_17() {
     assert_eq!(fixture.probe.calls(), 0);
 }
 
+#[tokio::test]
+async fn the_verifier_sees_whether_the_account_logged_in_from_the_address_before() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&seen);
+    let verifier = verify_fn(move |attempt: Attempt| {
+        told.lock().unwrap().push(attempt.is_from_known_address());
+        let is_right = attempt.password().expose() == "right";
+        std::future::ready(Ok(if is_right { Subject::new("user-1").into() } else { Denial::WrongPassword.into() }))
+    });
+    let layer = builder(&Probe::default()).verifier(verifier).build().unwrap();
+    let log_in = async |peer: &str, name: &str, password: &str| {
+        let body = format!("grant_type=password&username={name}&password={password}");
+        send(&layer, from_peer(token_request(AUTH, &body), peer)).await.status.as_u16()
+    };
+    for (peer, name, password, status) in [
+        ("192.0.2.1", "alice", "wrong", 400),
+        ("192.0.2.1", "alice", "right", 200),
+        ("192.0.2.1", "alice", "wrong", 400),
+        ("192.0.2.1", "alice", "right", 200),
+        ("192.0.2.1", "bob", "wrong", 400),
+        ("192.0.2.2", "alice", "wrong", 400),
+        ("192.0.2.2", "alice", "right", 200),
+        ("192.0.2.2", "alice", "right", 200),
+    ] {
+        assert_eq!(log_in(peer, name, password).await, status);
+    }
+    assert_eq!(*seen.lock().unwrap(), [false, false, true, true, false, false, false, true]);
+}
+
 #[derive(Clone, Debug, PartialEq)]
 struct Tenant(u8);
 

@@ -211,6 +211,7 @@ impl Decided {
 pub struct Reservation {
     key: [u8; 32],
     monitored: Option<Rule>,
+    is_from_known_address: bool,
     is_again: bool,
 }
 
@@ -225,7 +226,7 @@ impl Reservation {
     /// A reservation under the limiter's own 32 bytes.
     #[must_use]
     pub const fn new(key: [u8; 32]) -> Self {
-        Self { key, monitored: None, is_again: false }
+        Self { key, monitored: None, is_from_known_address: false, is_again: false }
     }
 
     /// A rule in monitoring mode would have refused the attempt: said in an event, nothing else.
@@ -235,10 +236,19 @@ impl Reservation {
         self
     }
 
+    /// Says whether the account succeeded from this address before, as far as the same step knew when it charged. Default: no,
+    /// which is right for a limiter that remembers no addresses. See
+    /// [`Attempt::is_from_known_address`](crate::Attempt::is_from_known_address) for what follows from it.
+    #[must_use]
+    pub const fn from_known_address(mut self, is_known: bool) -> Self {
+        self.is_from_known_address = is_known;
+        self
+    }
+
     /// The same for a second try, after settling it was an `Err`.
     #[must_use]
     pub const fn again(&self) -> Self {
-        Self { key: self.key, monitored: self.monitored, is_again: true }
+        Self { is_again: true, ..*self }
     }
 
     /// Whether settling it was tried before, and answered with an `Err`. What the first try has taken back in spite of that must
@@ -258,6 +268,12 @@ impl Reservation {
     #[must_use]
     pub const fn monitored(&self) -> Option<Rule> {
         self.monitored
+    }
+
+    /// Whether the account succeeded from this address before.
+    #[must_use]
+    pub const fn is_from_known_address(&self) -> bool {
+        self.is_from_known_address
     }
 }
 
@@ -320,6 +336,9 @@ impl Settlement {
 ///   joined by a separator. Addresses count by their [network](AttemptKey::network); for exempt ones only the budgets of the
 ///   account and of client secrets hold. An IPv6 /48 holds 65,536 of these networks: count on wider ones beside them,
 ///   with larger budgets, as [`MemoryLimiter`](crate::MemoryLimiter) does.
+/// - A reservation is [from a known address](Reservation::from_known_address) only if a full login of the same account from the
+///   same network succeeded before. Such attempts wait less where there is much to verify, so let no other outcome make an
+///   address known, bound how many an account has, and forget them in time.
 /// - All budgets of an attempt are charged, or none. On a store that is spread over machines they must lie on one.
 ///
 /// # Security

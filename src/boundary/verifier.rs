@@ -43,12 +43,13 @@ pub(crate) struct Said {
 /// It exists only after the attempt was charged to the account's budget, so a verifier cannot be asked for free.
 pub struct Attempt {
     said: Said,
+    is_from_known_address: bool,
 }
 
 impl Attempt {
     /// One attempt for one charge of its account.
     pub(crate) fn charged(charge: Charge<OfAccount>, said: Said) -> (Self, UsedCharge) {
-        (Self { said }, charge.used())
+        (Self { said, is_from_known_address: charge.is_from_known_address() }, charge.used())
     }
 
     /// The user name exactly as it was sent: 1 to 1024 bytes without control characters other than TAB (RFC 6749 A.15).
@@ -99,6 +100,21 @@ impl Attempt {
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         self.said.address
+    }
+
+    /// Whether the account logged in from this [`address`](Self::address) before, as the limiter said in the step that charged
+    /// the attempt. An IPv6 address stands for its /64. `false` without an address, and with a limiter that does not know.
+    ///
+    /// Use it to order work that is scarce, as [`Argon2Verifier`](crate::argon2::Argon2Verifier) does: a flood of guesses comes
+    /// from addresses from which the account never logged in, so keep a part of the work for attempts that are known. A share for
+    /// each account and each address must bound that part, because somebody who guesses may have an account, too.
+    ///
+    /// It is no proof of anything: people share addresses. So it must not change the verdict, nor skip a part of the check. It
+    /// also tells that the account exists. What you make of it may show in the time for somebody at the same address, but not in
+    /// the answer or in a log that others read.
+    #[must_use]
+    pub fn is_from_known_address(&self) -> bool {
+        self.is_from_known_address
     }
 
     /// What the host's other layers put into the request.

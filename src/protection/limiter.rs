@@ -153,7 +153,8 @@ impl MemoryLimiter {
         put(Slot::Account, accounts, new_account);
         put(Slot::Address, &mut addresses, new_address);
         let news = charged.news.and_then(|news| news.tell(now, known.told(facts.guess, now)));
-        Some(Attempted::Charged { wrong, ticket: charged.ticket, monitored: charged.monitored, news })
+        let Charged { ticket, monitored, is_known, .. } = charged;
+        Some(Attempted::Charged { wrong, ticket, monitored, is_known, news })
     }
 
     /// Keeps what was charged to wider networks.

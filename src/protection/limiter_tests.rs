@@ -131,6 +131,22 @@ fn an_account_has_a_ceiling_over_all_addresses_that_spares_those_it_succeeded_fr
 }
 
 #[test]
+fn a_charge_says_whether_the_account_logged_in_from_its_address_before() {
+    let (limiter, clock) = with_clock(MemoryLimiter::new());
+    let is_known = |name, address| attempt(&limiter, name, address).unwrap().is_from_known_address();
+    assert!(!is_known("alice", HERE));
+    log_in(&limiter, "alice", HERE);
+    log_in(&limiter, "alice", "2001:db8::1");
+    let attempt_here = attempt(&limiter, "alice", HERE).unwrap();
+    assert!(attempt_here.is_from_known_address() && attempt_here.again().is_from_known_address());
+    assert!(is_known("alice", "2001:db8::ffff"), "an IPv6 address stands for its /64");
+    assert!(!is_known("alice", "192.0.2.2") && !is_known("bob", HERE) && !is_known("alice", "2001:db8:0:1::1"));
+    assert!(!is_known("alice", "no address"));
+    clock.wait(90 * 24 * 60 * MINUTE);
+    assert!(!is_known("alice", HERE), "it is forgotten");
+}
+
+#[test]
 fn an_ipv6_network_and_all_forms_of_ipv4_count_as_one_address_t17_t45() {
     let limiter = MemoryLimiter::new();
     let network = |address: &str| limiter.digests.network(address.parse().ok());

@@ -137,12 +137,12 @@ impl<'a> Records<'a> {
         }
         let attempted = match outcome {
             Outcome::Refused(refused) => Attempted::Refused(refused.into_refusal(|news| self.tell(news, now))),
-            Outcome::Charged(Charged { ticket, monitored, news, .. }, wrong) => {
+            Outcome::Charged(Charged { ticket, monitored, is_known, news, .. }, wrong) => {
                 for slot in ticket.charged.iter() {
                     self.get_mut(slot).into_iter().for_each(|counts| counts.number = ticket.number);
                 }
                 let news = news.and_then(|news| self.tell(news, now));
-                Attempted::Charged { wrong, ticket, monitored, news }
+                Attempted::Charged { wrong, ticket, monitored, is_known, news }
             }
             Outcome::Right(Right { monitored, is_news }, right) => {
                 if is_news {

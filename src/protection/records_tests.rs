@@ -194,7 +194,7 @@ fn told(lock: Option<BegunLock>) -> Told {
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
     Refused(Rule, Duration, Option<Duration>, Told),
-    Charged(Slots, Told),
+    Charged(Slots, bool, Told),
     Right,
 }
 
@@ -227,16 +227,17 @@ proptest! {
                     let (in_memory, reservation) = match ready(limiter.reserve(key)) {
                         Reserved::Refused(refusal) => (refused(refusal), None),
                         Reserved::Charged(reservation) => {
-                            (Said::Charged(Ticket::from_bytes(reservation.key()).charged, None), Some(reservation))
+                            let charged = Ticket::from_bytes(reservation.key()).charged;
+                            (Said::Charged(charged, reservation.is_from_known_address(), None), Some(reservation))
                         }
                     };
                     let stored = match stored {
                         Attempted::Refused(refusal) => refused(refusal),
-                        Attempted::Charged { ticket, news, .. } => {
+                        Attempted::Charged { ticket, is_known, news, .. } => {
                             // As it is kept in a reservation.
                             let ticket = Ticket::from_bytes(&ticket.to_bytes());
                             under_way.extend(reservation.map(|reservation| (reservation, ticket)));
-                            Said::Charged(ticket.charged, told(news))
+                            Said::Charged(ticket.charged, is_known, told(news))
                         }
                         Attempted::Right { .. } => Said::Right,
                     };
@@ -248,13 +249,13 @@ proptest! {
                     let compare = || if is_right { Compared::Right(()) } else { Compared::Wrong(()) };
                     let stored = match store.attempt(&facts, now, compare) {
                         Attempted::Refused(refusal) => refused(refusal),
-                        Attempted::Charged { news, .. } => Said::Charged(Slots::NONE, told(news)),
+                        Attempted::Charged { news, .. } => Said::Charged(Slots::NONE, false, told(news)),
                         Attempted::Right { .. } => Said::Right,
                     };
                     let in_memory = match ready(limiter.check(key, SecretCheck::known(is_right))) {
                         Checked::Refused(refusal) => refused(refusal),
                         Checked::Decided(decided) if decided.is_right() => Said::Right,
-                        Checked::Decided(decided) => Said::Charged(Slots::NONE, told(decided.new_lock())),
+                        Checked::Decided(decided) => Said::Charged(Slots::NONE, false, told(decided.new_lock())),
                     };
                     prop_assert_eq!(stored, in_memory);
                     Ok(())

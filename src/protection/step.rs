@@ -64,7 +64,7 @@ pub(crate) enum Outcome<R, W> {
 #[derive(Debug)]
 pub(crate) enum Attempted<R, W> {
     Refused(Refusal),
-    Charged { wrong: W, ticket: Ticket, monitored: Option<Rule>, news: Option<BegunLock> },
+    Charged { wrong: W, ticket: Ticket, monitored: Option<Rule>, is_known: bool, news: Option<BegunLock> },
     Right { right: R, monitored: Option<Rule> },
 }
 
@@ -74,7 +74,9 @@ impl Attempted<Infallible, ()> {
     pub(crate) fn into_reserved(self) -> Reserved {
         match self {
             Self::Refused(refusal) => Reserved::Refused(refusal),
-            Self::Charged { ticket, monitored, .. } => Reserved::Charged(ticket.into_reservation(monitored)),
+            Self::Charged { ticket, monitored, is_known, .. } => {
+                Reserved::Charged(ticket.into_reservation(monitored, is_known))
+            }
             Self::Right { right, .. } => match right {},
         }
     }
@@ -123,6 +125,8 @@ pub(crate) struct Charged {
     pub(crate) ticket: Ticket,
     /// Which rule would have refused if it blocked.
     pub(crate) monitored: Option<Rule>,
+    /// The account or client succeeded from this address before.
+    pub(crate) is_known: bool,
     /// The locks that began and the buckets that were emptied by it.
     pub(crate) begun: Slots,
     /// Of a wrong secret: the tallies of this lock know now that it was told of.
@@ -198,7 +202,8 @@ impl<'a> Step<'a> {
             Compared::Wrong(wrong) => (true, wrong),
             Compared::Later(wrong) => (false, wrong),
         };
-        let mut charged = Charged { monitored, ..self.charge(facts, now, tallies, number(), counts) };
+        let is_known = moment.is_known;
+        let mut charged = Charged { monitored, is_known, ..self.charge(facts, now, tallies, number(), counts) };
         if is_wrong {
             // It is decided at once, so nothing of it is under way.
             let ticket = &charged.ticket;
@@ -264,7 +269,7 @@ impl<'a> Step<'a> {
             }
         }
         let ticket = Ticket::new(facts, number, now, charged, locks);
-        Charged { ticket, monitored: None, begun, news: None }
+        Charged { ticket, monitored: None, is_known: false, begun, news: None }
     }
 
     /// What settles in one tally that the attempt [touches](Ticket::touched_by), if it is still there: all but the

@@ -81,9 +81,9 @@ impl Ticket {
         self.is_spared |= place == Place::Spared;
     }
 
-    /// As the answer to the attempt, with the rule that would have refused if it blocked.
-    pub(crate) fn into_reservation(self, monitored: Option<Rule>) -> Reservation {
-        let reservation = Reservation::new(self.to_bytes());
+    /// As the answer to the attempt, with the rule that would have refused if it blocked, and whether the address is known.
+    pub(crate) fn into_reservation(self, monitored: Option<Rule>, is_known: bool) -> Reservation {
+        let reservation = Reservation::new(self.to_bytes()).from_known_address(is_known);
         match monitored {
             Some(rule) => reservation.would_refuse(rule),
             None => reservation,

@@ -1,6 +1,6 @@
 //! Limiters that break one promise each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ enum Fault {
     IgnoresCase,
     CountsSingleAddresses,
     CountsAllAddresses,
+    KnowsWhereItWasTried,
+    KnowsAnybodyWhereOneLoggedIn,
     ChecksAreFree,
     ChecksCompareFirst,
     ChecksForgiveNothing,
@@ -78,6 +80,8 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::IgnoresCase, "keys are equal only if every part is"),
     (Fault::CountsSingleAddresses, "the addresses of one /64 are one sender"),
     (Fault::CountsAllAddresses, "senders outside of one /64 are not one"),
+    (Fault::KnowsWhereItWasTried, "an address is known only for an account that logged in from there"),
+    (Fault::KnowsAnybodyWhereOneLoggedIn, "an address is known only for an account that logged in from there"),
     (Fault::ChecksAreFree, "a check that was wrong is charged"),
     (Fault::ChecksCompareFirst, "a look that refuses comes before the comparison"),
     (Fault::ChecksForgiveNothing, "a check that was right forgets the wrong ones"),
@@ -108,6 +112,8 @@ struct State {
     pairs: HashMap<String, u32>,
     addresses: HashMap<String, u32>,
     refusals: u32,
+    /// The pairs that are known, or addresses.
+    known: HashSet<String>,
     /// The pair and the address of each reservation, by its number.
     reserved: Vec<(String, String)>,
 }
@@ -194,10 +200,14 @@ impl Sketch {
         if self.fault != Fault::ChargesAtTheEnd {
             state.charge(&pair, &address);
         }
+        let is_known = match self.fault {
+            Fault::KnowsWhereItWasTried => !state.known.insert(pair.clone()),
+            _ => state.known.contains(&pair) || state.known.contains(&address),
+        };
         let mut key = [0; 32];
         key[..8].copy_from_slice(&(state.reserved.len() as u64).to_be_bytes());
         state.reserved.push((pair, address));
-        Reserved::Charged(Reservation::new(key))
+        Reserved::Charged(Reservation::new(key).from_known_address(is_known))
     }
 }
 
@@ -232,6 +242,10 @@ impl AttemptLimiter for Sketch {
         let (pair, address) = state.reserved[usize::try_from(number).unwrap()].clone();
         if self.fault == Fault::ChargesAtTheEnd {
             state.charge(&pair, &address);
+        }
+        if settlement == Settlement::Success {
+            let known = if self.fault == Fault::KnowsAnybodyWhereOneLoggedIn { &address } else { &pair };
+            state.known.insert(known.clone());
         }
         match (settlement, self.fault) {
             (Settlement::Success, Fault::SuccessGivesNothing)

@@ -387,7 +387,7 @@ fn seen(locks: Vec<ActiveLock>) -> Vec<(Rule, Duration, Option<String>, Option<u
 #[tokio::test]
 async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_restarts() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    let (mut refused, mut told, mut wide) = (0, 0, 0);
+    let (mut refused, mut told, mut wide, mut known) = (0, 0, 0, 0);
     for round in 0..60 {
         let folder = Folder::new();
         let clock = ManualClock::at(at(0));
@@ -473,7 +473,11 @@ async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_rest
                     }
                     let (one, other) = (memory.reserve(&key).await.unwrap(), limiter.reserve(&key).await.unwrap());
                     match (one, other) {
-                        (Reserved::Charged(left), Reserved::Charged(right)) => under_way.push((left, right)),
+                        (Reserved::Charged(left), Reserved::Charged(right)) => {
+                            assert_eq!(left.is_from_known_address(), right.is_from_known_address());
+                            known += usize::from(left.is_from_known_address());
+                            under_way.push((left, right));
+                        }
                         (Reserved::Refused(left), Reserved::Refused(right)) => {
                             assert_eq!((left.rule(), left.retry_after()), (right.rule(), right.retry_after()));
                             assert_eq!(left.new_lock(), right.new_lock());
@@ -486,5 +490,5 @@ async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_rest
         }
         store.close().await;
     }
-    assert!(refused > 100 && told > 0 && wide > 10, "{refused}, {told} and {wide}");
+    assert!(refused > 100 && told > 0 && wide > 10 && known > 10, "{refused}, {told}, {wide} and {known}");
 }

@@ -155,9 +155,9 @@ impl Limiters {
                 let answer = self
                     .same(step, async |_, limiter| match limiter.reserve(&asked.key()).await.unwrap() {
                         Reserved::Charged(reservation) => {
-                            let monitored = reservation.monitored();
+                            let (monitored, known) = (reservation.monitored(), reservation.is_from_known_address());
                             reservations.push(reservation);
-                            format!("charged {monitored:?}")
+                            format!("charged {monitored:?} {}", if known { "known" } else { "new" })
                         }
                         Reserved::Refused(refusal) => refused(&refusal),
                         other => panic!("{other:?}"),

@@ -118,6 +118,11 @@ impl<Of: Kind> Charge<Of> {
         self.reservation.monitored()
     }
 
+    /// Whether what is guessed succeeded from this address before.
+    pub(in crate::boundary) const fn is_from_known_address(&self) -> bool {
+        self.reservation.is_from_known_address()
+    }
+
     /// Uses the charge: what it paid for begins, and is settled when it has ended.
     pub(in crate::boundary) fn used(self) -> UsedCharge {
         UsedCharge { reservation: self.reservation, settlement: Of::settlement }

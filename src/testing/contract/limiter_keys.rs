@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::limiter::{HERE, Target, drain, reserve};
+use super::limiter::{HERE, Target, alice, bob, drain, reserve, settle};
 use super::promise::{broken, must};
 use crate::boundary::account::AccountKey;
-use crate::boundary::limiter::{AttemptLimiter, Rule};
+use crate::boundary::limiter::{AttemptLimiter, Rule, Settlement};
 
 fn account(realm: Option<&'static str>, id: &'static str) -> Target {
     Target::Account(realm, AccountKey::resolved(id))
@@ -65,6 +65,33 @@ pub(super) async fn networks<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2])
     let (_, refusal) = drain(&limiter, &alice, HERE).await;
     let next = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
     must_have_own(&refusal.rule(), reserve(&limiter, &alice, next).await.map_err(|refusal| refusal.rule()));
+}
+
+pub(super) async fn known_addresses<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+    let next = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+    let is_known = async |limiter: &L, target: &Target, from: IpAddr| {
+        // One that is refused is known nowhere.
+        reserve(limiter, target, from).await.is_ok_and(|attempt| attempt.is_from_known_address())
+    };
+    let end = async |limiter: &L, settlement: Settlement| match reserve(limiter, &alice(), HERE).await {
+        Ok(first) => settle(limiter, first, settlement).await,
+        Err(_) => broken("the first attempt is charged, not refused"),
+    };
+    let promise =
+        "an address is known only for an account that logged in from there: nothing but `Success` makes it so";
+    for settlement in [Settlement::Denied, Settlement::Refused, Settlement::Undecided, Settlement::Untried] {
+        let [limiter, _] = make().await;
+        end(&limiter, settlement).await;
+        must(!is_known(&limiter, &alice(), HERE).await, promise);
+    }
+    let [limiter, _] = make().await;
+    must(!is_known(&limiter, &bob(), HERE).await, promise);
+    end(&limiter, Settlement::Success).await;
+    let in_realm = account(Some("realm"), "alice");
+    let phantom = Target::Account(None, AccountKey::phantom("alice"));
+    for (target, from) in [(alice(), next), (bob(), HERE), (in_realm, HERE), (phantom, HERE)] {
+        must(!is_known(&limiter, &target, from).await, promise);
+    }
 }
 
 /// Another sender has another budget, unless it was the account's own that was spent.

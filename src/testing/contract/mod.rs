@@ -157,6 +157,7 @@ pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> [L; 2]) 
     limiter::refused(&make).await;
     limiter_keys::parts(&make).await;
     limiter_keys::networks(&make).await;
+    limiter_keys::known_addresses(&make).await;
     limiter_checks::one_after_the_other(&make).await;
     limiter_checks::parallel(&make).await;
     limiter_handles::forgiven(&make).await;
