@@ -1,12 +1,14 @@
 //! The end of a request: what became of it is recorded, and what the client may know of it is written.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 
 use super::trail::Trail;
-use crate::boundary::audit::AuditOutcome;
+use crate::boundary::account::AccountKey;
+use crate::boundary::audit::{AccountDigest, AuditOutcome};
 use crate::boundary::clock::Clock;
 use crate::observe::audit::Auditor;
 use crate::protocol::encode::{self, Setting, Wording};
@@ -23,19 +25,29 @@ pub(crate) enum Reply {
 /// What all answers of an endpoint have in common.
 pub(crate) struct Answers {
     wording: Wording,
+    auditor: Arc<Auditor>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Answers {
-    pub(crate) fn new(wording: Wording) -> Self {
-        Self { wording }
+    pub(crate) fn new(wording: Wording, auditor: Arc<Auditor>, clock: Arc<dyn Clock>) -> Self {
+        Self { wording, auditor, clock }
+    }
+
+    /// When a request began to be answered, if anybody would see how long it took.
+    pub(super) fn starts(&self) -> Option<Duration> {
+        self.auditor.starts(&*self.clock)
+    }
+
+    /// The digest under which events name an account.
+    pub(super) fn account_digest(&self, account: &AccountKey<'_>) -> AccountDigest {
+        self.auditor.digest_of(account)
     }
 
     /// Records how a request ended, and writes its answer.
     #[inline]
     pub(super) fn write(
         &self,
-        auditor: &Auditor,
-        clock: &dyn Clock,
         headers: &HeaderMap,
         trail: &Trail,
         mut outcome: Result<Reply, TokenError>,
@@ -44,7 +56,7 @@ impl Answers {
             // Whatever failed after it: this is told only once.
             error.reason = Reason::RefreshTokenReplayed;
         }
-        record(auditor, clock, trail, &outcome);
+        self.record(trail, &outcome);
         let setting = Setting {
             methods: trail.purpose.methods(),
             version: trail.version,
@@ -62,21 +74,21 @@ impl Answers {
             Err(error) => encode::refusal(&error, &setting),
         }
     }
-}
 
-fn record(auditor: &Auditor, clock: &dyn Clock, trail: &Trail, outcome: &Result<Reply, TokenError>) {
-    let ended = match outcome {
-        Ok(Reply::Options) => return,
-        Ok(Reply::Tokens(_)) => {
-            let (subject, scope) =
-                trail.issued.as_deref().map_or(("", ""), |(subject, scope)| (subject.id(), scope.as_str()));
-            AuditOutcome::Issued { subject, scope }
+    fn record(&self, trail: &Trail, outcome: &Result<Reply, TokenError>) {
+        let ended = match outcome {
+            Ok(Reply::Options) => return,
+            Ok(Reply::Tokens(_)) => {
+                let (subject, scope) =
+                    trail.issued.as_deref().map_or(("", ""), |(subject, scope)| (subject.id(), scope.as_str()));
+                AuditOutcome::Issued { subject, scope }
+            }
+            Ok(Reply::Revoked) => AuditOutcome::Revoked,
+            Ok(Reply::Introspected { .. }) => AuditOutcome::Introspected,
+            Err(error) => AuditOutcome::Refused { reason: error.reason },
+        };
+        if let Some(times) = self.auditor.times(&*self.clock, trail.started) {
+            self.auditor.record(&trail.event(ended, times), outcome.as_ref().err(), trail.begins_password_login());
         }
-        Ok(Reply::Revoked) => AuditOutcome::Revoked,
-        Ok(Reply::Introspected { .. }) => AuditOutcome::Introspected,
-        Err(error) => AuditOutcome::Refused { reason: error.reason },
-    };
-    if let Some(times) = auditor.times(clock, trail.started) {
-        auditor.record(&trail.event(ended, times), outcome.as_ref().err(), trail.begins_password_login());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use super::failure::Failure;
@@ -140,21 +141,20 @@ impl Budget {
         }
     }
 
-    /// Settles the charge of what ended so, and tells the owner of the account of a lock that began by it. If the limiter fails
-    /// here, also at a second try, the charge stays, which is the safe side; the answer stands.
+    /// Waits for the end of what was charged, settles the charge by it, and tells the owner of the account of a lock that began
+    /// so. If the limiter fails here, also at a second try, the charge stays, which is the safe side; the answer stands.
     #[inline]
     pub(super) fn settle<'a, T: Send + 'a>(
         &'a self,
         used: UsedCharge,
-        ended: Result<T, Failure>,
+        mut ending: impl Future<Output = Result<T, Failure>> + Send + Unpin + 'a,
         owner: Option<Box<Owner>>,
         address: Option<IpAddr>,
     ) -> impl Future<Output = Result<T, TokenError>> + Send + 'a {
-        let (ended, settlement) = Failure::settle(ended);
-        let (settling, again) = used.settle(&*self.limiter, settlement);
-        let settling = self.patience.of(settling);
         async move {
-            let lock = match settling.await {
+            let (ended, settlement) = Failure::settle(Pin::new(&mut ending).await);
+            let (settling, again) = used.settle(&*self.limiter, settlement);
+            let lock = match self.patience.of(settling).await {
                 Ok(lock) => lock,
                 Err(error) => Box::pin(self.settle_again(again, error)).await,
             };

@@ -1,5 +1,6 @@
 //! The client's door: which client calls, and is it the one (RFC 6749 sections 2.3 and 3.2.1).
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -159,13 +160,13 @@ impl Door {
         let method = self.methods.own.get(index).ok_or_else(|| refuse(Reason::WrongMethod))?;
         let charge = self.budget.reserve(guessed, None, trail).await?;
         let (proving, used) = client::prove(&**method, client, request, charge);
-        let proven = match proving {
-            Ok(proving) => match self.methods.patience.of(proving).await {
+        let proven = pin!(async {
+            let proving = proving.map_err(|reason| Failure::Decided(refuse(reason)))?;
+            match self.methods.patience.of(proving).await {
                 Ok(proven) => proven.ok_or_else(|| Failure::Decided(refuse(Reason::WrongSecret))),
                 Err(error) => Err(Failure::of(error, Reason::MethodFailed)),
-            },
-            Err(reason) => Err(Failure::Decided(refuse(reason))),
-        };
+            }
+        });
         self.budget.settle(used, proven, None, trail.address).await
     }
 

@@ -41,7 +41,7 @@ impl Endpoint {
 
     /// The digest under which events name an account.
     pub(crate) fn account_digest(&self, account: &AccountKey<'_>) -> AccountDigest {
-        self.ladder.rungs.auditor.digest_of(account)
+        self.answers.account_digest(account)
     }
 
     /// Whether the parsed body asks for a grant type that is not served here.
@@ -62,15 +62,13 @@ impl Endpoint {
         caller: Caller,
         mut step: Step,
     ) -> impl Future<Output = Response<Bytes>> + Send + 'static {
-        let rungs = &self.ladder.rungs;
-        let mut trail = Trail::new(purpose, &head, caller, rungs.auditor.starts(&*rungs.clock));
+        let mut trail = Trail::new(purpose, &head, caller, self.answers.starts());
         // The rest of the head is not needed any more.
         let mut head = Head { headers: head.headers, extensions: head.extensions };
         async move {
             // In one expression, because what is named is moved once more.
             let outcome = Contain::new(self.deadline, self.ladder.climb(&mut head, &mut step, &mut trail)).await;
-            let rungs = &self.ladder.rungs;
-            self.answers.write(&rungs.auditor, &*rungs.clock, &head.headers, &trail, outcome)
+            self.answers.write(&head.headers, &trail, outcome)
         }
     }
 }

@@ -11,17 +11,20 @@
 //!
 //! The first three rungs stand in [`Gate`](super::gate::Gate), those from the scope on in the flow of the grant, the last one in
 //! the protocol's encoder.
-//! Login rules and a second factor have their place in [`Scales`](super::weigh::Scales).
+//! Login rules and a second factor have their place in [`Scales`](super::login::weigh::Scales).
+
+use std::sync::Arc;
 
 use super::answer::Reply;
 use super::door::{Door, Head, permit_site};
 use super::flows::grants::{Grants, Served};
-use super::flows::introspection::Introspection;
-use super::flows::revocation::Revocation;
+use super::flows::introspection::IntrospectionFlow;
+use super::flows::revocation::RevocationFlow;
 use super::gate::{Gate, Step};
+use super::login::rungs::Rungs;
 use super::purpose::Purpose;
-use super::rungs::Rungs;
 use super::trail::Trail;
+use crate::boundary::clock::Clock;
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::Known;
 
@@ -30,9 +33,10 @@ pub(crate) struct Ladder {
     pub(crate) gate: Gate,
     pub(crate) door: Door,
     pub(crate) grants: Grants,
-    pub(crate) revocation: Revocation,
-    pub(crate) introspection: Introspection,
+    pub(crate) revocation: RevocationFlow,
+    pub(crate) introspection: IntrospectionFlow,
     pub(crate) rungs: Rungs,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Ladder {
@@ -61,7 +65,7 @@ impl Ladder {
             let presented = self.door.present(head, form, trail)?;
             let client = self.door.find(&presented, form, trail).await?;
             permit_site(head, client.as_ref(), trail)?;
-            let now = self.rungs.clock.now();
+            let now = self.clock.now();
             let client = self.door.authenticate(head, form, &presented, client, now, trail).await?;
             if trail.purpose == Purpose::Introspection {
                 // Before the address may become another one.
@@ -72,10 +76,8 @@ impl Ladder {
         };
         match trail.purpose {
             Purpose::Token => drop(presented),
-            Purpose::Revocation => return Box::pin(self.revocation.serve(&self.rungs, form, client, trail)).await,
-            Purpose::Introspection => {
-                return Box::pin(self.introspection.serve(&self.rungs, form, presented, client)).await;
-            }
+            Purpose::Revocation => return Box::pin(self.revocation.serve(form, client, trail)).await,
+            Purpose::Introspection => return Box::pin(self.introspection.serve(form, presented, client)).await,
         }
 
         let requested = form.get(Known::GrantType).unwrap_or_default();

@@ -6,7 +6,7 @@ use crate::observe::patience::Overdue;
 use crate::protocol::error::{Reason, TokenError};
 
 /// Why a charged attempt did not end well.
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The attempt was wrong or may not have what it asks for: it stays charged.
     Decided(TokenError),
     /// Something of the application failed: the account's charge goes back.

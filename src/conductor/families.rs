@@ -12,12 +12,11 @@ use crate::boundary::ladder::grant::Grant;
 use crate::boundary::refresh::{NewFamily, RefreshTokenStore, StoredFamily};
 use crate::boundary::refresh_use::{Used, begin_family, use_token};
 use crate::observe::patience::Bound;
-use crate::protocol::client::{Client, REFRESH_TOKEN};
+use crate::protocol::client::Client;
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::keyed::Keyed;
-use crate::protocol::lineage::{Decision, Lineage, Salt, TokenUse};
-use crate::protocol::policy;
+use crate::protocol::lineage::{Lineage, Salt, TokenUse};
 use crate::protocol::refresh_token::{Place, RefreshToken};
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::secrets::{SecretDigest, fill_random};
@@ -195,12 +194,6 @@ impl Families {
     /// Ends the access tokens of a family that has ended.
     pub(super) async fn end_access_tokens(&self, family: FamilyId) -> Result<(), TokenError> {
         self.access.end_family(family).await
-    }
-
-    /// Whether the token could be used for a refresh by this client.
-    pub(super) fn is_usable(&self, found: &FoundRefreshToken, client: &Client, now: SystemTime) -> bool {
-        let is_allowed = client.allows_grant(REFRESH_TOKEN) && !policy::is_withdrawn(client, &found.stored.family);
-        is_allowed && found.stored.decide(&self.use_of(&found.token, client, now)) == Some(Decision::Live)
     }
 
     /// When the token is over if nobody uses it.

@@ -9,7 +9,7 @@ use crate::boundary::notifier::{LockNotice, LockNotifier};
 use crate::observe::telemetry;
 
 /// The realm and key of an account whose owner may have to be told.
-pub(super) struct Owner {
+pub(crate) struct Owner {
     realm: Option<String>,
     account: AccountKey<'static>,
 }

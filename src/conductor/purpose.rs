@@ -3,10 +3,9 @@
 use crate::protocol::methods::Methods;
 
 /// The endpoints of a mount.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// RFC 6749 section 3.2.
-    #[default]
     Token,
     /// RFC 7009.
     Revocation,

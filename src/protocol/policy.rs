@@ -74,11 +74,6 @@ pub(crate) fn realm_of_own<'a>(client: &'a Client, family: &RefreshFamily) -> Op
     client.served_realm(family.realm()).filter(|_| family.client() == client.id())
 }
 
-/// Whether a family is this client's.
-pub(crate) fn is_own(client: &Client, family: &RefreshFamily) -> bool {
-    realm_of_own(client, family).is_some()
-}
-
 /// Whether the client may not use the grant type of the login any more.
 pub(crate) fn is_withdrawn(client: &Client, family: &RefreshFamily) -> bool {
     family.grant_type().is_some_and(|login| !client.allows_grant(login))

@@ -62,9 +62,9 @@ impl Subject {
         self.credential_version.as_deref()
     }
 
-    /// Whether it is the same user with the same version of the credentials.
-    pub(crate) fn is_same_login(&self, other: &Self) -> bool {
-        self.id == other.id && self.credential_version == other.credential_version
+    /// Whether a login of the user with this identifier and this version of the credentials still holds for this one.
+    pub(crate) fn keeps_login(&self, id: &str, credential_version: Option<&str>) -> bool {
+        self.id == id && self.credential_version() == credential_version
     }
 
     /// The attached data, if it has this type.

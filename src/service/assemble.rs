@@ -20,18 +20,19 @@ use crate::conductor::endpoint::Endpoint;
 use crate::conductor::exchange::Ladder;
 use crate::conductor::flows::extension::ExtensionFlow;
 use crate::conductor::flows::grants::{Flow, Grants};
-use crate::conductor::flows::introspection::Introspection;
+use crate::conductor::flows::introspection::IntrospectionFlow;
 use crate::conductor::flows::password::PasswordFlow;
+use crate::conductor::flows::presented::IssuedBefore;
 use crate::conductor::flows::refresh::RefreshFlow;
-use crate::conductor::flows::revocation::Revocation;
+use crate::conductor::flows::revocation::RevocationFlow;
 use crate::conductor::gate::{BodyLimits, Gate, HeadRules};
-use crate::conductor::mint::Mint;
+use crate::conductor::login::mint::Mint;
+use crate::conductor::login::rungs::{Parts, Rungs};
+use crate::conductor::login::users::Users;
+use crate::conductor::login::weigh::{Scales, Screen};
 use crate::conductor::misfits::{Misfits, Offer};
 use crate::conductor::notices::Notices;
-use crate::conductor::rungs::Rungs;
 use crate::conductor::senders::Senders;
-use crate::conductor::users::Users;
-use crate::conductor::weigh::{Scales, Screen};
 use crate::observe::audit::Auditor;
 use crate::observe::telemetry;
 use crate::protection::limiter::MemoryLimiter;
@@ -120,7 +121,9 @@ impl Options {
         let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new()));
         limiter.validate()?;
         let audit_key = shared_key.map_or_else(random_bytes, |key| Ok(key.for_purpose(Purpose::Accounts)))?;
-        let answers = Answers::new(wording(self.profile, &self.challenge_realm, self.error_uri)?);
+        let auditor = Arc::new(Auditor::new(self.audit, audit_key));
+        let wording = wording(self.profile, &self.challenge_realm, self.error_uri)?;
+        let answers = Answers::new(wording, Arc::clone(&auditor), Arc::clone(&clock));
         let clients = registry.all_clients();
         let users = Users::new(verifier, patience.accounts, patience.verifier);
         let begins_password_logins = types.iter().any(GrantType::begins_password_login);
@@ -155,13 +158,15 @@ impl Options {
             post_allowed: self.post_allowed,
             ignore_foreign_schemes: self.ignore_foreign_schemes,
         };
+        let tokens = IssuedBefore { families: families.clone(), access: Arc::clone(&access) };
         let ladder = Ladder {
             gate,
             door: Door::new(Clients { registry, patience: patience.registry, misfits }, methods, Arc::clone(&budget)),
             grants,
-            revocation: Revocation::new(self.tokens.access_token_ends_family),
-            introspection: Introspection::new(self.tokens.introspection_max_age),
-            rungs: Rungs {
+            revocation: RevocationFlow::new(tokens.clone(), Arc::clone(&budget), self.tokens.access_token_ends_family),
+            introspection: IntrospectionFlow::new(tokens, Arc::clone(&clock), self.tokens.introspection_max_age),
+            clock: Arc::clone(&clock),
+            rungs: Rungs::new(Parts {
                 budget,
                 users,
                 scales: Scales::new(self.shield.map(|(shield, on_leak)| Screen { shield, on_leak })),
@@ -170,9 +175,9 @@ impl Options {
                 access,
                 rules,
                 clock,
-                auditor: Auditor::new(self.audit, audit_key),
+                auditor,
                 reveal_custom_denials: self.danger.reveal_custom_denials,
-            },
+            }),
         };
         // Only now: a builder that fails serves nothing.
         telemetry::built(begins_password_logins);
@@ -185,13 +190,11 @@ impl Options {
 
 /// Tells of the parts that go by a clock of their own.
 fn tell_other_clocks(rungs: &Rungs, shared: &SharedClock) {
-    let parts = [
-        ("the issuer", rungs.mint.follow_clock(shared)),
-        ("the attempt limiter", rungs.budget.follow_clock(shared)),
-        ("the refresh token store", rungs.families.as_ref().is_none_or(|own| own.follow_clock(shared))),
-        ("the verifier of access tokens", rungs.access.follow_clock(shared)),
-    ];
-    parts.iter().filter(|(_, follows)| !follows).for_each(|(part, _)| telemetry::other_clock(part));
+    rungs
+        .follow_clock(shared)
+        .iter()
+        .filter(|(_, follows)| !follows)
+        .for_each(|(part, _)| telemetry::other_clock(part));
 }
 
 fn parse_scope(text: String) -> Result<Scope, ConfigError> {

@@ -75,9 +75,7 @@ impl Login {
     pub(crate) fn renewed(renewal: Renewal, user: ReverifiedUser, now: SystemTime) -> Result<Self, Reason> {
         let Renewal { terms, family } = renewal;
         let ReverifiedUser(verified) = user;
-        if verified.subject.id() != family.subject()
-            || verified.subject.credential_version() != family.credential_version()
-        {
+        if !verified.subject.keeps_login(family.subject(), family.credential_version()) {
             return Err(Reason::CredentialsChanged);
         }
         let mut facts = Facts::decide(terms, verified.subject, verified.scope.as_ref(), now)?;

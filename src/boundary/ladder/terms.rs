@@ -74,7 +74,7 @@ impl<'a> Claim<'a> {
         &self.realm
     }
 
-    /// Finds the token good that is to be used so; the reason if it is not.
+    /// Finds the token good that is to be used so; the reason if it is not. This alone is the rule for a token that may be used.
     pub(crate) fn find_live(self, using: &TokenUse) -> Result<LiveClaim<'a>, Reason> {
         let is_repeat = match self.found.decide(using) {
             Some(Decision::Live) => false,
@@ -84,6 +84,9 @@ impl<'a> Claim<'a> {
             Some(Decision::Early) => return Err(Reason::RefreshTokenEarly),
             None => return Err(Reason::RefreshTokenEnded),
         };
+        if policy::is_withdrawn(self.client.client(), &self.found.family) {
+            return Err(Reason::GrantWithdrawn);
+        }
         Ok(LiveClaim { claim: self, is_repeat })
     }
 }
@@ -113,9 +116,6 @@ impl Renewal {
     /// Decides the scope. The realm is the family's. The registration of the client may have shrunk since the login.
     pub(crate) fn of(claim: LiveClaim<'_>, requested: Option<&str>, rules: &Rules) -> Result<Self, Reason> {
         let Claim { client, realm, found: StoredFamily { family, .. } } = claim.claim;
-        if policy::is_withdrawn(client.client(), family) {
-            return Err(Reason::GrantWithdrawn);
-        }
         let scope = policy::scope_of_refresh(client.client(), family, requested)?;
         let lifetime = rules.refreshed_lifetime.or(client.client().lifetime()).unwrap_or(rules.lifetime);
         Ok(Self { terms: Terms::new(client, realm, scope, lifetime, rules), family: family.clone() })

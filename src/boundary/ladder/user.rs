@@ -49,8 +49,8 @@ pub(crate) struct ReverifiedUser(pub(super) Verified);
 
 impl ReverifiedUser {
     /// Whether it is the same user with the same version of the credentials.
-    pub(crate) fn is_same_login(&self, subject: &Subject) -> bool {
-        self.0.subject.is_same_login(subject)
+    pub(crate) fn keeps_login(&self, subject: &Subject) -> bool {
+        self.0.subject.keeps_login(subject.id(), subject.credential_version())
     }
 }
 

@@ -6,15 +6,13 @@ use std::pin::Pin;
 use http::Extensions;
 
 use super::super::answer::Reply;
-use super::super::issue::issue;
-use super::super::login;
-use super::super::rungs::Rungs;
+use super::super::login::finish::Decided;
+use super::super::login::rungs::Rungs;
 use super::super::trail::Trail;
 use super::grants::Flow;
 use crate::boundary::extension::{ExtensionGrant, ExtensionRequest};
-use crate::boundary::ladder::charge::{Guessed, UserCharge};
+use crate::boundary::ladder::charge::UserCharge;
 use crate::boundary::ladder::client::PermittedClient;
-use crate::boundary::ladder::terms::Terms;
 use crate::boundary::ladder::user;
 use crate::observe::patience::Bound;
 use crate::protocol::error::{Reason, TokenError};
@@ -43,7 +41,7 @@ impl ExtensionFlow {
         extensions: &mut Extensions,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
-        let terms = Terms::of(client, form.get(Known::Scope), &rungs.rules)?;
+        let terms = rungs.terms(client, form.get(Known::Scope))?;
         trail.realm = terms.realm().clone();
         let request = ExtensionRequest {
             form: mem::take(form),
@@ -56,23 +54,19 @@ impl ExtensionFlow {
         let realm = terms.realm().as_deref();
         let account = self.look_up.of(self.grant.account_key(&request)).await;
         let account = account.map_err(|error| error.because(Reason::ExtensionFailed))?;
-        trail.account = account.as_ref().and_then(|account| rungs.auditor.digest(account));
         // What names no account still counts on the address.
         let (charge, owner) = match &account {
             Some(account) => {
-                let charge = rungs.budget.reserve(Guessed::account(realm, account), None, trail).await?;
-                (UserCharge::Account(charge), rungs.budget.notices().owner(realm, account))
+                let (charge, owner) = rungs.charge(realm, account, None, trail).await?;
+                (UserCharge::Account(charge), owner)
             }
-            None => (UserCharge::Nobody(rungs.budget.reserve(Guessed::nobody(), None, trail).await?), None),
+            None => (UserCharge::Nobody(rungs.charge_address(trail).await?), None),
         };
         drop(account);
 
-        let (exchanging, used) = user::exchange(&*self.grant, request, charge);
+        let (exchanging, charge) = user::exchange(&*self.grant, request, charge);
         let answer = self.exchange.of(exchanging).await;
-        let login = login::conclude(rungs, answer, Reason::ExtensionFailed, terms);
-        let grant = rungs.scales.weigh(login, trail).end().await;
-        let issued = issue(rungs, grant, trail).await;
-        rungs.budget.settle(used, issued, owner, trail.address).await
+        rungs.finish(terms, Decided { answer, failure: Reason::ExtensionFailed, charge, owner }, trail).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use http::Extensions;
 
 use super::super::answer::Reply;
-use super::super::rungs::Rungs;
+use super::super::login::rungs::Rungs;
 use super::super::trail::Trail;
 use super::password::PasswordFlow;
 use crate::boundary::ladder::client::PermittedClient;

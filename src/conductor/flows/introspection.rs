@@ -1,53 +1,60 @@
 //! Introspection (RFC 7662).
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::super::answer::Reply;
 use super::super::families::{Families, FoundRefreshToken};
-use super::super::rungs::Rungs;
-use super::presented::{Known, look_up, required_token};
+use super::presented::{FoundToken, IssuedBefore, required_token};
+use crate::boundary::clock::Clock;
 use crate::boundary::ladder::client::AuthenticatedClient;
+use crate::boundary::ladder::terms::Claim;
 use crate::protocol::client::Client;
 use crate::protocol::credentials::Presented;
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::Form;
+use crate::protocol::grant_type::GrantType;
 use crate::protocol::introspection;
-use crate::protocol::policy;
 use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::skew::MAX_SKEW;
 
 /// The flow of an introspection.
-pub(crate) struct Introspection {
+pub(crate) struct IntrospectionFlow {
+    tokens: IssuedBefore,
+    clock: Arc<dyn Clock>,
+    /// `refresh_token`.
+    refresh: GrantType,
     /// How long an answer about an active token may be kept.
     max_age: Option<Duration>,
 }
 
-impl Introspection {
-    pub(crate) fn new(max_age: Option<Duration>) -> Self {
-        Self { max_age }
+impl IntrospectionFlow {
+    pub(crate) fn new(tokens: IssuedBefore, clock: Arc<dyn Clock>, max_age: Option<Duration>) -> Self {
+        Self { tokens, clock, refresh: GrantType::refresh(), max_age }
     }
 
     /// RFC 7662 section 2.
     pub(crate) async fn serve(
         &self,
-        rungs: &Rungs,
         form: &Form,
         presented: Presented,
         client: AuthenticatedClient,
     ) -> Result<Reply, TokenError> {
-        let client = client.into_client();
-        if client.is_public() {
+        let asks = client.client().clone();
+        if asks.is_public() {
             return Err(presented.refuse(Reason::WrongMethod));
         }
         let token = required_token(form)?;
-        let now = rungs.clock.now();
-        let found = if client.may_introspect() { look_up(rungs, token).await? } else { None };
+        let now = self.clock.now();
+        let found = if asks.may_introspect() { self.tokens.look_up(token).await? } else { None };
         Ok(match found {
-            Some(Known::Refresh(found, families)) => self.of_refresh_token(families, &found, &client, now),
-            Some(Known::Access(record)) if is_good(&record, now) && may_know(&client, &record) => Reply::Introspected {
-                json: introspection::of_access_token(&record),
-                max_age: self.max_age(record.expires(), now),
-            },
+            Some(FoundToken::Refresh(found, families)) => self.of_refresh_token(families, &found, client, now),
+            Some(FoundToken::Access(record)) if is_good(&record, now) && may_know(&asks, &record) => {
+                Reply::Introspected {
+                    json: introspection::of_access_token(&record),
+                    max_age: self.max_age(record.expires(), now),
+                }
+            }
             _ => inactive(),
         })
     }
@@ -57,13 +64,15 @@ impl Introspection {
         &self,
         families: &Families,
         found: &FoundRefreshToken,
-        client: &Client,
+        client: AuthenticatedClient,
         now: SystemTime,
     ) -> Reply {
-        if !policy::is_own(client, &found.stored.family) || !families.is_usable(found, client, now) {
+        let end = families.end_of(found, client.client());
+        let using = families.use_of(&found.token, client.client(), now);
+        let claim = client.permit(&self.refresh, now).and_then(|client| Claim::of(client, &found.stored));
+        if !claim.and_then(|claim| claim.find_live(&using)).is_ok_and(|live| !live.is_repeat()) {
             return inactive();
         }
-        let end = families.end_of(found, client);
         Reply::Introspected {
             json: introspection::of_refresh_token(&found.stored.family, end),
             max_age: self.max_age(end, now),

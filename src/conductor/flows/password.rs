@@ -6,13 +6,10 @@ use std::mem;
 use http::Extensions;
 
 use super::super::answer::Reply;
-use super::super::issue::issue;
-use super::super::login;
-use super::super::rungs::Rungs;
+use super::super::login::finish::Decided;
+use super::super::login::rungs::Rungs;
 use super::super::trail::Trail;
-use super::super::weigh::Weighing;
 use crate::boundary::account::AccountKey;
-use crate::boundary::ladder::charge::Guessed;
 use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::terms::Terms;
 use crate::boundary::limiter::Fingerprint;
@@ -51,31 +48,23 @@ impl PasswordFlow {
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
         async move {
-            let terms = Terms::of(client, form.get(Known::Scope), &rungs.rules)?;
-            trail.realm = terms.realm().clone();
             // What is borrowed is held to the end of its block.
-            let (charge, owner) = {
+            let (terms, attempt, charge, owner) = {
+                let terms = rungs.terms(client, form.get(Known::Scope))?;
+                trail.realm = terms.realm().clone();
                 let username = form.get(Known::Username).unwrap_or_default();
                 let realm = terms.realm().as_deref();
-                let account = rungs.users.account_key(username, realm).await;
+                let account = rungs.users().account_key(username, realm).await;
                 let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
-                trail.account = rungs.auditor.digest(&account);
-                let guessed = Guessed::account(realm, &account);
                 let fingerprint = self.fingerprint(realm, &account, form);
-                let charge = rungs.budget.reserve(guessed, Some(fingerprint), trail).await?;
-                (charge, rungs.budget.notices().owner(realm, &account))
+                let (charge, owner) = rungs.charge(realm, &account, Some(fingerprint), trail).await?;
+                drop(account);
+                let said = said(mem::take(form), &terms, mem::take(extensions), trail)?;
+                let (attempt, charge) = Attempt::charged(charge, said);
+                (terms, attempt, charge, owner)
             };
-
-            let said = said(mem::take(form), &terms, mem::take(extensions), trail)?;
-            let (attempt, used) = Attempt::charged(charge, said);
-            let answer = rungs.users.verify(attempt, rungs.scales.looks_at_passwords()).await;
-            let login = login::conclude(rungs, answer, Reason::VerifierFailed, terms);
-            let grant = match rungs.scales.weigh(login, trail) {
-                Weighing::Done(grant) => grant,
-                Weighing::Looking(looking) => looking.await,
-            };
-            let issued = issue(rungs, grant, trail).await;
-            rungs.budget.settle(used, issued, owner, trail.address).await
+            let answer = rungs.verify(attempt).await;
+            rungs.finish(terms, Decided { answer, failure: Reason::VerifierFailed, charge, owner }, trail).await
         }
     }
 

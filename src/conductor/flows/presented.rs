@@ -1,7 +1,9 @@
 //! A token that is presented to be revoked or asked about.
 
+use std::sync::Arc;
+
+use super::super::access::AccessTokens;
 use super::super::families::{Families, FoundRefreshToken};
-use super::super::rungs::Rungs;
 use crate::protocol::charset::is_bearer_token;
 use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::form::Form;
@@ -9,7 +11,7 @@ use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::refresh_token::RefreshToken;
 
 /// What a token turned out to be.
-pub(super) enum Known<'a> {
+pub(super) enum FoundToken<'a> {
     Refresh(Box<FoundRefreshToken>, &'a Families),
     Access(AccessTokenRecord),
 }
@@ -21,16 +23,31 @@ pub(super) fn required_token(form: &Form) -> Result<&str, TokenError> {
     form.single("token")?.ok_or_else(|| Reason::MissingParameter.into())
 }
 
-/// Finds out what a token is, whatever kind the client hints at: at most one look-up, by its form.
-pub(super) async fn look_up<'a>(rungs: &'a Rungs, token: &str) -> Result<Option<Known<'a>>, TokenError> {
-    if !is_bearer_token(token) {
-        return Ok(None);
+/// Where the tokens are known that were issued.
+#[derive(Clone)]
+pub(crate) struct IssuedBefore {
+    /// If the endpoint gives refresh tokens.
+    pub(crate) families: Option<Arc<Families>>,
+    pub(crate) access: Arc<AccessTokens>,
+}
+
+impl IssuedBefore {
+    /// Finds out what a token is, whatever kind the client hints at: at most one look-up, by its form.
+    pub(super) async fn look_up(&self, token: &str) -> Result<Option<FoundToken<'_>>, TokenError> {
+        if !is_bearer_token(token) {
+            return Ok(None);
+        }
+        if let Some(families) = self.families.as_deref()
+            && RefreshToken::has_form(token)
+        {
+            let found = families.find(token).await?;
+            return Ok(found.map(|found| FoundToken::Refresh(Box::new(found), families)));
+        }
+        Ok(self.access.find(token).await?.map(FoundToken::Access))
     }
-    if let Some(families) = rungs.families.as_deref()
-        && RefreshToken::has_form(token)
-    {
-        let found = families.find(token).await?;
-        return Ok(found.map(|found| Known::Refresh(Box::new(found), families)));
+
+    /// Whether a token of this form would be known here.
+    pub(super) fn would_know(&self, token: &str) -> bool {
+        self.access.are_known() || (self.families.is_some() && RefreshToken::has_form(token))
     }
-    Ok(rungs.access.find(token).await?.map(Known::Access))
 }

@@ -12,13 +12,11 @@ use http::Extensions;
 use super::super::answer::Reply;
 use super::super::failure::Failure;
 use super::super::families::{Families, FoundRefreshToken, new_successor, with_refresh_token};
-use super::super::issue;
-use super::super::rungs::Rungs;
+use super::super::login::rungs::Rungs;
 use super::super::trail::Trail;
 use super::grants::Flow;
 use crate::boundary::ladder::client::PermittedClient;
-use crate::boundary::ladder::grant::Login;
-use crate::boundary::ladder::terms::{Claim, Renewal};
+use crate::boundary::ladder::terms::Claim;
 use crate::boundary::refresh_use::Used;
 use crate::protocol::client::Client;
 use crate::protocol::error::{Reason, TokenError};
@@ -51,7 +49,7 @@ impl RefreshFlow {
         let token = form.get(Known::RefreshToken).unwrap_or_default();
         let request = Request { token, scope: form.get(Known::Scope), client: &client };
         let outcome = self.refresh(rungs, &request, permitted, trail).await.map_err(TokenError::at_refresh);
-        rungs.budget.count_unknown(&outcome, &client, trail).await?;
+        rungs.count_unknown(&outcome, &client, trail).await?;
         outcome
     }
 
@@ -77,9 +75,9 @@ impl RefreshFlow {
             Err(reason) => return Err(self.end_if_copied(family, reason, trail).await),
         };
         let is_repeat = live.is_repeat();
-        let renewal = Renewal::of(live, scope, &rungs.rules)?;
+        let renewal = rungs.renewal(live, scope)?;
         let question = renewal.question(trail.address);
-        let answer = rungs.users.recheck(&question).await;
+        let answer = rungs.users().recheck(&question).await;
         let user = match answer.map_err(|error| error.because(Reason::VerifierFailed))? {
             Ok(user) => user,
             Err(denial) => {
@@ -89,19 +87,18 @@ impl RefreshFlow {
                 return Err(denial.reason().into());
             }
         };
-        let login = Login::renewed(renewal, user, now);
-        if matches!(login, Err(Reason::CredentialsChanged)) {
+        let grant = rungs.renew(renewal, user, now, trail).await;
+        if grant.as_ref().is_err_and(|error| error.reason == Reason::CredentialsChanged) {
             families.end(family).await?;
         }
-        let login = login.map_err(|reason| Failure::Decided(reason.into()));
-        let mut grant = rungs.scales.weigh(login, trail).end().await.map_err(Failure::into_error)?;
+        let mut grant = grant?;
 
         let FoundRefreshToken { token, stored } = found;
         let rotates = !is_repeat && !client.refresh_rules().is_reused;
         let successor = if rotates { Some(new_successor(&token)?) } else { None };
         using.successor = successor.as_ref().map(|(next, salt)| (next.digest().clone(), *salt));
         families.leave_record(&mut grant);
-        let mut minted = issue::begin(rungs, grant, trail).await.map_err(Failure::into_error)?;
+        let mut minted = rungs.mint(grant, trail).await.map_err(Failure::into_error)?;
         let access_token = families.take_record(&mut minted.tokens)?;
         let successor = match families.use_token(stored, using, access_token).await? {
             Used::Done => successor.map(|(next, _)| next),

@@ -7,10 +7,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::failure::Failure;
-use super::trail::Trail;
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::shield::{Finding, OnLeak, Shield};
+use crate::conductor::failure::Failure;
+use crate::conductor::trail::Trail;
 use crate::observe::contain::Contain;
 use crate::observe::telemetry;
 use crate::protocol::secrets::Password;
@@ -61,7 +61,7 @@ impl Scales {
     ///
     /// No future of its own, because the common weighing takes no time, and a grant is too large to lie in one.
     #[inline(always)]
-    pub(super) fn weigh<'a>(&'a self, login: Result<Login, Failure>, trail: &'a mut Trail) -> Weighing<'a> {
+    pub(super) fn weigh(&self, login: Result<Login, Failure>) -> Weighing<'_> {
         let mut login = match login {
             Ok(login) => login,
             Err(failure) => return Weighing::Done(Err(failure)),
@@ -69,9 +69,8 @@ impl Scales {
         match (&self.screen, login.take_password()) {
             (Some(screen), Some(password)) => Weighing::Looking(Box::pin(async move {
                 let has_leaked = screen.has_leaked(&password, login.subject()).await;
-                trail.password_leaked = has_leaked;
                 login.proven().leaked_password = has_leaked;
-                self.decide(login)
+                (self.decide(login), has_leaked)
             })),
             _ => Weighing::Done(self.decide(login)),
         }
@@ -87,15 +86,20 @@ impl Scales {
 /// The weighing of a login.
 pub(super) enum Weighing<'a> {
     Done(Result<Grant, Failure>),
-    /// Something is to be looked at first.
-    Looking(Pin<Box<dyn Future<Output = Result<Grant, Failure>> + Send + 'a>>),
+    /// Something is to be looked at first. Whether the password has leaked comes with the grant.
+    Looking(Pin<Box<dyn Future<Output = (Result<Grant, Failure>, bool)> + Send + 'a>>),
 }
 
 impl Weighing<'_> {
-    pub(super) async fn end(self) -> Result<Grant, Failure> {
+    /// Ends it, and notes what was found.
+    pub(super) async fn end(self, trail: &mut Trail) -> Result<Grant, Failure> {
         match self {
             Self::Done(grant) => grant,
-            Self::Looking(looking) => looking.await,
+            Self::Looking(looking) => {
+                let (grant, has_leaked) = looking.await;
+                trail.password_leaked = has_leaked;
+                grant
+            }
         }
     }
 }

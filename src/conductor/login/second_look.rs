@@ -4,12 +4,12 @@
 //! but this one has just begun, or will only begin then. So it looks once more after it has: a change before this look is
 //! seen here, and whatever comes after it finds the tokens and ends them.
 
-use super::failure::Failure;
-use super::trail::Trail;
 use super::users::Users;
 use crate::boundary::ladder::grant::Grant;
 use crate::boundary::provided::tells_of_provided;
 use crate::boundary::verifier::Recheck;
+use crate::conductor::failure::Failure;
+use crate::conductor::trail::Trail;
 use crate::observe::telemetry;
 use crate::protocol::error::Reason;
 use crate::protocol::subject::Subject;
@@ -31,7 +31,7 @@ impl SecondLook {
     /// Looks again. What has changed is answered like a wrong password, which it is by now.
     pub(super) async fn look(&self, users: &Users) -> Result<(), Failure> {
         match users.recheck(&self.login).await {
-            Ok(Ok(now)) if now.is_same_login(&self.subject) => Ok(()),
+            Ok(Ok(now)) if now.keeps_login(&self.subject) => Ok(()),
             Ok(Ok(_)) => Err(Failure::Decided(Reason::CredentialsChanged.into())),
             Ok(Err(denial)) => Err(Failure::Decided(denial.reason().into())),
             Err(error) if tells_of_provided(&error) => {

@@ -5,12 +5,12 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use super::answer::Reply;
-use super::failure::Failure;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::Grant;
+use crate::conductor::answer::Reply;
+use crate::conductor::failure::Failure;
 use crate::observe::patience::{Bound, Within};
 use crate::protocol::error::Reason;
 use crate::protocol::response::IssuedTokens;
@@ -45,7 +45,7 @@ impl Mint {
 
 /// An access token that is being issued, until it is fit to be sent. A named type, because an async function would hold its
 /// arguments twice.
-pub(super) struct Minting<'a> {
+pub(crate) struct Minting<'a> {
     scope: Scope,
     issuing: Within<'a, AtIssue<'a>>,
 }
@@ -84,14 +84,14 @@ impl Future for Replying<'_> {
 }
 
 /// What was issued, and for which scope.
-pub(super) struct Minted {
-    pub(super) tokens: IssuedTokens,
+pub(crate) struct Minted {
+    pub(crate) tokens: IssuedTokens,
     scope: Scope,
 }
 
 impl Minted {
     /// The answer of the token endpoint.
-    pub(super) fn reply(&self) -> Result<Reply, Failure> {
+    pub(crate) fn reply(&self) -> Result<Reply, Failure> {
         reply(&self.tokens, &self.scope)
     }
 }

@@ -31,7 +31,7 @@ impl Users {
 
     /// The account that a user name means.
     #[inline]
-    pub(super) fn account_key<'a>(
+    pub(crate) fn account_key<'a>(
         &'a self,
         username: &'a str,
         realm: Option<&'a str>,
@@ -41,7 +41,7 @@ impl Users {
 
     /// Decides on an attempt. `keeps_password`: something is to look at the password afterwards.
     #[inline]
-    pub(super) fn verify(
+    pub(crate) fn verify(
         &self,
         attempt: Attempt,
         keeps_password: bool,
@@ -50,7 +50,7 @@ impl Users {
     }
 
     /// Decides whether a login still holds.
-    pub(super) fn recheck<'a>(
+    pub(crate) fn recheck<'a>(
         &'a self,
         login: &'a Recheck,
     ) -> impl Future<Output = Answer<ReverifiedUser>> + Send + Unpin + 'a {

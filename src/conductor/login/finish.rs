@@ -1,0 +1,85 @@
+//! The last rungs of a login, once the application has decided on it: conclude, weigh, issue, settle.
+
+use std::future::Future;
+use std::time::SystemTime;
+
+use super::issue::Issuing;
+use super::rungs::Rungs;
+use super::weigh::Weighing;
+use crate::boundary::ladder::charge::UsedCharge;
+use crate::boundary::ladder::grant::{Grant, Login};
+use crate::boundary::ladder::terms::{Renewal, Terms};
+use crate::boundary::ladder::user::{Answer, ReverifiedUser, VerifiedUser};
+use crate::boundary::verifier::Denial;
+use crate::conductor::answer::Reply;
+use crate::conductor::failure::Failure;
+use crate::conductor::notices::Owner;
+use crate::conductor::trail::Trail;
+use crate::protocol::error::{Reason, TokenError};
+
+/// What the application decided on a charged attempt, and what is settled for it.
+pub(crate) struct Decided {
+    pub(crate) answer: Answer<VerifiedUser>,
+    /// Why nothing was decided, where that is so.
+    pub(crate) failure: Reason,
+    pub(crate) charge: UsedCharge,
+    /// Whom to tell of a lock.
+    pub(crate) owner: Option<Box<Owner>>,
+}
+
+impl Rungs {
+    /// Finishes a login: concludes it, weighs it, issues its tokens, and settles the charge by how that ended. The only way of a
+    /// flow to the answer of a login.
+    ///
+    /// What takes no time is done before the future is made, so that it holds neither the terms nor the login.
+    #[inline(always)]
+    pub(crate) fn finish<'a>(
+        &'a self,
+        terms: Terms,
+        decided: Decided,
+        trail: &'a mut Trail,
+    ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
+        let Decided { answer, failure, charge, owner } = decided;
+        let address = trail.address;
+        let login = self.conclude(terms, answer, failure);
+        let issuing = match self.parts.scales.weigh(login) {
+            Weighing::Done(grant) => Issuing::begin(self, grant, trail),
+            weighing => Issuing::later(async move {
+                let grant = weighing.end(trail).await;
+                Issuing::begin(self, grant, trail).await
+            }),
+        };
+        self.parts.budget.settle(charge, issuing, owner, address)
+    }
+
+    /// Renews the login of a family for its user, and weighs it. There is no charge to settle: a refresh guesses nothing.
+    pub(crate) async fn renew(
+        &self,
+        renewal: Renewal,
+        user: ReverifiedUser,
+        now: SystemTime,
+        trail: &mut Trail,
+    ) -> Result<Grant, TokenError> {
+        let login = Login::renewed(renewal, user, now).map_err(|reason| Failure::Decided(reason.into()));
+        self.parts.scales.weigh(login).end(trail).await.map_err(Failure::into_error)
+    }
+
+    /// Takes the answer about the user, and concludes the login.
+    #[inline(always)]
+    fn conclude(&self, terms: Terms, answer: Answer<VerifiedUser>, failure: Reason) -> Result<Login, Failure> {
+        match answer {
+            Ok(Ok(user)) => {
+                let now = self.parts.clock.now();
+                Login::of(terms, user, now).map_err(|reason| Failure::Decided(reason.into()))
+            }
+            Ok(Err(denial)) => {
+                let error = TokenError::new(denial.reason());
+                Err(Failure::Decided(match denial {
+                    Denial::Custom(code) if self.parts.reveal_custom_denials => error.with_host_code(code),
+                    _ => error,
+                }))
+            }
+            Err(error) => Err(Failure::of(error, failure)),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The tokens of a login: the access token alone, or with the first refresh token of a family.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::mint::Replying;
+use super::rungs::{Parts, Rungs};
+use super::second_look::SecondLook;
+use crate::boundary::ladder::grant::Grant;
+use crate::conductor::answer::Reply;
+use crate::conductor::failure::Failure;
+use crate::conductor::families::{Beginning, Families, with_refresh_token};
+use crate::conductor::trail::Trail;
+use crate::protocol::client::REFRESH_TOKEN;
+
+/// The tokens of a login that are being issued. A named type, because an async function would hold what it waits for twice.
+pub(super) enum Issuing<'a> {
+    /// The access token alone.
+    Access(Replying<'a>),
+    /// With what belongs to it.
+    Boxed(Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>),
+    /// There is nothing to issue.
+    Failed(Option<Failure>),
+}
+
+impl<'a> Issuing<'a> {
+    /// Begins to issue the tokens of a grant, with a refresh token if the client gets any.
+    #[inline]
+    pub(super) fn begin(rungs: &'a Rungs, grant: Result<Grant, Failure>, trail: &'a mut Trail) -> Self {
+        let grant = match grant {
+            Ok(grant) => grant,
+            Err(failure) => return Self::Failed(Some(failure)),
+        };
+        let Parts { families, users, .. } = &rungs.parts;
+        match families.as_deref().filter(|_| grant.client().allows_grant(REFRESH_TOKEN)) {
+            None => match SecondLook::at(&grant, users, trail) {
+                Some(look) => Self::later(with_second_look(rungs, grant, look, trail)),
+                None => Self::Access(Replying::with(rungs.mint(grant, trail))),
+            },
+            Some(families) => Self::later(with_family(rungs, families, grant, trail)),
+        }
+    }
+
+    /// Issues what takes more than one step.
+    pub(super) fn later(issuing: impl Future<Output = Result<Reply, Failure>> + Send + 'a) -> Self {
+        Self::Boxed(Box::pin(issuing))
+    }
+}
+
+impl Future for Issuing<'_> {
+    type Output = Result<Reply, Failure>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Access(replying) => Pin::new(replying).poll(cx),
+            Self::Boxed(issuing) => issuing.as_mut().poll(cx),
+            // Polled again after it was ready, it just never wakes.
+            Self::Failed(failure) => failure.take().map_or(Poll::Pending, |failure| Poll::Ready(Err(failure))),
+        }
+    }
+}
+
+/// The access token of a user who is looked at once more.
+async fn with_second_look(
+    rungs: &Rungs,
+    grant: Grant,
+    look: Box<SecondLook>,
+    trail: &mut Trail,
+) -> Result<Reply, Failure> {
+    let minted = rungs.mint(grant, trail).await?;
+    if let Err(failure) = look.look(&rungs.parts.users).await {
+        // Nobody has got the token, so the refusal stands even if it cannot be ended.
+        let _ = rungs.parts.access.end(minted.tokens.access_token().expose()).await;
+        return Err(failure);
+    }
+    minted.reply()
+}
+
+/// The tokens of a login that begins a family.
+async fn with_family(
+    rungs: &Rungs,
+    families: &Families,
+    mut grant: Grant,
+    trail: &mut Trail,
+) -> Result<Reply, Failure> {
+    let now = grant.issued_at();
+    let Beginning { family, token } = families.draw(&mut grant).map_err(Failure::Untried)?;
+    families.leave_record(&mut grant);
+    trail.family = Some(family.clone());
+
+    let users = &rungs.parts.users;
+    let look = SecondLook::at(&grant, users, trail);
+    let (id, digest) = (family.id(), token.digest().clone());
+    let mut minted = rungs.mint(grant, trail).await?;
+    let access_token = families.take_record(&mut minted.tokens).map_err(Failure::Untried)?;
+    minted.tokens = with_refresh_token(minted.tokens, &token).map_err(Failure::Untried)?;
+    let reply = minted.reply()?;
+    // Nothing is sent that is not kept.
+    families.begin(family, digest, now, access_token).await.map_err(Failure::Untried)?;
+    if let Some(look) = look
+        && let Err(failure) = look.look(users).await
+    {
+        // Nobody has got the tokens, so the refusal stands even if they cannot be ended.
+        let _ = families.end(id).await;
+        return Err(failure);
+    }
+    Ok(reply)
+}

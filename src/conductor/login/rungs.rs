@@ -1,0 +1,131 @@
+//! The rungs that flows share, below the client's door.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::mint::{Mint, Minting};
+use super::users::Users;
+use super::weigh::Scales;
+use crate::boundary::account::AccountKey;
+use crate::boundary::clock::{Clock, SharedClock};
+use crate::boundary::ladder::charge::{Charge, Guessed, OfAccount, OfNobody};
+use crate::boundary::ladder::client::PermittedClient;
+use crate::boundary::ladder::grant::Grant;
+use crate::boundary::ladder::terms::{LiveClaim, Renewal, Terms};
+use crate::boundary::ladder::user::{Answer, VerifiedUser};
+use crate::boundary::limiter::Fingerprint;
+use crate::boundary::verifier::Attempt;
+use crate::conductor::access::AccessTokens;
+use crate::conductor::budget::Budget;
+use crate::conductor::families::Families;
+use crate::conductor::notices::Owner;
+use crate::conductor::trail::Trail;
+use crate::observe::audit::Auditor;
+use crate::protocol::client::Client;
+use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::policy::Rules;
+
+/// What the flow of a grant is served with. A flow reaches the parts by these functions alone, so it can neither answer a login
+/// that was not weighed nor forget to settle a charge.
+pub(crate) struct Rungs {
+    pub(super) parts: Parts,
+}
+
+/// What the rungs are made of.
+pub(crate) struct Parts {
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) users: Users,
+    pub(crate) scales: Scales,
+    pub(crate) mint: Mint,
+    /// If the endpoint gives refresh tokens.
+    pub(crate) families: Option<Arc<Families>>,
+    pub(crate) access: Arc<AccessTokens>,
+    pub(crate) rules: Rules,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) auditor: Arc<Auditor>,
+    pub(crate) reveal_custom_denials: bool,
+}
+
+impl Rungs {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+
+    /// The parts that go by a clock, and whether that is the endpoint's.
+    pub(crate) fn follow_clock(&self, clock: &SharedClock) -> [(&'static str, bool); 4] {
+        let Parts { mint, budget, families, access, .. } = &self.parts;
+        [
+            ("the issuer", mint.follow_clock(clock)),
+            ("the attempt limiter", budget.follow_clock(clock)),
+            ("the refresh token store", families.as_ref().is_none_or(|own| own.follow_clock(clock))),
+            ("the verifier of access tokens", access.follow_clock(clock)),
+        ]
+    }
+
+    /// The terms of a login.
+    #[inline]
+    pub(crate) fn terms(&self, client: PermittedClient, scope: Option<&str>) -> Result<Terms, Reason> {
+        Terms::of(client, scope, &self.parts.rules)
+    }
+
+    /// What a refresh may give.
+    pub(crate) fn renewal(&self, claim: LiveClaim<'_>, scope: Option<&str>) -> Result<Renewal, Reason> {
+        Renewal::of(claim, scope, &self.parts.rules)
+    }
+
+    pub(crate) fn users(&self) -> &Users {
+        &self.parts.users
+    }
+
+    /// Charges an attempt on an account, and notes which one it is. Answers whom to tell of a lock, too.
+    // This and what follows are blocks, because an async function would hold its arguments twice.
+    #[inline]
+    #[allow(clippy::manual_async_fn, reason = "an async function would hold its arguments twice")]
+    pub(crate) fn charge<'a>(
+        &'a self,
+        realm: Option<&'a str>,
+        account: &'a AccountKey<'a>,
+        fingerprint: Option<Fingerprint>,
+        trail: &'a mut Trail,
+    ) -> impl Future<Output = Result<(Charge<OfAccount>, Option<Box<Owner>>), TokenError>> + Send + 'a {
+        async move {
+            let Parts { budget, auditor, .. } = &self.parts;
+            trail.account = auditor.digest(account);
+            let charge = budget.reserve(Guessed::account(realm, account), fingerprint, trail).await?;
+            Ok((charge, budget.notices().owner(realm, account)))
+        }
+    }
+
+    /// Charges an attempt that names no account: it counts on its address.
+    pub(crate) fn charge_address<'a>(
+        &'a self,
+        trail: &'a mut Trail,
+    ) -> impl Future<Output = Result<Charge<OfNobody>, TokenError>> + Send + 'a {
+        self.parts.budget.reserve(Guessed::nobody(), None, trail)
+    }
+
+    /// Has the verifier decide on an attempt.
+    #[inline]
+    pub(crate) fn verify(&self, attempt: Attempt) -> impl Future<Output = Answer<VerifiedUser>> + Send + Unpin + '_ {
+        self.parts.users.verify(attempt, self.parts.scales.looks_at_passwords())
+    }
+
+    /// Counts a refresh token that is unknown: see [`Budget::count_unknown`].
+    pub(crate) async fn count_unknown<T>(
+        &self,
+        outcome: &Result<T, TokenError>,
+        client: &Client,
+        trail: &mut Trail,
+    ) -> Result<(), TokenError> {
+        self.parts.budget.count_unknown(outcome, client, trail).await
+    }
+
+    /// Begins to issue the access token of a grant, and notes for whom.
+    #[inline]
+    pub(crate) fn mint(&self, grant: Grant, trail: &mut Trail) -> Minting<'_> {
+        if self.parts.auditor.is_observed() {
+            trail.issued = Some(Box::new((grant.subject().clone(), grant.scope().clone())));
+        }
+        self.parts.mint.begin(grant)
+    }
+}
