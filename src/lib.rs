@@ -1,4 +1,8 @@
+// The first definition of a link wins: here the front page leads to pages of this documentation, not of the web.
+#![cfg_attr(all(feature = "argon2", feature = "sqlite"), doc = include_str!("links.md"))]
+#![cfg_attr(all(feature = "argon2", feature = "sqlite"), doc = include_str!("drawings/links.md"))]
 #![cfg_attr(all(feature = "argon2", feature = "sqlite"), doc = include_str!("../README.md"))]
+#![cfg_attr(all(feature = "argon2", feature = "sqlite"), doc = include_str!("drawings/themes.html"))]
 #![cfg_attr(
     not(all(feature = "argon2", feature = "sqlite")),
     doc = "A tower layer that serves the OAuth 2.0 password grant."

@@ -235,12 +235,13 @@ fn tokens_of_an_own_jwt_issuer_verify_with_its_published_key() {
 
 #[test]
 fn the_readme_program_is_the_one_of_the_readme_and_gives_a_token() {
-    let program = include_str!("../examples/readme.rs").split_once("\n\n").unwrap().1;
+    let program = include_str!("../examples/readme/main.rs").split_once("\n\n").unwrap().1;
     let readme = include_str!("../README.md");
     assert!(readme.contains(&format!("```rust,no_run\n{program}```")), "README.md shows another program");
 
     let example = Example::start("readme");
-    let command = readme.lines().find(|line| line.starts_with("curl ")).expect("README.md shows no curl command");
+    let command = readme.split_once("```sh\ncurl ").expect("README.md shows no curl command").1;
+    let command = format!("curl {}", command.split_once("```").unwrap().0);
     let command = command.replace("127.0.0.1:8080", &example.address.to_string());
     let tokens: Value = serde_json::from_str(&shell(&command)).unwrap();
     assert!(tokens["access_token"].as_str().unwrap().starts_with("at_"), "{tokens}");

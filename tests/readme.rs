@@ -11,6 +11,32 @@ fn the_standards_position_comes_first() {
 }
 
 #[test]
+fn the_readme_has_at_most_200_lines() {
+    assert!(README.lines().count() <= 200, "{}", README.lines().count());
+}
+
+/// The repository's page shows the file, the documentation's page what `links.md` holds under the same name.
+#[test]
+fn each_drawing_that_a_page_shows_is_a_file_and_is_in_the_documentation_too() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let links = include_str!("../src/drawings/links.md");
+    let mut shown = 0;
+    for page in ["README.md", "benches/README.md", "src/manual/tokens.md", "src/manual/attack_protection.md"] {
+        let page = root.join(page);
+        let text = std::fs::read_to_string(&page).unwrap();
+        for (name, path) in
+            text.lines().filter_map(|line| line.split_once("]: ")).filter(|(_, to)| to.ends_with(".svg"))
+        {
+            shown += 1;
+            assert!(page.parent().unwrap().join(path).is_file(), "{}: {path}", page.display());
+            assert!(text.contains(&format!("]{name}]\n")), "{}: {name}]", page.display());
+            assert!(links.contains(&format!("{name}]: <data:image/svg+xml,")), "{name}]");
+        }
+    }
+    assert!(shown >= 6, "{shown}");
+}
+
+#[test]
 fn the_named_rust_version_is_the_manifest_s() {
     let version = MANIFEST.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
     assert!(README.contains(&format!("`rust-version` is {version}")));
@@ -30,7 +56,7 @@ fn the_examples_are_named_and_exist() {
 #[test]
 fn the_variables_of_the_examples_are_named_and_no_others_are_read() {
     let folder = format!("{}/examples", env!("CARGO_MANIFEST_DIR"));
-    let sources = [folder.clone(), format!("{folder}/demo"), format!("{folder}/postgres")];
+    let sources = [folder.clone(), format!("{folder}/demo"), format!("{folder}/postgres"), format!("{folder}/readme")];
     let files = sources.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
     let rust = files.filter(|file| file.extension().is_some_and(|extension| extension == "rs"));
     let texts: Vec<String> = rust.map(|file| std::fs::read_to_string(file).unwrap()).collect();

@@ -3,6 +3,7 @@
 //! - [When to use it, and how to leave it](when_to_use)
 //! - [Your users](your_users): finding them in a table that you have already
 //! - [Mounting](mounting): what works where
+//! - [Clients](clients): a login with each library, and how to register a client
 //! - [Defaults](defaults): each one, why, and when to change it
 //! - [Operating it](operating): health, metrics, shutdown, backups, and whom a digest in a log stands for
 //! - [Testing your application](testing_your_application): logins in your own tests
@@ -12,6 +13,9 @@
 //! - [Attack protection](attack_protection): the rules, and what an attacker still can do
 //! - [Traits](traits): implementing and testing them
 //! - [Threat model](threat_model): what is defended here, and what is left to you
+//! - [Security](security): what is promised, and how to report a hole
+//! - [Measurements](measurements): each figure, and the command that makes it
+//! - [Changelog](changelog)
 
 #[doc = include_str!("when_to_use.md")]
 pub mod when_to_use {}
@@ -22,13 +26,20 @@ pub mod your_users {}
 #[doc = include_str!("mounting.md")]
 pub mod mounting {}
 
+#[doc = include_str!("clients.md")]
+pub mod clients {}
+
 #[doc = include_str!("defaults.md")]
 pub mod defaults {}
 
+#[doc = include_str!("../drawings/links.md")]
 #[doc = include_str!("tokens.md")]
+#[doc = include_str!("../drawings/themes.html")]
 pub mod tokens {}
 
+#[doc = include_str!("../drawings/links.md")]
 #[doc = include_str!("attack_protection.md")]
+#[doc = include_str!("../drawings/themes.html")]
 pub mod attack_protection {}
 
 #[doc = include_str!("password_hashes.md")]
@@ -48,3 +59,14 @@ pub mod traits {}
 
 #[doc = include_str!("threat_model.md")]
 pub mod threat_model {}
+
+#[doc = include_str!("../../SECURITY.md")]
+pub mod security {}
+
+#[doc = include_str!("../drawings/links.md")]
+#[doc = include_str!("../../benches/README.md")]
+#[doc = include_str!("../drawings/themes.html")]
+pub mod measurements {}
+
+#[doc = include_str!("../../CHANGELOG.md")]
+pub mod changelog {}
