@@ -1,8 +1,16 @@
 //! What the repository promises about itself: no environment variables, no panicking shortcuts, lints that stay on, a
 //! feature table that tells the truth, and few dependencies.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs,
+    unreachable_pub
+)]
 
-#[path = "support/sources.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "it/support/sources.rs"]
 mod reader;
 
 use std::collections::{BTreeMap, BTreeSet};

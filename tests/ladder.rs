@@ -2,9 +2,17 @@
 //!
 //! Each file of `tests/ui_ladder` is compiled as a module of the conductor, in a copy of the library. Its compile errors must
 //! be those behind `//~`, on those lines, and no others; without those lines all of it must compile.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub
+)]
 
-#[path = "support/sources.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "it/support/sources.rs"]
 mod reader;
 
 use std::collections::BTreeMap;

@@ -9,13 +9,21 @@
 //! | 2 | `conductor` | 0, 1; no tower, no framework |
 //! | 3 | `service` | 0, 1, 2; no framework |
 //! | rooms | everything else: `argon2`, `bearer`, `jwt`, `memory`, `sqlite`, `testing` ... | 0, 1 |
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs,
+    unreachable_pub
+)]
 
 #[path = "layering/circles.rs"]
 mod circles;
-#[path = "support/modules.rs"]
+#[path = "layering/modules.rs"]
 mod modules;
-#[path = "support/sources.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "it/support/sources.rs"]
 mod reader;
 
 use std::collections::BTreeSet;

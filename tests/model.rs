@@ -11,11 +11,12 @@
 //! fixed key, so that each order can be played again.
 #![cfg(shuttle)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-#![allow(clippy::arithmetic_side_effects, missing_docs)]
+#![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
 #[path = "model/checks.rs"]
 mod checks;
-#[path = "support/records.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "it/support/records.rs"]
 mod records;
 #[path = "model/refresh.rs"]
 mod refresh;

@@ -2,6 +2,14 @@
 //! because it counts what the whole process holds.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::arithmetic_side_effects, missing_docs)]
 
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "most of it is for other tests"
+)]
+#[path = "it/support/mod.rs"]
 mod support;
 
 use std::alloc::System;

@@ -24,7 +24,8 @@ use tower_password_grant::{
 use super::meter::{ALLOCATOR, Meter};
 use super::support::{BASIC, BODY, CLIENT, PATH, SCOPE, SECRET, token_request};
 
-#[path = "../../tests/support/refresh_token.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../../tests/it/support/refresh_token.rs"]
 mod refresh_token;
 
 pub const REFRESH: &str = "refresh in memory";

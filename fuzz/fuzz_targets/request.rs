@@ -27,7 +27,7 @@ use tower_password_grant::{
     StaticClients, Subject, Verdict,
 };
 
-#[path = "../../tests/support/shared.rs"]
+#[path = "../../tests/it/support/shared.rs"]
 mod shared;
 
 thread_local! {

@@ -9,7 +9,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
-#[path = "../support/refresh_token.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "../it/support/refresh_token.rs"]
 mod refresh_token;
 mod server;
 

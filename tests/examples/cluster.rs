@@ -1,0 +1,126 @@
+//! A PostgreSQL server that is made for one test and thrown away after it.
+//!
+//! Needs the programs of the distribution's package (on Debian: `apt-get install postgresql`). Without them a test says so and
+//! ends, unless `REQUIRE_POSTGRES=1` is set. A cluster that the package made is not touched.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A server on a free port of 127.0.0.1, which ends with this value.
+pub struct Postgres {
+    programs: PathBuf,
+    /// Everything of it: the data, the log, the socket.
+    pub folder: PathBuf,
+    /// The user as whom it runs, where the test runs as root: PostgreSQL refuses that.
+    user: Option<(u32, u32)>,
+    pub port: u16,
+}
+
+impl Postgres {
+    /// Starts a server, or says why there is none.
+    pub fn start(name: &str) -> Option<Self> {
+        let Some(programs) = programs() else {
+            let why = "no PostgreSQL server is installed (on Debian: apt-get install postgresql)";
+            assert_ne!(std::env::var("REQUIRE_POSTGRES").as_deref(), Ok("1"), "{why}");
+            // Past the capture of test output, so that nobody takes this for a pass.
+            let _ = std::io::stderr().write_all(format!("\nSKIPPED: {name}: {why}\n").as_bytes());
+            return None;
+        };
+        let folder = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let user = (fs::metadata(&folder).unwrap().uid() == 0).then(other_user);
+        if let Some((user, group)) = user {
+            chown(&folder, Some(user), Some(group)).unwrap();
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = Self { programs, folder, user, port };
+        server.run("initdb", &["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]);
+        server.begin();
+        Some(server)
+    }
+
+    /// Starts it, at first or again, and waits until it takes connections.
+    pub fn begin(&self) {
+        let options = format!("-p {} -c listen_addresses=127.0.0.1 -k . -c fsync=off", self.port);
+        let log = self.folder.join("log");
+        self.run("pg_ctl", &["--wait", "--log", log.to_str().unwrap(), "--options", &options, "start"]);
+    }
+
+    /// Stops it, with all its connections.
+    pub fn stop(&self) {
+        self.run("pg_ctl", &["--wait", "--mode=fast", "stop"]);
+    }
+
+    /// Stops all its processes where they are, so that it neither answers nor refuses, or lets them go on.
+    pub fn freeze(&self, is_frozen: bool) {
+        let main = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
+        let Some(main) = main.lines().next() else { return };
+        let signal = if is_frozen { "-STOP" } else { "-CONT" };
+        let children = fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap_or_default();
+        // A program of this name is not on every system, but every shell has one.
+        let script = format!("kill {signal} {main} {children}");
+        let _ = Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status().unwrap();
+    }
+
+    /// The URL of its one database.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) {
+        assert!(self.succeeds(program, arguments), "{program} {arguments:?}: {}", self.log());
+    }
+
+    fn succeeds(&self, program: &str, arguments: &[&str]) -> bool {
+        let mut command = Command::new(self.programs.join(program));
+        command.args(["-D", self.folder.join("data").to_str().unwrap()]).args(arguments);
+        command.current_dir(&self.folder).env_clear().env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::null());
+        if let Some((user, group)) = self.user {
+            command.uid(user).gid(group);
+        }
+        command.status().unwrap().success()
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.freeze(false);
+        // It may be stopped already.
+        let _ = self.succeeds("pg_ctl", &["--wait", "--mode=immediate", "stop"]);
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Where the newest server's programs are: Debian's packages put none of them into the path.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().filter_map(|entry| {
+        let folder = entry.ok()?;
+        Some((folder.file_name().to_str()?.parse::<u32>().ok()?, folder.path().join("bin")))
+    });
+    let debian = versions.filter(|(_, folder)| has_server(folder)).max().map(|(_, folder)| folder);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    debian.or_else(|| std::env::split_paths(&path).find(|folder| has_server(folder)))
+}
+
+fn has_server(folder: &Path) -> bool {
+    ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).is_file())
+}
+
+/// The ids of `postgres`, whom the package makes, or of `nobody`.
+fn other_user() -> (u32, u32) {
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let find = |name: &str| {
+        let fields: Vec<&str> = users.lines().find(|line| line.starts_with(&format!("{name}:")))?.split(':').collect();
+        Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
+    };
+    find("postgres").or_else(|| find("nobody")).unwrap()
+}

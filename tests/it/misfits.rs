@@ -1,0 +1,273 @@
+//! Settings that cannot work together are told: at the start where the clients are known, else at the first request of each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tower_password_grant::{
+    BackendError, Client, ClientAuthentication, ClientBuilder, CredentialVerifier, FamilyId, Grant, IssuedTokens,
+    MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, OpaqueIssuer, PasswordGrant, PeerAddress,
+    RefreshTokenStore, Rotation, StaticClients, StoreIdentity, StoredFamily, Subject, Sunset, TokenIssuer,
+    find_client_fn, verify_fn,
+};
+
+use crate::support::capture::{self, Capture};
+use crate::support::{self, FixtureBuilder, ManualClock, PW, Probe, digest, send, token_request};
+
+/// The clients that were told of, with what.
+fn told(capture: &Capture) -> Vec<(Option<String>, String)> {
+    let events = capture.events().into_iter();
+    let misfits = events.filter(|said| said.field("message") == Some("settings cannot work together"));
+    misfits
+        .map(|said| {
+            assert_eq!(said.level, tracing::Level::WARN);
+            (said.field("client").map(str::to_owned), said.field("problem").unwrap().to_owned())
+        })
+        .collect()
+}
+
+/// What is told when an endpoint with this client is built.
+fn told_of(client: ClientBuilder, change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Vec<String> {
+    capture::keep_listening();
+    let clients = StaticClients::new([client.build().unwrap()]).unwrap();
+    let (capture, _listening) = Capture::listen();
+    let builder = support::builder(&Probe::default()).clients(clients).clock(ManualClock::new());
+    change(builder).build().unwrap();
+    told(&capture).into_iter().map(|(_, problem)| problem).collect()
+}
+
+fn full(client: ClientBuilder) -> ClientBuilder {
+    client.allow_password_grant().scopes("read").default_scope("read")
+}
+
+#[tokio::test]
+async fn each_registration_that_cannot_work_is_told_at_the_start_and_those_that_can_are_not() {
+    let app = || full(Client::public("app"));
+    let yesterday = ManualClock::start() - Duration::from_secs(86_400);
+    let tomorrow = ManualClock::start() + Duration::from_secs(86_400);
+    let secret = || Client::confidential("app", &digest("x"));
+    let expired = |end| full(Client::confidential("app", &digest("x"))).secret(&digest("y"), Some(end));
+    let sunset = |end| app().sunset(Sunset::at(end).deprecated_since(yesterday));
+    let post = || full(secret()).authenticate_by(ClientAuthentication::SecretPost);
+    let api = || secret().allow_introspection();
+    let access = |builder: FixtureBuilder| builder.access_tokens(OpaqueIssuer::new(MemoryAccessTokens::new()));
+    type Told = Vec<String>;
+    let cases: Vec<(&str, Told, Told)> = vec![
+        (
+            "it may have refresh tokens",
+            told_of(app().allow_refresh_tokens(), |builder| builder),
+            told_of(app(), |builder| builder),
+        ),
+        ("not served here", told_of(app().allow_grant("urn:x"), |builder| builder), told_of(app(), |builder| builder)),
+        ("it may introspect", told_of(api(), |builder| builder), told_of(api(), access)),
+        (
+            "which is refused",
+            told_of(post(), FixtureBuilder::refuse_secrets_in_body),
+            told_of(post(), |builder| builder),
+        ),
+        (
+            "its end date is over",
+            told_of(sunset(ManualClock::start()), |builder| builder),
+            told_of(sunset(tomorrow), |builder| builder),
+        ),
+        (
+            "registered for no scope",
+            told_of(Client::public("app").allow_password_grant(), |builder| builder),
+            told_of(Client::public("app").allow_password_grant(), FixtureBuilder::scopeless),
+        ),
+        (
+            "within `.scope_ceiling(..)`",
+            told_of(app(), |builder| builder.scope_ceiling("write")),
+            told_of(app(), |builder| builder.scope_ceiling("write read")),
+        ),
+        (
+            "no client may introspect",
+            told_of(app(), |builder| access(builder).introspection_path("/i")),
+            told_of(api(), |builder| access(builder).introspection_path("/i")),
+        ),
+    ];
+    for (piece, told, fitting) in cases {
+        assert!(told.len() == 1 && told.iter().all(|one| one.contains(piece)), "{piece}: {told:?}");
+        assert_eq!(fitting, Vec::<String>::new(), "{piece}");
+    }
+    assert_eq!(told_of(expired(yesterday), |builder| builder), Vec::<String>::new(), "one secret lives");
+}
+
+#[tokio::test]
+async fn a_client_whose_secrets_have_all_expired_is_told() {
+    let then = ManualClock::start();
+    let client = Client::public("app").authenticate_by(ClientAuthentication::Secret).secret(&digest("x"), Some(then));
+    assert_eq!(told_of(full(client), |builder| builder), ["all its secrets have expired"]);
+}
+
+#[tokio::test]
+async fn a_refresh_that_no_verifier_can_answer_is_told_at_the_start() {
+    capture::keep_listening();
+    let start = |verifier: Arc<dyn CredentialVerifier>| {
+        let client = full(Client::public("app")).allow_refresh_tokens().build().unwrap();
+        let (capture, _listening) = Capture::listen();
+        PasswordGrant::builder()
+            .clients(StaticClients::new([client]).unwrap())
+            .verifier(verifier)
+            .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
+            .refresh_tokens(MemoryRefreshTokens::new())
+            .peer_address(PeerAddress::socket_addr())
+            .build()
+            .unwrap();
+        told(&capture)
+    };
+    let closure = || verify_fn(|_| async { Ok(Subject::new("user-1").into()) });
+    let told = start(Arc::new(closure()));
+    assert!(told.len() == 1 && told.iter().all(|(client, problem)| client.is_none() && problem.contains("recheck")));
+    assert_eq!(start(Arc::new(closure().with_recheck(|_| async { Ok(Subject::new("user-1").into()) }))), []);
+    #[cfg(feature = "argon2")]
+    {
+        let argon2 = |store: argon2_stores::Store| argon2_stores::verifier(store);
+        assert_eq!(start(argon2(argon2_stores::Store::ByName)).len(), 1);
+        assert_eq!(start(argon2(argon2_stores::Store::ById)), []);
+    }
+}
+
+/// A store that knows which one it is, and does not care whether the other is the same.
+struct Named<S>(S, StoreIdentity);
+
+#[async_trait]
+impl TokenIssuer for Named<OpaqueIssuer<MemoryAccessTokens>> {
+    async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError> {
+        self.0.issue(grant).await
+    }
+
+    fn store_identity(&self) -> Option<StoreIdentity> {
+        Some(self.1.clone())
+    }
+}
+
+#[async_trait]
+impl RefreshTokenStore for Named<MemoryRefreshTokens> {
+    async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
+        self.0.begin(new).await
+    }
+
+    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
+        self.0.find(family)
+    }
+
+    fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
+        self.0.rotate(rotation)
+    }
+
+    async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {
+        self.0.revoke_family(family).await
+    }
+
+    async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
+        self.0.revoke_subject(realm, subject).await
+    }
+
+    fn identity(&self) -> Option<StoreIdentity> {
+        Some(self.1.clone())
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_and_refresh_tokens_of_two_stores_are_told_and_those_of_one_are_not() {
+    capture::keep_listening();
+    let told = |issuer: Arc<dyn TokenIssuer>, refresh: Arc<dyn RefreshTokenStore>| {
+        let client = full(Client::public("app")).allow_refresh_tokens().build().unwrap();
+        let (capture, _listening) = Capture::listen();
+        PasswordGrant::builder()
+            .clients(StaticClients::new([client]).unwrap())
+            .verifier(Probe::default())
+            .issuer(issuer)
+            .refresh_tokens(refresh)
+            .peer_address(PeerAddress::socket_addr())
+            .build()
+            .unwrap();
+        told(&capture).into_iter().map(|(_, problem)| problem).collect::<Vec<_>>()
+    };
+    let opaque = || OpaqueIssuer::new(MemoryAccessTokens::new());
+    let issuer = |identity: &StoreIdentity| Arc::new(Named(opaque(), identity.clone()));
+    let refresh = |identity: &StoreIdentity| Arc::new(Named(MemoryRefreshTokens::new(), identity.clone()));
+    let (one, other) = (StoreIdentity::new(), StoreIdentity::new());
+    let apart = told(issuer(&one), refresh(&other));
+    assert!(apart.iter().any(|problem| problem.contains("open the store once")), "{apart:?}");
+    for problems in [
+        told(issuer(&one), refresh(&one)),
+        told(Arc::new(opaque()), refresh(&one)),
+        told(issuer(&one), Arc::new(MemoryRefreshTokens::new())),
+    ] {
+        assert!(!problems.iter().any(|problem| problem.contains("open the store once")), "{problems:?}");
+    }
+}
+
+#[cfg(feature = "argon2")]
+mod argon2_stores {
+    use super::*;
+    use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStore};
+
+    pub enum Store {
+        ByName,
+        ById,
+    }
+
+    /// A store without `find_by_id`, and one with it, which must not be asked at the start.
+    struct ByName;
+    struct ById;
+
+    #[async_trait]
+    impl UserStore for ByName {
+        async fn find(&self, _: &LoginName<'_>, _: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+            panic!("nobody logs in")
+        }
+
+        async fn save_hash(&self, _: &str, _: &str, _: &str) -> Result<bool, BackendError> {
+            panic!("nobody logs in")
+        }
+    }
+
+    #[async_trait]
+    impl UserStore for ById {
+        async fn find(&self, _: &LoginName<'_>, _: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+            panic!("nobody logs in")
+        }
+
+        async fn find_by_id(&self, _: &str, _: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+            panic!("nothing is asked only to find out whether it could be")
+        }
+
+        async fn save_hash(&self, _: &str, _: &str, _: &str) -> Result<bool, BackendError> {
+            panic!("nobody logs in")
+        }
+    }
+
+    pub fn verifier(store: Store) -> Arc<dyn CredentialVerifier> {
+        let cheap = || Argon2Parameters::new(64, 1, 1).unwrap();
+        match store {
+            Store::ByName => Arc::new(Argon2Verifier::builder(ByName).parameters(cheap()).threads(1).build().unwrap()),
+            Store::ById => Arc::new(Argon2Verifier::builder(ById).parameters(cheap()).threads(1).build().unwrap()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn clients_that_are_not_known_at_the_start_are_told_at_their_first_request_and_once() {
+    capture::keep_listening();
+    let registry = find_client_fn(|id: String| async move {
+        let client = full(Client::public(&id));
+        Ok(Some(if id.starts_with("fit") { client } else { client.allow_refresh_tokens() }.build()?))
+    });
+    let (capture, _listening) = Capture::listen();
+    let layer = PasswordGrant::builder()
+        .clients(registry)
+        .verifier(Probe::default())
+        .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
+        .peer_address(PeerAddress::socket_addr())
+        .build()
+        .unwrap();
+    assert_eq!(told(&capture), [], "nobody is known yet");
+    for id in ["fit", "app", "app", "web", "app", "fit"] {
+        send(&layer, token_request(&[], &format!("{PW}&client_id={id}"))).await.assert_ok();
+    }
+    let clients: Vec<_> = told(&capture).into_iter().filter_map(|(client, _)| client).collect();
+    assert_eq!(clients, ["app", "web"]);
+}

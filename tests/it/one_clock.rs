@@ -1,0 +1,211 @@
+//! One clock for everything: given to the endpoint and the guard, it reaches their parts, and a part that goes by another one is
+//! told.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_password_grant::{
+    AccessTokenVerifier, BearerGuard, Client, MemoryAccessTokens, MemoryLimiter, MemoryRefreshTokens, OpaqueIssuer,
+    PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, TokenIssuer,
+};
+
+use crate::support::capture::{self, Capture};
+use crate::support::{self, ManualClock, PW, Probe, digest, send, token_request};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The parts that were told to go by another clock.
+fn told(capture: &Capture) -> Vec<String> {
+    let events = capture.events().into_iter();
+    let told = events.filter(|said| said.field("message").is_some_and(|message| message.contains("another clock")));
+    told.map(|said| said.field("part").unwrap().to_owned()).collect()
+}
+
+fn clients() -> StaticClients {
+    let app = Client::public("app").allow_password_grant().scopes("read").default_scope("read");
+    let api = Client::confidential("api", &digest("api-pw")).allow_introspection();
+    StaticClients::new([app.build().unwrap(), api.build().unwrap()]).unwrap()
+}
+
+/// An endpoint that alone was given the clock, over these tokens.
+fn endpoint<T: TokenIssuer + AccessTokenVerifier>(clock: &ManualClock, tokens: &Arc<T>) -> PasswordGrantLayer {
+    capture::keep_listening();
+    PasswordGrant::builder()
+        .clients(clients())
+        .verifier(Probe::default())
+        .issuer(Arc::clone(tokens))
+        .access_tokens(Arc::clone(tokens))
+        .introspection_path("/introspect")
+        .limiter(MemoryLimiter::new())
+        .peer_address(PeerAddress::socket_addr())
+        .clock(clock.clone())
+        .build()
+        .unwrap()
+}
+
+async fn login(layer: &PasswordGrantLayer) -> String {
+    let json = send(layer, token_request(&[], &format!("{PW}&client_id=app"))).await.assert_ok();
+    json["access_token"].as_str().unwrap().to_owned()
+}
+
+async fn is_active(layer: &PasswordGrantLayer, token: &str) -> bool {
+    let authorization = support::basic("api", "api-pw");
+    let mut request = token_request(&[("authorization", &authorization)], &format!("token={token}"));
+    *request.uri_mut() = "/introspect".parse().unwrap();
+    send(layer, request).await.json()["active"] == true
+}
+
+async fn status(guard: &BearerGuard, token: &str) -> u16 {
+    let inner = service_fn(|_| async { Ok::<_, Infallible>(Response::new(String::new())) });
+    let request = Request::get("/").header("authorization", format!("Bearer {token}")).body(String::new()).unwrap();
+    guard.layer(inner).oneshot(request).await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn a_clock_that_is_given_to_the_endpoint_is_that_of_its_limiter_its_issuer_and_its_stores() {
+    let (clock, tokens) = (ManualClock::new(), Arc::new(OpaqueIssuer::new(MemoryAccessTokens::new())));
+    let (capture, _listening) = Capture::listen();
+    let layer = endpoint(&clock, &tokens);
+    let guard = BearerGuard::builder(tokens).any_audience().clock(clock.clone()).build().unwrap();
+    assert_eq!(told(&capture), Vec::<String>::new());
+
+    let token = login(&layer).await;
+    // The next one must not push it out of the store as expired.
+    login(&layer).await;
+    assert!(is_active(&layer, &token).await);
+    assert_eq!(status(&guard, &token).await, 200);
+    clock.advance(HOUR);
+    assert!(!is_active(&layer, &token).await);
+    assert_eq!(status(&guard, &token).await, 401);
+
+    let guess = |number: u32| {
+        token_request(&[], &format!("grant_type=password&username=alice&password={number}&client_id=app"))
+    };
+    for number in 0..10 {
+        send(&layer, guess(number)).await.assert_error(400, "invalid_grant");
+    }
+    send(&layer, guess(10)).await.assert_error(429, "too_many_attempts");
+    clock.advance(HOUR);
+    send(&layer, guess(11)).await.assert_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_guard_hands_its_clock_to_a_verifier_that_has_none() {
+    let (clock, tokens) = (ManualClock::new(), Arc::new(OpaqueIssuer::new(MemoryAccessTokens::new())));
+    // The guard is built first, as in an API with its own tokens.
+    let guard = BearerGuard::builder(Arc::clone(&tokens)).any_audience().clock(clock.clone()).build().unwrap();
+    let layer = endpoint(&clock, &tokens);
+    let token = login(&layer).await;
+    assert_eq!(status(&guard, &token).await, 200);
+    clock.advance(HOUR);
+    assert_eq!(status(&guard, &token).await, 401);
+}
+
+#[cfg(feature = "jwt")]
+#[tokio::test]
+async fn signed_tokens_are_issued_and_verified_by_the_clock_that_was_given() {
+    use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
+
+    capture::keep_listening();
+    let clock = ManualClock::new();
+    let keys = KeySet::new(SigningKey::generate(SigningAlgorithm::EdDsa).unwrap());
+    let issuer = Arc::new(JwtIssuer::new("https://as.example", ["https://api.example"], keys).unwrap());
+    let (capture, _listening) = Capture::listen();
+    let layer = PasswordGrant::builder()
+        .clients(clients())
+        .verifier(Probe::default())
+        .issuer(Arc::clone(&issuer))
+        .peer_address(PeerAddress::socket_addr())
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    // Its clock is the issuer's, which the endpoint gave.
+    let guard = BearerGuard::builder(issuer.verifier()).any_audience().clock(clock.clone()).build().unwrap();
+    assert_eq!(told(&capture), Vec::<String>::new());
+    let token = login(&layer).await;
+    assert_eq!(status(&guard, &token).await, 200);
+    clock.advance(HOUR);
+    assert_eq!(status(&guard, &token).await, 401);
+}
+
+#[tokio::test]
+async fn a_part_that_goes_by_another_clock_is_told_and_one_with_the_same_time_is_not() {
+    capture::keep_listening();
+    let clock = ManualClock::new();
+    let build = |limiter: MemoryLimiter, tokens: OpaqueIssuer<MemoryAccessTokens>, clock: Option<ManualClock>| {
+        let tokens = Arc::new(tokens);
+        let (capture, _listening) = Capture::listen();
+        let builder = PasswordGrant::builder()
+            .clients(clients())
+            .verifier(Probe::default())
+            .issuer(Arc::clone(&tokens))
+            .access_tokens(tokens)
+            .refresh_tokens(MemoryRefreshTokens::new())
+            .limiter(limiter)
+            .peer_address(PeerAddress::socket_addr());
+        let builder = match clock {
+            Some(clock) => builder.clock(clock),
+            None => builder,
+        };
+        builder.build().unwrap();
+        told(&capture)
+    };
+    let tokens = || OpaqueIssuer::new(MemoryAccessTokens::new());
+    let manual = || Some(clock.clone());
+    let none = Vec::<String>::new();
+    assert_eq!(build(MemoryLimiter::new(), tokens(), None), none);
+    assert_eq!(build(MemoryLimiter::new(), tokens(), manual()), none);
+    assert_eq!(
+        build(MemoryLimiter::new().with_clock(clock.clone()), tokens().with_clock(clock.clone()), manual()),
+        none
+    );
+
+    let limiter = MemoryLimiter::new().with_clock(clock.clone());
+    assert_eq!(build(limiter, tokens(), None), ["the attempt limiter"]);
+    let store = MemoryAccessTokens::new().with_clock(tower_password_grant::SystemClock::new());
+    let both = ["the issuer", "the verifier of access tokens"];
+    assert_eq!(build(MemoryLimiter::new(), OpaqueIssuer::new(store), manual()), both);
+
+    let (capture, _listening) = Capture::listen();
+    let tokens = tokens().with_clock(clock.clone());
+    BearerGuard::builder(tokens).any_audience().build().unwrap();
+    assert_eq!(told(&capture), ["the verifier of access tokens"]);
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_database_that_was_opened_with_another_clock_is_told() {
+    use tower_password_grant::sqlite::SqliteStore;
+
+    capture::keep_listening();
+    let folder = std::env::temp_dir().join(format!("one-clock-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let clock = ManualClock::new();
+    let stores = [
+        SqliteStore::open(folder.join("system.db")).unwrap(),
+        SqliteStore::builder(folder.join("manual.db")).clock(clock.clone()).open().unwrap(),
+    ];
+    let mut counts = Vec::new();
+    for store in &stores {
+        let (capture, _listening) = Capture::listen();
+        PasswordGrant::builder()
+            .clients(clients())
+            .verifier(Probe::default())
+            .issuer(OpaqueIssuer::new(store.clone()))
+            .refresh_tokens(store.clone())
+            .limiter(store.limiter())
+            .peer_address(PeerAddress::socket_addr())
+            .clock(clock.clone())
+            .build()
+            .unwrap();
+        counts.push(told(&capture).len());
+    }
+    assert_eq!(counts, [3, 0]);
+    for store in stores {
+        store.close().await;
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}

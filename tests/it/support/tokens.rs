@@ -1,0 +1,260 @@
+//! An endpoint with refresh tokens, revocation and introspection, and users whose state a test can change.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http_body_util::Full;
+use tower_password_grant::{
+    AccessTokenStore, Attempt, AuditEvent, BackendError, Builder, Client, ClientBuilder, CredentialVerifier, Denial,
+    MemoryAccessTokens, MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, Reason,
+    Recheck, RefreshTokenStore, StaticClients, Subject, Verdict,
+};
+
+use super::{Answer, ManualClock, basic, digest, send};
+
+/// What a user's account is like now.
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub version: String,
+    pub denial: Option<Denial>,
+    /// The most that the user may have.
+    pub scope: Option<String>,
+}
+
+/// Users `alice` and `bob`, whose passwords are `correct horse`, with the ids `user-alice` and `user-bob`.
+#[derive(Clone)]
+pub struct Users {
+    accounts: Arc<Mutex<HashMap<String, Account>>>,
+    /// How often a password was verified, and a login asked after.
+    pub calls: Arc<Mutex<(usize, usize)>>,
+    /// The verifier cannot decide.
+    pub is_down: Arc<Mutex<bool>>,
+    /// How long each recheck takes, on this clock.
+    pub slowness: Arc<Mutex<Option<(ManualClock, Duration)>>>,
+}
+
+impl Users {
+    pub fn new() -> Self {
+        let account = Account { version: "1".to_owned(), denial: None, scope: None };
+        let accounts = ["user-alice", "user-bob"].map(|id| (id.to_owned(), account.clone()));
+        Self {
+            accounts: Arc::new(Mutex::new(accounts.into())),
+            calls: Arc::default(),
+            is_down: Arc::default(),
+            slowness: Arc::default(),
+        }
+    }
+
+    pub fn change(&self, id: &str, change: impl FnOnce(&mut Account)) {
+        change(self.accounts.lock().unwrap().get_mut(id).unwrap());
+    }
+
+    fn verdict(&self, id: &str) -> Result<Verdict, BackendError> {
+        if *self.is_down.lock().unwrap() {
+            return Err(BackendError::unavailable("the user table is down"));
+        }
+        Ok(match self.accounts.lock().unwrap().get(id) {
+            None => Denial::UnknownUser.into(),
+            Some(Account { denial: Some(denial), .. }) => denial.clone().into(),
+            Some(Account { version, scope, .. }) => {
+                let subject = Subject::new(id.to_owned()).with_credential_version(version.as_str());
+                match scope {
+                    Some(scope) => Verdict::granted_within(subject, scope.parse().unwrap()),
+                    None => subject.into(),
+                }
+            }
+        })
+    }
+}
+
+#[async_trait]
+impl CredentialVerifier for Users {
+    async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
+        self.calls.lock().unwrap().0 += 1;
+        if attempt.password().expose() != "correct horse" {
+            return Ok(Denial::WrongPassword.into());
+        }
+        self.verdict(&format!("user-{}", attempt.username()))
+    }
+
+    async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
+        self.calls.lock().unwrap().1 += 1;
+        if let Some((clock, time)) = &*self.slowness.lock().unwrap() {
+            clock.advance(*time);
+        }
+        self.verdict(login.subject())
+    }
+}
+
+/// The clients: `conf` and `conf2` with secrets, `pub` and `pub2` without; all with refresh tokens. `svc` may use nothing, `rs`
+/// is a resource server that may ask about tokens for `https://api.example`.
+pub fn clients() -> Vec<Client> {
+    let full = |builder: ClientBuilder| {
+        builder.allow_password_grant().allow_refresh_tokens().scopes("read write admin").default_scope("read write")
+    };
+    vec![
+        full(Client::confidential("conf", &digest("conf-pw"))).allow_introspection().build().unwrap(),
+        full(Client::confidential("conf2", &digest("conf2-pw"))).build().unwrap(),
+        full(Client::public("pub")).build().unwrap(),
+        full(Client::public("pub2")).build().unwrap(),
+        Client::confidential("svc", &digest("svc-pw"))
+            .allow_password_grant()
+            .scopes("read")
+            .default_scope("read")
+            .build()
+            .unwrap(),
+        Client::confidential("rs", &digest("rs-pw"))
+            .allow_introspection()
+            .audience("https://api.example")
+            .build()
+            .unwrap(),
+    ]
+}
+
+/// What a login gave.
+#[derive(Clone, Debug)]
+pub struct Login {
+    pub access: String,
+    pub refresh: String,
+}
+
+pub type TokensBuilder = Builder<StaticClients, Users, Arc<OpaqueIssuer<Arc<dyn AccessTokenStore>>>>;
+
+/// The whole of it.
+pub struct Tokens {
+    pub layer: PasswordGrantLayer,
+    pub clock: ManualClock,
+    pub users: Users,
+    pub access: Arc<OpaqueIssuer<Arc<dyn AccessTokenStore>>>,
+    pub refresh_store: Arc<dyn RefreshTokenStore>,
+    /// The reasons of refusals so far.
+    pub reasons: Arc<Mutex<Vec<Reason>>>,
+}
+
+impl Tokens {
+    pub fn new() -> Self {
+        Self::with(clients(), |builder| builder)
+    }
+
+    pub fn with(clients: Vec<Client>, change: impl FnOnce(TokensBuilder) -> TokensBuilder) -> Self {
+        let clock = ManualClock::new();
+        let access = Arc::new(MemoryAccessTokens::new().with_clock(clock.clone()));
+        Self::over(clock, access, Arc::new(MemoryRefreshTokens::new()), clients, change)
+    }
+
+    /// Over stores of the test's own.
+    pub fn over(
+        clock: ManualClock,
+        access: Arc<dyn AccessTokenStore>,
+        refresh_store: Arc<dyn RefreshTokenStore>,
+        clients: Vec<Client>,
+        change: impl FnOnce(TokensBuilder) -> TokensBuilder,
+    ) -> Self {
+        let issuer = OpaqueIssuer::new(access).with_audience(["https://api.example"]).with_clock(clock.clone());
+        let access = Arc::new(issuer);
+        let (users, reasons) = (Users::new(), Arc::<Mutex<Vec<Reason>>>::default());
+        let seen = Arc::clone(&reasons);
+        let builder = PasswordGrant::builder()
+            .clients(StaticClients::new(clients).unwrap())
+            .verifier(users.clone())
+            .issuer(Arc::clone(&access))
+            .refresh_tokens(Arc::clone(&refresh_store))
+            .access_tokens(Arc::clone(&access))
+            .revocation_path("/oauth/revoke")
+            .introspection_path("/oauth/introspect")
+            .clock(clock.clone())
+            .audit(move |event: &AuditEvent<'_>| {
+                if let tower_password_grant::AuditOutcome::Refused { reason, .. } = event.outcome {
+                    seen.lock().unwrap().push(reason);
+                }
+            })
+            .peer_address(PeerAddress::socket_addr());
+        Self { layer: change(builder).build().unwrap(), clock, users, access, refresh_store, reasons }
+    }
+
+    /// The reason of the last refusal.
+    pub fn reason(&self) -> Option<Reason> {
+        self.reasons.lock().unwrap().last().copied()
+    }
+
+    /// How often a request was refused for this reason.
+    pub fn count(&self, reason: Reason) -> usize {
+        self.reasons.lock().unwrap().iter().filter(|seen| **seen == reason).count()
+    }
+
+    /// Sends a form as this client: in the header if it has a secret, which is its id and `-pw`.
+    pub async fn post(&self, path: &str, client: &str, form: &str) -> Answer {
+        let request = http::Request::post(path)
+            .header("host", "as.example")
+            .header("content-type", "application/x-www-form-urlencoded");
+        let (request, form) = if client.starts_with("pub") {
+            (request, format!("client_id={client}&{form}"))
+        } else {
+            (request.header("authorization", basic(client, &format!("{client}-pw"))), form.to_owned())
+        };
+        send(&self.layer, request.body(Full::<bytes::Bytes>::new(form.into())).unwrap()).await
+    }
+
+    pub async fn login_with(&self, client: &str, more: &str) -> Answer {
+        let form = format!("grant_type=password&username=alice&password=correct+horse{more}");
+        self.post("/oauth/token", client, &form).await
+    }
+
+    pub async fn login(&self, client: &str) -> Login {
+        let json = self.login_with(client, "").await.assert_ok();
+        let text = |name: &str| json[name].as_str().unwrap_or_else(|| panic!("{name}: {json}")).to_owned();
+        Login { access: text("access_token"), refresh: text("refresh_token") }
+    }
+
+    pub async fn refresh(&self, client: &str, token: &str) -> Answer {
+        self.refresh_with(client, token, "").await
+    }
+
+    pub async fn refresh_with(&self, client: &str, token: &str, more: &str) -> Answer {
+        self.post("/oauth/token", client, &format!("grant_type=refresh_token&refresh_token={token}{more}")).await
+    }
+
+    pub async fn revoke(&self, client: &str, token: &str) -> Answer {
+        self.post("/oauth/revoke", client, &format!("token={token}")).await
+    }
+
+    pub async fn introspect(&self, client: &str, token: &str) -> serde_json::Value {
+        let answer = self.post("/oauth/introspect", client, &format!("token={token}")).await;
+        assert_eq!(answer.status.as_u16(), 200, "{answer:?}");
+        answer.json()
+    }
+
+    /// The same stores, time and users behind another list of clients.
+    pub fn with_clients(&self, clients: Vec<Client>) -> Self {
+        let store = Arc::clone(self.access.store());
+        let mut other =
+            Self::over(self.clock.clone(), store, Arc::clone(&self.refresh_store), clients, |builder| builder);
+        other.users = self.users.clone();
+        other
+    }
+
+    /// Sends a request with exactly these headers.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut request = http::Request::builder().method(method).uri(path).header("host", "as.example");
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = Full::<bytes::Bytes>::new(body.to_owned().into());
+        send(&self.layer, request.body(body).unwrap()).await
+    }
+
+    /// Whether an access token of the client `conf` is good.
+    pub async fn is_active(&self, token: &str) -> bool {
+        self.introspect("conf", token).await["active"] == true
+    }
+
+    /// Moves the clock past the default leeway.
+    pub fn pass_leeway(&self) {
+        self.clock.advance(Duration::from_secs(11));
+    }
+}
