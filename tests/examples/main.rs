@@ -248,9 +248,7 @@ fn tokens_of_an_own_jwt_issuer_verify_with_its_published_key() {
 
 #[test]
 fn the_readme_program_is_the_one_of_the_readme_and_gives_a_token() {
-    let program = include_str!("../../examples/readme/main.rs").split_once("
-
-").unwrap().1;
+    let program = include_str!("../../examples/readme/main.rs").split_once("\n\n").unwrap().1;
     let readme = include_str!("../../README.md");
     assert!(readme.contains(&format!("```rust,no_run\n{program}```")), "README.md shows another program");
 
