@@ -156,7 +156,7 @@ impl AccessTokenStore for SqliteStore {
 
     async fn find(&self, digest: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError> {
         let digest = digest.clone();
-        self.read(move |db| db.row(FIND, [digest.as_bytes()], read_record)).await
+        self.look_up(move |db| db.row(FIND, [digest.as_bytes()], read_record)).await
     }
 
     async fn revoke(&self, digest: &SecretDigest) -> Result<bool, BackendError> {

@@ -169,12 +169,12 @@ impl SqliteStore {
 impl ClientRegistry for SqliteStore {
     async fn find(&self, client_id: &str) -> Result<Option<Client>, BackendError> {
         let id = client_id.to_owned();
-        let found = self.read(move |db| stored(db, &id)).await?;
+        let found = self.look_up(move |db| stored(db, &id)).await?;
         Ok(found.filter(|found| found.is_enabled).map(|found| found.client))
     }
 
     async fn allows_origin(&self, origin: &str) -> Result<bool, BackendError> {
         let origin = origin.to_owned();
-        self.read(move |db| Ok(db.row(ALLOWS_ORIGIN, [&origin], |_| Ok(()))?.is_some())).await
+        self.look_up(move |db| Ok(db.row(ALLOWS_ORIGIN, [&origin], |_| Ok(()))?.is_some())).await
     }
 }

@@ -7,13 +7,27 @@ use tokio::sync::oneshot;
 use super::db::Db;
 use super::failure::{Failure, Unanswered};
 
+/// What an operation will answer.
+pub(super) type Answer<T> = oneshot::Receiver<Result<T, Unanswered>>;
+
+/// The transaction that an operation needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transaction {
+    /// None of the writer's: it only reads.
+    None,
+    /// One that it shares with others.
+    Shared,
+    /// One of its own, after those that can share one.
+    Own,
+}
+
 /// An operation, whatever it answers.
 pub(super) trait Job: Send {
     /// Does the work once, and tells whether what it changed is to be kept. Contains its panics.
     fn run(&mut self, db: &Db) -> bool;
 
-    /// Whether it has a transaction of its own, after those that can share one.
-    fn is_alone(&self) -> bool;
+    /// The transaction that it needs.
+    fn transaction(&self) -> Transaction;
 
     /// Answers whoever waits: what the work said, unless its transaction was `lost`.
     fn answer(self: Box<Self>, lost: Option<&Failure>);
@@ -23,7 +37,7 @@ pub(super) trait Job: Send {
 pub(super) struct Operation<T, W> {
     work: Option<W>,
     result: Option<Result<T, Failure>>,
-    is_alone: bool,
+    transaction: Transaction,
     waits: oneshot::Sender<Result<T, Unanswered>>,
 }
 
@@ -32,9 +46,9 @@ where
     T: Send + 'static,
     W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
 {
-    pub(super) fn boxed(work: W, is_alone: bool) -> (Box<dyn Job>, oneshot::Receiver<Result<T, Unanswered>>) {
+    pub(super) fn boxed(work: W, transaction: Transaction) -> (Box<dyn Job>, Answer<T>) {
         let (waits, answer) = oneshot::channel();
-        (Box::new(Self { work: Some(work), result: None, is_alone, waits }), answer)
+        (Box::new(Self { work: Some(work), result: None, transaction, waits }), answer)
     }
 }
 
@@ -52,8 +66,8 @@ where
         is_done
     }
 
-    fn is_alone(&self) -> bool {
-        self.is_alone
+    fn transaction(&self) -> Transaction {
+        self.transaction
     }
 
     fn answer(self: Box<Self>, lost: Option<&Failure>) {

@@ -25,19 +25,20 @@ impl Reader {
     pub(super) fn run(self) {
         let closing = Closing(&self.queue);
         loop {
-            match self.queue.take(1, PATIENCE) {
-                Taken::Some(jobs) => {
-                    for mut job in jobs {
-                        let is_done = job.run(&self.db);
-                        add(&self.counters.reads, 1);
-                        let seen = if is_done { Ok(()) } else { self.files.check() };
-                        job.answer(seen.err().as_ref());
-                    }
-                }
+            match self.queue.take(1, Duration::ZERO, PATIENCE) {
+                Taken::Some(jobs) => jobs.into_iter().for_each(|job| read(job, &self.db, &self.files, &self.counters)),
                 Taken::Nothing => {}
                 Taken::Closed => break,
             }
         }
         drop(closing);
     }
+}
+
+/// Has a job read, and answers it.
+pub(super) fn read(mut job: Box<dyn Job>, db: &Db, files: &Files, counters: &Counters) {
+    let is_done = job.run(db);
+    add(&counters.reads, 1);
+    let seen = if is_done { Ok(()) } else { files.check() };
+    job.answer(seen.err().as_ref());
 }

@@ -142,7 +142,7 @@ impl RefreshTokenStore for SqliteStore {
     }
 
     fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
-        MaybeFuture::new(async move { self.read(move |db| db.row(FIND, [family.as_bytes()], read_family)).await })
+        MaybeFuture::new(async move { self.look_up(move |db| db.row(FIND, [family.as_bytes()], read_family)).await })
     }
 
     fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::yield_now;
 
 use super::builder::SqliteStoreBuilder;
 use super::counting_key::CountingKey;
 use super::db::Db;
 use super::error::SqliteError;
 use super::failure::{Failure, Unanswered};
-use super::job::{Job, Operation};
+use super::job::{Answer, Job, Operation, Transaction};
 use super::location::Files;
 use super::open::Opening;
 use super::prune::Pruner;
@@ -26,6 +27,8 @@ use crate::protection::locks::Locks;
 
 /// When to try again if too much waits.
 const SOON: Duration = Duration::from_secs(1);
+/// How often a task looks for an answer that comes soon before it sleeps: some ten microseconds.
+const LOOKS: u32 = 20;
 
 /// Users, clients, refresh token families, opaque access tokens, one-time values and counted attempts in one SQLite file.
 /// Cloning is cheap, and all clones are one store. See the [module](self::super) for what it promises.
@@ -132,7 +135,7 @@ impl SqliteStore {
         loop {
             let pruner = Arc::clone(&self.0.pruner);
             let at = pruner.instants(Duration::ZERO);
-            let step = self.submit(&self.0.writes, true, move |db| pruner.step(db, at)).await;
+            let step = self.submit(Transaction::Own, move |db| pruner.step(db, at)).await;
             let step = step.map_err(BackendError::from)?;
             rows = rows.saturating_add(step.rows);
             if !step.is_short {
@@ -193,7 +196,7 @@ impl SqliteStore {
         T: Send + 'static,
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
     {
-        self.submit(&self.0.writes, false, work).await
+        self.submit(Transaction::Shared, work).await
     }
 
     /// Has something read.
@@ -202,31 +205,68 @@ impl SqliteStore {
         T: Send + 'static,
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
     {
-        Ok(self.submit(&self.0.reads, false, work).await?)
+        Ok(self.submit(Transaction::None, work).await?)
     }
 
-    async fn submit<T, W>(&self, queue: &Queue<Box<dyn Job>>, is_alone: bool, work: W) -> Result<T, Unanswered>
+    /// Has a row looked up by its key: by the writer if it waits for work, because it knows the newest state already, and what
+    /// follows on the row will find it awake; else by a reader. What takes longer would hold up writes.
+    pub(super) async fn look_up<T, W>(&self, work: W) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
+    {
+        self.0.files.trusted().map_err(Unanswered::from)?;
+        let (job, answer) = Operation::boxed(work, Transaction::None);
+        if let Err(job) = self.0.writes.push_if_idle(job) {
+            self.push(job)?;
+            return Ok(answered(answer).await?);
+        }
+        Ok(answered_soon(answer).await?)
+    }
+
+    async fn submit<T, W>(&self, transaction: Transaction, work: W) -> Result<T, Unanswered>
     where
         T: Send + 'static,
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
     {
         self.0.files.trusted()?;
-        let (job, answer) = Operation::boxed(work, is_alone);
-        match queue.push(job) {
-            Ok(()) => {}
-            Err(Refused::Full) => {
-                add(&self.0.counters.refused, 1);
-                return Err(Unanswered::undone(BackendError::overloaded(SOON)));
-            }
-            Err(Refused::Closed) => {
-                return Err(Unanswered::undone(BackendError::unavailable("the SQLite store is closed")));
-            }
-        }
-        match answer.await {
-            Ok(answer) => answer,
-            Err(_) => Err(Unanswered::unknown(BackendError::unavailable("a thread of the SQLite store ended"))),
-        }
+        let (job, answer) = Operation::boxed(work, transaction);
+        self.push(job)?;
+        answered(answer).await
     }
+
+    /// Puts a job into the queue of its threads.
+    fn push(&self, job: Box<dyn Job>) -> Result<(), Unanswered> {
+        let queue = match job.transaction() {
+            Transaction::None => &self.0.reads,
+            Transaction::Shared | Transaction::Own => &self.0.writes,
+        };
+        queue.push(job).map_err(|refused| {
+            Unanswered::undone(match refused {
+                Refused::Full => {
+                    add(&self.0.counters.refused, 1);
+                    BackendError::overloaded(SOON)
+                }
+                Refused::Closed => BackendError::unavailable("the SQLite store is closed"),
+            })
+        })
+    }
+}
+
+async fn answered<T>(answer: Answer<T>) -> Result<T, Unanswered> {
+    let ended = |_| Err(Unanswered::unknown(BackendError::unavailable("a thread of the SQLite store ended")));
+    answer.await.unwrap_or_else(ended)
+}
+
+/// The same for an answer that comes sooner than a thread that sleeps is woken: the task lets others go first and looks again.
+async fn answered_soon<T>(mut answer: Answer<T>) -> Result<T, Unanswered> {
+    for _ in 0..LOOKS {
+        if let Ok(answer) = answer.try_recv() {
+            return answer;
+        }
+        yield_now().await;
+    }
+    answered(answer).await
 }
 
 impl fmt::Debug for SqliteStore {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::attention::{Attention, Last};
 use super::db::Db;
 use super::failure::Failure;
-use super::job::Job;
+use super::job::{Job, Transaction};
 use super::location::Files;
 use super::open::Opening;
 use super::prune::Pruner;
 use super::queue::{Closing, Queue, Taken};
+use super::reader::read;
 use super::stats::{Counters, add};
 use crate::observe::telemetry;
 
@@ -47,9 +49,13 @@ impl Writer {
         let queue = Arc::clone(&self.queue);
         let closing = Closing(&queue);
         let mut due = Instant::now();
+        let (mut attention, mut last) = (Attention::new(), Last::Write);
         loop {
-            match queue.take(MOST, due.saturating_duration_since(Instant::now())) {
-                Taken::Some(jobs) => self.serve(jobs),
+            let began = Instant::now();
+            let taken = queue.take(MOST, attention.after(last), due.saturating_duration_since(began));
+            attention.waited(last, began.elapsed());
+            match taken {
+                Taken::Some(jobs) => last = self.serve(jobs),
                 Taken::Nothing => {}
                 Taken::Closed => break,
             }
@@ -64,14 +70,25 @@ impl Writer {
         }
     }
 
-    /// One transaction for all that can share one, and then the answers; then one for each of the others.
-    fn serve(&mut self, jobs: Vec<Box<dyn Job>>) {
-        let (alone, shared): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.is_alone());
-        for group in std::iter::once(shared).chain(alone.into_iter().map(|job| vec![job])) {
-            if !group.is_empty() {
-                self.serve_together(group);
+    /// Look-ups first; then one transaction for all that can share one, and the answers; then one for each of the others.
+    fn serve(&mut self, jobs: Vec<Box<dyn Job>>) -> Last {
+        let (mut shared, mut alone, mut last) = (Vec::with_capacity(jobs.len()), Vec::new(), Last::Write);
+        for job in jobs {
+            match job.transaction() {
+                Transaction::None => {
+                    read(job, &self.db, &self.files, &self.counters);
+                    self.db.take_steps();
+                    last = Last::LookUp;
+                }
+                Transaction::Shared => shared.push(job),
+                Transaction::Own => alone.push(vec![job]),
             }
         }
+        for group in std::iter::once(shared).chain(alone).filter(|group| !group.is_empty()) {
+            self.serve_together(group);
+            last = Last::Write;
+        }
+        last
     }
 
     fn serve_together(&mut self, mut jobs: Vec<Box<dyn Job>>) {
@@ -82,7 +99,7 @@ impl Writer {
         add(if lost.is_some() { &self.counters.failures } else { &self.counters.commits }, 1);
         add(&self.counters.operations, count);
         add(&self.counters.steps, self.db.take_steps());
-        if jobs.iter().any(|job| job.is_alone()) {
+        if jobs.iter().any(|job| job.transaction() == Transaction::Own) {
             self.pruner.took(began.elapsed());
             self.empty_log();
         }
@@ -157,20 +174,38 @@ impl Writer {
 
 fn run_all(db: &Db, jobs: &mut [Box<dyn Job>]) -> Result<(), Failure> {
     db.execute("BEGIN IMMEDIATE", ())?;
-    for job in jobs {
-        db.execute("SAVEPOINT operation", ())?;
-        let is_done = job.run(db);
-        // Some errors, such as a full disk, end the whole transaction.
-        if db.is_idle() {
-            return Err(Failure::Lost);
+    let end = match jobs {
+        [job] => {
+            if run(db, job)? {
+                "COMMIT"
+            } else {
+                "ROLLBACK"
+            }
         }
-        if !is_done {
-            db.execute("ROLLBACK TO operation", ())?;
+        jobs => {
+            jobs.iter_mut().try_for_each(|job| run_beside_others(db, job))?;
+            "COMMIT"
         }
-        db.execute("RELEASE operation", ())?;
-    }
-    db.execute("COMMIT", ())?;
+    };
+    db.execute(end, ())?;
     Ok(())
+}
+
+/// Runs a job, whose failure undoes only itself.
+fn run_beside_others(db: &Db, job: &mut Box<dyn Job>) -> Result<(), Failure> {
+    db.execute("SAVEPOINT operation", ())?;
+    if !run(db, job)? {
+        db.execute("ROLLBACK TO operation", ())?;
+    }
+    db.execute("RELEASE operation", ())?;
+    Ok(())
+}
+
+/// Runs a job, and tells whether its changes are to be kept.
+fn run(db: &Db, job: &mut Box<dyn Job>) -> Result<bool, Failure> {
+    let is_done = job.run(db);
+    // Some errors, such as a full disk, end the whole transaction.
+    if db.is_idle() { Err(Failure::Lost) } else { Ok(is_done) }
 }
 
 #[cfg(test)]

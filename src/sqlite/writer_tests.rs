@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 
 use crate::boundary::backend::BackendErrorKind;
 use crate::sqlite::db::Db;
+use crate::sqlite::failure::Failure;
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::tests::folder::Folder;
 
@@ -109,5 +110,59 @@ async fn pruning_never_runs_in_the_transaction_of_a_request() {
     assert_eq!(pruned.await.unwrap(), 10);
     // That of the one that was busy, that of the ten, and one for each step, of which the last finds nothing.
     assert!(store.stats().commits - before >= 4);
+    store.close().await;
+}
+
+/// The thread that looks something up.
+async fn looks_up(store: &SqliteStore) -> String {
+    let name = |_: &Db| Ok(std::thread::current().name().unwrap_or_default().to_owned());
+    store.look_up(name).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_look_up_is_the_writers_while_it_waits_for_work_and_a_readers_while_it_writes() {
+    let folder = Folder::new("look-up");
+    let store = folder.store();
+    // It may look for what is over first.
+    while looks_up(&store).await != "sqlite-writer" {
+        tokio::task::yield_now().await;
+    }
+    let busy = Busy::begin(&store).await;
+    for _ in 0..10 {
+        assert_eq!(looks_up(&store).await, "sqlite-reader");
+    }
+    busy.end().await;
+    store.close().await;
+    assert!(store.look_up(|_| Ok(())).await.is_err());
+}
+
+#[tokio::test]
+async fn a_look_up_by_the_writer_is_no_transaction_and_no_cost_of_writing() {
+    let folder = Folder::new("look-up-cost");
+    let store = folder.store();
+    assert_eq!(spend(&store, 1).await, Ok(1));
+    let before = store.stats();
+    for _ in 0..10 {
+        let found = store.look_up(|db| db.row(COUNT, (), |row| Ok(row.get::<_, i64>(0)?))).await;
+        assert_eq!(found.unwrap(), Some(1));
+    }
+    let after = store.stats();
+    assert_eq!(after.reads - before.reads, 10);
+    assert_eq!((after.operations, after.commits, after.steps), (before.operations, before.commits, before.steps));
+    store.close().await;
+}
+
+/// A lone operation needs no savepoint: what it changed is undone with its transaction.
+#[tokio::test]
+async fn an_operation_that_fails_alone_leaves_nothing_and_is_no_failed_transaction() {
+    let folder = Folder::new("lone");
+    let store = folder.store();
+    let failing = store.write(|db| {
+        db.execute(SPEND, [[1; 32]])?;
+        Err::<(), _>(Failure::Value("this"))
+    });
+    assert_eq!(failing.await.unwrap_err().kind(), BackendErrorKind::Fault);
+    assert_eq!((count(&store).await, store.stats().failures), (0, 0));
+    assert_eq!(spend(&store, 1).await, Ok(1));
     store.close().await;
 }

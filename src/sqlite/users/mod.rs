@@ -190,12 +190,12 @@ impl SqliteStore {
 impl UserStore for SqliteStore {
     async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
         let (directory, login) = (directory(realm), login.canonical().to_owned());
-        self.read(move |db| db.row(FIND, [directory, login], read_user)).await
+        self.look_up(move |db| db.row(FIND, [directory, login], read_user)).await
     }
 
     async fn find_by_id(&self, user_id: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
         let (id, realm) = (user_id.to_owned(), realm.map(str::to_owned));
-        self.read(move |db| db.row(FIND_BY_ID, params![id, realm], read_user)).await
+        self.look_up(move |db| db.row(FIND_BY_ID, params![id, realm], read_user)).await
     }
 
     async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
