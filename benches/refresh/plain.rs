@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, StatementStatus, params};
 use tower_password_grant::sqlite::SqliteStore;
 
 use super::file::Temporary;
@@ -15,18 +15,20 @@ const FIND: &str =
 const ROTATE: &str = "UPDATE refresh_families SET lineage = ?3, used = ?4, stamp = stamp + 1
     WHERE id = ?1 AND stamp = ?2 AND ended IS NULL";
 const BEGIN: &str = "INSERT INTO refresh_families
-    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, lineage)
-    VALUES (?1, ?2, ?3, NULL, ?4, 'password', ?5, NULL, ?6, zeroblob(41))";
+    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, lineage, used)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 const NEWEST: &str = "SELECT number FROM access_tokens WHERE login = ?1 ORDER BY number DESC LIMIT 1";
 const INSERT: &str = "INSERT OR REPLACE INTO access_tokens
-    (digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, login, number, claims)
-    SELECT ?1, ?2, ?3, NULL, ?4, ?5, ?6, ?7, ?6, ?8, ?9, '{}'
-    WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?8 AND ended IS NOT NULL)";
+    (login, number, digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, claims)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+    WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?1 AND ended IS NOT NULL)";
 const REMOVE_OLDEST: &str = "DELETE FROM access_tokens WHERE login = ?1 AND number IN
-    (SELECT number FROM access_tokens WHERE login = ?1 AND number <= ?2 ORDER BY number LIMIT 32)";
+    (SELECT number FROM access_tokens WHERE login = ?1 AND number <= ?2 ORDER BY number LIMIT ?3)";
 
 const NOW: i64 = 1_900_000_000_000;
 const HOUR: i64 = 3_600_000;
+/// The most access tokens of a login.
+const TOKENS: i64 = 100;
 
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -34,9 +36,7 @@ fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// Refreshes for each second, `batch` of them in one durable transaction, each of a family of its own.
-pub fn run(batch: usize, time: Duration) -> f64 {
-    let file = Temporary::new("plain");
+fn open(file: &Temporary) -> Connection {
     // The store makes the schema, and is closed again.
     drop(SqliteStore::open(file.path()).unwrap());
     let db = Connection::open(file.path()).unwrap();
@@ -44,32 +44,86 @@ pub fn run(batch: usize, time: Duration) -> f64 {
     db.pragma_update(None, "journal_mode", "wal").unwrap();
     db.pragma_update(None, "synchronous", "full").unwrap();
     db.pragma_update(None, "foreign_keys", true).unwrap();
-    db.pragma_update(None, "secure_delete", "fast").unwrap();
+    db.pragma_update(None, "secure_delete", true).unwrap();
+    db.pragma_update(None, "cell_size_check", true).unwrap();
+    db.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(())).unwrap();
     db.set_prepared_statement_cache_capacity(32);
+    db
+}
 
+fn begin(db: &Connection, family: &[u8; 16]) {
+    let (realm, version, used) = (None::<&str>, None::<&str>, None::<i64>);
+    let lineage = random::<41>();
+    let values =
+        params![family, SUBJECT, CLIENT, realm, SCOPE, "password", NOW, version, NOW + HOUR, lineage.as_slice(), used];
+    db.execute(BEGIN, values).unwrap();
+}
+
+/// Runs a statement that changes rows, and answers how many, and the steps of SQLite's virtual machine.
+fn execute(db: &Connection, sql: &str, values: impl Params) -> (usize, i64) {
+    let mut statement = db.prepare_cached(sql).unwrap();
+    let changed = statement.execute(values).unwrap();
+    (changed, i64::from(statement.reset_status(StatementStatus::VmStep)))
+}
+
+/// The first row's number, and the steps that it took.
+fn number(db: &Connection, sql: &str, family: &[u8; 16], column: usize) -> (Option<i64>, i64) {
+    let mut statement = db.prepare_cached(sql).unwrap();
+    let found = statement.query_row([family], |row| row.get(column)).optional().unwrap();
+    (found, i64::from(statement.reset_status(StatementStatus::VmStep)))
+}
+
+/// What the store does for one refresh. Answers the steps that writing took.
+fn refresh(db: &Connection, family: &[u8; 16]) -> i64 {
+    let (stamp, _) = number(db, FIND, family, 10);
+    let lineage = random::<113>();
+    let (rotated, rotating) = execute(db, ROTATE, params![family, stamp, lineage.as_slice(), NOW]);
+    assert_eq!(rotated, 1);
+    rotating + insert(db, family)
+}
+
+/// Keeps an access token. Answers the steps that it took.
+fn insert(db: &Connection, family: &[u8; 16]) -> i64 {
+    let (newest, looking) = number(db, NEWEST, family, 0);
+    let number = newest.unwrap_or(0) + 1;
+    let (digest, audience, realm) = (random::<32>(), format!("[\"{AUDIENCE}\"]"), None::<&str>);
+    let values = params![family, number, digest, SUBJECT, CLIENT, realm, SCOPE, audience, NOW, NOW + HOUR, NOW, "{}"];
+    let (inserted, inserting) = execute(db, INSERT, values);
+    assert_eq!(inserted, 1);
+    let removing = match number - TOKENS {
+        last_beyond @ 1.. => execute(db, REMOVE_OLDEST, params![family, last_beyond, 32]).1,
+        _ => 0,
+    };
+    looking + inserting + removing
+}
+
+/// One durable transaction with a refresh of each family. Answers its steps.
+fn commit(db: &Connection, families: &[[u8; 16]]) -> i64 {
+    let (_, beginning) = execute(db, "BEGIN IMMEDIATE", ());
+    let refreshing: i64 = families.iter().map(|family| refresh(db, family)).sum();
+    beginning + refreshing + execute(db, "COMMIT", ()).1
+}
+
+/// The steps of so many refreshes, each in a transaction of its own.
+pub fn steps(refreshes: u64) -> u64 {
+    let file = Temporary::new("steps");
+    let (db, family) = (open(&file), random());
+    begin(&db, &family);
+    // The access token of the login.
+    insert(&db, &family);
+    (0..refreshes).map(|_| commit(&db, &[family]).unsigned_abs()).sum()
+}
+
+/// Refreshes for each second, `batch` of them in one durable transaction, each of a family of its own.
+pub fn run(batch: usize, time: Duration) -> f64 {
+    let file = Temporary::new("plain");
+    let db = open(&file);
     let families: Vec<[u8; 16]> = (0..batch).map(|_| random()).collect();
-    for id in &families {
-        db.execute(BEGIN, params![id, SUBJECT, CLIENT, SCOPE, NOW, NOW + HOUR]).unwrap();
-    }
+    families.iter().for_each(|family| begin(&db, family));
     let (started, mut done) = (Instant::now(), 0_u64);
     while started.elapsed() < time {
-        db.prepare_cached("BEGIN IMMEDIATE").unwrap().execute(()).unwrap();
-        for id in &families {
-            let find = |row: &rusqlite::Row<'_>| row.get::<_, i64>(10);
-            let stamp = db.prepare_cached(FIND).unwrap().query_row([id], find).unwrap();
-            let audience = format!("[\"{AUDIENCE}\"]");
-            let newest = db.prepare_cached(NEWEST).unwrap().query_row([id], |row| row.get::<_, i64>(0)).optional();
-            let number = newest.unwrap().unwrap_or(0) + 1;
-            let values = params![random::<32>(), SUBJECT, CLIENT, SCOPE, audience, NOW, NOW + HOUR, id, number];
-            db.prepare_cached(INSERT).unwrap().execute(values).unwrap();
-            if number > 100 {
-                db.prepare_cached(REMOVE_OLDEST).unwrap().execute(params![id, number - 100]).unwrap();
-            }
-            let rotated = db.prepare_cached(ROTATE).unwrap().execute(params![id, stamp, random::<113>(), NOW]).unwrap();
-            assert_eq!(rotated, 1);
-            done += 1;
-        }
-        db.prepare_cached("COMMIT").unwrap().execute(()).unwrap();
+        commit(&db, &families);
+        done += families.len() as u64;
     }
     done as f64 / started.elapsed().as_secs_f64()
 }

@@ -8,6 +8,7 @@ use crate::boundary::refresh_use::{Used, use_token};
 use crate::protocol::family::{FamilyId, RefreshFamily};
 use crate::protocol::lineage::{Decision, Lineage, TokenUse};
 use crate::protocol::secrets::SecretDigest;
+use crate::protocol::unsaved::UnsavedRecord;
 
 /// What a refresh token is within its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +48,14 @@ pub enum TokenUsed {
 pub struct RefreshTokenUse {
     family: FamilyId,
     using: TokenUse,
+    access_token: Option<UnsavedRecord>,
 }
 
 impl RefreshTokenUse {
     /// The use of this token now, without a successor, leeway or idle lifetime.
     #[must_use]
     pub const fn new(family: FamilyId, presented: SecretDigest, now: SystemTime) -> Self {
-        Self { family, using: TokenUse::new(presented, now) }
+        Self { family, using: TokenUse::new(presented, now), access_token: None }
     }
 
     /// The successor's digest and the salt that it was derived with. Default: none, so that the token stays live.
@@ -84,13 +86,20 @@ impl RefreshTokenUse {
         self
     }
 
+    /// The access token that is kept in the same step, by a store that keeps both. Default: none.
+    #[must_use]
+    pub fn with_access_token(mut self, access_token: UnsavedRecord) -> Self {
+        self.access_token = Some(access_token);
+        self
+    }
+
     /// Uses the token.
     ///
     /// # Errors
-    /// Those of the store.
+    /// Those of the store; and a fault if the store did not keep the access token.
     pub async fn by(&self, store: &(impl RefreshTokenStore + ?Sized)) -> Result<TokenUsed, OperationError> {
         let Some(found) = store.find(self.family).await? else { return Ok(TokenUsed::Gone) };
-        Ok(match use_token(store, found, &self.using, None).await? {
+        Ok(match use_token(store, found, &self.using, self.access_token.clone()).await? {
             Used::Done => TokenUsed::Done,
             Used::Repeated { salt } => TokenUsed::Repeated { salt },
             Used::Replayed => TokenUsed::Replayed,
