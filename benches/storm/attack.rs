@@ -15,8 +15,11 @@ use super::seen::{Figures, Phase, Window};
 
 /// How long the honest clients are alone, to compare with.
 pub const CALM: Duration = Duration::from_secs(3);
-/// Honest clients, each with an address and a connection of its own.
-const HONEST: usize = 200;
+/// Honest clients at new addresses, each with an address and a connection of its own.
+const NEW: Honest = Honest { clients: 200, first: 0, users: Users::New };
+/// Honest clients that come back: each logs in as its own user all the time. All of them do so in the time alone.
+const BACK: Honest = Honest { clients: 40, first: NEW.clients, users: Users::OfClient };
+/// Of each kind.
 pub const HONEST_PER_SECOND: u32 = 20;
 /// Connections of the one hostile address.
 pub const HOSTILE: usize = 50;
@@ -27,11 +30,37 @@ const GUESSES_PER_BOT: u32 = 5;
 /// Below what the server takes of a connection at once (200). Beyond it a guess is left out.
 const OPEN_PER_CONNECTION: usize = 100;
 
+/// Honest clients of one kind.
+#[derive(Clone, Copy)]
+struct Honest {
+    clients: usize,
+    /// The number of their first address.
+    first: usize,
+    users: Users,
+}
+
+#[derive(Clone, Copy)]
+enum Users {
+    /// Each login is that of another user, who never logged in from there.
+    New,
+    /// Each client has one.
+    OfClient,
+}
+
+impl Honest {
+    fn user(self, client: usize, number: u32) -> String {
+        match self.users {
+            Users::New => format!("user-{client}-{number}"),
+            Users::OfClient => format!("home-{client}"),
+        }
+    }
+}
+
 /// Honest clients alone first, then with guessers; the probe goes on all the time.
 pub fn attack(server: SocketAddr, mode: Mode, fastest: u32, from: Instant, measured: Duration, figures: &mut Figures) {
     let (calm, attacked) = (Window::new(from, CALM), Window::new(from + CALM, measured));
     let phases = |expected| [Phase::new(calm, expected), Phase::new(attacked, expected)];
-    let (logins, gets) = (phases(&[200, 503]), phases(&[200]));
+    let (logins, backs, gets) = (phases(&[200, 503]), phases(&[200, 503]), phases(&[200]));
     // Never 200: every guess is wrong.
     let guesses = Phase::new(attacked, &[400, 429, 503]);
 
@@ -44,34 +73,41 @@ pub fn attack(server: SocketAddr, mode: Mode, fastest: u32, from: Instant, measu
             _ => on_one_thread(guess_from_one(server, fastest, guesses)),
         })
     };
-    on_one_thread(log_in_on_time(server, &logins));
+    on_one_thread(async {
+        let new = log_in_on_time(server, NEW, &logins);
+        match mode {
+            Mode::Botnet => drop(tokio::join!(new, log_in_on_time(server, BACK, &backs))),
+            _ => new.await,
+        }
+    });
     for thread in probing.into_iter().chain([guessing]) {
         thread.join().unwrap();
     }
     logins[0].tell("calm_login", figures);
     logins[1].tell("login", figures);
+    backs[1].tell("back", figures);
     gets[0].tell("calm_get", figures);
     gets[1].tell("get", figures);
     guesses.tell("guess", figures);
 }
 
 /// So many logins a second, however they are answered, each time from the next address; without a second try.
-async fn log_in_on_time(server: SocketAddr, phases: &[Phase; 2]) {
+async fn log_in_on_time(server: SocketAddr, honest: Honest, phases: &[Phase; 2]) {
     let begin = tokio::time::Instant::now();
     let every = Duration::from_secs(1) / HONEST_PER_SECOND;
     let mut tasks = Vec::new();
-    for index in 0..HONEST {
+    for index in 0..honest.clients {
         let phases = phases.clone();
         tasks.push(tokio::spawn(async move {
             let mut sender = connect(server).await;
             for number in 0.. {
-                let due = begin + every * (number * HONEST as u32 + index as u32);
+                let due = begin + every * (number * honest.clients as u32 + index as u32);
                 let phase = Phase::at(&phases, due.into_std());
                 if due.into_std() >= phase.window.to {
                     return;
                 }
                 tokio::time::sleep_until(due).await;
-                let login = login(honest_address(index), &format!("user-{index}-{number}"), "correct");
+                let login = login(honest_address(honest.first + index), &honest.user(index, number), "correct");
                 let answer = ask(&mut sender, login).await;
                 phase.note_due(due.into_std(), answer);
                 if answer.is_none() {

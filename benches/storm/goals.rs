@@ -32,6 +32,25 @@ fn say(goal: &str, figure: &str, met: bool) {
     println!("{goal}: {figure}: {}", if met { "met" } else { "MISSED" });
 }
 
+/// What a botnet leaves of honest logins.
+pub fn judge_botnet(botnet: &[Round]) {
+    let success = mean(botnet, "back_success");
+    let p99 = median(botnet, |round| round.of("back_p99"));
+    say(
+        &format!(
+            "G22 {BOTS} hostile addresses: honest logins that succeed from addresses that logged in before, at least \
+             0.95, p99 at most 1000 ms"
+        ),
+        &format!("{success:.3}, {p99:.0} ms"),
+        success >= 0.95 && p99 <= 1000.0,
+    );
+    println!(
+        "without a goal: of honest logins from new addresses {:.3} succeed while {BOTS} addresses guess {:.0} times a second",
+        mean(botnet, "login_success"),
+        mean(botnet, "guess_all"),
+    );
+}
+
 pub fn judge(rounds: &Rounds) {
     let Rounds { later, at_once, rude, hostile, botnet } = rounds;
     let storm = || later.iter().chain(at_once);
@@ -87,9 +106,5 @@ pub fn judge(rounds: &Rounds) {
         &format!("{unanswered}, {other}"),
         unanswered == 0.0 && other == 0.0,
     );
-    println!(
-        "without a goal: of honest logins {:.2} succeed while {BOTS} addresses guess {:.0} times a second",
-        mean(botnet, "login_success"),
-        mean(botnet, "guess_all"),
-    );
+    judge_botnet(botnet);
 }

@@ -1,6 +1,6 @@
 //! A storm of logins, and what the host's other route sees of it.
 //!
-//! `cargo bench --bench storm -- [--rounds 3] [--seconds 6] [--guesses 0]`
+//! `cargo bench --bench storm -- [--rounds 3] [--seconds 6] [--guesses 0] [--reserved 50] [--only botnet]`
 //!
 //! The server is axum on 2 tokio workers with the layer over an `Argon2Verifier`, all with their defaults (m=19456 KiB, t=2,
 //! p=1, a thread for each core, a queue of at most 1 second and a quarter of it for each address, refusals held 100 ms, every
@@ -15,8 +15,10 @@
 //! right password and without a second try; 3 seconds alone, to compare with, then beside guessers. Every guess is another
 //! password for another name, so that the budgets of accounts are no help. Modes: one hostile address guesses on 50
 //! connections as fast as it is answered, or at most `--guesses` times a second if that is not 0 (G20); 1,000 hostile
-//! addresses guess 5 times a second each, open loop, over 100 HTTP/2 connections (G21). A botnet of that size has its share
-//! of the queue, so what honest logins get beside it has no goal.
+//! addresses guess 5 times a second each, open loop, over 100 HTTP/2 connections (G21). Beside those, 40 honest clients that
+//! come back log in 20 times a second in all, each as its own user, which it does in the seconds alone, too: the queue has a
+//! reserved part for them (G22), `--reserved` percent of it. A botnet of that size has its share of the rest, so what honest
+//! logins from new addresses get beside it has no goal. `--only botnet` runs that alone, some 14 seconds for each round.
 //!
 //! In all of them a probe sends 400 `GET /` a second over 8 connections, open loop, timed from when each was due.
 //!
@@ -47,7 +49,7 @@ mod users;
 use std::time::Duration;
 
 use attack::{BOTS, HONEST_PER_SECOND, HOSTILE};
-use goals::{Rounds, judge};
+use goals::{Rounds, judge, judge_botnet};
 use limit::hashing_limit;
 use load::{LOGINS, Mode, WARM_UP, load};
 use round::{print, round};
@@ -56,7 +58,7 @@ use server::serve;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("serve") => return serve(),
+        Some("serve") => return serve(arguments.get(1).map(|percent| percent.parse().unwrap())),
         Some("load") => {
             let seconds = Duration::from_secs(arguments[3].parse().unwrap());
             let fastest = arguments[4].parse().unwrap();
@@ -64,11 +66,15 @@ fn main() {
         }
         _ => {}
     }
-    let option = |name: &str, default: u64| {
-        let value = arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
-        value.map_or(default, |value| value.parse().expect(name))
+    let text = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1)
     };
-    let (rounds, seconds, guesses) = (option("--rounds", 3), option("--seconds", 6), option("--guesses", 0));
+    let option = |name: &str| text(name).map(|value| value.parse::<u64>().expect(name));
+    let rounds = option("--rounds").unwrap_or(3);
+    let (seconds, guesses) = (option("--seconds").unwrap_or(6), option("--guesses").unwrap_or(0));
+    let reserved = option("--reserved");
+    let is_botnet_only = text("--only").is_some_and(|mode| mode == Mode::Botnet.name());
     println!("{LOGINS} connections, m=19456 KiB t=2 p=1, {rounds} rounds of {seconds} s after {} s", WARM_UP.as_secs());
     println!(
         "attacks: {HONEST_PER_SECOND} honest logins/s beside 1 address on {HOSTILE} connections, or {BOTS} addresses"
@@ -76,10 +82,14 @@ fn main() {
     let mut all = Rounds::default();
     let mut limit = hashing_limit();
     let mut run = |mode, seconds, rounds: &mut Vec<_>| {
-        let round = round(mode, seconds, guesses, &mut limit);
+        let round = round(mode, seconds, guesses, reserved, &mut limit);
         print(mode, &round);
         rounds.push(round);
     };
+    if is_botnet_only {
+        (0..rounds).for_each(|_| run(Mode::Botnet, seconds, &mut all.botnet));
+        return judge_botnet(&all.botnet);
+    }
     for _ in 0..rounds {
         run(Mode::RetryLater, seconds, &mut all.later);
         run(Mode::RetryAtOnce, seconds, &mut all.at_once);

@@ -30,9 +30,11 @@ impl Round {
 }
 
 /// `limit` is what was measured before it, and becomes what is measured after it.
-pub fn round(mode: Mode, seconds: u64, guesses: u64, limit: &mut Limit) -> Round {
+pub fn round(mode: Mode, seconds: u64, guesses: u64, reserved: Option<u64>, limit: &mut Limit) -> Round {
     let this = std::env::current_exe().unwrap();
-    let mut server = Command::new(&this).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let reserved = reserved.map(|percent| percent.to_string());
+    let mut server =
+        Command::new(&this).arg("serve").args(reserved).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(server.stdout.take().unwrap());
     let (mut said, mut line) = (Figures::default(), String::new());
     lines.read_line(&mut line).unwrap();
@@ -64,6 +66,15 @@ pub fn print(mode: Mode, round: &Round) {
     let logins = format!("login p50 {:.0} p99 {:.0} ms", of("login_p50"), of("login_p99"));
     let hashes = format!("{} hashes at once", of("peak_hashes"));
     let memory = format!("{:.1} MiB idle, {:.1} at most", of("idle_mib"), of("peak_mib"));
+    let back = match mode {
+        Mode::Botnet => format!(
+            "{:.1} % of those that come back, p50 {:.0} p99 {:.0} ms; ",
+            of("back_success") * 100.0,
+            of("back_p50"),
+            of("back_p99")
+        ),
+        _ => String::new(),
+    };
     let bad = format!("{} unanswered, {} other answers", of("unanswered"), of("other"));
     match mode {
         Mode::RetryLater | Mode::RetryAtOnce => println!(
@@ -80,8 +91,8 @@ pub fn print(mode: Mode, round: &Round) {
         Mode::HangUp => println!("{:8} at most {hashes}", mode.name()),
         Mode::Hostile | Mode::Botnet => println!(
             "{:8} {:.0} guesses/s: {:.0} 400/s, {:.0} 429/s, {:.0} 503/s, p50 {:.0} p99 {:.0} ms, {} without \
-             Retry-After; {:.0} % of honest logins succeed, {logins} (before: {:.0} %, p99 {:.0} ms); {gets} (before: \
-             p99 {:.2} ms); {memory}; {hashes}; {bad}",
+             Retry-After; {:.1} % of honest logins succeed, {logins} (before: {:.0} %, p99 {:.0} ms); {back}{gets} \
+             (before: p99 {:.2} ms); {memory}; {hashes}; {bad}",
             mode.name(),
             of("guess_all"),
             of("guess_400"),

@@ -22,10 +22,15 @@ fn memory_mib(name: &str) -> f64 {
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).map_or(f64::NAN, |kib: f64| kib / 1024.0)
 }
 
-/// Prints its port and its idle memory, serves until its standard input ends, and prints what it did.
-pub fn serve() {
+/// Prints its port and its idle memory, serves until its standard input ends, and prints what it did. `reserved` is the percentage
+/// of the hashing queue for known addresses, if it is not the default.
+pub fn serve(reserved: Option<u8>) {
     let hash = Argon2Parameters::default().hash_blocking(&Password::new("correct".to_owned())).unwrap();
-    let verifier = Arc::new(Argon2Verifier::new(Everybody(hash)).unwrap());
+    let mut verifier = Argon2Verifier::builder(Everybody(hash));
+    if let Some(percent) = reserved {
+        verifier = verifier.queue_percent_for_known_addresses(percent);
+    }
+    let verifier = Arc::new(verifier.build().unwrap());
     let client = Client::public("cli").allow_password_grant().scopes("read").default_scope("read").build().unwrap();
     let source = PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip()));
     let layer = PasswordGrant::builder()

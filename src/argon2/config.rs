@@ -1,6 +1,7 @@
 //! Putting an [`Argon2Verifier`] together.
 
 use std::fmt;
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::thread;
@@ -13,6 +14,7 @@ use super::hasher::Hasher;
 use super::legacy;
 use super::memory::Memory;
 use super::parameters::{Argon2Parameters, SALT};
+use super::places::Percents;
 use super::pool::{Limit, Limits, Pool};
 use super::settings;
 use super::store::UserStore;
@@ -52,7 +54,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
             threads: None,
             limits: Limits {
                 jobs: Limit::Time(Duration::from_secs(1)),
-                percent_of_one: 25,
+                percents: Percents { of_one: 25, reserved: 50 },
                 deadline: Duration::from_secs(5),
             },
             store_deadline: Some(Duration::from_secs(5)),
@@ -136,12 +138,30 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
 
     /// How many percent of the queue's places the logins from one address (one /64 of IPv6) may have. Default: 25, so that
     /// one eager sender is answered 503 while everybody else still gets in. In a small queue it is at least two places, or
-    /// half of the queue, so that an address always has one. The networks of one IPv6 /48 have twice the share together.
+    /// half of the queue, so that an address always has one. The networks of one IPv6 /48 have twice the share together. Of the
+    /// places for [known addresses](Self::queue_percent_for_known_addresses) each has the same part.
     ///
     /// 100 switches it off. Raise it if many users share an address, such as that of a server that logs in for them.
     /// Logins without an address ([`PeerAddress::unknown`](crate::PeerAddress::unknown)) have no share and no such limit.
     pub fn queue_percent_per_address(mut self, percent: u8) -> Self {
-        self.limits.percent_of_one = percent;
+        self.limits.percents.of_one = percent;
+        self
+    }
+
+    /// How many percent of the queue's places, and of the threads' time while others wait, are for logins from an address from
+    /// which the same account logged in before, as the limiter
+    /// [remembers](crate::Attempt::is_from_known_address) it. Default: 50; at most 90.
+    ///
+    /// A botnet that is larger than your hashing capacity has no such address. Its guesses, and the logins of users at new
+    /// addresses, share the other half; those who come back wait only for each other. What the known do not need is lent: places
+    /// until somebody known comes, for whom the job that came last is answered 503, and time at once. So a login from a new address
+    /// may wait twice as long as [`max_wait`](Self::max_wait) while the known take all of their half.
+    ///
+    /// Somebody who guesses may have an account, too, so an account has two of the reserved places at a time, and an address its
+    /// [share](Self::queue_percent_per_address) of them; what is beyond waits with the others. 0 switches it off: choose that if
+    /// nobody behind a shared address may see, while the queue is full, which accounts logged in from there.
+    pub fn queue_percent_for_known_addresses(mut self, percent: u8) -> Self {
+        self.limits.percents.reserved = percent;
         self
     }
 
@@ -229,6 +249,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
             pool,
             held: Held { now: AtomicUsize::new(0), max: self.max_held, time: self.hold },
             upgrades: Arc::default(),
+            digests: RandomState::new(),
         })
     }
 }

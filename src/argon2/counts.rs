@@ -11,6 +11,7 @@ pub(super) struct Counts {
     pub(super) abandoned: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) refused_by_share: AtomicU64,
+    pub(super) displaced: AtomicU64,
     pub(super) expired: AtomicU64,
     pub(super) panicked: AtomicU64,
 }

@@ -46,11 +46,19 @@
 //! refused with 503 and `Retry-After`, and its charge is given back. A refusal is held back for a moment, so that clients
 //! which try again at once don't take the processor from those that wait.
 //!
+//! Half of the places and of the threads' time is kept for logins from an address from which the same account logged in before
+//! ([`Attempt::is_from_known_address`](crate::Attempt::is_from_known_address)), and lent to all others as long as nobody needs
+//! it: [`queue_percent_for_known_addresses`](Argon2VerifierBuilder::queue_percent_for_known_addresses). So a flood of guesses from
+//! many addresses keeps out new users and users at new addresses, but not those that come back.
+//!
 //! # What the time tells
 //! A name that does not exist, a user without a password, a hash that cannot be read and a hash whose cost is above the
 //! limits all take one run with the current parameters, through the same queue. What stays visible is a stored hash whose
 //! cost differs from the current parameters: a wrong password for it takes another time than for an unknown name, until
 //! its user has logged in and the hash is upgraded.
+//!
+//! While the queue is full, somebody who shares an address with others sees by the wait, or by a 503, which accounts logged in
+//! from there. Nobody sees it of another address.
 //!
 //! # Building for speed
 //! Without optimization a hash takes a second, and logins fill the queue at once. For debug builds the application's
@@ -71,10 +79,12 @@ mod error;
 mod format;
 mod formats;
 mod hasher;
+mod lane;
 mod legacy;
 mod login_name;
 mod memory;
 mod parameters;
+mod places;
 mod pool;
 mod queue;
 mod settings;

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::counts::{Counts, Running, nanos};
-use super::queue::{NoPlace, Places, Queue, Waiting};
-use crate::protocol::address::Network;
+use super::lane::{Sender, Waiting};
+use super::places::{Percents, Places};
+use super::queue::{NoPlace, Placed, Queue};
 
 /// No queue is longer, whatever the measured speed says.
 pub(super) const LONGEST: usize = 65_536;
@@ -43,8 +44,7 @@ pub(super) enum Limit {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub(super) jobs: Limit,
-    /// How many percent of its places one address may have.
-    pub(super) percent_of_one: u8,
+    pub(super) percents: Percents,
     /// A job that waited longer is not done any more.
     pub(super) deadline: Duration,
 }
@@ -54,6 +54,8 @@ pub(super) struct Limits {
 pub(super) enum Undone {
     /// It waited longer than the deadline.
     Expired,
+    /// It had a reserved place on loan, which is needed.
+    Displaced,
     /// It panicked, or the pool is gone.
     Lost,
 }
@@ -100,7 +102,7 @@ impl<W: Work> Pool<W> {
         on_start: Option<Arc<dyn Fn() + Send + Sync>>,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { queue: Queue::new(), idle: 0, closed: false }),
+            state: Mutex::new(State { queue: Queue::new(limits.percents), idle: 0, closed: false }),
             wake: Condvar::new(),
             limits,
             threads: memories.len(),
@@ -121,17 +123,21 @@ impl<W: Work> Pool<W> {
         Ok(pool)
     }
 
-    /// Puts a job into the queue, if there is a place for it and for its address. Without one the job is dropped.
-    pub(super) fn submit(&self, work: W, network: Option<Network>) -> Result<Ticket<W>, NoPlace> {
+    /// Puts a job into the queue, if there is a place for it and for its sender. Without one the job is dropped.
+    pub(super) fn submit(&self, work: W, sender: Sender) -> Result<Ticket<W>, NoPlace> {
         let (reply, answer) = oneshot::channel();
         let capacity = self.capacity();
         let mut state = self.shared.lock();
-        let places = Places::new(capacity, self.shared.limits.percent_of_one, state.idle);
-        let pushed = state.queue.push(Job { work, reply }, network, places);
+        let places = Places::new(capacity, self.shared.limits.percents, state.idle);
+        let pushed = state.queue.push(Job { work, reply }, sender, places);
         drop(state);
         match pushed {
-            Ok(number) => {
+            Ok(Placed { number, displaced }) => {
                 self.shared.wake.notify_one();
+                if let Some(Waiting { job, .. }) = displaced {
+                    self.counts().displaced.fetch_add(1, Ordering::Relaxed);
+                    let _ = job.reply.send(Err(Undone::Displaced));
+                }
                 Ok(Ticket { shared: Arc::clone(&self.shared), number, answer, is_answered: false })
             }
             Err(no_place) => {
@@ -155,6 +161,11 @@ impl<W: Work> Pool<W> {
                 usize::try_from(jobs.unwrap_or(1)).unwrap_or(LONGEST).clamp(1, LONGEST)
             }
         }
+    }
+
+    /// How many of them are kept for accounts at addresses that are known.
+    pub(super) fn reserved(&self) -> usize {
+        Places::new(self.capacity(), self.shared.limits.percents, 0).reserved
     }
 
     /// When the jobs that wait now will be done.
@@ -187,13 +198,18 @@ impl<W: Work> Pool<W> {
     pub(super) fn waiting(&self) -> usize {
         self.shared.lock().queue.len()
     }
+
+    /// How many of them wait on reserved places.
+    pub(super) fn waiting_reserved(&self) -> usize {
+        self.shared.lock().queue.reserved_len()
+    }
 }
 
 impl<W: Work> Drop for Pool<W> {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.closed = true;
-        let left = std::mem::replace(&mut state.queue, Queue::new());
+        let left = std::mem::replace(&mut state.queue, Queue::new(self.shared.limits.percents));
         drop(state);
         drop(left);
         self.shared.wake.notify_all();

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc;
 
 use super::*;
+use crate::protocol::address::Network;
 
 type Call = Box<dyn FnOnce(&mut u32) -> u32 + Send>;
 
@@ -24,7 +25,7 @@ fn task(call: impl FnOnce(&mut u32) -> u32 + Send + 'static) -> Task {
 
 /// One without a share and a deadline.
 fn pool(threads: usize, jobs: Limit) -> Pool<Task> {
-    pool_within(threads, Limits { jobs, percent_of_one: 100, deadline: Duration::MAX })
+    pool_within(threads, Limits { jobs, percents: Percents { of_one: 100, reserved: 0 }, deadline: Duration::MAX })
 }
 
 fn pool_within(threads: usize, limits: Limits) -> Pool<Task> {
@@ -32,11 +33,20 @@ fn pool_within(threads: usize, limits: Limits) -> Pool<Task> {
 }
 
 fn submit(pool: &Pool<Task>, call: impl FnOnce(&mut u32) -> u32 + Send + 'static) -> Result<Ticket<Task>, NoPlace> {
-    pool.submit(task(call), None)
+    pool.submit(task(call), Sender::Stranger(None))
 }
 
 fn submit_of(pool: &Pool<Task>, host: u8, answer: u32) -> Result<Ticket<Task>, NoPlace> {
-    pool.submit(task(move |_| answer), Some(Network::of(IpAddr::V4(Ipv4Addr::new(192, 0, 2, host)))))
+    pool.submit(task(move |_| answer), Sender::Stranger(Some(network(host))))
+}
+
+fn submit_known(pool: &Pool<Task>, host: u8, answer: u32) -> Result<Ticket<Task>, NoPlace> {
+    let sender = Sender::Known { network: network(host), account: answer.into() };
+    pool.submit(task(move |_| answer), sender)
+}
+
+fn network(host: u8) -> Network {
+    Network::of(IpAddr::V4(Ipv4Addr::new(192, 0, 2, host)))
 }
 
 /// Blocks until the answer is there.
@@ -178,7 +188,8 @@ fn a_start_hook_runs_in_each_thread_and_its_panic_stops_none() {
         ran.send(thread::current().id()).unwrap();
         panic!("on purpose")
     };
-    let limits = Limits { jobs: Limit::Jobs(1), percent_of_one: 100, deadline: Duration::MAX };
+    let limits =
+        Limits { jobs: Limit::Jobs(1), percents: Percents { of_one: 100, reserved: 0 }, deadline: Duration::MAX };
     let pool = Pool::<Task>::start(vec![0; 3], limits, Duration::from_millis(1), Some(Arc::new(hook))).unwrap();
     let ids: HashSet<_> = (0..3).map(|_| runs.recv().unwrap()).collect();
     assert_eq!(ids.len(), 3);
@@ -187,7 +198,8 @@ fn a_start_hook_runs_in_each_thread_and_its_panic_stops_none() {
 
 #[test]
 fn jobs_are_done_in_the_order_they_came_whoever_sent_them() {
-    let limits = Limits { jobs: Limit::Jobs(40), percent_of_one: 50, deadline: Duration::MAX };
+    let limits =
+        Limits { jobs: Limit::Jobs(40), percents: Percents { of_one: 50, reserved: 50 }, deadline: Duration::MAX };
     let pool = pool_within(1, limits);
     let gates = occupy(&pool);
     let (done, order) = mpsc::channel();
@@ -198,8 +210,8 @@ fn jobs_are_done_in_the_order_they_came_whoever_sent_them() {
                 done.send(number).unwrap();
                 number
             };
-            let network = Network::of(IpAddr::V4(Ipv4Addr::new(192, 0, 2, [1, 1, 2][number as usize % 3])));
-            pool.submit(task(call), (number % 5 > 0).then_some(network)).unwrap()
+            let network = network([1, 1, 2][number as usize % 3]);
+            pool.submit(task(call), Sender::Stranger((number % 5 > 0).then_some(network))).unwrap()
         })
         .collect();
     // Somebody in the middle hangs up.
@@ -215,7 +227,8 @@ fn jobs_are_done_in_the_order_they_came_whoever_sent_them() {
 
 #[test]
 fn one_address_has_its_share_of_the_queue_and_leaves_the_rest_to_others() {
-    let limits = Limits { jobs: Limit::Jobs(8), percent_of_one: 25, deadline: Duration::MAX };
+    let limits =
+        Limits { jobs: Limit::Jobs(8), percents: Percents { of_one: 25, reserved: 50 }, deadline: Duration::MAX };
     let pool = pool_within(2, limits);
     let gates = occupy(&pool);
     let mut tickets: Vec<_> = (0..2).map(|n| submit_of(&pool, 1, n).unwrap()).collect();
@@ -240,8 +253,61 @@ fn one_address_has_its_share_of_the_queue_and_leaves_the_rest_to_others() {
 }
 
 #[test]
+fn the_known_get_in_past_a_full_queue_and_are_next_while_the_last_stranger_gives_its_way() {
+    let limits =
+        Limits { jobs: Limit::Jobs(8), percents: Percents { of_one: 100, reserved: 50 }, deadline: Duration::MAX };
+    let pool = pool_within(1, limits);
+    let gates = occupy(&pool);
+    let mut strangers: Vec<_> = (0..8).map(|host| submit_of(&pool, host, 0).unwrap()).collect();
+    let known: Vec<_> = (0..4).map(|host| submit_known(&pool, host, 1).map(|ticket| (host, ticket))).collect();
+    // Two reserved places at a time are all that one account has.
+    assert_eq!(known.iter().filter(|ticket| ticket.is_ok()).count(), 2);
+    assert_eq!((pool.waiting(), pool.waiting_reserved(), pool.reserved()), (8, 2, 4));
+    for displaced in strangers.split_off(6) {
+        assert_eq!(answer(displaced), Err(Undone::Displaced));
+    }
+    assert_eq!(count(&pool.counts().displaced), 2);
+    // A place that is given up is free, also for strangers.
+    let mut known: Vec<_> = known.into_iter().flatten().collect();
+    drop(known.pop());
+    assert_eq!((pool.waiting(), pool.waiting_reserved()), (7, 1));
+    strangers.push(submit_of(&pool, 9, 0).unwrap());
+    drop(gates);
+    for (_, ticket) in known {
+        assert_eq!(answer(ticket), Ok(1));
+    }
+    for ticket in strangers {
+        assert_eq!(answer(ticket), Ok(0));
+    }
+    assert_eq!((count(&pool.counts().displaced), count(&pool.counts().abandoned)), (2, 1));
+}
+
+#[test]
+fn jobs_on_reserved_places_are_dropped_with_the_pool_and_survive_a_panic_of_another() {
+    let pool = pool_within(
+        1,
+        Limits { jobs: Limit::Jobs(8), percents: Percents { of_one: 100, reserved: 50 }, deadline: Duration::MAX },
+    );
+    let gates = occupy(&pool);
+    let sender = |account| Sender::Known { network: network(1), account };
+    let panicking = pool.submit(task(|_| panic!("on purpose")), sender(1)).unwrap();
+    let after = submit_known(&pool, 1, 2).unwrap();
+    drop(gates);
+    assert_eq!((answer(panicking), answer(after)), (Err(Undone::Lost), Ok(2)));
+    let gates = occupy(&pool);
+    let waiting = submit_known(&pool, 1, 3).unwrap();
+    drop(pool);
+    assert_eq!(answer(waiting), Err(Undone::Lost));
+    drop(gates);
+}
+
+#[test]
 fn a_job_that_waited_longer_than_the_deadline_is_not_done_and_the_next_one_is() {
-    let limits = Limits { jobs: Limit::Jobs(8), percent_of_one: 100, deadline: Duration::from_secs(2) };
+    let limits = Limits {
+        jobs: Limit::Jobs(8),
+        percents: Percents { of_one: 100, reserved: 0 },
+        deadline: Duration::from_secs(2),
+    };
     let pool = pool_within(1, limits);
     let gates = occupy(&pool);
     let old: Vec<_> = (0..3).map(|_| submit(&pool, |_| panic!("it must not run")).unwrap()).collect();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::argon2_hash::Caps;
 use super::error::Argon2ConfigError;
+use super::places::Percents;
 use super::pool::{LONGEST, Limit, Limits};
 
 /// The longest of all waits here: clients give up long before.
@@ -23,7 +24,10 @@ pub(super) fn check_queue(limits: &Limits) -> Result<(), Argon2ConfigError> {
         Limit::Time(longest) => check("max_wait", is_wait(longest), wait)?,
         Limit::Jobs(jobs) => check("queue_capacity", jobs <= LONGEST, "0 to 65,536 jobs")?,
     }
-    check("queue_percent_per_address", (1..=100).contains(&limits.percent_of_one), "1 to 100 percent")?;
+    let Percents { of_one, reserved } = limits.percents;
+    check("queue_percent_per_address", (1..=100).contains(&of_one), "1 to 100 percent")?;
+    let most = "at most 90 percent, because users at new addresses log in, too";
+    check("queue_percent_for_known_addresses", reserved <= 90, most)?;
     check("queue_deadline", is_wait(limits.deadline), wait)
 }
 

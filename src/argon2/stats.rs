@@ -15,8 +15,12 @@ pub struct HashingStats {
     pub peak_running: usize,
     /// Jobs that wait now.
     pub waiting: usize,
+    /// Of these, how many have a place that is kept for accounts at addresses from which they logged in before.
+    pub waiting_reserved: usize,
     /// How many jobs may wait at the present speed.
     pub capacity: usize,
+    /// Of these places, how many are kept. If `waiting_reserved` stays near it, even users that come back have to wait.
+    pub reserved: usize,
     /// The moving average of what one job takes.
     pub mean_time: Duration,
     /// Runs of a password hash, of any algorithm.
@@ -28,6 +32,9 @@ pub struct HashingStats {
     /// Requests that were refused because their address had its share of the queue, and that are not in `refused`. If it
     /// grows while `waiting` stays far below `capacity`, one sender is too eager, or many users stand behind one address.
     pub refused_by_share: u64,
+    /// Jobs that were refused unhashed because they had a kept place on loan, which was needed. It grows under a flood of
+    /// guesses; those jobs came last.
+    pub displaced: u64,
     /// Jobs that were refused unhashed because they had waited longer than the deadline of the queue. Hashes take much
     /// longer than they did: the processor or the memory is short.
     pub expired: u64,

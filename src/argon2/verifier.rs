@@ -1,6 +1,7 @@
 //! The verifier over a user store.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use async_trait::async_trait;
 use super::config::Argon2VerifierBuilder;
 use super::error::{Argon2ConfigError, HashError};
 use super::hasher::{Done, Hasher, Job, Task};
+use super::lane::Sender;
 use super::login_name::LoginName;
 use super::pool::{Pool, Undone};
 use super::queue::NoPlace;
@@ -43,6 +45,8 @@ pub struct Argon2Verifier<S> {
     pub(super) pool: Pool<Job>,
     pub(super) held: Held,
     pub(super) upgrades: Arc<Upgrades>,
+    /// Digests accounts, which share the queue.
+    pub(super) digests: RandomState,
 }
 
 impl<S: UserStore> Argon2Verifier<S> {
@@ -65,7 +69,7 @@ impl<S: UserStore> Argon2Verifier<S> {
     /// # Errors
     /// Fails when the queue is full, or when the system gives no randomness.
     pub async fn hash_password(&self, password: Password) -> Result<String, OperationError> {
-        let done = self.run(password, Task::Make, None).await?;
+        let done = self.run(password, Task::Make, Sender::Stranger(None)).await?;
         Ok(done.fresh.ok_or_else(|| BackendError::fault(HashError::Unusable))?)
     }
 
@@ -78,12 +82,15 @@ impl<S: UserStore> Argon2Verifier<S> {
             running: self.pool.running(),
             peak_running: self.pool.peak_running(),
             waiting: self.pool.waiting(),
+            waiting_reserved: self.pool.waiting_reserved(),
             capacity: self.pool.capacity(),
+            reserved: self.pool.reserved(),
             mean_time: self.pool.mean_time(),
             hashes: self.hasher.hashes.load(Ordering::Relaxed),
             abandoned: counts.abandoned.load(Ordering::Relaxed),
             refused: counts.refused.load(Ordering::Relaxed),
             refused_by_share: counts.refused_by_share.load(Ordering::Relaxed),
+            displaced: counts.displaced.load(Ordering::Relaxed),
             expired: counts.expired.load(Ordering::Relaxed),
             held: self.held.now.load(Ordering::Relaxed),
             panicked: counts.panicked.load(Ordering::Relaxed),
@@ -97,9 +104,19 @@ impl<S: UserStore> Argon2Verifier<S> {
         if name.is_empty() { Ok(None) } else { self.patience.of(self.store.find(name, realm)).await }
     }
 
-    async fn run(&self, password: Password, task: Task, network: Option<Network>) -> Result<Done, BackendError> {
+    /// Whose job an attempt is: of an account that is known at the network, if there is such an account.
+    fn sender(&self, origin: Origin, realm: Option<&str>, found: Option<&StoredUser>) -> Sender {
+        match (origin.network, found) {
+            (Some(network), Some(user)) if origin.is_known => {
+                Sender::Known { network, account: self.digests.hash_one((realm, user.subject.id())) }
+            }
+            (network, _) => Sender::Stranger(network),
+        }
+    }
+
+    async fn run(&self, password: Password, task: Task, sender: Sender) -> Result<Done, BackendError> {
         let job = Job { hasher: Arc::clone(&self.hasher), password, task };
-        match self.pool.submit(job, network) {
+        match self.pool.submit(job, sender) {
             Ok(ticket) => match ticket.await {
                 Ok(done) => done.map_err(|error| match error {
                     HashError::Prohibited => BackendError::fault(error),
@@ -107,14 +124,17 @@ impl<S: UserStore> Argon2Verifier<S> {
                 }),
                 // It was held in the queue for longer than any refusal is.
                 Err(Undone::Expired) => Err(self.overloaded()),
+                Err(Undone::Displaced) => Err(self.hold_back().await),
                 Err(Undone::Lost) => Err(BackendError::fault(LostDecision("password hash"))),
             },
-            Err(NoPlace::Full | NoPlace::ShareTaken) => {
-                let overloaded = self.overloaded();
-                self.held.hold().await;
-                Err(overloaded)
-            }
+            Err(NoPlace::Full | NoPlace::ShareTaken) => Err(self.hold_back().await),
         }
+    }
+
+    async fn hold_back(&self) -> BackendError {
+        let overloaded = self.overloaded();
+        self.held.hold().await;
+        overloaded
     }
 
     fn overloaded(&self) -> BackendError {
@@ -143,6 +163,7 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         let login = LoginName::new(attempt.username()).into_owned();
         let realm = attempt.to_realm();
         let network = attempt.address().map(Network::of);
+        let origin = Origin { network, is_known: attempt.is_from_known_address() };
         let mut password = attempt.into_password();
         let mut found = self.find(&login, realm.as_deref()).await?;
         for _ in 0..LOOKS {
@@ -150,7 +171,8 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
             // Only a login that succeeds takes the time of an upgrade: it must not tell a right password otherwise.
             let upgrade =
                 !self.upgrades.are_stopped() && found.as_ref().is_some_and(|user| user.status.denial().is_none());
-            let done = self.run(password, Task::Check { stored, upgrade }, network).await?;
+            let sender = self.sender(origin, realm.as_deref(), found.as_ref());
+            let done = self.run(password, Task::Check { stored, upgrade }, sender).await?;
             let Some(user) = found else { return Ok(Denial::UnknownUser.into()) };
             if let Some(unusable) = done.unusable {
                 if !unusable.is_meant() {
@@ -210,6 +232,14 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
             Ok(found.map_or_else(|| name.phantom(), |user| AccountKey::resolved(user.subject.id().to_owned())))
         })
     }
+}
+
+/// Where an attempt comes from.
+#[derive(Clone, Copy)]
+struct Origin {
+    network: Option<Network>,
+    /// The account logged in from there before.
+    is_known: bool,
 }
 
 /// Whether two stored texts are one, whatever a column fills them up with.

@@ -192,12 +192,13 @@ fn a_setting_out_of_its_range_is_an_error_and_never_cut_to_fit() {
     type Build = Argon2VerifierBuilder<Arc<Users>>;
     let (zero, long) = (Duration::ZERO, Duration::from_secs(61));
     type Change = Box<dyn Fn(Build) -> Build>;
-    let settings: [(&str, Change); 13] = [
+    let settings: [(&str, Change); 14] = [
         ("max_wait", Box::new(move |builder| builder.max_wait(zero))),
         ("max_wait", Box::new(move |builder| builder.max_wait(long))),
         ("queue_capacity", Box::new(|builder| builder.queue_capacity(65_537))),
         ("queue_percent_per_address", Box::new(|builder| builder.queue_percent_per_address(0))),
         ("queue_percent_per_address", Box::new(|builder| builder.queue_percent_per_address(101))),
+        ("queue_percent_for_known_addresses", Box::new(|builder| builder.queue_percent_for_known_addresses(91))),
         ("queue_deadline", Box::new(move |builder| builder.queue_deadline(zero))),
         ("queue_deadline", Box::new(move |builder| builder.queue_deadline(long))),
         ("hold_refusals", Box::new(move |builder| builder.hold_refusals(long))),

@@ -1,11 +1,12 @@
 //! More logins than can be hashed: who waits, who is refused, and how, at the Argon2id verifier behind the real layer.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tower_password_grant::argon2::{Argon2Parameters, UserStatus};
+use tower_password_grant::Password;
+use tower_password_grant::argon2::{Argon2Parameters, HashFormat, UnusableHash, UserStatus};
 
 use crate::support::Answer;
 use crate::support::argon2_users::{self, House, Login, hash_with, spawn_login, until};
@@ -62,6 +63,77 @@ async fn an_address_that_fills_its_share_keeps_nobody_else_out_t29() {
     }
     assert_eq!(served, 2);
     assert_eq!(house.verifier.stats().hashes, 8);
+}
+
+/// A stored text whose comparison begins to work when the sender is dropped.
+struct Slow(Mutex<std::sync::mpsc::Receiver<()>>);
+
+impl HashFormat for Slow {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn recognises(&self, stored: &str) -> bool {
+        stored == "slow"
+    }
+
+    fn verify(&self, _: &str, _: &Password) -> Result<bool, UnusableHash> {
+        let _ = self.0.lock().unwrap().recv();
+        Ok(false)
+    }
+}
+
+/// One thread, eight places, all of them taken by guesses from many addresses at an account that has logged in from home.
+async fn besieged(percent: u8) -> (House, std::sync::mpsc::Sender<()>, Vec<Login>) {
+    let (gate, wait) = std::sync::mpsc::channel();
+    let house = House::with(|builder| {
+        let queue = builder.threads(1).queue_capacity(8).hold_refusals(Duration::ZERO);
+        queue.queue_percent_for_known_addresses(percent).hash_format(Slow(Mutex::new(wait)))
+    });
+    house.users.set("slow", "slow".to_owned(), UserStatus::Active);
+    house.log_in_from(HOME, "alice", "correct horse").await.assert_ok();
+    let mut guesses = vec![spawn_login(&house, "198.51.100.99", "slow", "guess")];
+    until(|| house.verifier.stats().running == 1).await;
+    for number in 0..8 {
+        guesses.push(spawn_login(&house, &format!("198.51.100.{number}"), "alice", "guess"));
+        until(|| house.verifier.stats().waiting == number + 1).await;
+    }
+    (house, gate, guesses)
+}
+
+const HOME: &str = "192.0.2.1";
+
+#[tokio::test]
+async fn a_full_queue_of_guesses_lets_users_in_who_come_back_and_nobody_else_t29() {
+    let (house, gate, guesses) = besieged(50).await;
+    for (peer, name) in [("192.0.2.2", "alice"), ("192.0.2.2", "nobody"), (HOME, "nobody")] {
+        assert_overloaded(&turned_away(&house, peer, name, "correct horse").await);
+    }
+    // The guess that came last gives its way.
+    let back = spawn_login(&house, HOME, "alice", "correct horse");
+    until(|| finished(&guesses) == 1).await;
+    let stats = house.verifier.stats();
+    assert_eq!((stats.waiting, stats.waiting_reserved, stats.reserved, stats.displaced), (8, 1, 4, 1));
+    drop(gate);
+    back.await.unwrap().assert_ok();
+    let mut answers = Vec::new();
+    for guess in guesses {
+        answers.push(guess.await.unwrap());
+    }
+    let (last, others) = answers.split_last().unwrap();
+    assert_overloaded(last);
+    others.iter().for_each(|answer| answer.assert_error(400, "invalid_grant"));
+}
+
+#[tokio::test]
+async fn without_a_reserved_part_a_full_queue_is_full_for_all() {
+    let (house, gate, guesses) = besieged(0).await;
+    assert_overloaded(&turned_away(&house, HOME, "alice", "correct horse").await);
+    assert_eq!((house.verifier.stats().reserved, house.verifier.stats().displaced), (0, 0));
+    drop(gate);
+    for guess in guesses {
+        guess.await.unwrap().assert_error(400, "invalid_grant");
+    }
 }
 
 #[tokio::test]
