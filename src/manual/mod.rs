@@ -1,11 +1,11 @@
-//! The manual: what the reference of the single items does not tell.
+//! The manual: what the pages of the single items do not say.
 //!
 //! - [When to use it, and how to leave it](when_to_use)
 //! - [Your users](your_users): finding them in a table that you have already
 //! - [Mounting](mounting): what works where
 //! - [Clients](clients): a login with each library, and how to register a client
 //! - [Defaults](defaults): each one, why, and when to change it
-//! - [Operating it](operating): health, metrics, shutdown, backups, and whom a digest in a log stands for
+//! - [Operating it](operating): health, metrics, shutdown, backups, and which account a digest in a log stands for
 //! - [Testing your application](testing_your_application): logins in your own tests
 //! - [Errors](errors): every answer and its causes
 //! - [Tokens](tokens): refreshing, ending, asking about and using them
