@@ -69,7 +69,7 @@ async fn serve() -> Result<(), Error> {
     Ok(())
 }
 
-/// Who is calling, by what the guard found out (RFC 6750 section 2.1).
+/// The caller, by what the guard found out (RFC 6750 section 2.1).
 async fn me(Extension(caller): Extension<Principal>, State(note): State<Note>) -> Result<Json<Value>, StatusCode> {
     let expires = caller.expires().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     Ok(Json(json!({

@@ -1,5 +1,5 @@
 //! What the repository promises about itself: no environment variables, no panicking shortcuts, lints that stay on, a
-//! feature table that tells the truth, and few dependencies.
+//! feature table that tells the truth, few dependencies, and plain words.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -12,6 +12,8 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "it/support/sources.rs"]
 mod reader;
+#[path = "hygiene/words.rs"]
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

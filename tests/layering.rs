@@ -1,4 +1,4 @@
-//! The rings of the design, enforced from the sources: who may use whom, what each ring must not contain, and how files
+//! The rings of the design, enforced from the sources: which room may use which, what each ring must not contain, and how files
 //! look. The arrow always points down.
 //!
 //! | Ring | Modules | May use |

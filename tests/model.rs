@@ -364,7 +364,7 @@ fn an_owner_is_told_of_a_lock_once_t41() {
         assert!(!world.guess());
         assert_eq!(world.notices(), 1);
     });
-    // A lock that is taken back may have been told of; the one that follows is not told of again.
+    // A lock that is taken back may have had a notice; the one that follows sends none.
     sample(|| {
         let world = World::new(2);
         together(&world, [guess_twice, untried, guess]);

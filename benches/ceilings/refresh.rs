@@ -32,7 +32,7 @@ pub const REFRESH: &str = "refresh in memory";
 pub const LOGIN: &str = "login with a refresh token, one below 100";
 pub const LOGIN_AT_CAP: &str = "login with a refresh token, at the cap of 100";
 
-/// Whoever asks is let in: always the same user, or another one each time.
+/// Every login is let in: always the same user, or another one each time.
 struct Users {
     are_many: bool,
     number: AtomicU32,
@@ -50,7 +50,7 @@ impl CredentialVerifier for Users {
     }
 }
 
-/// Users who are all different, or all the same, and whom nothing keeps from logging in.
+/// Users that are all different, or all the same, and that nothing keeps from logging in.
 fn endpoint(store: &Arc<MemoryRefreshTokens>, issuer: impl TokenIssuer, are_many: bool) -> TokenEndpoint {
     let client = Client::confidential(CLIENT, &ClientSecret::new(SECRET.to_owned()).digest())
         .allow_password_grant()

@@ -2,7 +2,7 @@
 
 use super::stats::Paired;
 
-/// In what a difference is told.
+/// The unit of a difference.
 #[derive(Clone, Copy)]
 pub enum Unit {
     Milliseconds,

@@ -90,7 +90,7 @@ pub mod account_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Who is calling, by the token of the call. Needs the scope `read`.
+        /// The caller, by the token of the call. Needs the scope `read`.
         pub async fn who_am_i(
             &mut self,
             request: impl tonic::IntoRequest<super::WhoAmIRequest>,
@@ -114,7 +114,7 @@ pub mod account_server {
     /// Generated trait containing gRPC methods that should be implemented for use with AccountServer.
     #[async_trait]
     pub trait Account: std::marker::Send + std::marker::Sync + 'static {
-        /// Who is calling, by the token of the call. Needs the scope `read`.
+        /// The caller, by the token of the call. Needs the scope `read`.
         async fn who_am_i(
             &self,
             request: tonic::Request<super::WhoAmIRequest>,

@@ -154,7 +154,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     ///
     /// A botnet that is larger than your hashing capacity has no such address. Its guesses, and the logins of users at new
     /// addresses, share the other half; those who come back wait only for each other. What the known do not need is lent: places
-    /// until somebody known comes, for whom the job that came last is answered 503, and time at once. So a login from a new address
+    /// until a known user comes: then the job that came last is answered 503. Time is lent at once. So a login from a new address
     /// may wait twice as long as [`max_wait`](Self::max_wait) while the known take all of their half.
     ///
     /// Somebody who guesses may have an account, too, so an account has two of the reserved places at a time, and an address its

@@ -31,7 +31,8 @@ use crate::protocol::secrets::Password;
 ///         let (Some(salt), Some(expected)) = (parts.next(), parts.next()) else {
 ///             return Err(UnusableHash::new("it has no digest"));
 ///         };
-///         Ok(is_equal_in_constant_time(&digest(salt, password.expose()), expected.as_bytes()))
+///         let found = digest(salt, password.expose());
+///         Ok(is_equal_in_constant_time(&found, expected.as_bytes()))
 ///     }
 /// }
 /// ```

@@ -5,8 +5,12 @@
 //!
 //! ```
 //! use async_trait::async_trait;
-//! use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStore};
+//! use tower_password_grant::argon2::{
+//!     Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStore,
+//! };
 //! use tower_password_grant::{BackendError, Password};
+//!
+//! type Found = Result<Option<StoredUser>, BackendError>;
 //!
 //! struct Users {
 //!     // your pool in place of:
@@ -15,23 +19,31 @@
 //!
 //! #[async_trait]
 //! impl UserStore for Users {
-//!     async fn find(&self, login: &LoginName<'_>, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-//!         // SELECT id, password_hash FROM users WHERE login = $1, for `login.canonical()` where the column holds names in
-//!         // that form; for `login.as_typed()` where it holds them as their users once chose them.
-//!         let alice = || StoredUser::new("user-1").with_password_hash(self.hash_of_alice.clone());
+//!     async fn find(&self, login: &LoginName<'_>, _realm: Option<&str>) -> Found {
+//!         // SELECT id, password_hash FROM users WHERE login = $1
+//!         // $1 is `login.canonical()` if the column holds names in that form, and
+//!         // `login.as_typed()` if it holds them as their users once chose them.
+//!         let hash = self.hash_of_alice.clone();
+//!         let alice = || StoredUser::new("user-1").with_password_hash(hash);
 //!         Ok((login.canonical() == "alice").then(alice))
 //!     }
 //!
-//!     async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
+//!     async fn save_hash(
+//!         &self,
+//!         id: &str,
+//!         old: &str,
+//!         new: &str,
+//!     ) -> Result<bool, BackendError> {
 //!         // UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2
 //!         let rows_changed = 0;
-//!         # let _ = (user_id, old_hash, new_hash);
+//!         # let _ = (id, old, new);
 //!         Ok(rows_changed == 1)
 //!     }
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let hash_of_alice = Argon2Parameters::default().hash_blocking(&Password::new("correct horse".to_owned()))?;
+//! let password = Password::new("correct horse".to_owned());
+//! let hash_of_alice = Argon2Parameters::default().hash_blocking(&password)?;
 //! let verifier = Argon2Verifier::new(Users { hash_of_alice })?;
 //! # let _ = verifier;
 //! # Ok(())

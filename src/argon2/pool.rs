@@ -2,7 +2,7 @@
 //!
 //! A job owns everything it needs. So the future of a request may be dropped at any time: a job that has begun runs to
 //! its end on its thread, and only then does that thread take the next one. There is no permit that could be freed early.
-//! A job that still waits leaves the queue with its future, at once: whoever hangs up holds nobody's place.
+//! A job that still waits leaves the queue with its future, at once: a client that hangs up holds no other's place.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;

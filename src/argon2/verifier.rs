@@ -216,7 +216,7 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         })
     }
 
-    /// The id of the user whom the store finds, so that all names of one account share one budget; for a name that nobody
+    /// The id of the user that the store finds, so that all names of one account share one budget; for a name that nobody
     /// has, a key of that name.
     fn account_key<'a>(
         &'a self,

@@ -105,7 +105,7 @@ impl BearerGuardBuilder {
         self
     }
 
-    /// Is told of each refusal, for your logs and metrics: the client is not told what went wrong inside. It must not block.
+    /// Gets each refusal, for your logs and metrics: the client does not learn what went wrong inside. It must not block.
     /// Default: nobody is told.
     pub fn on_refusal(mut self, told: impl Fn(&BearerRefusal) + Send + Sync + 'static) -> Self {
         self.on_refusal = Some(Box::new(told));

@@ -17,10 +17,13 @@ use crate::protocol::scope::ScopeError;
 /// use tower_password_grant::{BearerGuard, MemoryAccessTokens, OpaqueIssuer, Principal};
 ///
 /// // The same one goes to the token endpoint: `.issuer(Arc::clone(&tokens))`.
-/// let tokens = Arc::new(OpaqueIssuer::new(MemoryAccessTokens::new()).with_audience(["https://api.example"]));
+/// let tokens = OpaqueIssuer::new(MemoryAccessTokens::new());
+/// let tokens = Arc::new(tokens.with_audience(["https://api.example"]));
 /// let guard = BearerGuard::builder(tokens).audience("https://api.example").build()?;
 ///
-/// let me = |Extension(caller): Extension<Principal>| async move { caller.subject().to_owned() };
+/// let me = |Extension(caller): Extension<Principal>| async move {
+///     caller.subject().to_owned()
+/// };
 /// let app: Router = Router::new()
 ///     .route("/api/me", get(me).layer(guard.require_scope("read")?))
 ///     .route("/api/me", post(me).layer(guard.require_scope("write")?.without_cache()));

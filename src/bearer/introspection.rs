@@ -66,7 +66,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// // In production with a TLS connector, such as that of `hyper-rustls`.
 /// let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
 /// let secret = ClientSecret::new("s3cret".to_owned());
-/// let tokens = IntrospectionClient::new("https://as.example/oauth/introspect", http, "rs", &secret)?;
+/// let url = "https://as.example/oauth/introspect";
+/// let tokens = IntrospectionClient::new(url, http, "rs", &secret)?;
 /// let guard = BearerGuard::builder(tokens).audience("https://api.example").build()?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
@@ -115,7 +116,7 @@ impl<S> IntrospectionClient<S> {
     }
 
     /// The same for a plain http endpoint elsewhere, whose connection something else protects, such as a proxy beside each
-    /// service. On a bare network, whoever reads along has every token and this client's secret.
+    /// service. On a bare network, anyone who reads along has every token and this client's secret.
     ///
     /// # Errors
     /// Fails when the endpoint is no absolute http or https URI.

@@ -2,7 +2,7 @@ use std::ops::Deref;
 
 use crate::protocol::record::AccessTokenRecord;
 
-/// Who is calling, as the [`BearerGuard`](crate::BearerGuard) found out: what the access token of this request stands for.
+/// The caller, as the [`BearerGuard`](crate::BearerGuard) found out: what the access token of this request stands for.
 /// It lies in the extensions of the request; cloning is cheap.
 ///
 /// No header of the client's can put one there, and one that was there before is removed.
@@ -19,7 +19,8 @@ use crate::protocol::record::AccessTokenRecord;
 /// // In tonic:
 /// fn subject<T>(request: &tonic::Request<T>) -> Result<String, tonic::Status> {
 ///     let caller = request.extensions().get::<Principal>();
-///     Ok(caller.ok_or_else(|| tonic::Status::unauthenticated("no principal"))?.subject().to_owned())
+///     let caller = caller.ok_or_else(|| tonic::Status::unauthenticated("no principal"))?;
+///     Ok(caller.subject().to_owned())
 /// }
 /// ```
 #[derive(Clone, Debug)]

@@ -64,7 +64,7 @@ impl BearerReason {
         }
     }
 
-    /// Nothing that the client can mend.
+    /// A failure that no change of the request helps.
     const fn is_trouble(self) -> bool {
         matches!(self, Self::Backend | Self::Overdue | Self::Panicked)
     }
@@ -134,7 +134,7 @@ impl BearerRefusal {
         telemetry::bearer_refused(reason.as_str(), reason.is_trouble(), client, reason.hint(), self.error.as_ref());
     }
 
-    /// Whether the fault is one that trying again will not mend.
+    /// Whether the failure is a fault, which a second try does not help.
     pub(super) fn is_fault(&self) -> bool {
         self.error.as_ref().is_some_and(|error| error.kind == BackendErrorKind::Fault)
     }

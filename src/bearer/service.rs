@@ -47,7 +47,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // Whoever put one there did not check this token.
+        // Another layer put it there, and did not check this token.
         request.extensions_mut().remove::<Principal>();
         let rules = &self.guard.rules;
         let has_body = !request.body().is_end_stream();

@@ -30,7 +30,7 @@ pub(crate) const MOST_TOKENS: usize = 100;
 ///   before they were called.
 ///
 /// # Security
-/// Whoever can insert a record can make a token. A record that is found after it was removed is fatal.
+/// Anyone who can insert a record can make a token. A record that is found after it was removed is fatal.
 ///
 /// # Cancellation
 /// A dropped `insert` may or may not have stored the record; the token was not delivered then. A dropped removal may or may
@@ -138,24 +138,29 @@ impl<T: AccessTokenStore + ?Sized> AccessTokenStore for Arc<T> {
 /// use std::time::{Duration, SystemTime};
 ///
 /// use async_trait::async_trait;
-/// use tower_password_grant::{AccessTokenRecord, AccessTokenVerifier, BackendError, ClientId, MaybeFuture};
+/// use tower_password_grant::{
+///     AccessTokenRecord, AccessTokenVerifier, BackendError, ClientId, MaybeFuture,
+/// };
+///
+/// type Found = Result<Option<AccessTokenRecord>, BackendError>;
 ///
 /// /// Tokens of the system from before.
 /// struct Sessions { /* your pool */ }
 ///
 /// impl Sessions {
-///     async fn look_up(&self, token: &str) -> Result<Option<AccessTokenRecord>, BackendError> {
+///     async fn look_up(&self, token: &str) -> Found {
 ///         // SELECT user_id, app, created, expires FROM sessions WHERE token_digest = $1
 ///         # if token != "s-1" { return Ok(None) }
 ///         let (user, app, now) = ("user-1", ClientId::new("cli")?, SystemTime::now());
-///         let record = AccessTokenRecord::new(user, app, now, now + Duration::from_secs(60));
+///         let end = now + Duration::from_secs(60);
+///         let record = AccessTokenRecord::new(user, app, now, end);
 ///         Ok(Some(record.with_scope("read".parse()?)))
 ///     }
 /// }
 ///
 /// #[async_trait]
 /// impl AccessTokenVerifier for Sessions {
-///     fn verify<'a>(&'a self, token: &'a str) -> MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendError>> {
+///     fn verify<'a>(&'a self, token: &'a str) -> MaybeFuture<'a, Found> {
 ///         MaybeFuture::new(self.look_up(token))
 ///     }
 /// }

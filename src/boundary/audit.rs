@@ -9,7 +9,7 @@ use crate::protocol::client::ClientId;
 use crate::protocol::error::Reason;
 use crate::protocol::family::RefreshFamily;
 
-/// What became of one token request: who, which client, from where, the true reason, how long.
+/// What became of one token request: the account, the client, the address, the true reason, the time it took.
 ///
 /// It holds no secret and no text that the sender chose freely: clients are named only when they are registered, and
 /// user names stand as keyed digests.

@@ -57,7 +57,7 @@ pub enum BackendErrorKind {
     Unavailable,
     /// More work than can be done: 503.
     Overloaded,
-    /// A fault that trying again will not mend: 500 `server_error`.
+    /// A fault, which a second try does not help: 500 `server_error`.
     Fault,
 }
 
@@ -67,7 +67,7 @@ impl BackendError {
         Self { kind: BackendErrorKind::Unavailable, retry_after: None, source: Some(source.into()) }
     }
 
-    /// A fault that trying again will not mend: 500 `server_error`.
+    /// A fault, which a second try does not help: 500 `server_error`.
     pub fn fault(source: impl Into<BoxError>) -> Self {
         Self { kind: BackendErrorKind::Fault, retry_after: None, source: Some(source.into()) }
     }

@@ -29,8 +29,8 @@ use std::time::{Duration, Instant, SystemTime};
 /// Neither method blocks. `elapsed` never goes back; `now` may.
 ///
 /// # Security
-/// A lock lasts as long as `elapsed` says, a token, a client secret and a client's end date as long as `now` says: who
-/// sets these clocks sets them, too.
+/// A lock lasts as long as `elapsed` says, a token, a client secret and a client's end date as long as `now` says.
+/// Anyone who sets these clocks sets them, too.
 pub trait Clock: Debug + Send + Sync + 'static {
     /// The wall clock: for expiry dates and the facts in a token.
     fn now(&self) -> SystemTime;

@@ -25,7 +25,8 @@ use crate::protocol::response::IssuedTokens;
 /// impl TokenIssuer for Tokens {
 ///     async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError> {
 ///         let token = Token::random("at_")?;
-///         // INSERT INTO tokens (digest, subject, scope, ...) VALUES (token.digest(), grant.subject().id(), ...)
+///         // INSERT INTO tokens (digest, subject, scope, ...)
+///         // VALUES (token.digest(), grant.subject().id(), ...)
 ///         Ok(IssuedTokens::bearer(token, grant.lifetime()))
 ///     }
 /// }

@@ -357,7 +357,7 @@ pub trait AttemptLimiter: Send + Sync + 'static {
     /// Charges one attempt if every budget that it touches has room for it; else it charges none of them.
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>>;
 
-    /// Settles a charged attempt. Answers a lock of its account that has begun by it and that nobody was told of yet: at
+    /// Settles a charged attempt. Answers a lock of its account that has begun by it and whose owner got no notice yet: at
     /// most one for each account and lock.
     fn settle(
         &self,

@@ -40,8 +40,8 @@ impl fmt::Debug for LockNotice<'_> {
 /// - Called on the async threads: it must not block. Put the notice into a bounded queue.
 ///
 /// # Security
-/// The locked account may have no owner: look the key up, and send nothing where there is none. A message must not say who
-/// tried, and must not hold a link that lifts the lock for whoever has it.
+/// The locked account may have no owner: look the key up, and send nothing where there is none. A message must not name the
+/// guesser, and must not hold a link that lifts the lock for every holder.
 pub trait LockNotifier: Send + Sync + 'static {
     /// Takes one notice.
     fn locked(&self, notice: &LockNotice<'_>);

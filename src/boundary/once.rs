@@ -16,9 +16,9 @@ use crate::protocol::secrets::SecretDigest;
 /// use tower_password_grant::{BackendError, OneTimeValues, SecretDigest};
 ///
 /// /// Redeems a ticket that was signed and checked elsewhere; a copy of it is worth nothing.
-/// async fn redeem(values: &dyn OneTimeValues, ticket_id: &str) -> Result<bool, BackendError> {
+/// async fn redeem(values: &dyn OneTimeValues, id: &str) -> Result<bool, BackendError> {
 ///     let until = SystemTime::now() + Duration::from_secs(600);
-///     values.consume(&SecretDigest::of(&format!("ticket:{ticket_id}")), until).await
+///     values.consume(&SecretDigest::of(&format!("ticket:{id}")), until).await
 /// }
 /// ```
 ///

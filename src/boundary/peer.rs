@@ -23,7 +23,8 @@ use crate::protocol::forwarded::{self, Notation};
 /// # #[derive(Clone)] struct ConnectInfo<T>(T);
 ///
 /// // axum, with `into_make_service_with_connect_info::<SocketAddr>()`:
-/// let source = PeerAddress::extension(|info: &ConnectInfo<std::net::SocketAddr>| Some(info.0.ip()));
+/// let peer = |info: &ConnectInfo<std::net::SocketAddr>| Some(info.0.ip());
+/// let source = PeerAddress::extension(peer);
 /// // Behind a proxy that adds the client's address to `X-Forwarded-For`:
 /// let source = source.behind(TrustedProxies::x_forwarded_for(["10.0.0.2/32".parse()?]));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -47,7 +48,7 @@ enum Place {
 pub(crate) struct Source {
     /// The other end of the connection.
     pub(crate) peer: Option<IpAddr>,
-    /// The one that counts: the peer, or whom trusted proxies got the request from.
+    /// The one that counts: the peer, or the machine from which trusted proxies got the request.
     pub(crate) sender: Option<Sender>,
 }
 
@@ -77,8 +78,8 @@ impl PeerAddress {
         Self { place: Place::Unknown, proxies: None }
     }
 
-    /// Connections from these proxies are theirs, not the client's: what they write into one header says whom they got
-    /// the request from. Default: no header is believed. Needed behind every proxy, or all users share its budget. A
+    /// Connections from these proxies are theirs, not the client's: what they write into one header says from where
+    /// they got the request. Default: no header is believed. Needed behind every proxy, or all users share its budget. A
     /// second call replaces the first.
     #[must_use]
     pub fn behind(self, proxies: TrustedProxies) -> Self {
@@ -134,7 +135,7 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Proxies in these networks, which add the address of whom they got the request from to `X-Forwarded-For`, with or
+    /// Proxies in these networks, which add the address from which they got the request to `X-Forwarded-For`, with or
     /// without its port; IPv6 with a port stands in brackets. [`build`](crate::Builder::build) refuses an empty list and
     /// networks that cannot hold proxies alone (`0.0.0.0/0`).
     #[must_use]

@@ -1,4 +1,4 @@
-//! Who is calling? (RFC 6749 section 2)
+//! Which client is calling? (RFC 6749 section 2)
 
 use std::fmt;
 use std::future::Future;
@@ -111,7 +111,8 @@ pub struct FindClientFn<F>(F);
 /// use tower_password_grant::{Client, find_client_fn};
 ///
 /// let registry = find_client_fn(|id: String| async move {
-///     let cli = Client::public("cli").allow_password_grant().scopes("read").default_scope("read").build()?;
+///     let cli = Client::public("cli").allow_password_grant();
+///     let cli = cli.scopes("read").default_scope("read").build()?;
 ///     Ok((id == "cli").then_some(cli))
 /// });
 /// ```

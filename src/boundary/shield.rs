@@ -36,7 +36,7 @@ pub enum OnLeak {
 /// password first (credential stuffing), and such a password is as good as public.
 ///
 /// `LeakedPasswords` (feature `breach-filter`) is one over a local file, without any network. This crate makes no requests
-/// of its own; a shield of yours can, with the HTTP client that you have. Here it asks a service that takes the first five
+/// of its own; your own shield can, with the HTTP client that you have. Here it asks a service that takes the first five
 /// digits of a SHA-1 hash and answers every hash that begins with them, so that it never learns the password:
 ///
 /// ```no_run
@@ -48,22 +48,29 @@ pub enum OnLeak {
 /// use tower_password_grant::{BackendError, Finding, Password, Shield, Subject};
 ///
 /// struct RangeService {
-///     client: Client<HttpConnector, Empty<Bytes>>, // or what you have; beyond your own network with TLS
+///     // Or what you have; beyond your own network with TLS.
+///     client: Client<HttpConnector, Empty<Bytes>>,
 /// }
 ///
 /// #[async_trait]
 /// impl Shield for RangeService {
-///     async fn inspect(&self, password: &Password, _: &Subject) -> Result<Finding, BackendError> {
+///     async fn inspect(
+///         &self,
+///         password: &Password,
+///         _: &Subject,
+///     ) -> Result<Finding, BackendError> {
 ///         let digest = Sha1::digest(password.expose());
 ///         let hash: String = digest.iter().map(|byte| format!("{byte:02X}")).collect();
 ///         let (prefix, rest) = hash.split_at(5);
-///         let answer = self.client.get(format!("http://leaks.internal/range/{prefix}").parse()?).await?;
+///         let url = format!("http://leaks.internal/range/{prefix}").parse()?;
+///         let answer = self.client.get(url).await?;
 ///         if !answer.status().is_success() {
 ///             return Err(format!("the service answered {}", answer.status()).into());
 ///         }
 ///         let body = Limited::new(answer.into_body(), 1 << 20).collect().await?.to_bytes();
 ///         // `REST:COUNT` in each line.
-///         let is_known = std::str::from_utf8(&body)?.lines().any(|line| line.split(':').next() == Some(rest));
+///         let mut lines = std::str::from_utf8(&body)?.lines();
+///         let is_known = lines.any(|line| line.split(':').next() == Some(rest));
 ///         Ok(if is_known { Finding::Leaked } else { Finding::Clear })
 ///     }
 /// }
@@ -79,7 +86,7 @@ pub enum OnLeak {
 /// - It sees the password of a real user, which was just found right. Don't log, store or send it, nor a whole hash of it.
 /// - It fails open, as the list is an extra: with an `Err`, a panic, or no answer within 300 milliseconds, the login goes
 ///   on, and an event and a counter tell. Count on it to warn, not to lock.
-/// - Whoever decides what it answers can keep users out with [`OnLeak::Block`].
+/// - Anyone who decides what it answers can keep users out with [`OnLeak::Block`].
 ///
 /// # Cancellation
 /// The future is dropped when the client hangs up, when its 300 milliseconds are over, or when the deadline passes. The

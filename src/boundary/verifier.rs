@@ -191,7 +191,7 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Who was authenticated.
+    /// The authenticated subject.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         &self.subject
@@ -252,16 +252,22 @@ impl Denial {
 ///
 /// ```
 /// use async_trait::async_trait;
-/// use tower_password_grant::{Attempt, BackendError, CredentialVerifier, Denial, Subject, Verdict};
+/// use tower_password_grant::{
+///     Attempt, BackendError, CredentialVerifier, Denial, Subject, Verdict,
+/// };
 ///
 /// struct Users { /* your pool */ }
 ///
 /// #[async_trait]
 /// impl CredentialVerifier for Users {
 ///     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
-///         // Look the user up, hash `attempt.password().expose()`, compare. See `Argon2Verifier` for all that this takes.
+///         // Look the user up, hash `attempt.password().expose()`, compare. See
+///         // `Argon2Verifier` for all that this takes.
 ///         # let right = attempt.username() == "alice" && attempt.password().expose() == "correct horse";
-///         Ok(if right { Subject::new("user-1").into() } else { Denial::WrongPassword.into() })
+///         if !right {
+///             return Ok(Denial::WrongPassword.into());
+///         }
+///         Ok(Subject::new("user-1").into())
 ///     }
 /// }
 /// ```

@@ -4,9 +4,12 @@
 //! [`ladder`](crate::boundary::ladder) names the values in their order.
 //!
 //! ```text
-//! match head -> collect body -> parse -> find client -> authenticate client -> permit the grant -> decide the scope
-//!    -> RESERVE the attempt -> VERIFY the credentials -> WEIGH (leaks) -> ISSUE -> settle the charge -> encode
-//! refresh: find the family -> whose is it -> renew -> recheck the user -> WEIGH -> ISSUE -> rotate
+//! match head -> collect body -> parse -> find client -> authenticate client
+//!    -> permit the grant -> decide the scope
+//!    -> RESERVE the attempt -> VERIFY the credentials -> WEIGH (leaks)
+//!    -> ISSUE -> settle the charge -> encode
+//! refresh: find the family -> whose is it -> renew -> recheck the user
+//!    -> WEIGH -> ISSUE -> rotate
 //! ```
 //!
 //! The first three rungs stand in [`Gate`](super::gate::Gate), those from the scope on in the flow of the grant, the last one in

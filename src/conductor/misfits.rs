@@ -19,7 +19,7 @@ const MOST: usize = 1024;
 struct Told(Mutex<HashSet<ClientId>>);
 
 impl Told {
-    /// Whether nobody was told of this client before. When there are too many, nothing more is told.
+    /// Whether there was no warning about this client before. When there are too many clients, no more warnings come.
     fn is_first(&self, client: &ClientId) -> bool {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         told.len() < MOST && told.insert(client.clone())

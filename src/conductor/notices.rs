@@ -22,7 +22,7 @@ impl Notices {
         Self(notifier)
     }
 
-    /// Whom to tell of a lock, if anybody is to be told.
+    /// The owner that gets the notice of a lock, if there is one.
     #[inline]
     pub(super) fn owner(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Option<Box<Owner>> {
         let owner = || Owner { realm: realm.map(str::to_owned), account: account.clone().into_owned() };

@@ -98,7 +98,8 @@ impl JwtIssuer {
     /// }
     ///
     /// # let keys = KeySet::new(SigningKey::generate(SigningAlgorithm::EdDsa)?);
-    /// let issuer = JwtIssuer::new("https://as.example", ["https://api.example"], keys)?.with_claims(|grant: &Grant| {
+    /// let issuer = JwtIssuer::new("https://as.example", ["https://api.example"], keys)?;
+    /// let issuer = issuer.with_claims(|grant: &Grant| {
     ///     let account = grant.subject().data::<Account>();
     ///     account.map(|account| Extra { tenant: account.tenant.clone() })
     /// });

@@ -15,7 +15,8 @@ use super::verification_key::VerificationKey;
 /// ```
 /// use tower_password_grant::jwt::{JwkSet, JwtVerifier};
 ///
-/// let document = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+/// let document = r#"{"keys":[{"kty":"OKP","crv":"Ed25519",
+///     "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 /// let keys = JwkSet::from_json(document)?;
 /// let verifier = JwtVerifier::new("https://as.example", keys.clone());
 /// // Later, when the issuer has published others:

@@ -39,7 +39,7 @@ use crate::protocol::skew::{MAX_SKEW, SKEW};
 /// [record](AccessTokenRecord). [`claims`](AccessTokenRecord::claims) has all others but `iss`, among them `jti`, `nbf` and
 /// `cnf`.
 ///
-/// Whoever has one ES256 token can write a second one with the same content: the curve lets everybody negate half of the
+/// Anyone who has one ES256 token can write a second one with the same content: the curve lets everyone negate half of the
 /// signature. Use `jti` where a token is to be told from others, not its text.
 ///
 /// Such tokens cannot be revoked one by one: they are good until they expire, or until their key is

@@ -17,7 +17,8 @@
 //! # let (list, filter) = (folder.join("hashes.txt"), folder.join("leaked.filter"));
 //! # std::fs::write(&list, "5BAA61E4C9B93F3F0682250B6CF8331B7EE68FD8:10434004\n")?;
 //! // Once, for each new list:
-//! LeakedPasswords::from_sha1_list(BufReader::new(File::open(&list)?))?.write_to(File::create(&filter)?)?;
+//! let leaked = LeakedPasswords::from_sha1_list(BufReader::new(File::open(&list)?))?;
+//! leaked.write_to(File::create(&filter)?)?;
 //!
 //! // At each start:
 //! let leaked = LeakedPasswords::open(&filter)?;
@@ -41,7 +42,7 @@
 //! list.
 //!
 //! # Trust
-//! Whoever can write the list or the file decides which passwords are found, and with
+//! Anyone who can write the list or the file decides which passwords are found, and with
 //! [`OnLeak::Block`](crate::OnLeak::Block) can keep users out. The checksum in the file is against accidents, not against
 //! people. No content of the file or list makes this code panic or take memory beyond its size.
 

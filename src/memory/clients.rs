@@ -15,7 +15,11 @@ use crate::protocol::client_error::ClientError;
 /// use tower_password_grant::{Client, StaticClients};
 ///
 /// let clients = StaticClients::new([
-///     Client::public("cli").allow_password_grant().scopes("read write").default_scope("read").build()?,
+///     Client::public("cli")
+///         .allow_password_grant()
+///         .scopes("read write")
+///         .default_scope("read")
+///         .build()?,
 /// ])?;
 /// # Ok::<_, tower_password_grant::ClientError>(())
 /// ```

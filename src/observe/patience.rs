@@ -129,7 +129,7 @@ impl Overdue {
         error.source.as_ref().is_some_and(|source| source.is::<Self>())
     }
 
-    /// Whether a part that decides on credentials was cut off, and did not tell of its failure itself: it may have been about
+    /// Whether a part that decides on credentials was cut off, and did not report its failure itself: it may have been about
     /// to say no.
     pub(crate) fn cut_a_decision(error: &BackendError) -> bool {
         error.source.as_ref().and_then(|source| source.downcast_ref::<Self>()).is_some_and(|overdue| overdue.decides)

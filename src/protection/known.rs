@@ -1,7 +1,7 @@
 //! What is remembered of accounts and clients beside counts: the addresses from which they succeeded, and what their owners
 //! were told. Pure, with explicit time in milliseconds.
 
-/// The most addresses of one account. Whoever holds an account must not fill the memory with its addresses.
+/// The most addresses of one account. The holder of an account must not fill the memory with its addresses.
 pub(crate) const ADDRESSES: usize = 4;
 
 /// The networks of a [`KnownAddresses`] as they are written.
@@ -75,7 +75,7 @@ impl KnownAddresses {
 pub(crate) struct Told(u64);
 
 impl Told {
-    /// Told of a lock until then, in milliseconds.
+    /// The owner got a notice for a lock that holds until then, in milliseconds.
     pub(crate) const fn of(until: u64) -> Self {
         Self(until)
     }
@@ -90,7 +90,7 @@ impl Told {
         self.0 > now
     }
 
-    /// Whether the owner is to be told of a lock that lasts until `until`, and is from now on: once, however many locks there
+    /// Whether the owner is to get a notice of a lock that lasts until `until`, and is from now on: once, however many locks there
     /// are meanwhile.
     pub(crate) fn is_news(&mut self, now: u64, until: u64) -> bool {
         let is_news = !self.is_current(now);

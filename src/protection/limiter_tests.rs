@@ -443,7 +443,7 @@ fn an_owner_is_told_once_however_many_addresses_are_locked_t41() {
     };
     assert_eq!(notices(&limiter), 1);
     assert_eq!(notices(&limiter), 0);
-    // The account's own lock of an hour began meanwhile; it is told of when the first lock is over.
+    // The account's own lock of an hour began meanwhile; its notice comes when the first lock is over.
     clock.wait(30 * MINUTE);
     assert!(notices(&limiter) <= 1);
     clock.wait(48 * 60 * MINUTE);

@@ -77,7 +77,7 @@ fn charged(outcome: Result<Charged, Spent>) -> [bool; 3] {
     [Slot::Pair, Slot::Account, Slot::Address].map(|slot| charged.has(slot))
 }
 
-/// Whether nothing differs but that a lock was told of.
+/// Whether nothing differs but that the owner got a notice.
 fn same(one: Held, other: Held) -> bool {
     let untold = |held: Held| {
         [held.pair, held.account, held.address].map(|mut tally| {

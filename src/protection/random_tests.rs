@@ -116,7 +116,7 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
                 .with_capacity(capacity),
         ),
     );
-    // Who loses the known addresses begins anew in other cells; it takes more accounts than there is room for.
+    // An account that loses its known addresses begins anew in other cells; it takes more accounts than there is room for.
     for shard in 0..SHARDS {
         shard_at(&limiter.tables.accounts, shard).unwrap().known = KnownTable::new(1000);
     }

@@ -219,7 +219,7 @@ proptest! {
                 Act::Wait(time) => {
                     clock.0.fetch_add(time, Ordering::Relaxed);
                 }
-                // One that is settled after its record is gone may tell of less: see below.
+                // One that is settled after its record is gone may show less: see below.
                 Act::Prune => store.prune(now, &under_way),
                 Act::Reserve(who) => who.with_key(|key| {
                     let facts = Facts::new(key, &limiter.digests);

@@ -17,7 +17,8 @@ use crate::boundary::setting::SettingError;
 /// use tower_password_grant::{LimiterRules, Lockout, MemoryLimiter, Rule};
 ///
 /// let till = Lockout::new(30, Duration::from_secs(3600));
-/// let rules = LimiterRules::new().with_account_and_address_budget(till).monitor(Rule::Address);
+/// let rules = LimiterRules::new().with_account_and_address_budget(till);
+/// let rules = rules.monitor(Rule::Address);
 /// let limiter = MemoryLimiter::new().with_rules(rules);
 /// # let _ = limiter;
 /// ```

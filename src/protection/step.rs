@@ -105,7 +105,7 @@ impl Attempted<CheckOutcome, CheckOutcome> {
 #[derive(Debug)]
 pub(crate) struct Refused {
     pub(crate) spent: Spent,
-    /// The tallies of this lock know now that it was told of, which changed them.
+    /// The tallies of this lock know now that its notice was sent, which changed them.
     pub(crate) news: Option<News>,
 }
 
@@ -129,7 +129,7 @@ pub(crate) struct Charged {
     pub(crate) is_known: bool,
     /// The locks that began and the buckets that were emptied by it.
     pub(crate) begun: Slots,
-    /// Of a wrong secret: the tallies of this lock know now that it was told of.
+    /// Of a wrong secret: the tallies of this lock know now that its notice was sent.
     pub(crate) news: Option<News>,
 }
 
@@ -141,7 +141,7 @@ pub(crate) struct Right {
     pub(crate) is_news: bool,
 }
 
-/// A lock of an account that nobody was told of yet, as far as its own tallies say.
+/// A lock of an account without a notice so far, as far as its own tallies say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "its tallies say already that it was told of"]
 pub(crate) struct News {
@@ -150,7 +150,7 @@ pub(crate) struct News {
 }
 
 impl News {
-    /// The one to tell of: that of the account rather than that of a pair, and that rather than those of wider networks.
+    /// The one for the notice: that of the account rather than that of a pair, and that rather than those of wider networks.
     pub(crate) fn first(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         let rank = |news: &Self| match news.slot {
             Slot::Account => (2, 0),
@@ -163,7 +163,7 @@ impl News {
         }
     }
 
-    /// The notice, unless the owner was told of another lock that still holds, or there is no room to remember it.
+    /// The notice, unless the owner got one of another lock that still holds, or there is no room to remember it.
     pub(crate) fn tell(self, now: u64, told: Option<&mut Told>) -> Option<BegunLock> {
         let rule = if self.slot == Slot::Account { Rule::Account } else { Rule::AccountAndAddress };
         let is_news = told?.is_news(now, now.saturating_add(self.lasts));
@@ -316,13 +316,13 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// The lock of an account, if it holds and was not told of; from now on it was.
+    /// The lock of an account, if it holds and had no notice; from now on it had one.
     fn tell(&self, slot: Slot, tally: &mut Tally, now: u64) -> Option<News> {
         let lasts = tally.locked(&self.policy.lockout(slot, false), now)?;
         (!replace(&mut tally.is_told, true)).then_some(News { slot, lasts })
     }
 
-    /// A lock that refuses an attempt may be one that nobody was told of yet.
+    /// A lock that refuses an attempt may be one without a notice so far.
     #[cold]
     fn refuse(&self, spent: Spent, tallies: &mut Tallies<'_>, now: u64) -> Refused {
         let pair = self.policy.lockout(Slot::Pair, false);
@@ -334,7 +334,7 @@ impl<'a> Step<'a> {
             Rule::Address | Rule::ClientAndAddress | Rule::Requests | Rule::Introspections => Slots::NONE,
         };
         let mut news = None;
-        // The locks of cells are told of by those who began them.
+        // The attempts that begin the locks of cells send their notices.
         for slot in locks.without(tallies.shared).iter() {
             // What is under way may turn out right, and then there was no lock.
             if let Some(tally) = tallies.get_mut(slot)

@@ -121,7 +121,7 @@ pub(super) fn wide_tallies(table: &mut Table, facts: &Facts) -> ([Tally; 4], Slo
     (tallies, shared)
 }
 
-/// Keeps which locks of wider networks were told of, for those that have a place of their own.
+/// Keeps which locks of wider networks had a notice, for those that have a place of their own.
 #[cold]
 pub(super) fn keep_told(table: &mut Table, facts: &Facts, tallies: &[Tally; 4]) {
     for (slot, tally) in Slot::WIDE.into_iter().zip(tallies) {

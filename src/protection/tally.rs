@@ -2,7 +2,7 @@
 
 use super::budget::{Lockout, TokenBucket};
 
-/// The charges on one key. Whoever holds it knows by which kind of budget it is counted.
+/// The charges on one key. Its holder knows by which kind of budget it is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     /// When the charges are forgotten, or the lock ends, or the bucket is full again.
@@ -14,7 +14,7 @@ pub(crate) struct Tally {
     charges: u32,
     /// Locks in a row.
     strikes: u8,
-    /// Whether the lock was told of.
+    /// Whether the owner got the notice of the lock.
     pub(crate) is_told: bool,
     /// How many of the charges were decided against; it stops at its end.
     denied: u16,

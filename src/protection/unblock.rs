@@ -44,7 +44,7 @@ impl Forgotten {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unblock {
     pub(crate) forgotten: Vec<Forgotten>,
-    /// The account or client whose owner is told of the next lock again.
+    /// The account or client whose owner gets the notice of the next lock again.
     pub(crate) untold: Option<u64>,
 }
 

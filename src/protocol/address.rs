@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whom a request comes from: the machine, and what it is counted on. Nothing but this tells which of the two is meant.
+/// Where a request comes from: the machine, and what it is counted on. Only this type says which of the two is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sender {
     machine: IpAddr,

@@ -151,7 +151,7 @@ pub(super) struct StoredSecret {
     pub(super) expires: Option<SystemTime>,
 }
 
-/// A registered client: who it is, how it authenticates and what it may ask for.
+/// A registered client: its id, how it authenticates and what it may ask for.
 ///
 /// Everything is denied until it is allowed: a new client may use no grant, no scope and no origin. Cloning is cheap.
 ///
@@ -211,7 +211,8 @@ impl Client {
     /// ```
     /// use tower_password_grant::Client;
     ///
-    /// let cli = Client::public("cli").allow_password_grant().allow_refresh_tokens().scopes("read write").build()?;
+    /// let cli = Client::public("cli").allow_password_grant().allow_refresh_tokens();
+    /// let cli = cli.scopes("read write").build()?;
     /// let changed = cli.to_builder().remove_grant("password").remove_scope("write").build()?;
     /// assert!(!changed.allows_grant("password") && changed.allows_grant("refresh_token"));
     /// assert_eq!(changed.scopes().as_str(), "read");

@@ -141,7 +141,7 @@ impl ClientBuilder {
     /// Believes the client what it says about its users' addresses, in a
     /// [header](crate::Builder::end_user_address_header): guesses are then counted on the user's address instead of the
     /// client's own, so that one user's mistakes lock no other out. Default: off. Turn it on for a server that logs in
-    /// for many users and passes the address on that it saw, not a header of theirs: whoever can choose the address has
+    /// for many users and passes the address on that it saw, not a header of theirs: a user who can choose the address has
     /// no budget per address. The ceiling on all requests of an address stays the client's own: see
     /// [`exempt_networks`](crate::Builder::exempt_networks). Confidential clients only.
     pub fn trust_end_user_address(mut self) -> Self {

@@ -12,7 +12,7 @@ macro_rules! reasons {
     ($($(#[$doc:meta])+ $name:ident $text:literal => $face:ident,)+) => {
         /// Why a request was refused: for telemetry and audit, never for the client.
         ///
-        /// Several reasons share one answer on purpose, above all those that would tell who has an account.
+        /// Several reasons share one answer on purpose, above all those that would show which names have an account.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Reason { $($(#[$doc])+ $name,)+ }

@@ -1,4 +1,4 @@
-//! Whom a request comes from, by what trusted proxies and servers write into its headers.
+//! Where a request comes from, by what trusted proxies and servers write into its headers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,7 +10,7 @@ use super::address::Sender;
 const MAX_HOPS: usize = 64;
 const MAX_BYTES: usize = 8 * 1024;
 
-/// How proxies write down whom they got a request from.
+/// How proxies write down where they got a request from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notation {
     /// `X-Forwarded-For`: addresses.
@@ -30,7 +30,7 @@ impl Notation {
 
 /// The sender of a request that came from `peer`, whose header has these lines.
 ///
-/// Each proxy adds, on the right, whom it got the request from. So from the right: as long as the hop that wrote an entry
+/// Each proxy adds, on the right, where it got the request from. So from the right: as long as the hop that wrote an entry
 /// is a proxy of ours, the entry is true, and names the next hop. An entry that is missing or is no address leaves the
 /// request with the hop that sent it; whatever stands to the left of the first stranger was written by strangers.
 pub(crate) fn sender<'a>(

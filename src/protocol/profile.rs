@@ -12,7 +12,7 @@ pub(crate) const WAIT: Duration = Duration::from_secs(5);
 
 macro_rules! faces {
     ($($(#[$doc:meta])* $name:ident,)+) => {
-        /// The face of an error. Different reasons share one on purpose, above all those that would tell who has an account.
+        /// The face of an error. Different reasons share one on purpose, above all those that would show which names have an account.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Face { $($(#[$doc])* $name,)+ }
 

@@ -13,14 +13,15 @@ use super::family::FamilyId;
 use super::scope::Scope;
 use super::skew::{SKEW, is_ahead};
 
-/// What an access token stands for: who lets which client do what, where, and until when. Cloning is cheap.
+/// What an access token stands for: which subject lets which client do what, where, and until when. Cloning is cheap.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
 /// use tower_password_grant::{AccessTokenRecord, ClientId};
 ///
 /// let now = SystemTime::now();
-/// let record = AccessTokenRecord::new("user-17", ClientId::new("cli")?, now, now + Duration::from_secs(3600))
+/// let end = now + Duration::from_secs(3600);
+/// let record = AccessTokenRecord::new("user-17", ClientId::new("cli")?, now, end)
 ///     .with_scope("read".parse()?)
 ///     .with_audience(["https://api.example"]);
 /// assert!(record.is_live(now));

@@ -21,7 +21,8 @@ use super::unsaved::UnsavedRecord;
 /// use tower_password_grant::{IssuedTokens, Token};
 ///
 /// let token = Token::random("at_")?;
-/// let issued = IssuedTokens::bearer(token, Duration::from_secs(600)).with_extra("tenant", "acme")?;
+/// let issued = IssuedTokens::bearer(token, Duration::from_secs(600));
+/// let issued = issued.with_extra("tenant", "acme")?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 pub struct IssuedTokens {

@@ -21,10 +21,10 @@ const DOMAIN: &[u8] = b"tower-password-grant shared key\0";
 /// | What | Without | With |
 /// |---|---|---|
 /// | the fingerprint of a password, by which a repeated mistake counts once | of one process | of all |
-/// | the digests of names and networks in a shared store | under a key that the store keeps itself | only whoever has the key can test a name |
+/// | the digests of names and networks in a shared store | under a key that the store keeps itself | only a holder of the key can test a name |
 /// | [`AccountDigest`](crate::AccountDigest) | of one process | of all |
 ///
-/// Keep it apart from what it protects: in a secret manager, not in the database or its backup. Whoever has both the key and the
+/// Keep it apart from what it protects: in a secret manager, not in the database or its backup. Anyone who has both the key and the
 /// store can test which names were tried, and whether a password that somebody tried is a given one.
 ///
 /// There is one key at a time. An older one would be of no use: a repeated mistake is recognised for half a minute, and counts are

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     impl Steps {
-        /// Whether it can be told of `used`, when the clocks show this.
+        /// Whether the clocks can tell how long ago `used` was.
         fn tells(&mut self, used: SystemTime, wall: SystemTime, elapsed: Duration) -> bool {
             self.observe(at(wall, elapsed));
             !self.twice().contains(used)

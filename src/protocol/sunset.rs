@@ -19,7 +19,8 @@ use super::explained::explained;
 /// use tower_password_grant::Sunset;
 ///
 /// let in_half_a_year = SystemTime::now() + Duration::from_secs(183 * 86_400);
-/// let sunset = Sunset::at(in_half_a_year).with_link("https://docs.example/move-to-code-flow")?;
+/// let link = "https://docs.example/move-to-code-flow";
+/// let sunset = Sunset::at(in_half_a_year).with_link(link)?;
 /// # Ok::<_, tower_password_grant::LinkError>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -19,7 +19,8 @@ use super::secrets::SecretDigest;
 /// use tower_password_grant::{AccessTokenRecord, ClientId, Token, UnsavedRecord};
 ///
 /// let (token, now) = (Token::random("at_")?, SystemTime::now());
-/// let record = AccessTokenRecord::new("user-17", ClientId::new("cli")?, now, now + Duration::from_secs(600));
+/// let end = now + Duration::from_secs(600);
+/// let record = AccessTokenRecord::new("user-17", ClientId::new("cli")?, now, end);
 /// let (digest, record) = UnsavedRecord::new(token.digest(), record).take();
 /// // INSERT INTO access_tokens ..; in the transaction that changes the family
 /// assert_eq!((digest.as_bytes(), record.subject()), (token.digest().as_bytes(), "user-17"));

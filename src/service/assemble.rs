@@ -188,7 +188,7 @@ impl Options {
     }
 }
 
-/// Tells of the parts that go by a clock of their own.
+/// Warns about the parts that go by a clock of their own.
 fn tell_other_clocks(rungs: &Rungs, shared: &SharedClock) {
     rungs
         .follow_clock(shared)

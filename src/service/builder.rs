@@ -39,7 +39,7 @@ pub struct Builder<C = NotSet, V = NotSet, I = NotSet> {
 
 /// The parts.
 impl<C, V, I> Builder<C, V, I> {
-    /// Who is calling: the clients. Required.
+    /// The clients that may call. Required.
     pub fn clients<T: ClientRegistry>(self, clients: T) -> Builder<T, V, I> {
         Builder { clients, verifier: self.verifier, issuer: self.issuer, options: self.options }
     }
@@ -87,7 +87,7 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
-    /// Looks at passwords that were found right for such as are known from a leak, and warns of them or blocks them.
+    /// Checks each correct password against known leaks, then warns or blocks.
     /// Default: none. Change it when you have a list of leaked passwords; begin with [`OnLeak::Warn`]. A shield that
     /// fails, or takes longer than 300 milliseconds, lets the login go on. Needs tokio's timer, unless the shield answers
     /// at once.

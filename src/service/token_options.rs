@@ -18,7 +18,7 @@ use crate::protocol::keyed::Keyed;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// What a builder was told of the tokens after they were issued.
+/// What a builder knows of the tokens after they were issued.
 #[derive(Default)]
 pub(super) struct TokenOptions {
     pub(super) refresh: Option<Box<dyn RefreshTokenStore>>,

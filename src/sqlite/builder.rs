@@ -123,7 +123,7 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// The operator's key for the digests under which attempts are counted, so that whoever has the file alone can test no name
+    /// The operator's key for the digests under which attempts are counted, so that a reader of the file alone can test no name
     /// and no address; and so that the file may keep which secret was denied last, and the same mistake counts once after a
     /// restart or through a second process, too. Default: a key that lies in the file, and which secret was denied last is known
     /// until a restart only. Give the same key to the endpoint ([`Builder::shared_key`](crate::Builder::shared_key)), and to all

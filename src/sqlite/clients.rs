@@ -67,7 +67,7 @@ impl SqliteStore {
     ///
     /// ```no_run
     /// # async fn change(store: tower_password_grant::sqlite::SqliteStore) -> Result<(), Box<dyn std::error::Error>> {
-    /// store.change_client("cli", |cli| cli.remove_grant("password").remove_scope("write")).await?;
+    /// store.change_client("cli", |cli| cli.remove_scope("write")).await?;
     ///
     /// // What it takes from outside must be its own: `move`, and a `String`.
     /// let scope = String::from("reports");

@@ -177,7 +177,7 @@ impl SqliteError {
     }
 }
 
-/// Whose a file is and who may write it.
+/// Whose a file is, and which users may write it.
 #[cfg(unix)]
 fn about(path: &Path) -> String {
     use std::os::unix::fs::MetadataExt as _;

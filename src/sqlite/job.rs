@@ -29,11 +29,11 @@ pub(super) trait Job: Send {
     /// The transaction that it needs.
     fn transaction(&self) -> Transaction;
 
-    /// Answers whoever waits: what the work said, unless its transaction was `lost`.
+    /// Answers the call that waits: what the work said, unless its transaction was `lost`.
     fn answer(self: Box<Self>, lost: Option<&Failure>);
 }
 
-/// Some work, and who waits for its result.
+/// Some work, and the call that waits for its result.
 pub(super) struct Operation<T, W> {
     work: Option<W>,
     result: Option<Result<T, Failure>>,

@@ -126,7 +126,7 @@ CREATE TABLE limiter_crowds (
     PRIMARY KEY (kind, crowd)
 ) STRICT, WITHOUT ROWID;
 
--- From where an account or client succeeded, when it last did, and until when its owner was told of a lock.
+-- From where an account or client succeeded, when it last did, and until when a lock holds whose notice its owner got.
 CREATE TABLE limiter_known (
     guess INTEGER PRIMARY KEY,
     networks BLOB NOT NULL,

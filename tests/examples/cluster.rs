@@ -16,7 +16,7 @@ pub struct Postgres {
     programs: PathBuf,
     /// Everything of it: the data, the log, the socket.
     pub folder: PathBuf,
-    /// The user as whom it runs, where the test runs as root: PostgreSQL refuses that.
+    /// The user under which it runs, where the test runs as root: PostgreSQL refuses that.
     user: Option<(u32, u32)>,
     pub port: u16,
 }
@@ -115,7 +115,7 @@ fn has_server(folder: &Path) -> bool {
     ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).is_file())
 }
 
-/// The ids of `postgres`, whom the package makes, or of `nobody`.
+/// The ids of `postgres`, which the package makes, or of `nobody`.
 fn other_user() -> (u32, u32) {
     let users = fs::read_to_string("/etc/passwd").unwrap();
     let find = |name: &str| {

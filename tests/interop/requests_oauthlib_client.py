@@ -106,7 +106,7 @@ def opens_the_api(oauth):
     return oauth.get(f"{SERVER}/api/me").status_code == 200
 
 
-# How each client tells who it is: at the login, at the refresh, and at the revocation.
+# How each client authenticates: at the login, at the refresh, and at the revocation.
 HEADER = {"auth": (CLIENT_ID, CLIENT_SECRET)}
 BODY = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 PUBLIC = {"client_id": PUBLIC_CLIENT_ID}
@@ -127,7 +127,7 @@ for what, client_id, at_login, at_refresh, at_revocation in clients:
     third = oauth.refresh_token(TOKEN_URL, **at_refresh)
     told = introspect(third["access_token"])
     right = told["active"] and (told["client_id"], told["sub"], told["scope"]) == (client_id, "user:alice", "read")
-    check(f"{what}: introspection tells of the token", right, told)
+    check(f"{what}: introspection shows the token", right, told)
     told = introspect(third["access_token"], HEADER["auth"])
     check(f"{what}: and nothing to a client without the right", told == {"active": False}, told)
     if HAS_API:

@@ -1,4 +1,4 @@
-//! More logins than can be hashed: who waits, who is refused, and how, at the Argon2id verifier behind the real layer.
+//! More logins than can be hashed: which ones wait, which ones are refused, and how, at the Argon2id verifier behind the real layer.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -268,7 +268,7 @@ async fn known_and_unknown_names_stand_in_one_queue_and_are_refused_alike_t19() 
     let names =
         [("alice", "correct horse"), ("alice", "x"), ("nobody", "x"), ("closed", "correct horse"), ("without", "x")];
 
-    // Two of an address may wait, whoever they are, and a third may not.
+    // Two of an address may wait, for whatever account, and a third may not.
     let mut waiting = Vec::new();
     let mut refusals = Vec::new();
     for (index, first) in names.iter().enumerate().take(4) {

@@ -17,7 +17,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// An attacker with a limiter of defaults, who never guesses right.
+/// An attacker with a limiter of defaults, which never guesses right.
 struct Attacker {
     limiter: MemoryLimiter,
     clock: ManualClock,

@@ -1,4 +1,4 @@
-//! What operators see and lift, and whom the notifier tells (T26, T41).
+//! What operators see and lift, and which owners get a notice (T26, T41).
 
 use std::future::{pending, poll_fn};
 use std::net::IpAddr;
@@ -262,12 +262,12 @@ async fn an_owner_is_told_once_however_many_addresses_are_locked_meanwhile_t41()
     }
     let first = (Rule::AccountAndAddress, None, "alice".to_owned(), address("203.0.113.0"), 900);
     assert_eq!(*notes.lock().unwrap(), std::slice::from_ref(&first));
-    // Other accounts have owners of their own, whom that does not concern; nor does a lock of a client.
+    // Other accounts have owners of their own, which it does not concern; nor does a lock of a client.
     lock_pair(&bed, HERE, "zoë").await;
     lock_client(&bed, HERE, "conf2").await;
     let zoe = (Rule::AccountAndAddress, None, "zoë".to_owned(), address(HERE), 900);
     assert_eq!(*notes.lock().unwrap(), [first, zoe]);
-    // A lock that begins when the one that was told of has ended is news.
+    // A lock that begins when the one with a notice has ended is news.
     bed.clock.advance(MINUTE * 15);
     lock_pair(&bed, THERE, "alice").await;
     assert_eq!(notes.lock().unwrap().len(), 3);
@@ -318,7 +318,7 @@ async fn logins_under_way_are_no_lock_and_those_that_were_dropped_are_told_of_wi
         let mut request = pin!(send(&layer, ask()));
         assert!(poll_fn(|cx| Poll::Ready(request.as_mut().poll(cx).is_pending())).await);
     }
-    // They might be right yet: whoever comes now is asked to come again soon, and nobody is told.
+    // They might be right yet: a client that comes now is asked to come again soon, and no notice goes out.
     assert_throttled(&send(&layer, ask()).await, 1);
     assert!(notes.lock().unwrap().is_empty());
     clock.advance(Duration::from_secs(60));

@@ -110,7 +110,7 @@ async fn a_grpc_refusal_is_http_200_with_trailers_only() {
         let body = body.collect().await.unwrap();
         assert!(body.trailers().is_none() && body.to_bytes().is_empty());
     }
-    // On the same port, whoever does not speak gRPC gets plain HTTP.
+    // On the same port, a client that does not speak gRPC gets plain HTTP.
     let (head, _) = sender.send_request(ask("application/json")).await.unwrap().into_parts();
     assert_eq!(head.status, 401);
     assert!(!head.headers.contains_key("grpc-status"));

@@ -168,7 +168,7 @@ fn equality_of_digests_is_that_of_constant_time_and_nothing_stands_before_it() {
     assert!(code("protocol/credentials.rs").contains(compare));
 }
 
-/// Counts how often the real limiter is asked to compare, and for whom.
+/// Counts how often the real limiter is asked to compare, and for which client.
 #[derive(Clone, Default)]
 struct Asked {
     limiter: Arc<MemoryLimiter>,

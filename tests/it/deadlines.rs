@@ -45,7 +45,7 @@ fn assert_cut_off(answer: &Answer, took: Duration, limit: Duration) {
     assert!((limit..limit + Duration::from_millis(10)).contains(&took), "{took:?}");
 }
 
-/// What the operator is told of the failed request.
+/// What the operator sees of the failed request.
 fn cause(capture: &Capture) -> String {
     let events = capture.events();
     let said = events.iter().find(|said| said.field("message") == Some("token request failed")).unwrap();

@@ -25,7 +25,7 @@ fn charges(made: u64, left: u64) -> Charges {
     Charges { made, left }
 }
 
-/// Whether a failure gives its charge back: only one that the part told of itself.
+/// Whether a failure gives its charge back: only one that the part reported itself.
 fn left(mode: Mode) -> u64 {
     u64::from(matches!(mode, Mode::Hang | Mode::Panic))
 }

@@ -14,7 +14,7 @@ use tower_password_grant::{
 use crate::support::capture::{self, Capture};
 use crate::support::{self, FixtureBuilder, ManualClock, PW, Probe, digest, send, token_request};
 
-/// The clients that were told of, with what.
+/// The clients with a warning, and the warnings.
 fn told(capture: &Capture) -> Vec<(Option<String>, String)> {
     let events = capture.events().into_iter();
     let misfits = events.filter(|said| said.field("message") == Some("settings cannot work together"));

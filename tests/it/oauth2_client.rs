@@ -242,11 +242,11 @@ async fn strangers_neither_refresh_revoke_nor_introspect() {
     for stranger in ["pub2", "conf2"].map(|id| full_client(&server, id)) {
         assert_eq!(refusal_of(&stranger, token).await, BasicErrorResponseType::InvalidGrant);
     }
-    // A client without the right to ask is told of no token; one without a secret may not even ask.
+    // A client without the right to ask learns of no token; one without a secret may not even ask.
     assert!(!full_client(&server, "conf2").introspect(access).request_async(&send).await.unwrap().active());
     let refused = full_client(&server, "pub2").introspect(access).request_async(&send).await;
     assert_eq!(error_of(refused), BasicErrorResponseType::InvalidClient);
-    // Who is anybody at all is not told whose token it is, and ends nothing.
+    // A client whose id proves nothing does not learn whose token it is, and ends nothing.
     revoke(&full_client(&server, "pub2"), token.clone()).await;
     let impostor = full_client(&server, "conf").set_client_secret(ClientSecret::new("wrong".to_owned()));
     let refused = impostor.revoke_token(token.into()).unwrap().request_async(&send).await;

@@ -1,4 +1,4 @@
-//! The shield against leaked passwords: asked after the right password only, it warns or blocks, tells nothing to who
+//! The shield against leaked passwords: asked after the right password only, it warns or blocks, shows nothing to a client that
 //! guesses, and lets the login go on when it fails (P10's named exception).
 
 use std::future::Future;

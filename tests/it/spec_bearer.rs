@@ -346,7 +346,7 @@ async fn the_handler_sees_a_typed_principal_and_no_look_alike_be_22() {
             format!("{} {} {} {tenant}", caller.subject(), caller.client(), caller.scope())
         })
     };
-    // Another layer's idea of who is calling does not outlive the guard.
+    // Another layer's idea of the caller does not outlive the guard.
     let mallory = Extension(Principal::new(record("admin")));
     let app = Router::new()
         .route("/api/me", get(me).layer(guard.clone()))

@@ -74,7 +74,7 @@ async fn what_became_of_the_client_counts_at_each_refresh_rf_15_t62() {
     let other = tokens.with_clients(vec![less.allow_refresh_tokens().build().unwrap()]);
     let json = other.refresh("conf", &login.refresh).await.assert_ok();
     assert_eq!(json["scope"], "read");
-    // None of it has used the token up, nor narrowed it for good.
+    // These requests have not used the token up, nor narrowed it for good.
     let json = tokens.refresh("conf", &text(&json, "refresh_token")).await.assert_ok();
     assert_eq!(json["scope"], "read write");
 }

@@ -119,7 +119,7 @@ async fn an_old_token_of_the_login_revokes_it_as_well_rv_03() {
         let json = tokens.refresh("conf", &live).await.assert_ok();
         live = json["refresh_token"].as_str().unwrap().to_owned();
     }
-    // The predecessor of a lost answer, or an older one: who gives back any of them means the login.
+    // The predecessor of a lost answer, or an older one: a client that gives back any of them means the login.
     tokens.revoke("conf", &first.refresh).await.assert_empty_ok();
     tokens.refresh("conf", &live).await.assert_error(400, "invalid_grant");
     assert!(!tokens.is_active(&first.access).await);

@@ -71,7 +71,7 @@ fn ending(clock: &ManualClock) -> Fixture {
     Fixture::with(|builder| with_own_grants(builder.clients(clients()).clock(clock.clone())))
 }
 
-/// A verifier to whom everybody is known, still.
+/// A verifier that still knows every user.
 struct Everybody;
 
 #[async_trait]

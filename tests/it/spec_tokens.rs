@@ -1,4 +1,4 @@
-//! What holds for tokens of every kind (RFC 6749 section 10): who gets them, how long they live, what they look like, where they
+//! What holds for tokens of every kind (RFC 6749 section 10): which clients get them, how long they live, what they look like, where they
 //! are worth something.
 
 use std::collections::HashSet;

@@ -103,7 +103,7 @@ async fn a_revocation_that_fails_at_any_step_is_never_said_to_be_done_rv_11_t71(
                     failing.switch.set(failure.0);
                     assert_failed(&world.tokens.revoke("conf", token).await, failure);
                     failing.switch.set(Mode::Work);
-                    // Who believes the failure tries again, and then it holds.
+                    // A client that believes the failure tries again, and then it holds.
                     world.tokens.revoke("conf", token).await.assert_empty_ok();
                     assert!(!world.tokens.is_active(&login.access).await, "{kind} {step} {failure:?} {after}");
                     if kind != "access" {
@@ -160,7 +160,7 @@ async fn a_replay_is_told_once_and_ends_the_access_tokens_however_late_rf_11_t57
         world.steps.end_access.switch.set(failure.0);
         assert_failed(&world.tokens.refresh("conf", &login.refresh).await, failure);
         assert_eq!(world.tokens.reason(), Some(Reason::RefreshTokenReplayed), "told although the rest failed");
-        // The family has ended; its access tokens are next, whoever comes.
+        // The family has ended; its access tokens are next, whichever request comes.
         assert_failed(&world.tokens.refresh("conf", &next.refresh).await, failure);
         assert!(world.tokens.is_active(&next.access).await);
         world.steps.end_access.switch.set(Mode::Work);

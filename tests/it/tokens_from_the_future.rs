@@ -1,4 +1,4 @@
-//! Tokens that were issued while the clock was ahead: after it was mended they are not good before their time, wherever they
+//! Tokens that were issued while the clock was ahead: after it was set right they are not good before their time, wherever they
 //! are presented (RFC 7662 section 2.2, RFC 7519 section 4.1.6).
 
 use std::sync::Arc;

@@ -191,7 +191,7 @@ fn a_repeat_beside_the_use_of_the_successor_is_one_or_ends_the_family_rf_13() {
                 assert_eq!(salt, self::salt("t2"));
                 assert_eq!(live(&store), ["a"]);
             }
-            // The successor was used: whoever has its predecessor is a thief or too late.
+            // The successor was used: the holder of its predecessor is a thief or too late.
             [TokenUsed::Replayed, TokenUsed::Done] => ended(&store),
             answers => panic!("{answers:?}"),
         }

@@ -214,7 +214,7 @@ pub async fn serve(file: &Path) {
             trap.0.store(line.parse().unwrap(), Ordering::SeqCst);
             println!("set");
         }
-        // Whoever started this is gone.
+        // The process that started this is gone.
         std::process::exit(1);
     });
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();

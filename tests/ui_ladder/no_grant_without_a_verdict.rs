@@ -1,4 +1,4 @@
-//! A login needs a user whom the application has verified: neither a name nor a verdict of our own will do.
+//! A login needs a user that the application has verified: neither a name nor a verdict of our own will do.
 use std::time::SystemTime;
 
 use crate::boundary::ladder::grant::{Grant, Login};

@@ -35,7 +35,7 @@ struct Facts {
 }
 
 impl Facts {
-    /// Of terms and the user whom they are for, narrowed to what the verifier lets this user have; never widened.
+    /// Of terms and the user that they are for, narrowed to what the verifier lets this user have; never widened.
     #[inline(always)]
     fn decide(terms: Terms, subject: Subject, allowed: Option<&Scope>, now: SystemTime) -> Result<Self, Reason> {
         let Terms { client, realm, grant_type, scope, ceiling, lifetime } = terms;
@@ -113,7 +113,7 @@ impl Login {
     }
 }
 
-/// A decided grant: who (subject) lets which client do what (scope) for how long. The issuer turns it into tokens and has
+/// A decided grant: which subject lets which client do what (scope), for how long. The issuer turns it into tokens and has
 /// nothing left to decide.
 #[derive(Clone)]
 pub struct Grant {
@@ -122,7 +122,7 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// Who was authenticated.
+    /// The authenticated subject.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         &self.facts.subject

@@ -23,7 +23,7 @@ pub(crate) struct Decided {
     /// Why nothing was decided, where that is so.
     pub(crate) failure: Reason,
     pub(crate) charge: UsedCharge,
-    /// Whom to tell of a lock.
+    /// The owner that gets the notice of a lock.
     pub(crate) owner: Option<Box<Owner>>,
 }
 

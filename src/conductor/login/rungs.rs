@@ -77,7 +77,7 @@ impl Rungs {
         &self.parts.users
     }
 
-    /// Charges an attempt on an account, and notes which one it is. Answers whom to tell of a lock, too.
+    /// Charges an attempt on an account, and notes which one it is. Answers the owner that gets a notice of a lock, too.
     // This and what follows are blocks, because an async function would hold its arguments twice.
     #[inline]
     #[allow(clippy::manual_async_fn, reason = "an async function would hold its arguments twice")]
@@ -120,7 +120,7 @@ impl Rungs {
         self.parts.budget.count_unknown(outcome, client, trail).await
     }
 
-    /// Begins to issue the access token of a grant, and notes for whom.
+    /// Begins to issue the access token of a grant, and notes its subject.
     #[inline]
     pub(crate) fn mint(&self, grant: Grant, trail: &mut Trail) -> Minting<'_> {
         if self.parts.auditor.is_observed() {

@@ -54,8 +54,9 @@ use crate::protocol::shared_key::{Purpose, SharedKey};
 /// use std::time::Duration;
 /// use tower_password_grant::{AttemptRecords, LimiterRules, SharedKey, StoredLimiter};
 ///
-/// fn limiter(records: impl AttemptRecords, key: &SharedKey) -> StoredLimiter<impl AttemptRecords> {
-///     StoredLimiter::new(records, key).with_rules(LimiterRules::new().with_budget(5, Duration::from_secs(900)))
+/// fn limiter<R: AttemptRecords>(records: R, key: &SharedKey) -> StoredLimiter<R> {
+///     let rules = LimiterRules::new().with_budget(5, Duration::from_secs(900));
+///     StoredLimiter::new(records, key).with_rules(rules)
 /// }
 /// ```
 pub struct StoredLimiter<S> {

@@ -12,7 +12,7 @@ const VERSION: u8 = 1;
 /// How many swaps a record remembers.
 const SWAPS: usize = 4;
 
-/// The last swaps of a record, the latest first: whoever does not know whether a swap happened looks for its stamp.
+/// The last swaps of a record, the latest first: an attempt that does not know whether its swap happened looks for its stamp.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct History([Option<RecordStamp>; SWAPS]);
 

@@ -34,7 +34,7 @@ pub(super) struct Failed {
 pub(super) enum Again {
     /// Nothing was swapped; or this was tried, and can be found out.
     Perhaps(Option<Tried>),
-    /// It may have been swapped, and nothing tells of it any more.
+    /// It may have been swapped, and no record shows it any more.
     Never,
 }
 
@@ -81,7 +81,7 @@ impl<S: AttemptRecords> Swapping<S> {
                 Err(error) => return self.find_out(places, tried, error).await.map(|()| Swapped::Now(outcome)),
             }
         }
-        // Whoever tries again soon waits for fewer.
+        // An attempt that tries again soon waits for fewer.
         Err(Failed { error: BackendError::overloaded(Duration::from_secs(1)), again: Again::Perhaps(earlier) })
     }
 

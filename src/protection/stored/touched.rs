@@ -65,7 +65,7 @@ pub(super) struct Tried {
     seen: Vec<(Key, Option<RecordStamp>)>,
 }
 
-/// What the records tell of such a swap.
+/// What the records show of such a swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trace {
     Done,
@@ -229,7 +229,7 @@ impl<'a> Touched<'a> {
         (changes, tried)
     }
 
-    /// What these records, which were loaded after it, tell of a swap. It was done in all of them or in none.
+    /// What these records, which were loaded after it, show of a swap. It was done in all of them or in none.
     pub(super) fn trace(&self, tried: &Tried) -> Trace {
         let mut trace = Trace::Lost;
         for (key, seen) in &tried.seen {

@@ -99,7 +99,7 @@ impl<'a> Turn<'a> {
         Ok((attempted, begun))
     }
 
-    /// Answers a lock that began by the attempt and that nobody was told of.
+    /// Answers a lock that began by the attempt and had no notice.
     pub(super) fn settle(mut self, ticket: &Ticket, settlement: Settlement) -> Result<Option<BegunLock>, Failure> {
         let touched = ticket.touched_by(settlement);
         for slot in touched.with(Slot::Account).iter() {

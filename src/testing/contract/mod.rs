@@ -23,8 +23,10 @@
 //! # pub
 //! async fn my_store_keeps_its_promises() {
 //!     // In place of these two: the stores of your own.
-//!     contract::refresh_token_store(async || contract::two_handles(MemoryRefreshTokens::new())).await;
-//!     contract::one_time_values(async || contract::two_handles(MemoryOneTimeValues::new())).await;
+//!     let tokens = async || contract::two_handles(MemoryRefreshTokens::new());
+//!     contract::refresh_token_store(tokens).await;
+//!     let values = async || contract::two_handles(MemoryOneTimeValues::new());
+//!     contract::one_time_values(values).await;
 //! }
 //! # }
 //! # fn main() {

@@ -127,7 +127,7 @@ fn keys_come_from_the_configuration_and_never_from_the_token_ja_10() {
         for kid in [json!(kid(ED)), json!(mallory.kid()), Value::Null] {
             let change = with(change.clone(), json!({ "kid": kid }));
             refused(&lenient(), &by_mallory(change.clone()));
-            // Even with the right signature: whoever wrote that header is not to be trusted.
+            // Even with the right signature: the writer of that header is not to be trusted.
             refused(&lenient(), &headed(change));
         }
     }

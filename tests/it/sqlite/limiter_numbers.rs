@@ -147,7 +147,7 @@ async fn an_owner_is_told_of_a_lock_once_by_all_processes_and_after_a_restart() 
     // The owner of another account is told.
     assert!(deny(&limiter, "bob", 1).await.is_none());
     assert!(deny(&limiter, "bob", 1).await.is_some());
-    // Once the lock is over, the next one is told of.
+    // Once the lock is over, the next one sends a notice.
     clock.advance(Duration::from_secs(901));
     assert!(deny(&limiter, "alice", 4).await.is_none());
     assert!(deny(&limiter, "alice", 4).await.is_some());

@@ -27,7 +27,7 @@ async fn a_count_of_a_later_version_is_an_error_and_stays_until_an_operator_forg
         .query_row("SELECT count(*) FROM limiter_tallies WHERE hex(substr(counts, 1, 1)) = '02'", (), |row| row.get(0))
         .unwrap();
     assert_eq!(kept, 1);
-    // Whoever else attempts is counted as ever.
+    // All other attempts are counted as ever.
     assert!(matches!(reserve(&limiter, "bob", 1).await, Reserved::Charged(_)));
     limiter.forget_everything().await.unwrap();
     assert!(matches!(reserve(&limiter, "alice", 1).await, Reserved::Charged(_)));

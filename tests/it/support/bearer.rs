@@ -153,7 +153,7 @@ pub fn parameters(challenge: &str) -> HashMap<String, String> {
     }
 }
 
-/// The checklist's API: `GET /api/me` needs `read`, `POST /api/me` needs `write`; both tell who is calling.
+/// The checklist's API: `GET /api/me` needs `read`, `POST /api/me` needs `write`; both name the caller.
 pub fn api(guard: &BearerGuard) -> Router {
     async fn me(caller: Option<Extension<Principal>>) -> String {
         caller

@@ -11,7 +11,7 @@ pub fn login(name: &str, password: &str) -> String {
     serde_urlencoded::to_string([("grant_type", "password"), ("username", name), ("password", password)]).unwrap()
 }
 
-/// An endpoint whose time stands still, and what it told of each request.
+/// An endpoint whose time stands still, and its events for each request.
 #[derive(Clone)]
 pub struct Bed {
     pub fixture: Fixture,
@@ -68,7 +68,7 @@ impl Bed {
         self.fixture.probe.calls()
     }
 
-    /// What was told of the last request.
+    /// The event of the last request.
     pub fn last(&self) -> Told {
         *self.told.lock().unwrap().last().unwrap()
     }
