@@ -85,7 +85,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
         self
     }
 
-    /// Reads a format of your own, too: [`HashFormat`] tells how. It may be called several times; the first one that recognises a
+    /// Reads a format of your own, too: [`HashFormat`] says how. It may be called several times; the first one that recognises a
     /// text reads it. Default: none.
     pub fn hash_format(mut self, format: impl HashFormat) -> Self {
         self.own.push(Arc::new(format));
@@ -137,7 +137,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
     }
 
     /// How many percent of the queue's places the logins from one address (one /64 of IPv6) may have. Default: 25, so that
-    /// one eager sender is answered 503 while everybody else still gets in. In a small queue it is at least two places, or
+    /// one eager sender is answered 503 while all others still get in. In a small queue it is at least two places, or
     /// half of the queue, so that an address always has one. The networks of one IPv6 /48 have twice the share together. Of the
     /// places for [known addresses](Self::queue_percent_for_known_addresses) each has the same part.
     ///
@@ -197,7 +197,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
 
     /// The highest cost of a stored Argon2 hash that is still computed. Default: 131,072 KiB, 10 passes, 16 lanes, or the
     /// current parameters where they are higher; a lower limit than these is an error. A hash above it is
-    /// [unusable](crate::Reason::UnusableHash): somebody who can write to the user table must not be able to take all
+    /// [unusable](crate::Reason::UnusableHash): an attacker who can write to the user table must not be able to take all
     /// memory. libsodium's MODERATE needs 262,144 KiB. Each thread may use this much for a moment besides its own.
     pub fn max_stored_cost(mut self, memory: u32, passes: u32, lanes: u32) -> Self {
         self.caps = Some(Caps { memory, passes, lanes });

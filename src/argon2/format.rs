@@ -48,9 +48,9 @@ use crate::protocol::secrets::Password;
 /// # Security
 /// - A password that is taken for right is fatal, and from then on it is: the hash is replaced by an Argon2id hash of that
 ///   password. So accept the formats that you know and answer `Err` for everything else.
-/// - Compare in constant time, and bound what a stored text can cost, its rounds and its memory: somebody who can write to the
+/// - Compare in constant time, and bound what a stored text can cost, its rounds and its memory: an attacker who can write to the
 ///   user table must not be able to keep the threads.
-/// - Every check of such a hash has one run of Argon2 besides `verify`, so a format that costs little tells by its time no
+/// - Every check of such a hash has one run of Argon2 besides `verify`, so a format that costs little shows by its time no
 ///   more than that. One that costs as much as Argon2 shows, as any hash with another cost does, until its user has logged
 ///   in.
 ///
@@ -59,7 +59,7 @@ use crate::protocol::secrets::Password;
 ///
 /// # Errors
 /// An [`UnusableHash`] is a denial with a reason of its own. A panic is contained and answers 500; the attempt stays
-/// charged, because nobody knows what the verdict would have been.
+/// charged, because the verdict is unknown.
 pub trait HashFormat: Send + Sync + 'static {
     /// A name for the operator, in the warning about a hash that cannot be used.
     fn name(&self) -> &'static str;

@@ -19,7 +19,7 @@ pub(super) struct Hasher {
     pub(super) parameters: Argon2Parameters,
     pub(super) readable: Readable,
     pub(super) preparation: Option<PasswordPreparation>,
-    /// The salt of the runs whose result nobody looks at.
+    /// The salt of the runs whose result is not used.
     pub(super) decoy_salt: [u8; SALT],
     pub(super) hashes: AtomicU64,
     pub(super) unusable: AtomicU64,

@@ -1,4 +1,4 @@
-//! The name under which somebody logs in, in the two forms in which a table can be asked for it.
+//! The name under which a user logs in, in the two forms in which a table can be asked for it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,7 +17,7 @@ const CANONICAL: u8 = 2;
 /// - [`as_typed`](Self::as_typed) for a column that holds names as their users once chose them and is compared byte by byte:
 ///   `Bob@Example.com` is found by `Bob@Example.com` alone, as it was before.
 ///
-/// Asking a column of the second kind for the canonical form locks out everybody whose name has a capital letter.
+/// Asking a column of the second kind for the canonical form locks out all users whose name has a capital letter.
 ///
 /// ```
 /// use tower_password_grant::argon2::LoginName;
@@ -27,7 +27,7 @@ const CANONICAL: u8 = 2;
 /// assert_eq!(login.as_typed(), " Bob@Example.com");
 /// ```
 ///
-/// The verifier sees which form was read: a name that nobody has is counted like a name that somebody has, under all its
+/// The verifier sees which form was read: a name without an account is counted like one with an account, under all its
 /// spellings or under each by itself. So read `as_typed` only to look it up.
 pub struct LoginName<'a> {
     typed: Cow<'a, str>,
@@ -74,7 +74,7 @@ impl<'a> LoginName<'a> {
     }
 
     /// The key of this name for a store that does not know it. Spellings share it exactly if they would share an account:
-    /// otherwise a lock would tell which names exist.
+    /// otherwise a lock would show which names exist.
     pub(super) fn phantom(&self) -> AccountKey<'static> {
         match self.read.load(Ordering::Relaxed) {
             TYPED => AccountKey::phantom_as_typed(&self.typed).into_owned(),

@@ -63,7 +63,7 @@
 //! it: [`queue_percent_for_known_addresses`](Argon2VerifierBuilder::queue_percent_for_known_addresses). So a flood of guesses from
 //! many addresses keeps out new users and users at new addresses, but not those that come back.
 //!
-//! # What the time tells
+//! # What the time shows
 //! A name that does not exist, a user without a password, a hash that cannot be read and a hash whose cost is above the
 //! limits all take one run with the current parameters, through the same queue. What stays visible is a stored hash whose
 //! cost differs from the current parameters: a wrong password for it takes another time than for an unknown name, until

@@ -43,7 +43,7 @@ pub struct HashingStats {
     /// Jobs that panicked. It should stay 0.
     pub panicked: u64,
     /// Checks of stored hashes that could not be read, whose cost is above the limits, or that could not be compared with the
-    /// password. An event tells each one's format and cause, if `tracing` is on. See
+    /// password. An event names each one's format and cause, if `tracing` is on. See
     /// [password hashes](crate::manual::password_hashes).
     pub unusable_hashes: u64,
     /// Upgraded hashes that the store failed to save, or did not keep as they were.

@@ -25,8 +25,8 @@ use crate::protocol::subject::Subject;
 /// - `find` looks up one of the two forms of a [`LoginName`]: [`canonical`](LoginName::canonical) in a column that holds names
 ///   in this form, made by [`AccountKey::canonical`](crate::AccountKey::canonical), or that ignores case;
 ///   [`as_typed`](LoginName::as_typed) in a column that is compared byte by byte. A column that ignores case must not be
-///   asked for the typed form: two spellings of a name that nobody has would have two budgets, and those of a name that
-///   somebody has one, which tells that the account exists.
+///   asked for the typed form: two spellings of a name without an account would have two budgets, and those of a name with
+///   one a single budget, which shows that the account exists.
 /// - `find` answers the same user for all names of an account. It is called up to three times in a login: before the
 ///   attempt is charged, for the account on which it is counted (unless the builder's
 ///   [`count_by_login_name`](super::Argon2VerifierBuilder::count_by_login_name) is on); before the password is compared;
@@ -34,11 +34,11 @@ use crate::protocol::subject::Subject;
 ///   one, is asked once more when the tokens are issued. Don't answer either from a cache that outlives a change, and read
 ///   from the primary database: a replica that lags behind may give the hash from before an upgrade, and the login looks as
 ///   if its password had been changed meanwhile. It is refused then, and its charge stays.
-/// - A name that nobody has is counted in the form that `find` read: as it was typed if that is the only one, else in the
+/// - A name without an account is counted in the form that `find` read: as it was typed if that is the only one, else in the
 ///   canonical form. So read no form for anything but the look-up. A store that wraps another and logs both forms changes how
-///   such names are counted, and their locks would tell which names exist.
+///   such names are counted, and their locks would show which names exist.
 /// - Login names and aliases are one name space. Refuse an account whose login name is another account's e-mail address
-///   when it is created; otherwise somebody who makes such an account can lock the other out, or is found in its place.
+///   when it is created; otherwise the owner of such an account can lock the other out, or is found in its place.
 /// - `save_hash` is one conditional statement that replaces `old_hash` only: `UPDATE .. WHERE id = $1 AND password_hash =
 ///   $2`. Reading first and writing then would bring a password back that was changed in between.
 /// - The column of the hash holds 255 characters (`VARCHAR(255)`, `TEXT`): a hash of the default parameters has 97, and none has

@@ -22,7 +22,7 @@ impl UnusableHash {
         Self { format, cause }
     }
 
-    /// Whether somebody wrote it so that no password is right, as Django and `shadow(5)` do.
+    /// Whether it was written so that no password is right, as Django and `shadow(5)` do.
     pub(super) fn is_meant(&self) -> bool {
         self.cause == MEANT
     }

@@ -168,7 +168,7 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         let mut found = self.find(&login, realm.as_deref()).await?;
         for _ in 0..LOOKS {
             let stored = found.as_ref().and_then(|user| user.password_hash.clone());
-            // Only a login that succeeds takes the time of an upgrade: it must not tell a right password otherwise.
+            // Only a login that succeeds takes the time of an upgrade: it must not show a right password otherwise.
             let upgrade =
                 !self.upgrades.are_stopped() && found.as_ref().is_some_and(|user| user.status.denial().is_none());
             let sender = self.sender(origin, realm.as_deref(), found.as_ref());
@@ -216,7 +216,7 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         })
     }
 
-    /// The id of the user that the store finds, so that all names of one account share one budget; for a name that nobody
+    /// The id of the user that the store finds, so that all names of one account share one budget; for a name that no account
     /// has, a key of that name.
     fn account_key<'a>(
         &'a self,

@@ -106,7 +106,7 @@ impl BearerGuardBuilder {
     }
 
     /// Gets each refusal, for your logs and metrics: the client does not learn what went wrong inside. It must not block.
-    /// Default: nobody is told.
+    /// Default: none.
     pub fn on_refusal(mut self, told: impl Fn(&BearerRefusal) + Send + Sync + 'static) -> Self {
         self.on_refusal = Some(Box::new(told));
         self

@@ -12,7 +12,7 @@ use crate::protocol::record::AccessTokenRecord;
 /// ([`without_cache`](crate::BearerGuard::without_cache)). An expired token is refused at once all the same. JWTs need no
 /// cache for the sake of a backend: it spares the processor the signature, and nothing else.
 ///
-/// Only tokens that were good are kept, under their SHA-256 digest, so nobody fills the cache with guesses. When it is full,
+/// Only tokens that were good are kept, under their SHA-256 digest, so no sender fills the cache with guesses. When it is full,
 /// the oldest entries go first.
 pub struct TokenCache {
     recent: Recent<AccessTokenRecord>,

@@ -5,7 +5,7 @@ use super::rules::{Realm, Rules};
 use crate::boundary::access::AccessTokenVerifier;
 use crate::protocol::scope::ScopeError;
 
-/// Lets only requests with a good bearer token through to an API (RFC 6750), and tells the API who is calling: a layer for
+/// Lets only requests with a good bearer token through to an API (RFC 6750), and names the caller to the API: a layer for
 /// axum, tonic and plain hyper.
 ///
 /// A request that passes carries a [`Principal`](crate::Principal) in its extensions.
@@ -66,7 +66,7 @@ pub struct BearerGuard {
 }
 
 impl BearerGuard {
-    /// A builder of a guard over `verifier`, which tells what a token stands for:
+    /// A builder of a guard over `verifier`, which says what a token stands for:
     /// [`OpaqueIssuer`](crate::OpaqueIssuer), `JwtVerifier` (feature `jwt`) or
     /// [`IntrospectionClient`](crate::IntrospectionClient).
     pub fn builder(verifier: impl AccessTokenVerifier) -> BearerGuardBuilder {

@@ -76,16 +76,16 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// One that the endpoint calls `active`, with `sub`, `client_id` and `exp`; the members `scope`, `aud`, `iat`, `auth_time` and
 /// `realm` are read too, and others become [claims](AccessTokenRecord::claims). Not good are tokens that are bound to a key
-/// (`cnf`, or a `token_type` other than `Bearer`), those of another kind (`token_use` or `typ`, where a server tells it), and
+/// (`cnf`, or a `token_type` other than `Bearer`), those of another kind (`token_use` or `typ`, where a server says it), and
 /// those whose `iat` or `nbf` lies in the future, but for the [clock skew](Self::with_clock_skew).
-/// The endpoint of this crate tells `realm` and `token_use`. One that tells no realm has tokens of none; one that tells no kind
+/// The endpoint of this crate names `realm` and `token_use`. One that names no realm has tokens of none; one that names no kind
 /// must not show refresh tokens to this client.
 ///
 /// # Errors
 ///
 /// Everything but a well-formed answer with status 200 is a [`BackendError`]: then the guard answers 503. So does a refusal of
 /// this client's own credentials, which says nothing of the token. Where the endpoint answers 429 or 503 with `Retry-After` in
-/// seconds, the guard's answer tells the same wait, up to an hour.
+/// seconds, the guard's answer names the same wait, up to an hour.
 ///
 /// Clones share what they remember.
 #[derive(Clone)]
@@ -184,7 +184,7 @@ impl<S> IntrospectionClient<S> {
         Ok(self)
     }
 
-    /// Another clock, which tells what lies in the future and how long inactive tokens are remembered. Default: the operating
+    /// Another clock, which says what lies in the future and how long inactive tokens are remembered. Default: the operating
     /// system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {

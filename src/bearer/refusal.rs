@@ -5,7 +5,7 @@ use crate::observe::contain::Cut;
 use crate::observe::telemetry;
 use crate::protocol::record::AccessTokenRecord;
 
-/// Why a [`BearerGuard`](crate::BearerGuard) refused a request: for your logs and metrics. The client is told less.
+/// Why a [`BearerGuard`](crate::BearerGuard) refused a request: for your logs and metrics. The client learns less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BearerReason {
@@ -33,7 +33,7 @@ pub enum BearerReason {
     Realm,
     /// It is good, but has too little scope: 403 `insufficient_scope`.
     Scope,
-    /// The verifier could not tell: 503, or 500 after a [fault](BackendErrorKind::Fault).
+    /// The verifier could not decide: 503, or 500 after a [fault](BackendErrorKind::Fault).
     Backend,
     /// The verifier took longer than the deadline: 503.
     Overdue,

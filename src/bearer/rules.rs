@@ -64,7 +64,7 @@ pub(super) struct Verification {
     asked: Duration,
 }
 
-/// What becomes of a request, as far as its head tells.
+/// What becomes of a request, as far as its head shows.
 pub(super) enum Admission {
     /// It goes on without a principal.
     Pass,

@@ -22,8 +22,8 @@ pub(crate) const MOST_TOKENS: usize = 100;
 /// # Contract
 /// - A record that was inserted is found until it expires or is removed; then never again.
 /// - A store may bound the records of one login: of one family, or, of those without a family, of one realm, subject and client.
-///   Then a new record may remove the oldest ones of the same login. The stores of this crate keep the newest 100 unless they
-///   are told otherwise.
+///   Then a new record may remove the oldest ones of the same login. The stores of this crate keep the newest 100 unless you
+///   set another number.
 /// - It may bound the records of one subject in one realm as well, over all its logins, and remove the oldest of these. However
 ///   many logins a subject has, they cost no other subject a record.
 /// - [`revoke_family`](Self::revoke_family) and [`revoke_subject`](Self::revoke_subject) remove every record that was inserted
@@ -34,7 +34,7 @@ pub(crate) const MOST_TOKENS: usize = 100;
 ///
 /// # Cancellation
 /// A dropped `insert` may or may not have stored the record; the token was not delivered then. A dropped removal may or may
-/// not have happened, and the client was not told that it did.
+/// not have happened, and the client got no answer that it did.
 ///
 /// # Errors
 /// A [`BackendError`] answers 503: no token is given, none is taken as good, none is said to be revoked.
@@ -63,7 +63,7 @@ pub trait AccessTokenStore: Send + Sync + 'static {
     }
 
     /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
-    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning tells it.
+    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning says so.
     fn follow_clock(&self, clock: &SharedClock) -> bool {
         let _ = clock;
         true
@@ -176,19 +176,19 @@ impl<T: AccessTokenStore + ?Sized> AccessTokenStore for Arc<T> {
 /// - Audience, realm and scope are judged by the caller.
 ///
 /// # Security
-/// False acceptance is fatal. The text comes from anybody: bounded, visible ASCII, and nothing else.
+/// False acceptance is fatal. The text comes from any sender: bounded, visible ASCII, and nothing else.
 ///
 /// # Cancellation
 /// The future is dropped when the client hangs up. A dropped `revoke` may or may not have happened.
 ///
 /// # Errors
-/// A [`BackendError`] answers 503: an API never takes it for a bad token, and a client is never told that a token was revoked.
+/// A [`BackendError`] answers 503: an API never takes it for a bad token, and no client gets an answer that a token was revoked.
 #[async_trait]
 pub trait AccessTokenVerifier: Send + Sync + 'static {
     /// What this token stands for now.
     fn verify<'a>(&'a self, token: &'a str) -> MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendError>>;
 
-    /// Ends a token before its time. Default: [`Revocation::Unsupported`], as for tokens that everybody verifies by
+    /// Ends a token before its time. Default: [`Revocation::Unsupported`], as for tokens that each API verifies by
     /// themselves.
     async fn revoke(&self, token: &str) -> Result<Revocation, BackendError> {
         let _ = token;
@@ -203,7 +203,7 @@ pub trait AccessTokenVerifier: Send + Sync + 'static {
     }
 
     /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
-    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning tells it.
+    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning says so.
     fn follow_clock(&self, clock: &SharedClock) -> bool {
         let _ = clock;
         true

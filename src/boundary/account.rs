@@ -85,14 +85,14 @@ impl<'a> AccountKey<'a> {
     }
 
     /// A name that a resolving verifier does not know, in its [canonical](Self::canonical) form. Unknown names are counted
-    /// like known ones: without a budget of their own they would be told apart by the eleventh attempt.
+    /// like known ones: without a budget of their own they would show by the eleventh attempt.
     #[must_use]
     pub fn phantom(username: &'a str) -> Self {
         Self { kind: AccountKeyKind::Phantom, text: spelling::canonical(username) }
     }
 
     /// A name that a verifier does not know which compares names byte by byte, as they were sent: there each spelling is an
-    /// account of its own, and so each spelling that nobody has is counted by itself.
+    /// account of its own, and so each spelling without an account is counted by itself.
     #[must_use]
     pub fn phantom_as_typed(username: &'a str) -> Self {
         Self { kind: AccountKeyKind::Phantom, text: Cow::Borrowed(username) }

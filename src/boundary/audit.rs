@@ -75,7 +75,7 @@ pub enum AuditOutcome<'a> {
     },
 }
 
-/// A keyed digest of a user name: tells that two attempts were on the same account, but not on which.
+/// A keyed digest of a user name: it shows that two attempts were on the same account, but not on which.
 /// [`account_digest`](crate::PasswordGrantLayer::account_digest) gives that of an account which an operator names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AccountDigest(pub(crate) [u8; 16]);

@@ -53,7 +53,7 @@ impl std::fmt::Debug for AuthRequest<'_> {
 /// then asks [`verify`](Self::verify).
 ///
 /// # Security
-/// `verify` is not called for unknown clients; where that can be told by time, do dummy work in `claim`.
+/// `verify` is not called for unknown clients; where that shows in the time, do dummy work in `claim`.
 ///
 /// # Cancellation
 /// The future is dropped when the client hangs up or [its deadline](crate::Builder::store_deadline) passes; the attempt stays

@@ -140,7 +140,7 @@ impl fmt::Debug for BackendError {
 /// What your own code gets when it calls an operation of this crate and that cannot be done, such as
 /// `SqliteStore::put_client` or `Argon2Verifier::hash_password`: `?` takes it into any other error.
 ///
-/// Its message and its causes tell what failed; `Debug` writes them in one line, for a `main` that returns it. Inside a
+/// Its message and its causes say what failed; `Debug` writes them in one line, for a `main` that returns it. Inside a
 /// trait of this crate `?` makes the [`BackendError`] of it that it was.
 ///
 /// ```

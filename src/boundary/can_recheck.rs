@@ -1,4 +1,4 @@
-//! Finds out whether a verifier tells that a login still holds.
+//! Finds out whether a verifier can recheck a login.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// step what the other would have kept in another.
 ///
 /// A store makes one when it is opened and gives it to all its handles: open it once and clone it. Two that were opened from one
-/// file have two, and a warning event (`settings cannot work together`) tells it when an endpoint is built with both.
+/// file have two, and a warning event (`settings cannot work together`) says so when an endpoint is built with both.
 ///
 /// ```
 /// use tower_password_grant::StoreIdentity;

@@ -64,7 +64,7 @@ pub trait TokenIssuer: Send + Sync + 'static {
     }
 
     /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
-    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning tells it.
+    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning says so.
     fn follow_clock(&self, clock: &SharedClock) -> bool {
         let _ = clock;
         true

@@ -99,7 +99,7 @@ impl fmt::Debug for Guess<'_> {
     }
 }
 
-/// A keyed digest of a secret, which tells that the same secret was tried for the same account again. It is no password hash.
+/// A keyed digest of a secret, which shows that the same secret was tried for the same account again. It is no password hash.
 ///
 /// Its key is one of this process, and then a limiter that several processes share does not recognise a secret that came through
 /// another one; or the operator's [shared key](crate::Builder::shared_key). Keep it outside of the process only under a shared
@@ -285,8 +285,8 @@ pub enum Settlement {
     /// charges elsewhere go back.
     Success,
     /// The secret was wrong, or it was right and the answer does not say so: the account is disabled, locked, not verified, or
-    /// denied for any other reason that the client is not told. The attempt stays charged; the same secret again need not
-    /// count. One settlement for all of them, because no later answer may tell them apart either.
+    /// denied for any other reason that the client does not learn. The attempt stays charged; the same secret again need not
+    /// count. One settlement for all of them, because no later answer may distinguish them either.
     Denied,
     /// The attempt was decided against with an answer of its own: the secret is known from a leak, nothing of the scope may be
     /// granted, a denial whose code is revealed, or the credentials of a client. It stays charged, and the same
@@ -324,7 +324,7 @@ impl Settlement {
 /// - [`check`](Self::check) is one atomic step as well: it looks, compares, and charges or forgives. A look that refuses comes
 ///   before the comparison, so that a guesser under a lock learns nothing; and the outcome is answered only after the charge of
 ///   a wrong one is kept as firmly as that of a reservation. If others spend the budget in the meantime, it is refused, and
-///   nothing tells that it was compared.
+///   nothing shows that it was compared.
 /// - A charge counts until time, a full login or an operator takes it back.
 /// - [`settle`](Self::settle) takes back only what the attempt itself was charged, and the failures of its own account from
 ///   its own address after a full login. An attempt that is never settled, because it was dropped or panicked, stays charged.
@@ -342,7 +342,7 @@ impl Settlement {
 /// - All budgets of an attempt are charged, or none. On a store that is spread over machines they must lie on one.
 ///
 /// # Security
-/// A lost charge is a free guess. A refusal too many locks somebody out. Names come as they were typed, which may be a password
+/// A lost charge is a free guess. A refusal too many locks a user out. Names come as they were typed, which may be a password
 /// in the wrong field: a store outside the process keeps keyed digests of them.
 ///
 /// # Cancellation
@@ -351,7 +351,7 @@ impl Settlement {
 /// half-way may have settled, or leaves its charge; it is not called again.
 ///
 /// # Errors
-/// A [`BackendError`] of `reserve` refuses the request with 503: nobody is verified without a count. One of `settle` changes no
+/// A [`BackendError`] of `reserve` refuses the request with 503: no secret is verified without a count. One of `settle` changes no
 /// answer; where a charge was to come back, it is tried once more within the request, after 600 ms at most.
 pub trait AttemptLimiter: Send + Sync + 'static {
     /// Charges one attempt if every budget that it touches has room for it; else it charges none of them.
@@ -411,7 +411,7 @@ pub trait AttemptLimiter: Send + Sync + 'static {
     }
 
     /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
-    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning tells it.
+    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning says so.
     fn follow_clock(&self, clock: &SharedClock) -> bool {
         let _ = clock;
         true

@@ -1,4 +1,4 @@
-//! Telling somebody that an account was locked.
+//! Notices to the owner of a locked account.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -32,11 +32,11 @@ impl fmt::Debug for LockNotice<'_> {
     }
 }
 
-/// Is told when an account was locked, to send its owner a message.
+/// Gets a notice when an account was locked, to send its owner a message.
 ///
 /// # Contract
 /// - Called at most once for each account and lock, however many addresses are locked meanwhile. The default limiter keeps
-///   count in a bounded table; while that is full nobody is told, so that nobody can be flooded with messages.
+///   count in a bounded table; while that is full no notice goes out, so that no owner can be flooded with messages.
 /// - Called on the async threads: it must not block. Put the notice into a bounded queue.
 ///
 /// # Security

@@ -15,7 +15,7 @@ use crate::protocol::secrets::SecretDigest;
 /// use std::time::{Duration, SystemTime};
 /// use tower_password_grant::{BackendError, OneTimeValues, SecretDigest};
 ///
-/// /// Redeems a ticket that was signed and checked elsewhere; a copy of it is worth nothing.
+/// /// Redeems a ticket that was signed and checked elsewhere; a copy of it is worthless.
 /// async fn redeem(values: &dyn OneTimeValues, id: &str) -> Result<bool, BackendError> {
 ///     let until = SystemTime::now() + Duration::from_secs(600);
 ///     values.consume(&SecretDigest::of(&format!("ticket:{id}")), until).await

@@ -54,8 +54,8 @@ use super::refusal::Rule;
 ///   [`forget_everything`](Self::forget_everything).
 ///
 /// # Security
-/// Everybody who may call it may guess without limit: keep it behind the operators' own door. The names of accounts are what
-/// verifiers made of what somebody typed, which may be a password in the wrong field: show them to operators, and keep them
+/// A caller may guess without limit: keep it behind the operators' own door. The names of accounts are what
+/// verifiers made of what a user typed, which may be a password in the wrong field: show them to operators, and keep them
 /// out of logs.
 ///
 /// # Cancellation
@@ -159,7 +159,7 @@ impl LockPage {
     }
 }
 
-/// A place in the walk through the locks of one limiter: a digest, which names nobody. Its bytes may go to a page for operators and
+/// A place in the walk through the locks of one limiter: a digest, which names no account. Its bytes may go to a page for operators and
 /// back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockCursor([u8; 24]);

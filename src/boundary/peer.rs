@@ -14,8 +14,8 @@ use crate::protocol::forwarded::{self, Notation};
 
 /// Where the endpoint finds the address that a request comes from, which the budgets of attempts are counted on.
 ///
-/// Nothing in a request tells it reliably: the server that accepted the connection has to put it into the request's
-/// extensions. If it is configured and missing, requests are refused with 500 and an event that names the cure; they
+/// No part of a request says it reliably: the server that accepted the connection has to put it into the request's
+/// extensions. If it is configured and missing, requests are refused with 500 and an event that says what to do; they
 /// never share one budget. Headers are believed only from [proxies that you name](Self::behind).
 ///
 /// ```
@@ -71,7 +71,7 @@ impl PeerAddress {
         Self::extension(|address: &SocketAddr| Some(address.ip()))
     }
 
-    /// There is no address. Attempts are then counted per account alone, so anybody can lock anybody out: choose it only
+    /// There is no address. Attempts are then counted per account alone, so any sender can lock any account out: choose it only
     /// where all requests come from one trusted place, or in tests.
     #[must_use]
     pub const fn unknown() -> Self {

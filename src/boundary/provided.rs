@@ -14,7 +14,7 @@ pub(crate) type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, Backend
 
 /// The answer of such a method: a fault, which names what is missing.
 ///
-/// It holds nothing, unlike the future of any method that looks at its arguments. So the two are told apart without running
+/// It holds nothing, unlike the future of any method that looks at its arguments. So the two are distinguished without running
 /// either: nothing of the application is asked only to find out whether it could answer.
 pub(crate) struct Provided<M, T>(PhantomData<fn() -> (M, T)>);
 

@@ -42,7 +42,7 @@ use super::clock::SharedClock;
 /// or not at all.
 ///
 /// # Errors
-/// A [`BackendError`] answers 503: nobody is verified without a count. It must be given when it is not known whether a swap
+/// A [`BackendError`] answers 503: no secret is verified without a count. It must be given when it is not known whether a swap
 /// happened; the limiter finds it out by the stamp. That another was first is no error.
 #[async_trait]
 pub trait AttemptRecords: Send + Sync + 'static {
@@ -53,7 +53,7 @@ pub trait AttemptRecords: Send + Sync + 'static {
     async fn swap(&self, changes: &[RecordChange]) -> Result<bool, BackendError>;
 
     /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
-    /// Default: yes, for a store whose own clock shows the time of day. One that must be told the time answers as it is.
+    /// Default: yes, for a store whose own clock shows the time of day. One that needs the time from outside answers whether it takes it.
     fn follow_clock(&self, clock: &SharedClock) -> bool {
         let _ = clock;
         true

@@ -19,7 +19,7 @@ use crate::protocol::unsaved::UnsavedRecord;
 pub(crate) const MOST_LOGINS: usize = 100;
 
 /// Which state of a family was seen: a store that replaces a family only if it still has the stamp that was seen with it keeps
-/// what somebody else wrote meanwhile.
+/// what another call wrote meanwhile.
 ///
 /// The store gives a family another stamp with each change, and never one that it had before: a counter will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,8 +105,8 @@ pub struct Rotation {
 /// (RFC 6749 section 10.4).
 ///
 /// A store decides nothing: which token counts is in the [`Lineage`], which it keeps as it is given. So it needs to find a
-/// record by its key, and to replace it if nobody else did. The suites in `testing::contract` (feature `testing`) hold your own
-/// store to all that is said here: `refresh_token_store`, and `tokens_in_one_step` if it tells an [identity](Self::identity).
+/// record by its key, and to replace it if no other call did. The suites in `testing::contract` (feature `testing`) hold your own
+/// store to all that is said here: `refresh_token_store`, and `tokens_in_one_step` if it has an [identity](Self::identity).
 ///
 /// Two methods answer a [`MaybeFuture`], and are no `async fn`: `fn find(..) -> MaybeFuture<'_, ..>` with
 /// `MaybeFuture::new(async move { .. })` for its body.
@@ -168,7 +168,7 @@ pub trait RefreshTokenStore: Send + Sync + 'static {
     }
 
     /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
-    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning tells it.
+    /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning says so.
     fn follow_clock(&self, clock: &SharedClock) -> bool {
         let _ = clock;
         true

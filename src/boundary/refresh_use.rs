@@ -64,7 +64,7 @@ pub(crate) async fn use_token(
             Some(Decision::Repeat { salt, .. }) => (Used::Repeated { salt }, None),
             Some(Decision::Over | Decision::Early) | None => return Ok(Used::Gone),
             Some(Decision::Replay) => {
-                // Told once: the use that ended the family before has told it.
+                // Reported once: the use that ended the family before has reported it.
                 let is_first = store.revoke_family(family.id()).await?;
                 return Ok(if is_first { Used::Replayed } else { Used::Gone });
             }

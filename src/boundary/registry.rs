@@ -63,10 +63,10 @@ pub trait ClientRegistry: Send + Sync + 'static {
         Ok(false)
     }
 
-    /// All clients, if they are known when the endpoint is built and do not change: then a warning at the start tells what of
+    /// All clients, if they are known when the endpoint is built and do not change: then a warning at the start says what of
     /// their registrations cannot work with the endpoint, such as refresh tokens without a store for them. It must not block.
     ///
-    /// Default: not known. The same is told at the first request of each client then.
+    /// Default: not known. The warning then comes at the first request of each client.
     fn all_clients(&self) -> Option<Vec<Client>> {
         None
     }

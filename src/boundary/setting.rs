@@ -1,10 +1,10 @@
-//! Settings out of range: told, never changed silently.
+//! Settings out of range: an error, never changed silently.
 
 use std::fmt;
 
 use crate::protocol::explained::explained;
 
-/// A setting of a part that is out of range, such as a store without room. It is told where the setting is made, or by
+/// A setting of a part that is out of range, such as a store without room. The error comes where the setting is made, or from
 /// [`build`](crate::Builder::build); nothing is changed silently.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{setting}`: {given} is out of range: choose {range}")]

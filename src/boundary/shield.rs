@@ -24,7 +24,7 @@ pub enum Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnLeak {
-    /// The login goes on. The audit event, telemetry and metrics tell that the password is known. To begin with: it shows
+    /// The login goes on. The audit event, telemetry and metrics say that the password is known. To begin with: it shows
     /// how many users [`Block`](Self::Block) would stop.
     Warn,
     /// The login is refused with 400 `password_leaked`; the attempt stays charged. Only where users can set a new password
@@ -85,7 +85,7 @@ pub enum OnLeak {
 /// # Security
 /// - It sees the password of a real user, which was just found right. Don't log, store or send it, nor a whole hash of it.
 /// - It fails open, as the list is an extra: with an `Err`, a panic, or no answer within 300 milliseconds, the login goes
-///   on, and an event and a counter tell. Count on it to warn, not to lock.
+///   on, and an event and a counter say so. Count on it to warn, not to lock.
 /// - Anyone who decides what it answers can keep users out with [`OnLeak::Block`].
 ///
 /// # Cancellation

@@ -107,10 +107,10 @@ impl Attempt {
     ///
     /// Use it to order work that is scarce, as [`Argon2Verifier`](crate::argon2::Argon2Verifier) does: a flood of guesses comes
     /// from addresses from which the account never logged in, so keep a part of the work for attempts that are known. A share for
-    /// each account and each address must bound that part, because somebody who guesses may have an account, too.
+    /// each account and each address must bound that part, because an attacker may have an account, too.
     ///
     /// It is no proof of anything: people share addresses. So it must not change the verdict, nor skip a part of the check. It
-    /// also tells that the account exists. What you make of it may show in the time for somebody at the same address, but not in
+    /// also shows that the account exists. What you make of it may show in the time to a client at the same address, but not in
     /// the answer or in a log that others read.
     #[must_use]
     pub fn is_from_known_address(&self) -> bool {
@@ -280,7 +280,7 @@ impl Denial {
 ///
 /// # Security
 /// - False acceptance is fatal; false refusal is a nuisance.
-/// - Do the same work for a name that does not exist as for one that does, or the time tells which names exist.
+/// - Do the same work for a name that does not exist as for one that does, or the time shows which names exist.
 /// - Look at the state of the account (disabled, locked, expired) only after the password was found right.
 ///
 /// # Cancellation
@@ -299,11 +299,11 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError>;
 
     /// The key on which attempts for this name are counted, for known and unknown names alike. Called before
-    /// [`verify`](Self::verify) and before anything is charged; must not tell by its time whether the name exists.
+    /// [`verify`](Self::verify) and before anything is charged; must not show by its time whether the name exists.
     ///
     /// Default: [`AccountKey::canonical`], right for a look-up by exactly that form. A verifier whose accounts have several
     /// names answers [`AccountKey::resolved`] with the account's id for each of them, and [`AccountKey::phantom`] for a name
-    /// that nobody has.
+    /// without an account.
     ///
     /// The realm of the request is part of what is counted on, beside the key. A verifier that ignores realms, so that one account
     /// logs in through clients of N realms, gives each account N budgets of guesses: one for each realm, and one more for
@@ -329,7 +329,7 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     /// then. That ends all of them, those that are just beginning too. It costs one look-up by the user's id.
     ///
     /// Default: a [fault](BackendError::fault), so that an endpoint with [refresh tokens](crate::Builder::refresh_tokens) and a
-    /// verifier that cannot tell refuses every refresh. Logins are then not looked at again, and a warning says so at the start
+    /// verifier without it refuses every refresh. Logins are then not looked at again, and a warning says so at the start
     /// of such an endpoint.
     ///
     /// [`build`](crate::Builder::build) calls it once, with an empty subject and a client `probe`, to find out whether it is the

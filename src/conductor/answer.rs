@@ -34,7 +34,7 @@ impl Answers {
         Self { wording, auditor, clock }
     }
 
-    /// When a request began to be answered, if anybody would see how long it took.
+    /// When a request began to be answered, if an event will show how long it took.
     pub(super) fn starts(&self) -> Option<Duration> {
         self.auditor.starts(&*self.clock)
     }
@@ -53,7 +53,7 @@ impl Answers {
         mut outcome: Result<Reply, TokenError>,
     ) -> Response<Bytes> {
         if let (Err(error), true) = (&mut outcome, trail.is_replay) {
-            // Whatever failed after it: this is told only once.
+            // Whatever failed after it: this is reported only once.
             error.reason = Reason::RefreshTokenReplayed;
         }
         self.record(trail, &outcome);

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the answer to a spent budget shows, and how long settling may be tried.
 pub(crate) struct BudgetRules {
-    /// Users of public clients are not told that an account is locked.
+    /// Users of public clients do not learn that an account is locked.
     pub(crate) conceals_account_locks: bool,
     /// Of the whole request.
     pub(crate) deadline: Option<Duration>,
@@ -123,7 +123,7 @@ impl Budget {
         Ok(())
     }
 
-    /// The face of a refusal, whose rule is noted, and whose lock is told to the owner of the account.
+    /// The face of a refusal, whose rule is noted, and whose lock is a notice to the owner of the account.
     fn refused(&self, refusal: Refusal, key: &AttemptKey<'_>, trail: &mut Trail) -> TokenError {
         if let (Some(lock), Guess::Account { realm, account }) = (refusal.new_lock, key.guess) {
             self.notices.tell(lock, realm, account, trail.address);

@@ -39,7 +39,7 @@ impl Ceilings {
     }
 
     /// A client that may ask about tokens is no stranger: what it asks counts on its own ceiling instead of that of its
-    /// address. Else somebody who sends an API made-up tokens would use that one up.
+    /// address. Else a sender of made-up tokens would use that one up.
     pub(super) fn count_introspection(&self, client: &Client, trail: &mut Trail) -> Result<(), TokenError> {
         if client.is_public() || !client.may_introspect() {
             return Ok(());

@@ -19,14 +19,14 @@ impl Failure {
     /// A part of the application failed.
     pub(super) fn of(error: BackendError, reason: Reason) -> Self {
         match error.kind {
-            // Only what a part tells itself gives a charge back.
+            // Only what a part reports itself gives a charge back.
             _ if Overdue::cut_a_decision(&error) || LostDecision::is_in(&error) => Self::Decided(error.because(reason)),
             BackendErrorKind::Overloaded => Self::Untried(error.because(reason)),
             BackendErrorKind::Unavailable | BackendErrorKind::Fault => Self::Undecided(error.because(reason)),
         }
     }
 
-    /// What the client is told.
+    /// What the client sees.
     pub(super) fn into_error(self) -> TokenError {
         match self {
             Self::Decided(error) | Self::Undecided(error) | Self::Untried(error) => error,
@@ -38,7 +38,7 @@ impl Failure {
         match outcome {
             Ok(value) => (Ok(value), Settlement::Success),
             Err(Self::Decided(error)) => {
-                // What looks like a wrong password counts like one, or the next request would tell what this one hides.
+                // What looks like a wrong password counts like one, or the next request would show what this one hides.
                 let settlement = if error.is_plain_denial() { Settlement::Denied } else { Settlement::Refused };
                 (Err(error), settlement)
             }

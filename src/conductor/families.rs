@@ -196,7 +196,7 @@ impl Families {
         self.access.end_family(family).await
     }
 
-    /// When the token is over if nobody uses it.
+    /// When the token is over if it is not used.
     pub(super) fn end_of(&self, found: &FoundRefreshToken, client: &Client) -> SystemTime {
         let expires = found.stored.family.expires();
         let idle = found.stored.lineage.last_used().checked_add(self.idle_lifetime(client));

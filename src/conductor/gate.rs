@@ -1,4 +1,4 @@
-//! The gate: what the head of a request decides, before its body is read and before anybody is asked.
+//! The gate: what the head of a request decides, before its body is read and before any part is asked.
 
 use std::time::Duration;
 

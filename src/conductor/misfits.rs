@@ -1,4 +1,4 @@
-//! Registrations of clients that cannot work with what the endpoint has: told, because nothing else shows them before the client
+//! Registrations of clients that cannot work with what the endpoint has: a warning, because nothing else shows them before the client
 //! is refused.
 
 use std::collections::HashSet;
@@ -11,10 +11,10 @@ use crate::protocol::client::{Client, ClientAuthentication, ClientId, REFRESH_TO
 use crate::protocol::grant_type::{GrantType, begins_login, is_of_extension};
 use crate::protocol::scope::Scope;
 
-/// The most clients that are remembered as told.
+/// The most clients whose warnings are remembered.
 const MOST: usize = 1024;
 
-/// The clients that were told already.
+/// The clients that had their warning already.
 #[derive(Default)]
 struct Told(Mutex<HashSet<ClientId>>);
 
@@ -34,7 +34,7 @@ pub(crate) struct Offer {
     pub(crate) is_apart: bool,
     pub(crate) introspection: bool,
     pub(crate) access_tokens: bool,
-    /// The verifier tells whether a login still holds.
+    /// The verifier can recheck a login.
     pub(crate) can_recheck: bool,
     pub(crate) secrets_in_body: bool,
     pub(crate) scopeless: bool,
@@ -55,7 +55,7 @@ impl Misfits {
         Self { offer, clock, told: clients.is_none().then(Told::default) }
     }
 
-    /// What is told when the endpoint is built.
+    /// The warnings when the endpoint is built.
     pub(crate) fn tell_all(&self, clients: Option<&[Client]>) {
         if self.offer.refresh_tokens && !self.offer.can_recheck {
             telemetry::misfit(
@@ -83,7 +83,7 @@ impl Misfits {
 
     /// Warns about a client at its first request, because the registry cannot name its clients.
     pub(super) fn tell_new(&self, client: Option<&Client>) {
-        // Where nobody listens, a known client costs no more than an unknown one.
+        // Without a listener, a known client costs no more than an unknown one.
         if let (Some(told), Some(client)) = (&self.told, client)
             && telemetry::is_enabled()
             && self.of(client, self.clock.now()).next().is_some()

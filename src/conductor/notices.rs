@@ -8,7 +8,7 @@ use crate::boundary::limiter::BegunLock;
 use crate::boundary::notifier::{LockNotice, LockNotifier};
 use crate::observe::telemetry;
 
-/// The realm and key of an account whose owner may have to be told.
+/// The realm and key of an account whose owner may get a notice.
 pub(crate) struct Owner {
     realm: Option<String>,
     account: AccountKey<'static>,

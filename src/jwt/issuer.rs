@@ -26,7 +26,7 @@ type ExtraClaims = dyn Fn(&Grant) -> Result<Claims, MalformedClaims> + Send + Sy
 /// The header has `alg`, `typ` (`at+jwt`) and `kid`. The claims are `iss`, `sub`, `aud`, `client_id`, `realm` (a claim of
 /// ours: the [realm](crate::ClientBuilder::realm) of the client, left out if it has none), `scope` (left out when it is
 /// empty), `jti` (256 random bits), `iat`, `exp` and `auth_time`, and nothing about the resource owner but the
-/// [subject's](crate::Subject) identifier unless [`with_claims`](Self::with_claims) adds it: everybody who holds the token
+/// [subject's](crate::Subject) identifier unless [`with_claims`](Self::with_claims) adds it: each holder of the token
 /// can read it (RFC 9068 section 6).
 ///
 /// Signing is done where the request is served: it takes microseconds with ES256 and EdDSA, and with RS256 about a
@@ -115,7 +115,7 @@ impl JwtIssuer {
         self
     }
 
-    /// Another clock, which tells `iat` and from it `exp`. Default: the one that the endpoint or the
+    /// Another clock, which says `iat` and from it `exp`. Default: the one that the endpoint or the
     /// guard [hands](Clock) to it, else the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {

@@ -17,7 +17,7 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A [`JwtVerifier`] tells what these tokens stand for, in the same process ([`JwtIssuer::verifier`]) or in another one, which
+//! A [`JwtVerifier`] says what these tokens stand for, in the same process ([`JwtIssuer::verifier`]) or in another one, which
 //! has the keys from a document ([`JwkSet`]) or fetches them ([`RemoteJwks`]).
 //!
 //! # Choosing an algorithm

@@ -147,7 +147,7 @@ impl RemoteJwks {
         })
     }
 
-    /// The least time between two fetches, however many unknown `kid`s come: anybody can send one. Default: 30 seconds; from 1
+    /// The least time between two fetches, however many unknown `kid`s come: any sender can write one. Default: 30 seconds; from 1
     /// second to 1 hour. Shorter, and new keys of an issuer that does not publish them beforehand are known sooner. As long
     /// as there are no keys that could be believed it is one second.
     ///
@@ -177,7 +177,7 @@ impl RemoteJwks {
 
     /// How long keys are believed after the last fetch that succeeded, while the issuer cannot be reached; then tokens are
     /// answered 503. Default: 24 hours; from 2 minutes to 30 days. Half of it is also the longest time for which the document is
-    /// cached. Shorter, and a key that was stolen and retired is believed for less time by an API that somebody keeps away from
+    /// cached. Shorter, and a key that was stolen and retired is believed for less time by an API that an attacker keeps away from
     /// its issuer; longer, and the API outlives a longer failure of its issuer.
     ///
     /// # Errors
@@ -190,7 +190,7 @@ impl RemoteJwks {
         Ok(self)
     }
 
-    /// Another clock, which tells when to fetch again and how old the keys are. Default: the one that the endpoint or the
+    /// Another clock, which says when to fetch again and how old the keys are. Default: the one that the endpoint or the
     /// guard [hands](Clock) to it, else the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {

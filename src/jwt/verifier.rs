@@ -40,7 +40,7 @@ use crate::protocol::skew::{MAX_SKEW, SKEW};
 /// `cnf`.
 ///
 /// Anyone who has one ES256 token can write a second one with the same content: the curve lets everyone negate half of the
-/// signature. Use `jti` where a token is to be told from others, not its text.
+/// signature. Use `jti` to distinguish tokens, not their text.
 ///
 /// Such tokens cannot be revoked one by one: they are good until they expire, or until their key is
 /// [retired](KeySet::retire).
@@ -120,7 +120,7 @@ impl JwtVerifier {
         Ok(self)
     }
 
-    /// Another clock, which tells what has expired. Default: the one that the endpoint or the
+    /// Another clock, which says what has expired. Default: the one that the endpoint or the
     /// guard [hands](Clock) to it, else the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {

@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! # What the filter tells
+//! # What the filter shows
 //! Every password of the list is found. Of all others, one in 65,536 (0.0015 %) is found by mistake: with
 //! [`OnLeak::Block`](crate::OnLeak::Block) so many users with a good password have to set another one. The filter cannot be
 //! read backwards: it holds 16 bits for each password.

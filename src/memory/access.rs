@@ -32,7 +32,7 @@ impl MemoryAccessTokens {
         Self { tokens: Mutex::new(Tokens::default()), bounds, clock: PartClock::system() }
     }
 
-    /// Another clock, which tells what has expired. Default: the one that the endpoint or the
+    /// Another clock, which says what has expired. Default: the one that the endpoint or the
     /// guard [hands](Clock) to it, else the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
@@ -52,7 +52,7 @@ impl MemoryAccessTokens {
         Ok(self)
     }
 
-    /// How many tokens one login has: at least 1. Default: 100, so that nobody pushes the tokens of others out. One login is a
+    /// How many tokens one login has: at least 1. Default: 100, so that no user pushes the tokens of others out. One login is a
     /// refresh token family; without refresh tokens it is whatever a subject has at a client. Its oldest token ends when it
     /// gets one more. Raise it where one account serves many machines at once, such as the jobs of a build server.
     ///

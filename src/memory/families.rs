@@ -160,7 +160,7 @@ impl Families {
         }
     }
 
-    /// Ends a family; tells whether it had not ended yet.
+    /// Ends a family; answers whether it had not ended yet.
     pub(super) fn end(&mut self, id: FamilyId) -> bool {
         let Some(slot) = self.by_id.get(&id).copied() else { return false };
         let Some(family) = self.families.get_mut(slot).filter(|family| !family.is_ended) else { return false };

@@ -39,7 +39,7 @@ impl MemoryOneTimeValues {
         Self { state: Mutex::new(State::default()), capacity: 100_000, time }
     }
 
-    /// Another clock, which tells what has expired. Default: the operating system's. For tests.
+    /// Another clock, which says what has expired. Default: the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.time = SteadyTime::begin(Arc::new(clock));

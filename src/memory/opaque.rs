@@ -21,7 +21,7 @@ use crate::protocol::unsaved::UnsavedRecord;
 /// Tells an access token from every other kind of token at first sight.
 const PREFIX: &str = "at_";
 
-/// Issues opaque bearer tokens: `at_` and 43 characters that carry 256 random bits, 46 characters in all. It also tells what
+/// Issues opaque bearer tokens: `at_` and 43 characters that carry 256 random bits, 46 characters in all. It also says what
 /// they stand for and revokes them: give the same one to [`issuer`](crate::Builder::issuer), to
 /// [`access_tokens`](crate::Builder::access_tokens) and to the [`BearerGuard`](crate::BearerGuard), in an
 /// [`Arc`](std::sync::Arc).
@@ -58,7 +58,7 @@ impl<S: AccessTokenStore> OpaqueIssuer<S> {
         self
     }
 
-    /// Another clock, which tells what has expired. Default: the one that the endpoint or the
+    /// Another clock, which says what has expired. Default: the one that the endpoint or the
     /// guard [hands](Clock) to it, else the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {

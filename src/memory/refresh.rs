@@ -15,10 +15,10 @@ use crate::boundary::setting::SettingError;
 use crate::protocol::family::FamilyId;
 use crate::protocol::lineage::PREDECESSOR_KEPT;
 
-/// Refresh token families in the memory of this process: bounded, and gone after a restart, which logs everybody out.
+/// Refresh token families in the memory of this process: bounded, and gone after a restart, which logs all users out.
 ///
 /// A login takes some 500 bytes, however often its token is used, and all of its old tokens are known as long as it is. One
-/// subject has at most 100 logins at one client: the next one ends the oldest of them, so that nobody fills the store alone.
+/// subject has at most 100 logins at one client: the next one ends the oldest of them, so that no user fills the store alone.
 /// When it is full, families that are over or have ended go first, then the oldest ones, and their users log in again.
 ///
 /// The predecessor of a token may be presented again within the leeway by the wall clock, and a minute after its use no more
@@ -36,7 +36,7 @@ impl MemoryRefreshTokens {
         Self { families: Mutex::new(Families::default()), capacity: 262_144, clock: Arc::new(SystemClock::new()) }
     }
 
-    /// Another clock, which tells how much time has passed. Default: the operating system's. For tests.
+    /// Another clock, which says how much time has passed. Default: the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);

@@ -29,7 +29,7 @@ impl Auditor {
         self.sink.is_some() || telemetry::is_enabled()
     }
 
-    /// When a request began to be answered, if anybody would see how long it took.
+    /// When a request began to be answered, if an event will show how long it took.
     pub(crate) fn starts(&self, clock: &dyn Clock) -> Option<Duration> {
         (telemetry::COUNTS || self.is_observed()).then(|| clock.elapsed())
     }

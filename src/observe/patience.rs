@@ -1,4 +1,4 @@
-//! How long each part of the application may take for one call: below the whole, so that one that hangs is told soon.
+//! How long each part of the application may take for one call: below the whole, so that one that hangs is reported soon.
 
 use std::fmt;
 use std::future::Future;
@@ -124,7 +124,7 @@ impl Overdue {
         BackendError::unavailable(Self { part: ACCESS_TOKENS, limit, decides: false })
     }
 
-    /// Whether the call was cut off, so that nobody knows how far it got.
+    /// Whether the call was cut off, so that it is unknown how far it got.
     pub(crate) fn cut(error: &BackendError) -> bool {
         error.source.as_ref().is_some_and(|source| source.is::<Self>())
     }

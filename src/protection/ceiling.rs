@@ -13,13 +13,13 @@ use crate::protocol::client::ClientId;
 /// How many token requests of one address (IPv6: of one /64) are taken, whatever they hold. All of an IPv6 /56 may make 4 times
 /// as many together, and all of a /48 16 times as many: a provider may give a customer as much.
 ///
-/// It never grows: addresses are counted in 65,536 cells of 8 bytes, chosen by a hash under a key that nobody outside knows.
+/// It never grows: addresses are counted in 65,536 cells of 8 bytes, chosen by a hash under a secret key.
 /// So a few addresses share a cell; a flood from very many makes it stricter.
 ///
 /// Its refusals cost next to nothing: not even the registry is asked whose pages may read them, so they have no CORS headers.
 ///
 /// An introspection request is counted like every other one, and given back once its client has authenticated and
-/// [may ask](crate::ClientBuilder::allow_introspection): else anybody could use up the ceiling of an API's address by sending
+/// [may ask](crate::ClientBuilder::allow_introspection): else any sender could use up the ceiling of an API's address by sending
 /// that API made-up tokens. What such a client may ask is bounded by its own [`IntrospectionCeiling`].
 pub struct RequestCeiling {
     meter: Result<Meter, RateError>,
@@ -32,7 +32,7 @@ pub struct RequestCeiling {
 /// [`Builder::introspection_ceiling`](crate::Builder::introspection_ceiling).
 ///
 /// It counts the requests of clients that have authenticated and [may ask](crate::ClientBuilder::allow_introspection), over all
-/// their addresses; a [`RequestCeiling`] counts everybody else. One more is answered 429 with `Retry-After`, before the token
+/// their addresses; a [`RequestCeiling`] counts all others. One more is answered 429 with `Retry-After`, before the token
 /// is looked up. Clients are counted in 65,536 cells of 8 bytes, so it never grows.
 ///
 /// ```

@@ -16,7 +16,7 @@ const TOKEN: u64 = 8;
 /// The network of a host that has no addresses.
 const NO_NETWORK: u64 = 1;
 
-/// Makes the digests, under a key that nobody outside knows, so nobody can look for two names with one digest.
+/// Makes the digests, under a secret key, so that no attacker can look for two names with one digest.
 pub(crate) struct Digests(Keyed);
 
 impl Digests {

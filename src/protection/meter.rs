@@ -12,7 +12,7 @@ const MICROS: u64 = 1_000_000;
 
 /// Counts requests by key: so many at once, and so many a second in the long run.
 ///
-/// It never grows: keys are counted in 65,536 cells of 8 bytes, chosen by a hash under a key that nobody outside knows. A
+/// It never grows: keys are counted in 65,536 cells of 8 bytes, chosen by a hash under a secret key. A
 /// cell holds the instant until which its time is taken up.
 pub(super) struct Meter {
     cells: Box<[AtomicU64]>,

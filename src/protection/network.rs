@@ -1,7 +1,7 @@
 //! What counts as one sender, as keys: an IPv4 address or an IPv6 /64, and what an IPv6 address counts to beside that.
 //!
 //! A key of IPv6 holds a hash of its /48 and, mixed with it, the 16 bits behind. So the keys of its /56 and its /48 follow from
-//! that of the /64, and nobody else's do.
+//! that of the /64, and no other's do.
 
 /// A network that holds many /64s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use super::capacity::Capacity;
 use super::network::{CROWDS, Tier, crowd, tier};
 use super::tally::Tally;
 
-/// Hashes of the guess and of the network, under a key that nobody outside knows; 0 for a part that is not counted on.
+/// Hashes of the guess and of the network, under a secret key; 0 for a part that is not counted on.
 pub(crate) type Key = (u64, u64);
 
 /// The highest bit of the hash of a guess tells its kind: it chooses neither a shard nor a cell.

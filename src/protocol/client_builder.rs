@@ -17,7 +17,7 @@ use super::sunset::Sunset;
 /// The longest time for which a spent refresh token may be presented again.
 pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(60);
 
-/// Registers a [`Client`]; errors are told by [`build`](Self::build).
+/// Registers a [`Client`]; [`build`](Self::build) answers errors.
 #[must_use]
 #[derive(Clone)]
 pub struct ClientBuilder {

@@ -195,7 +195,7 @@ fn finish(status: StatusCode, body: Bytes, mut headers: HeaderMap, setting: &Set
     response
 }
 
-/// The body that is sent. A request for the head alone is told how long it would be: else the server would tell the length of
+/// The body that is sent. A request for the head alone gets its length, too: else the server would send the length of
 /// what is sent (RFC 9110 section 8.6).
 #[inline]
 pub(super) fn body_for(is_head_request: bool, body: Bytes, headers: &mut HeaderMap) -> Bytes {

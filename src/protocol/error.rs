@@ -71,7 +71,7 @@ reasons! {
     SeveralAuthentications "several_authentications" => ManyCredentials,
     /// A page of another origin sent the request, and the client does not list that origin.
     CrossSite "cross_site" => CrossSite,
-    /// Nothing in the request tells the client.
+    /// Nothing in the request names the client.
     NoClient "no_client" => ClientByHeader,
     /// A `Basic` value that cannot be read.
     MalformedBasic "malformed_basic" => ClientByHeader,
@@ -133,7 +133,7 @@ reasons! {
     RefreshTokenEarly "refresh_token_early" => RefreshToken,
     /// A refresh token of a family that was ended before.
     RefreshTokenEnded "refresh_token_ended" => RefreshToken,
-    /// A copy of a refresh token that was used before: somebody has stolen one. Its family was ended now.
+    /// A copy of a refresh token that was used before: a thief has one. Its family was ended now.
     RefreshTokenReplayed "refresh_token_replayed" => RefreshToken,
     /// A token that was issued to another client, or to this one in another realm.
     ForeignToken "foreign_token" => RefreshToken,
@@ -144,7 +144,7 @@ reasons! {
     GrantWithdrawn "grant_withdrawn" => RefreshToken,
     /// A scope beyond what the login gave.
     ScopeNotGranted "scope_not_granted" => Scope,
-    /// A token that is good until it expires, because everybody verifies it by themselves.
+    /// A token that is good until it expires, because each API verifies it by itself.
     TokenNotRevocable "token_not_revocable" => TokenType,
     /// The host gave no peer address although one was configured.
     NoPeerAddress "no_peer_address" => Fault,
@@ -242,7 +242,7 @@ impl TokenError {
         if self.face == Face::ClientByHeader { self.with_face(Face::ClientByBody) } else { self }
     }
 
-    /// A bearer token authorizes nobody to ask about tokens, and is refused in its own way (RFC 7662 section 2.3).
+    /// A bearer token gives no right to ask about tokens, and is refused in its own way (RFC 7662 section 2.3).
     pub(crate) fn of_bearer_token(self) -> Self {
         self.with_face(Face::BearerToken)
     }

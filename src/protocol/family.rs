@@ -166,7 +166,7 @@ impl RefreshFamily {
         self.0.authenticated_at
     }
 
-    /// The version of the subject's credentials at the login, if the verifier told one
+    /// The version of the subject's credentials at the login, if the verifier named one
     /// ([`Subject::with_credential_version`](crate::Subject::with_credential_version)).
     #[must_use]
     pub fn credential_version(&self) -> Option<&str> {

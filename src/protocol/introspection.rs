@@ -8,7 +8,7 @@ use super::family::RefreshFamily;
 use super::record::AccessTokenRecord;
 use super::scope::Scope;
 
-/// Claims of a token that are told as they are; what else it says about its user is not.
+/// Claims of a token that are shown as they are; what else it says about its user is not.
 const TOLD: [&str; 4] = ["iss", "jti", "nbf", "cnf"];
 
 /// All that is said of a token that is not active, whatever the reason.
@@ -50,7 +50,7 @@ pub(crate) fn of_refresh_token(family: &RefreshFamily, end: SystemTime) -> Vec<u
     write(told)
 }
 
-/// The realm is told because one subject's identifier may stand for different people in two realms.
+/// The realm is shown because one subject's identifier may stand for different people in two realms.
 fn begin(scope: &Scope, client: &str, subject: &str, realm: Option<&str>) -> Map<String, Value> {
     let mut told = Map::new();
     told.insert("active".to_owned(), true.into());
@@ -65,7 +65,7 @@ fn begin(scope: &Scope, client: &str, subject: &str, realm: Option<&str>) -> Map
     told
 }
 
-/// Rounded down: nobody is told that a token lives longer than it does.
+/// Rounded down: no answer says that a token lives longer than it does.
 fn seconds(time: SystemTime) -> Value {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).into()
 }

@@ -1,4 +1,4 @@
-//! Short digests under a secret key, which tell that two values are the same and nothing else.
+//! Short digests under a secret key, which show that two values are the same and nothing else.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::shared_key::{Purpose, SharedKey};
 
-/// A key of digests of 64 bits: without it nobody can look for two values with one digest, or test a value.
+/// A key of digests of 64 bits: without it no attacker can look for two values with one digest, or test a value.
 pub(crate) enum Keyed {
     /// Of this process: what its maps are keyed with, which is fast.
     Own(RandomState),
@@ -22,12 +22,12 @@ impl Keyed {
         shared.map_or_else(Self::random, |shared| Self::Given(shared.for_purpose(purpose)))
     }
 
-    /// Under a key that nobody else has.
+    /// Under a key that this process alone has.
     pub(crate) fn random() -> Self {
         Self::Own(RandomState::new())
     }
 
-    /// The digest of a number and these bytes, which are joined: let the number tell their lengths.
+    /// The digest of a number and these bytes, which are joined: let the number encode their lengths.
     #[inline]
     pub(crate) fn digest<const N: usize>(&self, number: u64, parts: [&[u8]; N]) -> u64 {
         match self {

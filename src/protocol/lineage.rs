@@ -35,7 +35,7 @@ pub(crate) struct TokenUse {
     pub(crate) leeway: Duration,
     /// How long a family may be unused.
     pub(crate) idle: Duration,
-    /// A predecessor that was used at one of these instants is spent: nothing tells how long ago that was.
+    /// A predecessor that was used at one of these instants is spent: it is unknown how long ago that was.
     pub(crate) shown_twice: ShownTwice,
 }
 
@@ -58,7 +58,7 @@ impl TokenUse {
         is_within(used, self.leeway, self.now) && !self.is_doubtful(used)
     }
 
-    /// Whether the time since `used` cannot be told.
+    /// Whether the time since `used` is unknown.
     ///
     /// A clock that is a little behind is that of another server. One that is further behind was set back, and then nothing
     /// tells how long ago the token was used. How far behind is judged by this use's own mark: it may be made long after the
@@ -75,7 +75,7 @@ pub(crate) enum Decision {
     Live,
     /// It was used last, first at `used`, within the leeway; its unused successor was derived with this salt.
     Repeat { salt: Salt, used: SystemTime },
-    /// It was used before, or nothing tells how long ago: the family is to be ended.
+    /// It was used before, or it is unknown how long ago: the family is to be ended.
     Replay,
     /// It would be good, but the login lies so far ahead that the clock must be wrong.
     Early,
@@ -166,7 +166,7 @@ impl Lineage {
     }
 }
 
-/// How long after its use a store keeps a predecessor: the longest leeway, after which nobody may present it.
+/// How long after its use a store keeps a predecessor: the longest leeway, after which no client may present it.
 pub(crate) const PREDECESSOR_KEPT: Duration = MAX_LEEWAY;
 
 /// A token that stays live may be used by many at once. Uses as near as this are one, or each would wait for all others.

@@ -1,7 +1,7 @@
 //! What errors say: the faces that an error can have, and the table that gives each of them its answer.
 //!
 //! Which reasons share a face is decided once, beside the [reasons](super::error::Reason). A profile only says what a face looks
-//! like, so none can tell apart what must look alike. Another profile is another table of the same shape, in a file of its own.
+//! like, so none can distinguish what must look alike. Another profile is another table of the same shape, in a file of its own.
 
 use std::time::Duration;
 

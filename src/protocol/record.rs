@@ -48,7 +48,7 @@ struct Inner {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Holder<'a> {
     Family(FamilyId),
-    /// Without a family the logins of a subject at a client cannot be told apart.
+    /// Without a family the logins of a subject at a client look alike.
     Login {
         realm: Option<&'a str>,
         subject: &'a str,
@@ -157,7 +157,7 @@ impl AccessTokenRecord {
         &self.0.scope
     }
 
-    /// The resource servers that the token is for; none if the issuer does not tell them apart.
+    /// The resource servers that the token is for; none if the issuer does not name any.
     #[must_use]
     pub fn audience(&self) -> &[String] {
         self.0.audience.as_deref().unwrap_or_default()

@@ -72,7 +72,7 @@ impl RefreshToken {
     }
 
     /// The token that follows this one: its secret is that of this one under a one-time pad, which is the salt. It is random
-    /// for all who lack either, so it tells nothing of this one, and the salt, which a store keeps, tells nothing at all.
+    /// for all who lack either, so it shows nothing of this one, and the salt, which a store keeps, shows nothing at all.
     pub(crate) fn successor(&self, salt: &Salt) -> Self {
         let mut bytes = self.bytes.clone();
         bytes.iter_mut().skip(LEAD).zip(salt).for_each(|(byte, pad)| *byte ^= pad);

@@ -25,7 +25,7 @@ const DOMAIN: &[u8] = b"tower-password-grant shared key\0";
 /// | [`AccountDigest`](crate::AccountDigest) | of one process | of all |
 ///
 /// Keep it apart from what it protects: in a secret manager, not in the database or its backup. Anyone who has both the key and the
-/// store can test which names were tried, and whether a password that somebody tried is a given one.
+/// store can test which names were tried, and whether a password that was tried is a given one.
 ///
 /// There is one key at a time. An older one would be of no use: a repeated mistake is recognised for half a minute, and counts are
 /// found under one digest. To change the key, stop all processes and start them with the new one: a mistake in that moment counts
@@ -57,7 +57,7 @@ pub(crate) enum Purpose {
     Places,
     /// Names and networks in a store in which attempts are counted.
     Attempts,
-    /// To tell which key a store was written under.
+    /// A mark of the key, by which a store knows under which one it was written.
     #[allow(dead_code, reason = "for limiters in stores, which are features")]
     Check,
 }
@@ -87,7 +87,7 @@ impl SharedKey {
         Ok(Self(digest(DOMAIN, &material)))
     }
 
-    /// The key for one purpose, which tells nothing of the others.
+    /// The key for one purpose, which shows nothing of the others.
     pub(crate) fn for_purpose(&self, purpose: Purpose) -> Zeroizing<[u8; 32]> {
         digest(&*self.0, purpose.name())
     }

@@ -8,7 +8,7 @@ use super::client_builder::MAX_LEEWAY;
 const TOLERANCE: Duration = Duration::from_secs(1);
 
 /// Notices when a wall clock is set back, and keeps which instants it shows a second time since: what was used at one of them
-/// cannot be told from what was used at the same instant the first time, long ago.
+/// looks like what was used at the same instant the first time, long ago.
 #[derive(Debug)]
 pub(crate) struct Steps {
     /// What the clocks showed last.
@@ -24,7 +24,7 @@ impl ShownTwice {
     /// No instant.
     pub(crate) const NONE: Self = Self(None);
 
-    /// Whether the time since this instant cannot be told by the wall clock.
+    /// Whether the wall clock does not show the time since this instant.
     pub(crate) fn contains(self, instant: SystemTime) -> bool {
         self.0.is_some_and(|(first, last)| (first..=last).contains(&instant))
     }

@@ -59,7 +59,7 @@ impl Sunset {
         self
     }
 
-    /// A page that tells the client's developers how to move on.
+    /// A page that says how the client's developers move on.
     ///
     /// # Errors
     /// Fails when `uri` is not an absolute URI without spaces and quotes.
@@ -104,7 +104,7 @@ impl Sunset {
     }
 }
 
-/// Whole seconds since 1970, as headers tell them.
+/// Whole seconds since 1970, as headers write them.
 fn seconds(date: SystemTime) -> u64 {
     date.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::record::AccessTokenRecord;
 use super::secrets::SecretDigest;
 
-/// The record of an access token that nobody has saved yet: an issuer [leaves](crate::IssuedTokens::with_unsaved) it to the store
+/// The record of an access token that is not saved yet: an issuer [leaves](crate::IssuedTokens::with_unsaved) it to the store
 /// that keeps the family of its refresh tokens, which saves both in one step.
 ///
 /// A part in between that loses it would leave its client with a token that no API takes. So a store has to
-/// [take](Self::take) it, and where nobody did the answer is 500 and not that token. Cloning is cheap, and all clones are one
+/// [take](Self::take) it, and where none did the answer is 500 and not that token. Cloning is cheap, and all clones are one
 /// record.
 ///
 /// ```

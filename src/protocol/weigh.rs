@@ -12,7 +12,7 @@ pub(crate) struct Demanded {
 /// What is known of a login beyond its credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Proven {
-    /// Its password was found among leaked ones. Not so if nobody could tell: the list is an extra, which fails open.
+    /// Its password was found among leaked ones. Not so if the shield could not decide: the list is an extra, which fails open.
     pub(crate) leaked_password: bool,
 }
 

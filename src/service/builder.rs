@@ -28,7 +28,7 @@ impl PasswordGrant {
     }
 }
 
-/// Puts a token endpoint together. Every option tells its default; see the [manual](crate::manual::defaults) for why.
+/// Puts a token endpoint together. Every option names its default; see the [manual](crate::manual::defaults) for why.
 #[must_use]
 pub struct Builder<C = NotSet, V = NotSet, I = NotSet> {
     clients: C,
@@ -44,18 +44,18 @@ impl<C, V, I> Builder<C, V, I> {
         Builder { clients, verifier: self.verifier, issuer: self.issuer, options: self.options }
     }
 
-    /// Is this the user's password. Required.
+    /// Decides whether this is the user's password. Required.
     pub fn verifier<T: CredentialVerifier>(self, verifier: T) -> Builder<C, T, I> {
         Builder { clients: self.clients, verifier, issuer: self.issuer, options: self.options }
     }
 
-    /// What is given. Required.
+    /// Makes the tokens. Required.
     pub fn issuer<T: TokenIssuer>(self, issuer: T) -> Builder<C, V, T> {
         Builder { clients: self.clients, verifier: self.verifier, issuer, options: self.options }
     }
 
-    /// Where the peer's address comes from, on which attempts are counted. Required, because nothing in a request tells
-    /// it reliably, and a wrong guess would either lock everybody out together or nobody at all.
+    /// Where the peer's address comes from, on which attempts are counted. Required, because no part of a request
+    /// says it reliably, and a wrong guess would either lock all users out together or none at all.
     pub fn peer_address(mut self, source: PeerAddress) -> Self {
         self.options.peer = Some(source);
         self

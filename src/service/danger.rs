@@ -10,8 +10,8 @@ impl Danger {
     /// Sends the code and description of [`Denial::Custom`](crate::Denial::Custom) instead of `invalid_grant`. Default:
     /// off.
     ///
-    /// The attack: such an answer tells that the account exists and, if the verifier returns it before the password was
-    /// found right, tells it to anybody who guesses names.
+    /// The attack: such an answer shows that the account exists and, if the verifier returns it before the password was
+    /// found right, shows it to every guesser of names.
     pub fn reveal_custom_denials(mut self) -> Self {
         self.reveal_custom_denials = true;
         self

@@ -70,10 +70,10 @@ impl<O> PasswordGrantLayer<O> {
     /// key](crate::Builder::shared_key) is the same: to find the account behind a
     /// digest, compare it with those of the accounts that you have. With `Argon2Verifier` an account is
     /// [`resolved`](AccountKey::resolved) from its id; with `count_by_login_name`, and with a verifier without an `account_key`
-    /// of its own, it is the [`canonical`](AccountKey::canonical) name. A name that nobody has is a
+    /// of its own, it is the [`canonical`](AccountKey::canonical) name. A name without an account is a
     /// [`phantom`](AccountKey::phantom).
     ///
-    /// Keep it from everybody but operators: it answers whether a digest in a log stands for an account.
+    /// Keep it for operators alone: it answers whether a digest in a log stands for an account.
     #[must_use]
     pub fn account_digest(&self, account: &AccountKey<'_>) -> AccountDigest {
         self.mount.endpoint.account_digest(account)

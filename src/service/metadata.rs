@@ -108,7 +108,7 @@ impl Metadata {
 
     /// Leaves `password` out of `grant_types_supported`, and each other grant type by which a
     /// [password login begins](crate::ExtensionGrant::begins_password_login). Default: the truth. For servers whose document is
-    /// read by everybody and whose last client of this grant needs none.
+    /// public and whose last client of this grant needs none.
     pub fn hide_password_grant(mut self) -> Self {
         self.hides_password_grant = true;
         self
@@ -190,7 +190,7 @@ impl Metadata {
         if facts.revocation_path.is_some() {
             endpoint("revocation", &all);
         }
-        // Where all clients are public there is nobody who could ask.
+        // Where all clients are public none may ask.
         if facts.introspection_path.is_some() && !confidential.is_empty() {
             endpoint("introspection", &confidential);
         }

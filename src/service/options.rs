@@ -22,7 +22,7 @@ use crate::protocol::profile::Profile;
 use crate::protocol::rfc6749::RFC_6749;
 use crate::protocol::shared_key::SharedKey;
 
-/// Everything that a builder was told besides its three required parts.
+/// All settings of a builder besides its three required parts.
 pub(super) struct Options {
     pub(super) token_path: String,
     pub(super) tokens: TokenOptions,

@@ -33,9 +33,9 @@ impl<C, V, I> Builder<C, V, I> {
     }
 
     /// How many introspection requests are taken of one client that has authenticated and
-    /// [may ask](crate::ClientBuilder::allow_introspection), over all its addresses. Default: no ceiling, because anybody
-    /// can send made-up tokens to an API and so make it ask, and its good tokens must not suffer. Set one where an API of
-    /// somebody else could take the processor or the store from the others, well above what it asks in its busiest second.
+    /// [may ask](crate::ClientBuilder::allow_introspection), over all its addresses. Default: no ceiling, because any sender
+    /// can write made-up tokens to an API and so make it ask, and its good tokens must not suffer. Set one where an API that
+    /// you do not run could take the processor or the store from the others, well above what it asks in its busiest second.
     pub fn introspection_ceiling(mut self, ceiling: IntrospectionCeiling) -> Self {
         self.options.introspection_ceiling = ceiling;
         self
@@ -50,7 +50,7 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
-    /// Is told when an account was locked, to send its owner a message: at most once for each account and lock. Default:
+    /// Gets a notice when an account was locked, to send its owner a message: at most once for each account and lock. Default:
     /// none.
     pub fn lock_notifier(mut self, notifier: impl LockNotifier) -> Self {
         self.options.notifier = Some(Box::new(notifier));
@@ -60,16 +60,16 @@ impl<C, V, I> Builder<C, V, I> {
     /// Answers public clients 400 `invalid_grant`, byte by byte as for a wrong password and without `Retry-After`, where a
     /// lock of the account refuses ([`Rule::AccountAndAddress`](crate::Rule::AccountAndAddress) and
     /// [`Rule::Account`](crate::Rule::Account)). Default: off, so that they are answered 429 like every other refusal, and
-    /// an app can tell its user when to come again.
+    /// an app can say when to come again.
     ///
-    /// Switch it on where nobody may learn that two names are one account: they share a lock, so that a lock tells it. It costs
+    /// Switch it on where an attacker must not learn that two names are one account: they share a lock, which shows it. It costs
     /// something: under a lock the right password is called wrong. Give a [`lock_notifier`](Self::lock_notifier) then, so that
     /// at least the owner learns why. Refusals of an address, of a client and of too many requests stay 429, whatever name was
     /// tried; so do all of confidential clients, which speak for their users. Audit, events and metrics keep the true reason and
     /// rule.
     ///
-    /// The time still tells it: a refused attempt is not hashed, so it is answered sooner than a wrong password. A hash for each
-    /// would let somebody who is locked out keep the server busy.
+    /// The time still shows it: a refused attempt is not hashed, so it is answered sooner than a wrong password. A hash for each
+    /// would let a client that is locked out keep the server busy.
     pub fn conceal_account_locks(mut self) -> Self {
         self.options.conceals_account_locks = true;
         self

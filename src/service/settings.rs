@@ -64,7 +64,7 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
-    /// The header in which a server that logs in for its users tells the address of each. It counts only from clients
+    /// The header in which a server that logs in for its users names the address of each. It counts only from clients
     /// that [may name it](crate::ClientBuilder::trust_end_user_address), and only as one bare address. Default:
     /// `auth0-forwarded-for`. Change it for clients that send another one; not to one that your proxies write.
     pub fn end_user_address_header(mut self, name: HeaderName) -> Self {
@@ -98,11 +98,11 @@ impl<C, V, I> Builder<C, V, I> {
     /// How long one call of a part may take: a look-up of the registry, a charge or a settlement of the limiter, an account's
     /// key and the [recheck](crate::CredentialVerifier::recheck) of the verifier, a call of the issuer, of the refresh token
     /// store, of the verifier of access tokens, or of a client authentication method. Default: 5 seconds, or
-    /// [`deadline`](Self::deadline) if that is shorter. A part that takes longer is cut off, which telemetry tells by its name,
+    /// [`deadline`](Self::deadline) if that is shorter. A part that takes longer is cut off, which telemetry names,
     /// and the answer is 503 with `Retry-After`; the others are not waited for. A charge that was being made may stay, and
     /// one that was being settled does; so does that of a client authentication method, which should therefore end its own
     /// calls earlier and answer an `Err`. `None` leaves only `deadline`. Change it with the acquire time-out of your database
-    /// pool, which must be shorter to be told as its own error. Needs tokio's timer, but only for parts that are not ready
+    /// pool, which must be shorter to show as its own error. Needs tokio's timer, but only for parts that are not ready
     /// at once.
     ///
     /// # Errors

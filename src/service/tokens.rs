@@ -11,7 +11,7 @@ impl<C, V, I> Builder<C, V, I> {
     /// store, and serves `grant_type=refresh_token` (RFC 6749 section 6). Default: none.
     ///
     /// Refresh tokens rotate: each use gives a new one and ends the old one; a copy of an old one that is presented later ends
-    /// them all (RFC 9700 section 4.14.2). The verifier must tell at each refresh whether the user may still be logged in:
+    /// them all (RFC 9700 section 4.14.2). The verifier must decide at each refresh whether the user may still be logged in:
     /// [`CredentialVerifier::recheck`](crate::CredentialVerifier::recheck).
     pub fn refresh_tokens(mut self, store: impl RefreshTokenStore) -> Self {
         self.options.tokens.refresh = Some(Box::new(store));
@@ -44,9 +44,9 @@ impl<C, V, I> Builder<C, V, I> {
 
     /// Ends a login, with its access tokens, at the first refresh that the verifier denies: the account is disabled, locked,
     /// unverified or gone. Default: off. The refresh is refused, and the login goes on once the account is good again: a lock
-    /// that ends by itself, or a look-up that missed the user for a moment, should log nobody out. Change it where an account is
-    /// disabled because somebody else may be logged in to it; or end its logins when you disable it
-    /// ([`RefreshTokenStore::revoke_subject`], `SqliteStore::end_logins`), which also ends those that nobody uses meanwhile.
+    /// that ends by itself, or a look-up that missed the user for a moment, should log no user out. Change it where an account is
+    /// disabled because a thief may be logged in to it; or end its logins when you disable it
+    /// ([`RefreshTokenStore::revoke_subject`], `SqliteStore::end_logins`), which also ends those that are not used meanwhile.
     pub fn end_denied_logins(mut self) -> Self {
         self.options.tokens.ends_denied = true;
         self

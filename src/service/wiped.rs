@@ -12,7 +12,7 @@ const FIRST: usize = 512;
 pub(super) struct WipedBytes(Vec<u8>);
 
 impl WipedBytes {
-    /// Appends `data`. There will not be more than `most` bytes, as far as anybody knows.
+    /// Appends `data`. There will not be more than `most` bytes, as far as is known.
     pub(super) fn append(&mut self, mut data: impl Buf, most: usize) {
         self.make_room(data.remaining(), most);
         while data.has_remaining() {

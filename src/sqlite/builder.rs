@@ -63,7 +63,7 @@ impl SqliteStoreBuilder {
         }
     }
 
-    /// Another clock, which tells what has expired and how long attempts count. Default: the operating system's. For tests.
+    /// Another clock, which says what has expired and how long attempts count. Default: the operating system's. For tests.
     /// The store works from the moment when it is opened, so give it the endpoint's own clock here; a warning event tells
     /// if the two differ.
     pub fn clock(mut self, clock: impl Clock) -> Self {
@@ -115,7 +115,7 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// How many access tokens one login has: at least 1. Default: 100, so that nobody fills the file. One login is a refresh
+    /// How many access tokens one login has: at least 1. Default: 100, so that no user fills the file. One login is a refresh
     /// token family; without refresh tokens it is whatever a subject has at a client. Its oldest token ends when it gets
     /// one more. Raise it where one account serves many machines at once, such as the jobs of a build server.
     pub fn access_tokens_per_login(mut self, tokens: u32) -> Self {

@@ -23,7 +23,7 @@ pub(super) enum Transaction {
 
 /// An operation, whatever it answers.
 pub(super) trait Job: Send {
-    /// Does the work once, and tells whether what it changed is to be kept. Contains its panics.
+    /// Does the work once, and answers whether what it changed is to be kept. Contains its panics.
     fn run(&mut self, db: &Db) -> bool;
 
     /// The transaction that it needs.

@@ -52,7 +52,7 @@ pub(super) fn prepare(path: &Path) -> Result<(), SqliteError> {
     }
 }
 
-/// Makes a new file that its owner may read and write, and nobody else.
+/// Makes a new file that only its owner may read and write.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);

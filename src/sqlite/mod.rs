@@ -13,11 +13,11 @@
 //! Where an [`OpaqueIssuer`](crate::OpaqueIssuer) over this store issues and this store keeps the refresh tokens, a login and a
 //! refresh are one commit each: the access token and the family it belongs to are both there afterwards, or neither. Open the
 //! store once and clone it for that: if the issuer has one and the endpoint another that was opened from the same file, it is two
-//! commits, first the access token's, and a warning event tells it.
+//! commits, first the access token's, and a warning event says so.
 //!
 //! # What it costs
 //! One thread writes. Everything that waits for it goes into one transaction, in which a failure undoes only itself, so that
-//! one durable commit serves many requests; [`SqliteStats`] tells how many. Other threads read, and see all that was answered
+//! one durable commit serves many requests; [`SqliteStats`] says how many. Other threads read, and see all that was answered
 //! before. The writer looks up single rows, too, while it waits for work. It waits awake for up to 0.1 ms if the next job came
 //! that soon the last time: so a request that comes alone finds one thread that is awake and knows the newest state.
 //! No thread of the async runtime ever waits for the disk. Beyond a bounded queue operations are refused with 503.
@@ -30,7 +30,7 @@
 //!
 //! # What is in the file
 //! Tokens, client secrets and one-time values as SHA-256 digests; passwords as their hashes; subjects, clients, scopes and
-//! claims in the clear, and so are the login names of users that were added here. What somebody typed as a login name, and
+//! claims in the clear, and so are the login names of users that were added here. What a user typed as a login name, and
 //! addresses, only as digests: under a [shared key](SqliteStoreBuilder::shared_key) if there is one, else under a key that lies in
 //! the same file, so that who has the whole file can test names against them.
 //! Instants are whole milliseconds and rounded down, so that nothing lives longer than it was promised. The salt that a refresh

@@ -106,7 +106,7 @@ impl Writer {
         jobs.into_iter().for_each(|job| job.answer(lost.as_ref()));
     }
 
-    /// Removes some rows that are over, in a transaction of its own, and tells how long to wait if there may be more.
+    /// Removes some rows that are over, in a transaction of its own, and answers how long to wait if there may be more.
     fn prune(&mut self) -> Option<Duration> {
         let began = Instant::now();
         let at = self.pruner.instants(self.pruning.retention);
@@ -201,7 +201,7 @@ fn run_beside_others(db: &Db, job: &mut Box<dyn Job>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs a job, and tells whether its changes are to be kept.
+/// Runs a job, and answers whether its changes are to be kept.
 fn run(db: &Db, job: &mut Box<dyn Job>) -> Result<bool, Failure> {
     let is_done = job.run(db);
     // Some errors, such as a full disk, end the whole transaction.

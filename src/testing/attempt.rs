@@ -15,7 +15,7 @@ use crate::protocol::secrets::Password;
 use crate::protocol::texts::{Span, Texts};
 
 /// An attempt as the endpoint would hand it to a [`CredentialVerifier`](crate::CredentialVerifier), from the public
-/// client `test` that asks for no scope, unless told otherwise.
+/// client `test` that asks for no scope, unless you set one.
 ///
 /// ```
 /// use tower_password_grant::Client;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::boundary::clock::Clock;
 
-/// A clock that moves only when it is told to. Clones share their time.
+/// A clock that moves only when a test moves it. Clones share their time.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

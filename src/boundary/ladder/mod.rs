@@ -1,7 +1,7 @@
 //! The values of the ladder, in the order in which a request gets them.
 //!
 //! Each one proves what was done to get it: its fields are private, one function makes it, and the next rung takes it by value.
-//! Where a trait of the application decides, the maker asks that trait itself, so that nobody else's word will do.
+//! Where a trait of the application decides, the maker asks that trait itself, so that no other word will do.
 //!
 //! | Value | Made by | Of |
 //! |---|---|---|

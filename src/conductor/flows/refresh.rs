@@ -124,7 +124,7 @@ impl RefreshFlow {
     async fn end_if_copied(&self, family: FamilyId, reason: Reason, trail: &mut Trail) -> TokenError {
         match reason {
             Reason::RefreshTokenReplayed => match self.families.revoke(family).await {
-                // Told once: what ended the family before was told then.
+                // Reported once: what ended the family before was reported then.
                 Ok(is_first) => trail.is_replay = is_first,
                 Err(error) => return error,
             },

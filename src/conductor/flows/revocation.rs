@@ -39,7 +39,7 @@ impl RevocationFlow {
         match outcome {
             // What is worth nothing already is revoked (RFC 7009 section 2.2).
             Err(error) if error.reason == Reason::UnknownRefreshToken => Ok(Reply::Revoked),
-            // Anybody can send the id of a public client, so its errors would tell whose token it is.
+            // Any sender can write the id of a public client, so its errors would show whose token it is.
             Err(error) if error.reason == Reason::ForeignToken && client.is_public() => {
                 // Nothing became of that family.
                 trail.family = None;

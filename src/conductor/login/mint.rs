@@ -106,7 +106,7 @@ fn check(tokens: &IssuedTokens) -> Result<(), Failure> {
     tokens.check().map_err(|reason| Failure::Untried(reason.into()))
 }
 
-/// The answer of the token endpoint. A record that is still to be saved was left to nobody.
+/// The answer of the token endpoint. A record that is still to be saved was left to no store.
 #[inline]
 fn reply(tokens: &IssuedTokens, scope: &Scope) -> Result<Reply, Failure> {
     if tokens.is_unsaved() {

@@ -21,7 +21,7 @@ pub(super) struct SecondLook {
 }
 
 impl SecondLook {
-    /// Made before the grant is issued, if the verifier can tell anything: of a login by password, and of any that begins a family.
+    /// Made before the grant is issued, if the verifier can recheck: of a login by password, and of any that begins a family.
     #[inline]
     pub(super) fn at(grant: &Grant, users: &Users, trail: &Trail) -> Option<Box<Self>> {
         let is_wanted = users.can_recheck() && (grant.begins_password_login() || grant.family().is_some());

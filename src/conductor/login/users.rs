@@ -24,7 +24,7 @@ impl Users {
         Self { can_recheck: can_recheck(&*verifier), verifier, look_up, verification }
     }
 
-    /// Whether the verifier tells whether a login still holds.
+    /// Whether the verifier can recheck a login.
     pub(crate) fn can_recheck(&self) -> bool {
         self.can_recheck
     }

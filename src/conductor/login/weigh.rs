@@ -28,7 +28,7 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// Asks whether the password of this user is known from a leak. Without a finding the login goes on (P10 names this
-    /// exception): a list that is an extra must not keep everybody out.
+    /// exception): a list that is an extra must not keep all users out.
     async fn has_leaked(&self, password: &Password, subject: &Subject) -> bool {
         // A block, so that a panic before the first await is contained, too.
         let inspecting = async { self.shield.inspect(password, subject).await };

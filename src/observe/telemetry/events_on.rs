@@ -114,7 +114,7 @@ pub(crate) fn other_clock(part: &'static str) {
     warn!(part, "a part goes by another clock than what it belongs to: give both the same one, or only the latter");
 }
 
-/// A verifier around another one cannot tell whether a login still holds. Said once.
+/// A verifier around another one cannot recheck a login. Said once.
 pub(crate) fn cannot_recheck() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -1,4 +1,4 @@
-//! What the suites have in common: how a broken promise is told, how calls are made at the same time, and values that
+//! What the suites have in common: how a broken promise is reported, how calls are made at the same time, and values that
 //! nothing else has.
 
 use std::fmt::{self, Debug};
