@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Both names find the same id, so guesses under either of them are counted together. No name may belong to two accounts:
-//! somebody who took another's e-mail address as a login name could lock the other out.
+//! a user who took another's e-mail address as a login name could lock the other out.
 
 #[path = "demo/start.rs"]
 mod start;
@@ -50,7 +50,7 @@ impl Users {
         Ok(users)
     }
 
-    /// Adds a user if nobody has its names, as a login name or as an e-mail address. With a database: a table of names
+    /// Adds a user if no other has its names, as a login name or as an e-mail address. With a database: a table of names
     /// with one unique index, written in the same transaction.
     fn insert(&self, user: User) -> Result<(), Error> {
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);

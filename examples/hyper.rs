@@ -29,7 +29,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Error> {
-    // hyper tells nobody the address of the peer: the loop below puts it into each request.
+    // hyper does not pass the address of the peer on: the loop below puts it into each request.
     let listener = start::listen().await?;
     let address = listener.local_addr()?;
     let demo = Demo::in_memory(address, PeerAddress::socket_addr())?;

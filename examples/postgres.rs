@@ -40,7 +40,7 @@ use users::Users;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // The reasons that clients are not told: what the database said, above all.
+    // The reasons that clients do not see: what the database said, above all.
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     start::end(match std::env::args().nth(1).as_deref() {
         None => serve().await,
@@ -92,7 +92,7 @@ async fn prepare_table() -> Result<(), Error> {
     connection.await??;
     for (key, users) in &shared {
         let users: Vec<String> = users.iter().map(|(id, login)| format!("{id} ({login})")).collect();
-        println!("nobody logs in as `{key}`, which would be several users: {}", users.join(", "));
+        println!("no user logs in as `{key}`, which would be several users: {}", users.join(", "));
     }
     match shared.len() {
         0 => println!("every user has a key"),

@@ -1,4 +1,4 @@
-//! Commands to paste into another terminal. Each block starts with a line that tells what is shown and how it is answered.
+//! Commands to paste into another terminal. Each block starts with a line that says what it shows and which answer comes.
 
 use std::net::SocketAddr;
 

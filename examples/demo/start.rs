@@ -1,4 +1,4 @@
-//! How an example begins: where it listens, and how it tells what went wrong.
+//! How an example begins: where it listens, and how it says what went wrong.
 #![allow(dead_code, reason = "not every example needs all of it")]
 
 use std::io::ErrorKind;

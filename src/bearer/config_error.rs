@@ -9,7 +9,7 @@ use crate::protocol::explained::explained;
 pub enum BearerConfigError {
     /// Nothing was said about the audience.
     #[error(
-        "whom must the tokens be for? call `.audience(\"https://api.example\")`, or `.any_audience()` if your issuer names \
+        "name the API that the tokens are for: call `.audience(\"https://api.example\")`, or `.any_audience()` if your issuer names \
          no audience"
     )]
     NoAudience,
