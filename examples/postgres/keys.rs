@@ -12,7 +12,7 @@ pub(crate) type User = (i64, String);
 pub(crate) struct Keys {
     /// Ids of users with their keys.
     pub(crate) unique: Vec<(i64, String)>,
-    /// Keys that several users would have, and those users. They get none, until a person has decided.
+    /// Keys that several users would have, and those users. A person decides.
     pub(crate) shared: Vec<(String, Vec<User>)>,
 }
 
