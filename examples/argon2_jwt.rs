@@ -12,11 +12,13 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::ConnectInfo;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
 use axum::routing::get;
+use axum::{Router, ServiceExt};
 use demo::users::Users;
 use demo::{Error, start};
+use tower::Layer as _;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
 use tower_password_grant::{Client, PasswordGrant, PeerAddress, StaticClients};
@@ -47,10 +49,12 @@ async fn serve() -> Result<(), Error> {
         .document("/.well-known/jwks.json", jwks)
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         .build()?;
-    let app = Router::new().route("/", get(|| async { "hello" })).layer(layer);
+    let router = Router::new().route("/", get(|| async { "hello" }));
+    let app = layer.with_body(Body::from).layer(router);
 
     print_commands(address);
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+    axum::serve(listener, app).await?;
     Ok(())
 }
 

@@ -21,14 +21,16 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
-use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::routing::{get, put};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json, Router, ServiceExt};
 use demo::commands::Commands;
 use demo::{Error, start};
 use note::Note;
 use serde_json::{Value, json};
+use tower::Layer as _;
 use tower_password_grant::{PeerAddress, Principal};
 
 #[tokio::main]
@@ -44,13 +46,13 @@ async fn serve() -> Result<(), Error> {
     let file = durable::file()?;
     let demo = durable::open(file.clone(), address, peer).await?;
 
-    let app = Router::new()
+    let router = Router::new()
         .route("/", get(page::page))
         .route("/api/me", get(me).layer(demo.guard.require_scope("read")?))
         .route("/api/note", put(write).layer(demo.guard.require_scope("write")?))
         .layer(DefaultBodyLimit::max(200))
-        .with_state(Note::open(&file)?)
-        .layer(demo.layer);
+        .with_state(Note::open(&file)?);
+    let app = demo.layer.with_body(Body::from).layer(router);
 
     let commands = Commands::begin(
         address,
@@ -65,7 +67,8 @@ async fn serve() -> Result<(), Error> {
     commands.restart();
     commands.end();
 
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+    axum::serve(listener, app).await?;
     Ok(())
 }
 

@@ -19,11 +19,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use axum::Router;
-use axum::extract::ConnectInfo;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
 use axum::routing::get;
+use axum::{Router, ServiceExt};
 use demo::users::Users;
 use demo::{Error, start};
+use tower::Layer as _;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::leaks::LeakedPasswords;
 use tower_password_grant::{
@@ -67,7 +69,8 @@ async fn serve() -> Result<(), Error> {
         // Begin with `OnLeak::Warn`, and look at `oauth_leaked_passwords_total`.
         .shield(leaked, OnLeak::Block)
         .build()?;
-    let app = Router::new().route("/", get(|| async { "hello" })).layer(layer);
+    let router = Router::new().route("/", get(|| async { "hello" }));
+    let app = layer.with_body(Body::from).layer(router);
 
     let listener = start::listen().await?;
     let address = listener.local_addr()?;
@@ -85,6 +88,7 @@ async fn serve() -> Result<(), Error> {
         login("a guess learns nothing of it, 400 invalid_grant", name, "123456");
     }
     println!("\nCtrl-C stops it.");
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+    axum::serve(listener, app).await?;
     Ok(())
 }

@@ -15,10 +15,12 @@ use std::process::ExitCode;
 use std::sync::{PoisonError, RwLock};
 
 use async_trait::async_trait;
-use axum::Router;
-use axum::extract::ConnectInfo;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
 use axum::routing::get;
+use axum::{Router, ServiceExt};
 use start::Error;
+use tower::Layer as _;
 use tower_password_grant::argon2::{Argon2Verifier, LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::{
     AccountKey, BackendError, Client, MemoryAccessTokens, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients,
@@ -122,11 +124,13 @@ async fn serve() -> Result<(), Error> {
         .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         .build()?;
-    let app = Router::new().route("/", get(|| async { "hello" })).layer(layer);
+    let router = Router::new().route("/", get(|| async { "hello" }));
+    let app = layer.with_body(Body::from).layer(router);
 
     let listener = start::listen().await?;
     print_commands(listener.local_addr()?);
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+    axum::serve(listener, app).await?;
     Ok(())
 }
 

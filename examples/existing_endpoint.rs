@@ -16,16 +16,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Form, State};
+use axum::extract::{ConnectInfo, Form, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::{Json, Router};
+use axum::{Json, Router, ServiceExt};
 use demo::users::Users;
 use demo::{Error, start};
 use serde::Deserialize;
 use serde_json::json;
+use tower::Layer as _;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::{
     BackendError, Client, Grant, IssuedTokens, PasswordGrant, PeerAddress, RandomnessError, SecretDigest,
@@ -131,12 +132,14 @@ async fn serve() -> Result<(), Error> {
         .access_token_lifetime(LIFETIME)
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         .build()?
-        .forward_other_grants(Body::from);
-    let app = Router::new().route("/oauth/token", post(token)).with_state(sessions).layer(layer);
+        .forward_other_grants(Body::from)
+        .with_body(Body::from);
+    let app = layer.layer(Router::new().route("/oauth/token", post(token)).with_state(sessions));
 
     let listener = start::listen().await?;
     print_commands(listener.local_addr()?);
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+    axum::serve(listener, app).await?;
     Ok(())
 }
 

@@ -16,9 +16,10 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use axum::Router;
-use axum::extract::ConnectInfo;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
 use axum::routing::get;
+use axum::{Router, ServiceExt};
 use bytes::Bytes;
 use http::HeaderValue;
 use jsonwebtoken::crypto::rust_crypto;
@@ -27,6 +28,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 use start::Error;
 use subtle::ConstantTimeEq as _;
+use tower::Layer as _;
 use tower_password_grant::{
     BackendError, Client, Denial, Grant, IssuedTokens, PasswordGrant, PeerAddress, PublicDocument, StaticClients,
     Subject, Token, TokenIssuer, verify_fn,
@@ -156,7 +158,8 @@ async fn serve() -> Result<(), Error> {
         .document("/.well-known/jwks.json", jwks)
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         .build()?;
-    let app = Router::new().route("/", get(|| async { "hello" })).layer(layer);
+    let router = Router::new().route("/", get(|| async { "hello" }));
+    let app = layer.with_body(Body::from).layer(router);
 
     println!("listening on http://{address}");
     println!("\n# a signed token, 200");
@@ -167,6 +170,7 @@ async fn serve() -> Result<(), Error> {
     println!("\n# the key to verify it with, 200");
     println!("curl -isS -w '\\n' http://{address}/.well-known/jwks.json");
     println!("\nCtrl-C stops it.");
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+    axum::serve(listener, app).await?;
     Ok(())
 }

@@ -26,11 +26,13 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use axum::extract::ConnectInfo;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
 use axum::routing::get;
-use axum::{Extension, Router};
+use axum::{Extension, Router, ServiceExt};
 use start::Error;
 use tokio_postgres::{Config, NoTls};
+use tower::Layer as _;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::{
     BearerGuard, Client, MemoryAccessTokens, MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PeerAddress, Principal,
@@ -71,11 +73,13 @@ async fn serve() -> Result<(), Error> {
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         .build()?;
     let guard = BearerGuard::builder(tokens).any_audience().build()?.require_scope("read")?;
-    let app = Router::new().route("/api/me", get(me).layer(guard)).layer(layer);
+    let router = Router::new().route("/api/me", get(me).layer(guard));
+    let app = layer.with_body(Body::from).layer(router);
 
     let listener = start::listen().await?;
     print_commands(listener.local_addr()?);
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
+    let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+    axum::serve(listener, app).await?;
     Ok(())
 }
 

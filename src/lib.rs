@@ -98,7 +98,7 @@ pub use protocol::subject::Subject;
 pub use protocol::sunset::{LinkError, Sunset};
 pub use protocol::unsaved::UnsavedRecord;
 pub use service::{
-    Builder, ConfigError, Danger, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier, Metadata,
-    NoInner, NotSet, PasswordGrant, PasswordGrantLayer, PasswordGrantService, Reject, ResponseBody, ResponseFuture,
-    TokenEndpoint,
+    AnswerBody, Builder, ConfigError, Danger, EnclosedBody, EndpointFuture, Forward, ForwardFuture, HasClients,
+    HasIssuer, HasVerifier, InnerBody, Metadata, NoInner, NotSet, PasswordGrant, PasswordGrantLayer,
+    PasswordGrantService, Reject, ResponseBody, ResponseFuture, TokenEndpoint,
 };

@@ -140,7 +140,9 @@ const NOT_IMPLEMENTED: [&str; 3] = ["HasClients", "HasVerifier", "HasIssuer"];
 /// prolonged, no token is said to be revoked, a check is charged before it is compared, no client is said to be known, a grant of
 /// the application's own is no password grant, no store is the same as another one.
 /// `validate` and `follow_clock` decide on no request: a part that has settings or a clock of its own says it.
-const SAFE_DEFAULTS: [&str; 13] = [
+const SAFE_DEFAULTS: [&str; 15] = [
+    "find_at_once",
+    "issue_at_once",
     "all_clients",
     "follow_clock",
     "identity",

@@ -9,8 +9,16 @@ use super::meter::{Cost, ITERATIONS};
 /// The argument that makes this program run its cases for callgrind.
 pub const CHILD: &str = "--counted";
 
-/// The instructions of each case, in the order of the cases: all iterations together, the meter's own included.
-pub fn count() -> Result<Vec<u64>, String> {
+/// The instructions of a case: all iterations together, the meter's own included.
+#[derive(Clone, Copy)]
+pub struct Count {
+    total: u64,
+    /// Of SHA-256. The counting processor has no SHA instructions, real ones do it ten times faster.
+    sha256: u64,
+}
+
+/// What was counted for each case, in the order of the cases.
+pub fn count() -> Result<Vec<Count>, String> {
     let directory = std::env::temp_dir().join(format!("tower-password-grant-ceilings-{}", std::process::id()));
     std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let counts = run(&directory).and_then(|out| read(&out));
@@ -29,6 +37,8 @@ fn run(directory: &Path) -> Result<PathBuf, String> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--toggle-collect=*tpg_measured*"])
         .args(["--zero-before=*tpg_case_begins*", "--dump-after=*tpg_case_ends*"])
+        // Each function with its name, each line with its number.
+        .args(["--compress-strings=no", "--compress-pos=no"])
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(program)
         .arg(CHILD)
@@ -42,7 +52,7 @@ fn run(directory: &Path) -> Result<PathBuf, String> {
 }
 
 /// Callgrind numbers its dumps from 1, and some versions write an empty one with each.
-fn read(out: &Path) -> Result<Vec<u64>, String> {
+fn read(out: &Path) -> Result<Vec<Count>, String> {
     let mut counts = Vec::new();
     for number in 1.. {
         let part = PathBuf::from(format!("{}.{number}", out.display()));
@@ -50,18 +60,38 @@ fn read(out: &Path) -> Result<Vec<u64>, String> {
         let total = text.lines().find_map(|line| line.strip_prefix("totals: ")?.split(' ').next()?.parse().ok());
         match total.ok_or_else(|| format!("{} has no totals", part.display()))? {
             0 => {}
-            total => counts.push(total),
+            total => counts.push(Count { total, sha256: sha256_in(&text) }),
         }
     }
     Ok(counts)
 }
 
+/// What the functions that do SHA-256 took themselves.
+fn sha256_in(dump: &str) -> u64 {
+    let (mut is_sha256, mut is_of_a_call, mut sum) = (false, false, 0);
+    for line in dump.lines() {
+        if let Some(function) = line.strip_prefix("fn=") {
+            is_sha256 = function.contains("sha256") && function.contains("compress");
+        } else if line.starts_with("calls=") {
+            // The line behind it is the cost of what was called.
+            is_of_a_call = true;
+        } else if line.starts_with(|first: char| first.is_ascii_digit()) {
+            let own = line.split(' ').nth(1).filter(|_| is_sha256 && !is_of_a_call);
+            sum += own.and_then(|own| own.parse::<u64>().ok()).unwrap_or(0);
+            is_of_a_call = false;
+        }
+    }
+    sum
+}
+
 /// Gives each case its instructions for one iteration, without the meter's own.
-pub fn fill_in(costs: &mut [Cost], counts: &[u64]) {
+pub fn fill_in(costs: &mut [Cost], counts: &[Count]) {
     assert_eq!(costs.len(), counts.len(), "one dump for each case");
     let meter = costs.iter().position(|cost| cost.name == METER).expect("the meter is a case");
-    let own = counts[meter];
+    let own = counts[meter].total;
     for (cost, count) in costs.iter_mut().zip(counts) {
-        cost.instructions = Some(count.saturating_sub(own) / ITERATIONS);
+        let total = count.total.saturating_sub(own);
+        cost.instructions = Some(total / ITERATIONS);
+        cost.beside_sha256 = Some(total.saturating_sub(count.sha256) / ITERATIONS);
     }
 }

@@ -29,6 +29,8 @@ pub enum Mode {
 pub struct Cost {
     pub name: &'static str,
     pub instructions: Option<u64>,
+    /// The same without those of SHA-256, which processors do by instructions of their own.
+    pub beside_sha256: Option<u64>,
     pub allocations: f64,
     pub bytes: u64,
 }
@@ -59,7 +61,13 @@ impl Meter {
                     bytes += change.bytes_allocated;
                 }
                 let allocations = count as f64 / ITERATIONS as f64;
-                self.costs.push(Cost { name, instructions: None, allocations, bytes: bytes as u64 / ITERATIONS });
+                self.costs.push(Cost {
+                    name,
+                    instructions: None,
+                    beside_sha256: None,
+                    allocations,
+                    bytes: bytes as u64 / ITERATIONS,
+                });
             }
             Mode::Instructions => {
                 tpg_case_begins(name);

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use axum::extract::ConnectInfo;
 use tower_password_grant::{
     Attempt, BackendError, Client, ClientRegistry, ClientSecret, CredentialVerifier, Denial, Grant, IssuedTokens,
-    LimiterRules, Lockout, MemoryLimiter, PasswordGrant, PasswordGrantLayer, PeerAddress, RequestCeiling, Subject,
-    Token, TokenBucket, TokenIssuer, Verdict,
+    LimiterRules, Lockout, MaybeFuture, MemoryLimiter, PasswordGrant, PasswordGrantLayer, PeerAddress, RequestCeiling,
+    Subject, Token, TokenBucket, TokenIssuer, Verdict,
 };
 
 use super::{CLIENT, PASSWORD, PATH, SCOPE, SECRET};
@@ -18,7 +18,11 @@ struct Clients(Client);
 #[async_trait]
 impl ClientRegistry for Clients {
     async fn find(&self, client_id: &str) -> Result<Option<Client>, BackendError> {
-        Ok((client_id == CLIENT).then(|| self.0.clone()))
+        self.find_at_once(client_id).await
+    }
+
+    fn find_at_once<'a>(&'a self, client_id: &'a str) -> MaybeFuture<'a, Result<Option<Client>, BackendError>> {
+        MaybeFuture::ready(Ok((client_id == CLIENT).then(|| self.0.clone())))
     }
 }
 
@@ -39,7 +43,12 @@ struct Tokens;
 #[async_trait]
 impl TokenIssuer for Tokens {
     async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError> {
-        Ok(IssuedTokens::bearer(Token::random("")?, grant.lifetime()))
+        self.issue_at_once(grant).await
+    }
+
+    fn issue_at_once(&self, grant: Grant) -> MaybeFuture<'_, Result<IssuedTokens, BackendError>> {
+        let tokens = |token| IssuedTokens::bearer(token, grant.lifetime());
+        MaybeFuture::ready(Token::random("").map(tokens).map_err(BackendError::from))
     }
 }
 

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Each server is a process of its own on core 0, the load comes from this process on core 1 (where `taskset` exists).
-//! Both layers are mounted by `Router::layer`. The servers are visited in turn within each round, a ratio is taken within
+//! This layer stands around the whole router, as the manual mounts it, the hand-written one as applications mount a layer of
+//! their own, by `Router::layer`; the same one around the whole router is shown beside them. The servers are visited in turn within each round, a ratio is taken within
 //! a round, and the median of the rounds is given: so a busy machine disturbs all of them alike. Needs Linux, for `/proc`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
@@ -68,10 +69,10 @@ fn compare(connections: usize, options: &Options) -> bool {
     for server in &servers {
         load::run(server, connections, options.time / 4);
     }
-    let mut rounds: Vec<[Measured; 3]> = Vec::new();
+    let mut rounds: Vec<[Measured; 4]> = Vec::new();
     for round in 0..options.rounds {
         // Each round starts with another server.
-        let mut measured = [Measured::default(); 3];
+        let mut measured = [Measured::default(); 4];
         for turn in 0..servers.len() {
             let index = (round + turn) % servers.len();
             measured[index] = load::run(&servers[index], connections, options.time);

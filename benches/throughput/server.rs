@@ -1,13 +1,18 @@
-//! The three servers, each in a process of its own.
+//! The servers, each in a process of its own.
 
+use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
-use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
 use axum::routing::get;
+use axum::{Router, ServiceExt};
 use tokio::net::TcpListener;
 use tower::layer::layer_fn;
+use tower::{Layer as _, Service};
 
 use super::support::plain_layer::PlainEndpoint;
 use super::support::{handler, library};
@@ -20,10 +25,11 @@ pub enum Variant {
     Library,
     PlainLayer,
     Handler,
+    PlainAround,
 }
 
 impl Variant {
-    pub const ALL: [Self; 3] = [Self::Library, Self::PlainLayer, Self::Handler];
+    pub const ALL: [Self; 4] = [Self::Library, Self::PlainLayer, Self::Handler, Self::PlainAround];
 
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|variant| variant.name() == name)
@@ -34,14 +40,16 @@ impl Variant {
             Self::Library => "library",
             Self::PlainLayer => "plain-layer",
             Self::Handler => "handler",
+            Self::PlainAround => "plain-around",
         }
     }
 
     pub fn title(self) -> &'static str {
         match self {
             Self::Library => "this layer around an axum router",
-            Self::PlainLayer => "a hand-written layer around it",
+            Self::PlainLayer => "a hand-written layer by Router::layer",
             Self::Handler => "a hand-written axum handler",
+            Self::PlainAround => "the hand-written layer around it",
         }
     }
 }
@@ -58,14 +66,23 @@ pub fn run(variant: Variant) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         println!("{}", listener.local_addr().unwrap());
         let others = Router::new().route("/", get(|| async { "hello" }));
-        // As an application mounts a layer; both pay the same for it.
-        let app = match variant {
-            Variant::Library => others.layer(library::layer(10)),
-            Variant::PlainLayer => others.layer(layer_fn(|inner| PlainEndpoint { inner })),
-            Variant::Handler => others.merge(handler::router()),
-        };
-        axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
+        match variant {
+            // As the manual mounts it.
+            Variant::Library => serve(listener, library::layer(10).with_body(Body::from).layer(others)).await,
+            Variant::PlainLayer => serve(listener, others.layer(layer_fn(|inner| PlainEndpoint { inner }))).await,
+            Variant::Handler => serve(listener, others.merge(handler::router())).await,
+            Variant::PlainAround => serve(listener, PlainEndpoint { inner: others }).await,
+        }
     });
+}
+
+async fn serve<S>(listener: TcpListener, service: S)
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(service);
+    axum::serve(listener, service).await.unwrap();
 }
 
 /// A running server; killed when dropped.

@@ -1,7 +1,7 @@
 //! A future that is often ready at once.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -15,8 +15,11 @@ pub struct MaybeFuture<'a, T>(State<'a, T>);
 
 enum State<'a, T> {
     Ready(Option<T>),
-    Pending(Pin<Box<dyn Future<Output = T> + Send + 'a>>),
+    Pending(Later<'a, T>),
 }
+
+/// An answer that takes its time.
+pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl<'a, T> MaybeFuture<'a, T> {
     /// An answer that is known already.
@@ -27,6 +30,25 @@ impl<'a, T> MaybeFuture<'a, T> {
     /// An answer that takes its time.
     pub fn new(future: impl Future<Output = T> + Send + 'a) -> Self {
         Self(State::Pending(Box::pin(future)))
+    }
+}
+
+impl<'a, T: Send + 'a> MaybeFuture<'a, T> {
+    /// The answer, or the future of one that is not known yet.
+    #[inline]
+    pub(crate) fn into_ready(self) -> Result<T, Later<'a, T>> {
+        match self.0 {
+            State::Ready(Some(value)) => Ok(value),
+            State::Ready(None) => Err(Box::pin(pending())),
+            State::Pending(future) => Err(future),
+        }
+    }
+}
+
+/// An answer of an `#[async_trait]` method, without another box around it.
+impl<'a, T> From<Later<'a, T>> for MaybeFuture<'a, T> {
+    fn from(future: Later<'a, T>) -> Self {
+        Self(State::Pending(future))
     }
 }
 

@@ -44,11 +44,11 @@ impl Answers {
         self.auditor.digest_of(account)
     }
 
-    /// Records how a request ended, and writes its answer.
+    /// Records how a request ended, and writes its answer, where its headers were.
     #[inline]
     pub(super) fn write(
         &self,
-        headers: &HeaderMap,
+        headers: HeaderMap,
         trail: &Trail,
         mut outcome: Result<Reply, TokenError>,
     ) -> Response<Bytes> {
@@ -67,11 +67,11 @@ impl Answers {
             wording: &self.wording,
         };
         match outcome {
-            Ok(Reply::Tokens(json)) => encode::success(json, &setting),
+            Ok(Reply::Tokens(json)) => encode::success(json, headers, &setting),
             Ok(Reply::Revoked) => encode::revoked(headers, &setting),
-            Ok(Reply::Introspected { json, max_age }) => encode::introspected(json, max_age, &setting),
+            Ok(Reply::Introspected { json, max_age }) => encode::introspected(json, max_age, headers, &setting),
             Ok(Reply::Options) => encode::options(&setting),
-            Err(error) => encode::refusal(&error, &setting),
+            Err(error) => encode::refusal(&error, headers, &setting),
         }
     }
 

@@ -111,9 +111,9 @@ impl Door {
         // A database that ignores case may find a client of another id.
         let exactly = |id: &str, found: Option<Client>| found.filter(|client| client.id().as_str() == id);
         let id = presented.id(&form.texts);
-        let mut client = exactly(id, patience.of(registry.find(id)).await.map_err(failed)?);
+        let mut client = exactly(id, patience.of(registry.find_at_once(id)).await.map_err(failed)?);
         if let Some(raw) = presented.raw_id(&form.texts) {
-            let other = exactly(raw, patience.of(registry.find(raw)).await.map_err(failed)?);
+            let other = exactly(raw, patience.of(registry.find_at_once(raw)).await.map_err(failed)?);
             client = client.or(other.filter(Client::accepts_raw_basic));
         }
         trail.client.clone_from(&client);

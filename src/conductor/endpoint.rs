@@ -1,6 +1,7 @@
 //! The token endpoint: the way of a request from its judged head to its answer.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +69,7 @@ impl Endpoint {
         async move {
             // In one expression, because what is named is moved once more.
             let outcome = Contain::new(self.deadline, self.ladder.climb(&mut head, &mut step, &mut trail)).await;
-            self.answers.write(&head.headers, &trail, outcome)
+            self.answers.write(mem::take(&mut head.headers), &trail, outcome)
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::Grant;
+use crate::boundary::maybe::MaybeFuture;
 use crate::protocol::claims::{Claims, MalformedClaims};
 use crate::protocol::issuer_url::is_issuer;
 use crate::protocol::response::IssuedTokens;
@@ -156,8 +157,12 @@ impl JwtIssuer {
 #[async_trait]
 impl TokenIssuer for JwtIssuer {
     async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError> {
-        let token = self.token(&grant)?;
-        Ok(IssuedTokens::bearer(token, Duration::from_secs(grant.lifetime().as_secs())))
+        self.issue_at_once(grant).await
+    }
+
+    fn issue_at_once(&self, grant: Grant) -> MaybeFuture<'_, Result<IssuedTokens, BackendError>> {
+        let lifetime = Duration::from_secs(grant.lifetime().as_secs());
+        MaybeFuture::ready(self.token(&grant).map(|token| IssuedTokens::bearer(token, lifetime)))
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

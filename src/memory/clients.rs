@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 
 use crate::boundary::backend::BackendError;
+use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::registry::ClientRegistry;
 use crate::protocol::client::Client;
 use crate::protocol::client_error::ClientError;
@@ -48,7 +49,11 @@ impl StaticClients {
 #[async_trait]
 impl ClientRegistry for StaticClients {
     async fn find(&self, client_id: &str) -> Result<Option<Client>, BackendError> {
-        Ok(self.clients.get(client_id).cloned())
+        self.find_at_once(client_id).await
+    }
+
+    fn find_at_once<'a>(&'a self, client_id: &'a str) -> MaybeFuture<'a, Result<Option<Client>, BackendError>> {
+        MaybeFuture::ready(Ok(self.clients.get(client_id).cloned()))
     }
 
     async fn allows_origin(&self, origin: &str) -> Result<bool, BackendError> {

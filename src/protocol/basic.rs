@@ -9,6 +9,7 @@ use super::charset::{is_vschar, position};
 use super::error::Reason;
 use super::form::{MAX_CLIENT_ID, MAX_CLIENT_SECRET, decode, is_escaped};
 use super::texts::{Span, Texts};
+use super::wiped::Wiped;
 
 /// Longer header values are refused before they are decoded.
 pub(crate) const MAX_VALUE: usize = 8192;
@@ -57,7 +58,7 @@ pub(crate) fn parse(value: &[u8], texts: &mut Texts) -> Result<Authorization, Re
     if value.len() > MAX_VALUE {
         return Err(Reason::MalformedBasic);
     }
-    let (mut short, mut long) = (Zeroizing::new([0; SHORT]), Zeroizing::new(Vec::new()));
+    let (mut short, mut long) = (Wiped::new([0; SHORT]), Zeroizing::new(Vec::new()));
     let room = if base64::decoded_len_estimate(rest.len()) <= SHORT {
         short.as_mut_slice()
     } else {

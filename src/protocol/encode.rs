@@ -1,6 +1,5 @@
 //! The one place where answers are put together: status, headers, body (RFC 6749 sections 5.1 and 5.2).
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,15 +47,17 @@ pub(crate) struct Setting<'a> {
 }
 
 /// Tokens.
-pub(crate) fn success(json: Vec<u8>, setting: &Setting<'_>) -> Response<Bytes> {
-    finish(StatusCode::OK, Bytes::from(json), fixed_headers(), setting)
+///
+/// `request`: the headers of the request, here and below.
+pub(crate) fn success(json: Vec<u8>, request: HeaderMap, setting: &Setting<'_>) -> Response<Bytes> {
+    finish(StatusCode::OK, Bytes::from(json), fixed_headers(request), setting)
 }
 
 /// A revoked token (RFC 7009 section 2.2): no body, as clients ignore it. Some take nothing but JSON for an answer; those that
 /// ask for it get an empty object.
-pub(crate) fn revoked(request: &HeaderMap, setting: &Setting<'_>) -> Response<Bytes> {
-    let body = if accepts_json(request) { Bytes::from_static(b"{}") } else { Bytes::new() };
-    finish(StatusCode::OK, body, fixed_headers(), setting)
+pub(crate) fn revoked(request: HeaderMap, setting: &Setting<'_>) -> Response<Bytes> {
+    let body = if accepts_json(&request) { Bytes::from_static(b"{}") } else { Bytes::new() };
+    finish(StatusCode::OK, body, fixed_headers(request), setting)
 }
 
 /// Whether the client names JSON as what it accepts (RFC 9110 section 12.5.1), not just anything.
@@ -75,8 +76,13 @@ fn accepts_json(request: &HeaderMap) -> bool {
 }
 
 /// What a token stands for (RFC 7662 section 2.2), which its one reader may keep for `max_age`.
-pub(crate) fn introspected(json: Vec<u8>, max_age: Option<Duration>, setting: &Setting<'_>) -> Response<Bytes> {
-    let mut headers = fixed_headers();
+pub(crate) fn introspected(
+    json: Vec<u8>,
+    max_age: Option<Duration>,
+    request: HeaderMap,
+    setting: &Setting<'_>,
+) -> Response<Bytes> {
+    let mut headers = fixed_headers(request);
     let seconds = max_age.map_or(0, |age| age.as_secs());
     if seconds > 0
         && let Ok(value) = HeaderValue::try_from(format!("private, max-age={seconds}"))
@@ -103,10 +109,10 @@ pub(crate) fn options(setting: &Setting<'_>) -> Response<Bytes> {
 }
 
 /// An error, as the profile's table has it.
-pub(crate) fn refusal(error: &TokenError, setting: &Setting<'_>) -> Response<Bytes> {
+pub(crate) fn refusal(error: &TokenError, request: HeaderMap, setting: &Setting<'_>) -> Response<Bytes> {
     let row = setting.wording.profile.row(error.face());
     let details = error.details.as_deref();
-    let mut headers = fixed_headers();
+    let mut headers = fixed_headers(request);
     let mut wait = error.retry_after;
     for header in row.headers {
         let (name, value) = match header {
@@ -160,17 +166,16 @@ fn body(row: &Row, details: Option<&Details>, error_uri: Option<&str>) -> Bytes 
     serde_json::Value::Object(map).to_string().into()
 }
 
-/// The headers of an answer with a body. Copying them costs a third of inserting them.
-fn fixed_headers() -> HeaderMap {
-    static FIXED: LazyLock<HeaderMap> = LazyLock::new(|| {
-        let mut headers = HeaderMap::with_capacity(4);
-        headers.insert(CONTENT_TYPE, JSON);
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers
-    });
-    FIXED.clone()
+/// The headers of an answer with a body, written where those of the request were: nothing needs them any more, and a map of its
+/// own would be two allocations.
+fn fixed_headers(request: HeaderMap) -> HeaderMap {
+    let mut headers = request;
+    headers.clear();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers
 }
 
 fn finish(status: StatusCode, body: Bytes, mut headers: HeaderMap, setting: &Setting<'_>) -> Response<Bytes> {

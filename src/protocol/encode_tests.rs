@@ -68,7 +68,7 @@ fn an_empty_answer_has_no_type_and_a_client_that_wants_json_gets_some() {
     let wording = wording(RFC_6749);
     let revoked = |accept: &[&'static str]| {
         let request = accept.iter().map(|line| (ACCEPT, HeaderValue::from_static(line))).collect();
-        revoked(&request, &setting(&wording))
+        revoked(request, &setting(&wording))
     };
     for accept in [&[][..], &["*/*"], &["text/html, application/*"], &["application/json;q=0"], &["application/jsonx"]]
     {
@@ -93,7 +93,7 @@ fn waiting_times_are_rounded_up_to_whole_seconds_ht_21() {
 #[test]
 fn another_profile_is_another_table_and_nothing_else() {
     let (own, other) = (wording(RFC_6749), wording(OTHER));
-    let answer = |error: TokenError, wording| refusal(&error, &setting(wording));
+    let answer = |error: TokenError, wording| refusal(&error, HeaderMap::new(), &setting(wording));
     let status = |reason: Reason, wording| answer(reason.into(), wording).status().as_u16();
     for (reason, statuses) in [
         (Reason::WrongPassword, [400, 403]),
@@ -124,7 +124,7 @@ fn an_error_says_a_sentence_and_members_of_its_own_beside_the_code_of_its_row() 
     error.details().description = ErrorText::new("a second factor is needed", 256).ok();
     error.details().members.set("mfa_token", "\"\\\u{e9}\n").unwrap();
     error.details().members.set("mfa_requirements", json!({ "challenge": [{ "type": "otp" }] })).unwrap();
-    let answer = refusal(&error, &setting(&wording));
+    let answer = refusal(&error, HeaderMap::new(), &setting(&wording));
     assert_eq!(answer.status(), 400);
     let expected = json!({
         "error": "invalid_grant",
@@ -150,11 +150,36 @@ proptest! {
         if own {
             error = error.with_host_code(HostCode::new(code, description).unwrap());
         }
-        let response = refusal(&error, &setting(&wording(RFC_6749)));
+        let response = refusal(&error, HeaderMap::new(), &setting(&wording(RFC_6749)));
         for (name, value) in json(&response).as_object().unwrap() {
             prop_assert!(["error", "error_description"].contains(&name.as_str()));
             prop_assert!(value.as_str().unwrap().bytes().all(is_nqschar));
         }
         prop_assert_eq!(response.status() == StatusCode::UNAUTHORIZED, response.headers().contains_key(WWW_AUTHENTICATE));
+    }
+}
+
+#[test]
+fn nothing_of_the_request_is_left_in_the_headers_of_its_answer() {
+    let wording = wording(RFC_6749);
+    let request = || -> HeaderMap {
+        let lines =
+            [(ACCEPT, "text/html"), (ORIGIN, "https://a.example"), (CONTENT_TYPE, "a/b"), (CONTENT_TYPE, "c/d")];
+        lines.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
+    };
+    let (error, setting) = (TokenError::new(Reason::WrongPassword), setting(&wording));
+    let refused = |headers| refusal(&error, headers, &setting);
+    let tokens = |headers| success(b"{}".to_vec(), headers, &setting);
+    for (reused, own) in [
+        (refused(request()), refused(HeaderMap::new())),
+        (tokens(request()), tokens(HeaderMap::new())),
+        (revoked(request(), &setting), revoked(HeaderMap::new(), &setting)),
+        (
+            introspected(Vec::new(), None, request(), &setting),
+            introspected(Vec::new(), None, HeaderMap::new(), &setting),
+        ),
+    ] {
+        assert_eq!(reused.headers(), own.headers());
+        assert!(reused.headers().contains_key(CACHE_CONTROL));
     }
 }

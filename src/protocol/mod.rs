@@ -52,3 +52,4 @@ pub(crate) mod token_claims;
 pub(crate) mod unsaved;
 pub(crate) mod versioned;
 pub(crate) mod weigh;
+mod wiped;

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::charset::{is_base64url_after, is_token68};
 use super::explained::explained;
 use super::texts::{Span, Texts};
+use super::wiped::Wiped;
 
 /// The password of a resource owner (RFC 6749 section 4.3.2), exactly as it was sent.
 ///
@@ -114,7 +115,7 @@ impl fmt::Debug for SecretDigest {
 
 /// A token as it is given to the client (RFC 6749 section 5.1): overwritten when dropped, never printed.
 pub struct Token {
-    text: Zeroizing<String>,
+    text: Wiped<String>,
     /// Made here, of characters that need no second look.
     is_token68: bool,
 }
@@ -123,7 +124,7 @@ impl Token {
     /// Takes a token made elsewhere. Whether its characters are legal on the wire is checked when it is issued.
     #[must_use]
     pub fn new(token: String) -> Self {
-        Self { text: Zeroizing::new(token), is_token68: false }
+        Self { text: Wiped::new(token), is_token68: false }
     }
 
     /// A random token: `prefix` and 43 characters of base64url that carry 256 bits of the operating system's
@@ -132,7 +133,9 @@ impl Token {
     /// # Errors
     /// Fails when the operating system gives no randomness; no weaker source is used then.
     pub fn random(prefix: &str) -> Result<Self, RandomnessError> {
-        Self::encode(prefix, random_bytes()?.as_slice())
+        let mut bytes = Wiped::new([0; 32]);
+        fill_random(bytes.as_mut_slice())?;
+        Self::encode(prefix, bytes.as_slice())
     }
 
     /// A token that is made here of these bytes, in base64url.
@@ -147,7 +150,7 @@ impl Token {
         // Base64 is ASCII and as long as was computed, so neither can fail.
         let text =
             encoded.and_then(|_| String::from_utf8(token).ok()).ok_or(RandomnessError(getrandom::Error::UNEXPECTED))?;
-        Ok(Self { text: Zeroizing::new(text), is_token68: is_token68(prefix) || prefix.is_empty() })
+        Ok(Self { text: Wiped::new(text), is_token68: is_token68(prefix) || prefix.is_empty() })
     }
 
     /// Whether `text` can be one that [`random`](Self::random) made with this prefix.

@@ -1,6 +1,6 @@
 //! One wiped buffer for every decoded text of a request.
 
-use zeroize::Zeroizing;
+use super::wiped::Wiped;
 
 /// The decoded texts of one request, back to back, overwritten when dropped.
 ///
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 /// costs one allocation however many parameters it has.
 #[derive(Default)]
 pub(crate) struct Texts {
-    buffer: Zeroizing<String>,
+    buffer: Wiped<String>,
 }
 
 /// Where one text lies in [`Texts`]. Half as large as a range, because a request holds many for as long as it lasts.
@@ -30,7 +30,7 @@ impl Span {
 
 impl Texts {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { buffer: Zeroizing::new(String::with_capacity(capacity)) }
+        Self { buffer: Wiped::new(String::with_capacity(capacity)) }
     }
 
     pub(crate) fn push(&mut self, text: &str) -> Span {
@@ -54,7 +54,7 @@ impl Texts {
         let start = self.buffer.len();
         if self.buffer.capacity().saturating_sub(start) < text.len() {
             // Growing in place would leave the old buffer unwiped.
-            let mut grown = Zeroizing::new(String::with_capacity(start.saturating_add(text.len()).saturating_mul(2)));
+            let mut grown = Wiped::new(String::with_capacity(start.saturating_add(text.len()).saturating_mul(2)));
             grown.push_str(&self.buffer);
             self.buffer = grown;
         }

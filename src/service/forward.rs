@@ -13,7 +13,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::body::ResponseBody;
+use super::answer_body::{AnswerBody, EnclosedBody};
 use super::intake::{Collect, EndpointFuture};
 use super::routes::Served;
 use super::service::PasswordGrantService;
@@ -46,14 +46,15 @@ impl<B> fmt::Debug for Forward<B> {
     }
 }
 
-impl<S, B, ResB> Service<Request<B>> for PasswordGrantService<S, Forward<B>>
+impl<S, B, ResB, A> Service<Request<B>> for PasswordGrantService<S, Forward<B>, A>
 where
     S: Service<Request<B>, Response = Response<ResB>> + Clone,
     B: Body,
+    A: AnswerBody<ResB> + Clone,
 {
-    type Response = Response<ResponseBody<ResB>>;
+    type Response = Response<A::Body>;
     type Error = S::Error;
-    type Future = ForwardFuture<S, B>;
+    type Future = ForwardFuture<S, B, A>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -65,36 +66,43 @@ where
             Some(Served::Endpoint(Purpose::Token))
                 if request.method() == Method::POST && is_form(request.headers()) => {}
             None | Some(Served::Endpoint(Purpose::Token)) => {
-                return ForwardFuture { kind: Kind::Pass { future: self.inner.call(request) } };
+                return ForwardFuture::of(Kind::Pass { future: self.inner.call(request) }, &self.bodies);
             }
             Some(served) => {
                 let future = EndpointFuture::serve(&self.mount.endpoint, served, request);
-                return ForwardFuture { kind: Kind::Own { future } };
+                return ForwardFuture::of(Kind::Own { future }, &self.bodies);
             }
         }
         let (head, body) = request.into_parts();
         let endpoint = Arc::clone(&self.mount.endpoint);
         if let Some((refusal, caller)) = endpoint.gate().refuse_unread(&head) {
             let answer = endpoint.answer(Purpose::Token, head, caller, refusal);
-            return ForwardFuture { kind: Kind::Own { future: EndpointFuture::answer(answer) } };
+            return ForwardFuture::of(Kind::Own { future: EndpointFuture::answer(answer) }, &self.bodies);
         }
         // The instance that was ready goes into the future, which may call it later; its clone takes its place here.
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
         let collect = Collect::new(body, endpoint.gate().limits());
         let task = Task { endpoint, head: Some(head), collect, inner, rebuild: self.others.rebuild };
-        ForwardFuture { kind: Kind::Collect { task: Box::pin(task) } }
+        ForwardFuture::of(Kind::Collect { task: Box::pin(task) }, &self.bodies)
     }
 }
 
 pin_project! {
     /// The future of a service that forwards other grants.
-    pub struct ForwardFuture<S, B>
+    pub struct ForwardFuture<S, B, A = EnclosedBody>
     where
         S: Service<Request<B>>,
     {
         #[pin]
         kind: Kind<S, S::Future, B>,
+        bodies: A,
+    }
+}
+
+impl<S: Service<Request<B>>, B, A: Clone> ForwardFuture<S, B, A> {
+    fn of(kind: Kind<S, S::Future, B>, bodies: &A) -> Self {
+        Self { kind, bodies: bodies.clone() }
     }
 }
 
@@ -148,22 +156,24 @@ impl<S, B: Body> Task<S, B> {
     }
 }
 
-impl<S, B, ResB> Future for ForwardFuture<S, B>
+impl<S, B, ResB, A> Future for ForwardFuture<S, B, A>
 where
     S: Service<Request<B>, Response = Response<ResB>>,
     B: Body,
+    A: AnswerBody<ResB>,
 {
-    type Output = Result<Response<ResponseBody<ResB>>, S::Error>;
+    type Output = Result<Response<A::Body>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
             let next = match this.kind.as_mut().project() {
                 KindProj::Pass { future } => {
-                    return future.poll(cx).map_ok(|response| response.map(ResponseBody::inner));
+                    return future.poll(cx).map_ok(A::inner);
                 }
                 KindProj::Own { future } => {
-                    return future.poll_response(cx).map(|response| Ok(response.map(ResponseBody::own)));
+                    let own = |bytes| this.bodies.own(bytes);
+                    return future.poll_response(cx).map(|response| Ok(response.map(own)));
                 }
                 KindProj::Collect { task } => match ready!(task.as_mut().poll_way(cx)) {
                     Way::Own(answer) => Kind::Own { future: EndpointFuture::answer(answer) },
@@ -175,7 +185,7 @@ where
     }
 }
 
-impl<S: Service<Request<B>>, B> fmt::Debug for ForwardFuture<S, B> {
+impl<S: Service<Request<B>>, B, A> fmt::Debug for ForwardFuture<S, B, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ForwardFuture")
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tower::Layer;
 
+use super::answer_body::{EnclosedBody, InnerBody};
 use super::endpoint::TokenEndpoint;
 use super::forward::Forward;
 use super::mount::Mount;
@@ -17,30 +18,15 @@ use crate::conductor::purpose::Purpose;
 ///
 /// Cloning is cheap, and all clones share their state. See the [manual](crate::manual::mounting) for what mounts where.
 #[derive(Clone)]
-pub struct PasswordGrantLayer<O = Reject> {
+pub struct PasswordGrantLayer<O = Reject, A = EnclosedBody> {
     mount: Arc<Mount>,
     others: O,
+    bodies: A,
 }
 
 impl PasswordGrantLayer {
     pub(super) fn new(mount: Mount) -> Self {
-        Self { mount: Arc::new(mount), others: Reject(()) }
-    }
-
-    /// Hands requests for other grant types to the inner service, with their body rebuilt by `body`
-    /// (`axum::body::Body::from`, `http_body_util::Full::new` ...), so that an existing token endpoint at the same path
-    /// can gain the password grant.
-    ///
-    /// Only form POSTs are read then: every other request for the path passes through untouched. A form that is
-    /// malformed, names no grant type or is too large is answered here. Unlike the default mode this one asks the inner
-    /// service for `Clone`, because it is called after the body was read.
-    ///
-    /// The inner service must not serve the password grant itself any more: a body of another type (JSON, another
-    /// character set) would reach it past the budget of attempts. What it is given was not checked here: neither
-    /// transport nor origin, query or client.
-    #[must_use]
-    pub fn forward_other_grants<B>(self, body: fn(Bytes) -> B) -> PasswordGrantLayer<Forward<B>> {
-        PasswordGrantLayer { mount: self.mount, others: Forward::new(body) }
+        Self { mount: Arc::new(mount), others: Reject(()), bodies: EnclosedBody(()) }
     }
 
     /// The same endpoint as a leaf service, for routers that take one: `route_service("/oauth/token", ..)` in axum. It
@@ -65,7 +51,56 @@ impl PasswordGrantLayer {
     }
 }
 
+impl<A> PasswordGrantLayer<Reject, A> {
+    /// Hands requests for other grant types to the inner service, with their body rebuilt by `body`
+    /// (`axum::body::Body::from`, `http_body_util::Full::new` ...), so that an existing token endpoint at the same path
+    /// can gain the password grant.
+    ///
+    /// Only form POSTs are read then: every other request for the path passes through untouched. A form that is
+    /// malformed, names no grant type or is too large is answered here. Unlike the default mode this one asks the inner
+    /// service for `Clone`, because it is called after the body was read.
+    ///
+    /// The inner service must not serve the password grant itself any more: a body of another type (JSON, another
+    /// character set) would reach it past the budget of attempts. What it is given was not checked here: neither
+    /// transport nor origin, query or client.
+    #[must_use]
+    pub fn forward_other_grants<B>(self, body: fn(Bytes) -> B) -> PasswordGrantLayer<Forward<B>, A> {
+        PasswordGrantLayer { mount: self.mount, others: Forward::new(body), bodies: self.bodies }
+    }
+}
+
 impl<O> PasswordGrantLayer<O> {
+    /// Answers with the inner service's own type of body, which `body` makes of the endpoint's bytes (`axum::body::Body::from`,
+    /// `http_body_util::Full::new` ...). Default: the two are enclosed in one type, [`ResponseBody`](crate::ResponseBody), which
+    /// fits around any service.
+    ///
+    /// Change it to put the layer around a whole axum router, whose type of body `axum::serve` asks for: `Router::layer` puts it
+    /// around each route instead, and boxes routes, futures and bodies, which costs a tenth of the processor time of a token
+    /// request.
+    ///
+    /// ```no_run
+    /// # use std::net::SocketAddr;
+    /// use axum::body::Body;
+    /// use axum::extract::Request;
+    /// use axum::routing::get;
+    /// use axum::{Router, ServiceExt};
+    /// use tower::Layer as _;
+    /// # use tower_password_grant::PasswordGrantLayer;
+    ///
+    /// # async fn serve(layer: PasswordGrantLayer, listener: tokio::net::TcpListener) -> std::io::Result<()> {
+    /// let router = Router::new().route("/", get(|| async { "hello" }));
+    /// let app = layer.with_body(Body::from).layer(router);
+    /// let app = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+    /// axum::serve(listener, app).await
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_body<B>(self, body: fn(Bytes) -> B) -> PasswordGrantLayer<O, InnerBody<B>> {
+        PasswordGrantLayer { mount: self.mount, others: self.others, bodies: InnerBody(body) }
+    }
+}
+
+impl<O, A> PasswordGrantLayer<O, A> {
     /// The digest under which events and the audit name this account, until the process ends, or as long as the [shared
     /// key](crate::Builder::shared_key) is the same: to find the account behind a
     /// digest, compare it with those of the accounts that you have. With `Argon2Verifier` an account is
@@ -80,15 +115,16 @@ impl<O> PasswordGrantLayer<O> {
     }
 }
 
-impl<S, O: Clone> Layer<S> for PasswordGrantLayer<O> {
-    type Service = PasswordGrantService<S, O>;
+impl<S, O: Clone, A: Clone> Layer<S> for PasswordGrantLayer<O, A> {
+    type Service = PasswordGrantService<S, O, A>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        PasswordGrantService { inner, mount: Arc::clone(&self.mount), others: self.others.clone() }
+        let (mount, others, bodies) = (Arc::clone(&self.mount), self.others.clone(), self.bodies.clone());
+        PasswordGrantService { inner, mount, others, bodies }
     }
 }
 
-impl<O> fmt::Debug for PasswordGrantLayer<O> {
+impl<O, A> fmt::Debug for PasswordGrantLayer<O, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PasswordGrantLayer").field("routes", &self.mount.routes).finish_non_exhaustive()
     }

@@ -1,5 +1,6 @@
 //! Mounting the endpoint: builder, layer, service and leaf.
 
+mod answer_body;
 mod assemble;
 mod body;
 mod builder;
@@ -25,6 +26,7 @@ mod token_options;
 mod tokens;
 mod wiped;
 
+pub use answer_body::{AnswerBody, EnclosedBody, InnerBody};
 pub use body::{NoInner, ResponseBody};
 pub use builder::{Builder, PasswordGrant};
 pub use config_error::ConfigError;

@@ -109,6 +109,30 @@ async fn axum_around_the_whole_router_em_03_ht_26() {
 }
 
 #[tokio::test]
+async fn axum_around_the_whole_router_in_its_own_type_of_body_em_03_ht_26() {
+    let layer = Fixture::with(axum_peer).layer.with_body(AxumBody::from);
+    let app = Router::new().route("/hello", get(|| async { "hello" }));
+    // No layer maps the body back: the router's own is answered with.
+    let address = serve_axum(layer.layer(app)).await;
+    assert_serves_tokens(address).await;
+    assert_eq!(passing(address, "/hello").await, "hello");
+}
+
+#[tokio::test]
+async fn other_grants_pass_the_layer_around_a_router_in_either_order_of_its_settings_te_09() {
+    let layer = || Fixture::with(axum_peer).layer;
+    let app = || Router::new().route("/oauth/token", post(existing));
+    for address in [
+        serve_axum(layer().forward_other_grants(AxumBody::from).with_body(AxumBody::from).layer(app())).await,
+        serve_axum(layer().with_body(AxumBody::from).forward_other_grants(AxumBody::from).layer(app())).await,
+    ] {
+        assert_serves_tokens(address).await;
+        let (head, body) = echoed(address, token_request(AUTH, "grant_type=urn:x&a=b")).await.into_parts();
+        assert_eq!((head.status, &body[..]), (http::StatusCode::OK, &b"grant_type=urn:x&a=b"[..]));
+    }
+}
+
+#[tokio::test]
 async fn axum_route_service_with_the_leaf_em_03_ht_26() {
     let layer = Fixture::with(axum_peer).layer;
     let app = Router::new().route("/hello", get(|| async { "hello" })).route_service("/oauth/token", layer.endpoint());

@@ -36,7 +36,10 @@ impl<'a> Issuing<'a> {
         match families.as_deref().filter(|_| grant.client().allows_grant(REFRESH_TOKEN)) {
             None => match SecondLook::at(&grant, users, trail) {
                 Some(look) => Self::later(with_second_look(rungs, grant, look, trail)),
-                None => Self::Access(Replying::with(rungs.mint(grant, trail))),
+                None => {
+                    rungs.note_issued(&grant, trail);
+                    Self::Access(rungs.parts.mint.begin_alone(grant))
+                }
             },
             Some(families) => Self::later(with_family(rungs, families, grant, trail)),
         }

@@ -9,6 +9,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::Grant;
+use crate::boundary::maybe::{Later, MaybeFuture};
 use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
 use crate::observe::patience::{Bound, Within};
@@ -16,8 +17,8 @@ use crate::protocol::error::Reason;
 use crate::protocol::response::IssuedTokens;
 use crate::protocol::scope::Scope;
 
-/// What an issuer is at.
-type AtIssue<'a> = Pin<Box<dyn Future<Output = Result<IssuedTokens, BackendError>> + Send + 'a>>;
+/// What an issuer answers.
+type Issued = Result<IssuedTokens, BackendError>;
 
 /// The issuer, with the time of its calls.
 pub(crate) struct Mint {
@@ -37,20 +38,30 @@ impl Mint {
 
     /// Begins to issue the access token of a grant.
     #[inline]
-    pub(super) fn begin(&self, grant: Grant) -> Minting<'_> {
+    pub(super) fn begin(&self, grant: Grant) -> Minting<'_, MaybeFuture<'_, Issued>> {
         let scope = grant.scope().clone();
-        Minting { scope, issuing: self.patience.of(self.issuer.issue(grant)) }
+        Minting { scope, issuing: self.patience.of(self.issuer.issue_at_once(grant)) }
+    }
+
+    /// Begins to issue the access token of a grant that gets no other, for an answer with it alone.
+    #[inline]
+    pub(super) fn begin_alone(&self, grant: Grant) -> Replying<'_> {
+        let scope = grant.scope().clone();
+        match self.issuer.issue_at_once(grant).into_ready() {
+            Ok(issued) => Replying::Known(Some(answer(issued, &scope))),
+            Err(issuing) => Replying::Later(Minting { scope, issuing: self.patience.of(issuing) }),
+        }
     }
 }
 
 /// An access token that is being issued, until it is fit to be sent. A named type, because an async function would hold its
 /// arguments twice.
-pub(crate) struct Minting<'a> {
+pub(crate) struct Minting<'a, F> {
     scope: Scope,
-    issuing: Within<'a, AtIssue<'a>>,
+    issuing: Within<'a, F>,
 }
 
-impl Future for Minting<'_> {
+impl<F: Future<Output = Issued> + Unpin> Future for Minting<'_, F> {
     type Output = Result<Minted, Failure>;
 
     #[inline]
@@ -61,13 +72,11 @@ impl Future for Minting<'_> {
     }
 }
 
-/// The answer with an access token alone, which is being issued. It is written where the tokens lie, because they are large.
-pub(super) struct Replying<'a>(Minting<'a>);
-
-impl<'a> Replying<'a> {
-    pub(super) const fn with(minting: Minting<'a>) -> Self {
-        Self(minting)
-    }
+/// The answer with an access token alone, which is being issued. What an issuer gives at once is written at once: the tokens are
+/// too large to lie in the future of each request.
+pub(super) enum Replying<'a> {
+    Known(Option<Result<Reply, Failure>>),
+    Later(Minting<'a, Later<'a, Issued>>),
 }
 
 impl Future for Replying<'_> {
@@ -75,11 +84,11 @@ impl Future for Replying<'_> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Minting { scope, issuing } = &mut self.0;
-        Poll::Ready(match ready!(Pin::new(issuing).poll(cx)) {
-            Ok(ref tokens) => check(tokens).and_then(|()| reply(tokens, scope)),
-            Err(error) => Err(failed(error)),
-        })
+        match &mut *self {
+            // Polled again after it was ready, it just never wakes.
+            Self::Known(answer) => answer.take().map_or(Poll::Pending, Poll::Ready),
+            Self::Later(Minting { scope, issuing }) => Pin::new(issuing).poll(cx).map(|issued| answer(issued, scope)),
+        }
     }
 }
 
@@ -99,6 +108,15 @@ impl Minted {
 #[cold]
 fn failed(error: BackendError) -> Failure {
     Failure::Untried(error.because(Reason::IssuerFailed))
+}
+
+/// The answer with what was issued.
+#[inline]
+fn answer(issued: Issued, scope: &Scope) -> Result<Reply, Failure> {
+    match issued {
+        Ok(ref tokens) => check(tokens).and_then(|()| reply(tokens, scope)),
+        Err(error) => Err(failed(error)),
+    }
 }
 
 /// Whether what was issued may be sent.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::mint::{Mint, Minting};
+use super::mint::{Mint, Minted};
 use super::users::Users;
 use super::weigh::Scales;
 use crate::boundary::account::AccountKey;
@@ -17,6 +17,7 @@ use crate::boundary::limiter::Fingerprint;
 use crate::boundary::verifier::Attempt;
 use crate::conductor::access::AccessTokens;
 use crate::conductor::budget::Budget;
+use crate::conductor::failure::Failure;
 use crate::conductor::families::Families;
 use crate::conductor::notices::Owner;
 use crate::conductor::trail::Trail;
@@ -121,11 +122,20 @@ impl Rungs {
     }
 
     /// Begins to issue the access token of a grant, and notes its subject.
+    pub(crate) fn mint(
+        &self,
+        grant: Grant,
+        trail: &mut Trail,
+    ) -> impl Future<Output = Result<Minted, Failure>> + Send + Unpin + '_ {
+        self.note_issued(&grant, trail);
+        self.parts.mint.begin(grant)
+    }
+
+    /// Notes the subject of the tokens.
     #[inline]
-    pub(crate) fn mint(&self, grant: Grant, trail: &mut Trail) -> Minting<'_> {
+    pub(super) fn note_issued(&self, grant: &Grant, trail: &mut Trail) {
         if self.parts.auditor.is_observed() {
             trail.issued = Some(Box::new((grant.subject().clone(), grant.scope().clone())));
         }
-        self.parts.mint.begin(grant)
     }
 }
