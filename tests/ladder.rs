@@ -54,7 +54,7 @@ fn package(cases: &BTreeMap<String, String>) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ladder");
     // What is gone from the library is gone from the copy.
     let sources = root().join("src");
-    for copied in rust_files(&sources).iter().chain(&guides(&sources)) {
+    for copied in rust_files(&sources).iter().chain(&guides(&sources)).chain(&pages()) {
         write(&folder.join(copied.strip_prefix(root()).unwrap()), &fs::read_to_string(copied).unwrap());
     }
     let mut conductor = read("src/conductor/mod.rs");
@@ -69,12 +69,20 @@ fn package(cases: &BTreeMap<String, String>) -> PathBuf {
     folder
 }
 
-/// The pages that the sources include.
+/// The pages outside of the sources that these include.
+fn pages() -> Vec<PathBuf> {
+    let folders = [root().to_owned(), root().join("benches")];
+    let entries = folders.into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+}
+
+/// What the sources include.
 fn guides(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
         .flat_map(|path| if path.is_dir() { guides(&path) } else { vec![path] })
-        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .filter(|path| path.extension().is_some_and(|extension| extension != "rs"))
         .collect()
 }
 
