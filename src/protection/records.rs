@@ -37,13 +37,6 @@ impl Counts {
         *self = Self { number: self.number, ..Self::default() };
     }
 
-    /// The same in a place of its own, which was as a new one. What it takes along from a cell was charged elsewhere: nothing of it is
-    /// taken back here.
-    #[must_use]
-    pub(crate) fn moved(self) -> Self {
-        Self { since: 0, changed: 0, tally: self.tally.moved(self.number), ..self }
-    }
-
     /// When the record may be removed, as far as it counts. Not as long as an attempt may be under way that was charged to it: one
     /// that takes its place begins with other numbers.
     pub(crate) fn counts_until(&self, memory: u64) -> u64 {

@@ -70,17 +70,8 @@ pub(crate) enum TableKind {
 }
 
 impl TableKind {
-    pub(crate) const fn of(slot: Slot) -> Self {
-        match slot {
-            Slot::Pair => Self::Pair,
-            Slot::Account => Self::Account,
-            Slot::Address => Self::Address,
-            Slot::Pair56 | Slot::Net56 | Slot::Pair48 | Slot::Net48 => Self::Wide,
-        }
-    }
-
-    /// Of the record with this key.
-    pub(crate) fn of_key((guess, network): Key) -> Self {
+    /// Where the record with this key lies.
+    pub(crate) const fn of((guess, network): Key) -> Self {
         match (guess, network) {
             (_, 0) => Self::Account,
             _ if is_ipv6(network) && tier(network).is_some() => Self::Wide,

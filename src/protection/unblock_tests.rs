@@ -64,8 +64,8 @@ impl Attempt {
 }
 
 /// Whether the record is forgotten, and counted in the answer.
-fn forgets(unblock: &Unblock, slot: Slot, key: Key) -> Option<bool> {
-    let table = TableKind::of(slot);
+fn forgets(unblock: &Unblock, key: Key) -> Option<bool> {
+    let table = TableKind::of(key);
     unblock.forgotten.iter().find(|forgotten| forgotten.table == table && forgotten.has(key)).map(|it| it.is_counted)
 }
 
@@ -84,11 +84,11 @@ proptest! {
             let names = !matches!(slot, Slot::Address | Slot::Net56 | Slot::Net48);
             let is_near = meant.shares_network(other, slot);
             let is_account = names && !other.is_client && meant.name == other.name;
-            prop_assert_eq!(forgets(&account, slot, key), is_account.then_some(is_own), "account {:?}", slot);
+            prop_assert_eq!(forgets(&account, key), is_account.then_some(is_own), "account {:?}", slot);
             let is_address = slot != Slot::Account && is_near;
-            prop_assert_eq!(forgets(&address, slot, key), is_address.then_some(is_own), "address {:?}", slot);
+            prop_assert_eq!(forgets(&address, key), is_address.then_some(is_own), "address {:?}", slot);
             let is_pair = names && slot != Slot::Account && is_same_guess && is_near;
-            prop_assert_eq!(forgets(&pair, slot, key), is_pair.then_some(is_own), "pair {:?}", slot);
+            prop_assert_eq!(forgets(&pair, key), is_pair.then_some(is_own), "pair {:?}", slot);
         }
         let guess = meant.facts(&digests).guess;
         prop_assert_eq!(address.untold, None);

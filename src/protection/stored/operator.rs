@@ -98,7 +98,7 @@ impl<S: AttemptRecords> StoredLimiter<S> {
                 Which::OfNetwork(network) => self.locks.keys(|(_, other)| other == network, MOST_LOCKS),
                 Which::One(_) => continue,
             };
-            let keys = keys.into_iter().filter(|key| forgotten.table == TableKind::of_key(*key));
+            let keys = keys.into_iter().filter(|key| forgotten.table == TableKind::of(*key));
             locks = locks.saturating_add(self.active(keys).await?.len());
         }
         let places = Places::new(unblock.forgotten.iter().map(|forgotten| record_of(forgotten.which)));

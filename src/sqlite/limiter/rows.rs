@@ -168,13 +168,13 @@ impl<'a> Rows<'a> {
 
     /// The record at the place where it was charged, if it is still there.
     pub(super) fn settled(&self, held: Held) -> Result<Held, Failure> {
-        let found = held.place.map(|place| self.at(TableKind::of(held.slot), held.key, place)).transpose()?.flatten();
+        let found = held.place.map(|place| self.at(TableKind::of(held.key), held.key, place)).transpose()?.flatten();
         Ok(held.read(found.unwrap_or_default(), held.place))
     }
 
     /// The record of a key in its own row; for a key without one that of its cell, in which it may have been counted.
     pub(super) fn found(&self, held: Held, is_known: bool) -> Result<Held, Failure> {
-        let (kind, key) = (TableKind::of(held.slot), held.key);
+        let (kind, key) = (TableKind::of(held.key), held.key);
         let held = Held { is_preferred: held.slot.is_preferred(is_known), ..held };
         if let Some(own) = self.at(kind, key, Place::Own)? {
             return Ok(held.read(own, Some(Place::Own)));
@@ -210,14 +210,14 @@ impl<'a> Rows<'a> {
             None => self.placed(held)?,
         };
         counts.touch(now);
-        self.put(TableKind::of(slot), key, place, &counts, self.rules.policy.memory(slot))?;
+        self.put(TableKind::of(key), key, place, &counts, self.rules.policy.memory(slot))?;
         Ok(Some(place))
     }
 
     /// Finds room for a key without a row of its own.
     fn placed(&mut self, held: &Held) -> Result<(Place, Counts), Failure> {
         let &Held { slot, key, is_preferred, counts, .. } = held;
-        let kind = TableKind::of(slot);
+        let kind = TableKind::of(key);
         let mut has_room = self.has_room(kind, key, is_preferred)?;
         if !has_room {
             self.sweep(kind)?;
@@ -225,7 +225,10 @@ impl<'a> Rows<'a> {
         }
         if has_room {
             self.add(kind, key.1, 1)?;
-            return Ok((Place::Own, counts.moved()));
+            return Ok((
+                Place::Own,
+                Counts { since: 0, changed: 0, tally: counts.tally.moved(counts.number), ..counts },
+            ));
         }
         let place = Place::shared(slot.has_spared_cells(), is_preferred);
         self.state.was_full |= Self::full_bit(kind, key, place);
