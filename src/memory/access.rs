@@ -17,7 +17,8 @@ use crate::protocol::secrets::SecretDigest;
 /// Opaque access tokens in the memory of this process: bounded, and gone after a restart.
 ///
 /// A login has its newest 100, and a subject in one realm no more than a sixteenth of the room over all its logins, or as many
-/// as one login if that is more: one more ends the oldest of its own. When all the room is taken, the oldest tokens of all go.
+/// as one login if that is more: one more ends the oldest of its own. When all the room is taken, what has expired goes, and then
+/// the oldest tokens of all. Each insertion looks at a few tokens for that, at 64 at most when there is no room.
 pub struct MemoryAccessTokens {
     tokens: Mutex<Tokens>,
     bounds: Bounds,

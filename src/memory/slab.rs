@@ -45,6 +45,12 @@ impl<T> Slab<T> {
         self.slots.iter().filter_map(Option::as_ref)
     }
 
+    /// The slot after this one, whether it is free or not; the first one after the last, and after none.
+    pub(super) fn next(&self, slot: Option<Slot>) -> Option<Slot> {
+        let index = slot.map_or(0, |slot| slot.index().saturating_add(1));
+        Slot::of(if index < self.slots.len() { index } else { 0 })
+    }
+
     /// Puts a value into a free slot; `None` if there are no more numbers.
     pub(super) fn insert(&mut self, value: T) -> Option<Slot> {
         if let Some(slot) = self.free.pop()
@@ -191,5 +197,14 @@ mod tests {
         assert!(slab.get(slots[1]).is_none() && slab.remove(slots[1]).is_none());
         assert_eq!((slab.len(), slab.insert(7)), (2, Some(slots[1])));
         assert_eq!((slab.get(slots[1]), slab.iter().copied().collect()), (Some(&7), vec![0, 7, 2]));
+    }
+
+    #[test]
+    fn a_walk_comes_by_each_slot_and_begins_again() {
+        let mut slab = Slab::default();
+        let slots: Vec<Slot> = (0..3).map(|number| slab.insert(number).unwrap()).collect();
+        slab.remove(slots[1]);
+        let walk = std::iter::successors(slab.next(None), |slot| slab.next(Some(*slot)));
+        assert_eq!(walk.take(5).collect::<Vec<_>>(), [slots[0], slots[1], slots[2], slots[0], slots[1]]);
     }
 }

@@ -28,6 +28,11 @@ impl Bounds {
     }
 }
 
+/// Among how many tokens an insertion looks for what has expired, one after the other through all of them.
+const LOOKED_AT: usize = 4;
+/// The same as long as there is no room: no token that counts goes while an expired one is so near.
+const LOOKED_AT_WITHOUT_ROOM: usize = 64;
+
 /// A token and its place in the tables.
 struct Kept {
     key: Key,
@@ -47,6 +52,8 @@ pub(super) struct Tokens {
     order: Chain,
     logins: HashMap<Login, Chain>,
     owners: HashMap<Owner, Chain>,
+    /// Which was looked at last.
+    looked_at: Option<Slot>,
 }
 
 /// What a record's holder borrows, owned.
@@ -111,19 +118,35 @@ impl Tokens {
         Some(&self.tokens.get(*self.by_key.get(key)?)?.record)
     }
 
-    /// Adds a record, in the place of what its login or its subject may not have beside it. Then what has expired goes, and the
-    /// oldest of all beyond the capacity.
+    /// Adds a record, in the place of what its login or its subject may not have beside it. Then some of what has expired goes, and
+    /// the oldest of all beyond the capacity.
     pub(super) fn insert(&mut self, key: Key, record: AccessTokenRecord, bounds: Bounds, now: SystemTime) {
         self.remove(&key);
         // First their own: one in the place of another of the same subject costs nobody else.
         if let Some(slot) = self.add(key, record, bounds) {
             self.take(slot);
         }
+        self.remove_expired(bounds, now);
         while let Some(slot) = self.order.first()
             && let Some(oldest) = self.tokens.get(slot)
             && (self.tokens.len() > bounds.capacity || oldest.record.has_expired(now))
         {
             self.take(slot);
+        }
+    }
+
+    /// Removes what has expired among the next few. The oldest of all need not be among them: one that lives long would keep all that
+    /// came after it.
+    fn remove_expired(&mut self, bounds: Bounds, now: SystemTime) {
+        for looked in 0..LOOKED_AT_WITHOUT_ROOM {
+            if looked >= LOOKED_AT && self.tokens.len() <= bounds.capacity {
+                break;
+            }
+            self.looked_at = self.tokens.next(self.looked_at);
+            let Some(slot) = self.looked_at else { break };
+            if self.tokens.get(slot).is_some_and(|kept| kept.record.has_expired(now)) {
+                self.take(slot);
+            }
         }
     }
 
@@ -195,5 +218,63 @@ fn unlink<K>(chain: Entry<'_, K, Chain>, tokens: &mut Slab<Kept>, slot: Slot, li
         if chain.get().len() == 0 {
             chain.remove();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::protocol::client::ClientId;
+
+    const BOUNDS: Bounds = Bounds { capacity: 640, per_login: 100 };
+
+    fn key(number: usize) -> Key {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&number.to_le_bytes());
+        key
+    }
+
+    fn second(number: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(number)
+    }
+
+    /// The token of a subject of its own, which comes and expires in these seconds.
+    fn insert(tokens: &mut Tokens, number: usize, now: u64, expires: u64) {
+        let client = ClientId::new("app").unwrap();
+        let record = AccessTokenRecord::new(format!("user-{number}"), client, second(now), second(expires));
+        tokens.insert(key(number), record, BOUNDS, second(now));
+    }
+
+    /// T11: room that is taken by tokens of no use is given to others before a token that counts has to go.
+    #[test]
+    fn no_token_that_counts_goes_for_a_new_one_while_others_behind_it_have_expired() {
+        let mut tokens = Tokens::default();
+        // The oldest lives long, and of the others one in sixteen soon goes.
+        for number in 0..640 {
+            insert(&mut tokens, number, 0, if number % 16 == 1 { 60 } else { 3600 });
+        }
+        for number in 640..680 {
+            insert(&mut tokens, number, 61, 3600);
+        }
+        let found = |tokens: &Tokens| (0..700).filter(|number| tokens.get(&key(*number)).is_some()).collect::<Vec<_>>();
+        let living: Vec<_> = (0..680).filter(|number| *number >= 640 || number % 16 != 1).collect();
+        assert_eq!(found(&tokens), living);
+        // One more than there is room for: the oldest goes.
+        insert(&mut tokens, 680, 61, 3600);
+        assert_eq!(found(&tokens), living[1..].iter().copied().chain([680]).collect::<Vec<_>>());
+        assert_eq!(tokens.counts()[0], 640);
+    }
+
+    #[test]
+    fn what_has_expired_goes_though_there_is_room_and_one_that_lives_long_came_before() {
+        let mut tokens = Tokens::default();
+        for number in 0..600 {
+            let now = number as u64;
+            insert(&mut tokens, number, now, if number == 0 { 3600 } else { now + 1 });
+        }
+        assert!(tokens.get(&key(0)).is_some());
+        assert!(tokens.counts()[0] < 10, "{:?}", tokens.counts());
     }
 }
