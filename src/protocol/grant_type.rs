@@ -12,26 +12,27 @@ pub(crate) struct GrantType(Arc<Facts>);
 struct Facts {
     name: Box<str>,
     begins_password_login: bool,
+    has_password: bool,
 }
 
 impl GrantType {
     /// RFC 6749 section 4.3.
     pub(crate) fn password() -> Self {
-        Self::new(PASSWORD, true)
+        Self::new(PASSWORD, true, true)
     }
 
     /// RFC 6749 section 6. It begins nothing: a login goes on, however it began.
     pub(crate) fn refresh() -> Self {
-        Self::new(REFRESH_TOKEN, false)
+        Self::new(REFRESH_TOKEN, false, false)
     }
 
     /// RFC 6749 section 4.5.
     pub(crate) fn extension(name: &str, begins_password_login: bool) -> Self {
-        Self::new(name, begins_password_login)
+        Self::new(name, begins_password_login, false)
     }
 
-    fn new(name: &str, begins_password_login: bool) -> Self {
-        Self(Arc::new(Facts { name: name.into(), begins_password_login }))
+    fn new(name: &str, begins_password_login: bool, has_password: bool) -> Self {
+        Self(Arc::new(Facts { name: name.into(), begins_password_login, has_password }))
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -42,6 +43,11 @@ impl GrantType {
     /// not outlast that password.
     pub(crate) fn begins_password_login(&self) -> bool {
         self.0.begins_password_login
+    }
+
+    /// Whether its request holds the user's password. Nothing is known of the parameters of an extension.
+    pub(crate) fn has_password(&self) -> bool {
+        self.0.has_password
     }
 }
 

@@ -23,6 +23,14 @@ fn against_nothing(login: Login) {
     let _ = login.weigh(); //~ argument #1 of type `Demanded` is missing
 }
 
+fn against_no_demands(login: Login) {
+    let _ = login.weigh(Demanded::default()); //~ no function or associated item named `default` found
+}
+
+fn against_made_up_demands(login: Login) {
+    let _ = login.weigh(Demanded { unleaked_password: false }); //~ field `unleaked_password` of struct `Demanded` is private
+}
+
 fn weighed_twice(login: Login, demanded: Demanded) {
     let _ = login.weigh(demanded);
     let _ = login.weigh(demanded); //~ use of moved value: `login`

@@ -68,7 +68,8 @@ impl Login {
     pub(crate) fn of(terms: Terms, user: VerifiedUser, now: SystemTime) -> Result<Self, Reason> {
         let VerifiedUser { verified, password } = user;
         let facts = Facts::decide(terms, verified.subject, verified.scope.as_ref(), now)?;
-        Ok(Self { facts, proven: Proven::default(), password })
+        let proven = Proven::nothing(facts.grant_type.has_password());
+        Ok(Self { facts, proven, password })
     }
 
     /// The login of a family, prolonged for its user as the verifier knows that one now.
@@ -87,7 +88,7 @@ impl Login {
             return Err(Reason::RefreshTokenExpired);
         }
         facts.lifetime = facts.lifetime.min(rest);
-        Ok(Self { facts, proven: Proven::default(), password: None })
+        Ok(Self { facts, proven: Proven::nothing(false), password: None })
     }
 
     /// The user.

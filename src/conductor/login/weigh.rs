@@ -15,7 +15,7 @@ use crate::observe::contain::Contain;
 use crate::observe::telemetry;
 use crate::protocol::secrets::Password;
 use crate::protocol::subject::Subject;
-use crate::protocol::weigh::Demanded;
+use crate::protocol::weigh::{Demanded, Look};
 
 /// How long a shield may take. A login waits for it, so it is short; the manual names it.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -29,14 +29,15 @@ pub(crate) struct Screen {
 impl Screen {
     /// Asks whether the password of this user is known from a leak. Without a finding the login goes on (P10 names this
     /// exception): a list that is an extra must not keep all users out.
-    async fn has_leaked(&self, password: &Password, subject: &Subject) -> bool {
+    async fn look(&self, password: &Password, subject: &Subject) -> Look {
         // A block, so that a panic before the first await is contained, too.
         let inspecting = async { self.shield.inspect(password, subject).await };
         match Contain::new(Some(PATIENCE), inspecting).await {
-            Ok(finding) => finding == Finding::Leaked,
+            Ok(Finding::Leaked) => Look::Leaked,
+            Ok(Finding::Clear) => Look::Clear,
             Err(failure) => {
                 telemetry::shield_failed(&failure);
-                false
+                Look::Failed
             }
         }
     }
@@ -44,12 +45,14 @@ impl Screen {
 
 /// Weighs logins.
 pub(crate) struct Scales {
+    demanded: Demanded,
     screen: Option<Screen>,
 }
 
 impl Scales {
     pub(crate) fn new(screen: Option<Screen>) -> Self {
-        Self { screen }
+        let blocks_leaked = screen.as_ref().is_some_and(|screen| screen.on_leak == OnLeak::Block);
+        Self { demanded: Demanded::by_settings(blocks_leaked), screen }
     }
 
     /// Whether something looks at passwords that were found right.
@@ -68,9 +71,9 @@ impl Scales {
         };
         match (&self.screen, login.take_password()) {
             (Some(screen), Some(password)) => Weighing::Looking(Box::pin(async move {
-                let has_leaked = screen.has_leaked(&password, login.subject()).await;
-                login.proven().leaked_password = has_leaked;
-                (self.decide(login), has_leaked)
+                let look = screen.look(&password, login.subject()).await;
+                login.proven().password = look;
+                (self.decide(login), look)
             })),
             _ => Weighing::Done(self.decide(login)),
         }
@@ -78,16 +81,15 @@ impl Scales {
 
     #[inline(always)]
     fn decide(&self, login: Login) -> Result<Grant, Failure> {
-        let unleaked_password = self.screen.as_ref().is_some_and(|screen| screen.on_leak == OnLeak::Block);
-        login.weigh(Demanded { unleaked_password }).map_err(|reason| Failure::Decided(reason.into()))
+        login.weigh(self.demanded).map_err(|reason| Failure::Decided(reason.into()))
     }
 }
 
 /// The weighing of a login.
 pub(super) enum Weighing<'a> {
     Done(Result<Grant, Failure>),
-    /// Something is to be looked at first. Whether the password has leaked comes with the grant.
-    Looking(Pin<Box<dyn Future<Output = (Result<Grant, Failure>, bool)> + Send + 'a>>),
+    /// Something is to be looked at first. What was found of the password comes with the grant.
+    Looking(Pin<Box<dyn Future<Output = (Result<Grant, Failure>, Look)> + Send + 'a>>),
 }
 
 impl Weighing<'_> {
@@ -96,8 +98,8 @@ impl Weighing<'_> {
         match self {
             Self::Done(grant) => grant,
             Self::Looking(looking) => {
-                let (grant, has_leaked) = looking.await;
-                trail.password_leaked = has_leaked;
+                let (grant, look) = looking.await;
+                trail.password_leaked = look == Look::Leaked;
                 grant
             }
         }
