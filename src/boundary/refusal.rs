@@ -95,6 +95,12 @@ impl Refusal {
         self
     }
 
+    /// The same for another attempt: the owner has one notice of a lock.
+    pub(crate) const fn without_new_lock(mut self) -> Self {
+        self.new_lock = None;
+        self
+    }
+
     /// The rule whose budget is spent.
     #[must_use]
     pub const fn rule(&self) -> Rule {

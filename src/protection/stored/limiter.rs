@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::LazyLock;
 
+use super::crowds::Crowds;
 use super::swapping::{Again, Failed, Swapped, Swapping};
 use super::touched::{Places, Touched, Tried};
 use super::turns::{Queue, Turns};
@@ -34,7 +35,7 @@ use crate::protocol::shared_key::{Purpose, SharedKey};
 /// An attempt takes a load and a swap to reserve it, and a load and a swap to settle it. A [`check`](AttemptLimiter::check)
 /// takes a load and a swap, also if it was right and changes no count: a right secret is told no sooner than the charge of a wrong
 /// one would be kept, so nobody who hangs up in between, and nobody while the store keeps nothing, has a guess for nothing. A
-/// refused attempt takes a load. If another process was first, load and swap are repeated, 64 times at most; then the answer is 503 and
+/// refused attempt takes a load, which those share that wait behind it with the same account and address. If another process was first, load and swap are repeated, 64 times at most; then the answer is 503 and
 /// nothing was charged.
 ///
 /// Within a process the attempts on one account come one after the other, and so do those from one address (of IPv6, from one
@@ -65,6 +66,7 @@ pub struct StoredLimiter<S> {
     /// Whose locks they are that began in this process.
     pub(super) locks: Locks,
     turns: Turns,
+    crowds: Crowds,
     first_tries: FirstTries<Option<Tried>>,
 }
 
@@ -76,7 +78,8 @@ impl<S> StoredLimiter<S> {
             swapping: Swapping { records, rules: LimiterRules::new() },
             digests: Digests::new(Keyed::new(Some(key), Purpose::Attempts)),
             locks: Locks::default(),
-            turns: Turns::new(),
+            turns: Turns::default(),
+            crowds: Crowds::default(),
             first_tries: FirstTries::default(),
         }
     }
@@ -103,11 +106,18 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         compare: impl Fn() -> Compared<R, W>,
     ) -> Result<Attempted<R, W>, BackendError> {
         let facts = Facts::new(key, &self.digests);
-        let queue = self.queue(&facts)?;
-        let _turn = queue.turn().await;
+        let (queue, member) = (self.queue(&facts)?, self.crowds.join(&facts));
+        let _turn = match member.turn(queue.turn()).await {
+            Ok(turn) => turn,
+            Err(refusal) => return Ok(Attempted::Refused(refusal)),
+        };
+        let loading = member.loading();
         let step = |touched: &mut Touched<'_>| touched.attempt(&facts, &compare);
         let (attempted, begun) = self.swapping.run_new(&Places::of(&facts), step).await?;
         self.locks.describe_all(key, &begun);
+        if let Attempted::Refused(refusal) = &attempted {
+            member.is_refused(loading, *refusal);
+        }
         Ok(attempted)
     }
 

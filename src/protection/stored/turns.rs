@@ -1,12 +1,10 @@
 //! The order of attempts in this process: those that would only be first in each other's way come one after the other.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex as StdMutex, MutexGuard as StdMutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::lines::{Lines, Place};
 use crate::boundary::backend::BackendError;
 use crate::protection::network::{Tier, is_ipv6, widened};
 
@@ -23,34 +21,19 @@ const ROUNDS: usize = 3;
 ///
 /// No attempt holds one turn while it waits for the other. So a crowd on one account keeps no network waiting, and a crowd from
 /// one network no account: it takes time from attempts that share its account or its network, and from no others.
+#[derive(Default)]
 pub(super) struct Turns {
-    guesses: Lines,
-    networks: Lines,
+    guesses: Lines<u64, Turning>,
+    networks: Lines<u64, Turning>,
 }
 
-/// The lines of those that are under way, by what they have in common.
-#[derive(Default)]
-struct Lines(StdMutex<HashMap<u64, Arc<Line>>>);
-
-#[derive(Default)]
-struct Line {
-    turn: Mutex<()>,
-    under_way: AtomicUsize,
-}
-
-/// The place of an attempt in a line.
-struct Place<'a> {
-    lines: &'a Lines,
-    key: u64,
-    line: Arc<Line>,
-    /// How many others were under way.
-    others: usize,
-}
+/// Whose turn it is.
+type Turning = Mutex<()>;
 
 /// The places of an attempt.
 pub(super) struct Queue<'a> {
-    guess: Place<'a>,
-    network: Option<Place<'a>>,
+    guess: Place<'a, u64, Turning>,
+    network: Option<Place<'a, u64, Turning>>,
 }
 
 /// While it lives, no other attempt has a turn on the same account; nor on the same network, unless that was too busy.
@@ -60,34 +43,7 @@ pub(super) struct Turn<'a> {
     _guess: MutexGuard<'a, ()>,
 }
 
-impl Lines {
-    fn lock(&self) -> StdMutexGuard<'_, HashMap<u64, Arc<Line>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn place(&self, key: u64) -> Place<'_> {
-        let line = Arc::clone(self.lock().entry(key).or_default());
-        let others = line.under_way.fetch_add(1, Ordering::Relaxed);
-        Place { lines: self, key, line, others }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let mut lines = self.lines.lock();
-        self.line.under_way.fetch_sub(1, Ordering::Relaxed);
-        // The line is kept by the map and by this place alone, and nobody takes another one meanwhile.
-        if Arc::strong_count(&self.line) == 2 {
-            lines.remove(&self.key);
-        }
-    }
-}
-
 impl Turns {
-    pub(super) fn new() -> Self {
-        Self { guesses: Lines::default(), networks: Lines::default() }
-    }
-
     /// The place of a new attempt on this account or client, and from this network if that counts. It is 503 if too many of the
     /// network are under way.
     pub(super) fn queue(&self, guess: u64, network: Option<u64>) -> Result<Queue<'_>, BackendError> {
@@ -111,23 +67,23 @@ impl Turns {
 impl Queue<'_> {
     /// Waits for a turn.
     pub(super) async fn turn(&self) -> Turn<'_> {
-        let guess = &self.guess.line;
-        let Some(network) = self.network.as_ref().map(|network| &network.line) else {
-            return Turn { _network: None, _guess: guess.turn.lock().await };
+        let guess = &self.guess.shared;
+        let Some(network) = self.network.as_ref().map(|network| &network.shared) else {
+            return Turn { _network: None, _guess: guess.lock().await };
         };
         for _ in 0..ROUNDS {
-            let on_guess = guess.turn.lock().await;
-            if let Ok(on_network) = network.turn.try_lock() {
+            let on_guess = guess.lock().await;
+            if let Ok(on_network) = network.try_lock() {
                 return Turn { _network: Some(on_network), _guess: on_guess };
             }
             drop(on_guess);
-            let on_network = network.turn.lock().await;
-            if let Ok(on_guess) = guess.turn.try_lock() {
+            let on_network = network.lock().await;
+            if let Ok(on_guess) = guess.try_lock() {
                 return Turn { _network: Some(on_network), _guess: on_guess };
             }
         }
         // Both are crowded: on the network it is decided by the swaps.
-        let on_guess = guess.turn.lock().await;
-        Turn { _network: network.turn.try_lock().ok(), _guess: on_guess }
+        let on_guess = guess.lock().await;
+        Turn { _network: network.try_lock().ok(), _guess: on_guess }
     }
 }

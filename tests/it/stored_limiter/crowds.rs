@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
-use tower_password_grant::{BackendErrorKind, StoredLimiter};
+use tower_password_grant::{AccountKey, BackendErrorKind, LimiterOperator, StoredLimiter};
 
 use super::unreliable::Unreliable;
 use super::world::{Checking, No, check, limiter, reserve_from};
@@ -142,4 +142,58 @@ async fn a_right_check_waits_behind_wrong_ones_that_wait_for_their_network() {
         told += usize::from(wrong.await.unwrap() == Checking::Wrong);
     }
     assert_eq!((told, right.await.unwrap()), (10, Checking::Refused));
+}
+
+/// Guesses at `alice` from one address until it is locked out, and then as many at once as there are turns. The first of them is at
+/// its load.
+async fn locked_out() -> (Unreliable, MapRecords, Limiter, Vec<Reserving>, usize) {
+    let records = MapRecords::new();
+    let store = Unreliable::new(records.clone());
+    let limiter = Arc::new(limiter(store.clone()));
+    let alice = |limiter: &Limiter| start(limiter, "alice".to_owned(), network(0));
+    while alice(&limiter).await.unwrap().is_ok() {}
+    store.hold_loads(true);
+    let crowd: Vec<_> = (0..CROWD).map(|_| alice(&limiter)).collect();
+    let loads = store.loads_at_rest().await;
+    (store, records, limiter, crowd, loads)
+}
+
+/// T26: one who is locked out must not slow the logins of the account's owner.
+#[tokio::test(start_paused = true)]
+async fn a_crowd_that_is_locked_out_takes_one_turn_of_the_owner_who_logs_in_from_elsewhere_t26() {
+    let (store, _, limiter, crowd, loads) = locked_out().await;
+    let owner = start(&limiter, "alice".to_owned(), network(1));
+    assert_eq!(store.loads_at_rest().await, loads, "the owner waits for one turn");
+    store.hold_loads(false);
+    owner.await.unwrap().unwrap();
+    for answer in all(crowd).await {
+        assert!(matches!(answer, Err(No::Refused(_))), "{answer:?}");
+    }
+    // The next one of the crowd, for all that came while the first was at its load; and the owner.
+    assert_eq!(store.calls().0, loads + 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_beyond_a_budget_takes_no_more_turns_than_the_budget_has_attempts() {
+    let (store, limiter) = world();
+    store.hold_loads(true);
+    let crowd: Vec<_> = (0..CROWD).map(|_| start(&limiter, "alice".to_owned(), network(0))).collect();
+    assert_eq!(store.loads_at_rest().await, 1);
+    store.hold_loads(false);
+    assert_eq!(all(crowd).await.iter().filter(|answer| answer.is_ok()).count(), 10);
+    assert_eq!(store.calls(), (11, 10));
+}
+
+/// P9: a lock that was seen before is not taken for one that holds still.
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_unblocks_is_seen_by_all_that_wait_for_a_load_of_before() {
+    let (store, records, _limiter, crowd, _) = locked_out().await;
+    // Another process, on the same records.
+    let operator = limiter(records);
+    let alice = AccountKey::resolved("alice");
+    assert!(operator.unblock_account_at(None, &alice, Some(network(0))).await.unwrap());
+    store.hold_loads(false);
+    let answers = all(crowd).await;
+    assert!(matches!(answers[0], Err(No::Refused(_))), "it was loaded before");
+    assert!(answers[1..11].iter().all(Result::is_ok) && answers[11..].iter().all(Result::is_err));
 }

@@ -43,6 +43,7 @@ struct State {
     loads: AtomicUsize,
     swaps: AtomicUsize,
     is_held: watch::Sender<bool>,
+    are_loads_held: watch::Sender<bool>,
 }
 
 fn failed() -> BackendError {
@@ -59,6 +60,7 @@ impl Unreliable {
             loads: AtomicUsize::new(0),
             swaps: AtomicUsize::new(0),
             is_held: watch::Sender::new(false),
+            are_loads_held: watch::Sender::new(false),
         }))
     }
 
@@ -87,6 +89,11 @@ impl Unreliable {
     /// Lets swaps wait, or go on.
     pub(crate) fn hold(&self, is_held: bool) {
         self.0.is_held.send_replace(is_held);
+    }
+
+    /// Lets the answers to loads wait, or go on.
+    pub(crate) fn hold_loads(&self, are_held: bool) {
+        self.0.are_loads_held.send_replace(are_held);
     }
 
     /// Waits until there were so many loads.
@@ -122,7 +129,11 @@ impl AttemptRecords for Unreliable {
     async fn load(&self, keys: &[RecordKey]) -> Result<LoadedRecords, BackendError> {
         self.0.loads.fetch_add(1, SeqCst);
         match self.take(|trouble| matches!(trouble, Trouble::LoadFails | Trouble::Down)) {
-            Trouble::None => self.0.records.load(keys).await,
+            Trouble::None => {
+                let loaded = self.0.records.load(keys).await;
+                self.0.are_loads_held.subscribe().wait_for(|are_held| !are_held).await.unwrap();
+                loaded
+            }
             _ => Err(failed()),
         }
     }
