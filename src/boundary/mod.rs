@@ -1,4 +1,7 @@
 //! The traits that the application implements, and the values they exchange with the endpoint.
+//!
+//! Each trait has a file: `verifier`, `registry`, `issuer`, `limiter`, `access` and `refresh` (stores of tokens), `shield`, `clock`,
+//! `audit` and so on. `ladder` has the values that a request climbs by: each is made by one function and consumed by the next.
 
 pub(crate) mod access;
 pub(crate) mod account;

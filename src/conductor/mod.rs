@@ -1,4 +1,12 @@
-//! Conducts one request through the rungs of the ladder.
+//! Conducts one request through the rungs of the ladder. `exchange` has the order of the steps.
+//!
+//! | Step | File |
+//! |---|---|
+//! | the head: path, method, TLS, ceiling, address | `gate`, `ceilings`, `senders` |
+//! | the client: find it, authenticate it | `door` |
+//! | what it asks for: a file for each grant, and for revocation and introspection | `flows` |
+//! | charge, verify, weigh, issue, settle: what all logins share | `login`, `budget`, `families` |
+//! | the answer, and what the audit says of it | `answer`, `failure`, `trail`, `notices` |
 
 pub(crate) mod access;
 pub(crate) mod answer;

@@ -1,4 +1,8 @@
 //! Mounting the endpoint: builder, layer, service and leaf.
+//!
+//! The builder's methods stand by purpose: `builder` (the parts), `protection` (attack protection), `settings` (what is granted and
+//! accepted), `tokens` (after the login), `danger`. `assemble` checks them and puts the endpoint together. `routes` matches
+//! paths, `intake` and `future` collect the body and wait for the answer, `forward` hands other grants on.
 
 mod answer_body;
 mod assemble;
