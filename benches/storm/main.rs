@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench storm -- [--rounds 3] [--seconds 6] [--guesses 0] [--reserved 50] [--only botnet]`
 //!
+//! With `--features argon2-fast` before the `--` by the faster implementation of Argon2, in server and hashing limit alike.
+//!
 //! The server is axum on 2 tokio workers with the layer over an `Argon2Verifier`, all with their defaults (m=19456 KiB, t=2,
 //! p=1, a thread for each core, a queue of at most 1 second and a quarter of it for each address, refusals held 100 ms, every
 //! rule of the attack protection on). The load comes through one proxy that names its clients' addresses in

@@ -2,13 +2,13 @@
 
 use std::str;
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Params, Version};
 use password_hash::phc::{Output, PasswordHash, Salt};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use super::engine::{Engine, Function};
 use super::error::HashError;
-use super::memory::Memory;
 use super::parameters::{Argon2Parameters, OUTPUT, SALT};
 use super::unusable::{ABOVE, MALFORMED};
 use crate::protocol::secret_keys::SecretKeys;
@@ -63,17 +63,13 @@ impl Argon2Hash {
         &self,
         password: &[u8],
         keys: Option<&SecretKeys>,
-        memory: &mut Memory,
+        engine: &mut dyn Engine,
     ) -> Result<Result<bool, &'static str>, HashError> {
-        let params = self.params.clone();
-        let argon2 = match self.key(keys) {
-            Some(key) => Argon2::new_with_secret(key, self.algorithm, self.version, params),
-            None => Ok(Argon2::new(self.algorithm, self.version, params)),
-        };
-        let Ok(argon2) = argon2 else { return Ok(Err(MALFORMED)) };
+        let secret = self.key(keys).unwrap_or_default();
+        let function = Function { algorithm: self.algorithm, version: self.version, params: &self.params, secret };
         let mut buffer = Zeroizing::new([0; Output::MAX_LENGTH]);
         let Some(output) = buffer.get_mut(..self.output.len()) else { return Ok(Err(MALFORMED)) };
-        match memory.run(&argon2, password, &self.salt, output) {
+        match engine.run(&function, password, &self.salt, output) {
             Ok(()) => Ok(Ok(self.output.as_bytes().ct_eq(output).into())),
             Err(HashError::Memory) => Err(HashError::Memory),
             Err(_) => Ok(Err(MALFORMED)),

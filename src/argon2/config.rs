@@ -8,11 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::argon2_hash::Caps;
+use super::engine::{Chosen, Engine, answers_are_right};
 use super::error::{Argon2ConfigError, HashError};
 use super::format::HashFormat;
 use super::hasher::Hasher;
 use super::legacy;
-use super::memory::Memory;
 use super::parameters::{Argon2Parameters, SALT};
 use super::places::Percents;
 use super::pool::{Limit, Limits, Pool};
@@ -211,11 +211,12 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
         self
     }
 
-    /// Takes the memory, measures a hash and starts the threads: some 30 ms on the calling thread.
+    /// Takes the memory, looks at hashes whose results are known, measures a hash and starts the threads: some 30 ms on the
+    /// calling thread.
     ///
     /// # Errors
-    /// Fails when a part is missing from the system (memory, threads, randomness), no thread was asked for, or a setting is out
-    /// of its range.
+    /// Fails when a part is missing from the system (memory, threads, randomness), no thread was asked for, a setting is out
+    /// of its range, or this processor gives wrong hashes.
     pub fn build(self) -> Result<Argon2Verifier<S>, Argon2ConfigError> {
         let threads = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
         if threads == 0 {
@@ -235,12 +236,15 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
             hashes: AtomicU64::new(0),
             unusable: AtomicU64::new(0),
         };
-        let mut memories = Vec::new();
+        let mut engines = Vec::new();
         for _ in 0..threads {
-            memories.push(Memory::of(hasher.parameters.blocks())?);
+            engines.push(Chosen::of(hasher.parameters.blocks())?);
         }
-        let job_time = measure(&hasher, &mut memories)?;
-        let pool = Pool::start(memories, self.limits, job_time, self.on_start).map_err(Argon2ConfigError::Threads)?;
+        if !engines.first_mut().is_some_and(|engine| answers_are_right(engine)) {
+            return Err(Argon2ConfigError::KnownAnswers);
+        }
+        let job_time = measure(&hasher, &mut engines)?;
+        let pool = Pool::start(engines, self.limits, job_time, self.on_start).map_err(Argon2ConfigError::Threads)?;
         Ok(Argon2Verifier {
             store: Arc::new(self.store),
             counts_by_name: self.counts_by_name,
@@ -255,12 +259,12 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
 }
 
 /// What a hash takes here, alone and with warm memory.
-fn measure(hasher: &Hasher, memories: &mut [Memory]) -> Result<Duration, HashError> {
+fn measure(hasher: &Hasher, engines: &mut [Chosen]) -> Result<Duration, HashError> {
     let mut least = Duration::MAX;
-    if let Some(memory) = memories.first_mut() {
+    if let Some(engine) = engines.first_mut() {
         for _ in 0..2 {
             let start = Instant::now();
-            hasher.decoy(b"measured", memory)?;
+            hasher.decoy(b"measured", engine)?;
             least = least.min(start.elapsed());
         }
     }

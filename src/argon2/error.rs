@@ -30,6 +30,11 @@ pub enum Argon2ConfigError {
     /// The hash cannot be made: no memory, for example.
     #[error("no hash can be made with these parameters")]
     Hash(#[from] HashError),
+    /// A hash whose result is known came out as another one: no password may be hashed or compared.
+    #[error(
+        "Argon2 gives wrong hashes here (RFC 9106 section 5): build without the feature `argon2-fast`, or check the machine"
+    )]
+    KnownAnswers,
     /// A thread could not be started.
     #[error("a hashing thread could not be started: raise the limit of threads or memory, or lower `threads`")]
     Threads(#[source] std::io::Error),

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
+use super::engine::{Chosen, Engine};
 use super::error::HashError;
-use super::memory::Memory;
 use super::parameters::{Argon2Parameters, OUTPUT, SALT};
 use super::pool::Work;
 use super::stored::{Readable, Stored};
@@ -48,14 +48,14 @@ pub(super) struct Done {
 }
 
 impl Work for Job {
-    type Memory = Memory;
+    type Memory = Chosen;
     type Answer = Result<Done, HashError>;
 
-    fn run(self, memory: &mut Memory) -> Self::Answer {
+    fn run(self, engine: &mut Chosen) -> Self::Answer {
         let Self { hasher, password, task } = self;
         let (verdict, fresh) = match task {
-            Task::Make => (Checked::Wrong, Some(hasher.make(&password, memory)?)),
-            Task::Check { stored, upgrade } => hasher.check(&password, stored.as_deref(), upgrade, memory)?,
+            Task::Make => (Checked::Wrong, Some(hasher.make(&password, engine)?)),
+            Task::Check { stored, upgrade } => hasher.check(&password, stored.as_deref(), upgrade, engine)?,
         };
         let unusable = match verdict {
             Checked::Unusable(unusable) => Some(unusable),
@@ -90,21 +90,21 @@ impl Hasher {
         password: &Password,
         stored: Option<&str>,
         upgrade: bool,
-        memory: &mut Memory,
+        engine: &mut dyn Engine,
     ) -> Result<(Checked, Option<String>), HashError> {
         let Some(stored) = stored else {
-            self.decoy(password.expose().as_bytes(), memory)?;
+            self.decoy(password.expose().as_bytes(), engine)?;
             return Ok((Checked::Wrong, None));
         };
         let compared = match self.readable.read(stored) {
-            Ok(stored) => self.compare(password, &stored, memory)?,
+            Ok(stored) => self.compare(password, &stored, engine)?,
             Err(unusable) => Compared { is_right: Err(unusable), is_current: false, needs_run: true },
         };
         let is_outdated = compared.is_right == Ok(true) && !compared.is_current;
         // Without a new hash the old one goes on to serve, so that failing here fails no login.
-        let fresh = (upgrade && is_outdated).then(|| self.make(password, memory).ok()).flatten();
+        let fresh = (upgrade && is_outdated).then(|| self.make(password, engine).ok()).flatten();
         if compared.needs_run && fresh.is_none() {
-            self.decoy(password.expose().as_bytes(), memory)?;
+            self.decoy(password.expose().as_bytes(), engine)?;
         }
         let checked = match compared.is_right {
             Ok(true) => Checked::Right,
@@ -117,7 +117,12 @@ impl Hasher {
         Ok((checked, fresh))
     }
 
-    fn compare(&self, password: &Password, stored: &Stored<'_>, memory: &mut Memory) -> Result<Compared, HashError> {
+    fn compare(
+        &self,
+        password: &Password,
+        stored: &Stored<'_>,
+        engine: &mut dyn Engine,
+    ) -> Result<Compared, HashError> {
         let as_sent = password.expose().as_bytes();
         Ok(match stored {
             Stored::Argon2 { hash, name, is_foreign } => {
@@ -129,7 +134,7 @@ impl Hasher {
                 self.count();
                 let given = prepared.as_ref().map_or(as_sent, |prepared| prepared.expose().as_bytes());
                 let keys = self.readable.keys.as_ref();
-                let compared = hash.matches(given, keys, memory)?;
+                let compared = hash.matches(given, keys, engine)?;
                 let is_right = match compared {
                     Ok(false) if hash.seems_cut_off() => Err(MALFORMED),
                     _ => compared,
@@ -157,18 +162,19 @@ impl Hasher {
     }
 
     /// A run with the current parameters that is right for no password.
-    pub(super) fn decoy(&self, password: &[u8], memory: &mut Memory) -> Result<(), HashError> {
+    pub(super) fn decoy(&self, password: &[u8], engine: &mut dyn Engine) -> Result<(), HashError> {
         self.count();
         let mut output = Zeroizing::new([0; OUTPUT]);
-        let argon2 = self.parameters.argon2(self.readable.keys.as_ref())?;
-        memory.run(&argon2, password, &self.decoy_salt, output.as_mut_slice())
+        let params = self.parameters.params(self.readable.keys.as_ref())?;
+        let function = Argon2Parameters::function(&params, self.readable.keys.as_ref());
+        engine.run(&function, password, &self.decoy_salt, output.as_mut_slice())
     }
 
-    fn make(&self, password: &Password, memory: &mut Memory) -> Result<String, HashError> {
+    fn make(&self, password: &Password, engine: &mut dyn Engine) -> Result<String, HashError> {
         let prepared = self.prepare(password)?;
         self.count();
         let secret = prepared.as_ref().unwrap_or(password).expose().as_bytes();
-        self.parameters.hash(secret, self.readable.keys.as_ref(), memory)
+        self.parameters.hash(secret, self.readable.keys.as_ref(), engine)
     }
 
     /// The password as it is hashed, if that is not as it was sent.

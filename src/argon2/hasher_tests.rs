@@ -1,6 +1,7 @@
 use password_hash::phc::Salt;
 
 use super::super::argon2_hash::Caps;
+use super::super::engine::portable::Portable;
 use super::super::legacy;
 use super::*;
 
@@ -16,8 +17,9 @@ fn hasher() -> Hasher {
     }
 }
 
-fn memory(hasher: &Hasher) -> Memory {
-    Memory::of(hasher.parameters.blocks()).unwrap()
+/// The implementation whose memory can be looked at.
+fn memory(hasher: &Hasher) -> Portable {
+    Portable::of(hasher.parameters.blocks()).unwrap()
 }
 
 fn password(text: &str) -> Password {
@@ -114,7 +116,9 @@ fn the_run_for_an_unknown_user_does_the_very_work_of_a_current_hash_t20() {
 
     let mut of_cheaper = memory(&hasher);
     let cheaper = Argon2Parameters::new(128, 2, 2).unwrap();
-    of_cheaper.run(&cheaper.argon2(None).unwrap(), b"password", &hasher.decoy_salt, &mut [0; OUTPUT]).unwrap();
+    let params = cheaper.params(None).unwrap();
+    let function = Argon2Parameters::function(&params, None);
+    of_cheaper.run(&function, b"password", &hasher.decoy_salt, &mut [0; OUTPUT]).unwrap();
     assert!(of_decoy.words().ne(of_cheaper.words()), "this test can fail");
 }
 
@@ -135,7 +139,7 @@ fn a_thread_keeps_its_block_and_gives_back_what_a_costlier_stored_hash_took_t30(
 #[test]
 fn an_upgrade_is_made_only_for_a_right_password_with_an_outdated_hash() {
     let hasher = Arc::new(hasher());
-    let mut memory = memory(&hasher);
+    let mut memory = Chosen::of(hasher.parameters.blocks()).unwrap();
     let current = hasher.make(&password("password"), &mut memory).unwrap();
     let mut run = |password: &str, stored: &str, upgrade: bool| {
         let task = Task::Check { stored: Some(stored.to_owned()), upgrade };

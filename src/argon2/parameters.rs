@@ -1,11 +1,13 @@
 //! The cost of a new hash.
 
-use argon2::{Algorithm, Argon2, KeyId, Params, ParamsBuilder, Version};
+use std::borrow::Cow;
+
+use argon2::{Algorithm, KeyId, Params, ParamsBuilder, Version};
 use password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use zeroize::Zeroizing;
 
+use super::engine::{Chosen, Engine, Function};
 use super::error::{Argon2ConfigError, HashError};
-use super::memory::Memory;
 use crate::protocol::secret_keys::SecretKeys;
 use crate::protocol::secrets::Password;
 
@@ -36,8 +38,7 @@ impl Argon2Parameters {
     /// # Errors
     /// Fails when the operating system gives no memory or no randomness.
     pub fn hash_blocking(&self, password: &Password) -> Result<String, HashError> {
-        let mut memory = Memory::of(self.blocks())?;
-        self.hash(password.expose().as_bytes(), None, &mut memory)
+        self.hash(password.expose().as_bytes(), None, &mut Chosen::of(self.blocks())?)
     }
 
     /// [`hash_blocking`](Self::hash_blocking) with the current one of the verifier's keys
@@ -47,8 +48,7 @@ impl Argon2Parameters {
     /// # Errors
     /// As [`hash_blocking`](Self::hash_blocking).
     pub fn hash_blocking_with(&self, password: &Password, keys: &SecretKeys) -> Result<String, HashError> {
-        let mut memory = Memory::of(self.blocks())?;
-        self.hash(password.expose().as_bytes(), Some(keys), &mut memory)
+        self.hash(password.expose().as_bytes(), Some(keys), &mut Chosen::of(self.blocks())?)
     }
 
     pub(super) fn cost(&self) -> (u32, u32, u32) {
@@ -59,17 +59,19 @@ impl Argon2Parameters {
         self.0.block_count()
     }
 
-    /// The function with the current key.
-    pub(super) fn argon2<'k>(&self, keys: Option<&'k SecretKeys>) -> Result<Argon2<'k>, HashError> {
-        let Some(keys) = keys else {
-            return Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, self.0.clone()));
-        };
+    /// The parameters as a new hash has them: with the id of the current key.
+    pub(super) fn params(&self, keys: Option<&SecretKeys>) -> Result<Cow<'_, Params>, HashError> {
+        let Some(keys) = keys else { return Ok(Cow::Borrowed(&self.0)) };
         let (memory, passes, lanes) = self.cost();
         let id = KeyId::new(keys.current_id().as_bytes()).map_err(|_| HashError::Unusable)?;
         let params = ParamsBuilder::new().m_cost(memory).t_cost(passes).p_cost(lanes).keyid(id).build();
-        let params = params.map_err(|_| HashError::Unusable)?;
-        let argon2 = Argon2::new_with_secret(keys.expose_current(), Algorithm::Argon2id, Version::V0x13, params);
-        argon2.map_err(|_| HashError::Unusable)
+        params.map(Cow::Owned).map_err(|_| HashError::Unusable)
+    }
+
+    /// The function of a new hash, with the current key.
+    pub(super) fn function<'a>(params: &'a Params, keys: Option<&'a SecretKeys>) -> Function<'a> {
+        let secret = keys.map(SecretKeys::expose_current).unwrap_or_default();
+        Function { algorithm: Algorithm::Argon2id, version: Version::V0x13, params, secret }
     }
 
     /// A new PHC string with a salt from the operating system.
@@ -77,17 +79,17 @@ impl Argon2Parameters {
         &self,
         password: &[u8],
         keys: Option<&SecretKeys>,
-        memory: &mut Memory,
+        engine: &mut dyn Engine,
     ) -> Result<String, HashError> {
         let mut salt = [0; SALT];
         getrandom::fill(&mut salt).map_err(|_| HashError::Randomness)?;
         let mut output = Zeroizing::new([0; OUTPUT]);
-        let argon2 = self.argon2(keys)?;
-        memory.run(&argon2, password, &salt, output.as_mut_slice())?;
+        let params = self.params(keys)?;
+        engine.run(&Self::function(&params, keys), password, &salt, output.as_mut_slice())?;
         let hash = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(argon2.params()).map_err(|_| HashError::Unusable)?,
+            params: ParamsString::try_from(&*params).map_err(|_| HashError::Unusable)?,
             salt: Some(Salt::new(&salt).map_err(|_| HashError::Unusable)?),
             hash: Some(Output::new(output.as_slice()).map_err(|_| HashError::Unusable)?),
         };
