@@ -80,7 +80,7 @@ impl Member<'_> {
 
     /// It was refused by records that were loaded since then, and so are those that wait since before.
     pub(super) fn is_refused(&self, loading: Loading, refusal: Refusal) {
-        // The owner is told of a lock once.
+        // The owner gets one notice of a lock.
         let refusal = refusal.without_new_lock();
         self.place.shared.refused.send_replace(Some((loading.0, refusal)));
     }

@@ -1,10 +1,10 @@
-//! Who is under way in this process with something in common.
+//! The attempts under way in this process that have something in common.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What those share that are under way, by what they have in common. It is kept no longer than one of them is there.
+/// What attempts under way share, by what they have in common. It is kept as long as one of them is there.
 pub(super) struct Lines<K, L>(Mutex<HashMap<K, Line<L>>>);
 
 struct Line<L> {
