@@ -21,7 +21,8 @@ use axum::routing::get;
 use axum::{Router, ServiceExt};
 use start::Error;
 use tower::Layer as _;
-use tower_password_grant::argon2::{Argon2Verifier, LoginName, StoredUser, UserStatus, UserStore};
+use tower_password_grant::argon2::Argon2Verifier;
+use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::{
     AccountKey, BackendError, Client, MemoryAccessTokens, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients,
 };

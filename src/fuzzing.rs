@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::protocol::address::Sender;
-use crate::protocol::basic::{self, Authorization, Pair};
-use crate::protocol::error::Reason;
-use crate::protocol::form::{Form, Known};
-use crate::protocol::forwarded::{self, Notation};
-use crate::protocol::texts::Texts;
+use crate::protocol::wire::basic::{self, Authorization, Pair};
+use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::form::{Form, Known};
+use crate::protocol::wire::forwarded::{self, Notation};
+use crate::protocol::wire::texts::Texts;
 
 const KNOWN: [(&str, Known); 9] = [
     ("grant_type", Known::GrantType),

@@ -176,9 +176,9 @@ fn unit_tests_stand_last() {
 /// How the realm of a request is read from the registration of its client, and the only places that do: where terms are made,
 /// and where a registration is kept. Everything below has it from terms, an attempt, a login, a grant, a family or a record.
 const REALM: [(&str, &[&str]); 3] = [
-    ("chosen_realm(", &["boundary/ladder/terms.rs", "protocol/client.rs", "testing/attempt.rs"]),
-    ("served_realm(", &["protocol/client.rs", "protocol/policy.rs"]),
-    ("default_realm(", &["protocol/client.rs", "sqlite/registration.rs"]),
+    ("chosen_realm(", &["boundary/ladder/terms.rs", "protocol/client/registered.rs", "testing/attempt.rs"]),
+    ("served_realm(", &["protocol/client/registered.rs", "protocol/client/policy.rs"]),
+    ("default_realm(", &["protocol/client/registered.rs", "sqlite/registration.rs"]),
 ];
 
 #[test]
@@ -195,20 +195,20 @@ fn the_realm_of_a_request_is_chosen_where_terms_are_made() {
 fn this_test_finds_what_it_looks_for() {
     let lib = Source::new("lib.rs", "pub use service::{Builder, PasswordGrant};\npub use boundary::clock::Clock;");
     let cases = [
-        ("protocol/form.rs", "use crate::boundary::clock::Clock;", 1),
-        ("protocol/form.rs", "use super::texts::Texts;\n// use crate::boundary::clock::Clock;", 0),
-        ("protocol/form.rs", "pub async fn read() {}", 1),
-        ("protocol/form.rs", "let asynchronous = 1;\n#[cfg(test)]\nmod tests { use crate::service::x; }", 0),
-        ("protocol/form.rs", "use super::super::conductor::trail;", 1),
+        ("protocol/wire/form.rs", "use crate::boundary::clock::Clock;", 1),
+        ("protocol/wire/form.rs", "use super::texts::Texts;\n// use crate::boundary::clock::Clock;", 0),
+        ("protocol/wire/form.rs", "pub async fn read() {}", 1),
+        ("protocol/wire/form.rs", "let asynchronous = 1;\n#[cfg(test)]\nmod tests { use crate::service::x; }", 0),
+        ("protocol/wire/form.rs", "use super::super::conductor::trail;", 1),
         ("boundary/issuer.rs", "use crate::{boundary::clock::{Clock, X}, conductor::y, protocol::z};", 1),
         ("boundary/issuer.rs", "use crate::Builder;", 1),
         ("boundary/issuer.rs", "use crate::Clock;", 0),
         ("conductor/exchange.rs", "use tower::Service;", 1),
         ("conductor/exchange.rs", "let hint = \"in axum\";", 0),
         ("conductor/exchange.rs", "tracing::info!(1);", 1),
-        ("service/options.rs", "use crate::protection::limiter::MemoryLimiter;", 0),
+        ("service/options.rs", "use crate::limiter::memory::limiter::MemoryLimiter;", 0),
         ("observe/audit.rs", "use crate::conductor::trail::Trail;", 1),
-        ("protection/limiter.rs", "use crate::observe::telemetry;", 1),
+        ("limiter/memory/limiter.rs", "use crate::observe::telemetry;", 1),
         ("sqlite/writer.rs", "use crate::observe::telemetry;", 0),
         ("sqlite/writer.rs", "use crate::conductor::trail::Trail;", 1),
         ("service/layer.rs", "#[cfg(feature = \"jwt\")]\nfn x() {}", 1),

@@ -105,7 +105,7 @@ fn the_manual_tells_the_default_of_every_setting() {
         builder.filter(|name| !parts.contains(name) && !told.contains(name) && !named(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 
-    let client = include_str!("../src/protocol/client_builder.rs").split("impl ClientBuilder {").nth(1).unwrap();
+    let client = include_str!("../src/protocol/client/builder.rs").split("impl ClientBuilder {").nth(1).unwrap();
     let told = ["secret", "allow_grant", "scopes", "default_scope", "access_token_lifetime", "build"];
     let missing: Vec<&str> = methods(client).filter(|name| !told.contains(name) && !named(name)).collect();
     assert!(missing.is_empty(), "{missing:?}");

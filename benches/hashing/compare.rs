@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use argon2::{Algorithm, Argon2, AssociatedData, KeyId, Params, ParamsBuilder, Version};
 use async_trait::async_trait;
 use password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
-use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStore};
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+use tower_password_grant::store::{LoginName, StoredUser, UserStore};
 use tower_password_grant::{BackendError, SecretKeys};
 
 use super::{runtime, status, token_endpoint};

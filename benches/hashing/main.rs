@@ -32,7 +32,8 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use tower::ServiceExt as _;
-use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, UserStore};
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+use tower_password_grant::store::UserStore;
 use tower_password_grant::{
     Client, MemoryAccessTokens, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients, TokenEndpoint,
 };

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use tower_password_grant::BackendError;
-use tower_password_grant::argon2::{LoginName, StoredUser, UserStore};
+use tower_password_grant::store::{LoginName, StoredUser, UserStore};
 
 /// Everybody exists and has the same password: the look-up is not what is measured.
 pub struct Everybody(pub String);

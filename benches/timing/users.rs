@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use tower_password_grant::argon2::{Argon2Parameters, LoginName, StoredUser, UserStatus, UserStore};
+use tower_password_grant::argon2::Argon2Parameters;
+use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::{BackendError, Password};
 
 use super::random::Random;

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use tower_password_grant::argon2::{Argon2Parameters, LoginName, UserStore as _};
+use tower_password_grant::argon2::Argon2Parameters;
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
+use tower_password_grant::store::{LoginName, UserStore as _};
 use tower_password_grant::{BackendError, Password, PeerAddress};
 
 use crate::demo::{self, Demo, Error, PASSWORD, Parts};

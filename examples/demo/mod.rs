@@ -5,7 +5,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tower_password_grant::argon2::{Argon2Verifier, UserStore};
+use tower_password_grant::argon2::Argon2Verifier;
+use tower_password_grant::store::UserStore;
 use tower_password_grant::{
     AccessTokenStore, AttemptLimiter, BearerGuard, Client, ClientError, ClientRegistry, MemoryAccessTokens,
     MemoryLimiter, MemoryRefreshTokens, Metadata, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress,

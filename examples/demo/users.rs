@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use async_trait::async_trait;
-use tower_password_grant::argon2::{Argon2Parameters, LoginName, StoredUser, UserStore};
+use tower_password_grant::argon2::Argon2Parameters;
+use tower_password_grant::store::{LoginName, StoredUser, UserStore};
 use tower_password_grant::{BackendError, Password};
 
 use super::Error;

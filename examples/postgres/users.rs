@@ -6,7 +6,7 @@ use tokio_postgres::Config;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tower_password_grant::BackendError;
-use tower_password_grant::argon2::{LoginName, StoredUser, UserStatus, UserStore};
+use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
 
 use crate::pool;
 use crate::start::{self, Error};

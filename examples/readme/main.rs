@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 
 use axum::{Router, extract::ConnectInfo, routing::get};
-use tower_password_grant::argon2::{
-    Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStore,
-};
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+use tower_password_grant::store::{LoginName, StoredUser, UserStore};
 use tower_password_grant::{
     BackendError, Client, MemoryAccessTokens, OpaqueIssuer, Password, PasswordGrant,
     PeerAddress, StaticClients,

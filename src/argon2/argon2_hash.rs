@@ -11,7 +11,7 @@ use super::engine::{Engine, Function};
 use super::error::HashError;
 use super::parameters::{Argon2Parameters, OUTPUT, SALT};
 use super::unusable::{ABOVE, MALFORMED};
-use crate::protocol::secret_keys::SecretKeys;
+use crate::protocol::secret::secret_keys::SecretKeys;
 
 const UNKNOWN_KEY: &str = "no secret key has the id that it names: give that key to the verifier as an older one";
 

@@ -1,28 +1,26 @@
 //! Putting an [`Argon2Verifier`] together.
 
-use std::fmt;
 use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fmt, thread};
 
 use super::argon2_hash::Caps;
 use super::engine::{Chosen, Engine, answers_are_right};
 use super::error::{Argon2ConfigError, HashError};
 use super::format::HashFormat;
 use super::hasher::Hasher;
-use super::legacy;
 use super::parameters::{Argon2Parameters, SALT};
 use super::places::Percents;
 use super::pool::{Limit, Limits, Pool};
-use super::settings;
-use super::store::UserStore;
 use super::stored::Readable;
 use super::verifier::{Argon2Verifier, Held};
+use super::{legacy, settings};
+use crate::boundary::users::store::UserStore;
 use crate::observe::patience::Bound;
-use crate::protocol::preparation::PasswordPreparation;
-use crate::protocol::secret_keys::SecretKeys;
+use crate::protocol::secret::secret_keys::SecretKeys;
+use crate::protocol::user::preparation::PasswordPreparation;
 
 /// Puts an [`Argon2Verifier`] together; see [`Argon2Verifier::builder`].
 #[must_use]

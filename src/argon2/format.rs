@@ -1,7 +1,7 @@
 //! Formats of the application's own.
 
 use super::unusable::UnusableHash;
-use crate::protocol::secrets::Password;
+use crate::protocol::secret::secrets::Password;
 
 /// An old password format of your own, so that its users can log in and have an Argon2id hash from then on.
 ///

@@ -11,8 +11,8 @@ use super::parameters::{Argon2Parameters, OUTPUT, SALT};
 use super::pool::Work;
 use super::stored::{Readable, Stored};
 use super::unusable::{MALFORMED, UnusableHash};
-use crate::protocol::preparation::PasswordPreparation;
-use crate::protocol::secrets::Password;
+use crate::protocol::secret::secrets::Password;
+use crate::protocol::user::preparation::PasswordPreparation;
 
 /// What all jobs share.
 pub(super) struct Hasher {

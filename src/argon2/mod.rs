@@ -5,10 +5,9 @@
 //!
 //! ```
 //! use async_trait::async_trait;
-//! use tower_password_grant::argon2::{
-//!     Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStore,
-//! };
 //! use tower_password_grant::{BackendError, Password};
+//! use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+//! use tower_password_grant::store::{LoginName, StoredUser, UserStore};
 //!
 //! type Found = Result<Option<StoredUser>, BackendError>;
 //!
@@ -105,25 +104,23 @@ mod formats;
 mod hasher;
 mod lane;
 mod legacy;
-mod login_name;
 mod parameters;
 mod places;
 mod pool;
 mod queue;
 mod settings;
 mod stats;
-mod store;
 mod stored;
 mod unusable;
 mod upgrade;
 mod verifier;
 
+pub use crate::boundary::users::login_name::LoginName;
+pub use crate::boundary::users::store::{StoredUser, UserStatus, UserStore};
 pub use config::Argon2VerifierBuilder;
 pub use error::{Argon2ConfigError, HashError};
 pub use format::HashFormat;
-pub use login_name::LoginName;
 pub use parameters::Argon2Parameters;
 pub use stats::HashingStats;
-pub use store::{StoredUser, UserStatus, UserStore};
 pub use unusable::UnusableHash;
 pub use verifier::Argon2Verifier;

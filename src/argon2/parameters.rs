@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use super::engine::{Chosen, Engine, Function};
 use super::error::{Argon2ConfigError, HashError};
-use crate::protocol::secret_keys::SecretKeys;
-use crate::protocol::secrets::Password;
+use crate::protocol::secret::secret_keys::SecretKeys;
+use crate::protocol::secret::secrets::Password;
 
 /// Bytes of a new salt and of a new hash, as RFC 9106 section 4 recommends.
 pub(super) const SALT: usize = 16;

@@ -7,7 +7,8 @@ use super::format::HashFormat;
 use super::formats::{self, Format};
 use super::legacy;
 use super::unusable::{MALFORMED, UnusableHash};
-use crate::protocol::secret_keys::SecretKeys;
+use crate::boundary::users::store::trimmed;
+use crate::protocol::secret::secret_keys::SecretKeys;
 
 /// No format that is read needs more.
 const LONGEST: usize = 512;
@@ -38,11 +39,6 @@ pub(super) enum Stored<'t> {
         format: Arc<dyn HashFormat>,
         text: &'t str,
     },
-}
-
-/// The text itself: a column of fixed width fills it up with spaces, and libsodium with zero bytes.
-pub(super) fn trimmed(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0')
 }
 
 impl Readable {

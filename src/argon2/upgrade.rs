@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::login_name::LoginName;
-use super::store::{StoredUser, UserStore};
-use super::stored::trimmed;
+use crate::boundary::users::login_name::LoginName;
+use crate::boundary::users::store::trimmed;
+use crate::boundary::users::store::{StoredUser, UserStore};
 use crate::observe::patience::Bound;
 use crate::observe::telemetry;
 

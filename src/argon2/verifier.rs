@@ -12,22 +12,22 @@ use super::config::Argon2VerifierBuilder;
 use super::error::{Argon2ConfigError, HashError};
 use super::hasher::{Done, Hasher, Job, Task};
 use super::lane::Sender;
-use super::login_name::LoginName;
 use super::pool::{Pool, Undone};
 use super::queue::NoPlace;
 use super::stats::HashingStats;
-use super::store::{NoFindById, StoredUser, UserStore};
-use super::stored::trimmed;
 use super::upgrade::{Upgrade, Upgrades};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::{BackendError, LostDecision, OperationError};
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::provided::{Answering, Provided, is_provided};
+use crate::boundary::users::login_name::LoginName;
+use crate::boundary::users::store::trimmed;
+use crate::boundary::users::store::{NoFindById, StoredUser, UserStore};
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Recheck, Verdict};
 use crate::observe::patience::Bound;
 use crate::observe::telemetry;
 use crate::protocol::address::Network;
-use crate::protocol::secrets::Password;
+use crate::protocol::secret::secrets::Password;
 
 /// How often a login follows credentials that change under it.
 const LOOKS: usize = 3;

@@ -7,9 +7,9 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::refusal::{BearerReason, BearerRefusal};
-use crate::protocol::encode::whole_seconds;
-use crate::protocol::profile::{Header, Row, WAIT, row};
 use crate::protocol::scope::Scope;
+use crate::protocol::wire::encode::whole_seconds;
+use crate::protocol::wire::profile::{Header, Row, WAIT, row};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");

@@ -11,9 +11,9 @@ use super::rules::{OnRefusal, Parts, Realm, Rules};
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::clock::{Clock, SharedClock};
 use crate::observe::telemetry;
-use crate::protocol::charset::is_nqschar;
+use crate::protocol::client::sunset::is_absolute_uri;
 use crate::protocol::scope::Scope;
-use crate::protocol::sunset::is_absolute_uri;
+use crate::protocol::wire::charset::is_nqschar;
 
 /// Puts a [`BearerGuard`] together. Required is [`audience`](Self::audience) or [`any_audience`](Self::any_audience).
 #[must_use]

@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::recent::{CacheKey, Recent};
-use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::token::record::AccessTokenRecord;
 
 /// Tokens that were found good a short while ago, so that a burst of requests with one token asks the store or the
 /// introspection endpoint once.

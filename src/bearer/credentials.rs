@@ -5,7 +5,7 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, O
 use http::{HeaderMap, Method};
 
 use super::refusal::BearerReason;
-use crate::protocol::charset::{MAX_TOKEN, is_token68};
+use crate::protocol::wire::charset::{MAX_TOKEN, is_token68};
 
 /// The token of this request.
 pub(super) fn token(headers: &HeaderMap) -> Result<&str, BearerReason> {

@@ -8,9 +8,9 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::ResponseBody;
 use super::answer::Dialect;
 use super::rules::{Rules, Verification};
+use crate::boundary::body::ResponseBody;
 
 pin_project! {
     /// The future of a [`BearerService`](crate::BearerService): the inner service's own for requests that pass at once, without

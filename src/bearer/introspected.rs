@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::protocol::json_object::{JsonObject, Unreadable};
-use crate::protocol::record::AccessTokenRecord;
-use crate::protocol::token_claims::{TokenClaims, whole_seconds};
+use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::token::token_claims::{TokenClaims, whole_seconds};
+use crate::protocol::wire::json_object::{JsonObject, Unreadable};
 
 /// What a member must be, if it is there: of a bearer token, and of an access token in the words of some servers and in those
 /// of others.

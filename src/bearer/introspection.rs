@@ -20,11 +20,11 @@ use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::maybe::MaybeFuture;
-use crate::protocol::charset::is_bearer_token;
-use crate::protocol::client::{ClientId, ClientSecret};
-use crate::protocol::issuer_url::is_secure;
-use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::client::registered::{ClientId, ClientSecret};
 use crate::protocol::skew::{MAX_SKEW, SKEW};
+use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::wire::charset::is_bearer_token;
+use crate::protocol::wire::issuer_url::is_secure;
 
 /// More than any introspection response needs.
 const MAX_BODY: usize = 64 * 1024;

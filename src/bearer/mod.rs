@@ -1,9 +1,6 @@
 //! The resource server's side: bearer tokens in front of an API (RFC 6750), and the client of an introspection endpoint
 //! (RFC 7662).
 
-// One body type for every layer of the crate.
-use crate::ResponseBody;
-
 mod answer;
 mod builder;
 mod cache;

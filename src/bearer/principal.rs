@@ -1,6 +1,6 @@
 use std::ops::Deref;
 
-use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::token::record::AccessTokenRecord;
 
 /// The caller, as the [`BearerGuard`](crate::BearerGuard) found out: what the access token of this request stands for.
 /// It lies in the extensions of the request; cloning is cheap.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::protocol::secrets::SecretDigest;
+use crate::protocol::secret::secrets::SecretDigest;
 
 type Key = [u8; 32];
 

@@ -3,7 +3,7 @@ use std::fmt;
 use crate::boundary::backend::{BackendError, BackendErrorKind};
 use crate::observe::contain::Cut;
 use crate::observe::telemetry;
-use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::token::record::AccessTokenRecord;
 
 /// Why a [`BearerGuard`](crate::BearerGuard) refused a request: for your logs and metrics. The client learns less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -19,9 +19,9 @@ use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::clock::Clock;
 use crate::observe::contain::Contain;
 use crate::observe::patience::Overdue;
-use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::scope::Scope;
 use crate::protocol::skew::MAX_SKEW;
+use crate::protocol::token::record::AccessTokenRecord;
 
 pub(super) type OnRefusal = Box<dyn Fn(&BearerRefusal) + Send + Sync>;
 

@@ -7,12 +7,12 @@ use http::{Request, Response};
 use http_body::Body;
 use tower::{Layer, Service};
 
-use super::ResponseBody;
 use super::answer::Dialect;
 use super::future::BearerFuture;
 use super::guard::BearerGuard;
 use super::principal::Principal;
 use super::rules::Admission;
+use crate::boundary::body::ResponseBody;
 
 /// A service behind a [`BearerGuard`].
 ///

@@ -10,9 +10,9 @@ use super::backend::BackendError;
 use super::clock::SharedClock;
 use super::identity::StoreIdentity;
 use super::maybe::MaybeFuture;
-use crate::protocol::family::FamilyId;
-use crate::protocol::record::AccessTokenRecord;
-use crate::protocol::secrets::SecretDigest;
+use crate::protocol::secret::secrets::SecretDigest;
+use crate::protocol::token::family::FamilyId;
+use crate::protocol::token::record::AccessTokenRecord;
 
 /// The most records of one login, in the stores of this crate.
 pub(crate) const MOST_TOKENS: usize = 100;

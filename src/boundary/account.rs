@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::protocol::spelling;
+use crate::protocol::user::spelling;
 
 /// The one key of an account, whatever spelling or alias was typed.
 ///

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::limiter::Rule;
-use crate::protocol::client::ClientId;
-use crate::protocol::error::Reason;
-use crate::protocol::family::RefreshFamily;
+use crate::protocol::client::registered::ClientId;
+use crate::protocol::token::family::RefreshFamily;
+use crate::protocol::wire::error::Reason;
 
 /// What became of one token request: the account, the client, the address, the true reason, the time it took.
 ///

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue};
 
 use super::backend::BackendError;
-use crate::protocol::client::Client;
-use crate::protocol::form::Form;
+use crate::protocol::client::registered::Client;
+use crate::protocol::wire::form::Form;
 
 /// What an authentication method may look at: the head of the request, and the form fields that the endpoint does not
 /// know itself.

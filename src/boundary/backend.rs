@@ -4,9 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use crate::protocol::encode::whole_seconds;
-use crate::protocol::error::{Reason, TokenError};
 use crate::protocol::explained::explained;
+use crate::protocol::wire::encode::whole_seconds;
+use crate::protocol::wire::error::{Reason, TokenError};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 

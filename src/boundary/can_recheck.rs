@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::provided::is_provided;
 use super::recheck::Recheck;
 use super::verifier::CredentialVerifier;
-use crate::protocol::client::Client;
+use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::protocol::credentials::Comparison;
+use crate::protocol::client::credentials::Comparison;
 
 /// A comparison that a limiter does in one step with its look and its charge; see
 /// [`AttemptLimiter::check`](crate::AttemptLimiter::check). A caller that wants to know how it ended has to ask a limiter.

@@ -11,10 +11,10 @@ use super::account::AccountKey;
 use super::backend::BackendError;
 use super::maybe::MaybeFuture;
 use super::verifier::Verdict;
-use crate::protocol::client::Client;
-use crate::protocol::form::Form;
+use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
+use crate::protocol::wire::form::Form;
 
 /// A request for an extension grant, after the client was authenticated and its grant and scope were allowed.
 pub struct ExtensionRequest {

@@ -12,7 +12,7 @@ use super::clock::SharedClock;
 use super::identity::StoreIdentity;
 use super::maybe::MaybeFuture;
 use crate::boundary::ladder::grant::Grant;
-use crate::protocol::response::IssuedTokens;
+use crate::protocol::wire::response::IssuedTokens;
 
 /// Turns a decided [`Grant`] into tokens (RFC 6749 section 5.1).
 ///

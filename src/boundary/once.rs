@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 use super::backend::BackendError;
-use crate::protocol::secrets::SecretDigest;
+use crate::protocol::secret::secrets::SecretDigest;
 
 /// Spends one-time values: tickets, login links and the identifiers of assertions, for example in an
 /// [`ExtensionGrant`](crate::ExtensionGrant) of your own.

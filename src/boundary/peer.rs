@@ -10,7 +10,7 @@ use http::{Extensions, HeaderMap, HeaderValue};
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::protocol::address::Sender;
-use crate::protocol::forwarded::{self, Notation};
+use crate::protocol::wire::forwarded::{self, Notation};
 
 /// Where the endpoint finds the address that a request comes from, which the budgets of attempts are counted on.
 ///

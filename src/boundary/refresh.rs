@@ -11,9 +11,9 @@ use super::backend::BackendError;
 use super::clock::SharedClock;
 use super::identity::StoreIdentity;
 use super::maybe::MaybeFuture;
-use crate::protocol::family::{FamilyId, RefreshFamily};
-use crate::protocol::lineage::{Decision, Lineage, TokenUse};
-use crate::protocol::unsaved::UnsavedRecord;
+use crate::protocol::token::family::{FamilyId, RefreshFamily};
+use crate::protocol::token::lineage::{Decision, Lineage, TokenUse};
+use crate::protocol::token::unsaved::UnsavedRecord;
 
 /// The most families of one realm, subject and client that have not ended, in the stores of this crate.
 pub(crate) const MOST_LOGINS: usize = 100;

@@ -3,9 +3,9 @@
 
 use super::backend::BackendError;
 use super::refresh::{NewFamily, RefreshTokenStore, Rotation, StoredFamily};
-use crate::protocol::family::FamilyId;
-use crate::protocol::lineage::{Decision, Salt, TokenUse};
-use crate::protocol::unsaved::UnsavedRecord;
+use crate::protocol::token::family::FamilyId;
+use crate::protocol::token::lineage::{Decision, Salt, TokenUse};
+use crate::protocol::token::unsaved::UnsavedRecord;
 
 /// What became of a use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::protocol::error::Reason;
+use crate::protocol::wire::error::Reason;
 
 /// A rule of the attack protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::backend::BackendError;
 use super::maybe::MaybeFuture;
-use crate::protocol::client::Client;
+use crate::protocol::client::registered::Client;
 
 /// Looks clients up. It decides nothing: secrets are compared by the endpoint, in constant time and with the same work
 /// for a client that does not exist (RFC 6749 section 3.2.1).

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::backend::BackendError;
-use crate::protocol::secrets::Password;
-use crate::protocol::subject::Subject;
+use crate::protocol::secret::secrets::Password;
+use crate::protocol::user::subject::Subject;
 
 /// What a [`Shield`] found out about a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,14 +16,14 @@ use super::maybe::MaybeFuture;
 use super::provided::Provided;
 use super::recheck::CannotRecheck;
 pub use super::recheck::Recheck;
-use crate::protocol::client::Client;
-use crate::protocol::error::Reason;
-use crate::protocol::host_code::HostCode;
+use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
-use crate::protocol::secrets::Password;
-use crate::protocol::subject::Subject;
-use crate::protocol::texts::Span;
+use crate::protocol::secret::secrets::Password;
+use crate::protocol::user::subject::Subject;
+use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::host_code::HostCode;
+use crate::protocol::wire::texts::Span;
 
 /// What an attempt says.
 pub(crate) struct Said {

@@ -4,9 +4,9 @@ use crate::boundary::access::{AccessTokenVerifier, Revocation};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
 use crate::observe::patience::Bound;
-use crate::protocol::error::{Reason, TokenError};
-use crate::protocol::family::FamilyId;
-use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::token::family::FamilyId;
+use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What looks access tokens up and ends them, if anything does.
 pub(crate) struct AccessTokens {

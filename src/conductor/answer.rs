@@ -11,8 +11,8 @@ use crate::boundary::account::AccountKey;
 use crate::boundary::audit::{AccountDigest, AuditOutcome};
 use crate::boundary::clock::Clock;
 use crate::observe::audit::Auditor;
-use crate::protocol::encode::{self, Setting, Wording};
-use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::wire::encode::{self, Setting, Wording};
+use crate::protocol::wire::error::{Reason, TokenError};
 
 /// A successful end of the ladder.
 pub(crate) enum Reply {

@@ -16,9 +16,9 @@ use crate::boundary::limiter::{AttemptKey, AttemptLimiter, BegunLock, Fingerprin
 use crate::observe::contain::Contain;
 use crate::observe::patience::{Bound, Overdue};
 use crate::observe::telemetry;
-use crate::protocol::client::Client;
-use crate::protocol::credentials::Secret;
-use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::client::credentials::Secret;
+use crate::protocol::client::registered::Client;
+use crate::protocol::wire::error::{Reason, TokenError};
 
 /// The pause before a second try to settle: longer than a failover or a lock of the database commonly takes, shorter than
 /// people notice.

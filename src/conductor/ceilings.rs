@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::trail::{Caller, Trail};
 use crate::boundary::clock::Clock;
 use crate::boundary::limiter::Rule;
-use crate::protection::ceiling::{IntrospectionCeiling, RequestCeiling};
-use crate::protocol::client::Client;
-use crate::protocol::error::{Reason, TokenError};
+use crate::limiter::ceiling::ceilings::{IntrospectionCeiling, RequestCeiling};
+use crate::protocol::client::registered::Client;
+use crate::protocol::wire::error::{Reason, TokenError};
 
 /// The two ceilings, and the clock that they go by.
 pub(crate) struct Ceilings {

@@ -17,11 +17,11 @@ use crate::boundary::ladder::charge::{Guessed, OfClient};
 use crate::boundary::ladder::client::{self, AuthenticatedClient};
 use crate::boundary::registry::ClientRegistry;
 use crate::observe::patience::Bound;
-use crate::protocol::client::{Client, is_client_id};
-use crate::protocol::credentials::{self, Offer, Presented};
-use crate::protocol::error::{Reason, TokenError};
-use crate::protocol::form::Form;
-use crate::protocol::head::{is_bearer, origin};
+use crate::protocol::client::credentials::{self, Offer, Presented};
+use crate::protocol::client::registered::{Client, is_client_id};
+use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::form::Form;
+use crate::protocol::wire::head::{is_bearer, origin};
 
 /// What the rungs need of a request's head.
 pub(crate) struct Head {

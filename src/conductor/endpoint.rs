@@ -19,7 +19,7 @@ use super::trail::{Caller, Trail};
 use crate::boundary::account::AccountKey;
 use crate::boundary::audit::AccountDigest;
 use crate::observe::contain::Contain;
-use crate::protocol::form::{Form, Known};
+use crate::protocol::wire::form::{Form, Known};
 
 /// Everything that `build()` put together.
 pub(crate) struct Endpoint {

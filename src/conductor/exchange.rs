@@ -28,8 +28,8 @@ use super::login::rungs::Rungs;
 use super::purpose::Purpose;
 use super::trail::Trail;
 use crate::boundary::clock::Clock;
-use crate::protocol::error::{Reason, TokenError};
-use crate::protocol::form::Known;
+use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::form::Known;
 
 /// The gate, the client's door, and what lies behind it.
 pub(crate) struct Ladder {

@@ -3,7 +3,7 @@
 use crate::boundary::backend::{BackendError, BackendErrorKind, LostDecision};
 use crate::boundary::limiter::Settlement;
 use crate::observe::patience::Overdue;
-use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::wire::error::{Reason, TokenError};
 
 /// Why a charged attempt did not end well.
 pub(crate) enum Failure {

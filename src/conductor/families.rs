@@ -12,16 +12,16 @@ use crate::boundary::ladder::grant::Grant;
 use crate::boundary::refresh::{NewFamily, RefreshTokenStore, StoredFamily};
 use crate::boundary::refresh_use::{Used, begin_family, use_token};
 use crate::observe::patience::Bound;
-use crate::protocol::client::Client;
-use crate::protocol::error::{Reason, TokenError};
-use crate::protocol::family::{FamilyId, RefreshFamily};
-use crate::protocol::keyed::Keyed;
-use crate::protocol::lineage::{Lineage, Salt, TokenUse};
-use crate::protocol::refresh_token::{Place, RefreshToken};
-use crate::protocol::response::IssuedTokens;
-use crate::protocol::secrets::{SecretDigest, fill_random};
-use crate::protocol::steps::{Reading, Steps};
-use crate::protocol::unsaved::UnsavedRecord;
+use crate::protocol::client::registered::Client;
+use crate::protocol::secret::keyed::Keyed;
+use crate::protocol::secret::secrets::{SecretDigest, fill_random};
+use crate::protocol::token::family::{FamilyId, RefreshFamily};
+use crate::protocol::token::lineage::{Lineage, Salt, TokenUse};
+use crate::protocol::token::refresh_token::{Place, RefreshToken};
+use crate::protocol::token::steps::{Reading, Steps};
+use crate::protocol::token::unsaved::UnsavedRecord;
+use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::response::IssuedTokens;
 
 /// How long refresh tokens live, for clients that have no rules of their own.
 #[derive(Clone, Copy)]

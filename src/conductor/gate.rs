@@ -10,11 +10,11 @@ use super::purpose::Purpose;
 use super::senders::Senders;
 use super::trail::Caller;
 use crate::boundary::transport::TransportSecurity;
-use crate::protocol::basic::MAX_VALUE;
-use crate::protocol::error::Reason;
-use crate::protocol::form::Form;
-use crate::protocol::head::{self, Fields};
-use crate::protocol::origin::OwnOrigin;
+use crate::protocol::wire::basic::MAX_VALUE;
+use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::form::Form;
+use crate::protocol::wire::head::{self, Fields};
+use crate::protocol::wire::origin::OwnOrigin;
 
 /// What to do with a request after its head was judged.
 #[allow(clippy::large_enum_variant, reason = "the large one is the common one, and it lives for one move")]

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use crate::boundary::clock::Clock;
 use crate::observe::telemetry;
-use crate::protocol::client::{Client, ClientAuthentication, ClientId, REFRESH_TOKEN};
-use crate::protocol::grant_type::{GrantType, begins_login, is_of_extension};
+use crate::protocol::client::grant_type::{GrantType, begins_login, is_of_extension};
+use crate::protocol::client::registered::{Client, ClientAuthentication, ClientId, REFRESH_TOKEN};
 use crate::protocol::scope::Scope;
 
 /// The most clients whose warnings are remembered.

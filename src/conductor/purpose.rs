@@ -1,6 +1,6 @@
 //! What an endpoint is for: the same head, body, client authentication and budgets, another end.
 
-use crate::protocol::methods::Methods;
+use crate::protocol::wire::methods::Methods;
 
 /// The endpoints of a mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

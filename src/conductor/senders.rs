@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use super::trail::Trail;
 use crate::boundary::peer::{PeerAddress, Source};
 use crate::protocol::address::Sender;
-use crate::protocol::client::Client;
-use crate::protocol::forwarded;
+use crate::protocol::client::registered::Client;
+use crate::protocol::wire::forwarded;
 
 /// Whose word is taken for an address, and which addresses are on the allow-list.
 pub(crate) struct Senders {

@@ -10,14 +10,14 @@ use super::purpose::Purpose;
 use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome};
 use crate::boundary::limiter::Rule;
 use crate::boundary::peer::Source;
-use crate::protection::meter::Counted;
+use crate::limiter::ceiling::meter::Counted;
 use crate::protocol::address::Sender;
-use crate::protocol::client::Client;
-use crate::protocol::family::RefreshFamily;
-use crate::protocol::grant_type::GrantType;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
-use crate::protocol::subject::Subject;
+use crate::protocol::token::family::RefreshFamily;
+use crate::protocol::user::subject::Subject;
 
 /// What is known of the sender once the head was judged.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::algorithm::SigningAlgorithm;
 use super::verification_key::VerificationKey;
-use crate::protocol::json_object::JsonObject;
+use crate::protocol::wire::json_object::JsonObject;
 
 /// The longest token that is read, in bytes.
 pub(super) const MAX_TOKEN: usize = 8 * 1024;

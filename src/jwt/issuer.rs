@@ -15,10 +15,10 @@ use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::Grant;
 use crate::boundary::maybe::MaybeFuture;
-use crate::protocol::claims::{Claims, MalformedClaims};
-use crate::protocol::issuer_url::is_issuer;
-use crate::protocol::response::IssuedTokens;
-use crate::protocol::secrets::Token;
+use crate::protocol::secret::secrets::Token;
+use crate::protocol::token::claims::{Claims, MalformedClaims};
+use crate::protocol::wire::issuer_url::is_issuer;
+use crate::protocol::wire::response::IssuedTokens;
 
 type ExtraClaims = dyn Fn(&Grant) -> Result<Claims, MalformedClaims> + Send + Sync;
 

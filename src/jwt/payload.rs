@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::error::ClaimError;
 use crate::boundary::ladder::grant::Grant;
-use crate::protocol::json_object::JsonObject;
+use crate::protocol::wire::json_object::JsonObject;
 
 /// Claims that the issuer writes itself, or that change how long a token is worth something.
 const RESERVED: [&str; 11] =

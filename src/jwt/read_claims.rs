@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::protocol::json_object::JsonObject;
-use crate::protocol::record::AccessTokenRecord;
-use crate::protocol::token_claims::{TokenClaims, numeric_date};
+use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::token::token_claims::{TokenClaims, numeric_date};
+use crate::protocol::wire::json_object::JsonObject;
 
 /// The record of a token that is good at `now`. `skew` is how far the issuer's clock may be ahead.
 pub(super) fn record(json: &str, issuer: &str, now: SystemTime, skew: Duration) -> Option<AccessTokenRecord> {

@@ -18,7 +18,7 @@ use super::error::{FetchError, JwksError};
 use super::trusted::{MAX_DOCUMENT, Trusted};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
-use crate::protocol::issuer_url::is_secure;
+use crate::protocol::wire::issuer_url::is_secure;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 /// Closed when a fetch is over, however it ended.

@@ -89,7 +89,7 @@ impl VerificationKey {
     /// Fails when it is empty, longer than 255 characters, or not printable ASCII.
     pub fn with_kid(mut self, kid: impl Into<String>) -> Result<Self, KeyError> {
         let kid: String = kid.into();
-        if kid.is_empty() || kid.len() > 255 || !crate::protocol::charset::is_vschar(&kid) {
+        if kid.is_empty() || kid.len() > 255 || !crate::protocol::wire::charset::is_vschar(&kid) {
             return Err(KeyError::Kid);
         }
         self.kid = kid.into();

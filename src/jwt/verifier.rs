@@ -13,8 +13,8 @@ use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::maybe::MaybeFuture;
-use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::skew::{MAX_SKEW, SKEW};
+use crate::protocol::token::record::AccessTokenRecord;
 
 /// Verifies signed access tokens after the profile of RFC 9068 section 4, of this server or of another one.
 ///

@@ -11,8 +11,8 @@ use super::error::LeakedPasswordsError as Error;
 use super::{file, list};
 use crate::boundary::backend::BackendError;
 use crate::boundary::shield::{Finding, Shield};
-use crate::protocol::secrets::Password;
-use crate::protocol::subject::Subject;
+use crate::protocol::secret::secrets::Password;
+use crate::protocol::user::subject::Subject;
 
 /// The most passwords of a filter: beyond it the filter's own numbers, of 32 bits, come to their end.
 const MOST: usize = 1 << 31;

@@ -10,9 +10,9 @@ use crate::boundary::access::{AccessTokenStore, MOST_TOKENS};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::setting::SettingError;
-use crate::protocol::family::FamilyId;
-use crate::protocol::record::AccessTokenRecord;
-use crate::protocol::secrets::SecretDigest;
+use crate::protocol::secret::secrets::SecretDigest;
+use crate::protocol::token::family::FamilyId;
+use crate::protocol::token::record::AccessTokenRecord;
 
 /// Opaque access tokens in the memory of this process: bounded, and gone after a restart.
 ///
@@ -112,7 +112,7 @@ impl fmt::Debug for MemoryAccessTokens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::client::ClientId;
+    use crate::protocol::client::registered::ClientId;
     use std::time::{Duration, SystemTime};
 
     fn digest(number: usize) -> SecretDigest {

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use crate::boundary::backend::BackendError;
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::registry::ClientRegistry;
-use crate::protocol::client::Client;
-use crate::protocol::client_error::ClientError;
+use crate::protocol::client::error::ClientError;
+use crate::protocol::client::registered::Client;
 
 /// A fixed list of clients, registered in code.
 ///

@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 use super::digests::DigestMap;
 use super::slab::{Chain, Links, Slab, Slot};
 use crate::boundary::refresh::MOST_LOGINS;
-use crate::protocol::family::{FamilyId, RefreshFamily};
-use crate::protocol::lineage::Lineage;
 use crate::protocol::millis;
+use crate::protocol::token::family::{FamilyId, RefreshFamily};
+use crate::protocol::token::lineage::Lineage;
 
 /// The most families that are removed in one call because they are over: each call adds one at most.
 const MOST_OVER: usize = 64;

@@ -12,7 +12,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SteadyTime, SystemClock};
 use crate::boundary::once::OneTimeValues;
 use crate::boundary::setting::SettingError;
-use crate::protocol::secrets::SecretDigest;
+use crate::protocol::secret::secrets::SecretDigest;
 
 type Key = [u8; 32];
 

@@ -12,11 +12,11 @@ use crate::boundary::identity::StoreIdentity;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::Grant;
 use crate::boundary::maybe::MaybeFuture;
-use crate::protocol::family::FamilyId;
-use crate::protocol::record::AccessTokenRecord;
-use crate::protocol::response::IssuedTokens;
-use crate::protocol::secrets::{SecretDigest, Token};
-use crate::protocol::unsaved::UnsavedRecord;
+use crate::protocol::secret::secrets::{SecretDigest, Token};
+use crate::protocol::token::family::FamilyId;
+use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::token::unsaved::UnsavedRecord;
+use crate::protocol::wire::response::IssuedTokens;
 
 /// Tells an access token from every other kind of token at first sight.
 const PREFIX: &str = "at_";

@@ -12,8 +12,8 @@ use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
 use crate::boundary::setting::SettingError;
-use crate::protocol::family::FamilyId;
-use crate::protocol::lineage::PREDECESSOR_KEPT;
+use crate::protocol::token::family::FamilyId;
+use crate::protocol::token::lineage::PREDECESSOR_KEPT;
 
 /// Refresh token families in the memory of this process: bounded, and gone after a restart, which logs all users out.
 ///

@@ -3,10 +3,10 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::boundary::refresh_use::{Used, use_token};
-use crate::protocol::client::ClientId;
-use crate::protocol::family::RefreshFamily;
-use crate::protocol::lineage::{Lineage, TokenUse};
-use crate::protocol::secrets::SecretDigest;
+use crate::protocol::client::registered::ClientId;
+use crate::protocol::secret::secrets::SecretDigest;
+use crate::protocol::token::family::RefreshFamily;
+use crate::protocol::token::lineage::{Lineage, TokenUse};
 
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 const HOUR: Duration = Duration::from_secs(3600);

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use super::digests::DigestMap;
 use super::slab::{Chain, Links, Slab, Slot};
-use crate::protocol::family::FamilyId;
-use crate::protocol::record::{AccessTokenRecord, Holder};
+use crate::protocol::token::family::FamilyId;
+use crate::protocol::token::record::{AccessTokenRecord, Holder};
 
 pub(super) type Key = [u8; 32];
 
@@ -226,7 +226,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::protocol::client::ClientId;
+    use crate::protocol::client::registered::ClientId;
 
     const BOUNDS: Bounds = Bounds { capacity: 640, per_login: 100 };
 

@@ -10,7 +10,7 @@ use super::telemetry;
 use crate::boundary::account::AccountKey;
 use crate::boundary::audit::{AccountDigest, AuditEvent, AuditSink};
 use crate::boundary::clock::Clock;
-use crate::protocol::error::TokenError;
+use crate::protocol::wire::error::TokenError;
 
 /// Builds the events, and spares the work where nobody listens.
 pub(crate) struct Auditor {

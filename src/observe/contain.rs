@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What ended a contained future before its own end.
 #[derive(Debug, thiserror::Error)]

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
-use super::charset::is_nqchar;
 use super::explained::explained;
+use super::wire::charset::is_nqchar;
 
 /// The most tokens that one scope may have.
 const MAX_TOKENS: usize = 100;

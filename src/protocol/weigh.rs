@@ -1,6 +1,6 @@
 //! What is demanded of a login beyond right credentials, held against what it has proven.
 
-use super::error::Reason;
+use super::wire::error::Reason;
 
 /// What the operator demands of a login. There is none that demands nothing by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

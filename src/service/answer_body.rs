@@ -3,7 +3,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::Response;
 
-use super::body::ResponseBody;
+use crate::boundary::body::ResponseBody;
 
 /// The body of a layer's answers, made of that of the inner service `B`. Implemented by [`EnclosedBody`] and [`InnerBody`], and by
 /// nothing else.

@@ -33,16 +33,16 @@ use crate::conductor::login::weigh::{Scales, Screen};
 use crate::conductor::misfits::{Misfits, Offer};
 use crate::conductor::notices::Notices;
 use crate::conductor::senders::Senders;
+use crate::limiter::memory::limiter::MemoryLimiter;
 use crate::observe::audit::Auditor;
 use crate::observe::telemetry;
-use crate::protection::limiter::MemoryLimiter;
-use crate::protocol::grant_type::GrantType;
-use crate::protocol::keyed::Keyed;
-use crate::protocol::origin::OwnOrigin;
-use crate::protocol::policy::{MissingScope, Rules};
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::policy::{MissingScope, Rules};
 use crate::protocol::scope::Scope;
-use crate::protocol::secrets::random_bytes;
-use crate::protocol::shared_key::Purpose;
+use crate::protocol::secret::keyed::Keyed;
+use crate::protocol::secret::secrets::random_bytes;
+use crate::protocol::secret::shared_key::Purpose;
+use crate::protocol::wire::origin::OwnOrigin;
 
 impl Options {
     /// Checks the settings, in themselves and against one another, and puts the endpoint together.

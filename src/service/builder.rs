@@ -147,10 +147,10 @@ mod tests {
     use crate::boundary::verifier::{Denial, Verdict};
     use crate::boundary::verify_fn::verify_fn;
     use crate::memory::clients::StaticClients;
-    use crate::protocol::client::Client;
-    use crate::protocol::profile::{Face, Profile, Row, row};
-    use crate::protocol::response::IssuedTokens;
-    use crate::protocol::rfc6749::RFC_6749;
+    use crate::protocol::client::registered::Client;
+    use crate::protocol::wire::profile::{Face, Profile, Row, row};
+    use crate::protocol::wire::response::IssuedTokens;
+    use crate::protocol::wire::rfc6749::RFC_6749;
 
     const OTHER: Profile = Profile::new(|face| {
         const DENIED: &Row = &row!(FORBIDDEN "invalid_grant" "Wrong email or password.");

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use crate::boundary::setting::SettingError;
 use crate::protocol::explained::explained;
 use crate::protocol::scope::ScopeError;
-use crate::protocol::secrets::RandomnessError;
+use crate::protocol::secret::secrets::RandomnessError;
 
 /// Why [`build`](crate::Builder::build) refuses: which setting, and what to do about it.
 #[derive(thiserror::Error)]

@@ -7,8 +7,8 @@ use http::{Request, Response};
 use http_body::Body;
 use tower::Service;
 
-use super::body::{NoInner, ResponseBody};
 use super::intake::EndpointFuture;
+use crate::boundary::body::{NoInner, ResponseBody};
 use crate::conductor::endpoint::Endpoint;
 use crate::conductor::purpose::Purpose;
 

@@ -1,9 +1,8 @@
-use std::fmt;
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::{fmt, mem};
 
 use bytes::Bytes;
 use http::header::TRANSFER_ENCODING;
@@ -20,7 +19,7 @@ use super::service::PasswordGrantService;
 use crate::conductor::endpoint::{Answer, Endpoint};
 use crate::conductor::gate::{Gate, Step};
 use crate::conductor::purpose::Purpose;
-use crate::protocol::head::is_form;
+use crate::protocol::wire::head::is_form;
 
 /// Other grant types go to the inner service; see
 /// [`forward_other_grants`](crate::PasswordGrantLayer::forward_other_grants).

@@ -11,15 +11,15 @@ use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use super::body::{NoInner, ResponseBody};
 use super::mount::document;
 use super::routes::Served;
 use super::wiped::WipedBytes;
+use crate::boundary::body::{NoInner, ResponseBody};
 use crate::conductor::endpoint::{Answer, Endpoint};
 use crate::conductor::gate::{BodyLimits, Gate, Step};
 use crate::conductor::purpose::Purpose;
 use crate::conductor::trail::Caller;
-use crate::protocol::error::Reason;
+use crate::protocol::wire::error::Reason;
 
 /// How many frames are taken before other tasks get their turn: a flood of empty ones must not hold the thread.
 const FRAMES_PER_POLL: usize = 64;

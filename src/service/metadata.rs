@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::config_error::ConfigError;
 use crate::boundary::document::PublicDocument;
 use crate::boundary::setting::SettingError;
-use crate::protocol::grant_type::GrantType;
-use crate::protocol::issuer_url::is_issuer;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::wire::issuer_url::is_issuer;
 
 /// The longest time for which the document may be cached, so that clients see a change within the hour.
 const LONGEST_AGE: Duration = Duration::from_secs(3600);

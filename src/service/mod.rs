@@ -6,7 +6,6 @@
 
 mod answer_body;
 mod assemble;
-mod body;
 mod builder;
 mod checks;
 mod config_error;
@@ -30,8 +29,8 @@ mod token_options;
 mod tokens;
 mod wiped;
 
+pub use crate::boundary::body::{NoInner, ResponseBody};
 pub use answer_body::{AnswerBody, EnclosedBody, InnerBody};
-pub use body::{NoInner, ResponseBody};
 pub use builder::{Builder, PasswordGrant};
 pub use config_error::ConfigError;
 pub use danger::Danger;

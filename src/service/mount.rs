@@ -7,8 +7,8 @@ use http::{Method, Response};
 use super::routes::Routes;
 use crate::boundary::document::PublicDocument;
 use crate::conductor::endpoint::Endpoint;
-use crate::protocol::methods::Methods;
-use crate::protocol::published::{self, Published};
+use crate::protocol::wire::methods::Methods;
+use crate::protocol::wire::published::{self, Published};
 
 /// What a layer puts in front of its inner service.
 pub(crate) struct Mount {

@@ -17,10 +17,10 @@ use crate::boundary::notifier::LockNotifier;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
-use crate::protection::ceiling::{IntrospectionCeiling, RequestCeiling};
-use crate::protocol::profile::Profile;
-use crate::protocol::rfc6749::RFC_6749;
-use crate::protocol::shared_key::SharedKey;
+use crate::limiter::ceiling::ceilings::{IntrospectionCeiling, RequestCeiling};
+use crate::protocol::secret::shared_key::SharedKey;
+use crate::protocol::wire::profile::Profile;
+use crate::protocol::wire::rfc6749::RFC_6749;
 
 /// All settings of a builder besides its three required parts.
 pub(super) struct Options {

@@ -4,8 +4,8 @@ use super::builder::Builder;
 use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::notifier::LockNotifier;
 use crate::boundary::peer::unmapped;
-use crate::protection::ceiling::{IntrospectionCeiling, RequestCeiling};
-use crate::protocol::shared_key::SharedKey;
+use crate::limiter::ceiling::ceilings::{IntrospectionCeiling, RequestCeiling};
+use crate::protocol::secret::shared_key::SharedKey;
 
 /// The attack protection. All of it is on by default; see the [manual](crate::manual::attack_protection).
 impl<C, V, I> Builder<C, V, I> {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crate::boundary::document::PublicDocument;
 use crate::conductor::purpose::Purpose;
-use crate::protocol::methods::Methods;
+use crate::protocol::wire::methods::Methods;
 
 /// What stands for an id at the end of a path.
 const ID: &str = "{id}";

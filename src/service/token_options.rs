@@ -13,8 +13,8 @@ use crate::conductor::access::AccessTokens;
 use crate::conductor::families::{Families, Lifetimes};
 use crate::conductor::purpose::Purpose;
 use crate::observe::patience::Bound;
-use crate::protocol::client_builder::MAX_LEEWAY;
-use crate::protocol::keyed::Keyed;
+use crate::protocol::client::builder::MAX_LEEWAY;
+use crate::protocol::secret::keyed::Keyed;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 

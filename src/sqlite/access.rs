@@ -12,11 +12,11 @@ use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::identity::StoreIdentity;
-use crate::protocol::claims::Claims;
-use crate::protocol::family::FamilyId;
-use crate::protocol::record::{AccessTokenRecord, Holder};
-use crate::protocol::secrets::SecretDigest;
-use crate::protocol::unsaved::UnsavedRecord;
+use crate::protocol::secret::secrets::SecretDigest;
+use crate::protocol::token::claims::Claims;
+use crate::protocol::token::family::FamilyId;
+use crate::protocol::token::record::{AccessTokenRecord, Holder};
+use crate::protocol::token::unsaved::UnsavedRecord;
 
 const NEWEST: &str = "SELECT number FROM access_tokens WHERE login = ?1 ORDER BY number DESC LIMIT 1";
 /// Nothing is kept for a family that has ended meanwhile: its access tokens were removed then, and this one would outlive

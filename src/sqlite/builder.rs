@@ -21,7 +21,7 @@ use super::writer::{Pruning, Writer};
 use crate::boundary::access::MOST_TOKENS;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::identity::StoreIdentity;
-use crate::protocol::shared_key::SharedKey;
+use crate::protocol::secret::shared_key::SharedKey;
 
 /// The longest `busy_timeout`.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);

@@ -12,9 +12,9 @@ use super::registration::{RegisteredClient, is_enabled, read, write};
 use super::store::SqliteStore;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::registry::ClientRegistry;
-use crate::protocol::client::{Client, ClientId};
-use crate::protocol::client_builder::ClientBuilder;
-use crate::protocol::secrets::SecretDigest;
+use crate::protocol::client::builder::ClientBuilder;
+use crate::protocol::client::registered::{Client, ClientId};
+use crate::protocol::secret::secrets::SecretDigest;
 
 const PUT: &str = "INSERT INTO clients (id, registration) VALUES (?1, ?2)
     ON CONFLICT (id) DO UPDATE SET registration = excluded.registration";

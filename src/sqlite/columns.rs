@@ -4,9 +4,9 @@ use rusqlite::Row;
 use rusqlite::types::FromSql;
 
 use super::failure::Failure;
-use crate::protocol::client::ClientId;
-use crate::protocol::lineage::Lineage;
+use crate::protocol::client::registered::ClientId;
 use crate::protocol::scope::Scope;
+use crate::protocol::token::lineage::Lineage;
 
 /// The value of a column.
 pub(super) fn get<T: FromSql>(row: &Row<'_>, column: usize) -> Result<T, Failure> {

@@ -8,9 +8,9 @@ use super::columns::{bytes, get};
 use super::db::Db;
 use super::error::SqliteError;
 use super::failure::Failure;
-use crate::protection::digests::Digests;
-use crate::protocol::keyed::Keyed;
-use crate::protocol::shared_key::{Purpose, SharedKey};
+use crate::limiter::step::digests::Digests;
+use crate::protocol::secret::keyed::Keyed;
+use crate::protocol::secret::shared_key::{Purpose, SharedKey};
 
 const KEY: &str = "SELECT key, shared FROM limiter WHERE row = 1";
 const IS_COUNTED: &str = "SELECT EXISTS (SELECT 1 FROM limiter_tallies WHERE kind >= 0)

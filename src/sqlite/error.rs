@@ -6,7 +6,7 @@ use std::{fmt, fs, io};
 use rusqlite::ErrorCode;
 
 use crate::protocol::explained::explained;
-use crate::protocol::secrets::RandomnessError;
+use crate::protocol::secret::secrets::RandomnessError;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use rusqlite::ErrorCode;
 
 use crate::boundary::backend::BackendError;
-use crate::protocol::client_error::ClientError;
-use crate::protocol::lineage::LineageError;
+use crate::protocol::client::error::ClientError;
+use crate::protocol::token::lineage::LineageError;
 
 /// Why an operation failed. No message repeats a value of a row.
 #[derive(Debug, thiserror::Error)]

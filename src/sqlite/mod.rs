@@ -90,10 +90,10 @@ mod reader;
 mod refresh;
 mod registration;
 mod schema;
+mod statements;
 mod stats;
 mod store;
 mod time;
-#[cfg(feature = "argon2")]
 mod users;
 mod writer;
 
@@ -103,24 +103,7 @@ pub use limiter::SqliteLimiter;
 pub use registration::RegisteredClient;
 pub use stats::SqliteStats;
 pub use store::SqliteStore;
-#[cfg(feature = "argon2")]
 pub use users::{NewUser, UserEntry};
-
-/// All statements of the store.
-fn statements() -> impl Iterator<Item = &'static str> {
-    let core: [&[&str]; 4] = [&refresh::STATEMENTS, &access::STATEMENTS, &once::STATEMENTS, &clients::STATEMENTS];
-    #[cfg(feature = "argon2")]
-    let users = users::statements();
-    #[cfg(not(feature = "argon2"))]
-    let users = std::iter::empty();
-    core.into_iter()
-        .flatten()
-        .copied()
-        .chain(users)
-        .chain(prune::statements())
-        .chain(limiter::statements())
-        .chain(counting_key::STATEMENTS)
-}
 
 #[cfg(test)]
 #[path = "plans_tests.rs"]

@@ -9,7 +9,7 @@ use super::store::SqliteStore;
 use super::time::ceil;
 use crate::boundary::backend::BackendError;
 use crate::boundary::once::OneTimeValues;
-use crate::protocol::secrets::SecretDigest;
+use crate::protocol::secret::secrets::SecretDigest;
 
 /// A value stays spent until its row is removed, some time after its end.
 const CONSUME: &str = "INSERT INTO spent_values (digest, expires) VALUES (?1, ?2) ON CONFLICT DO NOTHING";

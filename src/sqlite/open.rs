@@ -10,7 +10,7 @@ use super::counting_key::latest;
 use super::db::Db;
 use super::error::SqliteError;
 use super::schema::{self, NUMBER};
-use super::statements;
+use super::statements::statements;
 
 /// The size of a page that SQLite takes by itself.
 pub(super) const PAGE: u64 = 4096;

@@ -3,7 +3,8 @@ pub(super) mod folder;
 
 use rusqlite::Connection;
 
-use super::*;
+use super::schema;
+use super::statements::statements;
 
 /// Every statement finds its rows by an index: what a request costs does not grow with what is kept.
 #[test]

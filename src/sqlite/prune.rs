@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::log::OldPages;
 use super::time::{CountingTime, ForwardTime, floor};
 use crate::boundary::clock::Clock;
-use crate::protocol::lineage::{Lineage, LineageError, PREDECESSOR_KEPT};
+use crate::protocol::token::lineage::{Lineage, LineageError, PREDECESSOR_KEPT};
 
 /// How long a step may take, with its commit. A write that comes meanwhile waits for as long.
 const TIME: Duration = Duration::from_millis(5);

@@ -17,7 +17,7 @@ use crate::boundary::clock::SharedClock;
 use crate::boundary::identity::StoreIdentity;
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::refresh::{FamilyStamp, MOST_LOGINS, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
-use crate::protocol::family::{FamilyId, RefreshFamily};
+use crate::protocol::token::family::{FamilyId, RefreshFamily};
 
 const BEGIN: &str = "INSERT INTO refresh_families
     (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, lineage, used)

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::columns::read_scope;
 use super::failure::Failure;
 use super::time::{floor, instant};
-use crate::protocol::client::{Client, ClientAuthentication};
-use crate::protocol::origin::is_sent;
-use crate::protocol::secrets::SecretDigest;
-use crate::protocol::sunset::Sunset;
+use crate::protocol::client::registered::{Client, ClientAuthentication};
+use crate::protocol::client::sunset::Sunset;
+use crate::protocol::secret::secrets::SecretDigest;
+use crate::protocol::wire::origin::is_sent;
 
 /// Options that are at their default are not written. What this version does not know is refused: it might be a
 /// restriction.

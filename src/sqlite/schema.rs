@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::SqliteError;
-use crate::protocol::secrets::random_bytes;
+use crate::protocol::secret::secrets::random_bytes;
 
 /// All tables and indexes.
 pub(super) const SCHEMA: &str = include_str!("schema.sql");

@@ -23,7 +23,7 @@ use super::time::{CountingTime, floor};
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::clock::{Clock, SharedClock};
 use crate::boundary::identity::StoreIdentity;
-use crate::protection::locks::Locks;
+use crate::limiter::locks::Locks;
 
 /// When to try again if too much waits.
 const SOON: Duration = Duration::from_secs(1);

@@ -7,12 +7,12 @@ use http::Extensions;
 
 use super::roomy::charge;
 use crate::boundary::verifier::{Attempt, Said};
-use crate::protocol::client::Client;
-use crate::protocol::client_error::ClientError;
+use crate::protocol::client::error::ClientError;
+use crate::protocol::client::registered::Client;
 use crate::protocol::explained::explained;
 use crate::protocol::scope::{Scope, ScopeError};
-use crate::protocol::secrets::Password;
-use crate::protocol::texts::{Span, Texts};
+use crate::protocol::secret::secrets::Password;
+use crate::protocol::wire::texts::{Span, Texts};
 
 /// An attempt as the endpoint would hand it to a [`CredentialVerifier`](crate::CredentialVerifier), from the public
 /// client `test` that asks for no scope, unless you set one.

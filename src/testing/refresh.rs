@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 use crate::boundary::backend::OperationError;
 use crate::boundary::refresh::{NewFamily, RefreshTokenStore};
 use crate::boundary::refresh_use::{Used, use_token};
-use crate::protocol::family::{FamilyId, RefreshFamily};
-use crate::protocol::lineage::{Decision, Lineage, TokenUse};
-use crate::protocol::secrets::SecretDigest;
-use crate::protocol::unsaved::UnsavedRecord;
+use crate::protocol::secret::secrets::SecretDigest;
+use crate::protocol::token::family::{FamilyId, RefreshFamily};
+use crate::protocol::token::lineage::{Decision, Lineage, TokenUse};
+use crate::protocol::token::unsaved::UnsavedRecord;
 
 /// What a refresh token is within its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

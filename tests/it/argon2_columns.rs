@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use tower_password_grant::argon2::UserStatus;
+use tower_password_grant::store::UserStatus;
 use tracing::Level;
 
 use crate::support::argon2_users::{Column, House, cheap, hash_with, until};

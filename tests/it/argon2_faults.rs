@@ -9,7 +9,8 @@ use std::time::Duration;
 use http::Request;
 use http_body_util::Full;
 use tower_password_grant::Password;
-use tower_password_grant::argon2::{Argon2Parameters, HashFormat, UnusableHash, UserStatus};
+use tower_password_grant::argon2::{Argon2Parameters, HashFormat, UnusableHash};
+use tower_password_grant::store::UserStatus;
 
 use crate::support::argon2_users::{House, hash_with, spawn_logins, spawn_logins_of, until};
 use crate::support::send;

@@ -1,7 +1,8 @@
 //! What old tables hold: texts of many systems, and what becomes of each.
 
 use metrics_exporter_prometheus::PrometheusBuilder;
-use tower_password_grant::argon2::{Argon2Verifier, HashFormat, UnusableHash, UserStatus};
+use tower_password_grant::argon2::{Argon2Verifier, HashFormat, UnusableHash};
+use tower_password_grant::store::UserStatus;
 use tower_password_grant::testing::attempt;
 use tower_password_grant::{CredentialVerifier as _, Denial, Password, Verdict};
 use tracing::Level;

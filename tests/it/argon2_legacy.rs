@@ -1,6 +1,7 @@
 //! Hashes of bcrypt, scrypt and PBKDF2 log in once and are Argon2id from then on.
 
-use tower_password_grant::argon2::{Argon2Verifier, UserStatus};
+use tower_password_grant::argon2::Argon2Verifier;
+use tower_password_grant::store::UserStatus;
 
 use crate::support;
 use crate::support::argon2_users::{self, House};

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tower_password_grant::Password;
-use tower_password_grant::argon2::{Argon2Parameters, HashFormat, UnusableHash, UserStatus};
+use tower_password_grant::argon2::{Argon2Parameters, HashFormat, UnusableHash};
+use tower_password_grant::store::UserStatus;
 
 use crate::support::Answer;
 use crate::support::argon2_users::{self, House, Login, hash_with, spawn_login, until};

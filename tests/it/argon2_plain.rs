@@ -1,6 +1,6 @@
 //! The verifier without the feature `legacy-hashes`. Every other build of the tests has it.
 
-use tower_password_grant::argon2::UserStatus;
+use tower_password_grant::store::UserStatus;
 use tracing::Level;
 
 use crate::support::argon2_users::House;

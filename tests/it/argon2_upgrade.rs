@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use tower_password_grant::argon2::{Argon2Parameters, UserStatus};
+use tower_password_grant::argon2::Argon2Parameters;
+use tower_password_grant::store::UserStatus;
 
 use crate::support::argon2_users::{Hook, House, Row, cheap, hash_with};
 

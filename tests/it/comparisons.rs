@@ -74,7 +74,7 @@ const SECRETS: [&str; 16] = [
 const HARMLESS: [(&str, &str, &str); 5] = [
     ("bearer/cache.rs", "is_empty: tokens", "0"),
     ("protocol/scope.rs", "own", "token)"),
-    ("protocol/client_builder.rs", "if has_secret", "needs_secret"),
+    ("protocol/client/builder.rs", "if has_secret", "needs_secret"),
     // Names of keys, not keys.
     ("argon2/argon2_hash.rs", "self.params.keyid()", "keys.map(SecretKeys::current_id).unwrap_or_default().as_bytes()"),
     // Of suites for tests.
@@ -125,13 +125,13 @@ fn no_source_compares_a_secret_or_a_digest_but_in_constant_time_ca_13() {
 /// The files that take the bytes of a digest out of it, and what for. As the key of a look-up a digest may be compared in
 /// variable time: what the time tells are bits of the digest of a token of 256 random bits, from which nobody makes a token.
 const TAKE_BYTES: [(&str, &str); 10] = [
-    ("argon2/store.rs", "part of a credential version"),
+    ("boundary/users/store.rs", "part of a credential version"),
     ("bearer/recent.rs", "key of a map"),
     ("memory/access.rs", "key of a map"),
     ("memory/once.rs", "key of a map"),
-    ("protocol/lineage.rs", "part of a record"),
-    ("protocol/refresh_token.rs", "the check of a token, which is compared in constant time"),
-    ("protocol/secrets.rs", "the accessor itself"),
+    ("protocol/token/lineage.rs", "part of a record"),
+    ("protocol/token/refresh_token.rs", "the check of a token, which is compared in constant time"),
+    ("protocol/secret/secrets.rs", "the accessor itself"),
     ("sqlite/access.rs", "column of an index"),
     ("sqlite/once.rs", "column of an index"),
     ("sqlite/registration.rs", "column"),
@@ -151,12 +151,12 @@ fn the_bytes_of_digests_are_taken_only_to_store_and_to_find_them() {
 }
 
 /// The same words for other bytes: of a header, and of a family's identifier.
-const NO_DIGESTS: [&str; 2] = ["protocol/credentials.rs", "testing/contract/refresh.rs"];
+const NO_DIGESTS: [&str; 2] = ["protocol/client/credentials.rs", "testing/contract/refresh.rs"];
 
 #[test]
 fn equality_of_digests_is_that_of_constant_time_and_nothing_stands_before_it() {
     let code = |wanted: &str| code().into_iter().find(|(path, _)| path == wanted).unwrap().1;
-    let secrets = code("protocol/secrets.rs");
+    let secrets = code("protocol/secret/secrets.rs");
     for piece in [
         "pub(crate) fn ct_eq(&self, other: &Self) -> Choice {",
         "words(self).ct_eq(&words(other)) }",
@@ -165,7 +165,7 @@ fn equality_of_digests_is_that_of_constant_time_and_nothing_stands_before_it() {
         assert!(secrets.contains(piece), "{piece}");
     }
     let compare = "pub(crate) fn compare(self) -> bool { self.compare_by(SecretDigest::of, SecretDigest::ct_eq) }";
-    assert!(code("protocol/credentials.rs").contains(compare));
+    assert!(code("protocol/client/credentials.rs").contains(compare));
 }
 
 /// Counts how often the real limiter is asked to compare, and for which client.

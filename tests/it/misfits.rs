@@ -203,7 +203,8 @@ async fn an_issuer_and_refresh_tokens_of_two_stores_are_told_and_those_of_one_ar
 #[cfg(feature = "argon2")]
 mod argon2_stores {
     use super::*;
-    use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStore};
+    use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+    use tower_password_grant::store::{LoginName, StoredUser, UserStore};
 
     pub enum Store {
         ByName,

@@ -5,8 +5,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStatus, UserStore};
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
+use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, AuditEvent, AuditOutcome, BackendError, CredentialVerifier, Denial, FamilyId,
     Grant, IssuedTokens, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, OpaqueIssuer, Password,

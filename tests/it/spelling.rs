@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStore};
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+use tower_password_grant::store::{LoginName, StoredUser, UserStore};
 use tower_password_grant::{
     AccountKey, BackendError, Grant, IssuedTokens, MemoryLimiter, Password, PasswordGrant, PasswordGrantLayer,
     PeerAddress, StaticClients, Token, issue_fn,

@@ -11,7 +11,7 @@ const ALLOWED: [(&[&str], &str); 4] = [
     (&["argon2/config.rs", "argon2/verifier.rs"], "a type and its builder"),
     (&["bearer/builder.rs", "bearer/guard.rs"], "a type and its builder"),
     (
-        &["protocol/client.rs", "protocol/client_builder.rs", "protocol/client_error.rs"],
+        &["protocol/client/registered.rs", "protocol/client/builder.rs", "protocol/client/error.rs"],
         "a type, its builder and what the builder refuses, which names the client",
     ),
     (

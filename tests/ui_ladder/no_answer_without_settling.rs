@@ -5,7 +5,7 @@ use crate::boundary::ladder::user::{Answer, VerifiedUser};
 use crate::conductor::login::finish::Decided;
 use crate::conductor::login::rungs::Rungs;
 use crate::conductor::trail::Trail;
-use crate::protocol::error::Reason;
+use crate::protocol::wire::error::Reason;
 
 fn legal(rungs: &Rungs, terms: Terms, answer: Answer<VerifiedUser>, charge: UsedCharge, trail: &mut Trail) {
     let decided = Decided { answer, failure: Reason::VerifierFailed, charge, owner: None };

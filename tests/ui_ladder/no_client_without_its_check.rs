@@ -5,12 +5,12 @@ use std::time::SystemTime;
 use crate::boundary::ladder::client::{AuthenticatedClient, CheckedClient, PermittedClient};
 use crate::boundary::ladder::terms::Terms;
 use crate::boundary::limiter::Decided;
-use crate::protocol::client::Client;
-use crate::protocol::credentials::{Presented, Secret};
-use crate::protocol::error::Reason;
-use crate::protocol::grant_type::GrantType;
-use crate::protocol::policy::Rules;
-use crate::protocol::texts::Texts;
+use crate::protocol::client::registered::Client;
+use crate::protocol::client::credentials::{Presented, Secret};
+use crate::protocol::wire::error::Reason;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::policy::Rules;
+use crate::protocol::wire::texts::Texts;
 
 fn legal(client: AuthenticatedClient, grant: &GrantType, now: SystemTime, rules: &Rules) -> Result<Terms, Reason> {
     Terms::of(client.permit(grant, now)?, None, rules)

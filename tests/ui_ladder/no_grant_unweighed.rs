@@ -2,7 +2,7 @@
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::terms::Terms;
-use crate::protocol::error::Reason;
+use crate::protocol::wire::error::Reason;
 use crate::protocol::weigh::Demanded;
 
 fn legal(issuer: &dyn TokenIssuer, login: Login, demanded: Demanded) -> Result<(), Reason> {

@@ -5,8 +5,8 @@ use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::terms::Terms;
 use crate::boundary::ladder::user::VerifiedUser;
 use crate::boundary::verifier::Verified;
-use crate::protocol::error::Reason;
-use crate::protocol::subject::Subject;
+use crate::protocol::wire::error::Reason;
+use crate::protocol::user::subject::Subject;
 
 fn legal(terms: Terms, user: VerifiedUser, now: SystemTime) -> Result<Login, Reason> {
     Login::of(terms, user, now)

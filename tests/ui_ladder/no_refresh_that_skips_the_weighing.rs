@@ -6,7 +6,7 @@ use crate::boundary::ladder::grant::Login;
 use crate::boundary::ladder::terms::Renewal;
 use crate::boundary::ladder::user::{ReverifiedUser, VerifiedUser};
 use crate::boundary::verifier::Verified;
-use crate::protocol::error::Reason;
+use crate::protocol::wire::error::Reason;
 use crate::protocol::weigh::Demanded;
 
 fn legal(

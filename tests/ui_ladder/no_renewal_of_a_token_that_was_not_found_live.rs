@@ -2,9 +2,9 @@
 use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::terms::{Claim, LiveClaim, Renewal};
 use crate::boundary::refresh::StoredFamily;
-use crate::protocol::error::Reason;
-use crate::protocol::lineage::TokenUse;
-use crate::protocol::policy::Rules;
+use crate::protocol::wire::error::Reason;
+use crate::protocol::token::lineage::TokenUse;
+use crate::protocol::client::policy::Rules;
 
 fn legal(client: PermittedClient, found: &StoredFamily, using: &TokenUse, rules: &Rules) -> Result<Renewal, Reason> {
     Renewal::of(Claim::of(client, found)?.find_live(using)?, None, rules)

@@ -5,7 +5,7 @@ use crate::boundary::ladder::charge::{Charge, OfAccount, OfClient, UserCharge};
 use crate::boundary::ladder::client::prove;
 use crate::boundary::ladder::user::{exchange, verify};
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Said};
-use crate::protocol::client::Client;
+use crate::protocol::client::registered::Client;
 
 fn attempts(charge: Charge<OfAccount>, said: Said, other: Said) {
     let _ = Attempt::charged(charge, said);

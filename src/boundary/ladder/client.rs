@@ -9,12 +9,12 @@ use crate::boundary::auth_method::{AuthRequest, ClientAuthMethod};
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
 use crate::boundary::limiter::{AttemptLimiter, Checked, Decided, Refusal, Rule, Settlement};
-use crate::protocol::client::{Client, ClientAuthentication};
-use crate::protocol::credentials::{self, Bare, Comparison, Presented, Secret};
-use crate::protocol::error::{Reason, TokenError};
-use crate::protocol::grant_type::GrantType;
-use crate::protocol::policy;
-use crate::protocol::texts::Texts;
+use crate::protocol::client::credentials::{self, Bare, Comparison, Presented, Secret};
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::policy;
+use crate::protocol::client::registered::{Client, ClientAuthentication};
+use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::texts::Texts;
 
 /// A client whose authentication succeeded: it showed no secret and has none ([`identify`](Self::identify)), a limiter
 /// [checked](check) its secret, or its own method [proved](prove) it.

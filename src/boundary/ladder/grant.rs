@@ -8,17 +8,17 @@ use std::time::{Duration, SystemTime};
 use super::terms::{Renewal, Terms};
 use super::user::{ReverifiedUser, VerifiedUser};
 use crate::boundary::recheck::Recheck;
-use crate::protocol::client::Client;
-use crate::protocol::error::Reason;
-use crate::protocol::family::{FamilyId, RefreshFamily};
-use crate::protocol::grant_type::GrantType;
-use crate::protocol::policy;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::policy;
+use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
-use crate::protocol::record::AccessTokenRecord;
 use crate::protocol::scope::Scope;
-use crate::protocol::secrets::Password;
-use crate::protocol::subject::Subject;
+use crate::protocol::secret::secrets::Password;
+use crate::protocol::token::family::{FamilyId, RefreshFamily};
+use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::user::subject::Subject;
 use crate::protocol::weigh::{self, Demanded, Proven};
+use crate::protocol::wire::error::Reason;
 
 /// What is decided of a login, and stands in its grant.
 #[derive(Clone)]

@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::client::PermittedClient;
 use crate::boundary::recheck::Recheck;
 use crate::boundary::refresh::StoredFamily;
-use crate::protocol::client::Client;
-use crate::protocol::error::Reason;
-use crate::protocol::family::RefreshFamily;
-use crate::protocol::grant_type::GrantType;
-use crate::protocol::lineage::{Decision, TokenUse};
-use crate::protocol::policy::{self, Rules};
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::policy::{self, Rules};
+use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
+use crate::protocol::token::family::RefreshFamily;
+use crate::protocol::token::lineage::{Decision, TokenUse};
+use crate::protocol::wire::error::Reason;
 
 /// What a login may give.
 #[derive(Debug)]

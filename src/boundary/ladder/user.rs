@@ -8,8 +8,8 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::extension::{ExtensionGrant, ExtensionRequest};
 use crate::boundary::recheck::Recheck;
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified};
-use crate::protocol::secrets::Password;
-use crate::protocol::subject::Subject;
+use crate::protocol::secret::secrets::Password;
+use crate::protocol::user::subject::Subject;
 
 /// A user whose credentials are right, as the application found out for a charge.
 pub(crate) struct VerifiedUser {

@@ -15,9 +15,9 @@ use crate::boundary::ladder::charge::UserCharge;
 use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::user;
 use crate::observe::patience::Bound;
-use crate::protocol::error::{Reason, TokenError};
-use crate::protocol::form::{Form, Known};
-use crate::protocol::grant_type::GrantType;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::form::{Form, Known};
 
 /// The flow of one of them.
 pub(crate) struct ExtensionFlow {

@@ -9,9 +9,9 @@ use super::super::login::rungs::Rungs;
 use super::super::trail::Trail;
 use super::password::PasswordFlow;
 use crate::boundary::ladder::client::PermittedClient;
-use crate::protocol::error::TokenError;
-use crate::protocol::form::Form;
-use crate::protocol::grant_type::GrantType;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::wire::error::TokenError;
+use crate::protocol::wire::form::Form;
 
 /// What serves a grant.
 pub(crate) trait Flow: Send + Sync {

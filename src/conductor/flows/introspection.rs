@@ -9,14 +9,14 @@ use super::presented::{FoundToken, IssuedBefore, required_token};
 use crate::boundary::clock::Clock;
 use crate::boundary::ladder::client::AuthenticatedClient;
 use crate::boundary::ladder::terms::Claim;
-use crate::protocol::client::Client;
-use crate::protocol::credentials::Presented;
-use crate::protocol::error::{Reason, TokenError};
-use crate::protocol::form::Form;
-use crate::protocol::grant_type::GrantType;
-use crate::protocol::introspection;
-use crate::protocol::record::AccessTokenRecord;
+use crate::protocol::client::credentials::Presented;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::registered::Client;
 use crate::protocol::skew::MAX_SKEW;
+use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::form::Form;
+use crate::protocol::wire::introspection;
 
 /// The flow of an introspection.
 pub(crate) struct IntrospectionFlow {

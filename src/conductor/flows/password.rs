@@ -14,11 +14,11 @@ use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::terms::Terms;
 use crate::boundary::limiter::Fingerprint;
 use crate::boundary::verifier::{Attempt, Said};
-use crate::protocol::error::{Reason, TokenError};
-use crate::protocol::form::{Form, Known};
-use crate::protocol::grant_type::GrantType;
-use crate::protocol::keyed::Keyed;
-use crate::protocol::secrets::Password;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::secret::keyed::Keyed;
+use crate::protocol::secret::secrets::Password;
+use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::form::{Form, Known};
 
 /// The flow of the password grant.
 pub(crate) struct PasswordFlow {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::super::access::AccessTokens;
 use super::super::families::{Families, FoundRefreshToken};
-use crate::protocol::charset::is_bearer_token;
-use crate::protocol::error::{Reason, TokenError};
-use crate::protocol::form::Form;
-use crate::protocol::record::AccessTokenRecord;
-use crate::protocol::refresh_token::RefreshToken;
+use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::token::refresh_token::RefreshToken;
+use crate::protocol::wire::charset::is_bearer_token;
+use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::form::Form;
 
 /// What a token turned out to be.
 pub(super) enum FoundToken<'a> {

@@ -18,11 +18,11 @@ use super::grants::Flow;
 use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::terms::Claim;
 use crate::boundary::refresh_use::Used;
-use crate::protocol::client::Client;
-use crate::protocol::error::{Reason, TokenError};
-use crate::protocol::family::FamilyId;
-use crate::protocol::form::{Form, Known};
-use crate::protocol::grant_type::GrantType;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::registered::Client;
+use crate::protocol::token::family::FamilyId;
+use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::form::{Form, Known};
 
 /// The flow of the refresh token grant.
 pub(crate) struct RefreshFlow {

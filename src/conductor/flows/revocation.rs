@@ -7,10 +7,10 @@ use super::super::budget::Budget;
 use super::super::trail::Trail;
 use super::presented::{FoundToken, IssuedBefore, required_token};
 use crate::boundary::ladder::client::AuthenticatedClient;
-use crate::protocol::client::Client;
-use crate::protocol::error::{Reason, TokenError};
-use crate::protocol::form::Form;
-use crate::protocol::policy;
+use crate::protocol::client::policy;
+use crate::protocol::client::registered::Client;
+use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::form::Form;
 
 /// The flow of a revocation.
 pub(crate) struct RevocationFlow {

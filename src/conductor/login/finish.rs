@@ -15,7 +15,7 @@ use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
 use crate::conductor::notices::Owner;
 use crate::conductor::trail::Trail;
-use crate::protocol::error::{Reason, TokenError};
+use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What the application decided on a charged attempt, and what is settled for it.
 pub(crate) struct Decided {

@@ -12,7 +12,7 @@ use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
 use crate::conductor::families::{Beginning, Families, with_refresh_token};
 use crate::conductor::trail::Trail;
-use crate::protocol::client::REFRESH_TOKEN;
+use crate::protocol::client::registered::REFRESH_TOKEN;
 
 /// The tokens of a login that are being issued. A named type, because an async function would hold what it waits for twice.
 pub(super) enum Issuing<'a> {

@@ -13,9 +13,9 @@ use crate::boundary::maybe::{Later, MaybeFuture};
 use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
 use crate::observe::patience::{Bound, Within};
-use crate::protocol::error::Reason;
-use crate::protocol::response::IssuedTokens;
 use crate::protocol::scope::Scope;
+use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::response::IssuedTokens;
 
 /// What an issuer answers.
 type Issued = Result<IssuedTokens, BackendError>;

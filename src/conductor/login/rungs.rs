@@ -22,9 +22,9 @@ use crate::conductor::families::Families;
 use crate::conductor::notices::Owner;
 use crate::conductor::trail::Trail;
 use crate::observe::audit::Auditor;
-use crate::protocol::client::Client;
-use crate::protocol::error::{Reason, TokenError};
-use crate::protocol::policy::Rules;
+use crate::protocol::client::policy::Rules;
+use crate::protocol::client::registered::Client;
+use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What the flow of a grant is served with. A flow reaches the parts by these functions alone, so it can neither answer a login
 /// that was not weighed nor forget to settle a charge.

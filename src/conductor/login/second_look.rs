@@ -11,8 +11,8 @@ use crate::boundary::verifier::Recheck;
 use crate::conductor::failure::Failure;
 use crate::conductor::trail::Trail;
 use crate::observe::telemetry;
-use crate::protocol::error::Reason;
-use crate::protocol::subject::Subject;
+use crate::protocol::user::subject::Subject;
+use crate::protocol::wire::error::Reason;
 
 /// What there is to look at, and what was seen the first time.
 pub(super) struct SecondLook {

@@ -13,8 +13,8 @@ use crate::conductor::failure::Failure;
 use crate::conductor::trail::Trail;
 use crate::observe::contain::Contain;
 use crate::observe::telemetry;
-use crate::protocol::secrets::Password;
-use crate::protocol::subject::Subject;
+use crate::protocol::secret::secrets::Password;
+use crate::protocol::user::subject::Subject;
 use crate::protocol::weigh::{Demanded, Look};
 
 /// How long a shield may take. A login waits for it, so it is short; the manual names it.

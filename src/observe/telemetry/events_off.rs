@@ -2,8 +2,8 @@
 
 use crate::boundary::audit::AuditEvent;
 use crate::boundary::backend::BackendError;
-use crate::protocol::client::ClientId;
-use crate::protocol::error::TokenError;
+use crate::protocol::client::registered::ClientId;
+use crate::protocol::wire::error::TokenError;
 
 pub(crate) const fn is_enabled() -> bool {
     false

@@ -8,9 +8,9 @@ use tracing::{Level, debug, enabled, error, info, warn};
 
 use crate::boundary::audit::{AuditEvent, AuditOutcome};
 use crate::boundary::backend::BackendError;
-use crate::protocol::client::ClientId;
-use crate::protocol::error::{Reason, TokenError};
-use crate::protocol::profile::Face;
+use crate::protocol::client::registered::ClientId;
+use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::profile::Face;
 
 /// The most characters of an application's own error text that an event carries.
 const MAX_TEXT: usize = 256;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::kinds::RowKey;
-use crate::protection::slots::TableKind;
-use crate::protection::tally::TallyBytes;
+use crate::limiter::step::slots::TableKind;
+use crate::limiter::step::tally::TallyBytes;
 
 /// What the charges remove, in turn; `None` is what is remembered of accounts. Eight charges add at most eight rows of each kind, and
 /// 32 of wide networks, so that more is removed than they can add.

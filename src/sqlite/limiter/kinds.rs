@@ -1,7 +1,8 @@
 //! Which row a record lies in.
 
-use crate::protection::slots::TableKind;
-use crate::protection::table::{Key, Place, cell_of, crowd_cell};
+use crate::limiter::memory::table::{cell_of, crowd_cell};
+use crate::limiter::step::key::{Key, Place};
+use crate::limiter::step::slots::TableKind;
 
 /// For how many keys the number of shared cells is right. Fixed, because what was counted in a cell must be found there
 /// under another capacity, too.

@@ -1,8 +1,8 @@
 //! How counts are written into a row: a version, since when and up to which number they are counted, the tally, and the fingerprint
 //! of the secret that was denied last where that may lie in the file. When they were changed last stands beside them.
 
-use crate::protection::records::Counts;
-use crate::protection::tally::{Tally, TallyBytes};
+use crate::limiter::step::records::Counts;
+use crate::limiter::step::tally::{Tally, TallyBytes};
 use crate::protocol::versioned::{self, Unreadable, take};
 use crate::sqlite::columns::get;
 use crate::sqlite::failure::Failure;

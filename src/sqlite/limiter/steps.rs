@@ -1,16 +1,16 @@
-//! Reserving, checking and settling, each inside one transaction: the records are read, the [step](crate::protection::records)
+//! Reserving, checking and settling, each inside one transaction: the records are read, the [step](crate::limiter::step::records)
 //! decides, and what changed is written.
 
 use super::aside::Aside;
 use super::rows::{Held, Rows};
 use crate::boundary::limiter::{BegunLock, Settlement};
-use crate::protection::facts::Facts;
-use crate::protection::records::{Begun, Records};
-use crate::protection::rules::LimiterRules;
-use crate::protection::slots::{Slot, Slots};
-use crate::protection::step::{Attempted, Compared, Step};
-use crate::protection::table::Place;
-use crate::protection::ticket::Ticket;
+use crate::limiter::step::facts::Facts;
+use crate::limiter::step::key::Place;
+use crate::limiter::step::records::{Begun, Records};
+use crate::limiter::step::rules::LimiterRules;
+use crate::limiter::step::slots::{Slot, Slots};
+use crate::limiter::step::steps::{Attempted, Compared, Step};
+use crate::limiter::step::ticket::Ticket;
 use crate::sqlite::counting_key::CountingKey;
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;

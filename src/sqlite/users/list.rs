@@ -6,8 +6,9 @@ use std::fmt;
 use rusqlite::{Row, params};
 
 use super::new_user::canonical;
-use super::{ADD_NAME, UserStatus, directory, read_status, realm};
+use super::store::{ADD_NAME, directory, read_status, realm};
 use crate::boundary::backend::{BackendError, OperationError};
+use crate::boundary::users::store::UserStatus;
 use crate::sqlite::columns::get;
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;

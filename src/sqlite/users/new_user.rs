@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::argon2::UserStatus;
 use crate::boundary::account::AccountKey;
+use crate::boundary::users::store::UserStatus;
 
-/// A user to be [added](super::super::SqliteStore::add_user).
+/// A user to be [added](crate::sqlite::SqliteStore::add_user).
 ///
 /// ```
 /// use tower_password_grant::sqlite::NewUser;

@@ -9,10 +9,10 @@ use super::promise::{
 use super::refresh_ends::neighbours;
 use super::refresh_facts::ODD_TEXTS;
 use crate::boundary::access::AccessTokenStore;
-use crate::protocol::claims::Claims;
-use crate::protocol::client::ClientId;
-use crate::protocol::record::AccessTokenRecord;
-use crate::protocol::secrets::SecretDigest;
+use crate::protocol::client::registered::ClientId;
+use crate::protocol::secret::secrets::SecretDigest;
+use crate::protocol::token::claims::Claims;
+use crate::protocol::token::record::AccessTokenRecord;
 
 pub(super) fn record(subject: &str) -> AccessTokenRecord {
     // A time that no store can keep exactly in seconds.

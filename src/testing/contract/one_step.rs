@@ -7,10 +7,10 @@ use super::promise::{
 use super::refresh::{Line, Scene};
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation};
-use crate::protocol::family::RefreshFamily;
-use crate::protocol::lineage::{Lineage, TokenUse};
-use crate::protocol::secrets::SecretDigest;
-use crate::protocol::unsaved::UnsavedRecord;
+use crate::protocol::secret::secrets::SecretDigest;
+use crate::protocol::token::family::RefreshFamily;
+use crate::protocol::token::lineage::{Lineage, TokenUse};
+use crate::protocol::token::unsaved::UnsavedRecord;
 
 const KEPT: &str = "an access token that comes with a step is found as soon as the step is done";
 const REFUSED: &str = "an access token that comes with a step that is refused is not kept";

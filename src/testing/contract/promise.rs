@@ -13,8 +13,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Barrier;
 
 use crate::boundary::backend::{BackendError, OperationError};
-use crate::protocol::family::FamilyId;
-use crate::protocol::secrets::{SecretDigest, random_bytes};
+use crate::protocol::secret::secrets::{SecretDigest, random_bytes};
+use crate::protocol::token::family::FamilyId;
 
 /// A call of any kind that is made beside others.
 pub(super) type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -11,10 +11,10 @@ use super::promise::{
 use crate::boundary::backend::BackendError;
 use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
 use crate::boundary::refresh_use::{Used, use_token};
-use crate::protocol::client::ClientId;
-use crate::protocol::family::{FamilyId, RefreshFamily};
-use crate::protocol::lineage::{Decision, Lineage, TokenUse};
-use crate::protocol::secrets::SecretDigest;
+use crate::protocol::client::registered::ClientId;
+use crate::protocol::secret::secrets::SecretDigest;
+use crate::protocol::token::family::{FamilyId, RefreshFamily};
+use crate::protocol::token::lineage::{Decision, Lineage, TokenUse};
 
 /// How long the predecessor may be presented again, in milliseconds.
 pub(super) const LEEWAY: u64 = 10_000;

@@ -5,9 +5,9 @@ use super::promise::{
 };
 use super::refresh::Scene;
 use crate::boundary::refresh::RefreshTokenStore;
-use crate::protocol::client::ClientId;
-use crate::protocol::family::RefreshFamily;
-use crate::protocol::lineage::Lineage;
+use crate::protocol::client::registered::ClientId;
+use crate::protocol::token::family::RefreshFamily;
+use crate::protocol::token::lineage::Lineage;
 
 /// What stores tend to change: case, white space at the ends, quotes, forms of one letter, signs beyond 16 bits.
 pub(super) const ODD_TEXTS: [&str; 8] = [

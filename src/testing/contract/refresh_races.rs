@@ -8,8 +8,8 @@ use super::promise::{Call, PARALLEL, ROUNDS, answer, must, must_be, together};
 use super::refresh::{Line, Scene};
 use crate::boundary::refresh::{RefreshTokenStore, Rotation};
 use crate::boundary::refresh_use::Used;
-use crate::protocol::lineage::TokenUse;
-use crate::protocol::secrets::SecretDigest;
+use crate::protocol::secret::secrets::SecretDigest;
+use crate::protocol::token::lineage::TokenUse;
 
 /// Replaces a family many times at once, with one stamp.
 pub(super) async fn parallel_swaps<S: RefreshTokenStore>(scene: Scene<S>) {

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, UserStatus};
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::sqlite::NewUser;
+use tower_password_grant::store::UserStatus;
 use tower_password_grant::{HostCode, LimiterRules, Password};
 
 use super::{BOTH, Counted, Counter};

@@ -1,9 +1,9 @@
 //! The table of users, for the verifier of the feature `argon2`.
 
-use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, LoginName, StoredUser, UserStatus, UserStore};
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
-use tower_password_grant::testing::attempt;
-use tower_password_grant::testing::{TokenUsed, begin_family};
+use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
+use tower_password_grant::testing::{TokenUsed, attempt, begin_family};
 use tower_password_grant::{
     AccessTokenRecord, AccessTokenStore, ClientId, CredentialVerifier, Denial, HostCode, Password, SecretKeys, Verdict,
 };

@@ -6,9 +6,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tower_password_grant::argon2::{
-    Argon2Parameters, Argon2Verifier, Argon2VerifierBuilder, LoginName, StoredUser, UserStatus, UserStore,
-};
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, Argon2VerifierBuilder};
+use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::{
     AuditEvent, AuditOutcome, BackendError, Client, Grant, IssuedTokens, LimiterRules, Lockout, MemoryLimiter,
     Password, PasswordGrant, PasswordGrantLayer, PeerAddress, RequestCeiling, StaticClients, Token, TokenBucket,

@@ -1,0 +1,4 @@
+//! The table of users, as far as a password needs it.
+
+pub(crate) mod login_name;
+pub(crate) mod store;

@@ -1,0 +1,253 @@
+//! The user table, as far as a password needs it.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::login_name::LoginName;
+use crate::boundary::backend::BackendError;
+use crate::boundary::provided::{Missing, Provided};
+use crate::boundary::verifier::Denial;
+use crate::protocol::secret::secrets::SecretDigest;
+use crate::protocol::user::subject::Subject;
+use crate::protocol::wire::host_code::HostCode;
+
+/// Finds users and keeps their password hashes. It decides nothing: passwords are compared by
+/// `Argon2Verifier`.
+///
+/// # Contract
+/// - `find` looks up one of the two forms of a [`LoginName`]: [`canonical`](LoginName::canonical) in a column that holds names
+///   in this form, made by [`AccountKey::canonical`](crate::AccountKey::canonical), or that ignores case;
+///   [`as_typed`](LoginName::as_typed) in a column that is compared byte by byte. A column that ignores case must not be
+///   asked for the typed form: two spellings of a name without an account would have two budgets, and those of a name with
+///   one a single budget, which shows that the account exists.
+/// - `find` answers the same user for all names of an account. It is called up to three times in a login: before the
+///   attempt is charged, for the account on which it is counted (unless the builder's
+///   `count_by_login_name` is on); before the password is compared;
+///   and after a right password, so that a password or a state that was changed meanwhile is seen. `find_by_id`, if there is
+///   one, is asked once more when the tokens are issued. Don't answer either from a cache that outlives a change, and read
+///   from the primary database: a replica that lags behind may give the hash from before an upgrade, and the login looks as
+///   if its password had been changed meanwhile. It is refused then, and its charge stays.
+/// - A name without an account is counted in the form that `find` read: as it was typed if that is the only one, else in the
+///   canonical form. So read no form for anything but the look-up. A store that wraps another and logs both forms changes how
+///   such names are counted, and their locks would show which names exist.
+/// - Login names and aliases are one name space. Refuse an account whose login name is another account's e-mail address
+///   when it is created; otherwise the owner of such an account can lock the other out, or is found in its place.
+/// - `save_hash` is one conditional statement that replaces `old_hash` only: `UPDATE .. WHERE id = $1 AND password_hash =
+///   $2`. Reading first and writing then would bring a password back that was changed in between.
+/// - The column of the hash holds 255 characters (`VARCHAR(255)`, `TEXT`): a hash of the default parameters has 97, and none has
+///   more than 136. After an upgrade the verifier asks `find` what was kept. If the hash was cut off or changed,
+///   `save_hash` puts the old one back, an event warns, and nothing is upgraded any more until the restart.
+///
+/// # Security
+/// A user who is found by a wrong name is fatal; a user who is not found is a nuisance. The name comes from a request
+/// whose user is not authenticated: bind it as a parameter, never into the text of a query. `find` should take the same
+/// time for names that do not exist.
+///
+/// # Cancellation
+/// The future is dropped when the client hangs up or the deadline passes. `save_hash`, and the look at what was kept, run
+/// in a task of their own to their end, or to the deadline of a call.
+///
+/// # Errors
+/// A [`BackendError`] of `find` answers 503 and gives the charge back; an unknown user is `Ok(None)`. One of `save_hash`
+/// is counted (`HashingStats::failed_saves`), an event warns, and the login does not fail.
+#[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `UserStore`",
+    note = "implement the trait with `#[async_trait]`; `Arc<T>` of a store is one too"
+)]
+pub trait UserStore: Send + Sync + 'static {
+    /// Looks up the user with this login name in this realm (`None` for clients that are bound to no realm).
+    async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError>;
+
+    /// Looks up the user with this [id](StoredUser::new), which the store gave before, for a client of this realm: asked at every
+    /// refresh. Write it like the others: `async fn find_by_id(&self, user_id: &str, realm: Option<&str>) ->
+    /// Result<Option<StoredUser>, BackendError>`. Default: a [fault](BackendError::fault), so that an endpoint with refresh
+    /// tokens refuses every refresh.
+    ///
+    /// Called once when the endpoint is built, with an empty id and no realm, to find out whether it is the default; that
+    /// future is not polled. So do all work within the future, as `#[async_trait]` does.
+    fn find_by_id<'s, 'u, 'r, 'f>(&'s self, user_id: &'u str, realm: Option<&'r str>) -> Found<'f>
+    where
+        's: 'f,
+        'u: 'f,
+        'r: 'f,
+        Self: 'f,
+    {
+        let _ = (user_id, realm);
+        Provided::<NoFindById, _>::answer()
+    }
+
+    /// Replaces the user's hash if it still is `old_hash`, and answers whether it was.
+    async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError>;
+}
+
+/// What the default of [`UserStore::find_by_id`] says in telemetry.
+pub(crate) struct NoFindById;
+
+impl Missing for NoFindById {
+    const TEXT: &'static str = "the user store has no `find_by_id`, which refresh tokens need";
+}
+
+type Found<'f> = Pin<Box<dyn Future<Output = Result<Option<StoredUser>, BackendError>> + Send + 'f>>;
+type Saved<'f> = Pin<Box<dyn Future<Output = Result<bool, BackendError>> + Send + 'f>>;
+
+impl<S: UserStore + ?Sized> UserStore for Arc<S> {
+    // Written as `async-trait` would expand it, so that forwarding costs no second box.
+    fn find<'s, 'l, 'n, 'r, 'f>(&'s self, login: &'l LoginName<'n>, realm: Option<&'r str>) -> Found<'f>
+    where
+        's: 'f,
+        'l: 'f,
+        'n: 'f,
+        'r: 'f,
+        Self: 'f,
+    {
+        (**self).find(login, realm)
+    }
+
+    fn find_by_id<'s, 'u, 'r, 'f>(&'s self, user_id: &'u str, realm: Option<&'r str>) -> Found<'f>
+    where
+        's: 'f,
+        'u: 'f,
+        'r: 'f,
+        Self: 'f,
+    {
+        (**self).find_by_id(user_id, realm)
+    }
+
+    fn save_hash<'s, 'u, 'o, 'n, 'f>(&'s self, user_id: &'u str, old_hash: &'o str, new_hash: &'n str) -> Saved<'f>
+    where
+        's: 'f,
+        'u: 'f,
+        'o: 'f,
+        'n: 'f,
+        Self: 'f,
+    {
+        (**self).save_hash(user_id, old_hash, new_hash)
+    }
+}
+
+/// A user as the store knows it.
+///
+/// ```
+/// use tower_password_grant::store::{StoredUser, UserStatus};
+///
+/// let user = StoredUser::new("user-17")
+///     .with_password_hash("$argon2id$v=19$m=19456,t=2,p=1$..".to_owned())
+///     .with_status(UserStatus::Active);
+/// ```
+#[derive(Clone)]
+pub struct StoredUser {
+    pub(crate) subject: Subject,
+    pub(crate) password_hash: Option<String>,
+    pub(crate) status: UserStatus,
+}
+
+impl StoredUser {
+    /// An active user without a usable password. `id` becomes [`Subject::id`]: a key that never changes.
+    #[must_use]
+    pub fn new(id: impl Into<Cow<'static, str>>) -> Self {
+        Self { subject: Subject::new(id), password_hash: None, status: UserStatus::Active }
+    }
+
+    /// The stored hash as it is in the table: a PHC string of Argon2, or with the feature `legacy-hashes` one of bcrypt,
+    /// scrypt or PBKDF2, as [many systems](crate::manual::password_hashes) write them. Default: none, so that no password
+    /// is right.
+    #[must_use]
+    pub fn with_password_hash(mut self, hash: impl Into<Option<String>>) -> Self {
+        self.password_hash = hash.into();
+        self
+    }
+
+    /// Whether the user may log in. Looked at only after the password was found right. Default: active.
+    #[must_use]
+    pub fn with_status(mut self, status: UserStatus) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// A text that changes whenever the user's logins so far are to end, above all with a new password: a counter, or the time
+    /// of the last change. It becomes [`Subject::credential_version`]. Default: one that follows the password hash, so that a
+    /// hash which is [upgraded](crate::manual::password_hashes) at a login ends the refresh tokens of the user's other logins; a version of your own
+    /// does not.
+    #[must_use]
+    pub fn with_credential_version(mut self, version: impl Into<Arc<str>>) -> Self {
+        self.subject = self.subject.with_credential_version(version);
+        self
+    }
+
+    /// The subject with the version of its credentials.
+    pub(crate) fn into_subject(self) -> Subject {
+        if self.subject.credential_version().is_some() {
+            return self.subject;
+        }
+        match &self.password_hash {
+            // Of a hash with its salt: a reader learns nothing that helps to guess.
+            Some(hash) => {
+                let digest = SecretDigest::of(trimmed(hash));
+                let version: String = digest.as_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+                self.subject.with_credential_version(version)
+            }
+            None => self.subject,
+        }
+    }
+
+    /// Attaches data for the issuer; it becomes [`Subject::data`].
+    #[must_use]
+    pub fn with_data<T: Any + Send + Sync>(mut self, data: T) -> Self {
+        self.subject = self.subject.with_data(data);
+        self
+    }
+}
+
+impl fmt::Debug for StoredUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredUser")
+            .field("subject", &self.subject)
+            .field("has_password", &self.password_hash.is_some())
+            .field("status", &self.status)
+            .finish()
+    }
+}
+
+/// Whether a user may log in. The client never learns it: every denial has the same answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UserStatus {
+    /// The user may log in.
+    #[default]
+    Active,
+    /// The account is disabled.
+    Disabled,
+    /// The account is locked by the application.
+    Locked,
+    /// The password has to be changed first.
+    PasswordExpired,
+    /// The account's e-mail address or the like is not verified yet.
+    Unverified,
+    /// Denied for a reason of the application's own.
+    Denied(HostCode),
+}
+
+impl UserStatus {
+    pub(crate) fn denial(&self) -> Option<Denial> {
+        match self {
+            Self::Active => None,
+            Self::Disabled => Some(Denial::Disabled),
+            Self::Locked => Some(Denial::Locked),
+            Self::PasswordExpired => Some(Denial::PasswordExpired),
+            Self::Unverified => Some(Denial::Unverified),
+            Self::Denied(code) => Some(Denial::Custom(code.clone())),
+        }
+    }
+}
+
+/// The text itself: a column of fixed width fills it up with spaces, and libsodium with zero bytes.
+pub(crate) fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\0')
+}

@@ -1,0 +1,156 @@
+//! The rules: each with its budget and its mode.
+
+use std::time::Duration;
+
+use super::budget::{Lockout, Mode, TokenBucket};
+use super::key::{Key, is_client};
+use super::network::{Tier, is_ipv6, tier};
+use super::slots::Slot;
+use super::tally::Tally;
+use crate::boundary::limiter::Rule;
+use crate::boundary::setting::SettingError;
+use crate::protocol::address::IPV6_FACTORS;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    pub(crate) pair: Lockout,
+    pub(crate) account: Lockout,
+    pub(crate) client: Lockout,
+    pub(crate) address: TokenBucket,
+    /// How many times the budgets of a /64 a /56 and a /48 have.
+    pub(super) factors: [u32; 2],
+    /// How long the same secret for the same account counts once, in milliseconds.
+    pub(crate) repeat: u64,
+    pub(super) modes: [Mode; 4],
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let minutes = |minutes: u64| Duration::from_secs(minutes.saturating_mul(60));
+        let pair = Lockout::new(10, minutes(60)).locked_for(minutes(15), minutes(60));
+        Self {
+            pair,
+            account: Lockout::new(100, minutes(24 * 60)).locked_for(minutes(60), minutes(24 * 60)),
+            client: pair,
+            address: TokenBucket::new(300, minutes(1)),
+            factors: IPV6_FACTORS,
+            repeat: 30_000,
+            modes: [Mode::Block; 4],
+        }
+    }
+}
+
+impl Policy {
+    /// Whether every budget can be.
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        [self.pair, self.account, self.client].iter().try_for_each(Lockout::check)?;
+        if let Some(factor) = self.factors.iter().find(|factor| **factor == 0) {
+            return Err(SettingError::new("LimiterRules::with_ipv6_factors", factor, "1 or more"));
+        }
+        self.address.check()
+    }
+
+    pub(crate) fn mode(&self, rule: Rule) -> Mode {
+        let [pair, account, address, client] = self.modes;
+        match rule {
+            Rule::AccountAndAddress => pair,
+            Rule::Account => account,
+            Rule::Address => address,
+            Rule::ClientAndAddress => client,
+            Rule::Requests | Rule::Introspections => Mode::Off,
+        }
+    }
+
+    /// Sets the mode of a rule, and answers whether it is one of the limiter's.
+    pub(crate) fn set_mode(&mut self, rule: Rule, mode: Mode) -> bool {
+        let [pair, account, address, client] = &mut self.modes;
+        let of_rule = match rule {
+            Rule::AccountAndAddress => pair,
+            Rule::Account => account,
+            Rule::Address => address,
+            Rule::ClientAndAddress => client,
+            Rule::Requests | Rule::Introspections => return false,
+        };
+        *of_rule = mode;
+        true
+    }
+
+    /// The rule and budget of an account or client and its address.
+    pub(crate) fn pair_rule(&self, is_client: bool) -> (Rule, &Lockout) {
+        if is_client { (Rule::ClientAndAddress, &self.client) } else { (Rule::AccountAndAddress, &self.pair) }
+    }
+
+    /// Sets how many times the budgets of a /64 a /56 and a /48 have.
+    pub(crate) fn set_factors(&mut self, net56: u32, net48: u32) {
+        self.factors = [net56, net48];
+    }
+
+    fn factor(&self, tier: Tier) -> u32 {
+        let [net56, net48] = self.factors;
+        match tier {
+            Tier::Net56 => net56,
+            Tier::Net48 => net48,
+        }
+    }
+
+    /// The budget of failures in a row in such a record; that of the pair for those that are [buckets](Slot::is_bucket).
+    pub(crate) fn lockout(&self, slot: Slot, is_client: bool) -> Lockout {
+        let budget = if slot == Slot::Account { &self.account } else { self.pair_rule(is_client).1 };
+        slot.tier().map_or(*budget, |tier| budget.times(self.factor(tier)))
+    }
+
+    /// The budget of such a record that is a [bucket](Slot::is_bucket).
+    pub(crate) fn bucket(&self, slot: Slot) -> TokenBucket {
+        slot.tier().map_or(self.address, |tier| self.address.times(self.factor(tier)))
+    }
+
+    /// The rule that counts in such a record.
+    pub(crate) fn rule(&self, slot: Slot, is_client: bool) -> Rule {
+        match slot {
+            Slot::Account => Rule::Account,
+            slot if slot.is_bucket() => Rule::Address,
+            _ => self.pair_rule(is_client).0,
+        }
+    }
+
+    /// How long a lock may be remembered after its end, in milliseconds.
+    pub(crate) fn memory(&self, slot: Slot) -> u64 {
+        match slot {
+            Slot::Account => self.account.longest,
+            Slot::Address => 0,
+            // Those of wider networks lie together.
+            _ => self.pairs_remember(),
+        }
+    }
+
+    /// How long a lock of an account or client and its address may be remembered after its end, in milliseconds.
+    pub(crate) fn pairs_remember(&self) -> u64 {
+        self.pair.longest.max(self.client.longest)
+    }
+
+    /// How long after its last charge the record of a pair may say something at most, in milliseconds.
+    pub(crate) fn longest_memory(&self) -> u64 {
+        let longest = |budget: &Lockout| budget.window.max(budget.longest).saturating_add(budget.longest);
+        longest(&self.pair).max(longest(&self.client))
+    }
+
+    /// The lock of a key, if there is one: by which rule, and how long it still lasts, in milliseconds. None where the rule does
+    /// not block.
+    pub(crate) fn lock(&self, (guess, network): Key, tally: &Tally, now: u64) -> Option<(Rule, u64)> {
+        let rule = match (guess, network) {
+            (0, _) => Rule::Address,
+            (_, 0) => Rule::Account,
+            _ => self.pair_rule(is_client(guess)).0,
+        };
+        if self.mode(rule) != Mode::Block {
+            return None;
+        }
+        let factor = tier(network).filter(|_| is_ipv6(network)).map_or(1, |tier| self.factor(tier));
+        let lasts = match rule {
+            Rule::Address => tally.empty(&self.address.times(factor), now),
+            Rule::Account => tally.locked(&self.account, now),
+            _ => tally.locked(&self.pair_rule(rule == Rule::ClientAndAddress).1.times(factor), now),
+        };
+        lasts.map(|lasts| (rule, lasts))
+    }
+}

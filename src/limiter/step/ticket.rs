@@ -1,0 +1,166 @@
+//! What a reservation of the limiters holds: what was charged, where, and under which number.
+
+use super::facts::{Facts, key};
+use super::key::{Key, Place};
+use super::slots::{Slot, Slots};
+use crate::boundary::limiter::{Reservation, Rule, Settlement};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    pub(crate) guess: u64,
+    pub(crate) network: u64,
+    pub(crate) number: u32,
+    /// When it was charged, in milliseconds; in 44 bits, which are 557 years.
+    pub(crate) at: u64,
+    /// The fingerprint of the secret; 0 for none.
+    pub(crate) print: u32,
+    pub(crate) is_client: bool,
+    pub(crate) has_address: bool,
+    pub(crate) charged: Slots,
+    /// The locks that began by it. In its bytes those of wider networks are all that were charged, if one began.
+    pub(crate) locks: Slots,
+    /// Those that are counted in cells, together with others.
+    shared: Slots,
+    /// The pair's cell is one for preferred keys.
+    is_spared: bool,
+}
+
+impl Ticket {
+    /// Of an attempt that was charged at `at`, with each tally in a place of its own.
+    pub(crate) fn new(facts: &Facts, number: u32, at: u64, charged: Slots, locks: Slots) -> Self {
+        Self {
+            guess: facts.guess,
+            network: facts.network,
+            number,
+            at,
+            print: facts.print,
+            is_client: facts.is_client,
+            has_address: facts.has_address,
+            charged,
+            locks,
+            shared: Slots::NONE,
+            is_spared: false,
+        }
+    }
+
+    pub(crate) fn key(&self, slot: Slot) -> Key {
+        key(self.guess, self.network, slot)
+    }
+
+    /// The tallies that settling it so may change.
+    pub(crate) fn touched_by(&self, settlement: Settlement) -> Slots {
+        match settlement {
+            // The failures of the pair are forgotten though this attempt was not charged to it.
+            Settlement::Success => self.charged.with(Slot::Pair),
+            Settlement::Untried => self.charged,
+            Settlement::Denied | Settlement::Refused | Settlement::Undecided => self.charged.and(Slots::LOCKOUTS),
+        }
+    }
+
+    /// Whether settling it so forgets all that was counted there, and not what it was charged alone: the failures of an account or
+    /// client from its address, if nobody else is counted with them.
+    pub(crate) fn forgives(&self, settlement: Settlement, slot: Slot) -> bool {
+        settlement == Settlement::Success && slot == Slot::Pair && !self.is_shared(slot)
+    }
+
+    pub(crate) fn place(&self, slot: Slot) -> Place {
+        match slot {
+            _ if !self.shared.has(slot) => Place::Own,
+            Slot::Pair if self.is_spared => Place::Spared,
+            _ => Place::Shared,
+        }
+    }
+
+    /// Whether others are counted in the same tally.
+    pub(crate) const fn is_shared(&self, slot: Slot) -> bool {
+        self.shared.has(slot)
+    }
+
+    pub(crate) fn set_place(&mut self, slot: Slot, place: Place) {
+        self.shared = self.shared.with_if(slot, place != Place::Own);
+        self.is_spared |= place == Place::Spared;
+    }
+
+    /// As the answer to the attempt, with the rule that would have refused if it blocked, and whether the address is known.
+    pub(crate) fn into_reservation(self, monitored: Option<Rule>, is_known: bool) -> Reservation {
+        let reservation = Reservation::new(self.to_bytes()).from_known_address(is_known);
+        match monitored {
+            Some(rule) => reservation.would_refuse(rule),
+            None => reservation,
+        }
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; 32] {
+        let flag = |is_set: bool, at: u32| u32::from(is_set) << at;
+        let flags = flag(self.is_client, 0)
+            | flag(self.has_address, 1)
+            | u32::from(self.charged.bits()) << 2
+            | u32::from(self.shared.bits()) << 9
+            | flag(self.is_spared, 16)
+            | flag(self.locks.has(Slot::Pair), 17)
+            | flag(self.locks.has(Slot::Account), 18)
+            | flag(!self.locks.and(Slots::WIDE).is_empty(), 19);
+        let numbers = u64::from(self.number) | u64::from(self.print) << 32;
+        let words = [self.guess, self.network, numbers, u64::from(flags) | self.at << 20].map(u64::to_le_bytes);
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(words.as_flattened());
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Self {
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |index: usize| words.get(index).map_or(0, |word| u64::from_le_bytes(*word));
+        let (numbers, flags) = (word(2), word(3));
+        let flag = |at: u32| flags >> at & 1 == 1;
+        let charged = Slots::from_bits((flags >> 2) as u8);
+        let wide = if flag(19) { charged.and(Slots::WIDE_PAIRS) } else { Slots::NONE };
+        Self {
+            guess: word(0),
+            network: word(1),
+            number: (numbers & 0xffff_ffff) as u32,
+            print: (numbers >> 32) as u32,
+            at: flags >> 20,
+            is_client: flag(0),
+            has_address: flag(1),
+            charged,
+            locks: wide.with_if(Slot::Pair, flag(17)).with_if(Slot::Account, flag(18)),
+            shared: Slots::from_bits((flags >> 9) as u8),
+            is_spared: flag(16),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_on_the_way_through_a_reservation(words: [u64; 4]) {
+            let mut bytes = [0; 32];
+            // Where a wider network began a lock, its pair was charged.
+            let unused = if words[3] >> 2 & 0x28 == 0 { 1 << 19 } else { 0 };
+            bytes.copy_from_slice([words[0], words[1], words[2], words[3] & !unused].map(u64::to_le_bytes).as_flattened());
+            let ticket = Ticket::from_bytes(&bytes);
+            prop_assert_eq!((ticket.guess, ticket.network, ticket.at), (words[0], words[1], words[3] >> 20));
+            prop_assert_eq!(ticket.to_bytes(), bytes);
+        }
+
+        #[test]
+        fn each_record_is_found_in_the_place_where_it_was_charged(places in prop::array::uniform7(0_u8..3)) {
+            let facts = Facts { guess: 1, network: 2, print: 3, is_client: false, has_no_account: false, has_address: true, is_exempt: false };
+            let mut ticket = Ticket::new(&facts, 4, 5, Slots::WIDE, Slots::NONE);
+            let place_of = |slot: Slot| match places[slot as usize] {
+                2 if slot == Slot::Pair => Place::Spared,
+                0 => Place::Own,
+                _ => Place::Shared,
+            };
+            Slot::ALL.into_iter().for_each(|slot| ticket.set_place(slot, place_of(slot)));
+            let ticket = Ticket::from_bytes(&ticket.to_bytes());
+            for slot in Slot::ALL {
+                prop_assert_eq!(ticket.place(slot), place_of(slot));
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The way there and back: load, step, swap, again if another was first.
+
+use std::time::Duration;
+
+use super::touched::{Places, Touched, Trace, Tried};
+use crate::boundary::backend::BackendError;
+use crate::boundary::records::{AttemptRecords, RecordStamp};
+use crate::limiter::step::rules::LimiterRules;
+use crate::protocol::secret::secrets::random_bytes;
+
+/// How often another may be first. The attempts of one process wait for each other, so it takes that many processes.
+const MOST_TURNS: usize = 64;
+
+/// The records of a limiter, and the rules by which they count.
+pub(super) struct Swapping<S> {
+    pub(super) records: S,
+    pub(super) rules: LimiterRules,
+}
+
+/// How a step ended that was swapped.
+pub(super) enum Swapped<T> {
+    Now(T),
+    /// By the swap that was tried earlier.
+    Earlier,
+}
+
+/// A step that was not swapped, as far as is known.
+pub(super) struct Failed {
+    pub(super) error: BackendError,
+    pub(super) again: Again,
+}
+
+/// Whether a step may be tried once more.
+pub(super) enum Again {
+    /// Nothing was swapped; or this was tried, and can be found out.
+    Perhaps(Option<Tried>),
+    /// It may have been swapped, and no record shows it any more.
+    Never,
+}
+
+impl From<Failed> for BackendError {
+    fn from(failed: Failed) -> Self {
+        failed.error
+    }
+}
+
+impl<S: AttemptRecords> Swapping<S> {
+    pub(super) async fn load(&self, places: &Places) -> Result<Touched<'_>, BackendError> {
+        let loaded = self.records.load(&places.keys()).await?;
+        Touched::read(&self.rules, places, &loaded)
+    }
+
+    /// Runs a step over these records until what it changes is swapped. What was tried `earlier` is not done twice.
+    pub(super) async fn run<T>(
+        &self,
+        places: &Places,
+        earlier: Option<Tried>,
+        mut step: impl FnMut(&mut Touched<'_>) -> T,
+    ) -> Result<Swapped<T>, Failed> {
+        for _ in 0..MOST_TURNS {
+            let mut touched = match self.load(places).await {
+                Ok(touched) => touched,
+                Err(error) => return Err(Failed { error, again: Again::Perhaps(earlier) }),
+            };
+            match earlier.as_ref().map(|tried| touched.trace(tried)) {
+                Some(Trace::Done) => return Ok(Swapped::Earlier),
+                Some(Trace::Lost) => return Err(lost()),
+                Some(Trace::Undone) | None => {}
+            }
+            let outcome = step(&mut touched);
+            if !touched.is_changed() {
+                return Ok(Swapped::Now(outcome));
+            }
+            let (changes, tried) = match new_stamp() {
+                Ok(stamp) => touched.changes(stamp),
+                Err(error) => return Err(Failed { error, again: Again::Perhaps(earlier) }),
+            };
+            match self.records.swap(&changes).await {
+                Ok(true) => return Ok(Swapped::Now(outcome)),
+                Ok(false) => {}
+                Err(error) => return self.find_out(places, tried, error).await.map(|()| Swapped::Now(outcome)),
+            }
+        }
+        // An attempt that tries again soon waits for fewer.
+        Err(Failed { error: BackendError::overloaded(Duration::from_secs(1)), again: Again::Perhaps(earlier) })
+    }
+
+    /// Runs a step that was not tried before.
+    pub(super) async fn run_new<T>(
+        &self,
+        places: &Places,
+        step: impl FnMut(&mut Touched<'_>) -> T,
+    ) -> Result<T, BackendError> {
+        match self.run(places, None, step).await? {
+            Swapped::Now(done) => Ok(done),
+            Swapped::Earlier => Err(BackendError::fault("nothing was tried before")),
+        }
+    }
+
+    /// Whether a swap happened whose answer is this error.
+    async fn find_out(&self, places: &Places, tried: Tried, error: BackendError) -> Result<(), Failed> {
+        let trace = self.load(places).await.map(|touched| touched.trace(&tried));
+        match trace {
+            Ok(Trace::Done) => Ok(()),
+            Ok(Trace::Lost) => Err(Failed { error, again: Again::Never }),
+            Ok(Trace::Undone) | Err(_) => Err(Failed { error, again: Again::Perhaps(Some(tried)) }),
+        }
+    }
+}
+
+fn lost() -> Failed {
+    let error = BackendError::unavailable("whether a swap of records happened is not known any more");
+    Failed { error, again: Again::Never }
+}
+
+fn new_stamp() -> Result<RecordStamp, BackendError> {
+    let bytes = random_bytes()?;
+    Ok(RecordStamp::from_bytes(bytes.first_chunk().copied().unwrap_or_default()))
+}

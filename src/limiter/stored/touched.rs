@@ -1,0 +1,292 @@
+//! The records of one attempt, as they were loaded and as a step leaves them.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::record::{LockedNetworks, Record};
+use crate::boundary::backend::BackendError;
+use crate::boundary::limiter::{BegunLock, Rule, Settlement};
+use crate::boundary::records::{LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp};
+use crate::limiter::step::budget::millis;
+use crate::limiter::step::facts::Facts;
+use crate::limiter::step::key::Key;
+use crate::limiter::step::known::Told;
+use crate::limiter::step::records::{self, Begun, Records};
+use crate::limiter::step::rules::LimiterRules;
+use crate::limiter::step::slots::{Slot, Slots};
+use crate::limiter::step::steps::{Attempted, Compared, Step};
+use crate::limiter::step::ticket::Ticket;
+
+/// The farthest that a record is kept for, in milliseconds: a hundred years.
+const FARTHEST: u64 = 100 * 366 * 24 * 3_600_000;
+
+/// The key of the record that tells when everything was forgotten. It is read with the others, and written by nothing else.
+pub(super) const EVERYTHING: Key = (0, 0);
+
+/// Which records are touched, in the order of their keys.
+#[derive(Clone, Debug)]
+pub(super) struct Places(Vec<Key>);
+
+impl Places {
+    /// Of these keys, and of those that tell whether they were forgotten.
+    pub(super) fn new(keys: impl IntoIterator<Item = Key>) -> Self {
+        let with_their_own = |(guess, network): Key| [(guess, network), (guess, 0), (0, network)];
+        let mut keys: Vec<_> = keys.into_iter().flat_map(with_their_own).chain([EVERYTHING]).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        Self(keys)
+    }
+
+    /// All that an attempt may touch: which addresses are known is seen only once they are loaded.
+    pub(super) fn of(facts: &Facts) -> Self {
+        Self::new(facts.touches(false).iter().map(|slot| facts.key(slot)))
+    }
+
+    /// Those of an attempt that was charged and is settled so.
+    pub(super) fn of_ticket(ticket: &Ticket, settlement: Settlement) -> Self {
+        Self::new(ticket.touched_by(settlement).iter().map(|slot| ticket.key(slot)))
+    }
+
+    pub(super) fn keys(&self) -> Vec<RecordKey> {
+        self.0.iter().map(|key| record_key(*key)).collect()
+    }
+}
+
+/// Keys in their order have bytes in theirs.
+fn record_key((guess, network): Key) -> RecordKey {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice([guess, network].map(u64::to_be_bytes).as_flattened());
+    RecordKey::from_bytes(bytes)
+}
+
+/// A swap of which it is not known whether it happened.
+#[derive(Debug)]
+pub(super) struct Tried {
+    stamp: RecordStamp,
+    seen: Vec<(Key, Option<RecordStamp>)>,
+}
+
+/// What the records show of such a swap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trace {
+    Done,
+    /// It did not happen, and another swap over the same stamps is the only one that can.
+    Undone,
+    Lost,
+}
+
+/// The records of an attempt at one moment.
+///
+/// An operator who forgets an account, an address or everything cannot find all records that count on it. So its own record tells
+/// when that was, and they are as new ones if they were not changed since.
+#[derive(Debug)]
+pub(super) struct Touched<'a> {
+    rules: &'a LimiterRules,
+    /// In milliseconds since 1970, by the store's clock; behind no time at which one of the records was changed.
+    pub(super) now: u64,
+    held: Vec<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    key: Key,
+    seen: Option<RecordStamp>,
+    before: Record,
+    record: Record,
+    /// It is swapped though nothing changes, so that no other swap may come in between.
+    is_fence: bool,
+}
+
+impl<'a> Touched<'a> {
+    pub(super) fn read(rules: &'a LimiterRules, places: &Places, loaded: &LoadedRecords) -> Result<Self, BackendError> {
+        if loaded.records().len() != places.0.len() {
+            return Err(BackendError::fault("a store of records did not answer for each key"));
+        }
+        let held = places.0.iter().zip(loaded.records()).map(|(key, found)| Held::read(*key, found.as_ref()));
+        let held = held.collect::<Result<Vec<_>, BackendError>>()?;
+        let since_1970 = loaded.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // What is charged now is not what an operator forgot in this very millisecond.
+        let cleared = held.iter().map(|held| held.record.cleared.saturating_add(1)).fold(millis(since_1970), u64::max);
+        let now = records::time(cleared, held.iter().map(|held| &held.record.counts));
+        let mut touched = Self { rules, now, held };
+        touched.forget_cleared();
+        Ok(touched)
+    }
+
+    fn forget_cleared(&mut self) {
+        let cleared: Vec<_> = self.held.iter().map(|held| (held.key, held.record.cleared)).collect();
+        let at = |key: Key| cleared.iter().find(|(other, _)| *other == key).map_or(0, |(_, at)| *at);
+        for held in self.held.iter_mut().filter(|held| held.key != EVERYTHING) {
+            let (guess, network) = held.key;
+            let own = if guess == 0 || network == 0 { 0 } else { at((guess, 0)).max(at((0, network))) };
+            if held.record.counts.changed <= own.max(at(EVERYTHING)) {
+                held.forget();
+            }
+        }
+    }
+
+    fn get(&self, key: Key) -> Option<&Held> {
+        self.held.iter().find(|held| held.key == key)
+    }
+
+    fn get_mut(&mut self, key: Key) -> Option<&mut Held> {
+        self.held.iter_mut().find(|held| held.key == key)
+    }
+
+    /// What became of an attempt whose records these are, and what began by it. A right secret is told no sooner than a wrong one
+    /// would be: over all the counts that had room, and only once a charge would have been kept.
+    pub(super) fn attempt<R, W>(
+        &mut self,
+        facts: &Facts,
+        compare: impl FnOnce() -> Compared<R, W>,
+    ) -> (Attempted<R, W>, Vec<Begun>) {
+        let (step, now) = (Step::by(self.rules), self.now);
+        let (attempted, begun) = self.records(|slot| facts.key(slot)).attempt(&step, facts, now, compare);
+        if matches!(attempted, Attempted::Right { .. }) {
+            self.fence();
+        }
+        for Begun { key: (guess, network), .. } in begun.iter().filter(|begun| begun.rule == Rule::AccountAndAddress) {
+            if let Some(held) = self.get_mut((*guess, 0)) {
+                held.record.locked.push(*network);
+            }
+        }
+        (attempted, begun)
+    }
+
+    /// Settles an attempt that was charged to these records, as far as they are still the same.
+    pub(super) fn settle(&mut self, ticket: &Ticket, settlement: Settlement) -> Option<BegunLock> {
+        let (step, now) = (Step::by(self.rules), self.now);
+        self.records(|slot| ticket.key(slot)).settle(&step, ticket, settlement, now)
+    }
+
+    fn records(&mut self, key: impl Fn(Slot) -> Key) -> Records<'_> {
+        let slot = |held: &Held| Slot::ALL.into_iter().find(|slot| key(*slot) == held.key);
+        let found = self.held.iter_mut().filter_map(|held| Some((slot(held)?, &mut held.record.counts)));
+        Records::new(found, Slots::NONE)
+    }
+
+    /// The lock of this key, if there is one.
+    pub(super) fn lock(&self, key: Key) -> Option<(Rule, u64)> {
+        self.rules.policy.lock(key, &self.get(key)?.record.counts.tally, self.now)
+    }
+
+    /// Where an account was locked last.
+    pub(super) fn locked(&self, guess: u64) -> Vec<Key> {
+        let locked = self.get((guess, 0)).map(|held| held.record.locked).unwrap_or_default();
+        locked.iter().map(|network| (guess, network)).collect()
+    }
+
+    /// Forgets the counts of this key, and answers whether they still held something.
+    pub(super) fn forget(&mut self, key: Key) -> bool {
+        let now = self.now;
+        self.get_mut(key).is_some_and(|held| !std::mem::take(&mut held.record.counts.tally).is_over(now))
+    }
+
+    /// Forgets what the owner of an account was told.
+    pub(super) fn untell(&mut self, key: Key) {
+        if let Some(held) = self.get_mut(key) {
+            held.record.counts.told = Told::default();
+        }
+    }
+
+    /// Forgets all that counts on this key, and answers whether its own counts still held something.
+    pub(super) fn clear(&mut self, key: Key) -> bool {
+        self.untell(key);
+        let now = self.now;
+        if let Some(held) = self.get_mut(key) {
+            held.record.cleared = now;
+            held.record.locked = LockedNetworks::default();
+        }
+        self.forget(key)
+    }
+
+    /// Has all records swapped, whatever a step changes.
+    fn fence(&mut self) {
+        self.held.iter_mut().filter(|held| held.key != EVERYTHING).for_each(|held| held.is_fence = true);
+    }
+
+    pub(super) fn is_changed(&self) -> bool {
+        self.held.iter().any(Held::is_changed)
+    }
+
+    /// What is to be swapped, if anything is, and how to find out whether it was.
+    pub(super) fn changes(&mut self, stamp: RecordStamp) -> (Vec<RecordChange>, Tried) {
+        let (rules, now) = (self.rules, self.now);
+        let mut tried = Tried { stamp, seen: Vec::new() };
+        let mut changes = Vec::new();
+        for held in self.held.iter_mut().filter(|held| held.is_changed()) {
+            held.record.history.push(stamp);
+            held.record.counts.touch(now);
+            tried.seen.push((held.key, held.seen));
+            let until = forgotten_at(rules, held.key, &held.record).min(now.saturating_add(FARTHEST));
+            changes.push(RecordChange::new(
+                record_key(held.key),
+                held.seen,
+                stamp,
+                held.record.to_bytes(),
+                time(until),
+            ));
+        }
+        (changes, tried)
+    }
+
+    /// What these records, which were loaded after it, show of a swap. It was done in all of them or in none.
+    pub(super) fn trace(&self, tried: &Tried) -> Trace {
+        let mut trace = Trace::Lost;
+        for (key, seen) in &tried.seen {
+            let Some(held) = self.get(*key) else { continue };
+            if held.record.history.has(tried.stamp) {
+                return Trace::Done;
+            }
+            // A record that is gone takes with it what was done to it.
+            let is_whole = match (held.seen, seen) {
+                (None, Some(_)) => false,
+                _ => held.record.history.is_whole_since(*seen),
+            };
+            if is_whole {
+                trace = Trace::Undone;
+            }
+        }
+        trace
+    }
+}
+
+impl Held {
+    fn read(key: Key, found: Option<&LoadedRecord>) -> Result<Self, BackendError> {
+        let before = found.map(|found| Record::from_bytes(found.bytes())).transpose()?.unwrap_or_default();
+        let seen = found.map(LoadedRecord::stamp);
+        Ok(Self { key, seen, before, record: before, is_fence: false })
+    }
+
+    /// It is as a new one from now on; its numbers go on.
+    fn forget(&mut self) {
+        self.record.counts.forget();
+        self.record.locked = LockedNetworks::default();
+        self.before = self.record;
+    }
+
+    fn is_changed(&self) -> bool {
+        self.is_fence || self.record != self.before
+    }
+}
+
+/// From when on a record says nothing, in milliseconds.
+fn forgotten_at(rules: &LimiterRules, key: Key, record: &Record) -> u64 {
+    let (policy, counts) = (&rules.policy, &record.counts);
+    let memory = match key {
+        EVERYTHING => return u64::MAX,
+        (0, _) => policy.memory(Slot::Address),
+        (_, 0) => policy.memory(Slot::Account),
+        _ => policy.memory(Slot::Pair),
+    };
+    // As long as there may be a record that was forgotten with it, or one that it names.
+    let names = if record.locked == Default::default() { 0 } else { counts.changed };
+    let others = match names.max(record.cleared) {
+        0 => 0,
+        since => since.saturating_add(policy.longest_memory()),
+    };
+    counts.counts_until(memory).max(counts.remembers_until(rules.lifetime)).max(others)
+}
+
+fn time(millis: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH)
+}

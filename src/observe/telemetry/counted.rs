@@ -1,0 +1,20 @@
+use crate::boundary::backend::BackendError;
+use crate::protocol::client::registered::ClientId;
+
+/// A guard refused a request for this reason.
+pub(crate) fn bearer_refused(
+    reason: &'static str,
+    is_trouble: bool,
+    client: Option<&ClientId>,
+    hint: Option<&'static str>,
+    failure: Option<&BackendError>,
+) {
+    super::counters::count_bearer_refusal(reason);
+    super::events::bearer_refused(reason, is_trouble, client, hint, failure);
+}
+
+/// The shield gave no finding, and the login went on.
+pub(crate) fn shield_failed(failure: &BackendError) {
+    super::counters::count_shield_failure();
+    super::events::shield_failed(failure);
+}

@@ -1,0 +1,317 @@
+//! The registration of clients (RFC 6749 section 2).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::error::ClientError;
+use super::registered::{
+    Client, ClientAuthentication, ClientId, Inner, PASSWORD, REFRESH_TOKEN, RefreshRules, StoredSecret, is_client_id,
+};
+use super::sunset::Sunset;
+use crate::protocol::realm::Realm;
+use crate::protocol::scope::Scope;
+use crate::protocol::secret::secrets::SecretDigest;
+use crate::protocol::wire::origin::is_sent;
+
+/// The longest time for which a spent refresh token may be presented again.
+pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(60);
+
+/// Registers a [`Client`]; [`build`](Self::build) answers errors.
+#[must_use]
+#[derive(Clone)]
+pub struct ClientBuilder {
+    inner: Inner,
+    error: Option<ClientError>,
+}
+
+impl ClientBuilder {
+    pub(crate) fn new(id: &str, authentication: ClientAuthentication) -> Self {
+        Self {
+            inner: Inner {
+                id: ClientId(id.into()),
+                authentication,
+                secrets: [None, None],
+                raw_basic: false,
+                trusts_end_user_address: false,
+                grants: Vec::new(),
+                scopes: Scope::default(),
+                default_scope: None,
+                origins: Vec::new(),
+                realm: Realm::default(),
+                lifetime: None,
+                sunset: None,
+                audiences: Vec::new(),
+                may_introspect: false,
+                refresh: RefreshRules::default(),
+            },
+            error: (!is_client_id(id)).then_some(ClientError::Id),
+        }
+    }
+
+    pub(crate) fn from_inner(inner: Inner) -> Self {
+        Self { inner, error: None }
+    }
+
+    fn fail(mut self, error: ClientError) -> Self {
+        self.error.get_or_insert(error);
+        self
+    }
+
+    /// Adds a secret that works until `expires` (for ever if `None`). Two may live at once, so that a new one can be
+    /// rolled out before the old one ends.
+    pub fn secret(mut self, digest: &SecretDigest, expires: Option<SystemTime>) -> Self {
+        if bool::from(digest.ct_eq(&SecretDigest::of(""))) {
+            return self.fail(ClientError::EmptySecret);
+        }
+        let stored = StoredSecret { digest: digest.clone(), expires };
+        match self.inner.secrets.iter_mut().find(|slot| slot.is_none()) {
+            Some(slot) => {
+                *slot = Some(stored);
+                self
+            }
+            None => self.fail(ClientError::TooManySecrets),
+        }
+    }
+
+    /// Replaces the secrets by this one, which works from now on. Of those before, the one that was added last works until
+    /// `old_until` beside it, or until its own end if that comes sooner: until then the client can be given the new one. An
+    /// `old_until` that is over ends it at once, as after a leak.
+    pub fn rotate_secret(mut self, digest: &SecretDigest, old_until: SystemTime) -> Self {
+        let [first, second] = std::mem::take(&mut self.inner.secrets);
+        if let Some(StoredSecret { digest, expires }) = second.or(first) {
+            let expires = Some(expires.map_or(old_until, |own| own.min(old_until)));
+            self.inner.secrets = [Some(StoredSecret { digest, expires }), None];
+        }
+        self.secret(digest, None)
+    }
+
+    /// Takes a grant type away: `"password"`, `"refresh_token"` or another. Nothing happens if the client does not have it.
+    pub fn remove_grant(mut self, grant_type: &str) -> Self {
+        self.inner.grants.retain(|known| known != grant_type);
+        self
+    }
+
+    /// Adds scope tokens, separated by single spaces, to [`scopes`](Self::scopes). The [default](Self::default_scope) stays.
+    pub fn add_scope(mut self, scope: &str) -> Self {
+        let scopes = &self.inner.scopes;
+        match scope.parse().and_then(|added: Scope| format!("{scopes} {added}").trim().parse()) {
+            Ok(scopes) => {
+                self.inner.scopes = scopes;
+                self
+            }
+            Err(error) => self.fail(ClientError::Scope(error)),
+        }
+    }
+
+    /// Takes scope tokens away, separated by single spaces, from [`scopes`](Self::scopes) and from the
+    /// [default](Self::default_scope). A default of which nothing is left is none.
+    pub fn remove_scope(mut self, scope: &str) -> Self {
+        match scope.parse::<Scope>() {
+            Ok(removed) => {
+                self.inner.scopes = self.inner.scopes.without(&removed);
+                let default = self.inner.default_scope.take().map(|default| default.without(&removed));
+                self.inner.default_scope = default.filter(|default| !default.is_empty());
+                self
+            }
+            Err(error) => self.fail(ClientError::Scope(error)),
+        }
+    }
+
+    /// Takes an origin away. Nothing happens if the client does not have it.
+    pub fn remove_origin(mut self, origin: &str) -> Self {
+        self.inner.origins.retain(|known| known != origin);
+        self
+    }
+
+    /// Pins how the client sends its secret. Default: header and body are both accepted, because client libraries use
+    /// one for the first request and the other for the next. Change it once you know your client.
+    pub fn authenticate_by(mut self, authentication: ClientAuthentication) -> Self {
+        self.inner.authentication = authentication;
+        self
+    }
+
+    /// Accepts an `Authorization: Basic` value whose halves were not form-encoded, as RFC 6749 section 2.3.1 asks, but
+    /// written as they are. Default: off; only ids or secrets with `%` or `+` need it. For migration.
+    pub fn raw_basic(mut self) -> Self {
+        self.inner.raw_basic = true;
+        self
+    }
+
+    /// Believes the client what it says about its users' addresses, in a
+    /// [header](crate::Builder::end_user_address_header): guesses are then counted on the user's address instead of the
+    /// client's own, so that one user's mistakes lock no other out. Default: off. Turn it on for a server that logs in
+    /// for many users and passes the address on that it saw, not a header of theirs: a user who can choose the address has
+    /// no budget per address. The ceiling on all requests of an address stays the client's own: see
+    /// [`exempt_networks`](crate::Builder::exempt_networks). Confidential clients only.
+    pub fn trust_end_user_address(mut self) -> Self {
+        self.inner.trusts_end_user_address = true;
+        self
+    }
+
+    /// Allows the password grant. RFC 9700 section 2.4 forbids it for new clients: set an [end date](Self::sunset).
+    pub fn allow_password_grant(self) -> Self {
+        self.allow_grant(PASSWORD)
+    }
+
+    /// Allows a grant type (RFC 6749 section 4.5), such as one of an [`ExtensionGrant`](crate::ExtensionGrant). Default:
+    /// none.
+    pub fn allow_grant(mut self, grant_type: &str) -> Self {
+        if !self.inner.grants.iter().any(|known| known == grant_type) {
+            self.inner.grants.push(grant_type.to_owned());
+        }
+        self
+    }
+
+    /// Gives the client refresh tokens, if the endpoint [keeps them](crate::Builder::refresh_tokens), and lets it use them
+    /// (RFC 6749 section 6). Default: none. A refresh token is worth a login for weeks: allow it to clients that would
+    /// otherwise keep the password.
+    pub fn allow_refresh_tokens(self) -> Self {
+        self.allow_grant(REFRESH_TOKEN)
+    }
+
+    /// How long after a login its last refresh token ends, however often it was refreshed. Default: the endpoint's.
+    pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
+        if lifetime < Duration::from_secs(1) {
+            return self.fail(ClientError::Lifetime(lifetime));
+        }
+        self.inner.refresh.lifetime = Some(lifetime);
+        self
+    }
+
+    /// How long a refresh token may lie unused. Default: the endpoint's.
+    pub fn refresh_token_idle_lifetime(mut self, lifetime: Duration) -> Self {
+        if lifetime < Duration::from_secs(1) {
+            return self.fail(ClientError::Lifetime(lifetime));
+        }
+        self.inner.refresh.idle_lifetime = Some(lifetime);
+        self
+    }
+
+    /// How long after its first use a refresh token may be presented again, as long as its successor is unused, by a client
+    /// that did not get the answer: it gets the same successor again. Zero to 60 seconds. Default: the endpoint's, 10
+    /// seconds. With zero a lost answer is a lost login.
+    pub fn refresh_token_leeway(mut self, leeway: Duration) -> Self {
+        if leeway > MAX_LEEWAY {
+            return self.fail(ClientError::Leeway(leeway));
+        }
+        self.inner.refresh.leeway = Some(leeway);
+        self
+    }
+
+    /// Leaves the client its refresh token instead of rotating it at each use, so that a stolen copy is never noticed.
+    /// Default: rotation. For confidential clients that cannot store a new one (RFC 9700 section 2.2.2).
+    pub fn reuse_refresh_tokens(mut self) -> Self {
+        self.inner.refresh.is_reused = true;
+        self
+    }
+
+    /// Lets the client ask about tokens (RFC 7662): about its own, about those for its [audiences](Self::audience), and
+    /// about those without an audience; of its [realm](Self::realm) only, if it has one. Default: it gets
+    /// `{"active":false}` for each. Confidential clients only.
+    pub fn allow_introspection(mut self) -> Self {
+        self.inner.may_introspect = true;
+        self
+    }
+
+    /// A resource server that the client stands for, as it is written in the audience of tokens. Default: none.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.inner.audiences.push(audience.into());
+        self
+    }
+
+    /// The scope tokens, separated by single spaces, that the client may ask for. Replaces what was set before:
+    /// [`add_scope`](Self::add_scope) adds. Default: none.
+    pub fn scopes(mut self, scopes: &str) -> Self {
+        match scopes.parse() {
+            Ok(scopes) => self.inner.scopes = scopes,
+            Err(error) => return self.fail(ClientError::Scope(error)),
+        }
+        self
+    }
+
+    /// What the client gets when it asks for no scope; must be within [`scopes`](Self::scopes). Default: the endpoint's
+    /// own default.
+    pub fn default_scope(mut self, scope: &str) -> Self {
+        match scope.parse() {
+            Ok(scope) => self.inner.default_scope = Some(scope),
+            Err(error) => return self.fail(ClientError::Scope(error)),
+        }
+        self
+    }
+
+    /// Lets pages of this origin use the client (answers CORS for it and takes its requests), written as browsers write
+    /// it: `https://app.example`, `http://localhost:3000`. Default: none.
+    pub fn allow_origin(mut self, origin: &str) -> Self {
+        // Anything else would be listed and never match what a browser sends.
+        if !is_sent(origin) {
+            return self.fail(ClientError::Origin);
+        }
+        self.inner.origins.push(origin.to_owned());
+        self
+    }
+
+    /// Binds the client to one realm, a separate user directory. The verifier gets it with every attempt; a request
+    /// cannot choose another, and guards refuse its tokens until they name the realm
+    /// ([`token_realm`](crate::BearerGuardBuilder::token_realm)). Default: none.
+    pub fn realm(mut self, realm: &str) -> Self {
+        self.inner.realm = Realm::named(realm);
+        self
+    }
+
+    /// How long an access token of the password grant lives for this client, in whole seconds. Default: the endpoint's.
+    pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
+        if lifetime < Duration::from_secs(1) {
+            return self.fail(ClientError::Lifetime(lifetime));
+        }
+        self.inner.lifetime = Some(lifetime);
+        self
+    }
+
+    /// Announces the end of the password grant for this client, and ends it on that day.
+    pub fn sunset(mut self, sunset: Sunset) -> Self {
+        if sunset.is_reversed() {
+            return self.fail(ClientError::SunsetBeforeDeprecation);
+        }
+        self.inner.sunset = Some(sunset);
+        self
+    }
+
+    /// Checks everything and gives the client.
+    ///
+    /// # Errors
+    /// The first thing that was wrong.
+    pub fn build(self) -> Result<Client, ClientError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let inner = self.inner;
+        if inner.default_scope.as_ref().is_some_and(|scope| !scope.is_subset(&inner.scopes)) {
+            return Err(ClientError::DefaultScope);
+        }
+        let has_secret = inner.secrets.iter().any(Option::is_some);
+        let needs_secret = matches!(
+            inner.authentication,
+            ClientAuthentication::Secret | ClientAuthentication::SecretBasic | ClientAuthentication::SecretPost
+        );
+        if has_secret != needs_secret {
+            return Err(ClientError::Authentication);
+        }
+        if inner.trusts_end_user_address && inner.authentication == ClientAuthentication::None {
+            return Err(ClientError::EndUserAddress);
+        }
+        if inner.refresh.is_reused && inner.authentication == ClientAuthentication::None {
+            return Err(ClientError::ReusedRefreshToken);
+        }
+        if inner.may_introspect && inner.authentication == ClientAuthentication::None {
+            return Err(ClientError::PublicIntrospection);
+        }
+        Ok(Client(Arc::new(inner)))
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("id", &self.inner.id).field("error", &self.error).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,70 @@
+//! What is wrong with a client's registration.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::registered::ClientId;
+use crate::protocol::explained::explained;
+use crate::protocol::scope::ScopeError;
+use crate::protocol::wire::form::MAX_CLIENT_ID;
+
+/// Why a client cannot be registered.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The id is empty, longer than 256 bytes or not printable ASCII.
+    #[error("a client id is 1 to {MAX_CLIENT_ID} printable ASCII characters")]
+    Id,
+    /// The digest of the empty secret.
+    #[error("a client secret must not be empty; register a public client with `Client::public`")]
+    EmptySecret,
+    /// A third secret.
+    #[error("a client has at most two secrets; drop the oldest before adding one")]
+    TooManySecrets,
+    /// A secret for a client that has none, or none for one that needs it.
+    #[error(
+        "the client's secrets do not fit its way of authentication: `Client::confidential` needs a secret, \
+         `Client::public` and `Client::with_method` take none"
+    )]
+    Authentication,
+    /// A scope that breaks RFC 6749 A.4.
+    #[error("a scope of the client is malformed")]
+    Scope(#[source] ScopeError),
+    /// A default scope that the client is not registered for.
+    #[error("the default scope is not within `scopes`: add it there, or leave it out")]
+    DefaultScope,
+    /// An origin that is not written as browsers write it.
+    #[error(
+        "an origin is a scheme, a host and a port if it is not the default one, in lower case, without a final slash or a wildcard"
+    )]
+    Origin,
+    /// An access token that would be over at once.
+    #[error("a lifetime of {0:?} is less than a second: give at least one")]
+    Lifetime(Duration),
+    /// A public client whose word about addresses would be taken.
+    #[error("`trust_end_user_address` needs a confidential client: anybody can send the id of a public one")]
+    EndUserAddress,
+    /// An end that would come before the deprecation that announces it.
+    #[error(
+        "the client's end comes before its deprecation (RFC 9745 section 4): give `deprecated_since` an earlier date"
+    )]
+    SunsetBeforeDeprecation,
+    /// A refresh token that could be presented again for too long.
+    #[error("a refresh token's leeway of {0:?} is more than 60 seconds: give less")]
+    Leeway(Duration),
+    /// A public client whose refresh token would stay the same.
+    #[error("`reuse_refresh_tokens` needs a confidential client: a public one rotates (RFC 9700 section 2.2.2)")]
+    ReusedRefreshToken,
+    /// A public client that would ask about tokens.
+    #[error("`allow_introspection` needs a confidential client: anybody can send the id of a public one")]
+    PublicIntrospection,
+    /// Two clients with one id.
+    #[error("two clients have the id `{0}`: give each one of its own")]
+    Duplicate(ClientId),
+}
+
+impl fmt::Debug for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}

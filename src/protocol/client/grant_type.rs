@@ -1,0 +1,62 @@
+//! Grant types: how they are called, and what a request of one begins.
+
+use std::sync::Arc;
+
+use super::registered::{PASSWORD, REFRESH_TOKEN};
+
+/// A grant type that an endpoint serves. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub(crate) struct GrantType(Arc<Facts>);
+
+#[derive(Debug)]
+struct Facts {
+    name: Box<str>,
+    begins_password_login: bool,
+    has_password: bool,
+}
+
+impl GrantType {
+    /// RFC 6749 section 4.3.
+    pub(crate) fn password() -> Self {
+        Self::new(PASSWORD, true, true)
+    }
+
+    /// RFC 6749 section 6. It begins nothing: a login goes on, however it began.
+    pub(crate) fn refresh() -> Self {
+        Self::new(REFRESH_TOKEN, false, false)
+    }
+
+    /// RFC 6749 section 4.5.
+    pub(crate) fn extension(name: &str, begins_password_login: bool) -> Self {
+        Self::new(name, begins_password_login, false)
+    }
+
+    fn new(name: &str, begins_password_login: bool, has_password: bool) -> Self {
+        Self(Arc::new(Facts { name: name.into(), begins_password_login, has_password }))
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Whether a user logs in by it with a password: for some clients this is to end one day, and what a password opened must
+    /// not outlast that password.
+    pub(crate) fn begins_password_login(&self) -> bool {
+        self.0.begins_password_login
+    }
+
+    /// Whether its request holds the user's password. Nothing is known of the parameters of an extension.
+    pub(crate) fn has_password(&self) -> bool {
+        self.0.has_password
+    }
+}
+
+/// Whether a login begins by the grant type of this name, whatever serves it.
+pub(crate) fn begins_login(name: &str) -> bool {
+    name != REFRESH_TOKEN
+}
+
+/// Whether only an extension can serve the grant type of this name.
+pub(crate) fn is_of_extension(name: &str) -> bool {
+    ![PASSWORD, REFRESH_TOKEN].contains(&name)
+}

@@ -1,0 +1,116 @@
+//! Which grant and which scope (RFC 6749 sections 3.3, 4.3 and 5.2).
+
+use std::time::{Duration, SystemTime};
+
+use super::grant_type::GrantType;
+use super::registered::Client;
+use crate::protocol::realm::Realm;
+use crate::protocol::scope::Scope;
+use crate::protocol::token::family::RefreshFamily;
+use crate::protocol::wire::error::Reason;
+
+/// What happens to a request that asks for no scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MissingScope {
+    /// The client's default, else this one, else the request is refused.
+    ClientDefault,
+    Default(Scope),
+    /// Refused, whatever defaults there are.
+    Refuse,
+    /// Tokens without scope.
+    Scopeless,
+}
+
+/// The rules of the endpoint for its grants.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) missing_scope: MissingScope,
+    /// More than this is never granted by this endpoint.
+    pub(crate) ceiling: Option<Scope>,
+    pub(crate) lifetime: Duration,
+    /// Of access tokens that a refresh gives, if it is another one.
+    pub(crate) refreshed_lifetime: Option<Duration>,
+}
+
+/// Whether the client may use this grant type today.
+pub(crate) fn permit_grant(client: &Client, grant_type: &GrantType, now: SystemTime) -> Result<(), Reason> {
+    if !client.allows_grant(grant_type.name()) {
+        return Err(Reason::GrantNotAllowed);
+    }
+    // The date ends what begins by a password, and no login that has begun.
+    if grant_type.begins_password_login() && client.sunset().is_some_and(|sunset| now >= sunset.end()) {
+        return Err(Reason::GrantSunset);
+    }
+    Ok(())
+}
+
+/// Decides the scope that a login asks for.
+pub(crate) fn scope_of_login(client: &Client, requested: Option<&str>, rules: &Rules) -> Result<Scope, Reason> {
+    let scope = match requested {
+        Some(text) => {
+            let scope: Scope = text.parse().map_err(|_| Reason::MalformedScope)?;
+            if !scope.is_subset(client.scopes()) {
+                return Err(Reason::ScopeNotRegistered);
+            }
+            scope
+        }
+        None => match (&rules.missing_scope, client.default_scope()) {
+            (MissingScope::Scopeless, _) => Scope::default(),
+            (MissingScope::Refuse, _) => return Err(Reason::NoScope),
+            // Within the registered scope: the client could not have been built otherwise.
+            (_, Some(default)) => default.clone(),
+            (MissingScope::Default(default), None) => default.intersection(client.scopes()),
+            (MissingScope::ClientDefault, None) => return Err(Reason::NoScope),
+        },
+    };
+    if scope.is_empty() && rules.missing_scope != MissingScope::Scopeless {
+        return Err(Reason::NoScope);
+    }
+    Ok(scope)
+}
+
+/// The realm of a family that is this client's: it was issued to it, in a realm that it still serves.
+pub(crate) fn realm_of_own<'a>(client: &'a Client, family: &RefreshFamily) -> Option<&'a Realm> {
+    client.served_realm(family.realm()).filter(|_| family.client() == client.id())
+}
+
+/// Whether the client may not use the grant type of the login any more.
+pub(crate) fn is_withdrawn(client: &Client, family: &RefreshFamily) -> bool {
+    family.grant_type().is_some_and(|login| !client.allows_grant(login))
+}
+
+/// Decides the scope that a refresh asks for (RFC 6749 section 6). The registration of the client may have shrunk since the
+/// login.
+pub(crate) fn scope_of_refresh(
+    client: &Client,
+    family: &RefreshFamily,
+    requested: Option<&str>,
+) -> Result<Scope, Reason> {
+    let scope = match requested {
+        Some(text) => {
+            let scope: Scope = text.parse().map_err(|_| Reason::MalformedScope)?;
+            if !scope.is_subset(family.scope()) {
+                return Err(Reason::ScopeNotGranted);
+            }
+            scope
+        }
+        None => family.scope().clone(),
+    };
+    let registered = scope.intersection(client.scopes());
+    if registered.is_empty() && !scope.is_empty() {
+        return Err(Reason::NothingGranted);
+    }
+    Ok(registered)
+}
+
+/// Narrows a scope to each of these limits.
+pub(crate) fn narrow(mut scope: Scope, limits: [Option<&Scope>; 2]) -> Result<Scope, Reason> {
+    for limit in limits.into_iter().flatten() {
+        let narrowed = scope.intersection(limit);
+        if narrowed.is_empty() && !scope.is_empty() {
+            return Err(Reason::NothingGranted);
+        }
+        scope = narrowed;
+    }
+    Ok(scope)
+}

@@ -1,0 +1,202 @@
+//! What an issuer says about a token or its user, besides what every token has.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::ser::{Error as _, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::protocol::wire::json_object::JsonObject;
+
+/// Claims of an access token besides those that [`AccessTokenRecord`](crate::AccessTokenRecord) has a method for: a JSON
+/// object, whose members are read when they are asked for.
+///
+/// ```
+/// use serde::Serialize;
+/// use tower_password_grant::Claims;
+///
+/// #[derive(Serialize)]
+/// struct Extra { tenant: &'static str, roles: [&'static str; 2] }
+///
+/// let claims = Claims::of(&Extra { tenant: "acme", roles: ["admin", "author"] })?;
+/// assert_eq!(claims.get::<String>("tenant").as_deref(), Some("acme"));
+/// assert_eq!(claims.get::<Vec<String>>("roles").map(|roles| roles.len()), Some(2));
+/// assert_eq!(claims.get::<u64>("tenant"), None);
+/// # Ok::<_, tower_password_grant::MalformedClaims>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Claims(
+    /// None for an object without members.
+    Option<Box<str>>,
+);
+
+/// Claims that are no JSON object in which each member stands once.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("claims must be a JSON object in which no member stands twice: give a struct or a map whose keys are texts")]
+pub struct MalformedClaims(());
+
+const EMPTY: &str = "{}";
+
+impl Claims {
+    /// No claims.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(None)
+    }
+
+    /// The members of a value that serialises as a JSON object, such as a struct or a map. `None` and `()` have none.
+    ///
+    /// # Errors
+    /// Fails when the value is no object, cannot be serialised, or has a member twice.
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, MalformedClaims> {
+        match serde_json::to_string(value).map_err(|_| MalformedClaims(()))?.as_str() {
+            "null" => Ok(Self::new()),
+            json => Self::from_json(json),
+        }
+    }
+
+    /// The members of a JSON object, as [`as_json`](Self::as_json) gave it: for stores that keep it as text.
+    ///
+    /// # Errors
+    /// Fails when the text is no JSON object, or has a member twice.
+    pub fn from_json(json: &str) -> Result<Self, MalformedClaims> {
+        if json == EMPTY {
+            return Ok(Self::new());
+        }
+        JsonObject::read(json).ok().and_then(|object| Self::rest(&object)).ok_or(MalformedClaims(()))
+    }
+
+    /// The members that are left of an object; none if not all of them can be read.
+    pub(crate) fn rest(object: &JsonObject<'_>) -> Option<Self> {
+        if object.is_empty() {
+            return Some(Self::new());
+        }
+        if !object.is_sound() {
+            return None;
+        }
+        let length = object.iter().map(|(name, value)| name.len().saturating_add(value.get().len()).saturating_add(4));
+        // Exactly as long as it gets, where no name has escapes.
+        let mut json = String::with_capacity(length.fold(1, usize::saturating_add));
+        let mut before = '{';
+        for (name, value) in object.iter() {
+            json.push(before);
+            push_text(&mut json, name);
+            json.push(':');
+            json.push_str(value.get());
+            before = ',';
+        }
+        json.push('}');
+        Some(Self(Some(json.into())))
+    }
+
+    /// The JSON object, to store it, or to read all of it with `serde_json`.
+    #[must_use]
+    pub fn as_json(&self) -> &str {
+        self.0.as_deref().unwrap_or(EMPTY)
+    }
+
+    /// The claim of this name, if it is there and is a `T`.
+    #[must_use]
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_str(self.object().as_ref()?.get(name)?).ok()
+    }
+
+    /// Whether there is a claim of this name, whatever it holds.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.object().is_some_and(|object| object.has(name))
+    }
+
+    /// The names, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.object().iter().flat_map(|object| object.iter().map(|(name, _)| name.to_owned())).collect()
+    }
+
+    /// Whether there is no claim.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The members; none if there are none.
+    pub(crate) fn object(&self) -> Option<JsonObject<'_>> {
+        // It was readable when it came in.
+        JsonObject::read(self.0.as_deref()?).ok()
+    }
+
+    fn value(&self) -> serde_json::Result<Value> {
+        serde_json::from_str(self.as_json())
+    }
+}
+
+/// A JSON string. Most names need no escapes.
+fn push_text(json: &mut String, text: &str) {
+    if text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')) {
+        json.extend(["\"", text, "\""]);
+    } else {
+        json.push_str(&Value::from(text).to_string());
+    }
+}
+
+/// By what the members hold, not by how it is written.
+impl PartialEq for Claims {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0 || self.value().ok().zip(other.value().ok()).is_some_and(|(one, other)| one == other)
+    }
+}
+
+impl Serialize for Claims {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value().map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl fmt::Debug for Claims {
+    /// The names alone: the claims may hold personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Claims").field(&self.names()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn claims_come_back_as_they_were_whatever_their_names_and_values() {
+        let value = json!({"é\"\\\n": [1, -2.5, {"a": null}], "tenant": "acme", "big": u64::MAX});
+        let claims = Claims::of(&value).unwrap();
+        assert_eq!(serde_json::to_value(&claims).unwrap(), value);
+        assert_eq!(Claims::from_json(claims.as_json()).unwrap(), claims);
+        assert_eq!(claims.names(), ["big", "tenant", "é\"\\\n"]);
+        assert_eq!((claims.get::<u64>("big"), claims.get::<u8>("big")), (Some(u64::MAX), None));
+        assert!(claims.contains("tenant") && !claims.contains("acme") && !claims.is_empty());
+        assert!(!format!("{claims:?}").contains("acme"));
+        let spaced =
+            Claims::from_json(r#" { "big":18446744073709551615, "tenant":"acme", "é\"\\\n":[1,-2.5,{"a":null}]}"#);
+        assert_eq!(spaced.unwrap(), claims);
+    }
+
+    #[test]
+    fn no_members_are_no_claims() {
+        for none in [
+            Claims::new(),
+            Claims::of(&()).unwrap(),
+            Claims::of(&json!({})).unwrap(),
+            Claims::from_json(" { } ").unwrap(),
+        ] {
+            assert!(none == Claims::default() && none.is_empty() && none.names().is_empty());
+            assert_eq!((none.as_json(), none.get::<Value>("a"), none.contains("a")), ("{}", None, false));
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_with_each_member_once_is_no_claims() {
+        for text in ["", "[]", "7", "null", r#"{"a":1,"a":1}"#, r#"{"a":1e999}"#, r#"{"a":"\ud800"}"#] {
+            assert!(Claims::from_json(text).is_err(), "{text}");
+        }
+        assert!(Claims::of(&[1]).is_err() && Claims::of("a").is_err());
+    }
+}

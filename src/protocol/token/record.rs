@@ -1,0 +1,234 @@
+//! What an access token stands for.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::de::DeserializeOwned;
+
+use super::claims::Claims;
+use super::family::FamilyId;
+use crate::protocol::client::registered::ClientId;
+use crate::protocol::scope::Scope;
+use crate::protocol::skew::{SKEW, is_ahead};
+
+/// What an access token stands for: which subject lets which client do what, where, and until when. Cloning is cheap.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_password_grant::{AccessTokenRecord, ClientId};
+///
+/// let now = SystemTime::now();
+/// let end = now + Duration::from_secs(3600);
+/// let record = AccessTokenRecord::new("user-17", ClientId::new("cli")?, now, end)
+///     .with_scope("read".parse()?)
+///     .with_audience(["https://api.example"]);
+/// assert!(record.is_live(now));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct AccessTokenRecord(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    subject: Cow<'static, str>,
+    client: ClientId,
+    realm: Option<String>,
+    scope: Scope,
+    audience: Option<Arc<[String]>>,
+    issued: SystemTime,
+    expires: SystemTime,
+    authenticated_at: Option<SystemTime>,
+    family: Option<FamilyId>,
+    claims: Claims,
+}
+
+/// The login that access tokens belong to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Holder<'a> {
+    Family(FamilyId),
+    /// Without a family the logins of a subject at a client look alike.
+    Login {
+        realm: Option<&'a str>,
+        subject: &'a str,
+        client: &'a ClientId,
+    },
+}
+
+impl AccessTokenRecord {
+    /// A token of this subject and client, with nothing else: for stores, which read records back, and for verifiers.
+    #[must_use]
+    pub fn new(subject: impl Into<String>, client: ClientId, issued: SystemTime, expires: SystemTime) -> Self {
+        Self::of(Cow::Owned(subject.into()), client, issued, expires)
+    }
+
+    pub(crate) fn of(subject: Cow<'static, str>, client: ClientId, issued: SystemTime, expires: SystemTime) -> Self {
+        Self(Arc::new(Inner {
+            subject,
+            client,
+            realm: None,
+            scope: Scope::default(),
+            audience: None,
+            issued,
+            expires,
+            authenticated_at: None,
+            family: None,
+            claims: Claims::new(),
+        }))
+    }
+
+    /// Whose access tokens are bounded together with it.
+    pub(crate) fn holder(&self) -> Holder<'_> {
+        let Inner { client, realm, subject, .. } = &*self.0;
+        match self.0.family {
+            Some(family) => Holder::Family(family),
+            None => Holder::Login { realm: realm.as_deref(), subject, client },
+        }
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// The realm of the client.
+    #[must_use]
+    pub fn with_realm(self, realm: Option<&str>) -> Self {
+        self.change(|inner| inner.realm = realm.map(str::to_owned))
+    }
+
+    /// The granted scope.
+    #[must_use]
+    pub fn with_scope(self, scope: Scope) -> Self {
+        self.change(|inner| inner.scope = scope)
+    }
+
+    /// The resource servers that the token is for.
+    #[must_use]
+    pub fn with_audience<A: Into<String>>(self, audience: impl IntoIterator<Item = A>) -> Self {
+        self.with_shared_audience(Some(audience.into_iter().map(Into::into).collect()))
+    }
+
+    /// The same list as that of other tokens.
+    pub(crate) fn with_shared_audience(self, audience: Option<Arc<[String]>>) -> Self {
+        self.change(|inner| inner.audience = audience)
+    }
+
+    /// When the resource owner was authenticated.
+    #[must_use]
+    pub fn with_authenticated_at(self, at: Option<SystemTime>) -> Self {
+        self.change(|inner| inner.authenticated_at = at)
+    }
+
+    /// The refresh token family that the token belongs to, and ends with.
+    #[must_use]
+    pub fn with_family(self, family: Option<FamilyId>) -> Self {
+        self.change(|inner| inner.family = family)
+    }
+
+    /// Claims besides those that have a method here.
+    #[must_use]
+    pub fn with_claims(self, claims: Claims) -> Self {
+        self.change(|inner| inner.claims = claims)
+    }
+
+    /// The subject's identifier.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// The client that the token was issued to.
+    #[must_use]
+    pub fn client(&self) -> &ClientId {
+        &self.0.client
+    }
+
+    /// The realm of the client, if it is bound to one.
+    #[must_use]
+    pub fn realm(&self) -> Option<&str> {
+        self.0.realm.as_deref()
+    }
+
+    /// The granted scope.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.0.scope
+    }
+
+    /// The resource servers that the token is for; none if the issuer does not name any.
+    #[must_use]
+    pub fn audience(&self) -> &[String] {
+        self.0.audience.as_deref().unwrap_or_default()
+    }
+
+    /// When the token was issued.
+    #[must_use]
+    pub fn issued_at(&self) -> SystemTime {
+        self.0.issued
+    }
+
+    /// From when on the token is worth nothing.
+    #[must_use]
+    pub fn expires(&self) -> SystemTime {
+        self.0.expires
+    }
+
+    /// When the resource owner was authenticated, if it is known.
+    #[must_use]
+    pub fn authenticated_at(&self) -> Option<SystemTime> {
+        self.0.authenticated_at
+    }
+
+    /// The refresh token family that the token belongs to, if there is one.
+    #[must_use]
+    pub fn family(&self) -> Option<FamilyId> {
+        self.0.family
+    }
+
+    /// Claims besides those that have a method here.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.0.claims
+    }
+
+    /// The claim of this name, if it is there and is a `T`: `principal.claim::<String>("tenant")`.
+    #[must_use]
+    pub fn claim<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        self.0.claims.get(name)
+    }
+
+    /// Whether it has been issued at `now`, and has not expired. It may have been issued 5 seconds ahead of `now`, because clocks
+    /// differ and are set back a little; one from further in the future is not good before its time.
+    #[must_use]
+    pub fn is_live(&self, now: SystemTime) -> bool {
+        !self.has_expired(now) && !self.is_early(now, SKEW)
+    }
+
+    /// Whether it has expired at `now`.
+    #[must_use]
+    pub fn has_expired(&self, now: SystemTime) -> bool {
+        now >= self.0.expires
+    }
+
+    /// Whether it was issued more than `skew` ahead of `now`.
+    pub(crate) fn is_early(&self, now: SystemTime, skew: Duration) -> bool {
+        is_ahead(self.0.issued, now, skew)
+    }
+}
+
+impl fmt::Debug for AccessTokenRecord {
+    /// Without the claims: they may hold personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessTokenRecord")
+            .field("subject", &self.0.subject)
+            .field("client", &self.0.client)
+            .field("realm", &self.0.realm)
+            .field("scope", &self.0.scope)
+            .field("audience", &self.audience())
+            .field("issued", &self.0.issued)
+            .field("expires", &self.0.expires)
+            .finish_non_exhaustive()
+    }
+}

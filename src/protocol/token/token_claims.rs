@@ -1,0 +1,130 @@
+//! What is said of an access token, by its own claims (RFC 9068 section 2.2) or by an introspection response (RFC 7662
+//! section 2.2): one reader for both. What must be there is decided by each of them.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::claims::Claims;
+use super::record::AccessTokenRecord;
+use crate::protocol::client::registered::ClientId;
+use crate::protocol::scope::Scope;
+use crate::protocol::skew::is_ahead;
+use crate::protocol::wire::json_object::{JsonObject, Unreadable};
+
+/// How a time is written.
+pub(crate) type ReadTime = fn(&str) -> Option<Duration>;
+
+/// The members that both have, each of its type. They are no longer among the `others`, but for `nbf`, which the
+/// application may want to see.
+pub(crate) struct TokenClaims<'a> {
+    subject: Option<Cow<'a, str>>,
+    client: Option<Cow<'a, str>>,
+    scope: Option<Cow<'a, str>>,
+    realm: Option<Cow<'a, str>>,
+    pub(crate) audience: Option<Vec<String>>,
+    expires: Option<Duration>,
+    pub(crate) issued: Option<Duration>,
+    not_before: Option<Duration>,
+    authenticated: Option<Duration>,
+    others: Claims,
+}
+
+impl<'a> TokenClaims<'a> {
+    pub(crate) fn read(mut object: JsonObject<'a>, read_time: ReadTime) -> Result<Self, Unreadable> {
+        let time =
+            |value: Option<&str>, name| value.map(|value| read_time(value).ok_or(Unreadable::Member(name))).transpose();
+        Ok(Self {
+            subject: object.take_text("sub")?,
+            client: object.take_text("client_id")?,
+            scope: object.take_text("scope")?,
+            realm: object.take_text("realm")?,
+            audience: audience(&mut object)?,
+            expires: time(object.take("exp"), "exp")?,
+            issued: time(object.take("iat"), "iat")?,
+            not_before: time(object.get("nbf"), "nbf")?,
+            authenticated: time(object.take("auth_time"), "auth_time")?,
+            others: Claims::rest(&object).ok_or(Unreadable::Unsound)?,
+        })
+    }
+
+    /// What the token stands for; none if it names no subject, no client or no end, a scope that is none, or begins more than
+    /// `skew` after `now`. Without a time of issue it is `now`.
+    pub(crate) fn record(self, now: SystemTime, skew: Duration) -> Option<AccessTokenRecord> {
+        let subject = self.subject.filter(|subject| !subject.is_empty())?;
+        let client = ClientId::new(&self.client?).ok()?;
+        let expires = at(self.expires?)?;
+        let issued = self.issued.map_or(Some(now), at)?;
+        let begins = self.not_before.map_or(Some(issued), at)?;
+        if is_ahead(issued, now, skew) || is_ahead(begins, now, skew) {
+            return None;
+        }
+        let scope = match self.scope.as_deref() {
+            None | Some("") => Scope::default(),
+            Some(scope) => scope.parse().ok()?,
+        };
+        let authenticated_at = match self.authenticated {
+            None => None,
+            Some(time) => Some(at(time)?),
+        };
+        let record = AccessTokenRecord::new(subject, client, issued, expires)
+            .with_scope(scope)
+            .with_audience(self.audience.unwrap_or_default())
+            .with_realm(self.realm.as_deref())
+            .with_authenticated_at(authenticated_at)
+            .with_claims(self.others);
+        Some(record)
+    }
+}
+
+/// One text, or an array of them.
+fn audience(object: &mut JsonObject<'_>) -> Result<Option<Vec<String>>, Unreadable> {
+    match object.get("aud") {
+        Some(value) if value.starts_with('"') => Ok(object.take_as("aud")?.map(|one| vec![one])),
+        _ => object.take_as("aud"),
+    }
+}
+
+fn at(since: Duration) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(since)
+}
+
+/// Whole seconds (RFC 7662 section 2.2).
+pub(crate) fn whole_seconds(value: &str) -> Option<Duration> {
+    value.parse().ok().map(Duration::from_secs)
+}
+
+/// The last second of the year 9999: no token lives longer.
+const LAST: Duration = Duration::from_secs(253_402_300_799);
+
+/// A NumericDate (RFC 7519 section 2), which may have a fraction, up to the year 9999.
+pub(crate) fn numeric_date(value: &str) -> Option<Duration> {
+    let fraction = || Duration::try_from_secs_f64(serde_json::from_str(value).ok()?).ok();
+    whole_seconds(value).or_else(fraction).filter(|since| *since <= LAST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_number_and_no_text() {
+        for (value, whole, date) in [
+            ("0", Some(0.0), Some(0.0)),
+            ("1700000000", Some(1.7e9), Some(1.7e9)),
+            ("1.5", None, Some(1.5)),
+            ("1e3", None, Some(1000.0)),
+            ("253402300799", Some(253_402_300_799.0), Some(253_402_300_799.0)),
+            ("253402300800", Some(253_402_300_800.0), None),
+            ("18446744073709551616", None, None),
+            ("-1", None, None),
+            ("1e999", None, None),
+            ("\"7\"", None, None),
+            ("null", None, None),
+            ("true", None, None),
+            ("[7]", None, None),
+        ] {
+            let seconds = |read: ReadTime| read(value).map(|since| since.as_secs_f64());
+            assert_eq!((seconds(whole_seconds), seconds(numeric_date)), (whole, date), "{value}");
+        }
+    }
+}

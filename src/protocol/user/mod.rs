@@ -1,0 +1,7 @@
+//! Resource owners: the forms of their names and passwords, and what is known of them once they are authenticated.
+
+#[cfg(feature = "opaque-string")]
+mod opaque_string;
+pub(crate) mod preparation;
+pub(crate) mod spelling;
+pub(crate) mod subject;

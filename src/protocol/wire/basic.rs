@@ -1,0 +1,156 @@
+//! HTTP Basic client credentials (RFC 6749 section 2.3.1, RFC 7617).
+
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
+use zeroize::Zeroizing;
+
+use super::charset::{is_vschar, position};
+use super::error::Reason;
+use super::form::{MAX_CLIENT_ID, MAX_CLIENT_SECRET, decode, is_escaped};
+use super::texts::{Span, Texts};
+use crate::protocol::wiped::Wiped;
+
+/// Longer header values are refused before they are decoded.
+pub(crate) const MAX_VALUE: usize = 8192;
+
+/// Credentials up to this length are decoded without an allocation: an id and a generated secret.
+const SHORT: usize = 72;
+
+/// Clients in the field send the padding or leave it out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Client id and secret as they lie in the texts of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair {
+    pub(crate) id: Span,
+    pub(crate) secret: Span,
+}
+
+/// One header read in two ways: as RFC 6749 wants it, form-decoded, and as many clients write it, raw.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Basic {
+    pub(crate) decoded: Option<Pair>,
+    /// Only where it differs from `decoded`.
+    pub(crate) raw: Option<Pair>,
+}
+
+/// What an `Authorization` value holds.
+#[derive(Debug)]
+pub(crate) enum Authorization {
+    /// Id and secret are both empty, as some tools send when nothing is filled in: as if there were no header.
+    Empty,
+    Basic(Basic),
+    /// Another scheme.
+    Foreign,
+}
+
+/// Reads one `Authorization` value.
+pub(crate) fn parse(value: &[u8], texts: &mut Texts) -> Result<Authorization, Reason> {
+    let scheme_end = position(value, b' ').unwrap_or(value.len());
+    let (scheme, rest) = value.split_at_checked(scheme_end).unwrap_or((value, b""));
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return Ok(Authorization::Foreign);
+    }
+    if value.len() > MAX_VALUE {
+        return Err(Reason::MalformedBasic);
+    }
+    let (mut short, mut long) = (Wiped::new([0; SHORT]), Zeroizing::new(Vec::new()));
+    let room = if base64::decoded_len_estimate(rest.len()) <= SHORT {
+        short.as_mut_slice()
+    } else {
+        long.resize(rest.len(), 0);
+        long.as_mut_slice()
+    };
+    let length = BASE64.decode_slice(rest.trim_ascii(), room).map_err(|_| Reason::MalformedBasic)?;
+    let credentials = room.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let credentials = credentials.ok_or(Reason::MalformedBasic)?;
+    let (id, secret) = split_at_colon(credentials).ok_or(Reason::MalformedBasic)?;
+    if id.is_empty() && secret.is_empty() {
+        return Ok(Authorization::Empty);
+    }
+    let push = |raw: &str, texts: &mut Texts| Ok(texts.push(raw));
+    let (decoded, raw) = if is_escaped(credentials) {
+        (pair(id, secret, texts, decode), pair(id, secret, texts, push))
+    } else {
+        (pair(id, secret, texts, push), None)
+    };
+    if decoded.is_none() && raw.is_none() {
+        return Err(Reason::MalformedBasic);
+    }
+    Ok(Authorization::Basic(Basic { decoded, raw }))
+}
+
+fn split_at_colon(pair: &str) -> Option<(&str, &str)> {
+    let colon = position(pair.as_bytes(), b':')?;
+    let (id, rest) = pair.split_at_checked(colon)?;
+    Some((id, rest.strip_prefix(':')?))
+}
+
+fn pair(id: &str, secret: &str, texts: &mut Texts, read: fn(&str, &mut Texts) -> Result<Span, Reason>) -> Option<Pair> {
+    let id = read(id, texts).ok()?;
+    let secret = read(secret, texts).ok()?;
+    let legal = |span: Span, limit| span.len() <= limit && is_vschar(texts.get(span));
+    (!id.is_empty() && legal(id, MAX_CLIENT_ID) && legal(secret, MAX_CLIENT_SECRET)).then_some(Pair { id, secret })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
+
+    fn read(value: &str) -> Option<(String, String)> {
+        let mut texts = Texts::default();
+        match parse(value.as_bytes(), &mut texts) {
+            Ok(Authorization::Basic(Basic { decoded: Some(pair), .. })) => {
+                Some((texts.get(pair.id).to_owned(), texts.get(pair.secret).to_owned()))
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn halves_are_form_decoded_after_the_first_colon_ca_02() {
+        let pair = read("Basic d2UraXJkJTNBaWQlMjUlMkI6cCUyNXNzJTJCdyUzQXJk").unwrap();
+        assert_eq!(pair, ("we ird:id%+".to_owned(), "p%ss+w:rd".to_owned()));
+    }
+
+    #[test]
+    fn scheme_has_any_case_and_any_number_of_spaces_ca_14() {
+        for value in ["basic Y29uZjpzM2NyZXQ=", "BASIC Y29uZjpzM2NyZXQ", "Basic   Y29uZjpzM2NyZXQ="] {
+            assert_eq!(read(value).unwrap().0, "conf");
+        }
+    }
+
+    #[test]
+    fn broken_values_fail_ca_15() {
+        for value in ["Basic", "Basic !!", "Basic Y29uZg==", "Basic Y29uZjolWlo=", "Basic Y29uZjolRkY="] {
+            assert!(read(value).is_none(), "{value}");
+        }
+    }
+
+    #[test]
+    fn empty_id_and_secret_count_as_no_header() {
+        assert!(matches!(parse(b"Basic Og==", &mut Texts::default()), Ok(Authorization::Empty)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_encoding_client_is_understood(id in "[ -~]{1,40}", secret in "[ -~]{0,40}") {
+            let form = |text: &str| serde_urlencoded::to_string([("", text)]).unwrap()[1..].to_owned();
+            let header = format!("Basic {}", STANDARD.encode(format!("{}:{}", form(&id), form(&secret))));
+            prop_assert_eq!(read(&header), Some((id, secret)));
+        }
+
+        #[test]
+        fn any_header_is_read_or_refused_without_panic(value in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&value, &mut Texts::default());
+            let mut basic = b"Basic ".to_vec();
+            basic.extend_from_slice(STANDARD.encode(&value).as_bytes());
+            let _ = parse(&basic, &mut Texts::default());
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The character sets of RFC 6749 Appendix A.
+
+/// The lowest and the highest bit of each of eight bytes that are looked at together.
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGHS: u64 = ONES << 7;
+
+/// `VSCHAR`: what client ids, client secrets and tokens are made of.
+pub(crate) fn is_vschar(text: &str) -> bool {
+    let is_legal = |word: u64| {
+        // High bits mark what is no ASCII, what is DEL, and what is below the space. Bytes that are ASCII carry nothing over.
+        let (del, below) = (word.wrapping_add(ONES), !(word | HIGHS).wrapping_sub(ONES << 5));
+        (word | del | below) & HIGHS == 0
+    };
+    let Some(last) = text.as_bytes().last_chunk::<8>() else {
+        let spaces = u64::from_ne_bytes([b' '; 8]);
+        return is_legal(text.bytes().fold(spaces, |word, byte| word << 8 | u64::from(byte)));
+    };
+    let (words, _) = text.as_bytes().as_chunks::<8>();
+    words.iter().chain([last]).fold(true, |legal, word| legal & is_legal(u64::from_ne_bytes(*word)))
+}
+
+/// `NQCHAR`: what a scope token is made of.
+pub(crate) fn is_nqchar(b: u8) -> bool {
+    matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)
+}
+
+/// `NQSCHAR`: what `error` and `error_description` are made of.
+pub(crate) fn is_nqschar(b: u8) -> bool {
+    b == b' ' || is_nqchar(b)
+}
+
+/// `UNICODECHARNOCRLF`: what user names and passwords are made of.
+pub(crate) fn is_unicode_no_crlf(text: &str) -> bool {
+    // As nearly all are.
+    if is_vschar(text) {
+        return true;
+    }
+    text.chars().all(
+        |c| matches!(c, '\t' | '\u{20}'..='\u{7e}' | '\u{80}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..),
+    )
+}
+
+/// `token68` (RFC 9110 section 11.2): what a bearer token must be made of to fit a header.
+pub(crate) fn is_token68(text: &str) -> bool {
+    let end = text.bytes().rposition(|b| b != b'=');
+    let body = end.and_then(|end| text.get(..=end)).unwrap_or_default();
+    !body.is_empty()
+        && all(body, |b| matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'-'..=b'9') | (b == b'_') | (b == b'~') | (b == b'+'))
+}
+
+/// The longest token that is looked up, in bytes.
+pub(crate) const MAX_TOKEN: usize = 8 * 1024;
+
+/// Whether it can be a bearer token at all (RFC 6750 section 2.1), of whatever server.
+pub(crate) fn is_bearer_token(text: &str) -> bool {
+    text.len() <= MAX_TOKEN && is_token68(text)
+}
+
+/// `name-char`s (RFC 6749 A.18): the name of a response member.
+pub(crate) fn is_member_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+/// A character that reaches no trait and no log, whatever parameter it stands in.
+pub(crate) fn breaks_lines(text: &str) -> bool {
+    !all(text, |b| (b != 0) & (b != b'\r') & (b != b'\n'))
+}
+
+/// Whether JSON writes it as it is.
+pub(crate) fn is_plain_json(text: &str) -> bool {
+    all(text, |b| (b >= b' ') & (b != b'"') & (b != b'\\'))
+}
+
+/// Looks at every byte, without stopping early: the compiler then looks at many at once. The last of them are looked at
+/// together, too, though some were before.
+pub(crate) fn all(text: &str, is_legal: impl Fn(u8) -> bool) -> bool {
+    let look = |bytes: &[u8]| bytes.iter().fold(true, |legal, b| legal & is_legal(*b));
+    let bytes = text.as_bytes();
+    if let Some(last) = bytes.last_chunk::<16>() {
+        let (blocks, _) = bytes.as_chunks::<16>();
+        return blocks.iter().fold(look(last), |legal, block| legal & look(block));
+    }
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => look(first) & look(last),
+        _ => look(bytes),
+    }
+}
+
+/// Where a byte stands first: eight bytes are looked at together, which for short texts is the fastest way.
+pub(crate) fn position(text: &[u8], byte: u8) -> Option<usize> {
+    let (words, rest) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        // A byte that equals becomes 0; the lowest 0 borrows first, so the lowest high bit marks it.
+        let differs = u64::from_le_bytes(*word) ^ u64::from_ne_bytes([byte; 8]);
+        let marks = differs.wrapping_sub(ONES) & !differs & HIGHS;
+        if marks != 0 {
+            return Some(index.saturating_mul(8).saturating_add(marks.trailing_zeros() as usize / 8));
+        }
+    }
+    let at = rest.iter().position(|other| *other == byte)?;
+    Some(words.len().saturating_mul(8).saturating_add(at))
+}
+
+/// Whether it is this prefix and so many characters of base64url (RFC 4648 section 5).
+pub(crate) fn is_base64url_after(prefix: &str, length: usize, text: &str) -> bool {
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    text.strip_prefix(prefix).is_some_and(|rest| rest.len() == length && rest.bytes().all(is_base64url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_byte_is_found_where_it_stands_first(text in proptest::collection::vec(any::<u8>(), 0..40), few in 0..4_u8, byte: u8) {
+            let at = |text: &[u8], byte| text.iter().position(|other| *other == byte);
+            prop_assert_eq!(position(&text, byte), at(&text, byte));
+            let like: Vec<u8> = text.iter().map(|one| byte ^ (one & few)).collect();
+            prop_assert_eq!(position(&like, byte), at(&like, byte));
+        }
+
+        #[test]
+        fn visible_characters_are_told_from_all_others(text in "[ -~]{0,20}", other: char, at in 0..20_usize) {
+            prop_assert!(is_vschar(&text));
+            let (before, after) = text.split_at(at.min(text.len()));
+            for odd in [other, '\0', '\t', '\u{1f}', ' ', '~', '\u{7f}', '\u{80}', '\u{ff}'] {
+                let mixed = format!("{before}{odd}{after}");
+                prop_assert_eq!(is_vschar(&mixed), mixed.bytes().all(|b| matches!(b, 0x20..=0x7e)), "{:?}", mixed);
+                prop_assert_eq!(is_unicode_no_crlf(&mixed), mixed.chars().all(is_unicode_no_crlf_character), "{:?}", mixed);
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_counts_wherever_it_stands_in_a_text_of_any_length() {
+        for length in 0..70 {
+            assert!(all(&"a".repeat(length), |byte| byte == b'a'));
+            for at in 0..length {
+                let text = format!("{}b{}", "a".repeat(at), "a".repeat(length - at - 1));
+                assert!(!all(&text, |byte| byte == b'a'), "{text}");
+            }
+        }
+    }
+
+    fn is_unicode_no_crlf_character(c: char) -> bool {
+        matches!(c, '\t' | '\u{20}'..='\u{7e}' | '\u{80}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+    }
+}

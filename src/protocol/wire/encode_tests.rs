@@ -1,0 +1,185 @@
+use super::*;
+use crate::protocol::wire::charset::is_nqschar;
+use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::host_code::HostCode;
+use crate::protocol::wire::profile::{Face, profile};
+use crate::protocol::wire::rfc6749::RFC_6749;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// A second table, of another product's statuses, codes and sentences.
+const OTHER: Profile = profile! {
+    Method: NOT_FOUND "endpoint_disabled" "Not here." Allow;
+    Insecure: BAD_REQUEST "invalid_request" "Not over TLS.";
+    EarlyData: TOO_EARLY "invalid_request" "Too early." RetryAfter;
+    MediaType: BAD_REQUEST "invalid_request" "A form or JSON, please.";
+    Coding: BAD_REQUEST "invalid_request" "Not compressed, please.";
+    TooLarge: PAYLOAD_TOO_LARGE "invalid_request" "Too large.";
+    Timeout: REQUEST_TIMEOUT "invalid_request" "Too slow.";
+    Query: BAD_REQUEST "invalid_request" "Not in the query.";
+    Malformed: BAD_REQUEST "invalid_request" "Malformed.";
+    Repeated: BAD_REQUEST "invalid_request" "Twice.";
+    Missing: BAD_REQUEST "invalid_request" "Missing required parameter.";
+    ManyCredentials: BAD_REQUEST "invalid_request" "Too many credentials.";
+    CrossSite: FORBIDDEN "access_denied" "Not from there.";
+    ClientByHeader: UNAUTHORIZED "access_denied" "Unauthorized";
+    ClientByBody: UNAUTHORIZED "access_denied" "Unauthorized";
+    BearerToken: UNAUTHORIZED "access_denied" "Unauthorized";
+    GrantType: NOT_IMPLEMENTED "unsupported_grant_type" "Unsupported grant type.";
+    Unauthorized: FORBIDDEN "unauthorized_client" "Grant type not allowed for the client.";
+    Scope: BAD_REQUEST "invalid_scope" "Invalid scope.";
+    Denied: FORBIDDEN "invalid_grant" "Wrong email or password.";
+    RefreshToken: FORBIDDEN "invalid_grant" "Unknown or invalid refresh token.";
+    TokenType: BAD_REQUEST "unsupported_token_type" "Not revocable.";
+    Leaked: UNAUTHORIZED "password_leaked" "Look into your mailbox.";
+    TooManyAttempts: TOO_MANY_REQUESTS "too_many_attempts" "Blocked." RetryAfter;
+    TooManyRequests: TOO_MANY_REQUESTS "too_many_requests" "Slow down." RetryAfter;
+    Fault: INTERNAL_SERVER_ERROR "server_error" "Broken.";
+    Unavailable: SERVICE_UNAVAILABLE "temporarily_unavailable" "Later." RetryAfter;
+};
+
+fn wording(profile: Profile) -> Wording {
+    Wording {
+        profile,
+        error_uri: None,
+        challenge: HeaderValue::from_static("Basic realm=\"x\""),
+        bearer_challenge: HeaderValue::from_static("Bearer realm=\"x\""),
+    }
+}
+
+fn setting(wording: &Wording) -> Setting<'_> {
+    Setting {
+        methods: Methods::FORM,
+        version: Version::HTTP_11,
+        is_head_request: false,
+        has_origin: false,
+        allowed_origin: None,
+        sunset: None,
+        wording,
+    }
+}
+
+fn json(response: &Response<Bytes>) -> Value {
+    serde_json::from_slice(response.body()).unwrap()
+}
+
+#[test]
+fn an_empty_answer_has_no_type_and_a_client_that_wants_json_gets_some() {
+    let wording = wording(RFC_6749);
+    let revoked = |accept: &[&'static str]| {
+        let request = accept.iter().map(|line| (ACCEPT, HeaderValue::from_static(line))).collect();
+        revoked(request, &setting(&wording))
+    };
+    for accept in [&[][..], &["*/*"], &["text/html, application/*"], &["application/json;q=0"], &["application/jsonx"]]
+    {
+        let answer = revoked(accept);
+        assert!(answer.body().is_empty() && !answer.headers().contains_key(CONTENT_TYPE), "{accept:?}");
+    }
+    for accept in [&["application/json"][..], &["text/html", "*/*, Application/JSON ; q=0.5"]] {
+        let answer = revoked(accept);
+        assert_eq!((&answer.body()[..], &answer.headers()[CONTENT_TYPE]), (&b"{}"[..], &JSON), "{accept:?}");
+    }
+    let answer = options(&setting(&wording));
+    assert!(answer.body().is_empty() && !answer.headers().contains_key(CONTENT_TYPE));
+}
+
+#[test]
+fn waiting_times_are_rounded_up_to_whole_seconds_ht_21() {
+    assert_eq!(whole_seconds(Duration::ZERO), 1);
+    assert_eq!(whole_seconds(Duration::from_millis(1001)), 2);
+    assert_eq!(whole_seconds(Duration::from_secs(900)), 900);
+}
+
+#[test]
+fn another_profile_is_another_table_and_nothing_else() {
+    let (own, other) = (wording(RFC_6749), wording(OTHER));
+    let answer = |error: TokenError, wording| refusal(&error, HeaderMap::new(), &setting(wording));
+    let status = |reason: Reason, wording| answer(reason.into(), wording).status().as_u16();
+    for (reason, statuses) in [
+        (Reason::WrongPassword, [400, 403]),
+        (Reason::UnknownClient, [401, 401]),
+        (Reason::UnsupportedGrantType, [400, 501]),
+        (Reason::RequestsThrottled, [429, 429]),
+    ] {
+        assert_eq!([status(reason, &own), status(reason, &other)], statuses, "{reason}");
+    }
+    let sentence = |error: TokenError| json(&answer(error, &other))["error_description"].clone();
+    assert_eq!(sentence(Reason::Disabled.into()), "Wrong email or password.");
+    assert_eq!(sentence(TokenError::new(Reason::Disabled).at_refresh()), "Unknown or invalid refresh token.");
+    // Its headers are those of its rows.
+    let client = answer(Reason::UnknownClient.into(), &other);
+    assert!(!client.headers().contains_key(WWW_AUTHENTICATE));
+    assert!(answer(Reason::UnknownClient.into(), &own).headers().contains_key(WWW_AUTHENTICATE));
+    assert_eq!(answer(Reason::EarlyData.into(), &other).headers()[RETRY_AFTER], "5");
+    // What looks alike looks alike in each.
+    for reason in Reason::ALL.iter().filter(|reason| reason.face() == Face::Denied) {
+        assert_eq!(answer((*reason).into(), &other).body(), answer(Reason::WrongPassword.into(), &other).body());
+    }
+}
+
+#[test]
+fn an_error_says_a_sentence_and_members_of_its_own_beside_the_code_of_its_row() {
+    let wording = wording(RFC_6749);
+    let mut error = TokenError::new(Reason::Custom);
+    error.details().description = ErrorText::new("a second factor is needed", 256).ok();
+    error.details().members.set("mfa_token", "\"\\\u{e9}\n").unwrap();
+    error.details().members.set("mfa_requirements", json!({ "challenge": [{ "type": "otp" }] })).unwrap();
+    let answer = refusal(&error, HeaderMap::new(), &setting(&wording));
+    assert_eq!(answer.status(), 400);
+    let expected = json!({
+        "error": "invalid_grant",
+        "error_description": "a second factor is needed",
+        "mfa_token": "\"\\\u{e9}\n",
+        "mfa_requirements": { "challenge": [{ "type": "otp" }] },
+    });
+    assert_eq!(json(&answer), expected);
+    // Its event has the names alone.
+    assert!(format!("{error:?}").contains("mfa_token") && !format!("{error:?}").contains('\u{e9}'));
+    assert!(ErrorText::new("say \"please\"", 256).is_err());
+}
+
+proptest! {
+    #[test]
+    fn every_error_is_one_json_object_within_the_character_sets_er_08(
+        index in 0..Reason::ALL.len(),
+        code in "[ !#-\\[\\]-~]{1,20}",
+        description in "[ !#-\\[\\]-~]{0,40}",
+        own in any::<bool>(),
+    ) {
+        let mut error = TokenError::new(Reason::ALL[index]);
+        if own {
+            error = error.with_host_code(HostCode::new(code, description).unwrap());
+        }
+        let response = refusal(&error, HeaderMap::new(), &setting(&wording(RFC_6749)));
+        for (name, value) in json(&response).as_object().unwrap() {
+            prop_assert!(["error", "error_description"].contains(&name.as_str()));
+            prop_assert!(value.as_str().unwrap().bytes().all(is_nqschar));
+        }
+        prop_assert_eq!(response.status() == StatusCode::UNAUTHORIZED, response.headers().contains_key(WWW_AUTHENTICATE));
+    }
+}
+
+#[test]
+fn nothing_of_the_request_is_left_in_the_headers_of_its_answer() {
+    let wording = wording(RFC_6749);
+    let request = || -> HeaderMap {
+        let lines =
+            [(ACCEPT, "text/html"), (ORIGIN, "https://a.example"), (CONTENT_TYPE, "a/b"), (CONTENT_TYPE, "c/d")];
+        lines.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
+    };
+    let (error, setting) = (TokenError::new(Reason::WrongPassword), setting(&wording));
+    let refused = |headers| refusal(&error, headers, &setting);
+    let tokens = |headers| success(b"{}".to_vec(), headers, &setting);
+    for (reused, own) in [
+        (refused(request()), refused(HeaderMap::new())),
+        (tokens(request()), tokens(HeaderMap::new())),
+        (revoked(request(), &setting), revoked(HeaderMap::new(), &setting)),
+        (
+            introspected(Vec::new(), None, request(), &setting),
+            introspected(Vec::new(), None, HeaderMap::new(), &setting),
+        ),
+    ] {
+        assert_eq!(reused.headers(), own.headers());
+        assert!(reused.headers().contains_key(CACHE_CONTROL));
+    }
+}

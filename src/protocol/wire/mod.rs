@@ -1,0 +1,22 @@
+//! What is on the wire: heads, forms and credentials of requests; answers, errors and their tables.
+
+pub(crate) mod basic;
+pub(crate) mod charset;
+pub(crate) mod encode;
+pub(crate) mod error;
+pub(crate) mod form;
+pub(crate) mod forwarded;
+pub(crate) mod head;
+pub(crate) mod host_code;
+pub(crate) mod introspection;
+pub(crate) mod issuer_url;
+pub(crate) mod json_object;
+pub(crate) mod media_type;
+pub(crate) mod members;
+pub(crate) mod methods;
+pub(crate) mod origin;
+pub(crate) mod profile;
+pub(crate) mod published;
+pub(crate) mod response;
+pub(crate) mod rfc6749;
+pub(crate) mod texts;

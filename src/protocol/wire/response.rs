@@ -1,0 +1,231 @@
+//! The successful response (RFC 6749 section 5.1).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::charset::{is_member_name, is_plain_json, is_vschar};
+use super::error::Reason;
+use super::members::{MemberError, Members};
+use crate::protocol::scope::Scope;
+use crate::protocol::secret::secrets::Token;
+use crate::protocol::token::unsaved::UnsavedRecord;
+
+/// What an issuer gives for a [`Grant`](crate::Grant).
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_password_grant::{IssuedTokens, Token};
+///
+/// let token = Token::random("at_")?;
+/// let issued = IssuedTokens::bearer(token, Duration::from_secs(600));
+/// let issued = issued.with_extra("tenant", "acme")?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub struct IssuedTokens {
+    access_token: Token,
+    token_type: Cow<'static, str>,
+    expires_in: Duration,
+    refresh_token: Option<Token>,
+    extra: Members,
+    unsaved: Option<UnsavedRecord>,
+}
+
+impl IssuedTokens {
+    /// A bearer token (RFC 6750) that lives for `expires_in`, rounded down to whole seconds.
+    #[must_use]
+    pub fn bearer(access_token: Token, expires_in: Duration) -> Self {
+        Self {
+            access_token,
+            token_type: Cow::Borrowed("Bearer"),
+            expires_in,
+            refresh_token: None,
+            extra: Members::default(),
+            unsaved: None,
+        }
+    }
+
+    /// Another token type: a registered name or an absolute URI (RFC 6749 section 8.1).
+    ///
+    /// # Errors
+    /// Fails when it is neither.
+    pub fn with_token_type(mut self, token_type: &str) -> Result<Self, MemberError> {
+        let is_uri = crate::protocol::client::sunset::is_absolute_uri(token_type);
+        if !is_member_name(token_type) && !is_uri {
+            return Err(MemberError::TokenType);
+        }
+        self.token_type = Cow::Owned(token_type.to_owned());
+        Ok(self)
+    }
+
+    /// The record of the access token, which the issuer did not save because its grant
+    /// [leaves](crate::Grant::leaves_record) it to the store of the refresh tokens. Any other grant must not come with one.
+    #[must_use]
+    pub fn with_unsaved(mut self, record: UnsavedRecord) -> Self {
+        self.unsaved = Some(record);
+        self
+    }
+
+    /// Whether there is a record that is to be saved.
+    pub(crate) const fn is_unsaved(&self) -> bool {
+        self.unsaved.is_some()
+    }
+
+    /// Takes out the record that is to be saved.
+    pub(crate) const fn take_unsaved(&mut self) -> Option<UnsavedRecord> {
+        self.unsaved.take()
+    }
+
+    /// A refresh token that the application itself keeps and takes back.
+    #[must_use]
+    pub fn with_refresh_token(mut self, refresh_token: Token) -> Self {
+        self.refresh_token = Some(refresh_token);
+        self
+    }
+
+    /// A member of the application's own (RFC 6749 section 8.2). A second one of the same name replaces the first.
+    ///
+    /// # Errors
+    /// Fails when the name is one of RFC 6749's own or has a character outside letters, digits and `-._`.
+    pub fn with_extra(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Value>,
+    ) -> Result<Self, MemberError> {
+        self.extra.set(name, value)?;
+        Ok(self)
+    }
+
+    pub(crate) fn access_token(&self) -> &Token {
+        &self.access_token
+    }
+
+    /// Whether the application gave a refresh token of its own.
+    pub(crate) fn has_refresh_token(&self) -> bool {
+        self.refresh_token.is_some()
+    }
+
+    /// Whether the tokens can be sent: visible ASCII, and for a bearer token what fits an `Authorization` header.
+    pub(crate) fn check(&self) -> Result<(), Reason> {
+        let bearer = self.token_type.eq_ignore_ascii_case("bearer") || self.token_type.eq_ignore_ascii_case("dpop");
+        let access = self.access_token.expose();
+        let legal = if bearer { self.access_token.is_token68() } else { !access.is_empty() && is_vschar(access) };
+        let refresh =
+            self.refresh_token.as_ref().is_none_or(|token| !token.expose().is_empty() && is_vschar(token.expose()));
+        if legal && refresh { Ok(()) } else { Err(Reason::IllegalToken) }
+    }
+
+    /// The JSON body. `scope` is left out only in scopeless mode.
+    pub(crate) fn to_json(&self, scope: &Scope) -> Result<Vec<u8>, Reason> {
+        let seconds = self.expires_in.as_secs();
+        let refresh = self.refresh_token.as_ref().map(Token::expose);
+        let scope = Some(scope.as_str()).filter(|scope| !scope.is_empty());
+        let access = self.access_token.expose();
+
+        // The exact room of an answer whose texts need no escapes: a full vector becomes a body without another
+        // allocation, and no half-grown buffer with a token in it is left behind.
+        let digits = seconds.checked_ilog10().map_or(1, |log| log.saturating_add(1) as usize);
+        let required = [(ACCESS_TOKEN, access), (TOKEN_TYPE, &*self.token_type)];
+        let optional = refresh.map(|text| (REFRESH_TOKEN, text)).into_iter().chain(scope.map(|text| (SCOPE, text)));
+        let fixed = EXPIRES_IN.len().saturating_add(digits).saturating_add(1);
+        let room = required.into_iter().chain(optional).fold(fixed, |room, (prefix, text)| {
+            room.saturating_add(prefix.len()).saturating_add(text.len()).saturating_add(1)
+        });
+
+        let mut json = Vec::with_capacity(room);
+        // Tokens that fit a header, names, URIs and scopes have no character that needs an escape.
+        match self.access_token.is_known_token68() {
+            true => push_plain(&mut json, ACCESS_TOKEN, access),
+            false => push_text(&mut json, ACCESS_TOKEN, access)?,
+        }
+        push_plain(&mut json, TOKEN_TYPE, &self.token_type);
+        json.extend_from_slice(EXPIRES_IN.as_bytes());
+        write_json(&mut json, &seconds)?;
+        if let Some(refresh) = refresh {
+            push_text(&mut json, REFRESH_TOKEN, refresh)?;
+        }
+        if let Some(scope) = scope {
+            push_plain(&mut json, SCOPE, scope);
+        }
+        for (name, value) in self.extra.iter() {
+            json.push(b',');
+            write_json(&mut json, name)?;
+            json.push(b':');
+            write_json(&mut json, value)?;
+        }
+        json.push(b'}');
+        Ok(json)
+    }
+}
+
+impl fmt::Debug for IssuedTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuedTokens")
+            .field("token_type", &self.token_type)
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
+    }
+}
+
+// What stands before the text of a member.
+const ACCESS_TOKEN: &str = r#"{"access_token":""#;
+const TOKEN_TYPE: &str = r#","token_type":""#;
+const EXPIRES_IN: &str = r#","expires_in":"#;
+const REFRESH_TOKEN: &str = r#","refresh_token":""#;
+const SCOPE: &str = r#","scope":""#;
+
+/// Texts hardly ever need escapes, and then they are copied as they are.
+fn push_text(json: &mut Vec<u8>, prefix: &str, text: &str) -> Result<(), Reason> {
+    if is_plain_json(text) {
+        push_plain(json, prefix, text);
+        return Ok(());
+    }
+    // The text comes with its quotes.
+    json.extend_from_slice(prefix.strip_suffix('"').unwrap_or(prefix).as_bytes());
+    write_json(json, text)
+}
+
+fn push_plain(json: &mut Vec<u8>, prefix: &str, text: &str) {
+    json.extend_from_slice(prefix.as_bytes());
+    json.extend_from_slice(text.as_bytes());
+    json.push(b'"');
+}
+
+fn write_json(json: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), Reason> {
+    serde_json::to_writer(json, value).map_err(|_| Reason::IllegalToken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issued(token: &str) -> IssuedTokens {
+        IssuedTokens::bearer(Token::new(token.to_owned()), Duration::from_secs(60))
+    }
+
+    #[test]
+    fn members_of_the_standard_cannot_be_replaced_and_none_stands_twice_te_11_ok_08_ab_08() {
+        assert_eq!(issued("a").with_extra("scope", "x").unwrap_err(), MemberError::Reserved);
+        assert_eq!(issued("a").with_extra("x y", "x").unwrap_err(), MemberError::Name);
+        let twice = issued("a").with_extra("x", 1).unwrap().with_extra("x", 2).unwrap();
+        let json = String::from_utf8(twice.to_json(&"read".parse().unwrap()).unwrap()).unwrap();
+        assert_eq!(json, r#"{"access_token":"a","token_type":"Bearer","expires_in":60,"scope":"read","x":2}"#);
+    }
+
+    #[test]
+    fn tokens_that_fit_no_header_are_not_sent_ab_05() {
+        for bad in ["", "a b", "é", "a\"", "a=b"] {
+            assert!(issued(bad).check().is_err(), "{bad:?}");
+        }
+        assert!(issued("abc-._~+/==").check().is_ok());
+    }
+
+    #[test]
+    fn token_types_are_names_or_uris_se_06() {
+        assert_eq!(issued("a").with_token_type("a b").unwrap_err(), MemberError::TokenType);
+        assert!(issued("a").with_token_type("https://as.example/token-type").is_ok());
+    }
+}

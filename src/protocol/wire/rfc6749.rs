@@ -1,0 +1,64 @@
+//! The profile of the standards: RFC 6749 section 5.2, RFC 7009 section 2.2.1 and, for a bearer token, RFC 7662 section 2.3.
+
+use super::profile::{Profile, profile};
+
+/// The answers that the standards ask for.
+pub(crate) const RFC_6749: Profile = profile! {
+    Method: METHOD_NOT_ALLOWED "invalid_request" "only POST is answered here" Allow;
+    Insecure: BAD_REQUEST "invalid_request" "the request did not come over TLS";
+    EarlyData: TOO_EARLY "invalid_request" "send the request again after the TLS handshake";
+    MediaType: BAD_REQUEST "invalid_request" "the body must be application/x-www-form-urlencoded in UTF-8" AcceptPost;
+    Coding: UNSUPPORTED_MEDIA_TYPE "invalid_request" "the body must not be compressed" AcceptEncoding;
+    TooLarge: PAYLOAD_TOO_LARGE "invalid_request" "the body is too large" Close;
+    Timeout: REQUEST_TIMEOUT "invalid_request" "the body did not arrive in time" Close;
+    Query: BAD_REQUEST "invalid_request" "credentials belong in the body, never in the query";
+    Malformed: BAD_REQUEST "invalid_request" "the request is malformed";
+    Repeated: BAD_REQUEST "invalid_request" "a parameter is repeated";
+    Missing: BAD_REQUEST "invalid_request" "a required parameter is missing or empty";
+    ManyCredentials: BAD_REQUEST "invalid_request" "more than one way of client authentication";
+    CrossSite: BAD_REQUEST "invalid_request" "this origin may not use the token endpoint";
+    ClientByHeader: UNAUTHORIZED "invalid_client" "client authentication failed" Challenge;
+    // Credentials that came in the body are answered without a challenge.
+    ClientByBody: BAD_REQUEST "invalid_client" "client authentication failed";
+    BearerToken: UNAUTHORIZED "invalid_token" "this endpoint takes client authentication" BearerChallenge;
+    GrantType: BAD_REQUEST "unsupported_grant_type" "the grant type is not supported";
+    Unauthorized: BAD_REQUEST "unauthorized_client" "the client may not use this grant type";
+    Scope: BAD_REQUEST "invalid_scope" "the scope is missing, malformed, unknown or not allowed for this client";
+    Denied: BAD_REQUEST "invalid_grant" "the credentials are not valid";
+    RefreshToken: BAD_REQUEST "invalid_grant" "the credentials are not valid";
+    TokenType: BAD_REQUEST "unsupported_token_type" "tokens of this type cannot be revoked here";
+    Leaked: BAD_REQUEST "password_leaked" "this password is known from a leak; set a new one";
+    TooManyAttempts: TOO_MANY_REQUESTS "too_many_attempts" "too many attempts, try again later" RetryAfter;
+    TooManyRequests: TOO_MANY_REQUESTS "too_many_attempts" "too many attempts, try again later" RetryAfter;
+    Fault: INTERNAL_SERVER_ERROR "server_error" "the server could not process the request";
+    Unavailable: SERVICE_UNAVAILABLE "temporarily_unavailable" "the server is not available now, try again later" RetryAfter;
+};
+
+#[cfg(test)]
+mod tests {
+    use super::super::charset::is_nqschar;
+    use super::super::error::Reason;
+    use super::super::profile::Face;
+    use super::*;
+
+    #[test]
+    fn every_row_is_json_within_the_character_sets_er_08() {
+        for face in Face::ALL {
+            let row = RFC_6749.row(*face);
+            let json: serde_json::Value = serde_json::from_str(row.body).unwrap();
+            assert_eq!(json["error"], row.code);
+            assert_eq!(json["error_description"], row.description);
+            assert!(row.code.bytes().chain(row.description.bytes()).all(is_nqschar));
+        }
+    }
+
+    #[test]
+    fn the_manual_has_every_reason_with_its_answer() {
+        let manual = include_str!("../../manual/errors.md");
+        for reason in Reason::ALL {
+            let row = RFC_6749.row(reason.face());
+            let cells = format!("\n| `{reason}` | {} | `{}` | ", row.status.as_u16(), row.code);
+            assert!(manual.contains(&cells), "{cells}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+use std::fmt;
+use std::sync::Arc;
+
+use super::aside::Aside;
+use super::steps::Turn;
+use crate::boundary::backend::BackendError;
+use crate::boundary::check::SecretCheck;
+use crate::boundary::clock::SharedClock;
+use crate::boundary::limiter::{AttemptKey, AttemptLimiter, BegunLock, Checked, Reservation, Reserved, Settlement};
+use crate::boundary::maybe::MaybeFuture;
+use crate::boundary::setting::SettingError;
+use crate::limiter::first_tries::FirstTries;
+use crate::limiter::locks::Locks;
+use crate::limiter::step::budget::millis;
+use crate::limiter::step::facts::Facts;
+use crate::limiter::step::rules::LimiterRules;
+use crate::limiter::step::steps::Compared;
+use crate::limiter::step::ticket::Ticket;
+use crate::sqlite::counting_key::CountingKey;
+use crate::sqlite::failure::{Failure, Unanswered};
+use crate::sqlite::store::SqliteStore;
+
+/// The statements of the limiter.
+pub(in crate::sqlite) fn statements() -> impl Iterator<Item = &'static str> {
+    super::rows::STATEMENTS.into_iter().chain(super::operator::STATEMENTS)
+}
+
+/// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`](crate::MemoryLimiter): what was charged is durable before a
+/// secret is compared, and a restart or crash takes nothing back. Processes that share the file share the counts.
+///
+/// The file holds no names and addresses, only digests: under a [shared key](crate::sqlite::SqliteStoreBuilder::shared_key) if there is
+/// one, else under a key of the same file. Whose locks they are is kept in memory, for
+/// [`locks`](crate::LimiterOperator::locks): after a restart, and in another process, it is not known until the lock ends. So is, without a shared
+/// key, which secret was denied last, so that the same mistake counts again after a restart. Give all processes the same rules.
+///
+/// Time is that of the wall clock at the start, and goes on as the monotonic clock does: a wall clock that is set neither
+/// lifts nor lengthens a lock before the next start, and after it time goes on from the latest that was counted at. Of
+/// processes whose clocks differ, none counts an attempt behind what its records were counted at.
+///
+/// Each attempt takes two durable commits, which it shares with all who wait at that moment. A refused attempt takes none. A
+/// [`check`](AttemptLimiter::check), such as that of a client's secret, takes one if it was wrong, and none if it was right,
+/// there was nothing to forgive, and its address is one from which it succeeded before.
+///
+/// Put it into an [`Arc`] to give it to the endpoint and keep it for the operator.
+pub struct SqliteLimiter {
+    pub(super) store: SqliteStore,
+    pub(super) rules: LimiterRules,
+    pub(super) key: Arc<CountingKey>,
+    pub(super) aside: Arc<Aside>,
+    /// Those of the store, so that each limiter of it knows whose the locks are.
+    pub(super) locks: Arc<Locks>,
+    pub(super) first_tries: FirstTries<()>,
+}
+
+impl SqliteStore {
+    /// A limiter whose counts are in this store, with the default rules. Make one of it, and share it; further ones of
+    /// this store in this process count together with it and name the same locks.
+    #[must_use]
+    pub fn limiter(&self) -> SqliteLimiter {
+        SqliteLimiter {
+            store: self.clone(),
+            rules: LimiterRules::new(),
+            key: self.counting_key(),
+            aside: Arc::default(),
+            locks: self.locks(),
+            first_tries: FirstTries::default(),
+        }
+    }
+}
+
+impl SqliteLimiter {
+    /// Other rules. Default: [`LimiterRules::new`]. Give all that count in one file the same.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use tower_password_grant::{LimiterRules, sqlite::SqliteStore};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let rules = LimiterRules::new().with_budget(5, Duration::from_secs(900));
+    /// let limiter = SqliteStore::open("auth.db")?.limiter().with_rules(rules);
+    /// # let _ = limiter;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_rules(mut self, rules: LimiterRules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    fn facts(&self, key: &AttemptKey<'_>) -> Facts {
+        Facts::new(key, &self.key.digests)
+    }
+
+    /// Has a step done in a transaction.
+    pub(super) async fn step<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Turn<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        Ok(self.try_step(work).await?)
+    }
+
+    /// The same, for one that may be tried once more if it is sure that it was not done.
+    async fn try_step<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Turn<'_>) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Unanswered> {
+        let (rules, key, aside, time) = (self.rules, Arc::clone(&self.key), Arc::clone(&self.aside), self.store.time());
+        self.store.try_write(move |db| work(Turn::begin(db, (&key, &aside), &rules, millis(time.now()))?)).await
+    }
+}
+
+impl AttemptLimiter for SqliteLimiter {
+    fn validate(&self) -> Result<(), SettingError> {
+        self.rules.check()
+    }
+
+    fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
+        MaybeFuture::new(async move {
+            let facts = self.facts(key);
+            let (attempted, begun) = self.step(move |turn| turn.attempt(&facts, || Compared::LATER)).await?;
+            self.locks.describe_all(key, &begun);
+            Ok(attempted.into_reserved())
+        })
+    }
+
+    fn check<'a>(
+        &'a self,
+        key: &'a AttemptKey<'a>,
+        check: SecretCheck<'a>,
+    ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
+        MaybeFuture::new(async move {
+            let (facts, check) = (self.facts(key), check.into_owned());
+            let compare = || Compared::of(check.decide());
+            let (attempted, begun) = self.step(move |turn| turn.attempt(&facts, compare)).await?;
+            self.locks.describe_all(key, &begun);
+            Ok(attempted.into_checked())
+        })
+    }
+
+    fn settle(
+        &self,
+        reservation: Reservation,
+        settlement: Settlement,
+    ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
+        MaybeFuture::new(async move {
+            let Ok(_) = self.first_tries.first_of(&reservation) else { return Ok(None) };
+            let ticket = Ticket::from_bytes(reservation.key());
+            let settled = self.try_step(move |turn| turn.settle(&ticket, settlement)).await;
+            let news = settled.inspect_err(|unanswered| {
+                // What may have been committed must not be taken back twice: the charge stays.
+                if unanswered.is_undone() {
+                    self.first_tries.keep(&reservation, ());
+                }
+            })?;
+            if settlement.gives_back() {
+                self.locks.unname(&self.rules.policy, &ticket);
+            }
+            Ok(news)
+        })
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        self.store.agrees_with(clock)
+    }
+}
+
+impl fmt::Debug for SqliteLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteLimiter").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}

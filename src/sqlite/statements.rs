@@ -1,0 +1,15 @@
+//! What the store prepares when it opens.
+
+use super::{access, clients, counting_key, limiter, once, prune, refresh, users};
+
+/// All statements of the store.
+pub(super) fn statements() -> impl Iterator<Item = &'static str> {
+    let core: [&[&str]; 4] = [&refresh::STATEMENTS, &access::STATEMENTS, &once::STATEMENTS, &clients::STATEMENTS];
+    core.into_iter()
+        .flatten()
+        .copied()
+        .chain(users::statements())
+        .chain(prune::statements())
+        .chain(limiter::statements())
+        .chain(counting_key::STATEMENTS)
+}

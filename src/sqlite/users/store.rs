@@ -1,0 +1,202 @@
+use async_trait::async_trait;
+use rusqlite::{Params, Row, params};
+
+use super::list;
+use super::new_user::NewUser;
+use crate::boundary::access::AccessTokenStore;
+use crate::boundary::backend::{BackendError, OperationError};
+use crate::boundary::users::{
+    login_name::LoginName,
+    store::{StoredUser, UserStatus, UserStore},
+};
+use crate::protocol::wire::host_code::HostCode;
+use crate::sqlite::access::revoke_some_of;
+use crate::sqlite::columns::get;
+use crate::sqlite::db::Db;
+use crate::sqlite::failure::Failure;
+use crate::sqlite::refresh::end_families_of;
+use crate::sqlite::store::SqliteStore;
+
+const ADD: &str = "INSERT INTO users (id, realm, password_hash, status, code, description, credential_version)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
+const HAS_NAME: &str = "SELECT 1 FROM user_names WHERE directory = ?1 AND name = ?2";
+pub(super) const ADD_NAME: &str = "INSERT INTO user_names (directory, name, user) VALUES (?1, ?2, ?3)";
+const SET_HASH: &str = "UPDATE users SET password_hash = ?2, credential_version = credential_version + 1
+    WHERE id = ?1 RETURNING realm";
+const END_LOGINS: &str = "UPDATE users SET credential_version = credential_version + 1 WHERE id = ?1 RETURNING realm";
+const SET_STATUS: &str = "UPDATE users SET status = ?2, code = ?3, description = ?4 WHERE id = ?1";
+const REMOVE: &str = "DELETE FROM users WHERE id = ?1 RETURNING realm";
+const FIND: &str = "SELECT u.id, u.password_hash, u.status, u.code, u.description, u.credential_version
+    FROM user_names n JOIN users u ON u.id = n.user WHERE n.directory = ?1 AND n.name = ?2";
+const FIND_BY_ID: &str = "SELECT id, password_hash, status, code, description, credential_version
+    FROM users WHERE id = ?1 AND realm IS ?2";
+const SAVE_HASH: &str = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
+
+const STATEMENTS: [&str; 10] =
+    [ADD, HAS_NAME, ADD_NAME, SET_HASH, END_LOGINS, SET_STATUS, REMOVE, FIND, FIND_BY_ID, SAVE_HASH];
+
+pub(in crate::sqlite) fn statements() -> impl Iterator<Item = &'static str> {
+    STATEMENTS.into_iter().chain(list::STATEMENTS)
+}
+
+/// The name space of a realm; that of no realm is not that of a realm without a name.
+pub(super) fn directory(realm: Option<&str>) -> String {
+    realm.map_or_else(|| "-".to_owned(), |realm| format!("+{realm}"))
+}
+
+/// The columns of a status.
+type StatusColumns = (&'static str, Option<String>, Option<String>);
+
+fn write_status(status: &UserStatus) -> StatusColumns {
+    match status {
+        UserStatus::Active => ("active", None, None),
+        UserStatus::Disabled => ("disabled", None, None),
+        UserStatus::Locked => ("locked", None, None),
+        UserStatus::PasswordExpired => ("password_expired", None, None),
+        UserStatus::Unverified => ("unverified", None, None),
+        UserStatus::Denied(code) => {
+            ("denied", Some(code.code.as_str().to_owned()), Some(code.description.as_str().to_owned()))
+        }
+    }
+}
+
+pub(super) fn read_status(row: &Row<'_>) -> Result<UserStatus, Failure> {
+    const BAD: Failure = Failure::Row("the status of a user");
+    let status: String = get(row, 2)?;
+    Ok(match status.as_str() {
+        "active" => UserStatus::Active,
+        "disabled" => UserStatus::Disabled,
+        "locked" => UserStatus::Locked,
+        "password_expired" => UserStatus::PasswordExpired,
+        "unverified" => UserStatus::Unverified,
+        "denied" => {
+            let (code, description): (String, String) = (get(row, 3)?, get(row, 4)?);
+            UserStatus::Denied(HostCode::new(code, description).map_err(|_| BAD)?)
+        }
+        _ => return Err(BAD),
+    })
+}
+
+fn read_user(row: &Row<'_>) -> Result<StoredUser, Failure> {
+    let version: i64 = get(row, 5)?;
+    Ok(StoredUser::new(get::<String>(row, 0)?)
+        .with_password_hash(get::<Option<String>>(row, 1)?)
+        .with_status(read_status(row)?)
+        .with_credential_version(version.to_string()))
+}
+
+fn add(db: &Db, user: &NewUser) -> Result<bool, Failure> {
+    let directory = directory(user.realm.as_deref());
+    for name in &user.names {
+        if db.row(HAS_NAME, [&directory, name], |_| Ok(()))?.is_some() {
+            return Ok(false);
+        }
+    }
+    let (status, code, description) = write_status(&user.status);
+    let (realm, hash, version) = (&user.realm, &user.password_hash, user.credential_version);
+    if db.execute(ADD, params![user.id, realm, hash, status, code, description, version])? == 0 {
+        return Ok(false);
+    }
+    for name in &user.names {
+        db.execute(ADD_NAME, [&directory, name, &user.id])?;
+    }
+    Ok(true)
+}
+
+pub(super) fn realm(row: &Row<'_>) -> Result<Option<String>, Failure> {
+    get(row, 0)
+}
+
+impl SqliteStore {
+    /// Changes a user by a statement that answers the realm, and ends the logins of that user: the families, and the first
+    /// access tokens, in the same step. Answers whether there was such a user.
+    async fn change_and_end<V>(&self, sql: &'static str, id: &str, values: V) -> Result<bool, BackendError>
+    where
+        V: Params + Send + 'static,
+    {
+        let (user, ended) = (id.to_owned(), self.now());
+        let change = move |db: &Db| {
+            let Some(realm) = db.row(sql, values, realm)? else { return Ok(None) };
+            end_families_of(db, realm.as_deref(), &user, ended)?;
+            revoke_some_of(db, realm.as_deref(), &user)?;
+            Ok(Some(realm))
+        };
+        let Some(realm) = self.write(change).await? else { return Ok(false) };
+        AccessTokenStore::revoke_subject(self, realm.as_deref(), id).await?;
+        Ok(true)
+    }
+}
+
+/// The users. What is changed here holds from the next request on.
+impl SqliteStore {
+    /// Adds a user with all names, and answers whether there was room for them: `false`, and nothing is changed, if the id or
+    /// one of the names in this realm is another user's.
+    ///
+    /// # Errors
+    /// As any operation; also for a name of white space and invisible characters only.
+    pub async fn add_user(&self, user: NewUser) -> Result<bool, OperationError> {
+        if user.names.contains("") {
+            return Err(BackendError::fault("a login name is empty: give one with a visible character").into());
+        }
+        Ok(self.write(move |db| add(db, &user)).await?)
+    }
+
+    /// Sets another password, or none, and [ends all logins](Self::end_logins) so far. Answers whether there is such a user.
+    ///
+    /// # Errors
+    /// As any operation.
+    pub async fn set_password_hash(&self, user_id: &str, hash: Option<&str>) -> Result<bool, OperationError> {
+        let values = (user_id.to_owned(), hash.map(str::to_owned));
+        Ok(self.change_and_end(SET_HASH, user_id, values).await?)
+    }
+
+    /// Ends every login of the user so far: ends the refresh token families and removes the opaque access tokens of this
+    /// subject in the user's realm, and raises the version of the credentials. So a login that is under way is refused before
+    /// its tokens are sent, where the endpoint's verifier is over this store. Answers whether there is such a user.
+    ///
+    /// # Errors
+    /// As any operation.
+    pub async fn end_logins(&self, user_id: &str) -> Result<bool, OperationError> {
+        Ok(self.change_and_end(END_LOGINS, user_id, [user_id.to_owned()]).await?)
+    }
+
+    /// Sets whether the user may log in, and refresh. Answers whether there is such a user.
+    ///
+    /// # Errors
+    /// As any operation.
+    pub async fn set_user_status(&self, user_id: &str, status: UserStatus) -> Result<bool, OperationError> {
+        let id = user_id.to_owned();
+        let set = move |db: &Db| {
+            let (status, code, description) = write_status(&status);
+            Ok(db.execute(SET_STATUS, params![id, status, code, description])? > 0)
+        };
+        Ok(self.write(set).await?)
+    }
+
+    /// Removes a user with all names, ends the refresh token families of this subject in the user's realm, and removes its
+    /// opaque access tokens. Answers whether there was such a user. Never give the id to anyone else.
+    ///
+    /// # Errors
+    /// As any operation.
+    pub async fn remove_user(&self, user_id: &str) -> Result<bool, OperationError> {
+        Ok(self.change_and_end(REMOVE, user_id, [user_id.to_owned()]).await?)
+    }
+}
+
+#[async_trait]
+impl UserStore for SqliteStore {
+    async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        let (directory, login) = (directory(realm), login.canonical().to_owned());
+        self.look_up(move |db| db.row(FIND, [directory, login], read_user)).await
+    }
+
+    async fn find_by_id(&self, user_id: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        let (id, realm) = (user_id.to_owned(), realm.map(str::to_owned));
+        self.look_up(move |db| db.row(FIND_BY_ID, params![id, realm], read_user)).await
+    }
+
+    async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
+        let values = [user_id, old_hash, new_hash].map(str::to_owned);
+        self.write(move |db| Ok(db.execute(SAVE_HASH, values)? > 0)).await
+    }
+}

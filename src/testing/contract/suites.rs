@@ -1,0 +1,151 @@
+use std::sync::Arc;
+
+use super::refresh::Scene;
+use super::refresh_races::End;
+use crate::boundary::access::AccessTokenStore;
+use crate::boundary::limiter::AttemptLimiter;
+use crate::boundary::once::OneTimeValues;
+use crate::boundary::operator::LimiterOperator;
+use crate::boundary::records::AttemptRecords;
+use crate::boundary::refresh::RefreshTokenStore;
+
+/// Holds a [`RefreshTokenStore`] to its contract. `make` answers two handles of one new store, as two processes have them.
+/// About 30,000 calls.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn refresh_token_store<S: RefreshTokenStore>(make: impl AsyncFn() -> [S; 2]) {
+    let scene = async || Scene::new(make().await);
+    super::refresh_facts::facts(scene().await).await;
+    super::refresh::what_is_not_there(scene().await).await;
+    super::refresh::swaps(scene().await).await;
+    super::refresh::begun_twice(scene().await).await;
+    super::refresh::over_at_once(scene().await).await;
+    super::refresh::later_version(scene().await).await;
+    super::refresh::lost_answers(scene().await).await;
+    super::refresh_ends::revoke_family(scene().await).await;
+    super::refresh_ends::revoke_subject(scene().await).await;
+    super::refresh_ends::crowd(scene().await).await;
+    super::refresh_races::parallel_swaps(scene().await).await;
+    super::refresh_races::parallel_ends(scene().await).await;
+    super::refresh_races::parallel_uses(scene().await, super::refresh::LEEWAY).await;
+    super::refresh_races::parallel_uses(scene().await, 0).await;
+    super::refresh_races::parallel_reuses(scene().await).await;
+    for by in [End::RevokeFamily, End::RevokeSubject, End::Replay] {
+        super::refresh_races::end_while_used(scene().await, by).await;
+    }
+    super::refresh_races::parallel_logins(scene().await).await;
+}
+
+/// Holds an [`AccessTokenStore`] to its contract. `make` answers two handles of one new store. The records expire an hour from
+/// now. A store that bounds the tokens of one login has to keep 64 of them at least.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn access_token_store<S: AccessTokenStore>(make: impl AsyncFn() -> [S; 2]) {
+    let one = async || {
+        let [one, _other] = make().await;
+        one
+    };
+    super::access::facts(one().await).await;
+    super::access::revoke(one().await).await;
+    super::access::revoke_family(one().await).await;
+    super::access::revoke_subject(one().await).await;
+    super::access::crowd(one().await, true).await;
+    super::access::crowd(one().await, false).await;
+    super::access::crowd_of_logins(one().await).await;
+    super::access::parallel(make().await).await;
+    super::access::lost_answers(make().await).await;
+}
+
+/// Holds a store that keeps both kinds of tokens, and has a [`StoreIdentity`](crate::StoreIdentity), to what that says: the
+/// access token that comes with a login or a refresh is saved in that step, or not at all. `make` answers two handles of one
+/// new store. Run it beside [`refresh_token_store`] and [`access_token_store`], where no step brings an access token.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn tokens_in_one_step<S: RefreshTokenStore + AccessTokenStore>(make: impl AsyncFn() -> [S; 2]) {
+    let scene = async || Scene::new(make().await);
+    super::one_step::identity(scene().await).await;
+    super::one_step::begun(scene().await).await;
+    super::one_step::rotated(scene().await).await;
+    super::one_step::ended(scene().await).await;
+    super::one_step::parallel(scene().await).await;
+    super::one_step::given_up(scene().await).await;
+}
+
+/// Holds [`OneTimeValues`] to their contract. `make` answers two handles of one new store. The values expire ten minutes from
+/// now.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn one_time_values<S: OneTimeValues>(make: impl AsyncFn() -> [S; 2]) {
+    let [one, _other] = make().await;
+    super::once::in_turn(one).await;
+    super::once::parallel(make().await).await;
+    super::once::lost_answers(make().await).await;
+}
+
+/// Holds an [`AttemptLimiter`] to what its contract asks of every one, whatever its budgets are. Give it some that are spent
+/// by fewer than 1,000 attempts and whose windows are longer than the test; that of one address, if there is one, must be
+/// larger than that of an account from there, as it is by default. `make` answers two handles of one new store.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> [L; 2]) {
+    super::limiter_handles::in_turn(&make).await;
+    super::limiter::parallel(&make).await;
+    super::limiter::dropped(&make).await;
+    super::limiter::success(&make).await;
+    super::limiter::untried(&make).await;
+    super::limiter::undecided(&make).await;
+    super::limiter::own_charges_only(&make).await;
+    super::limiter::settled_again(&make).await;
+    super::limiter::refused(&make).await;
+    super::limiter_keys::parts(&make).await;
+    super::limiter_keys::networks(&make).await;
+    super::limiter_keys::known_addresses(&make).await;
+    super::limiter_checks::one_after_the_other(&make).await;
+    super::limiter_checks::parallel(&make).await;
+    super::limiter_handles::forgiven(&make).await;
+    super::limiter_handles::parallel(&make).await;
+    super::limiter_handles::lost_answers(&make).await;
+}
+
+/// Holds a [`LimiterOperator`] to its contract, with the same budgets as [`attempt_limiter`]. `make` answers two handles of one
+/// new store. Locks are listed through the handle through which they began.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn limiter_operator<L: AttemptLimiter + LimiterOperator>(make: impl AsyncFn() -> [L; 2]) {
+    super::limiter_operator::nothing(&make).await;
+    super::limiter_operator::listed(&make).await;
+    super::limiter_operator::pages(&make).await;
+    super::limiter_operator::unblocked(&make).await;
+    super::limiter_operator::clients(&make).await;
+    super::limiter_operator::under_way(&make).await;
+    super::limiter_operator::everything(&make).await;
+}
+
+/// Holds [`AttemptRecords`] to their contract. `make` answers two handles of one new store, as two processes have them; the
+/// time of that store shows the present.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn attempt_records<S: AttemptRecords>(make: impl AsyncFn() -> [S; 2]) {
+    super::records::kept(make().await).await;
+    super::records::stale(make().await).await;
+    super::records::all_or_none(make().await).await;
+    super::records::over_already(make().await).await;
+    super::records::time(make().await).await;
+    super::records_races::one_wins(make().await).await;
+    super::records_races::nothing_is_lost(make().await).await;
+    super::records_races::lost_answers(make().await).await;
+    super::records_races::given_up(make().await).await;
+}
+
+/// Two handles of a store that lies in the memory of this process, for the suites that ask for two.
+pub fn two_handles<S>(store: S) -> [Arc<S>; 2] {
+    let store = Arc::new(store);
+    [Arc::clone(&store), store]
+}
