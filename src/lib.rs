@@ -31,6 +31,7 @@ mod protocol;
 mod service;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | 0 | `protocol` | nothing of ours; no async, clock, tokio, tower, tracing |
 //! | 1 | `boundary` | 0; no framework |
-//! | 1 | `observe`, `protection` | 0, `boundary`; no tower, no framework, no database |
+//! | 1 | `observe`, `limiter` | 0, `boundary`; no tower, no framework, no database |
 //! | 2 | `conductor` | 0, 1; no tower, no framework |
 //! | 3 | `service` | 0, 1, 2; no framework |
 //! | rooms | everything else: `argon2`, `bearer`, `jwt`, `memory`, `sqlite`, `testing` ... | 0, 1 |
@@ -32,7 +32,7 @@ use std::fs;
 use modules::{Source, exports, has_word, sources, uses};
 use reader::{ends_with_its_tests, library, root, rust_files};
 
-const CORE: [&str; 7] = ["protocol", "boundary", "observe", "protection", "conductor", "service", "memory"];
+const CORE: [&str; 7] = ["protocol", "boundary", "observe", "limiter", "conductor", "service", "memory"];
 const FRAMEWORKS: [&str; 4] = ["axum::", "hyper::", "hyper_util::", "tonic::"];
 
 /// The modules that `module` may use besides itself.
@@ -40,24 +40,12 @@ fn may_use(module: &str) -> &'static [&'static str] {
     match module {
         "protocol" => &[],
         "boundary" => &["protocol"],
-        "observe" | "protection" => &["protocol", "boundary"],
-        "service" => &["protocol", "boundary", "observe", "protection", "conductor"],
+        "observe" | "limiter" => &["protocol", "boundary"],
+        "service" => &["protocol", "boundary", "observe", "limiter", "conductor"],
         // The conductor and the rooms.
-        _ => &["protocol", "boundary", "observe", "protection"],
+        _ => &["protocol", "boundary", "observe", "limiter"],
     }
 }
-
-/// Edges beyond the rings, each with its reason.
-const EXCEPTIONS: [(&str, &str); 6] = [
-    // One body type for every layer of the crate.
-    ("bearer/mod.rs", "service::ResponseBody"),
-    // The user table of the store, for applications with both features.
-    ("sqlite/users/mod.rs", "argon2::LoginName"),
-    ("sqlite/users/mod.rs", "argon2::StoredUser"),
-    ("sqlite/users/mod.rs", "argon2::UserStatus"),
-    ("sqlite/users/mod.rs", "argon2::UserStore"),
-    ("sqlite/users/new_user.rs", "argon2::UserStatus"),
-];
 
 /// Words that must not stand in a ring's code.
 fn forbidden(module: &str) -> Vec<&'static str> {
@@ -76,11 +64,25 @@ fn forbidden(module: &str) -> Vec<&'static str> {
             "async_trait::",
         ]),
         "boundary" => words.extend(["tokio::", "tower::", "tracing::", "metrics::"]),
-        "protection" => words.extend(["tower::", "rusqlite::"]),
+        "limiter" => words.extend(["tower::", "rusqlite::"]),
         "conductor" | "observe" => words.push("tower::"),
         _ => {}
     }
     words
+}
+
+/// What stands in a `mod.rs` beside declarations of modules, names that are handed on, and attributes.
+fn other_than_names(code: &str) -> String {
+    // A page of the manual is a module with nothing in it.
+    let code = code.replace(" {}", ";");
+    let bare = code.lines().filter(|line| !line.trim().starts_with("#[")).collect::<Vec<_>>().join("\n");
+    let is_names = |statement: &str| {
+        let text = statement.trim();
+        let word = text.strip_prefix("pub").map_or(text, |rest| rest.trim_start_matches(|c| c != ' ').trim_start());
+        let is_plain = !word.contains(['(', '=']);
+        text.is_empty() || is_plain && (word.starts_with("use ") || word.starts_with("mod ") && !word.contains('{'))
+    };
+    bare.split(';').filter(|statement| !is_names(statement)).collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
 /// What is wrong with the layers of these files.
@@ -92,10 +94,7 @@ fn violations(sources: &[Source]) -> Vec<String> {
         let Some(ring) = source.ring() else { continue };
         for path in uses(source, &exports) {
             let target = path.split("::").next().unwrap();
-            let legal = target == ring
-                || may_use(ring).contains(&target)
-                || EXCEPTIONS.contains(&(source.path.as_str(), path.as_str()));
-            if !legal {
+            if target != ring && !may_use(ring).contains(&target) {
                 wrong.push(format!("{} uses `{path}`", source.path));
             }
         }
@@ -123,16 +122,17 @@ fn every_module_uses_only_what_lies_below_it() {
 }
 
 #[test]
-fn every_exception_is_needed() {
-    let sources = sources();
-    let lib = sources.iter().find(|source| source.path == "lib.rs").unwrap();
-    let exports = exports(&lib.code);
-    for (file, path) in EXCEPTIONS {
-        let source = sources.iter().find(|source| source.path == file).unwrap_or_else(|| panic!("{file} is gone"));
-        assert!(uses(source, &exports).contains(path), "{file} does not use `{path}` any more");
-        let (ring, target) = (source.ring().unwrap(), path.split("::").next().unwrap());
-        assert!(target != ring && !may_use(ring).contains(&target), "{file} may use `{path}` without an exception");
+fn a_mod_file_holds_docs_declarations_and_re_exports_only() {
+    for source in sources().iter().filter(|source| source.path.ends_with("mod.rs")) {
+        let other = other_than_names(&source.code);
+        assert!(other.is_empty(), "{} holds {other:?}", source.path);
     }
+    assert_eq!(
+        other_than_names("#[cfg(a)]\npub(crate) mod x;\n\nuse a::{\n    B,\n    c::D,\n};\npub use x::Y;\n"),
+        ""
+    );
+    assert_eq!(other_than_names("mod x;\nconst A: u8 = 1;"), "const A: u8 = 1");
+    assert_eq!(other_than_names("pub mod x {\n    fn y() { z() }\n}"), "pub mod x {\n    fn y() { z() }\n}");
 }
 
 #[test]
@@ -146,6 +146,19 @@ fn the_core_names_no_room() {
         }
         for library in ["argon2::", "password_hash::", "bcrypt::", "aws_lc_rs::", "sha1::", "xorf::", "rusqlite::"] {
             assert!(!source.code.contains(library), "{} uses `{library}`", source.path);
+        }
+    }
+}
+
+#[test]
+fn the_step_of_the_limiter_knows_no_engine() {
+    let engines = ["limiter::memory::", "limiter::stored::", "limiter::ceiling::"];
+    for source in sources().iter().filter(|source| source.path.starts_with("limiter/")) {
+        let own = source.path.split('/').nth(1).unwrap();
+        for path in uses(source, &exports("")) {
+            let is_of_another = |engine: &str| path.starts_with(engine) && engine.split("::").nth(1) != Some(own);
+            let is_shared = own.ends_with(".rs");
+            assert!(is_shared || !engines.into_iter().any(is_of_another), "{} uses `{path}`", source.path);
         }
     }
 }
@@ -199,7 +212,7 @@ fn this_test_finds_what_it_looks_for() {
         ("protocol/wire/form.rs", "use super::texts::Texts;\n// use crate::boundary::clock::Clock;", 0),
         ("protocol/wire/form.rs", "pub async fn read() {}", 1),
         ("protocol/wire/form.rs", "let asynchronous = 1;\n#[cfg(test)]\nmod tests { use crate::service::x; }", 0),
-        ("protocol/wire/form.rs", "use super::super::conductor::trail;", 1),
+        ("protocol/wire/form.rs", "use super::super::super::conductor::trail;", 1),
         ("boundary/issuer.rs", "use crate::{boundary::clock::{Clock, X}, conductor::y, protocol::z};", 1),
         ("boundary/issuer.rs", "use crate::Builder;", 1),
         ("boundary/issuer.rs", "use crate::Clock;", 0),

@@ -1,13 +1,13 @@
 //! Passwords that are stored as Argon2id hashes (feature `argon2`).
 //!
-//! [`Argon2Verifier`] is a [`CredentialVerifier`](crate::CredentialVerifier) over a [`UserStore`], which the application
+//! [`Argon2Verifier`] is a [`CredentialVerifier`](crate::CredentialVerifier) over a [`UserStore`](crate::store::UserStore), which the application
 //! implements with two statements against its own user table.
 //!
 //! ```
 //! use async_trait::async_trait;
-//! use tower_password_grant::{BackendError, Password};
 //! use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 //! use tower_password_grant::store::{LoginName, StoredUser, UserStore};
+//! use tower_password_grant::{BackendError, Password};
 //!
 //! type Found = Result<Option<StoredUser>, BackendError>;
 //!
@@ -115,8 +115,6 @@ mod unusable;
 mod upgrade;
 mod verifier;
 
-pub use crate::boundary::users::login_name::LoginName;
-pub use crate::boundary::users::store::{StoredUser, UserStatus, UserStore};
 pub use config::Argon2VerifierBuilder;
 pub use error::{Argon2ConfigError, HashError};
 pub use format::HashFormat;

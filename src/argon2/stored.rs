@@ -7,7 +7,7 @@ use super::format::HashFormat;
 use super::formats::{self, Format};
 use super::legacy;
 use super::unusable::{MALFORMED, UnusableHash};
-use crate::boundary::users::store::trimmed;
+use crate::boundary::users::stored_user::trimmed;
 use crate::protocol::secret::secret_keys::SecretKeys;
 
 /// No format that is read needs more.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::boundary::users::login_name::LoginName;
-use crate::boundary::users::store::trimmed;
-use crate::boundary::users::store::{StoredUser, UserStore};
+use crate::boundary::users::store::UserStore;
+use crate::boundary::users::stored_user::trimmed;
 use crate::observe::patience::Bound;
 use crate::observe::telemetry;
 
@@ -95,9 +95,9 @@ impl Upgrade {
     async fn look<S: UserStore>(&self, store: &S) -> Option<String> {
         for attempt in 1..=LOOKS {
             match self.patience.of(store.find(&self.login, self.realm.as_deref())).await {
-                Ok(Some(StoredUser { subject, password_hash, .. })) if subject.id() == self.user_id => {
+                Ok(Some(user)) if user.id() == self.user_id => {
                     // A password that was taken away meanwhile is none of this upgrade's.
-                    return Some(password_hash.unwrap_or_else(|| self.new.clone()));
+                    return Some(user.password_hash().unwrap_or(&self.new).to_owned());
                 }
                 Ok(_) => return Some(self.new.clone()),
                 Err(_) if attempt < LOOKS => {

@@ -21,8 +21,9 @@ use crate::boundary::backend::{BackendError, LostDecision, OperationError};
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::provided::{Answering, Provided, is_provided};
 use crate::boundary::users::login_name::LoginName;
-use crate::boundary::users::store::trimmed;
-use crate::boundary::users::store::{NoFindById, StoredUser, UserStore};
+use crate::boundary::users::store::{NoFindById, UserStore};
+use crate::boundary::users::stored_user::StoredUser;
+use crate::boundary::users::stored_user::trimmed;
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Recheck, Verdict};
 use crate::observe::patience::Bound;
 use crate::observe::telemetry;
@@ -108,7 +109,7 @@ impl<S: UserStore> Argon2Verifier<S> {
     fn sender(&self, origin: Origin, realm: Option<&str>, found: Option<&StoredUser>) -> Sender {
         match (origin.network, found) {
             (Some(network), Some(user)) if origin.is_known => {
-                Sender::Known { network, account: self.digests.hash_one((realm, user.subject.id())) }
+                Sender::Known { network, account: self.digests.hash_one((realm, user.id())) }
             }
             (network, _) => Sender::Stranger(network),
         }
@@ -149,8 +150,9 @@ impl<S: UserStore> Argon2Verifier<S> {
         realm: Option<&str>,
         fresh: Option<String>,
     ) -> Option<String> {
-        let (Some(old), Some(new)) = (user.password_hash.clone(), fresh) else { return user.password_hash.clone() };
-        let (realm, user_id) = (realm.map(str::to_owned), user.subject.id().to_owned());
+        let old = user.password_hash().map(str::to_owned);
+        let (Some(old), Some(new)) = (old.clone(), fresh) else { return old };
+        let (realm, user_id) = (realm.map(str::to_owned), user.id().to_owned());
         let upgrade = Upgrade { login, realm, user_id, old, new, patience: self.patience };
         Some(upgrade.run(Arc::clone(&self.store), Arc::clone(&self.upgrades)).await)
     }
@@ -167,31 +169,31 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         let mut password = attempt.into_password();
         let mut found = self.find(&login, realm.as_deref()).await?;
         for _ in 0..LOOKS {
-            let stored = found.as_ref().and_then(|user| user.password_hash.clone());
+            let stored = found.as_ref().and_then(|user| user.password_hash().map(str::to_owned));
             // Only a login that succeeds takes the time of an upgrade: it must not show a right password otherwise.
             let upgrade =
-                !self.upgrades.are_stopped() && found.as_ref().is_some_and(|user| user.status.denial().is_none());
+                !self.upgrades.are_stopped() && found.as_ref().is_some_and(|user| user.status().denial().is_none());
             let sender = self.sender(origin, realm.as_deref(), found.as_ref());
             let done = self.run(password, Task::Check { stored, upgrade }, sender).await?;
             let Some(user) = found else { return Ok(Denial::UnknownUser.into()) };
             if let Some(unusable) = done.unusable {
                 if !unusable.is_meant() {
-                    telemetry::hash_unusable(user.subject.id(), unusable.format, unusable.cause);
+                    telemetry::hash_unusable(user.id(), unusable.format, unusable.cause);
                 }
                 return Ok(Denial::UnusableHash.into());
             }
             if !done.right {
                 return Ok(Denial::WrongPassword.into());
             }
-            if let Some(denial) = user.status.denial() {
+            if let Some(denial) = user.status().denial() {
                 return Ok(denial.into());
             }
             let expected = self.save(&user, login.clone(), realm.as_deref(), done.fresh).await;
             // The hash took its time. A password that was changed meanwhile, or an account that was closed, must not
             // log in; if only another login upgraded the hash, the password is right for the new one too.
             match self.find(&login, realm.as_deref()).await? {
-                Some(now) if now.subject.id() == user.subject.id() && is_same(&now.password_hash, &expected) => {
-                    return Ok(now.status.denial().map_or_else(|| now.into_subject().into(), Verdict::from));
+                Some(now) if now.id() == user.id() && is_same(now.password_hash(), expected.as_deref()) => {
+                    return Ok(now.status().denial().map_or_else(|| now.into_subject().into(), Verdict::from));
                 }
                 changed => found = changed,
             }
@@ -212,7 +214,7 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         }
         Box::pin(async move {
             let Some(user) = self.patience.of(finding).await? else { return Ok(Denial::UnknownUser.into()) };
-            Ok(user.status.denial().map_or_else(|| user.into_subject().into(), Verdict::from))
+            Ok(user.status().denial().map_or_else(|| user.into_subject().into(), Verdict::from))
         })
     }
 
@@ -229,7 +231,7 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         MaybeFuture::new(async move {
             let name = LoginName::new(username);
             let found = self.find(&name, realm).await?;
-            Ok(found.map_or_else(|| name.phantom(), |user| AccountKey::resolved(user.subject.id().to_owned())))
+            Ok(found.map_or_else(|| name.phantom(), |user| AccountKey::resolved(user.id().to_owned())))
         })
     }
 }
@@ -243,8 +245,8 @@ struct Origin {
 }
 
 /// Whether two stored texts are one, whatever a column fills them up with.
-fn is_same(one: &Option<String>, other: &Option<String>) -> bool {
-    one.as_deref().map(trimmed) == other.as_deref().map(trimmed)
+fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+    one.map(trimmed) == other.map(trimmed)
 }
 
 /// Refusals that wait before they are sent.

@@ -27,7 +27,7 @@ const CANONICAL: u8 = 2;
 /// assert_eq!(login.as_typed(), " Bob@Example.com");
 /// ```
 ///
-/// The verifier sees which form was read: a name without an account is counted like one with an account, under all its
+/// A verifier sees which form was read: a name without an account is counted like one with an account, under all its
 /// spellings or under each by itself. So read `as_typed` only to look it up.
 pub struct LoginName<'a> {
     typed: Cow<'a, str>,
@@ -59,8 +59,9 @@ impl<'a> LoginName<'a> {
         &self.typed
     }
 
-    /// The same name with texts of its own.
-    pub(crate) fn into_owned(self) -> LoginName<'static> {
+    /// The same name with texts of its own, for work that outlives the request.
+    #[must_use]
+    pub fn into_owned(self) -> LoginName<'static> {
         LoginName {
             typed: Cow::Owned(self.typed.into_owned()),
             canonical: self.canonical.map(|text| Cow::Owned(text.into_owned())),
@@ -68,14 +69,17 @@ impl<'a> LoginName<'a> {
         }
     }
 
-    /// A row may have an empty name, but nobody logs in by it.
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether the canonical form is empty. A row may have an empty name, but nobody logs in by it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.text().is_empty()
     }
 
     /// The key of this name for a store that does not know it. Spellings share it exactly if they would share an account:
-    /// otherwise a lock would show which names exist.
-    pub(crate) fn phantom(&self) -> AccountKey<'static> {
+    /// otherwise a lock would show which names exist. For a verifier of your own, in its
+    /// [`account_key`](crate::CredentialVerifier::account_key), after the store was asked.
+    #[must_use]
+    pub fn phantom(&self) -> AccountKey<'static> {
         match self.read.load(Ordering::Relaxed) {
             TYPED => AccountKey::phantom_as_typed(&self.typed).into_owned(),
             _ => AccountKey::phantom(&self.typed).into_owned(),

@@ -2,3 +2,4 @@
 
 pub(crate) mod login_name;
 pub(crate) mod store;
+pub(crate) mod stored_user;

@@ -282,6 +282,7 @@ mod tests {
 
     use super::*;
     use crate::limiter::step::budget::Lockout;
+    use crate::limiter::step::key::with_kind;
 
     #[test]
     fn what_a_key_takes_along_from_a_cell_is_not_taken_back_for_what_it_charged_in_an_earlier_place() {

@@ -20,11 +20,6 @@ use crate::sqlite::counting_key::CountingKey;
 use crate::sqlite::failure::{Failure, Unanswered};
 use crate::sqlite::store::SqliteStore;
 
-/// The statements of the limiter.
-pub(in crate::sqlite) fn statements() -> impl Iterator<Item = &'static str> {
-    super::rows::STATEMENTS.into_iter().chain(super::operator::STATEMENTS)
-}
-
 /// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`](crate::MemoryLimiter): what was charged is durable before a
 /// secret is compared, and a restart or crash takes nothing back. Processes that share the file share the counts.
 ///

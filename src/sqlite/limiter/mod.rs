@@ -6,7 +6,8 @@ mod kinds;
 mod operator;
 mod record;
 mod rows;
+mod statements;
 mod steps;
 
 pub use engine::SqliteLimiter;
-pub(super) use engine::statements;
+pub(super) use statements::statements;

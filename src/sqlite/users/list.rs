@@ -8,7 +8,7 @@ use rusqlite::{Row, params};
 use super::new_user::canonical;
 use super::store::{ADD_NAME, directory, read_status, realm};
 use crate::boundary::backend::{BackendError, OperationError};
-use crate::boundary::users::store::UserStatus;
+use crate::boundary::users::stored_user::UserStatus;
 use crate::sqlite::columns::get;
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;

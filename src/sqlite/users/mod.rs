@@ -2,8 +2,9 @@
 
 mod list;
 mod new_user;
+mod statements;
 mod store;
 
 pub use list::UserEntry;
 pub use new_user::NewUser;
-pub(super) use store::statements;
+pub(super) use statements::statements;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::boundary::account::AccountKey;
-use crate::boundary::users::store::UserStatus;
+use crate::boundary::users::stored_user::UserStatus;
 
 /// A user to be [added](crate::sqlite::SqliteStore::add_user).
 ///

@@ -1,14 +1,12 @@
 use async_trait::async_trait;
 use rusqlite::{Params, Row, params};
 
-use super::list;
 use super::new_user::NewUser;
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::{BackendError, OperationError};
-use crate::boundary::users::{
-    login_name::LoginName,
-    store::{StoredUser, UserStatus, UserStore},
-};
+use crate::boundary::users::login_name::LoginName;
+use crate::boundary::users::store::UserStore;
+use crate::boundary::users::stored_user::{StoredUser, UserStatus};
 use crate::protocol::wire::host_code::HostCode;
 use crate::sqlite::access::revoke_some_of;
 use crate::sqlite::columns::get;
@@ -32,12 +30,8 @@ const FIND_BY_ID: &str = "SELECT id, password_hash, status, code, description, c
     FROM users WHERE id = ?1 AND realm IS ?2";
 const SAVE_HASH: &str = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
 
-const STATEMENTS: [&str; 10] =
+pub(super) const STATEMENTS: [&str; 10] =
     [ADD, HAS_NAME, ADD_NAME, SET_HASH, END_LOGINS, SET_STATUS, REMOVE, FIND, FIND_BY_ID, SAVE_HASH];
-
-pub(in crate::sqlite) fn statements() -> impl Iterator<Item = &'static str> {
-    STATEMENTS.into_iter().chain(list::STATEMENTS)
-}
 
 /// The name space of a realm; that of no realm is not that of a realm without a name.
 pub(super) fn directory(realm: Option<&str>) -> String {
