@@ -135,7 +135,7 @@ impl Door {
         if matches!(presented, Presented::Post(_)) && !self.methods.post_allowed {
             return Err(presented.refuse(Reason::WrongMethod));
         }
-        let client_id = client.as_ref().map_or(presented.id(&form.texts), |client| client.id().as_str());
+        let client_id = client.as_ref().map_or_else(|| presented.id(&form.texts), |client| client.id().as_str());
         let guessed = Guessed::client(client_id);
         match presented.offer(&form.texts) {
             Offer::Bare(bare) => AuthenticatedClient::identify(bare, client, &form.texts, now),
