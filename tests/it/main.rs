@@ -6,6 +6,7 @@
 
 mod support;
 
+mod answers_at_once;
 #[cfg(feature = "argon2")]
 mod argon2;
 #[cfg(all(feature = "argon2", feature = "tracing"))]
