@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use axum::{Router, extract::ConnectInfo, routing::get};
+use axum::extract::{ConnectInfo, Request};
+use axum::{Router, ServiceExt, body::Body, routing::get};
+use tower::Layer as _;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::store::{LoginName, StoredUser, UserStore};
 use tower_password_grant::{
@@ -47,13 +49,15 @@ async fn serve() -> Result<(), Box<dyn std::error::Error>> {
         .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
         .peer_address(PeerAddress::extension(peer))
         .build()?;
-    let app = Router::new().route("/", get(|| async { "hello" })).layer(layer);
+    let router = Router::new().route("/", get(|| async { "hello" }));
+    let app = layer.with_body(Body::from).layer(router);
 
     let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
     let port: u16 = port.parse().map_err(|_| "PORT must be a number")?;
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await;
     let listener = listener.map_err(|e| format!("cannot listen on PORT {port}: {e}"))?;
     println!("listening on http://{}", listener.local_addr()?);
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    Ok(axum::serve(listener, service).await?)
+    let app =
+        ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+    Ok(axum::serve(listener, app).await?)
 }
