@@ -23,8 +23,6 @@ use super::verification_key::{PublicKey, VerificationKey};
 pub struct SigningKey {
     pair: Pair,
     public: VerificationKey,
-    /// The JWS header of its tokens, base64url-encoded.
-    header: String,
 }
 
 enum Pair {
@@ -131,8 +129,9 @@ impl SigningKey {
     pub(super) fn sign(&self, payload: &[u8]) -> Result<String, Unspecified> {
         // Room for all of it, so that no part of the token is left behind in a smaller buffer.
         let encoded = payload.len().saturating_add(self.signature_len()).saturating_mul(4).div_ceil(3);
-        let mut token = String::with_capacity(self.header.len().saturating_add(encoded).saturating_add(8));
-        token.push_str(&self.header);
+        let header = self.public.encoded_header();
+        let mut token = String::with_capacity(header.len().saturating_add(encoded).saturating_add(8));
+        token.push_str(header);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(payload, &mut token);
         let random = SystemRandom::new();
@@ -177,9 +176,7 @@ impl SigningKey {
     }
 
     fn named(pair: Pair, public: VerificationKey) -> Self {
-        let header = serde_json::json!({ "alg": public.algorithm().name(), "typ": "at+jwt", "kid": public.kid() });
-        let header = URL_SAFE_NO_PAD.encode(header.to_string());
-        Self { pair, public, header }
+        Self { pair, public }
     }
 }
 

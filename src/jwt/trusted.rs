@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::algorithm::SigningAlgorithm;
+use super::compact::Compact;
 use super::error::JwksError;
 use super::verification_key::VerificationKey;
 
@@ -41,9 +42,18 @@ impl Trusted {
         Ok(Self(document.keys.into_iter().filter_map(|key| VerificationKey::from_value(key).ok()).collect()))
     }
 
+    /// The key that the token names. A header as this crate's issuers write it is known without a look into it.
+    pub(super) fn key_of(&self, token: &Compact<'_>) -> Option<&VerificationKey> {
+        let encoded = token.encoded_header();
+        self.0.iter().find(|key| key.encoded_header() == encoded).or_else(|| {
+            let header = token.header()?;
+            self.find(header.kid.as_deref(), header.algorithm)
+        })
+    }
+
     /// The key for this `kid` and algorithm, the first if there are several. Without `kid` the only one of the algorithm:
     /// nobody but the token could choose between two.
-    pub(super) fn find(&self, kid: Option<&str>, algorithm: SigningAlgorithm) -> Option<&VerificationKey> {
+    fn find(&self, kid: Option<&str>, algorithm: SigningAlgorithm) -> Option<&VerificationKey> {
         let mut fitting =
             self.0.iter().filter(|key| key.algorithm() == algorithm && kid.is_none_or(|kid| kid == key.kid()));
         let first = fitting.next()?;

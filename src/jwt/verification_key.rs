@@ -12,6 +12,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::algorithm::SigningAlgorithm;
+use super::compact::Header;
 use super::error::KeyError;
 
 const NO_JWK: KeyError = KeyError::Jwk("not a JSON object of a JWK");
@@ -20,6 +21,8 @@ const NO_JWK: KeyError = KeyError::Jwk("not a JSON object of a JWK");
 #[derive(Clone)]
 pub struct VerificationKey {
     kid: Arc<str>,
+    /// The header of tokens that this crate's issuers sign with it.
+    encoded_header: Arc<str>,
     public: Arc<PublicKey>,
     /// The same key, ready to verify with.
     parsed: Arc<ParsedPublicKey>,
@@ -80,7 +83,9 @@ struct ReadJwk {
 impl VerificationKey {
     pub(super) fn new(public: PublicKey) -> Result<Self, KeyError> {
         let parsed = Arc::new(public.parse()?);
-        Ok(Self { kid: public.thumbprint().into(), public: Arc::new(public), parsed })
+        let kid = public.thumbprint();
+        let encoded_header = Header::write(public.algorithm(), &kid).into();
+        Ok(Self { kid: kid.into(), encoded_header, public: Arc::new(public), parsed })
     }
 
     /// Another `kid` than the thumbprint.
@@ -92,6 +97,7 @@ impl VerificationKey {
         if kid.is_empty() || kid.len() > 255 || !crate::protocol::wire::charset::is_vschar(&kid) {
             return Err(KeyError::Kid);
         }
+        self.encoded_header = Header::write(self.algorithm(), &kid).into();
         self.kid = kid.into();
         Ok(self)
     }
@@ -148,6 +154,10 @@ impl VerificationKey {
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
+    }
+
+    pub(super) fn encoded_header(&self) -> &str {
+        &self.encoded_header
     }
 
     /// The algorithm.

@@ -140,8 +140,8 @@ impl JwtVerifier {
     }
 
     fn judge(&self, token: &Compact<'_>, keys: &Trusted) -> Option<AccessTokenRecord> {
-        let key = keys.find(token.kid(), token.algorithm())?;
-        read_claims::record(&token.claims(key)?, &self.issuer, self.clock.now(), self.skew)
+        let claims = token.claims(keys.key_of(token)?)?;
+        read_claims::record(&claims, &self.issuer, self.clock.now(), self.skew)
     }
 }
 
@@ -149,19 +149,23 @@ type Verifying<'a> = MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendEr
 
 impl AccessTokenVerifier for JwtVerifier {
     fn verify<'a>(&'a self, token: &'a str) -> Verifying<'a> {
-        let Some(token) = Compact::parse(token) else { return MaybeFuture::ready(Ok(None)) };
+        let Some(token) = Compact::split(token) else { return MaybeFuture::ready(Ok(None)) };
         let keys = match &self.keys.0 {
             Source::Own(keys) => keys.trusted(),
             Source::Document(keys) => keys.trusted(),
-            Source::Remote(remote) => match remote.look(token.kid()) {
-                Look::Now(Ok(keys)) => keys,
-                Look::Now(Err(error)) => return MaybeFuture::ready(Err(error)),
-                Look::Later(flight) => return self.later(token, remote, flight),
-                Look::Meanwhile(keys, flight) => match self.judge(&token, &keys) {
-                    Some(record) => return MaybeFuture::ready(Ok(Some(record))),
-                    None => return self.later(token, remote, flight),
-                },
-            },
+            Source::Remote(remote) => {
+                // Nothing is fetched for a token that cannot be good.
+                let Some(header) = token.header() else { return MaybeFuture::ready(Ok(None)) };
+                match remote.look(header.kid.as_deref()) {
+                    Look::Now(Ok(keys)) => keys,
+                    Look::Now(Err(error)) => return MaybeFuture::ready(Err(error)),
+                    Look::Later(flight) => return self.later(token, remote, flight),
+                    Look::Meanwhile(keys, flight) => match self.judge(&token, &keys) {
+                        Some(record) => return MaybeFuture::ready(Ok(Some(record))),
+                        None => return self.later(token, remote, flight),
+                    },
+                }
+            }
         };
         MaybeFuture::ready(Ok(self.judge(&token, &keys)))
     }

@@ -104,7 +104,9 @@ impl Claims {
     /// Whether there is a claim of this name, whatever it holds.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.object().is_some_and(|object| object.has(name))
+        // A name without escapes stands there as it is.
+        let may_be = |json: &str| !is_plain(name) || json.contains(name);
+        self.0.as_deref().is_some_and(may_be) && self.object().is_some_and(|object| object.has(name))
     }
 
     /// The names, sorted.
@@ -130,9 +132,14 @@ impl Claims {
     }
 }
 
+/// Whether it needs no escapes in a JSON string.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\'))
+}
+
 /// A JSON string. Most names need no escapes.
 fn push_text(json: &mut String, text: &str) {
-    if text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')) {
+    if is_plain(text) {
         json.extend(["\"", text, "\""]);
     } else {
         json.push_str(&Value::from(text).to_string());

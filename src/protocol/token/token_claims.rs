@@ -2,6 +2,7 @@
 //! section 2.2): one reader for both. What must be there is decided by each of them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::claims::Claims;
@@ -21,7 +22,7 @@ pub(crate) struct TokenClaims<'a> {
     client: Option<Cow<'a, str>>,
     scope: Option<Cow<'a, str>>,
     realm: Option<Cow<'a, str>>,
-    pub(crate) audience: Option<Vec<String>>,
+    pub(crate) audience: Option<Arc<[String]>>,
     expires: Option<Duration>,
     pub(crate) issued: Option<Duration>,
     not_before: Option<Duration>,
@@ -68,7 +69,7 @@ impl<'a> TokenClaims<'a> {
         };
         let record = AccessTokenRecord::new(subject, client, issued, expires)
             .with_scope(scope)
-            .with_audience(self.audience.unwrap_or_default())
+            .with_shared_audience(self.audience)
             .with_realm(self.realm.as_deref())
             .with_authenticated_at(authenticated_at)
             .with_claims(self.others);
@@ -77,10 +78,10 @@ impl<'a> TokenClaims<'a> {
 }
 
 /// One text, or an array of them.
-fn audience(object: &mut JsonObject<'_>) -> Result<Option<Vec<String>>, Unreadable> {
+fn audience(object: &mut JsonObject<'_>) -> Result<Option<Arc<[String]>>, Unreadable> {
     match object.get("aud") {
-        Some(value) if value.starts_with('"') => Ok(object.take_as("aud")?.map(|one| vec![one])),
-        _ => object.take_as("aud"),
+        Some(value) if value.starts_with('"') => Ok(object.take_as("aud")?.map(|one| Arc::from([one]))),
+        _ => Ok(object.take_as::<Vec<String>>("aud")?.map(Arc::from)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A JSON object, read strictly: no member stands twice (RFC 7515 section 4, RFC 7519 section 4).
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::Deserialize;
@@ -11,7 +12,26 @@ use serde_json::value::RawValue;
 /// Its members in the order of their names. What they hold is read when it is asked for.
 pub(crate) struct JsonObject<'a>(Vec<Member<'a>>);
 
-type Member<'a> = (Cow<'a, str>, &'a RawValue);
+struct Member<'a> {
+    start: u64,
+    name: Cow<'a, str>,
+    value: &'a RawValue,
+}
+
+/// The first bytes of a name. Two starts have the order of their names, if they differ: most comparisons need no more.
+fn start(name: &str) -> u64 {
+    let mut start = [0; 8];
+    for (slot, byte) in start.iter_mut().zip(name.bytes()) {
+        *slot = byte;
+    }
+    u64::from_be_bytes(start)
+}
+
+impl Member<'_> {
+    fn cmp(&self, start: u64, name: &str) -> Ordering {
+        self.start.cmp(&start).then_with(|| (*self.name).cmp(name))
+    }
+}
 
 /// The text is not what it should be. No message repeats a part of it.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,19 +50,20 @@ impl<'a> JsonObject<'a> {
     pub(crate) fn read(json: &'a str) -> Result<Self, Unreadable> {
         let Members(mut members) = serde_json::from_str(json)
             .map_err(|error| Unreadable::Object { line: error.line(), column: error.column() })?;
-        members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        let is_twice = |pair: &[Member<'_>]| matches!(pair, [(one, _), (other, _)] if one == other);
+        members.sort_unstable_by(|one, other| one.cmp(other.start, &other.name));
+        let is_twice = |pair: &[Member<'_>]| matches!(pair, [one, other] if one.cmp(other.start, &other.name).is_eq());
         if members.windows(2).any(is_twice) { Err(Unreadable::Twice) } else { Ok(Self(members)) }
     }
 
     /// Leaves out the members that are `null`.
     pub(crate) fn without_nulls(mut self) -> Self {
-        self.0.retain(|(_, value)| value.get() != "null");
+        self.0.retain(|member| member.value.get() != "null");
         self
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.0.binary_search_by(|(own, _)| (**own).cmp(name)).ok()
+        let start = start(name);
+        self.0.binary_search_by(|member| member.cmp(start, name)).ok()
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -51,13 +72,13 @@ impl<'a> JsonObject<'a> {
 
     /// The text of what a member holds.
     pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.get(self.position(name)?).map(|(_, value)| value.get())
+        self.0.get(self.position(name)?).map(|member| member.value.get())
     }
 
     /// Takes a member out.
     pub(crate) fn take(&mut self, name: &str) -> Option<&'a str> {
         let position = self.position(name)?;
-        Some(self.0.remove(position).1.get())
+        Some(self.0.remove(position).value.get())
     }
 
     /// A text that a member holds, borrowed if it has no escapes.
@@ -77,7 +98,7 @@ impl<'a> JsonObject<'a> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.0.iter().map(|(name, value)| (&**name, *value))
+        self.0.iter().map(|member| (&*member.name, member.value))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -87,7 +108,8 @@ impl<'a> JsonObject<'a> {
     /// Whether all of it can be read. Texts without escapes can: there is no other look at them.
     pub(crate) fn is_sound(&self) -> bool {
         let is_plain = |value: &str| value.starts_with('"') && !value.contains('\\');
-        self.0.iter().all(|(_, value)| is_plain(value.get()) || serde_json::from_str::<Value>(value.get()).is_ok())
+        let is_readable = |value: &str| is_plain(value) || serde_json::from_str::<Value>(value).is_ok();
+        self.0.iter().all(|member| is_readable(member.value.get()))
     }
 }
 
@@ -119,7 +141,7 @@ impl<'de> Visitor<'de> for Listing {
         // As many as an access token has.
         let mut members = Vec::with_capacity(12);
         while let Some((Text(name), value)) = map.next_entry()? {
-            members.push((name, value));
+            members.push(Member { start: start(&name), name, value });
         }
         Ok(Members(members))
     }
