@@ -5,6 +5,7 @@
 //! cargo bench --bench guard --features jwt,sqlite -- --check     # and fails if a count is above its ceiling
 //! ```
 //!
+//! The signature alone is what `aws-lc-rs` needs to verify it. No refused token may cost more than one that is taken.
 //! One scope is required; the inner service answers at once, and the request is dropped there. Instructions are counted by
 //! `valgrind --tool=callgrind` on the thread that asks; without valgrind they are skipped, and the output says so (with
 //! `REQUIRE_VALGRIND=1` in the environment that is a failure). SQLite reads on a thread of its own, so its instructions are
@@ -13,6 +14,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
+mod bare;
 #[path = "../ceilings/callgrind.rs"]
 mod callgrind;
 mod cases;
@@ -67,13 +69,13 @@ fn main() -> ExitCode {
 
 /// The meter's own cost first.
 fn measure(meter: &mut Meter, cases: Vec<Case>) {
-    meter.case(METER, cases::request(""), std::mem::forget);
+    meter.case(METER, cases::request(None), std::mem::forget);
     for mut case in cases {
-        meter.case(case.name, cases::request(&case.token), |request| (case.act)(request));
+        meter.case(case.name, cases::request(case.authorization.as_deref()), |request| (case.act)(request));
     }
 }
 
-/// Prints what each case costs more than the inner service alone; tells whether every ceiling holds.
+/// Prints what each case costs; tells whether every ceiling holds.
 fn print(cases: &[Case], costs: &[Cost], nanos: &[f64]) -> bool {
     println!(
         "{:<44} {:>12} {:>8} {:>12} {:>8} {:>8} {:>9}",
@@ -83,7 +85,8 @@ fn print(cases: &[Case], costs: &[Cost], nanos: &[f64]) -> bool {
     for ((case, cost), nanos) in cases.iter().zip(costs).zip(nanos) {
         let instructions = cost.instructions.map_or("-".to_owned(), |count| count.to_string());
         let held = cost.instructions.is_none_or(|count| count <= case.ceilings.instructions)
-            && cost.allocations <= case.ceilings.allocations;
+            && cost.allocations <= case.ceilings.allocations
+            && case.at_most.is_none_or(|other| is_at_most(cost, &costs[position(cases, other)]));
         all_held &= held;
         println!(
             "{:<44} {instructions:>12} {:>8} {:>12.2} {:>8.2} {:>8} {nanos:>9.0}  {}",
@@ -95,5 +98,31 @@ fn print(cases: &[Case], costs: &[Cost], nanos: &[f64]) -> bool {
             if held { "ok" } else { "FAILED" }
         );
     }
+    for (index, (case, cost)) in cases.iter().zip(costs).enumerate() {
+        let Some((bare, most)) = case.bare else { continue };
+        let bare = position(cases, bare);
+        let Some((count, alone)) = cost.instructions.zip(costs[bare].instructions) else { continue };
+        // Without the inner service, which is the first case.
+        let added = count.saturating_sub(alone + costs[0].instructions.unwrap_or_default());
+        let percent = |part: f64, of: f64| 100.0 * part / of;
+        let held = added * 100 <= alone * most;
+        all_held &= held;
+        println!(
+            "{} adds to the signature alone {added} instructions, {:.1} % (at most {most} %), {:.1} % of the time  {}",
+            case.name,
+            percent(added as f64, alone as f64),
+            percent(nanos[index] - nanos[0] - nanos[bare], nanos[bare]),
+            if held { "ok" } else { "FAILED" }
+        );
+    }
     all_held
+}
+
+fn position(cases: &[Case], name: &str) -> usize {
+    cases.iter().position(|case| case.name == name).unwrap()
+}
+
+fn is_at_most(cost: &Cost, other: &Cost) -> bool {
+    let most = other.instructions.map(|count| count + count / 25);
+    cost.instructions <= most && cost.allocations <= other.allocations
 }

@@ -47,7 +47,7 @@ pub fn measure(mut cases: Vec<Case>) -> Vec<f64> {
     let mut measured = vec![Vec::new(); cases.len()];
     for _ in 0..=ROUNDS {
         for (case, times) in cases.iter_mut().zip(&mut measured) {
-            let make = request(&case.token);
+            let make = request(case.authorization.as_deref());
             let mut nanos = 0;
             for _ in 0..ITERATIONS {
                 let request = make();

@@ -46,10 +46,13 @@ pub fn other_request<B>(body: B) -> Request<B> {
     request(Method::GET, "/", &[(HOST, "server.example.com")], body)
 }
 
-/// A request with an access token, for an API.
-pub fn api_request<B>(token: &str, body: B) -> Request<B> {
-    let authorization = format!("Bearer {token}");
-    request(Method::GET, "/api/me", &[(HOST, "server.example.com"), (AUTHORIZATION, &authorization)], body)
+/// A request for an API, with this `Authorization` header.
+pub fn api_request<B>(authorization: Option<&str>, body: B) -> Request<B> {
+    let host = (HOST, "server.example.com");
+    match authorization {
+        Some(value) => request(Method::GET, "/api/me", &[host, (AUTHORIZATION, value)], body),
+        None => request(Method::GET, "/api/me", &[host], body),
+    }
 }
 
 fn request<B>(method: Method, path: &str, headers: &[(http::HeaderName, &str)], body: B) -> Request<B> {

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::refusal::{BearerReason, BearerRefusal};
 use crate::protocol::scope::Scope;
@@ -33,36 +34,67 @@ impl Dialect {
     }
 }
 
-/// The answer to a refusal (RFC 6750 section 3.1), and its status in gRPC. Without credentials there is no error, and so no code.
-/// The sentences are of characters that neither a quoted string (RFC 6750 section 3) nor a `grpc-message` needs to escape.
-fn answer_to(refusal: &BearerRefusal) -> (&'static Row, u16) {
-    const NO_CREDENTIALS: &Row = &row!(UNAUTHORIZED "" "an access token is needed" BearerChallenge);
-    const SEVERAL: &Row = &row!(BAD_REQUEST "invalid_request" "more than one Authorization header" BearerChallenge);
-    const MALFORMED: &Row = &row!(
-        BAD_REQUEST "invalid_request" "the Authorization header must hold the scheme and one token" BearerChallenge
-    );
-    const TOKEN: &Row = &row!(
-        UNAUTHORIZED "invalid_token" "the access token is malformed, expired, revoked or not for this API" BearerChallenge
-    );
-    const SCOPE: &Row = &row!(FORBIDDEN "insufficient_scope" "the access token has too little scope" BearerChallenge);
-    const FAULT: &Row = &row!(INTERNAL_SERVER_ERROR "server_error" "something broke on this side");
-    const UNAVAILABLE: &Row = &row!(SERVICE_UNAVAILABLE "temporarily_unavailable" "try again later" RetryAfter);
-    match refusal.reason() {
-        BearerReason::NoCredentials => (NO_CREDENTIALS, 16),
-        BearerReason::SeveralHeaders => (SEVERAL, 16),
-        BearerReason::MalformedHeader => (MALFORMED, 16),
-        BearerReason::IllegalCharacters
-        | BearerReason::TooLong
-        | BearerReason::UnknownToken
-        | BearerReason::Expired
-        | BearerReason::NotYetValid
-        | BearerReason::Bound
-        | BearerReason::Audience
-        | BearerReason::Realm => (TOKEN, 16),
-        BearerReason::Scope => (SCOPE, 7),
-        BearerReason::Backend if refusal.is_fault() => (FAULT, 13),
-        BearerReason::Panicked => (FAULT, 13),
-        BearerReason::Backend | BearerReason::Overdue => (UNAVAILABLE, 14),
+/// What a guard answers to a request that it refuses (RFC 6750 section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Face {
+    NoCredentials,
+    Several,
+    Malformed,
+    Token,
+    Scope,
+    Fault,
+    Unavailable,
+}
+
+impl Face {
+    /// In the order of their numbers.
+    const ALL: [Self; 7] =
+        [Self::NoCredentials, Self::Several, Self::Malformed, Self::Token, Self::Scope, Self::Fault, Self::Unavailable];
+
+    fn of(refusal: &BearerRefusal) -> Self {
+        match refusal.reason() {
+            BearerReason::NoCredentials => Self::NoCredentials,
+            BearerReason::SeveralHeaders => Self::Several,
+            BearerReason::MalformedHeader => Self::Malformed,
+            BearerReason::IllegalCharacters
+            | BearerReason::TooLong
+            | BearerReason::UnknownToken
+            | BearerReason::Expired
+            | BearerReason::NotYetValid
+            | BearerReason::Bound
+            | BearerReason::Audience
+            | BearerReason::Realm => Self::Token,
+            BearerReason::Scope => Self::Scope,
+            BearerReason::Backend if refusal.is_fault() => Self::Fault,
+            BearerReason::Panicked => Self::Fault,
+            BearerReason::Backend | BearerReason::Overdue => Self::Unavailable,
+        }
+    }
+
+    /// Its row, and its status in gRPC. Without credentials there is no error, and so no code. The sentences are of characters
+    /// that neither a quoted string (RFC 6750 section 3) nor a `grpc-message` needs to escape.
+    const fn row(self) -> (&'static Row, u16) {
+        const NO_CREDENTIALS: &Row = &row!(UNAUTHORIZED "" "an access token is needed" BearerChallenge);
+        const SEVERAL: &Row = &row!(BAD_REQUEST "invalid_request" "more than one Authorization header" BearerChallenge);
+        const MALFORMED: &Row = &row!(
+            BAD_REQUEST "invalid_request" "the Authorization header must hold the scheme and one token" BearerChallenge
+        );
+        const TOKEN: &Row = &row!(
+            UNAUTHORIZED "invalid_token" "the access token is malformed, expired, revoked or not for this API" BearerChallenge
+        );
+        const SCOPE: &Row =
+            &row!(FORBIDDEN "insufficient_scope" "the access token has too little scope" BearerChallenge);
+        const FAULT: &Row = &row!(INTERNAL_SERVER_ERROR "server_error" "something broke on this side");
+        const UNAVAILABLE: &Row = &row!(SERVICE_UNAVAILABLE "temporarily_unavailable" "try again later" RetryAfter);
+        match self {
+            Self::NoCredentials => (NO_CREDENTIALS, 16),
+            Self::Several => (SEVERAL, 16),
+            Self::Malformed => (MALFORMED, 16),
+            Self::Token => (TOKEN, 16),
+            Self::Scope => (SCOPE, 7),
+            Self::Fault => (FAULT, 13),
+            Self::Unavailable => (UNAVAILABLE, 14),
+        }
     }
 }
 
@@ -89,73 +121,104 @@ impl Challenge {
         }
         HeaderValue::try_from(text).ok()
     }
+}
 
-    /// The response to a request that was refused; `needed` is the scope of the route.
-    pub(super) fn response(&self, refusal: &BearerRefusal, needed: &Scope, dialect: Dialect) -> Response<Bytes> {
-        let (row, grpc) = answer_to(refusal);
-        let mut response = Response::new(Bytes::new());
-        let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if row.headers.contains(&Header::BearerChallenge) {
-            let scope = (refusal.reason() == BearerReason::Scope).then_some(needed);
-            // Config and scopes have only characters that fit a header.
-            let bare = HeaderValue::from_static("Bearer realm=\"api\"");
-            headers.insert(WWW_AUTHENTICATE, self.value(row, scope).unwrap_or(bare));
-        }
-        if row.headers.contains(&Header::RetryAfter) {
-            let wait = refusal.error.as_ref().and_then(|error| error.retry_after).unwrap_or(WAIT);
-            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
-        }
-        match dialect {
+/// All answers of a route, put together when the route is: a refusal costs a copy.
+pub(super) struct Answers([Ready; Face::ALL.len()]);
+
+/// One answer in both dialects.
+struct Ready {
+    head: Parts,
+    body: Bytes,
+    /// Of gRPC's "Trailers-Only": the status stands in the head, and there is no body. The media type is missing.
+    grpc_head: Parts,
+}
+
+impl Answers {
+    /// `needed` is the scope of the route.
+    pub(super) fn new(challenge: &Challenge, needed: &Scope) -> Self {
+        Self(Face::ALL.map(|face| Ready::new(face, challenge, needed)))
+    }
+
+    /// The answer to a request that was refused.
+    pub(super) fn answer<B>(
+        &self,
+        refusal: &BearerRefusal,
+        dialect: Dialect,
+        body: impl FnOnce(Bytes) -> B,
+    ) -> Response<B> {
+        let face = Face::of(refusal);
+        let Self([first, ..]) = self;
+        // Each face has its place.
+        let ready = self.0.get(face as usize).unwrap_or(first);
+        let mut response = match dialect {
+            Dialect::Http => Response::from_parts(ready.head.clone(), body(ready.body.clone())),
             Dialect::Grpc(media_type) => {
-                // "Trailers-Only": the status stands in the head, and there is no body.
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-                headers.insert(GRPC_STATUS, HeaderValue::from(grpc));
-                headers.insert(GRPC_MESSAGE, HeaderValue::from_static(row.description));
+                let mut response = Response::from_parts(ready.grpc_head.clone(), body(Bytes::new()));
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+                response
             }
-            Dialect::Http => {
-                *response.status_mut() = row.status;
-                if !row.code.is_empty() {
-                    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-                    *response.body_mut() = Bytes::from_static(row.body.as_bytes());
-                }
-            }
+        };
+        if let Some(wait) = refusal.error.as_ref().and_then(|error| error.retry_after)
+            && face == Face::Unavailable
+        {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }
         response
     }
 }
 
+impl Ready {
+    fn new(face: Face, challenge: &Challenge, needed: &Scope) -> Self {
+        let (row, grpc_status) = face.row();
+        let mut headers = HeaderMap::with_capacity(6);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if row.headers.contains(&Header::BearerChallenge) {
+            let scope = (face == Face::Scope).then_some(needed);
+            // Config and scopes have only characters that fit a header.
+            let bare = HeaderValue::from_static("Bearer realm=\"api\"");
+            headers.insert(WWW_AUTHENTICATE, challenge.value(row, scope).unwrap_or(bare));
+        }
+        if row.headers.contains(&Header::RetryAfter) {
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(WAIT)));
+        }
+        let mut grpc_headers = headers.clone();
+        grpc_headers.insert(GRPC_STATUS, HeaderValue::from(grpc_status));
+        grpc_headers.insert(GRPC_MESSAGE, HeaderValue::from_static(row.description));
+        let mut body = Bytes::new();
+        if !row.code.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            body = Bytes::from_static(row.body.as_bytes());
+        }
+        Self { head: head(row.status, headers), body, grpc_head: head(StatusCode::OK, grpc_headers) }
+    }
+}
+
+fn head(status: StatusCode, headers: HeaderMap) -> Parts {
+    let (mut head, ()) = Response::new(()).into_parts();
+    head.status = status;
+    head.headers = headers;
+    head
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boundary::backend::BackendError;
 
     #[test]
     fn no_description_needs_an_escape_in_a_challenge_in_json_or_in_grpc_be_12() {
-        use BearerReason::*;
-        let reasons = [
-            NoCredentials,
-            SeveralHeaders,
-            MalformedHeader,
-            IllegalCharacters,
-            TooLong,
-            UnknownToken,
-            Expired,
-            NotYetValid,
-            Bound,
-            Audience,
-            Realm,
-            Scope,
-            Backend,
-            Overdue,
-            Panicked,
-        ];
-        let refusals = reasons.into_iter().map(BearerRefusal::from);
-        for refusal in refusals.chain([BackendError::fault("x").into()]) {
-            let (row, _) = answer_to(&refusal);
-            let legal = |b: u8| matches!(b, 0x20 | 0x21 | 0x23..=0x24 | 0x26..=0x5b | 0x5d..=0x7e);
-            assert!(!row.description.is_empty() && row.description.bytes().all(legal), "{refusal:?}");
+        let legal = |b: u8| matches!(b, 0x20 | 0x21 | 0x23..=0x24 | 0x26..=0x5b | 0x5d..=0x7e);
+        for face in Face::ALL {
+            let (row, _) = face.row();
+            assert!(!row.description.is_empty() && row.description.bytes().all(legal), "{face:?}");
+        }
+    }
+
+    #[test]
+    fn each_face_stands_at_its_number() {
+        for (number, face) in Face::ALL.into_iter().enumerate() {
+            assert_eq!(face as usize, number);
         }
     }
 

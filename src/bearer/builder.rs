@@ -7,12 +7,11 @@ use super::cache::TokenCache;
 use super::config_error::BearerConfigError;
 use super::guard::BearerGuard;
 use super::refusal::BearerRefusal;
-use super::rules::{OnRefusal, Parts, Realm, Rules};
+use super::route_rules::{GuardParts, GuardRealm, OnRefusal, RouteRules};
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::clock::{Clock, SharedClock};
 use crate::observe::telemetry;
 use crate::protocol::client::sunset::is_absolute_uri;
-use crate::protocol::scope::Scope;
 use crate::protocol::wire::charset::is_nqschar;
 
 /// Puts a [`BearerGuard`] together. Required is [`audience`](Self::audience) or [`any_audience`](Self::any_audience).
@@ -21,7 +20,7 @@ pub struct BearerGuardBuilder {
     verifier: Box<dyn AccessTokenVerifier>,
     audience: Vec<String>,
     any_audience: bool,
-    realm: Realm,
+    realm: GuardRealm,
     challenge_realm: String,
     resource_metadata: Option<String>,
     cache: Option<TokenCache>,
@@ -36,7 +35,7 @@ impl BearerGuardBuilder {
             verifier: Box::new(verifier),
             audience: Vec::new(),
             any_audience: false,
-            realm: Realm::Is(None),
+            realm: GuardRealm::Is(None),
             challenge_realm: "api".to_owned(),
             resource_metadata: None,
             cache: None,
@@ -65,7 +64,7 @@ impl BearerGuardBuilder {
     /// confused with [`challenge_realm`](Self::challenge_realm). Default: tokens of clients that are bound to none, and no
     /// others.
     pub fn token_realm(mut self, realm: impl Into<String>) -> Self {
-        self.realm = Realm::Is(Some(realm.into()));
+        self.realm = GuardRealm::Is(Some(realm.into()));
         self
     }
 
@@ -73,7 +72,7 @@ impl BearerGuardBuilder {
     /// realms apart, by [`Principal::realm`](crate::AccessTokenRecord::realm): one subject's identifier may stand for
     /// different people in two realms.
     pub fn any_token_realm(mut self) -> Self {
-        self.realm = Realm::Any;
+        self.realm = GuardRealm::Any;
         self
     }
 
@@ -146,7 +145,7 @@ impl BearerGuardBuilder {
         if !self.verifier.follow_clock(&clock) {
             telemetry::other_clock("the verifier of access tokens");
         }
-        let parts = Parts {
+        let parts = GuardParts {
             verifier: self.verifier,
             audience: self.audience,
             realm: self.realm,
@@ -156,15 +155,7 @@ impl BearerGuardBuilder {
             deadline: self.deadline,
             on_refusal: self.on_refusal,
         };
-        Ok(BearerGuard {
-            rules: Rules {
-                parts: Arc::new(parts),
-                scope: Scope::default(),
-                is_cached: true,
-                is_optional: false,
-                passes_preflight: true,
-            },
-        })
+        Ok(BearerGuard { rules: Arc::new(RouteRules::new(parts)) })
     }
 }
 

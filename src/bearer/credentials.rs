@@ -5,7 +5,7 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, O
 use http::{HeaderMap, Method};
 
 use super::refusal::BearerReason;
-use crate::protocol::wire::charset::{MAX_TOKEN, is_token68};
+use crate::protocol::wire::charset::{MAX_TOKEN, is_bearer_token};
 
 /// The token of this request.
 pub(super) fn token(headers: &HeaderMap) -> Result<&str, BearerReason> {
@@ -22,13 +22,19 @@ pub(super) fn token(headers: &HeaderMap) -> Result<&str, BearerReason> {
         return Err(BearerReason::NoCredentials);
     }
     let token = rest.trim_ascii_start();
-    if token.is_empty() || token.contains(&b' ') {
-        return Err(BearerReason::MalformedHeader);
+    std::str::from_utf8(token).ok().filter(|token| is_bearer_token(token)).ok_or_else(|| no_token(token))
+}
+
+/// Why this is none.
+#[cold]
+fn no_token(text: &[u8]) -> BearerReason {
+    if text.is_empty() || text.contains(&b' ') {
+        BearerReason::MalformedHeader
+    } else if text.len() > MAX_TOKEN {
+        BearerReason::TooLong
+    } else {
+        BearerReason::IllegalCharacters
     }
-    if token.len() > MAX_TOKEN {
-        return Err(BearerReason::TooLong);
-    }
-    std::str::from_utf8(token).ok().filter(|token| is_token68(token)).ok_or(BearerReason::IllegalCharacters)
 }
 
 /// Whether a browser asks what it may send (Fetch, "CORS-preflight request"): such a request never carries credentials, and
@@ -44,6 +50,7 @@ pub(super) fn is_preflight(method: &Method, headers: &HeaderMap, has_body: bool)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::wire::charset::is_token68;
     use http::HeaderValue;
     use proptest::prelude::*;
 

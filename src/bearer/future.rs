@@ -1,6 +1,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -8,8 +9,8 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower::Service;
 
-use super::answer::Dialect;
-use super::rules::{Rules, Verification};
+use super::principal::mark;
+use super::route_rules::{RouteRules, Verification};
 use crate::boundary::body::ResponseBody;
 
 pin_project! {
@@ -20,13 +21,13 @@ pin_project! {
         S: Service<Request<B>>,
     {
         #[pin]
-        kind: Kind<S, S::Future, B>,
+        stage: Stage<S, S::Future, B>,
     }
 }
 
 pin_project! {
-    #[project = KindProj]
-    enum Kind<S, F, B> {
+    #[project = StageProj]
+    enum Stage<S, F, B> {
         Pass { #[pin] future: F },
         Ask { task: Box<Task<S, B>> },
         Own { response: Option<Response<Bytes>> },
@@ -35,7 +36,7 @@ pin_project! {
 
 /// What is needed while a token is looked up; boxed, so that futures of passing requests stay small.
 struct Task<S, B> {
-    rules: Rules,
+    rules: Arc<RouteRules>,
     verification: Verification,
     inner: S,
     request: Option<Request<B>>,
@@ -44,29 +45,36 @@ struct Task<S, B> {
 impl<S: Service<Request<B>>, B> BearerFuture<S, B> {
     #[inline]
     pub(super) fn pass(future: S::Future) -> Self {
-        Self { kind: Kind::Pass { future } }
+        Self { stage: Stage::Pass { future } }
     }
 
-    pub(super) fn ask(rules: Rules, verification: Verification, inner: S, request: Request<B>) -> Self {
+    pub(super) fn ask(rules: Arc<RouteRules>, verification: Verification, inner: S, request: Request<B>) -> Self {
         let task = Task { rules, verification, inner, request: Some(request) };
-        Self { kind: Kind::Ask { task: Box::new(task) } }
+        Self { stage: Stage::Ask { task: Box::new(task) } }
     }
 
     pub(super) fn own(response: Response<Bytes>) -> Self {
-        Self { kind: Kind::Own { response: Some(response) } }
+        Self { stage: Stage::Own { response: Some(response) } }
     }
 }
 
-impl<S: Service<Request<B>>, B> Task<S, B> {
-    fn poll_way(&mut self, cx: &mut Context<'_>) -> Poll<Kind<S, S::Future, B>> {
+impl<S, B, ResB> Task<S, B>
+where
+    S: Service<Request<B>, Response = Response<ResB>>,
+{
+    /// The inner service's future, or the answer to a request that was refused.
+    fn poll_way(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Future, Response<ResponseBody<ResB>>>> {
         let found = ready!(Pin::new(&mut self.verification.looking).poll(cx));
-        let Some(mut request) = self.request.take() else { return Poll::Pending };
         Poll::Ready(match self.rules.conclude(found, &self.verification) {
             Ok(principal) => {
-                request.extensions_mut().insert(principal);
-                Kind::Pass { future: self.inner.call(request) }
+                let Some(mut request) = self.request.take() else { return Poll::Pending };
+                mark(&mut request, Some(principal));
+                Ok(self.inner.call(request))
             }
-            Err(refusal) => Kind::Own { response: Some(self.rules.refuse(&refusal, Dialect::of(request.headers()))) },
+            Err(refusal) => {
+                let Some(request) = &self.request else { return Poll::Pending };
+                Err(self.rules.refuse(&refusal, request.headers(), ResponseBody::own))
+            }
         })
     }
 }
@@ -80,18 +88,23 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            let next = match this.kind.as_mut().project() {
-                KindProj::Pass { future } => {
+            match this.stage.as_mut().project() {
+                StageProj::Pass { future } => {
                     return future.poll(cx).map_ok(|response| response.map(ResponseBody::inner));
                 }
-                KindProj::Own { response } => {
+                StageProj::Own { response } => {
                     // Polled again after it was ready, it just never wakes.
                     let Some(response) = response.take() else { return Poll::Pending };
                     return Poll::Ready(Ok(response.map(ResponseBody::own)));
                 }
-                KindProj::Ask { task } => ready!(task.poll_way(cx)),
-            };
-            this.kind.set(next);
+                StageProj::Ask { task } => match ready!(task.poll_way(cx)) {
+                    Ok(future) => this.stage.set(Stage::Pass { future }),
+                    Err(response) => {
+                        this.stage.set(Stage::Own { response: None });
+                        return Poll::Ready(Ok(response));
+                    }
+                },
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 use std::fmt;
+use std::sync::Arc;
 
 use super::builder::BearerGuardBuilder;
-use super::rules::{Realm, Rules};
+use super::route_rules::{GuardRealm, RouteRules};
 use crate::boundary::access::AccessTokenVerifier;
 use crate::protocol::scope::ScopeError;
 
@@ -62,7 +63,7 @@ use crate::protocol::scope::ScopeError;
 /// up, the look-up is dropped.
 #[derive(Clone)]
 pub struct BearerGuard {
-    pub(super) rules: Rules,
+    pub(super) rules: Arc<RouteRules>,
 }
 
 impl BearerGuard {
@@ -73,34 +74,35 @@ impl BearerGuard {
         BearerGuardBuilder::new(verifier)
     }
 
+    fn changed(&self, change: impl FnOnce(&mut RouteRules)) -> Self {
+        let mut rules = RouteRules::clone(&self.rules);
+        change(&mut rules);
+        Self { rules: Arc::new(rules) }
+    }
+
     /// The guard of a route that needs this scope: all of the tokens in it, and those that the guard needed before. Default:
     /// any scope passes.
     ///
     /// # Errors
     /// Fails when it is no scope (RFC 6749 A.4).
     pub fn require_scope(&self, scope: &str) -> Result<Self, ScopeError> {
-        let mut rules = self.rules.clone();
-        let both = if rules.scope.is_empty() { scope.to_owned() } else { format!("{} {scope}", rules.scope) };
-        rules.scope = both.parse()?;
-        Ok(Self { rules })
+        let before = self.rules.scope();
+        let both = if before.is_empty() { scope.to_owned() } else { format!("{before} {scope}") };
+        Ok(Self { rules: Arc::new(self.rules.with_scope(both.parse()?)) })
     }
 
     /// The guard of a route on which each token is looked up anew, so that a revocation is seen at once. Default: what
     /// [`cache`](BearerGuardBuilder::cache) says.
     #[must_use]
     pub fn without_cache(&self) -> Self {
-        let mut rules = self.rules.clone();
-        rules.is_cached = false;
-        Self { rules }
+        self.changed(|rules| rules.is_cached = false)
     }
 
     /// The guard of a route that is open to all and knows some: requests without credentials, or with those of another
     /// scheme, pass without a principal. A bad bearer token is refused all the same. Default: credentials are needed.
     #[must_use]
     pub fn optional(&self) -> Self {
-        let mut rules = self.rules.clone();
-        rules.is_optional = true;
-        Self { rules }
+        self.changed(|rules| rules.is_optional = true)
     }
 
     /// The guard of a route on which CORS preflight requests need a token like all others. Default: they
@@ -108,22 +110,20 @@ impl BearerGuard {
     /// handlers of every method; a CORS layer has its place before the guard then.
     #[must_use]
     pub fn refuse_preflight(&self) -> Self {
-        let mut rules = self.rules.clone();
-        rules.passes_preflight = false;
-        Self { rules }
+        self.changed(|rules| rules.passes_preflight = false)
     }
 }
 
 impl fmt::Debug for BearerGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let realm = match &self.rules.parts.realm {
-            Realm::Is(realm) => realm.as_deref(),
-            Realm::Any => Some("*"),
+            GuardRealm::Is(realm) => realm.as_deref(),
+            GuardRealm::Any => Some("*"),
         };
         f.debug_struct("BearerGuard")
             .field("audience", &self.rules.parts.audience)
             .field("token_realm", &realm)
-            .field("scope", &self.rules.scope)
+            .field("scope", self.rules.scope())
             .field("cache", &self.rules.parts.cache.as_ref().filter(|_| self.rules.is_cached))
             .field("optional", &self.rules.is_optional)
             .field("passes_preflight", &self.rules.passes_preflight)

@@ -13,7 +13,7 @@ mod introspection;
 mod principal;
 mod recent;
 mod refusal;
-mod rules;
+mod route_rules;
 mod service;
 
 pub use builder::BearerGuardBuilder;

@@ -1,5 +1,8 @@
 use std::ops::Deref;
 
+use http::Request;
+use http::header::AUTHORIZATION;
+
 use crate::protocol::token::record::AccessTokenRecord;
 
 /// The caller, as the [`BearerGuard`](crate::BearerGuard) found out: what the access token of this request stands for.
@@ -45,5 +48,17 @@ impl Deref for Principal {
 
     fn deref(&self) -> &AccessTokenRecord {
         &self.0
+    }
+}
+
+/// Says in a request that passes who is calling, and nobody else. Printed, the request shows no token.
+pub(super) fn mark<B>(request: &mut Request<B>, principal: Option<Principal>) {
+    match principal {
+        Some(principal) => drop(request.extensions_mut().insert(principal)),
+        // Another layer put it there, and did not check this token.
+        None => drop(request.extensions_mut().remove::<Principal>()),
+    }
+    if let Some(value) = request.headers_mut().get_mut(AUTHORIZATION) {
+        value.set_sensitive(true);
     }
 }

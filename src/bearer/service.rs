@@ -1,17 +1,16 @@
 use std::fmt;
 use std::mem;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use http_body::Body;
 use tower::{Layer, Service};
 
-use super::answer::Dialect;
 use super::future::BearerFuture;
 use super::guard::BearerGuard;
-use super::principal::Principal;
-use super::rules::Admission;
+use super::principal::mark;
+use super::route_rules::Admission;
 use crate::boundary::body::ResponseBody;
 
 /// A service behind a [`BearerGuard`].
@@ -47,28 +46,24 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // Another layer put it there, and did not check this token.
-        request.extensions_mut().remove::<Principal>();
         let rules = &self.guard.rules;
         let has_body = !request.body().is_end_stream();
-        let admission = rules.admit(request.method(), request.headers(), has_body);
-        if let Some(value) = request.headers_mut().get_mut(AUTHORIZATION) {
-            // Printed requests show no token.
-            value.set_sensitive(true);
-        }
-        match admission {
-            Ok(Admission::Pass) => BearerFuture::pass(self.inner.call(request)),
+        match rules.admit(request.method(), request.headers(), has_body) {
+            Ok(Admission::Pass) => {
+                mark(&mut request, None);
+                BearerFuture::pass(self.inner.call(request))
+            }
             Ok(Admission::Known(principal)) => {
-                request.extensions_mut().insert(principal);
+                mark(&mut request, Some(principal));
                 BearerFuture::pass(self.inner.call(request))
             }
             Ok(Admission::Ask(verification)) => {
                 // The instance that was ready goes into the future, which may call it later; its clone takes its place here.
                 let clone = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, clone);
-                BearerFuture::ask(rules.clone(), verification, inner, request)
+                BearerFuture::ask(Arc::clone(rules), verification, inner, request)
             }
-            Err(refusal) => BearerFuture::own(rules.refuse(&refusal, Dialect::of(request.headers()))),
+            Err(refusal) => BearerFuture::own(rules.refuse(&refusal, request.headers(), |body| body)),
         }
     }
 }

@@ -12,5 +12,5 @@ pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod versioned;
 pub(crate) mod weigh;
-mod wiped;
+pub(crate) mod wiped;
 pub(crate) mod wire;

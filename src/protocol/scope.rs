@@ -51,16 +51,21 @@ impl Scope {
         self.0.split(' ').filter(|token| !token.is_empty())
     }
 
+    /// As [`iter`](Self::iter), without a search for the bounds of characters.
+    fn tokens(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.as_bytes().split(|byte| *byte == b' ').filter(|token| !token.is_empty())
+    }
+
     /// Whether `token` is one of the tokens.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        self.iter().any(|own| own == token)
+        self.tokens().any(|own| own == token.as_bytes())
     }
 
     /// Whether every token of this scope is in `other`.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        self == other || self.iter().all(|token| other.contains(token))
+        self == other || self.tokens().all(|token| other.tokens().any(|own| own == token))
     }
 
     /// What is left without the tokens of `other`.

@@ -45,7 +45,10 @@ pub(crate) fn is_token68(text: &str) -> bool {
     let end = text.bytes().rposition(|b| b != b'=');
     let body = end.and_then(|end| text.get(..=end)).unwrap_or_default();
     !body.is_empty()
-        && all(body, |b| matches!(b, b'a'..=b'z' | b'A'..=b'Z' | b'-'..=b'9') | (b == b'_') | (b == b'~') | (b == b'+'))
+        && all(body, |b| {
+            // Both cases of a letter at once.
+            (b | 0x20).is_ascii_lowercase() | matches!(b, b'-'..=b'9') | (b == b'_') | (b == b'~') | (b == b'+')
+        })
 }
 
 /// The longest token that is looked up, in bytes.
@@ -77,8 +80,13 @@ pub(crate) fn all(text: &str, is_legal: impl Fn(u8) -> bool) -> bool {
     let look = |bytes: &[u8]| bytes.iter().fold(true, |legal, b| legal & is_legal(*b));
     let bytes = text.as_bytes();
     if let Some(last) = bytes.last_chunk::<16>() {
+        // Sixteen findings side by side, which are one only at the end.
+        let add = |mut illegal: [u8; 16], block: &[u8; 16]| {
+            illegal.iter_mut().zip(block).for_each(|(illegal, b)| *illegal |= u8::from(!is_legal(*b)));
+            illegal
+        };
         let (blocks, _) = bytes.as_chunks::<16>();
-        return blocks.iter().fold(look(last), |legal, block| legal & look(block));
+        return blocks.iter().fold(add([0; 16], last), add) == [0; 16];
     }
     match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         (Some(first), Some(last)) => look(first) & look(last),

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
-use zeroize::Zeroizing;
 
-use super::answer::{Challenge, Dialect};
+use super::answer::{Answers, Challenge, Dialect};
 use super::cache::TokenCache;
 use super::credentials;
 use super::principal::Principal;
@@ -22,15 +21,16 @@ use crate::observe::patience::Overdue;
 use crate::protocol::scope::Scope;
 use crate::protocol::skew::MAX_SKEW;
 use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::wiped::Wiped;
 
 pub(super) type OnRefusal = Box<dyn Fn(&BearerRefusal) + Send + Sync>;
 
 /// What all clones of a guard share.
-pub(super) struct Parts {
+pub(super) struct GuardParts {
     pub(super) verifier: Box<dyn AccessTokenVerifier>,
     /// One of them must be in the token's audience; none if it does not matter.
     pub(super) audience: Vec<String>,
-    pub(super) realm: Realm,
+    pub(super) realm: GuardRealm,
     pub(super) challenge: Challenge,
     pub(super) cache: Option<TokenCache>,
     pub(super) clock: Arc<dyn Clock>,
@@ -39,16 +39,18 @@ pub(super) struct Parts {
 }
 
 /// The realm that a token must belong to.
-pub(super) enum Realm {
+pub(super) enum GuardRealm {
     Is(Option<String>),
     Any,
 }
 
 /// The parts, and what one route has of its own.
 #[derive(Clone)]
-pub(super) struct Rules {
-    pub(super) parts: Arc<Parts>,
-    pub(super) scope: Scope,
+pub(super) struct RouteRules {
+    pub(super) parts: Arc<GuardParts>,
+    /// Needed of each token.
+    scope: Scope,
+    answers: Arc<Answers>,
     pub(super) is_cached: bool,
     pub(super) is_optional: bool,
     pub(super) passes_preflight: bool,
@@ -72,7 +74,23 @@ pub(super) enum Admission {
     Ask(Verification),
 }
 
-impl Rules {
+impl RouteRules {
+    pub(super) fn new(parts: GuardParts) -> Self {
+        let scope = Scope::default();
+        let answers = Arc::new(Answers::new(&parts.challenge, &scope));
+        Self { parts: Arc::new(parts), scope, answers, is_cached: true, is_optional: false, passes_preflight: true }
+    }
+
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The same rules with this scope.
+    pub(super) fn with_scope(&self, scope: Scope) -> Self {
+        let answers = Arc::new(Answers::new(&self.parts.challenge, &scope));
+        Self { scope, answers, ..self.clone() }
+    }
+
     pub(super) fn admit(
         &self,
         method: &Method,
@@ -96,7 +114,7 @@ impl Rules {
     }
 
     fn look_up(&self, token: &str) -> Contain<Looking> {
-        let (parts, token) = (Arc::clone(&self.parts), Zeroizing::new(token.to_owned()));
+        let (parts, token) = (Arc::clone(&self.parts), Wiped::new(token.to_owned()));
         let looking: Looking = Box::pin(async move { Ok(parts.verifier.verify(&token).await?) });
         Contain::new(Some(self.parts.deadline), looking)
     }
@@ -120,22 +138,25 @@ impl Rules {
     /// Whether a token that is good is good here (RFC 6750 section 3.1, RFC 9700 section 2.3).
     fn judge(&self, record: AccessTokenRecord) -> Result<Principal, BearerRefusal> {
         let parts = &*self.parts;
-        let now = parts.clock.now();
-        let wrong = if record.has_expired(now) {
-            Some(BearerReason::Expired)
-        } else if record.is_early(now, MAX_SKEW) {
-            // Closer than that it is the verifier's matter, which knows how far the clocks may differ.
-            Some(BearerReason::NotYetValid)
-        } else if record.claims().contains("cnf") {
+        // Reasons with one answer: those that need no clock come first. The answer to too little scope is for a live token.
+        let wrong = if record.claims().contains("cnf") {
             Some(BearerReason::Bound)
         } else if !parts.audience.is_empty() && !record.audience().iter().any(|own| parts.audience.contains(own)) {
             Some(BearerReason::Audience)
-        } else if matches!(&parts.realm, Realm::Is(realm) if realm.as_deref() != record.realm()) {
+        } else if matches!(&parts.realm, GuardRealm::Is(realm) if realm.as_deref() != record.realm()) {
             Some(BearerReason::Realm)
-        } else if !self.scope.is_subset(record.scope()) {
-            Some(BearerReason::Scope)
         } else {
-            None
+            let now = parts.clock.now();
+            if record.has_expired(now) {
+                Some(BearerReason::Expired)
+            } else if record.is_early(now, MAX_SKEW) {
+                // Closer than that it is the verifier's matter, which knows how far the clocks may differ.
+                Some(BearerReason::NotYetValid)
+            } else if !self.scope.is_subset(record.scope()) {
+                Some(BearerReason::Scope)
+            } else {
+                None
+            }
         };
         match wrong {
             None => Ok(Principal::new(record)),
@@ -143,12 +164,17 @@ impl Rules {
         }
     }
 
-    pub(super) fn refuse(&self, refusal: &BearerRefusal, dialect: Dialect) -> Response<Bytes> {
+    pub(super) fn refuse<B>(
+        &self,
+        refusal: &BearerRefusal,
+        headers: &HeaderMap,
+        body: impl FnOnce(Bytes) -> B,
+    ) -> Response<B> {
         refusal.tell();
         if let Some(on_refusal) = &self.parts.on_refusal {
             // The application's code, and its panics change no answer.
             let _ = catch_unwind(AssertUnwindSafe(|| on_refusal(refusal)));
         }
-        self.parts.challenge.response(refusal, &self.scope, dialect)
+        self.answers.answer(refusal, Dialect::of(headers), body)
     }
 }
