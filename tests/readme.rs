@@ -37,6 +37,26 @@ fn each_drawing_that_a_page_shows_is_a_file_and_is_in_the_documentation_too() {
 }
 
 #[test]
+fn the_page_of_the_structure_leads_to_files_that_are_there() {
+    let page = include_str!("../src/manual/structure.md");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut rows = 0;
+    for line in page.lines() {
+        let named: Vec<&str> = line.split('`').skip(1).step_by(2).collect();
+        let (paths, words): (Vec<&str>, Vec<&str>) = named.into_iter().partition(|named| named.contains('/'));
+        for path in &paths {
+            assert!(root.join(path).exists(), "{path}: {line}");
+        }
+        if let ([path], [.., word], true) = (&*paths, &*words, line.starts_with('|') && line.matches('|').count() == 4)
+        {
+            rows += 1;
+            assert!(std::fs::read_to_string(root.join(path)).unwrap().contains(word), "{word} in {path}");
+        }
+    }
+    assert!(rows >= 25, "{rows}");
+}
+
+#[test]
 fn the_named_rust_version_is_the_manifest_s() {
     let version = MANIFEST.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
     assert!(README.contains(&format!("`rust-version` is {version}")));

@@ -13,6 +13,7 @@
 //! - [Attack protection](attack_protection): the rules, and what an attacker still can do
 //! - [Traits](traits): implementing and testing them
 //! - [Threat model](threat_model): what is defended here, and what is left to you
+//! - [Structure](structure): the rooms of the code, and where to find what
 //! - [Security](security): what is promised, and how to report a hole
 //! - [Measurements](measurements): each figure, and the command that makes it
 //! - [Changelog](changelog)
@@ -59,6 +60,9 @@ pub mod traits {}
 
 #[doc = include_str!("threat_model.md")]
 pub mod threat_model {}
+
+#[doc = include_str!("structure.md")]
+pub mod structure {}
 
 #[doc = include_str!("../../SECURITY.md")]
 pub mod security {}
