@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, Params, Row, StatementStatus};
 
 use super::failure::Failure;
+use super::schema::NUMBER;
 
 /// Every statement of the store, and some room.
 const STATEMENTS: usize = 160;
@@ -44,6 +45,11 @@ impl Db {
     /// Runs statements that are not kept.
     pub(super) fn batch(&self, sql: &str) -> Result<(), rusqlite::Error> {
         self.connection.execute_batch(sql)
+    }
+
+    /// Changes nothing, and yet its transaction has to be written.
+    pub(super) fn write_something(&self) -> Result<(), rusqlite::Error> {
+        self.batch(&format!("PRAGMA user_version = {NUMBER}"))
     }
 
     /// Runs a statement and answers how many rows it changed.

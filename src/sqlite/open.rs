@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::counting_key::latest;
 use super::db::Db;
 use super::error::SqliteError;
-use super::schema::{self, NUMBER};
+use super::schema;
 use super::statements::statements;
 
 /// The size of a page that SQLite takes by itself.
@@ -52,7 +52,9 @@ impl Opening {
 
     /// Writes, so that what would fail at the first login fails now.
     pub(super) fn prove(db: &Db) -> Result<(), SqliteError> {
-        Ok(db.batch(&format!("BEGIN IMMEDIATE; PRAGMA user_version = {NUMBER}; COMMIT"))?)
+        db.batch("BEGIN IMMEDIATE")?;
+        db.write_something()?;
+        Ok(db.batch("COMMIT")?)
     }
 
     /// The latest time that the limiter counted at.

@@ -2,6 +2,7 @@ use super::*;
 use crate::sqlite::columns::get;
 use crate::sqlite::location::prepare;
 use crate::sqlite::schema::APPLICATION;
+use crate::sqlite::schema::NUMBER;
 use crate::sqlite::tests::folder::Folder;
 
 fn opening(folder: &Folder) -> Opening {

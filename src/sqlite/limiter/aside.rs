@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::kinds::RowKey;
+use super::unkept::Unkept;
 use crate::limiter::step::slots::TableKind;
 use crate::limiter::step::tally::TallyBytes;
 
@@ -26,6 +27,7 @@ const MOST_PRINTS: usize = 65_536;
 #[derive(Default)]
 pub(super) struct Aside {
     pub(super) prints: Prints,
+    pub(super) unkept: Unkept,
     /// How many charges there were, for their [`TURNS`].
     charges: AtomicUsize,
 }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::aside::Aside;
-use super::steps::Turn;
+use super::row_step::RowStep;
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
 use crate::boundary::clock::SharedClock;
@@ -34,7 +34,9 @@ use crate::sqlite::store::SqliteStore;
 ///
 /// Each attempt takes two durable commits, which it shares with all who wait at that moment. A refused attempt takes none. A
 /// [`check`](AttemptLimiter::check), such as that of a client's secret, takes one if it was wrong, and none if it was right,
-/// there was nothing to forgive, and its address is one from which it succeeded before.
+/// there was nothing to forgive, and its address is one from which it succeeded before. While the file cannot be written, as on
+/// a full disk, a wrong secret is an error and counts nothing. So once that happened to a client, its right secret takes a
+/// commit, too, and is an error like a wrong one, until a charge would be kept again.
 ///
 /// Put it into an [`Arc`] to give it to the endpoint and keep it for the operator.
 pub struct SqliteLimiter {
@@ -90,7 +92,7 @@ impl SqliteLimiter {
     /// Has a step done in a transaction.
     pub(super) async fn step<T: Send + 'static>(
         &self,
-        work: impl FnOnce(Turn<'_>) -> Result<T, Failure> + Send + 'static,
+        work: impl FnOnce(RowStep<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, BackendError> {
         Ok(self.try_step(work).await?)
     }
@@ -98,10 +100,10 @@ impl SqliteLimiter {
     /// The same, for one that may be tried once more if it is sure that it was not done.
     async fn try_step<T: Send + 'static>(
         &self,
-        work: impl FnOnce(Turn<'_>) -> Result<T, Failure> + Send + 'static,
+        work: impl FnOnce(RowStep<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Unanswered> {
         let (rules, key, aside, time) = (self.rules, Arc::clone(&self.key), Arc::clone(&self.aside), self.store.time());
-        self.store.try_write(move |db| work(Turn::begin(db, (&key, &aside), &rules, millis(time.now()))?)).await
+        self.store.try_write(move |db| work(RowStep::begin(db, (&key, &aside), &rules, millis(time.now()))?)).await
     }
 }
 
@@ -113,7 +115,7 @@ impl AttemptLimiter for SqliteLimiter {
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
         MaybeFuture::new(async move {
             let facts = self.facts(key);
-            let (attempted, begun) = self.step(move |turn| turn.attempt(&facts, || Compared::LATER)).await?;
+            let (attempted, begun) = self.step(move |step| step.attempt(&facts, || Compared::LATER)).await?;
             self.locks.describe_all(key, &begun);
             Ok(attempted.into_reserved())
         })
@@ -126,8 +128,11 @@ impl AttemptLimiter for SqliteLimiter {
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
         MaybeFuture::new(async move {
             let (facts, check) = (self.facts(key), check.into_owned());
-            let compare = || Compared::of(check.decide());
-            let (attempted, begun) = self.step(move |turn| turn.attempt(&facts, compare)).await?;
+            let guess = facts.guess;
+            let (attempted, begun, mark) = self.step(move |step| step.check(&facts, check)).await?;
+            if let Some(mark) = mark {
+                self.aside.unkept.kept(guess, mark);
+            }
             self.locks.describe_all(key, &begun);
             Ok(attempted.into_checked())
         })
@@ -141,7 +146,7 @@ impl AttemptLimiter for SqliteLimiter {
         MaybeFuture::new(async move {
             let Ok(_) = self.first_tries.first_of(&reservation) else { return Ok(None) };
             let ticket = Ticket::from_bytes(reservation.key());
-            let settled = self.try_step(move |turn| turn.settle(&ticket, settlement)).await;
+            let settled = self.try_step(move |step| step.settle(&ticket, settlement)).await;
             let news = settled.inspect_err(|unanswered| {
                 // What may have been committed must not be taken back twice: the charge stays.
                 if unanswered.is_undone() {

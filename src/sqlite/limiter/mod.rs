@@ -5,9 +5,10 @@ mod engine;
 mod kinds;
 mod operator;
 mod record;
+mod row_step;
 mod rows;
 mod statements;
-mod steps;
+mod unkept;
 
 pub use engine::SqliteLimiter;
 pub(super) use statements::statements;

@@ -185,6 +185,6 @@ impl SqliteLimiter {
     }
 
     async fn unblock(&self, what: Unblock) -> Result<usize, BackendError> {
-        self.step(move |turn| unblock(turn.rows(), &what)).await
+        self.step(move |step| unblock(step.rows(), &what)).await
     }
 }

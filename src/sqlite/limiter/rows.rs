@@ -101,8 +101,8 @@ struct State {
 /// The limiter's rows within one transaction.
 pub(super) struct Rows<'a> {
     pub(super) db: &'a Db,
-    key: &'a CountingKey,
-    aside: &'a Aside,
+    pub(super) key: &'a CountingKey,
+    pub(super) aside: &'a Aside,
     pub(super) rules: &'a LimiterRules,
     /// In milliseconds; a step may be later, by what its records were changed at.
     pub(super) now: u64,

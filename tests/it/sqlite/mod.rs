@@ -17,4 +17,5 @@ mod place;
 mod races;
 mod shared_key;
 mod tokens;
+mod unkept;
 mod users;

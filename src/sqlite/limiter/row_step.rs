@@ -1,8 +1,12 @@
 //! Reserving, checking and settling, each inside one transaction: the records are read, the [step](crate::limiter::step::records)
 //! decides, and what changed is written.
 
+use std::convert::Infallible;
+
 use super::aside::Aside;
 use super::rows::{Held, Rows};
+use super::unkept::Mark;
+use crate::boundary::check::{CheckOutcome, SecretCheck};
 use crate::boundary::limiter::{BegunLock, Settlement};
 use crate::limiter::step::facts::Facts;
 use crate::limiter::step::key::Place;
@@ -15,14 +19,17 @@ use crate::sqlite::counting_key::CountingKey;
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;
 
-/// One step of the limiter.
-pub(super) struct Turn<'a> {
+/// What became of a check, which locks began by it, and which mark is gone once all of it is kept.
+type CheckedRows = (Attempted<CheckOutcome, CheckOutcome>, Vec<Begun>, Option<Mark>);
+
+/// One step of the limiter on its rows.
+pub(super) struct RowStep<'a> {
     step: Step<'a>,
     rows: Rows<'a>,
     held: Vec<Held>,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> RowStep<'a> {
     pub(super) fn begin(
         db: &'a Db,
         secrets: (&'a CountingKey, &'a Aside),
@@ -97,6 +104,34 @@ impl<'a> Turn<'a> {
         }
         self.rows.close()?;
         Ok((attempted, begun))
+    }
+
+    /// The same for a secret that is compared at once. A wrong one leaves its mark until its charge is known to be kept. Where
+    /// there is one already, nothing is compared before it is sure that a charge would be kept; then the mark is answered.
+    pub(super) fn check(self, facts: &Facts, check: SecretCheck<'_>) -> Result<CheckedRows, Failure> {
+        let unkept = &self.rows.aside.unkept;
+        let mut mark = unkept.of(facts.guess);
+        if mark.is_some() {
+            self.prove_charge(facts)?;
+        }
+        let (attempted, begun) = self.attempt(facts, || {
+            let compared = Compared::of(check.decide());
+            if matches!(compared, Compared::Wrong(_)) {
+                mark = Some(unkept.mark(facts.guess));
+            }
+            compared
+        })?;
+        Ok((attempted, begun, mark))
+    }
+
+    /// Fails unless the charge of a wrong secret would be kept: makes one and takes it back, and leaves something to commit.
+    fn prove_charge(&self, facts: &Facts) -> Result<(), Failure> {
+        let Rows { db, key, aside, rules, now, .. } = self.rows;
+        db.execute("SAVEPOINT charge", ())?;
+        Self::begin(db, (key, aside), rules, now)?.attempt(facts, || Compared::<Infallible, ()>::Wrong(()))?;
+        db.execute("ROLLBACK TO charge", ())?;
+        db.execute("RELEASE charge", ())?;
+        Ok(db.write_something()?)
     }
 
     /// Answers a lock that began by the attempt and had no notice.

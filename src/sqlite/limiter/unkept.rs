@@ -1,0 +1,78 @@
+//! Wrong secrets whose charge may not be kept.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The most accounts and clients. Beyond them every one is taken for marked.
+const MOST: usize = 65_536;
+
+/// The accounts and clients at which a wrong secret was compared and whose charge is not known to be kept. Somebody who may
+/// guess there for nothing must not be told which secret is right.
+#[derive(Default)]
+pub(super) struct Unkept(Mutex<Marks>);
+
+#[derive(Default)]
+struct Marks {
+    /// The newest mark of each.
+    of: HashMap<u64, Mark>,
+    last: u64,
+}
+
+/// A comparison that was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark(u64);
+
+impl Unkept {
+    /// Whole at each moment.
+    fn lock(&self) -> MutexGuard<'_, Marks> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A wrong secret was compared. Its charge comes next.
+    pub(super) fn mark(&self, guess: u64) -> Mark {
+        let mut marks = self.lock();
+        marks.last = marks.last.saturating_add(1);
+        let mark = Mark(marks.last);
+        if marks.of.len() < MOST || marks.of.contains_key(&guess) {
+            marks.of.insert(guess, mark);
+        }
+        mark
+    }
+
+    /// The mark, if there is one.
+    pub(super) fn of(&self, guess: u64) -> Option<Mark> {
+        let marks = self.lock();
+        let is_full = marks.of.len() >= MOST;
+        marks.of.get(&guess).copied().or_else(|| is_full.then_some(Mark(0)))
+    }
+
+    /// What was written at this mark is kept. A later one stays.
+    pub(super) fn kept(&self, guess: u64, mark: Mark) {
+        let mut marks = self.lock();
+        if marks.of.get(&guess) == Some(&mark) {
+            marks.of.remove(&guess);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_stays_until_it_is_kept_and_beyond_the_most_all_are_marked() {
+        let unkept = Unkept::default();
+        assert_eq!(unkept.of(1), None);
+        let (first, second) = (unkept.mark(1), unkept.mark(1));
+        unkept.kept(1, first);
+        assert_eq!((unkept.of(1), unkept.of(2)), (Some(second), None));
+        unkept.kept(1, second);
+        assert_eq!(unkept.of(1), None);
+        (0..MOST as u64).for_each(|guess| drop(unkept.mark(guess)));
+        let unmarked = MOST as u64;
+        assert!(unkept.of(unmarked).is_some());
+        let mark = unkept.of(7).unwrap();
+        unkept.kept(7, mark);
+        assert!(unkept.of(7).is_none() && unkept.of(unmarked).is_none());
+    }
+}

@@ -1,0 +1,97 @@
+//! A client's right secret is not told while the charge of a wrong one would not be kept: it would be a guess for nothing.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
+use tower_password_grant::testing::ManualClock;
+use tower_password_grant::{AttemptKey, AttemptLimiter, Checked, Guess, SecretCheck};
+
+use super::limiter::address;
+use crate::support::folder::{Folder, at};
+
+/// A file in which no charge has room from now on: a table that takes no second row is as full as a disk without space.
+struct Full(Connection);
+
+impl Full {
+    fn fill(folder: &Folder) -> Self {
+        let connection = Connection::open(folder.file()).unwrap();
+        connection.execute_batch("CREATE UNIQUE INDEX full ON limiter_tallies ((1))").unwrap();
+        Self(connection)
+    }
+
+    fn end(self) {
+        self.0.execute_batch("DROP INDEX full").unwrap();
+    }
+}
+
+fn scene(folder: &Folder) -> (SqliteStore, SqliteLimiter) {
+    let clock = ManualClock::at(at(0));
+    let store = SqliteStore::builder(folder.file()).clock(clock).open().unwrap();
+    let limiter = store.limiter();
+    (store, limiter)
+}
+
+/// What a check tells: right, wrong, or no answer.
+async fn told(limiter: &SqliteLimiter, client_id: &str, number: u8, is_right: bool) -> Option<bool> {
+    let key = AttemptKey::new(Guess::Client { client_id }, address(number));
+    match limiter.check(&key, SecretCheck::known(is_right)).await {
+        Ok(Checked::Decided(decided)) => Some(decided.is_right()),
+        Ok(other) => panic!("{other:?}"),
+        Err(_) => None,
+    }
+}
+
+#[tokio::test]
+async fn after_a_wrong_secret_that_was_not_counted_the_right_one_is_an_error_too_until_there_is_room() {
+    let folder = Folder::new();
+    let (store, limiter) = scene(&folder);
+    for client in ["cli", "api"] {
+        assert_eq!(told(&limiter, client, 1, true).await, Some(true));
+    }
+    let full = Full::fill(&folder);
+    assert_eq!(told(&limiter, "cli", 1, true).await, Some(true), "nobody guessed");
+    for guess in 0..20 {
+        assert_eq!(told(&limiter, "cli", guess, false).await, None);
+    }
+    for number in [1, 2] {
+        assert_eq!(told(&limiter, "cli", number, true).await, None);
+    }
+    assert_eq!(told(&limiter, "api", 1, true).await, Some(true), "nobody guessed at this client");
+    full.end();
+
+    // Once, to see that there is room again.
+    let watcher = Connection::open(folder.file()).unwrap();
+    let seen = || watcher.query_row("PRAGMA data_version", (), |row| row.get::<_, i64>(0)).unwrap();
+    let before = seen();
+    assert_eq!(told(&limiter, "cli", 1, true).await, Some(true));
+    let proven = seen();
+    assert_ne!(proven, before, "the proof is kept");
+    assert_eq!(told(&limiter, "cli", 1, true).await, Some(true));
+    assert_eq!(seen(), proven, "a right secret writes nothing any more");
+    for _ in 0..10 {
+        assert_eq!(told(&limiter, "cli", 1, false).await, Some(false));
+    }
+    let key = AttemptKey::new(Guess::Client { client_id: "cli" }, address(1));
+    let refused = limiter.check(&key, SecretCheck::known(true)).await.unwrap();
+    assert!(
+        matches!(refused, Checked::Refused(_)),
+        "the proof charged nothing, and each wrong one is counted: {refused:?}"
+    );
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_before_the_error_has_learnt_nothing_either() {
+    let folder = Folder::new();
+    let (store, limiter) = scene(&folder);
+    assert_eq!(told(&limiter, "cli", 1, true).await, Some(true));
+    let full = Full::fill(&folder);
+    // Polled once, and dropped.
+    let guess = told(&limiter, "cli", 1, false);
+    assert!(tokio::time::timeout(Duration::ZERO, guess).await.is_err());
+    assert_eq!(told(&limiter, "cli", 1, true).await, None);
+    full.end();
+    assert_eq!(told(&limiter, "cli", 1, true).await, Some(true));
+    store.close().await;
+}
