@@ -13,7 +13,7 @@ use http::request::Parts;
 use super::answer::Answers;
 use super::door::Head;
 use super::exchange::Ladder;
-use super::gate::{Gate, Step};
+use super::gate::{Gate, Next};
 use super::purpose::Purpose;
 use super::trail::{Caller, Trail};
 use crate::boundary::account::AccountKey;
@@ -51,8 +51,8 @@ impl Endpoint {
     }
 
     /// Answers a request whose head, and body if it needs one, were read.
-    pub(crate) fn answer(self: Arc<Self>, purpose: Purpose, head: Parts, caller: Caller, step: Step) -> Answer {
-        Box::pin(self.answering(purpose, head, caller, step))
+    pub(crate) fn answer(self: Arc<Self>, purpose: Purpose, head: Parts, caller: Caller, next: Next) -> Answer {
+        Box::pin(self.answering(purpose, head, caller, next))
     }
 
     /// A block, because an async function would hold its arguments twice.
@@ -61,14 +61,14 @@ impl Endpoint {
         purpose: Purpose,
         head: Parts,
         caller: Caller,
-        mut step: Step,
+        mut next: Next,
     ) -> impl Future<Output = Response<Bytes>> + Send + 'static {
         let mut trail = Trail::new(purpose, &head, caller, self.answers.starts());
         // The rest of the head is not needed any more.
         let mut head = Head { headers: head.headers, extensions: head.extensions };
         async move {
             // In one expression, because what is named is moved once more.
-            let outcome = Contain::new(self.deadline, self.ladder.climb(&mut head, &mut step, &mut trail)).await;
+            let outcome = Contain::new(self.deadline, self.ladder.climb(&mut head, &mut next, &mut trail)).await;
             self.answers.write(mem::take(&mut head.headers), &trail, outcome)
         }
     }
@@ -81,7 +81,7 @@ mod tests {
     /// The most bytes that common allocators serve from the list of the thread, which costs a tenth of the longer way.
     const FAST: usize = 1032;
 
-    fn size<F>(_: fn(Arc<Endpoint>, Purpose, Parts, Caller, Step) -> F) -> usize {
+    fn size<F>(_: fn(Arc<Endpoint>, Purpose, Parts, Caller, Next) -> F) -> usize {
         size_of::<F>()
     }
 

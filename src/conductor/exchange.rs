@@ -23,7 +23,7 @@ use super::door::{Door, Head, permit_site};
 use super::flows::grants::{Grants, Served};
 use super::flows::introspection::IntrospectionFlow;
 use super::flows::revocation::RevocationFlow;
-use super::gate::{Gate, Step};
+use super::gate::{Gate, Next};
 use super::login::rungs::Rungs;
 use super::purpose::Purpose;
 use super::trail::Trail;
@@ -46,19 +46,19 @@ impl Ladder {
     /// Cheap and harmless checks first, the password last: a request that cannot succeed never reaches the verifier.
     ///
     /// Head and form stay where the answer's future holds them: what an async function takes by value is held twice.
-    pub(super) async fn climb(&self, head: &mut Head, step: &mut Step, trail: &mut Trail) -> Result<Reply, TokenError> {
-        if let Step::Throttle(wait) = step {
+    pub(super) async fn climb(&self, head: &mut Head, next: &mut Next, trail: &mut Trail) -> Result<Reply, TokenError> {
+        if let Next::Throttle(wait) = next {
             // Nothing is asked for these, not even whether a page may read the answer.
             return Err(TokenError::new(Reason::RequestsThrottled).with_retry_after(*wait));
         }
         if !trail.is_own_site {
             self.door.note_origin(head, trail).await?;
         }
-        let form = match step {
-            Step::Exchange(form) => form,
-            Step::Options => return Ok(Reply::Options),
-            Step::Refuse(reason) => return Err((*reason).into()),
-            Step::Read | Step::Throttle(_) => return Err(Reason::BodyIncomplete.into()),
+        let form = match next {
+            Next::Exchange(form) => form,
+            Next::Options => return Ok(Reply::Options),
+            Next::Refuse(reason) => return Err((*reason).into()),
+            Next::Read | Next::Throttle(_) => return Err(Reason::BodyIncomplete.into()),
         };
         if trail.purpose == Purpose::Token && form.span(Known::GrantType).is_none() {
             return Err(Reason::MissingParameter.into());

@@ -18,7 +18,7 @@ use crate::protocol::wire::origin::OwnOrigin;
 
 /// What to do with a request after its head was judged.
 #[allow(clippy::large_enum_variant, reason = "the large one is the common one, and it lives for one move")]
-pub(crate) enum Step {
+pub(crate) enum Next {
     /// Read the body.
     Read,
     /// Answer `OPTIONS`.
@@ -65,7 +65,7 @@ impl Gate {
     }
 
     /// Judges the head: sender, method, transport, length, type and coding, query.
-    pub(crate) fn admit(&self, purpose: Purpose, head: &Parts) -> (Step, Caller) {
+    pub(crate) fn admit(&self, purpose: Purpose, head: &Parts) -> (Next, Caller) {
         let source = self.senders.of(head);
         let fields = Fields::read(&head.headers);
         let mut caller = Caller { source: source.unwrap_or_default(), ..Caller::default() };
@@ -74,47 +74,47 @@ impl Gate {
         caller.is_own_site = fields.is_own_site(head, self.rules.own_origin.as_ref());
         caller.is_exempt = self.senders.is_exempt(caller.source.sender);
         // First of all, and whatever the method is: a preflight asks the registry, too.
-        let step = match self.ceilings.count(&mut caller) {
+        let next = match self.ceilings.count(&mut caller) {
             Ok(()) => self.judge(purpose, head, &fields, source.is_err(), &caller),
-            Err(wait) => Step::Throttle(wait),
+            Err(wait) => Next::Throttle(wait),
         };
-        (step, caller)
+        (next, caller)
     }
 
     #[inline]
-    fn judge(&self, purpose: Purpose, head: &Parts, fields: &Fields<'_>, lacks_peer: bool, caller: &Caller) -> Step {
+    fn judge(&self, purpose: Purpose, head: &Parts, fields: &Fields<'_>, lacks_peer: bool, caller: &Caller) -> Next {
         if !purpose.methods().take(&head.method) {
-            return Step::Refuse(Reason::MethodNotAllowed);
+            return Next::Refuse(Reason::MethodNotAllowed);
         }
         if head.method == Method::OPTIONS {
-            return Step::Options;
+            return Next::Options;
         }
         if lacks_peer {
-            return Step::Refuse(Reason::NoPeerAddress);
+            return Next::Refuse(Reason::NoPeerAddress);
         }
         if !self.rules.transport.permits(head, caller.source.peer) {
-            return Step::Refuse(Reason::InsecureTransport);
+            return Next::Refuse(Reason::InsecureTransport);
         }
         // RFC 8470 section 5.1: several or invalid values mean the same as a single `1`.
         if self.rules.refuse_early_data && head.headers.contains_key("early-data") {
-            return Step::Refuse(Reason::EarlyData);
+            return Next::Refuse(Reason::EarlyData);
         }
         match head::judge(head, fields, self.limits.size) {
-            Ok(()) => Step::Read,
-            Err(reason) => Step::Refuse(reason),
+            Ok(()) => Next::Read,
+            Err(reason) => Next::Refuse(reason),
         }
     }
 
     /// The refusal of a body that is declared too large, which holds whatever grant it asks for.
-    pub(crate) fn refuse_unread(&self, head: &Parts) -> Option<(Step, Caller)> {
+    pub(crate) fn refuse_unread(&self, head: &Parts) -> Option<(Next, Caller)> {
         head::is_too_large(&head.headers, self.limits.size).then(|| self.admit(Purpose::Token, head))
     }
 
     /// Parses the collected body, with room for credentials of this length from the header: so the buffer need not grow.
-    pub(crate) fn parse(body: &[u8], credentials_len: usize) -> Step {
+    pub(crate) fn parse(body: &[u8], credentials_len: usize) -> Next {
         match Form::parse(body, credentials_len.min(MAX_VALUE)) {
-            Ok(form) => Step::Exchange(form),
-            Err(reason) => Step::Refuse(reason),
+            Ok(form) => Next::Exchange(form),
+            Err(reason) => Next::Refuse(reason),
         }
     }
 

@@ -16,9 +16,9 @@ const MOST: usize = 1024;
 
 /// The clients that had their warning already.
 #[derive(Default)]
-struct Told(Mutex<HashSet<ClientId>>);
+struct Warned(Mutex<HashSet<ClientId>>);
 
-impl Told {
+impl Warned {
     /// Whether there was no warning about this client before. When there are too many clients, no more warnings come.
     fn is_first(&self, client: &ClientId) -> bool {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -27,7 +27,7 @@ impl Told {
 }
 
 /// What an endpoint has that a registration can ask for.
-pub(crate) struct Offer {
+pub(crate) struct EndpointOffer {
     pub(crate) grants: Vec<GrantType>,
     pub(crate) refresh_tokens: bool,
     /// The issuer names another store than that of the refresh tokens.
@@ -43,16 +43,16 @@ pub(crate) struct Offer {
 
 /// Holds registrations against the offer.
 pub(crate) struct Misfits {
-    offer: Offer,
+    offer: EndpointOffer,
     clock: Arc<dyn Clock>,
     /// If the registry does not name its clients at the start.
-    told: Option<Told>,
+    told: Option<Warned>,
 }
 
 impl Misfits {
     /// `clients` are all that there are, if they are known.
-    pub(crate) fn new(offer: Offer, clock: Arc<dyn Clock>, clients: Option<&[Client]>) -> Self {
-        Self { offer, clock, told: clients.is_none().then(Told::default) }
+    pub(crate) fn new(offer: EndpointOffer, clock: Arc<dyn Clock>, clients: Option<&[Client]>) -> Self {
+        Self { offer, clock, told: clients.is_none().then(Warned::default) }
     }
 
     /// The warnings when the endpoint is built.

@@ -29,7 +29,7 @@ pub(super) struct Family {
 }
 
 #[derive(Default)]
-pub(super) struct Families {
+pub(super) struct FamilyTable {
     families: Slab<Box<Family>>,
     by_id: DigestMap<FamilyId, Slot>,
     by_expiry: BTreeSet<(i64, Slot)>,
@@ -38,33 +38,33 @@ pub(super) struct Families {
     /// Those that have ended, first one first.
     ended: Chain,
     /// Those that live, oldest first.
-    logins: HashMap<Login, Chain>,
+    logins: HashMap<LoginKey, Chain>,
 }
 
 /// What the families of one subject at one client have in common.
-struct Login(RefreshFamily);
+struct LoginKey(RefreshFamily);
 
-impl Login {
+impl LoginKey {
     fn parts(&self) -> (Option<&str>, &str, &str) {
         (self.0.realm(), self.0.subject(), self.0.client().as_str())
     }
 }
 
-impl Hash for Login {
+impl Hash for LoginKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.parts().hash(state);
     }
 }
 
-impl PartialEq for Login {
+impl PartialEq for LoginKey {
     fn eq(&self, other: &Self) -> bool {
         self.parts() == other.parts()
     }
 }
 
-impl Eq for Login {}
+impl Eq for LoginKey {}
 
-impl Families {
+impl FamilyTable {
     pub(super) fn get(&self, id: FamilyId) -> Option<&Family> {
         self.families.get(*self.by_id.get(&id)?).map(Box::as_ref)
     }
@@ -110,7 +110,7 @@ impl Families {
         self.by_id.insert(facts.id(), slot);
         self.by_expiry.insert((millis::floor(facts.expires()), slot));
         self.living.push(&mut self.families, slot, |family| &mut family.order);
-        let theirs = self.logins.entry(Login(facts)).or_default();
+        let theirs = self.logins.entry(LoginKey(facts)).or_default();
         theirs.push(&mut self.families, slot, |family| &mut family.login);
         true
     }
@@ -128,7 +128,7 @@ impl Families {
     /// Makes room for one login more of this subject at this client, at the cost of one that is over or of the oldest, which it
     /// answers.
     fn make_room_for_login(&mut self, facts: &RefreshFamily, now: SystemTime) -> Option<FamilyId> {
-        let theirs = self.logins.get(&Login(facts.clone())).filter(|theirs| theirs.len() >= MOST_LOGINS)?;
+        let theirs = self.logins.get(&LoginKey(facts.clone())).filter(|theirs| theirs.len() >= MOST_LOGINS)?;
         let over = theirs.find(&self.families, |family| &family.login, |family| now >= family.facts.expires());
         let slot = over.or(theirs.first())?;
         self.remove(slot)
@@ -152,7 +152,7 @@ impl Families {
     /// It counts as a login no more.
     fn log_out(&mut self, slot: Slot, facts: RefreshFamily) {
         self.living.unlink(&mut self.families, slot, |family| &mut family.order);
-        if let Entry::Occupied(mut theirs) = self.logins.entry(Login(facts)) {
+        if let Entry::Occupied(mut theirs) = self.logins.entry(LoginKey(facts)) {
             theirs.get_mut().unlink(&mut self.families, slot, |family| &mut family.login);
             if theirs.get().len() == 0 {
                 theirs.remove();

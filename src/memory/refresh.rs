@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::families::Families;
+use super::families::FamilyTable;
 use super::sync::{Mutex, lock};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
@@ -24,7 +24,7 @@ use crate::protocol::token::lineage::PREDECESSOR_KEPT;
 /// The predecessor of a token may be presented again within the leeway by the wall clock, and a minute after its use no more
 /// whatever the wall clock shows.
 pub struct MemoryRefreshTokens {
-    families: Mutex<Families>,
+    families: Mutex<FamilyTable>,
     capacity: usize,
     clock: Arc<dyn Clock>,
 }
@@ -33,7 +33,7 @@ impl MemoryRefreshTokens {
     /// Room for 262,144 logins.
     #[must_use]
     pub fn new() -> Self {
-        Self { families: Mutex::new(Families::default()), capacity: 262_144, clock: Arc::new(SystemClock::new()) }
+        Self { families: Mutex::new(FamilyTable::default()), capacity: 262_144, clock: Arc::new(SystemClock::new()) }
     }
 
     /// Another clock, which says how much time has passed. Default: the operating system's. For tests.

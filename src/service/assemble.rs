@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::checks::{check_proxies, is_narrow, named, routes, wording};
 use super::config_error::ConfigError;
 use super::layer::PasswordGrantLayer;
-use super::metadata::Facts;
+use super::metadata::EndpointFacts;
 use super::mount::Mount;
 use super::options::Options;
 use crate::boundary::clock::SharedClock;
@@ -30,18 +30,18 @@ use crate::conductor::login::mint::Mint;
 use crate::conductor::login::rungs::{Parts, Rungs};
 use crate::conductor::login::users::Users;
 use crate::conductor::login::weigh::{Scales, Screen};
-use crate::conductor::misfits::{Misfits, Offer};
+use crate::conductor::misfits::{EndpointOffer, Misfits};
 use crate::conductor::notices::Notices;
 use crate::conductor::senders::Senders;
 use crate::limiter::memory::limiter::MemoryLimiter;
 use crate::observe::audit::Auditor;
 use crate::observe::telemetry;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::client::policy::{MissingScope, Rules};
+use crate::protocol::client::policy::{GrantRules, MissingScope};
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::secrets::random_bytes;
-use crate::protocol::secret::shared_key::Purpose;
+use crate::protocol::secret::shared_key::KeyUse;
 use crate::protocol::wire::origin::OwnOrigin;
 
 impl Options {
@@ -64,12 +64,12 @@ impl Options {
             &access,
             &clock,
             patience.refresh_store,
-            Keyed::new(shared_key, Purpose::Places),
+            Keyed::new(shared_key, KeyUse::Places),
         );
         // Everything that names the grants asks these for them.
         let password = self
             .password_grant
-            .then(|| PasswordFlow::new(GrantType::password(), Keyed::new(shared_key, Purpose::Fingerprints)));
+            .then(|| PasswordFlow::new(GrantType::password(), Keyed::new(shared_key, KeyUse::Fingerprints)));
         let mut others: Vec<Box<dyn Flow>> = Vec::new();
         if let Some(families) = families.clone() {
             others.push(Box::new(RefreshFlow::new(GrantType::refresh(), families, self.tokens.ends_denied)));
@@ -79,7 +79,7 @@ impl Options {
         }
         let grants = Grants::new(password, others);
         let types: Vec<GrantType> = grants.types().cloned().collect();
-        let facts = Facts {
+        let facts = EndpointFacts {
             token_path: &self.token_path,
             revocation_path: self.tokens.revocation_path.as_deref(),
             introspection_path: self.tokens.introspection_path.as_deref(),
@@ -109,7 +109,7 @@ impl Options {
             (true, false, None) => MissingScope::Scopeless,
             (true, ..) => return Err(ConfigError::Scopeless),
         };
-        let rules = Rules {
+        let rules = GrantRules {
             missing_scope,
             ceiling: self.ceiling.map(parse_scope).transpose()?,
             lifetime: self.lifetime,
@@ -120,14 +120,14 @@ impl Options {
         self.introspection_ceiling.check()?;
         let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new()));
         limiter.validate()?;
-        let audit_key = shared_key.map_or_else(random_bytes, |key| Ok(key.for_purpose(Purpose::Accounts)))?;
+        let audit_key = shared_key.map_or_else(random_bytes, |key| Ok(key.for_purpose(KeyUse::Accounts)))?;
         let auditor = Arc::new(Auditor::new(self.audit, audit_key));
         let wording = wording(self.profile, &self.challenge_realm, self.error_uri)?;
         let answers = Answers::new(wording, Arc::clone(&auditor), Arc::clone(&clock));
         let clients = registry.all_clients();
         let users = Users::new(verifier, patience.accounts, patience.verifier);
         let begins_password_logins = types.iter().any(GrantType::begins_password_login);
-        let offer = Offer {
+        let offer = EndpointOffer {
             grants: types,
             refresh_tokens: families.is_some(),
             is_apart: families.as_ref().is_some_and(|families| families.are_apart_from_the_issuer()),

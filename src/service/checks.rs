@@ -2,7 +2,7 @@ use http::HeaderValue;
 use ipnet::IpNet;
 
 use super::config_error::ConfigError;
-use super::routes::{Route, Routes, Served};
+use super::routes::{Route, Routes, Target};
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::transport::TransportSecurity;
@@ -14,10 +14,10 @@ use crate::protocol::wire::encode::Wording;
 use crate::protocol::wire::profile::{Face, Profile};
 
 /// The table of the paths, each of which is legal and has one thing to serve.
-pub(super) fn routes(token_path: String, others: Vec<(String, Served)>) -> Result<Routes, ConfigError> {
+pub(super) fn routes(token_path: String, others: Vec<(String, Target)>) -> Result<Routes, ConfigError> {
     let mut seen = std::collections::HashSet::new();
     let mut routes = Vec::new();
-    for (path, served) in [(token_path, Served::Endpoint(Purpose::Token))].into_iter().chain(others) {
+    for (path, served) in [(token_path, Target::Endpoint(Purpose::Token))].into_iter().chain(others) {
         // No request has braces in its path (RFC 3986 section 2): a parameter would match nothing.
         let legal = path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && !b"?#{}".contains(&b));
         if !legal {

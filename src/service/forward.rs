@@ -14,10 +14,10 @@ use tower::Service;
 
 use super::answer_body::{AnswerBody, EnclosedBody};
 use super::intake::{Collect, EndpointFuture};
-use super::routes::Served;
+use super::routes::Target;
 use super::service::PasswordGrantService;
 use crate::conductor::endpoint::{Answer, Endpoint};
-use crate::conductor::gate::{Gate, Step};
+use crate::conductor::gate::{Gate, Next};
 use crate::conductor::purpose::Purpose;
 use crate::protocol::wire::head::is_form;
 
@@ -62,9 +62,9 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let served = self.mount.routes.find(request.uri().path()).map(|(served, _)| served);
         match served {
-            Some(Served::Endpoint(Purpose::Token))
+            Some(Target::Endpoint(Purpose::Token))
                 if request.method() == Method::POST && is_form(request.headers()) => {}
-            None | Some(Served::Endpoint(Purpose::Token)) => {
+            None | Some(Target::Endpoint(Purpose::Token)) => {
                 return ForwardFuture::of(Kind::Pass { future: self.inner.call(request) }, &self.bodies);
             }
             Some(served) => {
@@ -137,21 +137,21 @@ impl<S, B: Body> Task<S, B> {
         let this = self.project();
         let collected = ready!(this.collect.poll(cx));
         let Some(mut head) = this.head.take() else { return Poll::Pending };
-        let step = match collected {
+        let next = match collected {
             Ok(body) => match Gate::parse(body.as_slice(), 0) {
-                Step::Exchange(form) if this.endpoint.is_foreign_grant(&form) => {
+                Next::Exchange(form) if this.endpoint.is_foreign_grant(&form) => {
                     // The body has a known length now.
                     head.headers.remove(TRANSFER_ENCODING);
                     let request = Request::from_parts(head, (this.rebuild)(body.into_bytes()));
                     return Poll::Ready(Way::Inner(request));
                 }
-                step => step,
+                next => next,
             },
-            Err(reason) => Step::Refuse(reason),
+            Err(reason) => Next::Refuse(reason),
         };
         let (admitted, caller) = this.endpoint.gate().admit(Purpose::Token, &head);
-        let step = if matches!(admitted, Step::Read) { step } else { admitted };
-        Poll::Ready(Way::Own(this.endpoint.clone().answer(Purpose::Token, head, caller, step)))
+        let next = if matches!(admitted, Next::Read) { next } else { admitted };
+        Poll::Ready(Way::Own(this.endpoint.clone().answer(Purpose::Token, head, caller, next)))
     }
 }
 

@@ -12,11 +12,11 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::mount::document;
-use super::routes::Served;
+use super::routes::Target;
 use super::wiped::WipedBytes;
 use crate::boundary::body::{NoInner, ResponseBody};
 use crate::conductor::endpoint::{Answer, Endpoint};
-use crate::conductor::gate::{BodyLimits, Gate, Step};
+use crate::conductor::gate::{BodyLimits, Gate, Next};
 use crate::conductor::purpose::Purpose;
 use crate::conductor::trail::Caller;
 use crate::protocol::wire::error::Reason;
@@ -171,22 +171,22 @@ impl<B: Body> EndpointFuture<B> {
     pub(super) fn start(endpoint: &Arc<Endpoint>, purpose: Purpose, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let state = match endpoint.gate().admit(purpose, &head) {
-            (Step::Read, caller) => {
+            (Next::Read, caller) => {
                 let collect = Collect::new(body, endpoint.gate().limits());
                 let task = Task { endpoint: Arc::clone(endpoint), purpose, head: Some(head), caller, collect };
                 State::Collect { task: Box::pin(task) }
             }
-            (step, caller) => State::Answer { answer: Arc::clone(endpoint).answer(purpose, head, caller, step) },
+            (next, caller) => State::Answer { answer: Arc::clone(endpoint).answer(purpose, head, caller, next) },
         };
         Self { state }
     }
 
     /// Starts with a request for what is served at its path. Kept out of the way of passing requests.
     #[inline(never)]
-    pub(super) fn serve(endpoint: &Arc<Endpoint>, served: &Served, request: Request<B>) -> Self {
+    pub(super) fn serve(endpoint: &Arc<Endpoint>, served: &Target, request: Request<B>) -> Self {
         match served {
-            Served::Endpoint(purpose) => Self::start(endpoint, *purpose, request),
-            Served::Document(published) => {
+            Target::Endpoint(purpose) => Self::start(endpoint, *purpose, request),
+            Target::Document(published) => {
                 let response = document(&**published, served.methods(), request.method());
                 Self::answer(Box::pin(std::future::ready(response)))
             }
@@ -207,11 +207,11 @@ impl<B: Body> EndpointFuture<B> {
                     let task = task.as_mut().project();
                     let collected = ready!(task.collect.poll(cx));
                     let Some(head) = task.head.take() else { return Poll::Pending };
-                    let step = match collected {
+                    let next = match collected {
                         Ok(body) => Gate::parse(body.as_slice(), task.caller.credentials_len),
-                        Err(reason) => Step::Refuse(reason),
+                        Err(reason) => Next::Refuse(reason),
                     };
-                    Arc::clone(task.endpoint).answer(*task.purpose, head, *task.caller, step)
+                    Arc::clone(task.endpoint).answer(*task.purpose, head, *task.caller, next)
                 }
             };
             this.state.set(State::Answer { answer });

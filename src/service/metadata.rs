@@ -43,7 +43,7 @@ pub struct Metadata {
 
 /// What the layer serves.
 #[derive(Debug)]
-pub(super) struct Facts<'a> {
+pub(super) struct EndpointFacts<'a> {
     pub(super) token_path: &'a str,
     pub(super) revocation_path: Option<&'a str>,
     pub(super) introspection_path: Option<&'a str>,
@@ -133,7 +133,7 @@ impl Metadata {
     }
 
     /// The document with its path.
-    pub(super) fn document(&self, facts: &Facts<'_>) -> Result<(String, Arc<dyn PublicDocument>), ConfigError> {
+    pub(super) fn document(&self, facts: &EndpointFacts<'_>) -> Result<(String, Arc<dyn PublicDocument>), ConfigError> {
         if self.max_age > LONGEST_AGE {
             return Err(SettingError::new("Metadata::max_age", self.max_age, "an hour at most").into());
         }
@@ -154,7 +154,7 @@ impl Metadata {
         Ok((path, Arc::new(Document { body: body.into(), max_age: self.max_age })))
     }
 
-    fn members(&self, facts: &Facts<'_>, base: &str) -> Result<Map<String, Value>, ConfigError> {
+    fn members(&self, facts: &EndpointFacts<'_>, base: &str) -> Result<Map<String, Value>, ConfigError> {
         let url = |path: &str| Value::from(format!("{base}{path}"));
         let mut methods = self.methods.clone();
         if methods.is_empty() {

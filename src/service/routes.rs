@@ -9,12 +9,12 @@ use crate::protocol::wire::methods::Methods;
 const ID: &str = "{id}";
 
 /// What is served at a path.
-pub(crate) enum Served {
+pub(crate) enum Target {
     Document(Arc<dyn PublicDocument>),
     Endpoint(Purpose),
 }
 
-impl Served {
+impl Target {
     /// What its path takes.
     pub(super) fn methods(&self) -> Methods {
         match self {
@@ -29,12 +29,12 @@ pub(crate) struct Route {
     /// All of the path, or what stands before the id.
     fixed: String,
     ends_in_id: bool,
-    served: Served,
+    served: Target,
 }
 
 impl Route {
     /// A path that ends in `/{id}` stands for all that have another segment in its place.
-    pub(super) fn new(path: &str, served: Served) -> Self {
+    pub(super) fn new(path: &str, served: Target) -> Self {
         let before = path.strip_suffix(ID).filter(|before| before.ends_with('/'));
         Self { fixed: before.unwrap_or(path).to_owned(), ends_in_id: before.is_some(), served }
     }
@@ -75,7 +75,7 @@ impl Routes {
 
     /// What is served at a path, with the id in it. Nothing if requests for it go to the inner service.
     #[inline]
-    pub(super) fn find<'p>(&self, path: &'p str) -> Option<(&Served, &'p str)> {
+    pub(super) fn find<'p>(&self, path: &'p str) -> Option<(&Target, &'p str)> {
         match &self.lone {
             Some(lone) if lone != path => None,
             Some(_) => self.table.first().map(|route| (&route.served, "")),
@@ -84,7 +84,7 @@ impl Routes {
     }
 
     #[inline(never)]
-    fn look_up<'p>(&self, path: &'p str) -> Option<(&Served, &'p str)> {
+    fn look_up<'p>(&self, path: &'p str) -> Option<(&Target, &'p str)> {
         self.table.iter().find_map(|route| route.id_in(path).map(|id| (&route.served, id)))
     }
 }
@@ -100,13 +100,13 @@ mod tests {
     use super::*;
 
     fn routes(paths: &[(&str, Purpose)]) -> Routes {
-        Routes::new(paths.iter().map(|(path, purpose)| Route::new(path, Served::Endpoint(*purpose))).collect())
+        Routes::new(paths.iter().map(|(path, purpose)| Route::new(path, Target::Endpoint(*purpose))).collect())
     }
 
     fn found<'p>(routes: &Routes, path: &'p str) -> Option<(Purpose, &'p str)> {
         match routes.find(path)? {
-            (Served::Endpoint(purpose), id) => Some((*purpose, id)),
-            (Served::Document(_), _) => None,
+            (Target::Endpoint(purpose), id) => Some((*purpose, id)),
+            (Target::Document(_), _) => None,
         }
     }
 
@@ -165,10 +165,10 @@ mod tests {
                 std::time::Duration::ZERO
             }
         }
-        let allow = |served: Served| served.methods().allow();
-        assert_eq!(allow(Served::Document(Arc::new(Keys))), "GET, HEAD");
+        let allow = |served: Target| served.methods().allow();
+        assert_eq!(allow(Target::Document(Arc::new(Keys))), "GET, HEAD");
         for purpose in [Purpose::Token, Purpose::Revocation, Purpose::Introspection] {
-            assert_eq!(allow(Served::Endpoint(purpose)), "POST, OPTIONS");
+            assert_eq!(allow(Target::Endpoint(purpose)), "POST, OPTIONS");
         }
     }
 }

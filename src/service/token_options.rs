@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config_error::ConfigError;
-use super::metadata::{Facts, Metadata};
-use super::routes::Served;
+use super::metadata::{EndpointFacts, Metadata};
+use super::routes::Target;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::clock::Clock;
 use crate::boundary::document::PublicDocument;
@@ -74,17 +74,17 @@ impl TokenOptions {
     /// What is served besides the token endpoint.
     pub(super) fn served(
         &self,
-        facts: &Facts<'_>,
+        facts: &EndpointFacts<'_>,
         documents: Vec<(String, Arc<dyn PublicDocument>)>,
-    ) -> Result<Vec<(String, Served)>, ConfigError> {
+    ) -> Result<Vec<(String, Target)>, ConfigError> {
         let metadata = self.metadata.as_ref().map(|metadata| metadata.document(facts)).transpose()?;
         let endpoints = [
             (self.revocation_path.clone(), Purpose::Revocation),
             (self.introspection_path.clone(), Purpose::Introspection),
         ];
-        let endpoints = endpoints.into_iter().filter_map(|(path, purpose)| Some((path?, Served::Endpoint(purpose))));
+        let endpoints = endpoints.into_iter().filter_map(|(path, purpose)| Some((path?, Target::Endpoint(purpose))));
         let documents = documents.into_iter().chain(metadata);
-        Ok(endpoints.chain(documents.map(|(path, document)| (path, Served::Document(document)))).collect())
+        Ok(endpoints.chain(documents.map(|(path, document)| (path, Target::Document(document)))).collect())
     }
 
     /// What stands before the paths of the endpoints in their URLs, if the metadata say so.

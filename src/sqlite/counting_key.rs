@@ -10,7 +10,7 @@ use super::error::SqliteError;
 use super::failure::Failure;
 use crate::limiter::step::digests::Digests;
 use crate::protocol::secret::keyed::Keyed;
-use crate::protocol::secret::shared_key::{Purpose, SharedKey};
+use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 
 const KEY: &str = "SELECT key, shared FROM limiter WHERE row = 1";
 const IS_COUNTED: &str = "SELECT EXISTS (SELECT 1 FROM limiter_tallies WHERE kind >= 0)
@@ -70,7 +70,7 @@ impl CountingKey {
         let failed = |failure: Failure| SqliteError::Sqlite(Box::new(failure));
         let found = db.row(KEY, (), |row| Ok((bytes::<32>(row, 0)?, get::<Option<SharedCheck>>(row, 1)?)));
         let (own, found) = found.map_err(failed)?.ok_or_else(|| failed(Failure::Row("the key of the limiter")))?;
-        let check = shared.map(|key| *key.for_purpose(Purpose::Check));
+        let check = shared.map(|key| *key.for_purpose(KeyUse::Check));
         if check != found {
             let is_counted = db.row(IS_COUNTED, (), |row| get::<bool>(row, 0)).map_err(failed)?;
             if is_counted.unwrap_or(true) && !forgets_others {
@@ -85,7 +85,7 @@ impl CountingKey {
             db.execute(TAKE_KEY, [check]).map_err(failed)?;
         }
         let key = match shared {
-            Some(_) => Keyed::new(shared, Purpose::Attempts),
+            Some(_) => Keyed::new(shared, KeyUse::Attempts),
             None => Keyed::Given(Zeroizing::new(own)),
         };
         Ok(Self { digests: Digests::new(key), shared: check })

@@ -1,5 +1,5 @@
 //! An attempt needs the charge that a limiter made for a guess of its account.
-use crate::boundary::ladder::charge::{Charge, Guessed, Keyed, OfAccount, UsedCharge, reserve};
+use crate::boundary::ladder::charge::{Charge, Guessed, GuessKey, OfAccount, UsedCharge, reserve};
 use crate::boundary::limiter::{AttemptLimiter, Reservation};
 use crate::boundary::verifier::{Attempt, Said};
 
@@ -29,5 +29,5 @@ fn used_for_nothing(charge: Charge<OfAccount>) {
 
 
 fn of_nobody(limiter: &dyn AttemptLimiter, said: Said) {
-    let keyed: Keyed<'_, OfAccount> = Guessed::nobody().from(None, false, None); //~ expected `Keyed<'_, OfAccount>`, found `Keyed<'_, OfNobody>`
+    let keyed: GuessKey<'_, OfAccount> = Guessed::nobody().from(None, false, None); //~ expected `GuessKey<'_, OfAccount>`, found `GuessKey<'_, OfNobody>`
 }

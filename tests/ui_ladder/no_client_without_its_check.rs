@@ -9,18 +9,18 @@ use crate::protocol::client::registered::Client;
 use crate::protocol::client::credentials::{Presented, Secret};
 use crate::protocol::wire::error::Reason;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::client::policy::Rules;
+use crate::protocol::client::policy::GrantRules;
 use crate::protocol::wire::texts::Texts;
 
-fn legal(client: AuthenticatedClient, grant: &GrantType, now: SystemTime, rules: &Rules) -> Result<Terms, Reason> {
+fn legal(client: AuthenticatedClient, grant: &GrantType, now: SystemTime, rules: &GrantRules) -> Result<Terms, Reason> {
     Terms::of(client.permit(grant, now)?, None, rules)
 }
 
-fn one_that_was_found(client: Client, rules: &Rules) {
+fn one_that_was_found(client: Client, rules: &GrantRules) {
     let _ = Terms::of(client, None, rules); //~ expected `PermittedClient`, found `Client`
 }
 
-fn one_that_was_not_permitted(client: AuthenticatedClient, rules: &Rules) {
+fn one_that_was_not_permitted(client: AuthenticatedClient, rules: &GrantRules) {
     let _ = Terms::of(client, None, rules); //~ expected `PermittedClient`, found `AuthenticatedClient`
 }
 

@@ -70,18 +70,18 @@ impl<'a, Of> Guessed<'a, Of> {
         address: Option<IpAddr>,
         is_exempt: bool,
         fingerprint: Option<Fingerprint>,
-    ) -> Keyed<'a, Of> {
-        Keyed { key: AttemptKey { guess: self.guess, address, is_exempt, fingerprint }, of: PhantomData }
+    ) -> GuessKey<'a, Of> {
+        GuessKey { key: AttemptKey { guess: self.guess, address, is_exempt, fingerprint }, of: PhantomData }
     }
 }
 
 /// A limiter's key, with the kind of its guess in the type.
-pub(crate) struct Keyed<'a, Of> {
+pub(crate) struct GuessKey<'a, Of> {
     key: AttemptKey<'a>,
     of: PhantomData<Of>,
 }
 
-impl<'a, Of> Keyed<'a, Of> {
+impl<'a, Of> GuessKey<'a, Of> {
     pub(crate) const fn key(&self) -> &AttemptKey<'a> {
         &self.key
     }
@@ -102,7 +102,7 @@ pub(crate) struct Charge<Of> {
 #[inline]
 pub(crate) fn reserve<'a, Of: Kind + 'a>(
     limiter: &'a dyn AttemptLimiter,
-    keyed: &'a Keyed<'a, Of>,
+    keyed: &'a GuessKey<'a, Of>,
 ) -> impl Future<Output = Result<Result<Charge<Of>, Refusal>, BackendError>> + Send + Unpin + 'a {
     Asking::new(limiter.reserve(keyed.key()), |answer: Result<Reserved, BackendError>| {
         answer.map(|reserved| match reserved {

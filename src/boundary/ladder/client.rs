@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::SystemTime;
 
 use super::asking::Asking;
-use super::charge::{Charge, Keyed, OfClient, Unsettled, UsedCharge};
+use super::charge::{Charge, GuessKey, OfClient, Unsettled, UsedCharge};
 use crate::boundary::auth_method::{AuthRequest, ClientAuthMethod};
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
@@ -76,7 +76,7 @@ pub(crate) struct CheckedClient<'a> {
 #[inline]
 pub(crate) fn check<'a>(
     limiter: &'a dyn AttemptLimiter,
-    keyed: &'a Keyed<'a, OfClient>,
+    keyed: &'a GuessKey<'a, OfClient>,
     secret: Secret<'a>,
     client: Option<&'a Client>,
     now: SystemTime,

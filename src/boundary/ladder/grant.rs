@@ -22,7 +22,7 @@ use crate::protocol::wire::error::Reason;
 
 /// What is decided of a login, and stands in its grant.
 #[derive(Clone)]
-struct Facts {
+struct GrantFacts {
     subject: Subject,
     client: Client,
     realm: Realm,
@@ -34,7 +34,7 @@ struct Facts {
     family: Option<FamilyId>,
 }
 
-impl Facts {
+impl GrantFacts {
     /// Of terms and the user that they are for, narrowed to what the verifier lets this user have; never widened.
     #[inline(always)]
     fn decide(terms: Terms, subject: Subject, allowed: Option<&Scope>, now: SystemTime) -> Result<Self, Reason> {
@@ -56,7 +56,7 @@ impl Facts {
 
 /// A login: a verified user within terms. It gives nothing before it was [weighed](Self::weigh).
 pub(crate) struct Login {
-    facts: Facts,
+    facts: GrantFacts,
     proven: Proven,
     /// For those that look at passwords once they were found right.
     password: Option<Box<Password>>,
@@ -67,7 +67,7 @@ impl Login {
     #[inline(always)]
     pub(crate) fn of(terms: Terms, user: VerifiedUser, now: SystemTime) -> Result<Self, Reason> {
         let VerifiedUser { verified, password } = user;
-        let facts = Facts::decide(terms, verified.subject, verified.scope.as_ref(), now)?;
+        let facts = GrantFacts::decide(terms, verified.subject, verified.scope.as_ref(), now)?;
         let proven = Proven::nothing(facts.grant_type.has_password());
         Ok(Self { facts, proven, password })
     }
@@ -79,7 +79,7 @@ impl Login {
         if !verified.subject.keeps_login(family.subject(), family.credential_version()) {
             return Err(Reason::CredentialsChanged);
         }
-        let mut facts = Facts::decide(terms, verified.subject, verified.scope.as_ref(), now)?;
+        let mut facts = GrantFacts::decide(terms, verified.subject, verified.scope.as_ref(), now)?;
         facts.authenticated_at = family.authenticated_at();
         facts.family = Some(family.id());
         // No access token outlives the family that it came from, and none lives for less than a second.
@@ -118,7 +118,7 @@ impl Login {
 /// nothing left to decide.
 #[derive(Clone)]
 pub struct Grant {
-    facts: Facts,
+    facts: GrantFacts,
     leaves_record: bool,
 }
 
@@ -184,7 +184,7 @@ impl Grant {
 
     /// The question whether the login still holds, which comes from this address.
     pub(crate) fn question(&self, address: Option<IpAddr>) -> Recheck {
-        let Facts { subject, client, realm, scope, authenticated_at, .. } = &self.facts;
+        let GrantFacts { subject, client, realm, scope, authenticated_at, .. } = &self.facts;
         Recheck::about(subject.id().into(), client, realm, scope, *authenticated_at, address)
     }
 

@@ -7,7 +7,7 @@ use super::client::PermittedClient;
 use crate::boundary::recheck::Recheck;
 use crate::boundary::refresh::StoredFamily;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::client::policy::{self, Rules};
+use crate::protocol::client::policy::{self, GrantRules};
 use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
@@ -28,14 +28,14 @@ pub(crate) struct Terms {
 
 impl Terms {
     /// Decides realm and scope.
-    pub(crate) fn of(client: PermittedClient, requested: Option<&str>, rules: &Rules) -> Result<Self, Reason> {
+    pub(crate) fn of(client: PermittedClient, requested: Option<&str>, rules: &GrantRules) -> Result<Self, Reason> {
         let scope = policy::scope_of_login(client.client(), requested, rules)?;
         let lifetime = client.client().lifetime().unwrap_or(rules.lifetime);
         let realm = client.client().chosen_realm().clone();
         Ok(Self::new(client, realm, scope, lifetime, rules))
     }
 
-    fn new(client: PermittedClient, realm: Realm, scope: Scope, lifetime: Duration, rules: &Rules) -> Self {
+    fn new(client: PermittedClient, realm: Realm, scope: Scope, lifetime: Duration, rules: &GrantRules) -> Self {
         let (client, grant_type) = client.into_parts();
         Self { client, realm, grant_type, scope, ceiling: rules.ceiling.clone(), lifetime }
     }
@@ -114,7 +114,7 @@ pub(crate) struct Renewal {
 
 impl Renewal {
     /// Decides the scope. The realm is the family's. The registration of the client may have shrunk since the login.
-    pub(crate) fn of(claim: LiveClaim<'_>, requested: Option<&str>, rules: &Rules) -> Result<Self, Reason> {
+    pub(crate) fn of(claim: LiveClaim<'_>, requested: Option<&str>, rules: &GrantRules) -> Result<Self, Reason> {
         let Claim { client, realm, found: StoredFamily { family, .. } } = claim.claim;
         let scope = policy::scope_of_refresh(client.client(), family, requested)?;
         let lifetime = rules.refreshed_lifetime.or(client.client().lifetime()).unwrap_or(rules.lifetime);

@@ -22,7 +22,7 @@ use crate::conductor::families::Families;
 use crate::conductor::notices::Owner;
 use crate::conductor::trail::Trail;
 use crate::observe::audit::Auditor;
-use crate::protocol::client::policy::Rules;
+use crate::protocol::client::policy::GrantRules;
 use crate::protocol::client::registered::Client;
 use crate::protocol::wire::error::{Reason, TokenError};
 
@@ -41,7 +41,7 @@ pub(crate) struct Parts {
     /// If the endpoint gives refresh tokens.
     pub(crate) families: Option<Arc<Families>>,
     pub(crate) access: Arc<AccessTokens>,
-    pub(crate) rules: Rules,
+    pub(crate) rules: GrantRules,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) auditor: Arc<Auditor>,
     pub(crate) reveal_custom_denials: bool,

@@ -63,11 +63,11 @@ mod tests {
     use super::super::key::is_client;
     use super::*;
     use crate::boundary::account::AccountKey;
-    use crate::protocol::secret::shared_key::{Purpose, SharedKey};
+    use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 
     fn keys() -> [Keyed; 2] {
         let shared = SharedKey::new([1; 32]).unwrap();
-        [Keyed::random(), Keyed::new(Some(&shared), Purpose::Fingerprints)]
+        [Keyed::random(), Keyed::new(Some(&shared), KeyUse::Fingerprints)]
     }
 
     proptest! {

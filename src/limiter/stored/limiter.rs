@@ -23,7 +23,7 @@ use crate::limiter::step::slots::{Slot, Slots};
 use crate::limiter::step::steps::{Attempted, Compared};
 use crate::limiter::step::ticket::Ticket;
 use crate::protocol::secret::keyed::Keyed;
-use crate::protocol::secret::shared_key::{Purpose, SharedKey};
+use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 
 /// Counts attempts in a store of your own, [`AttemptRecords`], by the rules of [`MemoryLimiter`](crate::MemoryLimiter): all
 /// processes that share the store count together, and a restart takes back nothing that the store keeps.
@@ -76,7 +76,7 @@ impl<S> StoredLimiter<S> {
     pub fn new(records: S, key: &SharedKey) -> Self {
         Self {
             swapping: Swapping { records, rules: LimiterRules::new() },
-            digests: Digests::new(Keyed::new(Some(key), Purpose::Attempts)),
+            digests: Digests::new(Keyed::new(Some(key), KeyUse::Attempts)),
             locks: Locks::default(),
             turns: Turns::default(),
             crowds: Crowds::default(),

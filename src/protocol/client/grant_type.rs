@@ -6,10 +6,10 @@ use super::registered::{PASSWORD, REFRESH_TOKEN};
 
 /// A grant type that an endpoint serves. Cloning is cheap.
 #[derive(Clone, Debug)]
-pub(crate) struct GrantType(Arc<Facts>);
+pub(crate) struct GrantType(Arc<Named>);
 
 #[derive(Debug)]
-struct Facts {
+struct Named {
     name: Box<str>,
     begins_password_login: bool,
     has_password: bool,
@@ -32,7 +32,7 @@ impl GrantType {
     }
 
     fn new(name: &str, begins_password_login: bool, has_password: bool) -> Self {
-        Self(Arc::new(Facts { name: name.into(), begins_password_login, has_password }))
+        Self(Arc::new(Named { name: name.into(), begins_password_login, has_password }))
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -23,7 +23,7 @@ pub(crate) enum MissingScope {
 
 /// The rules of the endpoint for its grants.
 #[derive(Clone, Debug)]
-pub(crate) struct Rules {
+pub(crate) struct GrantRules {
     pub(crate) missing_scope: MissingScope,
     /// More than this is never granted by this endpoint.
     pub(crate) ceiling: Option<Scope>,
@@ -45,7 +45,7 @@ pub(crate) fn permit_grant(client: &Client, grant_type: &GrantType, now: SystemT
 }
 
 /// Decides the scope that a login asks for.
-pub(crate) fn scope_of_login(client: &Client, requested: Option<&str>, rules: &Rules) -> Result<Scope, Reason> {
+pub(crate) fn scope_of_login(client: &Client, requested: Option<&str>, rules: &GrantRules) -> Result<Scope, Reason> {
     let scope = match requested {
         Some(text) => {
             let scope: Scope = text.parse().map_err(|_| Reason::MalformedScope)?;

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::shared_key::{Purpose, SharedKey};
+use super::shared_key::{KeyUse, SharedKey};
 
 /// A key of digests of 64 bits: without it no attacker can look for two values with one digest, or test a value.
 pub(crate) enum Keyed {
@@ -18,7 +18,7 @@ pub(crate) enum Keyed {
 
 impl Keyed {
     /// Under the operator's key if there is one, else one of this process.
-    pub(crate) fn new(shared: Option<&SharedKey>, purpose: Purpose) -> Self {
+    pub(crate) fn new(shared: Option<&SharedKey>, purpose: KeyUse) -> Self {
         shared.map_or_else(Self::random, |shared| Self::Given(shared.for_purpose(purpose)))
     }
 
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn processes_with_one_shared_key_make_one_digest_and_others_do_not() {
         let (one, other) = (SharedKey::new([3; 32]).unwrap(), SharedKey::new([4; 32]).unwrap());
-        let digest = |shared| Keyed::new(shared, Purpose::Fingerprints).digest(5, [b"ab"]);
+        let digest = |shared| Keyed::new(shared, KeyUse::Fingerprints).digest(5, [b"ab"]);
         assert_eq!(digest(Some(&one)), digest(Some(&one)));
         assert_ne!(digest(Some(&one)), digest(Some(&other)));
         assert_ne!(digest(Some(&one)), digest(None));

@@ -48,7 +48,7 @@ pub struct SharedKey(Zeroizing<[u8; 32]>);
 
 /// What a digest under a shared key is for: none can stand for one of another kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum KeyUse {
     /// Fingerprints of passwords.
     Fingerprints,
     /// Names in the audit trail.
@@ -62,7 +62,7 @@ pub(crate) enum Purpose {
     Check,
 }
 
-impl Purpose {
+impl KeyUse {
     const fn name(self) -> &'static [u8] {
         match self {
             Self::Fingerprints => b"fingerprints",
@@ -88,7 +88,7 @@ impl SharedKey {
     }
 
     /// The key for one purpose, which shows nothing of the others.
-    pub(crate) fn for_purpose(&self, purpose: Purpose) -> Zeroizing<[u8; 32]> {
+    pub(crate) fn for_purpose(&self, purpose: KeyUse) -> Zeroizing<[u8; 32]> {
         digest(&*self.0, purpose.name())
     }
 }
@@ -130,15 +130,15 @@ mod tests {
     #[test]
     fn each_purpose_and_each_key_has_a_digest_of_its_own() {
         let (one, other) = (SharedKey::new([1; 32]).unwrap(), SharedKey::new([2; 32]).unwrap());
-        let fingerprints = one.for_purpose(Purpose::Fingerprints);
-        assert_eq!(fingerprints, one.clone().for_purpose(Purpose::Fingerprints));
-        assert_ne!(fingerprints, one.for_purpose(Purpose::Accounts));
-        assert_ne!(fingerprints, other.for_purpose(Purpose::Fingerprints));
+        let fingerprints = one.for_purpose(KeyUse::Fingerprints);
+        assert_eq!(fingerprints, one.clone().for_purpose(KeyUse::Fingerprints));
+        assert_ne!(fingerprints, one.for_purpose(KeyUse::Accounts));
+        assert_ne!(fingerprints, other.for_purpose(KeyUse::Fingerprints));
         // The whole material counts, however long it is.
         let mut long = [1; 64];
-        let before = SharedKey::new(long).unwrap().for_purpose(Purpose::Accounts);
+        let before = SharedKey::new(long).unwrap().for_purpose(KeyUse::Accounts);
         long[63] = 2;
-        assert_ne!(before, SharedKey::new(long).unwrap().for_purpose(Purpose::Accounts));
+        assert_ne!(before, SharedKey::new(long).unwrap().for_purpose(KeyUse::Accounts));
     }
 
     #[test]

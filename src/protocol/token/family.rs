@@ -51,10 +51,10 @@ impl fmt::Debug for FamilyId {
 ///
 /// A [`RefreshTokenStore`](crate::RefreshTokenStore) keeps every one of them.
 #[derive(Clone, Debug)]
-pub struct RefreshFamily(Arc<Facts>);
+pub struct RefreshFamily(Arc<FamilyFacts>);
 
 #[derive(Clone, Debug)]
-struct Facts {
+struct FamilyFacts {
     id: FamilyId,
     subject: Arc<str>,
     client: ClientId,
@@ -78,7 +78,7 @@ impl RefreshFamily {
         authenticated_at: SystemTime,
         expires: SystemTime,
     ) -> Self {
-        Self(Arc::new(Facts {
+        Self(Arc::new(FamilyFacts {
             id,
             subject: subject.into(),
             client,
@@ -91,7 +91,7 @@ impl RefreshFamily {
         }))
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Facts)) -> Self {
+    fn change(mut self, change: impl FnOnce(&mut FamilyFacts)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
     }
