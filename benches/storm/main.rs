@@ -37,6 +37,8 @@
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
 mod attack;
+#[path = "../support/bare.rs"]
+mod bare;
 mod client;
 mod goals;
 mod limit;
