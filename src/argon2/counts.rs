@@ -3,6 +3,9 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+/// No job that took less is cut short in the average, in nanoseconds.
+const LEAST: u64 = 1_000_000;
+
 #[derive(Default)]
 pub(super) struct Counts {
     pub(super) running: AtomicUsize,
@@ -18,8 +21,14 @@ pub(super) struct Counts {
 
 impl Counts {
     /// Moves the average an eighth of the way to the newest time.
+    ///
+    /// A job whose thread was kept from the processor says little of the next ones, so it counts as a few of them at most: else
+    /// the places for a whole second would be gone at once.
     pub(super) fn note(&self, took: Duration) {
-        let step = |mean: u64| (mean / 8).saturating_mul(7).saturating_add(nanos(took) / 8);
+        let step = |mean: u64| {
+            let most = mean.saturating_mul(4).max(LEAST);
+            (mean / 8).saturating_mul(7).saturating_add(nanos(took).min(most) / 8)
+        };
         let _ = self.mean_nanos.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |mean| Some(step(mean)));
     }
 }

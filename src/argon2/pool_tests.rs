@@ -156,6 +156,16 @@ fn the_queue_holds_what_is_done_within_its_time_and_follows_the_measured_time() 
 }
 
 #[test]
+fn one_job_that_is_kept_from_the_processor_takes_no_more_than_a_third_of_the_places() {
+    let pool = pool(2, Limit::Time(Duration::from_secs(1)));
+    pool.counts().note(Duration::from_secs(3));
+    assert!((140..200).contains(&pool.capacity()), "{}", pool.capacity());
+    // But if all take so long, it is soon known.
+    (0..30).for_each(|_| pool.counts().note(Duration::from_secs(3)));
+    assert_eq!(pool.capacity(), 1);
+}
+
+#[test]
 fn each_thread_keeps_its_memory_from_job_to_job() {
     let pool = pool(1, Limit::Jobs(10));
     let count_up = |memory: &mut u32| {
