@@ -105,7 +105,7 @@ impl Attempt {
     /// Whether the account logged in from this [`address`](Self::address) before, as the limiter said in the step that charged
     /// the attempt. An IPv6 address stands for its /64. `false` without an address, and with a limiter that does not know.
     ///
-    /// Use it to order work that is scarce, as [`Argon2Verifier`](crate::argon2::Argon2Verifier) does: a flood of guesses comes
+    /// Use it to order work that is scarce, as `Argon2Verifier` does: a flood of guesses comes
     /// from addresses from which the account never logged in, so keep a part of the work for attempts that are known. A share for
     /// each account and each address must bound that part, because an attacker may have an account, too.
     ///
