@@ -96,13 +96,7 @@ async fn ten_thousand(declared: Option<usize>, forwards: bool) {
     let sent = Arc::new(AtomicUsize::new(0));
     let start = || {
         let body = Slow { sent: Arc::clone(&sent), taken: 0, declared };
-        let peer: std::net::SocketAddr = "192.0.2.1:4711".parse().unwrap();
-        let request = Request::post("/oauth/token")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("authorization", CONF)
-            .extension(peer)
-            .body(body)
-            .unwrap();
+        let request = support::token_request_of(body);
         let inner =
             service_fn(|_: Request<Slow>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
         let never = |_| Slow { sent: Arc::default(), taken: 0, declared: None };

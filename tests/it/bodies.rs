@@ -49,13 +49,7 @@ fn data(text: &'static str) -> Result<Frame<Bytes>, &'static str> {
 }
 
 async fn send(fixture: &Fixture, body: Scripted) -> support::Answer {
-    let peer: std::net::SocketAddr = "192.0.2.1:4711".parse().unwrap();
-    let request = Request::post("/oauth/token")
-        .header("content-type", "application/x-www-form-urlencoded")
-        .header("authorization", CONF)
-        .extension(peer)
-        .body(body)
-        .unwrap();
+    let request = support::token_request_of(body);
     let inner =
         service_fn(|_: Request<Scripted>| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())) });
     let (parts, body) = fixture.layer.layer(inner).oneshot(request).await.unwrap().into_parts();

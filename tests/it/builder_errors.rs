@@ -4,39 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tower_password_grant::{
-    AccountKey, AttemptLimiter, AuditEvent, AuditSink, BackendError, Client, ClientAuthMethod, ClientAuthentication,
-    ClientBuilder, ClientRegistry, Clock, CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, MaybeFuture,
-    MemoryAccessTokens, MemoryLimiter, MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PeerAddress, PublicDocument,
-    StaticClients, SystemClock, TokenIssuer, TransportSecurity, Verdict,
+    AttemptLimiter, AuditEvent, AuditSink, Client, ClientAuthMethod, ClientAuthentication, ClientBuilder,
+    ClientRegistry, Clock, CredentialVerifier, Denial, ExtensionGrant, MemoryAccessTokens, MemoryLimiter,
+    MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PeerAddress, PublicDocument, StaticClients, SystemClock,
+    TokenIssuer, TransportSecurity,
 };
 
 use crate::support::faults;
+use crate::support::grants::OwnGrant;
 use crate::support::{self, Document, FixtureBuilder, Probe, builder, digest, send, token_request};
 
-struct Named(&'static str);
-
-#[async_trait]
-impl ExtensionGrant for Named {
-    fn grant_type(&self) -> &str {
-        self.0
-    }
-
-    fn required_fields(&self) -> &[&str] {
-        &[]
-    }
-
-    fn account_key<'a>(
-        &'a self,
-        _: &'a ExtensionRequest,
-    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
-        MaybeFuture::ready(Ok(None))
-    }
-
-    async fn exchange(&self, _: ExtensionRequest) -> Result<Verdict, BackendError> {
-        Ok(Denial::UnknownUser.into())
-    }
+/// A grant with this type, which denies everything.
+fn named(name: &'static str) -> OwnGrant {
+    OwnGrant::new(name, &[], |_| Ok(Denial::UnknownUser.into()))
 }
 
 type Change = fn(FixtureBuilder) -> FixtureBuilder;
@@ -76,11 +57,11 @@ fn build_names_what_is_wrong_and_its_cure() {
         (|b| b.challenge_realm("a\"b"), "the challenge's realm must be printable ASCII"),
         (|b| b.challenge_realm("a\r\nb"), "the challenge's realm must be printable ASCII"),
         (|b| b.challenge_realm("caf\u{e9}"), "the challenge's realm must be printable ASCII"),
-        (|b| b.extension_grant(Named("password")), "the extension grant type `password` must be an absolute URI"),
-        (|b| b.extension_grant(Named("")), "the extension grant type `` must be an absolute URI"),
-        (|b| b.extension_grant(Named("urn:x y")), "the extension grant type `urn:x y`"),
+        (|b| b.extension_grant(named("password")), "the extension grant type `password` must be an absolute URI"),
+        (|b| b.extension_grant(named("")), "the extension grant type `` must be an absolute URI"),
+        (|b| b.extension_grant(named("urn:x y")), "the extension grant type `urn:x y`"),
         (
-            |b| b.extension_grant(Named("urn:x:y")).extension_grant(Named("urn:x:y")),
+            |b| b.extension_grant(named("urn:x:y")).extension_grant(named("urn:x:y")),
             "the grant type `urn:x:y` is served twice",
         ),
         (
@@ -151,8 +132,8 @@ fn unusual_but_right_configurations_are_accepted() {
         |b| b.document("/jwks.json", Document),
         |b| b.default_scope("read").require_scope().scope_ceiling("read"),
         |b| b.scopeless().without_password_grant(),
-        |b| b.extension_grant(Named("urn:ietf:params:oauth:grant-type:jwt-bearer")),
-        |b| b.extension_grant(Named("https://as.example/grant")).extension_grant(Named("urn:x:y")),
+        |b| b.extension_grant(named("urn:ietf:params:oauth:grant-type:jwt-bearer")),
+        |b| b.extension_grant(named("https://as.example/grant")).extension_grant(named("urn:x:y")),
         |b| b.error_uri("/errors#oauth").challenge_realm(""),
         |b| b.max_body(1).deadline(None).body_deadline(None).access_token_lifetime(Duration::MAX),
     ];
@@ -170,7 +151,7 @@ async fn every_part_is_accepted_behind_an_arc() {
     let limiter: Arc<dyn AttemptLimiter> = Arc::new(MemoryLimiter::new());
     let method: Arc<dyn ClientAuthMethod> =
         Arc::new(faults::Ticket { claim: faults::Switch::waiting(0), verify: faults::Switch::waiting(0) });
-    let grant: Arc<dyn ExtensionGrant> = Arc::new(Named("urn:x:y"));
+    let grant: Arc<dyn ExtensionGrant> = Arc::new(named("urn:x:y"));
     let document: Arc<dyn PublicDocument> = Arc::new(support::Document);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let events = Arc::new(AtomicUsize::new(0));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Barrier;
+use tower_password_grant::testing::contract;
 use tower_password_grant::{AttemptLimiter, MemoryLimiter, Reason};
 
 use crate::support::basic;
@@ -43,18 +43,14 @@ fn request(path: &str, secret: &str, form: &str) -> String {
 
 /// Sends all of these at once, each over a connection of its own, and counts the statuses.
 async fn at_once(server: &Server, requests: Vec<String>) -> HashMap<u16, usize> {
-    let barrier = Arc::new(Barrier::new(requests.len()));
-    let mut tasks = Vec::new();
+    let mut calls = Vec::new();
     for request in requests {
-        let (mut connection, barrier) = (Connection::open(server.address).await, Arc::clone(&barrier));
-        tasks.push(tokio::spawn(async move {
-            barrier.wait().await;
-            connection.exchange(request).await.status.as_u16()
-        }));
+        let mut connection = Connection::open(server.address).await;
+        calls.push(async move { connection.exchange(request).await.status.as_u16() });
     }
     let mut statuses = HashMap::new();
-    for task in tasks {
-        *statuses.entry(task.await.unwrap()).or_default() += 1;
+    for status in contract::together(calls).await {
+        *statuses.entry(status).or_default() += 1;
     }
     statuses
 }

@@ -49,6 +49,7 @@ mod canary;
 mod cancellation;
 #[cfg(feature = "tracing")]
 mod client_address;
+#[cfg(feature = "testing")]
 mod client_checks;
 mod comparisons;
 #[cfg(feature = "testing")]
@@ -71,8 +72,10 @@ mod one_clock;
 mod one_step;
 #[cfg(all(feature = "argon2", feature = "sqlite", feature = "testing"))]
 mod operator_errors;
+#[cfg(feature = "testing")]
 mod parallel_guesses;
 mod properties;
+#[cfg(feature = "testing")]
 mod refresh_http_races;
 #[cfg(feature = "testing")]
 mod refresh_minted;

@@ -1,122 +1,20 @@
 //! The access token of a login and of a refresh is saved in the step of its refresh token where one store keeps both; and no
 //! part in between, whatever it forwards and whatever it forgets, makes a client get a token that was not saved.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, AccessTokenVerifier as _, BackendError, ClientId, FamilyId, Grant,
-    IssuedTokens, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, OpaqueIssuer, PasswordGrant,
-    PasswordGrantLayer, PeerAddress, RefreshTokenStore, Rotation, SecretDigest, StaticClients, StoreIdentity,
-    StoredFamily, Token, TokenIssuer, UnsavedRecord,
+    AccessTokenRecord, AccessTokenVerifier as _, BackendError, ClientId, FamilyId, Grant, IssuedTokens, MaybeFuture,
+    MemoryRefreshTokens, NewFamily, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, RefreshTokenStore,
+    Rotation, StaticClients, StoreIdentity, StoredFamily, Token, TokenIssuer, UnsavedRecord,
 };
 
+use crate::support::both::Both;
 use crate::support::capture::Capture;
 use crate::support::tokens::{Users, clients};
 use crate::support::{Answer, basic, send};
-
-/// A store that keeps both, and notes what it was asked to write.
-#[derive(Clone)]
-struct Both {
-    identity: StoreIdentity,
-    access: Arc<MemoryAccessTokens>,
-    refresh: Arc<MemoryRefreshTokens>,
-    writes: Arc<Mutex<Vec<&'static str>>>,
-}
-
-impl Both {
-    fn new() -> Self {
-        Self {
-            identity: StoreIdentity::new(),
-            access: Arc::new(MemoryAccessTokens::new()),
-            refresh: Arc::new(MemoryRefreshTokens::new()),
-            writes: Arc::default(),
-        }
-    }
-
-    fn note(&self, write: &'static str) {
-        self.writes.lock().unwrap().push(write);
-    }
-
-    /// What was written since this was asked last.
-    fn written(&self) -> Vec<&'static str> {
-        std::mem::take(&mut self.writes.lock().unwrap())
-    }
-
-    async fn save(&self, unsaved: Option<UnsavedRecord>) -> Result<(), BackendError> {
-        let Some(unsaved) = unsaved else { return Ok(()) };
-        let (digest, record) = unsaved.take();
-        self.access.insert(digest, record).await
-    }
-}
-
-#[async_trait]
-impl RefreshTokenStore for Both {
-    async fn begin(&self, mut new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
-        self.note(if new.access_token.is_some() { "begin with token" } else { "begin" });
-        let unsaved = new.access_token.take();
-        let ended = self.refresh.begin(new).await?;
-        self.save(unsaved).await?;
-        Ok(ended)
-    }
-
-    fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
-        MaybeFuture::new(async move { self.refresh.find(family).await })
-    }
-
-    fn rotate(&self, mut rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
-        MaybeFuture::new(async move {
-            self.note(if rotation.access_token.is_some() { "rotate with token" } else { "rotate" });
-            let unsaved = rotation.access_token.take();
-            let is_done = self.refresh.rotate(rotation).await?;
-            if is_done {
-                self.save(unsaved).await?;
-            }
-            Ok(is_done)
-        })
-    }
-
-    async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {
-        self.refresh.revoke_family(family).await
-    }
-
-    async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
-        self.refresh.revoke_subject(realm, subject).await
-    }
-
-    fn identity(&self) -> Option<StoreIdentity> {
-        Some(self.identity.clone())
-    }
-}
-
-#[async_trait]
-impl AccessTokenStore for Both {
-    async fn insert(&self, digest: SecretDigest, record: AccessTokenRecord) -> Result<(), BackendError> {
-        self.note("insert");
-        self.access.insert(digest, record).await
-    }
-
-    async fn find(&self, digest: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError> {
-        self.access.find(digest).await
-    }
-
-    async fn revoke(&self, digest: &SecretDigest) -> Result<bool, BackendError> {
-        self.access.revoke(digest).await
-    }
-
-    async fn revoke_family(&self, family: FamilyId) -> Result<u64, BackendError> {
-        self.access.revoke_family(family).await
-    }
-
-    async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
-        self.access.revoke_subject(realm, subject).await
-    }
-
-    fn identity(&self) -> Option<StoreIdentity> {
-        Some(self.identity.clone())
-    }
-}
 
 /// What an application's own part around another does with what passes through it.
 #[derive(Clone, Copy, Debug, PartialEq)]

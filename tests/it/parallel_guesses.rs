@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use tokio::sync::Barrier;
+use tower_password_grant::testing::contract;
 use tower_password_grant::{
     Attempt, AuditEvent, AuditOutcome, BackendError, Denial, MemoryAccessTokens, OpaqueIssuer, PasswordGrant,
     PasswordGrantLayer, PeerAddress, Reason, StaticClients, Verdict, verify_fn,
@@ -41,22 +41,17 @@ where
 
 /// Sends 200 wrong passwords at once; the statuses with their counts. Spellings of the name share one budget.
 async fn storm(layer: &PasswordGrantLayer) -> HashMap<u16, usize> {
-    let barrier = Arc::new(Barrier::new(GUESSES));
-    let tasks: Vec<_> = (0..GUESSES)
-        .map(|guess| {
-            let (layer, barrier) = (layer.clone(), Arc::clone(&barrier));
-            tokio::spawn(async move {
-                let name = ["alice", "ALICE", "+alice", "Alice%20"][guess % 4];
-                let body = format!("grant_type=password&username={name}&password=guess{guess}");
-                let request = token_request(&[("authorization", CONF)], &body);
-                barrier.wait().await;
-                send(&layer, request).await.status.as_u16()
-            })
-        })
-        .collect();
+    let calls = (0..GUESSES).map(|guess| {
+        let layer = layer.clone();
+        async move {
+            let name = ["alice", "ALICE", "+alice", "Alice%20"][guess % 4];
+            let body = format!("grant_type=password&username={name}&password=guess{guess}");
+            send(&layer, token_request(&[("authorization", CONF)], &body)).await.status.as_u16()
+        }
+    });
     let mut statuses = HashMap::new();
-    for task in tasks {
-        *statuses.entry(task.await.unwrap()).or_default() += 1;
+    for status in contract::together(calls).await {
+        *statuses.entry(status).or_default() += 1;
     }
     statuses
 }
@@ -131,28 +126,21 @@ async fn of_200_parallel_client_secrets_exactly_the_budget_is_compared() {
                     }
                 })
             });
-            let barrier = Arc::new(Barrier::new(GUESSES));
-            let tasks: Vec<_> = (0..GUESSES)
-                .map(|guess| {
-                    let (fixture, barrier) = (fixture.clone(), Arc::clone(&barrier));
-                    let by_header = guess % 2 == 0;
-                    let header = basic(id, &format!("guess{guess}"));
-                    let body = format!("{}&client_id={id}&client_secret=guess{guess}", support::PW);
-                    tokio::spawn(async move {
-                        barrier.wait().await;
-                        let answer = if by_header {
-                            fixture.token(&[("authorization", header.as_str())], support::PW).await
-                        } else {
-                            fixture.token(&[], &body).await
-                        };
-                        answer.status.as_u16()
-                    })
-                })
-                .collect();
-            let mut throttled = 0;
-            for task in tasks {
-                throttled += usize::from(task.await.unwrap() == 429);
-            }
+            let calls = (0..GUESSES).map(|guess| {
+                let fixture = fixture.clone();
+                let by_header = guess % 2 == 0;
+                let header = basic(id, &format!("guess{guess}"));
+                let body = format!("{}&client_id={id}&client_secret=guess{guess}", support::PW);
+                async move {
+                    let answer = if by_header {
+                        fixture.token(&[("authorization", header.as_str())], support::PW).await
+                    } else {
+                        fixture.token(&[], &body).await
+                    };
+                    answer.status.as_u16()
+                }
+            });
+            let throttled = contract::together(calls).await.into_iter().filter(|status| *status == 429).count();
             assert_eq!((compared.load(SeqCst), throttled), (BUDGET, GUESSES - BUDGET));
             assert_eq!(fixture.probe.calls(), 0);
             // The right secret is refused like the others now.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
-use serde_json::Value;
-use tokio::sync::{Barrier, Mutex};
+use tokio::sync::Mutex;
+use tower_password_grant::testing::contract;
 use tower_password_grant::{PeerAddress, Reason, RequestCeiling};
 
 use crate::support::server::Connection;
@@ -45,30 +45,16 @@ impl Served {
 
     /// Sends all of these at the same moment, each on a connection of its own.
     async fn race(&self, requests: &[(&str, String)]) -> Vec<Answer> {
-        let barrier = Arc::new(Barrier::new(requests.len()));
-        let tasks: Vec<_> = requests
-            .iter()
-            .zip(&self.connections)
-            .map(|((path, form), connection)| {
-                let (barrier, connection) = (Arc::clone(&barrier), Arc::clone(connection));
-                let request = request(path, form);
-                tokio::spawn(async move {
-                    let mut connection = connection.lock().await;
-                    barrier.wait().await;
-                    connection.exchange(request).await
-                })
-            })
-            .collect();
-        assert_eq!(tasks.len(), requests.len());
-        let mut answers = Vec::new();
-        for task in tasks {
-            answers.push(task.await.unwrap());
-        }
-        answers
+        assert!(requests.len() <= self.connections.len());
+        let calls = requests.iter().zip(&self.connections).map(|((path, form), connection)| {
+            let (connection, request) = (Arc::clone(connection), request(path, form));
+            async move { connection.lock().await.exchange(request).await }
+        });
+        contract::together(calls).await
     }
 
     async fn login(&self) -> Login {
-        login_of(&self.post("/oauth/token", support::PW).await.assert_ok())
+        Login::of(&self.post("/oauth/token", support::PW).await.assert_ok())
     }
 
     /// Every token that was ever given is worth nothing.
@@ -92,18 +78,13 @@ fn request(path: &str, form: &str) -> String {
     )
 }
 
-fn login_of(json: &Value) -> Login {
-    let text = |name: &str| json[name].as_str().unwrap().to_owned();
-    Login { access: text("access_token"), refresh: text("refresh_token") }
-}
-
 fn refresh(token: &str) -> String {
     format!("grant_type=refresh_token&refresh_token={token}")
 }
 
 /// What the successful ones of these gave.
 fn given(answers: &[Answer]) -> Vec<Login> {
-    answers.iter().filter(|answer| answer.status == 200).map(|answer| login_of(&answer.json())).collect()
+    answers.iter().filter(|answer| answer.status == 200).map(|answer| Login::of(&answer.json())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -157,8 +138,8 @@ async fn nothing_is_live_after_a_replay_that_ran_beside_refreshes_and_it_is_told
     let (mut before, mut after) = (0, 0);
     for round in 0..200 {
         let first = served.login().await;
-        let second = login_of(&served.post("/oauth/token", &refresh(&first.refresh)).await.assert_ok());
-        let third = login_of(&served.post("/oauth/token", &refresh(&second.refresh)).await.assert_ok());
+        let second = Login::of(&served.post("/oauth/token", &refresh(&first.refresh)).await.assert_ok());
+        let third = Login::of(&served.post("/oauth/token", &refresh(&second.refresh)).await.assert_ok());
         let mut requests: Vec<_> = (0..6).map(|_| ("/oauth/token", refresh(&third.refresh))).collect();
         // Two thieves at once: one event.
         for place in [round % 7, round % 3] {

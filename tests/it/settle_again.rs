@@ -152,22 +152,35 @@ async fn a_denial_stays_charged_without_a_second_try_and_without_a_pause() {
     assert_eq!((before.elapsed(), limiter.calls.load(SeqCst)), (Duration::ZERO, 1));
 }
 
-/// The charges of an account with three places, of which two attempts are under way while a third is settled twice.
-async fn assert_one_charge_comes_back(limiter: &dyn AttemptLimiter, settlement: Settlement) {
+async fn reserve_for_alice(limiter: &dyn AttemptLimiter) -> Reserved {
     let account = AccountKey::canonical("alice");
     let key = AttemptKey::new(Guess::Account { realm: None, account: &account }, Some([192, 0, 2, 1].into()));
+    limiter.reserve(&key).await.unwrap()
+}
+
+/// Charges all three places of an account, and returns one of the reservations twice, to be settled twice.
+async fn one_of_three(limiter: &dyn AttemptLimiter) -> (Reservation, Reservation) {
     let mut charged = Vec::new();
-    while let Reserved::Charged(reservation) = limiter.reserve(&key).await.unwrap() {
+    while let Reserved::Charged(reservation) = reserve_for_alice(limiter).await {
         charged.push(reservation);
     }
     assert_eq!(charged.len(), 3);
     let one = charged.pop().unwrap();
     let again = one.again();
     assert!(again.is_again() && !one.is_again());
+    (one, again)
+}
+
+async fn assert_one_place_is_free(limiter: &dyn AttemptLimiter, settlement: Settlement) {
+    assert!(matches!(reserve_for_alice(limiter).await, Reserved::Charged(_)), "{settlement:?}");
+    assert!(matches!(reserve_for_alice(limiter).await, Reserved::Refused(_)), "{settlement:?}");
+}
+
+async fn assert_one_charge_comes_back(limiter: &dyn AttemptLimiter, settlement: Settlement) {
+    let (one, again) = one_of_three(limiter).await;
     limiter.settle(one, settlement).await.unwrap();
     limiter.settle(again, settlement).await.unwrap();
-    assert!(matches!(limiter.reserve(&key).await.unwrap(), Reserved::Charged(_)), "{settlement:?}");
-    assert!(matches!(limiter.reserve(&key).await.unwrap(), Reserved::Refused(_)), "{settlement:?}");
+    assert_one_place_is_free(limiter, settlement).await;
 }
 
 fn three_places() -> LimiterRules {
@@ -212,21 +225,12 @@ async fn what_was_committed_although_the_look_at_the_file_failed_comes_back_once
         lead_there();
         let store = SqliteStore::open(at("link").join("auth.db")).unwrap();
         let limiter = store.limiter().with_rules(three_places());
-        let account = AccountKey::canonical("alice");
-        let key = AttemptKey::new(Guess::Account { realm: None, account: &account }, Some([192, 0, 2, 1].into()));
-        let mut charged = Vec::new();
-        while let Reserved::Charged(reservation) = limiter.reserve(&key).await.unwrap() {
-            charged.push(reservation);
-        }
-        assert_eq!(charged.len(), 3);
-        let one = charged.pop().unwrap();
-        let again = one.again();
+        let (one, again) = one_of_three(&limiter).await;
         lead_nowhere();
         limiter.settle(one, settlement).await.unwrap_err();
         lead_there();
         limiter.settle(again, settlement).await.unwrap();
-        assert!(matches!(limiter.reserve(&key).await.unwrap(), Reserved::Charged(_)), "{settlement:?}");
-        assert!(matches!(limiter.reserve(&key).await.unwrap(), Reserved::Refused(_)), "{settlement:?}");
+        assert_one_place_is_free(&limiter, settlement).await;
         store.close().await;
     }
 }

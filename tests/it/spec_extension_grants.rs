@@ -9,6 +9,7 @@ use tower_password_grant::{
     ExtensionRequest, MaybeFuture, Recheck, StaticClients, Subject, Verdict,
 };
 
+use crate::support::grants::OwnGrant;
 use crate::support::{self, AUTH, Fixture, PW, Probe, builder, digest, send, token_request};
 
 const TYPE: &str = "urn:example:grant:card";
@@ -141,39 +142,17 @@ async fn it_outlives_the_password_grant_that_is_switched_off_pw_17() {
     fixture.token(AUTH, &card("card=7&code=1234")).await.assert_ok();
 }
 
-/// A refresh grant of the application's own.
-struct Refresh(Arc<AtomicUsize>);
-
-#[async_trait]
-impl ExtensionGrant for Refresh {
-    fn grant_type(&self) -> &str {
-        "urn:example:grant:refresh"
-    }
-
-    fn required_fields(&self) -> &[&str] {
-        &["refresh_token"]
-    }
-
-    fn account_key<'a>(
-        &'a self,
-        _: &'a ExtensionRequest,
-    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
-        MaybeFuture::ready(Ok(None))
-    }
-
-    async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        assert_eq!(request.field("refresh_token"), Some("rt"));
-        Ok(Subject::new("user-1").into())
-    }
-}
-
 #[tokio::test]
 async fn an_extension_grant_sees_no_line_break_and_no_nul_se_04() {
     let calls = Arc::new(AtomicUsize::new(0));
     let client = Client::confidential("conf", &digest("s3cret")).allow_grant("urn:example:grant:refresh");
     let client = client.scopes("read").default_scope("read").build().unwrap();
-    let grant = Refresh(Arc::clone(&calls));
+    let counted = Arc::clone(&calls);
+    let grant = OwnGrant::new("urn:example:grant:refresh", &["refresh_token"], move |request| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(request.field("refresh_token"), Some("rt"));
+        Ok(Subject::new("user-1").into())
+    });
     let fixture =
         Fixture::with(|builder| builder.clients(StaticClients::new([client]).unwrap()).extension_grant(grant));
     for bad in ["%00", "%0A", "%0D"] {
@@ -184,69 +163,14 @@ async fn an_extension_grant_sees_no_line_break_and_no_nul_se_04() {
     fixture.token(AUTH, "grant_type=urn:example:grant:refresh&refresh_token=rt").await.assert_ok();
 }
 
-/// A grant type that is no absolute URI.
-struct Bare;
-
-#[async_trait]
-impl ExtensionGrant for Bare {
-    fn grant_type(&self) -> &str {
-        "password"
-    }
-
-    fn required_fields(&self) -> &[&str] {
-        &[]
-    }
-
-    fn account_key<'a>(
-        &'a self,
-        _: &'a ExtensionRequest,
-    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
-        MaybeFuture::ready(Ok(None))
-    }
-
-    async fn exchange(&self, _: ExtensionRequest) -> Result<Verdict, BackendError> {
-        Ok(Denial::UnknownUser.into())
-    }
-}
-
 #[test]
 fn two_grants_of_one_type_or_one_that_is_no_uri_are_refused_at_build_te_09() {
     let probe = support::Probe::default();
     let twice = support::builder(&probe).extension_grant(Card::default()).extension_grant(Card::default()).build();
     assert!(matches!(twice, Err(ConfigError::GrantTwice(name)) if name == TYPE));
-    let bare = support::builder(&probe).extension_grant(Bare).build();
+    let no_uri = OwnGrant::new("password", &[], |_| Ok(Denial::UnknownUser.into()));
+    let bare = support::builder(&probe).extension_grant(no_uri).build();
     assert!(matches!(bare, Err(ConfigError::GrantType(name)) if name == "password"));
-}
-
-/// A directory of the application's own, with a password or with something else.
-struct Directory {
-    begins_password_login: bool,
-}
-
-#[async_trait]
-impl ExtensionGrant for Directory {
-    fn grant_type(&self) -> &str {
-        TYPE
-    }
-
-    fn begins_password_login(&self) -> bool {
-        self.begins_password_login
-    }
-
-    fn required_fields(&self) -> &[&str] {
-        &[]
-    }
-
-    fn account_key<'a>(
-        &'a self,
-        _: &'a ExtensionRequest,
-    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
-        MaybeFuture::ready(Ok(None))
-    }
-
-    async fn exchange(&self, _: ExtensionRequest) -> Result<Verdict, BackendError> {
-        Ok(Subject::new("user-1").into())
-    }
 }
 
 /// Everybody's password has just changed.
@@ -269,7 +193,9 @@ async fn a_password_login_by_an_extension_grant_is_looked_at_again_before_its_to
         let client = Client::confidential("conf", &digest("s3cret")).allow_grant(TYPE).scopes("read");
         let clients = StaticClients::new([client.default_scope("read").build().unwrap()]).unwrap();
         let builder = builder(&Probe::default()).clients(clients).verifier(Changed);
-        let layer = builder.extension_grant(Arc::new(Directory { begins_password_login })).build().unwrap();
+        let directory = OwnGrant::new(TYPE, &[], |_| Ok(Subject::new("user-1").into()));
+        let directory = Arc::new(directory.begins_password_login(begins_password_login));
+        let layer = builder.extension_grant(directory).build().unwrap();
         let answer = send(&layer, token_request(AUTH, &card(""))).await;
         if begins_password_login {
             answer.assert_error(400, "invalid_grant");

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
@@ -13,10 +12,11 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::{
-    AccountKey, BackendError, ConfigError, Denial, ExtensionGrant, ExtensionRequest, MaybeFuture, MemoryAccessTokens,
-    MemoryRefreshTokens, Metadata, OpaqueIssuer, PasswordGrantLayer, PeerAddress, Verdict,
+    ConfigError, Denial, MemoryAccessTokens, MemoryRefreshTokens, Metadata, OpaqueIssuer, PasswordGrantLayer,
+    PeerAddress,
 };
 
+use crate::support::grants::OwnGrant;
 use crate::support::{self, Probe};
 
 const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
@@ -40,38 +40,14 @@ fn full(metadata: Metadata) -> PasswordGrantLayer {
             .access_tokens(OpaqueIssuer::new(MemoryAccessTokens::new()))
             .revocation_path("/oauth/revoke")
             .introspection_path("/oauth/introspect")
-            .extension_grant(Code(false))
+            .extension_grant(code(false))
     })
     .unwrap()
 }
 
 /// A grant of the application's own, with a password or without.
-struct Code(bool);
-
-#[async_trait]
-impl ExtensionGrant for Code {
-    fn grant_type(&self) -> &str {
-        "urn:x:code"
-    }
-
-    fn begins_password_login(&self) -> bool {
-        self.0
-    }
-
-    fn required_fields(&self) -> &[&str] {
-        &[]
-    }
-
-    fn account_key<'a>(
-        &'a self,
-        _: &'a ExtensionRequest,
-    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
-        MaybeFuture::ready(Ok(None))
-    }
-
-    async fn exchange(&self, _: ExtensionRequest) -> Result<Verdict, BackendError> {
-        Ok(Denial::WrongPassword.into())
-    }
+fn code(begins_password_login: bool) -> OwnGrant {
+    OwnGrant::new("urn:x:code", &[], |_| Ok(Denial::WrongPassword.into())).begins_password_login(begins_password_login)
 }
 
 async fn ask(layer: &PasswordGrantLayer, method: Method, path: &str) -> Response<Bytes> {
@@ -210,11 +186,11 @@ async fn the_grant_types_are_those_that_are_served_md_05_pw_17() {
     let hidden = full(metadata().hide_password_grant());
     assert_eq!(grants(hidden).await, json!(["refresh_token", "urn:x:code"]));
     let hidden = build(metadata().hide_password_grant(), |builder| {
-        builder.refresh_tokens(MemoryRefreshTokens::new()).extension_grant(Code(true))
+        builder.refresh_tokens(MemoryRefreshTokens::new()).extension_grant(code(true))
     });
     assert_eq!(grants(hidden.unwrap()).await, json!(["refresh_token"]));
     // PW-17: switched off.
-    let off = build(metadata(), |builder| builder.without_password_grant().extension_grant(Code(false))).unwrap();
+    let off = build(metadata(), |builder| builder.without_password_grant().extension_grant(code(false))).unwrap();
     assert_eq!(grants(off.clone()).await, json!(["urn:x:code"]));
     let answer = support::send(&off, support::token_request(support::AUTH, support::PW)).await;
     answer.assert_error(400, "unsupported_grant_type");

@@ -5,29 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tower_password_grant::{Client, ClientBuilder, ConfigError, Denial, MemoryRefreshTokens, Reason};
+use tower_password_grant::{Client, ConfigError, Denial, MemoryRefreshTokens, Reason};
 
 use crate::support::refresh_token::stray_refresh_token;
-use crate::support::tokens::{Login, Tokens, clients};
-use crate::support::{self, Answer, basic, digest};
+use crate::support::tokens::{Tokens, clients, confidential, text};
+use crate::support::{self, Answer, basic};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-
-fn text(json: &serde_json::Value, name: &str) -> String {
-    json[name].as_str().unwrap_or_else(|| panic!("{name}: {json}")).to_owned()
-}
-
-/// A successful refresh.
-async fn renewed(tokens: &Tokens, client: &str, token: &str) -> Login {
-    let json = tokens.refresh(client, token).await.assert_ok();
-    Login { access: text(&json, "access_token"), refresh: text(&json, "refresh_token") }
-}
-
-fn confidential(change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Vec<Client> {
-    let client = Client::confidential("conf", &digest("conf-pw")).allow_password_grant().allow_refresh_tokens();
-    let client = client.scopes("read write admin").default_scope("read write").allow_introspection();
-    vec![change(client).build().unwrap()]
-}
 
 #[tokio::test]
 async fn the_refresh_token_is_required_rf_01() {
@@ -39,14 +23,14 @@ async fn the_refresh_token_is_required_rf_01() {
     let login = tokens.login("conf").await;
     let twice = format!("grant_type=refresh_token&refresh_token={0}&refresh_token={0}", login.refresh);
     tokens.post("/oauth/token", "conf", &twice).await.assert_error(400, "invalid_request");
-    renewed(&tokens, "conf", &login.refresh).await;
+    tokens.renewed("conf", &login.refresh).await;
 }
 
 #[tokio::test]
 async fn unknown_expired_revoked_spent_foreign_and_garbage_tokens_get_one_and_the_same_answer_rf_02() {
     let tokens = Tokens::new();
     let (expired, spent) = (tokens.login("conf").await, tokens.login("conf").await);
-    renewed(&tokens, "conf", &spent.refresh).await;
+    tokens.renewed("conf", &spent.refresh).await;
     tokens.clock.advance(DAY * 14);
     let (revoked, disabled) = (tokens.login("conf").await, tokens.login("conf").await);
     let (foreign, changed) = (tokens.login("conf2").await, tokens.login("conf").await);
@@ -88,11 +72,11 @@ async fn only_the_client_it_was_issued_to_may_use_it_and_it_survives_another_one
             tokens.refresh(other, &login.refresh).await.assert_error(400, "invalid_grant");
             assert_eq!(tokens.reason(), Some(Reason::ForeignToken));
         }
-        let next = renewed(&tokens, own, &login.refresh).await;
+        let next = tokens.renewed(own, &login.refresh).await;
         // Nor does an old one of another client end that client's login.
         tokens.pass_leeway();
         tokens.refresh(others[0], &login.refresh).await.assert_error(400, "invalid_grant");
-        renewed(&tokens, own, &next.refresh).await;
+        tokens.renewed(own, &next.refresh).await;
     }
     assert_eq!(tokens.count(Reason::RefreshTokenReplayed), 0);
 }
@@ -107,7 +91,7 @@ async fn confidential_clients_authenticate_and_a_failed_try_does_not_use_the_tok
     let wrong = basic("conf", "wrong");
     tokens.send("POST", "/oauth/token", &[("authorization", &wrong)], &form).await.assert_error(401, "invalid_client");
     assert!(tokens.is_active(&login.refresh).await);
-    renewed(&tokens, "conf", &login.refresh).await;
+    tokens.renewed("conf", &login.refresh).await;
     assert_eq!(tokens.count(Reason::RefreshTokenReplayed), 0);
 }
 
@@ -117,7 +101,7 @@ async fn public_clients_name_themselves_rf_05() {
     let login = tokens.login("pub").await;
     let form = format!("grant_type=refresh_token&refresh_token={}", login.refresh);
     tokens.send("POST", "/oauth/token", &[], &form).await.assert_error(401, "invalid_client");
-    renewed(&tokens, "pub", &login.refresh).await;
+    tokens.renewed("pub", &login.refresh).await;
 }
 
 #[tokio::test]
@@ -200,7 +184,7 @@ async fn a_login_gives_a_refresh_token_and_each_use_gives_the_next_rf_10() {
     for client in ["pub", "conf"] {
         let tokens = Tokens::new();
         let login = tokens.login(client).await;
-        let next = renewed(&tokens, client, &login.refresh).await;
+        let next = tokens.renewed(client, &login.refresh).await;
         assert_ne!(next.refresh, login.refresh);
         assert_ne!(next.access, login.access);
         tokens.clock.advance_secs(11);
@@ -226,7 +210,7 @@ async fn a_spent_token_ends_the_whole_login_and_the_host_is_told_once_rf_11_t55(
     let (first, other) = (tokens.login("conf").await, tokens.login("conf").await);
     let mut chain = vec![first];
     for _ in 0..5 {
-        chain.push(renewed(&tokens, "conf", &chain[chain.len() - 1].refresh).await);
+        chain.push(tokens.renewed("conf", &chain[chain.len() - 1].refresh).await);
     }
     for login in &chain {
         assert!(tokens.is_active(&login.access).await);
@@ -245,7 +229,7 @@ async fn a_spent_token_ends_the_whole_login_and_the_host_is_told_once_rf_11_t55(
     }
     // Another login of the same user is another family.
     assert!(tokens.is_active(&other.access).await);
-    renewed(&tokens, "conf", &other.refresh).await;
+    tokens.renewed("conf", &other.refresh).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -273,10 +257,10 @@ async fn of_parallel_uses_without_leeway_exactly_one_succeeds_rf_12_t56() {
 async fn a_lost_answer_is_given_again_while_its_successor_is_unused_rf_13_t58_t59() {
     let tokens = Tokens::new();
     let login = tokens.login("pub").await;
-    let next = renewed(&tokens, "pub", &login.refresh).await;
+    let next = tokens.renewed("pub", &login.refresh).await;
     for _ in 0..5 {
         tokens.clock.advance_secs(2);
-        let again = renewed(&tokens, "pub", &login.refresh).await;
+        let again = tokens.renewed("pub", &login.refresh).await;
         assert_eq!(again.refresh, next.refresh, "there is one live token and no other");
         assert_ne!(again.access, next.access);
     }
@@ -288,8 +272,8 @@ async fn a_lost_answer_is_given_again_while_its_successor_is_unused_rf_13_t58_t5
 
     // The successor's first use closes it.
     let login = tokens.login("pub").await;
-    let next = renewed(&tokens, "pub", &login.refresh).await;
-    let last = renewed(&tokens, "pub", &next.refresh).await;
+    let next = tokens.renewed("pub", &login.refresh).await;
+    let last = tokens.renewed("pub", &next.refresh).await;
     tokens.refresh("pub", &login.refresh).await.assert_error(400, "invalid_grant");
     assert_eq!(tokens.reason(), Some(Reason::RefreshTokenReplayed));
     tokens.refresh("pub", &last.refresh).await.assert_error(400, "invalid_grant");
@@ -299,14 +283,14 @@ async fn a_lost_answer_is_given_again_while_its_successor_is_unused_rf_13_t58_t5
 async fn the_leeway_is_the_clients_or_the_endpoints_and_at_most_a_minute_d_27() {
     let tokens = Tokens::with(clients(), |builder| builder.refresh_token_leeway(Duration::ZERO));
     let login = tokens.login("pub").await;
-    renewed(&tokens, "pub", &login.refresh).await;
+    tokens.renewed("pub", &login.refresh).await;
     tokens.refresh("pub", &login.refresh).await.assert_error(400, "invalid_grant");
 
     let tokens = Tokens::with(confidential(|client| client.refresh_token_leeway(Duration::from_secs(60))), |b| b);
     let login = tokens.login("conf").await;
-    let next = renewed(&tokens, "conf", &login.refresh).await;
+    let next = tokens.renewed("conf", &login.refresh).await;
     tokens.clock.advance_secs(60);
-    assert_eq!(renewed(&tokens, "conf", &login.refresh).await.refresh, next.refresh);
+    assert_eq!(tokens.renewed("conf", &login.refresh).await.refresh, next.refresh);
 
     let long = Client::public("x").allow_refresh_tokens().refresh_token_leeway(Duration::from_secs(61)).build();
     assert!(long.is_err());
@@ -341,7 +325,7 @@ async fn a_refresh_token_ends_when_it_is_idle_and_at_an_end_that_no_rotation_mov
         let login = tokens.login("conf").await;
         tokens.clock.advance(idle - second);
         assert!(tokens.is_active(&login.refresh).await);
-        let next = renewed(&tokens, "conf", &login.refresh).await;
+        let next = tokens.renewed("conf", &login.refresh).await;
         tokens.clock.advance(idle);
         assert!(!tokens.is_active(&next.refresh).await);
         tokens.refresh("conf", &next.refresh).await.assert_error(400, "invalid_grant");
@@ -353,7 +337,7 @@ async fn a_refresh_token_ends_when_it_is_idle_and_at_an_end_that_no_rotation_mov
         while age + step < lifetime {
             tokens.clock.advance(step);
             age += step;
-            login = renewed(&tokens, "conf", &login.refresh).await;
+            login = tokens.renewed("conf", &login.refresh).await;
         }
         tokens.clock.advance(lifetime - age);
         tokens.refresh("conf", &login.refresh).await.assert_error(400, "invalid_grant");
@@ -367,7 +351,7 @@ async fn a_client_that_is_not_registered_for_it_is_told_so_rf_16() {
     let login = tokens.login("conf").await;
     tokens.refresh("svc", &login.refresh).await.assert_error(400, "unauthorized_client");
     tokens.refresh("rs", &login.refresh).await.assert_error(400, "unauthorized_client");
-    renewed(&tokens, "conf", &login.refresh).await;
+    tokens.renewed("conf", &login.refresh).await;
 }
 
 #[tokio::test]
@@ -376,7 +360,7 @@ async fn who_was_authenticated_and_when_does_not_change_rf_18() {
     let login = tokens.login("conf").await;
     let before = tokens.introspect("conf", &login.access).await;
     tokens.clock.advance_secs(1000);
-    let next = renewed(&tokens, "conf", &login.refresh).await;
+    let next = tokens.renewed("conf", &login.refresh).await;
     let after = tokens.introspect("conf", &next.access).await;
     for name in ["sub", "auth_time", "client_id", "scope", "aud"] {
         assert_eq!(before[name], after[name], "{name}");
@@ -456,7 +440,7 @@ async fn a_token_with_any_changed_byte_is_unknown_and_ends_nothing_rf_20_t64() {
         assert!(code == "invalid_grant" || code == "invalid_request", "{text}: {answer:?}");
     }
     assert!(tokens.is_active(&login.access).await);
-    renewed(&tokens, "conf", token).await;
+    tokens.renewed("conf", token).await;
 }
 
 #[tokio::test]

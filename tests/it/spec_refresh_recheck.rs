@@ -2,17 +2,8 @@
 
 use tower_password_grant::{Client, Denial, Reason};
 
-use crate::support::tokens::{Login, Tokens};
+use crate::support::tokens::{Tokens, text};
 use crate::support::{self, digest};
-
-fn text(json: &serde_json::Value, name: &str) -> String {
-    json[name].as_str().unwrap_or_else(|| panic!("{name}: {json}")).to_owned()
-}
-
-async fn renewed(tokens: &Tokens, client: &str, token: &str) -> Login {
-    let json = tokens.refresh(client, token).await.assert_ok();
-    Login { access: text(&json, "access_token"), refresh: text(&json, "refresh_token") }
-}
 
 #[tokio::test]
 async fn a_disabled_user_gets_nothing_and_may_go_on_once_enabled_again_rf_15_t62() {
@@ -23,7 +14,7 @@ async fn a_disabled_user_gets_nothing_and_may_go_on_once_enabled_again_rf_15_t62
         tokens.refresh("conf", &login.refresh).await.assert_error(400, "invalid_grant");
     }
     tokens.users.change("user-alice", |account| account.denial = None);
-    renewed(&tokens, "conf", &login.refresh).await;
+    tokens.renewed("conf", &login.refresh).await;
 }
 
 #[tokio::test]
@@ -39,7 +30,7 @@ async fn a_changed_password_ends_the_logins_that_came_before_it_rf_15_t62() {
     tokens.refresh("conf", &login.refresh).await.assert_error(400, "invalid_grant");
     tokens.users.change("user-alice", |account| account.version = "2".to_owned());
     let login = tokens.login("conf").await;
-    renewed(&tokens, "conf", &login.refresh).await;
+    tokens.renewed("conf", &login.refresh).await;
 }
 
 #[tokio::test]
@@ -104,7 +95,7 @@ async fn a_user_can_be_logged_out_everywhere_on_sqlite_bc_08_ow_02() {
     let clients = support::tokens::clients();
     let tokens = Tokens::over(clock, Arc::clone(&store) as _, Arc::clone(&store) as _, clients, |builder| builder);
     let login = tokens.login("conf").await;
-    let logins = [renewed(&tokens, "conf", &login.refresh).await, tokens.login("conf").await];
+    let logins = [tokens.renewed("conf", &login.refresh).await, tokens.login("conf").await];
     let bob = "grant_type=password&username=bob&password=correct+horse";
     let bob = tokens.post("/oauth/token", "conf", bob).await.assert_ok();
     assert_eq!(store.log_out(Some("b"), "user-alice").await.unwrap(), 0);
@@ -114,7 +105,7 @@ async fn a_user_can_be_logged_out_everywhere_on_sqlite_bc_08_ow_02() {
         assert!(!tokens.is_active(&login.access).await);
     }
     assert!(tokens.is_active(&text(&bob, "access_token")).await);
-    renewed(&tokens, "conf", &text(&bob, "refresh_token")).await;
+    tokens.renewed("conf", &text(&bob, "refresh_token")).await;
     store.close().await;
     std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -4,48 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, Builder, Client, ClientError, CredentialVerifier, ExtensionGrant,
-    ExtensionRequest, MaybeFuture, MemoryRefreshTokens, Recheck, StaticClients, Subject, Sunset, Verdict,
+    Attempt, BackendError, Builder, Client, ClientError, CredentialVerifier, MemoryRefreshTokens, Recheck,
+    StaticClients, Subject, Sunset, Verdict,
 };
 
+use crate::support::grants::OwnGrant;
 use crate::support::{self, AUTH, Answer, Fixture, ManualClock, PW, Probe, digest, pw, send, token_request};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const TYPE: &str = "urn:example:grant:badge";
 const REALM: &str = "http://auth0.com/oauth/grant-type/password-realm";
-
-/// A grant of the application's own, by which a password login may begin.
-struct Own {
-    name: &'static str,
-    field: &'static str,
-    begins_password_login: bool,
-}
-
-#[async_trait]
-impl ExtensionGrant for Own {
-    fn grant_type(&self) -> &str {
-        self.name
-    }
-
-    fn begins_password_login(&self) -> bool {
-        self.begins_password_login
-    }
-
-    fn required_fields(&self) -> &[&str] {
-        std::slice::from_ref(&self.field)
-    }
-
-    fn account_key<'a>(
-        &'a self,
-        _: &'a ExtensionRequest,
-    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
-        MaybeFuture::ready(Ok(None))
-    }
-
-    async fn exchange(&self, _: ExtensionRequest) -> Result<Verdict, BackendError> {
-        Ok(Subject::new("user-1").into())
-    }
-}
 
 /// `conf`, whose password logins end in 30 days, and `conf2`, whose do not.
 fn clients() -> StaticClients {
@@ -60,11 +28,8 @@ fn clients() -> StaticClients {
 }
 
 fn with_own_grants<V, I>(builder: Builder<StaticClients, V, I>) -> Builder<StaticClients, V, I> {
-    builder.extension_grant(Own { name: TYPE, field: "badge", begins_password_login: false }).extension_grant(Own {
-        name: REALM,
-        field: "password",
-        begins_password_login: true,
-    })
+    let own = |name, field| OwnGrant::new(name, &[field], |_| Ok(Subject::new("user-1").into()));
+    builder.extension_grant(own(TYPE, "badge")).extension_grant(own(REALM, "password").begins_password_login(true))
 }
 
 fn ending(clock: &ManualClock) -> Fixture {

@@ -13,25 +13,10 @@ use tower_password_grant::{
 };
 
 use crate::support::refresh_token::{kept_digest, stray_refresh_token};
-use crate::support::tokens::{Login, Tokens, clients};
+use crate::support::tokens::{Login, Tokens, clients, confidential, text};
 use crate::support::{self, basic, digest};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-
-fn text(json: &serde_json::Value, name: &str) -> String {
-    json[name].as_str().unwrap_or_else(|| panic!("{name}: {json}")).to_owned()
-}
-
-async fn renewed(tokens: &Tokens, client: &str, token: &str) -> Login {
-    let json = tokens.refresh(client, token).await.assert_ok();
-    Login { access: text(&json, "access_token"), refresh: text(&json, "refresh_token") }
-}
-
-fn confidential(change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Vec<Client> {
-    let client = Client::confidential("conf", &digest("conf-pw")).allow_password_grant().allow_refresh_tokens();
-    let client = client.scopes("read write admin").default_scope("read write").allow_introspection();
-    vec![change(client).build().unwrap()]
-}
 
 #[tokio::test]
 async fn refresh_tokens_are_distinct_base64url_of_256_bits_behind_their_prefix_se_01() {
@@ -48,7 +33,7 @@ async fn refresh_tokens_are_distinct_base64url_of_256_bits_behind_their_prefix_s
                 assert!(seen.insert(token.clone()));
             }
             tokens.clock.advance_secs(1);
-            login = renewed(&tokens, "conf", &login.refresh).await;
+            login = tokens.renewed("conf", &login.refresh).await;
         }
     }
 }
@@ -59,7 +44,7 @@ async fn the_store_gets_digests_and_salts_from_which_no_token_follows_se_02_t69(
     let mut login = tokens.login("conf").await;
     let mut sent = vec![login.clone()];
     for _ in 0..5 {
-        login = renewed(&tokens, "conf", &login.refresh).await;
+        login = tokens.renewed("conf", &login.refresh).await;
         sent.push(login.clone());
     }
     tokens.revoke("conf", &login.refresh).await.assert_empty_ok();
@@ -196,7 +181,7 @@ async fn a_user_can_be_logged_out_everywhere_bc_08_ow_02() {
         assert!(!tokens.is_active(&login.access).await);
     }
     assert!(tokens.is_active(&text(&bob, "access_token")).await);
-    renewed(&tokens, "conf", &text(&bob, "refresh_token")).await;
+    tokens.renewed("conf", &text(&bob, "refresh_token")).await;
     assert_eq!(tokens.refresh_store.revoke_subject(Some("b"), "user-bob").await.unwrap(), 0);
 }
 
@@ -235,7 +220,7 @@ async fn tokens_of_any_kind_are_worth_nothing_at_the_doors_of_another_t63() {
     let query = format!("/oauth/token?{form}");
     let answer = tokens.send("POST", &query, &[("authorization", &auth)], "grant_type=refresh_token").await;
     answer.assert_error(400, "invalid_request");
-    renewed(&tokens, "conf", &login.refresh).await;
+    tokens.renewed("conf", &login.refresh).await;
 }
 
 #[tokio::test]
@@ -260,7 +245,7 @@ async fn unknown_tokens_of_a_public_client_count_on_its_address_and_stale_ones_o
     assert!(refused.is_some_and(|number| (250..=300).contains(&number)), "{refused:?}");
     assert_eq!(tokens.reason(), Some(Reason::AddressThrottled));
     // A token that is known works, whatever else its address does.
-    renewed(&tokens, "pub", &own.refresh).await;
+    tokens.renewed("pub", &own.refresh).await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Barrier;
+use tower_password_grant::testing::contract;
 use tower_password_grant::{
     AttemptLimiter, BackendErrorKind, LimiterRules, Lockout, Rule, Settlement, SharedKey, StoredLimiter,
 };
@@ -23,26 +23,6 @@ fn manual() -> (MapRecords, ManualClock) {
     (MapRecords::with_clock(Arc::new(clock.clone())), clock)
 }
 
-/// As many tasks as there are numbers, all at once.
-async fn all_at_once<T: Send + 'static>(calls: Vec<impl Future<Output = T> + Send + 'static>) -> Vec<T> {
-    let start = Arc::new(Barrier::new(calls.len()));
-    let tasks: Vec<_> = calls
-        .into_iter()
-        .map(|call| {
-            let start = Arc::clone(&start);
-            tokio::spawn(async move {
-                start.wait().await;
-                call.await
-            })
-        })
-        .collect();
-    let mut answers = Vec::new();
-    for task in tasks {
-        answers.push(task.await.unwrap());
-    }
-    answers
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_200_guesses_at_once_over_two_processes_ten_are_charged_t2() {
     for _ in 0..20 {
@@ -52,7 +32,7 @@ async fn of_200_guesses_at_once_over_two_processes_ten_are_charged_t2() {
             let process = Arc::clone(process);
             async move { guess(&*process, "alice").await.is_ok() }
         });
-        let charged = all_at_once(calls.collect()).await.into_iter().filter(|charged| *charged).count();
+        let charged = contract::together(calls).await.into_iter().filter(|charged| *charged).count();
         assert_eq!(charged, 10);
     }
 }
@@ -66,7 +46,7 @@ async fn of_200_wrong_checks_at_once_over_two_processes_ten_are_told_t2() {
             let process = Arc::clone(process);
             async move { check(&*process, "app", false).await }
         });
-        let told = all_at_once(calls.collect()).await;
+        let told = contract::together(calls).await;
         assert_eq!(told.iter().filter(|told| **told == Checking::Wrong).count(), 10);
         assert!(told.iter().all(|told| *told != Checking::Right));
     }

@@ -31,7 +31,7 @@ async fn a_part_that_fails_at_any_step_of_a_refresh_costs_the_client_nothing_rf_
                 for client in ["conf", "pub"] {
                     let world = TokenWorld::new();
                     let first = world.tokens.login(client).await;
-                    let old = world.renewed(client, &first.refresh).await;
+                    let old = world.tokens.renewed(client, &first.refresh).await;
                     let failing = world.steps.named(step);
                     failing.after.store(after, SeqCst);
                     failing.switch.set(failure.0);
@@ -40,10 +40,10 @@ async fn a_part_that_fails_at_any_step_of_a_refresh_costs_the_client_nothing_rf_
                         assert_ne!(world.tokens.reason(), Some(Reason::RefreshTokenReplayed));
                     }
                     failing.switch.set(Mode::Work);
-                    let next = world.renewed(client, &old.refresh).await;
-                    let again = world.renewed(client, &old.refresh).await;
+                    let next = world.tokens.renewed(client, &old.refresh).await;
+                    let again = world.tokens.renewed(client, &old.refresh).await;
                     assert_eq!(next.refresh, again.refresh, "{step} {failure:?} {after}: two live tokens");
-                    world.renewed(client, &next.refresh).await;
+                    world.tokens.renewed(client, &next.refresh).await;
                     world.tokens.refresh(client, &old.refresh).await.assert_error(400, "invalid_grant");
                     assert_eq!(world.tokens.count(Reason::RefreshTokenReplayed), 1);
                 }
@@ -81,7 +81,7 @@ async fn the_verifiers_store_being_down_is_no_verdict_rf_17_er_14() {
     answer.assert_error(503, "temporarily_unavailable");
     assert_eq!(answer.header("retry-after"), Some("5"));
     *world.tokens.users.is_down.lock().unwrap() = false;
-    world.renewed("conf", &login.refresh).await;
+    world.tokens.renewed("conf", &login.refresh).await;
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_revocation_that_fails_at_any_step_is_never_said_to_be_done_rv_11_t71(
                         world.tokens.refresh("conf", &login.refresh).await.assert_error(400, "invalid_grant");
                     }
                     if kind == "access" {
-                        world.renewed("conf", &login.refresh).await;
+                        world.tokens.renewed("conf", &login.refresh).await;
                     }
                 }
             }
@@ -129,7 +129,7 @@ async fn a_token_whose_revocation_failed_before_it_happened_still_works_rv_11() 
         assert_eq!(answer.header("retry-after"), Some("5"));
         world.steps.named(step).switch.set(Mode::Work);
         assert!(world.tokens.is_active(&login.access).await);
-        world.renewed("conf", &login.refresh).await;
+        world.tokens.renewed("conf", &login.refresh).await;
     }
 }
 
@@ -155,7 +155,7 @@ async fn a_replay_is_told_once_and_ends_the_access_tokens_however_late_rf_11_t57
     for failure in FAILURES {
         let world = TokenWorld::new();
         let login = world.tokens.login("conf").await;
-        let next = world.renewed("conf", &login.refresh).await;
+        let next = world.tokens.renewed("conf", &login.refresh).await;
         world.tokens.pass_leeway();
         world.steps.end_access.switch.set(failure.0);
         assert_failed(&world.tokens.refresh("conf", &login.refresh).await, failure);
@@ -225,10 +225,10 @@ async fn a_refresh_that_is_dropped_at_any_poll_can_be_repeated_and_leaves_one_li
             let form = format!("grant_type=refresh_token&refresh_token={}", login.refresh);
             let status = poll(world.tokens.layer.endpoint(), &form, polls).await;
             assert_eq!(world.steps.alive(), 0, "poll {polls}: a future is left behind");
-            let next = world.renewed("conf", &login.refresh).await;
-            let again = world.renewed("conf", &login.refresh).await;
+            let next = world.tokens.renewed("conf", &login.refresh).await;
+            let again = world.tokens.renewed("conf", &login.refresh).await;
             assert_eq!(next.refresh, again.refresh, "poll {polls}: two live tokens");
-            let last = world.renewed("conf", &next.refresh).await;
+            let last = world.tokens.renewed("conf", &next.refresh).await;
             assert_eq!(world.tokens.count(Reason::RefreshTokenReplayed), 0);
             // The one before it is spent for good.
             world.tokens.refresh("conf", &login.refresh).await.assert_error(400, "invalid_grant");
@@ -261,7 +261,7 @@ async fn a_revocation_that_is_dropped_at_any_poll_can_be_repeated_t60_t71() {
                 if is_refresh || ends_family {
                     world.tokens.refresh("conf", &login.refresh).await.assert_error(400, "invalid_grant");
                 } else {
-                    world.renewed("conf", &login.refresh).await;
+                    world.tokens.renewed("conf", &login.refresh).await;
                 }
                 if let Some(status) = status {
                     assert_eq!(status, 200);
@@ -280,7 +280,7 @@ async fn a_replay_that_is_dropped_at_any_poll_buys_nothing_t55() {
         for polls in 0..30 {
             let world = patient(false, after);
             let login = world.tokens.login("conf").await;
-            let next = world.renewed("conf", &login.refresh).await;
+            let next = world.tokens.renewed("conf", &login.refresh).await;
             world.tokens.pass_leeway();
             let form = format!("grant_type=refresh_token&refresh_token={}", login.refresh);
             let status = poll(world.tokens.layer.endpoint(), &form, polls).await;

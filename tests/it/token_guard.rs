@@ -10,7 +10,7 @@ use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_password_grant::{BearerGuard, Client, ClientSecret, IntrospectionClient, Principal};
 
 use crate::support;
-use crate::support::tokens::{Tokens, clients};
+use crate::support::tokens::{Tokens, clients, text};
 
 const API: &str = "https://api.example";
 
@@ -45,10 +45,6 @@ fn remote_guard(tokens: &Tokens) -> BearerGuard {
     let remote = IntrospectionClient::new("https://as.example/oauth/introspect", endpoint, "rs", &secret).unwrap();
     let remote = remote.with_clock(tokens.clock.clone());
     BearerGuard::builder(remote).audience(API).clock(tokens.clock.clone()).build().unwrap()
-}
-
-fn text(json: &serde_json::Value, name: &str) -> String {
-    json[name].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ mod refresh_facts;
 mod refresh_races;
 mod suites;
 
+pub use promise::together;
 pub use suites::{
     access_token_store, attempt_limiter, attempt_records, limiter_operator, one_time_values, refresh_token_store,
     tokens_in_one_step, two_handles,

@@ -115,8 +115,12 @@ pub(super) fn new_name(of: &str) -> String {
     format!("{of}-{}", new_family_id())
 }
 
-/// Makes calls at the same time, and answers what they answered, in their order.
-pub(super) async fn together<F>(calls: impl IntoIterator<Item = F>) -> Vec<F::Output>
+/// Makes calls at the same time, each in a task of its own, and returns their results in the order of the calls.
+///
+/// # Panics
+///
+/// Where a call does, and on a runtime with one thread.
+pub async fn together<F>(calls: impl IntoIterator<Item = F>) -> Vec<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {

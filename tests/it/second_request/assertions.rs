@@ -4,63 +4,42 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use tower_password_grant::{
-    AccountKey, BackendError, Client, Denial, ExtensionGrant, ExtensionRequest, LimiterRules, MaybeFuture,
-    PasswordGrantLayer, StaticClients, Subject, Verdict,
-};
+use tower_password_grant::{BackendError, Client, Denial, LimiterRules, PasswordGrantLayer, StaticClients, Subject};
 
 use super::{BOTH, Counted, Counter};
+use crate::support::grants::OwnGrant;
 use crate::support::{self, Answer, Probe, from_peer, send, token_request};
 
 const GRANT: &str = "urn:x:assertion";
 
-/// Takes the assertion `signed`; cannot decide on `down`, and has too much to do for `busy`.
-#[derive(Clone, Default)]
-struct Assertion(Arc<AtomicUsize>);
-
-#[async_trait]
-impl ExtensionGrant for Assertion {
-    fn grant_type(&self) -> &str {
-        GRANT
-    }
-
-    fn required_fields(&self) -> &[&str] {
-        &["assertion"]
-    }
-
-    fn account_key<'a>(
-        &'a self,
-        _: &'a ExtensionRequest,
-    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
-        MaybeFuture::ready(Ok(None))
-    }
-
-    async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
-        self.0.fetch_add(1, SeqCst);
+/// A grant that asks elsewhere about its assertion, and counts that.
+fn assertion(asked: &Arc<AtomicUsize>) -> OwnGrant {
+    let asked = Arc::clone(asked);
+    OwnGrant::new(GRANT, &["assertion"], move |request| {
+        asked.fetch_add(1, SeqCst);
         Ok(match request.field("assertion") {
             Some("signed") => Subject::new("user-17").into(),
             Some("down") => return Err(BackendError::unavailable("no line")),
             Some("busy") => return Err(BackendError::overloaded(Duration::from_secs(1))),
             _ => Denial::WrongPassword.into(),
         })
-    }
+    })
 }
 
 struct World {
     counter: Counter,
     layer: PasswordGrantLayer,
-    asked: Assertion,
+    asked: Arc<AtomicUsize>,
 }
 
 impl World {
     fn new(counted: Counted) -> Self {
         let counter = Counter::new(counted, LimiterRules::new());
-        let asked = Assertion::default();
+        let asked = Arc::default();
         let client = Client::public("pub").allow_grant(GRANT).scopes("read").default_scope("read").build().unwrap();
         let layer = support::builder(&Probe::default())
             .clients(StaticClients::new([client]).unwrap())
-            .extension_grant(asked.clone())
+            .extension_grant(assertion(&asked))
             .limiter(Arc::clone(&counter.limiter))
             .clock(counter.clock.clone())
             .build()
@@ -87,7 +66,7 @@ async fn made_up_assertions_of_one_address_are_refused_after_300_and_are_not_loo
             refused.assert_error(429, "too_many_attempts");
             assert_eq!(refused.header("retry-after"), Some("60"), "{counted:?}");
         }
-        assert_eq!(world.asked.0.load(SeqCst), 300);
+        assert_eq!(world.asked.load(SeqCst), 300);
         world.send("198.51.100.7", "signed").await.assert_ok();
         world.counter.clock.advance(Duration::from_secs(60));
         world.send("192.0.2.1", "signed").await.assert_ok();
@@ -103,7 +82,7 @@ async fn right_assertions_and_those_that_could_not_be_decided_stay_uncharged() {
             world.send("192.0.2.1", "down").await.assert_error(503, "temporarily_unavailable");
             world.send("192.0.2.1", "busy").await.assert_error(503, "temporarily_unavailable");
         }
-        assert_eq!(world.asked.0.load(SeqCst), 330);
+        assert_eq!(world.asked.load(SeqCst), 330);
         // All 300 are left.
         for guess in 0..300 {
             world.send("192.0.2.1", &guess.to_string()).await.assert_error(400, "invalid_grant");

@@ -4,11 +4,13 @@
 pub mod argon2_users;
 pub mod bearer;
 pub mod bed;
+pub mod both;
 pub mod capture;
 mod clock;
 pub mod faults;
 #[cfg(feature = "sqlite")]
 pub mod folder;
+pub mod grants;
 pub mod guesses;
 #[cfg(feature = "testing")]
 pub mod locks;
@@ -199,6 +201,17 @@ pub fn token_request(headers: &[(&str, &str)], body: &str) -> Request<Full<Bytes
         request = request.header(*name, *value);
     }
     request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap()
+}
+
+/// A token request of the client `conf` with this body, from an address.
+pub fn token_request_of<B>(body: B) -> Request<B> {
+    let peer: SocketAddr = "192.0.2.1:4711".parse().unwrap();
+    Request::post("/oauth/token")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("authorization", CONF)
+        .extension(peer)
+        .body(body)
+        .unwrap()
 }
 
 pub fn from_peer(mut request: Request<Full<Bytes>>, peer: &str) -> Request<Full<Bytes>> {

@@ -11,9 +11,9 @@ use tower_password_grant::{
     Reason, Recheck, RefreshTokenStore, RequestCeiling, Rotation, SecretDigest, StaticClients, StoredFamily, Verdict,
 };
 
+use crate::support::ManualClock;
 use crate::support::faults::Switch;
-use crate::support::tokens::{Login, Tokens, Users, clients};
-use crate::support::{ManualClock, tokens};
+use crate::support::tokens::{Tokens, Users, clients};
 
 /// A step that fails or waits, either instead of its work or after it.
 #[derive(Clone)]
@@ -208,11 +208,5 @@ impl TokenWorld {
         let layer: PasswordGrantLayer = builder.build().unwrap();
         (tokens.layer, tokens.reasons) = (layer, reasons);
         Self { tokens, steps }
-    }
-
-    pub async fn renewed(&self, client: &str, token: &str) -> Login {
-        let json = self.tokens.refresh(client, token).await.assert_ok();
-        let text = |name: &str| json[name].as_str().unwrap().to_owned();
-        tokens::Login { access: text("access_token"), refresh: text("refresh_token") }
     }
 }

@@ -120,6 +120,26 @@ pub struct Login {
     pub refresh: String,
 }
 
+impl Login {
+    /// The tokens of an answer.
+    pub fn of(json: &serde_json::Value) -> Self {
+        Self { access: text(json, "access_token"), refresh: text(json, "refresh_token") }
+    }
+}
+
+/// A member that is a text.
+#[track_caller]
+pub fn text(json: &serde_json::Value, name: &str) -> String {
+    json[name].as_str().unwrap_or_else(|| panic!("{name}: {json}")).to_owned()
+}
+
+/// The client `conf`, which may use everything, after a change.
+pub fn confidential(change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Vec<Client> {
+    let client = Client::confidential("conf", &digest("conf-pw")).allow_password_grant().allow_refresh_tokens();
+    let client = client.scopes("read write admin").default_scope("read write").allow_introspection();
+    vec![change(client).build().unwrap()]
+}
+
 pub type TokensBuilder = Builder<StaticClients, Users, Arc<OpaqueIssuer<Arc<dyn AccessTokenStore>>>>;
 
 /// The whole of it.
@@ -203,9 +223,12 @@ impl Tokens {
     }
 
     pub async fn login(&self, client: &str) -> Login {
-        let json = self.login_with(client, "").await.assert_ok();
-        let text = |name: &str| json[name].as_str().unwrap_or_else(|| panic!("{name}: {json}")).to_owned();
-        Login { access: text("access_token"), refresh: text("refresh_token") }
+        Login::of(&self.login_with(client, "").await.assert_ok())
+    }
+
+    /// A successful refresh.
+    pub async fn renewed(&self, client: &str, token: &str) -> Login {
+        Login::of(&self.refresh(client, token).await.assert_ok())
     }
 
     pub async fn refresh(&self, client: &str, token: &str) -> Answer {
