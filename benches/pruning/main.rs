@@ -6,10 +6,10 @@
 //! ```
 //!
 //! A file has so many families that ended together, each with a refresh token and an access token of its own: after an
-//! outage, or when many accounts are closed. Each writer is a task that spends one-time values, one durable write after the
-//! other, until everything is removed; beside it the same writers on a store with nothing to remove. The files lie in
-//! `target/tmp`: how long a commit lasts depends on that disk. What a step may cost at most is held by counts in the store's
-//! unit tests.
+//! outage, or when many accounts are closed. Each writer is a task that spends one-time values, one durable write after
+//! the other, until everything is removed; beside it the same writers on a store with nothing to remove. The files lie
+//! in `target/tmp`: how long a commit lasts depends on that disk. What a step may cost at most is held by counts in the
+//! store's unit tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 

@@ -80,8 +80,8 @@ where
     refresh(begin(access, refreshes, sessions).await, until).await
 }
 
-/// What a refresh does in the stores, and nothing else: the look-up, then the access token and the rotation, in one step where
-/// one store keeps both.
+/// What a refresh does in the stores, and nothing else: the look-up, then the access token and the rotation, in one
+/// step where one store keeps both.
 pub async fn through_the_store<A, R>(access: &A, refresh: &R, sessions: usize, until: Until) -> Measured
 where
     A: AccessTokenStore + Clone,

@@ -7,13 +7,13 @@
 //! ```
 //!
 //! A refresh is a whole request through the layer (client authentication with a secret, all budgets, look-up, recheck,
-//! opaque access token, rotation), in this process and without a socket. Each session is a task that refreshes its own token
-//! again as soon as it was answered. Beside it: the store alone, through its traits, with what a refresh asks of it (a look-up,
-//! then the access token and the rotation, in one step where one store keeps both); and for SQLite a plain connection with the
-//! store's settings that runs the same statements, with one durable commit for each refresh and with one for 64. All take turns
-//! within each round; ratios are taken within a round, and the median is given. The files lie in `target/tmp`: how long a commit
-//! lasts depends on that disk. `--check` holds that the plain connection runs the store's statements, by the steps of SQLite's
-//! virtual machine.
+//! opaque access token, rotation), in this process and without a socket. Each session is a task that refreshes its own
+//! token again as soon as it was answered. Beside it: the store alone, through its traits, with what a refresh asks of
+//! it (a look-up, then the access token and the rotation, in one step where one store keeps both); and for SQLite a
+//! plain connection with the store's settings that runs the same statements, with one durable commit for each refresh
+//! and with one for 64. All take turns within each round; ratios are taken within a round, and the median is given. The
+//! files lie in `target/tmp`: how long a commit lasts depends on that disk. `--check` holds that the plain connection
+//! runs the store's statements, by the steps of SQLite's virtual machine.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
@@ -179,8 +179,8 @@ fn since(store: &SqliteStore, before: SqliteStats) -> (u64, u64, u64, u64) {
     )
 }
 
-/// Counts, which do not depend on the machine: a refresh is one look-up and one write; with one session it is one commit of the
-/// very statements that a plain connection runs, and those of 64 share theirs.
+/// Counts, which do not depend on the machine: a refresh is one look-up and one write; with one session it is one
+/// commit of the very statements that a plain connection runs, and those of 64 share theirs.
 async fn check() -> bool {
     let mut all_held = true;
     println!(

@@ -19,8 +19,8 @@ use crate::protocol::token::record::{AccessTokenRecord, Holder};
 use crate::protocol::token::unsaved::UnsavedRecord;
 
 const NEWEST: &str = "SELECT number FROM access_tokens WHERE login = ?1 ORDER BY number DESC LIMIT 1";
-/// Nothing is kept for a family that has ended meanwhile: its access tokens were removed then, and this one would outlive
-/// them.
+/// Nothing is kept for a family that has ended meanwhile: its access tokens were removed then, and this one would
+/// outlive them.
 const INSERT: &str = "INSERT OR REPLACE INTO access_tokens
     (login, number, digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, claims)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
@@ -45,12 +45,12 @@ const ROWS: u64 = 32;
 pub(super) const STATEMENTS: [&str; 7] = [NEWEST, INSERT, REMOVE_OLDEST, FIND, REVOKE, REVOKE_FAMILY, REVOKE_SUBJECT];
 
 /// Whose tokens are bounded together, as a key.
-enum Login {
+enum LoginKey {
     Family([u8; 16]),
     Other([u8; 32]),
 }
 
-impl Login {
+impl LoginKey {
     fn of(record: &AccessTokenRecord) -> Self {
         match record.holder() {
             Holder::Family(family) => Self::Family(*family.as_bytes()),
@@ -74,7 +74,7 @@ impl Login {
 fn insert(db: &Db, digest: &SecretDigest, record: &AccessTokenRecord, per_login: i64) -> Result<(), Failure> {
     let audience = serde_json::to_string(record.audience()).map_err(|_| Failure::Value("an audience"))?;
     let claims = record.claims().as_json();
-    let login = Login::of(record);
+    let login = LoginKey::of(record);
     let login = login.as_bytes();
     let number = db.row(NEWEST, [login], |row| get::<i64>(row, 0))?.unwrap_or(0).saturating_add(1);
     let values = params![
@@ -130,8 +130,8 @@ pub(super) fn revoke_some_of(db: &Db, realm: Option<&str>, subject: &str) -> Res
 }
 
 impl SqliteStore {
-    /// Does a step that removes records until there are no more, with other operations in between. Answers how many there
-    /// were.
+    /// Does a step that removes records until there are no more, with other operations in between. Answers how many
+    /// there were.
     async fn remove_all<W>(&self, step: W) -> Result<u64, BackendError>
     where
         W: Fn(&Db) -> Result<u64, Failure> + Clone + Send + 'static,

@@ -17,8 +17,8 @@ pub(super) enum Last {
     Write,
 }
 
-/// Whether it pays to wait awake, judged by the last time: a thread that is woken serves a lone request late, and one that
-/// waits awake for nothing takes a processor from others.
+/// Whether it pays to wait awake, judged by the last time: a thread that is woken serves a lone request late, and one
+/// that waits awake for nothing takes a processor from others.
 #[derive(Debug)]
 pub(super) struct Attention {
     after_look_up: bool,

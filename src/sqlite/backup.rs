@@ -17,12 +17,12 @@ use crate::boundary::backend::{BackendError, OperationError};
 const COPY: &str = "VACUUM INTO ?1";
 
 impl SqliteStore {
-    /// Writes a whole copy of the database, as it is at this moment, into a new file that only its owner may read, while
-    /// requests are served. The copy is in its place, and on the disk, when this is answered: until then its name ends in
-    /// `.part`. To restore it, first remove the `-wal` and `-shm` of the old file, or SQLite plays that log into the copy; see
-    /// [the module](super) for the steps, and for what a restored backup brings back. Runs on a thread
-    /// of its own, and takes as long as reading and writing the whole file; until it is done the log cannot be emptied and
-    /// grows. Dropped, it goes on.
+    /// Writes a whole copy of the database, as it is at this moment, into a new file that only its owner may read,
+    /// while requests are served. The copy is in its place, and on the disk, when this is answered: until then its name
+    /// ends in `.part`. To restore it, first remove the `-wal` and `-shm` of the old file, or SQLite plays that log
+    /// into the copy; see [the module](super) for the steps, and for what a restored backup brings back. Runs on a
+    /// thread of its own, and takes as long as reading and writing the whole file; until it is done the log cannot be
+    /// emptied and grows. Dropped, it goes on.
     ///
     /// # Errors
     /// As any operation; also when there is a file of this name or of that with `.part`, or it cannot be written.

@@ -63,9 +63,9 @@ impl SqliteStoreBuilder {
         }
     }
 
-    /// Another clock, which says what has expired and how long attempts count. Default: the operating system's. For tests.
-    /// The store works from the moment when it is opened, so give it the endpoint's own clock here; a warning event tells
-    /// if the two differ.
+    /// Another clock, which says what has expired and how long attempts count. Default: the operating system's. For
+    /// tests. The store works from the moment when it is opened, so give it the endpoint's own clock here; a warning
+    /// event tells if the two differ.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -78,9 +78,9 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// How many operations may wait for the writer, and how many for the readers: at least 1. Default: 1,024 each. One more
-    /// is refused with 503, so it bounds both memory and how long a request can wait: at most so many operations go before
-    /// it, many to a commit.
+    /// How many operations may wait for the writer, and how many for the readers: at least 1. Default: 1,024 each. One
+    /// more is refused with 503, so it bounds both memory and how long a request can wait: at most so many operations
+    /// go before it, many to a commit.
     pub fn queue(mut self, operations: usize) -> Self {
         self.queue = operations;
         self
@@ -93,53 +93,54 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// How large the file may become, in bytes: 256 KiB to 16 TiB. Default: 16 GiB. Beyond it whatever needs room is an
-    /// error, and 503. A login with refresh and access token takes about 1 KiB until it expires, each refresh about 0.5 KiB
-    /// more, up to [a hundred](Self::access_tokens_per_login) access tokens.
+    /// How large the file may become, in bytes: 256 KiB to 16 TiB. Default: 16 GiB. Beyond it all that needs room is an
+    /// error, and 503. A login with refresh and access token takes about 1 KiB until it expires, each refresh about 0.5
+    /// KiB more, up to [a hundred](Self::access_tokens_per_login) access tokens.
     pub fn max_size(mut self, bytes: u64) -> Self {
         self.max_size = bytes;
         self
     }
 
-    /// How often expired rows are looked for, and whether the file is still in its place: 10 ms to a day. Default: every
-    /// minute. Rows are removed in small steps, between which requests are served.
+    /// How often expired rows are looked for, and whether the file is still in its place: 10 ms to a day. Default:
+    /// every minute. Rows are removed in small steps, between which requests are served.
     pub fn prune_every(mut self, interval: Duration) -> Self {
         self.pruning.interval = interval;
         self
     }
 
-    /// How long rows are kept after they expired. Default: an hour, so that a clock that is set forward for a moment does
-    /// not end every login.
+    /// How long rows are kept after they expired. Default: an hour, so that a clock that is set forward for a moment
+    /// does not end every login.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.pruning.retention = retention;
         self
     }
 
-    /// How many access tokens one login has: at least 1. Default: 100, so that no user fills the file. One login is a refresh
-    /// token family; without refresh tokens it is whatever a subject has at a client. Its oldest token ends when it gets
-    /// one more. Raise it where one account serves many machines at once, such as the jobs of a build server.
+    /// How many access tokens one login has: at least 1. Default: 100, so that no user fills the file. One login is a
+    /// refresh token family; without refresh tokens it is whatever a subject has at a client. Its oldest token ends
+    /// when it gets one more. Raise it where one account serves many machines at once, such as the jobs of a build
+    /// server.
     pub fn access_tokens_per_login(mut self, tokens: u32) -> Self {
         self.access_tokens_per_login = tokens;
         self
     }
 
-    /// The operator's key for the digests under which attempts are counted, so that a reader of the file alone can test no name
-    /// and no address; and so that the file may keep which secret was denied last, and the same mistake counts once after a
-    /// restart or through a second process, too. Default: a key that lies in the file, and which secret was denied last is known
-    /// until a restart only. Give the same key to the endpoint ([`Builder::shared_key`](crate::Builder::shared_key)), and to all
-    /// that open the file.
+    /// The operator's key for the digests under which attempts are counted, so that a reader of the file alone can test
+    /// no name and no address; and so that the file may keep which secret was denied last, and the same mistake counts
+    /// once after a restart or through a second process, too. Default: a key that lies in the file, and which secret
+    /// was denied last is known until a restart only. Give the same key to the endpoint
+    /// ([`Builder::shared_key`](crate::Builder::shared_key)), and to all that open the file.
     ///
     /// # Errors
-    /// [`open`](Self::open) fails with [`OtherSharedKey`](SqliteError::OtherSharedKey) if attempts were counted in the file under
-    /// another key, or under none, and the other way round.
+    /// [`open`](Self::open) fails with [`OtherSharedKey`](SqliteError::OtherSharedKey) if attempts were counted in the
+    /// file under another key, or under none, and the other way round.
     pub fn shared_key(mut self, key: SharedKey) -> Self {
         self.shared_key = Some(key);
         self
     }
 
-    /// Forgets what was counted in the file under another [shared key](Self::shared_key), or under none, where `open` would
-    /// fail: all locks are lifted. Default: off. For the one start with another key. A process that still counts under the
-    /// old one gets errors from then on, and answers 503.
+    /// Forgets what was counted in the file under another [shared key](Self::shared_key), or under none, where `open`
+    /// would fail: all locks are lifted. Default: off. For the one start with another key. A process that still counts
+    /// under the old one gets errors from then on, and answers 503.
     pub fn forget_attempts_under_other_keys(mut self) -> Self {
         self.forgets_others = true;
         self
@@ -149,8 +150,8 @@ impl SqliteStoreBuilder {
     /// starts, or in `spawn_blocking`.
     ///
     /// # Errors
-    /// Fails when an option is out of its range, and when the file cannot be opened and written, or is not this store's.
-    /// What would fail at the first login fails here.
+    /// Fails when an option is out of its range, and when the file cannot be opened and written, or is not this
+    /// store's. What would fail at the first login fails here.
     pub fn open(self) -> Result<SqliteStore, SqliteError> {
         self.check()?;
         let path = location::path_of(&self.path)?;

@@ -45,9 +45,9 @@ fn put(db: &Db, client: &Client, is_enabled: bool) -> Result<(), Failure> {
 
 /// The registry of clients: what is put and changed here holds from the next request on.
 impl SqliteStore {
-    /// Registers a client, or replaces the one with its id. Instants are rounded down to milliseconds. A client that was
-    /// [disabled](Self::set_client_enabled) stays so, also if this version cannot read its registration: a program that
-    /// registers its clients at each start enables none.
+    /// Registers a client, or replaces the one with its id. Instants are rounded down to milliseconds. A client that
+    /// was [disabled](Self::set_client_enabled) stays so, also if this version cannot read its registration: a program
+    /// that registers its clients at each start enables none.
     ///
     /// # Errors
     /// As any operation; also when the registration that is there does not even tell whether the client was disabled:
@@ -62,8 +62,8 @@ impl SqliteStore {
         Ok(self.write(replace).await?)
     }
 
-    /// Changes a client in one step, and answers whether there is one with this id: takes a grant or a scope away, or sets
-    /// another lifetime. It runs on the thread that writes, while others wait, so do nothing else in it.
+    /// Changes a client in one step, and answers whether there is one with this id: takes a grant or a scope away, or
+    /// sets another lifetime. It runs on the thread that writes, while others wait, so do nothing else in it.
     ///
     /// ```no_run
     /// # async fn change(store: tower_password_grant::sqlite::SqliteStore) -> Result<(), Box<dyn std::error::Error>> {
@@ -77,8 +77,8 @@ impl SqliteStore {
     /// ```
     ///
     /// # Errors
-    /// As any operation; also when the changed client [cannot be built](crate::ClientError), or is another one. Nothing is
-    /// changed then.
+    /// As any operation; also when the changed client [cannot be built](crate::ClientError), or is another one. Nothing
+    /// is changed then.
     pub async fn change_client<F>(&self, id: &str, change: F) -> Result<bool, OperationError>
     where
         F: FnOnce(ClientBuilder) -> ClientBuilder + Send + 'static,
@@ -96,8 +96,8 @@ impl SqliteStore {
         Ok(self.write(replace).await?)
     }
 
-    /// Gives a client another secret, and answers whether there is one with this id. The secret before works beside it until
-    /// `old_until`; see [`ClientBuilder::rotate_secret`].
+    /// Gives a client another secret, and answers whether there is one with this id. The secret before works beside it
+    /// until `old_until`; see [`ClientBuilder::rotate_secret`].
     ///
     /// # Errors
     /// As [`change_client`](Self::change_client): a public client has no secret.
@@ -112,9 +112,10 @@ impl SqliteStore {
     }
 
     /// Disables a client, or enables it again, and answers whether there is one with this id. A disabled one keeps its
-    /// registration and is as if it were not registered: no request of its own is served, so that it gets no token, refreshes
-    /// and introspects none, and its pages are of a foreign origin. Its refresh tokens are worth something again when it is
-    /// enabled; its access tokens live on until they expire, as resource servers do not ask for the client.
+    /// registration and is as if it were not registered: no request of its own is served, so that it gets no token,
+    /// refreshes and introspects none, and its pages are of a foreign origin. Its refresh tokens are worth something
+    /// again when it is enabled; its access tokens live on until they expire, as resource servers do not ask for the
+    /// client.
     ///
     /// # Errors
     /// As any operation.
@@ -128,9 +129,9 @@ impl SqliteStore {
         Ok(self.write(set).await?)
     }
 
-    /// Up to `most` clients, enabled or not, in the order of their ids, that come after `after`; from the first on if it is
-    /// empty. One registration that this version cannot read fails the whole page: [`client_ids`](Self::client_ids) lists it
-    /// nevertheless.
+    /// Up to `most` clients, enabled or not, in the order of their ids, that come after `after`; from the first on if
+    /// it is empty. One registration that this version cannot read fails the whole page:
+    /// [`client_ids`](Self::client_ids) lists it nevertheless.
     ///
     /// # Errors
     /// As any operation; also when a registration cannot be read.
@@ -142,8 +143,8 @@ impl SqliteStore {
         Ok(self.read(list).await?)
     }
 
-    /// Removes a client, and answers whether there was one. Its refresh tokens are refused from then on, as every refresh
-    /// needs its client; access tokens live on until they expire.
+    /// Removes a client, and answers whether there was one. Its refresh tokens are refused from then on, as every
+    /// refresh needs its client; access tokens live on until they expire.
     ///
     /// # Errors
     /// As any operation.
@@ -152,9 +153,9 @@ impl SqliteStore {
         Ok(self.write(move |db| Ok(db.execute(REMOVE, [id])? > 0)).await?)
     }
 
-    /// The ids of up to `most` clients, in their order, that come after `after`; from the first on if it is empty. Reads no
-    /// registration, so take it to find and remove one that this version cannot read, and for a list of names only. To see
-    /// what the clients may do, take [`clients`](Self::clients).
+    /// The ids of up to `most` clients, in their order, that come after `after`; from the first on if it is empty.
+    /// Reads no registration, so take it to find and remove one that this version cannot read, and for a list of names
+    /// only. To see what the clients may do, take [`clients`](Self::clients).
     ///
     /// # Errors
     /// As any operation.

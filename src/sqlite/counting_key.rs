@@ -51,8 +51,8 @@ pub(super) struct CountingKey {
 pub(super) type SharedCheck = [u8; 32];
 
 impl CountingKey {
-    /// The key of this file. What was counted in it under another one would not be found: it is refused, or forgotten if the
-    /// operator says so.
+    /// The key of this file. What was counted in it under another one would not be found: it is refused, or forgotten
+    /// if the operator says so.
     pub(super) fn open(
         db: &Db,
         path: &Path,

@@ -12,7 +12,7 @@ use super::schema::NUMBER;
 /// Every statement of the store, and some room.
 const STATEMENTS: usize = 160;
 
-/// One thread's own connection. Every statement is a constant text: whatever comes from outside is a parameter.
+/// One thread's own connection. Every statement is a constant text: all that comes from outside is a parameter.
 pub(super) struct Db {
     connection: Connection,
     steps: Cell<u64>,
@@ -34,7 +34,8 @@ impl Db {
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
     }
 
-    /// Writes the log into the file now, and leaves nothing in it. Waits for others for so long; `false` if they held it back.
+    /// Writes the log into the file now, and leaves nothing in it. Waits for others for so long; `false` if they held
+    /// it back.
     pub(super) fn empty_log(&self, wait: Duration, usual_wait: Duration) -> Result<bool, Failure> {
         self.connection.busy_timeout(wait)?;
         let is_held = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, bool>(0));

@@ -73,7 +73,8 @@ pub enum SqliteError {
     /// The file is no SQLite database.
     #[error("`{path}` is no SQLite database: name another file, or one that does not exist yet", path = .0.display())]
     NotADatabase(PathBuf),
-    /// The file is damaged as it is read with the log beside it, as when a backup was put in its place without removing the log.
+    /// The file is damaged as it is read with the log beside it, as when a backup was put in its place without removing
+    /// the log.
     #[error(
         "`{path}` and its log `{path}-wal` do not fit together: if a backup was put in the place of the file, stop every \
          server, remove `{path}-wal` and `{path}-shm`, and put the backup there again",
@@ -105,7 +106,8 @@ pub enum SqliteError {
         /// The number that this version knows.
         known: i64,
     },
-    /// The file was made by another version of this library that gave its schema the same number, or its tables were changed.
+    /// The file was made by another version of this library that gave its schema the same number, or its tables were
+    /// changed.
     #[error(
         "`{path}` has another shape than this version of the library makes: `{name}` is missing or different: run the \
          version that made it, or name a file that does not exist yet and add clients and users there",
@@ -118,8 +120,8 @@ pub enum SqliteError {
         /// A table or index that is missing or different.
         name: String,
     },
-    /// Attempts were counted in the file under another [shared key](super::SqliteStoreBuilder::shared_key), or under none, so that
-    /// the counts would not be found.
+    /// Attempts were counted in the file under another [shared key](super::SqliteStoreBuilder::shared_key), or under
+    /// none, so that the counts would not be found.
     #[error(
         "attempts were counted in `{path}` under {counted}, or, to lift all locks and begin anew, with \
          `forget_attempts_under_other_keys`",

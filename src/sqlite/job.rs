@@ -21,7 +21,7 @@ pub(super) enum Transaction {
     Own,
 }
 
-/// An operation, whatever it answers.
+/// An operation, of any type of answer.
 pub(super) trait Job: Send {
     /// Does the work once, and answers whether what it changed is to be kept. Contains its panics.
     fn run(&mut self, db: &Db) -> bool;

@@ -11,7 +11,8 @@ use super::error::SqliteError;
 use super::failure::Failure;
 use crate::observe::telemetry;
 
-/// What SQLite keeps beside the file while it is open: the log, which holds the newest commits, and the index of the log.
+/// What SQLite keeps beside the file while it is open: the log, which holds the newest commits, and the index of the
+/// log.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 /// What a copy of the file may have brought with it.
 const LEFT_OVER: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -27,8 +28,8 @@ pub(super) fn path_of(name: &Path) -> Result<PathBuf, SqliteError> {
     absolute(name).map_err(SqliteError::File)
 }
 
-/// Makes the file if there is none, for its owner only. Changes nothing of one that is there, but takes rights away from
-/// what lies beside it that the file itself does not give.
+/// Makes the file if there is none, for its owner only. Changes nothing of one that is there, but takes rights away
+/// from what lies beside it that the file itself does not give.
 pub(super) fn prepare(path: &Path) -> Result<(), SqliteError> {
     match fs::metadata(path) {
         Ok(found) if found.is_file() => {
@@ -74,7 +75,8 @@ pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// SQLite gives a file that it makes the rights of the database. One that is there already keeps its own, so they are cut.
+/// SQLite gives a file that it makes the rights of the database. One that is there already keeps its own, so they are
+/// cut.
 #[cfg(unix)]
 fn keep_private(file: &Metadata, beside: &Path) -> Result<(), SqliteError> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -128,7 +130,8 @@ impl Files {
         Ok(Self { opened: vec![(path.to_owned(), found)], lost: OnceLock::new() })
     }
 
-    /// Adds those that SQLite made beside it, when it has made them. They lie beside the file itself, not beside a link to it.
+    /// Adds those that SQLite made beside it, when it has made them. They lie beside the file itself, not beside a link
+    /// to it.
     pub(super) fn with_those_beside(mut self) -> Result<Self, SqliteError> {
         self.look().map_err(|_| SqliteError::Replaced)?;
         let Some((path, _)) = self.opened.first() else { return Ok(self) };

@@ -1,7 +1,8 @@
 //! Removing what is over, in steps that are short on this disk, so that no request waits for long.
 //!
-//! What a step takes is mostly what its commit takes, which writes every page that it touched: rows that end together lie
-//! on as many pages as they have random keys. So a step has a number of rows that follows from what the steps before it took.
+//! What a step takes is mostly what its commit takes, which writes every page that it touched: rows that end together
+//! lie on as many pages as they have random keys. So a step has a number of rows that follows from what the steps
+//! before it took.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,8 +38,8 @@ const REFRESH_FAMILIES: &str = "DELETE FROM refresh_families WHERE row IN
     (SELECT row FROM (SELECT row, id, ended FROM refresh_families WHERE expires <= ?1 ORDER BY expires LIMIT ?2) due
      WHERE ended IS NULL OR NOT EXISTS (SELECT 1 FROM access_tokens a WHERE a.login = due.id))";
 
-/// For how long a family that was ended is kept, in milliseconds: longer than any request that may still insert an access
-/// token of it takes.
+/// For how long a family that was ended is kept, in milliseconds: longer than any request that may still insert an
+/// access token of it takes.
 const ENDED: i64 = 600_000;
 const ENDED_ACCESS_TOKENS: &str = "DELETE FROM access_tokens WHERE (login, number) IN
     (SELECT a.login, a.number FROM (SELECT id FROM refresh_families WHERE ended <= ?1 ORDER BY ended LIMIT ?2) due
@@ -49,8 +50,8 @@ const ENDED_FAMILIES: &str = "DELETE FROM refresh_families WHERE row IN
 
 /// How long a predecessor is kept, in milliseconds.
 const KEPT: i64 = PREDECESSOR_KEPT.as_millis() as i64;
-/// Somebody who has a copy of the file and an old token could derive its successor from the lineage. Such a predecessor is
-/// spent, as all older tokens are.
+/// Somebody who has a copy of the file and an old token could derive its successor from the lineage. Such a predecessor
+/// is spent, as all older tokens are.
 const USED: &str = "SELECT row, lineage FROM refresh_families WHERE used < ?1 LIMIT ?2";
 const FORGET: &str = "UPDATE refresh_families SET lineage = ?2, used = NULL WHERE row = ?1";
 
@@ -88,8 +89,8 @@ pub(super) struct Instants {
 }
 
 impl Instants {
-    /// What is over in the `past`, for rows that are kept so long after they expired; and tokens that were used long before
-    /// the `forward` time.
+    /// What is over in the `past`, for rows that are kept so long after they expired; and tokens that were used long
+    /// before the `forward` time.
     pub(super) fn new(past: SystemTime, retention: Duration, forward: SystemTime) -> Self {
         let retention = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
         Self {
@@ -140,8 +141,9 @@ impl Pruner {
         self.rows.store(next.clamp(LEAST, MOST), Ordering::Relaxed);
     }
 
-    /// Removes some of what is over, of what is left of families that were ended some time ago, and of salts that nobody may
-    /// ask for any more. The tables take turns, so that none waits for ever where another has more than can be removed.
+    /// Removes some of what is over, of what is left of families that were ended some time ago, and of salts that
+    /// nobody may ask for any more. The tables take turns, so that none waits for ever where another has more than can
+    /// be removed.
     pub(super) fn step(&self, db: &Db, at: Instants) -> Result<Step, Failure> {
         let began = Instant::now();
         let mut room = u64::from(self.rows.load(Ordering::Relaxed));
@@ -173,7 +175,8 @@ impl Pruner {
     }
 }
 
-/// Forgets the predecessors of these families, and answers how many. What a later version wrote is not for this one to change.
+/// Forgets the predecessors of these families, and answers how many. What a later version wrote is not for this one to
+/// change.
 fn forget_predecessors(db: &Db, sql: &'static str, due: [i64; 2]) -> Result<u64, Failure> {
     let mut done = 0_u64;
     for (row, lineage) in db.rows(sql, due, |row| Ok((get::<i64>(row, 0)?, get::<Vec<u8>>(row, 1)?)))? {

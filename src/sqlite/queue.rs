@@ -67,7 +67,8 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Gives an item to a thread that waits for one at this moment, and otherwise gives it back: so it goes before all others.
+    /// Gives an item to a thread that waits for one at this moment, and otherwise gives it back: so it goes before all
+    /// others.
     pub(super) fn push_if_idle(&self, item: T) -> Result<(), T> {
         let state = self.lock();
         if state.is_closed || state.idle == 0 || !state.waiting.is_empty() {
@@ -88,7 +89,8 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Takes up to `most` out, the oldest first, and waits for the first of them: awake for as long as `awake`, then asleep.
+    /// Takes up to `most` out, the oldest first, and waits for the first of them: awake for as long as `awake`, then
+    /// asleep.
     pub(super) fn take(&self, most: usize, awake: Duration, patience: Duration) -> Taken<T> {
         let mut state = self.lock();
         state.idle = state.idle.saturating_add(1);

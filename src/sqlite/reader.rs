@@ -1,5 +1,5 @@
-//! The threads that only read, each with a connection of its own. A read begins after it was asked for, so it sees all that
-//! was answered before.
+//! The threads that only read, each with a connection of its own. A read begins after it was asked for, so it sees all
+//! that was answered before.
 
 use std::sync::Arc;
 use std::time::Duration;

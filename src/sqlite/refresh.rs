@@ -117,13 +117,13 @@ pub(super) fn end_families_of(db: &Db, realm: Option<&str>, subject: &str, ended
 
 /// "Log out everywhere".
 impl SqliteStore {
-    /// Ends the refresh token families of this subject in this realm, in one step, and removes its opaque access tokens, a
-    /// few at a time; once it is answered, both are done. Answers how many there were of both. The two
-    /// traits have a `revoke_subject` each, for one half of it.
+    /// Ends the refresh token families of this subject in this realm, in one step, and removes its opaque access
+    /// tokens, a few at a time; once it is answered, both are done. Answers how many there were of both. The two traits
+    /// have a `revoke_subject` each, for one half of it.
     ///
     /// # Errors
-    /// As any operation. Some access tokens that belong to no family may be left then, and when the future is dropped: call
-    /// it again.
+    /// As any operation. Some access tokens that belong to no family may be left then, and when the future is dropped:
+    /// call it again.
     pub async fn log_out(&self, realm: Option<&str>, subject: &str) -> Result<u64, OperationError> {
         let families = RefreshTokenStore::revoke_subject(self, realm, subject).await?;
         let tokens = AccessTokenStore::revoke_subject(self, realm, subject).await?;

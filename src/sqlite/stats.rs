@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A look at the store, for metrics and alerts; see [`SqliteStore::stats`](super::SqliteStore::stats). Counts are those since
-/// it was opened.
+/// A look at the store, for metrics and alerts; see [`SqliteStore::stats`](super::SqliteStore::stats). Counts are those
+/// since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SqliteStats {

@@ -30,8 +30,8 @@ const SOON: Duration = Duration::from_secs(1);
 /// How often a task looks for an answer that comes soon before it sleeps: some ten microseconds.
 const LOOKS: u32 = 20;
 
-/// Users, clients, refresh token families, opaque access tokens, one-time values and counted attempts in one SQLite file.
-/// Cloning is cheap, and all clones are one store. See the [module](self::super) for what it promises.
+/// Users, clients, refresh token families, opaque access tokens, one-time values and counted attempts in one SQLite
+/// file. Cloning is cheap, and all clones are one store. See the [module](self::super) for what it promises.
 ///
 /// ```
 /// use tower_password_grant::{Client, ClientRegistry};
@@ -115,9 +115,9 @@ impl SqliteStore {
         self.0.counters.look(self.0.writes.len())
     }
 
-    /// Closes the store for all its clones: what waits is still done, then the log is written back into the file and the
-    /// file is closed. Every later operation is an error. Without it the same happens when the last clone is dropped, and
-    /// nobody waits for it; nothing that was answered is lost either way.
+    /// Closes the store for all its clones: what waits is still done, then the log is written back into the file and
+    /// the file is closed. Every later operation is an error. Without it the same happens when the last clone is
+    /// dropped, and nobody waits for it; nothing that was answered is lost either way.
     pub async fn close(&self) {
         self.0.close();
         let mut alive = self.0.alive.clone();
@@ -125,9 +125,9 @@ impl SqliteStore {
         let _ = alive.changed().await;
     }
 
-    /// Removes every row that has expired, now and without the [retention](SqliteStoreBuilder::retention), and every family
-    /// that was ended more than ten minutes ago, and answers how many there were. In small steps, each in a transaction of its
-    /// own, between which other operations are served.
+    /// Removes every row that has expired, now and without the [retention](SqliteStoreBuilder::retention), and every
+    /// family that was ended more than ten minutes ago, and answers how many there were. In small steps, each in a
+    /// transaction of its own, between which other operations are served.
     ///
     /// # Errors
     /// As any operation.
@@ -146,7 +146,8 @@ impl SqliteStore {
         }
     }
 
-    /// Whether the store goes by this clock: it works from the moment when it is opened, so it takes no other one later.
+    /// Whether the store goes by this clock: it works from the moment when it is opened, so it takes no other one
+    /// later.
     pub(super) fn agrees_with(&self, clock: &SharedClock) -> bool {
         clock.agrees_with(&*self.0.clock)
     }
@@ -181,8 +182,8 @@ impl SqliteStore {
         self.0.time.clone()
     }
 
-    /// Has some work done in a transaction, whole or not at all, and waits until it is durable. Dropped, it may still be
-    /// done.
+    /// Has some work done in a transaction, whole or not at all, and waits until it is durable. Dropped, it may still
+    /// be done.
     pub(super) async fn write<T, W>(&self, work: W) -> Result<T, BackendError>
     where
         T: Send + 'static,
@@ -209,8 +210,8 @@ impl SqliteStore {
         Ok(self.submit(Transaction::None, work).await?)
     }
 
-    /// Has a row looked up by its key: by the writer if it waits for work, because it knows the newest state already, and what
-    /// follows on the row will find it awake; else by a reader. What takes longer would hold up writes.
+    /// Has a row looked up by its key: by the writer if it waits for work, because it knows the newest state already,
+    /// and what follows on the row will find it awake; else by a reader. What takes longer would hold up writes.
     pub(super) async fn look_up<T, W>(&self, work: W) -> Result<T, BackendError>
     where
         T: Send + 'static,
@@ -259,7 +260,8 @@ async fn answered<T>(answer: Answer<T>) -> Result<T, Unanswered> {
     answer.await.unwrap_or_else(ended)
 }
 
-/// The same for an answer that comes sooner than a thread that sleeps is woken: the task lets others go first and looks again.
+/// The same for an answer that comes sooner than a thread that sleeps is woken: the task lets others go first and looks
+/// again.
 async fn answered_soon<T>(mut answer: Answer<T>) -> Result<T, Unanswered> {
     for _ in 0..LOOKS {
         if let Ok(answer) = answer.try_recv() {

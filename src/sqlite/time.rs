@@ -1,7 +1,7 @@
 //! Instants as the store keeps them: whole milliseconds since 1970.
 //!
-//! They are rounded down, so that nothing lives longer than it was promised, at most a millisecond shorter. Only the end of
-//! a one-time value is rounded up: it must not be forgotten sooner.
+//! They are rounded down, so that nothing lives longer than it was promised, at most a millisecond shorter. Only the
+//! end of a one-time value is rounded up: it must not be forgotten sooner.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,8 +21,8 @@ pub(super) fn instant(millis: i64) -> Result<SystemTime, Failure> {
     millis::instant(millis).ok_or(Failure::Row("an instant"))
 }
 
-/// The time that attempts are counted by: since 1970, by the wall clock when the store was opened, and by the monotonic one
-/// since then.
+/// The time that attempts are counted by: since 1970, by the wall clock when the store was opened, and by the monotonic
+/// one since then.
 #[derive(Clone)]
 pub(super) struct CountingTime {
     clock: Arc<dyn Clock>,
@@ -39,8 +39,8 @@ impl CountingTime {
         Self { clock, origin: wall.max(latest), elapsed_at_origin }
     }
 
-    /// The wall clock's instant, but no later than `now` would be: for what is forgotten for good, so that a clock that is
-    /// set forward for a moment makes nothing fresh that was spent.
+    /// The wall clock's instant, but no later than `now` would be: for what is forgotten for good, so that a clock that
+    /// is set forward for a moment makes nothing fresh that was spent.
     pub(super) fn earlier(&self, wall: SystemTime) -> SystemTime {
         UNIX_EPOCH.checked_add(self.now()).map_or(wall, |counted| counted.min(wall))
     }
@@ -50,7 +50,8 @@ impl CountingTime {
     }
 }
 
-/// The wall clock, which goes on for a while as if it had not been set back: until all that was over before is forgotten.
+/// The wall clock, which goes on for a while as if it had not been set back: until all that was over before is
+/// forgotten.
 pub(super) struct ForwardTime {
     wall: SystemTime,
     elapsed: Duration,

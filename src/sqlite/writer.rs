@@ -1,4 +1,4 @@
-//! The one thread that writes: whatever waits goes into one transaction, and is answered when that is durable.
+//! The one thread that writes: all that waits goes into one transaction, and is answered when that is durable.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -70,7 +70,8 @@ impl Writer {
         }
     }
 
-    /// Look-ups first; then one transaction for all that can share one, and the answers; then one for each of the others.
+    /// Look-ups first; then one transaction for all that can share one, and the answers; then one for each of the
+    /// others.
     fn serve(&mut self, jobs: Vec<Box<dyn Job>>) -> Last {
         let (mut shared, mut alone, mut last) = (Vec::with_capacity(jobs.len()), Vec::new(), Last::Write);
         for job in jobs {
@@ -149,7 +150,8 @@ impl Writer {
         }
     }
 
-    /// Runs a transaction, and sees to it that none is open afterwards, and that what was written is where it can be found.
+    /// Runs a transaction, and sees to it that none is open afterwards, and that what was written is where it can be
+    /// found.
     fn contained<T>(&mut self, work: impl FnOnce(&Db) -> Result<T, Failure>) -> Result<T, Failure> {
         self.files.trusted()?;
         let db = &self.db;

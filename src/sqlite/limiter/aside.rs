@@ -9,8 +9,8 @@ use super::unkept::Unkept;
 use crate::limiter::step::slots::TableKind;
 use crate::limiter::step::tally::TallyBytes;
 
-/// What the charges remove, in turn; `None` is what is remembered of accounts. Eight charges add at most eight rows of each kind, and
-/// 32 of wide networks, so that more is removed than they can add.
+/// What the charges remove, in turn; `None` is what is remembered of accounts. Eight charges add at most eight rows of
+/// each kind, and 32 of wide networks, so that more is removed than they can add.
 const TURNS: [Option<TableKind>; 8] = [
     Some(TableKind::Pair),
     Some(TableKind::Wide),
@@ -32,8 +32,8 @@ pub(super) struct Aside {
     charges: AtomicUsize,
 }
 
-/// Which secret was denied last, for each row: where it must not lie in the file, only in memory, and only as long as the row is
-/// as the denial left it.
+/// Which secret was denied last, for each row: where it must not lie in the file, only in memory, and only as long as
+/// the row is as the denial left it.
 #[derive(Default)]
 pub(super) struct Prints(Mutex<HashMap<RowKey, (TallyBytes, u32)>>);
 

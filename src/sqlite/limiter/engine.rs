@@ -20,23 +20,25 @@ use crate::sqlite::counting_key::CountingKey;
 use crate::sqlite::failure::{Failure, Unanswered};
 use crate::sqlite::store::SqliteStore;
 
-/// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`](crate::MemoryLimiter): what was charged is durable before a
-/// secret is compared, and a restart or crash takes nothing back. Processes that share the file share the counts.
+/// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`](crate::MemoryLimiter): what was
+/// charged is durable before a secret is compared, and a restart or crash takes nothing back. Processes that share the
+/// file share the counts.
 ///
-/// The file holds no names and addresses, only digests: under a [shared key](crate::sqlite::SqliteStoreBuilder::shared_key) if there is
-/// one, else under a key of the same file. Whose locks they are is kept in memory, for
-/// [`locks`](crate::LimiterOperator::locks): after a restart, and in another process, it is not known until the lock ends. So is, without a shared
-/// key, which secret was denied last, so that the same mistake counts again after a restart. Give all processes the same rules.
+/// The file holds no names and addresses, only digests: under a [shared
+/// key](crate::sqlite::SqliteStoreBuilder::shared_key) if there is one, else under a key of the same file. Whose locks
+/// they are is kept in memory, for [`locks`](crate::LimiterOperator::locks): after a restart, and in another process,
+/// it is not known until the lock ends. So is, without a shared key, which secret was denied last, so that the same
+/// mistake counts again after a restart. Give all processes the same rules.
 ///
-/// Time is that of the wall clock at the start, and goes on as the monotonic clock does: a wall clock that is set neither
-/// lifts nor lengthens a lock before the next start, and after it time goes on from the latest that was counted at. Of
-/// processes whose clocks differ, none counts an attempt behind what its records were counted at.
+/// Time is that of the wall clock at the start, and goes on as the monotonic clock does: a wall clock that is set
+/// neither lifts nor lengthens a lock before the next start, and after it time goes on from the latest that was counted
+/// at. Of processes whose clocks differ, none counts an attempt behind what its records were counted at.
 ///
-/// Each attempt takes two durable commits, which it shares with all who wait at that moment. A refused attempt takes none. A
-/// [`check`](AttemptLimiter::check), such as that of a client's secret, takes one if it was wrong, and none if it was right,
-/// there was nothing to forgive, and its address is one from which it succeeded before. While the file cannot be written, as on
-/// a full disk, a wrong secret is an error and counts nothing. So once that happened to a client, its right secret takes a
-/// commit, too, and is an error like a wrong one, until a charge would be kept again.
+/// Each attempt takes two durable commits, which it shares with all who wait at that moment. A refused attempt takes
+/// none. A [`check`](AttemptLimiter::check), such as that of a client's secret, takes one if it was wrong, and none if
+/// it was right, there was nothing to forgive, and its address is one from which it succeeded before. While the file
+/// cannot be written, as on a full disk, a wrong secret is an error and counts nothing. So once that happened to a
+/// client, its right secret takes a commit, too, and is an error like a wrong one, until a charge would be kept again.
 ///
 /// Put it into an [`Arc`] to give it to the endpoint and keep it for the operator.
 pub struct SqliteLimiter {

@@ -52,8 +52,8 @@ fn unblock(rows: &Rows<'_>, unblock: &Unblock) -> Result<usize, Failure> {
     Ok(counted)
 }
 
-/// Has rows begin anew, and answers how many of them still counted. They stay for a while, so that what was charged before takes
-/// nothing back from what is counted after.
+/// Has rows begin anew, and answers how many of them still counted. They stay for a while, so that what was charged
+/// before takes nothing back from what is counted after.
 fn forget(rows: &Rows<'_>, forgotten: &Forgotten) -> Result<usize, Failure> {
     let of_table = table_number(forgotten.table);
     let found = match forgotten.which {
@@ -131,8 +131,8 @@ impl Finder {
     }
 }
 
-/// A page looks at 1,000 rows at most, so that it may have fewer locks than it may hold. Whose a lock is that began in another
-/// process, or before the last start, is not known: the file holds digests alone. Ask for it by its account.
+/// A page looks at 1,000 rows at most, so that it may have fewer locks than it may hold. Whose a lock is that began in
+/// another process, or before the last start, is not known: the file holds digests alone. Ask for it by its account.
 #[async_trait]
 impl LimiterOperator for SqliteLimiter {
     async fn locks(&self, after: Option<LockCursor>, most: usize) -> Result<LockPage, OperationError> {

@@ -1,5 +1,6 @@
-//! How counts are written into a row: a version, since when and up to which number they are counted, the tally, and the fingerprint
-//! of the secret that was denied last where that may lie in the file. When they were changed last stands beside them.
+//! How counts are written into a row: a version, since when and up to which number they are counted, the tally, and the
+//! fingerprint of the secret that was denied last where that may lie in the file. When they were changed last stands
+//! beside them.
 
 use crate::limiter::step::records::Counts;
 use crate::limiter::step::tally::{Tally, TallyBytes};

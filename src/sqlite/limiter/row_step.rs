@@ -1,5 +1,5 @@
-//! Reserving, checking and settling, each inside one transaction: the records are read, the [step](crate::limiter::step::records)
-//! decides, and what changed is written.
+//! Reserving, checking and settling, each inside one transaction: the records are read, the
+//! [step](crate::limiter::step::records) decides, and what changed is written.
 
 use std::convert::Infallible;
 
@@ -51,7 +51,8 @@ impl<'a> RowStep<'a> {
         self.held.iter().map(|held| held.counts.changed).fold(self.rows.now, u64::max)
     }
 
-    /// Reads the record of an account or client, which comes first: the others lie elsewhere for those who were seen before.
+    /// Reads the record of an account or client, which comes first: the others lie elsewhere for those who were seen
+    /// before.
     fn read_account(&mut self, facts: &Facts) -> Result<(), Failure> {
         let new = Held::new(Slot::Account, facts.key(Slot::Account), None);
         let found = if facts.counts_on_account() { self.rows.found(new, false)? } else { new };
@@ -86,9 +87,9 @@ impl<'a> RowStep<'a> {
         Ok(())
     }
 
-    /// Looks, compares, and charges or forgives. A right check writes nothing if there is nothing to forgive and its client
-    /// was seen lately, from this address or from as many others as are remembered: then the transaction is empty, and
-    /// nothing waits for the disk.
+    /// Looks, compares, and charges or forgives. A right check writes nothing if there is nothing to forgive and its
+    /// client was seen lately, from this address or from as many others as are remembered: then the transaction is
+    /// empty, and nothing waits for the disk.
     pub(super) fn attempt<R, W>(
         mut self,
         facts: &Facts,
@@ -106,8 +107,9 @@ impl<'a> RowStep<'a> {
         Ok((attempted, begun))
     }
 
-    /// The same for a secret that is compared at once. A wrong one leaves its mark until its charge is known to be kept. Where
-    /// there is one already, nothing is compared before it is sure that a charge would be kept; then the mark is answered.
+    /// The same for a secret that is compared at once. A wrong one leaves its mark until its charge is known to be
+    /// kept. Where there is one already, nothing is compared before it is sure that a charge would be kept; then the
+    /// mark is answered.
     pub(super) fn check(self, facts: &Facts, check: SecretCheck<'_>) -> Result<CheckedRows, Failure> {
         let unkept = &self.rows.aside.unkept;
         let mut mark = unkept.of(facts.guess);
@@ -124,7 +126,8 @@ impl<'a> RowStep<'a> {
         Ok((attempted, begun, mark))
     }
 
-    /// Fails unless the charge of a wrong secret would be kept: makes one and takes it back, and leaves something to commit.
+    /// Fails unless the charge of a wrong secret would be kept: makes one and takes it back, and leaves something to
+    /// commit.
     fn prove_charge(&self, facts: &Facts) -> Result<(), Failure> {
         let Rows { db, key, aside, rules, now, .. } = self.rows;
         db.execute("SAVEPOINT charge", ())?;

@@ -1,4 +1,5 @@
-//! The rows of the limiter: one for each record, one for what is remembered of an account or client, and one for how many there are.
+//! The rows of the limiter: one for each record, one for what is remembered of an account or client, and one for how
+//! many there are.
 
 use rusqlite::params;
 
@@ -46,8 +47,8 @@ const FIRST_KNOWN: &str = "DELETE FROM limiter_known WHERE guess =
 pub(super) const STATEMENTS: [&str; 11] =
     [STATE, SET_STATE, GET, PUT, SWEEP, CROWD, ADD_TO_CROWD, KNOWN, PUT_KNOWN, SWEEP_KNOWN, FIRST_KNOWN];
 
-/// The most rows that a charge removes of those that are forgotten: a few more than it writes itself, because all who share
-/// its transaction wait for them.
+/// The most rows that a charge removes of those that are forgotten: a few more than it writes itself, because all who
+/// share its transaction wait for them.
 const MOST: i64 = 10;
 
 /// Instants of the limiter as a column holds them; the end of all time is the last that fits.

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The most accounts and clients. Beyond them every one is taken for marked.
 const MOST: usize = 65_536;
 
-/// The accounts and clients at which a wrong secret was compared and whose charge is not known to be kept. Somebody who may
-/// guess there for nothing must not be told which secret is right.
+/// The accounts and clients at which a wrong secret was compared and whose charge is not known to be kept. An attacker
+/// who guesses there uncounted must not learn which secret is right.
 #[derive(Default)]
 pub(super) struct Unkept(Mutex<Marks>);
 

@@ -110,8 +110,9 @@ impl SqliteStore {
         Ok(self.read(list).await?)
     }
 
-    /// Gives a user these login names and aliases in place of all names before. Answers whether there is such a user and
-    /// there was room for all of them: `false`, and nothing is changed, if one is another user's in this realm. Logins go on.
+    /// Gives a user these login names and aliases in place of all names before. Answers whether there is such a user
+    /// and there was room for all of them: `false`, and nothing is changed, if one is another user's in this realm.
+    /// Logins go on.
     ///
     /// # Errors
     /// As any operation; also for no names, or for one of white space and invisible characters only.

@@ -27,8 +27,9 @@ pub struct NewUser {
 }
 
 impl NewUser {
-    /// An active user without a realm and a password. `id` becomes [`Subject::id`](crate::Subject::id): a key that never
-    /// changes and is never given to another user. `login` is kept in its [canonical form](crate::AccountKey::canonical).
+    /// An active user without a realm and a password. `id` becomes [`Subject::id`](crate::Subject::id): a key that
+    /// never changes and is never given to another user. `login` is kept in its [canonical
+    /// form](crate::AccountKey::canonical).
     #[must_use]
     pub fn new(id: impl Into<String>, login: &str) -> Self {
         Self {
@@ -55,7 +56,8 @@ impl NewUser {
         self
     }
 
-    /// The hash of the password, as `Argon2Verifier::hash_password` gives it. Default: none, so that no password is right.
+    /// The hash of the password, as `Argon2Verifier::hash_password` gives it. Default: none, so that no password is
+    /// right.
     #[must_use]
     pub fn with_password_hash(mut self, hash: impl Into<Option<String>>) -> Self {
         self.password_hash = hash.into();

@@ -102,8 +102,8 @@ pub(super) fn realm(row: &Row<'_>) -> Result<Option<String>, Failure> {
 }
 
 impl SqliteStore {
-    /// Changes a user by a statement that answers the realm, and ends the logins of that user: the families, and the first
-    /// access tokens, in the same step. Answers whether there was such a user.
+    /// Changes a user by a statement that answers the realm, and ends the logins of that user: the families, and the
+    /// first access tokens, in the same step. Answers whether there was such a user.
     async fn change_and_end<V>(&self, sql: &'static str, id: &str, values: V) -> Result<bool, BackendError>
     where
         V: Params + Send + 'static,
@@ -123,8 +123,8 @@ impl SqliteStore {
 
 /// The users. What is changed here holds from the next request on.
 impl SqliteStore {
-    /// Adds a user with all names, and answers whether there was room for them: `false`, and nothing is changed, if the id or
-    /// one of the names in this realm is another user's.
+    /// Adds a user with all names, and answers whether there was room for them: `false`, and nothing is changed, if the
+    /// id or one of the names in this realm is another user's.
     ///
     /// # Errors
     /// As any operation; also for a name of white space and invisible characters only.
@@ -135,7 +135,8 @@ impl SqliteStore {
         Ok(self.write(move |db| add(db, &user)).await?)
     }
 
-    /// Sets another password, or none, and [ends all logins](Self::end_logins) so far. Answers whether there is such a user.
+    /// Sets another password, or none, and [ends all logins](Self::end_logins) so far. Answers whether there is such a
+    /// user.
     ///
     /// # Errors
     /// As any operation.
@@ -144,9 +145,10 @@ impl SqliteStore {
         Ok(self.change_and_end(SET_HASH, user_id, values).await?)
     }
 
-    /// Ends every login of the user so far: ends the refresh token families and removes the opaque access tokens of this
-    /// subject in the user's realm, and raises the version of the credentials. So a login that is under way is refused before
-    /// its tokens are sent, where the endpoint's verifier is over this store. Answers whether there is such a user.
+    /// Ends every login of the user so far: ends the refresh token families and removes the opaque access tokens of
+    /// this subject in the user's realm, and raises the version of the credentials. So a login that is under way is
+    /// refused before its tokens are sent, where the endpoint's verifier is over this store. Answers whether there is
+    /// such a user.
     ///
     /// # Errors
     /// As any operation.
@@ -167,8 +169,8 @@ impl SqliteStore {
         Ok(self.write(set).await?)
     }
 
-    /// Removes a user with all names, ends the refresh token families of this subject in the user's realm, and removes its
-    /// opaque access tokens. Answers whether there was such a user. Never give the id to anyone else.
+    /// Removes a user with all names, ends the refresh token families of this subject in the user's realm, and removes
+    /// its opaque access tokens. Answers whether there was such a user. Never give the id to anyone else.
     ///
     /// # Errors
     /// As any operation.
