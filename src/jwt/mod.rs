@@ -43,6 +43,7 @@
 mod algorithm;
 mod compact;
 mod error;
+mod header;
 mod issuer;
 mod jwk_set;
 mod jwks;

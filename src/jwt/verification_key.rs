@@ -12,8 +12,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::algorithm::SigningAlgorithm;
-use super::compact::Header;
 use super::error::KeyError;
+use super::header::Header;
 
 const NO_JWK: KeyError = KeyError::Jwk("not a JSON object of a JWK");
 
