@@ -37,6 +37,12 @@ impl AccountKeyKind {
             Self::Phantom => "phantom",
         }
     }
+
+    /// The kind of this [name](Self::as_str), to the letter.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Name, Self::Resolved, Self::Phantom].into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 impl<'a> AccountKey<'a> {
@@ -76,6 +82,22 @@ impl<'a> AccountKey<'a> {
     #[must_use]
     pub fn resolved(id: impl Into<Cow<'a, str>>) -> Self {
         Self { kind: AccountKeyKind::Resolved, text: id.into() }
+    }
+
+    /// The key of this kind and text, as [`kind`](Self::kind) and [`as_str`](Self::as_str) gave them: for an operator's tool,
+    /// which has both from a log or a command line. Nothing is changed in the text.
+    ///
+    /// ```
+    /// use tower_password_grant::{AccountKey, AccountKeyKind};
+    ///
+    /// let key = AccountKey::resolved("user-17");
+    /// let (kind, text) = (key.kind().as_str(), key.as_str());
+    /// let kind = AccountKeyKind::from_name(kind).expect("a name of a kind");
+    /// assert_eq!(AccountKey::of(kind, text), key);
+    /// ```
+    #[must_use]
+    pub fn of(kind: AccountKeyKind, text: impl Into<Cow<'a, str>>) -> Self {
+        Self { kind, text: text.into() }
     }
 
     /// The same key with a text of its own, to keep it or to send it elsewhere.
@@ -137,6 +159,10 @@ mod tests {
         let kinds = [AccountKeyKind::Name, AccountKeyKind::Resolved, AccountKeyKind::Phantom];
         for (key, kind) in keys.iter().zip(kinds) {
             assert_eq!((key.as_str(), key.kind()), ("17", kind));
+            assert_eq!(
+                AccountKeyKind::from_name(kind.as_str()).map(|kind| AccountKey::of(kind, "17")).as_ref(),
+                Some(key)
+            );
             assert_eq!(format!("{key:?}"), "AccountKey([redacted])");
         }
         assert_eq!(HashSet::from(keys).len(), 3);

@@ -374,6 +374,12 @@ pub trait AttemptLimiter: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether it counts under the operator's [shared key](crate::SharedKey); none if it counts in this process alone. A warning
+    /// says it when the endpoint has such a key and the limiter has not, or the reverse. Provided: none.
+    fn has_shared_key(&self) -> Option<bool> {
+        None
+    }
+
     /// Has something compared that is decided at once, such as a client's secret with its digest: looks, compares, and charges
     /// what was wrong or forgives what a [success](Settlement::Success) forgives, in one step. Nothing is under way in between,
     /// so that any number of right checks may run at once. Asked for accounts and clients only: there is nothing to compare
@@ -419,6 +425,10 @@ pub trait AttemptLimiter: Send + Sync + 'static {
 }
 
 impl<L: AttemptLimiter + ?Sized> AttemptLimiter for Arc<L> {
+    fn has_shared_key(&self) -> Option<bool> {
+        (**self).has_shared_key()
+    }
+
     fn validate(&self) -> Result<(), SettingError> {
         (**self).validate()
     }

@@ -39,6 +39,40 @@ pub(crate) struct EndpointOffer {
     pub(crate) secrets_in_body: bool,
     pub(crate) scopeless: bool,
     pub(crate) ceiling: Option<Scope>,
+    pub(crate) keyed_sides: KeyedSides,
+}
+
+/// Which of endpoint and limiter have the operator's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyedSides {
+    /// Both or none, or a limiter that needs none.
+    Fitting,
+    Endpoint,
+    Limiter,
+}
+
+impl KeyedSides {
+    pub(crate) const fn of(endpoint: bool, limiter: Option<bool>) -> Self {
+        match (endpoint, limiter) {
+            (true, Some(false)) => Self::Endpoint,
+            (false, Some(true)) => Self::Limiter,
+            _ => Self::Fitting,
+        }
+    }
+
+    const fn misfit(self) -> Option<&'static str> {
+        match self {
+            Self::Fitting => None,
+            Self::Endpoint => Some(
+                "the endpoint has a shared key and the limiter's store has none, so that the same mistake counts again after a \
+                 restart: give it to the store too, `SqliteStoreBuilder::shared_key`",
+            ),
+            Self::Limiter => Some(
+                "the limiter has a shared key and the endpoint has none, so that the same mistake counts again in each process \
+                 and after a restart: give it to the endpoint too, `.shared_key(..)`",
+            ),
+        }
+    }
 }
 
 /// Holds registrations against the offer.
@@ -70,6 +104,9 @@ impl Misfits {
                 "the issuer and the refresh tokens name two stores, so that a login and a refresh are two steps: open the \
                  store once and give clones of it to both",
             );
+        }
+        if let Some(misfit) = self.offer.keyed_sides.misfit() {
+            telemetry::misfit(None, misfit);
         }
         let Some(clients) = clients else { return };
         if self.offer.introspection && !clients.iter().any(Client::may_introspect) {

@@ -30,7 +30,7 @@ use crate::conductor::login::mint::Mint;
 use crate::conductor::login::rungs::{Parts, Rungs};
 use crate::conductor::login::users::Users;
 use crate::conductor::login::weigh::{Scales, Screen};
-use crate::conductor::misfits::{EndpointOffer, Misfits};
+use crate::conductor::misfits::{EndpointOffer, KeyedSides, Misfits};
 use crate::conductor::notices::Notices;
 use crate::conductor::senders::Senders;
 use crate::limiter::memory::limiter::MemoryLimiter;
@@ -137,6 +137,7 @@ impl Options {
             secrets_in_body: self.post_allowed,
             scopeless: self.scopeless,
             ceiling: rules.ceiling.clone(),
+            keyed_sides: KeyedSides::of(shared_key.is_some(), limiter.has_shared_key()),
         };
         let misfits = Misfits::new(offer, Arc::clone(&clock), clients.as_deref());
 

@@ -98,6 +98,11 @@ impl CountingKey {
 
     /// Whether fingerprints of secrets may lie in the file: not beside the key that they could be tested with.
     pub(super) const fn keeps_prints(&self) -> bool {
+        self.is_shared()
+    }
+
+    /// Whether it is the operator's.
+    pub(super) const fn is_shared(&self) -> bool {
         self.shared.is_some()
     }
 }

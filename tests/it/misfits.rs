@@ -272,3 +272,54 @@ async fn clients_that_are_not_known_at_the_start_are_told_at_their_first_request
     let clients: Vec<_> = told(&capture).into_iter().filter_map(|(client, _)| client).collect();
     assert_eq!(clients, ["app", "web"]);
 }
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_shared_key_that_the_endpoint_or_the_limiter_lacks_is_told_at_the_start() {
+    use tower_password_grant::SharedKey;
+    use tower_password_grant::sqlite::SqliteStore;
+
+    use crate::support::folder::Folder;
+
+    capture::keep_listening();
+    let key = SharedKey::new([7; 32]).unwrap();
+    for (limiter_has, endpoint_has, piece) in [
+        (true, true, None),
+        (false, false, None),
+        (true, false, Some("give it to the endpoint too, `.shared_key(..)`")),
+        (false, true, Some("give it to the store too, `SqliteStoreBuilder::shared_key`")),
+    ] {
+        let folder = Folder::new();
+        let mut store = SqliteStore::builder(folder.file());
+        if limiter_has {
+            store = store.shared_key(key.clone());
+        }
+        let store = store.open().unwrap();
+        let problems = told_of(full(Client::public("app")), |builder| {
+            let builder = builder.limiter(store.limiter());
+            if endpoint_has { builder.shared_key(key.clone()) } else { builder }
+        });
+        assert_eq!(problems.len(), usize::from(piece.is_some()), "{problems:?}");
+        assert!(piece.is_none_or(|piece| problems[0].contains(piece)), "{problems:?}");
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_recheck_that_denies_what_was_just_verified_is_told_with_each_login_and_one_that_agrees_is_not() {
+    capture::keep_listening();
+    let told = async |id: &'static str| {
+        let verifier = verify_fn(|_| async { Ok(Subject::new("user-1").into()) })
+            .with_recheck(move |_| async move { Ok(Subject::new(id).into()) });
+        let layer = support::builder(&Probe::default()).verifier(verifier).build().unwrap();
+        let (capture, _listening) = Capture::listen();
+        let status = send(&layer, token_request(support::AUTH, PW)).await.status.as_u16();
+        let events = capture.events().into_iter();
+        let said =
+            |text: Option<&str>| text.is_some_and(|text| text.starts_with("`CredentialVerifier::recheck` denied"));
+        let hints = events.filter(|event| said(event.field("message")) && event.level == tracing::Level::WARN);
+        (status, hints.filter_map(|hint| hint.field("reason").map(str::to_owned)).collect::<Vec<_>>())
+    };
+    assert_eq!(told("user-1").await, (200, vec![]));
+    assert_eq!(told("alice").await, (400, vec!["credentials_changed".to_owned()]));
+}

@@ -32,8 +32,8 @@ impl SecondLook {
     pub(super) async fn look(&self, users: &Users) -> Result<(), Failure> {
         match users.recheck(&self.login).await {
             Ok(Ok(now)) if now.keeps_login(&self.subject) => Ok(()),
-            Ok(Ok(_)) => Err(Failure::Decided(Reason::CredentialsChanged.into())),
-            Ok(Err(denial)) => Err(Failure::Decided(denial.reason().into())),
+            Ok(Ok(_)) => Err(denied(Reason::CredentialsChanged)),
+            Ok(Err(denial)) => Err(denied(denial.reason())),
             Err(error) if tells_of_provided(&error) => {
                 telemetry::cannot_recheck();
                 Ok(())
@@ -41,4 +41,9 @@ impl SecondLook {
             Err(error) => Err(Failure::Untried(error.because(Reason::VerifierFailed))),
         }
     }
+}
+
+fn denied(reason: Reason) -> Failure {
+    telemetry::recheck_disagrees(reason.as_str());
+    Failure::Decided(reason.into())
 }

@@ -167,6 +167,10 @@ impl<S: AttemptRecords> StoredLimiter<S> {
 }
 
 impl<S: AttemptRecords> AttemptLimiter for StoredLimiter<S> {
+    fn has_shared_key(&self) -> Option<bool> {
+        Some(true)
+    }
+
     fn validate(&self) -> Result<(), SettingError> {
         self.swapping.rules.check()
     }

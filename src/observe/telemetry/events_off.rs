@@ -19,6 +19,8 @@ pub(crate) const fn other_clock(_part: &'static str) {}
 
 pub(crate) const fn cannot_recheck() {}
 
+pub(crate) const fn recheck_disagrees(_reason: &'static str) {}
+
 pub(crate) const fn settle_failed(_failure: &BackendError) {}
 
 pub(crate) const fn audit_failed() {}

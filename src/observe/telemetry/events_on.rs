@@ -114,6 +114,15 @@ pub(crate) fn other_clock(part: &'static str) {
     warn!(part, "a part goes by another clock than what it belongs to: give both the same one, or only the latter");
 }
 
+/// The verifier denied a login that it had just allowed. Guessers cannot cause it: it takes a right password.
+pub(crate) fn recheck_disagrees(reason: &'static str) {
+    warn!(
+        reason,
+        "`CredentialVerifier::recheck` denied a login that `verify` had just allowed: if this comes at each login, the two \
+         disagree about the subject, its id or its credential version; else the user was changed at that moment"
+    );
+}
+
 /// A verifier around another one cannot recheck a login. Said once.
 pub(crate) fn cannot_recheck() {
     static ONCE: Once = Once::new();

@@ -110,6 +110,10 @@ impl SqliteLimiter {
 }
 
 impl AttemptLimiter for SqliteLimiter {
+    fn has_shared_key(&self) -> Option<bool> {
+        Some(self.key.is_shared())
+    }
+
     fn validate(&self) -> Result<(), SettingError> {
         self.rules.check()
     }
