@@ -107,8 +107,11 @@ pub(super) async fn crowd<S: RefreshTokenStore>(scene: Scene<S>) {
         scene.must_live(line, promise).await;
     }
     let hides_tokens = scene.store().identity().is_some();
+    let mut lives_older = false;
     for line in &theirs {
         let (is_live, is_told) = (is_live(&scene, line).await, told.contains(&line.id()));
+        must(is_live || !lives_older, "where a store bounds the logins of a subject at a client, the oldest end first");
+        lives_older |= is_live;
         must(!is_live || !is_told, "a family that `begin` answers has ended");
         let promise = "`begin` answers each family that ended for it, but for a store that keeps access tokens, too";
         must(is_live || is_told || hides_tokens, promise);

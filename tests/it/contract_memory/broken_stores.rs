@@ -58,6 +58,7 @@ enum Fault {
     CountsEndedFamilies,
     CrowdsOutTheOldest,
     CrowdsOutTheClient,
+    CrowdsOutTheNewest,
     EndsInSilence,
     AnswersTheLiving,
     // Races.
@@ -106,6 +107,7 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::CountsEndedFamilies, "`revoke_subject` counts no family twice"),
     (Fault::CrowdsOutTheOldest, "logins of a subject end none of another subject, realm or client"),
     (Fault::CrowdsOutTheClient, "logins of a subject end none of another subject, realm or client"),
+    (Fault::CrowdsOutTheNewest, "the oldest end first"),
     (Fault::EndsInSilence, "`begin` answers each family that ended for it"),
     (Fault::AnswersTheLiving, "a family that `begin` answers has ended"),
     (Fault::LooksAndThenReplaces, "of parallel rotations with one stamp exactly one is kept"),
@@ -157,7 +159,7 @@ impl Broken {
         let is_crowded_by = |row: &&mut Row| match self.fault {
             Fault::CrowdsOutTheOldest => !row.has_ended,
             Fault::CrowdsOutTheClient => !row.has_ended && row.facts.subject() == family.subject(),
-            Fault::EndsInSilence | Fault::AnswersTheLiving => {
+            Fault::CrowdsOutTheNewest | Fault::EndsInSilence | Fault::AnswersTheLiving => {
                 let parts = |facts: &RefreshFamily| {
                     (facts.realm().map(str::to_owned), facts.subject().to_owned(), facts.client().clone())
                 };
@@ -176,6 +178,9 @@ impl Broken {
         }
         let mut crowded: Vec<_> = rows.iter_mut().filter(is_crowded_by).collect();
         let excess = (crowded.len() + 1).saturating_sub(100);
+        if self.fault == Fault::CrowdsOutTheNewest {
+            crowded.reverse();
+        }
         crowded.iter_mut().take(excess).for_each(|row| row.has_ended = true);
         let newest = crowded.last().filter(|_| self.fault == Fault::AnswersTheLiving).map(|row| row.facts.id());
         reference::begin(&mut rows, family, new.lineage)?;
