@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use super::crowds::Crowds;
+use super::joint::JointRefusals;
 use super::swapping::{Again, Failed, Swapped, Swapping};
-use super::touched::{Places, Touched, Tried};
+use super::touched::{Touched, TouchedKeys, Tried};
 use super::turns::{Queue, Turns};
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
@@ -66,7 +66,7 @@ pub struct StoredLimiter<S> {
     /// Whose locks they are that began in this process.
     pub(super) locks: Locks,
     turns: Turns,
-    crowds: Crowds,
+    joint: JointRefusals,
     first_tries: FirstTries<Option<Tried>>,
 }
 
@@ -79,7 +79,7 @@ impl<S> StoredLimiter<S> {
             digests: Digests::new(Keyed::new(Some(key), KeyUse::Attempts)),
             locks: Locks::default(),
             turns: Turns::default(),
-            crowds: Crowds::default(),
+            joint: JointRefusals::default(),
             first_tries: FirstTries::default(),
         }
     }
@@ -91,7 +91,7 @@ impl<S> StoredLimiter<S> {
         self
     }
 
-    /// The places of an attempt among those on the same records. Only what may be charged to an address waits for it: behind one on the allow-list
+    /// An attempt in the lines of those on the same records. Only what may be charged to an address waits for it: behind one on the allow-list
     /// there may be many.
     fn queue(&self, facts: &Facts) -> Result<Queue<'_>, BackendError> {
         self.turns.queue(facts.guess, (facts.has_address && !facts.is_exempt).then_some(facts.network))
@@ -106,17 +106,17 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         compare: impl Fn() -> Compared<R, W>,
     ) -> Result<Attempted<R, W>, BackendError> {
         let facts = Facts::new(key, &self.digests);
-        let (queue, member) = (self.queue(&facts)?, self.crowds.join(&facts));
-        let _turn = match member.turn(queue.turn()).await {
+        let (queue, waiting) = (self.queue(&facts)?, self.joint.join(&facts));
+        let _turn = match waiting.turn(queue.turn()).await {
             Ok(turn) => turn,
             Err(refusal) => return Ok(Attempted::Refused(refusal)),
         };
-        let loading = member.loading();
+        let loading = waiting.loading();
         let step = |touched: &mut Touched<'_>| touched.attempt(&facts, &compare);
-        let (attempted, begun) = self.swapping.run_new(&Places::of(&facts), step).await?;
+        let (attempted, begun) = self.swapping.run_new(&TouchedKeys::of(&facts), step).await?;
         self.locks.describe_all(key, &begun);
         if let Attempted::Refused(refusal) = &attempted {
-            member.is_refused(loading, *refusal);
+            waiting.is_refused(loading, *refusal);
         }
         Ok(attempted)
     }
@@ -147,7 +147,7 @@ impl<S: AttemptRecords> StoredLimiter<S> {
             let none = ticket.locks.iter().filter(|slot| touched.lock(ticket.key(*slot)).is_none());
             (news, none.fold(Slots::NONE, Slots::with))
         };
-        let settled = self.swapping.run(&Places::of_ticket(&ticket, settlement), earlier, step).await;
+        let settled = self.swapping.run(&TouchedKeys::of_ticket(&ticket, settlement), earlier, step).await;
         let (news, none) = match settled {
             Ok(Swapped::Now(settled)) => settled,
             Ok(Swapped::Earlier) => (None, ticket.locks),

@@ -9,11 +9,11 @@ pub(super) struct Lines<K, L>(Mutex<HashMap<K, Line<L>>>);
 
 struct Line<L> {
     shared: Arc<L>,
-    places: usize,
+    count: usize,
 }
 
-/// The place of an attempt in a line.
-pub(super) struct Place<'a, K: Copy + Eq + Hash, L> {
+/// An attempt in a line.
+pub(super) struct InLine<'a, K: Copy + Eq + Hash, L> {
     lines: &'a Lines<K, L>,
     key: K,
     pub(super) shared: Arc<L>,
@@ -28,12 +28,12 @@ impl<K, L> Default for Lines<K, L> {
 }
 
 impl<K: Copy + Eq + Hash, L: Default> Lines<K, L> {
-    pub(super) fn place(&self, key: K) -> Place<'_, K, L> {
+    pub(super) fn join(&self, key: K) -> InLine<'_, K, L> {
         let mut lines = self.lock();
-        let line = lines.entry(key).or_insert_with(|| Line { shared: Arc::default(), places: 0 });
-        let others = line.places;
-        line.places = others.saturating_add(1);
-        Place { lines: self, key, shared: Arc::clone(&line.shared), others }
+        let line = lines.entry(key).or_insert_with(|| Line { shared: Arc::default(), count: 0 });
+        let others = line.count;
+        line.count = others.saturating_add(1);
+        InLine { lines: self, key, shared: Arc::clone(&line.shared), others }
     }
 }
 
@@ -43,12 +43,12 @@ impl<K, L> Lines<K, L> {
     }
 }
 
-impl<K: Copy + Eq + Hash, L> Drop for Place<'_, K, L> {
+impl<K: Copy + Eq + Hash, L> Drop for InLine<'_, K, L> {
     fn drop(&mut self) {
         let mut lines = self.lines.lock();
         let Some(line) = lines.get_mut(&self.key) else { return };
-        line.places = line.places.saturating_sub(1);
-        if line.places == 0 {
+        line.count = line.count.saturating_sub(1);
+        if line.count == 0 {
             lines.remove(&self.key);
         }
     }
@@ -59,15 +59,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_kept_as_long_as_one_has_a_place_in_it() {
+    fn a_line_is_kept_as_long_as_one_is_in_it() {
         let lines: Lines<u8, Mutex<u32>> = Lines::default();
-        let (one, other) = (lines.place(1), lines.place(1));
-        assert_eq!((one.others, other.others, lines.place(2).others), (0, 1, 0));
+        let (one, other) = (lines.join(1), lines.join(1));
+        assert_eq!((one.others, other.others, lines.join(2).others), (0, 1, 0));
         *one.shared.lock().unwrap() = 7;
         drop(one);
-        assert_eq!((*lines.place(1).shared.lock().unwrap(), lines.lock().len()), (7, 1));
+        assert_eq!((*lines.join(1).shared.lock().unwrap(), lines.lock().len()), (7, 1));
         drop(other);
         assert!(lines.lock().is_empty());
-        assert_eq!(*lines.place(1).shared.lock().unwrap(), 0);
+        assert_eq!(*lines.join(1).shared.lock().unwrap(), 0);
     }
 }

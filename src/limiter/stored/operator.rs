@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 
 use super::limiter::StoredLimiter;
-use super::touched::{EVERYTHING, Places, Touched};
+use super::touched::{EVERYTHING, Touched, TouchedKeys};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::limiter::Guess;
@@ -61,7 +61,7 @@ impl<S: AttemptRecords> LimiterOperator for StoredLimiter<S> {
     }
 
     async fn forget_everything(&self) -> Result<(), OperationError> {
-        self.swapping.run_new(&Places::new([]), |touched| touched.clear(EVERYTHING)).await?;
+        self.swapping.run_new(&TouchedKeys::new([]), |touched| touched.clear(EVERYTHING)).await?;
         self.locks.clear();
         Ok(())
     }
@@ -72,7 +72,7 @@ impl<S: AttemptRecords> StoredLimiter<S> {
     async fn active(&self, keys: impl IntoIterator<Item = Key>) -> Result<Vec<ActiveLock>, BackendError> {
         let mut locks = Vec::new();
         for key in keys {
-            let touched = self.swapping.load(&Places::new([key])).await?;
+            let touched = self.swapping.load(&TouchedKeys::new([key])).await?;
             locks.extend(touched.lock(key).map(|lock| self.locks.active(key, lock)));
         }
         Ok(locks)
@@ -80,7 +80,7 @@ impl<S: AttemptRecords> StoredLimiter<S> {
 
     /// The keys under which an account may be locked, as far as its record and this process know.
     async fn keys_of(&self, guess: u64) -> Result<Vec<Key>, BackendError> {
-        let touched = self.swapping.load(&Places::new([(guess, 0)])).await?;
+        let touched = self.swapping.load(&TouchedKeys::new([(guess, 0)])).await?;
         let mut keys = touched.locked(guess);
         keys.extend(self.locks.keys(|(other, _)| other == guess, MOST_LOCKS));
         keys.push((guess, 0));
@@ -101,7 +101,7 @@ impl<S: AttemptRecords> StoredLimiter<S> {
             let keys = keys.into_iter().filter(|key| forgotten.table == TableKind::of(*key));
             locks = locks.saturating_add(self.active(keys).await?.len());
         }
-        let places = Places::new(unblock.forgotten.iter().map(|forgotten| record_of(forgotten.which)));
+        let keys = TouchedKeys::new(unblock.forgotten.iter().map(|forgotten| record_of(forgotten.which)));
         let forget = |touched: &mut Touched<'_>| {
             if let Some(guess) = unblock.untold {
                 touched.untell((guess, 0));
@@ -116,7 +116,7 @@ impl<S: AttemptRecords> StoredLimiter<S> {
             });
             counted.fold(0, usize::saturating_add)
         };
-        let own = self.swapping.run_new(&places, forget).await?;
+        let own = self.swapping.run_new(&keys, forget).await?;
         Ok(own.saturating_add(locks))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::touched::{Places, Touched, Trace, Tried};
+use super::touched::{Touched, TouchedKeys, Trace, Tried};
 use crate::boundary::backend::BackendError;
 use crate::boundary::records::{AttemptRecords, RecordStamp};
 use crate::limiter::step::rules::LimiterRules;
@@ -45,20 +45,20 @@ impl From<Failed> for BackendError {
 }
 
 impl<S: AttemptRecords> Swapping<S> {
-    pub(super) async fn load(&self, places: &Places) -> Result<Touched<'_>, BackendError> {
-        let loaded = self.records.load(&places.keys()).await?;
-        Touched::read(&self.rules, places, &loaded)
+    pub(super) async fn load(&self, keys: &TouchedKeys) -> Result<Touched<'_>, BackendError> {
+        let loaded = self.records.load(&keys.record_keys()).await?;
+        Touched::read(&self.rules, keys, &loaded)
     }
 
     /// Runs a step over these records until what it changes is swapped. What was tried `earlier` is not done twice.
     pub(super) async fn run<T>(
         &self,
-        places: &Places,
+        keys: &TouchedKeys,
         earlier: Option<Tried>,
         mut step: impl FnMut(&mut Touched<'_>) -> T,
     ) -> Result<Swapped<T>, Failed> {
         for _ in 0..MOST_TURNS {
-            let mut touched = match self.load(places).await {
+            let mut touched = match self.load(keys).await {
                 Ok(touched) => touched,
                 Err(error) => return Err(Failed { error, again: Again::Perhaps(earlier) }),
             };
@@ -78,7 +78,7 @@ impl<S: AttemptRecords> Swapping<S> {
             match self.records.swap(&changes).await {
                 Ok(true) => return Ok(Swapped::Now(outcome)),
                 Ok(false) => {}
-                Err(error) => return self.find_out(places, tried, error).await.map(|()| Swapped::Now(outcome)),
+                Err(error) => return self.find_out(keys, tried, error).await.map(|()| Swapped::Now(outcome)),
             }
         }
         // An attempt that tries again soon waits for fewer.
@@ -88,18 +88,18 @@ impl<S: AttemptRecords> Swapping<S> {
     /// Runs a step that was not tried before.
     pub(super) async fn run_new<T>(
         &self,
-        places: &Places,
+        keys: &TouchedKeys,
         step: impl FnMut(&mut Touched<'_>) -> T,
     ) -> Result<T, BackendError> {
-        match self.run(places, None, step).await? {
+        match self.run(keys, None, step).await? {
             Swapped::Now(done) => Ok(done),
             Swapped::Earlier => Err(BackendError::fault("nothing was tried before")),
         }
     }
 
     /// Whether a swap happened whose answer is this error.
-    async fn find_out(&self, places: &Places, tried: Tried, error: BackendError) -> Result<(), Failed> {
-        let trace = self.load(places).await.map(|touched| touched.trace(&tried));
+    async fn find_out(&self, keys: &TouchedKeys, tried: Tried, error: BackendError) -> Result<(), Failed> {
+        let trace = self.load(keys).await.map(|touched| touched.trace(&tried));
         match trace {
             Ok(Trace::Done) => Ok(()),
             Ok(Trace::Lost) => Err(Failed { error, again: Again::Never }),

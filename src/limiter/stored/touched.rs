@@ -24,9 +24,9 @@ pub(super) const EVERYTHING: Key = (0, 0);
 
 /// Which records are touched, in the order of their keys.
 #[derive(Clone, Debug)]
-pub(super) struct Places(Vec<Key>);
+pub(super) struct TouchedKeys(Vec<Key>);
 
-impl Places {
+impl TouchedKeys {
     /// Of these keys, and of those that tell whether they were forgotten.
     pub(super) fn new(keys: impl IntoIterator<Item = Key>) -> Self {
         let with_their_own = |(guess, network): Key| [(guess, network), (guess, 0), (0, network)];
@@ -46,7 +46,7 @@ impl Places {
         Self::new(ticket.touched_by(settlement).iter().map(|slot| ticket.key(slot)))
     }
 
-    pub(super) fn keys(&self) -> Vec<RecordKey> {
+    pub(super) fn record_keys(&self) -> Vec<RecordKey> {
         self.0.iter().map(|key| record_key(*key)).collect()
     }
 }
@@ -97,11 +97,15 @@ struct Held {
 }
 
 impl<'a> Touched<'a> {
-    pub(super) fn read(rules: &'a LimiterRules, places: &Places, loaded: &LoadedRecords) -> Result<Self, BackendError> {
-        if loaded.records().len() != places.0.len() {
+    pub(super) fn read(
+        rules: &'a LimiterRules,
+        keys: &TouchedKeys,
+        loaded: &LoadedRecords,
+    ) -> Result<Self, BackendError> {
+        if loaded.records().len() != keys.0.len() {
             return Err(BackendError::fault("a store of records did not answer for each key"));
         }
-        let held = places.0.iter().zip(loaded.records()).map(|(key, found)| Held::read(*key, found.as_ref()));
+        let held = keys.0.iter().zip(loaded.records()).map(|(key, found)| Held::read(*key, found.as_ref()));
         let held = held.collect::<Result<Vec<_>, BackendError>>()?;
         let since_1970 = loaded.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // What is charged now is not what an operator forgot in this very millisecond.

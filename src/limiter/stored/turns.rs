@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::lines::{Lines, Place};
+use super::lines::{InLine, Lines};
 use crate::boundary::backend::BackendError;
 use crate::limiter::step::network::{Tier, is_ipv6, widened};
 
@@ -30,10 +30,10 @@ pub(super) struct Turns {
 /// Whose turn it is.
 type Turning = Mutex<()>;
 
-/// The places of an attempt.
+/// An attempt in its lines.
 pub(super) struct Queue<'a> {
-    guess: Place<'a, u64, Turning>,
-    network: Option<Place<'a, u64, Turning>>,
+    guess: InLine<'a, u64, Turning>,
+    network: Option<InLine<'a, u64, Turning>>,
 }
 
 /// While it lives, no other attempt has a turn on the same account; nor on the same network, unless that was too busy.
@@ -44,7 +44,7 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turns {
-    /// The place of a new attempt on this account or client, and from this network if that counts. It is 503 if too many of the
+    /// A new attempt in the lines of this account or client, and from this network if that counts. It is 503 if too many of the
     /// network are under way.
     pub(super) fn queue(&self, guess: u64, network: Option<u64>) -> Result<Queue<'_>, BackendError> {
         let queue = self.queue_again(guess, network);
@@ -56,11 +56,11 @@ impl Turns {
         }
     }
 
-    /// The place of an attempt that was charged, and so let in, before.
+    /// The same of an attempt that was charged, and so let in, before.
     pub(super) fn queue_again(&self, guess: u64, network: Option<u64>) -> Queue<'_> {
         // All of a /48, whose records they share.
         let around = |network| if is_ipv6(network) { widened(network, Tier::Net48) } else { network };
-        Queue { guess: self.guesses.place(guess), network: network.map(|network| self.networks.place(around(network))) }
+        Queue { guess: self.guesses.join(guess), network: network.map(|network| self.networks.join(around(network))) }
     }
 }
 
