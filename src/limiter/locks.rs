@@ -13,7 +13,7 @@ use super::step::records::Begun;
 use super::step::ticket::Ticket;
 use super::sync::{Mutex, MutexGuard};
 use crate::boundary::account::AccountKey;
-use crate::boundary::limiter::{AttemptKey, Guess, Rule};
+use crate::boundary::limiter::{AttemptKey, Guess, Rule, Settlement};
 use crate::boundary::operator::ActiveLock;
 
 /// The most locks that have names, and the most accounts whose owner was told.
@@ -90,7 +90,15 @@ impl Locks {
     }
 
     /// Forgets the names of the locks that began by a charge which comes back: they were none in the end.
-    pub(crate) fn unname(&self, policy: &Policy, ticket: &Ticket) {
+    #[inline]
+    pub(crate) fn settled(&self, policy: &Policy, ticket: &Ticket, settlement: Settlement) {
+        if !ticket.locks.is_empty() && settlement.gives_back() {
+            self.unname(policy, ticket);
+        }
+    }
+
+    #[cold]
+    fn unname(&self, policy: &Policy, ticket: &Ticket) {
         for slot in ticket.locks.iter() {
             lock(&self.names).kept.remove(&(policy.rule(slot, ticket.is_client), ticket.key(slot)));
         }

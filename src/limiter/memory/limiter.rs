@@ -212,9 +212,7 @@ impl MemoryLimiter {
         {
             touched_wide.iter().for_each(|slot| settle(slot, &mut table));
         }
-        if !ticket.locks.is_empty() && settlement.gives_back() {
-            self.locks.unname(&self.rules.policy, ticket);
-        }
+        self.locks.settled(&self.rules.policy, ticket, settlement);
         news.and_then(|news| self.tell(ticket, news, now()))
     }
 

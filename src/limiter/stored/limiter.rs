@@ -158,10 +158,8 @@ impl<S: AttemptRecords> StoredLimiter<S> {
                 return Err(error);
             }
         };
-        if !none.is_empty() && settlement.gives_back() {
-            ticket.locks = none;
-            self.locks.unname(&self.swapping.rules.policy, &ticket);
-        }
+        ticket.locks = none;
+        self.locks.settled(&self.swapping.rules.policy, &ticket, settlement);
         Ok(news)
     }
 }

@@ -159,9 +159,7 @@ impl AttemptLimiter for SqliteLimiter {
                     self.first_tries.keep(&reservation, ());
                 }
             })?;
-            if settlement.gives_back() {
-                self.locks.unname(&self.rules.policy, &ticket);
-            }
+            self.locks.settled(&self.rules.policy, &ticket, settlement);
             Ok(news)
         })
     }
