@@ -31,7 +31,8 @@ use demo::{Error, start};
 use note::Note;
 use serde_json::{Value, json};
 use tower::Layer as _;
-use tower_password_grant::{PeerAddress, Principal};
+use tower_password_grant::PeerAddress;
+use tower_password_grant::bearer::Principal;
 
 #[tokio::main]
 async fn main() -> ExitCode {

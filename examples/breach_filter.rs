@@ -28,9 +28,9 @@ use demo::{Error, start};
 use tower::Layer as _;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::leaks::LeakedPasswords;
-use tower_password_grant::{
-    Client, MemoryAccessTokens, OnLeak, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients,
-};
+use tower_password_grant::store::MemoryAccessTokens;
+use tower_password_grant::user::OnLeak;
+use tower_password_grant::{Client, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients};
 
 /// Some of those that every list begins with.
 const LIST: [&str; 10] =

@@ -22,10 +22,8 @@ use axum::{Router, ServiceExt};
 use start::Error;
 use tower::Layer as _;
 use tower_password_grant::argon2::Argon2Verifier;
-use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
-use tower_password_grant::{
-    AccountKey, BackendError, Client, MemoryAccessTokens, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients,
-};
+use tower_password_grant::store::{LoginName, MemoryAccessTokens, StoredUser, UserStatus, UserStore};
+use tower_password_grant::{AccountKey, BackendError, Client, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients};
 
 /// All users have the password `correct horse battery staple`.
 const TABLE: &str = include_str!("users.txt");

@@ -29,9 +29,11 @@ use serde::Serialize;
 use start::Error;
 use subtle::ConstantTimeEq as _;
 use tower::Layer as _;
+use tower_password_grant::mount::PublicDocument;
+use tower_password_grant::token::Token;
 use tower_password_grant::{
-    BackendError, Client, Denial, Grant, IssuedTokens, PasswordGrant, PeerAddress, PublicDocument, StaticClients,
-    Subject, Token, TokenIssuer, verify_fn,
+    BackendError, Client, Denial, Grant, IssuedTokens, PasswordGrant, PeerAddress, StaticClients, Subject, TokenIssuer,
+    verify_fn,
 };
 
 const AUDIENCE: &str = "https://api.example";

@@ -34,10 +34,9 @@ use start::Error;
 use tokio_postgres::{Config, NoTls};
 use tower::Layer as _;
 use tower_password_grant::argon2::Argon2Verifier;
-use tower_password_grant::{
-    BearerGuard, Client, MemoryAccessTokens, MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PeerAddress, Principal,
-    StaticClients,
-};
+use tower_password_grant::bearer::{BearerGuard, Principal};
+use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
+use tower_password_grant::{Client, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients};
 use users::Users;
 
 #[tokio::main]

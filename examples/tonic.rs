@@ -30,7 +30,8 @@ use tonic::service::LayerExt as _;
 use tonic::transport::Server;
 use tonic::transport::server::{TcpConnectInfo, TcpIncoming};
 use tonic::{Request, Response, Status};
-use tower_password_grant::{PeerAddress, Principal};
+use tower_password_grant::PeerAddress;
+use tower_password_grant::bearer::Principal;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -1,8 +1,38 @@
-//! What a store of your own is written with.
+//! Keeping things: the traits of stores, the stores in the memory of this process, and what a store of your own is written with.
 //!
-//! [`UserStore`] is the table of users, as far as a password needs it: two statements against a table that you have already.
-//! The verifier of the feature `argon2` asks it, and `sqlite::SqliteStore` is one.
+//! - [`UserStore`] is the table of users, as far as a password needs it: two statements against a table that you have already.
+//!   The verifier of the feature `argon2` asks it.
+//! - [`RefreshTokenStore`] and [`AccessTokenStore`] keep tokens, [`OneTimeValues`] what is spent by its first use.
+//!
+//! The feature `sqlite` keeps all of it in one file. A store of your own decides nothing: [`Lineage`] holds the rules of a
+//! refresh token family, and the suites of the feature `testing` hold the store to its promises. The values in which parts of your
+//! own say that they failed, answer at once or read a clock stand here, too.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tower_password_grant::OpaqueIssuer;
+//! use tower_password_grant::store::MemoryAccessTokens;
+//!
+//! let tokens = Arc::new(MemoryAccessTokens::new());
+//! let issuer = OpaqueIssuer::new(Arc::clone(&tokens));
+//! # let _ = issuer;
+//! ```
 
+pub use crate::boundary::access::AccessTokenStore;
+pub use crate::boundary::backend::{BackendErrorKind, OperationError};
+pub use crate::boundary::clock::{Clock, SharedClock, SystemClock};
+pub use crate::boundary::identity::StoreIdentity;
+pub use crate::boundary::maybe::MaybeFuture;
+pub use crate::boundary::once::OneTimeValues;
+pub use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
 pub use crate::boundary::users::login_name::LoginName;
 pub use crate::boundary::users::store::UserStore;
 pub use crate::boundary::users::stored_user::{StoredUser, UserStatus};
+pub use crate::memory::access::MemoryAccessTokens;
+pub use crate::memory::once::MemoryOneTimeValues;
+pub use crate::memory::refresh::MemoryRefreshTokens;
+pub use crate::protocol::secret::secrets::SecretDigest;
+pub use crate::protocol::token::family::{FamilyId, RefreshFamily};
+pub use crate::protocol::token::lineage::{Lineage, LineageError};
+pub use crate::protocol::token::record::AccessTokenRecord;
+pub use crate::protocol::token::unsaved::UnsavedRecord;

@@ -194,19 +194,45 @@ fn every_boundary_trait_tells_its_contract_and_defaults_no_decision() {
     assert!(traits >= 11, "{traits}");
 }
 
+/// The names that a file hands on to applications.
+fn handed_on(text: &str) -> Vec<String> {
+    let lists =
+        text.split("\npub use ").skip(1).map(|rest| rest.split(';').next().unwrap().rsplit("::").next().unwrap());
+    let words = lists.flat_map(|list| list.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    words.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
 #[test]
-fn whoever_looks_for_a_name_finds_it_by_what_it_is_for() {
-    let (names, traits) = (read("src/names.md"), read("src/manual/traits.md"));
+fn the_root_holds_what_most_applications_use_and_a_name_stands_in_one_place() {
+    let root_names = handed_on(&read("src/lib.rs"));
+    assert!((20..=28).contains(&root_names.len()), "{} names at the root", root_names.len());
     let library = read("src/lib.rs");
-    let mut exported = 0;
-    for export in library.split("pub use ").skip(1).map(|rest| rest.split(';').next().unwrap()) {
-        let list = export.rsplit("::").next().unwrap();
-        for name in list.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty()) {
-            exported += 1;
-            assert_eq!(names.matches(&format!("[`{name}`]")).count(), 1, "{name} in src/names.md");
-        }
+    let modules: Vec<&str> = library
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .filter(|name| !["manual", "fuzzing"].contains(name))
+        .collect();
+    let mut names = root_names;
+    for module in &modules {
+        let is_folder = root().join(format!("src/{module}/mod.rs")).is_file();
+        let file = if is_folder { format!("src/{module}/mod.rs") } else { format!("src/{module}.rs") };
+        let text = read(&file);
+        assert!(
+            text.lines().take_while(|line| line.starts_with("//!")).count() >= 4,
+            "{module} does not say what it is for"
+        );
+        names.extend(handed_on(&text));
     }
-    assert!(exported > 100, "{exported}");
+    assert!(names.len() > 150, "{}", names.len());
+    let mut seen = BTreeSet::new();
+    for name in &names {
+        assert!(seen.insert(name), "{name} stands in two places");
+    }
+}
+
+#[test]
+fn every_boundary_trait_stands_in_the_manual() {
+    let traits = read("src/manual/traits.md");
     for (file, text) in code() {
         for name in text.lines().filter_map(|line| line.strip_prefix("pub trait ")) {
             let name = name.split([':', ' ', '<']).next().unwrap();

@@ -30,7 +30,7 @@ use support::server::{Connection, Server};
 use support::{CONF, Fixture};
 use tokio::sync::Mutex;
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_password_grant::RequestCeiling;
+use tower_password_grant::limiter::RequestCeiling;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;

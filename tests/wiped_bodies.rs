@@ -28,10 +28,11 @@ use http_body::{Body, Frame};
 use http_body_util::Full;
 use support::{CONF, clients};
 use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_password_grant::limiter::{LimiterRules, MemoryLimiter, Rule};
+use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::{
-    Attempt, BackendError, CredentialVerifier, Denial, LimiterRules, MemoryAccessTokens, MemoryLimiter,
-    MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, Rule, StaticClients, Subject,
-    Verdict,
+    Attempt, BackendError, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress,
+    StaticClients, Subject, Verdict,
 };
 use zeroize::Zeroizing;
 

@@ -14,11 +14,12 @@ use http::{Request, StatusCode};
 use http_body::Body as _;
 use http_body_util::Full;
 use tower::Service as _;
+use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
+use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore as _};
+use tower_password_grant::token::{Token, issue_fn};
 use tower_password_grant::{
-    Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Grant, IssuedTokens, LimiterRules, Lockout,
-    MemoryAccessTokens, MemoryLimiter, MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PeerAddress, Recheck,
-    RefreshTokenStore as _, RequestCeiling, StaticClients, Subject, Token, TokenBucket, TokenEndpoint, TokenIssuer,
-    Verdict, issue_fn,
+    Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant,
+    PeerAddress, Recheck, StaticClients, Subject, TokenEndpoint, TokenIssuer, Verdict,
 };
 
 use super::meter::{ALLOCATOR, Meter};

@@ -10,12 +10,13 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Layer as _, Service, service_fn};
+use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard, BearerGuardBuilder, TokenCache};
 use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
 use tower_password_grant::sqlite::SqliteStore;
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore as _, AccessTokenVerifier, BearerGuard, BearerGuardBuilder, ClientId,
-    MemoryAccessTokens, MemoryRefreshTokens, OpaqueIssuer, SecretDigest, TokenCache, TokenIssuer,
+use tower_password_grant::store::{
+    AccessTokenRecord, AccessTokenStore as _, MemoryAccessTokens, MemoryRefreshTokens, SecretDigest,
 };
+use tower_password_grant::{ClientId, OpaqueIssuer, TokenIssuer};
 
 use super::bare::Bare;
 use super::support::tokens::{AUDIENCE, SUBJECT, Session, layer};

@@ -6,9 +6,10 @@ use std::sync::Mutex;
 use argon2::{Algorithm, Argon2, AssociatedData, KeyId, Params, ParamsBuilder, Version};
 use async_trait::async_trait;
 use password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use tower_password_grant::BackendError;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::store::{LoginName, StoredUser, UserStore};
-use tower_password_grant::{BackendError, SecretKeys};
+use tower_password_grant::user::SecretKeys;
 
 use super::{runtime, status, token_endpoint};
 

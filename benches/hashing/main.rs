@@ -35,10 +35,8 @@ use http::Request;
 use http_body_util::Full;
 use tower::ServiceExt as _;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
-use tower_password_grant::store::UserStore;
-use tower_password_grant::{
-    Client, MemoryAccessTokens, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients, TokenEndpoint,
-};
+use tower_password_grant::store::{MemoryAccessTokens, UserStore};
+use tower_password_grant::{Client, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients, TokenEndpoint};
 use users::Everybody;
 
 const PASSWORD: &str = "correct horse battery staple";

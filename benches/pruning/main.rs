@@ -23,7 +23,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, params};
 use tokio::task::JoinSet;
 use tower_password_grant::sqlite::SqliteStore;
-use tower_password_grant::{OneTimeValues, SecretDigest};
+use tower_password_grant::store::{OneTimeValues, SecretDigest};
 
 struct Options {
     families: u32,

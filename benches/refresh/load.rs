@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinSet;
-use tower_password_grant::testing::{RefreshTokenUse, TokenUsed, begin_family};
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, ClientId, FamilyId, OpaqueIssuer, RefreshFamily, RefreshTokenStore,
-    SecretDigest, UnsavedRecord,
+use tower_password_grant::store::{
+    AccessTokenRecord, AccessTokenStore, FamilyId, RefreshFamily, RefreshTokenStore, SecretDigest, UnsavedRecord,
 };
+use tower_password_grant::testing::{RefreshTokenUse, TokenUsed, begin_family};
+use tower_password_grant::{ClientId, OpaqueIssuer};
 
 use super::support::tokens::{AUDIENCE, SUBJECT, Session, layer};
 use super::support::{CLIENT, SCOPE};

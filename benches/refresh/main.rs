@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use load::Until;
 use tower_password_grant::sqlite::{SqliteStats, SqliteStore};
-use tower_password_grant::{MemoryAccessTokens, MemoryRefreshTokens};
+use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 
 const SESSIONS: &[usize] = &[1, 16, 64];
 /// How many refreshes of each session `--check` counts.

@@ -9,9 +9,9 @@ use axum::extract::ConnectInfo;
 use axum::routing::get;
 use tokio::net::TcpSocket;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
-use tower_password_grant::{
-    Client, MemoryAccessTokens, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients, TrustedProxies,
-};
+use tower_password_grant::mount::TrustedProxies;
+use tower_password_grant::store::MemoryAccessTokens;
+use tower_password_grant::{Client, OpaqueIssuer, Password, PasswordGrant, PeerAddress, StaticClients};
 
 use super::seen::Figures;
 use super::users::Everybody;

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::extract::ConnectInfo;
+use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
+use tower_password_grant::store::MaybeFuture;
+use tower_password_grant::token::Token;
 use tower_password_grant::{
     Attempt, BackendError, Client, ClientRegistry, ClientSecret, CredentialVerifier, Denial, Grant, IssuedTokens,
-    LimiterRules, Lockout, MaybeFuture, MemoryLimiter, PasswordGrant, PasswordGrantLayer, PeerAddress, RequestCeiling,
-    Subject, Token, TokenBucket, TokenIssuer, Verdict,
+    PasswordGrant, PasswordGrantLayer, PeerAddress, Subject, TokenIssuer, Verdict,
 };
 
 use super::{CLIENT, PASSWORD, PATH, SCOPE, SECRET};

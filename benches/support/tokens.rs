@@ -8,10 +8,11 @@ use axum::extract::ConnectInfo;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Full};
 use tower::Service as _;
+use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
+use tower_password_grant::store::RefreshTokenStore;
 use tower_password_grant::{
-    Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Denial, LimiterRules, Lockout, MemoryLimiter,
-    PasswordGrant, PasswordGrantLayer, PeerAddress, Recheck, RefreshTokenStore, RequestCeiling, StaticClients, Subject,
-    TokenBucket, TokenEndpoint, TokenIssuer, Verdict,
+    Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Denial, PasswordGrant, PasswordGrantLayer,
+    PeerAddress, Recheck, StaticClients, Subject, TokenEndpoint, TokenIssuer, Verdict,
 };
 
 use super::{BASIC, BODY, CLIENT, PASSWORD, PATH, SCOPE, SECRET, token_request};

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use tower::Service as _;
-use tower_password_grant::{NoInner, ResponseBody, TokenEndpoint};
+use tower_password_grant::TokenEndpoint;
+use tower_password_grant::mount::{NoInner, ResponseBody};
 
 type Answer = Response<ResponseBody<NoInner>>;
 

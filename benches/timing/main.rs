@@ -51,7 +51,7 @@ use std::time::Instant;
 use options::{Options, USAGE};
 use random::Random;
 use report::Row;
-use tower_password_grant::SecretDigest;
+use tower_password_grant::store::SecretDigest;
 
 fn main() -> ExitCode {
     let Some(options) = Options::parse(std::env::args().skip(1)) else {

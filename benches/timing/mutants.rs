@@ -8,9 +8,8 @@ use async_trait::async_trait;
 use http::HeaderValue;
 use tokio::sync::OnceCell;
 use tower_password_grant::argon2::Argon2Verifier;
-use tower_password_grant::{
-    Attempt, AuthRequest, BackendError, Client, ClientAuthMethod, CredentialVerifier, Denial, Verdict,
-};
+use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
+use tower_password_grant::{Attempt, BackendError, Client, CredentialVerifier, Denial, Verdict};
 
 use super::server::{METHOD, METHOD_CLIENT};
 use super::users::{UNUSABLE, Users};

@@ -1,7 +1,8 @@
 //! Client secrets (G33), in the way of `dudect`: the time of the whole endpoint for two classes of wrong secrets, in
 //! random order, until Welch's t would find nanoseconds.
 
-use tower_password_grant::{SecretDigest, TokenEndpoint};
+use tower_password_grant::TokenEndpoint;
+use tower_password_grant::store::SecretDigest;
 
 use super::direct::{request, runtime, text, time};
 use super::mutants::{Compare, PlainSecret};

@@ -10,9 +10,11 @@ use axum::extract::ConnectInfo;
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+use tower_password_grant::client::ClientAuthMethod;
+use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
+use tower_password_grant::store::{MemoryAccessTokens, SecretDigest};
 use tower_password_grant::{
-    Client, ClientAuthMethod, CredentialVerifier, LimiterRules, Lockout, MemoryAccessTokens, MemoryLimiter,
-    OpaqueIssuer, PasswordGrant, PeerAddress, RequestCeiling, SecretDigest, StaticClients, TokenBucket, TokenEndpoint,
+    Client, CredentialVerifier, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, TokenEndpoint,
 };
 
 use super::mutants::{Early, NoDummyForUnusable, Own, Shared};
@@ -50,7 +52,7 @@ fn limiter() -> MemoryLimiter {
 }
 
 fn clients(secret: &SecretDigest) -> StaticClients {
-    let grant = |client: tower_password_grant::ClientBuilder| {
+    let grant = |client: tower_password_grant::client::ClientBuilder| {
         client.allow_password_grant().scopes("read").default_scope("read")
     };
     StaticClients::new([

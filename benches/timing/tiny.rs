@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tower_password_grant::argon2::Argon2Parameters;
-use tower_password_grant::{ClientAuthMethod, SecretDigest};
+use tower_password_grant::client::ClientAuthMethod;
+use tower_password_grant::store::SecretDigest;
 
 use super::direct::{request, runtime, text, time};
 use super::options::Options;

@@ -6,11 +6,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tower_password_grant::argon2::Argon2Verifier;
-use tower_password_grant::store::UserStore;
+use tower_password_grant::bearer::BearerGuard;
+use tower_password_grant::client::ClientError;
+use tower_password_grant::limiter::{AttemptLimiter, MemoryLimiter};
+use tower_password_grant::mount::Metadata;
+use tower_password_grant::store::{
+    AccessTokenStore, MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore, SecretDigest, UserStore,
+};
 use tower_password_grant::{
-    AccessTokenStore, AttemptLimiter, BearerGuard, Client, ClientError, ClientRegistry, MemoryAccessTokens,
-    MemoryLimiter, MemoryRefreshTokens, Metadata, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress,
-    RefreshTokenStore, SecretDigest, StaticClients,
+    Client, ClientRegistry, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients,
 };
 
 pub(crate) use self::start::Error;

@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use tokio_postgres::Error;
-use tower_password_grant::{
-    AttemptRecords, BackendError, LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp,
+use tower_password_grant::BackendError;
+use tower_password_grant::limiter::{
+    AttemptRecords, LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp,
 };
 
 use crate::pool::connection;

@@ -6,10 +6,10 @@ use axum::extract::{ConnectInfo, Request};
 use axum::{Router, ServiceExt, body::Body, routing::get};
 use tower::Layer as _;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
-use tower_password_grant::store::{LoginName, StoredUser, UserStore};
+use tower_password_grant::store::{LoginName, MemoryAccessTokens, StoredUser, UserStore};
 use tower_password_grant::{
-    BackendError, Client, MemoryAccessTokens, OpaqueIssuer, Password, PasswordGrant,
-    PeerAddress, StaticClients,
+    BackendError, Client, OpaqueIssuer, Password, PasswordGrant, PeerAddress,
+    StaticClients,
 };
 
 type Found = Result<Option<StoredUser>, BackendError>;

@@ -14,8 +14,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
+use tower_password_grant::bearer::AccessTokenVerifier as _;
 use tower_password_grant::jwt::{JwtVerifier, KeySet, SigningAlgorithm, SigningKey};
-use tower_password_grant::{AccessTokenRecord, AccessTokenVerifier as _, Clock};
+use tower_password_grant::store::{AccessTokenRecord, Clock};
 
 const ISSUER: &str = "https://as.example";
 const NOW: u64 = 1_800_000_000;

@@ -21,11 +21,17 @@ use http_body_util::{BodyExt as _, Full};
 use libfuzzer_sys::fuzz_target;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::{
-    AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, BegunLock, Client, ClientAuthMethod,
-    CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, Guess, HostCode, MaybeFuture, MemoryAccessTokens,
-    OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, Refusal, Reservation, Reserved, Rule, SecretDigest, Settlement,
-    StaticClients, Subject, Verdict,
+    AccountKey, Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer,
+    PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, Subject, Verdict,
 };
+use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
+use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
+use tower_password_grant::limiter::{
+    AttemptKey, AttemptLimiter, BegunLock, Guess, Refusal, Reservation, Reserved, Rule,
+    Settlement,
+};
+use tower_password_grant::store::{MaybeFuture, MemoryAccessTokens, SecretDigest};
+use tower_password_grant::user::HostCode;
 
 #[path = "../../tests/it/support/shared.rs"]
 mod shared;
@@ -147,7 +153,7 @@ impl ExtensionGrant for Code {
 fn layer() -> &'static PasswordGrantLayer {
     static LAYER: OnceLock<PasswordGrantLayer> = OnceLock::new();
     LAYER.get_or_init(|| {
-        let full = |client: tower_password_grant::ClientBuilder| {
+        let full = |client: tower_password_grant::client::ClientBuilder| {
             let client = client.allow_password_grant().allow_grant("urn:x:code").allow_origin("https://app.example");
             client.scopes("read write").default_scope("read").build().unwrap()
         };

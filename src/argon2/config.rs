@@ -195,7 +195,7 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
 
     /// The highest cost of a stored Argon2 hash that is still computed. Default: 131,072 KiB, 10 passes, 16 lanes, or the
     /// current parameters where they are higher; a lower limit than these is an error. A hash above it is
-    /// [unusable](crate::Reason::UnusableHash): an attacker who can write to the user table must not be able to take all
+    /// [unusable](crate::audit::Reason::UnusableHash): an attacker who can write to the user table must not be able to take all
     /// memory. libsodium's MODERATE needs 262,144 KiB. Each thread may use this much for a moment besides its own.
     pub fn max_stored_cost(mut self, memory: u32, passes: u32, lanes: u32) -> Self {
         self.caps = Some(Caps { memory, passes, lanes });

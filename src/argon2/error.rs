@@ -59,7 +59,7 @@ pub enum HashError {
     /// The hash function refused its input: a password of 4 GiB, for example.
     #[error("the password cannot be hashed")]
     Unusable,
-    /// The password has a character that its [preparation](crate::PasswordPreparation) does not allow.
+    /// The password has a character that its [preparation](crate::user::PasswordPreparation) does not allow.
     #[error("the password has a character that its preparation does not allow: choose another one")]
     Prohibited,
 }

@@ -3,7 +3,7 @@
 /// Why a stored hash cannot be compared with a password: what a [`HashFormat`](super::HashFormat) of your own answers then.
 ///
 /// The login is refused like one with a wrong password, at the cost of an unknown user; the reason in audit and metrics is
-/// [`UnusableHash`](crate::Reason::UnusableHash), and an event warns with the format and this cause. Both are fixed texts,
+/// [`UnusableHash`](crate::audit::Reason::UnusableHash), and an event warns with the format and this cause. Both are fixed texts,
 /// so that nothing of the stored text can get into a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnusableHash {

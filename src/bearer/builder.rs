@@ -69,7 +69,7 @@ impl BearerGuardBuilder {
     }
 
     /// Takes tokens of every realm. Default: see [`token_realm`](Self::token_realm). Change it when the API itself keeps the
-    /// realms apart, by [`Principal::realm`](crate::AccessTokenRecord::realm): one subject's identifier may stand for
+    /// realms apart, by [`Principal::realm`](crate::store::AccessTokenRecord::realm): one subject's identifier may stand for
     /// different people in two realms.
     pub fn any_token_realm(mut self) -> Self {
         self.realm = GuardRealm::Any;
@@ -98,7 +98,7 @@ impl BearerGuardBuilder {
 
     /// How long a look-up may take before the answer is 503. Default: 5 seconds. Change it to less than what your clients
     /// wait for; it must stay above the deadlines of what the verifier asks, such as that of an
-    /// [introspection client](crate::IntrospectionClient::with_deadline).
+    /// [introspection client](super::IntrospectionClient::with_deadline).
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self

@@ -9,7 +9,7 @@ use crate::protocol::token::record::AccessTokenRecord;
 ///
 /// A revoked token is refused once `max_age` has passed since it was last looked up, not before: keep `max_age` as long as
 /// you can bear that, and leave the cache out on routes where it must be at once
-/// ([`without_cache`](crate::BearerGuard::without_cache)). An expired token is refused at once all the same. JWTs need no
+/// ([`without_cache`](super::BearerGuard::without_cache)). An expired token is refused at once all the same. JWTs need no
 /// cache for the sake of a backend: it spares the processor the signature, and nothing else.
 ///
 /// Only tokens that were good are kept, under their SHA-256 digest, so no sender fills the cache with guesses. When it is full,
@@ -23,7 +23,7 @@ impl TokenCache {
     /// Room for `tokens` tokens, rounded up to a multiple of 16, each kept for `max_age` and never beyond its expiry. An
     /// entry takes a few hundred bytes. Seconds are a good `max_age`: 10 to 60.
     ///
-    /// Neither may be zero: [`build`](crate::BearerGuardBuilder::build) refuses a cache that could keep nothing.
+    /// Neither may be zero: [`build`](super::BearerGuardBuilder::build) refuses a cache that could keep nothing.
     #[must_use]
     pub fn new(tokens: usize, max_age: Duration) -> Self {
         Self { recent: Recent::new(tokens, max_age), is_empty: tokens == 0 || max_age.is_zero() }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::protocol::explained::explained;
 
-/// Why [`BearerGuardBuilder::build`](crate::BearerGuardBuilder::build) refuses: which setting, and what to do about it.
+/// Why [`BearerGuardBuilder::build`](super::BearerGuardBuilder::build) refuses: which setting, and what to do about it.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum BearerConfigError {
@@ -39,7 +39,7 @@ impl fmt::Debug for BearerConfigError {
     }
 }
 
-/// Why an [`IntrospectionClient`](crate::IntrospectionClient) cannot be made.
+/// Why an [`IntrospectionClient`](super::IntrospectionClient) cannot be made.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum IntrospectionConfigError {

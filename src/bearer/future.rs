@@ -14,7 +14,7 @@ use super::route_rules::{RouteRules, Verification};
 use crate::boundary::body::ResponseBody;
 
 pin_project! {
-    /// The future of a [`BearerService`](crate::BearerService): the inner service's own for requests that pass at once, without
+    /// The future of a [`BearerService`](super::BearerService): the inner service's own for requests that pass at once, without
     /// a box around it.
     pub struct BearerFuture<S, B>
     where

@@ -9,13 +9,15 @@ use crate::protocol::scope::ScopeError;
 /// Lets only requests with a good bearer token through to an API (RFC 6750), and names the caller to the API: a layer for
 /// axum, tonic and plain hyper.
 ///
-/// A request that passes carries a [`Principal`](crate::Principal) in its extensions.
+/// A request that passes carries a [`Principal`](super::Principal) in its extensions.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use axum::routing::{get, post};
 /// use axum::{Extension, Router};
-/// use tower_password_grant::{BearerGuard, MemoryAccessTokens, OpaqueIssuer, Principal};
+/// use tower_password_grant::OpaqueIssuer;
+/// use tower_password_grant::bearer::{BearerGuard, Principal};
+/// use tower_password_grant::store::MemoryAccessTokens;
 ///
 /// // The same one goes to the token endpoint: `.issuer(Arc::clone(&tokens))`.
 /// let tokens = OpaqueIssuer::new(MemoryAccessTokens::new());
@@ -41,7 +43,7 @@ use crate::protocol::scope::ScopeError;
 /// | a good token with too little scope | 403 `insufficient_scope`, with the `scope` that is needed | 7 `PERMISSION_DENIED` |
 /// | a good token, and everything that [`optional`](Self::optional) lets through | the inner service's answer, untouched | the same |
 /// | the verifier's backend fails or is too slow | 503 with `Retry-After` | 14 `UNAVAILABLE` |
-/// | the verifier has a [fault](crate::BackendErrorKind::Fault) or panics | 500 | 13 `INTERNAL` |
+/// | the verifier has a [fault](crate::store::BackendErrorKind::Fault) or panics | 500 | 13 `INTERNAL` |
 ///
 /// Its own answers are `no-store`, and each 400, 401 and 403 has one `WWW-Authenticate: Bearer` challenge. A request whose
 /// `Content-Type` is `application/grpc` is answered in gRPC's way: HTTP 200 with `grpc-status` in the head and no body.
@@ -69,7 +71,7 @@ pub struct BearerGuard {
 impl BearerGuard {
     /// A builder of a guard over `verifier`, which says what a token stands for:
     /// [`OpaqueIssuer`](crate::OpaqueIssuer), `JwtVerifier` (feature `jwt`) or
-    /// [`IntrospectionClient`](crate::IntrospectionClient).
+    /// [`IntrospectionClient`](super::IntrospectionClient).
     pub fn builder(verifier: impl AccessTokenVerifier) -> BearerGuardBuilder {
         BearerGuardBuilder::new(verifier)
     }

@@ -44,7 +44,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// lives apart from its authorization server.
 ///
 /// It works over any tower HTTP client; a client that follows redirects must not send the credentials along. Put a
-/// [`TokenCache`](crate::TokenCache) into the guard to ask less often about good tokens.
+/// [`TokenCache`](super::TokenCache) into the guard to ask less often about good tokens.
 ///
 /// # Made-up tokens
 ///
@@ -61,7 +61,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// use http_body_util::Full;
 /// use hyper_util::client::legacy::Client;
 /// use hyper_util::rt::TokioExecutor;
-/// use tower_password_grant::{BearerGuard, ClientSecret, IntrospectionClient};
+/// use tower_password_grant::ClientSecret;
+/// use tower_password_grant::bearer::{BearerGuard, IntrospectionClient};
 ///
 /// // In production with a TLS connector, such as that of `hyper-rustls`.
 /// let http = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();

@@ -1,5 +1,22 @@
-//! The resource server's side: bearer tokens in front of an API (RFC 6750), and the client of an introspection endpoint
-//! (RFC 7662).
+//! Taking tokens: bearer tokens in front of an API (RFC 6750), and the client of an introspection endpoint (RFC 7662).
+//!
+//! A [`BearerGuard`] is a layer for the routes of an API. It asks an [`AccessTokenVerifier`]: the store of the tokens in the same
+//! process, the verifier of the feature `jwt`, or an [`IntrospectionClient`] in another process. The handler finds a
+//! [`Principal`] in the request.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tower_password_grant::OpaqueIssuer;
+//! use tower_password_grant::bearer::BearerGuard;
+//! use tower_password_grant::store::MemoryAccessTokens;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let issuer = Arc::new(OpaqueIssuer::new(MemoryAccessTokens::new()));
+//! let guard = BearerGuard::builder(Arc::clone(&issuer)).any_audience().build()?;
+//! # let _ = guard;
+//! # Ok(())
+//! # }
+//! ```
 
 mod answer;
 mod builder;
@@ -16,6 +33,7 @@ mod refusal;
 mod route_rules;
 mod service;
 
+pub use crate::boundary::access::{AccessTokenVerifier, Revocation};
 pub use builder::BearerGuardBuilder;
 pub use cache::TokenCache;
 pub use config_error::{BearerConfigError, IntrospectionConfigError};

@@ -5,14 +5,14 @@ use http::header::AUTHORIZATION;
 
 use crate::protocol::token::record::AccessTokenRecord;
 
-/// The caller, as the [`BearerGuard`](crate::BearerGuard) found out: what the access token of this request stands for.
+/// The caller, as the [`BearerGuard`](super::BearerGuard) found out: what the access token of this request stands for.
 /// It lies in the extensions of the request; cloning is cheap.
 ///
 /// No header of the client's can put one there, and one that was there before is removed.
 ///
 /// ```
 /// use axum::Extension;
-/// use tower_password_grant::Principal;
+/// use tower_password_grant::bearer::Principal;
 ///
 /// // In axum:
 /// async fn me(Extension(caller): Extension<Principal>) -> String {

@@ -5,7 +5,7 @@ use crate::observe::contain::Cut;
 use crate::observe::telemetry;
 use crate::protocol::token::record::AccessTokenRecord;
 
-/// Why a [`BearerGuard`](crate::BearerGuard) refused a request: for your logs and metrics. The client learns less.
+/// Why a [`BearerGuard`](super::BearerGuard) refused a request: for your logs and metrics. The client learns less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BearerReason {
@@ -86,7 +86,7 @@ impl BearerReason {
     }
 }
 
-/// A request that was refused, for [`on_refusal`](crate::BearerGuardBuilder::on_refusal).
+/// A request that was refused, for [`on_refusal`](super::BearerGuardBuilder::on_refusal).
 pub struct BearerRefusal {
     reason: BearerReason,
     pub(super) error: Option<BackendError>,

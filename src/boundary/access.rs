@@ -55,7 +55,7 @@ pub trait AccessTokenStore: Send + Sync + 'static {
     /// Removes the records of a subject in this realm, and answers how many there were.
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError>;
 
-    /// Which store this is, if it is a [`RefreshTokenStore`](crate::RefreshTokenStore), too, that saves in its own step the access
+    /// Which store this is, if it is a [`RefreshTokenStore`](crate::store::RefreshTokenStore), too, that saves in its own step the access
     /// token that comes with a family: where both parts are the same store, a login and a refresh are one step then. Default:
     /// none, and each record comes through [`insert`](Self::insert).
     fn identity(&self) -> Option<StoreIdentity> {
@@ -128,19 +128,19 @@ impl<T: AccessTokenStore + ?Sized> AccessTokenStore for Arc<T> {
     }
 }
 
-/// Tells what an access token stands for: for the [`BearerGuard`](crate::BearerGuard) in front of an API (RFC 6750), and for
+/// Tells what an access token stands for: for the [`BearerGuard`](crate::bearer::BearerGuard) in front of an API (RFC 6750), and for
 /// the introspection and revocation endpoints (RFC 7662, RFC 7009).
 ///
 /// [`OpaqueIssuer`](crate::OpaqueIssuer) is one over its store, `JwtVerifier` (feature `jwt`) one over public keys,
-/// [`IntrospectionClient`](crate::IntrospectionClient) one over another server's endpoint.
+/// [`IntrospectionClient`](crate::bearer::IntrospectionClient) one over another server's endpoint.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
 ///
 /// use async_trait::async_trait;
-/// use tower_password_grant::{
-///     AccessTokenRecord, AccessTokenVerifier, BackendError, ClientId, MaybeFuture,
-/// };
+/// use tower_password_grant::{BackendError, ClientId};
+/// use tower_password_grant::bearer::AccessTokenVerifier;
+/// use tower_password_grant::store::{AccessTokenRecord, MaybeFuture};
 ///
 /// type Found = Result<Option<AccessTokenRecord>, BackendError>;
 ///

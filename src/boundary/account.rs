@@ -88,7 +88,8 @@ impl<'a> AccountKey<'a> {
     /// which has both from a log or a command line. Nothing is changed in the text.
     ///
     /// ```
-    /// use tower_password_grant::{AccountKey, AccountKeyKind};
+    /// use tower_password_grant::AccountKey;
+    /// use tower_password_grant::user::AccountKeyKind;
     ///
     /// let key = AccountKey::resolved("user-17");
     /// let (kind, text) = (key.kind().as_str(), key.as_str());

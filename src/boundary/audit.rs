@@ -33,7 +33,7 @@ pub struct AuditEvent<'a> {
     /// same [shared key](crate::Builder::shared_key), and nothing else.
     pub account: Option<AccountDigest>,
     /// The address that counts: the peer's, the client's behind [trusted proxies](crate::PeerAddress::behind), or the
-    /// end user's, from a client that [may name it](crate::ClientBuilder::trust_end_user_address).
+    /// end user's, from a client that [may name it](crate::client::ClientBuilder::trust_end_user_address).
     pub address: Option<IpAddr>,
     /// The other end of the connection. If it is not the same as `address`, it is a proxy, or a server that logs in for its
     /// users.
@@ -47,7 +47,7 @@ pub struct AuditEvent<'a> {
     pub family: Option<&'a RefreshFamily>,
     /// The client may not form-encode its `Authorization` header as RFC 6749 section 2.3.1 asks.
     pub unencoded_basic: bool,
-    /// The password is right, and the [`Shield`](crate::Shield) knows it from a leak: make the user set a new one.
+    /// The password is right, and the [`Shield`](crate::user::Shield) knows it from a leak: make the user set a new one.
     pub password_leaked: bool,
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::protocol::client::credentials::Comparison;
 
 /// A comparison that a limiter does in one step with its look and its charge; see
-/// [`AttemptLimiter::check`](crate::AttemptLimiter::check). A caller that wants to know how it ended has to ask a limiter.
+/// [`AttemptLimiter::check`](crate::limiter::AttemptLimiter::check). A caller that wants to know how it ended has to ask a limiter.
 ///
 /// It waits for nothing: it digests a secret of at most a few kilobytes and compares digests in constant time.
 #[must_use = "it is decided by a limiter"]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// The two clocks that the endpoint and its parts read.
 ///
 /// Give yours to the builder of the [endpoint](crate::Builder::clock), and to that of the
-/// [guard](crate::BearerGuardBuilder::clock) if there is one, and nowhere else: both hand it to their parts, the limiter,
+/// [guard](crate::bearer::BearerGuardBuilder::clock) if there is one, and nowhere else: both hand it to their parts, the limiter,
 /// the issuer with its store and what verifies access tokens among them. A part that was given another clock itself
 /// (`with_clock`) keeps it, and a warning event names it; so does a `SqliteStore`, which is at work from its opening on
 /// and is given its clock there. Parts of your own take it by `follow_clock`, which each of those traits has.

@@ -54,7 +54,7 @@ impl ExtensionRequest {
 
     /// The address that the request comes from and is counted on: the peer's, from the source that the host configured;
     /// behind [trusted proxies](crate::PeerAddress::behind) the client's; the end user's if the client
-    /// [may name it](crate::ClientBuilder::trust_end_user_address). IPv4 stands in its own form.
+    /// [may name it](crate::client::ClientBuilder::trust_end_user_address). IPv4 stands in its own form.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         self.address
@@ -98,7 +98,7 @@ pub trait ExtensionGrant: Send + Sync + 'static {
     fn grant_type(&self) -> &str;
 
     /// Whether a user logs in by it with a password, as in a grant of your own with a realm. Then the client's
-    /// [end date](crate::Sunset) holds for it as for the password grant, it is counted and hidden with that, and the verifier is
+    /// [end date](crate::client::Sunset) holds for it as for the password grant, it is counted and hidden with that, and the verifier is
     /// [asked again](crate::CredentialVerifier::recheck) before its tokens are sent. Default: no.
     fn begins_password_login(&self) -> bool {
         false
@@ -108,7 +108,7 @@ pub trait ExtensionGrant: Send + Sync + 'static {
     fn required_fields(&self) -> &[&str];
 
     /// On which account's budget the request counts; `None` if it carries nothing that can be guessed, such as a signed
-    /// assertion: then it counts on the budget of its address alone ([`Guess::NoAccount`](crate::Guess::NoAccount)). A grant
+    /// assertion: then it counts on the budget of its address alone ([`Guess::NoAccount`](crate::limiter::Guess::NoAccount)). A grant
     /// that takes names of the same accounts as the password grant gives the same keys as its
     /// [verifier](crate::CredentialVerifier::account_key), or an account has two budgets.
     fn account_key<'a>(

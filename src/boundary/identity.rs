@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// file have two, and a warning event (`settings cannot work together`) says so when an endpoint is built with both.
 ///
 /// ```
-/// use tower_password_grant::StoreIdentity;
+/// use tower_password_grant::store::StoreIdentity;
 ///
 /// let (one, other) = (StoreIdentity::new(), StoreIdentity::new());
 /// assert!(one == one.clone() && one != other);

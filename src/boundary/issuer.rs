@@ -18,7 +18,8 @@ use crate::protocol::wire::response::IssuedTokens;
 ///
 /// ```
 /// use async_trait::async_trait;
-/// use tower_password_grant::{BackendError, Grant, IssuedTokens, Token, TokenIssuer};
+/// use tower_password_grant::{BackendError, Grant, IssuedTokens, TokenIssuer};
+/// use tower_password_grant::token::Token;
 ///
 /// struct Tokens { /* your pool */ }
 ///
@@ -39,7 +40,7 @@ use crate::protocol::wire::response::IssuedTokens;
 /// store saves it before the token is sent.
 ///
 /// # Security
-/// A token must not be guessable (at most one chance in 2^128, RFC 6749 section 10.10); [`Token::random`](crate::Token::random)
+/// A token must not be guessable (at most one chance in 2^128, RFC 6749 section 10.10); [`Token::random`](crate::token::Token::random)
 /// is. Store digests, not tokens.
 ///
 /// # Cancellation
@@ -110,7 +111,8 @@ pub struct IssueFn<F>(F);
 /// A [`TokenIssuer`] from an async closure.
 ///
 /// ```
-/// use tower_password_grant::{Grant, IssuedTokens, Token, issue_fn};
+/// use tower_password_grant::{Grant, IssuedTokens};
+/// use tower_password_grant::token::{issue_fn, Token};
 ///
 /// let issuer = issue_fn(|grant: Grant| async move {
 ///     Ok(IssuedTokens::bearer(Token::random("at_")?, grant.lifetime()))

@@ -75,7 +75,7 @@ pub enum Guess<'a> {
         client_id: &'a str,
     },
     /// No account and no client: a token that nobody can guess, or a request of an
-    /// [extension grant](crate::ExtensionGrant) that names no account. It counts on the address alone, so that a flood of
+    /// [extension grant](crate::grant::ExtensionGrant) that names no account. It counts on the address alone, so that a flood of
     /// made-up ones ends. Only denials stay charged; there are no failures of an account to forget, so it is never settled
     /// as [`Success`](Settlement::Success).
     NoAccount,
@@ -335,7 +335,7 @@ impl Settlement {
 /// - Keys are equal only if every part is, the account's [kind](AccountKey::kind) included: hash them with their lengths, not
 ///   joined by a separator. Addresses count by their [network](AttemptKey::network); for exempt ones only the budgets of the
 ///   account and of client secrets hold. An IPv6 /48 holds 65,536 of these networks: count on wider ones beside them,
-///   with larger budgets, as [`MemoryLimiter`](crate::MemoryLimiter) does.
+///   with larger budgets, as [`MemoryLimiter`](crate::limiter::MemoryLimiter) does.
 /// - A reservation is [from a known address](Reservation::from_known_address) only if a full login of the same account from the
 ///   same network succeeded before. Such attempts wait less where there is much to verify, so let no other outcome make an
 ///   address known, bound how many an account has, and forget them in time.
@@ -374,7 +374,7 @@ pub trait AttemptLimiter: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Whether it counts under the operator's [shared key](crate::SharedKey); none if it counts in this process alone. A warning
+    /// Whether it counts under the operator's [shared key](crate::limiter::SharedKey); none if it counts in this process alone. A warning
     /// says it when the endpoint has such a key and the limiter has not, or the reverse. Provided: none.
     fn has_shared_key(&self) -> Option<bool> {
         None

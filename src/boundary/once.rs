@@ -9,11 +9,12 @@ use super::backend::BackendError;
 use crate::protocol::secret::secrets::SecretDigest;
 
 /// Spends one-time values: tickets, login links and the identifiers of assertions, for example in an
-/// [`ExtensionGrant`](crate::ExtensionGrant) of your own.
+/// [`ExtensionGrant`](crate::grant::ExtensionGrant) of your own.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use tower_password_grant::{BackendError, OneTimeValues, SecretDigest};
+/// use tower_password_grant::BackendError;
+/// use tower_password_grant::store::{OneTimeValues, SecretDigest};
 ///
 /// /// Redeems a ticket that was signed and checked elsewhere; a copy of it is worthless.
 /// async fn redeem(values: &dyn OneTimeValues, id: &str) -> Result<bool, BackendError> {

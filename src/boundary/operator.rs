@@ -13,11 +13,13 @@ use super::refusal::Rule;
 
 /// For operators: which locks a limiter holds, and an end to them.
 ///
-/// [`MemoryLimiter`](crate::MemoryLimiter) and the limiters over stores implement it, so that a route or a command-line tool for
+/// [`MemoryLimiter`](crate::limiter::MemoryLimiter) and the limiters over stores implement it, so that a route or a command-line tool for
 /// operators is written once. It is not called by the endpoint.
 ///
 /// ```
-/// use tower_password_grant::{AccountKey, LimiterOperator, MemoryLimiter, OperationError};
+/// use tower_password_grant::AccountKey;
+/// use tower_password_grant::limiter::{LimiterOperator, MemoryLimiter};
+/// use tower_password_grant::store::OperationError;
 ///
 /// /// Tells how many locks there are, and lifts those of one account.
 /// async fn tidy(limiter: &dyn LimiterOperator) -> Result<usize, OperationError> {
@@ -46,7 +48,7 @@ use super::refusal::Rule;
 ///   and networks; at most 1,000 of them.
 /// - At least the locks that began in this process are listed. A limiter says which others are, and what it knows of their names.
 /// - A lock is what the rules of the limiter that is asked make of the counts: a tool beside a server needs the server's
-///   [`LimiterRules`](crate::LimiterRules), or it may list no lock though there are some. What it unblocks is unblocked under
+///   [`LimiterRules`](crate::limiter::LimiterRules), or it may list no lock though there are some. What it unblocks is unblocked under
 ///   any rules.
 /// - What is unblocked or forgotten begins anew: the next attempt is charged as a first one is. Attempts that are under way hold
 ///   no place any more, and settling them takes nothing back.

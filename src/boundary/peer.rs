@@ -19,7 +19,8 @@ use crate::protocol::wire::forwarded::{self, Notation};
 /// never share one budget. Headers are believed only from [proxies that you name](Self::behind).
 ///
 /// ```
-/// use tower_password_grant::{PeerAddress, TrustedProxies};
+/// use tower_password_grant::PeerAddress;
+/// use tower_password_grant::mount::TrustedProxies;
 /// # #[derive(Clone)] struct ConnectInfo<T>(T);
 ///
 /// // axum, with `into_make_service_with_connect_info::<SocketAddr>()`:

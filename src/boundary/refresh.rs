@@ -161,7 +161,7 @@ pub trait RefreshTokenStore: Send + Sync + 'static {
     /// and when an account is closed.
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError>;
 
-    /// Which store this is, if it is an [`AccessTokenStore`](crate::AccessTokenStore), too, and saves the access token that comes
+    /// Which store this is, if it is an [`AccessTokenStore`](crate::store::AccessTokenStore), too, and saves the access token that comes
     /// with [`begin`](Self::begin) and [`rotate`](Self::rotate) in the same step. Default: none, and none comes.
     fn identity(&self) -> Option<StoreIdentity> {
         None

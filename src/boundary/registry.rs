@@ -16,7 +16,8 @@ use crate::protocol::client::registered::Client;
 ///
 /// ```
 /// use async_trait::async_trait;
-/// use tower_password_grant::{BackendError, Client, ClientRegistry, SecretDigest};
+/// use tower_password_grant::{BackendError, Client, ClientRegistry};
+/// use tower_password_grant::store::SecretDigest;
 ///
 /// struct Clients { /* your pool */ }
 ///
@@ -120,7 +121,8 @@ pub struct FindClientFn<F>(F);
 /// A [`ClientRegistry`] from an async closure over the client's id.
 ///
 /// ```
-/// use tower_password_grant::{Client, find_client_fn};
+/// use tower_password_grant::Client;
+/// use tower_password_grant::client::find_client_fn;
 ///
 /// let registry = find_client_fn(|id: String| async move {
 ///     let cli = Client::public("cli").allow_password_grant();

@@ -45,7 +45,8 @@ pub enum OnLeak {
 /// use http_body_util::{BodyExt as _, Empty, Limited};
 /// use hyper_util::client::legacy::{Client, connect::HttpConnector};
 /// use sha1::{Digest as _, Sha1};
-/// use tower_password_grant::{BackendError, Finding, Password, Shield, Subject};
+/// use tower_password_grant::{BackendError, Password, Subject};
+/// use tower_password_grant::user::{Finding, Shield};
 ///
 /// struct RangeService {
 ///     // Or what you have; beyond your own network with TLS.

@@ -96,7 +96,7 @@ impl Attempt {
 
     /// The address that the request comes from and is counted on: the peer's, from the source that the host configured;
     /// behind [trusted proxies](crate::PeerAddress::behind) the client's; the end user's if the client
-    /// [may name it](crate::ClientBuilder::trust_end_user_address). IPv4 stands in its own form.
+    /// [may name it](crate::client::ClientBuilder::trust_end_user_address). IPv4 stands in its own form.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         self.said.address

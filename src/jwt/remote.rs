@@ -162,7 +162,7 @@ impl RemoteJwks {
     }
 
     /// The most time that one fetch may take. Default: 4 seconds, less than the
-    /// [guard's own deadline](crate::BearerGuardBuilder::deadline), so that a token of an unknown key is answered by what
+    /// [guard's own deadline](crate::bearer::BearerGuardBuilder::deadline), so that a token of an unknown key is answered by what
     /// the fetch gave; more than zero, at most 60 seconds.
     ///
     /// # Errors

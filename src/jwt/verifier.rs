@@ -46,7 +46,7 @@ use crate::protocol::token::record::AccessTokenRecord;
 /// [retired](KeySet::retire).
 ///
 /// ```
-/// use tower_password_grant::AccessTokenVerifier;
+/// use tower_password_grant::bearer::AccessTokenVerifier;
 /// use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
 ///
 /// # #[tokio::main(flavor = "current_thread")]

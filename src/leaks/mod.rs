@@ -1,6 +1,6 @@
 //! Passwords that are known from leaks, looked up in a local filter (feature `breach-filter`).
 //!
-//! [`LeakedPasswords`] is a [`Shield`](crate::Shield) without any network. It is made from a list of passwords or of their
+//! [`LeakedPasswords`] is a [`Shield`](crate::user::Shield) without any network. It is made from a list of passwords or of their
 //! SHA-1 hashes, as collections of leaked passwords are published. That takes time and memory, so make it once, write it to
 //! a file, and open the file when the server starts:
 //!
@@ -8,8 +8,9 @@
 //! use std::fs::File;
 //! use std::io::BufReader;
 //!
+//! use tower_password_grant::{Builder, Password, PasswordGrant};
 //! use tower_password_grant::leaks::LeakedPasswords;
-//! use tower_password_grant::{Builder, OnLeak, Password, PasswordGrant};
+//! use tower_password_grant::user::OnLeak;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = std::env::temp_dir().join(format!("leaks-example-{}", std::process::id()));
@@ -32,7 +33,7 @@
 //!
 //! # What the filter shows
 //! Every password of the list is found. Of all others, one in 65,536 (0.0015 %) is found by mistake: with
-//! [`OnLeak::Block`](crate::OnLeak::Block) so many users with a good password have to set another one. The filter cannot be
+//! [`OnLeak::Block`](crate::user::OnLeak::Block) so many users with a good password have to set another one. The filter cannot be
 //! read backwards: it holds 16 bits for each password.
 //!
 //! # Memory
@@ -43,7 +44,7 @@
 //!
 //! # Trust
 //! Anyone who can write the list or the file decides which passwords are found, and with
-//! [`OnLeak::Block`](crate::OnLeak::Block) can keep users out. The checksum in the file is against accidents, not against
+//! [`OnLeak::Block`](crate::user::OnLeak::Block) can keep users out. The checksum in the file is against accidents, not against
 //! people. No content of the file or list makes this code panic or take memory beyond its size.
 
 mod error;

@@ -1,9 +1,24 @@
-//! Attack protection: the rules by which attempts are counted, and the limiters that count by them.
+//! Attack protection: the budgets of attempts, the limiters that count by them, and ceilings on requests.
 //!
-//! What counts and for how long is decided in [`step`], pure functions over values with explicit time. An engine loads the
-//! records of an attempt, runs the step and keeps what changed: [`memory`] in the memory of this process, which a restart clears,
-//! [`stored`] in a store of the application's. [`ceiling`] bounds the requests of one sender before anything of them is read.
-//! Beside the rooms stands what the engines share.
+//! By default the endpoint counts by [`LimiterRules::new`] in the memory of this process, which a restart clears.
+//! Choose other rules for a [`MemoryLimiter`], count in a store that processes share with a [`StoredLimiter`] over
+//! [`AttemptRecords`] (or with the limiter of the feature `sqlite`), or write an [`AttemptLimiter`] of your own.
+//! [`LimiterOperator`] lists locks and lifts them, a [`LockNotifier`] writes to owners. The manual says what the budgets
+//! [protect from](crate::manual::attack_protection).
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter};
+//!
+//! let five_in_ten_minutes = Lockout::new(5, Duration::from_secs(600));
+//! let rules = LimiterRules::new().with_account_and_address_budget(five_in_ten_minutes);
+//! let limiter = MemoryLimiter::new().with_rules(rules);
+//! # let _ = limiter;
+//! ```
+// What counts and for how long is decided in `step`, pure functions over values with explicit time. An engine loads the records of
+// an attempt, runs the step and keeps what changed: `memory` in the memory of this process, `stored` in a store of the
+// application's. `ceiling` bounds the requests of one sender before anything of them is read. Beside the rooms stands what the
+// engines share.
 
 pub(crate) mod ceiling;
 pub(crate) mod first_tries;
@@ -12,6 +27,22 @@ pub(crate) mod memory;
 pub(crate) mod step;
 pub(crate) mod stored;
 pub(crate) mod sync;
+
+pub use crate::boundary::check::{CheckOutcome, SecretCheck};
+pub use crate::boundary::limiter::{
+    AttemptKey, AttemptLimiter, BegunLock, Checked, Decided, Fingerprint, Guess, Refusal, Reservation, Reserved, Rule,
+    Settlement,
+};
+pub use crate::boundary::notifier::{LockNotice, LockNotifier};
+pub use crate::boundary::operator::{ActiveLock, LimiterOperator, LockCursor, LockPage};
+pub use crate::boundary::records::{AttemptRecords, LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp};
+pub use crate::protocol::secret::shared_key::{SharedKey, SharedKeyError};
+pub use ceiling::ceilings::{IntrospectionCeiling, RequestCeiling};
+pub use memory::limiter::MemoryLimiter;
+pub use memory::stats::LimiterStats;
+pub use step::budget::{Lockout, TokenBucket};
+pub use step::rules::LimiterRules;
+pub use stored::limiter::StoredLimiter;
 
 #[cfg(test)]
 #[path = "history_tests.rs"]

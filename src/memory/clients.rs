@@ -22,7 +22,7 @@ use crate::protocol::client::registered::Client;
 ///         .default_scope("read")
 ///         .build()?,
 /// ])?;
-/// # Ok::<_, tower_password_grant::ClientError>(())
+/// # Ok::<_, tower_password_grant::client::ClientError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct StaticClients {

@@ -23,12 +23,14 @@ const PREFIX: &str = "at_";
 
 /// Issues opaque bearer tokens: `at_` and 43 characters that carry 256 random bits, 46 characters in all. It also says what
 /// they stand for and revokes them: give the same one to [`issuer`](crate::Builder::issuer), to
-/// [`access_tokens`](crate::Builder::access_tokens) and to the [`BearerGuard`](crate::BearerGuard), in an
+/// [`access_tokens`](crate::Builder::access_tokens) and to the [`BearerGuard`](crate::bearer::BearerGuard), in an
 /// [`Arc`](std::sync::Arc).
 ///
 /// ```
 /// use std::sync::Arc;
-/// use tower_password_grant::{AccessTokenVerifier, MemoryAccessTokens, OpaqueIssuer};
+/// use tower_password_grant::OpaqueIssuer;
+/// use tower_password_grant::bearer::AccessTokenVerifier;
+/// use tower_password_grant::store::MemoryAccessTokens;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
@@ -51,7 +53,7 @@ impl<S: AccessTokenStore> OpaqueIssuer<S> {
     }
 
     /// The resource servers that the tokens are for. Default: none is named, and only an API that asks for none takes them
-    /// ([`any_audience`](crate::BearerGuardBuilder::any_audience)).
+    /// ([`any_audience`](crate::bearer::BearerGuardBuilder::any_audience)).
     #[must_use]
     pub fn with_audience<A: Into<String>>(mut self, audience: impl IntoIterator<Item = A>) -> Self {
         self.audience = Some(audience.into_iter().map(Into::into).collect());

@@ -20,7 +20,7 @@ const MAX_TOKENS: usize = 100;
 /// let scope: Scope = "write read read".parse()?;
 /// assert_eq!(scope.to_string(), "read write");
 /// assert!(scope.contains("read") && !scope.contains("Read"));
-/// # Ok::<_, tower_password_grant::ScopeError>(())
+/// # Ok::<_, tower_password_grant::token::ScopeError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Scope(Arc<str>);

@@ -11,7 +11,7 @@ use super::answer_body::{AnswerBody, EnclosedBody};
 use super::intake::EndpointFuture;
 
 pin_project! {
-    /// The future of a [`PasswordGrantService`](crate::PasswordGrantService): the inner service's own for requests that
+    /// The future of a [`PasswordGrantService`](crate::mount::PasswordGrantService): the inner service's own for requests that
     /// pass through, without a box around it.
     pub struct ResponseFuture<F, B, A = EnclosedBody> {
         #[pin]

@@ -71,7 +71,7 @@ impl<A> PasswordGrantLayer<Reject, A> {
 
 impl<O> PasswordGrantLayer<O> {
     /// Answers with the inner service's own type of body, which `body` makes of the endpoint's bytes (`axum::body::Body::from`,
-    /// `http_body_util::Full::new` ...). Default: the two are enclosed in one type, [`ResponseBody`](crate::ResponseBody), which
+    /// `http_body_util::Full::new` ...). Default: the two are enclosed in one type, [`ResponseBody`](crate::mount::ResponseBody), which
     /// fits around any service.
     ///
     /// Change it to put the layer around a whole axum router, whose type of body `axum::serve` asks for: `Router::layer` puts it

@@ -22,7 +22,7 @@ const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
 /// Every URL in it comes from here, never from a request.
 ///
 /// ```
-/// use tower_password_grant::Metadata;
+/// use tower_password_grant::mount::Metadata;
 ///
 /// let metadata = Metadata::new("https://as.example")
 ///     .jwks_uri("https://as.example/.well-known/jwks.json")
@@ -94,7 +94,7 @@ impl Metadata {
 
     /// How clients authenticate. Default: `client_secret_basic`, `client_secret_post` unless it is
     /// [refused](crate::Builder::refuse_secrets_in_body), and `none`. Change it if there are no public clients, or for
-    /// [methods](crate::ClientAuthMethod) of your own.
+    /// [methods](crate::client::ClientAuthMethod) of your own.
     pub fn client_authentication_methods<S: Into<String>>(mut self, methods: impl IntoIterator<Item = S>) -> Self {
         self.methods = methods.into_iter().map(Into::into).collect();
         self
@@ -107,7 +107,7 @@ impl Metadata {
     }
 
     /// Leaves `password` out of `grant_types_supported`, and each other grant type by which a
-    /// [password login begins](crate::ExtensionGrant::begins_password_login). Default: the truth. For servers whose document is
+    /// [password login begins](crate::grant::ExtensionGrant::begins_password_login). Default: the truth. For servers whose document is
     /// public and whose last client of this grant needs none.
     pub fn hide_password_grant(mut self) -> Self {
         self.hides_password_grant = true;

@@ -9,7 +9,7 @@ use crate::protocol::secret::shared_key::SharedKey;
 
 /// The attack protection. All of it is on by default; see the [manual](crate::manual::attack_protection).
 impl<C, V, I> Builder<C, V, I> {
-    /// Counts the attempts. Default: [`MemoryLimiter`](crate::MemoryLimiter), in this process only. Change it when several
+    /// Counts the attempts. Default: [`MemoryLimiter`](crate::limiter::MemoryLimiter), in this process only. Change it when several
     /// processes share the load.
     pub fn limiter(mut self, limiter: impl AttemptLimiter) -> Self {
         self.options.limiter = Some(Box::new(limiter));
@@ -18,7 +18,7 @@ impl<C, V, I> Builder<C, V, I> {
 
     /// The key that all processes of this service share, so that the same mistake counts once whichever of them it comes through,
     /// and after a restart. Default: each process makes a key of its own at the start. Give it as soon as there is a second
-    /// process, and to the [limiter's store](crate::SharedKey), which may then keep which secret was denied last.
+    /// process, and to the [limiter's store](crate::limiter::SharedKey), which may then keep which secret was denied last.
     pub fn shared_key(mut self, key: SharedKey) -> Self {
         self.options.shared_key = Some(key);
         self
@@ -33,7 +33,7 @@ impl<C, V, I> Builder<C, V, I> {
     }
 
     /// How many introspection requests are taken of one client that has authenticated and
-    /// [may ask](crate::ClientBuilder::allow_introspection), over all its addresses. Default: no ceiling, because any sender
+    /// [may ask](crate::client::ClientBuilder::allow_introspection), over all its addresses. Default: no ceiling, because any sender
     /// can write made-up tokens to an API and so make it ask, and its good tokens must not suffer. Set one where an API that
     /// you do not run could take the processor or the store from the others, well above what it asks in its busiest second.
     pub fn introspection_ceiling(mut self, ceiling: IntrospectionCeiling) -> Self {
@@ -58,8 +58,8 @@ impl<C, V, I> Builder<C, V, I> {
     }
 
     /// Answers public clients 400 `invalid_grant`, byte by byte as for a wrong password and without `Retry-After`, where a
-    /// lock of the account refuses ([`Rule::AccountAndAddress`](crate::Rule::AccountAndAddress) and
-    /// [`Rule::Account`](crate::Rule::Account)). Default: off, so that they are answered 429 like every other refusal, and
+    /// lock of the account refuses ([`Rule::AccountAndAddress`](crate::limiter::Rule::AccountAndAddress) and
+    /// [`Rule::Account`](crate::limiter::Rule::Account)). Default: off, so that they are answered 429 like every other refusal, and
     /// an app can say when to come again.
     ///
     /// Switch it on where an attacker must not learn that two names are one account: they share a lock, which shows it. It costs

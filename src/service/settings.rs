@@ -47,12 +47,12 @@ impl<C, V, I> Builder<C, V, I> {
     /// from a browser is then one of your own only if its whole origin is that one (RFC 6454), whatever `Sec-Fetch-Site` says:
     /// to the browser of a victim, a hostile name that was bound to this server's address is the same site.
     ///
-    /// Default: the [base URL](crate::Metadata::base_url) of the [metadata](Self::metadata), or without metadata not known:
+    /// Default: the [base URL](crate::mount::Metadata::base_url) of the [metadata](Self::metadata), or without metadata not known:
     /// then a page is your own if `Sec-Fetch-Site` says so, or without that header if its host and port are those that the
     /// request names, so that one that came over http counts as
     /// one of the https server of the same name. Set it whenever browsers reach the server; and where its pages are on another
     /// host than the metadata say. Pages of further origins belong on the list of [their
-    /// client](crate::ClientBuilder::allow_origin).
+    /// client](crate::client::ClientBuilder::allow_origin).
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.options.public_url = Some(url.into());
         self
@@ -65,7 +65,7 @@ impl<C, V, I> Builder<C, V, I> {
     }
 
     /// The header in which a server that logs in for its users names the address of each. It counts only from clients
-    /// that [may name it](crate::ClientBuilder::trust_end_user_address), and only as one bare address. Default:
+    /// that [may name it](crate::client::ClientBuilder::trust_end_user_address), and only as one bare address. Default:
     /// `auth0-forwarded-for`. Change it for clients that send another one; not to one that your proxies write.
     pub fn end_user_address_header(mut self, name: HeaderName) -> Self {
         self.options.end_user_header = name;
@@ -113,7 +113,7 @@ impl<C, V, I> Builder<C, V, I> {
     }
 
     /// How long the verification of a user's credentials may take: [`verify`](crate::CredentialVerifier::verify) of the
-    /// verifier and [`exchange`](crate::ExtensionGrant::exchange) of an extension grant. Default: 10 seconds, or
+    /// verifier and [`exchange`](crate::grant::ExtensionGrant::exchange) of an extension grant. Default: 10 seconds, or
     /// [`deadline`](Self::deadline) if that is shorter. It is longer than [`store_deadline`](Self::store_deadline), because
     /// hashes queue for the processor (`Argon2Verifier` refuses what waited for 5 seconds, and bounds its own look-ups).
     /// Afterwards the answer is 503, and the attempt stays charged: what was cut off may have been about to say no. `None`

@@ -7,7 +7,7 @@ use crate::boundary::refresh::RefreshTokenStore;
 
 /// Tokens after they were issued.
 impl<C, V, I> Builder<C, V, I> {
-    /// Gives refresh tokens to the clients that [may have them](crate::ClientBuilder::allow_refresh_tokens), keeps them in this
+    /// Gives refresh tokens to the clients that [may have them](crate::client::ClientBuilder::allow_refresh_tokens), keeps them in this
     /// store, and serves `grant_type=refresh_token` (RFC 6749 section 6). Default: none.
     ///
     /// Refresh tokens rotate: each use gives a new one and ends the old one; a copy of an old one that is presented later ends
@@ -19,7 +19,7 @@ impl<C, V, I> Builder<C, V, I> {
     }
 
     /// How long after a login its last refresh token ends, however often it was refreshed, for clients without a
-    /// [lifetime](crate::ClientBuilder::refresh_token_lifetime) of their own. Default: 30 days. Shorter where a stolen device
+    /// [lifetime](crate::client::ClientBuilder::refresh_token_lifetime) of their own. Default: 30 days. Shorter where a stolen device
     /// does harm.
     pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
         self.options.tokens.refresh_lifetime = Some(lifetime);
@@ -27,7 +27,7 @@ impl<C, V, I> Builder<C, V, I> {
     }
 
     /// How long a refresh token may lie unused, for clients without an
-    /// [idle lifetime](crate::ClientBuilder::refresh_token_idle_lifetime) of their own. Default: 14 days.
+    /// [idle lifetime](crate::client::ClientBuilder::refresh_token_idle_lifetime) of their own. Default: 14 days.
     pub fn refresh_token_idle_lifetime(mut self, lifetime: Duration) -> Self {
         self.options.tokens.refresh_idle_lifetime = Some(lifetime);
         self
@@ -35,7 +35,7 @@ impl<C, V, I> Builder<C, V, I> {
 
     /// How long after its first use a refresh token may be presented again, as long as its successor is unused, by a client
     /// that did not get the answer: it gets the same successor again. For clients without a
-    /// [leeway](crate::ClientBuilder::refresh_token_leeway) of their own. Default: 10 seconds; at most 60. Zero makes each lost
+    /// [leeway](crate::client::ClientBuilder::refresh_token_leeway) of their own. Default: 10 seconds; at most 60. Zero makes each lost
     /// answer a lost login.
     pub fn refresh_token_leeway(mut self, leeway: Duration) -> Self {
         self.options.tokens.refresh_leeway = Some(leeway);
@@ -83,7 +83,7 @@ impl<C, V, I> Builder<C, V, I> {
     }
 
     /// Serves the introspection endpoint (RFC 7662) at this path, for the clients that
-    /// [may ask](crate::ClientBuilder::allow_introspection). Default: none.
+    /// [may ask](crate::client::ClientBuilder::allow_introspection). Default: none.
     pub fn introspection_path(mut self, path: impl Into<String>) -> Self {
         self.options.tokens.introspection_path = Some(path.into());
         self

@@ -77,7 +77,7 @@ impl SqliteStore {
     /// ```
     ///
     /// # Errors
-    /// As any operation; also when the changed client [cannot be built](crate::ClientError), or is another one. Nothing
+    /// As any operation; also when the changed client [cannot be built](crate::client::ClientError), or is another one. Nothing
     /// is changed then.
     pub async fn change_client<F>(&self, id: &str, change: F) -> Result<bool, OperationError>
     where

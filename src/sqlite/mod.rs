@@ -1,9 +1,9 @@
 //! Everything in one SQLite file (feature `sqlite`).
 //!
-//! [`SqliteStore`] is a [`RefreshTokenStore`](crate::RefreshTokenStore), an
-//! [`AccessTokenStore`](crate::AccessTokenStore), [`OneTimeValues`](crate::OneTimeValues), a
+//! [`SqliteStore`] is a [`RefreshTokenStore`](crate::store::RefreshTokenStore), an
+//! [`AccessTokenStore`](crate::store::AccessTokenStore), [`OneTimeValues`](crate::store::OneTimeValues), a
 //! [`ClientRegistry`](crate::ClientRegistry) and, with the feature `argon2`, a `UserStore`; its
-//! [`limiter`](SqliteStore::limiter) is an [`AttemptLimiter`](crate::AttemptLimiter). For one host; several processes
+//! [`limiter`](SqliteStore::limiter) is an [`AttemptLimiter`](crate::limiter::AttemptLimiter). For one host; several processes
 //! of that host may share the file.
 //!
 //! # What is durable

@@ -9,7 +9,7 @@ use crate::boundary::clock::Clock;
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use tower_password_grant::Clock;
+/// use tower_password_grant::store::Clock;
 /// use tower_password_grant::testing::ManualClock;
 ///
 /// let clock = ManualClock::at(SystemTime::UNIX_EPOCH);

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tower_password_grant::{
-    BackendError, Client, ClientRegistry, Grant, IssuedTokens, MaybeFuture, StaticClients, Token, TokenIssuer,
-};
+use tower_password_grant::store::MaybeFuture;
+use tower_password_grant::token::Token;
+use tower_password_grant::{BackendError, Client, ClientRegistry, Grant, IssuedTokens, StaticClients, TokenIssuer};
 
 use crate::support::{AUTH, PW, Probe, builder, clients, send, token_request};
 

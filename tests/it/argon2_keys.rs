@@ -3,9 +3,10 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use tower_password_grant::Password;
 use tower_password_grant::argon2::{Argon2Parameters, HashError};
 use tower_password_grant::store::UserStatus;
-use tower_password_grant::{Password, PasswordPreparation, SecretKeys};
+use tower_password_grant::user::{PasswordPreparation, SecretKeys};
 
 use crate::support::argon2_users::{House, cheap, hash_with};
 use crate::support::capture::Capture;

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
+use tower_password_grant::audit::Reason;
+use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, Rule, TokenBucket};
+use tower_password_grant::user::HostCode;
 use tower_password_grant::{
-    Attempt, BackendError, CredentialVerifier, Denial, HostCode, LimiterRules, Lockout, MemoryLimiter,
-    PasswordGrantLayer, Reason, Rule, Subject, TokenBucket, Verdict, verify_fn,
+    Attempt, BackendError, CredentialVerifier, Denial, PasswordGrantLayer, Subject, Verdict, verify_fn,
 };
 
 use crate::support::guesses::{Bed, Told, assert_denied, assert_throttled, login};
@@ -463,7 +465,7 @@ async fn a_watched_rule_leaves_the_others_in_force() {
 
 #[tokio::test]
 async fn the_ceiling_of_requests_can_be_watched() {
-    let ceiling = tower_password_grant::RequestCeiling::per_address(3, 1).monitor();
+    let ceiling = tower_password_grant::limiter::RequestCeiling::per_address(3, 1).monitor();
     let bed = Bed::with(|builder| builder.request_ceiling(ceiling));
     for request in 0..10 {
         bed.try_from(HERE, "alice", RIGHT).await.assert_ok();

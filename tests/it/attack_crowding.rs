@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use tower_password_grant::{MemoryAccessTokens, MemoryRefreshTokens, RequestCeiling};
+use tower_password_grant::limiter::RequestCeiling;
+use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 
 use crate::support;
 use crate::support::tokens::{Tokens, clients};

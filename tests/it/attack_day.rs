@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use tower_password_grant::{
-    AccountKey, Attempt, AttemptKey, AttemptLimiter as _, Clock, Denial, Fingerprint, Guess, MemoryLimiter, Reserved,
-    Settlement, Subject, verify_fn,
+use tower_password_grant::limiter::{
+    AttemptKey, AttemptLimiter as _, Fingerprint, Guess, MemoryLimiter, Reserved, Settlement,
 };
+use tower_password_grant::store::Clock;
+use tower_password_grant::{AccountKey, Attempt, Denial, Subject, verify_fn};
 
 use crate::support::guesses::{assert_denied, login};
 use crate::support::{self, AUTH, Fixture, ManualClock, PW, from_peer, send, token_request};

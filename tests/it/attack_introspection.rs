@@ -9,10 +9,10 @@ use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use tower_password_grant::{
-    AuditEvent, AuditOutcome, BearerGuard, ClientSecret, IntrospectionCeiling, IntrospectionClient, Reason,
-    RequestCeiling, Rule,
-};
+use tower_password_grant::ClientSecret;
+use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
+use tower_password_grant::bearer::{BearerGuard, IntrospectionClient};
+use tower_password_grant::limiter::{IntrospectionCeiling, RequestCeiling, Rule};
 
 use crate::support::basic;
 use crate::support::bearer::{self, AUDIENCE, Api};
@@ -248,7 +248,7 @@ async fn inactive_tokens_are_remembered_for_ten_seconds_and_never_instead_of_goo
 
 #[tokio::test]
 async fn what_cannot_be_a_token_is_not_asked_for() {
-    use tower_password_grant::AccessTokenVerifier as _;
+    use tower_password_grant::bearer::AccessTokenVerifier as _;
 
     let (audit, sink) = sink();
     let tokens = Tokens::with(clients(), |builder| builder.audit(sink));

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use tower_password_grant::{Client, LimiterRules, MemoryLimiter, StaticClients};
+use tower_password_grant::limiter::{LimiterRules, MemoryLimiter};
+use tower_password_grant::{Client, StaticClients};
 
 use crate::support::guesses::{Bed, assert_denied, assert_throttled, login};
 use crate::support::locks::locks;

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use tower_password_grant::{
-    AccountKey, ActiveLock, Client, LimiterOperator as _, LimiterRules, LockNotice, Lockout, MemoryLimiter, Rule,
-    StaticClients, TokenBucket, verify_fn,
+use tower_password_grant::limiter::{
+    ActiveLock, LimiterOperator as _, LimiterRules, LockNotice, Lockout, MemoryLimiter, Rule, TokenBucket,
 };
+use tower_password_grant::{AccountKey, Client, StaticClients, verify_fn};
 
 use crate::support::guesses::{Bed, assert_denied, assert_throttled, login};
 use crate::support::locks::locks;

@@ -10,9 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::sync::Barrier;
-use tower_password_grant::{
-    Attempt, Denial, LimiterRules, MemoryLimiter, Reason, RequestCeiling, Rule, TokenBucket, verify_fn,
-};
+use tower_password_grant::audit::Reason;
+use tower_password_grant::limiter::{LimiterRules, MemoryLimiter, RequestCeiling, Rule, TokenBucket};
+use tower_password_grant::{Attempt, Denial, verify_fn};
 
 use crate::support::faults::{self, Ledger, Switch};
 use crate::support::guesses::{Bed, assert_denied, assert_throttled, login};

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use tower_password_grant::{MemoryAccessTokens, MemoryRefreshTokens, Reason, RequestCeiling};
+use tower_password_grant::audit::Reason;
+use tower_password_grant::limiter::RequestCeiling;
+use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 
 use crate::support::ManualClock;
 use crate::support::tokens::{Tokens, clients};

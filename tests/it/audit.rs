@@ -5,9 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use tower_password_grant::audit::Reason;
+use tower_password_grant::limiter::SharedKey;
+use tower_password_grant::store::Clock;
+use tower_password_grant::user::HostCode;
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, Clock, CredentialVerifier, Denial, HostCode, PasswordGrantLayer, Reason,
-    SharedKey, Subject, Verdict,
+    AccountKey, Attempt, BackendError, CredentialVerifier, Denial, PasswordGrantLayer, Subject, Verdict,
 };
 use tracing::Level;
 
@@ -348,7 +351,8 @@ async fn durations_are_those_of_the_clock() {
     }
     let (audit, sink) = capture::sink();
     // Its own clock, which takes no steps.
-    let limiter = tower_password_grant::MemoryLimiter::new().with_clock(tower_password_grant::SystemClock::new());
+    let limiter =
+        tower_password_grant::limiter::MemoryLimiter::new().with_clock(tower_password_grant::store::SystemClock::new());
     let fixture = Fixture::with(|builder| builder.clock(Steps::default()).limiter(limiter).audit(sink));
     fixture.token(ALICE, "grant_type=foo").await;
     let event = audit.lock().unwrap()[0].clone();

@@ -11,7 +11,8 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tonic::transport::server::TcpIncoming;
-use tower_password_grant::{BearerGuard, Client, ClientSecret, IntrospectionClient};
+use tower_password_grant::bearer::{BearerGuard, IntrospectionClient};
+use tower_password_grant::{Client, ClientSecret};
 
 use crate::support::bearer::{self, AUDIENCE, Api};
 use crate::support::digest;

@@ -12,9 +12,9 @@ use axum::body::Body;
 use http::{Request, Response};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
-use tower_password_grant::{
-    AccessTokenRecord, BearerGuard, BearerGuardBuilder, BearerReason, ClientId, Principal, TokenCache,
-};
+use tower_password_grant::ClientId;
+use tower_password_grant::bearer::{BearerGuard, BearerGuardBuilder, BearerReason, Principal, TokenCache};
+use tower_password_grant::store::AccessTokenRecord;
 
 use crate::support::ManualClock;
 use crate::support::bearer::{self, AUDIENCE, Api, Tokens};

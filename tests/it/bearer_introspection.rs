@@ -16,10 +16,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use tower_password_grant::{
-    AccessTokenVerifier as _, BearerGuard, BearerGuardBuilder, Client as Registration, ClientSecret,
-    IntrospectionClient, IntrospectionConfigError, PeerAddress, Revocation, TokenCache,
+use tower_password_grant::bearer::{
+    AccessTokenVerifier as _, BearerGuard, BearerGuardBuilder, IntrospectionClient, IntrospectionConfigError,
+    Revocation, TokenCache,
 };
+use tower_password_grant::{Client as Registration, ClientSecret, PeerAddress};
 
 use crate::support::bearer::{self, AUDIENCE, Api};
 use crate::support::tokens::Tokens;

@@ -19,9 +19,10 @@ use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_password_grant::bearer::{AccessTokenVerifier as _, BearerGuard, Principal, Revocation, TokenCache};
+use tower_password_grant::store::MemoryAccessTokens;
 use tower_password_grant::{
-    AccessTokenVerifier as _, BackendError, BearerGuard, Client, MemoryAccessTokens, OpaqueIssuer, PasswordGrant,
-    PeerAddress, Principal, Revocation, StaticClients, Subject, TokenCache, verify_fn,
+    BackendError, Client, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, Subject, verify_fn,
 };
 
 use crate::support::bearer::{self, AUDIENCE, Api, Tokens, record};

@@ -8,8 +8,9 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
+use tower_password_grant::Password;
 use tower_password_grant::leaks::{LeakedPasswords, LeakedPasswordsError as Error};
-use tower_password_grant::{OnLeak, Password};
+use tower_password_grant::user::OnLeak;
 
 use crate::support::{AUTH, Fixture, PW};
 

@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tower_password_grant::audit::{AuditEvent, AuditSink};
+use tower_password_grant::client::{ClientAuthMethod, ClientAuthentication, ClientBuilder};
+use tower_password_grant::grant::ExtensionGrant;
+use tower_password_grant::limiter::{AttemptLimiter, MemoryLimiter};
+use tower_password_grant::mount::{PublicDocument, TransportSecurity};
+use tower_password_grant::store::{Clock, MemoryAccessTokens, MemoryRefreshTokens, SystemClock};
 use tower_password_grant::{
-    AttemptLimiter, AuditEvent, AuditSink, Client, ClientAuthMethod, ClientAuthentication, ClientBuilder,
-    ClientRegistry, Clock, CredentialVerifier, Denial, ExtensionGrant, MemoryAccessTokens, MemoryLimiter,
-    MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PeerAddress, PublicDocument, StaticClients, SystemClock,
-    TokenIssuer, TransportSecurity,
+    Client, ClientRegistry, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients,
+    TokenIssuer,
 };
 
 use crate::support::faults;

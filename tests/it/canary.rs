@@ -10,11 +10,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::{HeaderValue, Request};
 use tower::{Layer as _, ServiceExt as _};
+use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
+use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
+use tower_password_grant::limiter::{
+    AttemptKey, AttemptLimiter, BegunLock, LimiterRules, MemoryLimiter, Reservation, Reserved, Settlement,
+};
+use tower_password_grant::store::{MaybeFuture, MemoryAccessTokens, SecretDigest};
+use tower_password_grant::token::Token;
 use tower_password_grant::{
-    AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, BegunLock, Client, ClientAuthMethod,
-    ClientSecret, CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, Grant, IssuedTokens, LimiterRules,
-    MaybeFuture, MemoryAccessTokens, MemoryLimiter, OpaqueIssuer, Password, PasswordGrant, PasswordGrantLayer,
-    PeerAddress, Reservation, Reserved, SecretDigest, Settlement, StaticClients, Subject, Token, TokenIssuer, Verdict,
+    AccountKey, Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Denial, Grant, IssuedTokens,
+    OpaqueIssuer, Password, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, Subject, TokenIssuer,
+    Verdict,
 };
 
 use crate::support::capture::{self, Audited, Capture};
@@ -161,7 +167,7 @@ impl Ear {
             MemoryLimiter::new().with_rules(LimiterRules::new().with_budget(100_000, Duration::from_secs(60)));
         let parts = Parts { shown: Arc::default(), limiter: Arc::new(limiter) };
         let (audit, sink) = capture::sink();
-        let full = |client: tower_password_grant::ClientBuilder| {
+        let full = |client: tower_password_grant::client::ClientBuilder| {
             let client = client.allow_password_grant().allow_grant("urn:x:code").scopes("read").default_scope("read");
             client.build().unwrap()
         };
@@ -356,7 +362,7 @@ async fn no_token_appears_in_events_audit_debug_metrics_and_other_answers_pw_14_
             tokens.clock.advance(Duration::from_secs(20));
         }
     }
-    assert!(tokens.count(tower_password_grant::Reason::RefreshTokenReplayed) <= 1);
+    assert!(tokens.count(tower_password_grant::audit::Reason::RefreshTokenReplayed) <= 1);
     assert_eq!(audit.lock().unwrap().len(), sent);
     let replayed = audit.lock().unwrap().iter().filter(|event| event.shown.contains("Replayed")).count();
     assert_eq!(replayed, 1, "the canaries got that far");

@@ -22,7 +22,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_password_grant::{Denial, PasswordGrant, PeerAddress, RequestCeiling, StaticClients, verify_fn};
+use tower_password_grant::limiter::RequestCeiling;
+use tower_password_grant::{Denial, PasswordGrant, PeerAddress, StaticClients, verify_fn};
 
 use crate::support::faults::{self, Ledger, Switch};
 use crate::support::world::{CODE, TICKET, World};

@@ -4,7 +4,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
-use tower_password_grant::{PeerAddress, Reason, TransportSecurity, TrustedProxies};
+use tower_password_grant::PeerAddress;
+use tower_password_grant::audit::Reason;
+use tower_password_grant::mount::{TransportSecurity, TrustedProxies};
 
 use crate::support::bed::{BUDGET, Bed, PROXY, STRANGER, nets};
 use crate::support::capture;

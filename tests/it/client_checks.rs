@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tower_password_grant::audit::Reason;
+use tower_password_grant::limiter::{AttemptLimiter, MemoryLimiter};
 use tower_password_grant::testing::contract;
-use tower_password_grant::{AttemptLimiter, MemoryLimiter, Reason};
 
 use crate::support::basic;
 use crate::support::folder;

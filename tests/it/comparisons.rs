@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use tower_password_grant::{
-    AttemptKey, AttemptLimiter, BackendError, BegunLock, Checked, ClientSecret, Guess, MaybeFuture, MemoryLimiter,
-    Password, Reservation, Reserved, SecretCheck, SecretDigest, Settlement, Token,
+use tower_password_grant::limiter::{
+    AttemptKey, AttemptLimiter, BegunLock, Checked, Guess, MemoryLimiter, Reservation, Reserved, SecretCheck,
+    Settlement,
 };
+use tower_password_grant::store::{MaybeFuture, SecretDigest};
+use tower_password_grant::token::Token;
+use tower_password_grant::{BackendError, ClientSecret, Password};
 
 use crate::support::sources::{self, library};
 use crate::support::{Fixture, PW, basic};

@@ -9,11 +9,9 @@ mod broken_tokens;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::runtime::Builder;
+use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, Rule, SharedKey, StoredLimiter};
+use tower_password_grant::store::{MemoryAccessTokens, MemoryOneTimeValues, MemoryRefreshTokens};
 use tower_password_grant::testing::contract::{self, two_handles};
-use tower_password_grant::{
-    LimiterRules, Lockout, MemoryAccessTokens, MemoryLimiter, MemoryOneTimeValues, MemoryRefreshTokens, Rule,
-    SharedKey, StoredLimiter,
-};
 
 use crate::support::records::MapRecords;
 use crate::support::reference;

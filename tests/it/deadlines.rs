@@ -7,10 +7,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
+use tower_password_grant::audit::Reason;
+use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard, BearerReason};
+use tower_password_grant::store::{
+    AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
+    RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
+};
 use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, AccessTokenVerifier, BackendError, BearerGuard, BearerReason, ConfigError,
-    FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, OpaqueIssuer, PasswordGrant,
-    PeerAddress, Reason, RefreshTokenStore, Rotation, SecretDigest, StaticClients, StoredFamily, Subject, verify_fn,
+    BackendError, ConfigError, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, Subject, verify_fn,
 };
 
 use crate::support::capture::{self, Capture};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use tower_password_grant::{Metadata, PublicDocument};
+use tower_password_grant::mount::{Metadata, PublicDocument};
 
 use crate::support::bearer::{self, Api};
 use crate::support::server::{Connection, Server};

@@ -6,9 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use http::HeaderName;
+use tower_password_grant::audit::Reason;
+use tower_password_grant::client::{ClientAuthentication, ClientError};
+use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
+use tower_password_grant::mount::TrustedProxies;
+use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, Client, ClientAuthentication, ClientError, CredentialVerifier, Denial,
-    ExtensionGrant, ExtensionRequest, MaybeFuture, PeerAddress, Reason, StaticClients, TrustedProxies, Verdict,
+    AccountKey, Attempt, BackendError, Client, CredentialVerifier, Denial, PeerAddress, StaticClients, Verdict,
 };
 
 use crate::support::bed::{BUDGET, Bed, PROXY, STRANGER, nets};

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tower::{Layer as _, ServiceExt as _};
-use tower_password_grant::{
-    AttemptKey, AttemptLimiter, BackendError, BegunLock, Client, MaybeFuture, PeerAddress, Refusal, Reservation,
-    Reserved, Rule, Settlement, Subject, Verdict, find_client_fn,
+use tower_password_grant::client::find_client_fn;
+use tower_password_grant::limiter::{
+    AttemptKey, AttemptLimiter, BegunLock, Refusal, Reservation, Reserved, Rule, Settlement,
 };
+use tower_password_grant::store::MaybeFuture;
+use tower_password_grant::{BackendError, Client, PeerAddress, Subject, Verdict};
 
 use crate::support::faults::{self, Book, Charges, FAILURES, Mode, Switch};
 use crate::support::world::{CODE, TICKET, World};
@@ -288,7 +290,7 @@ async fn any_waiting_time_of_a_limiter_is_written_as_a_whole_number_of_at_least_
 
 #[tokio::test]
 async fn a_memory_limiter_takes_no_harm_from_a_reservation_that_it_never_gave() {
-    let limiter = tower_password_grant::MemoryLimiter::new();
+    let limiter = tower_password_grant::limiter::MemoryLimiter::new();
     for byte in [0, 1, 0xff] {
         for settlement in [Settlement::Success, Settlement::Denied, Settlement::Undecided, Settlement::Untried] {
             limiter.settle(Reservation::new([byte; 32]), settlement).await.unwrap();
@@ -305,7 +307,7 @@ async fn without_deadlines_no_timer_is_needed() {
 /// A public document whose code panics.
 struct Broken;
 
-impl tower_password_grant::PublicDocument for Broken {
+impl tower_password_grant::mount::PublicDocument for Broken {
     fn content_type(&self) -> http::HeaderValue {
         http::HeaderValue::from_static("application/json")
     }

@@ -11,7 +11,8 @@ use tonic::service::LayerExt as _;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_web::GrpcWebLayer;
-use tower_password_grant::{BearerGuard, PasswordGrantLayer, PeerAddress};
+use tower_password_grant::bearer::BearerGuard;
+use tower_password_grant::{PasswordGrantLayer, PeerAddress};
 
 use crate::support::bearer::{AUDIENCE, Tokens};
 use crate::support::{CONF, Fixture, PW};

@@ -6,10 +6,11 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use tower_password_grant::{
-    AccountKey, AttemptKey, AttemptLimiter, Guess, LimiterRules, MemoryLimiter, PeerAddress, RequestCeiling, Reserved,
-    Rule, Settlement, TrustedProxies,
+use tower_password_grant::limiter::{
+    AttemptKey, AttemptLimiter, Guess, LimiterRules, MemoryLimiter, RequestCeiling, Reserved, Rule, Settlement,
 };
+use tower_password_grant::mount::TrustedProxies;
+use tower_password_grant::{AccountKey, PeerAddress};
 
 use crate::support::folder;
 use crate::support::server::{Connection, Server, raw_request};

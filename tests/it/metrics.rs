@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use tower_password_grant::{LimiterRules, MemoryLimiter, Reason, RequestCeiling, TokenBucket};
+use tower_password_grant::audit::Reason;
+use tower_password_grant::limiter::{LimiterRules, MemoryLimiter, RequestCeiling, TokenBucket};
 
 use crate::support::{self, CONF, Fixture, PW, basic};
 

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tower_password_grant::client::{ClientAuthentication, ClientBuilder, Sunset, find_client_fn};
+use tower_password_grant::store::{
+    FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation,
+    StoreIdentity, StoredFamily,
+};
 use tower_password_grant::{
-    BackendError, Client, ClientAuthentication, ClientBuilder, CredentialVerifier, FamilyId, Grant, IssuedTokens,
-    MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, OpaqueIssuer, PasswordGrant, PeerAddress,
-    RefreshTokenStore, Rotation, StaticClients, StoreIdentity, StoredFamily, Subject, Sunset, TokenIssuer,
-    find_client_fn, verify_fn,
+    BackendError, Client, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant, PeerAddress,
+    StaticClients, Subject, TokenIssuer, verify_fn,
 };
 
 use crate::support::capture::{self, Capture};
@@ -276,7 +279,7 @@ async fn clients_that_are_not_known_at_the_start_are_told_at_their_first_request
 #[cfg(feature = "sqlite")]
 #[tokio::test]
 async fn a_shared_key_that_the_endpoint_or_the_limiter_lacks_is_told_at_the_start() {
-    use tower_password_grant::SharedKey;
+    use tower_password_grant::limiter::SharedKey;
     use tower_password_grant::sqlite::SqliteStore;
 
     use crate::support::folder::Folder;

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard};
+use tower_password_grant::limiter::MemoryLimiter;
+use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::{
-    AccessTokenVerifier, BearerGuard, Client, MemoryAccessTokens, MemoryLimiter, MemoryRefreshTokens, OpaqueIssuer,
-    PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, TokenIssuer,
+    Client, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, TokenIssuer,
 };
 
 use crate::support::capture::{self, Capture};
@@ -165,7 +167,7 @@ async fn a_part_that_goes_by_another_clock_is_told_and_one_with_the_same_time_is
 
     let limiter = MemoryLimiter::new().with_clock(clock.clone());
     assert_eq!(build(limiter, tokens(), None), ["the attempt limiter"]);
-    let store = MemoryAccessTokens::new().with_clock(tower_password_grant::SystemClock::new());
+    let store = MemoryAccessTokens::new().with_clock(tower_password_grant::store::SystemClock::new());
     let both = ["the issuer", "the verifier of access tokens"];
     assert_eq!(build(MemoryLimiter::new(), OpaqueIssuer::new(store), manual()), both);
 

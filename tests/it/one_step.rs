@@ -5,10 +5,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use tower_password_grant::bearer::AccessTokenVerifier as _;
+use tower_password_grant::store::{
+    AccessTokenRecord, FamilyId, MaybeFuture, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation,
+    StoreIdentity, StoredFamily, UnsavedRecord,
+};
+use tower_password_grant::token::Token;
 use tower_password_grant::{
-    AccessTokenRecord, AccessTokenVerifier as _, BackendError, ClientId, FamilyId, Grant, IssuedTokens, MaybeFuture,
-    MemoryRefreshTokens, NewFamily, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, RefreshTokenStore,
-    Rotation, StaticClients, StoreIdentity, StoredFamily, Token, TokenIssuer, UnsavedRecord,
+    BackendError, ClientId, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress,
+    StaticClients, TokenIssuer,
 };
 
 use crate::support::both::Both;

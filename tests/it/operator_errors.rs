@@ -4,10 +4,11 @@ use std::error::Error;
 use std::time::Duration;
 
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+use tower_password_grant::limiter::LimiterOperator as _;
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
+use tower_password_grant::store::{BackendErrorKind, OperationError, RefreshTokenStore as _};
 use tower_password_grant::{
-    Attempt, BackendError, BackendErrorKind, Client, ClientRegistry, CredentialVerifier as _, LimiterOperator as _,
-    OperationError, Password, RefreshTokenStore as _, verify_fn,
+    Attempt, BackendError, Client, ClientRegistry, CredentialVerifier as _, Password, verify_fn,
 };
 
 /// As an application that passes its errors between threads has it.

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
+use tower_password_grant::store::MemoryAccessTokens;
 use tower_password_grant::testing::contract;
 use tower_password_grant::{
-    Attempt, AuditEvent, AuditOutcome, BackendError, Denial, MemoryAccessTokens, OpaqueIssuer, PasswordGrant,
-    PasswordGrantLayer, PeerAddress, Reason, StaticClients, Verdict, verify_fn,
+    Attempt, BackendError, Denial, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients,
+    Verdict, verify_fn,
 };
 
 use crate::support::{self, CONF, basic, from_peer, panics, send, token_request};

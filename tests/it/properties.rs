@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
-use tower_password_grant::{Client, LimiterRules, MemoryLimiter, RequestCeiling, Scope, StaticClients, TokenBucket};
+use tower_password_grant::limiter::{LimiterRules, MemoryLimiter, RequestCeiling, TokenBucket};
+use tower_password_grant::{Client, Scope, StaticClients};
 
 use crate::support::{self, Answer, CONF, Fixture, basic, send, token_request};
 

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use tokio::sync::Mutex;
+use tower_password_grant::PeerAddress;
+use tower_password_grant::audit::Reason;
+use tower_password_grant::limiter::RequestCeiling;
 use tower_password_grant::testing::contract;
-use tower_password_grant::{PeerAddress, Reason, RequestCeiling};
 
 use crate::support::server::Connection;
 use crate::support::tokens::{Login, Tokens, clients};

@@ -4,11 +4,13 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tower_password_grant::testing::{RefreshTokenUse, TokenUsed};
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, BackendError, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens,
-    NewFamily, Reason, RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
+use tower_password_grant::BackendError;
+use tower_password_grant::audit::Reason;
+use tower_password_grant::store::{
+    AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
+    RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
 };
+use tower_password_grant::testing::{RefreshTokenUse, TokenUsed};
 
 use crate::support::ManualClock;
 use crate::support::refresh_token::kept_digest;

@@ -8,8 +8,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use tower_password_grant::ClientId;
+use tower_password_grant::store::{FamilyId, MemoryRefreshTokens, RefreshFamily, RefreshTokenStore, SecretDigest};
 use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
-use tower_password_grant::{ClientId, FamilyId, MemoryRefreshTokens, RefreshFamily, RefreshTokenStore, SecretDigest};
 
 const THREADS: u64 = 64;
 

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use tower_password_grant::{
-    BearerGuard, BearerGuardBuilder, Client, ClientBuilder, ClientSecret, IntrospectionCeiling, IntrospectionClient,
-    LimiterRules, Lockout, MemoryAccessTokens, MemoryLimiter, MemoryOneTimeValues, MemoryRefreshTokens, Metadata,
-    OpaqueIssuer, RequestCeiling, Rule, TokenBucket, TokenCache,
+use tower_password_grant::bearer::{BearerGuard, BearerGuardBuilder, IntrospectionClient, TokenCache};
+use tower_password_grant::client::ClientBuilder;
+use tower_password_grant::limiter::{
+    IntrospectionCeiling, LimiterRules, Lockout, MemoryLimiter, RequestCeiling, Rule, TokenBucket,
 };
+use tower_password_grant::mount::Metadata;
+use tower_password_grant::store::{MemoryAccessTokens, MemoryOneTimeValues, MemoryRefreshTokens};
+use tower_password_grant::{Client, ClientSecret, OpaqueIssuer};
 
 use crate::support::sources::{code, library};
 use crate::support::{FixtureBuilder, Probe, builder, digest};

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::time::Instant;
-use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
-use tower_password_grant::{
-    AccountKey, AttemptKey, AttemptLimiter, BackendError, BegunLock, Denial, Guess, LimiterRules, Lockout, MaybeFuture,
-    MemoryLimiter, PasswordGrantLayer, Reservation, Reserved, Settlement, verify_fn,
+use tower_password_grant::limiter::{
+    AttemptKey, AttemptLimiter, BegunLock, Guess, LimiterRules, Lockout, MemoryLimiter, Reservation, Reserved,
+    Settlement,
 };
+use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
+use tower_password_grant::store::MaybeFuture;
+use tower_password_grant::{AccountKey, BackendError, Denial, PasswordGrantLayer, verify_fn};
 
 use crate::support::folder::Folder;
 use crate::support::{self, Answer, PW, Probe, send, token_request};

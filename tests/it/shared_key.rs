@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tower_password_grant::PasswordGrantLayer;
+use tower_password_grant::limiter::{LimiterRules, Lockout, SharedKey};
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::testing::ManualClock;
-use tower_password_grant::{LimiterRules, Lockout, PasswordGrantLayer, SharedKey};
 
 use crate::support::folder::{Folder, at};
 use crate::support::{self, AUTH, Probe, send, token_request};

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
+use tower_password_grant::user::{Finding, OnLeak, Shield};
 use tower_password_grant::{
-    Attempt, AuditEvent, AuditOutcome, BackendError, Client, CredentialVerifier, Denial, Finding, OnLeak, Password,
-    PasswordGrantLayer, Reason, Shield, StaticClients, Subject, Verdict,
+    Attempt, BackendError, Client, CredentialVerifier, Denial, Password, PasswordGrantLayer, StaticClients, Subject,
+    Verdict,
 };
 use tracing::Level;
 

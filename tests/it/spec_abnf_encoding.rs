@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use tower_password_grant::{Client, ClientError};
+use tower_password_grant::Client;
+use tower_password_grant::client::ClientError;
 
 use crate::support::{AUTH, Fixture, pw, token_request};
 

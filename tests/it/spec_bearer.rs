@@ -9,10 +9,10 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use serde_json::{Value, json};
 use tower_http::cors::CorsLayer;
-use tower_password_grant::{
-    AccessTokenStore as _, AccessTokenVerifier, BackendError, BearerConfigError, BearerGuard, BearerReason, Claims,
-    MemoryAccessTokens, OpaqueIssuer, Principal, SecretDigest, Token,
-};
+use tower_password_grant::bearer::{AccessTokenVerifier, BearerConfigError, BearerGuard, BearerReason, Principal};
+use tower_password_grant::store::{AccessTokenStore as _, MemoryAccessTokens, SecretDigest};
+use tower_password_grant::token::{Claims, Token};
+use tower_password_grant::{BackendError, OpaqueIssuer};
 
 use crate::support::bearer::{self, AUDIENCE, Answer, Api, Tokens, record};
 
@@ -61,7 +61,7 @@ async fn expired_revoked_unknown_and_malformed_tokens_are_invalid_be_04() {
     };
     let past = SystemTime::now() - Duration::from_secs(1);
     let expired = bearer::record("read");
-    let expired = tower_password_grant::AccessTokenRecord::new("alice", expired.client().clone(), past, past)
+    let expired = tower_password_grant::store::AccessTokenRecord::new("alice", expired.client().clone(), past, past)
         .with_scope("read".parse().unwrap())
         .with_audience([AUDIENCE]);
     let (good, expired, revoked) = (insert(record("read")).await, insert(expired).await, insert(record("read")).await);
@@ -205,9 +205,10 @@ async fn a_token_for_another_api_is_refused_at_every_request_be_15_t67() {
     tokens.add("other", record("read").with_audience(["https://other.example", "https://api.example/"]));
     tokens.add("none", record("read").with_audience([] as [&str; 0]));
     tokens.add("both", record("read").with_audience(["https://other.example", AUDIENCE]));
-    let api =
-        Api::with(&tokens, |guard| guard.cache(tower_password_grant::TokenCache::new(9, Duration::from_secs(60))))
-            .await;
+    let api = Api::with(&tokens, |guard| {
+        guard.cache(tower_password_grant::bearer::TokenCache::new(9, Duration::from_secs(60)))
+    })
+    .await;
     for _ in 0..2 {
         for token in ["other", "none"] {
             api.get(&format!("Bearer {token}")).await.assert_refused(401, "invalid_token");
@@ -369,7 +370,7 @@ async fn nothing_prints_a_token() {
     let tokens: Arc<dyn AccessTokenVerifier> = Arc::new(Tokens::new());
     let guard = BearerGuard::builder(tokens)
         .audience(AUDIENCE)
-        .cache(tower_password_grant::TokenCache::new(9, Duration::from_secs(60)))
+        .cache(tower_password_grant::bearer::TokenCache::new(9, Duration::from_secs(60)))
         .build()
         .unwrap();
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use http::HeaderValue;
-use tower_password_grant::{AuthRequest, BackendError, Client, ClientAuthMethod, ClientBuilder, StaticClients};
+use tower_password_grant::client::{AuthRequest, ClientAuthMethod, ClientBuilder};
+use tower_password_grant::{BackendError, Client, StaticClients};
 
 use crate::support::{AUTH, CONF, Fixture, digest, pw};
 

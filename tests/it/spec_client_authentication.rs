@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tower_password_grant::{AuditEvent, Client, ClientAuthentication, ClientBuilder, StaticClients};
+use tower_password_grant::audit::AuditEvent;
+use tower_password_grant::client::{ClientAuthentication, ClientBuilder};
+use tower_password_grant::{Client, StaticClients};
 
 use crate::support::{
     self, AUTH, CONF, FIRST_LOCK, Fixture, ManualClock, PW, basic, builder, digest, from_peer, pw, token_request,

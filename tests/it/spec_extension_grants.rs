@@ -4,9 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use tower_password_grant::audit::AuditEvent;
+use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
+use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::{
-    AccountKey, Attempt, AuditEvent, BackendError, Client, ConfigError, CredentialVerifier, Denial, ExtensionGrant,
-    ExtensionRequest, MaybeFuture, Recheck, StaticClients, Subject, Verdict,
+    AccountKey, Attempt, BackendError, Client, ConfigError, CredentialVerifier, Denial, Recheck, StaticClients,
+    Subject, Verdict,
 };
 
 use crate::support::grants::OwnGrant;

@@ -8,10 +8,13 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use http::{HeaderValue, Method};
+use tower_password_grant::client::{AuthRequest, ClientAuthMethod, ClientError, find_client_fn};
+use tower_password_grant::limiter::{AttemptKey, AttemptLimiter, BegunLock, Reservation, Reserved, Settlement};
+use tower_password_grant::mount::TransportSecurity;
+use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::{
-    AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, BegunLock, Client, ClientAuthMethod,
-    ClientError, ClientRegistry, ConfigError, CredentialVerifier, MaybeFuture, PeerAddress, Reservation, Reserved,
-    Settlement, StaticClients, Subject, TransportSecurity, Verdict, find_client_fn,
+    AccountKey, Attempt, BackendError, Client, ClientRegistry, ConfigError, CredentialVerifier, PeerAddress,
+    StaticClients, Subject, Verdict,
 };
 
 use crate::support::{self, AUTH, Document, Fixture, PW, Probe, basic, builder, digest, send, token_request};
@@ -208,7 +211,7 @@ fn contradictions_are_refused_at_build_te_12_ht_19() {
     let built = tower_password_grant::PasswordGrant::builder()
         .clients(StaticClients::new([client()]).unwrap())
         .verifier(probe.clone())
-        .issuer(tower_password_grant::issue_fn(|_| async { Err(BackendError::unavailable("never asked")) }))
+        .issuer(tower_password_grant::token::issue_fn(|_| async { Err(BackendError::unavailable("never asked")) }))
         .build();
     assert!(matches!(built, Err(ConfigError::NoPeerAddress)));
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tower_password_grant::{AccessTokenRecord, Claims, Client, ClientBuilder, ClientError, ClientId, SecretDigest};
+use tower_password_grant::client::{ClientBuilder, ClientError};
+use tower_password_grant::store::{AccessTokenRecord, SecretDigest};
+use tower_password_grant::token::Claims;
+use tower_password_grant::{Client, ClientId};
 
 use crate::support::refresh_token::stray_refresh_token;
 use crate::support::tokens::{Login, Tokens, clients};
@@ -197,7 +200,7 @@ async fn each_member_has_its_type_in_07() {
 const TOKEN: &str = "at_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 fn record(tokens: &Tokens) -> AccessTokenRecord {
-    use tower_password_grant::Clock as _;
+    use tower_password_grant::store::Clock as _;
     let now = tokens.clock.now();
     let client = ClientId::new("conf").unwrap();
     AccessTokenRecord::new("user-alice", client, now, now + Duration::from_secs(60))

@@ -11,10 +11,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_password_grant::{
-    ConfigError, Denial, MemoryAccessTokens, MemoryRefreshTokens, Metadata, OpaqueIssuer, PasswordGrantLayer,
-    PeerAddress,
-};
+use tower_password_grant::mount::Metadata;
+use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
+use tower_password_grant::{ConfigError, Denial, OpaqueIssuer, PasswordGrantLayer, PeerAddress};
 
 use crate::support::grants::OwnGrant;
 use crate::support::{self, Probe};

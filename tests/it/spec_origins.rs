@@ -1,6 +1,7 @@
 //! Whose page sent a request, and which origins a client can list (D-39, RFC 6454).
 
-use tower_password_grant::{Client, Metadata};
+use tower_password_grant::Client;
+use tower_password_grant::mount::Metadata;
 
 use crate::support::{AUTH, Fixture, PW, token_request};
 

@@ -1,7 +1,9 @@
 //! The token endpoint and its parameters (RFC 6749 section 3.2).
 
 use http::Method;
-use tower_password_grant::{IssuedTokens, MemberError, SecureTransport, Token, TransportSecurity};
+use tower_password_grant::IssuedTokens;
+use tower_password_grant::mount::{SecureTransport, TransportSecurity};
+use tower_password_grant::token::{MemberError, Token};
 
 use crate::support::{self, AUTH, Answer, Fixture, PW, from_peer, pw, token_request};
 
@@ -131,7 +133,7 @@ async fn extras_of_the_issuer_never_make_a_member_stand_twice_te_11() {
         assert_eq!(issued().with_extra(name, "x").unwrap_err(), MemberError::Reserved);
     }
     let probe = support::Probe::default();
-    let issuer = tower_password_grant::issue_fn(move |_| async move {
+    let issuer = tower_password_grant::token::issue_fn(move |_| async move {
         let tokens = IssuedTokens::bearer(Token::random("at_")?, std::time::Duration::from_secs(60));
         Ok(tokens.with_extra("tenant", "old")?.with_extra("tenant", "new")?)
     });

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use tower_password_grant::{
-    Attempt, BackendError, Client, Denial, HostCode, LimiterRules, MemoryLimiter, StaticClients, Subject, verify_fn,
-};
+use tower_password_grant::limiter::{LimiterRules, MemoryLimiter};
+use tower_password_grant::user::HostCode;
+use tower_password_grant::{Attempt, BackendError, Client, Denial, StaticClients, Subject, verify_fn};
 
 use crate::support::{
     self, AUTH, FIRST_LOCK, Fixture, ManualClock, PW, Probe, WINDOW, builder, digest, from_peer, pw, send,
@@ -363,7 +363,7 @@ async fn the_verifier_sees_client_realm_scope_address_extensions_and_unknown_fie
     let staff = Client::confidential("conf", &digest("s3cret")).allow_password_grant().scopes("read").realm("staff");
     let carried = Arc::new(Mutex::new(None));
     let carrier = Arc::clone(&carried);
-    let issuer = tower_password_grant::issue_fn(move |grant: tower_password_grant::Grant| {
+    let issuer = tower_password_grant::token::issue_fn(move |grant: tower_password_grant::Grant| {
         let facts = (
             grant.subject().id().to_owned(),
             grant.subject().data::<Tenant>().cloned(),
@@ -376,7 +376,7 @@ async fn the_verifier_sees_client_realm_scope_address_extensions_and_unknown_fie
         );
         *carrier.lock().unwrap() = Some(facts);
         async move {
-            let token = tower_password_grant::Token::random("at_")?;
+            let token = tower_password_grant::token::Token::random("at_")?;
             Ok(tower_password_grant::IssuedTokens::bearer(token, grant.lifetime()))
         }
     });

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tower_password_grant::{Client, ConfigError, Denial, MemoryRefreshTokens, Reason};
+use tower_password_grant::audit::Reason;
+use tower_password_grant::store::MemoryRefreshTokens;
+use tower_password_grant::{Client, ConfigError, Denial};
 
 use crate::support::refresh_token::stray_refresh_token;
 use crate::support::tokens::{Tokens, clients, confidential, text};
@@ -198,8 +200,8 @@ async fn a_spent_token_ends_the_whole_login_and_the_host_is_told_once_rf_11_t55(
     let told = Arc::new(std::sync::Mutex::new(Vec::new()));
     let hear = Arc::clone(&told);
     let tokens = Tokens::with(clients(), |builder| {
-        builder.audit(move |event: &tower_password_grant::AuditEvent<'_>| {
-            if let tower_password_grant::AuditOutcome::Refused { reason: Reason::RefreshTokenReplayed, .. } =
+        builder.audit(move |event: &tower_password_grant::audit::AuditEvent<'_>| {
+            if let tower_password_grant::audit::AuditOutcome::Refused { reason: Reason::RefreshTokenReplayed, .. } =
                 event.outcome
             {
                 let family = event.family.expect("the event names the family");

@@ -4,7 +4,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use tower_password_grant::{Clock, ConfigError, Denial, Reason};
+use tower_password_grant::audit::Reason;
+use tower_password_grant::store::Clock;
+use tower_password_grant::{ConfigError, Denial};
 
 use crate::support::tokens::{Tokens, clients};
 use crate::support::{self, ManualClock, Probe, builder};

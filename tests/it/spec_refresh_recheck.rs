@@ -1,6 +1,7 @@
 //! What became of the user and of the client since the login counts at each refresh (T62).
 
-use tower_password_grant::{Client, Denial, Reason};
+use tower_password_grant::audit::Reason;
+use tower_password_grant::{Client, Denial};
 
 use crate::support::tokens::{Tokens, text};
 use crate::support::{self, digest};

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, AccessTokenVerifier as _, BackendError, Clock as _, ConfigError, FamilyId,
-    Grant, IssuedTokens, MemberError, MemoryAccessTokens, OpaqueIssuer, PasswordGrantLayer, SecretDigest, Token,
-    issue_fn,
+use tower_password_grant::bearer::AccessTokenVerifier as _;
+use tower_password_grant::store::{
+    AccessTokenRecord, AccessTokenStore, Clock as _, FamilyId, MemoryAccessTokens, SecretDigest,
 };
+use tower_password_grant::token::{MemberError, Token, issue_fn};
+use tower_password_grant::{BackendError, ConfigError, Grant, IssuedTokens, OpaqueIssuer, PasswordGrantLayer};
 
 use crate::support::{AUTH, Fixture, ManualClock, PW, Probe, builder, pw, send, token_request};
 

@@ -9,10 +9,11 @@ use axum::body::Body as AxumBody;
 use axum::extract::ConnectInfo;
 use http_body_util::BodyExt as _;
 use tower::{Layer as _, ServiceExt as _};
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenVerifier, AuditEvent, AuditOutcome, BackendError, Client, ClientId, MaybeFuture,
-    PeerAddress, Reason, RequestCeiling,
-};
+use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
+use tower_password_grant::bearer::AccessTokenVerifier;
+use tower_password_grant::limiter::RequestCeiling;
+use tower_password_grant::store::{AccessTokenRecord, MaybeFuture};
+use tower_password_grant::{BackendError, Client, ClientId, PeerAddress};
 
 use crate::support::refresh_token::stray_refresh_token;
 use crate::support::tokens::{Tokens, clients};

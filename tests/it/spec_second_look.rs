@@ -6,13 +6,16 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
-use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
+use tower_password_grant::store::{
+    AccessTokenRecord, AccessTokenStore, FamilyId, LoginName, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens,
+    NewFamily, RefreshTokenStore, Rotation, SecretDigest, StoredFamily, StoredUser, UserStatus, UserStore,
+};
+use tower_password_grant::token::Token;
 use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, AuditEvent, AuditOutcome, BackendError, CredentialVerifier, Denial, FamilyId,
-    Grant, IssuedTokens, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, OpaqueIssuer, Password,
-    PasswordGrant, PasswordGrantLayer, PeerAddress, Reason, RefreshTokenStore, Rotation, SecretDigest, StaticClients,
-    StoredFamily, Subject, Token, TokenIssuer, verify_fn,
+    BackendError, CredentialVerifier, Denial, Grant, IssuedTokens, OpaqueIssuer, Password, PasswordGrant,
+    PasswordGrantLayer, PeerAddress, StaticClients, Subject, TokenIssuer, verify_fn,
 };
 
 use crate::support::tokens::{Users, clients};

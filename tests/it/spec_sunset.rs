@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tower_password_grant::client::{ClientError, Sunset};
+use tower_password_grant::store::MemoryRefreshTokens;
 use tower_password_grant::{
-    Attempt, BackendError, Builder, Client, ClientError, CredentialVerifier, MemoryRefreshTokens, Recheck,
-    StaticClients, Subject, Sunset, Verdict,
+    Attempt, BackendError, Builder, Client, CredentialVerifier, Recheck, StaticClients, Subject, Verdict,
 };
 
 use crate::support::grants::OwnGrant;

@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tower_password_grant::{
-    AccessTokenVerifier as _, BackendError, Client, ClientBuilder, ClientError, FamilyId, MaybeFuture,
-    MemoryAccessTokens, MemoryRefreshTokens, NewFamily, Reason, RefreshTokenStore, Rotation, StoredFamily,
+use tower_password_grant::audit::Reason;
+use tower_password_grant::bearer::AccessTokenVerifier as _;
+use tower_password_grant::client::{ClientBuilder, ClientError};
+use tower_password_grant::store::{
+    FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation,
+    StoredFamily,
 };
+use tower_password_grant::{BackendError, Client};
 
 use crate::support::refresh_token::{kept_digest, stray_refresh_token};
 use crate::support::tokens::{Login, Tokens, clients, confidential, text};

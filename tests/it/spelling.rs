@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+use tower_password_grant::limiter::MemoryLimiter;
 use tower_password_grant::store::{LoginName, StoredUser, UserStore};
+use tower_password_grant::token::{Token, issue_fn};
 use tower_password_grant::{
-    AccountKey, BackendError, Grant, IssuedTokens, MemoryLimiter, Password, PasswordGrant, PasswordGrantLayer,
-    PeerAddress, StaticClients, Token, issue_fn,
+    AccountKey, BackendError, Grant, IssuedTokens, Password, PasswordGrant, PasswordGrantLayer, PeerAddress,
+    StaticClients,
 };
 
 use crate::support::{AUTH, Answer, ManualClock, clients, from_peer, send, token_request};

@@ -13,11 +13,11 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use tokio::runtime::{Builder, Runtime};
-use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
-use tower_password_grant::{
-    ClientId, FamilyId, MemoryOneTimeValues, MemoryRefreshTokens, OneTimeValues, RefreshFamily, RefreshTokenStore,
-    SecretDigest,
+use tower_password_grant::ClientId;
+use tower_password_grant::store::{
+    FamilyId, MemoryOneTimeValues, MemoryRefreshTokens, OneTimeValues, RefreshFamily, RefreshTokenStore, SecretDigest,
 };
+use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
 
 use crate::support::folder;
 use crate::support::reference::{self, Outcome, Reference, State, Use};

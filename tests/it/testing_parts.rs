@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
+use tower_password_grant::client::Sunset;
 use tower_password_grant::testing::{AttemptError, ManualClock, attempt};
 use tower_password_grant::{
-    Attempt, BackendError, Client, CredentialVerifier as _, Scope, Subject, Sunset, Verdict, verify_fn,
+    Attempt, BackendError, Client, CredentialVerifier as _, Scope, Subject, Verdict, verify_fn,
 };
 
 use crate::support::{CONF, FIRST_LOCK, Fixture, PW};

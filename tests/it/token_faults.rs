@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use tower::ServiceExt as _;
-use tower_password_grant::{Reason, TokenEndpoint};
+use tower_password_grant::TokenEndpoint;
+use tower_password_grant::audit::Reason;
 
 use crate::support::faults::{FAILURES, Mode};
 use crate::support::panics;

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
-use tower_password_grant::{BearerGuard, Client, ClientSecret, IntrospectionClient, Principal};
+use tower_password_grant::bearer::{BearerGuard, IntrospectionClient, Principal};
+use tower_password_grant::{Client, ClientSecret};
 
 use crate::support;
 use crate::support::tokens::{Tokens, clients, text};
@@ -145,7 +146,7 @@ mod signed {
             .verifier(support::tokens::Users::new())
             .issuer(issuer)
             .access_tokens(verifier.clone())
-            .refresh_tokens(tower_password_grant::MemoryRefreshTokens::new())
+            .refresh_tokens(tower_password_grant::store::MemoryRefreshTokens::new())
             .revocation_path("/oauth/revoke")
             .introspection_path("/oauth/introspect")
             .clock(clock.clone())

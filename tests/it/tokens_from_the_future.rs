@@ -4,7 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tower_password_grant::{AccessTokenRecord, BearerGuard, BearerReason, ClientId, Reason};
+use tower_password_grant::ClientId;
+use tower_password_grant::audit::Reason;
+use tower_password_grant::bearer::{BearerGuard, BearerReason};
+use tower_password_grant::store::AccessTokenRecord;
 
 use crate::support;
 use crate::support::bearer::{self, AUDIENCE, Api};

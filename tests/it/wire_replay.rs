@@ -3,9 +3,8 @@
 
 use std::path::PathBuf;
 
-use tower_password_grant::{
-    Attempt, Client, ClientAuthentication, ClientBuilder, Denial, PasswordGrantLayer, StaticClients, Subject, verify_fn,
-};
+use tower_password_grant::client::{ClientAuthentication, ClientBuilder};
+use tower_password_grant::{Attempt, Client, Denial, PasswordGrantLayer, StaticClients, Subject, verify_fn};
 
 use crate::support::server::{Connection, Server};
 use crate::support::{Answer, Probe, builder, digest};

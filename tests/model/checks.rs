@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use tower_password_grant::{AttemptKey, AttemptLimiter as _, Checked, Guess, Lockout, SecretCheck};
+use tower_password_grant::limiter::{AttemptKey, AttemptLimiter as _, Checked, Guess, Lockout, SecretCheck};
 
 use super::{HERE, HOUR, World, exhaust, ready, sample, together};
-use tower_password_grant::{Reserved, Settlement};
+use tower_password_grant::limiter::{Reserved, Settlement};
 
 fn world(budget: u32) -> World {
     World::with(|rules| rules.with_client_and_address_budget(Lockout::new(budget, HOUR)))

@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::Mutex;
 use shuttle::thread;
+use tower_password_grant::ClientId;
+use tower_password_grant::store::{FamilyId, MemoryRefreshTokens, RefreshFamily, RefreshTokenStore, SecretDigest};
 use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
-use tower_password_grant::{ClientId, FamilyId, MemoryRefreshTokens, RefreshFamily, RefreshTokenStore, SecretDigest};
 
 use crate::{exhaust, orders, run, sample};
 

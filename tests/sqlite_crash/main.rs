@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 use refresh_token::{family_of, kept_digest};
 use server::{STEPS, Step, serve};
 use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::{AccessTokenStore, SecretDigest};
 use tower_password_grant::testing::{TokenState, token_state};
-use tower_password_grant::{AccessTokenStore, SecretDigest};
 
 const SERVER: &str = "CRASH_SERVER_OVER";
 const CLIENTS: usize = 6;

@@ -10,11 +10,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::extract::{ConnectInfo, Request};
 use axum::middleware::{Next, from_fn};
+use tower_password_grant::mount::TrustedProxies;
 use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::{
+    AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, NewFamily, RefreshTokenStore, Rotation, SecretDigest,
+    StoreIdentity, StoredFamily,
+};
 use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, Attempt, BackendError, Client, CredentialVerifier, Denial, FamilyId,
-    MaybeFuture, NewFamily, OpaqueIssuer, PasswordGrant, PeerAddress, Recheck, RefreshTokenStore, Rotation,
-    SecretDigest, StoreIdentity, StoredFamily, Subject, TrustedProxies, Verdict,
+    Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, Recheck,
+    Subject, Verdict,
 };
 
 /// Where a refresh stands still for ever, to be killed there.

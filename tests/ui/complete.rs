@@ -1,7 +1,7 @@
 //! With every part it compiles.
-use tower_password_grant::{
-    Denial, Grant, IssuedTokens, PasswordGrant, PeerAddress, Token, find_client_fn, issue_fn, verify_fn,
-};
+use tower_password_grant::{verify_fn, Denial, Grant, IssuedTokens, PasswordGrant, PeerAddress};
+use tower_password_grant::client::find_client_fn;
+use tower_password_grant::token::{issue_fn, Token};
 
 fn main() {
     let _ = PasswordGrant::builder()

@@ -1,5 +1,6 @@
 //! The message names the method to call.
-use tower_password_grant::{Denial, Grant, IssuedTokens, PasswordGrant, PeerAddress, Token, issue_fn, verify_fn};
+use tower_password_grant::{verify_fn, Denial, Grant, IssuedTokens, PasswordGrant, PeerAddress};
+use tower_password_grant::token::{issue_fn, Token};
 
 fn main() {
     let _ = PasswordGrant::builder()

@@ -1,5 +1,6 @@
 //! The message names the method to call.
-use tower_password_grant::{Denial, PasswordGrant, PeerAddress, find_client_fn, verify_fn};
+use tower_password_grant::{verify_fn, Denial, PasswordGrant, PeerAddress};
+use tower_password_grant::client::find_client_fn;
 
 fn main() {
     let _ = PasswordGrant::builder()

@@ -1,5 +1,7 @@
 //! The message names the method to call.
-use tower_password_grant::{Grant, IssuedTokens, PasswordGrant, PeerAddress, Token, find_client_fn, issue_fn};
+use tower_password_grant::{Grant, IssuedTokens, PasswordGrant, PeerAddress};
+use tower_password_grant::client::find_client_fn;
+use tower_password_grant::token::{issue_fn, Token};
 
 fn main() {
     let _ = PasswordGrant::builder()

@@ -19,7 +19,7 @@ use crate::protocol::client::registered::ClientId;
 /// Its refusals cost next to nothing: not even the registry is asked whose pages may read them, so they have no CORS headers.
 ///
 /// An introspection request is counted like every other one, and given back once its client has authenticated and
-/// [may ask](crate::ClientBuilder::allow_introspection): else any sender could use up the ceiling of an API's address by sending
+/// [may ask](crate::client::ClientBuilder::allow_introspection): else any sender could use up the ceiling of an API's address by sending
 /// that API made-up tokens. What such a client may ask is bounded by its own [`IntrospectionCeiling`].
 pub struct RequestCeiling {
     meter: Result<Meter, RateError>,
@@ -31,12 +31,12 @@ pub struct RequestCeiling {
 /// How many introspection requests (RFC 7662) of one client are taken. Given to
 /// [`Builder::introspection_ceiling`](crate::Builder::introspection_ceiling).
 ///
-/// It counts the requests of clients that have authenticated and [may ask](crate::ClientBuilder::allow_introspection), over all
+/// It counts the requests of clients that have authenticated and [may ask](crate::client::ClientBuilder::allow_introspection), over all
 /// their addresses; a [`RequestCeiling`] counts all others. One more is answered 429 with `Retry-After`, before the token
 /// is looked up. Clients are counted in 65,536 cells of 8 bytes, so it never grows.
 ///
 /// ```
-/// use tower_password_grant::IntrospectionCeiling;
+/// use tower_password_grant::limiter::IntrospectionCeiling;
 ///
 /// let ceiling = IntrospectionCeiling::per_client(5000, 1000);
 /// // PasswordGrant::builder().introspection_ceiling(ceiling) ..
@@ -71,7 +71,7 @@ impl RequestCeiling {
     }
 
     /// The factors of IPv6 networks: how many times the rate and the burst of a /64 all of its /56 and all of its /48 have together.
-    /// Default: 4 and 16, the same as [`LimiterRules::with_ipv6_factors`](crate::LimiterRules::with_ipv6_factors). At
+    /// Default: 4 and 16, the same as [`LimiterRules::with_ipv6_factors`](crate::limiter::LimiterRules::with_ipv6_factors). At
     /// least 1: [`build`](crate::Builder::build) refuses 0. Raise the second where very many of your users come from one /48.
     #[must_use]
     pub fn ipv6_factors(mut self, net_56: u32, net_48: u32) -> Self {

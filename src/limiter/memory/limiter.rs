@@ -26,32 +26,32 @@ use crate::limiter::step::ticket::Ticket;
 use crate::limiter::sync::atomic::{AtomicU32, Ordering};
 use crate::limiter::sync::digest_key;
 
-/// Counts attempts in the memory of this process, by four rules, which [`LimiterRules`](crate::LimiterRules) may change; the other
-/// two, of [requests](crate::RequestCeiling) and [introspections](crate::IntrospectionCeiling), are kept by the endpoint:
+/// Counts attempts in the memory of this process, by four rules, which [`LimiterRules`](crate::limiter::LimiterRules) may change; the other
+/// two, of [requests](crate::limiter::RequestCeiling) and [introspections](crate::limiter::IntrospectionCeiling), are kept by the endpoint:
 ///
 /// | Rule | Default |
 /// |---|---|
-/// | [`AccountAndAddress`](crate::Rule::AccountAndAddress) | 10 in a row, then locked for 15, 30, 60, 60 .. minutes |
-/// | [`Account`](crate::Rule::Account) | 100 in a row over all addresses, then locked for 1, 2, 4 .. 24 hours; not for addresses from which the account succeeded before |
-/// | [`Address`](crate::Rule::Address) | 300 over all accounts and clients, one more each minute |
-/// | [`ClientAndAddress`](crate::Rule::ClientAndAddress) | as for account and address |
+/// | [`AccountAndAddress`](crate::limiter::Rule::AccountAndAddress) | 10 in a row, then locked for 15, 30, 60, 60 .. minutes |
+/// | [`Account`](crate::limiter::Rule::Account) | 100 in a row over all addresses, then locked for 1, 2, 4 .. 24 hours; not for addresses from which the account succeeded before |
+/// | [`Address`](crate::limiter::Rule::Address) | 300 over all accounts and clients, one more each minute |
+/// | [`ClientAndAddress`](crate::limiter::Rule::ClientAndAddress) | as for account and address |
 ///
 /// A success takes back its own charges, and forgets the failures of its account from its address. The secret that
 /// was denied last counts no more for the same account within half a minute, because clients and phones repeat what failed.
 ///
 /// Bounded: each of the tables of accounts, of pairs with an address, and of addresses holds at most
-/// [`capacity`](crate::LimiterRules::with_capacity) keys. When one is full of keys that still count, new keys share cells, chosen by a
+/// [`capacity`](crate::limiter::LimiterRules::with_capacity) keys. When one is full of keys that still count, new keys share cells, chosen by a
 /// keyed hash. A cell counts its keys as one: a lock of it locks each of them, and ends the count of each as a lock of its own
 /// does. So a flood can make the limiter stricter, and gives no key more guesses. A restart clears it, and processes do not
 /// share it.
 ///
 /// IPv6 addresses count by their /64; and in a second tier by their /56, which has
-/// [4 times](crate::LimiterRules::with_ipv6_factors) the budgets of a /64, and by their /48, which has 16 times: what names an address
+/// [4 times](crate::limiter::LimiterRules::with_ipv6_factors) the budgets of a /64, and by their /48, which has 16 times: what names an address
 /// in the table above. Addresses from which an account or client succeeded before are spared by the second tier. One /48 has at
 /// most a sixteenth of each table for itself; beyond it, its networks share cells among themselves.
 ///
 /// Put it into an [`Arc`](std::sync::Arc) to give it to the endpoint and keep it for the operator: see
-/// [`LimiterOperator`](crate::LimiterOperator).
+/// [`LimiterOperator`](crate::limiter::LimiterOperator).
 pub struct MemoryLimiter {
     pub(super) rules: LimiterRules,
     pub(super) tables: Tables,

@@ -7,14 +7,14 @@ use super::policy::Policy;
 use crate::boundary::limiter::Rule;
 use crate::boundary::setting::SettingError;
 
-/// By which rules attempts are counted, whatever counts them: [`MemoryLimiter`](crate::MemoryLimiter), or a limiter over a store.
+/// By which rules attempts are counted, whatever counts them: [`MemoryLimiter`](crate::limiter::MemoryLimiter), or a limiter over a store.
 /// Give the same rules to all that count in one store.
 ///
 /// A setting that cannot be is an error of [`build`](crate::Builder::build), which names the setting and what it may be.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_password_grant::{LimiterRules, Lockout, MemoryLimiter, Rule};
+/// use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, Rule};
 ///
 /// let till = Lockout::new(30, Duration::from_secs(3600));
 /// let rules = LimiterRules::new().with_account_and_address_budget(till);
@@ -42,7 +42,7 @@ impl Default for LimiterRules {
 }
 
 impl LimiterRules {
-    /// The rules that are told at [`MemoryLimiter`](crate::MemoryLimiter), and 262,144 keys in each table.
+    /// The rules that are told at [`MemoryLimiter`](crate::limiter::MemoryLimiter), and 262,144 keys in each table.
     pub fn new() -> Self {
         Self::default()
     }
@@ -98,7 +98,7 @@ impl LimiterRules {
 
     /// Another budget for each address over all accounts and clients. Default: 300, one more each minute. Raise it if very
     /// many users share an address. For a server that logs in for its users, name the
-    /// [end user's address](crate::ClientBuilder::trust_end_user_address) instead.
+    /// [end user's address](crate::client::ClientBuilder::trust_end_user_address) instead.
     pub fn with_address_budget(mut self, budget: TokenBucket) -> Self {
         self.policy.address = budget;
         self
@@ -108,7 +108,7 @@ impl LimiterRules {
     /// those of accounts and clients at an address, and that of an address. Default: 4 and 16, for a provider may give a
     /// customer as much as a /48. At least 1: [`build`](crate::Builder::build) refuses 0. Raise the second where very many
     /// of your users come from one /48, as at a university; `u32::MAX` lifts either. Those of the request ceiling are set
-    /// by [`RequestCeiling::ipv6_factors`](crate::RequestCeiling::ipv6_factors).
+    /// by [`RequestCeiling::ipv6_factors`](crate::limiter::RequestCeiling::ipv6_factors).
     ///
     /// Addresses from which an account succeeded before are neither counted nor refused by the budgets of the wider networks.
     pub fn with_ipv6_factors(mut self, net_56: u32, net_48: u32) -> Self {
@@ -133,15 +133,15 @@ impl LimiterRules {
 
     /// A rule only says in events what it would have refused. Default: every rule refuses. To watch before you switch it on.
     /// [`Rule::Requests`] and [`Rule::Introspections`] are not the limiter's, and [`build`](crate::Builder::build) refuses them;
-    /// see [`RequestCeiling::monitor`](crate::RequestCeiling::monitor) and
-    /// [`IntrospectionCeiling::monitor`](crate::IntrospectionCeiling::monitor).
+    /// see [`RequestCeiling::monitor`](crate::limiter::RequestCeiling::monitor) and
+    /// [`IntrospectionCeiling::monitor`](crate::limiter::IntrospectionCeiling::monitor).
     pub fn monitor(self, rule: Rule) -> Self {
         self.with_mode("LimiterRules::monitor", rule, Mode::Monitor)
     }
 
     /// Switches a rule off. Default: all are on. [`Rule::Requests`] and [`Rule::Introspections`] are not the limiter's, and
-    /// [`build`](crate::Builder::build) refuses them; see [`RequestCeiling::none`](crate::RequestCeiling::none) and
-    /// [`IntrospectionCeiling::none`](crate::IntrospectionCeiling::none).
+    /// [`build`](crate::Builder::build) refuses them; see [`RequestCeiling::none`](crate::limiter::RequestCeiling::none) and
+    /// [`IntrospectionCeiling::none`](crate::limiter::IntrospectionCeiling::none).
     pub fn disable(self, rule: Rule) -> Self {
         self.with_mode("LimiterRules::disable", rule, Mode::Off)
     }

@@ -25,7 +25,7 @@ use crate::limiter::step::ticket::Ticket;
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 
-/// Counts attempts in a store of your own, [`AttemptRecords`], by the rules of [`MemoryLimiter`](crate::MemoryLimiter): all
+/// Counts attempts in a store of your own, [`AttemptRecords`], by the rules of [`MemoryLimiter`](crate::limiter::MemoryLimiter): all
 /// processes that share the store count together, and a restart takes back nothing that the store keeps.
 ///
 /// The store holds keyed digests and counts, no names and no addresses. The key is the [`SharedKey`] of all processes: under
@@ -49,11 +49,13 @@ use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 ///
 /// The store is not bounded by the limiter: [`LimiterRules::with_capacity`] is for limiters that keep their counts themselves.
 /// A flood of names and addresses makes one or two records of some 100 bytes for each attempt, until they are
-/// [forgotten](crate::RecordChange::forgotten_at). Remove what is forgotten, and see that there is room: a full store answers 503.
+/// [forgotten](crate::limiter::RecordChange::forgotten_at). Remove what is forgotten, and see that there is room: a full store answers 503.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_password_grant::{AttemptRecords, LimiterRules, SharedKey, StoredLimiter};
+/// use tower_password_grant::limiter::{
+///     AttemptRecords, LimiterRules, SharedKey, StoredLimiter,
+/// };
 ///
 /// fn limiter<R: AttemptRecords>(records: R, key: &SharedKey) -> StoredLimiter<R> {
 ///     let rules = LimiterRules::new().with_budget(5, Duration::from_secs(900));

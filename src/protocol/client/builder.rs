@@ -154,7 +154,7 @@ impl ClientBuilder {
         self.allow_grant(PASSWORD)
     }
 
-    /// Allows a grant type (RFC 6749 section 4.5), such as one of an [`ExtensionGrant`](crate::ExtensionGrant). Default:
+    /// Allows a grant type (RFC 6749 section 4.5), such as one of an [`ExtensionGrant`](crate::grant::ExtensionGrant). Default:
     /// none.
     pub fn allow_grant(mut self, grant_type: &str) -> Self {
         if !self.inner.grants.iter().any(|known| known == grant_type) {
@@ -253,7 +253,7 @@ impl ClientBuilder {
 
     /// Binds the client to one realm, a separate user directory. The verifier gets it with every attempt; a request
     /// cannot choose another, and guards refuse its tokens until they name the realm
-    /// ([`token_realm`](crate::BearerGuardBuilder::token_realm)). Default: none.
+    /// ([`token_realm`](crate::bearer::BearerGuardBuilder::token_realm)). Default: none.
     pub fn realm(mut self, realm: &str) -> Self {
         self.inner.realm = Realm::named(realm);
         self

@@ -76,7 +76,7 @@ impl fmt::Debug for ClientId {
 /// let secret = ClientSecret::generate()?;
 /// println!("hand this to the client's developer, once: {}", secret.expose());
 /// let stored = secret.digest();
-/// # Ok::<_, tower_password_grant::RandomnessError>(())
+/// # Ok::<_, tower_password_grant::token::RandomnessError>(())
 /// ```
 pub struct ClientSecret(Zeroizing<String>);
 
@@ -141,7 +141,7 @@ pub enum ClientAuthentication {
     SecretBasic,
     /// A secret, in the body only (`client_secret_post`).
     SecretPost,
-    /// A [`ClientAuthMethod`](crate::ClientAuthMethod) of this name; never a secret, never nothing.
+    /// A [`ClientAuthMethod`](crate::client::ClientAuthMethod) of this name; never a secret, never nothing.
     Method(String),
 }
 
@@ -201,7 +201,7 @@ impl Client {
         ClientBuilder::new(id, ClientAuthentication::Secret).secret(secret, None)
     }
 
-    /// Starts a confidential client that authenticates by the [`ClientAuthMethod`](crate::ClientAuthMethod) of this name.
+    /// Starts a confidential client that authenticates by the [`ClientAuthMethod`](crate::client::ClientAuthMethod) of this name.
     pub fn with_method(id: &str, method: &str) -> ClientBuilder {
         ClientBuilder::new(id, ClientAuthentication::Method(method.to_owned()))
     }
@@ -216,7 +216,7 @@ impl Client {
     /// let changed = cli.to_builder().remove_grant("password").remove_scope("write").build()?;
     /// assert!(!changed.allows_grant("password") && changed.allows_grant("refresh_token"));
     /// assert_eq!(changed.scopes().as_str(), "read");
-    /// # Ok::<_, tower_password_grant::ClientError>(())
+    /// # Ok::<_, tower_password_grant::client::ClientError>(())
     /// ```
     pub fn to_builder(&self) -> ClientBuilder {
         ClientBuilder::from_inner(Inner::clone(&self.0))

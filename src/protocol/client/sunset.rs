@@ -8,20 +8,20 @@ use http::HeaderValue;
 use crate::protocol::explained::explained;
 
 /// The last day of the password grant for a client, and of every other grant type by which a
-/// [password login begins](crate::ExtensionGrant::begins_password_login).
+/// [password login begins](crate::grant::ExtensionGrant::begins_password_login).
 ///
 /// Until then every answer of such a grant to this client carries `Sunset` (RFC 8594), `Deprecation` (RFC 9745) and, if a
 /// link is given, `Link`; afterwards the answer is `unauthorized_client`. Logins that have begun are refreshed after it, too, as
-/// long as the client [has the grant](crate::ClientBuilder::remove_grant).
+/// long as the client [has the grant](crate::client::ClientBuilder::remove_grant).
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use tower_password_grant::Sunset;
+/// use tower_password_grant::client::Sunset;
 ///
 /// let in_half_a_year = SystemTime::now() + Duration::from_secs(183 * 86_400);
 /// let link = "https://docs.example/move-to-code-flow";
 /// let sunset = Sunset::at(in_half_a_year).with_link(link)?;
-/// # Ok::<_, tower_password_grant::LinkError>(())
+/// # Ok::<_, tower_password_grant::client::LinkError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sunset {
@@ -52,7 +52,7 @@ impl Sunset {
     }
 
     /// Since when the grant counts as deprecated for this client: no later than its end (RFC 9745 section 4), which
-    /// [`ClientBuilder::build`](crate::ClientBuilder::build) checks.
+    /// [`ClientBuilder::build`](crate::client::ClientBuilder::build) checks.
     #[must_use]
     pub fn deprecated_since(mut self, date: SystemTime) -> Self {
         self.deprecation = HeaderValue::try_from(format!("@{}", seconds(date))).ok();

@@ -23,7 +23,7 @@ const MAX_KEY: usize = 1024;
 /// The memory of the keys is overwritten when they are dropped, and `Debug` shows the ids alone.
 ///
 /// ```
-/// use tower_password_grant::SecretKeys;
+/// use tower_password_grant::user::SecretKeys;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let (new, old) = (vec![1; 32], vec![2; 32]);

@@ -22,7 +22,7 @@ const DOMAIN: &[u8] = b"tower-password-grant shared key\0";
 /// |---|---|---|
 /// | the fingerprint of a password, by which a repeated mistake counts once | of one process | of all |
 /// | the digests of names and networks in a shared store | under a key that the store keeps itself | only a holder of the key can test a name |
-/// | [`AccountDigest`](crate::AccountDigest) | of one process | of all |
+/// | [`AccountDigest`](crate::audit::AccountDigest) | of one process | of all |
 ///
 /// Keep it apart from what it protects: in a secret manager, not in the database or its backup. Anyone who has both the key and the
 /// store can test which names were tried, and whether a password that was tried is a given one.
@@ -34,7 +34,7 @@ const DOMAIN: &[u8] = b"tower-password-grant shared key\0";
 /// The memory is overwritten when it is dropped, and `Debug` shows nothing of it.
 ///
 /// ```
-/// use tower_password_grant::SharedKey;
+/// use tower_password_grant::limiter::SharedKey;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let secret = vec![7; 32]; // `openssl rand 32`

@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::protocol::wire::json_object::JsonObject;
 
-/// Claims of an access token besides those that [`AccessTokenRecord`](crate::AccessTokenRecord) has a method for: a JSON
+/// Claims of an access token besides those that [`AccessTokenRecord`](crate::store::AccessTokenRecord) has a method for: a JSON
 /// object, whose members are read when they are asked for.
 ///
 /// ```
 /// use serde::Serialize;
-/// use tower_password_grant::Claims;
+/// use tower_password_grant::token::Claims;
 ///
 /// #[derive(Serialize)]
 /// struct Extra { tenant: &'static str, roles: [&'static str; 2] }
@@ -22,7 +22,7 @@ use crate::protocol::wire::json_object::JsonObject;
 /// assert_eq!(claims.get::<String>("tenant").as_deref(), Some("acme"));
 /// assert_eq!(claims.get::<Vec<String>>("roles").map(|roles| roles.len()), Some(2));
 /// assert_eq!(claims.get::<u64>("tenant"), None);
-/// # Ok::<_, tower_password_grant::MalformedClaims>(())
+/// # Ok::<_, tower_password_grant::token::MalformedClaims>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Claims(

@@ -49,7 +49,7 @@ impl fmt::Debug for FamilyId {
 
 /// What a refresh token stands for: the facts of the login that it came from, which no refresh changes. Cloning is cheap.
 ///
-/// A [`RefreshTokenStore`](crate::RefreshTokenStore) keeps every one of them.
+/// A [`RefreshTokenStore`](crate::store::RefreshTokenStore) keeps every one of them.
 #[derive(Clone, Debug)]
 pub struct RefreshFamily(Arc<FamilyFacts>);
 

@@ -17,7 +17,8 @@ use crate::protocol::skew::{SKEW, is_ahead};
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use tower_password_grant::{AccessTokenRecord, ClientId};
+/// use tower_password_grant::ClientId;
+/// use tower_password_grant::store::AccessTokenRecord;
 ///
 /// let now = SystemTime::now();
 /// let end = now + Duration::from_secs(3600);

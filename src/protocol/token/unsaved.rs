@@ -16,7 +16,9 @@ use crate::protocol::secret::secrets::SecretDigest;
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use tower_password_grant::{AccessTokenRecord, ClientId, Token, UnsavedRecord};
+/// use tower_password_grant::ClientId;
+/// use tower_password_grant::store::{AccessTokenRecord, UnsavedRecord};
+/// use tower_password_grant::token::Token;
 ///
 /// let (token, now) = (Token::random("at_")?, SystemTime::now());
 /// let end = now + Duration::from_secs(600);

@@ -18,12 +18,13 @@ use crate::protocol::secret::secrets::Password;
 /// [`apply`](Self::apply).
 ///
 /// ```
-/// use tower_password_grant::{Password, PasswordPreparation};
+/// use tower_password_grant::Password;
+/// use tower_password_grant::user::PasswordPreparation;
 ///
 /// let password = Password::new("caf\u{65}\u{301}".to_owned());
 /// let prepared = PasswordPreparation::nfc().apply(&password)?;
 /// assert_eq!(prepared.expose(), "caf\u{e9}");
-/// # Ok::<(), tower_password_grant::PreparationError>(())
+/// # Ok::<(), tower_password_grant::user::PreparationError>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct PasswordPreparation {

@@ -28,7 +28,7 @@ impl ErrorText {
 /// Sent only for a custom denial, and only when the builder's `danger` section says so.
 ///
 /// ```
-/// use tower_password_grant::HostCode;
+/// use tower_password_grant::user::HostCode;
 ///
 /// assert!(HostCode::new("company_locked", "the account is closed until Monday").is_ok());
 /// assert!(HostCode::new("b\"d", "").is_err());

@@ -18,7 +18,8 @@ use crate::protocol::token::unsaved::UnsavedRecord;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_password_grant::{IssuedTokens, Token};
+/// use tower_password_grant::IssuedTokens;
+/// use tower_password_grant::token::Token;
 ///
 /// let token = Token::random("at_")?;
 /// let issued = IssuedTokens::bearer(token, Duration::from_secs(600));

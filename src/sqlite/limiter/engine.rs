@@ -20,13 +20,13 @@ use crate::sqlite::counting_key::CountingKey;
 use crate::sqlite::failure::{Failure, Unanswered};
 use crate::sqlite::store::SqliteStore;
 
-/// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`](crate::MemoryLimiter): what was
+/// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`](crate::limiter::MemoryLimiter): what was
 /// charged is durable before a secret is compared, and a restart or crash takes nothing back. Processes that share the
 /// file share the counts.
 ///
 /// The file holds no names and addresses, only digests: under a [shared
 /// key](crate::sqlite::SqliteStoreBuilder::shared_key) if there is one, else under a key of the same file. Whose locks
-/// they are is kept in memory, for [`locks`](crate::LimiterOperator::locks): after a restart, and in another process,
+/// they are is kept in memory, for [`locks`](crate::limiter::LimiterOperator::locks): after a restart, and in another process,
 /// it is not known until the lock ends. So is, without a shared key, which secret was denied last, so that the same
 /// mistake counts again after a restart. Give all processes the same rules.
 ///
@@ -72,7 +72,8 @@ impl SqliteLimiter {
     ///
     /// ```no_run
     /// use std::time::Duration;
-    /// use tower_password_grant::{LimiterRules, sqlite::SqliteStore};
+    /// use tower_password_grant::limiter::LimiterRules;
+    /// use tower_password_grant::sqlite::SqliteStore;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let rules = LimiterRules::new().with_budget(5, Duration::from_secs(900));

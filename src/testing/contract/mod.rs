@@ -12,8 +12,8 @@
 //! The calls are made in parallel, so the test needs a runtime with several threads:
 //!
 //! ```
+//! use tower_password_grant::store::{MemoryOneTimeValues, MemoryRefreshTokens};
 //! use tower_password_grant::testing::contract;
-//! use tower_password_grant::{MemoryOneTimeValues, MemoryRefreshTokens};
 //!
 //! # const _: &str = stringify!(
 //! #[tokio::test(flavor = "multi_thread")]

@@ -58,7 +58,7 @@ pub async fn access_token_store<S: AccessTokenStore>(make: impl AsyncFn() -> [S;
     super::access::lost_answers(make().await).await;
 }
 
-/// Holds a store that keeps both kinds of tokens, and has a [`StoreIdentity`](crate::StoreIdentity), to what that says: the
+/// Holds a store that keeps both kinds of tokens, and has a [`StoreIdentity`](crate::store::StoreIdentity), to what that says: the
 /// access token that comes with a login or a refresh is saved in that step, or not at all. `make` answers two handles of one
 /// new store. Run it beside [`refresh_token_store`] and [`access_token_store`], where no step brings an access token.
 ///

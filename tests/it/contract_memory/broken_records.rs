@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tokio::task::yield_now;
-use tower_password_grant::testing::contract;
-use tower_password_grant::{
-    AttemptRecords, BackendError, LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp,
+use tower_password_grant::BackendError;
+use tower_password_grant::limiter::{
+    AttemptRecords, LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp,
 };
+use tower_password_grant::testing::contract;
 
 use super::complaint;
 

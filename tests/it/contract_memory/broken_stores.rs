@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use tokio::task::yield_now;
-use tower_password_grant::testing::contract;
-use tower_password_grant::{
-    BackendError, FamilyId, FamilyStamp, Lineage, MaybeFuture, NewFamily, RefreshFamily, RefreshTokenStore, Rotation,
-    StoredFamily,
+use tower_password_grant::BackendError;
+use tower_password_grant::store::{
+    FamilyId, FamilyStamp, Lineage, MaybeFuture, NewFamily, RefreshFamily, RefreshTokenStore, Rotation, StoredFamily,
 };
+use tower_password_grant::testing::contract;
 
 use super::complaint;
 use crate::support::reference::{self, PlainStore, Row, time_between};

@@ -6,11 +6,12 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use tokio::task::yield_now;
-use tower_password_grant::testing::contract;
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, BackendError, Claims, FamilyId, MemoryAccessTokens, MemoryOneTimeValues,
-    OneTimeValues, SecretDigest,
+use tower_password_grant::BackendError;
+use tower_password_grant::store::{
+    AccessTokenRecord, AccessTokenStore, FamilyId, MemoryAccessTokens, MemoryOneTimeValues, OneTimeValues, SecretDigest,
 };
+use tower_password_grant::testing::contract;
+use tower_password_grant::token::Claims;
 
 use super::complaint;
 

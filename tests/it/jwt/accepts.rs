@@ -3,8 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
+use tower_password_grant::bearer::{AccessTokenVerifier as _, Revocation};
 use tower_password_grant::jwt::{JwtIssuer, JwtVerifier, KeySet, SigningAlgorithm};
-use tower_password_grant::{AccessTokenVerifier as _, Claims, Client, Revocation, StaticClients, Subject, verify_fn};
+use tower_password_grant::token::Claims;
+use tower_password_grant::{Client, StaticClients, Subject, verify_fn};
 
 use super::forge::*;
 use super::helpers::*;

@@ -7,8 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
+use tower_password_grant::BackendError;
+use tower_password_grant::bearer::AccessTokenVerifier;
 use tower_password_grant::jwt::{JwtKeys, JwtVerifier, KeySet, SigningAlgorithm};
-use tower_password_grant::{AccessTokenRecord, AccessTokenVerifier, BackendError};
+use tower_password_grant::store::AccessTokenRecord;
 
 use super::helpers::*;
 

@@ -17,7 +17,10 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation};
 use serde_json::{Map, Value};
 use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
-use tower_password_grant::{Clock, PasswordGrantLayer, PeerAddress, PublicDocument, RequestCeiling, TokenIssuer};
+use tower_password_grant::limiter::RequestCeiling;
+use tower_password_grant::mount::PublicDocument;
+use tower_password_grant::store::Clock;
+use tower_password_grant::{PasswordGrantLayer, PeerAddress, TokenIssuer};
 
 use crate::support::{Answer, CONF, PW, Probe, builder, send, token_request};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tower_password_grant::PublicDocument as _;
 use tower_password_grant::jwt::SigningAlgorithm;
+use tower_password_grant::mount::PublicDocument as _;
 
 use super::helpers::*;
 

@@ -18,8 +18,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
+use tower_password_grant::bearer::AccessTokenVerifier as _;
 use tower_password_grant::jwt::{JwkSet, JwksError, JwtVerifier, RemoteJwks, SigningAlgorithm};
-use tower_password_grant::{AccessTokenRecord, AccessTokenVerifier as _, BackendErrorKind, Clock};
+use tower_password_grant::store::{AccessTokenRecord, BackendErrorKind, Clock};
 
 use super::forge::*;
 use super::helpers::*;

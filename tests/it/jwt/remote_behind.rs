@@ -13,8 +13,9 @@ use http_body_util::Full;
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_password_grant::bearer::{AccessTokenVerifier as _, BearerGuard};
 use tower_password_grant::jwt::{JwksError, JwtConfigError, RemoteJwks, SigningAlgorithm};
-use tower_password_grant::{AccessTokenVerifier as _, BackendErrorKind, BearerGuard};
+use tower_password_grant::store::BackendErrorKind;
 
 use super::forge::*;
 use super::helpers::*;

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm};
-use tower_password_grant::{BackendErrorKind, Grant, Subject, TokenIssuer as _, issue_fn, verify_fn};
+use tower_password_grant::store::BackendErrorKind;
+use tower_password_grant::token::issue_fn;
+use tower_password_grant::{Grant, Subject, TokenIssuer as _, verify_fn};
 
 use super::helpers::*;
 use crate::support::{CONF, PW, Probe, builder, send, token_request};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use tower_password_grant::{BackendError, Client, Denial, LimiterRules, PasswordGrantLayer, StaticClients, Subject};
+use tower_password_grant::limiter::LimiterRules;
+use tower_password_grant::{BackendError, Client, Denial, PasswordGrantLayer, StaticClients, Subject};
 
 use super::{BOTH, Counted, Counter};
 use crate::support::grants::OwnGrant;

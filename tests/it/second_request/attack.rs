@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use tower_password_grant::Password;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+use tower_password_grant::limiter::LimiterRules;
 use tower_password_grant::sqlite::NewUser;
 use tower_password_grant::store::UserStatus;
-use tower_password_grant::{HostCode, LimiterRules, Password};
+use tower_password_grant::user::HostCode;
 
 use super::{BOTH, Counted, Counter};
 use crate::support::folder::Folder;

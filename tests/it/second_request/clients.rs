@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tower_password_grant::{Client, LimiterRules, Lockout, PasswordGrantLayer, StaticClients, TokenBucket};
+use tower_password_grant::limiter::{LimiterRules, Lockout, TokenBucket};
+use tower_password_grant::{Client, PasswordGrantLayer, StaticClients};
 
 use super::{Counted, Counter};
 use crate::support::folder::at;

@@ -8,9 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
+use tower_password_grant::limiter::{LimiterRules, Lockout, Rule, TokenBucket};
+use tower_password_grant::store::MaybeFuture;
+use tower_password_grant::user::HostCode;
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, Client, CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, HostCode,
-    LimiterRules, Lockout, MaybeFuture, PasswordGrantLayer, Rule, StaticClients, Subject, TokenBucket, Verdict,
+    AccountKey, Attempt, BackendError, Client, CredentialVerifier, Denial, PasswordGrantLayer, StaticClients, Subject,
+    Verdict,
 };
 
 use super::{Counted, Counter};
@@ -167,7 +171,7 @@ fn rules(setup: &Setup) -> LimiterRules {
 }
 
 fn layer(counter: &Counter, setup: &Setup, accounts: &Accounts) -> PasswordGrantLayer {
-    let full = |client: tower_password_grant::ClientBuilder| {
+    let full = |client: tower_password_grant::client::ClientBuilder| {
         client.allow_password_grant().allow_grant(CODE_GRANT).scopes("read").default_scope("read").build().unwrap()
     };
     let clients = [full(Client::public("pub")), full(Client::confidential("conf", &support::digest("s3cret")))];

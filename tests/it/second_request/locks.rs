@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tower_password_grant::{
-    AccountKey, Attempt, AuditEvent, AuditOutcome, BackendError, CredentialVerifier, Denial, LimiterRules, Lockout,
-    MaybeFuture, Reason, Rule, Subject, TokenBucket, Verdict,
+    AccountKey, Attempt, BackendError, CredentialVerifier, Denial, Subject, Verdict,
 };
+use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
+use tower_password_grant::limiter::{LimiterRules, Lockout, Rule, TokenBucket};
+use tower_password_grant::store::MaybeFuture;
 
 use crate::support::server::{Connection, Server, raw_request};
 use crate::support::{self, Answer, CONF, FixtureBuilder, Probe};

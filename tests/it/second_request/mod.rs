@@ -8,9 +8,9 @@ mod histories;
 
 use std::sync::Arc;
 
+use tower_password_grant::limiter::{AttemptLimiter, LimiterRules, MemoryLimiter};
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::testing::ManualClock;
-use tower_password_grant::{AttemptLimiter, LimiterRules, MemoryLimiter};
 
 use crate::support::folder::{Folder, at};
 

@@ -4,8 +4,9 @@ use std::fs;
 
 use rusqlite::Connection;
 use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::OneTimeValues;
 use tower_password_grant::testing::{TokenState, TokenUsed, begin_family, token_state};
-use tower_password_grant::{Client, ClientRegistry, OneTimeValues};
+use tower_password_grant::{Client, ClientRegistry};
 
 use crate::support::folder::{Folder, at, digest, family, id, rotation};
 

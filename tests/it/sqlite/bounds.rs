@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
+use tower_password_grant::ClientId;
 use tower_password_grant::sqlite::{SqliteStore, SqliteStoreBuilder};
-use tower_password_grant::testing::{ManualClock, TokenState, TokenUsed, begin_family, token_state};
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, ClientId, FamilyId, OneTimeValues, RefreshFamily, RefreshTokenStore,
+use tower_password_grant::store::{
+    AccessTokenRecord, AccessTokenStore, FamilyId, OneTimeValues, RefreshFamily, RefreshTokenStore,
 };
+use tower_password_grant::testing::{ManualClock, TokenState, TokenUsed, begin_family, token_state};
 
 use crate::support::folder::{Folder, at, digest, rotation_of};
 

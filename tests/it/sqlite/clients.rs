@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
+use tower_password_grant::client::{ClientAuthentication, ClientBuilder, Sunset};
 use tower_password_grant::sqlite::SqliteStore;
-use tower_password_grant::testing::ManualClock;
-use tower_password_grant::testing::{TokenState, token_state};
-use tower_password_grant::{
-    BackendErrorKind, Client, ClientAuthentication, ClientBuilder, ClientRegistry, OpaqueIssuer, PasswordGrant,
-    PeerAddress, Subject, Sunset, verify_fn,
-};
+use tower_password_grant::store::BackendErrorKind;
+use tower_password_grant::testing::{ManualClock, TokenState, token_state};
+use tower_password_grant::{Client, ClientRegistry, OpaqueIssuer, PasswordGrant, PeerAddress, Subject, verify_fn};
 
 use crate::support::folder::{Folder, at, digest};
 use crate::support::refresh_token::{family_of, kept_digest};
@@ -324,7 +322,7 @@ async fn the_tokens_of_a_disabled_client_wait_until_it_is_enabled() {
         let (status, answer) = send(path, body).await;
         assert_eq!((status, answer["error"].as_str().unwrap()), (400, "invalid_client"));
     }
-    let kept = tower_password_grant::AccessTokenStore::find(&store, &digest(&access)).await.unwrap();
+    let kept = tower_password_grant::store::AccessTokenStore::find(&store, &digest(&access)).await.unwrap();
     assert!(kept.is_some(), "it lives on until it expires");
 
     assert!(store.set_client_enabled("conf", true).await.unwrap());

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
+use tower_password_grant::ClientId;
 use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, BackendErrorKind, OneTimeValues};
 use tower_password_grant::testing::{ManualClock, TokenState, TokenUsed, begin_family, token_state};
-use tower_password_grant::{AccessTokenRecord, AccessTokenStore, BackendErrorKind, ClientId, OneTimeValues};
 
 use crate::support::folder::{Folder, at, digest, family, id, rotation, rotation_of, salt};
 

@@ -5,8 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::Connection;
 use tower_password_grant::sqlite::{SqliteError, SqliteStore};
+use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, OneTimeValues};
 use tower_password_grant::testing::{ManualClock, RefreshTokenUse, TokenUsed, begin_family, token_state};
-use tower_password_grant::{AccessTokenRecord, AccessTokenStore, Client, ClientId, ClientSecret, OneTimeValues, Token};
+use tower_password_grant::token::Token;
+use tower_password_grant::{Client, ClientId, ClientSecret};
 
 use crate::support::folder::{Folder, at, digest, family, id, rotation};
 

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use tower_password_grant::ClientId;
 use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::{Clock as _, FamilyId, RefreshFamily, RefreshTokenStore};
 use tower_password_grant::testing::{ManualClock, RefreshTokenUse, TokenUsed, begin_family};
-use tower_password_grant::{ClientId, Clock as _, FamilyId, RefreshFamily, RefreshTokenStore};
 
 use crate::support::folder::{Folder, at, digest};
 

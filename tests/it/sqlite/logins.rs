@@ -9,10 +9,11 @@ use http_body_util::{BodyExt as _, Full};
 use rusqlite::Connection;
 use serde_json::Value;
 use tower::ServiceExt as _;
+use tower_password_grant::limiter::RequestCeiling;
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::{
     Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PasswordGrantLayer,
-    PeerAddress, Recheck, RequestCeiling, StaticClients, Subject, Verdict,
+    PeerAddress, Recheck, StaticClients, Subject, Verdict,
 };
 
 use crate::support::folder::Folder;

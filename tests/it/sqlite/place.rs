@@ -5,10 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use tower_password_grant::sqlite::{SqliteError, SqliteStore};
+use tower_password_grant::store::{AccessTokenStore, BackendErrorKind, OneTimeValues, RefreshTokenStore};
 use tower_password_grant::testing::{begin_family, token_state};
-use tower_password_grant::{
-    AccessTokenStore, BackendError, BackendErrorKind, Client, ClientRegistry, OneTimeValues, RefreshTokenStore,
-};
+use tower_password_grant::{BackendError, Client, ClientRegistry};
 
 use crate::support::folder::{Folder, at, digest, family, id, rotation};
 

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use tower_password_grant::store::{FamilyId, RefreshFamily, RefreshTokenStore, SecretDigest};
 use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
-use tower_password_grant::{FamilyId, RefreshFamily, RefreshTokenStore, SecretDigest};
 
 use crate::support::folder::{Folder, at, digest, family};
 

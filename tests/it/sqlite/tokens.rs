@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tower_password_grant::ClientId;
 use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, FamilyId, OneTimeValues, RefreshTokenStore};
 use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, Claims, ClientId, FamilyId, OneTimeValues, RefreshTokenStore,
-};
+use tower_password_grant::token::Claims;
 
 use crate::support::folder::{Folder, at, digest, family, id, rotation, rotation_of, salt};
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
+use tower_password_grant::limiter::{AttemptKey, AttemptLimiter, Checked, Guess, SecretCheck};
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::testing::ManualClock;
-use tower_password_grant::{AttemptKey, AttemptLimiter, Checked, Guess, SecretCheck};
 
 use super::limiter::address;
 use crate::support::folder::{Folder, at};

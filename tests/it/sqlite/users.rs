@@ -2,11 +2,10 @@
 
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
-use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
+use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::testing::{TokenUsed, attempt, begin_family};
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, ClientId, CredentialVerifier, Denial, HostCode, Password, SecretKeys, Verdict,
-};
+use tower_password_grant::user::{HostCode, SecretKeys};
+use tower_password_grant::{ClientId, CredentialVerifier, Denial, Password, Verdict};
 
 use crate::support::folder::{Folder, at, digest, family, id, rotation_of};
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tower_password_grant::{AccessTokenRecord, AccessTokenStore, ClientId, FamilyId, MemoryAccessTokens};
+use tower_password_grant::ClientId;
+use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, FamilyId, MemoryAccessTokens};
 
 #[cfg(feature = "sqlite")]
 use super::file;

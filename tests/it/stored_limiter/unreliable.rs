@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use tokio::task::yield_now;
-use tower_password_grant::{AttemptRecords, BackendError, LoadedRecords, RecordChange, RecordKey};
+use tower_password_grant::BackendError;
+use tower_password_grant::limiter::{AttemptRecords, LoadedRecords, RecordChange, RecordKey};
 
 use super::world::{guess, limiter};
 use crate::support::records::MapRecords;

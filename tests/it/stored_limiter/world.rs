@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use tower_password_grant::{
-    AccountKey, AttemptKey, AttemptLimiter, AttemptRecords, BackendError, Checked, Guess, Refusal, Reservation,
-    Reserved, SecretCheck, Settlement, SharedKey, StoredLimiter,
+use tower_password_grant::limiter::{
+    AttemptKey, AttemptLimiter, AttemptRecords, Checked, Guess, Refusal, Reservation, Reserved, SecretCheck,
+    Settlement, SharedKey, StoredLimiter,
 };
+use tower_password_grant::{AccountKey, BackendError};
 
 const HERE: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
 

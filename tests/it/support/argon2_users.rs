@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, Argon2VerifierBuilder};
+use tower_password_grant::audit::{AuditEvent, AuditOutcome};
+use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
+use tower_password_grant::token::{Token, issue_fn};
 use tower_password_grant::{
-    AuditEvent, AuditOutcome, BackendError, Client, Grant, IssuedTokens, LimiterRules, Lockout, MemoryLimiter,
-    Password, PasswordGrant, PasswordGrantLayer, PeerAddress, RequestCeiling, StaticClients, Token, TokenBucket,
-    issue_fn,
+    BackendError, Client, Grant, IssuedTokens, Password, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients,
 };
 
 use crate::support::{Answer, clients, digest, from_peer, send, token_request};

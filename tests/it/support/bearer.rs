@@ -14,10 +14,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenVerifier, BackendError, BearerGuard, BearerGuardBuilder, BearerReason, ClientId,
-    MaybeFuture, Principal,
-};
+use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard, BearerGuardBuilder, BearerReason, Principal};
+use tower_password_grant::store::{AccessTokenRecord, MaybeFuture};
+use tower_password_grant::{BackendError, ClientId};
 
 pub const AUDIENCE: &str = "https://api.example";
 

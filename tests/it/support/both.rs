@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio::task::yield_now;
-use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, BackendError, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens,
-    NewFamily, RefreshTokenStore, Rotation, SecretDigest, StoreIdentity, StoredFamily, UnsavedRecord,
+use tower_password_grant::BackendError;
+use tower_password_grant::store::{
+    AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
+    RefreshTokenStore, Rotation, SecretDigest, StoreIdentity, StoredFamily, UnsavedRecord,
 };
 
 /// Which promise of its identity the store breaks.

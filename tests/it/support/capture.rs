@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use tower_password_grant::{AuditEvent, AuditOutcome, Reason};
+use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Dispatch, Event, Level, Subscriber};

@@ -8,10 +8,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::HeaderValue;
+use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
+use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
+use tower_password_grant::limiter::{
+    AttemptKey, AttemptLimiter, BegunLock, Guess, MemoryLimiter, Reservation, Reserved, Settlement,
+};
+use tower_password_grant::store::MaybeFuture;
+use tower_password_grant::token::Token;
 use tower_password_grant::{
-    AccountKey, Attempt, AttemptKey, AttemptLimiter, AuthRequest, BackendError, BegunLock, Client, ClientAuthMethod,
-    ClientRegistry, CredentialVerifier, Denial, ExtensionGrant, ExtensionRequest, Grant, Guess, IssuedTokens,
-    MaybeFuture, MemoryLimiter, Reservation, Reserved, Settlement, Subject, Token, TokenIssuer, Verdict,
+    AccountKey, Attempt, BackendError, Client, ClientRegistry, CredentialVerifier, Denial, Grant, IssuedTokens,
+    Subject, TokenIssuer, Verdict,
 };
 
 /// What a part does when it is asked.

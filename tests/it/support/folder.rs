@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tower_password_grant::ClientId;
 use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::store::{FamilyId, RefreshFamily, SecretDigest};
 use tower_password_grant::testing::RefreshTokenUse;
-use tower_password_grant::{ClientId, FamilyId, RefreshFamily, SecretDigest};
 
 pub(crate) struct Folder(PathBuf);
 

@@ -1,7 +1,9 @@
 //! Grants of an application's own.
 
 use async_trait::async_trait;
-use tower_password_grant::{AccountKey, BackendError, ExtensionGrant, ExtensionRequest, MaybeFuture, Verdict};
+use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
+use tower_password_grant::store::MaybeFuture;
+use tower_password_grant::{AccountKey, BackendError, Verdict};
 
 type Exchange = Box<dyn Fn(&ExtensionRequest) -> Result<Verdict, BackendError> + Send + Sync>;
 

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use tower_password_grant::{AuditEvent, AuditOutcome, Reason, Rule};
+use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
+use tower_password_grant::limiter::Rule;
 
 use crate::support::{AUTH, Answer, Fixture, FixtureBuilder, ManualClock, from_peer, token_request};
 

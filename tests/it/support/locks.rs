@@ -1,6 +1,6 @@
 //! All locks of a limiter, page by page.
 
-use tower_password_grant::{ActiveLock, LimiterOperator};
+use tower_password_grant::limiter::{ActiveLock, LimiterOperator};
 
 pub async fn locks(limiter: &(impl LimiterOperator + ?Sized)) -> Vec<ActiveLock> {
     let (mut locks, mut after) = (Vec::new(), None);

@@ -39,9 +39,11 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_password_grant::mount::{NotSet, PublicDocument};
+use tower_password_grant::store::MemoryAccessTokens;
 use tower_password_grant::{
-    Attempt, BackendError, Builder, Client, ClientSecret, CredentialVerifier, Denial, MemoryAccessTokens, NotSet,
-    OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, PublicDocument, StaticClients, Subject, Verdict,
+    Attempt, BackendError, Builder, Client, ClientSecret, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant,
+    PasswordGrantLayer, PeerAddress, StaticClients, Subject, Verdict,
 };
 
 pub const PW: &str = "grant_type=password&username=alice&password=correct+horse";
@@ -96,7 +98,7 @@ impl CredentialVerifier for Probe {
     }
 }
 
-pub fn digest(secret: &str) -> tower_password_grant::SecretDigest {
+pub fn digest(secret: &str) -> tower_password_grant::store::SecretDigest {
     ClientSecret::new(secret.to_owned()).digest()
 }
 
@@ -119,7 +121,7 @@ impl PublicDocument for Document {
 
 /// The clients of the checklist's fixture.
 pub fn clients() -> Vec<Client> {
-    let full = |builder: tower_password_grant::ClientBuilder| {
+    let full = |builder: tower_password_grant::client::ClientBuilder| {
         builder.allow_password_grant().scopes("read write").default_scope("read").build().unwrap()
     };
     vec![

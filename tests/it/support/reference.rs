@@ -5,9 +5,10 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use tower_password_grant::{
-    BackendError, FamilyId, FamilyStamp, Lineage, MaybeFuture, NewFamily, RefreshFamily, RefreshTokenStore, Rotation,
-    SecretDigest, StoredFamily,
+use tower_password_grant::BackendError;
+use tower_password_grant::store::{
+    FamilyId, FamilyStamp, Lineage, MaybeFuture, NewFamily, RefreshFamily, RefreshTokenStore, Rotation, SecretDigest,
+    StoredFamily,
 };
 
 /// How many logins of one subject at one client live at most.

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
-use tower_password_grant::{FamilyId, SecretDigest};
+use tower_password_grant::store::{FamilyId, SecretDigest};
 
 /// A refresh token of the right form that nobody was given.
 pub fn stray_refresh_token(number: usize) -> String {

@@ -5,10 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
+use tower_password_grant::limiter::RequestCeiling;
+use tower_password_grant::store::{
+    AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
+    RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
+};
 use tower_password_grant::{
-    AccessTokenRecord, AccessTokenStore, Attempt, AuditEvent, AuditOutcome, BackendError, CredentialVerifier, FamilyId,
-    MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, PasswordGrant, PasswordGrantLayer, PeerAddress,
-    Reason, Recheck, RefreshTokenStore, RequestCeiling, Rotation, SecretDigest, StaticClients, StoredFamily, Verdict,
+    Attempt, BackendError, CredentialVerifier, PasswordGrant, PasswordGrantLayer, PeerAddress, Recheck, StaticClients,
+    Verdict,
 };
 
 use crate::support::ManualClock;

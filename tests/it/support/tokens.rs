@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http_body_util::Full;
+use tower_password_grant::audit::{AuditEvent, Reason};
+use tower_password_grant::client::ClientBuilder;
+use tower_password_grant::store::{AccessTokenStore, MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore};
 use tower_password_grant::{
-    AccessTokenStore, Attempt, AuditEvent, BackendError, Builder, Client, ClientBuilder, CredentialVerifier, Denial,
-    MemoryAccessTokens, MemoryRefreshTokens, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, Reason,
-    Recheck, RefreshTokenStore, StaticClients, Subject, Verdict,
+    Attempt, BackendError, Builder, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant,
+    PasswordGrantLayer, PeerAddress, Recheck, StaticClients, Subject, Verdict,
 };
 
 use super::{Answer, ManualClock, basic, digest, send};
@@ -186,7 +188,7 @@ impl Tokens {
             .introspection_path("/oauth/introspect")
             .clock(clock.clone())
             .audit(move |event: &AuditEvent<'_>| {
-                if let tower_password_grant::AuditOutcome::Refused { reason, .. } = event.outcome {
+                if let tower_password_grant::audit::AuditOutcome::Refused { reason, .. } = event.outcome {
                     seen.lock().unwrap().push(reason);
                 }
             })

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use tower_password_grant::{AuditEvent, Client, PasswordGrant, PasswordGrantLayer, PeerAddress};
+use tower_password_grant::audit::AuditEvent;
+use tower_password_grant::{Client, PasswordGrant, PasswordGrantLayer, PeerAddress};
 
 use crate::support::faults::{CODE_GRANT, Code, Issuer, Ledger, Registry, Switch, Ticket, Users};
 use crate::support::{self, Answer, CONF, PW, digest, token_request};
@@ -34,7 +35,7 @@ impl World {
     pub fn with(waits: usize, deadline: Option<Duration>) -> Self {
         let switch = || Switch::waiting(waits);
         let users = Users { verify: switch(), key: switch(), ..Users::new() };
-        let full = |client: tower_password_grant::ClientBuilder| {
+        let full = |client: tower_password_grant::client::ClientBuilder| {
             let client = client.allow_password_grant().allow_grant(CODE_GRANT).allow_origin("https://app.example");
             client.scopes("read write").default_scope("read").build().unwrap()
         };

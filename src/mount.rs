@@ -1,0 +1,24 @@
+//! Where the endpoint stands: what is in front of it, what is behind it, and the types of its services.
+//!
+//! An application that mounts a [`PasswordGrantLayer`](crate::PasswordGrantLayer) behind a proxy needs [`TrustedProxies`] and
+//! [`TransportSecurity`]. [`Metadata`] lets clients discover the endpoint (RFC 8414). The other types have names for those who
+//! write them in a struct or a signature.
+//!
+//! ```
+//! use tower_password_grant::PeerAddress;
+//! use tower_password_grant::mount::TrustedProxies;
+//!
+//! let proxies = TrustedProxies::x_forwarded_for(["10.0.0.0/8".parse()?]);
+//! let address = PeerAddress::socket_addr().behind(proxies);
+//! # let _ = address;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+
+pub use crate::boundary::document::PublicDocument;
+pub use crate::boundary::peer::TrustedProxies;
+pub use crate::boundary::setting::SettingError;
+pub use crate::boundary::transport::{SecureTransport, TransportSecurity};
+pub use crate::service::{
+    AnswerBody, Danger, EnclosedBody, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier,
+    InnerBody, Metadata, NoInner, NotSet, PasswordGrantService, Reject, ResponseBody, ResponseFuture,
+};

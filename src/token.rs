@@ -1,0 +1,22 @@
+//! Giving tokens: what a [`TokenIssuer`](crate::TokenIssuer) of your own answers with (RFC 6749 section 5.1).
+//!
+//! [`OpaqueIssuer`](crate::OpaqueIssuer) and the feature `jwt` need nothing of this. What is kept of tokens is in
+//! [`store`](crate::store), what takes them in [`bearer`](crate::bearer).
+//!
+//! ```
+//! use tower_password_grant::IssuedTokens;
+//! use tower_password_grant::token::{Token, issue_fn};
+//!
+//! let issuer = issue_fn(|grant| async move {
+//!     let token = Token::random("at_")?;
+//!     // Keep `token.digest()` with the facts of the grant.
+//!     Ok(IssuedTokens::bearer(token, grant.lifetime()))
+//! });
+//! # let _ = issuer;
+//! ```
+
+pub use crate::boundary::issuer::{IssueFn, issue_fn};
+pub use crate::protocol::scope::ScopeError;
+pub use crate::protocol::secret::secrets::{RandomnessError, Token};
+pub use crate::protocol::token::claims::{Claims, MalformedClaims};
+pub use crate::protocol::wire::members::MemberError;
