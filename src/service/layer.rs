@@ -28,7 +28,9 @@ impl PasswordGrantLayer {
     pub(super) fn new(mount: Mount) -> Self {
         Self { mount: Arc::new(mount), others: Reject(()), bodies: EnclosedBody(()) }
     }
+}
 
+impl<A> PasswordGrantLayer<Reject, A> {
     /// The same endpoint as a leaf service, for routers that take one: `route_service("/oauth/token", ..)` in axum. It
     /// answers at whatever path it is mounted.
     #[must_use]

@@ -6,17 +6,38 @@ const HIGHS: u64 = ONES << 7;
 
 /// `VSCHAR`: what client ids, client secrets and tokens are made of.
 pub(crate) fn is_vschar(text: &str) -> bool {
-    let is_legal = |word: u64| {
-        // High bits mark what is no ASCII, what is DEL, and what is below the space. Bytes that are ASCII carry nothing over.
-        let (del, below) = (word.wrapping_add(ONES), !(word | HIGHS).wrapping_sub(ONES << 5));
-        (word | del | below) & HIGHS == 0
+    // What is no ASCII, what is DEL, and what is below the space. Bytes that are ASCII carry nothing over.
+    !has_marked(text, |word| word | word.wrapping_add(ONES) | below_space(word))
+}
+
+/// Whether a byte of the text is marked: `mark` sets the high bit of each that is, in eight of them at once.
+fn has_marked(text: &str, mark: impl Fn(u64) -> u64) -> bool {
+    let bytes = text.as_bytes();
+    let Some(last) = bytes.last_chunk::<8>() else {
+        // Filled up with letters, which are never marked.
+        let filled = bytes.iter().fold(u64::from_ne_bytes([b'a'; 8]), |word, byte| word << 8 | u64::from(*byte));
+        return mark(filled) & HIGHS != 0;
     };
-    let Some(last) = text.as_bytes().last_chunk::<8>() else {
-        let spaces = u64::from_ne_bytes([b' '; 8]);
-        return is_legal(text.bytes().fold(spaces, |word, byte| word << 8 | u64::from(byte)));
-    };
-    let (words, _) = text.as_bytes().as_chunks::<8>();
-    words.iter().chain([last]).fold(true, |legal, word| legal & is_legal(u64::from_ne_bytes(*word)))
+    let (words, _) = bytes.as_chunks::<8>();
+    let look = |word: &[u8; 8]| mark(u64::from_ne_bytes(*word));
+    words.iter().fold(look(last), |marks, word| marks | look(word)) & HIGHS != 0
+}
+
+/// Marks in eight bytes: those that are this one. Where one is, one behind it may be marked, too.
+fn equal(word: u64, byte: u8) -> u64 {
+    // A byte that equals becomes 0, which borrows.
+    let differs = word ^ u64::from_ne_bytes([byte; 8]);
+    differs.wrapping_sub(ONES) & !differs
+}
+
+/// Marks in eight bytes those whose lower seven bits are below the space.
+fn below_space(word: u64) -> u64 {
+    !(word | HIGHS).wrapping_sub(ONES << 5)
+}
+
+/// Whether one of two bytes, which are no letters, is in the text.
+pub(crate) fn has_either(text: &str, one: u8, other: u8) -> bool {
+    has_marked(text, |word| equal(word, one) | equal(word, other))
 }
 
 /// `NQCHAR`: what a scope token is made of.
@@ -66,12 +87,12 @@ pub(crate) fn is_member_name(text: &str) -> bool {
 
 /// A character that reaches no trait and no log, whatever parameter it stands in.
 pub(crate) fn breaks_lines(text: &str) -> bool {
-    !all(text, |b| (b != 0) & (b != b'\r') & (b != b'\n'))
+    has_marked(text, |word| equal(word, 0) | equal(word, b'\r') | equal(word, b'\n'))
 }
 
 /// Whether JSON writes it as it is.
 pub(crate) fn is_plain_json(text: &str) -> bool {
-    all(text, |b| (b >= b' ') & (b != b'"') & (b != b'\\'))
+    !has_marked(text, |word| (below_space(word) & !word) | equal(word, b'"') | equal(word, b'\\'))
 }
 
 /// Looks at every byte, without stopping early: the compiler then looks at many at once. The last of them are looked at
@@ -98,9 +119,8 @@ pub(crate) fn all(text: &str, is_legal: impl Fn(u8) -> bool) -> bool {
 pub(crate) fn position(text: &[u8], byte: u8) -> Option<usize> {
     let (words, rest) = text.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
-        // A byte that equals becomes 0; the lowest 0 borrows first, so the lowest high bit marks it.
-        let differs = u64::from_le_bytes(*word) ^ u64::from_ne_bytes([byte; 8]);
-        let marks = differs.wrapping_sub(ONES) & !differs & HIGHS;
+        // The lowest of those that equal is marked first.
+        let marks = equal(u64::from_le_bytes(*word), byte) & HIGHS;
         if marks != 0 {
             return Some(index.saturating_mul(8).saturating_add(marks.trailing_zeros() as usize / 8));
         }
@@ -137,6 +157,18 @@ mod tests {
                 let mixed = format!("{before}{odd}{after}");
                 prop_assert_eq!(is_vschar(&mixed), mixed.bytes().all(|b| matches!(b, 0x20..=0x7e)), "{:?}", mixed);
                 prop_assert_eq!(is_unicode_no_crlf(&mixed), mixed.chars().all(is_unicode_no_crlf_character), "{:?}", mixed);
+            }
+        }
+    }
+
+    #[test]
+    fn each_byte_is_told_from_each_other_one_wherever_it_stands() {
+        for odd in (0..=char::MAX as u32).take(0x200).filter_map(char::from_u32) {
+            for (before, after) in (0..10).flat_map(|before| (0..10).map(move |after| (before, after))) {
+                let text = format!("{}{odd}{}", "z".repeat(before), "z".repeat(after));
+                assert_eq!(has_either(&text, b'+', b'%'), matches!(odd, '+' | '%'), "{text:?}");
+                assert_eq!(breaks_lines(&text), matches!(odd, '\0' | '\r' | '\n'), "{text:?}");
+                assert_eq!(is_plain_json(&text), odd >= ' ' && !matches!(odd, '"' | '\\'), "{text:?}");
             }
         }
     }

@@ -7,7 +7,7 @@
 
 use zeroize::Zeroizing;
 
-use super::charset::{all, breaks_lines, is_unicode_no_crlf, is_vschar, position};
+use super::charset::{breaks_lines, has_either, is_unicode_no_crlf, is_vschar, position};
 use super::error::Reason;
 use super::texts::{Span, Texts};
 
@@ -225,7 +225,7 @@ impl<'a> Pair<'a> {
 
 /// Whether form-decoding would change it.
 pub(crate) fn is_escaped(text: &str) -> bool {
-    !all(text, |byte| (byte != b'+') & (byte != b'%'))
+    has_either(text, b'+', b'%')
 }
 
 /// Form-decodes `raw` once and appends it: `+` is a space, `%XX` a byte, and the result must be UTF-8.
