@@ -352,7 +352,7 @@ fn an_operator_stops_nothing_and_gives_one_budget_at_most() {
 }
 
 #[test]
-fn an_owner_is_told_of_a_lock_once_t41() {
+fn an_owner_is_notified_once_of_a_lock_t41() {
     sample(|| {
         let world = World::new(1);
         together(

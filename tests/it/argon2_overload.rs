@@ -105,7 +105,7 @@ async fn besieged(percent: u8) -> (House, std::sync::mpsc::Sender<()>, Vec<Login
 const HOME: &str = "192.0.2.1";
 
 #[tokio::test]
-async fn a_full_queue_of_guesses_lets_users_in_who_come_back_and_nobody_else_t29() {
+async fn a_full_queue_of_guesses_lets_in_returning_users_and_nobody_else_t29() {
     let (house, gate, guesses) = besieged(50).await;
     for (peer, name) in [("192.0.2.2", "alice"), ("192.0.2.2", "nobody"), (HOME, "nobody")] {
         assert_overloaded(&turned_away(&house, peer, name, "correct horse").await);

@@ -308,7 +308,7 @@ async fn nobody_is_told_when_the_last_attempt_of_the_budget_succeeded_or_of_watc
 }
 
 #[tokio::test]
-async fn logins_under_way_are_no_lock_and_those_that_were_dropped_are_told_of_with_a_later_refusal_t3_t41() {
+async fn logins_under_way_are_no_lock_and_those_that_were_dropped_are_reported_with_a_later_refusal_t3_t41() {
     let (notes, notify) = notebook();
     let builder = support::builder(&support::Probe::default()).verifier(verify_fn(|_| pending()));
     let clock = ManualClock::new();

@@ -10,6 +10,7 @@ use tower_password_grant::limiter::{AttemptLimiter, MemoryLimiter};
 use tower_password_grant::testing::contract;
 
 use crate::support::basic;
+#[cfg(feature = "sqlite")]
 use crate::support::folder;
 use crate::support::server::{Connection, Server};
 use crate::support::tokens::{Tokens, clients};

@@ -100,7 +100,7 @@ async fn raw(connection: &mut Connection) -> (Vec<String>, String) {
 }
 
 #[tokio::test]
-async fn a_revocation_has_an_empty_answer_without_a_type_or_json_for_who_wants_nothing_else() {
+async fn a_revocation_has_an_empty_answer_without_a_type_or_json_for_a_client_that_accepts_nothing_else() {
     let tokens = tokens();
     let conf = basic("conf", "conf-pw");
     let revoke = async |accept: &[(&'static str, &'static str)]| -> Answer {

@@ -99,6 +99,6 @@ async fn a_browser_logs_in_and_calls_a_guarded_service_where_our_layer_is_outsid
 #[tokio::test]
 async fn inside_of_the_grpc_web_layer_http_1_1_logins_never_arrive() {
     let address = serve(Order::OursInside).await;
-    assert_eq!(log_in(address, false).await, 400, "the manual says so: if this is 200 by now, mend it");
+    assert_eq!(log_in(address, false).await, 400, "the manual says so: if this is 200 by now, correct it");
     assert_eq!(log_in(address, true).await, 200);
 }

@@ -12,6 +12,7 @@ use tower_password_grant::limiter::{
 use tower_password_grant::mount::TrustedProxies;
 use tower_password_grant::{AccountKey, PeerAddress};
 
+#[cfg(feature = "sqlite")]
 use crate::support::folder;
 use crate::support::server::{Connection, Server, raw_request};
 use crate::support::{self, AUTH, Fixture, ManualClock, basic, from_peer, token_request};
@@ -238,7 +239,7 @@ async fn news_of_a_lock_that_a_dropped_attempt_began(limiter: &dyn AttemptLimite
 }
 
 #[tokio::test]
-async fn the_owner_is_told_of_the_lock_of_a_wider_network_that_a_dropped_attempt_began() {
+async fn the_owner_is_notified_of_the_lock_of_a_wider_network_that_a_dropped_attempt_began() {
     let clock = ManualClock::new();
     let memory = MemoryLimiter::new().with_clock(Arc::new(clock.clone()));
     let news = news_of_a_lock_that_a_dropped_attempt_began(&memory, || clock.advance_secs(60)).await;

@@ -2,6 +2,16 @@
 //! threads or files, or reads sources, stands beside it.
 //!
 //! What a test needs of the library's features is said here and nowhere else.
+#![cfg_attr(
+    not(all(
+        feature = "legacy-hashes",
+        feature = "jwt",
+        feature = "sqlite",
+        feature = "testing",
+        feature = "tracing"
+    )),
+    allow(dead_code, unused_imports, reason = "without a feature, what its tests need is left over")
+)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
 mod support;

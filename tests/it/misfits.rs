@@ -30,7 +30,7 @@ fn told(capture: &Capture) -> Vec<(Option<String>, String)> {
 }
 
 /// What is told when an endpoint with this client is built.
-fn told_of(client: ClientBuilder, change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Vec<String> {
+fn warnings_about(client: ClientBuilder, change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Vec<String> {
     capture::keep_listening();
     let clients = StaticClients::new([client.build().unwrap()]).unwrap();
     let (capture, _listening) = Capture::listen();
@@ -58,49 +58,53 @@ async fn each_registration_that_cannot_work_is_told_at_the_start_and_those_that_
     let cases: Vec<(&str, Told, Told)> = vec![
         (
             "it may have refresh tokens",
-            told_of(app().allow_refresh_tokens(), |builder| builder),
-            told_of(app(), |builder| builder),
+            warnings_about(app().allow_refresh_tokens(), |builder| builder),
+            warnings_about(app(), |builder| builder),
         ),
-        ("not served here", told_of(app().allow_grant("urn:x"), |builder| builder), told_of(app(), |builder| builder)),
-        ("it may introspect", told_of(api(), |builder| builder), told_of(api(), access)),
+        (
+            "not served here",
+            warnings_about(app().allow_grant("urn:x"), |builder| builder),
+            warnings_about(app(), |builder| builder),
+        ),
+        ("it may introspect", warnings_about(api(), |builder| builder), warnings_about(api(), access)),
         (
             "which is refused",
-            told_of(post(), FixtureBuilder::refuse_secrets_in_body),
-            told_of(post(), |builder| builder),
+            warnings_about(post(), FixtureBuilder::refuse_secrets_in_body),
+            warnings_about(post(), |builder| builder),
         ),
         (
             "its end date is over",
-            told_of(sunset(ManualClock::start()), |builder| builder),
-            told_of(sunset(tomorrow), |builder| builder),
+            warnings_about(sunset(ManualClock::start()), |builder| builder),
+            warnings_about(sunset(tomorrow), |builder| builder),
         ),
         (
             "registered for no scope",
-            told_of(Client::public("app").allow_password_grant(), |builder| builder),
-            told_of(Client::public("app").allow_password_grant(), FixtureBuilder::scopeless),
+            warnings_about(Client::public("app").allow_password_grant(), |builder| builder),
+            warnings_about(Client::public("app").allow_password_grant(), FixtureBuilder::scopeless),
         ),
         (
             "within `.scope_ceiling(..)`",
-            told_of(app(), |builder| builder.scope_ceiling("write")),
-            told_of(app(), |builder| builder.scope_ceiling("write read")),
+            warnings_about(app(), |builder| builder.scope_ceiling("write")),
+            warnings_about(app(), |builder| builder.scope_ceiling("write read")),
         ),
         (
             "no client may introspect",
-            told_of(app(), |builder| access(builder).introspection_path("/i")),
-            told_of(api(), |builder| access(builder).introspection_path("/i")),
+            warnings_about(app(), |builder| access(builder).introspection_path("/i")),
+            warnings_about(api(), |builder| access(builder).introspection_path("/i")),
         ),
     ];
     for (piece, told, fitting) in cases {
         assert!(told.len() == 1 && told.iter().all(|one| one.contains(piece)), "{piece}: {told:?}");
         assert_eq!(fitting, Vec::<String>::new(), "{piece}");
     }
-    assert_eq!(told_of(expired(yesterday), |builder| builder), Vec::<String>::new(), "one secret lives");
+    assert_eq!(warnings_about(expired(yesterday), |builder| builder), Vec::<String>::new(), "one secret lives");
 }
 
 #[tokio::test]
 async fn a_client_whose_secrets_have_all_expired_is_told() {
     let then = ManualClock::start();
     let client = Client::public("app").authenticate_by(ClientAuthentication::Secret).secret(&digest("x"), Some(then));
-    assert_eq!(told_of(full(client), |builder| builder), ["all its secrets have expired"]);
+    assert_eq!(warnings_about(full(client), |builder| builder), ["all its secrets have expired"]);
 }
 
 #[tokio::test]
@@ -298,7 +302,7 @@ async fn a_shared_key_that_the_endpoint_or_the_limiter_lacks_is_told_at_the_star
             store = store.shared_key(key.clone());
         }
         let store = store.open().unwrap();
-        let problems = told_of(full(Client::public("app")), |builder| {
+        let problems = warnings_about(full(Client::public("app")), |builder| {
             let builder = builder.limiter(store.limiter());
             if endpoint_has { builder.shared_key(key.clone()) } else { builder }
         });

@@ -73,7 +73,7 @@ async fn a_client_marked_raw_basic_may_send_either_form_and_others_only_the_enco
 }
 
 #[tokio::test]
-async fn the_operator_is_told_of_a_header_that_may_not_be_encoded_ca_03() {
+async fn the_operator_is_warned_of_a_header_that_may_not_be_encoded_ca_03() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&told);
     let fixture = Fixture::with(|builder| {

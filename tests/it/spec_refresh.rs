@@ -374,7 +374,7 @@ async fn who_was_authenticated_and_when_does_not_change_rf_18() {
 
 #[cfg(feature = "jwt")]
 #[tokio::test]
-async fn the_claims_of_who_and_when_do_not_change_in_jwts_rf_18() {
+async fn the_claims_of_subject_and_time_do_not_change_in_jwts_rf_18() {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};

@@ -19,6 +19,7 @@ use tower_password_grant::store::{
 };
 use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
 
+#[cfg(feature = "sqlite")]
 use crate::support::folder;
 use crate::support::reference::{self, Outcome, Reference, State, Use};
 

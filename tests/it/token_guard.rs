@@ -82,7 +82,7 @@ async fn a_revoked_token_opens_no_api_rv_04_rv_06() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_opens_no_api_whoever_asks_be_14_t63() {
+async fn a_refresh_token_opens_no_api_for_any_caller_be_14_t63() {
     // The API's own client has refresh tokens of its own, which the endpoint tells it about.
     let mut clients = clients();
     clients.retain(|client| client.id().as_str() != "rs");

@@ -53,13 +53,13 @@ async fn mend_the_clock(tokens: &Tokens) {
 }
 
 #[tokio::test]
-async fn a_token_is_not_good_before_its_time_after_the_clock_was_mended() {
+async fn a_token_is_not_good_before_its_time_after_the_clock_was_corrected() {
     mend_the_clock(&Tokens::new()).await;
 }
 
 #[cfg(feature = "sqlite")]
 #[tokio::test]
-async fn a_token_in_sqlite_is_not_good_before_its_time_after_the_clock_was_mended() {
+async fn a_token_in_sqlite_is_not_good_before_its_time_after_the_clock_was_corrected() {
     use support::ManualClock;
     use tower_password_grant::sqlite::SqliteStore;
 

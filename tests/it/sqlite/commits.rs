@@ -18,7 +18,7 @@ fn hold(folder: &Folder) -> Connection {
 }
 
 #[tokio::test]
-async fn many_who_wait_share_a_commit_and_one_failure_undoes_only_itself() {
+async fn many_waiting_calls_share_a_commit_and_one_failure_undoes_only_itself() {
     let folder = Folder::new();
     let store = folder.store();
     begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
@@ -89,7 +89,7 @@ async fn beyond_the_queue_operations_are_refused_as_overload() {
 }
 
 #[tokio::test]
-async fn a_lock_that_lasts_is_an_error_for_all_who_wait_and_nothing_is_changed() {
+async fn a_lock_that_lasts_is_an_error_for_all_waiting_calls_and_nothing_is_changed() {
     let folder = Folder::new();
     let store = SqliteStore::builder(folder.file()).busy_timeout(Duration::from_millis(50)).open().unwrap();
     begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();

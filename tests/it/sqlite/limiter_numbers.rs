@@ -126,7 +126,7 @@ async fn an_attempt_whose_rows_are_there_writes_nothing_of_the_whole_file() {
 }
 
 #[tokio::test]
-async fn an_owner_is_told_of_a_lock_once_by_all_processes_and_after_a_restart() {
+async fn an_owner_is_notified_once_of_a_lock_by_all_processes_and_after_a_restart() {
     let folder = Folder::new();
     let clock = ManualClock::at(at(0));
     let lock = |attempts| Lockout::new(attempts, Duration::from_secs(900));

@@ -55,7 +55,7 @@ async fn a_file_in_which_nothing_was_counted_takes_any_key() {
 }
 
 #[tokio::test]
-async fn forgetting_what_was_counted_under_another_key_lifts_its_locks_and_stops_who_still_counts_under_it() {
+async fn forgetting_what_was_counted_under_another_key_lifts_its_locks_and_stops_processes_that_still_count_under_it() {
     let folder = Folder::new();
     let old = open(&folder, Some(1)).unwrap();
     let limiter = old.limiter();

@@ -275,7 +275,7 @@ async fn no_access_token_outlives_its_family_when_its_end_was_cut_off_halfway_t5
 }
 
 #[tokio::test]
-async fn a_value_is_spent_once_by_whoever_comes_first_and_stays_spent_after_a_restart() {
+async fn a_value_is_spent_once_by_the_first_caller_and_stays_spent_after_a_restart() {
     let folder = Folder::new();
     let store = folder.store();
     let far = std::time::SystemTime::now() + Duration::from_secs(600);

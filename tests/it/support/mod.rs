@@ -12,7 +12,6 @@ pub mod faults;
 pub mod folder;
 pub mod grants;
 pub mod guesses;
-#[cfg(feature = "testing")]
 pub mod locks;
 pub mod panics;
 #[cfg(feature = "testing")]
