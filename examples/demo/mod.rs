@@ -110,6 +110,9 @@ pub(crate) fn clients() -> Result<[Client; 3], ClientError> {
             .scopes("read write")
             .default_scope("read")
             .build()?,
-        Client::confidential("demo-api", &SecretDigest::of(API_SECRET)).allow_introspection().audience(API).build()?,
+        Client::confidential("demo-api", &SecretDigest::of(API_SECRET))
+            .allow_introspection()
+            .resource_server(API)
+            .build()?,
     ])
 }

@@ -206,7 +206,7 @@ pub(super) fn read(id: &str, text: &str) -> Result<RegisteredClient, Failure> {
         .iter()
         .filter(|origin| is_sent(origin))
         .fold(client, |client, origin| client.allow_origin(origin));
-    client = stored.audiences.into_iter().fold(client, |client, audience| client.audience(audience));
+    client = stored.audiences.into_iter().fold(client, |client, audience| client.resource_server(audience));
     if !read_scope(&stored.scopes)?.is_empty() {
         client = client.scopes(&stored.scopes);
     }

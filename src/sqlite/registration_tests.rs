@@ -28,7 +28,7 @@ fn full() -> Client {
         .refresh_token_leeway(Duration::from_nanos(1))
         .reuse_refresh_tokens()
         .allow_introspection()
-        .audience("https://api.example")
+        .resource_server("https://api.example")
         .sunset(sunset)
         .build()
         .unwrap()

@@ -87,7 +87,7 @@ async fn a_guard_over_introspection_keeps_realms_apart_as_one_over_the_store_doe
         let client = Client::confidential(id, &digest(&format!("{id}-pw")));
         client.allow_password_grant().allow_refresh_tokens().scopes("read").default_scope("read")
     };
-    let rs = Client::confidential("rs", &digest("rs-pw")).allow_introspection().audience(AUDIENCE);
+    let rs = Client::confidential("rs", &digest("rs-pw")).allow_introspection().resource_server(AUDIENCE);
     let clients = vec![app("app-a").realm("a").build().unwrap(), app("app").build().unwrap(), rs.build().unwrap()];
     let tokens = Tokens::with(clients, |builder| builder);
     let [bound, free] = [tokens.login("app-a").await.access, tokens.login("app").await.access];

@@ -168,7 +168,7 @@ async fn the_crates_own_endpoint_tells_the_realm_and_the_kind_of_a_token_be_14_t
         client.allow_password_grant().allow_refresh_tokens().scopes("read").default_scope("read")
     };
     // The first may know of every token.
-    let clients = [full("conf").allow_introspection().audience(AUDIENCE), full("app-a").realm("a")];
+    let clients = [full("conf").allow_introspection().resource_server(AUDIENCE), full("app-a").realm("a")];
     let clients = clients.map(|client| client.build().unwrap()).into();
     let tokens = Tokens::with(clients, |builder| builder.peer_address(PeerAddress::unknown()));
     // The guard goes by the present.

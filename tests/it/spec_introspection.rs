@@ -138,8 +138,8 @@ async fn audience_and_realm_of_the_caller_count_in_06_t67_t70() {
         builder.allow_password_grant().allow_refresh_tokens().scopes("read").default_scope("read")
     };
     let more = vec![
-        rs("other-api").audience("https://other.example").build().unwrap(),
-        rs("api-b").audience("https://api.example").realm("b").build().unwrap(),
+        rs("other-api").resource_server("https://other.example").build().unwrap(),
+        rs("api-b").resource_server("https://api.example").realm("b").build().unwrap(),
         full(Client::confidential("app-b", &digest("app-b-pw")).realm("b")).build().unwrap(),
         full(Client::confidential("app-a", &digest("app-a-pw")).realm("a")).build().unwrap(),
     ];

@@ -91,7 +91,7 @@ async fn a_refresh_token_opens_no_api_for_any_caller_be_14_t63() {
             .allow_password_grant()
             .allow_refresh_tokens()
             .allow_introspection()
-            .audience(API)
+            .resource_server(API)
             .scopes("read")
             .default_scope("read")
             .build()

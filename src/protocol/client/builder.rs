@@ -215,7 +215,7 @@ impl ClientBuilder {
     }
 
     /// A resource server that the client stands for, as it is written in the audience of tokens. Default: none.
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+    pub fn resource_server(mut self, audience: impl Into<String>) -> Self {
         self.inner.audiences.push(audience.into());
         self
     }

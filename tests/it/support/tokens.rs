@@ -109,7 +109,7 @@ pub fn clients() -> Vec<Client> {
             .unwrap(),
         Client::confidential("rs", &digest("rs-pw"))
             .allow_introspection()
-            .audience("https://api.example")
+            .resource_server("https://api.example")
             .build()
             .unwrap(),
     ]
