@@ -206,7 +206,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Lets the client ask about tokens (RFC 7662): about its own, about those for its [audiences](Self::audience), and
+    /// Lets the client ask about tokens (RFC 7662): about its own, about those for its [audiences](Self::resource_server), and
     /// about those without an audience; of its [realm](Self::realm) only, if it has one. Default: it gets
     /// `{"active":false}` for each. Confidential clients only.
     pub fn allow_introspection(mut self) -> Self {
