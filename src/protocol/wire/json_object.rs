@@ -81,12 +81,7 @@ impl<'a> JsonObject<'a> {
         Some(self.0.remove(position).value.get())
     }
 
-    /// A text that a member holds, borrowed if it has no escapes.
-    pub(crate) fn text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Unreadable> {
-        self.get(name).map(|value| text(name, value)).transpose()
-    }
-
-    /// Takes a text out.
+    /// Takes a text out. It is borrowed, if it has no escapes.
     pub(crate) fn take_text(&mut self, name: &'static str) -> Result<Option<Cow<'a, str>>, Unreadable> {
         self.take(name).map(|value| text(name, value)).transpose()
     }
