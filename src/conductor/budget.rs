@@ -151,9 +151,11 @@ impl Budget {
         owner: Option<Box<Owner>>,
         address: Option<IpAddr>,
     ) -> impl Future<Output = Result<T, TokenError>> + Send + 'a {
+        let limiter = &*self.limiter;
+        // An async function would hold its arguments twice.
         async move {
             let (ended, settlement) = Failure::settle(Pin::new(&mut ending).await);
-            let (settling, again) = used.settle(&*self.limiter, settlement);
+            let (settling, again) = used.settle(limiter, settlement);
             let lock = match self.patience.of(settling).await {
                 Ok(lock) => lock,
                 Err(error) => Box::pin(self.settle_again(again, error)).await,

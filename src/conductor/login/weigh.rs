@@ -89,8 +89,10 @@ impl Scales {
 pub(super) enum Weighing<'a> {
     Done(Result<Grant, Failure>),
     /// Something is to be looked at first. What was found of the password comes with the grant.
-    Looking(Pin<Box<dyn Future<Output = (Result<Grant, Failure>, Look)> + Send + 'a>>),
+    Looking(Pin<Box<dyn Future<Output = Looked> + Send + 'a>>),
 }
+
+type Looked = (Result<Grant, Failure>, Look);
 
 impl Weighing<'_> {
     /// Ends it, and notes what was found.
