@@ -59,13 +59,14 @@ impl Scope {
     /// Whether `token` is one of the tokens.
     #[must_use]
     pub fn contains(&self, token: &str) -> bool {
-        self.tokens().any(|own| own == token.as_bytes())
+        let wanted = token.as_bytes();
+        self.tokens().any(|own| own == wanted)
     }
 
     /// Whether every token of this scope is in `other`.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        self == other || self.tokens().all(|token| other.tokens().any(|own| own == token))
+        self == other || self.tokens().all(|wanted| other.tokens().any(|own| own == wanted))
     }
 
     /// What is left without the tokens of `other`.
