@@ -34,28 +34,35 @@ pub(super) trait Job: Send {
 }
 
 /// Some work, and the call that waits for its result.
-pub(super) struct Operation<T, W> {
+pub(super) struct Operation<T, W, K> {
     work: Option<W>,
+    /// What is done once the changes are durable, also if the call waits no more.
+    kept: K,
     result: Option<Result<T, Failure>>,
     transaction: Transaction,
     waits: oneshot::Sender<Result<T, Unanswered>>,
 }
 
-impl<T, W> Operation<T, W>
+impl<T, W, K> Operation<T, W, K>
 where
     T: Send + 'static,
     W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
+    K: FnOnce(&T) + Send + 'static,
 {
-    pub(super) fn boxed(work: W, transaction: Transaction) -> (Box<dyn Job>, Answer<T>) {
+    pub(super) fn boxed(work: W, transaction: Transaction, kept: K) -> (Box<dyn Job>, Answer<T>) {
         let (waits, answer) = oneshot::channel();
-        (Box::new(Self { work: Some(work), result: None, transaction, waits }), answer)
+        (Box::new(Self { work: Some(work), kept, result: None, transaction, waits }), answer)
     }
 }
 
-impl<T, W> Job for Operation<T, W>
+/// Nothing is to be done.
+pub(super) fn ignored<T>(_: &T) {}
+
+impl<T, W, K> Job for Operation<T, W, K>
 where
     T: Send,
     W: FnOnce(&Db) -> Result<T, Failure> + Send,
+    K: FnOnce(&T) + Send,
 {
     fn run(&mut self, db: &Db) -> bool {
         let Some(work) = self.work.take() else { return false };
@@ -73,7 +80,10 @@ where
     fn answer(self: Box<Self>, lost: Option<&Failure>) {
         let answer = match (self.result, lost) {
             (Some(Err(failure)), _) => Err(Unanswered::from(failure)),
-            (Some(Ok(value)), None) => Ok(value),
+            (Some(Ok(value)), None) => {
+                (self.kept)(&value);
+                Ok(value)
+            }
             (None, None) => Err(Unanswered::from(Failure::Panicked)),
             (_, Some(cause)) => Err(Unanswered::lost(cause)),
         };

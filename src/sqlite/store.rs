@@ -13,7 +13,7 @@ use super::counting_key::CountingKey;
 use super::db::Db;
 use super::error::SqliteError;
 use super::failure::{Failure, Unanswered};
-use super::job::{Answer, Job, Operation, Transaction};
+use super::job::{Answer, Job, Operation, Transaction, ignored};
 use super::location::Files;
 use super::open::Opening;
 use super::prune::Pruner;
@@ -136,7 +136,7 @@ impl SqliteStore {
         loop {
             let pruner = Arc::clone(&self.0.pruner);
             let at = pruner.instants(Duration::ZERO);
-            let step = self.submit(Transaction::Own, move |db| pruner.step(db, at)).await;
+            let step = self.submit(Transaction::Own, move |db| pruner.step(db, at), ignored).await;
             let step = step.map_err(BackendError::from)?;
             rows = rows.saturating_add(step.rows);
             if !step.is_short {
@@ -198,7 +198,17 @@ impl SqliteStore {
         T: Send + 'static,
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
     {
-        self.submit(Transaction::Shared, work).await
+        self.try_write_then(work, ignored).await
+    }
+
+    /// The same, with what is done once it is durable, also if the call is dropped before.
+    pub(super) async fn try_write_then<T, W, K>(&self, work: W, kept: K) -> Result<T, Unanswered>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
+        K: FnOnce(&T) + Send + 'static,
+    {
+        self.submit(Transaction::Shared, work, kept).await
     }
 
     /// Has something read.
@@ -207,7 +217,7 @@ impl SqliteStore {
         T: Send + 'static,
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
     {
-        Ok(self.submit(Transaction::None, work).await?)
+        Ok(self.submit(Transaction::None, work, ignored).await?)
     }
 
     /// Has a row looked up by its key: by the writer if it waits for work, because it knows the newest state already,
@@ -218,7 +228,7 @@ impl SqliteStore {
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
     {
         self.0.files.trusted().map_err(Unanswered::from)?;
-        let (job, answer) = Operation::boxed(work, Transaction::None);
+        let (job, answer) = Operation::boxed(work, Transaction::None, ignored);
         if let Err(job) = self.0.writes.push_if_idle(job) {
             self.push(job)?;
             return Ok(answered(answer).await?);
@@ -226,13 +236,14 @@ impl SqliteStore {
         Ok(answered_soon(answer).await?)
     }
 
-    async fn submit<T, W>(&self, transaction: Transaction, work: W) -> Result<T, Unanswered>
+    async fn submit<T, W, K>(&self, transaction: Transaction, work: W, kept: K) -> Result<T, Unanswered>
     where
         T: Send + 'static,
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
+        K: FnOnce(&T) + Send + 'static,
     {
         self.0.files.trusted()?;
-        let (job, answer) = Operation::boxed(work, transaction);
+        let (job, answer) = Operation::boxed(work, transaction, kept);
         self.push(job)?;
         answered(answer).await
     }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::aside::Aside;
-use super::row_step::RowStep;
+use super::row_step::{CheckedRows, RowStep};
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
 use crate::boundary::clock::SharedClock;
@@ -17,7 +17,9 @@ use crate::limiter::step::rules::LimiterRules;
 use crate::limiter::step::steps::Compared;
 use crate::limiter::step::ticket::Ticket;
 use crate::sqlite::counting_key::CountingKey;
+use crate::sqlite::db::Db;
 use crate::sqlite::failure::{Failure, Unanswered};
+use crate::sqlite::job::ignored;
 use crate::sqlite::store::SqliteStore;
 
 /// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`](crate::limiter::MemoryLimiter): what was
@@ -105,8 +107,18 @@ impl SqliteLimiter {
         &self,
         work: impl FnOnce(RowStep<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Unanswered> {
+        self.try_step_then(work, ignored).await
+    }
+
+    /// The same, with what is done once all of it is kept, also if the call is dropped before.
+    async fn try_step_then<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(RowStep<'_>) -> Result<T, Failure> + Send + 'static,
+        kept: impl FnOnce(&T) + Send + 'static,
+    ) -> Result<T, Unanswered> {
         let (rules, key, aside, time) = (self.rules, Arc::clone(&self.key), Arc::clone(&self.aside), self.store.time());
-        self.store.try_write(move |db| work(RowStep::begin(db, (&key, &aside), &rules, millis(time.now()))?)).await
+        let work = move |db: &Db| work(RowStep::begin(db, (&key, &aside), &rules, millis(time.now()))?);
+        self.store.try_write_then(work, kept).await
     }
 }
 
@@ -135,11 +147,14 @@ impl AttemptLimiter for SqliteLimiter {
     ) -> MaybeFuture<'a, Result<Checked, BackendError>> {
         MaybeFuture::new(async move {
             let (facts, check) = (self.facts(key), check.into_owned());
-            let guess = facts.guess;
-            let (attempted, begun, mark) = self.step(move |step| step.check(&facts, check)).await?;
-            if let Some(mark) = mark {
-                self.aside.unkept.kept(guess, mark);
-            }
+            let (guess, aside) = (facts.guess, Arc::clone(&self.aside));
+            let kept = move |checked: &CheckedRows| {
+                if let Some(mark) = checked.mark {
+                    aside.unkept.kept(guess, mark);
+                }
+            };
+            let checked = self.try_step_then(move |step| step.check(&facts, check), kept).await?;
+            let CheckedRows { attempted, begun, .. } = checked;
             self.locks.describe_all(key, &begun);
             Ok(attempted.into_checked())
         })

@@ -19,8 +19,14 @@ use crate::sqlite::counting_key::CountingKey;
 use crate::sqlite::db::Db;
 use crate::sqlite::failure::Failure;
 
-/// What became of a check, which locks began by it, and which mark is gone once all of it is kept.
-type CheckedRows = (Attempted<CheckOutcome, CheckOutcome>, Vec<Begun>, Option<Mark>);
+/// What became of a check.
+pub(super) struct CheckedRows {
+    pub(super) attempted: Attempted<CheckOutcome, CheckOutcome>,
+    /// The locks that began by it.
+    pub(super) begun: Vec<Begun>,
+    /// The mark that is gone once all of it is kept.
+    pub(super) mark: Option<Mark>,
+}
 
 /// One step of the limiter on its rows.
 pub(super) struct RowStep<'a> {
@@ -123,7 +129,9 @@ impl<'a> RowStep<'a> {
             }
             compared
         })?;
-        Ok((attempted, begun, mark))
+        // Of a refused attempt no charge was made, so nothing is proven of one.
+        let mark = mark.filter(|_| !matches!(attempted, Attempted::Refused(_)));
+        Ok(CheckedRows { attempted, begun, mark })
     }
 
     /// Fails unless the charge of a wrong secret would be kept: makes one and takes it back, and leaves something to

@@ -1,6 +1,7 @@
 //! A client's right secret is not told while the charge of a wrong one would not be kept: it would be a guess for nothing.
 
-use std::time::Duration;
+use std::pin::pin;
+use std::task::{Context, Waker};
 
 use rusqlite::Connection;
 use tower_password_grant::limiter::{AttemptKey, AttemptLimiter, Checked, Guess, SecretCheck};
@@ -40,6 +41,11 @@ async fn told(limiter: &SqliteLimiter, client_id: &str, number: u8, is_right: bo
         Ok(other) => panic!("{other:?}"),
         Err(_) => None,
     }
+}
+
+/// Begins a request and drops it.
+fn hang_up(request: impl Future) {
+    let _ = pin!(request).poll(&mut Context::from_waker(Waker::noop()));
 }
 
 #[tokio::test]
@@ -87,11 +93,62 @@ async fn a_client_that_hangs_up_before_the_error_has_learnt_nothing_either() {
     let (store, limiter) = scene(&folder);
     assert_eq!(told(&limiter, "cli", 1, true).await, Some(true));
     let full = Full::fill(&folder);
-    // Polled once, and dropped.
-    let guess = told(&limiter, "cli", 1, false);
-    assert!(tokio::time::timeout(Duration::ZERO, guess).await.is_err());
+    hang_up(told(&limiter, "cli", 1, false));
     assert_eq!(told(&limiter, "cli", 1, true).await, None);
     full.end();
     assert_eq!(told(&limiter, "cli", 1, true).await, Some(true));
+    store.close().await;
+}
+
+/// The same for all but one network, whose rows are there already: a full file can still change what it holds.
+fn fill_for_others(folder: &Folder) -> Full {
+    let connection = Connection::open(folder.file()).unwrap();
+    let network = "SELECT DISTINCT network FROM limiter_tallies WHERE network <> 0";
+    let network: i64 = connection.query_row(network, (), |row| row.get(0)).unwrap();
+    connection
+        .execute_batch(&format!(
+            "INSERT INTO limiter_tallies VALUES (9, 9, 9, 9, x'', 0, {});
+             CREATE UNIQUE INDEX full ON limiter_tallies ((1)) WHERE network <> {network}",
+            i64::MAX
+        ))
+        .unwrap();
+    Full(connection)
+}
+
+#[tokio::test]
+async fn a_refusal_proves_no_charge_so_it_opens_no_second_guess_from_elsewhere() {
+    let folder = Folder::new();
+    let (store, limiter) = scene(&folder);
+    for number in 1..=4 {
+        assert_eq!(told(&limiter, "cli", number, true).await, Some(true));
+    }
+    for _ in 0..10 {
+        assert_eq!(told(&limiter, "cli", 9, false).await, Some(false));
+    }
+    let full = fill_for_others(&folder);
+    assert_eq!(told(&limiter, "cli", 5, false).await, None);
+    let key = AttemptKey::new(Guess::Client { client_id: "cli" }, address(9));
+    let refused = limiter.check(&key, SecretCheck::known(false)).await.unwrap();
+    assert!(matches!(refused, Checked::Refused(_)), "{refused:?}");
+    assert_eq!(told(&limiter, "cli", 5, true).await, None, "the guess before was not counted");
+    full.end();
+    assert_eq!(told(&limiter, "cli", 5, true).await, Some(true));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_charge_that_is_kept_is_known_to_be_though_its_client_hung_up() {
+    let folder = Folder::new();
+    let (store, limiter) = scene(&folder);
+    for number in [1, 2] {
+        assert_eq!(told(&limiter, "cli", number, true).await, Some(true));
+    }
+    hang_up(told(&limiter, "cli", 1, false));
+    assert_eq!(told(&limiter, "api", 1, false).await, Some(false), "it is written after that");
+    let watcher = Connection::open(folder.file()).unwrap();
+    let seen = || watcher.query_row("PRAGMA data_version", (), |row| row.get::<_, i64>(0)).unwrap();
+    let before = seen();
+    assert_eq!(told(&limiter, "cli", 2, true).await, Some(true));
+    assert_eq!(seen(), before, "a right secret writes nothing");
     store.close().await;
 }
