@@ -36,6 +36,7 @@ use tower::Layer as _;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::bearer::{BearerGuard, Principal};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{Client, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients};
 use users::Users;
 
@@ -68,7 +69,7 @@ async fn serve() -> Result<(), Error> {
         .verifier(Argon2Verifier::new(users)?)
         .issuer(Arc::clone(&tokens))
         .access_tokens(Arc::clone(&tokens))
-        .refresh_tokens(MemoryRefreshTokens::new())
+        .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         .build()?;
     let guard = BearerGuard::builder(tokens).any_audience().build()?.require_scope("read")?;

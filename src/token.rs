@@ -1,6 +1,7 @@
-//! Giving tokens: what a [`TokenIssuer`](crate::TokenIssuer) of your own answers with (RFC 6749 section 5.1).
+//! Giving tokens: [refresh tokens](RefreshTokens), and what a [`TokenIssuer`](crate::TokenIssuer) of your own answers with
+//! (RFC 6749 section 5.1).
 //!
-//! [`OpaqueIssuer`](crate::OpaqueIssuer) and the feature `jwt` need nothing of this. What is kept of tokens is in
+//! [`OpaqueIssuer`](crate::OpaqueIssuer) and the feature `jwt` need nothing more of this. What is kept of tokens is in
 //! [`store`](crate::store), what takes them in [`bearer`](crate::bearer).
 //!
 //! ```
@@ -20,3 +21,4 @@ pub use crate::protocol::scope::ScopeError;
 pub use crate::protocol::secret::secrets::{RandomnessError, Token};
 pub use crate::protocol::token::claims::{Claims, MalformedClaims};
 pub use crate::protocol::wire::members::MemberError;
+pub use crate::service::RefreshTokens;

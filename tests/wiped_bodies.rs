@@ -30,6 +30,7 @@ use support::{CONF, clients};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::limiter::{LimiterRules, MemoryLimiter, Rule};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
     Attempt, BackendError, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress,
     StaticClients, Subject, Verdict,
@@ -176,7 +177,7 @@ fn layer(canary: Canary, right: &Arc<AtomicUsize>) -> PasswordGrantLayer {
         .clients(StaticClients::new(clients()).unwrap())
         .verifier(Users(canary, Arc::clone(right)))
         .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
-        .refresh_tokens(MemoryRefreshTokens::new())
+        .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
         .limiter(MemoryLimiter::new().with_rules(LimiterRules::new().disable(Rule::ClientAndAddress)))
         .peer_address(PeerAddress::unknown())
         .build()

@@ -16,7 +16,7 @@ use http_body_util::Full;
 use tower::Service as _;
 use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore as _};
-use tower_password_grant::token::{Token, issue_fn};
+use tower_password_grant::token::{RefreshTokens, Token, issue_fn};
 use tower_password_grant::{
     Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant,
     PeerAddress, Recheck, StaticClients, Subject, TokenEndpoint, TokenIssuer, Verdict,
@@ -66,7 +66,7 @@ fn endpoint(store: &Arc<MemoryRefreshTokens>, issuer: impl TokenIssuer, are_many
         .verifier(Users { are_many, number: AtomicU32::new(0) })
         .issuer(issuer)
         .token_path(PATH)
-        .refresh_tokens(Arc::clone(store))
+        .refresh_tokens(RefreshTokens::in_store(Arc::clone(store)))
         .limiter(
             MemoryLimiter::new().with_rules(
                 LimiterRules::new()

@@ -10,6 +10,7 @@ use http_body_util::{BodyExt as _, Full};
 use tower::Service as _;
 use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::store::RefreshTokenStore;
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
     Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Denial, PasswordGrant, PasswordGrantLayer,
     PeerAddress, Recheck, StaticClients, Subject, TokenEndpoint, TokenIssuer, Verdict,
@@ -52,7 +53,7 @@ pub fn layer(issuer: impl TokenIssuer, refresh: impl RefreshTokenStore) -> Passw
         .verifier(Users)
         .issuer(issuer)
         .token_path(PATH)
-        .refresh_tokens(refresh)
+        .refresh_tokens(RefreshTokens::in_store(refresh))
         .limiter(
             MemoryLimiter::new().with_rules(
                 LimiterRules::new()

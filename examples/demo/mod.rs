@@ -13,6 +13,7 @@ use tower_password_grant::mount::Metadata;
 use tower_password_grant::store::{
     AccessTokenStore, MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore, SecretDigest, UserStore,
 };
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
     Client, ClientRegistry, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients,
 };
@@ -83,7 +84,7 @@ impl Demo {
             .verifier(Argon2Verifier::new(parts.users)?)
             .issuer(Arc::clone(&tokens))
             .access_tokens(Arc::clone(&tokens))
-            .refresh_tokens(parts.refresh_tokens)
+            .refresh_tokens(RefreshTokens::in_store(parts.refresh_tokens))
             .revocation_path("/oauth/revoke")
             .introspection_path("/oauth/introspect")
             .metadata(Metadata::new(format!("http://{address}")).scopes_supported(["read", "write"]))

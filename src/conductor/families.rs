@@ -24,7 +24,7 @@ use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::response::IssuedTokens;
 
 /// How long refresh tokens live, for clients that have no rules of their own.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Lifetimes {
     pub(crate) lifetime: Duration,
     pub(crate) idle_lifetime: Duration,

@@ -7,6 +7,7 @@ use super::layer::PasswordGrantLayer;
 use super::metadata::EndpointFacts;
 use super::mount::Mount;
 use super::options::Options;
+use super::refresh_tokens::RefreshTokens;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::registry::ClientRegistry;
@@ -59,20 +60,18 @@ impl Options {
         let clock = Arc::clone(shared.clock());
         let shared_key = self.shared_key.as_ref();
         let access = Arc::new(AccessTokens::new(self.tokens.access.take(), patience.access_tokens));
-        let families = self.tokens.families(
-            &*issuer,
-            &access,
-            &clock,
-            patience.refresh_store,
-            Keyed::new(shared_key, KeyUse::Places),
-        );
+        let refresh = self.tokens.refresh.take();
+        let refreshed_lifetime = refresh.as_ref().and_then(RefreshTokens::access_lifetime);
+        let ends_denied = refresh.as_ref().is_some_and(RefreshTokens::ends_denied);
+        let places = Keyed::new(shared_key, KeyUse::Places);
+        let families = refresh.map(|tokens| tokens.families(&*issuer, &access, &clock, patience.refresh_store, places));
         // Everything that names the grants asks these for them.
         let password = self
             .password_grant
             .then(|| PasswordFlow::new(GrantType::password(), Keyed::new(shared_key, KeyUse::Fingerprints)));
         let mut others: Vec<Box<dyn Flow>> = Vec::new();
         if let Some(families) = families.clone() {
-            others.push(Box::new(RefreshFlow::new(GrantType::refresh(), families, self.tokens.ends_denied)));
+            others.push(Box::new(RefreshFlow::new(GrantType::refresh(), families, ends_denied)));
         }
         for (grant_type, grant) in extensions {
             others.push(Box::new(ExtensionFlow::new(grant_type, grant, patience.extension_key, patience.extension)));
@@ -113,7 +112,7 @@ impl Options {
             missing_scope,
             ceiling: self.ceiling.map(parse_scope).transpose()?,
             lifetime: self.lifetime,
-            refreshed_lifetime: self.tokens.refreshed_lifetime,
+            refreshed_lifetime,
         };
         let request_ceiling = self.request_ceiling.unwrap_or_default();
         request_ceiling.check()?;

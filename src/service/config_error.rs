@@ -55,9 +55,6 @@ pub enum ConfigError {
     /// A refresh token that could be presented again for too long.
     #[error("a refresh token's leeway of {0:?} is more than 60 seconds: give less")]
     Leeway(Duration),
-    /// An option of refresh tokens where there are none.
-    #[error("`.{0}(..)` needs `.refresh_tokens(..)`")]
-    NoRefreshTokens(&'static str),
     /// An issuer identifier that RFC 8414 does not allow.
     #[error("the issuer `{0}` must be an https URL without user, query and fragment; http only for this machine")]
     Issuer(String),

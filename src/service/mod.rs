@@ -20,6 +20,7 @@ mod metadata;
 mod mount;
 mod options;
 mod protection;
+mod refresh_tokens;
 mod required;
 mod routes;
 #[allow(clippy::module_inception, reason = "each file is named after its one public type")]
@@ -40,5 +41,6 @@ pub use future::ResponseFuture;
 pub use intake::EndpointFuture;
 pub use layer::PasswordGrantLayer;
 pub use metadata::Metadata;
+pub use refresh_tokens::RefreshTokens;
 pub use required::{HasClients, HasIssuer, HasVerifier, NotSet};
 pub use service::{PasswordGrantService, Reject};

@@ -2,60 +2,19 @@ use std::time::Duration;
 
 use super::builder::Builder;
 use super::metadata::Metadata;
+use super::refresh_tokens::RefreshTokens;
 use crate::boundary::access::AccessTokenVerifier;
-use crate::boundary::refresh::RefreshTokenStore;
 
 /// Tokens after they were issued.
 impl<C, V, I> Builder<C, V, I> {
-    /// Gives refresh tokens to the clients that [may have them](crate::client::ClientBuilder::allow_refresh_tokens), keeps them in this
-    /// store, and serves `grant_type=refresh_token` (RFC 6749 section 6). Default: none.
+    /// Gives refresh tokens to the clients that [may have them](crate::client::ClientBuilder::allow_refresh_tokens), and serves
+    /// `grant_type=refresh_token` (RFC 6749 section 6). Default: none.
     ///
     /// Refresh tokens rotate: each use gives a new one and ends the old one; a copy of an old one that is presented later ends
     /// them all (RFC 9700 section 4.14.2). The verifier must decide at each refresh whether the user may still be logged in:
     /// [`CredentialVerifier::recheck`](crate::CredentialVerifier::recheck).
-    pub fn refresh_tokens(mut self, store: impl RefreshTokenStore) -> Self {
-        self.options.tokens.refresh = Some(Box::new(store));
-        self
-    }
-
-    /// How long after a login its last refresh token ends, however often it was refreshed, for clients without a
-    /// [lifetime](crate::client::ClientBuilder::refresh_token_lifetime) of their own. Default: 30 days. Shorter where a stolen device
-    /// does harm.
-    pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
-        self.options.tokens.refresh_lifetime = Some(lifetime);
-        self
-    }
-
-    /// How long a refresh token may lie unused, for clients without an
-    /// [idle lifetime](crate::client::ClientBuilder::refresh_token_idle_lifetime) of their own. Default: 14 days.
-    pub fn refresh_token_idle_lifetime(mut self, lifetime: Duration) -> Self {
-        self.options.tokens.refresh_idle_lifetime = Some(lifetime);
-        self
-    }
-
-    /// How long after its first use a refresh token may be presented again, as long as its successor is unused, by a client
-    /// that did not get the answer: it gets the same successor again. For clients without a
-    /// [leeway](crate::client::ClientBuilder::refresh_token_leeway) of their own. Default: 10 seconds; at most 60. Zero makes each lost
-    /// answer a lost login.
-    pub fn refresh_token_leeway(mut self, leeway: Duration) -> Self {
-        self.options.tokens.refresh_leeway = Some(leeway);
-        self
-    }
-
-    /// Ends a login, with its access tokens, at the first refresh that the verifier denies: the account is disabled, locked,
-    /// unverified or gone. Default: off. The refresh is refused, and the login goes on once the account is good again: a lock
-    /// that ends by itself, or a look-up that missed the user for a moment, should log no user out. Change it where an account is
-    /// disabled because a thief may be logged in to it; or end its logins when you disable it
-    /// ([`RefreshTokenStore::revoke_subject`], `SqliteStore::end_logins`), which also ends those that are not used meanwhile.
-    pub fn end_denied_logins(mut self) -> Self {
-        self.options.tokens.ends_denied = true;
-        self
-    }
-
-    /// How long access tokens live that a refresh gives, in whole seconds. Default: as those of a login. Change it to give the
-    /// password grant shorter ones (RFC 6749 section 10.7).
-    pub fn refreshed_access_token_lifetime(mut self, lifetime: Duration) -> Self {
-        self.options.tokens.refreshed_lifetime = Some(lifetime);
+    pub fn refresh_tokens(mut self, tokens: RefreshTokens) -> Self {
+        self.options.tokens.refresh = Some(tokens);
         self
     }
 

@@ -10,6 +10,7 @@ use tower_password_grant::grant::ExtensionGrant;
 use tower_password_grant::limiter::{AttemptLimiter, MemoryLimiter};
 use tower_password_grant::mount::{PublicDocument, TransportSecurity};
 use tower_password_grant::store::{Clock, MemoryAccessTokens, MemoryRefreshTokens, SystemClock};
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
     Client, ClientRegistry, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients,
     TokenIssuer,
@@ -28,13 +29,13 @@ type Change = fn(FixtureBuilder) -> FixtureBuilder;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn refreshing(builder: FixtureBuilder) -> FixtureBuilder {
-    builder.refresh_tokens(MemoryRefreshTokens::new())
+fn in_memory() -> RefreshTokens {
+    RefreshTokens::in_store(MemoryRefreshTokens::new())
 }
 
 #[test]
 fn build_names_what_is_wrong_and_its_cure() {
-    let wrong: [(Change, &str); 41] = [
+    let wrong: [(Change, &str); 37] = [
         (|b| b.token_path("oauth/token"), "the path `oauth/token` must start with `/`"),
         (|b| b.token_path(""), "the path `` must start with `/`"),
         (|b| b.token_path("/token?x=1"), "the path `/token?x=1` must start with `/` and have no query"),
@@ -75,18 +76,14 @@ fn build_names_what_is_wrong_and_its_cure() {
             },
             "needs a peer address to know its proxies by",
         ),
-        (|b| b.refresh_token_lifetime(MINUTE), "`.refresh_token_lifetime(..)` needs `.refresh_tokens(..)`"),
-        (|b| b.refresh_token_idle_lifetime(MINUTE), "`.refresh_token_idle_lifetime(..)` needs `.refresh_tokens(..)`"),
-        (|b| b.refresh_token_leeway(MINUTE), "`.refresh_token_leeway(..)` needs `.refresh_tokens(..)`"),
+        (|b| b.refresh_tokens(in_memory().lifetime(MINUTE / 100)), "a lifetime of 600ms is less than a second"),
+        (|b| b.refresh_tokens(in_memory().idle_lifetime(MINUTE / 100)), "a lifetime of 600ms is less than a second"),
         (
-            |b| b.refreshed_access_token_lifetime(MINUTE),
-            "`.refreshed_access_token_lifetime(..)` needs `.refresh_tokens(..)`",
+            |b| b.refresh_tokens(in_memory().access_token_lifetime(MINUTE / 100)),
+            "a lifetime of 600ms is less than a second",
         ),
-        (|b| refreshing(b).refresh_token_lifetime(MINUTE / 100), "a lifetime of 600ms is less than a second"),
-        (|b| refreshing(b).refresh_token_idle_lifetime(MINUTE / 100), "a lifetime of 600ms is less than a second"),
-        (|b| refreshing(b).refreshed_access_token_lifetime(MINUTE / 100), "a lifetime of 600ms is less than a second"),
         (
-            |b| refreshing(b).refresh_token_leeway(MINUTE * 2),
+            |b| b.refresh_tokens(in_memory().leeway(MINUTE * 2)),
             "a refresh token's leeway of 120s is more than 60 seconds",
         ),
         (
@@ -94,7 +91,7 @@ fn build_names_what_is_wrong_and_its_cure() {
             "a revocation endpoint needs `.refresh_tokens(..)`, `.access_tokens(..)` or both",
         ),
         (
-            |b| refreshing(b).introspection_path("/oauth/introspect"),
+            |b| b.refresh_tokens(in_memory()).introspection_path("/oauth/introspect"),
             "an introspection endpoint needs `.access_tokens(..)`",
         ),
     ];
@@ -126,11 +123,7 @@ fn a_peer_address_must_be_chosen() {
 #[test]
 fn unusual_but_right_configurations_are_accepted() {
     let right: [Change; 10] = [
-        // In whatever order.
-        |b| {
-            refreshing(b.refresh_token_lifetime(MINUTE).refresh_token_leeway(MINUTE))
-                .refresh_token_idle_lifetime(MINUTE)
-        },
+        |b| b.refresh_tokens(in_memory().lifetime(MINUTE).leeway(MINUTE).idle_lifetime(MINUTE)),
         |b| b.token_path("/"),
         |b| b.token_path("/a/b;c/%20"),
         |b| b.document("/jwks.json", Document),

@@ -13,6 +13,7 @@ use tower_password_grant::store::{
     AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
     RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
 };
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
     BackendError, ConfigError, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, Subject, verify_fn,
 };
@@ -271,7 +272,7 @@ async fn a_recheck_that_hangs_is_cut_off_in_its_own_time_er_13() {
         .clients(StaticClients::new(clients()).unwrap())
         .verifier(verifier)
         .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
-        .refresh_tokens(MemoryRefreshTokens::new())
+        .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
         .peer_address(PeerAddress::socket_addr())
         .build()
         .unwrap();

@@ -9,6 +9,7 @@ use tower_password_grant::store::{
     FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation,
     StoreIdentity, StoredFamily,
 };
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
     BackendError, Client, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant, PeerAddress,
     StaticClients, Subject, TokenIssuer, verify_fn,
@@ -117,7 +118,7 @@ async fn a_refresh_that_no_verifier_can_answer_is_told_at_the_start() {
             .clients(StaticClients::new([client]).unwrap())
             .verifier(verifier)
             .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
-            .refresh_tokens(MemoryRefreshTokens::new())
+            .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
             .peer_address(PeerAddress::socket_addr())
             .build()
             .unwrap();
@@ -186,7 +187,7 @@ async fn an_issuer_and_refresh_tokens_of_two_stores_are_told_and_those_of_one_ar
             .clients(StaticClients::new([client]).unwrap())
             .verifier(Probe::default())
             .issuer(issuer)
-            .refresh_tokens(refresh)
+            .refresh_tokens(RefreshTokens::in_store(refresh))
             .peer_address(PeerAddress::socket_addr())
             .build()
             .unwrap();

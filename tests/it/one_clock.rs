@@ -10,6 +10,7 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard};
 use tower_password_grant::limiter::MemoryLimiter;
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
     Client, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, TokenIssuer,
 };
@@ -145,7 +146,7 @@ async fn a_part_that_goes_by_another_clock_is_told_and_one_with_the_same_time_is
             .verifier(Probe::default())
             .issuer(Arc::clone(&tokens))
             .access_tokens(tokens)
-            .refresh_tokens(MemoryRefreshTokens::new())
+            .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
             .limiter(limiter)
             .peer_address(PeerAddress::socket_addr());
         let builder = match clock {
@@ -197,7 +198,7 @@ async fn a_database_that_was_opened_with_another_clock_is_told() {
             .clients(clients())
             .verifier(Probe::default())
             .issuer(OpaqueIssuer::new(store.clone()))
-            .refresh_tokens(store.clone())
+            .refresh_tokens(RefreshTokens::in_store(store.clone()))
             .limiter(store.limiter())
             .peer_address(PeerAddress::socket_addr())
             .clock(clock.clone())

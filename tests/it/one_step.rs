@@ -10,7 +10,7 @@ use tower_password_grant::store::{
     AccessTokenRecord, FamilyId, MaybeFuture, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation,
     StoreIdentity, StoredFamily, UnsavedRecord,
 };
-use tower_password_grant::token::Token;
+use tower_password_grant::token::{RefreshTokens, Token};
 use tower_password_grant::{
     BackendError, ClientId, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress,
     StaticClients, TokenIssuer,
@@ -99,7 +99,7 @@ fn layer(issuer: impl TokenIssuer, refresh: impl RefreshTokenStore) -> PasswordG
         .clients(StaticClients::new(clients()).unwrap())
         .verifier(Users::new())
         .issuer(issuer)
-        .refresh_tokens(refresh)
+        .refresh_tokens(RefreshTokens::in_store(refresh))
         .peer_address(PeerAddress::socket_addr())
         .build()
         .unwrap()

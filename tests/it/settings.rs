@@ -9,6 +9,7 @@ use tower_password_grant::limiter::{
 };
 use tower_password_grant::mount::Metadata;
 use tower_password_grant::store::{MemoryAccessTokens, MemoryOneTimeValues, MemoryRefreshTokens};
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{Client, ClientSecret, OpaqueIssuer};
 
 use crate::support::sources::{code, library};
@@ -37,8 +38,8 @@ fn endpoint(change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Told {
     told(change(builder(&Probe::default())).build())
 }
 
-fn refreshing(change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Told {
-    endpoint(|builder| change(builder.refresh_tokens(MemoryRefreshTokens::new())))
+fn refreshing(change: impl FnOnce(RefreshTokens) -> RefreshTokens) -> Told {
+    endpoint(|builder| builder.refresh_tokens(change(RefreshTokens::in_store(MemoryRefreshTokens::new()))))
 }
 
 fn document(age: Duration) -> Told {
@@ -177,28 +178,28 @@ fn settings() -> Vec<(&'static str, Vec<Told>, &'static str, Vec<Told>)> {
             vec![endpoint(|b| b.access_token_lifetime(SECOND))],
         ),
         (
-            "refresh_token_lifetime",
-            vec![refreshing(|b| b.refresh_token_lifetime(SECOND - TICK))],
+            "RefreshTokens::lifetime",
+            vec![refreshing(|r| r.lifetime(SECOND - TICK))],
             "less than a second",
-            vec![refreshing(|b| b.refresh_token_lifetime(SECOND))],
+            vec![refreshing(|r| r.lifetime(SECOND))],
         ),
         (
-            "refresh_token_idle_lifetime",
-            vec![refreshing(|b| b.refresh_token_idle_lifetime(NONE))],
+            "RefreshTokens::idle_lifetime",
+            vec![refreshing(|r| r.idle_lifetime(NONE))],
             "less than a second",
-            vec![refreshing(|b| b.refresh_token_idle_lifetime(SECOND))],
+            vec![refreshing(|r| r.idle_lifetime(SECOND))],
         ),
         (
-            "refreshed_access_token_lifetime",
-            vec![refreshing(|b| b.refreshed_access_token_lifetime(NONE))],
+            "RefreshTokens::access_token_lifetime",
+            vec![refreshing(|r| r.access_token_lifetime(NONE))],
             "less than a second",
-            vec![refreshing(|b| b.refreshed_access_token_lifetime(SECOND))],
+            vec![refreshing(|r| r.access_token_lifetime(SECOND))],
         ),
         (
-            "refresh_token_leeway",
-            vec![refreshing(|b| b.refresh_token_leeway(MINUTE + TICK))],
+            "RefreshTokens::leeway",
+            vec![refreshing(|r| r.leeway(MINUTE + TICK))],
             "60 seconds",
-            vec![refreshing(|b| b.refresh_token_leeway(NONE)), refreshing(|b| b.refresh_token_leeway(MINUTE))],
+            vec![refreshing(|r| r.leeway(NONE)), refreshing(|r| r.leeway(MINUTE))],
         ),
         (
             "the lifetimes and the leeway of a client",

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tower_password_grant::client::{ClientBuilder, ClientError};
-use tower_password_grant::store::{AccessTokenRecord, SecretDigest};
-use tower_password_grant::token::Claims;
+use tower_password_grant::store::{AccessTokenRecord, MemoryRefreshTokens, SecretDigest};
+use tower_password_grant::token::{Claims, RefreshTokens};
 use tower_password_grant::{Client, ClientId};
 
 use crate::support::refresh_token::stray_refresh_token;
@@ -259,8 +259,9 @@ async fn answers_are_not_to_be_kept_unless_the_host_says_how_long_in_10() {
     assert_eq!((answer.header("cache-control"), answer.header("pragma")), (Some("no-store"), Some("no-cache")));
 
     let tokens = Tokens::with(clients(), |builder| {
-        let idle = builder.introspection_max_age(Duration::from_secs(60));
-        idle.refresh_token_lifetime(Duration::from_secs(7200)).refresh_token_idle_lifetime(Duration::from_secs(3650))
+        let refresh = RefreshTokens::in_store(MemoryRefreshTokens::new());
+        let refresh = refresh.lifetime(Duration::from_secs(7200)).idle_lifetime(Duration::from_secs(3650));
+        builder.introspection_max_age(Duration::from_secs(60)).refresh_tokens(refresh)
     });
     let login = tokens.login("conf").await;
     let age = async |token: &str| {

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::mount::Metadata;
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{ConfigError, Denial, OpaqueIssuer, PasswordGrantLayer, PeerAddress};
 
 use crate::support::grants::OwnGrant;
@@ -35,7 +36,7 @@ fn simple(metadata: Metadata) -> PasswordGrantLayer {
 fn full(metadata: Metadata) -> PasswordGrantLayer {
     build(metadata, |builder| {
         builder
-            .refresh_tokens(MemoryRefreshTokens::new())
+            .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
             .access_tokens(OpaqueIssuer::new(MemoryAccessTokens::new()))
             .revocation_path("/oauth/revoke")
             .introspection_path("/oauth/introspect")
@@ -177,7 +178,9 @@ async fn there_is_a_token_endpoint_and_no_authorization_endpoint_md_04_md_07() {
 async fn the_grant_types_are_those_that_are_served_md_05_pw_17() {
     let grants = async |layer: PasswordGrantLayer| document(&layer, WELL_KNOWN).await["grant_types_supported"].clone();
     let metadata = || Metadata::new("https://as.example");
-    let with_refresh = build(metadata(), |builder| builder.refresh_tokens(MemoryRefreshTokens::new())).unwrap();
+    let with_refresh =
+        build(metadata(), |builder| builder.refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new())))
+            .unwrap();
     assert_eq!(grants(with_refresh).await, json!(["password", "refresh_token"]));
     assert_eq!(grants(simple(metadata())).await, json!(["password"]));
     assert_eq!(grants(full(metadata())).await, json!(["password", "refresh_token", "urn:x:code"]));
@@ -185,7 +188,7 @@ async fn the_grant_types_are_those_that_are_served_md_05_pw_17() {
     let hidden = full(metadata().hide_password_grant());
     assert_eq!(grants(hidden).await, json!(["refresh_token", "urn:x:code"]));
     let hidden = build(metadata().hide_password_grant(), |builder| {
-        builder.refresh_tokens(MemoryRefreshTokens::new()).extension_grant(code(true))
+        builder.refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new())).extension_grant(code(true))
     });
     assert_eq!(grants(hidden.unwrap()).await, json!(["refresh_token"]));
     // PW-17: switched off.

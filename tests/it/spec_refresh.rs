@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tower_password_grant::audit::Reason;
 use tower_password_grant::store::MemoryRefreshTokens;
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{Client, ConfigError, Denial};
 
 use crate::support::refresh_token::stray_refresh_token;
@@ -237,7 +238,7 @@ async fn a_spent_token_ends_the_whole_login_and_the_host_is_told_once_rf_11_t55(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_parallel_uses_without_leeway_exactly_one_succeeds_rf_12_t56() {
     for _ in 0..20 {
-        let tokens = Arc::new(Tokens::with(clients(), |builder| builder.refresh_token_leeway(Duration::ZERO)));
+        let tokens = Arc::new(Tokens::refreshing(clients(), |refresh| refresh.leeway(Duration::ZERO)));
         let login = tokens.login("pub").await;
         let tasks: Vec<_> = (0..20)
             .map(|_| {
@@ -283,7 +284,7 @@ async fn a_lost_answer_is_given_again_while_its_successor_is_unused_rf_13_t58_t5
 
 #[tokio::test]
 async fn the_leeway_is_the_clients_or_the_endpoints_and_at_most_a_minute_d_27() {
-    let tokens = Tokens::with(clients(), |builder| builder.refresh_token_leeway(Duration::ZERO));
+    let tokens = Tokens::refreshing(clients(), |refresh| refresh.leeway(Duration::ZERO));
     let login = tokens.login("pub").await;
     tokens.renewed("pub", &login.refresh).await;
     tokens.refresh("pub", &login.refresh).await.assert_error(400, "invalid_grant");
@@ -296,9 +297,8 @@ async fn the_leeway_is_the_clients_or_the_endpoints_and_at_most_a_minute_d_27() 
 
     let long = Client::public("x").allow_refresh_tokens().refresh_token_leeway(Duration::from_secs(61)).build();
     assert!(long.is_err());
-    let long = support::builder(&support::Probe::default())
-        .refresh_tokens(MemoryRefreshTokens::new())
-        .refresh_token_leeway(Duration::from_secs(61));
+    let long = RefreshTokens::in_store(MemoryRefreshTokens::new()).leeway(Duration::from_secs(61));
+    let long = support::builder(&support::Probe::default()).refresh_tokens(long);
     assert!(matches!(long.build(), Err(ConfigError::Leeway(_))));
 }
 
@@ -308,12 +308,7 @@ async fn a_refresh_token_ends_when_it_is_idle_and_at_an_end_that_no_rotation_mov
     let short = (Duration::from_secs(3000), Duration::from_secs(1000));
     let cases = [
         (Tokens::new(), default),
-        (
-            Tokens::with(clients(), |builder| {
-                builder.refresh_token_lifetime(short.0).refresh_token_idle_lifetime(short.1)
-            }),
-            short,
-        ),
+        (Tokens::refreshing(clients(), |refresh| refresh.lifetime(short.0).idle_lifetime(short.1)), short),
         (
             Tokens::with(
                 confidential(|client| client.refresh_token_lifetime(short.0).refresh_token_idle_lifetime(short.1)),
@@ -386,7 +381,7 @@ async fn the_claims_of_subject_and_time_do_not_change_in_jwts_rf_18() {
         .clients(tower_password_grant::StaticClients::new(clients()).unwrap())
         .verifier(support::tokens::Users::new())
         .issuer(issuer)
-        .refresh_tokens(MemoryRefreshTokens::new())
+        .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
         .clock(clock.clone())
         .peer_address(tower_password_grant::PeerAddress::socket_addr())
         .build()

@@ -4,12 +4,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use tower_password_grant::Denial;
 use tower_password_grant::audit::Reason;
 use tower_password_grant::store::Clock;
-use tower_password_grant::{ConfigError, Denial};
+use tower_password_grant::token::RefreshTokens;
 
 use crate::support::tokens::{Tokens, clients};
-use crate::support::{self, ManualClock, Probe, builder};
+use crate::support::{self, ManualClock};
 
 /// A monotonic clock, and a wall clock that can be set. The process may be stopped for a while after each look at the latter.
 #[derive(Clone, Debug)]
@@ -125,7 +126,7 @@ async fn logins_go_on_after_the_clock_was_set_back_and_are_repeatable_once_it_ha
 
 #[tokio::test]
 async fn the_logins_of_an_account_that_was_disabled_end_at_the_first_refusal_if_the_builder_says_so_t62() {
-    let tokens = Tokens::with(clients(), |builder| builder.end_denied_logins());
+    let tokens = Tokens::refreshing(clients(), RefreshTokens::end_denied_logins);
     let (login, unused) = (tokens.login("conf").await, tokens.login("conf").await);
     tokens.users.change("user-alice", |account| account.denial = Some(Denial::Disabled));
     tokens.refresh("conf", &login.refresh).await.assert_error(400, "invalid_grant");
@@ -140,16 +141,10 @@ async fn the_logins_of_an_account_that_was_disabled_end_at_the_first_refusal_if_
 
 #[tokio::test]
 async fn a_verifier_that_is_down_ends_no_login_t62() {
-    let tokens = Tokens::with(clients(), |builder| builder.end_denied_logins());
+    let tokens = Tokens::refreshing(clients(), RefreshTokens::end_denied_logins);
     let login = tokens.login("conf").await;
     *tokens.users.is_down.lock().unwrap() = true;
     tokens.refresh("conf", &login.refresh).await.assert_error(503, "temporarily_unavailable");
     *tokens.users.is_down.lock().unwrap() = false;
     refresh_token(&tokens.refresh("conf", &login.refresh).await);
-}
-
-#[tokio::test]
-async fn ending_denied_logins_needs_refresh_tokens() {
-    let error = builder(&Probe::default()).end_denied_logins().build().expect_err("there are no logins to end");
-    assert!(matches!(error, ConfigError::NoRefreshTokens("end_denied_logins")), "{error}");
 }

@@ -12,7 +12,7 @@ use tower_password_grant::store::{
     AccessTokenRecord, AccessTokenStore, FamilyId, LoginName, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens,
     NewFamily, RefreshTokenStore, Rotation, SecretDigest, StoredFamily, StoredUser, UserStatus, UserStore,
 };
-use tower_password_grant::token::Token;
+use tower_password_grant::token::{RefreshTokens, Token};
 use tower_password_grant::{
     BackendError, CredentialVerifier, Denial, Grant, IssuedTokens, OpaqueIssuer, Password, PasswordGrant,
     PasswordGrantLayer, PeerAddress, StaticClients, Subject, TokenIssuer, verify_fn,
@@ -115,7 +115,7 @@ impl<A: AccessTokenStore, R: RefreshTokenStore> House<A, R> {
             .verifier(verifier)
             .issuer(Issuer(script.clone(), Arc::clone(&access)))
             .access_tokens(OpaqueIssuer::new(Arc::clone(&access)))
-            .refresh_tokens(Families(script.clone(), Arc::clone(&families)))
+            .refresh_tokens(RefreshTokens::in_store(Families(script.clone(), Arc::clone(&families))))
             .audit(move |event: &AuditEvent<'_>| {
                 if let AuditOutcome::Refused { reason, .. } = event.outcome {
                     heard.lock().unwrap().push(reason);

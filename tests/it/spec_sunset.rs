@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tower_password_grant::client::{ClientError, Sunset};
 use tower_password_grant::store::MemoryRefreshTokens;
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
     Attempt, BackendError, Builder, Client, CredentialVerifier, Recheck, StaticClients, Subject, Verdict,
 };
@@ -130,8 +131,8 @@ async fn the_end_is_one_of_every_grant_type_by_which_a_password_login_begins_bc_
 async fn a_login_that_has_begun_goes_on_after_the_end_bc_03() {
     let clock = ManualClock::new();
     let builder = support::builder(&Probe::default()).clients(clients()).clock(clock.clone()).verifier(Everybody);
-    let refreshing = with_own_grants(builder.refresh_tokens(MemoryRefreshTokens::new()));
-    let layer = refreshing.refresh_token_lifetime(DAY * 60).refresh_token_idle_lifetime(DAY * 60).build().unwrap();
+    let refresh = RefreshTokens::in_store(MemoryRefreshTokens::new()).lifetime(DAY * 60).idle_lifetime(DAY * 60);
+    let layer = with_own_grants(builder.refresh_tokens(refresh)).build().unwrap();
     let ask = async |body: String| send(&layer, token_request(AUTH, &body)).await;
     let mut tokens = Vec::new();
     for login in [PW.to_owned(), format!("grant_type={REALM}&password=x"), format!("grant_type={TYPE}&badge=1")] {

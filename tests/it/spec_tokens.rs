@@ -14,6 +14,7 @@ use tower_password_grant::store::{
     FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation,
     StoredFamily,
 };
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{BackendError, Client};
 
 use crate::support::refresh_token::{kept_digest, stray_refresh_token};
@@ -138,10 +139,9 @@ async fn a_confidential_client_may_keep_its_refresh_token_bc_05() {
 
 #[tokio::test]
 async fn access_tokens_of_the_password_grant_can_have_a_lifetime_of_their_own_pw_13() {
+    let refresh = RefreshTokens::in_store(MemoryRefreshTokens::new()).access_token_lifetime(Duration::from_secs(900));
     let tokens = Tokens::with(clients(), |builder| {
-        builder
-            .access_token_lifetime(Duration::from_secs(300))
-            .refreshed_access_token_lifetime(Duration::from_secs(900))
+        builder.access_token_lifetime(Duration::from_secs(300)).refresh_tokens(refresh)
     });
     let json = tokens.login_with("conf", "").await.assert_ok();
     assert_eq!(json["expires_in"], 300);
@@ -155,7 +155,7 @@ async fn access_tokens_of_the_password_grant_can_have_a_lifetime_of_their_own_pw
 
 #[tokio::test]
 async fn no_access_token_outlives_the_refresh_token_family_that_it_came_from() {
-    let tokens = Tokens::with(clients(), |builder| builder.refresh_token_lifetime(Duration::from_secs(600)));
+    let tokens = Tokens::refreshing(clients(), |refresh| refresh.lifetime(Duration::from_secs(600)));
     let login = tokens.login_with("conf", "").await.assert_ok();
     assert_eq!(login["expires_in"], 600);
     tokens.clock.advance(Duration::from_millis(500_500));

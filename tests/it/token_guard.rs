@@ -8,6 +8,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_password_grant::bearer::{BearerGuard, IntrospectionClient, Principal};
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{Client, ClientSecret};
 
 use crate::support;
@@ -146,7 +147,7 @@ mod signed {
             .verifier(support::tokens::Users::new())
             .issuer(issuer)
             .access_tokens(verifier.clone())
-            .refresh_tokens(tower_password_grant::store::MemoryRefreshTokens::new())
+            .refresh_tokens(RefreshTokens::in_store(tower_password_grant::store::MemoryRefreshTokens::new()))
             .revocation_path("/oauth/revoke")
             .introspection_path("/oauth/introspect")
             .clock(clock.clone())

@@ -16,6 +16,7 @@ use tower_password_grant::store::{
     AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, NewFamily, RefreshTokenStore, Rotation, SecretDigest,
     StoreIdentity, StoredFamily,
 };
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
     Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, Recheck,
     Subject, Verdict,
@@ -193,7 +194,7 @@ pub async fn serve(file: &Path) {
         .verifier(Users(trap.clone()))
         .issuer(Arc::clone(&tokens))
         .access_tokens(tokens)
-        .refresh_tokens(trapped)
+        .refresh_tokens(RefreshTokens::in_store(trapped))
         .limiter(store.limiter())
         // Each sender has an address of its own, so that none spends another's budgets.
         .peer_address(

@@ -8,6 +8,7 @@ use tower_password_grant::client::{ClientAuthentication, ClientBuilder, Sunset};
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::store::BackendErrorKind;
 use tower_password_grant::testing::{ManualClock, TokenState, token_state};
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{Client, ClientRegistry, OpaqueIssuer, PasswordGrant, PeerAddress, Subject, verify_fn};
 
 use crate::support::folder::{Folder, at, digest};
@@ -291,7 +292,7 @@ async fn the_tokens_of_a_disabled_client_wait_until_it_is_enabled() {
         .clients(store.clone())
         .verifier(verify_fn(|_| async { Ok(Subject::new("user-17").into()) }))
         .issuer(OpaqueIssuer::new(store.clone()))
-        .refresh_tokens(store.clone())
+        .refresh_tokens(RefreshTokens::in_store(store.clone()))
         .access_tokens(OpaqueIssuer::new(store.clone()))
         .introspection_path("/oauth/introspect")
         .peer_address(PeerAddress::unknown())

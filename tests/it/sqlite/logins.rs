@@ -11,6 +11,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 use tower_password_grant::limiter::RequestCeiling;
 use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
     Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PasswordGrantLayer,
     PeerAddress, Recheck, StaticClients, Subject, Verdict,
@@ -44,7 +45,7 @@ fn layer(store: &SqliteStore) -> PasswordGrantLayer {
         .clients(StaticClients::new(clients).unwrap())
         .verifier(Users)
         .issuer(OpaqueIssuer::new(store.clone()))
-        .refresh_tokens(store.clone())
+        .refresh_tokens(RefreshTokens::in_store(store.clone()))
         .request_ceiling(RequestCeiling::none())
         .peer_address(PeerAddress::unknown())
         .build()

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tower_password_grant::sqlite::{SqliteError, SqliteStore};
 use tower_password_grant::store::{AccessTokenStore, BackendErrorKind, OneTimeValues, RefreshTokenStore};
 use tower_password_grant::testing::{begin_family, token_state};
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{BackendError, Client, ClientRegistry};
 
 use crate::support::folder::{Folder, at, digest, family, id, rotation};
@@ -331,7 +332,7 @@ async fn a_login_after_the_file_was_replaced_is_503_with_an_error_event() {
         .clients(store.clone())
         .verifier(verify_fn(|_| async move { Ok(Subject::new("user-17").into()) }))
         .issuer(OpaqueIssuer::new(store.clone()))
-        .refresh_tokens(store.clone())
+        .refresh_tokens(RefreshTokens::in_store(store.clone()))
         .peer_address(PeerAddress::unknown())
         .build()
         .unwrap();

@@ -11,6 +11,7 @@ use tower_password_grant::store::{
     AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
     RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
 };
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
     Attempt, BackendError, CredentialVerifier, PasswordGrant, PasswordGrantLayer, PeerAddress, Recheck, StaticClients,
     Verdict,
@@ -196,7 +197,7 @@ impl TokenWorld {
             .clients(StaticClients::new(clients()).unwrap())
             .verifier(Rechecked { users: tokens.users.clone(), steps: Arc::clone(&steps) })
             .issuer(Arc::clone(&tokens.access))
-            .refresh_tokens(refresh)
+            .refresh_tokens(RefreshTokens::in_store(refresh))
             .access_tokens(Arc::clone(&tokens.access))
             .revocation_path("/oauth/revoke")
             .introspection_path("/oauth/introspect")

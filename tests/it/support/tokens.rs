@@ -9,6 +9,7 @@ use http_body_util::Full;
 use tower_password_grant::audit::{AuditEvent, Reason};
 use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::store::{AccessTokenStore, MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore};
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
     Attempt, BackendError, Builder, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant,
     PasswordGrantLayer, PeerAddress, Recheck, StaticClients, Subject, Verdict,
@@ -166,6 +167,15 @@ impl Tokens {
         Self::over(clock, access, Arc::new(MemoryRefreshTokens::new()), clients, change)
     }
 
+    /// With refresh tokens that are changed.
+    pub fn refreshing(clients: Vec<Client>, change: impl FnOnce(RefreshTokens) -> RefreshTokens) -> Self {
+        let clock = ManualClock::new();
+        let access = Arc::new(MemoryAccessTokens::new().with_clock(clock.clone()));
+        let store: Arc<dyn RefreshTokenStore> = Arc::new(MemoryRefreshTokens::new());
+        let refresh = change(RefreshTokens::in_store(Arc::clone(&store)));
+        Self::over(clock, access, store, clients, |builder| builder.refresh_tokens(refresh))
+    }
+
     /// Over stores of the test's own.
     pub fn over(
         clock: ManualClock,
@@ -182,7 +192,7 @@ impl Tokens {
             .clients(StaticClients::new(clients).unwrap())
             .verifier(users.clone())
             .issuer(Arc::clone(&access))
-            .refresh_tokens(Arc::clone(&refresh_store))
+            .refresh_tokens(RefreshTokens::in_store(Arc::clone(&refresh_store)))
             .access_tokens(Arc::clone(&access))
             .revocation_path("/oauth/revoke")
             .introspection_path("/oauth/introspect")
