@@ -1,4 +1,4 @@
-//! Giving tokens: [refresh tokens](RefreshTokens), and what a [`TokenIssuer`](crate::TokenIssuer) of your own answers with
+//! Giving tokens: [refresh tokens](RefreshTokens), the endpoints that [end](RevocationEndpoint) and [explain](IntrospectionEndpoint) tokens, and what a [`TokenIssuer`](crate::TokenIssuer) of your own answers with
 //! (RFC 6749 section 5.1).
 //!
 //! [`OpaqueIssuer`](crate::OpaqueIssuer) and the feature `jwt` need nothing more of this. What is kept of tokens is in
@@ -21,4 +21,4 @@ pub use crate::protocol::scope::ScopeError;
 pub use crate::protocol::secret::secrets::{RandomnessError, Token};
 pub use crate::protocol::token::claims::{Claims, MalformedClaims};
 pub use crate::protocol::wire::members::MemberError;
-pub use crate::service::RefreshTokens;
+pub use crate::service::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};

@@ -13,7 +13,7 @@ use tower_password_grant::mount::Metadata;
 use tower_password_grant::store::{
     AccessTokenStore, MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore, SecretDigest, UserStore,
 };
-use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
 use tower_password_grant::{
     Client, ClientRegistry, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients,
 };
@@ -85,8 +85,8 @@ impl Demo {
             .issuer(Arc::clone(&tokens))
             .access_tokens(Arc::clone(&tokens))
             .refresh_tokens(RefreshTokens::in_store(parts.refresh_tokens))
-            .revocation_path("/oauth/revoke")
-            .introspection_path("/oauth/introspect")
+            .revocation(RevocationEndpoint::at("/oauth/revoke"))
+            .introspection(IntrospectionEndpoint::at("/oauth/introspect"))
             .metadata(Metadata::new(format!("http://{address}")).scopes_supported(["read", "write"]))
             .limiter(parts.limiter)
             .peer_address(peer)

@@ -3,11 +3,13 @@ use std::time::Duration;
 
 use super::checks::{check_proxies, is_narrow, named, routes, wording};
 use super::config_error::ConfigError;
+use super::introspection_endpoint::IntrospectionEndpoint;
 use super::layer::PasswordGrantLayer;
 use super::metadata::EndpointFacts;
 use super::mount::Mount;
 use super::options::Options;
 use super::refresh_tokens::RefreshTokens;
+use super::revocation_endpoint::RevocationEndpoint;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::registry::ClientRegistry;
@@ -80,8 +82,8 @@ impl Options {
         let types: Vec<GrantType> = grants.types().cloned().collect();
         let facts = EndpointFacts {
             token_path: &self.token_path,
-            revocation_path: self.tokens.revocation_path.as_deref(),
-            introspection_path: self.tokens.introspection_path.as_deref(),
+            revocation_path: self.tokens.revocation_path(),
+            introspection_path: self.tokens.introspection_path(),
             grants: &types,
             post_allowed: self.post_allowed,
         };
@@ -116,7 +118,10 @@ impl Options {
         };
         let request_ceiling = self.request_ceiling.unwrap_or_default();
         request_ceiling.check()?;
-        self.introspection_ceiling.check()?;
+        let revocation = self.tokens.revocation.unwrap_or_else(RevocationEndpoint::as_leaf);
+        let serves_introspection = self.tokens.introspection.is_some();
+        let introspection = self.tokens.introspection.unwrap_or_else(IntrospectionEndpoint::as_leaf);
+        introspection.ceiling.check()?;
         let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new()));
         limiter.validate()?;
         let audit_key = shared_key.map_or_else(random_bytes, |key| Ok(key.for_purpose(KeyUse::Accounts)))?;
@@ -130,7 +135,7 @@ impl Options {
             grants: types,
             refresh_tokens: families.is_some(),
             is_apart: families.as_ref().is_some_and(|families| families.are_apart_from_the_issuer()),
-            introspection: self.tokens.introspection_path.is_some(),
+            introspection: serves_introspection,
             access_tokens: access.are_known(),
             can_recheck: users.can_recheck(),
             secrets_in_body: self.post_allowed,
@@ -142,7 +147,7 @@ impl Options {
 
         let gate = Gate::new(
             Senders::new(peer, self.end_user_header, self.exempt),
-            Ceilings::new(request_ceiling, self.introspection_ceiling, Arc::clone(&clock)),
+            Ceilings::new(request_ceiling, introspection.ceiling, Arc::clone(&clock)),
             HeadRules { transport: self.transport, own_origin, refuse_early_data: self.refuse_early_data },
             BodyLimits { size: self.max_body, deadline: self.deadlines.body },
         );
@@ -163,8 +168,8 @@ impl Options {
             gate,
             door: Door::new(Clients { registry, patience: patience.registry, misfits }, methods, Arc::clone(&budget)),
             grants,
-            revocation: RevocationFlow::new(tokens.clone(), Arc::clone(&budget), self.tokens.access_token_ends_family),
-            introspection: IntrospectionFlow::new(tokens, Arc::clone(&clock), self.tokens.introspection_max_age),
+            revocation: RevocationFlow::new(tokens.clone(), Arc::clone(&budget), revocation.access_token_ends_family),
+            introspection: IntrospectionFlow::new(tokens, Arc::clone(&clock), introspection.max_age),
             clock: Arc::clone(&clock),
             rungs: Rungs::new(Parts {
                 budget,

@@ -39,14 +39,14 @@ impl<A> PasswordGrantLayer<Reject, A> {
     }
 
     /// The revocation endpoint (RFC 7009) as a leaf service, with or without a
-    /// [path](crate::Builder::revocation_path) of the layer.
+    /// [path](crate::token::RevocationEndpoint::at) of the layer.
     #[must_use]
     pub fn revocation_endpoint(&self) -> TokenEndpoint {
         TokenEndpoint::new(Arc::clone(&self.mount.endpoint), Purpose::Revocation)
     }
 
     /// The introspection endpoint (RFC 7662) as a leaf service, with or without a
-    /// [path](crate::Builder::introspection_path) of the layer.
+    /// [path](crate::token::IntrospectionEndpoint::at) of the layer.
     #[must_use]
     pub fn introspection_endpoint(&self) -> TokenEndpoint {
         TokenEndpoint::new(Arc::clone(&self.mount.endpoint), Purpose::Introspection)

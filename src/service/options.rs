@@ -17,7 +17,7 @@ use crate::boundary::notifier::LockNotifier;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
-use crate::limiter::ceiling::ceilings::{IntrospectionCeiling, RequestCeiling};
+use crate::limiter::ceiling::ceilings::RequestCeiling;
 use crate::protocol::secret::shared_key::SharedKey;
 use crate::protocol::wire::profile::Profile;
 use crate::protocol::wire::rfc6749::RFC_6749;
@@ -42,7 +42,6 @@ pub(super) struct Options {
     pub(super) peer: Option<PeerAddress>,
     pub(super) exempt: Vec<IpNet>,
     pub(super) request_ceiling: Option<RequestCeiling>,
-    pub(super) introspection_ceiling: IntrospectionCeiling,
     pub(super) notifier: Option<Box<dyn LockNotifier>>,
     pub(super) conceals_account_locks: bool,
     pub(super) end_user_header: HeaderName,
@@ -81,7 +80,6 @@ impl Default for Options {
             peer: None,
             exempt: Vec::new(),
             request_ceiling: None,
-            introspection_ceiling: IntrospectionCeiling::none(),
             notifier: None,
             conceals_account_locks: false,
             end_user_header: HeaderName::from_static("auth0-forwarded-for"),

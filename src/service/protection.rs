@@ -4,7 +4,7 @@ use super::builder::Builder;
 use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::notifier::LockNotifier;
 use crate::boundary::peer::unmapped;
-use crate::limiter::ceiling::ceilings::{IntrospectionCeiling, RequestCeiling};
+use crate::limiter::ceiling::ceilings::RequestCeiling;
 use crate::protocol::secret::shared_key::SharedKey;
 
 /// The attack protection. All of it is on by default; see the [manual](crate::manual::attack_protection).
@@ -26,18 +26,9 @@ impl<C, V, I> Builder<C, V, I> {
 
     /// How many requests of one address are taken, whatever they hold. Default: 1,000 at once and 100 a second in the long
     /// run. Raise it where very many users share an address. Introspection requests of clients that may ask count on their
-    /// [own ceiling](Self::introspection_ceiling) instead.
+    /// [own ceiling](crate::token::IntrospectionEndpoint::ceiling) instead.
     pub fn request_ceiling(mut self, ceiling: RequestCeiling) -> Self {
         self.options.request_ceiling = Some(ceiling);
-        self
-    }
-
-    /// How many introspection requests are taken of one client that has authenticated and
-    /// [may ask](crate::client::ClientBuilder::allow_introspection), over all its addresses. Default: no ceiling, because any sender
-    /// can write made-up tokens to an API and so make it ask, and its good tokens must not suffer. Set one where an API that
-    /// you do not run could take the processor or the store from the others, well above what it asks in its busiest second.
-    pub fn introspection_ceiling(mut self, ceiling: IntrospectionCeiling) -> Self {
-        self.options.introspection_ceiling = ceiling;
         self
     }
 

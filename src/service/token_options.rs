@@ -1,9 +1,10 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::config_error::ConfigError;
+use super::introspection_endpoint::IntrospectionEndpoint;
 use super::metadata::{EndpointFacts, Metadata};
 use super::refresh_tokens::RefreshTokens;
+use super::revocation_endpoint::RevocationEndpoint;
 use super::routes::Target;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::document::PublicDocument;
@@ -14,12 +15,8 @@ use crate::conductor::purpose::Purpose;
 pub(super) struct TokenOptions {
     pub(super) refresh: Option<RefreshTokens>,
     pub(super) access: Option<Box<dyn AccessTokenVerifier>>,
-    /// Revoking an access token ends its refresh token, too.
-    pub(super) access_token_ends_family: bool,
-    /// How long an answer about an active token may be kept.
-    pub(super) introspection_max_age: Option<Duration>,
-    pub(super) revocation_path: Option<String>,
-    pub(super) introspection_path: Option<String>,
+    pub(super) revocation: Option<RevocationEndpoint>,
+    pub(super) introspection: Option<IntrospectionEndpoint>,
     pub(super) metadata: Option<Metadata>,
 }
 
@@ -28,13 +25,23 @@ impl TokenOptions {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.refresh.as_ref().map_or(Ok(()), RefreshTokens::check)?;
         // An introspection that knows no access tokens would call each of them inactive.
-        if self.introspection_path.is_some() && self.access.is_none() {
+        if self.introspection.is_some() && self.access.is_none() {
             return Err(ConfigError::NoTokens);
         }
-        if self.revocation_path.is_some() && self.access.is_none() && self.refresh.is_none() {
+        if self.revocation.is_some() && self.access.is_none() && self.refresh.is_none() {
             return Err(ConfigError::NothingToRevoke);
         }
         Ok(())
+    }
+
+    /// The path of the revocation endpoint, if the layer has one.
+    pub(super) fn revocation_path(&self) -> Option<&str> {
+        self.revocation.as_ref()?.path.as_deref()
+    }
+
+    /// The path of the introspection endpoint, if the layer has one.
+    pub(super) fn introspection_path(&self) -> Option<&str> {
+        self.introspection.as_ref()?.path.as_deref()
     }
 
     /// What is served besides the token endpoint.
@@ -45,8 +52,8 @@ impl TokenOptions {
     ) -> Result<Vec<(String, Target)>, ConfigError> {
         let metadata = self.metadata.as_ref().map(|metadata| metadata.document(facts)).transpose()?;
         let endpoints = [
-            (self.revocation_path.clone(), Purpose::Revocation),
-            (self.introspection_path.clone(), Purpose::Introspection),
+            (self.revocation_path().map(str::to_owned), Purpose::Revocation),
+            (self.introspection_path().map(str::to_owned), Purpose::Introspection),
         ];
         let endpoints = endpoints.into_iter().filter_map(|(path, purpose)| Some((path?, Target::Endpoint(purpose))));
         let documents = documents.into_iter().chain(metadata);

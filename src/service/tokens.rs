@@ -1,8 +1,8 @@
-use std::time::Duration;
-
 use super::builder::Builder;
+use super::introspection_endpoint::IntrospectionEndpoint;
 use super::metadata::Metadata;
 use super::refresh_tokens::RefreshTokens;
+use super::revocation_endpoint::RevocationEndpoint;
 use crate::boundary::access::AccessTokenVerifier;
 
 /// Tokens after they were issued.
@@ -26,32 +26,23 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
-    /// Serves the revocation endpoint (RFC 7009) at this path, behind the same client authentication, budgets and origins as
-    /// the token endpoint. Default: none. A refresh token ends with its whole family and the family's access tokens.
-    pub fn revocation_path(mut self, path: impl Into<String>) -> Self {
-        self.options.tokens.revocation_path = Some(path.into());
+    /// Serves the revocation endpoint (RFC 7009), behind the same client authentication, budgets and origins as the token
+    /// endpoint. Default: none. A refresh token ends with its whole family and the family's access tokens.
+    ///
+    /// # Errors
+    /// [`build`](Self::build) refuses it without refresh tokens and [access tokens](Self::access_tokens).
+    pub fn revocation(mut self, endpoint: RevocationEndpoint) -> Self {
+        self.options.tokens.revocation = Some(endpoint);
         self
     }
 
-    /// Ends the refresh tokens of the same login when an access token is revoked (RFC 7009 section 2.1). Default: off, because
-    /// a client that gives an access token back may go on with its refresh token. They end even if the access token is one that
-    /// cannot be revoked itself.
-    pub fn revoke_family_with_access_token(mut self) -> Self {
-        self.options.tokens.access_token_ends_family = true;
-        self
-    }
-
-    /// Serves the introspection endpoint (RFC 7662) at this path, for the clients that
+    /// Serves the introspection endpoint (RFC 7662), for the clients that
     /// [may ask](crate::client::ClientBuilder::allow_introspection). Default: none.
-    pub fn introspection_path(mut self, path: impl Into<String>) -> Self {
-        self.options.tokens.introspection_path = Some(path.into());
-        self
-    }
-
-    /// How long a resource server may keep an answer about an active token, in whole seconds, but never beyond the token's end:
-    /// sent as `Cache-Control: private`. Default: not at all. A revoked token is taken as good for as long.
-    pub fn introspection_max_age(mut self, age: Duration) -> Self {
-        self.options.tokens.introspection_max_age = Some(age);
+    ///
+    /// # Errors
+    /// [`build`](Self::build) refuses it without [access tokens](Self::access_tokens).
+    pub fn introspection(mut self, endpoint: IntrospectionEndpoint) -> Self {
+        self.options.tokens.introspection = Some(endpoint);
         self
     }
 

@@ -13,6 +13,7 @@ use tower_password_grant::ClientSecret;
 use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
 use tower_password_grant::bearer::{BearerGuard, IntrospectionClient};
 use tower_password_grant::limiter::{IntrospectionCeiling, RequestCeiling, Rule};
+use tower_password_grant::token::IntrospectionEndpoint;
 
 use crate::support::basic;
 use crate::support::bearer::{self, AUDIENCE, Api};
@@ -23,6 +24,11 @@ use crate::support::tokens::{Tokens, TokensBuilder, clients};
 const RATE: u32 = 150;
 /// So many are under way at once.
 const AT_ONCE: usize = 50;
+
+/// The endpoint where the fixture has it.
+fn asking() -> IntrospectionEndpoint {
+    IntrospectionEndpoint::at("/oauth/introspect")
+}
 
 /// A token of the right form that nobody issued.
 fn made_up(number: usize) -> String {
@@ -178,7 +184,8 @@ async fn a_client_that_may_ask_leaves_the_addresss_requests_to_the_others() {
 
 #[tokio::test]
 async fn a_client_that_may_ask_has_a_ceiling_of_its_own_over_all_its_addresses() {
-    let (tokens, audit) = small(|builder| builder.introspection_ceiling(IntrospectionCeiling::per_client(30, 2)));
+    let (tokens, audit) =
+        small(|builder| builder.introspection(asking().ceiling(IntrospectionCeiling::per_client(30, 2))));
     for number in 0..30 {
         assert_eq!(tokens.introspect("rs", &made_up(number)).await["active"], false);
     }
@@ -206,7 +213,9 @@ async fn a_client_that_may_ask_has_a_ceiling_of_its_own_over_all_its_addresses()
 async fn ceilings_that_only_watch_refuse_nothing_and_say_what_they_would_have_refused() {
     let (tokens, audit) = small(|builder| {
         let ceiling = RequestCeiling::per_address(20, 1).monitor();
-        builder.request_ceiling(ceiling).introspection_ceiling(IntrospectionCeiling::per_client(30, 1).monitor())
+        builder
+            .request_ceiling(ceiling)
+            .introspection(asking().ceiling(IntrospectionCeiling::per_client(30, 1).monitor()))
     });
     for number in 0..60 {
         assert_eq!(tokens.introspect("rs", &made_up(number)).await["active"], false);

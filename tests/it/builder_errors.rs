@@ -10,7 +10,7 @@ use tower_password_grant::grant::ExtensionGrant;
 use tower_password_grant::limiter::{AttemptLimiter, MemoryLimiter};
 use tower_password_grant::mount::{PublicDocument, TransportSecurity};
 use tower_password_grant::store::{Clock, MemoryAccessTokens, MemoryRefreshTokens, SystemClock};
-use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
 use tower_password_grant::{
     Client, ClientRegistry, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients,
     TokenIssuer,
@@ -87,11 +87,11 @@ fn build_names_what_is_wrong_and_its_cure() {
             "a refresh token's leeway of 120s is more than 60 seconds",
         ),
         (
-            |b| b.revocation_path("/oauth/revoke"),
+            |b| b.revocation(RevocationEndpoint::at("/oauth/revoke")),
             "a revocation endpoint needs `.refresh_tokens(..)`, `.access_tokens(..)` or both",
         ),
         (
-            |b| b.refresh_tokens(in_memory()).introspection_path("/oauth/introspect"),
+            |b| b.refresh_tokens(in_memory()).introspection(IntrospectionEndpoint::at("/oauth/introspect")),
             "an introspection endpoint needs `.access_tokens(..)`",
         ),
     ];

@@ -9,7 +9,7 @@ use tower_password_grant::store::{
     FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation,
     StoreIdentity, StoredFamily,
 };
-use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens};
 use tower_password_grant::{
     BackendError, Client, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant, PeerAddress,
     StaticClients, Subject, TokenIssuer, verify_fn,
@@ -90,8 +90,8 @@ async fn each_registration_that_cannot_work_is_told_at_the_start_and_those_that_
         ),
         (
             "no client may introspect",
-            warnings_about(app(), |builder| access(builder).introspection_path("/i")),
-            warnings_about(api(), |builder| access(builder).introspection_path("/i")),
+            warnings_about(app(), |builder| access(builder).introspection(IntrospectionEndpoint::at("/i"))),
+            warnings_about(api(), |builder| access(builder).introspection(IntrospectionEndpoint::at("/i"))),
         ),
     ];
     for (piece, told, fitting) in cases {

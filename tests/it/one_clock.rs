@@ -10,7 +10,7 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard};
 use tower_password_grant::limiter::MemoryLimiter;
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
-use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens};
 use tower_password_grant::{
     Client, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, TokenIssuer,
 };
@@ -41,7 +41,7 @@ fn endpoint<T: TokenIssuer + AccessTokenVerifier>(clock: &ManualClock, tokens: &
         .verifier(Probe::default())
         .issuer(Arc::clone(tokens))
         .access_tokens(Arc::clone(tokens))
-        .introspection_path("/introspect")
+        .introspection(IntrospectionEndpoint::at("/introspect"))
         .limiter(MemoryLimiter::new())
         .peer_address(PeerAddress::socket_addr())
         .clock(clock.clone())

@@ -9,7 +9,7 @@ use tower_password_grant::limiter::{
 };
 use tower_password_grant::mount::Metadata;
 use tower_password_grant::store::{MemoryAccessTokens, MemoryOneTimeValues, MemoryRefreshTokens};
-use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens};
 use tower_password_grant::{Client, ClientSecret, OpaqueIssuer};
 
 use crate::support::sources::{code, library};
@@ -68,9 +68,15 @@ fn bucket(burst: u32, refill_every: Duration) -> Told {
     limiter(|rules| rules.with_address_budget(TokenBucket::new(burst, refill_every)))
 }
 
+fn opaque_tokens() -> OpaqueIssuer<std::sync::Arc<MemoryAccessTokens>> {
+    OpaqueIssuer::new(std::sync::Arc::new(MemoryAccessTokens::new()))
+}
+
 fn introspections(burst: u32, per_second: u32) -> Told {
     let ceiling = IntrospectionCeiling::per_client(burst, per_second).monitor();
-    endpoint(|builder| builder.introspection_ceiling(ceiling))
+    endpoint(|builder| {
+        builder.introspection(IntrospectionEndpoint::as_leaf().ceiling(ceiling)).access_tokens(opaque_tokens())
+    })
 }
 
 fn client(change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Told {
@@ -78,8 +84,7 @@ fn client(change: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Told {
 }
 
 fn guard(change: impl FnOnce(BearerGuardBuilder) -> BearerGuardBuilder) -> Told {
-    let tokens = OpaqueIssuer::new(std::sync::Arc::new(MemoryAccessTokens::new()));
-    told(change(BearerGuard::builder(tokens).any_audience()).build())
+    told(change(BearerGuard::builder(opaque_tokens()).any_audience()).build())
 }
 
 fn asking() -> IntrospectionClient<()> {

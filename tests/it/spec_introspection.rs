@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tower_password_grant::client::{ClientBuilder, ClientError};
 use tower_password_grant::store::{AccessTokenRecord, MemoryRefreshTokens, SecretDigest};
-use tower_password_grant::token::{Claims, RefreshTokens};
+use tower_password_grant::token::{Claims, IntrospectionEndpoint, RefreshTokens};
 use tower_password_grant::{Client, ClientId};
 
 use crate::support::refresh_token::stray_refresh_token;
@@ -261,7 +261,8 @@ async fn answers_are_not_to_be_kept_unless_the_host_says_how_long_in_10() {
     let tokens = Tokens::with(clients(), |builder| {
         let refresh = RefreshTokens::in_store(MemoryRefreshTokens::new());
         let refresh = refresh.lifetime(Duration::from_secs(7200)).idle_lifetime(Duration::from_secs(3650));
-        builder.introspection_max_age(Duration::from_secs(60)).refresh_tokens(refresh)
+        let endpoint = IntrospectionEndpoint::at("/oauth/introspect").max_age(Duration::from_secs(60));
+        builder.introspection(endpoint).refresh_tokens(refresh)
     });
     let login = tokens.login("conf").await;
     let age = async |token: &str| {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::mount::Metadata;
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
-use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
 use tower_password_grant::{ConfigError, Denial, OpaqueIssuer, PasswordGrantLayer, PeerAddress};
 
 use crate::support::grants::OwnGrant;
@@ -38,8 +38,8 @@ fn full(metadata: Metadata) -> PasswordGrantLayer {
         builder
             .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
             .access_tokens(OpaqueIssuer::new(MemoryAccessTokens::new()))
-            .revocation_path("/oauth/revoke")
-            .introspection_path("/oauth/introspect")
+            .revocation(RevocationEndpoint::at("/oauth/revoke"))
+            .introspection(IntrospectionEndpoint::at("/oauth/introspect"))
             .extension_grant(code(false))
     })
     .unwrap()

@@ -13,6 +13,7 @@ use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
 use tower_password_grant::bearer::AccessTokenVerifier;
 use tower_password_grant::limiter::RequestCeiling;
 use tower_password_grant::store::{AccessTokenRecord, MaybeFuture};
+use tower_password_grant::token::RevocationEndpoint;
 use tower_password_grant::{BackendError, Client, ClientId, PeerAddress};
 
 use crate::support::refresh_token::stray_refresh_token;
@@ -134,7 +135,9 @@ async fn a_revoked_access_token_ends_alone_unless_it_is_said_otherwise_rv_04_rv_
     assert!(!tokens.is_active(&login.access).await);
     tokens.refresh("conf", &login.refresh).await.assert_ok();
 
-    let tokens = Tokens::with(clients(), |builder| builder.revoke_family_with_access_token());
+    let tokens = Tokens::with(clients(), |builder| {
+        builder.revocation(RevocationEndpoint::at("/oauth/revoke").end_family_with_access_token())
+    });
     let login = tokens.login("conf").await;
     let json = tokens.refresh("conf", &login.refresh).await.assert_ok();
     tokens.revoke("conf", &login.access).await.assert_empty_ok();
@@ -263,7 +266,7 @@ async fn an_endpoint_that_knows_no_tokens_revokes_none_rv_10() {
         assert_eq!(status, 400, "{token}");
         assert!(String::from_utf8_lossy(&body).contains("unsupported_token_type"));
     }
-    let layer = support::builder(&support::Probe::default()).revocation_path("/r").build();
+    let layer = support::builder(&support::Probe::default()).revocation(RevocationEndpoint::at("/r")).build();
     assert!(layer.is_err());
 }
 

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_password_grant::bearer::{BearerGuard, IntrospectionClient, Principal};
-use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
 use tower_password_grant::{Client, ClientSecret};
 
 use crate::support;
@@ -148,8 +148,8 @@ mod signed {
             .issuer(issuer)
             .access_tokens(verifier.clone())
             .refresh_tokens(RefreshTokens::in_store(tower_password_grant::store::MemoryRefreshTokens::new()))
-            .revocation_path("/oauth/revoke")
-            .introspection_path("/oauth/introspect")
+            .revocation(RevocationEndpoint::at("/oauth/revoke"))
+            .introspection(IntrospectionEndpoint::at("/oauth/introspect"))
             .clock(clock.clone())
             .peer_address(tower_password_grant::PeerAddress::socket_addr())
             .build()

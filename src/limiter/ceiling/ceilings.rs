@@ -29,7 +29,7 @@ pub struct RequestCeiling {
 }
 
 /// How many introspection requests (RFC 7662) of one client are taken. Given to
-/// [`Builder::introspection_ceiling`](crate::Builder::introspection_ceiling).
+/// [`IntrospectionEndpoint::ceiling`](crate::token::IntrospectionEndpoint::ceiling).
 ///
 /// It counts the requests of clients that have authenticated and [may ask](crate::client::ClientBuilder::allow_introspection), over all
 /// their addresses; a [`RequestCeiling`] counts all others. One more is answered 429 with `Retry-After`, before the token
@@ -37,10 +37,11 @@ pub struct RequestCeiling {
 ///
 /// ```
 /// use tower_password_grant::limiter::IntrospectionCeiling;
+/// use tower_password_grant::token::IntrospectionEndpoint;
 ///
 /// let ceiling = IntrospectionCeiling::per_client(5000, 1000);
-/// // PasswordGrant::builder().introspection_ceiling(ceiling) ..
-/// # let _ = ceiling;
+/// let endpoint = IntrospectionEndpoint::at("/oauth/introspect").ceiling(ceiling);
+/// # let _ = endpoint;
 /// ```
 pub struct IntrospectionCeiling {
     meter: Result<Meter, RateError>,

@@ -8,7 +8,7 @@ use tower_password_grant::client::{ClientAuthentication, ClientBuilder, Sunset};
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::store::BackendErrorKind;
 use tower_password_grant::testing::{ManualClock, TokenState, token_state};
-use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens};
 use tower_password_grant::{Client, ClientRegistry, OpaqueIssuer, PasswordGrant, PeerAddress, Subject, verify_fn};
 
 use crate::support::folder::{Folder, at, digest};
@@ -294,7 +294,7 @@ async fn the_tokens_of_a_disabled_client_wait_until_it_is_enabled() {
         .issuer(OpaqueIssuer::new(store.clone()))
         .refresh_tokens(RefreshTokens::in_store(store.clone()))
         .access_tokens(OpaqueIssuer::new(store.clone()))
-        .introspection_path("/oauth/introspect")
+        .introspection(IntrospectionEndpoint::at("/oauth/introspect"))
         .peer_address(PeerAddress::unknown())
         .build()
         .unwrap();

@@ -11,7 +11,7 @@ use tower_password_grant::store::{
     AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
     RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
 };
-use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
 use tower_password_grant::{
     Attempt, BackendError, CredentialVerifier, PasswordGrant, PasswordGrantLayer, PeerAddress, Recheck, StaticClients,
     Verdict,
@@ -193,14 +193,16 @@ impl TokenWorld {
         // The verifier is another type, so the builder is made anew.
         let reasons = Arc::<Mutex<Vec<Reason>>>::default();
         let seen = Arc::clone(&reasons);
+        let revocation = RevocationEndpoint::at("/oauth/revoke");
+        let revocation = if ends_family { revocation.end_family_with_access_token() } else { revocation };
         let builder = PasswordGrant::builder()
             .clients(StaticClients::new(clients()).unwrap())
             .verifier(Rechecked { users: tokens.users.clone(), steps: Arc::clone(&steps) })
             .issuer(Arc::clone(&tokens.access))
             .refresh_tokens(RefreshTokens::in_store(refresh))
             .access_tokens(Arc::clone(&tokens.access))
-            .revocation_path("/oauth/revoke")
-            .introspection_path("/oauth/introspect")
+            .revocation(revocation)
+            .introspection(IntrospectionEndpoint::at("/oauth/introspect"))
             .request_ceiling(RequestCeiling::none())
             .deadline(deadline)
             .clock(tokens.clock.clone())
@@ -210,7 +212,6 @@ impl TokenWorld {
                 }
             })
             .peer_address(PeerAddress::socket_addr());
-        let builder = if ends_family { builder.revoke_family_with_access_token() } else { builder };
         let layer: PasswordGrantLayer = builder.build().unwrap();
         (tokens.layer, tokens.reasons) = (layer, reasons);
         Self { tokens, steps }

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use tower_password_grant::audit::{AuditEvent, Reason};
 use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::store::{AccessTokenStore, MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore};
-use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
 use tower_password_grant::{
     Attempt, BackendError, Builder, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant,
     PasswordGrantLayer, PeerAddress, Recheck, StaticClients, Subject, Verdict,
@@ -194,8 +194,8 @@ impl Tokens {
             .issuer(Arc::clone(&access))
             .refresh_tokens(RefreshTokens::in_store(Arc::clone(&refresh_store)))
             .access_tokens(Arc::clone(&access))
-            .revocation_path("/oauth/revoke")
-            .introspection_path("/oauth/introspect")
+            .revocation(RevocationEndpoint::at("/oauth/revoke"))
+            .introspection(IntrospectionEndpoint::at("/oauth/introspect"))
             .clock(clock.clone())
             .audit(move |event: &AuditEvent<'_>| {
                 if let tower_password_grant::audit::AuditOutcome::Refused { reason, .. } = event.outcome {
