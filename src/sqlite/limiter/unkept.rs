@@ -43,13 +43,16 @@ impl Unkept {
     pub(super) fn of(&self, guess: u64) -> Option<Mark> {
         let marks = self.lock();
         let is_full = marks.of.len() >= MOST;
-        marks.of.get(&guess).copied().or_else(|| is_full.then_some(Mark(0)))
+        marks.of.get(&guess).copied().or_else(|| is_full.then_some(Mark(marks.last)))
     }
 
-    /// What was written at this mark is kept. A later one stays.
+    /// What was written at this mark is kept. A later one stays. Where there are too many, all until then go: else those of
+    /// made-up ids, whose secret nobody gives again, would be there for ever.
     pub(super) fn kept(&self, guess: u64, mark: Mark) {
         let mut marks = self.lock();
-        if marks.of.get(&guess) == Some(&mark) {
+        if marks.of.len() >= MOST {
+            marks.of.retain(|_, other| other.0 > mark.0);
+        } else if marks.of.get(&guess) == Some(&mark) {
             marks.of.remove(&guess);
         }
     }
@@ -72,9 +75,9 @@ mod tests {
             unkept.mark(guess);
         }
         let unmarked = MOST as u64;
-        assert!(unkept.of(unmarked).is_some());
-        let mark = unkept.of(7).unwrap();
-        unkept.kept(7, mark);
-        assert!(unkept.of(7).is_none() && unkept.of(unmarked).is_none());
+        let proof = unkept.of(unmarked).unwrap();
+        let later = unkept.mark(3);
+        unkept.kept(unmarked, proof);
+        assert_eq!([7, unmarked, 3].map(|guess| unkept.of(guess)), [None, None, Some(later)]);
     }
 }
