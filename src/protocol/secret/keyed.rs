@@ -1,16 +1,15 @@
 //! Short digests under a secret key, which show that two values are the same and nothing else.
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::shared_key::{KeyUse, SharedKey};
+use super::word_hash::{Key, WordHash};
 
 /// A key of digests of 64 bits: without it no attacker can look for two values with one digest, or test a value.
 pub(crate) enum Keyed {
-    /// Of this process: what its maps are keyed with, which is fast.
-    Own(RandomState),
+    /// Of this process, for a hash that is fast.
+    Own(Key),
     /// Given from outside, so that the digests are the same elsewhere and later: SHA-256 behind the key, of which the digest is a
     /// quarter, so that nothing can be appended to what was digested.
     Given(Zeroizing<[u8; 32]>),
@@ -24,19 +23,19 @@ impl Keyed {
 
     /// Under a key that this process alone has.
     pub(crate) fn random() -> Self {
-        Self::Own(RandomState::new())
+        Self::Own(Key::random())
     }
 
-    /// The digest of a number and these bytes, which are joined: let the number encode their lengths.
+    /// The digest of a number and these bytes, which may be joined: let the number encode the lengths of all but the last.
     #[inline]
     pub(crate) fn digest<const N: usize>(&self, number: u64, parts: [&[u8]; N]) -> u64 {
         match self {
             Self::Own(key) => {
-                let mut hasher = key.build_hasher();
-                hasher.write_u64(number);
+                let mut hash = WordHash::under(*key);
+                hash.add(number);
                 // Most requests have no realm, and hashing nothing is not for nothing.
-                parts.into_iter().filter(|part| !part.is_empty()).for_each(|part| hasher.write(part));
-                hasher.finish()
+                parts.into_iter().filter(|part| !part.is_empty()).for_each(|part| hash.add_bytes(part));
+                hash.finish()
             }
             Self::Given(key) => Self::digest_under(key, number, &parts),
         }
@@ -78,7 +77,19 @@ mod tests {
                 of(1, [b"a", b"b"]),
             ];
             assert!((0..all.len()).all(|at| !all[..at].contains(&all[at])));
-            assert_eq!(of(1, [b"ab", b""]), of(1, [b"a", b"b"]));
+            let last = [
+                &b""[..],
+                b"\0",
+                b"\0\0",
+                b"\x01",
+                b"\0\0\0\0\0\0\0\x01",
+                b"\0\0\0\0\0\0\0",
+                &[0; 8],
+                &[0; 9],
+                &[0; 16],
+            ];
+            let all = last.map(|part| of(1, [b"a", part]));
+            assert!((0..all.len()).all(|at| !all[..at].contains(&all[at])));
         }
     }
 }

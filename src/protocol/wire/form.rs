@@ -91,34 +91,40 @@ impl Form {
     // Within its caller it takes a third more instructions.
     #[inline(never)]
     pub(crate) fn parse(body: &[u8], room: usize) -> Result<Self, Reason> {
-        let mut form = Self { texts: Texts::with_capacity(body.len().saturating_add(room)), ..Self::default() };
-        // The separators are ASCII, so each piece of valid UTF-8 is valid, and only what is escaped needs another look.
-        let mut rest = std::str::from_utf8(body).map_err(|_| Reason::NotUtf8)?;
-        let may_be_escaped = is_escaped(rest);
-        let mut pairs = 0_usize;
-        while !rest.is_empty() {
-            if let [b'&', ..] = rest.as_bytes() {
-                rest = rest.get(1..).unwrap_or_default();
-                continue;
+        let text = std::str::from_utf8(body).map_err(|_| Reason::NotUtf8)?;
+        let may_be_escaped = is_escaped(text);
+        // The body lies first among the texts, and what is escaped in it once more behind it, decoded.
+        let copies = if may_be_escaped { 2 } else { 1 };
+        let capacity = body.len().saturating_mul(copies).saturating_add(room);
+        let mut form = Self { texts: Texts::with_capacity(capacity), ..Self::default() };
+        form.texts.append(text);
+        let (mut start, mut pairs) = (0_usize, 0_usize);
+        while let Some(rest @ [_, ..]) = body.get(start..) {
+            let length = position(rest, b'&').unwrap_or(rest.len());
+            if let Some(pair) = rest.get(..length).filter(|pair| !pair.is_empty()) {
+                pairs = pairs.saturating_add(1);
+                if pairs > MAX_PAIRS {
+                    return Err(Reason::TooManyParameters);
+                }
+                form.add(text, Pair::at(start, pair), may_be_escaped)?;
             }
-            let pair;
-            (pair, rest) = Pair::split_off(rest, may_be_escaped);
-            pairs = pairs.saturating_add(1);
-            if pairs > MAX_PAIRS {
-                return Err(Reason::TooManyParameters);
-            }
-            form.add(pair)?;
+            start = start.saturating_add(length).saturating_add(1);
         }
         Ok(form)
     }
 
-    fn add(&mut self, pair: Pair<'_>) -> Result<(), Reason> {
-        if let Some(known) = Known::named(pair.name).filter(|_| !pair.escaped) {
-            let value = self.texts.push(pair.value);
-            return self.add_known(known, value);
+    /// Adds a pair of the form that is `text`, in which there may be an escape somewhere.
+    fn add(&mut self, text: &str, pair: Pair, may_be_escaped: bool) -> Result<(), Reason> {
+        let Pair { mut name, mut value } = pair;
+        // The separators are ASCII, so each piece of valid UTF-8 is valid.
+        if may_be_escaped {
+            for part in [&mut name, &mut value] {
+                let raw = part.of(text);
+                if is_escaped(raw) {
+                    *part = decode(raw, &mut self.texts)?;
+                }
+            }
         }
-        let name = decode(pair.name, &mut self.texts)?;
-        let value = decode(pair.value, &mut self.texts)?;
         match Known::named(self.texts.get(name)) {
             Some(known) => self.add_known(known, value),
             None => {
@@ -201,25 +207,19 @@ impl Form {
     }
 }
 
-/// One `name=value`, still encoded.
+/// Where the parts of one `name=value` lie.
 #[derive(Clone, Copy)]
-struct Pair<'a> {
-    name: &'a str,
-    value: &'a str,
-    escaped: bool,
+struct Pair {
+    name: Span,
+    value: Span,
 }
 
-impl<'a> Pair<'a> {
-    /// The first pair of `form` and what follows its `&`. `may_be_escaped`: whether there is an escape anywhere in the form.
-    fn split_off(form: &'a str, may_be_escaped: bool) -> (Self, &'a str) {
-        let end = position(form.as_bytes(), b'&').unwrap_or(form.len());
-        let text = |from: usize, to: usize| form.get(from..to).unwrap_or_default();
-        let pair = text(0, end);
-        let name_end = position(pair.as_bytes(), b'=').unwrap_or(end);
-        let escaped = may_be_escaped && is_escaped(pair);
-        let value = text(name_end.saturating_add(1).min(end), end);
-        let rest = text(end.saturating_add(1).min(form.len()), form.len());
-        (Self { name: text(0, name_end), value, escaped }, rest)
+impl Pair {
+    /// Of a pair that starts there.
+    fn at(start: usize, pair: &[u8]) -> Self {
+        let end = start.saturating_add(pair.len());
+        let name_end = position(pair, b'=').map_or(end, |length| start.saturating_add(length));
+        Self { name: Span::new(start, name_end), value: Span::new(name_end.saturating_add(1).min(end), end) }
     }
 }
 

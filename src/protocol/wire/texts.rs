@@ -19,6 +19,18 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// Texts beyond 4 GiB would be cut to nothing, never mixed up; no request is that long.
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        let [start, end] = [start, end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+        Self { start, end }
+    }
+
+    /// What lies there.
+    #[inline]
+    pub(crate) fn of(self, text: &str) -> &str {
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
     pub(crate) fn len(self) -> usize {
         self.end.saturating_sub(self.start) as usize
     }
@@ -41,7 +53,6 @@ impl Texts {
 
     /// Where the next text will start.
     pub(crate) fn end(&self) -> u32 {
-        // Texts beyond 4 GiB would be cut to nothing, never mixed up; no request is that long.
         u32::try_from(self.buffer.len()).unwrap_or(u32::MAX)
     }
 
@@ -63,6 +74,6 @@ impl Texts {
 
     #[inline]
     pub(crate) fn get(&self, span: Span) -> &str {
-        self.buffer.get(span.start as usize..span.end as usize).unwrap_or_default()
+        span.of(&self.buffer)
     }
 }
