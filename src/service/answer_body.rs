@@ -1,4 +1,5 @@
 use std::fmt;
+use std::task::Poll;
 
 use bytes::Bytes;
 use http::Response;
@@ -11,9 +12,9 @@ pub trait AnswerBody<B>: sealed::Sealed {
     /// The body of every response.
     type Body;
 
-    /// The response of the inner service.
+    /// The response of the inner service, as it was polled: what stays as it is is not taken apart, which would move it.
     #[doc(hidden)]
-    fn inner(response: Response<B>) -> Response<Self::Body>;
+    fn inner<E>(polled: Poll<Result<Response<B>, E>>) -> Poll<Result<Response<Self::Body>, E>>;
 
     /// An answer of the endpoint.
     #[doc(hidden)]
@@ -34,8 +35,8 @@ impl<B> AnswerBody<B> for EnclosedBody {
     type Body = ResponseBody<B>;
 
     #[inline]
-    fn inner(response: Response<B>) -> Response<ResponseBody<B>> {
-        response.map(ResponseBody::inner)
+    fn inner<E>(polled: Poll<Result<Response<B>, E>>) -> Poll<Result<Response<ResponseBody<B>>, E>> {
+        polled.map_ok(|response| response.map(ResponseBody::inner))
     }
 
     fn own(&self, bytes: Bytes) -> ResponseBody<B> {
@@ -53,8 +54,8 @@ impl<B> AnswerBody<B> for InnerBody<B> {
     type Body = B;
 
     #[inline]
-    fn inner(response: Response<B>) -> Response<B> {
-        response
+    fn inner<E>(polled: Poll<Result<Response<B>, E>>) -> Poll<Result<Response<B>, E>> {
+        polled
     }
 
     fn own(&self, bytes: Bytes) -> B {

@@ -168,7 +168,7 @@ where
         loop {
             let next = match this.kind.as_mut().project() {
                 KindProj::Pass { future } => {
-                    return future.poll(cx).map_ok(A::inner);
+                    return A::inner(future.poll(cx));
                 }
                 KindProj::Own { future } => {
                     let own = |bytes| this.bodies.own(bytes);

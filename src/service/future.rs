@@ -49,7 +49,7 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProj::Pass { future } => future.poll(cx).map_ok(A::inner),
+            KindProj::Pass { future } => A::inner(future.poll(cx)),
             KindProj::Own { future, bodies } => {
                 future.poll_response(cx).map(|response| Ok(response.map(|bytes| bodies.own(bytes))))
             }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::charset::{is_vschar, position};
 use super::error::Reason;
-use super::form::{MAX_CLIENT_ID, MAX_CLIENT_SECRET, decode, is_escaped};
+use super::form::{MAX_CLIENT_ID, MAX_CLIENT_SECRET, decode, is_plain};
 use super::texts::{Span, Texts};
 use crate::protocol::wiped::Wiped;
 
@@ -27,6 +27,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 pub(crate) struct Pair {
     pub(crate) id: Span,
     pub(crate) secret: Span,
+}
+
+impl Pair {
+    /// Itself, if there is an id and neither is longer than is looked up.
+    fn within_limits(self) -> Option<Self> {
+        let lengths = [self.id.len(), self.secret.len()];
+        matches!(lengths, [1..=MAX_CLIENT_ID, 0..=MAX_CLIENT_SECRET]).then_some(self)
+    }
 }
 
 /// One header read in two ways: as RFC 6749 wants it, form-decoded, and as many clients write it, raw.
@@ -71,11 +79,11 @@ pub(crate) fn parse(value: &[u8], texts: &mut Texts) -> Result<Authorization, Re
     if id.is_empty() && secret.is_empty() {
         return Ok(Authorization::Empty);
     }
-    let push = |raw: &str, texts: &mut Texts| Ok(texts.push(raw));
-    let (decoded, raw) = if is_escaped(credentials) {
-        (pair(id, secret, texts, decode), pair(id, secret, texts, push))
+    let (decoded, raw) = if is_plain(credentials) {
+        let (id, secret) = texts.push(credentials).split_around(id.len());
+        (Pair { id, secret }.within_limits(), None)
     } else {
-        (pair(id, secret, texts, push), None)
+        (pair(id, secret, texts, decode), pair(id, secret, texts, |raw, texts| Ok(texts.push(raw))))
     };
     if decoded.is_none() && raw.is_none() {
         return Err(Reason::MalformedBasic);
@@ -90,10 +98,9 @@ fn split_at_colon(pair: &str) -> Option<(&str, &str)> {
 }
 
 fn pair(id: &str, secret: &str, texts: &mut Texts, read: fn(&str, &mut Texts) -> Result<Span, Reason>) -> Option<Pair> {
-    let id = read(id, texts).ok()?;
-    let secret = read(secret, texts).ok()?;
-    let legal = |span: Span, limit| span.len() <= limit && is_vschar(texts.get(span));
-    (!id.is_empty() && legal(id, MAX_CLIENT_ID) && legal(secret, MAX_CLIENT_SECRET)).then_some(Pair { id, secret })
+    let pair = Pair { id: read(id, texts).ok()?, secret: read(secret, texts).ok()? };
+    let legal = |span| is_vschar(texts.get(span));
+    pair.within_limits().filter(|pair| legal(pair.id) && legal(pair.secret))
 }
 
 #[cfg(test)]

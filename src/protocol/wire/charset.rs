@@ -6,8 +6,17 @@ const HIGHS: u64 = ONES << 7;
 
 /// `VSCHAR`: what client ids, client secrets and tokens are made of.
 pub(crate) fn is_vschar(text: &str) -> bool {
-    // What is no ASCII, what is DEL, and what is below the space. Bytes that are ASCII carry nothing over.
-    !has_marked(text, |word| word | word.wrapping_add(ONES) | below_space(word))
+    !has_marked(text, not_visible)
+}
+
+/// Whether all is `VSCHAR` and neither of two.
+pub(crate) fn is_vschar_but(text: &str, one: u8, other: u8) -> bool {
+    !has_marked(text, |word| not_visible(word) | equal(word, one) | equal(word, other))
+}
+
+/// Marks what is no ASCII, what is DEL, and what is below the space. Bytes that are ASCII carry nothing over.
+fn not_visible(word: u64) -> u64 {
+    word | word.wrapping_add(ONES) | below_space(word)
 }
 
 /// Whether a byte of the text is marked: `mark` sets the high bit of each that is, in eight of them at once.
@@ -167,6 +176,8 @@ mod tests {
             for (before, after) in (0..10).flat_map(|before| (0..10).map(move |after| (before, after))) {
                 let text = format!("{}{odd}{}", "z".repeat(before), "z".repeat(after));
                 assert_eq!(has_either(&text, b'+', b'%'), matches!(odd, '+' | '%'), "{text:?}");
+                let is_visible = matches!(odd, ' '..='~');
+                assert_eq!(is_vschar_but(&text, b'+', b'%'), is_visible && !matches!(odd, '+' | '%'), "{text:?}");
                 assert_eq!(breaks_lines(&text), matches!(odd, '\0' | '\r' | '\n'), "{text:?}");
                 assert_eq!(is_plain_json(&text), odd >= ' ' && !matches!(odd, '"' | '\\'), "{text:?}");
             }

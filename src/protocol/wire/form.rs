@@ -7,7 +7,7 @@
 
 use zeroize::Zeroizing;
 
-use super::charset::{breaks_lines, has_either, is_unicode_no_crlf, is_vschar, position};
+use super::charset::{breaks_lines, has_either, is_unicode_no_crlf, is_vschar, is_vschar_but, position};
 use super::error::Reason;
 use super::texts::{Span, Texts};
 
@@ -52,26 +52,28 @@ impl Known {
         })
     }
 
-    /// Length in bytes and characters of a value, judged before anything is looked up (RFC 6749 Appendix A).
-    fn judge(self, value: &str) -> Result<(), Reason> {
-        let (limit, legal) = match self {
-            Self::Username => (MAX_USERNAME, is_unicode_no_crlf(value)),
-            Self::Password => (MAX_PASSWORD, is_unicode_no_crlf(value)),
-            Self::ClientId => (MAX_CLIENT_ID, is_vschar(value)),
-            Self::ClientSecret => (MAX_CLIENT_SECRET, is_vschar(value)),
+    /// How many bytes a value may have, judged like its characters before anything is looked up (RFC 6749 Appendix A).
+    fn limit(self) -> usize {
+        match self {
+            Self::Username => MAX_USERNAME,
+            Self::Password => MAX_PASSWORD,
+            Self::ClientId => MAX_CLIENT_ID,
+            Self::ClientSecret => MAX_CLIENT_SECRET,
+            Self::Scope => MAX_SCOPE,
+            Self::GrantType | Self::RefreshToken | Self::ClientAssertion | Self::ClientAssertionType => usize::MAX,
+        }
+    }
+
+    /// Whether the characters of a value are legal. Characters that are plain are legal in each.
+    fn permits(self, value: &str) -> bool {
+        match self {
+            Self::Username | Self::Password => is_unicode_no_crlf(value),
+            Self::ClientId | Self::ClientSecret => is_vschar(value),
             // Judged where they are used: an odd grant type is unsupported, an odd scope is an invalid scope, an odd refresh
             // token an invalid grant.
-            Self::GrantType | Self::RefreshToken => (usize::MAX, true),
-            Self::Scope => (MAX_SCOPE, true),
-            Self::ClientAssertion | Self::ClientAssertionType => (usize::MAX, !breaks_lines(value)),
-        };
-        if value.len() > limit {
-            return Err(Reason::ParameterTooLong);
+            Self::GrantType | Self::RefreshToken | Self::Scope => true,
+            Self::ClientAssertion | Self::ClientAssertionType => !breaks_lines(value),
         }
-        if !legal {
-            return Err(Reason::IllegalCharacter);
-        }
-        Ok(())
     }
 }
 
@@ -92,9 +94,9 @@ impl Form {
     #[inline(never)]
     pub(crate) fn parse(body: &[u8], room: usize) -> Result<Self, Reason> {
         let text = std::str::from_utf8(body).map_err(|_| Reason::NotUtf8)?;
-        let may_be_escaped = is_escaped(text);
+        let is_plain = is_plain(text);
         // The body lies first among the texts, and what is escaped in it once more behind it, decoded.
-        let copies = if may_be_escaped { 2 } else { 1 };
+        let copies = if is_plain { 1 } else { 2 };
         let capacity = body.len().saturating_mul(copies).saturating_add(room);
         let mut form = Self { texts: Texts::with_capacity(capacity), ..Self::default() };
         form.texts.append(text);
@@ -106,18 +108,18 @@ impl Form {
                 if pairs > MAX_PAIRS {
                     return Err(Reason::TooManyParameters);
                 }
-                form.add(text, Pair::at(start, pair), may_be_escaped)?;
+                form.add(text, Pair::at(start, pair), is_plain)?;
             }
             start = start.saturating_add(length).saturating_add(1);
         }
         Ok(form)
     }
 
-    /// Adds a pair of the form that is `text`, in which there may be an escape somewhere.
-    fn add(&mut self, text: &str, pair: Pair, may_be_escaped: bool) -> Result<(), Reason> {
+    /// Adds a pair of the form that is `text`.
+    fn add(&mut self, text: &str, pair: Pair, is_plain: bool) -> Result<(), Reason> {
         let Pair { mut name, mut value } = pair;
         // The separators are ASCII, so each piece of valid UTF-8 is valid.
-        if may_be_escaped {
+        if !is_plain {
             for part in [&mut name, &mut value] {
                 let raw = part.of(text);
                 if is_escaped(raw) {
@@ -126,9 +128,9 @@ impl Form {
             }
         }
         match Known::named(self.texts.get(name)) {
-            Some(known) => self.add_known(known, value),
+            Some(known) => self.add_known(known, value, is_plain),
             None => {
-                if breaks_lines(self.texts.get(value)) || breaks_lines(self.texts.get(name)) {
+                if !is_plain && [name, value].iter().any(|part| breaks_lines(self.texts.get(*part))) {
                     return Err(Reason::IllegalCharacter);
                 }
                 self.others.push((name, value));
@@ -137,8 +139,13 @@ impl Form {
         }
     }
 
-    fn add_known(&mut self, known: Known, value: Span) -> Result<(), Reason> {
-        known.judge(self.texts.get(value))?;
+    fn add_known(&mut self, known: Known, value: Span, is_plain: bool) -> Result<(), Reason> {
+        if value.len() > known.limit() {
+            return Err(Reason::ParameterTooLong);
+        }
+        if !is_plain && !known.permits(self.texts.get(value)) {
+            return Err(Reason::IllegalCharacter);
+        }
         let bit = 1 << known as u16;
         if self.seen & bit != 0 {
             return Err(Reason::RepeatedParameter);
@@ -221,6 +228,11 @@ impl Pair {
         let name_end = position(pair, b'=').map_or(end, |length| start.saturating_add(length));
         Self { name: Span::new(start, name_end), value: Span::new(name_end.saturating_add(1).min(end), end) }
     }
+}
+
+/// Whether it is all of visible ASCII and spaces, and form-decoding would not change it.
+pub(crate) fn is_plain(text: &str) -> bool {
+    is_vschar_but(text, b'+', b'%')
 }
 
 /// Whether form-decoding would change it.

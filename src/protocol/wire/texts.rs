@@ -25,6 +25,13 @@ impl Span {
         Self { start, end }
     }
 
+    /// What lies before and behind the byte that lies `length` behind its start.
+    pub(crate) fn split_around(self, length: usize) -> (Self, Self) {
+        let middle = (self.start as usize).saturating_add(length);
+        let before = Self::new(self.start as usize, middle);
+        (before, Self { start: before.end.saturating_add(1).min(self.end), end: self.end })
+    }
+
     /// What lies there.
     #[inline]
     pub(crate) fn of(self, text: &str) -> &str {
