@@ -1,7 +1,7 @@
 //! Where the endpoint stands: what is in front of it, what is behind it, and the types of its services.
 //!
 //! An application that mounts a [`PasswordGrantLayer`](crate::PasswordGrantLayer) behind a proxy needs [`TrustedProxies`] and
-//! [`TransportSecurity`]. [`Metadata`] lets clients discover the endpoint (RFC 8414). The other types have names for those who
+//! [`TransportSecurity`], over networks that are each an [`IpNetwork`]. [`Metadata`] lets clients discover the endpoint (RFC 8414). The other types have names for those who
 //! write them in a struct or a signature.
 //!
 //! ```
@@ -18,6 +18,7 @@ pub use crate::boundary::document::PublicDocument;
 pub use crate::boundary::peer::TrustedProxies;
 pub use crate::boundary::setting::SettingError;
 pub use crate::boundary::transport::{SecureTransport, TransportSecurity};
+pub use crate::protocol::ip_network::{IpNetwork, IpNetworkError};
 pub use crate::service::{
     AnswerBody, Danger, EnclosedBody, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier,
     InnerBody, Metadata, NoInner, NotSet, PasswordGrantService, Reject, ResponseBody, ResponseFuture,

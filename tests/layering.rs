@@ -26,6 +26,8 @@ mod modules;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "it/support/sources.rs"]
 mod reader;
+#[path = "layering/signatures.rs"]
+mod signatures;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -190,6 +192,35 @@ fn unit_tests_stand_last() {
     assert!(ends_with_its_tests("fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\n"));
     assert!(!ends_with_its_tests("#[cfg(test)]\nuse x::y;\nfn a() {}\n"));
     assert!(!ends_with_its_tests("#[cfg(test)]\nmod tests {\n}\nfn a() {}\n"));
+}
+
+#[test]
+fn no_public_signature_names_a_crate_that_applications_need_not_know() {
+    let hidden = signatures::hidden_crates();
+    for name in ["ipnet", "serde_json", "rusqlite", "argon2", "password_hash", "async_trait", "tokio"] {
+        assert!(hidden.iter().any(|hidden| hidden == name), "{name}");
+    }
+    let wrong = signatures::names_of_hidden_crates(&sources(), &hidden);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let cases = [
+        ("pub fn x(n: impl IntoIterator<Item = IpNet>) {}", true),
+        ("pub fn x(\n    n: IpNet,\n) -> u8 { 1 }", true),
+        ("fn x(n: IpNet) {}\npub(crate) fn y(n: IpNet) {}", false),
+        ("pub fn x() { let n = IpNet::default(); }", false),
+        ("pub struct X(IpNet);", false),
+        ("pub struct X(pub IpNet);", true),
+        ("pub struct X {\n    a: IpNet,\n    pub b: ipnet::IpNet,\n}", true),
+        ("pub enum X {\n    A(ipnet::Ipv4Net),\n}", true),
+        ("pub struct X;\nimpl From<IpNet> for X {}", true),
+        ("struct X;\nimpl From<IpNet> for X {}", false),
+        ("pub trait X {\n    fn a(&self) -> IpNet;\n}", true),
+        ("pub use ipnet::IpNet as Network;", true),
+    ];
+    for (code, is_wrong) in cases {
+        let source = Source::new("x.rs", &format!("use ipnet::{{IpNet, Ipv4Net as _}};\n{code}"));
+        let wrong = signatures::names_of_hidden_crates(&[source], &hidden);
+        assert_eq!(!wrong.is_empty(), is_wrong, "{code}: {wrong:?}");
+    }
 }
 
 /// How the realm of a request is read from the registration of its client, and the only places that do: where terms are made,

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue};
-use ipnet::{IpNet, Ipv4Net};
 
 use crate::protocol::address::Sender;
+use crate::protocol::ip_network::IpNetwork;
 use crate::protocol::wire::forwarded::{self, Notation};
 
 /// Where the endpoint finds the address that a request comes from, which the budgets of attempts are counted on.
@@ -132,7 +132,7 @@ impl fmt::Debug for PeerAddress {
 #[derive(Clone)]
 pub struct TrustedProxies {
     notation: Notation,
-    networks: Arc<[IpNet]>,
+    networks: Arc<[IpNetwork]>,
 }
 
 impl TrustedProxies {
@@ -140,28 +140,28 @@ impl TrustedProxies {
     /// without its port; IPv6 with a port stands in brackets. [`build`](crate::Builder::build) refuses an empty list and
     /// networks that cannot hold proxies alone (`0.0.0.0/0`).
     #[must_use]
-    pub fn x_forwarded_for(networks: impl IntoIterator<Item = IpNet>) -> Self {
+    pub fn x_forwarded_for(networks: impl IntoIterator<Item = IpNetwork>) -> Self {
         Self::new(Notation::XForwardedFor, networks)
     }
 
     /// The same for proxies that write `Forwarded` (RFC 7239): its `for` parameter counts.
     #[must_use]
-    pub fn forwarded(networks: impl IntoIterator<Item = IpNet>) -> Self {
+    pub fn forwarded(networks: impl IntoIterator<Item = IpNetwork>) -> Self {
         Self::new(Notation::Forwarded, networks)
     }
 
-    fn new(notation: Notation, networks: impl IntoIterator<Item = IpNet>) -> Self {
-        Self { notation, networks: networks.into_iter().map(unmapped).collect() }
+    fn new(notation: Notation, networks: impl IntoIterator<Item = IpNetwork>) -> Self {
+        Self { notation, networks: networks.into_iter().collect() }
     }
 
-    pub(crate) fn networks(&self) -> &[IpNet] {
+    pub(crate) fn networks(&self) -> &[IpNetwork] {
         &self.networks
     }
 
     fn sender(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let lines = headers.get_all(self.notation.header());
         forwarded::sender(peer, self.notation, lines.iter().map(HeaderValue::as_bytes), |hop| {
-            self.networks.iter().any(|network| network.contains(&hop))
+            self.networks.iter().any(|network| network.contains(hop))
         })
     }
 }
@@ -171,11 +171,4 @@ impl fmt::Debug for TrustedProxies {
         write!(f, "{} of ", self.notation.header())?;
         f.debug_list().entries(self.networks.iter()).finish()
     }
-}
-
-/// An IPv4 network that is written in IPv6's mapped form, as IPv4: addresses are compared in that form.
-pub(crate) fn unmapped(network: IpNet) -> IpNet {
-    let IpNet::V6(v6) = network else { return network };
-    let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
-    v4.and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(network, IpNet::V4)
 }

@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 
 use http::request::Parts;
-use ipnet::IpNet;
 
-use super::peer::unmapped;
+use crate::protocol::ip_network::IpNetwork;
 
 /// A request extension by which the host says that this request came over TLS.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +20,7 @@ enum Policy {
     #[default]
     Unchecked,
     Marked,
-    Forwarded(Vec<IpNet>),
+    Forwarded(Vec<IpNetwork>),
 }
 
 impl TransportSecurity {
@@ -41,8 +40,8 @@ impl TransportSecurity {
     /// `X-Forwarded-Proto` value is `https`. Needs a [`PeerAddress`](crate::PeerAddress).
     /// [`build`](crate::Builder::build) refuses networks that cannot hold proxies alone (`0.0.0.0/0`).
     #[must_use]
-    pub fn forwarded_by(proxies: impl IntoIterator<Item = IpNet>) -> Self {
-        Self(Policy::Forwarded(proxies.into_iter().map(unmapped).collect()))
+    pub fn forwarded_by(proxies: impl IntoIterator<Item = IpNetwork>) -> Self {
+        Self(Policy::Forwarded(proxies.into_iter().collect()))
     }
 
     pub(crate) fn needs_peer(&self) -> bool {
@@ -50,7 +49,7 @@ impl TransportSecurity {
     }
 
     /// The proxies whose word is taken.
-    pub(crate) fn networks(&self) -> &[IpNet] {
+    pub(crate) fn networks(&self) -> &[IpNetwork] {
         match &self.0 {
             Policy::Unchecked | Policy::Marked => &[],
             Policy::Forwarded(proxies) => proxies,
@@ -63,7 +62,7 @@ impl TransportSecurity {
             Policy::Unchecked => true,
             Policy::Marked => marked(),
             Policy::Forwarded(proxies) => {
-                let trusted = peer.is_some_and(|peer| proxies.iter().any(|net| net.contains(&peer)));
+                let trusted = peer.is_some_and(|peer| proxies.iter().any(|net| net.contains(peer)));
                 let last = parts.headers.get_all("x-forwarded-proto").iter().next_back();
                 let secure = last
                     .and_then(|value| value.to_str().ok()?.rsplit(',').next())

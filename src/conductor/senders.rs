@@ -2,12 +2,12 @@
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
-use ipnet::IpNet;
 
 use super::trail::Trail;
 use crate::boundary::peer::{PeerAddress, Source};
 use crate::protocol::address::Sender;
 use crate::protocol::client::registered::Client;
+use crate::protocol::ip_network::IpNetwork;
 use crate::protocol::wire::forwarded;
 
 /// Whose word is taken for an address, and which addresses are on the allow-list.
@@ -16,11 +16,11 @@ pub(crate) struct Senders {
     /// In which a client names its end user, if it may.
     end_user_header: HeaderName,
     /// The allow-list.
-    exempt: Vec<IpNet>,
+    exempt: Vec<IpNetwork>,
 }
 
 impl Senders {
-    pub(crate) fn new(peer: PeerAddress, end_user_header: HeaderName, exempt: Vec<IpNet>) -> Self {
+    pub(crate) fn new(peer: PeerAddress, end_user_header: HeaderName, exempt: Vec<IpNetwork>) -> Self {
         Self { peer, end_user_header, exempt }
     }
 
@@ -45,6 +45,6 @@ impl Senders {
     /// Whether the sender is on the allow-list.
     #[inline]
     pub(super) fn is_exempt(&self, sender: Option<Sender>) -> bool {
-        sender.is_some_and(|sender| self.exempt.iter().any(|network| network.contains(&sender.machine())))
+        sender.is_some_and(|sender| self.exempt.iter().any(|network| network.contains(sender.machine())))
     }
 }

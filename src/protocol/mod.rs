@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod client;
 pub(crate) mod explained;
+pub(crate) mod ip_network;
 pub(crate) mod millis;
 pub(crate) mod realm;
 pub(crate) mod scope;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::checks::{check_proxies, is_narrow, named, routes, wording};
+use super::checks::{check_proxies, named, routes, wording};
 use super::config_error::ConfigError;
 use super::introspection_endpoint::IntrospectionEndpoint;
 use super::layer::PasswordGrantLayer;
@@ -90,7 +90,7 @@ impl Options {
         let beside = self.tokens.served(&facts, self.documents)?;
         let routes = routes(self.token_path.clone(), beside)?;
         let peer = self.peer.ok_or(ConfigError::NoPeerAddress)?;
-        if let Some(network) = self.exempt.iter().find(|network| !is_narrow(network)) {
+        if let Some(network) = self.exempt.iter().find(|network| !network.is_narrow()) {
             return Err(ConfigError::ExemptNetwork(*network));
         }
         check_proxies(&peer, &self.transport)?;

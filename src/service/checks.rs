@@ -1,5 +1,4 @@
 use http::HeaderValue;
-use ipnet::IpNet;
 
 use super::config_error::ConfigError;
 use super::routes::{Route, Routes, Target};
@@ -40,15 +39,10 @@ pub(super) fn check_proxies(peer: &PeerAddress, transport: &TransportSecurity) -
     if proxies.is_some() && networks.is_empty() {
         return Err(ConfigError::NoProxies);
     }
-    match networks.iter().chain(transport.networks()).find(|network| !is_narrow(network)) {
+    match networks.iter().chain(transport.networks()).find(|network| !network.is_narrow()) {
         Some(network) => Err(ConfigError::ProxyNetwork(*network)),
         None => Ok(()),
     }
-}
-
-/// Neither the whole Internet, nor what was meant as IPv4 and would be a wide network of IPv6.
-pub(super) fn is_narrow(network: &IpNet) -> bool {
-    network.prefix_len() > 0 && network.addr().to_canonical() == network.addr()
 }
 
 /// An extension grant with its grant type.

@@ -1,10 +1,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use crate::boundary::setting::SettingError;
 use crate::protocol::explained::explained;
+use crate::protocol::ip_network::IpNetwork;
 use crate::protocol::scope::ScopeError;
 use crate::protocol::secret::secrets::RandomnessError;
 
@@ -61,6 +60,9 @@ pub enum ConfigError {
     /// A public URL that no page can have.
     #[error("the public URL `{0}` must be an http or https URL with a host and without a user, as a browser shows it")]
     PublicUrl(String),
+    /// A member of the metadata that cannot be written.
+    #[error("metadata: the value of `{0}` cannot be written as JSON: give a text, a list, a struct or a map of texts")]
+    MetadataMember(String),
     /// Client assertions without the algorithms of their signatures, or the other way round.
     #[error(
         "metadata: `.client_assertion_algorithms(..)` belongs to `private_key_jwt` or `client_secret_jwt`, and is never `none`"
@@ -97,12 +99,12 @@ pub enum ConfigError {
     NoProxies,
     /// An allow-list that is the whole Internet.
     #[error("the network `{0}` would lift the rules for everybody; to switch one off, call `LimiterRules::disable`")]
-    ExemptNetwork(ipnet::IpNet),
+    ExemptNetwork(IpNetwork),
     /// Everybody would be a trusted proxy.
     #[error(
         "the network `{0}` holds more than proxies: everybody in it could claim any address: name the proxies alone"
     )]
-    ProxyNetwork(IpNet),
+    ProxyNetwork(IpNetwork),
     /// A setting of a part that is out of range.
     #[error(transparent)]
     Setting(#[from] SettingError),

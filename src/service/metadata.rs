@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Uri};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::config_error::ConfigError;
@@ -39,6 +40,8 @@ pub struct Metadata {
     methods: Vec<String>,
     assertion_algorithms: Vec<String>,
     members: Map<String, Value>,
+    /// A member whose value is no JSON.
+    unwritable: Option<String>,
 }
 
 /// What the layer serves.
@@ -64,6 +67,7 @@ impl Metadata {
             methods: Vec::new(),
             assertion_algorithms: Vec::new(),
             members: Map::new(),
+            unwritable: None,
         }
     }
 
@@ -121,9 +125,14 @@ impl Metadata {
         self
     }
 
-    /// Another member, such as `service_documentation`. Members that are made here win.
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.members.insert(name.into(), value.into());
+    /// Another member, such as `service_documentation`. Members that are made here win. [`build`](crate::Builder::build) refuses
+    /// a value that cannot be written as JSON, such as a map whose keys are no texts.
+    pub fn with(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
+        let name = name.into();
+        match serde_json::to_value(value) {
+            Ok(value) => _ = self.members.insert(name, value),
+            Err(_) => self.unwritable = Some(name),
+        }
         self
     }
 
@@ -136,6 +145,9 @@ impl Metadata {
     pub(super) fn document(&self, facts: &EndpointFacts<'_>) -> Result<(String, Arc<dyn PublicDocument>), ConfigError> {
         if self.max_age > LONGEST_AGE {
             return Err(SettingError::new("Metadata::max_age", self.max_age, "an hour at most").into());
+        }
+        if let Some(name) = &self.unwritable {
+            return Err(ConfigError::MetadataMember(name.clone()));
         }
         if !is_issuer(&self.issuer) {
             return Err(ConfigError::Issuer(self.issuer.clone()));

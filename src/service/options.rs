@@ -2,7 +2,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
-use ipnet::IpNet;
 
 use super::danger::Danger;
 use super::deadlines::Deadlines;
@@ -18,6 +17,7 @@ use crate::boundary::peer::PeerAddress;
 use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
 use crate::limiter::ceiling::ceilings::RequestCeiling;
+use crate::protocol::ip_network::IpNetwork;
 use crate::protocol::secret::shared_key::SharedKey;
 use crate::protocol::wire::profile::Profile;
 use crate::protocol::wire::rfc6749::RFC_6749;
@@ -40,7 +40,7 @@ pub(super) struct Options {
     pub(super) ceiling: Option<String>,
     pub(super) lifetime: Duration,
     pub(super) peer: Option<PeerAddress>,
-    pub(super) exempt: Vec<IpNet>,
+    pub(super) exempt: Vec<IpNetwork>,
     pub(super) request_ceiling: Option<RequestCeiling>,
     pub(super) notifier: Option<Box<dyn LockNotifier>>,
     pub(super) conceals_account_locks: bool,

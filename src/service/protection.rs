@@ -1,10 +1,8 @@
-use ipnet::IpNet;
-
 use super::builder::Builder;
 use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::notifier::LockNotifier;
-use crate::boundary::peer::unmapped;
 use crate::limiter::ceiling::ceilings::RequestCeiling;
+use crate::protocol::ip_network::IpNetwork;
 use crate::protocol::secret::shared_key::SharedKey;
 
 /// The attack protection. All of it is on by default; see the [manual](crate::manual::attack_protection).
@@ -36,8 +34,8 @@ impl<C, V, I> Builder<C, V, I> {
     /// over all addresses and the budgets of client secrets still do. Default: none. For test runners and monitoring.
     ///
     /// It is compared with the address that counts, never with that of a proxy before it.
-    pub fn exempt_networks(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
-        self.options.exempt.extend(networks.into_iter().map(unmapped));
+    pub fn exempt_networks(mut self, networks: impl IntoIterator<Item = IpNetwork>) -> Self {
+        self.options.exempt.extend(networks);
         self
     }
 

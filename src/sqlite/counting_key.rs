@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::columns::{bytes, get};
 use super::db::Db;
-use super::error::SqliteError;
+use super::error::{NotOpened, SqliteError};
 use super::failure::Failure;
 use crate::limiter::step::digests::Digests;
 use crate::protocol::secret::keyed::Keyed;
@@ -58,7 +58,7 @@ impl CountingKey {
         path: &Path,
         shared: Option<&SharedKey>,
         forgets_others: bool,
-    ) -> Result<Self, SqliteError> {
+    ) -> Result<Self, NotOpened> {
         // Another process may open the file with another key at the same time.
         db.batch("BEGIN IMMEDIATE")?;
         let opened = Self::take(db, path, shared, forgets_others);
@@ -66,7 +66,7 @@ impl CountingKey {
         opened
     }
 
-    fn take(db: &Db, path: &Path, shared: Option<&SharedKey>, forgets_others: bool) -> Result<Self, SqliteError> {
+    fn take(db: &Db, path: &Path, shared: Option<&SharedKey>, forgets_others: bool) -> Result<Self, NotOpened> {
         let failed = |failure: Failure| SqliteError::Sqlite(Box::new(failure));
         let found = db.row(KEY, (), |row| Ok((bytes::<32>(row, 0)?, get::<Option<SharedCheck>>(row, 1)?)));
         let (own, found) = found.map_err(failed)?.ok_or_else(|| failed(Failure::Row("the key of the limiter")))?;
@@ -79,7 +79,7 @@ impl CountingKey {
                     (Some(_), None) => "a shared key, and none was given: open it with that one",
                     (None, _) => "no shared key: open it without one",
                 };
-                return Err(SqliteError::OtherSharedKey { path: path.to_owned(), counted });
+                return Err(SqliteError::OtherSharedKey { path: path.to_owned(), counted }.into());
             }
             forget_attempts(db).map_err(failed)?;
             db.execute(TAKE_KEY, [check]).map_err(failed)?;

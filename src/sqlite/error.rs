@@ -197,13 +197,36 @@ fn about(path: &Path) -> String {
     if is_read_only { " (it is marked read-only)".to_owned() } else { String::new() }
 }
 
-impl From<rusqlite::Error> for SqliteError {
+/// Why a file was not opened, inside the store: it is made of what `rusqlite` says, which no public type names.
+#[derive(Debug)]
+pub(super) struct NotOpened(SqliteError);
+
+impl NotOpened {
+    /// Names the file; see [`SqliteError::at`].
+    pub(super) fn at(self, path: &Path) -> SqliteError {
+        self.0.at(path)
+    }
+}
+
+impl From<rusqlite::Error> for NotOpened {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::Full(error.into()),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(error.into()),
-            _ => Self::Sqlite(error.into()),
-        }
+        Self(match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => SqliteError::Full(error.into()),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => SqliteError::Locked(error.into()),
+            _ => SqliteError::Sqlite(error.into()),
+        })
+    }
+}
+
+impl From<SqliteError> for NotOpened {
+    fn from(error: SqliteError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<NotOpened> for SqliteError {
+    fn from(NotOpened(error): NotOpened) -> Self {
+        error
     }
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::counting_key::latest;
 use super::db::Db;
-use super::error::SqliteError;
+use super::error::{NotOpened, SqliteError};
 use super::schema;
 use super::statements::statements;
 
@@ -26,7 +26,7 @@ pub(super) struct Opening {
 
 impl Opening {
     /// The connection that writes. Changes nothing before the file is known to be this store's.
-    pub(super) fn writer(&self) -> Result<Db, SqliteError> {
+    pub(super) fn writer(&self) -> Result<Db, NotOpened> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = self.connect(flags)?;
         // A log that does not belong to the file must not be written into it by closing what could not be opened.
@@ -34,7 +34,7 @@ impl Opening {
         schema::check(&connection)?;
         let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
         if mode != "wal" {
-            return Err(SqliteError::NoWriteAheadLog);
+            return Err(SqliteError::NoWriteAheadLog.into());
         }
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
@@ -51,26 +51,26 @@ impl Opening {
     }
 
     /// Writes, so that what would fail at the first login fails now.
-    pub(super) fn prove(db: &Db) -> Result<(), SqliteError> {
+    pub(super) fn prove(db: &Db) -> Result<(), NotOpened> {
         db.batch("BEGIN IMMEDIATE")?;
         db.write_something()?;
         Ok(db.batch("COMMIT")?)
     }
 
     /// The latest time that the limiter counted at.
-    pub(super) fn latest(db: &Db) -> Result<i64, SqliteError> {
-        latest(db).map_err(|failure| SqliteError::Sqlite(Box::new(failure)))
+    pub(super) fn latest(db: &Db) -> Result<i64, NotOpened> {
+        latest(db).map_err(|failure| SqliteError::Sqlite(Box::new(failure)).into())
     }
 
     /// A connection that only reads, and has read: it opens the log at its first look.
-    pub(super) fn reader(&self) -> Result<Db, SqliteError> {
+    pub(super) fn reader(&self) -> Result<Db, NotOpened> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = self.connect(flags)?;
         schema::check(&connection)?;
         Ok(Db::new(connection))
     }
 
-    fn connect(&self, flags: OpenFlags) -> Result<Connection, SqliteError> {
+    fn connect(&self, flags: OpenFlags) -> Result<Connection, NotOpened> {
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(self.busy_timeout)?;
         // A file that somebody else could write must not make this process run what its schema says.

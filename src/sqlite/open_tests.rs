@@ -85,6 +85,6 @@ fn a_table_that_is_a_view_is_told_at_open() {
         )
         .unwrap();
     drop(other);
-    let refused = opening(&folder).writer().err().unwrap();
+    let refused = SqliteError::from(opening(&folder).writer().err().unwrap());
     assert!(matches!(&refused, SqliteError::OtherTables { name, .. } if name == "users"), "{refused:?}");
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::error::SqliteError;
+use super::error::{NotOpened, SqliteError};
 use crate::protocol::secret::secrets::random_bytes;
 
 /// All tables and indexes.
@@ -22,16 +22,16 @@ enum Found {
 }
 
 /// Refuses a file that is neither empty nor this store's and of this shape.
-pub(super) fn check(connection: &Connection) -> Result<(), SqliteError> {
+pub(super) fn check(connection: &Connection) -> Result<(), NotOpened> {
     look(connection).map(drop)
 }
 
 /// Makes the tables if there are none, in one transaction; another process may do the same at the same time.
-pub(super) fn make(connection: &mut Connection) -> Result<(), SqliteError> {
+pub(super) fn make(connection: &mut Connection) -> Result<(), NotOpened> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if look(&transaction)? == Found::Nothing {
         transaction.execute_batch(SCHEMA)?;
-        let key = random_bytes()?;
+        let key = random_bytes().map_err(SqliteError::from)?;
         let sql = "INSERT INTO limiter (row, key) VALUES (1, ?1)";
         transaction.execute(sql, [key.as_slice()])?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
@@ -41,7 +41,7 @@ pub(super) fn make(connection: &mut Connection) -> Result<(), SqliteError> {
     Ok(())
 }
 
-fn look(connection: &Connection) -> Result<Found, SqliteError> {
+fn look(connection: &Connection) -> Result<Found, NotOpened> {
     let path = || connection.path().map(PathBuf::from).unwrap_or_default();
     let (found, application) = (number(connection, "user_version")?, number(connection, "application_id")?);
     let parts = parts(connection)?;
@@ -49,25 +49,25 @@ fn look(connection: &Connection) -> Result<Found, SqliteError> {
         return Ok(Found::Nothing);
     }
     if application != APPLICATION {
-        return Err(SqliteError::Foreign(path()));
+        return Err(SqliteError::Foreign(path()).into());
     }
     if found != NUMBER {
-        return Err(SqliteError::OtherSchema { path: path(), found, known: NUMBER });
+        return Err(SqliteError::OtherSchema { path: path(), found, known: NUMBER }.into());
     }
     let own = Connection::open_in_memory()?;
     own.execute_batch(SCHEMA)?;
     match self::parts(&own)?.into_iter().find(|part| !parts.contains(part)) {
-        Some((name, _)) => Err(SqliteError::OtherTables { path: path(), name }),
+        Some((name, _)) => Err(SqliteError::OtherTables { path: path(), name }.into()),
         None => Ok(Found::Schema),
     }
 }
 
-fn number(connection: &Connection, pragma: &str) -> Result<i64, SqliteError> {
+fn number(connection: &Connection, pragma: &str) -> Result<i64, NotOpened> {
     Ok(connection.pragma_query_value(None, pragma, |row| row.get(0))?)
 }
 
 /// The names of all tables and indexes, and the words that made them.
-fn parts(connection: &Connection) -> Result<Vec<(String, String)>, SqliteError> {
+fn parts(connection: &Connection) -> Result<Vec<(String, String)>, NotOpened> {
     let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
     let rows = statement.query_map((), |row| Ok((row.get(0)?, words(&row.get::<_, String>(1)?))))?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -259,6 +259,9 @@ async fn client_assertions_come_with_their_algorithms_never_none_md_09() {
     ] {
         assert!(matches!(build(bad, |b| b), Err(ConfigError::AssertionAlgorithms)));
     }
+    let not_json = std::collections::HashMap::from([((1, 2), 3)]);
+    let error = build(metadata().with("map", not_json), |b| b).err();
+    assert!(matches!(error, Some(ConfigError::MetadataMember(name)) if name == "map"));
     let json = document(&full(Metadata::new("https://as.example")), WELL_KNOWN).await;
     assert!(!json.as_object().unwrap().keys().any(|name| name.contains("signing_alg")));
 }

@@ -84,6 +84,8 @@ async fn the_issuer_may_add_members_with_legal_names_but_not_replace_those_of_th
     let json = send(&layer, token_request(AUTH, PW)).await.assert_ok();
     assert_eq!((&json["company_x"], &json["user.name-1"]), (&7.into(), &"zo\u{eb}".into()));
     let tokens = || bearer(Token::new("t".to_owned()));
+    let not_json = std::collections::HashMap::from([((1, 2), 3)]);
+    assert_eq!(tokens().with_extra("map", not_json).unwrap_err(), MemberError::NotJson);
     assert_eq!(tokens().with_extra("access_token", "x").unwrap_err(), MemberError::Reserved);
     for name in ["x y", "", "x\"", "\u{e9}"] {
         assert_eq!(tokens().with_extra(name, "x").unwrap_err(), MemberError::Name, "{name}");

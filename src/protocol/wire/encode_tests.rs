@@ -123,7 +123,7 @@ fn an_error_says_a_sentence_and_members_of_its_own_beside_the_code_of_its_row() 
     let mut error = TokenError::new(Reason::Custom);
     error.details().description = ErrorText::new("a second factor is needed", 256).ok();
     error.details().members.set("mfa_token", "\"\\\u{e9}\n").unwrap();
-    error.details().members.set("mfa_requirements", json!({ "challenge": [{ "type": "otp" }] })).unwrap();
+    error.details().members.set("mfa_requirements", &json!({ "challenge": [{ "type": "otp" }] })).unwrap();
     let answer = refusal(&error, HeaderMap::new(), &setting(&wording));
     assert_eq!(answer.status(), 400);
     let expected = json!({

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::charset::is_member_name;
@@ -21,7 +22,7 @@ impl Members {
     pub(crate) fn set(
         &mut self,
         name: impl Into<Cow<'static, str>>,
-        value: impl Into<Value>,
+        value: &(impl Serialize + ?Sized),
     ) -> Result<(), MemberError> {
         let name = name.into();
         if RESERVED.contains(&name.as_ref()) {
@@ -30,7 +31,7 @@ impl Members {
         if !is_member_name(&name) {
             return Err(MemberError::Name);
         }
-        let value = value.into();
+        let value = serde_json::to_value(value).map_err(|_| MemberError::NotJson)?;
         match self.0.iter_mut().find(|(known, _)| *known == name) {
             Some((_, old)) => *old = value,
             None => self.0.push((name, value)),
@@ -67,6 +68,9 @@ pub enum MemberError {
     /// A token type that is neither a name nor an absolute URI.
     #[error("a token type is a name of letters, digits and `-._`, or an absolute URI")]
     TokenType,
+    /// A value that is no JSON, such as a map whose keys are no texts.
+    #[error("a member's value must be one that JSON can hold: a text, a number, a list, a struct or a map of texts")]
+    NotJson,
 }
 
 impl fmt::Debug for MemberError {

@@ -5,7 +5,6 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::charset::{is_member_name, is_plain_json, is_vschar};
 use super::error::Reason;
@@ -90,13 +89,14 @@ impl IssuedTokens {
     /// A member of the application's own (RFC 6749 section 8.2). A second one of the same name replaces the first.
     ///
     /// # Errors
-    /// Fails when the name is one of RFC 6749's own or has a character outside letters, digits and `-._`.
+    /// Fails when the name is one of RFC 6749's own or has a character outside letters, digits and `-._`, or when the value
+    /// cannot be written as JSON.
     pub fn with_extra(
         mut self,
         name: impl Into<Cow<'static, str>>,
-        value: impl Into<Value>,
+        value: impl Serialize,
     ) -> Result<Self, MemberError> {
-        self.extra.set(name, value)?;
+        self.extra.set(name, &value)?;
         Ok(self)
     }
 

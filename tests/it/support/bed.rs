@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+use tower_password_grant::mount::IpNetwork;
 use tower_password_grant::{Client, PasswordGrantLayer, StaticClients};
 
 use crate::support::capture::{self, Audited};
@@ -17,7 +18,7 @@ pub const STRANGER: &str = "198.51.100.7";
 
 pub type Headers<'a> = &'a [(&'a str, &'a str)];
 
-pub fn nets(networks: &[&str]) -> Vec<ipnet::IpNet> {
+pub fn nets(networks: &[&str]) -> Vec<IpNetwork> {
     networks.iter().map(|network| network.parse().unwrap()).collect()
 }
 
