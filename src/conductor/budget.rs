@@ -144,6 +144,7 @@ impl Budget {
     /// Waits for the end of what was charged, settles the charge by it, and tells the owner of the account of a lock that began
     /// so. If the limiter fails here, also at a second try, the charge stays, which is the safe side; the answer stands.
     #[inline]
+    #[allow(clippy::manual_async_fn, reason = "an async function would hold its arguments twice")]
     pub(super) fn settle<'a, T: Send + 'a>(
         &'a self,
         used: UsedCharge,
@@ -151,11 +152,9 @@ impl Budget {
         owner: Option<Box<Owner>>,
         address: Option<IpAddr>,
     ) -> impl Future<Output = Result<T, TokenError>> + Send + 'a {
-        let limiter = &*self.limiter;
-        // An async function would hold its arguments twice.
         async move {
             let (ended, settlement) = Failure::settle(Pin::new(&mut ending).await);
-            let (settling, again) = used.settle(limiter, settlement);
+            let (settling, again) = used.settle(&*self.limiter, settlement);
             let lock = match self.patience.of(settling).await {
                 Ok(lock) => lock,
                 Err(error) => Box::pin(self.settle_again(again, error)).await,
