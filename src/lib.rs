@@ -10,6 +10,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::string_slice))]
 
+// Which module has what, and which may use which: `src/manual/structure.md`.
 #[cfg(feature = "argon2")]
 pub mod argon2;
 pub mod audit;

@@ -35,4 +35,4 @@ pub use crate::protocol::secret::secrets::SecretDigest;
 pub use crate::protocol::token::family::{FamilyId, RefreshFamily};
 pub use crate::protocol::token::lineage::{Lineage, LineageError};
 pub use crate::protocol::token::record::AccessTokenRecord;
-pub use crate::protocol::token::unsaved::UnsavedRecord;
+pub use crate::protocol::token::unsaved::UnsavedAccessToken;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinSet;
 use tower_password_grant::store::{
-    AccessTokenRecord, AccessTokenStore, FamilyId, RefreshFamily, RefreshTokenStore, SecretDigest, UnsavedRecord,
+    AccessTokenRecord, AccessTokenStore, FamilyId, RefreshFamily, RefreshTokenStore, SecretDigest, UnsavedAccessToken,
 };
 use tower_password_grant::testing::{RefreshTokenUse, TokenUsed, begin_family};
 use tower_password_grant::{ClientId, OpaqueIssuer};
@@ -113,7 +113,7 @@ where
                 let (digest, next) = (SecretDigest::from_bytes(random()), SecretDigest::from_bytes(random()));
                 let mut using = RefreshTokenUse::new(id, live, now).with_successor(next.clone(), random());
                 if is_one_store {
-                    using = using.with_access_token(UnsavedRecord::new(digest, record));
+                    using = using.with_access_token(UnsavedAccessToken::new(digest, record));
                 } else {
                     access.insert(digest, record).await.unwrap();
                 }

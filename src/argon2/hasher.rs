@@ -161,7 +161,7 @@ impl Hasher {
         })
     }
 
-    /// A run with the current parameters that is right for no password.
+    /// The dummy hash of an unknown user: a run with the current parameters that is right for no password.
     pub(super) fn decoy(&self, password: &[u8], engine: &mut dyn Engine) -> Result<(), HashError> {
         self.count();
         let mut output = Zeroizing::new([0; OUTPUT]);

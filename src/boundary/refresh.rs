@@ -13,7 +13,7 @@ use super::identity::StoreIdentity;
 use super::maybe::MaybeFuture;
 use crate::protocol::token::family::{FamilyId, RefreshFamily};
 use crate::protocol::token::lineage::{Decision, Lineage, TokenUse};
-use crate::protocol::token::unsaved::UnsavedRecord;
+use crate::protocol::token::unsaved::UnsavedAccessToken;
 
 /// The most families of one realm, subject and client that have not ended, in the stores of this crate.
 pub(crate) const MOST_LOGINS: usize = 100;
@@ -50,7 +50,7 @@ pub struct NewFamily {
     /// When it begins.
     pub now: SystemTime,
     /// The access token of the login, to be kept in the same step; only for a store that keeps access tokens, too.
-    pub access_token: Option<UnsavedRecord>,
+    pub access_token: Option<UnsavedAccessToken>,
 }
 
 /// A family that a store has found.
@@ -98,7 +98,7 @@ pub struct Rotation {
     /// The family's lineage from now on; without one it stays as it is, and so does its stamp.
     pub lineage: Option<Lineage>,
     /// The access token that the refresh gives, to be kept in the same step; only for a store that keeps access tokens, too.
-    pub access_token: Option<UnsavedRecord>,
+    pub access_token: Option<UnsavedAccessToken>,
 }
 
 /// Keeps refresh token families, each as one record, whatever its login went through. The tokens themselves are never stored

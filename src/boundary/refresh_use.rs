@@ -5,7 +5,7 @@ use super::backend::BackendError;
 use super::refresh::{NewFamily, RefreshTokenStore, Rotation, StoredFamily};
 use crate::protocol::token::family::FamilyId;
 use crate::protocol::token::lineage::{Decision, Salt, TokenUse};
-use crate::protocol::token::unsaved::UnsavedRecord;
+use crate::protocol::token::unsaved::UnsavedAccessToken;
 
 /// What became of a use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub(crate) async fn begin_family(
 }
 
 /// Whether a store took the record that went with a step: what lies around the store may have lost it.
-fn must_be_saved(access_token: Option<&UnsavedRecord>) -> Result<(), BackendError> {
-    if access_token.is_none_or(UnsavedRecord::is_taken) {
+fn must_be_saved(access_token: Option<&UnsavedAccessToken>) -> Result<(), BackendError> {
+    if access_token.is_none_or(UnsavedAccessToken::is_taken) {
         return Ok(());
     }
     let text = "the refresh token store has the identity of the access token store, and did not save the access token";
@@ -54,7 +54,7 @@ pub(crate) async fn use_token(
     store: &(impl RefreshTokenStore + ?Sized),
     mut found: StoredFamily,
     using: &TokenUse,
-    access_token: Option<UnsavedRecord>,
+    access_token: Option<UnsavedAccessToken>,
 ) -> Result<Used, BackendError> {
     for _ in 0..TURNS {
         let decision = found.decide(using);

@@ -19,7 +19,7 @@ use crate::protocol::token::family::{FamilyId, RefreshFamily};
 use crate::protocol::token::lineage::{Lineage, Salt, TokenUse};
 use crate::protocol::token::refresh_token::{Place, RefreshToken};
 use crate::protocol::token::steps::{Reading, Steps};
-use crate::protocol::token::unsaved::UnsavedRecord;
+use crate::protocol::token::unsaved::UnsavedAccessToken;
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::response::IssuedTokens;
 
@@ -121,7 +121,7 @@ impl Families {
     }
 
     /// Takes the record out that was left so, to be saved with its family.
-    pub(super) fn take_record(&self, tokens: &mut IssuedTokens) -> Result<Option<UnsavedRecord>, TokenError> {
+    pub(super) fn take_record(&self, tokens: &mut IssuedTokens) -> Result<Option<UnsavedAccessToken>, TokenError> {
         if self.saving != Saving::InOneStep {
             return Ok(None);
         }
@@ -140,7 +140,7 @@ impl Families {
         family: RefreshFamily,
         token: SecretDigest,
         now: SystemTime,
-        access_token: Option<UnsavedRecord>,
+        access_token: Option<UnsavedAccessToken>,
     ) -> Result<(), TokenError> {
         let new = NewFamily { family, lineage: Lineage::new(token, now), now, access_token };
         let beginning = pin!(begin_family(&*self.store, new));
@@ -172,7 +172,7 @@ impl Families {
         &self,
         found: StoredFamily,
         mut using: TokenUse,
-        access_token: Option<UnsavedRecord>,
+        access_token: Option<UnsavedAccessToken>,
     ) -> Result<Used, TokenError> {
         // What came before may have taken long: the leeway of a lost answer counts from now.
         using.used = self.clock.now();

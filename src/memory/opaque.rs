@@ -15,7 +15,7 @@ use crate::boundary::maybe::MaybeFuture;
 use crate::protocol::secret::secrets::{SecretDigest, Token};
 use crate::protocol::token::family::FamilyId;
 use crate::protocol::token::record::AccessTokenRecord;
-use crate::protocol::token::unsaved::UnsavedRecord;
+use crate::protocol::token::unsaved::UnsavedAccessToken;
 use crate::protocol::wire::response::IssuedTokens;
 
 /// Tells an access token from every other kind of token at first sight.
@@ -90,7 +90,7 @@ impl<S: AccessTokenStore> TokenIssuer for OpaqueIssuer<S> {
         let digest = token.digest();
         let issued = IssuedTokens::bearer(token, grant.lifetime());
         if grant.leaves_record() {
-            return Ok(issued.with_unsaved(UnsavedRecord::new(digest, record)));
+            return Ok(issued.with_unsaved(UnsavedAccessToken::new(digest, record)));
         }
         self.store.insert(digest, record).await?;
         Ok(issued)

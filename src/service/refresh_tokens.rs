@@ -9,7 +9,7 @@ use crate::boundary::refresh::RefreshTokenStore;
 use crate::conductor::access::AccessTokens;
 use crate::conductor::families::{Families, Lifetimes};
 use crate::observe::patience::Bound;
-use crate::protocol::client::builder::MAX_LEEWAY;
+use crate::protocol::client::builder::{DEFAULT_LEEWAY, MAX_LEEWAY};
 use crate::protocol::secret::keyed::Keyed;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -39,7 +39,7 @@ impl RefreshTokens {
         let lifetimes = Lifetimes {
             lifetime: DAY.saturating_mul(30),
             idle_lifetime: DAY.saturating_mul(14),
-            leeway: Duration::from_secs(10),
+            leeway: DEFAULT_LEEWAY,
         };
         Self { store: Box::new(store), lifetimes, access_token_lifetime: None, ends_denied: false }
     }

@@ -16,7 +16,7 @@ use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::claims::Claims;
 use crate::protocol::token::family::FamilyId;
 use crate::protocol::token::record::{AccessTokenRecord, Holder};
-use crate::protocol::token::unsaved::UnsavedRecord;
+use crate::protocol::token::unsaved::UnsavedAccessToken;
 
 const NEWEST: &str = "SELECT number FROM access_tokens WHERE login = ?1 ORDER BY number DESC LIMIT 1";
 /// Nothing is kept for a family that has ended meanwhile: its access tokens were removed then, and this one would
@@ -100,7 +100,7 @@ fn insert(db: &Db, digest: &SecretDigest, record: &AccessTokenRecord, per_login:
 }
 
 /// Keeps the record of a refresh or a login in the transaction that keeps its family.
-pub(super) fn insert_with(db: &Db, unsaved: Option<&UnsavedRecord>, per_login: i64) -> Result<(), Failure> {
+pub(super) fn insert_with(db: &Db, unsaved: Option<&UnsavedAccessToken>, per_login: i64) -> Result<(), Failure> {
     let Some(unsaved) = unsaved else { return Ok(()) };
     let (digest, record) = unsaved.take();
     insert(db, &digest, &record, per_login)

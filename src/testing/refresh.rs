@@ -8,7 +8,7 @@ use crate::boundary::refresh_use::{Used, use_token};
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::family::{FamilyId, RefreshFamily};
 use crate::protocol::token::lineage::{Decision, Lineage, TokenUse};
-use crate::protocol::token::unsaved::UnsavedRecord;
+use crate::protocol::token::unsaved::UnsavedAccessToken;
 
 /// What a refresh token is within its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum TokenUsed {
 pub struct RefreshTokenUse {
     family: FamilyId,
     using: TokenUse,
-    access_token: Option<UnsavedRecord>,
+    access_token: Option<UnsavedAccessToken>,
 }
 
 impl RefreshTokenUse {
@@ -88,7 +88,7 @@ impl RefreshTokenUse {
 
     /// The access token that is kept in the same step, by a store that keeps both. Default: none.
     #[must_use]
-    pub fn with_access_token(mut self, access_token: UnsavedRecord) -> Self {
+    pub fn with_access_token(mut self, access_token: UnsavedAccessToken) -> Self {
         self.access_token = Some(access_token);
         self
     }

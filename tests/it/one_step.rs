@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tower_password_grant::bearer::AccessTokenVerifier as _;
 use tower_password_grant::store::{
     AccessTokenRecord, FamilyId, MaybeFuture, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation,
-    StoreIdentity, StoredFamily, UnsavedRecord,
+    StoreIdentity, StoredFamily, UnsavedAccessToken,
 };
 use tower_password_grant::token::{RefreshTokens, Token};
 use tower_password_grant::{
@@ -199,7 +199,7 @@ impl TokenIssuer for Careless {
         let token = Token::random("own_")?;
         let (client, now) = (ClientId::new("conf").unwrap(), SystemTime::now());
         let record = AccessTokenRecord::new("user-alice", client, now, now + grant.lifetime());
-        let unsaved = UnsavedRecord::new(token.digest(), record);
+        let unsaved = UnsavedAccessToken::new(token.digest(), record);
         Ok(IssuedTokens::bearer(token, grant.lifetime()).with_unsaved(unsaved))
     }
 }

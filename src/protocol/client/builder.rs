@@ -14,6 +14,9 @@ use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::wire::origin::is_sent;
 
+/// How long a refresh token that was used may be presented again, if neither the builder nor the client says otherwise.
+pub(crate) const DEFAULT_LEEWAY: Duration = Duration::from_secs(10);
+
 /// The longest time for which a spent refresh token may be presented again.
 pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(60);
 

@@ -17,19 +17,19 @@ use crate::protocol::secret::secrets::SecretDigest;
 /// ```
 /// use std::time::{Duration, SystemTime};
 /// use tower_password_grant::ClientId;
-/// use tower_password_grant::store::{AccessTokenRecord, UnsavedRecord};
+/// use tower_password_grant::store::{AccessTokenRecord, UnsavedAccessToken};
 /// use tower_password_grant::token::Token;
 ///
 /// let (token, now) = (Token::random("at_")?, SystemTime::now());
 /// let end = now + Duration::from_secs(600);
 /// let record = AccessTokenRecord::new("user-17", ClientId::new("cli")?, now, end);
-/// let (digest, record) = UnsavedRecord::new(token.digest(), record).take();
+/// let (digest, record) = UnsavedAccessToken::new(token.digest(), record).take();
 /// // INSERT INTO access_tokens ..; in the transaction that changes the family
 /// assert_eq!((digest.as_bytes(), record.subject()), (token.digest().as_bytes(), "user-17"));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct UnsavedRecord(Arc<Unsaved>);
+pub struct UnsavedAccessToken(Arc<Unsaved>);
 
 struct Unsaved {
     digest: SecretDigest,
@@ -37,7 +37,7 @@ struct Unsaved {
     is_taken: AtomicBool,
 }
 
-impl UnsavedRecord {
+impl UnsavedAccessToken {
     /// What a token with this digest stands for.
     #[must_use]
     pub fn new(digest: SecretDigest, record: AccessTokenRecord) -> Self {
@@ -58,8 +58,8 @@ impl UnsavedRecord {
     }
 }
 
-impl fmt::Debug for UnsavedRecord {
+impl fmt::Debug for UnsavedAccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("UnsavedRecord").field(&self.0.record).finish()
+        f.debug_tuple("UnsavedAccessToken").field(&self.0.record).finish()
     }
 }

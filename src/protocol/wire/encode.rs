@@ -1,4 +1,5 @@
-//! The one place where answers are put together: status, headers, body (RFC 6749 sections 5.1 and 5.2).
+//! Where answers to endpoint requests are put together: status, headers, body (RFC 6749 sections 5.1 and 5.2). Two others do it
+//! for theirs: `wire/published.rs` for documents, and `bearer/answer.rs` for the guard of an API.
 
 use std::time::Duration;
 

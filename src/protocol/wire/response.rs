@@ -11,7 +11,7 @@ use super::error::Reason;
 use super::members::{MemberError, Members};
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::Token;
-use crate::protocol::token::unsaved::UnsavedRecord;
+use crate::protocol::token::unsaved::UnsavedAccessToken;
 
 /// What an issuer gives for a [`Grant`](crate::Grant).
 ///
@@ -31,7 +31,7 @@ pub struct IssuedTokens {
     expires_in: Duration,
     refresh_token: Option<Token>,
     extra: Members,
-    unsaved: Option<UnsavedRecord>,
+    unsaved: Option<UnsavedAccessToken>,
 }
 
 impl IssuedTokens {
@@ -64,7 +64,7 @@ impl IssuedTokens {
     /// The record of the access token, which the issuer did not save because its grant
     /// [leaves](crate::Grant::leaves_record) it to the store of the refresh tokens. Any other grant must not come with one.
     #[must_use]
-    pub fn with_unsaved(mut self, record: UnsavedRecord) -> Self {
+    pub fn with_unsaved(mut self, record: UnsavedAccessToken) -> Self {
         self.unsaved = Some(record);
         self
     }
@@ -75,7 +75,7 @@ impl IssuedTokens {
     }
 
     /// Takes out the record that is to be saved.
-    pub(crate) const fn take_unsaved(&mut self) -> Option<UnsavedRecord> {
+    pub(crate) const fn take_unsaved(&mut self) -> Option<UnsavedAccessToken> {
         self.unsaved.take()
     }
 

@@ -10,16 +10,16 @@ use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotati
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::lineage::{Lineage, TokenUse};
-use crate::protocol::token::unsaved::UnsavedRecord;
+use crate::protocol::token::unsaved::UnsavedAccessToken;
 
 const KEPT: &str = "an access token that comes with a step is found as soon as the step is done";
 const REFUSED: &str = "an access token that comes with a step that is refused is not kept";
 
 /// An access token of this login that nobody has saved yet, and its digest.
-fn unsaved(family: &RefreshFamily) -> (SecretDigest, UnsavedRecord) {
+fn unsaved(family: &RefreshFamily) -> (SecretDigest, UnsavedAccessToken) {
     let token = new_digest();
     let record = record(family.subject()).with_realm(family.realm()).with_family(Some(family.id()));
-    (token.clone(), UnsavedRecord::new(token, record))
+    (token.clone(), UnsavedAccessToken::new(token, record))
 }
 
 /// A use of the live token that is kept if the family has this stamp still, and its access token.

@@ -7,7 +7,7 @@ use tokio::task::yield_now;
 use tower_password_grant::BackendError;
 use tower_password_grant::store::{
     AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
-    RefreshTokenStore, Rotation, SecretDigest, StoreIdentity, StoredFamily, UnsavedRecord,
+    RefreshTokenStore, Rotation, SecretDigest, StoreIdentity, StoredFamily, UnsavedAccessToken,
 };
 
 /// Which promise of its identity the store breaks.
@@ -59,7 +59,7 @@ impl Both {
         std::mem::take(&mut self.writes.lock().unwrap())
     }
 
-    async fn save(&self, unsaved: Option<UnsavedRecord>, is_lost: bool) -> Result<(), BackendError> {
+    async fn save(&self, unsaved: Option<UnsavedAccessToken>, is_lost: bool) -> Result<(), BackendError> {
         let Some((digest, record)) = unsaved.map(|unsaved| unsaved.take()) else { return Ok(()) };
         if is_lost { Ok(()) } else { self.access.insert(digest, record).await }
     }
