@@ -17,6 +17,7 @@
 //! ```
 
 pub use crate::boundary::issuer::{IssueFn, issue_fn};
+pub use crate::protocol::client::policy::MissingScope;
 pub use crate::protocol::scope::ScopeError;
 pub use crate::protocol::secret::secrets::{RandomnessError, Token};
 pub use crate::protocol::token::claims::{Claims, MalformedClaims};

@@ -175,7 +175,7 @@ impl Misfits {
             ),
             (
                 gets_tokens && scopes.is_empty() && !offer.scopeless,
-                "it is registered for no scope, so every login is refused: `ClientBuilder::scopes`, or `.scopeless()`",
+                "it is registered for no scope, so every login is refused: `ClientBuilder::scopes`, or `MissingScope::Scopeless`",
             ),
             (
                 gets_tokens && !scopes.is_empty() && offer.ceiling.as_ref().is_some_and(is_beyond),

@@ -102,16 +102,8 @@ impl Options {
         }
         let public_url = self.public_url.as_deref().or_else(|| self.tokens.public_url());
         let own_origin = public_url.map(own_origin).transpose()?;
-        let default_scope = self.default_scope.map(parse_scope).transpose()?;
-        let missing_scope = match (self.scopeless, self.require_scope, default_scope) {
-            (false, true, _) => MissingScope::Refuse,
-            (false, false, Some(scope)) => MissingScope::Default(scope),
-            (false, false, None) => MissingScope::ClientDefault,
-            (true, false, None) => MissingScope::Scopeless,
-            (true, ..) => return Err(ConfigError::Scopeless),
-        };
         let rules = GrantRules {
-            missing_scope,
+            missing_scope: self.missing_scope,
             ceiling: self.ceiling.map(parse_scope).transpose()?,
             lifetime: self.lifetime,
             refreshed_lifetime,
@@ -139,7 +131,7 @@ impl Options {
             access_tokens: access.are_known(),
             can_recheck: users.can_recheck(),
             secrets_in_body: self.post_allowed,
-            scopeless: self.scopeless,
+            scopeless: rules.missing_scope == MissingScope::Scopeless,
             ceiling: rules.ceiling.clone(),
             keyed_sides: KeyedSides::of(shared_key.is_some(), limiter.has_shared_key()),
         };

@@ -26,9 +26,6 @@ pub enum ConfigError {
     /// A scope that breaks RFC 6749 A.4.
     #[error("the scope `{0}` is malformed")]
     Scope(String, #[source] ScopeError),
-    /// Scopeless mode together with another rule for requests without a scope.
-    #[error("`.scopeless()` contradicts `.default_scope(..)` and `.require_scope()`: leave out one side")]
-    Scopeless,
     /// An `error_uri` that RFC 6749 A.9 does not allow.
     #[error("`error_uri` must be a URI without spaces, quotes and backslashes")]
     ErrorUri,

@@ -17,6 +17,7 @@ use crate::boundary::peer::PeerAddress;
 use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
 use crate::limiter::ceiling::ceilings::RequestCeiling;
+use crate::protocol::client::policy::MissingScope;
 use crate::protocol::ip_network::IpNetwork;
 use crate::protocol::secret::shared_key::SharedKey;
 use crate::protocol::wire::profile::Profile;
@@ -34,9 +35,7 @@ pub(super) struct Options {
     pub(super) methods: Vec<Box<dyn ClientAuthMethod>>,
     pub(super) extensions: Vec<Box<dyn ExtensionGrant>>,
     pub(super) password_grant: bool,
-    pub(super) default_scope: Option<String>,
-    pub(super) require_scope: bool,
-    pub(super) scopeless: bool,
+    pub(super) missing_scope: MissingScope,
     pub(super) ceiling: Option<String>,
     pub(super) lifetime: Duration,
     pub(super) peer: Option<PeerAddress>,
@@ -72,9 +71,7 @@ impl Default for Options {
             methods: Vec::new(),
             extensions: Vec::new(),
             password_grant: true,
-            default_scope: None,
-            require_scope: false,
-            scopeless: false,
+            missing_scope: MissingScope::default(),
             ceiling: None,
             lifetime: Duration::from_secs(3600),
             peer: None,

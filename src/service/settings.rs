@@ -5,27 +5,14 @@ use http::HeaderName;
 use super::builder::Builder;
 use super::danger::Danger;
 use crate::boundary::transport::TransportSecurity;
+use crate::protocol::client::policy::MissingScope;
 
 /// What is granted, and what is accepted.
 impl<C, V, I> Builder<C, V, I> {
-    /// What a client without its own default gets when it asks for no scope, as far as it is registered for it. Default:
-    /// none, so that such a request is refused.
-    pub fn default_scope(mut self, scope: impl Into<String>) -> Self {
-        self.options.default_scope = Some(scope.into());
-        self
-    }
-
-    /// Refuses requests without a scope even where there is a default (RFC 6749 section 3.3). Default: off.
-    pub fn require_scope(mut self) -> Self {
-        self.options.require_scope = true;
-        self
-    }
-
-    /// Issues tokens without a scope when none is asked for, whatever default a client has. Default: off. For
-    /// systems that do not use scopes; contradicts [`default_scope`](Self::default_scope) and
-    /// [`require_scope`](Self::require_scope).
-    pub fn scopeless(mut self) -> Self {
-        self.options.scopeless = true;
+    /// What a request is granted that asks for no scope. Default: [`MissingScope::ClientDefault`]. Change it where all clients
+    /// share a default, where defaults hide what a client really needs, or where scopes are not used.
+    pub fn missing_scope(mut self, rule: MissingScope) -> Self {
+        self.options.missing_scope = rule;
         self
     }
 

@@ -10,7 +10,7 @@ use tower_password_grant::grant::ExtensionGrant;
 use tower_password_grant::limiter::{AttemptLimiter, MemoryLimiter};
 use tower_password_grant::mount::{PublicDocument, TransportSecurity};
 use tower_password_grant::store::{Clock, MemoryAccessTokens, MemoryRefreshTokens, SystemClock};
-use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
+use tower_password_grant::token::{IntrospectionEndpoint, MissingScope, RefreshTokens, RevocationEndpoint};
 use tower_password_grant::{
     Client, ClientRegistry, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients,
     TokenIssuer,
@@ -35,7 +35,7 @@ fn in_memory() -> RefreshTokens {
 
 #[test]
 fn build_names_what_is_wrong_and_its_cure() {
-    let wrong: [(Change, &str); 37] = [
+    let wrong: [(Change, &str); 35] = [
         (|b| b.token_path("oauth/token"), "the path `oauth/token` must start with `/`"),
         (|b| b.token_path(""), "the path `` must start with `/`"),
         (|b| b.token_path("/token?x=1"), "the path `/token?x=1` must start with `/` and have no query"),
@@ -46,11 +46,9 @@ fn build_names_what_is_wrong_and_its_cure() {
         (|b| b.document("jwks", Document), "the path `jwks`"),
         (|b| b.document("/oauth/token", Document), "the path `/oauth/token` is used twice"),
         (|b| b.document("/a", Document).document("/a", Document), "the path `/a` is used twice"),
-        (|b| b.default_scope("read  write"), "the scope `read  write` is malformed"),
-        (|b| b.default_scope(""), "the scope `` is malformed"),
+        (|b| b.scope_ceiling("read  write"), "the scope `read  write` is malformed"),
+        (|b| b.scope_ceiling(""), "the scope `` is malformed"),
         (|b| b.scope_ceiling("re\"ad"), "the scope `re\"ad` is malformed"),
-        (|b| b.scopeless().require_scope(), "`.scopeless()` contradicts"),
-        (|b| b.default_scope("read").scopeless(), "leave out one side"),
         (|b| b.access_token_lifetime(Duration::from_millis(999)), "a lifetime of 999ms is less than a second"),
         (|b| b.public_url("as.example"), "the public URL `as.example` must be an http or https URL with a host"),
         (|b| b.public_url("https://user@as.example"), "without a user"),
@@ -103,7 +101,7 @@ fn build_names_what_is_wrong_and_its_cure() {
 
 #[test]
 fn a_main_that_fails_prints_the_cure() {
-    let scope = builder(&Probe::default()).default_scope("a  b").build().unwrap_err();
+    let scope = builder(&Probe::default()).scope_ceiling("a  b").build().unwrap_err();
     assert!(format!("{scope:?}").contains("`a  b` is malformed: a scope is one to 100 tokens"), "{scope:?}");
     let public = Client::public("cli").secret(&digest("x"), None).build().unwrap_err();
     assert!(format!("{public:?}").contains("`Client::confidential` needs a secret"), "{public:?}");
@@ -127,8 +125,8 @@ fn unusual_but_right_configurations_are_accepted() {
         |b| b.token_path("/"),
         |b| b.token_path("/a/b;c/%20"),
         |b| b.document("/jwks.json", Document),
-        |b| b.default_scope("read").require_scope().scope_ceiling("read"),
-        |b| b.scopeless().without_password_grant(),
+        |b| b.missing_scope(MissingScope::Refuse).scope_ceiling("read"),
+        |b| b.missing_scope(MissingScope::Scopeless).without_password_grant(),
         |b| b.extension_grant(named("urn:ietf:params:oauth:grant-type:jwt-bearer")),
         |b| b.extension_grant(named("https://as.example/grant")).extension_grant(named("urn:x:y")),
         |b| b.error_uri("/errors#oauth").challenge_realm(""),

@@ -9,7 +9,7 @@ use tower_password_grant::store::{
     FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation,
     StoreIdentity, StoredFamily,
 };
-use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens};
+use tower_password_grant::token::{IntrospectionEndpoint, MissingScope, RefreshTokens};
 use tower_password_grant::{
     BackendError, Client, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant, PeerAddress,
     StaticClients, Subject, TokenIssuer, verify_fn,
@@ -81,7 +81,9 @@ async fn each_registration_that_cannot_work_is_told_at_the_start_and_those_that_
         (
             "registered for no scope",
             warnings_about(Client::public("app").allow_password_grant(), |builder| builder),
-            warnings_about(Client::public("app").allow_password_grant(), FixtureBuilder::scopeless),
+            warnings_about(Client::public("app").allow_password_grant(), |builder| {
+                builder.missing_scope(MissingScope::Scopeless)
+            }),
         ),
         (
             "within `.scope_ceiling(..)`",

@@ -1,9 +1,10 @@
 //! Scope (RFC 6749 section 3.3).
 
 use proptest::prelude::*;
+use tower_password_grant::token::MissingScope;
 use tower_password_grant::{Client, ConfigError, Scope, StaticClients, Subject, Verdict, verify_fn};
 
-use crate::support::{self, AUTH, Fixture, PW, Probe, builder, digest, pw, send, token_request};
+use crate::support::{AUTH, Fixture, PW, Probe, builder, digest, pw, send, token_request};
 
 /// The answer's scope; `Err` with the code of a refusal.
 async fn granted(fixture: &Fixture, parameter: &str) -> Result<String, String> {
@@ -57,11 +58,16 @@ async fn what_the_policy_grants_is_reported_sc_04() {
     assert_eq!(answer.assert_ok()["scope"], "read");
 }
 
+/// The default of the endpoint.
+fn missing(scope: &str) -> MissingScope {
+    MissingScope::Default(scope.parse().unwrap())
+}
+
 #[tokio::test]
 async fn a_default_that_is_applied_is_reported_sc_05() {
     assert_eq!(granted(&Fixture::new(), "").await.unwrap(), "read");
     // The endpoint's own default, as far as the client is registered for it.
-    let fixture = Fixture::with(|builder| builder.clients(without_default()).default_scope("write admin"));
+    let fixture = Fixture::with(|builder| builder.clients(without_default()).missing_scope(missing("write admin")));
     assert_eq!(granted(&fixture, "").await.unwrap(), "write");
 }
 
@@ -69,8 +75,8 @@ async fn a_default_that_is_applied_is_reported_sc_05() {
 async fn no_scope_and_no_default_is_invalid_scope_sc_06() {
     for fixture in [
         Fixture::with(|builder| builder.clients(without_default())),
-        Fixture::with(|builder| builder.clients(without_default()).default_scope("admin")),
-        Fixture::with(support::FixtureBuilder::require_scope),
+        Fixture::with(|builder| builder.clients(without_default()).missing_scope(missing("admin"))),
+        Fixture::with(|builder| builder.missing_scope(MissingScope::Refuse)),
     ] {
         assert_eq!(granted(&fixture, "").await, invalid());
         assert_eq!(granted(&fixture, "scope=").await, invalid());
@@ -96,7 +102,7 @@ async fn an_empty_grant_is_refused_and_an_empty_scope_never_sent_sc_09() {
     let nothing = || verify_fn(|_| async { Ok(Verdict::granted_within(Subject::new("user-1"), Scope::default())) });
     let layer = builder(&probe).verifier(nothing()).build().unwrap();
     send(&layer, token_request(AUTH, PW)).await.assert_error(400, "invalid_scope");
-    let layer = builder(&probe).verifier(nothing()).scopeless().build().unwrap();
+    let layer = builder(&probe).verifier(nothing()).missing_scope(MissingScope::Scopeless).build().unwrap();
     let answer = send(&layer, token_request(AUTH, PW)).await;
     assert_eq!(answer.status, 200);
     assert!(answer.json().get("scope").is_none());
@@ -104,7 +110,7 @@ async fn an_empty_grant_is_refused_and_an_empty_scope_never_sent_sc_09() {
 
 #[tokio::test]
 async fn scopeless_mode_leaves_the_member_out_and_still_grants_what_is_asked_sc_09() {
-    let fixture = Fixture::with(|builder| builder.scopeless());
+    let fixture = Fixture::with(|builder| builder.missing_scope(MissingScope::Scopeless));
     let answer = fixture.token(AUTH, PW).await;
     assert_eq!(answer.status, 200);
     assert!(answer.json().get("scope").is_none());
@@ -122,9 +128,9 @@ async fn openid_has_no_special_meaning_sc_10() {
 }
 
 #[test]
-fn a_malformed_default_or_ceiling_is_refused_at_build_sc_03() {
+fn a_malformed_ceiling_is_refused_at_build_sc_03() {
     let probe = Probe::default();
-    assert!(matches!(builder(&probe).default_scope("a  b").build(), Err(ConfigError::Scope(..))));
+    assert!(matches!(builder(&probe).scope_ceiling("a  b").build(), Err(ConfigError::Scope(..))));
     assert!(matches!(builder(&probe).scope_ceiling("").build(), Err(ConfigError::Scope(..))));
 }
 

@@ -9,15 +9,28 @@ use crate::protocol::scope::Scope;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::wire::error::Reason;
 
-/// What happens to a request that asks for no scope.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum MissingScope {
-    /// The client's default, else this one, else the request is refused.
+/// What a request that asks for no scope is granted (RFC 6749 section 3.3). Given to
+/// [`Builder::missing_scope`](crate::Builder::missing_scope).
+///
+/// ```
+/// use tower_password_grant::token::MissingScope;
+///
+/// let missing = MissingScope::Default("read".parse()?);
+/// # let _ = missing;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MissingScope {
+    /// The default of its client. Without one it is refused.
+    #[default]
     ClientDefault,
+    /// The default of its client. Without one this scope, as far as the client is registered for it; where nothing is left, it
+    /// is refused.
     Default(Scope),
-    /// Refused, whatever defaults there are.
+    /// Nothing: it is refused, even where there is a default.
     Refuse,
-    /// Tokens without scope.
+    /// A token without a scope, whatever default the client has. For systems that do not use scopes.
     Scopeless,
 }
 

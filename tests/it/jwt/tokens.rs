@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value, json};
 use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm};
 use tower_password_grant::store::BackendErrorKind;
-use tower_password_grant::token::issue_fn;
+use tower_password_grant::token::{MissingScope, issue_fn};
 use tower_password_grant::{Grant, Subject, TokenIssuer as _, verify_fn};
 
 use super::helpers::*;
@@ -80,7 +80,12 @@ async fn a_token_without_scope_has_no_scope_claim_ja_06() {
     let jwks = document(&issuer);
     let client = tower_password_grant::Client::public("plain").allow_password_grant().build().unwrap();
     let clients = tower_password_grant::StaticClients::new([client]).unwrap();
-    let layer = builder(&Probe::default()).clients(clients).scopeless().issuer(issuer).build().unwrap();
+    let layer = builder(&Probe::default())
+        .clients(clients)
+        .missing_scope(MissingScope::Scopeless)
+        .issuer(issuer)
+        .build()
+        .unwrap();
     let json = send(&layer, token_request(&[], &format!("{PW}&client_id=plain"))).await.assert_ok();
     assert!(json.get("scope").is_none());
     let claims = verify(json["access_token"].as_str().unwrap(), &jwks).unwrap();
