@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::memory::table::SWEEP;
+use super::step::capacity::SWEEP;
 use super::step::key::Key;
 use super::step::network::prefix_len;
 use super::step::policy::Policy;

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use super::table::{Hashed, SWEEP};
+use super::table::Hashed;
 use crate::limiter::locks::MOST;
+use crate::limiter::step::capacity::SWEEP;
 use crate::limiter::step::known::{KnownAddresses, Told};
 use crate::limiter::sync::SHARDS;
 

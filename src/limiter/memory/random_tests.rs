@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::limiter::memory::known_table::KnownTable;
-use crate::limiter::memory::table::cell_of;
+use crate::limiter::step::cell::cell_of;
 use crate::limiter::step::key::{Key, Place};
 use crate::limiter::tests::{Charged, Histories, Try};
 

@@ -4,13 +4,11 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::limiter::step::capacity::Capacity;
-use crate::limiter::step::key::{Key, Place, is_client};
-use crate::limiter::step::network::{CROWDS, Tier, crowd, tier};
+use crate::limiter::step::capacity::{Capacity, SWEEP};
+use crate::limiter::step::cell::{KINDS, cell_counts, cell_of, crowd_cell};
+use crate::limiter::step::key::{Key, Place};
+use crate::limiter::step::network::{CROWDS, crowd};
 use crate::limiter::step::tally::Tally;
-
-/// How long after a search for what is over the next one may be, in milliseconds.
-pub(crate) const SWEEP: u64 = 1000;
 
 /// When it is full of tallies that count, new keys share a fixed number of cells, chosen by the key's own hash. So a flood
 /// can make it stricter, never forgetful.
@@ -210,48 +208,6 @@ fn leave(crowds: &mut [u32], key: Key, keeps: bool) {
     }
 }
 
-/// The kinds of keys of one width that have different budgets: accounts, clients, addresses. They share no cells.
-const KINDS: usize = 3;
-
-/// The cell in which a key of IPv6 without its own is counted; `None` for others.
-pub(crate) fn crowd_cell((guess, network): Key, place: Place) -> Option<usize> {
-    let crowd = crowd(network).filter(|_| place == Place::Shared)?;
-    let kind = match guess {
-        0 => 2,
-        guess => usize::from(is_client(guess)),
-    };
-    let width = match tier(network) {
-        None => 0,
-        Some(Tier::Net56) => 1,
-        Some(Tier::Net48) => 2_usize,
-    };
-    Some(width.saturating_mul(KINDS).saturating_add(kind).saturating_mul(CROWDS).saturating_add(crowd))
-}
-
-/// How many cells there are for accounts and addresses, and how many each for clients and preferred keys.
-fn cell_counts(capacity: usize) -> (usize, usize) {
-    let accounts = capacity.next_power_of_two();
-    (accounts, (accounts / 8).max(2))
-}
-
-/// The cell in which a key without a tally of its own is counted.
-pub(crate) fn cell_of(capacity: usize, (guess, network): Key, place: Place) -> usize {
-    // Other bits than those that chose the shard.
-    let hash = guess.rotate_right(32) ^ network.rotate_right(48);
-    let hash = usize::try_from(hash & 0x7fff_ffff).unwrap_or(0);
-    let (accounts, others) = cell_counts(capacity);
-    let other = accounts.saturating_add(hash & others.saturating_sub(1));
-    match place {
-        Place::Spared => {
-            let half = others / 2;
-            let of_kind = if is_client(guess) { half } else { 0 };
-            accounts.saturating_add(others).saturating_add(of_kind).saturating_add(hash & half.saturating_sub(1))
-        }
-        _ if is_client(guess) => other,
-        _ => hash & accounts.saturating_sub(1),
-    }
-}
-
 /// The keys are hashes already.
 #[derive(Default)]
 pub(crate) struct Hashed(u64);
@@ -276,13 +232,10 @@ impl Hasher for Hashed {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use std::time::Duration;
 
     use super::*;
     use crate::limiter::step::budget::Lockout;
-    use crate::limiter::step::key::with_kind;
 
     #[test]
     fn what_a_key_takes_along_from_a_cell_is_not_taken_back_for_what_it_charged_in_an_earlier_place() {
@@ -311,24 +264,5 @@ mod tests {
         assert_eq!(*own, before);
         own.refund(&budget, || 50_000, 5);
         assert_ne!(*own, before);
-    }
-
-    #[test]
-    fn accounts_and_clients_whose_budgets_differ_share_no_cell() {
-        for capacity in [0, 1, 2, 8, 100, 4096] {
-            let cells = |is_client: bool, place: Place| {
-                (0..10_000_u64).map(move |n| cell_of(capacity, (with_kind(n << 32 | n, is_client), 0), place))
-            };
-            let all: [HashSet<usize>; 4] = [
-                cells(false, Place::Shared).collect(),
-                cells(true, Place::Shared).collect(),
-                cells(false, Place::Spared).collect(),
-                cells(true, Place::Spared).collect(),
-            ];
-            let count: usize = all.iter().map(HashSet::len).sum();
-            assert_eq!(all.iter().flatten().collect::<HashSet<_>>().len(), count, "{capacity}");
-            let (accounts, others) = cell_counts(capacity);
-            assert!(all.iter().flatten().all(|cell| *cell < accounts + others + others), "{capacity}");
-        }
     }
 }

@@ -1,5 +1,8 @@
 //! Which keys have a place of their own in a table that is nearly full.
 
+/// How long after a search for what is over the next one may be, in milliseconds.
+pub(crate) const SWEEP: u64 = 1000;
+
 /// How many keys a table has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Capacity {

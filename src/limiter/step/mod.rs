@@ -2,6 +2,7 @@
 
 pub(crate) mod budget;
 pub(crate) mod capacity;
+pub(crate) mod cell;
 pub(crate) mod digests;
 pub(crate) mod facts;
 pub(crate) mod key;

@@ -1,6 +1,6 @@
 //! Which row a record lies in.
 
-use crate::limiter::memory::table::{cell_of, crowd_cell};
+use crate::limiter::step::cell::{cell_of, crowd_cell};
 use crate::limiter::step::key::{Key, Place};
 use crate::limiter::step::slots::TableKind;
 
