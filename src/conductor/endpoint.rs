@@ -67,7 +67,7 @@ impl Endpoint {
         // The rest of the head is not needed any more.
         let mut head = Head { headers: head.headers, extensions: head.extensions };
         async move {
-            // In one expression, because what is named is moved once more.
+            // A named future would be copied into this one a second time.
             let outcome = Contain::new(self.deadline, self.ladder.climb(&mut head, &mut next, &mut trail)).await;
             self.answers.write(mem::take(&mut head.headers), &trail, outcome)
         }

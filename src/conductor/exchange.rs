@@ -12,8 +12,8 @@
 //!    -> WEIGH -> ISSUE -> rotate
 //! ```
 //!
-//! The first three rungs stand in [`Gate`](super::gate::Gate), those from the scope on in the flow of the grant, the last one in
-//! the protocol's encoder.
+//! [`Gate`](super::gate::Gate) judges the head and parses; the service collects the body in between. The rungs from the scope on
+//! stand in the flow of the grant, the last one in the protocol's encoder.
 //! Login rules and a second factor have their place in [`Scales`](super::login::weigh::Scales).
 
 use std::sync::Arc;

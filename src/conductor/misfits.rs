@@ -162,7 +162,7 @@ impl Misfits {
             ),
             (
                 *client.authentication() == ClientAuthentication::SecretPost && !offer.secrets_in_body,
-                "it sends its secret in the body, which is refused: `.refuse_secrets_in_body()`",
+                "it sends its secret in the body, which is refused because `.refuse_secrets_in_body()` is set",
             ),
             (
                 secrets.peek().is_some() && secrets.all(|(_, end)| end.is_some_and(|end| end <= now)),

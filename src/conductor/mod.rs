@@ -2,7 +2,7 @@
 //!
 //! | Step | File |
 //! |---|---|
-//! | the head: path, method, TLS, ceiling, address | `gate`, `ceilings`, `senders` |
+//! | the head: method, TLS, ceiling, address | `gate`, `ceilings`, `senders` |
 //! | the client: find it, authenticate it | `door` |
 //! | what it asks for: a file for each grant, and for revocation and introspection | `flows` |
 //! | charge, verify, weigh, issue, settle: what all logins share | `login`, `budget`, `families` |

@@ -1,4 +1,4 @@
-//! What an endpoint is for: the same head, body, client authentication and budgets, another end.
+//! Which endpoint was asked. All share head, body, client authentication and budgets, and differ in what follows.
 
 use crate::protocol::wire::methods::Methods;
 

@@ -74,7 +74,7 @@ impl<'a> Claim<'a> {
         &self.realm
     }
 
-    /// Finds the token good that is to be used so; the reason if it is not. This alone is the rule for a token that may be used.
+    /// Checks that the token may be used now; otherwise returns why not. No other place has this rule.
     pub(crate) fn find_live(self, using: &TokenUse) -> Result<LiveClaim<'a>, Reason> {
         let is_repeat = match self.found.decide(using) {
             Some(Decision::Live) => false,

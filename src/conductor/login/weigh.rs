@@ -27,8 +27,8 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Asks whether the password of this user is known from a leak. Without a finding the login goes on (P10 names this
-    /// exception): a list that is an extra must not keep all users out.
+    /// Asks whether the password of this user is known from a leak. Without a finding the login goes on: a list that
+    /// is an extra must not keep all users out.
     async fn look(&self, password: &Password, subject: &Subject) -> Look {
         // A block, so that a panic before the first await is contained, too.
         let inspecting = async { self.shield.inspect(password, subject).await };

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::protocol::client::builder::MAX_LEEWAY;
 
-/// What a wall clock gets out of step with a monotonic one by being set a little at a time.
+/// Drift between the two clocks that slewing explains; only more counts as a step.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
 /// Notices when a wall clock is set back, and keeps which instants it shows a second time since: what was used at one of them
