@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::refusal::{BearerReason, BearerRefusal};
 use crate::protocol::scope::Scope;
-use crate::protocol::wire::encode::whole_seconds;
+use crate::protocol::wait::seconds_to_wait;
 use crate::protocol::wire::profile::{Header, Row, WAIT, row};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -162,7 +162,7 @@ impl Answers {
         if let Some(wait) = refusal.error.as_ref().and_then(|error| error.retry_after)
             && face == Face::Unavailable
         {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds_to_wait(wait)));
         }
         response
     }
@@ -181,7 +181,7 @@ impl Ready {
             headers.insert(WWW_AUTHENTICATE, challenge.value(row, scope).unwrap_or(bare));
         }
         if row.headers.contains(&Header::RetryAfter) {
-            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(WAIT)));
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds_to_wait(WAIT)));
         }
         let mut grpc_headers = headers.clone();
         grpc_headers.insert(GRPC_STATUS, HeaderValue::from(grpc_status));

@@ -11,8 +11,8 @@ use super::route_rules::{GuardParts, GuardRealm, OnRefusal, RouteRules};
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::clock::{Clock, SharedClock};
 use crate::observe::telemetry;
-use crate::protocol::client::sunset::is_absolute_uri;
 use crate::protocol::wire::charset::is_nqschar;
+use crate::protocol::wire::uri::is_absolute_uri;
 
 /// Puts a [`BearerGuard`] together. Required is [`audience`](Self::audience) or [`any_audience`](Self::any_audience).
 #[must_use]

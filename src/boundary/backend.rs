@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::protocol::explained::explained;
-use crate::protocol::wire::encode::whole_seconds;
+use crate::protocol::wait::seconds_to_wait;
 use crate::protocol::wire::error::{Reason, TokenError};
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -201,7 +201,7 @@ impl fmt::Display for Shown<'_> {
             (Some(source), _) => source.fmt(f),
             (None, None) => f.write_str("too much work waits already: try again later"),
             (None, Some(wait)) => {
-                write!(f, "too much work waits already: try again in {} s", whole_seconds(wait))
+                write!(f, "too much work waits already: try again in {} s", seconds_to_wait(wait))
             }
         }
     }

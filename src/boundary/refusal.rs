@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::protocol::wait::seconds_to_wait;
 use crate::protocol::wire::error::Reason;
 
 /// A rule of the attack protection.
@@ -83,8 +84,8 @@ impl Refusal {
     /// anyway.
     #[must_use]
     pub fn with_address_wait(mut self, wait: Option<Duration>) -> Self {
-        let seconds = |wait: Duration| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
-        self.address_wait = wait.and_then(|wait| NonZeroU32::new(u32::try_from(seconds(wait)).unwrap_or(u32::MAX)));
+        self.address_wait =
+            wait.and_then(|wait| NonZeroU32::new(u32::try_from(seconds_to_wait(wait)).unwrap_or(u32::MAX)));
         self
     }
 

@@ -7,10 +7,10 @@ use crate::boundary::peer::PeerAddress;
 use crate::boundary::transport::TransportSecurity;
 use crate::conductor::purpose::Purpose;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::client::sunset::{is_absolute_uri, is_uri_reference};
 use crate::protocol::wire::charset::is_nqschar;
 use crate::protocol::wire::encode::Wording;
 use crate::protocol::wire::profile::{Face, Profile};
+use crate::protocol::wire::uri::{is_absolute_uri, is_uri_reference};
 
 /// The table of the paths, each of which is legal and has one thing to serve.
 pub(super) fn routes(token_path: String, others: Vec<(String, Target)>) -> Result<Routes, ConfigError> {

@@ -16,6 +16,7 @@ use super::host_code::ErrorText;
 use super::methods::Methods;
 use super::profile::{Header, Profile, Row, WAIT};
 use crate::protocol::client::sunset::Sunset;
+use crate::protocol::wait::seconds_to_wait;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
@@ -135,14 +136,9 @@ pub(crate) fn refusal(error: &TokenError, request: HeaderMap, setting: &Setting<
         headers.insert(name, value);
     }
     if let Some(wait) = wait {
-        headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds_to_wait(wait)));
     }
     finish(row.status, body(row, details, setting.wording.error_uri.as_deref()), headers, setting)
-}
-
-/// Rounded up: an answer that says 0 is not one to wait for.
-pub(crate) fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// The row's own JSON, unless there is more to say.

@@ -85,9 +85,9 @@ fn an_empty_answer_has_no_type_and_a_client_that_wants_json_gets_some() {
 
 #[test]
 fn waiting_times_are_rounded_up_to_whole_seconds_ht_21() {
-    assert_eq!(whole_seconds(Duration::ZERO), 1);
-    assert_eq!(whole_seconds(Duration::from_millis(1001)), 2);
-    assert_eq!(whole_seconds(Duration::from_secs(900)), 900);
+    assert_eq!(seconds_to_wait(Duration::ZERO), 1);
+    assert_eq!(seconds_to_wait(Duration::from_millis(1001)), 2);
+    assert_eq!(seconds_to_wait(Duration::from_secs(900)), 900);
 }
 
 #[test]

@@ -20,3 +20,4 @@ pub(crate) mod published;
 pub(crate) mod response;
 pub(crate) mod rfc6749;
 pub(crate) mod texts;
+pub(crate) mod uri;

@@ -53,7 +53,7 @@ impl IssuedTokens {
     /// # Errors
     /// Fails when it is neither.
     pub fn with_token_type(mut self, token_type: &str) -> Result<Self, MemberError> {
-        let is_uri = crate::protocol::client::sunset::is_absolute_uri(token_type);
+        let is_uri = super::uri::is_absolute_uri(token_type);
         if !is_member_name(token_type) && !is_uri {
             return Err(MemberError::TokenType);
         }
