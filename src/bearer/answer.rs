@@ -36,7 +36,7 @@ impl Dialect {
 
 /// What a guard answers to a request that it refuses (RFC 6750 section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Face {
+enum AnswerKind {
     NoCredentials,
     Several,
     Malformed,
@@ -46,7 +46,7 @@ enum Face {
     Unavailable,
 }
 
-impl Face {
+impl AnswerKind {
     /// In the order of their numbers.
     const ALL: [Self; 7] =
         [Self::NoCredentials, Self::Several, Self::Malformed, Self::Token, Self::Scope, Self::Fault, Self::Unavailable];
@@ -124,7 +124,7 @@ impl Challenge {
 }
 
 /// All answers of a route, put together when the route is: a refusal costs a copy.
-pub(super) struct Answers([Ready; Face::ALL.len()]);
+pub(super) struct Answers([Ready; AnswerKind::ALL.len()]);
 
 /// One answer in both dialects.
 struct Ready {
@@ -137,7 +137,7 @@ struct Ready {
 impl Answers {
     /// `needed` is the scope of the route.
     pub(super) fn new(challenge: &Challenge, needed: &Scope) -> Self {
-        Self(Face::ALL.map(|face| Ready::new(face, challenge, needed)))
+        Self(AnswerKind::ALL.map(|kind| Ready::new(kind, challenge, needed)))
     }
 
     /// The answer to a request that was refused.
@@ -147,10 +147,10 @@ impl Answers {
         dialect: Dialect,
         body: impl FnOnce(Bytes) -> B,
     ) -> Response<B> {
-        let face = Face::of(refusal);
+        let kind = AnswerKind::of(refusal);
         let Self([first, ..]) = self;
-        // Each face has its place.
-        let ready = self.0.get(face as usize).unwrap_or(first);
+        // Each kind of answer has its place.
+        let ready = self.0.get(kind as usize).unwrap_or(first);
         let mut response = match dialect {
             Dialect::Http => Response::from_parts(ready.head.clone(), body(ready.body.clone())),
             Dialect::Grpc(media_type) => {
@@ -160,7 +160,7 @@ impl Answers {
             }
         };
         if let Some(wait) = refusal.error.as_ref().and_then(|error| error.retry_after)
-            && face == Face::Unavailable
+            && kind == AnswerKind::Unavailable
         {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds_to_wait(wait)));
         }
@@ -169,13 +169,13 @@ impl Answers {
 }
 
 impl Ready {
-    fn new(face: Face, challenge: &Challenge, needed: &Scope) -> Self {
-        let (row, grpc_status) = face.row();
+    fn new(kind: AnswerKind, challenge: &Challenge, needed: &Scope) -> Self {
+        let (row, grpc_status) = kind.row();
         let mut headers = HeaderMap::with_capacity(6);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if row.headers.contains(&Header::BearerChallenge) {
-            let scope = (face == Face::Scope).then_some(needed);
+            let scope = (kind == AnswerKind::Scope).then_some(needed);
             // Config and scopes have only characters that fit a header.
             let bare = HeaderValue::from_static("Bearer realm=\"api\"");
             headers.insert(WWW_AUTHENTICATE, challenge.value(row, scope).unwrap_or(bare));
@@ -209,16 +209,16 @@ mod tests {
     #[test]
     fn no_description_needs_an_escape_in_a_challenge_in_json_or_in_grpc_be_12() {
         let legal = |b: u8| matches!(b, 0x20 | 0x21 | 0x23..=0x24 | 0x26..=0x5b | 0x5d..=0x7e);
-        for face in Face::ALL {
-            let (row, _) = face.row();
-            assert!(!row.description.is_empty() && row.description.bytes().all(legal), "{face:?}");
+        for kind in AnswerKind::ALL {
+            let (row, _) = kind.row();
+            assert!(!row.description.is_empty() && row.description.bytes().all(legal), "{kind:?}");
         }
     }
 
     #[test]
-    fn each_face_stands_at_its_number() {
-        for (number, face) in Face::ALL.into_iter().enumerate() {
-            assert_eq!(face as usize, number);
+    fn each_kind_of_answer_stands_at_its_number() {
+        for (number, kind) in AnswerKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, number);
         }
     }
 

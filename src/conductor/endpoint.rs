@@ -12,7 +12,7 @@ use http::request::Parts;
 
 use super::answer::Answers;
 use super::door::Head;
-use super::exchange::Ladder;
+use super::exchange::Exchange;
 use super::gate::{Gate, Next};
 use super::purpose::Purpose;
 use super::trail::{Caller, Trail};
@@ -23,7 +23,7 @@ use crate::protocol::wire::form::{Form, Known};
 
 /// Everything that `build()` put together.
 pub(crate) struct Endpoint {
-    ladder: Ladder,
+    exchange: Exchange,
     answers: Answers,
     /// Of a whole request.
     deadline: Option<Duration>,
@@ -32,12 +32,12 @@ pub(crate) struct Endpoint {
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
 
 impl Endpoint {
-    pub(crate) fn new(ladder: Ladder, answers: Answers, deadline: Option<Duration>) -> Self {
-        Self { ladder, answers, deadline }
+    pub(crate) fn new(exchange: Exchange, answers: Answers, deadline: Option<Duration>) -> Self {
+        Self { exchange, answers, deadline }
     }
 
     pub(crate) fn gate(&self) -> &Gate {
-        &self.ladder.gate
+        &self.exchange.gate
     }
 
     /// The digest under which events name an account.
@@ -47,7 +47,7 @@ impl Endpoint {
 
     /// Whether the parsed body asks for a grant type that is not served here.
     pub(crate) fn is_foreign_grant(&self, form: &Form) -> bool {
-        form.get(Known::GrantType).is_some_and(|grant| self.ladder.grants.named(grant).is_none())
+        form.get(Known::GrantType).is_some_and(|grant| self.exchange.grants.named(grant).is_none())
     }
 
     /// Answers a request whose head, and body if it needs one, were read.
@@ -68,7 +68,7 @@ impl Endpoint {
         let mut head = Head { headers: head.headers, extensions: head.extensions };
         async move {
             // A named future would be copied into this one a second time.
-            let outcome = Contain::new(self.deadline, self.ladder.climb(&mut head, &mut next, &mut trail)).await;
+            let outcome = Contain::new(self.deadline, self.exchange.climb(&mut head, &mut next, &mut trail)).await;
             self.answers.write(mem::take(&mut head.headers), &trail, outcome)
         }
     }

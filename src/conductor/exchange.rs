@@ -31,8 +31,8 @@ use crate::boundary::clock::Clock;
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::form::Known;
 
-/// The gate, the client's door, and what lies behind it.
-pub(crate) struct Ladder {
+/// Exchanges forms for answers: the gate, the client's door, and what lies behind it.
+pub(crate) struct Exchange {
     pub(crate) gate: Gate,
     pub(crate) door: Door,
     pub(crate) grants: Grants,
@@ -42,7 +42,7 @@ pub(crate) struct Ladder {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl Ladder {
+impl Exchange {
     /// Cheap and harmless checks first, the password last: a request that cannot succeed never reaches the verifier.
     ///
     /// Head and form stay where the answer's future holds them: what an async function takes by value is held twice.

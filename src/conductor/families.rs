@@ -15,10 +15,10 @@ use crate::observe::patience::Bound;
 use crate::protocol::client::registered::Client;
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::secrets::{SecretDigest, fill_random};
+use crate::protocol::token::clock_steps::{ClockSteps, Reading};
 use crate::protocol::token::family::{FamilyId, RefreshFamily};
 use crate::protocol::token::lineage::{Lineage, Salt, TokenUse};
 use crate::protocol::token::refresh_token::{Place, RefreshToken};
-use crate::protocol::token::steps::{Reading, Steps};
 use crate::protocol::token::unsaved::UnsavedAccessToken;
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::response::IssuedTokens;
@@ -39,7 +39,7 @@ pub(crate) struct Families {
     lifetimes: Lifetimes,
     access: Arc<AccessTokens>,
     clock: Arc<dyn Clock>,
-    steps: Mutex<Steps>,
+    steps: Mutex<ClockSteps>,
     /// Groups subjects by their places.
     places: Keyed,
 }
@@ -88,7 +88,7 @@ impl Families {
         clock: Arc<dyn Clock>,
         places: Keyed,
     ) -> Self {
-        let steps = Mutex::new(Steps::new(Reading::of(|| clock.elapsed(), || clock.now())));
+        let steps = Mutex::new(ClockSteps::new(Reading::of(|| clock.elapsed(), || clock.now())));
         let saving = Saving::of(issuer_store, store.identity());
         Self { store, saving, patience, lifetimes, access, clock, steps, places }
     }
@@ -216,7 +216,7 @@ impl Families {
     }
 
     /// Whole at each moment, also after a panic of the clock.
-    fn lock_steps(&self) -> MutexGuard<'_, Steps> {
+    fn lock_steps(&self) -> MutexGuard<'_, ClockSteps> {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

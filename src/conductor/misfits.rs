@@ -38,7 +38,7 @@ pub(crate) struct EndpointOffer {
     pub(crate) can_recheck: bool,
     pub(crate) secrets_in_body: bool,
     pub(crate) scopeless: bool,
-    pub(crate) ceiling: Option<Scope>,
+    pub(crate) scope_ceiling: Option<Scope>,
     pub(crate) keyed_sides: KeyedSides,
 }
 
@@ -178,7 +178,7 @@ impl Misfits {
                 "it is registered for no scope, so every login is refused: `ClientBuilder::scopes`, or `MissingScope::Scopeless`",
             ),
             (
-                gets_tokens && !scopes.is_empty() && offer.ceiling.as_ref().is_some_and(is_beyond),
+                gets_tokens && !scopes.is_empty() && offer.scope_ceiling.as_ref().is_some_and(is_beyond),
                 "nothing of its scope is within `.scope_ceiling(..)`, so every login is refused",
             ),
         ]

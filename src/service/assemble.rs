@@ -20,7 +20,7 @@ use crate::conductor::budget::{Budget, BudgetRules};
 use crate::conductor::ceilings::Ceilings;
 use crate::conductor::door::{ClientMethods, Clients, Door};
 use crate::conductor::endpoint::Endpoint;
-use crate::conductor::exchange::Ladder;
+use crate::conductor::exchange::Exchange;
 use crate::conductor::flows::extension::ExtensionFlow;
 use crate::conductor::flows::grants::{Flow, Grants};
 use crate::conductor::flows::introspection::IntrospectionFlow;
@@ -104,7 +104,7 @@ impl Options {
         let own_origin = public_url.map(own_origin).transpose()?;
         let rules = GrantRules {
             missing_scope: self.missing_scope,
-            ceiling: self.ceiling.map(parse_scope).transpose()?,
+            scope_ceiling: self.scope_ceiling.map(parse_scope).transpose()?,
             lifetime: self.lifetime,
             refreshed_lifetime,
         };
@@ -132,7 +132,7 @@ impl Options {
             can_recheck: users.can_recheck(),
             secrets_in_body: self.post_allowed,
             scopeless: rules.missing_scope == MissingScope::Scopeless,
-            ceiling: rules.ceiling.clone(),
+            scope_ceiling: rules.scope_ceiling.clone(),
             keyed_sides: KeyedSides::of(shared_key.is_some(), limiter.has_shared_key()),
         };
         let misfits = Misfits::new(offer, Arc::clone(&clock), clients.as_deref());
@@ -156,7 +156,7 @@ impl Options {
             ignore_foreign_schemes: self.ignore_foreign_schemes,
         };
         let tokens = IssuedBefore { families: families.clone(), access: Arc::clone(&access) };
-        let ladder = Ladder {
+        let exchange = Exchange {
             gate,
             door: Door::new(Clients { registry, patience: patience.registry, misfits }, methods, Arc::clone(&budget)),
             grants,
@@ -178,9 +178,9 @@ impl Options {
         };
         // Only now: a builder that fails serves nothing.
         telemetry::built(begins_password_logins);
-        tell_other_clocks(&ladder.rungs, &shared);
-        ladder.door.misfits().tell_all(clients.as_deref());
-        let endpoint = Arc::new(Endpoint::new(ladder, answers, self.deadlines.whole));
+        tell_other_clocks(&exchange.rungs, &shared);
+        exchange.door.misfits().tell_all(clients.as_deref());
+        let endpoint = Arc::new(Endpoint::new(exchange, answers, self.deadlines.whole));
         Ok(PasswordGrantLayer::new(Mount { routes, endpoint }))
     }
 }

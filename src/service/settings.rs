@@ -19,7 +19,7 @@ impl<C, V, I> Builder<C, V, I> {
     /// The most that this endpoint grants, whatever clients are registered for; more is silently left out and `scope`
     /// in the answer says so. Default: no limit. RFC 6749 section 10.7 advises to keep this grant's scope small.
     pub fn scope_ceiling(mut self, scope: impl Into<String>) -> Self {
-        self.options.ceiling = Some(scope.into());
+        self.options.scope_ceiling = Some(scope.into());
         self
     }
 

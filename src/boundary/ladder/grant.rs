@@ -38,8 +38,8 @@ impl GrantFacts {
     /// Of terms and the user that they are for, narrowed to what the verifier lets this user have; never widened.
     #[inline(always)]
     fn decide(terms: Terms, subject: Subject, allowed: Option<&Scope>, now: SystemTime) -> Result<Self, Reason> {
-        let Terms { client, realm, grant_type, scope, ceiling, lifetime } = terms;
-        let scope = policy::narrow(scope, [allowed, ceiling.as_ref()])?;
+        let Terms { client, realm, grant_type, scope, scope_ceiling, lifetime } = terms;
+        let scope = policy::narrow(scope, [allowed, scope_ceiling.as_ref()])?;
         Ok(Self {
             subject,
             client,

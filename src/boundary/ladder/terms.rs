@@ -22,7 +22,7 @@ pub(crate) struct Terms {
     pub(super) realm: Realm,
     pub(super) grant_type: GrantType,
     pub(super) scope: Scope,
-    pub(super) ceiling: Option<Scope>,
+    pub(super) scope_ceiling: Option<Scope>,
     pub(super) lifetime: Duration,
 }
 
@@ -37,7 +37,7 @@ impl Terms {
 
     fn new(client: PermittedClient, realm: Realm, scope: Scope, lifetime: Duration, rules: &GrantRules) -> Self {
         let (client, grant_type) = client.into_parts();
-        Self { client, realm, grant_type, scope, ceiling: rules.ceiling.clone(), lifetime }
+        Self { client, realm, grant_type, scope, scope_ceiling: rules.scope_ceiling.clone(), lifetime }
     }
 
     pub(crate) const fn client(&self) -> &Client {

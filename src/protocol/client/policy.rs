@@ -39,7 +39,7 @@ pub enum MissingScope {
 pub(crate) struct GrantRules {
     pub(crate) missing_scope: MissingScope,
     /// More than this is never granted by this endpoint.
-    pub(crate) ceiling: Option<Scope>,
+    pub(crate) scope_ceiling: Option<Scope>,
     pub(crate) lifetime: Duration,
     /// Of access tokens that a refresh gives, if it is another one.
     pub(crate) refreshed_lifetime: Option<Duration>,

@@ -9,8 +9,8 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use super::clock_steps::ShownTwice;
 use super::family::RefreshFamily;
-use super::steps::ShownTwice;
 use crate::protocol::client::builder::MAX_LEEWAY;
 use crate::protocol::explained::explained;
 use crate::protocol::millis;

@@ -1,7 +1,7 @@
 use super::*;
 use crate::protocol::client::registered::ClientId;
+use crate::protocol::token::clock_steps::{ClockSteps, Reading};
 use crate::protocol::token::family::FamilyId;
-use crate::protocol::token::steps::{Reading, Steps};
 
 fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
@@ -202,8 +202,8 @@ fn a_use_that_began_long_before_another_one_repeats_it_if_the_clocks_agree_at_it
 fn a_predecessor_that_was_used_at_an_instant_that_the_clock_shows_twice_is_spent() {
     let mut lineage = begun(350);
     present(&mut lineage, "t0", "t1", 400);
-    let mut steps = Steps::new(Reading::of(|| Duration::from_secs(1), || at(410)));
-    let repeated = |steps: &Steps| {
+    let mut steps = ClockSteps::new(Reading::of(|| Duration::from_secs(1), || at(410)));
+    let repeated = |steps: &ClockSteps| {
         let using = TokenUse { shown_twice: steps.twice(), ..using("t0", 401) };
         lineage.decide(&family(), &using)
     };

@@ -1,10 +1,10 @@
 //! Tokens after they were issued: refresh token families and their rules, records of access tokens.
 
 pub(crate) mod claims;
+pub(crate) mod clock_steps;
 pub(crate) mod family;
 pub(crate) mod lineage;
 pub(crate) mod record;
 pub(crate) mod refresh_token;
-pub(crate) mod steps;
 pub(crate) mod token_claims;
 pub(crate) mod unsaved;

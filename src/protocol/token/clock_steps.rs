@@ -10,7 +10,7 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 /// Notices when a wall clock is set back, and keeps which instants it shows a second time since: what was used at one of them
 /// looks like what was used at the same instant the first time, long ago.
 #[derive(Debug)]
-pub(crate) struct Steps {
+pub(crate) struct ClockSteps {
     /// What the clocks showed last.
     last: Reading,
     twice: ShownTwice,
@@ -46,7 +46,7 @@ impl Reading {
     }
 }
 
-impl Steps {
+impl ClockSteps {
     pub(crate) const fn new(shown: Reading) -> Self {
         Self { last: shown, twice: ShownTwice::NONE }
     }
@@ -83,7 +83,7 @@ mod tests {
 
     use super::*;
 
-    impl Steps {
+    impl ClockSteps {
         /// Whether the clocks can tell how long ago `used` was.
         fn tells(&mut self, used: SystemTime, wall: SystemTime, elapsed: Duration) -> bool {
             self.observe(at(wall, elapsed));
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn what_was_used_at_an_instant_that_is_shown_again_cannot_be_told() {
-        let mut steps = Steps::new(at(wall(0), after(0)));
+        let mut steps = ClockSteps::new(at(wall(0), after(0)));
         assert!(steps.tells(wall(1000), wall(1005), after(1005)));
         // Back by 600 s, at 1100.
         assert!(!steps.tells(wall(1000), wall(500), after(1100)));
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn clocks_that_only_go_on_or_are_set_forward_can_always_tell() {
-        let mut steps = Steps::new(at(wall(0), after(0)));
+        let mut steps = ClockSteps::new(at(wall(0), after(0)));
         let shown = [(10, 10), (10, 11), (5000, 12), (5001, 13), (1_000_000, 14), (1_000_100, 115)];
         assert!(shown.iter().all(|(now, passed)| steps.tells(wall(*now), wall(*now), after(*passed))));
         // A short jump forward and back, of which nothing was seen, is none.
@@ -134,12 +134,12 @@ mod tests {
             before: after(before),
             after: after(later),
         };
-        let mut steps = Steps::new(at(wall(0), after(0)));
+        let mut steps = ClockSteps::new(at(wall(0), after(0)));
         // Stopped before the wall clock was read, after that, and both.
         for shown in [paused(130, 100, 130), paused(140, 140, 170), paused(190, 180, 200)] {
             steps.observe(shown);
             assert!(steps.tells(shown.wall, wall(201), after(201)), "{shown:?}");
-            steps = Steps::new(shown);
+            steps = ClockSteps::new(shown);
         }
         steps.observe(paused(130, 205, 215));
         assert!(steps.twice().contains(wall(130)) && steps.twice().contains(wall(220)), "back by 65 s or more");
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn several_steps_back_add_up() {
-        let mut steps = Steps::new(at(wall(1000), after(0)));
+        let mut steps = ClockSteps::new(at(wall(1000), after(0)));
         assert!(!steps.tells(wall(1005), wall(900), after(10)));
         assert!(!steps.tells(wall(905), wall(600), after(20)));
         assert!(!steps.tells(wall(1005), wall(1005), after(425)));
