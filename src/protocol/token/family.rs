@@ -96,7 +96,7 @@ impl RefreshFamily {
         self
     }
 
-    /// The realm of the client.
+    /// The realm of the login.
     #[must_use]
     pub fn with_realm(self, realm: Option<&str>) -> Self {
         self.change(|facts| facts.realm = realm.map(Into::into))
@@ -142,7 +142,7 @@ impl RefreshFamily {
         &self.0.client
     }
 
-    /// The realm of the client at the login, if it was bound to one.
+    /// The realm of the login, if its client was bound to one.
     #[must_use]
     pub fn realm(&self) -> Option<&str> {
         self.0.realm.as_deref()

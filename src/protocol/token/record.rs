@@ -93,7 +93,7 @@ impl AccessTokenRecord {
         self
     }
 
-    /// The realm of the client.
+    /// The realm of the login.
     #[must_use]
     pub fn with_realm(self, realm: Option<&str>) -> Self {
         self.change(|inner| inner.realm = realm.map(str::to_owned))
@@ -146,7 +146,7 @@ impl AccessTokenRecord {
         &self.0.client
     }
 
-    /// The realm of the client, if it is bound to one.
+    /// The realm of the login, if its client was bound to one.
     #[must_use]
     pub fn realm(&self) -> Option<&str> {
         self.0.realm.as_deref()
