@@ -472,12 +472,12 @@ fn notices_and_names_are_bounded() {
         let one = |name: u32| attempt(&limiter, &name.to_string(), HERE).unwrap();
         names.filter(|name| settle(&limiter, one(*name), Settlement::Denied).is_some()).count()
     };
-    assert_eq!(fail_all(0..20_000), 16_384);
+    assert_eq!(fail_all(0..40_000), 16_384);
     let locks = locks(&limiter);
-    assert_eq!(locks.len(), 20_000);
+    assert_eq!(locks.len(), 40_000);
     assert_eq!(locks.iter().filter(|lock| lock.account.is_some()).count(), 16_384);
     clock.wait(2 * MINUTE);
-    assert_eq!(fail_all(20_000..21_000), 1000);
+    assert_eq!(fail_all(40_000..41_000), 1000);
 }
 
 #[test]
