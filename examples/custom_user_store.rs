@@ -23,7 +23,8 @@ use start::Error;
 use tower::Layer as _;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::store::{LoginName, MemoryAccessTokens, StoredUser, UserStatus, UserStore};
-use tower_password_grant::{AccountKey, BackendError, Client, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients};
+use tower_password_grant::user::AccountKey;
+use tower_password_grant::{BackendError, Client, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients};
 
 /// All users have the password `correct horse battery staple`.
 const TABLE: &str = include_str!("users.txt");

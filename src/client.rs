@@ -2,7 +2,7 @@
 //!
 //! A client is registered by a [`ClientBuilder`], which [`Client`](crate::Client) starts: its secret, scopes, grants, origins, and
 //! the [`Sunset`] of its password logins. The endpoint finds it in a [`ClientRegistry`](crate::ClientRegistry); this module has the
-//! closure for one, and the trait for client authentication of your own.
+//! trait for client authentication of your own.
 //!
 //! ```
 //! use std::time::{Duration, SystemTime};
@@ -21,8 +21,8 @@
 //! ```
 
 pub use crate::boundary::auth_method::{AuthRequest, ClientAuthMethod};
-pub use crate::boundary::registry::{FindClientFn, find_client_fn};
+pub use crate::boundary::registry::FindClientFn;
 pub use crate::protocol::client::builder::ClientBuilder;
 pub use crate::protocol::client::error::ClientError;
 pub use crate::protocol::client::registered::ClientAuthentication;
-pub use crate::protocol::client::sunset::{LinkError, Sunset};
+pub use crate::protocol::client::sunset::Sunset;

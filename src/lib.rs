@@ -41,13 +41,12 @@ pub mod testing;
 pub mod token;
 pub mod user;
 
-pub use boundary::account::AccountKey;
 pub use boundary::backend::BackendError;
-pub use boundary::issuer::TokenIssuer;
+pub use boundary::issuer::{TokenIssuer, issue_fn};
 pub use boundary::ladder::grant::Grant;
 pub use boundary::peer::PeerAddress;
-pub use boundary::registry::ClientRegistry;
-pub use boundary::verifier::{Attempt, CredentialVerifier, Denial, Recheck, Verdict};
+pub use boundary::registry::{ClientRegistry, find_client_fn};
+pub use boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict};
 pub use boundary::verify_fn::verify_fn;
 pub use memory::clients::StaticClients;
 pub use memory::opaque::OpaqueIssuer;

@@ -16,7 +16,6 @@
 
 pub use crate::boundary::document::PublicDocument;
 pub use crate::boundary::proxies::TrustedProxies;
-pub use crate::boundary::setting::SettingError;
 pub use crate::boundary::transport::{SecureTransport, TransportSecurity};
 pub use crate::protocol::ip_network::{IpNetwork, IpNetworkError};
 pub use crate::service::{

@@ -5,8 +5,8 @@
 //! - [`RefreshTokenStore`] and [`AccessTokenStore`] keep tokens, [`OneTimeValues`] what is spent by its first use.
 //!
 //! The feature `sqlite` keeps all of it in one file. A store of your own decides nothing: [`Lineage`] holds the rules of a
-//! refresh token family, and the suites of the feature `testing` hold the store to its promises. The values in which parts of your
-//! own say that they failed, answer at once or read a clock stand here, too.
+//! refresh token family, and the suites of the feature `testing` hold the store to its promises. The values in which parts say that they failed, that a setting is out of range,
+//! that they answer at once, or read a clock stand here, too.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -25,6 +25,7 @@ pub use crate::boundary::identity::StoreIdentity;
 pub use crate::boundary::maybe::MaybeFuture;
 pub use crate::boundary::once::OneTimeValues;
 pub use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
+pub use crate::boundary::setting::SettingError;
 pub use crate::boundary::users::login_name::LoginName;
 pub use crate::boundary::users::store::UserStore;
 pub use crate::boundary::users::stored_user::{StoredUser, UserStatus};

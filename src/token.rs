@@ -5,8 +5,8 @@
 //! [`store`](crate::store), what takes them in [`bearer`](crate::bearer).
 //!
 //! ```
-//! use tower_password_grant::IssuedTokens;
-//! use tower_password_grant::token::{Token, issue_fn};
+//! use tower_password_grant::{issue_fn, IssuedTokens};
+//! use tower_password_grant::token::Token;
 //!
 //! let issuer = issue_fn(|grant| async move {
 //!     let token = Token::random("at_")?;
@@ -16,7 +16,7 @@
 //! # let _ = issuer;
 //! ```
 
-pub use crate::boundary::issuer::{IssueFn, issue_fn};
+pub use crate::boundary::issuer::IssueFn;
 pub use crate::protocol::client::policy::MissingScope;
 pub use crate::protocol::scope::ScopeError;
 pub use crate::protocol::secret::secrets::{RandomnessError, Token};

@@ -1,8 +1,11 @@
-//! Users: what a verifier answers about them beside the usual, and what is done to passwords before they are compared.
+//! Users: under which key they are counted, what a verifier of your own is asked and answers beside the usual, and what is done to
+//! passwords before they are compared.
 //!
-//! A [`CredentialVerifier`](crate::CredentialVerifier) of your own needs this module for a denial with a text of its own
-//! ([`HostCode`]), and the verifier of the feature `argon2` for the keys and the preparation of hashes. A [`Shield`] checks each
-//! correct password against known leaks.
+//! [`AccountKey::canonical`] is the form in which login names are kept and looked up. A
+//! [`CredentialVerifier`](crate::CredentialVerifier) of your own needs this module for accounts with several names ([`AccountKey`]),
+//! for the question that it is asked at a refresh ([`Recheck`]), and for a denial with a text of its own ([`HostCode`]); the verifier
+//! of the feature `argon2` needs it for the keys and the preparation of hashes. A [`Shield`] checks each correct password against
+//! known leaks.
 //!
 //! ```
 //! use tower_password_grant::user::HostCode;
@@ -14,7 +17,8 @@
 //! # Ok::<_, tower_password_grant::user::HostCodeError>(())
 //! ```
 
-pub use crate::boundary::account::AccountKeyKind;
+pub use crate::boundary::account::{AccountKey, AccountKeyKind};
+pub use crate::boundary::recheck::Recheck;
 pub use crate::boundary::shield::{Finding, OnLeak, Shield};
 pub use crate::boundary::verifier::Verified;
 pub use crate::boundary::verify_fn::{NoRecheck, VerifyFn};

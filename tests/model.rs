@@ -33,12 +33,12 @@ use std::time::{Duration, SystemTime};
 
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner, thread};
-use tower_password_grant::AccountKey;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, Fingerprint, Guess, LimiterOperator as _, LimiterRules, Lockout, MemoryLimiter,
     Reservation, Reserved, Rule, Settlement, TokenBucket,
 };
 use tower_password_grant::store::Clock;
+use tower_password_grant::user::AccountKey;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));

@@ -16,10 +16,11 @@ use http_body_util::Full;
 use tower::Service as _;
 use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore as _};
-use tower_password_grant::token::{RefreshTokens, Token, issue_fn};
+use tower_password_grant::token::{RefreshTokens, Token};
+use tower_password_grant::user::Recheck;
 use tower_password_grant::{
     Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant,
-    PeerAddress, Recheck, StaticClients, Subject, TokenEndpoint, TokenIssuer, Verdict,
+    PeerAddress, StaticClients, Subject, TokenEndpoint, TokenIssuer, Verdict, issue_fn,
 };
 
 use super::meter::{ALLOCATOR, Meter};

@@ -11,9 +11,10 @@ use tower::Service as _;
 use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::store::RefreshTokenStore;
 use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::user::Recheck;
 use tower_password_grant::{
     Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Denial, PasswordGrant, PasswordGrantLayer,
-    PeerAddress, Recheck, StaticClients, Subject, TokenEndpoint, TokenIssuer, Verdict,
+    PeerAddress, StaticClients, Subject, TokenEndpoint, TokenIssuer, Verdict,
 };
 
 use super::{BASIC, BODY, CLIENT, PASSWORD, PATH, SCOPE, SECRET, token_request};

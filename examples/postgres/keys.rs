@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tower_password_grant::AccountKey;
+use tower_password_grant::user::AccountKey;
 
 /// A user of the table: id and login name.
 pub(crate) type User = (i64, String);

@@ -21,7 +21,7 @@ use http_body_util::{BodyExt as _, Full};
 use libfuzzer_sys::fuzz_target;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer,
+    Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer,
     PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, Subject, Verdict,
 };
 use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
@@ -31,7 +31,7 @@ use tower_password_grant::limiter::{
     Settlement,
 };
 use tower_password_grant::store::{MaybeFuture, MemoryAccessTokens, SecretDigest};
-use tower_password_grant::user::HostCode;
+use tower_password_grant::user::{AccountKey, HostCode};
 
 #[path = "../../tests/it/support/shared.rs"]
 mod shared;

@@ -33,7 +33,7 @@ mod refusal;
 mod route_rules;
 mod service;
 
-pub use crate::boundary::access::{AccessTokenVerifier, Revocation};
+pub use crate::boundary::access::{AccessTokenVerifier, RevocationOutcome};
 pub use builder::BearerGuardBuilder;
 pub use cache::TokenCache;
 pub use config_error::{BearerConfigError, IntrospectionConfigError};

@@ -188,18 +188,18 @@ pub trait AccessTokenVerifier: Send + Sync + 'static {
     /// What this token stands for now.
     fn verify<'a>(&'a self, token: &'a str) -> MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendError>>;
 
-    /// Ends a token before its time. Default: [`Revocation::Unsupported`], as for tokens that each API verifies by
+    /// Ends a token before its time. Default: [`RevocationOutcome::Unsupported`], as for tokens that each API verifies by
     /// themselves.
-    async fn revoke(&self, token: &str) -> Result<Revocation, BackendError> {
+    async fn revoke(&self, token: &str) -> Result<RevocationOutcome, BackendError> {
         let _ = token;
-        Ok(Revocation::Unsupported)
+        Ok(RevocationOutcome::Unsupported)
     }
 
-    /// Ends the access tokens of a refresh token family. Default: [`Revocation::Unsupported`], as for tokens that everybody
+    /// Ends the access tokens of a refresh token family. Default: [`RevocationOutcome::Unsupported`], as for tokens that everybody
     /// verifies by themselves: they live on until they expire.
-    async fn revoke_family(&self, family: FamilyId) -> Result<Revocation, BackendError> {
+    async fn revoke_family(&self, family: FamilyId) -> Result<RevocationOutcome, BackendError> {
         let _ = family;
-        Ok(Revocation::Unsupported)
+        Ok(RevocationOutcome::Unsupported)
     }
 
     /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
@@ -216,11 +216,11 @@ impl<T: AccessTokenVerifier + ?Sized> AccessTokenVerifier for Arc<T> {
         (**self).verify(token)
     }
 
-    async fn revoke(&self, token: &str) -> Result<Revocation, BackendError> {
+    async fn revoke(&self, token: &str) -> Result<RevocationOutcome, BackendError> {
         (**self).revoke(token).await
     }
 
-    async fn revoke_family(&self, family: FamilyId) -> Result<Revocation, BackendError> {
+    async fn revoke_family(&self, family: FamilyId) -> Result<RevocationOutcome, BackendError> {
         (**self).revoke_family(family).await
     }
 
@@ -232,7 +232,7 @@ impl<T: AccessTokenVerifier + ?Sized> AccessTokenVerifier for Arc<T> {
 /// What became of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Revocation {
+pub enum RevocationOutcome {
     /// The token is worth nothing any more.
     Done,
     /// Such tokens cannot be revoked here: `unsupported_token_type` (RFC 7009 section 2.2.1).

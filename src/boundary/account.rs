@@ -68,7 +68,7 @@ impl<'a> AccountKey<'a> {
     /// and invisible characters only.
     ///
     /// ```
-    /// use tower_password_grant::AccountKey;
+    /// use tower_password_grant::user::AccountKey;
     ///
     /// assert_eq!(AccountKey::canonical(" ALICE "), AccountKey::canonical("alice"));
     /// assert_eq!(AccountKey::canonical("Ｚｏｅ\u{308}\u{200b}").as_str(), "zoë");
@@ -88,8 +88,7 @@ impl<'a> AccountKey<'a> {
     /// which has both from a log or a command line. Nothing is changed in the text.
     ///
     /// ```
-    /// use tower_password_grant::AccountKey;
-    /// use tower_password_grant::user::AccountKeyKind;
+    /// use tower_password_grant::user::{AccountKey, AccountKeyKind};
     ///
     /// let key = AccountKey::resolved("user-17");
     /// let (kind, text) = (key.kind().as_str(), key.as_str());

@@ -111,8 +111,8 @@ pub struct IssueFn<F>(F);
 /// A [`TokenIssuer`] from an async closure.
 ///
 /// ```
-/// use tower_password_grant::{Grant, IssuedTokens};
-/// use tower_password_grant::token::{issue_fn, Token};
+/// use tower_password_grant::{issue_fn, Grant, IssuedTokens};
+/// use tower_password_grant::token::Token;
 ///
 /// let issuer = issue_fn(|grant: Grant| async move {
 ///     Ok(IssuedTokens::bearer(Token::random("at_")?, grant.lifetime()))

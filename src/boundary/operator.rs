@@ -17,7 +17,7 @@ use super::refusal::Rule;
 /// operators is written once. It is not called by the endpoint.
 ///
 /// ```
-/// use tower_password_grant::AccountKey;
+/// use tower_password_grant::user::AccountKey;
 /// use tower_password_grant::limiter::{LimiterOperator, MemoryLimiter};
 /// use tower_password_grant::store::OperationError;
 ///

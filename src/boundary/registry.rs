@@ -121,8 +121,7 @@ pub struct FindClientFn<F>(F);
 /// A [`ClientRegistry`] from an async closure over the client's id.
 ///
 /// ```
-/// use tower_password_grant::Client;
-/// use tower_password_grant::client::find_client_fn;
+/// use tower_password_grant::{find_client_fn, Client};
 ///
 /// let registry = find_client_fn(|id: String| async move {
 ///     let cli = Client::public("cli").allow_password_grant();

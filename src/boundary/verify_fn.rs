@@ -5,7 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::backend::BackendError;
-use super::verifier::{Attempt, CredentialVerifier, Recheck, Verdict};
+use super::recheck::Recheck;
+use super::verifier::{Attempt, CredentialVerifier, Verdict};
 
 /// A [`CredentialVerifier`] from a closure; see [`verify_fn`].
 #[derive(Clone, Copy)]

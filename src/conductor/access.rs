@@ -1,6 +1,6 @@
 //! Access tokens after they were issued.
 
-use crate::boundary::access::{AccessTokenVerifier, Revocation};
+use crate::boundary::access::{AccessTokenVerifier, RevocationOutcome};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
 use crate::observe::patience::Bound;
@@ -38,7 +38,7 @@ impl AccessTokens {
     pub(super) async fn end(&self, token: &str) -> Result<bool, TokenError> {
         let Some(verifier) = &self.verifier else { return Ok(false) };
         let ended = self.patience.of(verifier.revoke(token)).await.map_err(failed)?;
-        Ok(matches!(ended, Revocation::Done))
+        Ok(matches!(ended, RevocationOutcome::Done))
     }
 
     /// Ends those of a family. Tokens that cannot be ended live on until they expire, as their verifier says.

@@ -37,10 +37,11 @@ impl StaticClients {
     pub fn new(clients: impl IntoIterator<Item = Client>) -> Result<Self, ClientError> {
         let mut by_id = HashMap::new();
         for client in clients {
-            let id = client.id().clone();
-            if by_id.insert(id.as_str().to_owned(), client).is_some() {
+            let id = client.id().to_string();
+            if by_id.contains_key(&id) {
                 return Err(ClientError::Duplicate(id));
             }
+            by_id.insert(id, client);
         }
         Ok(Self { clients: by_id })
     }

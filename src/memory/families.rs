@@ -11,13 +11,14 @@ use crate::boundary::refresh::MOST_LOGINS;
 use crate::protocol::millis;
 use crate::protocol::token::family::{FamilyId, RefreshFamily};
 use crate::protocol::token::lineage::Lineage;
+use crate::protocol::token::subject_at_client::SubjectAtClient;
 
 /// The most families that are removed in one call because they are over: each call adds one at most.
 const MOST_OVER: usize = 64;
 
 /// A family and its place in the tables.
-pub(super) struct Family {
-    pub(super) facts: RefreshFamily,
+pub(super) struct Kept {
+    pub(super) family: RefreshFamily,
     pub(super) lineage: Lineage,
     /// The number of its changes.
     pub(super) stamp: u64,
@@ -30,7 +31,7 @@ pub(super) struct Family {
 
 #[derive(Default)]
 pub(super) struct FamilyTable {
-    families: Slab<Box<Family>>,
+    families: Slab<Box<Kept>>,
     by_id: DigestMap<FamilyId, Slot>,
     by_expiry: BTreeSet<(i64, Slot)>,
     /// Oldest first.
@@ -38,62 +39,62 @@ pub(super) struct FamilyTable {
     /// Those that have ended, first one first.
     ended: Chain,
     /// Those that live, oldest first.
-    logins: HashMap<LoginKey, Chain>,
+    logins: HashMap<LoginsOf, Chain>,
 }
 
-/// What the families of one subject at one client have in common.
-struct LoginKey(RefreshFamily);
+/// The key of the logins of one subject at one client.
+struct LoginsOf(RefreshFamily);
 
-impl LoginKey {
-    fn parts(&self) -> (Option<&str>, &str, &str) {
-        (self.0.realm(), self.0.subject(), self.0.client().as_str())
+impl LoginsOf {
+    fn subject(&self) -> SubjectAtClient<'_> {
+        self.0.subject_at_client()
     }
 }
 
-impl Hash for LoginKey {
+impl Hash for LoginsOf {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.parts().hash(state);
+        self.subject().hash(state);
     }
 }
 
-impl PartialEq for LoginKey {
+impl PartialEq for LoginsOf {
     fn eq(&self, other: &Self) -> bool {
-        self.parts() == other.parts()
+        self.subject() == other.subject()
     }
 }
 
-impl Eq for LoginKey {}
+impl Eq for LoginsOf {}
 
 impl FamilyTable {
-    pub(super) fn get(&self, id: FamilyId) -> Option<&Family> {
+    pub(super) fn get(&self, id: FamilyId) -> Option<&Kept> {
         self.families.get(*self.by_id.get(&id)?).map(Box::as_ref)
     }
 
-    pub(super) fn get_mut(&mut self, id: FamilyId) -> Option<&mut Family> {
+    pub(super) fn get_mut(&mut self, id: FamilyId) -> Option<&mut Kept> {
         self.families.get_mut(*self.by_id.get(&id)?).map(Box::as_mut)
     }
 
     /// Adds a family, if its id is new, and answers which that lived it took the place of. There are no more than `capacity` then.
     pub(super) fn begin(
         &mut self,
-        facts: RefreshFamily,
+        family: RefreshFamily,
         lineage: Lineage,
         now: SystemTime,
         capacity: usize,
     ) -> Option<Vec<FamilyId>> {
-        let id = facts.id();
+        let id = family.id();
         if self.by_id.contains_key(&id) {
             return None;
         }
         self.remove_over(now);
         let mut ended = Vec::new();
-        ended.extend(self.make_room_for_login(&facts, now));
+        ended.extend(self.make_room_for_login(&family, now));
         while self.families.len() >= capacity {
             let Some(slot) = self.ended.first().or(self.living.first()) else { break };
             ended.extend(self.remove(slot));
         }
-        let is_added = self.add(Family {
-            facts,
+        let is_added = self.add(Kept {
+            family,
             lineage,
             stamp: 0,
             used: Duration::ZERO,
@@ -104,21 +105,21 @@ impl FamilyTable {
         is_added.then_some(ended)
     }
 
-    fn add(&mut self, family: Family) -> bool {
-        let facts = family.facts.clone();
-        let Some(slot) = self.families.insert(Box::new(family)) else { return false };
-        self.by_id.insert(facts.id(), slot);
-        self.by_expiry.insert((millis::floor(facts.expires()), slot));
-        self.living.push(&mut self.families, slot, |family| &mut family.order);
-        let theirs = self.logins.entry(LoginKey(facts)).or_default();
-        theirs.push(&mut self.families, slot, |family| &mut family.login);
+    fn add(&mut self, kept: Kept) -> bool {
+        let family = kept.family.clone();
+        let Some(slot) = self.families.insert(Box::new(kept)) else { return false };
+        self.by_id.insert(family.id(), slot);
+        self.by_expiry.insert((millis::floor(family.expires()), slot));
+        self.living.push(&mut self.families, slot, |kept| &mut kept.order);
+        let theirs = self.logins.entry(LoginsOf(family)).or_default();
+        theirs.push(&mut self.families, slot, |kept| &mut kept.login);
         true
     }
 
     fn remove_over(&mut self, now: SystemTime) {
         for _ in 0..MOST_OVER {
             let Some((_, slot)) = self.by_expiry.first().copied() else { break };
-            if self.families.get(slot).is_none_or(|family| family.facts.expires() > now) {
+            if self.families.get(slot).is_none_or(|kept| kept.family.expires() > now) {
                 break;
             }
             self.remove(slot);
@@ -127,33 +128,33 @@ impl FamilyTable {
 
     /// Makes room for one login more of this subject at this client, at the cost of one that is over or of the oldest, which it
     /// answers.
-    fn make_room_for_login(&mut self, facts: &RefreshFamily, now: SystemTime) -> Option<FamilyId> {
-        let theirs = self.logins.get(&LoginKey(facts.clone())).filter(|theirs| theirs.len() >= MOST_LOGINS)?;
-        let over = theirs.find(&self.families, |family| &family.login, |family| now >= family.facts.expires());
+    fn make_room_for_login(&mut self, family: &RefreshFamily, now: SystemTime) -> Option<FamilyId> {
+        let theirs = self.logins.get(&LoginsOf(family.clone())).filter(|theirs| theirs.len() >= MOST_LOGINS)?;
+        let over = theirs.find(&self.families, |kept| &kept.login, |kept| now >= kept.family.expires());
         let slot = over.or(theirs.first())?;
         self.remove(slot)
     }
 
     /// Removes a family for good, and answers its id if it had not ended.
     fn remove(&mut self, slot: Slot) -> Option<FamilyId> {
-        let family = self.families.get(slot)?;
-        let (facts, is_ended) = (family.facts.clone(), family.is_ended);
+        let kept = self.families.get(slot)?;
+        let (family, is_ended) = (kept.family.clone(), kept.is_ended);
         if is_ended {
-            self.ended.unlink(&mut self.families, slot, |family| &mut family.order);
+            self.ended.unlink(&mut self.families, slot, |kept| &mut kept.order);
         } else {
-            self.log_out(slot, facts.clone());
+            self.log_out(slot, family.clone());
         }
-        self.by_id.remove(&facts.id());
-        self.by_expiry.remove(&(millis::floor(facts.expires()), slot));
+        self.by_id.remove(&family.id());
+        self.by_expiry.remove(&(millis::floor(family.expires()), slot));
         self.families.remove(slot);
-        (!is_ended).then(|| facts.id())
+        (!is_ended).then(|| family.id())
     }
 
     /// It counts as a login no more.
-    fn log_out(&mut self, slot: Slot, facts: RefreshFamily) {
-        self.living.unlink(&mut self.families, slot, |family| &mut family.order);
-        if let Entry::Occupied(mut theirs) = self.logins.entry(LoginKey(facts)) {
-            theirs.get_mut().unlink(&mut self.families, slot, |family| &mut family.login);
+    fn log_out(&mut self, slot: Slot, family: RefreshFamily) {
+        self.living.unlink(&mut self.families, slot, |kept| &mut kept.order);
+        if let Entry::Occupied(mut theirs) = self.logins.entry(LoginsOf(family)) {
+            theirs.get_mut().unlink(&mut self.families, slot, |kept| &mut kept.login);
             if theirs.get().len() == 0 {
                 theirs.remove();
             }
@@ -163,11 +164,11 @@ impl FamilyTable {
     /// Ends a family; answers whether it had not ended yet.
     pub(super) fn end(&mut self, id: FamilyId) -> bool {
         let Some(slot) = self.by_id.get(&id).copied() else { return false };
-        let Some(family) = self.families.get_mut(slot).filter(|family| !family.is_ended) else { return false };
-        family.is_ended = true;
-        let facts = family.facts.clone();
-        self.log_out(slot, facts);
-        self.ended.push(&mut self.families, slot, |family| &mut family.order);
+        let Some(kept) = self.families.get_mut(slot).filter(|kept| !kept.is_ended) else { return false };
+        kept.is_ended = true;
+        let family = kept.family.clone();
+        self.log_out(slot, family);
+        self.ended.push(&mut self.families, slot, |kept| &mut kept.order);
         true
     }
 
@@ -176,8 +177,8 @@ impl FamilyTable {
         let theirs = self
             .families
             .iter()
-            .filter(|family| !family.is_ended && family.facts.subject() == subject && family.facts.realm() == realm);
-        let theirs: Vec<FamilyId> = theirs.map(|family| family.facts.id()).collect();
+            .filter(|kept| !kept.is_ended && kept.family.subject() == subject && kept.family.realm() == realm);
+        let theirs: Vec<FamilyId> = theirs.map(|kept| kept.family.id()).collect();
         theirs.into_iter().map(|id| u64::from(self.end(id))).sum()
     }
 

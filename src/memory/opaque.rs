@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::boundary::access::{AccessTokenStore, AccessTokenVerifier, Revocation};
+use crate::boundary::access::{AccessTokenStore, AccessTokenVerifier, RevocationOutcome};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::identity::StoreIdentity;
@@ -116,16 +116,16 @@ impl<S: AccessTokenStore> AccessTokenVerifier for OpaqueIssuer<S> {
         })
     }
 
-    async fn revoke(&self, token: &str) -> Result<Revocation, BackendError> {
+    async fn revoke(&self, token: &str) -> Result<RevocationOutcome, BackendError> {
         if let Some(digest) = digest_of(token) {
             self.store.revoke(&digest).await?;
         }
-        Ok(Revocation::Done)
+        Ok(RevocationOutcome::Done)
     }
 
-    async fn revoke_family(&self, family: FamilyId) -> Result<Revocation, BackendError> {
+    async fn revoke_family(&self, family: FamilyId) -> Result<RevocationOutcome, BackendError> {
         self.store.revoke_family(family).await?;
-        Ok(Revocation::Done)
+        Ok(RevocationOutcome::Done)
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

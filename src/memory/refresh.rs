@@ -73,13 +73,13 @@ impl RefreshTokenStore for MemoryRefreshTokens {
     fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
         let elapsed = self.clock.elapsed();
         let families = lock(&self.families);
-        MaybeFuture::ready(Ok(families.get(family).map(|family| {
+        MaybeFuture::ready(Ok(families.get(family).map(|kept| {
             // So much time has passed since the predecessor was used that no wall clock can make it good again.
-            let is_stale = elapsed.saturating_sub(family.used) > PREDECESSOR_KEPT;
-            let lineage = family.lineage.clone();
+            let is_stale = elapsed.saturating_sub(kept.used) > PREDECESSOR_KEPT;
+            let lineage = kept.lineage.clone();
             let lineage = if is_stale { lineage.without_predecessor() } else { lineage };
-            let stamp = FamilyStamp::new(family.stamp);
-            StoredFamily::new(family.facts.clone(), lineage, stamp).with_ended(family.is_ended)
+            let stamp = FamilyStamp::new(kept.stamp);
+            StoredFamily::new(kept.family.clone(), lineage, stamp).with_ended(kept.is_ended)
         })))
     }
 
@@ -87,13 +87,13 @@ impl RefreshTokenStore for MemoryRefreshTokens {
         let Rotation { family, seen, lineage, .. } = rotation;
         let mut families = lock(&self.families);
         let found = families.get_mut(family);
-        let Some(family) = found.filter(|family| !family.is_ended && family.stamp == seen.get()) else {
+        let Some(kept) = found.filter(|kept| !kept.is_ended && kept.stamp == seen.get()) else {
             return MaybeFuture::ready(Ok(false));
         };
         if let Some(lineage) = lineage {
-            family.lineage = lineage;
-            family.stamp = family.stamp.saturating_add(1);
-            family.used = self.clock.elapsed();
+            kept.lineage = lineage;
+            kept.stamp = kept.stamp.saturating_add(1);
+            kept.used = self.clock.elapsed();
         }
         MaybeFuture::ready(Ok(true))
     }

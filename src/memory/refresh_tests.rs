@@ -17,7 +17,7 @@ fn id(number: u16) -> FamilyId {
     FamilyId::from_bytes(id)
 }
 
-fn facts(number: u16) -> RefreshFamily {
+fn family_of(number: u16) -> RefreshFamily {
     login(number, "alice", None, "app")
 }
 
@@ -31,13 +31,11 @@ fn token(family: u16, generation: u16) -> SecretDigest {
 
 async fn begin(
     store: &MemoryRefreshTokens,
-    facts: RefreshFamily,
+    family: RefreshFamily,
     now: SystemTime,
 ) -> Result<Vec<FamilyId>, BackendError> {
-    let number = u16::from_be_bytes(*facts.id().as_bytes().first_chunk().unwrap());
-    store
-        .begin(NewFamily { lineage: Lineage::new(token(number, 0), now), family: facts, now, access_token: None })
-        .await
+    let number = u16::from_be_bytes(*family.id().as_bytes().first_chunk().unwrap());
+    store.begin(NewFamily { lineage: Lineage::new(token(number, 0), now), family, now, access_token: None }).await
 }
 
 async fn use_by(store: &MemoryRefreshTokens, family: u16, using: &TokenUse) -> Used {
@@ -66,7 +64,7 @@ async fn in_a_full_store_the_oldest_login_goes_and_no_use_costs_anybody_theirs()
     for capacity in [1, 2, 3, 8] {
         let store = MemoryRefreshTokens::new().with_capacity(capacity).unwrap();
         for family in 0..8 {
-            begin(&store, facts(family), NOW).await.unwrap();
+            begin(&store, family_of(family), NOW).await.unwrap();
         }
         let oldest = 8 - capacity as u16;
         for generation in 0..1000 {
@@ -85,23 +83,23 @@ async fn in_a_full_store_the_oldest_login_goes_and_no_use_costs_anybody_theirs()
 async fn what_ends_or_is_over_leaves_nothing_behind_and_goes_first_when_there_is_no_room() {
     let store = MemoryRefreshTokens::new().with_capacity(4).unwrap();
     for family in 0..4 {
-        begin(&store, facts(family), NOW).await.unwrap();
+        begin(&store, family_of(family), NOW).await.unwrap();
     }
     assert!(store.revoke_family(id(2)).await.unwrap() && store.revoke_family(id(1)).await.unwrap());
     assert_eq!(counts(&store), [4, 2, 2, 1, 2]);
-    begin(&store, facts(4), NOW).await.unwrap();
+    begin(&store, family_of(4), NOW).await.unwrap();
     assert_eq!(counts(&store), [4, 3, 1, 1, 3]);
     for family in 0..5 {
         assert_eq!(is_found(&store, family).await, family != 2, "{family}");
     }
-    begin(&store, facts(5), NOW + HOUR).await.unwrap();
+    begin(&store, family_of(5), NOW + HOUR).await.unwrap();
     assert_eq!(counts(&store), [1, 1, 0, 1, 1]);
 }
 
 #[tokio::test]
 async fn a_family_with_the_id_of_another_is_refused() {
     let store = MemoryRefreshTokens::new();
-    begin(&store, facts(1), NOW).await.unwrap();
+    begin(&store, family_of(1), NOW).await.unwrap();
     assert!(begin(&store, login(1, "bob", None, "web"), NOW).await.is_err());
     assert_eq!(store.find(id(1)).await.unwrap().unwrap().family.subject(), "alice");
 }
@@ -114,7 +112,7 @@ async fn a_thousand_logins_of_one_subject_cost_nobody_else_theirs_and_leave_a_hu
         begin(&store, login(number, subject, realm, app), NOW).await.unwrap();
     }
     for number in 1000..2000 {
-        begin(&store, facts(number), NOW).await.unwrap();
+        begin(&store, family_of(number), NOW).await.unwrap();
         // One that logs out and in again takes nobody's place either.
         if number % 3 == 0 {
             assert!(store.revoke_family(id(number)).await.unwrap());
@@ -139,7 +137,7 @@ async fn of_a_hundred_logins_the_one_that_is_over_goes_before_the_oldest() {
     }
     let longer = |number| RefreshFamily::new(id(number), "alice", ClientId::new("app").unwrap(), NOW, NOW + HOUR * 2);
     for number in 100..200 {
-        begin(&store, if number == 150 { facts(number) } else { longer(number) }, NOW).await.unwrap();
+        begin(&store, if number == 150 { family_of(number) } else { longer(number) }, NOW).await.unwrap();
     }
     begin(&store, longer(200), NOW + HOUR).await.unwrap();
     for number in 100..=200 {
@@ -168,7 +166,7 @@ async fn a_minute_after_its_use_a_token_is_spent_whatever_the_wall_clock_shows()
     let passed = Arc::new(Passed(0.into()));
     let store = MemoryRefreshTokens::new().with_clock(Arc::clone(&passed));
     let repeat = || TokenUse { leeway: Duration::from_secs(10), ..TokenUse::new(token(0, 0), NOW) };
-    begin(&store, facts(0), NOW).await.unwrap();
+    begin(&store, family_of(0), NOW).await.unwrap();
     assert_eq!(use_token_of(&store, 0, 0).await, Used::Done);
     passed.0.store(60, Ordering::Relaxed);
     assert_eq!(use_by(&store, 0, &repeat()).await, Used::Repeated { salt: [0; 32] });

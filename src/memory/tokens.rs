@@ -50,20 +50,20 @@ pub(super) struct Tokens {
     by_key: DigestMap<Key, Slot>,
     /// Oldest first, as all chains here.
     order: Chain,
-    logins: HashMap<LoginKey, Chain>,
+    logins: HashMap<OwnedHolder, Chain>,
     owners: HashMap<Owner, Chain>,
     /// Which was looked at last.
     looked_at: Option<Slot>,
 }
 
-/// What a record's holder borrows, owned.
-enum LoginKey {
+/// The holder of a record, which borrows nothing.
+enum OwnedHolder {
     Family(FamilyId),
     /// A record without a family.
     Record(AccessTokenRecord),
 }
 
-impl LoginKey {
+impl OwnedHolder {
     fn of(record: &AccessTokenRecord) -> Self {
         record.family().map_or_else(|| Self::Record(record.clone()), Self::Family)
     }
@@ -76,15 +76,15 @@ impl LoginKey {
     }
 }
 
-impl PartialEq for LoginKey {
+impl PartialEq for OwnedHolder {
     fn eq(&self, other: &Self) -> bool {
         self.holder() == other.holder()
     }
 }
 
-impl Eq for LoginKey {}
+impl Eq for OwnedHolder {}
 
-impl Hash for LoginKey {
+impl Hash for OwnedHolder {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.holder().hash(state);
     }
@@ -152,7 +152,7 @@ impl Tokens {
 
     /// Adds a record, and answers which other has to go for it, if one has: each call adds one.
     fn add(&mut self, key: Key, record: AccessTokenRecord, bounds: Bounds) -> Option<Slot> {
-        let login = self.logins.entry(LoginKey::of(&record)).or_default();
+        let login = self.logins.entry(OwnedHolder::of(&record)).or_default();
         let newest = login.last().and_then(|slot| self.tokens.get(slot));
         let number = newest.map_or(0, |newest| newest.number).saturating_add(1);
         let (order, owner) = (Links::default(), Links::default());
@@ -180,7 +180,7 @@ impl Tokens {
         let (key, record) = (kept.key, kept.record.clone());
         self.by_key.remove(&key);
         self.order.unlink(&mut self.tokens, slot, |kept| &mut kept.order);
-        let login = self.logins.entry(LoginKey::of(&record));
+        let login = self.logins.entry(OwnedHolder::of(&record));
         unlink(login, &mut self.tokens, slot, |kept| &mut kept.login);
         unlink(self.owners.entry(Owner(record)), &mut self.tokens, slot, |kept| &mut kept.owner);
         self.tokens.remove(slot).is_some()
@@ -188,7 +188,7 @@ impl Tokens {
 
     pub(super) fn remove_family(&mut self, family: FamilyId) -> u64 {
         let mut removed = 0_u64;
-        while let Some(slot) = self.logins.get(&LoginKey::Family(family)).and_then(Chain::first) {
+        while let Some(slot) = self.logins.get(&OwnedHolder::Family(family)).and_then(Chain::first) {
             removed = removed.saturating_add(u64::from(self.take(slot)));
         }
         removed

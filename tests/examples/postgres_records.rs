@@ -9,12 +9,12 @@ use deadpool_postgres::{Manager, Pool};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, Config, NoTls};
-use tower_password_grant::AccountKey;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, AttemptRecords, Guess, RecordChange, RecordKey, RecordStamp, Reserved, SharedKey,
     StoredLimiter,
 };
 use tower_password_grant::testing::contract;
+use tower_password_grant::user::AccountKey;
 
 use crate::attempts::Attempts;
 use crate::cluster::Postgres;

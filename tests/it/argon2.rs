@@ -6,8 +6,8 @@ use std::time::Duration;
 use argon2::PasswordVerifier as _;
 use tower_password_grant::argon2::{Argon2ConfigError, Argon2Parameters, Argon2Verifier, Argon2VerifierBuilder};
 use tower_password_grant::store::{StoredUser, UserStatus, UserStore};
-use tower_password_grant::user::HostCode;
-use tower_password_grant::{AccountKey, CredentialVerifier, Password};
+use tower_password_grant::user::{AccountKey, HostCode};
+use tower_password_grant::{CredentialVerifier, Password};
 
 use crate::support::argon2_users::{CONF, House, Users, cheap, hash_with};
 use crate::support::{self, send, token_request};

@@ -9,7 +9,8 @@ use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter as _, Fingerprint, Guess, MemoryLimiter, Reserved, Settlement,
 };
 use tower_password_grant::store::Clock;
-use tower_password_grant::{AccountKey, Attempt, Denial, Subject, verify_fn};
+use tower_password_grant::user::AccountKey;
+use tower_password_grant::{Attempt, Denial, Subject, verify_fn};
 
 use crate::support::guesses::{assert_denied, login};
 use crate::support::{self, AUTH, Fixture, ManualClock, PW, from_peer, send, token_request};

@@ -10,7 +10,8 @@ use std::time::Duration;
 use tower_password_grant::limiter::{
     ActiveLock, LimiterOperator as _, LimiterRules, LockNotice, Lockout, MemoryLimiter, Rule, TokenBucket,
 };
-use tower_password_grant::{AccountKey, Client, StaticClients, verify_fn};
+use tower_password_grant::user::AccountKey;
+use tower_password_grant::{Client, StaticClients, verify_fn};
 
 use crate::support::guesses::{Bed, assert_denied, assert_throttled, login};
 use crate::support::locks::locks;

@@ -8,10 +8,8 @@ use async_trait::async_trait;
 use tower_password_grant::audit::Reason;
 use tower_password_grant::limiter::SharedKey;
 use tower_password_grant::store::Clock;
-use tower_password_grant::user::HostCode;
-use tower_password_grant::{
-    AccountKey, Attempt, BackendError, CredentialVerifier, Denial, PasswordGrantLayer, Subject, Verdict,
-};
+use tower_password_grant::user::{AccountKey, HostCode};
+use tower_password_grant::{Attempt, BackendError, CredentialVerifier, Denial, PasswordGrantLayer, Subject, Verdict};
 use tracing::Level;
 
 use crate::support::capture::{self, Audited, Capture};

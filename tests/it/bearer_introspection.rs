@@ -18,7 +18,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tower_password_grant::bearer::{
     AccessTokenVerifier as _, BearerGuard, BearerGuardBuilder, IntrospectionClient, IntrospectionConfigError,
-    Revocation, TokenCache,
+    RevocationOutcome, TokenCache,
 };
 use tower_password_grant::{Client as Registration, ClientSecret, PeerAddress};
 
@@ -212,7 +212,7 @@ async fn a_client_that_the_server_does_not_know_says_nothing_of_the_token_be_16(
 async fn the_cache_spares_the_server_and_revocation_is_not_the_clients() {
     let (address, seen) = server().await;
     let tokens = client(address);
-    assert_eq!(tokens.revoke("good").await.unwrap(), Revocation::Unsupported);
+    assert_eq!(tokens.revoke("good").await.unwrap(), RevocationOutcome::Unsupported);
     let cache = TokenCache::new(100, Duration::from_secs(60));
     let guard = BearerGuard::builder(tokens).audience(AUDIENCE).cache(cache).build().unwrap();
     let api = Api::serve(bearer::api(&guard)).await;

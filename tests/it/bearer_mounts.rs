@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_password_grant::bearer::{AccessTokenVerifier as _, BearerGuard, Principal, Revocation, TokenCache};
+use tower_password_grant::bearer::{AccessTokenVerifier as _, BearerGuard, Principal, RevocationOutcome, TokenCache};
 use tower_password_grant::store::MemoryAccessTokens;
 use tower_password_grant::{
     BackendError, Client, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, Subject, verify_fn,
@@ -227,7 +227,7 @@ async fn a_token_of_the_endpoint_opens_the_api_until_it_is_revoked_be_04_be_14()
     let token = answer["access_token"].as_str().unwrap();
     assert_eq!(api.get(&format!("Bearer {token}")).await.body, "alice read");
     api.post(&format!("Bearer {token}")).await.assert_refused(403, "insufficient_scope");
-    assert_eq!(tokens.revoke(token).await.unwrap(), Revocation::Done);
+    assert_eq!(tokens.revoke(token).await.unwrap(), RevocationOutcome::Done);
     api.get(&format!("Bearer {token}")).await.assert_refused(401, "invalid_token");
 }
 

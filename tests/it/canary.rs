@@ -17,10 +17,10 @@ use tower_password_grant::limiter::{
 };
 use tower_password_grant::store::{MaybeFuture, MemoryAccessTokens, SecretDigest};
 use tower_password_grant::token::Token;
+use tower_password_grant::user::AccountKey;
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Denial, Grant, IssuedTokens,
-    OpaqueIssuer, Password, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, Subject, TokenIssuer,
-    Verdict,
+    Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Denial, Grant, IssuedTokens, OpaqueIssuer,
+    Password, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, Subject, TokenIssuer, Verdict,
 };
 
 use crate::support::capture::{self, Audited, Capture};

@@ -11,8 +11,9 @@ use tower_password_grant::client::{ClientAuthentication, ClientError};
 use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
 use tower_password_grant::mount::TrustedProxies;
 use tower_password_grant::store::MaybeFuture;
+use tower_password_grant::user::AccountKey;
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, Client, CredentialVerifier, Denial, PeerAddress, StaticClients, Verdict,
+    Attempt, BackendError, Client, CredentialVerifier, Denial, PeerAddress, StaticClients, Verdict,
 };
 
 use crate::support::bed::{BUDGET, Bed, PROXY, STRANGER, nets};

@@ -6,11 +6,12 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use tower_password_grant::PeerAddress;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, Guess, LimiterRules, MemoryLimiter, RequestCeiling, Reserved, Rule, Settlement,
 };
 use tower_password_grant::mount::TrustedProxies;
-use tower_password_grant::{AccountKey, PeerAddress};
+use tower_password_grant::user::AccountKey;
 
 #[cfg(feature = "sqlite")]
 use crate::support::folder;

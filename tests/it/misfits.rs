@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tower_password_grant::client::{ClientAuthentication, ClientBuilder, Sunset, find_client_fn};
+use tower_password_grant::client::{ClientAuthentication, ClientBuilder, Sunset};
 use tower_password_grant::store::{
     FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation,
     StoreIdentity, StoredFamily,
@@ -12,7 +12,7 @@ use tower_password_grant::store::{
 use tower_password_grant::token::{IntrospectionEndpoint, MissingScope, RefreshTokens};
 use tower_password_grant::{
     BackendError, Client, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant, PeerAddress,
-    StaticClients, Subject, TokenIssuer, verify_fn,
+    StaticClients, Subject, TokenIssuer, find_client_fn, verify_fn,
 };
 
 use crate::support::capture::{self, Capture};

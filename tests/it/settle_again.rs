@@ -13,7 +13,8 @@ use tower_password_grant::limiter::{
 };
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::store::MaybeFuture;
-use tower_password_grant::{AccountKey, BackendError, Denial, PasswordGrantLayer, verify_fn};
+use tower_password_grant::user::AccountKey;
+use tower_password_grant::{BackendError, Denial, PasswordGrantLayer, verify_fn};
 
 use crate::support::folder::Folder;
 use crate::support::{self, Answer, PW, Probe, send, token_request};

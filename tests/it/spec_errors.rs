@@ -1,10 +1,10 @@
 //! The error response (RFC 6749 section 5.2).
 
 use http::{HeaderMap, Method};
-use tower_password_grant::client::find_client_fn;
-use tower_password_grant::token::issue_fn;
 use tower_password_grant::user::HostCode;
-use tower_password_grant::{BackendError, ConfigError, Denial, Grant, IssuedTokens, PasswordGrantLayer, verify_fn};
+use tower_password_grant::{
+    BackendError, ConfigError, Denial, Grant, IssuedTokens, PasswordGrantLayer, find_client_fn, issue_fn, verify_fn,
+};
 
 use crate::support::{self, AUTH, Answer, Fixture, PW, Probe, builder, pw, send, token_request};
 

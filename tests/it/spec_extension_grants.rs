@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use tower_password_grant::audit::AuditEvent;
 use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
 use tower_password_grant::store::MaybeFuture;
+use tower_password_grant::user::{AccountKey, Recheck};
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, Client, ConfigError, CredentialVerifier, Denial, Recheck, StaticClients,
-    Subject, Verdict,
+    Attempt, BackendError, Client, ConfigError, CredentialVerifier, Denial, StaticClients, Subject, Verdict,
 };
 
 use crate::support::grants::OwnGrant;

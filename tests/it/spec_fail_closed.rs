@@ -8,13 +8,14 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use http::{HeaderValue, Method};
-use tower_password_grant::client::{AuthRequest, ClientAuthMethod, ClientError, find_client_fn};
+use tower_password_grant::client::{AuthRequest, ClientAuthMethod, ClientError};
 use tower_password_grant::limiter::{AttemptKey, AttemptLimiter, BegunLock, Reservation, Reserved, Settlement};
 use tower_password_grant::mount::TransportSecurity;
 use tower_password_grant::store::MaybeFuture;
+use tower_password_grant::user::AccountKey;
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, Client, ClientRegistry, ConfigError, CredentialVerifier, PeerAddress,
-    StaticClients, Subject, Verdict,
+    Attempt, BackendError, Client, ClientRegistry, ConfigError, CredentialVerifier, PeerAddress, StaticClients,
+    Subject, Verdict, find_client_fn,
 };
 
 use crate::support::{self, AUTH, Document, Fixture, PW, Probe, basic, builder, digest, send, token_request};
@@ -207,11 +208,11 @@ fn contradictions_are_refused_at_build_te_12_ht_19() {
     let built = builder(&probe).document("/oauth/token", Document).build();
     assert!(matches!(built, Err(ConfigError::PathTwice(path)) if path == "/oauth/token"));
     let client = || Client::public("a").build().unwrap();
-    assert!(matches!(StaticClients::new([client(), client()]), Err(ClientError::Duplicate(id)) if id.as_str() == "a"));
+    assert!(matches!(StaticClients::new([client(), client()]), Err(ClientError::Duplicate(id)) if id == "a"));
     let built = tower_password_grant::PasswordGrant::builder()
         .clients(StaticClients::new([client()]).unwrap())
         .verifier(probe.clone())
-        .issuer(tower_password_grant::token::issue_fn(|_| async { Err(BackendError::unavailable("never asked")) }))
+        .issuer(tower_password_grant::issue_fn(|_| async { Err(BackendError::unavailable("never asked")) }))
         .build();
     assert!(matches!(built, Err(ConfigError::NoPeerAddress)));
 }

@@ -8,9 +8,9 @@ use http::{Method, Request};
 use http_body_util::Full;
 use tower_password_grant::limiter::{LimiterRules, MemoryLimiter};
 use tower_password_grant::mount::{SecureTransport, TransportSecurity};
-use tower_password_grant::token::{Token, issue_fn};
+use tower_password_grant::token::Token;
 use tower_password_grant::{
-    Attempt, BackendError, Denial, Grant, IssuedTokens, PasswordGrantLayer, Subject, Verdict, verify_fn,
+    Attempt, BackendError, Denial, Grant, IssuedTokens, PasswordGrantLayer, Subject, Verdict, issue_fn, verify_fn,
 };
 
 use crate::support::{Answer, Probe, WINDOW, basic, builder, send};

@@ -133,7 +133,7 @@ async fn extras_of_the_issuer_never_make_a_member_stand_twice_te_11() {
         assert_eq!(issued().with_extra(name, "x").unwrap_err(), MemberError::Reserved);
     }
     let probe = support::Probe::default();
-    let issuer = tower_password_grant::token::issue_fn(move |_| async move {
+    let issuer = tower_password_grant::issue_fn(move |_| async move {
         let tokens = IssuedTokens::bearer(Token::random("at_")?, std::time::Duration::from_secs(60));
         Ok(tokens.with_extra("tenant", "old")?.with_extra("tenant", "new")?)
     });

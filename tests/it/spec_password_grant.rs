@@ -363,7 +363,7 @@ async fn the_verifier_sees_client_realm_scope_address_extensions_and_unknown_fie
     let staff = Client::confidential("conf", &digest("s3cret")).allow_password_grant().scopes("read").realm("staff");
     let carried = Arc::new(Mutex::new(None));
     let carrier = Arc::clone(&carried);
-    let issuer = tower_password_grant::token::issue_fn(move |grant: tower_password_grant::Grant| {
+    let issuer = tower_password_grant::issue_fn(move |grant: tower_password_grant::Grant| {
         let facts = (
             grant.subject().id().to_owned(),
             grant.subject().data::<Tenant>().cloned(),

@@ -9,8 +9,10 @@ use tower_password_grant::bearer::AccessTokenVerifier as _;
 use tower_password_grant::store::{
     AccessTokenRecord, AccessTokenStore, Clock as _, FamilyId, MemoryAccessTokens, SecretDigest,
 };
-use tower_password_grant::token::{MemberError, Token, issue_fn};
-use tower_password_grant::{BackendError, ConfigError, Grant, IssuedTokens, OpaqueIssuer, PasswordGrantLayer};
+use tower_password_grant::token::{MemberError, Token};
+use tower_password_grant::{
+    BackendError, ConfigError, Grant, IssuedTokens, OpaqueIssuer, PasswordGrantLayer, issue_fn,
+};
 
 use crate::support::{AUTH, Fixture, ManualClock, PW, Probe, builder, pw, send, token_request};
 

@@ -273,7 +273,7 @@ impl<V: CredentialVerifier> CredentialVerifier for Around<V> {
 
     async fn recheck(
         &self,
-        login: &tower_password_grant::Recheck,
+        login: &tower_password_grant::user::Recheck,
     ) -> Result<tower_password_grant::Verdict, BackendError> {
         self.0.recheck(login).await
     }

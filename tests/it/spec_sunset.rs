@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use tower_password_grant::client::{ClientError, Sunset};
 use tower_password_grant::store::MemoryRefreshTokens;
 use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::user::Recheck;
 use tower_password_grant::{
-    Attempt, BackendError, Builder, Client, CredentialVerifier, Recheck, StaticClients, Subject, Verdict,
+    Attempt, BackendError, Builder, Client, CredentialVerifier, StaticClients, Subject, Verdict,
 };
 
 use crate::support::grants::OwnGrant;

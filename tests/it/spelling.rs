@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::limiter::MemoryLimiter;
 use tower_password_grant::store::{LoginName, StoredUser, UserStore};
-use tower_password_grant::token::{Token, issue_fn};
+use tower_password_grant::token::Token;
+use tower_password_grant::user::AccountKey;
 use tower_password_grant::{
-    AccountKey, BackendError, Grant, IssuedTokens, Password, PasswordGrant, PasswordGrantLayer, PeerAddress,
-    StaticClients,
+    BackendError, Grant, IssuedTokens, Password, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients,
+    issue_fn,
 };
 
 use crate::support::{AUTH, Answer, ManualClock, clients, from_peer, send, token_request};

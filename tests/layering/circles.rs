@@ -10,10 +10,7 @@ use super::modules::{Source, exports, paths_after, sources, spread, uses};
 const ALLOWED: [(&[&str], &str); 4] = [
     (&["argon2/config.rs", "argon2/verifier.rs"], "a type and its builder"),
     (&["bearer/builder.rs", "bearer/guard.rs"], "a type and its builder"),
-    (
-        &["protocol/client/registered.rs", "protocol/client/builder.rs", "protocol/client/error.rs"],
-        "a type, its builder and what the builder refuses, which names the client",
-    ),
+    (&["protocol/client/builder.rs", "protocol/client/registered.rs"], "a type and its builder"),
     (
         &[
             "sqlite/access.rs",

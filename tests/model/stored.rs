@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use shuttle::thread;
+use tower_password_grant::BackendError;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, AttemptRecords, Checked, Guess, LimiterRules, LoadedRecords, Lockout, RecordChange,
     RecordKey, Reserved, Rule, SecretCheck, Settlement, SharedKey, StoredLimiter,
 };
-use tower_password_grant::{AccountKey, BackendError};
+use tower_password_grant::user::AccountKey;
 
 use crate::records::MapRecords;
 use crate::{HERE, HOUR, Still, exhaust, ready, sample};

@@ -17,9 +17,10 @@ use tower_password_grant::store::{
     StoreIdentity, StoredFamily,
 };
 use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::user::Recheck;
 use tower_password_grant::{
-    Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, Recheck,
-    Subject, Verdict,
+    Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, Subject,
+    Verdict,
 };
 
 /// Where a refresh stands still for ever, to be killed there.

@@ -1,7 +1,9 @@
 //! With every part it compiles.
-use tower_password_grant::{verify_fn, Denial, Grant, IssuedTokens, PasswordGrant, PeerAddress};
-use tower_password_grant::client::find_client_fn;
-use tower_password_grant::token::{issue_fn, Token};
+use tower_password_grant::{
+    find_client_fn, issue_fn, verify_fn, Denial, Grant, IssuedTokens, PasswordGrant,
+    PeerAddress,
+};
+use tower_password_grant::token::Token;
 
 fn main() {
     let _ = PasswordGrant::builder()

@@ -1,6 +1,8 @@
 //! The message names the method to call.
-use tower_password_grant::{verify_fn, Denial, Grant, IssuedTokens, PasswordGrant, PeerAddress};
-use tower_password_grant::token::{issue_fn, Token};
+use tower_password_grant::{
+    issue_fn, verify_fn, Denial, Grant, IssuedTokens, PasswordGrant, PeerAddress,
+};
+use tower_password_grant::token::Token;
 
 fn main() {
     let _ = PasswordGrant::builder()

@@ -1,6 +1,5 @@
 //! The message names the method to call.
-use tower_password_grant::{verify_fn, Denial, PasswordGrant, PeerAddress};
-use tower_password_grant::client::find_client_fn;
+use tower_password_grant::{find_client_fn, verify_fn, Denial, PasswordGrant, PeerAddress};
 
 fn main() {
     let _ = PasswordGrant::builder()

@@ -1,7 +1,8 @@
 //! The message names the method to call.
-use tower_password_grant::{Grant, IssuedTokens, PasswordGrant, PeerAddress};
-use tower_password_grant::client::find_client_fn;
-use tower_password_grant::token::{issue_fn, Token};
+use tower_password_grant::{
+    find_client_fn, issue_fn, Grant, IssuedTokens, PasswordGrant, PeerAddress,
+};
+use tower_password_grant::token::Token;
 
 fn main() {
     let _ = PasswordGrant::builder()

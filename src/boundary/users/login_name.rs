@@ -12,7 +12,7 @@ const CANONICAL: u8 = 2;
 /// The login name of a request, for [`UserStore::find`](super::store::UserStore::find). It has two forms, and the store chooses:
 ///
 /// - [`canonical`](Self::canonical) for a column that holds names in this form, made by
-///   [`AccountKey::canonical`](crate::AccountKey::canonical) when an account is created, or for a column that ignores case. All
+///   [`AccountKey::canonical`](crate::user::AccountKey::canonical) when an account is created, or for a column that ignores case. All
 ///   spellings of a name then find one account. Choose it for a new table.
 /// - [`as_typed`](Self::as_typed) for a column that holds names as their users once chose them and is compared byte by byte:
 ///   `Bob@Example.com` is found by `Bob@Example.com` alone, as it was before.
@@ -44,7 +44,7 @@ impl<'a> LoginName<'a> {
         Self { typed: Cow::Borrowed(typed), canonical, read: AtomicU8::new(0) }
     }
 
-    /// The name in the form of [`AccountKey::canonical`](crate::AccountKey::canonical): in lower case, without white space at
+    /// The name in the form of [`AccountKey::canonical`](crate::user::AccountKey::canonical): in lower case, without white space at
     /// its ends, and more. Never empty in a request.
     #[must_use]
     pub fn canonical(&self) -> &str {

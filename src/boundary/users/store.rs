@@ -16,7 +16,7 @@ use crate::boundary::provided::{Missing, Provided};
 ///
 /// # Contract
 /// - `find` looks up one of the two forms of a [`LoginName`]: [`canonical`](LoginName::canonical) in a column that holds names
-///   in this form, made by [`AccountKey::canonical`](crate::AccountKey::canonical), or that ignores case;
+///   in this form, made by [`AccountKey::canonical`](crate::user::AccountKey::canonical), or that ignores case;
 ///   [`as_typed`](LoginName::as_typed) in a column that is compared byte by byte. A column that ignores case must not be
 ///   asked for the typed form: two spellings of a name without an account would have two budgets, and those of a name with
 ///   one a single budget, which shows that the account exists.

@@ -7,7 +7,7 @@
 use super::users::Users;
 use crate::boundary::ladder::grant::Grant;
 use crate::boundary::provided::tells_of_provided;
-use crate::boundary::verifier::Recheck;
+use crate::boundary::recheck::Recheck;
 use crate::conductor::failure::Failure;
 use crate::conductor::trail::Trail;
 use crate::observe::telemetry;

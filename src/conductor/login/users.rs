@@ -7,7 +7,8 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::can_recheck::can_recheck;
 use crate::boundary::ladder::user::{self, Answer, ReverifiedUser, VerifiedUser};
 use crate::boundary::maybe::MaybeFuture;
-use crate::boundary::verifier::{Attempt, CredentialVerifier, Recheck};
+use crate::boundary::recheck::Recheck;
+use crate::boundary::verifier::{Attempt, CredentialVerifier};
 use crate::observe::patience::{Bound, Within};
 
 /// The verifier, with the time of its calls.

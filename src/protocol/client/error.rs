@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::registered::ClientId;
 use crate::protocol::explained::explained;
 use crate::protocol::scope::ScopeError;
 use crate::protocol::wire::form::MAX_CLIENT_ID;
@@ -49,6 +48,9 @@ pub enum ClientError {
         "the client's end comes before its deprecation (RFC 9745 section 4): give `deprecated_since` an earlier date"
     )]
     SunsetBeforeDeprecation,
+    /// A page about the end of the grant that is not named by an absolute URI.
+    #[error("the link must be an absolute URI without spaces, quotes and backslashes")]
+    Link,
     /// A refresh token that could be presented again for too long.
     #[error("a refresh token's leeway of {0:?} is more than 60 seconds: give less")]
     Leeway(Duration),
@@ -58,9 +60,9 @@ pub enum ClientError {
     /// A public client that would ask about tokens.
     #[error("`allow_introspection` needs a confidential client: anybody can send the id of a public one")]
     PublicIntrospection,
-    /// Two clients with one id.
+    /// Two clients with this id.
     #[error("two clients have the id `{0}`: give each one of its own")]
-    Duplicate(ClientId),
+    Duplicate(String),
 }
 
 impl fmt::Debug for ClientError {

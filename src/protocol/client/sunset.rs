@@ -1,11 +1,10 @@
 //! Announcing and enforcing the end of the grant for a client (RFC 8594, RFC 9745).
 
-use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 
-use crate::protocol::explained::explained;
+use super::error::ClientError;
 use crate::protocol::wire::uri::is_absolute_uri;
 
 /// The last day of the password grant for a client, and of every other grant type by which a
@@ -22,7 +21,7 @@ use crate::protocol::wire::uri::is_absolute_uri;
 /// let in_half_a_year = SystemTime::now() + Duration::from_secs(183 * 86_400);
 /// let link = "https://docs.example/move-to-code-flow";
 /// let sunset = Sunset::at(in_half_a_year).with_link(link)?;
-/// # Ok::<_, tower_password_grant::client::LinkError>(())
+/// # Ok::<_, tower_password_grant::client::ClientError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sunset {
@@ -64,13 +63,13 @@ impl Sunset {
     ///
     /// # Errors
     /// Fails when `uri` is not an absolute URI without spaces and quotes.
-    pub fn with_link(mut self, uri: &str) -> Result<Self, LinkError> {
+    pub fn with_link(mut self, uri: &str) -> Result<Self, ClientError> {
         if !is_absolute_uri(uri) {
-            return Err(LinkError(()));
+            return Err(ClientError::Link);
         }
         let link =
             format!("<{uri}>; rel=\"deprecation\"; type=\"text/html\", <{uri}>; rel=\"sunset\"; type=\"text/html\"");
-        self.link = Some(HeaderValue::try_from(link).map_err(|_| LinkError(()))?);
+        self.link = Some(HeaderValue::try_from(link).map_err(|_| ClientError::Link)?);
         Ok(self)
     }
 
@@ -108,15 +107,4 @@ impl Sunset {
 /// Whole seconds since 1970, as headers write them.
 fn seconds(date: SystemTime) -> u64 {
     date.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
-}
-
-/// A link that is no absolute URI.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the link must be an absolute URI without spaces, quotes and backslashes")]
-pub struct LinkError(());
-
-impl fmt::Debug for LinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        explained(self, f)
-    }
 }

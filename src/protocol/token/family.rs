@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::subject_at_client::SubjectAtClient;
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::scope::Scope;
 use crate::protocol::skew::{SKEW, is_ahead};
@@ -51,10 +52,10 @@ impl fmt::Debug for FamilyId {
 ///
 /// A [`RefreshTokenStore`](crate::store::RefreshTokenStore) keeps every one of them.
 #[derive(Clone, Debug)]
-pub struct RefreshFamily(Arc<FamilyFacts>);
+pub struct RefreshFamily(Arc<Inner>);
 
 #[derive(Clone, Debug)]
-struct FamilyFacts {
+struct Inner {
     id: FamilyId,
     subject: Arc<str>,
     client: ClientId,
@@ -78,7 +79,7 @@ impl RefreshFamily {
         authenticated_at: SystemTime,
         expires: SystemTime,
     ) -> Self {
-        Self(Arc::new(FamilyFacts {
+        Self(Arc::new(Inner {
             id,
             subject: subject.into(),
             client,
@@ -91,7 +92,7 @@ impl RefreshFamily {
         }))
     }
 
-    fn change(mut self, change: impl FnOnce(&mut FamilyFacts)) -> Self {
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
     }
@@ -99,25 +100,25 @@ impl RefreshFamily {
     /// The realm of the login.
     #[must_use]
     pub fn with_realm(self, realm: Option<&str>) -> Self {
-        self.change(|facts| facts.realm = realm.map(Into::into))
+        self.change(|inner| inner.realm = realm.map(Into::into))
     }
 
     /// The granted scope.
     #[must_use]
     pub fn with_scope(self, scope: Scope) -> Self {
-        self.change(|facts| facts.scope = scope)
+        self.change(|inner| inner.scope = scope)
     }
 
     /// The grant type of the login.
     #[must_use]
     pub fn with_grant_type(self, grant_type: Option<&str>) -> Self {
-        self.change(|facts| facts.grant_type = grant_type.map(Into::into))
+        self.change(|inner| inner.grant_type = grant_type.map(Into::into))
     }
 
     /// The version of the credentials at the login.
     #[must_use]
     pub fn with_credential_version(self, version: Option<&str>) -> Self {
-        self.change(|facts| facts.credential_version = version.map(Into::into))
+        self.change(|inner| inner.credential_version = version.map(Into::into))
     }
 
     /// The identifier.
@@ -130,6 +131,11 @@ impl RefreshFamily {
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.0.subject
+    }
+
+    /// Whose logins are bounded together with it.
+    pub(crate) fn subject_at_client(&self) -> SubjectAtClient<'_> {
+        SubjectAtClient { realm: self.realm(), subject: self.subject(), client: self.client() }
     }
 
     pub(crate) fn shared_subject(&self) -> Arc<str> {

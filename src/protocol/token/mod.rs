@@ -6,5 +6,6 @@ pub(crate) mod family;
 pub(crate) mod lineage;
 pub(crate) mod record;
 pub(crate) mod refresh_token;
+pub(crate) mod subject_at_client;
 pub(crate) mod token_claims;
 pub(crate) mod unsaved;

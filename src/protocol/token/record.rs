@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::claims::Claims;
 use super::family::FamilyId;
+use super::subject_at_client::SubjectAtClient;
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::scope::Scope;
 use crate::protocol::skew::{SKEW, is_ahead};
@@ -50,11 +51,7 @@ struct Inner {
 pub(crate) enum Holder<'a> {
     Family(FamilyId),
     /// Without a family the logins of a subject at a client look alike.
-    Login {
-        realm: Option<&'a str>,
-        subject: &'a str,
-        client: &'a ClientId,
-    },
+    Subject(SubjectAtClient<'a>),
 }
 
 impl AccessTokenRecord {
@@ -81,10 +78,11 @@ impl AccessTokenRecord {
 
     /// Whose access tokens are bounded together with it.
     pub(crate) fn holder(&self) -> Holder<'_> {
-        let Inner { client, realm, subject, .. } = &*self.0;
         match self.0.family {
             Some(family) => Holder::Family(family),
-            None => Holder::Login { realm: realm.as_deref(), subject, client },
+            None => {
+                Holder::Subject(SubjectAtClient { realm: self.realm(), subject: self.subject(), client: self.client() })
+            }
         }
     }
 

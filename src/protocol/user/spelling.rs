@@ -1,4 +1,4 @@
-//! The one form of a login name; [`AccountKey::canonical`](crate::AccountKey::canonical) documents it.
+//! The one form of a login name; [`AccountKey::canonical`](crate::user::AccountKey::canonical) documents it.
 
 use std::borrow::Cow;
 

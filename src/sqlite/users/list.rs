@@ -46,7 +46,7 @@ impl UserEntry {
         self.realm.as_deref()
     }
 
-    /// Login name and aliases, each in its [canonical form](crate::AccountKey::canonical), in alphabetical order.
+    /// Login name and aliases, each in its [canonical form](crate::user::AccountKey::canonical), in alphabetical order.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names

@@ -29,7 +29,7 @@ pub struct NewUser {
 impl NewUser {
     /// An active user without a realm and a password. `id` becomes [`Subject::id`](crate::Subject::id): a key that
     /// never changes and is never given to another user. `login` is kept in its [canonical
-    /// form](crate::AccountKey::canonical).
+    /// form](crate::user::AccountKey::canonical).
     #[must_use]
     pub fn new(id: impl Into<String>, login: &str) -> Self {
         Self {

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use tower_password_grant::bearer::{AccessTokenVerifier as _, Revocation};
+use tower_password_grant::bearer::{AccessTokenVerifier as _, RevocationOutcome};
 use tower_password_grant::jwt::{JwtIssuer, JwtVerifier, KeySet, SigningAlgorithm};
 use tower_password_grant::token::Claims;
 use tower_password_grant::{Client, StaticClients, Subject, verify_fn};
@@ -142,7 +142,7 @@ async fn iat_is_the_issuers_time_and_auth_time_that_of_the_login_rf_18() {
 async fn signed_tokens_cannot_be_revoked_one_by_one() {
     let verifier = verifier(SigningAlgorithm::EdDsa);
     let token = claiming(json!({}));
-    assert_eq!(verifier.revoke(&token).await.unwrap(), Revocation::Unsupported);
+    assert_eq!(verifier.revoke(&token).await.unwrap(), RevocationOutcome::Unsupported);
     good(&verifier, &token);
 }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value, json};
 use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm};
 use tower_password_grant::store::BackendErrorKind;
-use tower_password_grant::token::{MissingScope, issue_fn};
-use tower_password_grant::{Grant, Subject, TokenIssuer as _, verify_fn};
+use tower_password_grant::token::MissingScope;
+use tower_password_grant::{Grant, Subject, TokenIssuer as _, issue_fn, verify_fn};
 
 use super::helpers::*;
 use crate::support::{CONF, PW, Probe, builder, send, token_request};

@@ -11,10 +11,9 @@ use proptest::prelude::*;
 use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
 use tower_password_grant::limiter::{LimiterRules, Lockout, Rule, TokenBucket};
 use tower_password_grant::store::MaybeFuture;
-use tower_password_grant::user::HostCode;
+use tower_password_grant::user::{AccountKey, HostCode};
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, Client, CredentialVerifier, Denial, PasswordGrantLayer, StaticClients, Subject,
-    Verdict,
+    Attempt, BackendError, Client, CredentialVerifier, Denial, PasswordGrantLayer, StaticClients, Subject, Verdict,
 };
 
 use super::{Counted, Counter};

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tower_password_grant::user::AccountKey;
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, CredentialVerifier, Denial, Subject, Verdict,
+    Attempt, BackendError, CredentialVerifier, Denial, Subject, Verdict,
 };
 use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
 use tower_password_grant::limiter::{LimiterRules, Lockout, Rule, TokenBucket};

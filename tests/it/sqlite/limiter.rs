@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tower_password_grant::AccountKey;
 use tower_password_grant::limiter::{
     ActiveLock, AttemptKey, AttemptLimiter, Checked, Fingerprint, Guess, LimiterOperator as _, LimiterRules, Lockout,
     MemoryLimiter, Reservation, Reserved, Rule, SecretCheck, Settlement, TokenBucket,
 };
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::testing::ManualClock;
+use tower_password_grant::user::AccountKey;
 
 use crate::support::folder::{Folder, at};
 use crate::support::locks::locks;

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tower_password_grant::AccountKey;
 use tower_password_grant::limiter::{
     AttemptLimiter as _, BegunLock, LimiterOperator as _, LimiterRules, Lockout, Reservation, Reserved, Rule,
     Settlement,
 };
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::testing::ManualClock;
+use tower_password_grant::user::AccountKey;
 
 use super::limiter::{address, fail, reserve};
 use crate::support::folder::{Folder, at};

@@ -1,7 +1,7 @@
 //! Whose the locks in the file are.
 
-use tower_password_grant::AccountKey;
 use tower_password_grant::limiter::{LimiterOperator as _, Reserved};
+use tower_password_grant::user::AccountKey;
 
 use super::limiter::{address, fail, reserve};
 use crate::support::folder::Folder;

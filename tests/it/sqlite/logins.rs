@@ -12,9 +12,10 @@ use tower::ServiceExt as _;
 use tower_password_grant::limiter::RequestCeiling;
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::token::RefreshTokens;
+use tower_password_grant::user::Recheck;
 use tower_password_grant::{
     Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PasswordGrantLayer,
-    PeerAddress, Recheck, StaticClients, Subject, Verdict,
+    PeerAddress, StaticClients, Subject, Verdict,
 };
 
 use crate::support::folder::Folder;

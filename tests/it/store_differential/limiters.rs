@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tower_password_grant::AccountKey;
 use tower_password_grant::limiter::{
     ActiveLock, AttemptKey, AttemptLimiter, BegunLock, Checked, Fingerprint, Guess, LimiterOperator, LimiterRules,
     Lockout, MemoryLimiter, Refusal, Reservation, Reserved, Rule, SecretCheck, Settlement, SharedKey, StoredLimiter,
     TokenBucket,
 };
 use tower_password_grant::testing::ManualClock;
+use tower_password_grant::user::AccountKey;
 
 #[cfg(feature = "sqlite")]
 use super::file;

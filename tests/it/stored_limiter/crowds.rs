@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
-use tower_password_grant::AccountKey;
 use tower_password_grant::limiter::{LimiterOperator, StoredLimiter};
 use tower_password_grant::store::BackendErrorKind;
+use tower_password_grant::user::AccountKey;
 
 use super::unreliable::Unreliable;
 use super::world::{Checking, No, check, limiter, reserve_from};

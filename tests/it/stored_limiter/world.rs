@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use tower_password_grant::BackendError;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, AttemptRecords, Checked, Guess, Refusal, Reservation, Reserved, SecretCheck,
     Settlement, SharedKey, StoredLimiter,
 };
-use tower_password_grant::{AccountKey, BackendError};
+use tower_password_grant::user::AccountKey;
 
 const HERE: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
 

@@ -10,9 +10,10 @@ use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, Argon2Verif
 use tower_password_grant::audit::{AuditEvent, AuditOutcome};
 use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
-use tower_password_grant::token::{Token, issue_fn};
+use tower_password_grant::token::Token;
 use tower_password_grant::{
     BackendError, Client, Grant, IssuedTokens, Password, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients,
+    issue_fn,
 };
 
 use crate::support::{Answer, clients, digest, from_peer, send, token_request};

@@ -15,9 +15,10 @@ use tower_password_grant::limiter::{
 };
 use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::token::Token;
+use tower_password_grant::user::AccountKey;
 use tower_password_grant::{
-    AccountKey, Attempt, BackendError, Client, ClientRegistry, CredentialVerifier, Denial, Grant, IssuedTokens,
-    Subject, TokenIssuer, Verdict,
+    Attempt, BackendError, Client, ClientRegistry, CredentialVerifier, Denial, Grant, IssuedTokens, Subject,
+    TokenIssuer, Verdict,
 };
 
 /// What a part does when it is asked.

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
 use tower_password_grant::store::MaybeFuture;
-use tower_password_grant::{AccountKey, BackendError, Verdict};
+use tower_password_grant::user::AccountKey;
+use tower_password_grant::{BackendError, Verdict};
 
 type Exchange = Box<dyn Fn(&ExtensionRequest) -> Result<Verdict, BackendError> + Send + Sync>;
 

@@ -12,9 +12,9 @@ use tower_password_grant::store::{
     RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
 };
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
+use tower_password_grant::user::Recheck;
 use tower_password_grant::{
-    Attempt, BackendError, CredentialVerifier, PasswordGrant, PasswordGrantLayer, PeerAddress, Recheck, StaticClients,
-    Verdict,
+    Attempt, BackendError, CredentialVerifier, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, Verdict,
 };
 
 use crate::support::ManualClock;

@@ -10,9 +10,10 @@ use tower_password_grant::audit::{AuditEvent, Reason};
 use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::store::{AccessTokenStore, MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore};
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
+use tower_password_grant::user::Recheck;
 use tower_password_grant::{
     Attempt, BackendError, Builder, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant,
-    PasswordGrantLayer, PeerAddress, Recheck, StaticClients, Subject, Verdict,
+    PasswordGrantLayer, PeerAddress, StaticClients, Subject, Verdict,
 };
 
 use super::{Answer, ManualClock, basic, digest, send};
