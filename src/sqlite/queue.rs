@@ -35,6 +35,15 @@ pub(super) enum Refused {
     Closed,
 }
 
+/// The thread that an item was given to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    /// It is awake, so it begins at once.
+    Awake,
+    /// It has to be woken.
+    Asleep,
+}
+
 /// What was taken out.
 pub(super) enum Taken<T> {
     Some(Vec<T>),
@@ -69,13 +78,14 @@ impl<T> Queue<T> {
 
     /// Gives an item to a thread that waits for one at this moment, and otherwise gives it back: so it goes before all
     /// others.
-    pub(super) fn push_if_idle(&self, item: T) -> Result<(), T> {
+    pub(super) fn push_if_idle(&self, item: T) -> Result<Given, T> {
         let state = self.lock();
         if state.is_closed || state.idle == 0 || !state.waiting.is_empty() {
             return Err(item);
         }
+        let given = if state.asleep == 0 { Given::Awake } else { Given::Asleep };
         self.add(state, item);
-        Ok(())
+        Ok(given)
     }
 
     fn add(&self, mut state: MutexGuard<'_, State<T>>, item: T) {
@@ -116,7 +126,7 @@ impl<T> Queue<T> {
     fn watch(&self, time: Duration) {
         let began = Instant::now();
         while !self.has_news.load(Ordering::Acquire) && began.elapsed() < time {
-            std::hint::spin_loop();
+            std::thread::yield_now();
         }
     }
 
@@ -189,9 +199,13 @@ mod tests {
                     let first = queue.take(3, awake, LONG);
                     (first, queue.take(3, awake, LONG))
                 });
-                while queue.push_if_idle(7).is_err() {
-                    std::thread::yield_now();
-                }
+                let given = loop {
+                    match queue.push_if_idle(7) {
+                        Ok(given) => break given,
+                        Err(_) => std::thread::yield_now(),
+                    }
+                };
+                assert_eq!(given, if awake == NOW { Given::Asleep } else { Given::Awake });
                 while queue.lock().idle == 0 || queue.len() > 0 {
                     std::thread::yield_now();
                 }

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::watch;
-use tokio::task::yield_now;
 
 use super::builder::SqliteStoreBuilder;
 use super::counting_key::CountingKey;
@@ -17,7 +17,7 @@ use super::job::{Answer, Job, Operation, Transaction, ignored};
 use super::location::Files;
 use super::open::Opening;
 use super::prune::Pruner;
-use super::queue::{Queue, Refused};
+use super::queue::{Given, Queue, Refused};
 use super::stats::{Counters, SqliteStats, add};
 use super::time::{CountingTime, floor};
 use crate::boundary::backend::{BackendError, OperationError};
@@ -27,8 +27,9 @@ use crate::limiter::locks::Locks;
 
 /// When to try again if too much waits.
 const SOON: Duration = Duration::from_secs(1);
-/// How often a task looks for an answer that comes soon before it sleeps: some ten microseconds.
-const LOOKS: u32 = 20;
+/// How long a task waits awake for a look-up by a thread that is awake: about twice as long as one takes. Others of its
+/// runtime wait meanwhile, as they do while it computes.
+const LOOK_UP: Duration = Duration::from_micros(20);
 
 /// Users, clients, refresh token families, opaque access tokens, one-time values and counted attempts in one SQLite
 /// file. Cloning is cheap, and all clones are one store. See the [module](self::super) for what it promises.
@@ -228,12 +229,17 @@ impl SqliteStore {
         W: FnOnce(&Db) -> Result<T, Failure> + Send + 'static,
     {
         self.0.files.trusted().map_err(Unanswered::from)?;
-        let (job, answer) = Operation::boxed(work, Transaction::None, ignored);
-        if let Err(job) = self.0.writes.push_if_idle(job) {
-            self.push(job)?;
-            return Ok(answered(answer).await?);
+        let (job, mut answer) = Operation::boxed(work, Transaction::None, ignored);
+        match self.0.writes.push_if_idle(job) {
+            Ok(Given::Awake) => {
+                if let Some(answer) = answered_soon(&mut answer) {
+                    return Ok(answer?);
+                }
+            }
+            Ok(Given::Asleep) => {}
+            Err(job) => self.push(job)?,
         }
-        Ok(answered_soon(answer).await?)
+        Ok(answered(answer).await?)
     }
 
     async fn submit<T, W, K>(&self, transaction: Transaction, work: W, kept: K) -> Result<T, Unanswered>
@@ -271,16 +277,17 @@ async fn answered<T>(answer: Answer<T>) -> Result<T, Unanswered> {
     answer.await.unwrap_or_else(ended)
 }
 
-/// The same for an answer that comes sooner than a thread that sleeps is woken: the task lets others go first and looks
-/// again.
-async fn answered_soon<T>(mut answer: Answer<T>) -> Result<T, Unanswered> {
-    for _ in 0..LOOKS {
-        if let Ok(answer) = answer.try_recv() {
-            return answer;
+/// The answer, if it comes sooner than a task that sleeps is woken. To let other tasks go first meanwhile would wake
+/// threads of the runtime, which costs more than the answer.
+fn answered_soon<T>(answer: &mut Answer<T>) -> Option<Result<T, Unanswered>> {
+    let began = Instant::now();
+    loop {
+        match answer.try_recv() {
+            Ok(answer) => return Some(answer),
+            Err(TryRecvError::Empty) if began.elapsed() < LOOK_UP => std::thread::yield_now(),
+            Err(_) => return None,
         }
-        yield_now().await;
     }
-    answered(answer).await
 }
 
 impl fmt::Debug for SqliteStore {

@@ -72,24 +72,23 @@ impl Writer {
 
     /// Look-ups first; then one transaction for all that can share one, and the answers; then one for each of the
     /// others.
-    fn serve(&mut self, jobs: Vec<Box<dyn Job>>) -> Last {
-        let (mut shared, mut alone, mut last) = (Vec::with_capacity(jobs.len()), Vec::new(), Last::Write);
-        for job in jobs {
-            match job.transaction() {
-                Transaction::None => {
-                    read(job, &self.db, &self.files, &self.counters);
-                    self.db.take_steps();
-                    last = Last::LookUp;
-                }
-                Transaction::Shared => shared.push(job),
-                Transaction::Own => alone.push(vec![job]),
-            }
+    fn serve(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Last {
+        let count = jobs.len();
+        for job in jobs.extract_if(.., |job| job.transaction() == Transaction::None) {
+            read(job, &self.db, &self.files, &self.counters);
         }
-        for group in std::iter::once(shared).chain(alone).filter(|group| !group.is_empty()) {
-            self.serve_together(group);
-            last = Last::Write;
+        if jobs.len() < count {
+            self.db.take_steps();
         }
-        last
+        if jobs.is_empty() {
+            return Last::LookUp;
+        }
+        let alone: Vec<_> = jobs.extract_if(.., |job| job.transaction() == Transaction::Own).collect();
+        if !jobs.is_empty() {
+            self.serve_together(jobs);
+        }
+        alone.into_iter().for_each(|job| self.serve_together(vec![job]));
+        Last::Write
     }
 
     fn serve_together(&mut self, mut jobs: Vec<Box<dyn Job>>) {
