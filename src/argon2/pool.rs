@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +18,8 @@ use super::counts::{Counts, Running, nanos};
 use super::lane::{Sender, Waiting};
 use super::places::{Percents, Places};
 use super::queue::{NoPlace, Placed, Queue};
+
+use crate::boundary::sync::held;
 
 /// No queue is longer, whatever the measured speed says.
 pub(super) const LONGEST: usize = 65_536;
@@ -219,7 +221,7 @@ impl<W: Work> Drop for Pool<W> {
 impl<W: Work> Shared<W> {
     fn lock(&self) -> MutexGuard<'_, State<W>> {
         // No job runs while the lock is held; whatever panicked then left the queue whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.state.lock())
     }
 
     /// What a thread does until the pool is dropped.
@@ -247,7 +249,7 @@ impl<W: Work> Shared<W> {
                 return Some(waiting);
             }
             state.idle = state.idle.saturating_add(1);
-            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = held(self.wake.wait(state));
             state.idle = state.idle.saturating_sub(1);
         }
     }

@@ -33,6 +33,7 @@ pub(crate) mod refusal;
 pub(crate) mod registry;
 pub(crate) mod setting;
 pub(crate) mod shield;
+pub(crate) mod sync;
 pub(crate) mod transport;
 pub(crate) mod users;
 pub(crate) mod verifier;

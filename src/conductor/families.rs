@@ -1,7 +1,7 @@
 //! Families of refresh tokens: their store, and how long they live.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use super::access::AccessTokens;
@@ -11,6 +11,7 @@ use crate::boundary::identity::StoreIdentity;
 use crate::boundary::ladder::grant::Grant;
 use crate::boundary::refresh::{NewFamily, RefreshTokenStore, StoredFamily};
 use crate::boundary::refresh_use::{Used, begin_family, use_token};
+use crate::boundary::sync::held;
 use crate::observe::patience::Bound;
 use crate::protocol::client::registered::Client;
 use crate::protocol::secret::keyed::Keyed;
@@ -217,7 +218,7 @@ impl Families {
 
     /// Whole at each moment, also after a panic of the clock.
     fn lock_steps(&self) -> MutexGuard<'_, ClockSteps> {
-        self.steps.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.steps.lock())
     }
 }
 

@@ -2,10 +2,11 @@
 //! is refused.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use crate::boundary::clock::Clock;
+use crate::boundary::sync::held;
 use crate::observe::telemetry;
 use crate::protocol::client::grant_type::{GrantType, begins_login, is_of_extension};
 use crate::protocol::client::registered::{Client, ClientAuthentication, ClientId, REFRESH_TOKEN};
@@ -21,7 +22,7 @@ struct Warned(Mutex<HashSet<ClientId>>);
 impl Warned {
     /// Whether there was no warning about this client before. When there are too many clients, no more warnings come.
     fn is_first(&self, client: &ClientId) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = held(self.0.lock());
         told.len() < MOST && told.insert(client.clone())
     }
 }

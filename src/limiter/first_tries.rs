@@ -1,9 +1,10 @@
 //! The reservations whose settling failed, so that it can be tried once more.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::boundary::limiter::Reservation;
+use crate::boundary::sync::held;
 
 /// The most that are kept: those of an outage that is longer than a request lives are of no use any more.
 const MOST: usize = 4096;
@@ -33,7 +34,7 @@ impl<T> Default for FirstTries<T> {
 
 impl<T> FirstTries<T> {
     fn lock(&self) -> MutexGuard<'_, VecDeque<([u8; 32], T)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.0.lock())
     }
 
     pub(crate) fn keep(&self, reservation: &Reservation, first: T) {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::step::capacity::SWEEP;
@@ -11,10 +10,10 @@ use super::step::network::prefix_len;
 use super::step::policy::Policy;
 use super::step::records::Begun;
 use super::step::ticket::Ticket;
-use super::sync::{Mutex, MutexGuard};
 use crate::boundary::account::AccountKey;
 use crate::boundary::limiter::{AttemptKey, Guess, Rule, Settlement};
 use crate::boundary::operator::ActiveLock;
+use crate::boundary::sync::{Mutex, MutexGuard, held};
 
 /// The most locks that have names, and the most accounts whose owner was told.
 pub(crate) const MOST: usize = 16_384;
@@ -56,7 +55,7 @@ pub(crate) struct Name {
 }
 
 fn lock(names: &Mutex<Names>) -> MutexGuard<'_, Names> {
-    names.lock().unwrap_or_else(PoisonError::into_inner)
+    held(names.lock())
 }
 
 impl Locks {

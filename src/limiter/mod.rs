@@ -26,7 +26,6 @@ pub(crate) mod locks;
 pub(crate) mod memory;
 pub(crate) mod step;
 pub(crate) mod stored;
-pub(crate) mod sync;
 
 pub use crate::boundary::check::{CheckOutcome, SecretCheck};
 pub use crate::boundary::limiter::{

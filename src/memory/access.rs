@@ -4,12 +4,12 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::sync::{Mutex, lock};
 use super::tokens::{Bounds, Tokens};
 use crate::boundary::access::{AccessTokenStore, MOST_TOKENS};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::setting::SettingError;
+use crate::boundary::sync::{Mutex, held};
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::family::FamilyId;
 use crate::protocol::token::record::AccessTokenRecord;
@@ -78,24 +78,24 @@ impl Default for MemoryAccessTokens {
 impl AccessTokenStore for MemoryAccessTokens {
     async fn insert(&self, digest: SecretDigest, record: AccessTokenRecord) -> Result<(), BackendError> {
         let now = self.clock.now();
-        lock(&self.tokens).insert(*digest.as_bytes(), record, self.bounds, now);
+        held(self.tokens.lock()).insert(*digest.as_bytes(), record, self.bounds, now);
         Ok(())
     }
 
     async fn find(&self, digest: &SecretDigest) -> Result<Option<AccessTokenRecord>, BackendError> {
-        Ok(lock(&self.tokens).get(digest.as_bytes()).cloned())
+        Ok(held(self.tokens.lock()).get(digest.as_bytes()).cloned())
     }
 
     async fn revoke(&self, digest: &SecretDigest) -> Result<bool, BackendError> {
-        Ok(lock(&self.tokens).remove(digest.as_bytes()))
+        Ok(held(self.tokens.lock()).remove(digest.as_bytes()))
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<u64, BackendError> {
-        Ok(lock(&self.tokens).remove_family(family))
+        Ok(held(self.tokens.lock()).remove_family(family))
     }
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
-        Ok(lock(&self.tokens).remove_subject(realm, subject))
+        Ok(held(self.tokens.lock()).remove_subject(realm, subject))
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {
@@ -148,9 +148,9 @@ mod tests {
             insert(&store, number, "bob", 2).await;
         }
         assert_eq!(found(&store, 0..10).await, [5, 6, 7, 8]);
-        assert_eq!(lock(&store.tokens).counts(), [4, 1, 1]);
+        assert_eq!(held(store.tokens.lock()).counts(), [4, 1, 1]);
         assert_eq!(store.revoke_family(FamilyId::from_bytes([2; 16])).await.unwrap(), 4);
-        assert_eq!(lock(&store.tokens).counts(), [0, 0, 0]);
+        assert_eq!(held(store.tokens.lock()).counts(), [0, 0, 0]);
     }
 
     #[tokio::test]
@@ -165,7 +165,7 @@ mod tests {
                 let newest: Vec<usize> = std::iter::once(0).chain(first..=number).collect();
                 assert_eq!(found(&store, 0..number + 1).await, newest, "{per_login} of a login");
             }
-            assert_eq!(lock(&store.tokens).counts()[2], 2);
+            assert_eq!(held(store.tokens.lock()).counts()[2], 2);
         }
     }
 }

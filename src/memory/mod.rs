@@ -8,5 +8,4 @@ pub(crate) mod once;
 pub(crate) mod opaque;
 pub(crate) mod refresh;
 mod slab;
-mod sync;
 mod tokens;

@@ -7,11 +7,11 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
-use super::sync::{Mutex, lock};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SteadyTime, SystemClock};
 use crate::boundary::once::OneTimeValues;
 use crate::boundary::setting::SettingError;
+use crate::boundary::sync::{Mutex, held};
 use crate::protocol::secret::secrets::SecretDigest;
 
 type Key = [u8; 32];
@@ -69,7 +69,7 @@ impl Default for MemoryOneTimeValues {
 impl OneTimeValues for MemoryOneTimeValues {
     async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError> {
         let now = self.time.now();
-        let mut state = lock(&self.state);
+        let mut state = held(self.state.lock());
         while let Some((_, over)) = state.by_end.first().copied().filter(|(end, _)| *end <= now) {
             state.by_end.pop_first();
             state.spent.remove(&over);

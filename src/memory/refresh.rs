@@ -6,12 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::families::FamilyTable;
-use super::sync::{Mutex, lock};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
 use crate::boundary::setting::SettingError;
+use crate::boundary::sync::{Mutex, held};
 use crate::protocol::token::family::FamilyId;
 use crate::protocol::token::lineage::PREDECESSOR_KEPT;
 
@@ -66,13 +66,13 @@ impl Default for MemoryRefreshTokens {
 impl RefreshTokenStore for MemoryRefreshTokens {
     async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         let NewFamily { family, lineage, now, .. } = new;
-        let ended = lock(&self.families).begin(family, lineage, now, self.capacity);
+        let ended = held(self.families.lock()).begin(family, lineage, now, self.capacity);
         ended.ok_or_else(|| BackendError::fault("a refresh token family with this id was begun before"))
     }
 
     fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
         let elapsed = self.clock.elapsed();
-        let families = lock(&self.families);
+        let families = held(self.families.lock());
         MaybeFuture::ready(Ok(families.get(family).map(|kept| {
             // So much time has passed since the predecessor was used that no wall clock can make it good again.
             let is_stale = elapsed.saturating_sub(kept.used) > PREDECESSOR_KEPT;
@@ -85,7 +85,7 @@ impl RefreshTokenStore for MemoryRefreshTokens {
 
     fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
         let Rotation { family, seen, lineage, .. } = rotation;
-        let mut families = lock(&self.families);
+        let mut families = held(self.families.lock());
         let found = families.get_mut(family);
         let Some(kept) = found.filter(|kept| !kept.is_ended && kept.stamp == seen.get()) else {
             return MaybeFuture::ready(Ok(false));
@@ -99,11 +99,11 @@ impl RefreshTokenStore for MemoryRefreshTokens {
     }
 
     async fn revoke_family(&self, family: FamilyId) -> Result<bool, BackendError> {
-        Ok(lock(&self.families).end(family))
+        Ok(held(self.families.lock()).end(family))
     }
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
-        Ok(lock(&self.families).end_all(realm, subject))
+        Ok(held(self.families.lock()).end_all(realm, subject))
     }
 }
 

@@ -52,7 +52,7 @@ async fn use_token_of(store: &MemoryRefreshTokens, family: u16, generation: u16)
 }
 
 fn counts(store: &MemoryRefreshTokens) -> [usize; 5] {
-    lock(&store.families).counts()
+    held(store.families.lock()).counts()
 }
 
 async fn is_found(store: &MemoryRefreshTokens, family: u16) -> bool {

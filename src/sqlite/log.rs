@@ -1,7 +1,9 @@
 //! Emptying the write-ahead log: it keeps pages as they were, and so what was forgotten since.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use crate::boundary::sync::held;
 
 /// The time between two tries as long as more is being forgotten.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -42,9 +44,8 @@ impl OldPages {
         state.tried = Instant::now();
     }
 
-    /// Whole at each moment.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.0.lock())
     }
 }
 

@@ -5,7 +5,7 @@
 //! before it took.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::params;
@@ -16,6 +16,7 @@ use super::failure::Failure;
 use super::log::OldPages;
 use super::time::{CountingTime, ForwardTime, floor};
 use crate::boundary::clock::Clock;
+use crate::boundary::sync::held;
 use crate::protocol::token::lineage::{Lineage, LineageError, PREDECESSOR_KEPT};
 
 /// How long a step may take, with its commit. A write that comes meanwhile waits for as long.
@@ -129,7 +130,7 @@ impl Pruner {
     /// What is over now.
     pub(super) fn instants(&self, retention: Duration) -> Instants {
         let (wall, elapsed) = (self.clock.now(), self.clock.elapsed());
-        let forward = self.forward.lock().unwrap_or_else(PoisonError::into_inner).at(wall, elapsed);
+        let forward = held(self.forward.lock()).at(wall, elapsed);
         Instants::new(self.time.earlier(wall), retention, forward)
     }
 

@@ -1,9 +1,10 @@
 //! A clock that stands still.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use crate::boundary::clock::Clock;
+use crate::boundary::sync::held;
 
 /// A clock that moves only when a test moves it. Clones share their time.
 ///
@@ -42,14 +43,14 @@ impl ManualClock {
 
     /// Lets time pass, on the wall and since the start. Both stop at the end of all time.
     pub fn advance(&self, time: Duration) {
-        let mut own = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = held(self.0.lock());
         own.now = own.now.checked_add(time).unwrap_or(own.now);
         own.elapsed = own.elapsed.saturating_add(time);
     }
 
     /// Sets the wall clock alone, forwards or backwards, as an operator or NTP would.
     pub fn set_wall(&self, now: SystemTime) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).now = now;
+        held(self.0.lock()).now = now;
     }
 }
 
@@ -61,10 +62,10 @@ impl Default for ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> SystemTime {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).now
+        held(self.0.lock()).now
     }
 
     fn elapsed(&self) -> Duration {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed
+        held(self.0.lock()).elapsed
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
+use super::shards::SHARDS;
 use super::table::Hashed;
 use crate::limiter::locks::MOST;
 use crate::limiter::step::capacity::SWEEP;
 use crate::limiter::step::known::{KnownAddresses, Told};
-use crate::limiter::sync::SHARDS;
 
 /// Among how many the oldest is looked for, when there is no room. Their order is that of hashes.
 const LOOKED_AT: usize = 8;

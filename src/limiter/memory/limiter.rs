@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::convert::Infallible;
 use std::fmt;
 
+use super::shards::digest_key;
 use super::table::Table;
 use super::tables::{Accounts, Tables, keep_told, shard_of, wide_tallies};
 use crate::boundary::backend::BackendError;
@@ -12,6 +13,7 @@ use crate::boundary::clock::{Clock as _, PartClock, SharedClock};
 use crate::boundary::limiter::{AttemptKey, AttemptLimiter, BegunLock, Checked, Reservation, Reserved, Settlement};
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::setting::SettingError;
+use crate::boundary::sync::atomic::{AtomicU32, Ordering};
 use crate::limiter::first_tries::{Stays, first_try};
 use crate::limiter::locks::Locks;
 use crate::limiter::step::budget::millis;
@@ -23,8 +25,6 @@ use crate::limiter::step::slots::{Slot, Slots};
 use crate::limiter::step::steps::{Attempted, Charged, Compared, News, Outcome, Right, Step};
 use crate::limiter::step::tally::Tally;
 use crate::limiter::step::ticket::Ticket;
-use crate::limiter::sync::atomic::{AtomicU32, Ordering};
-use crate::limiter::sync::digest_key;
 
 /// Counts attempts in the memory of this process, by four rules, which [`LimiterRules`](crate::limiter::LimiterRules) may change; the other
 /// two, of [requests](crate::limiter::RequestCeiling) and [introspections](crate::limiter::IntrospectionCeiling), are kept by the endpoint:

@@ -10,9 +10,9 @@ use crate::boundary::account::AccountKey;
 use crate::boundary::clock::Clock;
 use crate::boundary::limiter::{Fingerprint, Guess, Refusal, Rule};
 use crate::boundary::operator::{ActiveLock, LimiterOperator as _};
+use crate::limiter::memory::shards::SHARDS;
 use crate::limiter::memory::tables::shard_at;
 use crate::limiter::step::budget::{Lockout, TokenBucket};
-use crate::limiter::sync::SHARDS;
 use std::sync::Arc;
 
 #[path = "random_tests.rs"]

@@ -4,6 +4,7 @@ pub(crate) mod known_table;
 pub(crate) mod limiter;
 pub(crate) mod operator;
 pub(crate) mod settings;
+pub(crate) mod shards;
 pub(crate) mod stats;
 pub(crate) mod table;
 pub(crate) mod tables;

@@ -1,11 +1,12 @@
 //! Where the limiter in memory keeps what it counts: tables in parts, each with its lock.
 
 use std::ops::Range;
-use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 
 use super::known_table::KnownTable;
+use super::shards::{SHARDS, WIDE_SHARDS};
 use super::table::Table;
+use crate::boundary::sync::{Mutex, MutexGuard, held};
 use crate::limiter::step::capacity::Capacity;
 use crate::limiter::step::facts::Facts;
 use crate::limiter::step::key::{Key, Place};
@@ -13,7 +14,6 @@ use crate::limiter::step::network::{Tier, widened};
 use crate::limiter::step::slots::{Slot, Slots, TableKind};
 use crate::limiter::step::tally::Tally;
 use crate::limiter::step::unblock::{Forgotten, Which};
-use crate::limiter::sync::{Mutex, MutexGuard, SHARDS, WIDE_SHARDS};
 
 /// Locked in this order wherever several are locked: pairs, accounts, addresses, wide; never two of a kind.
 pub(super) struct Tables {
@@ -106,8 +106,7 @@ pub(super) fn shard_of<T>(shards: &[Mutex<T>], key: Key) -> Option<MutexGuard<'_
 }
 
 pub(super) fn shard_at<T>(shards: &[Mutex<T>], index: usize) -> Option<MutexGuard<'_, T>> {
-    // Nothing can panic while a lock is held; if it did, the counts would still be right.
-    shards.get(index).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
+    shards.get(index).map(|shard| held(shard.lock()))
 }
 
 /// Copies of the tallies of wider networks, and which of them are in cells.

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::boundary::sync::held;
 
 /// What attempts under way share, by what they have in common. It is kept as long as one of them is there.
 pub(super) struct Lines<K, L>(Mutex<HashMap<K, Line<L>>>);
@@ -39,7 +41,7 @@ impl<K: Copy + Eq + Hash, L: Default> Lines<K, L> {
 
 impl<K, L> Lines<K, L> {
     fn lock(&self) -> MutexGuard<'_, HashMap<K, Line<L>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.0.lock())
     }
 }
 

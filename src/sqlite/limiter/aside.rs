@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::kinds::RowKey;
 use super::unkept::Unkept;
+use crate::boundary::sync::held;
 use crate::limiter::step::slots::TableKind;
 use crate::limiter::step::tally::TallyBytes;
 
@@ -47,7 +48,7 @@ impl Aside {
 
 impl Prints {
     fn lock(&self) -> MutexGuard<'_, HashMap<RowKey, (TallyBytes, u32)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.0.lock())
     }
 
     pub(super) fn get(&self, key: RowKey, written: &TallyBytes) -> u32 {

@@ -1,7 +1,9 @@
 //! Wrong secrets whose charge may not be kept.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
+
+use crate::boundary::sync::held;
 
 /// The most accounts and clients. Beyond them every one is taken for marked.
 const MOST: usize = 65_536;
@@ -23,9 +25,8 @@ struct Marks {
 pub(super) struct Mark(u64);
 
 impl Unkept {
-    /// Whole at each moment.
     fn lock(&self) -> MutexGuard<'_, Marks> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.0.lock())
     }
 
     /// A wrong secret was compared. Its charge comes next.

@@ -1,10 +1,5 @@
-//! The locks, which a model checker replaces by its own: `RUSTFLAGS="--cfg shuttle"`. It needs the same run twice, so it
-//! gets a key that is always the same, and few shards, too.
-
-#[cfg(shuttle)]
-pub(crate) use shuttle::sync::{Mutex, MutexGuard, atomic};
-#[cfg(not(shuttle))]
-pub(crate) use std::sync::{Mutex, MutexGuard, atomic};
+//! How the tables are divided. A model checker (`RUSTFLAGS="--cfg shuttle"`) needs the same run twice, so it gets a key that is
+//! always the same, and few shards.
 
 use zeroize::Zeroizing;
 
