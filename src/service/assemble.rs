@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::checks::{check_proxies, named, routes, wording};
 use super::config_error::ConfigError;
@@ -45,6 +44,7 @@ use crate::protocol::scope::Scope;
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::secrets::random_bytes;
 use crate::protocol::secret::shared_key::KeyUse;
+use crate::protocol::token::lifetime::lifetime;
 use crate::protocol::wire::origin::OwnOrigin;
 
 impl Options {
@@ -94,9 +94,6 @@ impl Options {
             return Err(ConfigError::ExemptNetwork(*network));
         }
         check_proxies(&peer, &self.transport)?;
-        if self.lifetime < Duration::from_secs(1) {
-            return Err(ConfigError::Lifetime(self.lifetime));
-        }
         if self.max_body == 0 {
             return Err(ConfigError::BodyLimit);
         }
@@ -105,7 +102,7 @@ impl Options {
         let rules = GrantRules {
             missing_scope: self.missing_scope,
             scope_ceiling: self.scope_ceiling.map(parse_scope).transpose()?,
-            lifetime: self.lifetime,
+            lifetime: lifetime(self.lifetime)?,
             refreshed_lifetime,
         };
         let request_ceiling = self.request_ceiling.unwrap_or_default();

@@ -6,6 +6,7 @@ use crate::protocol::explained::explained;
 use crate::protocol::ip_network::IpNetwork;
 use crate::protocol::scope::ScopeError;
 use crate::protocol::secret::secrets::RandomnessError;
+use crate::protocol::token::lifetime::UnfitTime;
 
 /// Why [`build`](crate::Builder::build) refuses: which setting, and what to do about it.
 #[derive(thiserror::Error)]
@@ -49,7 +50,7 @@ pub enum ConfigError {
     )]
     NothingToRevoke,
     /// A refresh token that could be presented again for too long.
-    #[error("a refresh token's leeway of {0:?} is more than 60 seconds: give less")]
+    #[error("{}", UnfitTime::Leeway(*.0))]
     Leeway(Duration),
     /// An issuer identifier that RFC 8414 does not allow.
     #[error("the issuer `{0}` must be an https URL without user, query and fragment; http only for this machine")]
@@ -66,7 +67,7 @@ pub enum ConfigError {
     )]
     AssertionAlgorithms,
     /// A lifetime of less than a second.
-    #[error("a lifetime of {0:?} is less than a second: give at least one")]
+    #[error("{}", UnfitTime::Lifetime(*.0))]
     Lifetime(Duration),
     /// A deadline that is over before anything can be done.
     #[error("a deadline of 0 refuses every request that has to wait: leave `.{0}(..)` out, or give it `None`")]
@@ -108,6 +109,15 @@ pub enum ConfigError {
     /// The operating system gave no randomness.
     #[error("the endpoint cannot make its random keys")]
     Randomness(#[from] RandomnessError),
+}
+
+impl From<UnfitTime> for ConfigError {
+    fn from(time: UnfitTime) -> Self {
+        match time {
+            UnfitTime::Lifetime(given) => Self::Lifetime(given),
+            UnfitTime::Leeway(given) => Self::Leeway(given),
+        }
+    }
 }
 
 impl fmt::Debug for ConfigError {

@@ -9,8 +9,8 @@ use crate::boundary::refresh::RefreshTokenStore;
 use crate::conductor::access::AccessTokens;
 use crate::conductor::families::{Families, Lifetimes};
 use crate::observe::patience::Bound;
-use crate::protocol::client::builder::{DEFAULT_LEEWAY, MAX_LEEWAY};
 use crate::protocol::secret::keyed::Keyed;
+use crate::protocol::token::lifetime::{self, DEFAULT_LEEWAY};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -98,14 +98,11 @@ impl RefreshTokens {
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        let lifetimes = [self.lifetimes.lifetime, self.lifetimes.idle_lifetime].into_iter();
-        let mut lifetimes = lifetimes.chain(self.access_token_lifetime);
-        if let Some(short) = lifetimes.find(|lifetime| *lifetime < Duration::from_secs(1)) {
-            return Err(ConfigError::Lifetime(short));
+        let Lifetimes { lifetime, idle_lifetime, leeway } = self.lifetimes;
+        for lifetime in [lifetime, idle_lifetime].into_iter().chain(self.access_token_lifetime) {
+            lifetime::lifetime(lifetime)?;
         }
-        if self.lifetimes.leeway > MAX_LEEWAY {
-            return Err(ConfigError::Leeway(self.lifetimes.leeway));
-        }
+        lifetime::leeway(leeway)?;
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::Password;
 use crate::protocol::token::family::{FamilyId, RefreshFamily};
+use crate::protocol::token::lifetime::SHORTEST_LIFETIME;
 use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::user::subject::Subject;
 use crate::protocol::weigh::{self, Demanded, Proven};
@@ -82,9 +83,9 @@ impl Login {
         let mut facts = GrantFacts::decide(terms, verified.subject, verified.scope.as_ref(), now)?;
         facts.authenticated_at = family.authenticated_at();
         facts.family = Some(family.id());
-        // No access token outlives the family that it came from, and none lives for less than a second.
+        // No access token outlives the family that it came from.
         let rest = family.expires().duration_since(now).unwrap_or_default();
-        if rest < Duration::from_secs(1) {
+        if rest < SHORTEST_LIFETIME {
             return Err(Reason::RefreshTokenExpired);
         }
         facts.lifetime = facts.lifetime.min(rest);

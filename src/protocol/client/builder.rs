@@ -12,13 +12,8 @@ use super::sunset::Sunset;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::SecretDigest;
+use crate::protocol::token::lifetime;
 use crate::protocol::wire::origin::is_sent;
-
-/// How long a refresh token that was used may be presented again, if neither the builder nor the client says otherwise.
-pub(crate) const DEFAULT_LEEWAY: Duration = Duration::from_secs(10);
-
-/// The longest time for which a spent refresh token may be presented again.
-pub(crate) const MAX_LEEWAY: Duration = Duration::from_secs(60);
 
 /// Registers a [`Client`]; [`build`](Self::build) answers errors.
 #[must_use]
@@ -61,6 +56,15 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets what was found fit.
+    fn set<T, E: Into<ClientError>>(mut self, found: Result<T, E>, set: impl FnOnce(&mut Inner, T)) -> Self {
+        match found {
+            Ok(fit) => set(&mut self.inner, fit),
+            Err(error) => return self.fail(error.into()),
+        }
+        self
+    }
+
     /// Adds a secret that works until `expires` (for ever if `None`). Two may live at once, so that a new one can be
     /// rolled out before the old one ends.
     pub fn secret(mut self, digest: &SecretDigest, expires: Option<SystemTime>) -> Self {
@@ -96,29 +100,20 @@ impl ClientBuilder {
     }
 
     /// Adds scope tokens, separated by single spaces, to [`scopes`](Self::scopes). The [default](Self::default_scope) stays.
-    pub fn add_scope(mut self, scope: &str) -> Self {
+    pub fn add_scope(self, scope: &str) -> Self {
         let scopes = &self.inner.scopes;
-        match scope.parse().and_then(|added: Scope| format!("{scopes} {added}").trim().parse()) {
-            Ok(scopes) => {
-                self.inner.scopes = scopes;
-                self
-            }
-            Err(error) => self.fail(ClientError::Scope(error)),
-        }
+        let both = scope.parse().and_then(|added: Scope| format!("{scopes} {added}").trim().parse());
+        self.set(both.map_err(ClientError::Scope), |inner, scopes| inner.scopes = scopes)
     }
 
     /// Takes scope tokens away, separated by single spaces, from [`scopes`](Self::scopes) and from the
     /// [default](Self::default_scope). A default of which nothing is left is none.
-    pub fn remove_scope(mut self, scope: &str) -> Self {
-        match scope.parse::<Scope>() {
-            Ok(removed) => {
-                self.inner.scopes = self.inner.scopes.without(&removed);
-                let default = self.inner.default_scope.take().map(|default| default.without(&removed));
-                self.inner.default_scope = default.filter(|default| !default.is_empty());
-                self
-            }
-            Err(error) => self.fail(ClientError::Scope(error)),
-        }
+    pub fn remove_scope(self, scope: &str) -> Self {
+        self.set(scope.parse().map_err(ClientError::Scope), |inner, removed: Scope| {
+            inner.scopes = inner.scopes.without(&removed);
+            let default = inner.default_scope.take().map(|default| default.without(&removed));
+            inner.default_scope = default.filter(|default| !default.is_empty());
+        })
     }
 
     /// Takes an origin away. Nothing happens if the client does not have it.
@@ -174,32 +169,20 @@ impl ClientBuilder {
     }
 
     /// How long after a login its last refresh token ends, however often it was refreshed. Default: the endpoint's.
-    pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
-        if lifetime < Duration::from_secs(1) {
-            return self.fail(ClientError::Lifetime(lifetime));
-        }
-        self.inner.refresh.lifetime = Some(lifetime);
-        self
+    pub fn refresh_token_lifetime(self, lifetime: Duration) -> Self {
+        self.set(lifetime::lifetime(lifetime), |inner, lifetime| inner.refresh.lifetime = Some(lifetime))
     }
 
     /// How long a refresh token may lie unused. Default: the endpoint's.
-    pub fn refresh_token_idle_lifetime(mut self, lifetime: Duration) -> Self {
-        if lifetime < Duration::from_secs(1) {
-            return self.fail(ClientError::Lifetime(lifetime));
-        }
-        self.inner.refresh.idle_lifetime = Some(lifetime);
-        self
+    pub fn refresh_token_idle_lifetime(self, lifetime: Duration) -> Self {
+        self.set(lifetime::lifetime(lifetime), |inner, lifetime| inner.refresh.idle_lifetime = Some(lifetime))
     }
 
     /// How long after its first use a refresh token may be presented again, as long as its successor is unused, by a client
     /// that did not get the answer: it gets the same successor again. Zero to 60 seconds. Default: the endpoint's, 10
     /// seconds. With zero a lost answer is a lost login.
-    pub fn refresh_token_leeway(mut self, leeway: Duration) -> Self {
-        if leeway > MAX_LEEWAY {
-            return self.fail(ClientError::Leeway(leeway));
-        }
-        self.inner.refresh.leeway = Some(leeway);
-        self
+    pub fn refresh_token_leeway(self, leeway: Duration) -> Self {
+        self.set(lifetime::leeway(leeway), |inner, leeway| inner.refresh.leeway = Some(leeway))
     }
 
     /// Leaves the client its refresh token instead of rotating it at each use, so that a stolen copy is never noticed.
@@ -225,22 +208,14 @@ impl ClientBuilder {
 
     /// The scope tokens, separated by single spaces, that the client may ask for. Replaces what was set before:
     /// [`add_scope`](Self::add_scope) adds. Default: none.
-    pub fn scopes(mut self, scopes: &str) -> Self {
-        match scopes.parse() {
-            Ok(scopes) => self.inner.scopes = scopes,
-            Err(error) => return self.fail(ClientError::Scope(error)),
-        }
-        self
+    pub fn scopes(self, scopes: &str) -> Self {
+        self.set(scopes.parse().map_err(ClientError::Scope), |inner, scopes| inner.scopes = scopes)
     }
 
     /// What the client gets when it asks for no scope; must be within [`scopes`](Self::scopes). Default: the endpoint's
     /// own default.
-    pub fn default_scope(mut self, scope: &str) -> Self {
-        match scope.parse() {
-            Ok(scope) => self.inner.default_scope = Some(scope),
-            Err(error) => return self.fail(ClientError::Scope(error)),
-        }
-        self
+    pub fn default_scope(self, scope: &str) -> Self {
+        self.set(scope.parse().map_err(ClientError::Scope), |inner, scope| inner.default_scope = Some(scope))
     }
 
     /// Lets pages of this origin use the client (answers CORS for it and takes its requests), written as browsers write
@@ -263,12 +238,8 @@ impl ClientBuilder {
     }
 
     /// How long an access token of the password grant lives for this client, in whole seconds. Default: the endpoint's.
-    pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
-        if lifetime < Duration::from_secs(1) {
-            return self.fail(ClientError::Lifetime(lifetime));
-        }
-        self.inner.lifetime = Some(lifetime);
-        self
+    pub fn access_token_lifetime(self, lifetime: Duration) -> Self {
+        self.set(lifetime::lifetime(lifetime), |inner, lifetime| inner.lifetime = Some(lifetime))
     }
 
     /// Announces the end of the password grant for this client, and ends it on that day.
@@ -300,14 +271,14 @@ impl ClientBuilder {
         if has_secret != needs_secret {
             return Err(ClientError::Authentication);
         }
-        if inner.trusts_end_user_address && inner.authentication == ClientAuthentication::None {
-            return Err(ClientError::EndUserAddress);
-        }
-        if inner.refresh.is_reused && inner.authentication == ClientAuthentication::None {
-            return Err(ClientError::ReusedRefreshToken);
-        }
-        if inner.may_introspect && inner.authentication == ClientAuthentication::None {
-            return Err(ClientError::PublicIntrospection);
+        for (is_set, error) in [
+            (inner.trusts_end_user_address, ClientError::EndUserAddress),
+            (inner.refresh.is_reused, ClientError::ReusedRefreshToken),
+            (inner.may_introspect, ClientError::PublicIntrospection),
+        ] {
+            if is_set && inner.authentication == ClientAuthentication::None {
+                return Err(error);
+            }
         }
         Ok(Client(Arc::new(inner)))
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::protocol::explained::explained;
 use crate::protocol::scope::ScopeError;
+use crate::protocol::token::lifetime::UnfitTime;
 use crate::protocol::wire::form::MAX_CLIENT_ID;
 
 /// Why a client cannot be registered.
@@ -38,7 +39,7 @@ pub enum ClientError {
     )]
     Origin,
     /// An access token that would be over at once.
-    #[error("a lifetime of {0:?} is less than a second: give at least one")]
+    #[error("{}", UnfitTime::Lifetime(*.0))]
     Lifetime(Duration),
     /// A public client whose word about addresses would be taken.
     #[error("`trust_end_user_address` needs a confidential client: anybody can send the id of a public one")]
@@ -52,7 +53,7 @@ pub enum ClientError {
     #[error("the link must be an absolute URI without spaces, quotes and backslashes")]
     Link,
     /// A refresh token that could be presented again for too long.
-    #[error("a refresh token's leeway of {0:?} is more than 60 seconds: give less")]
+    #[error("{}", UnfitTime::Leeway(*.0))]
     Leeway(Duration),
     /// A public client whose refresh token would stay the same.
     #[error("`reuse_refresh_tokens` needs a confidential client: a public one rotates (RFC 9700 section 2.2.2)")]
@@ -63,6 +64,15 @@ pub enum ClientError {
     /// Two clients with this id.
     #[error("two clients have the id `{0}`: give each one of its own")]
     Duplicate(String),
+}
+
+impl From<UnfitTime> for ClientError {
+    fn from(time: UnfitTime) -> Self {
+        match time {
+            UnfitTime::Lifetime(given) => Self::Lifetime(given),
+            UnfitTime::Leeway(given) => Self::Leeway(given),
+        }
+    }
 }
 
 impl fmt::Debug for ClientError {

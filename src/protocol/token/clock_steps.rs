@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::protocol::client::builder::MAX_LEEWAY;
+use super::lifetime::MAX_LEEWAY;
 
 /// Drift between the two clocks that slewing explains; only more counts as a step.
 const TOLERANCE: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use super::clock_steps::ShownTwice;
 use super::family::RefreshFamily;
-use crate::protocol::client::builder::MAX_LEEWAY;
+use super::lifetime::MAX_LEEWAY;
 use crate::protocol::explained::explained;
 use crate::protocol::millis;
 use crate::protocol::secret::secrets::SecretDigest;

@@ -3,6 +3,7 @@
 pub(crate) mod claims;
 pub(crate) mod clock_steps;
 pub(crate) mod family;
+pub(crate) mod lifetime;
 pub(crate) mod lineage;
 pub(crate) mod record;
 pub(crate) mod refresh_token;
