@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
-    CONTENT_TYPE, ORIGIN, PRAGMA, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN,
+    PRAGMA, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
+use super::caching::{self, Cache};
 use super::error::{Details, TokenError};
 use super::host_code::ErrorText;
 use super::methods::Methods;
@@ -85,11 +86,8 @@ pub(crate) fn introspected(
     setting: &Setting<'_>,
 ) -> Response<Bytes> {
     let mut headers = fixed_headers(request);
-    let seconds = max_age.map_or(0, |age| age.as_secs());
-    if seconds > 0
-        && let Ok(value) = HeaderValue::try_from(format!("private, max-age={seconds}"))
-    {
-        headers.insert(CACHE_CONTROL, value);
+    if let Some(max_age) = max_age.filter(|age| age.as_secs() > 0) {
+        caching::allow(&mut headers, Cache::Private, max_age);
         headers.remove(PRAGMA);
     }
     finish(StatusCode::OK, Bytes::from(json), headers, setting)
@@ -99,8 +97,7 @@ pub(crate) fn introspected(
 pub(crate) fn options(setting: &Setting<'_>) -> Response<Bytes> {
     let mut headers = HeaderMap::with_capacity(12);
     headers.insert(ALLOW, setting.methods.allow());
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    caching::forbid(&mut headers);
     if setting.allowed_origin.is_some() {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, setting.methods.after_preflight());
         let allowed = "authorization, content-type, dpop, x-requested-with";
@@ -169,9 +166,8 @@ fn fixed_headers(request: HeaderMap) -> HeaderMap {
     let mut headers = request;
     headers.clear();
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    caching::forbid(&mut headers);
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers
 }
 

@@ -1,6 +1,7 @@
 //! What is on the wire: heads, forms and credentials of requests; answers, errors and their tables.
 
 pub(crate) mod basic;
+pub(crate) mod caching;
 pub(crate) mod charset;
 pub(crate) mod encode;
 pub(crate) mod error;

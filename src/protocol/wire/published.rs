@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Response, StatusCode};
 
+use super::caching::{self, Cache, NO_STORE, NOSNIFF};
 use super::encode::body_for;
 use super::methods::Methods;
 
@@ -31,10 +32,8 @@ pub(crate) fn document(methods: Methods, method: &Method, read: impl FnOnce() ->
         headers.insert(CONTENT_TYPE, content_type);
     }
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(max_age) = HeaderValue::try_from(format!("public, max-age={}", max_age.as_secs())) {
-        headers.insert(CACHE_CONTROL, max_age);
-    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    caching::allow(headers, Cache::Public, max_age);
     *response.body_mut() = body_for(method == Method::HEAD, body, response.headers_mut());
     response
 }
@@ -43,6 +42,6 @@ pub(crate) fn document(methods: Methods, method: &Method, read: impl FnOnce() ->
 pub(crate) fn broken() -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
 }
