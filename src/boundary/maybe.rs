@@ -57,11 +57,17 @@ impl<T: Unpin> Future for MaybeFuture<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         match &mut self.0 {
-            // Polled again after it was ready: like any finished future it must not be, so it just never wakes.
-            State::Ready(value) => value.take().map_or(Poll::Pending, Poll::Ready),
+            State::Ready(value) => ready_once(value),
             State::Pending(future) => future.as_mut().poll(cx),
         }
     }
+}
+
+/// The answer of a future that has one. Like any finished future it must not be polled again after that; if it is, it just never
+/// wakes.
+#[inline]
+pub(crate) fn ready_once<T>(answer: &mut Option<T>) -> Poll<T> {
+    answer.take().map_or(Poll::Pending, Poll::Ready)
 }
 
 impl<T> fmt::Debug for MaybeFuture<'_, T> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
+use super::timer::Timer;
 use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What ended a contained future before its own end.
@@ -29,21 +30,19 @@ impl From<Cut> for TokenError {
 }
 
 pin_project! {
-    /// Runs a future until it ends, panics or its time is over.
-    ///
-    /// The timer starts only when the future is not ready at its first poll, so requests that are answered at once pay
-    /// nothing for it. A named type, because an async function would hold the future twice.
+    /// Runs a future until it ends, panics or its time is over. A named type, because an async function would hold the future
+    /// twice.
     pub(crate) struct Contain<F> {
         #[pin]
         future: F,
         limit: Option<Duration>,
-        sleep: Option<Pin<Box<tokio::time::Sleep>>>,
+        timer: Timer,
     }
 }
 
 impl<F> Contain<F> {
     pub(crate) fn new(limit: Option<Duration>, future: F) -> Self {
-        Self { future, limit, sleep: None }
+        Self { future, limit, timer: Timer::new() }
     }
 }
 
@@ -58,8 +57,7 @@ impl<T, E: From<Cut>, F: Future<Output = Result<T, E>>> Future for Contain<F> {
                 return Poll::Ready(outcome);
             }
             let Some(limit) = *this.limit else { return Poll::Pending };
-            let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-            sleep.as_mut().poll(cx).map(|()| Err(Cut::Overdue.into()))
+            this.timer.poll(limit, cx).map(|()| Err(Cut::Overdue.into()))
         }));
         polled.unwrap_or_else(|_| Poll::Ready(Err(Cut::Panicked.into())))
     }

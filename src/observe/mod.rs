@@ -5,3 +5,4 @@ pub(crate) mod audit;
 pub(crate) mod contain;
 pub(crate) mod patience;
 pub(crate) mod telemetry;
+pub(crate) mod timer;

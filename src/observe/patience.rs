@@ -6,8 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Sleep, sleep};
-
+use super::timer::Timer;
 use crate::boundary::backend::BackendError;
 
 const ACCESS_TOKENS: &str = "the verifier of access tokens";
@@ -68,17 +67,15 @@ impl Bound {
 
     /// Bounds one call of the part.
     pub(crate) const fn of<F>(&self, call: F) -> Within<'_, F> {
-        Within { call, bound: self, sleep: None }
+        Within { call, bound: self, timer: Timer::new() }
     }
 }
 
 /// One call of a part, until it ends or its time is over: then nothing was decided.
-///
-/// The timer starts at the first wait, so a part that answers at once pays nothing for it.
 pub(crate) struct Within<'a, F> {
     call: F,
     bound: &'a Bound,
-    sleep: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
 }
 
 impl<T, F> Future for Within<'_, F>
@@ -93,7 +90,7 @@ where
         // Made in its place: the answer of a part is large.
         let mut polled = Pin::new(&mut this.call).poll(cx);
         if polled.is_pending() {
-            polled = wait(this.bound, &mut this.sleep, cx).map(Err);
+            polled = wait(this.bound, &mut this.timer, cx).map(Err);
         }
         polled
     }
@@ -101,13 +98,10 @@ where
 
 #[cold]
 #[inline(never)]
-fn wait(bound: &Bound, timer: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> Poll<BackendError> {
+fn wait(bound: &Bound, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<BackendError> {
     let Some(limit) = bound.limit else { return Poll::Pending };
-    let timer = timer.get_or_insert_with(|| Box::pin(sleep(limit)));
-    timer
-        .as_mut()
-        .poll(cx)
-        .map(|()| BackendError::unavailable(Overdue { part: bound.part, limit, decides: bound.decides }))
+    let overdue = || BackendError::unavailable(Overdue { part: bound.part, limit, decides: bound.decides });
+    timer.poll(limit, cx).map(|()| overdue())
 }
 
 /// A part was cut off.

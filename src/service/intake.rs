@@ -19,6 +19,7 @@ use crate::conductor::endpoint::{Answer, Endpoint};
 use crate::conductor::gate::{BodyLimits, Gate, Next};
 use crate::conductor::purpose::Purpose;
 use crate::conductor::trail::Caller;
+use crate::observe::timer::Timer;
 use crate::protocol::wire::error::Reason;
 
 /// How many frames are taken before other tasks get their turn: a flood of empty ones must not hold the thread.
@@ -58,14 +59,14 @@ pin_project! {
         read: WipedBytes,
         limit: usize,
         deadline: Option<Duration>,
-        sleep: Option<Pin<Box<tokio::time::Sleep>>>,
+        timer: Timer,
     }
 }
 
 impl<B: Body> Collect<B> {
     pub(super) fn new(body: B, limits: BodyLimits) -> Self {
         let BodyLimits { size, deadline } = limits;
-        Self { body, read: WipedBytes::default(), limit: size, deadline, sleep: None }
+        Self { body, read: WipedBytes::default(), limit: size, deadline, timer: Timer::new() }
     }
 
     pub(super) fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Collected<B::Data>, Reason>> {
@@ -131,8 +132,7 @@ impl<B: Body> Collect<B> {
     fn is_late(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let this = self.project();
         let Some(limit) = *this.deadline else { return false };
-        let sleep = this.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        sleep.as_mut().poll(cx).is_ready()
+        this.timer.poll(limit, cx).is_ready()
     }
 }
 

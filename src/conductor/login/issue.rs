@@ -8,6 +8,7 @@ use super::mint::Replying;
 use super::rungs::{Parts, Rungs};
 use super::second_look::SecondLook;
 use crate::boundary::ladder::grant::Grant;
+use crate::boundary::maybe::ready_once;
 use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
 use crate::conductor::families::{Beginning, Families, with_refresh_token};
@@ -59,8 +60,7 @@ impl Future for Issuing<'_> {
         match &mut *self {
             Self::Access(replying) => Pin::new(replying).poll(cx),
             Self::Boxed(issuing) => issuing.as_mut().poll(cx),
-            // Polled again after it was ready, it just never wakes.
-            Self::Failed(failure) => failure.take().map_or(Poll::Pending, |failure| Poll::Ready(Err(failure))),
+            Self::Failed(failure) => ready_once(failure).map(Err),
         }
     }
 }

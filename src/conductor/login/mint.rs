@@ -9,7 +9,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::Grant;
-use crate::boundary::maybe::{Later, MaybeFuture};
+use crate::boundary::maybe::{Later, MaybeFuture, ready_once};
 use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
 use crate::observe::patience::{Bound, Within};
@@ -85,8 +85,7 @@ impl Future for Replying<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
-            // Polled again after it was ready, it just never wakes.
-            Self::Known(answer) => answer.take().map_or(Poll::Pending, Poll::Ready),
+            Self::Known(answer) => ready_once(answer),
             Self::Later(Minting { scope, issuing }) => Pin::new(issuing).poll(cx).map(|issued| answer(issued, scope)),
         }
     }
