@@ -1,7 +1,5 @@
 //! Access tokens after they were issued: what they stand for, and their end.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,7 +7,7 @@ use async_trait::async_trait;
 use super::backend::BackendError;
 use super::clock::SharedClock;
 use super::identity::StoreIdentity;
-use super::maybe::MaybeFuture;
+use super::maybe::{Answering, MaybeFuture};
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::family::FamilyId;
 use crate::protocol::token::record::AccessTokenRecord;
@@ -70,10 +68,6 @@ pub trait AccessTokenStore: Send + Sync + 'static {
     }
 }
 
-/// The answer of a store that is on its way.
-type Answering<'f, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'f>>;
-
-/// Hands on what the store itself answers with, without another box around it.
 impl<T: AccessTokenStore + ?Sized> AccessTokenStore for Arc<T> {
     fn insert<'s, 'f>(&'s self, digest: SecretDigest, record: AccessTokenRecord) -> Answering<'f, ()>
     where

@@ -19,10 +19,9 @@ pub(crate) fn can_recheck(verifier: &dyn CredentialVerifier) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::Pin;
-
     use super::*;
     use crate::boundary::backend::BackendError;
+    use crate::boundary::maybe::Answering;
     use crate::boundary::verifier::{Attempt, Verdict};
 
     /// Works before it gives a future, on an id that it takes for one of its own.
@@ -34,10 +33,7 @@ mod tests {
             Err(BackendError::fault("nobody"))
         }
 
-        fn recheck<'s, 'l, 'f>(
-            &'s self,
-            login: &'l Recheck,
-        ) -> Pin<Box<dyn Future<Output = Result<Verdict, BackendError>> + Send + 'f>>
+        fn recheck<'s, 'l, 'f>(&'s self, login: &'l Recheck) -> Answering<'f, Verdict>
         where
             's: 'f,
             'l: 'f,

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,7 +9,7 @@ use async_trait::async_trait;
 use super::backend::BackendError;
 use super::clock::SharedClock;
 use super::identity::StoreIdentity;
-use super::maybe::MaybeFuture;
+use super::maybe::{Answering, MaybeFuture};
 use crate::boundary::ladder::grant::Grant;
 use crate::protocol::wire::response::IssuedTokens;
 
@@ -80,10 +79,8 @@ pub trait TokenIssuer: Send + Sync + 'static {
     }
 }
 
-type Issued<'f> = Pin<Box<dyn Future<Output = Result<IssuedTokens, BackendError>> + Send + 'f>>;
-
 impl<I: TokenIssuer + ?Sized> TokenIssuer for Arc<I> {
-    fn issue<'s, 'f>(&'s self, grant: Grant) -> Issued<'f>
+    fn issue<'s, 'f>(&'s self, grant: Grant) -> Answering<'f, IssuedTokens>
     where
         's: 'f,
         Self: 'f,
@@ -131,7 +128,7 @@ where
     F: Fn(Grant) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<IssuedTokens, BackendError>> + Send + 'static,
 {
-    fn issue<'s, 'f>(&'s self, grant: Grant) -> Issued<'f>
+    fn issue<'s, 'f>(&'s self, grant: Grant) -> Answering<'f, IssuedTokens>
     where
         's: 'f,
         Self: 'f,

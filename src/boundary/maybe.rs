@@ -5,6 +5,8 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use super::backend::BackendError;
+
 /// The answer of a method that an in-memory part gives at once and a networked part later.
 ///
 /// It exists so that the common case costs no allocation. Write `MaybeFuture::ready(value)` or
@@ -44,6 +46,9 @@ impl<'a, T: Send + 'a> MaybeFuture<'a, T> {
         }
     }
 }
+
+/// The answer of an `#[async_trait]` method of a part, as that attribute writes it: forwarded so, it costs no second box.
+pub(crate) type Answering<'a, T> = Later<'a, Result<T, BackendError>>;
 
 /// An answer of an `#[async_trait]` method, without another box around it.
 impl<'a, T> From<Later<'a, T>> for MaybeFuture<'a, T> {

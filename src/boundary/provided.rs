@@ -8,9 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::backend::BackendError;
-
-/// A part's answer to come.
-pub(crate) type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
+use super::maybe::Answering;
 
 /// The answer of such a method: a fault, which names what is missing.
 ///

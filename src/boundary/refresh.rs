@@ -1,7 +1,5 @@
 //! Where refresh token families are kept (RFC 6749 section 6, RFC 9700 section 4.14.2).
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -10,7 +8,7 @@ use async_trait::async_trait;
 use super::backend::BackendError;
 use super::clock::SharedClock;
 use super::identity::StoreIdentity;
-use super::maybe::MaybeFuture;
+use super::maybe::{Answering, MaybeFuture};
 use crate::protocol::token::family::{FamilyId, RefreshFamily};
 use crate::protocol::token::lineage::{Decision, Lineage, TokenUse};
 use crate::protocol::token::unsaved::UnsavedAccessToken;
@@ -175,10 +173,6 @@ pub trait RefreshTokenStore: Send + Sync + 'static {
     }
 }
 
-/// The answer of a store that is on its way.
-type Answering<'f, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'f>>;
-
-/// Hands on what the store itself answers with, without another box around it.
 impl<S: RefreshTokenStore + ?Sized> RefreshTokenStore for Arc<S> {
     fn begin<'s, 'f>(&'s self, new: NewFamily) -> Answering<'f, Vec<FamilyId>>
     where

@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::backend::BackendError;
-use super::maybe::MaybeFuture;
+use super::maybe::{Answering, MaybeFuture};
 use crate::protocol::client::registered::Client;
 
 /// Looks clients up. It decides nothing: secrets are compared by the endpoint, in constant time and with the same work
@@ -81,10 +80,8 @@ pub trait ClientRegistry: Send + Sync + 'static {
     }
 }
 
-type Found<'f> = Pin<Box<dyn Future<Output = Result<Option<Client>, BackendError>> + Send + 'f>>;
-
 impl<R: ClientRegistry + ?Sized> ClientRegistry for Arc<R> {
-    fn find<'s, 'i, 'f>(&'s self, client_id: &'i str) -> Found<'f>
+    fn find<'s, 'i, 'f>(&'s self, client_id: &'i str) -> Answering<'f, Option<Client>>
     where
         's: 'f,
         'i: 'f,
@@ -97,10 +94,7 @@ impl<R: ClientRegistry + ?Sized> ClientRegistry for Arc<R> {
         (**self).find_at_once(client_id)
     }
 
-    fn allows_origin<'s, 'o, 'f>(
-        &'s self,
-        origin: &'o str,
-    ) -> Pin<Box<dyn Future<Output = Result<bool, BackendError>> + Send + 'f>>
+    fn allows_origin<'s, 'o, 'f>(&'s self, origin: &'o str) -> Answering<'f, bool>
     where
         's: 'f,
         'o: 'f,
@@ -142,7 +136,7 @@ where
     F: Fn(String) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Option<Client>, BackendError>> + Send + 'static,
 {
-    fn find<'s, 'i, 'f>(&'s self, client_id: &'i str) -> Found<'f>
+    fn find<'s, 'i, 'f>(&'s self, client_id: &'i str) -> Answering<'f, Option<Client>>
     where
         's: 'f,
         'i: 'f,

@@ -1,12 +1,11 @@
 //! Is this password known from a leak?
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::backend::BackendError;
+use super::maybe::Answering;
 use crate::protocol::secret::secrets::Password;
 use crate::protocol::user::subject::Subject;
 
@@ -106,12 +105,7 @@ pub trait Shield: Send + Sync + 'static {
 }
 
 impl<S: Shield + ?Sized> Shield for Arc<S> {
-    // Written as `async-trait` would expand it, so that forwarding costs no second box.
-    fn inspect<'s, 'p, 'u, 'f>(
-        &'s self,
-        password: &'p Password,
-        subject: &'u Subject,
-    ) -> Pin<Box<dyn Future<Output = Result<Finding, BackendError>> + Send + 'f>>
+    fn inspect<'s, 'p, 'u, 'f>(&'s self, password: &'p Password, subject: &'u Subject) -> Answering<'f, Finding>
     where
         's: 'f,
         'p: 'f,

@@ -1,9 +1,7 @@
 //! Is this the user's password? (RFC 6749 section 4.3.2)
 
 use std::fmt;
-use std::future::Future;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,7 +10,7 @@ use http::Extensions;
 use super::account::AccountKey;
 use super::backend::BackendError;
 use super::ladder::charge::{Charge, OfAccount, UsedCharge};
-use super::maybe::MaybeFuture;
+use super::maybe::{Answering, MaybeFuture};
 use super::provided::Provided;
 use super::recheck::{CannotRecheck, Recheck};
 use crate::protocol::client::registered::Client;
@@ -334,10 +332,7 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     /// [`build`](crate::Builder::build) calls it once, with an empty subject and a client `probe`, to find out whether it is the
     /// default. It drops the answer and does not poll it. So do all work within the future, as `#[async_trait]` does, and let the
     /// future hold something: an own one of size 0 is taken for the default.
-    fn recheck<'s, 'l, 'f>(
-        &'s self,
-        login: &'l Recheck,
-    ) -> Pin<Box<dyn Future<Output = Result<Verdict, BackendError>> + Send + 'f>>
+    fn recheck<'s, 'l, 'f>(&'s self, login: &'l Recheck) -> Answering<'f, Verdict>
     where
         's: 'f,
         'l: 'f,
@@ -349,11 +344,7 @@ pub trait CredentialVerifier: Send + Sync + 'static {
 }
 
 impl<V: CredentialVerifier + ?Sized> CredentialVerifier for Arc<V> {
-    // Written as `async-trait` would expand it, so that forwarding costs no second box.
-    fn verify<'s, 'f>(
-        &'s self,
-        attempt: Attempt,
-    ) -> Pin<Box<dyn Future<Output = Result<Verdict, BackendError>> + Send + 'f>>
+    fn verify<'s, 'f>(&'s self, attempt: Attempt) -> Answering<'f, Verdict>
     where
         's: 'f,
         Self: 'f,
@@ -369,10 +360,7 @@ impl<V: CredentialVerifier + ?Sized> CredentialVerifier for Arc<V> {
         (**self).account_key(username, realm)
     }
 
-    fn recheck<'s, 'l, 'f>(
-        &'s self,
-        login: &'l Recheck,
-    ) -> Pin<Box<dyn Future<Output = Result<Verdict, BackendError>> + Send + 'f>>
+    fn recheck<'s, 'l, 'f>(&'s self, login: &'l Recheck) -> Answering<'f, Verdict>
     where
         's: 'f,
         'l: 'f,

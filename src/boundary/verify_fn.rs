@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 
 use super::backend::BackendError;
+use super::maybe::Answering;
 use super::recheck::Recheck;
 use super::verifier::{Attempt, CredentialVerifier, Verdict};
 
@@ -60,14 +60,12 @@ impl<F> VerifyFn<F> {
     }
 }
 
-type Answer<'f> = Pin<Box<dyn Future<Output = Result<Verdict, BackendError>> + Send + 'f>>;
-
 impl<F, Fut> CredentialVerifier for VerifyFn<F>
 where
     F: Fn(Attempt) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Verdict, BackendError>> + Send + 'static,
 {
-    fn verify<'s, 'f>(&'s self, attempt: Attempt) -> Answer<'f>
+    fn verify<'s, 'f>(&'s self, attempt: Attempt) -> Answering<'f, Verdict>
     where
         's: 'f,
         Self: 'f,
@@ -83,7 +81,7 @@ where
     R: Fn(Recheck) -> Again + Send + Sync + 'static,
     Again: Future<Output = Result<Verdict, BackendError>> + Send + 'static,
 {
-    fn verify<'s, 'f>(&'s self, attempt: Attempt) -> Answer<'f>
+    fn verify<'s, 'f>(&'s self, attempt: Attempt) -> Answering<'f, Verdict>
     where
         's: 'f,
         Self: 'f,
@@ -91,7 +89,7 @@ where
         Box::pin((self.verify)(attempt))
     }
 
-    fn recheck<'s, 'l, 'f>(&'s self, login: &'l Recheck) -> Answer<'f>
+    fn recheck<'s, 'l, 'f>(&'s self, login: &'l Recheck) -> Answering<'f, Verdict>
     where
         's: 'f,
         'l: 'f,

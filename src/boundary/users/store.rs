@@ -1,7 +1,5 @@
 //! The user table, as far as a password needs it.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,6 +7,7 @@ use async_trait::async_trait;
 use super::login_name::LoginName;
 use super::stored_user::StoredUser;
 use crate::boundary::backend::BackendError;
+use crate::boundary::maybe::Answering;
 use crate::boundary::provided::{Missing, Provided};
 
 /// Finds users and keeps their password hashes. It decides nothing: passwords are compared by
@@ -66,7 +65,11 @@ pub trait UserStore: Send + Sync + 'static {
     ///
     /// Called once when the endpoint is built, with an empty id and no realm, to find out whether it is the default; that
     /// future is not polled. So do all work within the future, as `#[async_trait]` does.
-    fn find_by_id<'s, 'u, 'r, 'f>(&'s self, user_id: &'u str, realm: Option<&'r str>) -> Found<'f>
+    fn find_by_id<'s, 'u, 'r, 'f>(
+        &'s self,
+        user_id: &'u str,
+        realm: Option<&'r str>,
+    ) -> Answering<'f, Option<StoredUser>>
     where
         's: 'f,
         'u: 'f,
@@ -88,12 +91,12 @@ impl Missing for NoFindById {
     const TEXT: &'static str = "the user store has no `find_by_id`, which refresh tokens need";
 }
 
-type Found<'f> = Pin<Box<dyn Future<Output = Result<Option<StoredUser>, BackendError>> + Send + 'f>>;
-type Saved<'f> = Pin<Box<dyn Future<Output = Result<bool, BackendError>> + Send + 'f>>;
-
 impl<S: UserStore + ?Sized> UserStore for Arc<S> {
-    // Written as `async-trait` would expand it, so that forwarding costs no second box.
-    fn find<'s, 'l, 'n, 'r, 'f>(&'s self, login: &'l LoginName<'n>, realm: Option<&'r str>) -> Found<'f>
+    fn find<'s, 'l, 'n, 'r, 'f>(
+        &'s self,
+        login: &'l LoginName<'n>,
+        realm: Option<&'r str>,
+    ) -> Answering<'f, Option<StoredUser>>
     where
         's: 'f,
         'l: 'f,
@@ -104,7 +107,11 @@ impl<S: UserStore + ?Sized> UserStore for Arc<S> {
         (**self).find(login, realm)
     }
 
-    fn find_by_id<'s, 'u, 'r, 'f>(&'s self, user_id: &'u str, realm: Option<&'r str>) -> Found<'f>
+    fn find_by_id<'s, 'u, 'r, 'f>(
+        &'s self,
+        user_id: &'u str,
+        realm: Option<&'r str>,
+    ) -> Answering<'f, Option<StoredUser>>
     where
         's: 'f,
         'u: 'f,
@@ -114,7 +121,12 @@ impl<S: UserStore + ?Sized> UserStore for Arc<S> {
         (**self).find_by_id(user_id, realm)
     }
 
-    fn save_hash<'s, 'u, 'o, 'n, 'f>(&'s self, user_id: &'u str, old_hash: &'o str, new_hash: &'n str) -> Saved<'f>
+    fn save_hash<'s, 'u, 'o, 'n, 'f>(
+        &'s self,
+        user_id: &'u str,
+        old_hash: &'o str,
+        new_hash: &'n str,
+    ) -> Answering<'f, bool>
     where
         's: 'f,
         'u: 'f,
