@@ -61,7 +61,7 @@ impl Answers {
             methods: trail.purpose.methods(),
             version: trail.version,
             is_head_request: trail.is_head_request,
-            has_origin: trail.has_origin,
+            has_origin: trail.caller.has_origin,
             allowed_origin: trail.allowed_origin.as_deref(),
             sunset: trail.client.as_ref().filter(|_| trail.begins_password_login()).and_then(|client| client.sunset()),
             wording: &self.wording,

@@ -67,7 +67,7 @@ impl Budget {
         now: SystemTime,
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<AuthenticatedClient, TokenError>> + Send + 'a {
-        let keyed = guessed.from(trail.address, trail.is_exempt, None);
+        let keyed = guessed.from(trail.caller.address, trail.caller.is_exempt, None);
         async move {
             let checking = client::check(&*self.limiter, &keyed, secret, client, now);
             let mut checked = match self.patience.of(checking).await {
@@ -75,7 +75,7 @@ impl Budget {
                 Ok(Err(refusal)) => return Err(self.refused(refusal, keyed.key(), trail)),
                 Err(error) => return Err(error.because(Reason::LimiterFailed)),
             };
-            trail.monitored = checked.monitored().or(trail.monitored);
+            trail.caller.monitored = checked.monitored().or(trail.caller.monitored);
             if let Some((again, error)) = checked.take_unsettled() {
                 Box::pin(self.settle_again(again, error)).await;
             }
@@ -91,11 +91,11 @@ impl Budget {
         fingerprint: Option<Fingerprint>,
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Charge<Of>, TokenError>> + Send + 'a {
-        let keyed = guessed.from(trail.address, trail.is_exempt, fingerprint);
+        let keyed = guessed.from(trail.caller.address, trail.caller.is_exempt, fingerprint);
         async move {
             match self.patience.of(charge::reserve(&*self.limiter, &keyed)).await {
                 Ok(Ok(charge)) => {
-                    trail.monitored = charge.monitored().or(trail.monitored);
+                    trail.caller.monitored = charge.monitored().or(trail.caller.monitored);
                     Ok(charge)
                 }
                 Ok(Err(refusal)) => Err(self.refused(refusal, keyed.key(), trail)),
@@ -126,9 +126,9 @@ impl Budget {
     /// The face of a refusal, whose rule is noted, and whose lock is a notice to the owner of the account.
     fn refused(&self, refusal: Refusal, key: &AttemptKey<'_>, trail: &mut Trail) -> TokenError {
         if let (Some(lock), Guess::Account { realm, account }) = (refusal.new_lock, key.guess) {
-            self.notices.tell(lock, realm, account, trail.address);
+            self.notices.tell(lock, realm, account, trail.caller.address);
         }
-        trail.rule = Some(refusal.rule);
+        trail.caller.rule = Some(refusal.rule);
         let error = TokenError::new(refusal.rule.reason());
         let is_concealed = self.rules.conceals_account_locks
             && refusal.rule.is_of_account()

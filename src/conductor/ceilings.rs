@@ -26,8 +26,8 @@ impl Ceilings {
     /// Counts a request on its address; `Err` with the time to wait if it is too many.
     #[inline]
     pub(super) fn count(&self, caller: &mut Caller) -> Result<(), Duration> {
-        let Some(sender) = caller.source.sender.filter(|_| !caller.is_exempt) else { return Ok(()) };
-        match self.requests.count(sender.counted(), self.clock.elapsed()) {
+        let Some(address) = caller.address.filter(|_| !caller.is_exempt) else { return Ok(()) };
+        match self.requests.count(address, self.clock.elapsed()) {
             Ok(counted) => caller.counted = counted,
             Err(_) if self.requests.is_monitor() => caller.monitored = Some(Rule::Requests),
             Err(wait) => {
@@ -45,14 +45,14 @@ impl Ceilings {
             return Ok(());
         }
         let now = self.clock.elapsed();
-        if let Some(address) = trail.address {
-            self.requests.give_back(address, mem::take(&mut trail.counted), now);
+        if let Some(address) = trail.caller.address {
+            self.requests.give_back(address, mem::take(&mut trail.caller.counted), now);
         }
         match self.introspections.count(client.id(), now) {
             Ok(()) => {}
-            Err(_) if self.introspections.is_monitor() => trail.monitored = Some(Rule::Introspections),
+            Err(_) if self.introspections.is_monitor() => trail.caller.monitored = Some(Rule::Introspections),
             Err(wait) => {
-                trail.rule = Some(Rule::Introspections);
+                trail.caller.rule = Some(Rule::Introspections);
                 return Err(TokenError::new(Reason::IntrospectionsThrottled).with_retry_after(wait));
             }
         }

@@ -167,7 +167,7 @@ impl Door {
                 Err(error) => Err(Failure::of(error, Reason::MethodFailed)),
             }
         });
-        self.budget.settle(used, proven, None, trail.address).await
+        self.budget.settle(used, proven, None, trail.caller.address).await
     }
 
     /// A failed authentication by the application's own method, with its challenge.
@@ -187,7 +187,7 @@ fn refused_bearer(error: TokenError, head: &Head, purpose: Purpose) -> TokenErro
 /// Refuses requests from pages of origins that the client does not list, before anything is charged.
 #[inline]
 pub(super) fn permit_site(head: &Head, client: Option<&Client>, trail: &mut Trail) -> Result<(), TokenError> {
-    if trail.is_own_site {
+    if trail.caller.is_own_site {
         return Ok(());
     }
     let origin = origin(&head.headers).ok_or(Reason::CrossSite)?;

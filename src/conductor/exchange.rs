@@ -51,14 +51,14 @@ impl Exchange {
             // Nothing is asked for these, not even whether a page may read the answer.
             return Err(TokenError::new(Reason::RequestsThrottled).with_retry_after(*wait));
         }
-        if !trail.is_own_site {
+        if !trail.caller.is_own_site {
             self.door.note_origin(head, trail).await?;
         }
         let form = match next {
             Next::Exchange(form) => form,
             Next::Options => return Ok(Reply::Options),
             Next::Refuse(reason) => return Err((*reason).into()),
-            Next::Read | Next::Throttle(_) => return Err(Reason::BodyIncomplete.into()),
+            Next::Read { .. } | Next::Throttle(_) => return Err(Reason::BodyIncomplete.into()),
         };
         if trail.purpose == Purpose::Token && form.span(Known::GrantType).is_none() {
             return Err(Reason::MissingParameter.into());

@@ -9,7 +9,9 @@ use super::ceilings::Ceilings;
 use super::purpose::Purpose;
 use super::senders::Senders;
 use super::trail::Caller;
+use crate::boundary::peer::Source;
 use crate::boundary::transport::TransportSecurity;
+use crate::protocol::address::Sender;
 use crate::protocol::wire::basic::MAX_VALUE;
 use crate::protocol::wire::error::Reason;
 use crate::protocol::wire::form::Form;
@@ -19,8 +21,8 @@ use crate::protocol::wire::origin::OwnOrigin;
 /// What to do with a request after its head was judged.
 #[allow(clippy::large_enum_variant, reason = "the large one is the common one, and it lives for one move")]
 pub(crate) enum Next {
-    /// Read the body.
-    Read,
+    /// Read the body, which is [parsed](Gate::parse) with room for credentials of this length from the header.
+    Read { credentials_len: usize },
     /// Answer `OPTIONS`.
     Options,
     /// Answer an error.
@@ -68,31 +70,33 @@ impl Gate {
     pub(crate) fn admit(&self, purpose: Purpose, head: &Parts) -> (Next, Caller) {
         let source = self.senders.of(head);
         let fields = Fields::read(&head.headers);
-        let mut caller = Caller { source: source.unwrap_or_default(), ..Caller::default() };
-        caller.credentials_len = fields.credentials_len();
-        caller.has_origin = fields.has_origin();
-        caller.is_own_site = fields.is_own_site(head, self.rules.own_origin.as_ref());
-        caller.is_exempt = self.senders.is_exempt(caller.source.sender);
+        let Source { peer, sender } = source.unwrap_or_default();
+        let mut caller = Caller {
+            peer,
+            address: sender.map(Sender::counted),
+            is_exempt: self.senders.is_exempt(sender),
+            has_origin: fields.has_origin(),
+            is_own_site: fields.is_own_site(head, self.rules.own_origin.as_ref()),
+            ..Caller::default()
+        };
         // First of all, and whatever the method is: a preflight asks the registry, too.
         let next = match self.ceilings.count(&mut caller) {
-            Ok(()) => self.judge(purpose, head, &fields, source.is_err(), &caller),
+            Ok(()) => self.judge(purpose, head, &fields, source),
             Err(wait) => Next::Throttle(wait),
         };
         (next, caller)
     }
 
     #[inline]
-    fn judge(&self, purpose: Purpose, head: &Parts, fields: &Fields<'_>, lacks_peer: bool, caller: &Caller) -> Next {
+    fn judge(&self, purpose: Purpose, head: &Parts, fields: &Fields<'_>, source: Result<Source, ()>) -> Next {
         if !purpose.methods().take(&head.method) {
             return Next::Refuse(Reason::MethodNotAllowed);
         }
         if head.method == Method::OPTIONS {
             return Next::Options;
         }
-        if lacks_peer {
-            return Next::Refuse(Reason::NoPeerAddress);
-        }
-        if !self.rules.transport.permits(head, caller.source.peer) {
+        let Ok(source) = source else { return Next::Refuse(Reason::NoPeerAddress) };
+        if !self.rules.transport.permits(head, source.peer) {
             return Next::Refuse(Reason::InsecureTransport);
         }
         // RFC 8470 section 5.1: several or invalid values mean the same as a single `1`.
@@ -100,7 +104,7 @@ impl Gate {
             return Next::Refuse(Reason::EarlyData);
         }
         match head::judge(head, fields, self.limits.size) {
-            Ok(()) => Next::Read,
+            Ok(()) => Next::Read { credentials_len: fields.credentials_len() },
             Err(reason) => Next::Refuse(reason),
         }
     }
@@ -110,7 +114,7 @@ impl Gate {
         head::is_too_large(&head.headers, self.limits.size).then(|| self.admit(Purpose::Token, head))
     }
 
-    /// Parses the collected body, with room for credentials of this length from the header: so the buffer need not grow.
+    /// Parses the collected body, with room for credentials of this length: so the buffer need not grow.
     pub(crate) fn parse(body: &[u8], credentials_len: usize) -> Next {
         match Form::parse(body, credentials_len.min(MAX_VALUE)) {
             Ok(form) => Next::Exchange(form),

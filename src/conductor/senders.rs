@@ -37,8 +37,8 @@ impl Senders {
         if client.trusts_end_user_address()
             && let Some(user) = forwarded::end_user(headers, &self.end_user_header)
         {
-            trail.address = Some(user.counted());
-            trail.is_exempt = self.is_exempt(Some(user));
+            trail.caller.address = Some(user.counted());
+            trail.caller.is_exempt = self.is_exempt(Some(user));
         }
     }
 

@@ -9,9 +9,7 @@ use http::{HeaderValue, Method, Version};
 use super::purpose::Purpose;
 use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome};
 use crate::boundary::limiter::Rule;
-use crate::boundary::peer::Source;
 use crate::limiter::ceiling::meter::Counted;
-use crate::protocol::address::Sender;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
@@ -19,35 +17,9 @@ use crate::protocol::scope::Scope;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::user::subject::Subject;
 
-/// What is known of the sender once the head was judged.
+/// What is known of the sender once the head was judged, and what was counted on it since.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Caller {
-    pub(crate) source: Source,
-    pub(crate) is_exempt: bool,
-    /// What the ceiling of the address counted.
-    pub(crate) counted: Counted,
-    pub(crate) rule: Option<Rule>,
-    pub(crate) monitored: Option<Rule>,
-    pub(crate) has_origin: bool,
-    pub(crate) is_own_site: bool,
-    /// How long the credentials of the header are.
-    pub(crate) credentials_len: usize,
-}
-
-/// Kept outside the rungs, so that it survives their errors, deadlines and panics. What is rarely there is boxed: the
-/// future of each request holds a trail.
-#[derive(Debug)]
-pub(crate) struct Trail {
-    /// If anybody would see how long it takes.
-    pub(crate) started: Option<Duration>,
-    /// The endpoint that was asked.
-    pub(crate) purpose: Purpose,
-    pub(crate) version: Version,
-    pub(crate) is_head_request: bool,
-    pub(crate) has_origin: bool,
-    /// No page of another origin sent the request.
-    pub(crate) is_own_site: bool,
-    pub(crate) allowed_origin: Option<Box<HeaderValue>>,
     /// The other end of the connection.
     pub(crate) peer: Option<IpAddr>,
     /// The address that counts.
@@ -60,6 +32,23 @@ pub(crate) struct Trail {
     pub(crate) rule: Option<Rule>,
     /// The rule in monitoring mode that would have refused.
     pub(crate) monitored: Option<Rule>,
+    pub(crate) has_origin: bool,
+    /// No page of another origin sent the request.
+    pub(crate) is_own_site: bool,
+}
+
+/// Kept outside the rungs, so that it survives their errors, deadlines and panics. What is rarely there is boxed: the
+/// future of each request holds a trail.
+#[derive(Debug)]
+pub(crate) struct Trail {
+    /// If anybody would see how long it takes.
+    pub(crate) started: Option<Duration>,
+    /// The endpoint that was asked.
+    pub(crate) purpose: Purpose,
+    pub(crate) version: Version,
+    pub(crate) is_head_request: bool,
+    pub(crate) caller: Caller,
+    pub(crate) allowed_origin: Option<Box<HeaderValue>>,
     pub(crate) grant_type: Option<GrantType>,
     /// The realm of the request, once it was chosen.
     pub(crate) realm: Realm,
@@ -83,15 +72,8 @@ impl Trail {
             purpose,
             version: head.version,
             is_head_request: head.method == Method::HEAD,
-            has_origin: caller.has_origin,
-            is_own_site: caller.is_own_site,
+            caller,
             allowed_origin: None,
-            peer: caller.source.peer,
-            address: caller.source.sender.map(Sender::counted),
-            is_exempt: caller.is_exempt,
-            counted: caller.counted,
-            rule: caller.rule,
-            monitored: caller.monitored,
             grant_type: None,
             realm: Realm::default(),
             client: None,
@@ -118,10 +100,10 @@ impl Trail {
             client: self.client.as_ref().map(Client::id),
             realm: self.realm.as_deref(),
             account: self.account,
-            address: self.address,
-            peer: self.peer,
-            rule: self.rule,
-            monitored: self.monitored,
+            address: self.caller.address,
+            peer: self.caller.peer,
+            rule: self.caller.rule,
+            monitored: self.caller.monitored,
             family: self.family.as_ref(),
             unencoded_basic: self.unencoded_basic,
             password_leaked: self.password_leaked,

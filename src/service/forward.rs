@@ -150,7 +150,7 @@ impl<S, B: Body> Task<S, B> {
             Err(reason) => Next::Refuse(reason),
         };
         let (admitted, caller) = this.endpoint.gate().admit(Purpose::Token, &head);
-        let next = if matches!(admitted, Next::Read) { next } else { admitted };
+        let next = if matches!(admitted, Next::Read { .. }) { next } else { admitted };
         Poll::Ready(Way::Own(this.endpoint.clone().answer(Purpose::Token, head, caller, next)))
     }
 }

@@ -159,6 +159,7 @@ pin_project! {
         purpose: Purpose,
         head: Option<Parts>,
         caller: Caller,
+        credentials_len: usize,
         #[pin]
         collect: Collect<B>,
     }
@@ -171,9 +172,10 @@ impl<B: Body> EndpointFuture<B> {
     pub(super) fn start(endpoint: &Arc<Endpoint>, purpose: Purpose, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let state = match endpoint.gate().admit(purpose, &head) {
-            (Next::Read, caller) => {
+            (Next::Read { credentials_len }, caller) => {
                 let collect = Collect::new(body, endpoint.gate().limits());
-                let task = Task { endpoint: Arc::clone(endpoint), purpose, head: Some(head), caller, collect };
+                let endpoint = Arc::clone(endpoint);
+                let task = Task { endpoint, purpose, head: Some(head), caller, credentials_len, collect };
                 State::Collect { task: Box::pin(task) }
             }
             (next, caller) => State::Answer { answer: Arc::clone(endpoint).answer(purpose, head, caller, next) },
@@ -208,7 +210,7 @@ impl<B: Body> EndpointFuture<B> {
                     let collected = ready!(task.collect.poll(cx));
                     let Some(head) = task.head.take() else { return Poll::Pending };
                     let next = match collected {
-                        Ok(body) => Gate::parse(body.as_slice(), task.caller.credentials_len),
+                        Ok(body) => Gate::parse(body.as_slice(), *task.credentials_len),
                         Err(reason) => Next::Refuse(reason),
                     };
                     Arc::clone(task.endpoint).answer(*task.purpose, head, *task.caller, next)

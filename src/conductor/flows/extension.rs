@@ -48,7 +48,7 @@ impl ExtensionFlow {
             client: terms.client().clone(),
             realm: terms.realm().clone(),
             scope: terms.scope().clone(),
-            address: trail.address,
+            address: trail.caller.address,
             extensions: mem::take(extensions),
         };
         let realm = terms.realm().as_deref();

@@ -96,7 +96,7 @@ fn said(form: Form, terms: &Terms, extensions: Extensions, trail: &Trail) -> Res
         client: terms.client().clone(),
         realm: terms.realm().clone(),
         scope: terms.scope().clone(),
-        address: trail.address,
+        address: trail.caller.address,
         extensions,
     })
 }

@@ -76,7 +76,7 @@ impl RefreshFlow {
         };
         let is_repeat = live.is_repeat();
         let renewal = rungs.renewal(live, scope)?;
-        let question = renewal.question(trail.address);
+        let question = renewal.question(trail.caller.address);
         let answer = rungs.users().recheck(&question).await;
         let user = match answer.map_err(|error| error.because(Reason::VerifierFailed))? {
             Ok(user) => user,

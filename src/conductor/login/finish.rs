@@ -40,7 +40,7 @@ impl Rungs {
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
         let Decided { answer, failure, charge, owner } = decided;
-        let address = trail.address;
+        let address = trail.caller.address;
         let login = self.conclude(terms, answer, failure);
         let issuing = match self.parts.scales.weigh(login) {
             Weighing::Done(grant) => Issuing::begin(self, grant, trail),

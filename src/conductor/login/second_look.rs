@@ -25,7 +25,8 @@ impl SecondLook {
     #[inline]
     pub(super) fn at(grant: &Grant, users: &Users, trail: &Trail) -> Option<Box<Self>> {
         let is_wanted = users.can_recheck() && (grant.begins_password_login() || grant.family().is_some());
-        is_wanted.then(|| Box::new(Self { login: grant.question(trail.address), subject: grant.subject().clone() }))
+        is_wanted
+            .then(|| Box::new(Self { login: grant.question(trail.caller.address), subject: grant.subject().clone() }))
     }
 
     /// Looks again. What has changed is answered like a wrong password, which it is by now.
