@@ -25,7 +25,6 @@ use tower_password_grant::{
     PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, Subject, Verdict,
 };
 use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
-use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Guess, Refusal, Reservation, Reserved, Rule,
     Settlement,
@@ -33,8 +32,16 @@ use tower_password_grant::limiter::{
 use tower_password_grant::store::{MaybeFuture, MemoryAccessTokens, SecretDigest};
 use tower_password_grant::user::{AccountKey, HostCode};
 
+#[path = "../../tests/it/support/auth_method.rs"]
+mod auth_method;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../../tests/it/support/grants.rs"]
+mod grants;
 #[path = "../../tests/it/support/shared.rs"]
 mod shared;
+
+use auth_method::OwnMethod;
+use grants::OwnGrant;
 
 thread_local! {
     static CHARGED: Cell<usize> = const { Cell::new(0) };
@@ -104,50 +111,19 @@ impl CredentialVerifier for Users {
     }
 }
 
-struct Header;
-
-#[async_trait]
-impl ClientAuthMethod for Header {
-    fn name(&self) -> &str {
-        "private_key_jwt"
-    }
-
-    fn challenge(&self) -> HeaderValue {
-        HeaderValue::from_static("X-Assertion realm=\"api\"")
-    }
-
-    fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
-        request.field("client_assertion").map(|_| "pkjwt".to_owned())
-    }
-
-    async fn verify(&self, _: &Client, request: &AuthRequest<'_>) -> Result<bool, BackendError> {
+fn method() -> impl ClientAuthMethod {
+    let claim = |request: &AuthRequest<'_>| request.field("client_assertion").map(|_| "pkjwt".to_owned());
+    OwnMethod::new("private_key_jwt", "X-Assertion realm=\"api\"", claim, |_, request| {
         assert!(request.field("password").is_none() && request.field("client_secret").is_none());
-        Ok(request.field("client_assertion") == Some("signed"))
-    }
+        MaybeFuture::ready(Ok(request.field("client_assertion") == Some("signed")))
+    })
 }
 
-struct Code;
-
-#[async_trait]
-impl ExtensionGrant for Code {
-    fn grant_type(&self) -> &str {
-        "urn:x:code"
-    }
-
-    fn required_fields(&self) -> &[&str] {
-        &["code"]
-    }
-
-    fn account_key<'a>(
-        &'a self,
-        request: &'a ExtensionRequest,
-    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
-        MaybeFuture::ready(Ok(Some(AccountKey::resolved(request.field("username").unwrap_or("nobody")))))
-    }
-
-    async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
+fn code() -> OwnGrant {
+    let grant = OwnGrant::new("urn:x:code", &["code"], |request| {
         verdict(request.field("username").unwrap_or_default(), request.field("code").unwrap())
-    }
+    });
+    grant.on_account(|request| Some(AccountKey::resolved(request.field("username").unwrap_or("nobody"))))
 }
 
 fn layer() -> &'static PasswordGrantLayer {
@@ -170,8 +146,8 @@ fn layer() -> &'static PasswordGrantLayer {
             .verifier(Users)
             .issuer(OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new().with_capacity(16).expect("room"))))
             .limiter(Limiter)
-            .client_auth_method(Header)
-            .extension_grant(Code)
+            .client_auth_method(method())
+            .extension_grant(code())
             .peer_address(PeerAddress::unknown())
             .max_body(4096)
             // There is no timer here; bodies are always ready.

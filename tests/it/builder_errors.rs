@@ -144,8 +144,7 @@ async fn every_part_is_accepted_behind_an_arc() {
     let verifier: Arc<dyn CredentialVerifier> = Arc::new(probe.clone());
     let issuer: Arc<dyn TokenIssuer> = Arc::new(OpaqueIssuer::new(MemoryAccessTokens::new()));
     let limiter: Arc<dyn AttemptLimiter> = Arc::new(MemoryLimiter::new());
-    let method: Arc<dyn ClientAuthMethod> =
-        Arc::new(faults::Ticket { claim: faults::Switch::waiting(0), verify: faults::Switch::waiting(0) });
+    let method: Arc<dyn ClientAuthMethod> = Arc::new(faults::Ticket::new().method());
     let grant: Arc<dyn ExtensionGrant> = Arc::new(named("urn:x:y"));
     let document: Arc<dyn PublicDocument> = Arc::new(support::Document);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());

@@ -8,10 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use http::{HeaderValue, Request};
+use http::Request;
 use tower::{Layer as _, ServiceExt as _};
 use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
-use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, LimiterRules, MemoryLimiter, Reservation, Reserved, Settlement,
 };
@@ -23,7 +22,9 @@ use tower_password_grant::{
     Password, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, Subject, TokenIssuer, Verdict,
 };
 
+use crate::support::auth_method::OwnMethod;
 use crate::support::capture::{self, Audited, Capture};
+use crate::support::grants::OwnGrant;
 use crate::support::{self, CONF, basic, panics, token_request};
 
 /// Letters and digits only, so that no escaping hides it.
@@ -62,6 +63,27 @@ struct Parts {
 impl Parts {
     fn show(&self, what: &dyn Debug) {
         self.shown.lock().unwrap().push_str(&format!("{what:?} {what:#?}\n"));
+    }
+
+    fn method(&self) -> impl ClientAuthMethod + use<> {
+        let (claimed, verified) = (self.clone(), self.clone());
+        let claim = move |request: &AuthRequest<'_>| {
+            claimed.show(request);
+            request.field("assert").map(|_| "pkjwt".to_owned())
+        };
+        OwnMethod::new("private_key_jwt", "X-Assertion realm=\"api\"", claim, move |client, request| {
+            verified.show(&(client, request));
+            MaybeFuture::ready(Ok(false))
+        })
+    }
+
+    fn grant(&self) -> OwnGrant {
+        let parts = self.clone();
+        let grant = OwnGrant::new("urn:x:code", &["code"], move |request| {
+            parts.show(request);
+            Ok(Denial::WrongPassword.into())
+        });
+        grant.on_account(|request| request.field("code").map(AccountKey::resolved))
     }
 }
 
@@ -107,50 +129,6 @@ impl AttemptLimiter for Parts {
     }
 }
 
-#[async_trait]
-impl ClientAuthMethod for Parts {
-    fn name(&self) -> &str {
-        "private_key_jwt"
-    }
-
-    fn challenge(&self) -> HeaderValue {
-        HeaderValue::from_static("X-Assertion realm=\"api\"")
-    }
-
-    fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
-        self.show(request);
-        request.field("assert").map(|_| "pkjwt".to_owned())
-    }
-
-    async fn verify(&self, client: &Client, request: &AuthRequest<'_>) -> Result<bool, BackendError> {
-        self.show(&(client, request));
-        Ok(false)
-    }
-}
-
-#[async_trait]
-impl ExtensionGrant for Parts {
-    fn grant_type(&self) -> &str {
-        "urn:x:code"
-    }
-
-    fn required_fields(&self) -> &[&str] {
-        &["code"]
-    }
-
-    fn account_key<'a>(
-        &'a self,
-        request: &'a ExtensionRequest,
-    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
-        MaybeFuture::ready(Ok(request.field("code").map(AccountKey::resolved)))
-    }
-
-    async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
-        self.show(&request);
-        Ok(Denial::WrongPassword.into())
-    }
-}
-
 struct Ear {
     layer: PasswordGrantLayer,
     parts: Parts,
@@ -183,8 +161,8 @@ impl Ear {
             .verifier(parts.clone())
             .issuer(parts.clone())
             .limiter(parts.clone())
-            .client_auth_method(parts.clone())
-            .extension_grant(parts.clone())
+            .client_auth_method(parts.method())
+            .extension_grant(parts.grant())
             .audit(sink)
             .peer_address(PeerAddress::socket_addr());
         parts.show(&(&builder, clients, MemoryLimiter::new()));

@@ -8,9 +8,7 @@ use async_trait::async_trait;
 use http::HeaderName;
 use tower_password_grant::audit::Reason;
 use tower_password_grant::client::{ClientAuthentication, ClientError};
-use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
 use tower_password_grant::mount::TrustedProxies;
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::user::AccountKey;
 use tower_password_grant::{
     Attempt, BackendError, Client, CredentialVerifier, Denial, PeerAddress, StaticClients, Verdict,
@@ -18,7 +16,8 @@ use tower_password_grant::{
 
 use crate::support::bed::{BUDGET, Bed, PROXY, STRANGER, nets};
 use crate::support::capture::Capture;
-use crate::support::faults::{Switch, Ticket};
+use crate::support::faults::Ticket;
+use crate::support::grants::OwnGrant;
 use crate::support::server::{Connection, Server, raw_request};
 use crate::support::{self, PW, basic, digest};
 
@@ -184,27 +183,17 @@ impl CredentialVerifier for Seen {
     }
 }
 
-#[async_trait]
-impl ExtensionGrant for Seen {
-    fn grant_type(&self) -> &str {
-        "urn:x:seen"
-    }
-
-    fn required_fields(&self) -> &[&str] {
-        &[]
-    }
-
-    fn account_key<'a>(
-        &'a self,
-        request: &'a ExtensionRequest,
-    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
-        self.0.lock().unwrap().push(request.address());
-        MaybeFuture::ready(Ok(Some(AccountKey::resolved("alice"))))
-    }
-
-    async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
-        self.0.lock().unwrap().push(request.address());
-        Ok(Denial::WrongPassword.into())
+impl Seen {
+    fn grant(&self) -> OwnGrant {
+        let (keyed, exchanged) = (self.clone(), self.clone());
+        let grant = OwnGrant::new("urn:x:seen", &[], move |request| {
+            exchanged.0.lock().unwrap().push(request.address());
+            Ok(Denial::WrongPassword.into())
+        });
+        grant.on_account(move |request| {
+            keyed.0.lock().unwrap().push(request.address());
+            Some(AccountKey::resolved("alice"))
+        })
     }
 }
 
@@ -216,7 +205,7 @@ async fn verifiers_and_grants_are_told_the_address_that_counts() {
         client.scopes("read").default_scope("read")
     };
     let clients = [client("bff").trust_end_user_address(), client("conf")].map(|client| client.build().unwrap());
-    let layer = support::builder(&support::Probe::default()).verifier(seen.clone()).extension_grant(seen.clone());
+    let layer = support::builder(&support::Probe::default()).verifier(seen.clone()).extension_grant(seen.grant());
     let layer = layer.clients(StaticClients::new(clients).unwrap()).build().unwrap();
     for body in [PW, "grant_type=urn:x:seen"] {
         for (id, expected) in [("bff", "203.0.113.5"), ("conf", SERVER)] {
@@ -236,8 +225,7 @@ async fn a_method_of_the_applications_own_authenticates_it_too() {
     let ticket = Client::with_method("tic", "ticket").trust_end_user_address().allow_password_grant();
     let ticket = ticket.scopes("read").default_scope("read").build().unwrap();
     let bed = Bed::with(|builder| {
-        let method = Ticket { claim: Switch::waiting(0), verify: Switch::waiting(0) };
-        builder.clients(StaticClients::new([ticket]).unwrap()).client_auth_method(method)
+        builder.clients(StaticClients::new([ticket]).unwrap()).client_auth_method(Ticket::new().method())
     });
     for (stamp, status, counted) in [("valid", 200, "203.0.113.5"), ("forged", 401, SERVER)] {
         let body = format!("{PW}&ticket=tic&stamp={stamp}");

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
-use http::HeaderValue;
 use tower_password_grant::client::{AuthRequest, ClientAuthMethod, ClientBuilder};
+use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::{BackendError, Client, StaticClients};
 
+use crate::support::auth_method::OwnMethod;
 use crate::support::{AUTH, CONF, Fixture, digest, pw};
 
 fn registry(clients: impl IntoIterator<Item = ClientBuilder>) -> StaticClients {
@@ -17,56 +17,28 @@ fn registry(clients: impl IntoIterator<Item = ClientBuilder>) -> StaticClients {
 }
 
 /// A method of the application's own: `Authorization: Own <id> <key>`.
-struct Own;
-
-#[async_trait]
-impl ClientAuthMethod for Own {
-    fn name(&self) -> &str {
-        "own"
-    }
-
-    fn challenge(&self) -> HeaderValue {
-        HeaderValue::from_static("Own realm=\"keys\"")
-    }
-
-    fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
+fn own() -> impl ClientAuthMethod {
+    let claim = |request: &AuthRequest<'_>| {
         let value = request.headers().get("authorization")?.to_str().ok()?.strip_prefix("Own ")?;
         value.split(' ').next().map(str::to_owned)
-    }
-
-    async fn verify(&self, client: &Client, request: &AuthRequest<'_>) -> Result<bool, BackendError> {
+    };
+    OwnMethod::new("own", "Own realm=\"keys\"", claim, |client, request| {
         for hidden in ["username", "password", "client_secret"] {
             assert_eq!(request.field(hidden), None);
         }
         assert_eq!(request.field("device"), Some("7"));
         let key = request.headers()["authorization"].to_str().unwrap().rsplit(' ').next().unwrap();
-        match key {
+        MaybeFuture::ready(match key {
             "broken" => Err(BackendError::unavailable("the key store is down")),
             key => Ok(client.id().as_str() == "robot" && key == "right"),
-        }
-    }
+        })
+    })
 }
 
-/// The same under another name and header.
-struct Other;
-
-#[async_trait]
-impl ClientAuthMethod for Other {
-    fn name(&self) -> &str {
-        "other"
-    }
-
-    fn challenge(&self) -> HeaderValue {
-        HeaderValue::from_static("Other realm=\"keys\"")
-    }
-
-    fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
-        request.headers().get("x-other").map(|value| value.to_str().unwrap().to_owned())
-    }
-
-    async fn verify(&self, _: &Client, _: &AuthRequest<'_>) -> Result<bool, BackendError> {
-        Ok(true)
-    }
+/// One that takes everything that it is asked about.
+fn other() -> impl ClientAuthMethod {
+    let claim = |request: &AuthRequest<'_>| Some(request.headers().get("x-other")?.to_str().unwrap().to_owned());
+    OwnMethod::new("other", "Other realm=\"keys\"", claim, |_, _| MaybeFuture::ready(Ok(true)))
 }
 
 fn with_methods() -> Fixture {
@@ -77,7 +49,7 @@ fn with_methods() -> Fixture {
             Client::confidential("conf", &digest("s3cret")),
             Client::public("pub"),
         ];
-        builder.clients(registry(clients)).client_auth_method(Own).client_auth_method(Other)
+        builder.clients(registry(clients)).client_auth_method(own()).client_auth_method(other())
     })
 }
 
@@ -103,7 +75,6 @@ async fn a_method_of_ones_own_maps_a_credential_to_one_client_and_brings_its_cha
 #[tokio::test]
 async fn a_method_proves_only_clients_that_are_registered_for_it_ca_19_ca_23() {
     let fixture = with_methods();
-    // This method takes everything that it is asked about.
     for id in ["conf", "pub", "robot", "ghost"] {
         let answer = fixture.token(&[("x-other", id)], &pw("device=7")).await;
         answer.assert_error(401, "invalid_client");
@@ -141,36 +112,17 @@ async fn a_method_that_cannot_decide_is_503_and_its_guesses_are_limited_ca_18_ca
     fixture.token(&[("authorization", "Own robot right")], &body).await.assert_error(429, "too_many_attempts");
 }
 
-/// Looks at every parameter, and takes any request.
-struct Nosy(Arc<Mutex<Vec<String>>>);
-
-#[async_trait]
-impl ClientAuthMethod for Nosy {
-    fn name(&self) -> &str {
-        "nosy"
-    }
-
-    fn challenge(&self) -> HeaderValue {
-        HeaderValue::from_static("Nosy realm=\"x\"")
-    }
-
-    fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
-        let names = "grant_type scope client_id client_assertion client_assertion_type refresh_token username password \
-                     client_secret device";
-        let mut seen = self.0.lock().unwrap();
-        seen.extend(names.split(' ').filter_map(|name| request.field(name)).map(str::to_owned));
-        Some("robot".to_owned())
-    }
-
-    async fn verify(&self, _: &Client, _: &AuthRequest<'_>) -> Result<bool, BackendError> {
-        Ok(true)
-    }
-}
-
 #[tokio::test]
 async fn a_method_of_ones_own_sees_no_line_break_no_nul_and_no_secret_se_04_ca_23() {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let nosy = Nosy(Arc::clone(&seen));
+    let told = Arc::clone(&seen);
+    let claim = move |request: &AuthRequest<'_>| {
+        let names = "grant_type scope client_id client_assertion client_assertion_type refresh_token username password \
+                     client_secret device";
+        told.lock().unwrap().extend(names.split(' ').filter_map(|name| request.field(name)).map(str::to_owned));
+        Some("robot".to_owned())
+    };
+    let nosy = OwnMethod::new("nosy", "Nosy realm=\"x\"", claim, |_, _| MaybeFuture::ready(Ok(true)));
     let fixture = Fixture::with(|builder| {
         builder.clients(registry([Client::with_method("robot", "nosy")])).client_auth_method(nosy)
     });

@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tower_password_grant::audit::AuditEvent;
-use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::user::{AccountKey, Recheck};
 use tower_password_grant::{
     Attempt, BackendError, Client, ConfigError, CredentialVerifier, Denial, StaticClients, Subject, Verdict,
@@ -21,35 +19,23 @@ const TYPE: &str = "urn:example:grant:card";
 #[derive(Clone, Default)]
 struct Card(Arc<AtomicUsize>, Option<&'static str>);
 
-#[async_trait]
-impl ExtensionGrant for Card {
-    fn grant_type(&self) -> &str {
-        TYPE
-    }
-
-    fn required_fields(&self) -> &[&str] {
-        &["card", "code"]
-    }
-
-    fn account_key<'a>(
-        &'a self,
-        request: &'a ExtensionRequest,
-    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
-        MaybeFuture::ready(Ok(request.field("card").map(AccountKey::canonical)))
-    }
-
-    async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        assert_eq!(request.client().id().as_str(), "conf");
-        assert_eq!(request.realm(), self.1);
-        assert_eq!(request.scope().as_str(), "read");
-        assert_eq!(request.address(), Some("192.0.2.1".parse().unwrap()));
-        assert_eq!(request.field("client_secret"), None);
-        Ok(match request.field("code") {
-            Some("1234") => Subject::new("card-holder").into(),
-            Some("down") => return Err(BackendError::unavailable("no line")),
-            _ => Denial::WrongPassword.into(),
-        })
+impl Card {
+    fn grant(&self) -> OwnGrant {
+        let Self(calls, realm) = self.clone();
+        let grant = OwnGrant::new(TYPE, &["card", "code"], move |request| {
+            calls.fetch_add(1, Ordering::SeqCst);
+            assert_eq!(request.client().id().as_str(), "conf");
+            assert_eq!(request.realm(), realm);
+            assert_eq!(request.scope().as_str(), "read");
+            assert_eq!(request.address(), Some("192.0.2.1".parse().unwrap()));
+            assert_eq!(request.field("client_secret"), None);
+            Ok(match request.field("code") {
+                Some("1234") => Subject::new("card-holder").into(),
+                Some("down") => return Err(BackendError::unavailable("no line")),
+                _ => Denial::WrongPassword.into(),
+            })
+        });
+        grant.on_account(|request| request.field("card").map(AccountKey::canonical))
     }
 }
 
@@ -58,7 +44,7 @@ fn fixture(card: &Card) -> Fixture {
         Client::confidential(id, &digest("s3cret")).allow_password_grant().scopes("read write").default_scope("read")
     };
     let clients = [client("conf").allow_grant(TYPE).build().unwrap(), client("conf2").build().unwrap()];
-    Fixture::with(|builder| builder.clients(StaticClients::new(clients).unwrap()).extension_grant(card.clone()))
+    Fixture::with(|builder| builder.clients(StaticClients::new(clients).unwrap()).extension_grant(card.grant()))
 }
 
 fn card(rest: &str) -> String {
@@ -71,7 +57,7 @@ async fn an_extension_grant_and_its_audit_event_have_the_realm_of_the_request_pw
     let clients = StaticClients::new([conf.realm("staff").build().unwrap()]).unwrap();
     let calls = Card(Arc::default(), Some("staff"));
     let told = Arc::new(Mutex::new(Vec::new()));
-    let (card_grant, seen) = (calls.clone(), Arc::clone(&told));
+    let (card_grant, seen) = (calls.grant(), Arc::clone(&told));
     let sink = move |event: &AuditEvent<'_>| seen.lock().unwrap().push(event.realm.map(str::to_owned));
     let fixture = Fixture::with(|builder| builder.clients(clients).extension_grant(card_grant).audit(sink));
     fixture.token(AUTH, &card("card=7&code=1234")).await.assert_ok();
@@ -138,7 +124,7 @@ async fn it_outlives_the_password_grant_that_is_switched_off_pw_17() {
         let client = client.scopes("read").default_scope("read").build().unwrap();
         Fixture::with(|builder| {
             let builder = builder.clients(StaticClients::new([client]).unwrap());
-            builder.extension_grant(Card::default()).without_password_grant()
+            builder.extension_grant(Card::default().grant()).without_password_grant()
         })
     };
     fixture.token(AUTH, PW).await.assert_error(400, "unsupported_grant_type");
@@ -169,7 +155,10 @@ async fn an_extension_grant_sees_no_line_break_and_no_nul_se_04() {
 #[test]
 fn two_grants_of_one_type_or_one_that_is_no_uri_are_refused_at_build_te_09() {
     let probe = support::Probe::default();
-    let twice = support::builder(&probe).extension_grant(Card::default()).extension_grant(Card::default()).build();
+    let twice = support::builder(&probe)
+        .extension_grant(Card::default().grant())
+        .extension_grant(Card::default().grant())
+        .build();
     assert!(matches!(twice, Err(ConfigError::GrantTwice(name)) if name == TYPE));
     let no_uri = OwnGrant::new("password", &[], |_| Ok(Denial::UnknownUser.into()));
     let bare = support::builder(&probe).extension_grant(no_uri).build();

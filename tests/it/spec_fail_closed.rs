@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use async_trait::async_trait;
-use http::{HeaderValue, Method};
-use tower_password_grant::client::{AuthRequest, ClientAuthMethod, ClientError};
+use http::Method;
+use tower_password_grant::client::{AuthRequest, ClientError};
 use tower_password_grant::limiter::{AttemptKey, AttemptLimiter, BegunLock, Reservation, Reserved, Settlement};
 use tower_password_grant::mount::TransportSecurity;
 use tower_password_grant::store::MaybeFuture;
@@ -18,6 +18,7 @@ use tower_password_grant::{
     Subject, Verdict, find_client_fn,
 };
 
+use crate::support::auth_method::OwnMethod;
 use crate::support::{self, AUTH, Document, Fixture, PW, Probe, basic, builder, digest, send, token_request};
 
 /// A limiter whose store is down.
@@ -118,35 +119,17 @@ async fn aliases_of_one_account_share_a_budget_and_a_key_that_cannot_be_found_is
     send(&layer, login("ALICE", "wrong")).await.assert_error(400, "invalid_grant");
 }
 
-/// A method that never answers.
-struct Hanging(Arc<AtomicUsize>);
-
-#[async_trait]
-impl ClientAuthMethod for Hanging {
-    fn name(&self) -> &str {
-        "hanging"
-    }
-
-    fn challenge(&self) -> HeaderValue {
-        HeaderValue::from_static("Hanging realm=\"x\"")
-    }
-
-    fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
-        request.headers().get("x-hanging").map(|id| id.to_str().unwrap().to_owned())
-    }
-
-    async fn verify(&self, _: &Client, _: &AuthRequest<'_>) -> Result<bool, BackendError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        std::future::pending().await
-    }
-}
-
 #[tokio::test]
 async fn a_dropped_guess_at_a_client_s_credential_stays_charged_ca_18_ca_23() {
     let calls = Arc::new(AtomicUsize::new(0));
     let client = Client::with_method("robot", "hanging").allow_password_grant().scopes("read").default_scope("read");
     let clients = StaticClients::new([client.build().unwrap()]).unwrap();
-    let method = Hanging(Arc::clone(&calls));
+    let count = Arc::clone(&calls);
+    let claim = |request: &AuthRequest<'_>| Some(request.headers().get("x-hanging")?.to_str().unwrap().to_owned());
+    let method = OwnMethod::new("hanging", "Hanging realm=\"x\"", claim, move |_, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        MaybeFuture::new(std::future::pending())
+    });
     let fixture = Fixture::with(|builder| builder.clients(clients).client_auth_method(method));
     for _ in 0..20 {
         let mut request = pin!(fixture.token(&[("x-hanging", "robot")], PW));

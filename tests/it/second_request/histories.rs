@@ -8,7 +8,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
 use tower_password_grant::limiter::{LimiterRules, Lockout, Rule, TokenBucket};
 use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::user::{AccountKey, HostCode};
@@ -17,6 +16,7 @@ use tower_password_grant::{
 };
 
 use super::{Counted, Counter};
+use crate::support::grants::OwnGrant;
 use crate::support::{self, Probe, basic, from_peer, send, token_request};
 
 /// The leaked password: wrong for `wrong` and for a name that nobody has, right for the closed accounts.
@@ -80,26 +80,14 @@ impl CredentialVerifier for Accounts {
     }
 }
 
-/// The same accounts by a grant of the application's own.
-#[async_trait]
-impl ExtensionGrant for Accounts {
-    fn grant_type(&self) -> &str {
-        CODE_GRANT
-    }
-
-    fn required_fields(&self) -> &[&str] {
-        &["name", "code"]
-    }
-
-    fn account_key<'a>(
-        &'a self,
-        request: &'a ExtensionRequest,
-    ) -> MaybeFuture<'a, Result<Option<AccountKey<'a>>, BackendError>> {
-        MaybeFuture::ready(Ok(request.field("name").map(|name| self.key(name))))
-    }
-
-    async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
-        Ok(self.judge(request.field("name").unwrap(), request.field("code").unwrap()))
+impl Accounts {
+    /// The same accounts by a grant of the application's own.
+    fn grant(&self) -> OwnGrant {
+        let (keys, accounts) = (self.clone(), self.clone());
+        let grant = OwnGrant::new(CODE_GRANT, &["name", "code"], move |request| {
+            Ok(accounts.judge(request.field("name").unwrap(), request.field("code").unwrap()))
+        });
+        grant.on_account(move |request| request.field("name").map(|name| keys.key(name)))
     }
 }
 
@@ -180,7 +168,7 @@ fn layer(counter: &Counter, setup: &Setup, accounts: &Accounts) -> PasswordGrant
     builder
         .clients(StaticClients::new(clients).unwrap())
         .verifier(accounts.clone())
-        .extension_grant(accounts.clone())
+        .extension_grant(accounts.grant())
         .limiter(Arc::clone(&counter.limiter))
         .clock(counter.clock.clone())
         .exempt_networks(exempt)

@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::HeaderValue;
 use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
 use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
 use tower_password_grant::limiter::{
@@ -20,6 +19,8 @@ use tower_password_grant::{
     Attempt, BackendError, Client, ClientRegistry, CredentialVerifier, Denial, Grant, IssuedTokens, Subject,
     TokenIssuer, Verdict,
 };
+
+use super::auth_method::OwnMethod;
 
 /// What a part does when it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,24 +297,24 @@ pub struct Ticket {
     pub verify: Switch,
 }
 
-#[async_trait]
-impl ClientAuthMethod for Ticket {
-    fn name(&self) -> &str {
-        "ticket"
+impl Ticket {
+    pub fn new() -> Self {
+        Self { claim: Switch::new(), verify: Switch::new() }
     }
 
-    fn challenge(&self) -> HeaderValue {
-        HeaderValue::from_static("Ticket realm=\"api\"")
-    }
-
-    fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
-        self.claim.touch();
-        request.field("ticket").map(str::to_owned)
-    }
-
-    async fn verify(&self, _: &Client, request: &AuthRequest<'_>) -> Result<bool, BackendError> {
-        self.verify.pass().await?;
-        Ok(request.field("stamp") == Some("valid"))
+    pub fn method(&self) -> impl ClientAuthMethod + use<> {
+        let Self { claim, verify } = self.clone();
+        let claim = move |request: &AuthRequest<'_>| {
+            claim.touch();
+            request.field("ticket").map(str::to_owned)
+        };
+        OwnMethod::new("ticket", "Ticket realm=\"api\"", claim, move |_, request| {
+            let verify = verify.clone();
+            MaybeFuture::new(async move {
+                verify.pass().await?;
+                Ok(request.field("stamp") == Some("valid"))
+            })
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "argon2")]
 pub mod argon2_users;
+pub mod auth_method;
 pub mod bearer;
 pub mod bed;
 pub mod both;

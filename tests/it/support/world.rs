@@ -56,7 +56,7 @@ impl World {
             .verifier(users.clone())
             .issuer(issuer.clone())
             .limiter(ledger.clone())
-            .client_auth_method(ticket.clone())
+            .client_auth_method(ticket.method())
             .extension_grant(code.clone())
             .audit(move |_: &AuditEvent<'_>| {
                 count.fetch_add(1, SeqCst);
