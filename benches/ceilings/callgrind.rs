@@ -1,24 +1,62 @@
 //! Running this program again under callgrind, and reading what it counted.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use super::cases::METER;
 use super::meter::{Cost, ITERATIONS};
 
 /// The argument that makes this program run its cases for callgrind.
-pub const CHILD: &str = "--counted";
+const CHILD: &str = "--counted";
+
+/// What this program was started for.
+pub enum Role {
+    /// To run its cases under callgrind.
+    Counted,
+    /// To print what they cost, and to fail if one is above its ceiling, if it is to check.
+    Report { checks: bool },
+}
+
+impl Role {
+    /// By the arguments of the program; `usage` is how it is called.
+    pub fn of_arguments(usage: &str) -> Result<Self, ExitCode> {
+        let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+        match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => Ok(Self::Report { checks: false }),
+            ["--check"] => Ok(Self::Report { checks: true }),
+            [CHILD] => Ok(Self::Counted),
+            _ => {
+                eprintln!("usage: cargo bench {usage} [-- --check]");
+                Err(ExitCode::from(2))
+            }
+        }
+    }
+}
 
 /// The instructions of a case: all iterations together, the meter's own included.
 #[derive(Clone, Copy)]
-pub struct Count {
+struct Count {
     total: u64,
     /// Of SHA-256. The counting processor has no SHA instructions, real ones do it ten times faster.
     sha256: u64,
 }
 
+/// Has the instructions of these cases counted, if it can be done here.
+pub fn count_into(costs: &mut [Cost]) -> Result<(), ExitCode> {
+    match count() {
+        Ok(counts) => fill_in(costs, &counts),
+        Err(error) => {
+            eprintln!("INSTRUCTIONS NOT COUNTED: {error}");
+            if std::env::var_os("REQUIRE_VALGRIND").is_some_and(|value| value == "1") {
+                return Err(ExitCode::FAILURE);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What was counted for each case, in the order of the cases.
-pub fn count() -> Result<Vec<Count>, String> {
+fn count() -> Result<Vec<Count>, String> {
     let directory = std::env::temp_dir().join(format!("tower-password-grant-ceilings-{}", std::process::id()));
     std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let counts = run(&directory).and_then(|out| read(&out));
@@ -85,7 +123,7 @@ fn sha256_in(dump: &str) -> u64 {
 }
 
 /// Gives each case its instructions for one iteration, without the meter's own.
-pub fn fill_in(costs: &mut [Cost], counts: &[Count]) {
+fn fill_in(costs: &mut [Cost], counts: &[Count]) {
     assert_eq!(costs.len(), counts.len(), "one dump for each case");
     let meter = costs.iter().position(|cost| cost.name == METER).expect("the meter is a case");
     let own = counts[meter].total;

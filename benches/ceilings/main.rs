@@ -21,36 +21,26 @@ mod support;
 
 use std::process::ExitCode;
 
+use callgrind::Role;
 use meter::{Meter, Mode};
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let check = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => false,
-        ["--check"] => true,
-        [callgrind::CHILD] => {
+    let checks = match Role::of_arguments("--bench ceilings") {
+        Ok(Role::Report { checks }) => checks,
+        Ok(Role::Counted) => {
             cases::run(&mut Meter::new(Mode::Instructions));
             return ExitCode::SUCCESS;
         }
-        _ => {
-            eprintln!("usage: cargo bench --bench ceilings [-- --check]");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
 
     let mut meter = Meter::new(Mode::Allocations);
     cases::run(&mut meter);
     let mut costs = meter.into_costs();
-    match callgrind::count() {
-        Ok(instructions) => callgrind::fill_in(&mut costs, &instructions),
-        Err(error) => {
-            eprintln!("INSTRUCTIONS NOT COUNTED: {error}");
-            if std::env::var_os("REQUIRE_VALGRIND").is_some_and(|value| value == "1") {
-                return ExitCode::FAILURE;
-            }
-        }
+    if let Err(code) = callgrind::count_into(&mut costs) {
+        return code;
     }
     goals::print_costs(&costs);
     let all_met = goals::judge(&costs, &body::flood(), refresh::bytes_of_a_session());
-    if check && !all_met { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if checks && !all_met { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

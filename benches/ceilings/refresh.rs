@@ -6,7 +6,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,17 +13,17 @@ use http::{Request, StatusCode};
 use http_body::Body as _;
 use http_body_util::Full;
 use tower::Service as _;
-use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore as _};
-use tower_password_grant::token::{RefreshTokens, Token};
+use tower_password_grant::token::Token;
 use tower_password_grant::user::Recheck;
 use tower_password_grant::{
-    Attempt, BackendError, Client, ClientSecret, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant,
-    PeerAddress, StaticClients, Subject, TokenEndpoint, TokenIssuer, Verdict, issue_fn,
+    Attempt, BackendError, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer, PeerAddress, Subject, TokenEndpoint,
+    TokenIssuer, Verdict, issue_fn,
 };
 
 use super::meter::{ALLOCATOR, Meter};
-use super::support::{BASIC, BODY, CLIENT, PATH, SCOPE, SECRET, token_request};
+use super::support::tokens::layer_for;
+use super::support::{BASIC, BODY, token_request};
 
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../../tests/it/support/refresh_token.rs"]
@@ -54,32 +53,8 @@ impl CredentialVerifier for Users {
 
 /// Users that are all different, or all the same, and that nothing keeps from logging in.
 fn endpoint(store: &Arc<MemoryRefreshTokens>, issuer: impl TokenIssuer, are_many: bool) -> TokenEndpoint {
-    let client = Client::confidential(CLIENT, &ClientSecret::new(SECRET.to_owned()).digest())
-        .allow_password_grant()
-        .allow_refresh_tokens()
-        .scopes("read write")
-        .default_scope(SCOPE)
-        .build()
-        .unwrap();
-    let many = Duration::from_millis(1);
-    let layer = PasswordGrant::builder()
-        .clients(StaticClients::new([client]).unwrap())
-        .verifier(Users { are_many, number: AtomicU32::new(0) })
-        .issuer(issuer)
-        .token_path(PATH)
-        .refresh_tokens(RefreshTokens::in_store(Arc::clone(store)))
-        .limiter(
-            MemoryLimiter::new().with_rules(
-                LimiterRules::new()
-                    .with_address_budget(TokenBucket::new(u32::MAX, many))
-                    .with_account_budget(Lockout::new(u32::MAX, many)),
-            ),
-        )
-        .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000))
-        .peer_address(PeerAddress::unknown())
-        .build()
-        .unwrap();
-    layer.endpoint()
+    let users = Users { are_many, number: AtomicU32::new(0) };
+    layer_for(users, issuer, Arc::clone(store), PeerAddress::unknown()).endpoint()
 }
 
 fn opaque() -> impl TokenIssuer {

@@ -27,22 +27,18 @@ mod times;
 
 use std::process::ExitCode;
 
+use callgrind::Role;
 use cases::{Case, METER};
 use meter::{Cost, Meter, Mode};
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let check = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => false,
-        ["--check"] => true,
-        [callgrind::CHILD] => {
+    let checks = match Role::of_arguments("--bench guard --features jwt,sqlite") {
+        Ok(Role::Report { checks }) => checks,
+        Ok(Role::Counted) => {
             measure(&mut Meter::new(Mode::Instructions), cases::alone());
             return ExitCode::SUCCESS;
         }
-        _ => {
-            eprintln!("usage: cargo bench --bench guard --features jwt,sqlite [-- --check]");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
 
     // Its thread runs the timers of answers that take time.
@@ -53,18 +49,12 @@ fn main() -> ExitCode {
     let mut costs = meter.into_costs();
     // Only the cases without threads are counted; they come first, behind the meter itself.
     let counted = cases::alone().len() + 1;
-    match callgrind::count() {
-        Ok(instructions) => callgrind::fill_in(&mut costs[..counted], &instructions),
-        Err(error) => {
-            eprintln!("INSTRUCTIONS NOT COUNTED: {error}");
-            if std::env::var_os("REQUIRE_VALGRIND").is_some_and(|value| value == "1") {
-                return ExitCode::FAILURE;
-            }
-        }
+    if let Err(code) = callgrind::count_into(&mut costs[..counted]) {
+        return code;
     }
     let nanos = times::measure(cases::all());
     let held = print(&cases::all(), &costs[1..], &nanos);
-    if check && !held { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if checks && !held { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// The meter's own cost first.

@@ -38,9 +38,19 @@ impl CredentialVerifier for Users {
     }
 }
 
-/// The layer with a verifier that answers at once, this issuer and this store. No budget is reached by any load, because
-/// it comes from one address.
+/// The layer with a verifier that answers at once, this issuer and this store.
 pub fn layer(issuer: impl TokenIssuer, refresh: impl RefreshTokenStore) -> PasswordGrantLayer {
+    let peer = PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip()));
+    layer_for(Users, issuer, refresh, peer)
+}
+
+/// The same with this verifier. No budget is reached by any load, because it comes from one address.
+pub fn layer_for(
+    verifier: impl CredentialVerifier,
+    issuer: impl TokenIssuer,
+    refresh: impl RefreshTokenStore,
+    peer: PeerAddress,
+) -> PasswordGrantLayer {
     let client = Client::confidential(CLIENT, &ClientSecret::new(SECRET.to_owned()).digest())
         .allow_password_grant()
         .allow_refresh_tokens()
@@ -51,7 +61,7 @@ pub fn layer(issuer: impl TokenIssuer, refresh: impl RefreshTokenStore) -> Passw
     let many = Duration::from_millis(1);
     PasswordGrant::builder()
         .clients(StaticClients::new([client]).unwrap())
-        .verifier(Users)
+        .verifier(verifier)
         .issuer(issuer)
         .token_path(PATH)
         .refresh_tokens(RefreshTokens::in_store(refresh))
@@ -63,7 +73,7 @@ pub fn layer(issuer: impl TokenIssuer, refresh: impl RefreshTokenStore) -> Passw
             ),
         )
         .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000))
-        .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
+        .peer_address(peer)
         .build()
         .unwrap()
 }
