@@ -72,7 +72,7 @@ impl Exchange {
             let client = self.door.authenticate(head, form, &presented, client, now, trail).await?;
             if trail.purpose == Purpose::Introspection {
                 // Before the address may become another one.
-                self.gate.ceilings().count_introspection(client.client(), trail)?;
+                self.gate.throttle().count_introspection(client.client(), trail)?;
             }
             self.gate.senders().note_end_user(&head.headers, client.client(), trail);
             (presented, client, now)

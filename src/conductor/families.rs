@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-use super::access::AccessTokens;
+use super::access_tokens::AccessTokens;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SharedClock};
 use crate::boundary::identity::StoreIdentity;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::Method;
 use http::request::Parts;
 
-use super::ceilings::Ceilings;
 use super::purpose::Purpose;
 use super::senders::Senders;
+use super::throttle::Throttle;
 use super::trail::Caller;
 use crate::boundary::peer::Source;
 use crate::boundary::transport::TransportSecurity;
@@ -52,14 +52,14 @@ pub(crate) struct HeadRules {
 /// Judges heads.
 pub(crate) struct Gate {
     senders: Senders,
-    ceilings: Ceilings,
+    throttle: Throttle,
     rules: HeadRules,
     limits: BodyLimits,
 }
 
 impl Gate {
-    pub(crate) fn new(senders: Senders, ceilings: Ceilings, rules: HeadRules, limits: BodyLimits) -> Self {
-        Self { senders, ceilings, rules, limits }
+    pub(crate) fn new(senders: Senders, throttle: Throttle, rules: HeadRules, limits: BodyLimits) -> Self {
+        Self { senders, throttle, rules, limits }
     }
 
     pub(crate) fn limits(&self) -> BodyLimits {
@@ -80,7 +80,7 @@ impl Gate {
             ..Caller::default()
         };
         // First of all, and whatever the method is: a preflight asks the registry, too.
-        let next = match self.ceilings.count(&mut caller) {
+        let next = match self.throttle.count(&mut caller) {
             Ok(()) => self.judge(purpose, head, &fields, source),
             Err(wait) => Next::Throttle(wait),
         };
@@ -126,7 +126,7 @@ impl Gate {
         &self.senders
     }
 
-    pub(super) fn ceilings(&self) -> &Ceilings {
-        &self.ceilings
+    pub(super) fn throttle(&self) -> &Throttle {
+        &self.throttle
     }
 }

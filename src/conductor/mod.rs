@@ -2,16 +2,15 @@
 //!
 //! | Step | File |
 //! |---|---|
-//! | the head: method, TLS, ceiling, address | `gate`, `ceilings`, `senders` |
+//! | the head: method, TLS, ceiling, address | `gate`, `throttle`, `senders` |
 //! | the client: find it, authenticate it | `door` |
 //! | what it asks for: a file for each grant, and for revocation and introspection | `flows` |
 //! | charge, verify, weigh, issue, settle: what all logins share | `login`, `budget`, `families` |
 //! | the answer, and what the audit says of it | `answer`, `failure`, `trail`, `notices` |
 
-pub(crate) mod access;
+pub(crate) mod access_tokens;
 pub(crate) mod answer;
 pub(crate) mod budget;
-pub(crate) mod ceilings;
 pub(crate) mod door;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
@@ -24,4 +23,5 @@ pub(crate) mod misfits;
 pub(crate) mod notices;
 pub(crate) mod purpose;
 pub(crate) mod senders;
+pub(crate) mod throttle;
 pub(crate) mod trail;

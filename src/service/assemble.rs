@@ -13,10 +13,9 @@ use crate::boundary::clock::SharedClock;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::registry::ClientRegistry;
 use crate::boundary::verifier::CredentialVerifier;
-use crate::conductor::access::AccessTokens;
+use crate::conductor::access_tokens::AccessTokens;
 use crate::conductor::answer::Answers;
 use crate::conductor::budget::{Budget, BudgetRules};
-use crate::conductor::ceilings::Ceilings;
 use crate::conductor::door::{ClientMethods, Clients, Door};
 use crate::conductor::endpoint::Endpoint;
 use crate::conductor::exchange::Exchange;
@@ -30,11 +29,12 @@ use crate::conductor::flows::revocation::RevocationFlow;
 use crate::conductor::gate::{BodyLimits, Gate, HeadRules};
 use crate::conductor::login::mint::Mint;
 use crate::conductor::login::rungs::{Parts, Rungs};
+use crate::conductor::login::scales::{Scales, Screen};
 use crate::conductor::login::users::Users;
-use crate::conductor::login::weigh::{Scales, Screen};
 use crate::conductor::misfits::{EndpointOffer, KeyedSides, Misfits};
 use crate::conductor::notices::Notices;
 use crate::conductor::senders::Senders;
+use crate::conductor::throttle::Throttle;
 use crate::limiter::memory::limiter::MemoryLimiter;
 use crate::observe::audit::Auditor;
 use crate::observe::telemetry;
@@ -136,7 +136,7 @@ impl Options {
 
         let gate = Gate::new(
             Senders::new(peer, self.end_user_header, self.exempt),
-            Ceilings::new(request_ceiling, introspection.ceiling, Arc::clone(&clock)),
+            Throttle::new(request_ceiling, introspection.ceiling, Arc::clone(&clock)),
             HeadRules { transport: self.transport, own_origin, refuse_early_data: self.refuse_early_data },
             BodyLimits { size: self.max_body, deadline: self.deadlines.body },
         );

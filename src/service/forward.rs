@@ -13,9 +13,9 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::answer_body::{AnswerBody, EnclosedBody};
+use super::grant_service::PasswordGrantService;
 use super::intake::{Collect, EndpointFuture};
 use super::routes::Target;
-use super::service::PasswordGrantService;
 use crate::conductor::endpoint::{Answer, Endpoint};
 use crate::conductor::gate::{Gate, Next};
 use crate::conductor::purpose::Purpose;

@@ -11,9 +11,9 @@ use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
+use super::body_buffer::WipedBytes;
 use super::mount::document;
 use super::routes::Target;
-use super::wiped::WipedBytes;
 use crate::boundary::body::{NoInner, ResponseBody};
 use crate::conductor::endpoint::{Answer, Endpoint};
 use crate::conductor::gate::{BodyLimits, Gate, Next};

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::limiter::ceiling::ceilings::IntrospectionCeiling;
+use crate::limiter::ceiling::introspections::IntrospectionCeiling;
 
 /// The introspection endpoint (RFC 7662): where it is served, how long its answers may be kept, and how many requests it takes.
 /// Given to [`Builder::introspection`](crate::Builder::introspection).

@@ -6,6 +6,7 @@
 
 mod answer_body;
 mod assemble;
+mod body_buffer;
 mod builder;
 mod checks;
 mod config_error;
@@ -14,6 +15,7 @@ mod deadlines;
 mod endpoint;
 mod forward;
 mod future;
+mod grant_service;
 mod intake;
 mod introspection_endpoint;
 mod layer;
@@ -25,12 +27,9 @@ mod refresh_tokens;
 mod required;
 mod revocation_endpoint;
 mod routes;
-#[allow(clippy::module_inception, reason = "each file is named after its one public type")]
-mod service;
 mod settings;
 mod token_options;
 mod tokens;
-mod wiped;
 
 pub use crate::boundary::body::{NoInner, ResponseBody};
 pub use answer_body::{AnswerBody, EnclosedBody, InnerBody};
@@ -40,6 +39,7 @@ pub use danger::Danger;
 pub use endpoint::TokenEndpoint;
 pub use forward::{Forward, ForwardFuture};
 pub use future::ResponseFuture;
+pub use grant_service::{PasswordGrantService, Reject};
 pub use intake::EndpointFuture;
 pub use introspection_endpoint::IntrospectionEndpoint;
 pub use layer::PasswordGrantLayer;
@@ -47,4 +47,3 @@ pub use metadata::Metadata;
 pub use refresh_tokens::RefreshTokens;
 pub use required::{HasClients, HasIssuer, HasVerifier, NotSet};
 pub use revocation_endpoint::RevocationEndpoint;
-pub use service::{PasswordGrantService, Reject};

@@ -16,7 +16,7 @@ use crate::boundary::notifier::LockNotifier;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
-use crate::limiter::ceiling::ceilings::RequestCeiling;
+use crate::limiter::ceiling::requests::RequestCeiling;
 use crate::protocol::client::policy::MissingScope;
 use crate::protocol::ip_network::IpNetwork;
 use crate::protocol::secret::shared_key::SharedKey;

@@ -1,7 +1,7 @@
 use super::builder::Builder;
 use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::notifier::LockNotifier;
-use crate::limiter::ceiling::ceilings::RequestCeiling;
+use crate::limiter::ceiling::requests::RequestCeiling;
 use crate::protocol::ip_network::IpNetwork;
 use crate::protocol::secret::shared_key::SharedKey;
 

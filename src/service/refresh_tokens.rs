@@ -6,7 +6,7 @@ use super::config_error::ConfigError;
 use crate::boundary::clock::Clock;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::refresh::RefreshTokenStore;
-use crate::conductor::access::AccessTokens;
+use crate::conductor::access_tokens::AccessTokens;
 use crate::conductor::families::{Families, Lifetimes};
 use crate::observe::patience::Bound;
 use crate::protocol::secret::keyed::Keyed;

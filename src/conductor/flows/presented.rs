@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::access::AccessTokens;
+use super::super::access_tokens::AccessTokens;
 use super::super::families::{Families, FoundRefreshToken};
 use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::token::refresh_token::RefreshToken;

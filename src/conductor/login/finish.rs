@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::issue::Issuing;
 use super::rungs::Rungs;
-use super::weigh::Weighing;
+use super::scales::Weighing;
 use crate::boundary::ladder::charge::UsedCharge;
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::terms::{Renewal, Terms};

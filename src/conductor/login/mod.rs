@@ -8,6 +8,6 @@ pub(super) mod finish;
 mod issue;
 pub(crate) mod mint;
 pub(crate) mod rungs;
+pub(crate) mod scales;
 mod second_look;
 pub(crate) mod users;
-pub(crate) mod weigh;

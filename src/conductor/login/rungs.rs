@@ -4,8 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::mint::{Mint, Minted};
+use super::scales::Scales;
 use super::users::Users;
-use super::weigh::Scales;
 use crate::boundary::account::AccountKey;
 use crate::boundary::clock::{Clock, SharedClock};
 use crate::boundary::ladder::charge::{Charge, Guessed, OfAccount, OfNobody};
@@ -15,7 +15,7 @@ use crate::boundary::ladder::terms::{LiveClaim, Renewal, Terms};
 use crate::boundary::ladder::user::{Answer, VerifiedUser};
 use crate::boundary::limiter::Fingerprint;
 use crate::boundary::verifier::Attempt;
-use crate::conductor::access::AccessTokens;
+use crate::conductor::access_tokens::AccessTokens;
 use crate::conductor::budget::Budget;
 use crate::conductor::failure::Failure;
 use crate::conductor::families::Families;

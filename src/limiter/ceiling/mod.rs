@@ -1,4 +1,6 @@
 //! Ceilings on requests, whatever becomes of them.
 
-pub(crate) mod ceilings;
+pub(crate) mod introspections;
 pub(crate) mod meter;
+mod rate;
+pub(crate) mod requests;

@@ -22,9 +22,9 @@ use crate::limiter::step::facts::Facts;
 use crate::limiter::step::look::Tallies;
 use crate::limiter::step::rules::LimiterRules;
 use crate::limiter::step::slots::{Slot, Slots};
-use crate::limiter::step::steps::{Attempted, Charged, Compared, News, Outcome, Right, Step};
 use crate::limiter::step::tally::Tally;
 use crate::limiter::step::ticket::Ticket;
+use crate::limiter::step::transition::{Attempted, Charged, Compared, News, Outcome, Right, Step};
 
 /// Counts attempts in the memory of this process, by four rules, which [`LimiterRules`](crate::limiter::LimiterRules) may change; the other
 /// two, of [requests](crate::limiter::RequestCeiling) and [introspections](crate::limiter::IntrospectionCeiling), are kept by the endpoint:

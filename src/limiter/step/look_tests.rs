@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::limiter::step::budget::{Lockout, TokenBucket};
 use crate::limiter::step::rules::LimiterRules;
-use crate::limiter::step::steps::{Charged, Compared, Outcome, Step};
+use crate::limiter::step::transition::{Charged, Compared, Outcome, Step};
 
 const FACTS: Facts = Facts {
     guess: 1,

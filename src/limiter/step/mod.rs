@@ -13,7 +13,7 @@ pub(crate) mod policy;
 pub(crate) mod records;
 pub(crate) mod rules;
 pub(crate) mod slots;
-pub(crate) mod steps;
 pub(crate) mod tally;
 pub(crate) mod ticket;
+pub(crate) mod transition;
 pub(crate) mod unblock;

@@ -11,9 +11,9 @@ use super::key::Key;
 use super::known::{KnownAddresses, Told};
 use super::look::Tallies;
 use super::slots::{Slot, Slots};
-use super::steps::{Attempted, Charged, Compared, News, Outcome, Right, Step};
 use super::tally::{Tally, UNDER_WAY};
 use super::ticket::Ticket;
+use super::transition::{Attempted, Charged, Compared, News, Outcome, Right, Step};
 use crate::boundary::limiter::{BegunLock, Rule, Settlement};
 
 /// What is counted under one key, and of an account or client what is remembered. All times are in milliseconds.

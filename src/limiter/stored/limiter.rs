@@ -20,8 +20,8 @@ use crate::limiter::step::digests::Digests;
 use crate::limiter::step::facts::Facts;
 use crate::limiter::step::rules::LimiterRules;
 use crate::limiter::step::slots::{Slot, Slots};
-use crate::limiter::step::steps::{Attempted, Compared};
 use crate::limiter::step::ticket::Ticket;
+use crate::limiter::step::transition::{Attempted, Compared};
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 

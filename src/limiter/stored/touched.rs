@@ -13,8 +13,8 @@ use crate::limiter::step::known::Told;
 use crate::limiter::step::records::{self, Begun, Records};
 use crate::limiter::step::rules::LimiterRules;
 use crate::limiter::step::slots::{Slot, Slots};
-use crate::limiter::step::steps::{Attempted, Compared, Step};
 use crate::limiter::step::ticket::Ticket;
+use crate::limiter::step::transition::{Attempted, Compared, Step};
 
 /// The farthest that a record is kept for, in milliseconds: a hundred years.
 const FARTHEST: u64 = 100 * 366 * 24 * 3_600_000;

@@ -1,14 +1,13 @@
-//! Cheap ceilings: on all token requests of one address, before anything of them is read, and on the questions of one client.
+//! A cheap ceiling on all token requests of one address, before anything of them is read.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::meter::{Counted, Meter, RateError};
+use super::meter::{Counted, Meter};
+use super::rate::Rate;
 use crate::boundary::setting::SettingError;
-use crate::limiter::step::budget::Mode;
 use crate::limiter::step::network::Tier;
 use crate::protocol::address::{IPV6_FACTORS, Network};
-use crate::protocol::client::registered::ClientId;
 
 /// How many token requests of one address (IPv6: of one /64) are taken, whatever they hold. All of an IPv6 /56 may make 4 times
 /// as many together, and all of a /48 16 times as many: a provider may give a customer as much.
@@ -22,34 +21,10 @@ use crate::protocol::client::registered::ClientId;
 /// [may ask](crate::client::ClientBuilder::allow_introspection): else any sender could use up the ceiling of an API's address by sending
 /// that API made-up tokens. What such a client may ask is bounded by its own [`IntrospectionCeiling`].
 pub struct RequestCeiling {
-    meter: Result<Meter, RateError>,
-    mode: Mode,
+    rate: Rate,
     /// How many times the rate of a /64 a /56 and a /48 have.
     factors: [u32; 2],
 }
-
-/// How many introspection requests (RFC 7662) of one client are taken. Given to
-/// [`IntrospectionEndpoint::ceiling`](crate::token::IntrospectionEndpoint::ceiling).
-///
-/// It counts the requests of clients that have authenticated and [may ask](crate::client::ClientBuilder::allow_introspection), over all
-/// their addresses; a [`RequestCeiling`] counts all others. One more is answered 429 with `Retry-After`, before the token
-/// is looked up. Clients are counted in 65,536 cells of 8 bytes, so it never grows.
-///
-/// ```
-/// use tower_password_grant::limiter::IntrospectionCeiling;
-/// use tower_password_grant::token::IntrospectionEndpoint;
-///
-/// let ceiling = IntrospectionCeiling::per_client(5000, 1000);
-/// let endpoint = IntrospectionEndpoint::at("/oauth/introspect").ceiling(ceiling);
-/// # let _ = endpoint;
-/// ```
-pub struct IntrospectionCeiling {
-    meter: Result<Meter, RateError>,
-    mode: Mode,
-}
-
-/// Nothing is counted, and nothing is wrong.
-const OFF: Result<Meter, RateError> = Err(RateError { burst: 0, per_second: 0 });
 
 /// The /56 and the /48 around a /64, each with its width.
 fn around(bits: u64) -> [(u8, u64); 2] {
@@ -62,13 +37,13 @@ impl RequestCeiling {
     /// `burst` is at least 1, `per_second` from 1 to 1,000,000: [`build`](crate::Builder::build) refuses other values.
     #[must_use]
     pub fn per_address(burst: u32, per_second: u32) -> Self {
-        Self { meter: Meter::new(burst, per_second), mode: Mode::Block, factors: IPV6_FACTORS }
+        Self { rate: Rate::new(burst, per_second), factors: IPV6_FACTORS }
     }
 
     /// No ceiling: for a host whose proxy has one.
     #[must_use]
     pub fn none() -> Self {
-        Self { meter: OFF, mode: Mode::Off, factors: IPV6_FACTORS }
+        Self { rate: Rate::none(), factors: IPV6_FACTORS }
     }
 
     /// The factors of IPv6 networks: how many times the rate and the burst of a /64 all of its /56 and all of its /48 have together.
@@ -83,14 +58,14 @@ impl RequestCeiling {
     /// Refuses nothing, but says in events what it would have refused.
     #[must_use]
     pub fn monitor(mut self) -> Self {
-        self.mode = self.mode.monitored();
+        self.rate.monitor();
         self
     }
 
     /// Counts one request; `Err` with the time to wait if it is too many, which is then not counted.
     #[inline]
     pub(crate) fn count(&self, address: IpAddr, now: Duration) -> Result<Counted, Duration> {
-        let Ok(meter) = &self.meter else { return Ok(Counted::default()) };
+        let Some(meter) = self.rate.meter() else { return Ok(Counted::default()) };
         let network = Network::of(address);
         let counted = meter.count(network, now)?;
         match network {
@@ -114,7 +89,7 @@ impl RequestCeiling {
 
     /// Gives back what a counted request of this address still takes up.
     pub(crate) fn give_back(&self, address: IpAddr, counted: Counted, now: Duration) {
-        let Ok(meter) = &self.meter else { return };
+        let Some(meter) = self.rate.meter() else { return };
         let network = Network::of(address);
         meter.give_back(network, counted, now);
         if let Network::V6(bits) = network {
@@ -125,67 +100,15 @@ impl RequestCeiling {
     }
 
     pub(crate) fn is_monitor(&self) -> bool {
-        self.mode == Mode::Monitor
+        self.rate.is_monitor()
     }
 
     /// Whether its rate and its factors are ones that can be.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
-        if self.mode != Mode::Off && self.factors.contains(&0) {
+        if !self.rate.is_none() && self.factors.contains(&0) {
             return Err(SettingError::new("RequestCeiling::ipv6_factors", 0, "1 or more"));
         }
-        check(self.mode, "RequestCeiling::per_address", &self.meter)
-    }
-}
-
-impl IntrospectionCeiling {
-    /// `burst` requests at once, and `per_second` in the long run: both more than the API that asks has use for, with what
-    /// it is sent of made-up tokens.
-    ///
-    /// `burst` is at least 1, `per_second` from 1 to 1,000,000: [`build`](crate::Builder::build) refuses other values.
-    #[must_use]
-    pub fn per_client(burst: u32, per_second: u32) -> Self {
-        Self { meter: Meter::new(burst, per_second), mode: Mode::Block }
-    }
-
-    /// No ceiling: the default.
-    #[must_use]
-    pub fn none() -> Self {
-        Self { meter: OFF, mode: Mode::Off }
-    }
-
-    /// Refuses nothing, but says in events what it would have refused.
-    #[must_use]
-    pub fn monitor(mut self) -> Self {
-        self.mode = self.mode.monitored();
-        self
-    }
-
-    /// Counts one request; `Err` with the time to wait if it is too many.
-    pub(crate) fn count(&self, client: &ClientId, now: Duration) -> Result<(), Duration> {
-        match &self.meter {
-            Ok(meter) => meter.count(client, now).map(drop),
-            Err(_) => Ok(()),
-        }
-    }
-
-    pub(crate) fn is_monitor(&self) -> bool {
-        self.mode == Mode::Monitor
-    }
-
-    /// Whether its rate is one that can be.
-    pub(crate) fn check(&self) -> Result<(), SettingError> {
-        check(self.mode, "IntrospectionCeiling::per_client", &self.meter)
-    }
-}
-
-/// Whether a ceiling that is not off can be.
-fn check(mode: Mode, setting: &'static str, meter: &Result<Meter, RateError>) -> Result<(), SettingError> {
-    match meter {
-        Err(RateError { burst, per_second }) if mode != Mode::Off => {
-            let given = format_args!("{burst} at once and {per_second} a second");
-            Err(SettingError::new(setting, given, "1 or more at once, and 1 to 1,000,000 a second"))
-        }
-        _ => Ok(()),
+        self.rate.check("RequestCeiling::per_address")
     }
 }
 
@@ -196,22 +119,9 @@ impl Default for RequestCeiling {
     }
 }
 
-impl Default for IntrospectionCeiling {
-    /// None.
-    fn default() -> Self {
-        Self::none()
-    }
-}
-
 impl std::fmt::Debug for RequestCeiling {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RequestCeiling").field("mode", &self.mode).finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for IntrospectionCeiling {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IntrospectionCeiling").field("mode", &self.mode).finish_non_exhaustive()
+        f.debug_struct("RequestCeiling").field("rate", &self.rate).finish_non_exhaustive()
     }
 }
 
@@ -284,18 +194,9 @@ mod tests {
     }
 
     #[test]
-    fn clients_count_each_for_itself() {
-        let ceiling = IntrospectionCeiling::per_client(1, 1);
-        let count = |id: &str| ceiling.count(&ClientId::new(id).unwrap(), Duration::ZERO).is_ok();
-        assert!(count("one") && count("two") && !count("one"));
-    }
-
-    #[test]
     fn no_ceiling_is_no_mistake_whatever_its_mode() {
         assert!(RequestCeiling::none().monitor().check().is_ok() && RequestCeiling::default().check().is_ok());
-        assert!(IntrospectionCeiling::none().monitor().check().is_ok());
         assert!(RequestCeiling::none().ipv6_factors(0, 0).check().is_ok());
         assert!(RequestCeiling::per_address(0, 1).monitor().check().is_err());
-        assert!(IntrospectionCeiling::per_client(1, 0).check().is_err());
     }
 }

@@ -7,18 +7,19 @@ use std::time::Duration;
 use super::trail::{Caller, Trail};
 use crate::boundary::clock::Clock;
 use crate::boundary::limiter::Rule;
-use crate::limiter::ceiling::ceilings::{IntrospectionCeiling, RequestCeiling};
+use crate::limiter::ceiling::introspections::IntrospectionCeiling;
+use crate::limiter::ceiling::requests::RequestCeiling;
 use crate::protocol::client::registered::Client;
 use crate::protocol::wire::error::{Reason, TokenError};
 
 /// The two ceilings, and the clock that they go by.
-pub(crate) struct Ceilings {
+pub(crate) struct Throttle {
     requests: RequestCeiling,
     introspections: IntrospectionCeiling,
     clock: Arc<dyn Clock>,
 }
 
-impl Ceilings {
+impl Throttle {
     pub(crate) fn new(requests: RequestCeiling, introspections: IntrospectionCeiling, clock: Arc<dyn Clock>) -> Self {
         Self { requests, introspections, clock }
     }
