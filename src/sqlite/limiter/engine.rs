@@ -40,7 +40,7 @@ use crate::sqlite::store::SqliteStore;
 /// none. A [`check`](AttemptLimiter::check), such as that of a client's secret, takes one if it was wrong, and none if
 /// it was right, there was nothing to forgive, and its address is one from which it succeeded before. While the file
 /// cannot be written, as on a full disk, a wrong secret is an error and counts nothing. So once that happened to a
-/// client, its right secret takes a commit, too, and is an error like a wrong one, until a charge would be kept again.
+/// client, its right secret takes a commit, too, and is an error like a wrong one, until the charge of that guess would be kept.
 ///
 /// Put it into an [`Arc`] to give it to the endpoint and keep it for the operator.
 pub struct SqliteLimiter {
@@ -188,5 +188,26 @@ impl AttemptLimiter for SqliteLimiter {
 impl fmt::Debug for SqliteLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteLimiter").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boundary::limiter::Guess;
+    use crate::limiter::step::slots::TableKind;
+    use crate::sqlite::tests::folder::Folder;
+
+    #[tokio::test]
+    async fn a_proof_of_a_charge_takes_no_turn_of_what_the_charges_remove() {
+        let folder = Folder::new("proof");
+        let store = folder.store();
+        let limiter = store.limiter();
+        let from = |address: &str| AttemptKey::new(Guess::Client { client_id: "cli" }, address.parse().ok());
+        limiter.aside.unkept.mark(&limiter.facts(&from("192.0.2.1")));
+        let checked = limiter.check(&from("192.0.2.2"), SecretCheck::known(false)).await.unwrap();
+        assert!(matches!(checked, Checked::Decided(decided) if !decided.is_right()));
+        assert_eq!(limiter.aside.turn(), Some(TableKind::Wide), "one charge came before it, with two proofs");
+        store.close().await;
     }
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use super::aside::Aside;
 use super::rows::{Held, Rows};
-use super::unkept::Mark;
+use super::unkept::{Mark, Marked};
 use crate::boundary::check::{CheckOutcome, SecretCheck};
 use crate::boundary::limiter::{BegunLock, Settlement};
 use crate::limiter::step::facts::Facts;
@@ -101,31 +101,47 @@ impl<'a> RowStep<'a> {
         facts: &Facts,
         compare: impl FnOnce() -> Compared<R, W>,
     ) -> Result<(Attempted<R, W>, Vec<Begun>), Failure> {
+        let done = self.charge(facts, compare)?;
+        if matches!(done.0, Attempted::Charged { .. }) {
+            self.rows.tidy()?;
+        }
+        self.rows.close()?;
+        Ok(done)
+    }
+
+    /// The same without what each charge does beside: nothing is tidied.
+    fn charge<R, W>(
+        &mut self,
+        facts: &Facts,
+        compare: impl FnOnce() -> Compared<R, W>,
+    ) -> Result<(Attempted<R, W>, Vec<Begun>), Failure> {
         self.read(facts)?;
         let (step, now) = (self.step, self.time());
         let (mut attempted, begun) = self.records().attempt(&step, facts, now, compare);
         let places = self.keep(now)?;
         if let Attempted::Charged { ticket, .. } = &mut attempted {
             places.iter().for_each(|(slot, place)| ticket.set_place(*slot, *place));
-            self.rows.tidy()?;
         }
-        self.rows.close()?;
         Ok((attempted, begun))
     }
 
     /// The same for a secret that is compared at once. A wrong one leaves its mark until its charge is known to be
-    /// kept. Where there is one already, nothing is compared before it is sure that a charge would be kept; then the
-    /// mark is answered.
+    /// kept. Where there is one already, nothing is compared before it is sure that a charge would be kept, from here and
+    /// from where that guess came: a file that is full can still change what it holds. Then the mark is answered.
     pub(super) fn check(self, facts: &Facts, check: SecretCheck<'_>) -> Result<CheckedRows, Failure> {
         let unkept = &self.rows.aside.unkept;
-        let mut mark = unkept.of(facts.guess);
-        if mark.is_some() {
-            self.prove_charge(facts)?;
+        let marked = unkept.of(facts.guess);
+        if let Some(Marked { attempt, .. }) = marked
+            && self.proves_charge(facts)?
+            && let Some(elsewhere) = attempt.filter(|attempt| attempt.network != facts.network)
+        {
+            self.proves_charge(&elsewhere)?;
         }
+        let mut mark = marked.map(|marked| marked.mark);
         let (attempted, begun) = self.attempt(facts, || {
             let compared = Compared::of(check.decide());
             if matches!(compared, Compared::Wrong(_)) {
-                mark = Some(unkept.mark(facts.guess));
+                mark = Some(unkept.mark(facts));
             }
             compared
         })?;
@@ -135,14 +151,17 @@ impl<'a> RowStep<'a> {
     }
 
     /// Fails unless the charge of a wrong secret would be kept: makes one and takes it back, and leaves something to
-    /// commit.
-    fn prove_charge(&self, facts: &Facts) -> Result<(), Failure> {
+    /// commit. Answers whether there would be a charge: a refused attempt compares nothing.
+    fn proves_charge(&self, facts: &Facts) -> Result<bool, Failure> {
         let Rows { db, key, aside, rules, now, .. } = self.rows;
         db.execute("SAVEPOINT charge", ())?;
-        Self::begin(db, (key, aside), rules, now)?.attempt(facts, || Compared::<Infallible, ()>::Wrong(()))?;
+        let mut step = Self::begin(db, (key, aside), rules, now)?;
+        let (attempted, _) = step.charge(facts, || Compared::<Infallible, ()>::Wrong(()))?;
+        step.rows.close()?;
         db.execute("ROLLBACK TO charge", ())?;
         db.execute("RELEASE charge", ())?;
-        Ok(db.write_something()?)
+        db.write_something()?;
+        Ok(!matches!(attempted, Attempted::Refused(_)))
     }
 
     /// Answers a lock that began by the attempt and had no notice.

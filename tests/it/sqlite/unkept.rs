@@ -137,6 +137,23 @@ async fn a_refusal_proves_no_charge_so_it_opens_no_second_guess_from_elsewhere()
 }
 
 #[tokio::test]
+async fn a_charge_at_another_address_proves_nothing_of_the_guess_that_was_not_counted() {
+    let folder = Folder::new();
+    let (store, limiter) = scene(&folder);
+    assert_eq!(told(&limiter, "cli", 9, false).await, Some(false));
+    assert_eq!(told(&limiter, "cli", 9, true).await, Some(true));
+    let full = fill_for_others(&folder);
+    assert_eq!(told(&limiter, "cli", 9, true).await, Some(true), "nobody guessed");
+    for number in 10..20 {
+        assert_eq!(told(&limiter, "cli", number, number != 10).await, None, "one guess at most is compared");
+        assert_eq!(told(&limiter, "cli", 9, true).await, None, "the one guess may have been uncounted");
+    }
+    full.end();
+    assert_eq!(told(&limiter, "cli", 9, true).await, Some(true));
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_charge_that_is_kept_is_known_to_be_though_its_client_hung_up() {
     let folder = Folder::new();
     let (store, limiter) = scene(&folder);
