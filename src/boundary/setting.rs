@@ -28,6 +28,14 @@ impl SettingError {
     }
 }
 
+/// The value of a setting that is 1 or more.
+pub(crate) fn one_or_more<T>(setting: &'static str, given: T) -> Result<T, SettingError>
+where
+    T: fmt::Debug + PartialOrd + From<u8>,
+{
+    if given < T::from(1) { Err(SettingError::new(setting, given, "1 or more")) } else { Ok(given) }
+}
+
 impl fmt::Debug for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         explained(self, f)

@@ -8,7 +8,7 @@ use super::tokens::{Bounds, Tokens};
 use crate::boundary::access::{AccessTokenStore, MOST_TOKENS};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
-use crate::boundary::setting::SettingError;
+use crate::boundary::setting::{SettingError, one_or_more};
 use crate::boundary::sync::{Mutex, held};
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::family::FamilyId;
@@ -46,10 +46,7 @@ impl MemoryAccessTokens {
     /// # Errors
     /// Fails when it is less.
     pub fn with_capacity(mut self, tokens: usize) -> Result<Self, SettingError> {
-        if tokens < 1 {
-            return Err(SettingError::new("MemoryAccessTokens::with_capacity", tokens, "1 or more"));
-        }
-        self.bounds.capacity = tokens;
+        self.bounds.capacity = one_or_more("MemoryAccessTokens::with_capacity", tokens)?;
         Ok(self)
     }
 
@@ -60,10 +57,7 @@ impl MemoryAccessTokens {
     /// # Errors
     /// Fails when it is less.
     pub fn with_tokens_per_login(mut self, tokens: usize) -> Result<Self, SettingError> {
-        if tokens < 1 {
-            return Err(SettingError::new("MemoryAccessTokens::with_tokens_per_login", tokens, "1 or more"));
-        }
-        self.bounds.per_login = tokens;
+        self.bounds.per_login = one_or_more("MemoryAccessTokens::with_tokens_per_login", tokens)?;
         Ok(self)
     }
 }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SteadyTime, SystemClock};
 use crate::boundary::once::OneTimeValues;
-use crate::boundary::setting::SettingError;
+use crate::boundary::setting::{SettingError, one_or_more};
 use crate::boundary::sync::{Mutex, held};
 use crate::protocol::secret::secrets::SecretDigest;
 
@@ -51,10 +51,7 @@ impl MemoryOneTimeValues {
     /// # Errors
     /// Fails when it is less.
     pub fn with_capacity(mut self, values: usize) -> Result<Self, SettingError> {
-        if values < 1 {
-            return Err(SettingError::new("MemoryOneTimeValues::with_capacity", values, "1 or more"));
-        }
-        self.capacity = values;
+        self.capacity = one_or_more("MemoryOneTimeValues::with_capacity", values)?;
         Ok(self)
     }
 }

@@ -10,7 +10,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, SystemClock};
 use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
-use crate::boundary::setting::SettingError;
+use crate::boundary::setting::{SettingError, one_or_more};
 use crate::boundary::sync::{Mutex, held};
 use crate::protocol::token::family::FamilyId;
 use crate::protocol::token::lineage::PREDECESSOR_KEPT;
@@ -48,10 +48,7 @@ impl MemoryRefreshTokens {
     /// # Errors
     /// Fails when it is none.
     pub fn with_capacity(mut self, logins: usize) -> Result<Self, SettingError> {
-        if logins < 1 {
-            return Err(SettingError::new("MemoryRefreshTokens::with_capacity", logins, "1 or more"));
-        }
-        self.capacity = logins;
+        self.capacity = one_or_more("MemoryRefreshTokens::with_capacity", logins)?;
         Ok(self)
     }
 }

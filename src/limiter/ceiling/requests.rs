@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::meter::{Counted, Meter};
 use super::rate::Rate;
-use crate::boundary::setting::SettingError;
+use crate::boundary::setting::{SettingError, one_or_more};
 use crate::limiter::step::network::Tier;
 use crate::protocol::address::{IPV6_FACTORS, Network};
 
@@ -105,8 +105,11 @@ impl RequestCeiling {
 
     /// Whether its rate and its factors are ones that can be.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
-        if !self.rate.is_none() && self.factors.contains(&0) {
-            return Err(SettingError::new("RequestCeiling::ipv6_factors", 0, "1 or more"));
+        if self.rate.is_none() {
+            return Ok(());
+        }
+        for factor in self.factors {
+            one_or_more("RequestCeiling::ipv6_factors", factor)?;
         }
         self.rate.check("RequestCeiling::per_address")
     }

@@ -8,7 +8,7 @@ use super::network::{Tier, is_ipv6, tier};
 use super::slots::Slot;
 use super::tally::Tally;
 use crate::boundary::limiter::Rule;
-use crate::boundary::setting::SettingError;
+use crate::boundary::setting::{SettingError, one_or_more};
 use crate::protocol::address::IPV6_FACTORS;
 
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +44,8 @@ impl Policy {
     /// Whether every budget can be.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         [self.pair, self.account, self.client].iter().try_for_each(Lockout::check)?;
-        if let Some(factor) = self.factors.iter().find(|factor| **factor == 0) {
-            return Err(SettingError::new("LimiterRules::with_ipv6_factors", factor, "1 or more"));
+        for factor in self.factors {
+            one_or_more("LimiterRules::with_ipv6_factors", factor)?;
         }
         self.address.check()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::budget::{Lockout, Mode, TokenBucket, millis};
 use super::policy::Policy;
 use crate::boundary::limiter::Rule;
-use crate::boundary::setting::SettingError;
+use crate::boundary::setting::{SettingError, one_or_more};
 
 /// By which rules attempts are counted, whatever counts them: [`MemoryLimiter`](crate::limiter::MemoryLimiter), or a limiter over a store.
 /// Give the same rules to all that count in one store.
@@ -56,9 +56,7 @@ impl LimiterRules {
                 "a rule of the limiter: this one is set at the builder's ceiling",
             ));
         }
-        if self.capacity == 0 {
-            return Err(SettingError::new("LimiterRules::with_capacity", self.capacity, "1 or more"));
-        }
+        one_or_more("LimiterRules::with_capacity", self.capacity)?;
         self.policy.check()
     }
 
