@@ -175,6 +175,27 @@ async fn a_crowd_that_is_locked_out_takes_one_turn_of_the_owner_who_logs_in_from
     assert_eq!(store.calls().0, loads + 2);
 }
 
+/// The threat model names this.
+#[tokio::test(start_paused = true)]
+async fn of_networks_that_are_locked_out_each_takes_one_turn_of_the_owner_t26() {
+    const NETWORKS: u16 = 8;
+    let (store, limiter) = world();
+    let alice = |number: u16| start(&limiter, "alice".to_owned(), network(number));
+    for number in 1..=NETWORKS {
+        while alice(number).await.unwrap().is_ok() {}
+    }
+    store.hold_loads(true);
+    let crowd: Vec<_> = (0..CROWD).map(|n| alice(1 + n % NETWORKS)).collect();
+    let loads = store.loads_at_rest().await;
+    let owner = alice(0);
+    store.loads_at_rest().await;
+    store.hold_loads(false);
+    owner.await.unwrap().unwrap();
+    assert!(all(crowd).await.iter().all(|answer| matches!(answer, Err(No::Refused(_)))));
+    // The first load was one for those that came before it alone.
+    assert_eq!(store.calls().0, loads + usize::from(NETWORKS) + 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_burst_beyond_a_budget_takes_no_more_turns_than_the_budget_has_attempts() {
     let (store, limiter) = world();
