@@ -251,6 +251,25 @@ fn the_realm_of_a_request_is_chosen_where_terms_are_made() {
     }
 }
 
+/// What is decided in one place, and the word by which it would be decided in another: what becomes of a lock after a panic, which
+/// answers are not kept, and which lifetimes and leeways a token may have.
+const ONE_PLACE: [(&str, &[&str]); 4] = [
+    ("PoisonError", &["boundary/sync.rs"]),
+    ("\"no-store\"", &["protocol/wire/caching.rs", "jwt/remote.rs"]),
+    ("> MAX_LEEWAY", &["protocol/token/lifetime.rs", "protocol/token/clock_steps.rs"]),
+    ("< SHORTEST_LIFETIME", &["protocol/token/lifetime.rs", "boundary/ladder/grant.rs"]),
+];
+
+#[test]
+fn what_is_decided_in_one_place_is_decided_in_no_other() {
+    let sources = sources();
+    for (word, places) in ONE_PLACE {
+        let decides = |source: &&Source| source.code.contains(word);
+        let found: BTreeSet<&str> = sources.iter().filter(decides).map(|source| source.path.as_str()).collect();
+        assert_eq!(found, places.iter().copied().collect(), "`{word}`");
+    }
+}
+
 #[test]
 fn this_test_finds_what_it_looks_for() {
     let lib = Source::new("lib.rs", "pub use service::{Builder, PasswordGrant};\npub use boundary::clock::Clock;");

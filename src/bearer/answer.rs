@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::refusal::{BearerReason, BearerRefusal};
 use crate::protocol::scope::Scope;
 use crate::protocol::wait::seconds_to_wait;
+use crate::protocol::wire::caching;
 use crate::protocol::wire::profile::{Header, Row, WAIT, row};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -172,8 +173,7 @@ impl Ready {
     fn new(kind: AnswerKind, challenge: &Challenge, needed: &Scope) -> Self {
         let (row, grpc_status) = kind.row();
         let mut headers = HeaderMap::with_capacity(6);
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        caching::forbid(&mut headers);
         if row.headers.contains(&Header::BearerChallenge) {
             let scope = (kind == AnswerKind::Scope).then_some(needed);
             // Config and scopes have only characters that fit a header.

@@ -1,9 +1,10 @@
 //! What was found out about tokens a short while ago, by their digests, within a fixed room.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::boundary::sync::held;
 use crate::protocol::secret::secrets::SecretDigest;
 
 type Key = [u8; 32];
@@ -64,7 +65,7 @@ impl<T: Clone> Recent<T> {
     /// Nothing can panic while the lock is held; if it did, the worst would be a token that is looked up again.
     fn shard(&self, key: &Key) -> Option<MutexGuard<'_, Shard<T>>> {
         let index = usize::from(key.first().copied().unwrap_or_default()) % SHARDS;
-        Some(self.shards.get(index)?.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(held(self.shards.get(index)?.lock()))
     }
 
     /// What was found out about the token, if that was a short while ago.

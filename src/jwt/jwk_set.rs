@@ -1,8 +1,10 @@
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use super::error::JwksError;
 use super::trusted::Trusted;
 use super::verification_key::VerificationKey;
+
+use crate::boundary::sync::held;
 
 /// The public keys of another issuer, from its JWKS document (RFC 7517 section 5): for a
 /// [`JwtVerifier`](crate::jwt::JwtVerifier) whose application gets the document by itself.
@@ -41,7 +43,7 @@ impl JwkSet {
     /// Fails as [`from_json`](Self::from_json) does; the keys stay as they were then.
     pub fn replace(&self, document: &str) -> Result<(), JwksError> {
         let keys = read(document)?;
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        *held(self.0.write()) = keys;
         Ok(())
     }
 
@@ -52,7 +54,7 @@ impl JwkSet {
     }
 
     pub(super) fn trusted(&self) -> Trusted {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        held(self.0.read()).clone()
     }
 }
 

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -8,6 +8,8 @@ use super::error::KeyError;
 use super::signing_key::SigningKey;
 use super::trusted::Trusted;
 use super::verification_key::{Jwk, VerificationKey};
+
+use crate::boundary::sync::held;
 
 /// The keys of an issuer: one that signs, and those that are published to verify with. They can be changed while the
 /// endpoint runs.
@@ -103,11 +105,11 @@ impl KeySet {
     }
 
     fn now(&self) -> Arc<Keys> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&*held(self.0.read()))
     }
 
     fn change(&self, change: impl FnOnce(&Keys) -> Result<Keys, KeyError>) -> Result<(), KeyError> {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = held(self.0.write());
         *current = Arc::new(change(&current)?);
         Ok(())
     }

@@ -2,7 +2,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use super::error::{FetchError, JwksError};
 use super::trusted::{MAX_DOCUMENT, Trusted};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
+use crate::boundary::sync::held;
 use crate::protocol::wire::issuer_url::is_secure;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -272,7 +273,7 @@ impl RemoteJwks {
 
     /// Nothing can panic while it is held; if it did, what was written before would still be whole.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.state.lock())
     }
 }
 

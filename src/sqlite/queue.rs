@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use crate::boundary::sync::held;
 
 pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
@@ -61,7 +63,7 @@ impl<T> Queue<T> {
 
     /// Nothing can panic while the lock is held but for want of memory, and then the queue is as it was.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        held(self.state.lock())
     }
 
     pub(super) fn push(&self, item: T) -> Result<(), Refused> {
@@ -112,7 +114,7 @@ impl<T> Queue<T> {
         }
         state.asleep = state.asleep.saturating_add(1);
         let waited = self.news.wait_timeout_while(state, patience, |state| state.is_quiet());
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = held(waited);
         state.asleep = state.asleep.saturating_sub(1);
         state.idle = state.idle.saturating_sub(1);
         match state.waiting.len().min(most) {
