@@ -1,8 +1,9 @@
 //! Where the endpoint stands: what is in front of it, what is behind it, and the types of its services.
 //!
 //! An application that mounts a [`PasswordGrantLayer`](crate::PasswordGrantLayer) behind a proxy needs [`TrustedProxies`] and
-//! [`TransportSecurity`], over networks that are each an [`IpNetwork`]. [`Metadata`] lets clients discover the endpoint (RFC 8414). The other types have names for those who
-//! write them in a struct or a signature.
+//! [`TransportSecurity`], over networks that are each an [`IpNetwork`]. [`RequestLimits`] bound the body and
+//! the time of a request. [`Metadata`] lets clients discover the endpoint (RFC 8414). The other types have names for code that
+//! writes them in a struct or a signature.
 //!
 //! ```
 //! use tower_password_grant::PeerAddress;
@@ -20,5 +21,5 @@ pub use crate::boundary::transport::{SecureTransport, TransportSecurity};
 pub use crate::protocol::ip_network::{IpNetwork, IpNetworkError};
 pub use crate::service::{
     AnswerBody, Danger, EnclosedBody, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier,
-    InnerBody, Metadata, NoInner, NotSet, PasswordGrantService, Reject, ResponseBody, ResponseFuture,
+    InnerBody, Metadata, NoInner, NotSet, PasswordGrantService, Reject, RequestLimits, ResponseBody, ResponseFuture,
 };

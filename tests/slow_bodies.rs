@@ -30,7 +30,8 @@ use support::server::{Connection, Server};
 use support::{CONF, Fixture};
 use tokio::sync::Mutex;
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_password_grant::limiter::RequestCeiling;
+use tower_password_grant::limiter::{AttackProtection, RequestCeiling};
+use tower_password_grant::mount::RequestLimits;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -85,7 +86,9 @@ impl Body for Slow {
 /// As if each request came from an address of its own.
 fn patient() -> Fixture {
     Fixture::with(|builder| {
-        builder.body_deadline(Some(Duration::from_secs(600))).request_ceiling(RequestCeiling::none())
+        builder
+            .request_limits(RequestLimits::new().body_deadline(Some(Duration::from_secs(600))))
+            .attack_protection(AttackProtection::new().request_ceiling(RequestCeiling::none()))
     })
 }
 

@@ -28,7 +28,7 @@ use http_body::{Body, Frame};
 use http_body_util::Full;
 use support::{CONF, clients};
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_password_grant::limiter::{LimiterRules, MemoryLimiter, Rule};
+use tower_password_grant::limiter::{AttackProtection, LimiterRules, MemoryLimiter, Rule};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
@@ -178,7 +178,10 @@ fn layer(canary: Canary, right: &Arc<AtomicUsize>) -> PasswordGrantLayer {
         .verifier(Users(canary, Arc::clone(right)))
         .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
         .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
-        .limiter(MemoryLimiter::new().with_rules(LimiterRules::new().disable(Rule::ClientAndAddress)))
+        .attack_protection(
+            AttackProtection::new()
+                .limiter(MemoryLimiter::new().with_rules(LimiterRules::new().disable(Rule::ClientAndAddress))),
+        )
         .peer_address(PeerAddress::unknown())
         .build()
         .unwrap()

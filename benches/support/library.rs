@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::extract::ConnectInfo;
-use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
+use tower_password_grant::limiter::{
+    AttackProtection, LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket,
+};
 use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::token::Token;
 use tower_password_grant::{
@@ -68,15 +70,18 @@ pub fn layer(attempts: u32) -> PasswordGrantLayer {
         .verifier(Users)
         .issuer(Tokens)
         .token_path(PATH)
-        .limiter(
-            MemoryLimiter::new().with_rules(
-                LimiterRules::new()
-                    .with_budget(attempts, Duration::from_secs(900))
-                    .with_account_budget(Lockout::new(attempts, Duration::from_secs(900)))
-                    .with_address_budget(TokenBucket::new(attempts, Duration::from_millis(1))),
-            ),
+        .attack_protection(
+            AttackProtection::new()
+                .limiter(
+                    MemoryLimiter::new().with_rules(
+                        LimiterRules::new()
+                            .with_budget(attempts, Duration::from_secs(900))
+                            .with_account_budget(Lockout::new(attempts, Duration::from_secs(900)))
+                            .with_address_budget(TokenBucket::new(attempts, Duration::from_millis(1))),
+                    ),
+                )
+                .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000)),
         )
-        .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000))
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         .build()
         .unwrap()

@@ -8,7 +8,9 @@ use axum::extract::ConnectInfo;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Full};
 use tower::Service as _;
-use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
+use tower_password_grant::limiter::{
+    AttackProtection, LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket,
+};
 use tower_password_grant::store::RefreshTokenStore;
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::user::Recheck;
@@ -65,14 +67,17 @@ pub fn layer_for(
         .issuer(issuer)
         .token_path(PATH)
         .refresh_tokens(RefreshTokens::in_store(refresh))
-        .limiter(
-            MemoryLimiter::new().with_rules(
-                LimiterRules::new()
-                    .with_address_budget(TokenBucket::new(u32::MAX, many))
-                    .with_account_budget(Lockout::new(u32::MAX, many)),
-            ),
+        .attack_protection(
+            AttackProtection::new()
+                .limiter(
+                    MemoryLimiter::new().with_rules(
+                        LimiterRules::new()
+                            .with_address_budget(TokenBucket::new(u32::MAX, many))
+                            .with_account_budget(Lockout::new(u32::MAX, many)),
+                    ),
+                )
+                .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000)),
         )
-        .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000))
         .peer_address(peer)
         .build()
         .unwrap()

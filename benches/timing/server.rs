@@ -11,7 +11,9 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::client::ClientAuthMethod;
-use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
+use tower_password_grant::limiter::{
+    AttackProtection, LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket,
+};
 use tower_password_grant::store::{MemoryAccessTokens, SecretDigest};
 use tower_password_grant::{
     Client, CredentialVerifier, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, TokenEndpoint,
@@ -74,8 +76,11 @@ pub fn endpoint(
         .clients(clients(secret))
         .verifier(verifier)
         .issuer(OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new())))
-        .limiter(limiter())
-        .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000))
+        .attack_protection(
+            AttackProtection::new()
+                .limiter(limiter())
+                .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000)),
+        )
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())));
     if let Some(method) = method {
         builder = builder.client_auth_method(method);

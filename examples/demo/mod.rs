@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::bearer::BearerGuard;
 use tower_password_grant::client::ClientError;
-use tower_password_grant::limiter::{AttemptLimiter, MemoryLimiter};
+use tower_password_grant::limiter::{AttackProtection, AttemptLimiter, MemoryLimiter};
 use tower_password_grant::mount::Metadata;
 use tower_password_grant::store::{
     AccessTokenStore, MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore, SecretDigest, UserStore,
@@ -88,7 +88,7 @@ impl Demo {
             .revocation(RevocationEndpoint::at("/oauth/revoke"))
             .introspection(IntrospectionEndpoint::at("/oauth/introspect"))
             .metadata(Metadata::new(format!("http://{address}")).scopes_supported(["read", "write"]))
-            .limiter(parts.limiter)
+            .attack_protection(AttackProtection::new().limiter(parts.limiter))
             .peer_address(peer)
             .build()?;
         let guard = BearerGuard::builder(tokens).audience(API).build()?;

@@ -13,7 +13,7 @@ use tower_password_grant::BackendError;
 const CONNECTIONS: usize = 4;
 
 /// How long a request waits for a connection when all are in use. Pools wait 30 seconds, or without end, unless they are told;
-/// `Builder::store_deadline` cuts that off after 5, and then nobody learns that the pool was empty.
+/// `RequestLimits::store_deadline` cuts that off after 5, and then nobody learns that the pool was empty.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// How long it may take to connect.

@@ -26,9 +26,10 @@ use tower_password_grant::{
 };
 use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
 use tower_password_grant::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Guess, Refusal, Reservation, Reserved, Rule,
-    Settlement,
+    AttackProtection, AttemptKey, AttemptLimiter, BegunLock, Guess, Refusal, Reservation, Reserved,
+    Rule, Settlement,
 };
+use tower_password_grant::mount::RequestLimits;
 use tower_password_grant::store::{MaybeFuture, MemoryAccessTokens, SecretDigest};
 use tower_password_grant::user::{AccountKey, HostCode};
 
@@ -145,14 +146,12 @@ fn layer() -> &'static PasswordGrantLayer {
             .clients(StaticClients::new(clients).unwrap())
             .verifier(Users)
             .issuer(OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new().with_capacity(16).expect("room"))))
-            .limiter(Limiter)
+            .attack_protection(AttackProtection::new().limiter(Limiter))
             .client_auth_method(method())
             .extension_grant(code())
             .peer_address(PeerAddress::unknown())
-            .max_body(4096)
             // There is no timer here; bodies are always ready.
-            .body_deadline(None)
-            .deadline(None)
+            .request_limits(RequestLimits::new().max_body(4096).body_deadline(None).deadline(None))
             .danger(|danger| danger.reveal_custom_denials())
             .build()
             .unwrap()

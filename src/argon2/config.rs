@@ -173,8 +173,8 @@ impl<S: UserStore> Argon2VerifierBuilder<S> {
 
     /// How long one call of the user store may take. Default: 5 seconds, then it counts as failed: the answer is 503 and the
     /// charge goes back, as after an error of the store. `None` leaves it to the endpoint's
-    /// [`verifier_deadline`](crate::Builder::verifier_deadline), after which the attempt stays charged. Keep the acquire time-out
-    /// of a database pool below it. Needs tokio's timer, but only for a store that is not ready at once.
+    /// [`verifier_deadline`](crate::mount::RequestLimits::verifier_deadline), after which the attempt stays charged. Keep the
+    /// acquire time-out of a database pool below it. Needs tokio's timer, but only for a store that is not ready at once.
     pub fn store_deadline(mut self, longest: Option<Duration>) -> Self {
         self.store_deadline = longest;
         self

@@ -30,7 +30,7 @@ pub struct AuditEvent<'a> {
     /// about and that is the client's own, if it has one.
     pub realm: Option<&'a str>,
     /// A keyed digest of the account that was tried: equal for equal accounts in one process, or in all that have the
-    /// same [shared key](crate::Builder::shared_key), and nothing else.
+    /// same [shared key](crate::limiter::AttackProtection::shared_key), and nothing else.
     pub account: Option<AccountDigest>,
     /// The address that counts: the peer's, the client's behind [trusted proxies](crate::PeerAddress::behind), or the
     /// end user's, from a client that [may name it](crate::client::ClientBuilder::trust_end_user_address).

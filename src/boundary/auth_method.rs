@@ -56,9 +56,9 @@ impl std::fmt::Debug for AuthRequest<'_> {
 /// `verify` is not called for unknown clients; where that shows in the time, do dummy work in `claim`.
 ///
 /// # Cancellation
-/// The future is dropped when the client hangs up or [its deadline](crate::Builder::store_deadline) passes; the attempt stays
-/// charged. So bound calls of your own below that deadline and answer an `Err`, which gives the charge back: otherwise a
-/// dependency that hangs locks its clients.
+/// The future is dropped when the client hangs up or [its deadline](crate::mount::RequestLimits::store_deadline) passes; the
+/// attempt stays charged. So bound calls of your own below that deadline and answer an `Err`, which gives the charge back:
+/// otherwise a dependency that hangs locks its clients.
 ///
 /// # Errors
 /// `Ok(false)` is a failed authentication (401 with [`challenge`](Self::challenge)); a [`BackendError`] is 503.

@@ -102,8 +102,8 @@ impl fmt::Debug for Guess<'_> {
 /// A keyed digest of a secret, which shows that the same secret was tried for the same account again. It is no password hash.
 ///
 /// Its key is one of this process, and then a limiter that several processes share does not recognise a secret that came through
-/// another one; or the operator's [shared key](crate::Builder::shared_key). Keep it outside of the process only under a shared
-/// key, which is not kept beside it, and only as long as the answer needs.
+/// another one; or the operator's [shared key](crate::limiter::AttackProtection::shared_key). Keep it outside of the process only
+/// under a shared key, which is not kept beside it, and only as long as the answer needs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint(u64);
 
@@ -346,9 +346,9 @@ impl Settlement {
 /// in the wrong field: a store outside the process keeps keyed digests of them.
 ///
 /// # Cancellation
-/// A `reserve` that is dropped half-way, because the client hung up or a [deadline](crate::Builder::store_deadline) passed, may
-/// have charged; it must not have given a reservation for nothing. A `settle` that is dropped
-/// half-way may have settled, or leaves its charge; it is not called again.
+/// A `reserve` that is dropped half-way, because the client hung up or a [deadline](crate::mount::RequestLimits::store_deadline)
+/// passed, may have charged; it must not have given a reservation for nothing. A `settle` that is dropped half-way may have
+/// settled, or leaves its charge; it is not called again.
 ///
 /// # Errors
 /// A [`BackendError`] of `reserve` refuses the request with 503: no secret is verified without a count. One of `settle` changes no

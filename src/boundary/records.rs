@@ -38,8 +38,8 @@ use super::clock::SharedClock;
 /// keyed digests of them and counts; but a program that can write them can lift any lock.
 ///
 /// # Cancellation
-/// The future is dropped when the client hangs up or a [deadline](crate::Builder::store_deadline) passes. A swap happens whole
-/// or not at all.
+/// The future is dropped when the client hangs up or a [deadline](crate::mount::RequestLimits::store_deadline) passes. A swap
+/// happens whole or not at all.
 ///
 /// # Errors
 /// A [`BackendError`] answers 503: no secret is verified without a count. It must be given when it is not known whether a swap

@@ -80,8 +80,8 @@ impl Refusal {
     }
 
     /// The budget of the address is spent, too: for so long, whatever account is tried. Needed where
-    /// [account locks are concealed](crate::Builder::conceal_account_locks), which must not show at an address that is refused
-    /// anyway.
+    /// [account locks are concealed](crate::limiter::AttackProtection::conceal_account_locks), which must not show at an address
+    /// that is refused anyway.
     #[must_use]
     pub fn with_address_wait(mut self, wait: Option<Duration>) -> Self {
         self.address_wait =

@@ -70,7 +70,7 @@ impl KeyedSides {
             ),
             Self::Limiter => Some(
                 "the limiter has a shared key and the endpoint has none, so that the same mistake counts again in each process \
-                 and after a restart: give it to the endpoint too, `.shared_key(..)`",
+                 and after a restart: give it to the endpoint too, `AttackProtection::shared_key`",
             ),
         }
     }

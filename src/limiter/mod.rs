@@ -24,6 +24,7 @@ pub(crate) mod ceiling;
 pub(crate) mod first_tries;
 pub(crate) mod locks;
 pub(crate) mod memory;
+pub(crate) mod protection;
 pub(crate) mod step;
 pub(crate) mod stored;
 
@@ -40,6 +41,7 @@ pub use ceiling::introspections::IntrospectionCeiling;
 pub use ceiling::requests::RequestCeiling;
 pub use memory::limiter::MemoryLimiter;
 pub use memory::stats::LimiterStats;
+pub use protection::AttackProtection;
 pub use step::budget::{Lockout, TokenBucket};
 pub use step::rules::LimiterRules;
 pub use stored::limiter::StoredLimiter;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::checks::{check_proxies, named, routes, wording};
+use super::checks::{check_exempt, check_proxies, named, routes, wording};
 use super::config_error::ConfigError;
 use super::introspection_endpoint::IntrospectionEndpoint;
 use super::layer::PasswordGrantLayer;
@@ -26,7 +26,7 @@ use crate::conductor::flows::password::PasswordFlow;
 use crate::conductor::flows::presented::IssuedBefore;
 use crate::conductor::flows::refresh::RefreshFlow;
 use crate::conductor::flows::revocation::RevocationFlow;
-use crate::conductor::gate::{BodyLimits, Gate, HeadRules};
+use crate::conductor::gate::{Gate, HeadRules};
 use crate::conductor::login::mint::Mint;
 use crate::conductor::login::rungs::{Parts, Rungs};
 use crate::conductor::login::scales::{Scales, Screen};
@@ -57,10 +57,13 @@ impl Options {
     ) -> Result<PasswordGrantLayer, ConfigError> {
         let extensions = named(self.extensions)?;
         self.tokens.check()?;
-        let patience = self.deadlines.patience()?;
+        let patience = self.limits.patience()?;
+        let body = self.limits.body()?;
+        let protection = self.protection;
+        check_exempt(&protection.exempt)?;
         let shared = SharedClock::new(self.clock);
         let clock = Arc::clone(shared.clock());
-        let shared_key = self.shared_key.as_ref();
+        let shared_key = protection.shared_key.as_ref();
         let access = Arc::new(AccessTokens::new(self.tokens.access.take(), patience.access_tokens));
         let refresh = self.tokens.refresh.take();
         let refreshed_lifetime = refresh.as_ref().and_then(RefreshTokens::access_lifetime);
@@ -90,13 +93,7 @@ impl Options {
         let beside = self.tokens.served(&facts, self.documents)?;
         let routes = routes(self.token_path.clone(), beside)?;
         let peer = self.peer.ok_or(ConfigError::NoPeerAddress)?;
-        if let Some(network) = self.exempt.iter().find(|network| !network.is_narrow()) {
-            return Err(ConfigError::ExemptNetwork(*network));
-        }
         check_proxies(&peer, &self.transport)?;
-        if self.max_body == 0 {
-            return Err(ConfigError::BodyLimit);
-        }
         let public_url = self.public_url.as_deref().or_else(|| self.tokens.public_url());
         let own_origin = public_url.map(own_origin).transpose()?;
         let rules = GrantRules {
@@ -105,13 +102,13 @@ impl Options {
             lifetime: lifetime(self.lifetime)?,
             refreshed_lifetime,
         };
-        let request_ceiling = self.request_ceiling.unwrap_or_default();
+        let request_ceiling = protection.request_ceiling.unwrap_or_default();
         request_ceiling.check()?;
         let revocation = self.tokens.revocation.unwrap_or_else(RevocationEndpoint::as_leaf);
         let serves_introspection = self.tokens.introspection.is_some();
         let introspection = self.tokens.introspection.unwrap_or_else(IntrospectionEndpoint::as_leaf);
         introspection.ceiling.check()?;
-        let limiter = self.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new()));
+        let limiter = protection.limiter.unwrap_or_else(|| Box::new(MemoryLimiter::new()));
         limiter.validate()?;
         let audit_key = shared_key.map_or_else(random_bytes, |key| Ok(key.for_purpose(KeyUse::Accounts)))?;
         let auditor = Arc::new(Auditor::new(self.audit, audit_key));
@@ -135,16 +132,16 @@ impl Options {
         let misfits = Misfits::new(offer, Arc::clone(&clock), clients.as_deref());
 
         let gate = Gate::new(
-            Senders::new(peer, self.end_user_header, self.exempt),
+            Senders::new(peer, self.end_user_header, protection.exempt),
             Throttle::new(request_ceiling, introspection.ceiling, Arc::clone(&clock)),
             HeadRules { transport: self.transport, own_origin, refuse_early_data: self.refuse_early_data },
-            BodyLimits { size: self.max_body, deadline: self.deadlines.body },
+            body,
         );
         let budget = Arc::new(Budget::new(
             limiter,
             patience.limiter,
-            Notices::new(self.notifier),
-            BudgetRules { conceals_account_locks: self.conceals_account_locks, deadline: self.deadlines.whole },
+            Notices::new(protection.notifier),
+            BudgetRules { conceals_account_locks: protection.conceals_account_locks, deadline: self.limits.whole() },
         ));
         let methods = ClientMethods {
             own: self.methods,
@@ -177,7 +174,7 @@ impl Options {
         telemetry::built(begins_password_logins);
         tell_other_clocks(&exchange.rungs, &shared);
         exchange.door.misfits().tell_all(clients.as_deref());
-        let endpoint = Arc::new(Endpoint::new(exchange, answers, self.deadlines.whole));
+        let endpoint = Arc::new(Endpoint::new(exchange, answers, self.limits.whole()));
         Ok(PasswordGrantLayer::new(Mount { routes, endpoint }))
     }
 }

@@ -1,19 +1,12 @@
 use std::fmt;
-use std::sync::Arc;
 
 use super::config_error::ConfigError;
 use super::layer::PasswordGrantLayer;
 use super::options::Options;
 use super::required::{HasClients, HasIssuer, HasVerifier, NotSet};
-use crate::boundary::audit::AuditSink;
-use crate::boundary::auth_method::ClientAuthMethod;
-use crate::boundary::clock::Clock;
-use crate::boundary::document::PublicDocument;
-use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::registry::ClientRegistry;
-use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::verifier::CredentialVerifier;
 
 /// Where it starts: [`PasswordGrant::builder`].
@@ -28,7 +21,27 @@ impl PasswordGrant {
     }
 }
 
-/// Puts a token endpoint together. Every option names its default; see the [manual](crate::manual::defaults) for why.
+/// Puts a token endpoint together: the four required calls, what differs from the defaults, and [`build`](Self::build). Each
+/// method names its default; the [manual](crate::manual::defaults) says why it is that one, and when to change it.
+///
+/// ```
+/// # use tower_password_grant::store::MemoryAccessTokens;
+/// use tower_password_grant::{
+///     Client, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, verify_fn,
+/// };
+///
+/// # fn layer() -> Result<tower_password_grant::PasswordGrantLayer, Box<dyn std::error::Error>> {
+/// let cli = Client::public("cli").allow_password_grant().scopes("read");
+/// let layer = PasswordGrant::builder()
+///     .clients(StaticClients::new([cli.build()?])?)
+///     .verifier(verify_fn(|_| async { Ok(Denial::UnknownUser.into()) }))
+///     .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
+///     .peer_address(PeerAddress::socket_addr())
+///     .build()?;
+/// # Ok(layer)
+/// # }
+/// # assert!(layer().is_ok());
+/// ```
 #[must_use]
 pub struct Builder<C = NotSet, V = NotSet, I = NotSet> {
     clients: C,
@@ -37,7 +50,7 @@ pub struct Builder<C = NotSet, V = NotSet, I = NotSet> {
     pub(super) options: Options,
 }
 
-/// The parts.
+/// The four required parts, and `build`.
 impl<C, V, I> Builder<C, V, I> {
     /// The clients that may call. Required.
     pub fn clients<T: ClientRegistry>(self, clients: T) -> Builder<T, V, I> {
@@ -58,60 +71,6 @@ impl<C, V, I> Builder<C, V, I> {
     /// says it reliably, and a wrong guess would either lock all users out together or none at all.
     pub fn peer_address(mut self, source: PeerAddress) -> Self {
         self.options.peer = Some(source);
-        self
-    }
-
-    /// The path of the token endpoint, compared byte by byte with the path that the layer sees. Default:
-    /// `/oauth/token`. Inside a router that strips a prefix, this is the stripped path.
-    pub fn token_path(mut self, path: impl Into<String>) -> Self {
-        self.options.token_path = path.into();
-        self
-    }
-
-    /// Serves a public document, such as a JWKS, at a path of this layer. Default: none.
-    pub fn document(mut self, path: impl Into<String>, document: impl PublicDocument) -> Self {
-        self.options.documents.push((path.into(), Arc::new(document)));
-        self
-    }
-
-    /// The clocks, of the endpoint and of all its parts that were given none: see [`Clock`]. Default: the operating
-    /// system's.
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.options.clock = Some(Arc::new(clock));
-        self
-    }
-
-    /// Takes an event for every answer. Default: none; `tracing` events are independent of it.
-    pub fn audit(mut self, sink: impl AuditSink) -> Self {
-        self.options.audit = Some(Box::new(sink));
-        self
-    }
-
-    /// Checks each correct password against known leaks, then warns or blocks.
-    /// Default: none. Change it when you have a list of leaked passwords; begin with [`OnLeak::Warn`]. A shield that
-    /// fails, or takes longer than 300 milliseconds, lets the login go on. Needs tokio's timer, unless the shield answers
-    /// at once.
-    pub fn shield(mut self, shield: impl Shield, on_leak: OnLeak) -> Self {
-        self.options.shield = Some((Box::new(shield), on_leak));
-        self
-    }
-
-    /// A way of client authentication that the endpoint does not know itself (RFC 6749 section 2.3.2). Default: none.
-    pub fn client_auth_method(mut self, method: impl ClientAuthMethod) -> Self {
-        self.options.methods.push(Box::new(method));
-        self
-    }
-
-    /// A grant type of your own (RFC 6749 section 4.5). Default: none.
-    pub fn extension_grant(mut self, grant: impl ExtensionGrant) -> Self {
-        self.options.extensions.push(Box::new(grant));
-        self
-    }
-
-    /// Switches the password grant off: it is answered `unsupported_grant_type`. Default: on for clients that allow it.
-    /// For the day after the last client has moved, while extension grants stay.
-    pub fn without_password_grant(mut self) -> Self {
-        self.options.password_grant = false;
         self
     }
 

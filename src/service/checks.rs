@@ -7,6 +7,7 @@ use crate::boundary::peer::PeerAddress;
 use crate::boundary::transport::TransportSecurity;
 use crate::conductor::purpose::Purpose;
 use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::ip_network::IpNetwork;
 use crate::protocol::wire::charset::is_nqschar;
 use crate::protocol::wire::encode::Wording;
 use crate::protocol::wire::profile::{Face, Profile};
@@ -41,6 +42,14 @@ pub(super) fn check_proxies(peer: &PeerAddress, transport: &TransportSecurity) -
     }
     match networks.iter().chain(transport.networks()).find(|network| !network.is_narrow()) {
         Some(network) => Err(ConfigError::ProxyNetwork(*network)),
+        None => Ok(()),
+    }
+}
+
+/// The allow-list, which may not be the whole Internet.
+pub(super) fn check_exempt(networks: &[IpNetwork]) -> Result<(), ConfigError> {
+    match networks.iter().find(|network| !network.is_narrow()) {
+        Some(network) => Err(ConfigError::ExemptNetwork(*network)),
         None => Ok(()),
     }
 }

@@ -77,7 +77,7 @@ pub enum ConfigError {
         "`.{setting}({part:?})` has no effect: `.deadline({whole:?})` is over sooner. Shorten the one or lengthen the other"
     )]
     Deadlines {
-        /// The method of the builder.
+        /// The method of [`RequestLimits`](crate::mount::RequestLimits).
         setting: &'static str,
         /// The time of the part.
         part: Duration,

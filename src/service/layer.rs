@@ -104,7 +104,7 @@ impl<O> PasswordGrantLayer<O> {
 
 impl<O, A> PasswordGrantLayer<O, A> {
     /// The digest under which events and the audit name this account, until the process ends, or as long as the [shared
-    /// key](crate::Builder::shared_key) is the same: to find the account behind a
+    /// key](crate::limiter::AttackProtection::shared_key) is the same: to find the account behind a
     /// digest, compare it with those of the accounts that you have. With `Argon2Verifier` an account is
     /// [`resolved`](AccountKey::resolved) from its id; with `count_by_login_name`, and with a verifier without an `account_key`
     /// of its own, it is the [`canonical`](AccountKey::canonical) name. A name without an account is a

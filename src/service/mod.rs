@@ -1,17 +1,23 @@
 //! Mounting the endpoint: builder, layer, service and leaf.
 //!
-//! The builder's methods stand by purpose: `builder` (the parts), `protection` (attack protection), `settings` (what is granted and
-//! accepted), `tokens` (after the login), `danger`. `assemble` checks them and puts the endpoint together. `routes` matches
-//! paths, `intake` and `future` collect the body and wait for the answer, `forward` hands other grants on.
+//! The builder's methods stand by purpose: `builder` (the required parts), `settings` (what differs from the defaults), `tokens`
+//! (after the login), `operation`. Settings that belong together are values: `request_limits`, `refresh_tokens`, the endpoints of
+//! tokens, and the attack protection of the limiter's room. `assemble` checks all of them and puts the endpoint together. `routes`
+//! matches paths, `intake` and `future` collect the body and wait for the answer, `forward` hands other grants on.
+
+// The documentation page of the builder shows its methods in this order.
+mod builder;
+mod settings;
+mod tokens;
+
+mod operation;
 
 mod answer_body;
 mod assemble;
 mod body_buffer;
-mod builder;
 mod checks;
 mod config_error;
 mod danger;
-mod deadlines;
 mod endpoint;
 mod forward;
 mod future;
@@ -22,14 +28,12 @@ mod layer;
 mod metadata;
 mod mount;
 mod options;
-mod protection;
 mod refresh_tokens;
+mod request_limits;
 mod required;
 mod revocation_endpoint;
 mod routes;
-mod settings;
 mod token_options;
-mod tokens;
 
 pub use crate::boundary::body::{NoInner, ResponseBody};
 pub use answer_body::{AnswerBody, EnclosedBody, InnerBody};
@@ -45,5 +49,6 @@ pub use introspection_endpoint::IntrospectionEndpoint;
 pub use layer::PasswordGrantLayer;
 pub use metadata::Metadata;
 pub use refresh_tokens::RefreshTokens;
+pub use request_limits::RequestLimits;
 pub use required::{HasClients, HasIssuer, HasVerifier, NotSet};
 pub use revocation_endpoint::RevocationEndpoint;

@@ -4,22 +4,18 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::danger::Danger;
-use super::deadlines::Deadlines;
+use super::request_limits::RequestLimits;
 use super::token_options::TokenOptions;
 use crate::boundary::audit::AuditSink;
 use crate::boundary::auth_method::ClientAuthMethod;
 use crate::boundary::clock::Clock;
 use crate::boundary::document::PublicDocument;
 use crate::boundary::extension::ExtensionGrant;
-use crate::boundary::limiter::AttemptLimiter;
-use crate::boundary::notifier::LockNotifier;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
-use crate::limiter::ceiling::requests::RequestCeiling;
+use crate::limiter::protection::AttackProtection;
 use crate::protocol::client::policy::MissingScope;
-use crate::protocol::ip_network::IpNetwork;
-use crate::protocol::secret::shared_key::SharedKey;
 use crate::protocol::wire::profile::Profile;
 use crate::protocol::wire::rfc6749::RFC_6749;
 
@@ -28,7 +24,7 @@ pub(super) struct Options {
     pub(super) token_path: String,
     pub(super) tokens: TokenOptions,
     pub(super) documents: Vec<(String, Arc<dyn PublicDocument>)>,
-    pub(super) limiter: Option<Box<dyn AttemptLimiter>>,
+    pub(super) protection: AttackProtection,
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) audit: Option<Box<dyn AuditSink>>,
     pub(super) shield: Option<(Box<dyn Shield>, OnLeak)>,
@@ -39,22 +35,16 @@ pub(super) struct Options {
     pub(super) scope_ceiling: Option<String>,
     pub(super) lifetime: Duration,
     pub(super) peer: Option<PeerAddress>,
-    pub(super) exempt: Vec<IpNetwork>,
-    pub(super) request_ceiling: Option<RequestCeiling>,
-    pub(super) notifier: Option<Box<dyn LockNotifier>>,
-    pub(super) conceals_account_locks: bool,
     pub(super) end_user_header: HeaderName,
     pub(super) transport: TransportSecurity,
     pub(super) public_url: Option<String>,
-    pub(super) max_body: usize,
-    pub(super) deadlines: Deadlines,
+    pub(super) limits: RequestLimits,
     pub(super) post_allowed: bool,
     pub(super) ignore_foreign_schemes: bool,
     pub(super) refuse_early_data: bool,
     pub(super) profile: Profile,
     pub(super) error_uri: Option<String>,
     pub(super) challenge_realm: String,
-    pub(super) shared_key: Option<SharedKey>,
     pub(super) danger: Danger,
 }
 
@@ -64,7 +54,7 @@ impl Default for Options {
             token_path: "/oauth/token".to_owned(),
             tokens: TokenOptions::default(),
             documents: Vec::new(),
-            limiter: None,
+            protection: AttackProtection::new(),
             clock: None,
             audit: None,
             shield: None,
@@ -75,22 +65,16 @@ impl Default for Options {
             scope_ceiling: None,
             lifetime: Duration::from_secs(3600),
             peer: None,
-            exempt: Vec::new(),
-            request_ceiling: None,
-            notifier: None,
-            conceals_account_locks: false,
             end_user_header: HeaderName::from_static("auth0-forwarded-for"),
             transport: TransportSecurity::unchecked(),
             public_url: None,
-            max_body: 32 * 1024,
-            deadlines: Deadlines::default(),
+            limits: RequestLimits::new(),
             post_allowed: true,
             ignore_foreign_schemes: false,
             refuse_early_data: false,
             profile: RFC_6749,
             error_uri: None,
             challenge_realm: "token endpoint".to_owned(),
-            shared_key: None,
             danger: Danger::default(),
         }
     }

@@ -1,32 +1,25 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
 
 use super::builder::Builder;
-use super::danger::Danger;
+use super::request_limits::RequestLimits;
+use crate::boundary::auth_method::ClientAuthMethod;
+use crate::boundary::document::PublicDocument;
+use crate::boundary::extension::ExtensionGrant;
+use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
+use crate::limiter::protection::AttackProtection;
 use crate::protocol::client::policy::MissingScope;
 
-/// What is granted, and what is accepted.
+/// Where the endpoint stands: its paths, what is in front of it, and what a request may take. See
+/// [mounting](crate::manual::mounting).
 impl<C, V, I> Builder<C, V, I> {
-    /// What a request is granted that asks for no scope. Default: [`MissingScope::ClientDefault`]. Change it where all clients
-    /// share a default, where defaults hide what a client really needs, or where scopes are not used.
-    pub fn missing_scope(mut self, rule: MissingScope) -> Self {
-        self.options.missing_scope = rule;
-        self
-    }
-
-    /// The most that this endpoint grants, whatever clients are registered for; more is silently left out and `scope`
-    /// in the answer says so. Default: no limit. RFC 6749 section 10.7 advises to keep this grant's scope small.
-    pub fn scope_ceiling(mut self, scope: impl Into<String>) -> Self {
-        self.options.scope_ceiling = Some(scope.into());
-        self
-    }
-
-    /// How long access tokens live, in whole seconds, for clients without their own lifetime. Default: one hour, the
-    /// most that RFC 6750 section 5.3 advises.
-    pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
-        self.options.lifetime = lifetime;
+    /// The path of the token endpoint, compared byte by byte with the path that the layer sees. Default:
+    /// `/oauth/token`. Inside a router that strips a prefix, this is the stripped path.
+    pub fn token_path(mut self, path: impl Into<String>) -> Self {
+        self.options.token_path = path.into();
         self
     }
 
@@ -51,6 +44,22 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
+    /// What one request may take of memory and time. Default: [`RequestLimits::new`], a body of 32 KiB within 10 seconds, and 30
+    /// seconds for the answer. Change it with the deadlines of what is behind the endpoint, and of what is in front of it.
+    ///
+    /// # Errors
+    /// [`build`](Self::build) refuses a limit of zero, and a deadline of a part that is longer than that of the whole.
+    pub fn request_limits(mut self, limits: RequestLimits) -> Self {
+        self.options.limits = limits;
+        self
+    }
+
+    /// Serves a public document, such as a JWKS, at a path of this layer. Default: none.
+    pub fn document(mut self, path: impl Into<String>, document: impl PublicDocument) -> Self {
+        self.options.documents.push((path.into(), Arc::new(document)));
+        self
+    }
+
     /// The header in which a server that logs in for its users names the address of each. It counts only from clients
     /// that [may name it](crate::client::ClientBuilder::trust_end_user_address), and only as one bare address. Default:
     /// `auth0-forwarded-for`. Change it for clients that send another one; not to one that your proxies write.
@@ -59,57 +68,92 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
-    /// The most bytes of a body. Default: 32 KiB. A larger one is answered 413 without being parsed. No memory is reserved for
-    /// what was not sent yet: a body that comes slowly holds at most twice what came of it, from 512 bytes on.
-    pub fn max_body(mut self, bytes: usize) -> Self {
-        self.options.max_body = bytes;
+    /// Refuses requests marked `Early-Data: 1` (RFC 8470) with 425. Default: off. For hosts whose proxy accepts TLS 1.3
+    /// early data, which can be replayed.
+    pub fn refuse_early_data(mut self) -> Self {
+        self.options.refuse_early_data = true;
+        self
+    }
+}
+
+/// What protects accounts. See [attack protection](crate::manual::attack_protection).
+impl<C, V, I> Builder<C, V, I> {
+    /// Budgets of attempts, the ceiling on requests, and what belongs to them. Default: [`AttackProtection::new`]: all of it is
+    /// on, and counts in the memory of this process. Change it when several processes share the load, or for other budgets. A
+    /// second call replaces the first.
+    ///
+    /// ```
+    /// # use tower_password_grant::PasswordGrant;
+    /// use std::time::Duration;
+    /// use tower_password_grant::limiter::{AttackProtection, LimiterRules, MemoryLimiter};
+    ///
+    /// let rules = LimiterRules::new().with_budget(5, Duration::from_secs(600));
+    /// let limiter = MemoryLimiter::new().with_rules(rules);
+    /// let builder = PasswordGrant::builder()
+    ///     .attack_protection(AttackProtection::new().limiter(limiter));
+    /// # let _ = builder;
+    /// ```
+    ///
+    /// # Errors
+    /// [`build`](Self::build) refuses rules and ceilings that are out of range, and an allow-list of every address.
+    pub fn attack_protection(mut self, protection: AttackProtection) -> Self {
+        self.options.protection = protection;
         self
     }
 
-    /// How long a body may take to arrive. Default: 10 seconds, then 408. `None` leaves it to an outer layer. Needs
-    /// tokio's timer.
-    pub fn body_deadline(mut self, deadline: Option<Duration>) -> Self {
-        self.options.deadlines.body = deadline;
-        self
-    }
-
-    /// How long verifier, registry, issuer and limiter may take together, after the body was read. Default: 30 seconds,
-    /// then 503; the attempt stays charged. `None` leaves it to an outer layer, and so are then
-    /// [`store_deadline`](Self::store_deadline) and [`verifier_deadline`](Self::verifier_deadline) if they are not set.
-    /// Needs tokio's timer.
-    pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
-        self.options.deadlines.whole = deadline;
-        self
-    }
-
-    /// How long one call of a part may take: a look-up of the registry, a charge or a settlement of the limiter, an account's
-    /// key and the [recheck](crate::CredentialVerifier::recheck) of the verifier, a call of the issuer, of the refresh token
-    /// store, of the verifier of access tokens, or of a client authentication method. Default: 5 seconds, or
-    /// [`deadline`](Self::deadline) if that is shorter. A part that takes longer is cut off, which telemetry names,
-    /// and the answer is 503 with `Retry-After`; the others are not waited for. A charge that was being made may stay, and
-    /// one that was being settled does; so does that of a client authentication method, which should therefore end its own
-    /// calls earlier and answer an `Err`. `None` leaves only `deadline`. Change it with the acquire time-out of your database
-    /// pool, which must be shorter to show as its own error. Needs tokio's timer, but only for parts that are not ready
+    /// Checks each correct password against known leaks, then warns or blocks.
+    /// Default: none. Change it when you have a list of leaked passwords; begin with [`OnLeak::Warn`]. A shield that
+    /// fails, or takes longer than 300 milliseconds, lets the login go on. Needs tokio's timer, unless the shield answers
     /// at once.
-    ///
-    /// # Errors
-    /// [`build`](Self::build) refuses zero, and more than `deadline`.
-    pub fn store_deadline(mut self, deadline: Option<Duration>) -> Self {
-        self.options.deadlines.store = Some(deadline);
+    pub fn shield(mut self, shield: impl Shield, on_leak: OnLeak) -> Self {
+        self.options.shield = Some((Box::new(shield), on_leak));
+        self
+    }
+}
+
+/// What a login is granted, and by which grants it begins.
+impl<C, V, I> Builder<C, V, I> {
+    /// What a request is granted that asks for no scope. Default: [`MissingScope::ClientDefault`]. Change it where all clients
+    /// share a default, where defaults hide what a client really needs, or where scopes are not used.
+    pub fn missing_scope(mut self, rule: MissingScope) -> Self {
+        self.options.missing_scope = rule;
         self
     }
 
-    /// How long the verification of a user's credentials may take: [`verify`](crate::CredentialVerifier::verify) of the
-    /// verifier and [`exchange`](crate::grant::ExtensionGrant::exchange) of an extension grant. Default: 10 seconds, or
-    /// [`deadline`](Self::deadline) if that is shorter. It is longer than [`store_deadline`](Self::store_deadline), because
-    /// hashes queue for the processor (`Argon2Verifier` refuses what waited for 5 seconds, and bounds its own look-ups).
-    /// Afterwards the answer is 503, and the attempt stays charged: what was cut off may have been about to say no. `None`
-    /// leaves only `deadline`. Needs tokio's timer, but only for verifiers that are not ready at once.
-    ///
-    /// # Errors
-    /// [`build`](Self::build) refuses zero, and more than `deadline`.
-    pub fn verifier_deadline(mut self, deadline: Option<Duration>) -> Self {
-        self.options.deadlines.verifier = Some(deadline);
+    /// The most that this endpoint grants, whatever clients are registered for; more is silently left out and `scope`
+    /// in the answer says so. Default: no limit. RFC 6749 section 10.7 advises to keep this grant's scope small.
+    pub fn scope_ceiling(mut self, scope: impl Into<String>) -> Self {
+        self.options.scope_ceiling = Some(scope.into());
+        self
+    }
+
+    /// How long access tokens live, in whole seconds, for clients without their own lifetime. Default: one hour, the
+    /// most that RFC 6750 section 5.3 advises.
+    pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.options.lifetime = lifetime;
+        self
+    }
+
+    /// A grant type of your own (RFC 6749 section 4.5). Default: none.
+    pub fn extension_grant(mut self, grant: impl ExtensionGrant) -> Self {
+        self.options.extensions.push(Box::new(grant));
+        self
+    }
+
+    /// Switches the password grant off: it is answered `unsupported_grant_type`. Default: on for clients that allow it.
+    /// For the day after the last client has moved, while extension grants stay.
+    pub fn without_password_grant(mut self) -> Self {
+        self.options.password_grant = false;
+        self
+    }
+}
+
+/// How clients authenticate, and what a refusal shows them. See [clients](crate::manual::clients) and
+/// [errors](crate::manual::errors).
+impl<C, V, I> Builder<C, V, I> {
+    /// A way of client authentication that the endpoint does not know itself (RFC 6749 section 2.3.2). Default: none.
+    pub fn client_auth_method(mut self, method: impl ClientAuthMethod) -> Self {
+        self.options.methods.push(Box::new(method));
         self
     }
 
@@ -127,28 +171,15 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
-    /// Refuses requests marked `Early-Data: 1` (RFC 8470) with 425. Default: off. For hosts whose proxy accepts TLS 1.3
-    /// early data, which can be replayed.
-    pub fn refuse_early_data(mut self) -> Self {
-        self.options.refuse_early_data = true;
-        self
-    }
-
-    /// A page about errors, sent as `error_uri` with each. Default: none.
-    pub fn error_uri(mut self, uri: impl Into<String>) -> Self {
-        self.options.error_uri = Some(uri.into());
-        self
-    }
-
     /// The `realm` of the Basic challenge. Default: `token endpoint`.
     pub fn challenge_realm(mut self, realm: impl Into<String>) -> Self {
         self.options.challenge_realm = realm.into();
         self
     }
 
-    /// Choices that weaken the endpoint, apart from the others.
-    pub fn danger(mut self, choose: impl FnOnce(Danger) -> Danger) -> Self {
-        self.options.danger = choose(self.options.danger);
+    /// A page about errors, sent as `error_uri` with each. Default: none.
+    pub fn error_uri(mut self, uri: impl Into<String>) -> Self {
+        self.options.error_uri = Some(uri.into());
         self
     }
 }

@@ -5,7 +5,8 @@ use super::refresh_tokens::RefreshTokens;
 use super::revocation_endpoint::RevocationEndpoint;
 use crate::boundary::access::AccessTokenVerifier;
 
-/// Tokens after they were issued.
+/// Tokens after the login: to refresh, end and explain them, and to find the endpoints that do it. See
+/// [tokens](crate::manual::tokens).
 impl<C, V, I> Builder<C, V, I> {
     /// Gives refresh tokens to the clients that [may have them](crate::client::ClientBuilder::allow_refresh_tokens), and serves
     /// `grant_type=refresh_token` (RFC 6749 section 6). Default: none.

@@ -128,7 +128,7 @@ impl SqliteStoreBuilder {
     /// no name and no address; and so that the file may keep which secret was denied last, and the same mistake counts
     /// once after a restart or through a second process, too. Default: a key that lies in the file, and which secret
     /// was denied last is known until a restart only. Give the same key to the endpoint
-    /// ([`Builder::shared_key`](crate::Builder::shared_key)), and to all that open the file.
+    /// ([`AttackProtection::shared_key`](crate::limiter::AttackProtection::shared_key)), and to all that open the file.
     ///
     /// # Errors
     /// [`open`](Self::open) fails with [`OtherSharedKey`](SqliteError::OtherSharedKey) if attempts were counted in the

@@ -8,13 +8,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tower_password_grant::audit::Reason;
-use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, Rule, TokenBucket};
+use tower_password_grant::limiter::{AttackProtection, LimiterRules, Lockout, MemoryLimiter, Rule, TokenBucket};
 use tower_password_grant::user::HostCode;
 use tower_password_grant::{
     Attempt, BackendError, CredentialVerifier, Denial, PasswordGrantLayer, Subject, Verdict, verify_fn,
 };
 
 use crate::support::guesses::{Bed, Told, assert_denied, assert_throttled, login};
+use crate::support::protection::{counted_by, up_to};
 use crate::support::{self, AUTH, FixtureBuilder, PW, basic, from_peer, pw, send, token_request};
 
 const HERE: &str = "192.0.2.1";
@@ -25,7 +26,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// An endpoint whose attempts are counted by these rules.
 fn by(rules: LimiterRules) -> Bed {
-    Bed::with(|builder| builder.limiter(MemoryLimiter::new().with_rules(rules)))
+    Bed::with(|builder| builder.attack_protection(counted_by(MemoryLimiter::new().with_rules(rules))))
 }
 
 #[tokio::test]
@@ -194,7 +195,7 @@ fn small_with<V: CredentialVerifier>(
             .with_address_budget(TokenBucket::new(6, MINUTE)),
     );
     let builder = change(support::builder(&support::Probe::default()).clock(support::ManualClock::new()));
-    builder.verifier(verifier).limiter(limiter).build().unwrap()
+    builder.verifier(verifier).attack_protection(counted_by(limiter)).build().unwrap()
 }
 
 async fn try_at(layer: &PasswordGrantLayer, peer: &str, name: &str, password: &str) -> support::Answer {
@@ -394,7 +395,7 @@ async fn a_client_s_success_clears_its_own_failures_and_not_those_of_others_t6_t
 #[tokio::test]
 async fn exempt_networks_are_free_of_the_rules_that_name_an_address_but_not_of_the_account_s_t46() {
     let networks = ["192.0.2.0/24", "2001:db8::/32"].map(|network| network.parse().unwrap());
-    let bed = Bed::with(|builder| builder.exempt_networks(networks));
+    let bed = Bed::with(|builder| builder.attack_protection(AttackProtection::new().exempt_networks(networks)));
     for guess in 0..100 {
         assert_denied(&bed.try_from(HERE, "zoë", &format!("guess{guess}")).await);
     }
@@ -466,7 +467,7 @@ async fn a_watched_rule_leaves_the_others_in_force() {
 #[tokio::test]
 async fn the_ceiling_of_requests_can_be_watched() {
     let ceiling = tower_password_grant::limiter::RequestCeiling::per_address(3, 1).monitor();
-    let bed = Bed::with(|builder| builder.request_ceiling(ceiling));
+    let bed = Bed::with(|builder| builder.attack_protection(up_to(ceiling)));
     for request in 0..10 {
         bed.try_from(HERE, "alice", RIGHT).await.assert_ok();
         let monitored = (request >= 3).then_some(Rule::Requests);

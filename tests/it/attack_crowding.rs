@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use tower_password_grant::limiter::RequestCeiling;
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 
 use crate::support;
+use crate::support::protection::without_ceiling;
 use crate::support::tokens::{Tokens, clients};
 
 /// As many as the memory store has room for.
@@ -14,7 +14,7 @@ const REQUESTS: usize = 100_000;
 const KEPT: usize = 100;
 
 fn tokens() -> Tokens {
-    Tokens::with(clients(), |builder| builder.request_ceiling(RequestCeiling::none()))
+    Tokens::with(clients(), |builder| builder.attack_protection(without_ceiling()))
 }
 
 /// The access token of another user's login.
@@ -71,7 +71,7 @@ fn small_tokens(access_tokens: usize, logins: usize) -> Tokens {
     let access = MemoryAccessTokens::new().with_clock(clock.clone()).with_capacity(access_tokens).unwrap();
     let refresh = MemoryRefreshTokens::new().with_clock(clock.clone()).with_capacity(logins).unwrap();
     Tokens::over(clock, Arc::new(access), Arc::new(refresh), clients(), |builder| {
-        builder.request_ceiling(RequestCeiling::none())
+        builder.attack_protection(without_ceiling())
     })
 }
 

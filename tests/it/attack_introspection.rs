@@ -17,6 +17,7 @@ use tower_password_grant::token::IntrospectionEndpoint;
 
 use crate::support::basic;
 use crate::support::bearer::{self, AUDIENCE, Api};
+use crate::support::protection::{counted_by, up_to, without_ceiling};
 use crate::support::server::Server;
 use crate::support::tokens::{Tokens, TokensBuilder, clients};
 
@@ -85,7 +86,7 @@ async fn the_same_flood_with_the_limiter_in_sqlite_takes_nothing_from_the_good_t
     let store = SqliteStore::builder(folder.join("limiter.db")).clock(ManualClock::new()).open().unwrap();
     let tokens = Tokens::with(clients(), |builder| {
         // 600 and 12 good ones, where the address may send 100 at once and 400 in the time.
-        builder.limiter(store.limiter()).request_ceiling(RequestCeiling::per_address(100, 100))
+        builder.attack_protection(counted_by(store.limiter()).request_ceiling(RequestCeiling::per_address(100, 100)))
     });
     flood(&tokens, 4).await;
     store.close().await;
@@ -113,7 +114,7 @@ fn sink() -> (Audit, impl Fn(&AuditEvent<'_>) + Send + Sync + 'static) {
 fn small(change: impl FnOnce(TokensBuilder) -> TokensBuilder) -> (Tokens, Audit) {
     let (audit, sink) = sink();
     let tokens = Tokens::with(clients(), |builder| {
-        change(builder.audit(sink).request_ceiling(RequestCeiling::per_address(20, 1)))
+        change(builder.audit(sink).attack_protection(up_to(RequestCeiling::per_address(20, 1))))
     });
     (tokens, audit)
 }
@@ -214,7 +215,7 @@ async fn ceilings_that_only_watch_refuse_nothing_and_say_what_they_would_have_re
     let (tokens, audit) = small(|builder| {
         let ceiling = RequestCeiling::per_address(20, 1).monitor();
         builder
-            .request_ceiling(ceiling)
+            .attack_protection(up_to(ceiling))
             .introspection(asking().ceiling(IntrospectionCeiling::per_client(30, 1).monitor()))
     });
     for number in 0..60 {
@@ -234,7 +235,7 @@ async fn ceilings_that_only_watch_refuse_nothing_and_say_what_they_would_have_re
 #[tokio::test]
 async fn inactive_tokens_are_remembered_for_ten_seconds_and_never_instead_of_good_ones() {
     let (audit, sink) = sink();
-    let tokens = Tokens::with(clients(), |builder| builder.audit(sink).request_ceiling(RequestCeiling::none()));
+    let tokens = Tokens::with(clients(), |builder| builder.audit(sink).attack_protection(without_ceiling()));
     let server = Server::start(&tokens.layer).await;
     let api = api(&tokens, &server).await;
     let asked = || audit.lock().unwrap().len();

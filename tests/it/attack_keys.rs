@@ -7,6 +7,7 @@ use tower_password_grant::{Client, StaticClients};
 
 use crate::support::guesses::{Bed, assert_denied, assert_throttled, login};
 use crate::support::locks::locks;
+use crate::support::protection::counted_by;
 use crate::support::{AUTH, ManualClock, PW, basic};
 
 const HERE: &str = "192.0.2.1";
@@ -97,7 +98,7 @@ async fn no_flood_of_names_and_addresses_pushes_a_lock_out_t11() {
         MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(1024)).with_clock(Arc::new(clock.clone())),
     );
     let given = Arc::clone(&limiter);
-    let bed = Bed::on(clock, |builder| builder.limiter(given));
+    let bed = Bed::on(clock, |builder| builder.attack_protection(counted_by(given)));
     for guess in 0..10 {
         assert_denied(&bed.try_from(HERE, "alice", &format!("guess{guess}")).await);
     }

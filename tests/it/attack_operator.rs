@@ -8,14 +8,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tower_password_grant::limiter::{
-    ActiveLock, LimiterOperator as _, LimiterRules, LockNotice, Lockout, MemoryLimiter, Rule, TokenBucket,
+    ActiveLock, AttackProtection, LimiterOperator as _, LimiterRules, LockNotice, Lockout, MemoryLimiter, Rule,
+    TokenBucket,
 };
 use tower_password_grant::user::AccountKey;
 use tower_password_grant::{Client, StaticClients, verify_fn};
 
 use crate::support::guesses::{Bed, assert_denied, assert_throttled, login};
 use crate::support::locks::locks;
-use crate::support::{self, FixtureBuilder, ManualClock, PW, basic, from_peer, pw, send, token_request};
+use crate::support::protection::counted_by;
+use crate::support::{self, ManualClock, PW, basic, from_peer, pw, send, token_request};
 
 const HERE: &str = "192.0.2.1";
 const THERE: &str = "198.51.100.7";
@@ -25,18 +27,18 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// An endpoint and its limiter, which share a clock.
 fn bed(
     rules: impl FnOnce(LimiterRules) -> LimiterRules,
-    change: impl FnOnce(FixtureBuilder) -> FixtureBuilder,
+    change: impl FnOnce(AttackProtection) -> AttackProtection,
 ) -> (Bed, Arc<MemoryLimiter>) {
     let clock = ManualClock::new();
     let limiter = MemoryLimiter::new().with_rules(rules(LimiterRules::new())).with_clock(clock.clone());
     let limiter = Arc::new(limiter);
     let given = Arc::clone(&limiter);
-    let bed = Bed::on(clock, |builder| change(builder.limiter(given)));
+    let bed = Bed::on(clock, |builder| builder.attack_protection(change(counted_by(given))));
     (bed, limiter)
 }
 
 fn plain() -> (Bed, Arc<MemoryLimiter>) {
-    bed(|rules| rules, |builder| builder)
+    bed(|rules| rules, |protection| protection)
 }
 
 fn alice() -> AccountKey<'static> {
@@ -135,7 +137,7 @@ async fn after_everything_was_forgotten_nobody_is_locked_and_guessers_begin_anew
 
 #[tokio::test]
 async fn a_rule_that_is_watched_only_lists_no_locks() {
-    let (bed, limiter) = bed(|rules| rules.monitor(Rule::AccountAndAddress), |builder| builder);
+    let (bed, limiter) = bed(|rules| rules.monitor(Rule::AccountAndAddress), |protection| protection);
     lock_pair(&bed, HERE, "alice").await;
     assert!(locks(&*limiter).await.is_empty());
 }
@@ -168,7 +170,10 @@ async fn unblocking_an_account_is_for_its_realm() {
         realm.into_iter().fold(client, |client, realm| client.realm(realm)).build().unwrap()
     };
     let clients = StaticClients::new([client("plain", None), client("staff", Some("staff"))]).unwrap();
-    let (bed, limiter) = bed(|rules| rules, |builder| builder.clients(clients));
+    let clock = ManualClock::new();
+    let limiter = Arc::new(MemoryLimiter::new().with_clock(clock.clone()));
+    let given = Arc::clone(&limiter);
+    let bed = Bed::on(clock, |builder| builder.clients(clients).attack_protection(counted_by(given)));
     for id in ["plain", "staff"] {
         for guess in 0..10 {
             let body = format!("{}&client_id={id}", login("alice", &format!("guess{guess}")));
@@ -254,7 +259,7 @@ async fn an_owner_is_told_once_however_many_addresses_are_locked_meanwhile_t41()
     let (notes, notify) = notebook();
     let (bed, _) = bed(
         |rules| rules.with_account_budget(Lockout::new(10_000, MINUTE * 60)),
-        |builder| builder.lock_notifier(notify),
+        |protection| protection.lock_notifier(notify),
     );
     for n in 0..50 {
         lock_pair(&bed, &format!("203.0.113.{n}"), "alice").await;
@@ -277,7 +282,7 @@ async fn an_owner_is_told_once_however_many_addresses_are_locked_meanwhile_t41()
 #[tokio::test]
 async fn the_lock_of_an_account_over_all_addresses_is_told_once_t41() {
     let (notes, notify) = notebook();
-    let (bed, _) = bed(|rules| rules, |builder| builder.lock_notifier(notify));
+    let (bed, _) = bed(|rules| rules, |protection| protection.lock_notifier(notify));
     lock_account(&bed, "alice").await;
     let expected = (Rule::Account, None, "alice".to_owned(), address("203.0.113.99"), 3600);
     assert_eq!(*notes.lock().unwrap(), [expected]);
@@ -290,7 +295,7 @@ async fn the_lock_of_an_account_over_all_addresses_is_told_once_t41() {
 #[tokio::test]
 async fn nobody_is_told_when_the_last_attempt_of_the_budget_succeeded_or_of_watched_rules() {
     let (notes, notify) = notebook();
-    let (bed, limiter) = bed(|rules| rules, |builder| builder.lock_notifier(notify));
+    let (bed, limiter) = bed(|rules| rules, |protection| protection.lock_notifier(notify));
     for round in 0..3 {
         for guess in 0..9 {
             assert_denied(&bed.try_from(HERE, "alice", &format!("{round} {guess}")).await);
@@ -301,7 +306,7 @@ async fn nobody_is_told_when_the_last_attempt_of_the_budget_succeeded_or_of_watc
 
     let (watched_notes, notify) = notebook();
     let watched = |rules: LimiterRules| rules.monitor(Rule::AccountAndAddress).monitor(Rule::Account);
-    let (bed, _) = self::bed(watched, |builder| builder.lock_notifier(notify));
+    let (bed, _) = self::bed(watched, |protection| protection.lock_notifier(notify));
     for guess in 0..150 {
         assert_denied(&bed.try_from(HERE, "alice", &format!("{guess}")).await);
     }
@@ -313,7 +318,8 @@ async fn logins_under_way_are_no_lock_and_those_that_were_dropped_are_reported_w
     let (notes, notify) = notebook();
     let builder = support::builder(&support::Probe::default()).verifier(verify_fn(|_| pending()));
     let clock = ManualClock::new();
-    let layer = builder.clock(clock.clone()).lock_notifier(notify).build().unwrap();
+    let layer =
+        builder.clock(clock.clone()).attack_protection(AttackProtection::new().lock_notifier(notify)).build().unwrap();
     let ask = || from_peer(token_request(&[], &pw("client_id=pub")), HERE);
     for _ in 0..10 {
         let mut request = pin!(send(&layer, ask()));
@@ -333,7 +339,7 @@ async fn logins_under_way_are_no_lock_and_those_that_were_dropped_are_reported_w
 #[tokio::test]
 async fn names_without_an_account_are_told_by_their_key_like_any_other_t23() {
     let (notes, notify) = notebook();
-    let (bed, _) = bed(|rules| rules, |builder| builder.lock_notifier(notify));
+    let (bed, _) = bed(|rules| rules, |protection| protection.lock_notifier(notify));
     lock_pair(&bed, HERE, "Nobody").await;
     assert_eq!(notes.lock().unwrap()[0].2, "nobody");
 }
@@ -342,7 +348,7 @@ async fn names_without_an_account_are_told_by_their_key_like_any_other_t23() {
 async fn a_notifier_that_panics_harms_no_answer_and_no_lock() {
     let (bed, limiter) = bed(
         |rules| rules,
-        |builder| builder.lock_notifier(|_: &LockNotice<'_>| panic!("the notifier panics on purpose")),
+        |protection| protection.lock_notifier(|_: &LockNotice<'_>| panic!("the notifier panics on purpose")),
     );
     lock_pair(&bed, HERE, "alice").await;
     assert_throttled(&bed.try_from(HERE, "alice", RIGHT).await, 900);
@@ -352,7 +358,7 @@ async fn a_notifier_that_panics_harms_no_answer_and_no_lock() {
 
 #[tokio::test]
 async fn an_address_without_budget_is_listed_until_it_has_some_again() {
-    let (bed, limiter) = bed(|rules| rules.with_address_budget(TokenBucket::new(3, MINUTE)), |builder| builder);
+    let (bed, limiter) = bed(|rules| rules.with_address_budget(TokenBucket::new(3, MINUTE)), |protection| protection);
     for round in 0..4 {
         for n in 0..3 {
             let body = format!("{}&client_id=pub", login(&format!("{round} {n}"), "x"));

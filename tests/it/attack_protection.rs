@@ -11,13 +11,14 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::sync::Barrier;
 use tower_password_grant::audit::Reason;
-use tower_password_grant::limiter::{LimiterRules, MemoryLimiter, RequestCeiling, Rule, TokenBucket};
+use tower_password_grant::limiter::{AttackProtection, LimiterRules, MemoryLimiter, RequestCeiling, Rule, TokenBucket};
 use tower_password_grant::{Attempt, Denial, verify_fn};
 
 use crate::support::faults::{self, Ledger, Switch};
 use crate::support::guesses::{Bed, assert_denied, assert_throttled, login};
+use crate::support::protection::{counted_by, up_to, without_ceiling};
 use crate::support::server::{Connection, H2, Server, raw_request};
-use crate::support::{self, AUTH, Answer, CONF, Fixture, token_request};
+use crate::support::{self, AUTH, Answer, CONF, Fixture, FixtureBuilder, token_request};
 
 const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
 const HOME: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -64,8 +65,9 @@ async fn a_thousand_rounds_of_200_parallel_guesses_never_exceed_the_budget_by_on
     // The rule of the account and its address is the one that is tried here: 200,000 requests come from one address.
     let limiter = MemoryLimiter::new()
         .with_rules(LimiterRules::new().with_address_budget(TokenBucket::new(1_000_000, Duration::from_secs(60))));
-    let builder = support::builder(&support::Probe::default()).verifier(verifier).limiter(limiter);
-    let server = Server::start(&builder.request_ceiling(RequestCeiling::none()).build().unwrap()).await;
+    let builder = support::builder(&support::Probe::default()).verifier(verifier);
+    let layer = builder.attack_protection(without_ceiling().limiter(limiter)).build().unwrap();
+    let server = Server::start(&layer).await;
 
     let streams = [H2::open(server.address).await, H2::open(server.address).await];
     let barrier = Arc::new(Barrier::new(GUESSES));
@@ -154,7 +156,7 @@ async fn one_guess_from_each_of_a_thousand_addresses_reaches_the_verifier_100_ti
 async fn one_password_for_ten_thousand_names_reaches_the_verifier_300_times_and_once_more_each_minute_t5() {
     for is_capped in [true, false] {
         let ceiling = if is_capped { RequestCeiling::default() } else { RequestCeiling::none() };
-        let bed = Bed::with(|builder| builder.request_ceiling(ceiling));
+        let bed = Bed::with(|builder| builder.attack_protection(up_to(ceiling)));
         let server = Server::start(&bed.fixture.layer).await;
         let mut connection = Connection::open(server.address).await;
         for n in 0..10_000 {
@@ -177,7 +179,7 @@ async fn one_password_for_ten_thousand_names_reaches_the_verifier_300_times_and_
 #[tokio::test]
 async fn a_hostile_page_s_forms_are_refused_before_any_charge_and_lock_nobody_out_t28() {
     let ledger = Ledger::new(Switch::new(), Switch::new());
-    let fixture = Fixture::with(|builder| builder.limiter(ledger.clone()));
+    let fixture = Fixture::with(|builder| builder.attack_protection(counted_by(ledger.clone())));
     let server = Server::start(&fixture.layer).await;
     // A page can post forms without being asked: it cannot set `Authorization`, but it can fill in the body.
     let bodies = [
@@ -226,7 +228,7 @@ async fn answers_before_and_under_a_lock_are_equal_for_any_name_and_password_p4_
 
 #[tokio::test]
 async fn the_ceiling_counts_requests_of_an_address_whatever_they_hold() {
-    let bed = Bed::with(|builder| builder.request_ceiling(RequestCeiling::per_address(50, 2)));
+    let bed = Bed::with(|builder| builder.attack_protection(up_to(RequestCeiling::per_address(50, 2))));
     let server = Server::start(&bed.fixture.layer).await;
     let requests = [
         (raw_request("", "%zz"), 400),
@@ -258,7 +260,7 @@ async fn what_is_beyond_the_ceiling_asks_the_registry_nothing_whatever_its_metho
     let calls = Arc::clone(&registry.switch.calls);
     let clock = support::ManualClock::new();
     let builder = support::builder(&support::Probe::default()).clients(registry).clock(clock.clone());
-    let layer = builder.request_ceiling(RequestCeiling::per_address(30, 1)).build().unwrap();
+    let layer = builder.attack_protection(up_to(RequestCeiling::per_address(30, 1))).build().unwrap();
     for n in 0..300 {
         let method = [Method::POST, Method::OPTIONS, Method::GET][n % 3].clone();
         let mut request = token_request(&[AUTH[0], ("origin", &format!("https://{n}.example"))], &login("alice", "x"));
@@ -281,10 +283,28 @@ async fn try_raw(server: &Server, source: Ipv4Addr, request: &str) -> Answer {
 }
 
 #[tokio::test]
+async fn a_second_attack_protection_replaces_the_whole_first_and_its_default_is_the_endpoint_s_own() {
+    let narrow = || up_to(RequestCeiling::per_address(1, 1)).conceal_account_locks();
+    let taken = async |change: fn(FixtureBuilder, AttackProtection) -> FixtureBuilder| {
+        let fixture = Fixture::with(|builder| change(builder.clock(support::ManualClock::new()), narrow()));
+        let mut taken = 0;
+        while fixture.token(AUTH, "grant_type=none").await.status != 429 {
+            taken += 1;
+        }
+        taken
+    };
+    assert_eq!(taken(|builder, narrow| builder.attack_protection(narrow)).await, 1);
+    assert_eq!(taken(|builder, _| builder).await, 1000);
+    let replaced =
+        taken(|builder, narrow| builder.attack_protection(narrow).attack_protection(AttackProtection::new()));
+    assert_eq!(replaced.await, 1000);
+}
+
+#[tokio::test]
 async fn the_allow_list_lifts_the_ceiling_of_requests() {
     let bed = Bed::with(|builder| {
-        let builder = builder.request_ceiling(RequestCeiling::per_address(5, 1));
-        builder.exempt_networks(["127.0.0.2/32".parse().unwrap()])
+        let protection = up_to(RequestCeiling::per_address(5, 1));
+        builder.attack_protection(protection.exempt_networks(["127.0.0.2/32".parse().unwrap()]))
     });
     let server = Server::start(&bed.fixture.layer).await;
     for n in 0..20 {

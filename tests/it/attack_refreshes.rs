@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use tower_password_grant::audit::Reason;
-use tower_password_grant::limiter::RequestCeiling;
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 
 use crate::support::ManualClock;
+use crate::support::protection::without_ceiling;
 use crate::support::tokens::{Tokens, clients};
 
 fn member(json: &serde_json::Value, name: &str) -> String {
@@ -21,7 +21,7 @@ async fn a_hundred_thousand_refreshes_of_one_user_cost_nobody_a_login_and_hide_n
     // Far fewer logins fit than tokens are given.
     let refresh = MemoryRefreshTokens::new().with_clock(clock.clone()).with_capacity(8).unwrap();
     let tokens = Tokens::over(clock, access, Arc::new(refresh), clients(), |builder| {
-        builder.request_ceiling(RequestCeiling::none())
+        builder.attack_protection(without_ceiling())
     });
     let (victim, idle, attacker) = (tokens.login("conf").await, tokens.login("conf").await, tokens.login("pub").await);
     let next = tokens.refresh("conf", &victim.refresh).await.assert_ok();

@@ -6,13 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tower_password_grant::audit::Reason;
-use tower_password_grant::limiter::SharedKey;
+use tower_password_grant::limiter::{AttackProtection, SharedKey};
+use tower_password_grant::mount::RequestLimits;
 use tower_password_grant::store::Clock;
 use tower_password_grant::user::{AccountKey, HostCode};
 use tower_password_grant::{Attempt, BackendError, CredentialVerifier, Denial, PasswordGrantLayer, Subject, Verdict};
 use tracing::Level;
 
 use crate::support::capture::{self, Audited, Capture};
+use crate::support::protection::counted_by;
 use crate::support::{self, CONF, Fixture, PW, basic, from_peer, send, token_request};
 
 const ALICE: &[(&str, &str)] = &[("authorization", CONF)];
@@ -145,7 +147,7 @@ async fn accounts_stand_as_digests_that_are_equal_for_equal_accounts_in_one_proc
 async fn processes_with_one_shared_key_name_an_account_alike() {
     let named = |key: u8| {
         let layer = support::builder(&support::Probe::default())
-            .shared_key(SharedKey::new([key; 32]).unwrap())
+            .attack_protection(AttackProtection::new().shared_key(SharedKey::new([key; 32]).unwrap()))
             .build()
             .unwrap();
         layer.account_digest(&AccountKey::canonical("alice"))
@@ -184,7 +186,7 @@ async fn a_header_that_could_be_read_in_two_ways_is_pointed_out() {
 async fn a_refusal_at_any_step_is_one_event_with_its_own_reason() {
     let (capture, _guard) = Capture::listen();
     let (audit, sink) = capture::sink();
-    let fixture = Fixture::with(|builder| builder.audit(sink).max_body(200));
+    let fixture = Fixture::with(|builder| builder.audit(sink).request_limits(RequestLimits::new().max_body(200)));
     capture.clear();
     let big = "x".repeat(201);
     type Headers<'a> = &'a [(&'a str, &'a str)];
@@ -351,7 +353,8 @@ async fn durations_are_those_of_the_clock() {
     // Its own clock, which takes no steps.
     let limiter =
         tower_password_grant::limiter::MemoryLimiter::new().with_clock(tower_password_grant::store::SystemClock::new());
-    let fixture = Fixture::with(|builder| builder.clock(Steps::default()).limiter(limiter).audit(sink));
+    let fixture =
+        Fixture::with(|builder| builder.clock(Steps::default()).attack_protection(counted_by(limiter)).audit(sink));
     fixture.token(ALICE, "grant_type=foo").await;
     let event = audit.lock().unwrap()[0].clone();
     assert_eq!((event.at, event.duration), (SystemTime::UNIX_EPOCH, Duration::from_secs(7)));

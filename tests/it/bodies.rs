@@ -13,6 +13,7 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full};
 use tokio::time::Instant;
 use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_password_grant::mount::RequestLimits;
 
 use crate::support::{self, CONF, Fixture, PW};
 
@@ -60,7 +61,7 @@ async fn send(fixture: &Fixture, body: Scripted) -> support::Answer {
 }
 
 fn deadline(limit: Duration) -> Fixture {
-    Fixture::with(|builder| builder.body_deadline(Some(limit)))
+    Fixture::with(|builder| builder.request_limits(RequestLimits::new().body_deadline(Some(limit))))
 }
 
 #[tokio::test]
@@ -81,7 +82,7 @@ async fn endless_small_frames_are_413_as_soon_as_they_pass_the_limit() {
 
 #[tokio::test]
 async fn one_frame_beyond_the_limit_is_413_without_being_copied() {
-    let fixture = Fixture::with(|builder| builder.max_body(16));
+    let fixture = Fixture::with(|builder| builder.request_limits(RequestLimits::new().max_body(16)));
     send(&fixture, Scripted::frames(vec![data("0123456789"), data("0123456")]))
         .await
         .assert_error(413, "invalid_request");

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tower_password_grant::audit::{AuditEvent, AuditSink};
 use tower_password_grant::client::{ClientAuthMethod, ClientAuthentication, ClientBuilder};
 use tower_password_grant::grant::ExtensionGrant;
-use tower_password_grant::limiter::{AttemptLimiter, MemoryLimiter};
-use tower_password_grant::mount::{PublicDocument, TransportSecurity};
+use tower_password_grant::limiter::{AttackProtection, AttemptLimiter, MemoryLimiter};
+use tower_password_grant::mount::{PublicDocument, RequestLimits, TransportSecurity};
 use tower_password_grant::store::{Clock, MemoryAccessTokens, MemoryRefreshTokens, SystemClock};
 use tower_password_grant::token::{IntrospectionEndpoint, MissingScope, RefreshTokens, RevocationEndpoint};
 use tower_password_grant::{
@@ -18,6 +18,7 @@ use tower_password_grant::{
 
 use crate::support::faults;
 use crate::support::grants::OwnGrant;
+use crate::support::protection::counted_by;
 use crate::support::{self, Document, FixtureBuilder, Probe, builder, digest, send, token_request};
 
 /// A grant with this type, which denies everything.
@@ -35,7 +36,7 @@ fn in_memory() -> RefreshTokens {
 
 #[test]
 fn build_names_what_is_wrong_and_its_cure() {
-    let wrong: [(Change, &str); 35] = [
+    let wrong: [(Change, &str); 36] = [
         (|b| b.token_path("oauth/token"), "the path `oauth/token` must start with `/`"),
         (|b| b.token_path(""), "the path `` must start with `/`"),
         (|b| b.token_path("/token?x=1"), "the path `/token?x=1` must start with `/` and have no query"),
@@ -53,7 +54,11 @@ fn build_names_what_is_wrong_and_its_cure() {
         (|b| b.public_url("as.example"), "the public URL `as.example` must be an http or https URL with a host"),
         (|b| b.public_url("https://user@as.example"), "without a user"),
         (|b| b.public_url("ftp://as.example"), "the public URL `ftp://as.example`"),
-        (|b| b.max_body(0), "a body limit of 0 bytes refuses every request"),
+        (|b| b.request_limits(RequestLimits::new().max_body(0)), "a body limit of 0 bytes refuses every request"),
+        (
+            |b| b.attack_protection(AttackProtection::new().exempt_networks(["::/0".parse().unwrap()])),
+            "the network `::/0` would lift the rules for everybody",
+        ),
         (|b| b.error_uri(""), "`error_uri` must be a URI"),
         (|b| b.error_uri("https://as.example/ errors"), "`error_uri` must be a URI without spaces"),
         (|b| b.error_uri("https://as.example/\"x"), "`error_uri` must be a URI"),
@@ -130,7 +135,10 @@ fn unusual_but_right_configurations_are_accepted() {
         |b| b.extension_grant(named("urn:ietf:params:oauth:grant-type:jwt-bearer")),
         |b| b.extension_grant(named("https://as.example/grant")).extension_grant(named("urn:x:y")),
         |b| b.error_uri("/errors#oauth").challenge_realm(""),
-        |b| b.max_body(1).deadline(None).body_deadline(None).access_token_lifetime(Duration::MAX),
+        |b| {
+            b.request_limits(RequestLimits::new().max_body(1).deadline(None).body_deadline(None))
+                .access_token_lifetime(Duration::MAX)
+        },
     ];
     for change in right {
         change(builder(&Probe::default())).build().unwrap();
@@ -157,7 +165,7 @@ async fn every_part_is_accepted_behind_an_arc() {
         .clients(clients)
         .verifier(verifier)
         .issuer(issuer)
-        .limiter(limiter)
+        .attack_protection(counted_by(limiter))
         .client_auth_method(method)
         .extension_grant(grant)
         .document("/document", document)

@@ -25,6 +25,7 @@ use tower_password_grant::{
 use crate::support::auth_method::OwnMethod;
 use crate::support::capture::{self, Audited, Capture};
 use crate::support::grants::OwnGrant;
+use crate::support::protection::counted_by;
 use crate::support::{self, CONF, basic, panics, token_request};
 
 /// Letters and digits only, so that no escaping hides it.
@@ -160,7 +161,7 @@ impl Ear {
             .clients(clients.clone())
             .verifier(parts.clone())
             .issuer(parts.clone())
-            .limiter(parts.clone())
+            .attack_protection(counted_by(parts.clone()))
             .client_auth_method(parts.method())
             .extension_grant(parts.grant())
             .audit(sink)

@@ -22,10 +22,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_password_grant::limiter::RequestCeiling;
 use tower_password_grant::{Denial, PasswordGrant, PeerAddress, StaticClients, verify_fn};
 
 use crate::support::faults::{self, Ledger, Switch};
+use crate::support::protection::without_ceiling;
 use crate::support::world::{CODE, TICKET, World};
 use crate::support::{self, CONF, PW};
 
@@ -158,8 +158,7 @@ impl Server {
                 }
             }))
             .issuer(faults::Issuer::new())
-            .limiter(ledger.clone())
-            .request_ceiling(RequestCeiling::none())
+            .attack_protection(without_ceiling().limiter(ledger.clone()))
             .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
             .build()
             .unwrap();

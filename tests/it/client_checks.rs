@@ -12,6 +12,7 @@ use tower_password_grant::testing::contract;
 use crate::support::basic;
 #[cfg(feature = "sqlite")]
 use crate::support::folder;
+use crate::support::protection::counted_by;
 use crate::support::server::{Connection, Server};
 use crate::support::tokens::{Tokens, clients};
 
@@ -21,7 +22,9 @@ const BUDGET: usize = 10;
 
 /// The endpoint over each limiter, with whatever must outlive it.
 fn each(mut scene: impl FnMut(&'static str, Tokens)) {
-    let over = |limiter: Arc<dyn AttemptLimiter>| Tokens::with(clients(), |builder| builder.limiter(limiter));
+    let over = |limiter: Arc<dyn AttemptLimiter>| {
+        Tokens::with(clients(), |builder| builder.attack_protection(counted_by(limiter)))
+    };
     scene("memory", over(Arc::new(MemoryLimiter::new())));
     #[cfg(feature = "sqlite")]
     {
@@ -141,7 +144,7 @@ fn a_right_secret_from_an_address_that_it_came_from_before_writes_nothing() {
         let store =
             tower_password_grant::sqlite::SqliteStore::builder(folder.file()).clock(wall.clone()).open().unwrap();
         let limiter = Arc::new(store.limiter());
-        let tokens = Tokens::with(clients(), |builder| builder.limiter(Arc::clone(&limiter)));
+        let tokens = Tokens::with(clients(), |builder| builder.attack_protection(counted_by(Arc::clone(&limiter))));
         let introspect = async || assert!(!tokens.is_active("none").await);
         let before = written();
         introspect().await;

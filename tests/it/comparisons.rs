@@ -13,6 +13,7 @@ use tower_password_grant::store::{MaybeFuture, SecretDigest};
 use tower_password_grant::token::Token;
 use tower_password_grant::{BackendError, ClientSecret, Password};
 
+use crate::support::protection::counted_by;
 use crate::support::sources::{self, library};
 use crate::support::{Fixture, PW, basic};
 
@@ -205,7 +206,7 @@ impl AttemptLimiter for Asked {
 async fn a_secret_is_compared_for_an_unknown_client_as_for_a_known_one_ca_13() {
     let asked = Asked::default();
     let limiter = asked.clone();
-    let fixture = Fixture::with(|builder| builder.limiter(limiter));
+    let fixture = Fixture::with(|builder| builder.attack_protection(counted_by(limiter)));
     let mut checks = 0;
     // Known, unknown, public, of another method, and each in the header and in the body.
     for id in ["conf", "nobody", "pub", "pkjwt"] {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 use tower_password_grant::audit::Reason;
 use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard, BearerReason};
+use tower_password_grant::mount::RequestLimits;
 use tower_password_grant::store::{
     AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
     RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
@@ -328,30 +329,32 @@ async fn a_shorter_whole_is_the_time_of_its_parts_too() {
 
 #[tokio::test]
 async fn deadlines_that_cannot_work_together_are_refused_with_the_cure() {
-    let probe = support::Probe::default();
-    let refused = |change: fn(support::FixtureBuilder) -> support::FixtureBuilder| {
-        change(builder(&probe)).build().expect_err("deadlines that contradict each other").to_string()
-    };
+    let build = |limits: RequestLimits| builder(&support::Probe::default()).request_limits(limits).build();
     let second = Some(Duration::from_secs(1));
-    assert!(builder(&probe).deadline(second).build().is_ok(), "a default follows the whole");
-    assert!(builder(&probe).deadline(second).body_deadline(Some(WHOLE)).build().is_ok(), "the body comes before");
-    assert!(builder(&probe).deadline(None).store_deadline(second).build().is_ok());
+    let accepted = [
+        ("a default follows the whole", RequestLimits::new().deadline(second)),
+        ("the body comes before", RequestLimits::new().deadline(second).body_deadline(Some(WHOLE))),
+        ("nothing bounds a part but itself", RequestLimits::new().deadline(None).store_deadline(second)),
+    ];
+    for (why, limits) in accepted {
+        assert!(build(limits).is_ok(), "{why}");
+    }
 
-    let text = refused(|builder| builder.deadline(Some(Duration::from_secs(1))).store_deadline(Some(STORE)));
+    let refused = |limits| build(limits).expect_err("deadlines that cannot work");
     assert_eq!(
-        text,
+        refused(RequestLimits::new().deadline(second).store_deadline(Some(STORE))).to_string(),
         "`.store_deadline(5s)` has no effect: `.deadline(1s)` is over sooner. Shorten the one or lengthen the other"
     );
-    let text = refused(|builder| builder.verifier_deadline(Some(Duration::from_secs(31))));
+    let text = refused(RequestLimits::new().verifier_deadline(Some(Duration::from_secs(31)))).to_string();
     assert!(text.starts_with("`.verifier_deadline(31s)` has no effect"), "{text}");
-    let zero: [fn(support::FixtureBuilder) -> support::FixtureBuilder; 4] = [
-        |builder| builder.deadline(Some(Duration::ZERO)),
-        |builder| builder.body_deadline(Some(Duration::ZERO)),
-        |builder| builder.store_deadline(Some(Duration::ZERO)),
-        |builder| builder.verifier_deadline(Some(Duration::ZERO)),
-    ];
-    for change in zero {
-        let error = change(builder(&probe)).build().expect_err("no time at all");
-        assert!(matches!(error, ConfigError::NoTime(_)), "{error}");
+    let zero = Some(Duration::ZERO);
+    for (setting, limits) in [
+        ("deadline", RequestLimits::new().deadline(zero)),
+        ("body_deadline", RequestLimits::new().body_deadline(zero)),
+        ("store_deadline", RequestLimits::new().store_deadline(zero)),
+        ("verifier_deadline", RequestLimits::new().verifier_deadline(zero)),
+    ] {
+        let error = refused(limits);
+        assert!(matches!(error, ConfigError::NoTime(named) if named == setting), "{error}");
     }
 }

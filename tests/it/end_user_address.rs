@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use http::HeaderName;
 use tower_password_grant::audit::Reason;
 use tower_password_grant::client::{ClientAuthentication, ClientError};
+use tower_password_grant::limiter::AttackProtection;
 use tower_password_grant::mount::TrustedProxies;
 use tower_password_grant::user::AccountKey;
 use tower_password_grant::{
@@ -291,7 +292,9 @@ async fn an_address_that_was_made_from_one_on_the_allow_list_is_not_that_machine
     let proxies = TrustedProxies::x_forwarded_for(nets(&["10.0.0.1/32"]));
     let own = nets(&["192.0.2.33/32", "2002:cb00:7109::/48"]);
     let bed = Bed::with(|builder| {
-        builder.peer_address(PeerAddress::socket_addr().behind(proxies.clone())).exempt_networks(own)
+        builder
+            .peer_address(PeerAddress::socket_addr().behind(proxies.clone()))
+            .attack_protection(AttackProtection::new().exempt_networks(own))
     });
     let bff = basic("bff", "bffpw");
     // 6to4, NAT64 by the well-known prefix and by one of the site's own, Teredo, and forms that nobody uses any more.

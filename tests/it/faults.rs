@@ -13,6 +13,7 @@ use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::{BackendError, Client, PeerAddress, Subject, Verdict, find_client_fn};
 
 use crate::support::faults::{self, Book, Charges, FAILURES, Mode, Switch};
+use crate::support::protection::counted_by;
 use crate::support::world::{CODE, TICKET, World};
 use crate::support::{self, Answer, CONF, PW};
 
@@ -270,7 +271,7 @@ impl AttemptLimiter for Odd {
 async fn any_waiting_time_of_a_limiter_is_written_as_a_whole_number_of_at_least_one_ht_21() {
     let odd = Odd::default();
     let limiter = odd.clone();
-    let fixture = support::Fixture::with(|builder| builder.limiter(limiter));
+    let fixture = support::Fixture::with(|builder| builder.attack_protection(counted_by(limiter)));
     for (wait, written) in [
         (Duration::ZERO, "1"),
         (Duration::from_millis(1), "1"),

@@ -15,6 +15,7 @@ use tower_password_grant::user::AccountKey;
 
 #[cfg(feature = "sqlite")]
 use crate::support::folder;
+use crate::support::protection::{up_to, without_ceiling};
 use crate::support::server::{Connection, Server, raw_request};
 use crate::support::{self, AUTH, Fixture, ManualClock, basic, from_peer, token_request};
 
@@ -31,7 +32,7 @@ fn each(rules: impl Fn(LimiterRules) -> LimiterRules, scene: impl AsyncFn(&'stat
     let memory = MemoryLimiter::new().with_rules(rules).with_clock(clock.clone());
     let fixture = |limiter: Arc<dyn AttemptLimiter>| {
         let clock = clock.clone();
-        Fixture::with(|builder| builder.clock(clock).limiter(limiter).request_ceiling(RequestCeiling::none()))
+        Fixture::with(|builder| builder.clock(clock).attack_protection(without_ceiling().limiter(limiter)))
     };
     runtime.block_on(scene("memory", &fixture(Arc::new(memory))));
     #[cfg(feature = "sqlite")]
@@ -174,7 +175,7 @@ fn a_sixteenth_of_each_table_is_all_that_one_48_has_and_operators_see_it() {
     let rules = MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(64 * 64).disable(Rule::Address));
     let limiter = Arc::new(rules);
     let shared = Arc::clone(&limiter);
-    let fixture = Fixture::with(|builder| builder.limiter(shared).request_ceiling(RequestCeiling::none()));
+    let fixture = Fixture::with(|builder| builder.attack_protection(without_ceiling().limiter(shared)));
     runtime.block_on(async {
         let guesses = (0..10_000_usize).map(|n| {
             let client = basic(&format!("client{n}"), "guess");
@@ -190,7 +191,7 @@ fn a_sixteenth_of_each_table_is_all_that_one_48_has_and_operators_see_it() {
 #[tokio::test]
 async fn addresses_that_an_account_knows_are_spared_and_ipv4_has_no_wider_network() {
     let clock = ManualClock::new();
-    let fixture = Fixture::with(|builder| builder.clock(clock.clone()).request_ceiling(RequestCeiling::none()));
+    let fixture = Fixture::with(|builder| builder.clock(clock.clone()).attack_protection(without_ceiling()));
     let login = async |from: IpAddr| {
         let request = token_request(&[], &support::pw("client_id=pub"));
         fixture.send(from_peer(request, &from.to_string())).await.status.as_u16()
@@ -261,7 +262,7 @@ async fn the_owner_is_notified_of_the_lock_of_a_wider_network_that_a_dropped_att
 #[tokio::test]
 async fn the_ceiling_of_requests_has_the_same_tiers() {
     let ceiling = RequestCeiling::per_address(100, 1);
-    let fixture = Fixture::with(|builder| builder.clock(ManualClock::new()).request_ceiling(ceiling));
+    let fixture = Fixture::with(|builder| builder.clock(ManualClock::new()).attack_protection(up_to(ceiling)));
     let send = async |from: IpAddr| {
         let request = from_peer(token_request(&[], "grant_type=nonsense"), &from.to_string());
         fixture.send(request).await.status.as_u16()
@@ -288,7 +289,7 @@ fn the_tiers_hold_over_real_sockets_behind_a_proxy() {
             builder
                 .peer_address(PeerAddress::socket_addr().behind(proxies))
                 .clock(ManualClock::new())
-                .request_ceiling(RequestCeiling::none())
+                .attack_protection(without_ceiling())
         });
         let server = Server::start(&fixture.layer).await;
         let mut tasks = JoinSet::new();

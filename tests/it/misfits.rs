@@ -290,13 +290,14 @@ async fn a_shared_key_that_the_endpoint_or_the_limiter_lacks_is_told_at_the_star
     use tower_password_grant::sqlite::SqliteStore;
 
     use crate::support::folder::Folder;
+    use crate::support::protection::counted_by;
 
     capture::keep_listening();
     let key = SharedKey::new([7; 32]).unwrap();
     for (limiter_has, endpoint_has, piece) in [
         (true, true, None),
         (false, false, None),
-        (true, false, Some("give it to the endpoint too, `.shared_key(..)`")),
+        (true, false, Some("give it to the endpoint too, `AttackProtection::shared_key`")),
         (false, true, Some("give it to the store too, `SqliteStoreBuilder::shared_key`")),
     ] {
         let folder = Folder::new();
@@ -306,8 +307,9 @@ async fn a_shared_key_that_the_endpoint_or_the_limiter_lacks_is_told_at_the_star
         }
         let store = store.open().unwrap();
         let problems = warnings_about(full(Client::public("app")), |builder| {
-            let builder = builder.limiter(store.limiter());
-            if endpoint_has { builder.shared_key(key.clone()) } else { builder }
+            let protection = counted_by(store.limiter());
+            let keyed = if endpoint_has { protection.shared_key(key.clone()) } else { protection };
+            builder.attack_protection(keyed)
         });
         assert_eq!(problems.len(), usize::from(piece.is_some()), "{problems:?}");
         assert!(piece.is_none_or(|piece| problems[0].contains(piece)), "{problems:?}");

@@ -16,6 +16,7 @@ use tower_password_grant::{
 };
 
 use crate::support::capture::{self, Capture};
+use crate::support::protection::counted_by;
 use crate::support::{self, ManualClock, PW, Probe, digest, send, token_request};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -42,7 +43,7 @@ fn endpoint<T: TokenIssuer + AccessTokenVerifier>(clock: &ManualClock, tokens: &
         .issuer(Arc::clone(tokens))
         .access_tokens(Arc::clone(tokens))
         .introspection(IntrospectionEndpoint::at("/introspect"))
-        .limiter(MemoryLimiter::new())
+        .attack_protection(counted_by(MemoryLimiter::new()))
         .peer_address(PeerAddress::socket_addr())
         .clock(clock.clone())
         .build()
@@ -147,7 +148,7 @@ async fn a_part_that_goes_by_another_clock_is_told_and_one_with_the_same_time_is
             .issuer(Arc::clone(&tokens))
             .access_tokens(tokens)
             .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
-            .limiter(limiter)
+            .attack_protection(counted_by(limiter))
             .peer_address(PeerAddress::socket_addr());
         let builder = match clock {
             Some(clock) => builder.clock(clock),
@@ -199,7 +200,7 @@ async fn a_database_that_was_opened_with_another_clock_is_told() {
             .verifier(Probe::default())
             .issuer(OpaqueIssuer::new(store.clone()))
             .refresh_tokens(RefreshTokens::in_store(store.clone()))
-            .limiter(store.limiter())
+            .attack_protection(counted_by(store.limiter()))
             .peer_address(PeerAddress::socket_addr())
             .clock(clock.clone())
             .build()

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
-use tower_password_grant::limiter::{LimiterRules, MemoryLimiter, RequestCeiling, TokenBucket};
+use tower_password_grant::limiter::{LimiterRules, MemoryLimiter, TokenBucket};
 use tower_password_grant::{Client, Scope, StaticClients};
 
+use crate::support::protection::without_ceiling;
 use crate::support::{self, Answer, CONF, Fixture, basic, send, token_request};
 
 const MANY: u32 = 1_000_000;
@@ -16,7 +17,7 @@ fn fixture() -> (Runtime, Fixture) {
     let rules = LimiterRules::new().with_budget(MANY, Duration::from_secs(60));
     let rules = rules.with_address_budget(TokenBucket::new(MANY, Duration::from_secs(60)));
     let limiter = MemoryLimiter::new().with_rules(rules);
-    (runtime, Fixture::with(|builder| builder.limiter(limiter).request_ceiling(RequestCeiling::none())))
+    (runtime, Fixture::with(|builder| builder.attack_protection(without_ceiling().limiter(limiter))))
 }
 
 fn post(runtime: &Runtime, fixture: &Fixture, headers: &[(&str, &str)], body: &str) -> Answer {

@@ -10,9 +10,9 @@ use axum::extract::ConnectInfo;
 use tokio::sync::Mutex;
 use tower_password_grant::PeerAddress;
 use tower_password_grant::audit::Reason;
-use tower_password_grant::limiter::RequestCeiling;
 use tower_password_grant::testing::contract;
 
+use crate::support::protection::without_ceiling;
 use crate::support::server::Connection;
 use crate::support::tokens::{Login, Tokens, clients};
 use crate::support::{self, Answer, basic};
@@ -27,7 +27,7 @@ impl Served {
     async fn start(connections: usize) -> Self {
         let tokens = Tokens::with(clients(), |builder| {
             builder
-                .request_ceiling(RequestCeiling::none())
+                .attack_protection(without_ceiling())
                 .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
         });
         let app = Router::new().layer(tokens.layer.clone()).into_make_service_with_connect_info::<SocketAddr>();

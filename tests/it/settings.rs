@@ -7,11 +7,12 @@ use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::limiter::{
     IntrospectionCeiling, LimiterRules, Lockout, MemoryLimiter, RequestCeiling, Rule, TokenBucket,
 };
-use tower_password_grant::mount::Metadata;
+use tower_password_grant::mount::{Metadata, RequestLimits};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryOneTimeValues, MemoryRefreshTokens};
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens};
 use tower_password_grant::{Client, ClientSecret, OpaqueIssuer};
 
+use crate::support::protection::{counted_by, up_to};
 use crate::support::sources::{code, library};
 use crate::support::{FixtureBuilder, Probe, builder, digest};
 
@@ -46,18 +47,26 @@ fn document(age: Duration) -> Told {
     endpoint(|builder| builder.metadata(Metadata::new("https://as.example").max_age(age)))
 }
 
+fn requests(ceiling: RequestCeiling) -> Told {
+    endpoint(|builder| builder.attack_protection(up_to(ceiling)))
+}
+
 fn ceiling(burst: u32, per_second: u32) -> Told {
-    endpoint(|builder| builder.request_ceiling(RequestCeiling::per_address(burst, per_second)))
+    requests(RequestCeiling::per_address(burst, per_second))
 }
 
 fn factors(of_56: u32, of_48: u32) -> Told {
-    endpoint(|builder| builder.request_ceiling(RequestCeiling::default().ipv6_factors(of_56, of_48)))
+    requests(RequestCeiling::default().ipv6_factors(of_56, of_48))
+}
+
+fn body(bytes: usize) -> Told {
+    endpoint(|builder| builder.request_limits(RequestLimits::new().max_body(bytes)))
 }
 
 fn limiter(change: impl FnOnce(LimiterRules) -> LimiterRules) -> Told {
     let limiter = MemoryLimiter::new().with_rules(change(LimiterRules::new()));
     // Also within an `Arc`, as applications keep it.
-    endpoint(|builder| builder.limiter(std::sync::Arc::new(limiter)))
+    endpoint(|builder| builder.attack_protection(counted_by(std::sync::Arc::new(limiter))))
 }
 
 fn lockout(lockout: Lockout) -> Told {
@@ -175,7 +184,7 @@ fn settings() -> Vec<(&'static str, Vec<Told>, &'static str, Vec<Told>)> {
             vec![limiter(|rules| rules.monitor(Rule::ClientAndAddress))],
         ),
         ("Metadata::max_age", vec![document(HOUR + TICK)], "an hour at most", vec![document(NONE), document(HOUR)]),
-        ("max_body", vec![endpoint(|b| b.max_body(0))], "0 bytes", vec![endpoint(|b| b.max_body(1))]),
+        ("RequestLimits::max_body", vec![body(0)], "0 bytes", vec![body(1)]),
         (
             "access_token_lifetime",
             vec![endpoint(|b| b.access_token_lifetime(SECOND - TICK))],
@@ -322,7 +331,9 @@ fn the_limiter_in_sqlite_has_its_rules_checked_like_the_one_in_memory() {
     let folder = std::env::temp_dir().join(format!("settings-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     let store = SqliteStore::open(folder.join("limiter.db")).unwrap();
-    let with = |rules: LimiterRules| endpoint(|builder| builder.limiter(store.limiter().with_rules(rules)));
+    let with = |rules: LimiterRules| {
+        endpoint(|builder| builder.attack_protection(counted_by(store.limiter().with_rules(rules))))
+    };
     assert!(with(LimiterRules::new().with_budget(0, MINUTE)).is_some_and(|told| told.contains("1 attempt or more")));
     assert_eq!(with(LimiterRules::new().with_budget(1, MINUTE)), None);
     drop(store);

@@ -17,6 +17,7 @@ use tower_password_grant::user::AccountKey;
 use tower_password_grant::{BackendError, Denial, PasswordGrantLayer, verify_fn};
 
 use crate::support::folder::Folder;
+use crate::support::protection::counted_by;
 use crate::support::{self, Answer, PW, Probe, send, token_request};
 
 /// What becomes of the calls that fail.
@@ -84,7 +85,7 @@ fn one_place() -> LimiterRules {
 }
 
 fn layer(limiter: impl AttemptLimiter) -> PasswordGrantLayer {
-    support::builder(&Probe::default()).limiter(limiter).build().unwrap()
+    support::builder(&Probe::default()).attack_protection(counted_by(limiter)).build().unwrap()
 }
 
 async fn log_in(layer: &PasswordGrantLayer) -> Answer {
@@ -148,7 +149,11 @@ async fn a_second_try_that_is_not_answered_delays_a_login_by_two_seconds_at_most
 async fn a_denial_stays_charged_without_a_second_try_and_without_a_pause() {
     let limiter = Flaky::new(MemoryLimiter::new().with_rules(one_place()), Lost::Call);
     let denying = verify_fn(|_| async { Ok(Denial::Disabled.into()) });
-    let layer = support::builder(&Probe::default()).verifier(denying).limiter(limiter.clone()).build().unwrap();
+    let layer = support::builder(&Probe::default())
+        .verifier(denying)
+        .attack_protection(counted_by(limiter.clone()))
+        .build()
+        .unwrap();
     limiter.fail(1);
     let before = Instant::now();
     log_in(&layer).await.assert_error(400, "invalid_grant");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_password_grant::PasswordGrantLayer;
-use tower_password_grant::limiter::{LimiterRules, Lockout, SharedKey};
+use tower_password_grant::limiter::{AttackProtection, LimiterRules, Lockout, SharedKey};
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::testing::ManualClock;
 
@@ -13,14 +13,16 @@ use crate::support::{self, AUTH, Probe, send, token_request};
 /// A process: an endpoint and a handle of its own on the file.
 fn start(folder: &Folder, clock: &ManualClock, key: Option<&SharedKey>) -> (PasswordGrantLayer, SqliteStore) {
     let mut store = SqliteStore::builder(folder.file()).clock(clock.clone());
-    let mut endpoint = support::builder(&Probe::default()).clock(clock.clone());
+    let mut protection = AttackProtection::new();
     if let Some(key) = key {
         store = store.shared_key(key.clone());
-        endpoint = endpoint.shared_key(key.clone());
+        protection = protection.shared_key(key.clone());
     }
     let store = store.open().unwrap();
     let rules = LimiterRules::new().with_account_and_address_budget(Lockout::new(2, Duration::from_secs(900)));
-    (endpoint.limiter(store.limiter().with_rules(rules)).build().unwrap(), store)
+    let protection = protection.limiter(store.limiter().with_rules(rules));
+    let endpoint = support::builder(&Probe::default()).clock(clock.clone()).attack_protection(protection);
+    (endpoint.build().unwrap(), store)
 }
 
 /// The statuses of these wrong passwords: the first through one process, the second through another, the rest after a restart.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
+use tower_password_grant::mount::RequestLimits;
 use tower_password_grant::user::{Finding, OnLeak, Shield};
 use tower_password_grant::{
     Attempt, BackendError, Client, CredentialVerifier, Denial, Password, PasswordGrantLayer, StaticClients, Subject,
@@ -17,6 +18,7 @@ use tracing::Level;
 
 use crate::support::capture::Capture;
 use crate::support::faults::{CODE_GRANT, Code, FAILURES, Ledger, Mode, Switch};
+use crate::support::protection::counted_by;
 use crate::support::{self, AUTH, Answer, Fixture, PW, Probe, builder, send, token_request};
 
 /// Knows every password but those of its one exception.
@@ -188,7 +190,9 @@ async fn a_scope_that_cannot_be_granted_is_told_before_the_shield_is_asked() {
 async fn a_blocked_login_stays_charged_and_a_warned_one_is_forgotten() {
     for (on_leak, left) in [(OnLeak::Block, 1), (OnLeak::Warn, 0)] {
         let ledger = Ledger::new(Switch::new(), Switch::new());
-        let fixture = Fixture::with(|builder| builder.shield(Known::all(), on_leak).limiter(ledger.clone()));
+        let fixture = Fixture::with(|builder| {
+            builder.shield(Known::all(), on_leak).attack_protection(counted_by(ledger.clone()))
+        });
         fixture.token(AUTH, PW).await;
         assert_eq!((ledger.book().account.made, ledger.book().account.left), (1, left), "{on_leak:?}");
     }
@@ -214,7 +218,9 @@ async fn a_failing_shield_lets_the_login_go_on_and_an_event_tells_p10() {
                 let ledger = Ledger::new(Switch::new(), Switch::new());
                 let fixture = Fixture::with(|builder| {
                     let builder = builder.shield(known.clone(), on_leak).audit(sink);
-                    builder.limiter(ledger.clone()).deadline(deadline)
+                    builder
+                        .attack_protection(counted_by(ledger.clone()))
+                        .request_limits(RequestLimits::new().deadline(deadline))
                 });
                 known.switch.set(mode);
                 let (capture, _guard) = Capture::listen();
@@ -277,8 +283,11 @@ async fn a_shield_that_panics_before_it_gives_a_future_lets_the_login_go_on() {
 fn without_a_timer_a_slow_shield_lets_the_login_go_on() {
     // No runtime: the limit's timer cannot start.
     let known = Known { switch: Switch::waiting(2), ..Known::all() };
-    let fixture =
-        Fixture::with(|builder| builder.shield(known.clone(), OnLeak::Block).deadline(None).body_deadline(None));
+    let fixture = Fixture::with(|builder| {
+        builder
+            .shield(known.clone(), OnLeak::Block)
+            .request_limits(RequestLimits::new().deadline(None).body_deadline(None))
+    });
     let mut login = Box::pin(fixture.token(AUTH, PW));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let answer = loop {
@@ -310,7 +319,9 @@ async fn a_shield_that_answers_within_its_time_is_waited_for() {
 async fn hanging_up_while_the_shield_looks_leaves_the_charge_and_no_work() {
     let (known, ledger) = (Known::all(), Ledger::new(Switch::new(), Switch::new()));
     known.switch.set(Mode::Hang);
-    let fixture = Fixture::with(|builder| builder.shield(known.clone(), OnLeak::Warn).limiter(ledger.clone()));
+    let fixture = Fixture::with(|builder| {
+        builder.shield(known.clone(), OnLeak::Warn).attack_protection(counted_by(ledger.clone()))
+    });
     let mut login = Box::pin(fixture.token(AUTH, PW));
     tokio::select! {
         answer = &mut login => panic!("{answer:?}"),

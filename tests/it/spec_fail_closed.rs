@@ -19,6 +19,7 @@ use tower_password_grant::{
 };
 
 use crate::support::auth_method::OwnMethod;
+use crate::support::protection::counted_by;
 use crate::support::{self, AUTH, Document, Fixture, PW, Probe, basic, builder, digest, send, token_request};
 
 /// A limiter whose store is down.
@@ -36,7 +37,7 @@ impl AttemptLimiter for Down {
 
 #[tokio::test]
 async fn without_a_count_nobody_is_verified_pw_07_pw_16() {
-    let fixture = Fixture::with(|builder| builder.limiter(Down));
+    let fixture = Fixture::with(|builder| builder.attack_protection(counted_by(Down)));
     // For a public client it is the password's count, for others that of the client's secret.
     fixture.token(&[], &support::pw("client_id=pub")).await.assert_error(503, "temporarily_unavailable");
     fixture.token(AUTH, PW).await.assert_error(503, "temporarily_unavailable");
@@ -66,7 +67,7 @@ impl AttemptLimiter for Unsettled {
 async fn a_finished_login_stands_even_if_its_charge_cannot_be_given_back_pw_11() {
     let settled = Arc::new(AtomicUsize::new(0));
     let limiter = Unsettled(Arc::clone(&settled));
-    let fixture = Fixture::with(|builder| builder.limiter(limiter));
+    let fixture = Fixture::with(|builder| builder.attack_protection(counted_by(limiter)));
     fixture.token(&[], &support::pw("client_id=pub")).await.assert_ok();
     // It was tried once more.
     assert_eq!(settled.load(Ordering::SeqCst), 2);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body::{Body, Frame};
+use tower_password_grant::mount::RequestLimits;
 use tower_password_grant::{Client, StaticClients};
 
 use crate::support::{self, AUTH, Answer, Fixture, PW, basic, digest, from_peer, pw, token_request};
@@ -330,7 +331,7 @@ async fn a_declared_length_over_the_limit_is_413_without_reading_ht_12() {
 #[tokio::test]
 async fn a_body_without_a_length_may_have_the_limit_and_not_a_byte_more_ht_13() {
     for (more, fine) in [(0, true), (1, false)] {
-        let fixture = Fixture::with(|builder| builder.max_body(PW.len() + 10));
+        let fixture = Fixture::with(|builder| builder.request_limits(RequestLimits::new().max_body(PW.len() + 10)));
         let padding: &'static [u8] = &b"&pad=1234567"[..10 + more];
         let answer = fixture.send(scripted(&[], vec![Step::Data(PW.as_bytes()), Step::Data(padding)])).await;
         if fine {
@@ -384,7 +385,7 @@ async fn a_slow_body_hits_its_deadline_ht_17() {
 async fn parts_that_hang_hit_the_deadline_of_the_exchange_ht_22() {
     let verifier = tower_password_grant::verify_fn(|_| std::future::pending());
     let builder = support::builder(&support::Probe::default()).verifier(verifier);
-    let layer = builder.deadline(Some(Duration::from_secs(3))).build().unwrap();
+    let layer = builder.request_limits(RequestLimits::new().deadline(Some(Duration::from_secs(3)))).build().unwrap();
     let answer = support::send(&layer, token_request(AUTH, PW)).await;
     answer.assert_error(503, "temporarily_unavailable");
     assert_eq!(answer.header("retry-after"), Some("5"));
@@ -422,7 +423,7 @@ fn an_impossible_path_or_limit_is_refused_at_build_ht_19_ht_12() {
         let built = support::builder(&probe).token_path(bad).build();
         assert!(matches!(built, Err(tower_password_grant::ConfigError::Path(_))), "{bad}");
     }
-    let built = support::builder(&probe).max_body(0).build();
+    let built = support::builder(&probe).request_limits(RequestLimits::new().max_body(0)).build();
     assert!(matches!(built, Err(tower_password_grant::ConfigError::BodyLimit)));
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use tower_password_grant::mount::RequestLimits;
 
 use crate::support::server::{Connection, H2, Server, raw_request};
 use crate::support::{AUTH, CONF, Fixture, PW, basic, pw, token_request};
@@ -109,7 +110,7 @@ async fn a_declared_length_over_the_limit_is_413_at_once_and_the_connection_clos
 
 #[tokio::test]
 async fn a_chunked_body_may_have_the_limit_and_not_a_byte_more_ht_13() {
-    let fixture = Fixture::with(|builder| builder.max_body(PW.len() + 8));
+    let fixture = Fixture::with(|builder| builder.request_limits(RequestLimits::new().max_body(PW.len() + 8)));
     let server = Server::start(&fixture.layer).await;
     let mut connection = Connection::open(server.address).await;
     connection.exchange(chunked(&[PW, "&abcdefg"], "")).await.assert_ok();
@@ -152,7 +153,9 @@ async fn continue_is_sent_only_if_the_body_will_be_read_ht_15() {
 
 #[tokio::test]
 async fn a_slow_body_is_408_and_the_connection_closes_ht_17() {
-    let fixture = Fixture::with(|builder| builder.body_deadline(Some(Duration::from_millis(50))));
+    let fixture = Fixture::with(|builder| {
+        builder.request_limits(RequestLimits::new().body_deadline(Some(Duration::from_millis(50))))
+    });
     let server = Server::start(&fixture.layer).await;
     let mut connection = Connection::open(server.address).await;
     let whole = authorized(PW);

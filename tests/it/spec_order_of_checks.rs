@@ -7,12 +7,13 @@ use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
 use tower_password_grant::limiter::{LimiterRules, MemoryLimiter};
-use tower_password_grant::mount::{SecureTransport, TransportSecurity};
+use tower_password_grant::mount::{RequestLimits, SecureTransport, TransportSecurity};
 use tower_password_grant::token::Token;
 use tower_password_grant::{
     Attempt, BackendError, Denial, Grant, IssuedTokens, PasswordGrantLayer, Subject, Verdict, issue_fn, verify_fn,
 };
 
+use crate::support::protection::counted_by;
 use crate::support::{Answer, Probe, WINDOW, basic, builder, send};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,10 +107,10 @@ fn endpoint() -> Endpoint {
     let layer = builder(&Probe::default())
         .verifier(verifier)
         .issuer(issuer)
-        .limiter(MemoryLimiter::new().with_rules(LimiterRules::new().with_budget(3, WINDOW)))
+        .attack_protection(counted_by(MemoryLimiter::new().with_rules(LimiterRules::new().with_budget(3, WINDOW))))
         .transport_security(TransportSecurity::marked())
         .refuse_early_data()
-        .max_body(2048)
+        .request_limits(RequestLimits::new().max_body(2048))
         .build()
         .unwrap();
     Endpoint { layer, verified, issued }

@@ -12,6 +12,7 @@ use tower_password_grant::limiter::{LimiterRules, MemoryLimiter};
 use tower_password_grant::user::HostCode;
 use tower_password_grant::{Attempt, BackendError, Client, Denial, StaticClients, Subject, verify_fn};
 
+use crate::support::protection::counted_by;
 use crate::support::{
     self, AUTH, FIRST_LOCK, Fixture, ManualClock, PW, Probe, WINDOW, builder, digest, from_peer, pw, send,
     token_request,
@@ -223,7 +224,7 @@ async fn spellings_of_one_account_share_one_budget_pw_10() {
 #[tokio::test]
 async fn a_success_clears_the_failures_of_the_account_pw_11() {
     let limiter = MemoryLimiter::new().with_rules(LimiterRules::new().with_budget(8, WINDOW));
-    let fixture = Fixture::with(|builder| builder.limiter(limiter));
+    let fixture = Fixture::with(|builder| builder.attack_protection(counted_by(limiter)));
     for _ in 0..3 {
         for guess in 0..5 {
             fixture.token(AUTH, &login("alice", &format!("wrong{guess}"))).await.assert_error(400, "invalid_grant");

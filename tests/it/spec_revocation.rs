@@ -11,11 +11,11 @@ use http_body_util::BodyExt as _;
 use tower::{Layer as _, ServiceExt as _};
 use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
 use tower_password_grant::bearer::AccessTokenVerifier;
-use tower_password_grant::limiter::RequestCeiling;
 use tower_password_grant::store::{AccessTokenRecord, MaybeFuture};
 use tower_password_grant::token::RevocationEndpoint;
 use tower_password_grant::{BackendError, Client, ClientId, PeerAddress};
 
+use crate::support::protection::without_ceiling;
 use crate::support::refresh_token::stray_refresh_token;
 use crate::support::tokens::{Tokens, clients};
 use crate::support::{self, basic, digest};
@@ -272,7 +272,7 @@ async fn an_endpoint_that_knows_no_tokens_revokes_none_rv_10() {
 
 #[tokio::test]
 async fn guesses_and_hints_overload_nothing_rv_12() {
-    let tokens = Tokens::with(clients(), |builder| builder.request_ceiling(RequestCeiling::none()));
+    let tokens = Tokens::with(clients(), |builder| builder.attack_protection(without_ceiling()));
     for number in 0..400 {
         tokens.revoke("conf", &stray_refresh_token(number)).await.assert_empty_ok();
     }
@@ -406,7 +406,7 @@ async fn an_audited_revocation_names_the_login() {
 
 #[tokio::test]
 async fn a_stranger_whose_budget_is_used_up_cannot_tell_a_foreign_token_from_an_unknown_one_t70() {
-    let tokens = Tokens::with(clients(), |builder| builder.request_ceiling(RequestCeiling::none()));
+    let tokens = Tokens::with(clients(), |builder| builder.attack_protection(without_ceiling()));
     let theirs = tokens.login("conf").await;
     let own = tokens.login("pub").await;
     let unknown = [unknown(), format!("at_{}", "x".repeat(43))];

@@ -24,6 +24,7 @@ use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::{BackendError, PasswordGrantLayer, TokenEndpoint, find_client_fn, issue_fn, verify_fn};
 use tower_test::mock;
 
+use crate::support::protection::counted_by;
 use crate::support::{AUTH, Fixture, PW, Probe, builder, pw, send, token_request};
 
 type Sent = Request<Full<Bytes>>;
@@ -150,7 +151,7 @@ async fn a_part_that_panics_is_500_and_the_next_request_works_em_05() {
         builder(&probe).verifier(verify_fn(|_| async { panic!("verifier") })).build().unwrap(),
         builder(&probe).clients(find_client_fn(|_| async { panic!("registry") })).build().unwrap(),
         builder(&probe).issuer(issue_fn(|_| async { panic!("issuer") })).build().unwrap(),
-        builder(&probe).limiter(Exploding(MemoryLimiter::new())).build().unwrap(),
+        builder(&probe).attack_protection(counted_by(Exploding(MemoryLimiter::new()))).build().unwrap(),
     ];
     for layer in layers {
         for _ in 0..2 {

@@ -13,6 +13,7 @@ use tower_password_grant::{
     issue_fn,
 };
 
+use crate::support::protection::counted_by;
 use crate::support::{AUTH, Answer, ManualClock, clients, from_peer, send, token_request};
 
 const BUDGET: usize = 10;
@@ -80,7 +81,7 @@ impl House {
                 async move { Ok(IssuedTokens::bearer(Token::random("at_")?, grant.lifetime())) }
             }))
             .peer_address(PeerAddress::socket_addr())
-            .limiter(MemoryLimiter::new().with_clock(Arc::new(ManualClock::new())))
+            .attack_protection(counted_by(MemoryLimiter::new().with_clock(Arc::new(ManualClock::new()))))
             .build()
             .unwrap();
         Self { layer, subjects, peer: "192.0.2.1".to_owned() }

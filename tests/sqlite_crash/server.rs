@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::extract::{ConnectInfo, Request};
 use axum::middleware::{Next, from_fn};
+use tower_password_grant::limiter::AttackProtection;
 use tower_password_grant::mount::TrustedProxies;
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::store::{
@@ -196,7 +197,7 @@ pub async fn serve(file: &Path) {
         .issuer(Arc::clone(&tokens))
         .access_tokens(tokens)
         .refresh_tokens(RefreshTokens::in_store(trapped))
-        .limiter(store.limiter())
+        .attack_protection(AttackProtection::new().limiter(store.limiter()))
         // Each sender has an address of its own, so that none spends another's budgets.
         .peer_address(
             PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip()))

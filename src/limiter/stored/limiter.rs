@@ -30,7 +30,8 @@ use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 ///
 /// The store holds keyed digests and counts, no names and no addresses. The key is the [`SharedKey`] of all processes: under
 /// another one they find none of the counts. Give the same key to
-/// [`Builder::shared_key`](crate::Builder::shared_key), so that the same mistake counts once whichever process it comes through.
+/// [`AttackProtection::shared_key`](crate::limiter::AttackProtection::shared_key), so that the same mistake counts once whichever
+/// process it comes through.
 ///
 /// An attempt takes a load and a swap to reserve it, and a load and a swap to settle it. A [`check`](AttemptLimiter::check)
 /// takes a load and a swap, also if it was right and changes no count: a right secret is told no sooner than the charge of a wrong

@@ -141,7 +141,7 @@ impl ClientBuilder {
     /// client's own, so that one user's mistakes lock no other out. Default: off. Turn it on for a server that logs in
     /// for many users and passes the address on that it saw, not a header of theirs: a user who can choose the address has
     /// no budget per address. The ceiling on all requests of an address stays the client's own: see
-    /// [`exempt_networks`](crate::Builder::exempt_networks). Confidential clients only.
+    /// [`exempt_networks`](crate::limiter::AttackProtection::exempt_networks). Confidential clients only.
     pub fn trust_end_user_address(mut self) -> Self {
         self.inner.trusts_end_user_address = true;
         self

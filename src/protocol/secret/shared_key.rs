@@ -13,7 +13,8 @@ const MIN_KEY: usize = 32;
 const DOMAIN: &[u8] = b"tower-password-grant shared key\0";
 
 /// A key that all processes of one service share, and that outlives a restart. Give it to
-/// [`Builder::shared_key`](crate::Builder::shared_key), and to the store in which attempts are counted.
+/// [`AttackProtection::shared_key`](crate::limiter::AttackProtection::shared_key), and to the store in which attempts are
+/// counted.
 ///
 /// Without it each process makes a key of its own at the start. Then the same mistake counts twice if it comes through a second
 /// process or after a restart, and audit digests of two processes do not compare. With it:

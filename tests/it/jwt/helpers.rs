@@ -17,11 +17,11 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation};
 use serde_json::{Map, Value};
 use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
-use tower_password_grant::limiter::RequestCeiling;
 use tower_password_grant::mount::PublicDocument;
 use tower_password_grant::store::Clock;
 use tower_password_grant::{PasswordGrantLayer, PeerAddress, TokenIssuer};
 
+use crate::support::protection::without_ceiling;
 use crate::support::{Answer, CONF, PW, Probe, builder, send, token_request};
 
 pub const ISSUER: &str = "https://as.example/tenant";
@@ -48,7 +48,7 @@ pub fn issuer(algorithm: SigningAlgorithm) -> JwtIssuer {
 
 pub fn layer(issuer: impl TokenIssuer) -> PasswordGrantLayer {
     // Thousands of logins from one address are the point of some tests here, limits are not.
-    builder(&Probe::default()).issuer(issuer).request_ceiling(RequestCeiling::none()).build().unwrap()
+    builder(&Probe::default()).issuer(issuer).attack_protection(without_ceiling()).build().unwrap()
 }
 
 /// Logs alice in.

@@ -9,6 +9,7 @@ use tower_password_grant::{BackendError, Client, Denial, PasswordGrantLayer, Sta
 
 use super::{BOTH, Counted, Counter};
 use crate::support::grants::OwnGrant;
+use crate::support::protection::counted_by;
 use crate::support::{self, Answer, Probe, from_peer, send, token_request};
 
 const GRANT: &str = "urn:x:assertion";
@@ -41,7 +42,7 @@ impl World {
         let layer = support::builder(&Probe::default())
             .clients(StaticClients::new([client]).unwrap())
             .extension_grant(assertion(&asked))
-            .limiter(Arc::clone(&counter.limiter))
+            .attack_protection(counted_by(Arc::clone(&counter.limiter)))
             .clock(counter.clock.clone())
             .build()
             .unwrap();

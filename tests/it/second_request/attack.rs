@@ -12,6 +12,7 @@ use tower_password_grant::user::HostCode;
 
 use super::{BOTH, Counted, Counter};
 use crate::support::folder::Folder;
+use crate::support::protection::counted_by;
 use crate::support::server::{Connection, Server, raw_request};
 use crate::support::{self, Answer, Probe};
 
@@ -45,7 +46,8 @@ impl Attacked {
         }
         let verifier = Argon2Verifier::builder(store).parameters(cheap).build().unwrap();
         let layer = support::builder(&Probe::default()).verifier(verifier);
-        let layer = layer.limiter(counter.limiter.clone()).clock(counter.clock.clone()).build().unwrap();
+        let layer =
+            layer.attack_protection(counted_by(counter.limiter.clone())).clock(counter.clock.clone()).build().unwrap();
         Self { server: Server::start(&layer).await, counter, _users: users }
     }
 

@@ -11,6 +11,7 @@ use tower_password_grant::{Client, PasswordGrantLayer, StaticClients};
 
 use super::{Counted, Counter};
 use crate::support::folder::at;
+use crate::support::protection::counted_by;
 use crate::support::{self, PW, Probe, basic, from_peer, send, token_request};
 
 /// The secret that was leaked: right for nobody any more.
@@ -29,7 +30,7 @@ fn layer(counter: &Counter) -> PasswordGrantLayer {
     .map(|client| client.allow_password_grant().scopes("read").default_scope("read").build().unwrap());
     support::builder(&Probe::default())
         .clients(StaticClients::new(clients).unwrap())
-        .limiter(Arc::clone(&counter.limiter))
+        .attack_protection(counted_by(Arc::clone(&counter.limiter)))
         .clock(counter.clock.clone())
         .build()
         .unwrap()

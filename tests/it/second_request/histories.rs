@@ -17,6 +17,7 @@ use tower_password_grant::{
 
 use super::{Counted, Counter};
 use crate::support::grants::OwnGrant;
+use crate::support::protection::counted_by;
 use crate::support::{self, Probe, basic, from_peer, send, token_request};
 
 /// The leaked password: wrong for `wrong` and for a name that nobody has, right for the closed accounts.
@@ -163,15 +164,14 @@ fn layer(counter: &Counter, setup: &Setup, accounts: &Accounts) -> PasswordGrant
     };
     let clients = [full(Client::public("pub")), full(Client::confidential("conf", &support::digest("s3cret")))];
     let exempt = setup.exempt.then(|| "198.51.100.7/32".parse().unwrap());
-    let builder = support::builder(&Probe::default());
-    let builder = if setup.concealed { builder.conceal_account_locks() } else { builder };
-    builder
+    let protection = counted_by(Arc::clone(&counter.limiter)).exempt_networks(exempt);
+    let protection = if setup.concealed { protection.conceal_account_locks() } else { protection };
+    support::builder(&Probe::default())
         .clients(StaticClients::new(clients).unwrap())
         .verifier(accounts.clone())
         .extension_grant(accounts.grant())
-        .limiter(Arc::clone(&counter.limiter))
+        .attack_protection(protection)
         .clock(counter.clock.clone())
-        .exempt_networks(exempt)
         .build()
         .unwrap()
 }

@@ -9,11 +9,12 @@ use tower_password_grant::{
     Attempt, BackendError, CredentialVerifier, Denial, Subject, Verdict,
 };
 use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
-use tower_password_grant::limiter::{LimiterRules, Lockout, Rule, TokenBucket};
+use tower_password_grant::limiter::{AttackProtection, LimiterRules, Lockout, Rule, TokenBucket};
 use tower_password_grant::store::MaybeFuture;
 
+use crate::support::protection::counted_by;
 use crate::support::server::{Connection, Server, raw_request};
-use crate::support::{self, Answer, CONF, FixtureBuilder, Probe};
+use crate::support::{self, Answer, CONF, Probe};
 use super::{BOTH, Counted, Counter};
 
 const RIGHT: &str = "correct horse";
@@ -51,12 +52,13 @@ struct World {
 }
 
 impl World {
-    async fn new(counted: Counted, rules: LimiterRules, change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Self {
+    async fn new(counted: Counted, rules: LimiterRules, change: impl FnOnce(AttackProtection) -> AttackProtection) -> Self {
         let counter = Counter::new(counted, rules);
         let told = Told::default();
         let tell = Arc::clone(&told);
-        let builder = change(support::builder(&Probe::default())).verifier(Aliases);
-        let builder = builder.limiter(counter.limiter.clone()).clock(counter.clock.clone());
+        let protection = change(counted_by(counter.limiter.clone()));
+        let builder = support::builder(&Probe::default()).verifier(Aliases).attack_protection(protection);
+        let builder = builder.clock(counter.clock.clone());
         let layer = builder.audit(move |event: &AuditEvent<'_>| {
             let reason = match event.outcome {
                 AuditOutcome::Refused { reason, .. } => Some(reason),
@@ -88,10 +90,6 @@ fn seen(answer: &Answer) -> String {
     format!("{} {headers:?} {:?}", answer.status, answer.body)
 }
 
-fn concealed(builder: FixtureBuilder) -> FixtureBuilder {
-    builder.conceal_account_locks()
-}
-
 #[tokio::test]
 async fn a_concealed_lock_of_an_account_is_byte_by_byte_a_wrong_password_to_a_public_client() {
     let accounts = || {
@@ -100,7 +98,7 @@ async fn a_concealed_lock_of_an_account_is_byte_by_byte_a_wrong_password_to_a_pu
     };
     for counted in BOTH {
         for (rules, rule) in [(LimiterRules::new(), Rule::AccountAndAddress), (accounts(), Rule::Account)] {
-            let world = World::new(counted, rules, concealed).await;
+            let world = World::new(counted, rules, AttackProtection::conceal_account_locks).await;
             let mut connection = Connection::open(world.server.address).await;
             let wrong = world.log_in(&mut connection, None, "alice", "guess").await;
             wrong.assert_error(400, "invalid_grant");
@@ -127,7 +125,7 @@ async fn a_concealed_lock_of_an_account_is_byte_by_byte_a_wrong_password_to_a_pu
 #[tokio::test]
 async fn without_the_option_a_lock_is_429_with_its_end() {
     for counted in BOTH {
-        let world = World::new(counted, LimiterRules::new(), |builder| builder).await;
+        let world = World::new(counted, LimiterRules::new(), |protection| protection).await;
         let mut connection = Connection::open(world.server.address).await;
         for guess in 0..10 {
             world.log_in(&mut connection, None, "alice", &guess.to_string()).await.assert_error(400, "invalid_grant");
@@ -141,7 +139,7 @@ async fn without_the_option_a_lock_is_429_with_its_end() {
 #[tokio::test]
 async fn a_concealed_lock_does_not_tell_that_two_names_are_one_account() {
     for counted in BOTH {
-        let world = World::new(counted, LimiterRules::new(), concealed).await;
+        let world = World::new(counted, LimiterRules::new(), AttackProtection::conceal_account_locks).await;
         let mut connection = Connection::open(world.server.address).await;
         for guess in 0..10 {
             world.log_in(&mut connection, None, "alice", &guess.to_string()).await.assert_error(400, "invalid_grant");
@@ -159,7 +157,7 @@ async fn a_concealed_lock_does_not_tell_that_two_names_are_one_account() {
 async fn an_address_without_budget_is_429_for_every_name_whether_it_is_locked_or_not() {
     let rules = || LimiterRules::new().with_address_budget(TokenBucket::new(12, Duration::from_secs(60)));
     for counted in BOTH {
-        let world = World::new(counted, rules(), concealed).await;
+        let world = World::new(counted, rules(), AttackProtection::conceal_account_locks).await;
         let mut connection = Connection::open(world.server.address).await;
         for guess in 0..12 {
             let name = if guess < 10 { "alice" } else { "nobody" };
@@ -175,7 +173,7 @@ async fn an_address_without_budget_is_429_for_every_name_whether_it_is_locked_or
 }
 
 /// Ten strangers' guesses at the account's own budget, and then what its home sees of its name and of one that nobody has.
-async fn from_home(counted: Counted, change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> [Answer; 2] {
+async fn from_home(counted: Counted, change: impl FnOnce(AttackProtection) -> AttackProtection) -> [Answer; 2] {
     let rules = LimiterRules::new().with_account_budget(Lockout::new(10, Duration::from_secs(60)));
     let world = World::new(counted, rules, change).await;
     let mut home = Connection::open_from([127, 0, 0, 9].into(), world.server.address).await;
@@ -194,10 +192,10 @@ async fn from_home(counted: Counted, change: impl FnOnce(FixtureBuilder) -> Fixt
 #[tokio::test]
 async fn an_address_that_an_account_knows_tells_that_it_is_real_unless_locks_are_concealed() {
     for counted in BOTH {
-        let [real, nobody] = from_home(counted, |builder| builder).await;
+        let [real, nobody] = from_home(counted, |protection| protection).await;
         real.assert_error(400, "invalid_grant");
         nobody.assert_error(429, "too_many_attempts");
-        let [real, nobody] = from_home(counted, concealed).await;
+        let [real, nobody] = from_home(counted, AttackProtection::conceal_account_locks).await;
         assert_eq!(seen(&real), seen(&nobody), "{counted:?}");
     }
 }

@@ -9,7 +9,6 @@ use http_body_util::{BodyExt as _, Full};
 use rusqlite::Connection;
 use serde_json::Value;
 use tower::ServiceExt as _;
-use tower_password_grant::limiter::RequestCeiling;
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::user::Recheck;
@@ -19,6 +18,7 @@ use tower_password_grant::{
 };
 
 use crate::support::folder::Folder;
+use crate::support::protection::without_ceiling;
 
 /// Everybody's password is `right`.
 struct Users;
@@ -47,7 +47,7 @@ fn layer(store: &SqliteStore) -> PasswordGrantLayer {
         .verifier(Users)
         .issuer(OpaqueIssuer::new(store.clone()))
         .refresh_tokens(RefreshTokens::in_store(store.clone()))
-        .request_ceiling(RequestCeiling::none())
+        .attack_protection(without_ceiling())
         .peer_address(PeerAddress::unknown())
         .build()
         .unwrap()

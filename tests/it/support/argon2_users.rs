@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, Argon2VerifierBuilder};
 use tower_password_grant::audit::{AuditEvent, AuditOutcome};
-use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
+use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, TokenBucket};
 use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::token::Token;
 use tower_password_grant::{
@@ -16,6 +16,7 @@ use tower_password_grant::{
     issue_fn,
 };
 
+use crate::support::protection::without_ceiling;
 use crate::support::{Answer, clients, digest, from_peer, send, token_request};
 
 pub const CONF: (&str, &str) = ("authorization", "Basic Y29uZjpzM2NyZXQ=");
@@ -165,8 +166,7 @@ impl House {
                 async move { Ok(IssuedTokens::bearer(Token::random("at_")?, grant.lifetime())) }
             }))
             .peer_address(PeerAddress::socket_addr())
-            .limiter(limiter())
-            .request_ceiling(RequestCeiling::none())
+            .attack_protection(without_ceiling().limiter(limiter()))
             .audit(move |event: &AuditEvent<'_>| {
                 let text = match event.outcome {
                     AuditOutcome::Issued { subject, .. } => subject.to_owned(),

@@ -15,6 +15,7 @@ pub mod grants;
 pub mod guesses;
 pub mod locks;
 pub mod panics;
+pub mod protection;
 #[cfg(feature = "testing")]
 pub mod records;
 #[cfg(feature = "testing")]

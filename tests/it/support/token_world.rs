@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
-use tower_password_grant::limiter::RequestCeiling;
+use tower_password_grant::mount::RequestLimits;
 use tower_password_grant::store::{
     AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
     RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
@@ -19,6 +19,7 @@ use tower_password_grant::{
 
 use crate::support::ManualClock;
 use crate::support::faults::Switch;
+use crate::support::protection::without_ceiling;
 use crate::support::tokens::{Tokens, Users, clients};
 
 /// A step that fails or waits, either instead of its work or after it.
@@ -203,8 +204,8 @@ impl TokenWorld {
             .access_tokens(Arc::clone(&tokens.access))
             .revocation(revocation)
             .introspection(IntrospectionEndpoint::at("/oauth/introspect"))
-            .request_ceiling(RequestCeiling::none())
-            .deadline(deadline)
+            .attack_protection(without_ceiling())
+            .request_limits(RequestLimits::new().deadline(deadline))
             .clock(tokens.clock.clone())
             .audit(move |event: &AuditEvent<'_>| {
                 if let AuditOutcome::Refused { reason, .. } = event.outcome {

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use tower_password_grant::audit::AuditEvent;
+use tower_password_grant::mount::RequestLimits;
 use tower_password_grant::{Client, PasswordGrant, PasswordGrantLayer, PeerAddress};
 
 use crate::support::faults::{CODE_GRANT, Code, Issuer, Ledger, Registry, Switch, Ticket, Users};
+use crate::support::protection::counted_by;
 use crate::support::{self, Answer, CONF, PW, digest, token_request};
 
 pub const TICKET: &str = "grant_type=password&username=alice&password=correct+horse&ticket=tic&stamp=valid";
@@ -55,7 +57,7 @@ impl World {
             .clients(registry.clone())
             .verifier(users.clone())
             .issuer(issuer.clone())
-            .limiter(ledger.clone())
+            .attack_protection(counted_by(ledger.clone()))
             .client_auth_method(ticket.method())
             .extension_grant(code.clone())
             .audit(move |_: &AuditEvent<'_>| {
@@ -63,7 +65,7 @@ impl World {
                 assert!(!panics.load(SeqCst), "the sink panics on purpose");
             })
             .peer_address(PeerAddress::socket_addr())
-            .deadline(deadline)
+            .request_limits(RequestLimits::new().deadline(deadline))
             .build()
             .unwrap();
         Self { users, registry, issuer, ledger, ticket, code, sink_panics, events, layer }
