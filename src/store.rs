@@ -1,11 +1,13 @@
 //! Keeping things: the traits of stores, the stores in the memory of this process, and what a store of your own is written with.
+//! [Your stores](crate::manual::your_stores) leads through writing one.
 //!
 //! - [`UserStore`] is the table of users, as far as a password needs it: two statements against a table that you have already.
 //!   The verifier of the feature `argon2` asks it.
 //! - [`RefreshTokenStore`] and [`AccessTokenStore`] keep tokens, [`OneTimeValues`] what is spent by its first use.
 //!
 //! The feature `sqlite` keeps all of it in one file. A store of your own decides nothing: [`Lineage`] holds the rules of a
-//! refresh token family, and the suites of the feature `testing` hold the store to its promises. The values in which parts say that they failed, that a setting is out of range,
+//! refresh token family, [`Client::to_text`](crate::Client::to_text) gives a client's registration as a text, and the suites of the
+//! feature `testing` hold the store to its promises. The values in which parts say that they failed, that a setting is out of range,
 //! that they answer at once, or read a clock stand here, too.
 //!
 //! ```
@@ -32,6 +34,7 @@ pub use crate::boundary::users::stored_user::{StoredUser, UserStatus};
 pub use crate::memory::access::MemoryAccessTokens;
 pub use crate::memory::once::MemoryOneTimeValues;
 pub use crate::memory::refresh::MemoryRefreshTokens;
+pub use crate::protocol::client::error::RegistrationError;
 pub use crate::protocol::secret::secrets::SecretDigest;
 pub use crate::protocol::token::family::{FamilyId, RefreshFamily};
 pub use crate::protocol::token::lineage::{Lineage, LineageError};

@@ -240,7 +240,7 @@ fn no_public_signature_names_a_crate_that_applications_need_not_know() {
 const REALM: [(&str, &[&str]); 3] = [
     ("chosen_realm(", &["boundary/ladder/terms.rs", "protocol/client/registered.rs", "testing/attempt.rs"]),
     ("served_realm(", &["protocol/client/registered.rs", "protocol/client/policy.rs"]),
-    ("default_realm(", &["protocol/client/registered.rs", "sqlite/registration.rs"]),
+    ("default_realm(", &["protocol/client/registered.rs", "protocol/client/members.rs"]),
 ];
 
 #[test]

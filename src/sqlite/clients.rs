@@ -3,12 +3,11 @@
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::columns::get;
 use super::db::Db;
 use super::failure::Failure;
-use super::registration::{RegisteredClient, is_enabled, read, write};
 use super::store::SqliteStore;
 use crate::boundary::backend::{BackendError, OperationError};
 use crate::boundary::registry::ClientRegistry;
@@ -21,23 +20,49 @@ const PUT: &str = "INSERT INTO clients (id, registration) VALUES (?1, ?2)
 const DROP_ORIGINS: &str = "DELETE FROM client_origins WHERE client = ?1";
 const PUT_ORIGIN: &str = "INSERT INTO client_origins (origin, client) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
 const REMOVE: &str = "DELETE FROM clients WHERE id = ?1";
-const FIND: &str = "SELECT registration FROM clients WHERE id = ?1";
+const ENABLE: &str = "UPDATE clients SET is_enabled = ?2 WHERE id = ?1";
+const FIND: &str = "SELECT id, registration FROM clients WHERE id = ?1";
+const FIND_ENABLED: &str = "SELECT id, registration FROM clients WHERE id = ?1 AND is_enabled";
 const IDS: &str = "SELECT id FROM clients WHERE id > ?1 ORDER BY id LIMIT ?2";
-const LIST: &str = "SELECT id, registration FROM clients WHERE id > ?1 ORDER BY id LIMIT ?2";
-const ALLOWS_ORIGIN: &str = "SELECT 1 FROM client_origins WHERE origin = ?1 LIMIT 1";
+const LIST: &str = "SELECT id, registration, is_enabled FROM clients WHERE id > ?1 ORDER BY id LIMIT ?2";
+const ALLOWS_ORIGIN: &str = "SELECT 1 FROM client_origins JOIN clients ON clients.id = client_origins.client
+    WHERE origin = ?1 AND is_enabled LIMIT 1";
 
-pub(super) const STATEMENTS: [&str; 8] = [PUT, DROP_ORIGINS, PUT_ORIGIN, REMOVE, FIND, IDS, LIST, ALLOWS_ORIGIN];
+pub(super) const STATEMENTS: [&str; 10] =
+    [PUT, DROP_ORIGINS, PUT_ORIGIN, REMOVE, ENABLE, FIND, FIND_ENABLED, IDS, LIST, ALLOWS_ORIGIN];
 
-fn stored(db: &Db, id: &str) -> Result<Option<RegisteredClient>, Failure> {
-    let found = db.row(FIND, [id], |row| get::<String>(row, 0))?;
-    found.map(|registration| read(id, &registration)).transpose()
+/// A client of a [`SqliteStore`] as its operator sees it, whether it is enabled or not.
+#[derive(Clone, Debug)]
+pub struct RegisteredClient {
+    client: Client,
+    is_enabled: bool,
 }
 
-fn put(db: &Db, client: &Client, is_enabled: bool) -> Result<(), Failure> {
+impl RegisteredClient {
+    /// The registration.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Whether the client may be used; see [`set_client_enabled`](SqliteStore::set_client_enabled).
+    #[must_use]
+    pub const fn is_enabled(&self) -> bool {
+        self.is_enabled
+    }
+}
+
+/// The client of a row that begins with its id and its registration.
+fn client(row: &Row<'_>) -> Result<Client, Failure> {
+    let client = Client::from_text(&get::<String>(row, 1)?)?;
+    if client.id().as_str() == get::<String>(row, 0)? { Ok(client) } else { Err(Failure::Row("a client")) }
+}
+
+fn put(db: &Db, client: &Client) -> Result<(), Failure> {
     let id = client.id().as_str();
-    db.execute(PUT, params![id, write(client, is_enabled)?])?;
+    db.execute(PUT, params![id, client.to_text()])?;
     db.execute(DROP_ORIGINS, [id])?;
-    for origin in client.origins().iter().filter(|_| is_enabled) {
+    for origin in client.origins() {
         db.execute(PUT_ORIGIN, [origin, id])?;
     }
     Ok(())
@@ -50,16 +75,10 @@ impl SqliteStore {
     /// that registers its clients at each start enables none.
     ///
     /// # Errors
-    /// As any operation; also when the registration that is there does not even tell whether the client was disabled:
-    /// [remove](Self::remove_client) it first.
+    /// As any operation.
     pub async fn put_client(&self, client: &Client) -> Result<(), OperationError> {
         let client = client.clone();
-        let replace = move |db: &Db| {
-            let before = db.row(FIND, [client.id().as_str()], |row| get::<String>(row, 0))?;
-            let is_enabled = before.map_or(Ok(true), |registration| is_enabled(&registration))?;
-            put(db, &client, is_enabled)
-        };
-        Ok(self.write(replace).await?)
+        Ok(self.write(move |db| put(db, &client)).await?)
     }
 
     /// Changes a client in one step, and answers whether there is one with this id: takes a grant or a scope away, or
@@ -85,12 +104,12 @@ impl SqliteStore {
     {
         let id = id.to_owned();
         let replace = move |db: &Db| {
-            let Some(before) = stored(db, &id)? else { return Ok(false) };
-            let client = change(before.client.to_builder()).build()?;
+            let Some(before) = db.row(FIND, [&id], client)? else { return Ok(false) };
+            let client = change(before.to_builder()).build()?;
             if client.id().as_str() != id {
                 return Err(Failure::Value("a client under the id of another"));
             }
-            put(db, &client, before.is_enabled)?;
+            put(db, &client)?;
             Ok(true)
         };
         Ok(self.write(replace).await?)
@@ -111,7 +130,8 @@ impl SqliteStore {
         self.change_client(id, move |client| client.rotate_secret(&secret, old_until)).await
     }
 
-    /// Disables a client, or enables it again, and answers whether there is one with this id. A disabled one keeps its
+    /// Disables a client, or enables it again, and answers whether there is one with this id, also if this version cannot
+    /// read its registration. A disabled one keeps its
     /// registration and is as if it were not registered: no request of its own is served, so that it gets no token,
     /// refreshes and introspects none, and its pages are of a foreign origin. Its refresh tokens are worth something
     /// again when it is enabled; its access tokens live on until they expire, as resource servers do not ask for the
@@ -121,12 +141,7 @@ impl SqliteStore {
     /// As any operation.
     pub async fn set_client_enabled(&self, id: &str, is_enabled: bool) -> Result<bool, OperationError> {
         let id = id.to_owned();
-        let set = move |db: &Db| {
-            let Some(before) = stored(db, &id)? else { return Ok(false) };
-            put(db, &before.client, is_enabled)?;
-            Ok(true)
-        };
-        Ok(self.write(set).await?)
+        Ok(self.write(move |db| Ok(db.execute(ENABLE, params![id, is_enabled])? > 0)).await?)
     }
 
     /// Up to `most` clients, enabled or not, in the order of their ids, that come after `after`; from the first on if
@@ -138,7 +153,9 @@ impl SqliteStore {
     pub async fn clients(&self, after: &str, most: usize) -> Result<Vec<RegisteredClient>, OperationError> {
         let (after, most) = (after.to_owned(), i64::try_from(most).unwrap_or(i64::MAX));
         let list = move |db: &Db| {
-            db.rows(LIST, params![after, most], |row| read(&get::<String>(row, 0)?, &get::<String>(row, 1)?))
+            db.rows(LIST, params![after, most], |row| {
+                Ok(RegisteredClient { client: client(row)?, is_enabled: get(row, 2)? })
+            })
         };
         Ok(self.read(list).await?)
     }
@@ -170,8 +187,7 @@ impl SqliteStore {
 impl ClientRegistry for SqliteStore {
     async fn find(&self, client_id: &str) -> Result<Option<Client>, BackendError> {
         let id = client_id.to_owned();
-        let found = self.look_up(move |db| stored(db, &id)).await?;
-        Ok(found.filter(|found| found.is_enabled).map(|found| found.client))
+        self.look_up(move |db| db.row(FIND_ENABLED, [&id], client)).await
     }
 
     async fn allows_origin(&self, origin: &str) -> Result<bool, BackendError> {

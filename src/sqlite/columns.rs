@@ -27,12 +27,8 @@ pub(super) fn client_id(row: &Row<'_>, column: usize) -> Result<ClientId, Failur
     ClientId::new(&id).map_err(|_| Failure::Row("a client id"))
 }
 
+/// A scope as it was written; the empty one, too.
 pub(super) fn scope(row: &Row<'_>, column: usize) -> Result<Scope, Failure> {
     let text: String = get(row, column)?;
-    read_scope(&text)
-}
-
-/// A scope as it was written; the empty one, too.
-pub(super) fn read_scope(text: &str) -> Result<Scope, Failure> {
     if text.is_empty() { Ok(Scope::default()) } else { text.parse().map_err(|_| Failure::Row("a scope")) }
 }

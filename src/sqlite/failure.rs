@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rusqlite::ErrorCode;
 
 use crate::boundary::backend::BackendError;
-use crate::protocol::client::error::ClientError;
+use crate::protocol::client::error::{ClientError, RegistrationError};
 use crate::protocol::token::lineage::LineageError;
 
 /// Why an operation failed. No message repeats a value of a row.
@@ -20,6 +20,9 @@ pub(super) enum Failure {
     /// The same of a lineage. One that a later version wrote is for a process of that version.
     #[error("the SQLite store cannot read a row: {0}")]
     Lineage(#[from] LineageError),
+    /// The same of a client.
+    #[error("the SQLite store cannot read a row: {0}")]
+    Registration(#[from] RegistrationError),
     /// What was given cannot be written.
     #[error("the SQLite store cannot keep {0}")]
     Value(&'static str),
@@ -72,6 +75,7 @@ impl Failure {
             ),
             Self::Lost | Self::Moved(_) | Self::Gone(_) | Self::Unseen(_) => true,
             Self::Lineage(error) => *error == LineageError::Later,
+            Self::Registration(error) => *error == RegistrationError::Later,
             Self::Row(_) | Self::Value(_) | Self::Client(_) | Self::OtherKey | Self::Panicked => false,
         }
     }

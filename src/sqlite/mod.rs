@@ -94,7 +94,6 @@ mod prune;
 mod queue;
 mod reader;
 mod refresh;
-mod registration;
 mod schema;
 mod statements;
 mod stats;
@@ -104,9 +103,9 @@ mod users;
 mod writer;
 
 pub use builder::SqliteStoreBuilder;
+pub use clients::RegisteredClient;
 pub use error::SqliteError;
 pub use limiter::SqliteLimiter;
-pub use registration::RegisteredClient;
 pub use stats::SqliteStats;
 pub use store::SqliteStore;
 pub use users::{NewUser, UserEntry};

@@ -55,7 +55,9 @@ CREATE INDEX spent_values_by_expires ON spent_values (expires);
 
 CREATE TABLE clients (
     id TEXT PRIMARY KEY,
-    registration TEXT NOT NULL
+    -- With a version in front.
+    registration TEXT NOT NULL,
+    is_enabled INTEGER NOT NULL DEFAULT 1
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE client_origins (

@@ -80,3 +80,25 @@ impl fmt::Debug for ClientError {
         explained(self, f)
     }
 }
+
+/// A text that is no registration of a client that this version takes.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistrationError {
+    /// A later version of this crate wrote it. It may hold a restriction that this version does not know, so the client must not
+    /// be used, and the text must not be replaced.
+    #[error("the registration of a client was written by a later version")]
+    Later,
+    /// It is damaged: cut off, or changed by another hand than [`Client::to_text`](crate::Client::to_text).
+    #[error("the registration of a client is damaged")]
+    Damaged,
+    /// It is as it was written, and this version refuses such a client.
+    #[error("the registration of a client is refused")]
+    Refused(#[from] ClientError),
+}
+
+impl fmt::Debug for RegistrationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}

@@ -4,6 +4,8 @@ pub(crate) mod builder;
 pub(crate) mod credentials;
 pub(crate) mod error;
 pub(crate) mod grant_type;
+mod members;
 pub(crate) mod policy;
 pub(crate) mod registered;
+pub(crate) mod registration;
 pub(crate) mod sunset;

@@ -301,17 +301,14 @@ impl Client {
     }
 
     /// The digests of its secrets, each with the end of its life.
-    #[allow(dead_code, reason = "for stores, which are features")]
     pub(crate) fn secrets(&self) -> impl Iterator<Item = (&SecretDigest, Option<SystemTime>)> {
         self.0.secrets.iter().flatten().map(|secret| (&secret.digest, secret.expires))
     }
 
-    #[allow(dead_code, reason = "for stores, which are features")]
     pub(crate) fn grants(&self) -> &[String] {
         &self.0.grants
     }
 
-    #[allow(dead_code, reason = "for stores, which are features")]
     pub(crate) fn origins(&self) -> &[String] {
         &self.0.origins
     }

@@ -47,8 +47,8 @@ fn origins_are_written_as_browsers_send_them_ht_08() {
 }
 
 impl Client {
-    /// Every field, for the tests of stores: a new one does not compile until it is here.
-    pub(crate) fn facts(&self) -> [String; 15] {
+    /// Every field, for the tests of the registration: a new one does not compile until it is here.
+    pub(crate) fn fields(&self) -> [String; 15] {
         let Inner {
             id,
             authentication,

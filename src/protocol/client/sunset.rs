@@ -91,7 +91,6 @@ impl Sunset {
     }
 
     /// The page for the client's developers.
-    #[allow(dead_code, reason = "for stores, which are features")]
     pub(crate) fn link_target(&self) -> Option<&str> {
         let (target, _) = self.link.as_ref()?.to_str().ok()?.strip_prefix('<')?.split_once('>')?;
         Some(target)

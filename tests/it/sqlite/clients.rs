@@ -237,37 +237,35 @@ async fn a_disabled_client_is_as_none_until_it_is_enabled_and_no_start_enables_i
 }
 
 #[tokio::test]
-async fn a_client_whose_registration_cannot_be_read_stays_disabled_when_it_is_put_again() {
+async fn a_client_whose_registration_cannot_be_read_is_no_client_and_stays_disabled_when_it_is_put_again() {
     let folder = Folder::new();
     let store = folder.store();
     let client = Client::public("cli").allow_origin("https://app.example").build().unwrap();
-    // As later versions, and nobody, would write them.
-    let newer = |disabled: &str| format!(r#"{{"authentication":"none","only_on_mondays":true{disabled}}}"#);
-    for (written, is_found) in [
-        (newer(""), Some(true)),
-        (newer(r#","disabled":false"#), Some(true)),
-        (newer(r#","disabled":true"#), Some(false)),
-        (newer(r#","disabled":{"since":7}"#), None),
-        ("no registration".to_owned(), None),
-    ] {
-        store.remove_client("cli").await.unwrap();
-        store.put_client(&client).await.unwrap();
-        let connection = rusqlite::Connection::open(folder.file()).unwrap();
-        connection.execute("UPDATE clients SET registration = ?1", [&written]).unwrap();
-        connection.execute("DELETE FROM client_origins", ()).unwrap();
-        assert!(store.find("cli").await.is_err() && store.clients("", 9).await.is_err(), "{written}");
-        assert_eq!(store.client_ids("", 9).await.unwrap().len(), 1);
-        let put = store.put_client(&client).await;
-        match is_found {
-            Some(is_enabled) => {
-                put.unwrap();
-                assert_eq!(store.find("cli").await.unwrap().is_some(), is_enabled, "{written}");
-                assert_eq!(store.allows_origin("https://app.example").await.unwrap(), is_enabled, "{written}");
-            }
-            None => {
-                assert!(put.unwrap_err().to_string().contains("remove it first"), "{written}");
-                assert!(store.find("cli").await.is_err(), "{written}");
-            }
+    let text = client.to_text();
+    // As a later version, nobody, and a statement with a mistake would write it.
+    let later = format!("2{}", text.strip_prefix('1').unwrap());
+    let another = Client::public("another").build().unwrap().to_text();
+    for written in [later.clone(), "no registration".to_owned(), text.replace("cli", "CLI"), another] {
+        for is_enabled in [true, false] {
+            store.remove_client("cli").await.unwrap();
+            store.put_client(&client).await.unwrap();
+            let connection = rusqlite::Connection::open(folder.file()).unwrap();
+            connection.execute("UPDATE clients SET registration = ?1", [&written]).unwrap();
+            assert!(store.set_client_enabled("cli", is_enabled).await.unwrap(), "{written}");
+            let found = store.find("cli").await;
+            assert!(if is_enabled { found.is_err() } else { found.unwrap().is_none() }, "{written}");
+            assert_eq!(store.allows_origin("https://app.example").await.unwrap(), is_enabled, "{written}");
+            let kind = store.clients("", 9).await.unwrap_err().kind();
+            let expected = if written == later { BackendErrorKind::Unavailable } else { BackendErrorKind::Fault };
+            assert_eq!(kind, expected, "{written}");
+            assert!(store.change_client("cli", |client| client).await.is_err(), "{written}");
+            let kept: String = connection.query_row("SELECT registration FROM clients", (), |row| row.get(0)).unwrap();
+            assert_eq!(kept, written, "what cannot be read is kept");
+            assert_eq!(store.client_ids("", 9).await.unwrap().len(), 1);
+
+            store.put_client(&client).await.unwrap();
+            assert_eq!(store.find("cli").await.unwrap().is_some(), is_enabled, "{written}");
+            assert_eq!(store.allows_origin("https://app.example").await.unwrap(), is_enabled, "{written}");
         }
     }
     store.close().await;
