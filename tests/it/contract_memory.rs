@@ -3,12 +3,15 @@
 mod broken_limiter;
 mod broken_one_step;
 mod broken_records;
+mod broken_registries;
 mod broken_stores;
 mod broken_tokens;
+mod broken_users;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::runtime::Builder;
+use tower_password_grant::StaticClients;
 use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, Rule, SharedKey, StoredLimiter};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryOneTimeValues, MemoryRefreshTokens};
 use tower_password_grant::testing::contract::{self, two_handles};
@@ -47,6 +50,11 @@ async fn access_tokens_in_memory_keep_the_contract() {
 async fn one_time_values_in_memory_keep_the_contract() {
     // A function that answers a future will do as well.
     contract::one_time_values(|| async { two_handles(MemoryOneTimeValues::new()) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fixed_list_of_clients_keeps_the_contract() {
+    contract::client_registry(async |clients| StaticClients::new(clients).unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

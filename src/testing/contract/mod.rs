@@ -1,7 +1,8 @@
 //! Suites that hold your own stores to the contracts of their traits. A promise that is broken is a panic that names it, as
 //! of any test.
 //!
-//! Each suite takes a function that makes a store with nothing in it, and calls it once for each scene. Where the store lies
+//! Each suite takes a function that makes a store with nothing in it (a registry and a store of users: with what they are given),
+//! and calls it once for each scene. Where the store lies
 //! outside the process, that is a new database, schema or key prefix. Time goes forward in the arguments of the calls alone,
 //! never more than three hours from now, and the suites wait for nothing but answers: a store with a clock of its own must
 //! let it show the present. Everything that is stored has a new random name, so that what another test left does no harm.
@@ -52,10 +53,12 @@ mod refresh;
 mod refresh_ends;
 mod refresh_facts;
 mod refresh_races;
+mod registry;
 mod suites;
+mod users;
 
 pub use promise::together;
 pub use suites::{
-    access_token_store, attempt_limiter, attempt_records, limiter_operator, one_time_values, refresh_token_store,
-    tokens_in_one_step, two_handles,
+    access_token_store, attempt_limiter, attempt_records, client_registry, limiter_operator, one_time_values,
+    refresh_token_store, tokens_in_one_step, two_handles, user_store,
 };

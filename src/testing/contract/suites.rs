@@ -8,6 +8,10 @@ use crate::boundary::once::OneTimeValues;
 use crate::boundary::operator::LimiterOperator;
 use crate::boundary::records::AttemptRecords;
 use crate::boundary::refresh::RefreshTokenStore;
+use crate::boundary::registry::ClientRegistry;
+use crate::boundary::users::store::UserStore;
+use crate::boundary::users::stored_user::StoredUser;
+use crate::protocol::client::registered::Client;
 
 /// Holds a [`RefreshTokenStore`] to its contract. `make` answers two handles of one new store, as two processes have them.
 /// About 30,000 calls.
@@ -142,6 +146,35 @@ pub async fn attempt_records<S: AttemptRecords>(make: impl AsyncFn() -> [S; 2]) 
     super::records_races::nothing_is_lost(make().await).await;
     super::records_races::lost_answers(make().await).await;
     super::records_races::given_up(make().await).await;
+}
+
+/// Holds a [`ClientRegistry`] to its contract. `make` answers a new registry of these clients and no others. They have every option
+/// that there is, and their instants are whole milliseconds.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn client_registry<R: ClientRegistry>(make: impl AsyncFn(Vec<Client>) -> R) {
+    let clients = super::registry::clients();
+    super::registry::all(&make(clients.clone()).await, &clients);
+    super::registry::finds(make(clients.clone()).await, &clients).await;
+    super::registry::origins(make(clients).await).await;
+}
+
+/// Holds a [`UserStore`] to its contract. `make` answers two handles of one new store of these users and no others, each with the
+/// login name by which the user is found. They are active and belong to no realm. The names are in the
+/// [canonical form](crate::user::AccountKey::canonical), and the hashes have 255 characters.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn user_store<S: UserStore>(make: impl AsyncFn([(String, StoredUser); 2]) -> [S; 2]) {
+    let users = super::users::users();
+    let one = async || {
+        let [one, _other] = make(users.clone()).await;
+        one
+    };
+    super::users::finds(one().await, &users).await;
+    super::users::saves(one().await, users.clone()).await;
+    super::users::parallel(make(users.clone()).await, users).await;
 }
 
 /// Two handles of a store that lies in the memory of this process, for the suites that ask for two.

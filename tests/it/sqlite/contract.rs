@@ -2,7 +2,9 @@
 
 use std::sync::Mutex;
 
-use tower_password_grant::sqlite::SqliteStore;
+use tower_password_grant::Client;
+use tower_password_grant::sqlite::{NewUser, SqliteStore};
+use tower_password_grant::store::StoredUser;
 use tower_password_grant::testing::contract;
 
 use crate::support::folder::Folder;
@@ -50,4 +52,31 @@ async fn the_limiter_in_the_file_keeps_the_contract_t2() {
     let stores = Stores::default();
     contract::attempt_limiter(async || stores.make_two().map(|store| store.limiter())).await;
     contract::limiter_operator(async || stores.make_two().map(|store| store.limiter())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clients_in_the_file_keep_the_contract() {
+    let stores = Stores::default();
+    let make = async |clients: Vec<Client>| {
+        let [store, _] = stores.make_two();
+        for client in &clients {
+            store.put_client(client).await.unwrap();
+        }
+        store
+    };
+    contract::client_registry(make).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_users_in_the_file_keep_the_contract() {
+    let stores = Stores::default();
+    let make = async |users: [(String, StoredUser); 2]| {
+        let [store, other] = stores.make_two();
+        for (name, user) in users {
+            let hash = user.password_hash().map(str::to_owned);
+            assert!(store.add_user(NewUser::new(user.id(), &name).with_password_hash(hash)).await.unwrap());
+        }
+        [store, other]
+    };
+    contract::user_store(make).await;
 }

@@ -1,0 +1,87 @@
+//! The promises of a [`UserStore`].
+
+use super::promise::{Handles, PARALLEL, ROUNDS, answer, broken, must, must_be, new_name, together};
+use crate::boundary::provided::is_provided;
+use crate::boundary::users::login_name::LoginName;
+use crate::boundary::users::store::UserStore;
+use crate::boundary::users::stored_user::StoredUser;
+
+/// A hash as long as a column must hold.
+fn new_hash() -> String {
+    const LONGEST: usize = 255;
+    let hash = new_name("$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$");
+    format!("{hash:A<LONGEST$}")
+}
+
+/// Two users with their login names, which are in their canonical form.
+pub(super) fn users() -> [(String, StoredUser); 2] {
+    [(); 2].map(|()| (new_name("name"), StoredUser::new(new_name("user")).with_password_hash(new_hash())))
+}
+
+/// Whether the store finds this user by name and by id, and how it was stored.
+async fn must_find<S: UserStore>(store: &S, name: &str, user: &StoredUser) {
+    let Some(found) = answer(store.find(&LoginName::new(name), None).await) else {
+        broken("`find` finds every user by the login name")
+    };
+    must_be(found.id(), user.id(), "`find` finds the user of this name");
+    must_be(found.password_hash(), user.password_hash(), "`find` gives the hash as it was stored, all of it");
+    must_be(found.status(), user.status(), "`find` gives the status of the user");
+    let by_id = store.find_by_id(user.id(), None);
+    if is_provided(&by_id) {
+        return;
+    }
+    let Some(by_id) = answer(by_id.await) else { broken("`find_by_id` finds every user that `find` finds") };
+    must_be(by_id.id(), user.id(), "`find_by_id` finds the user of this id");
+    let [found, by_id] = [found, by_id].map(StoredUser::into_subject);
+    must_be(
+        by_id.credential_version(),
+        found.credential_version(),
+        "`find` and `find_by_id` give the same credential version",
+    );
+}
+
+pub(super) async fn finds<S: UserStore>(store: S, users: &[(String, StoredUser); 2]) {
+    for (name, user) in users {
+        must_find(&store, name, user).await;
+        for other in [format!("{name}x"), format!("{name}%"), "%".to_owned(), "' OR 1=1 --".to_owned()] {
+            let found = answer(store.find(&LoginName::new(&other), None).await);
+            must(found.is_none(), "`find` finds nobody by a name that nobody has");
+        }
+        let by_id = store.find_by_id(name, None);
+        if !is_provided(&by_id) {
+            must(answer(by_id.await).is_none(), "`find_by_id` finds nobody by a login name");
+        }
+    }
+}
+
+pub(super) async fn saves<S: UserStore>(store: S, [(name, user), (other_name, other)]: [(String, StoredUser); 2]) {
+    let (old, new, third) = (user.password_hash().unwrap_or_default().to_owned(), new_hash(), new_hash());
+    must(answer(store.save_hash(user.id(), &old, &new).await), "`save_hash` is true if the hash was the old one");
+    let changed = user.with_password_hash(new.clone());
+    must_find(&store, &name, &changed).await;
+    must_find(&store, &other_name, &other).await;
+    for (id, seen) in [(changed.id(), &old), (changed.id(), &third), (&*new_name("user"), &new)] {
+        let is_saved = answer(store.save_hash(id, seen, &third).await);
+        must(!is_saved, "`save_hash` is false if the user has another hash than the old one, or is not there");
+        must_find(&store, &name, &changed).await;
+    }
+}
+
+pub(super) async fn parallel<S: UserStore>(handles: [S; 2], [(name, user), _]: [(String, StoredUser); 2]) {
+    let (handles, id) = (Handles::new(handles), user.id().to_owned());
+    let mut old = user.password_hash().unwrap_or_default().to_owned();
+    for _ in 0..ROUNDS {
+        let calls = (0..PARALLEL).map(|number| {
+            let (handles, id, old, new) = (handles.clone(), id.clone(), old.clone(), new_hash());
+            async move { answer(handles.get(number).save_hash(&id, &old, &new).await).then_some(new) }
+        });
+        let saved: Vec<String> = together(calls).await.into_iter().flatten().collect();
+        let [new] = saved.as_slice() else {
+            broken("of parallel calls of `save_hash` with one old hash exactly one is true")
+        };
+        for handle in 0..2 {
+            must_find(handles.get(handle), &name, &user.clone().with_password_hash(new.clone())).await;
+        }
+        old.clone_from(new);
+    }
+}
