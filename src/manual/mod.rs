@@ -12,6 +12,7 @@
 //! - [Password hashes](password_hashes): what is read, the column, keys, old tables
 //! - [Attack protection](attack_protection): the rules, and what an attacker still can do
 //! - [Traits](traits): implementing and testing them
+//! - [Your stores](your_stores): users, clients, logins, tokens and counts in a database of your own
 //! - [Threat model](threat_model): what is defended here, and what is left to you
 //! - [Structure](structure): the rooms of the code, and where to find what
 //! - [Security](security): what is promised, and how to report a hole
@@ -57,6 +58,9 @@ pub mod testing_your_application {}
 
 #[doc = include_str!("traits.md")]
 pub mod traits {}
+
+#[doc = include_str!("your_stores.md")]
+pub mod your_stores {}
 
 #[doc = include_str!("threat_model.md")]
 pub mod threat_model {}
