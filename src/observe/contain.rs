@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use super::timer::Timer;
+use super::timer::{self, Timer};
 use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What ended a contained future before its own end.
@@ -42,7 +42,7 @@ pin_project! {
 
 impl<F> Contain<F> {
     pub(crate) fn new(limit: Option<Duration>, future: F) -> Self {
-        Self { future, limit, timer: Timer::new() }
+        Self { future, limit, timer: None }
     }
 }
 
@@ -57,7 +57,7 @@ impl<T, E: From<Cut>, F: Future<Output = Result<T, E>>> Future for Contain<F> {
                 return Poll::Ready(outcome);
             }
             let Some(limit) = *this.limit else { return Poll::Pending };
-            this.timer.poll(limit, cx).map(|()| Err(Cut::Overdue.into()))
+            timer::passed(this.timer, limit, cx).map(|()| Err(Cut::Overdue.into()))
         }));
         polled.unwrap_or_else(|_| Poll::Ready(Err(Cut::Panicked.into())))
     }

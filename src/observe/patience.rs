@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::timer::Timer;
+use super::timer::{self, Timer};
 use crate::boundary::backend::BackendError;
 
 const ACCESS_TOKENS: &str = "the verifier of access tokens";
@@ -67,7 +67,7 @@ impl Bound {
 
     /// Bounds one call of the part.
     pub(crate) const fn of<F>(&self, call: F) -> Within<'_, F> {
-        Within { call, bound: self, timer: Timer::new() }
+        Within { call, bound: self, timer: None }
     }
 }
 
@@ -101,7 +101,7 @@ where
 fn wait(bound: &Bound, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<BackendError> {
     let Some(limit) = bound.limit else { return Poll::Pending };
     let overdue = || BackendError::unavailable(Overdue { part: bound.part, limit, decides: bound.decides });
-    timer.poll(limit, cx).map(|()| overdue())
+    timer::passed(timer, limit, cx).map(|()| overdue())
 }
 
 /// A part was cut off.

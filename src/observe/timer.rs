@@ -7,16 +7,11 @@ use std::time::Duration;
 
 use tokio::time::{Sleep, sleep};
 
-/// Starts when it is first asked, so that what is ready at once pays nothing for it.
-pub(crate) struct Timer(Option<Pin<Box<Sleep>>>);
+/// None before the first wait, so that what is ready at once pays nothing for it. An alias: each call of a part drops one, and
+/// a type of its own is dropped by a call.
+pub(crate) type Timer = Option<Pin<Box<Sleep>>>;
 
-impl Timer {
-    pub(crate) const fn new() -> Self {
-        Self(None)
-    }
-
-    /// Ready when so much time has passed since the first call.
-    pub(crate) fn poll(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx)
-    }
+/// Ready when so much time has passed since the first call with this timer.
+pub(crate) fn passed(timer: &mut Timer, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
+    timer.get_or_insert_with(|| Box::pin(sleep(limit))).as_mut().poll(cx)
 }

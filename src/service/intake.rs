@@ -19,7 +19,7 @@ use crate::conductor::endpoint::{Answer, Endpoint};
 use crate::conductor::gate::{BodyLimits, Gate, Next};
 use crate::conductor::purpose::Purpose;
 use crate::conductor::trail::Caller;
-use crate::observe::timer::Timer;
+use crate::observe::timer::{self, Timer};
 use crate::protocol::wire::error::Reason;
 
 /// How many frames are taken before other tasks get their turn: a flood of empty ones must not hold the thread.
@@ -66,7 +66,7 @@ pin_project! {
 impl<B: Body> Collect<B> {
     pub(super) fn new(body: B, limits: BodyLimits) -> Self {
         let BodyLimits { size, deadline } = limits;
-        Self { body, read: WipedBytes::default(), limit: size, deadline, timer: Timer::new() }
+        Self { body, read: WipedBytes::default(), limit: size, deadline, timer: None }
     }
 
     pub(super) fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Collected<B::Data>, Reason>> {
@@ -132,7 +132,7 @@ impl<B: Body> Collect<B> {
     fn is_late(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
         let this = self.project();
         let Some(limit) = *this.deadline else { return false };
-        this.timer.poll(limit, cx).is_ready()
+        timer::passed(this.timer, limit, cx).is_ready()
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum Cache {
 }
 
 /// The headers of an answer that no cache may keep.
-#[inline]
+#[inline(always)]
 pub(crate) fn forbid(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF);
