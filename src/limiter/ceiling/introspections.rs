@@ -10,8 +10,8 @@ use crate::protocol::client::registered::ClientId;
 /// [`IntrospectionEndpoint::ceiling`](crate::token::IntrospectionEndpoint::ceiling).
 ///
 /// It counts the requests of clients that have authenticated and [may ask](crate::client::ClientBuilder::allow_introspection), over all
-/// their addresses; a [`RequestCeiling`] counts all others. One more is answered 429 with `Retry-After`, before the token
-/// is looked up. Clients are counted in 65,536 cells of 8 bytes, so it never grows.
+/// their addresses; a [`RequestCeiling`](crate::limiter::RequestCeiling) counts all others. One more is answered 429 with
+/// `Retry-After`, before the token is looked up. Clients are counted in 65,536 cells of 8 bytes, so it never grows.
 ///
 /// ```
 /// use tower_password_grant::limiter::IntrospectionCeiling;

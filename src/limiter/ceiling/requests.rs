@@ -19,7 +19,8 @@ use crate::protocol::address::{IPV6_FACTORS, Network};
 ///
 /// An introspection request is counted like every other one, and given back once its client has authenticated and
 /// [may ask](crate::client::ClientBuilder::allow_introspection): else any sender could use up the ceiling of an API's address by sending
-/// that API made-up tokens. What such a client may ask is bounded by its own [`IntrospectionCeiling`].
+/// that API made-up tokens. What such a client may ask is bounded by its own
+/// [`IntrospectionCeiling`](crate::limiter::IntrospectionCeiling).
 pub struct RequestCeiling {
     rate: Rate,
     /// How many times the rate of a /64 a /56 and a /48 have.
