@@ -13,6 +13,9 @@ use crate::protocol::client::registered::Client;
 /// Looks clients up. It decides nothing: secrets are compared by the endpoint, in constant time and with the same work
 /// for a client that does not exist (RFC 6749 section 3.2.1).
 ///
+/// One over a table of your own keeps each registration as a text: [`Client::to_text`] shows it. The suite
+/// `testing::contract::client_registry` (feature `testing`) holds your registry to all that is said here.
+///
 /// ```
 /// use async_trait::async_trait;
 /// use tower_password_grant::{BackendError, Client, ClientRegistry};

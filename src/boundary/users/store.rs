@@ -11,7 +11,8 @@ use crate::boundary::maybe::Answering;
 use crate::boundary::provided::{Missing, Provided};
 
 /// Finds users and keeps their password hashes. It decides nothing: passwords are compared by
-/// `Argon2Verifier`.
+/// `Argon2Verifier`. The suite `testing::contract::user_store` (feature `testing`) holds your own store to what a test can show of
+/// its contract.
 ///
 /// # Contract
 /// - `find` looks up one of the two forms of a [`LoginName`]: [`canonical`](LoginName::canonical) in a column that holds names
