@@ -37,18 +37,26 @@ impl Postgres {
         if let Some((user, group)) = user {
             chown(&folder, Some(user), Some(group)).unwrap();
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = Self { programs, folder, user, port };
+        let mut server = Self { programs, folder, user, port: 0 };
         server.run("initdb", &["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]);
-        server.begin();
+        // Another program may take a port between its choice and the start.
+        let is_started = (0..5).any(|_| {
+            server.port = free_port();
+            server.has_begun()
+        });
+        assert!(is_started, "{}", server.log());
         Some(server)
     }
 
-    /// Starts it, at first or again, and waits until it takes connections.
+    /// Starts it again, and waits until it takes connections.
     pub fn begin(&self) {
+        assert!(self.has_begun(), "{}", self.log());
+    }
+
+    fn has_begun(&self) -> bool {
         let options = format!("-p {} -c listen_addresses=127.0.0.1 -k . -c fsync=off", self.port);
         let log = self.folder.join("log");
-        self.run("pg_ctl", &["--wait", "--log", log.to_str().unwrap(), "--options", &options, "start"]);
+        self.succeeds("pg_ctl", &["--wait", "--log", log.to_str().unwrap(), "--options", &options, "start"])
     }
 
     /// Stops it, with all its connections.
@@ -98,6 +106,10 @@ impl Drop for Postgres {
         let _ = self.succeeds("pg_ctl", &["--wait", "--mode=immediate", "stop"]);
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Where the newest server's programs are: Debian's packages put none of them into the path.

@@ -108,9 +108,17 @@ impl http_body::Body for Endless {
     }
 }
 
+/// No test waits for this, however busy the machine is.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 impl Issuer {
     pub async fn start(first: Reply) -> Self {
-        Self::with(first, |keys| keys.with_deadline(Duration::from_millis(500)).unwrap()).await
+        Self::with(first, |keys| keys.with_deadline(PATIENCE).unwrap()).await
+    }
+
+    /// For a server that hangs: its keys are not waited for long.
+    async fn impatient(first: Reply) -> Self {
+        Self::with(first, |keys| keys.with_deadline(Duration::from_secs(1)).unwrap()).await
     }
 
     pub async fn with(first: Reply, change: impl FnOnce(RemoteJwks) -> RemoteJwks) -> Self {
@@ -279,6 +287,9 @@ async fn the_document_is_fetched_again_after_its_age_within_bounds() {
     }
 }
 
+/// What comes of it.
+const HANGS: (Reply, &str) = (Reply::Hang, "too long");
+
 fn bad_replies() -> Vec<(Reply, &'static str)> {
     let text = |text: &str| Reply::Keys(text.to_owned(), None);
     let one: Value = serde_json::from_str(&document(&[ED])).unwrap();
@@ -290,7 +301,6 @@ fn bad_replies() -> Vec<(Reply, &'static str)> {
         (Reply::Status(302), "302"),
         (Reply::Status(203), "203"),
         (Reply::Endless, "256 KiB"),
-        (Reply::Hang, "too long"),
         (text(""), "array `keys`"),
         (text("{}"), "array `keys`"),
         (text("<html>"), "array `keys`"),
@@ -301,44 +311,51 @@ fn bad_replies() -> Vec<(Reply, &'static str)> {
 
 #[tokio::test]
 async fn a_failing_fetch_keeps_the_old_keys() {
-    let issuer = Issuer::start(keys(&[ED])).await;
-    assert!(issuer.is_good(&token(ED)).await);
-    for (number, (reply, why)) in bad_replies().into_iter().enumerate() {
-        issuer.replies(reply);
-        issuer.clock.advance(300);
-        good(&issuer.verifier, &token(ED));
-        issuer.until_failed(why).await;
-        // No second try before the pause is over.
+    let keep = async |issuer: Issuer, bad: Vec<(Reply, &'static str)>| {
         assert!(issuer.is_good(&token(ED)).await);
-        assert!(!issuer.is_good(&token(ES)).await);
-        assert_eq!(issuer.fetches(), number + 2);
-    }
-    issuer.replies(keys(&[ED, ES]));
-    issuer.clock.advance(30);
-    assert!(issuer.is_good(&token(ES)).await);
-    assert_eq!(issuer.keys.failure(), None);
+        for (number, (reply, why)) in bad.into_iter().enumerate() {
+            issuer.replies(reply);
+            issuer.clock.advance(300);
+            good(&issuer.verifier, &token(ED));
+            issuer.until_failed(why).await;
+            // No second try before the pause is over.
+            assert!(issuer.is_good(&token(ED)).await);
+            assert!(!issuer.is_good(&token(ES)).await);
+            assert_eq!(issuer.fetches(), number + 2);
+        }
+        issuer.replies(keys(&[ED, ES]));
+        issuer.clock.advance(30);
+        assert!(issuer.is_good(&token(ES)).await);
+        assert_eq!(issuer.keys.failure(), None);
+    };
+    keep(Issuer::start(keys(&[ED])).await, bad_replies()).await;
+    keep(Issuer::impatient(keys(&[ED])).await, vec![HANGS]).await;
 }
 
 #[tokio::test]
 async fn without_any_keys_nothing_is_decided_be_16() {
-    let issuer = Issuer::start(Reply::Status(503)).await;
-    let none = Reply::Keys(r#"{"keys":[]}"#.to_owned(), None);
-    for (reply, why) in bad_replies().into_iter().chain([(none, "no public key")]) {
-        issuer.replies(reply);
-        issuer.clock.advance(1);
-        let before = issuer.fetches();
-        for _ in 0..3 {
-            assert_eq!(issuer.verify(&token(ED)).await.unwrap_err(), BackendErrorKind::Unavailable, "{why}");
+    let decide = async |issuer: Issuer, bad: Vec<(Reply, &'static str)>| {
+        for (reply, why) in bad {
+            issuer.replies(reply);
+            issuer.clock.advance(1);
+            let before = issuer.fetches();
+            for _ in 0..3 {
+                assert_eq!(issuer.verify(&token(ED)).await.unwrap_err(), BackendErrorKind::Unavailable, "{why}");
+            }
+            assert_eq!(issuer.fetches(), before + 1, "{why}");
+            let error = issuer.verifier.verify(&token(ED)).await.unwrap_err();
+            assert!(error.into_error().to_string().contains(why));
+            // What no key could save is refused all the same.
+            refused(&issuer.verifier, "x.y.z");
         }
-        assert_eq!(issuer.fetches(), before + 1, "{why}");
-        let error = issuer.verifier.verify(&token(ED)).await.unwrap_err();
-        assert!(error.into_error().to_string().contains(why));
-        // What no key could save is refused all the same.
-        refused(&issuer.verifier, "x.y.z");
-    }
-    issuer.replies(keys(&[ED]));
-    issuer.clock.advance(1);
-    assert!(issuer.is_good(&token(ED)).await);
+        issuer.replies(keys(&[ED]));
+        issuer.clock.advance(1);
+        assert!(issuer.is_good(&token(ED)).await);
+    };
+    let none = (Reply::Keys(r#"{"keys":[]}"#.to_owned(), None), "no public key");
+    let bad = bad_replies().into_iter().chain([none]).collect();
+    decide(Issuer::start(Reply::Status(503)).await, bad).await;
+    decide(Issuer::impatient(Reply::Status(503)).await, vec![HANGS]).await;
 }
 
 #[tokio::test]
@@ -363,10 +380,12 @@ async fn a_server_that_is_not_there_is_no_bad_token_be_16() {
 
 #[tokio::test]
 async fn a_client_that_hangs_up_does_not_end_the_fetch() {
-    let issuer = Issuer::start(keys(&[ED])).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let issuer = Issuer::start(Reply::Gated(document(&[ED]), Arc::clone(&gate))).await;
     let token = token(ED);
     let hung_up = tokio::time::timeout(Duration::from_millis(5), issuer.verifier.verify(&token)).await;
     assert!(hung_up.is_err());
+    gate.add_permits(1);
     assert!(issuer.is_good(&token).await);
     assert_eq!(issuer.fetches(), 1);
 }
@@ -395,11 +414,12 @@ async fn a_client_that_panics_decides_nothing() {
 
 #[tokio::test]
 async fn a_server_that_hangs_is_waited_for_no_longer_than_the_timeout() {
-    let issuer = Issuer::start(Reply::Hang).await;
+    let issuer = Issuer::impatient(Reply::Hang).await;
     let start = Instant::now();
     let verdicts = issuer.all(vec![token(ED); 100]).await;
     assert!(verdicts.iter().all(|verdict| *verdict == Err(BackendErrorKind::Unavailable)));
     assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(issuer.keys.failure().unwrap().contains("too long"));
     assert_eq!(issuer.fetches(), 1);
 }
 

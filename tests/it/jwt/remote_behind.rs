@@ -22,9 +22,6 @@ use super::helpers::*;
 use super::remote::{ED, ES, Issuer, Reply, document, keys, token};
 
 const DAY: u64 = 24 * 3600;
-/// No test waits for this.
-const LONG: Duration = Duration::from_secs(60);
-
 fn gated(algorithms: &[SigningAlgorithm]) -> (Reply, Arc<Semaphore>) {
     let gate = Arc::new(Semaphore::new(0));
     (Reply::Gated(document(algorithms), Arc::clone(&gate)), gate)
@@ -48,7 +45,7 @@ async fn begun(issuer: &Issuer, fetches: usize) {
 
 #[tokio::test]
 async fn no_token_of_a_known_key_waits_for_a_slow_endpoint() {
-    let issuer = Issuer::with(keys(&[ED]), |keys| keys.with_deadline(LONG).unwrap()).await;
+    let issuer = Issuer::start(keys(&[ED])).await;
     assert!(issuer.is_good(&token(ED)).await);
     let (slow, gate) = gated(&[ES]);
     issuer.replies(slow);
@@ -75,7 +72,7 @@ async fn no_token_of_a_known_key_waits_for_a_slow_endpoint() {
 
 #[tokio::test]
 async fn a_token_without_a_key_id_waits_only_if_no_key_verifies_it() {
-    let issuer = Issuer::with(keys(&[ED]), |keys| keys.with_deadline(LONG).unwrap()).await;
+    let issuer = Issuer::start(keys(&[ED])).await;
     assert!(issuer.is_good(&nameless(ED)).await);
     let (slow, gate) = gated(&[ES]);
     issuer.replies(slow);

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, Argon2VerifierBuilder};
 use tower_password_grant::audit::{AuditEvent, AuditOutcome};
 use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, TokenBucket};
+use tower_password_grant::mount::RequestLimits;
 use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::token::Token;
 use tower_password_grant::{
@@ -152,6 +153,7 @@ impl House {
         let users = Arc::new(Users::default());
         users.set("alice", hash_with(&cheap(), "correct horse"), UserStatus::Active);
         let builder = Argon2Verifier::builder(Arc::clone(&users)).parameters(cheap()).threads(2);
+        let builder = builder.queue_deadline(PATIENCE);
         let verifier = Arc::new(change(builder).build().unwrap());
         let (reasons, grants) = (Reasons::default(), Arc::new(Mutex::new(Vec::new())));
         let (heard, issued) = (Arc::clone(&reasons), Arc::clone(&grants));
@@ -167,6 +169,7 @@ impl House {
             }))
             .peer_address(PeerAddress::socket_addr())
             .attack_protection(without_ceiling().limiter(limiter()))
+            .request_limits(RequestLimits::new().deadline(None))
             .audit(move |event: &AuditEvent<'_>| {
                 let text = match event.outcome {
                     AuditOutcome::Issued { subject, .. } => subject.to_owned(),
@@ -214,8 +217,11 @@ impl House {
     }
 }
 
+/// No test waits for this, however busy the machine is: it turns a hang into a failure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub async fn until(what: impl Fn() -> bool) {
-    tokio::time::timeout(Duration::from_secs(60), async {
+    tokio::time::timeout(PATIENCE, async {
         while !what() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
