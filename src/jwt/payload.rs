@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
 
 use super::error::ClaimError;
 use crate::boundary::ladder::grant::Grant;
@@ -70,6 +71,7 @@ impl Serialize for Payload<'_> {
         map.serialize_entry("exp", &self.expires_at)?;
         map.serialize_entry("auth_time", &self.authenticated_at)?;
         for (name, value) in self.extra.iter().flat_map(JsonObject::iter) {
+            let value: &RawValue = serde_json::from_str(value).map_err(S::Error::custom)?;
             map.serialize_entry(name, value)?;
         }
         map.end()

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::protocol::wire::charset::is_plain_json;
 use crate::protocol::wire::json_object::JsonObject;
 
 /// Claims of an access token besides those that [`AccessTokenRecord`](crate::store::AccessTokenRecord) has a method for: a JSON
@@ -74,7 +75,7 @@ impl Claims {
         if !object.is_sound() {
             return None;
         }
-        let length = object.iter().map(|(name, value)| name.len().saturating_add(value.get().len()).saturating_add(4));
+        let length = object.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(4));
         // Exactly as long as it gets, where no name has escapes.
         let mut json = String::with_capacity(length.fold(1, usize::saturating_add));
         let mut before = '{';
@@ -82,7 +83,7 @@ impl Claims {
             json.push(before);
             push_text(&mut json, name);
             json.push(':');
-            json.push_str(value.get());
+            json.push_str(value);
             before = ',';
         }
         json.push('}');
@@ -105,7 +106,7 @@ impl Claims {
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         // A name without escapes stands there as it is.
-        let may_be = |json: &str| !is_plain(name) || json.contains(name);
+        let may_be = |json: &str| !is_plain_json(name) || json.contains(name);
         self.0.as_deref().is_some_and(may_be) && self.object().is_some_and(|object| object.has(name))
     }
 
@@ -132,14 +133,9 @@ impl Claims {
     }
 }
 
-/// Whether it needs no escapes in a JSON string.
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\'))
-}
-
 /// A JSON string. Most names need no escapes.
 fn push_text(json: &mut String, text: &str) {
-    if is_plain(text) {
+    if is_plain_json(text) {
         json.extend(["\"", text, "\""]);
     } else {
         json.push_str(&Value::from(text).to_string());

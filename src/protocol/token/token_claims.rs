@@ -80,7 +80,7 @@ impl<'a> TokenClaims<'a> {
 /// One text, or an array of them.
 fn audience(object: &mut JsonObject<'_>) -> Result<Option<Arc<[String]>>, Unreadable> {
     match object.get("aud") {
-        Some(value) if value.starts_with('"') => Ok(object.take_as("aud")?.map(|one| Arc::from([one]))),
+        Some(value) if value.starts_with('"') => Ok(object.take_text("aud")?.map(|one| Arc::from([one.into_owned()]))),
         _ => Ok(object.take_as::<Vec<String>>("aud")?.map(Arc::from)),
     }
 }

@@ -99,9 +99,19 @@ pub(crate) fn breaks_lines(text: &str) -> bool {
     has_marked(text, |word| equal(word, 0) | equal(word, b'\r') | equal(word, b'\n'))
 }
 
+/// Marks what JSON does not write as it is.
+fn not_plain_json(word: u64) -> u64 {
+    (below_space(word) & !word) | equal(word, b'"') | equal(word, b'\\')
+}
+
 /// Whether JSON writes it as it is.
 pub(crate) fn is_plain_json(text: &str) -> bool {
-    !has_marked(text, |word| (below_space(word) & !word) | equal(word, b'"') | equal(word, b'\\'))
+    !has_marked(text, not_plain_json)
+}
+
+/// Where the first byte stands that JSON does not write as it is.
+pub(crate) fn end_of_plain_json(text: &str) -> Option<usize> {
+    first_marked(text.as_bytes(), not_plain_json)
 }
 
 /// Looks at every byte, without stopping early: the compiler then looks at many at once. The last of them are looked at
@@ -124,17 +134,25 @@ pub(crate) fn all(text: &str, is_legal: impl Fn(u8) -> bool) -> bool {
     }
 }
 
-/// Where a byte stands first: eight bytes are looked at together, which for short texts is the fastest way.
+/// Where a byte stands first.
 pub(crate) fn position(text: &[u8], byte: u8) -> Option<usize> {
+    first_marked(text, |word| equal(word, byte))
+}
+
+/// Where the first byte stands that is marked: eight bytes are looked at together, which for short texts is the fastest way.
+fn first_marked(text: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
+    // The lowest mark is right, whatever those above it are.
+    let first =
+        |word| Some(mark(word) & HIGHS).filter(|marks| *marks != 0).map(|marks| marks.trailing_zeros() as usize / 8);
     let (words, rest) = text.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
-        // The lowest of those that equal is marked first.
-        let marks = equal(u64::from_le_bytes(*word), byte) & HIGHS;
-        if marks != 0 {
-            return Some(index.saturating_mul(8).saturating_add(marks.trailing_zeros() as usize / 8));
+        if let Some(at) = first(u64::from_le_bytes(*word)) {
+            return Some(index.saturating_mul(8).saturating_add(at));
         }
     }
-    let at = rest.iter().position(|other| *other == byte)?;
+    // Filled up with zeros, which may be marked, but stand behind the text.
+    let last = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    let at = first(last).filter(|at| *at < rest.len())?;
     Some(words.len().saturating_mul(8).saturating_add(at))
 }
 
@@ -179,7 +197,9 @@ mod tests {
                 let is_visible = matches!(odd, ' '..='~');
                 assert_eq!(is_vschar_but(&text, b'+', b'%'), is_visible && !matches!(odd, '+' | '%'), "{text:?}");
                 assert_eq!(breaks_lines(&text), matches!(odd, '\0' | '\r' | '\n'), "{text:?}");
-                assert_eq!(is_plain_json(&text), odd >= ' ' && !matches!(odd, '"' | '\\'), "{text:?}");
+                let is_plain = odd >= ' ' && !matches!(odd, '"' | '\\');
+                assert_eq!(is_plain_json(&text), is_plain, "{text:?}");
+                assert_eq!(end_of_plain_json(&text), (!is_plain).then_some(before), "{text:?}");
             }
         }
     }

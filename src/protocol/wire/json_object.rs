@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_json::value::RawValue;
+
+use super::json_scanner::{Written, members};
 
 /// Its members in the order of their names. What they hold is read when it is asked for.
 pub(crate) struct JsonObject<'a>(Vec<Member<'a>>);
@@ -15,19 +14,22 @@ pub(crate) struct JsonObject<'a>(Vec<Member<'a>>);
 struct Member<'a> {
     start: u64,
     name: Cow<'a, str>,
-    value: &'a RawValue,
+    value: Written<'a>,
+    /// It is as good as gone.
+    is_taken: bool,
 }
 
 /// The first bytes of a name. Two starts have the order of their names, if they differ: most comparisons need no more.
+#[inline]
 fn start(name: &str) -> u64 {
-    let mut start = [0; 8];
-    for (slot, byte) in start.iter_mut().zip(name.bytes()) {
-        *slot = byte;
-    }
-    u64::from_be_bytes(start)
+    name.bytes().take(8).rev().fold(0, |start, byte| start >> 8 | u64::from(byte) << 56)
 }
 
-impl Member<'_> {
+impl<'a> Member<'a> {
+    fn new(name: Cow<'a, str>, value: Written<'a>) -> Self {
+        Self { start: start(&name), name, value, is_taken: false }
+    }
+
     fn cmp(&self, start: u64, name: &str) -> Ordering {
         self.start.cmp(&start).then_with(|| (*self.name).cmp(name))
     }
@@ -46,24 +48,37 @@ pub(crate) enum Unreadable {
     Member(&'static str),
 }
 
+impl Unreadable {
+    /// The text is no object from this byte on.
+    fn object(json: &str, at: usize) -> Self {
+        let before = json.get(..at).unwrap_or(json);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count().saturating_add(1);
+        let column = before.rsplit('\n').next().map_or(0, str::len).saturating_add(1);
+        Self::Object { line, column }
+    }
+}
+
 impl<'a> JsonObject<'a> {
     pub(crate) fn read(json: &'a str) -> Result<Self, Unreadable> {
-        let Members(mut members) = serde_json::from_str(json)
-            .map_err(|error| Unreadable::Object { line: error.line(), column: error.column() })?;
-        members.sort_unstable_by(|one, other| one.cmp(other.start, &other.name));
+        // As many as an access token has.
+        let mut own = Vec::with_capacity(12);
+        members(json, |name, value| own.push(Member::new(name, value))).map_err(|at| Unreadable::object(json, at))?;
+        own.sort_unstable_by(|one, other| one.cmp(other.start, &other.name));
         let is_twice = |pair: &[Member<'_>]| matches!(pair, [one, other] if one.cmp(other.start, &other.name).is_eq());
-        if members.windows(2).any(is_twice) { Err(Unreadable::Twice) } else { Ok(Self(members)) }
+        if own.windows(2).any(is_twice) { Err(Unreadable::Twice) } else { Ok(Self(own)) }
     }
 
     /// Leaves out the members that are `null`.
     pub(crate) fn without_nulls(mut self) -> Self {
-        self.0.retain(|member| member.value.get() != "null");
+        self.0.retain(|member| member.value.json != "null");
         self
     }
 
+    /// One after the other: there are so few that no search is faster.
+    #[inline]
     fn position(&self, name: &str) -> Option<usize> {
         let start = start(name);
-        self.0.binary_search_by(|member| member.cmp(start, name)).ok()
+        self.0.iter().position(|member| member.start == start && *member.name == *name && !member.is_taken)
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -71,19 +86,29 @@ impl<'a> JsonObject<'a> {
     }
 
     /// The text of what a member holds.
+    #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.get(self.position(name)?).map(|member| member.value.get())
+        self.0.get(self.position(name)?).map(|member| member.value.json)
+    }
+
+    #[inline]
+    fn take_written(&mut self, name: &str) -> Option<Written<'a>> {
+        let position = self.position(name)?;
+        let member = self.0.get_mut(position)?;
+        member.is_taken = true;
+        Some(member.value)
     }
 
     /// Takes a member out.
+    #[inline]
     pub(crate) fn take(&mut self, name: &str) -> Option<&'a str> {
-        let position = self.position(name)?;
-        Some(self.0.remove(position).value.get())
+        self.take_written(name).map(|value| value.json)
     }
 
     /// Takes a text out. It is borrowed, if it has no escapes.
+    #[inline]
     pub(crate) fn take_text(&mut self, name: &'static str) -> Result<Option<Cow<'a, str>>, Unreadable> {
-        self.take(name).map(|value| text(name, value)).transpose()
+        self.take_written(name).map(|value| value.text().ok_or(Unreadable::Member(name))).transpose()
     }
 
     /// Takes a member out and reads it.
@@ -92,53 +117,23 @@ impl<'a> JsonObject<'a> {
         self.take(name).map(read).transpose()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.0.iter().map(|member| (&*member.name, member.value))
+    fn rest(&self) -> impl Iterator<Item = &Member<'a>> {
+        self.0.iter().filter(|member| !member.is_taken)
+    }
+
+    /// The names, and the texts of what they hold.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        self.rest().map(|member| (&*member.name, member.value.json))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rest().next().is_none()
     }
 
     /// Whether all of it can be read. Texts without escapes can: there is no other look at them.
     pub(crate) fn is_sound(&self) -> bool {
-        let is_plain = |value: &str| value.starts_with('"') && !value.contains('\\');
-        let is_readable = |value: &str| is_plain(value) || serde_json::from_str::<Value>(value).is_ok();
-        self.0.iter().all(|member| is_readable(member.value.get()))
-    }
-}
-
-fn text<'a>(name: &'static str, value: &'a str) -> Result<Cow<'a, str>, Unreadable> {
-    serde_json::from_str(value).map(|Text(text)| text).map_err(|_| Unreadable::Member(name))
-}
-
-struct Members<'a>(Vec<Member<'a>>);
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Listing)
-    }
-}
-
-struct Listing;
-
-impl<'de> Visitor<'de> for Listing {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-        // As many as an access token has.
-        let mut members = Vec::with_capacity(12);
-        while let Some((Text(name), value)) = map.next_entry()? {
-            members.push(Member { start: start(&name), name, value });
-        }
-        Ok(Members(members))
+        let is_readable = |value: Written<'_>| value.is_plain || serde_json::from_str::<Value>(value.json).is_ok();
+        self.rest().all(|member| is_readable(member.value))
     }
 }
 

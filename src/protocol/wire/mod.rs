@@ -12,6 +12,7 @@ pub(crate) mod host_code;
 pub(crate) mod introspection;
 pub(crate) mod issuer_url;
 pub(crate) mod json_object;
+mod json_scanner;
 pub(crate) mod media_type;
 pub(crate) mod members;
 pub(crate) mod methods;

@@ -1,0 +1,208 @@
+//! The frame of a JSON object (RFC 8259 section 4): its names, and where what they hold begins and ends.
+//!
+//! Nearly all that a token holds is a text without escapes or a whole number. These are seen at once; everything else is
+//! read by `serde_json`.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::charset::end_of_plain_json;
+
+/// What a member holds, as it is written, without the white space around it.
+#[derive(Clone, Copy)]
+pub(super) struct Written<'a> {
+    pub(super) json: &'a str,
+    /// A text without escapes: it stands between its quotes as it is.
+    pub(super) is_plain: bool,
+}
+
+impl<'a> Written<'a> {
+    /// The text that it is. It is borrowed, if it has no escapes.
+    pub(super) fn text(self) -> Option<Cow<'a, str>> {
+        #[derive(Deserialize)]
+        struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+        if self.is_plain {
+            return self.json.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed);
+        }
+        serde_json::from_str(self.json).ok().map(|Text(text)| text)
+    }
+}
+
+/// Hands on each member of an object, in the order in which they are written.
+///
+/// # Errors
+/// From which byte on the text is no object.
+pub(super) fn members<'a>(json: &'a str, found: impl FnMut(Cow<'a, str>, Written<'a>)) -> Result<(), usize> {
+    let mut scanner = Scanner { rest: json };
+    scanner.object(found).ok_or_else(|| json.len().saturating_sub(scanner.rest.len()))
+}
+
+struct Scanner<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Scanner<'a> {
+    fn object(&mut self, mut found: impl FnMut(Cow<'a, str>, Written<'a>)) -> Option<()> {
+        self.take('{')?;
+        if self.take('}').is_none() {
+            loop {
+                let name = self.value()?.text()?;
+                self.take(':')?;
+                found(name, self.value()?);
+                if self.take(',').is_none() {
+                    break;
+                }
+            }
+            self.take('}')?;
+        }
+        self.skip_space();
+        self.rest.is_empty().then_some(())
+    }
+
+    #[inline]
+    fn skip_space(&mut self) {
+        // Few tokens have any.
+        if self.rest.as_bytes().first().is_some_and(|byte| *byte <= b' ') {
+            self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, mark: char) -> Option<()> {
+        self.skip_space();
+        self.rest = self.rest.strip_prefix(mark)?;
+        Some(())
+    }
+
+    fn value(&mut self) -> Option<Written<'a>> {
+        self.skip_space();
+        let plain = self.plain_text();
+        let length = plain.or_else(|| self.whole_number()).or_else(|| self.any_value())?;
+        let (json, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(Written { json, is_plain: plain.is_some() })
+    }
+
+    /// The length of a text without escapes, with its quotes.
+    fn plain_text(&self) -> Option<usize> {
+        let text = self.rest.strip_prefix('"')?;
+        let end = end_of_plain_json(text)?;
+        text.get(end..)?.starts_with('"').then(|| end.saturating_add(2))
+    }
+
+    /// The length of a number of digits alone.
+    fn whole_number(&self) -> Option<usize> {
+        let length = self.rest.bytes().take_while(u8::is_ascii_digit).count();
+        let is_number = !self.rest.starts_with('0') && matches!(self.rest.as_bytes().get(length), Some(b',' | b'}'));
+        (length > 0 && is_number).then_some(length)
+    }
+
+    /// The length of any other value.
+    fn any_value(&self) -> Option<usize> {
+        let mut reader = serde_json::Deserializer::from_str(self.rest);
+        <&RawValue>::deserialize(&mut reader).ok().map(|value| value.get().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use proptest::prelude::*;
+    use serde::de::{Deserializer, MapAccess, Visitor};
+
+    use super::*;
+
+    /// The members as `serde_json` reads them.
+    struct Members(Vec<(String, String)>);
+
+    impl<'de> Deserialize<'de> for Members {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_map(Listing)
+        }
+    }
+
+    struct Listing;
+
+    impl<'de> Visitor<'de> for Listing {
+        type Value = Members;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            let mut members = Vec::new();
+            while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                members.push((name, value.get().to_owned()));
+            }
+            Ok(Members(members))
+        }
+    }
+
+    fn read(json: &str) -> Option<Vec<(String, String)>> {
+        let mut all = Vec::new();
+        let found = |name: Cow<'_, str>, value: Written<'_>| {
+            let text = serde_json::from_str::<String>(value.json).ok();
+            assert_eq!(value.text().as_deref(), text.as_deref(), "{json}");
+            assert!(!value.is_plain || text.is_some_and(|text| value.json == format!("\"{text}\"")), "{json}");
+            all.push((name.into_owned(), value.json.to_owned()));
+        };
+        members(json, found).ok().map(|()| all)
+    }
+
+    fn is_read_as_by_serde_json(json: &str) {
+        assert_eq!(read(json), serde_json::from_str(json).ok().map(|Members(members)| members), "{json}");
+    }
+
+    #[test]
+    fn each_kind_of_value_is_read_in_each_place() {
+        let values = "\"\" \"a\" \"a longer text\" \"\\n\" \"\\ud83d\\ude00\" \"\\ud800\" \"\\x\" \"é\" \" \t\" \" 0 1 12345678901 00 01 -1 - 1.5 1. 1e3 \
+             1e999 +1 0x1 true nul null [] [1,{}] [1 {} {\"a\":1} { : , } a \u{feff} ' // \0"
+            .split(' ');
+        for value in values {
+            for json in [
+                format!("{{\"a\":{value}}}"),
+                format!("{{\"a\":{value},\"b\":1}}"),
+                format!(" {{ \"a\" : {value} ,\n\"b\"\t:\r1 }} "),
+                format!("{{{value}:1}}"),
+                format!("{{\"a\":1{value}}}"),
+                format!("{{\"a\":1,{value}}}"),
+                format!("{{\"a\":1}}{value}"),
+                format!("{value}{{\"a\":1}}"),
+                value.to_owned(),
+            ] {
+                is_read_as_by_serde_json(&json);
+            }
+        }
+    }
+
+    #[test]
+    fn where_the_text_stops_to_be_an_object_is_told() {
+        for (json, at) in
+            [("", 0), ("[]", 0), ("{\"a\":1", 6), ("{\"a\":01}", 5), ("{\"a\" 1}", 5), ("{\"a\":1,}", 7), ("{}x", 2)]
+        {
+            assert_eq!(members(json, |_, _| ()), Err(at), "{json}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_text_is_it_is_read_as_by_serde_json(
+            pieces in proptest::collection::vec(
+                prop::sample::select(&[
+                    "{", "}", ":", ",", "[", "]", "\"", "\"a\"", "\"b\":", "\"a\":1,", "\\", "\\u0061", " ", "\n", "0", "17", "-",
+                    ".5", "e3", "true", "null", "é", "\u{7f}", "\u{1}", "\"a text of more than sixteen\"", "\u{a0}", "\u{feff}",
+                ][..]),
+                0..12,
+            ),
+            is_framed: bool,
+        ) {
+            let text = pieces.concat();
+            is_read_as_by_serde_json(&if is_framed { format!("{{\"x\":{text}}}") } else { text });
+        }
+    }
+}
