@@ -1,28 +1,60 @@
 //! Where a bearer token stands in a request: the `Authorization` header (RFC 6750 section 2.1) and nowhere else. Tokens in
 //! the body (2.2), the query (2.3) or a cookie are not looked at.
 
+use std::ops::Range;
+
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE, ORIGIN};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
 use super::refusal::BearerReason;
 use crate::protocol::wire::charset::{MAX_TOKEN, is_bearer_token};
 
-/// The token of this request.
-pub(super) fn token(headers: &HeaderMap) -> Result<&str, BearerReason> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next().ok_or(BearerReason::NoCredentials)?;
-    if values.next().is_some() {
-        return Err(BearerReason::SeveralHeaders);
+/// The token of a request.
+pub(super) struct BearerToken<'a> {
+    pub(super) text: &'a str,
+    header: &'a HeaderValue,
+}
+
+/// A token whose text stays where the server has read it to: there is no copy of it.
+pub(super) struct SharedToken {
+    header: HeaderValue,
+    place: Range<usize>,
+}
+
+impl<'a> BearerToken<'a> {
+    /// The token of this request.
+    pub(super) fn of(headers: &'a HeaderMap) -> Result<Self, BearerReason> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let header = values.next().ok_or(BearerReason::NoCredentials)?;
+        if values.next().is_some() {
+            return Err(BearerReason::SeveralHeaders);
+        }
+        // White space around a header's value is not part of it (RFC 9110 section 5.5).
+        let value = header.as_bytes().trim_ascii();
+        let end = value.iter().position(|b| *b == b' ').unwrap_or(value.len());
+        let (scheme, rest) = value.split_at_checked(end).unwrap_or((value, b""));
+        if !scheme.eq_ignore_ascii_case(b"bearer") {
+            return Err(BearerReason::NoCredentials);
+        }
+        let token = rest.trim_ascii_start();
+        let text = std::str::from_utf8(token).ok().filter(|token| is_bearer_token(token));
+        text.map(|text| Self { text, header }).ok_or_else(|| no_token(token))
     }
-    // White space around a header's value is not part of it (RFC 9110 section 5.5).
-    let value = value.as_bytes().trim_ascii();
-    let end = value.iter().position(|b| *b == b' ').unwrap_or(value.len());
-    let (scheme, rest) = value.split_at_checked(end).unwrap_or((value, b""));
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Err(BearerReason::NoCredentials);
+
+    /// The same without a borrow.
+    pub(super) fn share(&self) -> SharedToken {
+        // Behind it there is nothing but white space.
+        let end = self.header.as_bytes().trim_ascii_end().len();
+        SharedToken { header: self.header.clone(), place: end.saturating_sub(self.text.len())..end }
     }
-    let token = rest.trim_ascii_start();
-    std::str::from_utf8(token).ok().filter(|token| is_bearer_token(token)).ok_or_else(|| no_token(token))
+}
+
+impl SharedToken {
+    pub(super) fn text(&self) -> &str {
+        let text = self.header.as_bytes().get(self.place.clone()).unwrap_or_default();
+        // It was read from there.
+        std::str::from_utf8(text).unwrap_or_default()
+    }
 }
 
 /// Why this is none.
@@ -51,7 +83,6 @@ pub(super) fn is_preflight(method: &Method, headers: &HeaderMap, has_body: bool)
 mod tests {
     use super::*;
     use crate::protocol::wire::charset::is_token68;
-    use http::HeaderValue;
     use proptest::prelude::*;
 
     fn read(values: &[&[u8]]) -> Result<String, BearerReason> {
@@ -59,12 +90,22 @@ mod tests {
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
         }
-        token(&headers).map(str::to_owned)
+        let token = BearerToken::of(&headers)?;
+        let (text, shared) = (token.text.to_owned(), token.share());
+        drop(headers);
+        assert_eq!(shared.text(), text);
+        Ok(text)
     }
 
     #[test]
     fn the_scheme_has_any_case_and_one_or_more_spaces_be_01() {
-        for value in ["Bearer t-._~+/1==", "bearer t-._~+/1==", "BEARER   t-._~+/1==", " Bearer t-._~+/1== "] {
+        for value in [
+            "Bearer t-._~+/1==",
+            "bearer t-._~+/1==",
+            "BEARER   t-._~+/1==",
+            " Bearer t-._~+/1== ",
+            "\tBearer  t-._~+/1==\t",
+        ] {
             assert_eq!(read(&[value.as_bytes()]).unwrap(), "t-._~+/1==", "{value}");
         }
     }
@@ -100,9 +141,8 @@ mod tests {
         #[test]
         fn whatever_the_header_holds_only_token68_comes_out(value in proptest::collection::vec(any::<u8>(), 0..60)) {
             let value = [b"Bearer ", &*value].concat();
-            if let Ok(value) = HeaderValue::from_bytes(&value) {
-                let headers: HeaderMap = [(AUTHORIZATION, value)].into_iter().collect();
-                prop_assert!(token(&headers).is_ok_and(is_token68) || token(&headers).is_err());
+            if HeaderValue::from_bytes(&value).is_ok() {
+                prop_assert!(read(&[&value]).map_or(true, |token| is_token68(&token)));
             }
         }
     }

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Response};
 
 use super::answer::{Answers, Challenge, Dialect};
 use super::cache::TokenCache;
-use super::credentials;
+use super::credentials::{self, BearerToken};
 use super::principal::Principal;
 use super::recent::CacheKey;
 use super::refusal::{BearerReason, BearerRefusal};
@@ -21,7 +21,6 @@ use crate::observe::patience::Overdue;
 use crate::protocol::scope::Scope;
 use crate::protocol::skew::MAX_SKEW;
 use crate::protocol::token::record::AccessTokenRecord;
-use crate::protocol::wiped::Wiped;
 
 pub(super) type OnRefusal = Box<dyn Fn(&BearerRefusal) + Send + Sync>;
 
@@ -100,22 +99,22 @@ impl RouteRules {
         if self.passes_preflight && credentials::is_preflight(method, headers, has_body) {
             return Ok(Admission::Pass);
         }
-        let token = match credentials::token(headers) {
+        let token = match BearerToken::of(headers) {
             Err(BearerReason::NoCredentials) if self.is_optional => return Ok(Admission::Pass),
             found => found?,
         };
         let cache = self.parts.cache.as_ref().filter(|_| self.is_cached);
-        let key = cache.map(|_| CacheKey::of(token));
+        let key = cache.map(|_| CacheKey::of(token.text));
         let asked = if key.is_some() { self.parts.clock.elapsed() } else { Duration::ZERO };
         if let Some(record) = cache.zip(key).and_then(|(cache, key)| cache.get(&key, asked)) {
             return self.judge(record).map(Admission::Known);
         }
-        Ok(Admission::Ask(Verification { looking: self.look_up(token), key, asked }))
+        Ok(Admission::Ask(Verification { looking: self.look_up(&token), key, asked }))
     }
 
-    fn look_up(&self, token: &str) -> Contain<Looking> {
-        let (parts, token) = (Arc::clone(&self.parts), Wiped::new(token.to_owned()));
-        let looking: Looking = Box::pin(async move { Ok(parts.verifier.verify(&token).await?) });
+    fn look_up(&self, token: &BearerToken<'_>) -> Contain<Looking> {
+        let (parts, token) = (Arc::clone(&self.parts), token.share());
+        let looking: Looking = Box::pin(async move { Ok(parts.verifier.verify(token.text()).await?) });
         Contain::new(Some(self.parts.deadline), looking)
     }
 
