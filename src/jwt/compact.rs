@@ -56,3 +56,43 @@ impl<'a> Compact<'a> {
         if is_signed { decode(self.payload) } else { None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwt::algorithm::SigningAlgorithm;
+    use crate::jwt::signing_key::SigningKey;
+    use crate::jwt::trusted::{Named, Trusted};
+
+    #[test]
+    fn a_header_as_this_crates_issuers_write_it_names_its_key_without_being_read() {
+        let keys = [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa]
+            .map(|algorithm| SigningKey::generate(algorithm).unwrap());
+        let [key, other] = keys.map(|key| key.verification_key().clone());
+        let trusted = Trusted::new(vec![other.clone(), key.clone()]);
+        let token = format!("{}.e30.AA", key.encoded_header());
+        let token = Compact::split(&token).unwrap();
+        assert_eq!((trusted.named_by(&token), trusted.key_of(&token)), (Some(Named::Known), Some(&key)));
+        assert!(token.read.get().is_none());
+        // Other sets have to read it.
+        assert_eq!(Trusted::new(vec![other]).named_by(&token), Some(Named::Unknown));
+        assert!(token.read.get().is_some());
+    }
+
+    #[test]
+    fn a_header_that_others_write_names_a_key_by_its_kid_or_none() {
+        let key =
+            SigningKey::generate(SigningAlgorithm::Es256).unwrap().verification_key().clone().with_kid("k").unwrap();
+        let trusted = Trusted::new(vec![key]);
+        for (header, named) in [
+            (r#"{"alg":"ES256","kid":"k","typ":"at+jwt"}"#, Some(Named::Known)),
+            (r#"{"alg":"ES256","kid":"other","typ":"at+jwt"}"#, Some(Named::Unknown)),
+            (r#"{"alg":"ES256","typ":"at+jwt"}"#, Some(Named::None)),
+            (r#"{"alg":"ES256","kid":"k","typ":"JWT"}"#, None),
+            (r#"{"alg":"ES256","kid":"k","kid":"k","typ":"at+jwt"}"#, None),
+        ] {
+            let token = format!("{}.e30.AA", URL_SAFE_NO_PAD.encode(header));
+            assert_eq!(trusted.named_by(&Compact::split(&token).unwrap()), named, "{header}");
+        }
+    }
+}

@@ -14,8 +14,9 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tower::Service;
 
+use super::compact::Compact;
 use super::error::{FetchError, JwksError};
-use super::trusted::{MAX_DOCUMENT, Trusted};
+use super::trusted::{MAX_DOCUMENT, Named, Trusted};
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::sync::held;
@@ -111,7 +112,8 @@ pub(super) enum Look {
 impl RemoteJwks {
     /// The keys at `uri`, which must be `https`; for development, `http` is allowed for `localhost`, `127.0.0.0/8` and
     /// `[::1]`. `client` is any HTTP client that is a [`tower::Service`]: redirects, proxies and the trust in
-    /// certificates are its matter.
+    /// certificates are its matter. Requests have the body `Full<Bytes>`, so that the client that the application already has
+    /// fits as it is.
     ///
     /// # Errors
     /// Fails when `uri` is no such URL.
@@ -211,11 +213,18 @@ impl RemoteJwks {
         self.lock().failure.as_ref().map(ToString::to_string)
     }
 
-    /// The keys, or the fetch to wait for before they can be had.
-    pub(super) fn look(&self, kid: Option<&str>) -> Look {
+    /// The keys, or the fetch to wait for before they can be had; none if the token's header fits no access token: nothing is
+    /// fetched for it.
+    pub(super) fn look(&self, token: &Compact<'_>) -> Option<Look> {
+        let keys = self.lock().keys.clone();
+        // Nobody waits while a header is read.
+        keys.named_by(token).map(|named| self.look_for(named))
+    }
+
+    fn look_for(&self, named: Named) -> Look {
         let now = self.clock.elapsed();
         let mut state = self.lock();
-        let is_known = state.has_keys(now) && kid.is_none_or(|kid| state.keys.iter().any(|key| key.kid() == kid));
+        let is_known = state.has_keys(now) && named != Named::Unknown;
         if is_known && now < state.fresh_until {
             return Look::Now(state.answer(now));
         }
@@ -229,10 +238,10 @@ impl RemoteJwks {
                 Err(error) => return Look::Now(Err(error)),
             },
         };
-        match (is_known, kid) {
-            (false, _) => Look::Later(flight),
-            (true, Some(_)) => Look::Now(state.answer(now)),
-            (true, None) => Look::Meanwhile(state.keys.clone(), flight),
+        match named {
+            _ if !is_known => Look::Later(flight),
+            Named::None => Look::Meanwhile(state.keys.clone(), flight),
+            Named::Known | Named::Unknown => Look::Now(state.answer(now)),
         }
     }
 

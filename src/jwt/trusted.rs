@@ -24,6 +24,17 @@ struct Document {
     keys: Vec<Value>,
 }
 
+/// What the header of a token names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// A key that is there.
+    Known,
+    /// A key that is not there.
+    Unknown,
+    /// No key.
+    None,
+}
+
 impl Trusted {
     pub(super) fn new(keys: Vec<VerificationKey>) -> Self {
         Self(keys.into())
@@ -42,13 +53,32 @@ impl Trusted {
         Ok(Self(document.keys.into_iter().filter_map(|key| VerificationKey::from_value(key).ok()).collect()))
     }
 
-    /// The key that the token names. A header as this crate's issuers write it is known without a look into it.
+    /// The key that the token names.
     pub(super) fn key_of(&self, token: &Compact<'_>) -> Option<&VerificationKey> {
-        let encoded = token.encoded_header();
-        self.0.iter().find(|key| key.encoded_header() == encoded).or_else(|| {
+        self.known(token).or_else(|| {
             let header = token.header()?;
             self.find(header.kid.as_deref(), header.algorithm)
         })
+    }
+
+    /// What the token names; none if its header fits no access token.
+    pub(super) fn named_by(&self, token: &Compact<'_>) -> Option<Named> {
+        if self.known(token).is_some() {
+            return Some(Named::Known);
+        }
+        let is_there = |kid: &String| self.0.iter().any(|key| key.kid() == kid);
+        Some(match &token.header()?.kid {
+            None => Named::None,
+            Some(kid) if is_there(kid) => Named::Known,
+            Some(_) => Named::Unknown,
+        })
+    }
+
+    /// The key whose tokens have this header, if this crate's issuers write them: such a header is known without a look into
+    /// it.
+    fn known(&self, token: &Compact<'_>) -> Option<&VerificationKey> {
+        let encoded = token.encoded_header();
+        self.0.iter().find(|key| key.encoded_header() == encoded)
     }
 
     /// The key for this `kid` and algorithm, the first if there are several. Without `kid` the only one of the algorithm:

@@ -154,9 +154,8 @@ impl AccessTokenVerifier for JwtVerifier {
             Source::Own(keys) => keys.trusted(),
             Source::Document(keys) => keys.trusted(),
             Source::Remote(remote) => {
-                // Nothing is fetched for a token that cannot be good.
-                let Some(header) = token.header() else { return MaybeFuture::ready(Ok(None)) };
-                match remote.look(header.kid.as_deref()) {
+                let Some(look) = remote.look(&token) else { return MaybeFuture::ready(Ok(None)) };
+                match look {
                     Look::Now(Ok(keys)) => keys,
                     Look::Now(Err(error)) => return MaybeFuture::ready(Err(error)),
                     Look::Later(flight) => return self.later(token, remote, flight),
