@@ -46,6 +46,10 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// It works over any tower HTTP client; a client that follows redirects must not send the credentials along. Put a
 /// [`TokenCache`](super::TokenCache) into the guard to ask less often about good tokens.
 ///
+/// Requests have the body `Full<Bytes>`, so that the client that the application already has, with its connections, fits as it
+/// is: a body of this crate's own would ask for a second client. For one that takes another body, put tower's `MapRequest`
+/// around it.
+///
 /// # Made-up tokens
 ///
 /// Everybody can send an API made-up tokens, and each is a question to the endpoint. What cannot be a bearer token (RFC 6750
