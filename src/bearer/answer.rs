@@ -26,6 +26,10 @@ pub(super) enum Dialect {
 
 impl Dialect {
     pub(super) fn of(headers: &HeaderMap) -> Self {
+        // Up to some twenty headers, going through their names is faster than a look-up.
+        if !headers.keys().any(|name| *name == CONTENT_TYPE) {
+            return Self::Http;
+        }
         let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
         // Up to the message format or a parameter: `application/grpc+proto`.
         let end = kind.iter().position(|b| matches!(b, b'+' | b';' | b' ' | b'\t')).unwrap_or(kind.len());
@@ -152,14 +156,14 @@ impl Answers {
         let Self([first, ..]) = self;
         // Each kind of answer has its place.
         let ready = self.0.get(kind as usize).unwrap_or(first);
-        let mut response = match dialect {
-            Dialect::Http => Response::from_parts(ready.head.clone(), body(ready.body.clone())),
-            Dialect::Grpc(media_type) => {
-                let mut response = Response::from_parts(ready.grpc_head.clone(), body(Bytes::new()));
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-                response
-            }
+        let (head, bytes) = match dialect {
+            Dialect::Http => (&ready.head, ready.body.clone()),
+            Dialect::Grpc(_) => (&ready.grpc_head, Bytes::new()),
         };
+        let mut response = Response::from_parts(head.clone(), body(bytes));
+        if let Dialect::Grpc(media_type) = dialect {
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        }
         if let Some(wait) = refusal.error.as_ref().and_then(|error| error.retry_after)
             && kind == AnswerKind::Unavailable
         {

@@ -66,7 +66,9 @@ impl Scope {
     /// Whether every token of this scope is in `other`.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        self == other || self.tokens().all(|wanted| other.tokens().any(|own| own == wanted))
+        // In order and without repeats, a part is never written longer than the whole.
+        self.0.len() <= other.0.len()
+            && (self == other || self.tokens().all(|wanted| other.tokens().any(|own| own == wanted)))
     }
 
     /// What is left without the tokens of `other`.
@@ -177,6 +179,7 @@ mod tests {
             for token in a.iter() {
                 prop_assert_eq!(both.contains(token), b.contains(token));
             }
+            prop_assert_eq!(a.is_subset(&b), a.iter().all(|token| b.contains(token)));
         }
 
         #[test]
