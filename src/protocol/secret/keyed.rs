@@ -33,8 +33,7 @@ impl Keyed {
             Self::Own(key) => {
                 let mut hash = WordHash::under(*key);
                 hash.add(number);
-                // Most requests have no realm, and hashing nothing is not for nothing.
-                parts.into_iter().filter(|part| !part.is_empty()).for_each(|part| hash.add_bytes(part));
+                parts.iter().for_each(|part| hash.add_bytes(part));
                 hash.finish()
             }
             Self::Given(key) => Self::digest_under(key, number, &parts),

@@ -141,14 +141,17 @@ impl Token {
     pub(crate) fn encode(prefix: &str, bytes: &[u8]) -> Result<Self, RandomnessError> {
         // Encoded where it stays, so that no other buffer holds it.
         let length = encoded_len(bytes.len(), false).unwrap_or_default();
-        let mut token = Vec::with_capacity(prefix.len().saturating_add(length));
+        let end = prefix.len().saturating_add(length);
+        // As many bytes as are looked at together to see that they are ASCII.
+        let mut token = Vec::with_capacity(end.next_multiple_of(16));
         token.extend_from_slice(prefix.as_bytes());
-        token.resize(prefix.len().saturating_add(length), 0);
-        let room = token.get_mut(prefix.len()..).unwrap_or_default();
+        token.resize(token.capacity(), 0);
+        let room = token.get_mut(prefix.len()..end).unwrap_or_default();
         let encoded = URL_SAFE_NO_PAD.encode_slice(bytes, room).ok().filter(|written| *written == length);
         // Base64 is ASCII and as long as was computed, so neither can fail.
-        let text =
-            encoded.and_then(|_| String::from_utf8(token).ok()).ok_or(RandomnessError(getrandom::Error::UNEXPECTED))?;
+        let text = encoded.and_then(|_| String::from_utf8(token).ok());
+        let mut text = text.ok_or(RandomnessError(getrandom::Error::UNEXPECTED))?;
+        text.truncate(end);
         Ok(Self { text: Wiped::new(text), is_token68: is_token68(prefix) || prefix.is_empty() })
     }
 

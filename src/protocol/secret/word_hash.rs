@@ -39,12 +39,21 @@ impl WordHash {
         self.mix(word);
     }
 
-    /// Adds bytes by words. The last word holds the less than eight that are left, behind a one that says how many they are.
+    /// Adds bytes by words, the last of which holds what is left. The number of all bytes goes in at the end.
     #[inline]
     pub(crate) fn add_bytes(&mut self, bytes: &[u8]) {
+        self.bytes = self.bytes.wrapping_add(bytes.len() as u64);
         let (words, rest) = bytes.as_chunks::<8>();
-        words.iter().for_each(|word| self.add(u64::from_le_bytes(*word)));
-        self.add(rest.iter().fold(1, |word, byte| word << 8 | u64::from(*byte)));
+        words.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
+        match (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+            // Both hold the bytes in the middle.
+            (Some(first), Some(last)) => {
+                let [first, last] = [first, last].map(|half| u64::from(u32::from_le_bytes(*half)));
+                self.mix(first | last << 32);
+            }
+            _ if rest.is_empty() => {}
+            _ => self.mix(rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))),
+        }
     }
 
     #[inline]

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::protocol::wire::charset::is_lowercase_word;
+
 /// How often the steps are repeated. A test shows that the third round changes nothing any more.
 const ROUNDS: usize = 8;
 
@@ -30,6 +32,10 @@ const DEFAULT_IGNORABLE: [(char, char); 17] = [
 ];
 
 pub(crate) fn canonical(name: &str) -> Cow<'_, str> {
+    // As most are.
+    if is_lowercase_word(name) {
+        return Cow::Borrowed(name);
+    }
     let trimmed = name.trim();
     if trimmed.is_ascii() {
         let has_upper = trimmed.bytes().any(|byte| byte.is_ascii_uppercase());

@@ -65,14 +65,16 @@ pub(crate) fn parse(value: &[u8], texts: &mut Texts) -> Result<Authorization, Re
     if value.len() > MAX_VALUE {
         return Err(Reason::MalformedBasic);
     }
-    let (mut short, mut long) = (Wiped::new([0; SHORT]), Zeroizing::new(Vec::new()));
-    let room = if base64::decoded_len_estimate(rest.len()) <= SHORT {
-        short.as_mut_slice()
+    if base64::decoded_len_estimate(rest.len()) <= SHORT {
+        read(rest, Wiped::new([0; SHORT]).as_mut_slice(), texts)
     } else {
-        long.resize(rest.len(), 0);
-        long.as_mut_slice()
-    };
-    let length = BASE64.decode_slice(rest.trim_ascii(), room).map_err(|_| Reason::MalformedBasic)?;
+        read(rest, Zeroizing::new(vec![0; rest.len()]).as_mut_slice(), texts)
+    }
+}
+
+/// Reads the credentials behind the scheme, which are decoded in `room`.
+fn read(encoded: &[u8], room: &mut [u8], texts: &mut Texts) -> Result<Authorization, Reason> {
+    let length = BASE64.decode_slice(encoded.trim_ascii(), room).map_err(|_| Reason::MalformedBasic)?;
     let credentials = room.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
     let credentials = credentials.ok_or(Reason::MalformedBasic)?;
     let (id, secret) = split_at_colon(credentials).ok_or(Reason::MalformedBasic)?;
@@ -109,7 +111,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
-    fn read(value: &str) -> Option<(String, String)> {
+    fn pair_in(value: &str) -> Option<(String, String)> {
         let mut texts = Texts::default();
         match parse(value.as_bytes(), &mut texts) {
             Ok(Authorization::Basic(Basic { decoded: Some(pair), .. })) => {
@@ -121,21 +123,21 @@ mod tests {
 
     #[test]
     fn halves_are_form_decoded_after_the_first_colon_ca_02() {
-        let pair = read("Basic d2UraXJkJTNBaWQlMjUlMkI6cCUyNXNzJTJCdyUzQXJk").unwrap();
+        let pair = pair_in("Basic d2UraXJkJTNBaWQlMjUlMkI6cCUyNXNzJTJCdyUzQXJk").unwrap();
         assert_eq!(pair, ("we ird:id%+".to_owned(), "p%ss+w:rd".to_owned()));
     }
 
     #[test]
     fn scheme_has_any_case_and_any_number_of_spaces_ca_14() {
         for value in ["basic Y29uZjpzM2NyZXQ=", "BASIC Y29uZjpzM2NyZXQ", "Basic   Y29uZjpzM2NyZXQ="] {
-            assert_eq!(read(value).unwrap().0, "conf");
+            assert_eq!(pair_in(value).unwrap().0, "conf");
         }
     }
 
     #[test]
     fn broken_values_fail_ca_15() {
         for value in ["Basic", "Basic !!", "Basic Y29uZg==", "Basic Y29uZjolWlo=", "Basic Y29uZjolRkY="] {
-            assert!(read(value).is_none(), "{value}");
+            assert!(pair_in(value).is_none(), "{value}");
         }
     }
 
@@ -149,7 +151,7 @@ mod tests {
         fn every_encoding_client_is_understood(id in "[ -~]{1,40}", secret in "[ -~]{0,40}") {
             let form = |text: &str| serde_urlencoded::to_string([("", text)]).unwrap()[1..].to_owned();
             let header = format!("Basic {}", STANDARD.encode(format!("{}:{}", form(&id), form(&secret))));
-            prop_assert_eq!(read(&header), Some((id, secret)));
+            prop_assert_eq!(pair_in(&header), Some((id, secret)));
         }
 
         #[test]

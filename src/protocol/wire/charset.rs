@@ -11,12 +11,22 @@ pub(crate) fn is_vschar(text: &str) -> bool {
 
 /// Whether all is `VSCHAR` and neither of two.
 pub(crate) fn is_vschar_but(text: &str, one: u8, other: u8) -> bool {
-    !has_marked(text, |word| not_visible(word) | equal(word, one) | equal(word, other))
+    !has_marked(text, |word| not_visible(word) | equal_ascii(word, one) | equal_ascii(word, other))
 }
 
-/// Marks what is no ASCII, what is DEL, and what is below the space. Bytes that are ASCII carry nothing over.
+/// Whether all is visible ASCII, without a space and without a capital letter.
+pub(crate) fn is_lowercase_word(text: &str) -> bool {
+    !has_marked(text, |word| not_visible(word) | equal_ascii(word, b' ') | capital(word))
+}
+
+/// Marks what is no ASCII, what is DEL, and what is below the space. Nothing is carried over from bytes that are not marked.
 fn not_visible(word: u64) -> u64 {
-    word | word.wrapping_add(ONES) | below_space(word)
+    word | word.wrapping_add(ONES) | word.wrapping_sub(ONES << 5)
+}
+
+/// Marks in eight bytes of ASCII those that are this one. Nothing is carried over from bytes that are not marked.
+fn equal_ascii(word: u64, byte: u8) -> u64 {
+    (word ^ u64::from_ne_bytes([byte; 8])).wrapping_sub(ONES)
 }
 
 /// Whether a byte of the text is marked: `mark` sets the high bit of each that is, in eight of them at once.
@@ -42,6 +52,12 @@ fn equal(word: u64, byte: u8) -> u64 {
 /// Marks in eight bytes those whose lower seven bits are below the space.
 fn below_space(word: u64) -> u64 {
     !(word | HIGHS).wrapping_sub(ONES << 5)
+}
+
+/// Marks the capital letters in eight bytes of ASCII: what is not below `A` and below what follows `Z`.
+fn capital(word: u64) -> u64 {
+    let not_below = |byte: u8| word.wrapping_add(ONES.wrapping_mul(u64::from(0x80_u8.wrapping_sub(byte))));
+    not_below(b'A') & !not_below(b'[')
 }
 
 /// Whether one of two bytes, which are no letters, is in the text.
@@ -156,6 +172,59 @@ fn first_marked(text: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
     Some(words.len().saturating_mul(8).saturating_add(at))
 }
 
+/// Where a text has one of two bytes, neither of which is 0, and last of all where it ends. Eight bytes are looked at together.
+pub(crate) struct Positions<'a> {
+    /// What is still to be looked at.
+    words: &'a [[u8; 8]],
+    rest: &'a [u8],
+    both: [u8; 2],
+    /// Of the word that is looked at: which of its bytes are one of the two, and where it starts.
+    marks: u64,
+    start: usize,
+    /// Until it was told.
+    end: Option<usize>,
+}
+
+impl<'a> Positions<'a> {
+    #[inline]
+    pub(crate) fn of(text: &'a [u8], one: u8, other: u8) -> Self {
+        let (words, rest) = text.as_chunks::<8>();
+        // The first word starts at 0.
+        Self { words, rest, both: [one, other], marks: 0, start: 0_usize.wrapping_sub(8), end: Some(text.len()) }
+    }
+}
+
+impl Iterator for Positions<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.marks == 0 {
+            let word = if let [word, words @ ..] = self.words {
+                self.words = words;
+                u64::from_le_bytes(*word)
+            } else if !self.rest.is_empty() {
+                std::mem::take(&mut self.rest).iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+            } else {
+                return self.end.take();
+            };
+            let [one, other] = self.both.map(|byte| unequal(word, byte));
+            self.marks = !(one & other) & HIGHS;
+            self.start = self.start.wrapping_add(8);
+        }
+        let at = self.marks.trailing_zeros() as usize / 8;
+        self.marks &= self.marks.wrapping_sub(1);
+        Some(self.start.wrapping_add(at))
+    }
+}
+
+/// Marks in eight bytes those that are not this one, and no other.
+fn unequal(word: u64, byte: u8) -> u64 {
+    let differs = word ^ u64::from_ne_bytes([byte; 8]);
+    // Adding to seven bits carries nothing over to the next byte.
+    (differs & !HIGHS).wrapping_add(!HIGHS) | differs
+}
+
 /// Whether it is this prefix and so many characters of base64url (RFC 4648 section 5).
 pub(crate) fn is_base64url_after(prefix: &str, length: usize, text: &str) -> bool {
     let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -174,6 +243,16 @@ mod tests {
             prop_assert_eq!(position(&text, byte), at(&text, byte));
             let like: Vec<u8> = text.iter().map(|one| byte ^ (one & few)).collect();
             prop_assert_eq!(position(&like, byte), at(&like, byte));
+        }
+
+        #[test]
+        fn two_bytes_are_found_wherever_they_stand_and_then_the_end(text in proptest::collection::vec(any::<u8>(), 0..40), few in 0..4_u8, one in 1..=255_u8, other in 1..=255_u8) {
+            let like: Vec<u8> = text.iter().map(|byte| one ^ (byte & few)).collect();
+            for text in [text, like] {
+                let is_either = |at: &usize| text.get(*at).is_none_or(|byte| *byte == one || *byte == other);
+                let expected: Vec<usize> = (0..=text.len()).filter(is_either).collect();
+                prop_assert_eq!(Positions::of(&text, one, other).collect::<Vec<_>>(), expected);
+            }
         }
 
         #[test]
@@ -196,6 +275,8 @@ mod tests {
                 assert_eq!(has_either(&text, b'+', b'%'), matches!(odd, '+' | '%'), "{text:?}");
                 let is_visible = matches!(odd, ' '..='~');
                 assert_eq!(is_vschar_but(&text, b'+', b'%'), is_visible && !matches!(odd, '+' | '%'), "{text:?}");
+                let is_lower = is_visible && odd != ' ' && !odd.is_ascii_uppercase();
+                assert_eq!(is_lowercase_word(&text), is_lower, "{text:?}");
                 assert_eq!(breaks_lines(&text), matches!(odd, '\0' | '\r' | '\n'), "{text:?}");
                 let is_plain = odd >= ' ' && !matches!(odd, '"' | '\\');
                 assert_eq!(is_plain_json(&text), is_plain, "{text:?}");

@@ -7,7 +7,7 @@
 
 use zeroize::Zeroizing;
 
-use super::charset::{breaks_lines, has_either, is_unicode_no_crlf, is_vschar, is_vschar_but, position};
+use super::charset::{Positions, breaks_lines, has_either, is_unicode_no_crlf, is_vschar, is_vschar_but};
 use super::error::Reason;
 use super::texts::{Span, Texts};
 
@@ -100,17 +100,20 @@ impl Form {
         let capacity = body.len().saturating_mul(copies).saturating_add(room);
         let mut form = Self { texts: Texts::with_capacity(capacity), ..Self::default() };
         form.texts.append(text);
-        let (mut start, mut pairs) = (0_usize, 0_usize);
-        while let Some(rest @ [_, ..]) = body.get(start..) {
-            let length = position(rest, b'&').unwrap_or(rest.len());
-            if let Some(pair) = rest.get(..length).filter(|pair| !pair.is_empty()) {
+        let (mut start, mut name_end, mut pairs) = (0, usize::MAX, 0_usize);
+        for at in Positions::of(body, b'&', b'=') {
+            if body.get(at) == Some(&b'=') {
+                name_end = name_end.min(at);
+                continue;
+            }
+            if at > start {
                 pairs = pairs.saturating_add(1);
                 if pairs > MAX_PAIRS {
                     return Err(Reason::TooManyParameters);
                 }
-                form.add(text, Pair::at(start, pair), is_plain)?;
+                form.add(text, Pair::at(start, name_end.min(at), at), is_plain)?;
             }
-            start = start.saturating_add(length).saturating_add(1);
+            (start, name_end) = (at.wrapping_add(1), usize::MAX);
         }
         Ok(form)
     }
@@ -222,10 +225,8 @@ struct Pair {
 }
 
 impl Pair {
-    /// Of a pair that starts there.
-    fn at(start: usize, pair: &[u8]) -> Self {
-        let end = start.saturating_add(pair.len());
-        let name_end = position(pair, b'=').map_or(end, |length| start.saturating_add(length));
+    /// Of a pair that lies there. Without a `=` its name ends where it does.
+    fn at(start: usize, name_end: usize, end: usize) -> Self {
         Self { name: Span::new(start, name_end), value: Span::new(name_end.saturating_add(1).min(end), end) }
     }
 }

@@ -111,7 +111,11 @@ impl IssuedTokens {
 
     /// Whether the tokens can be sent: visible ASCII, and for a bearer token what fits an `Authorization` header.
     pub(crate) fn check(&self) -> Result<(), Reason> {
-        let bearer = self.token_type.eq_ignore_ascii_case("bearer") || self.token_type.eq_ignore_ascii_case("dpop");
+        let bearer = match &self.token_type {
+            // The issuer named no other.
+            Cow::Borrowed(_) => true,
+            Cow::Owned(other) => other.eq_ignore_ascii_case("bearer") || other.eq_ignore_ascii_case("dpop"),
+        };
         let access = self.access_token.expose();
         let legal = if bearer { self.access_token.is_token68() } else { !access.is_empty() && is_vschar(access) };
         let refresh =
