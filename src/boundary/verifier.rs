@@ -39,56 +39,69 @@ pub(crate) struct Said {
 ///
 /// It exists only after the attempt was charged to the account's budget, so a verifier cannot be asked for free.
 pub struct Attempt {
-    said: Said,
+    // Each field by itself lies closer than within a struct, and an attempt is moved often.
+    username: Span,
+    password: Password,
+    fields: Vec<(Span, Span)>,
+    client: Client,
+    realm: Realm,
+    scope: Scope,
+    address: Option<IpAddr>,
+    extensions: Extensions,
     is_from_known_address: bool,
 }
 
 impl Attempt {
     /// One attempt for one charge of its account.
+    #[inline]
     pub(crate) fn charged(charge: Charge<OfAccount>, said: Said) -> (Self, UsedCharge) {
-        (Self { said, is_from_known_address: charge.is_from_known_address() }, charge.used())
+        let is_from_known_address = charge.is_from_known_address();
+        let Said { username, password, fields, client, realm, scope, address, extensions } = said;
+        let attempt =
+            Self { username, password, fields, client, realm, scope, address, extensions, is_from_known_address };
+        (attempt, charge.used())
     }
 
     /// The user name exactly as it was sent: 1 to 1024 bytes without control characters other than TAB (RFC 6749 A.15).
     #[must_use]
     pub fn username(&self) -> &str {
-        self.said.password.texts().get(self.said.username)
+        self.password.texts().get(self.username)
     }
 
     /// The password exactly as it was sent: 1 to 4096 bytes.
     #[must_use]
     pub fn password(&self) -> &Password {
-        &self.said.password
+        &self.password
     }
 
     /// Takes the password out, to move it to another thread.
     #[must_use]
     pub fn into_password(self) -> Password {
-        self.said.password
+        self.password
     }
 
     /// The authenticated client (RFC 6749 section 3.2.1).
     #[must_use]
     pub fn client(&self) -> &Client {
-        &self.said.client
+        &self.client
     }
 
     /// The realm (separate user directory) of the request, if there is one.
     #[must_use]
     pub fn realm(&self) -> Option<&str> {
-        self.said.realm.as_deref()
+        self.realm.as_deref()
     }
 
     /// The realm, to keep it.
     #[allow(dead_code, reason = "for verifiers, which are features")]
     pub(crate) fn to_realm(&self) -> Realm {
-        self.said.realm.clone()
+        self.realm.clone()
     }
 
     /// The scope that was asked for, or the default where nothing was; within what the client may have.
     #[must_use]
     pub fn scope(&self) -> &Scope {
-        &self.said.scope
+        &self.scope
     }
 
     /// The address that the request comes from and is counted on: the peer's, from the source that the host configured;
@@ -96,7 +109,7 @@ impl Attempt {
     /// [may name it](crate::client::ClientBuilder::trust_end_user_address). IPv4 stands in its own form.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
-        self.said.address
+        self.address
     }
 
     /// Whether the account logged in from this [`address`](Self::address) before, as the limiter said in the step that charged
@@ -117,14 +130,14 @@ impl Attempt {
     /// What the host's other layers put into the request.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
-        &self.said.extensions
+        &self.extensions
     }
 
     /// The form fields that the endpoint itself does not know (`device`, `audience` ...), in the order they were sent;
     /// a name may repeat.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        let texts = self.said.password.texts();
-        self.said.fields.iter().map(|(name, value)| (texts.get(*name), texts.get(*value)))
+        let texts = self.password.texts();
+        self.fields.iter().map(|(name, value)| (texts.get(*name), texts.get(*value)))
     }
 
     /// The first value of an unrecognised form field.
@@ -137,9 +150,9 @@ impl Attempt {
 impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempt")
-            .field("client", self.said.client.id())
-            .field("scope", &self.said.scope)
-            .field("address", &self.said.address)
+            .field("client", self.client.id())
+            .field("scope", &self.scope)
+            .field("address", &self.address)
             .finish_non_exhaustive()
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::Response;
 
+use super::door::Head;
 use super::trail::Trail;
 use crate::boundary::account::AccountKey;
 use crate::boundary::audit::{AccountDigest, AuditOutcome};
@@ -46,12 +47,7 @@ impl Answers {
 
     /// Records how a request ended, and writes its answer, where its headers were.
     #[inline]
-    pub(super) fn write(
-        &self,
-        headers: HeaderMap,
-        trail: &Trail,
-        mut outcome: Result<Reply, TokenError>,
-    ) -> Response<Bytes> {
+    pub(super) fn write(&self, head: Head, trail: &Trail, mut outcome: Result<Reply, TokenError>) -> Response<Bytes> {
         if let (Err(error), true) = (&mut outcome, trail.is_replay) {
             // Whatever failed after it: this is reported only once.
             error.reason = Reason::RefreshTokenReplayed;
@@ -59,13 +55,14 @@ impl Answers {
         self.record(trail, &outcome);
         let setting = Setting {
             methods: trail.purpose.methods(),
-            version: trail.version,
-            is_head_request: trail.is_head_request,
+            version: head.version,
+            is_head_request: head.is_head_request,
             has_origin: trail.caller.has_origin,
             allowed_origin: trail.allowed_origin.as_deref(),
             sunset: trail.client.as_ref().filter(|_| trail.begins_password_login()).and_then(|client| client.sunset()),
             wording: &self.wording,
         };
+        let headers = head.headers;
         match outcome {
             Ok(Reply::Tokens(json)) => encode::success(json, headers, &setting),
             Ok(Reply::Revoked) => encode::revoked(headers, &setting),

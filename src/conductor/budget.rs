@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use super::failure::Failure;
@@ -14,7 +13,7 @@ use crate::boundary::ladder::charge::{self, Charge, Guessed, Kind, OfClient, Uns
 use crate::boundary::ladder::client::{self, AuthenticatedClient};
 use crate::boundary::limiter::{AttemptKey, AttemptLimiter, BegunLock, Fingerprint, Guess, Refusal};
 use crate::observe::contain::Contain;
-use crate::observe::patience::{Bound, Overdue};
+use crate::observe::patience::{Bound, Overdue, answered};
 use crate::observe::telemetry;
 use crate::protocol::client::credentials::Secret;
 use crate::protocol::client::registered::Client;
@@ -70,7 +69,7 @@ impl Budget {
         let keyed = guessed.from(trail.caller.address, trail.caller.is_exempt, None);
         async move {
             let checking = client::check(&*self.limiter, &keyed, secret, client, now);
-            let mut checked = match self.patience.of(checking).await {
+            let mut checked = match answered!(checking, within self.patience) {
                 Ok(Ok(checked)) => checked,
                 Ok(Err(refusal)) => return Err(self.refused(refusal, keyed.key(), trail)),
                 Err(error) => return Err(error.because(Reason::LimiterFailed)),
@@ -93,7 +92,7 @@ impl Budget {
     ) -> impl Future<Output = Result<Charge<Of>, TokenError>> + Send + 'a {
         let keyed = guessed.from(trail.caller.address, trail.caller.is_exempt, fingerprint);
         async move {
-            match self.patience.of(charge::reserve(&*self.limiter, &keyed)).await {
+            match answered!(charge::reserve(&*self.limiter, &keyed), within self.patience) {
                 Ok(Ok(charge)) => {
                     trail.caller.monitored = charge.monitored().or(trail.caller.monitored);
                     Ok(charge)
@@ -141,21 +140,21 @@ impl Budget {
         }
     }
 
-    /// Waits for the end of what was charged, settles the charge by it, and tells the owner of the account of a lock that began
+    /// Waits for the end of what was charged, if it has not ended, settles the charge by it, and tells the owner of the account of a lock that began
     /// so. If the limiter fails here, also at a second try, the charge stays, which is the safe side; the answer stands.
     #[inline]
     #[allow(clippy::manual_async_fn, reason = "an async function would hold its arguments twice")]
     pub(super) fn settle<'a, T: Send + 'a>(
         &'a self,
         used: UsedCharge,
-        mut ending: impl Future<Output = Result<T, Failure>> + Send + Unpin + 'a,
+        ending: Result<Result<T, Failure>, impl Future<Output = Result<T, Failure>> + Send + Unpin + 'a>,
         owner: Option<Box<Owner>>,
         address: Option<IpAddr>,
     ) -> impl Future<Output = Result<T, TokenError>> + Send + 'a {
         async move {
-            let (ended, settlement) = Failure::settle(Pin::new(&mut ending).await);
+            let (ended, settlement) = Failure::settle(answered!(ending));
             let (settling, again) = used.settle(&*self.limiter, settlement);
-            let lock = match self.patience.of(settling).await {
+            let lock = match answered!(settling.into_ready(), within self.patience) {
                 Ok(lock) => lock,
                 Err(error) => Box::pin(self.settle_again(again, error)).await,
             };

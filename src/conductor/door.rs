@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::{Extensions, HeaderMap};
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Method, Version};
 
 use super::budget::Budget;
 use super::failure::Failure;
@@ -16,7 +17,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::ladder::charge::{Guessed, OfClient};
 use crate::boundary::ladder::client::{self, AuthenticatedClient};
 use crate::boundary::registry::ClientRegistry;
-use crate::observe::patience::Bound;
+use crate::observe::patience::{Bound, answered};
 use crate::protocol::client::credentials::{self, Offer, Presented};
 use crate::protocol::client::registered::{Client, is_client_id};
 use crate::protocol::wire::error::{Reason, TokenError};
@@ -25,8 +26,17 @@ use crate::protocol::wire::head::{is_bearer, origin};
 
 /// What the rungs need of a request's head.
 pub(crate) struct Head {
+    pub(crate) version: Version,
+    pub(crate) is_head_request: bool,
     pub(crate) headers: HeaderMap,
     pub(crate) extensions: Extensions,
+}
+
+impl From<Parts> for Head {
+    #[inline]
+    fn from(Parts { method, version, headers, extensions, .. }: Parts) -> Self {
+        Self { version, is_head_request: method == Method::HEAD, headers, extensions }
+    }
 }
 
 impl Head {
@@ -111,9 +121,11 @@ impl Door {
         // A database that ignores case may find a client of another id.
         let exactly = |id: &str, found: Option<Client>| found.filter(|client| client.id().as_str() == id);
         let id = presented.id(&form.texts);
-        let mut client = exactly(id, patience.of(registry.find_at_once(id)).await.map_err(failed)?);
+        let found = answered!(registry.find_at_once(id).into_ready(), within patience);
+        let mut client = exactly(id, found.map_err(failed)?);
         if let Some(raw) = presented.raw_id(&form.texts) {
-            let other = exactly(raw, patience.of(registry.find_at_once(raw)).await.map_err(failed)?);
+            let found = answered!(registry.find_at_once(raw).into_ready(), within patience);
+            let other = exactly(raw, found.map_err(failed)?);
             client = client.or(other.filter(Client::accepts_raw_basic));
         }
         trail.client.clone_from(&client);
@@ -167,7 +179,7 @@ impl Door {
                 Err(error) => Err(Failure::of(error, Reason::MethodFailed)),
             }
         });
-        self.budget.settle(used, proven, None, trail.caller.address).await
+        self.budget.settle(used, Err(proven), None, trail.caller.address).await
     }
 
     /// A failed authentication by the application's own method, with its challenge.

@@ -1,14 +1,12 @@
 //! The token endpoint: the way of a request from its judged head to its answer.
 
 use std::future::Future;
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use http::request::Parts;
 
 use super::answer::Answers;
 use super::door::Head;
@@ -51,7 +49,7 @@ impl Endpoint {
     }
 
     /// Answers a request whose head, and body if it needs one, were read.
-    pub(crate) fn answer(self: Arc<Self>, purpose: Purpose, head: Parts, caller: Caller, next: Next) -> Answer {
+    pub(crate) fn answer(self: Arc<Self>, purpose: Purpose, head: Head, caller: Caller, next: Next) -> Answer {
         Box::pin(self.answering(purpose, head, caller, next))
     }
 
@@ -59,17 +57,15 @@ impl Endpoint {
     fn answering(
         self: Arc<Self>,
         purpose: Purpose,
-        head: Parts,
+        mut head: Head,
         caller: Caller,
         mut next: Next,
     ) -> impl Future<Output = Response<Bytes>> + Send + 'static {
-        let mut trail = Trail::new(purpose, &head, caller, self.answers.starts());
-        // The rest of the head is not needed any more.
-        let mut head = Head { headers: head.headers, extensions: head.extensions };
+        let mut trail = Trail::new(purpose, caller, self.answers.starts());
         async move {
             // A named future would be copied into this one a second time.
             let outcome = Contain::new(self.deadline, self.exchange.climb(&mut head, &mut next, &mut trail)).await;
-            self.answers.write(mem::take(&mut head.headers), &trail, outcome)
+            self.answers.write(head, &trail, outcome)
         }
     }
 }
@@ -81,7 +77,7 @@ mod tests {
     /// The most bytes that common allocators serve from the list of the thread, which costs a tenth of the longer way.
     const FAST: usize = 1032;
 
-    fn size<F>(_: fn(Arc<Endpoint>, Purpose, Parts, Caller, Next) -> F) -> usize {
+    fn size<F>(_: fn(Arc<Endpoint>, Purpose, Head, Caller, Next) -> F) -> usize {
         size_of::<F>()
     }
 

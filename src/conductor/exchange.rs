@@ -63,9 +63,9 @@ impl Exchange {
         if trail.purpose == Purpose::Token && form.span(Known::GrantType).is_none() {
             return Err(Reason::MissingParameter.into());
         }
+        let presented = self.door.present(head, form, trail)?;
         // What is borrowed is held to the end of its block, by the future of every request.
-        let (presented, client, now) = {
-            let presented = self.door.present(head, form, trail)?;
+        let (client, now) = {
             let client = self.door.find(&presented, form, trail).await?;
             permit_site(head, client.as_ref(), trail)?;
             let now = self.clock.now();
@@ -75,7 +75,7 @@ impl Exchange {
                 self.gate.throttle().count_introspection(client.client(), trail)?;
             }
             self.gate.senders().note_end_user(&head.headers, client.client(), trail);
-            (presented, client, now)
+            (client, now)
         };
         match trail.purpose {
             Purpose::Token => drop(presented),

@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-use http::request::Parts;
-use http::{HeaderValue, Method, Version};
+use http::HeaderValue;
 
 use super::purpose::Purpose;
 use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome};
@@ -45,8 +44,6 @@ pub(crate) struct Trail {
     pub(crate) started: Option<Duration>,
     /// The endpoint that was asked.
     pub(crate) purpose: Purpose,
-    pub(crate) version: Version,
-    pub(crate) is_head_request: bool,
     pub(crate) caller: Caller,
     pub(crate) allowed_origin: Option<Box<HeaderValue>>,
     pub(crate) grant_type: Option<GrantType>,
@@ -66,12 +63,10 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    pub(crate) fn new(purpose: Purpose, head: &Parts, caller: Caller, started: Option<Duration>) -> Self {
+    pub(crate) fn new(purpose: Purpose, caller: Caller, started: Option<Duration>) -> Self {
         Self {
             started,
             purpose,
-            version: head.version,
-            is_head_request: head.method == Method::HEAD,
             caller,
             allowed_origin: None,
             grant_type: None,

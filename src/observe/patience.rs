@@ -71,6 +71,30 @@ impl Bound {
     }
 }
 
+/// The answer of a call that has begun: itself if it is there already, else its future is waited for, `within` a bound. So
+/// [`MaybeFuture::into_ready`](crate::boundary::maybe::MaybeFuture::into_ready) gives it.
+///
+/// A macro, because a future for it would hold the answer, and the future of each request would hold that.
+macro_rules! answered {
+    ($begun:expr) => {
+        answered!($begun, waiting => waiting)
+    };
+    ($begun:expr, within $bound:expr) => {
+        answered!($begun, waiting => $bound.of(waiting))
+    };
+    ($begun:expr, $waiting:ident => $future:expr) => {
+        'answer: {
+            // A statement of its own: what is matched on would be held while the answer is waited for.
+            let $waiting = match $begun {
+                Ok(answer) => break 'answer answer,
+                Err(waiting) => waiting,
+            };
+            $future.await
+        }
+    };
+}
+pub(crate) use answered;
+
 /// One call of a part, until it ends or its time is over: then nothing was decided.
 pub(crate) struct Within<'a, F> {
     call: F,

@@ -75,13 +75,13 @@ where
         let (head, body) = request.into_parts();
         let endpoint = Arc::clone(&self.mount.endpoint);
         if let Some((refusal, caller)) = endpoint.gate().refuse_unread(&head) {
-            let answer = endpoint.answer(Purpose::Token, head, caller, refusal);
+            let answer = endpoint.answer(Purpose::Token, head.into(), caller, refusal);
             return ForwardFuture::of(Kind::Own { future: EndpointFuture::answer(answer) }, &self.bodies);
         }
         // The instance that was ready goes into the future, which may call it later; its clone takes its place here.
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
-        let collect = Collect::new(body, endpoint.gate().limits());
+        let collect = Collect::new(body);
         let task = Task { endpoint, head: Some(head), collect, inner, rebuild: self.others.rebuild };
         ForwardFuture::of(Kind::Collect { task: Box::pin(task) }, &self.bodies)
     }
@@ -135,7 +135,7 @@ enum Way<B> {
 impl<S, B: Body> Task<S, B> {
     fn poll_way(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Way<B>> {
         let this = self.project();
-        let collected = ready!(this.collect.poll(cx));
+        let collected = ready!(this.collect.poll(this.endpoint.gate().limits(), cx));
         let Some(mut head) = this.head.take() else { return Poll::Pending };
         let next = match collected {
             Ok(body) => match Gate::parse(body.as_slice(), 0) {
@@ -151,7 +151,7 @@ impl<S, B: Body> Task<S, B> {
         };
         let (admitted, caller) = this.endpoint.gate().admit(Purpose::Token, &head);
         let next = if matches!(admitted, Next::Read { .. }) { next } else { admitted };
-        Poll::Ready(Way::Own(this.endpoint.clone().answer(Purpose::Token, head, caller, next)))
+        Poll::Ready(Way::Own(this.endpoint.clone().answer(Purpose::Token, head.into(), caller, next)))
     }
 }
 

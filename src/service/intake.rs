@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -15,6 +14,7 @@ use super::body_buffer::WipedBytes;
 use super::mount::document;
 use super::routes::Target;
 use crate::boundary::body::{NoInner, ResponseBody};
+use crate::conductor::door::Head;
 use crate::conductor::endpoint::{Answer, Endpoint};
 use crate::conductor::gate::{BodyLimits, Gate, Next};
 use crate::conductor::purpose::Purpose;
@@ -57,19 +57,22 @@ pin_project! {
         #[pin]
         body: B,
         read: WipedBytes,
-        limit: usize,
-        deadline: Option<Duration>,
         timer: Timer,
     }
 }
 
 impl<B: Body> Collect<B> {
-    pub(super) fn new(body: B, limits: BodyLimits) -> Self {
-        let BodyLimits { size, deadline } = limits;
-        Self { body, read: WipedBytes::default(), limit: size, deadline, timer: None }
+    pub(super) fn new(body: B) -> Self {
+        Self { body, read: WipedBytes::default(), timer: None }
     }
 
-    pub(super) fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Collected<B::Data>, Reason>> {
+    /// The limits are the same at each poll. They are not held, because the future of each request would hold them.
+    pub(super) fn poll(
+        mut self: Pin<&mut Self>,
+        limits: BodyLimits,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Collected<B::Data>, Reason>> {
+        let BodyLimits { size, deadline } = limits;
         // The first frame, not copied yet.
         let mut first: Option<B::Data> = None;
         for _ in 0..FRAMES_PER_POLL {
@@ -79,31 +82,35 @@ impl<B: Body> Collect<B> {
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Reason::BodyIncomplete)),
                 Poll::Ready(None) => return Poll::Ready(Ok(self.whole(first))),
                 Poll::Pending => {
-                    self.as_mut().keep(first);
+                    self.as_mut().keep(first, size);
                     // A body that is there already pays nothing for the timer.
-                    return if self.is_late(cx) { Poll::Ready(Err(Reason::BodyTimeout)) } else { Poll::Pending };
+                    return if self.is_late(deadline, cx) {
+                        Poll::Ready(Err(Reason::BodyTimeout))
+                    } else {
+                        Poll::Pending
+                    };
                 }
             };
             // Trailers are ignored.
             let Ok(data) = frame.into_data() else { continue };
             let before = first.as_ref().map_or(this.read.as_slice().len(), Buf::remaining);
-            if before.saturating_add(data.remaining()) > *this.limit {
+            if before.saturating_add(data.remaining()) > size {
                 return Poll::Ready(Err(Reason::BodyTooLarge));
             }
             if before == 0 && data.chunk().len() == data.remaining() {
                 first = Some(data);
             } else {
-                self.as_mut().keep(first.take());
-                self.as_mut().keep(Some(data));
+                self.as_mut().keep(first.take(), size);
+                self.as_mut().keep(Some(data), size);
             }
             // The whole declared length is there: no need to wait until the body says that nothing follows.
             if self.body.is_end_stream() {
                 return Poll::Ready(Ok(self.whole(first)));
             }
         }
-        self.as_mut().keep(first);
+        self.as_mut().keep(first, size);
         // The body's deadline holds for a flood that never waits, too.
-        if self.is_late(cx) {
+        if self.is_late(deadline, cx) {
             return Poll::Ready(Err(Reason::BodyTimeout));
         }
         cx.waker().wake_by_ref();
@@ -119,20 +126,19 @@ impl<B: Body> Collect<B> {
     }
 
     /// Copies a frame into the buffer.
-    fn keep(self: Pin<&mut Self>, data: Option<B::Data>) {
+    fn keep(self: Pin<&mut Self>, data: Option<B::Data>, limit: usize) {
         let Some(data) = data else { return };
         let this = self.project();
         let expected = this.body.size_hint().upper().and_then(|more| usize::try_from(more).ok());
         let arrived = this.read.as_slice().len().saturating_add(data.remaining());
-        let most = expected.map_or(*this.limit, |more| arrived.saturating_add(more).min(*this.limit));
+        let most = expected.map_or(limit, |more| arrived.saturating_add(more).min(limit));
         this.read.append(data, most);
     }
 
     /// Whether the deadline has passed, which starts with the first wait.
-    fn is_late(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
-        let this = self.project();
-        let Some(limit) = *this.deadline else { return false };
-        timer::passed(this.timer, limit, cx).is_ready()
+    fn is_late(self: Pin<&mut Self>, deadline: Option<Duration>, cx: &mut Context<'_>) -> bool {
+        let Some(limit) = deadline else { return false };
+        timer::passed(self.project().timer, limit, cx).is_ready()
     }
 }
 
@@ -155,14 +161,19 @@ pin_project! {
 pin_project! {
     /// What is needed while the body is read; boxed, so that futures of passing requests stay small.
     struct Task<B> {
-        endpoint: Arc<Endpoint>,
-        purpose: Purpose,
-        head: Option<Parts>,
-        caller: Caller,
-        credentials_len: usize,
+        start: Option<Start>,
         #[pin]
         collect: Collect<B>,
     }
+}
+
+/// What was known before the body was read.
+struct Start {
+    endpoint: Arc<Endpoint>,
+    purpose: Purpose,
+    head: Head,
+    caller: Caller,
+    credentials_len: usize,
 }
 
 impl<B: Body> EndpointFuture<B> {
@@ -173,12 +184,11 @@ impl<B: Body> EndpointFuture<B> {
         let (head, body) = request.into_parts();
         let state = match endpoint.gate().admit(purpose, &head) {
             (Next::Read { credentials_len }, caller) => {
-                let collect = Collect::new(body, endpoint.gate().limits());
-                let endpoint = Arc::clone(endpoint);
-                let task = Task { endpoint, purpose, head: Some(head), caller, credentials_len, collect };
-                State::Collect { task: Box::pin(task) }
+                let (endpoint, head) = (Arc::clone(endpoint), head.into());
+                let start = Start { endpoint, purpose, head, caller, credentials_len };
+                State::Collect { task: Box::pin(Task { start: Some(start), collect: Collect::new(body) }) }
             }
-            (next, caller) => State::Answer { answer: Arc::clone(endpoint).answer(purpose, head, caller, next) },
+            (next, caller) => State::Answer { answer: Arc::clone(endpoint).answer(purpose, head.into(), caller, next) },
         };
         Self { state }
     }
@@ -207,13 +217,15 @@ impl<B: Body> EndpointFuture<B> {
                 StateProj::Answer { answer } => return answer.as_mut().poll(cx),
                 StateProj::Collect { task } => {
                     let task = task.as_mut().project();
-                    let collected = ready!(task.collect.poll(cx));
-                    let Some(head) = task.head.take() else { return Poll::Pending };
-                    let next = match collected {
-                        Ok(body) => Gate::parse(body.as_slice(), *task.credentials_len),
+                    let Some(start) = &task.start else { return Poll::Pending };
+                    let next = match ready!(task.collect.poll(start.endpoint.gate().limits(), cx)) {
+                        Ok(body) => Gate::parse(body.as_slice(), start.credentials_len),
                         Err(reason) => Next::Refuse(reason),
                     };
-                    Arc::clone(task.endpoint).answer(*task.purpose, head, *task.caller, next)
+                    let Some(Start { endpoint, purpose, head, caller, .. }) = task.start.take() else {
+                        return Poll::Pending;
+                    };
+                    endpoint.answer(purpose, head, caller, next)
                 }
             };
             this.state.set(State::Answer { answer });

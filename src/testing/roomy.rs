@@ -1,9 +1,5 @@
 //! A charge for an attempt that no endpoint makes.
 
-use std::future::Future as _;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
-
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::BackendError;
 use crate::boundary::ladder::charge::{Charge, Guessed, OfAccount, reserve};
@@ -27,8 +23,5 @@ impl AttemptLimiter for Roomy {
 pub(super) fn charge(username: &str) -> Option<Charge<OfAccount>> {
     let account = AccountKey::canonical(username);
     let keyed = Guessed::account(None, &account).from(None, false, None);
-    match pin!(reserve(&Roomy, &keyed)).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(Ok(charge))) => Some(charge),
-        _ => None,
-    }
+    reserve(&Roomy, &keyed).ok()?.ok()?.ok()
 }

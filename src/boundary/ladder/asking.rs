@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::boundary::maybe::{Later, MaybeFuture};
+
 /// A call under way, and what is made of its answer. Nothing else makes that value, so having it proves that the call was made.
 pub(super) struct Asking<C, M> {
     call: C,
@@ -13,6 +15,17 @@ pub(super) struct Asking<C, M> {
 impl<C, M> Asking<C, M> {
     pub(super) const fn new(call: C, make: M) -> Self {
         Self { call, make }
+    }
+}
+
+impl<'a, A: Send + 'a, T, M: FnMut(A) -> T> Asking<Later<'a, A>, M> {
+    /// What is made of an answer that is there at once, else the call.
+    #[inline]
+    pub(super) fn at_once(call: MaybeFuture<'a, A>, mut make: M) -> Result<T, Self> {
+        match call.into_ready() {
+            Ok(answer) => Ok(make(answer)),
+            Err(call) => Err(Self { call, make }),
+        }
     }
 }
 

@@ -98,13 +98,16 @@ pub(crate) struct Charge<Of> {
     of: PhantomData<Of>,
 }
 
-/// Asks the limiter for a charge: the only maker of one.
+/// The limiter's answer about a charge.
+type Answered<Of> = Result<Result<Charge<Of>, Refusal>, BackendError>;
+
+/// Asks the limiter for a charge: the only maker of one. `Err` holds the call, if its answer is not there at once.
 #[inline]
 pub(crate) fn reserve<'a, Of: Kind + 'a>(
     limiter: &'a dyn AttemptLimiter,
     keyed: &'a GuessKey<'a, Of>,
-) -> impl Future<Output = Result<Result<Charge<Of>, Refusal>, BackendError>> + Send + Unpin + 'a {
-    Asking::new(limiter.reserve(keyed.key()), |answer: Result<Reserved, BackendError>| {
+) -> Result<Answered<Of>, impl Future<Output = Answered<Of>> + Send + Unpin + 'a> {
+    Asking::at_once(limiter.reserve(keyed.key()), |answer: Result<Reserved, BackendError>| {
         answer.map(|reserved| match reserved {
             Reserved::Charged(reservation) => Ok(Charge { reservation, of: PhantomData }),
             Reserved::Refused(refusal) => Err(refusal),

@@ -72,7 +72,11 @@ pub(crate) struct CheckedClient<'a> {
     client: Option<&'a Client>,
 }
 
-/// Has the limiter compare the presented secret with that of the client: the only maker of a checked client.
+/// The limiter's answer about a client's secret.
+type Answered<'a> = Result<Result<CheckedClient<'a>, Refusal>, BackendError>;
+
+/// Has the limiter compare the presented secret with that of the client: the only maker of a checked client. `Err` holds the call,
+/// if its answer is not there at once.
 #[inline]
 pub(crate) fn check<'a>(
     limiter: &'a dyn AttemptLimiter,
@@ -80,10 +84,10 @@ pub(crate) fn check<'a>(
     secret: Secret<'a>,
     client: Option<&'a Client>,
     now: SystemTime,
-) -> impl Future<Output = Result<Result<CheckedClient<'a>, Refusal>, BackendError>> + Send + Unpin + 'a {
+) -> Result<Answered<'a>, impl Future<Output = Answered<'a>> + Send + Unpin + 'a> {
     let presented = secret.presented();
     let comparison = Comparison::new(secret, client, now);
-    Asking::new(
+    Asking::at_once(
         limiter.check(keyed.key(), SecretCheck::of(comparison)),
         move |answer: Result<Checked, BackendError>| {
             answer.map(|checked| match checked {

@@ -48,10 +48,10 @@ impl PasswordFlow {
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
         async move {
+            let terms = rungs.terms(client, form.get(Known::Scope))?;
+            trail.realm = terms.realm().clone();
             // What is borrowed is held to the end of its block.
-            let (terms, attempt, charge, owner) = {
-                let terms = rungs.terms(client, form.get(Known::Scope))?;
-                trail.realm = terms.realm().clone();
+            let (verifying, charge, owner) = {
                 let username = form.get(Known::Username).unwrap_or_default();
                 let realm = terms.realm().as_deref();
                 let account = rungs.users().account_key(username, realm).await;
@@ -61,9 +61,9 @@ impl PasswordFlow {
                 drop(account);
                 let said = said(mem::take(form), &terms, mem::take(extensions), trail)?;
                 let (attempt, charge) = Attempt::charged(charge, said);
-                (terms, attempt, charge, owner)
+                (rungs.verify(attempt), charge, owner)
             };
-            let answer = rungs.verify(attempt).await;
+            let answer = verifying.await;
             rungs.finish(terms, Decided { answer, failure: Reason::VerifierFailed, charge, owner }, trail).await
         }
     }
@@ -85,6 +85,7 @@ impl PasswordFlow {
 }
 
 /// What the form says, as an attempt takes it.
+#[inline]
 fn said(form: Form, terms: &Terms, extensions: Extensions, trail: &Trail) -> Result<Said, TokenError> {
     let username = form.span(Known::Username).ok_or(Reason::MissingParameter)?;
     let password = form.span(Known::Password).ok_or(Reason::MissingParameter)?;

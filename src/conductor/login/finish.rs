@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::SystemTime;
 
-use super::issue::Issuing;
+use super::issue::{Issuing, issue};
 use super::rungs::Rungs;
 use super::scales::Weighing;
 use crate::boundary::ladder::charge::UsedCharge;
@@ -15,6 +15,7 @@ use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
 use crate::conductor::notices::Owner;
 use crate::conductor::trail::Trail;
+use crate::observe::patience::answered;
 use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What the application decided on a charged attempt, and what is settled for it.
@@ -43,11 +44,11 @@ impl Rungs {
         let address = trail.caller.address;
         let login = self.conclude(terms, answer, failure);
         let issuing = match self.parts.scales.weigh(login) {
-            Weighing::Done(grant) => Issuing::begin(self, grant, trail),
-            weighing => Issuing::later(async move {
-                let grant = weighing.end(trail).await;
-                Issuing::begin(self, grant, trail).await
-            }),
+            Weighing::Done(grant) => grant.map_or_else(|failure| Ok(Err(failure)), |grant| issue(self, grant, trail)),
+            weighing => Err(Issuing::later(async move {
+                let grant = weighing.end(trail).await?;
+                answered!(issue(self, grant, trail))
+            })),
         };
         self.parts.budget.settle(charge, issuing, owner, address)
     }

@@ -8,12 +8,32 @@ use super::mint::Replying;
 use super::rungs::{Parts, Rungs};
 use super::second_look::SecondLook;
 use crate::boundary::ladder::grant::Grant;
-use crate::boundary::maybe::ready_once;
 use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
 use crate::conductor::families::{Beginning, Families, with_refresh_token};
 use crate::conductor::trail::Trail;
 use crate::protocol::client::registered::REFRESH_TOKEN;
+
+/// Begins to issue the tokens of a grant, with a refresh token if the client gets any. `Err` holds what is being issued, if that is not
+/// there at once.
+#[inline]
+pub(super) fn issue<'a>(
+    rungs: &'a Rungs,
+    grant: Grant,
+    trail: &'a mut Trail,
+) -> Result<Result<Reply, Failure>, Issuing<'a>> {
+    let Parts { families, users, mint, .. } = &rungs.parts;
+    match families.as_deref().filter(|_| grant.client().allows_grant(REFRESH_TOKEN)) {
+        None => match SecondLook::at(&grant, users, trail) {
+            Some(look) => Err(Issuing::later(with_second_look(rungs, grant, look, trail))),
+            None => {
+                rungs.note_issued(&grant, trail);
+                mint.begin_alone(grant).map_err(Issuing::Access)
+            }
+        },
+        Some(families) => Err(Issuing::later(with_family(rungs, families, grant, trail))),
+    }
+}
 
 /// The tokens of a login that are being issued. A named type, because an async function would hold what it waits for twice.
 pub(super) enum Issuing<'a> {
@@ -21,31 +41,9 @@ pub(super) enum Issuing<'a> {
     Access(Replying<'a>),
     /// With what belongs to it.
     Boxed(Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + 'a>>),
-    /// There is nothing to issue.
-    Failed(Option<Failure>),
 }
 
 impl<'a> Issuing<'a> {
-    /// Begins to issue the tokens of a grant, with a refresh token if the client gets any.
-    #[inline]
-    pub(super) fn begin(rungs: &'a Rungs, grant: Result<Grant, Failure>, trail: &'a mut Trail) -> Self {
-        let grant = match grant {
-            Ok(grant) => grant,
-            Err(failure) => return Self::Failed(Some(failure)),
-        };
-        let Parts { families, users, .. } = &rungs.parts;
-        match families.as_deref().filter(|_| grant.client().allows_grant(REFRESH_TOKEN)) {
-            None => match SecondLook::at(&grant, users, trail) {
-                Some(look) => Self::later(with_second_look(rungs, grant, look, trail)),
-                None => {
-                    rungs.note_issued(&grant, trail);
-                    Self::Access(rungs.parts.mint.begin_alone(grant))
-                }
-            },
-            Some(families) => Self::later(with_family(rungs, families, grant, trail)),
-        }
-    }
-
     /// Issues what takes more than one step.
     pub(super) fn later(issuing: impl Future<Output = Result<Reply, Failure>> + Send + 'a) -> Self {
         Self::Boxed(Box::pin(issuing))
@@ -60,7 +58,6 @@ impl Future for Issuing<'_> {
         match &mut *self {
             Self::Access(replying) => Pin::new(replying).poll(cx),
             Self::Boxed(issuing) => issuing.as_mut().poll(cx),
-            Self::Failed(failure) => ready_once(failure).map(Err),
         }
     }
 }

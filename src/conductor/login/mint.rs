@@ -9,7 +9,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::Grant;
-use crate::boundary::maybe::{Later, MaybeFuture, ready_once};
+use crate::boundary::maybe::{Later, MaybeFuture};
 use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
 use crate::observe::patience::{Bound, Within};
@@ -43,13 +43,14 @@ impl Mint {
         Minting { scope, issuing: self.patience.of(self.issuer.issue_at_once(grant)) }
     }
 
-    /// Begins to issue the access token of a grant that gets no other, for an answer with it alone.
+    /// Begins to issue the access token of a grant that gets no other, for an answer with it alone. What an issuer gives at once is
+    /// written at once: the tokens are too large to lie in the future of each request.
     #[inline]
-    pub(super) fn begin_alone(&self, grant: Grant) -> Replying<'_> {
+    pub(super) fn begin_alone(&self, grant: Grant) -> Result<Result<Reply, Failure>, Replying<'_>> {
         let scope = grant.scope().clone();
         match self.issuer.issue_at_once(grant).into_ready() {
-            Ok(issued) => Replying::Known(Some(answer(issued, &scope))),
-            Err(issuing) => Replying::Later(Minting { scope, issuing: self.patience.of(issuing) }),
+            Ok(issued) => Ok(answer(issued, &scope)),
+            Err(issuing) => Err(Replying(Minting { scope, issuing: self.patience.of(issuing) })),
         }
     }
 }
@@ -72,22 +73,16 @@ impl<F: Future<Output = Issued> + Unpin> Future for Minting<'_, F> {
     }
 }
 
-/// The answer with an access token alone, which is being issued. What an issuer gives at once is written at once: the tokens are
-/// too large to lie in the future of each request.
-pub(super) enum Replying<'a> {
-    Known(Option<Result<Reply, Failure>>),
-    Later(Minting<'a, Later<'a, Issued>>),
-}
+/// The answer with an access token alone, which is being issued.
+pub(super) struct Replying<'a>(Minting<'a, Later<'a, Issued>>);
 
 impl Future for Replying<'_> {
     type Output = Result<Reply, Failure>;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self {
-            Self::Known(answer) => ready_once(answer),
-            Self::Later(Minting { scope, issuing }) => Pin::new(issuing).poll(cx).map(|issued| answer(issued, scope)),
-        }
+        let Minting { scope, issuing } = &mut self.0;
+        Pin::new(issuing).poll(cx).map(|issued| answer(issued, scope))
     }
 }
 

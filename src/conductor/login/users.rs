@@ -6,10 +6,9 @@ use crate::boundary::account::AccountKey;
 use crate::boundary::backend::BackendError;
 use crate::boundary::can_recheck::can_recheck;
 use crate::boundary::ladder::user::{self, Answer, ReverifiedUser, VerifiedUser};
-use crate::boundary::maybe::MaybeFuture;
 use crate::boundary::recheck::Recheck;
 use crate::boundary::verifier::{Attempt, CredentialVerifier};
-use crate::observe::patience::{Bound, Within};
+use crate::observe::patience::{Bound, answered};
 
 /// The verifier, with the time of its calls.
 pub(crate) struct Users {
@@ -32,12 +31,13 @@ impl Users {
 
     /// The account that a user name means.
     #[inline]
+    #[allow(clippy::manual_async_fn, reason = "an async function would hold its arguments twice")]
     pub(crate) fn account_key<'a>(
         &'a self,
         username: &'a str,
         realm: Option<&'a str>,
-    ) -> Within<'a, MaybeFuture<'a, Result<AccountKey<'a>, BackendError>>> {
-        self.look_up.of(self.verifier.account_key(username, realm))
+    ) -> impl Future<Output = Result<AccountKey<'a>, BackendError>> + Send + 'a {
+        async move { answered!(self.verifier.account_key(username, realm).into_ready(), within self.look_up) }
     }
 
     /// Decides on an attempt. `keeps_password`: something is to look at the password afterwards.
