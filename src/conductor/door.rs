@@ -24,7 +24,7 @@ use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::form::Form;
 use crate::protocol::wire::head::{is_bearer, origin};
 
-/// What the rungs need of a request's head.
+/// What the rungs and the answer need of the head of a request.
 pub(crate) struct Head {
     pub(crate) version: Version,
     pub(crate) is_head_request: bool,
