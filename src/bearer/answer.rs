@@ -156,14 +156,14 @@ impl Answers {
         let Self([first, ..]) = self;
         // Each kind of answer has its place.
         let ready = self.0.get(kind as usize).unwrap_or(first);
-        let (head, bytes) = match dialect {
-            Dialect::Http => (&ready.head, ready.body.clone()),
-            Dialect::Grpc(_) => (&ready.grpc_head, Bytes::new()),
+        let mut response = match dialect {
+            Dialect::Http => Response::from_parts(ready.head.clone(), body(ready.body.clone())),
+            Dialect::Grpc(media_type) => {
+                let mut response = Response::from_parts(ready.grpc_head.clone(), body(Bytes::new()));
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+                response
+            }
         };
-        let mut response = Response::from_parts(head.clone(), body(bytes));
-        if let Dialect::Grpc(media_type) = dialect {
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-        }
         if let Some(wait) = refusal.error.as_ref().and_then(|error| error.retry_after)
             && kind == AnswerKind::Unavailable
         {
