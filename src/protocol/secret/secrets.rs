@@ -152,7 +152,7 @@ impl Token {
         let text = encoded.and_then(|_| String::from_utf8(token).ok());
         let mut text = text.ok_or(RandomnessError(getrandom::Error::UNEXPECTED))?;
         text.truncate(end);
-        Ok(Self { text: Wiped::new(text), is_token68: is_token68(prefix) || prefix.is_empty() })
+        Ok(Self { text: Wiped::new(text), is_token68: prefix.is_empty() || is_token68(prefix) })
     }
 
     /// Whether `text` can be one that [`random`](Self::random) made with this prefix.
