@@ -13,7 +13,10 @@ pub(crate) trait Wipe {
 impl Wipe for String {
     /// Up to its length: what was cut off before stays.
     fn wipe(&mut self) {
-        self.as_mut_str().zeroize();
+        // Those that were taken out left nothing behind.
+        if !self.is_empty() {
+            self.as_mut_str().zeroize();
+        }
     }
 }
 

@@ -48,7 +48,10 @@ impl AsRef<[u8]> for WipedBytes {
 
 impl Drop for WipedBytes {
     fn drop(&mut self) {
-        self.0.as_mut_slice().zeroize();
+        // Most bodies come whole, and nothing of them is held here.
+        if !self.0.is_empty() {
+            self.0.as_mut_slice().zeroize();
+        }
     }
 }
 
