@@ -32,6 +32,7 @@ mod memory;
 pub mod mount;
 mod observe;
 mod protocol;
+pub mod realms;
 mod service;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -2,7 +2,7 @@
 //! [Your stores](crate::manual::your_stores) leads through writing one.
 //!
 //! - [`UserStore`] is the table of users, as far as a password needs it: two statements against a table that you have already.
-//!   The verifier of the feature `argon2` asks it.
+//!   The verifier of the feature `argon2` asks it. A [`UserInsert`] takes users of another directory, too.
 //! - [`RefreshTokenStore`] and [`AccessTokenStore`] keep tokens, [`OneTimeValues`] what is spent by its first use.
 //!
 //! The feature `sqlite` keeps all of it in one file. A store of your own decides nothing: [`Lineage`] holds the rules of a
@@ -28,6 +28,7 @@ pub use crate::boundary::maybe::MaybeFuture;
 pub use crate::boundary::once::OneTimeValues;
 pub use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
 pub use crate::boundary::setting::SettingError;
+pub use crate::boundary::users::insert::UserInsert;
 pub use crate::boundary::users::login_name::LoginName;
 pub use crate::boundary::users::store::UserStore;
 pub use crate::boundary::users::stored_user::{StoredUser, UserStatus};

@@ -102,6 +102,7 @@ mod error;
 mod format;
 mod formats;
 mod hasher;
+mod import;
 mod lane;
 mod legacy;
 mod parameters;

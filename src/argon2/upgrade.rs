@@ -39,6 +39,16 @@ impl Upgrades {
         self.stopped.load(Ordering::Relaxed)
     }
 
+    /// Stops all writing of hashes if this is what the store kept of one, cut off or changed. Answers whether it is.
+    pub(super) fn stop_if_damaged(&self, written: &str, kept: &str) -> bool {
+        let is_damaged = is_damaged(written, kept);
+        if is_damaged {
+            self.stopped.store(true, Ordering::Relaxed);
+            self.fail();
+        }
+        is_damaged
+    }
+
     fn fail(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
@@ -80,11 +90,9 @@ impl Upgrade {
             Some(kept) => kept,
             None => return if saved.is_ok() { self.new } else { self.old },
         };
-        if !is_damaged(&self.new, &kept) {
+        if !upgrades.stop_if_damaged(&self.new, &kept) {
             return self.new;
         }
-        upgrades.stopped.store(true, Ordering::Relaxed);
-        upgrades.fail();
         let restored = self.patience.of(store.save_hash(&self.user_id, &kept, &self.old)).await;
         let is_restored = matches!(restored, Ok(true));
         telemetry::upgrade_lost(&self.user_id, self.new.len(), kept.len(), is_restored);

@@ -37,7 +37,8 @@ const LOOKS: usize = 3;
 /// Verifies passwords against stored Argon2id hashes; see the [module](super).
 ///
 /// It is a [`CredentialVerifier`]. Put it into an [`Arc`] to give it to the endpoint and keep it for
-/// [`hash_password`](Self::hash_password) and [`stats`](Self::stats).
+/// [`hash_password`](Self::hash_password) and [`stats`](Self::stats). Over a store that is a
+/// [`UserInsert`](crate::store::UserInsert) it takes users of another directory, too: see [`Migrate`](crate::realms::Migrate).
 pub struct Argon2Verifier<S> {
     pub(super) store: Arc<S>,
     pub(super) counts_by_name: bool,
@@ -102,7 +103,11 @@ impl<S: UserStore> Argon2Verifier<S> {
     }
 
     /// Looks a name up. Nobody has the empty name, though a row may have an empty alias.
-    async fn find(&self, name: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+    pub(super) async fn find(
+        &self,
+        name: &LoginName<'_>,
+        realm: Option<&str>,
+    ) -> Result<Option<StoredUser>, BackendError> {
         if name.is_empty() { Ok(None) } else { self.patience.of(self.store.find(name, realm)).await }
     }
 
@@ -246,7 +251,7 @@ struct Origin {
 }
 
 /// Whether two stored texts are one, whatever a column fills them up with.
-fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+pub(super) fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     one.map(trimmed) == other.map(trimmed)
 }
 

@@ -42,12 +42,10 @@ pub struct BackendError {
 #[error("the {0} panicked")]
 pub(crate) struct LostDecision(pub(crate) &'static str);
 
-impl LostDecision {
-    /// Whether this is why nothing was decided.
-    pub(crate) fn is_in(error: &BackendError) -> bool {
-        error.source.as_ref().is_some_and(|source| source.is::<Self>())
-    }
-}
+/// One verifier failed after another one had said no to the same guess.
+#[derive(Debug, thiserror::Error)]
+#[error("a verifier failed after another one had denied the attempt")]
+struct AfterDenial(#[source] Option<BoxError>);
 
 /// What kind of failure a [`BackendError`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +81,16 @@ impl BackendError {
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+
+    /// The same for a guess that was denied already: the answer is that of the failure, but no charge comes back.
+    pub(crate) fn after_denial(self) -> Self {
+        Self { source: Some(Box::new(AfterDenial(self.source))), ..self }
+    }
+
+    /// Whether the guess may have been decided all the same, so that it stays charged.
+    pub(crate) fn may_hide_a_denial(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.is::<LostDecision>() || source.is::<AfterDenial>())
     }
 
     /// The error of the whole request, with `reason` for telemetry.

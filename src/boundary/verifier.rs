@@ -16,11 +16,12 @@ use super::recheck::{CannotRecheck, Recheck};
 use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
-use crate::protocol::secret::secrets::Password;
+use crate::protocol::secret::secrets::{Password, RandomnessError};
+use crate::protocol::user::nobody::{letters, name_of_nobody};
 use crate::protocol::user::subject::Subject;
 use crate::protocol::wire::error::Reason;
 use crate::protocol::wire::host_code::HostCode;
-use crate::protocol::wire::texts::Span;
+use crate::protocol::wire::texts::{Span, Texts};
 
 /// What an attempt says.
 pub(crate) struct Said {
@@ -60,6 +61,36 @@ impl Attempt {
         let attempt =
             Self { username, password, fields, client, realm, scope, address, extensions, is_from_known_address };
         (attempt, charge.used())
+    }
+
+    /// The same attempt for the next of several verifiers that decide on it together: within one verification, for one charge.
+    pub(crate) fn for_next_verifier(&self) -> Self {
+        self.saying(self.username, self.password.duplicate(), self.fields.clone())
+    }
+
+    /// The same with the name and the password of nobody, of the same form and length: for a verifier that must not decide, and do
+    /// the work of a denial all the same.
+    pub(crate) fn for_nobody(&self) -> Result<Self, RandomnessError> {
+        let mut texts = Texts::default();
+        let username = texts.push(&name_of_nobody(self.username())?);
+        let password = texts.push(&letters(self.password().expose().len())?);
+        let fields = self.fields().map(|(name, value)| (texts.push(name), texts.push(value))).collect();
+        Ok(self.saying(username, Password::within(texts, password), fields))
+    }
+
+    /// The same facts with other texts.
+    fn saying(&self, username: Span, password: Password, fields: Vec<(Span, Span)>) -> Self {
+        Self {
+            username,
+            password,
+            fields,
+            client: self.client.clone(),
+            realm: self.realm.clone(),
+            scope: self.scope.clone(),
+            address: self.address,
+            extensions: self.extensions.clone(),
+            is_from_known_address: self.is_from_known_address,
+        }
     }
 
     /// The user name exactly as it was sent: 1 to 1024 bytes without control characters other than TAB (RFC 6749 A.15).

@@ -1,6 +1,6 @@
 //! Why a charged attempt did not end well, and how its charge is settled then.
 
-use crate::boundary::backend::{BackendError, BackendErrorKind, LostDecision};
+use crate::boundary::backend::{BackendError, BackendErrorKind};
 use crate::boundary::limiter::Settlement;
 use crate::observe::patience::Overdue;
 use crate::protocol::wire::error::{Reason, TokenError};
@@ -20,7 +20,7 @@ impl Failure {
     pub(super) fn of(error: BackendError, reason: Reason) -> Self {
         match error.kind {
             // Only what a part reports itself gives a charge back.
-            _ if Overdue::cut_a_decision(&error) || LostDecision::is_in(&error) => Self::Decided(error.because(reason)),
+            _ if Overdue::cut_a_decision(&error) || error.may_hide_a_denial() => Self::Decided(error.because(reason)),
             BackendErrorKind::Overloaded => Self::Untried(error.because(reason)),
             BackendErrorKind::Unavailable | BackendErrorKind::Fault => Self::Undecided(error.because(reason)),
         }

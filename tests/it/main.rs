@@ -65,6 +65,8 @@ mod comparisons;
 #[cfg(feature = "testing")]
 mod contract_memory;
 mod deadlines;
+#[cfg(all(feature = "argon2", feature = "sqlite", feature = "testing", feature = "tracing"))]
+mod directories;
 mod empty_answers;
 #[cfg(feature = "tracing")]
 mod end_user_address;

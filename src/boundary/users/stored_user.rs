@@ -71,6 +71,12 @@ impl StoredUser {
         self.password_hash.as_deref()
     }
 
+    /// The version that was [given](Self::with_credential_version); `None` if it follows the hash.
+    #[must_use]
+    pub fn credential_version(&self) -> Option<&str> {
+        self.subject.credential_version()
+    }
+
     /// Whether the user may log in.
     #[must_use]
     pub const fn status(&self) -> &UserStatus {

@@ -162,6 +162,13 @@ pub(crate) fn bearer_refused(
     }
 }
 
+/// A user that an old directory granted was not moved to the new one.
+pub(crate) fn user_not_moved(subject: &str, failure: &BackendError) {
+    let cause = failure.source.as_deref().map(Chain);
+    let (subject, cause) = (Escaped(subject), cause.as_ref().map(tracing::field::display));
+    warn!(%subject, kind = ?failure.kind, cause, "a user could not be moved to the new directory");
+}
+
 /// The lock notifier panicked.
 pub(crate) fn notifier_failed() {
     error!("the lock notifier panicked; its notice is lost");

@@ -49,6 +49,11 @@ impl Password {
         &self.texts
     }
 
+    /// The same password once more, with its texts. For the crate alone: applications move a password and copy none.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self { texts: self.texts.duplicate(), span: self.span }
+    }
+
     /// The password itself. Don't log, store or compare it: give it to a password hash.
     #[must_use]
     pub fn expose(&self) -> &str {

@@ -13,7 +13,7 @@ use super::texts::{Span, Texts};
 
 /// The most parameters one request may have.
 pub(crate) const MAX_PAIRS: usize = 64;
-const MAX_USERNAME: usize = 1024;
+pub(crate) const MAX_USERNAME: usize = 1024;
 const MAX_PASSWORD: usize = 4096;
 pub(crate) const MAX_CLIENT_ID: usize = 256;
 pub(crate) const MAX_CLIENT_SECRET: usize = 1024;

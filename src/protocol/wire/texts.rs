@@ -79,6 +79,13 @@ impl Texts {
         self.buffer.push_str(text);
     }
 
+    /// The same texts once more, wiped like these. Each span is good for both.
+    pub(crate) fn duplicate(&self) -> Self {
+        let mut texts = Self::with_capacity(self.buffer.len());
+        texts.append(&self.buffer);
+        texts
+    }
+
     #[inline]
     pub(crate) fn get(&self, span: Span) -> &str {
         span.of(&self.buffer)

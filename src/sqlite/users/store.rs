@@ -4,6 +4,7 @@ use rusqlite::{Params, Row, params};
 use super::new_user::NewUser;
 use crate::boundary::access::AccessTokenStore;
 use crate::boundary::backend::{BackendError, OperationError};
+use crate::boundary::users::insert::UserInsert;
 use crate::boundary::users::login_name::LoginName;
 use crate::boundary::users::store::UserStore;
 use crate::boundary::users::stored_user::{StoredUser, UserStatus};
@@ -194,5 +195,25 @@ impl UserStore for SqliteStore {
     async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
         let values = [user_id, old_hash, new_hash].map(str::to_owned);
         self.write(move |db| Ok(db.execute(SAVE_HASH, values)? > 0)).await
+    }
+}
+
+#[async_trait]
+impl UserInsert for SqliteStore {
+    /// As [`add_user`](Self::add_user) adds one. The versions of credentials are counted here, so one that is no number of 32 bits
+    /// begins anew.
+    async fn insert_user(
+        &self,
+        user: &StoredUser,
+        login: &LoginName<'_>,
+        realm: Option<&str>,
+    ) -> Result<bool, BackendError> {
+        let version = user.credential_version().and_then(|version| version.parse().ok());
+        let new = NewUser::new(user.id(), login.canonical())
+            .with_realm(realm)
+            .with_password_hash(user.password_hash().map(str::to_owned))
+            .with_status(user.status().clone())
+            .with_credential_version(version.unwrap_or_default());
+        Ok(self.add_user(new).await?)
     }
 }

@@ -9,6 +9,7 @@ use crate::boundary::operator::LimiterOperator;
 use crate::boundary::records::AttemptRecords;
 use crate::boundary::refresh::RefreshTokenStore;
 use crate::boundary::registry::ClientRegistry;
+use crate::boundary::users::insert::UserInsert;
 use crate::boundary::users::store::UserStore;
 use crate::boundary::users::stored_user::StoredUser;
 use crate::protocol::client::registered::Client;
@@ -175,6 +176,18 @@ pub async fn user_store<S: UserStore>(make: impl AsyncFn([(String, StoredUser); 
     super::users::finds(one().await, &users).await;
     super::users::saves(one().await, users.clone()).await;
     super::users::parallel(make(users.clone()).await, users).await;
+}
+
+/// Holds a [`UserInsert`] to its contract, beyond that of a [`UserStore`]. `make` answers two handles of one new store of these users,
+/// as for [`user_store`].
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn user_insert<S: UserInsert>(make: impl AsyncFn([(String, StoredUser); 2]) -> [S; 2]) {
+    let users = super::users::users();
+    let [one, _other] = make(users.clone()).await;
+    super::users::inserts(one, users.clone()).await;
+    super::users::inserts_in_parallel(make(users).await).await;
 }
 
 /// Two handles of a store that lies in the memory of this process, for the suites that ask for two.

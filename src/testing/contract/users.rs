@@ -1,7 +1,8 @@
-//! The promises of a [`UserStore`].
+//! The promises of a [`UserStore`], and of one that takes new users.
 
 use super::promise::{Handles, PARALLEL, ROUNDS, answer, broken, must, must_be, new_name, together};
 use crate::boundary::provided::is_provided;
+use crate::boundary::users::insert::UserInsert;
 use crate::boundary::users::login_name::LoginName;
 use crate::boundary::users::store::UserStore;
 use crate::boundary::users::stored_user::StoredUser;
@@ -83,5 +84,45 @@ pub(super) async fn parallel<S: UserStore>(handles: [S; 2], [(name, user), _]: [
             must_find(handles.get(handle), &name, &user.clone().with_password_hash(new.clone())).await;
         }
         old.clone_from(new);
+    }
+}
+
+async fn insert<S: UserInsert>(store: &S, name: &str, user: &StoredUser) -> bool {
+    answer(store.insert_user(user, &LoginName::new(name), None).await)
+}
+
+pub(super) async fn inserts<S: UserInsert>(store: S, [(name, user), _]: [(String, StoredUser); 2]) {
+    let new = |id: String| StoredUser::new(id).with_password_hash(new_hash());
+    let (other_name, other) = (new_name("name"), new(new_name("user")));
+    must(insert(&store, &other_name, &other).await, "`insert_user` is true if id and name are free");
+    must_find(&store, &other_name, &other).await;
+    let third = new_name("name");
+    for (name, id) in [(&name, new_name("user")), (&third, user.id().to_owned()), (&other_name, other.id().to_owned())]
+    {
+        let is_added = insert(&store, name, &new(id.clone())).await;
+        must(!is_added, "`insert_user` is false if the id or the name is another user's");
+        let found = answer(store.find(&LoginName::new(&third), None).await);
+        must(found.is_none(), "a user who was not added is found by no name");
+    }
+    must_find(&store, &name, &user).await;
+    must_find(&store, &other_name, &other).await;
+}
+
+pub(super) async fn inserts_in_parallel<S: UserInsert>(handles: [S; 2]) {
+    let handles = Handles::new(handles);
+    for _ in 0..ROUNDS {
+        let (name, id) = (new_name("name"), new_name("user"));
+        let calls = (0..PARALLEL).map(|number| {
+            let (handles, name) = (handles.clone(), name.clone());
+            let user = StoredUser::new(id.clone()).with_password_hash(new_hash());
+            async move { insert(handles.get(number), &name, &user).await.then_some(user) }
+        });
+        let added: Vec<StoredUser> = together(calls).await.into_iter().flatten().collect();
+        let [user] = added.as_slice() else {
+            broken("of parallel calls of `insert_user` for one user exactly one is true")
+        };
+        for handle in 0..2 {
+            must_find(handles.get(handle), &name, user).await;
+        }
     }
 }

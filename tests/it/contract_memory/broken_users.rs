@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 use async_trait::async_trait;
 use tokio::task::yield_now;
 use tower_password_grant::BackendError;
-use tower_password_grant::store::{LoginName, StoredUser, UserStore};
+use tower_password_grant::store::{LoginName, StoredUser, UserInsert, UserStore};
 use tower_password_grant::testing::contract::{self, two_handles};
 
 use super::complaint;
@@ -23,6 +23,11 @@ enum Fault {
     IgnoresTheOldHash,
     SavesForAll,
     ReadsAndThenWrites,
+    InsertsNothing,
+    InsertsUnderATakenName,
+    InsertsUnderATakenId,
+    OverwritesAUser,
+    LooksAndThenInserts,
 }
 
 const FAULTS: [(Fault, &str); 11] = [
@@ -37,6 +42,15 @@ const FAULTS: [(Fault, &str); 11] = [
     (Fault::IgnoresTheOldHash, "`save_hash` is false if the user has another hash"),
     (Fault::SavesForAll, "`find` gives the hash as it was stored, all of it"),
     (Fault::ReadsAndThenWrites, "of parallel calls of `save_hash` with one old hash exactly one is true"),
+];
+
+const INSERT_FAULTS: [(Fault, &str); 6] = [
+    (Fault::None, ""),
+    (Fault::InsertsNothing, "`find` finds every user by the login name"),
+    (Fault::InsertsUnderATakenName, "`insert_user` is false if the id or the name is another user's"),
+    (Fault::InsertsUnderATakenId, "`insert_user` is false if the id or the name is another user's"),
+    (Fault::OverwritesAUser, "`insert_user` is false if the id or the name is another user's"),
+    (Fault::LooksAndThenInserts, "of parallel calls of `insert_user` for one user exactly one is true"),
 ];
 
 struct Row {
@@ -114,6 +128,52 @@ impl UserStore for Users {
         };
         let changed = rows.iter_mut().filter(is_changed).map(|row| new_hash.clone_into(&mut row.hash)).count();
         Ok(changed > 0 || self.fault == Fault::SavesNothing)
+    }
+}
+
+#[async_trait]
+impl UserInsert for Users {
+    async fn insert_user(
+        &self,
+        user: &StoredUser,
+        login: &LoginName<'_>,
+        _: Option<&str>,
+    ) -> Result<bool, BackendError> {
+        let (id, name, hash) = (user.id().to_owned(), login.canonical().to_owned(), user.password_hash().unwrap());
+        let row = Row { id, name, hash: hash.to_owned() };
+        let is_taken = |other: &Row| {
+            let by_name = other.name == row.name && self.fault != Fault::InsertsUnderATakenName;
+            by_name || other.id == row.id && self.fault != Fault::InsertsUnderATakenId
+        };
+        if self.fault == Fault::LooksAndThenInserts {
+            let is_free = !self.rows().iter().any(is_taken);
+            yield_now().await;
+            if is_free {
+                self.rows().push(row);
+            }
+            return Ok(is_free);
+        }
+        let mut rows = self.rows();
+        match rows.iter_mut().find(|other| is_taken(other)) {
+            Some(other) => {
+                if self.fault == Fault::OverwritesAUser {
+                    *other = row;
+                }
+                return Ok(false);
+            }
+            None if self.fault == Fault::InsertsNothing => {}
+            None => rows.push(row),
+        }
+        Ok(true)
+    }
+}
+
+#[test]
+fn each_promise_that_a_store_of_users_breaks_when_it_takes_new_ones_is_named() {
+    for (fault, promise) in INSERT_FAULTS {
+        let told = complaint(contract::user_insert(async |users| two_handles(Users::new(fault, users))));
+        assert_eq!(told.is_empty(), promise.is_empty(), "{fault:?}: {told}");
+        assert!(told.contains(promise), "{fault:?}: {told}");
     }
 }
 

@@ -78,5 +78,6 @@ async fn the_users_in_the_file_keep_the_contract() {
         }
         [store, other]
     };
-    contract::user_store(make).await;
+    contract::user_store(&make).await;
+    contract::user_insert(&make).await;
 }

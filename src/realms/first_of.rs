@@ -1,0 +1,194 @@
+//! Several directories of users behind one realm.
+
+use std::fmt;
+use std::iter;
+
+use crate::boundary::account::{AccountKey, AccountKeyKind};
+use crate::boundary::backend::BackendError;
+use crate::boundary::maybe::{Answering, MaybeFuture};
+use crate::boundary::provided::is_provided;
+use crate::boundary::recheck::Recheck;
+use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict};
+
+/// Asks several directories of users in their order: the first that knows the name decides alone.
+///
+/// ```
+/// # #[cfg(not(feature = "argon2"))] fn main() {}
+/// # #[cfg(feature = "argon2")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tower_password_grant::argon2::Argon2Verifier;
+/// use tower_password_grant::realms::FirstOf;
+/// use tower_password_grant::{Denial, Subject, verify_fn};
+/// # use async_trait::async_trait;
+/// # use tower_password_grant::BackendError;
+/// # use tower_password_grant::store::{LoginName, StoredUser, UserStore};
+/// # struct Table;
+/// # #[async_trait]
+/// # impl UserStore for Table {
+/// #     async fn find(&self, _: &LoginName<'_>, _: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+/// #         Ok(None)
+/// #     }
+/// #     async fn save_hash(&self, _: &str, _: &str, _: &str) -> Result<bool, BackendError> { Ok(false) }
+/// # }
+///
+/// let members = Argon2Verifier::new(Table)?;
+/// let partners = verify_fn(|attempt| async move {
+///     // Asks the service that owns the accounts of partners.
+///     Ok(match (attempt.username(), attempt.password().expose()) {
+///         ("partner", "correct horse") => Subject::new("partner-1").into(),
+///         ("partner", _) => Denial::WrongPassword.into(),
+///         _ => Denial::UnknownUser.into(),
+///     })
+/// });
+/// let users = FirstOf::new(members).then(partners);
+/// // PasswordGrant::builder().verifier(users) ..
+/// # let _ = users;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Which directory decides
+/// [`Denial::UnknownUser`] hands an attempt on to the next directory, and nothing else does. A wrong password, a disabled account or
+/// any other denial is final: otherwise an old password would live on in the next directory. So a directory must answer
+/// `UnknownUser` for exactly the names that it does not have. If it cannot decide, its error is the answer of all; the next one is
+/// not asked instead.
+///
+/// [`recheck`](CredentialVerifier::recheck) goes the same way, by the id of the subject. So give no two users one id, in whichever
+/// directory they are. Each directory needs a `recheck` of its own: one without it ends the question with its fault.
+///
+/// # What the time shows
+/// A denial costs a look into every directory, whichever of them has the user: those behind the one that denied are asked for a
+/// random name that nobody has, with a random password, and their answer is dropped. So no time tells which directory has a
+/// name, or whether any has it, as long as each of them takes the same time for known and unknown names. A right password costs the
+/// directories up to the one that has the user. Your logs of the later directories show the random names. All looks together have the
+/// endpoint's [`verifier_deadline`](crate::mount::RequestLimits::verifier_deadline).
+///
+/// If a directory fails at such a look, the answer is its error, as it is for a name that it would have had to decide. But the
+/// attempt stays charged, because it was denied before: a failure must not make guesses free. An error of a directory that was
+/// asked in earnest gives the charge back, as that of any verifier does.
+///
+/// # On which account attempts count
+/// One attempt is charged once, on one key. All directories are asked for theirs, so that this takes one time for all names, too.
+/// The first [resolved](AccountKey::resolved) key counts, as it is that of the directory which decides. If there is none, the first
+/// key counts that is the [canonical](AccountKey::canonical) name: a directory that resolves no names cannot tell whether it has
+/// this one. If all answer that they do not know the name, the last one's [phantom](AccountKey::phantom) key counts.
+///
+/// So let all directories compare names in one form. Where one ignores case and another does not, the locks of some spellings
+/// show which directory has a name.
+pub struct FirstOf {
+    first: Box<dyn CredentialVerifier>,
+    others: Vec<Box<dyn CredentialVerifier>>,
+}
+
+/// What the directories say together.
+pub(super) struct Decision {
+    pub(super) verdict: Verdict,
+    /// Whose verdict it is: 0 for the first. That of all if nobody knows the name.
+    pub(super) place: usize,
+}
+
+impl FirstOf {
+    /// The directory that is asked first.
+    #[must_use]
+    pub fn new(first: impl CredentialVerifier) -> Self {
+        Self { first: Box::new(first), others: Vec::new() }
+    }
+
+    /// The directory that is asked next, about names that all before it do not know.
+    #[must_use]
+    pub fn then(mut self, next: impl CredentialVerifier) -> Self {
+        self.others.push(Box::new(next));
+        self
+    }
+
+    fn all(&self) -> impl Iterator<Item = &(dyn CredentialVerifier + 'static)> + Send {
+        iter::once(&self.first).chain(&self.others).map(|directory| &**directory)
+    }
+
+    /// Asks in order.
+    pub(super) async fn ask(&self, attempt: &Attempt) -> Result<Decision, BackendError> {
+        let mut directories = self.all().enumerate();
+        while let Some((place, directory)) = directories.next() {
+            let verdict = directory.verify(attempt.for_next_verifier()).await?;
+            match &verdict {
+                Verdict::Denied(Denial::UnknownUser) => {}
+                Verdict::Denied(_) => {
+                    for (_, directory) in directories {
+                        look_for_nobody(directory, attempt).await.map_err(BackendError::after_denial)?;
+                    }
+                    return Ok(Decision { verdict, place });
+                }
+                Verdict::Granted(_) => return Ok(Decision { verdict, place }),
+            }
+        }
+        Ok(Decision { verdict: Denial::UnknownUser.into(), place: self.others.len() })
+    }
+}
+
+/// Has a directory do the work of a denial, for nobody.
+async fn look_for_nobody(directory: &dyn CredentialVerifier, attempt: &Attempt) -> Result<(), BackendError> {
+    let nobody = attempt.for_nobody().map_err(BackendError::fault)?;
+    directory.verify(nobody).await.map(drop)
+}
+
+/// The key that counts of two, the first of which is that of an earlier directory.
+fn better<'a>(earlier: AccountKey<'a>, later: AccountKey<'a>) -> AccountKey<'a> {
+    use AccountKeyKind::{Name, Phantom, Resolved};
+    match (earlier.kind(), later.kind()) {
+        (Resolved, _) | (Name, Name | Phantom) => earlier,
+        (Name | Phantom, Resolved) | (Phantom, Name | Phantom) => later,
+    }
+}
+
+impl CredentialVerifier for FirstOf {
+    fn verify<'s, 'f>(&'s self, attempt: Attempt) -> Answering<'f, Verdict>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        Box::pin(async move { Ok(self.ask(&attempt).await?.verdict) })
+    }
+
+    fn account_key<'a>(
+        &'a self,
+        username: &'a str,
+        realm: Option<&'a str>,
+    ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
+        MaybeFuture::new(async move {
+            let mut key = self.first.account_key(username, realm).await?;
+            for directory in &self.others {
+                key = better(key, directory.account_key(username, realm).await?);
+            }
+            Ok(key)
+        })
+    }
+
+    fn recheck<'s, 'l, 'f>(&'s self, login: &'l Recheck) -> Answering<'f, Verdict>
+    where
+        's: 'f,
+        'l: 'f,
+        Self: 'f,
+    {
+        let first = self.first.recheck(login);
+        if is_provided(&first) {
+            // Every question ends here.
+            return first;
+        }
+        Box::pin(async move {
+            let mut verdict = first.await?;
+            for directory in &self.others {
+                if !matches!(verdict, Verdict::Denied(Denial::UnknownUser)) {
+                    break;
+                }
+                verdict = directory.recheck(login).await?;
+            }
+            Ok(verdict)
+        })
+    }
+}
+
+impl fmt::Debug for FirstOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FirstOf").field("directories", &self.all().count()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,153 @@
+//! Users who move from an old directory to a new one, each at a login.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::first_of::{Decision, FirstOf};
+use crate::boundary::account::AccountKey;
+use crate::boundary::backend::BackendError;
+use crate::boundary::maybe::{Answering, MaybeFuture};
+use crate::boundary::recheck::Recheck;
+use crate::boundary::users::import::{ImportedUser, UserImport};
+use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified};
+use crate::observe::contain::Contain;
+use crate::observe::telemetry;
+
+/// How long an import may take. A login waits for it, behind two verifications and within their deadline.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Moves users from an old directory to a new one, each at the next login with the right password.
+///
+/// ```
+/// # #[cfg(not(all(feature = "argon2", feature = "sqlite")))] fn main() {}
+/// # #[cfg(all(feature = "argon2", feature = "sqlite"))]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tower_password_grant::argon2::Argon2Verifier;
+/// use tower_password_grant::realms::Migrate;
+/// use tower_password_grant::sqlite::SqliteStore;
+/// use tower_password_grant::{Denial, Subject, verify_fn};
+///
+/// # let folder = std::env::temp_dir().join(format!("migrate-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let file = folder.join("auth.db");
+/// // The directory that is to go: LDAP, a service, a hash of its own ..
+/// let old = verify_fn(|attempt| async move {
+///     Ok(match (attempt.username(), attempt.password().expose()) {
+///         ("alice", "correct horse") => Subject::new("user-1").into(),
+///         ("alice", _) => Denial::WrongPassword.into(),
+///         _ => Denial::UnknownUser.into(),
+///     })
+/// });
+/// let new = Argon2Verifier::new(SqliteStore::open(&file)?)?;
+/// let users = Migrate::new(old, new);
+/// // PasswordGrant::builder().verifier(users) ..
+/// # drop(users);
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What a login does
+/// The new directory is asked first and the old one next, exactly as [`FirstOf`] asks them. If only the old one knows the name and says
+/// yes, the user is [imported](UserImport) into the new one, with the id that the subject has, the login name and the password.
+/// From then on the new directory decides alone: an old password never works again, whatever is changed where.
+///
+/// Of many logins of one user at once one imports; the others are verified by what it imported. If the import fails, an event says
+/// that the user could not be moved, and the login goes on; the next one tries again. If the id is another user's in the new directory,
+/// as after a change of the login name there, the login is denied and an event says why.
+///
+/// # What moves
+/// Id, login name, realm, password, and the [credential version](crate::Subject::with_credential_version) if the new directory can
+/// keep it; otherwise the logins that the user had before end at their next refresh. What else the old directory has of a user
+/// (aliases, states, narrower scopes) does not: copy it when all have moved, or keep it in the new directory from the start.
+///
+/// # Security
+/// - Close an account in the new directory by disabling it. One that is removed there is unknown there, so that the old directory decides
+///   again, and imports it again.
+/// - Make a new user in the new directory only, and never under a name or an id that the old one has for another user.
+/// - A user who is in the new directory without a password does not move: the new directory knows the name, and denies.
+/// - Both directories must take the same time for names that they know and names that they do not: see [`FirstOf`].
+pub struct Migrate {
+    /// The new one, then the old one.
+    directories: FirstOf,
+    new: Arc<dyn Import>,
+}
+
+/// What a new directory is.
+trait Import: CredentialVerifier + UserImport {}
+
+impl<N: CredentialVerifier + UserImport> Import for N {}
+
+impl Migrate {
+    /// Moves the users of `old` into `new`. Give the new directory in an [`Arc`] to go on using it.
+    #[must_use]
+    pub fn new<N: CredentialVerifier + UserImport>(old: impl CredentialVerifier, new: N) -> Self {
+        let new = Arc::new(new);
+        Self { directories: FirstOf::new(Arc::clone(&new)).then(old), new }
+    }
+
+    /// Moves a user that the old directory has just granted.
+    async fn moved(&self, verified: Verified, attempt: Attempt) -> Result<Verdict, BackendError> {
+        let user = ImportedUser::new(verified.subject.clone(), attempt.for_next_verifier());
+        // A block, so that a panic before the first await is contained, too.
+        let importing = async { self.new.import(user).await };
+        match Contain::new(Some(PATIENCE), importing).await {
+            Ok(Some(subject)) => Ok(Verdict::Granted(Verified { subject, ..verified })),
+            Ok(None) => self.decided_by_new(&verified, attempt).await,
+            Err(failure) => {
+                telemetry::user_not_moved(verified.subject.id(), &failure);
+                Ok(Verdict::Granted(verified))
+            }
+        }
+    }
+
+    /// The new directory has the user since it was asked first, and may have another password or state: what the old one
+    /// said counts no more.
+    async fn decided_by_new(&self, verified: &Verified, attempt: Attempt) -> Result<Verdict, BackendError> {
+        let verdict = self.new.verify(attempt).await?;
+        if matches!(verdict, Verdict::Denied(Denial::UnknownUser)) {
+            let taken = BackendError::fault("the new directory has another login name for the id");
+            telemetry::user_not_moved(verified.subject.id(), &taken);
+        }
+        Ok(verdict)
+    }
+}
+
+impl CredentialVerifier for Migrate {
+    fn verify<'s, 'f>(&'s self, attempt: Attempt) -> Answering<'f, Verdict>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        Box::pin(async move {
+            match self.directories.ask(&attempt).await? {
+                Decision { verdict: Verdict::Granted(verified), place: 1.. } => self.moved(verified, attempt).await,
+                Decision { verdict, .. } => Ok(verdict),
+            }
+        })
+    }
+
+    fn account_key<'a>(
+        &'a self,
+        username: &'a str,
+        realm: Option<&'a str>,
+    ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
+        self.directories.account_key(username, realm)
+    }
+
+    fn recheck<'s, 'l, 'f>(&'s self, login: &'l Recheck) -> Answering<'f, Verdict>
+    where
+        's: 'f,
+        'l: 'f,
+        Self: 'f,
+    {
+        self.directories.recheck(login)
+    }
+}
+
+impl fmt::Debug for Migrate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Migrate").finish_non_exhaustive()
+    }
+}

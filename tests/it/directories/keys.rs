@@ -1,0 +1,95 @@
+//! On which account an attempt counts that several directories decide on.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use tower_password_grant::realms::{FirstOf, Migrate};
+use tower_password_grant::user::{AccountKey, AccountKeyKind};
+use tower_password_grant::{CredentialVerifier, Denial, verify_fn};
+
+use super::moving_fails::Receiver;
+use super::world::{Account, House, Plain};
+use crate::support::faults::{Ledger, Mode, Switch, Users};
+use crate::support::protection::counted_by;
+
+fn knowing(id: &str) -> Plain {
+    Plain::default().with("alice", Account::new(id, "correct horse"))
+}
+
+/// A directory that resolves no names.
+fn nameless() -> impl CredentialVerifier {
+    verify_fn(|_| async { Ok(Denial::UnknownUser.into()) })
+}
+
+async fn key(users: impl CredentialVerifier) -> (AccountKeyKind, String) {
+    let key: AccountKey<'_> = users.account_key(" ALICE", None).await.unwrap();
+    (key.kind(), key.as_str().to_owned())
+}
+
+#[tokio::test]
+async fn the_key_is_that_of_the_directory_which_decides_t8_t9() {
+    use AccountKeyKind::{Name, Phantom, Resolved};
+    let none = Plain::default;
+    for (users, kind, text) in [
+        (FirstOf::new(knowing("one")).then(knowing("two")), Resolved, "one"),
+        (FirstOf::new(none()).then(knowing("two")), Resolved, "two"),
+        (FirstOf::new(none()).then(none()), Phantom, "alice"),
+        (FirstOf::new(nameless()).then(knowing("two")), Resolved, "two"),
+        (FirstOf::new(knowing("one")).then(nameless()), Resolved, "one"),
+        (FirstOf::new(nameless()).then(none()), Name, "alice"),
+        (FirstOf::new(none()).then(nameless()), Name, "alice"),
+        (FirstOf::new(nameless()).then(nameless()), Name, "alice"),
+        (FirstOf::new(none()).then(nameless()).then(knowing("three")), Resolved, "three"),
+        (FirstOf::new(knowing("only")), Resolved, "only"),
+    ] {
+        assert_eq!(key(users).await, (kind, text.to_owned()));
+    }
+    let moving = Migrate::new(knowing("old"), Receiver::default());
+    assert_eq!(key(moving).await, (Resolved, "old".to_owned()));
+}
+
+#[tokio::test]
+async fn each_directory_is_asked_for_its_key_whichever_has_the_name() {
+    let second = Users { verify: Switch::new(), key: Switch::new(), ..Users::new() };
+    let users = FirstOf::new(knowing("one")).then(second.clone());
+    for name in ["alice", "nobody"] {
+        let before = second.key.calls.load(SeqCst);
+        assert!(users.account_key(name, None).await.is_ok());
+        assert_eq!(second.key.calls.load(SeqCst), before + 1, "{name}");
+    }
+    second.key.set(Mode::Unavailable);
+    for name in ["alice", "nobody"] {
+        assert!(users.account_key(name, None).await.is_err(), "{name}: no time and no answer tells them apart");
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_is_charged_once_however_many_directories_look_at_it() {
+    let ledger = Ledger::new(Switch::new(), Switch::new());
+    let second = Plain::default().with("bob", Account::new("two", "correct horse"));
+    let users = FirstOf::new(knowing("one")).then(second).then(Plain::default());
+    let house = House::with(users, counted_by(ledger.clone()), Default::default()).await;
+    for (count, (name, password)) in
+        (1..).zip([("alice", "wrong"), ("alice", "correct horse"), ("bob", "correct horse"), ("nobody", "wrong")])
+    {
+        house.log_in(name, password).await;
+        assert_eq!(ledger.book().account.made, count, "{name} {password}");
+    }
+}
+
+#[tokio::test]
+async fn the_budget_of_an_account_is_one_in_whichever_directory_it_is() {
+    let second = Plain::default()
+        .with("bob", Account::new("two", "correct horse"))
+        .with("bob@example.org", Account::new("two", "correct horse"));
+    let users = FirstOf::new(knowing("one")).then(second);
+    let protection = counted_by(tower_password_grant::limiter::MemoryLimiter::new());
+    let house = House::with(users, protection, Default::default()).await;
+    for guess in 0..10 {
+        let name = if guess % 2 == 0 { "bob" } else { "bob@example.org" };
+        house.log_in(name, &format!("x{guess}")).await.assert_error(400, "invalid_grant");
+    }
+    for name in ["bob", "bob@example.org"] {
+        assert_eq!(house.log_in(name, "correct horse").await.status, 429, "{name}");
+    }
+    house.log_in("alice", "correct horse").await.assert_ok();
+}

@@ -1,0 +1,9 @@
+//! Several directories of users behind one realm, and users who move from an old one to a new one.
+
+mod failures;
+mod first_of;
+mod keys;
+mod migrate;
+mod moving_fails;
+mod rechecks;
+mod world;

@@ -1,0 +1,227 @@
+//! An import that fails: the login goes on, an event says so, and the next login tries again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use tower_password_grant::argon2::Argon2Verifier;
+use tower_password_grant::realms::{ImportedUser, Migrate, UserImport};
+use tower_password_grant::sqlite::{NewUser, SqliteStore};
+use tower_password_grant::store::{LoginName, StoredUser, UserInsert, UserStore};
+use tower_password_grant::user::Recheck;
+use tower_password_grant::{Attempt, BackendError, CredentialVerifier, Subject, Verdict};
+
+use super::world::{Account, House, Plain};
+use crate::support::argon2_users::cheap;
+use crate::support::capture::Capture;
+use crate::support::faults::{FAILURES, Switch};
+use crate::support::folder::Folder;
+
+const RIGHT: &str = "a canary as a password";
+const EVENT: &str = "a user could not be moved to the new directory";
+
+/// A directory that takes users into a [`Plain`] one, or fails to.
+#[derive(Clone)]
+pub struct Receiver {
+    users: Plain,
+    import: Switch,
+}
+
+impl Default for Receiver {
+    fn default() -> Self {
+        Self { users: Plain::default(), import: Switch::new() }
+    }
+}
+
+#[async_trait]
+impl CredentialVerifier for Receiver {
+    async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
+        self.users.verify(attempt).await
+    }
+
+    async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
+        self.users.recheck(login).await
+    }
+}
+
+#[async_trait]
+impl UserImport for Receiver {
+    async fn import(&self, user: ImportedUser) -> Result<Option<Subject>, BackendError> {
+        assert_eq!(format!("{user:?}"), r#"ImportedUser { subject: Subject { id: "user-1", .. }, .. }"#);
+        self.import.pass().await?;
+        let subject = user.subject().clone();
+        self.users.set(user.username(), Account::new(subject.id(), user.password().expose()));
+        Ok(Some(subject))
+    }
+}
+
+fn old() -> Plain {
+    Plain::default().with("alice", Account::new("user-1", RIGHT))
+}
+
+#[track_caller]
+fn assert_told(capture: &Capture, is_told: bool) {
+    let events = capture.events();
+    let told: Vec<_> = events.iter().filter(|event| event.field("message") == Some(EVENT)).collect();
+    assert_eq!(told.len(), usize::from(is_told), "{}", capture.text());
+    assert!(told.iter().all(|event| event.field("subject") == Some("user-1")));
+    assert!(!capture.text().contains("canary") && !capture.text().contains("alice"), "{}", capture.text());
+    capture.clear();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_import_that_fails_in_any_way_fails_no_login_and_is_tried_again() {
+    for (mode, ..) in FAILURES {
+        let (new, old) = (Receiver::default(), old());
+        let house = House::over(Migrate::new(old.clone(), new.clone())).await;
+        let (capture, _guard) = Capture::listen();
+        new.import.set(mode);
+        for _ in 0..2 {
+            house.log_in_directly("alice", RIGHT).await.assert_ok();
+            assert_eq!((house.last().as_str(), old.asked().len()), ("user-1", 1), "{mode:?}");
+            assert_told(&capture, true);
+        }
+        new.import.set(crate::support::faults::Mode::Work);
+        for _ in 0..2 {
+            house.log_in_directly("alice", RIGHT).await.assert_ok();
+            assert_told(&capture, false);
+        }
+        assert_eq!((new.import.calls(), old.asked().len()), (3, 1), "{mode:?}: moved by the third");
+    }
+}
+
+/// Looks users up in one handle of a store, and inserts them by another.
+struct Split {
+    looks: SqliteStore,
+    inserts: SqliteStore,
+    calls: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl UserStore for Split {
+    async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        UserStore::find(&self.looks, login, realm).await
+    }
+
+    async fn find_by_id(&self, user_id: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        self.looks.find_by_id(user_id, realm).await
+    }
+
+    async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
+        self.looks.save_hash(user_id, old_hash, new_hash).await
+    }
+}
+
+#[async_trait]
+impl UserInsert for Split {
+    async fn insert_user(
+        &self,
+        user: &StoredUser,
+        login: &LoginName<'_>,
+        realm: Option<&str>,
+    ) -> Result<bool, BackendError> {
+        self.calls.fetch_add(1, SeqCst);
+        self.inserts.insert_user(user, login, realm).await
+    }
+}
+
+/// The rows of both tables of users.
+fn rows(folder: &Folder) -> (i64, i64) {
+    let file = Connection::open(folder.file()).unwrap();
+    let count = |sql: &str| file.query_row(sql, (), |row| row.get(0)).unwrap();
+    (count("SELECT count(*) FROM users"), count("SELECT count(*) FROM user_names"))
+}
+
+async fn house(split: Split) -> House {
+    let new = Argon2Verifier::builder(split).parameters(cheap()).threads(1).build().unwrap();
+    House::over(Migrate::new(old(), new)).await
+}
+
+#[tokio::test]
+async fn a_full_file_keeps_nothing_of_the_user_and_the_next_login_moves_it() {
+    let folder = Folder::new();
+    let store = folder.store();
+    assert!(store.add_user(NewUser::new("user-9", "somebody")).await.unwrap());
+    // No name has room from now on: a table that takes no second row is as full as a disk without space.
+    let file = Connection::open(folder.file()).unwrap();
+    file.execute_batch("CREATE UNIQUE INDEX full ON user_names ((1))").unwrap();
+    let (looks, inserts, calls) = (store.clone(), store.clone(), Arc::<AtomicUsize>::default());
+    let house = house(Split { looks, inserts, calls: Arc::clone(&calls) }).await;
+    let (capture, _guard) = Capture::listen();
+    house.log_in("alice", RIGHT).await.assert_ok();
+    assert_told(&capture, true);
+    assert_eq!((house.last().as_str(), rows(&folder)), ("user-1", (1, 1)), "not even the half of it");
+    file.execute_batch("DROP INDEX full").unwrap();
+    house.log_in("alice", RIGHT).await.assert_ok();
+    assert_told(&capture, false);
+    assert_eq!((calls.load(SeqCst), rows(&folder)), (2, (2, 2)));
+    house.log_in("alice", RIGHT).await.assert_ok();
+    assert_eq!(calls.load(SeqCst), 2);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_closed_while_a_user_moves_fails_no_login() {
+    let folder = Folder::new();
+    let (looks, inserts) = (folder.store(), folder.store());
+    inserts.close().await;
+    let calls = Arc::<AtomicUsize>::default();
+    let closed = house(Split { looks: looks.clone(), inserts, calls: Arc::clone(&calls) }).await;
+    let (capture, _guard) = Capture::listen();
+    for count in 1..=2 {
+        closed.log_in("alice", RIGHT).await.assert_ok();
+        assert_told(&capture, true);
+        assert_eq!((calls.load(SeqCst), rows(&folder)), (count, (0, 0)));
+    }
+    let (inserts, calls) = (looks.clone(), Arc::<AtomicUsize>::default());
+    house(Split { looks: looks.clone(), inserts, calls }).await.log_in("alice", RIGHT).await.assert_ok();
+    assert_told(&capture, false);
+    assert_eq!(rows(&folder), (1, 1));
+    looks.close().await;
+}
+
+/// A column that holds 60 characters.
+struct Short(SqliteStore, Arc<AtomicUsize>);
+
+#[async_trait]
+impl UserStore for Short {
+    async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        UserStore::find(&self.0, login, realm).await
+    }
+
+    async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
+        self.0.save_hash(user_id, old_hash, new_hash).await
+    }
+}
+
+#[async_trait]
+impl UserInsert for Short {
+    async fn insert_user(
+        &self,
+        user: &StoredUser,
+        login: &LoginName<'_>,
+        realm: Option<&str>,
+    ) -> Result<bool, BackendError> {
+        self.1.fetch_add(1, SeqCst);
+        let hash = user.password_hash().map(|hash| hash[..60].to_owned());
+        self.0.insert_user(&user.clone().with_password_hash(hash), login, realm).await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cuts_hashes_takes_one_user_and_no_more_t38() {
+    let folder = Folder::new();
+    let (store, calls) = (folder.store(), Arc::<AtomicUsize>::default());
+    let new = Argon2Verifier::builder(Short(store.clone(), Arc::clone(&calls))).parameters(cheap()).threads(1);
+    let new = Arc::new(new.build().unwrap());
+    let old = old().with("bob", Account::new("user-2", RIGHT)).with("carl", Account::new("user-3", RIGHT));
+    let house = House::over(Migrate::new(old, Arc::clone(&new))).await;
+    let (capture, _guard) = Capture::listen();
+    for name in ["alice", "bob", "carl", "bob", "carl"] {
+        house.log_in(name, RIGHT).await.assert_ok();
+    }
+    assert_eq!((calls.load(SeqCst), rows(&folder), new.stats().failed_saves), (1, (1, 1), 1));
+    assert!(capture.text().contains("its column must hold 255 characters"), "{}", capture.text());
+    store.close().await;
+}
