@@ -9,27 +9,27 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
+mod process;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../it/support/refresh_token.rs"]
 mod refresh_token;
 mod server;
+mod trap;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use process::{Folder, SERVER, Server, member, post, someone};
 use refresh_token::{family_of, kept_digest};
 use server::{STEPS, Step, serve};
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::store::{AccessTokenStore, SecretDigest};
 use tower_password_grant::testing::{TokenState, token_state};
 
-const SERVER: &str = "CRASH_SERVER_OVER";
 const CLIENTS: usize = 6;
 
 fn main() {
@@ -44,71 +44,6 @@ fn main() {
     let count = |name: &str, default: usize| std::env::var(name).map_or(default, |text| text.parse().unwrap());
     at_each_step(count("CRASH_KILLS_AT_EACH_STEP", 5));
     at_random_times(count("CRASH_KILLS", 200));
-}
-
-struct Server {
-    process: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    address: SocketAddr,
-}
-
-impl Server {
-    fn start(file: &Path) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        let mut process =
-            command.env(SERVER, file).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the server starts");
-        let (input, output) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
-        let mut server = Self { process, input, output, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
-        server.address = server.line().parse().expect("the server tells where it listens");
-        server
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        line.trim().to_owned()
-    }
-
-    fn stand_at(&mut self, step: Step) {
-        writeln!(self.input, "{}", step as usize).unwrap();
-        assert_eq!(self.line(), "set");
-    }
-
-    /// SIGKILL.
-    fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-/// Status and body; `None` if the server died meanwhile.
-fn post(address: SocketAddr, from: Ipv4Addr, form: &str) -> Option<(u16, String)> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-    let request = format!(
-        "POST /oauth/token HTTP/1.1\r\nhost: as.example\r\nconnection: close\r\nx-forwarded-for: {from}\r\n\
-         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
-        form.len()
-    );
-    stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    // A body that was cut off is no answer.
-    let length: usize = head.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse().ok()?;
-    (body.len() == length).then(|| (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned()))
-}
-
-fn member(json: &str, name: &str) -> String {
-    let json: serde_json::Value = serde_json::from_str(json).unwrap();
-    json[name].as_str().unwrap_or_else(|| panic!("no {name} in {json}")).to_owned()
-}
-
-/// An address that nobody had before.
-fn someone() -> Ipv4Addr {
-    static NEXT: AtomicU32 = AtomicU32::new(0x0a00_0000);
-    Ipv4Addr::from(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn login(address: SocketAddr, user: &str) -> Option<Tokens> {
@@ -176,30 +111,14 @@ fn state_of(file: &Path, token: &str) -> TokenState {
     look_at(file, &Tokens { refresh: token.to_owned(), access: String::new() }).state
 }
 
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("sqlite-crash-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 fn at_each_step(kills: usize) {
     let folder = Folder::new("steps");
-    let file = folder.0.join("auth.db");
+    let file = folder.file();
     for step in STEPS {
         for round in 0..kills {
             let mut server = Server::start(&file);
             let tokens = login(server.address, &format!("{step:?}-{round}")).unwrap();
-            server.stand_at(step);
+            server.stand_at(step as usize);
             let address = server.address;
             let presented = tokens.refresh.clone();
             let client = thread::spawn(move || refresh(address, &presented));
@@ -325,7 +244,7 @@ impl Guesser {
 
 fn at_random_times(kills: usize) {
     let folder = Folder::new("random");
-    let file = folder.0.join("auth.db");
+    let file = folder.file();
     let sessions: Vec<Arc<Mutex<Session>>> = (0..CLIENTS)
         .map(|n| {
             let user = format!("user{n}");

@@ -3,8 +3,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,6 +21,8 @@ use tower_password_grant::{
     Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, Subject,
     Verdict,
 };
+
+use super::trap::{Trap, listen};
 
 /// Where a refresh stands still for ever, to be killed there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,18 +51,6 @@ pub const STEPS: [Step; 8] = [
     Step::BeforeAnswer,
 ];
 
-#[derive(Clone, Default)]
-struct Trap(Arc<AtomicUsize>);
-
-impl Trap {
-    async fn pass(&self, step: Step) {
-        if self.0.load(Ordering::SeqCst) == step as usize {
-            println!("standing");
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
 /// The store, with traps around each of its steps.
 struct Trapped {
     store: SqliteStore,
@@ -79,27 +67,27 @@ impl RefreshTokenStore for Trapped {
 
     fn find(&self, family: FamilyId) -> MaybeFuture<'_, Result<Option<StoredFamily>, BackendError>> {
         MaybeFuture::new(async move {
-            self.trap.pass(Step::BeforeFind).await;
+            self.trap.pass(Step::BeforeFind as usize).await;
             let found = RefreshTokenStore::find(&self.store, family).await;
-            self.trap.pass(Step::AfterFind).await;
+            self.trap.pass(Step::AfterFind as usize).await;
             found
         })
     }
 
     fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Result<bool, BackendError>> {
         MaybeFuture::new(async move {
-            self.trap.pass(Step::BeforeRotation).await;
-            if self.trap.0.load(Ordering::SeqCst) == Step::InRotation as usize {
+            self.trap.pass(Step::BeforeRotation as usize).await;
+            if self.trap.is_set_at(Step::InRotation as usize) {
                 let other = rusqlite::Connection::open(&self.file).unwrap();
                 other.execute_batch("BEGIN IMMEDIATE").unwrap();
                 // The rotation is on its way and cannot be committed as long as the other transaction is open.
                 let waiting = RefreshTokenStore::rotate(&self.store, rotation);
-                let stands = self.trap.pass(Step::InRotation);
+                let stands = self.trap.pass(Step::InRotation as usize);
                 tokio::select! { _ = waiting => panic!("nothing held the rotation up"), () = stands => {} }
                 drop(other);
                 return Ok(false);
             }
-            if self.trap.0.load(Ordering::SeqCst) == Step::AtCommit as usize {
+            if self.trap.is_set_at(Step::AtCommit as usize) {
                 let other = rusqlite::Connection::open(&self.file).unwrap();
                 other.execute_batch("BEGIN IMMEDIATE").unwrap();
                 let store = self.store.clone();
@@ -113,7 +101,7 @@ impl RefreshTokenStore for Trapped {
                 return std::future::pending().await;
             }
             let rotated = RefreshTokenStore::rotate(&self.store, rotation).await;
-            self.trap.pass(Step::AfterRotation).await;
+            self.trap.pass(Step::AfterRotation as usize).await;
             rotated
         })
     }
@@ -172,7 +160,7 @@ impl CredentialVerifier for Users {
     }
 
     async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
-        self.0.pass(Step::Recheck).await;
+        self.0.pass(Step::Recheck as usize).await;
         Ok(Subject::new(login.subject().to_owned()).into())
     }
 }
@@ -210,19 +198,9 @@ pub async fn serve(file: &Path) {
         let last = last.clone();
         async move {
             let response = next.run(request).await;
-            last.pass(Step::BeforeAnswer).await;
+            last.pass(Step::BeforeAnswer as usize).await;
             response
         }
     }));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    println!("{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for line in std::io::stdin().lines().map_while(Result::ok) {
-            trap.0.store(line.parse().unwrap(), Ordering::SeqCst);
-            println!("set");
-        }
-        // The process that started this is gone.
-        std::process::exit(1);
-    });
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await.unwrap();
+    listen(app, trap).await;
 }
