@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 
 use super::random::Random;
 use super::report::{Aim, Row, Shown, Unit};
-use super::server::{CLIENT, CONFIDENTIAL, EARLY, NO_DUMMY, OWN_CHEAPER, OWN_EQUAL, REAL, REALM_CLIENT};
+use super::server::{
+    CLIENT, CONFIDENTIAL, EARLY, FIRST_OF, FIRST_OF_BLIND, FIRST_OF_EARLY, NO_DUMMY, OWN_CHEAPER, OWN_EQUAL, REAL,
+    REALM_CLIENT,
+};
 use super::stats::Paired;
-use super::users::{CORRUPT, DISABLED, EXPIRED, OUTDATED, PASSWORD, UNUSABLE, WITHOUT, known, unknown, wrong};
+use super::users::{CORRUPT, DISABLED, EXPIRED, OUTDATED, PASSWORD, UNUSABLE, WITHOUT, known, other, unknown, wrong};
 use super::wire::{Connection, login, post};
 
 /// Before a comparison counts.
@@ -72,6 +75,8 @@ pub fn hashed(pairs: usize) -> Vec<Comparison> {
         error: "invalid_grant",
     };
     let equal = |goal, name, second| row(goal, name, Aim::Equal, pairs, ask(REAL, known), second);
+    let directories =
+        |goal, name, path, second, aim, pairs| row(goal, name, aim, pairs, ask(path, known), ask(path, second));
     let mistake = |name, pairs, first, second| row("G34", name, Aim::Caught, pairs, first, second);
     vec![
         row("-", "the same class twice", Aim::Told, pairs, ask(REAL, known), ask(REAL, known)),
@@ -85,6 +90,10 @@ pub fn hashed(pairs: usize) -> Vec<Comparison> {
         equal("G30", "wrong password of 4096 bytes / of 16", long(known, 4096)),
         row("G30", "4096 bytes: unknown name / known", Aim::Equal, pairs, long(known, 4096), long(unknown, 4096)),
         equal("G30", "name of another realm / wrong password", in_realm()),
+        directories("G29", "two directories: unknown name / known to the first", FIRST_OF, unknown, Aim::Equal, pairs),
+        directories("G29", "two directories: known to the second / to the first", FIRST_OF, other, Aim::Equal, pairs),
+        directories("G34", "mistake: early answer of the first of two", FIRST_OF_EARLY, unknown, Aim::Caught, few),
+        directories("G34", "mistake: no work for nobody in the second", FIRST_OF_BLIND, other, Aim::Caught, few),
         mistake("mistake: early answer for unknown names", few, ask(EARLY, known), ask(EARLY, unknown)),
         mistake("mistake: dummy run 5 % cheaper", some, ask(OWN_CHEAPER, known), ask(OWN_CHEAPER, unknown)),
         row(

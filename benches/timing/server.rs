@@ -14,6 +14,7 @@ use tower_password_grant::client::ClientAuthMethod;
 use tower_password_grant::limiter::{
     AttackProtection, LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket,
 };
+use tower_password_grant::realms::FirstOf;
 use tower_password_grant::store::{MemoryAccessTokens, SecretDigest};
 use tower_password_grant::{
     Client, CredentialVerifier, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, TokenEndpoint,
@@ -33,6 +34,13 @@ pub const NO_DUMMY: &str = "/no-dummy";
 pub const SHARED: &str = "/shared";
 pub const OWN_EQUAL: &str = "/own-equal";
 pub const OWN_CHEAPER: &str = "/own-cheaper";
+
+/// Two directories, one behind the other.
+pub const FIRST_OF: &str = "/first-of";
+/// Of which the first answers early for unknown names.
+pub const FIRST_OF_EARLY: &str = "/first-of-early";
+/// Of which the second does, so that a look for nobody costs nothing.
+pub const FIRST_OF_BLIND: &str = "/first-of-blind";
 
 pub const CLIENT: &str = "cli-a";
 /// Bound to the other realm.
@@ -100,11 +108,19 @@ pub fn serve(secret: &SecretDigest) -> SocketAddr {
     let users = Arc::new(Users::new(&full, &Argon2Parameters::new(9_728, 2, 1).unwrap()));
     let real = verifier(&users, &full, 1);
     let wide = verifier(&users, &full, WIDE_THREADS);
+    let others = Arc::new(Users::others(&full));
+    let other = verifier(&others, &full, 1);
+    let first_of = FirstOf::new(Arc::clone(&real)).then(Arc::clone(&other));
+    let first_of_early = FirstOf::new(Early::new(&users, &real)).then(Arc::clone(&other));
+    let first_of_blind = FirstOf::new(Arc::clone(&real)).then(Early::new(&others, &other));
     let none = || None::<Arc<dyn ClientAuthMethod>>;
     let app = Router::new()
         .route_service(REAL, endpoint(Arc::clone(&real), secret, none()))
         .route_service(WIDE, endpoint(Arc::clone(&wide), secret, none()))
         .route_service(EARLY, endpoint(Early::new(&users, &real), secret, none()))
+        .route_service(FIRST_OF, endpoint(first_of, secret, none()))
+        .route_service(FIRST_OF_EARLY, endpoint(first_of_early, secret, none()))
+        .route_service(FIRST_OF_BLIND, endpoint(first_of_blind, secret, none()))
         .route_service(NO_DUMMY, endpoint(NoDummyForUnusable::new(&real), secret, none()))
         .route_service(SHARED, endpoint(Shared::new(&users, &wide), secret, none()))
         .route_service(OWN_EQUAL, endpoint(Own::new(&users, 19_456), secret, none()))

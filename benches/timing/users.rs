@@ -33,6 +33,11 @@ pub fn unknown(random: &mut Random) -> String {
     format!("user-{:02}", random.below(NAMES / 2) * 2 + 1)
 }
 
+/// In the directory behind the first one.
+pub fn other(random: &mut Random) -> String {
+    format!("other-{:02}", random.below(NAMES))
+}
+
 pub fn wrong(random: &mut Random) -> String {
     random.letters(PASSWORD.len())
 }
@@ -63,6 +68,13 @@ impl Users {
             all.insert(key(name, None), user(name, stored).with_status(status));
         }
         Self(Mutex::new(all))
+    }
+
+    /// Those of the directory behind the first one.
+    pub fn others(parameters: &Argon2Parameters) -> Self {
+        let hash = parameters.hash_blocking(&Password::new(PASSWORD.to_owned())).unwrap();
+        let user = |name: String| (key(&name, None), StoredUser::new(name).with_password_hash(hash.clone()));
+        Self(Mutex::new((0..NAMES).map(|number| user(format!("other-{number:02}"))).collect()))
     }
 
     pub fn exists(&self, login: &str, realm: Option<&str>) -> bool {
