@@ -4,4 +4,5 @@
 //! [`Reason`], which the client never learns. Structured logs need no sink: the feature `tracing` writes them.
 
 pub use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
+pub use crate::protocol::rules::denial::RuleDenial;
 pub use crate::protocol::wire::error::Reason;

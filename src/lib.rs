@@ -33,6 +33,7 @@ pub mod mount;
 mod observe;
 mod protocol;
 pub mod realms;
+pub mod rules;
 mod service;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

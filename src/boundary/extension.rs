@@ -9,6 +9,7 @@ use http::Extensions;
 
 use super::account::AccountKey;
 use super::backend::BackendError;
+use super::host_extensions::HostExtensions;
 use super::maybe::MaybeFuture;
 use super::verifier::Verdict;
 use crate::protocol::client::registered::Client;
@@ -23,7 +24,7 @@ pub struct ExtensionRequest {
     pub(crate) realm: Realm,
     pub(crate) scope: Scope,
     pub(crate) address: Option<IpAddr>,
-    pub(crate) extensions: Extensions,
+    pub(crate) extensions: HostExtensions,
 }
 
 impl ExtensionRequest {

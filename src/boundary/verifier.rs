@@ -9,6 +9,7 @@ use http::Extensions;
 
 use super::account::AccountKey;
 use super::backend::BackendError;
+use super::host_extensions::HostExtensions;
 use super::ladder::charge::{Charge, OfAccount, UsedCharge};
 use super::maybe::{Answering, MaybeFuture};
 use super::provided::Provided;
@@ -32,7 +33,7 @@ pub(crate) struct Said {
     pub(crate) realm: Realm,
     pub(crate) scope: Scope,
     pub(crate) address: Option<IpAddr>,
-    pub(crate) extensions: Extensions,
+    pub(crate) extensions: HostExtensions,
 }
 
 /// One attempt to log in, handed over by value: it cannot be verified twice, and the password moves into the hashing
@@ -48,7 +49,7 @@ pub struct Attempt {
     realm: Realm,
     scope: Scope,
     address: Option<IpAddr>,
-    extensions: Extensions,
+    extensions: HostExtensions,
     is_from_known_address: bool,
 }
 

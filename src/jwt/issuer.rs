@@ -80,7 +80,8 @@ impl JwtIssuer {
 
     /// Adds claims of the application's own to each token, for example roles from the subject's
     /// [data](crate::Subject::data): the members of what `claims` gives, which is a struct, a map, an `Option` of one, or
-    /// [`Claims`]. A second call replaces the first. Default: none.
+    /// [`Claims`]. They stand beside those of [login rules](crate::rules), and in place of those that have the same name. A second
+    /// call replaces the first. Default: none.
     ///
     /// A claim that the issuer writes itself (and `nbf`) is refused, and so is what has no members: no token is issued then,
     /// and the request is answered 500. Names with a URI in front cannot collide with registered ones (RFC 7519 section 4.2).
@@ -145,7 +146,8 @@ impl JwtIssuer {
     fn token(&self, grant: &Grant) -> Result<Token, BackendError> {
         let id = Token::random("")?;
         let extra = self.extra.as_ref().map(|extra| extra(grant)).transpose().map_err(BackendError::fault)?;
-        let extra = extra.as_ref().and_then(Claims::object);
+        let claims = extra.map(|extra| grant.claims().followed_by(&extra));
+        let extra = claims.as_ref().unwrap_or_else(|| grant.claims()).object();
         let payload = Payload::new(&self.issuer, &self.audience, grant, id.expose(), self.clock.now(), extra)
             .map_err(BackendError::fault)?;
         let payload = serde_json::to_vec(&payload).map_err(BackendError::fault)?;

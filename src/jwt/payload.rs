@@ -7,11 +7,8 @@ use serde_json::value::RawValue;
 
 use super::error::ClaimError;
 use crate::boundary::ladder::grant::Grant;
+use crate::protocol::token::claims::WRITTEN;
 use crate::protocol::wire::json_object::JsonObject;
-
-/// Claims that the issuer writes itself, or that change how long a token is worth something.
-const RESERVED: [&str; 11] =
-    ["iss", "sub", "aud", "client_id", "realm", "scope", "jti", "iat", "exp", "nbf", "auth_time"];
 
 pub(super) struct Payload<'a> {
     issuer: &'a str,
@@ -33,7 +30,7 @@ impl<'a> Payload<'a> {
         now: SystemTime,
         extra: Option<JsonObject<'a>>,
     ) -> Result<Self, ClaimError> {
-        if let Some(name) = RESERVED.into_iter().find(|name| extra.as_ref().is_some_and(|extra| extra.has(name))) {
+        if let Some(name) = WRITTEN.into_iter().find(|name| extra.as_ref().is_some_and(|extra| extra.has(name))) {
             return Err(ClaimError::Reserved(name.to_owned()));
         }
         if grant.subject().id().is_empty() {

@@ -22,14 +22,17 @@ pub(crate) struct Patience {
     pub(crate) verifier: Bound,
     pub(crate) extension_key: Bound,
     pub(crate) extension: Bound,
+    /// Of each login rule.
+    pub(crate) rule: Option<Duration>,
     pub(crate) issuer: Bound,
     pub(crate) refresh_store: Bound,
     pub(crate) access_tokens: Bound,
 }
 
 impl Patience {
-    /// `store` for what looks up and keeps, `verifier` for what verifies credentials of a user.
-    pub(crate) const fn new(store: Option<Duration>, verifier: Option<Duration>) -> Self {
+    /// `store` for what looks up and keeps, `verifier` for what verifies credentials of a user, `rule` for what decides on a login
+    /// then.
+    pub(crate) const fn new(store: Option<Duration>, verifier: Option<Duration>, rule: Option<Duration>) -> Self {
         Self {
             registry: Bound::new("the client registry", store),
             client_method: Bound::new("the client authentication method", store).deciding(),
@@ -38,6 +41,7 @@ impl Patience {
             verifier: Bound::new("the verifier", verifier).deciding(),
             extension_key: Bound::new("the user store of the extension grant", store),
             extension: Bound::new("the extension grant", verifier).deciding(),
+            rule,
             issuer: Bound::new("the issuer", store),
             refresh_store: Bound::new("the refresh token store", store),
             access_tokens: Bound::new(ACCESS_TOKENS, store),

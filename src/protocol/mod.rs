@@ -6,6 +6,7 @@ pub(crate) mod explained;
 pub(crate) mod ip_network;
 pub(crate) mod millis;
 pub(crate) mod realm;
+pub(crate) mod rules;
 pub(crate) mod scope;
 pub(crate) mod secret;
 pub(crate) mod skew;

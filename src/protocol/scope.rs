@@ -76,6 +76,14 @@ impl Scope {
         Self::of_sorted(self.iter().filter(|token| !other.contains(token)))
     }
 
+    /// The tokens that are in one of both.
+    pub(crate) fn union(&self, other: &Self) -> Self {
+        if other.is_subset(self) {
+            return self.clone();
+        }
+        Self::of_tokens(self.iter().chain(other.iter()).collect())
+    }
+
     /// The tokens that are in both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
@@ -83,6 +91,12 @@ impl Scope {
             return self.clone();
         }
         Self::of_sorted(self.iter().filter(|token| other.contains(token)))
+    }
+
+    fn of_tokens(mut tokens: Vec<&str>) -> Self {
+        tokens.sort_unstable();
+        tokens.dedup();
+        Self::of_sorted(tokens.into_iter())
     }
 
     fn of_sorted<'a>(tokens: impl Iterator<Item = &'a str>) -> Self {
@@ -116,10 +130,7 @@ impl FromStr for Scope {
         if is_sorted {
             return Ok(Self(text.into()));
         }
-        let mut tokens: Vec<_> = text.split(' ').collect();
-        tokens.sort_unstable();
-        tokens.dedup();
-        Ok(Self::of_sorted(tokens.into_iter()))
+        Ok(Self::of_tokens(text.split(' ').collect()))
     }
 }
 
@@ -180,6 +191,17 @@ mod tests {
                 prop_assert_eq!(both.contains(token), b.contains(token));
             }
             prop_assert_eq!(a.is_subset(&b), a.iter().all(|token| b.contains(token)));
+        }
+
+        #[test]
+        fn union_is_the_smallest_common_superset(a in "[a-e]( [a-e]){0,6}", b in "[a-e]( [a-e]){0,6}") {
+            let (a, b) = (scope(&a), scope(&b));
+            let both = a.union(&b);
+            prop_assert!(a.is_subset(&both) && b.is_subset(&both));
+            prop_assert!(both.iter().all(|token| a.contains(token) || b.contains(token)));
+            prop_assert_eq!(scope(both.as_str()), both);
+            prop_assert_eq!(a.union(&Scope::default()), a.clone());
+            prop_assert_eq!(Scope::default().union(&a), a);
         }
 
         #[test]

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::checks::{check_exempt, check_proxies, named, routes, wording};
+use super::checks::{check_exempt, check_proxies, named, named_rules, routes, wording};
 use super::config_error::ConfigError;
 use super::introspection_endpoint::IntrospectionEndpoint;
 use super::layer::PasswordGrantLayer;
@@ -27,6 +27,7 @@ use crate::conductor::flows::presented::IssuedBefore;
 use crate::conductor::flows::refresh::RefreshFlow;
 use crate::conductor::flows::revocation::RevocationFlow;
 use crate::conductor::gate::{Gate, HeadRules};
+use crate::conductor::login::hearing::LoginRules;
 use crate::conductor::login::mint::Mint;
 use crate::conductor::login::rungs::{Parts, Rungs};
 use crate::conductor::login::scales::{Scales, Screen};
@@ -56,6 +57,8 @@ impl Options {
         issuer: Box<dyn TokenIssuer>,
     ) -> Result<PasswordGrantLayer, ConfigError> {
         let extensions = named(self.extensions)?;
+        let login_rules = named_rules(self.rules)?;
+        let has_rules = !login_rules.is_empty();
         self.tokens.check()?;
         let patience = self.limits.patience()?;
         let body = self.limits.body()?;
@@ -155,12 +158,15 @@ impl Options {
             door: Door::new(Clients { registry, patience: patience.registry, misfits }, methods, Arc::clone(&budget)),
             grants,
             revocation: RevocationFlow::new(tokens.clone(), Arc::clone(&budget), revocation.access_token_ends_family),
-            introspection: IntrospectionFlow::new(tokens, Arc::clone(&clock), introspection.max_age),
+            introspection: IntrospectionFlow::new(tokens, Arc::clone(&clock), introspection.max_age, has_rules),
             clock: Arc::clone(&clock),
             rungs: Rungs::new(Parts {
                 budget,
                 users,
-                scales: Scales::new(self.shield.map(|(shield, on_leak)| Screen { shield, on_leak })),
+                scales: Scales::new(
+                    self.shield.map(|(shield, on_leak)| Screen { shield, on_leak }),
+                    LoginRules::new(login_rules, patience.rule, self.danger.reveal_custom_denials),
+                ),
                 mint: Mint::new(issuer, patience.issuer),
                 families,
                 access,

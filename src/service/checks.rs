@@ -1,10 +1,14 @@
+use std::sync::Arc;
+
 use http::HeaderValue;
 
 use super::config_error::ConfigError;
 use super::routes::{Route, Routes, Target};
 use crate::boundary::extension::ExtensionGrant;
+use crate::boundary::login_rule::LoginRule;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::transport::TransportSecurity;
+use crate::conductor::login::hearing::NamedRule;
 use crate::conductor::purpose::Purpose;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::ip_network::IpNetwork;
@@ -12,6 +16,9 @@ use crate::protocol::wire::charset::is_nqschar;
 use crate::protocol::wire::encode::Wording;
 use crate::protocol::wire::profile::{Face, Profile};
 use crate::protocol::wire::uri::{is_absolute_uri, is_uri_reference};
+
+/// The most characters of a login rule's name.
+const MAX_RULE_NAME: usize = 100;
 
 /// The table of the paths, each of which is legal and has one thing to serve.
 pub(super) fn routes(token_path: String, others: Vec<(String, Target)>) -> Result<Routes, ConfigError> {
@@ -68,6 +75,23 @@ pub(super) fn named(grants: Vec<Box<dyn ExtensionGrant>>) -> Result<Vec<NamedGra
             return Err(ConfigError::GrantTwice(name.to_owned()));
         }
         named.push((GrantType::extension(name, grant.begins_password_login()), grant));
+    }
+    Ok(named)
+}
+
+/// The login rules with their names.
+pub(super) fn named_rules(rules: Vec<Box<dyn LoginRule>>) -> Result<Vec<NamedRule>, ConfigError> {
+    let mut named: Vec<NamedRule> = Vec::new();
+    for rule in rules {
+        let name: Arc<str> = rule.name().into();
+        let is_legal = (1..=MAX_RULE_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+        if !is_legal {
+            return Err(ConfigError::RuleName(name.to_string()));
+        }
+        if named.iter().any(|known| known.name == name) {
+            return Err(ConfigError::RuleTwice(name.to_string()));
+        }
+        named.push(NamedRule { name, rule });
     }
     Ok(named)
 }

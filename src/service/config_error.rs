@@ -39,6 +39,14 @@ pub enum ConfigError {
     /// An extension grant type that is no absolute URI.
     #[error("the extension grant type `{0}` must be an absolute URI (RFC 6749 section 4.5)")]
     GrantType(String),
+    /// Two login rules of one name.
+    #[error(
+        "two login rules have the name `{0}`: give each one of its own, so that the audit trail distinguishes them"
+    )]
+    RuleTwice(String),
+    /// A name of a login rule that the audit trail cannot show.
+    #[error("the name {0:?} of a login rule must have 1 to 100 characters, and no control character")]
+    RuleName(String),
     /// Introspection of nothing.
     #[error(
         "an introspection endpoint needs `.access_tokens(..)`: without them it would call every access token inactive"

@@ -11,6 +11,7 @@ use crate::boundary::auth_method::ClientAuthMethod;
 use crate::boundary::clock::Clock;
 use crate::boundary::document::PublicDocument;
 use crate::boundary::extension::ExtensionGrant;
+use crate::boundary::login_rule::LoginRule;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
@@ -28,6 +29,7 @@ pub(super) struct Options {
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) audit: Option<Box<dyn AuditSink>>,
     pub(super) shield: Option<(Box<dyn Shield>, OnLeak)>,
+    pub(super) rules: Vec<Box<dyn LoginRule>>,
     pub(super) methods: Vec<Box<dyn ClientAuthMethod>>,
     pub(super) extensions: Vec<Box<dyn ExtensionGrant>>,
     pub(super) password_grant: bool,
@@ -58,6 +60,7 @@ impl Default for Options {
             clock: None,
             audit: None,
             shield: None,
+            rules: Vec::new(),
             methods: Vec::new(),
             extensions: Vec::new(),
             password_grant: true,

@@ -8,6 +8,8 @@ use crate::observe::patience::Patience;
 const STORE: Duration = Duration::from_secs(5);
 /// How long a verification may take: one store call, and as long as a hash may wait.
 const VERIFIER: Duration = Duration::from_secs(10);
+/// How long a login rule may take: a look-up and a little more. There may be several.
+const RULE: Duration = Duration::from_secs(2);
 
 /// What one request may take: how much of a body is read, and how long everything may last. Given to
 /// [`Builder::request_limits`](crate::Builder::request_limits). The manual says which wait must end
@@ -30,6 +32,7 @@ pub struct RequestLimits {
     /// One call of a part, if it was set.
     store: Option<Option<Duration>>,
     verifier: Option<Option<Duration>>,
+    rule: Option<Option<Duration>>,
 }
 
 impl Default for RequestLimits {
@@ -40,6 +43,7 @@ impl Default for RequestLimits {
             whole: Some(Duration::from_secs(30)),
             store: None,
             verifier: None,
+            rule: None,
         }
     }
 }
@@ -73,7 +77,8 @@ impl RequestLimits {
 
     /// How long verifier, registry, issuer and limiter may take together, after the body was read. Default: 30 seconds,
     /// then 503; the attempt stays charged. `None` leaves it to an outer layer, and so are then
-    /// [`store_deadline`](Self::store_deadline) and [`verifier_deadline`](Self::verifier_deadline) if they are not set.
+    /// [`store_deadline`](Self::store_deadline), [`verifier_deadline`](Self::verifier_deadline) and
+    /// [`rule_deadline`](Self::rule_deadline) if they are not set.
     /// Needs tokio's timer.
     ///
     /// # Errors
@@ -114,6 +119,18 @@ impl RequestLimits {
         self
     }
 
+    /// How long each [login rule](crate::rules) may take. Default: 2 seconds, or [`deadline`](Self::deadline) if that is shorter. A
+    /// rule that takes longer is cut off, which telemetry names; the answer is 503, and the attempt's charge goes back. `None` leaves
+    /// only `deadline`. Raise it for a rule that asks a slow service. Needs tokio's timer, but only for rules that are not ready at
+    /// once.
+    ///
+    /// # Errors
+    /// [`build`](crate::Builder::build) refuses zero, and more than `deadline`.
+    pub fn rule_deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.rule = Some(deadline);
+        self
+    }
+
     pub(super) fn whole(&self) -> Option<Duration> {
         self.whole
     }
@@ -130,7 +147,9 @@ impl RequestLimits {
     /// Checks the whole and its parts, and gives the time of the parts.
     pub(super) fn patience(&self) -> Result<Patience, ConfigError> {
         not_over_at_once("deadline", self.whole)?;
-        for (setting, part) in [("store_deadline", self.store), ("verifier_deadline", self.verifier)] {
+        let parts =
+            [("store_deadline", self.store), ("verifier_deadline", self.verifier), ("rule_deadline", self.rule)];
+        for (setting, part) in parts {
             not_over_at_once(setting, part.flatten())?;
             if let (Some(Some(part)), Some(whole)) = (part, self.whole)
                 && part > whole
@@ -138,7 +157,8 @@ impl RequestLimits {
                 return Err(ConfigError::Deadlines { setting, part, whole });
             }
         }
-        Ok(Patience::new(self.part(self.store, STORE), self.part(self.verifier, VERIFIER)))
+        let rule = self.part(self.rule, RULE);
+        Ok(Patience::new(self.part(self.store, STORE), self.part(self.verifier, VERIFIER), rule))
     }
 
     /// What was set; else the default, where the whole is longer.

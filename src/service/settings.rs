@@ -8,6 +8,7 @@ use super::request_limits::RequestLimits;
 use crate::boundary::auth_method::ClientAuthMethod;
 use crate::boundary::document::PublicDocument;
 use crate::boundary::extension::ExtensionGrant;
+use crate::boundary::login_rule::LoginRule;
 use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
 use crate::limiter::protection::AttackProtection;
@@ -131,6 +132,20 @@ impl<C, V, I> Builder<C, V, I> {
     /// most that RFC 6750 section 5.3 advises.
     pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
         self.options.lifetime = lifetime;
+        self
+    }
+
+    /// Adds a rule that decides on each login whose credentials are right, before its tokens are given, and on each refresh: see
+    /// [`rules`](crate::rules). Rules are asked in the order in which they are added. Default: none.
+    ///
+    /// With a rule, introspection shows the claims of a token, which it does not without: those of rules, and those that an issuer of
+    /// your own puts into its records.
+    ///
+    /// # Errors
+    /// [`build`](Self::build) refuses two rules of one name, and a name that is empty, longer than 100 characters or has a control
+    /// character.
+    pub fn rule(mut self, rule: impl LoginRule) -> Self {
+        self.options.rules.push(Box::new(rule));
         self
     }
 

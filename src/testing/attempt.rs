@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use http::Extensions;
 
 use super::roomy::charge;
+use crate::boundary::host_extensions::HostExtensions;
 use crate::boundary::verifier::{Attempt, Said};
 use crate::protocol::client::error::ClientError;
 use crate::protocol::client::registered::Client;
@@ -114,7 +115,7 @@ impl AttemptBuilder {
             client,
             scope,
             address: self.address,
-            extensions: self.extensions,
+            extensions: HostExtensions::Own(self.extensions),
         };
         Ok(Attempt::charged(charge, said).0)
     }

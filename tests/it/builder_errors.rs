@@ -9,6 +9,7 @@ use tower_password_grant::client::{ClientAuthMethod, ClientAuthentication, Clien
 use tower_password_grant::grant::ExtensionGrant;
 use tower_password_grant::limiter::{AttackProtection, AttemptLimiter, MemoryLimiter};
 use tower_password_grant::mount::{PublicDocument, RequestLimits, TransportSecurity};
+use tower_password_grant::rules::{LoginRule, Ruling, rule_fn};
 use tower_password_grant::store::{Clock, MemoryAccessTokens, MemoryRefreshTokens, SystemClock};
 use tower_password_grant::token::{IntrospectionEndpoint, MissingScope, RefreshTokens, RevocationEndpoint};
 use tower_password_grant::{
@@ -26,6 +27,11 @@ fn named(name: &'static str) -> OwnGrant {
     OwnGrant::new(name, &[], |_| Ok(Denial::UnknownUser.into()))
 }
 
+/// A rule with this name, which lets everything go on.
+fn rule(name: &str) -> impl LoginRule + use<> {
+    rule_fn(name.to_owned(), |_| async { Ok(Ruling::proceed()) })
+}
+
 type Change = fn(FixtureBuilder) -> FixtureBuilder;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -36,7 +42,7 @@ fn in_memory() -> RefreshTokens {
 
 #[test]
 fn build_names_what_is_wrong_and_its_cure() {
-    let wrong: [(Change, &str); 36] = [
+    let wrong: [(Change, &str); 40] = [
         (|b| b.token_path("oauth/token"), "the path `oauth/token` must start with `/`"),
         (|b| b.token_path(""), "the path `` must start with `/`"),
         (|b| b.token_path("/token?x=1"), "the path `/token?x=1` must start with `/` and have no query"),
@@ -47,6 +53,10 @@ fn build_names_what_is_wrong_and_its_cure() {
         (|b| b.document("jwks", Document), "the path `jwks`"),
         (|b| b.document("/oauth/token", Document), "the path `/oauth/token` is used twice"),
         (|b| b.document("/a", Document).document("/a", Document), "the path `/a` is used twice"),
+        (|b| b.rule(rule("")), "the name \"\" of a login rule must have 1 to 100 characters"),
+        (|b| b.rule(rule("a\nb")), "the name \"a\\nb\" of a login rule"),
+        (|b| b.rule(rule(&"x".repeat(101))), "1 to 100 characters, and no control character"),
+        (|b| b.rule(rule("a")).rule(rule("b")).rule(rule("a")), "two login rules have the name `a`"),
         (|b| b.scope_ceiling("read  write"), "the scope `read  write` is malformed"),
         (|b| b.scope_ceiling(""), "the scope `` is malformed"),
         (|b| b.scope_ceiling("re\"ad"), "the scope `re\"ad` is malformed"),
@@ -155,6 +165,7 @@ async fn every_part_is_accepted_behind_an_arc() {
     let method: Arc<dyn ClientAuthMethod> = Arc::new(faults::Ticket::new().method());
     let grant: Arc<dyn ExtensionGrant> = Arc::new(named("urn:x:y"));
     let document: Arc<dyn PublicDocument> = Arc::new(support::Document);
+    let login_rule: Arc<dyn LoginRule> = Arc::new(rule("a"));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let events = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&events);
@@ -168,6 +179,7 @@ async fn every_part_is_accepted_behind_an_arc() {
         .attack_protection(counted_by(limiter))
         .client_auth_method(method)
         .extension_grant(grant)
+        .rule(login_rule)
         .document("/document", document)
         .clock(clock)
         .audit(sink)

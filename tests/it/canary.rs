@@ -14,6 +14,7 @@ use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, LimiterRules, MemoryLimiter, Reservation, Reserved, Settlement,
 };
+use tower_password_grant::rules::{LoginEvent, LoginRule, Ruling};
 use tower_password_grant::store::{MaybeFuture, MemoryAccessTokens, SecretDigest};
 use tower_password_grant::token::Token;
 use tower_password_grant::user::AccountKey;
@@ -130,6 +131,20 @@ impl AttemptLimiter for Parts {
     }
 }
 
+#[async_trait]
+impl LoginRule for Parts {
+    fn name(&self) -> &str {
+        "parts"
+    }
+
+    async fn apply(&self, login: LoginEvent) -> Result<Ruling, BackendError> {
+        self.show(&(&login, login.user(), login.claims(), login.client()));
+        let ruling = Ruling::proceed().claim("data", canary(RIGHT))?.member("data", canary(RIGHT))?;
+        self.show(&ruling);
+        Ok(ruling)
+    }
+}
+
 struct Ear {
     layer: PasswordGrantLayer,
     parts: Parts,
@@ -164,6 +179,7 @@ impl Ear {
             .attack_protection(counted_by(parts.clone()))
             .client_auth_method(parts.method())
             .extension_grant(parts.grant())
+            .rule(parts.clone())
             .audit(sink)
             .peer_address(PeerAddress::socket_addr());
         parts.show(&(&builder, clients, MemoryLimiter::new()));

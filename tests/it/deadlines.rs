@@ -347,12 +347,15 @@ async fn deadlines_that_cannot_work_together_are_refused_with_the_cure() {
     );
     let text = refused(RequestLimits::new().verifier_deadline(Some(Duration::from_secs(31)))).to_string();
     assert!(text.starts_with("`.verifier_deadline(31s)` has no effect"), "{text}");
+    let text = refused(RequestLimits::new().rule_deadline(Some(Duration::from_secs(31)))).to_string();
+    assert!(text.starts_with("`.rule_deadline(31s)` has no effect"), "{text}");
     let zero = Some(Duration::ZERO);
     for (setting, limits) in [
         ("deadline", RequestLimits::new().deadline(zero)),
         ("body_deadline", RequestLimits::new().body_deadline(zero)),
         ("store_deadline", RequestLimits::new().store_deadline(zero)),
         ("verifier_deadline", RequestLimits::new().verifier_deadline(zero)),
+        ("rule_deadline", RequestLimits::new().rule_deadline(zero)),
     ] {
         let error = refused(limits);
         assert!(matches!(error, ConfigError::NoTime(named) if named == setting), "{error}");

@@ -93,6 +93,8 @@ mod refresh_http_races;
 mod refresh_minted;
 #[cfg(feature = "testing")]
 mod refresh_races;
+#[cfg(feature = "tracing")]
+mod rules;
 #[cfg(all(feature = "argon2", feature = "sqlite", feature = "testing"))]
 mod second_request;
 mod settings;

@@ -28,7 +28,7 @@ fn against_no_demands(login: Login) {
 }
 
 fn against_made_up_demands(login: Login) {
-    let _ = login.weigh(Demanded { unleaked_password: false }); //~ field `unleaked_password` of struct `Demanded` is private
+    let _ = login.weigh(Demanded { unleaked_password: false, rules: 0 }); //~ fields `unleaked_password` and `rules` of struct `Demanded` are private
 }
 
 fn weighed_twice(login: Login, demanded: Demanded) {

@@ -5,20 +5,26 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::ruled::Ruled;
 use super::terms::{Renewal, Terms};
 use super::user::{ReverifiedUser, VerifiedUser};
+use crate::boundary::login_event::{AuthenticationMethod, LoginEvent, LoginRequest, Stage};
 use crate::boundary::recheck::Recheck;
+use crate::boundary::verifier::Verified;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy;
 use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
+use crate::protocol::rules::decisions::Decisions;
+use crate::protocol::rules::ruling::Objection;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::Password;
+use crate::protocol::token::claims::{Claims, NO_CLAIMS};
 use crate::protocol::token::family::{FamilyId, RefreshFamily};
 use crate::protocol::token::lifetime::SHORTEST_LIFETIME;
 use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::user::subject::Subject;
-use crate::protocol::weigh::{self, Demanded, Proven};
+use crate::protocol::weigh::{self, Demanded, Look, Proven};
 use crate::protocol::wire::error::Reason;
 
 /// What is decided of a login, and stands in its grant.
@@ -33,15 +39,26 @@ struct GrantFacts {
     authenticated_at: SystemTime,
     issued_at: SystemTime,
     family: Option<FamilyId>,
+    /// What login rules have decided, if they change anything.
+    decisions: Option<Arc<Decisions>>,
+}
+
+/// What bounds the scope of a login besides the registration of its client.
+struct Limits {
+    endpoint: Option<Scope>,
+    verifier: Option<Scope>,
+    /// The family that a refresh prolongs.
+    family: Option<RefreshFamily>,
 }
 
 impl GrantFacts {
     /// Of terms and the user that they are for, narrowed to what the verifier lets this user have; never widened.
     #[inline(always)]
-    fn decide(terms: Terms, subject: Subject, allowed: Option<&Scope>, now: SystemTime) -> Result<Self, Reason> {
+    fn decide(terms: Terms, verified: Verified, now: SystemTime) -> Result<(Self, Limits), Reason> {
         let Terms { client, realm, grant_type, scope, scope_ceiling, lifetime } = terms;
-        let scope = policy::narrow(scope, [allowed, scope_ceiling.as_ref()])?;
-        Ok(Self {
+        let Verified { subject, scope: allowed } = verified;
+        let scope = policy::narrow(scope, [allowed.as_ref(), scope_ceiling.as_ref()])?;
+        let facts = Self {
             subject,
             client,
             realm,
@@ -51,13 +68,16 @@ impl GrantFacts {
             authenticated_at: now,
             issued_at: now,
             family: None,
-        })
+            decisions: None,
+        };
+        Ok((facts, Limits { endpoint: scope_ceiling, verifier: allowed, family: None }))
     }
 }
 
 /// A login: a verified user within terms. It gives nothing before it was [weighed](Self::weigh).
 pub(crate) struct Login {
     facts: GrantFacts,
+    limits: Limits,
     proven: Proven,
     /// For those that look at passwords once they were found right.
     password: Option<Box<Password>>,
@@ -68,9 +88,9 @@ impl Login {
     #[inline(always)]
     pub(crate) fn of(terms: Terms, user: VerifiedUser, now: SystemTime) -> Result<Self, Reason> {
         let VerifiedUser { verified, password } = user;
-        let facts = GrantFacts::decide(terms, verified.subject, verified.scope.as_ref(), now)?;
+        let (facts, limits) = GrantFacts::decide(terms, verified, now)?;
         let proven = Proven::nothing(facts.grant_type.has_password());
-        Ok(Self { facts, proven, password })
+        Ok(Self { facts, limits, proven, password })
     }
 
     /// The login of a family, prolonged for its user as the verifier knows that one now.
@@ -80,7 +100,7 @@ impl Login {
         if !verified.subject.keeps_login(family.subject(), family.credential_version()) {
             return Err(Reason::CredentialsChanged);
         }
-        let mut facts = GrantFacts::decide(terms, verified.subject, verified.scope.as_ref(), now)?;
+        let (mut facts, mut limits) = GrantFacts::decide(terms, verified, now)?;
         facts.authenticated_at = family.authenticated_at();
         facts.family = Some(family.id());
         // No access token outlives the family that it came from.
@@ -89,7 +109,8 @@ impl Login {
             return Err(Reason::RefreshTokenExpired);
         }
         facts.lifetime = facts.lifetime.min(rest);
-        Ok(Self { facts, proven: Proven::nothing(false), password: None })
+        limits.family = Some(family);
+        Ok(Self { facts, limits, proven: Proven::nothing(false), password: None })
     }
 
     /// The user.
@@ -102,16 +123,82 @@ impl Login {
         self.password.take()
     }
 
-    /// What the login has proven so far.
-    pub(crate) const fn proven(&mut self) -> &mut Proven {
-        &mut self.proven
+    /// Notes what a look at the password has found, which must be good enough before anything else is asked.
+    pub(crate) fn note_password(&mut self, look: Look, demanded: Demanded) -> Result<(), Reason> {
+        self.proven.password = look;
+        weigh::weigh_password(demanded, self.proven)
+    }
+
+    /// What the next rule sees of the login.
+    pub(crate) fn event(&self, request: &LoginRequest) -> LoginEvent {
+        let facts = &self.facts;
+        let (stage, methods): (_, &[_]) = match (&self.limits.family, facts.grant_type.has_password()) {
+            (Some(_), _) => (Stage::Refresh, &[]),
+            (None, true) => (Stage::Password, &[AuthenticationMethod::Password]),
+            (None, false) => (Stage::Extension, &[]),
+        };
+        LoginEvent {
+            stage,
+            user: facts.subject.clone(),
+            client: facts.client.clone(),
+            realm: facts.realm.clone(),
+            grant_type: facts.grant_type.clone(),
+            methods,
+            authenticated_at: facts.authenticated_at,
+            requested: request.scope.clone(),
+            scope: self.scope(),
+            lifetime: self.lifetime(),
+            address: request.address,
+            extensions: Arc::clone(&request.extensions),
+            decisions: facts.decisions.clone(),
+        }
+    }
+
+    /// Takes in what a rule has decided.
+    pub(crate) fn follow(&mut self, Ruled(ruling): Ruled) -> Result<(), Objection> {
+        if let Some(later) = ruling.read()? {
+            let decisions = self.facts.decisions.get_or_insert_default();
+            Arc::make_mut(decisions).follow(&later).map_err(Objection::Unfit)?;
+        }
+        self.proven.rules = self.proven.rules.saturating_add(1);
+        Ok(())
+    }
+
+    /// What the rules so far leave of the scope.
+    fn scope(&self) -> Scope {
+        let GrantFacts { client, scope, decisions, .. } = &self.facts;
+        let Some(decisions) = decisions else { return scope.clone() };
+        let Limits { endpoint, verifier, family } = &self.limits;
+        let family = family.as_ref().map(RefreshFamily::scope);
+        let limits = [Some(client.scopes()), endpoint.as_ref(), verifier.as_ref(), family];
+        decisions.scope(scope, limits.into_iter().flatten())
+    }
+
+    /// What they leave of the lifetime.
+    fn lifetime(&self) -> Duration {
+        let GrantFacts { lifetime, decisions, .. } = &self.facts;
+        decisions.as_ref().map_or(*lifetime, |decisions| decisions.lifetime(*lifetime))
     }
 
     /// Weighs what is demanded of the login against what it has proven: the only way to a grant.
     #[inline(always)]
-    pub(crate) fn weigh(self, demanded: Demanded) -> Result<Grant, Reason> {
+    pub(crate) fn weigh(mut self, demanded: Demanded) -> Result<Grant, Reason> {
         weigh::weigh(demanded, self.proven)?;
+        if self.facts.decisions.is_some() {
+            self.conclude()?;
+        }
         Ok(Grant { facts: self.facts, leaves_record: false })
+    }
+
+    /// Has what the rules decided take effect.
+    #[cold]
+    fn conclude(&mut self) -> Result<(), Reason> {
+        let (scope, lifetime) = (self.scope(), self.lifetime());
+        if scope.is_empty() && !self.facts.scope.is_empty() {
+            return Err(Reason::NothingGranted);
+        }
+        (self.facts.scope, self.facts.lifetime) = (scope, lifetime);
+        Ok(())
     }
 }
 
@@ -171,6 +258,18 @@ impl Grant {
         self.facts.authenticated_at
     }
 
+    /// The claims that [login rules](crate::rules) add to the access token, for an issuer of your own. None of them has the name of
+    /// one that RFC 7519 or RFC 9068 defines.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        self.facts.decisions.as_deref().map_or(&NO_CLAIMS, Decisions::claims)
+    }
+
+    /// What login rules have decided, if they change anything.
+    pub(crate) fn decisions(&self) -> Option<Arc<Decisions>> {
+        self.facts.decisions.clone()
+    }
+
     /// When the grant was decided; the access token lives from now on.
     #[must_use]
     pub fn issued_at(&self) -> SystemTime {
@@ -220,12 +319,16 @@ impl Grant {
     /// The record of an access token for this grant.
     pub(crate) fn record(&self, audience: Option<Arc<[String]>>, expires: SystemTime) -> AccessTokenRecord {
         let facts = &self.facts;
-        AccessTokenRecord::of(facts.subject.to_id(), facts.client.id().clone(), facts.issued_at, expires)
+        let record = AccessTokenRecord::of(facts.subject.to_id(), facts.client.id().clone(), facts.issued_at, expires)
             .with_realm(facts.realm.as_deref())
             .with_scope(facts.scope.clone())
             .with_shared_audience(audience)
             .with_authenticated_at(Some(facts.authenticated_at))
-            .with_family(facts.family)
+            .with_family(facts.family);
+        match &facts.decisions {
+            Some(decisions) => record.with_claims(decisions.claims().clone()),
+            None => record,
+        }
     }
 }
 

@@ -121,6 +121,10 @@ impl Renewal {
         Ok(Self { terms: Terms::new(client, realm, scope, lifetime, rules), family: family.clone() })
     }
 
+    pub(crate) const fn scope(&self) -> &Scope {
+        &self.terms.scope
+    }
+
     /// The question whether the login still holds.
     pub(crate) fn question(&self, address: Option<IpAddr>) -> Recheck {
         let Terms { client, realm, scope, .. } = &self.terms;

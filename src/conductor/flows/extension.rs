@@ -43,13 +43,15 @@ impl ExtensionFlow {
     ) -> Result<Reply, TokenError> {
         let terms = rungs.terms(client, form.get(Known::Scope))?;
         trail.realm = terms.realm().clone();
+        let extensions = rungs.share(mem::take(extensions));
+        let shared = extensions.shared();
         let request = ExtensionRequest {
             form: mem::take(form),
             client: terms.client().clone(),
             realm: terms.realm().clone(),
             scope: terms.scope().clone(),
             address: trail.caller.address,
-            extensions: mem::take(extensions),
+            extensions,
         };
         let realm = terms.realm().as_deref();
         let account = self.look_up.of(self.grant.account_key(&request)).await;
@@ -65,8 +67,8 @@ impl ExtensionFlow {
         drop(account);
 
         let (exchanging, charge) = user::exchange(&*self.grant, request, charge);
-        let answer = self.exchange.of(exchanging).await;
-        rungs.finish(terms, Decided { answer, failure: Reason::ExtensionFailed, charge, owner }, trail).await
+        let (answer, failure) = (self.exchange.of(exchanging).await, Reason::ExtensionFailed);
+        rungs.finish(terms, Decided { answer, failure, charge, owner, extensions: shared }, trail).await
     }
 }
 

@@ -26,11 +26,18 @@ pub(crate) struct IntrospectionFlow {
     refresh: GrantType,
     /// How long an answer about an active token may be kept.
     max_age: Option<Duration>,
+    /// Login rules may have added claims.
+    shows_claims: bool,
 }
 
 impl IntrospectionFlow {
-    pub(crate) fn new(tokens: IssuedBefore, clock: Arc<dyn Clock>, max_age: Option<Duration>) -> Self {
-        Self { tokens, clock, refresh: GrantType::refresh(), max_age }
+    pub(crate) fn new(
+        tokens: IssuedBefore,
+        clock: Arc<dyn Clock>,
+        max_age: Option<Duration>,
+        shows_claims: bool,
+    ) -> Self {
+        Self { tokens, clock, refresh: GrantType::refresh(), max_age, shows_claims }
     }
 
     /// RFC 7662 section 2.
@@ -51,7 +58,7 @@ impl IntrospectionFlow {
             Some(FoundToken::Refresh(found, families)) => self.of_refresh_token(families, &found, client, now),
             Some(FoundToken::Access(record)) if is_good(&record, now) && may_know(&asks, &record) => {
                 Reply::Introspected {
-                    json: introspection::of_access_token(&record),
+                    json: introspection::of_access_token(&record, self.shows_claims),
                     max_age: self.max_age(record.expires(), now),
                 }
             }

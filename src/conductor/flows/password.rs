@@ -10,6 +10,7 @@ use super::super::login::finish::Decided;
 use super::super::login::rungs::Rungs;
 use super::super::trail::Trail;
 use crate::boundary::account::AccountKey;
+use crate::boundary::host_extensions::HostExtensions;
 use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::terms::Terms;
 use crate::boundary::limiter::Fingerprint;
@@ -51,7 +52,7 @@ impl PasswordFlow {
             let terms = rungs.terms(client, form.get(Known::Scope))?;
             trail.realm = terms.realm().clone();
             // What is borrowed is held to the end of its block.
-            let (verifying, charge, owner) = {
+            let (verifying, charge, owner, shared) = {
                 let username = form.get(Known::Username).unwrap_or_default();
                 let realm = terms.realm().as_deref();
                 let account = rungs.users().account_key(username, realm).await;
@@ -59,12 +60,14 @@ impl PasswordFlow {
                 let fingerprint = self.fingerprint(realm, &account, form);
                 let (charge, owner) = rungs.charge(realm, &account, Some(fingerprint), trail).await?;
                 drop(account);
-                let said = said(mem::take(form), &terms, mem::take(extensions), trail)?;
+                let extensions = rungs.share(mem::take(extensions));
+                let shared = extensions.shared();
+                let said = said(mem::take(form), &terms, extensions, trail)?;
                 let (attempt, charge) = Attempt::charged(charge, said);
-                (rungs.verify(attempt), charge, owner)
+                (rungs.verify(attempt), charge, owner, shared)
             };
-            let answer = verifying.await;
-            rungs.finish(terms, Decided { answer, failure: Reason::VerifierFailed, charge, owner }, trail).await
+            let (answer, failure) = (verifying.await, Reason::VerifierFailed);
+            rungs.finish(terms, Decided { answer, failure, charge, owner, extensions: shared }, trail).await
         }
     }
 
@@ -86,7 +89,7 @@ impl PasswordFlow {
 
 /// What the form says, as an attempt takes it.
 #[inline]
-fn said(form: Form, terms: &Terms, extensions: Extensions, trail: &Trail) -> Result<Said, TokenError> {
+fn said(form: Form, terms: &Terms, extensions: HostExtensions, trail: &Trail) -> Result<Said, TokenError> {
     let username = form.span(Known::Username).ok_or(Reason::MissingParameter)?;
     let password = form.span(Known::Password).ok_or(Reason::MissingParameter)?;
     let (texts, fields) = form.into_parts();

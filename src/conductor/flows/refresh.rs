@@ -4,6 +4,7 @@
 //! logged in, and only then the access token and, as the last step, the rotation. What fails before costs the client nothing,
 //! and what is minted while the family ends is never sent.
 
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -43,12 +44,13 @@ impl RefreshFlow {
         rungs: &Rungs,
         permitted: PermittedClient,
         form: &Form,
+        extensions: &mut Extensions,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
         let client = permitted.client().clone();
         let token = form.get(Known::RefreshToken).unwrap_or_default();
         let request = Request { token, scope: form.get(Known::Scope), client: &client };
-        let outcome = self.refresh(rungs, &request, permitted, trail).await.map_err(TokenError::at_refresh);
+        let outcome = self.refresh(rungs, &request, permitted, extensions, trail).await.map_err(TokenError::at_refresh);
         rungs.count_unknown(&outcome, &client, trail).await?;
         outcome
     }
@@ -58,6 +60,7 @@ impl RefreshFlow {
         rungs: &Rungs,
         request: &Request<'_>,
         permitted: PermittedClient,
+        extensions: &mut Extensions,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
         let Request { token, scope, client } = *request;
@@ -87,7 +90,8 @@ impl RefreshFlow {
                 return Err(denial.reason().into());
             }
         };
-        let grant = rungs.renew(renewal, user, now, trail).await;
+        let extensions = rungs.share(mem::take(extensions));
+        let grant = rungs.renew(renewal, user, now, extensions, trail).await;
         if grant.as_ref().is_err_and(|error| error.reason == Reason::CredentialsChanged) {
             families.end(family).await?;
         }
@@ -153,10 +157,10 @@ impl Flow for RefreshFlow {
         rungs: &'a Rungs,
         client: PermittedClient,
         form: &'a mut Form,
-        _: &'a mut Extensions,
+        extensions: &'a mut Extensions,
         trail: &'a mut Trail,
     ) -> Pin<Box<dyn Future<Output = Result<Reply, TokenError>> + Send + 'a>> {
-        Box::pin(self.run(rungs, client, form, trail))
+        Box::pin(self.run(rungs, client, form, extensions, trail))
     }
 }
 

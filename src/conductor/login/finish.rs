@@ -1,21 +1,28 @@
 //! The last rungs of a login, once the application has decided on it: conclude, weigh, issue, settle.
 
 use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
+
+use http::Extensions;
 
 use super::issue::{Issuing, issue};
 use super::rungs::Rungs;
 use super::scales::Weighing;
+use crate::boundary::host_extensions::HostExtensions;
 use crate::boundary::ladder::charge::UsedCharge;
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::terms::{Renewal, Terms};
 use crate::boundary::ladder::user::{Answer, ReverifiedUser, VerifiedUser};
+use crate::boundary::login_event::LoginRequest;
 use crate::boundary::verifier::Denial;
 use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
 use crate::conductor::notices::Owner;
 use crate::conductor::trail::Trail;
 use crate::observe::patience::answered;
+use crate::protocol::scope::Scope;
 use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What the application decided on a charged attempt, and what is settled for it.
@@ -26,6 +33,8 @@ pub(crate) struct Decided {
     pub(crate) charge: UsedCharge,
     /// The owner that gets the notice of a lock.
     pub(crate) owner: Option<Box<Owner>>,
+    /// What the host put into the request, if rules look at it.
+    pub(crate) extensions: Option<Arc<Extensions>>,
 }
 
 impl Rungs {
@@ -40,13 +49,14 @@ impl Rungs {
         decided: Decided,
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
-        let Decided { answer, failure, charge, owner } = decided;
+        let Decided { answer, failure, charge, owner, extensions } = decided;
         let address = trail.caller.address;
+        let request = request(terms.scope(), address, extensions);
         let login = self.conclude(terms, answer, failure);
-        let issuing = match self.parts.scales.weigh(login) {
+        let issuing = match self.parts.scales.weigh(login, request) {
             Weighing::Done(grant) => grant.map_or_else(|failure| Ok(Err(failure)), |grant| issue(self, grant, trail)),
-            weighing => Err(Issuing::later(async move {
-                let grant = weighing.end(trail).await?;
+            Weighing::Open(open) => Err(Issuing::later(async move {
+                let grant = open.decide(trail).await?;
                 answered!(issue(self, grant, trail))
             })),
         };
@@ -59,10 +69,16 @@ impl Rungs {
         renewal: Renewal,
         user: ReverifiedUser,
         now: SystemTime,
+        extensions: HostExtensions,
         trail: &mut Trail,
     ) -> Result<Grant, TokenError> {
+        let request = request(renewal.scope(), trail.caller.address, extensions.shared());
         let login = Login::renewed(renewal, user, now).map_err(|reason| Failure::Decided(reason.into()));
-        self.parts.scales.weigh(login).end(trail).await.map_err(Failure::into_error)
+        let grant = match self.parts.scales.weigh(login, request) {
+            Weighing::Done(grant) => grant,
+            Weighing::Open(open) => Box::pin(open.decide(trail)).await,
+        };
+        grant.map_err(Failure::into_error)
     }
 
     /// Takes the answer about the user, and concludes the login.
@@ -83,4 +99,10 @@ impl Rungs {
             Err(error) => Err(Failure::of(error, failure)),
         }
     }
+}
+
+/// What a request says of its login, if rules look at it.
+#[inline]
+fn request(scope: &Scope, address: Option<IpAddr>, extensions: Option<Arc<Extensions>>) -> Option<LoginRequest> {
+    extensions.map(|extensions| LoginRequest { scope: scope.clone(), address, extensions })
 }

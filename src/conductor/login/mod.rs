@@ -5,6 +5,7 @@
 //! flow gets the answer of a login nowhere else, so none can leave a step out.
 
 pub(super) mod finish;
+pub(crate) mod hearing;
 mod issue;
 pub(crate) mod mint;
 pub(crate) mod rungs;

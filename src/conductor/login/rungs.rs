@@ -3,11 +3,14 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use http::Extensions;
+
 use super::mint::{Mint, Minted};
 use super::scales::Scales;
 use super::users::Users;
 use crate::boundary::account::AccountKey;
 use crate::boundary::clock::{Clock, SharedClock};
+use crate::boundary::host_extensions::HostExtensions;
 use crate::boundary::ladder::charge::{Charge, Guessed, OfAccount, OfNobody};
 use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::grant::Grant;
@@ -103,6 +106,12 @@ impl Rungs {
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Charge<OfNobody>, TokenError>> + Send + 'a {
         self.parts.budget.reserve(Guessed::nobody(), None, trail)
+    }
+
+    /// What the host put into a request, to be handed on.
+    #[inline]
+    pub(crate) fn share(&self, extensions: Extensions) -> HostExtensions {
+        self.parts.scales.share(extensions)
     }
 
     /// Has the verifier decide on an attempt.

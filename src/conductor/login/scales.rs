@@ -1,13 +1,17 @@
 //! Weighing a login, however it began: what is demanded of it against what it has proven.
 //!
-//! Today a password must be known from no leak, if the operator demands that. A login that proves enough becomes a grant; there
-//! is no other way to one.
+//! Today a password must be known from no leak, if the operator demands that, and each login rule must let the login go on. A login
+//! that proves enough becomes a grant; there is no other way to one.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::Extensions;
+
+use super::hearing::LoginRules;
+use crate::boundary::host_extensions::HostExtensions;
 use crate::boundary::ladder::grant::{Grant, Login};
+use crate::boundary::login_event::LoginRequest;
 use crate::boundary::shield::{Finding, OnLeak, Shield};
 use crate::conductor::failure::Failure;
 use crate::conductor::trail::Trail;
@@ -16,6 +20,7 @@ use crate::observe::telemetry;
 use crate::protocol::secret::secrets::Password;
 use crate::protocol::user::subject::Subject;
 use crate::protocol::weigh::{Demanded, Look};
+use crate::protocol::wire::error::Reason;
 
 /// How long a shield may take. A login waits for it, so it is short; the manual names it.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -47,12 +52,13 @@ impl Screen {
 pub(crate) struct Scales {
     demanded: Demanded,
     screen: Option<Screen>,
+    rules: LoginRules,
 }
 
 impl Scales {
-    pub(crate) fn new(screen: Option<Screen>) -> Self {
+    pub(crate) fn new(screen: Option<Screen>, rules: LoginRules) -> Self {
         let blocks_leaked = screen.as_ref().is_some_and(|screen| screen.on_leak == OnLeak::Block);
-        Self { demanded: Demanded::by_settings(blocks_leaked), screen }
+        Self { demanded: Demanded::by_settings(blocks_leaked, rules.count()), screen, rules }
     }
 
     /// Whether something looks at passwords that were found right.
@@ -60,50 +66,69 @@ impl Scales {
         self.screen.is_some()
     }
 
-    /// Finds out what else is known of a login, and weighs it.
+    /// What the host put into a request, shared with the rules if there are any.
+    #[inline]
+    pub(super) fn share(&self, extensions: Extensions) -> HostExtensions {
+        match self.rules.count() {
+            0 => HostExtensions::Own(extensions),
+            _ => HostExtensions::Shared(Arc::new(extensions)),
+        }
+    }
+
+    /// Weighs a login, of which something may have to be found out first. `request`: what the rules see of it.
     ///
     /// No future of its own, because the common weighing takes no time, and a grant is too large to lie in one.
     #[inline(always)]
-    pub(super) fn weigh(&self, login: Result<Login, Failure>) -> Weighing<'_> {
+    pub(super) fn weigh(&self, login: Result<Login, Failure>, request: Option<LoginRequest>) -> Weighing<'_> {
         let mut login = match login {
             Ok(login) => login,
             Err(failure) => return Weighing::Done(Err(failure)),
         };
-        match (&self.screen, login.take_password()) {
-            (Some(screen), Some(password)) => Weighing::Looking(Box::pin(async move {
-                let look = screen.look(&password, login.subject()).await;
-                login.proven().password = look;
-                (self.decide(login), look)
-            })),
-            _ => Weighing::Done(self.decide(login)),
+        match (login.take_password(), request) {
+            (None, None) => Weighing::Done(self.decide(login)),
+            (password, request) => Weighing::Open(Open { scales: self, login, password, request }),
         }
     }
 
     #[inline(always)]
     fn decide(&self, login: Login) -> Result<Grant, Failure> {
-        login.weigh(self.demanded).map_err(|reason| Failure::Decided(reason.into()))
+        login.weigh(self.demanded).map_err(refused)
     }
 }
 
 /// The weighing of a login.
 pub(super) enum Weighing<'a> {
     Done(Result<Grant, Failure>),
-    /// Something is to be looked at first. What was found of the password comes with the grant.
-    Looking(Pin<Box<dyn Future<Output = Looked> + Send + 'a>>),
+    /// Something is to be found out first.
+    Open(Open<'a>),
 }
 
-type Looked = (Result<Grant, Failure>, Look);
+/// A login on the scales.
+pub(super) struct Open<'a> {
+    scales: &'a Scales,
+    login: Login,
+    /// If something looks at it.
+    password: Option<Box<Password>>,
+    /// If there are rules.
+    request: Option<LoginRequest>,
+}
 
-impl Weighing<'_> {
-    /// Ends it, and notes what was found.
-    pub(super) async fn end(self, trail: &mut Trail) -> Result<Grant, Failure> {
-        match self {
-            Self::Done(grant) => grant,
-            Self::Looking(looking) => {
-                let (grant, look) = looking.await;
-                trail.password_leaked = look == Look::Leaked;
-                grant
-            }
+impl Open<'_> {
+    /// Has the shield look at the password, which is noted, then the rules at the login, and weighs it.
+    pub(super) async fn decide(self, trail: &mut Trail) -> Result<Grant, Failure> {
+        let Self { scales, mut login, password, request } = self;
+        if let (Some(screen), Some(password)) = (&scales.screen, password) {
+            let look = screen.look(&password, login.subject()).await;
+            trail.password_leaked = look == Look::Leaked;
+            login.note_password(look, scales.demanded).map_err(refused)?;
         }
+        if let Some(request) = request {
+            scales.rules.hear(&mut login, &request).await?;
+        }
+        scales.decide(login)
     }
+}
+
+fn refused(reason: Reason) -> Failure {
+    Failure::Decided(reason.into())
 }

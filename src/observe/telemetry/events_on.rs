@@ -9,6 +9,7 @@ use tracing::{Level, debug, enabled, error, info, warn};
 use crate::boundary::audit::{AuditEvent, AuditOutcome};
 use crate::boundary::backend::BackendError;
 use crate::protocol::client::registered::ClientId;
+use crate::protocol::rules::denial::RuleDenial;
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::profile::Face;
 
@@ -55,7 +56,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
         ),
         (AuditOutcome::Revoked, _) => info!(client, address, peer, family, subject, millis, "token revoked"),
         (AuditOutcome::Introspected, _) => debug!(client, address, peer, millis, "token introspected"),
-        (AuditOutcome::Refused { reason: Reason::RefreshTokenReplayed }, failure) => {
+        (AuditOutcome::Refused { reason: Reason::RefreshTokenReplayed, .. }, failure) => {
             // If its access tokens could not be ended with it.
             let cause = failure.and_then(|failure| failure.details.as_ref()?.source.as_deref()).map(Chain);
             let cause = cause.as_ref().map(tracing::field::display);
@@ -70,7 +71,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
                 "a spent refresh token was presented; its family was ended"
             );
         }
-        (AuditOutcome::Refused { reason }, Some(failure)) if is_trouble(failure.face()) => {
+        (AuditOutcome::Refused { reason, .. }, Some(failure)) if is_trouble(failure.face()) => {
             let cause = failure.details.as_ref().and_then(|details| details.source.as_deref()).map(Chain);
             error!(
                 grant_type = event.grant_type,
@@ -86,7 +87,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
                 "token request failed"
             );
         }
-        (AuditOutcome::Refused { reason }, _) => info!(
+        (AuditOutcome::Refused { reason, denied_by }, _) => info!(
             grant_type = event.grant_type,
             client,
             address,
@@ -94,6 +95,8 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             account,
             family,
             %reason,
+            login_rule = denied_by.map(|denial| tracing::field::display(Escaped(denial.rule()))),
+            denial = denied_by.and_then(RuleDenial::reason),
             rule = event.rule.map(tracing::field::display),
             monitored,
             unencoded_basic = event.unencoded_basic,

@@ -38,6 +38,22 @@ pub struct MalformedClaims(());
 
 const EMPTY: &str = "{}";
 
+/// To refer to where there are none.
+pub(crate) static NO_CLAIMS: Claims = Claims::new();
+
+/// Claims that an issuer of this crate writes itself, or that change how long a token is worth something.
+pub(crate) const WRITTEN: [&str; 11] =
+    ["iss", "sub", "aud", "client_id", "realm", "scope", "jti", "iat", "exp", "nbf", "auth_time"];
+
+/// Claims that RFC 9068, RFC 7662 or this crate gives a meaning beside those.
+const MEANT: [&str; 11] =
+    ["acr", "active", "amr", "cnf", "entitlements", "groups", "roles", "sid", "token_type", "token_use", "username"];
+
+/// Whether a login rule may give a claim of this name no meaning of its own.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    WRITTEN.contains(&name) || MEANT.contains(&name)
+}
+
 impl Claims {
     /// No claims.
     #[must_use]
@@ -77,9 +93,14 @@ impl Claims {
         }
         let length = object.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(4));
         // Exactly as long as it gets, where no name has escapes.
-        let mut json = String::with_capacity(length.fold(1, usize::saturating_add));
+        Some(Self::written(length.fold(1, usize::saturating_add), object.iter()))
+    }
+
+    /// What these members are written as, in some `length` bytes.
+    fn written<'m>(length: usize, members: impl Iterator<Item = (&'m str, &'m str)>) -> Self {
+        let mut json = String::with_capacity(length);
         let mut before = '{';
-        for (name, value) in object.iter() {
+        for (name, value) in members {
             json.push(before);
             push_text(&mut json, name);
             json.push(':');
@@ -87,7 +108,22 @@ impl Claims {
             before = ',';
         }
         json.push('}');
-        Some(Self(Some(json.into())))
+        Self(Some(json.into()))
+    }
+
+    /// One claim.
+    pub(crate) fn one<T: Serialize + ?Sized>(name: &str, value: &T) -> Result<Self, MalformedClaims> {
+        let value = serde_json::to_string(value).map_err(|_| MalformedClaims(()))?;
+        Self::from_json(Self::written(value.len(), [(name, value.as_str())].into_iter()).as_json())
+    }
+
+    /// These and the later ones, which count where both have a name.
+    pub(crate) fn followed_by(&self, later: &Self) -> Self {
+        let (Some(before), Some(last)) = (self.object(), later.object()) else {
+            return if later.is_empty() { self.clone() } else { later.clone() };
+        };
+        let length = self.as_json().len().saturating_add(later.as_json().len());
+        Self::written(length, before.iter().filter(|(name, _)| !last.has(name)).chain(last.iter()))
     }
 
     /// The JSON object, to store it, or to read all of it with `serde_json`.
@@ -114,6 +150,11 @@ impl Claims {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.object().iter().flat_map(|object| object.iter().map(|(name, _)| name.to_owned())).collect()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.object().iter().flat_map(JsonObject::iter).count()
     }
 
     /// Whether there is no claim.
@@ -180,6 +221,20 @@ mod tests {
         let spaced =
             Claims::from_json(r#" { "big":18446744073709551615, "tenant":"acme", "é\"\\\n":[1,-2.5,{"a":null}]}"#);
         assert_eq!(spaced.unwrap(), claims);
+    }
+
+    #[test]
+    fn of_two_claims_of_one_name_the_later_counts() {
+        let (before, later) = (json!({"a": 1, "é\"": [2]}), json!({"\u{e9}\"": "x", "b": {"c": null}}));
+        let both = Claims::of(&before).unwrap().followed_by(&Claims::of(&later).unwrap());
+        assert_eq!(both, Claims::of(&json!({"a": 1, "é\"": "x", "b": {"c": null}})).unwrap());
+        assert_eq!((both.len(), Claims::new().len()), (3, 0));
+        let one = Claims::one("a\n", &[1]).unwrap();
+        assert_eq!(one.names(), ["a\n"]);
+        for (first, second) in [(&one, &Claims::new()), (&Claims::new(), &one)] {
+            assert_eq!(first.followed_by(second), one);
+        }
+        assert!(Claims::one("a", &f64::NAN).unwrap().contains("a"));
     }
 
     #[test]

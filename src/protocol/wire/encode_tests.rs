@@ -32,6 +32,7 @@ const OTHER: Profile = profile! {
     RefreshToken: FORBIDDEN "invalid_grant" "Unknown or invalid refresh token.";
     TokenType: BAD_REQUEST "unsupported_token_type" "Not revocable.";
     Leaked: UNAUTHORIZED "password_leaked" "Look into your mailbox.";
+    Interaction: FORBIDDEN "interaction_required" "Come to our page first.";
     TooManyAttempts: TOO_MANY_REQUESTS "too_many_attempts" "Blocked." RetryAfter;
     TooManyRequests: TOO_MANY_REQUESTS "too_many_requests" "Slow down." RetryAfter;
     Fault: INTERNAL_SERVER_ERROR "server_error" "Broken.";

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::host_code::{ErrorText, HostCode};
 use super::members::Members;
 use super::profile::Face;
+use crate::protocol::rules::denial::RuleDenial;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])+ $name:ident $text:literal => $face:ident,)+) => {
@@ -123,6 +124,10 @@ reasons! {
     Unverified "unverified" => Denied,
     /// A denial of the application's own.
     Custom "custom" => Denied,
+    /// A login rule of the application refused the login. The event names the rule and its reason.
+    RuleDenied "rule_denied" => Denied,
+    /// A login rule of the application wants the user to do something elsewhere first. The event names the rule.
+    InteractionRequired "interaction_required" => Interaction,
     /// The password is right, but known from a leak, and the endpoint blocks such passwords.
     PasswordLeaked "password_leaked" => Leaked,
     /// No refresh token that is known here, or not any more.
@@ -168,6 +173,8 @@ reasons! {
     MethodFailed "method_failed" => Unavailable,
     /// An extension grant failed to decide.
     ExtensionFailed "extension_failed" => Unavailable,
+    /// A login rule failed to decide.
+    RuleFailed "rule_failed" => Unavailable,
     /// The whole request took longer than its deadline.
     Deadline "deadline" => Unavailable,
     /// Code of the application panicked.
@@ -202,6 +209,8 @@ pub(crate) struct Details {
     pub(crate) description: Option<ErrorText>,
     /// What the body says besides code and sentence.
     pub(crate) members: Members,
+    /// The login rule that refused; for telemetry and audit only.
+    pub(crate) denied_by: Option<RuleDenial>,
     /// What a trait of the application answered; for telemetry only.
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -265,6 +274,21 @@ impl TokenError {
         self
     }
 
+    /// The refusal of a login rule. `reveals`: the client sees its reason.
+    pub(crate) fn of_rule(denial: RuleDenial, reveals: bool) -> Self {
+        let reason = denial.reason().map_or(Reason::InteractionRequired, |_| Reason::RuleDenied);
+        let mut error = Self::new(reason);
+        let details = error.details();
+        details.description = denial.to_text().filter(|_| reveals);
+        details.denied_by = Some(denial);
+        error
+    }
+
+    /// The login rule that refused.
+    pub(crate) fn denied_by(&self) -> Option<&RuleDenial> {
+        self.details.as_ref()?.denied_by.as_ref()
+    }
+
     pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
@@ -303,6 +327,7 @@ mod tests {
             Reason::PasswordExpired,
             Reason::Unverified,
             Reason::Custom,
+            Reason::RuleDenied,
         ] {
             assert_eq!(reason.face(), Face::Denied);
         }
@@ -327,6 +352,10 @@ mod tests {
         error.details().members.set("until", "Monday").unwrap();
         assert!(!error.is_plain_denial());
         assert!(!TokenError::new(Reason::UnknownRefreshToken).is_plain_denial());
+        let denial = || RuleDenial::new("hours".into(), ErrorText::new("not on Sundays", 200).ok());
+        assert!(TokenError::of_rule(denial(), false).is_plain_denial());
+        assert!(!TokenError::of_rule(denial(), true).is_plain_denial());
+        assert!(!TokenError::of_rule(RuleDenial::new("terms".into(), None), false).is_plain_denial());
     }
 
     #[test]

@@ -25,12 +25,7 @@ impl Members {
         value: &(impl Serialize + ?Sized),
     ) -> Result<(), MemberError> {
         let name = name.into();
-        if RESERVED.contains(&name.as_ref()) {
-            return Err(MemberError::Reserved);
-        }
-        if !is_member_name(&name) {
-            return Err(MemberError::Name);
-        }
+        check_name(&name)?;
         let value = serde_json::to_value(value).map_err(|_| MemberError::NotJson)?;
         match self.0.iter_mut().find(|(known, _)| *known == name) {
             Some((_, old)) => *old = value,
@@ -46,6 +41,14 @@ impl Members {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))
     }
+}
+
+/// Whether a member may have this name.
+pub(crate) fn check_name(name: &str) -> Result<(), MemberError> {
+    if RESERVED.contains(&name) {
+        return Err(MemberError::Reserved);
+    }
+    if is_member_name(name) { Ok(()) } else { Err(MemberError::Name) }
 }
 
 impl fmt::Debug for Members {

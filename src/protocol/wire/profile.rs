@@ -50,6 +50,7 @@ faces! {
     RefreshToken,
     TokenType,
     Leaked,
+    Interaction,
     TooManyAttempts,
     TooManyRequests,
     Fault,

@@ -8,9 +8,11 @@ use serde::Serialize;
 
 use super::charset::{is_member_name, is_plain_json, is_vschar};
 use super::error::Reason;
+use super::json_object::JsonObject;
 use super::members::{MemberError, Members};
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::Token;
+use crate::protocol::token::claims::Claims;
 use crate::protocol::token::unsaved::UnsavedAccessToken;
 
 /// What an issuer gives for a [`Grant`](crate::Grant).
@@ -123,8 +125,8 @@ impl IssuedTokens {
         if legal && refresh { Ok(()) } else { Err(Reason::IllegalToken) }
     }
 
-    /// The JSON body. `scope` is left out only in scopeless mode.
-    pub(crate) fn to_json(&self, scope: &Scope) -> Result<Vec<u8>, Reason> {
+    /// The JSON body. `scope` is left out only in scopeless mode. `members` of login rules take the place of those of the issuer.
+    pub(crate) fn to_json(&self, scope: &Scope, members: Option<&Claims>) -> Result<Vec<u8>, Reason> {
         let seconds = self.expires_in.as_secs();
         let refresh = self.refresh_token.as_ref().map(Token::expose);
         let scope = Some(scope.as_str()).filter(|scope| !scope.is_empty());
@@ -155,11 +157,19 @@ impl IssuedTokens {
         if let Some(scope) = scope {
             push_plain(&mut json, SCOPE, scope);
         }
-        for (name, value) in self.extra.iter() {
+        let ruled = members.and_then(Claims::object);
+        let is_ruled = |name: &str| ruled.as_ref().is_some_and(|ruled| ruled.has(name));
+        for (name, value) in self.extra.iter().filter(|(name, _)| !is_ruled(name)) {
             json.push(b',');
             write_json(&mut json, name)?;
             json.push(b':');
             write_json(&mut json, value)?;
+        }
+        for (name, value) in ruled.iter().flat_map(JsonObject::iter) {
+            json.push(b',');
+            write_json(&mut json, name)?;
+            json.push(b':');
+            json.extend_from_slice(value.as_bytes());
         }
         json.push(b'}');
         Ok(json)
@@ -216,8 +226,18 @@ mod tests {
         assert_eq!(issued("a").with_extra("scope", "x").unwrap_err(), MemberError::Reserved);
         assert_eq!(issued("a").with_extra("x y", "x").unwrap_err(), MemberError::Name);
         let twice = issued("a").with_extra("x", 1).unwrap().with_extra("x", 2).unwrap();
-        let json = String::from_utf8(twice.to_json(&"read".parse().unwrap()).unwrap()).unwrap();
+        let json = String::from_utf8(twice.to_json(&"read".parse().unwrap(), None).unwrap()).unwrap();
         assert_eq!(json, r#"{"access_token":"a","token_type":"Bearer","expires_in":60,"scope":"read","x":2}"#);
+    }
+
+    #[test]
+    fn a_member_of_a_rule_takes_the_place_of_one_of_the_issuer() {
+        let issued = issued("a").with_extra("x", 1).unwrap().with_extra("y", 2).unwrap();
+        let ruled = Claims::of(&serde_json::json!({ "x": ["\u{e9}\n"], "z": null })).unwrap();
+        let json = String::from_utf8(issued.to_json(&Scope::default(), Some(&ruled)).unwrap()).unwrap();
+        let end = r#""expires_in":60,"y":2,"x":["é\n"],"z":null}"#;
+        assert!(json.ends_with(end), "{json}");
+        assert_eq!(issued.to_json(&Scope::default(), Some(&Claims::new())), issued.to_json(&Scope::default(), None));
     }
 
     #[test]

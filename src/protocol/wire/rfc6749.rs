@@ -28,6 +28,8 @@ pub(crate) const RFC_6749: Profile = profile! {
     RefreshToken: BAD_REQUEST "invalid_grant" "the credentials are not valid";
     TokenType: BAD_REQUEST "unsupported_token_type" "tokens of this type cannot be revoked here";
     Leaked: BAD_REQUEST "password_leaked" "this password is known from a leak; set a new one";
+    // The code is that of OpenID Connect Core section 3.1.2.6.
+    Interaction: BAD_REQUEST "interaction_required" "the user has to do something elsewhere before this login";
     TooManyAttempts: TOO_MANY_REQUESTS "too_many_attempts" "too many attempts, try again later" RetryAfter;
     TooManyRequests: TOO_MANY_REQUESTS "too_many_attempts" "too many attempts, try again later" RetryAfter;
     Fault: INTERNAL_SERVER_ERROR "server_error" "the server could not process the request";

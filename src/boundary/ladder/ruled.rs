@@ -1,0 +1,20 @@
+//! Rulings: a login rule of the application was asked.
+
+use std::future::Future;
+
+use super::asking::Asking;
+use crate::boundary::backend::BackendError;
+use crate::boundary::login_event::LoginEvent;
+use crate::boundary::login_rule::LoginRule;
+use crate::protocol::rules::ruling::Ruling;
+
+/// What one rule has decided on one login.
+pub(crate) struct Ruled(pub(super) Ruling);
+
+/// Has a rule decide on a login: the only maker of what it decided.
+pub(crate) fn apply(
+    rule: &dyn LoginRule,
+    login: LoginEvent,
+) -> impl Future<Output = Result<Ruled, BackendError>> + Send + Unpin + '_ {
+    Asking::new(rule.apply_at_once(login), |answer: Result<Ruling, BackendError>| answer.map(Ruled))
+}

@@ -1,0 +1,175 @@
+//! What a login rule sees of a login.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::Extensions;
+
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::registered::Client;
+use crate::protocol::realm::Realm;
+use crate::protocol::rules::decisions::Decisions;
+use crate::protocol::scope::Scope;
+use crate::protocol::token::claims::{Claims, NO_CLAIMS};
+use crate::protocol::user::subject::Subject;
+
+/// A point at which tokens are about to be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// The user's password is right.
+    Password,
+    /// An [extension grant](crate::grant::ExtensionGrant) said yes.
+    Extension,
+    /// A login goes on by its refresh token.
+    Refresh,
+}
+
+/// How the user of a login was authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuthenticationMethod {
+    /// By a password.
+    Password,
+}
+
+impl AuthenticationMethod {
+    /// Its name in `amr` (RFC 8176): `pwd` for a password.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "pwd",
+        }
+    }
+}
+
+/// What a request says of its login, for the rules.
+pub(crate) struct LoginRequest {
+    pub(crate) scope: Scope,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) extensions: Arc<Extensions>,
+}
+
+/// A login whose tokens are about to be given, as a [`LoginRule`](crate::rules::LoginRule) sees it, with what the rules before it
+/// decided. It holds no password and no token. Cloning is cheap.
+#[derive(Clone)]
+pub struct LoginEvent {
+    pub(super) stage: Stage,
+    pub(super) user: Subject,
+    pub(super) client: Client,
+    pub(super) realm: Realm,
+    pub(super) grant_type: GrantType,
+    pub(super) methods: &'static [AuthenticationMethod],
+    pub(super) authenticated_at: SystemTime,
+    pub(super) requested: Scope,
+    pub(super) scope: Scope,
+    pub(super) lifetime: Duration,
+    pub(super) address: Option<IpAddr>,
+    pub(super) extensions: Arc<Extensions>,
+    pub(super) decisions: Option<Arc<Decisions>>,
+}
+
+impl LoginEvent {
+    /// The point at which the rule is asked.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The identifier of the user ([`Subject::id`]).
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.user.id()
+    }
+
+    /// The user, with the [data](Subject::data) that the verifier attached.
+    #[must_use]
+    pub fn user(&self) -> &Subject {
+        &self.user
+    }
+
+    /// The authenticated client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The realm (separate user directory) of the user, if there is one.
+    #[must_use]
+    pub fn realm(&self) -> Option<&str> {
+        self.realm.as_deref()
+    }
+
+    /// `password`, `refresh_token`, or the grant type of an extension grant.
+    #[must_use]
+    pub fn grant_type(&self) -> &str {
+        self.grant_type.name()
+    }
+
+    /// How the user was authenticated in this request, in order. Nothing is known of an extension grant; at a refresh it is none.
+    #[must_use]
+    pub fn methods(&self) -> &[AuthenticationMethod] {
+        self.methods
+    }
+
+    /// When the user was authenticated: at a refresh the time of the login.
+    #[must_use]
+    pub fn authenticated_at(&self) -> SystemTime {
+        self.authenticated_at
+    }
+
+    /// The scope that was asked for, or the default; within what the client may have, and at a refresh within that of the login.
+    #[must_use]
+    pub fn requested_scope(&self) -> &Scope {
+        &self.requested
+    }
+
+    /// What is left of the scope, after the endpoint's ceiling, the verifier and the rules before this one.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// How long the access token is to live, after the rules before this one.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// The address that the request comes from, as in [`Attempt::address`](crate::Attempt::address).
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// What the host's other layers put into the request.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// The claims that the rules before this one added.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        self.decisions.as_deref().map_or(&NO_CLAIMS, Decisions::claims)
+    }
+
+    /// The members of the answer that the rules before this one added.
+    #[must_use]
+    pub fn members(&self) -> &Claims {
+        self.decisions.as_deref().map_or(&NO_CLAIMS, Decisions::members)
+    }
+}
+
+impl fmt::Debug for LoginEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginEvent")
+            .field("stage", &self.stage)
+            .field("user", &self.user)
+            .field("client", self.client.id())
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,250 @@
+//! What one login rule decides.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::decisions::Decisions;
+use super::error::{MAX_REASON, RulingError};
+use crate::protocol::scope::Scope;
+use crate::protocol::token::claims::{Claims, is_reserved};
+use crate::protocol::token::lifetime::lifetime;
+use crate::protocol::wire::host_code::ErrorText;
+use crate::protocol::wire::members::{MemberError, check_name};
+
+/// What a [`LoginRule`](crate::rules::LoginRule) decides: the login goes on, with what the rule adds and takes away, or it is
+/// refused.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_password_grant::rules::Ruling;
+///
+/// let ruling = Ruling::proceed()
+///     .claim("https://example.org/tenant", "acme")?
+///     .member("tenant", "acme")?
+///     .remove_scope("admin")
+///     .shorten_lifetime(Duration::from_secs(300))?;
+/// # let _ = ruling;
+/// assert!(Ruling::deny("the contract has ended").is_ok());
+/// assert!(Ruling::proceed().claim("sub", "somebody else").is_err());
+/// # Ok::<_, tower_password_grant::rules::RulingError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a ruling has an effect when the rule answers it"]
+pub struct Ruling {
+    objection: Option<Objection>,
+    /// None where nothing is changed, as with most logins.
+    decisions: Option<Box<Decisions>>,
+}
+
+/// Why a login does not go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Objection {
+    Denied(ErrorText),
+    InteractionRequired,
+    /// The ruling itself is none.
+    Unfit(RulingError),
+}
+
+impl Ruling {
+    /// The login goes on. What the methods below add takes effect then.
+    pub const fn proceed() -> Self {
+        Self { objection: None, decisions: None }
+    }
+
+    /// The login is refused, as with a wrong password: the client sees the same bytes, and the attempt is charged in the same way. At
+    /// a refresh the client sees `invalid_grant`; the refresh token and its family stay good.
+    ///
+    /// Telemetry and the audit trail get the reason, 1 to 200 printable ASCII characters without `"` and `\` (RFC 6749 A.8).
+    /// The client sees it as `error_description` only if the builder's `danger` section
+    /// [reveals custom denials](crate::mount::Danger::reveal_custom_denials).
+    ///
+    /// # Errors
+    /// Fails on another character or length.
+    pub fn deny(reason: impl Into<Cow<'static, str>>) -> Result<Self, RulingError> {
+        let reason = ErrorText::new(reason, MAX_REASON).ok().filter(|reason| !reason.as_str().is_empty());
+        reason.map(|reason| Self::objecting(Objection::Denied(reason))).ok_or(RulingError::Reason)
+    }
+
+    /// The login is refused because the user has to do something elsewhere first, such as to accept new terms: 400
+    /// `interaction_required`. No redirect is made. The attempt stays charged. At a refresh the refresh token and its family stay
+    /// good.
+    pub const fn interaction_required() -> Self {
+        Self::objecting(Objection::InteractionRequired)
+    }
+
+    const fn objecting(objection: Objection) -> Self {
+        Self { objection: Some(objection), decisions: None }
+    }
+
+    /// Adds a claim to the access token: to a JWT, to the record of an opaque token, and to what introspection shows. Of two claims
+    /// of one name the last counts. A refresh makes them anew, by the rules as they are then.
+    ///
+    /// Names with a URI in front, such as `https://example.org/tenant`, collide with no registered one (RFC 7519 section 4.2).
+    ///
+    /// # Errors
+    /// Fails on a name that RFC 7519, RFC 9068 or this crate gives a meaning, on a value that is no JSON, and beyond 32 claims or 4
+    /// KiB. All rules of a login share these limits: a rule that goes beyond them with those before it fails, which is answered
+    /// 500.
+    pub fn claim(self, name: &str, value: impl Serialize) -> Result<Self, RulingError> {
+        if is_reserved(name) {
+            return Err(RulingError::ReservedClaim(name.to_owned()));
+        }
+        let claims = Claims::one(name, &value).map_err(RulingError::Claim)?;
+        self.and(Decisions { claims, ..Decisions::default() })
+    }
+
+    /// Adds a member to the JSON answer (RFC 6749 section 8.2). Of two members of one name the last counts, and one of a rule takes the
+    /// place of one of the issuer.
+    ///
+    /// # Errors
+    /// Fails on a name that is RFC 6749's own or has a character outside letters, digits and `-._`, on a value that is no JSON,
+    /// and beyond 32 members or 4 KiB, as with [`claim`](Self::claim).
+    pub fn member(self, name: &str, value: impl Serialize) -> Result<Self, RulingError> {
+        check_name(name)?;
+        let members = Claims::one(name, &value).map_err(|_| MemberError::NotJson)?;
+        self.and(Decisions { members, ..Decisions::default() })
+    }
+
+    /// Takes scope tokens away, separated by single spaces. What one rule has taken away no other gives back. Where nothing is left
+    /// of a scope, the request is refused: 400 `invalid_scope`.
+    ///
+    /// A malformed scope makes the whole ruling void: the request is answered 500, and telemetry names the rule.
+    pub fn remove_scope(self, scope: &str) -> Self {
+        self.with_scope(scope, |removed| Decisions { removed, ..Decisions::default() })
+    }
+
+    /// Adds scope tokens, separated by single spaces, as far as the registration of the client, the
+    /// [ceiling](crate::Builder::scope_ceiling) of the endpoint and the [verifier](crate::Verdict::granted_within) allow them, and
+    /// at a refresh the scope of the login. The others are left out; `scope` in the answer shows it.
+    ///
+    /// A malformed scope makes the whole ruling void, as with [`remove_scope`](Self::remove_scope).
+    pub fn add_scope(self, scope: &str) -> Self {
+        self.with_scope(scope, |added| Decisions { added, ..Decisions::default() })
+    }
+
+    /// Lets the access token live for at most so long. It never lives longer than without the rule.
+    ///
+    /// # Errors
+    /// Fails on less than a second.
+    pub fn shorten_lifetime(self, most: Duration) -> Result<Self, RulingError> {
+        let most = lifetime(most).map_err(|_| RulingError::Lifetime(most))?;
+        self.and(Decisions { lifetime: Some(most), ..Decisions::default() })
+    }
+
+    fn with_scope(self, scope: &str, decide: impl FnOnce(Scope) -> Decisions) -> Self {
+        let unfit = |error| Self::objecting(Objection::Unfit(error));
+        match scope.parse() {
+            Ok(scope) => self.and(decide(scope)).unwrap_or_else(unfit),
+            Err(error) => unfit(RulingError::Scope(error)),
+        }
+    }
+
+    fn and(mut self, decisions: Decisions) -> Result<Self, RulingError> {
+        self.decisions.get_or_insert_default().follow(&decisions)?;
+        Ok(self)
+    }
+
+    /// What is decided of a login that goes on, if anything, or why it does not.
+    pub(crate) fn read(self) -> Result<Option<Box<Decisions>>, Objection> {
+        match self.objection {
+            Some(objection) => Err(objection),
+            None => Ok(self.decisions),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decided(ruling: Ruling) -> Decisions {
+        *ruling.read().unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_reason_is_1_to_200_characters_of_an_error() {
+        for bad in ["", "a\"b", "a\\b", "a\nb", "café", &"x".repeat(201)] {
+            assert_eq!(Ruling::deny(bad.to_owned()).unwrap_err(), RulingError::Reason, "{bad}");
+        }
+        for good in ["x", "the contract has ended!", &"x".repeat(200)] {
+            let Err(Objection::Denied(reason)) = Ruling::deny(good.to_owned()).unwrap().read() else {
+                panic!("{good}")
+            };
+            assert_eq!(reason.as_str(), good);
+        }
+    }
+
+    #[test]
+    fn names_of_the_standards_and_of_the_endpoint_are_no_claims_of_a_rule() {
+        let of_rfc_7519 = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+        let of_rfc_9068 = ["client_id", "scope", "auth_time", "acr", "amr", "roles", "groups", "entitlements"];
+        let own = ["realm", "sid", "cnf", "active", "token_type", "token_use", "username"];
+        for name in of_rfc_7519.into_iter().chain(of_rfc_9068).chain(own) {
+            let error = Ruling::proceed().claim(name, 1).unwrap_err();
+            assert_eq!(error, RulingError::ReservedClaim(name.to_owned()));
+            assert!(format!("{error:?}").contains(&format!("`{name}`")));
+        }
+        let claims = decided(Ruling::proceed().claim("tenant", "acme").unwrap()).claims;
+        assert_eq!(claims.get::<String>("tenant").as_deref(), Some("acme"));
+    }
+
+    #[test]
+    fn members_of_rfc_6749_are_no_members_of_a_rule_te_11() {
+        let member = |name: &str| Ruling::proceed().member(name, 1).unwrap_err();
+        for name in ["access_token", "token_type", "expires_in", "refresh_token", "scope", "error"] {
+            assert_eq!(member(name), RulingError::Member(MemberError::Reserved), "{name}");
+        }
+        for name in ["", "a b", "é"] {
+            assert_eq!(member(name), RulingError::Member(MemberError::Name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_refused_where_it_is_made() {
+        let odd: std::collections::HashMap<Vec<u8>, u8> = [(vec![1], 1)].into();
+        assert!(matches!(Ruling::proceed().claim("a", &odd), Err(RulingError::Claim(_))));
+        assert_eq!(Ruling::proceed().member("a", &odd).unwrap_err(), RulingError::Member(MemberError::NotJson));
+    }
+
+    #[test]
+    fn more_than_32_claims_or_4_kib_are_refused_where_they_are_made() {
+        let many = |most: usize| {
+            (0..most).try_fold(Ruling::proceed(), |ruling, at| {
+                ruling.claim(&format!("c{at}"), at)?.member(&format!("m{at}"), at)
+            })
+        };
+        assert!(many(32).is_ok());
+        assert_eq!(many(33).unwrap_err(), RulingError::TooMany);
+        // `{"c":"..."}` has 8 bytes beside the text.
+        let large = |bytes: usize| Ruling::proceed().claim("c", "x".repeat(bytes));
+        assert!(large(4088).is_ok());
+        assert_eq!(large(4089).unwrap_err(), RulingError::TooLarge);
+        assert_eq!(Ruling::proceed().member("m", "x".repeat(4089)).unwrap_err(), RulingError::TooLarge);
+    }
+
+    #[test]
+    fn a_lifetime_is_a_second_or_more() {
+        let short = Duration::from_millis(999);
+        assert_eq!(Ruling::proceed().shorten_lifetime(short).unwrap_err(), RulingError::Lifetime(short));
+        let second = Duration::from_secs(1);
+        assert_eq!(decided(Ruling::proceed().shorten_lifetime(second).unwrap()).lifetime, Some(second));
+    }
+
+    #[test]
+    fn a_malformed_scope_makes_a_ruling_void_that_goes_on_and_one_that_denies_stays_a_denial() {
+        for bad in ["", "read,\"admin\"", "read  write"] {
+            for ruling in [Ruling::proceed().remove_scope(bad), Ruling::proceed().add_scope(bad).add_scope("read")] {
+                assert!(matches!(ruling.read(), Err(Objection::Unfit(RulingError::Scope(_)))), "{bad}");
+            }
+        }
+        let denied = Ruling::deny("no").unwrap().add_scope("read").claim("a", 1).unwrap();
+        assert!(matches!(denied.read(), Err(Objection::Denied(_))));
+        assert_eq!(
+            Ruling::interaction_required().remove_scope("read").read().unwrap_err(),
+            Objection::InteractionRequired
+        );
+        assert!(Ruling::proceed().read().unwrap().is_none());
+    }
+}

@@ -1,0 +1,10 @@
+//! Login rules: asked in their order about each login whose credentials are right, and at each refresh.
+
+mod canaries;
+mod claims;
+mod denials;
+mod failures;
+mod order;
+mod parts;
+mod refresh;
+mod scopes;

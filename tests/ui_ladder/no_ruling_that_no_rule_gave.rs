@@ -1,0 +1,38 @@
+//! A login takes in the ruling of a rule that was asked about it, and no other.
+use crate::boundary::backend::BackendError;
+use crate::boundary::ladder::grant::{Grant, Login};
+use crate::boundary::ladder::ruled::{self, Ruled};
+use crate::boundary::login_event::LoginRequest;
+use crate::boundary::login_rule::LoginRule;
+use crate::protocol::rules::decisions::Decisions;
+use crate::protocol::rules::ruling::Ruling;
+use crate::protocol::weigh::Demanded;
+
+async fn legal(
+    rule: &dyn LoginRule,
+    mut login: Login,
+    request: &LoginRequest,
+    demanded: Demanded,
+) -> Result<Option<Grant>, BackendError> {
+    let ruled = ruled::apply(rule, login.event(request)).await?;
+    Ok(login.follow(ruled).ok().and_then(|()| login.weigh(demanded).ok()))
+}
+
+fn of_no_rule(login: &mut Login, ruling: Ruling) {
+    let _ = login.follow(ruling); //~ expected `Ruled`, found `Ruling`
+}
+
+fn made_up(login: &mut Login, ruling: Ruling) {
+    let _ = login.follow(Ruled(ruling)); //~ cannot initialize a tuple struct which contains private fields
+}
+
+fn for_two_logins(logins: [&mut Login; 2], ruled: Ruled) {
+    let [one, other] = logins;
+    let _ = one.follow(ruled);
+    let _ = other.follow(ruled); //~ use of moved value: `ruled`
+}
+
+fn past_the_rules(login: &mut Login, decisions: Decisions) {
+    login.facts.decisions = None; //~ field `facts` of struct `Login` is private
+    drop(decisions);
+}
