@@ -237,10 +237,11 @@ fn no_public_signature_names_a_crate_that_applications_need_not_know() {
 
 /// How the realm of a request is read from the registration of its client, and the only places that do: where terms are made,
 /// and where a registration is kept. Everything below has it from terms, an attempt, a login, a grant, a family or a record.
-const REALM: [(&str, &[&str]); 3] = [
+const REALM: [(&str, &[&str]); 4] = [
     ("chosen_realm(", &["boundary/ladder/terms.rs", "protocol/client/registered.rs", "testing/attempt.rs"]),
     ("served_realm(", &["protocol/client/registered.rs", "protocol/client/policy.rs"]),
-    ("default_realm(", &["protocol/client/registered.rs", "protocol/client/members.rs"]),
+    ("default_realm(", &["protocol/client/registered.rs"]),
+    ("client.realms(", &["protocol/client/members.rs", "conductor/misfits.rs"]),
 ];
 
 #[test]

@@ -35,7 +35,7 @@ impl BearerGuardBuilder {
             verifier: Box::new(verifier),
             audience: Vec::new(),
             any_audience: false,
-            realm: GuardRealm::Is(None),
+            realm: GuardRealm::None,
             challenge_realm: "api".to_owned(),
             resource_metadata: None,
             cache: None,
@@ -61,10 +61,20 @@ impl BearerGuardBuilder {
     }
 
     /// The realm (directory of users) that the token's user must be of: that of [`Grant::realm`](crate::Grant::realm). Not to be
-    /// confused with [`challenge_realm`](Self::challenge_realm). Default: tokens of clients that are bound to none, and no
-    /// others.
-    pub fn token_realm(mut self, realm: impl Into<String>) -> Self {
-        self.realm = GuardRealm::Is(Some(realm.into()));
+    /// confused with [`challenge_realm`](Self::challenge_realm). Replaces what was set before. Default: tokens of no realm, which
+    /// are those of clients that list none, and no others.
+    pub fn token_realm(self, realm: impl Into<String>) -> Self {
+        self.token_realms([realm])
+    }
+
+    /// The realms (directories of users) of one of which the token's user must be. Replaces what was set before. Default: see
+    /// [`token_realm`](Self::token_realm). Change it when the API serves several realms whose users have different subjects, as
+    /// those of [`Realms`](crate::realms::Realms) have.
+    ///
+    /// # Errors
+    /// [`build`](Self::build) refuses an empty list.
+    pub fn token_realms<S: Into<String>>(mut self, realms: impl IntoIterator<Item = S>) -> Self {
+        self.realm = GuardRealm::OneOf(realms.into_iter().map(Into::into).collect());
         self
     }
 
@@ -128,6 +138,9 @@ impl BearerGuardBuilder {
             (false, true) => return Err(BearerConfigError::Audiences),
             _ if self.audience.iter().any(String::is_empty) => return Err(BearerConfigError::EmptyAudience),
             _ => {}
+        }
+        if matches!(&self.realm, GuardRealm::OneOf(realms) if realms.is_empty()) {
+            return Err(BearerConfigError::NoRealm);
         }
         if self.challenge_realm.is_empty() || !self.challenge_realm.bytes().all(is_nqschar) {
             return Err(BearerConfigError::ChallengeRealm);

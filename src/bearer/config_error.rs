@@ -19,6 +19,11 @@ pub enum BearerConfigError {
     /// An empty audience.
     #[error("an audience is empty: name the identifier of the API")]
     EmptyAudience,
+    /// A list of realms without one.
+    #[error(
+        "a guard that takes tokens of no realm of a list refuses every token: name one in `.token_realms(..)`, or leave it out"
+    )]
+    NoRealm,
     /// A realm of the challenge that does not fit a header.
     #[error("the challenge's realm must be printable ASCII without quotes and backslashes, and not empty")]
     ChallengeRealm,

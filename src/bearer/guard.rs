@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::builder::BearerGuardBuilder;
-use super::route_rules::{GuardRealm, RouteRules};
+use super::route_rules::RouteRules;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::protocol::scope::ScopeError;
 
@@ -118,13 +118,9 @@ impl BearerGuard {
 
 impl fmt::Debug for BearerGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let realm = match &self.rules.parts.realm {
-            GuardRealm::Is(realm) => realm.as_deref(),
-            GuardRealm::Any => Some("*"),
-        };
         f.debug_struct("BearerGuard")
             .field("audience", &self.rules.parts.audience)
-            .field("token_realm", &realm)
+            .field("token_realm", &self.rules.parts.realm)
             .field("scope", self.rules.scope())
             .field("cache", &self.rules.parts.cache.as_ref().filter(|_| self.rules.is_cached))
             .field("optional", &self.rules.is_optional)

@@ -73,7 +73,7 @@ impl BearerReason {
     const fn hint(self) -> Option<&'static str> {
         match self {
             Self::Realm => Some(
-                "the token's client is bound to another realm than the guard: see `BearerGuardBuilder::token_realm`",
+                "the token's client is bound to another realm than the guard: see `BearerGuardBuilder::token_realms`",
             ),
             Self::NotYetValid => {
                 Some("the clock of the token's issuer and the guard's own differ by more than a minute")

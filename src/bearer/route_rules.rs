@@ -1,5 +1,6 @@
 //! What a guard asks of a token, and how it finds out.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -39,8 +40,30 @@ pub(super) struct GuardParts {
 
 /// The realm that a token must belong to.
 pub(super) enum GuardRealm {
-    Is(Option<String>),
+    None,
+    OneOf(Vec<String>),
     Any,
+}
+
+impl GuardRealm {
+    fn takes(&self, realm: Option<&str>) -> bool {
+        match (self, realm) {
+            (Self::None, realm) => realm.is_none(),
+            (Self::OneOf(known), Some(realm)) => known.iter().any(|known| known == realm),
+            (Self::OneOf(_), None) => false,
+            (Self::Any, _) => true,
+        }
+    }
+}
+
+impl fmt::Debug for GuardRealm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::OneOf(realms) => realms.fmt(f),
+            Self::Any => f.write_str("any"),
+        }
+    }
 }
 
 /// The parts, and what one route has of its own.
@@ -142,7 +165,7 @@ impl RouteRules {
             Some(BearerReason::Bound)
         } else if !parts.audience.is_empty() && !record.audience().iter().any(|own| parts.audience.contains(own)) {
             Some(BearerReason::Audience)
-        } else if matches!(&parts.realm, GuardRealm::Is(realm) if realm.as_deref() != record.realm()) {
+        } else if !parts.realm.takes(record.realm()) {
             Some(BearerReason::Realm)
         } else {
             let now = parts.clock.now();

@@ -40,8 +40,8 @@ impl ExtensionRequest {
         &self.client
     }
 
-    /// The realm (separate user directory) of the request, if there is one: that which the client is bound to. The account key
-    /// counts in it, and a subject is of it.
+    /// The realm (separate user directory) of the request, if its client [lists some](crate::client::ClientBuilder::realms): the one
+    /// that the field `realm` chooses among them, or the default. The account key counts in it, and a subject is of it.
     #[must_use]
     pub fn realm(&self) -> Option<&str> {
         self.realm.as_deref()

@@ -10,7 +10,7 @@ use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 
 /// What the default of [`CredentialVerifier::recheck`] says in telemetry.
-pub(super) struct CannotRecheck;
+pub(crate) struct CannotRecheck;
 
 impl Missing for CannotRecheck {
     const TEXT: &'static str =
@@ -40,6 +40,11 @@ impl Recheck {
     ) -> Self {
         let (client, realm, scope) = (client.clone(), realm.clone(), scope.clone());
         Self { subject, client, realm, scope, authenticated_at, address }
+    }
+
+    /// The same question about a subject that has another identifier elsewhere.
+    pub(crate) fn with_subject(&self, subject: Arc<str>) -> Self {
+        Self { subject, ..self.clone() }
     }
 
     /// The identifier of the subject that the login gave ([`Subject::id`](crate::Subject::id)).

@@ -125,7 +125,6 @@ impl Attempt {
     }
 
     /// The realm, to keep it.
-    #[allow(dead_code, reason = "for verifiers, which are features")]
     pub(crate) fn to_realm(&self) -> Realm {
         self.realm.clone()
     }
@@ -348,7 +347,7 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     /// without an account.
     ///
     /// The realm of the request is part of what is counted on, beside the key. A verifier that ignores realms, so that one account
-    /// logs in through clients of N realms, gives each account N budgets of guesses: one for each realm, and one more for
+    /// logs in through clients that list N realms, gives each account N budgets of guesses: one for each realm, and one more for
     /// clients of no realm. Register such clients without a realm, or lower the budgets.
     fn account_key<'a>(
         &'a self,
@@ -386,6 +385,14 @@ pub trait CredentialVerifier: Send + Sync + 'static {
         let _ = login;
         Provided::<CannotRecheck, _>::answer()
     }
+
+    /// The realms whose users the verifier knows, if it has a fixed list of them: then a warning says which clients list others, or
+    /// none, and the [metadata](crate::mount::Metadata) name the realm grant. It decides nothing, and must not block.
+    ///
+    /// Default: not known.
+    fn realms(&self) -> Option<Vec<String>> {
+        None
+    }
 }
 
 impl<V: CredentialVerifier + ?Sized> CredentialVerifier for Arc<V> {
@@ -412,5 +419,9 @@ impl<V: CredentialVerifier + ?Sized> CredentialVerifier for Arc<V> {
         Self: 'f,
     {
         (**self).recheck(login)
+    }
+
+    fn realms(&self) -> Option<Vec<String>> {
+        (**self).realms()
     }
 }

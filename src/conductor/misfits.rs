@@ -41,6 +41,8 @@ pub(crate) struct EndpointOffer {
     pub(crate) scopeless: bool,
     pub(crate) scope_ceiling: Option<Scope>,
     pub(crate) keyed_sides: KeyedSides,
+    /// The realms that the verifier knows, if it has a list.
+    pub(crate) realms: Option<Vec<String>>,
 }
 
 /// Which of endpoint and limiter have the operator's key.
@@ -138,8 +140,10 @@ impl Misfits {
     fn of<'a>(&'a self, client: &'a Client, now: SystemTime) -> impl Iterator<Item = &'static str> + 'a {
         let offer = &self.offer;
         let serves = |grant: &String| offer.grants.iter().any(|served| served.name() == grant);
-        let mut password_logins = offer.grants.iter().filter(|served| served.begins_password_login());
         let has_grant = |grant: &str| client.allows_grant(grant);
+        let mut own_grants = offer.grants.iter().filter(|served| has_grant(served.name()));
+        let has_password_logins = own_grants.clone().any(GrantType::begins_password_login);
+        let knows = |realm: &str| offer.realms.as_ref().is_none_or(|known| known.iter().any(|known| known == realm));
         let gets_tokens = client.grants().iter().any(|grant| begins_login(grant));
         let mut secrets = client.secrets().peekable();
         let scopes = client.scopes();
@@ -170,8 +174,7 @@ impl Misfits {
                 "all its secrets have expired",
             ),
             (
-                password_logins.any(|served| has_grant(served.name()))
-                    && client.sunset().is_some_and(|sunset| sunset.end() <= now),
+                has_password_logins && client.sunset().is_some_and(|sunset| sunset.end() <= now),
                 "its end date is over: the password grant is refused to it",
             ),
             (
@@ -181,6 +184,18 @@ impl Misfits {
             (
                 gets_tokens && !scopes.is_empty() && offer.scope_ceiling.as_ref().is_some_and(is_beyond),
                 "nothing of its scope is within `.scope_ceiling(..)`, so every login is refused",
+            ),
+            (
+                own_grants.any(GrantType::names_realm) && !client.lists_realms(),
+                "it may use the realm grant, but lists no realm, so that every login by it is refused: `ClientBuilder::realms`",
+            ),
+            (
+                has_password_logins && offer.realms.is_some() && !client.lists_realms(),
+                "it lists no realm, but the verifier knows users of realms only, so every login fails: `ClientBuilder::realms`",
+            ),
+            (
+                !client.realms().all(knows),
+                "it lists a realm that the verifier does not know, so every login there fails: `Realms::realm`",
             ),
         ]
         .into_iter()

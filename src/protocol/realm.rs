@@ -1,6 +1,18 @@
 //! Realms: separate directories of users.
 
+use std::fmt;
 use std::sync::Arc;
+
+use super::explained::explained;
+
+/// The parameter of a request that names one.
+pub(crate) const PARAMETER: &str = "realm";
+
+/// Stands between the realm and the identifier of a subject. So no name has it.
+pub(crate) const SEPARATOR: &str = "|";
+
+/// The most bytes of a name.
+const MAX_NAME: usize = 128;
 
 /// The realm of a request, or that it has none. Chosen once, from the registration of the client; cloning is cheap.
 ///
@@ -9,11 +21,63 @@ use std::sync::Arc;
 pub(crate) struct Realm(Option<Arc<Box<str>>>);
 
 impl Realm {
-    pub(crate) fn named(name: &str) -> Self {
+    /// A realm of this name, if it is fit for one.
+    pub(crate) fn new(name: &str) -> Result<Self, RealmError> {
+        if is_name(name) { Ok(Self::kept(name)) } else { Err(RealmError::Name(name.to_owned())) }
+    }
+
+    /// A realm as it was kept, of whatever name.
+    pub(crate) fn kept(name: &str) -> Self {
         Self(Some(Arc::new(name.into())))
     }
 
     pub(crate) fn as_deref(&self) -> Option<&str> {
         self.0.as_ref().map(|name| &***name)
+    }
+}
+
+/// Whether a realm can have this name.
+fn is_name(name: &str) -> bool {
+    let is_printable = |c: char| c == ' ' || !(c.is_control() || c.is_whitespace());
+    !name.is_empty() && name.len() <= MAX_NAME && name.chars().all(is_printable) && !name.contains(SEPARATOR)
+}
+
+/// Why realms cannot be named so.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RealmError {
+    /// A name that is empty, longer than 128 bytes, or has a `|` or a character that cannot be printed.
+    #[error("{0:?} names no realm: take 1 to {MAX_NAME} bytes of printable characters, without `{SEPARATOR}`")]
+    Name(String),
+    /// A realm that was named before.
+    #[error("the realm {0:?} is named twice: name each one once")]
+    Twice(String),
+    /// A list of realms without one.
+    #[error("a list of realms is empty: name at least one, or leave the list out")]
+    Empty,
+}
+
+impl fmt::Debug for RealmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_realm_has_a_printable_name_of_1_to_128_bytes_without_the_separator() {
+        let longest = "n".repeat(128);
+        for good in ["a", "Staff of Cologne", "Köln", "acme:emea", "~", &longest, &"é".repeat(64)] {
+            assert_eq!(Realm::new(good).unwrap().as_deref(), Some(good));
+        }
+        let long = "n".repeat(129);
+        for bad in ["", "a|b", "|", "a\nb", "a\tb", "\0", "\u{7f}", "\u{85}", "a\u{2028}b", &long, &"é".repeat(65)] {
+            assert_eq!(Realm::new(bad), Err(RealmError::Name(bad.to_owned())));
+        }
+        let told = format!("{:?}", RealmError::Name("a|b\n".to_owned()));
+        assert_eq!(told, r#""a|b\n" names no realm: take 1 to 128 bytes of printable characters, without `|`"#);
     }
 }

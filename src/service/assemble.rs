@@ -7,6 +7,7 @@ use super::layer::PasswordGrantLayer;
 use super::metadata::EndpointFacts;
 use super::mount::Mount;
 use super::options::Options;
+use super::realm_grant::RealmGrant;
 use super::refresh_tokens::RefreshTokens;
 use super::revocation_endpoint::RevocationEndpoint;
 use crate::boundary::clock::SharedClock;
@@ -24,6 +25,7 @@ use crate::conductor::flows::grants::{Flow, Grants};
 use crate::conductor::flows::introspection::IntrospectionFlow;
 use crate::conductor::flows::password::PasswordFlow;
 use crate::conductor::flows::presented::IssuedBefore;
+use crate::conductor::flows::realm::RealmFlow;
 use crate::conductor::flows::refresh::RefreshFlow;
 use crate::conductor::flows::revocation::RevocationFlow;
 use crate::conductor::gate::{Gate, HeadRules};
@@ -72,14 +74,20 @@ impl Options {
         let refreshed_lifetime = refresh.as_ref().and_then(RefreshTokens::access_lifetime);
         let ends_denied = refresh.as_ref().is_some_and(RefreshTokens::ends_denied);
         let places = Keyed::new(shared_key, KeyUse::Places);
+        let clients = registry.all_clients();
+        let realms = verifier.realms();
         let families = refresh.map(|tokens| tokens.families(&*issuer, &access, &clock, patience.refresh_store, places));
         // Everything that names the grants asks these for them.
-        let password = self
-            .password_grant
-            .then(|| PasswordFlow::new(GrantType::password(), Keyed::new(shared_key, KeyUse::Fingerprints)));
+        let realm_grant = RealmGrant::decide(self.password_grant, &extensions, clients.as_deref(), realms.as_deref());
+        let fingerprints = Keyed::new(shared_key, KeyUse::Fingerprints);
+        let by_password = |grant_type: GrantType| PasswordFlow::new(grant_type, fingerprints.clone());
+        let password = self.password_grant.then(|| by_password(GrantType::password()));
         let mut others: Vec<Box<dyn Flow>> = Vec::new();
         if let Some(families) = families.clone() {
             others.push(Box::new(RefreshFlow::new(GrantType::refresh(), families, ends_denied)));
+        }
+        if realm_grant != RealmGrant::Absent {
+            others.push(Box::new(RealmFlow::new(by_password(GrantType::password_in_realm()))));
         }
         for (grant_type, grant) in extensions {
             others.push(Box::new(ExtensionFlow::new(grant_type, grant, patience.extension_key, patience.extension)));
@@ -90,7 +98,7 @@ impl Options {
             token_path: &self.token_path,
             revocation_path: self.tokens.revocation_path(),
             introspection_path: self.tokens.introspection_path(),
-            grants: &types,
+            grants: types.iter().filter(|grant| realm_grant == RealmGrant::Used || !grant.names_realm()).collect(),
             post_allowed: self.post_allowed,
         };
         let beside = self.tokens.served(&facts, self.documents)?;
@@ -117,7 +125,6 @@ impl Options {
         let auditor = Arc::new(Auditor::new(self.audit, audit_key));
         let wording = wording(self.profile, &self.challenge_realm, self.error_uri)?;
         let answers = Answers::new(wording, Arc::clone(&auditor), Arc::clone(&clock));
-        let clients = registry.all_clients();
         let users = Users::new(verifier, patience.accounts, patience.verifier);
         let begins_password_logins = types.iter().any(GrantType::begins_password_login);
         let offer = EndpointOffer {
@@ -131,6 +138,7 @@ impl Options {
             scopeless: rules.missing_scope == MissingScope::Scopeless,
             scope_ceiling: rules.scope_ceiling.clone(),
             keyed_sides: KeyedSides::of(shared_key.is_some(), limiter.has_shared_key()),
+            realms,
         };
         let misfits = Misfits::new(offer, Arc::clone(&clock), clients.as_deref());
 

@@ -62,6 +62,9 @@ impl<A> PasswordGrantLayer<Reject, A> {
     /// malformed, names no grant type or is too large is answered here. Unlike the default mode this one asks the inner
     /// service for `Clone`, because it is called after the body was read.
     ///
+    /// The realm grant is no other grant, unless the registry [names its clients](crate::ClientRegistry::all_clients) and none of
+    /// them may use it.
+    ///
     /// The inner service must not serve the password grant itself any more: a body of another type (JSON, another
     /// character set) would reach it past the budget of attempts. What it is given was not checked here: neither
     /// transport nor origin, query or client.

@@ -50,7 +50,7 @@ pub(super) struct EndpointFacts<'a> {
     pub(super) token_path: &'a str,
     pub(super) revocation_path: Option<&'a str>,
     pub(super) introspection_path: Option<&'a str>,
-    pub(super) grants: &'a [GrantType],
+    pub(super) grants: Vec<&'a GrantType>,
     pub(super) post_allowed: bool,
 }
 
@@ -178,8 +178,8 @@ impl Metadata {
         if needs_algorithms == algorithms.is_empty() || algorithms.iter().any(|name| name == "none") {
             return Err(ConfigError::AssertionAlgorithms);
         }
-        let is_shown = |grant: &&GrantType| !(self.hides_password_grant && grant.begins_password_login());
-        let grants: Vec<&str> = facts.grants.iter().filter(is_shown).map(GrantType::name).collect();
+        let is_shown = |grant: &&&GrantType| !(self.hides_password_grant && grant.begins_password_login());
+        let grants: Vec<&str> = facts.grants.iter().filter(is_shown).map(|grant| grant.name()).collect();
 
         // Empty arrays and nulls say nothing (RFC 8414 section 3.2).
         let says_something = |value: &Value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty());

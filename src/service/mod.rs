@@ -28,6 +28,7 @@ mod layer;
 mod metadata;
 mod mount;
 mod options;
+mod realm_grant;
 mod refresh_tokens;
 mod request_limits;
 mod required;

@@ -155,7 +155,7 @@ impl<C, V, I> Builder<C, V, I> {
         self
     }
 
-    /// Switches the password grant off: it is answered `unsupported_grant_type`. Default: on for clients that allow it.
+    /// Switches the password grant off, and the realm grant with it: they are answered `unsupported_grant_type`. Default: on for clients that allow it.
     /// For the day after the last client has moved, while extension grants stay.
     pub fn without_password_grant(mut self) -> Self {
         self.options.password_grant = false;

@@ -39,6 +39,7 @@ pub fn attempt(username: &str, password: &str) -> AttemptBuilder {
         password: Password::new(password.to_owned()),
         fields: Vec::new(),
         client: None,
+        realm: None,
         scope: None,
         address: None,
         extensions: Extensions::new(),
@@ -52,15 +53,22 @@ pub struct AttemptBuilder {
     password: Password,
     fields: Vec<(String, String)>,
     client: Option<Client>,
+    realm: Option<String>,
     scope: Option<String>,
     address: Option<IpAddr>,
     extensions: Extensions,
 }
 
 impl AttemptBuilder {
-    /// The client, and with it the realm. Default: a public client `test`.
+    /// The client, and with it the realm: its default one, if it lists some. Default: a public client `test`, of no realm.
     pub fn client(mut self, client: Client) -> Self {
         self.client = Some(client);
+        self
+    }
+
+    /// The realm that the request asks for: one that the client lists. Default: the client's default.
+    pub fn realm(mut self, realm: &str) -> Self {
+        self.realm = Some(realm.to_owned());
         self
     }
 
@@ -91,7 +99,7 @@ impl AttemptBuilder {
     /// Gives the attempt. It is charged to a budget of its own, which always has room.
     ///
     /// # Errors
-    /// Fails on a malformed scope.
+    /// Fails on a malformed scope, and on a realm that the client does not list.
     pub fn build(self) -> Result<Attempt, AttemptError> {
         let client = match self.client {
             Some(client) => client,
@@ -111,7 +119,7 @@ impl AttemptBuilder {
             username,
             password: Password::within(texts, password),
             fields,
-            realm: client.chosen_realm().clone(),
+            realm: client.chosen_realm(self.realm.as_deref()).ok_or(AttemptError::Realm)?,
             client,
             scope,
             address: self.address,
@@ -134,6 +142,9 @@ pub enum AttemptError {
     /// A scope that breaks RFC 6749 A.4.
     #[error("the scope is malformed")]
     Scope(#[source] ScopeError),
+    /// A realm that the client does not list.
+    #[error("the client does not list the realm: `ClientBuilder::realms`")]
+    Realm,
     /// The client cannot be registered.
     #[error("the client cannot be registered")]
     Client(#[source] ClientError),

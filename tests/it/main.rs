@@ -87,6 +87,7 @@ mod operator_errors;
 #[cfg(feature = "testing")]
 mod parallel_guesses;
 mod properties;
+mod realms;
 #[cfg(feature = "testing")]
 mod refresh_http_races;
 #[cfg(feature = "testing")]

@@ -20,10 +20,10 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::{Layer as _, Service, service_fn};
 use tower_http::map_response_body::MapResponseBodyLayer;
-use tower_password_grant::PeerAddress;
+use tower_password_grant::{Client, PeerAddress, StaticClients};
 
 use crate::support::server::{Connection, H2, Server, raw_request};
-use crate::support::{AUTH, Answer, CONF, Fixture, FixtureBuilder, PW, token_request};
+use crate::support::{AUTH, Answer, CONF, Fixture, FixtureBuilder, PW, digest, token_request};
 
 /// The streamed body: 10 MiB in pieces.
 const PIECE: usize = 64 * 1024;
@@ -76,6 +76,50 @@ async fn assert_serves_tokens(address: SocketAddr) {
     // Both connections come from one address, so they share its budget.
     h1.exchange(raw(PW)).await.assert_error(429, "too_many_attempts");
     h2.exchange(token_request(AUTH, PW)).await.assert_error(429, "too_many_attempts");
+}
+
+/// Two realms, chosen by either grant.
+fn with_realms(builder: FixtureBuilder) -> FixtureBuilder {
+    let client = Client::confidential("conf", &digest("s3cret")).allow_password_grant().allow_realm_grant();
+    let client = client.realms(["customers", "employees"]).scopes("read").default_scope("read").build().unwrap();
+    builder.clients(StaticClients::new([client]).unwrap())
+}
+
+/// Logins in a realm over HTTP/1.1 and HTTP/2, and one in a realm that the client does not list.
+async fn assert_serves_realms(address: SocketAddr) {
+    let mut h1 = Connection::open(address).await;
+    let mut h2 = H2::open(address).await;
+    for grant in ["password", "http://auth0.com/oauth/grant-type/password-realm"] {
+        let login = |realm: &str| format!("{}&realm={realm}", PW.replacen("password", grant, 1));
+        for realm in ["customers", "employees"] {
+            h1.exchange(raw(&login(realm))).await.assert_ok();
+            h2.exchange(token_request(AUTH, &login(realm))).await.assert_ok();
+        }
+        h1.exchange(raw(&login("nowhere"))).await.assert_error(400, "invalid_request");
+        h2.exchange(token_request(AUTH, &login("nowhere"))).await.assert_error(400, "invalid_request");
+    }
+}
+
+#[tokio::test]
+async fn realms_are_chosen_through_each_mount() {
+    let layer = Fixture::with(|builder| with_realms(axum_peer(builder))).layer;
+    let app = Router::new().route("/hello", get(|| async { "hello" }));
+    assert_serves_realms(serve_axum(app.clone().layer(layer.clone())).await).await;
+    assert_serves_realms(serve_axum(layer.clone().with_body(AxumBody::from).layer(app)).await).await;
+    assert_serves_realms(serve_axum(Router::new().route_service("/oauth/token", layer.endpoint())).await).await;
+    let forwarding = layer.forward_other_grants(AxumBody::from);
+    assert_serves_realms(serve_axum(Router::new().route("/oauth/token", post(existing)).layer(forwarding)).await).await;
+
+    let (_, health) = tonic_health::server::health_reporter();
+    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = incoming.local_addr().unwrap();
+    let layer = Fixture::with(|builder| with_realms(tonic_peer(builder))).layer;
+    let server = tonic::transport::Server::builder().accept_http1(true).layer(layer).add_service(health);
+    tokio::spawn(server.serve_with_incoming(incoming));
+    assert_serves_realms(address).await;
+
+    let server = Server::start(&Fixture::with(with_realms).layer).await;
+    assert_serves_realms(server.address).await;
 }
 
 /// A request for another path, whose answer is not the endpoint's.

@@ -389,11 +389,14 @@ async fn the_verifier_sees_client_realm_scope_address_extensions_and_unknown_fie
         .build()
         .unwrap();
     // A request cannot choose another realm.
-    let mut request = token_request(AUTH, &pw("scope=read&device=7&realm=root&device=8&resource=a"));
+    let foreign = token_request(AUTH, &pw("scope=read&device=7&realm=root&device=8&resource=a"));
+    send(&layer, foreign).await.assert_error(400, "invalid_request");
+    assert!(seen.lock().unwrap().is_none());
+    let mut request = token_request(AUTH, &pw("scope=read&device=7&tenant=root&realm=staff&device=8&resource=a"));
     request.extensions_mut().insert(Tenant(3));
     request.extensions_mut().insert(SocketAddr::from(([203, 0, 113, 5], 1)));
     send(&layer, request).await.assert_ok();
-    let fields = [("device", "7"), ("realm", "root"), ("device", "8"), ("resource", "a")];
+    let fields = [("device", "7"), ("tenant", "root"), ("device", "8"), ("resource", "a")];
     let fields = fields.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec();
     let peer: IpAddr = "203.0.113.5".parse().unwrap();
     let (conf, realm) = ("conf".to_owned(), Some("staff".to_owned()));

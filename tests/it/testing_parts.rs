@@ -31,6 +31,16 @@ fn an_attempt_carries_what_it_was_given_and_prints_none_of_it() {
     assert!(matches!(attempt("a", "b").scope("a  b").build(), Err(AttemptError::Scope(_))));
 }
 
+#[test]
+fn an_attempt_is_of_a_realm_that_its_client_lists() {
+    let client = || Client::public("tv").realms(["staff", "guests"]).build().unwrap();
+    assert_eq!(attempt("a", "b").client(client()).build().unwrap().realm(), Some("staff"));
+    assert_eq!(attempt("a", "b").client(client()).realm("guests").build().unwrap().realm(), Some("guests"));
+    for odd in [attempt("a", "b").client(client()).realm("nowhere"), attempt("a", "b").realm("staff")] {
+        assert!(matches!(odd.build(), Err(AttemptError::Realm)));
+    }
+}
+
 #[tokio::test]
 async fn a_lock_ends_when_the_clock_says_so() {
     let clock = ManualClock::new();

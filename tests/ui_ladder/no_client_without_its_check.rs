@@ -10,18 +10,19 @@ use crate::protocol::client::credentials::{Presented, Secret};
 use crate::protocol::wire::error::Reason;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::GrantRules;
+use crate::protocol::wire::form::Form;
 use crate::protocol::wire::texts::Texts;
 
 fn legal(client: AuthenticatedClient, grant: &GrantType, now: SystemTime, rules: &GrantRules) -> Result<Terms, Reason> {
-    Terms::of(client.permit(grant, now)?, None, rules)
+    Terms::of(client.permit(grant, now)?, &Form::default(), rules)
 }
 
 fn one_that_was_found(client: Client, rules: &GrantRules) {
-    let _ = Terms::of(client, None, rules); //~ expected `PermittedClient`, found `Client`
+    let _ = Terms::of(client, &Form::default(), rules); //~ expected `PermittedClient`, found `Client`
 }
 
 fn one_that_was_not_permitted(client: AuthenticatedClient, rules: &GrantRules) {
-    let _ = Terms::of(client, None, rules); //~ expected `PermittedClient`, found `AuthenticatedClient`
+    let _ = Terms::of(client, &Form::default(), rules); //~ expected `PermittedClient`, found `AuthenticatedClient`
 }
 
 fn written_by_hand(client: Client) {

@@ -60,6 +60,10 @@ impl PermittedClient {
         &self.client
     }
 
+    pub(super) const fn grant_type(&self) -> &GrantType {
+        &self.grant_type
+    }
+
     pub(super) fn into_parts(self) -> (Client, GrantType) {
         (self.client, self.grant_type)
     }

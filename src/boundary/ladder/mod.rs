@@ -8,7 +8,7 @@
 //! | [`Charge`](charge::Charge)`<OfClient>` | [`reserve`](charge::reserve) | a limiter's reservation for a guess of a client's credential |
 //! | [`AuthenticatedClient`](client::AuthenticatedClient) | [`check`](client::check), [`prove`](client::prove), [`identify`](client::AuthenticatedClient::identify) | a comparison in one step with its charge; a charge and the client's own method; a public client without a secret |
 //! | [`PermittedClient`](client::PermittedClient) | [`permit`](client::AuthenticatedClient::permit) | an authenticated client, and a grant type that it may use today |
-//! | [`Terms`](terms::Terms) | [`of`](terms::Terms::of) | a permitted client, and a scope that it may have |
+//! | [`Terms`](terms::Terms) | [`of`](terms::Terms::of) | a permitted client, and a realm and scope that it may have |
 //! | [`Charge`](charge::Charge)`<OfAccount>` | [`reserve`](charge::reserve) | a limiter's reservation for a guess of an account's credential |
 //! | [`Attempt`](super::verifier::Attempt) | [`charged`](super::verifier::Attempt::charged) | the charge of an account |
 //! | [`VerifiedUser`](user::VerifiedUser) | [`verify`](user::verify), [`exchange`](user::exchange) | the verifier's verdict on an attempt; an extension grant's on a request, for a charge |

@@ -9,11 +9,12 @@ use crate::boundary::refresh::StoredFamily;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{self, GrantRules};
 use crate::protocol::client::registered::Client;
-use crate::protocol::realm::Realm;
+use crate::protocol::realm::{PARAMETER, Realm};
 use crate::protocol::scope::Scope;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::lineage::{Decision, TokenUse};
 use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::form::{Form, Known};
 
 /// What a login may give.
 #[derive(Debug)]
@@ -28,11 +29,19 @@ pub(crate) struct Terms {
 
 impl Terms {
     /// Decides realm and scope.
-    pub(crate) fn of(client: PermittedClient, requested: Option<&str>, rules: &GrantRules) -> Result<Self, Reason> {
-        let scope = policy::scope_of_login(client.client(), requested, rules)?;
+    pub(crate) fn of(client: PermittedClient, form: &Form, rules: &GrantRules) -> Result<Self, Reason> {
+        let realm = Self::choose_realm(&client, form)?;
+        let scope = policy::scope_of_login(client.client(), form.get(Known::Scope), rules)?;
         let lifetime = client.client().lifetime().unwrap_or(rules.lifetime);
-        let realm = client.client().chosen_realm().clone();
         Ok(Self::new(client, realm, scope, lifetime, rules))
+    }
+
+    /// The request only chooses among the realms of its authenticated client. To a client that lists none, `realm` is a parameter
+    /// that the endpoint does not know, but in the grant that asks for it.
+    fn choose_realm(client: &PermittedClient, form: &Form) -> Result<Realm, Reason> {
+        let knows_realms = client.client().lists_realms() || client.grant_type().names_realm();
+        let requested = if knows_realms { form.single(PARAMETER)? } else { None };
+        client.client().chosen_realm(requested).ok_or(Reason::UnknownRealm)
     }
 
     fn new(client: PermittedClient, realm: Realm, scope: Scope, lifetime: Duration, rules: &GrantRules) -> Self {
@@ -65,7 +74,7 @@ pub(crate) struct Claim<'a> {
 impl<'a> Claim<'a> {
     /// Claims the family whose token the client presents.
     pub(crate) fn of(client: PermittedClient, found: &'a StoredFamily) -> Result<Self, Reason> {
-        let realm = policy::realm_of_own(client.client(), &found.family).ok_or(Reason::ForeignToken)?.clone();
+        let realm = policy::realm_of_own(client.client(), &found.family).ok_or(Reason::ForeignToken)?;
         Ok(Self { client, realm, found })
     }
 

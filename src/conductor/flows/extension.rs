@@ -17,7 +17,7 @@ use crate::boundary::ladder::user;
 use crate::observe::patience::Bound;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::wire::error::{Reason, TokenError};
-use crate::protocol::wire::form::{Form, Known};
+use crate::protocol::wire::form::Form;
 
 /// The flow of one of them.
 pub(crate) struct ExtensionFlow {
@@ -41,7 +41,7 @@ impl ExtensionFlow {
         extensions: &mut Extensions,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
-        let terms = rungs.terms(client, form.get(Known::Scope))?;
+        let terms = rungs.terms(client, form)?;
         trail.realm = terms.realm().clone();
         let extensions = rungs.share(mem::take(extensions));
         let shared = extensions.shared();

@@ -5,5 +5,6 @@ pub(crate) mod grants;
 pub(crate) mod introspection;
 pub(crate) mod password;
 pub(crate) mod presented;
+pub(crate) mod realm;
 pub(crate) mod refresh;
 pub(crate) mod revocation;

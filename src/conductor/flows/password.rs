@@ -16,6 +16,7 @@ use crate::boundary::ladder::terms::Terms;
 use crate::boundary::limiter::Fingerprint;
 use crate::boundary::verifier::{Attempt, Said};
 use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::realm::PARAMETER;
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::secrets::Password;
 use crate::protocol::wire::error::{Reason, TokenError};
@@ -23,7 +24,7 @@ use crate::protocol::wire::form::{Form, Known};
 
 /// The flow of the password grant.
 pub(crate) struct PasswordFlow {
-    /// `password`.
+    /// `password`, or the same in a realm that the request names.
     pub(super) grant_type: GrantType,
     /// Keys the fingerprints of passwords.
     fingerprints: Keyed,
@@ -49,8 +50,12 @@ impl PasswordFlow {
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
         async move {
-            let terms = rungs.terms(client, form.get(Known::Scope))?;
+            let terms = rungs.terms(client, form)?;
             trail.realm = terms.realm().clone();
+            if terms.realm().as_deref().is_some() {
+                // It was understood: the verifier gets it as the realm, and the default is the same login, named or not.
+                form.remove_other(PARAMETER);
+            }
             // What is borrowed is held to the end of its block.
             let (verifying, charge, owner, shared) = {
                 let username = form.get(Known::Username).unwrap_or_default();

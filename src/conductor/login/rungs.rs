@@ -28,6 +28,7 @@ use crate::observe::audit::Auditor;
 use crate::protocol::client::policy::GrantRules;
 use crate::protocol::client::registered::Client;
 use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::form::Form;
 
 /// What the flow of a grant is served with. A flow reaches the parts by these functions alone, so it can neither answer a login
 /// that was not weighed nor forget to settle a charge.
@@ -68,8 +69,8 @@ impl Rungs {
 
     /// The terms of a login.
     #[inline]
-    pub(crate) fn terms(&self, client: PermittedClient, scope: Option<&str>) -> Result<Terms, Reason> {
-        Terms::of(client, scope, &self.parts.rules)
+    pub(crate) fn terms(&self, client: PermittedClient, form: &Form) -> Result<Terms, Reason> {
+        Terms::of(client, form, &self.parts.rules)
     }
 
     /// What a refresh may give.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::error::ClientError;
+use super::realms::OwnRealms;
 use super::registered::{
-    Client, ClientAuthentication, ClientId, Inner, PASSWORD, REFRESH_TOKEN, RefreshRules, StoredSecret, is_client_id,
+    Client, ClientAuthentication, ClientId, Inner, PASSWORD, PASSWORD_REALM, REFRESH_TOKEN, RefreshRules, StoredSecret,
+    is_client_id,
 };
 use super::sunset::Sunset;
-use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::lifetime;
@@ -20,6 +21,8 @@ use crate::protocol::wire::origin::is_sent;
 #[derive(Clone)]
 pub struct ClientBuilder {
     inner: Inner,
+    /// The realm grant was asked for by its name, so there must be a realm.
+    needs_realm: bool,
     error: Option<ClientError>,
 }
 
@@ -36,19 +39,20 @@ impl ClientBuilder {
                 scopes: Scope::default(),
                 default_scope: None,
                 origins: Vec::new(),
-                realm: Realm::default(),
+                realms: OwnRealms::default(),
                 lifetime: None,
                 sunset: None,
                 audiences: Vec::new(),
                 may_introspect: false,
                 refresh: RefreshRules::default(),
             },
+            needs_realm: false,
             error: (!is_client_id(id)).then_some(ClientError::Id),
         }
     }
 
     pub(crate) fn from_inner(inner: Inner) -> Self {
-        Self { inner, error: None }
+        Self { inner, needs_realm: false, error: None }
     }
 
     fn fail(mut self, error: ClientError) -> Self {
@@ -152,6 +156,15 @@ impl ClientBuilder {
         self.allow_grant(PASSWORD)
     }
 
+    /// Allows the realm grant: the password grant with a `realm` that the request must name, one of [`realms`](Self::realms).
+    /// Its grant type is `http://auth0.com/oauth/grant-type/password-realm`, as the SDKs of Auth0 send it. Default: not allowed,
+    /// also where the password grant is; that takes a `realm`, too, and serves clients that send it so. The client's
+    /// [end date](Self::sunset) is one for both.
+    pub fn allow_realm_grant(mut self) -> Self {
+        self.needs_realm = true;
+        self.allow_grant(PASSWORD_REALM)
+    }
+
     /// Allows a grant type (RFC 6749 section 4.5), such as one of an [`ExtensionGrant`](crate::grant::ExtensionGrant). Default:
     /// none.
     pub fn allow_grant(mut self, grant_type: &str) -> Self {
@@ -193,7 +206,7 @@ impl ClientBuilder {
     }
 
     /// Lets the client ask about tokens (RFC 7662): about its own, about those for its [audiences](Self::resource_server), and
-    /// about those without an audience; of its [realm](Self::realm) only, if it has one. Default: it gets
+    /// about those without an audience; of its [realms](Self::realms) only, if it lists some. Default: it gets
     /// `{"active":false}` for each. Confidential clients only.
     pub fn allow_introspection(mut self) -> Self {
         self.inner.may_introspect = true;
@@ -229,11 +242,35 @@ impl ClientBuilder {
         self
     }
 
-    /// Binds the client to one realm, a separate user directory. The verifier gets it with every attempt; a request
-    /// cannot choose another, and guards refuse its tokens until they name the realm
-    /// ([`token_realm`](crate::bearer::BearerGuardBuilder::token_realm)). Default: none.
-    pub fn realm(mut self, realm: &str) -> Self {
-        self.inner.realm = Realm::named(realm);
+    /// Binds the client to one realm, a separate user directory: [`realms`](Self::realms) with this one alone. Default: none.
+    pub fn realm(self, realm: &str) -> Self {
+        self.realms([realm])
+    }
+
+    /// The realms (separate user directories) of the client's users, the default first, each named by 1 to 128 bytes of
+    /// printable characters without `|`. Replaces what was set before. Default: none, and the client's users are of no realm.
+    ///
+    /// A login chooses one of them by the parameter `realm`, and gets the default without it. One that the client does not list is
+    /// `invalid_request`, whether it exists or not. The verifier gets the realm with every attempt
+    /// ([`Realms`](crate::realms::Realms) asks a verifier for each), and guards refuse the tokens until they name it
+    /// ([`token_realms`](crate::bearer::BearerGuardBuilder::token_realms)). Of a realm that is taken from a client, its refresh
+    /// tokens are refused, and kept in case it comes back.
+    ///
+    /// ```
+    /// use tower_password_grant::Client;
+    ///
+    /// let app = Client::public("app").allow_password_grant().allow_realm_grant().scopes("read");
+    /// let app = app.realms(["customers", "employees"]).build()?;
+    /// assert_eq!(app.default_realm(), Some("customers"));
+    /// # Ok::<_, tower_password_grant::client::ClientError>(())
+    /// ```
+    pub fn realms(self, realms: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.set(OwnRealms::new(realms).map_err(ClientError::Realm), |inner, realms| inner.realms = realms)
+    }
+
+    /// The realms of a registration that was kept.
+    pub(super) fn kept_realms(mut self, names: &[String]) -> Self {
+        self.inner.realms = OwnRealms::kept(names);
         self
     }
 
@@ -262,6 +299,9 @@ impl ClientBuilder {
         let inner = self.inner;
         if inner.default_scope.as_ref().is_some_and(|scope| !scope.is_subset(&inner.scopes)) {
             return Err(ClientError::DefaultScope);
+        }
+        if self.needs_realm && inner.realms.is_empty() {
+            return Err(ClientError::RealmGrant);
         }
         let has_secret = inner.secrets.iter().any(Option::is_some);
         let needs_secret = matches!(

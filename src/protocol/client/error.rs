@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::protocol::explained::explained;
+use crate::protocol::realm::RealmError;
 use crate::protocol::scope::ScopeError;
 use crate::protocol::token::lifetime::UnfitTime;
 use crate::protocol::wire::form::MAX_CLIENT_ID;
@@ -38,6 +39,12 @@ pub enum ClientError {
         "an origin is a scheme, a host and a port if it is not the default one, in lower case, without a final slash or a wildcard"
     )]
     Origin,
+    /// Realms that cannot be named so.
+    #[error("the realms of a client are wrong")]
+    Realm(#[source] RealmError),
+    /// The realm grant without a realm that a request could name.
+    #[error("`allow_realm_grant` needs realms to choose from: `ClientBuilder::realms`")]
+    RealmGrant,
     /// An access token that would be over at once.
     #[error("{}", UnfitTime::Lifetime(*.0))]
     Lifetime(Duration),

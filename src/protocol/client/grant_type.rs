@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::registered::{PASSWORD, REFRESH_TOKEN};
+use super::registered::{PASSWORD, PASSWORD_REALM, REFRESH_TOKEN};
 
 /// A grant type that an endpoint serves. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -11,28 +11,40 @@ pub(crate) struct GrantType(Arc<Named>);
 #[derive(Debug)]
 struct Named {
     name: Box<str>,
-    begins_password_login: bool,
-    has_password: bool,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Password,
+    PasswordInRealm,
+    Refresh,
+    Extension { begins_password_login: bool },
 }
 
 impl GrantType {
     /// RFC 6749 section 4.3.
     pub(crate) fn password() -> Self {
-        Self::new(PASSWORD, true, true)
+        Self::new(PASSWORD, Kind::Password)
+    }
+
+    /// The same in a realm that the request names.
+    pub(crate) fn password_in_realm() -> Self {
+        Self::new(PASSWORD_REALM, Kind::PasswordInRealm)
     }
 
     /// RFC 6749 section 6. It begins nothing: a login goes on, however it began.
     pub(crate) fn refresh() -> Self {
-        Self::new(REFRESH_TOKEN, false, false)
+        Self::new(REFRESH_TOKEN, Kind::Refresh)
     }
 
     /// RFC 6749 section 4.5.
     pub(crate) fn extension(name: &str, begins_password_login: bool) -> Self {
-        Self::new(name, begins_password_login, false)
+        Self::new(name, Kind::Extension { begins_password_login })
     }
 
-    fn new(name: &str, begins_password_login: bool, has_password: bool) -> Self {
-        Self(Arc::new(Named { name: name.into(), begins_password_login, has_password }))
+    fn new(name: &str, kind: Kind) -> Self {
+        Self(Arc::new(Named { name: name.into(), kind }))
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -42,12 +54,21 @@ impl GrantType {
     /// Whether a user logs in by it with a password: for some clients this is to end one day, and what a password opened must
     /// not outlast that password.
     pub(crate) fn begins_password_login(&self) -> bool {
-        self.0.begins_password_login
+        match self.0.kind {
+            Kind::Password | Kind::PasswordInRealm => true,
+            Kind::Refresh => false,
+            Kind::Extension { begins_password_login } => begins_password_login,
+        }
     }
 
     /// Whether its request holds the user's password. Nothing is known of the parameters of an extension.
     pub(crate) fn has_password(&self) -> bool {
-        self.0.has_password
+        matches!(self.0.kind, Kind::Password | Kind::PasswordInRealm)
+    }
+
+    /// Whether its request must name a realm.
+    pub(crate) fn names_realm(&self) -> bool {
+        matches!(self.0.kind, Kind::PasswordInRealm)
     }
 }
 
@@ -58,5 +79,5 @@ pub(crate) fn begins_login(name: &str) -> bool {
 
 /// Whether only an extension can serve the grant type of this name.
 pub(crate) fn is_of_extension(name: &str) -> bool {
-    ![PASSWORD, REFRESH_TOKEN].contains(&name)
+    ![PASSWORD, PASSWORD_REALM, REFRESH_TOKEN].contains(&name)
 }

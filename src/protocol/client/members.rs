@@ -35,6 +35,9 @@ pub(super) struct Members {
     origins: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     realm: Option<String>,
+    /// If there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    realms: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     access_token_lifetime: Option<Duration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,6 +93,9 @@ impl Members {
     pub(super) fn of(client: &Client) -> Self {
         let refresh = client.refresh_rules();
         let scopes = Some(client.scopes()).filter(|scopes| !scopes.is_empty());
+        let mut realms: Vec<String> = client.realms().map(str::to_owned).collect();
+        // One alone is written as it was before there were lists, for versions that know none.
+        let realm = if realms.len() == 1 { realms.pop() } else { None };
         Self {
             id: client.id().to_string(),
             authentication: client.authentication().into(),
@@ -100,7 +106,8 @@ impl Members {
             scopes: scopes.map(|scopes| scopes.as_str().to_owned()),
             default_scope: client.default_scope().map(|scope| scope.as_str().to_owned()),
             origins: client.origins().to_vec(),
-            realm: client.default_realm().map(str::to_owned),
+            realm,
+            realms,
             access_token_lifetime: client.lifetime(),
             refresh_token_lifetime: refresh.lifetime,
             refresh_token_idle_lifetime: refresh.idle_lifetime,
@@ -129,7 +136,8 @@ impl Members {
         }
         client = set(client, self.scopes.as_deref(), ClientBuilder::scopes);
         client = set(client, self.default_scope.as_deref(), ClientBuilder::default_scope);
-        client = set(client, self.realm.as_deref(), ClientBuilder::realm);
+        let realms: Vec<String> = self.realm.into_iter().chain(self.realms).collect();
+        client = client.kept_realms(&realms);
         client = set(client, self.access_token_lifetime, ClientBuilder::access_token_lifetime);
         client = set(client, self.refresh_token_lifetime, ClientBuilder::refresh_token_lifetime);
         client = set(client, self.refresh_token_idle_lifetime, ClientBuilder::refresh_token_idle_lifetime);

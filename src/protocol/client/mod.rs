@@ -6,6 +6,7 @@ pub(crate) mod error;
 pub(crate) mod grant_type;
 mod members;
 pub(crate) mod policy;
+pub(crate) mod realms;
 pub(crate) mod registered;
 pub(crate) mod registration;
 pub(crate) mod sunset;

@@ -83,7 +83,7 @@ pub(crate) fn scope_of_login(client: &Client, requested: Option<&str>, rules: &G
 }
 
 /// The realm of a family that is this client's: it was issued to it, in a realm that it still serves.
-pub(crate) fn realm_of_own<'a>(client: &'a Client, family: &RefreshFamily) -> Option<&'a Realm> {
+pub(crate) fn realm_of_own(client: &Client, family: &RefreshFamily) -> Option<Realm> {
     client.served_realm(family.realm()).filter(|_| family.client() == client.id())
 }
 

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::builder::ClientBuilder;
 use super::error::ClientError;
+use super::realms::OwnRealms;
 use super::sunset::Sunset;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
@@ -20,6 +21,8 @@ use crate::protocol::wire::form::MAX_CLIENT_ID;
 pub(crate) const PASSWORD: &str = "password";
 /// The grant type of RFC 6749 section 6.
 pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
+/// The password grant in a realm that the request names, as Auth0 calls it.
+pub(crate) const PASSWORD_REALM: &str = "http://auth0.com/oauth/grant-type/password-realm";
 
 /// What a client's refresh tokens have of their own; the rest is the endpoint's.
 #[derive(Clone, Copy, Debug, Default)]
@@ -182,7 +185,7 @@ pub(crate) struct Inner {
     pub(crate) scopes: Scope,
     pub(crate) default_scope: Option<Scope>,
     pub(crate) origins: Vec<String>,
-    pub(crate) realm: Realm,
+    pub(crate) realms: OwnRealms,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) sunset: Option<Sunset>,
     pub(crate) audiences: Vec<String>,
@@ -246,20 +249,31 @@ impl Client {
         &self.0.scopes
     }
 
-    /// The realm (separate user directory) that the client is bound to, if any: that of its requests.
-    #[must_use]
-    pub fn default_realm(&self) -> Option<&str> {
-        self.0.realm.as_deref()
+    /// The realms (separate user directories) that the client lists, the default first. Its logins choose among them, so its
+    /// tokens are of no other. Nothing for a client that lists none: its users are of no realm.
+    pub fn realms(&self) -> impl Iterator<Item = &str> {
+        self.0.realms.names()
     }
 
-    /// The realm of a request that begins a login.
-    pub(crate) fn chosen_realm(&self) -> &Realm {
-        &self.0.realm
+    /// The realm of the client's logins that ask for none, if it lists any: the first of its [`realms`](Self::realms).
+    #[must_use]
+    pub fn default_realm(&self) -> Option<&str> {
+        self.realms().next()
+    }
+
+    /// Whether the client lists realms: then the parameter `realm` of its logins chooses among them.
+    pub(crate) fn lists_realms(&self) -> bool {
+        !self.0.realms.is_empty()
+    }
+
+    /// The realm of a request that begins a login and asks for this one, if the client lists it.
+    pub(crate) fn chosen_realm(&self, requested: Option<&str>) -> Option<Realm> {
+        self.0.realms.choose(requested)
     }
 
     /// The realm of what was given before, if the client still serves it.
-    pub(crate) fn served_realm(&self, realm: Option<&str>) -> Option<&Realm> {
-        Some(&self.0.realm).filter(|own| own.as_deref() == realm)
+    pub(crate) fn served_realm(&self, realm: Option<&str>) -> Option<Realm> {
+        self.0.realms.find(realm)
     }
 
     /// Whether the client serves users of this realm.
@@ -267,9 +281,9 @@ impl Client {
         self.served_realm(realm).is_some()
     }
 
-    /// Whether the client may know of users of this realm: one that is bound to none may know of all.
+    /// Whether the client may know of users of this realm: one that lists none may know of all.
     pub(crate) fn may_know_realm(&self, realm: Option<&str>) -> bool {
-        self.0.realm == Realm::default() || self.serves_realm(realm)
+        !self.lists_realms() || self.serves_realm(realm)
     }
 
     /// Whether the client may use this grant type.
@@ -363,7 +377,7 @@ impl fmt::Debug for Client {
             .field("authentication", &self.0.authentication)
             .field("grants", &self.0.grants)
             .field("scopes", &self.0.scopes)
-            .field("realm", &self.0.realm.as_deref())
+            .field("realms", &self.realms().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

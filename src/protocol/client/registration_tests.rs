@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use proptest::collection::vec;
+use proptest::collection::{btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::*;
 
@@ -65,7 +65,7 @@ fn a_client_is_read_as_it_was_written_with_every_option() {
         Client::confidential("b", &SecretDigest::of("s")).build().unwrap(),
         Client::confidential("c", &SecretDigest::of("s"))
             .authenticate_by(ClientAuthentication::SecretBasic)
-            .realm("")
+            .realms(["staff", "a b"])
             .refresh_token_leeway(Duration::ZERO)
             .sunset(Sunset::at(at(0)))
             .build()
@@ -108,6 +108,28 @@ const FULL: &str = concat!(
 );
 
 #[test]
+fn one_realm_is_written_as_before_there_were_lists_and_several_are_a_list() {
+    let client = |realms: &[&str]| Client::public("a").realms(realms).build().unwrap();
+    let one = sealed(r#"{"id":"a","authentication":"none","realm":"staff"}"#);
+    assert_eq!(client(&["staff"]).to_text(), one);
+    assert_eq!(Client::from_text(&one).unwrap().realms().collect::<Vec<_>>(), ["staff"]);
+    let two = sealed(r#"{"id":"a","authentication":"none","realms":["staff","customers"]}"#);
+    assert_eq!(client(&["staff", "customers"]).to_text(), two);
+    assert_eq!(Client::from_text(&two).unwrap().realms().collect::<Vec<_>>(), ["staff", "customers"]);
+}
+
+#[test]
+fn a_registration_from_before_realms_had_rules_is_read_as_it_was_written() {
+    let grant = "http://auth0.com/oauth/grant-type/password-realm";
+    for more in [r#""realm":"""#, r#""realm":"a|b""#, r#""realm":"a\nb""#, &format!(r#""grants":["{grant}"]"#)] {
+        let text = sealed(&format!(r#"{{"id":"a","authentication":"none",{more}}}"#));
+        assert_eq!(Client::from_text(&text).unwrap().to_text(), text);
+    }
+    let odd = sealed(r#"{"id":"a","authentication":"none","realm":"a|b"}"#);
+    assert_eq!(Client::from_text(&odd).unwrap().default_realm(), Some("a|b"));
+}
+
+#[test]
 fn instants_are_rounded_down_to_milliseconds() {
     let end = at(1_000) + Duration::from_nanos(1_999_999);
     let client = Client::public("a").sunset(Sunset::at(end)).build().unwrap();
@@ -118,7 +140,7 @@ fn instants_are_rounded_down_to_milliseconds() {
 #[test]
 fn a_text_holds_digests_and_no_secret_and_is_one_line() {
     let digest = SecretDigest::of("a secret");
-    let client = Client::confidential("a", &digest).realm("a\nb").build().unwrap();
+    let client = Client::confidential("a", &digest).kept_realms(&["a\nb".to_owned()]).build().unwrap();
     let text = client.to_text();
     assert!(text.contains("mEylFiIAc0xZIUjxggtxBX8JhXPROGZrSGY-TjDNjTo"), "{text}");
     assert!(!text.contains("a secret") && !text.contains('\n'), "{text}");
@@ -200,7 +222,7 @@ prop_compose! {
         scopes in vec("[!#-\\[\\]-~]{1,9}", 0..4),
         has_default in any::<bool>(),
         origins in vec("https://[a-z]{1,9}\\.example", 0..3),
-        texts in (of("\\PC{0,12}"), vec("\\PC{0,12}", 0..3)),
+        texts in (btree_set("[ -{}~é]{1,12}", 0..4), vec("\\PC{0,12}", 0..3)),
         lifetimes in (of(lifetimes()), of(lifetimes()), of(lifetimes())),
         leeway in of((0..60_u64, 0..1_000_000_000_u32)),
         sunset in of((instants(), any::<u64>(), any::<bool>())),
@@ -228,8 +250,8 @@ prop_compose! {
             client = client.scopes(&scopes.join(" "));
             client = set(client, Some(first.as_str()).filter(|_| has_default), ClientBuilder::default_scope);
         }
-        let (realm, audiences) = texts;
-        client = set(client, realm.as_deref(), ClientBuilder::realm);
+        let (realms, audiences) = texts;
+        client = set(client, Some(realms).filter(|realms| !realms.is_empty()), ClientBuilder::realms);
         client = audiences.into_iter().fold(client, ClientBuilder::resource_server);
         client = set(client, lifetimes.0, ClientBuilder::access_token_lifetime);
         client = set(client, lifetimes.1, ClientBuilder::refresh_token_lifetime);

@@ -7,6 +7,7 @@ use super::shared_key::{KeyUse, SharedKey};
 use super::word_hash::{Key, WordHash};
 
 /// A key of digests of 64 bits: without it no attacker can look for two values with one digest, or test a value.
+#[derive(Clone)]
 pub(crate) enum Keyed {
     /// Of this process, for a hash that is fast.
     Own(Key),

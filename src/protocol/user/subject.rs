@@ -52,6 +52,11 @@ impl Subject {
         &self.id
     }
 
+    /// The same user under another identifier.
+    pub(crate) fn with_id(self, id: Cow<'static, str>) -> Self {
+        Self { id, ..self }
+    }
+
     pub(crate) fn to_id(&self) -> Cow<'static, str> {
         self.id.clone()
     }

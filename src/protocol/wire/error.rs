@@ -92,6 +92,8 @@ reasons! {
     GrantNotAllowed "grant_not_allowed" => Unauthorized,
     /// The client's last day on this grant is over.
     GrantSunset "grant_sunset" => Unauthorized,
+    /// A realm that the client does not list, whether it exists or not.
+    UnknownRealm "unknown_realm" => Malformed,
     /// A scope that breaks RFC 6749 A.4.
     MalformedScope "malformed_scope" => Scope,
     /// A scope that the client is not registered for.

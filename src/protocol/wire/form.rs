@@ -206,6 +206,12 @@ impl Form {
         }
     }
 
+    /// Takes a field of this name out of those that are not known here.
+    pub(crate) fn remove_other(&mut self, name: &str) {
+        let Self { texts, others, .. } = self;
+        others.retain(|(known, _)| texts.get(*known) != name);
+    }
+
     /// The fields that are not known here.
     pub(crate) fn others(&self) -> impl Iterator<Item = (&str, &str)> {
         self.others.iter().map(|(name, value)| (self.texts.get(*name), self.texts.get(*value)))

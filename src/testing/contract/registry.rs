@@ -42,7 +42,7 @@ pub(super) fn clients() -> Vec<Client> {
         Client::public(&id),
         Client::confidential(&id.to_uppercase(), &new_digest()).allow_password_grant(),
         Client::with_method(&new_name("!\"#%&'()*+,/;<=>?@[]^`{|}~"), "private_key_jwt"),
-        Client::public(&new_name("many")).scopes(&many.join(" ")).realm(""),
+        Client::public(&new_name("many")).scopes(&many.join(" ")).realms(["staff", "Staff", "\u{e9}'\"\\"]),
         Client::public(&new_name("page")).allow_password_grant().allow_origin(one_origin),
         full,
     ];

@@ -1,0 +1,182 @@
+//! A verifier for each realm.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::ready;
+use std::sync::Arc;
+
+use crate::boundary::account::AccountKey;
+use crate::boundary::backend::BackendError;
+use crate::boundary::can_recheck::can_recheck;
+use crate::boundary::maybe::{Answering, MaybeFuture};
+use crate::boundary::provided::Provided;
+use crate::boundary::recheck::{CannotRecheck, Recheck};
+use crate::boundary::verifier::{Attempt, CredentialVerifier, Verdict, Verified};
+use crate::protocol::realm::{Realm, RealmError, SEPARATOR};
+
+/// A [`CredentialVerifier`] that sends each login to the verifier of its realm, which decides alone: on the password, on the
+/// account that attempts are counted on, and on whether a login still holds.
+///
+/// # Subjects
+/// The subject of a login is the realm, `|` and the identifier that its verifier gave: user `1` of the realm `employees` is
+/// `employees|1`. So two directories with a user `1` never share a subject, for APIs that look at nothing else either. A verifier
+/// never sees the prefix. An [`ExtensionGrant`](crate::grant::ExtensionGrant) beside it gives its subjects in this form itself, because
+/// they are rechecked here. See [`keep_subject_ids`](Self::keep_subject_ids) for identifiers that are unique anyway.
+///
+/// # Realms that are not there
+/// A client may list a realm that has no verifier here, or none at all. No other realm is asked for it: the login, or the refresh, is
+/// answered 500 `server_error`, an event names the cause, and nothing is charged. Where the registry [names its
+/// clients](crate::ClientRegistry::all_clients), a warning says so when the endpoint is built.
+///
+/// ```
+/// use tower_password_grant::realms::Realms;
+/// # use tower_password_grant::{Denial, verify_fn};
+/// # let customers = verify_fn(|_| async { Ok(Denial::WrongPassword.into()) });
+/// # let employees = verify_fn(|_| async { Ok(Denial::WrongPassword.into()) });
+///
+/// let verifier = Realms::new()
+///     .realm("customers", customers)?
+///     .realm("employees", employees)?;
+/// # let _ = verifier;
+/// # Ok::<_, tower_password_grant::realms::RealmError>(())
+/// ```
+#[derive(Default)]
+#[must_use]
+pub struct Realms {
+    verifiers: BTreeMap<Box<str>, Box<dyn CredentialVerifier>>,
+    keeps_subject_ids: bool,
+    /// One of the verifiers can recheck a login.
+    can_recheck: bool,
+}
+
+impl Realms {
+    /// Without a realm yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends the logins of this realm to this verifier. Its `recheck` is called once for that, as when an endpoint is
+    /// [built](CredentialVerifier::recheck).
+    ///
+    /// # Errors
+    /// Fails when the name is not 1 to 128 bytes of printable characters without `|`, and when the realm has a verifier already.
+    pub fn realm(mut self, name: &str, verifier: impl CredentialVerifier) -> Result<Self, RealmError> {
+        Realm::new(name)?;
+        if self.verifiers.contains_key(name) {
+            return Err(RealmError::Twice(name.to_owned()));
+        }
+        self.can_recheck |= can_recheck(&verifier);
+        self.verifiers.insert(name.into(), Box::new(verifier));
+        Ok(self)
+    }
+
+    /// Leaves the identifiers of subjects as the verifiers give them. Default: each gets its realm as a prefix. Change it only if no
+    /// two users of all realms have one identifier, as in one `SqliteStore`, whose `set_password` and `end_logins` end
+    /// the logins of that identifier.
+    ///
+    /// It is a fact of the tokens that are out: a login that began with the other setting cannot be prolonged, and its refresh is a
+    /// fault (500), so that the tokens work again if the change was a mistake.
+    pub fn keep_subject_ids(mut self) -> Self {
+        self.keeps_subject_ids = true;
+        self
+    }
+
+    /// The verifier of this realm, and of no other.
+    fn of(&self, realm: Option<&str>) -> Result<&dyn CredentialVerifier, BackendError> {
+        let name = realm.ok_or_else(|| BackendError::fault(Fault::NoRealm))?;
+        let verifier = self.verifiers.get(name).ok_or_else(|| BackendError::fault(Fault::Lacking(name.to_owned())))?;
+        Ok(&**verifier)
+    }
+}
+
+impl CredentialVerifier for Realms {
+    fn verify<'s, 'f>(&'s self, attempt: Attempt) -> Answering<'f, Verdict>
+    where
+        's: 'f,
+        Self: 'f,
+    {
+        let realm = attempt.to_realm();
+        let verifier = match self.of(realm.as_deref()) {
+            Ok(verifier) => verifier,
+            Err(error) => return Box::pin(ready(Err(error))),
+        };
+        let answering = verifier.verify(attempt);
+        if self.keeps_subject_ids {
+            return answering;
+        }
+        Box::pin(async move { Ok(prefixed(answering.await?, realm.as_deref())) })
+    }
+
+    fn account_key<'a>(
+        &'a self,
+        username: &'a str,
+        realm: Option<&'a str>,
+    ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
+        match self.of(realm) {
+            Ok(verifier) => verifier.account_key(username, realm),
+            Err(error) => MaybeFuture::ready(Err(error)),
+        }
+    }
+
+    fn recheck<'s, 'l, 'f>(&'s self, login: &'l Recheck) -> Answering<'f, Verdict>
+    where
+        's: 'f,
+        'l: 'f,
+        Self: 'f,
+    {
+        if !self.can_recheck {
+            return Provided::<CannotRecheck, _>::answer();
+        }
+        Box::pin(async move {
+            let verifier = self.of(login.realm())?;
+            if self.keeps_subject_ids {
+                return verifier.recheck(login).await;
+            }
+            let own = bare_id(login).ok_or_else(|| BackendError::fault(Fault::Subject))?;
+            let own = login.with_subject(own);
+            Ok(prefixed(verifier.recheck(&own).await?, login.realm()))
+        })
+    }
+
+    fn realms(&self) -> Option<Vec<String>> {
+        Some(self.verifiers.keys().map(|name| name.to_string()).collect())
+    }
+}
+
+/// The verdict with the subject of all realms.
+fn prefixed(verdict: Verdict, realm: Option<&str>) -> Verdict {
+    let Verdict::Granted(Verified { subject, scope }) = verdict else { return verdict };
+    let id = [realm.unwrap_or_default(), SEPARATOR, subject.id()].concat();
+    Verdict::Granted(Verified { subject: subject.with_id(Cow::Owned(id)), scope })
+}
+
+/// The identifier of the subject that its own verifier knows.
+fn bare_id(login: &Recheck) -> Option<Arc<str>> {
+    let id = login.subject().strip_prefix(login.realm()?)?.strip_prefix(SEPARATOR)?;
+    Some(id.into())
+}
+
+impl fmt::Debug for Realms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Realms")
+            .field("realms", &self.verifiers.keys())
+            .field("keeps_subject_ids", &self.keeps_subject_ids)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What only the operator can put right.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(
+        "a client lists the realm {0:?}, which has no verifier: `Realms::realm`, or take it from `ClientBuilder::realms`"
+    )]
+    Lacking(String),
+    #[error("a client lists no realm, and each user is of one: `ClientBuilder::realms`")]
+    NoRealm,
+    #[error(
+        "the subject of a login does not begin with its realm: it is older than `Realms`, or `Realms::keep_subject_ids` was on then"
+    )]
+    Subject,
+}

@@ -1,0 +1,34 @@
+use super::checks::NamedGrant;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::registered::Client;
+
+/// Whether the endpoint has the realm grant, as far as that is known when it is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RealmGrant {
+    /// A grant type that is as unknown as any other: no client may use it, or the application serves it.
+    Absent,
+    /// A client may use it that is not known yet.
+    Served,
+    /// There are realms and clients for it, so clients may know.
+    Used,
+}
+
+impl RealmGrant {
+    /// `clients` and `realms` are all that there are, if they are known.
+    pub(super) fn decide(
+        password_grant: bool,
+        extensions: &[NamedGrant],
+        clients: Option<&[Client]>,
+        realms: Option<&[String]>,
+    ) -> Self {
+        let own = GrantType::password_in_realm();
+        let is_taken = extensions.iter().any(|(extension, _)| extension.name() == own.name());
+        let may_use = |client: &Client| client.allows_grant(own.name());
+        match clients.map(|clients| clients.iter().any(may_use)) {
+            _ if !password_grant || is_taken => Self::Absent,
+            Some(false) => Self::Absent,
+            None if realms.is_none() => Self::Served,
+            _ => Self::Used,
+        }
+    }
+}
