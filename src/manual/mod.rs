@@ -2,6 +2,8 @@
 //!
 //! - [When to use it, and how to leave it](when_to_use)
 //! - [Your users](your_users): finding them in a table that you have already
+//! - [Realms](realms): separate directories of users, and moving out of one
+//! - [Login rules](rules): deciding on a login after its credentials were found right
 //! - [Mounting](mounting): what works where
 //! - [Clients](clients): a login with each library, and how to register a client
 //! - [Defaults](defaults): each one, why, and when to change it
@@ -24,6 +26,12 @@ pub mod when_to_use {}
 
 #[doc = include_str!("your_users.md")]
 pub mod your_users {}
+
+#[doc = include_str!("realms.md")]
+pub mod realms {}
+
+#[doc = include_str!("rules.md")]
+pub mod rules {}
 
 #[doc = include_str!("mounting.md")]
 pub mod mounting {}
