@@ -53,7 +53,8 @@ use crate::protocol::scope::ScopeError;
 /// CORS preflight requests, because browsers send them without credentials: `OPTIONS` with `Origin` and
 /// `Access-Control-Request-Method`, without `Content-Type` and without a body. They carry no principal; nothing but your CORS
 /// layer should answer them. Anybody can send one, so where something behind the guard acts whatever the method is, as tonic's
-/// services and axum's `any` do, [refuse them](Self::refuse_preflight) and put the CORS layer before the guard.
+/// services, axum's `any` and every `service_fn` of hyper or tower do, [refuse them](Self::refuse_preflight) and put the CORS
+/// layer before the guard: `.layer(guard.refuse_preflight())`. [Mounting](crate::manual::mounting#a-guard-on-hyper) shows it.
 ///
 /// # What is not read
 ///
@@ -108,8 +109,8 @@ impl BearerGuard {
     }
 
     /// The guard of a route on which CORS preflight requests need a token like all others. Default: they
-    /// [pass](Self#what-passes-without-a-token). Change it for gRPC services, which take every method for a call, and for
-    /// handlers of every method; a CORS layer has its place before the guard then.
+    /// [pass](Self#what-passes-without-a-token). Change it for gRPC services and for the `service_fn` of
+    /// plain hyper, which take every method for a call, and for other handlers of every method; a CORS layer has its place before the guard then.
     #[must_use]
     pub fn refuse_preflight(&self) -> Self {
         self.changed(|rules| rules.passes_preflight = false)

@@ -51,7 +51,7 @@ impl<'a> AccountKey<'a> {
     ///
     /// This is the form in which names are counted **and** looked up: a store keeps its login names in this form too, made by
     /// this function when an account is created. A table whose names have another form already is asked for the name as it
-    /// was sent (`LoginName::as_typed` of the feature `argon2`), or gets a column in this form.
+    /// was sent ([`LoginName::as_typed`](crate::store::LoginName::as_typed)), or gets a column in this form.
     ///
     /// The form is what these steps give, repeated until they change nothing more:
     /// 1. Code points with Unicode's property `Default_Ignorable_Code_Point` are removed: zero-width characters, soft

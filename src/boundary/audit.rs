@@ -1,4 +1,4 @@
-//! The audit trail: one typed event for every token request that was read.
+//! The audit trail: one typed event for every answer of an endpoint.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::wire::error::Reason;
 
 /// What became of one token request: the account, the client, the address, the true reason, the time it took.
+/// [`AuditSink`] shows how to keep it: an event borrows from its request, so copy what is kept.
 ///
 /// It holds no secret and no text that the sender chose freely: clients are named only when they are registered, and
 /// user names stand as keyed digests.
@@ -23,7 +24,8 @@ pub struct AuditEvent<'a> {
     pub duration: Duration,
     /// Issued, or refused and why.
     pub outcome: AuditOutcome<'a>,
-    /// The grant type, if it is one that is served here.
+    /// The grant type, if it is one that is served here. `None` where it was not read yet: before the client has authenticated
+    /// ([`Reason::WrongSecret`], [`Reason::ClientThrottled`]), and for a request that was refused by its head or form.
     pub grant_type: Option<&'a str>,
     /// The client, if it is registered. On a refusal it may not have been authenticated.
     pub client: Option<&'a ClientId>,
@@ -89,11 +91,81 @@ impl std::fmt::Display for AccountDigest {
     }
 }
 
-/// Takes audit events.
+/// Takes audit events: one for each answer of the token, revocation and introspection endpoints, also to a request that was
+/// refused before its body was read, such as a `GET`. `OPTIONS` requests have none, nor has a request whose client hung up. The
+/// refusals of a guard never reach it: they are of another server, maybe, and have a hook of their own,
+/// [`on_refusal`](crate::bearer::BearerGuardBuilder::on_refusal).
+///
+/// ```
+/// use std::net::IpAddr;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use std::time::SystemTime;
+///
+/// use tokio::sync::mpsc;
+/// use tower_password_grant::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
+///
+/// /// What is kept of an event.
+/// struct Line {
+///     at: SystemTime,
+///     client: Option<String>,
+///     account: Option<AccountDigest>,
+///     address: Option<IpAddr>,
+///     outcome: String,
+/// }
+///
+/// /// Hands lines to a task that writes them.
+/// struct Trail {
+///     lines: mpsc::Sender<Line>,
+///     lost: AtomicU64,
+/// }
+///
+/// impl AuditSink for Trail {
+///     fn record(&self, event: &AuditEvent<'_>) {
+///         let outcome = match event.outcome {
+///             AuditOutcome::Issued { subject, .. } => format!("issued to {subject}"),
+///             AuditOutcome::Refused { reason, .. } => format!("refused: {reason}"),
+///             AuditOutcome::Revoked => "revoked".to_owned(),
+///             _ => return, // what is not kept
+///         };
+///         let line = Line {
+///             at: event.at,
+///             client: event.client.map(ToString::to_string),
+///             account: event.account,
+///             address: event.address,
+///             outcome,
+///         };
+///         if self.lines.try_send(line).is_err() {
+///             self.lost.fetch_add(1, Ordering::Relaxed); // report it now and then
+///         }
+///     }
+/// }
+/// # use std::sync::Arc;
+/// # use tower::ServiceExt as _;
+/// # use tower_password_grant::{store::MemoryAccessTokens, *};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let clients = find_client_fn(|_| async { Ok(None) });
+/// # let verifier = verify_fn(|_| async { Ok(Denial::UnknownUser.into()) });
+/// # let issuer = OpaqueIssuer::new(MemoryAccessTokens::new());
+///
+/// let (lines, mut written) = mpsc::channel(1024);
+/// let trail = Arc::new(Trail { lines, lost: AtomicU64::new(0) });
+/// let builder = PasswordGrant::builder().audit(Arc::clone(&trail)); // and the rest
+/// # let layer = builder.clients(clients).verifier(verifier).issuer(issuer).peer_address(PeerAddress::unknown()).build()?;
+/// # let get = || http::Request::get("/").body(http_body_util::Empty::<bytes::Bytes>::new());
+/// # layer.endpoint().oneshot(get()?).await?;
+/// # let line: Line = written.recv().await.ok_or("no line")?;
+/// # assert_eq!(line.outcome, "refused: method_not_allowed");
+/// # assert!(line.at <= SystemTime::now() && line.client.is_none());
+/// # assert!(line.account.is_none() && line.address.is_none());
+/// # drop(written);
+/// # layer.endpoint().oneshot(get()?).await?;
+/// # assert_eq!(trail.lost.load(Ordering::Relaxed), 1);
+/// # Ok(()) }
+/// ```
 ///
 /// # Contract
-/// `record` is called on the async threads for every answer: it must not block. Put the event into a bounded queue, and
-/// count what does not fit.
+/// `record` is called on the async threads for every answer: it must not block. Put what you keep of the event into a bounded
+/// queue, and count what does not fit.
 ///
 /// # Security
 /// It fails open: a panic is contained, and the answer goes out without its event.

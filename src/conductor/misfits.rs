@@ -118,6 +118,12 @@ impl Misfits {
                 "no client may introspect, so every token is shown as inactive: `ClientBuilder::allow_introspection`",
             );
         }
+        if self.offer.refresh_tokens && !clients.iter().any(|client| client.allows_grant(REFRESH_TOKEN)) {
+            telemetry::misfit(
+                None,
+                "no client may refresh, so no login gives a refresh token: `ClientBuilder::allow_refresh_tokens`",
+            );
+        }
         clients.iter().for_each(|client| self.tell(client));
     }
 

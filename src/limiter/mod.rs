@@ -10,8 +10,10 @@
 //! use std::time::Duration;
 //! use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter};
 //!
-//! let five_in_ten_minutes = Lockout::new(5, Duration::from_secs(600));
-//! let rules = LimiterRules::new().with_account_and_address_budget(five_in_ten_minutes);
+//! // The default with 5 guesses instead of 10. A budget holds its locks, too.
+//! let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+//! let five = Lockout::new(5, minutes(60)).locked_for(minutes(15), minutes(60));
+//! let rules = LimiterRules::new().with_account_and_address_budget(five);
 //! let limiter = MemoryLimiter::new().with_rules(rules);
 //! # let _ = limiter;
 //! ```

@@ -7,7 +7,8 @@ use crate::boundary::clock::Clock;
 
 /// What operators see, and the clocks. See [operating](crate::manual::operating).
 impl<C, V, I> Builder<C, V, I> {
-    /// Takes an event for every answer. Default: none; `tracing` events are independent of it.
+    /// Takes an event for every answer of the endpoints; [`AuditSink`] has an example. Default: none; `tracing` events are
+    /// independent of it.
     pub fn audit(mut self, sink: impl AuditSink) -> Self {
         self.options.audit = Some(Box::new(sink));
         self

@@ -31,7 +31,8 @@ impl<C, V, I> Builder<C, V, I> {
     /// endpoint. Default: none. A refresh token ends with its whole family and the family's access tokens.
     ///
     /// # Errors
-    /// [`build`](Self::build) refuses it without refresh tokens and [access tokens](Self::access_tokens).
+    /// [`build`](Self::build) refuses it with neither [refresh tokens](Self::refresh_tokens) nor
+    /// [access tokens](Self::access_tokens): one of them is enough.
     pub fn revocation(mut self, endpoint: RevocationEndpoint) -> Self {
         self.options.tokens.revocation = Some(endpoint);
         self

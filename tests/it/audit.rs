@@ -260,6 +260,19 @@ async fn a_missing_peer_address_names_its_cure() {
 }
 
 #[tokio::test]
+async fn a_public_client_that_introspects_is_told_to_the_operator_with_its_cure() {
+    let (capture, _guard) = Capture::listen();
+    let tokens = support::tokens::Tokens::new();
+    let login = tokens.login("conf").await;
+    capture.clear();
+    let form = format!("token={}&client_id=pub", login.access);
+    tokens.send("POST", "/oauth/introspect", &[], &form).await.assert_error(400, "invalid_client");
+    let said = capture.events()[0].clone();
+    assert_eq!((said.field("reason"), said.field("client")), (Some("wrong_method"), Some("pub")));
+    assert!(said.field("hint").unwrap().contains("ClientBuilder::allow_introspection"), "{said:?}");
+}
+
+#[tokio::test]
 async fn building_says_once_what_rfc_9700_says() {
     let (capture, _guard) = Capture::listen();
     let fixture = Fixture::new();

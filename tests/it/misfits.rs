@@ -11,8 +11,8 @@ use tower_password_grant::store::{
 };
 use tower_password_grant::token::{IntrospectionEndpoint, MissingScope, RefreshTokens};
 use tower_password_grant::{
-    BackendError, Client, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant, PeerAddress,
-    StaticClients, Subject, TokenIssuer, find_client_fn, verify_fn,
+    BackendError, Client, ClientRegistry, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant,
+    PeerAddress, StaticClients, Subject, TokenIssuer, find_client_fn, verify_fn,
 };
 
 use crate::support::capture::{self, Capture};
@@ -136,6 +136,30 @@ async fn a_refresh_that_no_verifier_can_answer_is_told_at_the_start() {
         assert_eq!(start(argon2(argon2_stores::Store::ByName)).len(), 1);
         assert_eq!(start(argon2(argon2_stores::Store::ById)), []);
     }
+}
+
+#[tokio::test]
+async fn refresh_tokens_that_no_client_may_have_are_told_at_the_start_where_the_clients_are_known() {
+    capture::keep_listening();
+    let start = |clients: Arc<dyn ClientRegistry>| {
+        let (capture, _listening) = Capture::listen();
+        let user = || async { Ok(Subject::new("user-1").into()) };
+        PasswordGrant::builder()
+            .clients(clients)
+            .verifier(verify_fn(move |_| user()).with_recheck(move |_| user()))
+            .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
+            .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
+            .peer_address(PeerAddress::socket_addr())
+            .build()
+            .unwrap();
+        told(&capture)
+    };
+    let plain = || full(Client::public("plain")).build().unwrap();
+    let refreshing = full(Client::public("refreshing")).allow_refresh_tokens().build().unwrap();
+    let told = start(Arc::new(StaticClients::new([plain()]).unwrap()));
+    assert!(told.len() == 1 && told[0].0.is_none() && told[0].1.contains("no client may refresh"), "{told:?}");
+    assert_eq!(start(Arc::new(StaticClients::new([plain(), refreshing]).unwrap())), []);
+    assert_eq!(start(Arc::new(find_client_fn(|_| async { Ok(None) }))), [], "nobody knows who is in the registry");
 }
 
 /// A store that knows which one it is, and does not care whether the other is the same.

@@ -16,7 +16,8 @@ use crate::boundary::setting::{SettingError, one_or_more};
 /// use std::time::Duration;
 /// use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, Rule};
 ///
-/// let till = Lockout::new(30, Duration::from_secs(3600));
+/// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+/// let till = Lockout::new(30, minutes(60)).locked_for(minutes(15), minutes(60));
 /// let rules = LimiterRules::new().with_account_and_address_budget(till);
 /// let rules = rules.monitor(Rule::Address);
 /// let limiter = MemoryLimiter::new().with_rules(rules);
@@ -67,28 +68,44 @@ impl LimiterRules {
         self
     }
 
-    /// `attempts` in a row within `window` for each account or client and address, then a lock as long as the window:
-    /// short for [`with_account_and_address_budget`](Self::with_account_and_address_budget) and [`with_client_and_address_budget`](Self::with_client_and_address_budget).
+    /// `attempts` in a row, each within `window` of the one before, then a lock for as long as the window, every time:
+    /// [`Lockout::new`] for each account and address **and** for each client's secret and address. Short for
+    /// [`with_account_and_address_budget`](Self::with_account_and_address_budget) and
+    /// [`with_client_and_address_budget`](Self::with_client_and_address_budget) with one budget whose locks do not grow. To change
+    /// the number of guesses alone and keep the default's locks, use the former; it has an example.
     pub fn with_budget(self, attempts: u32, window: Duration) -> Self {
         let budget = Lockout::new(attempts, window);
         self.with_account_and_address_budget(budget).with_client_and_address_budget(budget)
     }
 
-    /// Another budget for each account and address. Default: 10 in a row within an hour, locks of 15 minutes to an hour.
-    /// Raise it where many people share one account, such as a shop's till.
+    /// Another budget for each account and address. Default: 10 in a row, each within an hour of the one before, then locks of 15
+    /// minutes to an hour. Raise it where many people share one account, such as a shop's till; lower it where a lock is better
+    /// than a few guesses more. It is replaced as a whole, locks included. This is the default with 5 guesses instead of 10:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter};
+    ///
+    /// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    /// let five = Lockout::new(5, minutes(60)).locked_for(minutes(15), minutes(60));
+    /// let rules = LimiterRules::new().with_account_and_address_budget(five);
+    /// let limiter = MemoryLimiter::new().with_rules(rules);
+    /// # let _ = limiter;
+    /// ```
     pub fn with_account_and_address_budget(mut self, budget: Lockout) -> Self {
         self.policy.pair = budget;
         self
     }
 
-    /// Another budget for each account over all addresses. Default: 100 in a row within a day, locks of 1 to 24 hours.
-    /// Lower it where accounts are worth the effort of a botnet; then strangers lock it sooner for new addresses.
+    /// Another budget for each account over all addresses. Default: 100 in a row, each within a day of the one before,
+    /// then locks of 1 to 24 hours. Lower it where accounts are worth the effort of a botnet; then strangers lock it sooner for new addresses.
     pub fn with_account_budget(mut self, budget: Lockout) -> Self {
         self.policy.account = budget;
         self
     }
 
-    /// Another budget for each client and address. Default: 10 in a row within an hour, locks of 15 minutes to an hour.
+    /// Another budget for each client's secret and address. Default: 10 in a row, each within an hour of the one before, then
+    /// locks of 15 minutes to an hour.
     pub fn with_client_and_address_budget(mut self, budget: Lockout) -> Self {
         self.policy.client = budget;
         self

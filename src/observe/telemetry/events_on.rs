@@ -100,6 +100,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             rule = event.rule.map(tracing::field::display),
             monitored,
             unencoded_basic = event.unencoded_basic,
+            hint = hint(reason),
             millis,
             "token request refused"
         ),
@@ -194,6 +195,10 @@ fn hint(reason: Reason) -> Option<&'static str> {
         Reason::NoPeerAddress => Some(
             "the request lacks the extension that `PeerAddress` reads: in axum serve with \
              `into_make_service_with_connect_info::<SocketAddr>()`, elsewhere insert it in the accept loop",
+        ),
+        Reason::WrongMethod => Some(
+            "the client is registered for another way of authentication (`ClientBuilder::authenticate_by`); a public client \
+             cannot introspect, only a confidential one with `ClientBuilder::allow_introspection`",
         ),
         Reason::IllegalToken => Some("the issuer gave a token with characters that do not fit a header"),
         _ => None,

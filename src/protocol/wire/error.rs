@@ -82,7 +82,7 @@ reasons! {
     UnknownClient "unknown_client" => ClientByHeader,
     /// The client secret is wrong or expired.
     WrongSecret "wrong_secret" => ClientByHeader,
-    /// The client is registered for another way of authentication.
+    /// The client is registered for another way of authentication; at the introspection endpoint: it is public.
     WrongMethod "wrong_method" => ClientByHeader,
     /// Too many attempts for this client from this address.
     ClientThrottled "client_throttled" => TooManyAttempts,
