@@ -12,7 +12,8 @@ use super::clock::SharedClock;
 /// Keeps the records of a limiter, and decides nothing: a database that several processes share needs these two operations and
 /// no others. What the records say, and when an attempt is refused, is the business of the limiter over them.
 ///
-/// The suite `testing::contract::attempt_records` (feature `testing`) holds your own store to all that is said here.
+/// The suites `testing::contract::attempt_records` and `attempt_records_over_time` (feature `testing`) hold your own store to all
+/// that is said here.
 ///
 /// # Contract
 /// - [`load`](Self::load) answers its time, and for each key, in their order, the record or `None`. It sees every swap that was
@@ -75,8 +76,12 @@ impl<S: AttemptRecords + ?Sized> AttemptRecords for Arc<S> {
     }
 }
 
-/// The key of a record: 16 bytes that look random, equal for the same account, client or address in all processes that have
-/// the same key of digests.
+/// The key of a record: 16 bytes, equal for the same account, client or address in all processes that have the same key of
+/// digests.
+///
+/// The first eight bytes are a keyed digest of the account or client, the last eight one of the address. Eight zeros stand for
+/// none, so all records of addresses begin alike, and those of accounts end alike. To spread records over shards or partitions,
+/// hash the whole key: a prefix or a suffix of it puts all of one kind in one place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordKey([u8; 16]);
 

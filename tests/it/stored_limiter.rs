@@ -1,5 +1,6 @@
 //! The limiter over a store of records: races of processes, stores whose answers are lost, records of another version, and time.
 
+mod costs;
 mod crowds;
 mod unreliable;
 mod world;

@@ -36,8 +36,9 @@ use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 /// An attempt takes a load and a swap to reserve it, and a load and a swap to settle it. A [`check`](AttemptLimiter::check)
 /// takes a load and a swap, also if it was right and changes no count: a right secret is told no sooner than the charge of a wrong
 /// one would be kept, so nobody who hangs up in between, and nobody while the store keeps nothing, has a guess for nothing. A
-/// refused attempt takes a load, which those share that wait behind it with the same account and address. If another process was first, load and swap are repeated, 64 times at most; then the answer is 503 and
-/// nothing was charged.
+/// refused attempt takes a load, which those share that wait behind it with the same account and address. If another process was first, load and swap are repeated, 64 times at most; then the answer is 503
+/// (`limiter_failed`, with the cause `another was first 64 times`) and nothing was charged. The same comes at every attempt from a
+/// store whose `swap` answers `false` where it must not.
 ///
 /// Within a process the attempts on one account come one after the other, and so do those from one address (of IPv6, from one
 /// /48). At most 512 from one address are under way at a time; any more are answered 503 at once. So a crowd from one address
@@ -49,8 +50,16 @@ use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 /// process is updated, too.
 ///
 /// The store is not bounded by the limiter: [`LimiterRules::with_capacity`] is for limiters that keep their counts themselves.
-/// A flood of names and addresses makes one or two records of some 100 bytes for each attempt, until they are
+/// A flood of names and addresses makes records of 85 bytes, beside their keys and stamps, until they are
 /// [forgotten](crate::limiter::RecordChange::forgotten_at). Remove what is forgotten, and see that there is room: a full store answers 503.
+/// How many records the calls of one failed attempt at a new name are about:
+///
+/// | From | New records | Reserve: loads, swaps | Settle: loads, swaps |
+/// |---|---|---|---|
+/// | an IPv4 address that has a record | 2 | 4, 3 | 4, 2 |
+/// | a new IPv4 address | 3 | 4, 3 | 4, 2 |
+/// | a new IPv6 /64 in a /48 that has a record | 5, or 6 if the /56 is new, too | 8, 7 | 8, 4 |
+/// | a new IPv6 /48 | 7 | 8, 7 | 8, 4 |
 ///
 /// ```
 /// use std::time::Duration;
