@@ -37,6 +37,11 @@ async fn new_database(server: &Postgres) -> Database {
     let mut config: Config = server.url().parse().unwrap();
     connect(&config).await.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     config.dbname(&name);
+    let handles = open_two(&config).await;
+    Database { config, handles }
+}
+
+async fn open_two(config: &Config) -> [Attempts; 2] {
     // Without the example's bounds of time: how long a race takes is not the point here.
     let pool = || Pool::builder(Manager::new(config.clone(), NoTls)).max_size(8).build().unwrap();
     let handles = [pool(), pool()].map(Attempts::new);
@@ -44,7 +49,7 @@ async fn new_database(server: &Postgres) -> Database {
         // It may be done again.
         handle.prepare().await.unwrap();
     }
-    Database { config, handles }
+    handles
 }
 
 async fn text(client: &Client, query: &str) -> String {
@@ -54,11 +59,31 @@ async fn text(client: &Client, query: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn records_in_postgresql_keep_the_contract_and_their_races_leave_nothing_in_the_log() {
     let Some(server) = Postgres::start("postgres-records") else { return };
-    contract::attempt_records(async || new_database(&server).await.handles).await;
+    // The second time over what the first one left.
+    let Database { config, .. } = new_database(&server).await;
+    for _ in 0..2 {
+        contract::attempt_records(async || open_two(&config).await).await;
+    }
     let client = connect(&server.url().parse().unwrap()).await;
     let deadlocks = "SELECT sum(deadlocks)::text FROM pg_stat_database";
     assert_eq!(text(&client, deadlocks).await, "0");
     assert!(!server.log().contains("ERROR"), "{}", server.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_in_postgresql_are_kept_as_long_as_they_say() {
+    let Some(server) = Postgres::start("postgres-over-time") else { return };
+    let Database { config, handles: [one, _] } = new_database(&server).await;
+    let client = connect(&config).await;
+    let pass = async |time: Duration| {
+        let minutes = time.as_secs() / 60;
+        let moved = format!("UPDATE login_attempts SET forgotten_at = forgotten_at - interval '{minutes} minutes'");
+        assert!(client.execute(&moved, &[]).await.unwrap() > 0);
+        one.prune().await.unwrap();
+    };
+    for _ in 0..2 {
+        contract::attempt_records_over_time(async || open_two(&config).await, pass).await;
+    }
 }
 
 /// Two limiters that share nothing but a database, as two processes do.

@@ -9,6 +9,8 @@ mod broken_tokens;
 mod broken_users;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::runtime::Builder;
 use tower_password_grant::StaticClients;
@@ -16,6 +18,7 @@ use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, Rule, 
 use tower_password_grant::store::{MemoryAccessTokens, MemoryOneTimeValues, MemoryRefreshTokens};
 use tower_password_grant::testing::contract::{self, two_handles};
 
+use crate::support::ManualClock;
 use crate::support::records::MapRecords;
 use crate::support::reference;
 
@@ -73,6 +76,34 @@ async fn the_limiter_in_memory_keeps_the_contract_t2() {
 #[tokio::test(flavor = "multi_thread")]
 async fn records_in_a_map_keep_the_contract() {
     contract::attempt_records(async || two_handles(MapRecords::new())).await;
+}
+
+/// As in continuous integration over one database.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_suites_of_attempts_run_again_over_what_they_left() {
+    let (records, runs) = (MapRecords::new(), AtomicU64::new(0));
+    let handles = async || two_handles(records.clone());
+    let limiters = async || {
+        let run = runs.fetch_add(1, Ordering::SeqCst).to_be_bytes();
+        let key = SharedKey::new(run.repeat(4)).unwrap();
+        [(); 2].map(|()| StoredLimiter::new(records.clone(), &key))
+    };
+    let mut left = 0;
+    for _ in 0..2 {
+        contract::attempt_records(handles).await;
+        contract::attempt_limiter(limiters).await;
+        contract::limiter_operator(limiters).await;
+        assert!(records.len() > left, "nothing is left");
+        left = records.len();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_in_a_map_are_kept_as_long_as_they_say() {
+    let clock = ManualClock::new();
+    let make = async || two_handles(MapRecords::with_clock(Arc::new(clock.clone())));
+    contract::attempt_records_over_time(make, async |time| clock.advance(time)).await;
+    contract::attempt_records_over_time(make, async |time| clock.advance(time)).await;
 }
 
 /// Two limiters that share nothing but the records, as two processes do.

@@ -5,7 +5,9 @@
 //! and calls it once for each scene. Where the store lies
 //! outside the process, that is a new database, schema or key prefix. Time goes forward in the arguments of the calls alone,
 //! never more than three hours from now, and the suites wait for nothing but answers: a store with a clock of its own must
-//! let it show the present. Everything that is stored has a new random name, so that what another test left does no harm.
+//! let it show the present. Everything that is stored has a new random name, so that what another test left does no harm. Only
+//! [`attempt_limiter`] and [`limiter_operator`] count under the same names each time, and need a store without counts: over
+//! [`AttemptRecords`](crate::limiter::AttemptRecords) a new [`SharedKey`](crate::limiter::SharedKey) makes it one.
 //!
 //! A suite that asks for two handles of a store means two that share nothing but what lies outside of the process, such as two
 //! pools over one database. In the memory of one process [`two_handles`] makes them.
@@ -35,8 +37,10 @@
 //! # }
 //! ```
 //!
-//! What the suites cannot show: that what was answered survives a crash of the machine, and that the cost of a call does not
-//! grow with what is stored.
+//! What the suites cannot show: that what was answered survives a crash of the machine, that the cost of a call does not
+//! grow with what is stored, and how long something is kept by a clock that they cannot move. A store of attempts that drops its
+//! records too early, the likeliest mistake there, passes all but [`attempt_records_over_time`], to which you give a function that
+//! lets time pass.
 
 mod access;
 mod limiter;
@@ -48,7 +52,9 @@ mod once;
 mod one_step;
 mod promise;
 mod records;
+mod records_keys;
 mod records_races;
+mod records_time;
 mod refresh;
 mod refresh_ends;
 mod refresh_facts;
@@ -59,6 +65,6 @@ mod users;
 
 pub use promise::together;
 pub use suites::{
-    access_token_store, attempt_limiter, attempt_records, client_registry, limiter_operator, one_time_values,
-    refresh_token_store, tokens_in_one_step, two_handles, user_insert, user_store,
+    access_token_store, attempt_limiter, attempt_records, attempt_records_over_time, client_registry, limiter_operator,
+    one_time_values, refresh_token_store, tokens_in_one_step, two_handles, user_insert, user_store,
 };

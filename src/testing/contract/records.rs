@@ -1,19 +1,24 @@
 //! The promises of [`AttemptRecords`] about one call after the other.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::task::yield_now;
 
-use super::promise::{answer, earlier, later, must, must_be, new_bytes, present};
+use super::promise::{answer, broken, later, must, must_be, new_bytes, present};
 use crate::boundary::records::{AttemptRecords, LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp};
 
 /// How many records one call is about at most.
-const MOST_KEYS: usize = 16;
+pub(super) const MOST_KEYS: usize = 16;
 
-const MINUTE: u64 = 60_000;
-const YEAR: u64 = 365 * 24 * 60 * MINUTE;
+pub(super) const MINUTE: u64 = 60_000;
 
 pub(super) const KEPT: &str = "what was swapped is loaded: keys, stamps and bytes exactly as they were given";
+const ONE_STORE: &str = "what was swapped through one handle is loaded through the other: `make` answers two handles of one \
+                         store, not two stores, and no handle reads from a copy that lags behind";
+const AT_ONCE: &str = "`load` sees every swap that was answered before it began: this one it saw only later, as from a copy \
+                       that lags behind, or if a swap is answered before it is done";
+pub(super) const NEW: &str = "a swap of records that are not there, and were not seen, is `true`";
+pub(super) const OVER: &str = "a swap over the stamps that are there is `true`, through any handle";
 pub(super) const ALL_OR_NONE: &str = "a swap with one stamp that is not there any more changes nothing at all";
-const CONFLICT: &str =
+pub(super) const CONFLICT: &str =
     "a swap is `false` if a record has another stamp than the one that was seen, or is there though none was";
 
 /// Keys that nothing else in the store has, in rising order.
@@ -52,14 +57,32 @@ pub(super) async fn stamps<S: AttemptRecords>(store: &S, keys: &[RecordKey]) -> 
     load(store, keys).await.records().iter().map(|record| record.as_ref().map(LoadedRecord::stamp)).collect()
 }
 
+/// How often a record is looked for that was not there at once.
+const LOOKS: usize = 200;
+
 /// Both handles find just these changes.
 pub(super) async fn must_find<S: AttemptRecords>(stores: &[S; 2], changes: &[RecordChange], promise: &str) {
-    let keys: Vec<_> = changes.iter().map(RecordChange::key).collect();
-    let wanted: Vec<_> =
-        changes.iter().map(|change| Some(LoadedRecord::new(change.stamp(), change.bytes().to_vec()))).collect();
-    for store in stores {
-        must(load(store, &keys).await.records() == wanted, promise);
+    let [one, other] = stores;
+    let found = [find(one, changes).await, find(other, changes).await];
+    if found == [true; 2] {
+        return;
     }
+    for _ in 0..LOOKS {
+        yield_now().await;
+        if find(one, changes).await && find(other, changes).await {
+            broken(AT_ONCE);
+        }
+    }
+    must(found == [false; 2], ONE_STORE);
+    broken(promise)
+}
+
+async fn find<S: AttemptRecords>(store: &S, changes: &[RecordChange]) -> bool {
+    let keys: Vec<_> = changes.iter().map(RecordChange::key).collect();
+    let loaded = load(store, &keys).await;
+    changes.iter().zip(loaded.records()).all(|(change, record)| {
+        record.as_ref().is_some_and(|found| found.stamp() == change.stamp() && found.bytes() == change.bytes())
+    })
 }
 
 /// Texts and numbers of a database keep none of these.
@@ -69,53 +92,34 @@ fn contents() -> Vec<Vec<u8>> {
     vec![Vec::new(), vec![0], vec![0, 0, 7, 0, 0], b"it's \\ \"%\r\n ".to_vec(), vec![0xff, 0xfe, 0x80], all, long]
 }
 
-pub(super) async fn kept<S: AttemptRecords>([one, other]: [S; 2]) {
-    let stores = [one, other];
+pub(super) async fn kept<S: AttemptRecords>(stores: [S; 2]) {
     let [one, other] = &stores;
     for bytes in contents() {
         let keys = new_keys(2);
         let first = beginnings(&keys, &bytes);
-        must(swap(one, &first).await, "a swap of records that are not there, and were not seen, is `true`");
+        must(swap(one, &first).await, NEW);
         must_find(&stores, &first, KEPT).await;
         let second: Vec<_> = first.iter().map(|before| change(before.key(), Some(before.stamp()), b"next")).collect();
-        must(swap(other, &second).await, "a swap over the stamps that are there is `true`, through any handle");
+        must(swap(other, &second).await, OVER);
         must_find(&stores, &second, KEPT).await;
         let third: Vec<_> = second.iter().map(|before| change(before.key(), Some(before.stamp()), &bytes)).collect();
-        must(swap(one, &third).await, "a swap over the stamps that are there is `true`, through any handle");
+        must(swap(one, &third).await, OVER);
         must_find(&stores, &third, KEPT).await;
     }
-    // Stamps and keys at the ends of all numbers, and keys that have nearly everything in common.
-    for end in [0, 0x7f, 0x80, 0xff] {
-        let near = |at: usize| {
-            let mut bytes = [end; 16];
-            bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = !end);
-            RecordKey::from_bytes(bytes)
-        };
-        let mut keys: Vec<_> = (0..MOST_KEYS).map(near).collect();
-        keys.sort_unstable();
-        let changes: Vec<_> = (0_u8..)
-            .zip(&keys)
-            .map(|(number, key)| {
-                let stamp = RecordStamp::from_bytes([end; 8]);
-                RecordChange::new(*key, None, stamp, vec![number], later(present(), MINUTE))
-            })
-            .collect();
-        must(swap(one, &changes).await, "a swap of records that are not there, and were not seen, is `true`");
-        must_find(&stores, &changes, "keys are equal only if every byte is").await;
-        let next: Vec<_> = changes.iter().map(|before| change(before.key(), Some(before.stamp()), b"")).collect();
-        must(swap(other, &next).await, "a stamp of any bytes is found again");
-    }
+}
+
+pub(super) async fn in_order<S: AttemptRecords>([one, other]: [S; 2]) {
     let mut keys = new_keys(MOST_KEYS);
     let some: Vec<_> = keys.iter().copied().step_by(3).collect();
     let changes = beginnings(&some, b"some");
-    must(swap(one, &changes).await, "a swap of records that are not there, and were not seen, is `true`");
+    must(swap(&one, &changes).await, NEW);
     for _ in 0..2 {
         let wanted: Vec<_> = keys
             .iter()
             .map(|key| changes.iter().find(|change| change.key() == *key).map(RecordChange::stamp))
             .collect();
         must(
-            stamps(other, &keys).await == wanted,
+            stamps(&other, &keys).await == wanted,
             "`load` answers in the order of the keys, and `None` for what is not there",
         );
         keys.remove(0);
@@ -130,7 +134,7 @@ pub(super) async fn stale<S: AttemptRecords>(stores: [S; 2]) {
         must(stamps(other, &keys).await == [None], ALL_OR_NONE);
     }
     let first = beginnings(&keys, b"first");
-    must(swap(one, &first).await, "a swap of records that are not there, and were not seen, is `true`");
+    must(swap(one, &first).await, NEW);
     for before in &first {
         must(!swap(other, &[change(before.key(), None, b"there is one")]).await, CONFLICT);
         must_find(&stores, &first, ALL_OR_NONE).await;
@@ -142,7 +146,7 @@ pub(super) async fn stale<S: AttemptRecords>(stores: [S; 2]) {
             must_find(&stores, &first, ALL_OR_NONE).await;
         }
         let next = [change(before.key(), Some(before.stamp()), b"next")];
-        must(swap(one, &next).await, "a swap over the stamps that are there is `true`, through any handle");
+        must(swap(one, &next).await, OVER);
         for store in &stores {
             let promise = "the same change once more is `false`: a swap whose answer was lost is not done twice";
             must(!swap(store, &next).await, promise);
@@ -159,7 +163,7 @@ pub(super) async fn all_or_none<S: AttemptRecords>(stores: [S; 2]) {
         let keys = new_keys(count);
         let (there, not_there) = keys.split_at(count.div_ceil(2));
         let before = beginnings(there, b"before");
-        must(swap(one, &before).await, "a swap of records that are not there, and were not seen, is `true`");
+        must(swap(one, &before).await, NEW);
         for stale in 0..count {
             let seen = before.iter().map(|before| change(before.key(), Some(before.stamp()), b"after"));
             let unseen = not_there.iter().map(|key| change(*key, None, b"after"));
@@ -171,48 +175,5 @@ pub(super) async fn all_or_none<S: AttemptRecords>(stores: [S; 2]) {
             must_find(&stores, &before, ALL_OR_NONE).await;
             must(stamps(one, not_there).await.iter().all(Option::is_none), ALL_OR_NONE);
         }
-    }
-}
-
-pub(super) async fn over_already<S: AttemptRecords>(stores: [S; 2]) {
-    let [one, other] = &stores;
-    let promise = "a record is kept for a minute after its swap, though the time from which it is forgotten has passed";
-    let now = load(one, &new_keys(1)).await.now();
-    let past = [UNIX_EPOCH, earlier(now, 24 * 60 * MINUTE), earlier(now, 2_000), earlier(now, 1), now, later(now, 1)];
-    for forgotten_at in past {
-        let keys = new_keys(2);
-        let until = |before: &RecordChange, bytes: &[u8], forgotten_at: SystemTime| {
-            RecordChange::new(before.key(), Some(before.stamp()), new_stamp(), bytes.to_vec(), forgotten_at)
-        };
-        let first: Vec<_> =
-            keys.iter().map(|key| RecordChange::new(*key, None, new_stamp(), b"over".to_vec(), forgotten_at)).collect();
-        must(swap(one, &first).await, "a swap of records that are not there, and were not seen, is `true`");
-        must_find(&stores, &first, promise).await;
-        must(!swap(other, &beginnings(&keys, b"again")).await, promise);
-        // One that was to last, and is over now; and the other way round.
-        let far: Vec<_> = first.iter().map(|before| until(before, b"far", later(now, 100 * YEAR))).collect();
-        must(swap(other, &far).await, promise);
-        must_find(&stores, &far, KEPT).await;
-        let over: Vec<_> = far.iter().map(|before| until(before, b"over", forgotten_at)).collect();
-        must(swap(one, &over).await, "a swap over the stamps that are there is `true`, through any handle");
-        must_find(&stores, &over, promise).await;
-        must(!swap(other, &beginnings(&keys, b"again")).await, promise);
-    }
-}
-
-/// By how much the clock of a store may differ from that of the machine that runs the suite.
-const NEAR: Duration = Duration::from_secs(600);
-
-pub(super) async fn time<S: AttemptRecords>(stores: [S; 2]) {
-    let keys = new_keys(1);
-    let [first, second] = &stores;
-    let mut latest = UNIX_EPOCH;
-    for store in [first, second, first, second, second, first] {
-        let (own, now) = (present(), load(store, &keys).await.now());
-        let apart = own.duration_since(now).unwrap_or_else(|error| error.duration());
-        must(apart < NEAR, "the time is that of one wall clock, and shows the present");
-        let promise = "the time goes back by one second at most, through whatever handle";
-        must(later(now, 1_000) >= latest, promise);
-        latest = latest.max(now);
     }
 }

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::refresh::Scene;
 use super::refresh_races::End;
@@ -93,7 +94,26 @@ pub async fn one_time_values<S: OneTimeValues>(make: impl AsyncFn() -> [S; 2]) {
 
 /// Holds an [`AttemptLimiter`] to what its contract asks of every one, whatever its budgets are. Give it some that are spent
 /// by fewer than 1,000 attempts and whose windows are longer than the test; that of one address, if there is one, must be
-/// larger than that of an account from there, as it is by default. `make` answers two handles of one new store.
+/// larger than that of an account from there, as it is by default.
+///
+/// `make` answers two handles of one store in which nothing was counted yet, and is called some 80 times: each scene counts under the
+/// same names and addresses. Over [`AttemptRecords`] a new key is enough, under which no count is found:
+///
+/// ```
+/// # use tower_password_grant::limiter::{AttemptRecords, SharedKey, StoredLimiter};
+/// # use tower_password_grant::testing::contract;
+/// async fn holds<S: AttemptRecords>(open: impl Fn() -> S, random: impl Fn() -> [u8; 32]) {
+///     let make = async || {
+///         let key = SharedKey::new(random()).expect("32 bytes are enough");
+///         [(); 2].map(|()| StoredLimiter::new(open(), &key))
+///     };
+///     contract::attempt_limiter(make).await;
+///     contract::limiter_operator(make).await;
+/// }
+/// ```
+///
+/// For a [`StoredLimiter`](crate::limiter::StoredLimiter) over a store of your own [`attempt_records`] is the suite that counts: this
+/// one passes over most stores that break a promise.
 ///
 /// # Panics
 /// At the first promise that is broken, or call that fails.
@@ -118,7 +138,7 @@ pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> [L; 2]) 
 }
 
 /// Holds a [`LimiterOperator`] to its contract, with the same budgets as [`attempt_limiter`]. `make` answers two handles of one
-/// new store. Locks are listed through the handle through which they began.
+/// store in which nothing was counted yet, as there, and is called a dozen times. Locks are listed through the handle through which they began.
 ///
 /// # Panics
 /// At the first promise that is broken, or call that fails.
@@ -132,21 +152,69 @@ pub async fn limiter_operator<L: AttemptLimiter + LimiterOperator>(make: impl As
     super::limiter_operator::everything(&make).await;
 }
 
-/// Holds [`AttemptRecords`] to their contract. `make` answers two handles of one new store, as two processes have them; the
-/// time of that store shows the present.
+/// Holds [`AttemptRecords`] to their contract. Of the suites of a limiter over a store of your own this is the one that counts: the
+/// other two show that the limiter works over it, and pass over most stores that break a promise.
+///
+/// `make` answers two handles of one store, as two processes have them; it is called about a dozen times. The store need not
+/// be empty: all keys are new. The time of the store shows the present: it may differ from that of the machine that runs the
+/// suite by less than ten minutes. How long a record is kept beyond its first minute shows
+/// [`attempt_records_over_time`].
+///
+/// ```
+/// # use std::path::Path;
+/// # use tower_password_grant::limiter::AttemptRecords;
+/// # use tower_password_grant::testing::contract;
+/// async fn holds<S: AttemptRecords>(open: impl Fn(&Path) -> S, path: &Path) {
+///     // Two handles that share nothing but what lies at the path.
+///     contract::attempt_records(async || [path, path].map(&open)).await;
+/// }
+/// ```
 ///
 /// # Panics
 /// At the first promise that is broken, or call that fails.
 pub async fn attempt_records<S: AttemptRecords>(make: impl AsyncFn() -> [S; 2]) {
     super::records::kept(make().await).await;
+    super::records_keys::keys(make().await).await;
+    super::records::in_order(make().await).await;
     super::records::stale(make().await).await;
+    super::records_keys::special_stamps(make().await).await;
     super::records::all_or_none(make().await).await;
-    super::records::over_already(make().await).await;
-    super::records::time(make().await).await;
+    super::records_time::over_already(make().await).await;
+    super::records_time::present_time(make().await).await;
+    super::records_time::fine_time(make().await).await;
     super::records_races::one_wins(make().await).await;
     super::records_races::nothing_is_lost(make().await).await;
     super::records_races::lost_answers(make().await).await;
     super::records_races::given_up(make().await).await;
+}
+
+/// Holds [`AttemptRecords`] to the time from which a record is [forgotten](crate::limiter::RecordChange::forgotten_at), which
+/// [`attempt_records`] cannot show: a store that drops every record after a minute, or takes seconds for milliseconds, ends
+/// each lock after a minute, and passes everywhere else.
+///
+/// `make` is called once. `pass` lets that much time pass for the store, 52 minutes in all, and has it remove what is over then:
+/// it moves the clock that the store goes by, or, in a database, the times that are kept back by as much.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use tower_password_grant::limiter::AttemptRecords;
+/// # use tower_password_grant::testing::{ManualClock, contract};
+/// async fn holds<S: AttemptRecords>(open: impl Fn(ManualClock) -> [S; 2]) {
+///     let clock = ManualClock::new();
+///     let pass = async |time: Duration| clock.advance(time);
+///     contract::attempt_records_over_time(async || open(clock.clone()), pass).await;
+/// }
+/// ```
+///
+/// In PostgreSQL `pass` runs `UPDATE login_attempts SET forgotten_at = forgotten_at - $1`, and then the statement that prunes.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn attempt_records_over_time<S: AttemptRecords>(
+    make: impl AsyncFn() -> [S; 2],
+    pass: impl AsyncFn(Duration),
+) {
+    super::records_time::over_time(make().await, pass).await;
 }
 
 /// Holds a [`ClientRegistry`] to its contract. `make` answers a new registry of these clients and no others. They have every option

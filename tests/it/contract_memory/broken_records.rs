@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::task::yield_now;
 use tower_password_grant::BackendError;
 use tower_password_grant::limiter::{
-    AttemptRecords, LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp,
+    AttemptRecords, LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp, SharedKey, StoredLimiter,
 };
 use tower_password_grant::testing::contract;
 
@@ -24,7 +24,11 @@ enum Fault {
     KeepsTexts,
     KeepsShortRecords,
     TakesHalfOfTheKey,
+    KeysAreTexts,
+    KeysIgnoreCase,
     StampsAreSigned,
+    ZeroStampIsNoRecord,
+    NeverSwaps,
     ComparesNoStamp,
     ComparesHalfOfTheStamp,
     AbsentIsAnyStamp,
@@ -34,10 +38,16 @@ enum Fault {
     LooksAndThenKeeps,
     EachHandleHasItsOwn,
     ReadsACopyThatLags,
+    WritesBehind,
     RemovesWhatIsOver,
     HidesWhatIsOver,
     HandlesHaveTwoClocks,
     ShowsLocalTime,
+    ShowsWholeSeconds,
+    ForgottenAtHas32Bits,
+    DropsAfterAMinute,
+    TakesSecondsForMillis,
+    KeepsTheFirstTime,
     KeepsHalfWhenDropped,
 }
 
@@ -50,6 +60,10 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::KeepsTexts, "what was swapped is loaded"),
     (Fault::KeepsShortRecords, "what was swapped is loaded"),
     (Fault::TakesHalfOfTheKey, "keys are equal only if every byte is"),
+    (Fault::KeysAreTexts, "keys are equal only if every byte is"),
+    (Fault::KeysIgnoreCase, "keys are equal only if every byte is"),
+    (Fault::ZeroStampIsNoRecord, "a stamp may have any bytes, all zeros too"),
+    (Fault::NeverSwaps, "a swap of records that are not there, and were not seen, is `true`"),
     (Fault::StampsAreSigned, "what was swapped is loaded"),
     (Fault::ComparesNoStamp, "a swap is `false` if a record has another stamp"),
     (Fault::ComparesHalfOfTheStamp, "a swap is `false` if a record has another stamp"),
@@ -58,13 +72,24 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::TakesTheSameForDone, "the same change once more is `false`"),
     (Fault::StopsAtTheFirstConflict, "a swap with one stamp that is not there any more changes nothing at all"),
     (Fault::LooksAndThenKeeps, "of parallel swaps over the same stamps exactly one is `true`"),
-    (Fault::EachHandleHasItsOwn, "what was swapped is loaded"),
-    (Fault::ReadsACopyThatLags, "what was swapped is loaded"),
+    (Fault::EachHandleHasItsOwn, "`make` answers two handles of one store, not two stores"),
+    (Fault::ReadsACopyThatLags, "no handle reads from a copy that lags behind"),
+    (Fault::WritesBehind, "this one it saw only later"),
     (Fault::RemovesWhatIsOver, "a record is kept for a minute after its swap"),
     (Fault::HidesWhatIsOver, "a record is kept for a minute after its swap"),
     (Fault::HandlesHaveTwoClocks, "the time goes back by one second at most"),
-    (Fault::ShowsLocalTime, "the time is that of one wall clock"),
+    (Fault::ShowsLocalTime, "it is less than 600 seconds from that of the machine that runs the suite"),
+    (Fault::ShowsWholeSeconds, "the time is in milliseconds or finer"),
+    (Fault::ForgottenAtHas32Bits, "until the time from which it is forgotten, a hundred years ahead at most"),
     (Fault::KeepsHalfWhenDropped, "a swap that is dropped half-way happens whole or not at all"),
+];
+
+/// What only shows once time has passed.
+const FAULTS_OVER_TIME: &[(Fault, &str)] = &[
+    (Fault::None, ""),
+    (Fault::DropsAfterAMinute, "a record is kept until the time from which it is forgotten"),
+    (Fault::TakesSecondsForMillis, "a record is kept until the time from which it is forgotten"),
+    (Fault::KeepsTheFirstTime, "a later swap replaces the time from which a record is forgotten"),
 ];
 
 type Kept = BTreeMap<RecordKey, (LoadedRecord, SystemTime)>;
@@ -76,17 +101,27 @@ struct Sketch {
     kept: Arc<Mutex<Kept>>,
     /// As it was one swap ago.
     copy: Arc<Mutex<Kept>>,
+    /// What is answered and not done yet, and how many loads there were since.
+    behind: Arc<Mutex<(Vec<RecordChange>, usize)>>,
     /// One swap after the other.
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// By how much its clock is ahead.
+    passed: Arc<Mutex<Duration>>,
 }
 
 fn handles(fault: Fault) -> [Sketch; 2] {
+    handles_by(fault, Arc::default())
+}
+
+fn handles_by(fault: Fault, passed: Arc<Mutex<Duration>>) -> [Sketch; 2] {
     let (kept, copy) = (Arc::<Mutex<Kept>>::default(), Arc::<Mutex<Kept>>::default());
-    let turn = Arc::default();
+    let (behind, turn) = (Arc::<Mutex<_>>::default(), Arc::default());
     [false, true].map(|is_second| {
         let own = || Arc::default();
         let kept = if fault == Fault::EachHandleHasItsOwn { own() } else { Arc::clone(&kept) };
-        Sketch { fault, is_second, kept, copy: Arc::clone(&copy), turn: Arc::clone(&turn) }
+        let (copy, behind, turn, passed) =
+            (Arc::clone(&copy), Arc::clone(&behind), Arc::clone(&turn), Arc::clone(&passed));
+        Sketch { fault, is_second, kept, copy, behind, turn, passed }
     })
 }
 
@@ -96,8 +131,12 @@ impl Sketch {
     }
 
     fn now(&self) -> SystemTime {
-        let now = SystemTime::now();
+        let now = SystemTime::now() + *self.passed.lock().unwrap();
         match self.fault {
+            Fault::ShowsWholeSeconds => {
+                let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+                SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
+            }
             Fault::HandlesHaveTwoClocks if self.is_second => now - Duration::from_secs(5),
             Fault::ShowsLocalTime => now + Duration::from_secs(3600),
             _ => now,
@@ -106,10 +145,37 @@ impl Sketch {
 
     fn key(&self, key: RecordKey) -> RecordKey {
         let mut bytes = *key.as_bytes();
-        if self.fault == Fault::TakesHalfOfTheKey {
-            bytes[8..].fill(0);
+        match self.fault {
+            Fault::TakesHalfOfTheKey => bytes[8..].fill(0),
+            Fault::KeysAreTexts => bytes.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?'),
+            Fault::KeysIgnoreCase => bytes.make_ascii_lowercase(),
+            _ => {}
         }
         RecordKey::from_bytes(bytes)
+    }
+
+    /// From when on a record is gone.
+    fn until(&self, change: &RecordChange, before: Option<SystemTime>) -> SystemTime {
+        let (now, minute, until) = (self.now(), Duration::from_secs(60), change.forgotten_at());
+        let kept = until.max(now + minute);
+        match self.fault {
+            Fault::HidesWhatIsOver => until,
+            Fault::DropsAfterAMinute => now + minute,
+            Fault::TakesSecondsForMillis => now + minute.max(kept.duration_since(now).unwrap() / 1000),
+            Fault::KeepsTheFirstTime => before.unwrap_or(kept),
+            Fault::ForgottenAtHas32Bits => {
+                let seconds = kept.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i32;
+                SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+            }
+            _ => kept,
+        }
+    }
+
+    /// Does what was answered before.
+    fn catch_up(&self, kept: &mut Kept) {
+        for change in std::mem::take(&mut self.behind.lock().unwrap().0) {
+            self.keep(kept, &change);
+        }
     }
 
     fn record(&self, change: &RecordChange) -> LoadedRecord {
@@ -134,6 +200,11 @@ impl Sketch {
             Fault::AbsentIsAnyStamp => change.seen().is_none() || there == change.seen(),
             Fault::AnyStampIsAbsent => there.is_none() || there == change.seen(),
             Fault::TakesTheSameForDone => there == change.seen() || there == Some(change.stamp()),
+            Fault::ZeroStampIsNoRecord => {
+                let number = |stamp: Option<RecordStamp>| stamp.map_or([0; 8], |stamp| *stamp.as_bytes());
+                number(there) == number(change.seen())
+            }
+            Fault::NeverSwaps => false,
             Fault::StampsAreSigned => {
                 let signed = |mut bytes: [u8; 8]| {
                     bytes[0] &= 0x7f;
@@ -150,7 +221,8 @@ impl Sketch {
         if self.fault == Fault::RemovesWhatIsOver && change.forgotten_at() <= self.now() {
             kept.remove(&key);
         } else {
-            kept.insert(key, (self.record(change), change.forgotten_at()));
+            let until = self.until(change, kept.get(&key).map(|(_, until)| *until));
+            kept.insert(key, (self.record(change), until));
         }
     }
 }
@@ -158,6 +230,14 @@ impl Sketch {
 #[async_trait]
 impl AttemptRecords for Sketch {
     async fn load(&self, keys: &[RecordKey]) -> Result<LoadedRecords, BackendError> {
+        let loads = {
+            let mut behind = self.behind.lock().unwrap();
+            behind.1 += 1;
+            behind.1
+        };
+        if loads > 4 {
+            self.catch_up(&mut self.lock());
+        }
         let kept = match self.fault {
             Fault::ReadsACopyThatLags if self.is_second => self.copy.lock().unwrap(),
             _ => self.lock(),
@@ -178,6 +258,9 @@ impl AttemptRecords for Sketch {
     }
 
     async fn swap(&self, changes: &[RecordChange]) -> Result<bool, BackendError> {
+        let now = self.now();
+        self.catch_up(&mut self.lock());
+        self.lock().retain(|_, (_, until)| *until > now);
         let look = || changes.iter().all(|change| self.is_seen(&self.lock(), change));
         if self.fault == Fault::KeepsHalfWhenDropped {
             let _turn = self.turn.lock().await;
@@ -208,21 +291,46 @@ impl AttemptRecords for Sketch {
             Fault::LooksAndThenKeeps => looked,
             _ => changes.iter().all(|change| self.is_seen(&kept, change)),
         };
-        if is_done {
+        if is_done && self.fault == Fault::WritesBehind {
+            *self.behind.lock().unwrap() = (changes.to_vec(), 0);
+        } else if is_done {
             changes.iter().for_each(|change| self.keep(&mut kept, change));
         }
         Ok(is_done)
     }
 }
 
-#[test]
-fn each_broken_store_of_records_is_told_which_promise_it_breaks() {
+/// Holds each store to the suite, which says which promise it breaks.
+fn assert_told(faults: &[(Fault, &str)], told: impl Fn(Fault) -> String) {
     let mut wrong = Vec::new();
-    for (fault, promise) in FAULTS {
-        let told = complaint(contract::attempt_records(async || handles(*fault)));
+    for (fault, promise) in faults {
+        let told = told(*fault);
         if !told.contains(promise) || told.is_empty() != promise.is_empty() {
             wrong.push(format!("{fault:?}: {told:?} and not {promise:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_broken_store_of_records_is_told_which_promise_it_breaks() {
+    assert_told(FAULTS, |fault| complaint(contract::attempt_records(async || handles(fault))));
+}
+
+#[test]
+fn a_store_that_forgets_records_too_early_is_told_so_as_time_passes() {
+    assert_told(FAULTS_OVER_TIME, |fault| {
+        let passed = Arc::<Mutex<Duration>>::default();
+        let make = async || handles_by(fault, Arc::clone(&passed));
+        let pass = async |time| *passed.lock().unwrap() += time;
+        complaint(contract::attempt_records_over_time(make, pass))
+    });
+}
+
+#[test]
+fn a_limiter_over_a_store_that_never_swaps_is_told_why_it_fails() {
+    let key = SharedKey::new([7; 32]).unwrap();
+    let make = async || handles(Fault::NeverSwaps).map(|records| StoredLimiter::new(records, &key));
+    let told = complaint(contract::attempt_limiter(make));
+    assert!(told.contains("another was first 64 times"), "{told}");
 }
