@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
+use tower_password_grant::limiter::MemoryLimiter;
 use tower_password_grant::realms::{FirstOf, Migrate};
 use tower_password_grant::user::{AccountKey, AccountKeyKind};
 use tower_password_grant::{CredentialVerifier, Denial, verify_fn};
@@ -82,7 +83,7 @@ async fn the_budget_of_an_account_is_one_in_whichever_directory_it_is() {
         .with("bob", Account::new("two", "correct horse"))
         .with("bob@example.org", Account::new("two", "correct horse"));
     let users = FirstOf::new(knowing("one")).then(second);
-    let protection = counted_by(tower_password_grant::limiter::MemoryLimiter::new());
+    let protection = counted_by(MemoryLimiter::new());
     let house = House::with(users, protection, Default::default()).await;
     for guess in 0..10 {
         let name = if guess % 2 == 0 { "bob" } else { "bob@example.org" };

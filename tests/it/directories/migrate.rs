@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Barrier;
 use tower_password_grant::argon2::Argon2Verifier;
-use tower_password_grant::realms::Migrate;
-use tower_password_grant::sqlite::{NewUser, SqliteStore};
+use tower_password_grant::realms::{Migrate, UserImport};
+use tower_password_grant::sqlite::{NewUser, SqliteStore, UserEntry};
 use tower_password_grant::store::{
     LoginName, MaybeFuture, MemoryRefreshTokens, StoredUser, UserInsert, UserStatus, UserStore,
 };
@@ -94,9 +94,8 @@ impl Move {
     /// The users of the new directory.
     async fn users(&self) -> Vec<String> {
         let users = self.store.users("", 100).await.unwrap();
-        let row = |user: &tower_password_grant::sqlite::UserEntry| {
-            format!("{} {:?} {:?} {}", user.id(), user.realm(), user.names(), user.has_password())
-        };
+        let row =
+            |user: &UserEntry| format!("{} {:?} {:?} {}", user.id(), user.realm(), user.names(), user.has_password());
         users.iter().map(row).collect()
     }
 
@@ -340,7 +339,7 @@ async fn a_login_dropped_at_any_of_its_polls_leaves_its_user_whole_or_in_the_old
 
 #[tokio::test]
 async fn a_verifier_in_an_arc_and_one_by_value_both_take_users() {
-    fn takes(_: impl CredentialVerifier + tower_password_grant::realms::UserImport) {}
+    fn takes(_: impl CredentialVerifier + UserImport) {}
     let folder = Folder::new();
     let make = |store: SqliteStore| Argon2Verifier::builder(store).parameters(cheap()).threads(1).build().unwrap();
     let store = folder.store();

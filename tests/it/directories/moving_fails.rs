@@ -15,7 +15,7 @@ use tower_password_grant::{Attempt, BackendError, CredentialVerifier, Subject, V
 use super::world::{Account, House, Plain};
 use crate::support::argon2_users::cheap;
 use crate::support::capture::Capture;
-use crate::support::faults::{FAILURES, Switch};
+use crate::support::faults::{FAILURES, Mode, Switch};
 use crate::support::folder::Folder;
 
 const RIGHT: &str = "a canary as a password";
@@ -82,7 +82,7 @@ async fn an_import_that_fails_in_any_way_fails_no_login_and_is_tried_again() {
             assert_eq!((house.last().as_str(), old.asked().len()), ("user-1", 1), "{mode:?}");
             assert_told(&capture, true);
         }
-        new.import.set(crate::support::faults::Mode::Work);
+        new.import.set(Mode::Work);
         for _ in 0..2 {
             house.log_in_directly("alice", RIGHT).await.assert_ok();
             assert_told(&capture, false);
