@@ -185,6 +185,15 @@ impl CredentialVerifier for FirstOf {
             Ok(verdict)
         })
     }
+
+    /// Those that each directory with a fixed list knows: asked about any other realm, it could not decide.
+    fn realms(&self) -> Option<Vec<String>> {
+        let lists = self.all().filter_map(|directory| directory.realms());
+        lists.reduce(|mut known, next| {
+            known.retain(|realm| next.contains(realm));
+            known
+        })
+    }
 }
 
 impl fmt::Debug for FirstOf {

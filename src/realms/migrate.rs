@@ -144,6 +144,10 @@ impl CredentialVerifier for Migrate {
     {
         self.directories.recheck(login)
     }
+
+    fn realms(&self) -> Option<Vec<String>> {
+        self.directories.realms()
+    }
 }
 
 impl fmt::Debug for Migrate {

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use tower_password_grant::limiter::MemoryLimiter;
-use tower_password_grant::realms::{FirstOf, Migrate};
+use tower_password_grant::realms::{FirstOf, Migrate, Realms};
 use tower_password_grant::user::{AccountKey, AccountKeyKind};
 use tower_password_grant::{CredentialVerifier, Denial, verify_fn};
 
@@ -93,4 +93,15 @@ async fn the_budget_of_an_account_is_one_in_whichever_directory_it_is() {
         assert_eq!(house.log_in(name, "correct horse").await.status, 429, "{name}");
     }
     house.log_in("alice", "correct horse").await.assert_ok();
+}
+
+#[test]
+fn the_known_realms_are_those_of_each_directory_that_has_a_list() {
+    let realms =
+        |names: &[&str]| names.iter().fold(Realms::new(), |realms, name| realms.realm(name, Plain::default()).unwrap());
+    let list = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    assert_eq!(FirstOf::new(Plain::default()).then(nameless()).realms(), None);
+    assert_eq!(FirstOf::new(realms(&["a", "b"])).then(Plain::default()).realms(), list(&["a", "b"]));
+    assert_eq!(FirstOf::new(realms(&["a", "b"])).then(realms(&["b", "c"])).realms(), list(&["b"]));
+    assert_eq!(Migrate::new(realms(&["a"]), Receiver::default()).realms(), list(&["a"]));
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Barrier;
 use tower_password_grant::argon2::Argon2Verifier;
-use tower_password_grant::realms::{Migrate, UserImport};
+use tower_password_grant::realms::{Migrate, Realms, UserImport};
 use tower_password_grant::sqlite::{NewUser, SqliteStore, UserEntry};
 use tower_password_grant::store::{
     LoginName, MaybeFuture, MemoryRefreshTokens, StoredUser, UserInsert, UserStatus, UserStore,
@@ -250,6 +250,22 @@ async fn a_user_moves_within_the_realm_of_the_login() {
     scene.house.log_in_by("staff", "alice", RIGHT).await.assert_ok();
     assert_eq!(scene.asked("alice"), (1, 0), "it is found in its realm");
     scene.store.close().await;
+}
+
+#[tokio::test]
+async fn a_user_moves_behind_a_realm_under_the_id_that_its_directory_gave() {
+    let folder = Folder::new();
+    let store = folder.store();
+    let old = Plain::default().with("alice", Account::new("user-1", RIGHT));
+    let new = Argon2Verifier::builder(store.clone()).parameters(cheap()).threads(1).build().unwrap();
+    let realms = Realms::new().realm("acme", Migrate::new(old.clone(), new)).unwrap();
+    let house = House::over(realms).await;
+    for asked in [1, 0] {
+        house.log_in_by("staff", "alice", RIGHT).await.assert_ok();
+        assert_eq!((house.last().as_str(), old.asked().len()), ("acme|user-1", asked));
+    }
+    assert!(store.find_by_id("user-1", Some("acme")).await.unwrap().is_some());
+    store.close().await;
 }
 
 #[tokio::test]
