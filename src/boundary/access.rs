@@ -17,6 +17,53 @@ pub(crate) const MOST_TOKENS: usize = 100;
 
 /// Keeps what opaque access tokens stand for, by their digests: the token itself is never stored (RFC 6749 section 10.3).
 ///
+/// `Arc` of a store is a store, so that the issuer and your own code share it. These are the methods to copy;
+/// [your stores](crate::manual::your_stores#access-tokens) has a whole one.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use tower_password_grant::BackendError;
+/// use tower_password_grant::store::{
+///     AccessTokenRecord, AccessTokenStore, FamilyId, SecretDigest,
+/// };
+///
+/// struct Tokens { /* your pool */ }
+///
+/// type Answer<T> = Result<T, BackendError>;
+///
+/// #[async_trait]
+/// impl AccessTokenStore for Tokens {
+///     async fn insert(
+///         &self,
+///         digest: SecretDigest,
+///         record: AccessTokenRecord,
+///     ) -> Answer<()> {
+///         # let _ = (digest, record); return Ok(());
+///         // INSERT INTO access_tokens ..
+///     }
+///
+///     async fn find(&self, digest: &SecretDigest) -> Answer<Option<AccessTokenRecord>> {
+///         # let _ = digest; return Ok(None);
+///         // SELECT .. WHERE digest = $1
+///     }
+///
+///     async fn revoke(&self, digest: &SecretDigest) -> Answer<bool> {
+///         # let _ = digest; return Ok(false);
+///         // DELETE .. WHERE digest = $1
+///     }
+///
+///     async fn revoke_family(&self, family: FamilyId) -> Answer<u64> {
+///         # let _ = family; return Ok(0);
+///         // DELETE .. WHERE family = $1
+///     }
+///
+///     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Answer<u64> {
+///         # let _ = (realm, subject); return Ok(0);
+///         // DELETE .. WHERE realm IS NOT DISTINCT FROM $1 AND subject = $2
+///     }
+/// }
+/// ```
+///
 /// # Contract
 /// - A record that was inserted is found until it expires or is removed; then never again.
 /// - A store may bound the records of one login: of one family, or, of those without a family, of one realm, subject and client.

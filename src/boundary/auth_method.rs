@@ -47,6 +47,40 @@ impl std::fmt::Debug for AuthRequest<'_> {
 /// A way of client authentication that the endpoint does not know itself. "The authorization server MAY support any
 /// suitable authentication scheme matching its security requirements" (RFC 6749 section 2.3.2).
 ///
+/// ```
+/// use async_trait::async_trait;
+/// use http::HeaderValue;
+/// use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
+/// use tower_password_grant::{BackendError, Client};
+///
+/// struct ByTicket { /* where tickets are checked */ }
+///
+/// #[async_trait]
+/// impl ClientAuthMethod for ByTicket {
+///     fn name(&self) -> &str {
+///         "ticket"
+///     }
+///
+///     fn challenge(&self) -> HeaderValue {
+///         HeaderValue::from_static("Ticket realm=\"token endpoint\"")
+///     }
+///
+///     fn claim(&self, request: &AuthRequest<'_>) -> Option<String> {
+///         let (client_id, _) = request.field("ticket")?.split_once(':')?;
+///         Some(client_id.to_owned())
+///     }
+///
+///     async fn verify(
+///         &self,
+///         client: &Client,
+///         request: &AuthRequest<'_>,
+///     ) -> Result<bool, BackendError> {
+///         # let _ = (client, request); return Ok(false);
+///         // Compare in constant time.
+///     }
+/// }
+/// ```
+///
 /// # Contract
 /// [`claim`](Self::claim) maps a credential to exactly one client id, without verifying anything. The endpoint then looks
 /// the client up, checks that it is [registered for this method](Client::with_method), charges the attempt, and only

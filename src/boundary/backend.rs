@@ -16,8 +16,8 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// tokens away (RFC 6749 section 5.2). The cause goes to telemetry only.
 ///
 /// Any error converts by `?`, one of `anyhow` and a plain text too. For that reason this type itself cannot implement
-/// `std::error::Error`. `?` still turns it into a `Box<dyn Error>`; where you need an error type,
-/// [`into_error`](Self::into_error) gives an [`OperationError`].
+/// `std::error::Error`; it can be printed. `?` still turns it into a `Box<dyn Error>` or an [`OperationError`], which is an error
+/// type; for `anyhow` and for `Box<dyn Error + Send + Sync>` write [`.into_error()`](Self::into_error) before the `?`.
 ///
 /// ```
 /// use tower_password_grant::BackendError;
@@ -30,6 +30,12 @@ type BoxError = Box<dyn Error + Send + Sync>;
 ///     Ok(read()?)
 /// }
 /// assert!(start().is_err());
+///
+/// fn task() -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+///     Ok(read().map_err(BackendError::into_error)?)
+/// }
+/// assert!(task().is_err());
+/// assert_eq!(BackendError::fault("no such table").to_string(), "no such table");
 /// ```
 pub struct BackendError {
     pub(crate) kind: BackendErrorKind,
@@ -135,6 +141,12 @@ impl<E: Into<BoxError>> From<E> for BackendError {
 impl From<BackendError> for Box<dyn Error> {
     fn from(error: BackendError) -> Self {
         Box::new(OperationError(error))
+    }
+}
+
+impl fmt::Display for BackendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Shown(self).fmt(f)
     }
 }
 

@@ -77,6 +77,42 @@ impl fmt::Debug for ExtensionRequest {
 /// A grant type of the application's own (RFC 6749 section 4.5), behind the same client authentication, allow-lists,
 /// budgets and issuer as the password grant.
 ///
+/// ```
+/// use async_trait::async_trait;
+/// use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
+/// use tower_password_grant::store::MaybeFuture;
+/// use tower_password_grant::user::AccountKey;
+/// use tower_password_grant::{BackendError, Denial, Verdict};
+///
+/// struct ByTicket { /* where tickets are redeemed */ }
+///
+/// type Counted<'a> = Result<Option<AccountKey<'a>>, BackendError>;
+///
+/// #[async_trait]
+/// impl ExtensionGrant for ByTicket {
+///     fn grant_type(&self) -> &str {
+///         "urn:example:ticket"
+///     }
+///
+///     fn required_fields(&self) -> &[&str] {
+///         &["ticket"]
+///     }
+///
+///     fn account_key<'a>(
+///         &'a self,
+///         _: &'a ExtensionRequest,
+///     ) -> MaybeFuture<'a, Counted<'a>> {
+///         MaybeFuture::ready(Ok(None)) // a ticket of 128 random bits cannot be guessed
+///     }
+///
+///     async fn exchange(&self, request: ExtensionRequest) -> Result<Verdict, BackendError> {
+///         # let _ = request;
+///         // `Subject::new(..).into()` for a ticket that is good and unspent
+///         Ok(Denial::WrongPassword.into())
+///     }
+/// }
+/// ```
+///
 /// # Contract
 /// A denial is a value. `Err` means "could not decide" and nothing else.
 ///

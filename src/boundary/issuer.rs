@@ -105,7 +105,8 @@ impl<I: TokenIssuer + ?Sized> TokenIssuer for Arc<I> {
 #[derive(Clone, Copy)]
 pub struct IssueFn<F>(F);
 
-/// A [`TokenIssuer`] from an async closure.
+/// A [`TokenIssuer`] from a closure that answers a future. What it captures is cloned for each call, as [`verify_fn`](crate::verify_fn)
+/// shows.
 ///
 /// ```
 /// use tower_password_grant::{issue_fn, Grant, IssuedTokens};

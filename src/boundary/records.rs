@@ -15,6 +15,32 @@ use super::clock::SharedClock;
 /// The suites `testing::contract::attempt_records` and `attempt_records_over_time` (feature `testing`) hold your own store to all
 /// that is said here.
 ///
+/// These are the methods to copy; [traits](crate::manual::traits) has a whole one.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use tower_password_grant::BackendError;
+/// use tower_password_grant::limiter::{
+///     AttemptRecords, LoadedRecords, RecordChange, RecordKey,
+/// };
+///
+/// struct Records { /* your pool */ }
+///
+/// #[async_trait]
+/// impl AttemptRecords for Records {
+///     async fn load(&self, keys: &[RecordKey]) -> Result<LoadedRecords, BackendError> {
+///         # let none = keys.iter().map(|_| None).collect();
+///         # return Ok(LoadedRecords::new(std::time::SystemTime::now(), none));
+///         // SELECT now(), .. one entry for each key, in their order
+///     }
+///
+///     async fn swap(&self, changes: &[RecordChange]) -> Result<bool, BackendError> {
+///         # let _ = changes; return Ok(false);
+///         // In one transaction, each if its stamp is still `change.seen()`
+///     }
+/// }
+/// ```
+///
 /// # Contract
 /// - [`load`](Self::load) answers its time, and for each key, in their order, the record or `None`. It sees every swap that was
 ///   answered before it began, in whatever process: it does not read from a copy that lags behind. The records of one call

@@ -107,7 +107,53 @@ pub struct Rotation {
 /// store to all that is said here: `refresh_token_store`, and `tokens_in_one_step` if it has an [identity](Self::identity).
 ///
 /// Two methods answer a [`MaybeFuture`], and are no `async fn`: `fn find(..) -> MaybeFuture<'_, ..>` with
-/// `MaybeFuture::new(async move { .. })` for its body.
+/// `MaybeFuture::new(async move { .. })` for its body. `Arc` of a store is a store, so that the endpoint and your own code, such
+/// as a change of the password, share it. These are the methods to copy; [your stores](crate::manual::your_stores#logins) has a
+/// whole one.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use tower_password_grant::BackendError;
+/// use tower_password_grant::store::{
+///     FamilyId, MaybeFuture, NewFamily, RefreshTokenStore, Rotation, StoredFamily,
+/// };
+///
+/// struct Logins { /* your pool */ }
+///
+/// type Answer<T> = Result<T, BackendError>;
+///
+/// #[async_trait]
+/// impl RefreshTokenStore for Logins {
+///     async fn begin(&self, new: NewFamily) -> Answer<Vec<FamilyId>> {
+///         # let _ = new; return Ok(vec![]);
+///         // INSERT INTO logins ..
+///     }
+///
+///     fn find(&self, family: FamilyId) -> MaybeFuture<'_, Answer<Option<StoredFamily>>> {
+///         MaybeFuture::new(async move {
+///             # let _ = family; return Ok(None);
+///             // SELECT .. WHERE id = $1
+///         })
+///     }
+///
+///     fn rotate(&self, rotation: Rotation) -> MaybeFuture<'_, Answer<bool>> {
+///         MaybeFuture::new(async move {
+///             # let _ = rotation; return Ok(false);
+///             // UPDATE .. WHERE id = $1 AND stamp = $2 AND NOT is_ended
+///         })
+///     }
+///
+///     async fn revoke_family(&self, family: FamilyId) -> Answer<bool> {
+///         # let _ = family; return Ok(false);
+///         // UPDATE .. SET is_ended = true WHERE id = $1 AND NOT is_ended
+///     }
+///
+///     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Answer<u64> {
+///         # let _ = (realm, subject); return Ok(0);
+///         // UPDATE .. WHERE realm IS NOT DISTINCT FROM $1 AND subject = $2 AND NOT is_ended
+///     }
+/// }
+/// ```
 ///
 /// # Contract
 /// - A family that was begun is found until it is over, ended or not, with the last lineage that was kept.

@@ -115,7 +115,8 @@ impl<R: ClientRegistry + ?Sized> ClientRegistry for Arc<R> {
 #[derive(Clone, Copy)]
 pub struct FindClientFn<F>(F);
 
-/// A [`ClientRegistry`] from an async closure over the client's id.
+/// A [`ClientRegistry`] from a closure over the client's id that answers a future. What it captures is cloned for each call, as
+/// [`verify_fn`](crate::verify_fn) shows.
 ///
 /// ```
 /// use tower_password_grant::{find_client_fn, Client};

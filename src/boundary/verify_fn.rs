@@ -19,7 +19,7 @@ pub struct VerifyFn<F, R = NoRecheck> {
 #[derive(Clone, Copy, Debug)]
 pub struct NoRecheck(());
 
-/// A [`CredentialVerifier`] from an async closure.
+/// A [`CredentialVerifier`] from a closure that answers a future.
 ///
 /// ```
 /// use tower_password_grant::{Denial, Subject, verify_fn};
@@ -30,6 +30,28 @@ pub struct NoRecheck(());
 ///     } else {
 ///         Denial::WrongPassword.into()
 ///     })
+/// });
+/// ```
+///
+/// What it captures, such as a pool, is cloned for each call: the closure is called many times, so a future must not take it.
+/// (An `async move |..|` closure that captures something does not compile here, as its futures borrow from it.)
+///
+/// ```
+/// # use std::sync::Arc;
+/// # struct Pool;
+/// # impl Pool { async fn is_right(&self, _: &str, _: &str) -> std::io::Result<bool> { Ok(true) } }
+/// # use tower_password_grant::{Attempt, Denial, Subject, verify_fn};
+/// let pool = Arc::new(Pool);
+/// let verifier = verify_fn(move |attempt: Attempt| {
+///     let pool = Arc::clone(&pool);
+///     async move {
+///         let (name, password) = (attempt.username(), attempt.password().expose());
+///         Ok(if pool.is_right(name, password).await? {
+///             Subject::new("user-1").into()
+///         } else {
+///             Denial::WrongPassword.into()
+///         })
+///     }
 /// });
 /// ```
 pub fn verify_fn<F, Fut>(verify: F) -> VerifyFn<F>

@@ -18,6 +18,10 @@ use crate::protocol::secret::shared_key::SharedKey;
 /// let protection = AttackProtection::new().limiter(limiter).conceal_account_locks();
 /// # let _ = protection;
 /// ```
+#[doc(alias = "brute_force")]
+#[doc(alias = "lockout")]
+#[doc(alias = "rate_limit")]
+#[doc(alias = "throttle")]
 #[derive(Default)]
 #[must_use]
 pub struct AttackProtection {

@@ -25,6 +25,7 @@
 pub mod when_to_use {}
 
 #[doc = include_str!("your_users.md")]
+#[doc(alias = "users")]
 pub mod your_users {}
 
 #[doc = include_str!("realms.md")]
@@ -68,6 +69,7 @@ pub mod testing_your_application {}
 pub mod traits {}
 
 #[doc = include_str!("your_stores.md")]
+#[doc(alias = "stores")]
 pub mod your_stores {}
 
 #[doc = include_str!("threat_model.md")]

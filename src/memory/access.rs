@@ -19,6 +19,11 @@ use crate::protocol::token::record::AccessTokenRecord;
 /// A login has its newest 100, and a subject in one realm no more than a sixteenth of the room over all its logins, or as many
 /// as one login if that is more: one more ends the oldest of its own. When all the room is taken, what has expired goes, and then
 /// the oldest tokens of all. Each insertion looks at a few tokens for that, at 64 at most when there is no room.
+///
+/// `Arc<MemoryAccessTokens>` is an [`AccessTokenStore`], too: give a clone to [`OpaqueIssuer::new`](crate::OpaqueIssuer::new), and
+/// end tokens by the other.
+#[doc(alias = "in_memory")]
+#[doc(alias = "InMemoryAccessTokenStore")]
 pub struct MemoryAccessTokens {
     tokens: Mutex<Tokens>,
     bounds: Bounds,

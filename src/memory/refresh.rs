@@ -23,6 +23,11 @@ use crate::protocol::token::lineage::PREDECESSOR_KEPT;
 ///
 /// The predecessor of a token may be presented again within the leeway by the wall clock, and a minute after its use no more
 /// whatever the wall clock shows.
+///
+/// `Arc<MemoryRefreshTokens>` is a [`RefreshTokenStore`], too: give a clone to
+/// [`RefreshTokens::in_store`](crate::token::RefreshTokens::in_store), and end logins by the other.
+#[doc(alias = "in_memory")]
+#[doc(alias = "InMemoryRefreshTokenStore")]
 pub struct MemoryRefreshTokens {
     families: Mutex<FamilyTable>,
     capacity: usize,

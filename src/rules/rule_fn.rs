@@ -17,7 +17,7 @@ pub struct RuleFn<F> {
     apply: F,
 }
 
-/// A [`LoginRule`] from its name and an async closure.
+/// A [`LoginRule`] from its name and a closure that answers a future.
 ///
 /// ```
 /// use std::time::Duration;

@@ -14,6 +14,87 @@ use crate::boundary::provided::{Missing, Provided};
 /// `Argon2Verifier`. The suite `testing::contract::user_store` (feature `testing`) holds your own store to what a test can show of
 /// its contract.
 ///
+/// These are the methods to copy, over a map. `Arc<Users>` is a `UserStore`, too: the verifier and the sign-up share it.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+///
+/// use async_trait::async_trait;
+/// use tower_password_grant::BackendError;
+/// use tower_password_grant::store::{LoginName, StoredUser, UserStore};
+/// use tower_password_grant::user::AccountKey;
+///
+/// #[derive(Clone)]
+/// struct User {
+///     id: String,
+///     hash: String,
+/// }
+///
+/// /// Users by their canonical login names.
+/// #[derive(Default)]
+/// struct Users(Mutex<HashMap<String, User>>);
+///
+/// impl Users {
+///     fn table(&self) -> MutexGuard<'_, HashMap<String, User>> {
+///         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+///     }
+///
+///     /// Whether the name was free.
+///     fn sign_up(&self, login: &str, user: User) -> bool {
+///         let key = AccountKey::canonical(login).as_str().to_owned();
+///         let mut table = self.table();
+///         let is_free = !table.contains_key(&key);
+///         if is_free {
+///             table.insert(key, user);
+///         }
+///         is_free
+///     }
+/// }
+///
+/// fn stored(user: &User) -> StoredUser {
+///     StoredUser::new(user.id.clone()).with_password_hash(user.hash.clone())
+/// }
+///
+/// type Found = Result<Option<StoredUser>, BackendError>;
+///
+/// #[async_trait]
+/// impl UserStore for Users {
+///     async fn find(&self, login: &LoginName<'_>, _realm: Option<&str>) -> Found {
+///         Ok(self.table().get(login.canonical()).map(stored))
+///     }
+///
+///     // For refresh tokens.
+///     async fn find_by_id(&self, user_id: &str, _realm: Option<&str>) -> Found {
+///         Ok(self.table().values().find(|user| user.id == user_id).map(stored))
+///     }
+///
+///     async fn save_hash(
+///         &self,
+///         user_id: &str,
+///         old_hash: &str,
+///         new_hash: &str,
+///     ) -> Result<bool, BackendError> {
+///         let mut table = self.table();
+///         let is_asked = |user: &&mut User| user.id == user_id && user.hash == old_hash;
+///         let Some(user) = table.values_mut().find(is_asked) else { return Ok(false) };
+///         user.hash = new_hash.to_owned();
+///         Ok(true)
+///     }
+/// }
+///
+/// let users = Arc::new(Users::default());
+/// // Argon2Verifier::new(Arc::clone(&users))?, and for the sign-up:
+/// let alice = User { id: "user-1".to_owned(), hash: "$argon2id$..".to_owned() };
+/// assert!(users.sign_up(" Alice", alice.clone()) && !users.sign_up("alice", alice));
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # assert!(users.save_hash("user-1", "$argon2id$..", "new").await.unwrap());
+/// # assert!(!users.save_hash("user-1", "$argon2id$..", "newer").await.unwrap());
+/// # let found = users.find_by_id("user-1", None).await.unwrap().unwrap();
+/// # assert_eq!(found.password_hash(), Some("new"));
+/// # });
+/// ```
+///
 /// # Contract
 /// - `find` looks up one of the two forms of a [`LoginName`]: [`canonical`](LoginName::canonical) in a column that holds names
 ///   in this form, made by [`AccountKey::canonical`](crate::user::AccountKey::canonical), or that ignores case;

@@ -52,6 +52,11 @@ use crate::limiter::step::transition::{Attempted, Charged, Compared, News, Outco
 ///
 /// Put it into an [`Arc`](std::sync::Arc) to give it to the endpoint and keep it for the operator: see
 /// [`LimiterOperator`](crate::limiter::LimiterOperator).
+#[doc(alias = "brute_force")]
+#[doc(alias = "lockout")]
+#[doc(alias = "rate_limit")]
+#[doc(alias = "throttle")]
+#[doc(alias = "in_memory")]
 pub struct MemoryLimiter {
     pub(super) rules: LimiterRules,
     pub(super) tables: Tables,

@@ -23,6 +23,10 @@ use crate::boundary::setting::{SettingError, one_or_more};
 /// let limiter = MemoryLimiter::new().with_rules(rules);
 /// # let _ = limiter;
 /// ```
+#[doc(alias = "brute_force")]
+#[doc(alias = "lockout")]
+#[doc(alias = "rate_limit")]
+#[doc(alias = "throttle")]
 #[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct LimiterRules {
