@@ -25,6 +25,7 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
+    #[inline]
     pub(super) fn of(headers: &HeaderMap) -> Self {
         // Up to some twenty headers, going through their names is faster than a look-up.
         if !headers.keys().any(|name| *name == CONTENT_TYPE) {
@@ -146,6 +147,7 @@ impl Answers {
     }
 
     /// The answer to a request that was refused.
+    #[inline]
     pub(super) fn answer<B>(
         &self,
         refusal: &BearerRefusal,
@@ -158,18 +160,20 @@ impl Answers {
         let ready = self.0.get(kind as usize).unwrap_or(first);
         let mut response = match dialect {
             Dialect::Http => Response::from_parts(ready.head.clone(), body(ready.body.clone())),
-            Dialect::Grpc(media_type) => {
-                let mut response = Response::from_parts(ready.grpc_head.clone(), body(Bytes::new()));
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-                response
-            }
+            Dialect::Grpc(media_type) => Response::from_parts(ready.grpc_head_of(media_type), body(Bytes::new())),
         };
-        if let Some(wait) = refusal.error.as_ref().and_then(|error| error.retry_after)
-            && kind == AnswerKind::Unavailable
-        {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds_to_wait(wait)));
+        if kind == AnswerKind::Unavailable {
+            tell_wait(refusal, response.headers_mut());
         }
         response
+    }
+}
+
+/// How long the backend wants to be left alone, if it said so.
+#[cold]
+fn tell_wait(refusal: &BearerRefusal, headers: &mut HeaderMap) {
+    if let Some(wait) = refusal.error.as_ref().and_then(|error| error.retry_after) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds_to_wait(wait)));
     }
 }
 
@@ -196,6 +200,13 @@ impl Ready {
             body = Bytes::from_static(row.body.as_bytes());
         }
         Self { head: head(row.status, headers), body, grpc_head: head(StatusCode::OK, grpc_headers) }
+    }
+
+    #[inline(never)]
+    fn grpc_head_of(&self, media_type: &'static str) -> Parts {
+        let mut head = self.grpc_head.clone();
+        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        head
     }
 }
 

@@ -275,7 +275,7 @@ where
     B::Error: Into<BoxError>,
 {
     fn verify<'a>(&'a self, token: &'a str) -> MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendError>> {
-        if !is_bearer_token(token) {
+        if !is_bearer_token(token.as_bytes()) {
             return MaybeFuture::ready(Ok(None));
         }
         let (key, began) = (CacheKey::of(token), self.clock.elapsed());

@@ -128,6 +128,7 @@ impl BearerRefusal {
     }
 
     /// Tells it to events and counters.
+    #[inline]
     pub(super) fn tell(&self) {
         let client = self.record.as_ref().map(AccessTokenRecord::client);
         let reason = self.reason;

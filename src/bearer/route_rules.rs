@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, HeaderValue, Method, Response};
 
 use super::answer::{Answers, Challenge, Dialect};
 use super::cache::TokenCache;
@@ -127,15 +127,15 @@ impl RouteRules {
             found => found?,
         };
         let cache = self.parts.cache.as_ref().filter(|_| self.is_cached);
-        let key = cache.map(|_| CacheKey::of(token.text));
+        let key = cache.map(|_| CacheKey::of(token.text()));
         let asked = if key.is_some() { self.parts.clock.elapsed() } else { Duration::ZERO };
         if let Some(record) = cache.zip(key).and_then(|(cache, key)| cache.get(&key, asked)) {
             return self.judge(record).map(Admission::Known);
         }
-        Ok(Admission::Ask(Verification { looking: self.look_up(&token), key, asked }))
+        Ok(Admission::Ask(Verification { looking: self.look_up(token), key, asked }))
     }
 
-    fn look_up(&self, token: &BearerToken<'_>) -> Contain<Looking> {
+    fn look_up(&self, token: BearerToken<&HeaderValue>) -> Contain<Looking> {
         let (parts, token) = (Arc::clone(&self.parts), token.share());
         let looking: Looking = Box::pin(async move { Ok(parts.verifier.verify(token.text()).await?) });
         Contain::new(Some(self.parts.deadline), looking)

@@ -1,5 +1,6 @@
 //! Access token scope (RFC 6749 section 3.3).
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
@@ -67,8 +68,16 @@ impl Scope {
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
         // In order and without repeats, a part is never written longer than the whole.
-        self.0.len() <= other.0.len()
-            && (self == other || self.tokens().all(|wanted| other.tokens().any(|own| own == wanted)))
+        self.0.len() <= other.0.len() && (self == other || self.is_within(other))
+    }
+
+    /// Both are sorted, so both are gone through once, and a token that is missing is missed where it should stand.
+    fn is_within(&self, other: &Self) -> bool {
+        let mut others = other.tokens();
+        self.tokens().all(|wanted| {
+            let found = others.by_ref().map(|own| own.cmp(wanted)).find(|order| order.is_ge());
+            found.is_some_and(Ordering::is_eq)
+        })
     }
 
     /// What is left without the tokens of `other`.

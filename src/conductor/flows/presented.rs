@@ -34,7 +34,7 @@ pub(crate) struct IssuedBefore {
 impl IssuedBefore {
     /// Finds out what a token is, whatever kind the client hints at: at most one look-up, by its form.
     pub(super) async fn look_up(&self, token: &str) -> Result<Option<FoundToken<'_>>, TokenError> {
-        if !is_bearer_token(token) {
+        if !is_bearer_token(token.as_bytes()) {
             return Ok(None);
         }
         if let Some(families) = self.families.as_deref()

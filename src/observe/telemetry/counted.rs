@@ -2,6 +2,7 @@ use crate::boundary::backend::BackendError;
 use crate::protocol::client::registered::ClientId;
 
 /// A guard refused a request for this reason.
+#[inline]
 pub(crate) fn bearer_refused(
     reason: &'static str,
     is_trouble: bool,

@@ -149,6 +149,7 @@ pub(crate) fn background_failed(task: &'static str, failure: &BackendError) {
 }
 
 /// A guard refused a request.
+#[inline]
 pub(crate) fn bearer_refused(
     reason: &'static str,
     is_trouble: bool,

@@ -157,7 +157,7 @@ impl Token {
         let text = encoded.and_then(|_| String::from_utf8(token).ok());
         let mut text = text.ok_or(RandomnessError(getrandom::Error::UNEXPECTED))?;
         text.truncate(end);
-        Ok(Self { text: Wiped::new(text), is_token68: prefix.is_empty() || is_token68(prefix) })
+        Ok(Self { text: Wiped::new(text), is_token68: prefix.is_empty() || is_token68(prefix.as_bytes()) })
     }
 
     /// Whether `text` can be one that [`random`](Self::random) made with this prefix.
@@ -167,7 +167,7 @@ impl Token {
 
     /// Whether it is a `b64token` (RFC 6750 section 2.1).
     pub(crate) fn is_token68(&self) -> bool {
-        self.is_token68 || is_token68(&self.text)
+        self.is_token68 || is_token68(self.text.as_bytes())
     }
 
     /// Whether it is known to be one without a look at it.

@@ -87,8 +87,8 @@ pub(crate) fn is_unicode_no_crlf(text: &str) -> bool {
 }
 
 /// `token68` (RFC 9110 section 11.2): what a bearer token must be made of to fit a header.
-pub(crate) fn is_token68(text: &str) -> bool {
-    let end = text.bytes().rposition(|b| b != b'=');
+pub(crate) fn is_token68(text: &[u8]) -> bool {
+    let end = text.iter().rposition(|b| *b != b'=');
     let body = end.and_then(|end| text.get(..=end)).unwrap_or_default();
     !body.is_empty()
         && all(body, |b| {
@@ -101,7 +101,7 @@ pub(crate) fn is_token68(text: &str) -> bool {
 pub(crate) const MAX_TOKEN: usize = 8 * 1024;
 
 /// Whether it can be a bearer token at all (RFC 6750 section 2.1), of whatever server.
-pub(crate) fn is_bearer_token(text: &str) -> bool {
+pub(crate) fn is_bearer_token(text: &[u8]) -> bool {
     text.len() <= MAX_TOKEN && is_token68(text)
 }
 
@@ -132,9 +132,8 @@ pub(crate) fn end_of_plain_json(text: &str) -> Option<usize> {
 
 /// Looks at every byte, without stopping early: the compiler then looks at many at once. The last of them are looked at
 /// together, too, though some were before.
-pub(crate) fn all(text: &str, is_legal: impl Fn(u8) -> bool) -> bool {
+fn all(bytes: &[u8], is_legal: impl Fn(u8) -> bool) -> bool {
     let look = |bytes: &[u8]| bytes.iter().fold(true, |legal, b| legal & is_legal(*b));
-    let bytes = text.as_bytes();
     if let Some(last) = bytes.last_chunk::<16>() {
         // Sixteen findings side by side, which are one only at the end.
         let add = |mut illegal: [u8; 16], block: &[u8; 16]| {
@@ -288,10 +287,10 @@ mod tests {
     #[test]
     fn every_byte_counts_wherever_it_stands_in_a_text_of_any_length() {
         for length in 0..70 {
-            assert!(all(&"a".repeat(length), |byte| byte == b'a'));
+            assert!(all("a".repeat(length).as_bytes(), |byte| byte == b'a'));
             for at in 0..length {
                 let text = format!("{}b{}", "a".repeat(at), "a".repeat(length - at - 1));
-                assert!(!all(&text, |byte| byte == b'a'), "{text}");
+                assert!(!all(text.as_bytes(), |byte| byte == b'a'), "{text}");
             }
         }
     }
