@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::failure::Failure;
 use super::notices::{Notices, Owner};
@@ -15,7 +15,7 @@ use crate::boundary::limiter::{AttemptKey, AttemptLimiter, BegunLock, Fingerprin
 use crate::observe::contain::Contain;
 use crate::observe::patience::{Bound, Overdue, answered};
 use crate::observe::telemetry;
-use crate::protocol::client::credentials::Secret;
+use crate::protocol::client::credentials::{Now, Secret};
 use crate::protocol::client::registered::Client;
 use crate::protocol::wire::error::{Reason, TokenError};
 
@@ -63,7 +63,7 @@ impl Budget {
         guessed: Guessed<'a, OfClient>,
         secret: Secret<'a>,
         client: Option<&'a Client>,
-        now: SystemTime,
+        now: Now<'a>,
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<AuthenticatedClient, TokenError>> + Send + 'a {
         let keyed = guessed.from(trail.caller.address, trail.caller.is_exempt, None);

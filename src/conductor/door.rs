@@ -18,7 +18,7 @@ use crate::boundary::ladder::charge::{Guessed, OfClient};
 use crate::boundary::ladder::client::{self, AuthenticatedClient};
 use crate::boundary::registry::ClientRegistry;
 use crate::observe::patience::{Bound, answered};
-use crate::protocol::client::credentials::{self, Offer, Presented};
+use crate::protocol::client::credentials::{self, Now, Offer, Presented};
 use crate::protocol::client::registered::{Client, is_client_id};
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::form::Form;
@@ -50,6 +50,8 @@ pub(crate) struct Clients {
     pub(crate) registry: Box<dyn ClientRegistry>,
     pub(crate) patience: Bound,
     pub(crate) misfits: Misfits,
+    /// Reads the wall clock, for the dates of a client.
+    pub(crate) now: Box<dyn Fn() -> SystemTime + Send + Sync>,
 }
 
 /// The ways of authentication.
@@ -76,6 +78,12 @@ impl Door {
 
     pub(crate) fn misfits(&self) -> &Misfits {
         &self.clients.misfits
+    }
+
+    /// Reads the wall clock.
+    #[inline]
+    pub(super) fn now(&self) -> Now<'_> {
+        &*self.clients.now
     }
 
     /// Finds out whether pages of the request's origin may read the answer, whatever it will be.
@@ -116,7 +124,7 @@ impl Door {
         form: &Form,
         trail: &mut Trail,
     ) -> Result<Option<Client>, TokenError> {
-        let Clients { registry, patience, misfits } = &self.clients;
+        let Clients { registry, patience, misfits, .. } = &self.clients;
         let failed = |error: BackendError| error.because(Reason::RegistryFailed);
         // A database that ignores case may find a client of another id.
         let exactly = |id: &str, found: Option<Client>| found.filter(|client| client.id().as_str() == id);
@@ -141,7 +149,6 @@ impl Door {
         form: &Form,
         presented: &Presented,
         client: Option<Client>,
-        now: SystemTime,
         trail: &mut Trail,
     ) -> Result<AuthenticatedClient, TokenError> {
         if matches!(presented, Presented::Post(_)) && !self.methods.post_allowed {
@@ -150,8 +157,8 @@ impl Door {
         let client_id = client.as_ref().map_or_else(|| presented.id(&form.texts), |client| client.id().as_str());
         let guessed = Guessed::client(client_id);
         match presented.offer(&form.texts) {
-            Offer::Bare(bare) => AuthenticatedClient::identify(bare, client, &form.texts, now),
-            Offer::Secret(secret) => self.budget.check(guessed, secret, client.as_ref(), now, trail).await,
+            Offer::Bare(bare) => AuthenticatedClient::identify(bare, client, &form.texts, self.now()),
+            Offer::Secret(secret) => self.budget.check(guessed, secret, client.as_ref(), self.now(), trail).await,
             Offer::Method(index) => {
                 let request = head.with(form);
                 Box::pin(self.prove(index, guessed, client.as_ref(), &request, trail)).await

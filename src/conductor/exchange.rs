@@ -16,8 +16,6 @@
 //! stand in the flow of the grant, the last one in the protocol's encoder.
 //! Login rules and a second factor have their place in [`Scales`](super::login::weigh::Scales).
 
-use std::sync::Arc;
-
 use super::answer::Reply;
 use super::door::{Door, Head, permit_site};
 use super::flows::grants::{Grants, Served};
@@ -27,7 +25,6 @@ use super::gate::{Gate, Next};
 use super::login::rungs::Rungs;
 use super::purpose::Purpose;
 use super::trail::Trail;
-use crate::boundary::clock::Clock;
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::form::Known;
 
@@ -39,7 +36,6 @@ pub(crate) struct Exchange {
     pub(crate) revocation: RevocationFlow,
     pub(crate) introspection: IntrospectionFlow,
     pub(crate) rungs: Rungs,
-    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Exchange {
@@ -65,17 +61,16 @@ impl Exchange {
         }
         let presented = self.door.present(head, form, trail)?;
         // What is borrowed is held to the end of its block, by the future of every request.
-        let (client, now) = {
+        let client = {
             let client = self.door.find(&presented, form, trail).await?;
             permit_site(head, client.as_ref(), trail)?;
-            let now = self.clock.now();
-            let client = self.door.authenticate(head, form, &presented, client, now, trail).await?;
+            let client = self.door.authenticate(head, form, &presented, client, trail).await?;
             if trail.purpose == Purpose::Introspection {
                 // Before the address may become another one.
                 self.gate.throttle().count_introspection(client.client(), trail)?;
             }
             self.gate.senders().note_end_user(&head.headers, client.client(), trail);
-            (client, now)
+            client
         };
         match trail.purpose {
             Purpose::Token => drop(presented),
@@ -86,7 +81,7 @@ impl Exchange {
         let requested = form.get(Known::GrantType).unwrap_or_default();
         let served = self.grants.named(requested).ok_or(Reason::UnsupportedGrantType)?;
         trail.grant_type = Some(served.grant_type().clone());
-        let client = client.permit(served.grant_type(), now)?;
+        let client = client.permit(served.grant_type(), self.door.now())?;
         if !served.is_complete(form) {
             return Err(Reason::MissingParameter.into());
         }

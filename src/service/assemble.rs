@@ -154,6 +154,8 @@ impl Options {
             Notices::new(protection.notifier),
             BudgetRules { conceals_account_locks: protection.conceals_account_locks, deadline: self.limits.whole() },
         ));
+        let wall = Arc::clone(&clock);
+        let known = Clients { registry, patience: patience.registry, misfits, now: Box::new(move || wall.now()) };
         let methods = ClientMethods {
             own: self.methods,
             patience: patience.client_method,
@@ -163,11 +165,10 @@ impl Options {
         let tokens = IssuedBefore { families: families.clone(), access: Arc::clone(&access) };
         let exchange = Exchange {
             gate,
-            door: Door::new(Clients { registry, patience: patience.registry, misfits }, methods, Arc::clone(&budget)),
+            door: Door::new(known, methods, Arc::clone(&budget)),
             grants,
             revocation: RevocationFlow::new(tokens.clone(), Arc::clone(&budget), revocation.access_token_ends_family),
             introspection: IntrospectionFlow::new(tokens, Arc::clone(&clock), introspection.max_age, has_rules),
-            clock: Arc::clone(&clock),
             rungs: Rungs::new(Parts {
                 budget,
                 users,

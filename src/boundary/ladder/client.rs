@@ -9,7 +9,7 @@ use crate::boundary::auth_method::{AuthRequest, ClientAuthMethod};
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
 use crate::boundary::limiter::{AttemptLimiter, Checked, Decided, Refusal, Rule, Settlement};
-use crate::protocol::client::credentials::{self, Bare, Comparison, Presented, Secret};
+use crate::protocol::client::credentials::{self, Bare, Comparison, Now, Presented, Secret};
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy;
 use crate::protocol::client::registered::{Client, ClientAuthentication};
@@ -27,7 +27,7 @@ impl AuthenticatedClient {
         bare: Bare<'_>,
         client: Option<Client>,
         texts: &Texts,
-        now: SystemTime,
+        now: Now<'_>,
     ) -> Result<Self, TokenError> {
         credentials::identify(bare, client, texts, now).map(Self)
     }
@@ -42,7 +42,11 @@ impl AuthenticatedClient {
 
     /// Whether the client may use this grant type today.
     #[inline]
-    pub(crate) fn permit(self, grant_type: &GrantType, now: SystemTime) -> Result<PermittedClient, Reason> {
+    pub(crate) fn permit(
+        self,
+        grant_type: &GrantType,
+        now: impl FnOnce() -> SystemTime,
+    ) -> Result<PermittedClient, Reason> {
         policy::permit_grant(&self.0, grant_type, now)?;
         Ok(PermittedClient { client: self.0, grant_type: grant_type.clone() })
     }
@@ -87,7 +91,7 @@ pub(crate) fn check<'a>(
     keyed: &'a GuessKey<'a, OfClient>,
     secret: Secret<'a>,
     client: Option<&'a Client>,
-    now: SystemTime,
+    now: Now<'a>,
 ) -> Result<Answered<'a>, impl Future<Output = Answered<'a>> + Send + Unpin + 'a> {
     let presented = secret.presented();
     let comparison = Comparison::new(secret, client, now);

@@ -76,7 +76,7 @@ impl IntrospectionFlow {
     ) -> Reply {
         let end = families.end_of(found, client.client());
         let using = families.use_of(&found.token, client.client(), now);
-        let claim = client.permit(&self.refresh, now).and_then(|client| Claim::of(client, &found.stored));
+        let claim = client.permit(&self.refresh, || now).and_then(|client| Claim::of(client, &found.stored));
         if !claim.and_then(|claim| claim.find_live(&using)).is_ok_and(|live| !live.is_repeat()) {
             return inactive();
         }

@@ -148,15 +148,18 @@ pub(crate) enum Offer<'a> {
 pub(crate) struct Comparison<'a>(Sides<'a>);
 
 enum Sides<'a> {
-    Presented { secret: Secret<'a>, client: Option<&'a Client>, now: SystemTime },
+    Presented { secret: Secret<'a>, client: Option<&'a Client>, now: Now<'a> },
     Digested { digests: Digests, client: Option<Client>, is_allowed: bool, now: SystemTime },
 }
+
+/// Reads the wall clock: only where there is a date to judge, which most clients have none of.
+pub(crate) type Now<'a> = &'a (dyn Fn() -> SystemTime + Send + Sync);
 
 /// Of one secret, or of both readings of a header that has two.
 type Digests = (SecretDigest, Option<SecretDigest>);
 
 impl<'a> Comparison<'a> {
-    pub(crate) const fn new(secret: Secret<'a>, client: Option<&'a Client>, now: SystemTime) -> Self {
+    pub(crate) const fn new(secret: Secret<'a>, client: Option<&'a Client>, now: Now<'a>) -> Self {
         Self(Sides::Presented { secret, client, now })
     }
 
@@ -167,7 +170,7 @@ impl<'a> Comparison<'a> {
                 digests: digests(presented, client, texts, SecretDigest::of),
                 client: client.cloned(),
                 is_allowed: is_allowed(presented, client),
-                now,
+                now: now(),
             },
             Sides::Digested { digests, client, is_allowed, now } => {
                 Sides::Digested { digests, client, is_allowed, now }
@@ -193,7 +196,7 @@ impl<'a> Comparison<'a> {
                 proves & is_allowed(presented, client)
             }
             Sides::Digested { digests, client, is_allowed, now } => {
-                matches(&digests, client.as_ref(), now, equal) & is_allowed
+                matches(&digests, client.as_ref(), || now, equal) & is_allowed
             }
         }
     }
@@ -226,7 +229,7 @@ fn digests(
 fn matches(
     (first, second): &Digests,
     client: Option<&Client>,
-    now: SystemTime,
+    now: impl Fn() -> SystemTime,
     equal: impl FnMut(&SecretDigest, &SecretDigest) -> Choice,
 ) -> bool {
     bool::from(match second {
@@ -267,7 +270,7 @@ pub(crate) fn identify(
     Bare(presented): Bare<'_>,
     client: Option<Client>,
     texts: &Texts,
-    now: SystemTime,
+    now: Now<'_>,
 ) -> Result<Client, TokenError> {
     let is_right = match client.as_ref().map(Client::authentication) {
         Some(ClientAuthentication::None) => matches!(presented, Presented::Id(_) | Presented::Basic(_)),
@@ -287,7 +290,7 @@ mod tests {
     fn work(presented: &Presented, client: Option<&Client>, texts: &Texts, on_another_thread: bool) -> [usize; 2] {
         let (mut digests, mut comparisons) = (0, 0);
         let secret = Secret { presented, texts };
-        let comparison = Comparison::new(secret, client, SystemTime::UNIX_EPOCH);
+        let comparison = Comparison::new(secret, client, &|| SystemTime::UNIX_EPOCH);
         let comparison = if on_another_thread { comparison.digested() } else { comparison };
         let is_right = comparison.compare_by(
             |secret| {
@@ -325,6 +328,38 @@ mod tests {
                 assert_eq!(work(&presented, Some(client), &texts, false), [digests, 2 * digests], "{client:?}");
                 assert_eq!(work(&presented, Some(client), &texts, true), [0, 2 * digests], "{client:?}");
             }
+        }
+    }
+
+    #[test]
+    fn the_clock_is_read_for_a_right_secret_that_has_an_end_and_for_no_other_ca_13() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        use std::time::Duration;
+
+        let (right, other) = (SecretDigest::of("right"), SecretDigest::of("other"));
+        let end = SystemTime::UNIX_EPOCH + Duration::from_secs(60);
+        let build = |client: crate::protocol::client::builder::ClientBuilder| client.build().unwrap();
+        let dateless = build(Client::confidential("a", &right));
+        let dated = build(Client::confidential("a", &other).secret(&right, Some(end)));
+        let mut texts = Texts::default();
+        let id = texts.push("a");
+        let [right, wrong] = ["right", "wrong"].map(|text| Presented::Post(Pair { id, secret: texts.push(text) }));
+        for (presented, client, passed, expected) in [
+            (&wrong, None, 0, (false, 0)),
+            (&wrong, Some(&dateless), 0, (false, 0)),
+            (&wrong, Some(&dated), 0, (false, 0)),
+            (&right, None, 0, (false, 0)),
+            (&right, Some(&dateless), 0, (true, 0)),
+            (&right, Some(&dated), 59, (true, 1)),
+            (&right, Some(&dated), 60, (false, 1)),
+        ] {
+            let readings = AtomicUsize::new(0);
+            let now = || {
+                readings.fetch_add(1, Ordering::Relaxed);
+                SystemTime::UNIX_EPOCH + Duration::from_secs(passed)
+            };
+            let is_right = Comparison::new(Secret { presented, texts: &texts }, client, &now).compare();
+            assert_eq!((is_right, readings.into_inner()), expected, "{presented:?} {client:?} {passed}");
         }
     }
 }

@@ -46,12 +46,16 @@ pub(crate) struct GrantRules {
 }
 
 /// Whether the client may use this grant type today.
-pub(crate) fn permit_grant(client: &Client, grant_type: &GrantType, now: SystemTime) -> Result<(), Reason> {
+pub(crate) fn permit_grant(
+    client: &Client,
+    grant_type: &GrantType,
+    now: impl FnOnce() -> SystemTime,
+) -> Result<(), Reason> {
     if !client.allows_grant(grant_type.name()) {
         return Err(Reason::GrantNotAllowed);
     }
     // The date ends what begins by a password, and no login that has begun.
-    if grant_type.begins_password_login() && client.sunset().is_some_and(|sunset| now >= sunset.end()) {
+    if grant_type.begins_password_login() && client.sunset().is_some_and(|sunset| now() >= sunset.end()) {
         return Err(Reason::GrantSunset);
     }
     Ok(())

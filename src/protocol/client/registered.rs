@@ -349,11 +349,12 @@ impl Client {
     }
 
     /// Whether one of the live secrets has one of the presented digests: always the same number of comparisons, none of
-    /// which stops early, by a function that a test can count.
+    /// which stops early, by a function that a test can count. The end of a secret is looked at only if it is the presented
+    /// one, so that all wrong secrets take the same time.
     pub(crate) fn matches(
         client: Option<&Self>,
         presented: &[SecretDigest],
-        now: SystemTime,
+        now: impl Fn() -> SystemTime,
         mut equal: impl FnMut(&SecretDigest, &SecretDigest) -> Choice,
     ) -> Choice {
         // An unknown client is compared with a digest of nothing, and the result thrown away.
@@ -361,9 +362,10 @@ impl Client {
         let mut found = Choice::from(0);
         for slot in 0..2 {
             let stored = client.and_then(|client| client.0.secrets.get(slot)).and_then(Option::as_ref);
-            let live = stored.is_some_and(|secret| secret.expires.is_none_or(|end| now < end));
             let digest = stored.map_or(&nothing, |secret| &secret.digest);
             let equal = presented.iter().fold(Choice::from(0), |any, one| any | equal(one, digest));
+            let is_live = |end: SystemTime| bool::from(equal) && now() < end;
+            let live = stored.is_some_and(|secret| secret.expires.is_none_or(is_live));
             found |= equal & Choice::from(u8::from(live));
         }
         found & u8::from(client.is_some()).ct_eq(&1)
