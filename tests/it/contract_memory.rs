@@ -78,6 +78,18 @@ async fn records_in_a_map_keep_the_contract() {
     contract::attempt_records(async || two_handles(MapRecords::new())).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_suites_of_tokens_run_again_over_what_they_left() {
+    let refresh = Arc::new(MemoryRefreshTokens::new());
+    let access = Arc::new(MemoryAccessTokens::new());
+    let values = Arc::new(MemoryOneTimeValues::new());
+    for _ in 0..2 {
+        contract::refresh_token_store(async || two_handles(Arc::clone(&refresh))).await;
+        contract::access_token_store(async || two_handles(Arc::clone(&access))).await;
+        contract::one_time_values(async || two_handles(Arc::clone(&values))).await;
+    }
+}
+
 /// As in continuous integration over one database.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_suites_of_attempts_run_again_over_what_they_left() {

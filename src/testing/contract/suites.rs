@@ -97,7 +97,8 @@ pub async fn one_time_values<S: OneTimeValues>(make: impl AsyncFn() -> [S; 2]) {
 /// larger than that of an account from there, as it is by default.
 ///
 /// `make` answers two handles of one store in which nothing was counted yet, and is called some 80 times: each scene counts under the
-/// same names and addresses. Over [`AttemptRecords`] a new key is enough, under which no count is found:
+/// same names and addresses. A [`LimiterOperator`] forgets everything first. Over [`AttemptRecords`] a new key is enough, under
+/// which no count is found:
 ///
 /// ```
 /// # use tower_password_grant::limiter::{AttemptRecords, SharedKey, StoredLimiter};

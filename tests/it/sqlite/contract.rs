@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use tower_password_grant::Client;
+use tower_password_grant::limiter::LimiterOperator;
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
 use tower_password_grant::store::StoredUser;
 use tower_password_grant::testing::contract;
@@ -52,6 +53,20 @@ async fn the_limiter_in_the_file_keeps_the_contract_t2() {
     let stores = Stores::default();
     contract::attempt_limiter(async || stores.make_two().map(|store| store.limiter())).await;
     contract::limiter_operator(async || stores.make_two().map(|store| store.limiter())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_suites_of_the_limiter_run_again_over_one_file_whose_counts_are_forgotten() {
+    let folder = Folder::new();
+    let make = async || {
+        let limiters = [folder.store(), folder.store()].map(|store| store.limiter());
+        limiters[0].forget_everything().await.unwrap();
+        limiters
+    };
+    for _ in 0..2 {
+        contract::attempt_limiter(make).await;
+        contract::limiter_operator(make).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
