@@ -24,6 +24,8 @@ pub const ROUTER: &str = "GET / at an axum router";
 pub const ROUTER_LAYERED: &str = "GET / at the layer around it (axum)";
 pub const TOKEN: &str = "token request";
 pub const TOKEN_ROUTER: &str = "token request, layer around an axum router";
+pub const TOKEN_RULED: &str = "token request with three login rules";
+pub const TOKEN_RULED_BY_CLOSURES: &str = "token request with three async closures as rules";
 pub const HANDLER: &str = "token request, hand-written axum handler";
 pub const ESCAPES: &str = "token request with escapes";
 pub const BAD_CLIENT: &str = "refused: unknown client";
@@ -92,6 +94,14 @@ fn answered(meter: &mut Meter) {
     meter.case(TOKEN_ROUTER, sample, |request| through(&mut routed, request, StatusCode::OK));
     let mut handler = handler::router();
     meter.case(HANDLER, sample, |request| through(&mut handler, request, StatusCode::OK));
+
+    for (name, layer) in
+        [(TOKEN_RULED, library::ruled_layer(10)), (TOKEN_RULED_BY_CLOSURES, library::closures_layer(10))]
+    {
+        let mut ruled = layer.layer(inner());
+        let sample = || token_request(BASIC, BODY, Full::new);
+        meter.case(name, sample, |request| through(&mut ruled, request, StatusCode::OK));
+    }
 
     // Both halves of the header and three values of the form are escaped; they decode to those of the sample.
     let basic = "Basic czZCaGRSa3F0JTMzOmdYMWZCYXQzYiU1Ng==";

@@ -3,7 +3,7 @@
 use super::body::{FRAME, Flood, LIMIT};
 use super::cases::{
     BAD_CLIENT, BAD_SCOPE, BAD_SECRET, ESCAPES, HANDLER, INNER, INNER_IN_ITS_BODY, INNER_LAYERED, METER, REFUSALS,
-    ROUTER, ROUTER_LAYERED, TOKEN, TOKEN_ROUTER,
+    ROUTER, ROUTER_LAYERED, TOKEN, TOKEN_ROUTER, TOKEN_RULED,
 };
 use super::meter::Cost;
 use super::refresh::{LOGIN, LOGIN_AT_CAP, REFRESH};
@@ -21,6 +21,11 @@ const ALLOCATION_CEILINGS: (f64, f64) = (6.0, 5.0);
 const TOKEN_INSTRUCTIONS: f64 = 15_000.0;
 /// What was reached, with room for another compiler.
 const TOKEN_CEILING: f64 = 15_100.0;
+/// What three login rules cost more that decide at once, and let the login go on.
+const RULES_INSTRUCTIONS: f64 = 1_500.0;
+/// What was reached.
+const RULES_CEILING: f64 = 1_800.0;
+const RULES_ALLOCATIONS: f64 = 3.0;
 /// A client's right secret and what comes before it, in a request that ends there, beside SHA-256.
 const SECRET_CEILING: f64 = 10_850.0;
 
@@ -84,6 +89,7 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
     let enclosed = less(instructions(INNER_LAYERED), instructions(INNER));
     let routed = less(instructions(ROUTER_LAYERED), instructions(ROUTER));
     let unequal = less(instructions(BAD_CLIENT), instructions(BAD_SECRET)).map(f64::abs);
+    let ruled = less(allocations(TOKEN_RULED), allocations(TOKEN));
     let at_cap = less(instructions(LOGIN_AT_CAP), instructions(LOGIN));
     let goals = [
         Goal::new("D1 passing: allocations added", less(allocations(INNER_LAYERED), allocations(INNER)), 0.0),
@@ -97,6 +103,13 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
         Goal::new("D4 with escapes and a scope: allocations", allocations(ESCAPES), TOKEN_ALLOCATIONS),
         // From here on beside SHA-256, of which the handler does none: it compares secrets in the clear.
         Goal::new("D5 token request: instructions", beside(TOKEN), TOKEN_INSTRUCTIONS).with_ceiling(TOKEN_CEILING),
+        Goal::new(
+            "three login rules: instructions added",
+            less(beside(TOKEN_RULED), beside(TOKEN)),
+            RULES_INSTRUCTIONS,
+        )
+        .with_ceiling(RULES_CEILING),
+        Goal::new("three login rules: allocations added", ruled, RULES_ALLOCATIONS),
         Goal::new("right client secret: instructions", beside(BAD_SCOPE), SECRET_CEILING),
         Goal::new("D5 no more than the handler", beside(TOKEN_ROUTER), beside(HANDLER).unwrap_or(0.0)),
         Goal::new("D6 most expensive refusal: allocations", worst(&allocations), TOKEN_ALLOCATIONS)

@@ -8,11 +8,12 @@ use axum::extract::ConnectInfo;
 use tower_password_grant::limiter::{
     AttackProtection, LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket,
 };
+use tower_password_grant::rules::{LoginEvent, LoginRule, Ruling, rule_fn};
 use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::token::Token;
 use tower_password_grant::{
-    Attempt, BackendError, Client, ClientRegistry, ClientSecret, CredentialVerifier, Denial, Grant, IssuedTokens,
-    PasswordGrant, PasswordGrantLayer, PeerAddress, Subject, TokenIssuer, Verdict,
+    Attempt, BackendError, Builder, Client, ClientRegistry, ClientSecret, CredentialVerifier, Denial, Grant,
+    IssuedTokens, PasswordGrant, PasswordGrantLayer, PeerAddress, Subject, TokenIssuer, Verdict,
 };
 
 use super::{CLIENT, PASSWORD, PATH, SCOPE, SECRET};
@@ -56,9 +57,42 @@ impl TokenIssuer for Tokens {
     }
 }
 
+/// A login rule.
+struct Proceed(&'static str);
+
+#[async_trait]
+impl LoginRule for Proceed {
+    fn name(&self) -> &str {
+        self.0
+    }
+
+    async fn apply(&self, login: LoginEvent) -> Result<Ruling, BackendError> {
+        self.apply_at_once(login).await
+    }
+
+    fn apply_at_once(&self, _: LoginEvent) -> MaybeFuture<'_, Result<Ruling, BackendError>> {
+        MaybeFuture::ready(Ok(Ruling::proceed()))
+    }
+}
+
 /// The layer with every default but the path and a ceiling of requests that no load reaches, because it comes from one
 /// address. `attempts`: the budget of each account, client and address, so that a benchmark of refusals is not throttled.
 pub fn layer(attempts: u32) -> PasswordGrantLayer {
+    builder(attempts).build().unwrap()
+}
+
+/// The same with three rules that decide at once, and let every login go on.
+pub fn ruled_layer(attempts: u32) -> PasswordGrantLayer {
+    builder(attempts).rule(Proceed("one")).rule(Proceed("two")).rule(Proceed("three")).build().unwrap()
+}
+
+/// The same with three async closures as rules.
+pub fn closures_layer(attempts: u32) -> PasswordGrantLayer {
+    let proceed = |name: &'static str| rule_fn(name, |_| async { Ok(Ruling::proceed()) });
+    builder(attempts).rule(proceed("one")).rule(proceed("two")).rule(proceed("three")).build().unwrap()
+}
+
+fn builder(attempts: u32) -> Builder<Clients, Users, Tokens> {
     let client = Client::confidential(CLIENT, &ClientSecret::new(SECRET.to_owned()).digest())
         .allow_password_grant()
         .scopes("read write")
@@ -83,6 +117,4 @@ pub fn layer(attempts: u32) -> PasswordGrantLayer {
                 .request_ceiling(RequestCeiling::per_address(u32::MAX, 1_000_000)),
         )
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
-        .build()
-        .unwrap()
 }

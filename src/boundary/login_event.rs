@@ -55,7 +55,9 @@ pub(crate) struct LoginRequest {
 /// A login whose tokens are about to be given, as a [`LoginRule`](crate::rules::LoginRule) sees it, with what the rules before it
 /// decided. It holds no password and no token. Cloning is cheap.
 #[derive(Clone)]
-pub struct LoginEvent {
+pub struct LoginEvent(Arc<EventFacts>);
+
+pub(super) struct EventFacts {
     pub(super) stage: Stage,
     pub(super) user: Subject,
     pub(super) client: Client,
@@ -72,104 +74,108 @@ pub struct LoginEvent {
 }
 
 impl LoginEvent {
+    pub(super) fn new(facts: EventFacts) -> Self {
+        Self(Arc::new(facts))
+    }
+
     /// The point at which the rule is asked.
     #[must_use]
     pub fn stage(&self) -> Stage {
-        self.stage
+        self.0.stage
     }
 
     /// The identifier of the user ([`Subject::id`]).
     #[must_use]
     pub fn subject(&self) -> &str {
-        self.user.id()
+        self.0.user.id()
     }
 
     /// The user, with the [data](Subject::data) that the verifier attached.
     #[must_use]
     pub fn user(&self) -> &Subject {
-        &self.user
+        &self.0.user
     }
 
     /// The authenticated client.
     #[must_use]
     pub fn client(&self) -> &Client {
-        &self.client
+        &self.0.client
     }
 
     /// The realm (separate user directory) of the user, if there is one.
     #[must_use]
     pub fn realm(&self) -> Option<&str> {
-        self.realm.as_deref()
+        self.0.realm.as_deref()
     }
 
     /// `password`, `refresh_token`, or the grant type of an extension grant.
     #[must_use]
     pub fn grant_type(&self) -> &str {
-        self.grant_type.name()
+        self.0.grant_type.name()
     }
 
     /// How the user was authenticated in this request, in order. Nothing is known of an extension grant; at a refresh it is none.
     #[must_use]
     pub fn methods(&self) -> &[AuthenticationMethod] {
-        self.methods
+        self.0.methods
     }
 
     /// When the user was authenticated: at a refresh the time of the login.
     #[must_use]
     pub fn authenticated_at(&self) -> SystemTime {
-        self.authenticated_at
+        self.0.authenticated_at
     }
 
     /// The scope that was asked for, or the default; within what the client may have, and at a refresh within that of the login.
     #[must_use]
     pub fn requested_scope(&self) -> &Scope {
-        &self.requested
+        &self.0.requested
     }
 
     /// What is left of the scope, after the endpoint's ceiling, the verifier and the rules before this one.
     #[must_use]
     pub fn scope(&self) -> &Scope {
-        &self.scope
+        &self.0.scope
     }
 
     /// How long the access token is to live, after the rules before this one.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
-        self.lifetime
+        self.0.lifetime
     }
 
     /// The address that the request comes from, as in [`Attempt::address`](crate::Attempt::address).
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
-        self.address
+        self.0.address
     }
 
     /// What the host's other layers put into the request.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
-        &self.extensions
+        &self.0.extensions
     }
 
     /// The claims that the rules before this one added.
     #[must_use]
     pub fn claims(&self) -> &Claims {
-        self.decisions.as_deref().map_or(&NO_CLAIMS, Decisions::claims)
+        self.0.decisions.as_deref().map_or(&NO_CLAIMS, Decisions::claims)
     }
 
     /// The members of the answer that the rules before this one added.
     #[must_use]
     pub fn members(&self) -> &Claims {
-        self.decisions.as_deref().map_or(&NO_CLAIMS, Decisions::members)
+        self.0.decisions.as_deref().map_or(&NO_CLAIMS, Decisions::members)
     }
 }
 
 impl fmt::Debug for LoginEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoginEvent")
-            .field("stage", &self.stage)
-            .field("user", &self.user)
-            .field("client", self.client.id())
-            .field("scope", &self.scope)
+            .field("stage", &self.0.stage)
+            .field("user", &self.0.user)
+            .field("client", self.0.client.id())
+            .field("scope", &self.0.scope)
             .finish_non_exhaustive()
     }
 }

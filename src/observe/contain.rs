@@ -29,6 +29,12 @@ impl From<Cut> for TokenError {
     }
 }
 
+/// Begins a call, which may panic before it gives a future.
+pub(crate) fn begin<T>(call: impl FnOnce() -> T) -> Result<T, Cut> {
+    // What it borrows is looked at no more after a panic.
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| Cut::Panicked)
+}
+
 pin_project! {
     /// Runs a future until it ends, panics or its time is over. A named type, because an async function would hold the future
     /// twice.

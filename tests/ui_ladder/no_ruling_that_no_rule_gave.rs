@@ -14,8 +14,11 @@ async fn legal(
     request: &LoginRequest,
     demanded: Demanded,
 ) -> Result<Option<Grant>, BackendError> {
-    let ruled = ruled::apply(rule, login.event(request)).await?;
-    Ok(login.follow(ruled).ok().and_then(|()| login.weigh(demanded).ok()))
+    let ruled = match ruled::apply(rule, login.event(request)) {
+        Ok(ruled) => ruled?,
+        Err(deciding) => deciding.await?,
+    };
+    Ok(login.follow(ruled).ok().and_then(|_| login.weigh(demanded).ok()))
 }
 
 fn of_no_rule(login: &mut Login, ruling: Ruling) {

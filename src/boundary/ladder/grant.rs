@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::ruled::Ruled;
 use super::terms::{Renewal, Terms};
 use super::user::{ReverifiedUser, VerifiedUser};
-use crate::boundary::login_event::{AuthenticationMethod, LoginEvent, LoginRequest, Stage};
+use crate::boundary::login_event::{AuthenticationMethod, EventFacts, LoginEvent, LoginRequest, Stage};
 use crate::boundary::recheck::Recheck;
 use crate::boundary::verifier::Verified;
 use crate::protocol::client::grant_type::GrantType;
@@ -118,6 +118,11 @@ impl Login {
         &self.facts.subject
     }
 
+    /// Whether the password was kept, to be looked at.
+    pub(crate) const fn keeps_password(&self) -> bool {
+        self.password.is_some()
+    }
+
     /// Takes the password out, if it was kept to be looked at.
     pub(crate) const fn take_password(&mut self) -> Option<Box<Password>> {
         self.password.take()
@@ -137,7 +142,7 @@ impl Login {
             (None, true) => (Stage::Password, &[AuthenticationMethod::Password]),
             (None, false) => (Stage::Extension, &[]),
         };
-        LoginEvent {
+        LoginEvent::new(EventFacts {
             stage,
             user: facts.subject.clone(),
             client: facts.client.clone(),
@@ -151,17 +156,18 @@ impl Login {
             address: request.address,
             extensions: Arc::clone(&request.extensions),
             decisions: facts.decisions.clone(),
-        }
+        })
     }
 
-    /// Takes in what a rule has decided.
-    pub(crate) fn follow(&mut self, Ruled(ruling): Ruled) -> Result<(), Objection> {
-        if let Some(later) = ruling.read()? {
+    /// Takes in what a rule has decided, and answers whether that changes anything.
+    pub(crate) fn follow(&mut self, Ruled(ruling): Ruled) -> Result<bool, Objection> {
+        let later = ruling.read()?;
+        if let Some(later) = &later {
             let decisions = self.facts.decisions.get_or_insert_default();
-            Arc::make_mut(decisions).follow(&later).map_err(Objection::Unfit)?;
+            Arc::make_mut(decisions).follow(later).map_err(Objection::Unfit)?;
         }
         self.proven.rules = self.proven.rules.saturating_add(1);
-        Ok(())
+        Ok(later.is_some())
     }
 
     /// What the rules so far leave of the scope.

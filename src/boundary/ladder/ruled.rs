@@ -11,10 +11,13 @@ use crate::protocol::rules::ruling::Ruling;
 /// What one rule has decided on one login.
 pub(crate) struct Ruled(pub(super) Ruling);
 
-/// Has a rule decide on a login: the only maker of what it decided.
+/// A rule's answer about a login.
+type Answered = Result<Ruled, BackendError>;
+
+/// Has a rule decide on a login: the only maker of what it decided. `Err` holds the call, if its answer is not there at once.
 pub(crate) fn apply(
     rule: &dyn LoginRule,
     login: LoginEvent,
-) -> impl Future<Output = Result<Ruled, BackendError>> + Send + Unpin + '_ {
-    Asking::new(rule.apply_at_once(login), |answer: Result<Ruling, BackendError>| answer.map(Ruled))
+) -> Result<Answered, impl Future<Output = Answered> + Send + Unpin + '_> {
+    Asking::at_once(rule.apply_at_once(login), |answer: Result<Ruling, BackendError>| answer.map(Ruled))
 }

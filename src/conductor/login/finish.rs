@@ -9,7 +9,6 @@ use http::Extensions;
 
 use super::issue::{Issuing, issue};
 use super::rungs::Rungs;
-use super::scales::Weighing;
 use crate::boundary::host_extensions::HostExtensions;
 use crate::boundary::ladder::charge::UsedCharge;
 use crate::boundary::ladder::grant::{Grant, Login};
@@ -52,13 +51,12 @@ impl Rungs {
         let Decided { answer, failure, charge, owner, extensions } = decided;
         let address = trail.caller.address;
         let request = request(terms.scope(), address, extensions);
-        let login = self.conclude(terms, answer, failure);
-        let issuing = match self.parts.scales.weigh(login, request) {
-            Weighing::Done(grant) => grant.map_or_else(|failure| Ok(Err(failure)), |grant| issue(self, grant, trail)),
-            Weighing::Open(open) => Err(Issuing::later(async move {
-                let grant = open.decide(trail).await?;
-                answered!(issue(self, grant, trail))
-            })),
+        let scales = &self.parts.scales;
+        let issuing = match self.conclude(terms, answer, failure) {
+            Err(failure) => Ok(Err(failure)),
+            Ok(login) if scales.have_questions(&login, request.as_ref()) => Err(self.question(login, request, trail)),
+            // The common weighing takes no time, and a grant is too large to lie in a future.
+            Ok(login) => scales.weigh(login).map_or_else(|failure| Ok(Err(failure)), |grant| issue(self, grant, trail)),
         };
         self.parts.budget.settle(charge, issuing, owner, address)
     }
@@ -73,12 +71,23 @@ impl Rungs {
         trail: &mut Trail,
     ) -> Result<Grant, TokenError> {
         let request = request(renewal.scope(), trail.caller.address, extensions.shared());
-        let login = Login::renewed(renewal, user, now).map_err(|reason| Failure::Decided(reason.into()));
-        let grant = match self.parts.scales.weigh(login, request) {
-            Weighing::Done(grant) => grant,
-            Weighing::Open(open) => Box::pin(open.decide(trail)).await,
-        };
-        grant.map_err(Failure::into_error)
+        let mut login = Login::renewed(renewal, user, now)?;
+        let scales = &self.parts.scales;
+        if scales.have_questions(&login, request.as_ref()) {
+            Box::pin(scales.find_out(&mut login, request.as_ref(), trail)).await.map_err(Failure::into_error)?;
+        }
+        scales.weigh(login).map_err(Failure::into_error)
+    }
+
+    /// Issues the tokens of a login of which something has to be found out first.
+    #[cold]
+    #[inline(never)]
+    fn question<'a>(&'a self, mut login: Login, request: Option<LoginRequest>, trail: &'a mut Trail) -> Issuing<'a> {
+        Issuing::later(async move {
+            let scales = &self.parts.scales;
+            scales.find_out(&mut login, request.as_ref(), trail).await?;
+            answered!(issue(self, scales.weigh(login)?, trail))
+        })
     }
 
     /// Takes the answer about the user, and concludes the login.

@@ -10,7 +10,8 @@ use crate::boundary::ladder::ruled::{self, Ruled};
 use crate::boundary::login_event::{LoginEvent, LoginRequest};
 use crate::boundary::login_rule::LoginRule;
 use crate::conductor::failure::Failure;
-use crate::observe::contain::{Contain, Cut};
+use crate::observe::contain::{Contain, Cut, begin};
+use crate::observe::patience::answered;
 use crate::protocol::rules::denial::RuleDenial;
 use crate::protocol::rules::error::RulingError;
 use crate::protocol::rules::ruling::Objection;
@@ -42,9 +43,15 @@ impl LoginRules {
 
     /// Asks each rule about a login, which takes in what they decide.
     pub(super) async fn hear(&self, login: &mut Login, request: &LoginRequest) -> Result<(), Failure> {
+        let mut event = None;
         for rule in &self.rules {
-            let ruled = rule.decide(login.event(request), self.patience).await?;
-            login.follow(ruled).map_err(|objection| self.objected(rule, objection))?;
+            let event_of_rule = event.get_or_insert_with(|| login.event(request)).clone();
+            let ruled = rule.decide(event_of_rule, self.patience).await;
+            let ruled = ruled.map_err(|Unruled(error)| rule.failed(error))?;
+            if login.follow(ruled).map_err(|objection| self.objected(rule, objection))? {
+                // The next rule sees what this one decided.
+                event = None;
+            }
         }
         Ok(())
     }
@@ -61,10 +68,10 @@ impl LoginRules {
 }
 
 impl NamedRule {
-    async fn decide(&self, login: LoginEvent, patience: Option<Duration>) -> Result<Ruled, Failure> {
-        // A block, so that a panic before the first await is contained, too.
-        let deciding = async { Ok::<_, Unruled>(ruled::apply(&*self.rule, login).await?) };
-        Contain::new(patience, deciding).await.map_err(|Unruled(error)| self.failed(error))
+    /// Asks the rule. A panic is contained, whether it comes before its future or within.
+    async fn decide(&self, login: LoginEvent, patience: Option<Duration>) -> Result<Ruled, Unruled> {
+        let begun = begin(|| ruled::apply(&*self.rule, login))?.map(|answer| answer.map_err(Unruled));
+        answered!(begun, waiting => Contain::new(patience, async move { waiting.await.map_err(Unruled) }))
     }
 
     /// Nothing was decided. The credentials were right, so it was no guess.
@@ -79,12 +86,6 @@ impl NamedRule {
 
 /// No ruling.
 struct Unruled(BackendError);
-
-impl From<BackendError> for Unruled {
-    fn from(error: BackendError) -> Self {
-        Self(error)
-    }
-}
 
 impl From<Cut> for Unruled {
     fn from(cut: Cut) -> Self {

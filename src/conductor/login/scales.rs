@@ -75,57 +75,34 @@ impl Scales {
         }
     }
 
-    /// Weighs a login, of which something may have to be found out first. `request`: what the rules see of it.
-    ///
-    /// No future of its own, because the common weighing takes no time, and a grant is too large to lie in one.
-    #[inline(always)]
-    pub(super) fn weigh(&self, login: Result<Login, Failure>, request: Option<LoginRequest>) -> Weighing<'_> {
-        let mut login = match login {
-            Ok(login) => login,
-            Err(failure) => return Weighing::Done(Err(failure)),
-        };
-        match (login.take_password(), request) {
-            (None, None) => Weighing::Done(self.decide(login)),
-            (password, request) => Weighing::Open(Open { scales: self, login, password, request }),
-        }
+    /// Whether something has to be found out of a login before it is weighed. `request`: what the rules see of it, if there are any.
+    #[inline]
+    pub(super) fn have_questions(&self, login: &Login, request: Option<&LoginRequest>) -> bool {
+        request.is_some() || login.keeps_password()
     }
 
-    #[inline(always)]
-    fn decide(&self, login: Login) -> Result<Grant, Failure> {
-        login.weigh(self.demanded).map_err(refused)
-    }
-}
-
-/// The weighing of a login.
-pub(super) enum Weighing<'a> {
-    Done(Result<Grant, Failure>),
-    /// Something is to be found out first.
-    Open(Open<'a>),
-}
-
-/// A login on the scales.
-pub(super) struct Open<'a> {
-    scales: &'a Scales,
-    login: Login,
-    /// If something looks at it.
-    password: Option<Box<Password>>,
-    /// If there are rules.
-    request: Option<LoginRequest>,
-}
-
-impl Open<'_> {
-    /// Has the shield look at the password, which is noted, then the rules at the login, and weighs it.
-    pub(super) async fn decide(self, trail: &mut Trail) -> Result<Grant, Failure> {
-        let Self { scales, mut login, password, request } = self;
-        if let (Some(screen), Some(password)) = (&scales.screen, password) {
+    /// Has the shield look at the password, which is noted, then the rules at the login.
+    pub(super) async fn find_out(
+        &self,
+        login: &mut Login,
+        request: Option<&LoginRequest>,
+        trail: &mut Trail,
+    ) -> Result<(), Failure> {
+        if let (Some(screen), Some(password)) = (&self.screen, login.take_password()) {
             let look = screen.look(&password, login.subject()).await;
             trail.password_leaked = look == Look::Leaked;
-            login.note_password(look, scales.demanded).map_err(refused)?;
+            login.note_password(look, self.demanded).map_err(refused)?;
         }
-        if let Some(request) = request {
-            scales.rules.hear(&mut login, &request).await?;
+        match request {
+            Some(request) => self.rules.hear(login, request).await,
+            None => Ok(()),
         }
-        scales.decide(login)
+    }
+
+    /// Weighs a login by what was found out. What is demanded and was left out is no grant.
+    #[inline(always)]
+    pub(super) fn weigh(&self, login: Login) -> Result<Grant, Failure> {
+        login.weigh(self.demanded).map_err(refused)
     }
 }
 

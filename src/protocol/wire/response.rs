@@ -157,22 +157,36 @@ impl IssuedTokens {
         if let Some(scope) = scope {
             push_plain(&mut json, SCOPE, scope);
         }
-        let ruled = members.and_then(Claims::object);
-        let is_ruled = |name: &str| ruled.as_ref().is_some_and(|ruled| ruled.has(name));
-        for (name, value) in self.extra.iter().filter(|(name, _)| !is_ruled(name)) {
-            json.push(b',');
-            write_json(&mut json, name)?;
-            json.push(b':');
-            write_json(&mut json, value)?;
-        }
-        for (name, value) in ruled.iter().flat_map(JsonObject::iter) {
-            json.push(b',');
-            write_json(&mut json, name)?;
-            json.push(b':');
-            json.extend_from_slice(value.as_bytes());
+        match members.and_then(Claims::object) {
+            None => self.write_extra(&mut json, |_| true)?,
+            Some(ruled) => self.write_ruled(&mut json, &ruled)?,
         }
         json.push(b'}');
         Ok(json)
+    }
+
+    /// The members of the issuer that are to be written.
+    #[inline]
+    fn write_extra(&self, json: &mut Vec<u8>, is_written: impl Fn(&str) -> bool) -> Result<(), Reason> {
+        for (name, value) in self.extra.iter().filter(|(name, _)| is_written(name)) {
+            json.push(b',');
+            write_json(json, name)?;
+            json.push(b':');
+            write_json(json, value)?;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn write_ruled(&self, json: &mut Vec<u8>, ruled: &JsonObject<'_>) -> Result<(), Reason> {
+        self.write_extra(json, |name| !ruled.has(name))?;
+        for (name, value) in ruled.iter() {
+            json.push(b',');
+            write_json(json, name)?;
+            json.push(b':');
+            json.extend_from_slice(value.as_bytes());
+        }
+        Ok(())
     }
 }
 
