@@ -15,7 +15,7 @@ use crate::boundary::limiter::{AttemptKey, AttemptLimiter, BegunLock, Fingerprin
 use crate::observe::contain::Contain;
 use crate::observe::patience::{Bound, Overdue, answered};
 use crate::observe::telemetry;
-use crate::protocol::client::credentials::{Now, Secret};
+use crate::protocol::client::credentials::{Moment, Secret};
 use crate::protocol::client::registered::Client;
 use crate::protocol::wire::error::{Reason, TokenError};
 
@@ -63,7 +63,7 @@ impl Budget {
         guessed: Guessed<'a, OfClient>,
         secret: Secret<'a>,
         client: Option<&'a Client>,
-        now: Now<'a>,
+        now: Moment<'a>,
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<AuthenticatedClient, TokenError>> + Send + 'a {
         let keyed = guessed.from(trail.caller.address, trail.caller.is_exempt, None);

@@ -18,7 +18,7 @@ use crate::boundary::ladder::charge::{Guessed, OfClient};
 use crate::boundary::ladder::client::{self, AuthenticatedClient};
 use crate::boundary::registry::ClientRegistry;
 use crate::observe::patience::{Bound, answered};
-use crate::protocol::client::credentials::{self, Now, Offer, Presented};
+use crate::protocol::client::credentials::{self, Moment, Offer, Presented};
 use crate::protocol::client::registered::{Client, is_client_id};
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::form::Form;
@@ -82,7 +82,7 @@ impl Door {
 
     /// Reads the wall clock.
     #[inline]
-    pub(super) fn now(&self) -> Now<'_> {
+    pub(super) fn now(&self) -> Moment<'_> {
         &*self.clients.now
     }
 

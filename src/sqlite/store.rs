@@ -273,8 +273,11 @@ impl SqliteStore {
 }
 
 async fn answered<T>(answer: Answer<T>) -> Result<T, Unanswered> {
-    let ended = |_| Err(Unanswered::unknown(BackendError::unavailable("a thread of the SQLite store ended")));
-    answer.await.unwrap_or_else(ended)
+    answer.await.unwrap_or_else(|_| Err(thread_ended()))
+}
+
+fn thread_ended() -> Unanswered {
+    Unanswered::unknown(BackendError::unavailable("a thread of the SQLite store ended"))
 }
 
 /// The answer, if it comes sooner than a task that sleeps is woken. To let other tasks go first meanwhile would wake
@@ -284,8 +287,10 @@ fn answered_soon<T>(answer: &mut Answer<T>) -> Option<Result<T, Unanswered>> {
     loop {
         match answer.try_recv() {
             Ok(answer) => return Some(answer),
+            // There is nothing to wait for any more, and to wait all the same would panic.
+            Err(TryRecvError::Closed) => return Some(Err(thread_ended())),
             Err(TryRecvError::Empty) if began.elapsed() < LOOK_UP => std::thread::yield_now(),
-            Err(_) => return None,
+            Err(TryRecvError::Empty) => return None,
         }
     }
 }

@@ -64,3 +64,11 @@ async fn readers_cannot_write() {
     assert_eq!(count(&store).await, 0);
     store.close().await;
 }
+
+#[tokio::test]
+async fn a_look_up_whose_thread_ended_is_an_error() {
+    let (sender, mut answer) = tokio::sync::oneshot::channel::<Result<(), Unanswered>>();
+    assert!(answered_soon(&mut answer).is_none(), "it may still come");
+    drop(sender);
+    assert!(answered_soon(&mut answer).unwrap().is_err());
+}

@@ -9,7 +9,7 @@ use crate::boundary::auth_method::{AuthRequest, ClientAuthMethod};
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
 use crate::boundary::limiter::{AttemptLimiter, Checked, Decided, Refusal, Rule, Settlement};
-use crate::protocol::client::credentials::{self, Bare, Comparison, Now, Presented, Secret};
+use crate::protocol::client::credentials::{self, Bare, Comparison, Moment, Presented, Secret};
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy;
 use crate::protocol::client::registered::{Client, ClientAuthentication};
@@ -27,7 +27,7 @@ impl AuthenticatedClient {
         bare: Bare<'_>,
         client: Option<Client>,
         texts: &Texts,
-        now: Now<'_>,
+        now: Moment<'_>,
     ) -> Result<Self, TokenError> {
         credentials::identify(bare, client, texts, now).map(Self)
     }
@@ -91,7 +91,7 @@ pub(crate) fn check<'a>(
     keyed: &'a GuessKey<'a, OfClient>,
     secret: Secret<'a>,
     client: Option<&'a Client>,
-    now: Now<'a>,
+    now: Moment<'a>,
 ) -> Result<Answered<'a>, impl Future<Output = Answered<'a>> + Send + Unpin + 'a> {
     let presented = secret.presented();
     let comparison = Comparison::new(secret, client, now);

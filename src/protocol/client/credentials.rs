@@ -148,29 +148,30 @@ pub(crate) enum Offer<'a> {
 pub(crate) struct Comparison<'a>(Sides<'a>);
 
 enum Sides<'a> {
-    Presented { secret: Secret<'a>, client: Option<&'a Client>, now: Now<'a> },
+    Presented { secret: Secret<'a>, client: Option<&'a Client>, moment: Moment<'a> },
     Digested { digests: Digests, client: Option<Client>, is_allowed: bool, now: SystemTime },
 }
 
-/// Reads the wall clock: only where there is a date to judge, which most clients have none of.
-pub(crate) type Now<'a> = &'a (dyn Fn() -> SystemTime + Send + Sync);
+/// The time of the request, which the caller knows how to find: it is asked for only where there is a date to judge, and most
+/// clients have none.
+pub(crate) type Moment<'a> = &'a (dyn Fn() -> SystemTime + Send + Sync);
 
 /// Of one secret, or of both readings of a header that has two.
 type Digests = (SecretDigest, Option<SecretDigest>);
 
 impl<'a> Comparison<'a> {
-    pub(crate) const fn new(secret: Secret<'a>, client: Option<&'a Client>, now: Now<'a>) -> Self {
-        Self(Sides::Presented { secret, client, now })
+    pub(crate) const fn new(secret: Secret<'a>, client: Option<&'a Client>, moment: Moment<'a>) -> Self {
+        Self(Sides::Presented { secret, client, moment })
     }
 
     /// The same without the secret itself, for another thread.
     pub(crate) fn digested(self) -> Comparison<'static> {
         Comparison(match self.0 {
-            Sides::Presented { secret: Secret { presented, texts }, client, now } => Sides::Digested {
+            Sides::Presented { secret: Secret { presented, texts }, client, moment } => Sides::Digested {
                 digests: digests(presented, client, texts, SecretDigest::of),
                 client: client.cloned(),
                 is_allowed: is_allowed(presented, client),
-                now: now(),
+                now: moment(),
             },
             Sides::Digested { digests, client, is_allowed, now } => {
                 Sides::Digested { digests, client, is_allowed, now }
@@ -190,9 +191,9 @@ impl<'a> Comparison<'a> {
         equal: impl FnMut(&SecretDigest, &SecretDigest) -> Choice,
     ) -> bool {
         match self.0 {
-            Sides::Presented { secret: Secret { presented, texts }, client, now } => {
+            Sides::Presented { secret: Secret { presented, texts }, client, moment } => {
                 // The digests come first, whatever the client may do.
-                let proves = matches(&digests(presented, client, texts, digest), client, now, equal);
+                let proves = matches(&digests(presented, client, texts, digest), client, moment, equal);
                 proves & is_allowed(presented, client)
             }
             Sides::Digested { digests, client, is_allowed, now } => {
@@ -229,12 +230,12 @@ fn digests(
 fn matches(
     (first, second): &Digests,
     client: Option<&Client>,
-    now: impl Fn() -> SystemTime,
+    moment: impl Fn() -> SystemTime,
     equal: impl FnMut(&SecretDigest, &SecretDigest) -> Choice,
 ) -> bool {
     bool::from(match second {
-        None => Client::matches(client, std::slice::from_ref(first), now, equal),
-        Some(second) => Client::matches(client, &[first.clone(), second.clone()], now, equal),
+        None => Client::matches(client, std::slice::from_ref(first), moment, equal),
+        Some(second) => Client::matches(client, &[first.clone(), second.clone()], moment, equal),
     })
 }
 
@@ -270,11 +271,11 @@ pub(crate) fn identify(
     Bare(presented): Bare<'_>,
     client: Option<Client>,
     texts: &Texts,
-    now: Now<'_>,
+    moment: Moment<'_>,
 ) -> Result<Client, TokenError> {
     let is_right = match client.as_ref().map(Client::authentication) {
         Some(ClientAuthentication::None) => matches!(presented, Presented::Id(_) | Presented::Basic(_)),
-        _ => Comparison::new(Secret { presented, texts }, client.as_ref(), now).compare(),
+        _ => Comparison::new(Secret { presented, texts }, client.as_ref(), moment).compare(),
     };
     match client {
         Some(client) if is_right => Ok(client),

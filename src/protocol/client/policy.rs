@@ -49,13 +49,13 @@ pub(crate) struct GrantRules {
 pub(crate) fn permit_grant(
     client: &Client,
     grant_type: &GrantType,
-    now: impl FnOnce() -> SystemTime,
+    moment: impl FnOnce() -> SystemTime,
 ) -> Result<(), Reason> {
     if !client.allows_grant(grant_type.name()) {
         return Err(Reason::GrantNotAllowed);
     }
     // The date ends what begins by a password, and no login that has begun.
-    if grant_type.begins_password_login() && client.sunset().is_some_and(|sunset| now() >= sunset.end()) {
+    if grant_type.begins_password_login() && client.sunset().is_some_and(|sunset| moment() >= sunset.end()) {
         return Err(Reason::GrantSunset);
     }
     Ok(())

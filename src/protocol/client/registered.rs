@@ -354,7 +354,7 @@ impl Client {
     pub(crate) fn matches(
         client: Option<&Self>,
         presented: &[SecretDigest],
-        now: impl Fn() -> SystemTime,
+        moment: impl Fn() -> SystemTime,
         mut equal: impl FnMut(&SecretDigest, &SecretDigest) -> Choice,
     ) -> Choice {
         // An unknown client is compared with a digest of nothing, and the result thrown away.
@@ -364,7 +364,7 @@ impl Client {
             let stored = client.and_then(|client| client.0.secrets.get(slot)).and_then(Option::as_ref);
             let digest = stored.map_or(&nothing, |secret| &secret.digest);
             let equal = presented.iter().fold(Choice::from(0), |any, one| any | equal(one, digest));
-            let is_live = |end: SystemTime| bool::from(equal) && now() < end;
+            let is_live = |end: SystemTime| bool::from(equal) && moment() < end;
             let live = stored.is_some_and(|secret| secret.expires.is_none_or(is_live));
             found |= equal & Choice::from(u8::from(live));
         }

@@ -283,10 +283,10 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] = byte;
         // What is no UTF-8 is no text.
-        if let Ok(text) = String::from_utf8(bytes) {
-            if let Ok(found) = Client::from_text(&text) {
-                prop_assert_eq!(found.fields(), client.fields(), "{}", text);
-            }
+        if let Ok(text) = String::from_utf8(bytes)
+            && let Ok(found) = Client::from_text(&text)
+        {
+            prop_assert_eq!(found.fields(), client.fields(), "{}", text);
         }
     }
 

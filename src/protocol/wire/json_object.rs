@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::fmt;
 
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::json_scanner::{Written, members};
 
@@ -132,14 +133,77 @@ impl<'a> JsonObject<'a> {
 
     /// Whether all of it can be read. Texts without escapes can: there is no other look at them.
     pub(crate) fn is_sound(&self) -> bool {
-        let is_readable = |value: Written<'_>| value.is_plain || serde_json::from_str::<Value>(value.json).is_ok();
+        let is_readable = |value: Written<'_>| value.is_plain || serde_json::from_str::<Sound>(value.json).is_ok();
         self.rest().all(|member| is_readable(member.value))
+    }
+}
+
+/// A value that can be read, and is not kept. Not `Value`: that one reads the text below a name of its own anew, so that a text
+/// within a text would have no bound of its depth.
+struct Sound;
+
+impl<'de> Deserialize<'de> for Sound {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Sound {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_within_a_value_is_never_read_as_json() {
+        let is_sound = |value: &str| JsonObject::read(&format!("{{\"a\":{value}}}")).unwrap().is_sound();
+        let name = "$serde_json::private::RawValue";
+        for within in ["[[1]]", "no json", "\\ud83d\\ude00"] {
+            assert!(is_sound(&format!("{{\"{name}\":\"{within}\"}}")), "{within}");
+            assert!(is_sound(&format!("[{{\"b\":{{\"{name}\":\"{within}\"}}}}]")), "{within}");
+        }
+        assert!(!is_sound(&format!("{}1{}", "[".repeat(200), "]".repeat(200))));
+    }
 
     #[test]
     fn members_are_found_by_their_names_however_these_are_written() {
