@@ -14,7 +14,7 @@ use tower::{Layer as _, Service, service_fn};
 
 use super::meter::{Meter, finish};
 use super::refresh;
-use super::support::{BASIC, BODY, handler, library, other_request, token_request};
+use super::support::{BASIC, BODY, REALM, handler, library, other_request, token_request};
 
 pub const METER: &str = "the meter itself";
 pub const INNER: &str = "GET / at an inner service";
@@ -27,6 +27,7 @@ pub const TOKEN_ROUTER: &str = "token request, layer around an axum router";
 pub const TOKEN_RULED: &str = "token request with three login rules";
 pub const TOKEN_RULED_BY_CLOSURES: &str = "token request with three async closures as rules";
 pub const HANDLER: &str = "token request, hand-written axum handler";
+pub const REALMS: &str = "token request in the second of two realms";
 pub const ESCAPES: &str = "token request with escapes";
 pub const BAD_CLIENT: &str = "refused: unknown client";
 pub const BAD_SECRET: &str = "refused: wrong client secret";
@@ -102,6 +103,9 @@ fn answered(meter: &mut Meter) {
         let sample = || token_request(BASIC, BODY, Full::new);
         meter.case(name, sample, |request| through(&mut ruled, request, StatusCode::OK));
     }
+    let mut realms = library::layer_with_realms(10).layer(inner());
+    let sample = || token_request(BASIC, &format!("{BODY}&realm={REALM}"), Full::new);
+    meter.case(REALMS, sample, |request| through(&mut realms, request, StatusCode::OK));
 
     // Both halves of the header and three values of the form are escaped; they decode to those of the sample.
     let basic = "Basic czZCaGRSa3F0JTMzOmdYMWZCYXQzYiU1Ng==";

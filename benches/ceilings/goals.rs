@@ -2,8 +2,8 @@
 
 use super::body::{FRAME, Flood, LIMIT};
 use super::cases::{
-    BAD_CLIENT, BAD_SCOPE, BAD_SECRET, ESCAPES, HANDLER, INNER, INNER_IN_ITS_BODY, INNER_LAYERED, METER, REFUSALS,
-    ROUTER, ROUTER_LAYERED, TOKEN, TOKEN_ROUTER, TOKEN_RULED,
+    BAD_CLIENT, BAD_SCOPE, BAD_SECRET, ESCAPES, HANDLER, INNER, INNER_IN_ITS_BODY, INNER_LAYERED, METER, REALMS,
+    REFUSALS, ROUTER, ROUTER_LAYERED, TOKEN, TOKEN_ROUTER, TOKEN_RULED,
 };
 use super::meter::Cost;
 use super::refresh::{LOGIN, LOGIN_AT_CAP, REFRESH};
@@ -17,6 +17,8 @@ const ENCLOSED_INSTRUCTIONS: f64 = 150.0;
 const TOKEN_ALLOCATIONS: f64 = 7.0;
 /// What was reached: of an answer, and of the most expensive refusal.
 const ALLOCATION_CEILINGS: (f64, f64) = (6.0, 5.0);
+/// What a login in one of two realms costs more, with the name that it sends and the prefix of its subject.
+const REALMS_PERCENT: f64 = 2.0;
 /// Beside SHA-256.
 const TOKEN_INSTRUCTIONS: f64 = 15_000.0;
 /// What was reached, with room for another compiler.
@@ -90,6 +92,7 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
     let routed = less(instructions(ROUTER_LAYERED), instructions(ROUTER));
     let unequal = less(instructions(BAD_CLIENT), instructions(BAD_SECRET)).map(f64::abs);
     let ruled = less(allocations(TOKEN_RULED), allocations(TOKEN));
+    let in_realm = instructions(REALMS).zip(instructions(TOKEN)).map(|(realms, plain)| (realms / plain - 1.0) * 100.0);
     let at_cap = less(instructions(LOGIN_AT_CAP), instructions(LOGIN));
     let goals = [
         Goal::new("D1 passing: allocations added", less(allocations(INNER_LAYERED), allocations(INNER)), 0.0),
@@ -101,6 +104,7 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
             .with_ceiling(ALLOCATION_CEILINGS.0),
         // A scope and a second look-up of the client, for the other reading of its header.
         Goal::new("D4 with escapes and a scope: allocations", allocations(ESCAPES), TOKEN_ALLOCATIONS),
+        Goal::new("login in one of two realms: percent added", in_realm, REALMS_PERCENT),
         // From here on beside SHA-256, of which the handler does none: it compares secrets in the clear.
         Goal::new("D5 token request: instructions", beside(TOKEN), TOKEN_INSTRUCTIONS).with_ceiling(TOKEN_CEILING),
         Goal::new(

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::extract::ConnectInfo;
+use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::limiter::{
     AttackProtection, LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket,
 };
+use tower_password_grant::realms::Realms;
 use tower_password_grant::rules::{LoginEvent, LoginRule, Ruling, rule_fn};
 use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::token::Token;
@@ -16,7 +18,7 @@ use tower_password_grant::{
     IssuedTokens, PasswordGrant, PasswordGrantLayer, PeerAddress, Subject, TokenIssuer, Verdict,
 };
 
-use super::{CLIENT, PASSWORD, PATH, SCOPE, SECRET};
+use super::{CLIENT, PASSWORD, PATH, REALM, SCOPE, SECRET};
 
 struct Clients(Client);
 
@@ -78,30 +80,39 @@ impl LoginRule for Proceed {
 /// The layer with every default but the path and a ceiling of requests that no load reaches, because it comes from one
 /// address. `attempts`: the budget of each account, client and address, so that a benchmark of refusals is not throttled.
 pub fn layer(attempts: u32) -> PasswordGrantLayer {
-    builder(attempts).build().unwrap()
+    builder(attempts, client(), Users).build().unwrap()
 }
 
 /// The same with three rules that decide at once, and let every login go on.
 pub fn ruled_layer(attempts: u32) -> PasswordGrantLayer {
-    builder(attempts).rule(Proceed("one")).rule(Proceed("two")).rule(Proceed("three")).build().unwrap()
+    let builder = builder(attempts, client(), Users);
+    builder.rule(Proceed("one")).rule(Proceed("two")).rule(Proceed("three")).build().unwrap()
 }
 
 /// The same with three async closures as rules.
 pub fn closures_layer(attempts: u32) -> PasswordGrantLayer {
     let proceed = |name: &'static str| rule_fn(name, |_| async { Ok(Ruling::proceed()) });
-    builder(attempts).rule(proceed("one")).rule(proceed("two")).rule(proceed("three")).build().unwrap()
+    let builder = builder(attempts, client(), Users);
+    builder.rule(proceed("one")).rule(proceed("two")).rule(proceed("three")).build().unwrap()
 }
 
-fn builder(attempts: u32) -> Builder<Clients, Users, Tokens> {
-    let client = Client::confidential(CLIENT, &ClientSecret::new(SECRET.to_owned()).digest())
+/// The same with two realms, the second of which is [`REALM`].
+pub fn layer_with_realms(attempts: u32) -> PasswordGrantLayer {
+    let realms = Realms::new().realm("customers", Users).unwrap().realm(REALM, Users).unwrap();
+    builder(attempts, client().realms(["customers", REALM]).allow_realm_grant(), realms).build().unwrap()
+}
+
+fn client() -> ClientBuilder {
+    Client::confidential(CLIENT, &ClientSecret::new(SECRET.to_owned()).digest())
         .allow_password_grant()
         .scopes("read write")
         .default_scope(SCOPE)
-        .build()
-        .unwrap();
+}
+
+fn builder<V: CredentialVerifier>(attempts: u32, client: ClientBuilder, verifier: V) -> Builder<Clients, V, Tokens> {
     PasswordGrant::builder()
-        .clients(Clients(client))
-        .verifier(Users)
+        .clients(Clients(client.build().unwrap()))
+        .verifier(verifier)
         .issuer(Tokens)
         .token_path(PATH)
         .attack_protection(

@@ -25,6 +25,7 @@ pub const SECRET: &str = "gX1fBat3bV";
 pub const USER: &str = "johndoe";
 pub const PASSWORD: &str = "A3ddj3w";
 pub const SCOPE: &str = "read";
+pub const REALM: &str = "employees";
 pub const LIFETIME: u64 = 3600;
 
 /// A token request as a server hands it over: its texts share one buffer, its peer lies in an extension.

@@ -57,6 +57,28 @@ impl CredentialVerifier for NoDummyForUnusable {
     }
 }
 
+/// Takes the realm from the form, and answers unknown ones without a hash.
+pub struct RealmFirst {
+    users: Arc<Users>,
+    real: Real,
+}
+
+impl RealmFirst {
+    pub fn new(users: &Arc<Users>, real: &Real) -> Self {
+        Self { users: Arc::clone(users), real: Arc::clone(real) }
+    }
+}
+
+#[async_trait]
+impl CredentialVerifier for RealmFirst {
+    async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
+        if !attempt.field("realm").is_some_and(|realm| self.users.know_realm(realm)) {
+            return Ok(Denial::UnknownUser.into());
+        }
+        self.real.verify(attempt).await
+    }
+}
+
 type Work = Arc<OnceCell<Verdict>>;
 
 /// Equal requests for a user that arrive together are verified once and answered together. Requests for unknown users

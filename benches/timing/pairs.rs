@@ -6,11 +6,14 @@ use super::random::Random;
 use super::report::{Aim, Row, Shown, Unit};
 use super::server::{
     CLIENT, CONFIDENTIAL, EARLY, FIRST_OF, FIRST_OF_BLIND, FIRST_OF_EARLY, NO_DUMMY, OWN_CHEAPER, OWN_EQUAL, REAL,
-    REALM_CLIENT,
+    REALM_CLIENT, REALM_FIRST,
 };
 use super::stats::Paired;
-use super::users::{CORRUPT, DISABLED, EXPIRED, OUTDATED, PASSWORD, UNUSABLE, WITHOUT, known, other, unknown, wrong};
-use super::wire::{Connection, login, post};
+use super::users::{
+    CORRUPT, DISABLED, EXPIRED, FOREIGN_REALM, NO_REALM, OUTDATED, PASSWORD, REALM, UNUSABLE, WITHOUT, known, other,
+    unknown, wrong,
+};
+use super::wire::{Connection, form, login, post};
 
 /// Before a comparison counts.
 const WARM_UP: usize = 10;
@@ -50,6 +53,11 @@ fn long(user: fn(&mut Random) -> String, length: usize) -> Ask {
 
 fn in_realm() -> Ask {
     Box::new(|random| login(REAL, REALM_CLIENT, &known(random), &wrong(random)))
+}
+
+/// A login that names a realm.
+fn naming(path: &'static str, client: &'static str, realm: &'static str) -> Ask {
+    Box::new(move |random| post(path, &format!("{}&realm={realm}", form(client, &unknown(random), &wrong(random)))))
 }
 
 fn secret(client: &'static str) -> Ask {
@@ -96,6 +104,12 @@ pub fn hashed(pairs: usize) -> Vec<Comparison> {
         directories("G34", "mistake: no work for nobody in the second", FIRST_OF_BLIND, other, Aim::Caught, few),
         mistake("mistake: early answer for unknown names", few, ask(EARLY, known), ask(EARLY, unknown)),
         mistake("mistake: dummy run 5 % cheaper", some, ask(OWN_CHEAPER, known), ask(OWN_CHEAPER, unknown)),
+        mistake(
+            "mistake: early answer for unknown realms",
+            few,
+            naming(REALM_FIRST, CLIENT, REALM),
+            naming(REALM_FIRST, CLIENT, NO_REALM),
+        ),
         row(
             "G34",
             "the same verifier, dummy run not cheaper",
@@ -123,6 +137,14 @@ pub fn unhashed(pairs: usize) -> Vec<Comparison> {
     };
     vec![
         row("G33", "unknown client / wrong secret", 50.0, secret(CONFIDENTIAL), secret("app-b"), "invalid_client"),
+        row(
+            "G30",
+            "realm of another client / that does not exist",
+            50.0,
+            naming(REAL, REALM_CLIENT, FOREIGN_REALM),
+            naming(REAL, REALM_CLIENT, NO_REALM),
+            "invalid_request",
+        ),
         row(
             "G30",
             "5000 bytes, refused unread: unknown name / known",

@@ -20,8 +20,8 @@ use tower_password_grant::{
     Client, CredentialVerifier, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, TokenEndpoint,
 };
 
-use super::mutants::{Early, NoDummyForUnusable, Own, Shared};
-use super::users::{REALM, Users};
+use super::mutants::{Early, NoDummyForUnusable, Own, RealmFirst, Shared};
+use super::users::{FOREIGN_REALM, REALM, Users};
 
 /// One hashing thread: of two with memory of their own, one may be the faster, and each pair would compare them.
 pub const REAL: &str = "/real";
@@ -31,6 +31,7 @@ pub const WIDE: &str = "/wide";
 pub const WIDE_THREADS: usize = 2;
 pub const EARLY: &str = "/early";
 pub const NO_DUMMY: &str = "/no-dummy";
+pub const REALM_FIRST: &str = "/realm-first";
 pub const SHARED: &str = "/shared";
 pub const OWN_EQUAL: &str = "/own-equal";
 pub const OWN_CHEAPER: &str = "/own-cheaper";
@@ -45,6 +46,8 @@ pub const FIRST_OF_BLIND: &str = "/first-of-blind";
 pub const CLIENT: &str = "cli-a";
 /// Bound to the other realm.
 pub const REALM_CLIENT: &str = "cli-b";
+/// Bound to a third one.
+pub const FOREIGN_CLIENT: &str = "cli-c";
 pub const CONFIDENTIAL: &str = "app-a";
 pub const METHOD_CLIENT: &str = "raw-a";
 /// The name of the early-exit method, for which the last of them is registered.
@@ -68,6 +71,7 @@ fn clients(secret: &SecretDigest) -> StaticClients {
     StaticClients::new([
         grant(Client::public(CLIENT)).build().unwrap(),
         grant(Client::public(REALM_CLIENT)).realm(REALM).build().unwrap(),
+        grant(Client::public(FOREIGN_CLIENT)).realm(FOREIGN_REALM).build().unwrap(),
         grant(Client::confidential(CONFIDENTIAL, secret)).build().unwrap(),
         grant(Client::with_method(METHOD_CLIENT, METHOD)).build().unwrap(),
     ])
@@ -122,6 +126,7 @@ pub fn serve(secret: &SecretDigest) -> SocketAddr {
         .route_service(FIRST_OF_EARLY, endpoint(first_of_early, secret, none()))
         .route_service(FIRST_OF_BLIND, endpoint(first_of_blind, secret, none()))
         .route_service(NO_DUMMY, endpoint(NoDummyForUnusable::new(&real), secret, none()))
+        .route_service(REALM_FIRST, endpoint(RealmFirst::new(&users, &real), secret, none()))
         .route_service(SHARED, endpoint(Shared::new(&users, &wide), secret, none()))
         .route_service(OWN_EQUAL, endpoint(Own::new(&users, 19_456), secret, none()))
         .route_service(OWN_CHEAPER, endpoint(Own::new(&users, 19_456 * 95 / 100), secret, none()));

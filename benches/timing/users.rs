@@ -13,6 +13,9 @@ use super::random::Random;
 /// Nobody guesses it; it is needed where the right password must look like a wrong one.
 pub const PASSWORD: &str = "therightpassword";
 pub const REALM: &str = "other";
+/// Realms that the clients of a comparison do not list: one that another client lists, and one that does not exist.
+pub const FOREIGN_REALM: &str = "third";
+pub const NO_REALM: &str = "sixth";
 
 pub const DISABLED: &str = "user-70";
 pub const EXPIRED: &str = "user-71";
@@ -75,6 +78,11 @@ impl Users {
         let hash = parameters.hash_blocking(&Password::new(PASSWORD.to_owned())).unwrap();
         let user = |name: String| (key(&name, None), StoredUser::new(name).with_password_hash(hash.clone()));
         Self(Mutex::new((0..NAMES).map(|number| user(format!("other-{number:02}"))).collect()))
+    }
+
+    /// Whether there are users of this realm.
+    pub fn know_realm(&self, realm: &str) -> bool {
+        self.0.lock().unwrap().keys().any(|key| key.split('/').next() == Some(realm))
     }
 
     pub fn exists(&self, login: &str, realm: Option<&str>) -> bool {
