@@ -44,7 +44,8 @@ fn wrong_use_is_a_compile_error_that_names_the_cure() {
         let text = fs::read_to_string(&program).unwrap();
         let expected: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("//~ ")).collect();
         let output = compile(&program, &library);
-        let said = String::from_utf8(output.stderr).unwrap();
+        // The compiler leaves the crate out where no other crate has a type of that name.
+        let said = String::from_utf8(output.stderr).unwrap().replace("tower_password_grant::", "");
         let name = program.display();
         assert_eq!(output.status.success(), expected.is_empty(), "{name}: {said}");
         for text in expected {

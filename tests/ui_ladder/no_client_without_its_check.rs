@@ -14,7 +14,7 @@ use crate::protocol::wire::form::Form;
 use crate::protocol::wire::texts::Texts;
 
 fn legal(client: AuthenticatedClient, grant: &GrantType, now: SystemTime, rules: &GrantRules) -> Result<Terms, Reason> {
-    Terms::of(client.permit(grant, now)?, &Form::default(), rules)
+    Terms::of(client.permit(grant, || now)?, &Form::default(), rules)
 }
 
 fn one_that_was_found(client: Client, rules: &GrantRules) {
@@ -38,5 +38,5 @@ fn checked_by_hand(decided: Decided, presented: &Presented, client: Option<&Clie
 }
 
 fn identified_with_a_secret(secret: Secret<'_>, client: Client, texts: &Texts, now: SystemTime) {
-    let _ = AuthenticatedClient::identify(secret, Some(client), texts, now); //~ expected `Bare<'_>`, found `Secret<'_>`
+    let _ = AuthenticatedClient::identify(secret, Some(client), texts, &|| now); //~ expected `Bare<'_>`, found `Secret<'_>`
 }
