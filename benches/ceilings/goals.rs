@@ -19,6 +19,8 @@ const TOKEN_ALLOCATIONS: f64 = 7.0;
 const ALLOCATION_CEILINGS: (f64, f64) = (6.0, 5.0);
 /// What a login in one of two realms costs more, with the name that it sends and the prefix of its subject.
 const REALMS_PERCENT: f64 = 2.0;
+/// What is reached: the realm is a field more, and a text of its own in the subject.
+const REALMS_CEILING: f64 = 11.0;
 /// Beside SHA-256.
 const TOKEN_INSTRUCTIONS: f64 = 15_000.0;
 /// What was reached, with room for another compiler.
@@ -104,7 +106,7 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
             .with_ceiling(ALLOCATION_CEILINGS.0),
         // A scope and a second look-up of the client, for the other reading of its header.
         Goal::new("D4 with escapes and a scope: allocations", allocations(ESCAPES), TOKEN_ALLOCATIONS),
-        Goal::new("login in one of two realms: percent added", in_realm, REALMS_PERCENT),
+        Goal::new("login in one of two realms: percent added", in_realm, REALMS_PERCENT).with_ceiling(REALMS_CEILING),
         // From here on beside SHA-256, of which the handler does none: it compares secrets in the clear.
         Goal::new("D5 token request: instructions", beside(TOKEN), TOKEN_INSTRUCTIONS).with_ceiling(TOKEN_CEILING),
         Goal::new(

@@ -274,7 +274,7 @@ pub fn alone() -> Vec<Case> {
 /// All of them, those with threads last.
 pub fn all() -> Vec<Case> {
     let mut cases = alone();
-    cases.push(opaque_on_sqlite("opaque, on SQLite", false, 24.0));
+    cases.push(opaque_on_sqlite("opaque, on SQLite", false, 23.0));
     cases.push(opaque_on_sqlite("opaque, on SQLite, cached", true, 3.0));
     cases
 }
