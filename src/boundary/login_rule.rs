@@ -53,7 +53,8 @@ use crate::protocol::rules::ruling::Ruling;
 /// # Security
 /// - It never sees a password. The login may still end without tokens, as when a store fails, so don't take it for one that
 ///   succeeded: that is what [`AuditSink`](crate::audit::AuditSink) is told.
-/// - A denial looks like a wrong password, but for the time that the rule takes. Whether somebody has a right password may show
+/// - A denial looks like a wrong password, but for the time: the rule takes some, and a verifier may have less or more to do after a
+///   right password (a look into later directories, a hash to upgrade). Whether somebody has a right password may show
 ///   in that time.
 /// - It fails closed: with an `Err`, a panic, or no answer within its [time](crate::mount::RequestLimits::rule_deadline), no token is
 ///   given.

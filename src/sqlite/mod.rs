@@ -22,8 +22,7 @@
 //! was answered before. The writer looks up single rows, too, while it waits for work. It waits awake for up to 0.1 ms
 //! if the next job came that soon the last time: so a request that comes alone finds one thread that is awake and knows
 //! the newest state. A thread of the async runtime watches for the answer of such a look-up for up to 0.02 ms, and never
-//! waits for a commit. Beyond a bounded queue operations are
-//! refused with 503. Every statement finds its rows by an index. What expired, and what is left of a login ten minutes
+//! waits for a commit. Beyond a bounded queue operations are refused with 503. Every statement finds its rows by an index. What expired, and what is left of a login ten minutes
 //! after it was ended, is removed in steps that take about 5 ms on the disk at hand, each in a transaction of its own
 //! and with requests in between: when 100,000 logins end at once, a write waits for one such step at most, and the file
 //! is smaller after some minutes. One subject has at most 100 logins at one client: the next one ends the oldest of
