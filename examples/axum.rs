@@ -1,5 +1,5 @@
-//! A login that lasts, in front of an axum application: tokens, users and clients in a SQLite file, routes that take the
-//! tokens, and a page to try them on.
+//! A login that lasts, in front of an axum application: employees and customers, rules that look at each login, tokens, users and
+//! clients in a SQLite file, routes that take the tokens, and a page to try them on.
 //!
 //! ```sh
 //! cargo run --example axum --no-default-features --features argon2,sqlite
@@ -16,6 +16,12 @@ mod durable;
 mod note;
 #[path = "demo/page.rs"]
 mod page;
+#[path = "demo/rules.rs"]
+mod rules;
+#[path = "demo/trail.rs"]
+mod trail;
+#[path = "demo/watched.rs"]
+mod watched;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -31,8 +37,10 @@ use demo::{Error, start};
 use note::Note;
 use serde_json::{Value, json};
 use tower::Layer as _;
-use tower_password_grant::PeerAddress;
 use tower_password_grant::bearer::Principal;
+use tower_password_grant::{PasswordGrant, PeerAddress};
+use trail::Trail;
+use watched::Watched;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -45,12 +53,23 @@ async fn serve() -> Result<(), Error> {
     // The address of the peer stands where `into_make_service_with_connect_info` puts it.
     let peer = PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip()));
     let file = durable::file()?;
-    let demo = durable::open(file.clone(), address, peer).await?;
+    let trail = Trail::default();
+    // They are asked in this order. The first that refuses a login ends it.
+    let builder = PasswordGrant::builder()
+        .rule(Watched(rules::good_standing()))
+        .rule(Watched(rules::customers_only_read()))
+        .rule(Watched(rules::short_tokens_for_customers()))
+        .rule(Watched(rules::department()))
+        .audit(trail.clone());
+    let demo = durable::open(builder, file.clone(), address, peer).await?;
+    // The API takes tokens of both realms.
+    let guard = demo.guard.token_realms(durable::REALMS).build()?;
 
     let router = Router::new()
         .route("/", get(page::page))
-        .route("/api/me", get(me).layer(demo.guard.require_scope("read")?))
-        .route("/api/note", put(write).layer(demo.guard.require_scope("write")?))
+        .route("/api/me", get(me).layer(guard.require_scope("read")?))
+        .route("/api/note", put(write).layer(guard.require_scope("write")?))
+        .route("/demo/trail", get(trail::trail).with_state(trail))
         .layer(DefaultBodyLimit::max(200))
         .with_state(Note::open(&file)?);
     let app = demo.layer.with_body(Body::from).layer(router);
@@ -65,6 +84,8 @@ async fn serve() -> Result<(), Error> {
     commands.api_is_closed();
     commands.revoke();
     commands.failures();
+    commands.realms();
+    commands.rules();
     commands.restart();
     commands.end();
 
@@ -78,9 +99,11 @@ async fn me(Extension(caller): Extension<Principal>, State(note): State<Note>) -
     let expires = caller.expires().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     Ok(Json(json!({
         "sub": caller.subject(),
+        "realm": caller.realm(),
         "client_id": caller.client().as_str(),
         "scope": caller.scope().as_str(),
         "exp": expires,
+        "claims": caller.claims(),
         "note": note.read().await.map_err(failed)?,
     })))
 }

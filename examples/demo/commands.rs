@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{API_SECRET, PASSWORD, SERVICE_SECRET};
+use super::{API_SECRET, CUSTOMERS, CUSTOMERS_PASSWORD, EMPLOYEES, PASSWORD, SERVICE_SECRET};
 
 /// Prints a block: its title, then the commands.
 fn show(title: &str, commands: &[String]) {
@@ -24,7 +24,21 @@ fn keep(command: &str, variables: &[(&str, &str)]) -> [String; 2] {
 }
 
 fn password(username: &str, password: &str) -> String {
-    format!("-d grant_type=password -d username={username} --data-urlencode 'password={password}'")
+    format!("-d grant_type=password {}", user(username, password))
+}
+
+fn user(username: &str, password: &str) -> String {
+    format!("-d username={username} --data-urlencode 'password={password}'")
+}
+
+/// The password grant, for a user of a realm.
+fn in_realm(realm: &str, username: &str, its_password: &str) -> String {
+    format!("{} -d realm={realm}", password(username, its_password))
+}
+
+/// The grant type that some libraries send as soon as there is a realm.
+fn realm_grant(username: &str, password: &str) -> String {
+    format!("-d grant_type=http://auth0.com/oauth/grant-type/password-realm {}", user(username, password))
 }
 
 /// The commands for a server at an address.
@@ -145,6 +159,46 @@ impl Commands {
             "ten guesses at bob's password are answered, the eleventh is one too many, 429 too_many_attempts",
             &[format!("for n in 1 2 3 4 5 6 7 8 9 10 11; do {guess}; done")],
         );
+    }
+
+    /// Two directories of users. Without a realm it was that of the employees.
+    pub(crate) fn realms(&self) {
+        let request = |title: &str, form: String| show(title, &[self.service(&form)]);
+        let customer = realm_grant("alice", CUSTOMERS_PASSWORD);
+        request(
+            "bob of the customers is somebody else, and not locked, 200",
+            in_realm(CUSTOMERS, "bob", CUSTOMERS_PASSWORD),
+        );
+        request(
+            "the password of the employee alice is not that of the customer alice, 400 invalid_grant",
+            in_realm(CUSTOMERS, "alice", PASSWORD),
+        );
+        request(
+            "some libraries name a realm by a grant type of its own, 200",
+            format!("{customer} -d realm={CUSTOMERS}"),
+        );
+        request("which asks for the realm, 400 invalid_request", customer);
+        request("a realm that the client does not list, 400 invalid_request", in_realm("suppliers", "alice", PASSWORD));
+    }
+
+    /// What login rules do.
+    pub(crate) fn rules(&self) {
+        let me = || curl(&format!("-H \"Authorization: Bearer $access\" {}/api/me", self.server));
+        let alice = |realm: &str, password: &str| {
+            let login = self.service(&format!("{} -d 'scope=read write'", in_realm(realm, "alice", password)));
+            keep(&login, &[("access", "access_token")])
+        };
+        show("rules take the scope write away from a customer, and make the token short, 200", &{
+            alice(CUSTOMERS, CUSTOMERS_PASSWORD)
+        });
+        show("the API sees what each rule was given, and so what the one before it did, 200", &[me()]);
+        show("an employee gets what was asked for, 200", &alice(EMPLOYEES, PASSWORD));
+        show("and by a rule a claim with the department, 200", &[me()]);
+        let dave = self.service(&in_realm(EMPLOYEES, "dave", PASSWORD));
+        show("a rule refuses dave, which looks like a wrong password, 400 invalid_grant", &[dave]);
+        let carol = self.service(&in_realm(CUSTOMERS, "carol", CUSTOMERS_PASSWORD));
+        show("carol has to accept the new terms first, 400 interaction_required", &[carol]);
+        show("the operator sees which rule it was, and why, 200", &[curl(&format!("{}/demo/trail", self.server))]);
     }
 
     /// What is there after a restart.

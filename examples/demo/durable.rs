@@ -1,14 +1,23 @@
-//! The demo with everything in one SQLite file, which outlives the process.
+//! The demo with everything in one SQLite file, which outlives the process: employees and customers, clients, tokens.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use tower_password_grant::argon2::Argon2Parameters;
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+use tower_password_grant::realms::Realms;
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
 use tower_password_grant::store::{LoginName, UserStore as _};
-use tower_password_grant::{BackendError, Password, PeerAddress};
+use tower_password_grant::{BackendError, Builder, Password, PeerAddress};
 
-use crate::demo::{self, Demo, Error, PASSWORD, Parts};
+use crate::demo::{self, CUSTOMERS, CUSTOMERS_PASSWORD, Demo, EMPLOYEES, Error, PASSWORD, Parts};
+
+/// The directories of users that a login may choose. Without a choice it is the first.
+pub(crate) const REALMS: [&str; 2] = [EMPLOYEES, CUSTOMERS];
+
+/// The users of each realm, and the password of all of them. Two people are called alice, and two bob.
+const USERS: [(&str, [&str; 3], &str); 2] =
+    [(EMPLOYEES, ["alice", "bob", "dave"], PASSWORD), (CUSTOMERS, ["alice", "bob", "carol"], CUSTOMERS_PASSWORD)];
 
 /// Where the file is: the environment's `DATABASE`, or `demo.sqlite` beside the program, and so in `target/`.
 pub(crate) fn file() -> Result<PathBuf, Error> {
@@ -19,7 +28,12 @@ pub(crate) fn file() -> Result<PathBuf, Error> {
 }
 
 /// The endpoints over this file, which keeps users, clients, tokens and counted attempts.
-pub(crate) async fn open(file: PathBuf, address: SocketAddr, peer: PeerAddress) -> Result<Demo, Error> {
+pub(crate) async fn open(
+    builder: Builder,
+    file: PathBuf,
+    address: SocketAddr,
+    peer: PeerAddress,
+) -> Result<Demo, Error> {
     let opened = {
         let file = file.clone();
         tokio::task::spawn_blocking(|| SqliteStore::open(file)).await?
@@ -30,27 +44,47 @@ pub(crate) async fn open(file: PathBuf, address: SocketAddr, peer: PeerAddress) 
     register(&store).await?;
     let parts = Parts {
         clients: store.clone(),
-        users: store.clone(),
+        verifier: realms(&store)?,
         refresh_tokens: store.clone(),
         access_tokens: store.clone(),
         limiter: store.limiter(),
     };
-    Demo::over(parts, address, peer)
+    Demo::over(builder, parts, address, peer)
+}
+
+/// A verifier for each realm. Here both ask the same file, which finds a name among the users of the realm alone, and share its
+/// hashing threads. A directory of another kind, such as LDAP, would take the place of one of them.
+///
+/// The ids of a file are unique over all its realms. So tokens keep them as they are, and `set_password_hash` and `end_logins` of
+/// the store find the logins of a user by them. Over two files the ids would get their realm in front.
+fn realms(store: &SqliteStore) -> Result<Realms, Error> {
+    let employees = Arc::new(Argon2Verifier::new(store.clone())?);
+    let customers = Arc::clone(&employees);
+    Ok(Realms::new().realm(EMPLOYEES, employees)?.realm(CUSTOMERS, customers)?.keep_subject_ids())
 }
 
 /// Adds what the demo needs and the file does not have yet.
 async fn register(store: &SqliteStore) -> Result<(), Error> {
-    for client in demo::clients()? {
-        store.put_client(&client).await?;
+    let [service, cli, api] = demo::clients();
+    // Two log users of both realms in. The third asks about their tokens.
+    for client in [service.allow_realm_grant(), cli.allow_realm_grant(), api] {
+        store.put_client(&client.realms(REALMS).build()?).await?;
     }
-    for login in ["alice", "bob"] {
-        if store.find(&LoginName::new(login), None).await.map_err(BackendError::into_error)?.is_none() {
-            let password = Password::new(PASSWORD.to_owned());
-            let hash =
-                tokio::task::spawn_blocking(move || Argon2Parameters::default().hash_blocking(&password)).await??;
-            let user = NewUser::new(format!("user:{login}"), login).with_password_hash(hash);
-            store.add_user(user).await?;
+    for (realm, logins, password) in USERS {
+        for login in logins {
+            add(store, realm, login, password).await?;
         }
+    }
+    Ok(())
+}
+
+async fn add(store: &SqliteStore, realm: &str, login: &str, password: &str) -> Result<(), Error> {
+    let found = store.find(&LoginName::new(login), Some(realm)).await.map_err(BackendError::into_error)?;
+    if found.is_none() {
+        let password = Password::new(password.to_owned());
+        let hash = tokio::task::spawn_blocking(move || Argon2Parameters::default().hash_blocking(&password)).await??;
+        let user = NewUser::new(format!("{realm}:{login}"), login).with_realm(Some(realm)).with_password_hash(hash);
+        store.add_user(user).await?;
     }
     Ok(())
 }

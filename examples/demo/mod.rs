@@ -6,16 +6,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tower_password_grant::argon2::Argon2Verifier;
-use tower_password_grant::bearer::BearerGuard;
-use tower_password_grant::client::ClientError;
+use tower_password_grant::bearer::{BearerGuard, BearerGuardBuilder};
+use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::limiter::{AttackProtection, AttemptLimiter, MemoryLimiter};
 use tower_password_grant::mount::Metadata;
 use tower_password_grant::store::{
-    AccessTokenStore, MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore, SecretDigest, UserStore,
+    AccessTokenStore, MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore, SecretDigest,
 };
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
 use tower_password_grant::{
-    Client, ClientRegistry, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients,
+    Builder, Client, ClientRegistry, CredentialVerifier, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress,
+    StaticClients,
 };
 
 pub(crate) use self::start::Error;
@@ -28,6 +29,11 @@ pub(crate) mod users;
 /// A password that is only ever typed into this demo.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
+/// The realms of the main example: two directories of users, each with a password of its own.
+pub(crate) const EMPLOYEES: &str = "employees";
+pub(crate) const CUSTOMERS: &str = "customers";
+pub(crate) const CUSTOMERS_PASSWORD: &str = "tomato soup on a rainy day";
+
 /// The secrets of the demo's clients. Yours are random, handed over once and kept as digests only:
 /// `ClientSecret::generate`.
 pub(crate) const SERVICE_SECRET: &str = "demo-secret-that-everybody-knows";
@@ -39,13 +45,13 @@ const API: &str = "https://api.example";
 /// The endpoints, and the guard of what the application serves besides them.
 pub(crate) struct Demo {
     pub(crate) layer: PasswordGrantLayer,
-    pub(crate) guard: BearerGuard,
+    pub(crate) guard: BearerGuardBuilder,
 }
 
-/// Where everything is kept.
-pub(crate) struct Parts<C, U, R, A, L> {
+/// What verifies users, and where everything is kept.
+pub(crate) struct Parts<C, V, R, A, L> {
     pub(crate) clients: C,
-    pub(crate) users: U,
+    pub(crate) verifier: V,
     pub(crate) refresh_tokens: R,
     pub(crate) access_tokens: A,
     pub(crate) limiter: L,
@@ -54,34 +60,36 @@ pub(crate) struct Parts<C, U, R, A, L> {
 impl Demo {
     /// With the users alice and bob and all tokens in this process: a restart ends every login.
     pub(crate) fn in_memory(address: SocketAddr, peer: PeerAddress) -> Result<Self, Error> {
+        let [service, cli, api] = clients();
         let parts = Parts {
-            clients: StaticClients::new(clients()?)?,
-            users: Users::with_password(["alice", "bob"], PASSWORD)?,
+            clients: StaticClients::new([service.build()?, cli.build()?, api.build()?])?,
+            verifier: Argon2Verifier::new(Users::with_password(["alice", "bob"], PASSWORD)?)?,
             refresh_tokens: MemoryRefreshTokens::new(),
             access_tokens: MemoryAccessTokens::new(),
             limiter: MemoryLimiter::default(),
         };
-        Self::over(parts, address, peer)
+        Self::over(PasswordGrant::builder(), parts, address, peer)
     }
 
-    /// Serves login, refresh, revocation, introspection and metadata on `address`.
-    pub(crate) fn over<C, U, R, A, L>(
-        parts: Parts<C, U, R, A, L>,
+    /// Serves login, refresh, revocation, introspection and metadata on `address`, with what `builder` has already.
+    pub(crate) fn over<C, V, R, A, L>(
+        builder: Builder,
+        parts: Parts<C, V, R, A, L>,
         address: SocketAddr,
         peer: PeerAddress,
     ) -> Result<Self, Error>
     where
         C: ClientRegistry,
-        U: UserStore,
+        V: CredentialVerifier,
         R: RefreshTokenStore,
         A: AccessTokenStore,
         L: AttemptLimiter,
     {
         // One and the same issues the tokens, looks them up and ends them.
         let tokens = Arc::new(OpaqueIssuer::new(parts.access_tokens).with_audience([API]));
-        let layer = PasswordGrant::builder()
+        let layer = builder
             .clients(parts.clients)
-            .verifier(Argon2Verifier::new(parts.users)?)
+            .verifier(parts.verifier)
             .issuer(Arc::clone(&tokens))
             .access_tokens(Arc::clone(&tokens))
             .refresh_tokens(RefreshTokens::in_store(parts.refresh_tokens))
@@ -91,29 +99,23 @@ impl Demo {
             .attack_protection(AttackProtection::new().limiter(parts.limiter))
             .peer_address(peer)
             .build()?;
-        let guard = BearerGuard::builder(tokens).audience(API).build()?;
-        Ok(Self { layer, guard })
+        Ok(Self { layer, guard: BearerGuard::builder(tokens).audience(API) })
     }
 }
 
 /// A confidential and a public client, which log users in and keep them logged in, and the API, which may ask about tokens.
-pub(crate) fn clients() -> Result<[Client; 3], ClientError> {
-    Ok([
+pub(crate) fn clients() -> [ClientBuilder; 3] {
+    [
         Client::confidential("demo-service", &SecretDigest::of(SERVICE_SECRET))
             .allow_password_grant()
             .allow_refresh_tokens()
             .scopes("read write")
-            .default_scope("read")
-            .build()?,
+            .default_scope("read"),
         Client::public("demo-cli")
             .allow_password_grant()
             .allow_refresh_tokens()
             .scopes("read write")
-            .default_scope("read")
-            .build()?,
-        Client::confidential("demo-api", &SecretDigest::of(API_SECRET))
-            .allow_introspection()
-            .resource_server(API)
-            .build()?,
-    ])
+            .default_scope("read"),
+        Client::confidential("demo-api", &SecretDigest::of(API_SECRET)).allow_introspection().resource_server(API),
+    ]
 }

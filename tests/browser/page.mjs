@@ -5,6 +5,7 @@ import { chromium } from 'playwright-core'
 
 const { SERVER, CHROMIUM, PROFILE } = process.env
 const PASSWORD = 'correct horse battery staple'
+const CUSTOMERS_PASSWORD = 'tomato soup on a rainy day'
 
 const context = await chromium.launchPersistentContext(PROFILE, {
   executablePath: CHROMIUM,
@@ -78,7 +79,9 @@ async function click(name, status, pattern, ...more) {
   assert.ok(await isInView(button(name)), `"${name}" is not in view beside its answer`)
 }
 const use = (name, pattern, ...more) => click(name, toUse, pattern, ...more)
-async function logIn(username, password, pattern) {
+const realm = page.getByLabel('Realm')
+async function logIn(username, password, pattern, from = 'Employees') {
+  await realm.selectOption({ label: from })
   await page.getByLabel('Username').fill(username)
   await page.getByLabel('Password', { exact: true }).fill(password)
   await click('Log in', toLogin, pattern)
@@ -86,6 +89,18 @@ async function logIn(username, password, pattern) {
 const token = name => text(page.locator(`dd#${name}`))
 const api = page.locator('#api')
 const exchange = page.locator('#exchange')
+// Each line in its list, as a title and what stands below it.
+const lines = async name => {
+  const items = await page.getByRole('list', { name }).getByRole('listitem').allInnerTexts()
+  return items.map(item => item.split('\n'))
+}
+const rules = () => lines('What the login rules did')
+// The newest event of the trail, without its time.
+async function operatorSees(outcome, ...more) {
+  await page.getByRole('list', { name: 'What the operator sees' }).getByRole('listitem').first().filter({ hasText: outcome }).waitFor()
+  const [[title, details]] = await lines('What the operator sees')
+  assert.deepEqual([title, ...details.split(', ').slice(1)], [outcome, ...more])
+}
 const marks = () => page.locator('#tokens .mark').allInnerTexts()
 
 try {
@@ -106,7 +121,7 @@ try {
   })
 
   await check('every field has a label, and the status is announced', async () => {
-    for (const field of await page.locator('input').all()) {
+    for (const field of await page.locator('input, select').all()) {
       assert.ok(await field.evaluate(input => input.labels.length), await field.evaluate(input => input.outerHTML))
     }
     for (const status of [toLogin, page.locator('#use-answer [role=status]')]) {
@@ -165,7 +180,8 @@ try {
     await says(api, '200')
     assert.ok((await isInView(api)) && (await isInView(toUse)))
     const told = JSON.parse((await text(api)).slice(3))
-    assert.deepEqual([told.sub, told.client_id, told.scope], ['user:alice', 'demo-cli', 'read'])
+    const seen = [told.sub, told.realm, told.client_id, told.scope]
+    assert.deepEqual(seen, ['employees:alice', 'employees', 'demo-cli', 'read'])
   })
 
   await check('a route that needs more scope refuses the token', async () => {
@@ -210,8 +226,86 @@ try {
     await logIn('alice', PASSWORD, 'Logged in as alice')
     assert.equal(await token('scope'), 'read write')
     assert.deepEqual(await marks(), [], 'new tokens are alive')
-    await use('Write a note', 'The API took the token: 200', [api, '"written_by": "user:alice"'])
+    await use('Write a note', 'The API took the token: 200', [api, '"written_by": "employees:alice"'])
     await use('Call /api/me', 'The API took the token: 200', [api, '"note": "buy milk"'])
+  })
+
+  await check('each login rule stands there with what it did: an employee gets what was asked for, and a claim', async () => {
+    assert.deepEqual(await rules(), [
+      ['Asked for', 'the scope read write'],
+      ['good standing', 'changed nothing'],
+      ['customers only read', 'changed nothing'],
+      ['short tokens for customers', 'changed nothing'],
+      ['department', 'added the claim https://api.example/department: "engineering"'],
+      ['Got', 'the scope read write for employees:alice, for 3600 s'],
+    ])
+    await operatorSees('tokens for employees:alice with the scope read write', 'password', 'demo-cli', 'employees')
+  })
+
+  await check('the realm is chosen by keyboard, and a customer of the same name is another user', async () => {
+    assert.deepEqual(await realm.locator('option').allInnerTexts(), ['Employees', 'Customers'])
+    await realm.focus()
+    await page.keyboard.press('ArrowDown')
+    assert.equal(await realm.inputValue(), 'customers')
+    await page.getByLabel('Password', { exact: true }).fill(CUSTOMERS_PASSWORD)
+    await page.keyboard.press('Enter')
+    await says(toLogin, 'Logged in as alice of the customers')
+    await use('Call /api/me', 'The API took the token: 200', [api, '"sub": "customers:alice"'], [api, '"realm": "customers"'])
+  })
+
+  await check('the rules take scope and lifetime away from a customer, and the page says which rule took what', async () => {
+    assert.ok(await page.getByLabel('ask for the scope write, too').isChecked())
+    assert.equal(await token('scope'), 'read')
+    assert.match(await token('expires_in'), /^900 /)
+    assert.deepEqual(await rules(), [
+      ['Asked for', 'the scope read write'],
+      ['good standing', 'changed nothing'],
+      ['customers only read', 'took the scope write away'],
+      ['short tokens for customers', 'shortened the access token from 3600 s to 900 s'],
+      ['department', 'changed nothing'],
+      ['Got', 'the scope read for customers:alice, for 900 s'],
+    ])
+    await use('Write a note', '403 insufficient_scope')
+  })
+
+  await check('at a refresh the rules decide anew', async () => {
+    await use('Refresh', 'Refreshed')
+    assert.deepEqual(await rules(), [
+      ['Asked for', 'the scope read'],
+      ['good standing', 'changed nothing'],
+      ['customers only read', 'changed nothing'],
+      ['short tokens for customers', 'shortened the access token from 3600 s to 900 s'],
+      ['department', 'changed nothing'],
+      ['Got', 'the scope read for customers:alice, for 900 s'],
+    ])
+    await operatorSees('tokens for customers:alice with the scope read', 'refresh_token', 'demo-cli', 'customers')
+  })
+
+  const refusals = []
+  await check('the password of the other realm is refused', async () => {
+    await logIn('alice', CUSTOMERS_PASSWORD, '400 invalid_grant', 'Employees')
+    refusals.push(await text(toLogin))
+    await operatorSees('refused: wrong_password', 'password', 'demo-cli', 'employees')
+    await logIn('alice', PASSWORD, '400 invalid_grant', 'Customers')
+    await operatorSees('refused: wrong_password', 'password', 'demo-cli', 'customers')
+  })
+
+  await check('a login that a rule refuses looks like a wrong password, and the operator sees which rule it was and why', async () => {
+    await logIn('dave', PASSWORD, '400 invalid_grant')
+    refusals.push(await text(toLogin))
+    assert.equal(refusals[0], refusals[1])
+    const outcome = 'refused: rule_denied, by the rule "good standing": the contract has ended'
+    await operatorSees(outcome, 'password', 'demo-cli', 'employees')
+  })
+
+  await check('a user who has to act elsewhere first is told so', async () => {
+    await logIn('carol', CUSTOMERS_PASSWORD, '400 interaction_required', 'Customers')
+    const outcome = 'refused: interaction_required, by the rule "good standing"'
+    await operatorSees(outcome, 'password', 'demo-cli', 'customers')
+  })
+
+  await check('a login of an employee again', async () => {
+    await logIn('alice', PASSWORD, 'Logged in as alice of the employees')
   })
 
   await check('after a revocation the API refuses the token', async () => {
@@ -224,6 +318,7 @@ try {
   await check('forgotten tokens are gone from the page', async () => {
     await use('Forget the tokens', 'Forgotten')
     assert.equal(await page.locator('dd').count(), 0)
+    assert.deepEqual(await rules(), [])
     assert.ok(await button('Refresh').isDisabled())
     await says(toLogin, 'Nobody is logged in')
   })
@@ -258,6 +353,10 @@ try {
     await logIn('bob', PASSWORD, '429 too_many_attempts')
     await logIn('alice', PASSWORD, 'Logged in as alice')
     assert.equal(await page.getByRole('timer').count(), 0)
+  })
+
+  await check('and the customer of the same name is not locked', async () => {
+    await logIn('bob', CUSTOMERS_PASSWORD, 'Logged in as bob of the customers', 'Customers')
   })
 
   await check('on a wide screen each answer is in view, too', async () => {

@@ -65,8 +65,11 @@ fn axum_keeps_users_logged_in_over_a_restart() {
 
     let mut shell = Shell::start();
     let api = [ok(), ok(), refused(403, "insufficient_scope")];
+    let realms =
+        [ok(), refused(400, "invalid_grant"), ok(), refused(400, "invalid_request"), refused(400, "invalid_request")];
+    let rules = [ok(), ok(), ok(), ok(), refused(400, "invalid_grant"), refused(400, "interaction_required"), ok()];
     let mut walk = shown_by_the_demo(&api, &[refused(401, "invalid_token")]);
-    walk.push(ok());
+    walk.extend(realms.into_iter().chain(rules).chain([ok()]));
     assert_eq!(shell.paste(&blocks), walk);
 
     // They work without a restart, too, and after two.
@@ -100,11 +103,67 @@ fn axum_keeps_no_token_password_or_secret_in_its_file() {
         kept.extend(std::fs::read(entry.unwrap().path()).unwrap());
     }
     let holds = |text: &str| kept.windows(text.len()).any(|bytes| bytes == text.as_bytes());
-    assert!(holds("user:alice") && holds("demo-service"));
-    let secrets = ["correct horse", "everybody-knows"].into_iter().chain(tokens.split_whitespace());
+    assert!(holds("employees:alice") && holds("customers:alice") && holds("demo-service"));
+    let secrets = ["correct horse", "tomato soup", "everybody-knows"].into_iter().chain(tokens.split_whitespace());
     for secret in secrets {
         assert!(secret.len() > 10 && !holds(secret), "{secret}");
     }
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn axum_keeps_its_realms_apart_and_shows_what_each_login_rule_did() {
+    let scratch = Scratch::new("axum-example-realms");
+    let file = scratch.0.join("demo.sqlite");
+    let mut example = Example::launch("axum", &[], &[("PORT", "0"), ("DATABASE", file.to_str().unwrap())]);
+    let blocks = example.blocks();
+    let mut shell = Shell::start();
+    shell.run(&blocks[0].commands);
+    // The answer to the block of this title, as JSON.
+    let mut answer = |title: &str| -> Value {
+        let block = blocks.iter().find(|block| block.title.starts_with(title)).unwrap();
+        let answer = shell.run(&block.commands);
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    let given = |me: &Value| -> Vec<(String, String, u64)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let rules = me["claims"]["https://api.example/rules"].as_array().unwrap().iter();
+        rules.map(|rule| (text(&rule["rule"]), text(&rule["scope"]), rule["lifetime"].as_u64().unwrap())).collect()
+    };
+    let rules = |scopes: [&str; 4], lifetimes: [u64; 4]| -> Vec<(String, String, u64)> {
+        let names = ["good standing", "customers only read", "short tokens for customers", "department"];
+        let rules = names.iter().zip(scopes).zip(lifetimes);
+        rules.map(|((name, scope), lifetime)| ((*name).to_owned(), scope.to_owned(), lifetime)).collect()
+    };
+
+    let tokens = answer("rules take the scope write away");
+    assert_eq!((tokens["scope"].as_str(), tokens["expires_in"].as_u64()), (Some("read"), Some(900)));
+    let customer = answer("the API sees what each rule was given");
+    let who = |me: &Value| [me["sub"].clone(), me["realm"].clone(), me["scope"].clone()];
+    assert_eq!(who(&customer), ["customers:alice", "customers", "read"]);
+    assert_eq!(given(&customer), rules(["read write", "read write", "read", "read"], [3600, 3600, 3600, 900]));
+    assert_eq!(customer["claims"]["https://api.example/department"], Value::Null);
+
+    assert_eq!(answer("an employee gets what was asked for")["expires_in"], 3600);
+    let employee = answer("and by a rule a claim");
+    assert_eq!(who(&employee), ["employees:alice", "employees", "read write"]);
+    assert_eq!(given(&employee), rules(["read write"; 4], [3600; 4]));
+    assert_eq!(employee["claims"]["https://api.example/department"], "engineering");
+
+    // The client of a refused user sees nothing of the rule, the operator does.
+    let wrong = answer("the password of the employee alice is not");
+    assert_eq!(answer("a rule refuses dave"), wrong);
+    answer("carol has to accept");
+    let trail = answer("the operator sees");
+    let outcomes = trail.as_array().unwrap().iter().map(|event| (event["realm"].as_str(), event["outcome"].as_str()));
+    let expected = [
+        (Some("customers"), Some("refused: interaction_required, by the rule \"good standing\"")),
+        (Some("employees"), Some("refused: rule_denied, by the rule \"good standing\": the contract has ended")),
+        (Some("customers"), Some("refused: wrong_password")),
+        (Some("employees"), Some("tokens for employees:alice with the scope read write")),
+        (Some("customers"), Some("tokens for customers:alice with the scope read")),
+    ];
+    assert_eq!(outcomes.collect::<Vec<_>>(), expected);
 }
 
 #[cfg(feature = "sqlite")]
@@ -120,7 +179,8 @@ fn axum_describes_its_endpoints() {
     for (name, path) in [("token", "token"), ("revocation", "revoke"), ("introspection", "introspect")] {
         assert_eq!(metadata[format!("{name}_endpoint")], format!("{server}/oauth/{path}"));
     }
-    assert_eq!(metadata["grant_types_supported"], serde_json::json!(["password", "refresh_token"]));
+    let realm_grant = "http://auth0.com/oauth/grant-type/password-realm";
+    assert_eq!(metadata["grant_types_supported"], serde_json::json!(["password", "refresh_token", realm_grant]));
     let unknown = format!("curl -sS -o /dev/null -w '%{{http_code}}' -H 'Authorization: Bearer x' {server}/api/me");
     assert_eq!(shell(&unknown), "401");
 }

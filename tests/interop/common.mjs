@@ -4,6 +4,8 @@ import assert from 'node:assert/strict'
 const { SERVER, EXAMPLE, CLIENT_ID, CLIENT_SECRET, PUBLIC_CLIENT_ID, API_CLIENT_ID, API_CLIENT_SECRET } = process.env
 const { TOKEN_USERNAME, TOKEN_PASSWORD } = process.env
 
+const REALM_GRANT = 'http://auth0.com/oauth/grant-type/password-realm'
+
 export const settings = {
   server: SERVER,
   clientId: CLIENT_ID,
@@ -13,8 +15,10 @@ export const settings = {
   apiSecret: API_CLIENT_SECRET,
   username: TOKEN_USERNAME,
   password: TOKEN_PASSWORD,
-  // Only the axum example has an API to call.
+  // Only the axum example has an API to call, and realms.
   hasApi: EXAMPLE === 'axum',
+  subject: EXAMPLE === 'axum' ? 'employees:alice' : 'user:alice',
+  grants: EXAMPLE === 'axum' ? ['password', 'refresh_token', REALM_GRANT] : ['password', 'refresh_token'],
 }
 
 export function check(what, seen, expected) {

@@ -20,8 +20,12 @@ USERNAME = os.environ["TOKEN_USERNAME"]
 PASSWORD = os.environ["TOKEN_PASSWORD"]
 
 
-# Only the axum example has an API to call.
+# Only the axum example has an API to call, and realms.
 HAS_API = os.environ["EXAMPLE"] == "axum"
+SUBJECT = "employees:alice" if HAS_API else "user:alice"
+GRANTS = {"password", "refresh_token"}
+if HAS_API:
+    GRANTS.add("http://auth0.com/oauth/grant-type/password-realm")
 
 
 def session(client_id=CLIENT_ID, scope=None, **more):
@@ -83,7 +87,7 @@ metadata = requests.get(f"{SERVER}/.well-known/oauth-authorization-server").json
 check("the metadata is the server's own", metadata["issuer"] == SERVER, metadata)
 TOKEN_URL = metadata["token_endpoint"]
 grants = metadata["grant_types_supported"]
-check("the metadata names the grants", set(grants) == {"password", "refresh_token"}, grants)
+check("the metadata names the grants", set(grants) == GRANTS, grants)
 
 
 def introspect(token, auth=API_CLIENT):
@@ -126,7 +130,7 @@ for what, client_id, at_login, at_refresh, at_revocation in clients:
     check(f"{what}: the same again after a lost answer", again["refresh_token"] == second["refresh_token"], again)
     third = oauth.refresh_token(TOKEN_URL, **at_refresh)
     told = introspect(third["access_token"])
-    right = told["active"] and (told["client_id"], told["sub"], told["scope"]) == (client_id, "user:alice", "read")
+    right = told["active"] and (told["client_id"], told["sub"], told["scope"]) == (client_id, SUBJECT, "read")
     check(f"{what}: introspection shows the token", right, told)
     told = introspect(third["access_token"], HEADER["auth"])
     check(f"{what}: and nothing to a client without the right", told == {"active": False}, told)
