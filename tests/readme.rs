@@ -64,9 +64,17 @@ fn the_named_rust_version_is_the_manifest_s() {
 
 #[test]
 fn the_examples_are_named_and_exist() {
-    for name in
-        ["axum", "hyper", "tonic", "postgres", "custom_user_store", "existing_endpoint", "argon2_jwt", "own_jwt_issuer"]
-    {
+    for name in [
+        "axum",
+        "hyper",
+        "tonic",
+        "postgres",
+        "custom_user_store",
+        "existing_endpoint",
+        "remote_directory",
+        "argon2_jwt",
+        "own_jwt_issuer",
+    ] {
         assert!(README.contains(&format!("`{name}`")), "{name}");
         let path = format!("{}/examples/{name}.rs", env!("CARGO_MANIFEST_DIR"));
         assert!(std::path::Path::new(&path).is_file(), "{path}");
@@ -76,8 +84,9 @@ fn the_examples_are_named_and_exist() {
 #[test]
 fn the_variables_of_the_examples_are_named_and_no_others_are_read() {
     let folder = format!("{}/examples", env!("CARGO_MANIFEST_DIR"));
-    let sources = [folder.clone(), format!("{folder}/demo"), format!("{folder}/postgres"), format!("{folder}/readme")];
-    let files = sources.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+    let parts = ["demo", "postgres", "readme", "remote_directory"].map(|part| format!("{folder}/{part}"));
+    let sources = parts.into_iter().chain([folder]);
+    let files = sources.flat_map(|folder| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
     let rust = files.filter(|file| file.extension().is_some_and(|extension| extension == "rs"));
     let texts: Vec<String> = rust.map(|file| std::fs::read_to_string(file).unwrap()).collect();
     let read = texts.iter().flat_map(|text| {

@@ -247,6 +247,29 @@ fn an_existing_endpoint_keeps_its_grants() {
     assert_eq!(example.run_commands(), expected);
 }
 
+#[cfg(feature = "sqlite")]
+#[test]
+fn a_remote_directory_decides_on_each_login_and_each_refresh() {
+    let mut example = Example::start("remote_directory");
+    let denied = || refused(400, "invalid_grant");
+    let of_alice = [ok(), ok(), denied(), ok(), ok(), denied()];
+    let of_bob = [ok(), ok(), denied(), denied()];
+    let closed = [ok(), refused(503, "temporarily_unavailable")];
+    assert_eq!(example.run_commands(), [&of_alice[..], &of_bob, &closed].concat());
+}
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn users_leave_a_remote_directory_for_a_file_in_which_they_still_are_after_a_restart() {
+    let scratch = Scratch::new("remote-directory-example");
+    let file = scratch.0.join("users.sqlite");
+    let environment = [("PORT", "0"), ("DATABASE", file.to_str().unwrap())];
+    let expected = [ok(), refused(400, "invalid_grant"), ok(), ok(), ok(), refused(503, "temporarily_unavailable")];
+    for _ in 0..2 {
+        assert_eq!(Example::launch("remote_directory", &[], &environment).run_commands(), expected);
+    }
+}
+
 #[cfg(feature = "breach-filter")]
 #[test]
 fn a_breach_filter_refuses_passwords_of_its_list_after_they_were_found_right() {
@@ -352,6 +375,7 @@ fn each_example_tells_in_a_sentence_why_it_cannot_start() {
         "hyper",
         "own_jwt_issuer",
         "readme",
+        "remote_directory",
         "tonic",
     ];
     for name in names {
@@ -366,6 +390,8 @@ fn each_example_tells_in_a_sentence_why_it_cannot_start() {
     }
     let complaint = Example::complaint("axum", &[], &[("PORT", "0"), ("DATABASE", nowhere)]);
     assert_sentence(&complaint, &[nowhere, "DATABASE="]);
+    let complaint = Example::complaint("remote_directory", &[], &[("PORT", "0"), ("DATABASE", nowhere)]);
+    assert_sentence(&complaint, &[nowhere, "DATABASE"]);
     let complaint = Example::complaint("breach_filter", &[nowhere], &[("PORT", "0")]);
     assert_sentence(&complaint, &[nowhere, "the argument", "No such file"]);
 }

@@ -6,4 +6,5 @@ mod keys;
 mod migrate;
 mod moving_fails;
 mod rechecks;
+mod remote;
 mod world;
