@@ -331,7 +331,7 @@ try {
   })
 
   await check('a wrong password is refused, and leaves nobody logged in', async () => {
-    await logIn('bob', 'wrong', '400 invalid_grant')
+    await logIn('bob', 'wrong', '400 invalid_grant', 'Customers')
     assert.equal(await page.locator('dd#access_token').count(), 0)
   })
 
@@ -350,20 +350,20 @@ try {
   })
 
   await check('under the lock the right password is refused, too, and others log in', async () => {
-    await logIn('bob', PASSWORD, '429 too_many_attempts')
+    await logIn('bob', CUSTOMERS_PASSWORD, '429 too_many_attempts', 'Customers')
     await logIn('alice', PASSWORD, 'Logged in as alice')
     assert.equal(await page.getByRole('timer').count(), 0)
   })
 
-  await check('and the customer of the same name is not locked', async () => {
-    await logIn('bob', CUSTOMERS_PASSWORD, 'Logged in as bob of the customers', 'Customers')
+  await check('and the employee of the same name is not locked', async () => {
+    await logIn('bob', PASSWORD, 'Logged in as bob of the employees')
   })
 
   await check('on a wide screen each answer is in view, too', async () => {
     await page.setViewportSize({ width: 1280, height: 720 })
     await use('Call /api/me', 'The API took the token: 200', [api, '200'])
     await use('Refresh', 'Refreshed')
-    await logIn('bob', PASSWORD, '429 too_many_attempts')
+    await logIn('bob', CUSTOMERS_PASSWORD, '429 too_many_attempts', 'Customers')
     await logIn('alice', PASSWORD, 'Logged in as alice')
     await page.setViewportSize({ width: 375, height: 667 })
   })
