@@ -65,6 +65,17 @@ pub enum BackendErrorKind {
     Fault,
 }
 
+impl BackendErrorKind {
+    /// Its name in telemetry.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unavailable => "unavailable",
+            Self::Overloaded => "overloaded",
+            Self::Fault => "fault",
+        }
+    }
+}
+
 impl BackendError {
     /// A dependency is down: 503.
     pub fn unavailable(source: impl Into<BoxError>) -> Self {

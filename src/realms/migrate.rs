@@ -54,7 +54,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// From then on the new directory decides alone: an old password never works again, whatever is changed where.
 ///
 /// Of many logins of one user at once one imports; the others are verified by what it imported. If the import fails, an event says
-/// that the user could not be moved, and the login goes on; the next one tries again. If the id is another user's in the new directory,
+/// that the user could not be moved, a counter counts it, and the login goes on; the next one tries again. If the id is another user's in the new directory,
 /// as after a change of the login name there, the login is denied and an event says why.
 ///
 /// # What moves

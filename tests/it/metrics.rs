@@ -10,14 +10,14 @@ use tower_password_grant::limiter::{LimiterRules, MemoryLimiter, TokenBucket};
 use crate::support::protection::without_ceiling;
 use crate::support::{self, CONF, Fixture, PW, basic};
 
-fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
+pub fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     (recorder, handle)
 }
 
 /// The value of a series, written as Prometheus does.
-fn value(text: &str, series: &str) -> Option<u64> {
+pub fn value(text: &str, series: &str) -> Option<u64> {
     let line = text.lines().find(|line| line.strip_prefix(series).is_some_and(|rest| rest.starts_with(' ')))?;
     line.rsplit(' ').next()?.parse().ok()
 }

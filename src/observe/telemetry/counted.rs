@@ -19,3 +19,9 @@ pub(crate) fn shield_failed(failure: &BackendError) {
     super::counters::count_shield_failure();
     super::events::shield_failed(failure);
 }
+
+/// A user that an old directory granted was not moved to the new one, and the login went on.
+pub(crate) fn user_not_moved(subject: &str, failure: &BackendError) {
+    super::counters::count_unmoved_user(failure.kind.as_str());
+    super::events::user_not_moved(subject, failure);
+}

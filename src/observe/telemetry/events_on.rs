@@ -171,7 +171,7 @@ pub(crate) fn bearer_refused(
 pub(crate) fn user_not_moved(subject: &str, failure: &BackendError) {
     let cause = failure.source.as_deref().map(Chain);
     let (subject, cause) = (Escaped(subject), cause.as_ref().map(tracing::field::display));
-    warn!(%subject, kind = ?failure.kind, cause, "a user could not be moved to the new directory");
+    warn!(%subject, kind = failure.kind.as_str(), cause, "a user could not be moved to the new directory");
 }
 
 /// The lock notifier panicked.

@@ -10,3 +10,5 @@ pub(crate) const fn count(_event: &AuditEvent<'_>, _begins_password_login: bool)
 pub(crate) const fn count_shield_failure() {}
 
 pub(crate) const fn count_bearer_refusal(_reason: &'static str) {}
+
+pub(crate) const fn count_unmoved_user(_kind: &'static str) {}

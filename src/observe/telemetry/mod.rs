@@ -20,11 +20,11 @@ mod hashes;
 #[path = "hashes_off.rs"]
 mod hashes;
 
-pub(crate) use counted::{bearer_refused, shield_failed};
+pub(crate) use counted::{bearer_refused, shield_failed, user_not_moved};
 pub(crate) use counters::{COUNTS, count};
 #[allow(unused_imports, reason = "for rooms, which are features")]
 pub(crate) use events::background_failed;
 pub(crate) use events::{answered, audit_failed, built, is_enabled, notifier_failed, settle_failed};
-pub(crate) use events::{cannot_recheck, misfit, other_clock, recheck_disagrees, user_not_moved};
+pub(crate) use events::{cannot_recheck, misfit, other_clock, recheck_disagrees};
 #[cfg(feature = "argon2")]
 pub(crate) use hashes::{hash_unusable, upgrade_failed, upgrade_lost};

@@ -91,6 +91,32 @@ async fn an_import_that_fails_in_any_way_fails_no_login_and_is_tried_again() {
     }
 }
 
+#[cfg(feature = "metrics")]
+#[tokio::test(start_paused = true)]
+async fn users_that_could_not_be_moved_are_counted_by_what_failed_and_by_nothing_of_theirs() {
+    use crate::metrics::{recorder, value};
+
+    let (recorder, handle) = recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let new = Receiver::default();
+    let house = House::over(Migrate::new(old(), new.clone())).await;
+    for (mode, ..) in FAILURES {
+        new.import.set(mode);
+        house.log_in_directly("alice", RIGHT).await.assert_ok();
+        // No move is tried.
+        house.log_in_directly("alice", "wrong").await.assert_error(400, "invalid_grant");
+    }
+    let counted = |kind: &str| value(&handle.render(), &format!("oauth_user_move_failures_total{{kind=\"{kind}\"}}"));
+    let expected = [("unavailable", Some(3)), ("overloaded", Some(1)), ("fault", Some(1)), ("user-1", None)];
+    assert_eq!(expected.map(|(kind, _)| (kind, counted(kind))), expected);
+    let series = |text: &str| text.lines().filter(|line| line.starts_with("oauth_user_move_failures_total")).count();
+    assert_eq!(series(&handle.render()), 3);
+    new.import.set(Mode::Work);
+    house.log_in_directly("alice", RIGHT).await.assert_ok();
+    assert_eq!(expected.map(|(kind, _)| (kind, counted(kind))), expected);
+    assert!(include_str!("../../../src/manual/errors.md").contains("| `oauth_user_move_failures_total` |"));
+}
+
 /// Looks users up in one handle of a store, and inserts them by another.
 struct Split {
     looks: SqliteStore,
