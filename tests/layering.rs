@@ -238,7 +238,10 @@ fn no_public_signature_names_a_crate_that_applications_need_not_know() {
 /// How the realm of a request is read from the registration of its client, and the only places that do: where terms are made,
 /// and where a registration is kept. Everything below has it from terms, an attempt, a login, a grant, a family or a record.
 const REALM: [(&str, &[&str]); 4] = [
-    ("chosen_realm(", &["boundary/ladder/terms.rs", "protocol/client/registered.rs", "testing/attempt.rs"]),
+    (
+        "chosen_realm(",
+        &["boundary/ladder/terms.rs", "protocol/client/registered.rs", "testing/attempt.rs", "testing/login_event.rs"],
+    ),
     ("served_realm(", &["protocol/client/registered.rs", "protocol/client/policy.rs"]),
     ("default_realm(", &["protocol/client/registered.rs"]),
     ("client.realms(", &["protocol/client/members.rs", "conductor/misfits.rs"]),
@@ -255,14 +258,16 @@ fn the_realm_of_a_request_is_chosen_where_terms_are_made() {
 }
 
 /// What is decided in one place, and the word by which it would be decided in another: what becomes of a lock after a panic, which
-/// answers are not kept, which lifetimes and leeways a token may have, and which verifiers look at one attempt in turn.
-const ONE_PLACE: [(&str, &[&str]); 6] = [
+/// answers are not kept, which lifetimes and leeways a token may have, which verifiers look at one attempt in turn, and what login
+/// rules are shown.
+const ONE_PLACE: [(&str, &[&str]); 7] = [
     ("PoisonError", &["boundary/sync.rs"]),
     ("\"no-store\"", &["protocol/wire/caching.rs", "jwt/remote.rs"]),
     ("> MAX_LEEWAY", &["protocol/token/lifetime.rs", "protocol/token/clock_steps.rs"]),
     ("< SHORTEST_LIFETIME", &["protocol/token/lifetime.rs", "boundary/ladder/grant.rs"]),
     ("for_next_verifier(", &["boundary/verifier.rs", "realms/first_of.rs", "realms/migrate.rs"]),
     ("for_nobody(", &["boundary/verifier.rs", "realms/first_of.rs"]),
+    ("EventFacts {", &["boundary/login_event.rs", "boundary/ladder/grant.rs", "testing/login_event.rs"]),
 ];
 
 #[test]

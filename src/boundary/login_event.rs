@@ -27,6 +27,17 @@ pub enum Stage {
     Refresh,
 }
 
+impl Stage {
+    /// Of a request for this grant type.
+    fn of(grant_type: &GrantType) -> Self {
+        match (grant_type.has_password(), grant_type.is_refresh()) {
+            (true, _) => Self::Password,
+            (_, true) => Self::Refresh,
+            _ => Self::Extension,
+        }
+    }
+}
+
 /// How the user of a login was authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -57,31 +68,30 @@ pub(crate) struct LoginRequest {
 #[derive(Clone)]
 pub struct LoginEvent(Arc<EventFacts>);
 
-pub(super) struct EventFacts {
-    pub(super) stage: Stage,
-    pub(super) user: Subject,
-    pub(super) client: Client,
-    pub(super) realm: Realm,
-    pub(super) grant_type: GrantType,
-    pub(super) methods: &'static [AuthenticationMethod],
-    pub(super) authenticated_at: SystemTime,
-    pub(super) requested: Scope,
-    pub(super) scope: Scope,
-    pub(super) lifetime: Duration,
-    pub(super) address: Option<IpAddr>,
-    pub(super) extensions: Arc<Extensions>,
-    pub(super) decisions: Option<Arc<Decisions>>,
+/// What is known of a login.
+pub(crate) struct EventFacts {
+    pub(crate) user: Subject,
+    pub(crate) client: Client,
+    pub(crate) realm: Realm,
+    pub(crate) grant_type: GrantType,
+    pub(crate) authenticated_at: SystemTime,
+    pub(crate) requested: Scope,
+    pub(crate) scope: Scope,
+    pub(crate) lifetime: Duration,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) extensions: Arc<Extensions>,
+    pub(crate) decisions: Option<Arc<Decisions>>,
 }
 
 impl LoginEvent {
-    pub(super) fn new(facts: EventFacts) -> Self {
+    pub(crate) fn new(facts: EventFacts) -> Self {
         Self(Arc::new(facts))
     }
 
     /// The point at which the rule is asked.
     #[must_use]
     pub fn stage(&self) -> Stage {
-        self.0.stage
+        Stage::of(&self.0.grant_type)
     }
 
     /// The identifier of the user ([`Subject::id`]).
@@ -117,7 +127,7 @@ impl LoginEvent {
     /// How the user was authenticated in this request, in order. Nothing is known of an extension grant; at a refresh it is none.
     #[must_use]
     pub fn methods(&self) -> &[AuthenticationMethod] {
-        self.0.methods
+        if self.0.grant_type.has_password() { &[AuthenticationMethod::Password] } else { &[] }
     }
 
     /// When the user was authenticated: at a refresh the time of the login.
@@ -172,7 +182,7 @@ impl LoginEvent {
 impl fmt::Debug for LoginEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoginEvent")
-            .field("stage", &self.0.stage)
+            .field("stage", &self.stage())
             .field("user", &self.0.user)
             .field("client", self.0.client.id())
             .field("scope", &self.0.scope)

@@ -2,7 +2,8 @@
 //! production.
 //!
 //! [`contract`] holds your own stores and limiter to the contracts of their traits: one call in one test. [`attempt`] makes
-//! what a [`CredentialVerifier`](crate::CredentialVerifier) is given, [`RefreshTokenUse`] uses a refresh token of a store, and [`ManualClock`] lets time pass at once:
+//! what a [`CredentialVerifier`](crate::CredentialVerifier) is given, [`login_event`] what a [`LoginRule`](crate::rules::LoginRule)
+//! is given, [`RefreshTokenUse`] uses a refresh token of a store, and [`ManualClock`] lets time pass at once:
 //!
 //! ```
 //! use tower_password_grant::testing::attempt;
@@ -27,10 +28,12 @@
 
 mod attempt;
 pub mod contract;
+mod login_event;
 mod manual_clock;
 mod refresh;
 mod roomy;
 
 pub use attempt::{AttemptBuilder, AttemptError, attempt};
+pub use login_event::{LoginEventBuilder, LoginEventError, login_event};
 pub use manual_clock::ManualClock;
 pub use refresh::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};

@@ -2,6 +2,7 @@
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::terms::Terms;
+use crate::boundary::login_event::LoginEvent;
 use crate::protocol::wire::error::Reason;
 use crate::protocol::weigh::Demanded;
 
@@ -13,6 +14,10 @@ fn legal(issuer: &dyn TokenIssuer, login: Login, demanded: Demanded) -> Result<(
 
 fn a_login(issuer: &dyn TokenIssuer, login: Login) {
     drop(issuer.issue(login)); //~ expected `Grant`, found `Login`
+}
+
+fn what_a_rule_sees(issuer: &dyn TokenIssuer, event: LoginEvent) {
+    drop(issuer.issue(event)); //~ expected `Grant`, found `LoginEvent`
 }
 
 fn terms(issuer: &dyn TokenIssuer, terms: Terms) {

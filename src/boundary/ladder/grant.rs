@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::ruled::Ruled;
 use super::terms::{Renewal, Terms};
 use super::user::{ReverifiedUser, VerifiedUser};
-use crate::boundary::login_event::{AuthenticationMethod, EventFacts, LoginEvent, LoginRequest, Stage};
+use crate::boundary::login_event::{EventFacts, LoginEvent, LoginRequest};
 use crate::boundary::recheck::Recheck;
 use crate::boundary::verifier::Verified;
 use crate::protocol::client::grant_type::GrantType;
@@ -137,18 +137,11 @@ impl Login {
     /// What the next rule sees of the login.
     pub(crate) fn event(&self, request: &LoginRequest) -> LoginEvent {
         let facts = &self.facts;
-        let (stage, methods): (_, &[_]) = match (&self.limits.family, facts.grant_type.has_password()) {
-            (Some(_), _) => (Stage::Refresh, &[]),
-            (None, true) => (Stage::Password, &[AuthenticationMethod::Password]),
-            (None, false) => (Stage::Extension, &[]),
-        };
         LoginEvent::new(EventFacts {
-            stage,
             user: facts.subject.clone(),
             client: facts.client.clone(),
             realm: facts.realm.clone(),
             grant_type: facts.grant_type.clone(),
-            methods,
             authenticated_at: facts.authenticated_at,
             requested: request.scope.clone(),
             scope: self.scope(),

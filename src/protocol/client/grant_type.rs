@@ -66,6 +66,11 @@ impl GrantType {
         matches!(self.0.kind, Kind::Password | Kind::PasswordInRealm)
     }
 
+    /// Whether a login goes on by it.
+    pub(crate) fn is_refresh(&self) -> bool {
+        matches!(self.0.kind, Kind::Refresh)
+    }
+
     /// Whether its request must name a realm.
     pub(crate) fn names_realm(&self) -> bool {
         matches!(self.0.kind, Kind::PasswordInRealm)

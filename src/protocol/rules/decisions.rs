@@ -8,7 +8,7 @@ use crate::protocol::token::claims::Claims;
 
 /// What rules decide of a login that goes on. Nothing of it takes effect beyond the limits that [`scope`](Self::scope) and
 /// [`lifetime`](Self::lifetime) are given.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Decisions {
     pub(super) claims: Claims,
     pub(super) members: Claims,

@@ -30,7 +30,7 @@ use crate::protocol::wire::members::{MemberError, check_name};
 /// assert!(Ruling::proceed().claim("sub", "somebody else").is_err());
 /// # Ok::<_, tower_password_grant::rules::RulingError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[must_use = "a ruling has an effect when the rule answers it"]
 pub struct Ruling {
     objection: Option<Objection>,

@@ -4,6 +4,8 @@ mod canaries;
 mod claims;
 mod denials;
 mod failures;
+#[cfg(feature = "testing")]
+mod made;
 mod order;
 mod parts;
 mod refresh;

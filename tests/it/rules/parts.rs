@@ -67,8 +67,11 @@ impl LoginRule for Watching {
 pub const CODE: &str = "grant_type=urn:x:code&code=1234&account=alice";
 
 /// The client `conf`, which may log in by password and by code, in a realm.
-pub fn clients() -> StaticClients {
+pub fn conf() -> Client {
     let client = Client::confidential("conf", &digest("s3cret")).allow_password_grant().allow_grant(CODE_GRANT);
-    let client = client.realm("staff").scopes("read write admin").default_scope("read write");
-    StaticClients::new([client.build().unwrap()]).unwrap()
+    client.realm("staff").scopes("read write admin").default_scope("read write").build().unwrap()
+}
+
+pub fn clients() -> StaticClients {
+    StaticClients::new([conf()]).unwrap()
 }

@@ -1,0 +1,259 @@
+//! Logins without a request, for rules.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::Extensions;
+
+use crate::boundary::login_event::{EventFacts, LoginEvent};
+use crate::protocol::client::error::ClientError;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::registered::Client;
+use crate::protocol::explained::explained;
+use crate::protocol::rules::decisions::Decisions;
+use crate::protocol::rules::error::RulingError;
+use crate::protocol::rules::ruling::{Objection, Ruling};
+use crate::protocol::scope::{Scope, ScopeError};
+use crate::protocol::token::lifetime::{UnfitTime, lifetime};
+use crate::protocol::user::subject::Subject;
+
+/// How long an access token lives if neither its client nor the test says it.
+const LIFETIME: Duration = Duration::from_secs(3600);
+
+/// A login of this user as the endpoint would show it to a [`LoginRule`](crate::rules::LoginRule): by a right password, now, from
+/// the public client `test`, for no scope, unless you say otherwise.
+///
+/// ```
+/// use tower_password_grant::rules::{LoginEvent, LoginRule, Ruling, rule_fn};
+/// use tower_password_grant::testing::login_event;
+/// use tower_password_grant::{Client, Subject};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let rule = rule_fn("no admin for customers", |login: LoginEvent| async move {
+///     Ok(match login.realm() {
+///         Some("customers") => Ruling::proceed().remove_scope("admin"),
+///         _ => Ruling::proceed(),
+///     })
+/// });
+/// let app = Client::public("app").realms(["customers", "employees"]);
+/// let app = app.scopes("read admin").build()?;
+/// let user = Subject::new("user-1");
+/// let login = || login_event(user.clone()).client(app.clone()).scope("read admin");
+/// let ruling = rule.apply(login().realm("customers").build()?).await;
+/// assert_eq!(ruling.ok(), Some(Ruling::proceed().remove_scope("admin")));
+/// let ruling = rule.apply(login().realm("employees").build()?).await;
+/// assert_eq!(ruling.ok(), Some(Ruling::proceed()));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It is what a rule is given, and nothing else: no token comes of it.
+pub fn login_event(user: Subject) -> LoginEventBuilder {
+    LoginEventBuilder {
+        user,
+        grant_type: GrantType::password(),
+        client: None,
+        realm: None,
+        scope: None,
+        limit: None,
+        lifetime: None,
+        authenticated_at: None,
+        address: None,
+        extensions: Extensions::new(),
+        before: Vec::new(),
+    }
+}
+
+/// Puts a [`LoginEvent`] together; see [`login_event`].
+#[must_use]
+pub struct LoginEventBuilder {
+    user: Subject,
+    grant_type: GrantType,
+    client: Option<Client>,
+    realm: Option<String>,
+    scope: Option<String>,
+    limit: Option<String>,
+    lifetime: Option<Duration>,
+    authenticated_at: Option<SystemTime>,
+    address: Option<IpAddr>,
+    extensions: Extensions,
+    before: Vec<Ruling>,
+}
+
+impl LoginEventBuilder {
+    /// The login goes on by its refresh token. Default: the grant `password`.
+    pub fn refresh(mut self) -> Self {
+        self.grant_type = GrantType::refresh();
+        self
+    }
+
+    /// The login came by the [grant with a realm](crate::client::ClientBuilder::allow_realm_grant). Default: the grant `password`.
+    pub fn realm_grant(mut self) -> Self {
+        self.grant_type = GrantType::password_in_realm();
+        self
+    }
+
+    /// The login came by the extension grant of this name. Default: the grant `password`.
+    pub fn extension_grant(mut self, name: &str) -> Self {
+        self.grant_type = GrantType::extension(name, false);
+        self
+    }
+
+    /// The client, and with it the realm: its default one, if it lists some. Default: a public client `test`, of no realm, that is
+    /// registered for the scope that it asks for.
+    pub fn client(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// The realm of the user: one that the client lists. Default: the client's default.
+    pub fn realm(mut self, realm: &str) -> Self {
+        self.realm = Some(realm.to_owned());
+        self
+    }
+
+    /// The scope that was asked for: tokens separated by single spaces. Default: the client's default, else none.
+    pub fn scope(mut self, scope: &str) -> Self {
+        self.scope = Some(scope.to_owned());
+        self
+    }
+
+    /// The most that the verifier or the endpoint's ceiling allow of it. Default: all of it.
+    pub fn granted_within(mut self, scope: &str) -> Self {
+        self.limit = Some(scope.to_owned());
+        self
+    }
+
+    /// How long the access token is to live, a second or more. Default: as the client is registered, else an hour.
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = Some(lifetime);
+        self
+    }
+
+    /// When the user was authenticated. Default: now.
+    pub fn authenticated_at(mut self, time: SystemTime) -> Self {
+        self.authenticated_at = Some(time);
+        self
+    }
+
+    /// The address that the request comes from. Default: unknown.
+    pub fn address(mut self, address: impl Into<IpAddr>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+
+    /// Adds what a layer of the host would have put into the request.
+    pub fn extension<T: Clone + Send + Sync + 'static>(mut self, extension: T) -> Self {
+        self.extensions.insert(extension);
+        self
+    }
+
+    /// A rule before the one under test has decided this. Each call is one more rule. Default: there was none.
+    pub fn ruled(mut self, ruling: Ruling) -> Self {
+        self.before.push(ruling);
+        self
+    }
+
+    /// Gives the event.
+    ///
+    /// # Errors
+    /// Fails on a malformed scope, on one that the client is not registered for, on a realm that it does not list, on a lifetime of
+    /// less than a second, and where a ruling before refuses the login: then no further rule is asked.
+    pub fn build(self) -> Result<LoginEvent, LoginEventError> {
+        let parse = |text: &String| text.parse::<Scope>().map_err(LoginEventError::Scope);
+        let asked = self.scope.as_ref().map(parse).transpose()?;
+        let limit = self.limit.as_ref().map(parse).transpose()?;
+        let client = match self.client {
+            Some(client) => client,
+            None => client_for(asked.as_ref()).map_err(LoginEventError::Client)?,
+        };
+        let requested = asked.or_else(|| client.default_scope().cloned()).unwrap_or_default();
+        if !requested.is_subset(client.scopes()) {
+            return Err(LoginEventError::NotRegistered);
+        }
+        let decisions = followed(self.before)?;
+        let limits = [Some(client.scopes()), limit.as_ref()].into_iter().flatten();
+        let allowed = limit.as_ref().map_or_else(|| requested.clone(), |limit| requested.intersection(limit));
+        let given = self.lifetime.or(client.lifetime()).unwrap_or(LIFETIME);
+        let given = lifetime(given).map_err(|_| LoginEventError::Lifetime(given))?;
+        Ok(LoginEvent::new(EventFacts {
+            scope: decisions.scope(&allowed, limits),
+            lifetime: decisions.lifetime(given),
+            user: self.user,
+            realm: client.chosen_realm(self.realm.as_deref()).ok_or(LoginEventError::Realm)?,
+            client,
+            grant_type: self.grant_type,
+            authenticated_at: self.authenticated_at.unwrap_or_else(SystemTime::now),
+            requested,
+            address: self.address,
+            extensions: Arc::new(self.extensions),
+            decisions: Some(Arc::new(decisions)),
+        }))
+    }
+}
+
+/// A client that may ask for this.
+fn client_for(scope: Option<&Scope>) -> Result<Client, ClientError> {
+    let client = Client::public("test");
+    match scope {
+        Some(scope) => client.scopes(scope.as_str()).build(),
+        None => client.build(),
+    }
+}
+
+/// What rules have decided, one after the other.
+fn followed(rulings: Vec<Ruling>) -> Result<Decisions, LoginEventError> {
+    let mut decisions = Decisions::default();
+    for ruling in rulings {
+        let later = ruling.read().map_err(|objection| match objection {
+            Objection::Unfit(error) => LoginEventError::Ruling(error),
+            Objection::Denied(_) | Objection::InteractionRequired => LoginEventError::Refused,
+        })?;
+        if let Some(later) = later {
+            decisions.follow(&later).map_err(LoginEventError::Ruling)?;
+        }
+    }
+    Ok(decisions)
+}
+
+impl fmt::Debug for LoginEventBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoginEventBuilder")
+    }
+}
+
+/// Why no endpoint would show a login like this to a rule.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoginEventError {
+    /// A scope that breaks RFC 6749 A.4.
+    #[error("the scope is malformed")]
+    Scope(#[source] ScopeError),
+    /// A scope that the client may not ask for.
+    #[error("the client is not registered for the scope: `ClientBuilder::scopes`")]
+    NotRegistered,
+    /// A realm that the client does not list.
+    #[error("the client does not list the realm: `ClientBuilder::realms`")]
+    Realm,
+    /// The client cannot be registered.
+    #[error("the client cannot be registered")]
+    Client(#[source] ClientError),
+    /// A lifetime of less than a second.
+    #[error("{}", UnfitTime::Lifetime(*.0))]
+    Lifetime(Duration),
+    /// A ruling before is none, or goes beyond what all rules of a login may add.
+    #[error("a ruling before cannot be followed")]
+    Ruling(#[source] RulingError),
+    /// A ruling before refuses the login.
+    #[error("a ruling before refuses the login: the first refusal ends it, and no further rule is asked")]
+    Refused,
+}
+
+impl fmt::Debug for LoginEventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        explained(self, f)
+    }
+}
