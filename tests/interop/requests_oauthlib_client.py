@@ -3,52 +3,25 @@
 import os
 import time
 
-# The example listens on the loopback address, without TLS.
-os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
-
 import requests
-from oauthlib.oauth2 import LegacyApplicationClient
 from oauthlib.oauth2.rfc6749 import errors
-from requests_oauthlib import OAuth2Session
 
-SERVER = os.environ["SERVER"]
-CLIENT_ID = os.environ["CLIENT_ID"]
+from common import API_CLIENT, CLIENT_ID, REALM_GRANT, SERVER, USERNAME, check, fails, session
+
 CLIENT_SECRET = os.environ["CLIENT_SECRET"]
-API_CLIENT = (os.environ["API_CLIENT_ID"], os.environ["API_CLIENT_SECRET"])
 PUBLIC_CLIENT_ID = os.environ["PUBLIC_CLIENT_ID"]
-USERNAME = os.environ["TOKEN_USERNAME"]
 PASSWORD = os.environ["TOKEN_PASSWORD"]
-
 
 # Only the axum example has an API to call, and realms.
 HAS_API = os.environ["EXAMPLE"] == "axum"
 SUBJECT = "employees:alice" if HAS_API else "user:alice"
 GRANTS = {"password", "refresh_token"}
 if HAS_API:
-    GRANTS.add("http://auth0.com/oauth/grant-type/password-realm")
-
-
-def session(client_id=CLIENT_ID, scope=None, **more):
-    return OAuth2Session(client=LegacyApplicationClient(client_id=client_id, scope=scope), **more)
+    GRANTS.add(REALM_GRANT)
 
 
 def fetch(oauth, password=PASSWORD, **more):
     return oauth.fetch_token(f"{SERVER}/oauth/token", username=USERNAME, password=password, **more)
-
-
-def check(what, right, seen):
-    assert right, f"{what}: {seen}"
-    print("ok", what)
-
-
-def fails(what, kind, attempt):
-    try:
-        seen = attempt()
-    except kind as error:
-        seen = error.error
-        check(what, error.error == kind.error, seen)
-        return
-    raise AssertionError(f"{what}: no {kind.error} but {seen}")
 
 
 oauth = session()

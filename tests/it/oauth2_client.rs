@@ -25,7 +25,7 @@ use crate::support::{self, Probe};
 type Client = BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
 /// A client that knows the endpoints for introspection and revocation, too.
 type FullClient = BasicClient<EndpointNotSet, EndpointNotSet, EndpointSet, EndpointSet, EndpointSet>;
-type HttpError = hyper_util::client::legacy::Error;
+pub type HttpError = hyper_util::client::legacy::Error;
 
 /// The fixture's endpoint behind axum on a port of its own.
 async fn serve() -> SocketAddr {
@@ -47,7 +47,7 @@ fn client(address: SocketAddr, id: &str) -> Client {
 }
 
 /// Sends what the crate made. It revokes over `https:` only: here the TLS ends in front of the server.
-async fn send(mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+pub async fn send(mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
     let uri = request.uri().to_string();
     *request.uri_mut() = uri.replacen("https:", "http:", 1).parse().unwrap();
     let http = HttpClient::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
@@ -68,7 +68,7 @@ async fn login<I: EndpointState, R: EndpointState>(
 }
 
 #[track_caller]
-fn error_of<T: std::fmt::Debug>(outcome: Result<T, BasicRequestTokenError<HttpError>>) -> BasicErrorResponseType {
+pub fn error_of<T: std::fmt::Debug>(outcome: Result<T, BasicRequestTokenError<HttpError>>) -> BasicErrorResponseType {
     match outcome {
         Err(RequestTokenError::ServerResponse(response)) => response.error().clone(),
         other => panic!("no error of the server: {other:?}"),

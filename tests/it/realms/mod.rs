@@ -5,6 +5,7 @@ mod endpoint;
 mod faults;
 mod grant;
 mod guards;
+mod oauth2_crate;
 mod properties;
 mod refreshes;
 mod separation;

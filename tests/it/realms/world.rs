@@ -1,6 +1,7 @@
 //! Two directories in which the same names stand, an endpoint over them on a real socket, and stores that outlive it.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -217,6 +218,10 @@ pub struct World {
 impl World {
     pub async fn new() -> Self {
         Stores::new().serve(clients()).await
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
     }
 
     /// The body at another path than those of tokens.
