@@ -6,6 +6,7 @@
 //! cargo bench --bench timing -- --quick           # does it work at all; too short to hold the bounds
 //! cargo bench --bench timing -- --check           # and fails if a bound is not held or a mistake is not caught
 //! cargo bench --bench timing -- --only G31        # rows whose goal or name contains it
+//! cargo bench --bench timing -- --check --pairs 1000 --only realms:   # realms and directories, in three minutes
 //! ```
 //!
 //! Method: requests of two classes in pairs, back to back in random order; pairs of different comparisons interleaved at

@@ -57,22 +57,22 @@ impl CredentialVerifier for NoDummyForUnusable {
     }
 }
 
-/// Takes the realm from the form, and answers unknown ones without a hash.
-pub struct RealmFirst {
-    users: Arc<Users>,
+/// Takes the realm from the form, and answers this one without a hash.
+pub struct EarlyInRealm {
     real: Real,
+    realm: &'static str,
 }
 
-impl RealmFirst {
-    pub fn new(users: &Arc<Users>, real: &Real) -> Self {
-        Self { users: Arc::clone(users), real: Arc::clone(real) }
+impl EarlyInRealm {
+    pub fn new(real: &Real, realm: &'static str) -> Self {
+        Self { real: Arc::clone(real), realm }
     }
 }
 
 #[async_trait]
-impl CredentialVerifier for RealmFirst {
+impl CredentialVerifier for EarlyInRealm {
     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
-        if !attempt.field("realm").is_some_and(|realm| self.users.know_realm(realm)) {
+        if attempt.field("realm") == Some(self.realm) {
             return Ok(Denial::UnknownUser.into());
         }
         self.real.verify(attempt).await

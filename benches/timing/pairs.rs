@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use super::random::Random;
 use super::report::{Aim, Row, Shown, Unit};
 use super::server::{
-    CLIENT, CONFIDENTIAL, EARLY, FIRST_OF, FIRST_OF_BLIND, FIRST_OF_EARLY, NO_DUMMY, OWN_CHEAPER, OWN_EQUAL, REAL,
-    REALM_CLIENT, REALM_FIRST,
+    CLIENT, CONFIDENTIAL, EARLY, EARLY_IN_FOREIGN_REALM, EARLY_IN_NO_REALM, FIRST_OF, FIRST_OF_BLIND, FIRST_OF_EARLY,
+    NO_DUMMY, OWN_CHEAPER, OWN_EQUAL, REAL, REALM_CLIENT,
 };
 use super::stats::Paired;
 use super::users::{
-    CORRUPT, DISABLED, EXPIRED, FOREIGN_REALM, NO_REALM, OUTDATED, PASSWORD, REALM, UNUSABLE, WITHOUT, known, other,
-    unknown, wrong,
+    CORRUPT, DISABLED, EXPIRED, FOREIGN_REALM, NO_REALM, OUTDATED, PASSWORD, UNUSABLE, WITHOUT, known, other, unknown,
+    wrong,
 };
 use super::wire::{Connection, form, login, post};
 
@@ -56,7 +56,8 @@ fn in_realm() -> Ask {
 }
 
 /// A login that names a realm.
-fn naming(path: &'static str, client: &'static str, realm: &'static str) -> Ask {
+fn naming(path: &'static str, client: &'static str, realm: impl Into<String>) -> Ask {
+    let realm = realm.into();
     Box::new(move |random| post(path, &format!("{}&realm={realm}", form(client, &unknown(random), &wrong(random)))))
 }
 
@@ -86,6 +87,9 @@ pub fn hashed(pairs: usize) -> Vec<Comparison> {
     let directories =
         |goal, name, path, second, aim, pairs| row(goal, name, aim, pairs, ask(path, known), ask(path, second));
     let mistake = |name, pairs, first, second| row("G34", name, Aim::Caught, pairs, first, second);
+    // The client lists no realm: so the verifier is given what the request names.
+    let in_realms =
+        |name, path| mistake(name, few, naming(path, CLIENT, FOREIGN_REALM), naming(path, CLIENT, NO_REALM));
     vec![
         row("-", "the same class twice", Aim::Told, pairs, ask(REAL, known), ask(REAL, known)),
         equal("G29", "unknown name / wrong password", ask(REAL, unknown)),
@@ -98,18 +102,14 @@ pub fn hashed(pairs: usize) -> Vec<Comparison> {
         equal("G30", "wrong password of 4096 bytes / of 16", long(known, 4096)),
         row("G30", "4096 bytes: unknown name / known", Aim::Equal, pairs, long(known, 4096), long(unknown, 4096)),
         equal("G30", "name of another realm / wrong password", in_realm()),
-        directories("G29", "two directories: unknown name / known to the first", FIRST_OF, unknown, Aim::Equal, pairs),
-        directories("G29", "two directories: known to the second / to the first", FIRST_OF, other, Aim::Equal, pairs),
-        directories("G34", "mistake: early answer of the first of two", FIRST_OF_EARLY, unknown, Aim::Caught, few),
-        directories("G34", "mistake: no work for nobody in the second", FIRST_OF_BLIND, other, Aim::Caught, few),
+        directories("G29", "realms: FirstOf, unknown name / known to first", FIRST_OF, unknown, Aim::Equal, pairs),
+        directories("G29", "realms: FirstOf, known to second / to first", FIRST_OF, other, Aim::Equal, pairs),
+        directories("G34", "mistake: realms: FirstOf, the first is early", FIRST_OF_EARLY, unknown, Aim::Caught, few),
+        directories("G34", "mistake: realms: FirstOf, no work for nobody", FIRST_OF_BLIND, other, Aim::Caught, few),
+        in_realms("mistake: realms: early for one that does not exist", EARLY_IN_NO_REALM),
+        in_realms("mistake: realms: early for another client's", EARLY_IN_FOREIGN_REALM),
         mistake("mistake: early answer for unknown names", few, ask(EARLY, known), ask(EARLY, unknown)),
         mistake("mistake: dummy run 5 % cheaper", some, ask(OWN_CHEAPER, known), ask(OWN_CHEAPER, unknown)),
-        mistake(
-            "mistake: early answer for unknown realms",
-            few,
-            naming(REALM_FIRST, CLIENT, REALM),
-            naming(REALM_FIRST, CLIENT, NO_REALM),
-        ),
         row(
             "G34",
             "the same verifier, dummy run not cheaper",
@@ -139,10 +139,18 @@ pub fn unhashed(pairs: usize) -> Vec<Comparison> {
         row("G33", "unknown client / wrong secret", 50.0, secret(CONFIDENTIAL), secret("app-b"), "invalid_client"),
         row(
             "G30",
-            "realm of another client / that does not exist",
+            "realms: one that does not exist / another client's",
             50.0,
             naming(REAL, REALM_CLIENT, FOREIGN_REALM),
             naming(REAL, REALM_CLIENT, NO_REALM),
+            "invalid_request",
+        ),
+        row(
+            "G30",
+            "realms: one of 129 bytes / another client's",
+            50.0,
+            naming(REAL, REALM_CLIENT, FOREIGN_REALM),
+            naming(REAL, REALM_CLIENT, "r".repeat(129)),
             "invalid_request",
         ),
         row(

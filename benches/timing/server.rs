@@ -20,8 +20,8 @@ use tower_password_grant::{
     Client, CredentialVerifier, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, TokenEndpoint,
 };
 
-use super::mutants::{Early, NoDummyForUnusable, Own, RealmFirst, Shared};
-use super::users::{FOREIGN_REALM, REALM, Users};
+use super::mutants::{Early, EarlyInRealm, NoDummyForUnusable, Own, Shared};
+use super::users::{FOREIGN_REALM, NO_REALM, REALM, Users};
 
 /// One hashing thread: of two with memory of their own, one may be the faster, and each pair would compare them.
 pub const REAL: &str = "/real";
@@ -31,7 +31,8 @@ pub const WIDE: &str = "/wide";
 pub const WIDE_THREADS: usize = 2;
 pub const EARLY: &str = "/early";
 pub const NO_DUMMY: &str = "/no-dummy";
-pub const REALM_FIRST: &str = "/realm-first";
+pub const EARLY_IN_NO_REALM: &str = "/early-in-no-realm";
+pub const EARLY_IN_FOREIGN_REALM: &str = "/early-in-foreign-realm";
 pub const SHARED: &str = "/shared";
 pub const OWN_EQUAL: &str = "/own-equal";
 pub const OWN_CHEAPER: &str = "/own-cheaper";
@@ -126,7 +127,8 @@ pub fn serve(secret: &SecretDigest) -> SocketAddr {
         .route_service(FIRST_OF_EARLY, endpoint(first_of_early, secret, none()))
         .route_service(FIRST_OF_BLIND, endpoint(first_of_blind, secret, none()))
         .route_service(NO_DUMMY, endpoint(NoDummyForUnusable::new(&real), secret, none()))
-        .route_service(REALM_FIRST, endpoint(RealmFirst::new(&users, &real), secret, none()))
+        .route_service(EARLY_IN_NO_REALM, endpoint(EarlyInRealm::new(&real, NO_REALM), secret, none()))
+        .route_service(EARLY_IN_FOREIGN_REALM, endpoint(EarlyInRealm::new(&real, FOREIGN_REALM), secret, none()))
         .route_service(SHARED, endpoint(Shared::new(&users, &wide), secret, none()))
         .route_service(OWN_EQUAL, endpoint(Own::new(&users, 19_456), secret, none()))
         .route_service(OWN_CHEAPER, endpoint(Own::new(&users, 19_456 * 95 / 100), secret, none()));

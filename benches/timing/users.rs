@@ -80,11 +80,6 @@ impl Users {
         Self(Mutex::new((0..NAMES).map(|number| user(format!("other-{number:02}"))).collect()))
     }
 
-    /// Whether there are users of this realm.
-    pub fn know_realm(&self, realm: &str) -> bool {
-        self.0.lock().unwrap().keys().any(|key| key.split('/').next() == Some(realm))
-    }
-
     pub fn exists(&self, login: &str, realm: Option<&str>) -> bool {
         self.0.lock().unwrap().contains_key(&key(login, realm))
     }
