@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
+#[path = "../it/support/diverted.rs"]
+mod diverted;
 #[path = "../sqlite_crash/process.rs"]
 mod process;
 mod server;
@@ -15,27 +17,20 @@ mod server;
 mod trap;
 
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
-use process::{Folder, SERVER, Server, member, post, someone};
+use process::{Folder, Server, kills, member, post, someone};
 use server::{PASSWORD, STEPS, Step, serve};
 
 fn main() {
-    // Asked by the test harness of cargo for its tests: there is one, and it has no name.
-    if std::env::args().any(|argument| argument == "--list") {
-        return;
-    }
-    if let Ok(file) = std::env::var(SERVER) {
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(serve(Path::new(&file)));
-        return;
-    }
-    let kills = std::env::var("CRASH_KILLS_AT_EACH_STEP").map_or(5, |text| text.parse().unwrap());
-    let folder = Folder::new("moving");
-    for step in STEPS {
-        let moved = (0..kills).filter(|round| kill_at(step, *round, &folder.file())).count();
-        println!("ok: {kills} kills at {step:?}, {moved} users whole in the new directory, none by half");
-    }
+    process::run(serve, || {
+        let kills = kills("CRASH_KILLS_AT_EACH_STEP", 5);
+        let folder = Folder::new("moving");
+        for step in STEPS {
+            let moved = (0..kills).filter(|round| kill_at(step, *round as u64, &folder.file())).count();
+            println!("ok: {kills} kills at {step:?}, {moved} users whole in the new directory, none by half");
+        }
+    });
 }
 
 fn form(user: &str) -> String {
@@ -43,18 +38,11 @@ fn form(user: &str) -> String {
 }
 
 /// Kills the server at this step of the first login of a user. Answers whether the user was moved.
-fn kill_at(step: Step, round: usize, file: &Path) -> bool {
+fn kill_at(step: Step, round: u64, file: &Path) -> bool {
     let user = format!("{step:?}-{round}").to_lowercase();
-    let mut server = Server::start(file);
-    server.stand_at(step as usize);
-    let (address, request) = (server.address, form(&user));
-    let client = thread::spawn(move || post(address, someone(), &request));
-    assert_eq!(server.line(), "standing", "{step:?}");
-    if step == Step::AtCommit {
-        thread::sleep(Duration::from_micros(50 * round as u64));
-    }
-    server.kill();
-    assert!(client.join().unwrap().is_none(), "{step:?}: the answer was lost");
+    let request = form(&user);
+    let delay = Duration::from_micros(if step == Step::AtCommit { 50 * round } else { 0 });
+    Server::start(file).kill_at(step as usize, delay, move |address| post(address, someone(), &request));
 
     let is_moved = is_moved(file, &user);
     let is_done = matches!(step, Step::AfterInsert | Step::BeforeAnswer);

@@ -1,24 +1,18 @@
 //! The server that is killed: a move into a SQLite file, and traps at which it stands still.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use async_trait::async_trait;
-use axum::extract::{ConnectInfo, Request};
-use axum::middleware::{Next, from_fn};
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::limiter::AttackProtection;
-use tower_password_grant::mount::TrustedProxies;
 use tower_password_grant::realms::Migrate;
 use tower_password_grant::sqlite::SqliteStore;
-use tower_password_grant::store::{LoginName, StoredUser, UserInsert, UserStore};
+use tower_password_grant::store::UserInsert;
 use tower_password_grant::token::RefreshTokens;
-use tower_password_grant::{
-    BackendError, Client, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, Subject, verify_fn,
-};
+use tower_password_grant::{BackendError, Client, Denial, OpaqueIssuer, PasswordGrant, Subject, verify_fn};
 
-use super::trap::{Trap, listen};
+use super::diverted::{Diverted, Entrance, Newcomer};
+use super::trap::{self, Trap, senders};
 
 /// Everybody's, in the old directory.
 pub const PASSWORD: &str = "right";
@@ -41,75 +35,33 @@ pub enum Step {
 pub const STEPS: [Step; 6] =
     [Step::BeforeYes, Step::BeforeInsert, Step::InInsert, Step::AtCommit, Step::AfterInsert, Step::BeforeAnswer];
 
-/// The store, with traps around the step that adds a user.
+/// Traps around the step that adds a user.
 struct Trapped {
-    store: SqliteStore,
     trap: Trap,
-    /// Another connection, to keep the store's own transaction waiting.
     file: PathBuf,
 }
 
-impl Trapped {
-    /// Keeps writers waiting until it is dropped.
-    fn hold(&self) -> rusqlite::Connection {
-        let other = rusqlite::Connection::open(&self.file).unwrap();
-        other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        other
-    }
-}
-
 #[async_trait]
-impl UserStore for Trapped {
-    async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-        UserStore::find(&self.store, login, realm).await
-    }
-
-    async fn find_by_id(&self, user_id: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-        self.store.find_by_id(user_id, realm).await
-    }
-
-    async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
-        self.store.save_hash(user_id, old_hash, new_hash).await
-    }
-}
-
-#[async_trait]
-impl UserInsert for Trapped {
-    async fn insert_user(
-        &self,
-        user: &StoredUser,
-        login: &LoginName<'_>,
-        realm: Option<&str>,
-    ) -> Result<bool, BackendError> {
+impl Entrance for Trapped {
+    async fn take(&self, store: &SqliteStore, newcomer: Newcomer<'_>) -> Result<bool, BackendError> {
         self.trap.pass(Step::BeforeInsert as usize).await;
         if self.trap.is_set_at(Step::InInsert as usize) {
-            let other = self.hold();
-            let inserting = self.store.insert_user(user, login, realm);
-            let standing = self.trap.pass(Step::InInsert as usize);
-            tokio::select! { _ = inserting => panic!("nothing held the insert up"), () = standing => {} }
-            drop(other);
+            return self.trap.hold_up(Step::InInsert as usize, &self.file, newcomer.enter(store)).await;
         }
         if self.trap.is_set_at(Step::AtCommit as usize) {
-            let other = self.hold();
-            let (store, user, login) = (self.store.clone(), user.clone(), login.clone().into_owned());
-            let writing = tokio::spawn(async move { store.insert_user(&user, &login, None).await });
-            while self.store.stats().waiting > 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            drop(other);
-            println!("standing");
-            let _ = writing.await;
-            return std::future::pending().await;
+            let (own, user, login) = (store.clone(), newcomer.user.clone(), newcomer.login.clone().into_owned());
+            let writing = async move { own.insert_user(&user, &login, None).await };
+            return self.trap.let_commit(store, &self.file, writing).await;
         }
-        let is_added = self.store.insert_user(user, login, realm).await;
+        let is_added = newcomer.enter(store).await;
         self.trap.pass(Step::AfterInsert as usize).await;
         is_added
     }
 }
 
-pub async fn serve(file: &Path) {
+pub async fn serve(file: PathBuf) {
     let trap = Trap::default();
-    let store = SqliteStore::open(file).unwrap();
+    let store = SqliteStore::open(&file).unwrap();
     let app = Client::public("app").allow_password_grant().allow_refresh_tokens();
     let app = app.scopes("read").default_scope("read").build().unwrap();
     store.put_client(&app).await.unwrap();
@@ -124,7 +76,7 @@ pub async fn serve(file: &Path) {
             Ok(Subject::new(format!("id-of-{}", attempt.username())).into())
         }
     });
-    let trapped = Trapped { store: store.clone(), trap: trap.clone(), file: file.to_owned() };
+    let trapped = Diverted { store: store.clone(), entrance: Trapped { trap: trap.clone(), file } };
     let cheap = Argon2Parameters::new(64, 1, 1).unwrap();
     let new = Argon2Verifier::builder(trapped).parameters(cheap).threads(1).build().unwrap();
     let layer = PasswordGrant::builder()
@@ -133,21 +85,8 @@ pub async fn serve(file: &Path) {
         .issuer(OpaqueIssuer::new(store.clone()))
         .refresh_tokens(RefreshTokens::in_store(store.clone()))
         .attack_protection(AttackProtection::new().limiter(store.limiter()))
-        // Each sender has an address of its own, so that none spends another's budgets.
-        .peer_address(
-            PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip()))
-                .behind(TrustedProxies::x_forwarded_for(["127.0.0.1/32".parse().unwrap()])),
-        )
+        .peer_address(senders())
         .build()
         .unwrap();
-    let last = trap.clone();
-    let app = axum::Router::new().layer(layer).layer(from_fn(move |request: Request, next: Next| {
-        let last = last.clone();
-        async move {
-            let response = next.run(request).await;
-            last.pass(Step::BeforeAnswer as usize).await;
-            response
-        }
-    }));
-    listen(app, trap).await;
+    trap::serve(layer, trap, Step::BeforeAnswer as usize).await;
 }

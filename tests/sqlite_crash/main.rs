@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use process::{Folder, SERVER, Server, member, post, someone};
+use process::{Folder, Server, kills, member, post, someone};
 use refresh_token::{family_of, kept_digest};
 use server::{STEPS, Step, serve};
 use tower_password_grant::sqlite::SqliteStore;
@@ -33,17 +33,10 @@ use tower_password_grant::testing::{TokenState, token_state};
 const CLIENTS: usize = 6;
 
 fn main() {
-    // Asked by the test harness of cargo for its tests: there is one, and it has no name.
-    if std::env::args().any(|argument| argument == "--list") {
-        return;
-    }
-    if let Ok(file) = std::env::var(SERVER) {
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(serve(Path::new(&file)));
-        return;
-    }
-    let count = |name: &str, default: usize| std::env::var(name).map_or(default, |text| text.parse().unwrap());
-    at_each_step(count("CRASH_KILLS_AT_EACH_STEP", 5));
-    at_random_times(count("CRASH_KILLS", 200));
+    process::run(serve, || {
+        at_each_step(kills("CRASH_KILLS_AT_EACH_STEP", 5));
+        at_random_times(kills("CRASH_KILLS", 200));
+    });
 }
 
 fn login(address: SocketAddr, user: &str) -> Option<Tokens> {
@@ -115,19 +108,12 @@ fn at_each_step(kills: usize) {
     let folder = Folder::new("steps");
     let file = folder.file();
     for step in STEPS {
-        for round in 0..kills {
-            let mut server = Server::start(&file);
+        for round in 0..kills as u64 {
+            let server = Server::start(&file);
             let tokens = login(server.address, &format!("{step:?}-{round}")).unwrap();
-            server.stand_at(step as usize);
-            let address = server.address;
             let presented = tokens.refresh.clone();
-            let client = thread::spawn(move || refresh(address, &presented));
-            assert_eq!(server.line(), "standing", "{step:?}");
-            if step == Step::AtCommit {
-                thread::sleep(Duration::from_micros(50 * round as u64));
-            }
-            server.kill();
-            assert!(client.join().unwrap().is_none(), "{step:?}: the answer was lost");
+            let delay = Duration::from_micros(if step == Step::AtCommit { 50 * round } else { 0 });
+            server.kill_at(step as usize, delay, move |address| refresh(address, &presented));
 
             let seen = look_at(&file, &tokens);
             let is_rotated = match seen.state {

@@ -5,10 +5,30 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::Duration;
 
 /// Where the server finds the name of its file.
-pub const SERVER: &str = "CRASH_SERVER_OVER";
+const SERVER: &str = "CRASH_SERVER_OVER";
+
+/// Runs this program as what it was started for: as a server over a file, or to kill such servers.
+pub fn run<F: Future<Output = ()>>(serve: impl FnOnce(PathBuf) -> F, kill: impl FnOnce()) {
+    // Asked by the test harness of cargo for its tests: there is one, and it has no name.
+    if std::env::args().any(|argument| argument == "--list") {
+        return;
+    }
+    match std::env::var(SERVER) {
+        Ok(file) => {
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(serve(file.into()));
+        }
+        Err(_) => kill(),
+    }
+}
+
+/// A number of kills, by the name of its variable.
+pub fn kills(name: &str, default: usize) -> usize {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
 
 /// A server in a process of its own, to be killed.
 pub struct Server {
@@ -29,16 +49,27 @@ impl Server {
         server
     }
 
-    pub fn line(&mut self) -> String {
+    fn line(&mut self) -> String {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim().to_owned()
     }
 
-    /// Has the requests from now on stand still at this step.
-    pub fn stand_at(&mut self, step: usize) {
+    /// Kills the server so long after a request has come to stand still at this step. Its answer is lost.
+    pub fn kill_at<T: Send + 'static>(
+        mut self,
+        step: usize,
+        delay: Duration,
+        request: impl FnOnce(SocketAddr) -> Option<T> + Send + 'static,
+    ) {
         writeln!(self.input, "{step}").unwrap();
         assert_eq!(self.line(), "set");
+        let address = self.address;
+        let client = thread::spawn(move || request(address));
+        assert_eq!(self.line(), "standing", "step {step}");
+        thread::sleep(delay);
+        self.kill();
+        assert!(client.join().unwrap().is_none(), "step {step}: the answer was lost");
     }
 
     /// SIGKILL.

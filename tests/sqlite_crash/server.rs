@@ -1,15 +1,11 @@
 //! The server that is killed: SQLite under everything, and traps at which a refresh stands still.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::extract::{ConnectInfo, Request};
-use axum::middleware::{Next, from_fn};
 use tower_password_grant::limiter::AttackProtection;
-use tower_password_grant::mount::TrustedProxies;
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::store::{
     AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, NewFamily, RefreshTokenStore, Rotation, SecretDigest,
@@ -18,11 +14,10 @@ use tower_password_grant::store::{
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::user::Recheck;
 use tower_password_grant::{
-    Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, Subject,
-    Verdict,
+    Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, Subject, Verdict,
 };
 
-use super::trap::{Trap, listen};
+use super::trap::{self, Trap, senders};
 
 /// Where a refresh stands still for ever, to be killed there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,27 +73,13 @@ impl RefreshTokenStore for Trapped {
         MaybeFuture::new(async move {
             self.trap.pass(Step::BeforeRotation as usize).await;
             if self.trap.is_set_at(Step::InRotation as usize) {
-                let other = rusqlite::Connection::open(&self.file).unwrap();
-                other.execute_batch("BEGIN IMMEDIATE").unwrap();
-                // The rotation is on its way and cannot be committed as long as the other transaction is open.
                 let waiting = RefreshTokenStore::rotate(&self.store, rotation);
-                let stands = self.trap.pass(Step::InRotation as usize);
-                tokio::select! { _ = waiting => panic!("nothing held the rotation up"), () = stands => {} }
-                drop(other);
-                return Ok(false);
+                return self.trap.hold_up(Step::InRotation as usize, &self.file, waiting).await;
             }
             if self.trap.is_set_at(Step::AtCommit as usize) {
-                let other = rusqlite::Connection::open(&self.file).unwrap();
-                other.execute_batch("BEGIN IMMEDIATE").unwrap();
                 let store = self.store.clone();
-                let writing = tokio::spawn(async move { RefreshTokenStore::rotate(&store, rotation).await });
-                while self.store.stats().waiting > 0 {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-                drop(other);
-                println!("standing");
-                let _ = writing.await;
-                return std::future::pending().await;
+                let writing = async move { RefreshTokenStore::rotate(&store, rotation).await };
+                return self.trap.let_commit(&self.store, &self.file, writing).await;
             }
             let rotated = RefreshTokenStore::rotate(&self.store, rotation).await;
             self.trap.pass(Step::AfterRotation as usize).await;
@@ -165,9 +146,9 @@ impl CredentialVerifier for Users {
     }
 }
 
-pub async fn serve(file: &Path) {
+pub async fn serve(file: PathBuf) {
     let trap = Trap::default();
-    let store = SqliteStore::open(file).unwrap();
+    let store = SqliteStore::open(&file).unwrap();
     let app = Client::public("app")
         .allow_password_grant()
         .allow_refresh_tokens()
@@ -177,7 +158,7 @@ pub async fn serve(file: &Path) {
         .build()
         .unwrap();
     store.put_client(&app).await.unwrap();
-    let trapped = Arc::new(Trapped { store: store.clone(), trap: trap.clone(), file: file.to_owned() });
+    let trapped = Arc::new(Trapped { store: store.clone(), trap: trap.clone(), file });
     let tokens = Arc::new(OpaqueIssuer::new(Arc::clone(&trapped)));
     let layer = PasswordGrant::builder()
         .clients(store.clone())
@@ -186,21 +167,8 @@ pub async fn serve(file: &Path) {
         .access_tokens(tokens)
         .refresh_tokens(RefreshTokens::in_store(trapped))
         .attack_protection(AttackProtection::new().limiter(store.limiter()))
-        // Each sender has an address of its own, so that none spends another's budgets.
-        .peer_address(
-            PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip()))
-                .behind(TrustedProxies::x_forwarded_for(["127.0.0.1/32".parse().unwrap()])),
-        )
+        .peer_address(senders())
         .build()
         .unwrap();
-    let last = trap.clone();
-    let app = axum::Router::new().layer(layer).layer(from_fn(move |request: Request, next: Next| {
-        let last = last.clone();
-        async move {
-            let response = next.run(request).await;
-            last.pass(Step::BeforeAnswer as usize).await;
-            response
-        }
-    }));
-    listen(app, trap).await;
+    trap::serve(layer, trap, Step::BeforeAnswer as usize).await;
 }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::protocol::client::builder::ClientBuilder;
 use crate::protocol::client::error::ClientError;
+use crate::protocol::client::every_option::with_every_option;
 use crate::protocol::client::registered::ClientAuthentication;
 use crate::protocol::client::sunset::Sunset;
 use crate::protocol::millis;
@@ -20,26 +21,10 @@ fn at(millis: u64) -> SystemTime {
 fn full() -> Client {
     let sunset =
         Sunset::at(at(7_777)).deprecated_since(at(5_000)).with_link("https://docs.example/move?a=1#b").unwrap();
-    Client::confidential("full client", &SecretDigest::of("first"))
-        .secret(&SecretDigest::of("second"), Some(at(9_999)))
-        .authenticate_by(ClientAuthentication::SecretPost)
-        .raw_basic()
-        .trust_end_user_address()
-        .allow_password_grant()
-        .allow_refresh_tokens()
-        .allow_grant("urn:example:ticket")
-        .scopes("read write")
-        .default_scope("read")
-        .allow_origin("https://app.example")
-        .realm("staff")
+    let client = Client::confidential("full client", &SecretDigest::of("first"));
+    with_every_option(client, (&SecretDigest::of("second"), at(9_999)), sunset)
         .access_token_lifetime(Duration::new(77, 3))
-        .refresh_token_lifetime(Duration::from_secs(88))
-        .refresh_token_idle_lifetime(Duration::from_secs(66))
         .refresh_token_leeway(Duration::from_nanos(1))
-        .reuse_refresh_tokens()
-        .allow_introspection()
-        .resource_server("https://api.example")
-        .sunset(sunset)
         .build()
         .unwrap()
 }

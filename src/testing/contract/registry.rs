@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::promise::{answer, broken, later, made, must, must_be, new_digest, new_name, present};
 use crate::boundary::registry::ClientRegistry;
 use crate::protocol::client::builder::ClientBuilder;
-use crate::protocol::client::registered::{Client, ClientAuthentication};
+use crate::protocol::client::every_option::with_every_option;
+use crate::protocol::client::registered::Client;
 use crate::protocol::client::sunset::Sunset;
 
 /// The origins of two of the clients.
@@ -17,26 +18,12 @@ pub(super) fn clients() -> Vec<Client> {
     let id = new_name("client");
     let [one_origin, other_origin] = ORIGINS;
     let end = Sunset::at(later(present(), 3_600_000)).with_link("https://docs.example/move?a=1#b");
-    let full = Client::confidential(&new_name("with everything"), &new_digest())
-        .secret(&new_digest(), Some(later(present(), 789)))
-        .authenticate_by(ClientAuthentication::SecretPost)
-        .raw_basic()
-        .trust_end_user_address()
-        .allow_password_grant()
-        .allow_refresh_tokens()
-        .allow_grant("urn:example:ticket")
-        .scopes("read write")
-        .default_scope("read")
+    let full = Client::confidential(&new_name("with everything"), &new_digest());
+    let full = with_every_option(full, (&new_digest(), later(present(), 789)), made(end))
         .allow_origin(other_origin)
         .realm("staff \u{e9}'\"\\")
-        .access_token_lifetime(Duration::from_secs(77))
         .refresh_token_lifetime(Duration::from_millis(88_001))
-        .refresh_token_idle_lifetime(Duration::from_secs(66))
-        .refresh_token_leeway(Duration::from_millis(1_500))
-        .reuse_refresh_tokens()
-        .allow_introspection()
-        .resource_server("https://api.example/?a=b")
-        .sunset(made(end));
+        .resource_server("https://api.example/?a=b");
     let many: Vec<String> = (0..100).map(|number| format!("scope-{number}")).collect();
     let builders: [ClientBuilder; 6] = [
         Client::public(&id),

@@ -11,52 +11,36 @@ use tokio::sync::Barrier;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::realms::{Migrate, Realms, UserImport};
 use tower_password_grant::sqlite::{NewUser, SqliteStore, UserEntry};
-use tower_password_grant::store::{
-    LoginName, MaybeFuture, MemoryRefreshTokens, StoredUser, UserInsert, UserStatus, UserStore,
-};
+use tower_password_grant::store::{LoginName, MaybeFuture, MemoryRefreshTokens, UserStatus, UserStore};
 use tower_password_grant::{BackendError, CredentialVerifier, Denial, Subject, verify_fn};
 
 use super::world::{Account, House, Plain, face, roomy};
 use crate::support::argon2_users::{cheap, hash_with};
 use crate::support::capture::Capture;
+use crate::support::diverted::{Diverted, Entrance, Newcomer};
 use crate::support::folder::Folder;
 
 const RIGHT: &str = "correct horse";
 
-/// A store that counts the users that it took.
-#[derive(Clone)]
+/// Counts the users that the store takes, and those that it does not.
+#[derive(Clone, Default)]
 struct Counting {
-    store: SqliteStore,
     added: Arc<AtomicUsize>,
     refused: Arc<AtomicUsize>,
 }
 
 #[async_trait]
-impl UserStore for Counting {
-    async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-        UserStore::find(&self.store, login, realm).await
-    }
-
-    async fn find_by_id(&self, user_id: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-        self.store.find_by_id(user_id, realm).await
-    }
-
-    async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
-        self.store.save_hash(user_id, old_hash, new_hash).await
+impl Entrance for Counting {
+    async fn take(&self, store: &SqliteStore, newcomer: Newcomer<'_>) -> Result<bool, BackendError> {
+        let is_added = newcomer.enter(store).await?;
+        if is_added { &self.added } else { &self.refused }.fetch_add(1, SeqCst);
+        Ok(is_added)
     }
 }
 
-#[async_trait]
-impl UserInsert for Counting {
-    async fn insert_user(
-        &self,
-        user: &StoredUser,
-        login: &LoginName<'_>,
-        realm: Option<&str>,
-    ) -> Result<bool, BackendError> {
-        let is_added = self.store.insert_user(user, login, realm).await?;
-        if is_added { &self.added } else { &self.refused }.fetch_add(1, SeqCst);
-        Ok(is_added)
+impl Counting {
+    fn counts(&self) -> (usize, usize) {
+        (self.added.load(SeqCst), self.refused.load(SeqCst))
     }
 }
 
@@ -64,9 +48,8 @@ impl UserInsert for Counting {
 struct Move {
     old: Plain,
     store: SqliteStore,
-    added: Arc<AtomicUsize>,
-    refused: Arc<AtomicUsize>,
-    new: Arc<Argon2Verifier<Counting>>,
+    moved: Counting,
+    new: Arc<Argon2Verifier<Diverted<Counting>>>,
     refresh: Arc<MemoryRefreshTokens>,
     house: House,
     /// Removed when all is closed.
@@ -81,14 +64,14 @@ impl Move {
     async fn from(old: Plain) -> Self {
         let folder = Folder::new();
         let store = folder.store();
-        let (added, refused) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
-        let counting = Counting { store: store.clone(), added: Arc::clone(&added), refused: Arc::clone(&refused) };
+        let moved = Counting::default();
+        let counting = Diverted { store: store.clone(), entrance: moved.clone() };
         let new = Argon2Verifier::builder(counting).parameters(cheap()).threads(2);
         let new = Arc::new(new.queue_capacity(256).queue_percent_per_address(100).build().unwrap());
         let refresh = Arc::new(MemoryRefreshTokens::new());
         let moving = Migrate::new(old.clone(), Arc::clone(&new));
         let house = House::with(moving, roomy(), Arc::clone(&refresh)).await;
-        Self { old, store, added, refused, new, refresh, house, _folder: folder }
+        Self { old, store, moved, new, refresh, house, _folder: folder }
     }
 
     /// The users of the new directory.
@@ -127,7 +110,7 @@ async fn a_user_moves_at_the_first_login_and_is_decided_by_the_new_directory_alo
     scene.log_in("alice", "another horse", "wrong_password").await;
     assert_eq!(scene.asked("alice"), (0, 1));
     scene.log_in("alice", RIGHT, "user-1").await;
-    assert_eq!((scene.added.load(SeqCst), scene.refused.load(SeqCst)), (1, 0));
+    assert_eq!(scene.moved.counts(), (1, 0));
     scene.store.close().await;
 }
 
@@ -183,7 +166,7 @@ async fn who_is_moved_and_changed_while_the_old_directory_says_yes_is_decided_by
             MaybeFuture::new(async move { assert!(store.add_user(user).await.unwrap()) })
         }));
         scene.log_in("alice", RIGHT, reason).await;
-        assert_eq!((scene.added.load(SeqCst), scene.refused.load(SeqCst)), (0, 1), "{password} {status:?}");
+        assert_eq!(scene.moved.counts(), (0, 1), "{password} {status:?}");
         scene.store.close().await;
     }
 }
@@ -235,7 +218,7 @@ async fn of_64_logins_of_one_user_at_once_one_imports_and_all_succeed() {
     for login in logins {
         login.await.unwrap().assert_ok();
     }
-    assert_eq!((scene.added.load(SeqCst), scene.refused.load(SeqCst)), (1, LOGINS - 1));
+    assert_eq!(scene.moved.counts(), (1, LOGINS - 1));
     assert_eq!(scene.users().await, [r#"user-1 None ["alice"] true"#]);
     scene.log_in("alice", RIGHT, "user-1").await;
     assert_eq!(scene.asked("alice"), (LOGINS, 0));

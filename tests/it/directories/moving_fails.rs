@@ -15,6 +15,7 @@ use tower_password_grant::{Attempt, BackendError, CredentialVerifier, Subject, V
 use super::world::{Account, House, Plain};
 use crate::support::argon2_users::cheap;
 use crate::support::capture::Capture;
+use crate::support::diverted::{Diverted, Entrance, Newcomer};
 use crate::support::faults::{FAILURES, Mode, Switch};
 use crate::support::folder::Folder;
 
@@ -117,38 +118,17 @@ async fn users_that_could_not_be_moved_are_counted_by_what_failed_and_by_nothing
     assert!(include_str!("../../../src/manual/errors.md").contains("| `oauth_user_move_failures_total` |"));
 }
 
-/// Looks users up in one handle of a store, and inserts them by another.
-struct Split {
-    looks: SqliteStore,
+/// Adds users by another handle of the store, and counts how often it is asked to.
+struct Other {
     inserts: SqliteStore,
     calls: Arc<AtomicUsize>,
 }
 
 #[async_trait]
-impl UserStore for Split {
-    async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-        UserStore::find(&self.looks, login, realm).await
-    }
-
-    async fn find_by_id(&self, user_id: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
-        self.looks.find_by_id(user_id, realm).await
-    }
-
-    async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
-        self.looks.save_hash(user_id, old_hash, new_hash).await
-    }
-}
-
-#[async_trait]
-impl UserInsert for Split {
-    async fn insert_user(
-        &self,
-        user: &StoredUser,
-        login: &LoginName<'_>,
-        realm: Option<&str>,
-    ) -> Result<bool, BackendError> {
+impl Entrance for Other {
+    async fn take(&self, _: &SqliteStore, newcomer: Newcomer<'_>) -> Result<bool, BackendError> {
         self.calls.fetch_add(1, SeqCst);
-        self.inserts.insert_user(user, login, realm).await
+        newcomer.enter(&self.inserts).await
     }
 }
 
@@ -159,7 +139,10 @@ fn rows(folder: &Folder) -> (i64, i64) {
     (count("SELECT count(*) FROM users"), count("SELECT count(*) FROM user_names"))
 }
 
-async fn house(split: Split) -> House {
+/// Looks users up in one handle of a store, and adds them by another, which is asked so often.
+async fn house(looks: &SqliteStore, inserts: &SqliteStore, calls: &Arc<AtomicUsize>) -> House {
+    let entrance = Other { inserts: inserts.clone(), calls: Arc::clone(calls) };
+    let split = Diverted { store: looks.clone(), entrance };
     let new = Argon2Verifier::builder(split).parameters(cheap()).threads(1).build().unwrap();
     House::over(Migrate::new(old(), new)).await
 }
@@ -172,8 +155,8 @@ async fn a_full_file_keeps_nothing_of_the_user_and_the_next_login_moves_it() {
     // No name has room from now on: a table that takes no second row is as full as a disk without space.
     let file = Connection::open(folder.file()).unwrap();
     file.execute_batch("CREATE UNIQUE INDEX full ON user_names ((1))").unwrap();
-    let (looks, inserts, calls) = (store.clone(), store.clone(), Arc::<AtomicUsize>::default());
-    let house = house(Split { looks, inserts, calls: Arc::clone(&calls) }).await;
+    let calls = Arc::<AtomicUsize>::default();
+    let house = house(&store, &store, &calls).await;
     let (capture, _guard) = Capture::listen();
     house.log_in("alice", RIGHT).await.assert_ok();
     assert_told(&capture, true);
@@ -193,21 +176,20 @@ async fn a_store_that_is_closed_while_a_user_moves_fails_no_login() {
     let (looks, inserts) = (folder.store(), folder.store());
     inserts.close().await;
     let calls = Arc::<AtomicUsize>::default();
-    let closed = house(Split { looks: looks.clone(), inserts, calls: Arc::clone(&calls) }).await;
+    let closed = house(&looks, &inserts, &calls).await;
     let (capture, _guard) = Capture::listen();
     for count in 1..=2 {
         closed.log_in("alice", RIGHT).await.assert_ok();
         assert_told(&capture, true);
         assert_eq!((calls.load(SeqCst), rows(&folder)), (count, (0, 0)));
     }
-    let (inserts, calls) = (looks.clone(), Arc::<AtomicUsize>::default());
-    house(Split { looks: looks.clone(), inserts, calls }).await.log_in("alice", RIGHT).await.assert_ok();
+    house(&looks, &looks, &calls).await.log_in("alice", RIGHT).await.assert_ok();
     assert_told(&capture, false);
     assert_eq!(rows(&folder), (1, 1));
     looks.close().await;
 }
 
-/// A column that holds 60 characters.
+/// A column that holds 60 characters, in a store that finds nobody by id.
 struct Short(SqliteStore, Arc<AtomicUsize>);
 
 #[async_trait]

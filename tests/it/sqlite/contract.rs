@@ -73,10 +73,15 @@ async fn the_suites_of_the_limiter_run_again_over_one_file_whose_counts_are_forg
 async fn the_clients_in_the_file_keep_the_contract() {
     let stores = Stores::default();
     let make = async |clients: Vec<Client>| {
-        let [store, _] = stores.make_two();
+        let folder = Folder::new();
+        let store = folder.store();
         for client in &clients {
             store.put_client(client).await.unwrap();
         }
+        // As after a restart.
+        store.close().await;
+        let store = folder.store();
+        stores.0.lock().unwrap().push(folder);
         store
     };
     contract::client_registry(make).await;

@@ -8,6 +8,8 @@ pub mod bed;
 pub mod both;
 pub mod capture;
 mod clock;
+#[cfg(feature = "sqlite")]
+pub mod diverted;
 pub mod faults;
 #[cfg(feature = "sqlite")]
 pub mod folder;
