@@ -67,6 +67,16 @@ async fn a_status_other_than_200_is_never_a_verdict_whatever_its_body_says() {
 }
 
 #[tokio::test]
+async fn the_service_is_asked_the_same_about_a_name_that_nobody_has_t19() {
+    let service = Scripted::start().await;
+    let (house, _) = counted(directory(service.address)).await;
+    for (logins, name) in ["alice", "nobody", "alice", "nobody"].into_iter().enumerate() {
+        house.log_in(name, "wrong").await.assert_error(400, "invalid_grant");
+        assert_eq!([FIND, GUESS, STATE].map(|path| service.count(path)), [logins + 1, logins + 1, 0], "{name}");
+    }
+}
+
+#[tokio::test]
 async fn neither_name_password_credential_nor_answer_shows_in_a_log_or_a_url() {
     let (capture, _guard) = Capture::listen();
     let service = Scripted::start().await;

@@ -1,5 +1,7 @@
 //! A guess reaches the service at most once, whatever happens to the connection.
 
+use std::time::Duration;
+
 use super::scripted::{FIND, GUESS, RIGHT, Reply, STATE, Scripted, counted, directory};
 use crate::support::faults::Charges;
 
@@ -70,4 +72,27 @@ async fn a_service_that_is_down_is_503_and_every_charge_comes_back() {
         house.log_in("alice", RIGHT).await.assert_ok();
     }
     assert_eq!(service.count(GUESS), 2);
+}
+
+#[tokio::test]
+async fn a_guess_that_found_no_connection_is_tried_once_more() {
+    let down = Scripted::down();
+    let address = down.local_addr().unwrap();
+    let (house, _) = counted(directory(address).count_by_login_name()).await;
+    tokio::time::pause();
+    let coming_up = async {
+        // Time stands still as long as this one is busy, so the second try waits.
+        for _ in 0..100 {
+            std::thread::sleep(Duration::from_micros(200));
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let service = Scripted::listen(down);
+        tokio::time::resume();
+        service
+    };
+    let (answer, service) = tokio::join!(house.log_in_directly("alice", RIGHT), coming_up);
+    answer.assert_ok();
+    assert_eq!(service.count(GUESS), 1);
 }
