@@ -9,7 +9,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use crate::protocol::explained::explained;
-use crate::protocol::wiped::Wiped;
+use crate::protocol::wiped::{PIECE, Wiped};
 use crate::protocol::wire::charset::{is_base64url_after, is_token68};
 use crate::protocol::wire::texts::{Span, Texts};
 
@@ -147,11 +147,13 @@ impl Token {
         // Encoded where it stays, so that no other buffer holds it.
         let length = encoded_len(bytes.len(), false).unwrap_or_default();
         let end = prefix.len().saturating_add(length);
-        // As many bytes as are looked at together to see that they are ASCII.
-        let mut token = Vec::with_capacity(end.next_multiple_of(16));
-        token.extend_from_slice(prefix.as_bytes());
-        token.resize(token.capacity(), 0);
-        let room = token.get_mut(prefix.len()..end).unwrap_or_default();
+        // As many bytes as are looked at together to see that they are ASCII. Each piece is a store, `resize` a call of `memset`.
+        let pieces = end.div_ceil(PIECE);
+        let mut token = Vec::with_capacity(pieces.saturating_mul(PIECE));
+        (0..pieces).for_each(|_| token.extend_from_slice(&[0; PIECE]));
+        let whole = token.get_mut(..end).unwrap_or_default();
+        let (before, room) = whole.split_at_mut_checked(prefix.len()).unwrap_or_default();
+        before.iter_mut().zip(prefix.as_bytes()).for_each(|(to, from)| *to = *from);
         let encoded = URL_SAFE_NO_PAD.encode_slice(bytes, room).ok().filter(|written| *written == length);
         // Base64 is ASCII and as long as was computed, so neither can fail.
         let text = encoded.and_then(|_| String::from_utf8(token).ok());
