@@ -1,9 +1,11 @@
 //! Counting at an even rate, without a lock and within a fixed room.
 
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::{BuildHasher as _, Hash};
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use crate::protocol::secret::word_hash::Key;
 
 /// A power of two.
 const CELLS: usize = 1 << 16;
@@ -16,7 +18,7 @@ const MICROS: u64 = 1_000_000;
 /// cell holds the instant until which its time is taken up.
 pub(super) struct Meter {
     cells: Box<[AtomicU64]>,
-    hasher: RandomState,
+    hasher: Key,
     /// In microseconds: the time that a request takes up, and how much of it may be taken up in advance.
     interval: u64,
     ahead: u64,
@@ -66,7 +68,7 @@ impl Meter {
         let interval = interval.ok_or(RateError { burst, per_second })?;
         let ahead = interval.saturating_mul(u64::from(burst));
         let cells = (0..CELLS).map(|_| AtomicU64::new(0)).collect();
-        Ok(Self { cells, hasher: RandomState::new(), interval, ahead })
+        Ok(Self { cells, hasher: Key::random(), interval, ahead })
     }
 
     fn cell(&self, key: impl Hash) -> Option<&AtomicU64> {

@@ -1,5 +1,7 @@
 //! Short digests under a secret key, which show that two values are the same and nothing else.
 
+use std::hash::Hasher as _;
+
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 

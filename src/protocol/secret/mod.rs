@@ -4,4 +4,4 @@ pub(crate) mod keyed;
 pub(crate) mod secret_keys;
 pub(crate) mod secrets;
 pub(crate) mod shared_key;
-mod word_hash;
+pub(crate) mod word_hash;

@@ -1,8 +1,8 @@
 //! SipHash-1-3, fed with whole words: the hash of the standard library's maps takes any pieces, and twice the time for short ones.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// A key of 128 bits.
+/// A key of 128 bits. It builds hashers, too.
 #[derive(Clone, Copy)]
 pub(crate) struct Key([u64; 2]);
 
@@ -11,6 +11,15 @@ impl Key {
     pub(crate) fn random() -> Self {
         let random = RandomState::new();
         Self([0_u64, 1].map(|part| random.hash_one(part)))
+    }
+}
+
+impl BuildHasher for Key {
+    type Hasher = WordHash;
+
+    #[inline]
+    fn build_hasher(&self) -> WordHash {
+        WordHash::under(*self)
     }
 }
 
@@ -57,19 +66,30 @@ impl WordHash {
     }
 
     #[inline]
-    pub(crate) fn finish(mut self) -> u64 {
-        self.mix(self.bytes << 56);
-        let [a, b, c, d] = self.state;
-        let [a, b, c, d] = round(round(round([a, b, c ^ 0xff, d])));
-        a ^ b ^ c ^ d
+    fn mix(&mut self, word: u64) {
+        self.state = mixed(self.state, word);
+    }
+}
+
+/// For keys of which each kind has its own number of bytes: pieces are joined, and their bytes are counted together.
+impl Hasher for WordHash {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        self.add_bytes(bytes);
     }
 
     #[inline]
-    fn mix(&mut self, word: u64) {
-        let [a, b, c, d] = self.state;
-        let [a, b, c, d] = round([a, b, c, d ^ word]);
-        self.state = [a ^ word, b, c, d];
+    fn finish(&self) -> u64 {
+        let [a, b, c, d] = mixed(self.state, self.bytes << 56);
+        let [a, b, c, d] = round(round(round([a, b, c ^ 0xff, d])));
+        a ^ b ^ c ^ d
     }
+}
+
+#[inline]
+fn mixed([a, b, c, d]: [u64; 4], word: u64) -> [u64; 4] {
+    let [a, b, c, d] = round([a, b, c, d ^ word]);
+    [a ^ word, b, c, d]
 }
 
 #[inline]
@@ -89,7 +109,7 @@ fn round([mut a, mut b, mut c, mut d]: [u64; 4]) -> [u64; 4] {
 
 #[cfg(test)]
 mod tests {
-    use std::hash::{DefaultHasher, Hasher as _};
+    use std::hash::DefaultHasher;
 
     use proptest::prelude::*;
 
