@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use super::notices::{Notices, Owner};
-use super::trail::Trail;
+use super::trail::Caller;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
 use crate::boundary::ladder::charge::{self, Charge, Guessed, Kind, OfClient, Unsettled, UsedCharge};
@@ -64,17 +64,17 @@ impl Budget {
         secret: Secret<'a>,
         client: Option<&'a Client>,
         now: Moment<'a>,
-        trail: &'a mut Trail,
+        caller: &'a mut Caller,
     ) -> impl Future<Output = Result<AuthenticatedClient, TokenError>> + Send + 'a {
-        let keyed = guessed.from(trail.caller.address, trail.caller.is_exempt, None);
+        let keyed = guessed.from(caller.address, caller.is_exempt, None);
         async move {
             let checking = client::check(&*self.limiter, &keyed, secret, client, now);
             let mut checked = match answered!(checking, within self.patience) {
                 Ok(Ok(checked)) => checked,
-                Ok(Err(refusal)) => return Err(self.refused(refusal, keyed.key(), trail)),
+                Ok(Err(refusal)) => return Err(self.refused(refusal, keyed.key(), client, caller)),
                 Err(error) => return Err(error.because(Reason::LimiterFailed)),
             };
-            trail.caller.monitored = checked.monitored().or(trail.caller.monitored);
+            caller.monitored = checked.monitored().or(caller.monitored);
             if let Some((again, error)) = checked.take_unsettled() {
                 Box::pin(self.settle_again(again, error)).await;
             }
@@ -82,22 +82,23 @@ impl Budget {
         }
     }
 
-    /// Charges one attempt.
+    /// Charges one attempt, for which a client asks if one is known.
     #[inline]
     pub(super) fn reserve<'a, Of: Kind + 'a>(
         &'a self,
         guessed: Guessed<'a, Of>,
         fingerprint: Option<Fingerprint>,
-        trail: &'a mut Trail,
+        client: Option<&'a Client>,
+        caller: &'a mut Caller,
     ) -> impl Future<Output = Result<Charge<Of>, TokenError>> + Send + 'a {
-        let keyed = guessed.from(trail.caller.address, trail.caller.is_exempt, fingerprint);
+        let keyed = guessed.from(caller.address, caller.is_exempt, fingerprint);
         async move {
             match answered!(charge::reserve(&*self.limiter, &keyed), within self.patience) {
                 Ok(Ok(charge)) => {
-                    trail.caller.monitored = charge.monitored().or(trail.caller.monitored);
+                    caller.monitored = charge.monitored().or(caller.monitored);
                     Ok(charge)
                 }
-                Ok(Err(refusal)) => Err(self.refused(refusal, keyed.key(), trail)),
+                Ok(Err(refusal)) => Err(self.refused(refusal, keyed.key(), client, caller)),
                 Err(error) => Err(error.because(Reason::LimiterFailed)),
             }
         }
@@ -111,27 +112,32 @@ impl Budget {
         &self,
         outcome: &Result<T, TokenError>,
         client: &Client,
-        trail: &mut Trail,
+        caller: &mut Caller,
     ) -> Result<(), TokenError> {
         let is_stranger =
             |error: &TokenError| matches!(error.reason, Reason::UnknownRefreshToken | Reason::ForeignToken);
         if client.is_public() && outcome.as_ref().is_err_and(is_stranger) {
             // It stays charged.
-            drop(self.reserve(Guessed::nobody(), None, trail).await?);
+            drop(self.reserve(Guessed::nobody(), None, Some(client), caller).await?);
         }
         Ok(())
     }
 
     /// The face of a refusal, whose rule is noted, and whose lock is a notice to the owner of the account.
-    fn refused(&self, refusal: Refusal, key: &AttemptKey<'_>, trail: &mut Trail) -> TokenError {
+    fn refused(
+        &self,
+        refusal: Refusal,
+        key: &AttemptKey<'_>,
+        client: Option<&Client>,
+        caller: &mut Caller,
+    ) -> TokenError {
         if let (Some(lock), Guess::Account { realm, account }) = (refusal.new_lock, key.guess) {
-            self.notices.tell(lock, realm, account, trail.caller.address);
+            self.notices.tell(lock, realm, account, caller.address);
         }
-        trail.caller.rule = Some(refusal.rule);
+        caller.rule = Some(refusal.rule);
         let error = TokenError::new(refusal.rule.reason());
-        let is_concealed = self.rules.conceals_account_locks
-            && refusal.rule.is_of_account()
-            && trail.client.as_ref().is_some_and(Client::is_public);
+        let is_concealed =
+            self.rules.conceals_account_locks && refusal.rule.is_of_account() && client.is_some_and(Client::is_public);
         match (is_concealed, refusal.address_wait()) {
             (false, _) => error.with_retry_after(refusal.retry_after),
             // Every name at this address gets the same answer.

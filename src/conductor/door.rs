@@ -11,7 +11,7 @@ use super::budget::Budget;
 use super::failure::Failure;
 use super::misfits::Misfits;
 use super::purpose::Purpose;
-use super::trail::Trail;
+use super::trail::{Caller, Trail};
 use crate::boundary::auth_method::{AuthRequest, ClientAuthMethod};
 use crate::boundary::backend::BackendError;
 use crate::boundary::ladder::charge::{Guessed, OfClient};
@@ -117,13 +117,9 @@ impl Door {
         Ok(presented)
     }
 
-    /// Looks up the claimed id, and the other reading of an ambiguous header, whether or not the first was found.
-    pub(super) async fn find(
-        &self,
-        presented: &Presented,
-        form: &Form,
-        trail: &mut Trail,
-    ) -> Result<Option<Client>, TokenError> {
+    /// Looks up the claimed id, and the other reading of an ambiguous header, whether or not the first was found. The trail keeps
+    /// the client that is found.
+    pub(super) async fn find(&self, presented: &Presented, form: &Form, trail: &mut Trail) -> Result<(), TokenError> {
         let Clients { registry, patience, misfits, .. } = &self.clients;
         let failed = |error: BackendError| error.because(Reason::RegistryFailed);
         // A database that ignores case may find a client of another id.
@@ -136,32 +132,33 @@ impl Door {
             let other = exactly(raw, found.map_err(failed)?);
             client = client.or(other.filter(Client::accepts_raw_basic));
         }
-        trail.client.clone_from(&client);
         misfits.tell_new(client.as_ref());
-        Ok(client)
+        trail.client = client;
+        Ok(())
     }
 
-    /// Authenticates the client. A secret is compared in one step with its charge; what the application's own method takes
-    /// its time for is charged before.
+    /// Authenticates the client that was found. A secret is compared in one step with its charge; what the application's own
+    /// method takes its time for is charged before.
     pub(super) async fn authenticate(
         &self,
         head: &Head,
         form: &Form,
         presented: &Presented,
-        client: Option<Client>,
         trail: &mut Trail,
     ) -> Result<AuthenticatedClient, TokenError> {
         if matches!(presented, Presented::Post(_)) && !self.methods.post_allowed {
             return Err(presented.refuse(Reason::WrongMethod));
         }
-        let client_id = client.as_ref().map_or_else(|| presented.id(&form.texts), |client| client.id().as_str());
+        let Trail { client, caller, .. } = trail;
+        let client = client.as_ref();
+        let client_id = client.map_or_else(|| presented.id(&form.texts), |client| client.id().as_str());
         let guessed = Guessed::client(client_id);
         match presented.offer(&form.texts) {
             Offer::Bare(bare) => AuthenticatedClient::identify(bare, client, &form.texts, self.now()),
-            Offer::Secret(secret) => self.budget.check(guessed, secret, client.as_ref(), self.now(), trail).await,
+            Offer::Secret(secret) => self.budget.check(guessed, secret, client, self.now(), caller).await,
             Offer::Method(index) => {
                 let request = head.with(form);
-                Box::pin(self.prove(index, guessed, client.as_ref(), &request, trail)).await
+                Box::pin(self.prove(index, guessed, client, &request, caller)).await
             }
         }
     }
@@ -173,11 +170,11 @@ impl Door {
         guessed: Guessed<'_, OfClient>,
         client: Option<&Client>,
         request: &AuthRequest<'_>,
-        trail: &mut Trail,
+        caller: &mut Caller,
     ) -> Result<AuthenticatedClient, TokenError> {
         let refuse = |reason: Reason| self.refused_by_method(index, reason);
         let method = self.methods.own.get(index).ok_or_else(|| refuse(Reason::WrongMethod))?;
-        let charge = self.budget.reserve(guessed, None, trail).await?;
+        let charge = self.budget.reserve(guessed, None, client, caller).await?;
         let (proving, used) = client::prove(&**method, client, request, charge);
         let proven = pin!(async {
             let proving = proving.map_err(|reason| Failure::Decided(refuse(reason)))?;
@@ -186,7 +183,7 @@ impl Door {
                 Err(error) => Err(Failure::of(error, Reason::MethodFailed)),
             }
         });
-        self.budget.settle(used, Err(proven), None, trail.caller.address).await
+        self.budget.settle(used, Err(proven), None, caller.address).await
     }
 
     /// A failed authentication by the application's own method, with its challenge.
@@ -205,13 +202,13 @@ fn refused_bearer(error: TokenError, head: &Head, purpose: Purpose) -> TokenErro
 
 /// Refuses requests from pages of origins that the client does not list, before anything is charged.
 #[inline]
-pub(super) fn permit_site(head: &Head, client: Option<&Client>, trail: &mut Trail) -> Result<(), TokenError> {
+pub(super) fn permit_site(head: &Head, trail: &mut Trail) -> Result<(), TokenError> {
     if trail.caller.is_own_site {
         return Ok(());
     }
     let origin = origin(&head.headers).ok_or(Reason::CrossSite)?;
     let lists = |client: &Client| origin.to_str().is_ok_and(|origin| client.allows_origin(origin));
-    if !client.is_some_and(lists) {
+    if !trail.client.as_ref().is_some_and(lists) {
         return Err(Reason::CrossSite.into());
     }
     trail.allowed_origin = Some(Box::new(origin.clone()));

@@ -62,9 +62,9 @@ impl Exchange {
         let presented = self.door.present(head, form, trail)?;
         // What is borrowed is held to the end of its block, by the future of every request.
         let client = {
-            let client = self.door.find(&presented, form, trail).await?;
-            permit_site(head, client.as_ref(), trail)?;
-            let client = self.door.authenticate(head, form, &presented, client, trail).await?;
+            self.door.find(&presented, form, trail).await?;
+            permit_site(head, trail)?;
+            let client = self.door.authenticate(head, form, &presented, trail).await?;
             if trail.purpose == Purpose::Introspection {
                 // Before the address may become another one.
                 self.gate.throttle().count_introspection(client.client(), trail)?;
@@ -80,8 +80,9 @@ impl Exchange {
 
         let requested = form.get(Known::GrantType).unwrap_or_default();
         let served = self.grants.named(requested).ok_or(Reason::UnsupportedGrantType)?;
-        trail.grant_type = Some(served.grant_type().clone());
-        let client = client.permit(served.grant_type(), self.door.now())?;
+        let grant_type = served.grant_type();
+        trail.grant_type = Some(grant_type);
+        let client = client.permit(grant_type, self.door.now())?;
         if !served.is_complete(form) {
             return Err(Reason::MissingParameter.into());
         }

@@ -148,7 +148,7 @@ impl Misfits {
         let serves = |grant: &String| offer.grants.iter().any(|served| served.name() == grant);
         let has_grant = |grant: &str| client.allows_grant(grant);
         let mut own_grants = offer.grants.iter().filter(|served| has_grant(served.name()));
-        let has_password_logins = own_grants.clone().any(GrantType::begins_password_login);
+        let has_password_logins = own_grants.clone().any(|grant| grant.begins_password_login());
         let knows = |realm: &str| offer.realms.as_ref().is_none_or(|known| known.iter().any(|known| known == realm));
         let gets_tokens = client.grants().iter().any(|grant| begins_login(grant));
         let mut secrets = client.secrets().peekable();
@@ -192,7 +192,7 @@ impl Misfits {
                 "nothing of its scope is within `.scope_ceiling(..)`, so every login is refused",
             ),
             (
-                own_grants.any(GrantType::names_realm) && !client.lists_realms(),
+                own_grants.any(|grant| grant.names_realm()) && !client.lists_realms(),
                 "it may use the realm grant, but lists no realm, so that every login by it is refused: `ClientBuilder::realms`",
             ),
             (

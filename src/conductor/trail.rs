@@ -91,7 +91,7 @@ impl Trail {
             at,
             duration,
             outcome,
-            grant_type: self.grant_type.as_ref().map(GrantType::name),
+            grant_type: self.grant_type.map(GrantType::name),
             client: self.client.as_ref().map(Client::id),
             realm: self.realm.as_deref(),
             account: self.account,
@@ -107,6 +107,6 @@ impl Trail {
 
     /// Whether the client is authenticated and asks for a login by password: its end date may be announced.
     pub(super) fn begins_password_login(&self) -> bool {
-        self.grant_type.as_ref().is_some_and(GrantType::begins_password_login)
+        self.grant_type.is_some_and(GrantType::begins_password_login)
     }
 }

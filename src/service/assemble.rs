@@ -81,24 +81,28 @@ impl Options {
         let realm_grant = RealmGrant::decide(self.password_grant, &extensions, clients.as_deref(), realms.as_deref());
         let fingerprints = Keyed::new(shared_key, KeyUse::Fingerprints);
         let by_password = |grant_type: GrantType| PasswordFlow::new(grant_type, fingerprints.clone());
-        let password = self.password_grant.then(|| by_password(GrantType::password()));
+        let password = self.password_grant.then(|| by_password(GrantType::PASSWORD));
         let mut others: Vec<Box<dyn Flow>> = Vec::new();
         if let Some(families) = families.clone() {
-            others.push(Box::new(RefreshFlow::new(GrantType::refresh(), families, ends_denied)));
+            others.push(Box::new(RefreshFlow::new(families, ends_denied)));
         }
         if realm_grant != RealmGrant::Absent {
-            others.push(Box::new(RealmFlow::new(by_password(GrantType::password_in_realm()))));
+            others.push(Box::new(RealmFlow::new(by_password(GrantType::PASSWORD_IN_REALM))));
         }
         for (grant_type, grant) in extensions {
             others.push(Box::new(ExtensionFlow::new(grant_type, grant, patience.extension_key, patience.extension)));
         }
         let grants = Grants::new(password, others);
-        let types: Vec<GrantType> = grants.types().cloned().collect();
+        let types: Vec<GrantType> = grants.types().collect();
         let facts = EndpointFacts {
             token_path: &self.token_path,
             revocation_path: self.tokens.revocation_path(),
             introspection_path: self.tokens.introspection_path(),
-            grants: types.iter().filter(|grant| realm_grant == RealmGrant::Used || !grant.names_realm()).collect(),
+            grants: types
+                .iter()
+                .copied()
+                .filter(|grant| realm_grant == RealmGrant::Used || !grant.names_realm())
+                .collect(),
             post_allowed: self.post_allowed,
         };
         let beside = self.tokens.served(&facts, self.documents)?;
@@ -126,7 +130,7 @@ impl Options {
         let wording = wording(self.profile, &self.challenge_realm, self.error_uri)?;
         let answers = Answers::new(wording, Arc::clone(&auditor), Arc::clone(&clock));
         let users = Users::new(verifier, patience.accounts, patience.verifier);
-        let begins_password_logins = types.iter().any(GrantType::begins_password_login);
+        let begins_password_logins = types.iter().any(|grant| grant.begins_password_login());
         let offer = EndpointOffer {
             grants: types,
             refresh_tokens: families.is_some(),

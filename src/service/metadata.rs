@@ -50,7 +50,7 @@ pub(super) struct EndpointFacts<'a> {
     pub(super) token_path: &'a str,
     pub(super) revocation_path: Option<&'a str>,
     pub(super) introspection_path: Option<&'a str>,
-    pub(super) grants: Vec<&'a GrantType>,
+    pub(super) grants: Vec<GrantType>,
     pub(super) post_allowed: bool,
 }
 
@@ -178,7 +178,7 @@ impl Metadata {
         if needs_algorithms == algorithms.is_empty() || algorithms.iter().any(|name| name == "none") {
             return Err(ConfigError::AssertionAlgorithms);
         }
-        let is_shown = |grant: &&&GrantType| !(self.hides_password_grant && grant.begins_password_login());
+        let is_shown = |grant: &&GrantType| !(self.hides_password_grant && grant.begins_password_login());
         let grants: Vec<&str> = facts.grants.iter().filter(is_shown).map(|grant| grant.name()).collect();
 
         // Empty arrays and nulls say nothing (RFC 8414 section 3.2).

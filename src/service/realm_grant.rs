@@ -21,7 +21,7 @@ impl RealmGrant {
         clients: Option<&[Client]>,
         realms: Option<&[String]>,
     ) -> Self {
-        let own = GrantType::password_in_realm();
+        let own = GrantType::PASSWORD_IN_REALM;
         let is_taken = extensions.iter().any(|(extension, _)| extension.name() == own.name());
         let may_use = |client: &Client| client.allows_grant(own.name());
         match clients.map(|clients| clients.iter().any(may_use)) {

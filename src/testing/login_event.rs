@@ -54,7 +54,7 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 pub fn login_event(user: Subject) -> LoginEventBuilder {
     LoginEventBuilder {
         user,
-        grant_type: GrantType::password(),
+        grant_type: GrantType::PASSWORD,
         client: None,
         realm: None,
         scope: None,
@@ -86,13 +86,13 @@ pub struct LoginEventBuilder {
 impl LoginEventBuilder {
     /// The login goes on by its refresh token. Default: the grant `password`.
     pub fn refresh(mut self) -> Self {
-        self.grant_type = GrantType::refresh();
+        self.grant_type = GrantType::REFRESH;
         self
     }
 
     /// The login came by the [grant with a realm](crate::client::ClientBuilder::allow_realm_grant). Default: the grant `password`.
     pub fn realm_grant(mut self) -> Self {
-        self.grant_type = GrantType::password_in_realm();
+        self.grant_type = GrantType::PASSWORD_IN_REALM;
         self
     }
 

@@ -25,7 +25,7 @@ impl AuthenticatedClient {
     /// Takes a public client that presents no secret.
     pub(crate) fn identify(
         bare: Bare<'_>,
-        client: Option<Client>,
+        client: Option<&Client>,
         texts: &Texts,
         now: Moment<'_>,
     ) -> Result<Self, TokenError> {
@@ -44,11 +44,11 @@ impl AuthenticatedClient {
     #[inline]
     pub(crate) fn permit(
         self,
-        grant_type: &GrantType,
+        grant_type: GrantType,
         now: impl FnOnce() -> SystemTime,
     ) -> Result<PermittedClient, Reason> {
         policy::permit_grant(&self.0, grant_type, now)?;
-        Ok(PermittedClient { client: self.0, grant_type: grant_type.clone() })
+        Ok(PermittedClient { client: self.0, grant_type })
     }
 }
 
@@ -64,8 +64,8 @@ impl PermittedClient {
         &self.client
     }
 
-    pub(super) const fn grant_type(&self) -> &GrantType {
-        &self.grant_type
+    pub(super) const fn grant_type(&self) -> GrantType {
+        self.grant_type
     }
 
     pub(super) fn into_parts(self) -> (Client, GrantType) {

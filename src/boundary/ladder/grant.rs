@@ -141,7 +141,7 @@ impl Login {
             user: facts.subject.clone(),
             client: facts.client.clone(),
             realm: facts.realm.clone(),
-            grant_type: facts.grant_type.clone(),
+            grant_type: facts.grant_type,
             authenticated_at: facts.authenticated_at,
             requested: request.scope.clone(),
             scope: self.scope(),

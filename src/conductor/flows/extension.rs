@@ -73,8 +73,8 @@ impl ExtensionFlow {
 }
 
 impl Flow for ExtensionFlow {
-    fn grant_type(&self) -> &GrantType {
-        &self.grant_type
+    fn grant_type(&self) -> GrantType {
+        self.grant_type
     }
 
     fn is_complete(&self, form: &Form) -> bool {

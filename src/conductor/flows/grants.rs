@@ -17,7 +17,7 @@ use crate::protocol::wire::form::Form;
 
 /// What serves a grant.
 pub(crate) trait Flow: Send + Sync {
-    fn grant_type(&self) -> &GrantType;
+    fn grant_type(&self) -> GrantType;
 
     /// Whether every parameter that the grant needs is there, with a value.
     fn is_complete(&self, form: &Form) -> bool;
@@ -45,8 +45,8 @@ impl Grants {
     }
 
     /// The grant types that are served.
-    pub(crate) fn types(&self) -> impl Iterator<Item = &GrantType> {
-        let password = self.password.iter().map(|flow| &flow.grant_type);
+    pub(crate) fn types(&self) -> impl Iterator<Item = GrantType> {
+        let password = self.password.iter().map(|flow| flow.grant_type);
         password.chain(self.others.iter().map(|flow| flow.grant_type()))
     }
 
@@ -67,9 +67,9 @@ pub(crate) enum Served<'a> {
 }
 
 impl Served<'_> {
-    pub(crate) fn grant_type(&self) -> &GrantType {
+    pub(crate) fn grant_type(&self) -> GrantType {
         match self {
-            Self::Password(flow) => &flow.grant_type,
+            Self::Password(flow) => flow.grant_type,
             Self::Other(flow) => flow.grant_type(),
         }
     }

@@ -22,8 +22,6 @@ use crate::protocol::wire::introspection;
 pub(crate) struct IntrospectionFlow {
     tokens: IssuedBefore,
     clock: Arc<dyn Clock>,
-    /// `refresh_token`.
-    refresh: GrantType,
     /// How long an answer about an active token may be kept.
     max_age: Option<Duration>,
     /// Login rules may have added claims.
@@ -37,7 +35,7 @@ impl IntrospectionFlow {
         max_age: Option<Duration>,
         shows_claims: bool,
     ) -> Self {
-        Self { tokens, clock, refresh: GrantType::refresh(), max_age, shows_claims }
+        Self { tokens, clock, max_age, shows_claims }
     }
 
     /// RFC 7662 section 2.
@@ -76,7 +74,7 @@ impl IntrospectionFlow {
     ) -> Reply {
         let end = families.end_of(found, client.client());
         let using = families.use_of(&found.token, client.client(), now);
-        let claim = client.permit(&self.refresh, || now).and_then(|client| Claim::of(client, &found.stored));
+        let claim = client.permit(GrantType::REFRESH, || now).and_then(|client| Claim::of(client, &found.stored));
         if !claim.and_then(|claim| claim.find_live(&using)).is_ok_and(|live| !live.is_repeat()) {
             return inactive();
         }

@@ -26,8 +26,8 @@ impl RealmFlow {
 }
 
 impl Flow for RealmFlow {
-    fn grant_type(&self) -> &GrantType {
-        &self.0.grant_type
+    fn grant_type(&self) -> GrantType {
+        self.0.grant_type
     }
 
     fn is_complete(&self, form: &Form) -> bool {

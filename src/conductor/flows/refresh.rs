@@ -27,16 +27,14 @@ use crate::protocol::wire::form::{Form, Known};
 
 /// The flow of the refresh token grant.
 pub(crate) struct RefreshFlow {
-    /// `refresh_token`.
-    grant_type: GrantType,
     families: Arc<Families>,
     /// A refresh that the verifier denies ends the login.
     ends_denied: bool,
 }
 
 impl RefreshFlow {
-    pub(crate) fn new(grant_type: GrantType, families: Arc<Families>, ends_denied: bool) -> Self {
-        Self { grant_type, families, ends_denied }
+    pub(crate) fn new(families: Arc<Families>, ends_denied: bool) -> Self {
+        Self { families, ends_denied }
     }
 
     async fn run(
@@ -144,8 +142,8 @@ impl RefreshFlow {
 }
 
 impl Flow for RefreshFlow {
-    fn grant_type(&self) -> &GrantType {
-        &self.grant_type
+    fn grant_type(&self) -> GrantType {
+        GrantType::REFRESH
     }
 
     fn is_complete(&self, form: &Form) -> bool {

@@ -35,7 +35,7 @@ impl RevocationFlow {
         let client = client.into_client();
         let token = required_token(form)?;
         let outcome = self.revoke(token, &client, trail).await;
-        self.budget.count_unknown(&outcome, &client, trail).await?;
+        self.budget.count_unknown(&outcome, &client, &mut trail.caller).await?;
         match outcome {
             // What is worth nothing already is revoked (RFC 7009 section 2.2).
             Err(error) if error.reason == Reason::UnknownRefreshToken => Ok(Reply::Revoked),

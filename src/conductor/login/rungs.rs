@@ -96,7 +96,9 @@ impl Rungs {
         async move {
             let Parts { budget, auditor, .. } = &self.parts;
             trail.account = auditor.digest(account);
-            let charge = budget.reserve(Guessed::account(realm, account), fingerprint, trail).await?;
+            let charge = budget
+                .reserve(Guessed::account(realm, account), fingerprint, trail.client.as_ref(), &mut trail.caller)
+                .await?;
             Ok((charge, budget.notices().owner(realm, account)))
         }
     }
@@ -106,7 +108,7 @@ impl Rungs {
         &'a self,
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Charge<OfNobody>, TokenError>> + Send + 'a {
-        self.parts.budget.reserve(Guessed::nobody(), None, trail)
+        self.parts.budget.reserve(Guessed::nobody(), None, trail.client.as_ref(), &mut trail.caller)
     }
 
     /// What the host put into a request, to be handed on.
@@ -128,7 +130,7 @@ impl Rungs {
         client: &Client,
         trail: &mut Trail,
     ) -> Result<(), TokenError> {
-        self.parts.budget.count_unknown(outcome, client, trail).await
+        self.parts.budget.count_unknown(outcome, client, &mut trail.caller).await
     }
 
     /// Begins to issue the access token of a grant, and notes its subject.

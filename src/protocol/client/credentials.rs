@@ -269,17 +269,17 @@ pub(crate) fn refuse(presented: &Presented, client: Option<&Client>) -> TokenErr
 /// Takes a client that presents no secret, if it has none.
 pub(crate) fn identify(
     Bare(presented): Bare<'_>,
-    client: Option<Client>,
+    client: Option<&Client>,
     texts: &Texts,
     moment: Moment<'_>,
 ) -> Result<Client, TokenError> {
-    let is_right = match client.as_ref().map(Client::authentication) {
+    let is_right = match client.map(Client::authentication) {
         Some(ClientAuthentication::None) => matches!(presented, Presented::Id(_) | Presented::Basic(_)),
-        _ => Comparison::new(Secret { presented, texts }, client.as_ref(), moment).compare(),
+        _ => Comparison::new(Secret { presented, texts }, client, moment).compare(),
     };
     match client {
-        Some(client) if is_right => Ok(client),
-        client => Err(refuse(presented, client.as_ref())),
+        Some(client) if is_right => Ok(client.clone()),
+        client => Err(refuse(presented, client)),
     }
 }
 

@@ -1,20 +1,20 @@
 //! Grant types: how they are called, and what a request of one begins.
 
-use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 
 use super::registered::{PASSWORD, PASSWORD_REALM, REFRESH_TOKEN};
 
-/// A grant type that an endpoint serves. Cloning is cheap.
-#[derive(Clone, Debug)]
-pub(crate) struct GrantType(Arc<Named>);
+/// A grant type that an endpoint serves. One word wide and copied for nothing, because each request holds several.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GrantType(&'static Named);
 
 #[derive(Debug)]
 struct Named {
-    name: Box<str>,
+    name: &'static str,
     kind: Kind,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Password,
     PasswordInRealm,
@@ -22,38 +22,39 @@ enum Kind {
     Extension { begins_password_login: bool },
 }
 
+/// Those of extensions that were built so far. Each stays for good, so none is made twice: a program that builds its endpoint again
+/// and again holds no more of them.
+static EXTENSIONS: Mutex<Vec<GrantType>> = Mutex::new(Vec::new());
+
 impl GrantType {
     /// RFC 6749 section 4.3.
-    pub(crate) fn password() -> Self {
-        Self::new(PASSWORD, Kind::Password)
-    }
+    pub(crate) const PASSWORD: Self = Self(&Named { name: PASSWORD, kind: Kind::Password });
 
     /// The same in a realm that the request names.
-    pub(crate) fn password_in_realm() -> Self {
-        Self::new(PASSWORD_REALM, Kind::PasswordInRealm)
-    }
+    pub(crate) const PASSWORD_IN_REALM: Self = Self(&Named { name: PASSWORD_REALM, kind: Kind::PasswordInRealm });
 
     /// RFC 6749 section 6. It begins nothing: a login goes on, however it began.
-    pub(crate) fn refresh() -> Self {
-        Self::new(REFRESH_TOKEN, Kind::Refresh)
-    }
+    pub(crate) const REFRESH: Self = Self(&Named { name: REFRESH_TOKEN, kind: Kind::Refresh });
 
     /// RFC 6749 section 4.5.
     pub(crate) fn extension(name: &str, begins_password_login: bool) -> Self {
-        Self::new(name, Kind::Extension { begins_password_login })
+        let kind = Kind::Extension { begins_password_login };
+        let mut made = EXTENSIONS.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = made.iter().find(|Self(known)| known.name == name && known.kind == kind).copied();
+        found.unwrap_or_else(|| {
+            let new = Self(Box::leak(Box::new(Named { name: Box::leak(Box::from(name)), kind })));
+            made.push(new);
+            new
+        })
     }
 
-    fn new(name: &str, kind: Kind) -> Self {
-        Self(Arc::new(Named { name: name.into(), kind }))
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.0.name
+    pub(crate) const fn name(self) -> &'static str {
+        self.0.name
     }
 
     /// Whether a user logs in by it with a password: for some clients this is to end one day, and what a password opened must
     /// not outlast that password.
-    pub(crate) fn begins_password_login(&self) -> bool {
+    pub(crate) const fn begins_password_login(self) -> bool {
         match self.0.kind {
             Kind::Password | Kind::PasswordInRealm => true,
             Kind::Refresh => false,
@@ -62,7 +63,7 @@ impl GrantType {
     }
 
     /// Whether its request holds the user's password. Nothing is known of the parameters of an extension.
-    pub(crate) fn has_password(&self) -> bool {
+    pub(crate) const fn has_password(self) -> bool {
         matches!(self.0.kind, Kind::Password | Kind::PasswordInRealm)
     }
 
@@ -72,7 +73,7 @@ impl GrantType {
     }
 
     /// Whether its request must name a realm.
-    pub(crate) fn names_realm(&self) -> bool {
+    pub(crate) const fn names_realm(self) -> bool {
         matches!(self.0.kind, Kind::PasswordInRealm)
     }
 }
@@ -85,4 +86,22 @@ pub(crate) fn begins_login(name: &str) -> bool {
 /// Whether only an extension can serve the grant type of this name.
 pub(crate) fn is_of_extension(name: &str) -> bool {
     ![PASSWORD, PASSWORD_REALM, REFRESH_TOKEN].contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extension_that_is_built_again_is_kept_once() {
+        let build = |name: &str, begins| GrantType::extension(name, begins);
+        let first = build("urn:example:once", false);
+        assert!(std::ptr::eq(first.0, build(&"urn:example:once".to_owned(), false).0));
+        for (name, begins) in [("urn:example:once", true), ("urn:example:other", false)] {
+            let other = build(name, begins);
+            assert_eq!((other.name(), other.begins_password_login()), (name, begins));
+            assert!(!std::ptr::eq(first.0, other.0));
+        }
+        assert_eq!((first.name(), first.begins_password_login()), ("urn:example:once", false));
+    }
 }

@@ -48,7 +48,7 @@ pub(crate) struct GrantRules {
 /// Whether the client may use this grant type today.
 pub(crate) fn permit_grant(
     client: &Client,
-    grant_type: &GrantType,
+    grant_type: GrantType,
     moment: impl FnOnce() -> SystemTime,
 ) -> Result<(), Reason> {
     if !client.allows_grant(grant_type.name()) {
