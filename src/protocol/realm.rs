@@ -9,7 +9,7 @@ use super::explained::explained;
 pub(crate) const PARAMETER: &str = "realm";
 
 /// Stands between the realm and the identifier of a subject. So no name has it.
-pub(crate) const SEPARATOR: &str = "|";
+const SEPARATOR: &str = "|";
 
 /// The most bytes of a name.
 const MAX_NAME: usize = 128;
@@ -34,6 +34,28 @@ impl Realm {
     pub(crate) fn as_deref(&self) -> Option<&str> {
         self.0.as_ref().map(|name| &***name)
     }
+}
+
+/// The identifier, over all realms, of a subject that has this one in its realm.
+pub(crate) fn subject_of_all_realms(realm: &str, id: &str) -> String {
+    [realm, SEPARATOR, id].concat()
+}
+
+/// The identifier that a user has in its own directory: the subject of a token of this realm without the realm in front, which
+/// [`Realms`](crate::realms::Realms) has put there. None for a subject that does not begin with this realm and `|`.
+///
+/// Use it before you look a user up by the subject of a [`Principal`](crate::bearer::Principal), or change one, such as for a new
+/// password. Stores of tokens take the subject as it is.
+///
+/// ```
+/// use tower_password_grant::realms::own_id;
+///
+/// assert_eq!(own_id("employees", "employees|17"), Some("17"));
+/// assert_eq!(own_id("customers", "employees|17"), None);
+/// ```
+#[must_use]
+pub fn own_id<'s>(realm: &str, subject: &'s str) -> Option<&'s str> {
+    subject.strip_prefix(realm)?.strip_prefix(SEPARATOR)
 }
 
 /// Whether a realm can have this name.

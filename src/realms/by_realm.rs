@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::ready;
-use std::sync::Arc;
 
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::BackendError;
@@ -12,8 +11,8 @@ use crate::boundary::can_recheck::can_recheck;
 use crate::boundary::maybe::{Answering, MaybeFuture};
 use crate::boundary::provided::Provided;
 use crate::boundary::recheck::{CannotRecheck, Recheck};
-use crate::boundary::verifier::{Attempt, CredentialVerifier, Verdict, Verified};
-use crate::protocol::realm::{Realm, RealmError, SEPARATOR};
+use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified};
+use crate::protocol::realm::{Realm, RealmError, own_id, subject_of_all_realms};
 
 /// A [`CredentialVerifier`] that sends each login to the verifier of its realm, which decides alone: on the password, on the
 /// account that attempts are counted on, and on whether a login still holds.
@@ -72,8 +71,8 @@ impl Realms {
     }
 
     /// Leaves the identifiers of subjects as the verifiers give them. Default: each gets its realm as a prefix. Change it only if no
-    /// two users of all realms have one identifier, as in one `SqliteStore`, whose `set_password` and `end_logins` end
-    /// the logins of that identifier.
+    /// two users of all realms have one identifier, as in one `SqliteStore`. Its `set_password_hash`, `end_logins` and `remove_user`
+    /// end the logins of a user under either setting; so do not put this realm's name and `|` in front of an identifier yourself.
     ///
     /// It is a fact of the tokens that are out: a login that began with the other setting cannot be prolonged, and its refresh is a
     /// fault (500), so that the tokens work again if the change was a mistake.
@@ -131,10 +130,9 @@ impl CredentialVerifier for Realms {
         Box::pin(async move {
             let verifier = self.of(login.realm())?;
             if self.keeps_subject_ids {
-                return verifier.recheck(login).await;
+                return recheck_kept(verifier, login).await;
             }
-            let own = bare_id(login).ok_or_else(|| BackendError::fault(Fault::Subject))?;
-            let own = login.with_subject(own);
+            let own = of_its_realm(login).ok_or_else(|| BackendError::fault(Fault::Bare))?;
             Ok(prefixed(verifier.recheck(&own).await?, login.realm()))
         })
     }
@@ -147,14 +145,26 @@ impl CredentialVerifier for Realms {
 /// The verdict with the subject of all realms.
 fn prefixed(verdict: Verdict, realm: Option<&str>) -> Verdict {
     let Verdict::Granted(Verified { subject, scope }) = verdict else { return verdict };
-    let id = [realm.unwrap_or_default(), SEPARATOR, subject.id()].concat();
+    let id = subject_of_all_realms(realm.unwrap_or_default(), subject.id());
     Verdict::Granted(Verified { subject: subject.with_id(Cow::Owned(id)), scope })
 }
 
-/// The identifier of the subject that its own verifier knows.
-fn bare_id(login: &Recheck) -> Option<Arc<str>> {
-    let id = login.subject().strip_prefix(login.realm()?)?.strip_prefix(SEPARATOR)?;
-    Some(id.into())
+/// The same question with the identifier that the subject has in its realm, if it has the realm in front.
+fn of_its_realm(login: &Recheck) -> Option<Recheck> {
+    let id = own_id(login.realm()?, login.subject())?;
+    Some(login.with_subject(id.into()))
+}
+
+/// Asks about a subject with its own identifier. One that is unknown, and known without the realm in front, is of a login from
+/// before [`Realms::keep_subject_ids`].
+async fn recheck_kept(verifier: &dyn CredentialVerifier, login: &Recheck) -> Result<Verdict, BackendError> {
+    let verdict = verifier.recheck(login).await?;
+    let Verdict::Denied(Denial::UnknownUser) = verdict else { return Ok(verdict) };
+    let Some(own) = of_its_realm(login) else { return Ok(verdict) };
+    match verifier.recheck(&own).await? {
+        Verdict::Denied(Denial::UnknownUser) => Ok(verdict),
+        _ => Err(BackendError::fault(Fault::Prefixed)),
+    }
 }
 
 impl fmt::Debug for Realms {
@@ -178,5 +188,7 @@ enum Fault {
     #[error(
         "the subject of a login does not begin with its realm: it is older than `Realms`, or `Realms::keep_subject_ids` was on then"
     )]
-    Subject,
+    Bare,
+    #[error("the subject of a login begins with its realm: it is of a time when `Realms::keep_subject_ids` was off")]
+    Prefixed,
 }

@@ -130,7 +130,7 @@ mod first_of;
 mod migrate;
 
 pub use crate::boundary::users::import::{ImportedUser, UserImport};
-pub use crate::protocol::realm::RealmError;
+pub use crate::protocol::realm::{RealmError, own_id};
 pub use by_realm::Realms;
 pub use first_of::FirstOf;
 pub use migrate::Migrate;

@@ -1,3 +1,5 @@
+use std::iter;
+
 use async_trait::async_trait;
 use rusqlite::{Params, Row, params};
 
@@ -8,6 +10,7 @@ use crate::boundary::users::insert::UserInsert;
 use crate::boundary::users::login_name::LoginName;
 use crate::boundary::users::store::UserStore;
 use crate::boundary::users::stored_user::{StoredUser, UserStatus};
+use crate::protocol::realm::subject_of_all_realms;
 use crate::protocol::wire::host_code::HostCode;
 use crate::sqlite::access::revoke_some_of;
 use crate::sqlite::columns::get;
@@ -112,14 +115,26 @@ impl SqliteStore {
         let (user, ended) = (id.to_owned(), self.now());
         let change = move |db: &Db| {
             let Some(realm) = db.row(sql, values, realm)? else { return Ok(None) };
-            end_families_of(db, realm.as_deref(), &user, ended)?;
-            revoke_some_of(db, realm.as_deref(), &user)?;
-            Ok(Some(realm))
+            let subjects = subjects(realm.as_deref(), user);
+            for subject in &subjects {
+                end_families_of(db, realm.as_deref(), subject, ended)?;
+                revoke_some_of(db, realm.as_deref(), subject)?;
+            }
+            Ok(Some((realm, subjects)))
         };
-        let Some(realm) = self.write(change).await? else { return Ok(false) };
-        AccessTokenStore::revoke_subject(self, realm.as_deref(), id).await?;
+        let Some((realm, subjects)) = self.write(change).await? else { return Ok(false) };
+        for subject in &subjects {
+            AccessTokenStore::revoke_subject(self, realm.as_deref(), subject).await?;
+        }
         Ok(true)
     }
+}
+
+/// Both subjects that the logins of a user may have: [`Realms`](crate::realms::Realms) puts the realm in front, unless it keeps the
+/// identifiers.
+fn subjects(realm: Option<&str>, user: String) -> Vec<String> {
+    let of_all_realms = realm.map(|realm| subject_of_all_realms(realm, &user));
+    iter::once(user).chain(of_all_realms).collect()
 }
 
 /// The users. What is changed here holds from the next request on.
@@ -150,6 +165,9 @@ impl SqliteStore {
     /// this subject in the user's realm, and raises the version of the credentials. So a login that is under way is
     /// refused before its tokens are sent, where the endpoint's verifier is over this store. Answers whether there is
     /// such a user.
+    ///
+    /// `user_id` is the identifier in this store. The subjects of tokens may have the realm in front of it, as those of
+    /// [`Realms`](crate::realms::Realms) have: their logins end, too.
     ///
     /// # Errors
     /// As any operation.

@@ -6,6 +6,7 @@ mod faults;
 mod grant;
 mod guards;
 mod oauth2_crate;
+mod nested;
 mod properties;
 mod refreshes;
 mod separation;

@@ -72,4 +72,28 @@ async fn a_login_under_the_other_setting_of_identifiers_is_a_fault_that_keeps_it
     assert_eq!(prefixing.last().reason, Some(Reason::VerifierFailed));
     assert_eq!(stores.employees.asked(), [], "nobody is looked up by an identifier that may be another's");
     keeping.refresh("app", &login.refresh).await.assert_ok();
+
+    let login = prefixing.tokens("app", "employees", "two").await;
+    keeping.refresh("app", &login.refresh).await.assert_error(500, "server_error");
+    assert_eq!(keeping.last().reason, Some(Reason::VerifierFailed));
+    let login = Login::of(&prefixing.refresh("app", &login.refresh).await.assert_ok());
+    // One who is in the directory under neither of the two has gone.
+    stores.employees.remove("alice");
+    keeping.refresh("app", &login.refresh).await.assert_error(400, "invalid_grant");
+    assert_eq!(keeping.last().reason, Some(Reason::UnknownUser));
+}
+
+#[tokio::test]
+async fn identifiers_that_begin_with_their_realm_anyway_stay_as_they_are() {
+    let stores = Stores::new();
+    stores.employees.rename("alice", "employees|1");
+    let keeping = stores.serve_with(clients(), stores.realms().keep_subject_ids()).await;
+    let login = keeping.tokens("app", "employees", "two").await;
+    let login = Login::of(&keeping.refresh("app", &login.refresh).await.assert_ok());
+    assert_eq!(keeping.holder(&login.access).await.0, "employees|1");
+    stores.employees.disable("alice");
+    keeping.refresh("app", &login.refresh).await.assert_error(400, "invalid_grant");
+    stores.employees.remove("alice");
+    keeping.refresh("app", &login.refresh).await.assert_error(400, "invalid_grant");
+    assert_eq!(keeping.last().reason, Some(Reason::UnknownUser));
 }

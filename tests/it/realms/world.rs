@@ -75,6 +75,15 @@ impl Directory {
         self.users.lock().unwrap().get_mut(name).unwrap().denial = Some(Denial::Disabled);
     }
 
+    pub fn remove(&self, name: &str) {
+        self.users.lock().unwrap().remove(name).unwrap();
+    }
+
+    /// Gives a user another id.
+    pub fn rename(&self, name: &str, id: &str) {
+        self.users.lock().unwrap().get_mut(name).unwrap().id = id.to_owned();
+    }
+
     /// What it was asked since the last time.
     pub fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut self.asked.lock().unwrap())
