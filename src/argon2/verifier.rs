@@ -72,8 +72,13 @@ impl<S: UserStore> Argon2Verifier<S> {
     /// # Errors
     /// Fails when the queue is full, or when the system gives no randomness.
     pub async fn hash_password(&self, password: Password) -> Result<String, OperationError> {
-        let done = self.run(password, Task::Make, Sender::Stranger(None)).await?;
-        Ok(done.fresh.ok_or_else(|| BackendError::fault(HashError::Unusable))?)
+        Ok(self.make(password, Sender::Stranger(None)).await?)
+    }
+
+    /// Hashes a new password.
+    pub(super) async fn make(&self, password: Password, sender: Sender) -> Result<String, BackendError> {
+        let done = self.run(password, Task::Make, sender).await?;
+        done.fresh.ok_or_else(|| BackendError::fault(HashError::Unusable))
     }
 
     /// What the hashing threads did so far.
@@ -111,14 +116,26 @@ impl<S: UserStore> Argon2Verifier<S> {
         if name.is_empty() { Ok(None) } else { self.patience.of(self.store.find(name, realm)).await }
     }
 
-    /// Whose job an attempt is: of an account that is known at the network, if there is such an account.
-    fn sender(&self, origin: Origin, realm: Option<&str>, found: Option<&StoredUser>) -> Sender {
-        match (origin.network, found) {
-            (Some(network), Some(user)) if origin.is_known => {
-                Sender::Known { network, account: self.digests.hash_one((realm, user.id())) }
+    /// Where an attempt comes from.
+    pub(super) fn origin(&self, attempt: &Attempt) -> Origin {
+        let name = || AccountKey::canonical(attempt.counted_name());
+        let known = attempt.is_from_known_address().then(|| self.account(attempt.realm(), name().as_str()));
+        Origin { network: attempt.address().map(Network::of), known }
+    }
+
+    /// Whose job an attempt is: of an account that is known at the network, if it is one. An account that is not found here is one
+    /// of another directory, before or behind which this one is asked.
+    pub(super) fn sender(&self, origin: Origin, realm: Option<&str>, found: Option<&StoredUser>) -> Sender {
+        match origin {
+            Origin { network: Some(network), known: Some(name) } => {
+                Sender::Known { network, account: found.map_or(name, |user| self.account(realm, user.id())) }
             }
-            (network, _) => Sender::Stranger(network),
+            Origin { network, .. } => Sender::Stranger(network),
         }
+    }
+
+    fn account(&self, realm: Option<&str>, account: &str) -> u64 {
+        self.digests.hash_one((realm, account))
     }
 
     async fn run(&self, password: Password, task: Task, sender: Sender) -> Result<Done, BackendError> {
@@ -170,8 +187,7 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         // Looked up as for the account on which the attempt was counted.
         let login = LoginName::new(attempt.username()).into_owned();
         let realm = attempt.to_realm();
-        let network = attempt.address().map(Network::of);
-        let origin = Origin { network, is_known: attempt.is_from_known_address() };
+        let origin = self.origin(&attempt);
         let mut password = attempt.into_password();
         let mut found = self.find(&login, realm.as_deref()).await?;
         for _ in 0..LOOKS {
@@ -244,10 +260,10 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
 
 /// Where an attempt comes from.
 #[derive(Clone, Copy)]
-struct Origin {
+pub(super) struct Origin {
     network: Option<Network>,
-    /// The account logged in from there before.
-    is_known: bool,
+    /// The account, by the digest of its name, if it logged in from there before.
+    known: Option<u64>,
 }
 
 /// Whether two stored texts are one, whatever a column fills them up with.

@@ -43,6 +43,8 @@ pub(crate) struct Said {
 pub struct Attempt {
     // Each field by itself lies closer than within a struct, and an attempt is moved often.
     username: Span,
+    /// The name that was sent, on whose account the attempt counts.
+    counted: Span,
     password: Password,
     fields: Vec<(Span, Span)>,
     client: Client,
@@ -59,30 +61,42 @@ impl Attempt {
     pub(crate) fn charged(charge: Charge<OfAccount>, said: Said) -> (Self, UsedCharge) {
         let is_from_known_address = charge.is_from_known_address();
         let Said { username, password, fields, client, realm, scope, address, extensions } = said;
-        let attempt =
-            Self { username, password, fields, client, realm, scope, address, extensions, is_from_known_address };
+        let attempt = Self {
+            username,
+            counted: username,
+            password,
+            fields,
+            client,
+            realm,
+            scope,
+            address,
+            extensions,
+            is_from_known_address,
+        };
         (attempt, charge.used())
     }
 
     /// The same attempt for the next of several verifiers that decide on it together: within one verification, for one charge.
     pub(crate) fn for_next_verifier(&self) -> Self {
-        self.saying(self.username, self.password.duplicate(), self.fields.clone())
+        self.saying([self.username, self.counted], self.password.duplicate(), self.fields.clone())
     }
 
     /// The same with the name and the password of nobody, of the same form and length: for a verifier that must not decide, and do
     /// the work of a denial all the same.
     pub(crate) fn for_nobody(&self) -> Result<Self, RandomnessError> {
         let mut texts = Texts::default();
-        let username = texts.push(&name_of_nobody(self.username())?);
+        let names = [texts.push(&name_of_nobody(self.username())?), texts.push(self.counted_name())];
         let password = texts.push(&letters(self.password().expose().len())?);
         let fields = self.fields().map(|(name, value)| (texts.push(name), texts.push(value))).collect();
-        Ok(self.saying(username, Password::within(texts, password), fields))
+        Ok(self.saying(names, Password::within(texts, password), fields))
     }
 
     /// The same facts with other texts.
-    fn saying(&self, username: Span, password: Password, fields: Vec<(Span, Span)>) -> Self {
+    fn saying(&self, names: [Span; 2], password: Password, fields: Vec<(Span, Span)>) -> Self {
+        let [username, counted] = names;
         Self {
             username,
+            counted,
             password,
             fields,
             client: self.client.clone(),
@@ -92,6 +106,11 @@ impl Attempt {
             extensions: self.extensions.clone(),
             is_from_known_address: self.is_from_known_address,
         }
+    }
+
+    /// The name on whose account it counts: that of the request, also if it asks for nobody.
+    pub(crate) fn counted_name(&self) -> &str {
+        self.password.texts().get(self.counted)
     }
 
     /// The user name exactly as it was sent: 1 to 1024 bytes without control characters other than TAB (RFC 6749 A.15).

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tower_password_grant::Password;
 use tower_password_grant::argon2::{Argon2Parameters, HashFormat, UnusableHash};
+use tower_password_grant::realms::FirstOf;
 use tower_password_grant::store::UserStatus;
+use tower_password_grant::{CredentialVerifier, Denial, Password, Subject, verify_fn};
 
 use crate::support::Answer;
 use crate::support::argon2_users::{self, House, Login, hash_with, spawn_login, until};
@@ -86,20 +87,34 @@ impl HashFormat for Slow {
 
 /// One thread, eight places, all of them taken by guesses from many addresses at an account that has logged in from home.
 async fn besieged(percent: u8) -> (House, std::sync::mpsc::Sender<()>, Vec<Login>) {
+    let (house, gate) = slow(percent, 25);
+    let guesses = besiege(&house, "alice").await;
+    (house, gate, guesses)
+}
+
+/// One thread, which the user `slow` keeps busy until the sender is dropped, and eight places, with these parts of them for known
+/// addresses and for one address.
+fn slow(percent: u8, of_one: u8) -> (House, std::sync::mpsc::Sender<()>) {
     let (gate, wait) = std::sync::mpsc::channel();
     let house = House::with(|builder| {
         let queue = builder.threads(1).queue_capacity(8).hold_refusals(Duration::ZERO);
+        let queue = queue.queue_percent_per_address(of_one);
         queue.queue_percent_for_known_addresses(percent).hash_format(Slow(Mutex::new(wait)))
     });
     house.users.set("slow", "slow".to_owned(), UserStatus::Active);
-    house.log_in_from(HOME, "alice", "correct horse").await.assert_ok();
-    let mut guesses = vec![spawn_login(&house, "198.51.100.99", "slow", "guess")];
+    (house, gate)
+}
+
+/// Fills all places, when this user has logged in from home.
+async fn besiege(house: &House, user: &str) -> Vec<Login> {
+    house.log_in_from(HOME, user, "correct horse").await.assert_ok();
+    let mut guesses = vec![spawn_login(house, "198.51.100.99", "slow", "guess")];
     until(|| house.verifier.stats().running == 1).await;
     for number in 0..8 {
-        guesses.push(spawn_login(&house, &format!("198.51.100.{number}"), "alice", "guess"));
+        guesses.push(spawn_login(house, &format!("198.51.100.{number}"), "alice", "guess"));
         until(|| house.verifier.stats().waiting == number + 1).await;
     }
-    (house, gate, guesses)
+    guesses
 }
 
 const HOME: &str = "192.0.2.1";
@@ -124,6 +139,60 @@ async fn a_full_queue_of_guesses_lets_in_returning_users_and_nobody_else_t29() {
     let (last, others) = answers.split_last().unwrap();
     assert_overloaded(last);
     others.iter().for_each(|answer| answer.assert_error(400, "invalid_grant"));
+}
+
+/// A directory that hashes nothing, and has bob.
+fn elsewhere() -> impl CredentialVerifier {
+    verify_fn(|attempt| async move {
+        Ok(match (attempt.username(), attempt.password().expose()) {
+            ("bob", "correct horse") => Subject::new("bob").into(),
+            ("bob", _) => Denial::WrongPassword.into(),
+            _ => Denial::UnknownUser.into(),
+        })
+    })
+}
+
+#[tokio::test]
+async fn a_full_queue_lets_in_the_returning_users_of_another_directory_too_t29() {
+    let (house, gate) = slow(50, 25);
+    let house = house.within(|hashing| FirstOf::new(hashing).then(elsewhere()));
+    let guesses = besiege(&house, "bob").await;
+    for (peer, name) in [("192.0.2.2", "bob"), (HOME, "nobody")] {
+        assert_overloaded(&turned_away(&house, peer, name, "correct horse").await);
+    }
+    let back = spawn_login(&house, HOME, "bob", "correct horse");
+    until(|| finished(&guesses) == 1).await;
+    assert_eq!(house.verifier.stats().waiting_reserved, 1, "the hash for a name that is not here");
+    drop(gate);
+    back.await.unwrap().assert_ok();
+    for guess in guesses {
+        guess.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn looks_for_nobody_wait_as_the_account_that_was_denied_with_one_share_t29() {
+    let (house, gate) = slow(90, 100);
+    let house = house.within(|hashing| FirstOf::new(elsewhere()).then(hashing));
+    let guesses = besiege(&house, "bob").await;
+    let wrong: Vec<_> = (0..3).map(|guess| spawn_login(&house, HOME, "bob", &format!("wrong {guess}"))).collect();
+    until(|| finished(&wrong) == 1).await;
+    let stats = house.verifier.stats();
+    assert_eq!(
+        (stats.waiting_reserved, stats.displaced),
+        (2, 2),
+        "two places for one account, whatever name it asks for"
+    );
+    drop(gate);
+    let mut statuses = Vec::new();
+    for login in wrong {
+        statuses.push(login.await.unwrap().status.as_u16());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [400, 400, 503]);
+    for guess in guesses {
+        guess.await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use tower_password_grant::mount::RequestLimits;
 use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::token::Token;
 use tower_password_grant::{
-    BackendError, Client, Grant, IssuedTokens, Password, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients,
-    issue_fn,
+    BackendError, Client, CredentialVerifier, Grant, IssuedTokens, Password, PasswordGrant, PasswordGrantLayer,
+    PeerAddress, StaticClients, issue_fn,
 };
 
 use crate::support::protection::without_ceiling;
@@ -156,13 +156,28 @@ impl House {
         let builder = builder.queue_deadline(PATIENCE);
         let verifier = Arc::new(change(builder).build().unwrap());
         let (reasons, grants) = (Reasons::default(), Arc::new(Mutex::new(Vec::new())));
-        let (heard, issued) = (Arc::clone(&reasons), Arc::clone(&grants));
+        let layer = Self::layer(Arc::clone(&verifier), &reasons, &grants);
+        Self { users, verifier, layer, reasons, grants }
+    }
+
+    /// The same users behind another verifier around theirs.
+    pub fn within<V: CredentialVerifier>(self, around: impl FnOnce(Arc<Argon2Verifier<Arc<Users>>>) -> V) -> Self {
+        let layer = Self::layer(around(Arc::clone(&self.verifier)), &self.reasons, &self.grants);
+        Self { layer, ..self }
+    }
+
+    fn layer(
+        verifier: impl CredentialVerifier,
+        reasons: &Reasons,
+        grants: &Arc<Mutex<Vec<Grant>>>,
+    ) -> PasswordGrantLayer {
+        let (heard, issued) = (Arc::clone(reasons), Arc::clone(grants));
         let tenant = Client::confidential("tenant", &digest("s3cret")).allow_password_grant().realm("acme");
         let mut clients = clients();
         clients.push(tenant.scopes("read").default_scope("read").build().unwrap());
-        let layer = PasswordGrant::builder()
+        PasswordGrant::builder()
             .clients(StaticClients::new(clients).unwrap())
-            .verifier(Arc::clone(&verifier))
+            .verifier(verifier)
             .issuer(issue_fn(move |grant: Grant| {
                 issued.lock().unwrap().push(grant.clone());
                 async move { Ok(IssuedTokens::bearer(Token::random("at_")?, grant.lifetime())) }
@@ -179,8 +194,7 @@ impl House {
                 heard.lock().unwrap().push(text);
             })
             .build()
-            .unwrap();
-        Self { users, verifier, layer, reasons, grants }
+            .unwrap()
     }
 
     /// Threads that begin to work when the sender is dropped.
