@@ -48,10 +48,10 @@ pub struct BackendError {
 #[error("the {0} panicked")]
 pub(crate) struct LostDecision(pub(crate) &'static str);
 
-/// One verifier failed after another one had said no to the same guess.
+/// One verifier failed after another one had decided about the same guess, or that it has no such account.
 #[derive(Debug, thiserror::Error)]
-#[error("a verifier failed after another one had denied the attempt")]
-struct AfterDenial(#[source] Option<BoxError>);
+#[error("a directory failed after an earlier one had been asked")]
+struct InTurn(#[source] Option<BoxError>);
 
 /// What kind of failure a [`BackendError`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,14 +100,15 @@ impl BackendError {
         self
     }
 
-    /// The same for a guess that was denied already: the answer is that of the failure, but no charge comes back.
-    pub(crate) fn after_denial(self) -> Self {
-        Self { source: Some(Box::new(AfterDenial(self.source))), ..self }
+    /// The same of a verifier that is asked after others, one of which may have denied the guess: the answer is that of the failure,
+    /// but no charge comes back.
+    pub(crate) fn in_turn(self) -> Self {
+        Self { source: Some(Box::new(InTurn(self.source))), ..self }
     }
 
     /// Whether the guess may have been decided all the same, so that it stays charged.
     pub(crate) fn may_hide_a_denial(&self) -> bool {
-        self.source.as_ref().is_some_and(|source| source.is::<LostDecision>() || source.is::<AfterDenial>())
+        self.source.as_ref().is_some_and(|source| source.is::<LostDecision>() || source.is::<InTurn>())
     }
 
     /// The error of the whole request, with `reason` for telemetry.

@@ -9,6 +9,8 @@ use crate::protocol::wire::error::{Reason, TokenError};
 pub(crate) enum Failure {
     /// The attempt was wrong or may not have what it asks for: it stays charged.
     Decided(TokenError),
+    /// A part of the application failed, which may hide that the attempt was wrong: it stays charged like one that was.
+    Hidden(TokenError),
     /// Something of the application failed: the account's charge goes back.
     Undecided(TokenError),
     /// It was no guess: there was too much work to try it, or it was right and nothing could be issued.
@@ -20,7 +22,8 @@ impl Failure {
     pub(super) fn of(error: BackendError, reason: Reason) -> Self {
         match error.kind {
             // Only what a part reports itself gives a charge back.
-            _ if Overdue::cut_a_decision(&error) || error.may_hide_a_denial() => Self::Decided(error.because(reason)),
+            _ if Overdue::cut_a_decision(&error) => Self::Decided(error.because(reason)),
+            _ if error.may_hide_a_denial() => Self::Hidden(error.because(reason)),
             BackendErrorKind::Overloaded => Self::Untried(error.because(reason)),
             BackendErrorKind::Unavailable | BackendErrorKind::Fault => Self::Undecided(error.because(reason)),
         }
@@ -29,7 +32,7 @@ impl Failure {
     /// What the client sees.
     pub(super) fn into_error(self) -> TokenError {
         match self {
-            Self::Decided(error) | Self::Undecided(error) | Self::Untried(error) => error,
+            Self::Decided(error) | Self::Hidden(error) | Self::Undecided(error) | Self::Untried(error) => error,
         }
     }
 
@@ -42,6 +45,7 @@ impl Failure {
                 let settlement = if error.is_plain_denial() { Settlement::Denied } else { Settlement::Refused };
                 (Err(error), settlement)
             }
+            Err(Self::Hidden(error)) => (Err(error), Settlement::Denied),
             Err(Self::Undecided(error)) => (Err(error), Settlement::Undecided),
             Err(Self::Untried(error)) => (Err(error), Settlement::Untried),
         }

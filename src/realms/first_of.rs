@@ -58,14 +58,19 @@ use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict};
 ///
 /// # What the time shows
 /// A denial costs a look into every directory, whichever of them has the user: those behind the one that denied are asked for a
-/// random name that nobody has, with a random password, and their answer is dropped. So no time tells which directory has a
+/// random name that nobody has, with a random password, and their answer is dropped. The name has the form of the one that was denied,
+/// with the same domain, and the same length unless that is too short. So no time tells which directory has a
 /// name, or whether any has it, as long as each of them takes the same time for known and unknown names. A right password costs the
 /// directories up to the one that has the user. Your logs of the later directories show the random names. All looks together have the
 /// endpoint's [`verifier_deadline`](crate::mount::RequestLimits::verifier_deadline).
 ///
-/// If a directory fails at such a look, the answer is its error, as it is for a name that it would have had to decide. But the
-/// attempt stays charged, because it was denied before: a failure must not make guesses free. An error of a directory that was
-/// asked in earnest gives the charge back, as that of any verifier does.
+/// # What a failure shows
+/// If a directory fails at such a look, the answer is its error, as it is for a name that it has to decide on. And the attempt stays
+/// charged, because it was denied before: a failure must not make guesses free. For that reason it stays charged for all names if
+/// any directory but the first fails: otherwise the eleventh guess would show which names an earlier one has. So users of a
+/// later directory that is away are locked out by their tries, as by wrong passwords, until the lock's time is over; the same
+/// password again within the [repeat window](crate::limiter::LimiterRules::with_repeat_window) does not count. An error of the first
+/// one, which is asked about all names, gives the charge back, as that of any verifier does.
 ///
 /// # On which account attempts count
 /// One attempt is charged once, on one key. All directories are asked for theirs, so that this takes one time for all names, too.
@@ -107,28 +112,26 @@ impl FirstOf {
 
     /// Asks in order.
     pub(super) async fn ask(&self, attempt: &Attempt) -> Result<Decision, BackendError> {
-        let mut directories = self.all().enumerate();
-        while let Some((place, directory)) = directories.next() {
-            let verdict = directory.verify(attempt.for_next_verifier()).await?;
-            match &verdict {
-                Verdict::Denied(Denial::UnknownUser) => {}
-                Verdict::Denied(_) => {
-                    for (_, directory) in directories {
-                        look_for_nobody(directory, attempt).await.map_err(BackendError::after_denial)?;
-                    }
-                    return Ok(Decision { verdict, place });
+        let verdict = self.first.verify(attempt.for_next_verifier()).await?;
+        self.ask_on(Decision { verdict, place: 0 }, attempt).await.map_err(BackendError::in_turn)
+    }
+
+    /// Asks those behind the first, which said this: about the name, as long as it is unknown; about nobody, after a denial.
+    async fn ask_on(&self, mut so_far: Decision, attempt: &Attempt) -> Result<Decision, BackendError> {
+        for (place, directory) in (1..).zip(&self.others) {
+            match so_far.verdict {
+                Verdict::Granted(_) => break,
+                Verdict::Denied(Denial::UnknownUser) => {
+                    so_far = Decision { verdict: directory.verify(attempt.for_next_verifier()).await?, place };
                 }
-                Verdict::Granted(_) => return Ok(Decision { verdict, place }),
+                Verdict::Denied(_) => {
+                    let nobody = attempt.for_nobody().map_err(BackendError::fault)?;
+                    drop(directory.verify(nobody).await?);
+                }
             }
         }
-        Ok(Decision { verdict: Denial::UnknownUser.into(), place: self.others.len() })
+        Ok(so_far)
     }
-}
-
-/// Has a directory do the work of a denial, for nobody.
-async fn look_for_nobody(directory: &dyn CredentialVerifier, attempt: &Attempt) -> Result<(), BackendError> {
-    let nobody = attempt.for_nobody().map_err(BackendError::fault)?;
-    directory.verify(nobody).await.map(drop)
 }
 
 /// The key that counts of two, the first of which is that of an earlier directory.
