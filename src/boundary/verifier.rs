@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use http::Extensions;
@@ -111,6 +112,12 @@ impl Attempt {
     /// The name on whose account it counts: that of the request, also if it asks for nobody.
     pub(crate) fn counted_name(&self) -> &str {
         self.password.texts().get(self.counted)
+    }
+
+    /// Asks whether its directory still has a subject, of whose login nothing is decided yet.
+    pub(crate) fn question(&self, subject: &Subject) -> Recheck {
+        let Self { client, realm, scope, address, .. } = self;
+        Recheck::about(subject.id().into(), client, realm, scope, SystemTime::UNIX_EPOCH, *address)
     }
 
     /// The user name exactly as it was sent: 1 to 1024 bytes without control characters other than TAB (RFC 6749 A.15).

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::first_of::{Decision, FirstOf};
-use crate::boundary::account::AccountKey;
+use crate::boundary::account::{AccountKey, AccountKeyKind};
 use crate::boundary::backend::BackendError;
+use crate::boundary::can_recheck::can_recheck;
 use crate::boundary::maybe::{Answering, MaybeFuture};
+use crate::boundary::provided::tells_of_provided;
 use crate::boundary::recheck::Recheck;
 use crate::boundary::users::import::{ImportedUser, UserImport};
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified};
@@ -53,14 +55,31 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// yes, the user is [imported](UserImport) into the new one, with the id that the subject has, the login name and the password.
 /// From then on the new directory decides alone: an old password never works again, whatever is changed where.
 ///
-/// Of many logins of one user at once one imports; the others are verified by what it imported. If the import fails, an event says
-/// that the user could not be moved, a counter counts it, and the login goes on; the next one tries again. If the id is another user's in the new directory,
-/// as after a change of the login name there, the login is denied and an event says why.
+/// Of many logins of one user at once one imports; the others are verified by what it imported. If the id is another user's in the
+/// new directory, as after a change of the login name there, the login is denied and an event says why.
+///
+/// If the import fails, an event says that the user could not be moved, a counter counts it, and the new directory is asked by its
+/// [`recheck`](CredentialVerifier::recheck) whether it has the id by now. If it has not, the login goes on, and the next one tries
+/// again. If it has, it decides alone, as ever. If it has no `recheck`, nobody knows, and the login is answered with the failure of
+/// the import: a warning says so when the `Migrate` is made.
+///
+/// # On which account attempts count
+/// On the old directory's [key](CredentialVerifier::account_key), which a move does not change, so that failures and locks of before
+/// the move count after it. Only for names that the old one says it does not know ([`AccountKey::phantom`]), the new one's key counts.
+/// Both are asked for all names. An operator who [unblocks](crate::limiter::LimiterOperator::unblock_account) an account gives that key.
+///
+/// An old directory without an `account_key` of its own has a key for each name, and does not know the aliases that a user has in
+/// the new one: each of them has a budget of its own then. If your users have aliases, let the old one answer
+/// [`AccountKey::resolved`] with the id of the subject for names that it knows, and [`AccountKey::phantom`] for others: that is the
+/// key of the new directory, too.
 ///
 /// # What moves
 /// Id, login name, realm, password, and the [credential version](crate::Subject::with_credential_version) if the new directory can
 /// keep it; otherwise the logins that the user had before end at their next refresh. What else the old directory has of a user
-/// (aliases, states, narrower scopes) does not: copy it when all have moved, or keep it in the new directory from the start.
+/// (aliases, states) does not: copy it when all have moved, or keep it in the new directory from the start. A user whose scope the
+/// old directory [narrows](crate::Verdict::granted_within) does not move into an `Argon2Verifier`, which would give the whole scope
+/// from then on: the import fails, as the event says. To move such users, let a
+/// [rule](crate::rules) narrow their scopes instead.
 ///
 /// # Security
 /// - Close an account in the new directory by disabling it. One that is removed there is unknown there, so that the old directory decides
@@ -72,6 +91,7 @@ pub struct Migrate {
     /// The new one, then the old one.
     directories: FirstOf,
     new: Arc<dyn Import>,
+    old: Arc<dyn CredentialVerifier>,
 }
 
 /// What a new directory is.
@@ -83,13 +103,16 @@ impl Migrate {
     /// Moves the users of `old` into `new`. Give the new directory in an [`Arc`] to go on using it.
     #[must_use]
     pub fn new<N: CredentialVerifier + UserImport>(old: impl CredentialVerifier, new: N) -> Self {
-        let new = Arc::new(new);
-        Self { directories: FirstOf::new(Arc::clone(&new)).then(old), new }
+        let (new, old): (_, Arc<dyn CredentialVerifier>) = (Arc::new(new), Arc::new(old));
+        if !can_recheck(&*new) {
+            telemetry::imports_without_recheck();
+        }
+        Self { directories: FirstOf::new(Arc::clone(&new)).then(Arc::clone(&old)), new, old }
     }
 
     /// Moves a user that the old directory has just granted.
     async fn moved(&self, verified: Verified, attempt: Attempt) -> Result<Verdict, BackendError> {
-        let user = ImportedUser::new(verified.subject.clone(), attempt.for_next_verifier());
+        let user = ImportedUser::new(verified.clone(), attempt.for_next_verifier());
         // A block, so that a panic before the first await is contained, too.
         let importing = async { self.new.import(user).await };
         match Contain::new(Some(PATIENCE), importing).await {
@@ -97,8 +120,24 @@ impl Migrate {
             Ok(None) => self.decided_by_new(&verified, attempt).await,
             Err(failure) => {
                 telemetry::user_not_moved(verified.subject.id(), &failure);
-                Ok(Verdict::Granted(verified))
+                self.not_moved(verified, attempt, failure).await
             }
+        }
+    }
+
+    /// What the old directory said counts only if the new one does not have the user. Another login may have moved
+    /// the user meanwhile, and the password may be another one by now.
+    async fn not_moved(
+        &self,
+        verified: Verified,
+        attempt: Attempt,
+        failure: BackendError,
+    ) -> Result<Verdict, BackendError> {
+        match self.new.recheck(&attempt.question(&verified.subject)).await {
+            Ok(Verdict::Denied(Denial::UnknownUser)) => Ok(Verdict::Granted(verified)),
+            Ok(_) => self.decided_by_new(&verified, attempt).await,
+            Err(error) if tells_of_provided(&error) => Err(failure),
+            Err(error) => Err(error),
         }
     }
 
@@ -133,7 +172,12 @@ impl CredentialVerifier for Migrate {
         username: &'a str,
         realm: Option<&'a str>,
     ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
-        self.directories.account_key(username, realm)
+        MaybeFuture::new(async move {
+            let before = self.old.account_key(username, realm).await?;
+            // It is asked for all names, so that no time tells which of them the old one has.
+            let new = self.new.account_key(username, realm).await?;
+            Ok(if before.kind() == AccountKeyKind::Phantom { new } else { before })
+        })
     }
 
     fn recheck<'s, 'l, 'f>(&'s self, login: &'l Recheck) -> Answering<'f, Verdict>

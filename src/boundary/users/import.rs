@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::boundary::backend::BackendError;
-use crate::boundary::verifier::Attempt;
+use crate::boundary::verifier::{Attempt, Verified};
+use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::Password;
 use crate::protocol::user::subject::Subject;
 
@@ -23,6 +24,8 @@ use crate::protocol::user::subject::Subject;
 ///   [`recheck`](crate::CredentialVerifier::recheck) would give it: the same id, and the
 ///   [credential version](Subject::credential_version) that counts here. If that can be the version which the given subject has,
 ///   the logins that the user has already go on; otherwise they end at their next refresh.
+/// - A user whose [scope](ImportedUser::scope) the other directory narrows is taken with that limit, or not at all: an error then leaves
+///   the user there. Otherwise the second login would give more than the first.
 /// - A user is there whole or not at all, also when the process is killed.
 ///
 /// # Security
@@ -34,8 +37,9 @@ use crate::protocol::user::subject::Subject;
 /// login.
 ///
 /// # Errors
-/// A [`BackendError`] fails no login: an event says that the user could not be moved, and the login goes on by what the other
-/// directory said. The next one tries again.
+/// A [`BackendError`] fails no login of a user who is not here: an event says that the user could not be moved, and if
+/// [`recheck`](crate::CredentialVerifier::recheck) does not know the id either, the login goes on by what the other directory said.
+/// The next one tries again.
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` takes no users of another directory",
@@ -55,20 +59,33 @@ impl<I: UserImport + ?Sized> UserImport for Arc<I> {
 
 /// A user that another directory found right, for a [`UserImport`].
 pub struct ImportedUser {
-    subject: Subject,
+    verified: Verified,
     attempt: Attempt,
 }
 
 impl ImportedUser {
     /// The user that the other directory granted for this attempt.
-    pub(crate) fn new(subject: Subject, attempt: Attempt) -> Self {
-        Self { subject, attempt }
+    pub(crate) fn new(verified: Verified, attempt: Attempt) -> Self {
+        Self { verified, attempt }
+    }
+
+    /// The login at which the user moves.
+    #[allow(dead_code, reason = "for rooms, which are features")]
+    pub(crate) fn attempt(&self) -> &Attempt {
+        &self.attempt
     }
 
     /// The subject as the other directory gave it, with its data and its credential version.
     #[must_use]
     pub fn subject(&self) -> &Subject {
-        &self.subject
+        self.verified.subject()
+    }
+
+    /// The most that the user may get by the word of the other directory ([`Verdict::granted_within`](crate::Verdict::granted_within));
+    /// `None` for all that is asked for.
+    #[must_use]
+    pub fn scope(&self) -> Option<&Scope> {
+        self.verified.scope()
     }
 
     /// The login name exactly as it was sent: one of the names of the user, in one spelling. `LoginName` gives its forms.
@@ -99,6 +116,6 @@ impl ImportedUser {
 impl fmt::Debug for ImportedUser {
     /// Without the name and the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ImportedUser").field("subject", &self.subject).finish_non_exhaustive()
+        f.debug_struct("ImportedUser").field("subject", self.subject()).finish_non_exhaustive()
     }
 }

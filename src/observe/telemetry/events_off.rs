@@ -25,6 +25,8 @@ pub(crate) const fn settle_failed(_failure: &BackendError) {}
 
 pub(crate) const fn audit_failed() {}
 
+pub(crate) const fn imports_without_recheck() {}
+
 pub(crate) const fn user_not_moved(_subject: &str, _failure: &BackendError) {}
 
 pub(crate) const fn notifier_failed() {}

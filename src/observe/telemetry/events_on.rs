@@ -167,6 +167,11 @@ pub(crate) fn bearer_refused(
     }
 }
 
+/// Nobody can tell whether a new directory has a user whose import failed.
+pub(crate) fn imports_without_recheck() {
+    warn!("the new directory of a `Migrate` has no `recheck`: a login whose import fails is refused");
+}
+
 /// A user that an old directory granted was not moved to the new one.
 pub(crate) fn user_not_moved(subject: &str, failure: &BackendError) {
     let cause = failure.source.as_deref().map(Chain);

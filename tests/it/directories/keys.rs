@@ -1,11 +1,12 @@
 //! On which account an attempt counts that several directories decide on.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
 use tower_password_grant::limiter::MemoryLimiter;
 use tower_password_grant::realms::{FirstOf, Migrate, Realms};
 use tower_password_grant::user::{AccountKey, AccountKeyKind};
-use tower_password_grant::{CredentialVerifier, Denial, verify_fn};
+use tower_password_grant::{CredentialVerifier, Denial, Subject, verify_fn};
 
 use super::moving_fails::Receiver;
 use super::world::{Account, House, Plain};
@@ -44,8 +45,65 @@ async fn the_key_is_that_of_the_directory_which_decides_t8_t9() {
     ] {
         assert_eq!(key(users).await, (kind, text.to_owned()));
     }
-    let moving = Migrate::new(knowing("old"), Receiver::default());
-    assert_eq!(key(moving).await, (Resolved, "old".to_owned()));
+}
+
+/// A new directory that has alice, or nobody.
+fn new_with(alice: bool) -> Receiver {
+    let new = Receiver::default();
+    if alice {
+        new.users.set("alice", Account::new("user-1", "correct horse"));
+    }
+    new
+}
+
+#[tokio::test]
+async fn a_move_does_not_change_the_key_of_an_account_t8() {
+    use AccountKeyKind::{Name, Phantom, Resolved};
+    for is_moved in [false, true] {
+        let over = |old: Arc<dyn CredentialVerifier>| key(Migrate::new(old, new_with(is_moved)));
+        assert_eq!(over(Arc::new(nameless())).await, (Name, "alice".to_owned()), "{is_moved}");
+        assert_eq!(over(Arc::new(knowing("old"))).await, (Resolved, "old".to_owned()), "{is_moved}");
+    }
+    for (is_there, kind, text) in [(true, Resolved, "user-1"), (false, Phantom, "alice")] {
+        assert_eq!(key(Migrate::new(Plain::default(), new_with(is_there))).await, (kind, text.to_owned()));
+    }
+}
+
+/// A directory by name alone, which has `alice`.
+fn by_name() -> impl CredentialVerifier {
+    verify_fn(|attempt| async move {
+        Ok(match (attempt.username(), attempt.password().expose()) {
+            ("alice", "correct horse") => Subject::new("user-1").into(),
+            ("alice", _) => Denial::WrongPassword.into(),
+            _ => Denial::UnknownUser.into(),
+        })
+    })
+}
+
+#[tokio::test]
+async fn failures_and_locks_of_before_a_move_count_after_it_t11() {
+    const HOME: &str = "192.0.2.1";
+    const HOSTILE: [&str; 2] = ["198.51.100.1", "198.51.100.2"];
+    let new = Receiver::default();
+    let protection = counted_by(MemoryLimiter::new());
+    let house = House::with(Migrate::new(by_name(), new.clone()), protection, Default::default()).await;
+    let guess = async |peer: usize, guess: usize| {
+        house.log_in_from(HOSTILE[peer], "alice", &format!("x{guess}")).await.status.as_u16()
+    };
+    for number in 0..10 {
+        assert_eq!(guess(0, number).await, 400);
+    }
+    for number in 0..4 {
+        assert_eq!(guess(1, number).await, 400);
+    }
+    house.log_in_from(HOME, "alice", "correct horse").await.assert_ok();
+    assert_eq!(new.import.calls(), 1, "she has moved");
+    assert_eq!(guess(0, 10).await, 429, "the lock of this address holds on");
+    for number in 4..10 {
+        assert_eq!(guess(1, number).await, 400);
+    }
+    assert_eq!(guess(1, 10).await, 429, "ten guesses, four of them before the move");
+    house.log_in_from(HOME, "alice", "correct horse").await.assert_ok();
 }
 
 #[tokio::test]

@@ -252,12 +252,17 @@ async fn a_user_moves_behind_a_realm_under_the_id_that_its_directory_gave() {
 }
 
 #[tokio::test]
-async fn what_the_old_directory_narrows_is_narrow_in_the_login_that_moves() {
+async fn one_whose_scope_the_old_directory_narrows_does_not_move_so_that_no_later_login_has_more() {
     let mut account = Account::new("user-1", RIGHT);
     account.scope = Some("read".to_owned());
     let scene = Move::from(Plain::default().with("alice", account)).await;
-    let answer = scene.house.log_in("alice", RIGHT).await.assert_ok();
-    assert_eq!(answer["scope"], "read");
+    let (capture, _guard) = Capture::listen();
+    for _ in 0..2 {
+        let answer = scene.house.log_in("alice", RIGHT).await.assert_ok();
+        assert_eq!(answer["scope"], "read");
+    }
+    assert!(capture.text().contains("narrows the scope of this user"), "{}", capture.text());
+    assert!(scene.users().await.is_empty());
     scene.store.close().await;
 }
 

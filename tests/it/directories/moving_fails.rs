@@ -8,8 +8,8 @@ use rusqlite::Connection;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::realms::{ImportedUser, Migrate, UserImport};
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
-use tower_password_grant::store::{LoginName, StoredUser, UserInsert, UserStore};
-use tower_password_grant::user::Recheck;
+use tower_password_grant::store::{LoginName, MaybeFuture, StoredUser, UserInsert, UserStore};
+use tower_password_grant::user::{AccountKey, Recheck};
 use tower_password_grant::{Attempt, BackendError, CredentialVerifier, Subject, Verdict};
 
 use super::world::{Account, House, Plain};
@@ -25,13 +25,14 @@ const EVENT: &str = "a user could not be moved to the new directory";
 /// A directory that takes users into a [`Plain`] one, or fails to.
 #[derive(Clone)]
 pub struct Receiver {
-    users: Plain,
-    import: Switch,
+    pub users: Plain,
+    pub import: Switch,
+    recheck: Switch,
 }
 
 impl Default for Receiver {
     fn default() -> Self {
-        Self { users: Plain::default(), import: Switch::new() }
+        Self { users: Plain::default(), import: Switch::new(), recheck: Switch::new() }
     }
 }
 
@@ -41,7 +42,16 @@ impl CredentialVerifier for Receiver {
         self.users.verify(attempt).await
     }
 
+    fn account_key<'a>(
+        &'a self,
+        username: &'a str,
+        realm: Option<&'a str>,
+    ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
+        self.users.account_key(username, realm)
+    }
+
     async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
+        self.recheck.pass().await?;
         self.users.recheck(login).await
     }
 }
@@ -118,6 +128,81 @@ async fn users_that_could_not_be_moved_are_counted_by_what_failed_and_by_nothing
     assert!(include_str!("../../../src/manual/errors.md").contains("| `oauth_user_move_failures_total` |"));
 }
 
+/// An old directory that says yes to alice when somebody has just moved her, under this name and with this password.
+fn old_of_one_who_moves(new: &Receiver, name: &'static str, password: &'static str) -> Plain {
+    let (old, users) = (old(), new.users.clone());
+    *old.before_yes.lock().unwrap() = Some(Arc::new(move || {
+        users.set(name, Account::new("user-1", password));
+        MaybeFuture::ready(())
+    }));
+    old
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_import_that_fails_lets_nobody_in_whom_the_new_directory_has_by_now_t62() {
+    for (mode, ..) in FAILURES {
+        for (name, password, outcome) in [
+            ("alice", "another horse", "wrong_password"),
+            ("alicia", RIGHT, "unknown_user"),
+            ("alice", RIGHT, "user-1"),
+        ] {
+            let new = Receiver::default();
+            new.import.set(mode);
+            let house = House::over(Migrate::new(old_of_one_who_moves(&new, name, password), new.clone())).await;
+            let answer = house.log_in_directly("alice", RIGHT).await;
+            assert_eq!(house.last(), outcome, "{mode:?} {name} {password}");
+            assert_eq!(answer.status == 200, outcome == "user-1", "{mode:?}");
+        }
+    }
+}
+
+/// A new directory that cannot be asked by an id.
+struct Blind(Receiver);
+
+#[async_trait]
+impl CredentialVerifier for Blind {
+    async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
+        self.0.verify(attempt).await
+    }
+}
+
+#[async_trait]
+impl UserImport for Blind {
+    async fn import(&self, user: ImportedUser) -> Result<Option<Subject>, BackendError> {
+        self.0.import(user).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_recheck_of_the_new_directory_a_failed_import_is_no_login_and_the_next_one_is() {
+    for (mode, ..) in FAILURES {
+        let (capture, _guard) = Capture::listen();
+        let new = Receiver::default();
+        let old = old_of_one_who_moves(&new, "alicia", "another horse");
+        let house = House::over(Migrate::new(old.clone(), Blind(new.clone()))).await;
+        assert!(capture.text().contains("a login whose import fails is refused"), "{}", capture.text());
+        new.import.set(mode);
+        for _ in 0..2 {
+            let answer = house.log_in_directly("alice", RIGHT).await;
+            assert!(answer.status.is_server_error(), "{mode:?} {answer:?}");
+        }
+        *old.before_yes.lock().unwrap() = None;
+        new.import.set(Mode::Work);
+        house.log_in_directly("alice", RIGHT).await.assert_ok();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_nobody_can_tell_whether_the_new_directory_has_the_user_a_failed_import_is_no_login() {
+    for (mode, status, code, _) in FAILURES {
+        let new = Receiver::default();
+        new.import.set(Mode::Unavailable);
+        new.recheck.set(mode);
+        let house = House::over(Migrate::new(old(), new)).await;
+        house.log_in_directly("alice", RIGHT).await.assert_error(status, code);
+    }
+}
+
 /// Adds users by another handle of the store, and counts how often it is asked to.
 struct Other {
     inserts: SqliteStore,
@@ -189,13 +274,17 @@ async fn a_store_that_is_closed_while_a_user_moves_fails_no_login() {
     looks.close().await;
 }
 
-/// A column that holds 60 characters, in a store that finds nobody by id.
+/// A column that holds 60 characters.
 struct Short(SqliteStore, Arc<AtomicUsize>);
 
 #[async_trait]
 impl UserStore for Short {
     async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
         UserStore::find(&self.0, login, realm).await
+    }
+
+    async fn find_by_id(&self, user_id: &str, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        self.0.find_by_id(user_id, realm).await
     }
 
     async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError> {
@@ -226,7 +315,10 @@ async fn a_store_that_cuts_hashes_takes_one_user_and_no_more_t38() {
     let old = old().with("bob", Account::new("user-2", RIGHT)).with("carl", Account::new("user-3", RIGHT));
     let house = House::over(Migrate::new(old, Arc::clone(&new))).await;
     let (capture, _guard) = Capture::listen();
-    for name in ["alice", "bob", "carl", "bob", "carl"] {
+    // Hers is no hash any more, so nobody logs in as her.
+    house.log_in("alice", RIGHT).await.assert_error(400, "invalid_grant");
+    assert_eq!(house.last(), "unusable_hash");
+    for name in ["bob", "carl", "bob", "carl"] {
         house.log_in(name, RIGHT).await.assert_ok();
     }
     assert_eq!((calls.load(SeqCst), rows(&folder), new.stats().failed_saves), (1, (1, 1), 1));

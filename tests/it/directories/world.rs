@@ -20,7 +20,7 @@ use crate::support::guesses::login;
 use crate::support::protection::without_ceiling;
 use crate::support::server::{Connection, Server, raw_request};
 use crate::support::tokens::text;
-use crate::support::{Answer, send, token_request};
+use crate::support::{Answer, from_peer, send, token_request};
 
 /// A user of a [`Plain`] directory.
 #[derive(Clone)]
@@ -186,6 +186,12 @@ impl House {
     pub async fn log_in_directly(&self, name: &str, password: &str) -> Answer {
         let form = format!("{}&client_id=app", login(name, password));
         send(&self.layer, token_request(&[], &form)).await
+    }
+
+    /// The same from another address.
+    pub async fn log_in_from(&self, peer: &str, name: &str, password: &str) -> Answer {
+        let form = format!("{}&client_id=app", login(name, password));
+        send(&self.layer, from_peer(token_request(&[], &form), peer)).await
     }
 
     /// Logs in and answers the refresh token.
