@@ -1,6 +1,7 @@
 //! The shape of the file: made once, and looked at whenever it is opened.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -20,6 +21,9 @@ enum Found {
     Nothing,
     Schema,
 }
+
+/// The name of a table or an index, and the words that made it.
+type Part = (String, String);
 
 /// Refuses a file that is neither empty nor this store's and of this shape.
 pub(super) fn check(connection: &Connection) -> Result<(), NotOpened> {
@@ -54,20 +58,29 @@ fn look(connection: &Connection) -> Result<Found, NotOpened> {
     if found != NUMBER {
         return Err(SqliteError::OtherSchema { path: path(), found, known: NUMBER }.into());
     }
-    let own = Connection::open_in_memory()?;
-    own.execute_batch(SCHEMA)?;
-    match self::parts(&own)?.into_iter().find(|part| !parts.contains(part)) {
-        Some((name, _)) => Err(SqliteError::OtherTables { path: path(), name }.into()),
+    match own_parts()?.iter().find(|part| !parts.contains(part)) {
+        Some((name, _)) => Err(SqliteError::OtherTables { path: path(), name: name.clone() }.into()),
         None => Ok(Found::Schema),
     }
+}
+
+/// The parts of this schema, made once: each connection is held to them.
+fn own_parts() -> Result<&'static [Part], NotOpened> {
+    static PARTS: OnceLock<Vec<Part>> = OnceLock::new();
+    if let Some(parts) = PARTS.get() {
+        return Ok(parts);
+    }
+    let own = Connection::open_in_memory()?;
+    own.execute_batch(SCHEMA)?;
+    let parts = parts(&own)?;
+    Ok(PARTS.get_or_init(|| parts))
 }
 
 fn number(connection: &Connection, pragma: &str) -> Result<i64, NotOpened> {
     Ok(connection.pragma_query_value(None, pragma, |row| row.get(0))?)
 }
 
-/// The names of all tables and indexes, and the words that made them.
-fn parts(connection: &Connection) -> Result<Vec<(String, String)>, NotOpened> {
+fn parts(connection: &Connection) -> Result<Vec<Part>, NotOpened> {
     let mut statement = connection.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
     let rows = statement.query_map((), |row| Ok((row.get(0)?, words(&row.get::<_, String>(1)?))))?;
     Ok(rows.collect::<Result<_, _>>()?)
