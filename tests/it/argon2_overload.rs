@@ -12,6 +12,7 @@ use tower_password_grant::{CredentialVerifier, Denial, Password, Subject, verify
 
 use crate::support::Answer;
 use crate::support::argon2_users::{self, House, Login, hash_with, spawn_login, until};
+use crate::support::spawn;
 
 const HOSTILE: &str = "203.0.113.66";
 
@@ -231,7 +232,7 @@ async fn others_log_in_all_through_a_storm_from_one_address_that_retries_at_once
     let storm: Vec<_> = (0..20)
         .map(|sender| {
             let (house, over) = (house.clone(), Arc::clone(&over));
-            tokio::spawn(async move {
+            spawn(async move {
                 let mut statuses = BTreeSet::new();
                 while !over.load(Ordering::Relaxed) {
                     let answer = house.log_in_from(HOSTILE, &format!("guest{sender}"), "x").await;

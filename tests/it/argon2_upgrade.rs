@@ -6,6 +6,7 @@ use tower_password_grant::argon2::Argon2Parameters;
 use tower_password_grant::store::UserStatus;
 
 use crate::support::argon2_users::{Hook, House, Row, cheap, hash_with};
+use crate::support::spawn;
 
 fn outdated(password: &str) -> String {
     hash_with(&Argon2Parameters::new(96, 2, 1).unwrap(), password)
@@ -124,7 +125,7 @@ async fn logins_that_upgrade_the_same_hash_at_once_all_succeed_and_one_of_them_s
     let logins: Vec<_> = (0..8)
         .map(|_| {
             let house = house.clone();
-            tokio::spawn(async move { house.log_in("alice", "correct horse").await })
+            spawn(async move { house.log_in("alice", "correct horse").await })
         })
         .collect();
     for login in logins {

@@ -19,6 +19,7 @@ use crate::support::basic;
 use crate::support::bearer::{self, AUDIENCE, Api};
 use crate::support::protection::{counted_by, up_to, without_ceiling};
 use crate::support::server::Server;
+use crate::support::spawn;
 use crate::support::tokens::{Tokens, TokensBuilder, clients};
 
 /// Made-up tokens a second.
@@ -58,7 +59,7 @@ async fn flood(tokens: &Tokens, seconds: usize) {
         let mut asked = Vec::new();
         for number in 0..AT_ONCE {
             let (api, token) = (api.clone(), format!("Bearer {}", made_up(round * AT_ONCE + number)));
-            asked.push(tokio::spawn(async move { api.get(&token).await }));
+            asked.push(spawn(async move { api.get(&token).await }));
         }
         let answer = api.get(&good).await;
         assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"user-alice read write"[..]), "{round}");

@@ -18,7 +18,7 @@ use crate::support::faults::{self, Ledger, Switch};
 use crate::support::guesses::{Bed, assert_denied, assert_throttled, login};
 use crate::support::protection::{counted_by, up_to, without_ceiling};
 use crate::support::server::{Connection, H2, Server, raw_request};
-use crate::support::{self, AUTH, Answer, CONF, Fixture, FixtureBuilder, token_request};
+use crate::support::{self, AUTH, Answer, CONF, Fixture, FixtureBuilder, spawn, token_request};
 
 const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
 const HOME: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
@@ -75,7 +75,7 @@ async fn a_thousand_rounds_of_200_parallel_guesses_never_exceed_the_budget_by_on
         .map(|guesser| {
             let (barrier, denied, throttled) = (Arc::clone(&barrier), Arc::clone(&denied), Arc::clone(&throttled));
             let (address, mut stream) = (server.address, streams[guesser % 2].clone());
-            tokio::spawn(async move {
+            spawn(async move {
                 let mut connection = Connection::open(address).await;
                 for round in 0..ROUNDS {
                     let (name, password) = (round.to_string(), format!("guess-{guesser}"));

@@ -17,6 +17,7 @@ use tower_password_grant::{Client, ClientSecret};
 use crate::support::bearer::{self, AUDIENCE, Api};
 use crate::support::digest;
 use crate::support::server::Server;
+use crate::support::spawn;
 use crate::support::tokens::Tokens;
 
 const PREFLIGHT: [(&str, &str); 2] = [("origin", "https://page.example"), ("access-control-request-method", "POST")];
@@ -30,7 +31,7 @@ async fn grpc(guard: BearerGuard) -> SocketAddr {
     let (_, health) = tonic_health::server::health_reporter();
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = incoming.local_addr().unwrap();
-    tokio::spawn(tonic::transport::Server::builder().layer(guard).add_service(health).serve_with_incoming(incoming));
+    spawn(tonic::transport::Server::builder().layer(guard).add_service(health).serve_with_incoming(incoming));
     address
 }
 
@@ -38,7 +39,7 @@ async fn grpc(guard: BearerGuard) -> SocketAddr {
 async fn call(address: SocketAddr, media_type: Option<&str>, message: &'static [u8]) -> (StatusCode, usize) {
     let io = TokioIo::new(tokio::net::TcpStream::connect(address).await.unwrap());
     let (mut client, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     let mut request =
         Request::options(format!("http://{address}/grpc.health.v1.Health/Check")).header("te", "trailers");
     for (name, value) in PREFLIGHT.into_iter().chain(media_type.map(|media_type| ("content-type", media_type))) {

@@ -18,6 +18,7 @@ use tower_password_grant::store::AccessTokenRecord;
 
 use crate::support::ManualClock;
 use crate::support::bearer::{self, AUDIENCE, Api, Tokens};
+use crate::support::spawn;
 
 const MAX_AGE: Duration = Duration::from_secs(30);
 
@@ -213,7 +214,7 @@ async fn many_requests_at_once_each_get_their_own_principal() {
     let tasks: Vec<_> = (0..2_000)
         .map(|round| {
             let service = service.clone();
-            tokio::spawn(async move {
+            spawn(async move {
                 let index = round % 60;
                 let response = service.oneshot(request(&format!("t{index}"))).await.unwrap();
                 let status = response.status();

@@ -24,7 +24,7 @@ use tower_password_grant::{Client as Registration, ClientSecret, PeerAddress};
 
 use crate::support::bearer::{self, AUDIENCE, Api};
 use crate::support::tokens::Tokens;
-use crate::support::{self, ManualClock};
+use crate::support::{self, ManualClock, spawn};
 
 /// `we ird:id%+` and `p%ss+w:rd`, each form-encoded (RFC 6749 section 2.3.1).
 const CREDENTIALS: &str = "Basic d2UraXJkJTNBaWQlMjUlMkI6cCUyNXNzJTJCdyUzQXJk";
@@ -242,7 +242,7 @@ async fn it_mounts_over_any_tower_client() {
     let asks: Vec<_> = (0..20)
         .map(|_| {
             let client = client.clone();
-            tokio::spawn(async move { client.verify("good").await.unwrap().unwrap().subject().to_owned() })
+            spawn(async move { client.verify("good").await.unwrap().unwrap().subject().to_owned() })
         })
         .collect();
     for ask in asks {

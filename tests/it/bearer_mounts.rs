@@ -26,6 +26,7 @@ use tower_password_grant::{
 };
 
 use crate::support::bearer::{self, AUDIENCE, Api, Tokens, record};
+use crate::support::spawn;
 
 fn guard(tokens: Tokens) -> BearerGuard {
     BearerGuard::builder(tokens).audience(AUDIENCE).build().unwrap()
@@ -38,7 +39,7 @@ async fn grpc(guard: BearerGuard) -> SocketAddr {
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = incoming.local_addr().unwrap();
     let server = tonic::transport::Server::builder().accept_http1(true).layer(guard).add_service(health);
-    tokio::spawn(server.serve_with_incoming(incoming));
+    spawn(server.serve_with_incoming(incoming));
     address
 }
 
@@ -94,7 +95,7 @@ async fn a_grpc_refusal_is_http_200_with_trailers_only() {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     let ask = |kind: &str| {
         let request = Request::post(format!("http://{address}/grpc.health.v1.Health/Check"));
         request.header("content-type", kind).body(Full::new(Bytes::from_static(b"\0\0\0\0\0"))).unwrap()
@@ -130,7 +131,7 @@ async fn a_grpc_method_sees_the_principal_and_streams_pass_be_22() {
     let health = tonic::service::interceptor::InterceptedService::new(health, subject);
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = incoming.local_addr().unwrap();
-    tokio::spawn(tonic::transport::Server::builder().layer(guard).add_service(health).serve_with_incoming(incoming));
+    spawn(tonic::transport::Server::builder().layer(guard).add_service(health).serve_with_incoming(incoming));
     let channel = tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap();
     let with_token = |mut request: tonic::Request<()>| {
         request.metadata_mut().insert("authorization", "Bearer t".parse().unwrap());
@@ -156,11 +157,11 @@ async fn plain_hyper_over_http_1_and_http_2() {
     let guarded = guard(Tokens::slow(Duration::from_millis(1))).layer(inner);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
+    spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let guarded = guarded.clone();
             let service = hyper::service::service_fn(move |request| guarded.clone().oneshot(request));
-            tokio::spawn(async move {
+            spawn(async move {
                 let builder = auto::Builder::new(TokioExecutor::new());
                 let _ = builder.serve_connection(TokioIo::new(stream), service).await;
             });
@@ -174,10 +175,10 @@ async fn plain_hyper_over_http_1_and_http_2() {
     };
     let stream = || async { TokioIo::new(tokio::net::TcpStream::connect(address).await.unwrap()) };
     let (mut h1, connection) = hyper::client::conn::http1::handshake(stream().await).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     let (mut h2, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), stream().await).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     for response in [h1.send_request(request("t")).await.unwrap(), h2.send_request(request("t")).await.unwrap()] {
         assert_eq!(response.status(), 200);
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "alice sent 3145728 bytes");

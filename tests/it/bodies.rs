@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::mount::RequestLimits;
 
-use crate::support::{self, CONF, Fixture, PW};
+use crate::support::{self, CONF, Fixture, PW, spawn};
 
 type Next = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> + Send>;
 
@@ -94,7 +94,7 @@ async fn endless_empty_frames_end_at_the_deadline_and_let_other_tasks_run() {
     let fixture = deadline(Duration::from_millis(100));
     let turns = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&turns);
-    let other = tokio::spawn(async move {
+    let other = spawn(async move {
         loop {
             count.fetch_add(1, SeqCst);
             tokio::task::yield_now().await;
@@ -159,7 +159,7 @@ async fn many_slow_bodies_hold_up_nobody_else() {
     let mut slow = Vec::new();
     for _ in 0..200 {
         let fixture = fixture.clone();
-        slow.push(tokio::spawn(async move { send(&fixture, Scripted::new(|_| Poll::Pending)).await.status }));
+        slow.push(spawn(async move { send(&fixture, Scripted::new(|_| Poll::Pending)).await.status }));
     }
     tokio::task::yield_now().await;
     for _ in 0..20 {

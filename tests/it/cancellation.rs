@@ -29,7 +29,7 @@ use tower_password_grant::{Denial, PasswordGrant, PeerAddress, StaticClients, ve
 use crate::support::faults::{self, Ledger, Switch};
 use crate::support::protection::without_ceiling;
 use crate::support::world::{CODE, TICKET, World};
-use crate::support::{self, CONF, PW};
+use crate::support::{self, CONF, PW, spawn};
 
 const WRONG: &str = "grant_type=password&username=alice&password=wrong";
 
@@ -183,7 +183,7 @@ impl Server {
         let app = Router::new().layer(layer).into_make_service_with_connect_info::<SocketAddr>();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { address, ledger, started, given_up, gate }
     }
 
@@ -301,7 +301,7 @@ async fn resetting_http_2_streams_buys_no_free_guess_pw_08() {
         let server = Server::start().await;
         let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
         let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
-        tokio::spawn(connection);
+        spawn(connection);
         let tasks: Vec<_> = (0..8)
             .map(|_| {
                 let mut sender = sender.clone();
@@ -310,7 +310,7 @@ async fn resetting_http_2_streams_buys_no_free_guess_pw_08() {
                     .header("authorization", CONF)
                     .body(Full::new(Bytes::from(guess())))
                     .unwrap();
-                tokio::spawn(async move { sender.send_request(request).await.map(|response| response.status()) })
+                spawn(async move { sender.send_request(request).await.map(|response| response.status()) })
             })
             .collect();
         sleep(Duration::from_millis(wait)).await;
@@ -329,7 +329,7 @@ async fn rapid_resets_of_thousands_of_streams_start_no_more_than_the_budget_t34_
     while reset < 5000 {
         let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
         let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
-        tokio::spawn(connection);
+        spawn(connection);
         // The server ends a connection that resets too many; an attacker opens the next.
         for _ in 0..500 {
             if sender.ready().await.is_err() {

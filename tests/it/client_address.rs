@@ -11,7 +11,7 @@ use tower_password_grant::mount::{TransportSecurity, TrustedProxies};
 use crate::support::bed::{BUDGET, Bed, PROXY, STRANGER, nets};
 use crate::support::capture;
 use crate::support::server::{Connection, H2, Server, raw_request};
-use crate::support::{self, CONF, FixtureBuilder, PW, Probe, from_peer, send, token_request};
+use crate::support::{self, CONF, FixtureBuilder, PW, Probe, from_peer, send, spawn, token_request};
 
 /// What senders and proxies name addresses in.
 const HEADERS: [&str; 12] = [
@@ -319,7 +319,7 @@ async fn over_sockets_the_chain_arrives_as_it_was_sent_t42() {
     let app = axum::Router::new().layer(layer).into_make_service_with_connect_info::<SocketAddr>();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    spawn(async move { axum::serve(listener, app).await });
     let request = raw_request(&format!("Authorization: {CONF}\r\nX-Forwarded-For: 6.6.6.6, 203.0.113.5\r\n"), PW);
     Connection::open(address).await.exchange(request).await.assert_ok();
     assert_eq!(audit.lock().unwrap()[0].address, "203.0.113.5".parse().ok());

@@ -15,7 +15,7 @@ use tower_password_grant::bearer::BearerGuard;
 use tower_password_grant::{PasswordGrantLayer, PeerAddress};
 
 use crate::support::bearer::{AUDIENCE, Tokens};
-use crate::support::{CONF, Fixture, PW};
+use crate::support::{CONF, Fixture, PW, spawn};
 
 /// `HealthCheckRequest { service: "api" }` in the frame of gRPC.
 const QUESTION: &[u8] = b"\0\0\0\0\x05\x0a\x03api";
@@ -46,11 +46,11 @@ async fn serve(order: Order) -> SocketAddr {
     match order {
         Order::OursOutside => {
             let server = server.layer(endpoint()).layer(GrpcWebLayer::new()).add_service(service);
-            tokio::spawn(server.serve_with_incoming(incoming));
+            spawn(server.serve_with_incoming(incoming));
         }
         Order::OursInside => {
             let server = server.layer(GrpcWebLayer::new()).layer(endpoint()).add_service(service);
-            tokio::spawn(server.serve_with_incoming(incoming));
+            spawn(server.serve_with_incoming(incoming));
         }
     }
     address

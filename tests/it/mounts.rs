@@ -23,7 +23,7 @@ use tower_http::map_response_body::MapResponseBodyLayer;
 use tower_password_grant::{Client, PeerAddress, StaticClients};
 
 use crate::support::server::{Connection, H2, Server, raw_request};
-use crate::support::{AUTH, Answer, CONF, Fixture, FixtureBuilder, PW, digest, token_request};
+use crate::support::{AUTH, Answer, CONF, Fixture, FixtureBuilder, PW, digest, spawn, token_request};
 
 /// The streamed body: 10 MiB in pieces.
 const PIECE: usize = 64 * 1024;
@@ -58,7 +58,7 @@ where
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = axum::ServiceExt::<Request<AxumBody>>::into_make_service_with_connect_info::<SocketAddr>(service);
-    tokio::spawn(async move { axum::serve(listener, service).await });
+    spawn(async move { axum::serve(listener, service).await });
     address
 }
 
@@ -115,7 +115,7 @@ async fn realms_are_chosen_through_each_mount() {
     let address = incoming.local_addr().unwrap();
     let layer = Fixture::with(|builder| with_realms(tonic_peer(builder))).layer;
     let server = tonic::transport::Server::builder().accept_http1(true).layer(layer).add_service(health);
-    tokio::spawn(server.serve_with_incoming(incoming));
+    spawn(server.serve_with_incoming(incoming));
     assert_serves_realms(address).await;
 
     let server = Server::start(&Fixture::with(with_realms).layer).await;
@@ -127,7 +127,7 @@ async fn passing(address: SocketAddr, path: &str) -> String {
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let io = hyper_util::rt::TokioIo::new(stream);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     let request = Request::get(path).header("host", "x").body(Full::<Bytes>::default()).unwrap();
     let response = sender.send_request(request).await.unwrap();
     assert_eq!(response.status(), 200);
@@ -210,7 +210,7 @@ async fn tonic_beside_a_grpc_service_on_one_port_ht_26_em_03() {
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = incoming.local_addr().unwrap();
     let server = tonic::transport::Server::builder().accept_http1(true).layer(layer).add_service(health);
-    tokio::spawn(server.serve_with_incoming(incoming));
+    spawn(server.serve_with_incoming(incoming));
 
     let channel = tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap();
     let mut grpc = HealthClient::new(channel.connect().await.unwrap());
@@ -251,7 +251,7 @@ fn piece(index: usize) -> Bytes {
 /// Streams 10 MiB; the rest is sent only after `first_seen` tells that the inner service has the first piece.
 fn stream(first_seen: oneshot::Receiver<()>) -> Pieces {
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(async move {
+    spawn(async move {
         sender.send(piece(0)).await.unwrap();
         first_seen.await.unwrap();
         for index in 1..PIECES {
@@ -289,7 +289,7 @@ async fn over_h1(address: SocketAddr, body: Pieces) -> (http::StatusCode, Bytes)
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     let mut request = upload(body);
     request.headers_mut().insert("host", "x".parse().unwrap());
     let response = sender.send_request(request).await.unwrap();
@@ -300,7 +300,7 @@ async fn over_h2(address: SocketAddr, body: Pieces) -> (http::StatusCode, Bytes)
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (executor, io) = (hyper_util::rt::TokioExecutor::new(), hyper_util::rt::TokioIo::new(stream));
     let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     let mut request = upload(body);
     *request.uri_mut() = format!("http://{address}/other").parse().unwrap();
     let response = sender.send_request(request).await.unwrap();
@@ -374,7 +374,7 @@ async fn echoed(address: SocketAddr, request: Request<Full<Bytes>>) -> Response<
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
     Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
 }

@@ -20,7 +20,7 @@ use tower_password_grant::PeerAddress;
 
 use crate::support::server::Server;
 use crate::support::tokens::Tokens;
-use crate::support::{self, Probe};
+use crate::support::{self, Probe, spawn};
 
 type Client = BasicClient<EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointSet>;
 /// A client that knows the endpoints for introspection and revocation, too.
@@ -37,7 +37,7 @@ async fn serve() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, service).await });
+    spawn(async move { axum::serve(listener, service).await });
     address
 }
 

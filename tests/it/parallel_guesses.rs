@@ -14,7 +14,7 @@ use tower_password_grant::{
     Verdict, verify_fn,
 };
 
-use crate::support::{self, CONF, basic, from_peer, panics, send, token_request};
+use crate::support::{self, CONF, basic, from_peer, panics, send, spawn, token_request};
 
 const GUESSES: usize = 200;
 const BUDGET: usize = 10;
@@ -90,7 +90,7 @@ async fn guesses_that_are_dropped_while_they_are_verified_are_spent_pw_08() {
             .map(|guess| {
                 let layer = layer.clone();
                 let body = format!("grant_type=password&username=alice&password=guess{guess}");
-                tokio::spawn(async move { send(&layer, token_request(&[("authorization", CONF)], &body)).await.status })
+                spawn(async move { send(&layer, token_request(&[("authorization", CONF)], &body)).await.status })
             })
             .collect();
         // Those beyond the budget are refused; the others hang until they are dropped.

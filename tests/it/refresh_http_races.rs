@@ -15,7 +15,7 @@ use tower_password_grant::testing::contract;
 use crate::support::protection::without_ceiling;
 use crate::support::server::Connection;
 use crate::support::tokens::{Login, Tokens, clients};
-use crate::support::{self, Answer, basic};
+use crate::support::{self, Answer, basic, spawn};
 
 /// A real server and connections to it that stay open.
 struct Served {
@@ -33,7 +33,7 @@ impl Served {
         let app = Router::new().layer(tokens.layer.clone()).into_make_service_with_connect_info::<SocketAddr>();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        spawn(async move { axum::serve(listener, app).await.unwrap() });
         let mut open = Vec::new();
         for _ in 0..connections {
             open.push(Arc::new(Mutex::new(Connection::open(address).await)));

@@ -3,7 +3,7 @@
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{LazyLock, Mutex, RwLock, RwLockWriteGuard};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -24,9 +24,11 @@ fn now<T, E: std::fmt::Debug>(future: impl Future<Output = Result<T, E>>) -> T {
 const START: SystemTime = SystemTime::UNIX_EPOCH;
 const LEEWAY: Duration = Duration::from_secs(10);
 
-/// The token of a thread; that of 0 is the first of each family.
+/// The token of a thread; that of 0 is the first of each family. Each is asked for a million times.
 fn token(of: u64) -> SecretDigest {
-    SecretDigest::of(&of.to_string())
+    static TOKENS: LazyLock<Vec<SecretDigest>> =
+        LazyLock::new(|| (0..=THREADS).map(|of| SecretDigest::of(&of.to_string())).collect());
+    TOKENS[of as usize].clone()
 }
 
 fn salt(of: u64) -> [u8; 32] {
@@ -49,42 +51,63 @@ fn present(store: &MemoryRefreshTokens, round: u64, of: u64, leeway: Duration) -
     now(using.with_leeway(leeway).by(store))
 }
 
-/// Runs `round` in 64 threads at once, 10,000 times; `check` looks at their answers between the rounds.
-fn rounds<T: Copy + Send + 'static>(
+/// Where threads wait for the next round: those of even and of odd rounds apart, so that none runs ahead.
+#[derive(Default)]
+struct Gates([RwLock<()>; 2]);
+
+impl Gates {
+    fn of(&self, round: u64) -> &RwLock<()> {
+        &self.0[(round % 2) as usize]
+    }
+
+    /// Waits until the round begins.
+    fn wait(&self, round: u64) {
+        drop(self.of(round).read().unwrap());
+    }
+
+    fn shut(&self, round: u64) -> RwLockWriteGuard<'_, ()> {
+        self.of(round).write().unwrap()
+    }
+}
+
+/// Plays a round in 64 threads at once, as often as `rounds` says; `check` looks at their answers between the rounds.
+fn rounds<T: Copy + Send>(
     rounds: u64,
-    play: impl Fn(&MemoryRefreshTokens, u64, u64) -> T + Send + Sync + 'static,
+    play: impl Fn(&MemoryRefreshTokens, u64, u64) -> T + Sync,
     check: impl Fn(&MemoryRefreshTokens, u64, &[T]),
 ) {
     let started = Instant::now();
-    let store = Arc::new(MemoryRefreshTokens::new());
-    let play = Arc::new(play);
-    let (begin, end) = (Arc::new(Barrier::new(THREADS as usize + 1)), Arc::new(Barrier::new(THREADS as usize + 1)));
-    let (told, answers) = std::sync::mpsc::channel();
-    let threads: Vec<_> = (1..=THREADS)
-        .map(|of| {
-            let (store, play, told) = (Arc::clone(&store), Arc::clone(&play), told.clone());
-            let (begin, end) = (Arc::clone(&begin), Arc::clone(&end));
-            thread::spawn(move || {
+    let store = MemoryRefreshTokens::new();
+    let (gates, left) = (Gates::default(), AtomicU64::new(0));
+    let answers: Vec<Mutex<Option<T>>> = (0..THREADS).map(|_| Mutex::new(None)).collect();
+    let main = thread::current();
+    thread::scope(|scope| {
+        let mut shut = gates.shut(0);
+        for (of, answer) in (1..).zip(&answers) {
+            let (store, gates, left, main, play) = (&store, &gates, &left, &main, &play);
+            scope.spawn(move || {
                 for round in 0..rounds {
-                    begin.wait();
-                    let answer = play(&store, round, of);
-                    told.send((of, answer)).unwrap();
-                    end.wait();
+                    gates.wait(round);
+                    *answer.lock().unwrap() = Some(play(store, round, of));
+                    if left.fetch_sub(1, Ordering::AcqRel) == 1 {
+                        main.unpark();
+                    }
                 }
-            })
-        })
-        .collect();
-    for round in 0..rounds {
-        now(begin_family(&*store, family(round), &token(0), START));
-        begin.wait();
-        end.wait();
-        let mut told: Vec<(u64, T)> = answers.try_iter().collect();
-        told.sort_by_key(|(of, _)| *of);
-        let told: Vec<T> = told.into_iter().map(|(_, answer)| answer).collect();
-        assert_eq!(told.len(), THREADS as usize);
-        check(&store, round, &told);
-    }
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+            });
+        }
+        for round in 0..rounds {
+            now(begin_family(&store, family(round), &token(0), START));
+            left.store(THREADS, Ordering::Release);
+            // Opens this gate by dropping its guard, with the next one shut.
+            shut = gates.shut(round + 1);
+            while left.load(Ordering::Acquire) > 0 {
+                thread::park();
+            }
+            let told: Vec<T> = answers.iter().map(|answer| answer.lock().unwrap().take().unwrap()).collect();
+            check(&store, round, &told);
+        }
+        drop(shut);
+    });
     println!("{rounds} rounds of {THREADS} threads in {:?}", started.elapsed());
 }
 

@@ -20,7 +20,7 @@ use tower_password_grant::{
 
 use crate::support::auth_method::OwnMethod;
 use crate::support::protection::counted_by;
-use crate::support::{self, AUTH, Document, Fixture, PW, Probe, basic, builder, digest, send, token_request};
+use crate::support::{self, AUTH, Document, Fixture, PW, Probe, basic, builder, digest, send, spawn, token_request};
 
 /// A limiter whose store is down.
 struct Down;
@@ -150,7 +150,7 @@ async fn two_hundred_parallel_guesses_at_a_client_secret_are_ten_ca_18() {
     let tasks: Vec<_> = (0..200)
         .map(|guess| {
             let fixture = fixture.clone();
-            tokio::spawn(async move {
+            spawn(async move {
                 let header = basic("conf", &format!("guess{guess}"));
                 fixture.token(&[("authorization", &header)], PW).await.status.as_u16()
             })

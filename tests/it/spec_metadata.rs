@@ -17,7 +17,7 @@ use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, Revocati
 use tower_password_grant::{ConfigError, Denial, OpaqueIssuer, PasswordGrantLayer, PeerAddress};
 
 use crate::support::grants::OwnGrant;
-use crate::support::{self, Probe};
+use crate::support::{self, Probe, spawn};
 
 const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
 
@@ -316,10 +316,10 @@ async fn behind_a_router_that_strips_a_prefix_the_urls_are_those_of_the_configur
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    spawn(async move { axum::serve(listener, app).await.unwrap() });
     let stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
+    spawn(connection);
     let mut get = async |method: Method| {
         let request = Request::builder().method(method).uri("/v1/metadata").header("host", "evil.example");
         let answer = sender.send_request(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();

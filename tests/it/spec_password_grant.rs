@@ -14,7 +14,7 @@ use tower_password_grant::{Attempt, BackendError, Client, Denial, StaticClients,
 
 use crate::support::protection::counted_by;
 use crate::support::{
-    self, AUTH, FIRST_LOCK, Fixture, ManualClock, PW, Probe, WINDOW, builder, digest, from_peer, pw, send,
+    self, AUTH, FIRST_LOCK, Fixture, ManualClock, PW, Probe, WINDOW, builder, digest, from_peer, pw, send, spawn,
     token_request,
 };
 
@@ -158,7 +158,7 @@ async fn the_budget_is_taken_atomically_before_verification_pw_08() {
         .map(|guess| {
             let layer = layer.clone();
             let body = format!("grant_type=password&username=alice&password=guess{guess}");
-            tokio::spawn(async move { send(&layer, token_request(AUTH, &body)).await.status.as_u16() })
+            spawn(async move { send(&layer, token_request(AUTH, &body)).await.status.as_u16() })
         })
         .collect();
     let mut statuses = Vec::new();

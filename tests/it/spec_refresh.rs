@@ -12,7 +12,7 @@ use tower_password_grant::{Client, ConfigError, Denial};
 
 use crate::support::refresh_token::stray_refresh_token;
 use crate::support::tokens::{Tokens, clients, confidential, text};
-use crate::support::{self, Answer, basic};
+use crate::support::{self, Answer, basic, spawn};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -243,7 +243,7 @@ async fn of_parallel_uses_without_leeway_exactly_one_succeeds_rf_12_t56() {
         let tasks: Vec<_> = (0..20)
             .map(|_| {
                 let (tokens, token) = (Arc::clone(&tokens), login.refresh.clone());
-                tokio::spawn(async move { tokens.refresh("pub", &token).await.status.as_u16() })
+                spawn(async move { tokens.refresh("pub", &token).await.status.as_u16() })
             })
             .collect();
         let mut answers = Vec::new();

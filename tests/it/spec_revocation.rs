@@ -18,7 +18,7 @@ use tower_password_grant::{BackendError, Client, ClientId, PeerAddress};
 use crate::support::protection::without_ceiling;
 use crate::support::refresh_token::stray_refresh_token;
 use crate::support::tokens::{Tokens, clients};
-use crate::support::{self, basic, digest};
+use crate::support::{self, basic, digest, spawn};
 
 fn unknown() -> String {
     stray_refresh_token(0)
@@ -317,7 +317,7 @@ async fn serve(app: Router) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    spawn(async move { axum::serve(listener, app).await.unwrap() });
     address
 }
 

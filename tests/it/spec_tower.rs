@@ -25,7 +25,7 @@ use tower_password_grant::{BackendError, PasswordGrantLayer, TokenEndpoint, find
 use tower_test::mock;
 
 use crate::support::protection::counted_by;
-use crate::support::{AUTH, Fixture, PW, Probe, builder, pw, send, token_request};
+use crate::support::{AUTH, Fixture, PW, Probe, builder, pw, send, spawn, token_request};
 
 type Sent = Request<Full<Bytes>>;
 type Got = Response<Full<Bytes>>;
@@ -80,7 +80,7 @@ async fn the_instance_that_was_ready_is_the_one_called_also_when_grants_are_forw
     for request in [token_request(AUTH, "grant_type=foo"), other()] {
         handle.allow(1);
         assert_eq!(poll_ready(&mut service), Poll::Ready(true));
-        let mut answer = tokio::spawn(service.call(with_peer(request)));
+        let mut answer = spawn(service.call(with_peer(request)));
         let respond = tokio::select! {
             early = &mut answer => panic!("the inner service was not called: {early:?}"),
             request = handle.next_request() => request.unwrap().1,

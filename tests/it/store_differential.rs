@@ -23,16 +23,12 @@ use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begi
 use crate::support::folder;
 use crate::support::reference::{self, Outcome, Reference, State, Use};
 
-/// A file in each fourth sequence, because each of its steps is a durable commit.
+/// Room for a file in each fourth sequence, because each of its steps is a durable commit.
 #[cfg(feature = "sqlite")]
-fn file() -> Option<(folder::Folder, tower_password_grant::sqlite::SqliteStore)> {
+fn folder() -> Option<folder::Folder> {
     static SEQUENCE: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     let is_due = SEQUENCE.fetch_add(1, std::sync::atomic::Ordering::Relaxed).is_multiple_of(4);
-    is_due.then(|| {
-        let folder = folder::Folder::new();
-        let store = folder.store();
-        (folder, store)
-    })
+    is_due.then(folder::Folder::new)
 }
 
 /// The stores of one sequence, and the folder of the one that has a file.
@@ -42,8 +38,8 @@ fn refresh_stores() -> Stores<dyn RefreshTokenStore> {
     #[allow(unused_mut, reason = "without a feature there is nothing to add")]
     let mut stores: Stores<dyn RefreshTokenStore> = (vec![("memory", Box::new(MemoryRefreshTokens::new()))], None);
     #[cfg(feature = "sqlite")]
-    if let Some((folder, store)) = file() {
-        stores.0.push(("sqlite", Box::new(store)));
+    if let Some(folder) = folder() {
+        stores.0.push(("sqlite", Box::new(folder.store())));
         stores.1 = Some(Box::new(folder));
     }
     stores
@@ -53,8 +49,8 @@ fn value_stores() -> Stores<dyn OneTimeValues> {
     #[allow(unused_mut, reason = "without a feature there is nothing to add")]
     let mut stores: Stores<dyn OneTimeValues> = (vec![("memory", Box::new(MemoryOneTimeValues::new()))], None);
     #[cfg(feature = "sqlite")]
-    if let Some((folder, store)) = file() {
-        stores.0.push(("sqlite", Box::new(store)));
+    if let Some(folder) = folder() {
+        stores.0.push(("sqlite", Box::new(folder.store())));
         stores.1 = Some(Box::new(folder));
     }
     stores

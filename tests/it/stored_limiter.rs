@@ -18,6 +18,7 @@ use world::{Checking, check, count_left, guess, key, limiter, reserve};
 
 use crate::support::ManualClock;
 use crate::support::records::MapRecords;
+use crate::support::spawn;
 
 /// Records whose clock stands still until a test moves it.
 fn manual() -> (MapRecords, ManualClock) {
@@ -170,7 +171,7 @@ async fn a_right_secret_is_told_no_sooner_than_the_charge_of_a_wrong_one_is_kept
     for is_right in [false, true, false, true] {
         let (loads, swaps) = store.calls();
         let asking = Arc::clone(&limiter);
-        let checking = tokio::spawn(async move { check(&*asking, "app", is_right).await });
+        let checking = spawn(async move { check(&*asking, "app", is_right).await });
         while store.calls().1 == swaps {
             tokio::task::yield_now().await;
         }
@@ -219,14 +220,14 @@ async fn a_right_check_waits_behind_the_wrong_ones_that_were_before_it() {
         let wrong: Vec<_> = (0..40)
             .map(|_| {
                 let limiter = Arc::clone(&limiter);
-                tokio::spawn(async move { check(&*limiter, "app", false).await })
+                spawn(async move { check(&*limiter, "app", false).await })
             })
             .collect();
         // The first has its turn and is not charged yet; the others wait.
         store.until_loads(loads + 1).await;
         let right = {
             let limiter = Arc::clone(&limiter);
-            tokio::spawn(async move { check(&*limiter, "app", true).await })
+            spawn(async move { check(&*limiter, "app", true).await })
         };
         store.hold(false);
         let mut told = 0;

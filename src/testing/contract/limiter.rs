@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::promise::{PARALLEL, answer, broken, must, together};
+use super::promise::{Make, PARALLEL, answer, broken, must, together};
 use crate::boundary::account::AccountKey;
 use crate::boundary::limiter::{AttemptKey, AttemptLimiter, Guess, Refusal, Reservation, Reserved, Rule, Settlement};
 
@@ -61,14 +61,14 @@ pub(super) async fn drain<L: AttemptLimiter>(limiter: &L, target: &Target, from:
 }
 
 /// The budget of a limiter to which nothing has happened.
-pub(super) async fn budget<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) -> (usize, Rule) {
+pub(super) async fn budget<L: AttemptLimiter>(make: Make<'_, L>) -> (usize, Rule) {
     let [limiter, _] = make().await;
     let (budget, refusal) = drain(&limiter, &alice(), HERE).await;
     must(budget > 0, "the first attempt is charged, not refused");
     (budget, refusal.rule())
 }
 
-pub(super) async fn parallel<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn parallel<L: AttemptLimiter>(make: Make<'_, L>) {
     let (budget, _) = budget(make).await;
     for _ in 0..10 {
         let limiters = make().await.map(Arc::new);
@@ -82,7 +82,7 @@ pub(super) async fn parallel<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2])
     }
 }
 
-pub(super) async fn dropped<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn dropped<L: AttemptLimiter>(make: Make<'_, L>) {
     let (budget, _) = budget(make).await;
     let [limiter, _] = make().await;
     for _ in 0..budget {
@@ -99,7 +99,7 @@ pub(super) async fn dropped<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) 
     must(reserve(&limiter, &alice(), HERE).await.is_err(), "an attempt that is settled as `Refused` stays charged");
 }
 
-pub(super) async fn success<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn success<L: AttemptLimiter>(make: Make<'_, L>) {
     let (budget, rule) = budget(make).await;
     let [limiter, _] = make().await;
     for _ in 1..budget {
@@ -119,7 +119,7 @@ pub(super) async fn success<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) 
     }
 }
 
-pub(super) async fn untried<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn untried<L: AttemptLimiter>(make: Make<'_, L>) {
     let (budget, _) = budget(make).await;
     let [limiter, _] = make().await;
     for _ in 0..budget.saturating_mul(3) {
@@ -133,7 +133,7 @@ pub(super) async fn untried<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) 
     must(left <= budget, "an attempt that is settled as `Untried` gives back no more than it was charged");
 }
 
-pub(super) async fn undecided<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn undecided<L: AttemptLimiter>(make: Make<'_, L>) {
     let (budget, rule) = budget(make).await;
     let [limiter, _] = make().await;
     for _ in 0..budget {
@@ -148,7 +148,7 @@ pub(super) async fn undecided<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]
     }
 }
 
-pub(super) async fn settled_again<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn settled_again<L: AttemptLimiter>(make: Make<'_, L>) {
     let (budget, _) = budget(make).await;
     for settlement in [Settlement::Untried, Settlement::Undecided] {
         let [limiter, _] = make().await;
@@ -170,7 +170,7 @@ pub(super) async fn settled_again<L: AttemptLimiter>(make: &impl AsyncFn() -> [L
     }
 }
 
-pub(super) async fn own_charges_only<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn own_charges_only<L: AttemptLimiter>(make: Make<'_, L>) {
     let elsewhere = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
     for settlement in [Settlement::Success, Settlement::Untried, Settlement::Undecided] {
         let [limiter, _] = make().await;
@@ -202,7 +202,7 @@ pub(super) async fn own_charges_only<L: AttemptLimiter>(make: &impl AsyncFn() ->
     must(reserve(&limiter, &alice(), HERE).await.is_err(), promise);
 }
 
-pub(super) async fn refused<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn refused<L: AttemptLimiter>(make: Make<'_, L>) {
     let [limiter, _] = make().await;
     let (_, first) = drain(&limiter, &alice(), HERE).await;
     must(first.retry_after() > Duration::ZERO, "a refusal tells for how long no attempt has a chance");

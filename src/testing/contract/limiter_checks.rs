@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::limiter::{HERE, MOST, Target, reserve, settle};
-use super::promise::{PARALLEL, answer, broken, must, must_be, together};
+use super::promise::{Make, PARALLEL, answer, broken, must, must_be, together};
 use crate::boundary::check::SecretCheck;
 use crate::boundary::limiter::{AttemptKey, AttemptLimiter, Checked, Guess, Refusal, Settlement};
 
@@ -54,7 +54,7 @@ async fn budget<L: AttemptLimiter>(limiter: &L) -> usize {
     broken("a check that was wrong is charged: not one of 1,000 was refused")
 }
 
-pub(super) async fn one_after_the_other<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn one_after_the_other<L: AttemptLimiter>(make: Make<'_, L>) {
     let [limiter, _] = make().await;
     let most = budget(&limiter).await;
     must(most > 0, "the first check is compared, not refused");
@@ -87,7 +87,7 @@ pub(super) async fn one_after_the_other<L: AttemptLimiter>(make: &impl AsyncFn()
     must_be(budget(&limiter).await, most, "a check that was right gives back no more than what was charged");
 }
 
-pub(super) async fn parallel<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn parallel<L: AttemptLimiter>(make: Make<'_, L>) {
     let [limiter, _] = make().await;
     let most = budget(&limiter).await;
     for _ in 0..10 {

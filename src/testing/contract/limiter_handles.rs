@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::limiter::{HERE, Target, alice, budget, drain, reserve, settle};
-use super::promise::{PARALLEL, must, together};
+use super::promise::{Make, PARALLEL, must, together};
 use crate::boundary::limiter::{AttemptLimiter, Rule, Settlement};
 
 const TOGETHER: &str = "all handles of one store count together";
@@ -22,7 +22,7 @@ async fn left<L: AttemptLimiter>(limiters: &[Arc<L>; 2], target: &Target, budget
     left
 }
 
-pub(super) async fn in_turn<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn in_turn<L: AttemptLimiter>(make: Make<'_, L>) {
     let (budget, _) = budget(make).await;
     let limiters = make().await.map(Arc::new);
     must(left(&limiters, &alice(), budget).await == budget, TOGETHER);
@@ -31,7 +31,7 @@ pub(super) async fn in_turn<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) 
     }
 }
 
-pub(super) async fn forgiven<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn forgiven<L: AttemptLimiter>(make: Make<'_, L>) {
     let (budget, rule) = budget(make).await;
     // In the budget of an address there are no failures in a row to forget.
     if rule != Rule::AccountAndAddress {
@@ -49,7 +49,7 @@ pub(super) async fn forgiven<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2])
     must(drain(one, &alice(), HERE).await.0 >= budget, "a full login through one handle is one for all");
 }
 
-pub(super) async fn parallel<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn parallel<L: AttemptLimiter>(make: Make<'_, L>) {
     let (budget, _) = budget(make).await;
     for round in 0..10_usize {
         let limiters = make().await.map(Arc::new);
@@ -74,7 +74,7 @@ pub(super) async fn parallel<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2])
     }
 }
 
-pub(super) async fn lost_answers<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn lost_answers<L: AttemptLimiter>(make: Make<'_, L>) {
     let (budget, _) = budget(make).await;
     // The answer to a reservation does not arrive.
     let limiters = make().await.map(Arc::new);

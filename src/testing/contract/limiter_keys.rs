@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::limiter::{HERE, Target, alice, bob, drain, reserve, settle};
-use super::promise::{broken, must};
+use super::promise::{Make, broken, must};
 use crate::boundary::account::AccountKey;
 use crate::boundary::limiter::{AttemptLimiter, Rule, Settlement};
 
@@ -11,7 +11,7 @@ fn account(realm: Option<&'static str>, id: &'static str) -> Target {
     Target::Account(realm, AccountKey::resolved(id))
 }
 
-pub(super) async fn parts<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn parts<L: AttemptLimiter>(make: Make<'_, L>) {
     let pairs = [
         (account(Some("a"), "bc"), account(Some("ab"), "c")),
         (account(Some("a:b"), "c"), account(Some("a"), "b:c")),
@@ -41,7 +41,7 @@ pub(super) async fn parts<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
     }
 }
 
-pub(super) async fn networks<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn networks<L: AttemptLimiter>(make: Make<'_, L>) {
     let v6 = |network: u16, host: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, network, 0, 0, 0, host));
     let alice = account(None, "alice");
     let [limiter, _] = make().await;
@@ -67,7 +67,7 @@ pub(super) async fn networks<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2])
     must_have_own(&refusal.rule(), reserve(&limiter, &alice, next).await.map_err(|refusal| refusal.rule()));
 }
 
-pub(super) async fn known_addresses<L: AttemptLimiter>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn known_addresses<L: AttemptLimiter>(make: Make<'_, L>) {
     let next = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
     let is_known = async |limiter: &L, target: &Target, from: IpAddr| {
         // One that is refused is known nowhere.

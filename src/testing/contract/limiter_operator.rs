@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::limiter::{HERE, Target, alice, bob, budget, drain, reserve, settle};
-use super::promise::{done, must, must_be};
+use super::promise::{Make, done, must, must_be};
 use crate::boundary::account::AccountKey;
 use crate::boundary::limiter::{AttemptLimiter, Rule, Settlement};
 use crate::boundary::operator::{ActiveLock, LimiterOperator};
@@ -55,7 +55,7 @@ fn place(number: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, number, number, 1))
 }
 
-pub(super) async fn nothing<L: Operated>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn nothing<L: Operated>(make: Make<'_, L>) {
     let [limiter, _] = make().await;
     must(all(&limiter, 10).await.is_empty(), NOTHING);
     must(locks_of(&limiter, &alice()).await.is_empty(), NOTHING);
@@ -66,7 +66,7 @@ pub(super) async fn nothing<L: Operated>(make: &impl AsyncFn() -> [L; 2]) {
     done(limiter.forget_everything().await);
 }
 
-pub(super) async fn listed<L: Operated>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn listed<L: Operated>(make: Make<'_, L>) {
     let (_, rule) = budget(make).await;
     let [limiter, other] = make().await;
     drain(&limiter, &alice(), HERE).await;
@@ -87,7 +87,7 @@ pub(super) async fn listed<L: Operated>(make: &impl AsyncFn() -> [L; 2]) {
     }
 }
 
-pub(super) async fn pages<L: Operated>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn pages<L: Operated>(make: Make<'_, L>) {
     let [limiter, _] = make().await;
     let targets: Vec<_> =
         (0..MANY).map(|number| Target::Account(None, AccountKey::resolved(number.to_string()))).collect();
@@ -106,7 +106,7 @@ pub(super) async fn pages<L: Operated>(make: &impl AsyncFn() -> [L; 2]) {
     must(done(limiter.locks(None, usize::MAX).await).locks.len() <= MANY, PAGES);
 }
 
-pub(super) async fn unblocked<L: Operated>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn unblocked<L: Operated>(make: Make<'_, L>) {
     let (budget, rule) = budget(make).await;
     let [limiter, other] = make().await;
     for target in [alice(), bob()] {
@@ -129,7 +129,7 @@ pub(super) async fn unblocked<L: Operated>(make: &impl AsyncFn() -> [L; 2]) {
     must_be(drain(&limiter, &alice(), place(0)).await.0, budget, ANEW);
 }
 
-pub(super) async fn clients<L: Operated>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn clients<L: Operated>(make: Make<'_, L>) {
     let [limiter, other] = make().await;
     let client = Target::Client("cli");
     let (budget, _) = drain(&limiter, &client, HERE).await;
@@ -139,7 +139,7 @@ pub(super) async fn clients<L: Operated>(make: &impl AsyncFn() -> [L; 2]) {
     must_be(drain(&limiter, &client, HERE).await.0, budget, ANEW);
 }
 
-pub(super) async fn under_way<L: Operated>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn under_way<L: Operated>(make: Make<'_, L>) {
     let (budget, _) = budget(make).await;
     for settlement in [Settlement::Untried, Settlement::Undecided, Settlement::Denied] {
         let [limiter, other] = make().await;
@@ -160,7 +160,7 @@ pub(super) async fn under_way<L: Operated>(make: &impl AsyncFn() -> [L; 2]) {
     }
 }
 
-pub(super) async fn everything<L: Operated>(make: &impl AsyncFn() -> [L; 2]) {
+pub(super) async fn everything<L: Operated>(make: Make<'_, L>) {
     let (budget, _) = budget(make).await;
     let [limiter, other] = make().await;
     for target in [alice(), bob(), Target::Client("cli")] {

@@ -19,6 +19,10 @@ use crate::protocol::token::family::FamilyId;
 /// A call of any kind that is made beside others.
 pub(super) type Call<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// Makes two handles of one new store or limiter. Behind a pointer, like the handles themselves: each suite is so large that a
+/// test would take long to build if it were compiled anew for each type.
+pub(super) type Make<'a, S> = &'a dyn Fn() -> Pin<Box<dyn Future<Output = [S; 2]> + 'a>>;
+
 /// How many calls are made at the same time.
 pub(super) const PARALLEL: usize = 64;
 
@@ -126,7 +130,11 @@ where
 {
     let is_parallel = Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread;
     assert!(is_parallel, "the suite needs `#[tokio::test(flavor = \"multi_thread\")]`: it makes calls in parallel");
-    let calls: Vec<F> = calls.into_iter().collect();
+    answers(calls.into_iter().map(|call| -> Call<F::Output> { Box::pin(call) }).collect()).await
+}
+
+/// Apart, so that it is compiled once for each type of answers and not for each call.
+async fn answers<T: Send + 'static>(calls: Vec<Call<T>>) -> Vec<T> {
     let start = Arc::new(Barrier::new(calls.len()));
     let tasks: Vec<_> = calls
         .into_iter()

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::limiter_operator::Operated;
+use super::promise::Make;
 use super::refresh::Scene;
 use super::refresh_races::End;
 use crate::boundary::access::AccessTokenStore;
@@ -15,13 +17,18 @@ use crate::boundary::users::store::UserStore;
 use crate::boundary::users::stored_user::StoredUser;
 use crate::protocol::client::registered::Client;
 
+/// A store of both kinds of tokens.
+trait BothTokens: RefreshTokenStore + AccessTokenStore {}
+
+impl<S: RefreshTokenStore + AccessTokenStore> BothTokens for S {}
+
 /// Holds a [`RefreshTokenStore`] to its contract. `make` answers two handles of one new store, as two processes have them.
 /// About 30,000 calls.
 ///
 /// # Panics
 /// At the first promise that is broken, or call that fails.
 pub async fn refresh_token_store<S: RefreshTokenStore>(make: impl AsyncFn() -> [S; 2]) {
-    let scene = async || Scene::new(make().await);
+    let scene = async || Scene::new(make().await.map(|store| -> Arc<dyn RefreshTokenStore> { Arc::new(store) }));
     super::refresh_facts::facts(scene().await).await;
     super::refresh::what_is_not_there(scene().await).await;
     super::refresh::swaps(scene().await).await;
@@ -49,6 +56,7 @@ pub async fn refresh_token_store<S: RefreshTokenStore>(make: impl AsyncFn() -> [
 /// # Panics
 /// At the first promise that is broken, or call that fails.
 pub async fn access_token_store<S: AccessTokenStore>(make: impl AsyncFn() -> [S; 2]) {
+    let make = async || make().await.map(|store| -> Arc<dyn AccessTokenStore> { Arc::new(store) });
     let one = async || {
         let [one, _other] = make().await;
         one
@@ -71,7 +79,7 @@ pub async fn access_token_store<S: AccessTokenStore>(make: impl AsyncFn() -> [S;
 /// # Panics
 /// At the first promise that is broken, or call that fails.
 pub async fn tokens_in_one_step<S: RefreshTokenStore + AccessTokenStore>(make: impl AsyncFn() -> [S; 2]) {
-    let scene = async || Scene::new(make().await);
+    let scene = async || Scene::new(make().await.map(|store| -> Arc<dyn BothTokens> { Arc::new(store) }));
     super::one_step::identity(scene().await).await;
     super::one_step::begun(scene().await).await;
     super::one_step::rotated(scene().await).await;
@@ -86,6 +94,7 @@ pub async fn tokens_in_one_step<S: RefreshTokenStore + AccessTokenStore>(make: i
 /// # Panics
 /// At the first promise that is broken, or call that fails.
 pub async fn one_time_values<S: OneTimeValues>(make: impl AsyncFn() -> [S; 2]) {
+    let make = async || make().await.map(|store| -> Arc<dyn OneTimeValues> { Arc::new(store) });
     let [one, _other] = make().await;
     super::once::in_turn(one).await;
     super::once::parallel(make().await).await;
@@ -119,23 +128,26 @@ pub async fn one_time_values<S: OneTimeValues>(make: impl AsyncFn() -> [S; 2]) {
 /// # Panics
 /// At the first promise that is broken, or call that fails.
 pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> [L; 2]) {
-    super::limiter_handles::in_turn(&make).await;
-    super::limiter::parallel(&make).await;
-    super::limiter::dropped(&make).await;
-    super::limiter::success(&make).await;
-    super::limiter::untried(&make).await;
-    super::limiter::undecided(&make).await;
-    super::limiter::own_charges_only(&make).await;
-    super::limiter::settled_again(&make).await;
-    super::limiter::refused(&make).await;
-    super::limiter_keys::parts(&make).await;
-    super::limiter_keys::networks(&make).await;
-    super::limiter_keys::known_addresses(&make).await;
-    super::limiter_checks::one_after_the_other(&make).await;
-    super::limiter_checks::parallel(&make).await;
-    super::limiter_handles::forgiven(&make).await;
-    super::limiter_handles::parallel(&make).await;
-    super::limiter_handles::lost_answers(&make).await;
+    let make = &make;
+    let make: Make<'_, Arc<dyn AttemptLimiter>> =
+        &|| Box::pin(async move { make().await.map(|limiter| -> Arc<dyn AttemptLimiter> { Arc::new(limiter) }) });
+    super::limiter_handles::in_turn(make).await;
+    super::limiter::parallel(make).await;
+    super::limiter::dropped(make).await;
+    super::limiter::success(make).await;
+    super::limiter::untried(make).await;
+    super::limiter::undecided(make).await;
+    super::limiter::own_charges_only(make).await;
+    super::limiter::settled_again(make).await;
+    super::limiter::refused(make).await;
+    super::limiter_keys::parts(make).await;
+    super::limiter_keys::networks(make).await;
+    super::limiter_keys::known_addresses(make).await;
+    super::limiter_checks::one_after_the_other(make).await;
+    super::limiter_checks::parallel(make).await;
+    super::limiter_handles::forgiven(make).await;
+    super::limiter_handles::parallel(make).await;
+    super::limiter_handles::lost_answers(make).await;
 }
 
 /// Holds a [`LimiterOperator`] to its contract, with the same budgets as [`attempt_limiter`]. `make` answers two handles of one
@@ -144,13 +156,16 @@ pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> [L; 2]) 
 /// # Panics
 /// At the first promise that is broken, or call that fails.
 pub async fn limiter_operator<L: AttemptLimiter + LimiterOperator>(make: impl AsyncFn() -> [L; 2]) {
-    super::limiter_operator::nothing(&make).await;
-    super::limiter_operator::listed(&make).await;
-    super::limiter_operator::pages(&make).await;
-    super::limiter_operator::unblocked(&make).await;
-    super::limiter_operator::clients(&make).await;
-    super::limiter_operator::under_way(&make).await;
-    super::limiter_operator::everything(&make).await;
+    let make = &make;
+    let make: Make<'_, Arc<dyn Operated>> =
+        &|| Box::pin(async move { make().await.map(|limiter| -> Arc<dyn Operated> { Arc::new(limiter) }) });
+    super::limiter_operator::nothing(make).await;
+    super::limiter_operator::listed(make).await;
+    super::limiter_operator::pages(make).await;
+    super::limiter_operator::unblocked(make).await;
+    super::limiter_operator::clients(make).await;
+    super::limiter_operator::under_way(make).await;
+    super::limiter_operator::everything(make).await;
 }
 
 /// Holds [`AttemptRecords`] to their contract. Of the suites of a limiter over a store of your own this is the one that counts: the
@@ -174,6 +189,7 @@ pub async fn limiter_operator<L: AttemptLimiter + LimiterOperator>(make: impl As
 /// # Panics
 /// At the first promise that is broken, or call that fails.
 pub async fn attempt_records<S: AttemptRecords>(make: impl AsyncFn() -> [S; 2]) {
+    let make = async || make().await.map(|store| -> Arc<dyn AttemptRecords> { Arc::new(store) });
     super::records::kept(make().await).await;
     super::records_keys::keys(make().await).await;
     super::records::in_order(make().await).await;

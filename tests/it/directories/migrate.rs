@@ -19,6 +19,7 @@ use crate::support::argon2_users::{cheap, hash_with};
 use crate::support::capture::Capture;
 use crate::support::diverted::{Diverted, Entrance, Newcomer};
 use crate::support::folder::Folder;
+use crate::support::spawn;
 
 const RIGHT: &str = "correct horse";
 
@@ -212,7 +213,7 @@ async fn of_64_logins_of_one_user_at_once_one_imports_and_all_succeed() {
     let logins: Vec<_> = (0..LOGINS)
         .map(|_| {
             let scene = Arc::clone(&scene);
-            tokio::spawn(async move { scene.house.log_in("alice", RIGHT).await })
+            spawn(async move { scene.house.log_in("alice", RIGHT).await })
         })
         .collect();
     for login in logins {

@@ -22,7 +22,7 @@ use tower_password_grant::store::Clock;
 use tower_password_grant::{PasswordGrantLayer, PeerAddress, TokenIssuer};
 
 use crate::support::protection::without_ceiling;
-use crate::support::{Answer, CONF, PW, Probe, builder, send, token_request};
+use crate::support::{Answer, CONF, PW, Probe, builder, send, spawn, token_request};
 
 pub const ISSUER: &str = "https://as.example/tenant";
 pub const AUDIENCE: &str = "https://api.example";
@@ -127,7 +127,7 @@ impl Server {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = app.into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        spawn(async move { axum::serve(listener, app).await.unwrap() });
         Self { address }
     }
 

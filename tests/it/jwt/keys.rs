@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tower_password_grant::jwt::{KeyError, KeySet, SigningAlgorithm, SigningKey, VerificationKey};
 
 use super::helpers::*;
+use crate::support::spawn;
 
 fn der(algorithm: SigningAlgorithm) -> Vec<u8> {
     let base64: String = pem(algorithm).lines().filter(|line| !line.starts_with('-')).collect();
@@ -231,7 +232,7 @@ fn two_keys_of_one_kid_are_refused_and_nothing_changes() {
 async fn no_token_is_signed_by_an_unpublished_key_while_keys_rotate() {
     let issuer = issuer(SigningAlgorithm::Es256);
     let keys = issuer.keys().clone();
-    let rotating = tokio::spawn(async move {
+    let rotating = spawn(async move {
         for _ in 0..50 {
             keys.rotate(SigningKey::generate(SigningAlgorithm::EdDsa).unwrap()).unwrap();
             tokio::task::yield_now().await;

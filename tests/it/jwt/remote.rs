@@ -24,6 +24,7 @@ use tower_password_grant::store::{AccessTokenRecord, BackendErrorKind, Clock};
 
 use super::forge::*;
 use super::helpers::*;
+use crate::support::spawn;
 
 #[derive(Clone, Debug, Default)]
 pub struct Elapsed(Arc<AtomicU64>);
@@ -132,7 +133,7 @@ impl Issuer {
         let app = Router::new().route(JWKS_PATH, get(handler));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}{JWKS_PATH}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        spawn(async move { axum::serve(listener, app).await.unwrap() });
         let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
         let clock = Elapsed::default();
         let keys = change(RemoteJwks::new(&uri, client).unwrap().with_clock(clock.clone()));
@@ -183,7 +184,7 @@ impl Issuer {
         let mut tasks = Vec::new();
         for token in tokens {
             let verifier = self.verifier.clone();
-            tasks.push(tokio::spawn(async move {
+            tasks.push(spawn(async move {
                 verifier.verify(&token).await.map(|found| found.is_some()).map_err(|error| error.kind())
             }));
         }

@@ -9,6 +9,7 @@ use tower_password_grant::testing::{TokenState, TokenUsed, begin_family, token_s
 use tower_password_grant::{Client, ClientRegistry};
 
 use crate::support::folder::{Folder, at, digest, family, id, rotation};
+use crate::support::spawn;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_load_is_a_whole_database_of_one_moment_that_only_its_owner_may_read() {
@@ -17,7 +18,7 @@ async fn a_backup_under_load_is_a_whole_database_of_one_moment_that_only_its_own
     store.put_client(&Client::public("cli").build().unwrap()).await.unwrap();
     begin_family(&store, family(1), &digest("t0"), at(0)).await.unwrap();
     let busy = store.clone();
-    let writes = tokio::spawn(async move {
+    let writes = spawn(async move {
         for number in 0..1000 {
             assert!(busy.consume(&digest(&format!("v{number}")), at(9000)).await.unwrap());
             let step = rotation(&format!("t{number}"), &format!("t{}", number + 1), 1);

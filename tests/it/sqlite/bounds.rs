@@ -13,6 +13,7 @@ use tower_password_grant::store::{
 use tower_password_grant::testing::{ManualClock, TokenState, TokenUsed, begin_family, token_state};
 
 use crate::support::folder::{Folder, at, digest, rotation_of};
+use crate::support::spawn;
 
 /// A store that looks for what is over only when it is asked to, and whose time stands still.
 fn store_at(folder: &Folder, clock: &ManualClock) -> SqliteStore {
@@ -99,7 +100,7 @@ async fn the_access_tokens_of_a_family_that_was_ended_never_come_back_when_its_r
     let works = (0..600_u32)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move {
+            spawn(async move {
                 let record = record("user-17", at(1_000_000)).with_family(Some(id(1)));
                 store.insert(digest(&format!("a{number}")), record).await.unwrap();
             })
@@ -213,7 +214,7 @@ async fn others_are_served_while_many_access_tokens_are_removed() {
             .map(|number| {
                 let store = store.clone();
                 let record = record("user-17", at(3600)).with_family(of);
-                tokio::spawn(async move { store.insert(digest(&format!("{name} {number}")), record).await.unwrap() })
+                spawn(async move { store.insert(digest(&format!("{name} {number}")), record).await.unwrap() })
             })
             .collect();
         all(works).await;

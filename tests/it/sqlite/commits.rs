@@ -9,6 +9,7 @@ use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, BackendEr
 use tower_password_grant::testing::{ManualClock, TokenState, TokenUsed, begin_family, token_state};
 
 use crate::support::folder::{Folder, at, digest, family, id, rotation, rotation_of, salt};
+use crate::support::spawn;
 
 /// Holds the file's lock until it is dropped, as a backup or another process would.
 fn hold(folder: &Folder) -> Connection {
@@ -27,7 +28,7 @@ async fn many_waiting_calls_share_a_commit_and_one_failure_undoes_only_itself() 
     let mut waiting = Vec::new();
     for number in 0..500 {
         let store = store.clone();
-        waiting.push(tokio::spawn(async move {
+        waiting.push(spawn(async move {
             if number % 50 == 7 {
                 // The id of this family is taken.
                 let again = begin_family(&store, family(1), &digest(&format!("f{number}")), at(0)).await;
@@ -67,7 +68,7 @@ async fn beyond_the_queue_operations_are_refused_as_overload() {
     let works: Vec<_> = (0..20)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move { store.consume(&digest(&format!("v{number}")), at(9)).await })
+            spawn(async move { store.consume(&digest(&format!("v{number}")), at(9)).await })
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(50)).await;

@@ -11,6 +11,7 @@ use tower_password_grant::token::Token;
 use tower_password_grant::{Client, ClientId, ClientSecret};
 
 use crate::support::folder::{Folder, at, digest, family, id, rotation};
+use crate::support::spawn;
 
 /// The rows of a table, read past the store.
 fn rows(folder: &Folder, table: &str) -> i64 {
@@ -222,7 +223,7 @@ async fn what_is_over_is_removed_in_steps_and_what_is_not_stays() {
     let works: Vec<_> = (0..700_u32)
         .map(|number| {
             let store = store.clone();
-            tokio::spawn(async move {
+            spawn(async move {
                 let client = ClientId::new("cli").unwrap();
                 let record = AccessTokenRecord::new(format!("user-{number}"), client, at(0), at(3600));
                 store.insert(digest(&format!("a{number}")), record).await.unwrap();

@@ -14,6 +14,7 @@ use tower_password_grant::user::AccountKey;
 
 use crate::support::folder::{Folder, at};
 use crate::support::locks::locks;
+use crate::support::spawn;
 
 fn open(folder: &Folder, clock: &ManualClock) -> SqliteStore {
     SqliteStore::builder(folder.file()).clock(clock.clone()).open().unwrap()
@@ -164,7 +165,7 @@ async fn parallel_attempts_never_exceed_the_budget_and_a_dropped_one_stays_charg
     let tries: Vec<_> = (0..100)
         .map(|number| {
             let limiter = Arc::clone(&limiter);
-            tokio::spawn(async move {
+            spawn(async move {
                 let work = reserve(&*limiter, "alice", 1);
                 if number < 5 {
                     let _ = tokio::time::timeout(Duration::from_micros(50), work).await;
@@ -255,7 +256,7 @@ async fn a_flood_of_names_makes_it_stricter_and_never_forgetful_and_the_file_sta
     let flood: Vec<_> = (0..1000_u32)
         .map(|number| {
             let limiter = Arc::clone(&limiter);
-            tokio::spawn(async move { reserve(&*limiter, &format!("name-{number}"), 7).await })
+            spawn(async move { reserve(&*limiter, &format!("name-{number}"), 7).await })
         })
         .collect();
     for one in flood {

@@ -7,6 +7,7 @@ use tower_password_grant::store::{FamilyId, RefreshFamily, RefreshTokenStore, Se
 use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};
 
 use crate::support::folder::{Folder, at, digest, family};
+use crate::support::spawn;
 
 const USES: usize = 64;
 const ROUNDS: u64 = 1_000;
@@ -53,7 +54,7 @@ async fn of_64_parallel_refreshes_one_has_a_successor_and_all_others_get_the_sam
         let uses: Vec<_> = (1..=USES)
             .map(|of| {
                 let store = store.clone();
-                tokio::spawn(async move { (of, using(round, of).by(&store).await.unwrap()) })
+                spawn(async move { (of, using(round, of).by(&store).await.unwrap()) })
             })
             .collect();
         let mut answers = Vec::new();
@@ -84,7 +85,7 @@ async fn a_family_that_is_revoked_while_it_is_used_has_no_live_token_t57() {
         let uses: Vec<_> = (1..=16_usize)
             .map(|of| {
                 let store = store.clone();
-                tokio::spawn(async move {
+                spawn(async move {
                     if of == 8 {
                         return store.revoke_family(id(round)).await.unwrap();
                     }

@@ -10,6 +10,7 @@ use tower_password_grant::testing::{RefreshTokenUse, TokenState, TokenUsed, begi
 use tower_password_grant::token::Claims;
 
 use crate::support::folder::{Folder, at, digest, family, id, rotation, rotation_of, salt};
+use crate::support::spawn;
 
 #[tokio::test]
 async fn a_family_comes_back_with_every_fact_after_a_restart_rf_05() {
@@ -118,7 +119,7 @@ async fn of_sixty_four_uses_of_one_token_exactly_one_rotates_it_t56() {
             .map(|number| {
                 let using = rotation_of(id(round), &token, &format!("s{round}-{number}"), 1);
                 let store = store.clone();
-                tokio::spawn(async move { using.by(&store).await.unwrap() })
+                spawn(async move { using.by(&store).await.unwrap() })
             })
             .collect();
         let mut done = 0;
@@ -282,7 +283,7 @@ async fn a_value_is_spent_once_by_the_first_caller_and_stays_spent_after_a_resta
     let tries: Vec<_> = (0..50)
         .map(|_| {
             let store = store.clone();
-            tokio::spawn(async move { store.consume(&digest("ticket"), far).await.unwrap() })
+            spawn(async move { store.consume(&digest("ticket"), far).await.unwrap() })
         })
         .collect();
     let mut spent = 0;

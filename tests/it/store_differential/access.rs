@@ -9,7 +9,7 @@ use tower_password_grant::ClientId;
 use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, FamilyId, MemoryAccessTokens};
 
 #[cfg(feature = "sqlite")]
-use super::file;
+use super::folder;
 use super::{LONGEST, REALMS, SEQUENCES, SUBJECTS, Stores, digest, family, present, runner, runtime};
 
 /// Stores that keep so many tokens of one login.
@@ -18,7 +18,7 @@ pub(super) fn stores(per_login: u32) -> Stores<dyn AccessTokenStore> {
     #[allow(unused_mut, reason = "without a feature there is nothing to add")]
     let mut stores: Stores<dyn AccessTokenStore> = (vec![("memory", Box::new(memory))], None);
     #[cfg(feature = "sqlite")]
-    if let Some((folder, _)) = file() {
+    if let Some(folder) = folder() {
         let file = folder.file();
         let builder = tower_password_grant::sqlite::SqliteStore::builder(file).access_tokens_per_login(per_login);
         let store = builder.open().unwrap();

@@ -16,7 +16,7 @@ use tower_password_grant::testing::ManualClock;
 use tower_password_grant::user::AccountKey;
 
 #[cfg(feature = "sqlite")]
-use super::file;
+use super::folder;
 use super::{LONGEST, SEQUENCES, runner, runtime};
 use crate::support::locks::locks;
 use crate::support::records::MapRecords;
@@ -125,9 +125,8 @@ impl Limiters {
             _folder: None,
         };
         #[cfg(feature = "sqlite")]
-        if let Some((folder, _)) = file() {
-            let other = folder.path().join("limiter.db");
-            let store = tower_password_grant::sqlite::SqliteStore::builder(other).clock(clock).open().unwrap();
+        if let Some(folder) = folder() {
+            let store = tower_password_grant::sqlite::SqliteStore::builder(folder.file()).clock(clock).open().unwrap();
             limiters.all.push(("sqlite", Box::new(store.limiter().with_rules(rules))));
             limiters._folder = Some(Box::new(folder));
         }

@@ -11,6 +11,7 @@ use tower_password_grant::user::AccountKey;
 use super::unreliable::Unreliable;
 use super::world::{Checking, No, check, limiter, reserve_from};
 use crate::support::records::MapRecords;
+use crate::support::spawn;
 
 type Limiter = Arc<StoredLimiter<Unreliable>>;
 type Reserving = JoinHandle<Result<(), No>>;
@@ -36,7 +37,7 @@ fn world() -> (Unreliable, Limiter) {
 /// A wrong guess, in a task of its own.
 fn start(limiter: &Limiter, name: String, address: IpAddr) -> Reserving {
     let limiter = Arc::clone(limiter);
-    tokio::spawn(async move { reserve_from(&*limiter, &name, Some(address)).await.map(drop) })
+    spawn(async move { reserve_from(&*limiter, &name, Some(address)).await.map(drop) })
 }
 
 async fn all(reserving: Vec<Reserving>) -> Vec<Result<(), No>> {
@@ -130,7 +131,7 @@ async fn a_right_check_waits_behind_wrong_ones_that_wait_for_their_network() {
     assert_eq!(store.loads_at_rest().await, loads + 1);
     let checking = |is_right| {
         let limiter = Arc::clone(&limiter);
-        tokio::spawn(async move { check(&*limiter, "app", is_right).await })
+        spawn(async move { check(&*limiter, "app", is_right).await })
     };
     let wrong: Vec<_> = (0..40).map(|_| checking(false)).collect();
     assert_eq!(store.loads_at_rest().await, loads + 1);

@@ -18,7 +18,7 @@ use tower_password_grant::{
 };
 
 use crate::support::protection::without_ceiling;
-use crate::support::{Answer, clients, digest, from_peer, send, token_request};
+use crate::support::{Answer, clients, digest, from_peer, send, spawn, token_request};
 
 pub const CONF: (&str, &str) = ("authorization", "Basic Y29uZjpzM2NyZXQ=");
 
@@ -153,8 +153,12 @@ impl House {
         let users = Arc::new(Users::default());
         users.set("alice", hash_with(&cheap(), "correct horse"), UserStatus::Active);
         let builder = Argon2Verifier::builder(Arc::clone(&users)).parameters(cheap()).threads(2);
-        let builder = builder.queue_deadline(PATIENCE);
-        let verifier = Arc::new(change(builder).build().unwrap());
+        Self::over(users, change(builder.queue_deadline(PATIENCE)))
+    }
+
+    /// Apart from the change, so that it is compiled once and not for each of them.
+    fn over(users: Arc<Users>, builder: Argon2VerifierBuilder<Arc<Users>>) -> Self {
+        let verifier = Arc::new(builder.build().unwrap());
         let (reasons, grants) = (Reasons::default(), Arc::new(Mutex::new(Vec::new())));
         let layer = Self::layer(Arc::clone(&verifier), &reasons, &grants);
         Self { users, verifier, layer, reasons, grants }
@@ -256,5 +260,5 @@ pub fn spawn_logins_of(house: &House, name: &str, count: usize) -> Vec<Login> {
 
 pub fn spawn_login(house: &House, peer: &str, name: &str, password: &str) -> Login {
     let (house, [peer, name, password]) = (house.clone(), [peer, name, password].map(str::to_owned));
-    tokio::spawn(async move { house.log_in_from(&peer, &name, &password).await })
+    spawn(async move { house.log_in_from(&peer, &name, &password).await })
 }

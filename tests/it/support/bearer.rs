@@ -18,6 +18,8 @@ use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard, BearerGuard
 use tower_password_grant::store::{AccessTokenRecord, MaybeFuture};
 use tower_password_grant::{BackendError, ClientId};
 
+use crate::support::spawn;
+
 pub const AUDIENCE: &str = "https://api.example";
 
 /// A token of alice's with this scope, good for an hour at `AUDIENCE`.
@@ -191,7 +193,7 @@ impl Api {
     pub async fn serve(app: Router) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        spawn(async move { axum::serve(listener, app).await });
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { address, client, reasons: Arc::default() }
     }

@@ -32,6 +32,7 @@ pub mod tokens;
 pub mod world;
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
+use tokio::task::JoinHandle;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::mount::{NotSet, PublicDocument};
 use tower_password_grant::store::MemoryAccessTokens;
@@ -55,7 +57,7 @@ pub const CONF: &str = "Basic Y29uZjpzM2NyZXQ=";
 pub const AUTH: &[(&str, &str)] = &[("authorization", CONF)];
 
 pub use clock::ManualClock;
-pub use shared::assert_shared;
+pub use shared::{assert_shared, parsed};
 
 /// `PW` with more parameters.
 pub fn pw(more: &str) -> String {
@@ -240,7 +242,7 @@ pub struct Answer {
 
 impl Answer {
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+        parsed(&self.body)
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -288,6 +290,12 @@ impl Answer {
     pub fn assert_shared(&self) {
         assert_shared(self.status, &self.headers, &self.body, self.head_only);
     }
+}
+
+/// Spawns a future behind a pointer: the runtime's part of a task is compiled for each type that is spawned.
+pub fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    let future: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(future);
+    tokio::spawn(future)
 }
 
 /// A window for budgets of a test's own.

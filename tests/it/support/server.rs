@@ -1,11 +1,13 @@
 //! Real servers on loopback, and clients that write and read raw bytes or speak HTTP/2.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -14,15 +16,17 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
+use tower::util::BoxCloneService;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_password_grant::PasswordGrantLayer;
 
-use super::{Answer, assert_shared};
+use super::{Answer, assert_shared, spawn};
 
 /// No exchange on loopback takes this long; it turns a hang into a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Boxed = BoxCloneService<Request<Incoming>, Response<UnsyncBoxBody<Bytes, io::Error>>, io::Error>;
 
 /// A plain hyper server that speaks HTTP/1 and HTTP/2 (by prior knowledge); it ends with this value.
 pub struct Server {
@@ -48,16 +52,22 @@ impl Server {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
+        let boxed = |response: Response<B>| response.map(|body| body.map_err(io::Error::other).boxed_unsync());
+        Self::serve_boxed(BoxCloneService::new(service.map_response(boxed).map_err(io::Error::other))).await
+    }
+
+    /// Apart, so that hyper's server is compiled once and not for each service.
+    async fn serve_boxed(service: Boxed) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let task = tokio::spawn(async move {
+        let task = spawn(async move {
             while let Ok((stream, peer)) = listener.accept().await {
                 let service = service.clone();
                 let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
                     request.extensions_mut().insert(peer);
                     service.clone().oneshot(request)
                 });
-                tokio::spawn(async move {
+                spawn(async move {
                     let builder = auto::Builder::new(TokioExecutor::new());
                     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
                 });
@@ -81,14 +91,19 @@ pub struct Connection {
 
 impl Connection {
     pub async fn open(address: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(address).await.unwrap(), buffer: Vec::new() }
+        Self::over(TcpStream::connect(address).await.unwrap())
     }
 
     /// From another address of the loopback network, which is 127.0.0.0/8 on Linux.
     pub async fn open_from(source: Ipv4Addr, address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((source, 0).into()).unwrap();
-        Self { stream: socket.connect(address).await.unwrap(), buffer: Vec::new() }
+        Self::over(socket.connect(address).await.unwrap())
+    }
+
+    /// With room for most answers, which are then read at once.
+    fn over(stream: TcpStream) -> Self {
+        Self { stream, buffer: Vec::with_capacity(1024) }
     }
 
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
@@ -118,7 +133,7 @@ impl Connection {
         };
         let head = self.take(end + 4).await;
         let head = std::str::from_utf8(&head).unwrap();
-        let length = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
         self.take(length.parse().unwrap()).await;
         head["HTTP/1.1 ".len()..][..3].parse().unwrap()
     }
@@ -127,8 +142,7 @@ impl Connection {
     pub async fn read(&mut self, head_only: bool) -> Answer {
         let (status, headers) = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
-                let head: Vec<u8> = self.buffer.drain(..end + 4).collect();
-                break parse_head(&head[..end]);
+                break parse_head(&self.cut(end + 4)[..end]);
             }
             assert!(self.fill().await > 0, "closed inside a head: {:?}", String::from_utf8_lossy(&self.buffer));
         };
@@ -180,7 +194,14 @@ impl Connection {
         while self.buffer.len() < length {
             assert!(self.fill().await > 0, "closed inside a body");
         }
-        self.buffer.drain(..length).collect::<Vec<_>>().into()
+        self.cut(length).into()
+    }
+
+    /// What the buffer begins with.
+    fn cut(&mut self, length: usize) -> Vec<u8> {
+        let cut = self.buffer[..length].to_vec();
+        self.buffer.drain(..length);
+        cut
     }
 
     /// Reads what there is; 0 at the end. A reset is an end too.
@@ -191,7 +212,14 @@ impl Connection {
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len()).position(|window| window == wanted)
+    let mut from = 0;
+    loop {
+        from += text[from..].iter().position(|byte| *byte == wanted[0])?;
+        if text[from..].starts_with(wanted) {
+            return Some(from);
+        }
+        from += 1;
+    }
 }
 
 fn parse_head(head: &[u8]) -> (StatusCode, HeaderMap) {
@@ -229,7 +257,7 @@ impl H2 {
     pub async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-        tokio::spawn(connection);
+        spawn(connection);
         Self { sender, address }
     }
 

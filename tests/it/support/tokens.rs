@@ -185,6 +185,17 @@ impl Tokens {
         clients: Vec<Client>,
         change: impl FnOnce(TokensBuilder) -> TokensBuilder,
     ) -> Self {
+        let (builder, finish) = Self::begin(clock, access, refresh_store, clients);
+        finish(change(builder))
+    }
+
+    /// Apart from the change, so that it is compiled once and not for each of them.
+    fn begin(
+        clock: ManualClock,
+        access: Arc<dyn AccessTokenStore>,
+        refresh_store: Arc<dyn RefreshTokenStore>,
+        clients: Vec<Client>,
+    ) -> (TokensBuilder, impl FnOnce(TokensBuilder) -> Self) {
         let issuer = OpaqueIssuer::new(access).with_audience(["https://api.example"]).with_clock(clock.clone());
         let access = Arc::new(issuer);
         let (users, reasons) = (Users::new(), Arc::<Mutex<Vec<Reason>>>::default());
@@ -204,7 +215,11 @@ impl Tokens {
                 }
             })
             .peer_address(PeerAddress::socket_addr());
-        Self { layer: change(builder).build().unwrap(), clock, users, access, refresh_store, reasons }
+        let finish = move |builder: TokensBuilder| {
+            let layer = builder.build().unwrap();
+            Self { layer, clock, users, access, refresh_store, reasons }
+        };
+        (builder, finish)
     }
 
     /// The reason of the last refusal.
