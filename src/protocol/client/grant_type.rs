@@ -1,6 +1,6 @@
 //! Grant types: how they are called, and what a request of one begins.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::OnceLock;
 
 use super::registered::{PASSWORD, PASSWORD_REALM, REFRESH_TOKEN};
 
@@ -22,9 +22,15 @@ enum Kind {
     Extension { begins_password_login: bool },
 }
 
-/// Those of extensions that were built so far. Each stays for good, so none is made twice: a program that builds its endpoint again
-/// and again holds no more of them.
-static EXTENSIONS: Mutex<Vec<GrantType>> = Mutex::new(Vec::new());
+/// The grant type of an extension, and the one that was made after it.
+struct Made {
+    named: Named,
+    next: OnceLock<Box<Made>>,
+}
+
+/// Those of extensions. Each stays for good, so none is made twice: a program that builds its endpoint again and again holds no more
+/// of them.
+static EXTENSIONS: OnceLock<Box<Made>> = OnceLock::new();
 
 impl GrantType {
     /// RFC 6749 section 4.3.
@@ -39,13 +45,16 @@ impl GrantType {
     /// RFC 6749 section 4.5.
     pub(crate) fn extension(name: &str, begins_password_login: bool) -> Self {
         let kind = Kind::Extension { begins_password_login };
-        let mut made = EXTENSIONS.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = made.iter().find(|Self(known)| known.name == name && known.kind == kind).copied();
-        found.unwrap_or_else(|| {
-            let new = Self(Box::leak(Box::new(Named { name: Box::leak(Box::from(name)), kind })));
-            made.push(new);
-            new
-        })
+        let new = || Named { name: Box::leak(Box::from(name)), kind };
+        let mut place = &EXTENSIONS;
+        loop {
+            // At the end of the list this one is added.
+            let made = place.get_or_init(|| Box::new(Made { named: new(), next: OnceLock::new() }));
+            if made.named.name == name && made.named.kind == kind {
+                return Self(&made.named);
+            }
+            place = &made.next;
+        }
     }
 
     pub(crate) const fn name(self) -> &'static str {
