@@ -26,6 +26,8 @@ pub struct Comparison {
     pub name: &'static str,
     pub aim: Aim,
     pub pairs: usize,
+    /// At their full cost, in a request.
+    pub hashes: usize,
     /// In this unit.
     pub bound: f64,
     pub unit: Unit,
@@ -77,6 +79,7 @@ pub fn hashed(pairs: usize) -> Vec<Comparison> {
         name,
         aim,
         pairs,
+        hashes: 1,
         bound: 0.15,
         unit: Unit::Milliseconds,
         first,
@@ -84,8 +87,10 @@ pub fn hashed(pairs: usize) -> Vec<Comparison> {
         error: "invalid_grant",
     };
     let equal = |goal, name, second| row(goal, name, Aim::Equal, pairs, ask(REAL, known), second);
-    let directories =
-        |goal, name, path, second, aim, pairs| row(goal, name, aim, pairs, ask(path, known), ask(path, second));
+    let directories = |goal, name, path, second, aim, pairs| Comparison {
+        hashes: 2,
+        ..row(goal, name, aim, pairs, ask(path, known), ask(path, second))
+    };
     let mistake = |name, pairs, first, second| row("G34", name, Aim::Caught, pairs, first, second);
     // The client lists no realm: so the verifier is given what the request names.
     let in_realms =
@@ -129,6 +134,7 @@ pub fn unhashed(pairs: usize) -> Vec<Comparison> {
         name,
         aim: Aim::Equal,
         pairs,
+        hashes: 0,
         bound,
         unit: Unit::Microseconds,
         first,

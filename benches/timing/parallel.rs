@@ -69,6 +69,7 @@ pub fn saturated(options: &Options, address: SocketAddr, random: &mut Random) ->
         name: "behind a busy queue: unknown name / wrong password",
         aim: Aim::Equal,
         pairs: options.parallel,
+        hashes: 1,
         bound: 5.0,
         unit: Unit::Percent,
         first: ask(WIDE, known),
