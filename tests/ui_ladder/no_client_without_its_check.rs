@@ -13,7 +13,7 @@ use crate::protocol::client::policy::GrantRules;
 use crate::protocol::wire::form::Form;
 use crate::protocol::wire::texts::Texts;
 
-fn legal(client: AuthenticatedClient, grant: &GrantType, now: SystemTime, rules: &GrantRules) -> Result<Terms, Reason> {
+fn legal(client: AuthenticatedClient, grant: GrantType, now: SystemTime, rules: &GrantRules) -> Result<Terms, Reason> {
     Terms::of(client.permit(grant, || now)?, &Form::default(), rules)
 }
 
@@ -38,5 +38,5 @@ fn checked_by_hand(decided: Decided, presented: &Presented, client: Option<&Clie
 }
 
 fn identified_with_a_secret(secret: Secret<'_>, client: Client, texts: &Texts, now: SystemTime) {
-    let _ = AuthenticatedClient::identify(secret, Some(client), texts, &|| now); //~ expected `Bare<'_>`, found `Secret<'_>`
+    let _ = AuthenticatedClient::identify(secret, Some(&client), texts, &|| now); //~ expected `Bare<'_>`, found `Secret<'_>`
 }
