@@ -22,7 +22,7 @@ use crate::protocol::secret::secrets::Password;
 use crate::protocol::token::claims::{Claims, NO_CLAIMS};
 use crate::protocol::token::family::{FamilyId, RefreshFamily};
 use crate::protocol::token::lifetime::SHORTEST_LIFETIME;
-use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::token::record::{AccessTokenRecord, RecordParts};
 use crate::protocol::user::subject::Subject;
 use crate::protocol::weigh::{self, Demanded, Look, Proven};
 use crate::protocol::wire::error::Reason;
@@ -318,16 +318,18 @@ impl Grant {
     /// The record of an access token for this grant.
     pub(crate) fn record(&self, audience: Option<Arc<[String]>>, expires: SystemTime) -> AccessTokenRecord {
         let facts = &self.facts;
-        let record = AccessTokenRecord::of(facts.subject.to_id(), facts.client.id().clone(), facts.issued_at, expires)
-            .with_realm(facts.realm.as_deref())
-            .with_scope(facts.scope.clone())
-            .with_shared_audience(audience)
-            .with_authenticated_at(Some(facts.authenticated_at))
-            .with_family(facts.family);
-        match &facts.decisions {
-            Some(decisions) => record.with_claims(decisions.claims().clone()),
-            None => record,
-        }
+        AccessTokenRecord::from(RecordParts {
+            subject: facts.subject.to_id(),
+            client: facts.client.id().clone(),
+            realm: facts.realm.as_deref().map(str::to_owned),
+            scope: facts.scope.clone(),
+            audience,
+            issued: facts.issued_at,
+            expires,
+            authenticated_at: Some(facts.authenticated_at),
+            family: facts.family,
+            claims: facts.decisions.as_ref().map_or_else(Claims::new, |decisions| decisions.claims().clone()),
+        })
     }
 }
 

@@ -30,20 +30,27 @@ use crate::protocol::skew::{SKEW, is_ahead};
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct AccessTokenRecord(Arc<Inner>);
+pub struct AccessTokenRecord(Arc<RecordParts>);
 
+/// What a record holds, before it is shared.
 #[derive(Clone)]
-struct Inner {
-    subject: Cow<'static, str>,
-    client: ClientId,
-    realm: Option<String>,
-    scope: Scope,
-    audience: Option<Arc<[String]>>,
-    issued: SystemTime,
-    expires: SystemTime,
-    authenticated_at: Option<SystemTime>,
-    family: Option<FamilyId>,
-    claims: Claims,
+pub(crate) struct RecordParts {
+    pub(crate) subject: Cow<'static, str>,
+    pub(crate) client: ClientId,
+    pub(crate) realm: Option<String>,
+    pub(crate) scope: Scope,
+    pub(crate) audience: Option<Arc<[String]>>,
+    pub(crate) issued: SystemTime,
+    pub(crate) expires: SystemTime,
+    pub(crate) authenticated_at: Option<SystemTime>,
+    pub(crate) family: Option<FamilyId>,
+    pub(crate) claims: Claims,
+}
+
+impl From<RecordParts> for AccessTokenRecord {
+    fn from(parts: RecordParts) -> Self {
+        Self(Arc::new(parts))
+    }
 }
 
 /// The login that access tokens belong to.
@@ -58,12 +65,8 @@ impl AccessTokenRecord {
     /// A token of this subject and client, with nothing else: for stores, which read records back, and for verifiers.
     #[must_use]
     pub fn new(subject: impl Into<String>, client: ClientId, issued: SystemTime, expires: SystemTime) -> Self {
-        Self::of(Cow::Owned(subject.into()), client, issued, expires)
-    }
-
-    pub(crate) fn of(subject: Cow<'static, str>, client: ClientId, issued: SystemTime, expires: SystemTime) -> Self {
-        Self(Arc::new(Inner {
-            subject,
+        Self::from(RecordParts {
+            subject: Cow::Owned(subject.into()),
             client,
             realm: None,
             scope: Scope::default(),
@@ -73,7 +76,7 @@ impl AccessTokenRecord {
             authenticated_at: None,
             family: None,
             claims: Claims::new(),
-        }))
+        })
     }
 
     /// Whose access tokens are bounded together with it.
@@ -86,7 +89,7 @@ impl AccessTokenRecord {
         }
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+    fn change(mut self, change: impl FnOnce(&mut RecordParts)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
     }
@@ -94,42 +97,38 @@ impl AccessTokenRecord {
     /// The realm of the login.
     #[must_use]
     pub fn with_realm(self, realm: Option<&str>) -> Self {
-        self.change(|inner| inner.realm = realm.map(str::to_owned))
+        self.change(|parts| parts.realm = realm.map(str::to_owned))
     }
 
     /// The granted scope.
     #[must_use]
     pub fn with_scope(self, scope: Scope) -> Self {
-        self.change(|inner| inner.scope = scope)
+        self.change(|parts| parts.scope = scope)
     }
 
     /// The resource servers that the token is for.
     #[must_use]
     pub fn with_audience<A: Into<String>>(self, audience: impl IntoIterator<Item = A>) -> Self {
-        self.with_shared_audience(Some(audience.into_iter().map(Into::into).collect()))
-    }
-
-    /// The same list as that of other tokens.
-    pub(crate) fn with_shared_audience(self, audience: Option<Arc<[String]>>) -> Self {
-        self.change(|inner| inner.audience = audience)
+        let audience = audience.into_iter().map(Into::into).collect();
+        self.change(|parts| parts.audience = Some(audience))
     }
 
     /// When the resource owner was authenticated.
     #[must_use]
     pub fn with_authenticated_at(self, at: Option<SystemTime>) -> Self {
-        self.change(|inner| inner.authenticated_at = at)
+        self.change(|parts| parts.authenticated_at = at)
     }
 
     /// The refresh token family that the token belongs to, and ends with.
     #[must_use]
     pub fn with_family(self, family: Option<FamilyId>) -> Self {
-        self.change(|inner| inner.family = family)
+        self.change(|parts| parts.family = family)
     }
 
     /// Claims besides those that have a method here.
     #[must_use]
     pub fn with_claims(self, claims: Claims) -> Self {
-        self.change(|inner| inner.claims = claims)
+        self.change(|parts| parts.claims = claims)
     }
 
     /// The subject's identifier.

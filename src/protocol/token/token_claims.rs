@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::claims::Claims;
-use super::record::AccessTokenRecord;
+use super::record::{AccessTokenRecord, RecordParts};
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::scope::Scope;
 use crate::protocol::skew::is_ahead;
@@ -67,13 +67,18 @@ impl<'a> TokenClaims<'a> {
             None => None,
             Some(time) => Some(at(time)?),
         };
-        let record = AccessTokenRecord::new(subject, client, issued, expires)
-            .with_scope(scope)
-            .with_shared_audience(self.audience)
-            .with_realm(self.realm.as_deref())
-            .with_authenticated_at(authenticated_at)
-            .with_claims(self.others);
-        Some(record)
+        Some(AccessTokenRecord::from(RecordParts {
+            subject: Cow::Owned(subject.into_owned()),
+            client,
+            realm: self.realm.map(Cow::into_owned),
+            scope,
+            audience: self.audience,
+            issued,
+            expires,
+            authenticated_at,
+            family: None,
+            claims: self.others,
+        }))
     }
 }
 
