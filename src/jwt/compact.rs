@@ -2,16 +2,12 @@
 
 use std::sync::OnceLock;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-use super::header::{Header, decode};
+use super::base64url;
+use super::header::Header;
 use super::verification_key::VerificationKey;
 
 /// The longest token that is read, in bytes.
 pub(super) const MAX_TOKEN: usize = 8 * 1024;
-/// The longest signature, in bytes: of RSA with 8192 bits, and what the decoder wants to spare.
-const MAX_SIGNATURE: usize = 1024 + 3;
 
 /// The parts of a token. Nothing of it is known yet.
 #[derive(Debug)]
@@ -50,15 +46,22 @@ impl<'a> Compact<'a> {
 
     /// The JSON text of the claims, if `key` signed it.
     pub(super) fn claims(&self, key: &VerificationKey) -> Option<String> {
-        let mut signature = [0; MAX_SIGNATURE];
-        let length = URL_SAFE_NO_PAD.decode_slice(self.signature, &mut signature).ok()?;
-        let is_signed = key.verifies(self.signed.as_bytes(), signature.get(..length).unwrap_or_default());
-        if is_signed { decode(self.payload) } else { None }
+        // One for both, the signature first.
+        let mut bytes = base64url::buffer_for(self.payload.len().max(self.signature.len()));
+        base64url::decode_into(&mut bytes, self.signature)?;
+        if !key.verifies(self.signed.as_bytes(), &bytes) {
+            return None;
+        }
+        base64url::decode_into(&mut bytes, self.payload)?;
+        String::from_utf8(bytes).ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
     use crate::jwt::algorithm::SigningAlgorithm;
     use crate::jwt::signing_key::SigningKey;

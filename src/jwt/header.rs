@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::algorithm::SigningAlgorithm;
+use super::base64url;
 use crate::protocol::wire::json_object::JsonObject;
 
 /// Header parameters that bring a key along, change what is signed, or must be understood.
@@ -26,7 +27,7 @@ impl Header {
     }
 
     pub(super) fn read(encoded: &str) -> Option<Self> {
-        let header = decode(encoded)?;
+        let header = base64url::decode_text(encoded)?;
         let mut header = JsonObject::read(&header).ok()?;
         let kind = header.take_text("typ").ok()??;
         if !["at+jwt", "application/at+jwt"].iter().any(|own| own.eq_ignore_ascii_case(&kind)) {
@@ -37,11 +38,6 @@ impl Header {
         let is_refused = REFUSED.iter().any(|name| header.has(name)) || !header.is_sound();
         (!is_refused).then_some(Self { algorithm, kid })
     }
-}
-
-/// A text in base64url without padding, and without anything in the bits that are left over.
-pub(super) fn decode(text: &str) -> Option<String> {
-    String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }
 
 #[cfg(test)]

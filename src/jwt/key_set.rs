@@ -19,11 +19,12 @@ use crate::boundary::sync::held;
 #[derive(Clone)]
 pub struct KeySet(Arc<RwLock<Arc<Keys>>>);
 
+/// As they are at one moment.
 #[derive(Clone)]
-struct Keys {
+pub(super) struct Keys {
     signing: Arc<SigningKey>,
-    /// The signing key's public half first.
-    published: Trusted,
+    /// To verify with: the signing key's public half first.
+    pub(super) published: Trusted,
     document: Bytes,
 }
 
@@ -95,16 +96,11 @@ impl KeySet {
         Arc::clone(&self.now().signing)
     }
 
-    /// The published keys, to verify with.
-    pub(super) fn trusted(&self) -> Trusted {
-        self.now().published.clone()
-    }
-
     pub(super) fn document(&self) -> Bytes {
         self.now().document.clone()
     }
 
-    fn now(&self) -> Arc<Keys> {
+    pub(super) fn now(&self) -> Arc<Keys> {
         Arc::clone(&*held(self.0.read()))
     }
 

@@ -41,6 +41,7 @@
 //! them over without their private halves. Several processes with one key file publish the same document.
 
 mod algorithm;
+mod base64url;
 mod compact;
 mod error;
 mod header;

@@ -150,23 +150,19 @@ type Verifying<'a> = MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendEr
 impl AccessTokenVerifier for JwtVerifier {
     fn verify<'a>(&'a self, token: &'a str) -> Verifying<'a> {
         let Some(token) = Compact::split(token) else { return MaybeFuture::ready(Ok(None)) };
-        let keys = match &self.keys.0 {
-            Source::Own(keys) => keys.trusted(),
-            Source::Document(keys) => keys.trusted(),
-            Source::Remote(remote) => {
-                let Some(look) = remote.look(&token) else { return MaybeFuture::ready(Ok(None)) };
-                match look {
-                    Look::Now(Ok(keys)) => keys,
-                    Look::Now(Err(error)) => return MaybeFuture::ready(Err(error)),
-                    Look::Later(flight) => return self.later(token, remote, flight),
-                    Look::Meanwhile(keys, flight) => match self.judge(&token, &keys) {
-                        Some(record) => return MaybeFuture::ready(Ok(Some(record))),
-                        None => return self.later(token, remote, flight),
-                    },
-                }
-            }
-        };
-        MaybeFuture::ready(Ok(self.judge(&token, &keys)))
+        MaybeFuture::ready(match &self.keys.0 {
+            Source::Own(keys) => Ok(self.judge(&token, &keys.now().published)),
+            Source::Document(keys) => Ok(self.judge(&token, &keys.trusted())),
+            Source::Remote(remote) => match remote.look(&token) {
+                None => Ok(None),
+                Some(Look::Now(keys)) => keys.map(|keys| self.judge(&token, &keys)),
+                Some(Look::Later(flight)) => return self.later(token, remote, flight),
+                Some(Look::Meanwhile(keys, flight)) => match self.judge(&token, &keys) {
+                    None => return self.later(token, remote, flight),
+                    known => Ok(known),
+                },
+            },
+        })
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

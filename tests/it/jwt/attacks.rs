@@ -192,6 +192,12 @@ fn tokens_of_another_kind_are_refused_be_14_ja_09() {
         &lenient(),
         &format!("{}.{}.{}.{}.{}", b64(header(ED).to_string()), b64("k"), b64("i"), b64("c"), b64("t")),
     );
+    // The issuer's key signed one with four and one with five.
+    let input = format!("{}.{}", b64(header(ED).to_string()), b64(claims().to_string()));
+    good(&lenient(), &signed(ED, &input));
+    for more in ["", "AAAA", "AAAA.AAAA"] {
+        refused(&lenient(), &signed(ED, &format!("{input}.{more}")));
+    }
 }
 
 #[test]
