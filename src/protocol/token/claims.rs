@@ -80,11 +80,12 @@ impl Claims {
         if json == EMPTY {
             return Ok(Self::new());
         }
-        JsonObject::read(json).ok().and_then(|object| Self::rest(&object)).ok_or(MalformedClaims(()))
+        JsonObject::read(json).ok().and_then(Self::rest).ok_or(MalformedClaims(()))
     }
 
     /// The members that are left of an object; none if not all of them can be read.
-    pub(crate) fn rest(object: &JsonObject<'_>) -> Option<Self> {
+    pub(crate) fn rest(object: JsonObject<'_>) -> Option<Self> {
+        let object = object.sorted();
         if object.is_empty() {
             return Some(Self::new());
         }
@@ -163,10 +164,10 @@ impl Claims {
         self.0.is_none()
     }
 
-    /// The members; none if there are none.
+    /// The members, in the order of their names; none if there are none.
     pub(crate) fn object(&self) -> Option<JsonObject<'_>> {
         // It was readable when it came in.
-        JsonObject::read(self.0.as_deref()?).ok()
+        JsonObject::read(self.0.as_deref()?).ok().map(JsonObject::sorted)
     }
 
     fn value(&self) -> serde_json::Result<Value> {

@@ -44,7 +44,7 @@ impl<'a> TokenClaims<'a> {
             issued: time(object.take("iat"), "iat")?,
             not_before: time(object.get("nbf"), "nbf")?,
             authenticated: time(object.take("auth_time"), "auth_time")?,
-            others: Claims::rest(&object).ok_or(Unreadable::Unsound)?,
+            others: Claims::rest(object).ok_or(Unreadable::Unsound)?,
         })
     }
 

@@ -126,8 +126,21 @@ pub(crate) fn is_plain_json(text: &str) -> bool {
 }
 
 /// Where the first byte stands that JSON does not write as it is.
-pub(crate) fn end_of_plain_json(text: &str) -> Option<usize> {
-    first_marked(text.as_bytes(), not_plain_json)
+pub(crate) fn end_of_plain_json(text: &[u8]) -> Option<usize> {
+    first_marked(text, not_plain_json)
+}
+
+/// Marks what is no digit, and nothing else.
+fn not_digit(word: u64) -> u64 {
+    // A digit becomes its value.
+    let differs = word ^ u64::from_ne_bytes([b'0'; 8]);
+    // Adding to seven bits carries nothing over to the next byte.
+    (differs & !HIGHS).wrapping_add(u64::from_ne_bytes([0x80 - 10; 8])) | differs
+}
+
+/// Where the first byte stands that is no digit.
+pub(crate) fn end_of_digits(text: &[u8]) -> Option<usize> {
+    first_marked(text, not_digit)
 }
 
 /// Looks at every byte, without stopping early: the compiler then looks at many at once. The last of them are looked at
@@ -159,16 +172,18 @@ fn first_marked(text: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
     // The lowest mark is right, whatever those above it are.
     let first =
         |word| Some(mark(word) & HIGHS).filter(|marks| *marks != 0).map(|marks| marks.trailing_zeros() as usize / 8);
-    let (words, rest) = text.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
+    let mut rest = text;
+    // No place is behind the text.
+    let place = |rest: &[u8], at: usize| text.len().wrapping_sub(rest.len()).wrapping_add(at);
+    while let Some((word, behind)) = rest.split_first_chunk::<8>() {
         if let Some(at) = first(u64::from_le_bytes(*word)) {
-            return Some(index.saturating_mul(8).saturating_add(at));
+            return Some(place(rest, at));
         }
+        rest = behind;
     }
     // Filled up with zeros, which may be marked, but stand behind the text.
     let last = rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    let at = first(last).filter(|at| *at < rest.len())?;
-    Some(words.len().saturating_mul(8).saturating_add(at))
+    first(last).filter(|at| *at < rest.len()).map(|at| place(rest, at))
 }
 
 /// Where a text has one of two bytes, neither of which is 0, and last of all where it ends. Eight bytes are looked at together.
@@ -279,7 +294,10 @@ mod tests {
                 assert_eq!(breaks_lines(&text), matches!(odd, '\0' | '\r' | '\n'), "{text:?}");
                 let is_plain = odd >= ' ' && !matches!(odd, '"' | '\\');
                 assert_eq!(is_plain_json(&text), is_plain, "{text:?}");
-                assert_eq!(end_of_plain_json(&text), (!is_plain).then_some(before), "{text:?}");
+                assert_eq!(end_of_plain_json(text.as_bytes()), (!is_plain).then_some(before), "{text:?}");
+                let digits = format!("{}{odd}{}", "9".repeat(before), "0".repeat(after));
+                let end = (!odd.is_ascii_digit()).then_some(before);
+                assert_eq!(end_of_digits(digits.as_bytes()), end, "{digits:?}");
             }
         }
     }

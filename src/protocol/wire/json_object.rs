@@ -1,7 +1,6 @@
 //! A JSON object, read strictly: no member stands twice (RFC 7515 section 4, RFC 7519 section 4).
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::fmt;
 
 use serde::de::{DeserializeOwned, MapAccess, SeqAccess, Visitor};
@@ -9,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::json_scanner::{Written, members};
 
-/// Its members in the order of their names. What they hold is read when it is asked for.
+/// What its members hold is read when it is asked for.
 pub(crate) struct JsonObject<'a>(Vec<Member<'a>>);
 
 struct Member<'a> {
@@ -31,9 +30,29 @@ impl<'a> Member<'a> {
         Self { start: start(&name), name, value, is_taken: false }
     }
 
-    fn cmp(&self, start: u64, name: &str) -> Ordering {
-        self.start.cmp(&start).then_with(|| (*self.name).cmp(name))
+    #[inline]
+    fn is(&self, start: u64, name: &str) -> bool {
+        self.start == start && *self.name == *name
     }
+}
+
+/// Of so many, each is compared with each: they are so few that putting them in order takes longer.
+const FEW: usize = 16;
+
+fn is_any_twice(members: &[Member<'_>]) -> bool {
+    if members.len() <= FEW {
+        let mut rest = members;
+        while let [one, others @ ..] = rest {
+            if others.iter().any(|other| other.is(one.start, &one.name)) {
+                return true;
+            }
+            rest = others;
+        }
+        return false;
+    }
+    let mut names: Vec<&str> = members.iter().map(|member| &*member.name).collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
 }
 
 /// The text is not what it should be. No message repeats a part of it.
@@ -64,9 +83,14 @@ impl<'a> JsonObject<'a> {
         // As many as an access token has.
         let mut own = Vec::with_capacity(12);
         members(json, |name, value| own.push(Member::new(name, value))).map_err(|at| Unreadable::object(json, at))?;
-        own.sort_unstable_by(|one, other| one.cmp(other.start, &other.name));
-        let is_twice = |pair: &[Member<'_>]| matches!(pair, [one, other] if one.cmp(other.start, &other.name).is_eq());
-        if own.windows(2).any(is_twice) { Err(Unreadable::Twice) } else { Ok(Self(own)) }
+        if is_any_twice(&own) { Err(Unreadable::Twice) } else { Ok(Self(own)) }
+    }
+
+    /// The members that were not taken out, in the order of their names.
+    pub(crate) fn sorted(mut self) -> Self {
+        self.0.retain(|member| !member.is_taken);
+        self.0.sort_unstable_by(|one, other| one.start.cmp(&other.start).then_with(|| one.name.cmp(&other.name)));
+        self
     }
 
     /// Leaves out the members that are `null`.
@@ -79,7 +103,7 @@ impl<'a> JsonObject<'a> {
     #[inline]
     fn position(&self, name: &str) -> Option<usize> {
         let start = start(name);
-        self.0.iter().position(|member| member.start == start && *member.name == *name && !member.is_taken)
+        self.0.iter().position(|member| member.is(start, name) && !member.is_taken)
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -216,6 +240,11 @@ mod tests {
         assert_eq!(object.take_as::<u64>("a"), Err(Unreadable::Member("a")));
         assert_eq!(object.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["c"]);
         assert!(object.without_nulls().is_empty());
+        let object = JsonObject::read(r#"{"b long name":1,"a":2,"b long one":3,"\u0000":4,"":5}"#).unwrap().sorted();
+        assert_eq!(
+            object.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            ["", "\0", "a", "b long name", "b long one"]
+        );
     }
 
     #[test]
@@ -225,6 +254,15 @@ mod tests {
         }
         for text in [r#"{"a":1,"b":2,"a":1}"#, r#"{"a":1,"\u0061":1}"#] {
             assert!(matches!(JsonObject::read(text), Err(Unreadable::Twice)), "{text}");
+        }
+        for count in 0..40 {
+            let names = (0..count).map(|number| format!("a member {number}"));
+            for twice in [None].into_iter().chain(names.clone().map(Some)) {
+                let is_once = twice.is_none();
+                let members: Vec<String> = names.clone().chain(twice).map(|name| format!("\"{name}\":1")).collect();
+                let text = format!("{{{}}}", members.join(","));
+                assert_eq!(JsonObject::read(&text).is_ok(), is_once, "{text}");
+            }
         }
     }
 

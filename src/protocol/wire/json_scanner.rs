@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::charset::end_of_plain_json;
+use super::charset::{end_of_digits, end_of_plain_json};
 
 /// What a member holds, as it is written, without the white space around it.
 #[derive(Clone, Copy)]
@@ -25,10 +25,14 @@ impl<'a> Written<'a> {
         struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
         if self.is_plain {
-            return self.json.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed);
+            return without_quotes(self.json).map(Cow::Borrowed);
         }
         serde_json::from_str(self.json).ok().map(|Text(text)| text)
     }
+}
+
+fn without_quotes(text: &str) -> Option<&str> {
+    text.get(1..text.len().wrapping_sub(1))
 }
 
 /// Hands on each member of an object, in the order in which they are written.
@@ -49,7 +53,7 @@ impl<'a> Scanner<'a> {
         self.take('{')?;
         if self.take('}').is_none() {
             loop {
-                let name = self.value()?.text()?;
+                let name = self.name()?;
                 self.take(':')?;
                 found(name, self.value()?);
                 if self.take(',').is_none() {
@@ -77,6 +81,15 @@ impl<'a> Scanner<'a> {
         Some(())
     }
 
+    fn name(&mut self) -> Option<Cow<'a, str>> {
+        self.skip_space();
+        // As nearly all are.
+        let Some(length) = self.plain_text() else { return self.value()?.text() };
+        let (name, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        without_quotes(name).map(Cow::Borrowed)
+    }
+
     fn value(&mut self) -> Option<Written<'a>> {
         self.skip_space();
         let plain = self.plain_text();
@@ -88,15 +101,16 @@ impl<'a> Scanner<'a> {
 
     /// The length of a text without escapes, with its quotes.
     fn plain_text(&self) -> Option<usize> {
-        let text = self.rest.strip_prefix('"')?;
+        let [b'"', text @ ..] = self.rest.as_bytes() else { return None };
         let end = end_of_plain_json(text)?;
-        text.get(end..)?.starts_with('"').then(|| end.saturating_add(2))
+        (text.get(end) == Some(&b'"')).then(|| end.wrapping_add(2))
     }
 
     /// The length of a number of digits alone.
     fn whole_number(&self) -> Option<usize> {
-        let length = self.rest.bytes().take_while(u8::is_ascii_digit).count();
-        let is_number = !self.rest.starts_with('0') && matches!(self.rest.as_bytes().get(length), Some(b',' | b'}'));
+        let json = self.rest.as_bytes();
+        let length = end_of_digits(json)?;
+        let is_number = json.first() != Some(&b'0') && matches!(json.get(length), Some(b',' | b'}'));
         (length > 0 && is_number).then_some(length)
     }
 
