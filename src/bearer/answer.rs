@@ -172,7 +172,7 @@ impl Answers {
 /// How long the backend wants to be left alone, if it said so.
 #[cold]
 fn tell_wait(refusal: &BearerRefusal, headers: &mut HeaderMap) {
-    if let Some(wait) = refusal.error.as_ref().and_then(|error| error.retry_after) {
+    if let Some(wait) = refusal.error().and_then(|error| error.retry_after) {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds_to_wait(wait)));
     }
 }
@@ -186,7 +186,9 @@ impl Ready {
             let scope = (kind == AnswerKind::Scope).then_some(needed);
             // Config and scopes have only characters that fit a header.
             let bare = HeaderValue::from_static("Bearer realm=\"api\"");
-            headers.insert(WWW_AUTHENTICATE, challenge.value(row, scope).unwrap_or(bare));
+            let value = challenge.value(row, scope).unwrap_or(bare);
+            // Clones of a clone share its text without asking whether it is shared already.
+            headers.insert(WWW_AUTHENTICATE, value.clone());
         }
         if row.headers.contains(&Header::RetryAfter) {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds_to_wait(WAIT)));

@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 use tower::Service;
 
 use super::principal::mark;
+use super::refusal::BearerRefusal;
 use super::route_rules::{RouteRules, Verification};
 use crate::boundary::body::ResponseBody;
 
@@ -62,20 +63,16 @@ impl<S, B, ResB> Task<S, B>
 where
     S: Service<Request<B>, Response = Response<ResB>>,
 {
-    /// The inner service's future, or the answer to a request that was refused.
-    fn poll_way(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Future, Response<ResponseBody<ResB>>>> {
+    /// The inner service's future, or why the request was refused.
+    fn poll_way(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Future, BearerRefusal>> {
         let found = ready!(Pin::new(&mut self.verification.looking).poll(cx));
-        Poll::Ready(match self.rules.conclude(found, &self.verification) {
-            Ok(principal) => {
-                let Some(mut request) = self.request.take() else { return Poll::Pending };
-                mark(&mut request, Some(principal));
-                Ok(self.inner.call(request))
-            }
-            Err(refusal) => {
-                let Some(request) = &self.request else { return Poll::Pending };
-                Err(self.rules.refuse(&refusal, request.headers(), ResponseBody::own))
-            }
-        })
+        let principal = match self.rules.conclude(found, &self.verification) {
+            Ok(principal) => principal,
+            Err(refusal) => return Poll::Ready(Err(refusal)),
+        };
+        let Some(mut request) = self.request.take() else { return Poll::Pending };
+        mark(&mut request, Some(principal));
+        Poll::Ready(Ok(self.inner.call(request)))
     }
 }
 
@@ -99,7 +96,9 @@ where
                 }
                 StageProj::Ask { task } => match ready!(task.poll_way(cx)) {
                     Ok(future) => this.stage.set(Stage::Pass { future }),
-                    Err(response) => {
+                    Err(refusal) => {
+                        let Some(request) = &task.request else { return Poll::Pending };
+                        let response = task.rules.refuse(&refusal, request.headers(), ResponseBody::own);
                         this.stage.set(Stage::Own { response: None });
                         return Poll::Ready(Ok(response));
                     }

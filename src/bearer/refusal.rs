@@ -89,7 +89,8 @@ impl BearerReason {
 /// A request that was refused, for [`on_refusal`](super::BearerGuardBuilder::on_refusal).
 pub struct BearerRefusal {
     reason: BearerReason,
-    pub(super) error: Option<BackendError>,
+    /// Boxed, because few have one.
+    error: Option<Box<BackendError>>,
     record: Option<AccessTokenRecord>,
 }
 
@@ -102,7 +103,7 @@ impl BearerRefusal {
     /// The same, with its cause if the verifier took too long.
     pub(super) fn with_cause_if_overdue(mut self, cause: impl FnOnce() -> BackendError) -> Self {
         if self.reason == BearerReason::Overdue {
-            self.error = Some(cause());
+            self.error = Some(Box::new(cause()));
         }
         self
     }
@@ -117,7 +118,7 @@ impl BearerRefusal {
     /// for, if it is [`Overdue`](BearerReason::Overdue).
     #[must_use]
     pub fn error(&self) -> Option<&BackendError> {
-        self.error.as_ref()
+        self.error.as_deref()
     }
 
     /// What the token stands for, if it was verified but is not good here: expired, bound, for another audience or realm, or
@@ -132,12 +133,12 @@ impl BearerRefusal {
     pub(super) fn tell(&self) {
         let client = self.record.as_ref().map(AccessTokenRecord::client);
         let reason = self.reason;
-        telemetry::bearer_refused(reason.as_str(), reason.is_trouble(), client, reason.hint(), self.error.as_ref());
+        telemetry::bearer_refused(reason.as_str(), reason.is_trouble(), client, reason.hint(), self.error());
     }
 
     /// Whether the failure is a fault, which a second try does not help.
     pub(super) fn is_fault(&self) -> bool {
-        self.error.as_ref().is_some_and(|error| error.kind == BackendErrorKind::Fault)
+        self.error().is_some_and(|error| error.kind == BackendErrorKind::Fault)
     }
 }
 
@@ -149,7 +150,7 @@ impl From<BearerReason> for BearerRefusal {
 
 impl From<BackendError> for BearerRefusal {
     fn from(error: BackendError) -> Self {
-        Self { reason: BearerReason::Backend, error: Some(error), record: None }
+        Self { reason: BearerReason::Backend, error: Some(Box::new(error)), record: None }
     }
 }
 

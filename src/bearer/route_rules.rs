@@ -186,6 +186,7 @@ impl RouteRules {
         }
     }
 
+    #[inline]
     pub(super) fn refuse<B>(
         &self,
         refusal: &BearerRefusal,
