@@ -1,7 +1,7 @@
 //! Time comes in through this door, so that tests need no sleeping.
 
 use std::fmt::Debug;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The two clocks that the endpoint and its parts read.
@@ -49,17 +49,18 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
 }
 
-/// The clocks of the operating system.
+/// The clocks of the operating system. All of a process show the same.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     start: Instant,
 }
 
 impl SystemClock {
-    /// The clocks, with the monotonic one starting now.
+    /// The clocks. The monotonic one started with the first of the process.
     #[must_use]
     pub fn new() -> Self {
-        Self { start: Instant::now() }
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        Self { start: *START }
     }
 }
 
@@ -120,6 +121,11 @@ impl SharedClock {
         &self.clock
     }
 
+    /// What its monotonic clock showed.
+    pub(crate) const fn showed(&self, elapsed: Duration) -> Reading<'_> {
+        Reading { clock: self, elapsed }
+    }
+
     /// Whether `other` shows the same time of day, give or take a second. It compares [`now`](Clock::now) alone, not
     /// [`elapsed`](Clock::elapsed).
     #[must_use]
@@ -128,6 +134,14 @@ impl SharedClock {
         let (own, other) = (self.clock.now(), other.now());
         own.duration_since(other).unwrap_or_else(|error| error.duration()) <= MOST
     }
+}
+
+/// What the monotonic clock of an endpoint showed a moment ago, for parts that go by the same clock: reading it again costs more than
+/// what they do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'a> {
+    clock: &'a SharedClock,
+    elapsed: Duration,
 }
 
 /// The clock of a part: the one that it was given, else the one that is handed to it first, else the operating system's. Clones
@@ -155,6 +169,16 @@ impl PartClock {
         }
         let other = self.other.get_or_init(|| Arc::clone(&shared.clock));
         Arc::ptr_eq(other, &shared.clock) || shared.agrees_with(other)
+    }
+
+    /// What the monotonic clock shows, or showed when it was read. A reading of another clock says nothing here.
+    #[inline]
+    pub(crate) fn elapsed_by(&self, reading: Option<Reading<'_>>) -> Duration {
+        let is_own = |reading: &Reading<'_>| match self.other.get() {
+            Some(other) => Arc::ptr_eq(other, &reading.clock.clock),
+            None => !reading.clock.is_chosen,
+        };
+        reading.filter(is_own).map_or_else(|| self.elapsed(), |reading| reading.elapsed)
     }
 
     fn get(&self) -> &dyn Clock {

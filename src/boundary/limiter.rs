@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::account::AccountKey;
 use super::backend::BackendError;
 use super::check::{CheckOutcome, SecretCheck};
-use super::clock::SharedClock;
+use super::clock::{Reading, SharedClock};
 use super::maybe::MaybeFuture;
 pub use super::refusal::{BegunLock, Refusal, Rule};
 use super::setting::SettingError;
@@ -27,13 +27,15 @@ pub struct AttemptKey<'a> {
     pub is_exempt: bool,
     /// A keyed digest of the secret that is tried, to count the same mistake once.
     pub fingerprint: Option<Fingerprint>,
+    /// What the endpoint's clock showed, if it was read and nothing was waited for since.
+    pub(crate) reading: Option<Reading<'a>>,
 }
 
 impl<'a> AttemptKey<'a> {
     /// A key without exemption and fingerprint, for the tests of your own limiter.
     #[must_use]
     pub const fn new(guess: Guess<'a>, address: Option<IpAddr>) -> Self {
-        Self { guess, address, is_exempt: false, fingerprint: None }
+        Self { guess, address, is_exempt: false, fingerprint: None, reading: None }
     }
 
     /// What counts as one sender: an IPv4 address, or the first address of the /64 of an IPv6 address, all of which one

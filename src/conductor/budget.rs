@@ -9,7 +9,7 @@ use super::notices::{Notices, Owner};
 use super::trail::Caller;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::SharedClock;
-use crate::boundary::ladder::charge::{self, Charge, Guessed, Kind, OfClient, Unsettled, UsedCharge};
+use crate::boundary::ladder::charge::{self, Charge, GuessKey, Guessed, Kind, OfClient, Unsettled, UsedCharge};
 use crate::boundary::ladder::client::{self, AuthenticatedClient};
 use crate::boundary::limiter::{AttemptKey, AttemptLimiter, BegunLock, Fingerprint, Guess, Refusal};
 use crate::observe::contain::Contain;
@@ -39,11 +39,18 @@ pub(crate) struct Budget {
     patience: Bound,
     notices: Notices,
     rules: BudgetRules,
+    clock: SharedClock,
 }
 
 impl Budget {
-    pub(crate) fn new(limiter: Box<dyn AttemptLimiter>, patience: Bound, notices: Notices, rules: BudgetRules) -> Self {
-        Self { limiter, patience, notices, rules }
+    pub(crate) fn new(
+        limiter: Box<dyn AttemptLimiter>,
+        patience: Bound,
+        notices: Notices,
+        rules: BudgetRules,
+        clock: SharedClock,
+    ) -> Self {
+        Self { limiter, patience, notices, rules, clock }
     }
 
     /// Whether the limiter goes by the endpoint's clock.
@@ -53,6 +60,18 @@ impl Budget {
 
     pub(super) fn notices(&self) -> &Notices {
         &self.notices
+    }
+
+    /// A guess as it comes from its sender.
+    #[inline]
+    fn key_of<'a, Of>(
+        &'a self,
+        guessed: Guessed<'a, Of>,
+        caller: &Caller,
+        fingerprint: Option<Fingerprint>,
+    ) -> GuessKey<'a, Of> {
+        let reading = caller.elapsed.map(|elapsed| self.clock.showed(elapsed));
+        guessed.from(caller.address, caller.is_exempt, fingerprint, reading)
     }
 
     /// Has the limiter check a client's secret.
@@ -66,10 +85,10 @@ impl Budget {
         now: Moment<'a>,
         caller: &'a mut Caller,
     ) -> impl Future<Output = Result<AuthenticatedClient, TokenError>> + Send + 'a {
-        let keyed = guessed.from(caller.address, caller.is_exempt, None);
+        let keyed = self.key_of(guessed, caller, None);
         async move {
             let checking = client::check(&*self.limiter, &keyed, secret, client, now);
-            let mut checked = match answered!(checking, within self.patience) {
+            let mut checked = match answered!(checking, waiting => caller.waits(self.patience.of(waiting))) {
                 Ok(Ok(checked)) => checked,
                 Ok(Err(refusal)) => return Err(self.refused(refusal, keyed.key(), client, caller)),
                 Err(error) => return Err(error.because(Reason::LimiterFailed)),
@@ -91,7 +110,7 @@ impl Budget {
         client: Option<&'a Client>,
         caller: &'a mut Caller,
     ) -> impl Future<Output = Result<Charge<Of>, TokenError>> + Send + 'a {
-        let keyed = guessed.from(caller.address, caller.is_exempt, fingerprint);
+        let keyed = self.key_of(guessed, caller, fingerprint);
         async move {
             match answered!(charge::reserve(&*self.limiter, &keyed), within self.patience) {
                 Ok(Ok(charge)) => {
@@ -117,6 +136,8 @@ impl Budget {
         let is_stranger =
             |error: &TokenError| matches!(error.reason, Reason::UnknownRefreshToken | Reason::ForeignToken);
         if client.is_public() && outcome.as_ref().is_err_and(is_stranger) {
+            // The token was looked up meanwhile.
+            caller.elapsed = None;
             // It stays charged.
             drop(self.reserve(Guessed::nobody(), None, Some(client), caller).await?);
         }

@@ -90,7 +90,7 @@ impl Door {
     pub(super) async fn note_origin(&self, head: &Head, trail: &mut Trail) -> Result<(), TokenError> {
         let Some(origin) = origin(&head.headers) else { return Ok(()) };
         let allowed = self.clients.registry.allows_origin(origin.to_str().unwrap_or_default());
-        let allowed = self.clients.patience.of(allowed).await;
+        let allowed = trail.caller.waits(self.clients.patience.of(allowed)).await;
         if allowed.map_err(|error| error.because(Reason::RegistryFailed))? {
             trail.allowed_origin = Some(Box::new(origin.clone()));
         }
@@ -125,10 +125,12 @@ impl Door {
         // A database that ignores case may find a client of another id.
         let exactly = |id: &str, found: Option<Client>| found.filter(|client| client.id().as_str() == id);
         let id = presented.id(&form.texts);
-        let found = answered!(registry.find_at_once(id).into_ready(), within patience);
+        let found =
+            answered!(registry.find_at_once(id).into_ready(), waiting => trail.caller.waits(patience.of(waiting)));
         let mut client = exactly(id, found.map_err(failed)?);
         if let Some(raw) = presented.raw_id(&form.texts) {
-            let found = answered!(registry.find_at_once(raw).into_ready(), within patience);
+            let found =
+                answered!(registry.find_at_once(raw).into_ready(), waiting => trail.caller.waits(patience.of(waiting)));
             let other = exactly(raw, found.map_err(failed)?);
             client = client.or(other.filter(Client::accepts_raw_basic));
         }
@@ -183,7 +185,8 @@ impl Door {
                 Err(error) => Err(Failure::of(error, Reason::MethodFailed)),
             }
         });
-        self.budget.settle(used, Err(proven), None, caller.address).await
+        let address = caller.address;
+        caller.waits(self.budget.settle(used, Err(proven), None, address)).await
     }
 
     /// A failed authentication by the application's own method, with its challenge.

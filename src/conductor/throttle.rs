@@ -28,7 +28,9 @@ impl Throttle {
     #[inline]
     pub(super) fn count(&self, caller: &mut Caller) -> Result<(), Duration> {
         let Some(address) = caller.address.filter(|_| !caller.is_exempt) else { return Ok(()) };
-        match self.requests.count(address, self.clock.elapsed()) {
+        let now = self.clock.elapsed();
+        caller.elapsed = Some(now);
+        match self.requests.count(address, now) {
             Ok(counted) => caller.counted = counted,
             Err(_) if self.requests.is_monitor() => caller.monitored = Some(Rule::Requests),
             Err(wait) => {

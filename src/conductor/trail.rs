@@ -25,6 +25,8 @@ pub(crate) struct Caller {
     pub(crate) address: Option<IpAddr>,
     /// The address that counts is on the allow-list.
     pub(crate) is_exempt: bool,
+    /// What the monotonic clock showed when the head was judged, as long as nothing was [waited](Self::waits) for since.
+    pub(crate) elapsed: Option<Duration>,
     /// What the ceiling of the address counted, until it is given back.
     pub(crate) counted: Counted,
     /// The rule of the attack protection that refused.
@@ -34,6 +36,15 @@ pub(crate) struct Caller {
     pub(crate) has_origin: bool,
     /// No page of another origin sent the request.
     pub(crate) is_own_site: bool,
+}
+
+impl Caller {
+    /// The same, which has to be waited for: what the clock showed is over by then.
+    #[inline]
+    pub(crate) fn waits<T>(&mut self, pending: T) -> T {
+        self.elapsed = None;
+        pending
+    }
 }
 
 /// Kept outside the rungs, so that it survives their errors, deadlines and panics. What is rarely there is boxed: the

@@ -157,6 +157,7 @@ impl Options {
             patience.limiter,
             Notices::new(protection.notifier),
             BudgetRules { conceals_account_locks: protection.conceals_account_locks, deadline: self.limits.whole() },
+            shared.clone(),
         ));
         let wall = Arc::clone(&clock);
         let known = Clients { registry, patience: patience.registry, misfits, now: Box::new(move || wall.now()) };

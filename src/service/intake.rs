@@ -2,7 +2,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -217,10 +217,11 @@ impl<B: Body> EndpointFuture<B> {
                 StateProj::Answer { answer } => return answer.as_mut().poll(cx),
                 StateProj::Collect { task } => {
                     let task = task.as_mut().project();
-                    let Some(start) = &task.start else { return Poll::Pending };
-                    let next = match ready!(task.collect.poll(start.endpoint.gate().limits(), cx)) {
-                        Ok(body) => Gate::parse(body.as_slice(), start.credentials_len),
-                        Err(reason) => Next::Refuse(reason),
+                    let Some(start) = task.start.as_mut() else { return Poll::Pending };
+                    let next = match task.collect.poll(start.endpoint.gate().limits(), cx) {
+                        Poll::Ready(Ok(body)) => Gate::parse(body.as_slice(), start.credentials_len),
+                        Poll::Ready(Err(reason)) => Next::Refuse(reason),
+                        Poll::Pending => return start.caller.waits(Poll::Pending),
                     };
                     let Some(Start { endpoint, purpose, head, caller, .. }) = task.start.take() else {
                         return Poll::Pending;

@@ -22,6 +22,6 @@ impl AttemptLimiter for Roomy {
 /// A charge of the account with this name.
 pub(super) fn charge(username: &str) -> Option<Charge<OfAccount>> {
     let account = AccountKey::canonical(username);
-    let keyed = Guessed::account(None, &account).from(None, false, None);
+    let keyed = Guessed::account(None, &account).from(None, false, None, None);
     reserve(&Roomy, &keyed).ok()?.ok()?.ok()
 }

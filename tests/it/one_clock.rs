@@ -2,17 +2,24 @@
 //! told.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::{Body, Frame};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard};
-use tower_password_grant::limiter::MemoryLimiter;
-use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
+use tower_password_grant::limiter::{LimiterRules, MemoryLimiter};
+use tower_password_grant::store::{MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens};
+use tower_password_grant::user::AccountKey;
 use tower_password_grant::{
-    Client, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients, TokenIssuer,
+    Attempt, BackendError, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PasswordGrantLayer,
+    PeerAddress, StaticClients, TokenIssuer, Verdict,
 };
 
 use crate::support::capture::{self, Capture};
@@ -212,4 +219,92 @@ async fn a_database_that_was_opened_with_another_clock_is_told() {
         store.close().await;
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// How many seconds pass in a request.
+#[derive(Clone, Copy, Default)]
+struct Seconds {
+    /// Until the body is there.
+    body: u64,
+    /// In the look-up of the account, which answers at once.
+    look_up: u64,
+    /// Until the look-up answers.
+    answer: u64,
+}
+
+/// Denies everybody. The first request passes time.
+struct Slow(ManualClock, Mutex<Seconds>);
+
+#[async_trait]
+impl CredentialVerifier for Slow {
+    async fn verify(&self, _: Attempt) -> Result<Verdict, BackendError> {
+        Ok(Denial::WrongPassword.into())
+    }
+
+    fn account_key<'a>(
+        &'a self,
+        username: &'a str,
+        _: Option<&'a str>,
+    ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
+        let Seconds { look_up, answer, .. } = std::mem::take(&mut *self.1.lock().unwrap());
+        self.0.advance_secs(look_up);
+        if answer == 0 {
+            return MaybeFuture::ready(Ok(AccountKey::canonical(username)));
+        }
+        MaybeFuture::new(async move {
+            self.0.advance_secs(answer);
+            Ok(AccountKey::canonical(username))
+        })
+    }
+}
+
+/// A body that comes so many seconds after its head.
+struct Later(ManualClock, u64, Option<Bytes>);
+
+impl Body for Later {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let seconds = std::mem::take(&mut self.1);
+        if seconds > 0 {
+            self.0.advance_secs(seconds);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(self.2.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_counts_as_of_the_time_when_its_request_came_or_when_it_was_last_waited_for() {
+    for (seconds, locked_at_1000) in [
+        (Seconds { look_up: 600, ..Seconds::default() }, None),
+        (Seconds { body: 600, ..Seconds::default() }, Some("500")),
+        (Seconds { answer: 600, ..Seconds::default() }, Some("500")),
+    ] {
+        let clock = ManualClock::new();
+        let rules = LimiterRules::new().with_budget(1, Duration::from_secs(900));
+        let layer = PasswordGrant::builder()
+            .clients(clients())
+            .verifier(Slow(clock.clone(), Mutex::new(seconds)))
+            .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
+            .attack_protection(counted_by(MemoryLimiter::new().with_rules(rules)))
+            .peer_address(PeerAddress::socket_addr())
+            .clock(clock.clone())
+            .build()
+            .unwrap();
+        let guess = |number: u8| format!("grant_type=password&username=alice&password={number}&client_id=app");
+        let body = Later(clock.clone(), seconds.body, Some(guess(0).into()));
+        send(&layer, token_request(&[], "").map(|_| body)).await.assert_error(400, "invalid_grant");
+        clock.advance_secs(400);
+        let answer = send(&layer, token_request(&[], &guess(1))).await;
+        match locked_at_1000 {
+            None => answer.assert_error(400, "invalid_grant"),
+            Some(seconds) => {
+                answer.assert_error(429, "too_many_attempts");
+                assert_eq!(answer.headers["retry-after"], seconds);
+            }
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use super::asking::Asking;
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::BackendError;
+use crate::boundary::clock::Reading;
 use crate::boundary::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Fingerprint, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
 };
@@ -70,8 +71,9 @@ impl<'a, Of> Guessed<'a, Of> {
         address: Option<IpAddr>,
         is_exempt: bool,
         fingerprint: Option<Fingerprint>,
+        reading: Option<Reading<'a>>,
     ) -> GuessKey<'a, Of> {
-        GuessKey { key: AttemptKey { guess: self.guess, address, is_exempt, fingerprint }, of: PhantomData }
+        GuessKey { key: AttemptKey { guess: self.guess, address, is_exempt, fingerprint, reading }, of: PhantomData }
     }
 }
 

@@ -54,7 +54,7 @@ impl ExtensionFlow {
             extensions,
         };
         let realm = terms.realm().as_deref();
-        let account = self.look_up.of(self.grant.account_key(&request)).await;
+        let account = trail.caller.waits(self.look_up.of(self.grant.account_key(&request))).await;
         let account = account.map_err(|error| error.because(Reason::ExtensionFailed))?;
         // What names no account still counts on the address.
         let (charge, owner) = match &account {

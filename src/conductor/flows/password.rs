@@ -60,7 +60,7 @@ impl PasswordFlow {
             let (verifying, charge, owner, shared) = {
                 let username = form.get(Known::Username).unwrap_or_default();
                 let realm = terms.realm().as_deref();
-                let account = rungs.users().account_key(username, realm).await;
+                let account = rungs.users().account_key(username, realm, &mut trail.caller).await;
                 let account = account.map_err(|error| error.because(Reason::VerifierFailed))?;
                 let fingerprint = self.fingerprint(realm, &account, form);
                 let (charge, owner) = rungs.charge(realm, &account, Some(fingerprint), trail).await?;

@@ -8,6 +8,7 @@ use crate::boundary::can_recheck::can_recheck;
 use crate::boundary::ladder::user::{self, Answer, ReverifiedUser, VerifiedUser};
 use crate::boundary::recheck::Recheck;
 use crate::boundary::verifier::{Attempt, CredentialVerifier};
+use crate::conductor::trail::Caller;
 use crate::observe::patience::{Bound, answered};
 
 /// The verifier, with the time of its calls.
@@ -36,8 +37,12 @@ impl Users {
         &'a self,
         username: &'a str,
         realm: Option<&'a str>,
-    ) -> impl Future<Output = Result<AccountKey<'a>, BackendError>> + Send + 'a {
-        async move { answered!(self.verifier.account_key(username, realm).into_ready(), within self.look_up) }
+        caller: &mut Caller,
+    ) -> impl Future<Output = Result<AccountKey<'a>, BackendError>> + Send {
+        async move {
+            let begun = self.verifier.account_key(username, realm).into_ready();
+            answered!(begun, waiting => caller.waits(self.look_up.of(waiting)))
+        }
     }
 
     /// Decides on an attempt. `keeps_password`: something is to look at the password afterwards.

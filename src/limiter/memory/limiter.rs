@@ -92,9 +92,11 @@ impl MemoryLimiter {
     /// One step under the locks of all that the attempt touches.
     ///
     /// Charges are numbered by one counter, which is cheaper here than a number beside each tally; taken under the locks, it is
-    /// later than that of each charge before on the same tallies, as the step demands. So is the time, which never goes back.
+    /// later than that of each charge before on the same tallies, as the step demands. The time is that at which the head of the
+    /// request was judged, if the endpoint read this clock then and waited for nothing since: reading it again costs more than a look
+    /// at a tally.
     fn attempt<R, W>(&self, key: &AttemptKey<'_>, compare: impl FnOnce() -> Compared<R, W>) -> Option<Attempted<R, W>> {
-        let (now, step) = (self.now(), self.step());
+        let (now, step) = (millis(self.clock.elapsed_by(key.reading)), self.step());
         let facts = Facts::new(key, &self.digests);
         let mut pairs = shard_of(&self.tables.pairs, facts.key(Slot::Pair))?;
         let mut accounts = shard_of(&self.tables.accounts, facts.key(Slot::Account))?;
