@@ -38,10 +38,14 @@ struct Users;
 #[async_trait]
 impl CredentialVerifier for Users {
     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
-        Ok(match attempt.password().expose() == PASSWORD {
+        self.verify_at_once(attempt).await
+    }
+
+    fn verify_at_once(&self, attempt: Attempt) -> MaybeFuture<'_, Result<Verdict, BackendError>> {
+        MaybeFuture::ready(Ok(match attempt.password().expose() == PASSWORD {
             true => Subject::new("user-1").into(),
             false => Denial::WrongPassword.into(),
-        })
+        }))
     }
 }
 

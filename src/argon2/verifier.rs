@@ -186,7 +186,7 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
         // Looked up as for the account on which the attempt was counted.
         let login = LoginName::new(attempt.username()).into_owned();
-        let realm = attempt.to_realm();
+        let realm = attempt.realm().map(str::to_owned);
         let origin = self.origin(&attempt);
         let mut password = attempt.into_password();
         let mut found = self.find(&login, realm.as_deref()).await?;

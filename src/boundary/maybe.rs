@@ -35,6 +35,24 @@ impl<'a, T> MaybeFuture<'a, T> {
     }
 }
 
+impl<'a, T: Send + Unpin + 'a> MaybeFuture<'a, T> {
+    /// The same answer with a change: at once and in its place, if it is known already.
+    pub(crate) fn changed(mut self, change: impl FnOnce(&mut T) + Send + 'a) -> Self {
+        match &mut self.0 {
+            State::Ready(None) => self,
+            State::Ready(Some(answer)) => {
+                change(answer);
+                self
+            }
+            State::Pending(_) => Self::new(async move {
+                let mut answer = self.await;
+                change(&mut answer);
+                answer
+            }),
+        }
+    }
+}
+
 impl<'a, T: Send + 'a> MaybeFuture<'a, T> {
     /// The answer, or the future of one that is not known yet.
     #[inline]

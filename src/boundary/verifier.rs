@@ -22,6 +22,7 @@ use crate::protocol::secret::secrets::{Password, RandomnessError};
 use crate::protocol::user::nobody::{letters, name_of_nobody};
 use crate::protocol::user::subject::Subject;
 use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::fields::Fields;
 use crate::protocol::wire::host_code::HostCode;
 use crate::protocol::wire::texts::{Span, Texts};
 
@@ -29,7 +30,7 @@ use crate::protocol::wire::texts::{Span, Texts};
 pub(crate) struct Said {
     pub(crate) username: Span,
     pub(crate) password: Password,
-    pub(crate) fields: Vec<(Span, Span)>,
+    pub(crate) fields: Fields,
     pub(crate) client: Client,
     pub(crate) realm: Realm,
     pub(crate) scope: Scope,
@@ -47,7 +48,7 @@ pub struct Attempt {
     /// The name that was sent, on whose account the attempt counts.
     counted: Span,
     password: Password,
-    fields: Vec<(Span, Span)>,
+    fields: Fields,
     client: Client,
     realm: Realm,
     scope: Scope,
@@ -93,7 +94,7 @@ impl Attempt {
     }
 
     /// The same facts with other texts.
-    fn saying(&self, names: [Span; 2], password: Password, fields: Vec<(Span, Span)>) -> Self {
+    fn saying(&self, names: [Span; 2], password: Password, fields: Fields) -> Self {
         let [username, counted] = names;
         Self {
             username,
@@ -150,11 +151,6 @@ impl Attempt {
         self.realm.as_deref()
     }
 
-    /// The realm, to keep it.
-    pub(crate) fn to_realm(&self) -> Realm {
-        self.realm.clone()
-    }
-
     /// The scope that was asked for, or the default where nothing was; within what the client may have.
     #[must_use]
     pub fn scope(&self) -> &Scope {
@@ -194,7 +190,7 @@ impl Attempt {
     /// a name may repeat.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         let texts = self.password.texts();
-        self.fields.iter().map(|(name, value)| (texts.get(*name), texts.get(*value)))
+        self.fields.as_slice().iter().map(|(name, value)| (texts.get(*name), texts.get(*value)))
     }
 
     /// The first value of an unrecognised form field.
@@ -365,6 +361,13 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     /// Verifies the attempt.
     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError>;
 
+    /// [`verify`](Self::verify), as the endpoint asks it: the verdict may be there at once. Provided: `verify`. Override it beside
+    /// `verify` where nothing is waited for and no hash takes its time, as for service accounts whose long random secrets are
+    /// compared in memory, with [`MaybeFuture::ready`]; that saves an allocation for each login. Both must decide the same.
+    fn verify_at_once(&self, attempt: Attempt) -> MaybeFuture<'_, Result<Verdict, BackendError>> {
+        self.verify(attempt).into()
+    }
+
     /// The key on which attempts for this name are counted, for known and unknown names alike. Called before
     /// [`verify`](Self::verify) and before anything is charged; must not show by its time whether the name exists.
     ///
@@ -428,6 +431,10 @@ impl<V: CredentialVerifier + ?Sized> CredentialVerifier for Arc<V> {
         Self: 'f,
     {
         (**self).verify(attempt)
+    }
+
+    fn verify_at_once(&self, attempt: Attempt) -> MaybeFuture<'_, Result<Verdict, BackendError>> {
+        (**self).verify_at_once(attempt)
     }
 
     fn account_key<'a>(

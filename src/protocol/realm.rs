@@ -38,7 +38,11 @@ impl Realm {
 
 /// The identifier, over all realms, of a subject that has this one in its realm.
 pub(crate) fn subject_of_all_realms(realm: &str, id: &str) -> String {
-    [realm, SEPARATOR, id].concat()
+    let parts = [realm, SEPARATOR, id];
+    // `concat` takes twice the instructions.
+    let mut subject = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+    parts.iter().for_each(|part| subject.push_str(part));
+    subject
 }
 
 /// The identifier that a user has in its own directory: the subject of a token of this realm without the realm in front, which

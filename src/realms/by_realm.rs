@@ -1,7 +1,5 @@
 //! A verifier for each realm.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::ready;
 
@@ -43,7 +41,8 @@ use crate::protocol::realm::{Realm, RealmError, own_id, subject_of_all_realms};
 #[derive(Default)]
 #[must_use]
 pub struct Realms {
-    verifiers: BTreeMap<Box<str>, Box<dyn CredentialVerifier>>,
+    /// A list, as clients have one of their realms: a few are found faster so than in a tree.
+    verifiers: Vec<(Box<str>, Box<dyn CredentialVerifier>)>,
     keeps_subject_ids: bool,
     /// One of the verifiers can recheck a login.
     can_recheck: bool,
@@ -62,11 +61,11 @@ impl Realms {
     /// Fails when the name is not 1 to 128 bytes of printable characters without `|`, and when the realm has a verifier already.
     pub fn realm(mut self, name: &str, verifier: impl CredentialVerifier) -> Result<Self, RealmError> {
         Realm::new(name)?;
-        if self.verifiers.contains_key(name) {
+        if self.names().any(|known| known == name) {
             return Err(RealmError::Twice(name.to_owned()));
         }
         self.can_recheck |= can_recheck(&verifier);
-        self.verifiers.insert(name.into(), Box::new(verifier));
+        self.verifiers.push((name.into(), Box::new(verifier)));
         Ok(self)
     }
 
@@ -81,11 +80,16 @@ impl Realms {
         self
     }
 
-    /// The verifier of this realm, and of no other.
-    fn of(&self, realm: Option<&str>) -> Result<&dyn CredentialVerifier, BackendError> {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.verifiers.iter().map(|(name, _)| &**name)
+    }
+
+    /// This realm, and no other, with its verifier.
+    fn named(&self, realm: Option<&str>) -> Result<(&str, &dyn CredentialVerifier), BackendError> {
         let name = realm.ok_or_else(|| BackendError::fault(Fault::NoRealm))?;
-        let verifier = self.verifiers.get(name).ok_or_else(|| BackendError::fault(Fault::Lacking(name.to_owned())))?;
-        Ok(&**verifier)
+        let found = self.verifiers.iter().find(|(known, _)| **known == *name);
+        let (name, verifier) = found.ok_or_else(|| BackendError::fault(Fault::Lacking(name.to_owned())))?;
+        Ok((name, &**verifier))
     }
 }
 
@@ -95,16 +99,26 @@ impl CredentialVerifier for Realms {
         's: 'f,
         Self: 'f,
     {
-        let realm = attempt.to_realm();
-        let verifier = match self.of(realm.as_deref()) {
-            Ok(verifier) => verifier,
-            Err(error) => return Box::pin(ready(Err(error))),
-        };
-        let answering = verifier.verify(attempt);
-        if self.keeps_subject_ids {
-            return answering;
+        match self.verify_at_once(attempt).into_ready() {
+            Ok(answer) => Box::pin(ready(answer)),
+            Err(deciding) => deciding,
         }
-        Box::pin(async move { Ok(prefixed(answering.await?, realm.as_deref())) })
+    }
+
+    fn verify_at_once(&self, attempt: Attempt) -> MaybeFuture<'_, Result<Verdict, BackendError>> {
+        let (realm, verifier) = match self.named(attempt.realm()) {
+            Ok(named) => named,
+            Err(error) => return MaybeFuture::ready(Err(error)),
+        };
+        let deciding = verifier.verify_at_once(attempt);
+        if self.keeps_subject_ids {
+            return deciding;
+        }
+        deciding.changed(move |answer| {
+            if let Ok(verdict) = answer {
+                prefix(verdict, realm);
+            }
+        })
     }
 
     fn account_key<'a>(
@@ -112,8 +126,8 @@ impl CredentialVerifier for Realms {
         username: &'a str,
         realm: Option<&'a str>,
     ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
-        match self.of(realm) {
-            Ok(verifier) => verifier.account_key(username, realm),
+        match self.named(realm) {
+            Ok((_, verifier)) => verifier.account_key(username, realm),
             Err(error) => MaybeFuture::ready(Err(error)),
         }
     }
@@ -128,25 +142,27 @@ impl CredentialVerifier for Realms {
             return Provided::<CannotRecheck, _>::answer();
         }
         Box::pin(async move {
-            let verifier = self.of(login.realm())?;
+            let (realm, verifier) = self.named(login.realm())?;
             if self.keeps_subject_ids {
                 return recheck_kept(verifier, login).await;
             }
             let own = of_its_realm(login).ok_or_else(|| BackendError::fault(Fault::Bare))?;
-            Ok(prefixed(verifier.recheck(&own).await?, login.realm()))
+            let mut verdict = verifier.recheck(&own).await?;
+            prefix(&mut verdict, realm);
+            Ok(verdict)
         })
     }
 
     fn realms(&self) -> Option<Vec<String>> {
-        Some(self.verifiers.keys().map(|name| name.to_string()).collect())
+        Some(self.names().map(str::to_owned).collect())
     }
 }
 
-/// The verdict with the subject of all realms.
-fn prefixed(verdict: Verdict, realm: Option<&str>) -> Verdict {
-    let Verdict::Granted(Verified { subject, scope }) = verdict else { return verdict };
-    let id = subject_of_all_realms(realm.unwrap_or_default(), subject.id());
-    Verdict::Granted(Verified { subject: subject.with_id(Cow::Owned(id)), scope })
+/// Makes the subject of a realm, if one is granted, that of all realms.
+fn prefix(verdict: &mut Verdict, realm: &str) {
+    if let Verdict::Granted(Verified { subject, .. }) = verdict {
+        subject.set_id(subject_of_all_realms(realm, subject.id()));
+    }
 }
 
 /// The same question with the identifier that the subject has in its realm, if it has the realm in front.
@@ -170,7 +186,7 @@ async fn recheck_kept(verifier: &dyn CredentialVerifier, login: &Recheck) -> Res
 impl fmt::Debug for Realms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Realms")
-            .field("realms", &self.verifiers.keys())
+            .field("realms", &self.names().collect::<Vec<_>>())
             .field("keeps_subject_ids", &self.keeps_subject_ids)
             .finish_non_exhaustive()
     }

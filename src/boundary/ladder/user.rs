@@ -22,14 +22,15 @@ pub(crate) struct VerifiedUser {
 pub(crate) type Answer<User> = Result<Result<User, Denial>, BackendError>;
 
 /// Has the verifier decide on an attempt, which was charged. `keeps_password`: something is to look at the password afterwards.
+/// `Err` holds the call, if its answer is not there at once.
 #[inline]
 pub(crate) fn verify(
     verifier: &dyn CredentialVerifier,
     attempt: Attempt,
     keeps_password: bool,
-) -> impl Future<Output = Answer<VerifiedUser>> + Send + Unpin + '_ {
+) -> Result<Answer<VerifiedUser>, impl Future<Output = Answer<VerifiedUser>> + Send + Unpin + '_> {
     let mut password = keeps_password.then(|| Box::new(Password::new(attempt.password().expose().to_owned())));
-    Asking::new(verifier.verify(attempt), move |answer| {
+    Asking::at_once(verifier.verify_at_once(attempt), move |answer| {
         made(answer, |verified| VerifiedUser { verified, password: password.take() })
     })
 }

@@ -15,6 +15,7 @@ use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::terms::Terms;
 use crate::boundary::limiter::Fingerprint;
 use crate::boundary::verifier::{Attempt, Said};
+use crate::observe::patience::answered;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::realm::PARAMETER;
 use crate::protocol::secret::keyed::Keyed;
@@ -71,7 +72,8 @@ impl PasswordFlow {
                 let (attempt, charge) = Attempt::charged(charge, said);
                 (rungs.verify(attempt), charge, owner, shared)
             };
-            let (answer, failure) = (verifying.await, Reason::VerifierFailed);
+            // Moved as a whole, else its place would be held while it is waited for.
+            let (answer, failure) = (answered!({ verifying }), Reason::VerifierFailed);
             rungs.finish(terms, Decided { answer, failure, charge, owner, extensions: shared }, trail).await
         }
     }

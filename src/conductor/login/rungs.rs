@@ -117,9 +117,12 @@ impl Rungs {
         self.parts.scales.share(extensions)
     }
 
-    /// Has the verifier decide on an attempt.
+    /// Has the verifier decide on an attempt. `Err` holds the call, if its answer is not there at once.
     #[inline]
-    pub(crate) fn verify(&self, attempt: Attempt) -> impl Future<Output = Answer<VerifiedUser>> + Send + Unpin + '_ {
+    pub(crate) fn verify(
+        &self,
+        attempt: Attempt,
+    ) -> Result<Answer<VerifiedUser>, impl Future<Output = Answer<VerifiedUser>> + Send + Unpin + '_> {
         self.parts.users.verify(attempt, self.parts.scales.looks_at_passwords())
     }
 

@@ -45,14 +45,14 @@ impl Users {
         }
     }
 
-    /// Decides on an attempt. `keeps_password`: something is to look at the password afterwards.
+    /// Decides on an attempt, as [`user::verify`] does.
     #[inline]
     pub(crate) fn verify(
         &self,
         attempt: Attempt,
         keeps_password: bool,
-    ) -> impl Future<Output = Answer<VerifiedUser>> + Send + Unpin + '_ {
-        self.verification.of(user::verify(&*self.verifier, attempt, keeps_password))
+    ) -> Result<Answer<VerifiedUser>, impl Future<Output = Answer<VerifiedUser>> + Send + Unpin + '_> {
+        user::verify(&*self.verifier, attempt, keeps_password).map_err(|deciding| self.verification.of(deciding))
     }
 
     /// Decides whether a login still holds.

@@ -52,9 +52,9 @@ impl Subject {
         &self.id
     }
 
-    /// The same user under another identifier.
-    pub(crate) fn with_id(self, id: Cow<'static, str>) -> Self {
-        Self { id, ..self }
+    /// Gives the same user another identifier.
+    pub(crate) fn set_id(&mut self, id: String) {
+        self.id = Cow::Owned(id);
     }
 
     pub(crate) fn to_id(&self) -> Cow<'static, str> {

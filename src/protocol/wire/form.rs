@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::charset::{Positions, breaks_lines, has_either, is_unicode_no_crlf, is_vschar, is_vschar_but};
 use super::error::Reason;
+use super::fields::Fields;
 use super::texts::{Span, Texts};
 
 /// The most parameters one request may have.
@@ -85,7 +86,7 @@ pub(crate) struct Form {
     known: [Span; Known::COUNT],
     /// One bit for each parameter that was there, with a value or without.
     seen: u16,
-    others: Vec<(Span, Span)>,
+    others: Fields,
 }
 
 impl Form {
@@ -193,15 +194,15 @@ impl Form {
     }
 
     fn other(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.others.iter().find(|(known, _)| self.texts.get(*known) == name)?;
+        let (_, value) = self.others.as_slice().iter().find(|(known, _)| self.texts.get(*known) == name)?;
         Some(self.texts.get(*value)).filter(|value| !value.is_empty())
     }
 
     /// A field that only some endpoints know, which there must not repeat.
     pub(crate) fn single(&self, name: &str) -> Result<Option<&str>, Reason> {
-        let mut values = self.others().filter(|(known, _)| *known == name).map(|(_, value)| value);
-        match (values.next(), values.next()) {
-            (value, None) => Ok(value.filter(|value| !value.is_empty())),
+        let mut found = self.others.as_slice().iter().filter(|(known, _)| self.texts.get(*known) == name);
+        match (found.next(), found.next()) {
+            (field, None) => Ok(field.map(|(_, value)| self.texts.get(*value)).filter(|value| !value.is_empty())),
             _ => Err(Reason::RepeatedParameter),
         }
     }
@@ -214,11 +215,11 @@ impl Form {
 
     /// The fields that are not known here.
     pub(crate) fn others(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.others.iter().map(|(name, value)| (self.texts.get(*name), self.texts.get(*value)))
+        self.others.as_slice().iter().map(|(name, value)| (self.texts.get(*name), self.texts.get(*value)))
     }
 
     /// Takes the texts and the places of the parameters that nobody here understands.
-    pub(crate) fn into_parts(self) -> (Texts, Vec<(Span, Span)>) {
+    pub(crate) fn into_parts(self) -> (Texts, Fields) {
         (self.texts, self.others)
     }
 }
@@ -357,7 +358,7 @@ mod tests {
             let body = serde_urlencoded::to_string(&pairs).unwrap();
             let form = Form::parse(body.as_bytes(), 0).unwrap();
             let (texts, others) = form.into_parts();
-            let read: Vec<_> = others.iter().map(|(n, v)| (texts.get(*n).to_owned(), texts.get(*v).to_owned())).collect();
+            let read: Vec<_> = others.as_slice().iter().map(|(n, v)| (texts.get(*n).to_owned(), texts.get(*v).to_owned())).collect();
             prop_assert_eq!(read, pairs);
         }
 

@@ -5,6 +5,7 @@ pub(crate) mod caching;
 pub(crate) mod charset;
 pub(crate) mod encode;
 pub(crate) mod error;
+pub(crate) mod fields;
 pub(crate) mod form;
 pub(crate) mod forwarded;
 pub(crate) mod head;
