@@ -260,14 +260,15 @@ fn the_realm_of_a_request_is_chosen_where_terms_are_made() {
 /// What is decided in one place, and the word by which it would be decided in another: what becomes of a lock after a panic, which
 /// answers are not kept, which lifetimes and leeways a token may have, which verifiers look at one attempt in turn, and what login
 /// rules are shown.
-const ONE_PLACE: [(&str, &[&str]); 7] = [
+const ONE_PLACE: [(&str, &[&str]); 8] = [
     ("PoisonError", &["boundary/sync.rs"]),
     ("\"no-store\"", &["protocol/wire/caching.rs", "jwt/remote.rs"]),
     ("> MAX_LEEWAY", &["protocol/token/lifetime.rs", "protocol/token/clock_steps.rs"]),
     ("< SHORTEST_LIFETIME", &["protocol/token/lifetime.rs", "boundary/ladder/grant.rs"]),
     ("for_next_verifier(", &["boundary/verifier.rs", "realms/first_of.rs", "realms/migrate.rs"]),
     ("for_nobody(", &["boundary/verifier.rs", "realms/first_of.rs"]),
-    ("EventFacts {", &["boundary/login_event.rs", "boundary/ladder/grant.rs", "testing/login_event.rs"]),
+    ("RequestFacts {", &["boundary/login_event.rs", "boundary/ladder/terms.rs", "testing/login_event.rs"]),
+    ("LoginFacts {", &["boundary/login_event.rs", "boundary/ladder/grant.rs", "testing/login_event.rs"]),
 ];
 
 #[test]

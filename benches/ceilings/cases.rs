@@ -28,6 +28,7 @@ pub const TOKEN_RULED: &str = "token request with three login rules";
 pub const TOKEN_RULED_BY_CLOSURES: &str = "token request with three async closures as rules";
 pub const HANDLER: &str = "token request, hand-written axum handler";
 pub const REALMS: &str = "token request in the second of two realms";
+pub const DEFAULT_REALM: &str = "token request in the default of two realms";
 pub const ESCAPES: &str = "token request with escapes";
 pub const BAD_CLIENT: &str = "refused: unknown client";
 pub const BAD_SECRET: &str = "refused: wrong client secret";
@@ -104,8 +105,10 @@ fn answered(meter: &mut Meter) {
         meter.case(name, sample, |request| through(&mut ruled, request, StatusCode::OK));
     }
     let mut realms = library::layer_with_realms(10).layer(inner());
-    let sample = || token_request(BASIC, &format!("{BODY}&realm={REALM}"), Full::new);
-    meter.case(REALMS, sample, |request| through(&mut realms, request, StatusCode::OK));
+    for (name, body) in [(REALMS, format!("{BODY}&realm={REALM}")), (DEFAULT_REALM, BODY.to_owned())] {
+        let sample = || token_request(BASIC, &body, Full::new);
+        meter.case(name, sample, |request| through(&mut realms, request, StatusCode::OK));
+    }
 
     // Both halves of the header and three values of the form are escaped; they decode to those of the sample.
     let basic = "Basic czZCaGRSa3F0JTMzOmdYMWZCYXQzYiU1Ng==";

@@ -2,8 +2,8 @@
 
 use super::body::{FRAME, Flood, LIMIT};
 use super::cases::{
-    BAD_CLIENT, BAD_SCOPE, BAD_SECRET, ESCAPES, HANDLER, INNER, INNER_IN_ITS_BODY, INNER_LAYERED, METER, REALMS,
-    REFUSALS, ROUTER, ROUTER_LAYERED, TOKEN, TOKEN_ROUTER, TOKEN_RULED,
+    BAD_CLIENT, BAD_SCOPE, BAD_SECRET, DEFAULT_REALM, ESCAPES, HANDLER, INNER, INNER_IN_ITS_BODY, INNER_LAYERED, METER,
+    REALMS, REFUSALS, ROUTER, ROUTER_LAYERED, TOKEN, TOKEN_ROUTER, TOKEN_RULED, TOKEN_RULED_BY_CLOSURES,
 };
 use super::meter::Cost;
 use super::refresh::{LOGIN, LOGIN_AT_CAP, REFRESH};
@@ -16,20 +16,22 @@ const ROUTED_CEILING: f64 = 50.0;
 const ENCLOSED_INSTRUCTIONS: f64 = 150.0;
 const TOKEN_ALLOCATIONS: f64 = 7.0;
 /// What was reached: of an answer, and of the most expensive refusal.
-const ALLOCATION_CEILINGS: (f64, f64) = (6.0, 5.0);
+const ALLOCATION_CEILINGS: (f64, f64) = (5.0, 5.0);
 /// What a login in one of two realms costs more, with the name that it sends and the prefix of its subject.
 const REALMS_PERCENT: f64 = 2.0;
-/// What is reached: the realm is a field more, and a text of its own in the subject.
-const REALMS_CEILING: f64 = 11.0;
+/// What is reached where the request names the realm, and where it does not: the name is a field more, is looked up and goes into the
+/// digests of what is counted, and the subject is a text of its own.
+const REALMS_CEILINGS: (f64, f64) = (11.0, 11.0);
 /// Beside SHA-256.
 const TOKEN_INSTRUCTIONS: f64 = 15_000.0;
 /// What was reached, with room for another compiler.
 const TOKEN_CEILING: f64 = 14_900.0;
 /// What three login rules cost more that decide at once, and let the login go on.
 const RULES_INSTRUCTIONS: f64 = 1_500.0;
-/// What was reached.
-const RULES_CEILING: f64 = 1_800.0;
 const RULES_ALLOCATIONS: f64 = 3.0;
+/// What was reached: instructions and allocations. A future of each closure is a box.
+const RULES_CEILINGS: (f64, f64) = (1_800.0, 1.0);
+const CLOSURES_CEILINGS: (f64, f64) = (2_600.0, 5.0);
 /// A client's right secret and what comes before it, in a request that ends there, beside SHA-256.
 const SECRET_CEILING: f64 = 10_700.0;
 
@@ -93,8 +95,9 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
     let enclosed = less(instructions(INNER_LAYERED), instructions(INNER));
     let routed = less(instructions(ROUTER_LAYERED), instructions(ROUTER));
     let unequal = less(instructions(BAD_CLIENT), instructions(BAD_SECRET)).map(f64::abs);
-    let ruled = less(allocations(TOKEN_RULED), allocations(TOKEN));
-    let in_realm = instructions(REALMS).zip(instructions(TOKEN)).map(|(realms, plain)| (realms / plain - 1.0) * 100.0);
+    let ruled = |name: &str| (less(beside(name), beside(TOKEN)), less(allocations(name), allocations(TOKEN)));
+    let (ruled, by_closures) = (ruled(TOKEN_RULED), ruled(TOKEN_RULED_BY_CLOSURES));
+    let in_realm = |name: &str| Some((instructions(name)? / instructions(TOKEN)? - 1.0) * 100.0);
     let at_cap = less(instructions(LOGIN_AT_CAP), instructions(LOGIN));
     let goals = [
         Goal::new("D1 passing: allocations added", less(allocations(INNER_LAYERED), allocations(INNER)), 0.0),
@@ -106,16 +109,18 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
             .with_ceiling(ALLOCATION_CEILINGS.0),
         // A scope and a second look-up of the client, for the other reading of its header.
         Goal::new("D4 with escapes and a scope: allocations", allocations(ESCAPES), TOKEN_ALLOCATIONS),
-        Goal::new("login in one of two realms: percent added", in_realm, REALMS_PERCENT).with_ceiling(REALMS_CEILING),
+        Goal::new("login in the second of two realms: percent added", in_realm(REALMS), REALMS_PERCENT)
+            .with_ceiling(REALMS_CEILINGS.0),
+        Goal::new("login in the default of two: percent added", in_realm(DEFAULT_REALM), REALMS_PERCENT)
+            .with_ceiling(REALMS_CEILINGS.1),
         // From here on beside SHA-256, of which the handler does none: it compares secrets in the clear.
         Goal::new("D5 token request: instructions", beside(TOKEN), TOKEN_INSTRUCTIONS).with_ceiling(TOKEN_CEILING),
-        Goal::new(
-            "three login rules: instructions added",
-            less(beside(TOKEN_RULED), beside(TOKEN)),
-            RULES_INSTRUCTIONS,
-        )
-        .with_ceiling(RULES_CEILING),
-        Goal::new("three login rules: allocations added", ruled, RULES_ALLOCATIONS),
+        Goal::new("three login rules: instructions added", ruled.0, RULES_INSTRUCTIONS).with_ceiling(RULES_CEILINGS.0),
+        Goal::new("three login rules: allocations added", ruled.1, RULES_ALLOCATIONS).with_ceiling(RULES_CEILINGS.1),
+        Goal::new("three async closures: instructions added", by_closures.0, RULES_INSTRUCTIONS)
+            .with_ceiling(CLOSURES_CEILINGS.0),
+        Goal::new("three async closures: allocations added", by_closures.1, RULES_ALLOCATIONS)
+            .with_ceiling(CLOSURES_CEILINGS.1),
         Goal::new("right client secret: instructions", beside(BAD_SCOPE), SECRET_CEILING),
         Goal::new("D5 no more than the handler", beside(TOKEN_ROUTER), beside(HANDLER).unwrap_or(0.0)),
         Goal::new("D6 most expensive refusal: allocations", worst(&allocations), TOKEN_ALLOCATIONS)

@@ -1,23 +1,24 @@
 //! What the host's other layers put into a request.
 
 use std::ops::Deref;
-use std::sync::Arc;
 
 use http::Extensions;
 
+use super::login_event::EventDraft;
+
 /// What the host's other layers put into a request. It is shared only where login rules look at it, too.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum HostExtensions {
     Own(Extensions),
-    Shared(Arc<Extensions>),
+    Shared(EventDraft),
 }
 
 impl HostExtensions {
     /// What the rules get of it.
-    pub(crate) fn shared(&self) -> Option<Arc<Extensions>> {
+    pub(crate) fn draft(&self) -> Option<EventDraft> {
         match self {
             Self::Own(_) => None,
-            Self::Shared(shared) => Some(Arc::clone(shared)),
+            Self::Shared(draft) => Some(draft.clone()),
         }
     }
 }
@@ -28,7 +29,7 @@ impl Deref for HostExtensions {
     fn deref(&self) -> &Extensions {
         match self {
             Self::Own(own) => own,
-            Self::Shared(shared) => shared,
+            Self::Shared(draft) => draft.extensions(),
         }
     }
 }

@@ -56,126 +56,166 @@ impl AuthenticationMethod {
     }
 }
 
-/// What a request says of its login, for the rules.
-pub(crate) struct LoginRequest {
-    pub(crate) scope: Scope,
-    pub(crate) address: Option<IpAddr>,
-    pub(crate) extensions: Arc<Extensions>,
-}
+/// What the rules will see of a request, as long as its user is not verified. It becomes the event in its place: so what the host put
+/// into the request, which the verifier looks at, too, is shared without a place of its own.
+#[derive(Clone)]
+pub(crate) struct EventDraft(Arc<EventFacts>);
 
 /// A login whose tokens are about to be given, as a [`LoginRule`](crate::rules::LoginRule) sees it, with what the rules before it
 /// decided. It holds no password and no token. Cloning is cheap.
 #[derive(Clone)]
 pub struct LoginEvent(Arc<EventFacts>);
 
-/// What is known of a login.
-pub(crate) struct EventFacts {
-    pub(crate) user: Subject,
+#[derive(Clone)]
+struct EventFacts {
+    request: RequestFacts,
+    login: LoginFacts,
+}
+
+/// What a request says of its login.
+#[derive(Clone)]
+pub(crate) struct RequestFacts {
     pub(crate) client: Client,
     pub(crate) realm: Realm,
     pub(crate) grant_type: GrantType,
-    pub(crate) authenticated_at: SystemTime,
     pub(crate) requested: Scope,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) extensions: Extensions,
+}
+
+/// What is known of a login so far.
+#[derive(Clone)]
+pub(crate) struct LoginFacts {
+    pub(crate) user: Subject,
+    pub(crate) authenticated_at: SystemTime,
+    pub(crate) decided: DecidedSoFar,
+}
+
+/// What the rules have decided so far, and what that leaves.
+#[derive(Clone)]
+pub(crate) struct DecidedSoFar {
     pub(crate) scope: Scope,
     pub(crate) lifetime: Duration,
-    pub(crate) address: Option<IpAddr>,
-    pub(crate) extensions: Arc<Extensions>,
     pub(crate) decisions: Option<Arc<Decisions>>,
 }
 
+impl EventDraft {
+    pub(crate) fn new(request: RequestFacts) -> Self {
+        // Nobody reads it: only `complete` makes an event.
+        let decided = DecidedSoFar { scope: request.requested.clone(), lifetime: Duration::ZERO, decisions: None };
+        let login = LoginFacts { user: Subject::new(""), authenticated_at: SystemTime::UNIX_EPOCH, decided };
+        Self(Arc::new(EventFacts { request, login }))
+    }
+
+    pub(super) fn extensions(&self) -> &Extensions {
+        &self.0.request.extensions
+    }
+
+    /// The event of the login that the request has become. It is copied if the verifier has kept its attempt.
+    pub(crate) fn complete(mut self, login: LoginFacts) -> LoginEvent {
+        Arc::make_mut(&mut self.0).login = login;
+        LoginEvent(self.0)
+    }
+}
+
 impl LoginEvent {
-    pub(crate) fn new(facts: EventFacts) -> Self {
-        Self(Arc::new(facts))
+    /// Shows what was decided since. A rule that has kept the event sees what it saw.
+    pub(super) fn show(&mut self, decided: DecidedSoFar) {
+        Arc::make_mut(&mut self.0).login.decided = decided;
     }
 
     /// The point at which the rule is asked.
     #[must_use]
     pub fn stage(&self) -> Stage {
-        Stage::of(&self.0.grant_type)
+        Stage::of(&self.0.request.grant_type)
     }
 
     /// The identifier of the user ([`Subject::id`]).
     #[must_use]
     pub fn subject(&self) -> &str {
-        self.0.user.id()
+        self.0.login.user.id()
     }
 
     /// The user, with the [data](Subject::data) that the verifier attached.
     #[must_use]
     pub fn user(&self) -> &Subject {
-        &self.0.user
+        &self.0.login.user
     }
 
     /// The authenticated client.
     #[must_use]
     pub fn client(&self) -> &Client {
-        &self.0.client
+        &self.0.request.client
     }
 
     /// The realm (separate user directory) of the user, if there is one.
     #[must_use]
     pub fn realm(&self) -> Option<&str> {
-        self.0.realm.as_deref()
+        self.0.request.realm.as_deref()
     }
 
     /// `password`, `refresh_token`, or the grant type of an extension grant.
     #[must_use]
     pub fn grant_type(&self) -> &str {
-        self.0.grant_type.name()
+        self.0.request.grant_type.name()
     }
 
     /// How the user was authenticated in this request, in order. Nothing is known of an extension grant; at a refresh it is none.
     #[must_use]
     pub fn methods(&self) -> &[AuthenticationMethod] {
-        if self.0.grant_type.has_password() { &[AuthenticationMethod::Password] } else { &[] }
+        if self.0.request.grant_type.has_password() { &[AuthenticationMethod::Password] } else { &[] }
     }
 
     /// When the user was authenticated: at a refresh the time of the login.
     #[must_use]
     pub fn authenticated_at(&self) -> SystemTime {
-        self.0.authenticated_at
+        self.0.login.authenticated_at
     }
 
     /// The scope that was asked for, or the default; within what the client may have, and at a refresh within that of the login.
     #[must_use]
     pub fn requested_scope(&self) -> &Scope {
-        &self.0.requested
+        &self.0.request.requested
     }
 
     /// What is left of the scope, after the endpoint's ceiling, the verifier and the rules before this one.
     #[must_use]
     pub fn scope(&self) -> &Scope {
-        &self.0.scope
+        &self.0.login.decided.scope
     }
 
     /// How long the access token is to live, after the rules before this one.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
-        self.0.lifetime
+        self.0.login.decided.lifetime
     }
 
     /// The address that the request comes from, as in [`Attempt::address`](crate::Attempt::address).
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
-        self.0.address
+        self.0.request.address
     }
 
     /// What the host's other layers put into the request.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
-        &self.0.extensions
+        &self.0.request.extensions
     }
 
     /// The claims that the rules before this one added.
     #[must_use]
     pub fn claims(&self) -> &Claims {
-        self.0.decisions.as_deref().map_or(&NO_CLAIMS, Decisions::claims)
+        self.decisions().map_or(&NO_CLAIMS, Decisions::claims)
     }
 
     /// The members of the answer that the rules before this one added.
     #[must_use]
     pub fn members(&self) -> &Claims {
-        self.0.decisions.as_deref().map_or(&NO_CLAIMS, Decisions::members)
+        self.decisions().map_or(&NO_CLAIMS, Decisions::members)
+    }
+
+    fn decisions(&self) -> Option<&Decisions> {
+        self.0.login.decided.decisions.as_deref()
     }
 }
 
@@ -183,9 +223,9 @@ impl fmt::Debug for LoginEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoginEvent")
             .field("stage", &self.stage())
-            .field("user", &self.0.user)
-            .field("client", self.0.client.id())
-            .field("scope", &self.0.scope)
+            .field("user", self.user())
+            .field("client", self.client().id())
+            .field("scope", self.scope())
             .finish_non_exhaustive()
     }
 }

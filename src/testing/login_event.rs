@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use http::Extensions;
 
-use crate::boundary::login_event::{EventFacts, LoginEvent};
+use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFacts, RequestFacts};
 use crate::protocol::client::error::ClientError;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::registered::Client;
@@ -179,19 +179,21 @@ impl LoginEventBuilder {
         let allowed = limit.as_ref().map_or_else(|| requested.clone(), |limit| requested.intersection(limit));
         let given = self.lifetime.or(client.lifetime()).unwrap_or(LIFETIME);
         let given = lifetime(given).map_err(|_| LoginEventError::Lifetime(given))?;
-        Ok(LoginEvent::new(EventFacts {
+        let decided = DecidedSoFar {
             scope: decisions.scope(&allowed, limits),
             lifetime: decisions.lifetime(given),
-            user: self.user,
+            decisions: Some(Arc::new(decisions)),
+        };
+        let draft = EventDraft::new(RequestFacts {
             realm: client.chosen_realm(self.realm.as_deref()).ok_or(LoginEventError::Realm)?,
             client,
             grant_type: self.grant_type,
-            authenticated_at: self.authenticated_at.unwrap_or_else(SystemTime::now),
             requested,
             address: self.address,
-            extensions: Arc::new(self.extensions),
-            decisions: Some(Arc::new(decisions)),
-        }))
+            extensions: self.extensions,
+        });
+        let authenticated_at = self.authenticated_at.unwrap_or_else(SystemTime::now);
+        Ok(draft.complete(LoginFacts { user: self.user, authenticated_at, decided }))
     }
 }
 

@@ -2,7 +2,7 @@
 use crate::boundary::backend::BackendError;
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::ruled::{self, Ruled};
-use crate::boundary::login_event::LoginRequest;
+use crate::boundary::login_event::EventDraft;
 use crate::boundary::login_rule::LoginRule;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::rules::ruling::Ruling;
@@ -11,10 +11,10 @@ use crate::protocol::weigh::Demanded;
 async fn legal(
     rule: &dyn LoginRule,
     mut login: Login,
-    request: &LoginRequest,
+    draft: EventDraft,
     demanded: Demanded,
 ) -> Result<Option<Grant>, BackendError> {
-    let ruled = match ruled::apply(rule, login.event(request)) {
+    let ruled = match ruled::apply(rule, login.event(draft)) {
         Ok(ruled) => ruled?,
         Err(deciding) => deciding.await?,
     };

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::ruled::Ruled;
 use super::terms::{Renewal, Terms};
 use super::user::{ReverifiedUser, VerifiedUser};
-use crate::boundary::login_event::{EventFacts, LoginEvent, LoginRequest};
+use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFacts};
 use crate::boundary::recheck::Recheck;
 use crate::boundary::verifier::Verified;
 use crate::protocol::client::grant_type::GrantType;
@@ -134,22 +134,20 @@ impl Login {
         weigh::weigh_password(demanded, self.proven)
     }
 
-    /// What the next rule sees of the login.
-    pub(crate) fn event(&self, request: &LoginRequest) -> LoginEvent {
-        let facts = &self.facts;
-        LoginEvent::new(EventFacts {
-            user: facts.subject.clone(),
-            client: facts.client.clone(),
-            realm: facts.realm.clone(),
-            grant_type: facts.grant_type,
-            authenticated_at: facts.authenticated_at,
-            requested: request.scope.clone(),
-            scope: self.scope(),
-            lifetime: self.lifetime(),
-            address: request.address,
-            extensions: Arc::clone(&request.extensions),
-            decisions: facts.decisions.clone(),
-        })
+    /// What the first rule sees of the login, drafted by its own terms.
+    pub(crate) fn event(&self, draft: EventDraft) -> LoginEvent {
+        let GrantFacts { subject, authenticated_at, .. } = &self.facts;
+        let (user, authenticated_at) = (subject.clone(), *authenticated_at);
+        draft.complete(LoginFacts { user, authenticated_at, decided: self.decided() })
+    }
+
+    /// Shows the next rule what was decided since.
+    pub(crate) fn show(&self, event: &mut LoginEvent) {
+        event.show(self.decided());
+    }
+
+    fn decided(&self) -> DecidedSoFar {
+        DecidedSoFar { scope: self.scope(), lifetime: self.lifetime(), decisions: self.facts.decisions.clone() }
     }
 
     /// Takes in what a rule has decided, and answers whether that changes anything.

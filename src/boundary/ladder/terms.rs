@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use http::Extensions;
+
 use super::client::PermittedClient;
+use crate::boundary::login_event::{EventDraft, RequestFacts};
 use crate::boundary::recheck::Recheck;
 use crate::boundary::refresh::StoredFamily;
 use crate::protocol::client::grant_type::GrantType;
@@ -60,6 +63,18 @@ impl Terms {
 
     pub(crate) const fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    /// What login rules will see of the request, which comes from this address and has this of its host.
+    pub(crate) fn draft(&self, extensions: Extensions, address: Option<IpAddr>) -> EventDraft {
+        EventDraft::new(RequestFacts {
+            client: self.client.clone(),
+            realm: self.realm.clone(),
+            grant_type: self.grant_type,
+            requested: self.scope.clone(),
+            address,
+            extensions,
+        })
     }
 }
 
@@ -130,8 +145,9 @@ impl Renewal {
         Ok(Self { terms: Terms::new(client, realm, scope, lifetime, rules), family: family.clone() })
     }
 
-    pub(crate) const fn scope(&self) -> &Scope {
-        &self.terms.scope
+    /// What login rules will see of the refresh, as with [`Terms::draft`].
+    pub(crate) fn draft(&self, extensions: Extensions, address: Option<IpAddr>) -> EventDraft {
+        self.terms.draft(extensions, address)
     }
 
     /// The question whether the login still holds.

@@ -43,8 +43,8 @@ impl ExtensionFlow {
     ) -> Result<Reply, TokenError> {
         let terms = rungs.terms(client, form)?;
         trail.realm = terms.realm().clone();
-        let extensions = rungs.share(mem::take(extensions));
-        let shared = extensions.shared();
+        let extensions = rungs.share(mem::take(extensions), &terms, trail);
+        let draft = extensions.draft();
         let request = ExtensionRequest {
             form: mem::take(form),
             client: terms.client().clone(),
@@ -68,7 +68,7 @@ impl ExtensionFlow {
 
         let (exchanging, charge) = user::exchange(&*self.grant, request, charge);
         let (answer, failure) = (self.exchange.of(exchanging).await, Reason::ExtensionFailed);
-        rungs.finish(terms, Decided { answer, failure, charge, owner, extensions: shared }, trail).await
+        rungs.finish(terms, Decided { answer, failure, charge, owner, draft }, trail).await
     }
 }
 

@@ -58,7 +58,7 @@ impl PasswordFlow {
                 form.remove_other(PARAMETER);
             }
             // What is borrowed is held to the end of its block.
-            let (verifying, charge, owner, shared) = {
+            let (verifying, charge, owner, draft) = {
                 let username = form.get(Known::Username).unwrap_or_default();
                 let realm = terms.realm().as_deref();
                 let account = rungs.users().account_key(username, realm, &mut trail.caller).await;
@@ -66,15 +66,15 @@ impl PasswordFlow {
                 let fingerprint = self.fingerprint(realm, &account, form);
                 let (charge, owner) = rungs.charge(realm, &account, Some(fingerprint), trail).await?;
                 drop(account);
-                let extensions = rungs.share(mem::take(extensions));
-                let shared = extensions.shared();
+                let extensions = rungs.share(mem::take(extensions), &terms, trail);
+                let draft = extensions.draft();
                 let said = said(mem::take(form), &terms, extensions, trail)?;
                 let (attempt, charge) = Attempt::charged(charge, said);
-                (rungs.verify(attempt), charge, owner, shared)
+                (rungs.verify(attempt), charge, owner, draft)
             };
             // Moved as a whole, else its place would be held while it is waited for.
             let (answer, failure) = (answered!({ verifying }), Reason::VerifierFailed);
-            rungs.finish(terms, Decided { answer, failure, charge, owner, extensions: shared }, trail).await
+            rungs.finish(terms, Decided { answer, failure, charge, owner, draft }, trail).await
         }
     }
 

@@ -88,8 +88,7 @@ impl RefreshFlow {
                 return Err(denial.reason().into());
             }
         };
-        let extensions = rungs.share(mem::take(extensions));
-        let grant = rungs.renew(renewal, user, now, extensions, trail).await;
+        let grant = rungs.renew(renewal, user, now, mem::take(extensions), trail).await;
         if grant.as_ref().is_err_and(|error| error.reason == Reason::CredentialsChanged) {
             families.end(family).await?;
         }

@@ -1,27 +1,24 @@
 //! The last rungs of a login, once the application has decided on it: conclude, weigh, issue, settle.
 
 use std::future::Future;
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::Extensions;
 
-use super::issue::{Issuing, issue};
+use super::issue::{Begun, Issuing, issue};
 use super::rungs::Rungs;
-use crate::boundary::host_extensions::HostExtensions;
+use super::scales::Scales;
 use crate::boundary::ladder::charge::UsedCharge;
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::terms::{Renewal, Terms};
 use crate::boundary::ladder::user::{Answer, ReverifiedUser, VerifiedUser};
-use crate::boundary::login_event::LoginRequest;
+use crate::boundary::login_event::EventDraft;
 use crate::boundary::verifier::Denial;
 use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
 use crate::conductor::notices::Owner;
 use crate::conductor::trail::Trail;
 use crate::observe::patience::answered;
-use crate::protocol::scope::Scope;
 use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What the application decided on a charged attempt, and what is settled for it.
@@ -32,8 +29,8 @@ pub(crate) struct Decided {
     pub(crate) charge: UsedCharge,
     /// The owner that gets the notice of a lock.
     pub(crate) owner: Option<Box<Owner>>,
-    /// What the host put into the request, if rules look at it.
-    pub(crate) extensions: Option<Arc<Extensions>>,
+    /// What the rules will see, if there are any.
+    pub(crate) draft: Option<EventDraft>,
 }
 
 impl Rungs {
@@ -48,15 +45,12 @@ impl Rungs {
         decided: Decided,
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
-        let Decided { answer, failure, charge, owner, extensions } = decided;
+        let Decided { answer, failure, charge, owner, draft } = decided;
         let address = trail.caller.address;
-        let request = request(terms.scope(), address, extensions);
-        let scales = &self.parts.scales;
         let issuing = match self.conclude(terms, answer, failure) {
             Err(failure) => Ok(Err(failure)),
-            Ok(login) if scales.have_questions(&login, request.as_ref()) => Err(self.question(login, request, trail)),
-            // The common weighing takes no time, and a grant is too large to lie in a future.
-            Ok(login) => scales.weigh(login).map_or_else(|failure| Ok(Err(failure)), |grant| issue(self, grant, trail)),
+            Ok(login) if Scales::have_questions(&login, draft.as_ref()) => self.question(login, draft, trail),
+            Ok(login) => self.begin(login, trail),
         };
         self.parts.budget.settle(charge, issuing, owner, address)
     }
@@ -67,27 +61,40 @@ impl Rungs {
         renewal: Renewal,
         user: ReverifiedUser,
         now: SystemTime,
-        extensions: HostExtensions,
+        extensions: Extensions,
         trail: &mut Trail,
     ) -> Result<Grant, TokenError> {
-        let request = request(renewal.scope(), trail.caller.address, extensions.shared());
-        let mut login = Login::renewed(renewal, user, now)?;
         let scales = &self.parts.scales;
-        if scales.have_questions(&login, request.as_ref()) {
-            Box::pin(scales.find_out(&mut login, request.as_ref(), trail)).await.map_err(Failure::into_error)?;
-        }
-        scales.weigh(login).map_err(Failure::into_error)
+        let draft = scales.have_rules().then(|| renewal.draft(extensions, trail.caller.address));
+        let mut login = Login::renewed(renewal, user, now)?;
+        let found = answered!(scales.begin(&mut login, draft), hearing => {
+            Box::pin(scales.find_out(&mut login, hearing, trail))
+        });
+        found.and_then(|()| scales.weigh(login)).map_err(Failure::into_error)
     }
 
-    /// Issues the tokens of a login of which something has to be found out first.
-    #[cold]
+    /// Begins to issue the tokens of a login of which something has to be found out first.
     #[inline(never)]
-    fn question<'a>(&'a self, mut login: Login, request: Option<LoginRequest>, trail: &'a mut Trail) -> Issuing<'a> {
-        Issuing::later(async move {
-            let scales = &self.parts.scales;
-            scales.find_out(&mut login, request.as_ref(), trail).await?;
-            answered!(issue(self, scales.weigh(login)?, trail))
-        })
+    fn question<'a>(&'a self, mut login: Login, draft: Option<EventDraft>, trail: &'a mut Trail) -> Begun<'a> {
+        let scales = &self.parts.scales;
+        match scales.begin(&mut login, draft) {
+            Ok(Ok(())) => self.begin(login, trail),
+            Ok(Err(failure)) => Ok(Err(failure)),
+            Err(hearing) => Err(Issuing::later(async move {
+                scales.find_out(&mut login, hearing, trail).await?;
+                answered!(self.begin(login, trail))
+            })),
+        }
+    }
+
+    /// Weighs a login and begins to issue its tokens.
+    // The common weighing takes no time, and a grant is too large to lie in a future.
+    #[inline(always)]
+    fn begin<'a>(&'a self, login: Login, trail: &'a mut Trail) -> Begun<'a> {
+        match self.parts.scales.weigh(login) {
+            Ok(grant) => issue(self, grant, trail),
+            Err(failure) => Ok(Err(failure)),
+        }
     }
 
     /// Takes the answer about the user, and concludes the login.
@@ -108,10 +115,4 @@ impl Rungs {
             Err(error) => Err(Failure::of(error, failure)),
         }
     }
-}
-
-/// What a request says of its login, if rules look at it.
-#[inline]
-fn request(scope: &Scope, address: Option<IpAddr>, extensions: Option<Arc<Extensions>>) -> Option<LoginRequest> {
-    extensions.map(|extensions| LoginRequest { scope: scope.clone(), address, extensions })
 }

@@ -1,17 +1,18 @@
 //! Hearing the login rules of the application, one after the other: the first that refuses ends it.
 
 use std::error::Error;
+use std::mem;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::boundary::backend::{BackendError, BackendErrorKind};
 use crate::boundary::ladder::grant::Login;
-use crate::boundary::ladder::ruled::{self, Ruled};
-use crate::boundary::login_event::{LoginEvent, LoginRequest};
+use crate::boundary::ladder::ruled::{self, Asked, Ruled};
+use crate::boundary::login_event::LoginEvent;
 use crate::boundary::login_rule::LoginRule;
 use crate::conductor::failure::Failure;
 use crate::observe::contain::{Contain, Cut, begin};
-use crate::observe::patience::answered;
 use crate::protocol::rules::denial::RuleDenial;
 use crate::protocol::rules::error::RulingError;
 use crate::protocol::rules::ruling::Objection;
@@ -41,21 +42,18 @@ impl LoginRules {
         self.rules.len()
     }
 
-    /// Asks each rule about a login, which takes in what they decide.
-    pub(super) async fn hear(&self, login: &mut Login, request: &LoginRequest) -> Result<(), Failure> {
-        let mut event = None;
-        for rule in &self.rules {
-            let event_of_rule = event.get_or_insert_with(|| login.event(request)).clone();
-            let ruled = rule.decide(event_of_rule, self.patience).await;
-            let ruled = ruled.map_err(|Unruled(error)| rule.failed(error))?;
-            if login.follow(ruled).map_err(|objection| self.objected(rule, objection))? {
-                // The next rule sees what this one decided.
-                event = None;
-            }
-        }
-        Ok(())
+    /// Begins to ask the rules about the login of this event.
+    pub(super) fn hear(&self, event: LoginEvent) -> Hearing<'_> {
+        Hearing { rules: self, left: self.rules.iter(), event, is_stale: false, asked: None }
     }
 
+    /// Has the login take in what a rule has decided, and answers whether that changes anything.
+    fn take_in(&self, login: &mut Login, rule: &NamedRule, ruled: Result<Ruled, Unruled>) -> Result<bool, Failure> {
+        let ruled = ruled.map_err(|Unruled(error)| rule.failed(error))?;
+        login.follow(ruled).map_err(|objection| self.objected(rule, objection))
+    }
+
+    #[cold]
     fn objected(&self, rule: &NamedRule, objection: Objection) -> Failure {
         let reason = match objection {
             Objection::Denied(reason) => Some(reason),
@@ -67,14 +65,66 @@ impl LoginRules {
     }
 }
 
+/// The rules at work on one login, which takes in what they decide.
+pub(super) struct Hearing<'a> {
+    rules: &'a LoginRules,
+    left: slice::Iter<'a, NamedRule>,
+    event: LoginEvent,
+    /// The event lacks what was decided last.
+    is_stale: bool,
+    /// The rule that takes its time.
+    asked: Option<(&'a NamedRule, Asked<'a>)>,
+}
+
+impl Hearing<'_> {
+    /// Asks the rules that are left, until one takes its time: then there is no end yet.
+    pub(super) fn go_on(&mut self, login: &mut Login) -> Option<Result<(), Failure>> {
+        for rule in self.left.by_ref() {
+            if mem::take(&mut self.is_stale) {
+                login.show(&mut self.event);
+            }
+            let ruled = match rule.ask(self.event.clone()) {
+                Ok(ruled) => ruled,
+                Err(asked) => {
+                    self.asked = Some((rule, asked));
+                    return None;
+                }
+            };
+            match self.rules.take_in(login, rule, ruled) {
+                Ok(has_changed) => self.is_stale = has_changed,
+                Err(failure) => return Some(Err(failure)),
+            }
+        }
+        Some(Ok(()))
+    }
+
+    /// Hears them out, those that take their time, too.
+    pub(super) async fn conclude(&mut self, login: &mut Login) -> Result<(), Failure> {
+        loop {
+            if let Some((rule, asked)) = self.asked.take() {
+                let answering = async move { asked.await.map_err(Unruled) };
+                let ruled = Contain::new(self.rules.patience, answering).await;
+                self.is_stale = self.rules.take_in(login, rule, ruled)?;
+            }
+            if let Some(end) = self.go_on(login) {
+                return end;
+            }
+        }
+    }
+}
+
 impl NamedRule {
-    /// Asks the rule. A panic is contained, whether it comes before its future or within.
-    async fn decide(&self, login: LoginEvent, patience: Option<Duration>) -> Result<Ruled, Unruled> {
-        let begun = begin(|| ruled::apply(&*self.rule, login))?.map(|answer| answer.map_err(Unruled));
-        answered!(begun, waiting => Contain::new(patience, async move { waiting.await.map_err(Unruled) }))
+    /// Asks the rule. `Err` holds the call, if its answer is not there at once. A panic is contained, before its future and within.
+    fn ask(&self, login: LoginEvent) -> Result<Result<Ruled, Unruled>, Asked<'_>> {
+        match begin(|| ruled::apply(&*self.rule, login)) {
+            Ok(Ok(answer)) => Ok(answer.map_err(Unruled)),
+            Ok(Err(asked)) => Err(asked),
+            Err(cut) => Ok(Err(cut.into())),
+        }
     }
 
     /// Nothing was decided. The credentials were right, so it was no guess.
+    #[cold]
     fn failed(&self, error: BackendError) -> Failure {
         // A second try rules the same.
         let is_misruled = error.source.as_ref().is_some_and(|source| source.is::<RulingError>());

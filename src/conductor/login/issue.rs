@@ -14,14 +14,12 @@ use crate::conductor::families::{Beginning, Families, with_refresh_token};
 use crate::conductor::trail::Trail;
 use crate::protocol::client::registered::REFRESH_TOKEN;
 
-/// Begins to issue the tokens of a grant, with a refresh token if the client gets any. `Err` holds what is being issued, if that is not
-/// there at once.
+/// The answer with tokens whose issue has begun. `Err` holds what is being issued, if that is not there at once.
+pub(super) type Begun<'a> = Result<Result<Reply, Failure>, Issuing<'a>>;
+
+/// Begins to issue the tokens of a grant, with a refresh token if the client gets any.
 #[inline]
-pub(super) fn issue<'a>(
-    rungs: &'a Rungs,
-    grant: Grant,
-    trail: &'a mut Trail,
-) -> Result<Result<Reply, Failure>, Issuing<'a>> {
+pub(super) fn issue<'a>(rungs: &'a Rungs, grant: Grant, trail: &'a mut Trail) -> Begun<'a> {
     let Parts { families, users, mint, .. } = &rungs.parts;
     match families.as_deref().filter(|_| grant.client().allows_grant(REFRESH_TOKEN)) {
         None => match SecondLook::at(&grant, users, trail) {

@@ -111,10 +111,13 @@ impl Rungs {
         self.parts.budget.reserve(Guessed::nobody(), None, trail.client.as_ref(), &mut trail.caller)
     }
 
-    /// What the host put into a request, to be handed on.
+    /// What the host put into a request of these terms, to be handed on: shared with the rules, if there are any.
     #[inline]
-    pub(crate) fn share(&self, extensions: Extensions) -> HostExtensions {
-        self.parts.scales.share(extensions)
+    pub(crate) fn share(&self, extensions: Extensions, terms: &Terms, trail: &Trail) -> HostExtensions {
+        match self.parts.scales.have_rules() {
+            false => HostExtensions::Own(extensions),
+            true => HostExtensions::Shared(terms.draft(extensions, trail.caller.address)),
+        }
     }
 
     /// Has the verifier decide on an attempt. `Err` holds the call, if its answer is not there at once.

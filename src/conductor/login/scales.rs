@@ -3,15 +3,11 @@
 //! Today a password must be known from no leak, if the operator demands that, and each login rule must let the login go on. A login
 //! that proves enough becomes a grant; there is no other way to one.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use http::Extensions;
-
-use super::hearing::LoginRules;
-use crate::boundary::host_extensions::HostExtensions;
+use super::hearing::{Hearing, LoginRules};
 use crate::boundary::ladder::grant::{Grant, Login};
-use crate::boundary::login_event::LoginRequest;
+use crate::boundary::login_event::EventDraft;
 use crate::boundary::shield::{Finding, OnLeak, Shield};
 use crate::conductor::failure::Failure;
 use crate::conductor::trail::Trail;
@@ -66,26 +62,39 @@ impl Scales {
         self.screen.is_some()
     }
 
-    /// What the host put into a request, shared with the rules if there are any.
+    /// Whether there are rules, for which an event is drafted.
     #[inline]
-    pub(super) fn share(&self, extensions: Extensions) -> HostExtensions {
-        match self.rules.count() {
-            0 => HostExtensions::Own(extensions),
-            _ => HostExtensions::Shared(Arc::new(extensions)),
-        }
+    pub(super) fn have_rules(&self) -> bool {
+        self.rules.count() != 0
     }
 
-    /// Whether something has to be found out of a login before it is weighed. `request`: what the rules see of it, if there are any.
+    /// Whether something has to be found out of a login before it is weighed. `draft`: what the rules will see, if there are any.
     #[inline]
-    pub(super) fn have_questions(&self, login: &Login, request: Option<&LoginRequest>) -> bool {
-        request.is_some() || login.keeps_password()
+    pub(super) fn have_questions(login: &Login, draft: Option<&EventDraft>) -> bool {
+        draft.is_some() || login.keeps_password()
+    }
+
+    /// Finds out what takes no time, before the login is weighed. `Err` holds what does: the rules that are still to be heard.
+    pub(super) fn begin(
+        &self,
+        login: &mut Login,
+        draft: Option<EventDraft>,
+    ) -> Result<Result<(), Failure>, Option<Hearing<'_>>> {
+        let mut hearing = draft.map(|draft| self.rules.hear(login.event(draft)));
+        if login.keeps_password() {
+            return Err(hearing);
+        }
+        match &mut hearing {
+            Some(begun) => begun.go_on(login).ok_or(hearing),
+            None => Ok(Ok(())),
+        }
     }
 
     /// Has the shield look at the password, which is noted, then the rules at the login.
     pub(super) async fn find_out(
         &self,
         login: &mut Login,
-        request: Option<&LoginRequest>,
+        hearing: Option<Hearing<'_>>,
         trail: &mut Trail,
     ) -> Result<(), Failure> {
         if let (Some(screen), Some(password)) = (&self.screen, login.take_password()) {
@@ -93,8 +102,8 @@ impl Scales {
             trail.password_leaked = look == Look::Leaked;
             login.note_password(look, self.demanded).map_err(refused)?;
         }
-        match request {
-            Some(request) => self.rules.hear(login, request).await,
+        match hearing {
+            Some(mut hearing) => hearing.conclude(login).await,
             None => Ok(()),
         }
     }

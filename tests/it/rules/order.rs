@@ -1,13 +1,13 @@
 //! When rules are asked, in which order, and what they see.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tower_password_grant::rules::{AuthenticationMethod, LoginEvent, LoginRule, Ruling, Stage, rule_fn};
 use tower_password_grant::user::{Finding, OnLeak, Shield};
-use tower_password_grant::{BackendError, Password, Subject, Verdict, verify_fn};
+use tower_password_grant::{Attempt, BackendError, Password, Subject, Verdict, verify_fn};
 
 use super::parts::{CODE, Watching, clients, denying, ruling};
 use crate::support::faults::{CODE_GRANT, Code, Switch};
@@ -92,6 +92,29 @@ async fn a_rule_sees_user_client_realm_address_scopes_methods_grant_and_what_the
     assert_eq!((login.stage(), login.grant_type()), (Stage::Extension, CODE_GRANT));
     assert_eq!((login.subject(), login.realm(), login.methods()), ("user-by-code", Some("staff"), &[][..]));
     assert_eq!(login.extensions().get::<Tenant>(), Some(&Tenant("acme")));
+}
+
+#[tokio::test]
+async fn a_verifier_that_keeps_its_attempts_changes_nothing_of_what_rules_see() {
+    let (kept, watching) = (Arc::new(Mutex::new(Vec::new())), Watching::new("watching"));
+    let keeper = Arc::clone(&kept);
+    let verifier = verify_fn(move |attempt: Attempt| {
+        keeper.lock().unwrap().push(attempt);
+        async { Ok(Subject::new("user-7").into()) }
+    });
+    let layer = builder(&Probe::default()).clients(clients()).verifier(verifier).rule(watching.clone());
+    let layer = layer.build().unwrap();
+    for tenant in ["acme", "emca"] {
+        let mut request = token_request(AUTH, PW);
+        request.extensions_mut().insert(Tenant(tenant));
+        send(&layer, request).await.assert_ok();
+        let login = watching.last();
+        assert_eq!((login.subject(), login.stage(), login.scope().as_str()), ("user-7", Stage::Password, "read write"));
+        assert_eq!(login.extensions().get::<Tenant>(), Some(&Tenant(tenant)));
+    }
+    let seen = kept.lock().unwrap();
+    let tenants = seen.iter().map(|attempt| attempt.extensions().get::<Tenant>().unwrap().0);
+    assert_eq!(tenants.collect::<Vec<_>>(), ["acme", "emca"]);
 }
 
 #[tokio::test]
