@@ -8,5 +8,6 @@ mod failures;
 mod made;
 mod order;
 mod parts;
+mod properties;
 mod refresh;
 mod scopes;
