@@ -29,7 +29,7 @@ pub enum BearerReason {
     Bound,
     /// It is for another API: 401 `invalid_token`.
     Audience,
-    /// It belongs to another realm: 401 `invalid_token`.
+    /// It is of a realm that the guard does not take, or of none: 401 `invalid_token`.
     Realm,
     /// It is good, but has too little scope: 403 `insufficient_scope`.
     Scope,
@@ -73,7 +73,7 @@ impl BearerReason {
     const fn hint(self) -> Option<&'static str> {
         match self {
             Self::Realm => Some(
-                "the token's client is bound to another realm than the guard: see `BearerGuardBuilder::token_realms`",
+                "the token is of a realm that the guard does not take, or of none: see `BearerGuardBuilder::token_realms`",
             ),
             Self::NotYetValid => {
                 Some("the clock of the token's issuer and the guard's own differ by more than a minute")

@@ -9,7 +9,7 @@ use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 
-/// What the default of [`CredentialVerifier::recheck`] says in telemetry.
+/// What the default of [`CredentialVerifier::recheck`](crate::CredentialVerifier::recheck) says in telemetry.
 pub(crate) struct CannotRecheck;
 
 impl Missing for CannotRecheck {

@@ -5,16 +5,17 @@
 //!
 //! ```text
 //! match head -> collect body -> parse -> find client -> authenticate client
-//!    -> permit the grant -> decide the scope
-//!    -> RESERVE the attempt -> VERIFY the credentials -> WEIGH (leaks)
+//!    -> permit the grant -> decide realm and scope
+//!    -> RESERVE the attempt -> VERIFY the credentials
+//!    -> WEIGH (leaks, login rules)
 //!    -> ISSUE -> settle the charge -> encode
 //! refresh: find the family -> whose is it -> renew -> recheck the user
-//!    -> WEIGH -> ISSUE -> rotate
+//!    -> WEIGH (login rules) -> ISSUE -> rotate
 //! ```
 //!
-//! [`Gate`](super::gate::Gate) judges the head and parses; the service collects the body in between. The rungs from the scope on
+//! [`Gate`] judges the head and parses; the service collects the body in between. The rungs from the realm on
 //! stand in the flow of the grant, the last one in the protocol's encoder.
-//! Login rules and a second factor have their place in [`Scales`](super::login::weigh::Scales).
+//! [`Scales`](super::login::scales::Scales) weigh: they look for leaks and ask the login rules. A second factor has its place there.
 
 use super::answer::Reply;
 use super::door::{Door, Head, permit_site};

@@ -25,10 +25,10 @@ type ExtraClaims = dyn Fn(&Grant) -> Result<Claims, MalformedClaims> + Send + Sy
 /// Issues signed access tokens after the profile of RFC 9068.
 ///
 /// The header has `alg`, `typ` (`at+jwt`) and `kid`. The claims are `iss`, `sub`, `aud`, `client_id`, `realm` (a claim of
-/// ours: the [realm](crate::client::ClientBuilder::realm) of the client, left out if it has none), `scope` (left out when it is
+/// ours: the [realm](crate::realms) of the login, left out if it has none), `scope` (left out when it is
 /// empty), `jti` (256 random bits), `iat`, `exp` and `auth_time`, and nothing about the resource owner but the
-/// [subject's](crate::Subject) identifier unless [`with_claims`](Self::with_claims) adds it: each holder of the token
-/// can read it (RFC 9068 section 6).
+/// [subject's](crate::Subject) identifier unless [`with_claims`](Self::with_claims) or a [login rule](crate::rules) adds it: each
+/// holder of the token can read it (RFC 9068 section 6).
 ///
 /// Signing is done where the request is served: it takes microseconds with ES256 and EdDSA, and with RS256 about a
 /// millisecond or several for large keys.

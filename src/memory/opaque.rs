@@ -24,7 +24,7 @@ const PREFIX: &str = "at_";
 /// Issues opaque bearer tokens: `at_` and 43 characters that carry 256 random bits, 46 characters in all. It also says what
 /// they stand for and revokes them: give the same one to [`issuer`](crate::Builder::issuer), to
 /// [`access_tokens`](crate::Builder::access_tokens) and to the [`BearerGuard`](crate::bearer::BearerGuard), in an
-/// [`Arc`](std::sync::Arc).
+/// [`Arc`].
 ///
 /// ```
 /// use std::sync::Arc;

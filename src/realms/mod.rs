@@ -60,7 +60,7 @@
 //! an opaque one, in the answer of introspection, and in the [`Principal`](crate::bearer::Principal). A guard takes tokens of
 //! [one realm](crate::bearer::BearerGuardBuilder::token_realm), of
 //! [several](crate::bearer::BearerGuardBuilder::token_realms), or of [all](crate::bearer::BearerGuardBuilder::any_token_realm).
-//! Introspection shows a client only tokens of the realms that it lists.
+//! Introspection shows a client that lists realms only tokens of those. One that lists none may know tokens of all.
 //!
 //! # The grant type of an application
 //!

@@ -1,8 +1,8 @@
 //! Parts for the tests of your own traits. Feature `testing`; not covered by semantic versioning, and never needed in
 //! production.
 //!
-//! [`contract`] holds your own stores and limiter to the contracts of their traits: one call in one test. [`attempt`] makes
-//! what a [`CredentialVerifier`](crate::CredentialVerifier) is given, [`login_event`] what a [`LoginRule`](crate::rules::LoginRule)
+//! [`contract`] holds your own stores and limiter to the contracts of their traits: one call in one test. [`attempt()`] makes
+//! what a [`CredentialVerifier`](crate::CredentialVerifier) is given, [`login_event()`] what a [`LoginRule`](crate::rules::LoginRule)
 //! is given, [`RefreshTokenUse`] uses a refresh token of a store, and [`ManualClock`] lets time pass at once:
 //!
 //! ```

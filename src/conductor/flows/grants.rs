@@ -1,6 +1,6 @@
 //! The grants that are served. Another one is a file beside this with its [`Flow`], and a line where the endpoint is put together.
-//! What it adds to the protocol has a place there: its name in `client::grant_type`, the parameters that it reads in `form::Known`,
-//! and a method of `ClientBuilder` that allows it.
+//! What it adds to the protocol has a place there: its name in `client::grant_type`, the parameters that it reads in `form::Known`
+//! (but for one that only some clients know: `Form::single` reads it), and a method of `ClientBuilder` that allows it.
 
 use std::pin::Pin;
 

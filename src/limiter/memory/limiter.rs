@@ -26,7 +26,7 @@ use crate::limiter::step::tally::Tally;
 use crate::limiter::step::ticket::Ticket;
 use crate::limiter::step::transition::{Attempted, Charged, Compared, News, Outcome, Right, Step};
 
-/// Counts attempts in the memory of this process, by four rules, which [`LimiterRules`](crate::limiter::LimiterRules) may change; the other
+/// Counts attempts in the memory of this process, by four rules, which [`LimiterRules`] may change; the other
 /// two, of [requests](crate::limiter::RequestCeiling) and [introspections](crate::limiter::IntrospectionCeiling), are kept by the endpoint:
 ///
 /// | Rule | Default |
