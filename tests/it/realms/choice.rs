@@ -69,20 +69,22 @@ async fn a_realm_that_the_client_does_not_list_is_invalid_request_byte_for_byte_
     let world = stores.start(builder.build().unwrap()).await;
     let expected = face(&world.login("shop", "one", "&realm=nowhere").await);
     assert_eq!(expected.0, 400);
-    let mut seen = 0;
     for realm in bad_realms() {
         for _ in 0..20 {
             let more = format!("&realm={realm}");
             for answer in [world.login("shop", "one", &more).await, world.login_in_realm("shop", "one", &more).await] {
                 answer.assert_error(400, "invalid_request");
                 assert_eq!(face(&answer), expected, "{realm}");
-                seen += 1;
+                // What no field of a form may be is seen first, and looks the same.
+                let reason = match &*realm {
+                    "%0a" | "%00" => Reason::IllegalCharacter,
+                    "%ff" => Reason::NotUtf8,
+                    _ => Reason::UnknownRealm,
+                };
+                assert_eq!(world.last().reason, Some(reason), "{realm}");
             }
         }
     }
-    assert!(seen >= 10 * 40);
-    let reasons = stores.audit.lock().unwrap().iter().filter_map(|event| event.reason).collect::<Vec<_>>();
-    assert!(reasons.iter().filter(|reason| **reason == Reason::UnknownRealm).count() >= 8 * 40);
     // Nothing was looked up, and nothing charged.
     assert_eq!((stores.customers.asked(), stores.employees.asked()), (vec![], vec![]));
     assert_eq!(ledger.book().account.made, 0);
