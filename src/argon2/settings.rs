@@ -8,14 +8,14 @@ use super::places::Percents;
 use super::pool::{LONGEST, Limit, Limits};
 
 /// The longest of all waits here: clients give up long before.
-const PATIENCE: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 pub(super) fn check(setting: &'static str, is_in_range: bool, range: &'static str) -> Result<(), Argon2ConfigError> {
     if is_in_range { Ok(()) } else { Err(Argon2ConfigError::Setting { setting, range }) }
 }
 
 fn is_wait(time: Duration) -> bool {
-    !time.is_zero() && time <= PATIENCE
+    !time.is_zero() && time <= LONGEST_WAIT
 }
 
 pub(super) fn check_queue(limits: &Limits) -> Result<(), Argon2ConfigError> {
@@ -32,7 +32,7 @@ pub(super) fn check_queue(limits: &Limits) -> Result<(), Argon2ConfigError> {
 }
 
 pub(super) fn check_waits(hold: Duration, store: Option<Duration>) -> Result<(), Argon2ConfigError> {
-    check("hold_refusals", hold <= PATIENCE, "0 to 60 seconds")?;
+    check("hold_refusals", hold <= LONGEST_WAIT, "0 to 60 seconds")?;
     check("store_deadline", store != Some(Duration::ZERO), "more than 0, or `None` for no deadline of its own")
 }
 

@@ -23,7 +23,7 @@ use crate::protocol::wire::error::{Reason, TokenError};
 /// people notice.
 const PAUSE: Duration = Duration::from_millis(600);
 /// How long the second try may take. The answer is known and waits for it.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SETTLE_WAIT: Duration = Duration::from_secs(1);
 
 /// What the answer to a spent budget shows, and how long settling may be tried.
 pub(crate) struct BudgetRules {
@@ -203,7 +203,7 @@ impl Budget {
         if let Some(part) = part {
             tokio::time::sleep(PAUSE.min(part)).await;
         }
-        let patience = part.map(|part| PATIENCE.min(part));
+        let patience = part.map(|part| SETTLE_WAIT.min(part));
         let settling = async { again.settle(&*self.limiter).await };
         let second = Contain::new(patience, settling).await;
         second.inspect_err(telemetry::settle_failed).unwrap_or_default()

@@ -17,7 +17,7 @@ use crate::observe::contain::Contain;
 use crate::observe::telemetry;
 
 /// How long an import may take. A login waits for it, behind two verifications and within their deadline.
-const PATIENCE: Duration = Duration::from_secs(3);
+const IMPORT_WAIT: Duration = Duration::from_secs(3);
 
 /// Moves users from an old directory to a new one, each at the next login with the right password.
 ///
@@ -58,8 +58,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Of many logins of one user at once one imports; the others are verified by what it imported. If the id is another user's in the
 /// new directory, as after a change of the login name there, the login is denied and an event says why.
 ///
-/// If the import fails, an event says that the user could not be moved, a counter counts it, and the new directory is asked by its
-/// [`recheck`](CredentialVerifier::recheck) whether it has the id by now. If it has not, the login goes on, and the next one tries
+/// If the import fails or takes longer than 3 seconds, an event says that the user could not be moved, a counter counts it, and the
+/// new directory is asked by its [`recheck`](CredentialVerifier::recheck) whether it has the id by now. If it has not, the login goes on, and the next one tries
 /// again. If it has, it decides alone, as ever. If it has no `recheck`, nobody knows, and the login is answered with the failure of
 /// the import: a warning says so when the `Migrate` is made.
 ///
@@ -115,7 +115,7 @@ impl Migrate {
         let user = ImportedUser::new(verified.clone(), attempt.for_next_verifier());
         // A block, so that a panic before the first await is contained, too.
         let importing = async { self.new.import(user).await };
-        match Contain::new(Some(PATIENCE), importing).await {
+        match Contain::new(Some(IMPORT_WAIT), importing).await {
             Ok(Some(subject)) => Ok(Verdict::Granted(Verified { subject, ..verified })),
             Ok(None) => self.decided_by_new(&verified, attempt).await,
             Err(failure) => {

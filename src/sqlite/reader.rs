@@ -11,7 +11,7 @@ use super::queue::{Closing, Queue, Taken};
 use super::stats::{Counters, add};
 
 /// How long a thread sleeps if nobody wakes it.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const IDLE_WAIT: Duration = Duration::from_secs(3600);
 
 pub(super) struct Reader {
     pub(super) db: Db,
@@ -25,7 +25,7 @@ impl Reader {
     pub(super) fn run(self) {
         let closing = Closing(&self.queue);
         loop {
-            match self.queue.take(1, Duration::ZERO, PATIENCE) {
+            match self.queue.take(1, Duration::ZERO, IDLE_WAIT) {
                 Taken::Some(jobs) => jobs.into_iter().for_each(|job| read(job, &self.db, &self.files, &self.counters)),
                 Taken::Nothing => {}
                 Taken::Closed => break,

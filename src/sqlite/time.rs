@@ -69,7 +69,7 @@ impl ForwardTime {
         let passed = elapsed.saturating_sub(self.elapsed);
         let expected = self.wall.checked_add(passed).unwrap_or(wall);
         let behind = *self.behind.get_or_insert(elapsed);
-        if wall < expected && elapsed.saturating_sub(behind) <= PATIENCE {
+        if wall < expected && elapsed.saturating_sub(behind) <= DISTRUST {
             return expected;
         }
         *self = Self::begin(wall, elapsed);
@@ -78,7 +78,7 @@ impl ForwardTime {
 }
 
 /// How long a wall clock that was set back is not believed: longer than any predecessor may be presented again.
-const PATIENCE: Duration = Duration::from_secs(120);
+const DISTRUST: Duration = Duration::from_secs(120);
 
 #[cfg(test)]
 mod tests {

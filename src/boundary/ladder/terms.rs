@@ -12,7 +12,7 @@ use crate::boundary::refresh::StoredFamily;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{self, GrantRules};
 use crate::protocol::client::registered::Client;
-use crate::protocol::realm::{PARAMETER, Realm};
+use crate::protocol::realm::{self, Realm};
 use crate::protocol::scope::Scope;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::lineage::{Decision, TokenUse};
@@ -43,7 +43,7 @@ impl Terms {
     /// that the endpoint does not know, but in the grant that asks for it.
     fn choose_realm(client: &PermittedClient, form: &Form) -> Result<Realm, Reason> {
         let knows_realms = client.client().lists_realms() || client.grant_type().names_realm();
-        let requested = if knows_realms { form.single(PARAMETER)? } else { None };
+        let requested = if knows_realms { form.single(realm::PARAMETER)? } else { None };
         client.client().chosen_realm(requested).ok_or(Reason::UnknownRealm)
     }
 

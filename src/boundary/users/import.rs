@@ -33,7 +33,7 @@ use crate::protocol::user::subject::Subject;
 /// user who is there already must stay as it is: an import that overwrote a password would bring an old one back.
 ///
 /// # Cancellation
-/// The future is dropped when the client hangs up, or when it takes too long. The user is then imported or not; if not, at the next
+/// The future is dropped when the client hangs up, or when it takes longer than 3 seconds. The user is then imported or not; if not, at the next
 /// login.
 ///
 /// # Errors

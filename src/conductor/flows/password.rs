@@ -17,7 +17,7 @@ use crate::boundary::limiter::Fingerprint;
 use crate::boundary::verifier::{Attempt, Said};
 use crate::observe::patience::answered;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::realm::PARAMETER;
+use crate::protocol::realm;
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::secrets::Password;
 use crate::protocol::wire::error::{Reason, TokenError};
@@ -55,7 +55,7 @@ impl PasswordFlow {
             trail.realm = terms.realm().clone();
             if terms.realm().as_deref().is_some() {
                 // It was understood: the verifier gets it as the realm, and the default is the same login, named or not.
-                form.remove_other(PARAMETER);
+                form.remove_other(realm::PARAMETER);
             }
             // What is borrowed is held to the end of its block.
             let (verifying, charge, owner, draft) = {

@@ -11,7 +11,7 @@ use super::grants::Flow;
 use super::password::PasswordFlow;
 use crate::boundary::ladder::client::PermittedClient;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::realm::PARAMETER;
+use crate::protocol::realm;
 use crate::protocol::wire::error::TokenError;
 use crate::protocol::wire::form::Form;
 
@@ -32,7 +32,7 @@ impl Flow for RealmFlow {
 
     fn is_complete(&self, form: &Form) -> bool {
         // A repeated one is there. It is refused where it is read.
-        PasswordFlow::is_complete(form) && form.single(PARAMETER) != Ok(None)
+        PasswordFlow::is_complete(form) && form.single(realm::PARAMETER) != Ok(None)
     }
 
     fn serve<'a>(

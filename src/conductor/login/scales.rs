@@ -19,7 +19,7 @@ use crate::protocol::weigh::{Demanded, Look};
 use crate::protocol::wire::error::Reason;
 
 /// How long a shield may take. A login waits for it, so it is short; the manual names it.
-const PATIENCE: Duration = Duration::from_millis(300);
+const SHIELD_WAIT: Duration = Duration::from_millis(300);
 
 /// A shield, and what to do on its finding.
 pub(crate) struct Screen {
@@ -33,7 +33,7 @@ impl Screen {
     async fn look(&self, password: &Password, subject: &Subject) -> Look {
         // A block, so that a panic before the first await is contained, too.
         let inspecting = async { self.shield.inspect(password, subject).await };
-        match Contain::new(Some(PATIENCE), inspecting).await {
+        match Contain::new(Some(SHIELD_WAIT), inspecting).await {
             Ok(Finding::Leaked) => Look::Leaked,
             Ok(Finding::Clear) => Look::Clear,
             Err(failure) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::error::{MAX_BYTES, MOST, RulingError};
+use super::error::{MAX_BYTES, MAX_NAMES, RulingError};
 use crate::protocol::scope::Scope;
 use crate::protocol::token::claims::Claims;
 
@@ -59,7 +59,7 @@ fn followed(before: &Claims, later: &Claims) -> Result<Claims, RulingError> {
         return Ok(before.clone());
     }
     let all = before.followed_by(later);
-    if all.len() > MOST {
+    if all.len() > MAX_NAMES {
         return Err(RulingError::TooMany);
     }
     if all.as_json().len() > MAX_BYTES {
@@ -214,7 +214,7 @@ mod tests {
         };
         decisions.follow(&half(0)).unwrap();
         decisions.follow(&half(16)).unwrap();
-        assert_eq!(decisions.claims().len(), MOST);
+        assert_eq!(decisions.claims().len(), MAX_NAMES);
         // The same names again are no more.
         decisions.follow(&half(0)).unwrap();
         assert_eq!(decisions.follow(&half(17)), Err(RulingError::TooMany));

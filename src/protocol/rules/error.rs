@@ -12,7 +12,7 @@ use crate::protocol::wire::members::MemberError;
 /// The most characters of a reason.
 pub(crate) const MAX_REASON: usize = 200;
 /// The most claims that the rules of a login may add, and the most members.
-pub(crate) const MOST: usize = 32;
+pub(crate) const MAX_NAMES: usize = 32;
 /// The most bytes of those claims as a JSON object, and of those members.
 pub(crate) const MAX_BYTES: usize = 4096;
 
@@ -35,7 +35,7 @@ pub enum RulingError {
     #[error(transparent)]
     Member(#[from] MemberError),
     /// More claims or members than a login may have.
-    #[error("the rules of a login add at most {MOST} claims and {MOST} members")]
+    #[error("the rules of a login add at most {MAX_NAMES} claims and {MAX_NAMES} members")]
     TooMany,
     /// More bytes than the claims or the members of a login may have.
     #[error("the claims that the rules of a login add have at most {MAX_BYTES} bytes as JSON, and so have the members")]
