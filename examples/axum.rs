@@ -25,6 +25,7 @@ mod watched;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use axum::body::Body;
@@ -33,12 +34,15 @@ use axum::http::StatusCode;
 use axum::routing::{get, put};
 use axum::{Extension, Json, Router, ServiceExt};
 use demo::commands::Commands;
-use demo::{Error, start};
+use demo::{API, Error, start};
 use note::Note;
 use serde_json::{Value, json};
 use tower::Layer as _;
-use tower_password_grant::bearer::Principal;
-use tower_password_grant::{PasswordGrant, PeerAddress};
+use tower_password_grant::bearer::{BearerGuard, Principal};
+use tower_password_grant::limiter::AttackProtection;
+use tower_password_grant::mount::Metadata;
+use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
+use tower_password_grant::{OpaqueIssuer, PasswordGrant, PeerAddress};
 use trail::Trail;
 use watched::Watched;
 
@@ -50,29 +54,43 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), Error> {
     let listener = start::listen().await?;
     let address = listener.local_addr()?;
-    // The address of the peer stands where `into_make_service_with_connect_info` puts it.
-    let peer = PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip()));
     let file = durable::file()?;
+    let store = durable::open(&file).await?;
+    // One and the same issues the tokens, looks them up and ends them.
+    let tokens = Arc::new(OpaqueIssuer::new(store.clone()).with_audience([API]));
     let trail = Trail::default();
-    // They are asked in this order. The first that refuses a login ends it.
-    let builder = PasswordGrant::builder()
+    let layer = PasswordGrant::builder()
+        .clients(store.clone())
+        .verifier(durable::realms(&store)?)
+        .issuer(Arc::clone(&tokens))
+        .access_tokens(Arc::clone(&tokens))
+        .refresh_tokens(RefreshTokens::in_store(store.clone()))
+        .revocation(RevocationEndpoint::at("/oauth/revoke"))
+        .introspection(IntrospectionEndpoint::at("/oauth/introspect"))
+        .metadata(Metadata::new(format!("http://{address}")).scopes_supported(["read", "write"]))
+        .attack_protection(AttackProtection::new().limiter(store.limiter()))
+        // The rules are asked in this order. The first that refuses a login ends it. `Watched` is of this demo only: for its
+        // page it writes into each token what the rules did. An application gives the rules alone.
         .rule(Watched(rules::good_standing()))
         .rule(Watched(rules::customers_only_read()))
         .rule(Watched(rules::short_tokens_for_customers()))
         .rule(Watched(rules::department()))
-        .audit(trail.clone());
-    let demo = durable::open(builder, file.clone(), address, peer).await?;
+        .audit(trail.clone())
+        // The address of the peer stands where `into_make_service_with_connect_info` puts it.
+        .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
+        .build()?;
     // The API takes tokens of both realms.
-    let guard = demo.guard.token_realms(durable::REALMS).build()?;
+    let guard = BearerGuard::builder(tokens).audience(API).token_realms(durable::REALMS).build()?;
 
     let router = Router::new()
         .route("/", get(page::page))
         .route("/api/me", get(me).layer(guard.require_scope("read")?))
         .route("/api/note", put(write).layer(guard.require_scope("write")?))
+        // Of this demo only: it shows the audit trail to everybody.
         .route("/demo/trail", get(trail::trail).with_state(trail))
         .layer(DefaultBodyLimit::max(200))
         .with_state(Note::open(&file)?);
-    let app = demo.layer.with_body(Body::from).layer(router);
+    let app = layer.with_body(Body::from).layer(router);
 
     let commands = Commands::begin(
         address,

@@ -49,8 +49,7 @@ async fn serve() -> Result<(), Error> {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("demo.Account", tonic_health::ServingStatus::Serving).await;
     // A gRPC service takes requests of every method for calls, also what looks like a browser's preflight request.
-    let guard = demo.guard.build()?;
-    let account = guard.require_scope("read")?.refuse_preflight().named_layer(AccountServer::new(WhoAmI));
+    let account = demo.guard.require_scope("read")?.refuse_preflight().named_layer(AccountServer::new(WhoAmI));
 
     let commands = Commands::begin(address, "everything is kept in memory: a restart forgets it");
     commands.login();

@@ -1,16 +1,15 @@
-//! The demo with everything in one SQLite file, which outlives the process: employees and customers, clients, tokens.
+//! What the demo keeps in one SQLite file, which outlives the process: employees and customers, clients, tokens.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::realms::Realms;
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
 use tower_password_grant::store::{LoginName, UserStore as _};
-use tower_password_grant::{BackendError, Builder, Password, PeerAddress};
+use tower_password_grant::{BackendError, Password};
 
-use crate::demo::{self, CUSTOMERS, CUSTOMERS_PASSWORD, Demo, EMPLOYEES, Error, PASSWORD, Parts};
+use crate::demo::{self, CUSTOMERS, CUSTOMERS_PASSWORD, EMPLOYEES, Error, PASSWORD};
 
 /// The directories of users that a login may choose. Without a choice it is the first.
 pub(crate) const REALMS: [&str; 2] = [EMPLOYEES, CUSTOMERS];
@@ -27,29 +26,17 @@ pub(crate) fn file() -> Result<PathBuf, Error> {
     }
 }
 
-/// The endpoints over this file, which keeps users, clients, tokens and counted attempts.
-pub(crate) async fn open(
-    builder: Builder,
-    file: PathBuf,
-    address: SocketAddr,
-    peer: PeerAddress,
-) -> Result<Demo, Error> {
+/// Opens the file, which keeps users, clients, tokens and counted attempts, with what the demo needs.
+pub(crate) async fn open(file: &Path) -> Result<SqliteStore, Error> {
     let opened = {
-        let file = file.clone();
+        let file = file.to_owned();
         tokio::task::spawn_blocking(|| SqliteStore::open(file)).await?
     };
     let store = opened.map_err(|error| {
         format!("cannot open {}: {error}; choose another file, as in DATABASE=auth.db", file.display())
     })?;
     register(&store).await?;
-    let parts = Parts {
-        clients: store.clone(),
-        verifier: realms(&store)?,
-        refresh_tokens: store.clone(),
-        access_tokens: store.clone(),
-        limiter: store.limiter(),
-    };
-    Demo::over(builder, parts, address, peer)
+    Ok(store)
 }
 
 /// A verifier for each realm. Here both ask the same file, which finds a name among the users of the realm alone, and share its
@@ -57,7 +44,7 @@ pub(crate) async fn open(
 ///
 /// The ids of a file are unique over all its realms. So tokens keep them as they are, and `set_password_hash` and `end_logins` of
 /// the store find the logins of a user by them. Over two files the ids would get their realm in front.
-fn realms(store: &SqliteStore) -> Result<Realms, Error> {
+pub(crate) fn realms(store: &SqliteStore) -> Result<Realms, Error> {
     let employees = Arc::new(Argon2Verifier::new(store.clone())?);
     let customers = Arc::clone(&employees);
     Ok(Realms::new().realm(EMPLOYEES, employees)?.realm(CUSTOMERS, customers)?.keep_subject_ids())

@@ -6,18 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tower_password_grant::argon2::Argon2Verifier;
-use tower_password_grant::bearer::{BearerGuard, BearerGuardBuilder};
+use tower_password_grant::bearer::BearerGuard;
 use tower_password_grant::client::ClientBuilder;
-use tower_password_grant::limiter::{AttackProtection, AttemptLimiter, MemoryLimiter};
 use tower_password_grant::mount::Metadata;
-use tower_password_grant::store::{
-    AccessTokenStore, MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore, SecretDigest,
-};
+use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens, SecretDigest};
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
-use tower_password_grant::{
-    Builder, Client, ClientRegistry, CredentialVerifier, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress,
-    StaticClients,
-};
+use tower_password_grant::{Client, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients};
 
 pub(crate) use self::start::Error;
 use self::users::Users;
@@ -40,66 +34,32 @@ pub(crate) const SERVICE_SECRET: &str = "demo-secret-that-everybody-knows";
 pub(crate) const API_SECRET: &str = "demo-api-secret-that-everybody-knows";
 
 /// The name of the API in the tokens that are for it.
-const API: &str = "https://api.example";
+pub(crate) const API: &str = "https://api.example";
 
 /// The endpoints, and the guard of what the application serves besides them.
 pub(crate) struct Demo {
     pub(crate) layer: PasswordGrantLayer,
-    pub(crate) guard: BearerGuardBuilder,
-}
-
-/// What verifies users, and where everything is kept.
-pub(crate) struct Parts<C, V, R, A, L> {
-    pub(crate) clients: C,
-    pub(crate) verifier: V,
-    pub(crate) refresh_tokens: R,
-    pub(crate) access_tokens: A,
-    pub(crate) limiter: L,
+    pub(crate) guard: BearerGuard,
 }
 
 impl Demo {
     /// With the users alice and bob and all tokens in this process: a restart ends every login.
     pub(crate) fn in_memory(address: SocketAddr, peer: PeerAddress) -> Result<Self, Error> {
         let [service, cli, api] = clients();
-        let parts = Parts {
-            clients: StaticClients::new([service.build()?, cli.build()?, api.build()?])?,
-            verifier: Argon2Verifier::new(Users::with_password(["alice", "bob"], PASSWORD)?)?,
-            refresh_tokens: MemoryRefreshTokens::new(),
-            access_tokens: MemoryAccessTokens::new(),
-            limiter: MemoryLimiter::default(),
-        };
-        Self::over(PasswordGrant::builder(), parts, address, peer)
-    }
-
-    /// Serves login, refresh, revocation, introspection and metadata on `address`, with what `builder` has already.
-    pub(crate) fn over<C, V, R, A, L>(
-        builder: Builder,
-        parts: Parts<C, V, R, A, L>,
-        address: SocketAddr,
-        peer: PeerAddress,
-    ) -> Result<Self, Error>
-    where
-        C: ClientRegistry,
-        V: CredentialVerifier,
-        R: RefreshTokenStore,
-        A: AccessTokenStore,
-        L: AttemptLimiter,
-    {
         // One and the same issues the tokens, looks them up and ends them.
-        let tokens = Arc::new(OpaqueIssuer::new(parts.access_tokens).with_audience([API]));
-        let layer = builder
-            .clients(parts.clients)
-            .verifier(parts.verifier)
+        let tokens = Arc::new(OpaqueIssuer::new(MemoryAccessTokens::new()).with_audience([API]));
+        let layer = PasswordGrant::builder()
+            .clients(StaticClients::new([service.build()?, cli.build()?, api.build()?])?)
+            .verifier(Argon2Verifier::new(Users::with_password(["alice", "bob"], PASSWORD)?)?)
             .issuer(Arc::clone(&tokens))
             .access_tokens(Arc::clone(&tokens))
-            .refresh_tokens(RefreshTokens::in_store(parts.refresh_tokens))
+            .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
             .revocation(RevocationEndpoint::at("/oauth/revoke"))
             .introspection(IntrospectionEndpoint::at("/oauth/introspect"))
             .metadata(Metadata::new(format!("http://{address}")).scopes_supported(["read", "write"]))
-            .attack_protection(AttackProtection::new().limiter(parts.limiter))
             .peer_address(peer)
             .build()?;
-        Ok(Self { layer, guard: BearerGuard::builder(tokens).audience(API) })
+        Ok(Self { layer, guard: BearerGuard::builder(tokens).audience(API).build()? })
     }
 }
 
