@@ -29,5 +29,5 @@ fn used_for_nothing(charge: Charge<OfAccount>) {
 
 
 fn of_nobody(limiter: &dyn AttemptLimiter, said: Said) {
-    let keyed: GuessKey<'_, OfAccount> = Guessed::nobody().from(None, false, None); //~ expected `GuessKey<'_, OfAccount>`, found `GuessKey<'_, OfNobody>`
+    let keyed: GuessKey<'_, OfAccount> = Guessed::nobody().from(None, false, None, None); //~ expected `GuessKey<'_, OfAccount>`, found `GuessKey<'_, OfNobody>`
 }
