@@ -32,11 +32,10 @@ use crate::protocol::wire::members::{MemberError, check_name};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "a ruling has an effect when the rule answers it"]
-pub struct Ruling {
-    objection: Option<Objection>,
-    /// None where nothing is changed, as with most logins.
-    decisions: Option<Box<Decisions>>,
-}
+pub struct Ruling(Result<Changes, Objection>);
+
+/// What changes of a login that goes on. None where nothing does, as with most logins.
+type Changes = Option<Box<Decisions>>;
 
 /// Why a login does not go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +47,10 @@ pub(crate) enum Objection {
 }
 
 impl Ruling {
-    /// The login goes on. What the methods below add takes effect then.
+    /// The login goes on. What the methods below add takes effect then; a ruling that refuses stays as it is, whatever they are
+    /// given.
     pub const fn proceed() -> Self {
-        Self { objection: None, decisions: None }
+        Self(Ok(None))
     }
 
     /// The login is refused, as with a wrong password: the client sees the same bytes, and the attempt is charged in the same way. At
@@ -64,18 +64,14 @@ impl Ruling {
     /// Fails on another character or length.
     pub fn deny(reason: impl Into<Cow<'static, str>>) -> Result<Self, RulingError> {
         let reason = ErrorText::new(reason, MAX_REASON).ok().filter(|reason| !reason.as_str().is_empty());
-        reason.map(|reason| Self::objecting(Objection::Denied(reason))).ok_or(RulingError::Reason)
+        reason.map(|reason| Self(Err(Objection::Denied(reason)))).ok_or(RulingError::Reason)
     }
 
     /// The login is refused because the user has to do something elsewhere first, such as to accept new terms: 400
     /// `interaction_required`. No redirect is made. The attempt stays charged. At a refresh the refresh token and its family stay
     /// good.
     pub const fn interaction_required() -> Self {
-        Self::objecting(Objection::InteractionRequired)
-    }
-
-    const fn objecting(objection: Objection) -> Self {
-        Self { objection: Some(objection), decisions: None }
+        Self(Err(Objection::InteractionRequired))
     }
 
     /// Adds a claim to the access token: to a JWT, to the record of an opaque token, and to what introspection shows. Of two claims
@@ -88,11 +84,13 @@ impl Ruling {
     /// KiB. All rules of a login share these limits: a rule that goes beyond them with those before it fails, which is answered
     /// 500.
     pub fn claim(self, name: &str, value: impl Serialize) -> Result<Self, RulingError> {
-        if is_reserved(name) {
-            return Err(RulingError::ReservedClaim(name.to_owned()));
-        }
-        let claims = Claims::one(name, &value).map_err(RulingError::Claim)?;
-        self.and(Decisions { claims, ..Decisions::default() })
+        self.and(|| {
+            if is_reserved(name) {
+                return Err(RulingError::ReservedClaim(name.to_owned()));
+            }
+            let claims = Claims::one(name, &value).map_err(RulingError::Claim)?;
+            Ok(Decisions { claims, ..Decisions::default() })
+        })
     }
 
     /// Adds a member to the JSON answer (RFC 6749 section 8.2). Of two members of one name the last counts, and one of a rule takes the
@@ -102,9 +100,11 @@ impl Ruling {
     /// Fails on a name that is RFC 6749's own or has a character outside letters, digits and `-._`, on a value that is no JSON,
     /// and beyond 32 members or 4 KiB, as with [`claim`](Self::claim).
     pub fn member(self, name: &str, value: impl Serialize) -> Result<Self, RulingError> {
-        check_name(name)?;
-        let members = Claims::one(name, &value).map_err(|_| MemberError::NotJson)?;
-        self.and(Decisions { members, ..Decisions::default() })
+        self.and(|| {
+            check_name(name)?;
+            let members = Claims::one(name, &value).map_err(|_| MemberError::NotJson)?;
+            Ok(Decisions { members, ..Decisions::default() })
+        })
     }
 
     /// Takes scope tokens away, separated by single spaces. What one rule has taken away no other gives back. Where nothing is left
@@ -129,35 +129,35 @@ impl Ruling {
     /// # Errors
     /// Fails on less than a second.
     pub fn shorten_lifetime(self, most: Duration) -> Result<Self, RulingError> {
-        let most = lifetime(most).map_err(|_| RulingError::Lifetime(most))?;
-        self.and(Decisions { lifetime: Some(most), ..Decisions::default() })
+        self.and(|| {
+            let most = lifetime(most).map_err(|_| RulingError::Lifetime(most))?;
+            Ok(Decisions { lifetime: Some(most), ..Decisions::default() })
+        })
     }
 
     fn with_scope(self, scope: &str, decide: impl FnOnce(Scope) -> Decisions) -> Self {
-        let unfit = |error| Self::objecting(Objection::Unfit(error));
-        match scope.parse() {
-            Ok(scope) => self.and(decide(scope)).unwrap_or_else(unfit),
-            Err(error) => unfit(RulingError::Scope(error)),
-        }
+        let scope = || scope.parse().map(decide).map_err(RulingError::Scope);
+        self.and(scope).unwrap_or_else(|error| Self(Err(Objection::Unfit(error))))
     }
 
-    fn and(mut self, decisions: Decisions) -> Result<Self, RulingError> {
-        self.decisions.get_or_insert_default().follow(&decisions)?;
-        Ok(self)
+    /// Decides more, where the login goes on. Nothing undoes a refusal: a fault in its place would give the attempt back.
+    fn and(self, more: impl FnOnce() -> Result<Decisions, RulingError>) -> Result<Self, RulingError> {
+        let Self(Ok(mut changes)) = self else { return Ok(self) };
+        changes.get_or_insert_default().follow(&more()?)?;
+        Ok(Self(Ok(changes)))
     }
 
     /// What is decided of a login that goes on, if anything, or why it does not.
-    pub(crate) fn read(self) -> Result<Option<Box<Decisions>>, Objection> {
-        match self.objection {
-            Some(objection) => Err(objection),
-            None => Ok(self.decisions),
-        }
+    pub(crate) fn read(self) -> Result<Changes, Objection> {
+        self.0
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MALFORMED: [&str; 3] = ["", "read,\"admin\"", "read  write"];
 
     fn decided(ruling: Ruling) -> Decisions {
         *ruling.read().unwrap().unwrap()
@@ -233,18 +233,27 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_scope_makes_a_ruling_void_that_goes_on_and_one_that_denies_stays_a_denial() {
-        for bad in ["", "read,\"admin\"", "read  write"] {
+    fn a_malformed_scope_makes_a_ruling_void_that_goes_on() {
+        for bad in MALFORMED {
             for ruling in [Ruling::proceed().remove_scope(bad), Ruling::proceed().add_scope(bad).add_scope("read")] {
                 assert!(matches!(ruling.read(), Err(Objection::Unfit(RulingError::Scope(_)))), "{bad}");
             }
         }
-        let denied = Ruling::deny("no").unwrap().add_scope("read").claim("a", 1).unwrap();
-        assert!(matches!(denied.read(), Err(Objection::Denied(_))));
-        assert_eq!(
-            Ruling::interaction_required().remove_scope("read").read().unwrap_err(),
-            Objection::InteractionRequired
-        );
         assert!(Ruling::proceed().read().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_ruling_that_refuses_stays_as_it_is_whatever_is_decided_after_it() {
+        for refusal in [Ruling::deny("no").unwrap(), Ruling::interaction_required()] {
+            for scope in MALFORMED.into_iter().chain(["read"]) {
+                assert_eq!(refusal.clone().add_scope(scope), refusal, "{scope}");
+                assert_eq!(refusal.clone().remove_scope(scope), refusal, "{scope}");
+            }
+            for name in ["tenant", "sub", "scope"] {
+                assert_eq!(refusal.clone().claim(name, "x".repeat(5000)), Ok(refusal.clone()), "{name}");
+                assert_eq!(refusal.clone().member(name, "x".repeat(5000)), Ok(refusal.clone()), "{name}");
+            }
+            assert_eq!(refusal.clone().shorten_lifetime(Duration::ZERO), Ok(refusal));
+        }
     }
 }

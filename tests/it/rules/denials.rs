@@ -58,6 +58,17 @@ async fn a_denied_login_stays_charged_and_one_that_goes_on_is_forgotten() {
 }
 
 #[tokio::test]
+async fn nothing_that_a_rule_decides_after_its_denial_makes_a_fault_of_it_or_gives_the_charge_back() {
+    let after = |denial: Ruling| denial.remove_scope("read,admin").add_scope("").claim("sub", 1)?.member("scope", 1);
+    let ledger = Ledger::new(Switch::new(), Switch::new());
+    let rule = ruling("closed", move |_| after(Ruling::deny("closed on Sundays").unwrap()).unwrap());
+    let layer = builder(&Probe::default()).rule(rule).attack_protection(counted_by(ledger.clone())).build().unwrap();
+    let plain = Fixture::with(|builder| builder.rule(denying())).token(AUTH, PW).await;
+    assert_eq!(parts(&send(&layer, token_request(AUTH, PW)).await), parts(&plain));
+    assert_eq!((ledger.book().account.made, ledger.book().account.left), (1, 1));
+}
+
+#[tokio::test]
 async fn an_extension_grant_is_denied_by_a_rule_like_by_itself() {
     let code = || Code { key: Switch::new(), exchange: Switch::new() };
     let layer = |change: fn(FixtureBuilder) -> FixtureBuilder| {
