@@ -28,7 +28,8 @@ type ExtraClaims = dyn Fn(&Grant) -> Result<Claims, MalformedClaims> + Send + Sy
 /// ours: the [realm](crate::realms) of the login, left out if it has none), `scope` (left out when it is
 /// empty), `jti` (256 random bits), `iat`, `exp` and `auth_time`, and nothing about the resource owner but the
 /// [subject's](crate::Subject) identifier unless [`with_claims`](Self::with_claims) or a [login rule](crate::rules) adds it: each
-/// holder of the token can read it (RFC 9068 section 6).
+/// holder of the token can read it (RFC 9068 section 6). `shown_claims` has the names of those that login rules added, which
+/// introspection shows; it is left out if there are none.
 ///
 /// Signing is done where the request is served: it takes microseconds with ES256 and EdDSA, and with RS256 about a
 /// millisecond or several for large keys.
@@ -80,8 +81,8 @@ impl JwtIssuer {
 
     /// Adds claims of the application's own to each token, for example roles from the subject's
     /// [data](crate::Subject::data): the members of what `claims` gives, which is a struct, a map, an `Option` of one, or
-    /// [`Claims`]. They stand beside those of [login rules](crate::rules), and in place of those that have the same name. A second
-    /// call replaces the first. Default: none.
+    /// [`Claims`]. They stand beside those of [login rules](crate::rules), which are the later decision: of two claims of one name
+    /// that of the rule counts. A second call replaces the first. Default: none.
     ///
     /// A claim that the issuer writes itself (and `nbf`) is refused, and so is what has no members: no token is issued then,
     /// and the request is answered 500. Names with a URI in front cannot collide with registered ones (RFC 7519 section 4.2).
@@ -146,7 +147,7 @@ impl JwtIssuer {
     fn token(&self, grant: &Grant) -> Result<Token, BackendError> {
         let id = Token::random("")?;
         let extra = self.extra.as_ref().map(|extra| extra(grant)).transpose().map_err(BackendError::fault)?;
-        let claims = extra.map(|extra| grant.claims().followed_by(&extra));
+        let claims = extra.map(|extra| extra.followed_by(grant.claims()));
         let extra = claims.as_ref().unwrap_or_else(|| grant.claims()).object();
         let payload = Payload::new(&self.issuer, &self.audience, grant, id.expose(), self.clock.now(), extra)
             .map_err(BackendError::fault)?;

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::error::ClaimError;
 use crate::boundary::ladder::grant::Grant;
-use crate::protocol::token::claims::WRITTEN;
+use crate::protocol::token::claims::{SHOWN, WRITTEN};
 use crate::protocol::wire::json_object::JsonObject;
 
 pub(super) struct Payload<'a> {
@@ -67,6 +67,9 @@ impl Serialize for Payload<'_> {
         map.serialize_entry("iat", &self.issued_at)?;
         map.serialize_entry("exp", &self.expires_at)?;
         map.serialize_entry("auth_time", &self.authenticated_at)?;
+        if !self.grant.claims().is_empty() {
+            map.serialize_entry(SHOWN, &self.grant.claims().names())?;
+        }
         for (name, value) in self.extra.iter().flat_map(JsonObject::iter) {
             let value: &RawValue = serde_json::from_str(value).map_err(S::Error::custom)?;
             map.serialize_entry(name, value)?;

@@ -60,7 +60,6 @@ impl Options {
     ) -> Result<PasswordGrantLayer, ConfigError> {
         let extensions = named(self.extensions)?;
         let login_rules = named_rules(self.rules)?;
-        let has_rules = !login_rules.is_empty();
         self.tokens.check()?;
         let patience = self.limits.patience()?;
         let body = self.limits.body()?;
@@ -173,7 +172,7 @@ impl Options {
             door: Door::new(known, methods, Arc::clone(&budget)),
             grants,
             revocation: RevocationFlow::new(tokens.clone(), Arc::clone(&budget), revocation.access_token_ends_family),
-            introspection: IntrospectionFlow::new(tokens, Arc::clone(&clock), introspection.max_age, has_rules),
+            introspection: IntrospectionFlow::new(tokens, Arc::clone(&clock), introspection.max_age),
             rungs: Rungs::new(Parts {
                 budget,
                 users,

@@ -143,9 +143,6 @@ impl<C, V, I> Builder<C, V, I> {
     /// Adds a rule that decides on each login whose credentials are right, before its tokens are given, and on each refresh: see
     /// [`rules`](crate::rules). Rules are asked in the order in which they are added. Default: none.
     ///
-    /// With a rule, introspection shows the claims of a token, which it does not without: those of rules, and those that an issuer of
-    /// your own puts into its records.
-    ///
     /// # Errors
     /// [`build`](Self::build) refuses two rules of one name, and a name that is empty, longer than 100 characters or has a control
     /// character.

@@ -256,7 +256,8 @@ impl Grant {
     }
 
     /// The claims that [login rules](crate::rules) add to the access token, for an issuer of your own. None of them has the name of
-    /// one that RFC 7519 or RFC 9068 defines.
+    /// one that RFC 7519 or RFC 9068 defines. Introspection shows them where the record has them as
+    /// [shown claims](crate::store::AccessTokenRecord::with_shown_claims).
     #[must_use]
     pub fn claims(&self) -> &Claims {
         self.facts.decisions.as_deref().map_or(&NO_CLAIMS, Decisions::claims)
@@ -326,7 +327,7 @@ impl Grant {
             expires,
             authenticated_at: Some(facts.authenticated_at),
             family: facts.family,
-            claims: facts.decisions.as_ref().map_or_else(Claims::new, |decisions| decisions.claims().clone()),
+            claims: facts.decisions.as_ref().map_or_else(Claims::new, |decisions| decisions.claims().shown()),
         })
     }
 }

@@ -24,18 +24,11 @@ pub(crate) struct IntrospectionFlow {
     clock: Arc<dyn Clock>,
     /// How long an answer about an active token may be kept.
     max_age: Option<Duration>,
-    /// Login rules may have added claims.
-    shows_claims: bool,
 }
 
 impl IntrospectionFlow {
-    pub(crate) fn new(
-        tokens: IssuedBefore,
-        clock: Arc<dyn Clock>,
-        max_age: Option<Duration>,
-        shows_claims: bool,
-    ) -> Self {
-        Self { tokens, clock, max_age, shows_claims }
+    pub(crate) fn new(tokens: IssuedBefore, clock: Arc<dyn Clock>, max_age: Option<Duration>) -> Self {
+        Self { tokens, clock, max_age }
     }
 
     /// RFC 7662 section 2.
@@ -56,7 +49,7 @@ impl IntrospectionFlow {
             Some(FoundToken::Refresh(found, families)) => self.of_refresh_token(families, &found, client, now),
             Some(FoundToken::Access(record)) if is_good(&record, now) && may_know(&asks, &record) => {
                 Reply::Introspected {
-                    json: introspection::of_access_token(&record, self.shows_claims),
+                    json: introspection::of_access_token(&record),
                     max_age: self.max_age(record.expires(), now),
                 }
             }

@@ -75,7 +75,8 @@ impl Ruling {
     }
 
     /// Adds a claim to the access token: to a JWT, to the record of an opaque token, and to what introspection shows. Of two claims
-    /// of one name the last counts. A refresh makes them anew, by the rules as they are then.
+    /// of one name the last counts, and one of a rule takes the place of one of the issuer. A refresh makes them anew, by the rules as
+    /// they are then.
     ///
     /// Names with a URI in front, such as `https://example.org/tenant`, collide with no registered one (RFC 7519 section 4.2).
     ///

@@ -41,9 +41,13 @@ const EMPTY: &str = "{}";
 /// To refer to where there are none.
 pub(crate) static NO_CLAIMS: Claims = Claims::new();
 
+/// The claim that has the names of those which introspection shows. It is a claim so that every store keeps it and every signed
+/// token says it.
+pub(crate) const SHOWN: &str = "shown_claims";
+
 /// Claims that an issuer of this crate writes itself, or that change how long a token is worth something.
-pub(crate) const WRITTEN: [&str; 11] =
-    ["iss", "sub", "aud", "client_id", "realm", "scope", "jti", "iat", "exp", "nbf", "auth_time"];
+pub(crate) const WRITTEN: [&str; 12] =
+    ["iss", "sub", "aud", "client_id", "realm", "scope", "jti", "iat", "exp", "nbf", "auth_time", SHOWN];
 
 /// Claims that RFC 9068, RFC 7662 or this crate gives a meaning beside those.
 const MEANT: [&str; 11] =
@@ -151,6 +155,15 @@ impl Claims {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.object().iter().flat_map(|object| object.iter().map(|(name, _)| name.to_owned())).collect()
+    }
+
+    /// These, with the note that introspection shows them.
+    pub(crate) fn shown(&self) -> Self {
+        if self.is_empty() {
+            return Self::new();
+        }
+        // A list of texts can always be written.
+        Self::one(SHOWN, &self.names()).map_or_else(|_| self.clone(), |note| self.followed_by(&note))
     }
 
     /// How many there are.

@@ -125,10 +125,18 @@ impl AccessTokenRecord {
         self.change(|parts| parts.family = family)
     }
 
-    /// Claims besides those that have a method here.
+    /// Claims besides those that have a method here. Introspection keeps them to itself, but for `iss`, `jti`, `nbf` and `cnf`.
     #[must_use]
     pub fn with_claims(self, claims: Claims) -> Self {
         self.change(|parts| parts.claims = claims)
+    }
+
+    /// Claims that introspection shows, too, such as those of [login rules](crate::Grant::claims): beside those of
+    /// [`with_claims`](Self::with_claims), and in place of those that have the same name. Their names stand in the claim
+    /// `shown_claims`, which a store keeps like any other.
+    #[must_use]
+    pub fn with_shown_claims(self, claims: &Claims) -> Self {
+        self.change(|parts| parts.claims = parts.claims.followed_by(&claims.shown()))
     }
 
     /// The subject's identifier.

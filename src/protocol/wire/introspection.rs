@@ -5,11 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value};
 
 use crate::protocol::scope::Scope;
-use crate::protocol::token::claims::is_reserved;
+use crate::protocol::token::claims::{SHOWN, is_reserved};
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::record::AccessTokenRecord;
 
-/// Claims of a token that are shown as they are; what else it says about its user is not, where no login rule says it.
+/// Claims of a token that are shown as they are. Others are shown where the token says so, as it does of those of login rules.
 const TOLD: [&str; 4] = ["iss", "jti", "nbf", "cnf"];
 
 /// All that is said of a token that is not active, whatever the reason.
@@ -17,11 +17,12 @@ pub(crate) fn inactive() -> Vec<u8> {
     br#"{"active":false}"#.to_vec()
 }
 
-/// An access token. `shows_claims`: with its claims, but for those that have a meaning beside what is told here.
-pub(crate) fn of_access_token(record: &AccessTokenRecord, shows_claims: bool) -> Vec<u8> {
+/// An access token.
+pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
     let mut told = begin(record.scope(), record.client().as_str(), record.subject(), record.realm());
-    let others = if shows_claims { record.claims().names() } else { Vec::new() };
-    let others = others.iter().map(String::as_str).filter(|name| !is_reserved(name));
+    let shown: Vec<String> = record.claim(SHOWN).unwrap_or_default();
+    // None that has a meaning beside what is told here.
+    let others = shown.iter().map(String::as_str).filter(|name| !is_reserved(name));
     for name in TOLD.into_iter().chain(others) {
         if let Some(value) = record.claim(name) {
             told.insert(name.to_owned(), value);

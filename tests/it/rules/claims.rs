@@ -1,5 +1,6 @@
 //! Where the claims and members of rules arrive: in each kind of token, in introspection, at a guard, and in the answer.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -31,6 +32,13 @@ fn expected() -> Claims {
     Claims::of(&json!({ TENANT: "acme", "user": "user-alice", "levels": [1, 2] })).unwrap()
 }
 
+/// As they stand in a token.
+fn in_token() -> Claims {
+    let names = ["https://example.org/tenant", "levels", "user"];
+    let all = json!({ TENANT: "acme", "user": "user-alice", "levels": [1, 2], "shown_claims": names });
+    Claims::of(&all).unwrap()
+}
+
 /// The claims that an API behind a guard finds in its caller.
 async fn at_the_api(verifier: impl AccessTokenVerifier, audience: &str, token: &str) -> Value {
     let api = service_fn(|request: Request<String>| async move {
@@ -51,11 +59,12 @@ async fn claims_stand_in_the_record_of_an_opaque_token_in_introspection_and_at_b
     let tokens = Tokens::with(clients(), |builder| builder.rule(claiming()));
     let access = tokens.login("conf").await.access;
     let record = tokens.access.verify(&access).await.unwrap().unwrap();
-    assert_eq!(record.claims(), &expected());
+    assert_eq!(record.claims(), &in_token());
 
     let told = tokens.introspect("conf", &access).await;
     assert_eq!((&told[TENANT], &told["user"], &told["levels"]), (&json!("acme"), &json!("user-alice"), &json!([1, 2])));
     assert_eq!((&told["sub"], &told["active"]), (&json!("user-alice"), &json!(true)));
+    assert_eq!(told.get("shown_claims"), None);
 
     // The endpoint's own time stands still, and these tokens are of that time.
     let peer: SocketAddr = "192.0.2.7:1".parse().unwrap();
@@ -84,26 +93,34 @@ async fn a_guard_finds_the_claims_of_an_opaque_token_in_its_caller() {
     let (layer, issuer) = layer_and_issuer();
     let json = send(&layer, token_request(AUTH, PW)).await.assert_ok();
     let claims = at_the_api(issuer, "https://api.example", json["access_token"].as_str().unwrap()).await;
-    assert_eq!(claims, serde_json::to_value(expected()).unwrap());
+    assert_eq!(claims, serde_json::to_value(in_token()).unwrap());
 }
 
 #[tokio::test]
-async fn introspection_without_a_rule_shows_no_claim_and_with_one_none_that_has_another_meaning() {
-    let record = async |tokens: &Tokens| {
+async fn introspection_shows_what_rules_claimed_and_nothing_else_whether_or_not_there_are_rules_now() {
+    let own = json!({ "plan": "gold", "email": "a@example.org", TENANT: "old" });
+    let ruled = json!({ TENANT: "acme", "realm": "staff", "username": "alice", "token_use": "id", "acr": "1" });
+    for rules in [false, true] {
+        let tokens = Tokens::with(clients(), |builder| if rules { builder.rule(claiming()) } else { builder });
         let access = tokens.login("conf").await.access;
         let record = tokens.access.verify(&access).await.unwrap().unwrap();
-        let claims = json!({ "plan": "gold", "realm": "staff", "username": "alice", "token_use": "id", "acr": "1" });
-        let token = Token::random("at_").unwrap();
-        let record = record.with_claims(Claims::of(&claims).unwrap());
-        tokens.access.store().insert(token.digest(), record).await.unwrap();
-        tokens.introspect("conf", token.expose()).await
-    };
-    let plain = record(&Tokens::new()).await;
-    assert_eq!((plain.get("plan"), &plain["active"]), (None, &json!(true)));
-    let ruled = record(&Tokens::with(clients(), |builder| builder.rule(claiming()))).await;
-    assert_eq!(ruled["plan"], "gold");
-    for name in ["realm", "username", "token_use", "acr"] {
-        assert_eq!(ruled.get(name), None, "{name}");
+        let introspect = async |record| {
+            let token = Token::random("at_").unwrap();
+            tokens.access.store().insert(token.digest(), record).await.unwrap();
+            tokens.introspect("conf", token.expose()).await
+        };
+        let names = |told: &Value| told.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        // What an issuer of the application's own put into the record.
+        let record = record.with_claims(Claims::of(&own).unwrap());
+        let plain = introspect(record.clone()).await;
+        assert_eq!(plain["active"], true);
+        for name in ["plan", "email", TENANT] {
+            assert_eq!(plain.get(name), None, "{name}, rules: {rules}");
+        }
+        let shown = introspect(record.with_shown_claims(&Claims::of(&ruled).unwrap())).await;
+        assert_eq!(shown[TENANT], "acme", "rules: {rules}");
+        let more: Vec<_> = names(&shown).difference(&names(&plain)).cloned().collect();
+        assert_eq!(more, [TENANT], "rules: {rules}");
     }
 }
 
@@ -147,8 +164,11 @@ async fn a_rule_that_only_proceeds_changes_no_byte_of_an_answer() {
 mod jwt {
     use serde::Serialize;
     use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
+    use tower_password_grant::token::IntrospectionEndpoint;
+    use tower_password_grant::{Client, StaticClients};
 
     use super::*;
+    use crate::support::digest;
 
     #[derive(Serialize)]
     struct Extra {
@@ -156,21 +176,50 @@ mod jwt {
         more: u8,
     }
 
-    #[tokio::test]
-    async fn claims_stand_in_a_jwt_and_those_of_the_issuer_take_the_place_of_the_same_names() {
+    fn issuer() -> JwtIssuer {
         let keys = KeySet::new(SigningKey::generate(SigningAlgorithm::EdDsa).unwrap());
-        let issuer = JwtIssuer::new("https://as.example", ["https://api.example"], keys).unwrap();
-        let own = issuer.clone().with_claims(|grant: &Grant| {
+        JwtIssuer::new("https://as.example", ["https://api.example"], keys).unwrap()
+    }
+
+    fn with_own(issuer: &JwtIssuer) -> JwtIssuer {
+        issuer.clone().with_claims(|grant: &Grant| {
             assert_eq!(grant.claims(), &expected());
             Extra { user: "of the issuer", more: 1 }
-        });
-        for (issuer, user, more) in [(issuer, "user-alice", None), (own, "of the issuer", Some(1))] {
+        })
+    }
+
+    #[tokio::test]
+    async fn claims_stand_in_a_jwt_and_take_the_place_of_the_same_names_of_the_issuer() {
+        let issuer = issuer();
+        for (issuer, more) in [(issuer.clone(), None), (with_own(&issuer), Some(1))] {
             let layer = builder(&Probe::default()).issuer(issuer.clone()).rule(claiming()).build().unwrap();
             let json = send(&layer, token_request(AUTH, PW)).await.assert_ok();
             let token = json["access_token"].as_str().unwrap();
             let claims = at_the_api(issuer.verifier(), "https://api.example", token).await;
             assert_eq!((&claims[TENANT], &claims["levels"]), (&json!("acme"), &json!([1, 2])));
-            assert_eq!((&claims["user"], claims["more"].as_u64()), (&json!(user), more));
+            assert_eq!((&claims["user"], claims["more"].as_u64()), (&json!("user-alice"), more));
         }
+    }
+
+    #[tokio::test]
+    async fn introspection_of_a_jwt_shows_what_rules_claimed_and_nothing_that_its_issuer_did() {
+        let issuer = with_own(&issuer());
+        let client = Client::confidential("conf", &digest("s3cret")).allow_password_grant().allow_introspection();
+        let clients = StaticClients::new([client.scopes("read").default_scope("read").build().unwrap()]).unwrap();
+        let layer = builder(&Probe::default())
+            .clients(clients)
+            .access_tokens(issuer.verifier())
+            .issuer(issuer)
+            .introspection(IntrospectionEndpoint::at("/oauth/introspect"))
+            .rule(claiming())
+            .build()
+            .unwrap();
+        let json = send(&layer, token_request(AUTH, PW)).await.assert_ok();
+        let body = format!("token={}", json["access_token"].as_str().unwrap());
+        let mut request = token_request(AUTH, &body);
+        *request.uri_mut() = "/oauth/introspect".parse().unwrap();
+        let told = send(&layer, request).await.json();
+        assert_eq!((&told[TENANT], &told["user"]), (&json!("acme"), &json!("user-alice")));
+        assert_eq!((told.get("more"), told.get("shown_claims")), (None, None));
     }
 }
