@@ -10,6 +10,7 @@ use http::Extensions;
 use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFacts, RequestFacts};
 use crate::protocol::client::error::ClientError;
 use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::policy::ScopeLimits;
 use crate::protocol::client::registered::Client;
 use crate::protocol::explained::explained;
 use crate::protocol::rules::decisions::Decisions;
@@ -59,6 +60,7 @@ pub fn login_event(user: Subject) -> LoginEventBuilder {
         realm: None,
         scope: None,
         limit: None,
+        login_scope: None,
         lifetime: None,
         authenticated_at: None,
         address: None,
@@ -76,6 +78,7 @@ pub struct LoginEventBuilder {
     realm: Option<String>,
     scope: Option<String>,
     limit: Option<String>,
+    login_scope: Option<String>,
     lifetime: Option<Duration>,
     authenticated_at: Option<SystemTime>,
     address: Option<IpAddr>,
@@ -115,7 +118,8 @@ impl LoginEventBuilder {
         self
     }
 
-    /// The scope that was asked for: tokens separated by single spaces. Default: the client's default, else none.
+    /// The scope that was asked for: tokens separated by single spaces. Default: at a refresh that of the login, else the client's
+    /// default, else none.
     pub fn scope(mut self, scope: &str) -> Self {
         self.scope = Some(scope.to_owned());
         self
@@ -124,6 +128,12 @@ impl LoginEventBuilder {
     /// The most that the verifier or the endpoint's ceiling allow of it. Default: all of it.
     pub fn granted_within(mut self, scope: &str) -> Self {
         self.limit = Some(scope.to_owned());
+        self
+    }
+
+    /// What the login has got that a [refresh](Self::refresh) prolongs: no rule adds more. Default: what the refresh asks for.
+    pub fn login_scope(mut self, scope: &str) -> Self {
+        self.login_scope = Some(scope.to_owned());
         self
     }
 
@@ -160,27 +170,35 @@ impl LoginEventBuilder {
     /// Gives the event.
     ///
     /// # Errors
-    /// Fails on a malformed scope, on one that the client is not registered for, on a realm that it does not list, on a lifetime of
-    /// less than a second, and where a ruling before refuses the login: then no further rule is asked.
+    /// Fails on a malformed scope, on one that the client is not registered for, on one that the refreshed login has not got or of
+    /// which nothing is left, on a realm that the client does not list, on a lifetime of less than a second, and where a ruling before
+    /// refuses the login: then no further rule is asked.
     pub fn build(self) -> Result<LoginEvent, LoginEventError> {
         let parse = |text: &String| text.parse::<Scope>().map_err(LoginEventError::Scope);
         let asked = self.scope.as_ref().map(parse).transpose()?;
-        let limit = self.limit.as_ref().map(parse).transpose()?;
+        let endpoint = self.limit.as_ref().map(parse).transpose()?;
+        let family = self.login_scope.as_ref().filter(|_| self.grant_type.is_refresh()).map(parse).transpose()?;
         let client = match self.client {
             Some(client) => client,
             None => client_for(asked.as_ref()).map_err(LoginEventError::Client)?,
         };
-        let requested = asked.or_else(|| client.default_scope().cloned()).unwrap_or_default();
+        let all = family.as_ref().map(|family| family.intersection(client.scopes()));
+        let default = || all.or_else(|| client.default_scope().cloned());
+        let requested = asked.or_else(default).unwrap_or_default();
         if !requested.is_subset(client.scopes()) {
             return Err(LoginEventError::NotRegistered);
         }
         let decisions = followed(self.before)?;
-        let limits = [Some(client.scopes()), limit.as_ref()].into_iter().flatten();
-        let allowed = limit.as_ref().map_or_else(|| requested.clone(), |limit| requested.intersection(limit));
+        let family = self.grant_type.is_refresh().then(|| family.unwrap_or_else(|| requested.clone()));
+        if !family.as_ref().is_none_or(|family| requested.is_subset(family)) {
+            return Err(LoginEventError::NotGranted);
+        }
+        let limits = ScopeLimits { verifier: None, endpoint, family };
+        let scope = limits.narrow(requested.clone()).map_err(|_| LoginEventError::NothingGranted)?;
         let given = self.lifetime.or(client.lifetime()).unwrap_or(LIFETIME);
         let given = lifetime(given).map_err(|_| LoginEventError::Lifetime(given))?;
         let decided = DecidedSoFar {
-            scope: decisions.scope(&allowed, limits),
+            scope: limits.ruled(&scope, &client, &decisions),
             lifetime: decisions.lifetime(given),
             decisions: Some(Arc::new(decisions)),
         };
@@ -237,6 +255,12 @@ pub enum LoginEventError {
     /// A scope that the client may not ask for.
     #[error("the client is not registered for the scope: `ClientBuilder::scopes`")]
     NotRegistered,
+    /// A scope that the login has not got which is refreshed.
+    #[error("the login that is refreshed has not got the scope: `LoginEventBuilder::login_scope`")]
+    NotGranted,
+    /// Nothing is left of the scope, so that the endpoint refuses the login before it asks a rule.
+    #[error("nothing is left of the scope: `LoginEventBuilder::granted_within`")]
+    NothingGranted,
     /// A realm that the client does not list.
     #[error("the client does not list the realm: `ClientBuilder::realms`")]
     Realm,

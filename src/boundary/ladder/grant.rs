@@ -12,7 +12,7 @@ use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFa
 use crate::boundary::recheck::Recheck;
 use crate::boundary::verifier::Verified;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::client::policy;
+use crate::protocol::client::policy::{ScopeLimits, left_of};
 use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
@@ -43,21 +43,14 @@ struct GrantFacts {
     decisions: Option<Arc<Decisions>>,
 }
 
-/// What bounds the scope of a login besides the registration of its client.
-struct Limits {
-    endpoint: Option<Scope>,
-    verifier: Option<Scope>,
-    /// The family that a refresh prolongs.
-    family: Option<RefreshFamily>,
-}
-
 impl GrantFacts {
     /// Of terms and the user that they are for, narrowed to what the verifier lets this user have; never widened.
     #[inline(always)]
-    fn decide(terms: Terms, verified: Verified, now: SystemTime) -> Result<(Self, Limits), Reason> {
+    fn decide(terms: Terms, verified: Verified, now: SystemTime) -> Result<(Self, ScopeLimits), Reason> {
         let Terms { client, realm, grant_type, scope, scope_ceiling, lifetime } = terms;
         let Verified { subject, scope: allowed } = verified;
-        let scope = policy::narrow(scope, [allowed.as_ref(), scope_ceiling.as_ref()])?;
+        let limits = ScopeLimits { verifier: allowed, endpoint: scope_ceiling, family: None };
+        let scope = limits.narrow(scope)?;
         let facts = Self {
             subject,
             client,
@@ -70,14 +63,14 @@ impl GrantFacts {
             family: None,
             decisions: None,
         };
-        Ok((facts, Limits { endpoint: scope_ceiling, verifier: allowed, family: None }))
+        Ok((facts, limits))
     }
 }
 
 /// A login: a verified user within terms. It gives nothing before it was [weighed](Self::weigh).
 pub(crate) struct Login {
     facts: GrantFacts,
-    limits: Limits,
+    limits: ScopeLimits,
     proven: Proven,
     /// For those that look at passwords once they were found right.
     password: Option<Box<Password>>,
@@ -109,7 +102,7 @@ impl Login {
             return Err(Reason::RefreshTokenExpired);
         }
         facts.lifetime = facts.lifetime.min(rest);
-        limits.family = Some(family);
+        limits.family = Some(family.scope().clone());
         Ok(Self { facts, limits, proven: Proven::nothing(false), password: None })
     }
 
@@ -165,10 +158,7 @@ impl Login {
     fn scope(&self) -> Scope {
         let GrantFacts { client, scope, decisions, .. } = &self.facts;
         let Some(decisions) = decisions else { return scope.clone() };
-        let Limits { endpoint, verifier, family } = &self.limits;
-        let family = family.as_ref().map(RefreshFamily::scope);
-        let limits = [Some(client.scopes()), endpoint.as_ref(), verifier.as_ref(), family];
-        decisions.scope(scope, limits.into_iter().flatten())
+        self.limits.ruled(scope, client, decisions)
     }
 
     /// What they leave of the lifetime.
@@ -190,10 +180,7 @@ impl Login {
     /// Has what the rules decided take effect.
     #[cold]
     fn conclude(&mut self) -> Result<(), Reason> {
-        let (scope, lifetime) = (self.scope(), self.lifetime());
-        if scope.is_empty() && !self.facts.scope.is_empty() {
-            return Err(Reason::NothingGranted);
-        }
+        let (scope, lifetime) = (left_of(&self.facts.scope, self.scope())?, self.lifetime());
         (self.facts.scope, self.facts.lifetime) = (scope, lifetime);
         Ok(())
     }

@@ -89,7 +89,9 @@ pub(crate) struct Claim<'a> {
 impl<'a> Claim<'a> {
     /// Claims the family whose token the client presents.
     pub(crate) fn of(client: PermittedClient, found: &'a StoredFamily) -> Result<Self, Reason> {
-        let realm = policy::realm_of_own(client.client(), &found.family).ok_or(Reason::ForeignToken)?;
+        let StoredFamily { family, .. } = found;
+        let realm = policy::realm_of_own(client.client(), family.client(), family.realm());
+        let realm = realm.ok_or(Reason::ForeignToken)?;
         Ok(Self { client, realm, found })
     }
 

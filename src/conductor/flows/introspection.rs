@@ -11,7 +11,7 @@ use crate::boundary::ladder::client::AuthenticatedClient;
 use crate::boundary::ladder::terms::Claim;
 use crate::protocol::client::credentials::Presented;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::client::registered::Client;
+use crate::protocol::client::policy;
 use crate::protocol::skew::MAX_SKEW;
 use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::wire::error::{Reason, TokenError};
@@ -47,7 +47,7 @@ impl IntrospectionFlow {
         let found = if asks.may_introspect() { self.tokens.look_up(token).await? } else { None };
         Ok(match found {
             Some(FoundToken::Refresh(found, families)) => self.of_refresh_token(families, &found, client, now),
-            Some(FoundToken::Access(record)) if is_good(&record, now) && may_know(&asks, &record) => {
+            Some(FoundToken::Access(record)) if is_good(&record, now) && policy::may_know(&asks, &record) => {
                 Reply::Introspected {
                     json: introspection::of_access_token(&record),
                     max_age: self.max_age(record.expires(), now),
@@ -89,11 +89,4 @@ fn inactive() -> Reply {
 /// Whether the token is good by the endpoint's clock. Its verifier knows how far the clocks may differ.
 fn is_good(record: &AccessTokenRecord, now: SystemTime) -> bool {
     !record.has_expired(now) && !record.is_early(now, MAX_SKEW)
-}
-
-/// Whether this client may know what the token stands for.
-fn may_know(client: &Client, record: &AccessTokenRecord) -> bool {
-    let is_for_it = record.audience().iter().any(|audience| client.audiences().contains(audience));
-    client.may_know_realm(record.realm())
-        && (is_for_it || record.audience().is_empty() || record.client() == client.id())
 }

@@ -54,14 +54,15 @@ impl RevocationFlow {
             None if !self.tokens.would_know(token) => Err(Reason::TokenNotRevocable.into()),
             None => Err(Reason::UnknownRefreshToken.into()),
             Some(FoundToken::Refresh(found, families)) => {
-                trail.family = Some(found.stored.family.clone());
-                let realm = policy::realm_of_own(client, &found.stored.family).ok_or(Reason::ForeignToken)?;
-                trail.realm = realm.clone();
-                families.end(found.stored.family.id()).await?;
+                let family = &found.stored.family;
+                trail.family = Some(family.clone());
+                let realm = policy::realm_of_own(client, family.client(), family.realm());
+                trail.realm = realm.ok_or(Reason::ForeignToken)?;
+                families.end(family.id()).await?;
                 Ok(Reply::Revoked)
             }
             Some(FoundToken::Access(record)) => {
-                if record.client() != client.id() || !client.serves_realm(record.realm()) {
+                if !policy::owns(client, &record) {
                     return Err(Reason::ForeignToken.into());
                 }
                 // The token last: as long as it is known, a client that got an error can try again.

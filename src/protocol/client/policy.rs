@@ -3,10 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use super::grant_type::GrantType;
-use super::registered::Client;
+use super::registered::{Client, ClientId};
 use crate::protocol::realm::Realm;
+use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::scope::Scope;
 use crate::protocol::token::family::RefreshFamily;
+use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::wire::error::Reason;
 
 /// What a request that asks for no scope is granted (RFC 6749 section 3.3). Given to
@@ -86,9 +88,21 @@ pub(crate) fn scope_of_login(client: &Client, requested: Option<&str>, rules: &G
     Ok(scope)
 }
 
-/// The realm of a family that is this client's: it was issued to it, in a realm that it still serves.
-pub(crate) fn realm_of_own(client: &Client, family: &RefreshFamily) -> Option<Realm> {
-    client.served_realm(family.realm()).filter(|_| family.client() == client.id())
+/// The realm of a token that is this client's own: it was issued to it, in a realm that it still serves.
+pub(crate) fn realm_of_own(client: &Client, issued_to: &ClientId, realm: Option<&str>) -> Option<Realm> {
+    client.served_realm(realm).filter(|_| issued_to == client.id())
+}
+
+/// Whether an access token is this client's own.
+pub(crate) fn owns(client: &Client, record: &AccessTokenRecord) -> bool {
+    realm_of_own(client, record.client(), record.realm()).is_some()
+}
+
+/// Whether this client may know what an access token stands for: one that is for it, for nobody in particular, or was issued to it.
+pub(crate) fn may_know(client: &Client, record: &AccessTokenRecord) -> bool {
+    let is_for_it = record.audience().iter().any(|audience| client.audiences().contains(audience));
+    client.may_know_realm(record.realm())
+        && (is_for_it || record.audience().is_empty() || record.client() == client.id())
 }
 
 /// Whether the client may not use the grant type of the login any more.
@@ -113,21 +127,39 @@ pub(crate) fn scope_of_refresh(
         }
         None => family.scope().clone(),
     };
-    let registered = scope.intersection(client.scopes());
-    if registered.is_empty() && !scope.is_empty() {
-        return Err(Reason::NothingGranted);
-    }
-    Ok(registered)
+    left_of(&scope, scope.intersection(client.scopes()))
 }
 
-/// Narrows a scope to each of these limits.
-pub(crate) fn narrow(mut scope: Scope, limits: [Option<&Scope>; 2]) -> Result<Scope, Reason> {
-    for limit in limits.into_iter().flatten() {
-        let narrowed = scope.intersection(limit);
-        if narrowed.is_empty() && !scope.is_empty() {
-            return Err(Reason::NothingGranted);
+/// What is left of a scope. No token is given for nothing of what was asked.
+pub(crate) fn left_of(scope: &Scope, left: Scope) -> Result<Scope, Reason> {
+    if left.is_empty() && !scope.is_empty() { Err(Reason::NothingGranted) } else { Ok(left) }
+}
+
+/// All that bounds the scope of a login besides the registration of its client.
+#[derive(Debug, Default)]
+pub(crate) struct ScopeLimits {
+    /// What the verifier lets this user have.
+    pub(crate) verifier: Option<Scope>,
+    /// The ceiling of the endpoint.
+    pub(crate) endpoint: Option<Scope>,
+    /// What the login has got that a refresh prolongs.
+    pub(crate) family: Option<Scope>,
+}
+
+impl ScopeLimits {
+    /// Narrows a scope that was asked for, which is within those of client and family already.
+    #[inline]
+    pub(crate) fn narrow(&self, mut scope: Scope) -> Result<Scope, Reason> {
+        for limit in [&self.verifier, &self.endpoint].into_iter().flatten() {
+            scope = left_of(&scope, scope.intersection(limit))?;
         }
-        scope = narrowed;
+        Ok(scope)
     }
-    Ok(scope)
+
+    /// What login rules make of a scope that was narrowed: nothing that they add is beyond any limit.
+    pub(crate) fn ruled(&self, scope: &Scope, client: &Client, decisions: &Decisions) -> Scope {
+        let Self { verifier, endpoint, family } = self;
+        let limits = [Some(client.scopes()), verifier.as_ref(), endpoint.as_ref(), family.as_ref()];
+        decisions.scope(scope, limits.into_iter().flatten())
+    }
 }

@@ -74,15 +74,41 @@ async fn a_made_login_is_what_the_endpoint_shows_after_a_password_and_an_extensi
 async fn a_made_login_is_what_the_endpoint_shows_at_a_refresh() {
     let watching = Watching::new("watching");
     let rule = watching.clone();
-    let tokens = Tokens::with(tokens::clients(), move |builder| builder.rule(rule));
+    let adding = || Ruling::proceed().add_scope("write admin");
+    let tokens = Tokens::with(tokens::clients(), move |builder| {
+        builder
+            .rule(ruling("adding", move |login| match login.stage() {
+                Stage::Refresh => adding(),
+                _ => Ruling::proceed(),
+            }))
+            .rule(rule)
+    });
     let login = tokens.login("conf").await;
     tokens.clock.advance_secs(60);
     tokens.refresh_with("conf", &login.refresh, "&scope=read").await.assert_ok();
     let shown = watching.last();
     assert_eq!(shown.stage(), Stage::Refresh);
     let made = login_event(Subject::new("user-alice").with_credential_version("1")).refresh().scope("read");
-    let made = made.client(tokens::clients().remove(0)).address([192, 0, 2, 1]);
-    assert_eq!(seen(&made.authenticated_at(shown.authenticated_at()).build().unwrap()), seen(&shown));
+    let made = made.login_scope("read write").client(tokens::clients().remove(0)).address([192, 0, 2, 1]);
+    let made = made.ruled(adding()).authenticated_at(shown.authenticated_at()).build().unwrap();
+    assert_eq!(seen(&made), seen(&shown));
+    assert_eq!(made.scope().as_str(), "read write");
+}
+
+#[test]
+fn no_rule_adds_to_a_made_refresh_what_its_login_has_not_got() {
+    let app = Client::public("app").scopes("read write admin").default_scope("admin").build().unwrap();
+    let login = || login_event(Subject::new("user-1")).client(app.clone()).ruled(Ruling::proceed().add_scope("admin"));
+    let scopes = |made: LoginEventBuilder| {
+        let made = made.build().unwrap();
+        (made.requested_scope().to_string(), made.scope().to_string())
+    };
+    let both = |requested: &str, left: &str| (requested.to_owned(), left.to_owned());
+    assert_eq!(scopes(login().scope("read")), both("read", "admin read"));
+    assert_eq!(scopes(login().scope("read").login_scope("read")), both("read", "admin read"));
+    assert_eq!(scopes(login().refresh().scope("read")), both("read", "read"));
+    assert_eq!(scopes(login().refresh().login_scope("read write")), both("read write", "read write"));
+    assert_eq!(scopes(login().refresh().scope("read").login_scope("admin read")), both("read", "admin read"));
 }
 
 #[test]
@@ -128,6 +154,9 @@ fn a_login_that_no_endpoint_would_show_is_an_error() {
         (login().scope("a  b"), LoginEventError::Scope(malformed())),
         (login().granted_within("a  b"), LoginEventError::Scope(malformed())),
         (registered().scope("read admin"), LoginEventError::NotRegistered),
+        (registered().scope("read").granted_within("admin"), LoginEventError::NothingGranted),
+        (login().refresh().scope("read").login_scope("write"), LoginEventError::NotGranted),
+        (login().refresh().login_scope("a  b"), LoginEventError::Scope(malformed())),
         (login().realm("staff"), LoginEventError::Realm),
         (login().lifetime(short), LoginEventError::Lifetime(short)),
         (login().ruled(Ruling::deny("no").unwrap()), LoginEventError::Refused),
