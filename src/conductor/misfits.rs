@@ -200,6 +200,10 @@ impl Misfits {
                 "it lists no realm, but the verifier knows users of realms only, so every login fails: `ClientBuilder::realms`",
             ),
             (
+                client.may_introspect() && offer.introspection && offer.realms.is_some() && !client.lists_realms(),
+                "it may introspect and lists no realm, so it is shown the tokens of every realm: `ClientBuilder::realms`",
+            ),
+            (
                 !client.realms().all(knows),
                 "it lists a realm that the verifier does not know, so every login there fails: `Realms::realm`",
             ),

@@ -73,9 +73,12 @@ async fn realms_that_do_not_fit_are_told_at_the_start() {
     assert!(unbound.len() == 1 && unbound[0].contains("users of realms only"), "{unbound:?}");
     let nothing_to_choose = warnings_about(plain().allow_grant(REALM_GRANT), Directory::default());
     assert!(nothing_to_choose.len() == 1 && nothing_to_choose[0].contains("realm grant"), "{nothing_to_choose:?}");
-    // An API that asks about tokens logs nobody in.
-    let api = Client::confidential("rs", &crate::support::digest("x")).allow_introspection();
-    assert_eq!(warnings_about(api, stores.realms()), [""; 0]);
+    // An API that asks about tokens logs nobody in. What it lists bounds what it is shown.
+    let api = || Client::confidential("rs", &crate::support::digest("x")).allow_introspection();
+    assert_eq!(warnings_about(api().realm("employees"), stores.realms()), [""; 0]);
+    assert_eq!(warnings_about(api(), Directory::default()), [""; 0]);
+    let sees_all = warnings_about(api(), stores.realms());
+    assert!(sees_all.len() == 1 && sees_all[0].contains("the tokens of every realm"), "{sees_all:?}");
 }
 
 #[test]
