@@ -7,5 +7,5 @@
 //! [`on_refusal`](crate::bearer::BearerGuardBuilder::on_refusal).
 
 pub use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
-pub use crate::protocol::rules::denial::RuleDenial;
+pub use crate::protocol::rules::refusal::{RuleRefusal, RuleRefusalKind};
 pub use crate::protocol::wire::error::Reason;

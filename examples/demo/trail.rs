@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
-use tower_password_grant::audit::{AuditEvent, AuditOutcome, AuditSink};
+use tower_password_grant::audit::{AuditEvent, AuditOutcome, AuditSink, RuleRefusalKind};
 
 /// How many events are kept. An application writes them somewhere instead, and shows them to its operators alone.
 const KEPT: usize = 8;
@@ -25,10 +25,13 @@ impl AuditSink for Trail {
     fn record(&self, event: &AuditEvent<'_>) {
         let outcome = match event.outcome {
             AuditOutcome::Issued { subject, scope, .. } => format!("tokens for {subject} with the scope {scope}"),
-            AuditOutcome::Refused { reason, denied_by, .. } => match denied_by {
-                Some(denial) => {
-                    let why = denial.reason().map(|why| format!(": {why}")).unwrap_or_default();
-                    format!("refused: {reason}, by the rule \"{}\"{why}", denial.rule())
+            AuditOutcome::Refused { reason, refused_by, .. } => match refused_by {
+                Some(refusal) => {
+                    let why = match refusal.kind() {
+                        RuleRefusalKind::Denied { reason, .. } => format!(": {reason}"),
+                        _ => String::new(),
+                    };
+                    format!("refused: {reason}, by the rule \"{}\"{why}", refusal.rule())
                 }
                 None => format!("refused: {reason}"),
             },

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::limiter::Rule;
 use crate::protocol::client::registered::ClientId;
-use crate::protocol::rules::denial::RuleDenial;
+use crate::protocol::rules::refusal::RuleRefusal;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::wire::error::Reason;
 
@@ -75,8 +75,8 @@ pub enum AuditOutcome<'a> {
     Refused {
         /// The true reason, which the client may not have seen.
         reason: Reason,
-        /// The [login rule](crate::rules) that refused it, with its own reason.
-        denied_by: Option<&'a RuleDenial>,
+        /// The [login rule](crate::rules) that ended it: by a refusal, or because it failed.
+        refused_by: Option<&'a RuleRefusal>,
     },
 }
 

@@ -82,7 +82,7 @@ impl Answers {
             }
             Ok(Reply::Revoked) => AuditOutcome::Revoked,
             Ok(Reply::Introspected { .. }) => AuditOutcome::Introspected,
-            Err(error) => AuditOutcome::Refused { reason: error.reason, denied_by: error.denied_by() },
+            Err(error) => AuditOutcome::Refused { reason: error.reason, refused_by: error.rule() },
         };
         if let Some(times) = self.auditor.times(&*self.clock, trail.started) {
             self.auditor.record(&trail.event(ended, times), outcome.as_ref().err(), trail.begins_password_login());

@@ -3,6 +3,7 @@
 use crate::boundary::backend::{BackendError, BackendErrorKind};
 use crate::boundary::limiter::Settlement;
 use crate::observe::patience::Overdue;
+use crate::protocol::rules::refusal::RuleRefusal;
 use crate::protocol::wire::error::{Reason, TokenError};
 
 /// Why a charged attempt did not end well.
@@ -26,6 +27,16 @@ impl Failure {
             _ if error.may_hide_a_denial() => Self::Hidden(error.because(reason)),
             BackendErrorKind::Overloaded => Self::Untried(error.because(reason)),
             BackendErrorKind::Unavailable | BackendErrorKind::Fault => Self::Undecided(error.because(reason)),
+        }
+    }
+
+    /// The same with the login rule that ended the login.
+    pub(super) fn refused_by(self, refusal: RuleRefusal) -> Self {
+        match self {
+            Self::Decided(error) => Self::Decided(error.refused_by(refusal)),
+            Self::Hidden(error) => Self::Hidden(error.refused_by(refusal)),
+            Self::Undecided(error) => Self::Undecided(error.refused_by(refusal)),
+            Self::Untried(error) => Self::Untried(error.refused_by(refusal)),
         }
     }
 

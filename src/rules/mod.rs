@@ -35,7 +35,7 @@
 //! ```
 //!
 //! A denial looks like a wrong password to the client, and is charged like one; the reason goes to telemetry and to the
-//! [audit trail](crate::audit::AuditOutcome::Refused). A rule that fails, panics or takes longer than its
+//! [audit trail](crate::audit::RuleRefusal). A rule that fails, panics or takes longer than its
 //! [time](crate::mount::RequestLimits::rule_deadline) answers 503 or 500: no token is given that a rule has not seen.
 
 mod rule_fn;

@@ -13,8 +13,8 @@ use crate::boundary::login_event::LoginEvent;
 use crate::boundary::login_rule::LoginRule;
 use crate::conductor::failure::Failure;
 use crate::observe::contain::{Contain, Cut, begin};
-use crate::protocol::rules::denial::RuleDenial;
 use crate::protocol::rules::error::RulingError;
+use crate::protocol::rules::refusal::RuleRefusal;
 use crate::protocol::rules::ruling::Objection;
 use crate::protocol::wire::error::{Reason, TokenError};
 
@@ -55,13 +55,13 @@ impl LoginRules {
 
     #[cold]
     fn objected(&self, rule: &NamedRule, objection: Objection) -> Failure {
-        let reason = match objection {
-            Objection::Denied(reason) => Some(reason),
-            Objection::InteractionRequired => None,
+        let name = Arc::clone(&rule.name);
+        let refusal = match objection {
+            Objection::Denied(reason) => RuleRefusal::denied(name, reason),
+            Objection::InteractionRequired => RuleRefusal::interaction_required(name),
             Objection::Unfit(error) => return rule.failed(error.into()),
         };
-        let denial = RuleDenial::new(Arc::clone(&rule.name), reason);
-        Failure::Decided(TokenError::of_rule(denial, self.reveals_denials))
+        Failure::Decided(TokenError::of_rule(refusal, self.reveals_denials))
     }
 }
 
@@ -130,7 +130,8 @@ impl NamedRule {
         let is_misruled = error.source.as_ref().is_some_and(|source| source.is::<RulingError>());
         let kind = if is_misruled { BackendErrorKind::Fault } else { error.kind };
         let source = RuleError { rule: Arc::clone(&self.name), cause: error.source };
-        Failure::of(BackendError { kind, source: Some(Box::new(source)), ..error }, Reason::RuleFailed)
+        let failure = Failure::of(BackendError { kind, source: Some(Box::new(source)), ..error }, Reason::RuleFailed);
+        failure.refused_by(RuleRefusal::failed(Arc::clone(&self.name)))
     }
 }
 

@@ -9,7 +9,7 @@ use tracing::{Level, debug, enabled, error, info, warn};
 use crate::boundary::audit::{AuditEvent, AuditOutcome};
 use crate::boundary::backend::BackendError;
 use crate::protocol::client::registered::ClientId;
-use crate::protocol::rules::denial::RuleDenial;
+use crate::protocol::rules::refusal::{RuleRefusal, RuleRefusalKind};
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::profile::Face;
 
@@ -87,7 +87,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
                 "token request failed"
             );
         }
-        (AuditOutcome::Refused { reason, denied_by }, _) => info!(
+        (AuditOutcome::Refused { reason, refused_by }, _) => info!(
             grant_type = event.grant_type,
             client,
             address,
@@ -95,8 +95,8 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             account,
             family,
             %reason,
-            login_rule = denied_by.map(|denial| tracing::field::display(Escaped(denial.rule()))),
-            denial = denied_by.and_then(RuleDenial::reason),
+            login_rule = refused_by.map(|refusal| tracing::field::display(Escaped(refusal.rule()))),
+            denial = refused_by.and_then(reason_of),
             rule = event.rule.map(tracing::field::display),
             monitored,
             unencoded_basic = event.unencoded_basic,
@@ -104,6 +104,14 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             millis,
             "token request refused"
         ),
+    }
+}
+
+/// What a rule gave as the reason of its denial.
+fn reason_of(refusal: &RuleRefusal) -> Option<&str> {
+    match refusal.kind() {
+        RuleRefusalKind::Denied { reason } => Some(reason),
+        RuleRefusalKind::InteractionRequired | RuleRefusalKind::Failed => None,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::host_code::{ErrorText, HostCode};
 use super::members::Members;
 use super::profile::Face;
-use crate::protocol::rules::denial::RuleDenial;
+use crate::protocol::rules::refusal::{RuleRefusal, RuleRefusalKind};
 
 macro_rules! reasons {
     ($($(#[$doc:meta])+ $name:ident $text:literal => $face:ident,)+) => {
@@ -211,8 +211,8 @@ pub(crate) struct Details {
     pub(crate) description: Option<ErrorText>,
     /// What the body says besides code and sentence.
     pub(crate) members: Members,
-    /// The login rule that refused; for telemetry and audit only.
-    pub(crate) denied_by: Option<RuleDenial>,
+    /// The login rule that ended the login; for telemetry and audit only.
+    pub(crate) refused_by: Option<RuleRefusal>,
     /// What a trait of the application answered; for telemetry only.
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -277,18 +277,25 @@ impl TokenError {
     }
 
     /// The refusal of a login rule. `reveals`: the client sees its reason.
-    pub(crate) fn of_rule(denial: RuleDenial, reveals: bool) -> Self {
-        let reason = denial.reason().map_or(Reason::InteractionRequired, |_| Reason::RuleDenied);
-        let mut error = Self::new(reason);
-        let details = error.details();
-        details.description = denial.to_text().filter(|_| reveals);
-        details.denied_by = Some(denial);
-        error
+    pub(crate) fn of_rule(refusal: RuleRefusal, reveals: bool) -> Self {
+        let mut error = Self::new(match refusal.kind() {
+            RuleRefusalKind::Denied { .. } => Reason::RuleDenied,
+            RuleRefusalKind::InteractionRequired => Reason::InteractionRequired,
+            RuleRefusalKind::Failed => Reason::RuleFailed,
+        });
+        error.details().description = refusal.text().filter(|_| reveals).cloned();
+        error.refused_by(refusal)
     }
 
-    /// The login rule that refused.
-    pub(crate) fn denied_by(&self) -> Option<&RuleDenial> {
-        self.details.as_ref()?.denied_by.as_ref()
+    /// The same with the login rule that ended the login.
+    pub(crate) fn refused_by(mut self, refusal: RuleRefusal) -> Self {
+        self.details().refused_by = Some(refusal);
+        self
+    }
+
+    /// The login rule that ended the login.
+    pub(crate) fn rule(&self) -> Option<&RuleRefusal> {
+        self.details.as_ref()?.refused_by.as_ref()
     }
 
     pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
@@ -354,10 +361,12 @@ mod tests {
         error.details().members.set("until", "Monday").unwrap();
         assert!(!error.is_plain_denial());
         assert!(!TokenError::new(Reason::UnknownRefreshToken).is_plain_denial());
-        let denial = || RuleDenial::new("hours".into(), ErrorText::new("not on Sundays", 200).ok());
+        let denial = || RuleRefusal::denied("hours".into(), ErrorText::new("not on Sundays", 200).unwrap());
         assert!(TokenError::of_rule(denial(), false).is_plain_denial());
         assert!(!TokenError::of_rule(denial(), true).is_plain_denial());
-        assert!(!TokenError::of_rule(RuleDenial::new("terms".into(), None), false).is_plain_denial());
+        for other in [RuleRefusal::interaction_required, RuleRefusal::failed] {
+            assert!(!TokenError::of_rule(other("terms".into()), false).is_plain_denial());
+        }
     }
 
     #[test]

@@ -7,12 +7,12 @@ use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
 use tower_password_grant::rules::Ruling;
 use tower_password_grant::{Denial, verify_fn};
 
-use super::parts::{CODE, clients, denying, ruling};
+use super::parts::{CODE, Watching, clients, denying, ruling};
 use crate::support::capture::Capture;
-use crate::support::faults::{Code, Ledger, Switch};
+use crate::support::faults::{Code, Ledger, Mode, Switch};
 use crate::support::protection::counted_by;
 use crate::support::server::{Connection, Server, raw_request};
-use crate::support::{AUTH, Answer, CONF, Fixture, FixtureBuilder, PW, Probe, builder, send, token_request};
+use crate::support::{AUTH, Answer, CONF, Fixture, FixtureBuilder, PW, Probe, builder, panics, send, token_request};
 
 /// What a server's clock has no part in.
 fn parts(answer: &Answer) -> (u16, HeaderMap, bytes::Bytes) {
@@ -80,7 +80,7 @@ async fn an_extension_grant_is_denied_by_a_rule_like_by_itself() {
     assert_eq!(parts(&send(&ruled, token_request(AUTH, CODE)).await), parts(&wrong));
 }
 
-type Heard = Arc<Mutex<Vec<(Option<Reason>, Option<(String, Option<String>)>)>>>;
+type Heard = Arc<Mutex<Vec<(Option<Reason>, Option<(String, String)>)>>>;
 
 /// Keeps the reason of each event, and the rule with its own.
 fn sink() -> (Heard, impl Fn(&AuditEvent<'_>) + Send + Sync + 'static) {
@@ -88,8 +88,8 @@ fn sink() -> (Heard, impl Fn(&AuditEvent<'_>) + Send + Sync + 'static) {
     let keep = Arc::clone(&heard);
     let sink = move |event: &AuditEvent<'_>| {
         let told = match event.outcome {
-            AuditOutcome::Refused { reason, denied_by, .. } => {
-                let rule = denied_by.map(|rule| (rule.rule().to_owned(), rule.reason().map(str::to_owned)));
+            AuditOutcome::Refused { reason, refused_by, .. } => {
+                let rule = refused_by.map(|rule| (rule.rule().to_owned(), format!("{:?}", rule.kind())));
                 (Some(reason), rule)
             }
             _ => (None, None),
@@ -108,7 +108,7 @@ async fn audit_and_telemetry_name_the_rule_and_its_reason_and_the_client_sees_ne
     answer.assert_error(400, "invalid_grant");
     assert!(!format!("{answer:?}").contains("Sundays"));
     fixture.token(AUTH, &login("wrong")).await.assert_error(400, "invalid_grant");
-    let by = Some(("closed".to_owned(), Some("closed on Sundays".to_owned())));
+    let by = Some(("closed".to_owned(), "Denied { reason: \"closed on Sundays\" }".to_owned()));
     assert_eq!(*heard.lock().unwrap(), [(Some(Reason::RuleDenied), by), (Some(Reason::WrongPassword), None)]);
     let said = capture.events();
     let fields = |at: usize| ["message", "reason", "login_rule", "denial"].map(|name| said[at].field(name));
@@ -117,6 +117,25 @@ async fn audit_and_telemetry_name_the_rule_and_its_reason_and_the_client_sees_ne
         [Some("token request refused"), Some("rule_denied"), Some("closed"), Some("closed on Sundays")]
     );
     assert_eq!(fields(1)[1..], [Some("wrong_password"), None, None]);
+}
+
+#[tokio::test]
+async fn audit_names_the_rule_that_failed_whichever_way_it_did() {
+    panics::quiet();
+    for (mode, reason) in [
+        (Mode::Unavailable, Reason::RuleFailed),
+        (Mode::Fault, Reason::RuleFailed),
+        (Mode::Panic, Reason::RuleFailed),
+        (Mode::Overloaded, Reason::Overloaded),
+    ] {
+        let (heard, sink) = sink();
+        let broken = Watching::new("broken");
+        broken.switch.set(mode);
+        let fixture = Fixture::with(|builder| builder.rule(Watching::new("sound")).rule(broken).audit(sink));
+        fixture.token(AUTH, PW).await;
+        let by = Some(("broken".to_owned(), "Failed".to_owned()));
+        assert_eq!(*heard.lock().unwrap(), [(Some(reason), by)], "{mode:?}");
+    }
 }
 
 #[tokio::test]
@@ -141,7 +160,7 @@ async fn a_rule_that_wants_the_user_elsewhere_answers_interaction_required_and_e
         assert_eq!(answer.header("location"), None);
     }
     fixture.token(AUTH, PW).await.assert_error(429, "too_many_attempts");
-    let by = Some(("terms".to_owned(), None));
+    let by = Some(("terms".to_owned(), "InteractionRequired".to_owned()));
     assert_eq!(heard.lock().unwrap()[0], (Some(Reason::InteractionRequired), by));
     // A wrong password says nothing of it.
     let fixture = Fixture::with(|builder| builder.rule(ruling("terms", |_| Ruling::interaction_required())));
