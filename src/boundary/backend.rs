@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::iter::successors;
 use std::time::Duration;
 
 use crate::protocol::explained::explained;
@@ -109,6 +110,12 @@ impl BackendError {
     /// Whether the guess may have been decided all the same, so that it stays charged.
     pub(crate) fn may_hide_a_denial(&self) -> bool {
         self.source.as_ref().is_some_and(|source| source.is::<LostDecision>() || source.is::<InTurn>())
+    }
+
+    /// Whether an error of this type is the source, or behind it.
+    pub(crate) fn comes_of<E: Error + 'static>(&self) -> bool {
+        let first = self.source.as_deref().map(|source| source as &(dyn Error + 'static));
+        successors(first, |&error| error.source()).any(|error| error.is::<E>())
     }
 
     /// The error of the whole request, with `reason` for telemetry.

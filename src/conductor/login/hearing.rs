@@ -127,8 +127,7 @@ impl NamedRule {
     #[cold]
     fn failed(&self, error: BackendError) -> Failure {
         // A second try rules the same.
-        let is_misruled = error.source.as_ref().is_some_and(|source| source.is::<RulingError>());
-        let kind = if is_misruled { BackendErrorKind::Fault } else { error.kind };
+        let kind = if error.comes_of::<RulingError>() { BackendErrorKind::Fault } else { error.kind };
         let source = RuleError { rule: Arc::clone(&self.name), cause: error.source };
         let failure = Failure::of(BackendError { kind, source: Some(Box::new(source)), ..error }, Reason::RuleFailed);
         failure.refused_by(RuleRefusal::failed(Arc::clone(&self.name)))

@@ -115,8 +115,17 @@ async fn a_rule_that_panics_before_it_gives_a_future_is_a_fault_like_any_panic()
     assert_eq!(ledger.book().account.left, 0);
 }
 
+/// An error of the application's own around another one.
+#[derive(Debug, thiserror::Error)]
+#[error("the rule could not be written")]
+struct Wrapped(#[source] Box<dyn std::error::Error + Send + Sync>);
+
 #[tokio::test]
 async fn a_ruling_that_cannot_be_is_a_fault_and_no_token_is_given() {
+    let wraps = rule_fn("wraps", |_| async {
+        let error = Ruling::proceed().claim("sub", "somebody else").unwrap_err();
+        Err(Wrapped(Wrapped(error.into()).into()).into())
+    });
     let makes = rule_fn("makes", |_| async { Ok(Ruling::proceed().claim("sub", "somebody else")?) });
     let denies = rule_fn("denies", |_| async { Ok(Ruling::deny("line\nbreak")?) });
     let void = ruling("void", |_| Ruling::proceed().remove_scope("read,write \u{e9}"));
@@ -128,6 +137,7 @@ async fn a_ruling_that_cannot_be_is_a_fault_and_no_token_is_given() {
     };
     let fixtures = [
         Fixture::with(|builder| builder.rule(makes)),
+        Fixture::with(|builder| builder.rule(wraps)),
         Fixture::with(|builder| builder.rule(denies)),
         Fixture::with(|builder| builder.rule(void)),
         Fixture::with(|builder| builder.rule(many("one", 0)).rule(many("other", 20))),
