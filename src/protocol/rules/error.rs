@@ -25,7 +25,7 @@ pub enum RulingError {
     Reason,
     /// A claim whose meaning is fixed.
     #[error(
-        "the claim `{0}` belongs to RFC 7519, RFC 9068 or the endpoint: give it another name, such as a URI of your own"
+        "the claim `{0}` belongs to RFC 7519, 8693, 9068 or the endpoint: give it another name, such as a URI of your own"
     )]
     ReservedClaim(String),
     /// A claim that is no JSON.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::decisions::Decisions;
 use super::error::{MAX_REASON, RulingError};
 use crate::protocol::scope::Scope;
-use crate::protocol::token::claims::{Claims, is_reserved};
+use crate::protocol::token::claims::{Claims, has_meaning};
 use crate::protocol::token::lifetime::lifetime;
 use crate::protocol::wire::host_code::ErrorText;
 use crate::protocol::wire::members::{MemberError, check_name};
@@ -81,12 +81,12 @@ impl Ruling {
     /// Names with a URI in front, such as `https://example.org/tenant`, collide with no registered one (RFC 7519 section 4.2).
     ///
     /// # Errors
-    /// Fails on a name that RFC 7519, RFC 9068 or this crate gives a meaning, on a value that is no JSON, and beyond 32 claims or 4
+    /// Fails on a name that RFC 7519, RFC 8693, RFC 9068 or this crate gives a meaning, on a value that is no JSON, and beyond 32 claims or 4
     /// KiB. All rules of a login share these limits: a rule that goes beyond them with those before it fails, which is answered
     /// 500.
     pub fn claim(self, name: &str, value: impl Serialize) -> Result<Self, RulingError> {
         self.and(|| {
-            if is_reserved(name) {
+            if has_meaning(name) {
                 return Err(RulingError::ReservedClaim(name.to_owned()));
             }
             let claims = Claims::one(name, &value).map_err(RulingError::Claim)?;
@@ -181,8 +181,9 @@ mod tests {
     fn names_of_the_standards_and_of_the_endpoint_are_no_claims_of_a_rule() {
         let of_rfc_7519 = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
         let of_rfc_9068 = ["client_id", "scope", "auth_time", "acr", "amr", "roles", "groups", "entitlements"];
-        let own = ["realm", "sid", "cnf", "active", "token_type", "token_use", "username"];
-        for name in of_rfc_7519.into_iter().chain(of_rfc_9068).chain(own) {
+        let of_rfc_8693 = ["act", "may_act"];
+        let own = ["realm", "shown_claims", "sid", "cnf", "active", "token_type", "token_use", "username"];
+        for name in of_rfc_7519.into_iter().chain(of_rfc_9068).chain(of_rfc_8693).chain(own) {
             let error = Ruling::proceed().claim(name, 1).unwrap_err();
             assert_eq!(error, RulingError::ReservedClaim(name.to_owned()));
             assert!(format!("{error:?}").contains(&format!("`{name}`")));

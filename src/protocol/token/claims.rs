@@ -49,12 +49,25 @@ pub(crate) const SHOWN: &str = "shown_claims";
 pub(crate) const WRITTEN: [&str; 12] =
     ["iss", "sub", "aud", "client_id", "realm", "scope", "jti", "iat", "exp", "nbf", "auth_time", SHOWN];
 
-/// Claims that RFC 9068, RFC 7662 or this crate gives a meaning beside those.
-const MEANT: [&str; 11] =
-    ["acr", "active", "amr", "cnf", "entitlements", "groups", "roles", "sid", "token_type", "token_use", "username"];
+/// Claims that RFC 9068, RFC 7662, RFC 8693 or this crate gives a meaning beside those.
+const MEANT: [&str; 13] = [
+    "acr",
+    "act",
+    "active",
+    "amr",
+    "cnf",
+    "entitlements",
+    "groups",
+    "may_act",
+    "roles",
+    "sid",
+    "token_type",
+    "token_use",
+    "username",
+];
 
-/// Whether a login rule may give a claim of this name no meaning of its own.
-pub(crate) fn is_reserved(name: &str) -> bool {
+/// Whether a claim of this name has a meaning already, so that no login rule may give it another one.
+pub(crate) fn has_meaning(name: &str) -> bool {
     WRITTEN.contains(&name) || MEANT.contains(&name)
 }
 

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value};
 
 use crate::protocol::scope::Scope;
-use crate::protocol::token::claims::{SHOWN, is_reserved};
+use crate::protocol::token::claims::{SHOWN, has_meaning};
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::record::AccessTokenRecord;
 
@@ -22,7 +22,7 @@ pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
     let mut told = begin(record.scope(), record.client().as_str(), record.subject(), record.realm());
     let shown: Vec<String> = record.claim(SHOWN).unwrap_or_default();
     // None that has a meaning beside what is told here.
-    let others = shown.iter().map(String::as_str).filter(|name| !is_reserved(name));
+    let others = shown.iter().map(String::as_str).filter(|name| !has_meaning(name));
     for name in TOLD.into_iter().chain(others) {
         if let Some(value) = record.claim(name) {
             told.insert(name.to_owned(), value);
