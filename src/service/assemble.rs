@@ -186,7 +186,6 @@ impl Options {
                 rules,
                 clock,
                 auditor,
-                reveal_custom_denials: self.danger.reveal_custom_denials,
             }),
         };
         // Only now: a builder that fails serves nothing.

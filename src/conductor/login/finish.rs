@@ -108,7 +108,7 @@ impl Rungs {
             Ok(Err(denial)) => {
                 let error = TokenError::new(denial.reason());
                 Err(Failure::Decided(match denial {
-                    Denial::Custom(code) if self.parts.reveal_custom_denials => error.with_host_code(code),
+                    Denial::Custom(code) if self.parts.scales.reveal_custom_denials() => error.with_host_code(code),
                     _ => error,
                 }))
             }

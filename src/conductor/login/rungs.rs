@@ -48,7 +48,6 @@ pub(crate) struct Parts {
     pub(crate) rules: GrantRules,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) auditor: Arc<Auditor>,
-    pub(crate) reveal_custom_denials: bool,
 }
 
 impl Rungs {

@@ -62,6 +62,11 @@ impl Scales {
         self.screen.is_some()
     }
 
+    /// Whether the client sees what the application says of a denial of its own, be it the verifier's or a rule's.
+    pub(super) fn reveal_custom_denials(&self) -> bool {
+        self.rules.reveals_denials()
+    }
+
     /// Whether there are rules, for which an event is drafted.
     #[inline]
     pub(super) fn have_rules(&self) -> bool {
