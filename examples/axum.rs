@@ -116,7 +116,7 @@ async fn serve() -> Result<(), Error> {
 async fn me(Extension(caller): Extension<Principal>, State(note): State<Note>) -> Result<Json<Value>, StatusCode> {
     let expires = caller.expires().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     Ok(Json(json!({
-        "sub": caller.subject(),
+        "sub": caller.subject_id(),
         "realm": caller.realm(),
         "client_id": caller.client().as_str(),
         "scope": caller.scope().as_str(),
@@ -132,7 +132,7 @@ async fn write(
     text: String,
 ) -> Result<Json<Value>, StatusCode> {
     note.write(text.clone()).await.map_err(failed)?;
-    Ok(Json(json!({ "note": text, "written_by": caller.subject() })))
+    Ok(Json(json!({ "note": text, "written_by": caller.subject_id() })))
 }
 
 fn failed(error: Error) -> StatusCode {

@@ -28,8 +28,9 @@ use serde::Deserialize;
 use serde_json::json;
 use tower::Layer as _;
 use tower_password_grant::argon2::Argon2Verifier;
+use tower_password_grant::error::RandomnessError;
 use tower_password_grant::store::SecretDigest;
-use tower_password_grant::token::{RandomnessError, Token};
+use tower_password_grant::token::Token;
 use tower_password_grant::{
     BackendError, Client, Grant, IssuedTokens, PasswordGrant, PeerAddress, StaticClients, TokenIssuer,
 };

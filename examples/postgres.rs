@@ -85,7 +85,7 @@ async fn serve() -> Result<(), Error> {
 
 /// The id of the user in the table.
 async fn me(Extension(caller): Extension<Principal>) -> String {
-    caller.subject().to_owned()
+    caller.subject_id().to_owned()
 }
 
 async fn prepare_table() -> Result<(), Error> {

@@ -78,7 +78,7 @@ impl Account for WhoAmI {
         let caller = request.extensions().get::<Principal>();
         let caller = caller.ok_or_else(|| Status::internal("there is no guard before this service"))?;
         Ok(Response::new(WhoAmIReply {
-            subject: caller.subject().to_owned(),
+            subject: caller.subject_id().to_owned(),
             client_id: caller.client().to_string(),
             scope: caller.scope().to_string(),
         }))

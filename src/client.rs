@@ -23,6 +23,6 @@
 pub use crate::boundary::auth_method::{AuthRequest, ClientAuthMethod};
 pub use crate::boundary::registry::FindClientFn;
 pub use crate::protocol::client::builder::ClientBuilder;
-pub use crate::protocol::client::error::ClientError;
+pub use crate::protocol::client::error::{ClientError, RegistrationError};
 pub use crate::protocol::client::registered::ClientAuthentication;
 pub use crate::protocol::client::sunset::Sunset;

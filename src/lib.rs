@@ -17,7 +17,9 @@ pub mod audit;
 pub mod bearer;
 mod boundary;
 pub mod client;
+pub mod clock;
 mod conductor;
+pub mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -46,6 +48,7 @@ pub mod user;
 pub use boundary::backend::BackendError;
 pub use boundary::issuer::{TokenIssuer, issue_fn};
 pub use boundary::ladder::grant::Grant;
+pub use boundary::maybe::MaybeFuture;
 pub use boundary::peer::PeerAddress;
 pub use boundary::registry::{ClientRegistry, find_client_fn};
 pub use boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict};

@@ -20,6 +20,6 @@ pub use crate::boundary::proxies::TrustedProxies;
 pub use crate::boundary::transport::{SecureTransport, TransportSecurity};
 pub use crate::protocol::ip_network::{IpNetwork, IpNetworkError};
 pub use crate::service::{
-    AnswerBody, Danger, EnclosedBody, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier,
-    InnerBody, Metadata, NoInner, NotSet, PasswordGrantService, Reject, RequestLimits, ResponseBody, ResponseFuture,
+    AnswerBody, EnclosedBody, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier, InnerBody,
+    Metadata, NoInner, NotSet, PasswordGrantService, Reject, RequestLimits, ResponseBody, ResponseFuture,
 };

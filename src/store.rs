@@ -7,8 +7,7 @@
 //!
 //! The feature `sqlite` keeps all of it in one file. A store of your own decides nothing: [`Lineage`] holds the rules of a
 //! refresh token family, [`Client::to_text`](crate::Client::to_text) gives a client's registration as a text, and the suites of the
-//! feature `testing` hold the store to its promises. The values in which parts say that they failed, that a setting is out of range,
-//! that they answer at once, or read a clock stand here, too.
+//! feature `testing` hold the store to its promises.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -21,13 +20,9 @@
 //! ```
 
 pub use crate::boundary::access::AccessTokenStore;
-pub use crate::boundary::backend::{BackendErrorKind, OperationError};
-pub use crate::boundary::clock::{Clock, SharedClock, SystemClock};
 pub use crate::boundary::identity::StoreIdentity;
-pub use crate::boundary::maybe::MaybeFuture;
 pub use crate::boundary::once::OneTimeValues;
 pub use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
-pub use crate::boundary::setting::SettingError;
 pub use crate::boundary::users::insert::UserInsert;
 pub use crate::boundary::users::login_name::LoginName;
 pub use crate::boundary::users::store::UserStore;
@@ -35,7 +30,6 @@ pub use crate::boundary::users::stored_user::{StoredUser, UserStatus};
 pub use crate::memory::access::MemoryAccessTokens;
 pub use crate::memory::once::MemoryOneTimeValues;
 pub use crate::memory::refresh::MemoryRefreshTokens;
-pub use crate::protocol::client::error::RegistrationError;
 pub use crate::protocol::secret::secrets::SecretDigest;
 pub use crate::protocol::token::family::{FamilyId, RefreshFamily};
 pub use crate::protocol::token::lineage::{Lineage, LineageError};

@@ -33,11 +33,11 @@ use std::time::{Duration, SystemTime};
 
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner, thread};
+use tower_password_grant::clock::Clock;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, Fingerprint, Guess, LimiterOperator as _, LimiterRules, Lockout, MemoryLimiter,
     Reservation, Reserved, Rule, Settlement, TokenBucket,
 };
-use tower_password_grant::store::Clock;
 use tower_password_grant::user::AccountKey;
 
 const HOUR: Duration = Duration::from_secs(3600);

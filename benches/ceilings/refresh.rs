@@ -47,7 +47,7 @@ impl CredentialVerifier for Users {
     }
 
     async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
-        Ok(if self.are_many { Subject::new(login.subject().to_owned()) } else { Subject::new("user-1") }.into())
+        Ok(if self.are_many { Subject::new(login.subject_id().to_owned()) } else { Subject::new("user-1") }.into())
     }
 }
 

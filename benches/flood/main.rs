@@ -22,10 +22,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
+use tower_password_grant::clock::Clock;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, Guess, LimiterOperator as _, MemoryLimiter, Reservation, Reserved, Settlement,
 };
-use tower_password_grant::store::Clock;
 use tower_password_grant::user::AccountKey;
 
 const GOAL_MIB: f64 = 96.0;

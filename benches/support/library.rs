@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::extract::ConnectInfo;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::limiter::{
     AttackProtection, LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket,
 };
 use tower_password_grant::realms::Realms;
 use tower_password_grant::rules::{LoginEvent, LoginRule, Ruling, rule_fn};
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::token::Token;
 use tower_password_grant::{
     Attempt, BackendError, Builder, Client, ClientRegistry, ClientSecret, CredentialVerifier, Denial, Grant,

@@ -12,7 +12,7 @@ const DEPARTMENT: &str = "https://api.example/department";
 /// Contracts that have ended, and terms that were not accepted yet: in an application, a look into its database.
 pub(crate) fn good_standing() -> impl LoginRule {
     rule_fn("good standing", |login: LoginEvent| async move {
-        Ok(match login.subject() {
+        Ok(match login.subject().id() {
             // To the client it looks like a wrong password. The reason is for the operator.
             "employees:dave" => Ruling::deny("the contract has ended")?,
             // The client knows where its users accept the terms.
@@ -45,7 +45,7 @@ pub(crate) fn short_tokens_for_customers() -> impl LoginRule {
 /// What the API wants to know of an employee: in an application, a look into its database, too.
 pub(crate) fn department() -> impl LoginRule {
     rule_fn("department", |login: LoginEvent| async move {
-        Ok(match (login.realm(), login.subject()) {
+        Ok(match (login.realm(), login.subject().id()) {
             (Some(EMPLOYEES), "employees:alice") => Ruling::proceed().claim(DEPARTMENT, "engineering")?,
             (Some(EMPLOYEES), _) => Ruling::proceed().claim(DEPARTMENT, "sales")?,
             _ => Ruling::proceed(),

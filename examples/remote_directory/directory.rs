@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::uri::Authority;
-use tower_password_grant::store::MaybeFuture;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::user::{AccountKey, Recheck};
 use tower_password_grant::{Attempt, BackendError, CredentialVerifier, Denial, Subject, Verdict};
 
@@ -83,9 +83,9 @@ impl CredentialVerifier for RemoteDirectory {
     }
 
     async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
-        let state = StateOf { id: login.subject().into() };
+        let state = StateOf { id: login.subject_id().into() };
         Ok(match self.service.ask(&self.look_ups, &state).await? {
-            State::Active { version } => subject(login.subject().to_owned(), version).into(),
+            State::Active { version } => subject(login.subject_id().to_owned(), version).into(),
             State::Disabled => Denial::Disabled.into(),
             State::UnknownUser => Denial::UnknownUser.into(),
         })

@@ -16,7 +16,8 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
 use tower_password_grant::bearer::AccessTokenVerifier as _;
 use tower_password_grant::jwt::{JwtVerifier, KeySet, SigningAlgorithm, SigningKey};
-use tower_password_grant::store::{AccessTokenRecord, Clock};
+use tower_password_grant::store::AccessTokenRecord;
+use tower_password_grant::clock::Clock;
 
 const ISSUER: &str = "https://as.example";
 const NOW: u64 = 1_800_000_000;
@@ -84,9 +85,9 @@ fuzz_target!(|input: &[u8]| {
         assert!(!header.contains_key(name));
     }
     assert_eq!(claims["iss"], ISSUER);
-    assert_eq!(claims["sub"], record.subject());
+    assert_eq!(claims["sub"], record.subject_id());
     assert_eq!(claims["client_id"], record.client().as_str());
-    assert!(claims["jti"].is_string() && !record.subject().is_empty() && !record.audience().is_empty());
+    assert!(claims["jti"].is_string() && !record.subject_id().is_empty() && !record.audience().is_empty());
     assert!(claims["exp"].as_f64().unwrap() > NOW as f64 && claims["iat"].as_f64().unwrap() <= (NOW + 5) as f64);
     assert_eq!(claims.get("realm").and_then(Value::as_str), record.realm());
     assert_eq!(claims.get("cnf"), record.claim::<Value>("cnf").as_ref());

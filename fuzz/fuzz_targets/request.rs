@@ -30,7 +30,8 @@ use tower_password_grant::limiter::{
     Rule, Settlement,
 };
 use tower_password_grant::mount::RequestLimits;
-use tower_password_grant::store::{MaybeFuture, MemoryAccessTokens, SecretDigest};
+use tower_password_grant::store::{MemoryAccessTokens, SecretDigest};
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::user::{AccountKey, HostCode};
 
 #[path = "../../tests/it/support/auth_method.rs"]

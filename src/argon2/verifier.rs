@@ -230,7 +230,7 @@ impl<S: UserStore> CredentialVerifier for Argon2Verifier<S> {
         'l: 'f,
         Self: 'f,
     {
-        let finding = self.store.find_by_id(login.subject(), login.realm());
+        let finding = self.store.find_by_id(login.subject_id(), login.realm());
         if is_provided(&finding) {
             return Provided::<NoFindById, _>::answer();
         }

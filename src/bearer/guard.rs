@@ -25,7 +25,7 @@ use crate::protocol::scope::ScopeError;
 /// let guard = BearerGuard::builder(tokens).audience("https://api.example").build()?;
 ///
 /// let me = |Extension(caller): Extension<Principal>| async move {
-///     caller.subject().to_owned()
+///     caller.subject_id().to_owned()
 /// };
 /// let app: Router = Router::new()
 ///     .route("/api/me", get(me).layer(guard.require_scope("read")?))
@@ -43,7 +43,7 @@ use crate::protocol::scope::ScopeError;
 /// | a good token with too little scope | 403 `insufficient_scope`, with the `scope` that is needed | 7 `PERMISSION_DENIED` |
 /// | a good token, and everything that [`optional`](Self::optional) lets through | the inner service's answer, untouched | the same |
 /// | the verifier's backend fails or is too slow | 503 with `Retry-After` | 14 `UNAVAILABLE` |
-/// | the verifier has a [fault](crate::store::BackendErrorKind::Fault) or panics | 500 | 13 `INTERNAL` |
+/// | the verifier has a [fault](crate::error::BackendErrorKind::Fault) or panics | 500 | 13 `INTERNAL` |
 ///
 /// Its own answers are `no-store`, and each 400, 401 and 403 has one `WWW-Authenticate: Bearer` challenge. A request whose
 /// `Content-Type` is `application/grpc` is answered in gRPC's way: HTTP 200 with `grpc-status` in the head and no body.

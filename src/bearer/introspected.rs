@@ -74,7 +74,7 @@ mod tests {
             "token_type":"Bearer","nbf":5,"username":null,"tenant":"acme""#;
         let record = ask(more).unwrap().unwrap();
         assert_eq!(
-            (record.subject(), record.client().as_str(), record.scope().as_str()),
+            (record.subject_id(), record.client().as_str(), record.scope().as_str()),
             ("alice", "cli", "read write")
         );
         assert_eq!((record.audience().to_vec(), record.realm()), (vec!["a".to_owned(), "b".to_owned()], Some("r")));

@@ -16,14 +16,14 @@ use crate::protocol::token::record::AccessTokenRecord;
 ///
 /// // In axum:
 /// async fn me(Extension(caller): Extension<Principal>) -> String {
-///     format!("{} by {}", caller.subject(), caller.client())
+///     format!("{} by {}", caller.subject_id(), caller.client())
 /// }
 ///
 /// // In tonic:
 /// fn subject<T>(request: &tonic::Request<T>) -> Result<String, tonic::Status> {
 ///     let caller = request.extensions().get::<Principal>();
 ///     let caller = caller.ok_or_else(|| tonic::Status::unauthenticated("no principal"))?;
-///     Ok(caller.subject().to_owned())
+///     Ok(caller.subject_id().to_owned())
 /// }
 /// ```
 #[derive(Clone, Debug)]

@@ -179,9 +179,9 @@ impl<T: AccessTokenStore + ?Sized> AccessTokenStore for Arc<T> {
 /// use std::time::{Duration, SystemTime};
 ///
 /// use async_trait::async_trait;
-/// use tower_password_grant::{BackendError, ClientId};
 /// use tower_password_grant::bearer::AccessTokenVerifier;
-/// use tower_password_grant::store::{AccessTokenRecord, MaybeFuture};
+/// use tower_password_grant::store::AccessTokenRecord;
+/// use tower_password_grant::{BackendError, ClientId, MaybeFuture};
 ///
 /// type Found = Result<Option<AccessTokenRecord>, BackendError>;
 ///

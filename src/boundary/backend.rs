@@ -185,7 +185,7 @@ impl fmt::Debug for BackendError {
 /// ```
 /// use std::time::Duration;
 /// use tower_password_grant::BackendError;
-/// use tower_password_grant::store::{BackendErrorKind, OperationError};
+/// use tower_password_grant::error::{BackendErrorKind, OperationError};
 ///
 /// let busy: OperationError = BackendError::overloaded(Duration::from_secs(2)).into_error();
 /// assert_eq!(busy.to_string(), "too much work waits already: try again in 2 s");

@@ -39,7 +39,7 @@ mod tests {
             'l: 'f,
             Self: 'f,
         {
-            let number: u64 = login.subject().parse().unwrap();
+            let number: u64 = login.subject_id().parse().unwrap();
             Box::pin(async move { Err(BackendError::fault(format!("no {number}"))) })
         }
     }

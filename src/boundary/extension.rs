@@ -80,9 +80,8 @@ impl fmt::Debug for ExtensionRequest {
 /// ```
 /// use async_trait::async_trait;
 /// use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
-/// use tower_password_grant::store::MaybeFuture;
 /// use tower_password_grant::user::AccountKey;
-/// use tower_password_grant::{BackendError, Denial, Verdict};
+/// use tower_password_grant::{BackendError, Denial, MaybeFuture, Verdict};
 ///
 /// struct ByTicket { /* where tickets are redeemed */ }
 ///

@@ -18,7 +18,7 @@ use crate::protocol::user::subject::Subject;
 /// A point at which tokens are about to be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Stage {
+pub enum LoginStage {
     /// The user's password is right.
     Password,
     /// An [extension grant](crate::grant::ExtensionGrant) said yes.
@@ -27,7 +27,7 @@ pub enum Stage {
     Refresh,
 }
 
-impl Stage {
+impl LoginStage {
     /// Of a request for this grant type.
     fn of(grant_type: &GrantType) -> Self {
         match (grant_type.has_password(), grant_type.is_refresh()) {
@@ -41,12 +41,12 @@ impl Stage {
 /// How the user of a login was authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum AuthenticationMethod {
+pub enum UserAuthentication {
     /// By a password.
     Password,
 }
 
-impl AuthenticationMethod {
+impl UserAuthentication {
     /// Its name in `amr` (RFC 8176): `pwd` for a password.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -86,7 +86,7 @@ pub(crate) struct RequestFacts {
 /// What is known of a login so far.
 #[derive(Clone)]
 pub(crate) struct LoginFacts {
-    pub(crate) user: Subject,
+    pub(crate) subject: Subject,
     pub(crate) authenticated_at: SystemTime,
     pub(crate) decided: DecidedSoFar,
 }
@@ -103,7 +103,7 @@ impl EventDraft {
     pub(crate) fn new(request: RequestFacts) -> Self {
         // Nobody reads it: only `complete` makes an event.
         let decided = DecidedSoFar { scope: request.requested.clone(), lifetime: Duration::ZERO, decisions: None };
-        let login = LoginFacts { user: Subject::new(""), authenticated_at: SystemTime::UNIX_EPOCH, decided };
+        let login = LoginFacts { subject: Subject::new(""), authenticated_at: SystemTime::UNIX_EPOCH, decided };
         Self(Arc::new(EventFacts { request, login }))
     }
 
@@ -126,20 +126,14 @@ impl LoginEvent {
 
     /// The point at which the rule is asked.
     #[must_use]
-    pub fn stage(&self) -> Stage {
-        Stage::of(&self.0.request.grant_type)
+    pub fn stage(&self) -> LoginStage {
+        LoginStage::of(&self.0.request.grant_type)
     }
 
-    /// The identifier of the user ([`Subject::id`]).
+    /// The user, with the [data](Subject::data) that the verifier attached. In a claim it is its [identifier](Subject::id).
     #[must_use]
-    pub fn subject(&self) -> &str {
-        self.0.login.user.id()
-    }
-
-    /// The user, with the [data](Subject::data) that the verifier attached.
-    #[must_use]
-    pub fn user(&self) -> &Subject {
-        &self.0.login.user
+    pub fn subject(&self) -> &Subject {
+        &self.0.login.subject
     }
 
     /// The authenticated client.
@@ -162,8 +156,8 @@ impl LoginEvent {
 
     /// How the user was authenticated in this request, in order. Nothing is known of an extension grant; at a refresh it is none.
     #[must_use]
-    pub fn methods(&self) -> &[AuthenticationMethod] {
-        if self.0.request.grant_type.has_password() { &[AuthenticationMethod::Password] } else { &[] }
+    pub fn methods(&self) -> &[UserAuthentication] {
+        if self.0.request.grant_type.has_password() { &[UserAuthentication::Password] } else { &[] }
     }
 
     /// When the user was authenticated: at a refresh the time of the login.
@@ -223,7 +217,7 @@ impl fmt::Debug for LoginEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoginEvent")
             .field("stage", &self.stage())
-            .field("user", self.user())
+            .field("subject", self.subject())
             .field("client", self.client().id())
             .field("scope", self.scope())
             .finish_non_exhaustive()

@@ -33,7 +33,7 @@ use crate::protocol::rules::ruling::Ruling;
 ///     }
 ///
 ///     async fn apply(&self, login: LoginEvent) -> Result<Ruling, BackendError> {
-///         Ok(match self.has_ended(login.subject()).await? {
+///         Ok(match self.has_ended(login.subject().id()).await? {
 ///             true => Ruling::deny("the contract has ended")?,
 ///             false => Ruling::proceed(),
 ///         })

@@ -19,7 +19,7 @@ use super::refusal::Rule;
 /// ```
 /// use tower_password_grant::user::AccountKey;
 /// use tower_password_grant::limiter::{LimiterOperator, MemoryLimiter};
-/// use tower_password_grant::store::OperationError;
+/// use tower_password_grant::error::OperationError;
 ///
 /// /// Tells how many locks there are, and lifts those of one account.
 /// async fn tidy(limiter: &dyn LimiterOperator) -> Result<usize, OperationError> {

@@ -49,7 +49,7 @@ impl Recheck {
 
     /// The identifier of the subject that the login gave ([`Subject::id`](crate::Subject::id)).
     #[must_use]
-    pub fn subject(&self) -> &str {
+    pub fn subject_id(&self) -> &str {
         &self.subject
     }
 

@@ -113,10 +113,10 @@ pub struct Rotation {
 ///
 /// ```
 /// use async_trait::async_trait;
-/// use tower_password_grant::BackendError;
 /// use tower_password_grant::store::{
-///     FamilyId, MaybeFuture, NewFamily, RefreshTokenStore, Rotation, StoredFamily,
+///     FamilyId, NewFamily, RefreshTokenStore, Rotation, StoredFamily,
 /// };
+/// use tower_password_grant::{BackendError, MaybeFuture};
 ///
 /// struct Logins { /* your pool */ }
 ///

@@ -69,7 +69,7 @@ impl<F> VerifyFn<F> {
     /// # use tower_password_grant::{Denial, Subject, verify_fn};
     /// # let verifier = verify_fn(|_| async { Ok(Denial::WrongPassword.into()) });
     /// let verifier = verifier.with_recheck(|login| async move {
-    ///     let is_active = login.subject() == "user-1";
+    ///     let is_active = login.subject_id() == "user-1";
     ///     Ok(if is_active { Subject::new("user-1").into() } else { Denial::Disabled.into() })
     /// });
     /// ```

@@ -177,7 +177,7 @@ impl FamilyTable {
         let theirs = self
             .families
             .iter()
-            .filter(|kept| !kept.is_ended && kept.family.subject() == subject && kept.family.realm() == realm);
+            .filter(|kept| !kept.is_ended && kept.family.subject_id() == subject && kept.family.realm() == realm);
         let theirs: Vec<FamilyId> = theirs.map(|kept| kept.family.id()).collect();
         theirs.into_iter().map(|id| u64::from(self.end(id))).sum()
     }

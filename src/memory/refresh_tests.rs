@@ -101,7 +101,7 @@ async fn a_family_with_the_id_of_another_is_refused() {
     let store = MemoryRefreshTokens::new();
     begin(&store, family_of(1), NOW).await.unwrap();
     assert!(begin(&store, login(1, "bob", None, "web"), NOW).await.is_err());
-    assert_eq!(store.find(id(1)).await.unwrap().unwrap().family.subject(), "alice");
+    assert_eq!(store.find(id(1)).await.unwrap().unwrap().family.subject_id(), "alice");
 }
 
 #[tokio::test]

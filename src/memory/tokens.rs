@@ -95,7 +95,7 @@ struct Owner(AccessTokenRecord);
 
 impl Owner {
     fn parts(&self) -> (Option<&str>, &str) {
-        (self.0.realm(), self.0.subject())
+        (self.0.realm(), self.0.subject_id())
     }
 }
 
@@ -195,7 +195,7 @@ impl Tokens {
     }
 
     pub(super) fn remove_subject(&mut self, realm: Option<&str>, subject: &str) -> u64 {
-        let is_theirs = |kept: &&Kept| kept.record.subject() == subject && kept.record.realm() == realm;
+        let is_theirs = |kept: &&Kept| kept.record.subject_id() == subject && kept.record.realm() == realm;
         let keys: Vec<Key> = self.tokens.iter().filter(is_theirs).map(|kept| kept.key).collect();
         keys.iter().map(|key| u64::from(self.remove(key))).sum()
     }

@@ -167,7 +167,7 @@ fn prefix(verdict: &mut Verdict, realm: &str) {
 
 /// The same question with the identifier that the subject has in its realm, if it has the realm in front.
 fn of_its_realm(login: &Recheck) -> Option<Recheck> {
-    let id = own_id(login.realm()?, login.subject())?;
+    let id = own_id(login.realm()?, login.subject_id())?;
     Some(login.with_subject(id.into()))
 }
 

@@ -40,7 +40,7 @@
 
 mod rule_fn;
 
-pub use crate::boundary::login_event::{AuthenticationMethod, LoginEvent, Stage};
+pub use crate::boundary::login_event::{LoginEvent, LoginStage, UserAuthentication};
 pub use crate::boundary::login_rule::LoginRule;
 pub use crate::protocol::rules::error::RulingError;
 pub use crate::protocol::rules::ruling::Ruling;

@@ -82,7 +82,7 @@ fn insert(db: &Db, digest: &SecretDigest, record: &AccessTokenRecord, per_login:
         login,
         number,
         digest.as_bytes(),
-        record.subject(),
+        record.subject_id(),
         record.client().as_str(),
         record.realm(),
         record.scope().as_str(),

@@ -63,7 +63,7 @@ fn read_family(row: &Row<'_>) -> Result<StoredFamily, Failure> {
 
 /// Makes room for one login more of this subject at this client: one that is over ends, else the oldest.
 fn make_room(db: &Db, family: &RefreshFamily, now: SystemTime, ended: i64) -> Result<(), Failure> {
-    let (subject, realm, client) = (family.subject(), family.realm(), family.client().as_str());
+    let (subject, realm, client) = (family.subject_id(), family.realm(), family.client().as_str());
     let crowd = |row: &Row<'_>| Ok((get::<i64>(row, 0)?, get::<Option<i64>>(row, 1)?));
     let (count, oldest) = db.row(CROWD, params![subject, realm, client], crowd)?.unwrap_or_default();
     if count >= MOST_LOGINS as i64 && db.execute(END_ONE_OVER, params![subject, realm, client, ended, floor(now)])? == 0
@@ -79,7 +79,7 @@ fn begin(db: &Db, new: &NewFamily, ended: i64, tokens: i64) -> Result<(), Failur
     let id = family.id();
     let values = params![
         id.as_bytes(),
-        family.subject(),
+        family.subject_id(),
         family.client().as_str(),
         family.realm(),
         family.scope().as_str(),

@@ -52,9 +52,9 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 /// ```
 ///
 /// It is what a rule is given, and nothing else: no token comes of it.
-pub fn login_event(user: Subject) -> LoginEventBuilder {
+pub fn login_event(subject: Subject) -> LoginEventBuilder {
     LoginEventBuilder {
-        user,
+        subject,
         grant_type: GrantType::PASSWORD,
         client: None,
         realm: None,
@@ -72,7 +72,7 @@ pub fn login_event(user: Subject) -> LoginEventBuilder {
 /// Puts a [`LoginEvent`] together; see [`login_event`].
 #[must_use]
 pub struct LoginEventBuilder {
-    user: Subject,
+    subject: Subject,
     grant_type: GrantType,
     client: Option<Client>,
     realm: Option<String>,
@@ -211,7 +211,7 @@ impl LoginEventBuilder {
             extensions: self.extensions,
         });
         let authenticated_at = self.authenticated_at.unwrap_or_else(SystemTime::now);
-        Ok(draft.complete(LoginFacts { user: self.user, authenticated_at, decided }))
+        Ok(draft.complete(LoginFacts { subject: self.subject, authenticated_at, decided }))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::boundary::sync::held;
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use tower_password_grant::store::Clock;
+/// use tower_password_grant::clock::Clock;
 /// use tower_password_grant::testing::ManualClock;
 ///
 /// let clock = ManualClock::at(SystemTime::UNIX_EPOCH);

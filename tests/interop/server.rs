@@ -61,7 +61,7 @@ fn layer(address: SocketAddr) -> Result<PasswordGrantLayer, Error> {
         api.build()?,
     ])?;
     let rule = rule_fn("directory", |login: LoginEvent| async move {
-        Ok(match login.subject() {
+        Ok(match login.subject().id() {
             "customers|user:bob" => Ruling::interaction_required(),
             _ => Ruling::proceed().member("directory", login.realm())?,
         })

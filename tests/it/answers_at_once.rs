@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::realms::Realms;
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::token::Token;
 use tower_password_grant::{
     Attempt, BackendError, Client, ClientRegistry, CredentialVerifier, Denial, Grant, IssuedTokens, StaticClients,

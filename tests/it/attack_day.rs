@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
+use tower_password_grant::clock::Clock;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter as _, Fingerprint, Guess, MemoryLimiter, Reserved, Settlement,
 };
-use tower_password_grant::store::Clock;
 use tower_password_grant::user::AccountKey;
 use tower_password_grant::{Attempt, Denial, Subject, verify_fn};
 

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tower_password_grant::audit::Reason;
+use tower_password_grant::clock::Clock;
 use tower_password_grant::limiter::{AttackProtection, SharedKey};
 use tower_password_grant::mount::RequestLimits;
-use tower_password_grant::store::Clock;
 use tower_password_grant::user::{AccountKey, HostCode};
 use tower_password_grant::{Attempt, BackendError, CredentialVerifier, Denial, PasswordGrantLayer, Subject, Verdict};
 use tracing::Level;
@@ -365,7 +365,7 @@ async fn durations_are_those_of_the_clock() {
     let (audit, sink) = capture::sink();
     // Its own clock, which takes no steps.
     let limiter =
-        tower_password_grant::limiter::MemoryLimiter::new().with_clock(tower_password_grant::store::SystemClock::new());
+        tower_password_grant::limiter::MemoryLimiter::new().with_clock(tower_password_grant::clock::SystemClock::new());
     let fixture =
         Fixture::with(|builder| builder.clock(Steps::default()).attack_protection(counted_by(limiter)).audit(sink));
     fixture.token(ALICE, "grant_type=foo").await;

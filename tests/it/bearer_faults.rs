@@ -92,7 +92,7 @@ async fn the_refusal_tells_the_operator_what_the_client_is_not_told() {
     });
     let guard = builder(&tokens)
         .on_refusal(move |refusal| {
-            let subject = refusal.record().map(|record| record.subject().to_owned());
+            let subject = refusal.record().map(|record| record.subject_id().to_owned());
             told.lock().unwrap().push((refusal.reason(), format!("{:?}", refusal.error()), subject));
         })
         .build()
@@ -207,7 +207,7 @@ async fn many_requests_at_once_each_get_their_own_principal() {
     }
     let guard = builder(&tokens).cache(TokenCache::new(20, Duration::from_millis(3))).build().unwrap();
     let inner = service_fn(|request: Request<String>| async move {
-        let subject = request.extensions().get::<Principal>().unwrap().subject().to_owned();
+        let subject = request.extensions().get::<Principal>().unwrap().subject_id().to_owned();
         Ok::<_, Infallible>(Response::new(Body::from(subject)))
     });
     let service = guard.layer(inner);

@@ -242,7 +242,7 @@ async fn it_mounts_over_any_tower_client() {
     let asks: Vec<_> = (0..20)
         .map(|_| {
             let client = client.clone();
-            spawn(async move { client.verify("good").await.unwrap().unwrap().subject().to_owned() })
+            spawn(async move { client.verify("good").await.unwrap().unwrap().subject_id().to_owned() })
         })
         .collect();
     for ask in asks {

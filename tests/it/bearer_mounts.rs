@@ -125,7 +125,7 @@ async fn a_grpc_method_sees_the_principal_and_streams_pass_be_22() {
     reporter.set_service_status("api", tonic_health::ServingStatus::Serving).await;
     // An interceptor is what a tonic service sees.
     let subject = |request: tonic::Request<()>| match request.extensions().get::<Principal>() {
-        Some(caller) if caller.subject() == "alice" => Ok(request),
+        Some(caller) if caller.subject_id() == "alice" => Ok(request),
         _ => Err(Status::internal("no principal")),
     };
     let health = tonic::service::interceptor::InterceptedService::new(health, subject);
@@ -149,7 +149,7 @@ async fn a_grpc_method_sees_the_principal_and_streams_pass_be_22() {
 #[tokio::test]
 async fn plain_hyper_over_http_1_and_http_2() {
     let inner = service_fn(|request: Request<Incoming>| async move {
-        let subject = request.extensions().get::<Principal>().unwrap().subject().to_owned();
+        let subject = request.extensions().get::<Principal>().unwrap().subject_id().to_owned();
         let body = request.into_body().collect().await.unwrap().to_bytes();
         let text = format!("{subject} sent {} bytes", body.len());
         Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(text))))

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use tower_password_grant::audit::{AuditEvent, AuditSink};
 use tower_password_grant::client::{ClientAuthMethod, ClientAuthentication, ClientBuilder};
+use tower_password_grant::clock::{Clock, SystemClock};
 use tower_password_grant::grant::ExtensionGrant;
 use tower_password_grant::limiter::{AttackProtection, AttemptLimiter, MemoryLimiter};
 use tower_password_grant::mount::{PublicDocument, RequestLimits, TransportSecurity};
 use tower_password_grant::rules::{LoginRule, Ruling, rule_fn};
-use tower_password_grant::store::{Clock, MemoryAccessTokens, MemoryRefreshTokens, SystemClock};
+use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::token::{IntrospectionEndpoint, MissingScope, RefreshTokens, RevocationEndpoint};
 use tower_password_grant::{
     Client, ClientRegistry, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients,

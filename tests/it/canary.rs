@@ -10,12 +10,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Request;
 use tower::{Layer as _, ServiceExt as _};
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, LimiterRules, MemoryLimiter, Reservation, Reserved, Settlement,
 };
 use tower_password_grant::rules::{LoginEvent, LoginRule, Ruling};
-use tower_password_grant::store::{MaybeFuture, MemoryAccessTokens, SecretDigest};
+use tower_password_grant::store::{MemoryAccessTokens, SecretDigest};
 use tower_password_grant::token::Token;
 use tower_password_grant::user::AccountKey;
 use tower_password_grant::{
@@ -138,7 +139,7 @@ impl LoginRule for Parts {
     }
 
     async fn apply(&self, login: LoginEvent) -> Result<Ruling, BackendError> {
-        self.show(&(&login, login.user(), login.claims(), login.client()));
+        self.show(&(&login, login.subject(), login.claims(), login.client()));
         let ruling = Ruling::proceed().claim("data", canary(RIGHT))?.member("data", canary(RIGHT))?;
         self.show(&ruling);
         Ok(ruling)

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Checked, Guess, MemoryLimiter, Reservation, Reserved, SecretCheck,
     Settlement,
 };
-use tower_password_grant::store::{MaybeFuture, SecretDigest};
+use tower_password_grant::store::SecretDigest;
 use tower_password_grant::token::Token;
 use tower_password_grant::{BackendError, ClientSecret, Password};
 

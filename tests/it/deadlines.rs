@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::audit::Reason;
 use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard, BearerReason};
 use tower_password_grant::mount::RequestLimits;
 use tower_password_grant::store::{
-    AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
+    AccessTokenRecord, AccessTokenStore, FamilyId, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
     RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
 };
 use tower_password_grant::token::RefreshTokens;

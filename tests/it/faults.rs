@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tower::{Layer as _, ServiceExt as _};
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Refusal, Reservation, Reserved, Rule, Settlement,
 };
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::{BackendError, Client, PeerAddress, Subject, Verdict, find_client_fn};
 
 use crate::support::faults::{self, Book, Charges, FAILURES, Mode, Switch};

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::{ClientAuthentication, ClientBuilder, Sunset};
 use tower_password_grant::store::{
-    FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation,
-    StoreIdentity, StoredFamily,
+    FamilyId, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation, StoreIdentity,
+    StoredFamily,
 };
 use tower_password_grant::token::{IntrospectionEndpoint, MissingScope, RefreshTokens};
 use tower_password_grant::{

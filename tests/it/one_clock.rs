@@ -12,9 +12,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard};
 use tower_password_grant::limiter::{LimiterRules, MemoryLimiter};
-use tower_password_grant::store::{MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens};
+use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens};
 use tower_password_grant::user::AccountKey;
 use tower_password_grant::{
@@ -176,7 +177,7 @@ async fn a_part_that_goes_by_another_clock_is_told_and_one_with_the_same_time_is
 
     let limiter = MemoryLimiter::new().with_clock(clock.clone());
     assert_eq!(build(limiter, tokens(), None), ["the attempt limiter"]);
-    let store = MemoryAccessTokens::new().with_clock(tower_password_grant::store::SystemClock::new());
+    let store = MemoryAccessTokens::new().with_clock(tower_password_grant::clock::SystemClock::new());
     let both = ["the issuer", "the verifier of access tokens"];
     assert_eq!(build(MemoryLimiter::new(), OpaqueIssuer::new(store), manual()), both);
 

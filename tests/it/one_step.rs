@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::bearer::AccessTokenVerifier as _;
 use tower_password_grant::store::{
-    AccessTokenRecord, FamilyId, MaybeFuture, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation,
-    StoreIdentity, StoredFamily, UnsavedAccessToken,
+    AccessTokenRecord, FamilyId, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation, StoreIdentity,
+    StoredFamily, UnsavedAccessToken,
 };
 use tower_password_grant::token::{RefreshTokens, Token};
 use tower_password_grant::{

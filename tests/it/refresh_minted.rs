@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tower_password_grant::BackendError;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::audit::Reason;
 use tower_password_grant::store::{
-    AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
+    AccessTokenRecord, AccessTokenStore, FamilyId, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
     RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
 };
 use tower_password_grant::testing::{RefreshTokenUse, TokenUsed};

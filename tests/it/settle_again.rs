@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::time::Instant;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Guess, LimiterRules, Lockout, MemoryLimiter, Reservation, Reserved,
     Settlement,
 };
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::user::AccountKey;
 use tower_password_grant::{BackendError, Denial, PasswordGrantLayer, verify_fn};
 

@@ -344,7 +344,7 @@ async fn the_handler_sees_a_typed_principal_and_no_look_alike_be_22() {
     let me = |caller: Option<Extension<Principal>>| async move {
         caller.map_or("nobody".to_owned(), |Extension(caller)| {
             let tenant = caller.claim::<Value>("tenant").unwrap();
-            format!("{} {} {} {tenant}", caller.subject(), caller.client(), caller.scope())
+            format!("{} {} {} {tenant}", caller.subject_id(), caller.client(), caller.scope())
         })
     };
     // Another layer's idea of the caller does not outlive the guard.

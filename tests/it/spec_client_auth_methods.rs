@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::{AuthRequest, ClientAuthMethod, ClientBuilder};
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::{BackendError, Client, StaticClients};
 
 use crate::support::auth_method::OwnMethod;

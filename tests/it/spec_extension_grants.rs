@@ -175,7 +175,7 @@ impl CredentialVerifier for Changed {
     }
 
     async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
-        Ok(Subject::new(login.subject().to_owned()).with_credential_version("2").into())
+        Ok(Subject::new(login.subject_id().to_owned()).with_credential_version("2").into())
     }
 }
 

@@ -8,10 +8,10 @@ use std::task::Poll;
 
 use async_trait::async_trait;
 use http::Method;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::{AuthRequest, ClientError};
 use tower_password_grant::limiter::{AttemptKey, AttemptLimiter, BegunLock, Reservation, Reserved, Settlement};
 use tower_password_grant::mount::TransportSecurity;
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::user::AccountKey;
 use tower_password_grant::{
     Attempt, BackendError, Client, ClientRegistry, ConfigError, CredentialVerifier, PeerAddress, StaticClients,

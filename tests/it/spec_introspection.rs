@@ -200,7 +200,7 @@ async fn each_member_has_its_type_in_07() {
 const TOKEN: &str = "at_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 fn record(tokens: &Tokens) -> AccessTokenRecord {
-    use tower_password_grant::store::Clock as _;
+    use tower_password_grant::clock::Clock as _;
     let now = tokens.clock.now();
     let client = ClientId::new("conf").unwrap();
     AccessTokenRecord::new("user-alice", client, now, now + Duration::from_secs(60))

@@ -206,7 +206,7 @@ async fn a_spent_token_ends_the_whole_login_and_the_host_is_told_once_rf_11_t55(
                 event.outcome
             {
                 let family = event.family.expect("the event names the family");
-                hear.lock().unwrap().push((family.id(), family.subject().to_owned(), event.client.cloned()));
+                hear.lock().unwrap().push((family.id(), family.subject_id().to_owned(), event.client.cloned()));
             }
         })
     });

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tower_password_grant::Denial;
 use tower_password_grant::audit::Reason;
-use tower_password_grant::store::Clock;
+use tower_password_grant::clock::Clock;
 use tower_password_grant::token::RefreshTokens;
 
 use crate::support::tokens::{Tokens, clients};

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tower_password_grant::bearer::AccessTokenVerifier as _;
-use tower_password_grant::store::{
-    AccessTokenRecord, AccessTokenStore, Clock as _, FamilyId, MemoryAccessTokens, SecretDigest,
-};
+use tower_password_grant::clock::Clock as _;
+use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, FamilyId, MemoryAccessTokens, SecretDigest};
 use tower_password_grant::token::{MemberError, Token};
 use tower_password_grant::{
     BackendError, ConfigError, Grant, IssuedTokens, OpaqueIssuer, PasswordGrantLayer, issue_fn,
@@ -58,7 +57,7 @@ async fn expires_in_is_an_integer_of_seconds_and_true_to_the_token_ok_03_ab_07()
     let record = tokens.verify(json["access_token"].as_str().unwrap()).await.unwrap().unwrap();
     let lives = record.expires().duration_since(clock.now()).unwrap();
     assert!(lives.abs_diff(Duration::from_secs(90)) <= Duration::from_secs(1));
-    assert_eq!(record.subject(), "user-alice");
+    assert_eq!(record.subject_id(), "user-alice");
     assert_eq!(record.client().as_str(), "conf");
     assert_eq!(record.scope().as_str(), "read");
     clock.advance(Duration::from_secs(91));

@@ -9,9 +9,10 @@ use axum::body::Body as AxumBody;
 use axum::extract::ConnectInfo;
 use http_body_util::BodyExt as _;
 use tower::{Layer as _, ServiceExt as _};
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
 use tower_password_grant::bearer::AccessTokenVerifier;
-use tower_password_grant::store::{AccessTokenRecord, MaybeFuture};
+use tower_password_grant::store::AccessTokenRecord;
 use tower_password_grant::token::RevocationEndpoint;
 use tower_password_grant::{BackendError, Client, ClientId, PeerAddress};
 
@@ -395,7 +396,7 @@ async fn an_audited_revocation_names_the_login() {
     let tokens = Tokens::with(clients(), |builder| {
         builder.audit(move |event: &AuditEvent<'_>| {
             if event.outcome == AuditOutcome::Revoked {
-                hear.lock().unwrap().push(event.family.map(|family| family.subject().to_owned()));
+                hear.lock().unwrap().push(event.family.map(|family| family.subject_id().to_owned()));
             }
         })
     });

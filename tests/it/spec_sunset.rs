@@ -49,7 +49,7 @@ impl CredentialVerifier for Everybody {
     }
 
     async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
-        Ok(Subject::new(login.subject().to_owned()).into())
+        Ok(Subject::new(login.subject_id().to_owned()).into())
     }
 }
 

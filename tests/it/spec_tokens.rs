@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::audit::Reason;
 use tower_password_grant::bearer::AccessTokenVerifier as _;
 use tower_password_grant::client::{ClientBuilder, ClientError};
 use tower_password_grant::store::{
-    FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation,
-    StoredFamily,
+    FamilyId, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation, StoredFamily,
 };
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{BackendError, Client};

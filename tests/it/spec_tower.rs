@@ -15,12 +15,12 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full};
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_http::limit::RequestBodyLimitLayer;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::audit::AuditEvent;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, MemoryLimiter, Reservation, Reserved, Settlement,
 };
 use tower_password_grant::mount::{EndpointFuture, Forward, PasswordGrantService, ResponseBody, ResponseFuture};
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::{BackendError, PasswordGrantLayer, TokenEndpoint, find_client_fn, issue_fn, verify_fn};
 use tower_test::mock;
 

@@ -282,7 +282,8 @@ impl Refreshing<'_> {
             }
             Step::RevokeSubject { realm, subject } => {
                 let (realm, subject, now) = (REALMS[*realm], SUBJECTS[*subject], self.now);
-                let is_theirs = |line: &reference::Line| line.facts.realm() == realm && line.facts.subject() == subject;
+                let is_theirs =
+                    |line: &reference::Line| line.facts.realm() == realm && line.facts.subject_id() == subject;
                 let over = self
                     .model
                     .lines

@@ -8,10 +8,10 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tower_password_grant::error::BackendErrorKind;
 use tower_password_grant::limiter::{
     AttemptLimiter, LimiterRules, Lockout, Rule, Settlement, SharedKey, StoredLimiter,
 };
-use tower_password_grant::store::BackendErrorKind;
 use tower_password_grant::testing::contract;
 use unreliable::{Trouble, Unreliable};
 use world::{Checking, check, count_left, guess, key, limiter, reserve};

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::limiter::AttackProtection;
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::store::{
-    AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, NewFamily, RefreshTokenStore, Rotation, SecretDigest,
-    StoreIdentity, StoredFamily,
+    AccessTokenRecord, AccessTokenStore, FamilyId, NewFamily, RefreshTokenStore, Rotation, SecretDigest, StoreIdentity,
+    StoredFamily,
 };
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::user::Recheck;
@@ -142,7 +143,7 @@ impl CredentialVerifier for Users {
 
     async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
         self.0.pass(Step::Recheck as usize).await;
-        Ok(Subject::new(login.subject().to_owned()).into())
+        Ok(Subject::new(login.subject_id().to_owned()).into())
     }
 }
 

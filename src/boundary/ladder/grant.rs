@@ -90,7 +90,7 @@ impl Login {
     pub(crate) fn renewed(renewal: Renewal, user: ReverifiedUser, now: SystemTime) -> Result<Self, Reason> {
         let Renewal { terms, family } = renewal;
         let ReverifiedUser(verified) = user;
-        if !verified.subject.keeps_login(family.subject(), family.credential_version()) {
+        if !verified.subject.keeps_login(family.subject_id(), family.credential_version()) {
             return Err(Reason::CredentialsChanged);
         }
         let (mut facts, mut limits) = GrantFacts::decide(terms, verified, now)?;
@@ -130,8 +130,8 @@ impl Login {
     /// What the first rule sees of the login, drafted by its own terms.
     pub(crate) fn event(&self, draft: EventDraft) -> LoginEvent {
         let GrantFacts { subject, authenticated_at, .. } = &self.facts;
-        let (user, authenticated_at) = (subject.clone(), *authenticated_at);
-        draft.complete(LoginFacts { user, authenticated_at, decided: self.decided() })
+        let (subject, authenticated_at) = (subject.clone(), *authenticated_at);
+        draft.complete(LoginFacts { subject, authenticated_at, decided: self.decided() })
     }
 
     /// Shows the next rule what was decided since.

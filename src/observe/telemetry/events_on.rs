@@ -37,7 +37,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
     let peer = event.peer.filter(|_| event.peer != event.address).map(tracing::field::display);
     let monitored = event.monitored.map(tracing::field::display);
     let family = event.family.map(|family| tracing::field::display(family.id()));
-    let subject = event.family.map(|family| tracing::field::display(Escaped(family.subject())));
+    let subject = event.family.map(|family| tracing::field::display(Escaped(family.subject_id())));
     let millis = u64::try_from(event.duration.as_millis()).unwrap_or(u64::MAX);
     match (event.outcome, error) {
         (AuditOutcome::Issued { subject, scope }, _) => info!(

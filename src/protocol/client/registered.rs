@@ -79,7 +79,7 @@ impl fmt::Debug for ClientId {
 /// let secret = ClientSecret::generate()?;
 /// println!("hand this to the client's developer, once: {}", secret.expose());
 /// let stored = secret.digest();
-/// # Ok::<_, tower_password_grant::token::RandomnessError>(())
+/// # Ok::<_, tower_password_grant::error::RandomnessError>(())
 /// ```
 pub struct ClientSecret(Zeroizing<String>);
 

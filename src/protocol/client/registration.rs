@@ -24,7 +24,7 @@ impl Client {
     /// - **Secrets**: it holds their [digests](crate::store::SecretDigest), never a secret. A reader learns what the client may do. A
     ///   program that can write it decides what the client may do: protect it like the table of users.
     /// - **Versions**: a text that one version of this crate wrote means the same to all later ones. One that says more than this
-    ///   version knows is [refused](crate::store::RegistrationError::Later) and not half understood.
+    ///   version knows is [refused](crate::client::RegistrationError::Later) and not half understood.
     /// - **Changes**: read it, change the client by [`to_builder`](Self::to_builder), and write it again. A text that was changed
     ///   by hand is refused as damaged.
     ///

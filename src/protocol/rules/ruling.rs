@@ -58,7 +58,7 @@ impl Ruling {
     ///
     /// Telemetry and the audit trail get the reason, 1 to 200 printable ASCII characters without `"` and `\` (RFC 6749 A.8).
     /// The client sees it as `error_description` only if the builder's `danger` section
-    /// [reveals custom denials](crate::mount::Danger::reveal_custom_denials).
+    /// [reveals custom denials](crate::error::Danger::reveal_custom_denials).
     ///
     /// # Errors
     /// Fails on another character or length.

@@ -129,13 +129,13 @@ impl RefreshFamily {
 
     /// The subject's identifier.
     #[must_use]
-    pub fn subject(&self) -> &str {
+    pub fn subject_id(&self) -> &str {
         &self.0.subject
     }
 
     /// Whose logins are bounded together with it.
     pub(crate) fn subject_at_client(&self) -> SubjectAtClient<'_> {
-        SubjectAtClient { realm: self.realm(), subject: self.subject(), client: self.client() }
+        SubjectAtClient { realm: self.realm(), subject: self.subject_id(), client: self.client() }
     }
 
     pub(crate) fn shared_subject(&self) -> Arc<str> {

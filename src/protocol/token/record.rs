@@ -83,9 +83,11 @@ impl AccessTokenRecord {
     pub(crate) fn holder(&self) -> Holder<'_> {
         match self.0.family {
             Some(family) => Holder::Family(family),
-            None => {
-                Holder::Subject(SubjectAtClient { realm: self.realm(), subject: self.subject(), client: self.client() })
-            }
+            None => Holder::Subject(SubjectAtClient {
+                realm: self.realm(),
+                subject: self.subject_id(),
+                client: self.client(),
+            }),
         }
     }
 
@@ -141,7 +143,7 @@ impl AccessTokenRecord {
 
     /// The subject's identifier.
     #[must_use]
-    pub fn subject(&self) -> &str {
+    pub fn subject_id(&self) -> &str {
         &self.0.subject
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn inactive() -> Vec<u8> {
 
 /// An access token.
 pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
-    let mut told = begin(record.scope(), record.client().as_str(), record.subject(), record.realm());
+    let mut told = begin(record.scope(), record.client().as_str(), record.subject_id(), record.realm());
     let shown: Vec<String> = record.claim(SHOWN).unwrap_or_default();
     // None that has a meaning beside what is told here.
     let others = shown.iter().map(String::as_str).filter(|name| !has_meaning(name));
@@ -46,7 +46,7 @@ pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
 /// A refresh token that is over at `end`. It has no `token_type`, which is a matter of access tokens (RFC 6749 section 7.1), but
 /// says what it is, so that no API takes it for one of these.
 pub(crate) fn of_refresh_token(family: &RefreshFamily, end: SystemTime) -> Vec<u8> {
-    let mut told = begin(family.scope(), family.client().as_str(), family.subject(), family.realm());
+    let mut told = begin(family.scope(), family.client().as_str(), family.subject_id(), family.realm());
     // No API may take it for an access token.
     told.insert("token_use".to_owned(), "refresh_token".into());
     told.insert("exp".to_owned(), seconds(end));

@@ -45,7 +45,7 @@ fn records() -> Vec<AccessTokenRecord> {
 }
 
 fn must_be_same(found: &AccessTokenRecord, given: &AccessTokenRecord) {
-    must_be(found.subject(), given.subject(), "`find` gives the subject as it was");
+    must_be(found.subject_id(), given.subject_id(), "`find` gives the subject as it was");
     must_be(found.client(), given.client(), "`find` gives the client as it was");
     must_be(found.realm(), given.realm(), "`find` gives the realm as it was, and none is not an empty one");
     must_be(found.scope().as_str(), given.scope().as_str(), "`find` gives the scope as it was");

@@ -18,7 +18,7 @@ const REFUSED: &str = "an access token that comes with a step that is refused is
 /// An access token of this login that nobody has saved yet, and its digest.
 fn unsaved(family: &RefreshFamily) -> (SecretDigest, UnsavedAccessToken) {
     let token = new_digest();
-    let record = record(family.subject()).with_realm(family.realm()).with_family(Some(family.id()));
+    let record = record(family.subject_id()).with_realm(family.realm()).with_family(Some(family.id()));
     (token.clone(), UnsavedAccessToken::new(token, record))
 }
 

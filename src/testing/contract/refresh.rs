@@ -237,7 +237,7 @@ pub(super) async fn begun_twice<S: RefreshTokenStore>(scene: Scene<S>) {
     let other = RefreshFamily::new(line.id(), new_name("other"), made(ClientId::new("web")), scene.start, scene.at(9));
     let promise = "a family with the id of another is an error, and the other stays as it is";
     must(scene.try_begin(other, Lineage::new(new_digest(), scene.start)).await.is_err(), promise);
-    must_be(scene.found(line.id(), promise).await.family.subject(), line.facts.subject(), promise);
+    must_be(scene.found(line.id(), promise).await.family.subject_id(), line.facts.subject_id(), promise);
     scene.must_live(&line, promise).await;
 }
 

@@ -12,7 +12,7 @@ pub(super) async fn revoke_family<S: RefreshTokenStore>(scene: Scene<S>) {
     must(!answer(scene.store().revoke_family(unknown).await), "`revoke_family` is false for a family that never was");
     for uses in 0..3 {
         let line = scene.line(uses).await;
-        let sibling = scene.begin(scene.family(Some(line.facts.subject()))).await;
+        let sibling = scene.begin(scene.family(Some(line.facts.subject_id()))).await;
         let (id, promise) = (line.id(), "a family that was begun is found until it is over");
         let seen = scene.found(id, promise).await;
         must(answer(scene.handle(uses).revoke_family(id).await), "`revoke_family` is true for a family that lives");
@@ -59,7 +59,7 @@ pub(super) async fn revoke_subject<S: RefreshTokenStore>(scene: Scene<S>) {
     for (number, (realm, subject)) in neighbours(&name).into_iter().enumerate() {
         let (theirs, others): (Vec<Line>, Vec<Line>) = living
             .into_iter()
-            .partition(|line| line.facts.subject() == subject && line.facts.realm() == realm.as_deref());
+            .partition(|line| line.facts.subject_id() == subject && line.facts.realm() == realm.as_deref());
         let mut expected = theirs.len() as u64;
         // Every other time one of them has ended before.
         if number % 2 == 1

@@ -40,7 +40,7 @@ fn families() -> Vec<RefreshFamily> {
 
 fn must_be_same(found: &RefreshFamily, given: &RefreshFamily) {
     must_be(found.id(), given.id(), "`find` gives the id of the family");
-    must_be(found.subject(), given.subject(), "`find` gives the subject as it was");
+    must_be(found.subject_id(), given.subject_id(), "`find` gives the subject as it was");
     must_be(found.client(), given.client(), "`find` gives the client as it was");
     must_be(found.realm(), given.realm(), "`find` gives the realm as it was, and none is not an empty one");
     must_be(found.scope().as_str(), given.scope().as_str(), "`find` gives the scope as it was");

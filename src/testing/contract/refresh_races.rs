@@ -88,7 +88,7 @@ async fn end<S: RefreshTokenStore>(scene: Scene<S>, line: Line, by: End) -> bool
     let store = scene.store();
     match by {
         End::RevokeFamily => answer(store.revoke_family(line.id()).await),
-        End::RevokeSubject => answer(store.revoke_subject(line.facts.realm(), line.facts.subject()).await) == 1,
+        End::RevokeSubject => answer(store.revoke_subject(line.facts.realm(), line.facts.subject_id()).await) == 1,
         End::Replay => scene.present(&line, line.token(0)).await == Used::Replayed,
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::task::yield_now;
 use tower_password_grant::BackendError;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Checked, Decided, Guess, Refusal, Reservation, Reserved, Rule, SecretCheck,
     Settlement,
 };
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::testing::contract;
 
 use super::complaint;

@@ -1,7 +1,7 @@
 //! Registries that break one promise each.
 
 use async_trait::async_trait;
-use tower_password_grant::store::MaybeFuture;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::testing::contract;
 use tower_password_grant::{BackendError, Client, ClientRegistry, StaticClients};
 

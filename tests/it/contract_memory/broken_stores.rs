@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use tokio::task::yield_now;
 use tower_password_grant::BackendError;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::store::{
-    FamilyId, FamilyStamp, Lineage, MaybeFuture, NewFamily, RefreshFamily, RefreshTokenStore, Rotation, StoredFamily,
+    FamilyId, FamilyStamp, Lineage, NewFamily, RefreshFamily, RefreshTokenStore, Rotation, StoredFamily,
 };
 use tower_password_grant::testing::contract;
 
@@ -146,9 +147,9 @@ impl Broken {
             Fault::DropsScope => given.with_scope("a".parse().unwrap()),
             Fault::EmptyRealmIsNone if given.realm() == Some("") => given.with_realm(None),
             Fault::KeepsWholeSeconds => {
-                copy(given.subject(), seconds(given.authenticated_at()), seconds(given.expires()))
+                copy(given.subject_id(), seconds(given.authenticated_at()), seconds(given.expires()))
             }
-            Fault::TrimsSubjects => copy(given.subject().trim(), given.authenticated_at(), given.expires()),
+            Fault::TrimsSubjects => copy(given.subject_id().trim(), given.authenticated_at(), given.expires()),
             _ => given,
         }
     }
@@ -158,10 +159,10 @@ impl Broken {
         let is_over = family.expires() <= now;
         let is_crowded_by = |row: &&mut Row| match self.fault {
             Fault::CrowdsOutTheOldest => !row.has_ended,
-            Fault::CrowdsOutTheClient => !row.has_ended && row.facts.subject() == family.subject(),
+            Fault::CrowdsOutTheClient => !row.has_ended && row.facts.subject_id() == family.subject_id(),
             Fault::CrowdsOutTheNewest | Fault::EndsInSilence | Fault::AnswersTheLiving => {
                 let parts = |facts: &RefreshFamily| {
-                    (facts.realm().map(str::to_owned), facts.subject().to_owned(), facts.client().clone())
+                    (facts.realm().map(str::to_owned), facts.subject_id().to_owned(), facts.client().clone())
                 };
                 !row.has_ended && parts(&row.facts) == parts(&family)
             }
@@ -171,7 +172,7 @@ impl Broken {
         match self.fault {
             Fault::RefusesWhatIsOver if is_over => return Err(BackendError::fault("it is over")),
             Fault::OverEndsTheLogin if is_over => {
-                reference::end(&mut rows, |row| row.facts.subject() == family.subject());
+                reference::end(&mut rows, |row| row.facts.subject_id() == family.subject_id());
             }
             Fault::BeginsTwice => rows.retain(|row| row.facts.id() != family.id()),
             _ => {}
@@ -319,7 +320,7 @@ impl RefreshTokenStore for Broken {
         let mut rows = self.store.lock();
         let ended = match self.fault {
             Fault::RevokesTheWholeSubject => {
-                reference::end(&mut rows, |other| other.facts.subject() == row.facts.subject()) > 0
+                reference::end(&mut rows, |other| other.facts.subject_id() == row.facts.subject_id()) > 0
             }
             _ => reference::end(&mut rows, |other| other.facts.id() == family) == 1,
         };
@@ -339,8 +340,8 @@ impl RefreshTokenStore for Broken {
                 _ => row.facts.realm() == realm,
             };
             let is_subject = match fault {
-                Fault::RevokesAnyCase => row.facts.subject().eq_ignore_ascii_case(subject),
-                _ => row.facts.subject() == subject,
+                Fault::RevokesAnyCase => row.facts.subject_id().eq_ignore_ascii_case(subject),
+                _ => row.facts.subject_id() == subject,
             };
             is_realm && is_subject
         };

@@ -73,8 +73,8 @@ impl Fault {
     fn holder(self, record: &AccessTokenRecord) -> String {
         let realm = record.realm().filter(|_| self != Self::BoundsAcrossRealms);
         let subject = match self {
-            Self::BoundsAcrossSubjects => record.subject().to_lowercase(),
-            _ => record.subject().to_owned(),
+            Self::BoundsAcrossSubjects => record.subject_id().to_lowercase(),
+            _ => record.subject_id().to_owned(),
         };
         let client = if self == Self::BoundsAcrossClients { "" } else { record.client().as_str() };
         match record.family() {
@@ -157,7 +157,7 @@ impl AccessTokenStore for Broken {
                 let removed = self.inner.revoke_family(family).await?;
                 let known = self.records.lock().unwrap().clone();
                 for record in known.iter().filter(|record| record.family() == Some(family)) {
-                    self.inner.revoke_subject(record.realm(), record.subject()).await?;
+                    self.inner.revoke_subject(record.realm(), record.subject_id()).await?;
                 }
                 Ok(removed)
             }

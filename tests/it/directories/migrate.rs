@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Barrier;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::realms::{Migrate, Realms, UserImport};
 use tower_password_grant::sqlite::{NewUser, SqliteStore, UserEntry};
-use tower_password_grant::store::{LoginName, MaybeFuture, MemoryRefreshTokens, UserStatus, UserStore};
+use tower_password_grant::store::{LoginName, MemoryRefreshTokens, UserStatus, UserStore};
 use tower_password_grant::{BackendError, CredentialVerifier, Denial, Subject, verify_fn};
 
 use super::world::{Account, House, Plain, face, roomy};

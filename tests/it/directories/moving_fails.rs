@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use async_trait::async_trait;
 use rusqlite::Connection;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::realms::{ImportedUser, Migrate, UserImport};
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
-use tower_password_grant::store::{LoginName, MaybeFuture, StoredUser, UserInsert, UserStore};
+use tower_password_grant::store::{LoginName, StoredUser, UserInsert, UserStore};
 use tower_password_grant::user::{AccountKey, Recheck};
 use tower_password_grant::{Attempt, BackendError, CredentialVerifier, Subject, Verdict};
 

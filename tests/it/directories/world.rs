@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Barrier;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::limiter::{AttackProtection, LimiterRules, Lockout, MemoryLimiter, TokenBucket};
-use tower_password_grant::store::{MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens};
+use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::user::{AccountKey, Recheck};
 use tower_password_grant::{
@@ -116,7 +117,7 @@ impl CredentialVerifier for Plain {
 
     async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
         let accounts = self.accounts.lock().unwrap();
-        let found = accounts.values().find(|account| account.id == login.subject());
+        let found = accounts.values().find(|account| account.id == login.subject_id());
         Ok(found.map_or_else(|| Denial::UnknownUser.into(), Account::verdict))
     }
 }

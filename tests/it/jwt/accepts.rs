@@ -21,7 +21,7 @@ async fn own_tokens_stand_for_what_was_granted_ja_01_ja_02_ja_03_ja_06_ja_07_ja_
         let json = login(&layer(issuer)).await.assert_ok();
         let token = json["access_token"].as_str().unwrap();
         let record = good(&verifier, token);
-        assert_eq!((record.subject(), record.client().as_str(), record.realm()), ("user-alice", "conf", None));
+        assert_eq!((record.subject_id(), record.client().as_str(), record.realm()), ("user-alice", "conf", None));
         assert_eq!((record.scope().as_str(), record.audience()), ("read", &[AUDIENCE.to_owned()][..]));
         let life = record.expires().duration_since(record.issued_at()).unwrap();
         assert_eq!(life.as_secs(), json["expires_in"].as_u64().unwrap());
@@ -61,7 +61,7 @@ fn tokens_of_another_library_are_taken_ja_09() {
         header.x5t_s256 = Some("AAAA".to_owned());
         let token = jsonwebtoken::encode(&header, &claims(), &key).unwrap();
         let record = good(&verifier(algorithm), &token);
-        assert_eq!((record.subject(), record.scope().as_str()), ("user-alice", "read write"));
+        assert_eq!((record.subject_id(), record.scope().as_str()), ("user-alice", "read write"));
         assert_eq!((record.issued_at(), record.expires()), (at(NOW - 60), at(NOW + 60)));
         assert_eq!(record.authenticated_at(), Some(at(NOW - 90)));
         good(&lenient(), &token);
@@ -78,7 +78,7 @@ fn json_may_be_written_in_any_way() {
         ISSUER.replace('/', "\\/")
     );
     let record = good(&verifier(SigningAlgorithm::EdDsa), &raw(SigningAlgorithm::EdDsa, header, claims));
-    assert_eq!((record.subject(), record.audience().len(), record.issued_at()), ("🦀", 2, at(NOW)));
+    assert_eq!((record.subject_id(), record.audience().len(), record.issued_at()), ("🦀", 2, at(NOW)));
     assert!(record.scope().is_empty());
     assert_eq!(record.authenticated_at(), None);
     let record = good(&verifier(SigningAlgorithm::EdDsa), &claiming(json!({ "exp": NOW as f64 + 0.25 })));

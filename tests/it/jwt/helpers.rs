@@ -16,9 +16,9 @@ use hyper_util::rt::TokioExecutor;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation};
 use serde_json::{Map, Value};
+use tower_password_grant::clock::Clock;
 use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
 use tower_password_grant::mount::PublicDocument;
-use tower_password_grant::store::Clock;
 use tower_password_grant::{PasswordGrantLayer, PeerAddress, TokenIssuer};
 
 use crate::support::protection::without_ceiling;

@@ -19,8 +19,10 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tower_password_grant::bearer::AccessTokenVerifier as _;
+use tower_password_grant::clock::Clock;
+use tower_password_grant::error::BackendErrorKind;
 use tower_password_grant::jwt::{JwkSet, JwksError, JwtVerifier, RemoteJwks, SigningAlgorithm};
-use tower_password_grant::store::{AccessTokenRecord, BackendErrorKind, Clock};
+use tower_password_grant::store::AccessTokenRecord;
 
 use super::forge::*;
 use super::helpers::*;

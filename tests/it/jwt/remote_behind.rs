@@ -14,8 +14,8 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::bearer::{AccessTokenVerifier as _, BearerGuard};
+use tower_password_grant::error::BackendErrorKind;
 use tower_password_grant::jwt::{JwksError, JwtConfigError, RemoteJwks, SigningAlgorithm};
-use tower_password_grant::store::BackendErrorKind;
 
 use super::forge::*;
 use super::helpers::*;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
+use tower_password_grant::error::BackendErrorKind;
 use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm};
-use tower_password_grant::store::BackendErrorKind;
 use tower_password_grant::token::MissingScope;
 use tower_password_grant::{Grant, Subject, TokenIssuer as _, issue_fn, verify_fn};
 

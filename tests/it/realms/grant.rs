@@ -132,5 +132,5 @@ async fn an_extension_grant_of_its_name_takes_its_place() {
     let token = text(&answer.assert_ok(), "access_token");
     let record =
         tower_password_grant::bearer::AccessTokenVerifier::verify(&*stores.issuer(), &token).await.unwrap().unwrap();
-    assert_eq!((record.subject(), record.realm()), ("by badge", Some("customers")));
+    assert_eq!((record.subject_id(), record.realm()), ("by badge", Some("customers")));
 }

@@ -10,8 +10,9 @@ use crate::support::bearer::Api;
 /// An API behind such a guard: it answers subject and realm of its caller.
 async fn api(world: &World, change: impl FnOnce(BearerGuardBuilder) -> BearerGuardBuilder) -> Api {
     let guard = BearerGuard::builder(world.stores.issuer()).audience(API).clock(world.stores.clock.clone());
-    let me =
-        |Extension(caller): Extension<Principal>| async move { format!("{} {:?}", caller.subject(), caller.realm()) };
+    let me = |Extension(caller): Extension<Principal>| async move {
+        format!("{} {:?}", caller.subject_id(), caller.realm())
+    };
     Api::serve(Router::new().route("/api/me", get(me)).layer(change(guard).build().unwrap())).await
 }
 

@@ -51,7 +51,7 @@ fn no_token_names_a_realm_outside_of_the_list_of_its_client() {
                     let record = runtime.block_on(async { issuer.verify(&token).await }).unwrap().unwrap();
                     prop_assert_eq!(record.realm(), Some(realm));
                     prop_assert!(own.contains(&realm));
-                    prop_assert_eq!(record.subject(), format!("{realm}|1"));
+                    prop_assert_eq!(record.subject_id(), format!("{realm}|1"));
                 }
             }
         }

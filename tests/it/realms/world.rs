@@ -9,11 +9,12 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::limiter::{AttackProtection, MemoryLimiter};
 use tower_password_grant::mount::Metadata;
 use tower_password_grant::realms::Realms;
-use tower_password_grant::store::{MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens};
+use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens};
 use tower_password_grant::user::{AccountKey, Recheck};
 use tower_password_grant::{
@@ -115,9 +116,9 @@ impl CredentialVerifier for Directory {
     }
 
     async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
-        self.note(Asked::Recheck(login.subject().to_owned()));
+        self.note(Asked::Recheck(login.subject_id().to_owned()));
         let users = self.users.lock().unwrap();
-        let known = users.values().find(|user| user.id == login.subject());
+        let known = users.values().find(|user| user.id == login.subject_id());
         Ok(known.map_or_else(|| Denial::UnknownUser.into(), User::verdict))
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use tower_password_grant::rules::{LoginEvent, LoginRule as _, Ruling, RulingError, Stage};
+use tower_password_grant::rules::{LoginEvent, LoginRule as _, LoginStage, Ruling, RulingError};
 use tower_password_grant::testing::{LoginEventBuilder, LoginEventError, login_event};
 use tower_password_grant::{Client, Scope, Subject, Verdict, verify_fn};
 
@@ -17,7 +17,7 @@ struct Tenant(&'static str);
 
 /// All that a rule can see of a login.
 fn seen(login: &LoginEvent) -> String {
-    let user = (login.subject(), login.user().credential_version(), login.user().data::<Tenant>());
+    let user = (login.subject().id(), login.subject().credential_version(), login.subject().data::<Tenant>());
     let grant = (login.stage(), login.grant_type(), login.methods(), login.authenticated_at());
     let scopes = (login.requested_scope(), login.scope(), login.lifetime());
     let host = (login.address(), login.extensions().get::<Tenant>());
@@ -78,7 +78,7 @@ async fn a_made_login_is_what_the_endpoint_shows_at_a_refresh() {
     let tokens = Tokens::with(tokens::clients(), move |builder| {
         builder
             .rule(ruling("adding", move |login| match login.stage() {
-                Stage::Refresh => adding(),
+                LoginStage::Refresh => adding(),
                 _ => Ruling::proceed(),
             }))
             .rule(rule)
@@ -87,7 +87,7 @@ async fn a_made_login_is_what_the_endpoint_shows_at_a_refresh() {
     tokens.clock.advance_secs(60);
     tokens.refresh_with("conf", &login.refresh, "&scope=read").await.assert_ok();
     let shown = watching.last();
-    assert_eq!(shown.stage(), Stage::Refresh);
+    assert_eq!(shown.stage(), LoginStage::Refresh);
     let made = login_event(Subject::new("user-alice").with_credential_version("1")).refresh().scope("read");
     let made = made.login_scope("read write").client(tokens::clients().remove(0)).address([192, 0, 2, 1]);
     let made = made.ruled(adding()).authenticated_at(shown.authenticated_at()).build().unwrap();
@@ -116,7 +116,7 @@ fn a_made_login_of_which_nothing_is_said_is_one_by_password_now_for_no_scope() {
     let before = SystemTime::now();
     let login = login_event(Subject::new("user-1")).build().unwrap();
     assert!((before..=SystemTime::now()).contains(&login.authenticated_at()));
-    assert_eq!((login.stage(), login.grant_type(), login.methods().len()), (Stage::Password, "password", 1));
+    assert_eq!((login.stage(), login.grant_type(), login.methods().len()), (LoginStage::Password, "password", 1));
     assert_eq!((login.client().id().as_str(), login.realm(), login.address()), ("test", None, None));
     assert_eq!((login.scope().as_str(), login.lifetime()), ("", Duration::from_secs(3600)));
     assert!(login.claims().is_empty() && login.members().is_empty() && login.extensions().is_empty());
@@ -132,7 +132,7 @@ fn a_made_login_is_bound_by_its_client_and_by_the_rules_before() {
     let facts = (made.realm(), made.requested_scope().as_str(), made.lifetime().as_secs());
     assert_eq!(facts, (Some("customers"), "read", 77));
     let made = login().realm("employees").realm_grant().lifetime(Duration::from_secs(5)).build().unwrap();
-    assert_eq!((made.realm(), made.lifetime().as_secs(), made.stage()), (Some("employees"), 5, Stage::Password));
+    assert_eq!((made.realm(), made.lifetime().as_secs(), made.stage()), (Some("employees"), 5, LoginStage::Password));
     assert_eq!(made.grant_type(), "http://auth0.com/oauth/grant-type/password-realm");
     // The last claim of a name counts, and what one rule took no other gives back.
     let made = login().ruled(Ruling::proceed().remove_scope("admin").claim("a", 1).unwrap());

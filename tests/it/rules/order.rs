@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tower_password_grant::rules::{AuthenticationMethod, LoginEvent, LoginRule, Ruling, Stage, rule_fn};
+use tower_password_grant::rules::{LoginEvent, LoginRule, LoginStage, Ruling, UserAuthentication, rule_fn};
 use tower_password_grant::user::{Finding, OnLeak, Shield};
 use tower_password_grant::{Attempt, BackendError, Password, Subject, Verdict, verify_fn};
 
@@ -78,19 +78,19 @@ async fn a_rule_sees_user_client_realm_address_scopes_methods_grant_and_what_the
     };
     send(&layer, marked(PW)).await.assert_ok();
     let login = watching.last();
-    assert_eq!((login.stage(), login.grant_type()), (Stage::Password, "password"));
-    assert_eq!((login.subject(), login.user().data::<Account>()), ("user-7", Some(&Account(7))));
+    assert_eq!((login.stage(), login.grant_type()), (LoginStage::Password, "password"));
+    assert_eq!((login.subject().id(), login.subject().data::<Account>()), ("user-7", Some(&Account(7))));
     assert_eq!((login.client().id().as_str(), login.realm()), ("conf", Some("staff")));
     assert_eq!(login.address(), "198.51.100.7".parse().ok());
     assert_eq!((login.requested_scope().as_str(), login.scope().as_str()), ("read write", "read"));
     assert_eq!(login.methods().iter().map(|method| method.as_str()).collect::<Vec<_>>(), ["pwd"]);
-    assert_eq!(login.methods(), [AuthenticationMethod::Password]);
+    assert_eq!(login.methods(), [UserAuthentication::Password]);
     assert_eq!(login.extensions().get::<Tenant>(), Some(&Tenant("acme")));
 
     send(&layer, marked(CODE)).await.assert_ok();
     let login = watching.last();
-    assert_eq!((login.stage(), login.grant_type()), (Stage::Extension, CODE_GRANT));
-    assert_eq!((login.subject(), login.realm(), login.methods()), ("user-by-code", Some("staff"), &[][..]));
+    assert_eq!((login.stage(), login.grant_type()), (LoginStage::Extension, CODE_GRANT));
+    assert_eq!((login.subject().id(), login.realm(), login.methods()), ("user-by-code", Some("staff"), &[][..]));
     assert_eq!(login.extensions().get::<Tenant>(), Some(&Tenant("acme")));
 }
 
@@ -109,7 +109,10 @@ async fn a_verifier_that_keeps_its_attempts_changes_nothing_of_what_rules_see() 
         request.extensions_mut().insert(Tenant(tenant));
         send(&layer, request).await.assert_ok();
         let login = watching.last();
-        assert_eq!((login.subject(), login.stage(), login.scope().as_str()), ("user-7", Stage::Password, "read write"));
+        assert_eq!(
+            (login.subject().id(), login.stage(), login.scope().as_str()),
+            ("user-7", LoginStage::Password, "read write")
+        );
         assert_eq!(login.extensions().get::<Tenant>(), Some(&Tenant(tenant)));
     }
     let seen = kept.lock().unwrap();
@@ -176,12 +179,9 @@ impl LoginRule for Quick {
         self.apply_at_once(login).await
     }
 
-    fn apply_at_once(
-        &self,
-        login: LoginEvent,
-    ) -> tower_password_grant::store::MaybeFuture<'_, Result<Ruling, BackendError>> {
+    fn apply_at_once(&self, login: LoginEvent) -> tower_password_grant::MaybeFuture<'_, Result<Ruling, BackendError>> {
         let ruling = Ruling::proceed().member("subject", login.subject());
-        tower_password_grant::store::MaybeFuture::ready(ruling.map_err(Into::into))
+        tower_password_grant::MaybeFuture::ready(ruling.map_err(Into::into))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tower_password_grant::audit::Reason;
-use tower_password_grant::rules::{LoginEvent, LoginRule, Ruling, Stage};
+use tower_password_grant::rules::{LoginEvent, LoginRule, LoginStage, Ruling};
 
 use super::parts::{Watching, ruling};
 use crate::support::tokens::{Tokens, clients};
@@ -29,7 +29,7 @@ impl Changing {
     fn rule(&self) -> impl LoginRule + use<> {
         let rulings = Arc::clone(&self.0);
         ruling("changing", move |login: &LoginEvent| {
-            let at = usize::from(login.stage() == Stage::Refresh);
+            let at = usize::from(login.stage() == LoginStage::Refresh);
             rulings.lock().unwrap()[at].clone()
         })
     }
@@ -76,8 +76,8 @@ async fn a_rule_sees_at_a_refresh_when_the_login_was_and_what_is_asked_for() {
     tokens.clock.advance_secs(60);
     tokens.refresh_with("conf", &login.refresh, "&scope=read").await.assert_ok();
     let again = watching.last();
-    assert_eq!((first.stage(), again.stage()), (Stage::Password, Stage::Refresh));
-    assert_eq!((again.subject(), again.grant_type(), again.methods()), ("user-alice", "refresh_token", &[][..]));
+    assert_eq!((first.stage(), again.stage()), (LoginStage::Password, LoginStage::Refresh));
+    assert_eq!((again.subject().id(), again.grant_type(), again.methods()), ("user-alice", "refresh_token", &[][..]));
     assert_eq!(again.authenticated_at(), first.authenticated_at());
     assert_eq!((again.requested_scope().as_str(), again.scope().as_str()), ("read", "read"));
     assert_eq!(again.address(), "192.0.2.1".parse().ok());

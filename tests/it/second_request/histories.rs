@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::limiter::{LimiterRules, Lockout, Rule, TokenBucket};
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::user::{AccountKey, HostCode};
 use tower_password_grant::{
     Attempt, BackendError, Client, CredentialVerifier, Denial, PasswordGrantLayer, StaticClients, Subject, Verdict,

@@ -10,7 +10,7 @@ use tower_password_grant::{
 };
 use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
 use tower_password_grant::limiter::{AttackProtection, LimiterRules, Lockout, Rule, TokenBucket};
-use tower_password_grant::store::MaybeFuture;
+use tower_password_grant::MaybeFuture;
 
 use crate::support::protection::counted_by;
 use crate::support::server::{Connection, Server, raw_request};

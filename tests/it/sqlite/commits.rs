@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tower_password_grant::ClientId;
+use tower_password_grant::error::BackendErrorKind;
 use tower_password_grant::sqlite::SqliteStore;
-use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, BackendErrorKind, OneTimeValues};
+use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore, OneTimeValues};
 use tower_password_grant::testing::{ManualClock, TokenState, TokenUsed, begin_family, token_state};
 
 use crate::support::folder::{Folder, at, digest, family, id, rotation, rotation_of, salt};

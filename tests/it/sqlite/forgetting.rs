@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tower_password_grant::ClientId;
+use tower_password_grant::clock::Clock as _;
 use tower_password_grant::sqlite::SqliteStore;
-use tower_password_grant::store::{Clock as _, FamilyId, RefreshFamily, RefreshTokenStore};
+use tower_password_grant::store::{FamilyId, RefreshFamily, RefreshTokenStore};
 use tower_password_grant::testing::{ManualClock, RefreshTokenUse, TokenUsed, begin_family};
 
 use crate::support::folder::{Folder, at, digest};

@@ -1,8 +1,8 @@
 //! Counts that another version of the library wrote.
 
 use rusqlite::Connection;
+use tower_password_grant::error::BackendErrorKind;
 use tower_password_grant::limiter::{AttemptKey, AttemptLimiter as _, Guess, LimiterOperator as _, Reserved};
-use tower_password_grant::store::BackendErrorKind;
 use tower_password_grant::user::AccountKey;
 
 use super::limiter::{fail, reserve};

@@ -33,7 +33,7 @@ impl CredentialVerifier for Users {
     }
 
     async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
-        Ok(Subject::new(login.subject().to_owned()).into())
+        Ok(Subject::new(login.subject_id().to_owned()).into())
     }
 }
 

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use tower_password_grant::error::BackendErrorKind;
 use tower_password_grant::sqlite::{SqliteError, SqliteStore};
-use tower_password_grant::store::{AccessTokenStore, BackendErrorKind, OneTimeValues, RefreshTokenStore};
+use tower_password_grant::store::{AccessTokenStore, OneTimeValues, RefreshTokenStore};
 use tower_password_grant::testing::{begin_family, token_state};
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{BackendError, Client, ClientRegistry};

@@ -1,11 +1,11 @@
 //! The operator's key for what is counted in the file.
 
 use rusqlite::Connection;
+use tower_password_grant::error::BackendErrorKind;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter as _, Fingerprint, Guess, Reserved, Settlement, SharedKey,
 };
 use tower_password_grant::sqlite::{SqliteError, SqliteStore};
-use tower_password_grant::store::BackendErrorKind;
 use tower_password_grant::user::AccountKey;
 
 use super::limiter::{fail, reserve};

@@ -29,7 +29,7 @@ async fn a_family_comes_back_with_every_fact_after_a_restart_rf_05() {
     let store = folder.store();
     let found = RefreshTokenStore::find(&store, id(1)).await.unwrap().unwrap();
     let facts = found.family;
-    assert_eq!((facts.id(), facts.subject(), facts.client().as_str()), (id(1), "user-17", "cli"));
+    assert_eq!((facts.id(), facts.subject_id(), facts.client().as_str()), (id(1), "user-17", "cli"));
     assert_eq!((facts.realm(), facts.scope().as_str()), (Some("staff"), "read write"));
     assert_eq!((facts.grant_type(), facts.credential_version()), (Some("password"), Some("7")));
     assert_eq!((facts.authenticated_at(), facts.expires()), (at(0), at(100_000)));
@@ -189,7 +189,7 @@ async fn an_access_token_comes_back_with_every_fact_after_a_restart() {
 
     let store = folder.store();
     let found = AccessTokenStore::find(&store, &digest("full")).await.unwrap().unwrap();
-    assert_eq!((found.subject(), found.client().as_str(), found.realm()), ("user-17", "cli", Some("staff")));
+    assert_eq!((found.subject_id(), found.client().as_str(), found.realm()), ("user-17", "cli", Some("staff")));
     assert_eq!((found.issued_at(), found.expires(), found.authenticated_at()), (at(1), at(3601), Some(at(0))));
     assert_eq!(found.audience(), ["https://api.example", "https://other.example"]);
     assert_eq!((found.scope().as_str(), found.family()), ("read write", Some(FamilyId::from_bytes([7; 16]))));

@@ -85,7 +85,7 @@ fn record(kept: &Kept) -> AccessTokenRecord {
 fn is_same(record: Option<&AccessTokenRecord>, kept: Option<&Kept>) -> bool {
     match (record, kept) {
         (Some(record), Some(kept)) => {
-            (record.realm(), record.subject(), record.family()) == (kept.realm, kept.subject, kept.family)
+            (record.realm(), record.subject_id(), record.family()) == (kept.realm, kept.subject, kept.family)
         }
         (record, kept) => record.is_none() && kept.is_none(),
     }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tower_password_grant::BackendError;
+use tower_password_grant::error::BackendErrorKind;
 use tower_password_grant::limiter::{
     AttemptLimiter, AttemptRecords, LoadedRecords, RecordChange, RecordKey, Settlement,
 };
-use tower_password_grant::store::BackendErrorKind;
 
 use super::world::{limiter, reserve, reserve_from};
 use crate::support::capture::Capture;

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
+use tower_password_grant::error::BackendErrorKind;
 use tower_password_grant::limiter::{LimiterOperator, StoredLimiter};
-use tower_password_grant::store::BackendErrorKind;
 use tower_password_grant::user::AccountKey;
 
 use super::unreliable::Unreliable;

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use http::HeaderValue;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::{BackendError, Client};
 
 /// Whether the credential is the client's.

@@ -14,8 +14,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard, BearerGuardBuilder, BearerReason, Principal};
-use tower_password_grant::store::{AccessTokenRecord, MaybeFuture};
+use tower_password_grant::store::AccessTokenRecord;
 use tower_password_grant::{BackendError, ClientId};
 
 use crate::support::spawn;
@@ -157,8 +158,10 @@ pub fn parameters(challenge: &str) -> HashMap<String, String> {
 /// The checklist's API: `GET /api/me` needs `read`, `POST /api/me` needs `write`; both name the caller.
 pub fn api(guard: &BearerGuard) -> Router {
     async fn me(caller: Option<Extension<Principal>>) -> String {
-        caller
-            .map_or_else(|| "nobody".to_owned(), |Extension(caller)| format!("{} {}", caller.subject(), caller.scope()))
+        caller.map_or_else(
+            || "nobody".to_owned(),
+            |Extension(caller)| format!("{} {}", caller.subject_id(), caller.scope()),
+        )
     }
     Router::new()
         .route("/api/me", get(me).layer(guard.require_scope("read").unwrap()))

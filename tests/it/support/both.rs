@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tokio::task::yield_now;
 use tower_password_grant::BackendError;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::store::{
-    AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
+    AccessTokenRecord, AccessTokenStore, FamilyId, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
     RefreshTokenStore, Rotation, SecretDigest, StoreIdentity, StoredFamily, UnsavedAccessToken,
 };
 

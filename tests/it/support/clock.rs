@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tower_password_grant::store::Clock;
+use tower_password_grant::clock::Clock;
 
 /// Clones share one time, which starts at 2026-01-01T00:00:00Z: what has passed, and how far the wall clock was set back.
 #[derive(Clone, Debug)]

@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
 use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Guess, MemoryLimiter, Reservation, Reserved, Settlement,
 };
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::token::Token;
 use tower_password_grant::user::AccountKey;
 use tower_password_grant::{

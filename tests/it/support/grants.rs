@@ -1,8 +1,8 @@
 //! Grants of an application's own. The fuzz targets use them, too, so they need nothing of the other helpers.
 
 use async_trait::async_trait;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::grant::{ExtensionGrant, ExtensionRequest};
-use tower_password_grant::store::MaybeFuture;
 use tower_password_grant::user::AccountKey;
 use tower_password_grant::{BackendError, Verdict};
 

@@ -10,10 +10,10 @@ use async_trait::async_trait;
 #[cfg(shuttle)]
 use shuttle::sync::Mutex;
 use tower_password_grant::BackendError;
+use tower_password_grant::clock::{Clock, SystemClock};
 use tower_password_grant::limiter::{
     AttemptRecords, LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp,
 };
-use tower_password_grant::store::{Clock, SystemClock};
 
 /// How long a record is kept after its swap, however early it is forgotten.
 const LEAST: Duration = Duration::from_secs(60);

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tower_password_grant::BackendError;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::store::{
-    FamilyId, FamilyStamp, Lineage, MaybeFuture, NewFamily, RefreshFamily, RefreshTokenStore, Rotation, SecretDigest,
-    StoredFamily,
+    FamilyId, FamilyStamp, Lineage, NewFamily, RefreshFamily, RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
 };
 
 /// How many logins of one subject at one client live at most.
@@ -81,7 +81,7 @@ impl Line {
 impl Reference {
     pub fn begin(&mut self, facts: RefreshFamily, token: &SecretDigest, now: SystemTime) {
         let login = |facts: &RefreshFamily| {
-            (facts.realm().map(str::to_owned), facts.subject().to_owned(), facts.client().clone())
+            (facts.realm().map(str::to_owned), facts.subject_id().to_owned(), facts.client().clone())
         };
         let is_live = |line: &&mut Line| !line.has_ended && now < line.facts.expires();
         let theirs = self.lines.iter_mut().filter(is_live).filter(|line| login(&line.facts) == login(&facts));
@@ -232,6 +232,6 @@ impl RefreshTokenStore for PlainStore {
     }
 
     async fn revoke_subject(&self, realm: Option<&str>, subject: &str) -> Result<u64, BackendError> {
-        Ok(end(&mut self.lock(), |row| row.facts.realm() == realm && row.facts.subject() == subject))
+        Ok(end(&mut self.lock(), |row| row.facts.realm() == realm && row.facts.subject_id() == subject))
     }
 }

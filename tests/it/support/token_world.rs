@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tower_password_grant::MaybeFuture;
 use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
 use tower_password_grant::mount::RequestLimits;
 use tower_password_grant::store::{
-    AccessTokenRecord, AccessTokenStore, FamilyId, MaybeFuture, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
+    AccessTokenRecord, AccessTokenStore, FamilyId, MemoryAccessTokens, MemoryRefreshTokens, NewFamily,
     RefreshTokenStore, Rotation, SecretDigest, StoredFamily,
 };
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};

@@ -88,7 +88,7 @@ impl CredentialVerifier for Users {
         if let Some((clock, time)) = &*self.slowness.lock().unwrap() {
             clock.advance(*time);
         }
-        self.verdict(login.subject())
+        self.verdict(login.subject_id())
     }
 }
 
