@@ -80,6 +80,7 @@ impl FamilyTable {
         family: RefreshFamily,
         lineage: Lineage,
         now: SystemTime,
+        elapsed: Duration,
         capacity: usize,
     ) -> Option<Vec<FamilyId>> {
         let id = family.id();
@@ -97,7 +98,7 @@ impl FamilyTable {
             family,
             lineage,
             stamp: 0,
-            used: Duration::ZERO,
+            used: elapsed,
             is_ended: false,
             order: Links::default(),
             login: Links::default(),

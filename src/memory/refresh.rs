@@ -68,7 +68,8 @@ impl Default for MemoryRefreshTokens {
 impl RefreshTokenStore for MemoryRefreshTokens {
     async fn begin(&self, new: NewFamily) -> Result<Vec<FamilyId>, BackendError> {
         let NewFamily { family, lineage, now, .. } = new;
-        let ended = held(self.families.lock()).begin(family, lineage, now, self.capacity);
+        let elapsed = self.clock.elapsed();
+        let ended = held(self.families.lock()).begin(family, lineage, now, elapsed, self.capacity);
         ended.ok_or_else(|| BackendError::fault("a refresh token family with this id was begun before"))
     }
 

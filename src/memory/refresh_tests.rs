@@ -96,6 +96,30 @@ async fn what_ends_or_is_over_leaves_nothing_behind_and_goes_first_when_there_is
     assert_eq!(counts(&store), [1, 1, 0, 1, 1]);
 }
 
+/// A clock that has run for an hour.
+#[derive(Debug)]
+struct OldClock;
+
+impl Clock for OldClock {
+    fn now(&self) -> SystemTime {
+        NOW
+    }
+
+    fn elapsed(&self) -> Duration {
+        HOUR
+    }
+}
+
+#[tokio::test]
+async fn a_predecessor_is_kept_from_the_moment_when_its_family_is_however_long_the_clock_has_run() {
+    let store = MemoryRefreshTokens::new().with_clock(OldClock);
+    let using = TokenUse { successor: Some((token(1, 1), [0; 32])), ..TokenUse::new(token(1, 0), NOW) };
+    let lineage = Lineage::new(token(1, 0), NOW).after(&using).unwrap();
+    let new = NewFamily { lineage: lineage.clone(), family: family_of(1), now: NOW, access_token: None };
+    store.begin(new).await.unwrap();
+    assert_eq!(store.find(id(1)).await.unwrap().unwrap().lineage.to_bytes(), lineage.to_bytes());
+}
+
 #[tokio::test]
 async fn a_family_with_the_id_of_another_is_refused() {
     let store = MemoryRefreshTokens::new();

@@ -105,7 +105,7 @@ fn held(limiter: &MemoryLimiter) -> usize {
 
 #[test]
 fn pairs_and_clients_have_budgets_of_their_own_t1_t49() {
-    let limiter = MemoryLimiter::new();
+    let (limiter, _clock) = with_clock(MemoryLimiter::new());
     assert_eq!(guesses(&limiter, "alice", HERE), 10);
     assert_eq!(guesses(&limiter, "alice", "192.0.2.2"), 10);
     assert_eq!(guesses(&limiter, "bob", HERE), 10);
@@ -160,8 +160,9 @@ fn an_ipv6_network_and_all_forms_of_ipv4_count_as_one_address_t17_t45() {
 
 #[test]
 fn a_success_forgets_the_failures_of_its_own_pair_only_t6() {
-    let limiter =
-        MemoryLimiter::new().with_rules(LimiterRules::new().with_address_budget(TokenBucket::new(25, MINUTE)));
+    let (limiter, _clock) = with_clock(
+        MemoryLimiter::new().with_rules(LimiterRules::new().with_address_budget(TokenBucket::new(25, MINUTE))),
+    );
     for _ in 0..9 {
         attempt(&limiter, "alice", HERE).unwrap();
         attempt(&limiter, "bob", HERE).unwrap();
