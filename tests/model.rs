@@ -35,8 +35,8 @@ use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler, Scheduler}
 use shuttle::{Config, Runner, thread};
 use tower_password_grant::clock::Clock;
 use tower_password_grant::limiter::{
-    AttemptKey, AttemptLimiter, Fingerprint, Guess, LimiterOperator as _, LimiterRules, Lockout, MemoryLimiter,
-    Reservation, Reserved, Rule, Settlement, TokenBucket,
+    AttemptKey, AttemptLimiter, Fingerprint, Guess, Limit, LimiterOperator as _, Limits, Lockout, MemoryLimiter,
+    Reservation, Reserved, Settlement, TokenBucket,
 };
 use tower_password_grant::user::AccountKey;
 
@@ -73,14 +73,14 @@ struct World {
 }
 
 impl World {
-    /// `budget` attempts for each pair; the other rules have room.
+    /// `budget` attempts for each pair; the other limits have room.
     fn new(budget: u32) -> Self {
-        Self::with(|rules| rules.with_account_and_address_budget(Lockout::new(budget, HOUR)))
+        Self::with(|limits| limits.with_account_and_address_budget(Lockout::new(budget, HOUR)))
     }
 
-    fn with(rules: impl FnOnce(LimiterRules) -> LimiterRules) -> Self {
-        let rules = rules(LimiterRules::new().with_capacity(64));
-        let limiter = MemoryLimiter::new().with_rules(rules).with_clock(Arc::new(Still));
+    fn with(limits: impl FnOnce(Limits) -> Limits) -> Self {
+        let limits = limits(Limits::new().with_capacity(64));
+        let limiter = MemoryLimiter::new().with_limits(limits).with_clock(Arc::new(Still));
         Self { limiter: Arc::new(limiter), denied: Arc::default(), notices: Arc::default() }
     }
 
@@ -297,9 +297,9 @@ fn a_success_clears_its_own_pair_and_takes_no_other_charge_back_t6() {
     });
     // Of the account's own ceiling a success gives back one charge: its own.
     sample(|| {
-        let world = World::with(|rules| {
-            let rules = rules.with_account_budget(Lockout::new(4, HOUR)).with_known_addresses(Duration::ZERO);
-            rules.disable(Rule::AccountAndAddress)
+        let world = World::with(|limits| {
+            let limits = limits.with_account_budget(Lockout::new(4, HOUR)).with_known_addresses(Duration::ZERO);
+            limits.disable(Limit::AccountAndAddress)
         });
         together(&world, [log_in, guess_twice, hang_up]);
         assert_eq!(world.denied() + world.left(), 4);
@@ -309,7 +309,7 @@ fn a_success_clears_its_own_pair_and_takes_no_other_charge_back_t6() {
 #[test]
 fn the_bucket_of_an_address_loses_and_wins_nothing() {
     sample(|| {
-        let world = World::with(|rules| rules.with_address_budget(TokenBucket::new(4, HOUR)));
+        let world = World::with(|limits| limits.with_address_budget(TokenBucket::new(4, HOUR)));
         together(
             &world,
             [
@@ -415,8 +415,8 @@ fn a_full_table_forgets_no_lock_and_is_never_laxer_t11() {
     }
     for capacity in [0, 2, 16] {
         let scene = move || {
-            let world = World::with(|rules| {
-                rules.with_account_and_address_budget(Lockout::new(2, HOUR)).with_capacity(capacity)
+            let world = World::with(|limits| {
+                limits.with_account_and_address_budget(Lockout::new(2, HOUR)).with_capacity(capacity)
             });
             let victim = world.left();
             assert!(victim <= 2);

@@ -28,7 +28,7 @@ use http_body::{Body, Frame};
 use http_body_util::Full;
 use support::{CONF, clients};
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_password_grant::limiter::{AttackProtection, LimiterRules, MemoryLimiter, Rule};
+use tower_password_grant::limiter::{AttackProtection, Limit, Limits, MemoryLimiter};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
@@ -180,7 +180,7 @@ fn layer(canary: Canary, right: &Arc<AtomicUsize>) -> PasswordGrantLayer {
         .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
         .attack_protection(
             AttackProtection::new()
-                .limiter(MemoryLimiter::new().with_rules(LimiterRules::new().disable(Rule::ClientAndAddress))),
+                .limiter(MemoryLimiter::new().with_limits(Limits::new().disable(Limit::ClientAndAddress))),
         )
         .peer_address(PeerAddress::unknown())
         .build()

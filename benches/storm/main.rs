@@ -6,7 +6,7 @@
 //!
 //! The server is axum on 2 tokio workers with the layer over an `Argon2Verifier`, all with their defaults (m=19456 KiB, t=2,
 //! p=1, a thread for each core, a queue of at most 1 second and a quarter of it for each address, refusals held 100 ms, every
-//! rule of the attack protection on). The load comes through one proxy that names its clients' addresses in
+//! limit of the attack protection on). The load comes through one proxy that names its clients' addresses in
 //! `X-Forwarded-For`; each client has one of its own.
 //!
 //! The storm: 200 keep-alive connections log in as fast as they are answered, each time as another user. Modes: a client that

@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use axum::extract::ConnectInfo;
 use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::ClientBuilder;
-use tower_password_grant::limiter::{
-    AttackProtection, LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket,
-};
+use tower_password_grant::limiter::{AttackProtection, Limits, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::realms::Realms;
 use tower_password_grant::rules::{LoginEvent, LoginRule, Ruling, rule_fn};
 use tower_password_grant::token::Token;
@@ -122,8 +120,8 @@ fn builder<V: CredentialVerifier>(attempts: u32, client: ClientBuilder, verifier
         .attack_protection(
             AttackProtection::new()
                 .limiter(
-                    MemoryLimiter::new().with_rules(
-                        LimiterRules::new()
+                    MemoryLimiter::new().with_limits(
+                        Limits::new()
                             .with_budget(attempts, Duration::from_secs(900))
                             .with_account_budget(Lockout::new(attempts, Duration::from_secs(900)))
                             .with_address_budget(TokenBucket::new(attempts, Duration::from_millis(1))),

@@ -8,9 +8,7 @@ use axum::extract::ConnectInfo;
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Full};
 use tower::Service as _;
-use tower_password_grant::limiter::{
-    AttackProtection, LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket,
-};
+use tower_password_grant::limiter::{AttackProtection, Limits, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::store::RefreshTokenStore;
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::user::Recheck;
@@ -70,8 +68,8 @@ pub fn layer_for(
         .attack_protection(
             AttackProtection::new()
                 .limiter(
-                    MemoryLimiter::new().with_rules(
-                        LimiterRules::new()
+                    MemoryLimiter::new().with_limits(
+                        Limits::new()
                             .with_address_budget(TokenBucket::new(u32::MAX, many))
                             .with_account_budget(Lockout::new(u32::MAX, many)),
                     ),

@@ -11,9 +11,7 @@ use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::client::ClientAuthMethod;
-use tower_password_grant::limiter::{
-    AttackProtection, LimiterRules, Lockout, MemoryLimiter, RequestCeiling, TokenBucket,
-};
+use tower_password_grant::limiter::{AttackProtection, Limits, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::realms::FirstOf;
 use tower_password_grant::store::{MemoryAccessTokens, SecretDigest};
 use tower_password_grant::{
@@ -57,8 +55,8 @@ pub const METHOD: &str = "plain_secret";
 /// Counts as always, refuses never.
 fn limiter() -> MemoryLimiter {
     let window = Duration::from_secs(900);
-    MemoryLimiter::new().with_rules(
-        LimiterRules::new()
+    MemoryLimiter::new().with_limits(
+        Limits::new()
             .with_budget(u32::MAX, window)
             .with_account_budget(Lockout::new(u32::MAX, window))
             .with_address_budget(TokenBucket::new(u32::MAX, Duration::from_millis(1))),

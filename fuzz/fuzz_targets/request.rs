@@ -27,7 +27,7 @@ use tower_password_grant::{
 use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
 use tower_password_grant::limiter::{
     AttackProtection, AttemptKey, AttemptLimiter, BegunLock, Guess, Refusal, Reservation, Reserved,
-    Rule, Settlement,
+    Limit, Settlement,
 };
 use tower_password_grant::mount::RequestLimits;
 use tower_password_grant::store::{MemoryAccessTokens, SecretDigest};
@@ -61,10 +61,10 @@ impl AttemptLimiter for Limiter {
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
         MaybeFuture::ready(match key.guess {
             Guess::Account { account, .. } if account.as_str() == "locked" => {
-                Ok(Reserved::Refused(Refusal::new(Rule::Account, Duration::from_millis(1500))))
+                Ok(Reserved::Refused(Refusal::new(Limit::Account, Duration::from_millis(1500))))
             }
             Guess::Client { client_id: "locked" } => {
-                Ok(Reserved::Refused(Refusal::new(Rule::ClientAndAddress, Duration::from_millis(1500))))
+                Ok(Reserved::Refused(Refusal::new(Limit::ClientAndAddress, Duration::from_millis(1500))))
             }
             Guess::Account { account, .. } if account.as_str() == "unlimited" => {
                 Err(BackendError::unavailable("the limiter is down"))

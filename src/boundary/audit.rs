@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::limiter::Rule;
+use super::limiter::Limit;
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::rules::refusal::RuleRefusal;
 use crate::protocol::token::family::RefreshFamily;
@@ -41,10 +41,10 @@ pub struct AuditEvent<'a> {
     /// The other end of the connection. If it is not the same as `address`, it is a proxy, or a server that logs in for its
     /// users.
     pub peer: Option<IpAddr>,
-    /// The rule of the attack protection that refused the request.
-    pub rule: Option<Rule>,
-    /// The rule in monitoring mode that would have refused it.
-    pub monitored: Option<Rule>,
+    /// The limit of the attack protection that refused the request.
+    pub limit: Option<Limit>,
+    /// The limit in monitoring mode that would have refused it.
+    pub monitored: Option<Limit>,
     /// The refresh token family that the request is about, with its subject: that begins by a login, is refreshed, revoked, or
     /// ended because a copy of a spent token was presented ([`Reason::RefreshTokenReplayed`]).
     pub family: Option<&'a RefreshFamily>,

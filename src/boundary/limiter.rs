@@ -9,7 +9,7 @@ use super::backend::BackendError;
 use super::check::{CheckOutcome, SecretCheck};
 use super::clock::{Reading, SharedClock};
 use super::maybe::MaybeFuture;
-pub use super::refusal::{BegunLock, Refusal, Rule};
+pub use super::refusal::{BegunLock, Limit, Refusal};
 use super::setting::SettingError;
 use crate::protocol::address::Network;
 
@@ -22,8 +22,8 @@ pub struct AttemptKey<'a> {
     /// The address that counts, with IPv4 in its own form; `None` if the host chose to have none. A store counts on its
     /// [`network`](Self::network).
     pub address: Option<IpAddr>,
-    /// The address is on the operator's allow-list: the rules that name an address do not hold for it. The account's own
-    /// rule, over all addresses, and that of client secrets do.
+    /// The address is on the operator's allow-list: the limits that name an address do not hold for it. The account's own
+    /// limit, over all addresses, and that of client secrets do.
     pub is_exempt: bool,
     /// A keyed digest of the secret that is tried, to count the same mistake once.
     pub fingerprint: Option<Fingerprint>,
@@ -153,7 +153,7 @@ pub enum Checked {
 #[derive(Debug)]
 pub struct Decided {
     outcome: CheckOutcome,
-    monitored: Option<Rule>,
+    monitored: Option<Limit>,
     new_lock: Option<BegunLock>,
     unsettled: Option<Box<(Reservation, BackendError)>>,
 }
@@ -165,10 +165,10 @@ impl Decided {
         Self { outcome, monitored: None, new_lock: None, unsettled: None }
     }
 
-    /// A rule in monitoring mode would have refused the check: said in an event, nothing else.
+    /// A limit in monitoring mode would have refused the check: said in an event, nothing else.
     #[must_use]
-    pub const fn would_refuse(mut self, rule: Rule) -> Self {
-        self.monitored = Some(rule);
+    pub const fn would_refuse(mut self, limit: Limit) -> Self {
+        self.monitored = Some(limit);
         self
     }
 
@@ -191,9 +191,9 @@ impl Decided {
         self.outcome.is_right()
     }
 
-    /// The rule in monitoring mode that would have refused the check.
+    /// The limit in monitoring mode that would have refused the check.
     #[must_use]
-    pub const fn monitored(&self) -> Option<Rule> {
+    pub const fn monitored(&self) -> Option<Limit> {
         self.monitored
     }
 
@@ -212,7 +212,7 @@ impl Decided {
 /// A charged attempt, to be settled once, and [once more](Self::again) after an `Err`. Dropped, it stays charged.
 pub struct Reservation {
     key: [u8; 32],
-    monitored: Option<Rule>,
+    monitored: Option<Limit>,
     is_from_known_address: bool,
     is_again: bool,
 }
@@ -231,10 +231,10 @@ impl Reservation {
         Self { key, monitored: None, is_from_known_address: false, is_again: false }
     }
 
-    /// A rule in monitoring mode would have refused the attempt: said in an event, nothing else.
+    /// A limit in monitoring mode would have refused the attempt: said in an event, nothing else.
     #[must_use]
-    pub const fn would_refuse(mut self, rule: Rule) -> Self {
-        self.monitored = Some(rule);
+    pub const fn would_refuse(mut self, limit: Limit) -> Self {
+        self.monitored = Some(limit);
         self
     }
 
@@ -266,9 +266,9 @@ impl Reservation {
         &self.key
     }
 
-    /// The rule in monitoring mode that would have refused the attempt.
+    /// The limit in monitoring mode that would have refused the attempt.
     #[must_use]
-    pub const fn monitored(&self) -> Option<Rule> {
+    pub const fn monitored(&self) -> Option<Limit> {
         self.monitored
     }
 
@@ -404,8 +404,8 @@ pub trait AttemptLimiter: Send + Sync + 'static {
                 Reserved::Refused(refusal) => return Ok(Checked::Refused(refusal)),
             };
             let mut decided = Decided::new(check.decide());
-            if let Some(rule) = reservation.monitored() {
-                decided = decided.would_refuse(rule);
+            if let Some(limit) = reservation.monitored() {
+                decided = decided.would_refuse(limit);
             }
             let settlement = if decided.is_right() { Settlement::Success } else { Settlement::Denied };
             let again = reservation.again();

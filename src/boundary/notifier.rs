@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::account::AccountKey;
-use super::limiter::Rule;
+use super::limiter::Limit;
 
 /// An account that was just locked by the attack protection.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct LockNotice<'a> {
-    /// The rule whose budget is spent.
-    pub rule: Rule,
+    /// The limit whose budget is spent.
+    pub limit: Limit,
     /// The realm of the request, if its client is bound to one.
     pub realm: Option<&'a str>,
     /// The account's key, from the verifier; never of a name that the verifier resolved to nothing. Under a key that is a
@@ -28,7 +28,7 @@ pub struct LockNotice<'a> {
 impl fmt::Debug for LockNotice<'_> {
     /// Without the account: people type passwords into the wrong field.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LockNotice").field("rule", &self.rule).field("lasts", &self.lasts).finish_non_exhaustive()
+        f.debug_struct("LockNotice").field("limit", &self.limit).field("lasts", &self.lasts).finish_non_exhaustive()
     }
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::account::AccountKey;
 use super::backend::OperationError;
-use super::refusal::Rule;
+use super::refusal::Limit;
 
 /// For operators: which locks a limiter holds, and an end to them.
 ///
@@ -47,9 +47,9 @@ use super::refusal::Rule;
 /// - [`locks_of`](Self::locks_of) answers the same locks, of one account: that over all addresses, and those from single addresses
 ///   and networks; at most 1,000 of them.
 /// - At least the locks that began in this process are listed. A limiter says which others are, and what it knows of their names.
-/// - A lock is what the rules of the limiter that is asked make of the counts: a tool beside a server needs the server's
-///   [`LimiterRules`](crate::limiter::LimiterRules), or it may list no lock though there are some. What it unblocks is unblocked under
-///   any rules.
+/// - A lock is what the limits of the limiter that is asked make of the counts: a tool beside a server needs the server's
+///   [`Limits`](crate::limiter::Limits), or it may list no lock though there are some. What it unblocks is unblocked under
+///   any limits.
 /// - What is unblocked or forgotten begins anew: the next attempt is charged as a first one is. Attempts that are under way hold
 ///   no place any more, and settling them takes nothing back.
 /// - What keys count together, because the room was short, is not listed and ends by time only, except by
@@ -71,7 +71,7 @@ pub trait LimiterOperator: Send + Sync + 'static {
     /// taken as 1 to 1,000.
     async fn locks(&self, after: Option<LockCursor>, most: usize) -> Result<LockPage, OperationError>;
 
-    /// The locks of one account, in no order: by which rules, from where, and how long. Empty if it is not locked by the rules
+    /// The locks of one account, in no order: by which limits, from where, and how long. Empty if it is not locked by the limits
     /// of this limiter, and also where the key is of another kind than the verifier gives; see
     /// [`unblock_account`](Self::unblock_account). An address that has spent its own budget is refused whatever account it tries,
     /// and is not among them.
@@ -197,19 +197,19 @@ impl LockCursor {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ActiveLock {
-    /// The rule whose budget is spent.
-    pub rule: Rule,
+    /// The limit whose budget is spent.
+    pub limit: Limit,
     /// How long it still lasts.
     pub remaining: Duration,
     /// The realm of the account, if there is one.
     pub realm: Option<String>,
-    /// The account, if the rule counts on one. `None` too where its name is not known: names of more than 256 bytes and
+    /// The account, if the limit counts on one. `None` too where its name is not known: names of more than 256 bytes and
     /// beyond 16,384 locks are not kept; and a lock in a store that began in another process, or before the last start, has
     /// no names, neither of an account nor of a client, and no address. One that was asked for by its account names it.
     pub account: Option<AccountKey<'static>>,
-    /// The client, if the rule counts on one, and its name is known.
+    /// The client, if the limit counts on one, and its name is known.
     pub client_id: Option<String>,
-    /// The address, if the rule counts on one, and it is known.
+    /// The address, if the limit counts on one, and it is known.
     pub address: Option<IpAddr>,
     /// How many of its bits the lock is on: 32 for IPv4; 64 for IPv6, or 56 or 48 where a whole network has spent its budget.
     pub prefix_len: Option<u8>,
@@ -218,8 +218,8 @@ pub struct ActiveLock {
 impl ActiveLock {
     /// A lock of which nothing else is known, for a limiter of your own.
     #[must_use]
-    pub const fn new(rule: Rule, remaining: Duration) -> Self {
-        Self { rule, remaining, realm: None, account: None, client_id: None, address: None, prefix_len: None }
+    pub const fn new(limit: Limit, remaining: Duration) -> Self {
+        Self { limit, remaining, realm: None, account: None, client_id: None, address: None, prefix_len: None }
     }
 
     /// The same lock, which was found by its account.
@@ -234,7 +234,7 @@ impl fmt::Debug for ActiveLock {
     /// Without the account: people type passwords into the wrong field.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ActiveLock")
-            .field("rule", &self.rule)
+            .field("limit", &self.limit)
             .field("remaining", &self.remaining)
             .field("address", &self.address)
             .finish_non_exhaustive()

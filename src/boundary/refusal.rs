@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::protocol::wait::seconds_to_wait;
 use crate::protocol::wire::error::Reason;
 
-/// A rule of the attack protection.
+/// A limit of the attack protection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Rule {
+pub enum Limit {
     /// Attempts on one account from one address.
     AccountAndAddress,
     /// Attempts on one account over all addresses but those it succeeded from before.
@@ -25,7 +25,7 @@ pub enum Rule {
     Introspections,
 }
 
-impl Rule {
+impl Limit {
     /// A stable name in `snake_case`, fit for a metric label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -44,7 +44,7 @@ impl Rule {
         matches!(self, Self::AccountAndAddress | Self::Account)
     }
 
-    /// The reason of a refusal by this rule.
+    /// The reason of a refusal by this limit.
     pub(crate) const fn reason(self) -> Reason {
         match self {
             Self::AccountAndAddress | Self::Account => Reason::AccountThrottled,
@@ -56,7 +56,7 @@ impl Rule {
     }
 }
 
-impl fmt::Display for Rule {
+impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -65,7 +65,7 @@ impl fmt::Display for Rule {
 /// Why an attempt is refused, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal {
-    pub(crate) rule: Rule,
+    pub(crate) limit: Limit,
     pub(crate) retry_after: Duration,
     /// In whole seconds, because a small refusal is cheaper to hand over.
     address_wait: Option<NonZeroU32>,
@@ -73,10 +73,10 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal by this rule, for as long as no attempt has a chance.
+    /// A refusal by this limit, for as long as no attempt has a chance.
     #[must_use]
-    pub const fn new(rule: Rule, retry_after: Duration) -> Self {
-        Self { rule, retry_after, address_wait: None, new_lock: None }
+    pub const fn new(limit: Limit, retry_after: Duration) -> Self {
+        Self { limit, retry_after, address_wait: None, new_lock: None }
     }
 
     /// The budget of the address is spent, too: for so long, whatever account is tried. Needed where
@@ -102,10 +102,10 @@ impl Refusal {
         self
     }
 
-    /// The rule whose budget is spent.
+    /// The limit whose budget is spent.
     #[must_use]
-    pub const fn rule(&self) -> Rule {
-        self.rule
+    pub const fn limit(&self) -> Limit {
+        self.limit
     }
 
     /// When there is budget again.
@@ -130,21 +130,21 @@ impl Refusal {
 /// A lock of an account that has begun. Its owner gets one notice of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BegunLock {
-    pub(crate) rule: Rule,
+    pub(crate) limit: Limit,
     pub(crate) lasts: Duration,
 }
 
 impl BegunLock {
-    /// A lock by this rule that lasts so long from now.
+    /// A lock by this limit that lasts so long from now.
     #[must_use]
-    pub const fn new(rule: Rule, lasts: Duration) -> Self {
-        Self { rule, lasts }
+    pub const fn new(limit: Limit, lasts: Duration) -> Self {
+        Self { limit, lasts }
     }
 
-    /// The rule whose budget is spent.
+    /// The limit whose budget is spent.
     #[must_use]
-    pub const fn rule(&self) -> Rule {
-        self.rule
+    pub const fn limit(&self) -> Limit {
+        self.limit
     }
 
     /// How long it lasts from now.

@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(600);
 const SETTLE_WAIT: Duration = Duration::from_secs(1);
 
 /// What the answer to a spent budget shows, and how long settling may be tried.
-pub(crate) struct BudgetRules {
+pub(crate) struct BudgetSettings {
     /// Users of public clients do not learn that an account is locked.
     pub(crate) conceals_account_locks: bool,
     /// Of the whole request.
@@ -38,7 +38,7 @@ pub(crate) struct Budget {
     limiter: Box<dyn AttemptLimiter>,
     patience: Bound,
     notices: Notices,
-    rules: BudgetRules,
+    rules: BudgetSettings,
     clock: SharedClock,
 }
 
@@ -47,7 +47,7 @@ impl Budget {
         limiter: Box<dyn AttemptLimiter>,
         patience: Bound,
         notices: Notices,
-        rules: BudgetRules,
+        rules: BudgetSettings,
         clock: SharedClock,
     ) -> Self {
         Self { limiter, patience, notices, rules, clock }
@@ -144,7 +144,7 @@ impl Budget {
         Ok(())
     }
 
-    /// The face of a refusal, whose rule is noted, and whose lock is a notice to the owner of the account.
+    /// The face of a refusal, whose limit is noted, and whose lock is a notice to the owner of the account.
     fn refused(
         &self,
         refusal: Refusal,
@@ -155,10 +155,10 @@ impl Budget {
         if let (Some(lock), Guess::Account { realm, account }) = (refusal.new_lock, key.guess) {
             self.notices.tell(lock, realm, account, caller.address);
         }
-        caller.rule = Some(refusal.rule);
-        let error = TokenError::new(refusal.rule.reason());
+        caller.limit = Some(refusal.limit);
+        let error = TokenError::new(refusal.limit.reason());
         let is_concealed =
-            self.rules.conceals_account_locks && refusal.rule.is_of_account() && client.is_some_and(Client::is_public);
+            self.rules.conceals_account_locks && refusal.limit.is_of_account() && client.is_some_and(Client::is_public);
         match (is_concealed, refusal.address_wait()) {
             (false, _) => error.with_retry_after(refusal.retry_after),
             // Every name at this address gets the same answer.

@@ -43,7 +43,7 @@ impl Notices {
         let Some(notifier) = self.0.as_ref().filter(|_| account.kind() != AccountKeyKind::Phantom) else {
             return;
         };
-        let notice = LockNotice { rule: lock.rule, realm, account, address, lasts: lock.lasts };
+        let notice = LockNotice { limit: lock.limit, realm, account, address, lasts: lock.lasts };
         if catch_unwind(AssertUnwindSafe(|| notifier.locked(&notice))).is_err() {
             telemetry::notifier_failed();
         }

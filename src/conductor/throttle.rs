@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::trail::{Caller, Trail};
 use crate::boundary::clock::Clock;
-use crate::boundary::limiter::Rule;
+use crate::boundary::limiter::Limit;
 use crate::limiter::ceiling::introspections::IntrospectionCeiling;
 use crate::limiter::ceiling::requests::RequestCeiling;
 use crate::protocol::client::registered::Client;
@@ -32,9 +32,9 @@ impl Throttle {
         caller.elapsed = Some(now);
         match self.requests.count(address, now) {
             Ok(counted) => caller.counted = counted,
-            Err(_) if self.requests.is_monitor() => caller.monitored = Some(Rule::Requests),
+            Err(_) if self.requests.is_monitor() => caller.monitored = Some(Limit::Requests),
             Err(wait) => {
-                caller.rule = Some(Rule::Requests);
+                caller.limit = Some(Limit::Requests);
                 return Err(wait);
             }
         }
@@ -53,9 +53,9 @@ impl Throttle {
         }
         match self.introspections.count(client.id(), now) {
             Ok(()) => {}
-            Err(_) if self.introspections.is_monitor() => trail.caller.monitored = Some(Rule::Introspections),
+            Err(_) if self.introspections.is_monitor() => trail.caller.monitored = Some(Limit::Introspections),
             Err(wait) => {
-                trail.caller.rule = Some(Rule::Introspections);
+                trail.caller.limit = Some(Limit::Introspections);
                 return Err(TokenError::new(Reason::IntrospectionsThrottled).with_retry_after(wait));
             }
         }

@@ -7,7 +7,7 @@ use http::HeaderValue;
 
 use super::purpose::Purpose;
 use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome};
-use crate::boundary::limiter::Rule;
+use crate::boundary::limiter::Limit;
 use crate::limiter::ceiling::meter::Counted;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::registered::Client;
@@ -29,10 +29,10 @@ pub(crate) struct Caller {
     pub(crate) elapsed: Option<Duration>,
     /// What the ceiling of the address counted, until it is given back.
     pub(crate) counted: Counted,
-    /// The rule of the attack protection that refused.
-    pub(crate) rule: Option<Rule>,
-    /// The rule in monitoring mode that would have refused.
-    pub(crate) monitored: Option<Rule>,
+    /// The limit of the attack protection that refused.
+    pub(crate) limit: Option<Limit>,
+    /// The limit in monitoring mode that would have refused.
+    pub(crate) monitored: Option<Limit>,
     pub(crate) has_origin: bool,
     /// No page of another origin sent the request.
     pub(crate) is_own_site: bool,
@@ -108,7 +108,7 @@ impl Trail {
             account: self.account,
             address: self.caller.address,
             peer: self.caller.peer,
-            rule: self.caller.rule,
+            limit: self.caller.limit,
             monitored: self.caller.monitored,
             family: self.family.as_ref(),
             unencoded_basic: self.unencoded_basic,

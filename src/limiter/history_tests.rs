@@ -1,11 +1,11 @@
-//! What the rules say, in the long way: nothing is hashed, bounded or summed up. The tests compare the limiter with it.
+//! What the limits say, in the long way: nothing is hashed, bounded or summed up. The tests compare the limiter with it.
 
 use std::collections::HashMap;
 
 use super::step::budget::{Lockout, TokenBucket};
 use super::step::policy::Policy;
 use super::step::slots::Slot;
-use crate::boundary::limiter::{Rule, Settlement};
+use crate::boundary::limiter::{Limit, Settlement};
 
 /// One key in the long way: every count that ever was, with all its charges.
 #[derive(Clone, Debug, Default)]
@@ -154,7 +154,7 @@ fn around(from: Option<u32>) -> Option<[u32; 2]> {
     }
 }
 
-/// All rules together, blocking.
+/// All limits together, blocking.
 #[derive(Debug)]
 pub(super) struct Histories {
     policy: Policy,
@@ -190,8 +190,8 @@ impl Histories {
         (budget, self.pairs.entry((attempt.is_client, attempt.who, attempt.from)).or_default())
     }
 
-    /// The rules that count this attempt.
-    fn rules(&self, attempt: &Try) -> Charged {
+    /// The limits that count this attempt.
+    fn limits(&self, attempt: &Try) -> Charged {
         let known = self.known.get(&(attempt.is_client, attempt.who));
         let is_known = attempt.from.is_some_and(|from| known.is_some_and(|known| known.contains(&from)));
         let pair = attempt.is_client || !attempt.is_exempt;
@@ -202,46 +202,46 @@ impl Histories {
         [pair, account, address, wide_pair, wide_address, wide_pair, wide_address]
     }
 
-    /// What is charged if the attempt is granted; else the rule and the wait.
-    pub(super) fn judge(&mut self, attempt: &Try, now: u64) -> Result<Charged, (Rule, u64)> {
+    /// What is charged if the attempt is granted; else the limit and the wait.
+    pub(super) fn judge(&mut self, attempt: &Try, now: u64) -> Result<Charged, (Limit, u64)> {
         let Policy { account, address, repeat, .. } = self.policy;
-        let rules = self.rules(attempt);
-        let [of_pair, of_account, of_address, ..] = rules;
+        let limits = self.limits(attempt);
+        let [of_pair, of_account, of_address, ..] = limits;
         let (budget, pair) = self.pair(attempt);
         let is_repeat = pair.is_repeat(&budget, now, attempt.secret, repeat);
         let pair_refuses = pair.refusal(&budget, now).filter(|_| of_pair);
-        let pair_rule = if attempt.is_client { Rule::ClientAndAddress } else { Rule::AccountAndAddress };
+        let pair_limit = if attempt.is_client { Limit::ClientAndAddress } else { Limit::AccountAndAddress };
         let history = self.accounts.entry(attempt.who).or_default();
         let is_repeat_elsewhere = history.is_repeat(&account, now, attempt.secret, repeat);
         let account_refuses = history.refusal(&account, now).filter(|_| of_account);
         let debts = attempt.from.map(|from| self.addresses.entry(from).or_default());
         let address_refuses = debts.and_then(|debts| debts.refusal(&address, now)).filter(|_| of_address);
         let refusals = [
-            pair_refuses.map(|wait| (pair_rule, wait)),
-            account_refuses.map(|wait| (Rule::Account, wait)),
-            address_refuses.map(|wait| (Rule::Address, wait)),
+            pair_refuses.map(|wait| (pair_limit, wait)),
+            account_refuses.map(|wait| (Limit::Account, wait)),
+            address_refuses.map(|wait| (Limit::Address, wait)),
         ];
         let mut refusals: Vec<_> = refusals.into_iter().flatten().collect();
         for ((network, budget, bucket), of) in
-            self.wide(attempt).into_iter().zip([[rules[3], rules[4]], [rules[5], rules[6]]])
+            self.wide(attempt).into_iter().zip([[limits[3], limits[4]], [limits[5], limits[6]]])
         {
             let pair = self.wide_pairs.entry((attempt.is_client, attempt.who, network)).or_default();
             let refusal = pair.refusal(&budget, now).filter(|_| of[0]);
-            refusals.extend(refusal.map(|wait| (pair_rule, wait)));
+            refusals.extend(refusal.map(|wait| (pair_limit, wait)));
             let address = self.wide_addresses.entry(network).or_default();
             let refusal = address.refusal(&bucket, now).filter(|_| of[1]);
-            refusals.extend(refusal.map(|wait| (Rule::Address, wait)));
+            refusals.extend(refusal.map(|wait| (Limit::Address, wait)));
         }
         match refusals.first() {
-            Some((rule, _)) => Err((*rule, refusals.iter().map(|(_, wait)| *wait).max().unwrap())),
+            Some((limit, _)) => Err((*limit, refusals.iter().map(|(_, wait)| *wait).max().unwrap())),
             None => Ok([
                 of_pair && !is_repeat,
                 of_account && !is_repeat && !is_repeat_elsewhere,
                 of_address,
-                rules[3] && !is_repeat,
-                rules[4],
-                rules[5] && !is_repeat,
-                rules[6],
+                limits[3] && !is_repeat,
+                limits[4],
+                limits[5] && !is_repeat,
+                limits[6],
             ]),
         }
     }

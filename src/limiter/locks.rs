@@ -11,7 +11,7 @@ use super::step::policy::Policy;
 use super::step::records::Begun;
 use super::step::ticket::Ticket;
 use crate::boundary::account::AccountKey;
-use crate::boundary::limiter::{AttemptKey, Guess, Rule, Settlement};
+use crate::boundary::limiter::{AttemptKey, Guess, Limit, Settlement};
 use crate::boundary::operator::ActiveLock;
 use crate::boundary::sync::{Mutex, MutexGuard, held};
 
@@ -29,12 +29,12 @@ pub(crate) struct Locks {
 /// What each lock is on, and until when it lasts, as long as there is room.
 #[derive(Default)]
 struct Names {
-    kept: HashMap<(Rule, Key), (u64, Name)>,
+    kept: HashMap<(Limit, Key), (u64, Name)>,
     next_sweep: u64,
 }
 
 impl Names {
-    fn insert(&mut self, key: (Rule, Key), name: Name, now: u64, until: u64) {
+    fn insert(&mut self, key: (Limit, Key), name: Name, now: u64, until: u64) {
         if self.kept.len() >= MOST && self.next_sweep <= now {
             self.kept.retain(|_, (until, _)| *until > now);
             self.next_sweep = now.saturating_add(SWEEP);
@@ -60,10 +60,10 @@ fn lock(names: &Mutex<Names>) -> MutexGuard<'_, Names> {
 
 impl Locks {
     /// Keeps what a lock that lasts until `until` is on.
-    pub(crate) fn describe(&self, rule: Rule, key: Key, attempt: &AttemptKey<'_>, now: u64, until: u64) {
+    pub(crate) fn describe(&self, limit: Limit, key: Key, attempt: &AttemptKey<'_>, now: u64, until: u64) {
         let mut name = Name { realm: None, account: None, client_id: None, address: attempt.address };
         match attempt.guess {
-            _ if rule == Rule::Address => {}
+            _ if limit == Limit::Address => {}
             Guess::Account { realm, account } => {
                 if account.as_str().len().saturating_add(realm.map_or(0, str::len)) > LONGEST {
                     name.address = None;
@@ -75,16 +75,16 @@ impl Locks {
             Guess::Client { client_id } => name.client_id = Some(client_id.to_owned()),
             Guess::NoAccount => {}
         }
-        if rule == Rule::Account {
+        if limit == Limit::Account {
             name.address = None;
         }
-        lock(&self.names).insert((rule, key), name, now, until);
+        lock(&self.names).insert((limit, key), name, now, until);
     }
 
     /// The same for all that [began](Begun) by an attempt.
     pub(crate) fn describe_all(&self, attempt: &AttemptKey<'_>, begun: &[Begun]) {
-        for Begun { rule, key, at, until } in begun {
-            self.describe(*rule, *key, attempt, *at, *until);
+        for Begun { limit, key, at, until } in begun {
+            self.describe(*limit, *key, attempt, *at, *until);
         }
     }
 
@@ -99,7 +99,7 @@ impl Locks {
     #[cold]
     fn unname(&self, policy: &Policy, ticket: &Ticket) {
         for slot in ticket.locks.iter() {
-            lock(&self.names).kept.remove(&(policy.rule(slot, ticket.is_client), ticket.key(slot)));
+            lock(&self.names).kept.remove(&(policy.limit(slot, ticket.is_client), ticket.key(slot)));
         }
     }
 
@@ -112,14 +112,14 @@ impl Locks {
         keys
     }
 
-    fn name(&self, rule: Rule, key: Key) -> Option<Name> {
-        lock(&self.names).kept.get(&(rule, key)).map(|(_, name)| name.clone())
+    fn name(&self, limit: Limit, key: Key) -> Option<Name> {
+        lock(&self.names).kept.get(&(limit, key)).map(|(_, name)| name.clone())
     }
 
     /// A lock of a key that lasts so many milliseconds, with what is known of it.
-    pub(crate) fn active(&self, key: Key, (rule, lasts): (Rule, u64)) -> ActiveLock {
-        let mut lock = ActiveLock::new(rule, Duration::from_millis(lasts));
-        if let Some(Name { realm, account, client_id, address }) = self.name(rule, key) {
+    pub(crate) fn active(&self, key: Key, (limit, lasts): (Limit, u64)) -> ActiveLock {
+        let mut lock = ActiveLock::new(limit, Duration::from_millis(lasts));
+        if let Some(Name { realm, account, client_id, address }) = self.name(limit, key) {
             lock.prefix_len = address.map(|_| prefix_len(key.1));
             (lock.realm, lock.account, lock.client_id, lock.address) = (realm, account, client_id, address);
         }

@@ -11,10 +11,10 @@ use crate::protocol::secret::shared_key::SharedKey;
 /// what it [protects from](crate::manual::attack_protection).
 ///
 /// ```
-/// use tower_password_grant::limiter::{AttackProtection, LimiterRules, MemoryLimiter, Rule};
+/// use tower_password_grant::limiter::{AttackProtection, Limit, Limits, MemoryLimiter};
 ///
-/// let rules = LimiterRules::new().monitor(Rule::Address);
-/// let limiter = MemoryLimiter::new().with_rules(rules);
+/// let limits = Limits::new().monitor(Limit::Address);
+/// let limiter = MemoryLimiter::new().with_limits(limits);
 /// let protection = AttackProtection::new().limiter(limiter).conceal_account_locks();
 /// # let _ = protection;
 /// ```
@@ -34,17 +34,17 @@ pub struct AttackProtection {
 }
 
 impl AttackProtection {
-    /// The default: attempts and requests are counted in the memory of this process, by the default rules, for every address.
+    /// The default: attempts and requests are counted in the memory of this process, by the default limits, for every address.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Counts the attempts. Default: [`MemoryLimiter`](super::MemoryLimiter), in this process only. Change it when several
-    /// processes share the load, for other [rules](super::LimiterRules), or to keep the limiter and
+    /// processes share the load, for other [limits](super::Limits), or to keep the limiter and
     /// [operate](super::LimiterOperator) it.
     ///
     /// # Errors
-    /// [`build`](crate::Builder::build) refuses rules that are out of range.
+    /// [`build`](crate::Builder::build) refuses limits that are out of range.
     pub fn limiter(mut self, limiter: impl AttemptLimiter) -> Self {
         self.limiter = Some(Box::new(limiter));
         self
@@ -69,7 +69,7 @@ impl AttackProtection {
         self
     }
 
-    /// The allow-list: networks whose addresses the rules that name an address do not hold for. The ceiling of each account
+    /// The allow-list: networks whose addresses the limits that name an address do not hold for. The ceiling of each account
     /// over all addresses and the budgets of client secrets still do. Default: none. For test runners and monitoring. A second
     /// call adds to the list.
     ///
@@ -90,15 +90,15 @@ impl AttackProtection {
     }
 
     /// Answers public clients 400 `invalid_grant`, byte by byte as for a wrong password and without `Retry-After`, where a
-    /// lock of the account refuses ([`Rule::AccountAndAddress`](super::Rule::AccountAndAddress) and
-    /// [`Rule::Account`](super::Rule::Account)). Default: off, so that they are answered 429 like every other refusal, and
+    /// lock of the account refuses ([`Limit::AccountAndAddress`](super::Limit::AccountAndAddress) and
+    /// [`Limit::Account`](super::Limit::Account)). Default: off, so that they are answered 429 like every other refusal, and
     /// an app can say when to come again.
     ///
     /// Switch it on where an attacker must not learn that two names are one account: they share a lock, which shows it. It costs
     /// something: under a lock the right password is called wrong. Give a [`lock_notifier`](Self::lock_notifier) then, so that
     /// at least the owner learns why. Refusals of an address, of a client and of too many requests stay 429, whatever name was
     /// tried; so do all of confidential clients, which speak for their users. Audit, events and metrics keep the true reason and
-    /// rule.
+    /// limit.
     ///
     /// The time still shows it: a refused attempt is not hashed, so it is answered sooner than a wrong password. A hash for each
     /// would let a client that is locked out keep the server busy.

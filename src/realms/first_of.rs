@@ -69,7 +69,7 @@ use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict};
 /// charged, because it was denied before: a failure must not make guesses free. For that reason it stays charged for all names if
 /// any directory but the first fails: otherwise the eleventh guess would show which names an earlier one has. So users of a
 /// later directory that is away are locked out by their tries, as by wrong passwords, until the lock's time is over; the same
-/// password again within the [repeat window](crate::limiter::LimiterRules::with_repeat_window) does not count. An error of the first
+/// password again within the [repeat window](crate::limiter::Limits::with_repeat_window) does not count. An error of the first
 /// one, which is asked about all names, gives the charge back, as that of any verifier does.
 ///
 /// # On which account attempts count

@@ -16,7 +16,7 @@ use crate::boundary::registry::ClientRegistry;
 use crate::boundary::verifier::CredentialVerifier;
 use crate::conductor::access_tokens::AccessTokens;
 use crate::conductor::answer::Answers;
-use crate::conductor::budget::{Budget, BudgetRules};
+use crate::conductor::budget::{Budget, BudgetSettings};
 use crate::conductor::door::{ClientMethods, Clients, Door};
 use crate::conductor::endpoint::Endpoint;
 use crate::conductor::exchange::Exchange;
@@ -155,7 +155,7 @@ impl Options {
             limiter,
             patience.limiter,
             Notices::new(protection.notifier),
-            BudgetRules { conceals_account_locks: protection.conceals_account_locks, deadline: self.limits.whole() },
+            BudgetSettings { conceals_account_locks: protection.conceals_account_locks, deadline: self.limits.whole() },
             shared.clone(),
         ));
         let wall = Arc::clone(&clock);

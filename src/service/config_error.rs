@@ -104,7 +104,7 @@ pub enum ConfigError {
     #[error("`PeerAddress::behind` needs a network of your proxies; without proxies leave it out")]
     NoProxies,
     /// An allow-list that is the whole Internet.
-    #[error("the network `{0}` would lift the rules for everybody; to switch one off, call `LimiterRules::disable`")]
+    #[error("the network `{0}` would lift the rules for everybody; to switch one off, call `Limits::disable`")]
     ExemptNetwork(IpNetwork),
     /// Everybody would be a trusted proxy.
     #[error(

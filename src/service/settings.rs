@@ -87,14 +87,14 @@ impl<C, V, I> Builder<C, V, I> {
     /// # use tower_password_grant::PasswordGrant;
     /// use std::time::Duration;
     /// use tower_password_grant::limiter::{
-    ///     AttackProtection, LimiterRules, Lockout, MemoryLimiter,
+    ///     AttackProtection, Limits, Lockout, MemoryLimiter,
     /// };
     ///
     /// // The default with 5 guesses instead of 10 for each account and address.
     /// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     /// let five = Lockout::new(5, minutes(60)).locked_for(minutes(15), minutes(60));
-    /// let rules = LimiterRules::new().with_account_and_address_budget(five);
-    /// let limiter = MemoryLimiter::new().with_rules(rules);
+    /// let limits = Limits::new().with_account_and_address_budget(five);
+    /// let limiter = MemoryLimiter::new().with_limits(limits);
     /// let builder = PasswordGrant::builder()
     ///     .attack_protection(AttackProtection::new().limiter(limiter));
     /// # let _ = builder;

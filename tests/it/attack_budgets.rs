@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tower_password_grant::audit::Reason;
-use tower_password_grant::limiter::{AttackProtection, LimiterRules, Lockout, MemoryLimiter, Rule, TokenBucket};
+use tower_password_grant::limiter::{AttackProtection, Limit, Limits, Lockout, MemoryLimiter, TokenBucket};
 use tower_password_grant::user::HostCode;
 use tower_password_grant::{
     Attempt, BackendError, CredentialVerifier, Denial, PasswordGrantLayer, Subject, Verdict, verify_fn,
@@ -24,9 +24,9 @@ const RIGHT: &str = "correct horse";
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// An endpoint whose attempts are counted by these rules.
-fn by(rules: LimiterRules) -> Bed {
-    Bed::with(|builder| builder.attack_protection(counted_by(MemoryLimiter::new().with_rules(rules))))
+/// An endpoint whose attempts are counted by these limits.
+fn by(limits: Limits) -> Bed {
+    Bed::with(|builder| builder.attack_protection(counted_by(MemoryLimiter::new().with_limits(limits))))
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn an_own_success_gives_no_budget_for_other_accounts_back_t6() {
         assert_denied(&bed.try_from(HERE, "victim33", &format!("guess{guess}")).await);
     }
     assert_throttled(&bed.try_from(HERE, "victim33", "guess3").await, 60);
-    assert_eq!((bed.last().reason, bed.last().rule), (Some(Reason::AddressThrottled), Some(Rule::Address)));
+    assert_eq!((bed.last().reason, bed.last().limit), (Some(Reason::AddressThrottled), Some(Limit::Address)));
     assert_throttled(&bed.try_from(HERE, "alice", RIGHT).await, 60);
     assert_eq!(bed.verified(), 300 + 33);
 }
@@ -71,7 +71,7 @@ async fn a_success_takes_nothing_back_of_what_others_tried_on_the_account_elsewh
     // 99 were counted over all addresses. One more is let in, and the next stranger is not.
     assert_denied(&bed.try_from(THERE, "alice", "guess9").await);
     assert_throttled(&bed.try_from("203.0.113.200", "alice", "guess").await, 3600);
-    assert_eq!(bed.last().rule, Some(Rule::Account));
+    assert_eq!(bed.last().limit, Some(Limit::Account));
 }
 
 #[tokio::test]
@@ -104,11 +104,11 @@ async fn locks_grow_from_15_to_60_minutes_are_never_extended_and_fall_back_after
 
 #[tokio::test]
 async fn the_longest_of_several_waits_is_told() {
-    let rules = LimiterRules::new()
+    let limits = Limits::new()
         .with_account_and_address_budget(Lockout::new(2, MINUTE))
         .with_account_budget(Lockout::new(2, MINUTE * 60))
         .with_address_budget(TokenBucket::new(2, SECOND * 10));
-    let bed = by(rules);
+    let bed = by(limits);
     // Of a client without a secret: its proof would be the first to meet the empty bucket.
     let guess =
         async |peer, name, password| bed.post_from(peer, &[], &(login(name, password) + "&client_id=pub")).await;
@@ -116,7 +116,7 @@ async fn the_longest_of_several_waits_is_told() {
         assert_denied(&guess(HERE, "zoë", password).await);
     }
     assert_throttled(&guess(HERE, "zoë", "c").await, 3600);
-    assert_eq!(bed.last().rule, Some(Rule::AccountAndAddress), "the first one is named");
+    assert_eq!(bed.last().limit, Some(Limit::AccountAndAddress), "the first one is named");
     assert_throttled(&guess(HERE, "nobody", "c").await, 10);
     assert_throttled(&guess(THERE, "zoë", "c").await, 3600);
 }
@@ -156,23 +156,23 @@ async fn the_same_wrong_password_counts_again_after_half_a_minute_and_repeats_do
 
 #[tokio::test]
 async fn a_repeat_is_of_the_same_account_and_the_same_password_only() {
-    let rules = LimiterRules::new()
+    let limits = Limits::new()
         .with_account_and_address_budget(Lockout::new(3, MINUTE))
         .with_account_budget(Lockout::new(4, MINUTE))
         .with_address_budget(TokenBucket::new(5, MINUTE));
-    let bed = by(rules);
+    let bed = by(limits);
     for name in ["a", "b", "c", "d", "e"] {
         assert_denied(&bed.try_from(HERE, name, "Summer2026!").await);
     }
     assert_throttled(&bed.try_from(HERE, "f", "Summer2026!").await, 60);
     // A repeat counts for the address: it takes a hash like any other.
-    let bed = by(rules);
+    let bed = by(limits);
     for _ in 0..5 {
         assert_denied(&bed.try_from(HERE, "a", "Summer2026!").await);
     }
     assert_throttled(&bed.try_from(HERE, "a", "Summer2026!").await, 60);
-    assert_eq!(bed.last().rule, Some(Rule::Address));
-    let bed = by(LimiterRules::new().with_repeat_window(Duration::ZERO));
+    assert_eq!(bed.last().limit, Some(Limit::Address));
+    let bed = by(Limits::new().with_repeat_window(Duration::ZERO));
     for _ in 0..10 {
         assert_denied(&bed.try_from(HERE, "a", "Summer2026!").await);
     }
@@ -188,8 +188,8 @@ fn small_with<V: CredentialVerifier>(
     verifier: V,
     change: impl FnOnce(FixtureBuilder) -> FixtureBuilder,
 ) -> PasswordGrantLayer {
-    let limiter = MemoryLimiter::new().with_rules(
-        LimiterRules::new()
+    let limiter = MemoryLimiter::new().with_limits(
+        Limits::new()
             .with_account_and_address_budget(Lockout::new(3, MINUTE * 15))
             .with_account_budget(Lockout::new(4, MINUTE * 60))
             .with_address_budget(TokenBucket::new(6, MINUTE)),
@@ -360,7 +360,10 @@ async fn client_secrets_have_ten_guesses_for_each_client_and_address_and_no_lock
     }
     for secret in ["guess", "s3cret"] {
         assert_throttled(&guess_secret(&bed, HERE, "conf", secret).await, 900);
-        assert_eq!((bed.last().reason, bed.last().rule), (Some(Reason::ClientThrottled), Some(Rule::ClientAndAddress)));
+        assert_eq!(
+            (bed.last().reason, bed.last().limit),
+            (Some(Reason::ClientThrottled), Some(Limit::ClientAndAddress))
+        );
     }
     // Other clients of the address, and the client elsewhere, even after guesses from very many addresses.
     guess_secret(&bed, HERE, "conf2", "s3cret2").await.assert_ok();
@@ -400,7 +403,7 @@ async fn exempt_networks_are_free_of_the_rules_that_name_an_address_but_not_of_t
         assert_denied(&bed.try_from(HERE, "zoë", &format!("guess{guess}")).await);
     }
     assert_throttled(&bed.try_from(HERE, "zoë", " %&+£€").await, 3600);
-    assert_eq!(bed.last().rule, Some(Rule::Account));
+    assert_eq!(bed.last().limit, Some(Limit::Account));
     for guess in 0..400 {
         assert_denied(&bed.try_from(HERE, &format!("name{guess}"), "x").await);
     }
@@ -415,7 +418,7 @@ async fn exempt_networks_are_free_of_the_rules_that_name_an_address_but_not_of_t
         guess_secret(&bed, HERE, "conf", &format!("{guess}")).await.assert_error(401, "invalid_client");
     }
     assert_throttled(&guess_secret(&bed, HERE, "conf", "s3cret").await, 900);
-    // Outside of it the rules are as ever.
+    // Outside of it the limits are as ever.
     for guess in 0..10 {
         assert_denied(&bed.try_from("192.0.3.1", "bob", &format!("guess{guess}")).await);
     }
@@ -425,28 +428,28 @@ async fn exempt_networks_are_free_of_the_rules_that_name_an_address_but_not_of_t
 #[tokio::test]
 async fn each_rule_can_be_watched_before_it_refuses_and_be_switched_off() {
     let budgets = || {
-        LimiterRules::new()
+        Limits::new()
             .with_account_and_address_budget(Lockout::new(2, MINUTE))
             .with_client_and_address_budget(Lockout::new(2, MINUTE))
             .with_account_budget(Lockout::new(2, MINUTE))
             .with_address_budget(TokenBucket::new(2, MINUTE))
     };
-    let rules = [Rule::AccountAndAddress, Rule::Account, Rule::Address, Rule::ClientAndAddress];
-    for watched in rules {
+    let limits = [Limit::AccountAndAddress, Limit::Account, Limit::Address, Limit::ClientAndAddress];
+    for watched in limits {
         for is_watched in [true, false] {
-            let others = rules.iter().filter(|rule| **rule != watched);
-            let watching = others.fold(budgets(), |rules, rule| rules.disable(*rule));
+            let others = limits.iter().filter(|limit| **limit != watched);
+            let watching = others.fold(budgets(), |limits, limit| limits.disable(*limit));
             let watching = if is_watched { watching.monitor(watched) } else { watching.disable(watched) };
             let bed = by(watching);
             for guess in 0..10 {
-                let (answer, reason) = if watched == Rule::ClientAndAddress {
+                let (answer, reason) = if watched == Limit::ClientAndAddress {
                     (guess_secret(&bed, HERE, "conf", &format!("{guess}")).await, Reason::WrongSecret)
                 } else {
                     (bed.try_from(HERE, "alice", &format!("{guess}")).await, Reason::WrongPassword)
                 };
                 assert!([400, 401].contains(&answer.status.as_u16()), "{watched}: {answer:?}");
                 let monitored = (is_watched && guess >= 2).then_some(watched);
-                assert_eq!(bed.last(), Told { reason: Some(reason), rule: None, monitored });
+                assert_eq!(bed.last(), Told { reason: Some(reason), limit: None, monitored });
             }
             bed.try_from(HERE, "alice", RIGHT).await.assert_ok();
         }
@@ -455,13 +458,13 @@ async fn each_rule_can_be_watched_before_it_refuses_and_be_switched_off() {
 
 #[tokio::test]
 async fn a_watched_rule_leaves_the_others_in_force() {
-    let bed = by(LimiterRules::new().monitor(Rule::AccountAndAddress));
+    let bed = by(Limits::new().monitor(Limit::AccountAndAddress));
     for guess in 0..100 {
         assert_denied(&bed.try_from(HERE, "alice", &format!("{guess}")).await);
-        assert_eq!(bed.last().monitored, (guess >= 10).then_some(Rule::AccountAndAddress));
+        assert_eq!(bed.last().monitored, (guess >= 10).then_some(Limit::AccountAndAddress));
     }
     assert_throttled(&bed.try_from(HERE, "alice", RIGHT).await, 3600);
-    assert_eq!(bed.last().rule, Some(Rule::Account));
+    assert_eq!(bed.last().limit, Some(Limit::Account));
 }
 
 #[tokio::test]
@@ -470,8 +473,8 @@ async fn the_ceiling_of_requests_can_be_watched() {
     let bed = Bed::with(|builder| builder.attack_protection(up_to(ceiling)));
     for request in 0..10 {
         bed.try_from(HERE, "alice", RIGHT).await.assert_ok();
-        let monitored = (request >= 3).then_some(Rule::Requests);
-        assert_eq!(bed.last(), Told { reason: None, rule: None, monitored });
+        let monitored = (request >= 3).then_some(Limit::Requests);
+        assert_eq!(bed.last(), Told { reason: None, limit: None, monitored });
     }
 }
 
@@ -481,10 +484,10 @@ async fn what_watched_rules_would_have_refused_is_counted() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     let _guard = metrics::set_default_local_recorder(&recorder);
-    let bed = by(LimiterRules::new().monitor(Rule::AccountAndAddress));
+    let bed = by(Limits::new().monitor(Limit::AccountAndAddress));
     for guess in 0..15 {
         assert_denied(&bed.try_from(HERE, "alice", &format!("{guess}")).await);
     }
     let text = handle.render();
-    assert!(text.contains("oauth_token_requests_monitored_total{rule=\"account_and_address\"} 5\n"), "{text}");
+    assert!(text.contains("oauth_token_requests_monitored_total{limit=\"account_and_address\"} 5\n"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Whole days on a clock that is moved: how many guesses each rule leaves to the best strategy that we know of (G40), that
+//! Whole days on a clock that is moved: how many guesses each limit leaves to the best strategy that we know of (G40), that
 //! honest users behind one address are not throttled (G28, T48), and clocks that jump (T13).
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -33,7 +33,7 @@ impl Attacker {
         Self { limiter: MemoryLimiter::new().with_clock(Arc::new(clock.clone())), clock, made: Vec::new() }
     }
 
-    /// One who shares an address with the owner of the account: the account's own rule spares it.
+    /// One who shares an address with the owner of the account: the account's own limit spares it.
     async fn at_home() -> Self {
         let attacker = Self::new();
         let owner = AccountKey::canonical("victim");
@@ -130,7 +130,7 @@ async fn best(budget: usize, rest: Duration, guess: Guess<'_>, address_of: impl 
 
 #[tokio::test]
 async fn guesses_a_day_of_one_address_at_one_account_or_client_g40_t49() {
-    // An address from which the account succeeded before: the account's own rule spares it, and would leave a stranger less.
+    // An address from which the account succeeded before: the account's own limit spares it, and would leave a stranger less.
     let account = AccountKey::canonical("victim");
     for guess in [Guess::Account { realm: None, account: &account }, Guess::Client { client_id: "victim" }] {
         assert_eq!(best(10, HOUR, guess, |_| address(0)).await, (280, 274));

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioExecutor;
 use tower_password_grant::ClientSecret;
 use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
 use tower_password_grant::bearer::{BearerGuard, IntrospectionClient};
-use tower_password_grant::limiter::{IntrospectionCeiling, RequestCeiling, Rule};
+use tower_password_grant::limiter::{IntrospectionCeiling, Limit, RequestCeiling};
 use tower_password_grant::token::IntrospectionEndpoint;
 
 use crate::support::basic;
@@ -94,10 +94,10 @@ async fn the_same_flood_with_the_limiter_in_sqlite_takes_nothing_from_the_good_t
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-type Why = (Option<Reason>, Option<Rule>, Option<Rule>);
+type Why = (Option<Reason>, Option<Limit>, Option<Limit>);
 type Audit = Arc<Mutex<Vec<Why>>>;
 
-/// The reason and rule of each refusal, and the rule that would have refused.
+/// The reason and limit of each refusal, and the limit that would have refused.
 fn sink() -> (Audit, impl Fn(&AuditEvent<'_>) + Send + Sync + 'static) {
     let audit = Audit::default();
     let kept = Arc::clone(&audit);
@@ -106,7 +106,7 @@ fn sink() -> (Audit, impl Fn(&AuditEvent<'_>) + Send + Sync + 'static) {
             AuditOutcome::Refused { reason, .. } => Some(reason),
             _ => None,
         };
-        kept.lock().unwrap().push((reason, event.rule, event.monitored));
+        kept.lock().unwrap().push((reason, event.limit, event.monitored));
     };
     (audit, sink)
 }
@@ -124,7 +124,7 @@ fn why(audit: &Audit) -> Why {
     *audit.lock().unwrap().last().unwrap()
 }
 
-const THROTTLED: Why = (Some(Reason::RequestsThrottled), Some(Rule::Requests), None);
+const THROTTLED: Why = (Some(Reason::RequestsThrottled), Some(Limit::Requests), None);
 
 #[tokio::test]
 async fn only_a_client_that_has_authenticated_and_may_ask_gets_its_requests_back() {
@@ -195,7 +195,7 @@ async fn a_client_that_may_ask_has_a_ceiling_of_its_own_over_all_its_addresses()
     let answer = tokens.post("/oauth/introspect", "rs", &token).await;
     answer.assert_error(429, "too_many_attempts");
     assert_eq!(answer.header("retry-after"), Some("1"));
-    assert_eq!(why(&audit), (Some(Reason::IntrospectionsThrottled), Some(Rule::Introspections), None));
+    assert_eq!(why(&audit), (Some(Reason::IntrospectionsThrottled), Some(Limit::Introspections), None));
     // From wherever it asks.
     let server = Server::start(&tokens.layer).await;
     let api = api(&tokens, &server).await;
@@ -221,13 +221,13 @@ async fn ceilings_that_only_watch_refuse_nothing_and_say_what_they_would_have_re
     });
     for number in 0..60 {
         assert_eq!(tokens.introspect("rs", &made_up(number)).await["active"], false);
-        let expected = (number >= 30).then_some(Rule::Introspections);
+        let expected = (number >= 30).then_some(Limit::Introspections);
         assert_eq!(why(&audit), (None, None, expected), "{number}");
     }
     // Nothing of that was counted on the address, and what was not counted is not given back.
     for number in 0..25 {
         tokens.send("POST", "/oauth/introspect", &[], "token=x").await;
-        let expected = (number >= 20).then_some(Rule::Requests);
+        let expected = (number >= 20).then_some(Limit::Requests);
         assert_eq!(why(&audit), (Some(Reason::NoClient), None, expected), "{number}");
         assert_eq!(tokens.introspect("conf", &made_up(number)).await["active"], false);
     }

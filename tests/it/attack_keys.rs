@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tower_password_grant::limiter::{LimiterRules, MemoryLimiter};
+use tower_password_grant::limiter::{Limits, MemoryLimiter};
 use tower_password_grant::{Client, StaticClients};
 
 use crate::support::guesses::{Bed, assert_denied, assert_throttled, login};
@@ -95,7 +95,7 @@ async fn an_account_and_a_client_of_one_name_have_budgets_of_their_own_t9() {
 async fn no_flood_of_names_and_addresses_pushes_a_lock_out_t11() {
     let clock = ManualClock::new();
     let limiter = Arc::new(
-        MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(1024)).with_clock(Arc::new(clock.clone())),
+        MemoryLimiter::new().with_limits(Limits::new().with_capacity(1024)).with_clock(Arc::new(clock.clone())),
     );
     let given = Arc::clone(&limiter);
     let bed = Bed::on(clock, |builder| builder.attack_protection(counted_by(given)));

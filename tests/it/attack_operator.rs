@@ -8,8 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tower_password_grant::limiter::{
-    ActiveLock, AttackProtection, LimiterOperator as _, LimiterRules, LockNotice, Lockout, MemoryLimiter, Rule,
-    TokenBucket,
+    ActiveLock, AttackProtection, Limit, LimiterOperator as _, Limits, LockNotice, Lockout, MemoryLimiter, TokenBucket,
 };
 use tower_password_grant::user::AccountKey;
 use tower_password_grant::{Client, StaticClients, verify_fn};
@@ -26,11 +25,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// An endpoint and its limiter, which share a clock.
 fn bed(
-    rules: impl FnOnce(LimiterRules) -> LimiterRules,
+    limits: impl FnOnce(Limits) -> Limits,
     change: impl FnOnce(AttackProtection) -> AttackProtection,
 ) -> (Bed, Arc<MemoryLimiter>) {
     let clock = ManualClock::new();
-    let limiter = MemoryLimiter::new().with_rules(rules(LimiterRules::new())).with_clock(clock.clone());
+    let limiter = MemoryLimiter::new().with_limits(limits(Limits::new())).with_clock(clock.clone());
     let limiter = Arc::new(limiter);
     let given = Arc::clone(&limiter);
     let bed = Bed::on(clock, |builder| builder.attack_protection(change(counted_by(given))));
@@ -38,7 +37,7 @@ fn bed(
 }
 
 fn plain() -> (Bed, Arc<MemoryLimiter>) {
-    bed(|rules| rules, |protection| protection)
+    bed(|limits| limits, |protection| protection)
 }
 
 fn alice() -> AccountKey<'static> {
@@ -83,13 +82,16 @@ async fn every_lock_is_listed_with_its_rule_account_client_address_and_remaining
     let mut listed = locks(&*limiter).await;
     listed.sort_by_key(|lock| lock.remaining);
     let [bucket, pair, client, account] = <[ActiveLock; 4]>::try_from(listed).unwrap();
-    assert_eq!((bucket.rule, bucket.remaining, bucket.address), (Rule::Address, MINUTE, address(THERE)));
+    assert_eq!((bucket.limit, bucket.remaining, bucket.address), (Limit::Address, MINUTE, address(THERE)));
     assert!(bucket.account.is_none() && bucket.client_id.is_none() && bucket.realm.is_none());
-    assert_eq!((pair.rule, pair.remaining, pair.address), (Rule::AccountAndAddress, 14 * MINUTE, address(HERE)));
+    assert_eq!((pair.limit, pair.remaining, pair.address), (Limit::AccountAndAddress, 14 * MINUTE, address(HERE)));
     assert_eq!((pair.account.as_ref(), pair.client_id.as_deref()), (Some(&alice()), None));
-    assert_eq!((client.rule, client.remaining, client.address), (Rule::ClientAndAddress, 15 * MINUTE, address(THERE)));
+    assert_eq!(
+        (client.limit, client.remaining, client.address),
+        (Limit::ClientAndAddress, 15 * MINUTE, address(THERE))
+    );
     assert_eq!((client.account.as_ref(), client.client_id.as_deref()), (None, Some("nobody")));
-    assert_eq!((account.rule, account.remaining, account.address), (Rule::Account, 60 * MINUTE, None));
+    assert_eq!((account.limit, account.remaining, account.address), (Limit::Account, 60 * MINUTE, None));
     assert_eq!(account.account, Some(AccountKey::canonical("zoë")));
     assert!(!format!("{pair:?}{account:?}").contains("alice"), "names stay out of logs");
 
@@ -106,16 +108,16 @@ async fn the_locks_of_one_account_are_found_by_its_realm_and_key() {
     lock_pair(&bed, THERE, "zoë").await;
     bed.clock.advance(MINUTE);
     let found = limiter.locks_of(None, &alice()).await.unwrap();
-    let seen: Vec<_> = found.iter().map(|lock| (lock.rule, lock.address, lock.remaining)).collect();
-    assert_eq!(seen, [(Rule::AccountAndAddress, address(HERE), 14 * MINUTE)]);
+    let seen: Vec<_> = found.iter().map(|lock| (lock.limit, lock.address, lock.remaining)).collect();
+    assert_eq!(seen, [(Limit::AccountAndAddress, address(HERE), 14 * MINUTE)]);
     assert_eq!(found[0].account, Some(alice()));
     for n in 0..90 {
         assert_denied(&bed.try_from(&format!("203.0.113.{n}"), "alice", &format!("guess{n}")).await);
     }
-    let rules: Vec<_> = limiter.locks_of(None, &alice()).await.unwrap().iter().map(|lock| lock.rule).collect();
+    let limits: Vec<_> = limiter.locks_of(None, &alice()).await.unwrap().iter().map(|lock| lock.limit).collect();
     assert!(
-        rules.len() == 2 && rules.contains(&Rule::Account) && rules.contains(&Rule::AccountAndAddress),
-        "{rules:?}"
+        limits.len() == 2 && limits.contains(&Limit::Account) && limits.contains(&Limit::AccountAndAddress),
+        "{limits:?}"
     );
     // Neither another realm nor another kind of key.
     assert!(limiter.locks_of(Some("staff"), &alice()).await.unwrap().is_empty());
@@ -137,7 +139,7 @@ async fn after_everything_was_forgotten_nobody_is_locked_and_guessers_begin_anew
 
 #[tokio::test]
 async fn a_rule_that_is_watched_only_lists_no_locks() {
-    let (bed, limiter) = bed(|rules| rules.monitor(Rule::AccountAndAddress), |protection| protection);
+    let (bed, limiter) = bed(|limits| limits.monitor(Limit::AccountAndAddress), |protection| protection);
     lock_pair(&bed, HERE, "alice").await;
     assert!(locks(&*limiter).await.is_empty());
 }
@@ -240,8 +242,8 @@ async fn an_unblocked_guesser_has_a_whole_budget_and_starts_with_the_shortest_lo
     assert_throttled(&bed.try_from(HERE, "alice", RIGHT).await, 900);
 }
 
-/// A notice without its borrows: rule, realm, account, address, seconds.
-type Noted = (Rule, Option<String>, String, Option<IpAddr>, u64);
+/// A notice without its borrows: limit, realm, account, address, seconds.
+type Noted = (Limit, Option<String>, String, Option<IpAddr>, u64);
 
 fn notebook() -> (Arc<Mutex<Vec<Noted>>>, impl Fn(&LockNotice<'_>) + Send + Sync + 'static) {
     let notes: Arc<Mutex<Vec<Noted>>> = Arc::default();
@@ -249,7 +251,7 @@ fn notebook() -> (Arc<Mutex<Vec<Noted>>>, impl Fn(&LockNotice<'_>) + Send + Sync
     let notify = move |notice: &LockNotice<'_>| {
         let account = notice.account.as_str().to_owned();
         let realm = notice.realm.map(str::to_owned);
-        keep.lock().unwrap().push((notice.rule, realm, account, notice.address, notice.lasts.as_secs()));
+        keep.lock().unwrap().push((notice.limit, realm, account, notice.address, notice.lasts.as_secs()));
     };
     (notes, notify)
 }
@@ -258,7 +260,7 @@ fn notebook() -> (Arc<Mutex<Vec<Noted>>>, impl Fn(&LockNotice<'_>) + Send + Sync
 async fn an_owner_is_told_once_however_many_addresses_are_locked_meanwhile_t41() {
     let (notes, notify) = notebook();
     let (bed, _) = bed(
-        |rules| rules.with_account_budget(Lockout::new(10_000, MINUTE * 60)),
+        |limits| limits.with_account_budget(Lockout::new(10_000, MINUTE * 60)),
         |protection| protection.lock_notifier(notify),
     );
     for n in 0..50 {
@@ -266,12 +268,12 @@ async fn an_owner_is_told_once_however_many_addresses_are_locked_meanwhile_t41()
         assert_throttled(&bed.try_from(&format!("203.0.113.{n}"), "alice", "more").await, 900);
         bed.clock.advance(Duration::from_secs(10));
     }
-    let first = (Rule::AccountAndAddress, None, "alice".to_owned(), address("203.0.113.0"), 900);
+    let first = (Limit::AccountAndAddress, None, "alice".to_owned(), address("203.0.113.0"), 900);
     assert_eq!(*notes.lock().unwrap(), std::slice::from_ref(&first));
     // Other accounts have owners of their own, which it does not concern; nor does a lock of a client.
     lock_pair(&bed, HERE, "zoë").await;
     lock_client(&bed, HERE, "conf2").await;
-    let zoe = (Rule::AccountAndAddress, None, "zoë".to_owned(), address(HERE), 900);
+    let zoe = (Limit::AccountAndAddress, None, "zoë".to_owned(), address(HERE), 900);
     assert_eq!(*notes.lock().unwrap(), [first, zoe]);
     // A lock that begins when the one with a notice has ended is news.
     bed.clock.advance(MINUTE * 15);
@@ -282,9 +284,9 @@ async fn an_owner_is_told_once_however_many_addresses_are_locked_meanwhile_t41()
 #[tokio::test]
 async fn the_lock_of_an_account_over_all_addresses_is_told_once_t41() {
     let (notes, notify) = notebook();
-    let (bed, _) = bed(|rules| rules, |protection| protection.lock_notifier(notify));
+    let (bed, _) = bed(|limits| limits, |protection| protection.lock_notifier(notify));
     lock_account(&bed, "alice").await;
-    let expected = (Rule::Account, None, "alice".to_owned(), address("203.0.113.99"), 3600);
+    let expected = (Limit::Account, None, "alice".to_owned(), address("203.0.113.99"), 3600);
     assert_eq!(*notes.lock().unwrap(), [expected]);
     for n in 0..50 {
         assert_throttled(&bed.try_from(&format!("198.51.100.{n}"), "alice", "more").await, 3600);
@@ -295,7 +297,7 @@ async fn the_lock_of_an_account_over_all_addresses_is_told_once_t41() {
 #[tokio::test]
 async fn nobody_is_told_when_the_last_attempt_of_the_budget_succeeded_or_of_watched_rules() {
     let (notes, notify) = notebook();
-    let (bed, limiter) = bed(|rules| rules, |protection| protection.lock_notifier(notify));
+    let (bed, limiter) = bed(|limits| limits, |protection| protection.lock_notifier(notify));
     for round in 0..3 {
         for guess in 0..9 {
             assert_denied(&bed.try_from(HERE, "alice", &format!("{round} {guess}")).await);
@@ -305,7 +307,7 @@ async fn nobody_is_told_when_the_last_attempt_of_the_budget_succeeded_or_of_watc
     assert!(locks(&*limiter).await.is_empty() && notes.lock().unwrap().is_empty());
 
     let (watched_notes, notify) = notebook();
-    let watched = |rules: LimiterRules| rules.monitor(Rule::AccountAndAddress).monitor(Rule::Account);
+    let watched = |limits: Limits| limits.monitor(Limit::AccountAndAddress).monitor(Limit::Account);
     let (bed, _) = self::bed(watched, |protection| protection.lock_notifier(notify));
     for guess in 0..150 {
         assert_denied(&bed.try_from(HERE, "alice", &format!("{guess}")).await);
@@ -332,14 +334,14 @@ async fn logins_under_way_are_no_lock_and_those_that_were_dropped_are_reported_w
     for _ in 0..5 {
         assert_throttled(&send(&layer, ask()).await, 840);
     }
-    let expected = (Rule::AccountAndAddress, None, "alice".to_owned(), address(HERE), 840);
+    let expected = (Limit::AccountAndAddress, None, "alice".to_owned(), address(HERE), 840);
     assert_eq!(*notes.lock().unwrap(), [expected]);
 }
 
 #[tokio::test]
 async fn names_without_an_account_are_told_by_their_key_like_any_other_t23() {
     let (notes, notify) = notebook();
-    let (bed, _) = bed(|rules| rules, |protection| protection.lock_notifier(notify));
+    let (bed, _) = bed(|limits| limits, |protection| protection.lock_notifier(notify));
     lock_pair(&bed, HERE, "Nobody").await;
     assert_eq!(notes.lock().unwrap()[0].2, "nobody");
 }
@@ -347,7 +349,7 @@ async fn names_without_an_account_are_told_by_their_key_like_any_other_t23() {
 #[tokio::test]
 async fn a_notifier_that_panics_harms_no_answer_and_no_lock() {
     let (bed, limiter) = bed(
-        |rules| rules,
+        |limits| limits,
         |protection| protection.lock_notifier(|_: &LockNotice<'_>| panic!("the notifier panics on purpose")),
     );
     lock_pair(&bed, HERE, "alice").await;
@@ -358,7 +360,7 @@ async fn a_notifier_that_panics_harms_no_answer_and_no_lock() {
 
 #[tokio::test]
 async fn an_address_without_budget_is_listed_until_it_has_some_again() {
-    let (bed, limiter) = bed(|rules| rules.with_address_budget(TokenBucket::new(3, MINUTE)), |protection| protection);
+    let (bed, limiter) = bed(|limits| limits.with_address_budget(TokenBucket::new(3, MINUTE)), |protection| protection);
     for round in 0..4 {
         for n in 0..3 {
             let body = format!("{}&client_id=pub", login(&format!("{round} {n}"), "x"));
@@ -366,7 +368,7 @@ async fn an_address_without_budget_is_listed_until_it_has_some_again() {
         }
         let held = locks(&*limiter).await;
         assert_eq!(held.len(), 1);
-        assert_eq!((held[0].rule, held[0].address, held[0].remaining), (Rule::Address, address(HERE), MINUTE));
+        assert_eq!((held[0].limit, held[0].address, held[0].remaining), (Limit::Address, address(HERE), MINUTE));
         bed.clock.advance(MINUTE);
         assert!(locks(&*limiter).await.is_empty());
         bed.clock.advance(MINUTE * 2);

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use tokio::sync::Barrier;
 use tower_password_grant::audit::Reason;
-use tower_password_grant::limiter::{AttackProtection, LimiterRules, MemoryLimiter, RequestCeiling, Rule, TokenBucket};
+use tower_password_grant::limiter::{AttackProtection, Limit, Limits, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::{Attempt, Denial, verify_fn};
 
 use crate::support::faults::{self, Ledger, Switch};
@@ -62,9 +62,9 @@ async fn a_thousand_rounds_of_200_parallel_guesses_never_exceed_the_budget_by_on
             Ok(Denial::WrongPassword.into())
         }
     });
-    // The rule of the account and its address is the one that is tried here: 200,000 requests come from one address.
+    // The limit of the account and its address is the one that is tried here: 200,000 requests come from one address.
     let limiter = MemoryLimiter::new()
-        .with_rules(LimiterRules::new().with_address_budget(TokenBucket::new(1_000_000, Duration::from_secs(60))));
+        .with_limits(Limits::new().with_address_budget(TokenBucket::new(1_000_000, Duration::from_secs(60))));
     let builder = support::builder(&support::Probe::default()).verifier(verifier);
     let layer = builder.attack_protection(without_ceiling().limiter(limiter)).build().unwrap();
     let server = Server::start(&layer).await;
@@ -130,7 +130,7 @@ async fn an_account_that_is_guessed_at_from_100_addresses_spares_the_one_it_is_a
     // Strangers wait, whether they know the password or not.
     for password in [RIGHT, "guess"] {
         assert_throttled(&try_from(&server, one_of_many(100), "alice", password).await, 3600);
-        assert_eq!((bed.last().reason, bed.last().rule), (Some(Reason::AccountThrottled), Some(Rule::Account)));
+        assert_eq!((bed.last().reason, bed.last().limit), (Some(Reason::AccountThrottled), Some(Limit::Account)));
     }
     assert_eq!(bed.verified(), 101);
     try_from(&server, HOME, "alice", RIGHT).await.assert_ok();
@@ -164,8 +164,8 @@ async fn one_password_for_ten_thousand_names_reaches_the_verifier_300_times_and_
             assert_eq!(status, if n < 300 { 400 } else { 429 }, "{n}");
         }
         assert_eq!(bed.verified(), 300);
-        let rule = if is_capped { Rule::Requests } else { Rule::Address };
-        assert_eq!(bed.last().rule, Some(rule));
+        let limit = if is_capped { Limit::Requests } else { Limit::Address };
+        assert_eq!(bed.last().limit, Some(limit));
         bed.clock.advance(Duration::from_secs(10 * 60));
         for n in 0..100 {
             connection.exchange_quickly(raw_login(&format!("more{n}"), "Summer2026!")).await;
@@ -244,7 +244,7 @@ async fn the_ceiling_counts_requests_of_an_address_whatever_they_hold() {
     }
     for (request, _) in &requests {
         assert_throttled(&try_raw(&server, ATTACKER, request).await, 1);
-        assert_eq!((bed.last().reason, bed.last().rule), (Some(Reason::RequestsThrottled), Some(Rule::Requests)));
+        assert_eq!((bed.last().reason, bed.last().limit), (Some(Reason::RequestsThrottled), Some(Limit::Requests)));
     }
     assert_throttled(&try_from(&server, ATTACKER, "alice", RIGHT).await, 1);
     try_from(&server, HOME, "alice", RIGHT).await.assert_ok();

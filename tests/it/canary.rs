@@ -13,7 +13,7 @@ use tower::{Layer as _, ServiceExt as _};
 use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::{AuthRequest, ClientAuthMethod};
 use tower_password_grant::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, LimiterRules, MemoryLimiter, Reservation, Reserved, Settlement,
+    AttemptKey, AttemptLimiter, BegunLock, Limits, MemoryLimiter, Reservation, Reserved, Settlement,
 };
 use tower_password_grant::rules::{LoginEvent, LoginRule, Ruling};
 use tower_password_grant::store::{MemoryAccessTokens, SecretDigest};
@@ -158,8 +158,7 @@ struct Ear {
 impl Ear {
     fn new(capture: Capture) -> Self {
         // A large budget, or most canaries would never get as far as the verifier.
-        let limiter =
-            MemoryLimiter::new().with_rules(LimiterRules::new().with_budget(100_000, Duration::from_secs(60)));
+        let limiter = MemoryLimiter::new().with_limits(Limits::new().with_budget(100_000, Duration::from_secs(60)));
         let parts = Parts { shown: Arc::default(), limiter: Arc::new(limiter) };
         let (audit, sink) = capture::sink();
         let full = |client: tower_password_grant::client::ClientBuilder| {

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::runtime::Builder;
 use tower_password_grant::StaticClients;
-use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, Rule, SharedKey, StoredLimiter};
+use tower_password_grant::limiter::{Limit, Limits, Lockout, MemoryLimiter, SharedKey, StoredLimiter};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryOneTimeValues, MemoryRefreshTokens};
 use tower_password_grant::testing::contract::{self, two_handles};
 
@@ -62,11 +62,11 @@ async fn a_fixed_list_of_clients_keeps_the_contract() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limiter_in_memory_keeps_the_contract_t2() {
-    let with = |rules| two_handles(MemoryLimiter::new().with_rules(rules));
+    let with = |rules| two_handles(MemoryLimiter::new().with_limits(rules));
     let minute = std::time::Duration::from_secs(60);
-    let (rules, one) = (LimiterRules::new(), Lockout::new(1, minute));
+    let (rules, one) = (Limits::new(), Lockout::new(1, minute));
     // The last one has budgets that other rules than the first one spend.
-    let by_account = rules.disable(Rule::AccountAndAddress).with_account_budget(Lockout::new(20, minute));
+    let by_account = rules.disable(Limit::AccountAndAddress).with_account_budget(Lockout::new(20, minute));
     for rules in [rules, rules.with_account_and_address_budget(one), by_account] {
         contract::attempt_limiter(async || with(rules)).await;
         contract::limiter_operator(async || with(rules)).await;
@@ -122,13 +122,13 @@ async fn records_in_a_map_are_kept_as_long_as_they_say() {
 #[tokio::test(flavor = "multi_thread")]
 async fn limiters_over_records_in_a_map_keep_the_contract_t2() {
     let minute = std::time::Duration::from_secs(60);
-    let (rules, one) = (LimiterRules::new(), Lockout::new(1, minute));
-    let by_account = rules.disable(Rule::AccountAndAddress).with_account_budget(Lockout::new(20, minute));
+    let (rules, one) = (Limits::new(), Lockout::new(1, minute));
+    let by_account = rules.disable(Limit::AccountAndAddress).with_account_budget(Lockout::new(20, minute));
     for rules in [rules, rules.with_account_and_address_budget(one), by_account] {
         let key = SharedKey::new([7; 32]).unwrap();
         let make = async || {
             let records = MapRecords::new();
-            [(); 2].map(|()| StoredLimiter::new(records.clone(), &key).with_rules(rules))
+            [(); 2].map(|()| StoredLimiter::new(records.clone(), &key).with_limits(rules))
         };
         contract::attempt_limiter(make).await;
         contract::limiter_operator(make).await;

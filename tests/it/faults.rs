@@ -8,7 +8,7 @@ use std::time::Duration;
 use tower::{Layer as _, ServiceExt as _};
 use tower_password_grant::MaybeFuture;
 use tower_password_grant::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Refusal, Reservation, Reserved, Rule, Settlement,
+    AttemptKey, AttemptLimiter, BegunLock, Limit, Refusal, Reservation, Reserved, Settlement,
 };
 use tower_password_grant::{BackendError, Client, PeerAddress, Subject, Verdict, find_client_fn};
 
@@ -257,7 +257,7 @@ struct Odd(Arc<Mutex<Option<Duration>>>);
 impl AttemptLimiter for Odd {
     fn reserve<'a>(&'a self, _: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
         MaybeFuture::ready(Ok(match *self.0.lock().unwrap() {
-            Some(retry_after) => Reserved::Refused(Refusal::new(Rule::AccountAndAddress, retry_after)),
+            Some(retry_after) => Reserved::Refused(Refusal::new(Limit::AccountAndAddress, retry_after)),
             None => Reserved::Charged(Reservation::new([0xff; 32])),
         }))
     }

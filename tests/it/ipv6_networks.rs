@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tower_password_grant::PeerAddress;
 use tower_password_grant::limiter::{
-    AttemptKey, AttemptLimiter, Guess, LimiterRules, MemoryLimiter, RequestCeiling, Reserved, Rule, Settlement,
+    AttemptKey, AttemptLimiter, Guess, Limit, Limits, MemoryLimiter, RequestCeiling, Reserved, Settlement,
 };
 use tower_password_grant::mount::TrustedProxies;
 use tower_password_grant::user::AccountKey;
@@ -24,12 +24,12 @@ fn at(around: u16, subnet: u16, host: u16) -> IpAddr {
     Ipv6Addr::new(0x2001, 0xdb8, around, subnet, 0, 0, 0, host).into()
 }
 
-/// An endpoint whose time stands still, over each limiter with these rules.
-fn each(rules: impl Fn(LimiterRules) -> LimiterRules, scene: impl AsyncFn(&'static str, &Fixture)) {
+/// An endpoint whose time stands still, over each limiter with these limits.
+fn each(limits: impl Fn(Limits) -> Limits, scene: impl AsyncFn(&'static str, &Fixture)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let clock = ManualClock::new();
-    let rules = rules(LimiterRules::new());
-    let memory = MemoryLimiter::new().with_rules(rules).with_clock(clock.clone());
+    let limits = limits(Limits::new());
+    let memory = MemoryLimiter::new().with_limits(limits).with_clock(clock.clone());
     let fixture = |limiter: Arc<dyn AttemptLimiter>| {
         let clock = clock.clone();
         Fixture::with(|builder| builder.clock(clock).attack_protection(without_ceiling().limiter(limiter)))
@@ -40,7 +40,7 @@ fn each(rules: impl Fn(LimiterRules) -> LimiterRules, scene: impl AsyncFn(&'stat
         let folder = folder::Folder::new();
         let wall = tower_password_grant::testing::ManualClock::at(folder::at(0));
         let store = tower_password_grant::sqlite::SqliteStore::builder(folder.file()).clock(wall).open().unwrap();
-        let limiter = store.limiter().with_rules(rules);
+        let limiter = store.limiter().with_limits(limits);
         runtime.block_on(scene("sqlite", &fixture(Arc::new(limiter))));
         runtime.block_on(store.close());
     }
@@ -112,7 +112,7 @@ fn of_4800_guesses_at_once_from_one_60_the_budget_of_a_56_is_verified() {
 #[test]
 fn of_4800_guesses_at_one_account_from_one_60_four_budgets_are_verified() {
     each(
-        |rules| rules.disable(Rule::Account),
+        |limits| limits.disable(Limit::Account),
         async |name, fixture| {
             let conf = AUTH[0].1.to_owned();
             let guesses = (0..4800).map(|n| (at(1, 0x10 + n as u16 % 16, 1), conf.clone(), guess(0, n)));
@@ -153,7 +153,7 @@ fn of_40960_guesses_at_client_secrets_from_one_48_what_it_may_is_compared_and_ne
 #[test]
 fn one_48_fills_no_table_even_where_its_own_budget_is_lifted() {
     each(
-        |rules| rules.with_capacity(4096).disable(Rule::Address),
+        |limits| limits.with_capacity(4096).disable(Limit::Address),
         async |name, fixture| {
             let guesses = (0..40_960_usize).map(|n| {
                 let client = basic(&format!("client{n}"), "guess");
@@ -172,8 +172,8 @@ fn one_48_fills_no_table_even_where_its_own_budget_is_lifted() {
 #[test]
 fn a_sixteenth_of_each_table_is_all_that_one_48_has_and_operators_see_it() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let rules = MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(64 * 64).disable(Rule::Address));
-    let limiter = Arc::new(rules);
+    let limits = MemoryLimiter::new().with_limits(Limits::new().with_capacity(64 * 64).disable(Limit::Address));
+    let limiter = Arc::new(limits);
     let shared = Arc::clone(&limiter);
     let fixture = Fixture::with(|builder| builder.attack_protection(without_ceiling().limiter(shared)));
     runtime.block_on(async {
@@ -230,7 +230,7 @@ async fn news_of_a_lock_that_a_dropped_attempt_began(limiter: &dyn AttemptLimite
     }
     let refused = async || {
         let Reserved::Refused(refusal) = reserve(at(1, 9, 1)).await else { panic!("it is locked") };
-        assert_eq!(refusal.rule(), Rule::AccountAndAddress);
+        assert_eq!(refusal.limit(), Limit::AccountAndAddress);
         refusal.new_lock().is_some()
     };
     // The last attempt may be under way and turn out right.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tower_password_grant::audit::Reason;
-use tower_password_grant::limiter::{LimiterRules, MemoryLimiter, TokenBucket};
+use tower_password_grant::limiter::{Limits, MemoryLimiter, TokenBucket};
 
 use crate::support::protection::without_ceiling;
 use crate::support::{self, CONF, Fixture, PW, basic};
@@ -79,7 +79,7 @@ async fn ten_thousand_hostile_requests_make_no_more_series_than_there_are_reason
     let _guard = metrics::set_default_local_recorder(&recorder);
     // What is refused by the address alone would never show its names.
     let limiter = MemoryLimiter::new()
-        .with_rules(LimiterRules::new().with_address_budget(TokenBucket::new(100_000, Duration::from_secs(60))));
+        .with_limits(Limits::new().with_address_budget(TokenBucket::new(100_000, Duration::from_secs(60))));
     let fixture = Fixture::with(|builder| builder.attack_protection(without_ceiling().limiter(limiter)));
     for number in 0..2500 {
         let odd = format!("x{number}%0a");

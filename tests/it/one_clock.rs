@@ -14,7 +14,7 @@ use http_body::{Body, Frame};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::MaybeFuture;
 use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard};
-use tower_password_grant::limiter::{LimiterRules, MemoryLimiter};
+use tower_password_grant::limiter::{Limits, MemoryLimiter};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens};
 use tower_password_grant::user::AccountKey;
@@ -285,12 +285,12 @@ async fn an_attempt_counts_as_of_the_time_when_its_request_came_or_when_it_was_l
         (Seconds { answer: 600, ..Seconds::default() }, Some("500")),
     ] {
         let clock = ManualClock::new();
-        let rules = LimiterRules::new().with_budget(1, Duration::from_secs(900));
+        let limits = Limits::new().with_budget(1, Duration::from_secs(900));
         let layer = PasswordGrant::builder()
             .clients(clients())
             .verifier(Slow(clock.clone(), Mutex::new(seconds)))
             .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
-            .attack_protection(counted_by(MemoryLimiter::new().with_rules(rules)))
+            .attack_protection(counted_by(MemoryLimiter::new().with_limits(limits)))
             .peer_address(PeerAddress::socket_addr())
             .clock(clock.clone())
             .build()

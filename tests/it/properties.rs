@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
-use tower_password_grant::limiter::{LimiterRules, MemoryLimiter, TokenBucket};
+use tower_password_grant::limiter::{Limits, MemoryLimiter, TokenBucket};
 use tower_password_grant::{Client, Scope, StaticClients};
 
 use crate::support::protection::without_ceiling;
@@ -14,9 +14,9 @@ const MANY: u32 = 1_000_000;
 
 fn fixture() -> (Runtime, Fixture) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let rules = LimiterRules::new().with_budget(MANY, Duration::from_secs(60));
+    let rules = Limits::new().with_budget(MANY, Duration::from_secs(60));
     let rules = rules.with_address_budget(TokenBucket::new(MANY, Duration::from_secs(60)));
-    let limiter = MemoryLimiter::new().with_rules(rules);
+    let limiter = MemoryLimiter::new().with_limits(rules);
     (runtime, Fixture::with(|builder| builder.attack_protection(without_ceiling().limiter(limiter))))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower_password_grant::bearer::{BearerGuard, BearerGuardBuilder, IntrospectionClient, TokenCache};
 use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::limiter::{
-    IntrospectionCeiling, LimiterRules, Lockout, MemoryLimiter, RequestCeiling, Rule, TokenBucket,
+    IntrospectionCeiling, Limit, Limits, Lockout, MemoryLimiter, RequestCeiling, TokenBucket,
 };
 use tower_password_grant::mount::{Metadata, RequestLimits};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryOneTimeValues, MemoryRefreshTokens};
@@ -63,8 +63,8 @@ fn body(bytes: usize) -> Told {
     endpoint(|builder| builder.request_limits(RequestLimits::new().max_body(bytes)))
 }
 
-fn limiter(change: impl FnOnce(LimiterRules) -> LimiterRules) -> Told {
-    let limiter = MemoryLimiter::new().with_rules(change(LimiterRules::new()));
+fn limiter(change: impl FnOnce(Limits) -> Limits) -> Told {
+    let limiter = MemoryLimiter::new().with_limits(change(Limits::new()));
     // Also within an `Arc`, as applications keep it.
     endpoint(|builder| builder.attack_protection(counted_by(std::sync::Arc::new(limiter))))
 }
@@ -158,30 +158,33 @@ fn settings() -> Vec<(&'static str, Vec<Told>, &'static str, Vec<Told>)> {
             vec![bucket(1, MILLISECOND), bucket(u32::MAX, SECOND)],
         ),
         (
-            "LimiterRules::with_ipv6_factors",
+            "Limits::with_ipv6_factors",
             vec![limiter(|rules| rules.with_ipv6_factors(0, 16)), limiter(|rules| rules.with_ipv6_factors(4, 0))],
             "1 or more",
             vec![limiter(|rules| rules.with_ipv6_factors(1, u32::MAX))],
         ),
         (
-            "LimiterRules::with_capacity",
+            "Limits::with_capacity",
             vec![limiter(|rules| rules.with_capacity(0))],
             "1 or more",
             vec![limiter(|rules| rules.with_capacity(1))],
         ),
         (
-            "LimiterRules::disable",
-            vec![limiter(|rules| rules.disable(Rule::Requests)), limiter(|rules| rules.disable(Rule::Introspections))],
-            "a rule of the limiter",
-            [Rule::AccountAndAddress, Rule::Account, Rule::Address, Rule::ClientAndAddress]
+            "Limits::disable",
+            vec![
+                limiter(|rules| rules.disable(Limit::Requests)),
+                limiter(|rules| rules.disable(Limit::Introspections)),
+            ],
+            "a limit of the limiter",
+            [Limit::AccountAndAddress, Limit::Account, Limit::Address, Limit::ClientAndAddress]
                 .map(|rule| limiter(|rules| rules.disable(rule)))
                 .into(),
         ),
         (
-            "LimiterRules::monitor",
-            vec![limiter(|rules| rules.monitor(Rule::Introspections).monitor(Rule::Account))],
-            "a rule of the limiter",
-            vec![limiter(|rules| rules.monitor(Rule::ClientAndAddress))],
+            "Limits::monitor",
+            vec![limiter(|rules| rules.monitor(Limit::Introspections).monitor(Limit::Account))],
+            "a limit of the limiter",
+            vec![limiter(|rules| rules.monitor(Limit::ClientAndAddress))],
         ),
         ("Metadata::max_age", vec![document(HOUR + TICK)], "an hour at most", vec![document(NONE), document(HOUR)]),
         ("RequestLimits::max_body", vec![body(0)], "0 bytes", vec![body(1)]),
@@ -331,11 +334,10 @@ fn the_limiter_in_sqlite_has_its_rules_checked_like_the_one_in_memory() {
     let folder = std::env::temp_dir().join(format!("settings-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     let store = SqliteStore::open(folder.join("limiter.db")).unwrap();
-    let with = |rules: LimiterRules| {
-        endpoint(|builder| builder.attack_protection(counted_by(store.limiter().with_rules(rules))))
-    };
-    assert!(with(LimiterRules::new().with_budget(0, MINUTE)).is_some_and(|told| told.contains("1 attempt or more")));
-    assert_eq!(with(LimiterRules::new().with_budget(1, MINUTE)), None);
+    let with =
+        |rules: Limits| endpoint(|builder| builder.attack_protection(counted_by(store.limiter().with_limits(rules))));
+    assert!(with(Limits::new().with_budget(0, MINUTE)).is_some_and(|told| told.contains("1 attempt or more")));
+    assert_eq!(with(Limits::new().with_budget(1, MINUTE)), None);
     drop(store);
     std::fs::remove_dir_all(folder).unwrap();
 }

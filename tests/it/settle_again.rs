@@ -9,8 +9,7 @@ use rusqlite::Connection;
 use tokio::time::Instant;
 use tower_password_grant::MaybeFuture;
 use tower_password_grant::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Guess, LimiterRules, Lockout, MemoryLimiter, Reservation, Reserved,
-    Settlement,
+    AttemptKey, AttemptLimiter, BegunLock, Guess, Limits, Lockout, MemoryLimiter, Reservation, Reserved, Settlement,
 };
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::user::AccountKey;
@@ -79,9 +78,9 @@ impl AttemptLimiter for Flaky {
 }
 
 /// One place for each account, whatever its address.
-fn one_place() -> LimiterRules {
+fn one_place() -> Limits {
     let minute = Duration::from_secs(60);
-    LimiterRules::new().with_budget(1, minute).with_account_budget(Lockout::new(1, minute))
+    Limits::new().with_budget(1, minute).with_account_budget(Lockout::new(1, minute))
 }
 
 fn layer(limiter: impl AttemptLimiter) -> PasswordGrantLayer {
@@ -94,7 +93,7 @@ async fn log_in(layer: &PasswordGrantLayer) -> Answer {
 
 #[tokio::test(start_paused = true)]
 async fn a_right_login_is_not_left_charged_when_the_limiter_is_away_for_half_a_second() {
-    let limiter = Flaky::new(MemoryLimiter::new().with_rules(one_place()), Lost::Call);
+    let limiter = Flaky::new(MemoryLimiter::new().with_limits(one_place()), Lost::Call);
     let layer = layer(limiter.clone());
     for _ in 0..20 {
         limiter.fail(1);
@@ -108,7 +107,7 @@ async fn a_right_login_is_not_left_charged_when_the_limiter_is_away_for_half_a_s
 
 #[tokio::test(start_paused = true)]
 async fn it_is_tried_once_more_and_then_the_charge_stays_and_the_answer_stands() {
-    let limiter = Flaky::new(MemoryLimiter::new().with_rules(one_place()), Lost::Call);
+    let limiter = Flaky::new(MemoryLimiter::new().with_limits(one_place()), Lost::Call);
     let layer = layer(limiter.clone());
     limiter.fail(2);
     log_in(&layer).await.assert_ok();
@@ -147,7 +146,7 @@ async fn a_second_try_that_is_not_answered_delays_a_login_by_two_seconds_at_most
 
 #[tokio::test(start_paused = true)]
 async fn a_denial_stays_charged_without_a_second_try_and_without_a_pause() {
-    let limiter = Flaky::new(MemoryLimiter::new().with_rules(one_place()), Lost::Call);
+    let limiter = Flaky::new(MemoryLimiter::new().with_limits(one_place()), Lost::Call);
     let denying = verify_fn(|_| async { Ok(Denial::Disabled.into()) });
     let layer = support::builder(&Probe::default())
         .verifier(denying)
@@ -191,9 +190,9 @@ async fn assert_one_charge_comes_back(limiter: &dyn AttemptLimiter, settlement: 
     assert_one_place_is_free(limiter, settlement).await;
 }
 
-fn three_places() -> LimiterRules {
+fn three_places() -> Limits {
     let minute = Duration::from_secs(60);
-    LimiterRules::new()
+    Limits::new()
         .with_budget(100, minute)
         .with_account_budget(Lockout::new(3, minute))
         .with_known_addresses(Duration::ZERO)
@@ -202,10 +201,10 @@ fn three_places() -> LimiterRules {
 #[tokio::test]
 async fn what_was_settled_although_its_answer_was_lost_comes_back_once() {
     for settlement in [Settlement::Success, Settlement::Undecided, Settlement::Untried] {
-        assert_one_charge_comes_back(&MemoryLimiter::new().with_rules(three_places()), settlement).await;
+        assert_one_charge_comes_back(&MemoryLimiter::new().with_limits(three_places()), settlement).await;
         let folder = Folder::new();
         let store = folder.store();
-        assert_one_charge_comes_back(&store.limiter().with_rules(three_places()), settlement).await;
+        assert_one_charge_comes_back(&store.limiter().with_limits(three_places()), settlement).await;
         store.close().await;
     }
 }
@@ -232,7 +231,7 @@ async fn what_was_committed_although_the_look_at_the_file_failed_comes_back_once
         };
         lead_there();
         let store = SqliteStore::open(at("link").join("auth.db")).unwrap();
-        let limiter = store.limiter().with_rules(three_places());
+        let limiter = store.limiter().with_limits(three_places());
         let (one, again) = one_of_three(&limiter).await;
         lead_nowhere();
         limiter.settle(one, settlement).await.unwrap_err();
@@ -282,7 +281,7 @@ async fn a_file_that_is_held_when_a_right_login_is_settled_leaves_it_uncharged()
     let folder = Folder::new();
     let store = SqliteStore::builder(folder.file()).busy_timeout(Duration::from_millis(5)).open().unwrap();
     let limiter = Held {
-        inner: Arc::new(store.limiter().with_rules(one_place())),
+        inner: Arc::new(store.limiter().with_limits(one_place())),
         file: folder.file(),
         holder: Arc::default(),
         failures: Arc::default(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tower_password_grant::PasswordGrantLayer;
-use tower_password_grant::limiter::{AttackProtection, LimiterRules, Lockout, SharedKey};
+use tower_password_grant::limiter::{AttackProtection, Limits, Lockout, SharedKey};
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::testing::ManualClock;
 
@@ -19,8 +19,8 @@ fn start(folder: &Folder, clock: &ManualClock, key: Option<&SharedKey>) -> (Pass
         protection = protection.shared_key(key.clone());
     }
     let store = store.open().unwrap();
-    let rules = LimiterRules::new().with_account_and_address_budget(Lockout::new(2, Duration::from_secs(900)));
-    let protection = protection.limiter(store.limiter().with_rules(rules));
+    let limits = Limits::new().with_account_and_address_budget(Lockout::new(2, Duration::from_secs(900)));
+    let protection = protection.limiter(store.limiter().with_limits(limits));
     let endpoint = support::builder(&Probe::default()).clock(clock.clone()).attack_protection(protection);
     (endpoint.build().unwrap(), store)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
-use tower_password_grant::limiter::{LimiterRules, MemoryLimiter};
+use tower_password_grant::limiter::{Limits, MemoryLimiter};
 use tower_password_grant::mount::{RequestLimits, SecureTransport, TransportSecurity};
 use tower_password_grant::token::Token;
 use tower_password_grant::{
@@ -107,7 +107,7 @@ fn endpoint() -> Endpoint {
     let layer = builder(&Probe::default())
         .verifier(verifier)
         .issuer(issuer)
-        .attack_protection(counted_by(MemoryLimiter::new().with_rules(LimiterRules::new().with_budget(3, WINDOW))))
+        .attack_protection(counted_by(MemoryLimiter::new().with_limits(Limits::new().with_budget(3, WINDOW))))
         .transport_security(TransportSecurity::marked())
         .refuse_early_data()
         .request_limits(RequestLimits::new().max_body(2048))

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use tower_password_grant::limiter::{LimiterRules, MemoryLimiter};
+use tower_password_grant::limiter::{Limits, MemoryLimiter};
 use tower_password_grant::user::HostCode;
 use tower_password_grant::{Attempt, BackendError, Client, Denial, StaticClients, Subject, verify_fn};
 
@@ -223,7 +223,7 @@ async fn spellings_of_one_account_share_one_budget_pw_10() {
 
 #[tokio::test]
 async fn a_success_clears_the_failures_of_the_account_pw_11() {
-    let limiter = MemoryLimiter::new().with_rules(LimiterRules::new().with_budget(8, WINDOW));
+    let limiter = MemoryLimiter::new().with_limits(Limits::new().with_budget(8, WINDOW));
     let fixture = Fixture::with(|builder| builder.attack_protection(counted_by(limiter)));
     for _ in 0..3 {
         for guess in 0..5 {

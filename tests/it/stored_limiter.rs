@@ -9,9 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tower_password_grant::error::BackendErrorKind;
-use tower_password_grant::limiter::{
-    AttemptLimiter, LimiterRules, Lockout, Rule, Settlement, SharedKey, StoredLimiter,
-};
+use tower_password_grant::limiter::{AttemptLimiter, Limit, Limits, Lockout, Settlement, SharedKey, StoredLimiter};
 use tower_password_grant::testing::contract;
 use unreliable::{Trouble, Unreliable};
 use world::{Checking, check, count_left, guess, key, limiter, reserve};
@@ -278,8 +276,8 @@ async fn processes_with_another_key_do_not_find_the_counts_and_nothing_tells_a_n
 async fn what_was_charged_before_a_record_was_removed_takes_nothing_back_from_the_next_one() {
     let (records, clock) = manual();
     let minute = Duration::from_secs(60);
-    let rules = LimiterRules::new().with_budget(3, minute).disable(Rule::Address).disable(Rule::Account);
-    let limiter = StoredLimiter::new(records.clone(), &key()).with_rules(rules);
+    let limits = Limits::new().with_budget(3, minute).disable(Limit::Address).disable(Limit::Account);
+    let limiter = StoredLimiter::new(records.clone(), &key()).with_limits(limits);
     let mut slow = Vec::new();
     for _ in 0..2 {
         slow.push(reserve(&limiter, "alice").await.unwrap());
@@ -297,8 +295,8 @@ async fn records_go_when_they_say_nothing_any_more_and_locks_do_not() {
     let (records, clock) = manual();
     let minute = Duration::from_secs(60);
     let lock = Lockout::new(3, minute).locked_for(30 * minute, 120 * minute);
-    let rules = LimiterRules::new().with_account_and_address_budget(lock).disable(Rule::Account);
-    let limiter = StoredLimiter::new(records.clone(), &key()).with_rules(rules);
+    let limits = Limits::new().with_account_and_address_budget(lock).disable(Limit::Account);
+    let limiter = StoredLimiter::new(records.clone(), &key()).with_limits(limits);
     assert_eq!(count_left(&limiter, "alice").await, 3);
     clock.advance(29 * minute);
     assert!(reserve(&limiter, "alice").await.is_err());
@@ -317,7 +315,7 @@ async fn records_go_when_they_say_nothing_any_more_and_locks_do_not() {
 async fn a_clock_that_goes_back_makes_no_lock_shorter() {
     let (records, clock) = manual();
     let minute = Duration::from_secs(60);
-    let limiter = StoredLimiter::new(records, &key()).with_rules(LimiterRules::new().with_budget(3, minute));
+    let limiter = StoredLimiter::new(records, &key()).with_limits(Limits::new().with_budget(3, minute));
     clock.advance(minute);
     assert_eq!(count_left(&limiter, "alice").await, 3);
     clock.set_back(Duration::from_secs(1));

@@ -8,7 +8,7 @@ use super::{HERE, HOUR, World, exhaust, ready, sample, together};
 use tower_password_grant::limiter::{Reserved, Settlement};
 
 fn world(budget: u32) -> World {
-    World::with(|rules| rules.with_client_and_address_budget(Lockout::new(budget, HOUR)))
+    World::with(|limits| limits.with_client_and_address_budget(Lockout::new(budget, HOUR)))
 }
 
 fn key() -> AttemptKey<'static> {
@@ -111,9 +111,9 @@ fn check_from(world: &World, subnet: u16) {
 #[test]
 fn parallel_guesses_from_the_64s_of_one_48_never_exceed_its_budget() {
     sample(|| {
-        let world = World::with(|rules| {
-            let rules = rules.with_client_and_address_budget(Lockout::new(2, HOUR));
-            rules.with_ipv6_factors(1, 2)
+        let world = World::with(|limits| {
+            let limits = limits.with_client_and_address_budget(Lockout::new(2, HOUR));
+            limits.with_ipv6_factors(1, 2)
         });
         // Two of one /56, which has two guesses; the /48 has four.
         let parts: [fn(&World); 3] =

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use shuttle::thread;
 use tower_password_grant::BackendError;
 use tower_password_grant::limiter::{
-    AttemptKey, AttemptLimiter, AttemptRecords, Checked, Guess, LimiterRules, LoadedRecords, Lockout, RecordChange,
-    RecordKey, Reserved, Rule, SecretCheck, Settlement, SharedKey, StoredLimiter,
+    AttemptKey, AttemptLimiter, AttemptRecords, Checked, Guess, Limit, Limits, LoadedRecords, Lockout, RecordChange,
+    RecordKey, Reserved, SecretCheck, Settlement, SharedKey, StoredLimiter,
 };
 use tower_password_grant::user::AccountKey;
 
@@ -22,12 +22,12 @@ struct Process<S>(StoredLimiter<S>);
 
 impl<S: AttemptRecords> Process<S> {
     fn new(records: S, budget: u32) -> Self {
-        let rules = LimiterRules::new()
+        let limits = Limits::new()
             .with_account_and_address_budget(Lockout::new(budget, HOUR))
             .with_client_and_address_budget(Lockout::new(budget, HOUR))
-            .disable(Rule::Address)
-            .disable(Rule::Account);
-        Self(StoredLimiter::new(records, &SharedKey::new([7; 32]).unwrap()).with_rules(rules))
+            .disable(Limit::Address)
+            .disable(Limit::Account);
+        Self(StoredLimiter::new(records, &SharedKey::new([7; 32]).unwrap()).with_limits(limits))
     }
 
     /// A guess at an account; whether it was charged.

@@ -9,7 +9,7 @@ use crate::boundary::account::AccountKey;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::Reading;
 use crate::boundary::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Fingerprint, Guess, Refusal, Reservation, Reserved, Rule, Settlement,
+    AttemptKey, AttemptLimiter, BegunLock, Fingerprint, Guess, Limit, Refusal, Reservation, Reserved, Settlement,
 };
 use crate::boundary::maybe::MaybeFuture;
 
@@ -118,8 +118,8 @@ pub(crate) fn reserve<'a, Of: Kind + 'a>(
 }
 
 impl<Of: Kind> Charge<Of> {
-    /// The rule in monitoring mode that would have refused it.
-    pub(crate) const fn monitored(&self) -> Option<Rule> {
+    /// The limit in monitoring mode that would have refused it.
+    pub(crate) const fn monitored(&self) -> Option<Limit> {
         self.reservation.monitored()
     }
 

@@ -8,7 +8,7 @@ use super::charge::{Charge, GuessKey, OfClient, Unsettled, UsedCharge};
 use crate::boundary::auth_method::{AuthRequest, ClientAuthMethod};
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
-use crate::boundary::limiter::{AttemptLimiter, Checked, Decided, Refusal, Rule, Settlement};
+use crate::boundary::limiter::{AttemptLimiter, Checked, Decided, Limit, Refusal, Settlement};
 use crate::protocol::client::credentials::{self, Bare, Comparison, Moment, Presented, Secret};
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy;
@@ -107,8 +107,8 @@ pub(crate) fn check<'a>(
 }
 
 impl CheckedClient<'_> {
-    /// The rule in monitoring mode that would have refused the check.
-    pub(crate) const fn monitored(&self) -> Option<Rule> {
+    /// The limit in monitoring mode that would have refused the check.
+    pub(crate) const fn monitored(&self) -> Option<Limit> {
         self.decided.monitored()
     }
 

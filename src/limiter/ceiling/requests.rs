@@ -48,7 +48,7 @@ impl RequestCeiling {
     }
 
     /// The factors of IPv6 networks: how many times the rate and the burst of a /64 all of its /56 and all of its /48 have together.
-    /// Default: 4 and 16, the same as [`LimiterRules::with_ipv6_factors`](crate::limiter::LimiterRules::with_ipv6_factors). At
+    /// Default: 4 and 16, the same as [`Limits::with_ipv6_factors`](crate::limiter::Limits::with_ipv6_factors). At
     /// least 1: [`build`](crate::Builder::build) refuses 0. Raise the second where very many of your users come from one /48.
     #[must_use]
     pub fn ipv6_factors(mut self, net_56: u32, net_48: u32) -> Self {

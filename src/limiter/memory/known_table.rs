@@ -14,7 +14,7 @@ const LOOKED_AT: usize = 8;
 /// The most accounts whose owners were told, in one shard.
 const MOST_TOLD: usize = MOST / SHARDS;
 
-/// Bounded: when it is full, one that was long not seen loses its addresses. That makes the rules stricter for it.
+/// Bounded: when it is full, one that was long not seen loses its addresses. That makes the limits stricter for it.
 #[derive(Debug)]
 pub(crate) struct KnownTable {
     accounts: HashMap<u64, KnownAddresses, BuildHasherDefault<Hashed>>,

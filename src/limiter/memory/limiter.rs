@@ -19,34 +19,34 @@ use crate::limiter::locks::Locks;
 use crate::limiter::step::budget::millis;
 use crate::limiter::step::digests::Digests;
 use crate::limiter::step::facts::Facts;
+use crate::limiter::step::limits::Limits;
 use crate::limiter::step::look::Tallies;
-use crate::limiter::step::rules::LimiterRules;
 use crate::limiter::step::slots::{Slot, Slots};
 use crate::limiter::step::tally::Tally;
 use crate::limiter::step::ticket::Ticket;
 use crate::limiter::step::transition::{Attempted, Charged, Compared, News, Outcome, Right, Step};
 
-/// Counts attempts in the memory of this process, by four rules, which [`LimiterRules`] may change; the other
+/// Counts attempts in the memory of this process, by four limits, which [`Limits`] may change; the other
 /// two, of [requests](crate::limiter::RequestCeiling) and [introspections](crate::limiter::IntrospectionCeiling), are kept by the endpoint:
 ///
-/// | Rule | Default |
+/// | Limit | Default |
 /// |---|---|
-/// | [`AccountAndAddress`](crate::limiter::Rule::AccountAndAddress) | 10 in a row, then locked for 15, 30, 60, 60 .. minutes |
-/// | [`Account`](crate::limiter::Rule::Account) | 100 in a row over all addresses, then locked for 1, 2, 4 .. 24 hours; not for addresses from which the account succeeded before |
-/// | [`Address`](crate::limiter::Rule::Address) | 300 over all accounts and clients, one more each minute |
-/// | [`ClientAndAddress`](crate::limiter::Rule::ClientAndAddress) | as for account and address |
+/// | [`AccountAndAddress`](crate::limiter::Limit::AccountAndAddress) | 10 in a row, then locked for 15, 30, 60, 60 .. minutes |
+/// | [`Account`](crate::limiter::Limit::Account) | 100 in a row over all addresses, then locked for 1, 2, 4 .. 24 hours; not for addresses from which the account succeeded before |
+/// | [`Address`](crate::limiter::Limit::Address) | 300 over all accounts and clients, one more each minute |
+/// | [`ClientAndAddress`](crate::limiter::Limit::ClientAndAddress) | as for account and address |
 ///
 /// A success takes back its own charges, and forgets the failures of its account from its address. The secret that
 /// was denied last counts no more for the same account within half a minute, because clients and phones repeat what failed.
 ///
 /// Bounded: each of the tables of accounts, of pairs with an address, and of addresses holds at most
-/// [`capacity`](crate::limiter::LimiterRules::with_capacity) keys. When one is full of keys that still count, new keys share cells, chosen by a
+/// [`capacity`](crate::limiter::Limits::with_capacity) keys. When one is full of keys that still count, new keys share cells, chosen by a
 /// keyed hash. A cell counts its keys as one: a lock of it locks each of them, and ends the count of each as a lock of its own
 /// does. So a flood can make the limiter stricter, and gives no key more guesses. A restart clears it, and processes do not
 /// share it.
 ///
 /// IPv6 addresses count by their /64; and in a second tier by their /56, which has
-/// [4 times](crate::limiter::LimiterRules::with_ipv6_factors) the budgets of a /64, and by their /48, which has 16 times: what names an address
+/// [4 times](crate::limiter::Limits::with_ipv6_factors) the budgets of a /64, and by their /48, which has 16 times: what names an address
 /// in the table above. Addresses from which an account or client succeeded before are spared by the second tier. One /48 has at
 /// most a sixteenth of each table for itself; beyond it, its networks share cells among themselves.
 ///
@@ -58,7 +58,7 @@ use crate::limiter::step::transition::{Attempted, Charged, Compared, News, Outco
 #[doc(alias = "throttle")]
 #[doc(alias = "in_memory")]
 pub struct MemoryLimiter {
-    pub(super) rules: LimiterRules,
+    pub(super) limits: Limits,
     pub(super) tables: Tables,
     pub(super) locks: Locks,
     pub(in crate::limiter) digests: Digests,
@@ -67,13 +67,13 @@ pub struct MemoryLimiter {
 }
 
 impl MemoryLimiter {
-    /// The rules above, and 262,144 keys in each table.
+    /// The limits above, and 262,144 keys in each table.
     #[must_use]
     pub fn new() -> Self {
-        let rules = LimiterRules::new();
+        let limits = Limits::new();
         Self {
-            tables: Tables::new(rules.capacity),
-            rules,
+            tables: Tables::new(limits.capacity),
+            limits,
             locks: Locks::default(),
             digests: Digests::new(digest_key()),
             numbers: AtomicU32::new(1),
@@ -86,7 +86,7 @@ impl MemoryLimiter {
     }
 
     fn step(&self) -> Step<'_> {
-        Step::by(&self.rules)
+        Step::by(&self.limits)
     }
 
     /// One step under the locks of all that the attempt touches.
@@ -136,7 +136,7 @@ impl MemoryLimiter {
             }
             Outcome::Right(Right { monitored, is_news }, right) => {
                 if is_news {
-                    known.remember(facts.guess, facts.network, now, self.rules.lifetime);
+                    known.remember(facts.guess, facts.network, now, self.limits.lifetime);
                 }
                 return Some(Attempted::Right { right, monitored });
             }
@@ -152,7 +152,7 @@ impl MemoryLimiter {
         let new = ticket.charged.and(shared);
         let mut put = |slot: Slot, table: &mut Table, tally: Tally| {
             if new.has(slot) {
-                let memory = self.rules.policy.memory(slot);
+                let memory = self.limits.policy.memory(slot);
                 ticket.set_place(slot, table.put(facts.key(slot), (tally, number), now, memory, is_preferred(slot)));
             }
         };
@@ -169,7 +169,7 @@ impl MemoryLimiter {
         self.tables.has_wide.store(true, Ordering::Release);
         for (slot, tally) in Slot::WIDE.into_iter().zip(tallies) {
             if ticket.charged.has(slot) {
-                let (memory, tally) = (self.rules.policy.memory(slot), (*tally, ticket.number));
+                let (memory, tally) = (self.limits.policy.memory(slot), (*tally, ticket.number));
                 ticket.set_place(slot, table.keep(ticket.key(slot), tally, ticket.at, memory, false));
             }
         }
@@ -179,7 +179,7 @@ impl MemoryLimiter {
     #[cold]
     fn describe(&self, charged: &Charged, key: &AttemptKey<'_>, tallies: &mut Tallies<'_>) {
         let now = charged.ticket.at;
-        self.step().begun(charged, tallies, |rule, on, until| self.locks.describe(rule, on, key, now, until));
+        self.step().begun(charged, tallies, |limit, on, until| self.locks.describe(limit, on, key, now, until));
     }
 
     /// Settles in each tally that is touched, one after the other, each under its own lock.
@@ -205,7 +205,7 @@ impl MemoryLimiter {
                 settle(Slot::Account, &mut accounts.tallies);
             }
             if remembers {
-                accounts.known.remember(ticket.guess, ticket.network, ticket.at, self.rules.lifetime);
+                accounts.known.remember(ticket.guess, ticket.network, ticket.at, self.limits.lifetime);
             }
         }
         if touched.has(Slot::Address)
@@ -219,7 +219,7 @@ impl MemoryLimiter {
         {
             touched_wide.iter().for_each(|slot| settle(slot, &mut table));
         }
-        self.locks.settled(&self.rules.policy, ticket, settlement);
+        self.locks.settled(&self.limits.policy, ticket, settlement);
         news.and_then(|news| self.tell(ticket, news, now()))
     }
 
@@ -242,7 +242,7 @@ impl Default for MemoryLimiter {
 
 impl AttemptLimiter for MemoryLimiter {
     fn validate(&self) -> Result<(), SettingError> {
-        self.rules.check()
+        self.limits.check()
     }
 
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
@@ -278,7 +278,7 @@ impl AttemptLimiter for MemoryLimiter {
 
 impl fmt::Debug for MemoryLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryLimiter").field("rules", &self.rules).finish_non_exhaustive()
+        f.debug_struct("MemoryLimiter").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::boundary::account::AccountKey;
 use crate::boundary::clock::Clock;
-use crate::boundary::limiter::{Fingerprint, Guess, Refusal, Rule};
+use crate::boundary::limiter::{Fingerprint, Guess, Limit, Refusal};
 use crate::boundary::operator::{ActiveLock, LimiterOperator as _};
 use crate::limiter::memory::shards::SHARDS;
 use crate::limiter::memory::tables::shard_at;
@@ -112,7 +112,7 @@ fn pairs_and_clients_have_budgets_of_their_own_t1_t49() {
     assert_eq!((0..20).filter(|_| attempt_client(&limiter, "alice", HERE).is_ok()).count(), 10);
     assert!(attempt_client(&limiter, "alice", "192.0.2.2").is_ok());
     let refusal = attempt(&limiter, "alice", HERE).unwrap_err();
-    assert_eq!((refusal.rule(), refusal.retry_after()), (Rule::AccountAndAddress, 15 * MINUTE));
+    assert_eq!((refusal.limit(), refusal.retry_after()), (Limit::AccountAndAddress, 15 * MINUTE));
 }
 
 #[test]
@@ -121,13 +121,13 @@ fn an_account_has_a_ceiling_over_all_addresses_that_spares_those_it_succeeded_fr
     log_in(&limiter, "alice", HERE);
     let made: usize = (0..50).map(|number| guesses(&limiter, "alice", &nth_address(number))).sum();
     assert_eq!(made, 100);
-    assert_eq!(attempt(&limiter, "alice", "192.0.2.2").unwrap_err().rule(), Rule::Account);
+    assert_eq!(attempt(&limiter, "alice", "192.0.2.2").unwrap_err().limit(), Limit::Account);
     log_in(&limiter, "alice", HERE);
     // A known address is spared by the account's budget, not by its own.
     assert_eq!(guesses(&limiter, "alice", HERE), 10);
     clock.wait(90 * 24 * 60 * MINUTE);
     assert!((0..50).map(|number| guesses(&limiter, "alice", &nth_address(number))).sum::<usize>() == 100);
-    assert_eq!(attempt(&limiter, "alice", HERE).unwrap_err().rule(), Rule::Account);
+    assert_eq!(attempt(&limiter, "alice", HERE).unwrap_err().limit(), Limit::Account);
 }
 
 #[test]
@@ -160,9 +160,8 @@ fn an_ipv6_network_and_all_forms_of_ipv4_count_as_one_address_t17_t45() {
 
 #[test]
 fn a_success_forgets_the_failures_of_its_own_pair_only_t6() {
-    let (limiter, _clock) = with_clock(
-        MemoryLimiter::new().with_rules(LimiterRules::new().with_address_budget(TokenBucket::new(25, MINUTE))),
-    );
+    let (limiter, _clock) =
+        with_clock(MemoryLimiter::new().with_limits(Limits::new().with_address_budget(TokenBucket::new(25, MINUTE))));
     for _ in 0..9 {
         attempt(&limiter, "alice", HERE).unwrap();
         attempt(&limiter, "bob", HERE).unwrap();
@@ -171,7 +170,7 @@ fn a_success_forgets_the_failures_of_its_own_pair_only_t6() {
     assert_eq!(guesses(&limiter, "bob", HERE), 1);
     // The address has had 19 failures and gets only the login's own charge back.
     assert_eq!(guesses(&limiter, "alice", HERE), 6);
-    assert_eq!(attempt(&limiter, "carol", HERE).unwrap_err().rule(), Rule::Address);
+    assert_eq!(attempt(&limiter, "carol", HERE).unwrap_err().limit(), Limit::Address);
 }
 
 #[test]
@@ -184,31 +183,33 @@ fn what_is_settled_gives_back_what_it_says_and_what_is_dropped_nothing_t3() {
         (Some(Settlement::Denied), false, false, false),
         (None, false, false, false),
     ] {
-        for (rule, expected) in [(Rule::AccountAndAddress, pair), (Rule::Account, account), (Rule::Address, address)] {
-            let rules = LimiterRules::new()
+        for (limit, expected) in
+            [(Limit::AccountAndAddress, pair), (Limit::Account, account), (Limit::Address, address)]
+        {
+            let limits = Limits::new()
                 .with_account_and_address_budget(one)
                 .with_account_budget(one)
                 .with_address_budget(TokenBucket::new(1, MINUTE))
                 .with_known_addresses(Duration::ZERO);
             let others =
-                [Rule::AccountAndAddress, Rule::Account, Rule::Address].into_iter().filter(|other| *other != rule);
-            let limiter = MemoryLimiter::new().with_rules(others.fold(rules, LimiterRules::disable));
+                [Limit::AccountAndAddress, Limit::Account, Limit::Address].into_iter().filter(|other| *other != limit);
+            let limiter = MemoryLimiter::new().with_limits(others.fold(limits, Limits::disable));
             let reservation = attempt(&limiter, "alice", HERE).unwrap();
-            assert_eq!(attempt(&limiter, "alice", HERE).unwrap_err().rule(), rule);
+            assert_eq!(attempt(&limiter, "alice", HERE).unwrap_err().limit(), limit);
             if let Some(settlement) = settlement {
                 settle(&limiter, reservation, settlement);
             }
-            assert_eq!(attempt(&limiter, "alice", HERE).is_ok(), expected, "{settlement:?} {rule}");
+            assert_eq!(attempt(&limiter, "alice", HERE).is_ok(), expected, "{settlement:?} {limit}");
         }
     }
 }
 
 #[test]
 fn a_refused_attempt_is_charged_nowhere_and_extends_no_lock() {
-    let (limiter, clock) =
-        with_clock(MemoryLimiter::new().with_rules(
-            LimiterRules::new().with_budget(1, MINUTE).with_address_budget(TokenBucket::new(3, 100 * MINUTE)),
-        ));
+    let (limiter, clock) = with_clock(
+        MemoryLimiter::new()
+            .with_limits(Limits::new().with_budget(1, MINUTE).with_address_budget(TokenBucket::new(3, 100 * MINUTE))),
+    );
     settle(&limiter, attempt(&limiter, "alice", HERE).unwrap(), Settlement::Denied);
     for second in 0..60 {
         let wait = attempt(&limiter, "alice", HERE).unwrap_err().retry_after();
@@ -217,14 +218,13 @@ fn a_refused_attempt_is_charged_nowhere_and_extends_no_lock() {
     }
     assert!(attempt(&limiter, "alice", HERE).is_ok());
     assert!(attempt(&limiter, "bob", HERE).is_ok());
-    assert_eq!(attempt(&limiter, "carol", HERE).unwrap_err().rule(), Rule::Address);
+    assert_eq!(attempt(&limiter, "carol", HERE).unwrap_err().limit(), Limit::Address);
 }
 
 #[test]
 fn an_address_that_stays_below_its_rate_is_never_refused_however_long_it_goes_on_t48() {
-    let (limiter, clock) = with_clock(
-        MemoryLimiter::new().with_rules(LimiterRules::new().with_address_budget(TokenBucket::new(20, MINUTE))),
-    );
+    let (limiter, clock) =
+        with_clock(MemoryLimiter::new().with_limits(Limits::new().with_address_budget(TokenBucket::new(20, MINUTE))));
     for minute in 0..24 * 60 {
         attempt(&limiter, &minute.to_string(), HERE).unwrap();
         clock.wait(MINUTE);
@@ -268,7 +268,7 @@ fn every_shard_of_every_table_is_used() {
 #[test]
 fn a_flood_of_names_makes_it_stricter_but_never_larger_and_never_forgetful_t11() {
     let capacity = SHARDS * 16;
-    let (limiter, clock) = with_clock(MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(capacity)));
+    let (limiter, clock) = with_clock(MemoryLimiter::new().with_limits(Limits::new().with_capacity(capacity)));
     log_in(&limiter, "owner", HERE);
     assert_eq!(guesses(&limiter, "victim", HERE), 10);
     for name in 0..2 * u32::try_from(capacity).unwrap() {
@@ -296,8 +296,7 @@ fn a_flood_of_names_makes_it_stricter_but_never_larger_and_never_forgetful_t11()
 
 #[test]
 fn a_flood_of_client_ids_keeps_no_client_out_where_it_was_before_t26() {
-    let limiter =
-        MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(SHARDS * 16).disable(Rule::Address));
+    let limiter = MemoryLimiter::new().with_limits(Limits::new().with_capacity(SHARDS * 16).disable(Limit::Address));
     let log_in = |client: u32| {
         let one = attempt_client(&limiter, &format!("client-{client}"), &nth_address(client));
         one.map(|one| settle(&limiter, one, Settlement::Success)).is_ok()
@@ -314,7 +313,7 @@ fn a_flood_of_client_ids_keeps_no_client_out_where_it_was_before_t26() {
 
 #[test]
 fn a_flood_does_not_make_the_next_lock_short_again() {
-    let (limiter, clock) = with_clock(MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(SHARDS)));
+    let (limiter, clock) = with_clock(MemoryLimiter::new().with_limits(Limits::new().with_capacity(SHARDS)));
     assert_eq!(guesses(&limiter, "victim", ""), 10);
     clock.wait(16 * MINUTE);
     for name in 0..10_000 {
@@ -326,7 +325,7 @@ fn a_flood_does_not_make_the_next_lock_short_again() {
 
 #[test]
 fn room_that_opens_up_gives_no_fresh_budget_to_a_key_that_shared_a_tally() {
-    let limiter = MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(SHARDS));
+    let limiter = MemoryLimiter::new().with_limits(Limits::new().with_capacity(SHARDS));
     let others: Vec<_> = (0..1000).filter_map(|name| attempt(&limiter, &format!("other-{name}"), "").ok()).collect();
     let before = guesses(&limiter, "victim", "");
     for reservation in others {
@@ -337,7 +336,7 @@ fn room_that_opens_up_gives_no_fresh_budget_to_a_key_that_shared_a_tally() {
 
 #[test]
 fn a_success_in_a_full_table_gives_back_its_own_charge_only() {
-    let limiter = MemoryLimiter::new().with_rules(LimiterRules::new().with_capacity(0));
+    let limiter = MemoryLimiter::new().with_limits(Limits::new().with_capacity(0));
     let denied = guesses(&limiter, "victim", "");
     assert_eq!(denied, 10);
     for name in 0..1000 {
@@ -350,13 +349,13 @@ fn a_success_in_a_full_table_gives_back_its_own_charge_only() {
 
 #[test]
 fn a_cell_counts_its_keys_as_one_so_none_of_them_has_more_guesses_than_a_key_of_its_own() {
-    let rules = |capacity| {
+    let limits = |capacity| {
         let account = Lockout::new(6, 3 * MINUTE).locked_for(MINUTE, 4 * MINUTE);
-        let rules = LimiterRules::new().with_account_budget(account).with_capacity(capacity);
-        let rules = rules.disable(Rule::Address).disable(Rule::AccountAndAddress);
-        with_clock(MemoryLimiter::new().with_rules(rules))
+        let limits = Limits::new().with_account_budget(account).with_capacity(capacity);
+        let limits = limits.disable(Limit::Address).disable(Limit::AccountAndAddress);
+        with_clock(MemoryLimiter::new().with_limits(limits))
     };
-    let ((shared, one), (own, other)) = (rules(0), rules(SHARDS));
+    let ((shared, one), (own, other)) = (limits(0), limits(SHARDS));
     let cell = |name: &u32| {
         let account = AccountKey::resolved(name.to_string());
         shared.digests.guess(&Guess::Account { realm: None, account: &account }) % SHARDS as u64
@@ -372,8 +371,8 @@ fn a_cell_counts_its_keys_as_one_so_none_of_them_has_more_guesses_than_a_key_of_
         for number in 0..attempts {
             let from = nth_address(turn * 100 + number);
             let answers = [(&shared, name), (&own, 0)].map(|(limiter, name)| {
-                let wait = |refusal: Refusal| (refusal.rule(), refusal.retry_after());
-                let denied = |one| settle(limiter, one, Settlement::Denied).map(|lock| lock.rule());
+                let wait = |refusal: Refusal| (refusal.limit(), refusal.retry_after());
+                let denied = |one| settle(limiter, one, Settlement::Denied).map(|lock| lock.limit());
                 attempt(limiter, &name.to_string(), &from).map(denied).map_err(wait)
             });
             assert_eq!(answers[0], answers[1], "{turn} {number}");
@@ -385,9 +384,8 @@ fn a_cell_counts_its_keys_as_one_so_none_of_them_has_more_guesses_than_a_key_of_
 
 #[test]
 fn an_operator_sees_every_lock_and_lifts_it() {
-    let (limiter, clock) = with_clock(
-        MemoryLimiter::new().with_rules(LimiterRules::new().with_address_budget(TokenBucket::new(30, MINUTE))),
-    );
+    let (limiter, clock) =
+        with_clock(MemoryLimiter::new().with_limits(Limits::new().with_address_budget(TokenBucket::new(30, MINUTE))));
     let alice = AccountKey::resolved("alice");
     guesses(&limiter, "alice", HERE);
     guesses(&limiter, "alice", "192.0.2.2");
@@ -398,7 +396,7 @@ fn an_operator_sees_every_lock_and_lifts_it() {
         let locks = locks(limiter).into_iter().map(|lock| {
             let account = lock.account.map(|account| account.as_str().to_owned());
             let address = lock.address.map(|address| address.to_string()).unwrap_or_default();
-            (format!("{} {address}", lock.rule), (account.or(lock.client_id), lock.remaining))
+            (format!("{} {address}", lock.limit), (account.or(lock.client_id), lock.remaining))
         });
         locks.collect::<BTreeMap<_, _>>()
     };
@@ -421,7 +419,7 @@ fn an_operator_sees_every_lock_and_lifts_it() {
     assert_eq!(ready(limiter.unblock_account(None, &alice)), 3);
     assert_eq!(seen(&limiter), BTreeMap::new());
     assert!(guesses(&limiter, "alice", HERE) < 10);
-    assert_eq!(attempt(&limiter, "alice", HERE).unwrap_err().rule(), Rule::Address);
+    assert_eq!(attempt(&limiter, "alice", HERE).unwrap_err().limit(), Limit::Address);
     assert_eq!(seen(&limiter)["address 192.0.2.1"], (None, MINUTE));
     assert!(ready(limiter.unblock_address(HERE.parse().unwrap())) > 1);
     assert_eq!(guesses(&limiter, "alice", HERE), 10);
@@ -458,7 +456,7 @@ fn attempts_under_way_are_a_full_house_and_no_lock_until_they_must_have_been_dro
     let refused = || attempt(&limiter, "alice", HERE).unwrap_err();
     assert_eq!((refused().retry_after(), refused().new_lock()), (Duration::from_secs(1), None));
     clock.wait(MINUTE);
-    assert_eq!(refused().new_lock(), Some(BegunLock::new(Rule::AccountAndAddress, 14 * MINUTE)));
+    assert_eq!(refused().new_lock(), Some(BegunLock::new(Limit::AccountAndAddress, 14 * MINUTE)));
     assert_eq!((refused().retry_after(), refused().new_lock()), (14 * MINUTE, None));
     // They were not dropped after all, and all of them right.
     assert!(under_way.into_iter().all(|one| settle(&limiter, one, Settlement::Success).is_none()));
@@ -468,7 +466,7 @@ fn attempts_under_way_are_a_full_house_and_no_lock_until_they_must_have_been_dro
 #[test]
 fn notices_and_names_are_bounded() {
     let (limiter, clock) =
-        with_clock(MemoryLimiter::new().with_rules(LimiterRules::new().with_budget(1, MINUTE).disable(Rule::Address)));
+        with_clock(MemoryLimiter::new().with_limits(Limits::new().with_budget(1, MINUTE).disable(Limit::Address)));
     let fail_all = |names: std::ops::Range<u32>| {
         let one = |name: u32| attempt(&limiter, &name.to_string(), HERE).unwrap();
         names.filter(|name| settle(&limiter, one(*name), Settlement::Denied).is_some()).count()

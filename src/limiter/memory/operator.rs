@@ -9,13 +9,13 @@ use super::table::Table;
 use super::tables::{shard_at, shard_of};
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::OperationError;
-use crate::boundary::limiter::{Guess, Rule};
+use crate::boundary::limiter::{Guess, Limit};
 use crate::boundary::operator::{ActiveLock, LimiterOperator, LockCursor, LockPage, MOST_LOCKS};
 use crate::limiter::step::key::Key;
 use crate::limiter::step::unblock::{Forgotten, Unblock};
 
-/// A key that is locked, by which rule and how long.
-type Found = (Key, (Rule, u64));
+/// A key that is locked, by which limit and how long.
+type Found = (Key, (Limit, u64));
 
 /// Each of these looks through all keys, one shard after the other, and holds up a request for no longer than one shard takes. It
 /// never fails.
@@ -72,7 +72,7 @@ impl MemoryLimiter {
         let now = self.now();
         let look = |table: &Table| {
             let meant = table.iter().filter(|(key, _)| is_meant(*key));
-            meant.filter_map(|(key, tally)| Some((key, self.rules.policy.lock(key, &tally, now)?))).collect()
+            meant.filter_map(|(key, tally)| Some((key, self.limits.policy.lock(key, &tally, now)?))).collect()
         };
         self.tables.part(part, |table| look(table)).unwrap_or_default()
     }

@@ -56,7 +56,7 @@ fn lock_over(tally: Tally, budget: &Lockout, now: u64) -> Option<u64> {
 /// Ends the counts of all keys that are counted where those of the attempt are, where a lock is over. A place of one's own may
 /// have begun as a copy of a cell.
 fn end_locked_cells(limiter: &MemoryLimiter, histories: &mut Histories, attempt: &Try, now: u64) {
-    let each = limiter.rules.capacity.div_ceil(SHARDS);
+    let each = limiter.limits.capacity.div_ceil(SHARDS);
     let place = |key: Key, place| ((key.0 ^ key.1.rotate_right(16)) % SHARDS as u64, cell_of(each, key, place));
     let guess = |is_client: bool, who: u32| {
         let (name, realm) = (who.to_string(), None);
@@ -85,13 +85,13 @@ fn end_locked_cells(limiter: &MemoryLimiter, histories: &mut Histories, attempt:
         let (tally, is_own) = accounts.tallies.look(key, false, &mut copy);
         (if is_own { Ok(key) } else { Err(place(key, Place::Shared)) }, *tally)
     };
-    let budget = limiter.rules.policy.pair_rule(attempt.is_client).1;
+    let budget = limiter.limits.policy.pair_limit(attempt.is_client).1;
     let (at, tally) = pair((attempt.is_client, attempt.who, attempt.from));
     if let Some(over) = lock_over(tally, budget, now) {
         histories.end_pairs(|key| pair(*key).0 == at, over);
     }
     let (at, tally) = account(attempt.who);
-    if let Some(over) = lock_over(tally, &limiter.rules.policy.account, now) {
+    if let Some(over) = lock_over(tally, &limiter.limits.policy.account, now) {
         histories.end_accounts(|who| account(who).0 == at, over);
     }
 }
@@ -104,8 +104,8 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
             .locked_for(Duration::from_millis(first), Duration::from_millis(400))
     };
     let (limiter, clock) = with_clock(
-        MemoryLimiter::new().with_rules(
-            LimiterRules::new()
+        MemoryLimiter::new().with_limits(
+            Limits::new()
                 .with_account_and_address_budget(lockout(3, 200, 50))
                 .with_account_budget(lockout(6, 300, 100))
                 .with_client_and_address_budget(lockout(2, 60, 80))
@@ -120,7 +120,7 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
     for shard in 0..SHARDS {
         shard_at(&limiter.tables.accounts, shard).unwrap().known = KnownTable::new(1000);
     }
-    let mut histories = Histories::new(limiter.rules.policy, has_room);
+    let mut histories = Histories::new(limiter.limits.policy, has_room);
     let mut under_way: Vec<(Try, Charged, u32, Reservation)> = Vec::new();
     let mut denied = HashSet::new();
     for (number, step) in (0_u32..).zip(steps) {
@@ -158,8 +158,8 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
                         histories.charge(&attempt, charged, now, number);
                         under_way.push((attempt, charged, number, reservation));
                     }
-                    (Err(refusal), Err((rule, wait))) if has_room => {
-                        prop_assert_eq!((refusal.rule(), refusal.retry_after()), (rule, Duration::from_millis(wait)));
+                    (Err(refusal), Err((limit, wait))) if has_room => {
+                        prop_assert_eq!((refusal.limit(), refusal.retry_after()), (limit, Duration::from_millis(wait)));
                     }
                     (Err(refusal), _) => prop_assert!(!has_room, "{:?} {:?}", attempt, refusal),
                     (Ok(_), Err(refusal)) => prop_assert!(false, "{attempt:?} was granted, not {refusal:?}"),

@@ -3,14 +3,14 @@
 use super::limiter::MemoryLimiter;
 use super::tables::Tables;
 use crate::boundary::clock::{Clock, PartClock};
-use crate::limiter::step::rules::LimiterRules;
+use crate::limiter::step::limits::Limits;
 
 impl MemoryLimiter {
-    /// Other rules. Default: [`LimiterRules::new`]. To be set before the first use, as it forgets everything.
+    /// Other limits. Default: [`Limits::new`]. To be set before the first use, as it forgets everything.
     #[must_use]
-    pub fn with_rules(mut self, rules: LimiterRules) -> Self {
-        self.tables = Tables::new(rules.capacity);
-        self.rules = rules;
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.tables = Tables::new(limits.capacity);
+        self.limits = limits;
         self
     }
 

@@ -18,7 +18,7 @@ pub struct LimiterStats {
     /// The most that each of these may be.
     pub capacity: usize,
     /// Whether one of them was ever full of what counts, so that keys shared a budget. Then raise the
-    /// [capacity](crate::limiter::LimiterRules::with_capacity).
+    /// [capacity](crate::limiter::Limits::with_capacity).
     pub was_full: bool,
     /// Whether the networks of one IPv6 /48 ever had as much of a table as one may have, so that they shared budgets among
     /// themselves: an attacker with much room.
@@ -34,7 +34,7 @@ impl MemoryLimiter {
             accounts: 0,
             addresses: 0,
             wide: 0,
-            capacity: self.rules.capacity,
+            capacity: self.limits.capacity,
             was_full: false,
             was_crowded: false,
         };

@@ -111,7 +111,7 @@ impl TokenBucket {
     }
 }
 
-/// What a rule or a ceiling does when its budget is spent.
+/// What a limit or a ceiling does when its budget is spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mode {
     #[default]

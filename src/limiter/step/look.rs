@@ -6,7 +6,7 @@ use super::known::KnownAddresses;
 use super::policy::Policy;
 use super::slots::{Slot, Slots};
 use super::tally::Tally;
-use crate::boundary::limiter::Rule;
+use crate::boundary::limiter::Limit;
 
 /// The tallies that an attempt touches, each where it lies or a copy. One that is not there is as a new one.
 #[derive(Debug)]
@@ -47,10 +47,10 @@ pub(crate) struct Moment<'a> {
     pub(crate) is_known: bool,
 }
 
-/// A budget is spent: the first rule that refuses, and the longest wait in milliseconds.
+/// A budget is spent: the first limit that refuses, and the longest wait in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spent {
-    pub(crate) rule: Rule,
+    pub(crate) limit: Limit,
     pub(crate) wait: u64,
     /// The wait for the address alone, if its budget is spent.
     pub(crate) address: Option<u64>,
@@ -60,69 +60,69 @@ pub(crate) struct Spent {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {
     pub(super) counts: Slots,
-    /// Which rule would have refused if it blocked.
-    pub(super) monitored: Option<Rule>,
+    /// Which limit would have refused if it blocked.
+    pub(super) monitored: Option<Limit>,
 }
 
 /// Looks at every tally that the attempt touches.
 pub(crate) fn look(policy: &Policy, facts: &Facts, moment: Moment<'_>, tallies: &Tallies<'_>) -> Result<Room, Spent> {
     let Moment { now, is_known, .. } = moment;
     let &Facts { is_client, is_exempt, .. } = facts;
-    let (pair_rule, pair_budget) = policy.pair_rule(is_client);
+    let (pair_limit, pair_budget) = policy.pair_limit(is_client);
     // The allow-list lifts what names an address, but never the account's own ceiling, nor that of client secrets.
     let counts_pair = !facts.has_no_account && (is_client || !is_exempt);
     let counts_account = facts.counts_on_account() && (is_exempt || !is_known);
     let counts_address = facts.has_address && !is_exempt;
 
     let mut verdict = Verdicts::default();
-    let pair = verdict.add(counts_pair, pair_rule, policy, || tallies.pair.wait(pair_budget, now));
-    let account = verdict.add(counts_account, Rule::Account, policy, || tallies.account.wait(&policy.account, now));
-    let address = verdict.add(counts_address, Rule::Address, policy, || tallies.address.empty(&policy.address, now));
+    let pair = verdict.add(counts_pair, pair_limit, policy, || tallies.pair.wait(pair_budget, now));
+    let account = verdict.add(counts_account, Limit::Account, policy, || tallies.account.wait(&policy.account, now));
+    let address = verdict.add(counts_address, Limit::Address, policy, || tallies.address.empty(&policy.address, now));
     let mut counts =
         Slots::NONE.with_if(Slot::Pair, pair).with_if(Slot::Account, account).with_if(Slot::Address, address);
     if let Some(wide) = tallies.wide.as_deref() {
         for (slot, tally) in Slot::WIDE.into_iter().zip(wide) {
             let counts_it = if slot.is_bucket() {
-                verdict.add(counts_address, Rule::Address, policy, || tally.empty(&policy.bucket(slot), now))
+                verdict.add(counts_address, Limit::Address, policy, || tally.empty(&policy.bucket(slot), now))
             } else {
-                verdict.add(counts_pair, pair_rule, policy, || tally.wait(&policy.lockout(slot, is_client), now))
+                verdict.add(counts_pair, pair_limit, policy, || tally.wait(&policy.lockout(slot, is_client), now))
             };
             counts = counts.with_if(slot, counts_it);
         }
     }
     match verdict.refused {
-        Some((rule, wait)) => Err(Spent { rule, wait, address: verdict.address }),
+        Some((limit, wait)) => Err(Spent { limit, wait, address: verdict.address }),
         None => Ok(Room { counts, monitored: verdict.monitored }),
     }
 }
 
-/// What the single rules said so far.
+/// What the single limits said so far.
 #[derive(Default)]
 struct Verdicts {
-    refused: Option<(Rule, u64)>,
+    refused: Option<(Limit, u64)>,
     address: Option<u64>,
-    monitored: Option<Rule>,
+    monitored: Option<Limit>,
 }
 
 impl Verdicts {
-    /// Whether the attempt is to be charged to this rule, as far as it goes.
-    fn add(&mut self, applies: bool, rule: Rule, policy: &Policy, wait: impl FnOnce() -> Option<u64>) -> bool {
-        let mode = policy.mode(rule);
+    /// Whether the attempt is to be charged to this limit, as far as it goes.
+    fn add(&mut self, applies: bool, limit: Limit, policy: &Policy, wait: impl FnOnce() -> Option<u64>) -> bool {
+        let mode = policy.mode(limit);
         if !applies || mode == Mode::Off {
             return false;
         }
         match wait() {
             None => true,
             Some(wait) if mode == Mode::Block => {
-                let (first, longest) = self.refused.unwrap_or((rule, 0));
+                let (first, longest) = self.refused.unwrap_or((limit, 0));
                 self.refused = Some((first, longest.max(wait)));
-                if rule == Rule::Address {
+                if limit == Limit::Address {
                     self.address = self.address.max(Some(wait));
                 }
                 false
             }
             Some(_) => {
-                self.monitored.get_or_insert(rule);
+                self.monitored.get_or_insert(limit);
                 false
             }
         }

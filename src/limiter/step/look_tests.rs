@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::limiter::step::budget::{Lockout, TokenBucket};
-use crate::limiter::step::rules::LimiterRules;
+use crate::limiter::step::limits::Limits;
 use crate::limiter::step::transition::{Charged, Compared, Outcome, Step};
 
 const FACTS: Facts = Facts {
@@ -44,10 +44,10 @@ fn of(facts: Facts) -> At {
 fn reserve(policy: &Policy, held: &mut Held, at: &At) -> Result<Charged, Spent> {
     let Held { pair, account, address } = held;
     let mut tallies = Tallies { pair, account, address, wide: None, shared: Slots::NONE };
-    let rules = LimiterRules { policy: *policy, ..LimiterRules::new() };
+    let limits = Limits { policy: *policy, ..Limits::new() };
     let moment = Moment { now: at.now, known: None, is_known: at.is_known };
     let number = || at.number;
-    match Step::by(&rules).attempt(&at.facts, moment, &mut tallies, number, || Compared::<Infallible, ()>::Later(())) {
+    match Step::by(&limits).attempt(&at.facts, moment, &mut tallies, number, || Compared::<Infallible, ()>::Later(())) {
         Outcome::Charged(charged, ()) => Ok(charged),
         Outcome::Refused(refused) => Err(refused.spent),
         Outcome::Right(_, never) => match never {},
@@ -66,9 +66,9 @@ fn policy() -> Policy {
 }
 
 /// Expects a refusal.
-fn refused(outcome: Result<Charged, Spent>) -> (Rule, u64, Option<u64>) {
-    let Spent { rule, wait, address } = outcome.unwrap_err();
-    (rule, wait, address)
+fn refused(outcome: Result<Charged, Spent>) -> (Limit, u64, Option<u64>) {
+    let Spent { limit, wait, address } = outcome.unwrap_err();
+    (limit, wait, address)
 }
 
 /// Which of the three budgets were charged: pair, account, address.
@@ -89,7 +89,7 @@ fn same(one: Held, other: Held) -> bool {
 }
 
 #[test]
-fn each_kind_of_attempt_is_charged_to_its_own_rules() {
+fn each_kind_of_attempt_is_charged_to_its_own_limits() {
     for (at, expected) in [
         (AT, [true, true, true]),
         (of(Facts { has_address: false, ..FACTS }), [true, true, false]),
@@ -118,12 +118,12 @@ fn the_first_rule_that_refuses_is_told_with_the_longest_wait_and_nothing_is_char
         tallies.pair.charge(&policy.pair, 1000, number);
     }
     let before = tallies;
-    assert_eq!(refused(reserve(&policy, &mut tallies, &AT)), (Rule::AccountAndAddress, 600, None));
+    assert_eq!(refused(reserve(&policy, &mut tallies, &AT)), (Limit::AccountAndAddress, 600, None));
     assert_eq!(tallies, before);
     let known = At { is_known: true, ..AT };
-    assert_eq!(refused(reserve(&policy, &mut tallies, &known)), (Rule::AccountAndAddress, 60, None));
+    assert_eq!(refused(reserve(&policy, &mut tallies, &known)), (Limit::AccountAndAddress, 60, None));
     let exempt = of(Facts { is_exempt: true, ..FACTS });
-    assert_eq!(refused(reserve(&policy, &mut tallies, &exempt)), (Rule::Account, 600, None));
+    assert_eq!(refused(reserve(&policy, &mut tallies, &exempt)), (Limit::Account, 600, None));
     assert_eq!(tallies, before);
 }
 
@@ -154,24 +154,24 @@ fn a_secret_that_was_denied_is_free_within_the_window_and_in_no_other_case() {
     let mut locked = tallies;
     assert_eq!(charged(reserve(&policy, &mut locked, &with(8, 1002, 2))), [true; 3]);
     locked.pair.deny(1002, 2, 8);
-    assert_eq!(refused(reserve(&policy, &mut locked, &with(8, 1003, 3))), (Rule::AccountAndAddress, 59, None));
+    assert_eq!(refused(reserve(&policy, &mut locked, &with(8, 1003, 3))), (Limit::AccountAndAddress, 59, None));
     let none = Policy { repeat: 0, ..policy };
     assert_eq!(charged(reserve(&none, &mut tallies, &with(7, 1002, 2))), [true; 3]);
 }
 
 #[test]
 fn a_rule_that_is_off_neither_counts_nor_refuses() {
-    for (rule, expected) in [
-        (Rule::AccountAndAddress, [false, true, true]),
-        (Rule::Account, [true, false, true]),
-        (Rule::Address, [true, true, false]),
-        (Rule::ClientAndAddress, [true, true, true]),
-        (Rule::Requests, [true, true, true]),
-        (Rule::Introspections, [true, true, true]),
+    for (limit, expected) in [
+        (Limit::AccountAndAddress, [false, true, true]),
+        (Limit::Account, [true, false, true]),
+        (Limit::Address, [true, true, false]),
+        (Limit::ClientAndAddress, [true, true, true]),
+        (Limit::Requests, [true, true, true]),
+        (Limit::Introspections, [true, true, true]),
     ] {
         let mut policy = policy();
-        policy.set_mode(rule, Mode::Off);
-        assert_eq!(charged(reserve(&policy, &mut Held::default(), &AT)), expected, "{rule}");
+        policy.set_mode(limit, Mode::Off);
+        assert_eq!(charged(reserve(&policy, &mut Held::default(), &AT)), expected, "{limit}");
     }
 }
 
@@ -184,19 +184,19 @@ proptest! {
     ) {
         let block = policy();
         let mut monitor = block;
-        for rule in [Rule::AccountAndAddress, Rule::Account, Rule::Address, Rule::ClientAndAddress] {
-            monitor.set_mode(rule, Mode::Monitor);
+        for limit in [Limit::AccountAndAddress, Limit::Account, Limit::Address, Limit::ClientAndAddress] {
+            monitor.set_mode(limit, Mode::Monitor);
         }
         let (mut tallies, mut now) = (Held::default(), 0);
         for (number, (wait, is_known, is_exempt, is_client)) in (0..).zip(waits) {
             now += wait;
             let at = At { facts: Facts { is_exempt, is_client, ..FACTS }, is_known, now, number };
             let before = tallies;
-            // What the blocking rules say of the same tallies.
+            // What the blocking limits say of the same tallies.
             let blocked = reserve(&block, &mut before.clone(), &at);
             let charged = reserve(&monitor, &mut tallies, &at).unwrap();
             prop_assert!(charged.ticket.locks.is_empty() && charged.begun.is_empty());
-            prop_assert_eq!(charged.monitored, blocked.err().map(|spent| spent.rule));
+            prop_assert_eq!(charged.monitored, blocked.err().map(|spent| spent.limit));
             // What would be refused is not charged: it extends no lock.
             let charged = charged.ticket.charged;
             prop_assert!(charged.has(Slot::Pair) || tallies.pair == before.pair);
@@ -250,5 +250,5 @@ fn the_wait_of_an_address_that_is_spent_is_told_apart_from_that_of_an_account() 
     tallies.pair.deny(AT.now, 0, 0);
     tallies.pair.deny(AT.now, 1, 0);
     let refusal = refused(reserve(&policy, &mut tallies, &At { number: 9, ..AT }));
-    assert_eq!(refusal, (Rule::AccountAndAddress, 60, Some(10)));
+    assert_eq!(refusal, (Limit::AccountAndAddress, 60, Some(10)));
 }

@@ -1,4 +1,4 @@
-//! The rules and the pure step: budgets, records and the time give an outcome and changed records.
+//! The limits and the pure step: budgets, records and the time give an outcome and changed records.
 
 pub(crate) mod budget;
 pub(crate) mod capacity;
@@ -7,11 +7,11 @@ pub(crate) mod digests;
 pub(crate) mod facts;
 pub(crate) mod key;
 pub(crate) mod known;
+pub(crate) mod limits;
 pub(crate) mod look;
 pub(crate) mod network;
 pub(crate) mod policy;
 pub(crate) mod records;
-pub(crate) mod rules;
 pub(crate) mod slots;
 pub(crate) mod tally;
 pub(crate) mod ticket;

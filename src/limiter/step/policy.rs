@@ -1,4 +1,4 @@
-//! The rules: each with its budget and its mode.
+//! The limits: each with its budget and its mode.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::key::{Key, is_client};
 use super::network::{Tier, is_ipv6, tier};
 use super::slots::Slot;
 use super::tally::Tally;
-use crate::boundary::limiter::Rule;
+use crate::boundary::limiter::Limit;
 use crate::boundary::setting::{SettingError, one_or_more};
 use crate::protocol::address::IPV6_FACTORS;
 
@@ -45,39 +45,39 @@ impl Policy {
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         [self.pair, self.account, self.client].iter().try_for_each(Lockout::check)?;
         for factor in self.factors {
-            one_or_more("LimiterRules::with_ipv6_factors", factor)?;
+            one_or_more("Limits::with_ipv6_factors", factor)?;
         }
         self.address.check()
     }
 
-    pub(crate) fn mode(&self, rule: Rule) -> Mode {
+    pub(crate) fn mode(&self, limit: Limit) -> Mode {
         let [pair, account, address, client] = self.modes;
-        match rule {
-            Rule::AccountAndAddress => pair,
-            Rule::Account => account,
-            Rule::Address => address,
-            Rule::ClientAndAddress => client,
-            Rule::Requests | Rule::Introspections => Mode::Off,
+        match limit {
+            Limit::AccountAndAddress => pair,
+            Limit::Account => account,
+            Limit::Address => address,
+            Limit::ClientAndAddress => client,
+            Limit::Requests | Limit::Introspections => Mode::Off,
         }
     }
 
-    /// Sets the mode of a rule, and answers whether it is one of the limiter's.
-    pub(crate) fn set_mode(&mut self, rule: Rule, mode: Mode) -> bool {
+    /// Sets the mode of a limit, and answers whether it is one of the limiter's.
+    pub(crate) fn set_mode(&mut self, limit: Limit, mode: Mode) -> bool {
         let [pair, account, address, client] = &mut self.modes;
-        let of_rule = match rule {
-            Rule::AccountAndAddress => pair,
-            Rule::Account => account,
-            Rule::Address => address,
-            Rule::ClientAndAddress => client,
-            Rule::Requests | Rule::Introspections => return false,
+        let of_limit = match limit {
+            Limit::AccountAndAddress => pair,
+            Limit::Account => account,
+            Limit::Address => address,
+            Limit::ClientAndAddress => client,
+            Limit::Requests | Limit::Introspections => return false,
         };
-        *of_rule = mode;
+        *of_limit = mode;
         true
     }
 
-    /// The rule and budget of an account or client and its address.
-    pub(crate) fn pair_rule(&self, is_client: bool) -> (Rule, &Lockout) {
-        if is_client { (Rule::ClientAndAddress, &self.client) } else { (Rule::AccountAndAddress, &self.pair) }
+    /// The limit and budget of an account or client and its address.
+    pub(crate) fn pair_limit(&self, is_client: bool) -> (Limit, &Lockout) {
+        if is_client { (Limit::ClientAndAddress, &self.client) } else { (Limit::AccountAndAddress, &self.pair) }
     }
 
     /// Sets how many times the budgets of a /64 a /56 and a /48 have.
@@ -95,7 +95,7 @@ impl Policy {
 
     /// The budget of failures in a row in such a record; that of the pair for those that are [buckets](Slot::is_bucket).
     pub(crate) fn lockout(&self, slot: Slot, is_client: bool) -> Lockout {
-        let budget = if slot == Slot::Account { &self.account } else { self.pair_rule(is_client).1 };
+        let budget = if slot == Slot::Account { &self.account } else { self.pair_limit(is_client).1 };
         slot.tier().map_or(*budget, |tier| budget.times(self.factor(tier)))
     }
 
@@ -104,12 +104,12 @@ impl Policy {
         slot.tier().map_or(self.address, |tier| self.address.times(self.factor(tier)))
     }
 
-    /// The rule that counts in such a record.
-    pub(crate) fn rule(&self, slot: Slot, is_client: bool) -> Rule {
+    /// The limit that counts in such a record.
+    pub(crate) fn limit(&self, slot: Slot, is_client: bool) -> Limit {
         match slot {
-            Slot::Account => Rule::Account,
-            slot if slot.is_bucket() => Rule::Address,
-            _ => self.pair_rule(is_client).0,
+            Slot::Account => Limit::Account,
+            slot if slot.is_bucket() => Limit::Address,
+            _ => self.pair_limit(is_client).0,
         }
     }
 
@@ -134,23 +134,23 @@ impl Policy {
         longest(&self.pair).max(longest(&self.client))
     }
 
-    /// The lock of a key, if there is one: by which rule, and how long it still lasts, in milliseconds. None where the rule does
+    /// The lock of a key, if there is one: by which limit, and how long it still lasts, in milliseconds. None where the limit does
     /// not block.
-    pub(crate) fn lock(&self, (guess, network): Key, tally: &Tally, now: u64) -> Option<(Rule, u64)> {
-        let rule = match (guess, network) {
-            (0, _) => Rule::Address,
-            (_, 0) => Rule::Account,
-            _ => self.pair_rule(is_client(guess)).0,
+    pub(crate) fn lock(&self, (guess, network): Key, tally: &Tally, now: u64) -> Option<(Limit, u64)> {
+        let limit = match (guess, network) {
+            (0, _) => Limit::Address,
+            (_, 0) => Limit::Account,
+            _ => self.pair_limit(is_client(guess)).0,
         };
-        if self.mode(rule) != Mode::Block {
+        if self.mode(limit) != Mode::Block {
             return None;
         }
         let factor = tier(network).filter(|_| is_ipv6(network)).map_or(1, |tier| self.factor(tier));
-        let lasts = match rule {
-            Rule::Address => tally.empty(&self.address.times(factor), now),
-            Rule::Account => tally.locked(&self.account, now),
-            _ => tally.locked(&self.pair_rule(rule == Rule::ClientAndAddress).1.times(factor), now),
+        let lasts = match limit {
+            Limit::Address => tally.empty(&self.address.times(factor), now),
+            Limit::Account => tally.locked(&self.account, now),
+            _ => tally.locked(&self.pair_limit(limit == Limit::ClientAndAddress).1.times(factor), now),
         };
-        lasts.map(|lasts| (rule, lasts))
+        lasts.map(|lasts| (limit, lasts))
     }
 }

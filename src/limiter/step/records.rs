@@ -14,7 +14,7 @@ use super::slots::{Slot, Slots};
 use super::tally::{Tally, UNDER_WAY};
 use super::ticket::Ticket;
 use super::transition::{Attempted, Charged, Compared, News, Outcome, Right, Step};
-use crate::boundary::limiter::{BegunLock, Rule, Settlement};
+use crate::boundary::limiter::{BegunLock, Limit, Settlement};
 
 /// What is counted under one key, and of an account or client what is remembered. All times are in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub(crate) struct Records<'a> {
 /// A lock that began, or a bucket that was emptied, and until when. In milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Begun {
-    pub(crate) rule: Rule,
+    pub(crate) limit: Limit,
     pub(crate) key: Key,
     pub(crate) at: u64,
     pub(crate) until: u64,
@@ -123,7 +123,7 @@ impl<'a> Records<'a> {
         let outcome = step.attempt(facts, moment, &mut tallies, || self.next_number(), compare);
         let mut begun = Vec::new();
         if let Outcome::Charged(charged, _) = &outcome {
-            step.begun(charged, &mut tallies, |rule, key, until| begun.push(Begun { rule, key, at: now, until }));
+            step.begun(charged, &mut tallies, |limit, key, until| begun.push(Begun { limit, key, at: now, until }));
         }
         for (counts, tally) in self.counts.iter_mut().zip(copies) {
             counts.iter_mut().for_each(|counts| counts.tally = tally);

@@ -21,14 +21,14 @@ use crate::boundary::maybe::MaybeFuture;
 use crate::limiter::memory::limiter::MemoryLimiter;
 use crate::limiter::step::budget::{Lockout, TokenBucket};
 use crate::limiter::step::digests::Digests;
-use crate::limiter::step::rules::LimiterRules;
+use crate::limiter::step::limits::Limits;
 use crate::protocol::secret::keyed::Keyed;
 
-fn rules() -> LimiterRules {
+fn limits() -> Limits {
     let millis = Duration::from_millis;
     let lockout =
         |attempts, window, first| Lockout::new(attempts, millis(window)).locked_for(millis(first), millis(400));
-    LimiterRules::new()
+    Limits::new()
         .with_account_and_address_budget(lockout(3, 200, 50))
         .with_account_budget(lockout(6, 300, 100))
         .with_client_and_address_budget(lockout(2, 60, 80))
@@ -66,16 +66,16 @@ impl Store {
     }
 
     fn attempt<R, W>(&mut self, facts: &Facts, now: u64, compare: impl FnOnce() -> Compared<R, W>) -> Attempted<R, W> {
-        let rules = rules();
+        let limits = limits();
         let slots = facts.touches(false);
-        let step = |records: &mut Records<'_>, now| records.attempt(&Step::by(&rules), facts, now, compare).0;
+        let step = |records: &mut Records<'_>, now| records.attempt(&Step::by(&limits), facts, now, compare).0;
         self.step(slots, |slot| facts.key(slot), step, now)
     }
 
     fn settle(&mut self, ticket: &Ticket, settlement: Settlement, now: u64) -> Option<BegunLock> {
-        let rules = rules();
+        let limits = limits();
         let slots = ticket.touched_by(settlement).with(Slot::Account);
-        let step = |records: &mut Records<'_>, now| records.settle(&Step::by(&rules), ticket, settlement, now);
+        let step = |records: &mut Records<'_>, now| records.settle(&Step::by(&limits), ticket, settlement, now);
         self.step(slots, |slot| ticket.key(slot), step, now)
     }
 
@@ -184,22 +184,22 @@ fn ready<T: Unpin>(answer: MaybeFuture<'_, Result<T, BackendError>>) -> T {
     }
 }
 
-type Told = Option<(Rule, Duration)>;
+type Told = Option<(Limit, Duration)>;
 
 fn told(lock: Option<BegunLock>) -> Told {
-    lock.map(|lock| (lock.rule(), lock.lasts()))
+    lock.map(|lock| (lock.limit(), lock.lasts()))
 }
 
-/// What is answered to an attempt: a refusal with its wait and its news, or what a rule in monitoring mode would have said.
+/// What is answered to an attempt: a refusal with its wait and its news, or what a limit in monitoring mode would have said.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
-    Refused(Rule, Duration, Option<Duration>, Told),
+    Refused(Limit, Duration, Option<Duration>, Told),
     Charged(Slots, bool, Told),
     Right,
 }
 
 fn refused(refusal: Refusal) -> Said {
-    Said::Refused(refusal.rule(), refusal.retry_after(), refusal.address_wait(), told(refusal.new_lock()))
+    Said::Refused(refusal.limit(), refusal.retry_after(), refusal.address_wait(), told(refusal.new_lock()))
 }
 
 proptest! {
@@ -210,7 +210,7 @@ proptest! {
     fn records_decide_as_the_limiter_in_memory_does_and_tell_the_same(acts in acts()) {
         let clock = Arc::new(Millis::default());
         clock.0.store(1000, Ordering::Relaxed);
-        let limiter = MemoryLimiter::new().with_rules(rules()).with_clock(clock.clone());
+        let limiter = MemoryLimiter::new().with_limits(limits()).with_clock(clock.clone());
         let mut store = Store::default();
         let mut under_way: Vec<(Reservation, Ticket)> = Vec::new();
         for act in acts {
@@ -289,7 +289,7 @@ proptest! {
                     prop_assert_eq!(ticket.at, now.max(counted));
                     counted = ticket.at;
                     let pair = store.0[&facts.key(Slot::Pair)];
-                    if let Some(lasts) = pair.tally.locked(&rules().policy.client, counted) {
+                    if let Some(lasts) = pair.tally.locked(&limits().policy.client, counted) {
                         locked_until = counted + lasts;
                     }
                 }

@@ -3,7 +3,7 @@
 use super::facts::{Facts, key};
 use super::key::{Key, Place};
 use super::slots::{Slot, Slots};
-use crate::boundary::limiter::{Reservation, Rule, Settlement};
+use crate::boundary::limiter::{Limit, Reservation, Settlement};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket {
@@ -81,11 +81,11 @@ impl Ticket {
         self.is_spared |= place == Place::Spared;
     }
 
-    /// As the answer to the attempt, with the rule that would have refused if it blocked, and whether the address is known.
-    pub(crate) fn into_reservation(self, monitored: Option<Rule>, is_known: bool) -> Reservation {
+    /// As the answer to the attempt, with the limit that would have refused if it blocked, and whether the address is known.
+    pub(crate) fn into_reservation(self, monitored: Option<Limit>, is_known: bool) -> Reservation {
         let reservation = Reservation::new(self.to_bytes()).from_known_address(is_known);
         match monitored {
-            Some(rule) => reservation.would_refuse(rule),
+            Some(limit) => reservation.would_refuse(limit),
             None => reservation,
         }
     }

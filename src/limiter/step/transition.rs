@@ -1,4 +1,4 @@
-//! The steps of the limiter, pure: rules, the records that an attempt touches and the time give an outcome and changed
+//! The steps of the limiter, pure: limits, the records that an attempt touches and the time give an outcome and changed
 //! records. All that is decided is decided here. An engine finds the records, keeps what changed, all or none of it, and
 //! knows the names of what is locked.
 
@@ -10,16 +10,16 @@ use super::budget::Mode;
 use super::facts::Facts;
 use super::key::Key;
 use super::known::{KnownAddresses, Told};
+use super::limits::Limits;
 use super::look::{Moment, Room, Spent, Tallies, look};
 use super::policy::Policy;
-use super::rules::LimiterRules;
 use super::slots::{Slot, Slots};
 use super::tally::Tally;
 use super::ticket::Ticket;
 use crate::boundary::check::CheckOutcome;
-use crate::boundary::limiter::{BegunLock, Checked, Decided, Refusal, Reserved, Rule, Settlement};
+use crate::boundary::limiter::{BegunLock, Checked, Decided, Limit, Refusal, Reserved, Settlement};
 
-/// The rules by which all steps go.
+/// The limits by which all steps go.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step<'a> {
     policy: &'a Policy,
@@ -64,8 +64,8 @@ pub(crate) enum Outcome<R, W> {
 #[derive(Debug)]
 pub(crate) enum Attempted<R, W> {
     Refused(Refusal),
-    Charged { wrong: W, ticket: Ticket, monitored: Option<Rule>, is_known: bool, news: Option<BegunLock> },
-    Right { right: R, monitored: Option<Rule> },
+    Charged { wrong: W, ticket: Ticket, monitored: Option<Limit>, is_known: bool, news: Option<BegunLock> },
+    Right { right: R, monitored: Option<Limit> },
 }
 
 impl Attempted<Infallible, ()> {
@@ -92,8 +92,8 @@ impl Attempted<CheckOutcome, CheckOutcome> {
             Self::Right { right, monitored } => (right, monitored, None),
         };
         let mut decided = Decided::new(outcome);
-        if let Some(rule) = monitored {
-            decided = decided.would_refuse(rule);
+        if let Some(limit) = monitored {
+            decided = decided.would_refuse(limit);
         }
         if let Some(lock) = news {
             decided = decided.with_new_lock(lock);
@@ -112,9 +112,9 @@ pub(crate) struct Refused {
 impl Refused {
     /// The answer. The engine [tells](News::tell) the news, with what the owner of the account was told before.
     pub(crate) fn into_refusal(self, tell: impl FnOnce(News) -> Option<BegunLock>) -> Refusal {
-        let Spent { rule, wait, address } = self.spent;
+        let Spent { limit, wait, address } = self.spent;
         let refusal =
-            Refusal::new(rule, Duration::from_millis(wait)).with_address_wait(address.map(Duration::from_millis));
+            Refusal::new(limit, Duration::from_millis(wait)).with_address_wait(address.map(Duration::from_millis));
         self.news.and_then(tell).map_or(refusal, |lock| refusal.with_new_lock(lock))
     }
 }
@@ -123,8 +123,8 @@ impl Refused {
 pub(crate) struct Charged {
     /// Without the places of its tallies, which the engine knows.
     pub(crate) ticket: Ticket,
-    /// Which rule would have refused if it blocked.
-    pub(crate) monitored: Option<Rule>,
+    /// Which limit would have refused if it blocked.
+    pub(crate) monitored: Option<Limit>,
     /// The account or client succeeded from this address before.
     pub(crate) is_known: bool,
     /// The locks that began and the buckets that were emptied by it.
@@ -135,8 +135,8 @@ pub(crate) struct Charged {
 
 #[derive(Debug)]
 pub(crate) struct Right {
-    /// Which rule would have refused if it blocked.
-    pub(crate) monitored: Option<Rule>,
+    /// Which limit would have refused if it blocked.
+    pub(crate) monitored: Option<Limit>,
     /// The address is worth [remembering](KnownAddresses::remember) for the account or client, as of now.
     pub(crate) is_news: bool,
 }
@@ -165,15 +165,15 @@ impl News {
 
     /// The notice, unless the owner got one of another lock that still holds, or there is no room to remember it.
     pub(crate) fn tell(self, now: u64, told: Option<&mut Told>) -> Option<BegunLock> {
-        let rule = if self.slot == Slot::Account { Rule::Account } else { Rule::AccountAndAddress };
+        let limit = if self.slot == Slot::Account { Limit::Account } else { Limit::AccountAndAddress };
         let is_news = told?.is_news(now, now.saturating_add(self.lasts));
-        is_news.then(|| BegunLock::new(rule, Duration::from_millis(self.lasts)))
+        is_news.then(|| BegunLock::new(limit, Duration::from_millis(self.lasts)))
     }
 }
 
 impl<'a> Step<'a> {
-    pub(crate) const fn by(rules: &'a LimiterRules) -> Self {
-        Self { policy: &rules.policy, lifetime: rules.lifetime }
+    pub(crate) const fn by(limits: &'a Limits) -> Self {
+        Self { policy: &limits.policy, lifetime: limits.lifetime }
     }
 
     /// How long an address from which an account succeeded is known, in milliseconds.
@@ -218,7 +218,7 @@ impl<'a> Step<'a> {
     }
 
     /// Forgets the failures of an account or client from its address.
-    fn forgive(&self, facts: &Facts, moment: Moment<'_>, tallies: &mut Tallies<'_>, monitored: Option<Rule>) -> Right {
+    fn forgive(&self, facts: &Facts, moment: Moment<'_>, tallies: &mut Tallies<'_>, monitored: Option<Limit>) -> Right {
         // Others' charges in the same cell are not forgiven.
         if !tallies.shared.has(Slot::Pair) && *tallies.pair != Tally::default() {
             *tallies.pair = Tally::default();
@@ -231,14 +231,14 @@ impl<'a> Step<'a> {
     fn charge(&self, facts: &Facts, now: u64, tallies: &mut Tallies<'_>, number: u32, counts: Slots) -> Charged {
         let &Facts { print, is_client, .. } = facts;
         let policy = self.policy;
-        let (pair_rule, pair_budget) = policy.pair_rule(is_client);
-        let blocks = |rule: Rule| policy.mode(rule) == Mode::Block;
+        let (pair_limit, pair_budget) = policy.pair_limit(is_client);
+        let blocks = |limit: Limit| policy.mode(limit) == Mode::Block;
         let (mut charged, mut locks) = (Slots::NONE, Slots::NONE);
         let is_repeat = tallies.pair.is_repeat(pair_budget, now, print, policy.repeat);
         if counts.has(Slot::Pair) && !is_repeat {
             charged = charged.with(Slot::Pair);
             let begins = tallies.pair.charge(pair_budget, now, number);
-            locks = locks.with_if(Slot::Pair, begins && blocks(pair_rule));
+            locks = locks.with_if(Slot::Pair, begins && blocks(pair_limit));
         }
         if counts.has(Slot::Account)
             && !is_repeat
@@ -246,14 +246,14 @@ impl<'a> Step<'a> {
         {
             charged = charged.with(Slot::Account);
             let begins = tallies.account.charge(&policy.account, now, number);
-            locks = locks.with_if(Slot::Account, begins && blocks(Rule::Account));
+            locks = locks.with_if(Slot::Account, begins && blocks(Limit::Account));
         }
         let mut begun = locks;
         if counts.has(Slot::Address) {
             charged = charged.with(Slot::Address);
             tallies.address.take(&policy.address, now, number);
             let is_empty = tallies.address.empty(&policy.address, now).is_some();
-            begun = begun.with_if(Slot::Address, is_empty && blocks(Rule::Address));
+            begun = begun.with_if(Slot::Address, is_empty && blocks(Limit::Address));
         }
         for (slot, tally) in tallies.wide_mut() {
             if !counts.has(slot) || (is_repeat && !slot.is_bucket()) {
@@ -263,8 +263,8 @@ impl<'a> Step<'a> {
             if slot.is_bucket() {
                 let bucket = policy.bucket(slot);
                 tally.take(&bucket, now, number);
-                begun = begun.with_if(slot, tally.empty(&bucket, now).is_some() && blocks(Rule::Address));
-            } else if tally.charge(&policy.lockout(slot, is_client), now, number) && blocks(pair_rule) {
+                begun = begun.with_if(slot, tally.empty(&bucket, now).is_some() && blocks(Limit::Address));
+            } else if tally.charge(&policy.lockout(slot, is_client), now, number) && blocks(pair_limit) {
                 (locks, begun) = (locks.with(slot), begun.with(slot));
             }
         }
@@ -304,7 +304,7 @@ impl<'a> Step<'a> {
     fn give_back(&self, ticket: &Ticket, slot: Slot, tally: &mut Tally, now: impl FnOnce() -> u64) {
         let (policy, number) = (self.policy, ticket.number);
         match slot {
-            Slot::Pair => tally.refund(policy.pair_rule(ticket.is_client).1, now, number),
+            Slot::Pair => tally.refund(policy.pair_limit(ticket.is_client).1, now, number),
             Slot::Account => tally.refund(&policy.account, now, number),
             Slot::Pair56 | Slot::Pair48 => tally.refund(&policy.lockout(slot, ticket.is_client), now, number),
             Slot::Address if !ticket.is_shared(slot) => tally.give(&policy.address, number, 0),
@@ -326,12 +326,12 @@ impl<'a> Step<'a> {
     #[cold]
     fn refuse(&self, spent: Spent, tallies: &mut Tallies<'_>, now: u64) -> Refused {
         let pair = self.policy.lockout(Slot::Pair, false);
-        let locks = match spent.rule {
-            Rule::Account => Slots::of(&[Slot::Account]),
-            Rule::AccountAndAddress if tallies.pair.locked(&pair, now).is_some() => Slots::of(&[Slot::Pair]),
+        let locks = match spent.limit {
+            Limit::Account => Slots::of(&[Slot::Account]),
+            Limit::AccountAndAddress if tallies.pair.locked(&pair, now).is_some() => Slots::of(&[Slot::Pair]),
             // So it is a wider network that refuses.
-            Rule::AccountAndAddress => Slots::WIDE_PAIRS,
-            Rule::Address | Rule::ClientAndAddress | Rule::Requests | Rule::Introspections => Slots::NONE,
+            Limit::AccountAndAddress => Slots::WIDE_PAIRS,
+            Limit::Address | Limit::ClientAndAddress | Limit::Requests | Limit::Introspections => Slots::NONE,
         };
         let mut news = None;
         // The attempts that begin the locks of cells send their notices.
@@ -346,9 +346,9 @@ impl<'a> Step<'a> {
         Refused { spent, news }
     }
 
-    /// Visits the locks that [began](Charged::begun) and the buckets that were emptied, before the tallies change again: the rule
+    /// Visits the locks that [began](Charged::begun) and the buckets that were emptied, before the tallies change again: the limit
     /// and the key of each, and until when it lasts.
-    pub(crate) fn begun(&self, charged: &Charged, tallies: &mut Tallies<'_>, mut visit: impl FnMut(Rule, Key, u64)) {
+    pub(crate) fn begun(&self, charged: &Charged, tallies: &mut Tallies<'_>, mut visit: impl FnMut(Limit, Key, u64)) {
         let ticket = &charged.ticket;
         for slot in charged.begun.iter() {
             let Some(tally) = tallies.get_mut(slot) else { continue };
@@ -358,7 +358,7 @@ impl<'a> Step<'a> {
                 tally.locked(&self.policy.lockout(slot, ticket.is_client), ticket.at)
             };
             let until = ticket.at.saturating_add(lasts.unwrap_or_default());
-            visit(self.policy.rule(slot, ticket.is_client), ticket.key(slot), until);
+            visit(self.policy.limit(slot, ticket.is_client), ticket.key(slot), until);
         }
     }
 

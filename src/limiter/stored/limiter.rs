@@ -18,14 +18,14 @@ use crate::limiter::first_tries::FirstTries;
 use crate::limiter::locks::Locks;
 use crate::limiter::step::digests::Digests;
 use crate::limiter::step::facts::Facts;
-use crate::limiter::step::rules::LimiterRules;
+use crate::limiter::step::limits::Limits;
 use crate::limiter::step::slots::{Slot, Slots};
 use crate::limiter::step::ticket::Ticket;
 use crate::limiter::step::transition::{Attempted, Compared};
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 
-/// Counts attempts in a store of your own, [`AttemptRecords`], by the rules of [`MemoryLimiter`](crate::limiter::MemoryLimiter): all
+/// Counts attempts in a store of your own, [`AttemptRecords`], by the limits of [`MemoryLimiter`](crate::limiter::MemoryLimiter): all
 /// processes that share the store count together, and a restart takes back nothing that the store keeps.
 ///
 /// The store holds keyed digests and counts, no names and no addresses. The key is the [`SharedKey`] of all processes: under
@@ -49,7 +49,7 @@ use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 /// stays charged. A record that a later version of this crate has written is not overwritten: attempts on it are 503 until this
 /// process is updated, too.
 ///
-/// The store is not bounded by the limiter: [`LimiterRules::with_capacity`] is for limiters that keep their counts themselves.
+/// The store is not bounded by the limiter: [`Limits::with_capacity`] is for limiters that keep their counts themselves.
 /// A flood of names and addresses makes records of 85 bytes, beside their keys and stamps, until they are
 /// [forgotten](crate::limiter::RecordChange::forgotten_at). Remove what is forgotten, and see that there is room: a full store answers 503.
 /// How many records the calls of one failed attempt at a new name are about:
@@ -64,12 +64,12 @@ use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
 /// ```
 /// use std::time::Duration;
 /// use tower_password_grant::limiter::{
-///     AttemptRecords, LimiterRules, SharedKey, StoredLimiter,
+///     AttemptRecords, Limits, SharedKey, StoredLimiter,
 /// };
 ///
 /// fn limiter<R: AttemptRecords>(records: R, key: &SharedKey) -> StoredLimiter<R> {
-///     let rules = LimiterRules::new().with_budget(5, Duration::from_secs(900));
-///     StoredLimiter::new(records, key).with_rules(rules)
+///     let limits = Limits::new().with_budget(5, Duration::from_secs(900));
+///     StoredLimiter::new(records, key).with_limits(limits)
 /// }
 /// ```
 pub struct StoredLimiter<S> {
@@ -83,11 +83,11 @@ pub struct StoredLimiter<S> {
 }
 
 impl<S> StoredLimiter<S> {
-    /// Counts in these records, with the default rules, under this key.
+    /// Counts in these records, with the default limits, under this key.
     #[must_use]
     pub fn new(records: S, key: &SharedKey) -> Self {
         Self {
-            swapping: Swapping { records, rules: LimiterRules::new() },
+            swapping: Swapping { records, limits: Limits::new() },
             digests: Digests::new(Keyed::new(Some(key), KeyUse::Attempts)),
             locks: Locks::default(),
             turns: Turns::default(),
@@ -96,10 +96,10 @@ impl<S> StoredLimiter<S> {
         }
     }
 
-    /// Other rules. Default: [`LimiterRules::new`]. Give all that count in one store the same.
+    /// Other limits. Default: [`Limits::new`]. Give all that count in one store the same.
     #[must_use]
-    pub fn with_rules(mut self, rules: LimiterRules) -> Self {
-        self.swapping.rules = rules;
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.swapping.limits = limits;
         self
     }
 
@@ -171,7 +171,7 @@ impl<S: AttemptRecords> StoredLimiter<S> {
             }
         };
         ticket.locks = none;
-        self.locks.settled(&self.swapping.rules.policy, &ticket, settlement);
+        self.locks.settled(&self.swapping.limits.policy, &ticket, settlement);
         Ok(news)
     }
 }
@@ -182,7 +182,7 @@ impl<S: AttemptRecords> AttemptLimiter for StoredLimiter<S> {
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        self.swapping.rules.check()
+        self.swapping.limits.check()
     }
 
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
@@ -212,6 +212,6 @@ impl<S: AttemptRecords> AttemptLimiter for StoredLimiter<S> {
 
 impl<S> fmt::Debug for StoredLimiter<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoredLimiter").field("rules", &self.swapping.rules).finish_non_exhaustive()
+        f.debug_struct("StoredLimiter").field("limits", &self.swapping.limits).finish_non_exhaustive()
     }
 }

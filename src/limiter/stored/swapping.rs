@@ -5,16 +5,16 @@ use std::time::Duration;
 use super::touched::{Touched, TouchedKeys, Trace, Tried};
 use crate::boundary::backend::BackendError;
 use crate::boundary::records::{AttemptRecords, RecordStamp};
-use crate::limiter::step::rules::LimiterRules;
+use crate::limiter::step::limits::Limits;
 use crate::protocol::secret::secrets::random_bytes;
 
 /// How often another may be first. The attempts of one process wait for each other, so it takes that many processes.
 const MOST_TURNS: usize = 64;
 
-/// The records of a limiter, and the rules by which they count.
+/// The records of a limiter, and the limits by which they count.
 pub(super) struct Swapping<S> {
     pub(super) records: S,
-    pub(super) rules: LimiterRules,
+    pub(super) limits: Limits,
 }
 
 /// How a step ended that was swapped.
@@ -47,7 +47,7 @@ impl From<Failed> for BackendError {
 impl<S: AttemptRecords> Swapping<S> {
     pub(super) async fn load(&self, keys: &TouchedKeys) -> Result<Touched<'_>, BackendError> {
         let loaded = self.records.load(&keys.record_keys()).await?;
-        Touched::read(&self.rules, keys, &loaded)
+        Touched::read(&self.limits, keys, &loaded)
     }
 
     /// Runs a step over these records until what it changes is swapped. What was tried `earlier` is not done twice.

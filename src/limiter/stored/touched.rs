@@ -4,14 +4,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::record::{LockedNetworks, Record};
 use crate::boundary::backend::BackendError;
-use crate::boundary::limiter::{BegunLock, Rule, Settlement};
+use crate::boundary::limiter::{BegunLock, Limit, Settlement};
 use crate::boundary::records::{LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp};
 use crate::limiter::step::budget::millis;
 use crate::limiter::step::facts::Facts;
 use crate::limiter::step::key::Key;
 use crate::limiter::step::known::Told;
+use crate::limiter::step::limits::Limits;
 use crate::limiter::step::records::{self, Begun, Records};
-use crate::limiter::step::rules::LimiterRules;
 use crate::limiter::step::slots::{Slot, Slots};
 use crate::limiter::step::ticket::Ticket;
 use crate::limiter::step::transition::{Attempted, Compared, Step};
@@ -80,7 +80,7 @@ pub(super) enum Trace {
 /// when that was, and they are as new ones if they were not changed since.
 #[derive(Debug)]
 pub(super) struct Touched<'a> {
-    rules: &'a LimiterRules,
+    limits: &'a Limits,
     /// In milliseconds since 1970, by the store's clock; behind no time at which one of the records was changed.
     pub(super) now: u64,
     held: Vec<Held>,
@@ -97,11 +97,7 @@ struct Held {
 }
 
 impl<'a> Touched<'a> {
-    pub(super) fn read(
-        rules: &'a LimiterRules,
-        keys: &TouchedKeys,
-        loaded: &LoadedRecords,
-    ) -> Result<Self, BackendError> {
+    pub(super) fn read(limits: &'a Limits, keys: &TouchedKeys, loaded: &LoadedRecords) -> Result<Self, BackendError> {
         if loaded.records().len() != keys.0.len() {
             return Err(BackendError::fault("a store of records did not answer for each key"));
         }
@@ -111,7 +107,7 @@ impl<'a> Touched<'a> {
         // What is charged now is not what an operator forgot in this very millisecond.
         let cleared = held.iter().map(|held| held.record.cleared.saturating_add(1)).fold(millis(since_1970), u64::max);
         let now = records::time(cleared, held.iter().map(|held| &held.record.counts));
-        let mut touched = Self { rules, now, held };
+        let mut touched = Self { limits, now, held };
         touched.forget_cleared();
         Ok(touched)
     }
@@ -143,12 +139,13 @@ impl<'a> Touched<'a> {
         facts: &Facts,
         compare: impl FnOnce() -> Compared<R, W>,
     ) -> (Attempted<R, W>, Vec<Begun>) {
-        let (step, now) = (Step::by(self.rules), self.now);
+        let (step, now) = (Step::by(self.limits), self.now);
         let (attempted, begun) = self.records(|slot| facts.key(slot)).attempt(&step, facts, now, compare);
         if matches!(attempted, Attempted::Right { .. }) {
             self.fence();
         }
-        for Begun { key: (guess, network), .. } in begun.iter().filter(|begun| begun.rule == Rule::AccountAndAddress) {
+        for Begun { key: (guess, network), .. } in begun.iter().filter(|begun| begun.limit == Limit::AccountAndAddress)
+        {
             if let Some(held) = self.get_mut((*guess, 0)) {
                 held.record.locked.push(*network);
             }
@@ -158,7 +155,7 @@ impl<'a> Touched<'a> {
 
     /// Settles an attempt that was charged to these records, as far as they are still the same.
     pub(super) fn settle(&mut self, ticket: &Ticket, settlement: Settlement) -> Option<BegunLock> {
-        let (step, now) = (Step::by(self.rules), self.now);
+        let (step, now) = (Step::by(self.limits), self.now);
         self.records(|slot| ticket.key(slot)).settle(&step, ticket, settlement, now)
     }
 
@@ -169,8 +166,8 @@ impl<'a> Touched<'a> {
     }
 
     /// The lock of this key, if there is one.
-    pub(super) fn lock(&self, key: Key) -> Option<(Rule, u64)> {
-        self.rules.policy.lock(key, &self.get(key)?.record.counts.tally, self.now)
+    pub(super) fn lock(&self, key: Key) -> Option<(Limit, u64)> {
+        self.limits.policy.lock(key, &self.get(key)?.record.counts.tally, self.now)
     }
 
     /// Where an account was locked last.
@@ -214,14 +211,14 @@ impl<'a> Touched<'a> {
 
     /// What is to be swapped, if anything is, and how to find out whether it was.
     pub(super) fn changes(&mut self, stamp: RecordStamp) -> (Vec<RecordChange>, Tried) {
-        let (rules, now) = (self.rules, self.now);
+        let (limits, now) = (self.limits, self.now);
         let mut tried = Tried { stamp, seen: Vec::new() };
         let mut changes = Vec::new();
         for held in self.held.iter_mut().filter(|held| held.is_changed()) {
             held.record.history.push(stamp);
             held.record.counts.touch(now);
             tried.seen.push((held.key, held.seen));
-            let until = forgotten_at(rules, held.key, &held.record).min(now.saturating_add(FARTHEST));
+            let until = forgotten_at(limits, held.key, &held.record).min(now.saturating_add(FARTHEST));
             changes.push(RecordChange::new(
                 record_key(held.key),
                 held.seen,
@@ -274,8 +271,8 @@ impl Held {
 }
 
 /// From when on a record says nothing, in milliseconds.
-fn forgotten_at(rules: &LimiterRules, key: Key, record: &Record) -> u64 {
-    let (policy, counts) = (&rules.policy, &record.counts);
+fn forgotten_at(limits: &Limits, key: Key, record: &Record) -> u64 {
+    let (policy, counts) = (&limits.policy, &record.counts);
     let memory = match key {
         EVERYTHING => return u64::MAX,
         (0, _) => policy.memory(Slot::Address),
@@ -288,7 +285,7 @@ fn forgotten_at(rules: &LimiterRules, key: Key, record: &Record) -> u64 {
         0 => 0,
         since => since.saturating_add(policy.longest_memory()),
     };
-    counts.counts_until(memory).max(counts.remembers_until(rules.lifetime)).max(others)
+    counts.counts_until(memory).max(counts.remembers_until(limits.lifetime)).max(others)
 }
 
 fn time(millis: u64) -> SystemTime {

@@ -16,8 +16,8 @@ pub(crate) fn count(event: &AuditEvent<'_>, begins_password_login: bool) {
         AuditOutcome::Refused { reason, .. } => reason.as_str(),
     };
     counter!("oauth_token_requests_total", "outcome" => outcome).increment(1);
-    if let Some(rule) = event.monitored {
-        counter!("oauth_token_requests_monitored_total", "rule" => rule.as_str()).increment(1);
+    if let Some(limit) = event.monitored {
+        counter!("oauth_token_requests_monitored_total", "limit" => limit.as_str()).increment(1);
     }
     histogram!("oauth_token_request_duration_seconds").record(event.duration);
     if let Some(client) = event.client.filter(|_| begins_password_login) {

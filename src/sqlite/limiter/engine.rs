@@ -13,7 +13,7 @@ use crate::limiter::first_tries::FirstTries;
 use crate::limiter::locks::Locks;
 use crate::limiter::step::budget::millis;
 use crate::limiter::step::facts::Facts;
-use crate::limiter::step::rules::LimiterRules;
+use crate::limiter::step::limits::Limits;
 use crate::limiter::step::ticket::Ticket;
 use crate::limiter::step::transition::Compared;
 use crate::sqlite::counting_key::CountingKey;
@@ -22,7 +22,7 @@ use crate::sqlite::failure::{Failure, Unanswered};
 use crate::sqlite::job::ignored;
 use crate::sqlite::store::SqliteStore;
 
-/// Counts attempts in the file of a [`SqliteStore`], by the rules of [`MemoryLimiter`](crate::limiter::MemoryLimiter): what was
+/// Counts attempts in the file of a [`SqliteStore`], by the limits of [`MemoryLimiter`](crate::limiter::MemoryLimiter): what was
 /// charged is durable before a secret is compared, and a restart or crash takes nothing back. Processes that share the
 /// file share the counts.
 ///
@@ -30,7 +30,7 @@ use crate::sqlite::store::SqliteStore;
 /// key](crate::sqlite::SqliteStoreBuilder::shared_key) if there is one, else under a key of the same file. Whose locks
 /// they are is kept in memory, for [`locks`](crate::limiter::LimiterOperator::locks): after a restart, and in another process,
 /// it is not known until the lock ends. So is, without a shared key, which secret was denied last, so that the same
-/// mistake counts again after a restart. Give all processes the same rules.
+/// mistake counts again after a restart. Give all processes the same limits.
 ///
 /// Time is that of the wall clock at the start, and goes on as the monotonic clock does: a wall clock that is set
 /// neither lifts nor lengthens a lock before the next start, and after it time goes on from the latest that was counted
@@ -45,7 +45,7 @@ use crate::sqlite::store::SqliteStore;
 /// Put it into an [`Arc`] to give it to the endpoint and keep it for the operator.
 pub struct SqliteLimiter {
     pub(super) store: SqliteStore,
-    pub(super) rules: LimiterRules,
+    pub(super) limits: Limits,
     pub(super) key: Arc<CountingKey>,
     pub(super) aside: Arc<Aside>,
     /// Those of the store, so that each limiter of it knows whose the locks are.
@@ -54,13 +54,13 @@ pub struct SqliteLimiter {
 }
 
 impl SqliteStore {
-    /// A limiter whose counts are in this store, with the default rules. Make one of it, and share it; further ones of
+    /// A limiter whose counts are in this store, with the default limits. Make one of it, and share it; further ones of
     /// this store in this process count together with it and name the same locks.
     #[must_use]
     pub fn limiter(&self) -> SqliteLimiter {
         SqliteLimiter {
             store: self.clone(),
-            rules: LimiterRules::new(),
+            limits: Limits::new(),
             key: self.counting_key(),
             aside: Arc::default(),
             locks: self.locks(),
@@ -70,23 +70,23 @@ impl SqliteStore {
 }
 
 impl SqliteLimiter {
-    /// Other rules. Default: [`LimiterRules::new`]. Give all that count in one file the same.
+    /// Other limits. Default: [`Limits::new`]. Give all that count in one file the same.
     ///
     /// ```no_run
     /// use std::time::Duration;
-    /// use tower_password_grant::limiter::LimiterRules;
+    /// use tower_password_grant::limiter::Limits;
     /// use tower_password_grant::sqlite::SqliteStore;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let rules = LimiterRules::new().with_budget(5, Duration::from_secs(900));
-    /// let limiter = SqliteStore::open("auth.db")?.limiter().with_rules(rules);
+    /// let limits = Limits::new().with_budget(5, Duration::from_secs(900));
+    /// let limiter = SqliteStore::open("auth.db")?.limiter().with_limits(limits);
     /// # let _ = limiter;
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn with_rules(mut self, rules: LimiterRules) -> Self {
-        self.rules = rules;
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -116,8 +116,9 @@ impl SqliteLimiter {
         work: impl FnOnce(RowStep<'_>) -> Result<T, Failure> + Send + 'static,
         kept: impl FnOnce(&T) + Send + 'static,
     ) -> Result<T, Unanswered> {
-        let (rules, key, aside, time) = (self.rules, Arc::clone(&self.key), Arc::clone(&self.aside), self.store.time());
-        let work = move |db: &Db| work(RowStep::begin(db, (&key, &aside), &rules, millis(time.now()))?);
+        let (limits, key, aside, time) =
+            (self.limits, Arc::clone(&self.key), Arc::clone(&self.aside), self.store.time());
+        let work = move |db: &Db| work(RowStep::begin(db, (&key, &aside), &limits, millis(time.now()))?);
         self.store.try_write_then(work, kept).await
     }
 }
@@ -128,7 +129,7 @@ impl AttemptLimiter for SqliteLimiter {
     }
 
     fn validate(&self) -> Result<(), SettingError> {
-        self.rules.check()
+        self.limits.check()
     }
 
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
@@ -175,7 +176,7 @@ impl AttemptLimiter for SqliteLimiter {
                     self.first_tries.keep(&reservation, ());
                 }
             })?;
-            self.locks.settled(&self.rules.policy, &ticket, settlement);
+            self.locks.settled(&self.limits.policy, &ticket, settlement);
             Ok(news)
         })
     }
@@ -187,7 +188,7 @@ impl AttemptLimiter for SqliteLimiter {
 
 impl fmt::Debug for SqliteLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteLimiter").field("rules", &self.rules).finish_non_exhaustive()
+        f.debug_struct("SqliteLimiter").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 

@@ -16,8 +16,8 @@ use crate::boundary::operator::{ActiveLock, LimiterOperator, LockCursor, LockPag
 use crate::limiter::locks::Locks;
 use crate::limiter::step::budget::millis;
 use crate::limiter::step::key::Key;
+use crate::limiter::step::limits::Limits;
 use crate::limiter::step::records::Counts;
-use crate::limiter::step::rules::LimiterRules;
 use crate::limiter::step::slots::TableKind;
 use crate::limiter::step::unblock::{Forgotten, Unblock, Which};
 use crate::sqlite::columns::get;
@@ -84,14 +84,14 @@ fn read(row: &rusqlite::Row<'_>) -> Result<(Key, Counts), Failure> {
 
 /// Finds locks among rows.
 struct Finder {
-    rules: LimiterRules,
+    limits: Limits,
     names: Arc<Locks>,
     now: u64,
 }
 
 impl Finder {
     fn lock(&self, key: Key, counts: &Counts) -> Option<ActiveLock> {
-        let lock = self.rules.policy.lock(key, &counts.tally, self.now.max(counts.changed))?;
+        let lock = self.limits.policy.lock(key, &counts.tally, self.now.max(counts.changed))?;
         Some(self.names.active(key, lock))
     }
 
@@ -180,8 +180,8 @@ impl SqliteLimiter {
         &self,
         work: impl FnOnce(&Db, &Finder) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, BackendError> {
-        let (rules, names, time) = (self.rules, Arc::clone(&self.locks), self.store.time());
-        self.store.read(move |db| work(db, &Finder { rules, names, now: millis(time.now()) })).await
+        let (limits, names, time) = (self.limits, Arc::clone(&self.locks), self.store.time());
+        self.store.read(move |db| work(db, &Finder { limits, names, now: millis(time.now()) })).await
     }
 
     async fn unblock(&self, what: Unblock) -> Result<usize, BackendError> {

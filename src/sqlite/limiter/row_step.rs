@@ -10,8 +10,8 @@ use crate::boundary::check::{CheckOutcome, SecretCheck};
 use crate::boundary::limiter::{BegunLock, Settlement};
 use crate::limiter::step::facts::Facts;
 use crate::limiter::step::key::Place;
+use crate::limiter::step::limits::Limits;
 use crate::limiter::step::records::{Begun, Records};
-use crate::limiter::step::rules::LimiterRules;
 use crate::limiter::step::slots::{Slot, Slots};
 use crate::limiter::step::ticket::Ticket;
 use crate::limiter::step::transition::{Attempted, Compared, Step};
@@ -39,11 +39,11 @@ impl<'a> RowStep<'a> {
     pub(super) fn begin(
         db: &'a Db,
         secrets: (&'a CountingKey, &'a Aside),
-        rules: &'a LimiterRules,
+        limits: &'a Limits,
         now: u64,
     ) -> Result<Self, Failure> {
-        let rows = Rows::open(db, secrets, rules, now)?;
-        Ok(Self { step: Step::by(rules), rows, held: Vec::with_capacity(Slot::ALL.len()) })
+        let rows = Rows::open(db, secrets, limits, now)?;
+        Ok(Self { step: Step::by(limits), rows, held: Vec::with_capacity(Slot::ALL.len()) })
     }
 
     fn records(&mut self) -> Records<'_> {
@@ -73,7 +73,7 @@ impl<'a> RowStep<'a> {
         self.step.moment(facts, known, now).is_known
     }
 
-    /// Reads what the rules need of an attempt.
+    /// Reads what the limits need of an attempt.
     fn read(&mut self, facts: &Facts) -> Result<(), Failure> {
         let all = facts.touches(false);
         if all.has(Slot::Account) {
@@ -153,9 +153,9 @@ impl<'a> RowStep<'a> {
     /// Fails unless the charge of a wrong secret would be kept: makes one and takes it back, and leaves something to
     /// commit. Answers whether there would be a charge: a refused attempt compares nothing.
     fn proves_charge(&self, facts: &Facts) -> Result<bool, Failure> {
-        let Rows { db, key, aside, rules, now, .. } = self.rows;
+        let Rows { db, key, aside, limits, now, .. } = self.rows;
         db.execute("SAVEPOINT charge", ())?;
-        let mut step = Self::begin(db, (key, aside), rules, now)?;
+        let mut step = Self::begin(db, (key, aside), limits, now)?;
         let (attempted, _) = step.charge(facts, || Compared::<Infallible, ()>::Wrong(()))?;
         step.rows.close()?;
         db.execute("ROLLBACK TO charge", ())?;

@@ -10,9 +10,9 @@ use crate::limiter::step::capacity::Capacity;
 use crate::limiter::step::cell::crowd_cell;
 use crate::limiter::step::key::{Key, Place};
 use crate::limiter::step::known::{KnownAddresses, Told};
+use crate::limiter::step::limits::Limits;
 use crate::limiter::step::network::crowd;
 use crate::limiter::step::records::Counts;
-use crate::limiter::step::rules::LimiterRules;
 use crate::limiter::step::slots::{Slot, TableKind};
 use crate::sqlite::columns::{bytes, get};
 use crate::sqlite::counting_key::CountingKey;
@@ -104,7 +104,7 @@ pub(super) struct Rows<'a> {
     pub(super) db: &'a Db,
     pub(super) key: &'a CountingKey,
     pub(super) aside: &'a Aside,
-    pub(super) rules: &'a LimiterRules,
+    pub(super) limits: &'a Limits,
     /// In milliseconds; a step may be later, by what its records were changed at.
     pub(super) now: u64,
     before: State,
@@ -115,7 +115,7 @@ impl<'a> Rows<'a> {
     pub(super) fn open(
         db: &'a Db,
         (key, aside): (&'a CountingKey, &'a Aside),
-        rules: &'a LimiterRules,
+        limits: &'a Limits,
         now: u64,
     ) -> Result<Self, Failure> {
         let read = |row: &rusqlite::Row<'_>| {
@@ -123,7 +123,7 @@ impl<'a> Rows<'a> {
             let forgotten = get::<i64>(row, 0)?.max(0).cast_unsigned();
             let counts = [get(row, 1)?, get(row, 2)?, get(row, 3)?, get(row, 4)?];
             let state = State { counts, known: get(row, 5)?, was_full: get(row, 6)? };
-            Ok(Self { db, key, aside, rules, now: now.max(forgotten.saturating_add(1)), before: state, state })
+            Ok(Self { db, key, aside, limits, now: now.max(forgotten.saturating_add(1)), before: state, state })
         };
         db.row(STATE, (), read)?.ok_or(Failure::Row("the state of the limiter"))
     }
@@ -146,7 +146,7 @@ impl<'a> Rows<'a> {
             TableKind::Wide => wide,
         };
         let rows = |count: i64| usize::try_from(count).unwrap_or(0);
-        Capacity::of(self.rules.capacity).has_room(rows(count), preferred, || {
+        Capacity::of(self.limits.capacity).has_room(rows(count), preferred, || {
             let Some(crowd) = crowd(key.1) else { return Ok(0) };
             let found = self.db.row(CROWD, [table_number(kind), whole(crowd)], |row| get::<i64>(row, 0))?;
             Ok(rows(found.unwrap_or(0)))
@@ -212,7 +212,7 @@ impl<'a> Rows<'a> {
             None => self.placed(held)?,
         };
         counts.touch(now);
-        self.put(TableKind::of(key), key, place, &counts, self.rules.policy.memory(slot))?;
+        self.put(TableKind::of(key), key, place, &counts, self.limits.policy.memory(slot))?;
         Ok(Some(place))
     }
 
@@ -295,18 +295,18 @@ impl<'a> Rows<'a> {
 
     /// Keeps what is remembered of an account or client, if anything may be.
     fn remember(&mut self, guess: u64, counts: &Counts) -> Result<(), Failure> {
-        if self.rules.capacity == 0 {
+        if self.limits.capacity == 0 {
             return Ok(());
         }
         if self.db.row(KNOWN, [guess.cast_signed()], |_| Ok(()))?.is_none() {
-            if self.state.known >= whole(self.rules.capacity) {
+            if self.state.known >= whole(self.limits.capacity) {
                 let gone = self.db.execute(FIRST_KNOWN, ())?;
                 self.add_known(i64::try_from(gone).unwrap_or(0).saturating_neg());
             }
             self.add_known(1);
         }
         let Counts { known, told, .. } = counts;
-        let until = column(counts.remembers_until(self.rules.lifetime));
+        let until = column(counts.remembers_until(self.limits.lifetime));
         let (seen, told) = (column(known.seen()), column(told.until()));
         self.db.execute(PUT_KNOWN, params![guess.cast_signed(), known.networks_to_bytes(), seen, told, until])?;
         Ok(())

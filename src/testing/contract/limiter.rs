@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::promise::{Make, PARALLEL, answer, broken, must, together};
 use crate::boundary::account::AccountKey;
-use crate::boundary::limiter::{AttemptKey, AttemptLimiter, Guess, Refusal, Reservation, Reserved, Rule, Settlement};
+use crate::boundary::limiter::{AttemptKey, AttemptLimiter, Guess, Limit, Refusal, Reservation, Reserved, Settlement};
 
 /// By how many attempts every budget must be spent.
 pub(super) const MOST: usize = 1_000;
@@ -61,11 +61,11 @@ pub(super) async fn drain<L: AttemptLimiter>(limiter: &L, target: &Target, from:
 }
 
 /// The budget of a limiter to which nothing has happened.
-pub(super) async fn budget<L: AttemptLimiter>(make: Make<'_, L>) -> (usize, Rule) {
+pub(super) async fn budget<L: AttemptLimiter>(make: Make<'_, L>) -> (usize, Limit) {
     let [limiter, _] = make().await;
     let (budget, refusal) = drain(&limiter, &alice(), HERE).await;
     must(budget > 0, "the first attempt is charged, not refused");
-    (budget, refusal.rule())
+    (budget, refusal.limit())
 }
 
 pub(super) async fn parallel<L: AttemptLimiter>(make: Make<'_, L>) {
@@ -100,7 +100,7 @@ pub(super) async fn dropped<L: AttemptLimiter>(make: Make<'_, L>) {
 }
 
 pub(super) async fn success<L: AttemptLimiter>(make: Make<'_, L>) {
-    let (budget, rule) = budget(make).await;
+    let (budget, limit) = budget(make).await;
     let [limiter, _] = make().await;
     for _ in 1..budget {
         if let Ok(reservation) = reserve(&limiter, &alice(), HERE).await {
@@ -113,7 +113,7 @@ pub(super) async fn success<L: AttemptLimiter>(make: Make<'_, L>) {
     settle(&limiter, right, Settlement::Success).await;
     let (left, refusal) = drain(&limiter, &alice(), HERE).await;
     must(left > 0, "a full login takes its own charge back");
-    if rule == Rule::AccountAndAddress && refusal.rule() == rule {
+    if limit == Limit::AccountAndAddress && refusal.limit() == limit {
         let promise = "a full login forgets the failures of its account from its address";
         must(left >= budget, promise);
     }
@@ -134,7 +134,7 @@ pub(super) async fn untried<L: AttemptLimiter>(make: Make<'_, L>) {
 }
 
 pub(super) async fn undecided<L: AttemptLimiter>(make: Make<'_, L>) {
-    let (budget, rule) = budget(make).await;
+    let (budget, limit) = budget(make).await;
     let [limiter, _] = make().await;
     for _ in 0..budget {
         if let Ok(reservation) = reserve(&limiter, &alice(), HERE).await {
@@ -143,7 +143,7 @@ pub(super) async fn undecided<L: AttemptLimiter>(make: Make<'_, L>) {
     }
     let (left, refusal) = drain(&limiter, &alice(), HERE).await;
     must(left <= budget, "an attempt that is settled as `Undecided` gives back no more than it was charged");
-    if rule != Rule::Address && refusal.rule() == rule {
+    if limit != Limit::Address && refusal.limit() == limit {
         must(left == budget, "an attempt that is settled as `Undecided` gives the account's charges back");
     }
 }
@@ -209,14 +209,14 @@ pub(super) async fn refused<L: AttemptLimiter>(make: Make<'_, L>) {
     for _ in 0..MOST {
         match reserve(&limiter, &alice(), HERE).await {
             Ok(_) => broken("a lock holds until its time is over"),
-            Err(refusal) if refusal.rule() == first.rule() => {
+            Err(refusal) if refusal.limit() == first.limit() => {
                 must(refusal.retry_after() <= first.retry_after(), "refused attempts never extend a lock");
             }
             Err(_) => broken("a refused attempt is charged to no budget: another one is spent now"),
         }
     }
     // Where the address itself has no budget left, nobody has.
-    if first.rule() != Rule::Address {
+    if first.limit() != Limit::Address {
         let promise =
             "all budgets of an attempt are charged, or none: refused attempts spent the budget of their address";
         must(reserve(&limiter, &bob(), HERE).await.is_ok(), promise);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::limiter::{HERE, Target, alice, budget, drain, reserve, settle};
 use super::promise::{Make, PARALLEL, must, together};
-use crate::boundary::limiter::{AttemptLimiter, Rule, Settlement};
+use crate::boundary::limiter::{AttemptLimiter, Limit, Settlement};
 
 const TOGETHER: &str = "all handles of one store count together";
 
@@ -32,9 +32,9 @@ pub(super) async fn in_turn<L: AttemptLimiter>(make: Make<'_, L>) {
 }
 
 pub(super) async fn forgiven<L: AttemptLimiter>(make: Make<'_, L>) {
-    let (budget, rule) = budget(make).await;
+    let (budget, limit) = budget(make).await;
     // In the budget of an address there are no failures in a row to forget.
-    if rule != Rule::AccountAndAddress {
+    if limit != Limit::AccountAndAddress {
         return;
     }
     let [one, other] = &make().await;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::limiter::{HERE, Target, alice, bob, drain, reserve, settle};
 use super::promise::{Make, broken, must};
 use crate::boundary::account::AccountKey;
-use crate::boundary::limiter::{AttemptLimiter, Rule, Settlement};
+use crate::boundary::limiter::{AttemptLimiter, Limit, Settlement};
 
 fn account(realm: Option<&'static str>, id: &'static str) -> Target {
     Target::Account(realm, AccountKey::resolved(id))
@@ -31,7 +31,7 @@ pub(super) async fn parts<L: AttemptLimiter>(make: Make<'_, L>) {
         let [limiter, _] = make().await;
         let (_, refusal) = drain(&limiter, &one, HERE).await;
         // Where the address itself has no budget left, nobody has.
-        if refusal.rule() == Rule::Address {
+        if refusal.limit() == Limit::Address {
             continue;
         }
         let promise =
@@ -48,7 +48,7 @@ pub(super) async fn networks<L: AttemptLimiter>(make: Make<'_, L>) {
     let (budget, refusal) = drain(&limiter, &alice, v6(1, 1)).await;
     let same = reserve(&limiter, &alice, v6(1, 2)).await;
     must(same.is_err(), "the addresses of one /64 are one sender");
-    must_have_own(&refusal.rule(), reserve(&limiter, &alice, v6(2, 1)).await.map_err(|refusal| refusal.rule()));
+    must_have_own(&refusal.limit(), reserve(&limiter, &alice, v6(2, 1)).await.map_err(|refusal| refusal.limit()));
 
     // A budget that is spent by turns.
     let [limiter, _] = make().await;
@@ -64,7 +64,7 @@ pub(super) async fn networks<L: AttemptLimiter>(make: Make<'_, L>) {
     let [limiter, _] = make().await;
     let (_, refusal) = drain(&limiter, &alice, HERE).await;
     let next = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
-    must_have_own(&refusal.rule(), reserve(&limiter, &alice, next).await.map_err(|refusal| refusal.rule()));
+    must_have_own(&refusal.limit(), reserve(&limiter, &alice, next).await.map_err(|refusal| refusal.limit()));
 }
 
 pub(super) async fn known_addresses<L: AttemptLimiter>(make: Make<'_, L>) {
@@ -95,9 +95,9 @@ pub(super) async fn known_addresses<L: AttemptLimiter>(make: Make<'_, L>) {
 }
 
 /// Another sender has another budget, unless it was the account's own that was spent.
-fn must_have_own<T>(spent: &Rule, other: Result<T, Rule>) {
-    let is_counted_by_sender = *spent != Rule::Account;
-    if let Err(rule) = other {
-        must(!is_counted_by_sender || rule == Rule::Account, "senders outside of one /64 are not one");
+fn must_have_own<T>(spent: &Limit, other: Result<T, Limit>) {
+    let is_counted_by_sender = *spent != Limit::Account;
+    if let Err(limit) = other {
+        must(!is_counted_by_sender || limit == Limit::Account, "senders outside of one /64 are not one");
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::limiter::{HERE, Target, alice, bob, budget, drain, reserve, settle};
 use super::promise::{Make, done, must, must_be};
 use crate::boundary::account::AccountKey;
-use crate::boundary::limiter::{AttemptLimiter, Rule, Settlement};
+use crate::boundary::limiter::{AttemptLimiter, Limit, Settlement};
 use crate::boundary::operator::{ActiveLock, LimiterOperator};
 
 /// So many locks are walked through.
@@ -67,7 +67,7 @@ pub(super) async fn nothing<L: Operated>(make: Make<'_, L>) {
 }
 
 pub(super) async fn listed<L: Operated>(make: Make<'_, L>) {
-    let (_, rule) = budget(make).await;
+    let (_, limit) = budget(make).await;
     let [limiter, other] = make().await;
     drain(&limiter, &alice(), HERE).await;
     let locks = all(&limiter, 10).await;
@@ -77,7 +77,7 @@ pub(super) async fn listed<L: Operated>(make: Make<'_, L>) {
         let found = locks_of(limiter, &alice()).await;
         must_be(found.len(), 1, "every handle finds a lock by its account");
         for lock in found.iter().chain(listed.iter().copied()) {
-            must_be(lock.rule, rule, LISTED);
+            must_be(lock.limit, limit, LISTED);
             must(!lock.remaining.is_zero(), LISTED);
             must(lock.account == Some(account(&alice())), LISTED);
         }
@@ -107,7 +107,7 @@ pub(super) async fn pages<L: Operated>(make: Make<'_, L>) {
 }
 
 pub(super) async fn unblocked<L: Operated>(make: Make<'_, L>) {
-    let (budget, rule) = budget(make).await;
+    let (budget, limit) = budget(make).await;
     let [limiter, other] = make().await;
     for target in [alice(), bob()] {
         drain(&limiter, &target, place(usize::from(account(&target) == account(&bob())))).await;
@@ -116,7 +116,7 @@ pub(super) async fn unblocked<L: Operated>(make: Make<'_, L>) {
     must(locks_of(&limiter, &alice()).await.is_empty(), ANEW);
     must_be(drain(&limiter, &alice(), place(0)).await.0, budget, ANEW);
     must_be(locks_of(&limiter, &bob()).await.len(), 1, "what belongs to another account stays");
-    if rule != Rule::AccountAndAddress {
+    if limit != Limit::AccountAndAddress {
         return;
     }
     // A second address, of which only the one that is meant is freed.

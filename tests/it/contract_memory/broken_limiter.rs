@@ -8,7 +8,7 @@ use tokio::task::yield_now;
 use tower_password_grant::BackendError;
 use tower_password_grant::MaybeFuture;
 use tower_password_grant::limiter::{
-    AttemptKey, AttemptLimiter, BegunLock, Checked, Decided, Guess, Refusal, Reservation, Reserved, Rule, SecretCheck,
+    AttemptKey, AttemptLimiter, BegunLock, Checked, Decided, Guess, Limit, Refusal, Reservation, Reserved, SecretCheck,
     Settlement,
 };
 use tower_password_grant::testing::contract;
@@ -184,7 +184,7 @@ impl Sketch {
         };
         let spent = state.addresses.get(&address).copied().unwrap_or(0) >= ADDRESS_BUDGET;
         if spent && self.fault != Fault::NeverRefuses {
-            return Reserved::Refused(Refusal::new(Rule::Address, Duration::from_secs(60)));
+            return Reserved::Refused(Refusal::new(Limit::Address, Duration::from_secs(60)));
         }
         if !has_room {
             state.refusals += 1;
@@ -195,7 +195,7 @@ impl Sketch {
             }
             let longer = if self.fault == Fault::RefusalsExtend { state.refusals } else { 0 };
             return Reserved::Refused(Refusal::new(
-                Rule::AccountAndAddress,
+                Limit::AccountAndAddress,
                 Duration::from_secs(900 + u64::from(longer)),
             ));
         }

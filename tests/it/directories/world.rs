@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Barrier;
 use tower_password_grant::MaybeFuture;
-use tower_password_grant::limiter::{AttackProtection, LimiterRules, Lockout, MemoryLimiter, TokenBucket};
+use tower_password_grant::limiter::{AttackProtection, Limits, Lockout, MemoryLimiter, TokenBucket};
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::user::{AccountKey, Recheck};
@@ -126,8 +126,8 @@ impl CredentialVerifier for Plain {
 pub fn roomy() -> AttackProtection {
     let day = Duration::from_secs(24 * 3600);
     without_ceiling().limiter(
-        MemoryLimiter::new().with_rules(
-            LimiterRules::new()
+        MemoryLimiter::new().with_limits(
+            Limits::new()
                 .with_budget(10_000, day)
                 .with_account_budget(Lockout::new(10_000, day))
                 .with_address_budget(TokenBucket::new(10_000, day)),

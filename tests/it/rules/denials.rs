@@ -111,7 +111,7 @@ async fn audit_and_telemetry_name_the_rule_and_its_reason_and_the_client_sees_ne
     let by = Some(("closed".to_owned(), "Denied { reason: \"closed on Sundays\" }".to_owned()));
     assert_eq!(*heard.lock().unwrap(), [(Some(Reason::RuleDenied), by), (Some(Reason::WrongPassword), None)]);
     let said = capture.events();
-    let fields = |at: usize| ["message", "reason", "login_rule", "denial"].map(|name| said[at].field(name));
+    let fields = |at: usize| ["message", "reason", "rule", "denial"].map(|name| said[at].field(name));
     assert_eq!(
         fields(0),
         [Some("token request refused"), Some("rule_denied"), Some("closed"), Some("closed on Sundays")]

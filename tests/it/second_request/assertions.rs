@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use tower_password_grant::limiter::LimiterRules;
+use tower_password_grant::limiter::Limits;
 use tower_password_grant::{BackendError, Client, Denial, PasswordGrantLayer, StaticClients, Subject};
 
 use super::{BOTH, Counted, Counter};
@@ -36,7 +36,7 @@ struct World {
 
 impl World {
     fn new(counted: Counted) -> Self {
-        let counter = Counter::new(counted, LimiterRules::new());
+        let counter = Counter::new(counted, Limits::new());
         let asked = Arc::default();
         let client = Client::public("pub").allow_grant(GRANT).scopes("read").default_scope("read").build().unwrap();
         let layer = support::builder(&Probe::default())

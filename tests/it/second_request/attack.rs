@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tower_password_grant::Password;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
-use tower_password_grant::limiter::LimiterRules;
+use tower_password_grant::limiter::Limits;
 use tower_password_grant::sqlite::NewUser;
 use tower_password_grant::store::UserStatus;
 use tower_password_grant::user::HostCode;
@@ -27,7 +27,7 @@ struct Attacked {
 
 impl Attacked {
     async fn new(counted: Counted) -> Self {
-        let counter = Counter::new(counted, LimiterRules::new());
+        let counter = Counter::new(counted, Limits::new());
         let users = Folder::new();
         let store = users.store();
         let cheap = Argon2Parameters::new(64, 1, 1).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tower_password_grant::limiter::{LimiterRules, Lockout, TokenBucket};
+use tower_password_grant::limiter::{Limits, Lockout, TokenBucket};
 use tower_password_grant::{Client, PasswordGrantLayer, StaticClients};
 
 use super::{Counted, Counter};
@@ -46,10 +46,10 @@ fn guess() -> impl Strategy<Value = Guess> {
 
 async fn history(counted: Counted, (pair, address): (u32, u32), id: &str, guesses: &[Guess]) -> Vec<String> {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-    let rules = LimiterRules::new()
+    let limits = Limits::new()
         .with_client_and_address_budget(Lockout::new(pair, minutes(30)).locked_for(minutes(5), minutes(20)))
         .with_address_budget(TokenBucket::new(address, minutes(1)));
-    let counter = Counter::new(counted, rules);
+    let counter = Counter::new(counted, limits);
     let layer = layer(&counter);
     let mut answers = Vec::new();
     for (wait, peer, secret, in_header) in guesses {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tower_password_grant::MaybeFuture;
-use tower_password_grant::limiter::{LimiterRules, Lockout, Rule, TokenBucket};
+use tower_password_grant::limiter::{Limit, Limits, Lockout, TokenBucket};
 use tower_password_grant::user::{AccountKey, HostCode};
 use tower_password_grant::{
     Attempt, BackendError, Client, CredentialVerifier, Denial, PasswordGrantLayer, StaticClients, Subject, Verdict,
@@ -25,7 +25,7 @@ const LEAKED: &str = "Winter-2025!";
 const NAMES: [&str; 8] = ["unknown", "wrong", "unusable", "disabled", "locked", "expired", "unverified", "custom"];
 const CODE_GRANT: &str = "urn:x:code";
 /// Where the accounts logged in before they were closed. Nobody asks from there: a caller at such an address is spared by
-/// the rule of the account, and the manual says what that tells.
+/// the limit of the account, and the manual says what that tells.
 const HOME: &str = "203.0.113.9";
 const PEERS: [&str; 3] = ["192.0.2.1", "198.51.100.7", "2001:db8::7"];
 
@@ -143,18 +143,18 @@ fn setup() -> impl Strategy<Value = Setup> {
     })
 }
 
-fn rules(setup: &Setup) -> LimiterRules {
+fn limits(setup: &Setup) -> Limits {
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-    let mut rules = LimiterRules::new()
+    let mut limits = Limits::new()
         .with_account_and_address_budget(Lockout::new(setup.pair, minutes(30)).locked_for(minutes(5), minutes(20)))
         .with_account_budget(Lockout::new(setup.account, minutes(60)).locked_for(minutes(10), minutes(40)))
         .with_address_budget(TokenBucket::new(setup.address, minutes(1)));
     if !setup.repeats {
-        rules = rules.with_repeat_window(Duration::ZERO);
+        limits = limits.with_repeat_window(Duration::ZERO);
     }
-    match setup.watched.map(|watched| [Rule::AccountAndAddress, Rule::Account, Rule::Address][watched]) {
-        Some(rule) => rules.monitor(rule),
-        None => rules,
+    match setup.watched.map(|watched| [Limit::AccountAndAddress, Limit::Account, Limit::Address][watched]) {
+        Some(limit) => limits.monitor(limit),
+        None => limits,
     }
 }
 
@@ -197,7 +197,7 @@ async fn answer(layer: &PasswordGrantLayer, peer: &str, client: usize, form: &[(
 
 /// What is answered to these requests about this name.
 async fn history(counted: Counted, setup: &Setup, name: &str, asks: &[Ask]) -> Vec<String> {
-    let counter = Counter::new(counted, rules(setup));
+    let counter = Counter::new(counted, limits(setup));
     let accounts = Accounts { open: Arc::new(AtomicBool::new(true)), by_name: setup.by_name };
     let layer = layer(&counter, setup, &accounts);
     let form = [("grant_type", "password"), ("username", name), ("password", LEAKED)];

@@ -9,7 +9,7 @@ use tower_password_grant::{
     Attempt, BackendError, CredentialVerifier, Denial, Subject, Verdict,
 };
 use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
-use tower_password_grant::limiter::{AttackProtection, LimiterRules, Lockout, Rule, TokenBucket};
+use tower_password_grant::limiter::{AttackProtection, Limits, Lockout, Limit, TokenBucket};
 use tower_password_grant::MaybeFuture;
 
 use crate::support::protection::counted_by;
@@ -43,7 +43,7 @@ impl CredentialVerifier for Aliases {
     }
 }
 
-type Told = Arc<Mutex<Vec<(Option<Reason>, Option<Rule>)>>>;
+type Told = Arc<Mutex<Vec<(Option<Reason>, Option<Limit>)>>>;
 
 struct World {
     counter: Counter,
@@ -52,8 +52,8 @@ struct World {
 }
 
 impl World {
-    async fn new(counted: Counted, rules: LimiterRules, change: impl FnOnce(AttackProtection) -> AttackProtection) -> Self {
-        let counter = Counter::new(counted, rules);
+    async fn new(counted: Counted, limits: Limits, change: impl FnOnce(AttackProtection) -> AttackProtection) -> Self {
+        let counter = Counter::new(counted, limits);
         let told = Told::default();
         let tell = Arc::clone(&told);
         let protection = change(counted_by(counter.limiter.clone()));
@@ -64,7 +64,7 @@ impl World {
                 AuditOutcome::Refused { reason, .. } => Some(reason),
                 _ => None,
             };
-            tell.lock().unwrap().push((reason, event.rule));
+            tell.lock().unwrap().push((reason, event.limit));
         });
         Self { server: Server::start(&layer.build().unwrap()).await, counter, told }
     }
@@ -78,7 +78,7 @@ impl World {
         connection.exchange(raw_request(&lines, &serde_urlencoded::to_string(form).unwrap())).await
     }
 
-    fn last(&self) -> (Option<Reason>, Option<Rule>) {
+    fn last(&self) -> (Option<Reason>, Option<Limit>) {
         *self.told.lock().unwrap().last().unwrap()
     }
 }
@@ -94,11 +94,11 @@ fn seen(answer: &Answer) -> String {
 async fn a_concealed_lock_of_an_account_is_byte_by_byte_a_wrong_password_to_a_public_client() {
     let accounts = || {
         let budget = Lockout::new(10, Duration::from_secs(60));
-        LimiterRules::new().with_account_budget(budget).disable(Rule::AccountAndAddress)
+        Limits::new().with_account_budget(budget).disable(Limit::AccountAndAddress)
     };
     for counted in BOTH {
-        for (rules, rule) in [(LimiterRules::new(), Rule::AccountAndAddress), (accounts(), Rule::Account)] {
-            let world = World::new(counted, rules, AttackProtection::conceal_account_locks).await;
+        for (limits, limit) in [(Limits::new(), Limit::AccountAndAddress), (accounts(), Limit::Account)] {
+            let world = World::new(counted, limits, AttackProtection::conceal_account_locks).await;
             let mut connection = Connection::open(world.server.address).await;
             let wrong = world.log_in(&mut connection, None, "alice", "guess").await;
             wrong.assert_error(400, "invalid_grant");
@@ -111,7 +111,7 @@ async fn a_concealed_lock_of_an_account_is_byte_by_byte_a_wrong_password_to_a_pu
             for password in ["another", RIGHT] {
                 let locked = world.log_in(&mut connection, None, "alice", password).await;
                 assert_eq!(seen(&locked), seen(&wrong), "{counted:?}");
-                assert_eq!(world.last(), (Some(Reason::AccountThrottled), Some(rule)));
+                assert_eq!(world.last(), (Some(Reason::AccountThrottled), Some(limit)));
             }
             // A confidential client speaks for its users, and sees the lock.
             let locked = world.log_in(&mut connection, Some(CONF), "alice", RIGHT).await;
@@ -125,7 +125,7 @@ async fn a_concealed_lock_of_an_account_is_byte_by_byte_a_wrong_password_to_a_pu
 #[tokio::test]
 async fn without_the_option_a_lock_is_429_with_its_end() {
     for counted in BOTH {
-        let world = World::new(counted, LimiterRules::new(), |protection| protection).await;
+        let world = World::new(counted, Limits::new(), |protection| protection).await;
         let mut connection = Connection::open(world.server.address).await;
         for guess in 0..10 {
             world.log_in(&mut connection, None, "alice", &guess.to_string()).await.assert_error(400, "invalid_grant");
@@ -139,7 +139,7 @@ async fn without_the_option_a_lock_is_429_with_its_end() {
 #[tokio::test]
 async fn a_concealed_lock_does_not_tell_that_two_names_are_one_account() {
     for counted in BOTH {
-        let world = World::new(counted, LimiterRules::new(), AttackProtection::conceal_account_locks).await;
+        let world = World::new(counted, Limits::new(), AttackProtection::conceal_account_locks).await;
         let mut connection = Connection::open(world.server.address).await;
         for guess in 0..10 {
             world.log_in(&mut connection, None, "alice", &guess.to_string()).await.assert_error(400, "invalid_grant");
@@ -155,9 +155,9 @@ async fn a_concealed_lock_does_not_tell_that_two_names_are_one_account() {
 
 #[tokio::test]
 async fn an_address_without_budget_is_429_for_every_name_whether_it_is_locked_or_not() {
-    let rules = || LimiterRules::new().with_address_budget(TokenBucket::new(12, Duration::from_secs(60)));
+    let limits = || Limits::new().with_address_budget(TokenBucket::new(12, Duration::from_secs(60)));
     for counted in BOTH {
-        let world = World::new(counted, rules(), AttackProtection::conceal_account_locks).await;
+        let world = World::new(counted, limits(), AttackProtection::conceal_account_locks).await;
         let mut connection = Connection::open(world.server.address).await;
         for guess in 0..12 {
             let name = if guess < 10 { "alice" } else { "nobody" };
@@ -174,8 +174,8 @@ async fn an_address_without_budget_is_429_for_every_name_whether_it_is_locked_or
 
 /// Ten strangers' guesses at the account's own budget, and then what its home sees of its name and of one that nobody has.
 async fn from_home(counted: Counted, change: impl FnOnce(AttackProtection) -> AttackProtection) -> [Answer; 2] {
-    let rules = LimiterRules::new().with_account_budget(Lockout::new(10, Duration::from_secs(60)));
-    let world = World::new(counted, rules, change).await;
+    let limits = Limits::new().with_account_budget(Lockout::new(10, Duration::from_secs(60)));
+    let world = World::new(counted, limits, change).await;
     let mut home = Connection::open_from([127, 0, 0, 9].into(), world.server.address).await;
     world.log_in(&mut home, None, "alice", RIGHT).await.assert_ok();
     for stranger in 20..30 {

@@ -8,7 +8,7 @@ mod histories;
 
 use std::sync::Arc;
 
-use tower_password_grant::limiter::{AttemptLimiter, LimiterRules, MemoryLimiter};
+use tower_password_grant::limiter::{AttemptLimiter, Limits, MemoryLimiter};
 use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::testing::ManualClock;
 
@@ -23,7 +23,7 @@ pub(crate) enum Counted {
 
 pub(crate) const BOTH: [Counted; 2] = [Counted::InMemory, Counted::InSqlite];
 
-/// A limiter with these rules, on a clock that stands still, and its store if it has one.
+/// A limiter with these limits, on a clock that stands still, and its store if it has one.
 pub(crate) struct Counter {
     pub(crate) clock: ManualClock,
     pub(crate) limiter: Arc<dyn AttemptLimiter>,
@@ -31,17 +31,17 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    pub(crate) fn new(counted: Counted, rules: LimiterRules) -> Self {
+    pub(crate) fn new(counted: Counted, limits: Limits) -> Self {
         let clock = ManualClock::at(at(0));
         match counted {
             Counted::InMemory => {
-                let limiter = Arc::new(MemoryLimiter::new().with_rules(rules).with_clock(clock.clone()));
+                let limiter = Arc::new(MemoryLimiter::new().with_limits(limits).with_clock(clock.clone()));
                 Self { clock, limiter, store: None }
             }
             Counted::InSqlite => {
                 let folder = Folder::new();
                 let store = SqliteStore::builder(folder.file()).clock(clock.clone()).open().unwrap();
-                let limiter = Arc::new(store.limiter().with_rules(rules));
+                let limiter = Arc::new(store.limiter().with_limits(limits));
                 Self { clock, limiter, store: Some((store, folder)) }
             }
         }

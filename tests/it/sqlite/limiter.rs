@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tower_password_grant::limiter::{
-    ActiveLock, AttemptKey, AttemptLimiter, Checked, Fingerprint, Guess, LimiterOperator as _, LimiterRules, Lockout,
-    MemoryLimiter, Reservation, Reserved, Rule, SecretCheck, Settlement, TokenBucket,
+    ActiveLock, AttemptKey, AttemptLimiter, Checked, Fingerprint, Guess, Limit, LimiterOperator as _, Limits, Lockout,
+    MemoryLimiter, Reservation, Reserved, SecretCheck, Settlement, TokenBucket,
 };
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::testing::ManualClock;
@@ -36,9 +36,9 @@ pub(crate) async fn fail(limiter: &dyn AttemptLimiter, account: &str, number: u8
     }
 }
 
-fn refusal(reserved: Reserved) -> (Rule, Duration) {
+fn refusal(reserved: Reserved) -> (Limit, Duration) {
     match reserved {
-        Reserved::Refused(refusal) => (refusal.rule(), refusal.retry_after()),
+        Reserved::Refused(refusal) => (refusal.limit(), refusal.retry_after()),
         other => panic!("{other:?}"),
     }
 }
@@ -58,8 +58,8 @@ async fn a_lock_and_its_count_outlive_a_restart_and_time_goes_on_for_them() {
     for _ in 0..4 {
         fail(&limiter, "alice", 1).await;
     }
-    let (rule, wait) = refusal(reserve(&limiter, "alice", 1).await);
-    assert_eq!((rule, wait), (Rule::AccountAndAddress, Duration::from_secs(900)));
+    let (limit, wait) = refusal(reserve(&limiter, "alice", 1).await);
+    assert_eq!((limit, wait), (Limit::AccountAndAddress, Duration::from_secs(900)));
     store.close().await;
 
     clock.advance(Duration::from_secs(300));
@@ -109,7 +109,7 @@ async fn the_time_that_is_counted_at_never_goes_back_for_any_process_that_shares
     for _ in 0..10 {
         fail(&limiter, "alice", 1).await;
     }
-    let lock = (Rule::AccountAndAddress, Duration::from_secs(900));
+    let lock = (Limit::AccountAndAddress, Duration::from_secs(900));
     assert_eq!(refusal(reserve(&limiter, "alice", 1).await), lock);
 
     // A process whose clock is behind counts at the time of the file, and writes no smaller one.
@@ -139,7 +139,7 @@ async fn a_client_with_the_right_secret_at_many_addresses_writes_next_to_nothing
     // Changes with each commit that wrote something.
     let version = || watcher.query_row("PRAGMA data_version", (), |row| row.get::<_, i64>(0)).unwrap();
     for (lifetime, most) in [(Duration::from_secs(64_000), 4 + 1), (Duration::ZERO, 0)] {
-        let limiter = store.limiter().with_rules(LimiterRules::new().with_known_addresses(lifetime));
+        let limiter = store.limiter().with_limits(Limits::new().with_known_addresses(lifetime));
         let (mut last, mut writes) = (version(), 0);
         for round in 0..60 {
             let key = AttemptKey::new(Guess::Client { client_id: "api" }, address(round % 6));
@@ -226,7 +226,7 @@ async fn an_operator_sees_locks_and_lifts_them() {
     let mut held = locks(&limiter).await;
     held.sort_by_key(|lock| lock.account.as_ref().map(|account| account.as_str().to_owned()));
     assert_eq!(held.len(), 2);
-    assert_eq!((held[0].rule, held[0].account.clone()), (Rule::AccountAndAddress, Some(alice.clone())));
+    assert_eq!((held[0].limit, held[0].account.clone()), (Limit::AccountAndAddress, Some(alice.clone())));
     assert_eq!(held[0].address, address(1));
     assert_eq!(limiter.unblock_account(None, &alice).await.unwrap(), 2, "the pair and the account");
     assert_eq!(limiter.unblock_account(None, &alice).await.unwrap(), 0);
@@ -249,7 +249,7 @@ async fn a_flood_of_names_makes_it_stricter_and_never_forgetful_and_the_file_sta
     let folder = Folder::new();
     let clock = ManualClock::at(at(0));
     let store = open(&folder, &clock);
-    let limiter = Arc::new(store.limiter().with_rules(LimiterRules::new().with_capacity(64).disable(Rule::Address)));
+    let limiter = Arc::new(store.limiter().with_limits(Limits::new().with_capacity(64).disable(Limit::Address)));
     for _ in 0..10 {
         fail(&*limiter, "alice", 1).await;
     }
@@ -262,7 +262,7 @@ async fn a_flood_of_names_makes_it_stricter_and_never_forgetful_and_the_file_sta
     for one in flood {
         one.await.unwrap();
     }
-    assert_eq!(refusal(reserve(&*limiter, "alice", 1).await).0, Rule::AccountAndAddress);
+    assert_eq!(refusal(reserve(&*limiter, "alice", 1).await).0, Limit::AccountAndAddress);
     // A name without room of its own is counted in a cell, and locked there.
     for _ in 0..10 {
         if let Reserved::Charged(reservation) = reserve(&*limiter, "late", 9).await {
@@ -323,7 +323,7 @@ async fn a_right_check_writes_nothing_where_it_cannot_forgive() {
     let clock = ManualClock::at(at(0));
     let store = open(&folder, &clock);
     // Without room every key is counted in a cell, with others.
-    let limiter = store.limiter().with_rules(LimiterRules::new().with_capacity(0));
+    let limiter = store.limiter().with_limits(Limits::new().with_capacity(0));
     check(&limiter, false).await;
     assert_eq!((rows(&folder, "place = 0"), rows(&folder, "kind = 0")), (0, 1));
     let written = || std::fs::metadata(folder.path().join("auth.db-wal")).unwrap().len();
@@ -353,8 +353,8 @@ impl Dice {
 const SETTLEMENTS: [Settlement; 5] =
     [Settlement::Denied, Settlement::Success, Settlement::Refused, Settlement::Undecided, Settlement::Untried];
 
-fn rules() -> LimiterRules {
-    LimiterRules::new()
+fn limits() -> Limits {
+    Limits::new()
         .with_account_and_address_budget(Lockout::new(3, Duration::from_secs(60)).locked_for(SECOND * 30, SECOND * 100))
         .with_account_budget(Lockout::new(7, SECOND * 200).locked_for(SECOND * 50, SECOND * 400))
         .with_client_and_address_budget(Lockout::new(4, SECOND * 60))
@@ -379,10 +379,10 @@ fn somewhere(dice: &mut Dice) -> Option<IpAddr> {
 }
 
 /// What an operator sees, in an order.
-fn seen(locks: Vec<ActiveLock>) -> Vec<(Rule, Duration, Option<String>, Option<u8>)> {
+fn seen(locks: Vec<ActiveLock>) -> Vec<(Limit, Duration, Option<String>, Option<u8>)> {
     let mut seen: Vec<_> =
-        locks.into_iter().map(|lock| (lock.rule, lock.remaining, lock.client_id, lock.prefix_len)).collect();
-    seen.sort_by_key(|(rule, remaining, client, prefix)| (rule.as_str(), *remaining, client.clone(), *prefix));
+        locks.into_iter().map(|lock| (lock.limit, lock.remaining, lock.client_id, lock.prefix_len)).collect();
+    seen.sort_by_key(|(limit, remaining, client, prefix)| (limit.as_str(), *remaining, client.clone(), *prefix));
     seen
 }
 
@@ -393,9 +393,9 @@ async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_rest
     for round in 0..60 {
         let folder = Folder::new();
         let clock = ManualClock::at(at(0));
-        let memory = MemoryLimiter::new().with_rules(rules()).with_clock(clock.clone());
+        let memory = MemoryLimiter::new().with_limits(limits()).with_clock(clock.clone());
         let mut store = open(&folder, &clock);
-        let mut limiter: SqliteLimiter = store.limiter().with_rules(rules());
+        let mut limiter: SqliteLimiter = store.limiter().with_limits(limits());
         // A restart forgets fingerprints, so half of the histories have none of these.
         let restarts = round % 2 == 0;
         let mut under_way: Vec<(Reservation, Reservation)> = Vec::new();
@@ -405,7 +405,7 @@ async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_rest
                 1 if restarts => {
                     store.close().await;
                     store = open(&folder, &clock);
-                    limiter = store.limiter().with_rules(rules());
+                    limiter = store.limiter().with_limits(limits());
                 }
                 10 | 11 => {
                     let key = AttemptKey::new(Guess::Client { client_id: "cli" }, somewhere(&mut dice));
@@ -417,7 +417,7 @@ async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_rest
                             assert_eq!((left.is_right(), other.is_right()), (right, right));
                         }
                         (Checked::Refused(left), Checked::Refused(right)) => {
-                            assert_eq!((left.rule(), left.retry_after()), (right.rule(), right.retry_after()));
+                            assert_eq!((left.limit(), left.retry_after()), (right.limit(), right.retry_after()));
                         }
                         (one, other) => panic!("{one:?} and {other:?}"),
                     }
@@ -481,7 +481,7 @@ async fn it_decides_as_the_limiter_in_memory_does_over_random_histories_and_rest
                             under_way.push((left, right));
                         }
                         (Reserved::Refused(left), Reserved::Refused(right)) => {
-                            assert_eq!((left.rule(), left.retry_after()), (right.rule(), right.retry_after()));
+                            assert_eq!((left.limit(), left.retry_after()), (right.limit(), right.retry_after()));
                             assert_eq!(left.new_lock(), right.new_lock());
                             refused += 1;
                         }

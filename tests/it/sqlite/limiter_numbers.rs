@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tower_password_grant::limiter::{
-    AttemptLimiter as _, BegunLock, LimiterOperator as _, LimiterRules, Lockout, Reservation, Reserved, Rule,
-    Settlement,
+    AttemptLimiter as _, BegunLock, Limit, LimiterOperator as _, Limits, Lockout, Reservation, Reserved, Settlement,
 };
 use tower_password_grant::sqlite::{SqliteLimiter, SqliteStore};
 use tower_password_grant::testing::ManualClock;
@@ -52,8 +51,8 @@ async fn a_late_settlement_takes_nothing_back_from_a_count_that_began_after_its_
         let clock = ManualClock::at(at(0));
         let store = open(&folder, &clock);
         // So many numbers lie behind the attempt that is settled late.
-        let rules = LimiterRules::new().disable(Rule::Account).disable(Rule::Address);
-        let limiter = store.limiter().with_rules(rules);
+        let limits = Limits::new().disable(Limit::Account).disable(Limit::Address);
+        let limiter = store.limiter().with_limits(limits);
         for _ in 0..3 {
             fail(&limiter, "alice", 1).await;
         }
@@ -130,18 +129,18 @@ async fn an_owner_is_notified_once_of_a_lock_by_all_processes_and_after_a_restar
     let folder = Folder::new();
     let clock = ManualClock::at(at(0));
     let lock = |attempts| Lockout::new(attempts, Duration::from_secs(900));
-    let rules = LimiterRules::new().with_account_and_address_budget(lock(2)).with_account_budget(lock(6));
+    let limits = Limits::new().with_account_and_address_budget(lock(2)).with_account_budget(lock(6));
     let (one, other) = (open(&folder, &clock), open(&folder, &clock));
-    let (first, second) = (one.limiter().with_rules(rules), other.limiter().with_rules(rules));
+    let (first, second) = (one.limiter().with_limits(limits), other.limiter().with_limits(limits));
     assert!(deny(&first, "alice", 1).await.is_none());
-    assert_eq!(deny(&first, "alice", 1).await.map(|lock| lock.rule()), Some(Rule::AccountAndAddress));
+    assert_eq!(deny(&first, "alice", 1).await.map(|lock| lock.limit()), Some(Limit::AccountAndAddress));
     // Another lock of the same account, through another process.
     assert!(deny(&second, "alice", 2).await.is_none());
     assert!(deny(&second, "alice", 2).await.is_none());
     one.close().await;
     other.close().await;
     let store = open(&folder, &clock);
-    let limiter = store.limiter().with_rules(rules);
+    let limiter = store.limiter().with_limits(limits);
     for _ in 0..2 {
         assert!(deny(&limiter, "alice", 3).await.is_none());
     }

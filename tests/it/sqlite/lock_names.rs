@@ -23,7 +23,7 @@ async fn each_limiter_of_a_store_names_its_locks_and_another_process_lifts_them_
     assert_eq!((unnamed.account, unnamed.address), (None, None));
     // An operator who asks by the name learns whose it is.
     let found = elsewhere.limiter().locks_of(None, &alice).await.unwrap().remove(0);
-    assert_eq!((found.rule, found.account), (unnamed.rule, Some(alice.clone())));
+    assert_eq!((found.limit, found.account), (unnamed.limit, Some(alice.clone())));
     assert_eq!(elsewhere.limiter().unblock_account(None, &alice).await.unwrap(), 2);
     assert!(matches!(reserve(&limiter, "alice", 1).await, Reserved::Charged(_)));
     elsewhere.close().await;

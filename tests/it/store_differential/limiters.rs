@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tower_password_grant::limiter::{
-    ActiveLock, AttemptKey, AttemptLimiter, BegunLock, Checked, Fingerprint, Guess, LimiterOperator, LimiterRules,
-    Lockout, MemoryLimiter, Refusal, Reservation, Reserved, Rule, SecretCheck, Settlement, SharedKey, StoredLimiter,
+    ActiveLock, AttemptKey, AttemptLimiter, BegunLock, Checked, Fingerprint, Guess, Limit, LimiterOperator, Limits,
+    Lockout, MemoryLimiter, Refusal, Reservation, Reserved, SecretCheck, Settlement, SharedKey, StoredLimiter,
     TokenBucket,
 };
 use tower_password_grant::testing::ManualClock;
@@ -84,12 +84,12 @@ fn address(from: u8) -> IpAddr {
 }
 
 /// Locks and windows of minutes, so that records are forgotten within a sequence.
-fn rules() -> LimiterRules {
+fn limits() -> Limits {
     let lockout = |attempts, window, first| {
         let minutes = |minutes| Duration::from_millis(minutes * MINUTE);
         Lockout::new(attempts, minutes(window)).locked_for(minutes(first), minutes(40))
     };
-    LimiterRules::new()
+    Limits::new()
         .with_account_and_address_budget(lockout(3, 20, 5))
         .with_account_budget(lockout(8, 30, 10))
         .with_client_and_address_budget(lockout(2, 6, 8))
@@ -109,15 +109,15 @@ struct Limiters {
 }
 
 impl Limiters {
-    fn new(rules: LimiterRules) -> Self {
+    fn new(limits: Limits) -> Self {
         let clock = ManualClock::new();
         let records = MapRecords::with_clock(Arc::new(clock.clone()));
         let key = SharedKey::new([7; 32]).unwrap();
         #[allow(unused_mut, reason = "without a feature there is nothing to add")]
         let mut limiters = Self {
             all: vec![
-                ("memory", Box::new(MemoryLimiter::new().with_rules(rules).with_clock(clock.clone()))),
-                ("records", Box::new(StoredLimiter::new(records.clone(), &key).with_rules(rules))),
+                ("memory", Box::new(MemoryLimiter::new().with_limits(limits).with_clock(clock.clone()))),
+                ("records", Box::new(StoredLimiter::new(records.clone(), &key).with_limits(limits))),
             ],
             records,
             clock: clock.clone(),
@@ -127,7 +127,7 @@ impl Limiters {
         #[cfg(feature = "sqlite")]
         if let Some(folder) = folder() {
             let store = tower_password_grant::sqlite::SqliteStore::builder(folder.file()).clock(clock).open().unwrap();
-            limiters.all.push(("sqlite", Box::new(store.limiter().with_rules(rules))));
+            limiters.all.push(("sqlite", Box::new(store.limiter().with_limits(limits))));
             limiters._folder = Some(Box::new(folder));
         }
         limiters
@@ -273,27 +273,27 @@ impl Asked {
 }
 
 fn notice(lock: Option<BegunLock>) -> String {
-    lock.map_or_else(String::new, |lock| format!("news {} {:?}", lock.rule(), lock.lasts()))
+    lock.map_or_else(String::new, |lock| format!("news {} {:?}", lock.limit(), lock.lasts()))
 }
 
 fn refused(refusal: &Refusal) -> String {
-    let (rule, wait) = (refusal.rule(), refusal.retry_after());
-    format!("refused {rule} {wait:?} {:?} {}", refusal.address_wait(), notice(refusal.new_lock()))
+    let (limit, wait) = (refusal.limit(), refusal.retry_after());
+    format!("refused {limit} {wait:?} {:?} {}", refusal.address_wait(), notice(refusal.new_lock()))
 }
 
 /// Without names, which a limiter keeps as long as there is room.
 fn listed(locks: Vec<ActiveLock>) -> String {
-    let mut said: Vec<_> = locks.iter().map(|lock| format!("{} {:?}", lock.rule, lock.remaining)).collect();
+    let mut said: Vec<_> = locks.iter().map(|lock| format!("{} {:?}", lock.limit, lock.remaining)).collect();
     said.sort_unstable();
     format!("{} listed {}", if said.is_empty() { "none" } else { "some" }, said.join("; "))
 }
 
-fn play(rules: LimiterRules) -> Counts {
+fn play(limits: Limits) -> Counts {
     let (runtime, mut counts, mut forgotten) = (runtime(), Counts::new(), 0);
     let counted = std::cell::RefCell::new((&mut counts, &mut forgotten));
     let played = runner(SEQUENCES / 4).run(&prop::collection::vec(step(), 1..=LONGEST), |steps| {
         let (counts, forgotten) = &mut *counted.borrow_mut();
-        let mut limiters = Limiters::new(rules);
+        let mut limiters = Limiters::new(limits);
         runtime.block_on(async {
             let mut most = 0;
             for step in &steps {
@@ -313,7 +313,7 @@ fn play(rules: LimiterRules) -> Counts {
 
 #[test]
 fn limiters_answer_as_the_one_in_memory_does_t2_t41() {
-    let counts = play(rules());
+    let counts = play(limits());
     for answer in [
         "charged None",
         "refused account_and_address",
@@ -338,7 +338,8 @@ fn limiters_answer_as_the_one_in_memory_does_t2_t41() {
 
 #[test]
 fn limiters_monitor_as_the_one_in_memory_does() {
-    let counts = play(rules().monitor(Rule::AccountAndAddress).monitor(Rule::Address).disable(Rule::ClientAndAddress));
+    let counts =
+        play(limits().monitor(Limit::AccountAndAddress).monitor(Limit::Address).disable(Limit::ClientAndAddress));
     for answer in ["charged Some(AccountAndAddress)", "charged Some(Address)", "refused account"] {
         let times = counts.get(answer).copied().unwrap_or(0);
         assert!(times >= 5, "`{answer}` was answered {times} times: the sequences do not reach it");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier, Argon2VerifierBuilder};
 use tower_password_grant::audit::{AuditEvent, AuditOutcome};
-use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, TokenBucket};
+use tower_password_grant::limiter::{Limits, Lockout, MemoryLimiter, TokenBucket};
 use tower_password_grant::mount::RequestLimits;
 use tower_password_grant::store::{LoginName, StoredUser, UserStatus, UserStore};
 use tower_password_grant::token::Token;
@@ -122,8 +122,8 @@ pub fn hash_with(parameters: &Argon2Parameters, password: &str) -> String {
 /// Budgets beyond what a storm of a test takes up, all of it from a few addresses; only that of an account and its address is small enough to be spent.
 fn limiter() -> MemoryLimiter {
     let day = Duration::from_secs(24 * 3600);
-    MemoryLimiter::new().with_rules(
-        LimiterRules::new()
+    MemoryLimiter::new().with_limits(
+        Limits::new()
             .with_budget(100, Duration::from_secs(900))
             .with_account_budget(Lockout::new(10_000, day))
             .with_address_budget(TokenBucket::new(10_000, day)),

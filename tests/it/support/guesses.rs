@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tower_password_grant::audit::{AuditEvent, AuditOutcome, Reason};
-use tower_password_grant::limiter::Rule;
+use tower_password_grant::limiter::Limit;
 
 use crate::support::{AUTH, Answer, Fixture, FixtureBuilder, ManualClock, from_peer, token_request};
 
@@ -24,10 +24,10 @@ pub struct Bed {
 pub struct Told {
     /// Why it was refused.
     pub reason: Option<Reason>,
-    /// The rule that refused it.
-    pub rule: Option<Rule>,
-    /// The rule that would have refused it.
-    pub monitored: Option<Rule>,
+    /// The limit that refused it.
+    pub limit: Option<Limit>,
+    /// The limit that would have refused it.
+    pub monitored: Option<Limit>,
 }
 
 impl Bed {
@@ -49,7 +49,7 @@ impl Bed {
                     AuditOutcome::Refused { reason, .. } => Some(reason),
                     _ => None,
                 };
-                tell.lock().unwrap().push(Told { reason, rule: event.rule, monitored: event.monitored });
+                tell.lock().unwrap().push(Told { reason, limit: event.limit, monitored: event.monitored });
             }))
         });
         Self { fixture, clock, told }

@@ -1,26 +1,26 @@
-//! The rules of a limiter, as one value: the budgets, the modes, how long and how much is remembered.
+//! The limits of a limiter, as one value: the budgets, the modes, how long and how much is remembered.
 
 use std::time::Duration;
 
 use super::budget::{Lockout, Mode, TokenBucket, millis};
 use super::policy::Policy;
-use crate::boundary::limiter::Rule;
+use crate::boundary::limiter::Limit;
 use crate::boundary::setting::{SettingError, one_or_more};
 
-/// By which rules attempts are counted, whatever counts them: [`MemoryLimiter`](crate::limiter::MemoryLimiter), or a limiter over a store.
-/// Give the same rules to all that count in one store.
+/// By which limits attempts are counted, whatever counts them: [`MemoryLimiter`](crate::limiter::MemoryLimiter), or a limiter over a store.
+/// Give the same limits to all that count in one store.
 ///
 /// A setting that cannot be is an error of [`build`](crate::Builder::build), which names the setting and what it may be.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter, Rule};
+/// use tower_password_grant::limiter::{Limit, Limits, Lockout, MemoryLimiter};
 ///
 /// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
 /// let till = Lockout::new(30, minutes(60)).locked_for(minutes(15), minutes(60));
-/// let rules = LimiterRules::new().with_account_and_address_budget(till);
-/// let rules = rules.monitor(Rule::Address);
-/// let limiter = MemoryLimiter::new().with_rules(rules);
+/// let limits = Limits::new().with_account_and_address_budget(till);
+/// let limits = limits.monitor(Limit::Address);
+/// let limiter = MemoryLimiter::new().with_limits(limits);
 /// # let _ = limiter;
 /// ```
 #[doc(alias = "brute_force")]
@@ -29,45 +29,45 @@ use crate::boundary::setting::{SettingError, one_or_more};
 #[doc(alias = "throttle")]
 #[derive(Clone, Copy, Debug)]
 #[must_use]
-pub struct LimiterRules {
+pub struct Limits {
     pub(crate) policy: Policy,
-    /// What was set of a rule that is not the limiter's, if anything was.
-    pub(super) foreign: Option<(&'static str, Rule)>,
+    /// What was set of a limit that is not the limiter's, if anything was.
+    pub(super) foreign: Option<(&'static str, Limit)>,
     /// The most keys of each table.
     pub(crate) capacity: usize,
     /// Of known addresses, in milliseconds.
     pub(crate) lifetime: u64,
 }
 
-impl Default for LimiterRules {
+impl Default for Limits {
     fn default() -> Self {
         let lifetime = millis(Duration::from_secs(90 * 24 * 3600));
         Self { policy: Policy::default(), foreign: None, capacity: 262_144, lifetime }
     }
 }
 
-impl LimiterRules {
-    /// The rules that are told at [`MemoryLimiter`](crate::limiter::MemoryLimiter), and 262,144 keys in each table.
+impl Limits {
+    /// The limits that are told at [`MemoryLimiter`](crate::limiter::MemoryLimiter), and 262,144 keys in each table.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Whether every setting can be.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
-        if let Some((setting, rule)) = self.foreign {
+        if let Some((setting, limit)) = self.foreign {
             return Err(SettingError::new(
                 setting,
-                rule,
-                "a rule of the limiter: this one is set at the builder's ceiling",
+                limit,
+                "a limit of the limiter: this one is set at the builder's ceiling",
             ));
         }
-        one_or_more("LimiterRules::with_capacity", self.capacity)?;
+        one_or_more("Limits::with_capacity", self.capacity)?;
         self.policy.check()
     }
 
-    fn with_mode(mut self, setting: &'static str, rule: Rule, mode: Mode) -> Self {
-        if !self.policy.set_mode(rule, mode) {
-            self.foreign = Some((setting, rule));
+    fn with_mode(mut self, setting: &'static str, limit: Limit, mode: Mode) -> Self {
+        if !self.policy.set_mode(limit, mode) {
+            self.foreign = Some((setting, limit));
         }
         self
     }
@@ -88,12 +88,12 @@ impl LimiterRules {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use tower_password_grant::limiter::{LimiterRules, Lockout, MemoryLimiter};
+    /// use tower_password_grant::limiter::{Limits, Lockout, MemoryLimiter};
     ///
     /// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     /// let five = Lockout::new(5, minutes(60)).locked_for(minutes(15), minutes(60));
-    /// let rules = LimiterRules::new().with_account_and_address_budget(five);
-    /// let limiter = MemoryLimiter::new().with_rules(rules);
+    /// let limits = Limits::new().with_account_and_address_budget(five);
+    /// let limiter = MemoryLimiter::new().with_limits(limits);
     /// # let _ = limiter;
     /// ```
     pub fn with_account_and_address_budget(mut self, budget: Lockout) -> Self {
@@ -150,19 +150,19 @@ impl LimiterRules {
         self
     }
 
-    /// A rule only says in events what it would have refused. Default: every rule refuses. To watch before you switch it on.
-    /// [`Rule::Requests`] and [`Rule::Introspections`] are not the limiter's, and [`build`](crate::Builder::build) refuses them;
+    /// A limit only says in events what it would have refused. Default: every limit refuses. To watch before you switch it on.
+    /// [`Limit::Requests`] and [`Limit::Introspections`] are not the limiter's, and [`build`](crate::Builder::build) refuses them;
     /// see [`RequestCeiling::monitor`](crate::limiter::RequestCeiling::monitor) and
     /// [`IntrospectionCeiling::monitor`](crate::limiter::IntrospectionCeiling::monitor).
-    pub fn monitor(self, rule: Rule) -> Self {
-        self.with_mode("LimiterRules::monitor", rule, Mode::Monitor)
+    pub fn monitor(self, limit: Limit) -> Self {
+        self.with_mode("Limits::monitor", limit, Mode::Monitor)
     }
 
-    /// Switches a rule off. Default: all are on. [`Rule::Requests`] and [`Rule::Introspections`] are not the limiter's, and
+    /// Switches a limit off. Default: all are on. [`Limit::Requests`] and [`Limit::Introspections`] are not the limiter's, and
     /// [`build`](crate::Builder::build) refuses them; see [`RequestCeiling::none`](crate::limiter::RequestCeiling::none) and
     /// [`IntrospectionCeiling::none`](crate::limiter::IntrospectionCeiling::none).
-    pub fn disable(self, rule: Rule) -> Self {
-        self.with_mode("LimiterRules::disable", rule, Mode::Off)
+    pub fn disable(self, limit: Limit) -> Self {
+        self.with_mode("Limits::disable", limit, Mode::Off)
     }
 
     /// The most keys of each table, 1 at least. Default: 262,144. In memory a key takes some 40 to 85 bytes, by how far the
