@@ -63,6 +63,11 @@ impl Users {
         rows.push(user);
         Ok(())
     }
+
+    fn find_row(&self, is_asked: impl Fn(&User) -> bool) -> Option<StoredUser> {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        rows.iter().find(|user| is_asked(user)).map(User::stored)
+    }
 }
 
 impl User {
@@ -82,6 +87,10 @@ impl User {
         })
     }
 
+    fn stored(&self) -> StoredUser {
+        StoredUser::new(self.id.clone()).with_password_hash(self.hash.clone()).with_status(self.status.clone())
+    }
+
     fn names(&self) -> [&String; 2] {
         [&self.login, &self.email]
     }
@@ -97,10 +106,12 @@ impl UserStore for Users {
     /// `SELECT .. WHERE login = $1 OR email = $1`
     async fn find(&self, login: &LoginName<'_>, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
         let name = login.canonical();
-        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(rows.iter().find(|user| user.login == name || user.email == name).map(|user| {
-            StoredUser::new(user.id.clone()).with_password_hash(user.hash.clone()).with_status(user.status.clone())
-        }))
+        Ok(self.find_row(|user| user.login == name || user.email == name))
+    }
+
+    /// `SELECT .. WHERE id = $1`; asked when the tokens are issued, and at each refresh if the endpoint has refresh tokens
+    async fn find_by_id(&self, user_id: &str, _realm: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        Ok(self.find_row(|user| user.id == user_id))
     }
 
     /// `UPDATE .. SET hash = $3 WHERE id = $1 AND hash = $2`
