@@ -273,6 +273,18 @@ async fn a_public_client_that_introspects_is_told_to_the_operator_with_its_cure(
 }
 
 #[tokio::test]
+async fn a_grant_type_that_is_not_served_names_what_would_serve_it() {
+    let (capture, _guard) = Capture::listen();
+    let fixture = Fixture::new();
+    capture.clear();
+    let form = "grant_type=http://auth0.com/oauth/grant-type/password-realm&realm=acme";
+    fixture.token(&[], &format!("{form}&client_id=pub")).await.assert_error(400, "unsupported_grant_type");
+    let said = capture.events()[0].clone();
+    assert_eq!(said.field("reason"), Some("unsupported_grant_type"));
+    assert!(said.field("hint").unwrap().contains("ClientBuilder::allow_realm_grant"), "{said:?}");
+}
+
+#[tokio::test]
 async fn building_says_once_what_rfc_9700_says() {
     let (capture, _guard) = Capture::listen();
     let fixture = Fixture::new();

@@ -214,6 +214,10 @@ fn hint(reason: Reason) -> Option<&'static str> {
             "the client is registered for another way of authentication (`ClientBuilder::authenticate_by`); a public client \
              cannot introspect, only a confidential one with `ClientBuilder::allow_introspection`",
         ),
+        Reason::UnsupportedGrantType => Some(
+            "the endpoint does not serve this grant type: the realm grant needs a client with \
+             `ClientBuilder::allow_realm_grant`, one of your own `Builder::extension_grant`",
+        ),
         Reason::IllegalToken => Some("the issuer gave a token with characters that do not fit a header"),
         _ => None,
     }
