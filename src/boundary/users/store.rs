@@ -137,7 +137,7 @@ use crate::boundary::provided::{Missing, Provided};
     note = "implement the trait with `#[async_trait]`; `Arc<T>` of a store is one too"
 )]
 pub trait UserStore: Send + Sync + 'static {
-    /// Looks up the user with this login name in this realm (`None` for clients that are bound to no realm).
+    /// Looks up the user with this login name in this realm (`None` for clients that list none).
     async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError>;
 
     /// Looks up the user with this [id](StoredUser::new), which the store gave before, for a client of this realm: asked at every
@@ -162,7 +162,8 @@ pub trait UserStore: Send + Sync + 'static {
         Provided::<NoFindById, _>::answer()
     }
 
-    /// Replaces the user's hash if it still is `old_hash`, and answers whether it was.
+    /// Replaces the user's hash if it still is `old_hash`, and answers whether it was. A table that must stay as it is, such as
+    /// the old one of a [`Migrate`](crate::realms::Migrate), answers `Ok(false)` to every call: the login goes on with the old hash.
     async fn save_hash(&self, user_id: &str, old_hash: &str, new_hash: &str) -> Result<bool, BackendError>;
 }
 

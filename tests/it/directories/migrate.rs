@@ -9,10 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Barrier;
 use tower_password_grant::MaybeFuture;
-use tower_password_grant::argon2::Argon2Verifier;
+use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
 use tower_password_grant::realms::{Migrate, Realms, UserImport};
 use tower_password_grant::sqlite::{NewUser, SqliteStore, UserEntry};
-use tower_password_grant::store::{LoginName, MemoryRefreshTokens, UserStatus, UserStore};
+use tower_password_grant::store::{LoginName, MemoryRefreshTokens, StoredUser, UserStatus, UserStore};
 use tower_password_grant::{BackendError, CredentialVerifier, Denial, Subject, verify_fn};
 
 use super::world::{Account, House, Plain, face, roomy};
@@ -250,6 +250,46 @@ async fn a_user_moves_behind_a_realm_under_the_id_that_its_directory_gave() {
         assert_eq!((house.last().as_str(), old.asked().len()), ("acme|user-1", asked));
     }
     assert!(store.find_by_id("user-1", Some("acme")).await.unwrap().is_some());
+    store.close().await;
+}
+
+/// An old table of hashes with `alice`, which must stay as it is.
+struct OldTable {
+    hash: String,
+    saves: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl UserStore for OldTable {
+    async fn find(&self, login: &LoginName<'_>, _: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        let alice = || StoredUser::new("user-1").with_password_hash(self.hash.clone());
+        Ok((login.canonical() == "alice").then(alice))
+    }
+
+    async fn save_hash(&self, _: &str, _: &str, _: &str) -> Result<bool, BackendError> {
+        self.saves.fetch_add(1, SeqCst);
+        Ok(false)
+    }
+}
+
+#[tokio::test]
+async fn a_user_of_an_old_table_that_saves_no_hash_moves_without_a_complaint() {
+    let (capture, _guard) = Capture::listen();
+    let folder = Folder::new();
+    let store = folder.store();
+    let saves = Arc::new(AtomicUsize::new(0));
+    let outdated =
+        OldTable { hash: hash_with(&Argon2Parameters::new(32, 1, 1).unwrap(), RIGHT), saves: Arc::clone(&saves) };
+    let old = Arc::new(Argon2Verifier::builder(outdated).parameters(cheap()).threads(1).build().unwrap());
+    let new = Argon2Verifier::builder(store.clone()).parameters(cheap()).threads(1).build().unwrap();
+    let house = House::over(Migrate::new(Arc::clone(&old), new)).await;
+    capture.clear();
+    for _ in 0..2 {
+        house.log_in("alice", RIGHT).await.assert_ok();
+    }
+    assert_eq!(saves.load(SeqCst), 1, "the second login is decided by the new directory");
+    assert_eq!((old.stats().failed_saves, store.users("", 10).await.unwrap().len()), (0, 1));
+    assert!(capture.events().iter().all(|said| said.level > tracing::Level::WARN), "{:?}", capture.events());
     store.close().await;
 }
 
