@@ -131,6 +131,9 @@ impl LoginEvent {
     }
 
     /// The user, with the [data](Subject::data) that the verifier attached. In a claim it is its [identifier](Subject::id).
+    ///
+    /// Behind [`Realms`](crate::realms::Realms) the identifier has the realm in front, as in tokens: `employees|17`.
+    /// [`own_id`](crate::realms::own_id) gives the `17` that the directory knows.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         &self.0.login.subject

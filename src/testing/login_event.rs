@@ -41,15 +41,22 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 /// });
 /// let app = Client::public("app").realms(["customers", "employees"]);
 /// let app = app.scopes("read admin").build()?;
-/// let user = Subject::new("user-1");
-/// let login = || login_event(user.clone()).client(app.clone()).scope("read admin");
-/// let ruling = rule.apply(login().realm("customers").build()?).await;
+/// let login = |user| {
+///     login_event(Subject::new(user)).client(app.clone()).scope("read admin")
+/// };
+/// let customer = login("customers|17").realm("customers").build()?;
+/// let ruling = rule.apply(customer).await;
 /// assert_eq!(ruling.ok(), Some(Ruling::proceed().remove_scope("admin")));
-/// let ruling = rule.apply(login().realm("employees").build()?).await;
+/// let employee = login("employees|17").realm("employees").build()?;
+/// let ruling = rule.apply(employee).await;
 /// assert_eq!(ruling.ok(), Some(Ruling::proceed()));
 /// # Ok(())
 /// # }
 /// ```
+///
+/// The subject is given to the rule as it is. So write it as your verifier answers it: `employees|17` behind
+/// [`Realms`](crate::realms::Realms), `17` behind one that
+/// [keeps the identifiers](crate::realms::Realms::keep_subject_ids).
 ///
 /// It is what a rule is given, and nothing else: no token comes of it.
 pub fn login_event(subject: Subject) -> LoginEventBuilder {
