@@ -66,7 +66,7 @@ impl<'a> AttemptKey<'a> {
 pub enum Guess<'a> {
     /// The password of an account, or another credential of it.
     Account {
-        /// The realm of the request, if its client is bound to one.
+        /// The realm of the request, if its client lists some.
         realm: Option<&'a str>,
         /// The account's key, from the verifier.
         account: &'a AccountKey<'a>,

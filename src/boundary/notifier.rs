@@ -14,7 +14,7 @@ use super::limiter::Limit;
 pub struct LockNotice<'a> {
     /// The limit whose budget is spent.
     pub limit: Limit,
-    /// The realm of the request, if its client is bound to one.
+    /// The realm of the request, if its client lists some.
     pub realm: Option<&'a str>,
     /// The account's key, from the verifier; never of a name that the verifier resolved to nothing. Under a key that is a
     /// login name there may be no account at all.

@@ -60,8 +60,8 @@
 //! an opaque one, in the answer of introspection, and in the [`Principal`](crate::bearer::Principal). A guard takes tokens of
 //! [one realm](crate::bearer::BearerGuardBuilder::token_realm), of
 //! [several](crate::bearer::BearerGuardBuilder::token_realms), or of [all](crate::bearer::BearerGuardBuilder::any_token_realm).
-//! Introspection shows a client that lists realms only tokens of those. One that lists none may know tokens of all: so list them for each
-//! API that asks about tokens. The endpoint warns at its start about one that has none.
+//! Introspection shows a client that lists realms only tokens of those. To one that lists none it shows tokens of all: so list them for
+//! each API that asks about tokens. The endpoint warns at its start about one that has none.
 //!
 //! # The grant type of an application
 //!

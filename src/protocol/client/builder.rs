@@ -206,8 +206,8 @@ impl ClientBuilder {
     }
 
     /// Lets the client ask about tokens (RFC 7662): about its own, about those for its [audiences](Self::resource_server), and
-    /// about those without an audience; of its [realms](Self::realms) only, if it lists some. Default: a confidential client gets
-    /// `{"active":false}` for each token. A public client is refused there with `invalid_client`, whatever it asks about, and
+    /// about those without an audience; of its [realms](Self::realms) only if it lists some, and of all if it lists none. Default: a
+    /// confidential client gets `{"active":false}` for each token. A public client is refused there with `invalid_client`, whatever it asks about, and
     /// [`build`](Self::build) refuses to give it this right: an API has a [secret](crate::Client::confidential).
     pub fn allow_introspection(mut self) -> Self {
         self.inner.may_introspect = true;

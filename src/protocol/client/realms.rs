@@ -2,7 +2,7 @@
 
 use crate::protocol::realm::{Realm, RealmError};
 
-/// The realms that a client lists, the default first. A client that lists none is bound to none, and its users are of no realm.
+/// The realms that a client lists, the default first. The users of a client that lists none are of no realm.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OwnRealms(Vec<Realm>);
 

@@ -153,7 +153,7 @@ impl AccessTokenRecord {
         &self.0.client
     }
 
-    /// The realm of the login, if its client was bound to one.
+    /// The realm of the login, if it has one: that which the client chose of those that it lists.
     #[must_use]
     pub fn realm(&self) -> Option<&str> {
         self.0.realm.as_deref()

@@ -49,7 +49,7 @@ impl NewUser {
         self
     }
 
-    /// The realm of the user: clients that are bound to another or to none do not find it. Default: none.
+    /// The realm of the user: only logins in this realm find it, or, without one, those of clients that list none. Default: none.
     #[must_use]
     pub fn with_realm(mut self, realm: Option<&str>) -> Self {
         self.realm = realm.map(str::to_owned);
