@@ -74,8 +74,9 @@ const IMPORT_WAIT: Duration = Duration::from_secs(3);
 /// key of the new directory, too.
 ///
 /// # What moves
-/// Id, login name, realm, password, and the [credential version](crate::Subject::with_credential_version) if the new directory can
-/// keep it; otherwise the logins that the user had before end at their next refresh. What else the old directory has of a user
+/// Id, login name, realm, password, and the [credential version](crate::Subject::with_credential_version) if the old directory states
+/// one and the new one can keep it; otherwise the logins that the user had before end at their next refresh. So they do if the
+/// old directory is an `Argon2Verifier` whose store states no version: it follows the old hash, which does not move. What else the old directory has of a user
 /// (aliases, states) does not: copy it when all have moved, or keep it in the new directory from the start. A user whose scope the
 /// old directory [narrows](crate::Verdict::granted_within) does not move into an `Argon2Verifier`, which would give the whole scope
 /// from then on: the import fails, as the event says. To move such users, let a

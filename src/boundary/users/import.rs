@@ -24,6 +24,7 @@ use crate::protocol::user::subject::Subject;
 ///   [`recheck`](crate::CredentialVerifier::recheck) would give it: the same id, and the
 ///   [credential version](Subject::credential_version) that counts here. If that can be the version which the given subject has,
 ///   the logins that the user has already go on; otherwise they end at their next refresh.
+/// - Each later change of the password changes that version, or the logins of before go on.
 /// - A user whose [scope](ImportedUser::scope) the other directory narrows is taken with that limit, or not at all: an error then leaves
 ///   the user there. Otherwise the second login would give more than the first.
 /// - A user is there whole or not at all, also when the process is killed.
@@ -66,7 +67,8 @@ pub struct ImportedUser {
 impl ImportedUser {
     /// The user that the other directory granted for this attempt.
     pub(crate) fn new(verified: Verified, attempt: Attempt) -> Self {
-        Self { verified, attempt }
+        let subject = verified.subject.for_another_directory();
+        Self { verified: Verified { subject, ..verified }, attempt }
     }
 
     /// The login at which the user moves.
@@ -75,7 +77,9 @@ impl ImportedUser {
         &self.attempt
     }
 
-    /// The subject as the other directory gave it, with its data and its credential version.
+    /// The subject as the other directory gave it, with its data, and with its credential version if the directory states one
+    /// itself. One that only follows a [`StoredUser`](crate::store::StoredUser)'s hash is left out: kept here, it would not change
+    /// with the next password.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         self.verified.subject()

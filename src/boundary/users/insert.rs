@@ -93,8 +93,11 @@ use crate::boundary::backend::BackendError;
 /// - Keep the name in the form that [`find`](UserStore::find) asks for. From then on `find` finds the user by it, and
 ///   [`find_by_id`](UserStore::find_by_id) by the id, both with the hash as it was given: see the contract of [`UserStore`] for the
 ///   length of its column.
-/// - A store that has no column for a [credential version](StoredUser::credential_version) leaves it out. The logins that the user
-///   has already then end at their next refresh.
+/// - The user has a [credential version](StoredUser::credential_version) only if the other directory states one itself. A store that
+///   has no column for it leaves it out: the logins that the user has already then end at their next refresh. A store that keeps
+///   it must change or remove it with each new password, as in `UPDATE users SET hash = $2, credential_version = NULL WHERE
+///   id = $1`: a version that stays keeps the logins of the old password alive.
+///   `testing::contract::password_change` (feature `testing`) holds your change of a password to that.
 ///
 /// # Security
 /// A user who is there must stay as it is, above all with its hash. The name comes from a request: bind it as a parameter.

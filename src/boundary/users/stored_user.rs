@@ -52,7 +52,7 @@ impl StoredUser {
     /// A text that changes whenever the user's logins so far are to end, above all with a new password: a counter, or the time
     /// of the last change. It becomes [`Subject::credential_version`]. Default: one that follows the password hash, so that a
     /// hash which is [upgraded](crate::manual::password_hashes) at a login ends the refresh tokens of the user's other logins; a version of your own
-    /// does not.
+    /// does not, and must change with each new password.
     #[must_use]
     pub fn with_credential_version(mut self, version: impl Into<Arc<str>>) -> Self {
         self.subject = self.subject.with_credential_version(version);
@@ -95,7 +95,7 @@ impl StoredUser {
             Some(hash) => {
                 let digest = SecretDigest::of(trimmed(hash));
                 let version: String = digest.as_bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-                self.subject.with_credential_version(version)
+                self.subject.with_version_of_hash(version)
             }
             None => self.subject,
         }

@@ -21,8 +21,17 @@ use serde::{Serialize, Serializer};
 #[derive(Clone)]
 pub struct Subject {
     id: Cow<'static, str>,
-    credential_version: Option<Arc<str>>,
+    credential_version: Option<CredentialVersion>,
     data: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// Who vouches for a version of the credentials.
+#[derive(Clone)]
+enum CredentialVersion {
+    /// The directory, which changes it with each new password.
+    Stated(Arc<str>),
+    /// The password hash, of which it is a digest.
+    OfHash(Arc<str>),
 }
 
 impl Subject {
@@ -44,7 +53,20 @@ impl Subject {
     /// [`CredentialVerifier::recheck`](crate::CredentialVerifier::recheck).
     #[must_use]
     pub fn with_credential_version(mut self, version: impl Into<Arc<str>>) -> Self {
-        self.credential_version = Some(version.into());
+        self.credential_version = Some(CredentialVersion::Stated(version.into()));
+        self
+    }
+
+    /// The version of a directory that states none: it follows the password hash there, and is worth nothing in another one.
+    pub(crate) fn with_version_of_hash(mut self, version: String) -> Self {
+        self.credential_version = Some(CredentialVersion::OfHash(version.into()));
+        self
+    }
+
+    /// As another directory may keep it: a version that follows a hash would stay when its user gets another one there.
+    pub(crate) fn for_another_directory(mut self) -> Self {
+        self.credential_version =
+            self.credential_version.filter(|version| matches!(version, CredentialVersion::Stated(_)));
         self
     }
 
@@ -66,7 +88,9 @@ impl Subject {
     /// The version of the credentials, if there is one.
     #[must_use]
     pub fn credential_version(&self) -> Option<&str> {
-        self.credential_version.as_deref()
+        match self.credential_version.as_ref()? {
+            CredentialVersion::Stated(version) | CredentialVersion::OfHash(version) => Some(version),
+        }
     }
 
     /// Whether a login of the user with this identifier and this version of the credentials still holds for this one.

@@ -66,5 +66,5 @@ mod users;
 pub use promise::together;
 pub use suites::{
     access_token_store, attempt_limiter, attempt_records, attempt_records_over_time, client_registry, limiter_operator,
-    one_time_values, refresh_token_store, tokens_in_one_step, two_handles, user_insert, user_store,
+    one_time_values, password_change, refresh_token_store, tokens_in_one_step, two_handles, user_insert, user_store,
 };

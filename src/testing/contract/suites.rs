@@ -275,6 +275,47 @@ pub async fn user_insert<S: UserInsert>(make: impl AsyncFn([(String, StoredUser)
     super::users::inserts_in_parallel(make(users).await).await;
 }
 
+/// Holds your own change of a password to what logins need of it: afterwards the user has the new hash and another
+/// [credential version](StoredUser::credential_version), so that the logins of the old password end. `make` answers two handles of one
+/// new store of these users, as for [`user_store`], of whom one has a credential version of its own, as users may who were
+/// [moved](UserInsert). `change` gives the user with this id a hash, as your application does it.
+///
+/// ```
+/// use tower_password_grant::testing::contract;
+/// # #[cfg(feature = "sqlite")]
+/// use tower_password_grant::sqlite::{NewUser, SqliteStore};
+///
+/// # #[cfg(feature = "sqlite")]
+/// # async fn shown(file: &std::path::Path) {
+/// contract::password_change(
+///     async |users| {
+///         let store = SqliteStore::open(file).expect("a store");
+///         for (name, user) in users {
+///             let hash = user.password_hash().map(str::to_owned);
+///             let new = NewUser::new(user.id(), name).with_password_hash(hash);
+///             assert!(store.add_user(new).await.expect("an answer"));
+///         }
+///         contract::two_handles(store)
+///     },
+///     async |store, id, hash| {
+///         store.set_password_hash(id, Some(hash)).await.expect("an answer");
+///     },
+/// )
+/// .await;
+/// # }
+/// ```
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn password_change<S: UserStore>(
+    make: impl AsyncFn([(String, StoredUser); 2]) -> [S; 2],
+    change: impl AsyncFn(&S, &str, &str),
+) {
+    let users = super::users::versioned_users();
+    let [one, _other] = make(users.clone()).await;
+    super::users::changes(one, users, change).await;
+}
+
 /// Two handles of a store that lies in the memory of this process, for the suites that ask for two.
 pub fn two_handles<S>(store: S) -> [Arc<S>; 2] {
     let store = Arc::new(store);

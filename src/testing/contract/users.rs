@@ -19,6 +19,12 @@ pub(super) fn users() -> [(String, StoredUser); 2] {
     [(); 2].map(|()| (new_name("name"), StoredUser::new(new_name("user")).with_password_hash(new_hash())))
 }
 
+/// The same, and one of them has a credential version of its own.
+pub(super) fn versioned_users() -> [(String, StoredUser); 2] {
+    let [plain, (name, user)] = users();
+    [plain, (name, user.with_credential_version("7"))]
+}
+
 /// Whether the store finds this user by name and by id, and how it was stored.
 async fn must_find<S: UserStore>(store: &S, name: &str, user: &StoredUser) {
     let Some(found) = answer(store.find(&LoginName::new(name), None).await) else {
@@ -55,11 +61,41 @@ pub(super) async fn finds<S: UserStore>(store: S, users: &[(String, StoredUser);
     }
 }
 
+/// The version of this user's credentials, as logins keep it.
+async fn version<S: UserStore>(store: &S, name: &str) -> Option<String> {
+    let found = answer(store.find(&LoginName::new(name), None).await);
+    found.and_then(|user| user.into_subject().credential_version().map(str::to_owned))
+}
+
+/// Whether a version that the store was not given follows the hash, where it follows one.
+async fn must_follow_hash<S: UserStore>(store: &S, name: &str, user: &StoredUser) {
+    let old = user.clone().into_subject();
+    must(
+        version(store, name).await.as_deref() != old.credential_version(),
+        "a credential version that follows the hash is another one with another hash: the store keeps none of its own",
+    );
+}
+
+pub(super) async fn changes<S: UserStore>(
+    store: S,
+    users: [(String, StoredUser); 2],
+    change: impl AsyncFn(&S, &str, &str),
+) {
+    for (name, user) in users {
+        must_find(&store, &name, &user).await;
+        let (before, hash) = (version(&store, &name).await, new_hash());
+        change(&store, user.id(), &hash).await;
+        must_find(&store, &name, &user.with_password_hash(hash)).await;
+        must(version(&store, &name).await != before, "each new password changes the credential version");
+    }
+}
+
 pub(super) async fn saves<S: UserStore>(store: S, [(name, user), (other_name, other)]: [(String, StoredUser); 2]) {
     let (old, new, third) = (user.password_hash().unwrap_or_default().to_owned(), new_hash(), new_hash());
     must(answer(store.save_hash(user.id(), &old, &new).await), "`save_hash` is true if the hash was the old one");
-    let changed = user.with_password_hash(new.clone());
+    let changed = user.clone().with_password_hash(new.clone());
     must_find(&store, &name, &changed).await;
+    must_follow_hash(&store, &name, &user).await;
     must_find(&store, &other_name, &other).await;
     for (id, seen) in [(changed.id(), &old), (changed.id(), &third), (&*new_name("user"), &new)] {
         let is_saved = answer(store.save_hash(id, seen, &third).await);
@@ -106,6 +142,9 @@ pub(super) async fn inserts<S: UserInsert>(store: S, [(name, user), _]: [(String
     }
     must_find(&store, &name, &user).await;
     must_find(&store, &other_name, &other).await;
+    let old = other.password_hash().unwrap_or_default();
+    must(answer(store.save_hash(other.id(), old, &new_hash()).await), "`save_hash` takes a user who was added");
+    must_follow_hash(&store, &other_name, &other).await;
 }
 
 pub(super) async fn inserts_in_parallel<S: UserInsert>(handles: [S; 2]) {

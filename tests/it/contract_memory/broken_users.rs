@@ -1,6 +1,6 @@
 //! Stores of users, right ones and some that break one promise each.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use tokio::task::yield_now;
@@ -28,6 +28,8 @@ enum Fault {
     InsertsUnderATakenId,
     OverwritesAUser,
     LooksAndThenInserts,
+    KeepsTheVersionOfAHash,
+    KeepsTheVersionWithANewPassword,
 }
 
 const FAULTS: [(Fault, &str); 11] = [
@@ -44,19 +46,35 @@ const FAULTS: [(Fault, &str); 11] = [
     (Fault::ReadsAndThenWrites, "of parallel calls of `save_hash` with one old hash exactly one is true"),
 ];
 
-const INSERT_FAULTS: [(Fault, &str); 6] = [
+const INSERT_FAULTS: [(Fault, &str); 7] = [
     (Fault::None, ""),
     (Fault::InsertsNothing, "`find` finds every user by the login name"),
     (Fault::InsertsUnderATakenName, "`insert_user` is false if the id or the name is another user's"),
     (Fault::InsertsUnderATakenId, "`insert_user` is false if the id or the name is another user's"),
     (Fault::OverwritesAUser, "`insert_user` is false if the id or the name is another user's"),
     (Fault::LooksAndThenInserts, "of parallel calls of `insert_user` for one user exactly one is true"),
+    (Fault::KeepsTheVersionOfAHash, "a credential version that follows the hash is another one with another hash"),
+];
+
+const CHANGE_FAULTS: [(Fault, &str); 3] = [
+    (Fault::None, ""),
+    (Fault::KeepsTheVersionOfAHash, "each new password changes the credential version"),
+    (Fault::KeepsTheVersionWithANewPassword, "each new password changes the credential version"),
 ];
 
 struct Row {
     id: String,
     name: String,
     hash: String,
+    version: Option<String>,
+}
+
+/// The version that is kept beside the hash.
+fn version(fault: Fault, user: &StoredUser) -> Option<String> {
+    if fault == Fault::KeepsTheVersionOfAHash {
+        return user.clone().into_subject().credential_version().map(str::to_owned);
+    }
+    user.credential_version().map(str::to_owned)
 }
 
 struct Users {
@@ -69,7 +87,7 @@ impl Users {
         let row = |(name, user): (String, StoredUser)| {
             let hash = user.password_hash().unwrap();
             let hash = if fault == Fault::CutsHashes { &hash[..100] } else { hash };
-            Row { id: user.id().to_owned(), name, hash: hash.to_owned() }
+            Row { id: user.id().to_owned(), name, hash: hash.to_owned(), version: version(fault, &user) }
         };
         Self { fault, rows: Mutex::new(users.map(row).into()) }
     }
@@ -81,7 +99,21 @@ impl Users {
     fn user(&self, is_asked_for: impl Fn(&Row) -> bool) -> Option<StoredUser> {
         let rows = self.rows();
         let row = rows.iter().find(|row| is_asked_for(row))?;
-        Some(StoredUser::new(row.id.clone()).with_password_hash(row.hash.clone()))
+        let user = StoredUser::new(row.id.clone()).with_password_hash(row.hash.clone());
+        Some(match &row.version {
+            Some(version) => user.with_credential_version(version.as_str()),
+            None => user,
+        })
+    }
+
+    /// A new password, and no word of it to the old logins.
+    fn set_password(&self, id: &str, hash: &str) {
+        let mut rows = self.rows();
+        let row = rows.iter_mut().find(|row| row.id == id).unwrap();
+        hash.clone_into(&mut row.hash);
+        if self.fault == Fault::None {
+            row.version = None;
+        }
     }
 
     fn has_hash(&self, id: &str, hash: &str) -> bool {
@@ -140,7 +172,7 @@ impl UserInsert for Users {
         _: Option<&str>,
     ) -> Result<bool, BackendError> {
         let (id, name, hash) = (user.id().to_owned(), login.canonical().to_owned(), user.password_hash().unwrap());
-        let row = Row { id, name, hash: hash.to_owned() };
+        let row = Row { id, name, hash: hash.to_owned(), version: version(self.fault, user) };
         let is_taken = |other: &Row| {
             let by_name = other.name == row.name && self.fault != Fault::InsertsUnderATakenName;
             by_name || other.id == row.id && self.fault != Fault::InsertsUnderATakenId
@@ -172,6 +204,17 @@ impl UserInsert for Users {
 fn each_promise_that_a_store_of_users_breaks_when_it_takes_new_ones_is_named() {
     for (fault, promise) in INSERT_FAULTS {
         let told = complaint(contract::user_insert(async |users| two_handles(Users::new(fault, users))));
+        assert_eq!(told.is_empty(), promise.is_empty(), "{fault:?}: {told}");
+        assert!(told.contains(promise), "{fault:?}: {told}");
+    }
+}
+
+#[test]
+fn a_new_password_that_keeps_the_old_credential_version_is_named() {
+    for (fault, promise) in CHANGE_FAULTS {
+        let make = async |users| two_handles(Users::new(fault, users));
+        let change = async |users: &Arc<Users>, id: &str, hash: &str| users.set_password(id, hash);
+        let told = complaint(contract::password_change(make, change));
         assert_eq!(told.is_empty(), promise.is_empty(), "{fault:?}: {told}");
         assert!(told.contains(promise), "{fault:?}: {told}");
     }

@@ -4,6 +4,7 @@ mod failures;
 mod first_of;
 mod keys;
 mod migrate;
+mod moved_logins;
 mod moving_fails;
 mod rechecks;
 mod remote;

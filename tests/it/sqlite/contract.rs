@@ -100,4 +100,8 @@ async fn the_users_in_the_file_keep_the_contract() {
     };
     contract::user_store(&make).await;
     contract::user_insert(&make).await;
+    contract::password_change(&make, async |store, id, hash| {
+        assert!(store.set_password_hash(id, Some(hash)).await.unwrap());
+    })
+    .await;
 }
