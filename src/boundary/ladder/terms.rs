@@ -90,8 +90,8 @@ impl<'a> Claim<'a> {
     /// Claims the family whose token the client presents.
     pub(crate) fn of(client: PermittedClient, found: &'a StoredFamily) -> Result<Self, Reason> {
         let StoredFamily { family, .. } = found;
-        let realm = policy::realm_of_own(client.client(), family.client(), family.realm());
-        let realm = realm.ok_or(Reason::ForeignToken)?;
+        policy::check_owner(client.client(), family.client())?;
+        let realm = policy::realm_of_refresh(client.client(), family)?;
         Ok(Self { client, realm, found })
     }
 

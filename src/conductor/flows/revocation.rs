@@ -9,6 +9,7 @@ use super::presented::{FoundToken, IssuedBefore, required_token};
 use crate::boundary::ladder::client::AuthenticatedClient;
 use crate::protocol::client::policy;
 use crate::protocol::client::registered::Client;
+use crate::protocol::realm::Realm;
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::form::Form;
 
@@ -56,15 +57,13 @@ impl RevocationFlow {
             Some(FoundToken::Refresh(found, families)) => {
                 let family = &found.stored.family;
                 trail.family = Some(family.clone());
-                let realm = policy::realm_of_own(client, family.client(), family.realm());
-                trail.realm = realm.ok_or(Reason::ForeignToken)?;
+                policy::check_owner(client, family.client())?;
+                trail.realm = family.realm().map(Realm::kept).unwrap_or_default();
                 families.end(family.id()).await?;
                 Ok(Reply::Revoked)
             }
             Some(FoundToken::Access(record)) => {
-                if !policy::owns(client, &record) {
-                    return Err(Reason::ForeignToken.into());
-                }
+                policy::check_owner(client, record.client())?;
                 // The token last: as long as it is known, a client that got an error can try again.
                 if let (true, Some(family), Some(families)) =
                     (self.access_token_ends_family, record.family(), self.tokens.families.as_deref())

@@ -88,14 +88,14 @@ pub(crate) fn scope_of_login(client: &Client, requested: Option<&str>, rules: &G
     Ok(scope)
 }
 
-/// The realm of a token that is this client's own: it was issued to it, in a realm that it still serves.
-pub(crate) fn realm_of_own(client: &Client, issued_to: &ClientId, realm: Option<&str>) -> Option<Realm> {
-    client.served_realm(realm).filter(|_| issued_to == client.id())
+/// Checks that a token was issued to this client (RFC 7009 section 2.1). Its realm is no ground to keep it from the client that ends it.
+pub(crate) fn check_owner(client: &Client, issued_to: &ClientId) -> Result<(), Reason> {
+    if issued_to == client.id() { Ok(()) } else { Err(Reason::ForeignToken) }
 }
 
-/// Whether an access token is this client's own.
-pub(crate) fn owns(client: &Client, record: &AccessTokenRecord) -> bool {
-    realm_of_own(client, record.client(), record.realm()).is_some()
+/// Decides the realm of a refresh, which is that of the login. The registration of the client may have shrunk since.
+pub(crate) fn realm_of_refresh(client: &Client, family: &RefreshFamily) -> Result<Realm, Reason> {
+    client.served_realm(family.realm()).ok_or(Reason::RealmWithdrawn)
 }
 
 /// Whether this client may know what an access token stands for: one that is for it, for nobody in particular, or was issued to it.

@@ -142,8 +142,10 @@ reasons! {
     RefreshTokenEnded "refresh_token_ended" => RefreshToken,
     /// A copy of a refresh token that was used before: a thief has one. Its family was ended now.
     RefreshTokenReplayed "refresh_token_replayed" => RefreshToken,
-    /// A token that was issued to another client, or to this one in another realm.
+    /// A token that was issued to another client.
     ForeignToken "foreign_token" => RefreshToken,
+    /// The client does not list the realm of the login any more, or lists realms only since.
+    RealmWithdrawn "realm_withdrawn" => RefreshToken,
     /// The subject's credentials changed since the login. At a refresh its refresh tokens were ended now; a login during which
     /// they changed is refused before its tokens are sent, and those end.
     CredentialsChanged "credentials_changed" => Denied,

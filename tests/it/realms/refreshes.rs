@@ -2,8 +2,12 @@
 
 use tower_password_grant::audit::Reason;
 
+use tower_password_grant::Client;
+use tower_password_grant::token::RevocationEndpoint;
+
 use super::world::{Asked, Stores, World, app, clients};
 use crate::support::tokens::Login;
+use crate::support::{basic, digest};
 
 #[tokio::test]
 async fn a_refresh_and_the_second_look_ask_the_realm_of_the_login_about_its_own_identifier() {
@@ -38,7 +42,7 @@ async fn of_a_realm_that_is_taken_from_a_client_its_refresh_tokens_are_refused_a
     let taken = stores.serve(vec![app("app", &["customers"])]).await;
     for _ in 0..3 {
         taken.refresh("app", &employee.refresh).await.assert_error(400, "invalid_grant");
-        assert_eq!(taken.last().reason, Some(Reason::ForeignToken));
+        assert_eq!(taken.last().reason, Some(Reason::RealmWithdrawn));
     }
     let customer = Login::of(&taken.refresh("app", &customer.refresh).await.assert_ok());
     taken.login("app", "two", "&realm=employees").await.assert_error(400, "invalid_request");
@@ -47,6 +51,57 @@ async fn of_a_realm_that_is_taken_from_a_client_its_refresh_tokens_are_refused_a
     turned.refresh("app", &employee.refresh).await.assert_ok();
     let customer = Login::of(&turned.refresh("app", &customer.refresh).await.assert_ok());
     assert_eq!(both.holder(&customer.access).await.0, "customers|1");
+}
+
+#[tokio::test]
+async fn a_client_ends_its_own_logins_in_a_realm_that_was_taken_from_it_t71() {
+    let conf = |realms: &[&str]| {
+        let client = Client::confidential("conf", &digest("conf-pw")).allow_password_grant().allow_refresh_tokens();
+        client.realms(realms).scopes("read").default_scope("read")
+    };
+    let credentials = format!("Authorization: {}\r\n", basic("conf", "conf-pw"));
+    for (client, lines) in [("app", ""), ("conf", credentials.as_str())] {
+        let stores = Stores::new();
+        let serve = async |realms: &[&str]| {
+            let others = clients().into_iter().skip(1);
+            let all = [app("app", realms), conf(realms)].into_iter().chain(others).collect();
+            let builder = stores.builder(all, stores.realms()).revocation(RevocationEndpoint::at("/oauth/revoke"));
+            stores.start(builder.build().unwrap()).await
+        };
+        let (both, taken) = (serve(&["customers", "employees"]).await, serve(&["customers"]).await);
+        let id = if lines.is_empty() { "&client_id=app" } else { "" };
+        let log_in = async || {
+            let form = format!("grant_type=password&username=alice&password=two&realm=employees{id}");
+            Login::of(&both.post("/oauth/token", lines, &form).await.assert_ok())
+        };
+        let revoke = async |token: &str| {
+            taken.post("/oauth/revoke", lines, &format!("token={token}{id}")).await.assert_empty_ok();
+            let event = taken.last();
+            assert!(event.reason.is_none() && event.shown.contains(r#"realm: Some("employees")"#), "{}", event.shown);
+        };
+
+        let (by_refresh, by_access) = (log_in().await, log_in().await);
+        revoke(&by_refresh.refresh).await;
+        taken.post("/oauth/revoke", lines, &format!("token={}{id}", by_access.access)).await.assert_empty_ok();
+        for token in [&by_refresh.access, &by_access.access] {
+            assert_eq!(both.introspect("all", token).await["active"], false, "{client}");
+        }
+        let form = format!("grant_type=refresh_token&refresh_token={}{id}", by_refresh.refresh);
+        both.post("/oauth/token", lines, &form).await.assert_error(400, "invalid_grant");
+        assert_eq!(both.last().reason, Some(Reason::RefreshTokenEnded), "{client}");
+    }
+}
+
+#[tokio::test]
+async fn refreshes_in_a_realm_that_was_taken_from_a_client_spend_no_budget_of_their_address() {
+    let stores = Stores::new();
+    let login = stores.serve(clients()).await.tokens("app", "employees", "two").await;
+    let taken = stores.serve(vec![app("app", &["customers"])]).await;
+    // More than the budget of an address.
+    for _ in 0..301 {
+        taken.refresh("app", &login.refresh).await.assert_error(400, "invalid_grant");
+    }
+    taken.login("app", "one", "").await.assert_ok();
 }
 
 #[tokio::test]
