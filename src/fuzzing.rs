@@ -36,7 +36,8 @@ pub fn form(body: &[u8]) -> Result<Vec<(String, String)>, Reason> {
         }
     }
     let (texts, others) = form.into_parts();
-    pairs.extend(others.iter().map(|(name, value)| (texts.get(*name).to_owned(), texts.get(*value).to_owned())));
+    let owned = |(name, value): &(_, _)| (texts.get(*name).to_owned(), texts.get(*value).to_owned());
+    pairs.extend(others.as_slice().iter().map(owned));
     Ok(pairs)
 }
 
