@@ -25,7 +25,7 @@ pub struct Subject {
     data: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-/// Who vouches for a version of the credentials.
+/// A version of the credentials, by what vouches for it.
 #[derive(Clone)]
 enum CredentialVersion {
     /// The directory, which changes it with each new password.

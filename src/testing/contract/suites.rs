@@ -277,7 +277,7 @@ pub async fn user_insert<S: UserInsert>(make: impl AsyncFn([(String, StoredUser)
 
 /// Holds your own change of a password to what logins need of it: afterwards the user has the new hash and another
 /// [credential version](StoredUser::credential_version), so that the logins of the old password end. `make` answers two handles of one
-/// new store of these users, as for [`user_store`], of whom one has a credential version of its own, as users may who were
+/// new store of these users, as for [`user_store`]; one of them has a credential version of its own, as users may who were
 /// [moved](UserInsert). `change` gives the user with this id a hash, as your application does it.
 ///
 /// ```
