@@ -171,6 +171,21 @@ fn print_commands(address: SocketAddr) {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn both_names_and_the_id_find_one_user() -> Result<(), Error> {
+        let users = Users::read(TABLE)?;
+        let by_name = users.find(&LoginName::new("alice"), None).await.map_err(BackendError::into_error)?;
+        let id = by_name.ok_or("alice")?.id().to_owned();
+        let by_email = users.find(&LoginName::new("alice@example.com"), None).await;
+        let by_id = users.find_by_id(&id, None).await;
+        for found in [by_email, by_id] {
+            assert_eq!(found.map_err(BackendError::into_error)?.map(|user| user.id().to_owned()), Some(id.clone()));
+        }
+        let nobody = users.find_by_id("alice", None).await.map_err(BackendError::into_error)?;
+        assert!(nobody.is_none(), "a login name is no id");
+        Ok(())
+    }
+
     #[test]
     fn no_account_takes_a_name_of_another_t27() -> Result<(), Error> {
         let users = Users::read(TABLE)?;
