@@ -105,7 +105,8 @@ mod tests {
     fn an_extension_that_is_built_again_is_kept_once() {
         let build = |name: &str, begins| GrantType::extension(name, begins);
         let first = build("urn:example:once", false);
-        assert!(std::ptr::eq(first.0, build(&"urn:example:once".to_owned(), false).0));
+        let elsewhere = String::from("urn:example:once");
+        assert!(std::ptr::eq(first.0, build(&elsewhere, false).0));
         for (name, begins) in [("urn:example:once", true), ("urn:example:other", false)] {
             let other = build(name, begins);
             assert_eq!((other.name(), other.begins_password_login()), (name, begins));
