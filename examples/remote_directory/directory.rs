@@ -41,7 +41,8 @@ impl RemoteDirectory {
     }
 
     /// Counts guesses on the name that was typed, in its canonical form, and asks the service nothing before a guess. Right for a
-    /// service that finds each account by one name, and whose spelling rule ignores no more than that form does.
+    /// service that finds each account by one name, and whose spelling rule ignores no more than that form does. The service is asked
+    /// for that form, too: two of its accounts that differ in less would be counted as one.
     ///
     /// A guess that is refused then costs the service nothing. With `Migrate`, users who have moved log in while it is away.
     pub(crate) fn count_by_login_name(self) -> Self {
@@ -53,7 +54,12 @@ impl RemoteDirectory {
 impl CredentialVerifier for RemoteDirectory {
     /// The same one question for all names, whether anybody has them or not.
     async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
-        let guess = Guess { name: attempt.username().into(), password: attempt.password().expose().into() };
+        let name = if self.counts_by_login_name {
+            AccountKey::canonical(attempt.username()).into_text()
+        } else {
+            attempt.username().into()
+        };
+        let guess = Guess { name, password: attempt.password().expose().into() };
         Ok(match self.service.ask_once(&self.guesses, &guess).await? {
             Guessed::Right { id, version } => subject(id.into_text(), version).into(),
             // The name and nothing else hands the attempt on, where other directories stand behind this one.

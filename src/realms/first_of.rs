@@ -18,6 +18,7 @@ use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use tower_password_grant::argon2::Argon2Verifier;
 /// use tower_password_grant::realms::FirstOf;
+/// use tower_password_grant::user::AccountKey;
 /// use tower_password_grant::{Denial, Subject, verify_fn};
 /// # use async_trait::async_trait;
 /// # use tower_password_grant::BackendError;
@@ -34,7 +35,8 @@ use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict};
 /// let members = Argon2Verifier::new(Table)?;
 /// let partners = verify_fn(|attempt| async move {
 ///     // Asks the service that owns the accounts of partners.
-///     Ok(match (attempt.username(), attempt.password().expose()) {
+///     let name = AccountKey::canonical(attempt.username());
+///     Ok(match (name.as_str(), attempt.password().expose()) {
 ///         ("partner", "correct horse") => Subject::new("partner-1").into(),
 ///         ("partner", _) => Denial::WrongPassword.into(),
 ///         _ => Denial::UnknownUser.into(),
@@ -73,13 +75,20 @@ use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict};
 /// one, which is asked about all names, gives the charge back, as that of any verifier does.
 ///
 /// # On which account attempts count
-/// One attempt is charged once, on one key. All directories are asked for theirs, so that this takes one time for all names, too.
-/// The first [resolved](AccountKey::resolved) key counts, as it is that of the directory which decides. If there is none, the first
-/// key counts that is the [canonical](AccountKey::canonical) name: a directory that resolves no names cannot tell whether it has
-/// this one. If all answer that they do not know the name, the last one's [phantom](AccountKey::phantom) key counts.
+/// One attempt is charged once, on one key: that of the directory which decides. This is the first whose key is no
+/// [phantom](AccountKey::phantom), because a phantom says that the directory does not have the name. If all answer one, the last
+/// one's counts. All directories are asked for their keys, so that this takes one time for all names, too.
 ///
-/// So let all directories compare names in one form. Where one ignores case and another does not, the locks of some spellings
-/// show which directory has a name.
+/// A directory that resolves no names, and so keeps the default key, cannot say that it does not have a name. What stands behind it
+/// is counted by the [canonical](AccountKey::canonical) name, too, and each alias that an account has there has a budget of its
+/// own. It never counts on an account behind it that has the same name: the owner of that one would forgive each guess by logging
+/// in.
+///
+/// So let all directories compare names in one form. A directory that keeps the default key must look names up by exactly the
+/// canonical form. If it takes `alice` and leaves `ALICE` to the next one, both count on one key: a user who is `ALICE` in the next
+/// one makes guesses at `alice` free by logging in. One that compares names byte by byte must answer [`AccountKey::resolved`] for
+/// names that it has, and [`AccountKey::phantom_as_typed`] for others. Even then the locks of some spellings show which directory
+/// has a name, if another one ignores case.
 pub struct FirstOf {
     first: Box<dyn CredentialVerifier>,
     others: Vec<Box<dyn CredentialVerifier>>,
@@ -134,13 +143,10 @@ impl FirstOf {
     }
 }
 
-/// The key that counts of two, the first of which is that of an earlier directory.
-fn better<'a>(earlier: AccountKey<'a>, later: AccountKey<'a>) -> AccountKey<'a> {
-    use AccountKeyKind::{Name, Phantom, Resolved};
-    match (earlier.kind(), later.kind()) {
-        (Resolved, _) | (Name, Name | Phantom) => earlier,
-        (Name | Phantom, Resolved) | (Phantom, Name | Phantom) => later,
-    }
+/// The key of the directory which decides, of two in their order. A key of a name alone does not say which directory has the name:
+/// the key of the later one could be that of somebody else's account.
+pub(super) fn key_of_deciding<'a>(earlier: AccountKey<'a>, later: AccountKey<'a>) -> AccountKey<'a> {
+    if earlier.kind() == AccountKeyKind::Phantom { later } else { earlier }
 }
 
 impl CredentialVerifier for FirstOf {
@@ -160,7 +166,7 @@ impl CredentialVerifier for FirstOf {
         MaybeFuture::new(async move {
             let mut key = self.first.account_key(username, realm).await?;
             for directory in &self.others {
-                key = better(key, directory.account_key(username, realm).await?);
+                key = key_of_deciding(key, directory.account_key(username, realm).await?);
             }
             Ok(key)
         })

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::first_of::{Decision, FirstOf};
+use super::first_of::{Decision, FirstOf, key_of_deciding};
 use crate::boundary::account::{AccountKey, AccountKeyKind};
 use crate::boundary::backend::BackendError;
 use crate::boundary::can_recheck::can_recheck;
@@ -19,6 +19,9 @@ use crate::observe::telemetry;
 /// How long an import may take. A login waits for it, behind two verifications and within their deadline.
 const IMPORT_WAIT: Duration = Duration::from_secs(3);
 
+const NAME_OF_ANOTHER: &str =
+    "the login name belongs to another user in the old directory, in the form in which the new one keeps it";
+
 /// Moves users from an old directory to a new one, each at the next login with the right password.
 ///
 /// ```
@@ -28,6 +31,7 @@ const IMPORT_WAIT: Duration = Duration::from_secs(3);
 /// use tower_password_grant::argon2::Argon2Verifier;
 /// use tower_password_grant::realms::Migrate;
 /// use tower_password_grant::sqlite::SqliteStore;
+/// use tower_password_grant::user::AccountKey;
 /// use tower_password_grant::{Denial, Subject, verify_fn};
 ///
 /// # let folder = std::env::temp_dir().join(format!("migrate-{}", std::process::id()));
@@ -35,7 +39,8 @@ const IMPORT_WAIT: Duration = Duration::from_secs(3);
 /// # let file = folder.join("auth.db");
 /// // The directory that is to go: LDAP, a service, a hash of its own ..
 /// let old = verify_fn(|attempt| async move {
-///     Ok(match (attempt.username(), attempt.password().expose()) {
+///     let name = AccountKey::canonical(attempt.username());
+///     Ok(match (name.as_str(), attempt.password().expose()) {
 ///         ("alice", "correct horse") => Subject::new("user-1").into(),
 ///         ("alice", _) => Denial::WrongPassword.into(),
 ///         _ => Denial::UnknownUser.into(),
@@ -64,14 +69,26 @@ const IMPORT_WAIT: Duration = Duration::from_secs(3);
 /// the import: a warning says so when the `Migrate` is made.
 ///
 /// # On which account attempts count
-/// On the old directory's [key](CredentialVerifier::account_key), which a move does not change, so that failures and locks of before
-/// the move count after it. Only for names that the old one says it does not know ([`AccountKey::phantom`]), the new one's key counts.
-/// Both are asked for all names. An operator who [unblocks](crate::limiter::LimiterOperator::unblock_account) an account gives that key.
+/// On the key of the directory which decides, as with [`FirstOf`]: the new one's if it has the name, else the old one's. An old
+/// directory that answers the id of the subject has the key of the new one, so a move changes nothing: failures and locks of before
+/// the move count after it. If it resolves names to something else, a move forgets the counts of its user once.
 ///
-/// An old directory without an `account_key` of its own has a key for each name, and does not know the aliases that a user has in
-/// the new one: each of them has a budget of its own then. If your users have aliases, let the old one answer
-/// [`AccountKey::resolved`] with the id of the subject for names that it knows, and [`AccountKey::phantom`] for others: that is the
-/// key of the new directory, too.
+/// An old directory without an `account_key` of its own counts by name, before a move and after it: that is the one difference from
+/// `FirstOf`, and no move changes it either. Each alias that a user has in the new directory has a budget of its own then. If your
+/// users have aliases, let the old one answer [`AccountKey::resolved`] with the id of the subject for names that it knows, and
+/// [`AccountKey::phantom`] for others. Both directories are asked for all names. An operator who
+/// [unblocks](crate::limiter::LimiterOperator::unblock_account) an account gives the key that counts.
+///
+/// # Whose name it is
+/// The new directory decides alone on the name under which it takes a user. If the name was sent in another spelling than the new
+/// one keeps, the old one is asked for its [keys](CredentialVerifier::account_key) of both spellings. If they are two accounts
+/// there, nobody moves: the import fails, as the event says, and the login goes on. Otherwise a user `Fiona` would take the name of
+/// a user `fiona`.
+///
+/// This needs an `account_key` that tells the two apart. An old directory that keeps the default key must look names up by exactly
+/// the canonical form. And it cannot help the other way round: once `fiona` has moved, the new directory decides on `Fiona`, too.
+/// So look for names that are one in their [canonical](AccountKey::canonical) form before you begin, and give one of the users
+/// another name.
 ///
 /// # What moves
 /// Id, login name, realm, password, and the [credential version](crate::Subject::with_credential_version) if the old directory states
@@ -115,7 +132,10 @@ impl Migrate {
     async fn moved(&self, verified: Verified, attempt: Attempt) -> Result<Verdict, BackendError> {
         let user = ImportedUser::new(verified.clone(), attempt.for_next_verifier());
         // A block, so that a panic before the first await is contained, too.
-        let importing = async { self.new.import(user).await };
+        let importing = async {
+            self.check_name(&attempt).await?;
+            self.new.import(user).await
+        };
         match Contain::new(Some(IMPORT_WAIT), importing).await {
             Ok(Some(subject)) => Ok(Verdict::Granted(Verified { subject, ..verified })),
             Ok(None) => self.decided_by_new(&verified, attempt).await,
@@ -124,6 +144,22 @@ impl Migrate {
                 self.not_moved(verified, attempt, failure).await
             }
         }
+    }
+
+    /// An error if the old directory has another user for the name in the form that the new one keeps. From then on that one would
+    /// decide on it alone.
+    async fn check_name(&self, attempt: &Attempt) -> Result<(), BackendError> {
+        let (sent, realm) = (attempt.username(), attempt.realm());
+        let kept = self.new.account_key(sent, realm).await?;
+        if kept.kind() == AccountKeyKind::Resolved || kept.as_str() == sent {
+            // The import finds a user that the new directory has by now.
+            return Ok(());
+        }
+        let owner = self.old.account_key(kept.as_str(), realm).await?;
+        if owner.kind() == AccountKeyKind::Phantom || owner == self.old.account_key(sent, realm).await? {
+            return Ok(());
+        }
+        Err(BackendError::fault(NAME_OF_ANOTHER))
     }
 
     /// What the old directory said counts only if the new one does not have the user. Another login may have moved
@@ -174,10 +210,11 @@ impl CredentialVerifier for Migrate {
         realm: Option<&'a str>,
     ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
         MaybeFuture::new(async move {
-            let before = self.old.account_key(username, realm).await?;
-            // It is asked for all names, so that no time tells which of them the old one has.
+            // Both are asked for all names, so that no time tells which of them has one.
             let new = self.new.account_key(username, realm).await?;
-            Ok(if before.kind() == AccountKeyKind::Phantom { new } else { before })
+            let old = self.old.account_key(username, realm).await?;
+            // What is counted by name before a move is counted so after it.
+            Ok(if old.kind() == AccountKeyKind::Name { old } else { key_of_deciding(new, old) })
         })
     }
 

@@ -82,6 +82,7 @@
 //! use tower_password_grant::argon2::Argon2Verifier;
 //! use tower_password_grant::realms::Migrate;
 //! use tower_password_grant::sqlite::SqliteStore;
+//! use tower_password_grant::user::AccountKey;
 //! use tower_password_grant::{
 //!     Client, Denial, OpaqueIssuer, PasswordGrant, PeerAddress, Subject, verify_fn,
 //! };
@@ -92,7 +93,8 @@
 //!
 //! let old = verify_fn(|attempt| async move {
 //!     // Asks LDAP, a service, a table with a hash of its own ..
-//!     Ok(match (attempt.username(), attempt.password().expose()) {
+//!     let name = AccountKey::canonical(attempt.username());
+//!     Ok(match (name.as_str(), attempt.password().expose()) {
 //!         ("alice", "correct-horse") => Subject::new("user-1").into(),
 //!         ("alice", _) => Denial::WrongPassword.into(),
 //!         _ => Denial::UnknownUser.into(),

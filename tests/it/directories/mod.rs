@@ -8,4 +8,5 @@ mod moved_logins;
 mod moving_fails;
 mod rechecks;
 mod remote;
+mod strangers;
 mod world;
