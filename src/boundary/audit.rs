@@ -32,7 +32,7 @@ pub struct AuditEvent<'a> {
     /// The realm (separate user directory) of the login that was tried, or of the refresh token family that the request is
     /// about and that is the client's own, if it has one.
     pub realm: Option<&'a str>,
-    /// A keyed digest of the account that was tried: equal for equal accounts in one process, or in all that have the
+    /// A keyed digest of the account that was tried, in its realm: equal for equal accounts of one realm in one process, or in all that have the
     /// same [shared key](crate::limiter::AttackProtection::shared_key), and nothing else.
     pub account: Option<AccountDigest>,
     /// The address that counts: the peer's, the client's behind [trusted proxies](crate::PeerAddress::behind), or the
@@ -80,7 +80,7 @@ pub enum AuditOutcome<'a> {
     },
 }
 
-/// A keyed digest of a user name: it shows that two attempts were on the same account, but not on which.
+/// A keyed digest of a user name and its realm: it shows that two attempts were on the same account, but not on which.
 /// [`account_digest`](crate::PasswordGrantLayer::account_digest) gives that of an account which an operator names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AccountDigest(pub(crate) [u8; 16]);

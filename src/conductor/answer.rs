@@ -40,9 +40,9 @@ impl Answers {
         self.auditor.starts(&*self.clock)
     }
 
-    /// The digest under which events name an account.
-    pub(super) fn account_digest(&self, account: &AccountKey<'_>) -> AccountDigest {
-        self.auditor.digest_of(account)
+    /// The digest under which events name an account in its realm.
+    pub(super) fn account_digest(&self, realm: Option<&str>, account: &AccountKey<'_>) -> AccountDigest {
+        self.auditor.digest_of(realm, account)
     }
 
     /// Records how a request ended, and writes its answer, where its headers were.

@@ -39,8 +39,8 @@ impl Endpoint {
     }
 
     /// The digest under which events name an account.
-    pub(crate) fn account_digest(&self, account: &AccountKey<'_>) -> AccountDigest {
-        self.answers.account_digest(account)
+    pub(crate) fn account_digest(&self, realm: Option<&str>, account: &AccountKey<'_>) -> AccountDigest {
+        self.answers.account_digest(realm, account)
     }
 
     /// Whether the parsed body asks for a grant type that is not served here.

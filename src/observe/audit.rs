@@ -12,6 +12,9 @@ use crate::boundary::audit::{AccountDigest, AuditEvent, AuditSink};
 use crate::boundary::clock::Clock;
 use crate::protocol::wire::error::TokenError;
 
+/// In the byte of its kind: an account of a realm, which stands before its name.
+const OF_REALM: u8 = 0x80;
+
 /// Builds the events, and spares the work where nobody listens.
 pub(crate) struct Auditor {
     sink: Option<Box<dyn AuditSink>>,
@@ -35,18 +38,25 @@ impl Auditor {
     }
 
     /// The digest of an account, if anybody would see it.
-    pub(crate) fn digest(&self, account: &AccountKey<'_>) -> Option<AccountDigest> {
-        self.is_observed().then(|| self.digest_of(account))
+    pub(crate) fn digest(&self, realm: Option<&str>, account: &AccountKey<'_>) -> Option<AccountDigest> {
+        self.is_observed().then(|| self.digest_of(realm, account))
     }
 
-    /// The digest of an account.
-    pub(crate) fn digest_of(&self, account: &AccountKey<'_>) -> AccountDigest {
-        let full: [u8; 32] = Sha256::new()
-            .chain_update(*self.key)
-            .chain_update([account.kind() as u8])
-            .chain_update(account.as_str())
-            .finalize()
-            .into();
+    /// The digest of an account in its realm.
+    pub(crate) fn digest_of(&self, realm: Option<&str>, account: &AccountKey<'_>) -> AccountDigest {
+        let mut digest = Sha256::new().chain_update(*self.key);
+        let kind = account.kind() as u8;
+        match realm {
+            None => digest.update([kind]),
+            // The length says where the account begins.
+            Some(realm) => {
+                digest.update([kind | OF_REALM]);
+                digest.update((realm.len() as u64).to_le_bytes());
+                digest.update(realm);
+            }
+        }
+        digest.update(account.as_str());
+        let full: [u8; 32] = digest.finalize().into();
         let mut short = [0; 16];
         short.iter_mut().zip(full).for_each(|(to, from)| *to = from);
         AccountDigest(short)

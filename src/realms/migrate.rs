@@ -63,6 +63,8 @@ const NAME_OF_ANOTHER: &str =
 /// Of many logins of one user at once one imports; the others are verified by what it imported. If the id is another user's in the
 /// new directory, as after a change of the login name there, the login is denied and an event says why.
 ///
+/// An event names each user who moved, and a counter counts them.
+///
 /// If the import fails or takes longer than 3 seconds, an event says that the user could not be moved, a counter counts it, and the
 /// new directory is asked by its [`recheck`](CredentialVerifier::recheck) whether it has the id by now. If it has not, the login goes on, and the next one tries
 /// again. If it has, it decides alone, as ever. If it has no `recheck`, nobody knows, and the login is answered with the failure of
@@ -137,10 +139,13 @@ impl Migrate {
             self.new.import(user).await
         };
         match Contain::new(Some(IMPORT_WAIT), importing).await {
-            Ok(Some(subject)) => Ok(Verdict::Granted(Verified { subject, ..verified })),
+            Ok(Some(subject)) => {
+                telemetry::user_moved(subject.id(), attempt.realm());
+                Ok(Verdict::Granted(Verified { subject, ..verified }))
+            }
             Ok(None) => self.decided_by_new(&verified, attempt).await,
             Err(failure) => {
-                telemetry::user_not_moved(verified.subject.id(), &failure);
+                telemetry::user_not_moved(verified.subject.id(), attempt.realm(), &failure);
                 self.not_moved(verified, attempt, failure).await
             }
         }
@@ -181,10 +186,11 @@ impl Migrate {
     /// The new directory has the user since it was asked first, and may have another password or state: what the old one
     /// said counts no more.
     async fn decided_by_new(&self, verified: &Verified, attempt: Attempt) -> Result<Verdict, BackendError> {
+        let realm = attempt.realm().map(str::to_owned);
         let verdict = self.new.verify(attempt).await?;
         if matches!(verdict, Verdict::Denied(Denial::UnknownUser)) {
             let taken = BackendError::fault("the new directory has another login name for the id");
-            telemetry::user_not_moved(verified.subject.id(), &taken);
+            telemetry::user_not_moved(verified.subject.id(), realm.as_deref(), &taken);
         }
         Ok(verdict)
     }

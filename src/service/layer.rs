@@ -106,17 +106,17 @@ impl<O> PasswordGrantLayer<O> {
 }
 
 impl<O, A> PasswordGrantLayer<O, A> {
-    /// The digest under which events and the audit name this account, until the process ends, or as long as the [shared
+    /// The digest under which events and the audit name this account of this realm (`None` for one without a realm), until the process ends, or as long as the [shared
     /// key](crate::limiter::AttackProtection::shared_key) is the same: to find the account behind a
     /// digest, compare it with those of the accounts that you have. With `Argon2Verifier` an account is
     /// [`resolved`](AccountKey::resolved) from its id; with `count_by_login_name`, and with a verifier without an `account_key`
     /// of its own, it is the [`canonical`](AccountKey::canonical) name. A name without an account is a
-    /// [`phantom`](AccountKey::phantom).
+    /// [`phantom`](AccountKey::phantom). The realm is that of the event: one id in two realms is two accounts.
     ///
     /// Keep it for operators alone: it answers whether a digest in a log stands for an account.
     #[must_use]
-    pub fn account_digest(&self, account: &AccountKey<'_>) -> AccountDigest {
-        self.mount.endpoint.account_digest(account)
+    pub fn account_digest(&self, realm: Option<&str>, account: &AccountKey<'_>) -> AccountDigest {
+        self.mount.endpoint.account_digest(realm, account)
     }
 }
 

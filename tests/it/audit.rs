@@ -135,7 +135,7 @@ async fn accounts_stand_as_digests_that_are_equal_for_equal_accounts_in_one_proc
     assert_eq!(digests[13], digests[0]);
     assert_eq!(digests[0].len(), 32);
     // An operator who has the accounts finds the one behind a digest.
-    let named = |name| layer.account_digest(&AccountKey::canonical(name)).to_string();
+    let named = |name| layer.account_digest(None, &AccountKey::canonical(name)).to_string();
     assert_eq!([named(" Wrong"), named("unknown")], [digests[0].clone(), digests[3].clone()]);
 
     let (other, events) = told();
@@ -150,7 +150,7 @@ async fn processes_with_one_shared_key_name_an_account_alike() {
             .attack_protection(AttackProtection::new().shared_key(SharedKey::new([key; 32]).unwrap()))
             .build()
             .unwrap();
-        layer.account_digest(&AccountKey::canonical("alice"))
+        layer.account_digest(None, &AccountKey::canonical("alice"))
     };
     assert_eq!(named(1), named(1));
     assert_ne!(named(1), named(2));

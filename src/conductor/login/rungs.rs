@@ -94,7 +94,7 @@ impl Rungs {
     ) -> impl Future<Output = Result<(Charge<OfAccount>, Option<Box<Owner>>), TokenError>> + Send + 'a {
         async move {
             let Parts { budget, auditor, .. } = &self.parts;
-            trail.account = auditor.digest(account);
+            trail.account = auditor.digest(realm, account);
             let charge = budget
                 .reserve(Guessed::account(realm, account), fingerprint, trail.client.as_ref(), &mut trail.caller)
                 .await?;

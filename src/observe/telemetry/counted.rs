@@ -20,8 +20,14 @@ pub(crate) fn shield_failed(failure: &BackendError) {
     super::events::shield_failed(failure);
 }
 
+/// A user that an old directory granted was moved to the new one.
+pub(crate) fn user_moved(subject: &str, realm: Option<&str>) {
+    super::counters::count_moved_user();
+    super::events::user_moved(subject, realm);
+}
+
 /// A user that an old directory granted was not moved to the new one, and the login went on.
-pub(crate) fn user_not_moved(subject: &str, failure: &BackendError) {
+pub(crate) fn user_not_moved(subject: &str, realm: Option<&str>, failure: &BackendError) {
     super::counters::count_unmoved_user(failure.kind.as_str());
-    super::events::user_not_moved(subject, failure);
+    super::events::user_not_moved(subject, realm, failure);
 }

@@ -27,7 +27,9 @@ pub(crate) const fn audit_failed() {}
 
 pub(crate) const fn imports_without_recheck() {}
 
-pub(crate) const fn user_not_moved(_subject: &str, _failure: &BackendError) {}
+pub(crate) const fn user_moved(_subject: &str, _realm: Option<&str>) {}
+
+pub(crate) const fn user_not_moved(_subject: &str, _realm: Option<&str>, _failure: &BackendError) {}
 
 pub(crate) const fn notifier_failed() {}
 

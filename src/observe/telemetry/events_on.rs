@@ -39,10 +39,12 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
     let family = event.family.map(|family| tracing::field::display(family.id()));
     let subject = event.family.map(|family| tracing::field::display(Escaped(family.subject_id())));
     let millis = u64::try_from(event.duration.as_millis()).unwrap_or(u64::MAX);
+    let realm = event.realm;
     match (event.outcome, error) {
         (AuditOutcome::Issued { subject, scope }, _) => info!(
             grant_type = event.grant_type,
             client,
+            realm,
             address,
             peer,
             account,
@@ -54,14 +56,15 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             millis,
             "token issued"
         ),
-        (AuditOutcome::Revoked, _) => info!(client, address, peer, family, subject, millis, "token revoked"),
-        (AuditOutcome::Introspected, _) => debug!(client, address, peer, millis, "token introspected"),
+        (AuditOutcome::Revoked, _) => info!(client, realm, address, peer, family, subject, millis, "token revoked"),
+        (AuditOutcome::Introspected, _) => debug!(client, realm, address, peer, millis, "token introspected"),
         (AuditOutcome::Refused { reason: Reason::RefreshTokenReplayed, .. }, failure) => {
             // If its access tokens could not be ended with it.
             let cause = failure.and_then(|failure| failure.details.as_ref()?.source.as_deref()).map(Chain);
             let cause = cause.as_ref().map(tracing::field::display);
             warn!(
                 client,
+                realm,
                 address,
                 peer,
                 family,
@@ -76,6 +79,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             error!(
                 grant_type = event.grant_type,
                 client,
+                realm,
                 address,
                 peer,
                 account,
@@ -90,6 +94,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
         (AuditOutcome::Refused { reason, refused_by }, _) => info!(
             grant_type = event.grant_type,
             client,
+            realm,
             address,
             peer,
             account,
@@ -180,11 +185,16 @@ pub(crate) fn imports_without_recheck() {
     warn!("the new directory of a `Migrate` has no `recheck`: a login whose import fails is refused");
 }
 
+/// A user that an old directory granted was moved to the new one.
+pub(crate) fn user_moved(subject: &str, realm: Option<&str>) {
+    info!(subject = %Escaped(subject), realm, "a user was moved to the new directory");
+}
+
 /// A user that an old directory granted was not moved to the new one.
-pub(crate) fn user_not_moved(subject: &str, failure: &BackendError) {
+pub(crate) fn user_not_moved(subject: &str, realm: Option<&str>, failure: &BackendError) {
     let cause = failure.source.as_deref().map(Chain);
     let (subject, cause) = (Escaped(subject), cause.as_ref().map(tracing::field::display));
-    warn!(%subject, kind = failure.kind.as_str(), cause, "a user could not be moved to the new directory");
+    warn!(%subject, realm, kind = failure.kind.as_str(), cause, "a user could not be moved to the new directory");
 }
 
 /// The lock notifier panicked.

@@ -11,4 +11,6 @@ pub(crate) const fn count_shield_failure() {}
 
 pub(crate) const fn count_bearer_refusal(_reason: &'static str) {}
 
+pub(crate) const fn count_moved_user() {}
+
 pub(crate) const fn count_unmoved_user(_kind: &'static str) {}

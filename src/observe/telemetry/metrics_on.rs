@@ -38,6 +38,11 @@ pub(crate) fn count_bearer_refusal(reason: &'static str) {
     counter!("oauth_bearer_refusals_total", "reason" => reason).increment(1);
 }
 
+/// Counts a user that was moved to the new directory.
+pub(crate) fn count_moved_user() {
+    counter!("oauth_user_moves_total").increment(1);
+}
+
 /// Counts a user that was not moved to the new directory.
 pub(crate) fn count_unmoved_user(kind: &'static str) {
     counter!("oauth_user_move_failures_total", "kind" => kind).increment(1);

@@ -23,6 +23,7 @@ use crate::support::folder::Folder;
 use crate::support::spawn;
 
 const RIGHT: &str = "correct horse";
+const MOVED: &str = "a user was moved to the new directory";
 
 /// Counts the users that the store takes, and those that it does not.
 #[derive(Clone, Default)]
@@ -113,6 +114,28 @@ async fn a_user_moves_at_the_first_login_and_is_decided_by_the_new_directory_alo
     assert_eq!(scene.asked("alice"), (0, 1));
     scene.log_in("alice", RIGHT, "user-1").await;
     assert_eq!(scene.moved.counts(), (1, 0));
+    scene.store.close().await;
+}
+
+#[tokio::test]
+async fn each_user_who_moves_is_told_by_an_event_once_with_the_realm() {
+    let scene = Move::new().await;
+    scene.old.set("bob", Account::new("user-2", RIGHT));
+    let (capture, _guard) = Capture::listen();
+    let told = || capture.text().lines().filter(|line| line.contains(MOVED)).map(str::to_owned).collect::<Vec<_>>();
+    scene.log_in("alice", "wrong", "wrong_password").await;
+    assert!(told().is_empty(), "{:?}", told());
+    for _ in 0..2 {
+        scene.log_in("alice", RIGHT, "user-1").await;
+        scene.house.log_in_by("staff", "bob", RIGHT).await.assert_ok();
+    }
+    let lines = told();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let (first, second) = (&lines[0], &lines[1]);
+    assert!(first.contains("subject=user-1") && !first.contains("realm"), "{first}");
+    assert!(second.contains("subject=user-2") && second.contains("realm=\"acme\""), "{second}");
+    assert!(lines.iter().all(|line| line.contains(" INFO ") && !line.contains(RIGHT)), "{lines:?}");
+    assert!(include_str!("../../../src/manual/errors.md").contains(&format!("| info | `{MOVED}` |")));
     scene.store.close().await;
 }
 

@@ -123,10 +123,19 @@ async fn users_that_could_not_be_moved_are_counted_by_what_failed_and_by_nothing
     assert_eq!(expected.map(|(kind, _)| (kind, counted(kind))), expected);
     let series = |text: &str| text.lines().filter(|line| line.starts_with("oauth_user_move_failures_total")).count();
     assert_eq!(series(&handle.render()), 3);
+    let moved = || value(&handle.render(), "oauth_user_moves_total");
+    assert_eq!(moved(), None);
     new.import.set(Mode::Work);
-    house.log_in_directly("alice", RIGHT).await.assert_ok();
+    for _ in 0..2 {
+        house.log_in_directly("alice", RIGHT).await.assert_ok();
+        assert_eq!(moved(), Some(1));
+    }
     assert_eq!(expected.map(|(kind, _)| (kind, counted(kind))), expected);
-    assert!(include_str!("../../../src/manual/errors.md").contains("| `oauth_user_move_failures_total` |"));
+    let manual = include_str!("../../../src/manual/errors.md");
+    for metric in ["oauth_user_moves_total", "oauth_user_move_failures_total"] {
+        assert!(manual.contains(&format!("| `{metric}` |")), "{metric}");
+    }
+    assert!(manual.contains(&format!("| warn | `{EVENT}` |")));
 }
 
 /// An old directory that says yes to alice when somebody has just moved her, under this name and with this password.

@@ -12,4 +12,5 @@ mod refreshes;
 mod separation;
 #[cfg(all(feature = "argon2", feature = "sqlite"))]
 mod stored;
+mod told;
 mod world;
