@@ -58,7 +58,7 @@ impl Exchange {
             Next::Read { .. } | Next::Throttle(_) => return Err(Reason::BodyIncomplete.into()),
         };
         if trail.purpose == Purpose::Token && form.span(Known::GrantType).is_none() {
-            return Err(Reason::MissingParameter.into());
+            return Err(TokenError::missing("grant_type"));
         }
         let presented = self.door.present(head, form, trail)?;
         // What is borrowed is held to the end of its block, by the future of every request.
@@ -84,8 +84,8 @@ impl Exchange {
         let grant_type = served.grant_type();
         trail.grant_type = Some(grant_type);
         let client = client.permit(grant_type, self.door.now())?;
-        if !served.is_complete(form) {
-            return Err(Reason::MissingParameter.into());
+        if let Some(parameter) = served.missing(form) {
+            return Err(TokenError::missing(parameter));
         }
         let extensions = &mut head.extensions;
         match served {

@@ -3,10 +3,10 @@ use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::terms::Terms;
 use crate::boundary::login_event::LoginEvent;
-use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::error::TokenError;
 use crate::protocol::weigh::Demanded;
 
-fn legal(issuer: &dyn TokenIssuer, login: Login, demanded: Demanded) -> Result<(), Reason> {
+fn legal(issuer: &dyn TokenIssuer, login: Login, demanded: Demanded) -> Result<(), TokenError> {
     let grant: Grant = login.weigh(demanded)?;
     drop(issuer.issue(grant));
     Ok(())

@@ -1,4 +1,6 @@
 //! A login takes in the ruling of a rule that was asked about it, and no other.
+use std::sync::Arc;
+
 use crate::boundary::backend::BackendError;
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::ruled::{self, Ruled};
@@ -10,6 +12,7 @@ use crate::protocol::weigh::Demanded;
 
 async fn legal(
     rule: &dyn LoginRule,
+    name: &Arc<str>,
     mut login: Login,
     draft: EventDraft,
     demanded: Demanded,
@@ -18,21 +21,21 @@ async fn legal(
         Ok(ruled) => ruled?,
         Err(deciding) => deciding.await?,
     };
-    Ok(login.follow(ruled).ok().and_then(|_| login.weigh(demanded).ok()))
+    Ok(login.follow(ruled, name).ok().and_then(|_| login.weigh(demanded).ok()))
 }
 
-fn of_no_rule(login: &mut Login, ruling: Ruling) {
-    let _ = login.follow(ruling); //~ expected `Ruled`, found `Ruling`
+fn of_no_rule(login: &mut Login, name: &Arc<str>, ruling: Ruling) {
+    let _ = login.follow(ruling, name); //~ expected `Ruled`, found `Ruling`
 }
 
-fn made_up(login: &mut Login, ruling: Ruling) {
-    let _ = login.follow(Ruled(ruling)); //~ cannot initialize a tuple struct which contains private fields
+fn made_up(login: &mut Login, name: &Arc<str>, ruling: Ruling) {
+    let _ = login.follow(Ruled(ruling), name); //~ cannot initialize a tuple struct which contains private fields
 }
 
-fn for_two_logins(logins: [&mut Login; 2], ruled: Ruled) {
+fn for_two_logins(logins: [&mut Login; 2], name: &Arc<str>, ruled: Ruled) {
     let [one, other] = logins;
-    let _ = one.follow(ruled);
-    let _ = other.follow(ruled); //~ use of moved value: `ruled`
+    let _ = one.follow(ruled, name);
+    let _ = other.follow(ruled, name); //~ use of moved value: `ruled`
 }
 
 fn past_the_rules(login: &mut Login, decisions: Decisions) {

@@ -16,6 +16,7 @@ use crate::protocol::client::policy::{ScopeLimits, left_of};
 use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
+use crate::protocol::rules::refusal::RuleRefusal;
 use crate::protocol::rules::ruling::Objection;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::Password;
@@ -25,7 +26,7 @@ use crate::protocol::token::lifetime::SHORTEST_LIFETIME;
 use crate::protocol::token::record::{AccessTokenRecord, RecordParts};
 use crate::protocol::user::subject::Subject;
 use crate::protocol::weigh::{self, Demanded, Look, Proven};
-use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What is decided of a login, and stands in its grant.
 #[derive(Clone)]
@@ -143,12 +144,16 @@ impl Login {
         DecidedSoFar { scope: self.scope(), lifetime: self.lifetime(), decisions: self.facts.decisions.clone() }
     }
 
-    /// Takes in what a rule has decided, and answers whether that changes anything.
-    pub(crate) fn follow(&mut self, Ruled(ruling): Ruled) -> Result<bool, Objection> {
+    /// Takes in what the rule of this name has decided, and answers whether that changes anything.
+    pub(crate) fn follow(&mut self, Ruled(ruling): Ruled, rule: &Arc<str>) -> Result<bool, Objection> {
         let later = ruling.read()?;
         if let Some(later) = &later {
-            let decisions = self.facts.decisions.get_or_insert_default();
-            Arc::make_mut(decisions).follow(later).map_err(Objection::Unfit)?;
+            let narrows = later.take_of(|| self.scope());
+            let decisions = Arc::make_mut(self.facts.decisions.get_or_insert_default());
+            decisions.follow(later).map_err(Objection::Unfit)?;
+            if narrows {
+                decisions.note_narrowed(rule);
+            }
         }
         self.proven.rules = self.proven.rules.saturating_add(1);
         Ok(later.is_some())
@@ -169,7 +174,7 @@ impl Login {
 
     /// Weighs what is demanded of the login against what it has proven: the only way to a grant.
     #[inline(always)]
-    pub(crate) fn weigh(mut self, demanded: Demanded) -> Result<Grant, Reason> {
+    pub(crate) fn weigh(mut self, demanded: Demanded) -> Result<Grant, TokenError> {
         weigh::weigh(demanded, self.proven)?;
         if self.facts.decisions.is_some() {
             self.conclude()?;
@@ -179,10 +184,16 @@ impl Login {
 
     /// Has what the rules decided take effect.
     #[cold]
-    fn conclude(&mut self) -> Result<(), Reason> {
-        let (scope, lifetime) = (left_of(&self.facts.scope, self.scope())?, self.lifetime());
-        (self.facts.scope, self.facts.lifetime) = (scope, lifetime);
+    fn conclude(&mut self) -> Result<(), TokenError> {
+        let scope = left_of(&self.facts.scope, self.scope()).map_err(|reason| self.emptied(reason))?;
+        (self.facts.scope, self.facts.lifetime) = (scope, self.lifetime());
         Ok(())
+    }
+
+    /// Nothing is left of the scope, and events name the rule that took the last of it.
+    fn emptied(&self, reason: Reason) -> TokenError {
+        let rule = self.facts.decisions.as_deref().and_then(Decisions::narrowed_by).cloned();
+        rule.map_or_else(|| reason.into(), |rule| TokenError::of_rule(RuleRefusal::nothing_left(rule), false))
     }
 }
 

@@ -77,8 +77,8 @@ impl Flow for ExtensionFlow {
         self.grant_type
     }
 
-    fn is_complete(&self, form: &Form) -> bool {
-        self.grant.required_fields().iter().all(|name| form.grant_field(name).is_some())
+    fn missing(&self, form: &Form) -> Option<&str> {
+        self.grant.required_fields().iter().copied().find(|name| form.grant_field(name).is_none())
     }
 
     fn serve<'a>(

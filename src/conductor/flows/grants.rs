@@ -19,8 +19,8 @@ use crate::protocol::wire::form::Form;
 pub(crate) trait Flow: Send + Sync {
     fn grant_type(&self) -> GrantType;
 
-    /// Whether every parameter that the grant needs is there, with a value.
-    fn is_complete(&self, form: &Form) -> bool;
+    /// The first parameter that the grant needs and that is not there, or has no value.
+    fn missing(&self, form: &Form) -> Option<&str>;
 
     /// Serves a client that may use the grant.
     fn serve<'a>(
@@ -74,11 +74,11 @@ impl Served<'_> {
         }
     }
 
-    /// Whether every parameter that the grant needs is there, with a value.
-    pub(crate) fn is_complete(&self, form: &Form) -> bool {
+    /// The first parameter that the grant needs and that is not there, or has no value.
+    pub(crate) fn missing(&self, form: &Form) -> Option<&str> {
         match self {
-            Self::Password(_) => PasswordFlow::is_complete(form),
-            Self::Other(flow) => flow.is_complete(form),
+            Self::Password(_) => PasswordFlow::missing(form),
+            Self::Other(flow) => flow.missing(form),
         }
     }
 }

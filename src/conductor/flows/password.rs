@@ -36,9 +36,13 @@ impl PasswordFlow {
         Self { grant_type, fingerprints }
     }
 
-    /// Whether every parameter that the grant needs is there, with a value.
-    pub(super) fn is_complete(form: &Form) -> bool {
-        form.span(Known::Username).and(form.span(Known::Password)).is_some()
+    /// The first parameter that the grant needs and that is not there, or has no value.
+    pub(super) fn missing(form: &Form) -> Option<&'static str> {
+        match (form.span(Known::Username), form.span(Known::Password)) {
+            (Some(_), Some(_)) => None,
+            (None, _) => Some("username"),
+            (Some(_), None) => Some("password"),
+        }
     }
 
     #[allow(clippy::manual_async_fn, reason = "an async function would hold its arguments twice")]
@@ -97,8 +101,8 @@ impl PasswordFlow {
 /// What the form says, as an attempt takes it.
 #[inline]
 fn said(form: Form, terms: &Terms, extensions: HostExtensions, trail: &Trail) -> Result<Said, TokenError> {
-    let username = form.span(Known::Username).ok_or(Reason::MissingParameter)?;
-    let password = form.span(Known::Password).ok_or(Reason::MissingParameter)?;
+    let username = form.span(Known::Username).ok_or_else(|| TokenError::missing("username"))?;
+    let password = form.span(Known::Password).ok_or_else(|| TokenError::missing("password"))?;
     let (texts, fields) = form.into_parts();
     Ok(Said {
         username,

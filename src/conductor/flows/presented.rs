@@ -7,7 +7,7 @@ use super::super::families::{Families, FoundRefreshToken};
 use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::token::refresh_token::RefreshToken;
 use crate::protocol::wire::charset::is_bearer_token;
-use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::error::TokenError;
 use crate::protocol::wire::form::Form;
 
 /// What a token turned out to be.
@@ -20,7 +20,7 @@ pub(super) enum FoundToken<'a> {
 pub(super) fn required_token(form: &Form) -> Result<&str, TokenError> {
     // The hint changes nothing, but it is a parameter of this endpoint.
     form.single("token_type_hint")?;
-    form.single("token")?.ok_or_else(|| Reason::MissingParameter.into())
+    form.single("token")?.ok_or_else(|| TokenError::missing("token"))
 }
 
 /// Where the tokens are known that were issued.

@@ -30,9 +30,10 @@ impl Flow for RealmFlow {
         self.0.grant_type
     }
 
-    fn is_complete(&self, form: &Form) -> bool {
+    fn missing(&self, form: &Form) -> Option<&str> {
         // A repeated one is there. It is refused where it is read.
-        PasswordFlow::is_complete(form) && form.single(realm::PARAMETER) != Ok(None)
+        let no_realm = || (form.single(realm::PARAMETER) == Ok(None)).then_some(realm::PARAMETER);
+        PasswordFlow::missing(form).or_else(no_realm)
     }
 
     fn serve<'a>(

@@ -145,8 +145,8 @@ impl Flow for RefreshFlow {
         GrantType::REFRESH
     }
 
-    fn is_complete(&self, form: &Form) -> bool {
-        form.span(Known::RefreshToken).is_some()
+    fn missing(&self, form: &Form) -> Option<&str> {
+        form.span(Known::RefreshToken).is_none().then_some("refresh_token")
     }
 
     fn serve<'a>(

@@ -54,7 +54,7 @@ impl LoginRules {
     /// Has the login take in what a rule has decided, and answers whether that changes anything.
     fn take_in(&self, login: &mut Login, rule: &NamedRule, ruled: Result<Ruled, Unruled>) -> Result<bool, Failure> {
         let ruled = ruled.map_err(|Unruled(error)| rule.failed(error))?;
-        login.follow(ruled).map_err(|objection| self.objected(rule, objection))
+        login.follow(ruled, &rule.name).map_err(|objection| self.objected(rule, objection))
     }
 
     #[cold]

@@ -116,7 +116,7 @@ impl Scales {
     /// Weighs a login by what was found out. What is demanded and was left out is no grant.
     #[inline(always)]
     pub(super) fn weigh(&self, login: Login) -> Result<Grant, Failure> {
-        login.weigh(self.demanded).map_err(refused)
+        login.weigh(self.demanded).map_err(Failure::Decided)
     }
 }
 

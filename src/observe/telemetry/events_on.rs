@@ -91,7 +91,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
                 "token request failed"
             );
         }
-        (AuditOutcome::Refused { reason, refused_by }, _) => info!(
+        (AuditOutcome::Refused { reason, refused_by }, failure) => info!(
             grant_type = event.grant_type,
             client,
             realm,
@@ -100,6 +100,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             account,
             family,
             %reason,
+            parameter = failure.and_then(|failure| failure.details.as_ref()?.parameter.as_deref()),
             rule = refused_by.map(|refusal| tracing::field::display(Escaped(refusal.rule()))),
             denial = refused_by.and_then(reason_of),
             limit = event.limit.map(tracing::field::display),
@@ -116,7 +117,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
 fn reason_of(refusal: &RuleRefusal) -> Option<&str> {
     match refusal.kind() {
         RuleRefusalKind::Denied { reason } => Some(reason),
-        RuleRefusalKind::InteractionRequired | RuleRefusalKind::Failed => None,
+        RuleRefusalKind::InteractionRequired | RuleRefusalKind::NothingLeft | RuleRefusalKind::Failed => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What login rules have decided of a login that goes on, one after the other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{MAX_BYTES, MAX_NAMES, RulingError};
@@ -15,6 +16,8 @@ pub(crate) struct Decisions {
     pub(super) added: Scope,
     pub(super) removed: Scope,
     pub(super) lifetime: Option<Duration>,
+    /// The rule that was the last to take something of what a scope had left.
+    pub(super) narrowed_by: Option<Arc<str>>,
 }
 
 impl Decisions {
@@ -27,6 +30,21 @@ impl Decisions {
         self.removed = self.removed.union(&later.removed);
         self.lifetime = [self.lifetime, later.lifetime].into_iter().flatten().min();
         Ok(())
+    }
+
+    /// Whether something of this scope is taken away, which is made only where anything is.
+    pub(crate) fn take_of(&self, scope: impl FnOnce() -> Scope) -> bool {
+        !self.removed.is_empty() && !self.removed.intersection(&scope()).is_empty()
+    }
+
+    /// Notes which rule took something away.
+    pub(crate) fn note_narrowed(&mut self, rule: &Arc<str>) {
+        self.narrowed_by = Some(Arc::clone(rule));
+    }
+
+    /// The rule that took the last of a scope, if nothing of it is left.
+    pub(crate) const fn narrowed_by(&self) -> Option<&Arc<str>> {
+        self.narrowed_by.as_ref()
     }
 
     /// The claims of the tokens.

@@ -15,6 +15,7 @@ pub struct RuleRefusal {
 enum Cause {
     Denied(ErrorText),
     InteractionRequired,
+    NothingLeft,
     Failed,
 }
 
@@ -30,6 +31,8 @@ pub enum RuleRefusalKind<'a> {
     },
     /// It answered [`Ruling::interaction_required`](crate::rules::Ruling::interaction_required).
     InteractionRequired,
+    /// It took the last of the login's scope away ([`Ruling::remove_scope`](crate::rules::Ruling::remove_scope)).
+    NothingLeft,
     /// It failed to decide. The cause goes to telemetry.
     Failed,
 }
@@ -41,6 +44,10 @@ impl RuleRefusal {
 
     pub(crate) const fn interaction_required(rule: Arc<str>) -> Self {
         Self { rule, cause: Cause::InteractionRequired }
+    }
+
+    pub(crate) const fn nothing_left(rule: Arc<str>) -> Self {
+        Self { rule, cause: Cause::NothingLeft }
     }
 
     pub(crate) const fn failed(rule: Arc<str>) -> Self {
@@ -59,6 +66,7 @@ impl RuleRefusal {
         match &self.cause {
             Cause::Denied(reason) => RuleRefusalKind::Denied { reason: reason.as_str() },
             Cause::InteractionRequired => RuleRefusalKind::InteractionRequired,
+            Cause::NothingLeft => RuleRefusalKind::NothingLeft,
             Cause::Failed => RuleRefusalKind::Failed,
         }
     }
@@ -67,7 +75,7 @@ impl RuleRefusal {
     pub(crate) const fn text(&self) -> Option<&ErrorText> {
         match &self.cause {
             Cause::Denied(reason) => Some(reason),
-            Cause::InteractionRequired | Cause::Failed => None,
+            Cause::InteractionRequired | Cause::NothingLeft | Cause::Failed => None,
         }
     }
 }

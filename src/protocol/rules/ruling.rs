@@ -70,6 +70,8 @@ impl Ruling {
     /// The login is refused because the user has to do something elsewhere first, such as to accept new terms: 400
     /// `interaction_required`. No redirect is made. The attempt stays charged. At a refresh the refresh token and its family stay
     /// good.
+    ///
+    /// The answer has no other members: the client has to know where its users go then.
     pub const fn interaction_required() -> Self {
         Self(Err(Objection::InteractionRequired))
     }
@@ -95,7 +97,7 @@ impl Ruling {
     }
 
     /// Adds a member to the JSON answer (RFC 6749 section 8.2). Of two members of one name the last counts, and one of a rule takes the
-    /// place of one of the issuer.
+    /// place of one of the issuer. The answer to a login that is refused has none: given to such a ruling, it is dropped.
     ///
     /// # Errors
     /// Fails on a name that is RFC 6749's own or has a character outside letters, digits and `-._`, on a value that is no JSON,

@@ -215,6 +215,9 @@ pub(crate) struct Details {
     pub(crate) members: Members,
     /// The login rule that ended the login; for telemetry and audit only.
     pub(crate) refused_by: Option<RuleRefusal>,
+    /// The parameter that is missing; for telemetry only.
+    #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "only events say it"))]
+    pub(crate) parameter: Option<Box<str>>,
     /// What a trait of the application answered; for telemetry only.
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -229,6 +232,14 @@ impl Details {
 impl TokenError {
     pub(crate) fn new(reason: Reason) -> Self {
         Self { reason, face: reason.face(), retry_after: None, details: None }
+    }
+
+    /// This parameter is not there, or has no value.
+    #[cold]
+    pub(crate) fn missing(parameter: &str) -> Self {
+        let mut error = Self::new(Reason::MissingParameter);
+        error.details().parameter = Some(parameter.into());
+        error
     }
 
     pub(crate) fn face(&self) -> Face {
@@ -283,6 +294,7 @@ impl TokenError {
         let mut error = Self::new(match refusal.kind() {
             RuleRefusalKind::Denied { .. } => Reason::RuleDenied,
             RuleRefusalKind::InteractionRequired => Reason::InteractionRequired,
+            RuleRefusalKind::NothingLeft => Reason::NothingGranted,
             RuleRefusalKind::Failed => Reason::RuleFailed,
         });
         error.details().description = refusal.text().filter(|_| reveals).cloned();

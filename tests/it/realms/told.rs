@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower_password_grant::audit::Reason;
 use tower_password_grant::user::AccountKey;
 
-use super::world::{Stores, World, clients, form};
+use super::world::{REALM_GRANT, Stores, World, clients, form};
 use crate::support::capture::Capture;
 use crate::support::tokens::Login;
 
@@ -30,6 +30,33 @@ async fn each_event_of_a_login_names_its_realm() {
     }
     world.token("grant_type=password&client_id=nobody").await.assert_error(400, "invalid_client");
     assert_eq!(last(), None);
+}
+
+#[tokio::test]
+async fn the_event_of_a_request_that_lacks_a_parameter_names_it_and_nothing_else() {
+    let (capture, _guard) = Capture::listen();
+    let world = World::new().await;
+    let lacking = |event: usize| {
+        let said = capture.events();
+        (said[event].field("reason").map(str::to_owned), said[event].field("parameter").map(str::to_owned))
+    };
+    let token = "/oauth/token";
+    let requests = [
+        (token, "client_id=app".to_owned(), "grant_type"),
+        (token, form("password", "app", "", "one", ""), "username"),
+        (token, form("password", "app", "alice", "", ""), "password"),
+        (token, form(REALM_GRANT, "app", "alice", "one", ""), "realm"),
+        (token, "grant_type=refresh_token&client_id=app".to_owned(), "refresh_token"),
+        ("/oauth/introspect", "client_id=rs&client_secret=rs-pw".to_owned(), "token"),
+    ];
+    for (path, form, parameter) in requests {
+        let before = capture.events().len();
+        world.post(path, "", &form).await.assert_error(400, "invalid_request");
+        assert_eq!(lacking(before), (Some("missing_parameter".to_owned()), Some(parameter.to_owned())), "{form}");
+    }
+    let before = capture.events().len();
+    world.login("app", GUESS, "").await.assert_error(400, "invalid_grant");
+    assert_eq!(lacking(before), (Some("wrong_password".to_owned()), None));
 }
 
 #[tokio::test]

@@ -120,6 +120,25 @@ async fn audit_and_telemetry_name_the_rule_and_its_reason_and_the_client_sees_ne
 }
 
 #[tokio::test]
+async fn audit_and_telemetry_name_the_rule_that_took_the_last_of_the_scope_and_no_other() {
+    let (heard, sink) = sink();
+    let taking = |name, scope: &'static str| ruling(name, move |_| Ruling::proceed().remove_scope(scope));
+    let rules = builder(&Probe::default()).rule(taking("first", "write")).rule(taking("last", "read"));
+    let layer = rules.rule(taking("idle", "read admin")).clients(clients()).audit(sink).build().unwrap();
+    let (capture, _guard) = Capture::listen();
+    let answer = send(&layer, token_request(AUTH, &format!("{PW}&scope=read+write"))).await;
+    answer.assert_error(400, "invalid_scope");
+    let by = Some(("last".to_owned(), "NothingLeft".to_owned()));
+    assert_eq!(*heard.lock().unwrap(), [(Some(Reason::NothingGranted), by)]);
+    let said = capture.events();
+    let said = said.last().unwrap();
+    assert_eq!(
+        ["reason", "rule", "denial"].map(|name| said.field(name)),
+        [Some("nothing_granted"), Some("last"), None]
+    );
+}
+
+#[tokio::test]
 async fn audit_names_the_rule_that_failed_whichever_way_it_did() {
     panics::quiet();
     for (mode, reason) in [
