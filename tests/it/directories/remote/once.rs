@@ -96,3 +96,17 @@ async fn a_guess_that_found_no_connection_is_tried_once_more() {
     answer.assert_ok();
     assert_eq!(service.count(GUESS), 1);
 }
+
+#[tokio::test]
+async fn a_guess_that_is_counted_by_its_name_asks_for_the_form_that_is_counted_t8() {
+    const SENT: &str = " \u{fb01}ona\u{200b}";
+    let service = Scripted::start().await;
+    for (users, asked) in
+        [(directory(service.address), SENT), (directory(service.address).count_by_login_name(), "fiona")]
+    {
+        let (house, _) = counted(users).await;
+        house.log_in(SENT, RIGHT).await;
+        let guess = service.asked().into_iter().rfind(|asked| asked.path == GUESS).unwrap();
+        assert_eq!(guess.question["name"], asked);
+    }
+}
