@@ -6,7 +6,7 @@ use crate::boundary::ladder::grant::Login;
 use crate::boundary::ladder::terms::Renewal;
 use crate::boundary::ladder::user::{ReverifiedUser, VerifiedUser};
 use crate::boundary::verifier::Verified;
-use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::error::TokenError;
 use crate::protocol::weigh::Demanded;
 
 fn legal(
@@ -15,13 +15,13 @@ fn legal(
     user: ReverifiedUser,
     demanded: Demanded,
     now: SystemTime,
-) -> Result<(), Reason> {
+) -> Result<(), TokenError> {
     let login = Login::renewed(renewal, user, now)?;
     drop(issuer.issue(login.weigh(demanded)?));
     Ok(())
 }
 
-fn unweighed(issuer: &dyn TokenIssuer, renewal: Renewal, user: ReverifiedUser, now: SystemTime) -> Result<(), Reason> {
+fn unweighed(issuer: &dyn TokenIssuer, renewal: Renewal, user: ReverifiedUser, now: SystemTime) -> Result<(), TokenError> {
     let login = Login::renewed(renewal, user, now)?;
     drop(issuer.issue(login)); //~ expected `Grant`, found `Login`
     Ok(())
