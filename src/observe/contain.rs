@@ -35,36 +35,57 @@ pub(crate) fn begin<T>(call: impl FnOnce() -> T) -> Result<T, Cut> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|_| Cut::Panicked)
 }
 
+/// Drops what was cut off, which may panic in its `Drop`. Why it was cut off is known, so such a panic changes nothing.
+#[cold]
+pub(super) fn put_down(drop: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(drop));
+}
+
 pin_project! {
-    /// Runs a future until it ends, panics or its time is over. A named type, because an async function would hold the future
-    /// twice.
-    pub(crate) struct Contain<F> {
-        #[pin]
-        future: F,
-        limit: Option<Duration>,
-        timer: Timer,
+    /// Runs a future until it ends, panics or its time is over, and drops it where it was cut off. A named type, because an async
+    /// function would hold the future twice.
+    // An enum is no larger than what runs: the limit has room for the other case, which no async block has.
+    #[project = Containing]
+    pub(crate) enum Contain<F> {
+        Running {
+            #[pin]
+            future: F,
+            limit: Option<Duration>,
+            timer: Timer,
+        },
+        CutOff,
     }
 }
 
 impl<F> Contain<F> {
     pub(crate) fn new(limit: Option<Duration>, future: F) -> Self {
-        Self { future, limit, timer: None }
+        Self::Running { future, limit, timer: None }
     }
 }
 
 impl<T, E: From<Cut>, F: Future<Output = Result<T, E>>> Future for Contain<F> {
     type Output = Result<T, E>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Containing::Running { future, limit, timer } = self.as_mut().project() else { return Poll::Pending };
+        let mut is_cut_off = false;
         // The future is never polled again after a panic, so nobody sees what it left half-done.
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            if let Poll::Ready(outcome) = this.future.poll(cx) {
+            if let Poll::Ready(outcome) = future.poll(cx) {
                 return Poll::Ready(outcome);
             }
-            let Some(limit) = *this.limit else { return Poll::Pending };
-            timer::passed(this.timer, limit, cx).map(|()| Err(Cut::Overdue.into()))
+            let Some(limit) = *limit else { return Poll::Pending };
+            let over = timer::passed(timer, limit, cx);
+            is_cut_off = over.is_ready();
+            over.map(|()| Err(Cut::Overdue.into()))
         }));
-        polled.unwrap_or_else(|_| Poll::Ready(Err(Cut::Panicked.into())))
+        let polled = polled.unwrap_or_else(|_| {
+            is_cut_off = true;
+            Poll::Ready(Err(Cut::Panicked.into()))
+        });
+        if is_cut_off {
+            put_down(|| self.set(Self::CutOff));
+        }
+        polled
     }
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::contain::put_down;
 use super::timer::{self, Timer};
 use crate::boundary::backend::BackendError;
 
@@ -71,7 +72,7 @@ impl Bound {
 
     /// Bounds one call of the part.
     pub(crate) const fn of<F>(&self, call: F) -> Within<'_, F> {
-        Within { call, bound: self, timer: None }
+        Within { call: Some(call), bound: self, timer: None }
     }
 }
 
@@ -101,7 +102,8 @@ pub(crate) use answered;
 
 /// One call of a part, until it ends or its time is over: then nothing was decided.
 pub(crate) struct Within<'a, F> {
-    call: F,
+    /// None once it was cut off.
+    call: Option<F>,
     bound: &'a Bound,
     timer: Timer,
 }
@@ -115,21 +117,27 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        let Some(call) = &mut this.call else { return Poll::Pending };
         // Made in its place: the answer of a part is large.
-        let mut polled = Pin::new(&mut this.call).poll(cx);
+        let mut polled = Pin::new(call).poll(cx);
         if polled.is_pending() {
-            polled = wait(this.bound, &mut this.timer, cx).map(Err);
+            polled = this.wait(cx).map(Err);
         }
         polled
     }
 }
 
-#[cold]
-#[inline(never)]
-fn wait(bound: &Bound, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<BackendError> {
-    let Some(limit) = bound.limit else { return Poll::Pending };
-    let overdue = || BackendError::unavailable(Overdue { part: bound.part, limit, decides: bound.decides });
-    timer::passed(timer, limit, cx).map(|()| overdue())
+impl<F> Within<'_, F> {
+    /// Waits for the end of the call's time, and drops the call then.
+    #[cold]
+    #[inline(never)]
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<BackendError> {
+        let Bound { part, limit: Some(limit), decides } = *self.bound else { return Poll::Pending };
+        timer::passed(&mut self.timer, limit, cx).map(|()| {
+            put_down(|| self.call = None);
+            BackendError::unavailable(Overdue { part, limit, decides })
+        })
+    }
 }
 
 /// A part was cut off.

@@ -24,8 +24,10 @@ use crate::support::capture::{self, Capture};
 use crate::support::faults::{Mode, Switch};
 use crate::support::tokens::{Tokens, clients};
 use crate::support::world::{CODE, TICKET, World};
-use crate::support::{self, Answer, CONF, ManualClock, PW, builder};
+use crate::support::{self, Answer, CONF, ManualClock, PW, builder, panics};
 
+/// Not every part goes quietly when it is cut off.
+const HANGS: [Mode; 2] = [Mode::Hang, Mode::Stuck];
 const ALICE: &[(&str, &str)] = &[("authorization", CONF)];
 const WHOLE: Duration = Duration::from_secs(30);
 const STORE: Duration = Duration::from_secs(5);
@@ -65,6 +67,7 @@ type Case = (Part, &'static [(&'static str, &'static str)], &'static str, Durati
 
 #[tokio::test(start_paused = true)]
 async fn each_part_of_a_login_that_hangs_is_cut_off_in_its_own_time_and_named_er_13() {
+    panics::quiet();
     let parts: [Case; 7] = [
         (|world| &world.registry.switch, ALICE, PW, STORE, "the client registry"),
         (|world| &world.ledger.reserve, ALICE, PW, STORE, "the attempt limiter"),
@@ -74,10 +77,11 @@ async fn each_part_of_a_login_that_hangs_is_cut_off_in_its_own_time_and_named_er
         (|world| &world.users.verify, ALICE, PW, VERIFIER, "the verifier"),
         (|world| &world.code.exchange, ALICE, CODE, VERIFIER, "the extension grant"),
     ];
-    for (part, headers, body, limit, name) in parts {
+    for ((part, headers, body, limit, name), mode) in parts.into_iter().flat_map(|part| HANGS.map(|mode| (part, mode)))
+    {
         let world = whole();
         let (capture, _listening) = Capture::listen();
-        part(&world).set(Mode::Hang);
+        part(&world).set(mode);
         let (answer, took) = timed(world.post(headers, body)).await;
         assert_cut_off(&answer, took, limit);
         assert_eq!(cause(&capture), format!("{name} did not answer within {} s", limit.as_secs()));
@@ -89,15 +93,16 @@ async fn each_part_of_a_login_that_hangs_is_cut_off_in_its_own_time_and_named_er
 
 #[tokio::test(start_paused = true)]
 async fn only_what_a_part_tells_itself_gives_a_charge_back_pw_08() {
+    panics::quiet();
     // What was cut off may have been about to say no; an issuer comes after the right password.
     let parts: [(Part, &str, u64); 3] = [
         (|world| &world.users.verify, PW, 1),
         (|world| &world.code.exchange, CODE, 1),
         (|world| &world.issuer.switch, PW, 0),
     ];
-    for (part, body, left) in parts {
+    for ((part, body, left), mode) in parts.into_iter().flat_map(|part| HANGS.map(|mode| (part, mode))) {
         let world = whole();
-        part(&world).set(Mode::Hang);
+        part(&world).set(mode);
         world.post(ALICE, body).await.assert_error(503, "temporarily_unavailable");
         assert_eq!((world.ledger.book().account.made, world.ledger.book().account.left), (1, left), "{body}");
     }
@@ -109,14 +114,17 @@ async fn only_what_a_part_tells_itself_gives_a_charge_back_pw_08() {
 
 #[tokio::test(start_paused = true)]
 async fn a_settlement_that_hangs_keeps_its_charge_and_the_answer_stands_pw_08() {
-    let world = whole();
-    world.ledger.settle.set(Mode::Hang);
-    let (capture, _listening) = Capture::listen();
-    let (answer, took) = timed(world.post(&[], &format!("{PW}&client_id=pub"))).await;
-    answer.assert_ok();
-    assert!(took < WHOLE, "{took:?}");
-    assert_eq!(world.ledger.book().account.left, 1);
-    assert!(capture.text().contains("the attempt limiter did not answer within 5 s"), "{}", capture.text());
+    panics::quiet();
+    for mode in HANGS {
+        let world = whole();
+        world.ledger.settle.set(mode);
+        let (capture, _listening) = Capture::listen();
+        let (answer, took) = timed(world.post(&[], &format!("{PW}&client_id=pub"))).await;
+        answer.assert_ok();
+        assert!(took < WHOLE, "{took:?}");
+        assert_eq!(world.ledger.book().account.left, 1);
+        assert!(capture.text().contains("the attempt limiter did not answer within 5 s"), "{}", capture.text());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,7 +39,8 @@ fn assert_failed(answer: &Answer, (mode, status, code, wait): (Mode, u16, &str, 
 #[tokio::test(start_paused = true)]
 async fn a_rule_that_fails_answers_503_or_500_gives_the_charge_back_and_is_named_to_operators_alone() {
     panics::quiet();
-    for failure in FAILURES {
+    let stuck = (Mode::Stuck, 503, "temporarily_unavailable", Some("5"));
+    for failure in FAILURES.into_iter().chain([stuck]) {
         for body in [PW, CODE] {
             let (watching, ledger) = (Watching::new("watching"), Ledger::new(Switch::new(), Switch::new()));
             let layer = ruled(watching.clone(), &ledger);
@@ -49,7 +50,7 @@ async fn a_rule_that_fails_answers_503_or_500_gives_the_charge_back_and_is_named
             for _ in 0..12 {
                 let start = Instant::now();
                 let answer = send(&layer, token_request(AUTH, body)).await;
-                let waited = if failure.0 == Mode::Hang { 2000..=2010 } else { 0..=0 };
+                let waited = if matches!(failure.0, Mode::Hang | Mode::Stuck) { 2000..=2010 } else { 0..=0 };
                 assert!(waited.contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
                 assert_failed(&answer, failure);
                 assert!(!format!("{answer:?}").contains("rule"), "{answer:?}");
@@ -63,7 +64,7 @@ async fn a_rule_that_fails_answers_503_or_500_gives_the_charge_back_and_is_named
             let cause = match failure.0 {
                 Mode::Unavailable => ": the database is down",
                 Mode::Fault => ": the key is gone",
-                Mode::Hang => ": no answer in time",
+                Mode::Hang | Mode::Stuck => ": no answer in time",
                 Mode::Panic => ": a panic",
                 Mode::Overloaded | Mode::Work => "",
             };

@@ -30,6 +30,8 @@ pub enum Mode {
     Overloaded,
     Fault,
     Hang,
+    /// Hangs, and panics when it is dropped.
+    Stuck,
     Panic,
 }
 
@@ -86,6 +88,10 @@ impl Switch {
             Mode::Overloaded => Err(BackendError::overloaded(Duration::from_millis(1500))),
             Mode::Fault => Err(BackendError::fault("the key is gone")),
             Mode::Hang => std::future::pending().await,
+            Mode::Stuck => {
+                let _stuck = Stuck;
+                std::future::pending().await
+            }
             Mode::Panic => panic!("a part panics on purpose"),
         }
     }
@@ -95,6 +101,15 @@ impl Switch {
         self.calls.fetch_add(1, SeqCst);
         let mode = *self.mode.lock().unwrap();
         assert_ne!(mode, Mode::Panic, "a part panics on purpose");
+    }
+}
+
+/// Panics when it is dropped.
+struct Stuck;
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        panic!("a part panics on purpose");
     }
 }
 
