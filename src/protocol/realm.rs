@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::explained::explained;
+use super::user::spelling::is_default_ignorable;
 
 /// The parameter of a request that names one.
 pub(crate) const PARAMETER: &str = "realm";
@@ -64,7 +65,8 @@ pub fn own_id<'s>(realm: &str, subject: &'s str) -> Option<&'s str> {
 
 /// Whether a realm can have this name.
 fn is_name(name: &str) -> bool {
-    let is_printable = |c: char| c == ' ' || !(c.is_control() || c.is_whitespace());
+    // Else two realms may look the same.
+    let is_printable = |c: char| c == ' ' || !(c.is_control() || c.is_whitespace() || is_default_ignorable(c));
     !name.is_empty() && name.len() <= MAX_NAME && name.chars().all(is_printable) && !name.contains(SEPARATOR)
 }
 
@@ -72,7 +74,7 @@ fn is_name(name: &str) -> bool {
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RealmError {
-    /// A name that is empty, longer than 128 bytes, or has a `|` or a character that cannot be printed.
+    /// A name that is empty, longer than 128 bytes, or has a `|` or a character that cannot be printed or seen.
     #[error("{0:?} names no realm: take 1 to {MAX_NAME} bytes of printable characters, without `{SEPARATOR}`")]
     Name(String),
     /// A realm that was named before.
@@ -102,6 +104,9 @@ mod tests {
         let long = "n".repeat(129);
         for bad in ["", "a|b", "|", "a\nb", "a\tb", "\0", "\u{7f}", "\u{85}", "a\u{2028}b", &long, &"é".repeat(65)] {
             assert_eq!(Realm::new(bad), Err(RealmError::Name(bad.to_owned())));
+        }
+        for invisible in ["\u{200b}", "a\u{202e}b", "\u{feff}a", "\u{2066}", "\u{e0041}", "a\u{ad}", "\u{200f}a"] {
+            assert_eq!(Realm::new(invisible), Err(RealmError::Name(invisible.to_owned())));
         }
         let told = format!("{:?}", RealmError::Name("a|b\n".to_owned()));
         assert_eq!(told, r#""a|b\n" names no realm: take 1 to 128 bytes of printable characters, without `|`"#);

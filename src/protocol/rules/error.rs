@@ -15,6 +15,8 @@ pub(crate) const MAX_REASON: usize = 200;
 pub(crate) const MAX_NAMES: usize = 32;
 /// The most bytes of those claims as a JSON object, and of those members.
 pub(crate) const MAX_BYTES: usize = 4096;
+/// How deep lists and objects may stand in each other, the token or the answer included: many parsers end at 128, some far earlier.
+pub(crate) const MAX_DEPTH: usize = 32;
 
 /// What a [`Ruling`](crate::rules::Ruling) cannot hold. Within a rule `?` makes a fault of it: the request is answered 500.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +42,11 @@ pub enum RulingError {
     /// More bytes than the claims or the members of a login may have.
     #[error("the claims that the rules of a login add have at most {MAX_BYTES} bytes as JSON, and so have the members")]
     TooLarge,
+    /// A claim or a member in which lists and objects stand deeper in each other than APIs and clients read.
+    #[error(
+        "the lists and objects of a claim or a member stand at most {MAX_DEPTH} deep in each other, token or answer included"
+    )]
+    TooDeep,
     /// A scope that breaks RFC 6749 A.4.
     #[error("the scope of a ruling is malformed")]
     Scope(#[source] ScopeError),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::decisions::Decisions;
-use super::error::{MAX_REASON, RulingError};
+use super::error::{MAX_DEPTH, MAX_REASON, RulingError};
 use crate::protocol::scope::Scope;
 use crate::protocol::token::claims::{Claims, has_meaning};
 use crate::protocol::token::lifetime::lifetime;
@@ -68,7 +68,7 @@ impl Ruling {
     }
 
     /// The login is refused because the user has to do something elsewhere first, such as to accept new terms: 400
-    /// `interaction_required`. No redirect is made. The attempt stays charged. At a refresh the refresh token and its family stay
+    /// `interaction_required`. No redirect is made. The attempt stays charged, each time. At a refresh the refresh token and its family stay
     /// good.
     ///
     /// The answer has no other members: the client has to know where its users go then.
@@ -83,15 +83,15 @@ impl Ruling {
     /// Names with a URI in front, such as `https://example.org/tenant`, collide with no registered one (RFC 7519 section 4.2).
     ///
     /// # Errors
-    /// Fails on a name that RFC 7519, RFC 8693, RFC 9068 or this crate gives a meaning, on a value that is no JSON, and beyond 32 claims or 4
-    /// KiB. All rules of a login share these limits: a rule that goes beyond them with those before it fails, which is answered
+    /// Fails on a name that RFC 7519, RFC 8693, RFC 9068 or this crate gives a meaning, in whatever case, on a value that is no JSON or is nested more
+    /// than 31 deep, and beyond 32 claims or 4 KiB. All rules of a login share these limits: a rule that goes beyond them with those before it fails, which is answered
     /// 500.
     pub fn claim(self, name: &str, value: impl Serialize) -> Result<Self, RulingError> {
         self.and(|| {
             if has_meaning(name) {
                 return Err(RulingError::ReservedClaim(name.to_owned()));
             }
-            let claims = Claims::one(name, &value).map_err(RulingError::Claim)?;
+            let claims = shallow(Claims::one(name, &value).map_err(RulingError::Claim)?)?;
             Ok(Decisions { claims, ..Decisions::default() })
         })
     }
@@ -100,12 +100,12 @@ impl Ruling {
     /// place of one of the issuer. The answer to a login that is refused has none: given to such a ruling, it is dropped.
     ///
     /// # Errors
-    /// Fails on a name that is RFC 6749's own or has a character outside letters, digits and `-._`, on a value that is no JSON,
-    /// and beyond 32 members or 4 KiB, as with [`claim`](Self::claim).
+    /// Fails on a name that is RFC 6749's own, in whatever case, or has a character outside letters, digits and `-._`, on
+    /// a value that is no JSON or is nested more than 31 deep, and beyond 32 members or 4 KiB, as with [`claim`](Self::claim).
     pub fn member(self, name: &str, value: impl Serialize) -> Result<Self, RulingError> {
         self.and(|| {
             check_name(name)?;
-            let members = Claims::one(name, &value).map_err(|_| MemberError::NotJson)?;
+            let members = shallow(Claims::one(name, &value).map_err(|_| MemberError::NotJson)?)?;
             Ok(Decisions { members, ..Decisions::default() })
         })
     }
@@ -154,6 +154,11 @@ impl Ruling {
     pub(crate) fn read(self) -> Result<Changes, Objection> {
         self.0
     }
+}
+
+/// The same, if everybody can read it.
+fn shallow(claims: Claims) -> Result<Claims, RulingError> {
+    if claims.is_deeper_than(MAX_DEPTH) { Err(RulingError::TooDeep) } else { Ok(claims) }
 }
 
 #[cfg(test)]
@@ -226,6 +231,28 @@ mod tests {
         assert!(large(4088).is_ok());
         assert_eq!(large(4089).unwrap_err(), RulingError::TooLarge);
         assert_eq!(Ruling::proceed().member("m", "x".repeat(4089)).unwrap_err(), RulingError::TooLarge);
+    }
+
+    #[test]
+    fn what_nests_deeper_than_apis_and_clients_read_is_refused_where_it_is_made() {
+        for (depth, is_fit) in [(0, true), (31, true), (32, false), (100, false), (126, false)] {
+            let value = (0..depth).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
+            for ruling in [Ruling::proceed().claim("c", &value), Ruling::proceed().member("m", &value)] {
+                assert_eq!(ruling.err(), (!is_fit).then_some(RulingError::TooDeep), "{depth}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_differ_from_fixed_ones_in_case_alone_are_refused_too() {
+        for name in ["Sub", "SUB", "Exp", "ACTIVE", "Realm", "Shown_Claims"] {
+            let error = Ruling::proceed().claim(name, 1).unwrap_err();
+            assert_eq!(error, RulingError::ReservedClaim(name.to_owned()));
+        }
+        for name in ["Access_Token", "Scope", "EXPIRES_IN"] {
+            let error = Ruling::proceed().member(name, 1).unwrap_err();
+            assert_eq!(error, RulingError::Member(MemberError::Reserved), "{name}");
+        }
     }
 
     #[test]

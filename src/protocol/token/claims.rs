@@ -66,9 +66,10 @@ const MEANT: [&str; 13] = [
     "username",
 ];
 
-/// Whether a claim of this name has a meaning already, so that no login rule may give it another one.
+/// Whether a claim of this name has a meaning already, so that no login rule may give it another one. Some APIs read names without
+/// regard to case.
 pub(crate) fn has_meaning(name: &str) -> bool {
-    WRITTEN.contains(&name) || MEANT.contains(&name)
+    WRITTEN.iter().chain(&MEANT).any(|own| own.eq_ignore_ascii_case(name))
 }
 
 impl Claims {
@@ -184,6 +185,12 @@ impl Claims {
         self.object().iter().flat_map(JsonObject::iter).count()
     }
 
+    /// Whether lists and objects stand more than so deep in each other, the object of the claims included.
+    pub(crate) fn is_deeper_than(&self, most: usize) -> bool {
+        // Each has an end, too.
+        self.as_json().len() > most.saturating_mul(2) && depth(self.as_json()) > most
+    }
+
     /// Whether there is no claim.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -199,6 +206,27 @@ impl Claims {
     fn value(&self) -> serde_json::Result<Value> {
         serde_json::from_str(self.as_json())
     }
+}
+
+/// How deep lists and objects stand in each other.
+fn depth(json: &str) -> usize {
+    let (mut deepest, mut depth) = (0, 0_usize);
+    let (mut is_text, mut is_escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_text = !is_text,
+            _ if is_text => {}
+            b'{' | b'[' => {
+                depth = depth.saturating_add(1);
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// A JSON string. Most names need no escapes.
@@ -262,6 +290,15 @@ mod tests {
             assert_eq!(first.followed_by(second), one);
         }
         assert!(Claims::one("a", &f64::NAN).unwrap().contains("a"));
+    }
+
+    #[test]
+    fn the_depth_of_claims_is_that_of_their_lists_and_objects_and_not_of_their_texts() {
+        let claims = Claims::of(&json!({"a": [[], {"b": [1]}], "c\\\"[[[[": "{{[[\\\"[["})).unwrap();
+        assert_eq!(depth(claims.as_json()), 4);
+        assert_eq!((depth("{}"), depth(r#"{"a":"\\","b":[]}"#)), (1, 2));
+        let deep = Claims::one("a", &(0..31).fold(json!(1), |inner, _| json!([inner]))).unwrap();
+        assert!(deep.is_deeper_than(31) && !deep.is_deeper_than(32));
     }
 
     #[test]

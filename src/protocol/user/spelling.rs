@@ -63,7 +63,8 @@ fn one_sigma(c: char) -> char {
     if c == '\u{3c2}' { '\u{3c3}' } else { c }
 }
 
-fn is_default_ignorable(c: char) -> bool {
+/// Whether a character shows as nothing, as those do that change the direction of what follows.
+pub(crate) fn is_default_ignorable(c: char) -> bool {
     let after = DEFAULT_IGNORABLE.partition_point(|(first, _)| *first <= c);
     after.checked_sub(1).and_then(|index| DEFAULT_IGNORABLE.get(index)).is_some_and(|(_, last)| c <= *last)
 }

@@ -43,9 +43,9 @@ impl Members {
     }
 }
 
-/// Whether a member may have this name.
+/// Whether a member may have this name. Some clients read names without regard to case.
 pub(crate) fn check_name(name: &str) -> Result<(), MemberError> {
-    if RESERVED.contains(&name) {
+    if RESERVED.iter().any(|own| own.eq_ignore_ascii_case(name)) {
         return Err(MemberError::Reserved);
     }
     if is_member_name(name) { Ok(()) } else { Err(MemberError::Name) }
@@ -62,7 +62,7 @@ impl fmt::Debug for Members {
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MemberError {
-    /// The name belongs to RFC 6749.
+    /// The name belongs to RFC 6749, in whatever case.
     #[error("this member is written by the endpoint itself")]
     Reserved,
     /// A name with other characters than letters, digits and `-._`.
