@@ -140,8 +140,8 @@ const NOT_IMPLEMENTED: [&str; 4] = ["AnswerBody", "HasClients", "HasVerifier", "
 /// prolonged, no token is said to be revoked, a check is charged before it is compared, no client is said to be known, a grant of
 /// the application's own is no password grant, no store is the same as another one, no verifier is said to know which realms.
 /// `find_at_once`, `verify_at_once`, `issue_at_once` and `apply_at_once` ask the method that they stand for. `validate` and `follow_clock` decide on no request: a part that has settings or a clock of its own says it.
-/// `has_shared_key` causes a warning alone.
-const SAFE_DEFAULTS: [&str; 19] = [
+/// `has_shared_key` causes a warning alone. `check_subject` only refuses more than an endpoint does whose verifier has no realms.
+const SAFE_DEFAULTS: [&str; 20] = [
     "find_at_once",
     "verify_at_once",
     "issue_at_once",
@@ -160,6 +160,7 @@ const SAFE_DEFAULTS: [&str; 19] = [
     "revoke",
     "revoke_family",
     "check",
+    "check_subject",
     "validate",
 ];
 

@@ -422,6 +422,18 @@ pub trait CredentialVerifier: Send + Sync + 'static {
     fn realms(&self) -> Option<Vec<String>> {
         None
     }
+
+    /// Checks the identifier of a subject that an [`ExtensionGrant`](crate::grant::ExtensionGrant) beside this verifier gave to a
+    /// login in this realm: whether a user of the verifier can have it. It looks nobody up, and must not block.
+    ///
+    /// Default: each is fit.
+    ///
+    /// # Errors
+    /// A [fault](BackendError::fault) of the grant: nothing is issued, the answer is 500 `server_error`, and an event names the cause.
+    fn check_subject(&self, subject_id: &str, realm: Option<&str>) -> Result<(), BackendError> {
+        let _ = (subject_id, realm);
+        Ok(())
+    }
 }
 
 impl<V: CredentialVerifier + ?Sized> CredentialVerifier for Arc<V> {
@@ -456,5 +468,9 @@ impl<V: CredentialVerifier + ?Sized> CredentialVerifier for Arc<V> {
 
     fn realms(&self) -> Option<Vec<String>> {
         (**self).realms()
+    }
+
+    fn check_subject(&self, subject_id: &str, realm: Option<&str>) -> Result<(), BackendError> {
+        (**self).check_subject(subject_id, realm)
     }
 }

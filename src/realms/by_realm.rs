@@ -18,8 +18,8 @@ use crate::protocol::realm::{Realm, RealmError, own_id, subject_of_all_realms};
 /// # Subjects
 /// The subject of a login is the realm, `|` and the identifier that its verifier gave: user `1` of the realm `employees` is
 /// `employees|1`. So two directories with a user `1` never share a subject, for APIs that look at nothing else either. A verifier
-/// never sees the prefix. An [`ExtensionGrant`](crate::grant::ExtensionGrant) beside it gives its subjects in this form itself, because
-/// they are rechecked here. See [`keep_subject_ids`](Self::keep_subject_ids) for identifiers that are unique anyway.
+/// never sees the prefix. An [`ExtensionGrant`](crate::grant::ExtensionGrant) beside it gives its subjects in this form itself. One
+/// in another form is a fault: 500 `server_error`, and an event. See [`keep_subject_ids`](Self::keep_subject_ids) for identifiers that are unique anyway.
 ///
 /// # Realms that are not there
 /// A client may list a realm that has no verifier here, or none at all. No other realm is asked for it: the login, or the refresh, is
@@ -156,6 +156,12 @@ impl CredentialVerifier for Realms {
     fn realms(&self) -> Option<Vec<String>> {
         Some(self.names().map(str::to_owned).collect())
     }
+
+    fn check_subject(&self, subject_id: &str, realm: Option<&str>) -> Result<(), BackendError> {
+        let (realm, verifier) = self.named(realm)?;
+        let own = if self.keeps_subject_ids { Some(subject_id) } else { own_id(realm, subject_id) };
+        verifier.check_subject(own.ok_or_else(|| BackendError::fault(Fault::Given))?, Some(realm))
+    }
 }
 
 /// Makes the subject of a realm, if one is granted, that of all realms.
@@ -205,6 +211,10 @@ enum Fault {
         "the subject of a login does not begin with its realm: it is older than `Realms`, or `Realms::keep_subject_ids` was on then"
     )]
     Bare,
+    #[error(
+        "an extension grant gave a subject that does not begin with the realm of the login and `|`, as the subjects of `Realms` do"
+    )]
+    Given,
     #[error("the subject of a login begins with its realm: it is of a time when `Realms::keep_subject_ids` was off")]
     Prefixed,
 }

@@ -203,6 +203,11 @@ impl CredentialVerifier for FirstOf {
             known
         })
     }
+
+    /// It may be a user of any of them.
+    fn check_subject(&self, subject_id: &str, realm: Option<&str>) -> Result<(), BackendError> {
+        self.all().try_for_each(|directory| directory.check_subject(subject_id, realm))
+    }
 }
 
 impl fmt::Debug for FirstOf {

@@ -236,6 +236,10 @@ impl CredentialVerifier for Migrate {
     fn realms(&self) -> Option<Vec<String>> {
         self.directories.realms()
     }
+
+    fn check_subject(&self, subject_id: &str, realm: Option<&str>) -> Result<(), BackendError> {
+        self.directories.check_subject(subject_id, realm)
+    }
 }
 
 impl fmt::Debug for Migrate {

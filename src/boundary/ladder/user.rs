@@ -18,6 +18,12 @@ pub(crate) struct VerifiedUser {
     pub(super) password: Option<Box<Password>>,
 }
 
+impl VerifiedUser {
+    pub(crate) fn subject_id(&self) -> &str {
+        self.verified.subject.id()
+    }
+}
+
 /// The answer to a question about a user.
 pub(crate) type Answer<User> = Result<Result<User, Denial>, BackendError>;
 

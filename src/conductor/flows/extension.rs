@@ -67,7 +67,8 @@ impl ExtensionFlow {
         drop(account);
 
         let (exchanging, charge) = user::exchange(&*self.grant, request, charge);
-        let (answer, failure) = (self.exchange.of(exchanging).await, Reason::ExtensionFailed);
+        let answer = rungs.users().check(self.exchange.of(exchanging).await, realm);
+        let failure = Reason::ExtensionFailed;
         rungs.finish(terms, Decided { answer, failure, charge, owner, draft }, trail).await
     }
 }

@@ -55,6 +55,14 @@ impl Users {
         user::verify(&*self.verifier, attempt, keeps_password).map_err(|deciding| self.verification.of(deciding))
     }
 
+    /// Checks that the user of an extension grant, at a login in this realm, can be one of the verifier.
+    pub(crate) fn check(&self, given: Answer<VerifiedUser>, realm: Option<&str>) -> Answer<VerifiedUser> {
+        if let Ok(Ok(user)) = &given {
+            self.verifier.check_subject(user.subject_id(), realm)?;
+        }
+        given
+    }
+
     /// Decides whether a login still holds.
     pub(crate) fn recheck<'a>(
         &'a self,

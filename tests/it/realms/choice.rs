@@ -156,7 +156,7 @@ async fn an_extension_grant_is_of_the_realm_that_its_request_names_among_those_o
     let own = OwnGrant::new("urn:x:badge", &["badge"], move |request| {
         let said = (request.realm().map(str::to_owned), request.field("realm").map(str::to_owned));
         told.lock().unwrap().push(said);
-        Ok(Subject::new("user-1").into())
+        Ok(Subject::new(format!("{}|user-1", request.realm().unwrap())).into())
     });
     let client = app("app", &["customers", "employees"]).allow_grant("urn:x:badge");
     let stores = Stores::new();

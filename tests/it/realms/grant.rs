@@ -123,7 +123,7 @@ async fn a_client_of_no_realm_that_lists_its_grant_type_is_refused_like_one_of_a
 
 #[tokio::test]
 async fn an_extension_grant_of_its_name_takes_its_place() {
-    let own = OwnGrant::new(REALM_GRANT, &["badge"], |_| Ok(Subject::new("by badge").into()));
+    let own = OwnGrant::new(REALM_GRANT, &["badge"], |_| Ok(Subject::new("customers|by badge").into()));
     let stores = Stores::new();
     let client = app("app", &["customers"]).remove_grant("refresh_token");
     let builder = stores.builder(vec![client], stores.realms()).extension_grant(own);
@@ -132,5 +132,5 @@ async fn an_extension_grant_of_its_name_takes_its_place() {
     let token = text(&answer.assert_ok(), "access_token");
     let record =
         tower_password_grant::bearer::AccessTokenVerifier::verify(&*stores.issuer(), &token).await.unwrap().unwrap();
-    assert_eq!((record.subject_id(), record.realm()), ("by badge", Some("customers")));
+    assert_eq!((record.subject_id(), record.realm()), ("customers|by badge", Some("customers")));
 }
