@@ -292,7 +292,7 @@ pub async fn user_insert<S: UserInsert>(make: impl AsyncFn([(String, StoredUser)
 ///         let store = SqliteStore::open(file).expect("a store");
 ///         for (name, user) in users {
 ///             let hash = user.password_hash().map(str::to_owned);
-///             let new = NewUser::new(user.id(), name).with_password_hash(hash);
+///             let new = NewUser::new(user.id(), &name).with_password_hash(hash);
 ///             assert!(store.add_user(new).await.expect("an answer"));
 ///         }
 ///         contract::two_handles(store)
