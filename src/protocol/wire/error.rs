@@ -216,7 +216,7 @@ pub(crate) struct Details {
     /// The login rule that ended the login; for telemetry and audit only.
     pub(crate) refused_by: Option<RuleRefusal>,
     /// The parameter that is missing; for telemetry only.
-    #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "only events say it"))]
+    #[allow(dead_code, reason = "only events say it, which are a feature")]
     pub(crate) parameter: Option<Box<str>>,
     /// What a trait of the application answered; for telemetry only.
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
