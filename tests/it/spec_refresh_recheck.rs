@@ -56,7 +56,7 @@ async fn what_became_of_the_client_counts_at_each_refresh_rf_15_t62() {
     let moved = conf().allow_password_grant().allow_refresh_tokens().realm("b").build().unwrap();
     let other = tokens.with_clients(vec![moved]);
     other.refresh("conf", &login.refresh).await.assert_error(400, "invalid_grant");
-    assert_eq!(other.reason(), Some(Reason::ForeignToken));
+    assert_eq!(other.reason(), Some(Reason::RealmWithdrawn));
     // Nothing of the granted scope is left.
     let poor = Client::confidential("conf", &digest("conf-pw")).scopes("other").allow_password_grant();
     let other = tokens.with_clients(vec![poor.allow_refresh_tokens().build().unwrap()]);
