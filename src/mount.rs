@@ -2,7 +2,7 @@
 //!
 //! An application that mounts a [`PasswordGrantLayer`](crate::PasswordGrantLayer) behind a proxy needs [`TrustedProxies`] and
 //! [`TransportSecurity`], over networks that are each an [`IpNetwork`]. [`RequestLimits`] bound the body and
-//! the time of a request. [`Metadata`] lets clients discover the endpoint (RFC 8414). The other types have names for code that
+//! the time of a request. A [`Profile`] says how requests are read and refusals are worded. [`Metadata`] lets clients discover the endpoint (RFC 8414). The other types have names for code that
 //! writes them in a struct or a signature.
 //!
 //! ```
@@ -19,6 +19,7 @@ pub use crate::boundary::document::PublicDocument;
 pub use crate::boundary::proxies::TrustedProxies;
 pub use crate::boundary::transport::{SecureTransport, TransportSecurity};
 pub use crate::protocol::ip_network::{IpNetwork, IpNetworkError};
+pub use crate::protocol::profile::Profile;
 pub use crate::service::{
     AnswerBody, EnclosedBody, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier, InnerBody,
     Metadata, NoInner, NotSet, PasswordGrantService, Reject, RequestLimits, ResponseBody, ResponseFuture,

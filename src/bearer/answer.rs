@@ -11,7 +11,7 @@ use super::refusal::{BearerReason, BearerRefusal};
 use crate::protocol::scope::Scope;
 use crate::protocol::wait::seconds_to_wait;
 use crate::protocol::wire::caching;
-use crate::protocol::wire::profile::{Header, Row, WAIT, row};
+use crate::protocol::wire::faces::{Header, Row, WAIT, row};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod explained;
 pub(crate) mod ip_network;
 pub(crate) mod millis;
+pub(crate) mod profile;
 pub(crate) mod realm;
 pub(crate) mod rules;
 pub(crate) mod scope;

@@ -126,7 +126,7 @@ impl Options {
         limiter.validate()?;
         let audit_key = shared_key.map_or_else(random_bytes, |key| Ok(key.for_purpose(KeyUse::Accounts)))?;
         let auditor = Arc::new(Auditor::new(self.audit, audit_key));
-        let wording = wording(self.profile, &self.challenge_realm, self.error_uri)?;
+        let wording = wording(self.profile.table(), &self.challenge_realm, self.error_uri)?;
         let answers = Answers::new(wording, Arc::clone(&auditor), Arc::clone(&clock));
         let users = Users::new(verifier, patience.accounts, patience.verifier);
         let begins_password_logins = types.iter().any(|grant| grant.begins_password_login());

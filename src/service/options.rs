@@ -17,8 +17,7 @@ use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
 use crate::limiter::protection::AttackProtection;
 use crate::protocol::client::policy::MissingScope;
-use crate::protocol::wire::profile::Profile;
-use crate::protocol::wire::rfc6749::RFC_6749;
+use crate::protocol::profile::Profile;
 
 /// All settings of a builder besides its three required parts.
 pub(super) struct Options {
@@ -75,7 +74,7 @@ impl Default for Options {
             post_allowed: true,
             ignore_foreign_schemes: false,
             refuse_early_data: false,
-            profile: RFC_6749,
+            profile: Profile::default(),
             error_uri: None,
             challenge_realm: "token endpoint".to_owned(),
             danger: Danger::default(),

@@ -13,6 +13,7 @@ use crate::boundary::shield::{OnLeak, Shield};
 use crate::boundary::transport::TransportSecurity;
 use crate::limiter::protection::AttackProtection;
 use crate::protocol::client::policy::MissingScope;
+use crate::protocol::profile::Profile;
 
 /// Where the endpoint stands: its paths, what is in front of it, and what a request may take. See
 /// [mounting](crate::manual::mounting).
@@ -191,6 +192,13 @@ impl<C, V, I> Builder<C, V, I> {
     /// The `realm` of the Basic challenge. Default: `token endpoint`.
     pub fn challenge_realm(mut self, realm: impl Into<String>) -> Self {
         self.options.challenge_realm = realm.into();
+        self
+    }
+
+    /// How requests are read and refusals are worded. Default: [`Profile::Rfc6749`], the standards alone. Change it for clients
+    /// that were written against another product.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.options.profile = profile;
         self
     }
 

@@ -46,6 +46,7 @@ mod attack_protection;
 mod attack_refreshes;
 #[cfg(feature = "tracing")]
 mod audit;
+mod auth0;
 mod bearer_attacks;
 mod bearer_faults;
 mod bearer_introspection;

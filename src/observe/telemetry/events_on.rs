@@ -11,7 +11,7 @@ use crate::boundary::backend::BackendError;
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::rules::refusal::{RuleRefusal, RuleRefusalKind};
 use crate::protocol::wire::error::{Reason, TokenError};
-use crate::protocol::wire::profile::Face;
+use crate::protocol::wire::faces::Face;
 
 /// The most characters of an application's own error text that an event carries.
 const MAX_TEXT: usize = 256;

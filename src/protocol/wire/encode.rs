@@ -13,9 +13,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::caching::{self, Cache};
 use super::error::{Details, TokenError};
+use super::faces::{Header, Row, Table, WAIT};
 use super::host_code::ErrorText;
 use super::methods::Methods;
-use super::profile::{Header, Profile, Row, WAIT};
 use crate::protocol::client::sunset::Sunset;
 use crate::protocol::wait::seconds_to_wait;
 
@@ -25,7 +25,7 @@ const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 /// How an endpoint words its refusals.
 #[derive(Debug)]
 pub(crate) struct Wording {
-    pub(crate) profile: Profile,
+    pub(crate) table: Table,
     /// A page about errors, named in each.
     pub(crate) error_uri: Option<String>,
     /// For client authentication, unless an error has one of its own.
@@ -109,7 +109,7 @@ pub(crate) fn options(setting: &Setting<'_>) -> Response<Bytes> {
 
 /// An error, as the profile's table has it.
 pub(crate) fn refusal(error: &TokenError, request: HeaderMap, setting: &Setting<'_>) -> Response<Bytes> {
-    let row = setting.wording.profile.row(error.face());
+    let row = setting.wording.table.row(error.face());
     let details = error.details.as_deref();
     let mut headers = fixed_headers(request);
     let mut wait = error.retry_after;

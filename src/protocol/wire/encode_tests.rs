@@ -1,14 +1,14 @@
 use super::*;
 use crate::protocol::wire::charset::is_nqschar;
 use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::faces::{Face, table};
 use crate::protocol::wire::host_code::HostCode;
-use crate::protocol::wire::profile::{Face, profile};
 use crate::protocol::wire::rfc6749::RFC_6749;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// A second table, of another product's statuses, codes and sentences.
-const OTHER: Profile = profile! {
+const OTHER: Table = table! {
     Method: NOT_FOUND "endpoint_disabled" "Not here." Allow;
     Insecure: BAD_REQUEST "invalid_request" "Not over TLS.";
     EarlyData: TOO_EARLY "invalid_request" "Too early." RetryAfter;
@@ -39,9 +39,9 @@ const OTHER: Profile = profile! {
     Unavailable: SERVICE_UNAVAILABLE "temporarily_unavailable" "Later." RetryAfter;
 };
 
-fn wording(profile: Profile) -> Wording {
+fn wording(table: Table) -> Wording {
     Wording {
-        profile,
+        table,
         error_uri: None,
         challenge: HeaderValue::from_static("Basic realm=\"x\""),
         bearer_challenge: HeaderValue::from_static("Bearer realm=\"x\""),

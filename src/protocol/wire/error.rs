@@ -1,12 +1,12 @@
-//! Errors with two sides: the face that the wire shows, by the table of a [profile](super::profile), and the reason that telemetry
+//! Errors with two sides: the face that the wire shows, by the [table](super::faces) of a profile, and the reason that telemetry
 //! and audit learn.
 
 use std::fmt;
 use std::time::Duration;
 
+use super::faces::Face;
 use super::host_code::{ErrorText, HostCode};
 use super::members::Members;
-use super::profile::Face;
 use crate::protocol::rules::refusal::{RuleRefusal, RuleRefusalKind};
 
 macro_rules! reasons {

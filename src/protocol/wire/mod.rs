@@ -1,10 +1,12 @@
 //! What is on the wire: heads, forms and credentials of requests; answers, errors and their tables.
 
+pub(crate) mod auth0;
 pub(crate) mod basic;
 pub(crate) mod caching;
 pub(crate) mod charset;
 pub(crate) mod encode;
 pub(crate) mod error;
+pub(crate) mod faces;
 pub(crate) mod fields;
 pub(crate) mod form;
 pub(crate) mod forwarded;
@@ -18,7 +20,6 @@ pub(crate) mod media_type;
 pub(crate) mod members;
 pub(crate) mod methods;
 pub(crate) mod origin;
-pub(crate) mod profile;
 pub(crate) mod published;
 pub(crate) mod response;
 pub(crate) mod rfc6749;

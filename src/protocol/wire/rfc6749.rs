@@ -1,9 +1,9 @@
-//! The profile of the standards: RFC 6749 section 5.2, RFC 7009 section 2.2.1 and, for a bearer token, RFC 7662 section 2.3.
+//! The answers of the standards: RFC 6749 section 5.2, RFC 7009 section 2.2.1 and, for a bearer token, RFC 7662 section 2.3.
 
-use super::profile::{Profile, profile};
+use super::faces::{Table, table};
 
 /// The answers that the standards ask for.
-pub(crate) const RFC_6749: Profile = profile! {
+pub(crate) const RFC_6749: Table = table! {
     Method: METHOD_NOT_ALLOWED "invalid_request" "only POST is answered here" Allow;
     Insecure: BAD_REQUEST "invalid_request" "the request did not come over TLS";
     EarlyData: TOO_EARLY "invalid_request" "send the request again after the TLS handshake";
@@ -40,7 +40,7 @@ pub(crate) const RFC_6749: Profile = profile! {
 mod tests {
     use super::super::charset::is_nqschar;
     use super::super::error::Reason;
-    use super::super::profile::Face;
+    use super::super::faces::Face;
     use super::*;
 
     #[test]

@@ -1,7 +1,8 @@
 //! What errors say: the faces that an error can have, and the table that gives each of them its answer.
 //!
-//! Which reasons share a face is decided once, beside the [reasons](super::error::Reason). A profile only says what a face looks
-//! like, so none can distinguish what must look alike. Another profile is another table of the same shape, in a file of its own.
+//! Which reasons share a face is decided once, beside the [reasons](super::error::Reason). The table of a
+//! [profile](crate::protocol::profile) only says what a face looks like, so none can distinguish what must look alike. Each table is
+//! in a file of its own.
 
 use std::time::Duration;
 
@@ -90,36 +91,36 @@ pub(crate) struct Row {
 /// Writes a row, and its JSON with it.
 macro_rules! row {
     ($status:ident $code:literal $description:literal $($header:ident)*) => {
-        $crate::protocol::wire::profile::Row {
+        $crate::protocol::wire::faces::Row {
             status: ::http::StatusCode::$status,
             code: $code,
             description: $description,
             body: concat!("{\"error\":\"", $code, "\",\"error_description\":\"", $description, "\"}"),
-            headers: &[$($crate::protocol::wire::profile::Header::$header,)*],
+            headers: &[$($crate::protocol::wire::faces::Header::$header,)*],
         }
     };
 }
 
-/// Writes the table of a profile. A face without a row does not compile.
-macro_rules! profile {
+/// Writes a table. A face without a row does not compile.
+macro_rules! table {
     ($($face:ident: $status:ident $code:literal $description:literal $($header:ident)*;)+) => {
-        $crate::protocol::wire::profile::Profile::new(|face| match face {
-            $($crate::protocol::wire::profile::Face::$face => {
-                const ROW: &$crate::protocol::wire::profile::Row =
-                    &$crate::protocol::wire::profile::row!($status $code $description $($header)*);
+        $crate::protocol::wire::faces::Table::new(|face| match face {
+            $($crate::protocol::wire::faces::Face::$face => {
+                const ROW: &$crate::protocol::wire::faces::Row =
+                    &$crate::protocol::wire::faces::row!($status $code $description $($header)*);
                 ROW
             })+
         })
     };
 }
 
-pub(crate) use {profile, row};
+pub(crate) use {row, table};
 
 /// A table with a row for each face.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Profile(fn(Face) -> &'static Row);
+pub(crate) struct Table(fn(Face) -> &'static Row);
 
-impl Profile {
+impl Table {
     pub(crate) const fn new(table: fn(Face) -> &'static Row) -> Self {
         Self(table)
     }

@@ -1,0 +1,39 @@
+//! The answers of Auth0, to the letter: its SDKs compare codes and sentences.
+//!
+//! One departure from RFC 9110 section 15.5.2 is on purpose: a 401 has no challenge unless the client's own `Authorization` header
+//! failed. And apart from 500 and 503, each status is one of 400 to 499. With a challenge, or with another status, an SDK loses
+//! code and sentence.
+
+use super::faces::{Table, table};
+
+/// The answers that Auth0's SDKs expect.
+pub(crate) const AUTH0: Table = table! {
+    Method: METHOD_NOT_ALLOWED "invalid_request" "only POST is answered here" Allow;
+    Insecure: BAD_REQUEST "invalid_request" "the request did not come over TLS";
+    EarlyData: TOO_EARLY "invalid_request" "send the request again after the TLS handshake";
+    MediaType: BAD_REQUEST "invalid_request" "the body must be application/x-www-form-urlencoded in UTF-8" AcceptPost;
+    Coding: UNSUPPORTED_MEDIA_TYPE "invalid_request" "the body must not be compressed" AcceptEncoding;
+    TooLarge: PAYLOAD_TOO_LARGE "invalid_request" "the body is too large" Close;
+    Timeout: REQUEST_TIMEOUT "invalid_request" "the body did not arrive in time" Close;
+    Query: BAD_REQUEST "invalid_request" "credentials belong in the body, never in the query";
+    Malformed: BAD_REQUEST "invalid_request" "the request is malformed";
+    Repeated: BAD_REQUEST "invalid_request" "a parameter is repeated";
+    Missing: BAD_REQUEST "invalid_request" "a required parameter is missing or empty";
+    ManyCredentials: BAD_REQUEST "invalid_request" "more than one way of client authentication";
+    CrossSite: BAD_REQUEST "invalid_request" "this origin may not use the token endpoint";
+    ClientByHeader: UNAUTHORIZED "access_denied" "Unauthorized" Challenge;
+    ClientByBody: UNAUTHORIZED "access_denied" "Unauthorized";
+    BearerToken: UNAUTHORIZED "invalid_token" "this endpoint takes client authentication" BearerChallenge;
+    GrantType: FORBIDDEN "unsupported_grant_type" "Unsupported grant type";
+    Unauthorized: FORBIDDEN "unauthorized_client" "Grant type not allowed for the client.";
+    Scope: BAD_REQUEST "invalid_scope" "the scope is missing, malformed, unknown or not allowed for this client";
+    Denied: FORBIDDEN "invalid_grant" "Wrong email or password.";
+    RefreshToken: FORBIDDEN "invalid_grant" "Unknown or invalid refresh token.";
+    TokenType: BAD_REQUEST "unsupported_token_type" "tokens of this type cannot be revoked here";
+    Leaked: UNAUTHORIZED "password_leaked" "This password is known from a leak. Set a new one.";
+    Interaction: FORBIDDEN "interaction_required" "the user has to do something elsewhere before this login";
+    TooManyAttempts: TOO_MANY_REQUESTS "too_many_attempts" "Your account has been blocked after multiple consecutive login attempts. We've sent you a notification via your preferred contact method with instructions on how to unblock it." RetryAfter;
+    TooManyRequests: TOO_MANY_REQUESTS "too_many_attempts" "Your account has been blocked after multiple consecutive login attempts. We've sent you a notification via your preferred contact method with instructions on how to unblock it." RetryAfter;
+    Fault: INTERNAL_SERVER_ERROR "server_error" "the server could not process the request";
+    Unavailable: SERVICE_UNAVAILABLE "temporarily_unavailable" "the server is not available now, try again later" RetryAfter;
+};

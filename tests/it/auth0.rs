@@ -1,0 +1,3 @@
+//! The profile of Auth0: statuses, codes and sentences that its SDKs compare.
+
+mod answers;
