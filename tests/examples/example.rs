@@ -38,7 +38,9 @@ impl Example {
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let first = lines.next().expect("it ended without a line").unwrap();
-        let address = first.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{first}")).parse().unwrap();
+        let place = first.strip_prefix("listening on ").and_then(|url| url.split_once("://"));
+        let place = place.unwrap_or_else(|| panic!("{first}")).1;
+        let address = place.replace("localhost", "127.0.0.1").parse().unwrap();
         Self { process, lines, address }
     }
 
@@ -66,7 +68,7 @@ impl Example {
         // What is said before the first empty line is for people.
         for line in self.lines.by_ref().skip_while(|line| !line.as_ref().unwrap().is_empty()) {
             let line = line.unwrap();
-            if line == "Ctrl-C stops it." {
+            if line.ends_with("Ctrl-C stops it.") {
                 break;
             }
             match line.strip_prefix("# ") {

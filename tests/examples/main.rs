@@ -30,6 +30,8 @@ mod attempts;
 #[allow(dead_code, reason = "the example uses the rest")]
 mod pool;
 
+#[cfg(all(feature = "jwt", feature = "sqlite"))]
+mod auth0;
 #[cfg(target_os = "linux")]
 mod cluster;
 #[cfg(all(feature = "legacy-hashes", target_os = "linux"))]
@@ -368,6 +370,7 @@ fn each_example_tells_in_a_sentence_why_it_cannot_start() {
     let database = ("DATABASE", file.to_str().unwrap());
     let names = [
         "argon2_jwt",
+        "auth0",
         "axum",
         "breach_filter",
         "custom_user_store",
@@ -390,6 +393,10 @@ fn each_example_tells_in_a_sentence_why_it_cannot_start() {
     }
     let complaint = Example::complaint("axum", &[], &[("PORT", "0"), ("DATABASE", nowhere)]);
     assert_sentence(&complaint, &[nowhere, "DATABASE="]);
+    let complaint = Example::complaint("auth0", &[], &[("PORT", "0"), ("DATABASE", nowhere)]);
+    assert_sentence(&complaint, &[nowhere, "DATABASE"]);
+    let complaint = Example::complaint("auth0", &[], &[("PORT", "0"), database, ("ORIGIN", "my page")]);
+    assert_sentence(&complaint, &["origin"]);
     let complaint = Example::complaint("remote_directory", &[], &[("PORT", "0"), ("DATABASE", nowhere)]);
     assert_sentence(&complaint, &[nowhere, "DATABASE"]);
     let complaint = Example::complaint("breach_filter", &[nowhere], &[("PORT", "0")]);
