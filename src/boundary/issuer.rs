@@ -71,6 +71,20 @@ pub trait TokenIssuer: Send + Sync + 'static {
         None
     }
 
+    /// The identifier of the authorization server that the tokens carry as their `iss`. Default: none, for tokens that carry
+    /// none. The [metadata document](crate::mount::Metadata::new) must name the same one. It is asked once, when the
+    /// endpoint is built.
+    fn issuer_identifier(&self) -> Option<&str> {
+        None
+    }
+
+    /// The algorithms that sign ID tokens, such as `RS256` (RFC 7518 section 3.1), for an
+    /// [OpenID configuration](crate::mount::Metadata::openid_configuration). Default: none, for an issuer that gives no ID tokens.
+    /// It is asked once, when the endpoint is built.
+    fn id_token_algorithms(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Takes the clock of the endpoint or guard that the part is given to, and answers whether the part goes by it from now on.
     /// Default: yes, for parts that read no clock. One that has another clock keeps it and answers no, and a warning says so.
     fn follow_clock(&self, clock: &SharedClock) -> bool {
@@ -94,6 +108,14 @@ impl<I: TokenIssuer + ?Sized> TokenIssuer for Arc<I> {
 
     fn store_identity(&self) -> Option<StoreIdentity> {
         (**self).store_identity()
+    }
+
+    fn issuer_identifier(&self) -> Option<&str> {
+        (**self).issuer_identifier()
+    }
+
+    fn id_token_algorithms(&self) -> Vec<String> {
+        (**self).id_token_algorithms()
     }
 
     fn follow_clock(&self, clock: &SharedClock) -> bool {

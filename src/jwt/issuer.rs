@@ -168,6 +168,10 @@ impl TokenIssuer for JwtIssuer {
         MaybeFuture::ready(self.token(&grant).map(|token| IssuedTokens::bearer(token, lifetime)))
     }
 
+    fn issuer_identifier(&self) -> Option<&str> {
+        Some(&self.issuer)
+    }
+
     fn follow_clock(&self, clock: &SharedClock) -> bool {
         self.clock.follow(clock)
     }

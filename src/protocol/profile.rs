@@ -34,4 +34,13 @@ impl Profile {
             Self::Auth0 => AUTH0,
         }
     }
+
+    /// The request headers that pages of a listed origin may set (Fetch, `Access-Control-Allow-Headers`). Auth0's SDKs name
+    /// themselves in one of their own.
+    pub(crate) const fn page_headers(self) -> &'static str {
+        match self {
+            Self::Rfc6749 => "authorization, content-type, dpop, x-requested-with",
+            Self::Auth0 => "auth0-client, authorization, content-type, dpop, x-requested-with",
+        }
+    }
 }

@@ -4,7 +4,7 @@ use super::checks::{check_exempt, check_proxies, named, named_rules, routes, wor
 use super::config_error::ConfigError;
 use super::introspection_endpoint::IntrospectionEndpoint;
 use super::layer::PasswordGrantLayer;
-use super::metadata::EndpointFacts;
+use super::metadata_document::EndpointFacts;
 use super::mount::Mount;
 use super::options::Options;
 use super::realm_grant::RealmGrant;
@@ -97,14 +97,16 @@ impl Options {
             token_path: &self.token_path,
             revocation_path: self.tokens.revocation_path(),
             introspection_path: self.tokens.introspection_path(),
+            documents: &self.documents,
             grants: types
                 .iter()
                 .copied()
                 .filter(|grant| realm_grant == RealmGrant::Used || !grant.names_realm())
                 .collect(),
             post_allowed: self.post_allowed,
+            tokens: &*issuer,
         };
-        let beside = self.tokens.served(&facts, self.documents)?;
+        let beside = self.tokens.served(&facts)?;
         let routes = routes(self.token_path.clone(), beside)?;
         let peer = self.peer.ok_or(ConfigError::NoPeerAddress)?;
         check_proxies(&peer, &self.transport)?;
@@ -126,7 +128,7 @@ impl Options {
         limiter.validate()?;
         let audit_key = shared_key.map_or_else(random_bytes, |key| Ok(key.for_purpose(KeyUse::Accounts)))?;
         let auditor = Arc::new(Auditor::new(self.audit, audit_key));
-        let wording = wording(self.profile.table(), &self.challenge_realm, self.error_uri)?;
+        let wording = wording(self.profile, &self.challenge_realm, self.error_uri)?;
         let answers = Answers::new(wording, Arc::clone(&auditor), Arc::clone(&clock));
         let users = Users::new(verifier, patience.accounts, patience.verifier);
         let begins_password_logins = types.iter().any(|grant| grant.begins_password_login());

@@ -12,9 +12,10 @@ use crate::conductor::login::hearing::NamedRule;
 use crate::conductor::purpose::Purpose;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::ip_network::IpNetwork;
+use crate::protocol::profile::Profile;
 use crate::protocol::wire::charset::is_nqschar;
 use crate::protocol::wire::encode::Wording;
-use crate::protocol::wire::faces::{Face, Table};
+use crate::protocol::wire::faces::Face;
 use crate::protocol::wire::uri::{is_absolute_uri, is_uri_reference};
 
 /// The most characters of a login rule's name.
@@ -97,13 +98,15 @@ pub(super) fn named_rules(rules: Vec<Box<dyn LoginRule>>) -> Result<Vec<NamedRul
 }
 
 /// How refusals are worded, with a legal realm in their challenges and a legal link.
-pub(super) fn wording(table: Table, realm: &str, error_uri: Option<String>) -> Result<Wording, ConfigError> {
+pub(super) fn wording(profile: Profile, realm: &str, error_uri: Option<String>) -> Result<Wording, ConfigError> {
     if error_uri.as_deref().is_some_and(|uri| !is_uri_reference(uri)) {
         return Err(ConfigError::ErrorUri);
     }
+    let table = profile.table();
     let bearer = format!("error=\"{}\"", table.row(Face::BearerToken).code);
     Ok(Wording {
         table,
+        page_headers: profile.page_headers(),
         error_uri,
         challenge: challenge("Basic", realm, "charset=\"UTF-8\"")?,
         bearer_challenge: challenge("Bearer", realm, &bearer)?,

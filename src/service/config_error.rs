@@ -63,6 +63,21 @@ pub enum ConfigError {
     /// An issuer identifier that RFC 8414 does not allow.
     #[error("the issuer `{0}` must be an https URL without user, query and fragment; http only for this machine")]
     Issuer(String),
+    /// The metadata and the tokens name different issuers.
+    #[error(
+        "the issuer of the metadata, `{document}`, is not the `iss` of the tokens, `{tokens}`: clients compare them byte by byte, so write one as the other"
+    )]
+    OtherIssuer {
+        /// What was given to [`Metadata::new`](crate::mount::Metadata::new).
+        document: String,
+        /// The [identifier](crate::TokenIssuer::issuer_identifier) of the token issuer.
+        tokens: String,
+    },
+    /// ID tokens are signed, and no client can find the keys.
+    #[error(
+        "metadata: where are the keys of the ID tokens? serve them with `.document(\"{0}\", issuer.jwks())`, or set `.jwks_uri(..)`"
+    )]
+    NoKeys(String),
     /// A public URL that no page can have.
     #[error("the public URL `{0}` must be an http or https URL with a host and without a user, as a browser shows it")]
     PublicUrl(String),

@@ -26,6 +26,7 @@ mod intake;
 mod introspection_endpoint;
 mod layer;
 mod metadata;
+mod metadata_document;
 mod mount;
 mod options;
 mod realm_grant;
@@ -35,6 +36,7 @@ mod required;
 mod revocation_endpoint;
 mod routes;
 mod token_options;
+mod well_known;
 
 pub use crate::boundary::body::{NoInner, ResponseBody};
 pub use answer_body::{AnswerBody, EnclosedBody, InnerBody};

@@ -4,12 +4,12 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::danger::Danger;
+use super::metadata_document::Placed;
 use super::request_limits::RequestLimits;
 use super::token_options::TokenOptions;
 use crate::boundary::audit::AuditSink;
 use crate::boundary::auth_method::ClientAuthMethod;
 use crate::boundary::clock::Clock;
-use crate::boundary::document::PublicDocument;
 use crate::boundary::extension::ExtensionGrant;
 use crate::boundary::login_rule::LoginRule;
 use crate::boundary::peer::PeerAddress;
@@ -23,7 +23,7 @@ use crate::protocol::profile::Profile;
 pub(super) struct Options {
     pub(super) token_path: String,
     pub(super) tokens: TokenOptions,
-    pub(super) documents: Vec<(String, Arc<dyn PublicDocument>)>,
+    pub(super) documents: Vec<Placed>,
     pub(super) protection: AttackProtection,
     pub(super) clock: Option<Arc<dyn Clock>>,
     pub(super) audit: Option<Box<dyn AuditSink>>,

@@ -1,13 +1,11 @@
-use std::sync::Arc;
-
 use super::config_error::ConfigError;
 use super::introspection_endpoint::IntrospectionEndpoint;
-use super::metadata::{EndpointFacts, Metadata};
+use super::metadata::Metadata;
+use super::metadata_document::EndpointFacts;
 use super::refresh_tokens::RefreshTokens;
 use super::revocation_endpoint::RevocationEndpoint;
 use super::routes::Target;
 use crate::boundary::access::AccessTokenVerifier;
-use crate::boundary::document::PublicDocument;
 use crate::conductor::purpose::Purpose;
 
 /// What a builder knows of the tokens after they were issued.
@@ -45,18 +43,14 @@ impl TokenOptions {
     }
 
     /// What is served besides the token endpoint.
-    pub(super) fn served(
-        &self,
-        facts: &EndpointFacts<'_>,
-        documents: Vec<(String, Arc<dyn PublicDocument>)>,
-    ) -> Result<Vec<(String, Target)>, ConfigError> {
-        let metadata = self.metadata.as_ref().map(|metadata| metadata.document(facts)).transpose()?;
+    pub(super) fn served(&self, facts: &EndpointFacts<'_>) -> Result<Vec<(String, Target)>, ConfigError> {
+        let metadata = self.metadata.as_ref().map(|metadata| metadata.documents(facts)).transpose()?;
         let endpoints = [
             (self.revocation_path().map(str::to_owned), Purpose::Revocation),
             (self.introspection_path().map(str::to_owned), Purpose::Introspection),
         ];
         let endpoints = endpoints.into_iter().filter_map(|(path, purpose)| Some((path?, Target::Endpoint(purpose))));
-        let documents = documents.into_iter().chain(metadata);
+        let documents = facts.documents.iter().cloned().chain(metadata.into_iter().flatten());
         Ok(endpoints.chain(documents.map(|(path, document)| (path, Target::Document(document)))).collect())
     }
 

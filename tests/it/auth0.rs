@@ -1,3 +1,6 @@
 //! The profile of Auth0: statuses, codes and sentences that its SDKs compare.
 
 mod answers;
+#[cfg(feature = "jwt")]
+mod discovery;
+mod pages;

@@ -20,6 +20,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tower::{Layer as _, Service, service_fn};
 use tower_http::map_response_body::MapResponseBodyLayer;
+use tower_password_grant::mount::Metadata;
 use tower_password_grant::{Client, PeerAddress, StaticClients};
 
 use crate::support::server::{Connection, H2, Server, raw_request};
@@ -132,6 +133,32 @@ async fn passing(address: SocketAddr, path: &str) -> String {
     let response = sender.send_request(request).await.unwrap();
     assert_eq!(response.status(), 200);
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn the_openid_configuration_is_served_through_each_mount() {
+    let discovered = async |address: SocketAddr| {
+        let path = "/t/.well-known/openid-configuration";
+        let document: serde_json::Value = serde_json::from_str(&passing(address, path).await).unwrap();
+        assert_eq!(document["issuer"], "https://as.example/t/");
+        assert_eq!(document["token_endpoint"], "https://as.example/oauth/token");
+        assert_eq!(document["subject_types_supported"], serde_json::json!(["public"]));
+    };
+    let metadata = || Metadata::new("https://as.example/t/").openid_configuration();
+    let layer = Fixture::with(|builder| axum_peer(builder).metadata(metadata())).layer;
+    let app = Router::new().route("/hello", get(|| async { "hello" }));
+    discovered(serve_axum(app.clone().layer(layer.clone())).await).await;
+    discovered(serve_axum(layer.with_body(AxumBody::from).layer(app)).await).await;
+
+    let (_, health) = tonic_health::server::health_reporter();
+    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = incoming.local_addr().unwrap();
+    let layer = Fixture::with(|builder| tonic_peer(builder).metadata(metadata())).layer;
+    let server = tonic::transport::Server::builder().accept_http1(true).layer(layer).add_service(health);
+    spawn(server.serve_with_incoming(incoming));
+    discovered(address).await;
+
+    discovered(Server::start(&Fixture::with(|builder| builder.metadata(metadata())).layer).await.address).await;
 }
 
 #[tokio::test]

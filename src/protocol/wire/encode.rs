@@ -22,10 +22,12 @@ use crate::protocol::wait::seconds_to_wait;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 
-/// How an endpoint words its refusals.
+/// How an endpoint words its refusals, and what it lets pages send.
 #[derive(Debug)]
 pub(crate) struct Wording {
     pub(crate) table: Table,
+    /// The request headers that pages of an allowed origin may set.
+    pub(crate) page_headers: &'static str,
     /// A page about errors, named in each.
     pub(crate) error_uri: Option<String>,
     /// For client authentication, unless an error has one of its own.
@@ -100,8 +102,7 @@ pub(crate) fn options(setting: &Setting<'_>) -> Response<Bytes> {
     caching::forbid(&mut headers);
     if setting.allowed_origin.is_some() {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, setting.methods.after_preflight());
-        let allowed = "authorization, content-type, dpop, x-requested-with";
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(setting.wording.page_headers));
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     }
     finish(StatusCode::NO_CONTENT, Bytes::new(), headers, setting)

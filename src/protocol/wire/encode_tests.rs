@@ -42,6 +42,7 @@ const OTHER: Table = table! {
 fn wording(table: Table) -> Wording {
     Wording {
         table,
+        page_headers: "content-type",
         error_uri: None,
         challenge: HeaderValue::from_static("Basic realm=\"x\""),
         bearer_challenge: HeaderValue::from_static("Bearer realm=\"x\""),
