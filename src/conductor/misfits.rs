@@ -9,7 +9,9 @@ use crate::boundary::clock::Clock;
 use crate::boundary::sync::held;
 use crate::observe::telemetry;
 use crate::protocol::client::grant_type::{GrantType, begins_login, is_of_extension};
+use crate::protocol::client::policy;
 use crate::protocol::client::registered::{Client, ClientAuthentication, ClientId, REFRESH_TOKEN};
+use crate::protocol::profile::Profile;
 use crate::protocol::scope::Scope;
 
 /// The most clients whose warnings are remembered.
@@ -39,6 +41,7 @@ pub(crate) struct EndpointOffer {
     pub(crate) can_recheck: bool,
     pub(crate) secrets_in_body: bool,
     pub(crate) scopeless: bool,
+    pub(crate) profile: Profile,
     pub(crate) scope_ceiling: Option<Scope>,
     pub(crate) keyed_sides: KeyedSides,
     /// The realms that the verifier knows, if it has a list.
@@ -152,7 +155,8 @@ impl Misfits {
         let knows = |realm: &str| offer.realms.as_ref().is_none_or(|known| known.iter().any(|known| known == realm));
         let gets_tokens = client.grants().iter().any(|grant| begins_login(grant));
         let mut secrets = client.secrets().peekable();
-        let scopes = client.scopes();
+        let scopes = policy::reach(client, offer.profile);
+        let keeps_none = |ceiling: &Scope| !policy::begins_family(client, ceiling, offer.profile);
         let is_beyond = |ceiling: &Scope| !scopes.iter().any(|scope| ceiling.contains(scope));
         [
             (
@@ -162,6 +166,10 @@ impl Misfits {
             (
                 has_grant(REFRESH_TOKEN) && !gets_tokens,
                 "it may refresh, but has no grant that gives it a refresh token: `ClientBuilder::allow_password_grant`",
+            ),
+            (
+                has_grant(REFRESH_TOKEN) && gets_tokens && offer.scope_ceiling.as_ref().is_some_and(keeps_none),
+                "it may refresh, but `.scope_ceiling(..)` lacks `offline_access`, so no login gives it a refresh token",
             ),
             (
                 client.grants().iter().any(|grant| is_of_extension(grant) && !serves(grant)),

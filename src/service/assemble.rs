@@ -113,6 +113,7 @@ impl Options {
         let public_url = self.public_url.as_deref().or_else(|| self.tokens.public_url());
         let own_origin = public_url.map(own_origin).transpose()?;
         let rules = GrantRules {
+            profile: self.profile,
             missing_scope: self.missing_scope,
             scope_ceiling: self.scope_ceiling.map(parse_scope).transpose()?,
             lifetime: lifetime(self.lifetime)?,
@@ -141,6 +142,7 @@ impl Options {
             can_recheck: users.can_recheck(),
             secrets_in_body: self.post_allowed,
             scopeless: rules.missing_scope == MissingScope::Scopeless,
+            profile: rules.profile,
             scope_ceiling: rules.scope_ceiling.clone(),
             keyed_sides: KeyedSides::of(shared_key.is_some(), limiter.has_shared_key()),
             realms,

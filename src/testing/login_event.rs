@@ -10,9 +10,10 @@ use http::Extensions;
 use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFacts, RequestFacts};
 use crate::protocol::client::error::ClientError;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::client::policy::ScopeLimits;
+use crate::protocol::client::policy::{self, ScopeLimits};
 use crate::protocol::client::registered::Client;
 use crate::protocol::explained::explained;
+use crate::protocol::profile::Profile;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::rules::error::RulingError;
 use crate::protocol::rules::ruling::{Objection, Ruling};
@@ -62,6 +63,7 @@ const LIFETIME: Duration = Duration::from_secs(3600);
 pub fn login_event(subject: Subject) -> LoginEventBuilder {
     LoginEventBuilder {
         subject,
+        profile: Profile::default(),
         grant_type: GrantType::PASSWORD,
         client: None,
         realm: None,
@@ -80,6 +82,7 @@ pub fn login_event(subject: Subject) -> LoginEventBuilder {
 #[must_use]
 pub struct LoginEventBuilder {
     subject: Subject,
+    profile: Profile,
     grant_type: GrantType,
     client: Option<Client>,
     realm: Option<String>,
@@ -94,6 +97,12 @@ pub struct LoginEventBuilder {
 }
 
 impl LoginEventBuilder {
+    /// The [profile](crate::Builder::profile) of the endpoint, which can let clients ask for more. Default: the standards alone.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
     /// The login goes on by its refresh token. Default: the grant `password`.
     pub fn refresh(mut self) -> Self {
         self.grant_type = GrantType::REFRESH;
@@ -189,10 +198,11 @@ impl LoginEventBuilder {
             Some(client) => client,
             None => client_for(asked.as_ref()).map_err(LoginEventError::Client)?,
         };
-        let all = family.as_ref().map(|family| family.intersection(client.scopes()));
+        let reach = policy::reach(&client, self.profile);
+        let all = family.as_ref().map(|family| family.intersection(&reach));
         let default = || all.or_else(|| client.default_scope().cloned());
         let requested = asked.or_else(default).unwrap_or_default();
-        if !requested.is_subset(client.scopes()) {
+        if !requested.is_subset(&reach) {
             return Err(LoginEventError::NotRegistered);
         }
         let decisions = followed(self.before)?;
@@ -200,7 +210,7 @@ impl LoginEventBuilder {
         if !family.as_ref().is_none_or(|family| requested.is_subset(family)) {
             return Err(LoginEventError::NotGranted);
         }
-        let limits = ScopeLimits { verifier: None, endpoint, family };
+        let limits = ScopeLimits { profile: self.profile, verifier: None, endpoint, family };
         let scope = limits.narrow(requested.clone()).map_err(|_| LoginEventError::NothingGranted)?;
         let given = self.lifetime.or(client.lifetime()).unwrap_or(LIFETIME);
         let given = lifetime(given).map_err(|_| LoginEventError::Lifetime(given))?;

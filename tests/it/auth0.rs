@@ -4,3 +4,5 @@ mod answers;
 #[cfg(feature = "jwt")]
 mod discovery;
 mod pages;
+mod parts;
+mod scopes;

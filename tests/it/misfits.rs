@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::{ClientAuthentication, ClientBuilder, Sunset};
+use tower_password_grant::mount::Profile;
 use tower_password_grant::store::{
     FamilyId, MemoryAccessTokens, MemoryRefreshTokens, NewFamily, RefreshTokenStore, Rotation, StoreIdentity,
     StoredFamily,
@@ -17,6 +18,7 @@ use tower_password_grant::{
 };
 
 use crate::support::capture::{self, Capture};
+use crate::support::tokens::{Tokens, TokensBuilder, confidential};
 use crate::support::{self, FixtureBuilder, ManualClock, PW, Probe, digest, send, token_request};
 
 /// The clients with a warning, and the warnings.
@@ -102,6 +104,25 @@ async fn each_registration_that_cannot_work_is_told_at_the_start_and_those_that_
         assert_eq!(fitting, Vec::<String>::new(), "{piece}");
     }
     assert_eq!(warnings_about(expired(yesterday), |builder| builder), Vec::<String>::new(), "one secret lives");
+}
+
+#[tokio::test]
+async fn scopes_that_a_profile_has_for_every_client_count_and_a_ceiling_without_its_scope_of_refresh_tokens_is_told() {
+    capture::keep_listening();
+    let start = |client: Client, change: fn(TokensBuilder) -> TokensBuilder| {
+        let (capture, _listening) = Capture::listen();
+        Tokens::with(vec![client], change);
+        told(&capture).into_iter().map(|(_, problem)| problem).collect::<Vec<_>>()
+    };
+    let client = || confidential(|client| client).remove(0);
+    let told = start(client(), |builder| builder.profile(Profile::Auth0).scope_ceiling("read"));
+    assert!(told.len() == 1 && told[0].contains("lacks `offline_access`"), "{told:?}");
+    assert_eq!(start(client(), |builder| builder.scope_ceiling("read")).len(), 0);
+    let fitting = start(client(), |builder| builder.profile(Profile::Auth0).scope_ceiling("read offline_access"));
+    assert_eq!(fitting.len(), 0);
+    let without_scopes = || client().to_builder().remove_scope("read write admin").build().unwrap();
+    assert_eq!(start(without_scopes(), |builder| builder).len(), 1);
+    assert_eq!(start(without_scopes(), |builder| builder.profile(Profile::Auth0)).len(), 0);
 }
 
 #[tokio::test]

@@ -5,19 +5,20 @@ use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::terms::Terms;
 use crate::boundary::ladder::user::VerifiedUser;
 use crate::boundary::verifier::Verified;
+use crate::protocol::client::policy::GrantRules;
 use crate::protocol::wire::error::Reason;
 use crate::protocol::user::subject::Subject;
 
-fn legal(terms: Terms, user: VerifiedUser, now: SystemTime) -> Result<Login, Reason> {
-    Login::of(terms, user, now)
+fn legal(terms: Terms, user: VerifiedUser, rules: &GrantRules, now: SystemTime) -> Result<Login, Reason> {
+    Login::of(terms, user, rules, now)
 }
 
-fn of_anybody(terms: Terms, subject: Subject, now: SystemTime) {
-    let _ = Login::of(terms, subject, now); //~ expected `VerifiedUser`, found `Subject`
+fn of_anybody(terms: Terms, subject: Subject, rules: &GrantRules, now: SystemTime) {
+    let _ = Login::of(terms, subject, rules, now); //~ expected `VerifiedUser`, found `Subject`
 }
 
-fn of_a_verdict_of_our_own(terms: Terms, verified: Verified, now: SystemTime) {
-    let _ = Login::of(terms, verified, now); //~ expected `VerifiedUser`, found `Verified`
+fn of_a_verdict_of_our_own(terms: Terms, verified: Verified, rules: &GrantRules, now: SystemTime) {
+    let _ = Login::of(terms, verified, rules, now); //~ expected `VerifiedUser`, found `Verified`
 }
 
 fn written_by_hand(verified: Verified) {

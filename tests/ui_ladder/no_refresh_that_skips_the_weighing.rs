@@ -6,6 +6,7 @@ use crate::boundary::ladder::grant::Login;
 use crate::boundary::ladder::terms::Renewal;
 use crate::boundary::ladder::user::{ReverifiedUser, VerifiedUser};
 use crate::boundary::verifier::Verified;
+use crate::protocol::client::policy::GrantRules;
 use crate::protocol::wire::error::TokenError;
 use crate::protocol::weigh::Demanded;
 
@@ -14,15 +15,16 @@ fn legal(
     renewal: Renewal,
     user: ReverifiedUser,
     demanded: Demanded,
+    rules: &GrantRules,
     now: SystemTime,
 ) -> Result<(), TokenError> {
-    let login = Login::renewed(renewal, user, now)?;
+    let login = Login::renewed(renewal, user, rules, now)?;
     drop(issuer.issue(login.weigh(demanded)?));
     Ok(())
 }
 
-fn unweighed(issuer: &dyn TokenIssuer, renewal: Renewal, user: ReverifiedUser, now: SystemTime) -> Result<(), TokenError> {
-    let login = Login::renewed(renewal, user, now)?;
+fn unweighed(issuer: &dyn TokenIssuer, renewal: Renewal, user: ReverifiedUser, rules: &GrantRules, now: SystemTime) -> Result<(), TokenError> {
+    let login = Login::renewed(renewal, user, rules, now)?;
     drop(issuer.issue(login)); //~ expected `Grant`, found `Login`
     Ok(())
 }
@@ -31,15 +33,15 @@ fn at_once(issuer: &dyn TokenIssuer, renewal: Renewal) {
     drop(issuer.issue(renewal)); //~ expected `Grant`, found `Renewal`
 }
 
-fn without_asking(renewal: Renewal, verified: Verified, now: SystemTime) {
-    let _ = Login::renewed(renewal, verified, now); //~ expected `ReverifiedUser`, found `Verified`
+fn without_asking(renewal: Renewal, verified: Verified, rules: &GrantRules, now: SystemTime) {
+    let _ = Login::renewed(renewal, verified, rules, now); //~ expected `ReverifiedUser`, found `Verified`
 }
 
-fn for_a_user_of_an_attempt(renewal: Renewal, user: VerifiedUser, now: SystemTime) {
-    let _ = Login::renewed(renewal, user, now); //~ expected `ReverifiedUser`, found `VerifiedUser`
+fn for_a_user_of_an_attempt(renewal: Renewal, user: VerifiedUser, rules: &GrantRules, now: SystemTime) {
+    let _ = Login::renewed(renewal, user, rules, now); //~ expected `ReverifiedUser`, found `VerifiedUser`
 }
 
-fn as_a_first_login(renewal: Renewal, user: VerifiedUser, now: SystemTime) {
-    let _ = Login::of(renewal, user, now); //~ expected `Terms`, found `Renewal`
+fn as_a_first_login(renewal: Renewal, user: VerifiedUser, rules: &GrantRules, now: SystemTime) {
+    let _ = Login::of(renewal, user, rules, now); //~ expected `Terms`, found `Renewal`
 }
 

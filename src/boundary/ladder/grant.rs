@@ -12,7 +12,7 @@ use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFa
 use crate::boundary::recheck::Recheck;
 use crate::boundary::verifier::Verified;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::client::policy::{ScopeLimits, left_of};
+use crate::protocol::client::policy::{GrantRules, ScopeLimits, left_of};
 use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
@@ -47,10 +47,16 @@ struct GrantFacts {
 impl GrantFacts {
     /// Of terms and the user that they are for, narrowed to what the verifier lets this user have; never widened.
     #[inline(always)]
-    fn decide(terms: Terms, verified: Verified, now: SystemTime) -> Result<(Self, ScopeLimits), Reason> {
-        let Terms { client, realm, grant_type, scope, scope_ceiling, lifetime } = terms;
+    fn decide(
+        terms: Terms,
+        verified: Verified,
+        rules: &GrantRules,
+        now: SystemTime,
+    ) -> Result<(Self, ScopeLimits), Reason> {
+        let Terms { client, realm, grant_type, scope, lifetime } = terms;
         let Verified { subject, scope: allowed } = verified;
-        let limits = ScopeLimits { verifier: allowed, endpoint: scope_ceiling, family: None };
+        let (profile, endpoint) = (rules.profile, rules.scope_ceiling.clone());
+        let limits = ScopeLimits { profile, verifier: allowed, endpoint, family: None };
         let scope = limits.narrow(scope)?;
         let facts = Self {
             subject,
@@ -80,21 +86,26 @@ pub(crate) struct Login {
 impl Login {
     /// The login of a user whose credentials were just verified.
     #[inline(always)]
-    pub(crate) fn of(terms: Terms, user: VerifiedUser, now: SystemTime) -> Result<Self, Reason> {
+    pub(crate) fn of(terms: Terms, user: VerifiedUser, rules: &GrantRules, now: SystemTime) -> Result<Self, Reason> {
         let VerifiedUser { verified, password } = user;
-        let (facts, limits) = GrantFacts::decide(terms, verified, now)?;
+        let (facts, limits) = GrantFacts::decide(terms, verified, rules, now)?;
         let proven = Proven::nothing(facts.grant_type.has_password());
         Ok(Self { facts, limits, proven, password })
     }
 
     /// The login of a family, prolonged for its user as the verifier knows that one now.
-    pub(crate) fn renewed(renewal: Renewal, user: ReverifiedUser, now: SystemTime) -> Result<Self, Reason> {
+    pub(crate) fn renewed(
+        renewal: Renewal,
+        user: ReverifiedUser,
+        rules: &GrantRules,
+        now: SystemTime,
+    ) -> Result<Self, Reason> {
         let Renewal { terms, family } = renewal;
         let ReverifiedUser(verified) = user;
         if !verified.subject.keeps_login(family.subject_id(), family.credential_version()) {
             return Err(Reason::CredentialsChanged);
         }
-        let (mut facts, mut limits) = GrantFacts::decide(terms, verified, now)?;
+        let (mut facts, mut limits) = GrantFacts::decide(terms, verified, rules, now)?;
         facts.authenticated_at = family.authenticated_at();
         facts.family = Some(family.id());
         // No access token outlives the family that it came from.

@@ -26,7 +26,6 @@ pub(crate) struct Terms {
     pub(super) realm: Realm,
     pub(super) grant_type: GrantType,
     pub(super) scope: Scope,
-    pub(super) scope_ceiling: Option<Scope>,
     pub(super) lifetime: Duration,
 }
 
@@ -36,7 +35,7 @@ impl Terms {
         let realm = Self::choose_realm(&client, form)?;
         let scope = policy::scope_of_login(client.client(), form.get(Known::Scope), rules)?;
         let lifetime = client.client().lifetime().unwrap_or(rules.lifetime);
-        Ok(Self::new(client, realm, scope, lifetime, rules))
+        Ok(Self::new(client, realm, scope, lifetime))
     }
 
     /// The request only chooses among the realms of its authenticated client. To a client that lists none, `realm` is a parameter
@@ -47,9 +46,9 @@ impl Terms {
         client.client().chosen_realm(requested).ok_or(Reason::UnknownRealm)
     }
 
-    fn new(client: PermittedClient, realm: Realm, scope: Scope, lifetime: Duration, rules: &GrantRules) -> Self {
+    fn new(client: PermittedClient, realm: Realm, scope: Scope, lifetime: Duration) -> Self {
         let (client, grant_type) = client.into_parts();
-        Self { client, realm, grant_type, scope, scope_ceiling: rules.scope_ceiling.clone(), lifetime }
+        Self { client, realm, grant_type, scope, lifetime }
     }
 
     pub(crate) const fn client(&self) -> &Client {
@@ -142,9 +141,9 @@ impl Renewal {
     /// Decides the scope. The realm is the family's. The registration of the client may have shrunk since the login.
     pub(crate) fn of(claim: LiveClaim<'_>, requested: Option<&str>, rules: &GrantRules) -> Result<Self, Reason> {
         let Claim { client, realm, found: StoredFamily { family, .. } } = claim.claim;
-        let scope = policy::scope_of_refresh(client.client(), family, requested)?;
+        let scope = policy::scope_of_refresh(client.client(), family, requested, rules.profile)?;
         let lifetime = rules.refreshed_lifetime.or(client.client().lifetime()).unwrap_or(rules.lifetime);
-        Ok(Self { terms: Terms::new(client, realm, scope, lifetime, rules), family: family.clone() })
+        Ok(Self { terms: Terms::new(client, realm, scope, lifetime), family: family.clone() })
     }
 
     /// What login rules will see of the refresh, as with [`Terms::draft`].

@@ -66,7 +66,7 @@ impl Rungs {
     ) -> Result<Grant, TokenError> {
         let scales = &self.parts.scales;
         let draft = scales.have_rules().then(|| renewal.draft(extensions, trail.caller.address));
-        let mut login = Login::renewed(renewal, user, now)?;
+        let mut login = Login::renewed(renewal, user, &self.parts.rules, now)?;
         let found = answered!(scales.begin(&mut login, draft), hearing => {
             Box::pin(scales.find_out(&mut login, hearing, trail))
         });
@@ -103,7 +103,7 @@ impl Rungs {
         match answer {
             Ok(Ok(user)) => {
                 let now = self.parts.clock.now();
-                Login::of(terms, user, now).map_err(|reason| Failure::Decided(reason.into()))
+                Login::of(terms, user, &self.parts.rules, now).map_err(|reason| Failure::Decided(reason.into()))
             }
             Ok(Err(denial)) => {
                 let error = TokenError::new(denial.reason());

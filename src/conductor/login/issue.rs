@@ -12,7 +12,7 @@ use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
 use crate::conductor::families::{Beginning, Families, with_refresh_token};
 use crate::conductor::trail::Trail;
-use crate::protocol::client::registered::REFRESH_TOKEN;
+use crate::protocol::client::policy;
 
 /// The answer with tokens whose issue has begun. `Err` holds what is being issued, if that is not there at once.
 pub(super) type Begun<'a> = Result<Result<Reply, Failure>, Issuing<'a>>;
@@ -20,8 +20,9 @@ pub(super) type Begun<'a> = Result<Result<Reply, Failure>, Issuing<'a>>;
 /// Begins to issue the tokens of a grant, with a refresh token if the client gets any.
 #[inline]
 pub(super) fn issue<'a>(rungs: &'a Rungs, grant: Grant, trail: &'a mut Trail) -> Begun<'a> {
-    let Parts { families, users, mint, .. } = &rungs.parts;
-    match families.as_deref().filter(|_| grant.client().allows_grant(REFRESH_TOKEN)) {
+    let Parts { families, users, mint, rules, .. } = &rungs.parts;
+    let begins_family = |_: &&Families| policy::begins_family(grant.client(), grant.scope(), rules.profile);
+    match families.as_deref().filter(begins_family) {
         None => match SecondLook::at(&grant, users, trail) {
             Some(look) => Err(Issuing::later(with_second_look(rungs, grant, look, trail))),
             None => {

@@ -176,7 +176,7 @@ impl ClientBuilder {
 
     /// Gives the client refresh tokens, if the endpoint [keeps them](crate::Builder::refresh_tokens), and lets it use them
     /// (RFC 6749 section 6). Default: none. A refresh token is worth a login for weeks: allow it to clients that would
-    /// otherwise keep the password.
+    /// otherwise keep the password. A [profile](crate::mount::Profile) may ask for a scope, too.
     pub fn allow_refresh_tokens(self) -> Self {
         self.allow_grant(REFRESH_TOKEN)
     }
@@ -221,7 +221,7 @@ impl ClientBuilder {
     }
 
     /// The scope tokens, separated by single spaces, that the client may ask for. Replaces what was set before:
-    /// [`add_scope`](Self::add_scope) adds. Default: none.
+    /// [`add_scope`](Self::add_scope) adds. Default: none. A [profile](crate::mount::Profile) may let every client ask for more.
     pub fn scopes(self, scopes: &str) -> Self {
         self.set(scopes.parse().map_err(ClientError::Scope), |inner, scopes| inner.scopes = scopes)
     }

@@ -1,9 +1,11 @@
 //! Which grant and which scope (RFC 6749 sections 3.3, 4.3 and 5.2).
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use super::grant_type::GrantType;
-use super::registered::{Client, ClientId};
+use super::registered::{Client, ClientId, REFRESH_TOKEN};
+use crate::protocol::profile::Profile;
 use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::scope::Scope;
@@ -39,6 +41,8 @@ pub enum MissingScope {
 /// The rules of the endpoint for its grants.
 #[derive(Clone, Debug)]
 pub(crate) struct GrantRules {
+    /// How scopes are read.
+    pub(crate) profile: Profile,
     pub(crate) missing_scope: MissingScope,
     /// More than this is never granted by this endpoint.
     pub(crate) scope_ceiling: Option<Scope>,
@@ -63,22 +67,45 @@ pub(crate) fn permit_grant(
     Ok(())
 }
 
+/// The most that a client may ask for: what it is registered for, and what the profile has for every client. Logins, refreshes and
+/// login rules are all held to it.
+pub(crate) fn reach(client: &Client, profile: Profile) -> Cow<'_, Scope> {
+    match profile.common_scopes() {
+        None => Cow::Borrowed(client.scopes()),
+        Some(common) => Cow::Owned(client.scopes().union(common)),
+    }
+}
+
+/// The scope that a request asks for, which must be within `most`. Where the profile drops the rest, a request of which nothing is
+/// left asks for none.
+fn asked_within(
+    most: &Scope,
+    requested: Option<&str>,
+    profile: Profile,
+    beyond: Reason,
+) -> Result<Option<Scope>, Reason> {
+    let Some(text) = requested else { return Ok(None) };
+    let scope: Scope = text.parse().map_err(|_| Reason::MalformedScope)?;
+    if scope.is_subset(most) {
+        return Ok(Some(scope));
+    }
+    if !profile.drops_scopes() {
+        return Err(beyond);
+    }
+    Ok(Some(scope.intersection(most)).filter(|left| !left.is_empty()))
+}
+
 /// Decides the scope that a login asks for.
 pub(crate) fn scope_of_login(client: &Client, requested: Option<&str>, rules: &GrantRules) -> Result<Scope, Reason> {
-    let scope = match requested {
-        Some(text) => {
-            let scope: Scope = text.parse().map_err(|_| Reason::MalformedScope)?;
-            if !scope.is_subset(client.scopes()) {
-                return Err(Reason::ScopeNotRegistered);
-            }
-            scope
-        }
+    let reach = reach(client, rules.profile);
+    let scope = match asked_within(&reach, requested, rules.profile, Reason::ScopeNotRegistered)? {
+        Some(scope) => scope,
         None => match (&rules.missing_scope, client.default_scope()) {
             (MissingScope::Scopeless, _) => Scope::default(),
             (MissingScope::Refuse, _) => return Err(Reason::NoScope),
             // Within the registered scope: the client could not have been built otherwise.
             (_, Some(default)) => default.clone(),
-            (MissingScope::Default(default), None) => default.intersection(client.scopes()),
+            (MissingScope::Default(default), None) => default.intersection(&reach),
             (MissingScope::ClientDefault, None) => return Err(Reason::NoScope),
         },
     };
@@ -116,18 +143,16 @@ pub(crate) fn scope_of_refresh(
     client: &Client,
     family: &RefreshFamily,
     requested: Option<&str>,
+    profile: Profile,
 ) -> Result<Scope, Reason> {
-    let scope = match requested {
-        Some(text) => {
-            let scope: Scope = text.parse().map_err(|_| Reason::MalformedScope)?;
-            if !scope.is_subset(family.scope()) {
-                return Err(Reason::ScopeNotGranted);
-            }
-            scope
-        }
-        None => family.scope().clone(),
-    };
-    left_of(&scope, scope.intersection(client.scopes()))
+    let asked = asked_within(family.scope(), requested, profile, Reason::ScopeNotGranted)?;
+    let scope = asked.unwrap_or_else(|| family.scope().clone());
+    left_of(&scope, scope.intersection(&reach(client, profile)))
+}
+
+/// Whether a login with this scope begins a family of refresh tokens.
+pub(crate) fn begins_family(client: &Client, scope: &Scope, profile: Profile) -> bool {
+    client.allows_grant(REFRESH_TOKEN) && profile.refresh_token_scope().is_none_or(|needed| scope.contains(needed))
 }
 
 /// What is left of a scope. No token is given for nothing of what was asked.
@@ -138,6 +163,8 @@ pub(crate) fn left_of(scope: &Scope, left: Scope) -> Result<Scope, Reason> {
 /// All that bounds the scope of a login besides the registration of its client.
 #[derive(Debug, Default)]
 pub(crate) struct ScopeLimits {
+    /// Says what the client may ask for.
+    pub(crate) profile: Profile,
     /// What the verifier lets this user have.
     pub(crate) verifier: Option<Scope>,
     /// The ceiling of the endpoint.
@@ -158,8 +185,9 @@ impl ScopeLimits {
 
     /// What login rules make of a scope that was narrowed: nothing that they add is beyond any limit.
     pub(crate) fn ruled(&self, scope: &Scope, client: &Client, decisions: &Decisions) -> Scope {
-        let Self { verifier, endpoint, family } = self;
-        let limits = [Some(client.scopes()), verifier.as_ref(), endpoint.as_ref(), family.as_ref()];
+        let Self { profile, verifier, endpoint, family } = self;
+        let reach = reach(client, *profile);
+        let limits = [Some(&*reach), verifier.as_ref(), endpoint.as_ref(), family.as_ref()];
         decisions.scope(scope, limits.into_iter().flatten())
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+use tower_password_grant::mount::Profile;
 use tower_password_grant::rules::{LoginEvent, LoginRule as _, LoginStage, Ruling, RulingError};
 use tower_password_grant::testing::{LoginEventBuilder, LoginEventError, login_event};
 use tower_password_grant::{Client, Scope, Subject, Verdict, verify_fn};
@@ -109,6 +110,16 @@ fn no_rule_adds_to_a_made_refresh_what_its_login_has_not_got() {
     assert_eq!(scopes(login().refresh().scope("read")), both("read", "read"));
     assert_eq!(scopes(login().refresh().login_scope("read write")), both("read write", "read write"));
     assert_eq!(scopes(login().refresh().scope("read").login_scope("admin read")), both("read", "admin read"));
+}
+
+#[test]
+fn a_made_login_may_have_the_scopes_that_its_profile_has_for_every_client() {
+    let app = Client::public("app").scopes("read").build().unwrap();
+    let login = || login_event(Subject::new("user-1")).client(app.clone()).scope("openid read");
+    let login = || login().ruled(Ruling::proceed().add_scope("email write"));
+    assert_eq!(login().build().err(), Some(LoginEventError::NotRegistered));
+    let made = login().profile(Profile::Auth0).build().unwrap();
+    assert_eq!((made.requested_scope().as_str(), made.scope().as_str()), ("openid read", "email openid read"));
 }
 
 #[test]

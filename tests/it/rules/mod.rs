@@ -7,7 +7,7 @@ mod failures;
 #[cfg(feature = "testing")]
 mod made;
 mod order;
-mod parts;
+pub mod parts;
 mod properties;
 mod refresh;
 mod scopes;

@@ -279,9 +279,13 @@ impl Tokens {
 
     /// The same stores, time and users behind another list of clients.
     pub fn with_clients(&self, clients: Vec<Client>) -> Self {
+        self.with_clients_and(clients, |builder| builder)
+    }
+
+    /// The same behind an endpoint that is changed.
+    pub fn with_clients_and(&self, clients: Vec<Client>, change: impl FnOnce(TokensBuilder) -> TokensBuilder) -> Self {
         let store = Arc::clone(self.access.store());
-        let mut other =
-            Self::over(self.clock.clone(), store, Arc::clone(&self.refresh_store), clients, |builder| builder);
+        let mut other = Self::over(self.clock.clone(), store, Arc::clone(&self.refresh_store), clients, change);
         other.users = self.users.clone();
         other
     }

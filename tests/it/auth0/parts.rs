@@ -1,0 +1,41 @@
+//! Endpoints in this profile, as these tests need them.
+
+use tower_password_grant::client::ClientBuilder;
+use tower_password_grant::mount::Profile;
+use tower_password_grant::{Client, Scope};
+
+use crate::support::tokens::{Tokens, TokensBuilder, confidential};
+use crate::support::{Answer, digest};
+
+/// An endpoint in this profile whose only client `conf` may use everything, after a change of both.
+pub fn tokens(
+    client: impl FnOnce(ClientBuilder) -> ClientBuilder,
+    change: impl FnOnce(TokensBuilder) -> TokensBuilder,
+) -> Tokens {
+    with_clients(confidential(client), change)
+}
+
+/// One with these clients.
+pub fn with_clients(clients: Vec<Client>, change: impl FnOnce(TokensBuilder) -> TokensBuilder) -> Tokens {
+    Tokens::with(clients, |builder| change(builder.profile(Profile::Auth0)))
+}
+
+/// The client `conf` with these scopes and no default.
+pub fn registered_for(scopes: &str) -> Vec<Client> {
+    let client = Client::confidential("conf", &digest("conf-pw")).allow_password_grant().allow_refresh_tokens();
+    vec![client.scopes(scopes).build().unwrap()]
+}
+
+/// A parameter of the request.
+pub fn parameter(name: &str, value: &str) -> String {
+    format!("&{}", serde_urlencoded::to_string([(name, value)]).unwrap())
+}
+
+/// The scope of an answer; `Err` with status and code of a refusal.
+pub fn scope_of(answer: &Answer) -> Result<Scope, (u16, String)> {
+    let json = answer.json();
+    match answer.status.as_u16() {
+        200 => Ok(json["scope"].as_str().map_or_else(Scope::default, |text| text.parse().unwrap())),
+        status => Err((status, json["error"].as_str().unwrap().to_owned())),
+    }
+}
