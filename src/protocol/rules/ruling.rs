@@ -100,7 +100,7 @@ impl Ruling {
     /// place of one of the issuer. The answer to a login that is refused has none: given to such a ruling, it is dropped.
     ///
     /// # Errors
-    /// Fails on a name that is RFC 6749's own, in whatever case, or has a character outside letters, digits and `-._`, on
+    /// Fails on a name that is RFC 6749's own or `id_token`, in whatever case, or has a character outside letters, digits and `-._`, on
     /// a value that is no JSON or is nested more than 31 deep, and beyond 32 members or 4 KiB, as with [`claim`](Self::claim).
     pub fn member(self, name: &str, value: impl Serialize) -> Result<Self, RulingError> {
         self.and(|| {
@@ -200,9 +200,9 @@ mod tests {
     }
 
     #[test]
-    fn members_of_rfc_6749_are_no_members_of_a_rule_te_11() {
+    fn members_of_rfc_6749_and_an_id_token_are_no_members_of_a_rule_te_11() {
         let member = |name: &str| Ruling::proceed().member(name, 1).unwrap_err();
-        for name in ["access_token", "token_type", "expires_in", "refresh_token", "scope", "error"] {
+        for name in ["access_token", "token_type", "expires_in", "refresh_token", "id_token", "scope", "error"] {
             assert_eq!(member(name), RulingError::Member(MemberError::Reserved), "{name}");
         }
         for name in ["", "a b", "é"] {

@@ -10,8 +10,17 @@ use super::charset::is_member_name;
 use crate::protocol::explained::explained;
 
 /// Members that the crate writes itself, now or in a later version.
-const RESERVED: [&str; 8] =
-    ["access_token", "error", "error_description", "error_uri", "expires_in", "refresh_token", "scope", "token_type"];
+const RESERVED: [&str; 9] = [
+    "access_token",
+    "error",
+    "error_description",
+    "error_uri",
+    "expires_in",
+    "id_token",
+    "refresh_token",
+    "scope",
+    "token_type",
+];
 
 /// Names with their values, each name once and none of the crate's own.
 #[derive(Default)]
@@ -62,7 +71,7 @@ impl fmt::Debug for Members {
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MemberError {
-    /// The name belongs to RFC 6749, in whatever case.
+    /// The name belongs to RFC 6749 or to OpenID Connect (`id_token`), in whatever case.
     #[error("this member is written by the endpoint itself")]
     Reserved,
     /// A name with other characters than letters, digits and `-._`.

@@ -32,6 +32,7 @@ pub struct IssuedTokens {
     token_type: Cow<'static, str>,
     expires_in: Duration,
     refresh_token: Option<Token>,
+    id_token: Option<Token>,
     extra: Members,
     unsaved: Option<UnsavedAccessToken>,
 }
@@ -45,6 +46,7 @@ impl IssuedTokens {
             token_type: Cow::Borrowed("Bearer"),
             expires_in,
             refresh_token: None,
+            id_token: None,
             extra: Members::default(),
             unsaved: None,
         }
@@ -88,10 +90,18 @@ impl IssuedTokens {
         self
     }
 
+    /// An ID token (OpenID Connect Core 1.0 section 3.1.3.3), for a client whose granted scope has `openid`.
+    #[cfg_attr(feature = "jwt", doc = "[`JwtIssuer`](crate::jwt::JwtIssuer::with_id_tokens) gives one by itself.")]
+    #[must_use]
+    pub fn with_id_token(mut self, id_token: Token) -> Self {
+        self.id_token = Some(id_token);
+        self
+    }
+
     /// A member of the application's own (RFC 6749 section 8.2). A second one of the same name replaces the first.
     ///
     /// # Errors
-    /// Fails when the name is one of RFC 6749's own or has a character outside letters, digits and `-._`, or when the value
+    /// Fails when the name is one of RFC 6749's own or `id_token`, or has a character outside letters, digits and `-._`, or when the value
     /// cannot be written as JSON.
     pub fn with_extra(
         mut self,
@@ -122,13 +132,16 @@ impl IssuedTokens {
         let legal = if bearer { self.access_token.is_token68() } else { !access.is_empty() && is_vschar(access) };
         let refresh =
             self.refresh_token.as_ref().is_none_or(|token| !token.expose().is_empty() && is_vschar(token.expose()));
-        if legal && refresh { Ok(()) } else { Err(Reason::IllegalToken) }
+        // Base64url with dots between.
+        let id = self.id_token.as_ref().is_none_or(Token::is_token68);
+        if legal && refresh && id { Ok(()) } else { Err(Reason::IllegalToken) }
     }
 
     /// The JSON body. `scope` is left out only in scopeless mode. `members` of login rules take the place of those of the issuer.
     pub(crate) fn to_json(&self, scope: &Scope, members: Option<&Claims>) -> Result<Vec<u8>, Reason> {
         let seconds = self.expires_in.as_secs();
         let refresh = self.refresh_token.as_ref().map(Token::expose);
+        let id_token = self.id_token.as_ref().map(Token::expose);
         let scope = Some(scope.as_str()).filter(|scope| !scope.is_empty());
         let access = self.access_token.expose();
 
@@ -136,7 +149,8 @@ impl IssuedTokens {
         // allocation, and no half-grown buffer with a token in it is left behind.
         let digits = seconds.checked_ilog10().map_or(1, |log| log.saturating_add(1) as usize);
         let required = [(ACCESS_TOKEN, access), (TOKEN_TYPE, &*self.token_type)];
-        let optional = refresh.map(|text| (REFRESH_TOKEN, text)).into_iter().chain(scope.map(|text| (SCOPE, text)));
+        let optional = [(REFRESH_TOKEN, refresh), (ID_TOKEN, id_token), (SCOPE, scope)];
+        let optional = optional.into_iter().filter_map(|(prefix, text)| Some((prefix, text?)));
         let fixed = EXPIRES_IN.len().saturating_add(digits).saturating_add(1);
         let room = required.into_iter().chain(optional).fold(fixed, |room, (prefix, text)| {
             room.saturating_add(prefix.len()).saturating_add(text.len()).saturating_add(1)
@@ -153,6 +167,9 @@ impl IssuedTokens {
         write_json(&mut json, &seconds)?;
         if let Some(refresh) = refresh {
             push_text(&mut json, REFRESH_TOKEN, refresh)?;
+        }
+        if let Some(id_token) = id_token {
+            push_text(&mut json, ID_TOKEN, id_token)?;
         }
         if let Some(scope) = scope {
             push_plain(&mut json, SCOPE, scope);
@@ -204,6 +221,7 @@ const ACCESS_TOKEN: &str = r#"{"access_token":""#;
 const TOKEN_TYPE: &str = r#","token_type":""#;
 const EXPIRES_IN: &str = r#","expires_in":"#;
 const REFRESH_TOKEN: &str = r#","refresh_token":""#;
+const ID_TOKEN: &str = r#","id_token":""#;
 const SCOPE: &str = r#","scope":""#;
 
 /// Texts hardly ever need escapes, and then they are copied as they are.
@@ -252,6 +270,24 @@ mod tests {
         let end = r#""expires_in":60,"y":2,"x":["é\n"],"z":null}"#;
         assert!(json.ends_with(end), "{json}");
         assert_eq!(issued.to_json(&Scope::default(), Some(&Claims::new())), issued.to_json(&Scope::default(), None));
+    }
+
+    #[test]
+    fn an_id_token_is_a_member_of_its_own_which_no_other_can_be_taken_for() {
+        for name in ["id_token", "ID_Token"] {
+            assert_eq!(issued("a").with_extra(name, "x").unwrap_err(), MemberError::Reserved);
+        }
+        let with = |text: &str| issued("a").with_id_token(Token::new(text.to_owned()));
+        let json = with("e30.e30.c2ln").with_refresh_token(Token::new("r".to_owned())).with_extra("x", 1).unwrap();
+        let json = String::from_utf8(json.to_json(&"openid".parse().unwrap(), None).unwrap()).unwrap();
+        let end = r#""refresh_token":"r","id_token":"e30.e30.c2ln","scope":"openid","x":1}"#;
+        assert!(json.ends_with(end), "{json}");
+        for bad in ["", "a b", "é"] {
+            assert_eq!(with(bad).check().unwrap_err(), Reason::IllegalToken, "{bad:?}");
+        }
+        // The room was known beforehand, so no half-grown buffer with a token in it was left behind.
+        let json = with("e30.e30.c2ln").to_json(&"openid".parse().unwrap(), None).unwrap();
+        assert_eq!(json.len(), json.capacity());
     }
 
     #[test]
