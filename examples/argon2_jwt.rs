@@ -1,4 +1,5 @@
-//! Argon2id passwords in, signed JWT access tokens (RFC 9068) out, with the JWKS document to verify them.
+//! Argon2id passwords in, signed JWT access tokens (RFC 9068) out, with the JWKS document to verify them, and ID tokens for
+//! clients that log in with the scope `openid`.
 //!
 //! ```sh
 //! cargo run --example argon2_jwt --features jwt
@@ -20,7 +21,7 @@ use demo::users::Users;
 use demo::{Error, start};
 use tower::Layer as _;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
-use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
+use tower_password_grant::jwt::{IdClaims, JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
 use tower_password_grant::{Client, PasswordGrant, PeerAddress, StaticClients};
 
 #[tokio::main]
@@ -38,8 +39,13 @@ async fn serve() -> Result<(), Error> {
         .max_wait(Duration::from_secs(2))
         .build()?;
     let issuer = JwtIssuer::new(format!("http://{address}"), ["https://api.example"], KeySet::new(signing_key()?))?;
+    let issuer = issuer.with_id_tokens(|grant| async move {
+        // An application asks its table of users here. Those of this example have their names in their ids.
+        let name = grant.subject().id().trim_start_matches("user:");
+        Ok(IdClaims::new().claim("preferred_username", name)?)
+    });
     let jwks = issuer.jwks();
-    let cli = Client::public("demo-cli").allow_password_grant().scopes("read").default_scope("read").build()?;
+    let cli = Client::public("demo-cli").allow_password_grant().scopes("openid read").default_scope("read").build()?;
     let layer = PasswordGrant::builder()
         .clients(StaticClients::new([cli])?)
         .verifier(verifier)
@@ -70,18 +76,20 @@ fn signing_key() -> Result<SigningKey, Error> {
 }
 
 fn print_commands(address: SocketAddr) {
-    let login = |password: &str| {
+    let login = |password: &str, more: &str| {
         println!(
             "curl -isS -w '\\n' -d client_id=demo-cli -d grant_type=password -d username=alice \
-             --data-urlencode 'password={password}' http://{address}/oauth/token"
+             --data-urlencode 'password={password}'{more} http://{address}/oauth/token"
         );
     };
     println!("listening on http://{address}");
     println!("\n# a signed token, 200");
-    login(demo::PASSWORD);
+    login(demo::PASSWORD, "");
+    println!("\n# with an ID token beside it, 200");
+    login(demo::PASSWORD, " -d scope=openid");
     println!("\n# the keys to verify it with, 200");
     println!("curl -isS -w '\\n' http://{address}/.well-known/jwks.json");
     println!("\n# a wrong password, 400 invalid_grant");
-    login("wrong");
+    login("wrong", "");
     println!("\nCtrl-C stops it.");
 }

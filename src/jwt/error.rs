@@ -5,6 +5,7 @@ use http::StatusCode;
 
 use super::algorithm::SigningAlgorithm;
 use crate::protocol::explained::explained;
+use crate::protocol::token::claims::MalformedClaims;
 
 /// Why a key is refused. No message repeats a part of the key.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
@@ -144,6 +145,17 @@ pub enum ClaimError {
     /// An extra claim with the name of one that the issuer writes itself.
     #[error("the extra claim `{0}` is written by the issuer itself: give it another name")]
     Reserved(String),
+    /// A claim of an ID token with a name that has a meaning for the protocol.
+    #[error("the claim `{0}` of an ID token has a meaning for the protocol: give it another name")]
+    OfTheProtocol(String),
+    /// No claims.
+    #[error(transparent)]
+    Malformed(#[from] MalformedClaims),
+    /// An access token for the client itself, beside an ID token.
+    #[error(
+        "the client `{0}` is an audience of its access tokens, so that they could be taken for ID tokens: name the API differently"
+    )]
+    ClientIsAudience(String),
     /// The subject has no identifier.
     #[error("the subject's identifier is empty: a verifier has to give one")]
     NoSubject,

@@ -12,6 +12,24 @@ use crate::protocol::wire::json_object::JsonObject;
 /// Header parameters that bring a key along, change what is signed, or must be understood.
 const REFUSED: [&str; 8] = ["crit", "jku", "jwk", "x5u", "x5c", "b64", "zip", "enc"];
 
+/// What a signed token is. Its header says so, and no verifier of this crate takes one kind for the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// RFC 9068 section 2.1.
+    AccessToken,
+    /// OpenID Connect Core 1.0 section 2.
+    IdToken,
+}
+
+impl Kind {
+    const fn typ(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at+jwt",
+            Self::IdToken => "JWT",
+        }
+    }
+}
+
 /// A header that fits an access token.
 #[derive(Debug)]
 pub(super) struct Header {
@@ -20,9 +38,9 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// As this crate's issuers write it, in base64url. What is written like this fits an access token, and names this key.
-    pub(super) fn write(algorithm: SigningAlgorithm, kid: &str) -> String {
-        let header = serde_json::json!({ "alg": algorithm.name(), "typ": "at+jwt", "kid": kid });
+    /// As this crate's issuers write it, in base64url. What is written like this is of this kind, and names this key.
+    pub(super) fn write(kind: Kind, algorithm: SigningAlgorithm, kid: &str) -> String {
+        let header = serde_json::json!({ "alg": algorithm.name(), "typ": kind.typ(), "kid": kid });
         URL_SAFE_NO_PAD.encode(header.to_string())
     }
 
@@ -48,8 +66,9 @@ mod tests {
     fn the_header_that_issuers_write_is_read_as_what_it_was_written_from() {
         for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256] {
             for kid in ["1", "a \"b\" \\ c", &"k".repeat(255)] {
-                let header = Header::read(&Header::write(algorithm, kid)).unwrap();
+                let header = Header::read(&Header::write(Kind::AccessToken, algorithm, kid)).unwrap();
                 assert_eq!((header.algorithm, header.kid.as_deref()), (algorithm, Some(kid)));
+                assert!(Header::read(&Header::write(Kind::IdToken, algorithm, kid)).is_none());
             }
         }
     }

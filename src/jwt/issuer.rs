@@ -1,28 +1,35 @@
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::error::JwtConfigError;
+use super::error::{ClaimError, JwtConfigError};
+use super::header::Kind;
+use super::id_claims::IdClaims;
 use super::jwks::Jwks;
-use super::key_set::KeySet;
-use super::payload::Payload;
+use super::key_set::{KeySet, Keys};
+use super::payload::{AccessTokenPayload, Facts, IdTokenPayload};
 use super::verifier::JwtVerifier;
-use crate::boundary::backend::BackendError;
+use crate::boundary::backend::{BackendError, BackendErrorKind};
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::Grant;
-use crate::boundary::maybe::MaybeFuture;
+use crate::boundary::maybe::{Answering, MaybeFuture};
 use crate::protocol::secret::secrets::Token;
 use crate::protocol::token::claims::{Claims, MalformedClaims};
 use crate::protocol::wire::issuer_url::is_issuer;
 use crate::protocol::wire::response::IssuedTokens;
 
 type ExtraClaims = dyn Fn(&Grant) -> Result<Claims, MalformedClaims> + Send + Sync;
+type UserClaims = dyn Fn(Grant) -> Answering<'static, IdClaims> + Send + Sync;
 
-/// Issues signed access tokens after the profile of RFC 9068.
+/// The scope that asks for an ID token (OpenID Connect Core 1.0 section 3.1.2.1).
+const OPENID: &str = "openid";
+
+/// Issues signed access tokens after the profile of RFC 9068, and [ID tokens](Self::with_id_tokens) beside them if it is to.
 ///
 /// The header has `alg`, `typ` (`at+jwt`) and `kid`. The claims are `iss`, `sub`, `aud`, `client_id`, `realm` (a claim of
 /// ours: the [realm](crate::realms) of the login, left out if it has none), `scope` (left out when it is
@@ -40,6 +47,7 @@ pub struct JwtIssuer {
     keys: KeySet,
     clock: PartClock,
     extra: Option<Arc<ExtraClaims>>,
+    id_tokens: Option<Arc<UserClaims>>,
 }
 
 impl JwtIssuer {
@@ -76,7 +84,7 @@ impl JwtIssuer {
         if all.is_empty() {
             return Err(JwtConfigError::NoAudience);
         }
-        Ok(Self { issuer, audience: all, keys, clock: PartClock::system(), extra: None })
+        Ok(Self { issuer, audience: all, keys, clock: PartClock::system(), extra: None, id_tokens: None })
     }
 
     /// Adds claims of the application's own to each token, for example roles from the subject's
@@ -118,6 +126,75 @@ impl JwtIssuer {
         self
     }
 
+    /// Gives an ID token (OpenID Connect Core 1.0 section 2) in the member `id_token` wherever the granted scope has `openid`, at a
+    /// login and at a refresh. `claims` says more about the user, as scope and subject ask for it. A second call replaces the first.
+    /// Default: no ID tokens, whatever the scope.
+    ///
+    /// The header has `alg`, `typ` (`JWT`) and `kid`. The claims are `iss`, `sub`, `aud` (the client's id), `iat`, `exp`, `auth_time`
+    /// and those of `claims`, which cannot have their names. The token lives as long as the access token beside it. At a refresh
+    /// `iat` and `exp` are new, `auth_time` is still that of the login (section 12.2), and `claims` is asked anew. `nonce` is never
+    /// there, because the request has none. `at_hash`, which is optional, is not there either: both tokens come in one answer.
+    /// The claims of [`with_claims`](Self::with_claims) and of [login rules](crate::rules) stand in the access token alone.
+    ///
+    /// The client registers `openid` like any other scope. The key is that of the access tokens, or one of
+    /// [its own](KeySet::rotate_id_tokens); [`jwks`](Self::jwks) publishes both.
+    ///
+    /// # Contract
+    /// `claims` answers a future, because what is known about users lies in databases. It is given a clone of the grant. At a login
+    /// the verifier may have left what it knows with the [subject](crate::Subject::data); at a refresh only a verifier that rechecks
+    /// users has a chance to do so.
+    ///
+    /// # Security
+    /// An ID token is for the client, which need not be trusted with more than the scope says. It opens no API:
+    /// [`JwtVerifier`] refuses it by its `typ`. Other verifiers go by the audience, so a client whose own id is an audience of its
+    /// access tokens gets no ID token, and the request is answered 500.
+    ///
+    /// # Cancellation
+    /// The future is dropped when the client hangs up, or when the time of the issuer is over
+    /// ([`RequestLimits::store_deadline`](crate::mount::RequestLimits::store_deadline)).
+    ///
+    /// # Errors
+    /// What `claims` fails with is the failure of the issuer: no token is given, a [`BackendError`] answers 503 or, as a fault, 500.
+    /// A [`ClaimError`] and a panic answer 500.
+    ///
+    /// ```
+    /// # use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
+    /// use tower_password_grant::jwt::IdClaims;
+    /// use tower_password_grant::{BackendError, Grant};
+    ///
+    /// # #[derive(Clone)] struct Users;
+    /// # struct User { name: String, email: String }
+    /// # impl Users { async fn load(&self, _: &str) -> Result<User, BackendError> { unimplemented!() } }
+    /// async fn claims(users: Users, grant: Grant) -> Result<IdClaims, BackendError> {
+    ///     let user = users.load(grant.subject().id()).await?; // SELECT .. WHERE id = ..
+    ///     let mut claims = IdClaims::new();
+    ///     if grant.scope().contains("profile") {
+    ///         claims = claims.claim("name", user.name)?;
+    ///     }
+    ///     if grant.scope().contains("email") {
+    ///         claims = claims.claim("email", user.email)?;
+    ///     }
+    ///     Ok(claims)
+    /// }
+    ///
+    /// # let users = Users;
+    /// let keys = KeySet::new(SigningKey::generate(SigningAlgorithm::Es256)?);
+    /// // Or a key for RS256, for clients that take nothing else:
+    /// keys.rotate_id_tokens(SigningKey::generate(SigningAlgorithm::EdDsa)?)?;
+    /// let issuer = JwtIssuer::new("https://as.example", ["https://api.example"], keys)?;
+    /// let issuer = issuer.with_id_tokens(move |grant| claims(users.clone(), grant));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_id_tokens<F, Fut>(mut self, claims: F) -> Self
+    where
+        F: Fn(Grant) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<IdClaims, BackendError>> + Send + 'static,
+    {
+        self.id_tokens = Some(Arc::new(move |grant| Box::pin(claims(grant))));
+        self
+    }
+
     /// Another clock, which says `iat` and from it `exp`. Default: the one that the endpoint or the
     /// guard [hands](Clock) to it, else the operating system's. For tests.
     #[must_use]
@@ -144,17 +221,38 @@ impl JwtIssuer {
         &self.keys
     }
 
-    fn token(&self, grant: &Grant) -> Result<Token, BackendError> {
+    /// The tokens of a grant, with an ID token if there are claims for one.
+    fn tokens(&self, grant: &Grant, of_user: Option<&IdClaims>) -> Result<IssuedTokens, BackendError> {
+        let keys = self.keys.now();
+        let facts = Facts::of(grant, &self.issuer, self.clock.now()).map_err(BackendError::fault)?;
+        let access_token = self.access_token(&keys, facts, grant)?;
+        let tokens = IssuedTokens::bearer(access_token, Duration::from_secs(grant.lifetime().as_secs()));
+        let Some(of_user) = of_user else { return Ok(tokens) };
+        let payload = IdTokenPayload::new(facts, &self.audience, of_user.claims().object());
+        let payload = payload.map_err(BackendError::fault)?;
+        Ok(tokens.with_id_token(sign(&keys, Kind::IdToken, &payload)?))
+    }
+
+    fn access_token(&self, keys: &Keys, facts: Facts<'_>, grant: &Grant) -> Result<Token, BackendError> {
         let id = Token::random("")?;
         let extra = self.extra.as_ref().map(|extra| extra(grant)).transpose().map_err(BackendError::fault)?;
         let claims = extra.map(|extra| extra.followed_by(grant.claims()));
         let extra = claims.as_ref().unwrap_or_else(|| grant.claims()).object();
-        let payload = Payload::new(&self.issuer, &self.audience, grant, id.expose(), self.clock.now(), extra)
-            .map_err(BackendError::fault)?;
-        let payload = serde_json::to_vec(&payload).map_err(BackendError::fault)?;
-        let token = self.keys.signing().sign(&payload).map_err(BackendError::fault)?;
-        Ok(Token::new(token))
+        let payload =
+            AccessTokenPayload::new(facts, &self.audience, id.expose(), extra).map_err(BackendError::fault)?;
+        sign(keys, Kind::AccessToken, &payload)
     }
+}
+
+fn sign(keys: &Keys, kind: Kind, payload: &impl Serialize) -> Result<Token, BackendError> {
+    let payload = serde_json::to_vec(payload).map_err(BackendError::fault)?;
+    keys.sign(kind, &payload).map(Token::new).map_err(BackendError::fault)
+}
+
+/// Claims that are none are so at a second try, too.
+fn unclaimed(error: BackendError) -> BackendError {
+    let kind = if error.comes_of::<ClaimError>() { BackendErrorKind::Fault } else { error.kind };
+    BackendError { kind, ..error }
 }
 
 #[async_trait]
@@ -164,8 +262,13 @@ impl TokenIssuer for JwtIssuer {
     }
 
     fn issue_at_once(&self, grant: Grant) -> MaybeFuture<'_, Result<IssuedTokens, BackendError>> {
-        let lifetime = Duration::from_secs(grant.lifetime().as_secs());
-        MaybeFuture::ready(self.token(&grant).map(|token| IssuedTokens::bearer(token, lifetime)))
+        match self.id_tokens.as_deref().filter(|_| grant.scope().contains(OPENID)) {
+            None => MaybeFuture::ready(self.tokens(&grant, None)),
+            Some(claims_of) => {
+                let claims = claims_of(grant.clone());
+                MaybeFuture::new(async move { self.tokens(&grant, Some(&claims.await.map_err(unclaimed)?)) })
+            }
+        }
     }
 
     fn issuer_identifier(&self) -> Option<&str> {

@@ -1,18 +1,20 @@
 use std::fmt;
 use std::sync::{Arc, RwLock};
 
+use aws_lc_rs::error::Unspecified;
 use bytes::Bytes;
 use serde::Serialize;
 
 use super::error::KeyError;
+use super::header::Kind;
 use super::signing_key::SigningKey;
 use super::trusted::Trusted;
 use super::verification_key::{Jwk, VerificationKey};
 
 use crate::boundary::sync::held;
 
-/// The keys of an issuer: one that signs, and those that are published to verify with. They can be changed while the
-/// endpoint runs.
+/// The keys of an issuer: one that signs, perhaps another one for ID tokens, and those that are published to verify with. They
+/// can be changed while the endpoint runs.
 ///
 /// Clones share the same keys. Each change is seen whole or not at all: no token is ever signed by a key that is not
 /// published.
@@ -23,6 +25,8 @@ pub struct KeySet(Arc<RwLock<Arc<Keys>>>);
 #[derive(Clone)]
 pub(super) struct Keys {
     signing: Arc<SigningKey>,
+    /// What signs ID tokens, if that is another key.
+    id_tokens: Option<Arc<SigningKey>>,
     /// To verify with: the signing key's public half first.
     pub(super) published: Trusted,
     document: Bytes,
@@ -33,7 +37,7 @@ impl KeySet {
     #[must_use]
     pub fn new(signing: SigningKey) -> Self {
         let published = vec![signing.verification_key().clone()];
-        Self(Arc::new(RwLock::new(Arc::new(Keys::new(Arc::new(signing), published)))))
+        Self(Arc::new(RwLock::new(Arc::new(Keys::new(Arc::new(signing), None, published)))))
     }
 
     /// Publishes a key that does not sign here: one that will soon, one that no longer does, or one of another process.
@@ -45,7 +49,7 @@ impl KeySet {
         self.change(|keys| {
             let mut published = keys.published.to_vec();
             add(&mut published, key)?;
-            Ok(Keys::new(Arc::clone(&keys.signing), published))
+            Ok(keys.publishing(published))
         })
     }
 
@@ -63,37 +67,47 @@ impl KeySet {
             add(&mut published, public.clone())?;
             published.retain(|own| *own != public);
             published.insert(0, public);
-            Ok(Keys::new(Arc::new(key), published))
+            Ok(Keys::new(Arc::new(key), keys.id_tokens.clone(), published))
         })
     }
 
-    /// Publishes the key of this `kid` no longer: no token of it verifies any more. Says whether there was one; the key
-    /// that signs stays.
+    /// Signs [ID tokens](crate::jwt::JwtIssuer::with_id_tokens) with `key` from the next one on, whatever signs access tokens, and
+    /// publishes its public half. Default: one key signs both. A key for [RS256](crate::jwt::SigningAlgorithm::Rs256) suits clients
+    /// that take nothing else. A second call rotates; the old key's public half stays published.
+    ///
+    /// # Errors
+    /// Fails when another key has its `kid`; nothing changes then.
+    pub fn rotate_id_tokens(&self, key: SigningKey) -> Result<(), KeyError> {
+        self.change(|keys| {
+            let mut published = keys.published.to_vec();
+            add(&mut published, key.verification_key().clone())?;
+            Ok(Keys::new(Arc::clone(&keys.signing), Some(Arc::new(key)), published))
+        })
+    }
+
+    /// Publishes the key of this `kid` no longer: no token of it verifies any more. Says whether there was one; a key that
+    /// signs stays.
     pub fn retire(&self, kid: &str) -> bool {
         let mut retired = false;
         let result = self.change(|keys| {
             let mut published = keys.published.to_vec();
-            published.retain(|key| key.kid() != kid || kid == keys.signing.kid());
+            published.retain(|key| key.kid() != kid || keys.signs_with(kid));
             retired = published.len() < keys.published.len();
-            Ok(Keys::new(Arc::clone(&keys.signing), published))
+            Ok(keys.publishing(published))
         });
         result.is_ok() && retired
     }
 
-    /// The `kid` of the key that signs.
+    /// The `kid` of the key that signs access tokens.
     #[must_use]
     pub fn signing_kid(&self) -> String {
-        self.signing().kid().to_owned()
+        self.now().signing.kid().to_owned()
     }
 
     /// The published keys, the signing one first.
     #[must_use]
     pub fn published(&self) -> Vec<VerificationKey> {
         self.now().published.to_vec()
-    }
-
-    pub(super) fn signing(&self) -> Arc<SigningKey> {
-        Arc::clone(&self.now().signing)
     }
 
     pub(super) fn document(&self) -> Bytes {
@@ -112,7 +126,7 @@ impl KeySet {
 }
 
 impl Keys {
-    fn new(signing: Arc<SigningKey>, published: Vec<VerificationKey>) -> Self {
+    fn new(signing: Arc<SigningKey>, id_tokens: Option<Arc<SigningKey>>, published: Vec<VerificationKey>) -> Self {
         #[derive(Serialize)]
         struct Document<'a> {
             keys: Vec<Jwk<'a>>,
@@ -120,7 +134,25 @@ impl Keys {
         let document = Document { keys: published.iter().map(VerificationKey::as_jwk).collect() };
         // Strings in structs always serialise; an empty set would verify nothing, which is the safe side.
         let document = serde_json::to_vec(&document).unwrap_or_else(|_| br#"{"keys":[]}"#.to_vec());
-        Self { signing, published: Trusted::new(published), document: document.into() }
+        Self { signing, id_tokens, published: Trusted::new(published), document: document.into() }
+    }
+
+    /// The same signing keys, with others to verify with.
+    fn publishing(&self, published: Vec<VerificationKey>) -> Self {
+        Self::new(Arc::clone(&self.signing), self.id_tokens.clone(), published)
+    }
+
+    /// Signs a token with the key for its kind.
+    pub(super) fn sign(&self, kind: Kind, payload: &[u8]) -> Result<String, Unspecified> {
+        let key = match kind {
+            Kind::AccessToken => &self.signing,
+            Kind::IdToken => self.id_tokens.as_ref().unwrap_or(&self.signing),
+        };
+        key.sign(kind, payload)
+    }
+
+    fn signs_with(&self, kid: &str) -> bool {
+        [Some(&self.signing), self.id_tokens.as_ref()].into_iter().flatten().any(|key| key.kid() == kid)
     }
 }
 
@@ -138,6 +170,10 @@ fn add(published: &mut Vec<VerificationKey>, key: VerificationKey) -> Result<(),
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys = self.now();
-        f.debug_struct("KeySet").field("signing", &keys.signing).field("published", &keys.published).finish()
+        f.debug_struct("KeySet")
+            .field("signing", &keys.signing)
+            .field("id_tokens", &keys.id_tokens)
+            .field("published", &keys.published)
+            .finish()
     }
 }

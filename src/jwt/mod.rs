@@ -1,4 +1,5 @@
-//! JWT access tokens (RFC 9068) and the JWKS document to verify them with (RFC 7517). Feature `jwt`.
+//! JWT access tokens (RFC 9068), ID tokens (OpenID Connect Core 1.0), and the JWKS document to verify them with (RFC 7517).
+//! Feature `jwt`.
 //!
 //! Resource servers verify these tokens by themselves, without asking the token endpoint. The price is that a token
 //! cannot be taken back before it expires: keep lifetimes short.
@@ -17,6 +18,8 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`JwtIssuer::with_id_tokens`] gives clients that log in with the scope `openid` an ID token beside the access token.
+//!
 //! A [`JwtVerifier`] says what these tokens stand for, in the same process ([`JwtIssuer::verifier`]) or in another one, which
 //! has the keys from a document ([`JwkSet`]) or fetches them ([`RemoteJwks`]).
 //!
@@ -27,6 +30,9 @@
 //! | [`Es256`](SigningAlgorithm::Es256) | 64 | fast | by default |
 //! | [`EdDsa`](SigningAlgorithm::EdDsa) | 64 | fastest | when every resource server knows it |
 //! | [`Rs256`](SigningAlgorithm::Rs256) | 256 and more | slow | for resource servers that know nothing else |
+//!
+//! [ID tokens](JwtIssuer::with_id_tokens) may have a key of their own ([`KeySet::rotate_id_tokens`]): many clients take RS256
+//! alone, while the access tokens, of which there are more, are signed faster.
 //!
 //! RFC 9068 section 2.1 wants RS256 to be among the algorithms that an authorization server supports.
 //!
@@ -45,6 +51,7 @@ mod base64url;
 mod compact;
 mod error;
 mod header;
+mod id_claims;
 mod issuer;
 mod jwk_set;
 mod jwks;
@@ -60,6 +67,7 @@ mod verifier;
 
 pub use algorithm::SigningAlgorithm;
 pub use error::{ClaimError, JwksError, JwtConfigError, KeyError};
+pub use id_claims::IdClaims;
 pub use issuer::JwtIssuer;
 pub use jwk_set::JwkSet;
 pub use jwks::Jwks;

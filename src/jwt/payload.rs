@@ -1,4 +1,4 @@
-//! The claims of a JWT access token (RFC 9068 section 2.2), as they are written.
+//! The claims of signed tokens, as they are written.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,36 +10,32 @@ use crate::boundary::ladder::grant::Grant;
 use crate::protocol::token::claims::{SHOWN, WRITTEN};
 use crate::protocol::wire::json_object::JsonObject;
 
-pub(super) struct Payload<'a> {
+/// What the tokens of a grant have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Facts<'a> {
     issuer: &'a str,
-    audience: &'a [String],
     grant: &'a Grant,
-    token_id: &'a str,
     issued_at: u64,
     expires_at: u64,
     authenticated_at: u64,
-    extra: Option<JsonObject<'a>>,
 }
 
-impl<'a> Payload<'a> {
-    pub(super) fn new(
-        issuer: &'a str,
-        audience: &'a [String],
-        grant: &'a Grant,
-        token_id: &'a str,
-        now: SystemTime,
-        extra: Option<JsonObject<'a>>,
-    ) -> Result<Self, ClaimError> {
-        if let Some(name) = WRITTEN.into_iter().find(|name| extra.as_ref().is_some_and(|extra| extra.has(name))) {
-            return Err(ClaimError::Reserved(name.to_owned()));
-        }
+impl<'a> Facts<'a> {
+    /// Of a grant whose tokens are signed `now`.
+    pub(super) fn of(grant: &'a Grant, issuer: &'a str, now: SystemTime) -> Result<Self, ClaimError> {
         if grant.subject().id().is_empty() {
             return Err(ClaimError::NoSubject);
         }
         let issued_at = seconds(now)?;
         let expires_at = issued_at.checked_add(grant.lifetime().as_secs()).ok_or(ClaimError::Time)?;
         let authenticated_at = seconds(grant.authenticated_at())?;
-        Ok(Self { issuer, audience, grant, token_id, issued_at, expires_at, authenticated_at, extra })
+        Ok(Self { issuer, grant, issued_at, expires_at, authenticated_at })
+    }
+
+    fn write_times<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("iat", &self.issued_at)?;
+        map.serialize_entry("exp", &self.expires_at)?;
+        map.serialize_entry("auth_time", &self.authenticated_at)
     }
 }
 
@@ -47,33 +43,93 @@ fn seconds(time: SystemTime) -> Result<u64, ClaimError> {
     time.duration_since(UNIX_EPOCH).as_ref().map(Duration::as_secs).map_err(|_| ClaimError::Time)
 }
 
-impl Serialize for Payload<'_> {
+fn write_extra<M: SerializeMap>(map: &mut M, extra: Option<&JsonObject<'_>>) -> Result<(), M::Error> {
+    extra.into_iter().flat_map(JsonObject::iter).try_for_each(|(name, value)| {
+        let value: &RawValue = serde_json::from_str(value).map_err(M::Error::custom)?;
+        map.serialize_entry(name, value)
+    })
+}
+
+/// Of an access token (RFC 9068 section 2.2).
+pub(super) struct AccessTokenPayload<'a> {
+    facts: Facts<'a>,
+    audience: &'a [String],
+    token_id: &'a str,
+    extra: Option<JsonObject<'a>>,
+}
+
+impl<'a> AccessTokenPayload<'a> {
+    pub(super) fn new(
+        facts: Facts<'a>,
+        audience: &'a [String],
+        token_id: &'a str,
+        extra: Option<JsonObject<'a>>,
+    ) -> Result<Self, ClaimError> {
+        if let Some(name) = WRITTEN.into_iter().find(|name| extra.as_ref().is_some_and(|extra| extra.has(name))) {
+            return Err(ClaimError::Reserved(name.to_owned()));
+        }
+        Ok(Self { facts, audience, token_id, extra })
+    }
+}
+
+impl Serialize for AccessTokenPayload<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Facts { issuer, grant, .. } = self.facts;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("iss", self.issuer)?;
-        map.serialize_entry("sub", self.grant.subject().id())?;
+        map.serialize_entry("iss", issuer)?;
+        map.serialize_entry("sub", grant.subject().id())?;
         match self.audience {
             [one] => map.serialize_entry("aud", one)?,
             several => map.serialize_entry("aud", several)?,
         }
-        map.serialize_entry("client_id", self.grant.client().id().as_str())?;
-        if let Some(realm) = self.grant.realm() {
+        map.serialize_entry("client_id", grant.client().id().as_str())?;
+        if let Some(realm) = grant.realm() {
             map.serialize_entry("realm", realm)?;
         }
-        if !self.grant.scope().is_empty() {
-            map.serialize_entry("scope", self.grant.scope().as_str())?;
+        if !grant.scope().is_empty() {
+            map.serialize_entry("scope", grant.scope().as_str())?;
         }
         map.serialize_entry("jti", self.token_id)?;
-        map.serialize_entry("iat", &self.issued_at)?;
-        map.serialize_entry("exp", &self.expires_at)?;
-        map.serialize_entry("auth_time", &self.authenticated_at)?;
-        if !self.grant.claims().is_empty() {
-            map.serialize_entry(SHOWN, &self.grant.claims().names())?;
+        self.facts.write_times(&mut map)?;
+        if !grant.claims().is_empty() {
+            map.serialize_entry(SHOWN, &grant.claims().names())?;
         }
-        for (name, value) in self.extra.iter().flat_map(JsonObject::iter) {
-            let value: &RawValue = serde_json::from_str(value).map_err(S::Error::custom)?;
-            map.serialize_entry(name, value)?;
+        write_extra(&mut map, self.extra.as_ref())?;
+        map.end()
+    }
+}
+
+/// Of an ID token (OpenID Connect Core 1.0 section 2).
+pub(super) struct IdTokenPayload<'a> {
+    facts: Facts<'a>,
+    extra: Option<JsonObject<'a>>,
+}
+
+impl<'a> IdTokenPayload<'a> {
+    /// `audience` is that of the access token beside it. Many clients look at the audience alone to tell the two apart, so no
+    /// access token may be for the client itself.
+    pub(super) fn new(
+        facts: Facts<'a>,
+        audience: &[String],
+        extra: Option<JsonObject<'a>>,
+    ) -> Result<Self, ClaimError> {
+        let client = facts.grant.client().id().as_str();
+        if audience.iter().any(|one| one == client) {
+            return Err(ClaimError::ClientIsAudience(client.to_owned()));
         }
+        Ok(Self { facts, extra })
+    }
+}
+
+impl Serialize for IdTokenPayload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Facts { issuer, grant, .. } = self.facts;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("iss", issuer)?;
+        map.serialize_entry("sub", grant.subject().id())?;
+        map.serialize_entry("aud", grant.client().id().as_str())?;
+        self.facts.write_times(&mut map)?;
+        write_extra(&mut map, self.extra.as_ref())?;
         map.end()
     }
 }

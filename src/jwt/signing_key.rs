@@ -14,15 +14,18 @@ use zeroize::Zeroizing;
 
 use super::algorithm::SigningAlgorithm;
 use super::error::KeyError;
+use super::header::{Header, Kind};
 use super::pem::{self, PrivateKeyPem};
 use super::verification_key::{PublicKey, VerificationKey};
 
-/// A private key that signs access tokens, with its `kid`.
+/// A private key that signs tokens, with its `kid`.
 ///
 /// It has no `Clone`, and its `Debug` shows the public half only.
 pub struct SigningKey {
     pair: Pair,
     public: VerificationKey,
+    /// The header of ID tokens that it signs.
+    id_token_header: Box<str>,
 }
 
 enum Pair {
@@ -125,11 +128,14 @@ impl SigningKey {
         self.public.algorithm()
     }
 
-    /// A compact JWS (RFC 7515 section 7.1) over `payload`, whose header says `typ: at+jwt`.
-    pub(super) fn sign(&self, payload: &[u8]) -> Result<String, Unspecified> {
+    /// A compact JWS (RFC 7515 section 7.1) over `payload`, whose header says of which kind it is.
+    pub(super) fn sign(&self, kind: Kind, payload: &[u8]) -> Result<String, Unspecified> {
         // Room for all of it, so that no part of the token is left behind in a smaller buffer.
         let encoded = payload.len().saturating_add(self.signature_len()).saturating_mul(4).div_ceil(3);
-        let header = self.public.encoded_header();
+        let header = match kind {
+            Kind::AccessToken => self.public.encoded_header(),
+            Kind::IdToken => &self.id_token_header,
+        };
         let mut token = String::with_capacity(header.len().saturating_add(encoded).saturating_add(8));
         token.push_str(header);
         token.push('.');
@@ -176,7 +182,8 @@ impl SigningKey {
     }
 
     fn named(pair: Pair, public: VerificationKey) -> Self {
-        Self { pair, public }
+        let id_token_header = Header::write(Kind::IdToken, public.algorithm(), public.kid()).into();
+        Self { pair, public, id_token_header }
     }
 }
 

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::algorithm::SigningAlgorithm;
 use super::error::KeyError;
-use super::header::Header;
+use super::header::{Header, Kind};
 
 const NO_JWK: KeyError = KeyError::Jwk("not a JSON object of a JWK");
 
@@ -21,7 +21,7 @@ const NO_JWK: KeyError = KeyError::Jwk("not a JSON object of a JWK");
 #[derive(Clone)]
 pub struct VerificationKey {
     kid: Arc<str>,
-    /// The header of tokens that this crate's issuers sign with it.
+    /// The header of access tokens that this crate's issuers sign with it.
     encoded_header: Arc<str>,
     public: Arc<PublicKey>,
     /// The same key, ready to verify with.
@@ -84,7 +84,7 @@ impl VerificationKey {
     pub(super) fn new(public: PublicKey) -> Result<Self, KeyError> {
         let parsed = Arc::new(public.parse()?);
         let kid = public.thumbprint();
-        let encoded_header = Header::write(public.algorithm(), &kid).into();
+        let encoded_header = Header::write(Kind::AccessToken, public.algorithm(), &kid).into();
         Ok(Self { kid: kid.into(), encoded_header, public: Arc::new(public), parsed })
     }
 
@@ -97,7 +97,7 @@ impl VerificationKey {
         if kid.is_empty() || kid.len() > 255 || !crate::protocol::wire::charset::is_vschar(&kid) {
             return Err(KeyError::Kid);
         }
-        self.encoded_header = Header::write(self.algorithm(), &kid).into();
+        self.encoded_header = Header::write(Kind::AccessToken, self.algorithm(), &kid).into();
         self.kid = kid.into();
         Ok(self)
     }

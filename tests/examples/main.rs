@@ -318,7 +318,7 @@ fn verified_claims(example: &Example, algorithm: Algorithm, password: &str) -> V
 #[test]
 fn signed_tokens_verify_with_the_published_keys() {
     let mut example = Example::start("argon2_jwt");
-    assert_eq!(example.run_commands(), [ok(), ok(), refused(400, "invalid_grant")]);
+    assert_eq!(example.run_commands(), [ok(), ok(), ok(), refused(400, "invalid_grant")]);
     let claims = verified_claims(&example, Algorithm::ES256, "correct horse battery staple");
     assert_eq!((claims["sub"].as_str(), claims["client_id"].as_str()), (Some("user:alice"), Some("demo-cli")));
 }

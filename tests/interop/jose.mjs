@@ -1,4 +1,4 @@
-// jose verifies the signed tokens (RFC 9068) of a running example with its published keys.
+// jose verifies the signed tokens of a running example with its published keys: access tokens (RFC 9068), and an ID token.
 import { createLocalJWKSet, createRemoteJWKSet, generateKeyPair, jwtVerify, SignJWT } from 'jose'
 import { check, failure, settings } from './common.mjs'
 
@@ -9,8 +9,11 @@ const published = createRemoteJWKSet(jwksUrl)
 const rules = { issuer: server, audience: 'https://api.example', typ: 'at+jwt', algorithms: ['ES256'], clockTolerance: 0 }
 rules.requiredClaims = ['iss', 'exp', 'aud', 'sub', 'client_id', 'iat', 'jti', 'auth_time', 'scope']
 
-const form = new URLSearchParams({ grant_type: 'password', client_id: publicClientId, username, password })
-const answer = await (await fetch(`${server}/oauth/token`, { method: 'POST', body: form })).json()
+async function login(more) {
+  const form = new URLSearchParams({ grant_type: 'password', client_id: publicClientId, username, password, ...more })
+  return await (await fetch(`${server}/oauth/token`, { method: 'POST', body: form })).json()
+}
+const answer = await login({})
 const token = answer.access_token
 
 const { payload, protectedHeader } = await jwtVerify(token, published, rules)
@@ -38,3 +41,12 @@ check('no signature', await refusal([none, claims, ''].join('.')), 'ERR_JOSE_ALG
 check('another issuer', await refusal(token, { issuer: 'https://other.example' }), 'ERR_JWT_CLAIM_VALIDATION_FAILED')
 check('another audience', await refusal(token, { audience: 'https://other.example' }), 'ERR_JWT_CLAIM_VALIDATION_FAILED')
 check('after its end', await refusal(token, { currentDate: new Date(payload.exp * 1000) }), 'ERR_JWT_EXPIRED')
+
+check('no ID token without openid', answer.id_token, undefined)
+const { access_token: beside, id_token: idToken } = await login({ scope: 'openid' })
+const idRules = { ...rules, audience: publicClientId, typ: 'JWT', requiredClaims: ['iss', 'exp', 'aud', 'sub', 'iat', 'auth_time'] }
+const { payload: user } = await jwtVerify(idToken, published, idRules)
+const names = ['aud', 'auth_time', 'exp', 'iat', 'iss', 'preferred_username', 'sub']
+check('an ID token', [Object.keys(user).sort(), user.sub, user.preferred_username], [names, 'user:alice', 'alice'])
+check('an ID token is no access token', await refusal(idToken), 'ERR_JWT_CLAIM_VALIDATION_FAILED')
+check('an access token is no ID token', await refusal(beside, idRules), 'ERR_JWT_CLAIM_VALIDATION_FAILED')

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Verifies a JWT access token (RFC 9068) with PyJWT, as a resource server would.
+"""Verifies a JWT access token (RFC 9068) with PyJWT, as a resource server would, or an ID token, as a client would.
 
-Usage: verify_jwt.py --jwks URL_OR_FILE --issuer ISSUER --audience AUDIENCE [TOKEN]
+Usage: verify_jwt.py [--id-token] --jwks URL_OR_FILE --issuer ISSUER --audience AUDIENCE [TOKEN]
 
 Without TOKEN, the token is read from standard input. Prints header and claims as JSON and exits with 0 if the token is
 good; prints the reason and exits with 1 if it is not. Needs `pip install "pyjwt[crypto]"`.
@@ -15,7 +15,9 @@ import urllib.request
 import jwt
 
 ALGORITHMS = {"ES256", "EdDSA", "RS256"}
-REQUIRED = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti", "auth_time"]
+# The types of each kind of token, and what it says.
+ACCESS_TOKEN = (("at+jwt", "application/at+jwt"), ["iss", "exp", "aud", "sub", "client_id", "iat", "jti", "auth_time"])
+ID_TOKEN = (("jwt",), ["iss", "exp", "aud", "sub", "iat", "auth_time"])
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
 
@@ -30,12 +32,13 @@ def read_jwks(source):
         return json.load(response)
 
 
-def verify(token, jwks, issuer, audience):
+def verify(token, kind, jwks, issuer, audience):
+    types, required = kind
     for key in jwks["keys"]:
         if PRIVATE & key.keys() or key["kty"] == "oct":
             raise ValueError("the JWKS document holds a private or symmetric key")
     header = jwt.get_unverified_header(token)
-    if header.get("typ", "").lower() not in ("at+jwt", "application/at+jwt"):
+    if header.get("typ", "").lower() not in types:
         raise ValueError(f"typ is {header.get('typ')!r}")
     if header["alg"] not in ALGORITHMS:
         raise ValueError(f"alg is {header['alg']!r}")
@@ -51,12 +54,12 @@ def verify(token, jwks, issuer, audience):
         issuer=issuer,
         audience=audience,
         leeway=0,
-        options={"require": REQUIRED},
+        options={"require": required},
     )
     for name in ("iat", "exp", "auth_time"):
         if type(claims[name]) is not int:
             raise ValueError(f"{name} is no whole number")
-    for name in ("sub", "client_id", "jti"):
+    for name in {"sub", "client_id", "jti"} & set(required):
         if type(claims[name]) is not str or not claims[name]:
             raise ValueError(f"{name} is no text")
     if not claims["auth_time"] <= claims["iat"] < claims["exp"]:
@@ -69,11 +72,13 @@ def main():
     parser.add_argument("--jwks", required=True)
     parser.add_argument("--issuer", required=True)
     parser.add_argument("--audience", required=True)
+    parser.add_argument("--id-token", action="store_true")
     parser.add_argument("token", nargs="?")
     args = parser.parse_args()
     token = args.token or sys.stdin.read().strip()
     try:
-        verified = verify(token, read_jwks(args.jwks), args.issuer, args.audience)
+        kind = ID_TOKEN if args.id_token else ACCESS_TOKEN
+        verified = verify(token, kind, read_jwks(args.jwks), args.issuer, args.audience)
     except (jwt.PyJWTError, OSError, ValueError, KeyError, TypeError) as error:
         print(f"refused: {type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -5,9 +5,11 @@
 
 use std::process::{Command, Output};
 
-use tower_password_grant::jwt::SigningAlgorithm;
+use tower_password_grant::jwt::{IdClaims, SigningAlgorithm};
 
 use super::helpers::*;
+use super::id_world::IdWorld;
+use crate::support::tokens::text;
 
 fn python() -> Command {
     Command::new(std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into()))
@@ -26,9 +28,20 @@ fn is_there() -> bool {
 }
 
 async fn pyjwt(token: String, jwks: String, issuer: &'static str, audience: &'static str) -> Output {
+    run(&[], token, jwks, issuer, audience).await
+}
+
+async fn run(
+    options: &'static [&'static str],
+    token: String,
+    jwks: String,
+    issuer: &'static str,
+    audience: &'static str,
+) -> Output {
     let run = move || {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/verify_jwt.py");
-        python().args([script, "--jwks", &jwks, "--issuer", issuer, "--audience", audience, &token]).output().unwrap()
+        let rules = ["--jwks", &jwks, "--issuer", issuer, "--audience", audience, &token];
+        python().arg(script).args(options).args(rules).output().unwrap()
     };
     tokio::task::spawn_blocking(run).await.unwrap()
 }
@@ -64,5 +77,34 @@ async fn pyjwt_verifies_the_tokens_of_every_algorithm_and_no_others_ja_01_ja_03(
         }
         keys.retire(key(algorithm).kid());
         assert_eq!(pyjwt(token, jwks, ISSUER, AUDIENCE).await.status.code(), Some(1));
+    }
+}
+
+#[tokio::test]
+async fn pyjwt_verifies_the_id_tokens_of_every_algorithm_and_takes_neither_kind_for_the_other() {
+    if !is_there() {
+        return;
+    }
+    for algorithm in ALL {
+        let issuer = issuer(algorithm).with_id_tokens(|_| async { Ok(IdClaims::new().claim("name", "Alice Ä.")?) });
+        let world = IdWorld::new(issuer);
+        let json = world.login("openid").await.assert_ok();
+        let (access_token, id_token) = (text(&json, "access_token"), text(&json, "id_token"));
+        let jwks = Server::start((*world.issuer).clone()).await.jwks_url();
+
+        let good = run(&["--id-token"], id_token.clone(), jwks.clone(), ISSUER, "conf").await;
+        assert!(good.status.success(), "{algorithm}: {}", String::from_utf8_lossy(&good.stderr));
+        let json: serde_json::Value = serde_json::from_slice(&good.stdout).unwrap();
+        assert_eq!((&json["claims"]["name"], &json["claims"]["aud"]), (&"Alice Ä.".into(), &"conf".into()));
+        assert_eq!(json["header"]["alg"], algorithm.name());
+
+        for (options, token, audience) in [
+            (&["--id-token"][..], &id_token, "pub"),
+            (&["--id-token"], &access_token, AUDIENCE),
+            (&[], &id_token, "conf"),
+        ] {
+            let refused = run(options, token.clone(), jwks.clone(), ISSUER, audience).await;
+            assert_eq!(refused.status.code(), Some(1), "{algorithm} {options:?} {audience}");
+        }
     }
 }
