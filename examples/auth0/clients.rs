@@ -37,5 +37,5 @@ pub(crate) async fn register(store: &SqliteStore, origin: &str) -> Result<(), Er
 /// A request without a realm is for the first of them, as for the default directory of a tenant.
 fn of_both_realms(client: ClientBuilder) -> ClientBuilder {
     let client = client.allow_password_grant().realms(REALMS);
-    client.scopes("openid profile email offline_access read:orders").default_scope("openid profile email")
+    client.scopes("openid profile email read:orders").default_scope("openid profile email")
 }

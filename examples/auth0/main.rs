@@ -79,17 +79,17 @@ async fn open(file: &Path) -> Result<SqliteStore, Error> {
     opened.map_err(|error| start::unreadable("DATABASE", file, &error))
 }
 
-/// Signs access tokens by RS256, which is what some of the SDKs expect of a key. Yours comes from a file: `SigningKey::from_pkcs8_pem`.
+/// Signs access tokens, and ID tokens beside them where the scope has `openid`. The SDKs take RS256 alone, and compare the issuer with
+/// its slash. Your key comes from a file: `SigningKey::from_pkcs8_pem`.
 fn issuer(domain: &str) -> Result<JwtIssuer, Error> {
     let keys = KeySet::new(SigningKey::generate(SigningAlgorithm::Rs256)?);
-    // The SDKs compare the slash, too.
-    Ok(JwtIssuer::new(format!("https://{domain}/"), [format!("https://{domain}/userinfo")], keys)?)
+    let issuer = JwtIssuer::new(format!("https://{domain}/"), [format!("https://{domain}/userinfo")], keys)?;
+    Ok(issuer.with_id_tokens(people::id_claims))
 }
 
 fn layer(domain: &str, store: &SqliteStore, issuer: JwtIssuer) -> Result<PasswordGrantLayer, Error> {
     let metadata = Metadata::new(format!("https://{domain}/"))
-        .path("/.well-known/openid-configuration")
-        .jwks_uri(format!("https://{domain}/.well-known/jwks.json"))
+        .openid_configuration()
         .with("userinfo_endpoint", format!("https://{domain}/userinfo"));
     let layer = PasswordGrant::builder()
         .profile(Profile::Auth0)

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::Serialize;
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+use tower_password_grant::jwt::IdClaims;
 use tower_password_grant::realms::Realms;
 use tower_password_grant::rules::{LoginEvent, LoginRule, Ruling, rule_fn};
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
 use tower_password_grant::store::{LoginName, UserStore as _};
 use tower_password_grant::user::{Finding, Shield};
-use tower_password_grant::{BackendError, Password, Scope, Subject};
+use tower_password_grant::{BackendError, Grant, Password, Scope, Subject};
 
 use super::Error;
 
@@ -67,6 +68,13 @@ impl Person {
         let shown = |token: &str, claim| scope.contains(token).then_some(claim);
         Claims { name: shown("profile", self.name), email: shown("email", self.email) }
     }
+}
+
+/// What the ID token says of its user.
+pub(crate) async fn id_claims(grant: Grant) -> Result<IdClaims, BackendError> {
+    let person = Person::find(grant.subject().id());
+    let claims = person.map(|person| person.claims(grant.scope()));
+    Ok(IdClaims::of(&claims)?)
 }
 
 #[derive(Serialize)]
