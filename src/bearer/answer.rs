@@ -11,10 +11,13 @@ use super::refusal::{BearerReason, BearerRefusal};
 use crate::protocol::scope::Scope;
 use crate::protocol::wait::seconds_to_wait;
 use crate::protocol::wire::caching;
-use crate::protocol::wire::faces::{Header, Row, WAIT, row};
+use crate::protocol::wire::faces::{self, Fixed, Header, WAIT, row};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// A row of this table.
+type Row = faces::Row<Fixed>;
 
 /// In which words a request is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +120,7 @@ impl Challenge {
         let mut add = |name: &str, value: &str| write!(text, ", {name}=\"{value}\"").ok();
         if !row.code.is_empty() {
             add("error", row.code)?;
-            add("error_description", row.description)?;
+            add("error_description", row.sentence.text)?;
         }
         if let Some(scope) = scope {
             add("scope", scope.as_str())?;
@@ -195,11 +198,11 @@ impl Ready {
         }
         let mut grpc_headers = headers.clone();
         grpc_headers.insert(GRPC_STATUS, HeaderValue::from(grpc_status));
-        grpc_headers.insert(GRPC_MESSAGE, HeaderValue::from_static(row.description));
+        grpc_headers.insert(GRPC_MESSAGE, HeaderValue::from_static(row.sentence.text));
         let mut body = Bytes::new();
         if !row.code.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            body = Bytes::from_static(row.body.as_bytes());
+            body = Bytes::from_static(row.sentence.body.as_bytes());
         }
         Self { head: head(row.status, headers), body, grpc_head: head(StatusCode::OK, grpc_headers) }
     }
@@ -228,7 +231,7 @@ mod tests {
         let legal = |b: u8| matches!(b, 0x20 | 0x21 | 0x23..=0x24 | 0x26..=0x5b | 0x5d..=0x7e);
         for kind in AnswerKind::ALL {
             let (row, _) = kind.row();
-            assert!(!row.description.is_empty() && row.description.bytes().all(legal), "{kind:?}");
+            assert!(!row.sentence.text.is_empty() && row.sentence.text.bytes().all(legal), "{kind:?}");
         }
     }
 

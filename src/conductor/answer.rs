@@ -68,7 +68,11 @@ impl Answers {
             Ok(Reply::Revoked) => encode::revoked(headers, &setting),
             Ok(Reply::Introspected { json, max_age }) => encode::introspected(json, max_age, headers, &setting),
             Ok(Reply::Options) => encode::options(&setting),
-            Err(error) => encode::refusal(&error, headers, &setting),
+            Err(error) => {
+                let row = self.wording.table.row(error.face());
+                let now = row.tells_time().then(|| self.clock.now());
+                encode::refusal(&error, row, now, headers, &setting)
+            }
         }
     }
 

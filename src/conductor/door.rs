@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Version};
 
@@ -109,7 +110,7 @@ impl Door {
         }
         // The id often comes from the request, so it is held to what registry and limiter may expect.
         if let Some((index, _)) = claim.as_ref().filter(|(_, id)| !is_client_id(id)) {
-            return Err(self.refused_by_method(*index, Reason::UnknownClient));
+            return Err(self.refused_by_method(*index, &request, Reason::UnknownClient));
         }
         let presented = credentials::present(&head.headers, form, claim, self.methods.ignore_foreign_schemes);
         let presented = presented.map_err(|error| refused_bearer(error, head, trail.purpose))?;
@@ -174,7 +175,7 @@ impl Door {
         request: &AuthRequest<'_>,
         caller: &mut Caller,
     ) -> Result<AuthenticatedClient, TokenError> {
-        let refuse = |reason: Reason| self.refused_by_method(index, reason);
+        let refuse = |reason: Reason| self.refused_by_method(index, request, reason);
         let method = self.methods.own.get(index).ok_or_else(|| refuse(Reason::WrongMethod))?;
         let charge = self.budget.reserve(guessed, None, client, caller).await?;
         let (proving, used) = client::prove(&**method, client, request, charge);
@@ -190,8 +191,11 @@ impl Door {
     }
 
     /// A failed authentication by the application's own method, with its challenge.
-    fn refused_by_method(&self, index: usize, reason: Reason) -> TokenError {
+    fn refused_by_method(&self, index: usize, request: &AuthRequest<'_>, reason: Reason) -> TokenError {
         let mut error = TokenError::new(reason);
+        if !request.headers.contains_key(AUTHORIZATION) {
+            error = error.by_other();
+        }
         error.details().challenge = self.methods.own.get(index).map(|method| method.challenge());
         error
     }

@@ -26,6 +26,7 @@ use super::gate::{Gate, Next};
 use super::login::rungs::Rungs;
 use super::purpose::Purpose;
 use super::trail::Trail;
+use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::form::Known;
 
@@ -83,7 +84,8 @@ impl Exchange {
         let served = self.grants.named(requested).ok_or(Reason::UnsupportedGrantType)?;
         let grant_type = served.grant_type();
         trail.grant_type = Some(grant_type);
-        let client = client.permit(grant_type, self.door.now())?;
+        let client =
+            client.permit(grant_type, self.door.now()).map_err(move |reason| not_permitted(reason, grant_type))?;
         if let Some(parameter) = served.missing(form) {
             return Err(TokenError::missing(parameter));
         }
@@ -93,4 +95,10 @@ impl Exchange {
             Served::Other(flow) => flow.serve(&self.rungs, client, form, extensions, trail).await,
         }
     }
+}
+
+/// The refusal of a client that may not use the grant type.
+#[cold]
+fn not_permitted(reason: Reason, grant_type: GrantType) -> TokenError {
+    TokenError::new(reason).about(grant_type.name())
 }

@@ -9,8 +9,8 @@ use super::wire::rfc6749::RFC_6749;
 
 /// How the endpoint reads requests and words its refusals. Given to [`Builder::profile`](crate::Builder::profile).
 ///
-/// A profile is a table of answers and a few rules of reading. It gives nobody more rights. Which reasons look
-/// alike on the wire is the same in each.
+/// A profile is a table of answers and a few named rules of reading. It gives nobody more rights. Which reasons look alike on the
+/// wire is the same in each, with one exception: [`Auth0`](Self::Auth0) says aloud what a [login rule](crate::rules) denies.
 ///
 /// ```
 /// use tower_password_grant::PasswordGrant;
@@ -25,11 +25,19 @@ pub enum Profile {
     /// The standards alone: RFC 6749 sections 4.3 and 5.2.
     #[default]
     Rfc6749,
-    /// Statuses, codes and sentences of Auth0, so that its SDKs run unchanged.
+    /// Statuses, codes and sentences of Auth0, so that its SDKs run unchanged. See [errors](crate::manual::errors).
     ///
     /// Scopes are read as these SDKs write them: each client may ask for `openid`, `profile`, `email` and `offline_access`, another
     /// scope that it is not registered for is left out instead of refused, and a login gets a refresh token only with
     /// `offline_access` (OpenID Connect Core section 11).
+    ///
+    /// A 401 has a `WWW-Authenticate` header only if the client's own `Authorization` header failed, which departs from RFC 9110
+    /// section 15.5.2: the SDKs read no code from an answer with a challenge.
+    ///
+    /// # Security
+    /// A login rule's denial is answered 403 `access_denied` with its reason, as
+    /// [`reveal_custom_denials`](crate::error::Danger::reveal_custom_denials) does. A rule is asked only after the right password,
+    /// so its reason shows that the password is right.
     Auth0,
 }
 
@@ -73,16 +81,13 @@ impl Profile {
             Self::Auth0 => Some("offline_access"),
         }
     }
+
+    /// Whether a login rule's denial is said aloud, with its reason, and not as a wrong password.
+    pub(crate) const fn reveals_denials_of_rules(self) -> bool {
+        matches!(self, Self::Auth0)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn four_scopes_are_common_in_the_profile_of_auth0_and_none_by_default() {
-        let common = Profile::Auth0.common_scopes().map(Scope::as_str);
-        assert_eq!(common, Some("email offline_access openid profile"));
-        assert_eq!(Profile::default().common_scopes(), None);
-    }
-}
+#[path = "profile_tests.rs"]
+mod tests;

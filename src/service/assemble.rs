@@ -131,6 +131,7 @@ impl Options {
         let auditor = Arc::new(Auditor::new(self.audit, audit_key));
         let wording = wording(self.profile, &self.challenge_realm, self.error_uri)?;
         let answers = Answers::new(wording, Arc::clone(&auditor), Arc::clone(&clock));
+        let reveals_denials = self.danger.reveal_custom_denials;
         let users = Users::new(verifier, patience.accounts, patience.verifier);
         let begins_password_logins = types.iter().any(|grant| grant.begins_password_login());
         let offer = EndpointOffer {
@@ -182,7 +183,12 @@ impl Options {
                 users,
                 scales: Scales::new(
                     self.shield.map(|(shield, on_leak)| Screen { shield, on_leak }),
-                    LoginRules::new(login_rules, patience.rule, self.danger.reveal_custom_denials),
+                    LoginRules::new(
+                        login_rules,
+                        patience.rule,
+                        reveals_denials || self.profile.reveals_denials_of_rules(),
+                    ),
+                    reveals_denials,
                 ),
                 mint: Mint::new(issuer, patience.issuer),
                 families,

@@ -3,6 +3,9 @@
 mod answers;
 #[cfg(feature = "jwt")]
 mod discovery;
+mod expect;
+mod locks;
 mod pages;
 mod parts;
+mod rules;
 mod scopes;

@@ -38,10 +38,6 @@ impl LoginRules {
         Self { rules, patience, reveals_denials }
     }
 
-    pub(super) fn reveals_denials(&self) -> bool {
-        self.reveals_denials
-    }
-
     pub(super) fn count(&self) -> usize {
         self.rules.len()
     }

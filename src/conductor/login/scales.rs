@@ -49,12 +49,13 @@ pub(crate) struct Scales {
     demanded: Demanded,
     screen: Option<Screen>,
     rules: LoginRules,
+    reveals_custom_denials: bool,
 }
 
 impl Scales {
-    pub(crate) fn new(screen: Option<Screen>, rules: LoginRules) -> Self {
+    pub(crate) fn new(screen: Option<Screen>, rules: LoginRules, reveals_custom_denials: bool) -> Self {
         let blocks_leaked = screen.as_ref().is_some_and(|screen| screen.on_leak == OnLeak::Block);
-        Self { demanded: Demanded::by_settings(blocks_leaked, rules.count()), screen, rules }
+        Self { demanded: Demanded::by_settings(blocks_leaked, rules.count()), screen, rules, reveals_custom_denials }
     }
 
     /// Whether something looks at passwords that were found right.
@@ -62,9 +63,9 @@ impl Scales {
         self.screen.is_some()
     }
 
-    /// Whether the client sees what the application says of a denial of its own, be it the verifier's or a rule's.
+    /// Whether the client sees what the verifier says of a denial of its own.
     pub(super) fn reveal_custom_denials(&self) -> bool {
-        self.rules.reveals_denials()
+        self.reveals_custom_denials
     }
 
     /// Whether there are rules, for which an event is drafted.

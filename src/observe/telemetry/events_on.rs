@@ -100,7 +100,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             account,
             family,
             %reason,
-            parameter = failure.and_then(|failure| failure.details.as_ref()?.parameter.as_deref()),
+            parameter = failure.and_then(missing_parameter),
             rule = refused_by.map(|refusal| tracing::field::display(Escaped(refusal.rule()))),
             denial = refused_by.and_then(reason_of),
             limit = event.limit.map(tracing::field::display),
@@ -111,6 +111,12 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             "token request refused"
         ),
     }
+}
+
+/// The parameter that is missing.
+fn missing_parameter(error: &TokenError) -> Option<&str> {
+    let about = error.details.as_ref()?.about.as_ref()?;
+    (error.reason == Reason::MissingParameter).then(|| about.as_str())
 }
 
 /// What a rule gave as the reason of its denial.

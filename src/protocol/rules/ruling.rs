@@ -58,7 +58,9 @@ impl Ruling {
     ///
     /// Telemetry and the audit trail get the reason, 1 to 200 printable ASCII characters without `"` and `\` (RFC 6749 A.8).
     /// The client sees it as `error_description` only if the builder's `danger` section
-    /// [reveals custom denials](crate::error::Danger::reveal_custom_denials).
+    /// [reveals custom denials](crate::error::Danger::reveal_custom_denials), or in the
+    /// [profile of Auth0](crate::mount::Profile::Auth0), which answers 403 `access_denied` with it, at a refresh, too. Then the attempt
+    /// is charged each time.
     ///
     /// # Errors
     /// Fails on another character or length.
@@ -68,7 +70,7 @@ impl Ruling {
     }
 
     /// The login is refused because the user has to do something elsewhere first, such as to accept new terms: 400
-    /// `interaction_required`. No redirect is made. The attempt stays charged, each time. At a refresh the refresh token and its family stay
+    /// `interaction_required`, 403 in the profile of Auth0. No redirect is made. The attempt stays charged, each time. At a refresh the refresh token and its family stay
     /// good.
     ///
     /// The answer has no other members: the client has to know where its users go then.

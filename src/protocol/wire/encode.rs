@@ -1,7 +1,8 @@
 //! Where answers to endpoint requests are put together: status, headers, body (RFC 6749 sections 5.1 and 5.2). Two others do it
 //! for theirs: `wire/published.rs` for documents, and `bearer/answer.rs` for the guard of an API.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{
@@ -13,9 +14,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 
 use super::caching::{self, Cache};
 use super::error::{Details, TokenError};
-use super::faces::{Header, Row, Table, WAIT};
+use super::faces::{Fixed, Header, Row, Sentence, Table, WAIT};
 use super::host_code::ErrorText;
 use super::methods::Methods;
+use super::rate_limit;
 use crate::protocol::client::sunset::Sunset;
 use crate::protocol::wait::seconds_to_wait;
 
@@ -108,9 +110,16 @@ pub(crate) fn options(setting: &Setting<'_>) -> Response<Bytes> {
     finish(StatusCode::NO_CONTENT, Bytes::new(), headers, setting)
 }
 
-/// An error, as the profile's table has it.
-pub(crate) fn refusal(error: &TokenError, request: HeaderMap, setting: &Setting<'_>) -> Response<Bytes> {
-    let row = setting.wording.table.row(error.face());
+/// An error, as its row of the profile's table has it.
+///
+/// `now`: the time, if the row [tells](Row::tells_time) it.
+pub(crate) fn refusal(
+    error: &TokenError,
+    row: &Row,
+    now: Option<SystemTime>,
+    request: HeaderMap,
+    setting: &Setting<'_>,
+) -> Response<Bytes> {
     let details = error.details.as_deref();
     let mut headers = fixed_headers(request);
     let mut wait = error.retry_after;
@@ -130,11 +139,17 @@ pub(crate) fn refusal(error: &TokenError, request: HeaderMap, setting: &Setting<
                 wait.get_or_insert(WAIT);
                 continue;
             }
+            // Beside the time to wait.
+            Header::RateLimit => continue,
         };
         headers.insert(name, value);
     }
     if let Some(wait) = wait {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds_to_wait(wait)));
+        let seconds = seconds_to_wait(wait);
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        if let Some(now) = now {
+            rate_limit::tell(&mut headers, now, seconds);
+        }
     }
     finish(row.status, body(row, details, setting.wording.error_uri.as_deref()), headers, setting)
 }
@@ -142,15 +157,18 @@ pub(crate) fn refusal(error: &TokenError, request: HeaderMap, setting: &Setting<
 /// The row's own JSON, unless there is more to say.
 fn body(row: &Row, details: Option<&Details>, error_uri: Option<&str>) -> Bytes {
     let own = details.filter(|details| !details.leave_the_body());
-    if own.is_none() && error_uri.is_none() {
-        return Bytes::from_static(row.body.as_bytes());
+    if let (Sentence::Fixed(Fixed { body, .. }), None, None) = (&row.sentence, own, error_uri) {
+        return Bytes::from_static(body.as_bytes());
     }
     let code = own.and_then(|own| own.code.as_ref()).map_or(row.code, ErrorText::as_str);
-    let description = own.and_then(|own| own.description.as_ref()).map_or(row.description, ErrorText::as_str);
+    let description = match own.and_then(|own| own.description.as_ref()) {
+        Some(own) => Cow::Borrowed(own.as_str()),
+        None => row.sentence.about(details.and_then(|details| details.about.as_ref())),
+    };
     let mut map = serde_json::Map::new();
     map.insert("error".to_owned(), code.into());
     if !description.is_empty() {
-        map.insert("error_description".to_owned(), description.into());
+        map.insert("error_description".to_owned(), description.into_owned().into());
     }
     if let Some(uri) = error_uri {
         map.insert("error_uri".to_owned(), uri.into());

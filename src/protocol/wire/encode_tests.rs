@@ -1,43 +1,12 @@
 use super::*;
+use crate::protocol::wire::auth0::AUTH0;
 use crate::protocol::wire::charset::is_nqschar;
 use crate::protocol::wire::error::Reason;
-use crate::protocol::wire::faces::{Face, table};
+use crate::protocol::wire::faces::Face;
 use crate::protocol::wire::host_code::HostCode;
 use crate::protocol::wire::rfc6749::RFC_6749;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-/// A second table, of another product's statuses, codes and sentences.
-const OTHER: Table = table! {
-    Method: NOT_FOUND "endpoint_disabled" "Not here." Allow;
-    Insecure: BAD_REQUEST "invalid_request" "Not over TLS.";
-    EarlyData: TOO_EARLY "invalid_request" "Too early." RetryAfter;
-    MediaType: BAD_REQUEST "invalid_request" "A form or JSON, please.";
-    Coding: BAD_REQUEST "invalid_request" "Not compressed, please.";
-    TooLarge: PAYLOAD_TOO_LARGE "invalid_request" "Too large.";
-    Timeout: REQUEST_TIMEOUT "invalid_request" "Too slow.";
-    Query: BAD_REQUEST "invalid_request" "Not in the query.";
-    Malformed: BAD_REQUEST "invalid_request" "Malformed.";
-    Repeated: BAD_REQUEST "invalid_request" "Twice.";
-    Missing: BAD_REQUEST "invalid_request" "Missing required parameter.";
-    ManyCredentials: BAD_REQUEST "invalid_request" "Too many credentials.";
-    CrossSite: FORBIDDEN "access_denied" "Not from there.";
-    ClientByHeader: UNAUTHORIZED "access_denied" "Unauthorized";
-    ClientByBody: UNAUTHORIZED "access_denied" "Unauthorized";
-    BearerToken: UNAUTHORIZED "access_denied" "Unauthorized";
-    GrantType: NOT_IMPLEMENTED "unsupported_grant_type" "Unsupported grant type.";
-    Unauthorized: FORBIDDEN "unauthorized_client" "Grant type not allowed for the client.";
-    Scope: BAD_REQUEST "invalid_scope" "Invalid scope.";
-    Denied: FORBIDDEN "invalid_grant" "Wrong email or password.";
-    RefreshToken: FORBIDDEN "invalid_grant" "Unknown or invalid refresh token.";
-    TokenType: BAD_REQUEST "unsupported_token_type" "Not revocable.";
-    Leaked: UNAUTHORIZED "password_leaked" "Look into your mailbox.";
-    Interaction: FORBIDDEN "interaction_required" "Come to our page first.";
-    TooManyAttempts: TOO_MANY_REQUESTS "too_many_attempts" "Blocked." RetryAfter;
-    TooManyRequests: TOO_MANY_REQUESTS "too_many_requests" "Slow down." RetryAfter;
-    Fault: INTERNAL_SERVER_ERROR "server_error" "Broken.";
-    Unavailable: SERVICE_UNAVAILABLE "temporarily_unavailable" "Later." RetryAfter;
-};
 
 fn wording(table: Table) -> Wording {
     Wording {
@@ -92,15 +61,22 @@ fn waiting_times_are_rounded_up_to_whole_seconds_ht_21() {
     assert_eq!(seconds_to_wait(Duration::from_secs(900)), 900);
 }
 
+fn refuse(error: &TokenError, request: HeaderMap, setting: &Setting<'_>) -> Response<Bytes> {
+    let row = setting.wording.table.row(error.face());
+    // Half a second before a whole one.
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_500);
+    refusal(error, row, row.tells_time().then_some(now), request, setting)
+}
+
 #[test]
 fn another_profile_is_another_table_and_nothing_else() {
-    let (own, other) = (wording(RFC_6749), wording(OTHER));
-    let answer = |error: TokenError, wording| refusal(&error, HeaderMap::new(), &setting(wording));
+    let (own, other) = (wording(RFC_6749), wording(AUTH0));
+    let answer = |error: TokenError, wording| refuse(&error, HeaderMap::new(), &setting(wording));
     let status = |reason: Reason, wording| answer(reason.into(), wording).status().as_u16();
     for (reason, statuses) in [
         (Reason::WrongPassword, [400, 403]),
         (Reason::UnknownClient, [401, 401]),
-        (Reason::UnsupportedGrantType, [400, 501]),
+        (Reason::UnsupportedGrantType, [400, 403]),
         (Reason::RequestsThrottled, [429, 429]),
     ] {
         assert_eq!([status(reason, &own), status(reason, &other)], statuses, "{reason}");
@@ -109,14 +85,44 @@ fn another_profile_is_another_table_and_nothing_else() {
     assert_eq!(sentence(Reason::Disabled.into()), "Wrong email or password.");
     assert_eq!(sentence(TokenError::new(Reason::Disabled).at_refresh()), "Unknown or invalid refresh token.");
     // Its headers are those of its rows.
-    let client = answer(Reason::UnknownClient.into(), &other);
-    assert!(!client.headers().contains_key(WWW_AUTHENTICATE));
-    assert!(answer(Reason::UnknownClient.into(), &own).headers().contains_key(WWW_AUTHENTICATE));
-    assert_eq!(answer(Reason::EarlyData.into(), &other).headers()[RETRY_AFTER], "5");
+    let nobody = |wording| answer(Reason::NoClient.into(), wording);
+    assert!(!nobody(&other).headers().contains_key(WWW_AUTHENTICATE));
+    assert!(nobody(&own).headers().contains_key(WWW_AUTHENTICATE));
     // What looks alike looks alike in each.
     for reason in Reason::ALL.iter().filter(|reason| reason.face() == Face::Denied) {
         assert_eq!(answer((*reason).into(), &other).body(), answer(Reason::WrongPassword.into(), &other).body());
     }
+}
+
+#[test]
+fn a_sentence_names_what_its_error_is_about_bounded_and_cleaned() {
+    let (own, other) = (wording(RFC_6749), wording(AUTH0));
+    let answer = |error: &TokenError, wording| json(&refuse(error, HeaderMap::new(), &setting(wording)));
+    let sentence = |error: &TokenError, wording| answer(error, wording)["error_description"].clone();
+    let missing = TokenError::missing("realm");
+    assert_eq!(sentence(&missing, &other), "Missing required parameter: realm");
+    assert_eq!(sentence(&missing, &own), "a required parameter is missing or empty");
+    let grant = TokenError::new(Reason::GrantNotAllowed).about("urn:x");
+    assert_eq!(sentence(&grant, &other), "Grant type 'urn:x' not allowed for the client.");
+    assert_eq!(sentence(&grant, &own), "the client may not use this grant type");
+    let odd = TokenError::missing(&format!("\"{}\r\n\\{}", '\u{e9}', "x".repeat(1000)));
+    let expected = format!("Missing required parameter: ?????{}", "x".repeat(195));
+    assert_eq!(answer(&odd, &other), json!({ "error": "invalid_request", "error_description": expected }));
+}
+
+#[test]
+fn the_time_of_day_stands_beside_the_time_to_wait_where_the_row_says_so() {
+    let (own, other) = (wording(RFC_6749), wording(AUTH0));
+    let error = TokenError::new(Reason::AccountThrottled).with_retry_after(Duration::from_millis(899_001));
+    let answer = refuse(&error, HeaderMap::new(), &setting(&other));
+    let told = ["retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"];
+    // Both are rounded up, so that nobody who waits for it comes too early.
+    assert_eq!(told.map(|name| answer.headers()[name].to_str().unwrap()), ["900", "10", "0", "1700000901"]);
+    let answer = refuse(&error, HeaderMap::new(), &setting(&own));
+    assert_eq!(told.map(|name| answer.headers().contains_key(name)), [true, false, false, false]);
+    // Nothing else says it, though it says when to come back.
+    let answer = refuse(&Reason::Overloaded.into(), HeaderMap::new(), &setting(&other));
+    assert_eq!(told.map(|name| answer.headers().contains_key(name)), [true, false, false, false]);
 }
 
 #[test]
@@ -126,7 +132,7 @@ fn an_error_says_a_sentence_and_members_of_its_own_beside_the_code_of_its_row() 
     error.details().description = ErrorText::new("a second factor is needed", 256).ok();
     error.details().members.set("mfa_token", "\"\\\u{e9}\n").unwrap();
     error.details().members.set("mfa_requirements", &json!({ "challenge": [{ "type": "otp" }] })).unwrap();
-    let answer = refusal(&error, HeaderMap::new(), &setting(&wording));
+    let answer = refuse(&error, HeaderMap::new(), &setting(&wording));
     assert_eq!(answer.status(), 400);
     let expected = json!({
         "error": "invalid_grant",
@@ -152,7 +158,7 @@ proptest! {
         if own {
             error = error.with_host_code(HostCode::new(code, description).unwrap());
         }
-        let response = refusal(&error, HeaderMap::new(), &setting(&wording(RFC_6749)));
+        let response = refuse(&error, HeaderMap::new(), &setting(&wording(RFC_6749)));
         for (name, value) in json(&response).as_object().unwrap() {
             prop_assert!(["error", "error_description"].contains(&name.as_str()));
             prop_assert!(value.as_str().unwrap().bytes().all(is_nqschar));
@@ -170,7 +176,7 @@ fn nothing_of_the_request_is_left_in_the_headers_of_its_answer() {
         lines.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
     };
     let (error, setting) = (TokenError::new(Reason::WrongPassword), setting(&wording));
-    let refused = |headers| refusal(&error, headers, &setting);
+    let refused = |headers| refuse(&error, headers, &setting);
     let tokens = |headers| success(b"{}".to_vec(), headers, &setting);
     for (reused, own) in [
         (refused(request()), refused(HeaderMap::new())),

@@ -73,7 +73,7 @@ reasons! {
     /// A page of another origin sent the request, and the client does not list that origin.
     CrossSite "cross_site" => CrossSite,
     /// Nothing in the request names the client.
-    NoClient "no_client" => ClientByHeader,
+    NoClient "no_client" => ClientByOther,
     /// A `Basic` value that cannot be read.
     MalformedBasic "malformed_basic" => ClientByHeader,
     /// An `Authorization` scheme that is not served.
@@ -92,8 +92,8 @@ reasons! {
     GrantNotAllowed "grant_not_allowed" => Unauthorized,
     /// The client's last day on this grant is over.
     GrantSunset "grant_sunset" => Unauthorized,
-    /// A realm that the client does not list, whether it exists or not.
-    UnknownRealm "unknown_realm" => Malformed,
+    /// A realm that the client does not list, whether it exists or not, or one with a line break or NUL.
+    UnknownRealm "unknown_realm" => Realm,
     /// A scope that breaks RFC 6749 A.4.
     MalformedScope "malformed_scope" => Scope,
     /// A scope that the client is not registered for.
@@ -127,7 +127,7 @@ reasons! {
     /// A denial of the application's own.
     Custom "custom" => Denied,
     /// A login rule of the application refused the login. The event names the rule and its reason.
-    RuleDenied "rule_denied" => Denied,
+    RuleDenied "rule_denied" => RuleDenied,
     /// A login rule of the application wants the user to do something elsewhere first. The event names the rule.
     InteractionRequired "interaction_required" => Interaction,
     /// The password is right, but known from a leak, and the endpoint blocks such passwords.
@@ -191,6 +191,9 @@ impl fmt::Display for Reason {
     }
 }
 
+/// The most characters of what an error is about.
+const MAX_ABOUT: usize = 200;
+
 /// A refused request on its way to the encoder.
 #[derive(Debug)]
 pub(crate) struct TokenError {
@@ -215,9 +218,8 @@ pub(crate) struct Details {
     pub(crate) members: Members,
     /// The login rule that ended the login; for telemetry and audit only.
     pub(crate) refused_by: Option<RuleRefusal>,
-    /// The parameter that is missing; for telemetry only.
-    #[allow(dead_code, reason = "only events say it, which are a feature")]
-    pub(crate) parameter: Option<Box<str>>,
+    /// What the error is about, for rows whose sentence names it, and for telemetry.
+    pub(crate) about: Option<ErrorText>,
     /// What a trait of the application answered; for telemetry only.
     pub(crate) source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -237,9 +239,14 @@ impl TokenError {
     /// This parameter is not there, or has no value.
     #[cold]
     pub(crate) fn missing(parameter: &str) -> Self {
-        let mut error = Self::new(Reason::MissingParameter);
-        error.details().parameter = Some(parameter.into());
-        error
+        Self::new(Reason::MissingParameter).about(parameter)
+    }
+
+    /// The same about this: what is missing, or not allowed. A row's sentence may name it, bounded and cleaned.
+    #[cold]
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.details().about = Some(ErrorText::cleaned(what, MAX_ABOUT));
+        self
     }
 
     pub(crate) fn face(&self) -> Face {
@@ -263,7 +270,13 @@ impl TokenError {
 
     /// Client credentials that came in the body are answered 400, without a challenge (RFC 6749 section 5.2).
     pub(crate) fn in_body(self) -> Self {
-        if self.face == Face::ClientByHeader { self.with_face(Face::ClientByBody) } else { self }
+        let is_of_client = matches!(self.face, Face::ClientByHeader | Face::ClientByOther);
+        if is_of_client { self.with_face(Face::ClientByBody) } else { self }
+    }
+
+    /// Failed client authentication that neither header nor body has to do with.
+    pub(crate) fn by_other(self) -> Self {
+        self.with_face(Face::ClientByOther)
     }
 
     /// A bearer token gives no right to ask about tokens, and is refused in its own way (RFC 7662 section 2.3).
@@ -289,7 +302,7 @@ impl TokenError {
         self
     }
 
-    /// The refusal of a login rule. `reveals`: the client sees its reason.
+    /// The refusal of a login rule. `reveals`: the client sees the reason of a denial, else a wrong password.
     pub(crate) fn of_rule(refusal: RuleRefusal, reveals: bool) -> Self {
         let mut error = Self::new(match refusal.kind() {
             RuleRefusalKind::Denied { .. } => Reason::RuleDenied,
@@ -297,7 +310,11 @@ impl TokenError {
             RuleRefusalKind::NothingLeft => Reason::NothingGranted,
             RuleRefusalKind::Failed => Reason::RuleFailed,
         });
-        error.details().description = refusal.text().filter(|_| reveals).cloned();
+        match refusal.text() {
+            Some(reason) if reveals => error.details().about = Some(reason.clone()),
+            Some(_) => error = error.into_plain_denial(),
+            None => {}
+        }
         error.refused_by(refusal)
     }
 
@@ -339,6 +356,10 @@ impl From<Reason> for TokenError {
 mod tests {
     use super::*;
 
+    fn denial() -> RuleRefusal {
+        RuleRefusal::denied("hours".into(), ErrorText::new("not on Sundays", 200).unwrap())
+    }
+
     #[test]
     fn all_denials_of_a_user_share_one_face_pw_05() {
         for reason in [
@@ -350,10 +371,10 @@ mod tests {
             Reason::PasswordExpired,
             Reason::Unverified,
             Reason::Custom,
-            Reason::RuleDenied,
         ] {
             assert_eq!(reason.face(), Face::Denied);
         }
+        assert_eq!(TokenError::of_rule(denial(), false).face(), Face::Denied);
     }
 
     #[test]
@@ -361,8 +382,11 @@ mod tests {
         for reason in Reason::ALL.iter().copied().filter(|reason| reason.face() == Face::Denied) {
             assert_eq!(TokenError::new(reason).at_refresh().face(), Reason::UnknownRefreshToken.face());
         }
+        assert_eq!(TokenError::of_rule(denial(), false).at_refresh().face(), Face::RefreshToken);
         let failed = TokenError::new(Reason::VerifierFailed).at_refresh();
         assert_eq!(failed.face(), Face::Unavailable);
+        // What is said aloud at a login is said at a refresh: the token is still good.
+        assert_eq!(TokenError::of_rule(denial(), true).at_refresh().face(), Face::RuleDenied);
     }
 
     #[test]
@@ -375,7 +399,6 @@ mod tests {
         error.details().members.set("until", "Monday").unwrap();
         assert!(!error.is_plain_denial());
         assert!(!TokenError::new(Reason::UnknownRefreshToken).is_plain_denial());
-        let denial = || RuleRefusal::denied("hours".into(), ErrorText::new("not on Sundays", 200).unwrap());
         assert!(TokenError::of_rule(denial(), false).is_plain_denial());
         assert!(!TokenError::of_rule(denial(), true).is_plain_denial());
         for other in [RuleRefusal::interaction_required, RuleRefusal::failed] {

@@ -4,9 +4,12 @@
 //! [profile](crate::protocol::profile) only says what a face looks like, so none can distinguish what must look alike. Each table is
 //! in a file of its own.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
+
+use super::host_code::ErrorText;
 
 /// When to come back if nothing says when.
 pub(crate) const WAIT: Duration = Duration::from_secs(5);
@@ -38,15 +41,23 @@ faces! {
     Missing,
     ManyCredentials,
     CrossSite,
+    /// The `Authorization` header of the client failed.
     ClientByHeader,
+    /// What the client has in the body failed.
     ClientByBody,
+    /// Neither: nothing names the client, or a method of the application's own reads something else.
+    ClientByOther,
     /// A bearer token where only client authentication counts.
     BearerToken,
     GrantType,
     Unauthorized,
+    /// A realm that the client may not choose, whatever is wrong with it.
+    Realm,
     Scope,
-    /// Everything that a user can be denied for.
+    /// Everything that a user can be denied for, but for what is said aloud.
     Denied,
+    /// The denial of a login rule, where its reason is said aloud.
+    RuleDenied,
     /// Everything that a refresh token can be refused for.
     RefreshToken,
     TokenType,
@@ -75,46 +86,108 @@ pub(crate) enum Header {
     Close,
     /// `Retry-After`, also if nothing says when.
     RetryAfter,
+    /// The `x-ratelimit-*` headers, beside `Retry-After`.
+    RateLimit,
+}
+
+/// A sentence that is the same each time.
+#[derive(Debug)]
+pub(crate) struct Fixed {
+    pub(crate) text: &'static str,
+    /// The JSON of the code and this sentence.
+    pub(crate) body: &'static str,
+}
+
+/// What a row of a table says to people.
+#[derive(Debug)]
+pub(crate) enum Sentence {
+    Fixed(Fixed),
+    /// What the error is [about](super::error::TokenError::about) stands between two pieces.
+    About {
+        before: &'static str,
+        after: &'static str,
+    },
+}
+
+impl Sentence {
+    /// The whole sentence of an error that is about this.
+    pub(crate) fn about(&self, what: Option<&ErrorText>) -> Cow<'static, str> {
+        match self {
+            Self::Fixed(Fixed { text, .. }) => Cow::Borrowed(text),
+            Self::About { before, after } => {
+                let what = what.map_or("", ErrorText::as_str);
+                Cow::Owned([before, what, after].concat())
+            }
+        }
+    }
 }
 
 /// One row of a table: the answer to an error (RFC 6749 section 5.2, RFC 6750 section 3).
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct Row<S = Sentence> {
     pub(crate) status: StatusCode,
     pub(crate) code: &'static str,
-    pub(crate) description: &'static str,
-    /// The JSON of the two.
-    pub(crate) body: &'static str,
+    pub(crate) sentence: S,
     pub(crate) headers: &'static [Header],
 }
 
-/// Writes a row, and its JSON with it.
+impl Row {
+    /// Whether the answer says what time it is.
+    pub(crate) fn tells_time(&self) -> bool {
+        self.headers.contains(&Header::RateLimit)
+    }
+}
+
+/// Writes a row that says the same each time, or with a sentence of another kind in brackets.
 macro_rules! row {
-    ($status:ident $code:literal $description:literal $($header:ident)*) => {
+    ($status:ident $code:literal $text:literal $($header:ident)*) => {
+        $crate::protocol::wire::faces::row!($status $code ($crate::protocol::wire::faces::fixed!($code $text)) $($header)*)
+    };
+    ($status:ident $code:literal ($sentence:expr) $($header:ident)*) => {
         $crate::protocol::wire::faces::Row {
             status: ::http::StatusCode::$status,
             code: $code,
-            description: $description,
-            body: concat!("{\"error\":\"", $code, "\",\"error_description\":\"", $description, "\"}"),
+            sentence: $sentence,
             headers: &[$($crate::protocol::wire::faces::Header::$header,)*],
         }
     };
 }
 
-/// Writes a table. A face without a row does not compile.
+/// Writes a fixed sentence, and its JSON with it.
+macro_rules! fixed {
+    ($code:literal $text:literal) => {
+        $crate::protocol::wire::faces::Fixed {
+            text: $text,
+            body: concat!("{\"error\":\"", $code, "\",\"error_description\":\"", $text, "\"}"),
+        }
+    };
+}
+
+/// Writes the sentence of a row: one piece, or what stands before and behind what the error is about.
+macro_rules! sentence {
+    ($code:literal $text:literal) => {
+        $crate::protocol::wire::faces::Sentence::Fixed($crate::protocol::wire::faces::fixed!($code $text))
+    };
+    ($code:literal $before:literal $after:literal) => {
+        $crate::protocol::wire::faces::Sentence::About { before: $before, after: $after }
+    };
+}
+
+/// Writes a table. A face without a row does not compile. `_` in a sentence is what the error is about.
 macro_rules! table {
-    ($($face:ident: $status:ident $code:literal $description:literal $($header:ident)*;)+) => {
+    ($($face:ident: $status:ident $code:literal $text:literal $(_ $after:literal)? $($header:ident)*;)+) => {
         $crate::protocol::wire::faces::Table::new(|face| match face {
             $($crate::protocol::wire::faces::Face::$face => {
-                const ROW: &$crate::protocol::wire::faces::Row =
-                    &$crate::protocol::wire::faces::row!($status $code $description $($header)*);
+                const ROW: &$crate::protocol::wire::faces::Row = &$crate::protocol::wire::faces::row!(
+                    $status $code ($crate::protocol::wire::faces::sentence!($code $text $($after)?)) $($header)*
+                );
                 ROW
             })+
         })
     };
 }
 
-pub(crate) use {row, table};
+pub(crate) use {fixed, row, sentence, table};
 
 /// A table with a row for each face.
 #[derive(Clone, Copy, Debug)]

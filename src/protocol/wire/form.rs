@@ -11,6 +11,7 @@ use super::charset::{Positions, breaks_lines, has_either, is_unicode_no_crlf, is
 use super::error::Reason;
 use super::fields::Fields;
 use super::texts::{Span, Texts};
+use crate::protocol::realm;
 
 /// The most parameters one request may have.
 pub(crate) const MAX_PAIRS: usize = 64;
@@ -112,7 +113,8 @@ impl Form {
                 if pairs > MAX_PAIRS {
                     return Err(Reason::TooManyParameters);
                 }
-                form.add(text, Pair::at(start, name_end.min(at), at), is_plain)?;
+                let pair = Pair::at(start, name_end.min(at), at);
+                form.add(text, pair, is_plain).map_err(|reason| form.blame(text, pair, reason))?;
             }
             (start, name_end) = (at.wrapping_add(1), usize::MAX);
         }
@@ -141,6 +143,13 @@ impl Form {
                 Ok(())
             }
         }
+    }
+
+    /// The reason why a pair is refused. A realm that cannot be read is one that nobody lists.
+    #[cold]
+    fn blame(&mut self, text: &str, pair: Pair, reason: Reason) -> Reason {
+        let name = decode(pair.name.of(text), &mut self.texts);
+        if name.is_ok_and(|name| self.texts.get(name) == realm::PARAMETER) { Reason::UnknownRealm } else { reason }
     }
 
     fn add_known(&mut self, known: Known, value: Span, is_plain: bool) -> Result<(), Reason> {

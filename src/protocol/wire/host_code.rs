@@ -18,6 +18,12 @@ impl ErrorText {
         if is_legal { Ok(Self(text)) } else { Err(HostCodeError(())) }
     }
 
+    /// A text made fit: at most this many characters, with `?` for each that is not legal.
+    pub(crate) fn cleaned(text: &str, most: usize) -> Self {
+        let legal = |c: char| u8::try_from(c).is_ok_and(is_nqschar);
+        Self(text.chars().take(most).map(|c| if legal(c) { c } else { '?' }).collect())
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

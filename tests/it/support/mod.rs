@@ -44,7 +44,7 @@ use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use tokio::task::JoinHandle;
 use tower::{Layer as _, ServiceExt as _, service_fn};
-use tower_password_grant::mount::{NotSet, PublicDocument};
+use tower_password_grant::mount::{NotSet, Profile, PublicDocument};
 use tower_password_grant::store::MemoryAccessTokens;
 use tower_password_grant::{
     Attempt, BackendError, Builder, Client, ClientSecret, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant,
@@ -57,7 +57,7 @@ pub const CONF: &str = "Basic Y29uZjpzM2NyZXQ=";
 pub const AUTH: &[(&str, &str)] = &[("authorization", CONF)];
 
 pub use clock::ManualClock;
-pub use shared::{assert_shared, parsed};
+pub use shared::{Challenges, assert_shared, assert_shared_but, parsed};
 
 /// `PW` with more parameters.
 pub fn pw(more: &str) -> String {
@@ -156,6 +156,7 @@ pub fn builder(probe: &Probe) -> FixtureBuilder {
 pub struct Fixture {
     pub layer: PasswordGrantLayer,
     pub probe: Probe,
+    profile: Profile,
 }
 
 impl Fixture {
@@ -164,14 +165,19 @@ impl Fixture {
     }
 
     pub fn with(change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Self {
+        Self::of(Profile::default(), change)
+    }
+
+    /// In this profile, by whose rules its answers are judged.
+    pub fn of(profile: Profile, change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Self {
         let probe = Probe::default();
-        let layer = change(builder(&probe)).build().unwrap();
-        Self { layer, probe }
+        let layer = change(builder(&probe).profile(profile)).build().unwrap();
+        Self { layer, probe, profile }
     }
 
     /// Sends a request through the layer around an inner service that answers 200 `inner`.
     pub async fn send<B: Body>(&self, request: Request<B>) -> Answer {
-        send(&self.layer, request).await
+        send_in(self.profile, &self.layer, request).await
     }
 
     /// A token request with this body and these headers.
@@ -180,12 +186,23 @@ impl Fixture {
     }
 }
 
-pub async fn send<B: Body>(layer: &PasswordGrantLayer, mut request: Request<B>) -> Answer {
+pub async fn send<B: Body>(layer: &PasswordGrantLayer, request: Request<B>) -> Answer {
+    send_in(Profile::default(), layer, request).await
+}
+
+/// Which answers to a request, of which `sent` says whether it has an `Authorization` header, have a challenge in this profile.
+pub fn challenges(profile: Profile, sent: bool) -> Challenges {
+    if profile == Profile::Auth0 { Challenges::OfHeader { sent } } else { Challenges::Each401 }
+}
+
+/// The same for a layer of another profile.
+pub async fn send_in<B: Body>(profile: Profile, layer: &PasswordGrantLayer, mut request: Request<B>) -> Answer {
     let peer: SocketAddr = "192.0.2.1:4711".parse().unwrap();
     if request.extensions().get::<SocketAddr>().is_none() {
         request.extensions_mut().insert(peer);
     }
     let head_only = request.method() == http::Method::HEAD;
+    let challenges = challenges(profile, request.headers().contains_key("authorization"));
     let inner = service_fn(|_: Request<B>| async {
         Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from_static(b"inner"))))
     });
@@ -194,7 +211,7 @@ pub async fn send<B: Body>(layer: &PasswordGrantLayer, mut request: Request<B>) 
     let body = body.collect().await.unwrap().to_bytes();
     let answer = Answer { status: parts.status, headers: parts.headers, body, head_only };
     if answer.body != "inner" {
-        answer.assert_shared();
+        answer.assert_shared_but(challenges);
     }
     answer
 }
@@ -288,7 +305,13 @@ impl Answer {
     /// What every response of the endpoint must be, whatever it says.
     #[track_caller]
     pub fn assert_shared(&self) {
-        assert_shared(self.status, &self.headers, &self.body, self.head_only);
+        self.assert_shared_but(Challenges::Each401);
+    }
+
+    /// The same where another rule says which answers have a challenge.
+    #[track_caller]
+    pub fn assert_shared_but(&self, challenges: Challenges) {
+        assert_shared_but(challenges, self.status, &self.headers, &self.body, self.head_only);
     }
 }
 

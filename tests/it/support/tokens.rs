@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use http_body_util::Full;
 use tower_password_grant::audit::{AuditEvent, Reason};
 use tower_password_grant::client::ClientBuilder;
+use tower_password_grant::mount::Profile;
 use tower_password_grant::store::{AccessTokenStore, MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore};
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
 use tower_password_grant::user::Recheck;
@@ -16,7 +17,7 @@ use tower_password_grant::{
     PasswordGrantLayer, PeerAddress, StaticClients, Subject, Verdict,
 };
 
-use super::{Answer, ManualClock, basic, digest, send};
+use super::{Answer, ManualClock, basic, digest, send_in};
 
 /// What a user's account is like now.
 #[derive(Clone, Debug)]
@@ -155,6 +156,7 @@ pub struct Tokens {
     pub refresh_store: Arc<dyn RefreshTokenStore>,
     /// The reasons of refusals so far.
     pub reasons: Arc<Mutex<Vec<Reason>>>,
+    profile: Profile,
 }
 
 impl Tokens {
@@ -166,6 +168,11 @@ impl Tokens {
         let clock = ManualClock::new();
         let access = Arc::new(MemoryAccessTokens::new().with_clock(clock.clone()));
         Self::over(clock, access, Arc::new(MemoryRefreshTokens::new()), clients, change)
+    }
+
+    /// In this profile, by whose rules its answers are judged.
+    pub fn of(profile: Profile, clients: Vec<Client>, change: impl FnOnce(TokensBuilder) -> TokensBuilder) -> Self {
+        Self { profile, ..Self::with(clients, |builder| change(builder).profile(profile)) }
     }
 
     /// With refresh tokens that are changed.
@@ -217,7 +224,7 @@ impl Tokens {
             .peer_address(PeerAddress::socket_addr());
         let finish = move |builder: TokensBuilder| {
             let layer = builder.build().unwrap();
-            Self { layer, clock, users, access, refresh_store, reasons }
+            Self { layer, clock, users, access, refresh_store, reasons, profile: Profile::default() }
         };
         (builder, finish)
     }
@@ -242,7 +249,7 @@ impl Tokens {
         } else {
             (request.header("authorization", basic(client, &format!("{client}-pw"))), form.to_owned())
         };
-        send(&self.layer, request.body(Full::<bytes::Bytes>::new(form.into())).unwrap()).await
+        send_in(self.profile, &self.layer, request.body(Full::<bytes::Bytes>::new(form.into())).unwrap()).await
     }
 
     pub async fn login_with(&self, client: &str, more: &str) -> Answer {
@@ -287,6 +294,7 @@ impl Tokens {
         let store = Arc::clone(self.access.store());
         let mut other = Self::over(self.clock.clone(), store, Arc::clone(&self.refresh_store), clients, change);
         other.users = self.users.clone();
+        other.profile = self.profile;
         other
     }
 
@@ -300,7 +308,7 @@ impl Tokens {
             request = request.header(*name, *value);
         }
         let body = Full::<bytes::Bytes>::new(body.to_owned().into());
-        send(&self.layer, request.body(body).unwrap()).await
+        send_in(self.profile, &self.layer, request.body(body).unwrap()).await
     }
 
     /// Whether an access token of the client `conf` is good.
