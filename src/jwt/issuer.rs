@@ -275,6 +275,11 @@ impl TokenIssuer for JwtIssuer {
         Some(&self.issuer)
     }
 
+    fn id_token_algorithms(&self) -> Vec<String> {
+        let algorithm = self.id_tokens.as_ref().map(|_| self.keys.now().algorithm(Kind::IdToken));
+        algorithm.map(|algorithm| algorithm.name().to_owned()).into_iter().collect()
+    }
+
     fn follow_clock(&self, clock: &SharedClock) -> bool {
         self.clock.follow(clock)
     }

@@ -5,6 +5,7 @@ use aws_lc_rs::error::Unspecified;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::algorithm::SigningAlgorithm;
 use super::error::KeyError;
 use super::header::Kind;
 use super::signing_key::SigningKey;
@@ -75,6 +76,9 @@ impl KeySet {
     /// publishes its public half. Default: one key signs both. A key for [RS256](crate::jwt::SigningAlgorithm::Rs256) suits clients
     /// that take nothing else. A second call rotates; the old key's public half stays published.
     ///
+    /// The [OpenID configuration](crate::mount::Metadata::openid_configuration) names the algorithm that signs when the endpoint is
+    /// built. Change to another one with a restart.
+    ///
     /// # Errors
     /// Fails when another key has its `kid`; nothing changes then.
     pub fn rotate_id_tokens(&self, key: SigningKey) -> Result<(), KeyError> {
@@ -144,11 +148,19 @@ impl Keys {
 
     /// Signs a token with the key for its kind.
     pub(super) fn sign(&self, kind: Kind, payload: &[u8]) -> Result<String, Unspecified> {
-        let key = match kind {
+        self.key(kind).sign(kind, payload)
+    }
+
+    /// How a token of this kind is signed.
+    pub(super) fn algorithm(&self, kind: Kind) -> SigningAlgorithm {
+        self.key(kind).verification_key().algorithm()
+    }
+
+    fn key(&self, kind: Kind) -> &SigningKey {
+        match kind {
             Kind::AccessToken => &self.signing,
             Kind::IdToken => self.id_tokens.as_ref().unwrap_or(&self.signing),
-        };
-        key.sign(kind, payload)
+        }
     }
 
     fn signs_with(&self, kid: &str) -> bool {

@@ -6,7 +6,7 @@ use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tower_password_grant::bearer::AccessTokenVerifier as _;
-use tower_password_grant::jwt::{JwtIssuer, JwtVerifier, KeySet, SigningAlgorithm, SigningKey};
+use tower_password_grant::jwt::{IdClaims, JwtIssuer, JwtVerifier, KeySet, SigningAlgorithm, SigningKey};
 use tower_password_grant::mount::{Metadata, Profile};
 use tower_password_grant::store::MemoryRefreshTokens;
 use tower_password_grant::token::{RefreshTokens, RevocationEndpoint};
@@ -42,6 +42,10 @@ impl TokenIssuer for WithIdTokens {
 fn jwts(issuer: &str) -> JwtIssuer {
     let key = SigningKey::generate(SigningAlgorithm::Es256).unwrap();
     JwtIssuer::new(issuer, ["https://api.example"], KeySet::new(key)).unwrap()
+}
+
+fn rsa() -> SigningKey {
+    SigningKey::from_pkcs8_pem(SigningAlgorithm::Rs256, include_str!("../../data/jwt/rs256.pem")).unwrap()
 }
 
 fn endpoint<I: TokenIssuer>(issuer: I, metadata: Metadata) -> Builder<StaticClients, Probe, I> {
@@ -101,6 +105,24 @@ async fn the_document_has_each_member_that_an_sdk_reads_and_no_other() {
     // One document at both paths: they cannot contradict each other.
     assert_eq!(get(&layer, RFC_8414).await.body, answer.body);
     assert_eq!(document(&layer, KEYS).await["keys"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_algorithms_are_those_that_sign_id_tokens_not_access_tokens() {
+    let found = async |issuer: JwtIssuer| {
+        let keys = issuer.jwks();
+        let layer = endpoint(issuer, Metadata::new(DOMAIN).openid_configuration()).document(KEYS, keys);
+        document(&layer.build().unwrap(), OPENID).await["id_token_signing_alg_values_supported"].clone()
+    };
+    let with_id_tokens = |issuer: JwtIssuer| issuer.with_id_tokens(|_| async { Ok(IdClaims::new()) });
+    assert_eq!(found(jwts(DOMAIN)).await, Value::Null);
+    assert_eq!(found(with_id_tokens(jwts(DOMAIN))).await, json!(["ES256"]));
+    // One key signs access tokens, another one ID tokens.
+    let issuer = with_id_tokens(jwts(DOMAIN));
+    issuer.keys().rotate_id_tokens(rsa()).unwrap();
+    assert_eq!(found(issuer.clone()).await, json!(["RS256"]));
+    issuer.keys().rotate(SigningKey::generate(SigningAlgorithm::EdDsa).unwrap()).unwrap();
+    assert_eq!(found(issuer).await, json!(["RS256"]));
 }
 
 #[tokio::test]
