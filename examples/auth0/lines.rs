@@ -110,7 +110,7 @@ fn curl(domain: &str, authority: &str) {
     show("the alice of the other realm, 200", &realm_grant(EMPLOYEES));
     show("whose password is not the customer's, 403 invalid_grant", &realm_grant(CUSTOMERS));
     show("a realm that is not there, 400 invalid_request", &realm_grant("partners"));
-    show("a rule denies the login, 403 invalid_grant", &login(DENIED.email, CUSTOMERS_PASSWORD));
+    show("a rule denies the login, 403 access_denied", &login(DENIED.email, CUSTOMERS_PASSWORD));
     show("a rule wants the user elsewhere, 403 interaction_required", &login(REDIRECTED.email, CUSTOMERS_PASSWORD));
     show("a password that is known from a leak, 401 password_leaked", &login(LEAKED.email, LEAKED_PASSWORD));
     let revoke = curl(&format!("{web} -d \"token=$refresh\" https://{domain}/oauth/revoke"));

@@ -21,7 +21,7 @@ fn the_users_of_auth0_log_in_and_are_refused_as_there_and_again_after_a_restart(
     let scratch = Scratch::new("auth0-example");
     let denied = || refused(403, "invalid_grant");
     let realms = [ok(), denied(), refused(400, "invalid_request")];
-    let rules = [denied(), refused(403, "interaction_required"), refused(401, "password_leaked")];
+    let rules = [refused(403, "access_denied"), refused(403, "interaction_required"), refused(401, "password_leaked")];
     let expected = [&[ok(), ok(), ok()], &realms[..], &rules, &[ok(), refused(429, "too_many_attempts")]].concat();
     for _ in 0..2 {
         assert_eq!(start(&scratch).run_commands(), expected);
