@@ -28,7 +28,18 @@ const KNOWN: [(&str, Known); 9] = [
 /// # Errors
 /// The reason why the form is refused.
 pub fn form(body: &[u8]) -> Result<Vec<(String, String)>, Reason> {
-    let form = Form::parse(body, 0)?;
+    Form::parse(body, 0).map(parameters)
+}
+
+/// The same of a JSON object.
+///
+/// # Errors
+/// The reason why the object is refused.
+pub fn json_form(body: &[u8]) -> Result<Vec<(String, String)>, Reason> {
+    Form::parse_json(body, 0).map(parameters)
+}
+
+fn parameters(form: Form) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
     for (name, known) in KNOWN {
         if let Some(value) = form.get(known) {
@@ -38,7 +49,7 @@ pub fn form(body: &[u8]) -> Result<Vec<(String, String)>, Reason> {
     let (texts, others) = form.into_parts();
     let owned = |(name, value): &(_, _)| (texts.get(*name).to_owned(), texts.get(*value).to_owned());
     pairs.extend(others.as_slice().iter().map(owned));
-    Ok(pairs)
+    pairs
 }
 
 /// Id and secret.

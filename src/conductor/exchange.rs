@@ -13,7 +13,7 @@
 //!    -> WEIGH (login rules) -> ISSUE -> rotate
 //! ```
 //!
-//! [`Gate`] judges the head and parses; the service collects the body in between. The rungs from the realm on
+//! [`Gate`] judges the head; the service collects the body, which is then parsed. The rungs from the realm on
 //! stand in the flow of the grant, the last one in the protocol's encoder.
 //! [`Scales`](super::login::scales::Scales) weigh: they look for leaks and ask the login rules. A second factor has its place there.
 
@@ -56,7 +56,7 @@ impl Exchange {
             Next::Exchange(form) => form,
             Next::Options => return Ok(Reply::Options),
             Next::Refuse(reason) => return Err((*reason).into()),
-            Next::Read { .. } | Next::Throttle(_) => return Err(Reason::BodyIncomplete.into()),
+            Next::Read(_) | Next::Throttle(_) => return Err(Reason::BodyIncomplete.into()),
         };
         if trail.purpose == Purpose::Token && form.span(Known::GrantType).is_none() {
             return Err(TokenError::missing("grant_type"));

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use http::Method;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 
 use super::purpose::Purpose;
 use super::senders::Senders;
@@ -16,13 +16,14 @@ use crate::protocol::wire::basic::MAX_VALUE;
 use crate::protocol::wire::error::Reason;
 use crate::protocol::wire::form::Form;
 use crate::protocol::wire::head::{self, Fields};
+use crate::protocol::wire::media_type::{BodyFormat, BodyFormats};
 use crate::protocol::wire::origin::OwnOrigin;
 
 /// What to do with a request after its head was judged.
 #[allow(clippy::large_enum_variant, reason = "the large one is the common one, and it lives for one move")]
 pub(crate) enum Next {
-    /// Read the body, which is [parsed](Gate::parse) with room for credentials of this length from the header.
-    Read { credentials_len: usize },
+    /// Read the body.
+    Read(Reading),
     /// Answer `OPTIONS`.
     Options,
     /// Answer an error.
@@ -31,6 +32,28 @@ pub(crate) enum Next {
     Throttle(Duration),
     /// Climb the ladder with the parsed body.
     Exchange(Form),
+}
+
+/// How a body is parsed that was read.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    format: BodyFormat,
+    /// Of the credentials of the header, for which there is room: so the buffer need not grow.
+    credentials_len: usize,
+}
+
+impl Reading {
+    pub(crate) fn parse(self, body: &[u8]) -> Next {
+        let room = self.credentials_len.min(MAX_VALUE);
+        let parsed = match self.format {
+            BodyFormat::Form => Form::parse(body, room),
+            BodyFormat::Json => Form::parse_json(body, room),
+        };
+        match parsed {
+            Ok(form) => Next::Exchange(form),
+            Err(reason) => Next::Refuse(reason),
+        }
+    }
 }
 
 /// How much of a body is read, and for how long.
@@ -47,6 +70,8 @@ pub(crate) struct HeadRules {
     /// Of the server's own pages, if it is known.
     pub(crate) own_origin: Option<OwnOrigin>,
     pub(crate) refuse_early_data: bool,
+    /// The formats that a body may have.
+    pub(crate) formats: BodyFormats,
 }
 
 /// Judges heads.
@@ -103,8 +128,8 @@ impl Gate {
         if self.rules.refuse_early_data && head.headers.contains_key("early-data") {
             return Next::Refuse(Reason::EarlyData);
         }
-        match head::judge(head, fields, self.limits.size) {
-            Ok(()) => Next::Read { credentials_len: fields.credentials_len() },
+        match head::judge(head, fields, self.limits.size, self.rules.formats) {
+            Ok(format) => Next::Read(Reading { format, credentials_len: fields.credentials_len() }),
             Err(reason) => Next::Refuse(reason),
         }
     }
@@ -114,12 +139,10 @@ impl Gate {
         head::is_too_large(&head.headers, self.limits.size).then(|| self.admit(Purpose::Token, head))
     }
 
-    /// Parses the collected body, with room for credentials of this length: so the buffer need not grow.
-    pub(crate) fn parse(body: &[u8], credentials_len: usize) -> Next {
-        match Form::parse(body, credentials_len.min(MAX_VALUE)) {
-            Ok(form) => Next::Exchange(form),
-            Err(reason) => Next::Refuse(reason),
-        }
+    /// How a body is parsed whose head is judged later, if it is of a format that is read here.
+    pub(crate) fn reading(&self, headers: &HeaderMap) -> Option<Reading> {
+        let format = head::format(headers, self.rules.formats)?;
+        Some(Reading { format, credentials_len: 0 })
     }
 
     pub(super) fn senders(&self) -> &Senders {

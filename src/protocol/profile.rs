@@ -27,6 +27,8 @@ pub enum Profile {
     Rfc6749,
     /// Statuses, codes and sentences of Auth0, so that its SDKs run unchanged. See [errors](crate::manual::errors).
     ///
+    /// [JSON bodies](crate::manual::errors#json-bodies) are read beside forms.
+    ///
     /// Scopes are read as these SDKs write them: each client may ask for `openid`, `profile`, `email` and `offline_access`, another
     /// scope that it is not registered for is left out instead of refused, and a login gets a refresh token only with
     /// `offline_access` (OpenID Connect Core section 11).
@@ -80,6 +82,11 @@ impl Profile {
             Self::Rfc6749 => None,
             Self::Auth0 => Some("offline_access"),
         }
+    }
+
+    /// Whether a flat JSON object is read where a form is.
+    pub(crate) const fn reads_json(self) -> bool {
+        matches!(self, Self::Auth0)
     }
 
     /// Whether a login rule's denial is said aloud, with its reason, and not as a wrong password.

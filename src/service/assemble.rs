@@ -130,6 +130,7 @@ impl Options {
         let audit_key = shared_key.map_or_else(random_bytes, |key| Ok(key.for_purpose(KeyUse::Accounts)))?;
         let auditor = Arc::new(Auditor::new(self.audit, audit_key));
         let wording = wording(self.profile, &self.challenge_realm, self.error_uri)?;
+        let formats = wording.formats;
         let answers = Answers::new(wording, Arc::clone(&auditor), Arc::clone(&clock));
         let reveals_denials = self.danger.reveal_custom_denials;
         let users = Users::new(verifier, patience.accounts, patience.verifier);
@@ -153,7 +154,7 @@ impl Options {
         let gate = Gate::new(
             Senders::new(peer, self.end_user_header, protection.exempt),
             Throttle::new(request_ceiling, introspection.ceiling, Arc::clone(&clock)),
-            HeadRules { transport: self.transport, own_origin, refuse_early_data: self.refuse_early_data },
+            HeadRules { transport: self.transport, own_origin, refuse_early_data: self.refuse_early_data, formats },
             body,
         );
         let budget = Arc::new(Budget::new(

@@ -16,6 +16,7 @@ use crate::protocol::profile::Profile;
 use crate::protocol::wire::charset::is_nqschar;
 use crate::protocol::wire::encode::Wording;
 use crate::protocol::wire::faces::Face;
+use crate::protocol::wire::media_type::BodyFormats;
 use crate::protocol::wire::uri::{is_absolute_uri, is_uri_reference};
 
 /// The most characters of a login rule's name.
@@ -107,6 +108,7 @@ pub(super) fn wording(profile: Profile, realm: &str, error_uri: Option<String>) 
     Ok(Wording {
         table,
         page_headers: profile.page_headers(),
+        formats: BodyFormats::new(profile.reads_json()),
         error_uri,
         challenge: challenge("Basic", realm, "charset=\"UTF-8\"")?,
         bearer_challenge: challenge("Bearer", realm, &bearer)?,

@@ -17,9 +17,8 @@ use super::grant_service::PasswordGrantService;
 use super::intake::{Collect, EndpointFuture};
 use super::routes::Target;
 use crate::conductor::endpoint::{Answer, Endpoint};
-use crate::conductor::gate::{Gate, Next};
+use crate::conductor::gate::{Next, Reading};
 use crate::conductor::purpose::Purpose;
-use crate::protocol::wire::head::is_form;
 
 /// Other grant types go to the inner service; see
 /// [`forward_other_grants`](crate::PasswordGrantLayer::forward_other_grants).
@@ -61,17 +60,19 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let served = self.mount.routes.find(request.uri().path()).map(|(served, _)| served);
-        match served {
-            Some(Target::Endpoint(Purpose::Token))
-                if request.method() == Method::POST && is_form(request.headers()) => {}
-            None | Some(Target::Endpoint(Purpose::Token)) => {
-                return ForwardFuture::of(Kind::Pass { future: self.inner.call(request) }, &self.bodies);
+        let reading = match served {
+            Some(Target::Endpoint(Purpose::Token)) if request.method() == Method::POST => {
+                self.mount.endpoint.gate().reading(request.headers())
             }
+            None | Some(Target::Endpoint(Purpose::Token)) => None,
             Some(served) => {
                 let future = EndpointFuture::serve(&self.mount.endpoint, served, request);
                 return ForwardFuture::of(Kind::Own { future }, &self.bodies);
             }
-        }
+        };
+        let Some(reading) = reading else {
+            return ForwardFuture::of(Kind::Pass { future: self.inner.call(request) }, &self.bodies);
+        };
         let (head, body) = request.into_parts();
         let endpoint = Arc::clone(&self.mount.endpoint);
         if let Some((refusal, caller)) = endpoint.gate().refuse_unread(&head) {
@@ -82,7 +83,7 @@ where
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
         let collect = Collect::new(body);
-        let task = Task { endpoint, head: Some(head), collect, inner, rebuild: self.others.rebuild };
+        let task = Task { endpoint, head: Some(head), reading, collect, inner, rebuild: self.others.rebuild };
         ForwardFuture::of(Kind::Collect { task: Box::pin(task) }, &self.bodies)
     }
 }
@@ -118,6 +119,7 @@ pin_project! {
     struct Task<S, B> {
         endpoint: Arc<Endpoint>,
         head: Option<Parts>,
+        reading: Reading,
         #[pin]
         collect: Collect<B>,
         inner: S,
@@ -138,7 +140,7 @@ impl<S, B: Body> Task<S, B> {
         let collected = ready!(this.collect.poll(this.endpoint.gate().limits(), cx));
         let Some(mut head) = this.head.take() else { return Poll::Pending };
         let next = match collected {
-            Ok(body) => match Gate::parse(body.as_slice(), 0) {
+            Ok(body) => match this.reading.parse(body.as_slice()) {
                 Next::Exchange(form) if this.endpoint.is_foreign_grant(&form) => {
                     // The body has a known length now.
                     head.headers.remove(TRANSFER_ENCODING);
@@ -150,7 +152,7 @@ impl<S, B: Body> Task<S, B> {
             Err(reason) => Next::Refuse(reason),
         };
         let (admitted, caller) = this.endpoint.gate().admit(Purpose::Token, &head);
-        let next = if matches!(admitted, Next::Read { .. }) { next } else { admitted };
+        let next = if matches!(admitted, Next::Read(_)) { next } else { admitted };
         Poll::Ready(Way::Own(this.endpoint.clone().answer(Purpose::Token, head.into(), caller, next)))
     }
 }

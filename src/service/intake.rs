@@ -16,7 +16,7 @@ use super::routes::Target;
 use crate::boundary::body::{NoInner, ResponseBody};
 use crate::conductor::door::Head;
 use crate::conductor::endpoint::{Answer, Endpoint};
-use crate::conductor::gate::{BodyLimits, Gate, Next};
+use crate::conductor::gate::{BodyLimits, Next, Reading};
 use crate::conductor::purpose::Purpose;
 use crate::conductor::trail::Caller;
 use crate::observe::timer::{self, Timer};
@@ -173,7 +173,7 @@ struct Start {
     purpose: Purpose,
     head: Head,
     caller: Caller,
-    credentials_len: usize,
+    reading: Reading,
 }
 
 impl<B: Body> EndpointFuture<B> {
@@ -183,9 +183,9 @@ impl<B: Body> EndpointFuture<B> {
     pub(super) fn start(endpoint: &Arc<Endpoint>, purpose: Purpose, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let state = match endpoint.gate().admit(purpose, &head) {
-            (Next::Read { credentials_len }, caller) => {
+            (Next::Read(reading), caller) => {
                 let (endpoint, head) = (Arc::clone(endpoint), head.into());
-                let start = Start { endpoint, purpose, head, caller, credentials_len };
+                let start = Start { endpoint, purpose, head, caller, reading };
                 State::Collect { task: Box::pin(Task { start: Some(start), collect: Collect::new(body) }) }
             }
             (next, caller) => State::Answer { answer: Arc::clone(endpoint).answer(purpose, head.into(), caller, next) },
@@ -219,7 +219,7 @@ impl<B: Body> EndpointFuture<B> {
                     let task = task.as_mut().project();
                     let Some(start) = task.start.as_mut() else { return Poll::Pending };
                     let next = match task.collect.poll(start.endpoint.gate().limits(), cx) {
-                        Poll::Ready(Ok(body)) => Gate::parse(body.as_slice(), start.credentials_len),
+                        Poll::Ready(Ok(body)) => start.reading.parse(body.as_slice()),
                         Poll::Ready(Err(reason)) => Next::Refuse(reason),
                         Poll::Pending => return start.caller.waits(Poll::Pending),
                     };

@@ -4,6 +4,7 @@ mod answers;
 #[cfg(feature = "jwt")]
 mod discovery;
 mod expect;
+mod json_bodies;
 mod locks;
 mod pages;
 mod parts;

@@ -16,6 +16,7 @@ use super::caching::{self, Cache};
 use super::error::{Details, TokenError};
 use super::faces::{Fixed, Header, Row, Sentence, Table, WAIT};
 use super::host_code::ErrorText;
+use super::media_type::BodyFormats;
 use super::methods::Methods;
 use super::rate_limit;
 use crate::protocol::client::sunset::Sunset;
@@ -30,6 +31,8 @@ pub(crate) struct Wording {
     pub(crate) table: Table,
     /// The request headers that pages of an allowed origin may set.
     pub(crate) page_headers: &'static str,
+    /// What `Accept-Post` names.
+    pub(crate) formats: BodyFormats,
     /// A page about errors, named in each.
     pub(crate) error_uri: Option<String>,
     /// For client authentication, unless an error has one of its own.
@@ -126,7 +129,7 @@ pub(crate) fn refusal(
     for header in row.headers {
         let (name, value) = match header {
             Header::Allow => (ALLOW, setting.methods.allow()),
-            Header::AcceptPost => (ACCEPT_POST, HeaderValue::from_static("application/x-www-form-urlencoded")),
+            Header::AcceptPost => (ACCEPT_POST, setting.wording.formats.accept_post()),
             Header::AcceptEncoding => (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
             Header::Challenge => {
                 let own = details.and_then(|details| details.challenge.as_ref());

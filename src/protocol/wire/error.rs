@@ -58,13 +58,15 @@ reasons! {
     BrokenEscape "broken_escape" => Malformed,
     /// Decoded bytes that are not UTF-8.
     NotUtf8 "not_utf8" => Malformed,
+    /// A JSON body that is no flat object of texts.
+    MalformedJson "malformed_json" => Malformed,
     /// More parameters than the limit.
     TooManyParameters "too_many_parameters" => Malformed,
     /// A parameter longer than its limit.
     ParameterTooLong "parameter_too_long" => Malformed,
     /// A character that the parameter may not have.
     IllegalCharacter "illegal_character" => Malformed,
-    /// A recognised parameter twice.
+    /// A recognised parameter twice; in JSON, any name twice.
     RepeatedParameter "repeated_parameter" => Repeated,
     /// A required parameter is missing or empty.
     MissingParameter "missing_parameter" => Missing,

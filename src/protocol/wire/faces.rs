@@ -74,7 +74,7 @@ faces! {
 pub(crate) enum Header {
     /// `Allow`: the methods of the path.
     Allow,
-    /// `Accept-Post`: the media type of a form.
+    /// `Accept-Post`: the media types that are read.
     AcceptPost,
     /// `Accept-Encoding`: none.
     AcceptEncoding,

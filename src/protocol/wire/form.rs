@@ -79,7 +79,8 @@ impl Known {
     }
 }
 
-/// A decoded form. Parameters without a value are as if they were absent (RFC 6749 section 3.2).
+/// The decoded parameters of a body, in whatever format they were sent. Those without a value are as if they were absent
+/// (RFC 6749 section 3.2).
 #[derive(Default)]
 pub(crate) struct Form {
     pub(crate) texts: Texts,
@@ -100,25 +101,27 @@ impl Form {
         // The body lies first among the texts, and what is escaped in it once more behind it, decoded.
         let copies = if is_plain { 1 } else { 2 };
         let capacity = body.len().saturating_mul(copies).saturating_add(room);
-        let mut form = Self { texts: Texts::with_capacity(capacity), ..Self::default() };
+        let mut form = Self::with_capacity(capacity);
         form.texts.append(text);
-        let (mut start, mut name_end, mut pairs) = (0, usize::MAX, 0_usize);
+        let (mut start, mut name_end, mut pairs) = (0, usize::MAX, 0);
         for at in Positions::of(body, b'&', b'=') {
             if body.get(at) == Some(&b'=') {
                 name_end = name_end.min(at);
                 continue;
             }
             if at > start {
-                pairs = pairs.saturating_add(1);
-                if pairs > MAX_PAIRS {
-                    return Err(Reason::TooManyParameters);
-                }
+                count_pair(&mut pairs)?;
                 let pair = Pair::at(start, name_end.min(at), at);
                 form.add(text, pair, is_plain).map_err(|reason| form.blame(text, pair, reason))?;
             }
             (start, name_end) = (at.wrapping_add(1), usize::MAX);
         }
         Ok(form)
+    }
+
+    /// Without a parameter yet, and with room for texts of so many bytes.
+    pub(super) fn with_capacity(capacity: usize) -> Self {
+        Self { texts: Texts::with_capacity(capacity), ..Self::default() }
     }
 
     /// Adds a pair of the form that is `text`.
@@ -133,6 +136,11 @@ impl Form {
                 }
             }
         }
+        self.add_decoded(name, value, is_plain)
+    }
+
+    /// Adds a pair whose parts lie among the texts. `is_plain`: all of it is visible ASCII and spaces.
+    pub(super) fn add_decoded(&mut self, name: Span, value: Span, is_plain: bool) -> Result<(), Reason> {
         match Known::named(self.texts.get(name)) {
             Some(known) => self.add_known(known, value, is_plain),
             None => {
@@ -145,11 +153,19 @@ impl Form {
         }
     }
 
-    /// The reason why a pair is refused. A realm that cannot be read is one that nobody lists.
+    /// The reason why a pair of the form that is `text` is refused.
     #[cold]
     fn blame(&mut self, text: &str, pair: Pair, reason: Reason) -> Reason {
-        let name = decode(pair.name.of(text), &mut self.texts);
-        if name.is_ok_and(|name| self.texts.get(name) == realm::PARAMETER) { Reason::UnknownRealm } else { reason }
+        match decode(pair.name.of(text), &mut self.texts) {
+            Ok(name) => self.blame_named(name, reason),
+            Err(_) => reason,
+        }
+    }
+
+    /// The reason why the parameter of this name is refused. A realm that cannot be read is one that nobody lists.
+    #[cold]
+    pub(super) fn blame_named(&self, name: Span, reason: Reason) -> Reason {
+        if self.texts.get(name) == realm::PARAMETER { Reason::UnknownRealm } else { reason }
     }
 
     fn add_known(&mut self, known: Known, value: Span, is_plain: bool) -> Result<(), Reason> {
@@ -207,6 +223,11 @@ impl Form {
         Some(self.texts.get(*value)).filter(|value| !value.is_empty())
     }
 
+    /// Whether there is a field of this name that is not known here.
+    pub(super) fn has_other(&self, name: &str) -> bool {
+        self.others.as_slice().iter().any(|(known, _)| self.texts.get(*known) == name)
+    }
+
     /// A field that only some endpoints know, which there must not repeat.
     pub(crate) fn single(&self, name: &str) -> Result<Option<&str>, Reason> {
         let mut found = self.others.as_slice().iter().filter(|(known, _)| self.texts.get(*known) == name);
@@ -231,6 +252,12 @@ impl Form {
     pub(crate) fn into_parts(self) -> (Texts, Fields) {
         (self.texts, self.others)
     }
+}
+
+/// Counts one pair more, up to the limit.
+pub(super) fn count_pair(pairs: &mut usize) -> Result<(), Reason> {
+    *pairs = pairs.saturating_add(1);
+    if *pairs > MAX_PAIRS { Err(Reason::TooManyParameters) } else { Ok(()) }
 }
 
 /// Where the parts of one `name=value` lie.
@@ -305,7 +332,7 @@ fn decode_character<'a>(raw: &'a str, texts: &mut Texts) -> Result<&'a str, Reas
     Ok(rest)
 }
 
-fn hex_pair(text: &str) -> Option<(u8, &str)> {
+pub(super) fn hex_pair(text: &str) -> Option<(u8, &str)> {
     let (digits, rest) = text.split_at_checked(2)?;
     let [high, low] = *digits.as_bytes() else { return None };
     Some((hex(high)? << 4 | hex(low)?, rest))

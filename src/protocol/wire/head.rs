@@ -5,7 +5,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::Reason;
-use super::media_type::is_utf_8_form;
+use super::media_type::{BodyFormat, BodyFormats};
 use super::origin::{OwnOrigin, is_own};
 
 /// Names that carry a credential, and therefore must not stand in a URI, which ends up in logs and histories.
@@ -91,14 +91,10 @@ impl<'a> Fields<'a> {
         declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > max_body))
     }
 
-    /// Whether there is exactly one `Content-Type`, and it is a form in UTF-8.
-    fn is_form(&self) -> bool {
-        let Values::One(value) = self.media_type else { return false };
-        // As nearly all clients write it.
-        if value == "application/x-www-form-urlencoded" {
-            return true;
-        }
-        value.to_str().is_ok_and(is_utf_8_form)
+    /// The format of the body, if there is exactly one `Content-Type`, and what it names is read.
+    fn format(&self, read: BodyFormats) -> Option<BodyFormat> {
+        let Values::One(value) = self.media_type else { return None };
+        read.named(value)
     }
 
     /// Whether no page of another origin sent the request: judges `Sec-Fetch-Site`, or without it `Origin` against the
@@ -130,25 +126,28 @@ pub(crate) fn is_too_large(headers: &HeaderMap, max_body: usize) -> bool {
     Fields::read(headers).is_too_large(max_body)
 }
 
-/// Whether there is exactly one `Content-Type`, and it is a form in UTF-8.
-pub(crate) fn is_form(headers: &HeaderMap) -> bool {
-    Fields::read(headers).is_form()
+/// The format of the body, if there is exactly one `Content-Type`, and what it names is read.
+pub(crate) fn format(headers: &HeaderMap, read: BodyFormats) -> Option<BodyFormat> {
+    Fields::read(headers).format(read)
 }
 
-/// Length, type and coding of the body, then the query (RFC 6749 section 2.3.1).
-pub(crate) fn judge(parts: &Parts, fields: &Fields<'_>, max_body: usize) -> Result<(), Reason> {
+/// Length, type and coding of the body, then the query (RFC 6749 section 2.3.1). Gives the format of the body.
+pub(crate) fn judge(
+    parts: &Parts,
+    fields: &Fields<'_>,
+    max_body: usize,
+    read: BodyFormats,
+) -> Result<BodyFormat, Reason> {
     if fields.is_too_large(max_body) {
         return Err(Reason::BodyTooLarge);
     }
-    if !fields.is_form() {
-        return Err(Reason::ContentType);
-    }
+    let format = fields.format(read).ok_or(Reason::ContentType)?;
     if fields.is_coded {
         return Err(Reason::ContentCoding);
     }
     match parts.uri.query() {
         Some(query) if holds_credentials(query) => Err(Reason::CredentialsInQuery),
-        _ => Ok(()),
+        _ => Ok(format),
     }
 }
 

@@ -82,7 +82,11 @@ impl<'a> JsonObject<'a> {
     pub(crate) fn read(json: &'a str) -> Result<Self, Unreadable> {
         // As many as an access token has.
         let mut own = Vec::with_capacity(12);
-        members(json, |name, value| own.push(Member::new(name, value))).map_err(|at| Unreadable::object(json, at))?;
+        let found = |name: Written<'a>, value| {
+            own.push(Member::new(name.text()?, value));
+            Some(())
+        };
+        members(json, found).map_err(|at| Unreadable::object(json, at))?;
         if is_any_twice(&own) { Err(Unreadable::Twice) } else { Ok(Self(own)) }
     }
 

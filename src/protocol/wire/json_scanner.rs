@@ -1,7 +1,7 @@
 //! The frame of a JSON object (RFC 8259 section 4): its names, and where what they hold begins and ends.
 //!
-//! Nearly all that a token holds is a text without escapes or a whole number. These are seen at once; everything else is
-//! read by `serde_json`.
+//! Nearly all that a token or a request holds is a text without escapes or a whole number. These are seen at once; everything else
+//! is read by `serde_json`. Nothing is copied here.
 
 use std::borrow::Cow;
 
@@ -19,27 +19,32 @@ pub(super) struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
+    /// What stands between the quotes, if it is a text: with its escapes, if it is not plain.
+    pub(super) fn quoted(self) -> Option<&'a str> {
+        self.json.strip_prefix('"')?.strip_suffix('"')
+    }
+
     /// The text that it is. It is borrowed, if it has no escapes.
     pub(super) fn text(self) -> Option<Cow<'a, str>> {
         #[derive(Deserialize)]
         struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
         if self.is_plain {
-            return without_quotes(self.json).map(Cow::Borrowed);
+            return self.quoted().map(Cow::Borrowed);
         }
         serde_json::from_str(self.json).ok().map(|Text(text)| text)
     }
 }
 
-fn without_quotes(text: &str) -> Option<&str> {
-    text.get(1..text.len().wrapping_sub(1))
-}
-
-/// Hands on each member of an object, in the order in which they are written.
+/// Hands on each member of an object, its name and what it holds, in the order in which they are written; as long as they are
+/// taken.
 ///
 /// # Errors
-/// From which byte on the text is no object.
-pub(super) fn members<'a>(json: &'a str, found: impl FnMut(Cow<'a, str>, Written<'a>)) -> Result<(), usize> {
+/// From which byte on the text is no object, or what it holds is not taken.
+pub(super) fn members<'a>(
+    json: &'a str,
+    found: impl FnMut(Written<'a>, Written<'a>) -> Option<()>,
+) -> Result<(), usize> {
     let mut scanner = Scanner { rest: json };
     scanner.object(found).ok_or_else(|| json.len().saturating_sub(scanner.rest.len()))
 }
@@ -49,13 +54,14 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    fn object(&mut self, mut found: impl FnMut(Cow<'a, str>, Written<'a>)) -> Option<()> {
+    fn object(&mut self, mut found: impl FnMut(Written<'a>, Written<'a>) -> Option<()>) -> Option<()> {
         self.take('{')?;
         if self.take('}').is_none() {
             loop {
-                let name = self.name()?;
+                // What is no text is no name: that is seen where it is taken.
+                let name = self.value()?;
                 self.take(':')?;
-                found(name, self.value()?);
+                found(name, self.value()?)?;
                 if self.take(',').is_none() {
                     break;
                 }
@@ -79,15 +85,6 @@ impl<'a> Scanner<'a> {
         self.skip_space();
         self.rest = self.rest.strip_prefix(mark)?;
         Some(())
-    }
-
-    fn name(&mut self) -> Option<Cow<'a, str>> {
-        self.skip_space();
-        // As nearly all are.
-        let Some(length) = self.plain_text() else { return self.value()?.text() };
-        let (name, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        without_quotes(name).map(Cow::Borrowed)
     }
 
     fn value(&mut self) -> Option<Written<'a>> {
@@ -159,11 +156,12 @@ mod tests {
 
     fn read(json: &str) -> Option<Vec<(String, String)>> {
         let mut all = Vec::new();
-        let found = |name: Cow<'_, str>, value: Written<'_>| {
+        let found = |name: Written<'_>, value: Written<'_>| {
             let text = serde_json::from_str::<String>(value.json).ok();
             assert_eq!(value.text().as_deref(), text.as_deref(), "{json}");
             assert!(!value.is_plain || text.is_some_and(|text| value.json == format!("\"{text}\"")), "{json}");
-            all.push((name.into_owned(), value.json.to_owned()));
+            all.push((name.text()?.into_owned(), value.json.to_owned()));
+            Some(())
         };
         members(json, found).ok().map(|()| all)
     }
@@ -199,8 +197,19 @@ mod tests {
         for (json, at) in
             [("", 0), ("[]", 0), ("{\"a\":1", 6), ("{\"a\":01}", 5), ("{\"a\" 1}", 5), ("{\"a\":1,}", 7), ("{}x", 2)]
         {
-            assert_eq!(members(json, |_, _| ()), Err(at), "{json}");
+            assert_eq!(members(json, |_, _| Some(())), Err(at), "{json}");
         }
+    }
+
+    #[test]
+    fn nothing_is_read_behind_a_member_that_is_not_taken() {
+        let mut seen = 0;
+        let found = |_: Written<'_>, value: Written<'_>| {
+            seen += 1;
+            (value.json != "2").then_some(())
+        };
+        assert_eq!(members("{\"a\":1,\"b\":2,\"c\":3", found), Err(12));
+        assert_eq!(seen, 2);
     }
 
     proptest! {

@@ -1,14 +1,59 @@
 //! The media type of a body (RFC 9110 section 8.3).
 
+use http::HeaderValue;
+
 const FORM: &str = "application/x-www-form-urlencoded";
+const JSON: &str = "application/json";
 
 /// The names of UTF-8: all labels that the Encoding Standard gives it.
 const UTF_8: [&str; 6] = ["utf-8", "utf8", "unicode-1-1-utf-8", "unicode11utf8", "unicode20utf8", "x-unicode20utf8"];
 
-/// Whether it is a form in UTF-8. Parameters that say nothing of the character set do not matter.
-pub(crate) fn is_utf_8_form(value: &str) -> bool {
+/// How a body writes its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyFormat {
+    Form,
+    Json,
+}
+
+/// The formats that an endpoint reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum BodyFormats {
+    Form,
+    FormAndJson,
+}
+
+impl BodyFormats {
+    pub(crate) const fn new(reads_json: bool) -> Self {
+        if reads_json { Self::FormAndJson } else { Self::Form }
+    }
+
+    /// The format that a `Content-Type` names, if it is read and in UTF-8.
+    pub(crate) fn named(self, media_type: &HeaderValue) -> Option<BodyFormat> {
+        // As nearly all clients write it.
+        if media_type == FORM {
+            return Some(BodyFormat::Form);
+        }
+        let media_type = media_type.to_str().ok()?;
+        match self {
+            _ if is_in_utf_8(FORM, media_type) => Some(BodyFormat::Form),
+            Self::FormAndJson if is_in_utf_8(JSON, media_type) => Some(BodyFormat::Json),
+            Self::Form | Self::FormAndJson => None,
+        }
+    }
+
+    /// What `Accept-Post` says.
+    pub(crate) const fn accept_post(self) -> HeaderValue {
+        match self {
+            Self::Form => HeaderValue::from_static(FORM),
+            Self::FormAndJson => HeaderValue::from_static("application/x-www-form-urlencoded, application/json"),
+        }
+    }
+}
+
+/// Whether `value` names this media type, and no character set but UTF-8. Parameters that say nothing of it do not matter.
+fn is_in_utf_8(media_type: &str, value: &str) -> bool {
     let (media, mut rest) = value.split_once(';').unwrap_or((value, ""));
-    if !media.trim_ascii().eq_ignore_ascii_case(FORM) {
+    if !media.trim_ascii().eq_ignore_ascii_case(media_type) {
         return false;
     }
     while !rest.is_empty() {
@@ -47,25 +92,43 @@ fn is_utf_8(charset: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn named(formats: BodyFormats, media_type: &str) -> Option<BodyFormat> {
+        formats.named(&HeaderValue::from_str(media_type).unwrap())
+    }
+
+    /// Whether this media type with these parameters is read as what it is.
+    fn is_read(media_type: &str, parameters: &str) -> bool {
+        let value = format!("{media_type}{parameters}");
+        let format = if media_type == JSON { BodyFormat::Json } else { BodyFormat::Form };
+        let read = named(BodyFormats::FormAndJson, &value);
+        assert!(read.is_none_or(|read| read == format), "{value}");
+        // Where JSON is not read, nothing else differs.
+        let without = if media_type == JSON { None } else { read };
+        assert_eq!(named(BodyFormats::Form, &value), without, "{value}");
+        read.is_some()
+    }
+
     #[test]
     fn every_name_of_utf_8_is_taken_and_no_other_character_set_ht_02() {
-        for charset in UTF_8 {
-            for spelling in [charset.to_owned(), charset.to_uppercase(), format!("\"{charset}\"")] {
-                assert!(is_utf_8_form(&format!("{FORM};charset={spelling}")), "{spelling}");
+        for media_type in [FORM, JSON] {
+            for charset in UTF_8 {
+                for spelling in [charset.to_owned(), charset.to_uppercase(), format!("\"{charset}\"")] {
+                    assert!(is_read(media_type, &format!(";charset={spelling}")), "{spelling}");
+                }
             }
-        }
-        let others =
-            ["iso-8859-1", "latin1", "us-ascii", "utf-16", "utf-7", "windows-1252", "utf-8859", "utf_8", "utf", ""];
-        for charset in
-            others.into_iter().chain(["'utf-8'", "\"utf-8", "utf-8\"", "\"\"", "utf-8 latin1", "utf-8,latin1"])
-        {
-            assert!(!is_utf_8_form(&format!("{FORM}; charset={charset}")), "{charset}");
+            let others =
+                ["iso-8859-1", "latin1", "us-ascii", "utf-16", "utf-7", "windows-1252", "utf-8859", "utf_8", "utf", ""];
+            for charset in
+                others.into_iter().chain(["'utf-8'", "\"utf-8", "utf-8\"", "\"\"", "utf-8 latin1", "utf-8,latin1"])
+            {
+                assert!(!is_read(media_type, &format!("; charset={charset}")), "{charset}");
+            }
         }
     }
 
     #[test]
     fn parameters_are_read_as_they_are_written_ht_01_ht_02() {
-        for (parameters, is_form) in [
+        for (parameters, is_fine) in [
             ("", true),
             (";", true),
             (" ; ; ", true),
@@ -82,11 +145,43 @@ mod tests {
             (", application/json", false),
             ("; utf-8", true),
         ] {
-            assert_eq!(is_utf_8_form(&format!("{FORM}{parameters}")), is_form, "{parameters}");
+            for media_type in [FORM, JSON] {
+                assert_eq!(is_read(media_type, parameters), is_fine, "{media_type}{parameters}");
+            }
         }
-        for other in ["", ";charset=utf-8", "application/json; charset=utf-8", "application/x-www-form-urlencodedx"] {
-            assert!(!is_utf_8_form(other), "{other}");
+    }
+
+    #[test]
+    fn only_the_two_media_types_are_read_in_any_case_ht_01() {
+        let (form, json) = (Some(BodyFormat::Form), Some(BodyFormat::Json));
+        for (media_type, read) in [
+            ("Application/X-WWW-Form-UrlEncoded ; a=b", form),
+            ("Application/JSON ; a=b", json),
+            ("", None),
+            (";charset=utf-8", None),
+            ("application/x-www-form-urlencodedx", None),
+            ("application/jsonx", None),
+            ("application/json5", None),
+            ("application/problem+json", None),
+            ("text/json", None),
+            ("json", None),
+        ] {
+            assert_eq!(named(BodyFormats::FormAndJson, media_type), read, "{media_type}");
         }
-        assert!(is_utf_8_form("Application/X-WWW-Form-UrlEncoded ; a=b"));
+        let illegible = HeaderValue::from_bytes(b"application/json; a=\xff").unwrap();
+        assert_eq!(BodyFormats::FormAndJson.named(&illegible), None);
+    }
+
+    #[test]
+    fn what_is_read_is_what_accept_post_names_ht_05() {
+        for (formats, read) in [
+            (BodyFormats::new(false), vec![BodyFormat::Form]),
+            (BodyFormats::new(true), vec![BodyFormat::Form, BodyFormat::Json]),
+        ] {
+            let accepted = formats.accept_post();
+            let named: Vec<_> =
+                accepted.to_str().unwrap().split(", ").filter_map(|media_type| named(formats, media_type)).collect();
+            assert_eq!(named, read);
+        }
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod head;
 pub(crate) mod host_code;
 pub(crate) mod introspection;
 pub(crate) mod issuer_url;
+mod json_form;
 pub(crate) mod json_object;
 mod json_scanner;
 pub(crate) mod media_type;

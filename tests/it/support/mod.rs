@@ -15,6 +15,7 @@ pub mod faults;
 pub mod folder;
 pub mod grants;
 pub mod guesses;
+pub mod json_body;
 pub mod locks;
 pub mod panics;
 pub mod protection;
