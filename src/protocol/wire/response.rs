@@ -91,7 +91,6 @@ impl IssuedTokens {
     }
 
     /// An ID token (OpenID Connect Core 1.0 section 3.1.3.3), for a client whose granted scope has `openid`.
-    #[cfg_attr(feature = "jwt", doc = "[`JwtIssuer`](crate::jwt::JwtIssuer::with_id_tokens) gives one by itself.")]
     #[must_use]
     pub fn with_id_token(mut self, id_token: Token) -> Self {
         self.id_token = Some(id_token);
