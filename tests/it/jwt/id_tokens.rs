@@ -10,9 +10,10 @@ use serde_json::{Map, Value, json};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard, Principal};
 use tower_password_grant::jwt::{IdClaims, JwtIssuer, KeyError, KeySet, SigningAlgorithm, SigningKey};
+use tower_password_grant::mount::Profile;
 use tower_password_grant::rules::{Ruling, rule_fn};
 use tower_password_grant::token::Token;
-use tower_password_grant::{Grant, IssuedTokens, issue_fn};
+use tower_password_grant::{Client, Grant, IssuedTokens, StaticClients, issue_fn};
 
 use super::forge;
 use super::helpers::*;
@@ -86,6 +87,21 @@ async fn without_openid_in_the_granted_scope_there_is_no_id_token_and_nobody_is_
         assert_eq!(json.get("id_token"), None, "{json}");
         let json = world.refresh(&json, "").await.assert_ok();
         assert_eq!(json.get("id_token"), None, "{json}");
+    }
+}
+
+#[tokio::test]
+async fn with_a_profile_that_knows_openid_an_unregistered_client_gets_one_too() {
+    let client = Client::public("sdk").allow_password_grant().scopes("read").default_scope("read").build().unwrap();
+    let form = pw("scope=openid&client_id=sdk");
+    for (profile, gets_one) in [(Profile::Rfc6749, false), (Profile::Auth0, true)] {
+        let clients = StaticClients::new([client.clone()]).unwrap();
+        let world = IdWorld::with(plain(SigningAlgorithm::Rs256), |builder| builder.clients(clients).profile(profile));
+        let answer = send(&world.layer, token_request(&[], &form)).await;
+        match gets_one {
+            true => assert_eq!(world.verified(&answer.assert_ok(), "sdk").unwrap()["sub"], "user-alice"),
+            false => answer.assert_error(400, "invalid_scope"),
+        }
     }
 }
 
