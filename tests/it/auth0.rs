@@ -1,12 +1,16 @@
 //! The profile of Auth0: statuses, codes and sentences that its SDKs compare.
 
+mod alike;
 mod answers;
 #[cfg(feature = "jwt")]
 mod discovery;
 mod expect;
+mod faces;
 mod json_bodies;
 mod locks;
+mod mounts;
 mod pages;
 mod parts;
+mod replay;
 mod rules;
 mod scopes;

@@ -30,11 +30,11 @@ use crate::support::{AUTH, Answer, CONF, Fixture, FixtureBuilder, PW, digest, sp
 const PIECE: usize = 64 * 1024;
 const PIECES: usize = 160;
 
-fn wrong(guess: &str) -> String {
+pub fn wrong(guess: &str) -> String {
     format!("grant_type=password&username=alice&password=wrong-{guess}")
 }
 
-fn raw(body: &str) -> String {
+pub fn raw(body: &str) -> String {
     raw_request(&format!("Authorization: {CONF}\r\n"), body)
 }
 
@@ -80,7 +80,7 @@ async fn assert_serves_tokens(address: SocketAddr) {
 }
 
 /// Two realms, chosen by either grant.
-fn with_realms(builder: FixtureBuilder) -> FixtureBuilder {
+pub fn with_realms(builder: FixtureBuilder) -> FixtureBuilder {
     let client = Client::confidential("conf", &digest("s3cret")).allow_password_grant().allow_realm_grant();
     let client = client.realms(["customers", "employees"]).scopes("read").default_scope("read").build().unwrap();
     builder.clients(StaticClients::new([client]).unwrap())
@@ -101,26 +101,31 @@ async fn assert_serves_realms(address: SocketAddr) {
     }
 }
 
-#[tokio::test]
-async fn realms_are_chosen_through_each_mount() {
-    let layer = Fixture::with(|builder| with_realms(axum_peer(builder))).layer;
-    let app = Router::new().route("/hello", get(|| async { "hello" }));
-    assert_serves_realms(serve_axum(app.clone().layer(layer.clone())).await).await;
-    assert_serves_realms(serve_axum(layer.clone().with_body(AxumBody::from).layer(app)).await).await;
-    assert_serves_realms(serve_axum(Router::new().route_service("/oauth/token", layer.endpoint())).await).await;
-    let forwarding = layer.forward_other_grants(AxumBody::from);
-    assert_serves_realms(serve_axum(Router::new().route("/oauth/token", post(existing)).layer(forwarding)).await).await;
+/// Has an endpoint of its own in each mount checked: four ways in axum, one in tonic, one in plain hyper.
+pub async fn through_each_mount(change: impl Fn(FixtureBuilder) -> FixtureBuilder, check: impl AsyncFn(SocketAddr)) {
+    let layer = || Fixture::with(|builder| change(axum_peer(builder))).layer;
+    let app = || Router::new().route("/hello", get(|| async { "hello" }));
+    check(serve_axum(app().layer(layer())).await).await;
+    check(serve_axum(layer().with_body(AxumBody::from).layer(app())).await).await;
+    check(serve_axum(Router::new().route_service("/oauth/token", layer().endpoint())).await).await;
+    let forwarding = layer().forward_other_grants(AxumBody::from);
+    check(serve_axum(Router::new().route("/oauth/token", post(existing)).layer(forwarding)).await).await;
 
     let (_, health) = tonic_health::server::health_reporter();
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = incoming.local_addr().unwrap();
-    let layer = Fixture::with(|builder| with_realms(tonic_peer(builder))).layer;
+    let layer = Fixture::with(|builder| change(tonic_peer(builder))).layer;
     let server = tonic::transport::Server::builder().accept_http1(true).layer(layer).add_service(health);
     spawn(server.serve_with_incoming(incoming));
-    assert_serves_realms(address).await;
+    check(address).await;
 
-    let server = Server::start(&Fixture::with(with_realms).layer).await;
-    assert_serves_realms(server.address).await;
+    let server = Server::start(&Fixture::with(change).layer).await;
+    check(server.address).await;
+}
+
+#[tokio::test]
+async fn realms_are_chosen_through_each_mount() {
+    through_each_mount(with_realms, assert_serves_realms).await;
 }
 
 /// A request for another path, whose answer is not the endpoint's.

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use tower_password_grant::client::{ClientAuthentication, ClientBuilder};
+use tower_password_grant::mount::Profile;
 use tower_password_grant::{Attempt, Client, Denial, PasswordGrantLayer, StaticClients, Subject, verify_fn};
 
 use crate::support::server::{Connection, Server};
@@ -12,8 +13,8 @@ use crate::support::{Answer, Probe, builder, digest};
 /// The page that Swagger UI was recorded on.
 const SWAGGER: &str = "http://127.0.0.1:18081";
 
-/// An endpoint for the one client `my-client`.
-fn layer(client: ClientBuilder) -> PasswordGrantLayer {
+/// An endpoint for the one client `my-client`, in this profile.
+fn layer(profile: Profile, client: ClientBuilder) -> PasswordGrantLayer {
     let client = client.allow_password_grant().scopes("read write").default_scope("read");
     let verifier = verify_fn(|attempt: Attempt| async move {
         // The recording of Wget used a shorter password, the others the usual one.
@@ -23,15 +24,16 @@ fn layer(client: ClientBuilder) -> PasswordGrantLayer {
     builder(&Probe::default())
         .clients(StaticClients::new([client.build().unwrap()]).unwrap())
         .verifier(verifier)
+        .profile(profile)
         .build()
         .unwrap()
 }
 
-fn confidential() -> ClientBuilder {
+pub fn confidential() -> ClientBuilder {
     Client::confidential("my-client", &digest("s3cret"))
 }
 
-fn public() -> ClientBuilder {
+pub fn public() -> ClientBuilder {
     Client::public("my-client")
 }
 
@@ -42,7 +44,12 @@ fn recorded(name: &str) -> Vec<u8> {
 
 /// Replays the requests in this order on one connection, as far as the client asked to keep it.
 async fn replay(client: ClientBuilder, names: &[&str]) -> Vec<Answer> {
-    let server = Server::start(&layer(client)).await;
+    replay_in(Profile::default(), client, names).await
+}
+
+/// The same in this profile.
+pub async fn replay_in(profile: Profile, client: ClientBuilder, names: &[&str]) -> Vec<Answer> {
+    let server = Server::start(&layer(profile, client)).await;
     let mut answers = Vec::new();
     let mut connection = Connection::open(server.address).await;
     for name in names {
@@ -51,10 +58,10 @@ async fn replay(client: ClientBuilder, names: &[&str]) -> Vec<Answer> {
     answers
 }
 
-const BOTH: &str = "read write";
+pub const BOTH: &str = "read write";
 
 /// Recordings that authenticate as a confidential client, and the scope they must get.
-const CONFIDENTIAL: [(&str, &str); 22] = [
+pub const CONFIDENTIAL: [(&str, &str); 22] = [
     ("curl", BOTH),
     ("requests_oauthlib", "read"),
     ("requests_oauthlib_include_client_id", "read"),
@@ -80,7 +87,7 @@ const CONFIDENTIAL: [(&str, &str); 22] = [
 ];
 
 /// Recordings of public clients.
-const PUBLIC: [(&str, &str); 5] = [
+pub const PUBLIC: [(&str, &str); 5] = [
     ("requests_oauthlib_public", "read"),
     ("authlib_public", "read"),
     ("axios", "read"),

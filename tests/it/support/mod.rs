@@ -58,7 +58,7 @@ pub const CONF: &str = "Basic Y29uZjpzM2NyZXQ=";
 pub const AUTH: &[(&str, &str)] = &[("authorization", CONF)];
 
 pub use clock::ManualClock;
-pub use shared::{Challenges, assert_shared, assert_shared_but, parsed};
+pub use shared::{Challenges, assert_shared, parsed};
 
 /// `PW` with more parameters.
 pub fn pw(more: &str) -> String {
@@ -312,7 +312,7 @@ impl Answer {
     /// The same where another rule says which answers have a challenge.
     #[track_caller]
     pub fn assert_shared_but(&self, challenges: Challenges) {
-        assert_shared_but(challenges, self.status, &self.headers, &self.body, self.head_only);
+        assert_shared(challenges, self.status, &self.headers, &self.body, self.head_only);
     }
 }
 

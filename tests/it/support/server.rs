@@ -19,8 +19,9 @@ use tokio::task::JoinHandle;
 use tower::util::BoxCloneService;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_password_grant::PasswordGrantLayer;
+use tower_password_grant::mount::Profile;
 
-use super::{Answer, assert_shared, spawn};
+use super::{Answer, assert_shared, challenges, spawn};
 
 /// No exchange on loopback takes this long; it turns a hang into a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -87,6 +88,9 @@ impl Drop for Server {
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    profile: Profile,
+    /// The last request had an `Authorization` header.
+    authorizes: bool,
 }
 
 impl Connection {
@@ -103,7 +107,12 @@ impl Connection {
 
     /// With room for most answers, which are then read at once.
     fn over(stream: TcpStream) -> Self {
-        Self { stream, buffer: Vec::with_capacity(1024) }
+        Self { stream, buffer: Vec::with_capacity(1024), profile: Profile::default(), authorizes: false }
+    }
+
+    /// To an endpoint in this profile, by whose rules the answers to whole [exchanges](Self::exchange) are judged.
+    pub fn in_profile(self, profile: Profile) -> Self {
+        Self { profile, ..self }
     }
 
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
@@ -118,6 +127,8 @@ impl Connection {
     /// Writes a request and reads its answer.
     pub async fn exchange(&mut self, request: impl AsRef<[u8]>) -> Answer {
         let head_only = request.as_ref().starts_with(b"HEAD ");
+        let text = request.as_ref().to_ascii_lowercase();
+        self.authorizes = find(&text, b"\r\nauthorization: ").is_some();
         self.write(request).await;
         self.read(head_only).await
     }
@@ -155,7 +166,7 @@ impl Connection {
         };
         let answer = Answer { status, headers, body, head_only };
         if !status.is_informational() && answer.body != "inner" {
-            answer.assert_shared();
+            answer.assert_shared_but(challenges(self.profile, self.authorizes));
         }
         answer
     }
@@ -251,6 +262,7 @@ pub fn raw_request(lines: &str, body: &str) -> String {
 pub struct H2 {
     sender: http2::SendRequest<http_body_util::combinators::BoxBody<Bytes, BoxError>>,
     address: SocketAddr,
+    profile: Profile,
 }
 
 impl H2 {
@@ -258,7 +270,12 @@ impl H2 {
         let stream = TcpStream::connect(address).await.unwrap();
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         spawn(connection);
-        Self { sender, address }
+        Self { sender, address, profile: Profile::default() }
+    }
+
+    /// To an endpoint in this profile, by whose rules its answers are judged.
+    pub fn in_profile(self, profile: Profile) -> Self {
+        Self { profile, ..self }
     }
 
     /// Sends a request, whose URI gets scheme and authority, and reads the whole answer.
@@ -268,6 +285,7 @@ impl H2 {
         B::Error: Into<BoxError>,
     {
         let head_only = request.method() == http::Method::HEAD;
+        let challenges = challenges(self.profile, request.headers().contains_key("authorization"));
         let (mut parts, body) = request.into_parts();
         parts.headers.remove("host");
         parts.uri = format!("http://{}{}", self.address, parts.uri).parse().unwrap();
@@ -277,7 +295,7 @@ impl H2 {
         assert_eq!(parts.version, http::Version::HTTP_2);
         let body = body.collect().await.unwrap().to_bytes();
         if body != "inner" {
-            assert_shared(parts.status, &parts.headers, &body, head_only);
+            assert_shared(challenges, parts.status, &parts.headers, &body, head_only);
         }
         Answer { status: parts.status, headers: parts.headers, body, head_only }
     }
