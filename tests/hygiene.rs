@@ -140,13 +140,13 @@ const NOT_IMPLEMENTED: [&str; 4] = ["AnswerBody", "HasClients", "HasVerifier", "
 /// prolonged, no token is said to be revoked, a check is charged before it is compared, no client is said to be known, a grant of
 /// the application's own is no password grant, no store is the same as another one, no verifier is said to know which realms,
 /// no issuer is said to name itself in its tokens or to sign ID tokens.
-/// `find_at_once`, `verify_at_once`, `issue_at_once` and `apply_at_once` ask the method that they stand for. `validate` and `follow_clock` decide on no request: a part that has settings or a clock of its own says it.
+/// `find_at_once`, `verify_at_once`, `issue_at_once` and `ask` ask the method that they stand for. `validate` and `follow_clock` decide on no request: a part that has settings or a clock of its own says it.
 /// `has_shared_key` causes a warning alone. `check_subject` only refuses more than an endpoint does whose verifier has no realms.
 const SAFE_DEFAULTS: [&str; 22] = [
     "find_at_once",
     "verify_at_once",
     "issue_at_once",
-    "apply_at_once",
+    "ask",
     "all_clients",
     "follow_clock",
     "has_shared_key",

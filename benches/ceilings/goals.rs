@@ -30,8 +30,8 @@ const TOKEN_CEILING: f64 = 14_900.0;
 const RULES_INSTRUCTIONS: f64 = 1_500.0;
 const RULES_ALLOCATIONS: f64 = 3.0;
 /// What was reached: instructions and allocations. A future of each closure is a box.
-const RULES_CEILINGS: (f64, f64) = (1_150.0, 1.0);
-const CLOSURES_CEILINGS: (f64, f64) = (2_550.0, 5.0);
+const RULES_CEILINGS: (f64, f64) = (1_100.0, 1.0);
+const CLOSURES_CEILINGS: (f64, f64) = (1_650.0, 4.0);
 /// A client's right secret and what comes before it, in a request that ends there, beside SHA-256.
 const SECRET_CEILING: f64 = 10_700.0;
 

@@ -9,7 +9,7 @@ use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::limiter::{AttackProtection, Limits, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
 use tower_password_grant::realms::Realms;
-use tower_password_grant::rules::{LoginEvent, LoginRule, Ruling, rule_fn};
+use tower_password_grant::rules::{Ruling, rule_at_once_fn, rule_fn};
 use tower_password_grant::token::Token;
 use tower_password_grant::{
     Attempt, BackendError, Builder, Client, ClientRegistry, ClientSecret, CredentialVerifier, Denial, Grant,
@@ -61,24 +61,6 @@ impl TokenIssuer for Tokens {
     }
 }
 
-/// A login rule.
-struct Proceed(&'static str);
-
-#[async_trait]
-impl LoginRule for Proceed {
-    fn name(&self) -> &str {
-        self.0
-    }
-
-    async fn apply(&self, login: LoginEvent) -> Result<Ruling, BackendError> {
-        self.apply_at_once(login).await
-    }
-
-    fn apply_at_once(&self, _: LoginEvent) -> MaybeFuture<'_, Result<Ruling, BackendError>> {
-        MaybeFuture::ready(Ok(Ruling::proceed()))
-    }
-}
-
 /// The layer with every default but the path and a ceiling of requests that no load reaches, because it comes from one
 /// address. `attempts`: the budget of each account, client and address, so that a benchmark of refusals is not throttled.
 pub fn layer(attempts: u32) -> PasswordGrantLayer {
@@ -87,8 +69,9 @@ pub fn layer(attempts: u32) -> PasswordGrantLayer {
 
 /// The same with three rules that decide at once, and let every login go on.
 pub fn ruled_layer(attempts: u32) -> PasswordGrantLayer {
+    let proceed = |name: &'static str| rule_at_once_fn(name, |_| Ok(Ruling::proceed()));
     let builder = builder(attempts, client(), Users);
-    builder.rule(Proceed("one")).rule(Proceed("two")).rule(Proceed("three")).build().unwrap()
+    builder.rule(proceed("one")).rule(proceed("two")).rule(proceed("three")).build().unwrap()
 }
 
 /// The same with three async closures as rules.

@@ -13,16 +13,6 @@ pub(crate) enum HostExtensions {
     Shared(EventDraft),
 }
 
-impl HostExtensions {
-    /// What the rules get of it.
-    pub(crate) fn draft(&self) -> Option<EventDraft> {
-        match self {
-            Self::Own(_) => None,
-            Self::Shared(draft) => Some(draft.clone()),
-        }
-    }
-}
-
 impl Deref for HostExtensions {
     type Target = Extensions;
 

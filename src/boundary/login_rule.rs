@@ -79,11 +79,11 @@ pub trait LoginRule: Send + Sync + 'static {
     /// Decides on a login.
     async fn apply(&self, login: LoginEvent) -> Result<Ruling, BackendError>;
 
-    /// [`apply`](Self::apply), as the endpoint asks it: the ruling may be there at once. Provided: `apply`. Override it beside
-    /// `apply` where nothing is waited for, with [`MaybeFuture::ready`]; that saves an allocation for each login. Both must decide
-    /// the same.
-    fn apply_at_once(&self, login: LoginEvent) -> MaybeFuture<'_, Result<Ruling, BackendError>> {
-        self.apply(login).into()
+    /// [`apply`](Self::apply), as the endpoint asks it. No rule of an application can replace it, because nothing outside this crate
+    /// can name what it answers: so a rule is written once, and one around another one leaves out nothing.
+    #[doc(hidden)]
+    fn ask(&self, login: &LoginEvent) -> Asked<'_> {
+        Asked::later(self.apply(login.clone()))
     }
 }
 
@@ -100,7 +100,28 @@ impl<R: LoginRule + ?Sized> LoginRule for Arc<R> {
         (**self).apply(login)
     }
 
-    fn apply_at_once(&self, login: LoginEvent) -> MaybeFuture<'_, Result<Ruling, BackendError>> {
-        (**self).apply_at_once(login)
+    fn ask(&self, login: &LoginEvent) -> Asked<'_> {
+        (**self).ask(login)
+    }
+}
+
+/// What a rule answers, which may be there at once.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Asked<'a>(MaybeFuture<'a, Result<Ruling, BackendError>>);
+
+impl<'a> Asked<'a> {
+    /// Nothing is waited for.
+    pub(crate) const fn at_once(answer: Result<Ruling, BackendError>) -> Self {
+        Self(MaybeFuture::ready(answer))
+    }
+
+    fn later(answering: Answering<'a, Ruling>) -> Self {
+        Self(answering.into())
+    }
+
+    /// The answer, or the future of one that is not there yet.
+    pub(super) fn into_ready(self) -> Result<Result<Ruling, BackendError>, Answering<'a, Ruling>> {
+        self.0.into_ready()
     }
 }

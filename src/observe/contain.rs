@@ -30,6 +30,7 @@ impl From<Cut> for TokenError {
 }
 
 /// Begins a call, which may panic before it gives a future.
+#[inline]
 pub(crate) fn begin<T>(call: impl FnOnce() -> T) -> Result<T, Cut> {
     // What it borrows is looked at no more after a panic.
     catch_unwind(AssertUnwindSafe(call)).map_err(|_| Cut::Panicked)
@@ -38,7 +39,43 @@ pub(crate) fn begin<T>(call: impl FnOnce() -> T) -> Result<T, Cut> {
 /// Drops what was cut off, which may panic in its `Drop`. Why it was cut off is known, so such a panic changes nothing.
 #[cold]
 pub(super) fn put_down(drop: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(drop));
+    let _ = begin(drop);
+}
+
+/// Runs a call, and drops it where it has ended, where it was cut off, and where its request ends before it. A panic in its `Drop`
+/// changes nothing, and reaches nobody.
+pub(crate) struct PutDown<F>(Option<F>);
+
+impl<F> PutDown<F> {
+    pub(crate) const fn new(call: F) -> Self {
+        Self(Some(call))
+    }
+
+    #[inline]
+    fn put_down(&mut self) {
+        if let Some(call) = self.0.take() {
+            let _ = begin(|| drop(call));
+        }
+    }
+}
+
+impl<F: Future + Unpin> Future for PutDown<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(call) = &mut self.0 else { return Poll::Pending };
+        let polled = Pin::new(call).poll(cx);
+        if polled.is_ready() {
+            self.put_down();
+        }
+        polled
+    }
+}
+
+impl<F> Drop for PutDown<F> {
+    fn drop(&mut self) {
+        self.put_down();
+    }
 }
 
 pin_project! {
@@ -60,6 +97,15 @@ pin_project! {
 impl<F> Contain<F> {
     pub(crate) fn new(limit: Option<Duration>, future: F) -> Self {
         Self::Running { future, limit, timer: None }
+    }
+
+    /// A future that was polled for this task, and goes on: its time runs from now on.
+    pub(crate) fn begun(limit: Option<Duration>, future: F, cx: &mut Context<'_>) -> Result<Self, Cut> {
+        let mut timer = None;
+        match limit.map(|limit| timer::passed(&mut timer, limit, cx)) {
+            Some(Poll::Ready(())) => Err(Cut::Overdue),
+            _ => Ok(Self::Running { future, limit, timer }),
+        }
     }
 }
 

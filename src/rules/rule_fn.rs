@@ -17,7 +17,8 @@ pub struct RuleFn<F> {
     apply: F,
 }
 
-/// A [`LoginRule`] from its name and a closure that answers a future.
+/// A [`LoginRule`] from its name and a closure that answers a future. One that waits for nothing is cheaper by
+/// [`rule_at_once_fn`](crate::rules::rule_at_once_fn).
 ///
 /// ```
 /// use std::time::Duration;

@@ -8,13 +8,13 @@ use crate::conductor::trail::Trail;
 use crate::protocol::wire::error::Reason;
 
 fn legal(rungs: &Rungs, terms: Terms, answer: Answer<VerifiedUser>, charge: UsedCharge, trail: &mut Trail) {
-    let decided = Decided { answer, failure: Reason::VerifierFailed, charge, owner: None, draft: None };
+    let decided = Decided { answer, failure: Reason::VerifierFailed, charge, owner: None, case: None };
     drop(rungs.finish(terms, decided, trail));
 }
 
 fn without_its_charge(rungs: &Rungs, terms: Terms, answer: Answer<VerifiedUser>, trail: &mut Trail) {
     let failure = Reason::VerifierFailed;
-    drop(rungs.finish(terms, Decided { answer, failure, owner: None, draft: None }, trail)); //~ missing field `charge`
+    drop(rungs.finish(terms, Decided { answer, failure, owner: None, case: None }, trail)); //~ missing field `charge`
 }
 
 fn past_the_ladder(rungs: &Rungs) {

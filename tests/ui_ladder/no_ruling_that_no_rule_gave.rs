@@ -1,13 +1,12 @@
 //! A login takes in the ruling of a rule that was asked about it, and no other.
 use std::sync::Arc;
 
-use crate::boundary::backend::BackendError;
 use crate::boundary::ladder::grant::{Grant, Login};
-use crate::boundary::ladder::ruled::{self, Ruled};
+use crate::boundary::ladder::ruled::{self, Ruled, Stopped};
 use crate::boundary::login_event::EventDraft;
 use crate::boundary::login_rule::LoginRule;
 use crate::protocol::rules::decisions::Decisions;
-use crate::protocol::rules::ruling::Ruling;
+use crate::protocol::rules::ruling::{Changes, Ruling};
 use crate::protocol::weigh::Demanded;
 
 async fn legal(
@@ -16,8 +15,8 @@ async fn legal(
     mut login: Login,
     draft: EventDraft,
     demanded: Demanded,
-) -> Result<Option<Grant>, BackendError> {
-    let ruled = match ruled::apply(rule, login.event(draft)) {
+) -> Result<Option<Grant>, Box<Stopped>> {
+    let ruled = match ruled::ask(rule, &login.event(draft)) {
         Ok(ruled) => ruled?,
         Err(deciding) => deciding.await?,
     };
@@ -28,8 +27,8 @@ fn of_no_rule(login: &mut Login, name: &Arc<str>, ruling: Ruling) {
     let _ = login.follow(ruling, name); //~ expected `Ruled`, found `Ruling`
 }
 
-fn made_up(login: &mut Login, name: &Arc<str>, ruling: Ruling) {
-    let _ = login.follow(Ruled(ruling), name); //~ cannot initialize a tuple struct which contains private fields
+fn made_up(login: &mut Login, name: &Arc<str>, changes: Changes) {
+    let _ = login.follow(Ruled(changes), name); //~ cannot initialize a tuple struct which contains private fields
 }
 
 fn for_two_logins(logins: [&mut Login; 2], name: &Arc<str>, ruled: Ruled) {

@@ -16,8 +16,8 @@ use crate::protocol::client::policy::{GrantRules, ScopeLimits, left_of};
 use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
+use crate::protocol::rules::error::RulingError;
 use crate::protocol::rules::refusal::RuleRefusal;
-use crate::protocol::rules::ruling::Objection;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::Password;
 use crate::protocol::token::claims::{Claims, NO_CLAIMS};
@@ -53,10 +53,11 @@ impl GrantFacts {
         rules: &GrantRules,
         now: SystemTime,
     ) -> Result<(Self, ScopeLimits), Reason> {
-        let Terms { client, realm, grant_type, scope, lifetime } = terms;
+        let Terms { client, realm, grant_type, scope } = terms;
         let Verified { subject, scope: allowed } = verified;
         let (profile, endpoint) = (rules.profile, rules.scope_ceiling.clone());
         let limits = ScopeLimits { profile, verifier: allowed, endpoint, family: None };
+        let lifetime = rules.lifetime_of(&client, grant_type);
         let scope = limits.narrow(scope)?;
         let facts = Self {
             subject,
@@ -156,18 +157,23 @@ impl Login {
     }
 
     /// Takes in what the rule of this name has decided, and answers whether that changes anything.
-    pub(crate) fn follow(&mut self, Ruled(ruling): Ruled, rule: &Arc<str>) -> Result<bool, Objection> {
-        let later = ruling.read()?;
+    #[inline]
+    pub(crate) fn follow(&mut self, Ruled(later): Ruled, rule: &Arc<str>) -> Result<bool, RulingError> {
         if let Some(later) = &later {
-            let narrows = later.take_of(|| self.scope());
-            let decisions = Arc::make_mut(self.facts.decisions.get_or_insert_default());
-            decisions.follow(later).map_err(Objection::Unfit)?;
-            if narrows {
-                decisions.note_narrowed(rule);
-            }
+            self.change(later, rule)?;
         }
         self.proven.rules = self.proven.rules.saturating_add(1);
         Ok(later.is_some())
+    }
+
+    fn change(&mut self, later: &Decisions, rule: &Arc<str>) -> Result<(), RulingError> {
+        let narrows = later.take_of(|| self.scope());
+        let decisions = Arc::make_mut(self.facts.decisions.get_or_insert_default());
+        decisions.follow(later)?;
+        if narrows {
+            decisions.note_narrowed(rule);
+        }
+        Ok(())
     }
 
     /// What the rules so far leave of the scope.

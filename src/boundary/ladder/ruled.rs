@@ -7,30 +7,48 @@ use std::task::{Context, Poll};
 use crate::boundary::backend::BackendError;
 use crate::boundary::login_event::LoginEvent;
 use crate::boundary::login_rule::LoginRule;
-use crate::boundary::maybe::Answering;
-use crate::protocol::rules::ruling::Ruling;
+use crate::boundary::maybe;
+use crate::protocol::rules::ruling::{Changes, Objection, Ruling};
 
-/// What one rule has decided on one login.
-pub(crate) struct Ruled(pub(super) Ruling);
+/// What one rule has decided on one login, which goes on.
+pub(crate) struct Ruled(pub(super) Changes);
 
-/// A rule's answer about a login.
-type Answered = Result<Ruled, BackendError>;
+/// Why a login does not go on.
+pub(crate) enum Stopped {
+    /// The rule refuses it.
+    Refused(Objection),
+    /// The rule did not decide.
+    Undecided(BackendError),
+}
+
+/// A rule's answer about a login. What is rare is boxed: answers are handed on from call to call.
+type Answered = Result<Ruled, Box<Stopped>>;
 
 /// A rule that was asked and takes its time. A named type, because the next one waits in its place.
-pub(crate) struct Asked<'a>(Answering<'a, Ruling>);
+pub(crate) struct Answering<'a>(maybe::Answering<'a, Ruling>);
 
-impl Future for Asked<'_> {
+impl Future for Answering<'_> {
     type Output = Answered;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answered> {
-        self.0.as_mut().poll(cx).map(|answer| answer.map(Ruled))
+        self.0.as_mut().poll(cx).map(read)
     }
 }
 
 /// Has a rule decide on a login: the only maker of what it decided. `Err` holds the call, if its answer is not there at once.
-pub(crate) fn apply(rule: &dyn LoginRule, login: LoginEvent) -> Result<Answered, Asked<'_>> {
-    match rule.apply_at_once(login).into_ready() {
-        Ok(answer) => Ok(answer.map(Ruled)),
-        Err(answering) => Err(Asked(answering)),
+#[inline]
+pub(crate) fn ask<'a>(rule: &'a dyn LoginRule, login: &LoginEvent) -> Result<Answered, Answering<'a>> {
+    rule.ask(login).into_ready().map(read).map_err(Answering)
+}
+
+#[inline]
+fn read(answer: Result<Ruling, BackendError>) -> Answered {
+    match answer {
+        Ok(ruling) => match ruling.read() {
+            Ok(changes) => Ok(Ruled(changes)),
+            Err(objection) => Err(Box::new(Stopped::Refused(objection))),
+        },
+        Err(error) => Err(Box::new(Stopped::Undecided(error))),
     }
 }

@@ -1,7 +1,6 @@
 //! Terms: what an authenticated client may have, once its user is verified too (RFC 6749 sections 3.3, 4.3 and 6).
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use http::Extensions;
 
@@ -19,14 +18,14 @@ use crate::protocol::token::lineage::{Decision, TokenUse};
 use crate::protocol::wire::error::Reason;
 use crate::protocol::wire::form::{Form, Known};
 
-/// What a login may give.
+/// What a login may give. What the endpoint's settings say of it is looked up where it is decided: the future of every request holds
+/// terms.
 #[derive(Debug)]
 pub(crate) struct Terms {
     pub(super) client: Client,
     pub(super) realm: Realm,
     pub(super) grant_type: GrantType,
     pub(super) scope: Scope,
-    pub(super) lifetime: Duration,
 }
 
 impl Terms {
@@ -34,8 +33,7 @@ impl Terms {
     pub(crate) fn of(client: PermittedClient, form: &Form, rules: &GrantRules) -> Result<Self, Reason> {
         let realm = Self::choose_realm(&client, form)?;
         let scope = policy::scope_of_login(client.client(), form.get(Known::Scope), rules)?;
-        let lifetime = client.client().lifetime().unwrap_or(rules.lifetime);
-        Ok(Self::new(client, realm, scope, lifetime))
+        Ok(Self::new(client, realm, scope))
     }
 
     /// The request only chooses among the realms of its authenticated client. To a client that lists none, `realm` is a parameter
@@ -46,9 +44,9 @@ impl Terms {
         client.client().chosen_realm(requested).ok_or(Reason::UnknownRealm)
     }
 
-    fn new(client: PermittedClient, realm: Realm, scope: Scope, lifetime: Duration) -> Self {
+    fn new(client: PermittedClient, realm: Realm, scope: Scope) -> Self {
         let (client, grant_type) = client.into_parts();
-        Self { client, realm, grant_type, scope, lifetime }
+        Self { client, realm, grant_type, scope }
     }
 
     pub(crate) const fn client(&self) -> &Client {
@@ -142,8 +140,7 @@ impl Renewal {
     pub(crate) fn of(claim: LiveClaim<'_>, requested: Option<&str>, rules: &GrantRules) -> Result<Self, Reason> {
         let Claim { client, realm, found: StoredFamily { family, .. } } = claim.claim;
         let scope = policy::scope_of_refresh(client.client(), family, requested, rules.profile)?;
-        let lifetime = rules.refreshed_lifetime.or(client.client().lifetime()).unwrap_or(rules.lifetime);
-        Ok(Self { terms: Terms::new(client, realm, scope, lifetime), family: family.clone() })
+        Ok(Self { terms: Terms::new(client, realm, scope), family: family.clone() })
     }
 
     /// What login rules will see of the refresh, as with [`Terms::draft`].

@@ -43,8 +43,7 @@ impl ExtensionFlow {
     ) -> Result<Reply, TokenError> {
         let terms = rungs.terms(client, form)?;
         trail.realm = terms.realm().clone();
-        let extensions = rungs.share(mem::take(extensions), &terms, trail);
-        let draft = extensions.draft();
+        let (extensions, case) = rungs.share(mem::take(extensions), rungs.task().await, &terms, trail);
         let request = ExtensionRequest {
             form: mem::take(form),
             client: terms.client().clone(),
@@ -69,7 +68,7 @@ impl ExtensionFlow {
         let (exchanging, charge) = user::exchange(&*self.grant, request, charge);
         let answer = rungs.users().check(self.exchange.of(exchanging).await, realm);
         let failure = Reason::ExtensionFailed;
-        rungs.finish(terms, Decided { answer, failure, charge, owner, draft }, trail).await
+        rungs.finish(terms, Decided { answer, failure, charge, owner, case }, trail).await
     }
 }
 

@@ -55,6 +55,7 @@ impl PasswordFlow {
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
         async move {
+            let task = rungs.task().await;
             let terms = rungs.terms(client, form)?;
             trail.realm = terms.realm().clone();
             if terms.realm().as_deref().is_some() {
@@ -62,7 +63,7 @@ impl PasswordFlow {
                 form.remove_other(realm::PARAMETER);
             }
             // What is borrowed is held to the end of its block.
-            let (verifying, charge, owner, draft) = {
+            let (verifying, charge, owner, case) = {
                 let username = form.get(Known::Username).unwrap_or_default();
                 let realm = terms.realm().as_deref();
                 let account = rungs.users().account_key(username, realm, &mut trail.caller).await;
@@ -70,15 +71,14 @@ impl PasswordFlow {
                 let fingerprint = self.fingerprint(realm, &account, form);
                 let (charge, owner) = rungs.charge(realm, &account, Some(fingerprint), trail).await?;
                 drop(account);
-                let extensions = rungs.share(mem::take(extensions), &terms, trail);
-                let draft = extensions.draft();
+                let (extensions, case) = rungs.share(mem::take(extensions), task, &terms, trail);
                 let said = said(mem::take(form), &terms, extensions, trail)?;
                 let (attempt, charge) = Attempt::charged(charge, said);
-                (rungs.verify(attempt), charge, owner, draft)
+                (rungs.verify(attempt), charge, owner, case)
             };
             // Moved as a whole, else its place would be held while it is waited for.
             let (answer, failure) = (answered!({ verifying }), Reason::VerifierFailed);
-            rungs.finish(terms, Decided { answer, failure, charge, owner, draft }, trail).await
+            rungs.finish(terms, Decided { answer, failure, charge, owner, case }, trail).await
         }
     }
 

@@ -7,12 +7,11 @@ use http::Extensions;
 
 use super::issue::{Begun, Issuing, issue};
 use super::rungs::Rungs;
-use super::scales::Scales;
+use super::scales::{Case, Scales};
 use crate::boundary::ladder::charge::UsedCharge;
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::terms::{Renewal, Terms};
 use crate::boundary::ladder::user::{Answer, ReverifiedUser, VerifiedUser};
-use crate::boundary::login_event::EventDraft;
 use crate::boundary::verifier::Denial;
 use crate::conductor::answer::Reply;
 use crate::conductor::failure::Failure;
@@ -29,8 +28,8 @@ pub(crate) struct Decided {
     pub(crate) charge: UsedCharge,
     /// The owner that gets the notice of a lock.
     pub(crate) owner: Option<Box<Owner>>,
-    /// What the rules will see, if there are any.
-    pub(crate) draft: Option<EventDraft>,
+    /// For the rules, if there are any.
+    pub(crate) case: Option<Case>,
 }
 
 impl Rungs {
@@ -45,11 +44,11 @@ impl Rungs {
         decided: Decided,
         trail: &'a mut Trail,
     ) -> impl Future<Output = Result<Reply, TokenError>> + Send + 'a {
-        let Decided { answer, failure, charge, owner, draft } = decided;
+        let Decided { answer, failure, charge, owner, case } = decided;
         let address = trail.caller.address;
         let issuing = match self.conclude(terms, answer, failure) {
             Err(failure) => Ok(Err(failure)),
-            Ok(login) if Scales::have_questions(&login, draft.as_ref()) => self.question(login, draft, trail),
+            Ok(login) if Scales::have_questions(&login, case.as_ref()) => self.question(login, case, trail),
             Ok(login) => self.begin(login, trail),
         };
         self.parts.budget.settle(charge, issuing, owner, address)
@@ -65,9 +64,9 @@ impl Rungs {
         trail: &mut Trail,
     ) -> Result<Grant, TokenError> {
         let scales = &self.parts.scales;
-        let draft = scales.have_rules().then(|| renewal.draft(extensions, trail.caller.address));
+        let case = scales.task().await.map(|task| Case::new(renewal.draft(extensions, trail.caller.address), task));
         let mut login = Login::renewed(renewal, user, &self.parts.rules, now)?;
-        let found = answered!(scales.begin(&mut login, draft), hearing => {
+        let found = answered!(scales.begin(&mut login, case), hearing => {
             Box::pin(scales.find_out(&mut login, hearing, trail))
         });
         found.and_then(|()| scales.weigh(login)).map_err(Failure::into_error)
@@ -75,9 +74,9 @@ impl Rungs {
 
     /// Begins to issue the tokens of a login of which something has to be found out first.
     #[inline(never)]
-    fn question<'a>(&'a self, mut login: Login, draft: Option<EventDraft>, trail: &'a mut Trail) -> Begun<'a> {
+    fn question<'a>(&'a self, mut login: Login, case: Option<Case>, trail: &'a mut Trail) -> Begun<'a> {
         let scales = &self.parts.scales;
-        match scales.begin(&mut login, draft) {
+        match scales.begin(&mut login, case) {
             Ok(Ok(())) => self.begin(login, trail),
             Ok(Err(failure)) => Ok(Err(failure)),
             Err(hearing) => Err(Issuing::later(async move {

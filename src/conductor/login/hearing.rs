@@ -2,17 +2,19 @@
 
 use std::error::Error;
 use std::mem;
+use std::pin::Pin;
 use std::slice;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use crate::boundary::backend::{BackendError, BackendErrorKind};
 use crate::boundary::ladder::grant::Login;
-use crate::boundary::ladder::ruled::{self, Asked, Ruled};
+use crate::boundary::ladder::ruled::{self, Answering, Ruled, Stopped};
 use crate::boundary::login_event::LoginEvent;
 use crate::boundary::login_rule::LoginRule;
 use crate::conductor::failure::Failure;
-use crate::observe::contain::{Contain, Cut, begin};
+use crate::observe::contain::{Contain, Cut, PutDown, begin};
 use crate::protocol::rules::error::RulingError;
 use crate::protocol::rules::refusal::RuleRefusal;
 use crate::protocol::rules::ruling::Objection;
@@ -44,22 +46,28 @@ impl LoginRules {
 
     /// Begins to ask the rules about the login of this event.
     pub(super) fn hear(&self, event: LoginEvent) -> Hearing<'_> {
-        Hearing { rules: self, left: self.rules.iter(), event, is_stale: false, asked: None }
+        Hearing { rules: self, left: self.rules.iter(), event, is_stale: false, asked: None, awaited_by: None }
     }
 
     /// Has the login take in what a rule has decided, and answers whether that changes anything.
-    fn take_in(&self, login: &mut Login, rule: &NamedRule, ruled: Result<Ruled, Unruled>) -> Result<bool, Failure> {
-        let ruled = ruled.map_err(|Unruled(error)| rule.failed(error))?;
-        login.follow(ruled, &rule.name).map_err(|objection| self.objected(rule, objection))
+    fn take_in(
+        &self,
+        login: &mut Login,
+        rule: &NamedRule,
+        ruled: Result<Ruled, Box<Stopped>>,
+    ) -> Result<bool, Failure> {
+        let ruled = ruled.map_err(|stopped| self.stopped(rule, *stopped))?;
+        login.follow(ruled, &rule.name).map_err(|error| rule.failed(error.into()))
     }
 
     #[cold]
-    fn objected(&self, rule: &NamedRule, objection: Objection) -> Failure {
+    fn stopped(&self, rule: &NamedRule, stopped: Stopped) -> Failure {
         let name = Arc::clone(&rule.name);
-        let refusal = match objection {
-            Objection::Denied(reason) => RuleRefusal::denied(name, reason),
-            Objection::InteractionRequired => RuleRefusal::interaction_required(name),
-            Objection::Unfit(error) => return rule.failed(error.into()),
+        let refusal = match stopped {
+            Stopped::Refused(Objection::Denied(reason)) => RuleRefusal::denied(name, reason),
+            Stopped::Refused(Objection::InteractionRequired) => RuleRefusal::interaction_required(name),
+            Stopped::Refused(Objection::Unfit(error)) => return rule.failed(error.into()),
+            Stopped::Undecided(error) => return rule.failed(error),
         };
         Failure::Decided(TokenError::of_rule(refusal, self.reveals_denials))
     }
@@ -73,56 +81,59 @@ pub(super) struct Hearing<'a> {
     /// The event lacks what was decided last.
     is_stale: bool,
     /// The rule that takes its time.
-    asked: Option<(&'a NamedRule, Asked<'a>)>,
+    asked: Option<(&'a NamedRule, Contain<PutDown<Answering<'a>>>)>,
+    /// The task that this rule wakes, where it was polled before the hearing has its place.
+    awaited_by: Option<Waker>,
 }
 
-impl Hearing<'_> {
-    /// Asks the rules that are left, until one takes its time: then there is no end yet.
-    pub(super) fn go_on(&mut self, login: &mut Login) -> Option<Result<(), Failure>> {
-        for rule in self.left.by_ref() {
-            if mem::take(&mut self.is_stale) {
-                login.show(&mut self.event);
-            }
-            let ruled = match rule.ask(self.event.clone()) {
-                Ok(ruled) => ruled,
-                Err(asked) => {
-                    self.asked = Some((rule, asked));
-                    return None;
-                }
-            };
-            match self.rules.take_in(login, rule, ruled) {
-                Ok(has_changed) => self.is_stale = has_changed,
-                Err(failure) => return Some(Err(failure)),
-            }
-        }
-        Some(Ok(()))
+impl<'a> Hearing<'a> {
+    /// Polled for this task, and still to be moved: the next poll in it comes too early.
+    pub(super) fn awaited_by(mut self, task: Waker) -> Self {
+        self.awaited_by = Some(task);
+        self
     }
 
-    /// Hears them out, those that take their time, too.
-    pub(super) async fn conclude(&mut self, login: &mut Login) -> Result<(), Failure> {
-        loop {
-            if let Some((rule, asked)) = self.asked.take() {
-                let answering = async move { asked.await.map_err(Unruled) };
-                let ruled = Contain::new(self.rules.patience, answering).await;
-                self.is_stale = self.rules.take_in(login, rule, ruled)?;
-            }
-            if let Some(end) = self.go_on(login) {
-                return end;
-            }
+    /// Asks one rule after the other, until one takes its time or refuses.
+    pub(super) fn poll(&mut self, login: &mut Login, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        // Both are clones: a waker and its clone may have two addresses of one table. A poll too many does no harm.
+        if self.awaited_by.take().is_some_and(|task| task.will_wake(&cx.waker().clone())) {
+            return Poll::Pending;
         }
+        loop {
+            let (rule, ruled) = match &mut self.asked {
+                Some((rule, asked)) => (*rule, ready!(Pin::new(asked).poll(cx))),
+                None => {
+                    let Some(rule) = self.left.next() else { return Poll::Ready(Ok(())) };
+                    if mem::take(&mut self.is_stale) {
+                        login.show(&mut self.event);
+                    }
+                    (rule, ready!(self.ask(rule, cx)))
+                }
+            };
+            self.asked = None;
+            self.is_stale = self.rules.take_in(login, rule, ruled)?;
+        }
+    }
+
+    /// Asks a rule, and polls its answer for the first time. A panic is contained, before its future and within.
+    fn ask(&mut self, rule: &'a NamedRule, cx: &mut Context<'_>) -> Poll<Result<Ruled, Box<Stopped>>> {
+        let begun = begin(|| {
+            let answering = match ruled::ask(&*rule.rule, &self.event) {
+                Ok(answer) => return Poll::Ready(answer),
+                Err(answering) => answering,
+            };
+            let mut asked = PutDown::new(answering);
+            if let Poll::Ready(answer) = Pin::new(&mut asked).poll(cx) {
+                return Poll::Ready(answer);
+            }
+            self.asked = Some((rule, Contain::begun(self.rules.patience, asked, cx)?));
+            Poll::Pending
+        });
+        begun.unwrap_or_else(|cut| Poll::Ready(Err(cut.into())))
     }
 }
 
 impl NamedRule {
-    /// Asks the rule. `Err` holds the call, if its answer is not there at once. A panic is contained, before its future and within.
-    fn ask(&self, login: LoginEvent) -> Result<Result<Ruled, Unruled>, Asked<'_>> {
-        match begin(|| ruled::apply(&*self.rule, login)) {
-            Ok(Ok(answer)) => Ok(answer.map_err(Unruled)),
-            Ok(Err(asked)) => Err(asked),
-            Err(cut) => Ok(Err(cut.into())),
-        }
-    }
-
     /// Nothing was decided. The credentials were right, so it was no guess.
     #[cold]
     fn failed(&self, error: BackendError) -> Failure {
@@ -134,15 +145,12 @@ impl NamedRule {
     }
 }
 
-/// No ruling.
-struct Unruled(BackendError);
-
-impl From<Cut> for Unruled {
+impl From<Cut> for Box<Stopped> {
     fn from(cut: Cut) -> Self {
-        Self(match cut {
+        Self::new(Stopped::Undecided(match cut {
             Cut::Overdue => BackendError::unavailable(cut),
             Cut::Panicked => BackendError::fault(cut),
-        })
+        }))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::task::Waker;
 
 use http::Extensions;
 
 use super::mint::{Mint, Minted};
-use super::scales::Scales;
+use super::scales::{Case, Scales};
 use super::users::Users;
 use crate::boundary::account::AccountKey;
 use crate::boundary::clock::{Clock, SharedClock};
@@ -110,13 +111,24 @@ impl Rungs {
         self.parts.budget.reserve(Guessed::nobody(), None, trail.client.as_ref(), &mut trail.caller)
     }
 
-    /// What the host put into a request of these terms, to be handed on: shared with the rules, if there are any.
+    /// The task that asks the rules, if there are any.
+    pub(crate) fn task(&self) -> impl Future<Output = Option<Waker>> + Send {
+        self.parts.scales.task()
+    }
+
+    /// What the host put into a request of these terms, to be handed on: shared with the rules, if a task is to ask any, whose case
+    /// it is then.
     #[inline]
-    pub(crate) fn share(&self, extensions: Extensions, terms: &Terms, trail: &Trail) -> HostExtensions {
-        match self.parts.scales.have_rules() {
-            false => HostExtensions::Own(extensions),
-            true => HostExtensions::Shared(terms.draft(extensions, trail.caller.address)),
-        }
+    pub(crate) fn share(
+        &self,
+        extensions: Extensions,
+        task: Option<Waker>,
+        terms: &Terms,
+        trail: &Trail,
+    ) -> (HostExtensions, Option<Case>) {
+        let Some(task) = task else { return (HostExtensions::Own(extensions), None) };
+        let draft = terms.draft(extensions, trail.caller.address);
+        (HostExtensions::Shared(draft.clone()), Some(Case::new(draft, task)))
     }
 
     /// Has the verifier decide on an attempt. `Err` holds the call, if its answer is not there at once.

@@ -3,6 +3,8 @@
 //! Today a password must be known from no leak, if the operator demands that, and each login rule must let the login go on. A login
 //! that proves enough becomes a grant; there is no other way to one.
 
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::hearing::{Hearing, LoginRules};
@@ -44,6 +46,19 @@ impl Screen {
     }
 }
 
+/// A login for its rules: what they will see of it, and the task that asks them. With the task a rule is polled for the first time
+/// before anything is kept for a second time.
+pub(crate) struct Case {
+    draft: EventDraft,
+    task: Waker,
+}
+
+impl Case {
+    pub(super) const fn new(draft: EventDraft, task: Waker) -> Self {
+        Self { draft, task }
+    }
+}
+
 /// Weighs logins.
 pub(crate) struct Scales {
     demanded: Demanded,
@@ -68,31 +83,37 @@ impl Scales {
         self.reveals_custom_denials
     }
 
-    /// Whether there are rules, for which an event is drafted.
+    /// The task that this is polled in, if it has rules to ask.
     #[inline]
-    pub(super) fn have_rules(&self) -> bool {
-        self.rules.count() != 0
+    pub(super) async fn task(&self) -> Option<Waker> {
+        if self.rules.count() == 0 {
+            return None;
+        }
+        Some(poll_fn(|cx| Poll::Ready(cx.waker().clone())).await)
     }
 
-    /// Whether something has to be found out of a login before it is weighed. `draft`: what the rules will see, if there are any.
+    /// Whether something has to be found out of a login before it is weighed. `case`: for the rules, if there are any.
     #[inline]
-    pub(super) fn have_questions(login: &Login, draft: Option<&EventDraft>) -> bool {
-        draft.is_some() || login.keeps_password()
+    pub(super) fn have_questions(login: &Login, case: Option<&Case>) -> bool {
+        case.is_some() || login.keeps_password()
     }
 
     /// Finds out what takes no time, before the login is weighed. `Err` holds what does: the rules that are still to be heard.
     pub(super) fn begin(
         &self,
         login: &mut Login,
-        draft: Option<EventDraft>,
+        case: Option<Case>,
     ) -> Result<Result<(), Failure>, Option<Hearing<'_>>> {
-        let mut hearing = draft.map(|draft| self.rules.hear(login.event(draft)));
+        let Some(Case { draft, task }) = case else {
+            return if login.keeps_password() { Err(None) } else { Ok(Ok(())) };
+        };
+        let mut hearing = self.rules.hear(login.event(draft));
         if login.keeps_password() {
-            return Err(hearing);
+            return Err(Some(hearing));
         }
-        match &mut hearing {
-            Some(begun) => begun.go_on(login).ok_or(hearing),
-            None => Ok(Ok(())),
+        match hearing.poll(login, &mut Context::from_waker(&task)) {
+            Poll::Ready(end) => Ok(end),
+            Poll::Pending => Err(Some(hearing.awaited_by(task))),
         }
     }
 
@@ -109,7 +130,7 @@ impl Scales {
             login.note_password(look, self.demanded).map_err(refused)?;
         }
         match hearing {
-            Some(mut hearing) => hearing.conclude(login).await,
+            Some(mut hearing) => poll_fn(|cx| hearing.poll(login, cx)).await,
             None => Ok(()),
         }
     }

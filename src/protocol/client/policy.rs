@@ -51,6 +51,14 @@ pub(crate) struct GrantRules {
     pub(crate) refreshed_lifetime: Option<Duration>,
 }
 
+impl GrantRules {
+    /// How long an access token lives that a grant of this type gives to this client.
+    pub(crate) fn lifetime_of(&self, client: &Client, grant_type: GrantType) -> Duration {
+        let refreshed = if grant_type.is_refresh() { self.refreshed_lifetime } else { None };
+        refreshed.or(client.lifetime()).unwrap_or(self.lifetime)
+    }
+}
+
 /// Whether the client may use this grant type today.
 pub(crate) fn permit_grant(
     client: &Client,

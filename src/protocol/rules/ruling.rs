@@ -35,7 +35,7 @@ use crate::protocol::wire::members::{MemberError, check_name};
 pub struct Ruling(Result<Changes, Objection>);
 
 /// What changes of a login that goes on. None where nothing does, as with most logins.
-type Changes = Option<Box<Decisions>>;
+pub(crate) type Changes = Option<Box<Decisions>>;
 
 /// Why a login does not go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +153,7 @@ impl Ruling {
     }
 
     /// What is decided of a login that goes on, if anything, or why it does not.
+    #[inline]
     pub(crate) fn read(self) -> Result<Changes, Objection> {
         self.0
     }

@@ -3,6 +3,7 @@
 mod canaries;
 mod claims;
 mod denials;
+mod dropped;
 mod failures;
 #[cfg(feature = "testing")]
 mod made;

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tower_password_grant::rules::{LoginEvent, LoginRule, LoginStage, Ruling, UserAuthentication, rule_fn};
+use tower_password_grant::rules::{
+    LoginEvent, LoginRule, LoginStage, Ruling, UserAuthentication, rule_at_once_fn, rule_fn,
+};
 use tower_password_grant::user::{Finding, OnLeak, Shield};
 use tower_password_grant::{Attempt, BackendError, Password, Subject, Verdict, verify_fn};
 
@@ -166,28 +168,10 @@ async fn a_password_that_is_blocked_as_leaked_reaches_no_rule_and_one_that_is_wa
     fixture.token(AUTH, PW).await.assert_error(400, "invalid_grant");
 }
 
-/// Decides at once.
-struct Quick;
-
-#[async_trait]
-impl LoginRule for Quick {
-    fn name(&self) -> &str {
-        "quick"
-    }
-
-    async fn apply(&self, login: LoginEvent) -> Result<Ruling, BackendError> {
-        self.apply_at_once(login).await
-    }
-
-    fn apply_at_once(&self, login: LoginEvent) -> tower_password_grant::MaybeFuture<'_, Result<Ruling, BackendError>> {
-        let ruling = Ruling::proceed().member("subject", login.subject());
-        tower_password_grant::MaybeFuture::ready(ruling.map_err(Into::into))
-    }
-}
-
 #[tokio::test]
 async fn a_shared_rule_and_one_that_answers_at_once_are_rules_and_so_is_an_async_closure_over_a_real_socket() {
-    let shared: Arc<dyn LoginRule> = Arc::new(Quick);
+    let quick = rule_at_once_fn("quick", |login| Ok(Ruling::proceed().member("subject", login.subject())?));
+    let shared: Arc<dyn LoginRule> = Arc::new(quick);
     let waits = rule_fn("waits".to_owned(), |login: LoginEvent| async move {
         tokio::task::yield_now().await;
         Ok(Ruling::proceed().member("client", login.client().id().as_str())?)
