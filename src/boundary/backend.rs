@@ -112,10 +112,11 @@ impl BackendError {
         self.source.as_ref().is_some_and(|source| source.is::<LostDecision>() || source.is::<InTurn>())
     }
 
-    /// Whether an error of this type is the source, or behind it.
-    pub(crate) fn comes_of<E: Error + 'static>(&self) -> bool {
+    /// The same, as a fault if an error of this type is the source, or behind it: a second try meets it again.
+    pub(crate) fn or_fault_of<E: Error + 'static>(self) -> Self {
         let first = self.source.as_deref().map(|source| source as &(dyn Error + 'static));
-        successors(first, |&error| error.source()).any(|error| error.is::<E>())
+        let is_fault = successors(first, |&error| error.source()).any(|error| error.is::<E>());
+        Self { kind: if is_fault { BackendErrorKind::Fault } else { self.kind }, ..self }
     }
 
     /// The error of the whole request, with `reason` for telemetry.

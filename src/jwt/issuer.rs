@@ -13,7 +13,7 @@ use super::jwks::Jwks;
 use super::key_set::{KeySet, Keys};
 use super::payload::{AccessTokenPayload, Facts, IdTokenPayload};
 use super::verifier::JwtVerifier;
-use crate::boundary::backend::{BackendError, BackendErrorKind};
+use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::Grant;
@@ -249,12 +249,6 @@ fn sign(keys: &Keys, kind: Kind, payload: &impl Serialize) -> Result<Token, Back
     keys.sign(kind, &payload).map(Token::new).map_err(BackendError::fault)
 }
 
-/// Claims that are none are so at a second try, too.
-fn unclaimed(error: BackendError) -> BackendError {
-    let kind = if error.comes_of::<ClaimError>() { BackendErrorKind::Fault } else { error.kind };
-    BackendError { kind, ..error }
-}
-
 #[async_trait]
 impl TokenIssuer for JwtIssuer {
     async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError> {
@@ -266,7 +260,10 @@ impl TokenIssuer for JwtIssuer {
             None => MaybeFuture::ready(self.tokens(&grant, None)),
             Some(claims_of) => {
                 let claims = claims_of(grant.clone());
-                MaybeFuture::new(async move { self.tokens(&grant, Some(&claims.await.map_err(unclaimed)?)) })
+                MaybeFuture::new(async move {
+                    let claims = claims.await.map_err(BackendError::or_fault_of::<ClaimError>)?;
+                    self.tokens(&grant, Some(&claims))
+                })
             }
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use crate::boundary::backend::{BackendError, BackendErrorKind};
+use crate::boundary::backend::BackendError;
 use crate::boundary::ladder::grant::Login;
 use crate::boundary::ladder::ruled::{self, Answering, Ruled, Stopped};
 use crate::boundary::login_event::LoginEvent;
@@ -137,10 +137,9 @@ impl NamedRule {
     /// Nothing was decided. The credentials were right, so it was no guess.
     #[cold]
     fn failed(&self, error: BackendError) -> Failure {
-        // A second try rules the same.
-        let kind = if error.comes_of::<RulingError>() { BackendErrorKind::Fault } else { error.kind };
+        let error = error.or_fault_of::<RulingError>();
         let source = RuleError { rule: Arc::clone(&self.name), cause: error.source };
-        let failure = Failure::of(BackendError { kind, source: Some(Box::new(source)), ..error }, Reason::RuleFailed);
+        let failure = Failure::of(BackendError { source: Some(Box::new(source)), ..error }, Reason::RuleFailed);
         failure.refused_by(RuleRefusal::failed(Arc::clone(&self.name)))
     }
 }
