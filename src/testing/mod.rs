@@ -28,6 +28,7 @@
 
 mod attempt;
 pub mod contract;
+mod every_option;
 mod login_event;
 mod manual_clock;
 mod refresh;

@@ -3,8 +3,6 @@
 pub(crate) mod builder;
 pub(crate) mod credentials;
 pub(crate) mod error;
-#[cfg(any(test, feature = "testing"))]
-pub(crate) mod every_option;
 pub(crate) mod grant_type;
 mod members;
 pub(crate) mod policy;

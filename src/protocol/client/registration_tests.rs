@@ -1,5 +1,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use every_option::with_every_option;
 use proptest::collection::{btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -7,11 +8,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::protocol::client::builder::ClientBuilder;
 use crate::protocol::client::error::ClientError;
-use crate::protocol::client::every_option::with_every_option;
 use crate::protocol::client::registered::ClientAuthentication;
 use crate::protocol::client::sunset::Sunset;
 use crate::protocol::millis;
 use crate::protocol::secret::secrets::SecretDigest;
+
+#[path = "../../testing/every_option.rs"]
+mod every_option;
 
 fn at(millis: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis)

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::promise::{answer, broken, later, made, must, must_be, new_digest, new_name, present};
 use crate::boundary::registry::ClientRegistry;
 use crate::protocol::client::builder::ClientBuilder;
-use crate::protocol::client::every_option::with_every_option;
 use crate::protocol::client::registered::Client;
 use crate::protocol::client::sunset::Sunset;
+use crate::testing::every_option::with_every_option;
 
 /// The origins of two of the clients.
 const ORIGINS: [&str; 2] = ["https://app.example", "http://localhost:3000"];

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::builder::ClientBuilder;
-use super::registered::ClientAuthentication;
-use super::sunset::Sunset;
+use crate::protocol::client::builder::ClientBuilder;
+use crate::protocol::client::registered::ClientAuthentication;
+use crate::protocol::client::sunset::Sunset;
 use crate::protocol::secret::secrets::SecretDigest;
 
 /// Sets each option that a confidential client has. `second` is another secret, and when that one ends.
