@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::checks::{check_exempt, check_proxies, named, named_rules, routes, wording};
+use super::checks::{NamedGrant, check_exempt, check_proxies, named, named_rules, routes, wording};
 use super::config_error::ConfigError;
 use super::introspection_endpoint::IntrospectionEndpoint;
 use super::layer::PasswordGrantLayer;
@@ -40,6 +40,7 @@ use crate::conductor::senders::Senders;
 use crate::conductor::throttle::Throttle;
 use crate::limiter::memory::limiter::MemoryLimiter;
 use crate::observe::audit::Auditor;
+use crate::observe::patience::Patience;
 use crate::observe::telemetry;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{GrantRules, MissingScope};
@@ -79,19 +80,8 @@ impl Options {
         // Everything that names the grants asks these for them.
         let realm_grant = RealmGrant::decide(self.password_grant, &extensions, clients.as_deref(), realms.as_deref());
         let fingerprints = Keyed::new(shared_key, KeyUse::Fingerprints);
-        let by_password = |grant_type: GrantType| PasswordFlow::new(grant_type, fingerprints.clone());
-        let password = self.password_grant.then(|| by_password(GrantType::PASSWORD));
-        let mut others: Vec<Box<dyn Flow>> = Vec::new();
-        if let Some(families) = families.clone() {
-            others.push(Box::new(RefreshFlow::new(families, ends_denied)));
-        }
-        if realm_grant != RealmGrant::Absent {
-            others.push(Box::new(RealmFlow::new(by_password(GrantType::PASSWORD_IN_REALM))));
-        }
-        for (grant_type, grant) in extensions {
-            others.push(Box::new(ExtensionFlow::new(grant_type, grant, patience.extension_key, patience.extension)));
-        }
-        let grants = Grants::new(password, others);
+        let refresh = families.clone().map(|families| RefreshFlow::new(families, ends_denied));
+        let grants = grants(self.password_grant, realm_grant, refresh, extensions, &fingerprints, &patience);
         let types: Vec<GrantType> = grants.types().collect();
         let facts = EndpointFacts {
             token_path: &self.token_path,
@@ -101,7 +91,7 @@ impl Options {
             grants: types
                 .iter()
                 .copied()
-                .filter(|grant| realm_grant == RealmGrant::Used || !grant.names_realm())
+                .filter(|grant| realm_grant == RealmGrant::Advertised || !grant.names_realm())
                 .collect(),
             post_allowed: self.post_allowed,
             tokens: &*issuer,
@@ -206,6 +196,30 @@ impl Options {
         let endpoint = Arc::new(Endpoint::new(exchange, answers, self.limits.whole()));
         Ok(PasswordGrantLayer::new(Mount { routes, endpoint }))
     }
+}
+
+/// The flows of the grants that are served.
+fn grants(
+    password_grant: bool,
+    realm_grant: RealmGrant,
+    refresh: Option<RefreshFlow>,
+    extensions: Vec<NamedGrant>,
+    fingerprints: &Keyed,
+    patience: &Patience,
+) -> Grants {
+    let by_password = |grant_type| PasswordFlow::new(grant_type, fingerprints.clone());
+    let in_realm = || RealmFlow::new(by_password(GrantType::PASSWORD_IN_REALM));
+    let mut others: Vec<Box<dyn Flow>> = Vec::new();
+    if let Some(refresh) = refresh {
+        others.push(Box::new(refresh));
+    }
+    if realm_grant != RealmGrant::Off {
+        others.push(Box::new(in_realm()));
+    }
+    for (grant_type, grant) in extensions {
+        others.push(Box::new(ExtensionFlow::new(grant_type, grant, patience.extension_key, patience.extension)));
+    }
+    Grants::new(password_grant.then(|| by_password(GrantType::PASSWORD)), others)
 }
 
 /// Warns about the parts that go by a clock of their own.

@@ -5,12 +5,12 @@ use crate::protocol::client::registered::Client;
 /// Whether the endpoint has the realm grant, as far as that is known when it is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RealmGrant {
-    /// A grant type that is as unknown as any other: no client may use it, or the application serves it.
-    Absent,
-    /// A client may use it that is not known yet.
-    Served,
-    /// There are realms and clients for it, so clients may know.
-    Used,
+    /// It is as unknown as any other: no client may use it, or the application serves it.
+    Off,
+    /// It is served, and the metadata do not name it: a client may use it that is not known yet.
+    Unadvertised,
+    /// The metadata name it, because there are realms and clients for it.
+    Advertised,
 }
 
 impl RealmGrant {
@@ -24,11 +24,13 @@ impl RealmGrant {
         let own = GrantType::PASSWORD_IN_REALM;
         let is_taken = extensions.iter().any(|(extension, _)| extension.name() == own.name());
         let may_use = |client: &Client| client.allows_grant(own.name());
-        match clients.map(|clients| clients.iter().any(may_use)) {
-            _ if !password_grant || is_taken => Self::Absent,
-            Some(false) => Self::Absent,
-            None if realms.is_none() => Self::Served,
-            _ => Self::Used,
+        let used = clients.map(|clients| clients.iter().any(may_use));
+        if !password_grant || is_taken || used == Some(false) {
+            Self::Off
+        } else if used.is_none() && realms.is_none() {
+            Self::Unadvertised
+        } else {
+            Self::Advertised
         }
     }
 }
