@@ -18,7 +18,9 @@ pub(crate) const MAX_BYTES: usize = 4096;
 /// How deep lists and objects may stand in each other, the token or the answer included: many parsers end at 128, some far earlier.
 pub(crate) const MAX_DEPTH: usize = 32;
 
-/// What a [`Ruling`](crate::rules::Ruling) cannot hold. Within a rule `?` makes a fault of it: the request is answered 500.
+/// What a [`Ruling`](crate::rules::Ruling) cannot hold. Within a rule `?` makes a fault of it: the request is answered 500. So it is
+/// in an error of your own that has it as its [`source`](std::error::Error::source). One that only passes its text and its source on, as
+/// thiserror's `transparent` does, hides it: make a [`BackendError::fault`](crate::BackendError::fault) of that one.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RulingError {
@@ -30,6 +32,9 @@ pub enum RulingError {
         "the claim `{0}` belongs to RFC 7519, 8693, 9068 or the endpoint: give it another name, such as a URI of your own"
     )]
     ReservedClaim(String),
+    /// A claim without a name.
+    #[error("a claim has a name, such as a URI of your own")]
+    NamelessClaim,
     /// A claim that is no JSON.
     #[error("a claim's value must be one that JSON can hold: a text, a number, a list, a struct or a map of texts")]
     Claim(#[source] MalformedClaims),

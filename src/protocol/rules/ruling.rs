@@ -85,11 +85,14 @@ impl Ruling {
     /// Names with a URI in front, such as `https://example.org/tenant`, collide with no registered one (RFC 7519 section 4.2).
     ///
     /// # Errors
-    /// Fails on a name that RFC 7519, RFC 8693, RFC 9068 or this crate gives a meaning, in whatever case, on a value that is no JSON or is nested more
+    /// Fails on an empty name, on one that RFC 7519, RFC 8693, RFC 9068 or this crate gives a meaning, in whatever case, on a value that is no JSON or is nested more
     /// than 31 deep, and beyond 32 claims or 4 KiB. All rules of a login share these limits: a rule that goes beyond them with those before it fails, which is answered
     /// 500.
     pub fn claim(self, name: &str, value: impl Serialize) -> Result<Self, RulingError> {
         self.and(|| {
+            if name.is_empty() {
+                return Err(RulingError::NamelessClaim);
+            }
             if has_meaning(name) {
                 return Err(RulingError::ReservedClaim(name.to_owned()));
             }
@@ -200,6 +203,12 @@ mod tests {
         }
         let claims = decided(Ruling::proceed().claim("tenant", "acme").unwrap()).claims;
         assert_eq!(claims.get::<String>("tenant").as_deref(), Some("acme"));
+    }
+
+    #[test]
+    fn a_claim_has_a_name() {
+        assert_eq!(Ruling::proceed().claim("", 1).unwrap_err(), RulingError::NamelessClaim);
+        assert!(Ruling::proceed().claim(" ", 1).is_ok());
     }
 
     #[test]
