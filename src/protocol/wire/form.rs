@@ -230,11 +230,13 @@ impl Form {
 
     /// A field that only some endpoints know, which there must not repeat.
     pub(crate) fn single(&self, name: &str) -> Result<Option<&str>, Reason> {
-        let mut found = self.others.as_slice().iter().filter(|(known, _)| self.texts.get(*known) == name);
-        match (found.next(), found.next()) {
-            (field, None) => Ok(field.map(|(_, value)| self.texts.get(*value)).filter(|value| !value.is_empty())),
-            _ => Err(Reason::RepeatedParameter),
+        let mut found = None;
+        for (known, value) in self.others.as_slice() {
+            if self.texts.get(*known) == name && found.replace(*value).is_some() {
+                return Err(Reason::RepeatedParameter);
+            }
         }
+        Ok(found.map(|value| self.texts.get(value)).filter(|value| !value.is_empty()))
     }
 
     /// Takes a field of this name out of those that are not known here.
