@@ -37,7 +37,7 @@ use reader::{ends_with_its_tests, library, root, rust_files};
 
 const CORE: [&str; 7] = ["protocol", "boundary", "observe", "limiter", "conductor", "service", "memory"];
 /// The public modules that hold names of several rings, and nothing else. Nothing inside uses them.
-const FACES: [&str; 9] = ["audit", "client", "clock", "error", "grant", "mount", "store", "token", "user"];
+const FACES: [&str; 10] = ["audit", "client", "clock", "error", "grant", "mount", "rules", "store", "token", "user"];
 const FRAMEWORKS: [&str; 4] = ["axum::", "hyper::", "hyper_util::", "tonic::"];
 
 /// The modules that `module` may use besides itself.

@@ -34,6 +34,8 @@ pub(crate) mod refresh;
 pub(crate) mod refresh_use;
 pub(crate) mod refusal;
 pub(crate) mod registry;
+pub(crate) mod rule_at_once_fn;
+pub(crate) mod rule_fn;
 pub(crate) mod setting;
 pub(crate) mod shield;
 pub(crate) mod sync;

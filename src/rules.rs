@@ -38,12 +38,9 @@
 //! [audit trail](crate::audit::RuleRefusal). A rule that fails, panics or takes longer than its
 //! [time](crate::mount::RequestLimits::rule_deadline) answers 503 or 500: no token is given that a rule has not seen.
 
-mod rule_at_once_fn;
-mod rule_fn;
-
 pub use crate::boundary::login_event::{LoginEvent, LoginStage, UserAuthentication};
 pub use crate::boundary::login_rule::LoginRule;
+pub use crate::boundary::rule_at_once_fn::{RuleAtOnceFn, rule_at_once_fn};
+pub use crate::boundary::rule_fn::{RuleFn, rule_fn};
 pub use crate::protocol::rules::error::RulingError;
 pub use crate::protocol::rules::ruling::Ruling;
-pub use rule_at_once_fn::{RuleAtOnceFn, rule_at_once_fn};
-pub use rule_fn::{RuleFn, rule_fn};
