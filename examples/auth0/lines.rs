@@ -44,12 +44,12 @@ fn sdks(domain: &str, authority: &str) {
     let scope = "scope: \"openid profile email offline_access\"";
     println!("Python, auth0-python:");
     println!(
-        "REQUESTS_CA_BUNDLE='{authority}' python3 -c 'from auth0.authentication import GetToken; \
+        "env REQUESTS_CA_BUNDLE='{authority}' python3 -c 'from auth0.authentication import GetToken; \
          print(GetToken(\"{domain}\", \"{WEB}\", client_secret=\"{SECRET}\")\
          .login(\"{email}\", \"{password}\", realm=\"{CUSTOMERS}\", scope=\"openid profile email offline_access\"))'"
     );
     let node = |title: &str, program: &str| {
-        println!("{title}:\nNODE_EXTRA_CA_CERTS='{authority}' node --input-type=module -e '{program}'");
+        println!("{title}:\nenv NODE_EXTRA_CA_CERTS='{authority}' node --input-type=module -e '{program}'");
     };
     for (title, package) in [("Node, auth0 7", "auth0/legacy"), ("Node, auth0 6", "auth0")] {
         node(
