@@ -6,6 +6,7 @@
 //! - [Login rules](rules): deciding on a login after its credentials were found right
 //! - [Mounting](mounting): what works where
 //! - [Clients](clients): a login with each library, and how to register a client
+//! - [Coming from Auth0](coming_from_auth0): its SDKs against a server of your own
 //! - [Defaults](defaults): each one, why, and when to change it
 //! - [Operating it](operating): health, metrics, shutdown, backups, and which account a digest in a log stands for
 //! - [Testing your application](testing_your_application): logins in your own tests
@@ -39,6 +40,9 @@ pub mod mounting {}
 
 #[doc = include_str!("clients.md")]
 pub mod clients {}
+
+#[doc = include_str!("coming_from_auth0.md")]
+pub mod coming_from_auth0 {}
 
 #[doc = include_str!("defaults.md")]
 pub mod defaults {}
