@@ -39,6 +39,7 @@ const ACCESS: usize = 90;
 const REFRESH: usize = 91;
 const SECRET: usize = 92;
 const RIGHT: usize = 93;
+const ID: usize = 94;
 
 /// The forms in which a secret could show: as it is, in hexadecimal, and in base64 at each of the three alignments.
 fn traces(secret: &str) -> Vec<String> {
@@ -111,7 +112,8 @@ impl TokenIssuer for Parts {
     async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError> {
         self.show(&(&grant, grant.subject()));
         let issued = IssuedTokens::bearer(Token::new(canary(ACCESS)), Duration::from_secs(60))
-            .with_refresh_token(Token::new(canary(REFRESH)));
+            .with_refresh_token(Token::new(canary(REFRESH)))
+            .with_id_token(Token::new(canary(ID)));
         self.show(&issued);
         Ok(issued)
     }
@@ -302,7 +304,7 @@ async fn no_secret_appears_in_events_audit_debug_metrics_and_answers_pw_14() {
     #[cfg(feature = "metrics")]
     heard.push_str(&recorder.handle().render());
     assert!(!heard.contains("alice"), "a user name was told");
-    for kind in (0..30).chain([ACCESS, REFRESH, SECRET, RIGHT]) {
+    for kind in (0..30).chain([ACCESS, REFRESH, SECRET, RIGHT, ID]) {
         for trace in traces(&canary(kind)) {
             if let Some(at) = heard.find(&trace) {
                 let line = heard[..at].rfind('\n').map_or(0, |start| start + 1);
@@ -393,7 +395,8 @@ fn no_value_that_holds_a_secret_shows_it() {
     let tokens = Arc::new(MemoryAccessTokens::new());
     let issued = IssuedTokens::bearer(Token::new(secret.clone()), Duration::from_secs(1))
         .with_refresh_token(Token::new(secret.clone()))
-        .with_extra("id_token", secret.clone())
+        .with_id_token(Token::new(secret.clone()))
+        .with_extra("device_secret", secret.clone())
         .unwrap();
     let values: Vec<Box<dyn Debug>> = vec![
         Box::new(Password::new(secret.clone())),
