@@ -11,12 +11,12 @@ use super::support::{CLIENT, SCOPE};
 
 const FIND: &str =
     "SELECT id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires,
-    lineage, stamp, ended IS NOT NULL FROM refresh_families WHERE id = ?1";
+    lineage, stamp, ended IS NOT NULL, audience FROM refresh_families WHERE id = ?1";
 const ROTATE: &str = "UPDATE refresh_families SET lineage = ?3, used = ?4, stamp = stamp + 1
     WHERE id = ?1 AND stamp = ?2 AND ended IS NULL";
 const BEGIN: &str = "INSERT INTO refresh_families
-    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, lineage, used)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, lineage, used, audience)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const NEWEST: &str = "SELECT number FROM access_tokens WHERE login = ?1 ORDER BY number DESC LIMIT 1";
 const INSERT: &str = "INSERT OR REPLACE INTO access_tokens
     (login, number, digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, claims)
@@ -52,10 +52,22 @@ fn open(file: &Temporary) -> Connection {
 }
 
 fn begin(db: &Connection, family: &[u8; 16]) {
-    let (realm, version, used) = (None::<&str>, None::<&str>, None::<i64>);
+    let (realm, version, used, audience) = (None::<&str>, None::<&str>, None::<i64>, None::<&str>);
     let lineage = random::<41>();
-    let values =
-        params![family, SUBJECT, CLIENT, realm, SCOPE, "password", NOW, version, NOW + HOUR, lineage.as_slice(), used];
+    let values = params![
+        family,
+        SUBJECT,
+        CLIENT,
+        realm,
+        SCOPE,
+        "password",
+        NOW,
+        version,
+        NOW + HOUR,
+        lineage.as_slice(),
+        used,
+        audience
+    ];
     db.execute(BEGIN, values).unwrap();
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use http::Extensions;
 
+use crate::protocol::audience::Audience;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
@@ -79,6 +80,7 @@ pub(crate) struct RequestFacts {
     pub(crate) realm: Realm,
     pub(crate) grant_type: GrantType,
     pub(crate) requested: Scope,
+    pub(crate) audience: Option<Audience>,
     pub(crate) address: Option<IpAddr>,
     pub(crate) extensions: Extensions,
 }
@@ -173,6 +175,13 @@ impl LoginEvent {
     #[must_use]
     pub fn requested_scope(&self) -> &Scope {
         &self.0.request.requested
+    }
+
+    /// The resource server that the login asked its tokens for, of those that the client
+    /// [may name](crate::client::ClientBuilder::allow_audience); at a refresh that of the login. No rule changes it.
+    #[must_use]
+    pub fn audience(&self) -> Option<&str> {
+        self.0.request.audience.as_ref().map(Audience::as_str)
     }
 
     /// What is left of the scope, after the endpoint's ceiling, the verifier and the rules before this one.

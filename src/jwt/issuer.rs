@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::Future;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::boundary::clock::{Clock, PartClock, SharedClock};
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::Grant;
 use crate::boundary::maybe::{Answering, MaybeFuture};
+use crate::protocol::audience::is_name;
 use crate::protocol::secret::secrets::Token;
 use crate::protocol::token::claims::{Claims, MalformedClaims};
 use crate::protocol::wire::issuer_url::is_issuer;
@@ -51,7 +53,8 @@ pub struct JwtIssuer {
 }
 
 impl JwtIssuer {
-    /// An issuer with its identifier, the resource servers that its tokens are for, and its keys.
+    /// An issuer with its identifier, the resource servers that its tokens are for unless a login
+    /// [asks for one](crate::Grant::audience), and its keys.
     ///
     /// `issuer` goes into `iss` as it is written here, and verifiers compare it byte by byte: an `https` URL without user,
     /// query and fragment (RFC 8414 section 2). For development, `http` is allowed for `localhost`, `127.0.0.0/8` and
@@ -73,7 +76,7 @@ impl JwtIssuer {
         }
         let mut all: Vec<String> = Vec::new();
         for one in audience.into_iter().map(Into::into) {
-            if one.is_empty() || one.chars().any(char::is_control) {
+            if !is_name(&one) {
                 return Err(JwtConfigError::Audience(one));
             }
             if all.contains(&one) {
@@ -225,21 +228,28 @@ impl JwtIssuer {
     fn tokens(&self, grant: &Grant, of_user: Option<&IdClaims>) -> Result<IssuedTokens, BackendError> {
         let keys = self.keys.now();
         let facts = Facts::of(grant, &self.issuer, self.clock.now()).map_err(BackendError::fault)?;
-        let access_token = self.access_token(&keys, facts, grant)?;
+        let requested = grant.audience().map(str::to_owned);
+        let audience = requested.as_ref().map_or(self.audience.as_slice(), slice::from_ref);
+        let access_token = self.access_token(&keys, facts, audience, grant)?;
         let tokens = IssuedTokens::bearer(access_token, Duration::from_secs(grant.lifetime().as_secs()));
         let Some(of_user) = of_user else { return Ok(tokens) };
-        let payload = IdTokenPayload::new(facts, &self.audience, of_user.claims().object());
+        let payload = IdTokenPayload::new(facts, audience, of_user.claims().object());
         let payload = payload.map_err(BackendError::fault)?;
         Ok(tokens.with_id_token(sign(&keys, Kind::IdToken, &payload)?))
     }
 
-    fn access_token(&self, keys: &Keys, facts: Facts<'_>, grant: &Grant) -> Result<Token, BackendError> {
+    fn access_token(
+        &self,
+        keys: &Keys,
+        facts: Facts<'_>,
+        audience: &[String],
+        grant: &Grant,
+    ) -> Result<Token, BackendError> {
         let id = Token::random("")?;
         let extra = self.extra.as_ref().map(|extra| extra(grant)).transpose().map_err(BackendError::fault)?;
         let claims = extra.map(|extra| extra.followed_by(grant.claims()));
         let extra = claims.as_ref().unwrap_or_else(|| grant.claims()).object();
-        let payload =
-            AccessTokenPayload::new(facts, &self.audience, id.expose(), extra).map_err(BackendError::fault)?;
+        let payload = AccessTokenPayload::new(facts, audience, id.expose(), extra).map_err(BackendError::fault)?;
         sign(keys, Kind::AccessToken, &payload)
     }
 }

@@ -52,7 +52,7 @@ impl<S: AccessTokenStore> OpaqueIssuer<S> {
         Self { store, audience: None, clock: PartClock::system() }
     }
 
-    /// The resource servers that the tokens are for. Default: none is named, and only an API that asks for none takes them
+    /// The resource servers that the tokens are for, unless a login [asks for one](crate::Grant::audience). Default: none is named, and only an API that asks for none takes them
     /// ([`any_audience`](crate::bearer::BearerGuardBuilder::any_audience)).
     #[must_use]
     pub fn with_audience<A: Into<String>>(mut self, audience: impl IntoIterator<Item = A>) -> Self {
@@ -86,7 +86,7 @@ impl<S: AccessTokenStore> TokenIssuer for OpaqueIssuer<S> {
         let token = Token::random(PREFIX)?;
         let expires = grant.issued_at().checked_add(grant.lifetime());
         let expires = expires.ok_or_else(|| BackendError::fault("the lifetime of a token is beyond all time"))?;
-        let record = grant.record(self.audience.clone(), expires);
+        let record = grant.record(self.audience.as_ref(), expires);
         let digest = token.digest();
         let issued = IssuedTokens::bearer(token, grant.lifetime());
         if grant.leaves_record() {

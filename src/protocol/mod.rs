@@ -1,6 +1,7 @@
 //! The protocol itself: pure functions over values, without IO, clock or framework.
 
 pub(crate) mod address;
+pub(crate) mod audience;
 pub(crate) mod client;
 pub(crate) mod explained;
 pub(crate) mod ip_network;

@@ -31,7 +31,8 @@ pub enum Profile {
     ///
     /// Scopes are read as these SDKs write them: each client may ask for `openid`, `profile`, `email` and `offline_access`, another
     /// scope that it is not registered for is left out instead of refused, and a login gets a refresh token only with
-    /// `offline_access` (OpenID Connect Core section 11).
+    /// `offline_access` (OpenID Connect Core section 11). The parameter `audience` says which API the tokens are for, of those that
+    /// the client [may name](crate::client::ClientBuilder::allow_audience).
     ///
     /// A 401 has a `WWW-Authenticate` header only if the client's own `Authorization` header failed, which departs from RFC 9110
     /// section 15.5.2: the SDKs read no code from an answer with a challenge.
@@ -73,6 +74,11 @@ impl Profile {
 
     /// Whether a scope that cannot be had is left out of what a request asks for, instead of refusing the request.
     pub(crate) const fn drops_scopes(self) -> bool {
+        matches!(self, Self::Auth0)
+    }
+
+    /// Whether a login may ask for the audience of its tokens.
+    pub(crate) const fn reads_audience(self) -> bool {
         matches!(self, Self::Auth0)
     }
 

@@ -20,11 +20,11 @@ use crate::boundary::refresh::{FamilyStamp, MOST_LOGINS, NewFamily, RefreshToken
 use crate::protocol::token::family::{FamilyId, RefreshFamily};
 
 const BEGIN: &str = "INSERT INTO refresh_families
-    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, lineage, used)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, lineage, used, audience)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const FIND: &str =
     "SELECT id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires,
-    lineage, stamp, ended IS NOT NULL FROM refresh_families WHERE id = ?1";
+    lineage, stamp, ended IS NOT NULL, audience FROM refresh_families WHERE id = ?1";
 const ROTATE: &str = "UPDATE refresh_families SET lineage = ?3, used = ?4, stamp = stamp + 1
     WHERE id = ?1 AND stamp = ?2 AND ended IS NULL";
 const SEE: &str = "SELECT 1 FROM refresh_families WHERE id = ?1 AND stamp = ?2 AND ended IS NULL";
@@ -55,6 +55,7 @@ fn read_family(row: &Row<'_>) -> Result<StoredFamily, Failure> {
     )
     .with_realm(text(3)?.as_deref())
     .with_scope(scope(row, 4)?)
+    .with_audience(text(12)?.as_deref())
     .with_grant_type(text(5)?.as_deref())
     .with_credential_version(text(7)?.as_deref());
     let stamp = FamilyStamp::new(get::<i64>(row, 10)?.cast_unsigned());
@@ -89,6 +90,7 @@ fn begin(db: &Db, new: &NewFamily, ended: i64, tokens: i64) -> Result<(), Failur
         floor(family.expires()),
         lineage.to_bytes(),
         lineage.predecessor_used().map(floor),
+        family.audience(),
     ];
     db.execute(BEGIN, values)?;
     access::insert_with(db, access_token.as_ref(), tokens)

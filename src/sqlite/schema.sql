@@ -7,6 +7,7 @@ CREATE TABLE refresh_families (
     client TEXT NOT NULL,
     realm TEXT,
     scope TEXT NOT NULL,
+    audience TEXT,
     grant_type TEXT,
     authenticated_at INTEGER NOT NULL,
     credential_version TEXT,

@@ -32,5 +32,6 @@ pub(crate) fn with_every_option(
         .reuse_refresh_tokens()
         .allow_introspection()
         .resource_server("https://api.example")
+        .allow_audience("https://orders.example")
         .sunset(sunset)
 }

@@ -70,6 +70,7 @@ pub fn login_event(subject: Subject) -> LoginEventBuilder {
         scope: None,
         limit: None,
         login_scope: None,
+        audience: None,
         lifetime: None,
         authenticated_at: None,
         address: None,
@@ -89,6 +90,7 @@ pub struct LoginEventBuilder {
     scope: Option<String>,
     limit: Option<String>,
     login_scope: Option<String>,
+    audience: Option<String>,
     lifetime: Option<Duration>,
     authenticated_at: Option<SystemTime>,
     address: Option<IpAddr>,
@@ -153,6 +155,13 @@ impl LoginEventBuilder {
         self
     }
 
+    /// The resource server that the login asked its tokens for: one that the client [may
+    /// name](crate::client::ClientBuilder::allow_audience). Default: none.
+    pub fn audience(mut self, audience: &str) -> Self {
+        self.audience = Some(audience.to_owned());
+        self
+    }
+
     /// How long the access token is to live, a second or more. Default: as the client is registered, else an hour.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
@@ -187,7 +196,7 @@ impl LoginEventBuilder {
     ///
     /// # Errors
     /// Fails on a malformed scope, on one that the client is not registered for, on one that the refreshed login has not got or of
-    /// which nothing is left, on a realm that the client does not list, on a lifetime of less than a second, and where a ruling before
+    /// which nothing is left, on a realm that the client does not list, on an audience that it may not name, on a lifetime of less than a second, and where a ruling before
     /// refuses the login: then no further rule is asked.
     pub fn build(self) -> Result<LoginEvent, LoginEventError> {
         let parse = |text: &String| text.parse::<Scope>().map_err(LoginEventError::Scope);
@@ -219,7 +228,9 @@ impl LoginEventBuilder {
             lifetime: decisions.lifetime(given),
             decisions: Some(Arc::new(decisions)),
         };
+        let audience = policy::audience_of_login(&client, self.audience.as_deref());
         let draft = EventDraft::new(RequestFacts {
+            audience: audience.map_err(|_| LoginEventError::Audience)?,
             realm: client.chosen_realm(self.realm.as_deref()).ok_or(LoginEventError::Realm)?,
             client,
             grant_type: self.grant_type,
@@ -281,6 +292,9 @@ pub enum LoginEventError {
     /// A realm that the client does not list.
     #[error("the client does not list the realm: `ClientBuilder::realms`")]
     Realm,
+    /// An audience that the client may not ask for.
+    #[error("the client may not ask for the audience: `ClientBuilder::allow_audience`")]
+    Audience,
     /// The client cannot be registered.
     #[error("the client cannot be registered")]
     Client(#[source] ClientError),

@@ -2,6 +2,7 @@
 
 mod alike;
 mod answers;
+mod audience;
 #[cfg(feature = "jwt")]
 mod discovery;
 mod expect;
@@ -11,6 +12,7 @@ mod locks;
 mod mounts;
 mod pages;
 mod parts;
+mod properties;
 mod replay;
 mod rules;
 mod scopes;

@@ -7,13 +7,13 @@ use crate::boundary::ladder::terms::Terms;
 use crate::boundary::limiter::Decided;
 use crate::protocol::client::registered::Client;
 use crate::protocol::client::credentials::{Presented, Secret};
-use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::error::TokenError;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::GrantRules;
 use crate::protocol::wire::form::Form;
 use crate::protocol::wire::texts::Texts;
 
-fn legal(client: AuthenticatedClient, grant: GrantType, now: SystemTime, rules: &GrantRules) -> Result<Terms, Reason> {
+fn legal(client: AuthenticatedClient, grant: GrantType, now: SystemTime, rules: &GrantRules) -> Result<Terms, TokenError> {
     Terms::of(client.permit(grant, || now)?, &Form::default(), rules)
 }
 

@@ -11,6 +11,7 @@ use super::user::{ReverifiedUser, VerifiedUser};
 use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFacts};
 use crate::boundary::recheck::Recheck;
 use crate::boundary::verifier::Verified;
+use crate::protocol::audience::Audience;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{GrantRules, ScopeLimits, left_of};
 use crate::protocol::client::registered::Client;
@@ -35,6 +36,7 @@ struct GrantFacts {
     client: Client,
     realm: Realm,
     scope: Scope,
+    audience: Option<Audience>,
     grant_type: GrantType,
     lifetime: Duration,
     authenticated_at: SystemTime,
@@ -53,7 +55,7 @@ impl GrantFacts {
         rules: &GrantRules,
         now: SystemTime,
     ) -> Result<(Self, ScopeLimits), Reason> {
-        let Terms { client, realm, grant_type, scope } = terms;
+        let Terms { client, realm, grant_type, scope, audience } = terms;
         let Verified { subject, scope: allowed } = verified;
         let (profile, endpoint) = (rules.profile, rules.scope_ceiling.clone());
         let limits = ScopeLimits { profile, verifier: allowed, endpoint, family: None };
@@ -64,6 +66,7 @@ impl GrantFacts {
             client,
             realm,
             scope,
+            audience,
             grant_type,
             lifetime,
             authenticated_at: now,
@@ -247,6 +250,14 @@ impl Grant {
         &self.facts.scope
     }
 
+    /// The resource server that the login asked its tokens for, of those that the client
+    /// [may name](crate::client::ClientBuilder::allow_audience). It is the one audience of the access token, in place of those that the
+    /// issuer gives to tokens otherwise. At a refresh it is that of the login.
+    #[must_use]
+    pub fn audience(&self) -> Option<&str> {
+        self.facts.audience.as_ref().map(Audience::as_str)
+    }
+
     /// `password`, `refresh_token`, or the grant type of an extension grant.
     #[must_use]
     pub fn grant_type(&self) -> &str {
@@ -324,20 +335,21 @@ impl Grant {
             RefreshFamily::new(id, facts.subject.id(), facts.client.id().clone(), facts.authenticated_at, expires)
                 .with_realm(facts.realm.as_deref())
                 .with_scope(facts.scope.clone())
+                .with_audience(facts.audience.as_ref().map(Audience::as_str))
                 .with_grant_type(Some(facts.grant_type.name()))
                 .with_credential_version(facts.subject.credential_version());
         Some(family)
     }
 
-    /// The record of an access token for this grant.
-    pub(crate) fn record(&self, audience: Option<Arc<[String]>>, expires: SystemTime) -> AccessTokenRecord {
+    /// The record of an access token for this grant, which is for `audience` unless the login asked for one.
+    pub(crate) fn record(&self, audience: Option<&Arc<[String]>>, expires: SystemTime) -> AccessTokenRecord {
         let facts = &self.facts;
         AccessTokenRecord::from(RecordParts {
             subject: facts.subject.to_id(),
             client: facts.client.id().clone(),
             realm: facts.realm.as_deref().map(str::to_owned),
             scope: facts.scope.clone(),
-            audience,
+            audience: facts.audience.as_ref().map(Audience::to_list).or_else(|| audience.cloned()),
             issued: facts.issued_at,
             expires,
             authenticated_at: Some(facts.authenticated_at),

@@ -8,6 +8,7 @@ use super::client::PermittedClient;
 use crate::boundary::login_event::{EventDraft, RequestFacts};
 use crate::boundary::recheck::Recheck;
 use crate::boundary::refresh::StoredFamily;
+use crate::protocol::audience::{self, Audience};
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{self, GrantRules};
 use crate::protocol::client::registered::Client;
@@ -15,7 +16,7 @@ use crate::protocol::realm::{self, Realm};
 use crate::protocol::scope::Scope;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::lineage::{Decision, TokenUse};
-use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::form::{Form, Known};
 
 /// What a login may give. What the endpoint's settings say of it is looked up where it is decided: the future of every request holds
@@ -26,14 +27,17 @@ pub(crate) struct Terms {
     pub(super) realm: Realm,
     pub(super) grant_type: GrantType,
     pub(super) scope: Scope,
+    /// What the tokens are for, if the request names it.
+    pub(super) audience: Option<Audience>,
 }
 
 impl Terms {
-    /// Decides realm and scope.
-    pub(crate) fn of(client: PermittedClient, form: &Form, rules: &GrantRules) -> Result<Self, Reason> {
+    /// Decides realm, audience and scope.
+    pub(crate) fn of(client: PermittedClient, form: &Form, rules: &GrantRules) -> Result<Self, TokenError> {
         let realm = Self::choose_realm(&client, form)?;
+        let audience = policy::audience_of_login(client.client(), requested_audience(&client, form, rules)?)?;
         let scope = policy::scope_of_login(client.client(), form.get(Known::Scope), rules)?;
-        Ok(Self::new(client, realm, scope))
+        Ok(Self::new(client, realm, scope, audience))
     }
 
     /// The request only chooses among the realms of its authenticated client. To a client that lists none, `realm` is a parameter
@@ -44,9 +48,9 @@ impl Terms {
         client.client().chosen_realm(requested).ok_or(Reason::UnknownRealm)
     }
 
-    fn new(client: PermittedClient, realm: Realm, scope: Scope) -> Self {
+    fn new(client: PermittedClient, realm: Realm, scope: Scope, audience: Option<Audience>) -> Self {
         let (client, grant_type) = client.into_parts();
-        Self { client, realm, grant_type, scope }
+        Self { client, realm, grant_type, scope, audience }
     }
 
     pub(crate) const fn client(&self) -> &Client {
@@ -69,10 +73,22 @@ impl Terms {
             realm: self.realm.clone(),
             grant_type: self.grant_type,
             requested: self.scope.clone(),
+            audience: self.audience.clone(),
             address,
             extensions,
         })
     }
+}
+
+/// The audience that a request asks for. To a client that may ask for none, `audience` is a parameter that the endpoint does not
+/// know.
+fn requested_audience<'a>(
+    client: &PermittedClient,
+    form: &'a Form,
+    rules: &GrantRules,
+) -> Result<Option<&'a str>, Reason> {
+    let knows_audiences = rules.profile.reads_audience() && client.client().names_audiences();
+    if knows_audiences { form.single(audience::PARAMETER) } else { Ok(None) }
 }
 
 /// A family of refresh tokens that is the client's own.
@@ -136,11 +152,13 @@ pub(crate) struct Renewal {
 }
 
 impl Renewal {
-    /// Decides the scope. The realm is the family's. The registration of the client may have shrunk since the login.
-    pub(crate) fn of(claim: LiveClaim<'_>, requested: Option<&str>, rules: &GrantRules) -> Result<Self, Reason> {
+    /// Decides scope and audience. The realm is the family's. The registration of the client may have shrunk since the login.
+    pub(crate) fn of(claim: LiveClaim<'_>, form: &Form, rules: &GrantRules) -> Result<Self, TokenError> {
         let Claim { client, realm, found: StoredFamily { family, .. } } = claim.claim;
-        let scope = policy::scope_of_refresh(client.client(), family, requested, rules.profile)?;
-        Ok(Self { terms: Terms::new(client, realm, scope), family: family.clone() })
+        let requested = requested_audience(&client, form, rules)?;
+        let audience = policy::audience_of_refresh(client.client(), family, requested)?;
+        let scope = policy::scope_of_refresh(client.client(), family, form.get(Known::Scope), rules.profile)?;
+        Ok(Self { terms: Terms::new(client, realm, scope, audience), family: family.clone() })
     }
 
     /// What login rules will see of the refresh, as with [`Terms::draft`].

@@ -46,8 +46,7 @@ impl RefreshFlow {
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
         let client = permitted.client().clone();
-        let token = form.get(Known::RefreshToken).unwrap_or_default();
-        let request = Request { token, scope: form.get(Known::Scope), client: &client };
+        let request = Request { form, client: &client };
         let outcome = self.refresh(rungs, &request, permitted, extensions, trail).await.map_err(TokenError::at_refresh);
         rungs.count_unknown(&outcome, &client, trail).await?;
         outcome
@@ -61,7 +60,8 @@ impl RefreshFlow {
         extensions: &mut Extensions,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
-        let Request { token, scope, client } = *request;
+        let Request { form, client } = *request;
+        let token = form.get(Known::RefreshToken).unwrap_or_default();
         let families = &*self.families;
         let found = families.find(token).await?.ok_or(Reason::UnknownRefreshToken)?;
         let now = families.read_clocks();
@@ -76,7 +76,7 @@ impl RefreshFlow {
             Err(reason) => return Err(self.end_if_copied(family, reason, trail).await),
         };
         let is_repeat = live.is_repeat();
-        let renewal = rungs.renewal(live, scope)?;
+        let renewal = rungs.renewal(live, form)?;
         let question = renewal.question(trail.caller.address);
         let answer = rungs.users().recheck(&question).await;
         let user = match answer.map_err(|error| error.because(Reason::VerifierFailed))? {
@@ -164,7 +164,6 @@ impl Flow for RefreshFlow {
 /// A request for a refresh.
 #[derive(Clone, Copy)]
 struct Request<'a> {
-    token: &'a str,
-    scope: Option<&'a str>,
+    form: &'a Form,
     client: &'a Client,
 }

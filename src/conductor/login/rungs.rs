@@ -28,7 +28,7 @@ use crate::conductor::trail::Trail;
 use crate::observe::audit::Auditor;
 use crate::protocol::client::policy::GrantRules;
 use crate::protocol::client::registered::Client;
-use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::error::TokenError;
 use crate::protocol::wire::form::Form;
 
 /// What the flow of a grant is served with. A flow reaches the parts by these functions alone, so it can neither answer a login
@@ -69,13 +69,13 @@ impl Rungs {
 
     /// The terms of a login.
     #[inline]
-    pub(crate) fn terms(&self, client: PermittedClient, form: &Form) -> Result<Terms, Reason> {
+    pub(crate) fn terms(&self, client: PermittedClient, form: &Form) -> Result<Terms, TokenError> {
         Terms::of(client, form, &self.parts.rules)
     }
 
     /// What a refresh may give.
-    pub(crate) fn renewal(&self, claim: LiveClaim<'_>, scope: Option<&str>) -> Result<Renewal, Reason> {
-        Renewal::of(claim, scope, &self.parts.rules)
+    pub(crate) fn renewal(&self, claim: LiveClaim<'_>, form: &Form) -> Result<Renewal, TokenError> {
+        Renewal::of(claim, form, &self.parts.rules)
     }
 
     pub(crate) fn users(&self) -> &Users {

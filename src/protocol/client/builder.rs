@@ -11,6 +11,7 @@ use super::registered::{
     is_client_id,
 };
 use super::sunset::Sunset;
+use crate::protocol::audience::Audience;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::lifetime;
@@ -43,6 +44,7 @@ impl ClientBuilder {
                 lifetime: None,
                 sunset: None,
                 audiences: Vec::new(),
+                allowed_audiences: Vec::new(),
                 may_introspect: false,
                 refresh: RefreshRules::default(),
             },
@@ -214,7 +216,30 @@ impl ClientBuilder {
         self
     }
 
-    /// A resource server that the client stands for, as it is written in the audience of tokens. Default: none.
+    /// Lets the client ask for tokens that are for this API, by the parameter `audience` of its logins, in a
+    /// [profile](crate::mount::Profile::Auth0) that has it; call it once for each. The name, of one character or more and without
+    /// control characters, is what stands in the audience of the tokens. Default: none, and `audience` is a parameter that the endpoint
+    /// does not know.
+    ///
+    /// A login that names another API is refused, and one that names none gets the audience of the issuer. The tokens of a login stay
+    /// for the API that it named, at each refresh. What the client itself stands for is its [`resource_server`](Self::resource_server).
+    pub fn allow_audience(self, name: &str) -> Self {
+        self.set(Audience::new(name).ok_or(ClientError::Audience), |inner, audience| {
+            if !inner.allowed_audiences.contains(&audience) {
+                inner.allowed_audiences.push(audience);
+            }
+        })
+    }
+
+    /// Takes an [audience](Self::allow_audience) away: logins for it can be refreshed no more. Nothing happens if the client may not
+    /// ask for it.
+    pub fn remove_audience(mut self, name: &str) -> Self {
+        self.inner.allowed_audiences.retain(|known| known.as_str() != name);
+        self
+    }
+
+    /// A resource server that the client stands for, as it is written in the audience of tokens. Default: none. What it may ask
+    /// tokens for is [`allow_audience`](Self::allow_audience).
     pub fn resource_server(mut self, audience: impl Into<String>) -> Self {
         self.inner.audiences.push(audience.into());
         self

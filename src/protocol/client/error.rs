@@ -39,6 +39,9 @@ pub enum ClientError {
         "an origin is a scheme, a host and a port if it is not the default one, in lower case, without a final slash or a wildcard"
     )]
     Origin,
+    /// An audience that is empty or has control characters.
+    #[error("an audience that a client may ask for has one character or more, and no control characters")]
+    Audience,
     /// Realms that cannot be named so.
     #[error("the realms of a client are wrong")]
     Realm(#[source] RealmError),

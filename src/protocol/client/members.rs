@@ -52,6 +52,8 @@ pub(super) struct Members {
     introspection: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     audiences: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    allowed_audiences: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sunset: Option<End>,
 }
@@ -115,6 +117,7 @@ impl Members {
             reuse_refresh_tokens: refresh.is_reused,
             introspection: client.may_introspect(),
             audiences: client.audiences().to_vec(),
+            allowed_audiences: client.allowed_audiences().map(str::to_owned).collect(),
             sunset: client.sunset().map(End::of),
         }
     }
@@ -133,6 +136,9 @@ impl Members {
         }
         for audience in self.audiences {
             client = client.resource_server(audience);
+        }
+        for audience in &self.allowed_audiences {
+            client = client.allow_audience(audience);
         }
         client = set(client, self.scopes.as_deref(), ClientBuilder::scopes);
         client = set(client, self.default_scope.as_deref(), ClientBuilder::default_scope);

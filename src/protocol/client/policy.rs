@@ -5,13 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use super::grant_type::GrantType;
 use super::registered::{Client, ClientId, REFRESH_TOKEN};
+use crate::protocol::audience::Audience;
 use crate::protocol::profile::Profile;
 use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::scope::Scope;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::record::AccessTokenRecord;
-use crate::protocol::wire::error::Reason;
+use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What a request that asks for no scope is granted (RFC 6749 section 3.3). Given to
 /// [`Builder::missing_scope`](crate::Builder::missing_scope).
@@ -41,7 +42,7 @@ pub enum MissingScope {
 /// The rules of the endpoint for its grants.
 #[derive(Clone, Debug)]
 pub(crate) struct GrantRules {
-    /// How scopes are read.
+    /// How scopes and audiences are read.
     pub(crate) profile: Profile,
     pub(crate) missing_scope: MissingScope,
     /// More than this is never granted by this endpoint.
@@ -156,6 +157,31 @@ pub(crate) fn scope_of_refresh(
     let asked = asked_within(family.scope(), requested, profile, Reason::ScopeNotGranted)?;
     let scope = asked.unwrap_or_else(|| family.scope().clone());
     left_of(&scope, scope.intersection(&reach(client, profile)))
+}
+
+/// Decides the audience of a login that asks for this one: it must be one that the client may ask for.
+pub(crate) fn audience_of_login(client: &Client, requested: Option<&str>) -> Result<Option<Audience>, TokenError> {
+    let Some(name) = requested else { return Ok(None) };
+    client.allowed_audience(name).map(Some).ok_or_else(|| not_allowed(name))
+}
+
+fn not_allowed(audience: &str) -> TokenError {
+    TokenError::new(Reason::AudienceNotAllowed).about(audience)
+}
+
+/// Decides the audience of a refresh, which is that of the login: one that asks for another would get tokens that do not serve it.
+/// The registration of the client may have shrunk since.
+pub(crate) fn audience_of_refresh(
+    client: &Client,
+    family: &RefreshFamily,
+    requested: Option<&str>,
+) -> Result<Option<Audience>, TokenError> {
+    let find = |name: &str| client.allowed_audience(name).ok_or(Reason::AudienceWithdrawn);
+    let audience = family.audience().map(find).transpose()?;
+    match requested {
+        Some(name) if audience.as_ref().map(Audience::as_str) != Some(name) => Err(not_allowed(name)),
+        _ => Ok(audience),
+    }
 }
 
 /// Whether a login with this scope begins a family of refresh tokens.

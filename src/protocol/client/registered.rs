@@ -11,6 +11,7 @@ use super::builder::ClientBuilder;
 use super::error::ClientError;
 use super::realms::OwnRealms;
 use super::sunset::Sunset;
+use crate::protocol::audience::Audience;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::{RandomnessError, SecretDigest, random_bytes};
@@ -189,6 +190,7 @@ pub(crate) struct Inner {
     pub(crate) lifetime: Option<Duration>,
     pub(crate) sunset: Option<Sunset>,
     pub(crate) audiences: Vec<String>,
+    pub(crate) allowed_audiences: Vec<Audience>,
     pub(crate) may_introspect: bool,
     pub(crate) refresh: RefreshRules,
 }
@@ -302,6 +304,21 @@ impl Client {
     #[must_use]
     pub fn audiences(&self) -> &[String] {
         &self.0.audiences
+    }
+
+    /// The resource servers that the client may ask tokens for.
+    pub fn allowed_audiences(&self) -> impl Iterator<Item = &str> {
+        self.0.allowed_audiences.iter().map(Audience::as_str)
+    }
+
+    /// Whether the client may ask tokens for anything: then the parameter `audience` of its logins says it.
+    pub(crate) fn names_audiences(&self) -> bool {
+        !self.0.allowed_audiences.is_empty()
+    }
+
+    /// The resource server of this name, if the client may ask tokens for it.
+    pub(crate) fn allowed_audience(&self, name: &str) -> Option<Audience> {
+        self.0.allowed_audiences.iter().find(|audience| audience.as_str() == name).cloned()
     }
 
     /// Whether the client may ask about tokens (RFC 7662).

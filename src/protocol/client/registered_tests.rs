@@ -17,6 +17,9 @@ fn registration_refuses_what_the_standard_does_not_allow_ab_01_o21_03() {
     assert_eq!(error(Client::confidential("a", &SecretDigest::of(""))), ClientError::EmptySecret);
     assert_eq!(error(Client::public("a").secret(&digest, None)), ClientError::Authentication);
     assert_eq!(error(Client::public("a").default_scope("read")), ClientError::DefaultScope);
+    for name in ["", "a\nb", "a\u{85}"] {
+        assert_eq!(error(Client::public("a").allow_audience(name)), ClientError::Audience, "{name:?}");
+    }
     let short = Duration::from_millis(999);
     assert_eq!(error(Client::public("a").access_token_lifetime(short)), ClientError::Lifetime(short));
     let two = Client::confidential("a", &digest).secret(&digest, None);
@@ -48,7 +51,7 @@ fn origins_are_written_as_browsers_send_them_ht_08() {
 
 impl Client {
     /// Every field, for the tests of the registration: a new one does not compile until it is here.
-    pub(crate) fn fields(&self) -> [String; 15] {
+    pub(crate) fn fields(&self) -> [String; 16] {
         let Inner {
             id,
             authentication,
@@ -63,6 +66,7 @@ impl Client {
             lifetime,
             sunset,
             audiences,
+            allowed_audiences,
             may_introspect,
             refresh,
         } = &*self.0;
@@ -82,6 +86,7 @@ impl Client {
             format!("{lifetime:?}"),
             format!("{sunset:?}"),
             format!("{audiences:?}"),
+            format!("{allowed_audiences:?}"),
             format!("{may_introspect:?}"),
             format!("{refresh:?}"),
         ]

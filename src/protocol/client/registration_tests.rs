@@ -81,7 +81,7 @@ fn a_text_of_this_version_means_the_same_for_ever() {
 }
 
 const FULL: &str = concat!(
-    r#"1.0db8b03f40b1a868.{"id":"full client","authentication":"secret_post","#,
+    r#"1.0ea3335ec98eedec.{"id":"full client","authentication":"secret_post","#,
     r#""secrets":[{"digest":"p5N7ZLjKpY8Dchu2us9ceMsjX-vg5wsbhM2ZVBRhoI4"},"#,
     r#"{"digest":"FjZ6rLZ6SgF8jairlWgsyzkIY3gPcRTdoKDgxVZEx8Q","expires":9999}],"#,
     r#""raw_basic":true,"trust_end_user_address":true,"#,
@@ -91,9 +91,23 @@ const FULL: &str = concat!(
     r#""refresh_token_lifetime":{"secs":88,"nanos":0},"#,
     r#""refresh_token_idle_lifetime":{"secs":66,"nanos":0},"#,
     r#""refresh_token_leeway":{"secs":0,"nanos":1},"reuse_refresh_tokens":true,"introspection":true,"#,
-    r#""audiences":["https://api.example"],"#,
+    r#""audiences":["https://api.example"],"allowed_audiences":["https://orders.example"],"#,
     r#""sunset":{"end":7777,"deprecated":5000,"link":"https://docs.example/move?a=1#b"}}"#,
 );
+
+/// The text of the same client, as it was written before clients could ask for audiences.
+#[test]
+fn a_text_from_before_clients_could_ask_for_audiences_is_read_with_none() {
+    let (_, json) = FULL.split_once(".{").unwrap();
+    let json = format!("{{{json}").replace(r#","allowed_audiences":["https://orders.example"]"#, "");
+    let older = format!("1.0db8b03f40b1a868.{json}");
+    let client = Client::from_text(&older).unwrap();
+    assert_eq!((client.allowed_audiences().count(), client.to_text()), (0, older));
+    let newer = client.to_builder().allow_audience("https://orders.example").build().unwrap();
+    assert_eq!(newer.fields(), full().fields());
+    let unfit = sealed(r#"{"id":"a","authentication":"none","allowed_audiences":["a\nb"]}"#);
+    assert_eq!(refusal(&unfit), RegistrationError::Refused(ClientError::Audience));
+}
 
 #[test]
 fn one_realm_is_written_as_before_there_were_lists_and_several_are_a_list() {
@@ -240,6 +254,8 @@ prop_compose! {
         }
         let (realms, audiences) = texts;
         client = set(client, Some(realms).filter(|realms| !realms.is_empty()), ClientBuilder::realms);
+        let named = audiences.iter().filter(|name| !name.is_empty());
+        client = named.fold(client, |client, name| client.allow_audience(name));
         client = audiences.into_iter().fold(client, ClientBuilder::resource_server);
         client = set(client, lifetimes.0, ClientBuilder::access_token_lifetime);
         client = set(client, lifetimes.1, ClientBuilder::refresh_token_lifetime);

@@ -61,6 +61,7 @@ struct Inner {
     client: ClientId,
     realm: Option<Box<str>>,
     scope: Scope,
+    audience: Option<Box<str>>,
     grant_type: Option<Box<str>>,
     authenticated_at: SystemTime,
     credential_version: Option<Box<str>>,
@@ -85,6 +86,7 @@ impl RefreshFamily {
             client,
             realm: None,
             scope: Scope::default(),
+            audience: None,
             grant_type: None,
             authenticated_at,
             credential_version: None,
@@ -107,6 +109,12 @@ impl RefreshFamily {
     #[must_use]
     pub fn with_scope(self, scope: Scope) -> Self {
         self.change(|inner| inner.scope = scope)
+    }
+
+    /// The audience that the login asked for.
+    #[must_use]
+    pub fn with_audience(self, audience: Option<&str>) -> Self {
+        self.change(|inner| inner.audience = audience.map(Into::into))
     }
 
     /// The grant type of the login.
@@ -158,6 +166,13 @@ impl RefreshFamily {
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.0.scope
+    }
+
+    /// The resource server that the login asked its tokens for, if it named one
+    /// ([`allow_audience`](crate::client::ClientBuilder::allow_audience)); each refresh gives tokens for the same.
+    #[must_use]
+    pub fn audience(&self) -> Option<&str> {
+        self.0.audience.as_deref()
     }
 
     /// The grant type of the login: `password`, or that of an extension grant.

@@ -96,6 +96,8 @@ reasons! {
     GrantSunset "grant_sunset" => Unauthorized,
     /// A realm that the client does not list, whether it exists or not, or one with a line break or NUL.
     UnknownRealm "unknown_realm" => Realm,
+    /// An audience that the client may not ask for; at a refresh another one than that of the login.
+    AudienceNotAllowed "audience_not_allowed" => Audience,
     /// A scope that breaks RFC 6749 A.4.
     MalformedScope "malformed_scope" => Scope,
     /// A scope that the client is not registered for.
@@ -148,6 +150,8 @@ reasons! {
     ForeignToken "foreign_token" => RefreshToken,
     /// The client does not list the realm of the login any more, or lists realms only since.
     RealmWithdrawn "realm_withdrawn" => RefreshToken,
+    /// The client may not ask for the audience of the login any more.
+    AudienceWithdrawn "audience_withdrawn" => RefreshToken,
     /// The subject's credentials changed since the login. At a refresh its refresh tokens were ended now; a login during which
     /// they changed is refused before its tokens are sent, and those end.
     CredentialsChanged "credentials_changed" => Denied,

@@ -53,6 +53,8 @@ faces! {
     Unauthorized,
     /// A realm that the client may not choose, whatever is wrong with it.
     Realm,
+    /// An audience that the client may not ask for.
+    Audience,
     Scope,
     /// Everything that a user can be denied for, but for what is said aloud.
     Denied,

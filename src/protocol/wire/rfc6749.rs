@@ -25,6 +25,8 @@ pub(crate) const RFC_6749: Table = table! {
     GrantType: BAD_REQUEST "unsupported_grant_type" "the grant type is not supported";
     Unauthorized: BAD_REQUEST "unauthorized_client" "the client may not use this grant type";
     Realm: BAD_REQUEST "invalid_request" "the request is malformed";
+    // The code is that of RFC 8707 section 2.
+    Audience: BAD_REQUEST "invalid_target" "the client may not ask for this audience";
     Scope: BAD_REQUEST "invalid_scope" "the scope is missing, malformed, unknown or not allowed for this client";
     Denied: BAD_REQUEST "invalid_grant" "the credentials are not valid";
     RuleDenied: BAD_REQUEST "invalid_grant" "" _ "";

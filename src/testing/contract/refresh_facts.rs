@@ -31,10 +31,12 @@ fn families() -> Vec<RefreshFamily> {
     let mut families = vec![plain(new_name("subject"), "app")];
     for text in ODD_TEXTS {
         let odd = plain(text.to_owned(), "Odd client'\"\\%_~").with_scope(made("! #[]^_`{|}~ 'a A a\u{25}".parse()));
-        families.push(odd.with_realm(Some(text)).with_grant_type(Some(text)).with_credential_version(Some(text)));
+        let odd = odd.with_realm(Some(text)).with_grant_type(Some(text)).with_credential_version(Some(text));
+        families.push(odd.with_audience(Some(text)));
     }
     let long = "ab\u{e9}".repeat(300);
-    families.push(plain(long.clone(), &"c".repeat(256)).with_realm(Some(&long)).with_credential_version(Some(&long)));
+    let all_long = plain(long.clone(), &"c".repeat(256)).with_realm(Some(&long)).with_audience(Some(&long));
+    families.push(all_long.with_credential_version(Some(&long)));
     families
 }
 
@@ -44,6 +46,8 @@ fn must_be_same(found: &RefreshFamily, given: &RefreshFamily) {
     must_be(found.client(), given.client(), "`find` gives the client as it was");
     must_be(found.realm(), given.realm(), "`find` gives the realm as it was, and none is not an empty one");
     must_be(found.scope().as_str(), given.scope().as_str(), "`find` gives the scope as it was");
+    let promise = "`find` gives the audience as it was, and none is not an empty one";
+    must_be(found.audience(), given.audience(), promise);
     must_be(found.grant_type(), given.grant_type(), "`find` gives the grant type as it was");
     let promise = "`find` gives the credential version as it was, and none is not an empty one";
     must_be(found.credential_version(), given.credential_version(), promise);

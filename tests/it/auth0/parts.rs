@@ -1,5 +1,12 @@
 //! Endpoints in this profile, as these tests need them.
 
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_password_grant::bearer::BearerGuard;
 use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::mount::Profile;
 use tower_password_grant::{Client, Scope};
@@ -38,4 +45,11 @@ pub fn scope_of(answer: &Answer) -> Result<Scope, (u16, String)> {
         200 => Ok(json["scope"].as_str().map_or_else(Scope::default, |text| text.parse().unwrap())),
         status => Err((status, json["error"].as_str().unwrap().to_owned())),
     }
+}
+
+/// What an API answers under this guard to a request with this token.
+pub async fn status_at(guard: &BearerGuard, token: &str) -> u16 {
+    let api = service_fn(|_: Request<String>| async { Ok::<_, Infallible>(Response::new(Full::new(Bytes::new()))) });
+    let request = Request::get("/").header("authorization", format!("Bearer {token}")).body(String::new()).unwrap();
+    guard.layer(api).oneshot(request).await.unwrap().status().as_u16()
 }

@@ -20,6 +20,7 @@ use crate::support::reference::{self, PlainStore, Row, time_between};
 enum Fault {
     // What is kept.
     BeginsLate,
+    DropsAudience,
     DropsCredentialVersion,
     DropsScope,
     EmptyRealmIsNone,
@@ -73,6 +74,7 @@ enum Fault {
 /// Each fault with what the suite says of it.
 const FAULTS: &[(Fault, &str)] = &[
     (Fault::BeginsLate, "a family is found as soon as it was begun"),
+    (Fault::DropsAudience, "`find` gives the audience as it was, and none is not an empty one"),
     (Fault::DropsCredentialVersion, "`find` gives the credential version as it was"),
     (Fault::DropsScope, "`find` gives the scope as it was"),
     (Fault::EmptyRealmIsNone, "`find` gives the realm as it was, and none is not an empty one"),
@@ -139,10 +141,12 @@ impl Broken {
             RefreshFamily::new(given.id(), subject, given.client().clone(), from, until)
                 .with_realm(given.realm())
                 .with_scope(given.scope().clone())
+                .with_audience(given.audience())
                 .with_grant_type(given.grant_type())
                 .with_credential_version(given.credential_version())
         };
         match self.fault {
+            Fault::DropsAudience => given.with_audience(None),
             Fault::DropsCredentialVersion => given.with_credential_version(None),
             Fault::DropsScope => given.with_scope("a".parse().unwrap()),
             Fault::EmptyRealmIsNone if given.realm() == Some("") => given.with_realm(None),

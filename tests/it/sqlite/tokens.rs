@@ -19,6 +19,7 @@ async fn a_family_comes_back_with_every_fact_after_a_restart_rf_05() {
     let put = family(1)
         .with_realm(Some("staff"))
         .with_scope("read write".parse().unwrap())
+        .with_audience(Some("https://api.example"))
         .with_grant_type(Some("password"))
         .with_credential_version(Some("7"));
     begin_family(&store, put, &digest("t0"), at(1)).await.unwrap();
@@ -32,6 +33,7 @@ async fn a_family_comes_back_with_every_fact_after_a_restart_rf_05() {
     assert_eq!((facts.id(), facts.subject_id(), facts.client().as_str()), (id(1), "user-17", "cli"));
     assert_eq!((facts.realm(), facts.scope().as_str()), (Some("staff"), "read write"));
     assert_eq!((facts.grant_type(), facts.credential_version()), (Some("password"), Some("7")));
+    assert_eq!(facts.audience(), Some("https://api.example"));
     assert_eq!((facts.authenticated_at(), facts.expires()), (at(0), at(100_000)));
     let state = async |token: &str| token_state(&store, id(1), &digest(token)).await.unwrap().unwrap();
     assert_eq!(state("t1").await, (TokenState::Live, at(3)));
@@ -39,7 +41,7 @@ async fn a_family_comes_back_with_every_fact_after_a_restart_rf_05() {
     assert_eq!(state("t2").await, (TokenState::Spent, at(3)));
     let facts = RefreshTokenStore::find(&store, id(2)).await.unwrap().unwrap().family;
     assert_eq!((facts.realm(), facts.grant_type(), facts.credential_version()), (None, None, None));
-    assert!(facts.scope().is_empty());
+    assert!(facts.scope().is_empty() && facts.audience().is_none());
     assert!(RefreshTokenStore::find(&store, id(3)).await.unwrap().is_none());
     store.close().await;
 }
