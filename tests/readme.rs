@@ -156,3 +156,32 @@ fn the_manual_gives_an_old_table_its_keys_as_the_example_does() {
     let program = example.split_once("use std::").unwrap().1;
     assert!(manual.contains(program), "the manual's recipe is not examples/postgres/keys.rs");
 }
+
+/// The name and version of each SDK that a file of pinned packages has.
+fn pinned(packages: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let node = |line: &'static str| line.trim().trim_end_matches(',').split_once("\": \"");
+    let python = |line: &'static str| line.trim_end_matches('\\').split_once("==");
+    let pairs = packages.lines().filter_map(move |line| node(line).or_else(|| python(line)));
+    let pairs = pairs.map(|(name, version)| (name.trim_matches('"'), version.trim().trim_matches('"')));
+    // Of two versions of one package one has another name.
+    let pairs = pairs.map(|(name, version)| {
+        version.strip_prefix("npm:").and_then(|it| it.split_once('@')).unwrap_or((name, version))
+    });
+    pairs.filter(|(name, _)| name.contains("auth0"))
+}
+
+#[test]
+fn the_page_for_users_of_auth0_names_the_versions_that_are_run() {
+    let page = include_str!("../src/manual/coming_from_auth0.md");
+    let files = [
+        include_str!("interop/auth0/package.json"),
+        include_str!("interop/auth0/requirements.txt"),
+        include_str!("browser/package.json"),
+    ];
+    let pinned: Vec<_> = files.into_iter().flat_map(pinned).filter(|(name, _)| *name != "name").collect();
+    assert_eq!(pinned.len(), 6, "{pinned:?}");
+    for (name, version) in pinned {
+        let is_row = |line: &str| line.starts_with(&format!("| `{name}`")) && line.contains(&format!("| {version} |"));
+        assert!(page.lines().any(is_row), "{name} {version}");
+    }
+}
