@@ -29,6 +29,7 @@ use http_body_util::Full;
 use support::{CONF, clients};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::limiter::{AttackProtection, Limit, Limits, MemoryLimiter};
+use tower_password_grant::mount::Profile;
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::{
@@ -110,7 +111,39 @@ impl Buf for Piece {
     }
 }
 
-/// A form whose last value is the canary, in frames each of which has to be waited for. All are made before the first is
+/// How the letters of the canary are written.
+#[derive(Clone, Copy, Debug)]
+enum Letters {
+    Plain,
+    /// As `%XX`.
+    Percent,
+    /// As `\u00XX`.
+    Unicode,
+}
+
+impl Letters {
+    fn width(self) -> usize {
+        match self {
+            Self::Plain => 1,
+            Self::Percent => 3,
+            Self::Unicode => 6,
+        }
+    }
+
+    /// The byte at this place of the writing of a letter.
+    fn byte(self, letter: u8, place: usize) -> u8 {
+        let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
+        match (self, self.width() - place) {
+            (Self::Plain, _) => letter,
+            (_, 1) => digit(letter & 15),
+            (_, 2) => digit(letter >> 4),
+            (Self::Percent, _) => b'%',
+            (Self::Unicode, _) => br"\u00"[place],
+        }
+    }
+}
+
+/// A body that has the canary between two texts, in frames each of which has to be waited for. All are made before the first is
 /// taken: a frame that is made meanwhile would lie where the endpoint left something, and be wiped.
 struct Sent {
     frames: std::vec::IntoIter<Piece>,
@@ -118,18 +151,14 @@ struct Sent {
 }
 
 impl Sent {
-    /// `is_escaped`: every letter as `%XX`.
-    fn new(before: &str, canary: Canary, is_escaped: bool, frame: usize) -> Self {
+    fn new(before: &str, canary: Canary, letters: Letters, after: &str, frame: usize) -> Self {
         let byte = |at: usize| {
             let Some(at) = at.checked_sub(before.len()) else { return Some(before.as_bytes()[at]) };
-            let (letter, place) = if is_escaped { (at / 3, at % 3) } else { (at, 3) };
-            let digit = |value: u8| b"0123456789ABCDEF"[usize::from(value)];
-            (letter < PART * REPEATS).then(|| match (place, canary.letter(letter)) {
-                (0, _) => b'%',
-                (1, letter) => digit(letter >> 4),
-                (2, letter) => digit(letter & 15),
-                (_, letter) => letter,
-            })
+            let (letter, place) = (at / letters.width(), at % letters.width());
+            match at.checked_sub(PART * REPEATS * letters.width()) {
+                None => Some(letters.byte(canary.letter(letter), place)),
+                Some(behind) => after.as_bytes().get(behind).copied(),
+            }
         };
         let mut frames = Vec::new();
         loop {
@@ -172,8 +201,9 @@ impl CredentialVerifier for Users {
     }
 }
 
-fn layer(canary: Canary, right: &Arc<AtomicUsize>) -> PasswordGrantLayer {
+fn layer(profile: Profile, canary: Canary, right: &Arc<AtomicUsize>) -> PasswordGrantLayer {
     PasswordGrant::builder()
+        .profile(profile)
         .clients(StaticClients::new(clients()).unwrap())
         .verifier(Users(canary, Arc::clone(right)))
         .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
@@ -189,9 +219,8 @@ fn layer(canary: Canary, right: &Arc<AtomicUsize>) -> PasswordGrantLayer {
 
 type Head<'a> = &'a [(&'a str, &'a str)];
 
-async fn send(layer: &PasswordGrantLayer, forwards: bool, head: Head<'_>, body: Sent) -> u16 {
-    let mut request =
-        Request::post("/oauth/token").header("content-type", "application/x-www-form-urlencoded").body(body).unwrap();
+async fn send(layer: &PasswordGrantLayer, forwards: bool, media_type: &str, head: Head<'_>, body: Sent) -> u16 {
+    let mut request = Request::post("/oauth/token").header("content-type", media_type).body(body).unwrap();
     for (name, value) in head {
         request.headers_mut().insert(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
     }
@@ -215,29 +244,65 @@ async fn no_copy_of_a_secret_is_left_when_its_request_has_ended_pw_14() {
     assert_eq!(canary.copies(), 0);
 
     let right = Arc::new(AtomicUsize::new(0));
-    let layer = layer(canary, &right);
     let conf: Head<'_> = &[("authorization", CONF)];
     let long = support::basic("conf", &"wrong".repeat(60));
-    // The field that carries it, the head beside it, and the status of the answer.
-    let requests: [(&str, Head<'_>, u16); 5] = [
-        ("grant_type=password&username=alice&password=", conf, 200),
-        // Credentials of the header join the texts of the body, which may have no room left.
-        ("grant_type=password&username=alice&password=", &[("authorization", &long)], 401),
-        // What stands before it is in the same buffer.
-        ("grant_type=password&username=alice&x=y&client_id=pub&password=", &[], 200),
-        ("grant_type=password&username=alice&password=x&client_id=conf&client_secret=", &[], 400),
-        ("grant_type=refresh_token&refresh_token=", conf, 400),
-    ];
-    for (before, head, status) in requests {
-        // In many frames, in few, and in one.
-        for frame in [37, 700, 8_192] {
-            for (is_escaped, forwards) in [(false, false), (true, false), (false, true), (true, true)] {
-                let body = Sent::new(before, canary, is_escaped, frame);
-                let case = format!("{before} in frames of {frame}, escaped: {is_escaped}, forwards: {forwards}");
-                assert_eq!(send(&layer, forwards, head, body).await, status, "{case}");
-                assert_eq!(canary.copies(), 0, "{case}");
+    // Credentials of the header join the texts of the body, which may have no room left.
+    let long: Head<'_> = &[("authorization", &long)];
+    // What stands before the secret, the head beside it, and the status of the answer.
+    let form = Kind {
+        profile: Profile::Rfc6749,
+        media_type: "application/x-www-form-urlencoded",
+        after: "",
+        letters: [Letters::Plain, Letters::Percent],
+        requests: [
+            ("grant_type=password&username=alice&password=", conf, 200),
+            ("grant_type=password&username=alice&password=", long, 401),
+            // What stands before it is in the same buffer.
+            ("grant_type=password&username=alice&x=y&client_id=pub&password=", &[], 200),
+            ("grant_type=password&username=alice&password=x&client_id=conf&client_secret=", &[], 400),
+            ("grant_type=refresh_token&refresh_token=", conf, 400),
+        ],
+    };
+    let json = Kind {
+        profile: Profile::Auth0,
+        media_type: "application/json",
+        after: "\",\"y\":null}",
+        letters: [Letters::Plain, Letters::Unicode],
+        requests: [
+            (r#"{"grant_type":"password","username":"alice","password":""#, conf, 200),
+            (r#"{"grant_type":"password","username":"alice","password":""#, long, 401),
+            (r#"{"grant_type":"password","us\u0065rname":"alice","x":"y","client_id":"pub","password":""#, &[], 200),
+            (
+                r#"{"grant_type":"password","username":"alice","password":"x","client_id":"conf","client_secret":""#,
+                &[],
+                401,
+            ),
+            (r#"{"grant_type":"refresh_token","refresh_token":""#, conf, 403),
+        ],
+    };
+    for Kind { profile, media_type, after, letters, requests } in [form, json] {
+        let layer = layer(profile, canary, &right);
+        for (before, head, status) in requests {
+            // In many frames, in few, and in one.
+            for frame in [37, 700, 8_192] {
+                for (letters, forwards) in letters.into_iter().flat_map(|letters| [(letters, false), (letters, true)]) {
+                    let body = Sent::new(before, canary, letters, after, frame);
+                    let case = format!("{before} in frames of {frame}, {letters:?}, forwards: {forwards}");
+                    assert_eq!(send(&layer, forwards, media_type, head, body).await, status, "{case}");
+                    assert_eq!(canary.copies(), 0, "{case}");
+                }
             }
         }
     }
-    assert_eq!(right.load(SeqCst), 2 * 12);
+    assert_eq!(right.load(SeqCst), 2 * 2 * 12);
+}
+
+/// Requests of one kind of body.
+struct Kind<'a> {
+    profile: Profile,
+    media_type: &'a str,
+    /// What stands behind the secret.
+    after: &'a str,
+    letters: [Letters; 2],
+    requests: [(&'a str, Head<'a>, u16); 5],
 }

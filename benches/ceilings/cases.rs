@@ -14,7 +14,7 @@ use tower::{Layer as _, Service, service_fn};
 
 use super::meter::{Meter, finish};
 use super::refresh;
-use super::support::{BASIC, BODY, REALM, handler, library, other_request, token_request};
+use super::support::{BASIC, BODY, JSON_BODY, REALM, handler, json_request, library, other_request, token_request};
 
 pub const METER: &str = "the meter itself";
 pub const INNER: &str = "GET / at an inner service";
@@ -30,6 +30,8 @@ pub const HANDLER: &str = "token request, hand-written axum handler";
 pub const REALMS: &str = "token request in the second of two realms";
 pub const DEFAULT_REALM: &str = "token request in the default of two realms";
 pub const ESCAPES: &str = "token request with escapes";
+pub const AUTH0_FORM: &str = "token request, profile of Auth0";
+pub const AUTH0_JSON: &str = "token request in JSON, profile of Auth0";
 pub const BAD_CLIENT: &str = "refused: unknown client";
 pub const BAD_SECRET: &str = "refused: wrong client secret";
 pub const BAD_GRANT: &str = "refused: wrong password";
@@ -109,6 +111,12 @@ fn answered(meter: &mut Meter) {
         let sample = || token_request(BASIC, &body, Full::new);
         meter.case(name, sample, |request| through(&mut realms, request, StatusCode::OK));
     }
+
+    let mut auth0 = library::auth0_layer(10).layer(inner());
+    let sample = || token_request(BASIC, BODY, Full::new);
+    meter.case(AUTH0_FORM, sample, |request| through(&mut auth0, request, StatusCode::OK));
+    let sample = || json_request(BASIC, JSON_BODY, Full::new);
+    meter.case(AUTH0_JSON, sample, |request| through(&mut auth0, request, StatusCode::OK));
 
     // Both halves of the header and three values of the form are escaped; they decode to those of the sample.
     let basic = "Basic czZCaGRSa3F0JTMzOmdYMWZCYXQzYiU1Ng==";

@@ -2,8 +2,9 @@
 
 use super::body::{FRAME, Flood, LIMIT};
 use super::cases::{
-    BAD_CLIENT, BAD_SCOPE, BAD_SECRET, DEFAULT_REALM, ESCAPES, HANDLER, INNER, INNER_IN_ITS_BODY, INNER_LAYERED, METER,
-    REALMS, REFUSALS, ROUTER, ROUTER_LAYERED, TOKEN, TOKEN_ROUTER, TOKEN_RULED, TOKEN_RULED_BY_CLOSURES,
+    AUTH0_FORM, AUTH0_JSON, BAD_CLIENT, BAD_SCOPE, BAD_SECRET, DEFAULT_REALM, ESCAPES, HANDLER, INNER,
+    INNER_IN_ITS_BODY, INNER_LAYERED, METER, REALMS, REFUSALS, ROUTER, ROUTER_LAYERED, TOKEN, TOKEN_ROUTER,
+    TOKEN_RULED, TOKEN_RULED_BY_CLOSURES,
 };
 use super::meter::Cost;
 use super::refresh::{LOGIN, LOGIN_AT_CAP, REFRESH};
@@ -22,6 +23,8 @@ const REALMS_PERCENT: f64 = 2.0;
 /// What is reached where the request names the realm, and where it does not: the name is a field more, is looked up and goes into the
 /// digests of what is counted, and the subject is a text of its own.
 const REALMS_CEILINGS: (f64, f64) = (7.4, 4.2);
+/// What a login in JSON costs more than the same one in a form, beside SHA-256.
+const JSON_PERCENT: f64 = 15.0;
 /// Beside SHA-256.
 const TOKEN_INSTRUCTIONS: f64 = 15_000.0;
 /// What was reached, with room for another compiler.
@@ -98,6 +101,7 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
     let ruled = |name: &str| (less(beside(name), beside(TOKEN)), less(allocations(name), allocations(TOKEN)));
     let (ruled, by_closures) = (ruled(TOKEN_RULED), ruled(TOKEN_RULED_BY_CLOSURES));
     let in_realm = |name: &str| Some((instructions(name)? / instructions(TOKEN)? - 1.0) * 100.0);
+    let in_json = || Some((beside(AUTH0_JSON)? / beside(AUTH0_FORM)? - 1.0) * 100.0);
     let at_cap = less(instructions(LOGIN_AT_CAP), instructions(LOGIN));
     let goals = [
         Goal::new("D1 passing: allocations added", less(allocations(INNER_LAYERED), allocations(INNER)), 0.0),
@@ -115,6 +119,9 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
             .with_ceiling(REALMS_CEILINGS.1),
         // From here on beside SHA-256, of which the handler does none: it compares secrets in the clear.
         Goal::new("D5 token request: instructions", beside(TOKEN), TOKEN_INSTRUCTIONS).with_ceiling(TOKEN_CEILING),
+        Goal::new("login in JSON: percent added", in_json(), JSON_PERCENT),
+        Goal::new("login in JSON: allocations", allocations(AUTH0_JSON), TOKEN_ALLOCATIONS)
+            .with_ceiling(ALLOCATION_CEILINGS.0),
         Goal::new("three login rules: instructions added", ruled.0, RULES_INSTRUCTIONS).with_ceiling(RULES_CEILINGS.0),
         Goal::new("three login rules: allocations added", ruled.1, RULES_ALLOCATIONS).with_ceiling(RULES_CEILINGS.1),
         Goal::new("three async closures: instructions added", by_closures.0, RULES_INSTRUCTIONS)

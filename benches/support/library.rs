@@ -8,6 +8,7 @@ use axum::extract::ConnectInfo;
 use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::limiter::{AttackProtection, Limits, Lockout, MemoryLimiter, RequestCeiling, TokenBucket};
+use tower_password_grant::mount::Profile;
 use tower_password_grant::realms::Realms;
 use tower_password_grant::rules::{Ruling, rule_at_once_fn, rule_fn};
 use tower_password_grant::token::Token;
@@ -65,6 +66,11 @@ impl TokenIssuer for Tokens {
 /// address. `attempts`: the budget of each account, client and address, so that a benchmark of refusals is not throttled.
 pub fn layer(attempts: u32) -> PasswordGrantLayer {
     builder(attempts, client(), Users).build().unwrap()
+}
+
+/// The same in the profile of Auth0, which reads JSON, too.
+pub fn auth0_layer(attempts: u32) -> PasswordGrantLayer {
+    builder(attempts, client(), Users).profile(Profile::Auth0).build().unwrap()
 }
 
 /// The same with three rules that decide at once, and let every login go on.

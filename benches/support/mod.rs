@@ -20,6 +20,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 pub const PATH: &str = "/token";
 pub const BASIC: &str = "Basic czZCaGRSa3F0MzpnWDFmQmF0M2JW";
 pub const BODY: &str = "grant_type=password&username=johndoe&password=A3ddj3w";
+/// The same parameters as JSON.
+pub const JSON_BODY: &str = r#"{"grant_type":"password","username":"johndoe","password":"A3ddj3w"}"#;
 pub const CLIENT: &str = "s6BhdRkqt3";
 pub const SECRET: &str = "gX1fBat3bV";
 pub const USER: &str = "johndoe";
@@ -30,13 +32,18 @@ pub const LIFETIME: u64 = 3600;
 
 /// A token request as a server hands it over: its texts share one buffer, its peer lies in an extension.
 pub fn token_request<B>(basic: &str, body: &str, make_body: impl FnOnce(Bytes) -> B) -> Request<B> {
+    typed_request("application/x-www-form-urlencoded", basic, body, make_body)
+}
+
+/// The same with a JSON body.
+pub fn json_request<B>(basic: &str, body: &str, make_body: impl FnOnce(Bytes) -> B) -> Request<B> {
+    typed_request("application/json", basic, body, make_body)
+}
+
+fn typed_request<B>(media_type: &str, basic: &str, body: &str, make_body: impl FnOnce(Bytes) -> B) -> Request<B> {
     let length = body.len().to_string();
-    let headers = [
-        (HOST, "server.example.com"),
-        (AUTHORIZATION, basic),
-        (CONTENT_TYPE, "application/x-www-form-urlencoded"),
-        (CONTENT_LENGTH, &length),
-    ];
+    let headers =
+        [(HOST, "server.example.com"), (AUTHORIZATION, basic), (CONTENT_TYPE, media_type), (CONTENT_LENGTH, &length)];
     let mut request = request(Method::POST, PATH, &headers, make_body(Bytes::copy_from_slice(body.as_bytes())));
     request.extensions_mut().insert(ConnectInfo(SocketAddr::from((Ipv4Addr::LOCALHOST, 4711))));
     request

@@ -7,6 +7,7 @@ mod audience;
 mod discovery;
 mod expect;
 mod faces;
+mod json_again;
 mod json_bodies;
 mod locks;
 mod mounts;

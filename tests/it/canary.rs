@@ -27,6 +27,7 @@ use tower_password_grant::{
 use crate::support::auth_method::OwnMethod;
 use crate::support::capture::{self, Audited, Capture};
 use crate::support::grants::OwnGrant;
+use crate::support::notation;
 use crate::support::protection::counted_by;
 use crate::support::{self, CONF, basic, panics, token_request};
 
@@ -183,6 +184,7 @@ impl Ear {
             .extension_grant(parts.grant())
             .rule(parts.clone())
             .audit(sink)
+            .profile(notation::profile())
             .peer_address(PeerAddress::socket_addr());
         parts.show(&(&builder, clients, MemoryLimiter::new()));
         let layer = builder.build().unwrap();
@@ -279,7 +281,7 @@ fn requests() -> Vec<Request<http_body_util::Full<bytes::Bytes>>> {
 }
 
 #[tokio::test]
-async fn no_secret_appears_in_events_audit_debug_metrics_and_answers_pw_14() {
+pub async fn no_secret_appears_in_events_audit_debug_metrics_and_answers_pw_14() {
     panics::quiet();
     let (capture, _guard) = Capture::listen();
     #[cfg(feature = "metrics")]
@@ -315,7 +317,7 @@ async fn no_secret_appears_in_events_audit_debug_metrics_and_answers_pw_14() {
 }
 
 #[tokio::test]
-async fn no_token_appears_in_events_audit_debug_metrics_and_other_answers_pw_14_t69() {
+pub async fn no_token_appears_in_events_audit_debug_metrics_and_other_answers_pw_14_t69() {
     let (capture, _guard) = Capture::listen();
     #[cfg(feature = "metrics")]
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();

@@ -124,7 +124,7 @@ pub async fn through_each_mount(change: impl Fn(FixtureBuilder) -> FixtureBuilde
 }
 
 #[tokio::test]
-async fn realms_are_chosen_through_each_mount() {
+pub async fn realms_are_chosen_through_each_mount() {
     through_each_mount(with_realms, assert_serves_realms).await;
 }
 
@@ -167,7 +167,7 @@ async fn the_openid_configuration_is_served_through_each_mount() {
 }
 
 #[tokio::test]
-async fn axum_router_layer_em_03_ht_26() {
+pub async fn axum_router_layer_em_03_ht_26() {
     let layer = Fixture::with(axum_peer).layer;
     let app = Router::new().route("/hello", get(|| async { "hello" })).layer(layer);
     let address = serve_axum(app).await;
@@ -185,7 +185,7 @@ async fn axum_around_the_whole_router_em_03_ht_26() {
 }
 
 #[tokio::test]
-async fn axum_around_the_whole_router_in_its_own_type_of_body_em_03_ht_26() {
+pub async fn axum_around_the_whole_router_in_its_own_type_of_body_em_03_ht_26() {
     let layer = Fixture::with(axum_peer).layer.with_body(AxumBody::from);
     let app = Router::new().route("/hello", get(|| async { "hello" }));
     // No layer maps the body back: the router's own is answered with.
@@ -209,7 +209,7 @@ async fn other_grants_pass_the_layer_around_a_router_in_either_order_of_its_sett
 }
 
 #[tokio::test]
-async fn axum_route_service_with_the_leaf_em_03_ht_26() {
+pub async fn axum_route_service_with_the_leaf_em_03_ht_26() {
     let layer = Fixture::with(axum_peer).layer;
     let app = Router::new().route("/hello", get(|| async { "hello" })).route_service("/oauth/token", layer.endpoint());
     let address = serve_axum(app).await;
@@ -235,7 +235,7 @@ async fn axum_nested_sees_the_stripped_path_em_03() {
 }
 
 #[tokio::test]
-async fn tonic_beside_a_grpc_service_on_one_port_ht_26_em_03() {
+pub async fn tonic_beside_a_grpc_service_on_one_port_ht_26_em_03() {
     let layer = Fixture::with(tonic_peer).layer;
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("tokens", tonic_health::ServingStatus::Serving).await;
@@ -258,7 +258,7 @@ async fn tonic_beside_a_grpc_service_on_one_port_ht_26_em_03() {
 }
 
 #[tokio::test]
-async fn plain_hyper_over_http_1_and_http_2_ht_26() {
+pub async fn plain_hyper_over_http_1_and_http_2_ht_26() {
     let server = Server::start(&Fixture::new().layer).await;
     assert_eq!(passing(server.address, "/other").await, "inner");
     assert_serves_tokens(server.address).await;

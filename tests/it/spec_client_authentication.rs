@@ -21,7 +21,7 @@ fn registry(clients: impl IntoIterator<Item = ClientBuilder>) -> StaticClients {
 }
 
 #[tokio::test]
-async fn http_basic_works_for_every_client_that_holds_a_secret_ca_01() {
+pub async fn http_basic_works_for_every_client_that_holds_a_secret_ca_01() {
     let fixture = Fixture::new();
     fixture.token(AUTH, PW).await.assert_ok();
     assert_eq!(fixture.probe.last_client(), "conf");
@@ -30,7 +30,7 @@ async fn http_basic_works_for_every_client_that_holds_a_secret_ca_01() {
 }
 
 #[tokio::test]
-async fn the_header_is_split_at_the_first_colon_and_each_half_is_form_decoded_ca_02() {
+pub async fn the_header_is_split_at_the_first_colon_and_each_half_is_form_decoded_ca_02() {
     let fixture = Fixture::new();
     let header = "Basic d2UraXJkJTNBaWQlMjUlMkI6cCUyNXNzJTJCdyUzQXJk";
     fixture.token(&[("authorization", header)], PW).await.assert_ok();
@@ -38,7 +38,7 @@ async fn the_header_is_split_at_the_first_colon_and_each_half_is_form_decoded_ca
 }
 
 #[tokio::test]
-async fn the_raw_pair_of_a_client_is_refused_ca_03() {
+pub async fn the_raw_pair_of_a_client_is_refused_ca_03() {
     let fixture = Fixture::new();
     let answer = fixture.token(&[("authorization", "Basic d2UgaXJkOmlkJSs6cCVzcyt3OnJk")], PW).await;
     answer.assert_error(401, "invalid_client");
@@ -46,7 +46,7 @@ async fn the_raw_pair_of_a_client_is_refused_ca_03() {
 }
 
 #[tokio::test]
-async fn a_client_marked_raw_basic_may_send_either_form_and_others_only_the_encoded_one_ca_03() {
+pub async fn a_client_marked_raw_basic_may_send_either_form_and_others_only_the_encoded_one_ca_03() {
     // (id, secret, raw pair): one that cannot be decoded, one that decodes to something else, one with a broken half.
     for (id, secret) in [("raw%id", "p%ss+w"), ("raw%id", "plain"), ("a+b", "c+d"), ("a+b", "plain"), ("plain", "100%")]
     {
@@ -73,7 +73,7 @@ async fn a_client_marked_raw_basic_may_send_either_form_and_others_only_the_enco
 }
 
 #[tokio::test]
-async fn the_operator_is_warned_of_a_header_that_may_not_be_encoded_ca_03() {
+pub async fn the_operator_is_warned_of_a_header_that_may_not_be_encoded_ca_03() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&told);
     let fixture = Fixture::with(|builder| {
@@ -86,7 +86,7 @@ async fn the_operator_is_warned_of_a_header_that_may_not_be_encoded_ca_03() {
 }
 
 #[tokio::test]
-async fn the_secret_is_accepted_in_the_body_unless_that_is_switched_off_ca_04() {
+pub async fn the_secret_is_accepted_in_the_body_unless_that_is_switched_off_ca_04() {
     let body = pw("client_id=conf&client_secret=s3cret");
     Fixture::new().token(&[], &body).await.assert_ok();
     let fixture = Fixture::with(support::FixtureBuilder::refuse_secrets_in_body);
@@ -97,7 +97,7 @@ async fn the_secret_is_accepted_in_the_body_unless_that_is_switched_off_ca_04() 
 }
 
 #[tokio::test]
-async fn a_client_can_be_pinned_to_one_place_for_its_secret_ca_04_ca_19() {
+pub async fn a_client_can_be_pinned_to_one_place_for_its_secret_ca_04_ca_19() {
     let pinned = |id, method| Client::confidential(id, &digest("s3cret")).authenticate_by(method);
     let fixture = Fixture::with(|builder| {
         builder.clients(registry([
@@ -115,7 +115,7 @@ async fn a_client_can_be_pinned_to_one_place_for_its_secret_ca_04_ca_19() {
 }
 
 #[tokio::test]
-async fn client_credentials_are_never_read_from_the_uri_ca_05() {
+pub async fn client_credentials_are_never_read_from_the_uri_ca_05() {
     let fixture = Fixture::new();
     let mut request = token_request(&[], PW);
     *request.uri_mut() = "/oauth/token?client_id=conf&client_secret=s3cret".parse().unwrap();
@@ -126,7 +126,7 @@ async fn client_credentials_are_never_read_from_the_uri_ca_05() {
 }
 
 #[tokio::test]
-async fn a_bare_client_id_is_enough_only_for_public_clients_ca_06_se_03() {
+pub async fn a_bare_client_id_is_enough_only_for_public_clients_ca_06_se_03() {
     let fixture = Fixture::new();
     fixture.token(&[], &pw("client_id=pub")).await.assert_ok();
     assert_eq!(fixture.probe.last_client(), "pub");
@@ -135,7 +135,7 @@ async fn a_bare_client_id_is_enough_only_for_public_clients_ca_06_se_03() {
 }
 
 #[tokio::test]
-async fn two_methods_in_one_request_are_refused_even_when_both_are_right_ca_07() {
+pub async fn two_methods_in_one_request_are_refused_even_when_both_are_right_ca_07() {
     let fixture = Fixture::new();
     let answer = fixture.token(AUTH, &pw("client_id=conf&client_secret=s3cret")).await;
     answer.assert_error_about(400, "invalid_request", "more than one way");
@@ -144,14 +144,14 @@ async fn two_methods_in_one_request_are_refused_even_when_both_are_right_ca_07()
 }
 
 #[tokio::test]
-async fn a_client_id_beside_basic_must_be_the_same_ca_08() {
+pub async fn a_client_id_beside_basic_must_be_the_same_ca_08() {
     let fixture = Fixture::new();
     fixture.token(AUTH, &pw("client_id=conf")).await.assert_ok();
     fixture.token(AUTH, &pw("client_id=pub")).await.assert_error(400, "invalid_request");
 }
 
 #[tokio::test]
-async fn an_empty_client_secret_beside_basic_counts_as_not_sent_ca_09() {
+pub async fn an_empty_client_secret_beside_basic_counts_as_not_sent_ca_09() {
     let fixture = Fixture::new();
     fixture.token(AUTH, &pw("client_secret=")).await.assert_ok();
     fixture.token(AUTH, &pw("client_secret")).await.assert_ok();
@@ -159,7 +159,7 @@ async fn an_empty_client_secret_beside_basic_counts_as_not_sent_ca_09() {
 }
 
 #[tokio::test]
-async fn authentication_that_is_included_is_checked_even_where_it_is_not_needed_ca_10() {
+pub async fn authentication_that_is_included_is_checked_even_where_it_is_not_needed_ca_10() {
     let fixture = Fixture::new();
     fixture.token(&[], &pw("client_id=pub&client_secret=junk")).await.assert_error(400, "invalid_client");
     fixture.token(&[("authorization", &basic("pub", "junk"))], PW).await.assert_error(401, "invalid_client");
@@ -168,7 +168,7 @@ async fn authentication_that_is_included_is_checked_even_where_it_is_not_needed_
 }
 
 #[tokio::test]
-async fn an_assertion_that_nobody_here_takes_is_a_failed_authentication_ca_07_ca_10() {
+pub async fn an_assertion_that_nobody_here_takes_is_a_failed_authentication_ca_07_ca_10() {
     let fixture = Fixture::new();
     let assertion = pw("client_assertion=a.b.c");
     fixture.token(AUTH, &assertion).await.assert_error(401, "invalid_client");
@@ -180,7 +180,7 @@ async fn an_assertion_that_nobody_here_takes_is_a_failed_authentication_ca_07_ca
 }
 
 #[tokio::test]
-async fn failed_authentication_by_header_is_401_with_a_basic_challenge_ca_11_ca_12_er_03() {
+pub async fn failed_authentication_by_header_is_401_with_a_basic_challenge_ca_11_ca_12_er_03() {
     let fixture = Fixture::with(|builder| builder.challenge_realm("the api"));
     let answer = fixture.token(&[("authorization", WRONG)], PW).await;
     answer.assert_error(401, "invalid_client");
@@ -189,7 +189,7 @@ async fn failed_authentication_by_header_is_401_with_a_basic_challenge_ca_11_ca_
 }
 
 #[tokio::test]
-async fn an_unknown_client_and_a_wrong_secret_look_the_same_ca_13() {
+pub async fn an_unknown_client_and_a_wrong_secret_look_the_same_ca_13() {
     let fixture = Fixture::new();
     let unknown = fixture.token(&[("authorization", &basic("ghost", "x"))], PW).await;
     let wrong = fixture.token(&[("authorization", WRONG)], PW).await;
@@ -202,7 +202,7 @@ async fn an_unknown_client_and_a_wrong_secret_look_the_same_ca_13() {
 }
 
 #[tokio::test]
-async fn the_scheme_has_any_case_and_any_number_of_spaces_ca_14() {
+pub async fn the_scheme_has_any_case_and_any_number_of_spaces_ca_14() {
     let fixture = Fixture::new();
     for scheme in ["basic ", "BASIC ", "Basic  ", "bAsIc   "] {
         fixture.token(&[("authorization", &format!("{scheme}Y29uZjpzM2NyZXQ="))], PW).await.assert_ok();
@@ -212,7 +212,7 @@ async fn the_scheme_has_any_case_and_any_number_of_spaces_ca_14() {
 }
 
 #[tokio::test]
-async fn a_basic_value_that_cannot_be_read_fails_as_authentication_ca_15() {
+pub async fn a_basic_value_that_cannot_be_read_fails_as_authentication_ca_15() {
     let fixture = Fixture::new();
     let control = basic("conf", "%01");
     let raw = basic("conf", "\u{e9}");
@@ -225,7 +225,7 @@ async fn a_basic_value_that_cannot_be_read_fails_as_authentication_ca_15() {
 }
 
 #[tokio::test]
-async fn more_than_one_authorization_line_is_refused_ca_16() {
+pub async fn more_than_one_authorization_line_is_refused_ca_16() {
     let fixture = Fixture::new();
     let answer = fixture.token(&[("authorization", CONF), ("authorization", CONF)], PW).await;
     answer.assert_error_about(400, "invalid_request", "more than one way");
@@ -233,7 +233,7 @@ async fn more_than_one_authorization_line_is_refused_ca_16() {
 }
 
 #[tokio::test]
-async fn an_unknown_scheme_is_an_unsupported_method_unless_it_is_ignored_ca_17() {
+pub async fn an_unknown_scheme_is_an_unsupported_method_unless_it_is_ignored_ca_17() {
     let (headers, body) = ([("authorization", "Bearer abc")], pw("client_id=pub"));
     let fixture = Fixture::new();
     let answer = fixture.token(&headers, &body).await;
@@ -244,7 +244,7 @@ async fn an_unknown_scheme_is_an_unsupported_method_unless_it_is_ignored_ca_17()
 }
 
 #[tokio::test]
-async fn guessing_a_client_secret_is_limited_for_each_source_ca_18() {
+pub async fn guessing_a_client_secret_is_limited_for_each_source_ca_18() {
     let clock = ManualClock::new();
     let fixture = Fixture::with(|builder| builder.clock(clock.clone()));
     for (id, body) in [("conf", String::new()), ("ghost", String::new()), ("conf2", "in body".to_owned())] {
@@ -270,7 +270,7 @@ async fn guessing_a_client_secret_is_limited_for_each_source_ca_18() {
 }
 
 #[tokio::test]
-async fn the_right_secret_clears_the_failures_of_its_client_and_source_ca_18() {
+pub async fn the_right_secret_clears_the_failures_of_its_client_and_source_ca_18() {
     let fixture = Fixture::new();
     for _ in 0..3 {
         for _ in 0..9 {
@@ -281,7 +281,7 @@ async fn the_right_secret_clears_the_failures_of_its_client_and_source_ca_18() {
 }
 
 #[tokio::test]
-async fn a_client_of_a_key_based_method_cannot_use_a_secret_or_nothing_ca_19() {
+pub async fn a_client_of_a_key_based_method_cannot_use_a_secret_or_nothing_ca_19() {
     let fixture = Fixture::new();
     for body in ["client_id=pkjwt", "client_id=pkjwt&client_secret=x"] {
         fixture.token(&[], &pw(body)).await.assert_error(400, "invalid_client");
@@ -297,7 +297,7 @@ async fn a_client_of_a_key_based_method_cannot_use_a_secret_or_nothing_ca_19() {
 }
 
 #[tokio::test]
-async fn two_secrets_live_side_by_side_and_an_expired_one_fails_like_a_wrong_one_ca_20() {
+pub async fn two_secrets_live_side_by_side_and_an_expired_one_fails_like_a_wrong_one_ca_20() {
     let clock = ManualClock::new();
     let day = Duration::from_secs(86_400);
     let fixture = Fixture::with(|builder| {
@@ -333,7 +333,7 @@ async fn a_request_without_any_client_is_401_with_a_challenge_ca_21() {
 }
 
 #[tokio::test]
-async fn an_empty_secret_identifies_a_public_client_and_nothing_else_ca_22() {
+pub async fn an_empty_secret_identifies_a_public_client_and_nothing_else_ca_22() {
     let fixture = Fixture::new();
     fixture.token(&[("authorization", "Basic cHViOg==")], PW).await.assert_ok();
     assert_eq!(fixture.probe.last_client(), "pub");
@@ -342,7 +342,7 @@ async fn an_empty_secret_identifies_a_public_client_and_nothing_else_ca_22() {
 }
 
 #[tokio::test]
-async fn parts_shared_by_arc_authenticate_too_ca_01() {
+pub async fn parts_shared_by_arc_authenticate_too_ca_01() {
     let probe = support::Probe::default();
     let clients: Arc<dyn tower_password_grant::ClientRegistry> =
         Arc::new(registry([Client::confidential("conf", &digest("s3cret"))]));

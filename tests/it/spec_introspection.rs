@@ -22,7 +22,7 @@ async fn ask(tokens: &Tokens, client: &str, form: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn introspection_is_a_post_of_a_form_with_a_token_in_01() {
+pub async fn introspection_is_a_post_of_a_form_with_a_token_in_01() {
     let tokens = Tokens::new();
     let login = tokens.login("conf").await;
     for form in ["", "token=", "x=y"] {
@@ -46,7 +46,7 @@ async fn introspection_is_a_post_of_a_form_with_a_token_in_01() {
 }
 
 #[tokio::test]
-async fn the_caller_authenticates_and_is_no_public_client_in_02_t70() {
+pub async fn the_caller_authenticates_and_is_no_public_client_in_02_t70() {
     let tokens = Tokens::new();
     let (own, public) = (tokens.login("conf").await, tokens.login("pub").await);
     let form = format!("token={}", own.access);
@@ -66,7 +66,7 @@ async fn the_caller_authenticates_and_is_no_public_client_in_02_t70() {
 }
 
 #[tokio::test]
-async fn the_right_to_ask_is_given_to_each_client_in_03_d_32() {
+pub async fn the_right_to_ask_is_given_to_each_client_in_03_d_32() {
     let tokens = Tokens::new();
     let (own, other) = (tokens.login("conf").await, tokens.login("conf2").await);
     // Without the right a client learns nothing, not even of its own.
@@ -79,7 +79,7 @@ async fn the_right_to_ask_is_given_to_each_client_in_03_d_32() {
 }
 
 #[tokio::test]
-async fn a_live_token_is_active_in_04() {
+pub async fn a_live_token_is_active_in_04() {
     let tokens = Tokens::new();
     let login = tokens.login("pub").await;
     let json = tokens.introspect("rs", &login.access).await;
@@ -88,7 +88,7 @@ async fn a_live_token_is_active_in_04() {
 }
 
 #[tokio::test]
-async fn whatever_is_not_active_is_told_in_the_same_bytes_in_05_in_06() {
+pub async fn whatever_is_not_active_is_told_in_the_same_bytes_in_05_in_06() {
     let tokens = Tokens::new();
     let (expired, revoked, replayed) =
         (tokens.login("conf").await, tokens.login("conf").await, tokens.login("conf").await);
@@ -132,7 +132,7 @@ async fn whatever_is_not_active_is_told_in_the_same_bytes_in_05_in_06() {
 }
 
 #[tokio::test]
-async fn audience_and_realm_of_the_caller_count_in_06_t67_t70() {
+pub async fn audience_and_realm_of_the_caller_count_in_06_t67_t70() {
     let rs = |id: &str| Client::confidential(id, &digest(&format!("{id}-pw"))).allow_introspection();
     let full = |builder: ClientBuilder| {
         builder.allow_password_grant().allow_refresh_tokens().scopes("read").default_scope("read")
@@ -213,7 +213,7 @@ async fn insert(tokens: &Tokens, record: AccessTokenRecord) {
 }
 
 #[tokio::test]
-async fn a_wrong_or_unknown_hint_changes_nothing_in_08() {
+pub async fn a_wrong_or_unknown_hint_changes_nothing_in_08() {
     let tokens = Tokens::new();
     let login = tokens.login("conf").await;
     for hint in ["refresh_token", "access_token", "foo", "", "%25"] {
@@ -252,7 +252,7 @@ async fn a_caller_with_a_bearer_token_is_answered_401_with_a_bearer_challenge_in
 }
 
 #[tokio::test]
-async fn answers_are_not_to_be_kept_unless_the_host_says_how_long_in_10() {
+pub async fn answers_are_not_to_be_kept_unless_the_host_says_how_long_in_10() {
     let tokens = Tokens::new();
     let login = tokens.login("conf").await;
     let answer = ask(&tokens, "conf", &format!("token={}", login.access)).await;
@@ -288,7 +288,7 @@ async fn raw(tokens: &Tokens, token: &str) -> http::Response<()> {
 }
 
 #[tokio::test]
-async fn nothing_personal_is_told_but_the_subjects_identifier_in_11() {
+pub async fn nothing_personal_is_told_but_the_subjects_identifier_in_11() {
     let tokens = Tokens::new();
     let mut claims = serde_json::Map::new();
     for name in ["username", "email", "phone_number", "name", "roles", "active", "scope", "client_id", "sub", "exp"] {
@@ -304,7 +304,7 @@ async fn nothing_personal_is_told_but_the_subjects_identifier_in_11() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_bound_to_a_key_shows_it_in_12() {
+pub async fn a_token_that_is_bound_to_a_key_shows_it_in_12() {
     let tokens = Tokens::new();
     for (cnf, kind) in [
         (json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}), "DPoP"),
@@ -318,7 +318,7 @@ async fn a_token_that_is_bound_to_a_key_shows_it_in_12() {
 }
 
 #[tokio::test]
-async fn refresh_tokens_are_shown_to_their_own_client_only_in_13_t70() {
+pub async fn refresh_tokens_are_shown_to_their_own_client_only_in_13_t70() {
     let tokens = Tokens::new();
     let login = tokens.login("conf").await;
     assert_eq!(tokens.introspect("rs", &login.refresh).await, inactive());

@@ -14,7 +14,7 @@ async fn at(fixture: &Fixture, uri: &str, body: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn only_post_is_answered_te_01() {
+pub async fn only_post_is_answered_te_01() {
     let fixture = Fixture::new();
     for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
         let mut request = token_request(AUTH, PW);
@@ -27,7 +27,7 @@ async fn only_post_is_answered_te_01() {
 }
 
 #[tokio::test]
-async fn a_parameter_without_a_value_is_as_if_absent_te_02() {
+pub async fn a_parameter_without_a_value_is_as_if_absent_te_02() {
     let fixture = Fixture::new();
     for empty in ["scope=", "scope", "audience=", "client_id=", "client_secret=", "refresh_token="] {
         assert_eq!(fixture.token(AUTH, &pw(empty)).await.assert_ok()["scope"], "read");
@@ -45,12 +45,12 @@ async fn a_parameter_without_a_value_is_as_if_absent_te_02() {
 }
 
 #[tokio::test]
-async fn unknown_parameters_are_ignored_te_03() {
+pub async fn unknown_parameters_are_ignored_te_03() {
     Fixture::new().token(AUTH, &pw("foo=bar&audience=x&device=1&=nameless")).await.assert_ok();
 }
 
 #[tokio::test]
-async fn a_repeated_recognised_parameter_is_refused_te_04() {
+pub async fn a_repeated_recognised_parameter_is_refused_te_04() {
     let fixture = Fixture::new();
     let names = "grant_type username password scope client_id client_secret refresh_token client_assertion \
                  client_assertion_type";
@@ -67,7 +67,7 @@ async fn a_repeated_recognised_parameter_is_refused_te_04() {
 }
 
 #[tokio::test]
-async fn repetition_is_judged_on_decoded_names_te_05() {
+pub async fn repetition_is_judged_on_decoded_names_te_05() {
     let fixture = Fixture::new();
     let answer = fixture.token(AUTH, &pw("user%6Eame=bob")).await;
     answer.assert_error_about(400, "invalid_request", "repeated");
@@ -82,7 +82,7 @@ async fn unknown_names_and_resource_may_repeat_but_an_empty_and_a_filled_value_a
 }
 
 #[tokio::test]
-async fn the_uri_may_have_a_query_but_grant_parameters_are_read_from_the_body_only_te_07() {
+pub async fn the_uri_may_have_a_query_but_grant_parameters_are_read_from_the_body_only_te_07() {
     let fixture = Fixture::new();
     at(&fixture, "/oauth/token?tenant=a", PW).await.assert_ok();
     // A scope in the query does not count either.
@@ -94,7 +94,7 @@ async fn the_uri_may_have_a_query_but_grant_parameters_are_read_from_the_body_on
 }
 
 #[tokio::test]
-async fn credentials_in_the_query_are_refused_te_08() {
+pub async fn credentials_in_the_query_are_refused_te_08() {
     let fixture = Fixture::new();
     for name in ["password", "refresh_token", "username", "client_assertion", "client_secret", "pass%77ord"] {
         let answer = at(&fixture, &format!("/oauth/token?tenant=a&{name}=canary"), PW).await;
@@ -105,7 +105,7 @@ async fn credentials_in_the_query_are_refused_te_08() {
 }
 
 #[tokio::test]
-async fn a_missing_grant_type_is_invalid_and_an_unknown_one_unsupported_te_09_ab_04_er_06() {
+pub async fn a_missing_grant_type_is_invalid_and_an_unknown_one_unsupported_te_09_ab_04_er_06() {
     let fixture = Fixture::new();
     let rest = "username=alice&password=correct+horse";
     fixture.token(AUTH, rest).await.assert_error_about(400, "invalid_request", "missing");
@@ -118,7 +118,7 @@ async fn a_missing_grant_type_is_invalid_and_an_unknown_one_unsupported_te_09_ab
 }
 
 #[tokio::test]
-async fn parameter_names_are_case_sensitive_te_10() {
+pub async fn parameter_names_are_case_sensitive_te_10() {
     let fixture = Fixture::new();
     let answer = fixture.token(AUTH, "Grant_Type=password&username=alice&password=correct+horse").await;
     answer.assert_error_about(400, "invalid_request", "missing");
@@ -127,7 +127,7 @@ async fn parameter_names_are_case_sensitive_te_10() {
 }
 
 #[tokio::test]
-async fn extras_of_the_issuer_never_make_a_member_stand_twice_te_11() {
+pub async fn extras_of_the_issuer_never_make_a_member_stand_twice_te_11() {
     let issued = || IssuedTokens::bearer(Token::new("t".to_owned()), std::time::Duration::from_secs(60));
     for name in ["scope", "expires_in", "access_token", "token_type", "refresh_token", "error"] {
         assert_eq!(issued().with_extra(name, "x").unwrap_err(), MemberError::Reserved);
@@ -144,7 +144,7 @@ async fn extras_of_the_issuer_never_make_a_member_stand_twice_te_11() {
 }
 
 #[tokio::test]
-async fn requests_without_tls_are_refused_where_it_is_enforced_te_12() {
+pub async fn requests_without_tls_are_refused_where_it_is_enforced_te_12() {
     let fixture = Fixture::with(|builder| builder.transport_security(TransportSecurity::marked()));
     fixture.token(AUTH, PW).await.assert_error_about(400, "invalid_request", "TLS");
     // A header alone proves nothing.
@@ -157,7 +157,7 @@ async fn requests_without_tls_are_refused_where_it_is_enforced_te_12() {
 }
 
 #[tokio::test]
-async fn the_word_of_a_proxy_counts_only_from_the_proxies_te_12_ht_25() {
+pub async fn the_word_of_a_proxy_counts_only_from_the_proxies_te_12_ht_25() {
     let policy = TransportSecurity::forwarded_by(["10.0.0.0/8".parse().unwrap()]);
     let fixture = Fixture::with(|builder| builder.transport_security(policy));
     for (peer, proto, fine) in [

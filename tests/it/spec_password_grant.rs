@@ -23,7 +23,7 @@ fn login(username: &str, password: &str) -> String {
 }
 
 #[tokio::test]
-async fn username_and_password_are_both_required_pw_01_er_02() {
+pub async fn username_and_password_are_both_required_pw_01_er_02() {
     let fixture = Fixture::new();
     for body in ["grant_type=password&username=alice", "grant_type=password&password=x", "grant_type=password"] {
         fixture.token(AUTH, body).await.assert_error_about(400, "invalid_request", "missing");
@@ -32,28 +32,28 @@ async fn username_and_password_are_both_required_pw_01_er_02() {
 }
 
 #[tokio::test]
-async fn clients_with_credentials_authenticate_first_pw_02() {
+pub async fn clients_with_credentials_authenticate_first_pw_02() {
     let fixture = Fixture::new();
     fixture.token(&[], &pw("client_id=conf")).await.assert_error(400, "invalid_client");
     assert_eq!(fixture.probe.calls(), 0);
 }
 
 #[tokio::test]
-async fn a_valid_request_gets_a_token_pw_03() {
+pub async fn a_valid_request_gets_a_token_pw_03() {
     let json = Fixture::new().token(AUTH, PW).await.assert_ok();
     assert_eq!(json["scope"], "read");
     assert_eq!(json["expires_in"], 3600);
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_invalid_grant_without_a_challenge_pw_04_er_04() {
+pub async fn a_wrong_password_is_invalid_grant_without_a_challenge_pw_04_er_04() {
     let answer = Fixture::new().token(AUTH, &login("alice", "wrong")).await;
     answer.assert_error(400, "invalid_grant");
     assert_eq!(answer.header("www-authenticate"), None);
 }
 
 #[tokio::test]
-async fn every_denial_of_a_user_has_the_same_bytes_pw_05_pw_15() {
+pub async fn every_denial_of_a_user_has_the_same_bytes_pw_05_pw_15() {
     let denials = [
         Denial::UnknownUser,
         Denial::WrongPassword,
@@ -82,7 +82,7 @@ async fn every_denial_of_a_user_has_the_same_bytes_pw_05_pw_15() {
 }
 
 #[tokio::test]
-async fn a_client_without_the_right_to_this_grant_is_refused_before_any_password_is_looked_at_pw_06_er_05() {
+pub async fn a_client_without_the_right_to_this_grant_is_refused_before_any_password_is_looked_at_pw_06_er_05() {
     let fixture = Fixture::new();
     let header = support::basic("svc", "svcpw");
     fixture.token(&[("authorization", &header)], PW).await.assert_error(400, "unauthorized_client");
@@ -90,7 +90,7 @@ async fn a_client_without_the_right_to_this_grant_is_refused_before_any_password
 }
 
 #[tokio::test]
-async fn password_guessing_is_limited_by_default_and_a_lock_ends_by_time_pw_07_ht_21() {
+pub async fn password_guessing_is_limited_by_default_and_a_lock_ends_by_time_pw_07_ht_21() {
     let clock = ManualClock::new();
     let fixture = Fixture::with(|builder| builder.clock(clock.clone()));
     for guess in 0..10 {
@@ -115,7 +115,7 @@ async fn password_guessing_is_limited_by_default_and_a_lock_ends_by_time_pw_07_h
 }
 
 #[tokio::test]
-async fn a_lock_holds_for_its_account_and_source_only_pw_07() {
+pub async fn a_lock_holds_for_its_account_and_source_only_pw_07() {
     let fixture = Fixture::new();
     for guess in 0..11 {
         fixture.token(AUTH, &login("alice", &format!("wrong{guess}"))).await;
@@ -128,7 +128,7 @@ async fn a_lock_holds_for_its_account_and_source_only_pw_07() {
 }
 
 #[tokio::test]
-async fn the_address_is_the_socket_s_and_ipv6_counts_by_network_pw_07_ht_25() {
+pub async fn the_address_is_the_socket_s_and_ipv6_counts_by_network_pw_07_ht_25() {
     let fixture = Fixture::new();
     for host in 1..=10 {
         let spoofed = format!("198.51.100.{host}");
@@ -171,7 +171,7 @@ async fn the_budget_is_taken_atomically_before_verification_pw_08() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_dropped_half_way_stays_charged_pw_08() {
+pub async fn a_request_that_is_dropped_half_way_stays_charged_pw_08() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);
     let verifier = verify_fn(move |_| {
@@ -192,7 +192,7 @@ async fn a_request_that_is_dropped_half_way_stays_charged_pw_08() {
 }
 
 #[tokio::test]
-async fn unknown_names_are_throttled_exactly_like_known_ones_pw_09() {
+pub async fn unknown_names_are_throttled_exactly_like_known_ones_pw_09() {
     let clock = ManualClock::new();
     let fixture = Fixture::with(|builder| builder.clock(clock));
     let mut histories = Vec::new();
@@ -210,7 +210,7 @@ async fn unknown_names_are_throttled_exactly_like_known_ones_pw_09() {
 }
 
 #[tokio::test]
-async fn spellings_of_one_account_share_one_budget_pw_10() {
+pub async fn spellings_of_one_account_share_one_budget_pw_10() {
     let fixture = Fixture::new();
     let spellings = ["alice", "Alice", "ALICE", "alice%20", "+alice", "aLiCe", "alice", "alice", "alice", "alice"];
     for (guess, name) in spellings.into_iter().enumerate() {
@@ -222,7 +222,7 @@ async fn spellings_of_one_account_share_one_budget_pw_10() {
 }
 
 #[tokio::test]
-async fn a_success_clears_the_failures_of_the_account_pw_11() {
+pub async fn a_success_clears_the_failures_of_the_account_pw_11() {
     let limiter = MemoryLimiter::new().with_limits(Limits::new().with_budget(8, WINDOW));
     let fixture = Fixture::with(|builder| builder.attack_protection(counted_by(limiter)));
     for _ in 0..3 {
@@ -234,7 +234,7 @@ async fn a_success_clears_the_failures_of_the_account_pw_11() {
 }
 
 #[tokio::test]
-async fn the_verifier_gets_the_decoded_texts_unchanged_pw_12() {
+pub async fn the_verifier_gets_the_decoded_texts_unchanged_pw_12() {
     let fixture = Fixture::new();
     fixture.token(AUTH, &login("%20Alice%09", "%20x%20")).await.assert_error(400, "invalid_grant");
     assert_eq!(fixture.probe.last(), (" Alice\t".to_owned(), " x ".to_owned()));
@@ -266,7 +266,7 @@ async fn tokens_can_have_their_own_lifetime_and_scope_ceiling_pw_13() {
 }
 
 #[tokio::test]
-async fn a_verifier_that_cannot_decide_is_503_and_charges_nothing_pw_16_ht_22() {
+pub async fn a_verifier_that_cannot_decide_is_503_and_charges_nothing_pw_16_ht_22() {
     let down = Arc::new(AtomicBool::new(true));
     let switch = Arc::clone(&down);
     let verifier = verify_fn(move |attempt: Attempt| {
@@ -297,7 +297,7 @@ async fn a_verifier_that_cannot_decide_is_503_and_charges_nothing_pw_16_ht_22() 
 }
 
 #[tokio::test]
-async fn an_overloaded_verifier_says_when_to_come_back_pw_16_pw_18() {
+pub async fn an_overloaded_verifier_says_when_to_come_back_pw_16_pw_18() {
     let verifier = verify_fn(|_| async { Err(BackendError::overloaded(Duration::from_millis(1500))) });
     let layer = builder(&Probe::default()).verifier(verifier).build().unwrap();
     let answer = send(&layer, token_request(AUTH, PW)).await;
@@ -306,7 +306,7 @@ async fn an_overloaded_verifier_says_when_to_come_back_pw_16_pw_18() {
 }
 
 #[tokio::test]
-async fn the_grant_can_be_switched_off_pw_17() {
+pub async fn the_grant_can_be_switched_off_pw_17() {
     let fixture = Fixture::with(|builder| builder.without_password_grant());
     fixture.token(AUTH, PW).await.assert_error(400, "unsupported_grant_type");
     assert_eq!(fixture.probe.calls(), 0);
@@ -417,7 +417,7 @@ async fn the_verifier_sees_client_realm_scope_address_extensions_and_unknown_fie
 }
 
 #[tokio::test]
-async fn realms_have_budgets_of_their_own_pw_07() {
+pub async fn realms_have_budgets_of_their_own_pw_07() {
     let client = |id, realm| {
         let client = Client::public(id).allow_password_grant().scopes("read").default_scope("read");
         client.realm(realm).build().unwrap()
@@ -434,7 +434,7 @@ async fn realms_have_budgets_of_their_own_pw_07() {
 }
 
 #[tokio::test]
-async fn a_missing_peer_address_is_a_fault_of_the_host_and_nobody_shares_a_budget_pw_07() {
+pub async fn a_missing_peer_address_is_a_fault_of_the_host_and_nobody_shares_a_budget_pw_07() {
     let fixture =
         Fixture::with(|builder| builder.peer_address(tower_password_grant::PeerAddress::extension(|_: &Tenant| None)));
     fixture.token(AUTH, PW).await.assert_error(500, "server_error");

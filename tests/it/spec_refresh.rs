@@ -17,7 +17,7 @@ use crate::support::{self, Answer, basic, spawn};
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[tokio::test]
-async fn the_refresh_token_is_required_rf_01() {
+pub async fn the_refresh_token_is_required_rf_01() {
     let tokens = Tokens::new();
     for more in ["", "&refresh_token=", "&refresh_token", "&scope=read"] {
         let answer = tokens.post("/oauth/token", "conf", &format!("grant_type=refresh_token{more}")).await;
@@ -30,7 +30,7 @@ async fn the_refresh_token_is_required_rf_01() {
 }
 
 #[tokio::test]
-async fn unknown_expired_revoked_spent_foreign_and_garbage_tokens_get_one_and_the_same_answer_rf_02() {
+pub async fn unknown_expired_revoked_spent_foreign_and_garbage_tokens_get_one_and_the_same_answer_rf_02() {
     let tokens = Tokens::new();
     let (expired, spent) = (tokens.login("conf").await, tokens.login("conf").await);
     tokens.renewed("conf", &spent.refresh).await;
@@ -67,7 +67,7 @@ async fn unknown_expired_revoked_spent_foreign_and_garbage_tokens_get_one_and_th
 }
 
 #[tokio::test]
-async fn only_the_client_it_was_issued_to_may_use_it_and_it_survives_another_ones_try_rf_03_t62_se_03() {
+pub async fn only_the_client_it_was_issued_to_may_use_it_and_it_survives_another_ones_try_rf_03_t62_se_03() {
     let tokens = Tokens::new();
     for (own, others) in [("conf", ["conf2", "pub"]), ("pub", ["pub2", "conf"])] {
         let login = tokens.login(own).await;
@@ -85,7 +85,7 @@ async fn only_the_client_it_was_issued_to_may_use_it_and_it_survives_another_one
 }
 
 #[tokio::test]
-async fn confidential_clients_authenticate_and_a_failed_try_does_not_use_the_token_up_rf_04() {
+pub async fn confidential_clients_authenticate_and_a_failed_try_does_not_use_the_token_up_rf_04() {
     let tokens = Tokens::new();
     let login = tokens.login("conf").await;
     let form = format!("grant_type=refresh_token&refresh_token={}", login.refresh);
@@ -99,7 +99,7 @@ async fn confidential_clients_authenticate_and_a_failed_try_does_not_use_the_tok
 }
 
 #[tokio::test]
-async fn public_clients_name_themselves_rf_05() {
+pub async fn public_clients_name_themselves_rf_05() {
     let tokens = Tokens::new();
     let login = tokens.login("pub").await;
     let form = format!("grant_type=refresh_token&refresh_token={}", login.refresh);
@@ -183,7 +183,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_login_gives_a_refresh_token_and_each_use_gives_the_next_rf_10() {
+pub async fn a_login_gives_a_refresh_token_and_each_use_gives_the_next_rf_10() {
     for client in ["pub", "conf"] {
         let tokens = Tokens::new();
         let login = tokens.login(client).await;
@@ -197,7 +197,7 @@ async fn a_login_gives_a_refresh_token_and_each_use_gives_the_next_rf_10() {
 }
 
 #[tokio::test]
-async fn a_spent_token_ends_the_whole_login_and_the_host_is_told_once_rf_11_t55() {
+pub async fn a_spent_token_ends_the_whole_login_and_the_host_is_told_once_rf_11_t55() {
     let told = Arc::new(std::sync::Mutex::new(Vec::new()));
     let hear = Arc::clone(&told);
     let tokens = Tokens::with(clients(), |builder| {
@@ -257,7 +257,7 @@ async fn of_parallel_uses_without_leeway_exactly_one_succeeds_rf_12_t56() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_given_again_while_its_successor_is_unused_rf_13_t58_t59() {
+pub async fn a_lost_answer_is_given_again_while_its_successor_is_unused_rf_13_t58_t59() {
     let tokens = Tokens::new();
     let login = tokens.login("pub").await;
     let next = tokens.renewed("pub", &login.refresh).await;
@@ -283,7 +283,7 @@ async fn a_lost_answer_is_given_again_while_its_successor_is_unused_rf_13_t58_t5
 }
 
 #[tokio::test]
-async fn the_leeway_is_the_clients_or_the_endpoints_and_at_most_a_minute_d_27() {
+pub async fn the_leeway_is_the_clients_or_the_endpoints_and_at_most_a_minute_d_27() {
     let tokens = Tokens::refreshing(clients(), |refresh| refresh.leeway(Duration::ZERO));
     let login = tokens.login("pub").await;
     tokens.renewed("pub", &login.refresh).await;
@@ -303,7 +303,7 @@ async fn the_leeway_is_the_clients_or_the_endpoints_and_at_most_a_minute_d_27() 
 }
 
 #[tokio::test]
-async fn a_refresh_token_ends_when_it_is_idle_and_at_an_end_that_no_rotation_moves_rf_14() {
+pub async fn a_refresh_token_ends_when_it_is_idle_and_at_an_end_that_no_rotation_moves_rf_14() {
     let default = (DAY * 30, DAY * 14);
     let short = (Duration::from_secs(3000), Duration::from_secs(1000));
     let cases = [
@@ -343,7 +343,7 @@ async fn a_refresh_token_ends_when_it_is_idle_and_at_an_end_that_no_rotation_mov
 }
 
 #[tokio::test]
-async fn a_client_that_is_not_registered_for_it_is_told_so_rf_16() {
+pub async fn a_client_that_is_not_registered_for_it_is_told_so_rf_16() {
     let tokens = Tokens::new();
     let login = tokens.login("conf").await;
     tokens.refresh("svc", &login.refresh).await.assert_error(400, "unauthorized_client");
@@ -352,7 +352,7 @@ async fn a_client_that_is_not_registered_for_it_is_told_so_rf_16() {
 }
 
 #[tokio::test]
-async fn who_was_authenticated_and_when_does_not_change_rf_18() {
+pub async fn who_was_authenticated_and_when_does_not_change_rf_18() {
     let tokens = Tokens::new();
     let login = tokens.login("conf").await;
     let before = tokens.introspect("conf", &login.access).await;
@@ -405,7 +405,7 @@ async fn the_claims_of_subject_and_time_do_not_change_in_jwts_rf_18() {
 }
 
 #[tokio::test]
-async fn user_name_and_password_are_ignored_rf_19() {
+pub async fn user_name_and_password_are_ignored_rf_19() {
     let tokens = Tokens::new();
     let login = tokens.login("conf").await;
     let before = tokens.users.calls.lock().unwrap().0;
@@ -441,7 +441,7 @@ async fn a_token_with_any_changed_byte_is_unknown_and_ends_nothing_rf_20_t64() {
 }
 
 #[tokio::test]
-async fn an_answer_that_took_longer_than_the_leeway_may_be_lost_too_rf_13_t59() {
+pub async fn an_answer_that_took_longer_than_the_leeway_may_be_lost_too_rf_13_t59() {
     let tokens = Tokens::new();
     let login = tokens.login("pub").await;
     *tokens.users.slowness.lock().unwrap() = Some((tokens.clock.clone(), Duration::from_secs(25)));

@@ -52,7 +52,7 @@ async fn revocation_is_a_post_of_a_form_with_a_token_rv_01_rv_13() {
 }
 
 #[tokio::test]
-async fn a_repeated_token_or_hint_is_refused_and_revokes_nothing_rv_01() {
+pub async fn a_repeated_token_or_hint_is_refused_and_revokes_nothing_rv_01() {
     let tokens = Tokens::new();
     let login = tokens.login("conf").await;
     for path in ["/oauth/revoke", "/oauth/introspect"] {
@@ -67,7 +67,7 @@ async fn a_repeated_token_or_hint_is_refused_and_revokes_nothing_rv_01() {
 }
 
 #[tokio::test]
-async fn the_client_authenticates_as_at_the_token_endpoint_rv_02() {
+pub async fn the_client_authenticates_as_at_the_token_endpoint_rv_02() {
     let tokens = Tokens::new();
     let (own, public) = (tokens.login("conf").await, tokens.login("pub").await);
     let form = format!("token={}", own.refresh);
@@ -91,7 +91,7 @@ async fn the_client_authenticates_as_at_the_token_endpoint_rv_02() {
 }
 
 #[tokio::test]
-async fn a_revoked_refresh_token_ends_at_once_with_the_access_tokens_of_its_login_rv_03_rv_06() {
+pub async fn a_revoked_refresh_token_ends_at_once_with_the_access_tokens_of_its_login_rv_03_rv_06() {
     for client in ["conf", "pub"] {
         let tokens = Tokens::new();
         let login = tokens.login(client).await;
@@ -114,7 +114,7 @@ async fn a_revoked_refresh_token_ends_at_once_with_the_access_tokens_of_its_logi
 }
 
 #[tokio::test]
-async fn an_old_token_of_the_login_revokes_it_as_well_rv_03() {
+pub async fn an_old_token_of_the_login_revokes_it_as_well_rv_03() {
     let tokens = Tokens::new();
     let first = tokens.login("conf").await;
     let mut live = first.refresh.clone();
@@ -129,7 +129,7 @@ async fn an_old_token_of_the_login_revokes_it_as_well_rv_03() {
 }
 
 #[tokio::test]
-async fn a_revoked_access_token_ends_alone_unless_it_is_said_otherwise_rv_04_rv_07() {
+pub async fn a_revoked_access_token_ends_alone_unless_it_is_said_otherwise_rv_04_rv_07() {
     let tokens = Tokens::new();
     let login = tokens.login("conf").await;
     tokens.revoke("conf", &login.access).await.assert_empty_ok();
@@ -148,7 +148,7 @@ async fn a_revoked_access_token_ends_alone_unless_it_is_said_otherwise_rv_04_rv_
 }
 
 #[tokio::test]
-async fn what_is_worth_nothing_already_is_revoked_rv_05() {
+pub async fn what_is_worth_nothing_already_is_revoked_rv_05() {
     let tokens = Tokens::new();
     let expired = tokens.login("conf").await;
     tokens.clock.advance(Duration::from_secs(31 * 24 * 3600));
@@ -172,7 +172,7 @@ async fn what_is_worth_nothing_already_is_revoked_rv_05() {
 }
 
 #[tokio::test]
-async fn a_wrong_or_unknown_hint_changes_nothing_rv_08() {
+pub async fn a_wrong_or_unknown_hint_changes_nothing_rv_08() {
     for hint in ["refresh_token", "access_token", "foo", "", "%25", "urn:x"] {
         let tokens = Tokens::new();
         let (one, two) = (tokens.login("conf").await, tokens.login("conf").await);
@@ -185,7 +185,7 @@ async fn a_wrong_or_unknown_hint_changes_nothing_rv_08() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_client_is_refused_and_lives_rv_09_d_30_t71() {
+pub async fn a_token_of_another_client_is_refused_and_lives_rv_09_d_30_t71() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let hear = Arc::clone(&told);
     let tokens = Tokens::with(clients(), |builder| {
@@ -211,7 +211,7 @@ async fn a_token_of_another_client_is_refused_and_lives_rv_09_d_30_t71() {
 }
 
 #[tokio::test]
-async fn a_client_may_give_its_tokens_back_whatever_realm_it_is_of_by_now() {
+pub async fn a_client_may_give_its_tokens_back_whatever_realm_it_is_of_by_now() {
     let tokens = Tokens::new();
     let moved = Client::confidential("conf", &digest("conf-pw")).allow_password_grant().realm("b").build().unwrap();
     let other = tokens.with_clients(vec![moved]);
@@ -223,7 +223,7 @@ async fn a_client_may_give_its_tokens_back_whatever_realm_it_is_of_by_now() {
 }
 
 #[tokio::test]
-async fn a_client_without_the_right_to_refresh_may_give_its_tokens_back() {
+pub async fn a_client_without_the_right_to_refresh_may_give_its_tokens_back() {
     let tokens = Tokens::new();
     let login = tokens.login("conf").await;
     let poor = Client::confidential("conf", &digest("conf-pw")).build().unwrap();
@@ -244,7 +244,7 @@ impl AccessTokenVerifier for Signed {
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_revoked_is_said_so_rv_10_d_31() {
+pub async fn a_token_that_cannot_be_revoked_is_said_so_rv_10_d_31() {
     let tokens = Tokens::with(clients(), |builder| builder.access_tokens(Signed));
     tokens.revoke("conf", "signed").await.assert_error(400, "unsupported_token_type");
     tokens.revoke("conf2", "signed").await.assert_error(400, "invalid_grant");
@@ -258,7 +258,7 @@ async fn a_token_that_cannot_be_revoked_is_said_so_rv_10_d_31() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_knows_no_tokens_revokes_none_rv_10() {
+pub async fn an_endpoint_that_knows_no_tokens_revokes_none_rv_10() {
     let layer = support::Fixture::new().layer;
     let header = [("authorization", support::CONF)];
     for token in ["x", &unknown(), &format!("at_{}", "A".repeat(43))] {
@@ -276,7 +276,7 @@ async fn an_endpoint_that_knows_no_tokens_revokes_none_rv_10() {
 }
 
 #[tokio::test]
-async fn guesses_and_hints_overload_nothing_rv_12() {
+pub async fn guesses_and_hints_overload_nothing_rv_12() {
     let tokens = Tokens::with(clients(), |builder| builder.attack_protection(without_ceiling()));
     for number in 0..400 {
         tokens.revoke("conf", &stray_refresh_token(number)).await.assert_empty_ok();
@@ -298,7 +298,7 @@ async fn guesses_and_hints_overload_nothing_rv_12() {
 }
 
 #[tokio::test]
-async fn pages_of_an_allowed_origin_may_revoke_and_no_others() {
+pub async fn pages_of_an_allowed_origin_may_revoke_and_no_others() {
     let origin = "https://app.example";
     let page = Client::public("pub").allow_password_grant().allow_refresh_tokens().scopes("read").default_scope("read");
     let tokens = Tokens::with(vec![page.allow_origin(origin).build().unwrap()], |builder| builder);
@@ -394,7 +394,7 @@ async fn where_other_grants_are_forwarded_the_layer_still_serves_its_own_endpoin
 }
 
 #[tokio::test]
-async fn an_audited_revocation_names_the_login() {
+pub async fn an_audited_revocation_names_the_login() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let hear = Arc::clone(&told);
     let tokens = Tokens::with(clients(), |builder| {
@@ -410,7 +410,7 @@ async fn an_audited_revocation_names_the_login() {
 }
 
 #[tokio::test]
-async fn a_stranger_whose_budget_is_used_up_cannot_tell_a_foreign_token_from_an_unknown_one_t70() {
+pub async fn a_stranger_whose_budget_is_used_up_cannot_tell_a_foreign_token_from_an_unknown_one_t70() {
     let tokens = Tokens::with(clients(), |builder| builder.attack_protection(without_ceiling()));
     let theirs = tokens.login("conf").await;
     let own = tokens.login("pub").await;

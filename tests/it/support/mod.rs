@@ -17,6 +17,7 @@ pub mod grants;
 pub mod guesses;
 pub mod json_body;
 pub mod locks;
+pub mod notation;
 pub mod panics;
 pub mod protection;
 #[cfg(feature = "testing")]
@@ -150,6 +151,7 @@ pub fn builder(probe: &Probe) -> FixtureBuilder {
         .verifier(probe.clone())
         .issuer(OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new())))
         .peer_address(PeerAddress::socket_addr())
+        .profile(notation::profile())
 }
 
 /// An endpoint to send requests to, with its probe.
@@ -166,7 +168,7 @@ impl Fixture {
     }
 
     pub fn with(change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Self {
-        Self::of(Profile::default(), change)
+        Self::of(notation::profile(), change)
     }
 
     /// In this profile, by whose rules its answers are judged.
@@ -188,7 +190,7 @@ impl Fixture {
 }
 
 pub async fn send<B: Body>(layer: &PasswordGrantLayer, request: Request<B>) -> Answer {
-    send_in(Profile::default(), layer, request).await
+    send_in(notation::profile(), layer, request).await
 }
 
 /// Which answers to a request, of which `sent` says whether it has an `Authorization` header, have a challenge in this profile.
@@ -217,15 +219,19 @@ pub async fn send_in<B: Body>(profile: Profile, layer: &PasswordGrantLayer, mut 
     answer
 }
 
+/// A token request with these headers. If they name no media type, the body is a form.
 pub fn token_request(headers: &[(&str, &str)], body: &str) -> Request<Full<Bytes>> {
     let mut request = Request::post("/oauth/token").header("host", "as.example");
+    let mut sent = Bytes::copy_from_slice(body.as_bytes());
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-        request = request.header("content-type", "application/x-www-form-urlencoded");
+        let (media_type, written) = notation::written(body);
+        request = request.header("content-type", media_type);
+        sent = written;
     }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap()
+    request.body(Full::new(sent)).unwrap()
 }
 
 /// A token request of the client `conf` with this body, from an address.
@@ -290,12 +296,13 @@ impl Answer {
     pub fn assert_error_about(&self, status: u16, code: &str, piece: &str) {
         self.assert_error(status, code);
         let description = self.json()["error_description"].as_str().unwrap_or_default().to_owned();
-        assert!(description.contains(piece), "`{piece}` is not in `{description}`");
+        assert!(notation::is_about(&description, piece), "`{piece}` is not in `{description}`");
     }
 
     /// `eNNN code` of the checklist.
     #[track_caller]
     pub fn assert_error(&self, status: u16, code: &str) {
+        let (status, code) = notation::refusal(status, code);
         assert_eq!(self.status.as_u16(), status, "{self:?}");
         let json = self.json();
         assert_eq!(json["error"], code, "{self:?}");

@@ -21,7 +21,7 @@ use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_password_grant::PasswordGrantLayer;
 use tower_password_grant::mount::Profile;
 
-use super::{Answer, assert_shared, challenges, spawn};
+use super::{Answer, assert_shared, challenges, notation, spawn};
 
 /// No exchange on loopback takes this long; it turns a hang into a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -107,7 +107,7 @@ impl Connection {
 
     /// With room for most answers, which are then read at once.
     fn over(stream: TcpStream) -> Self {
-        Self { stream, buffer: Vec::with_capacity(1024), profile: Profile::default(), authorizes: false }
+        Self { stream, buffer: Vec::with_capacity(1024), profile: notation::profile(), authorizes: false }
     }
 
     /// To an endpoint in this profile, by whose rules the answers to whole [exchanges](Self::exchange) are judged.
@@ -250,9 +250,10 @@ fn parse_head(head: &[u8]) -> (StatusCode, HeaderMap) {
 
 /// A raw HTTP/1.1 token request with exactly these extra header lines (each with its CRLF).
 pub fn raw_request(lines: &str, body: &str) -> String {
-    let length = body.len();
+    let (media_type, body) = notation::written(body);
+    let (length, body) = (body.len(), std::str::from_utf8(&body).unwrap());
     format!(
-        "POST /oauth/token HTTP/1.1\r\nHost: as.example\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+        "POST /oauth/token HTTP/1.1\r\nHost: as.example\r\nContent-Type: {media_type}\r\n\
          Content-Length: {length}\r\n{lines}\r\n{body}"
     )
 }
@@ -270,7 +271,7 @@ impl H2 {
         let stream = TcpStream::connect(address).await.unwrap();
         let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         spawn(connection);
-        Self { sender, address, profile: Profile::default() }
+        Self { sender, address, profile: notation::profile() }
     }
 
     /// To an endpoint in this profile, by whose rules its answers are judged.

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http_body_util::Full;
 use tower_password_grant::audit::{AuditEvent, Reason};
 use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::mount::Profile;
@@ -17,7 +16,7 @@ use tower_password_grant::{
     PasswordGrantLayer, PeerAddress, StaticClients, Subject, Verdict,
 };
 
-use super::{Answer, ManualClock, basic, digest, send_in};
+use super::{Answer, ManualClock, basic, digest, notation, send_in, token_request};
 
 /// What a user's account is like now.
 #[derive(Clone, Debug)]
@@ -221,10 +220,11 @@ impl Tokens {
                     seen.lock().unwrap().push(reason);
                 }
             })
-            .peer_address(PeerAddress::socket_addr());
+            .peer_address(PeerAddress::socket_addr())
+            .profile(notation::profile());
         let finish = move |builder: TokensBuilder| {
             let layer = builder.build().unwrap();
-            Self { layer, clock, users, access, refresh_store, reasons, profile: Profile::default() }
+            Self { layer, clock, users, access, refresh_store, reasons, profile: notation::profile() }
         };
         (builder, finish)
     }
@@ -241,18 +241,17 @@ impl Tokens {
 
     /// Sends a form as this client: in the header if it has a secret, which is its id and `-pw`.
     pub async fn post(&self, path: &str, client: &str, form: &str) -> Answer {
-        let request = http::Request::post(path)
-            .header("host", "as.example")
-            .header("content-type", "application/x-www-form-urlencoded");
-        let (request, form) = if client.starts_with("pub") {
-            (request, format!("client_id={client}&{form}"))
+        let secret = basic(client, &format!("{client}-pw"));
+        let (headers, form) = if client.starts_with("pub") {
+            (&[][..], format!("client_id={client}&{form}"))
         } else {
-            (request.header("authorization", basic(client, &format!("{client}-pw"))), form.to_owned())
+            (&[("authorization", secret.as_str())][..], form.to_owned())
         };
-        send_in(self.profile, &self.layer, request.body(Full::<bytes::Bytes>::new(form.into())).unwrap()).await
+        self.send("POST", path, headers, &form).await
     }
 
     pub async fn login_with(&self, client: &str, more: &str) -> Answer {
+        let more = notation::login_with_refresh(more);
         let form = format!("grant_type=password&username=alice&password=correct+horse{more}");
         self.post("/oauth/token", client, &form).await
     }
@@ -300,15 +299,10 @@ impl Tokens {
 
     /// Sends a request with exactly these headers.
     pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut request = http::Request::builder().method(method).uri(path).header("host", "as.example");
-        if !headers.iter().any(|(name, _)| *name == "content-type") {
-            request = request.header("content-type", "application/x-www-form-urlencoded");
-        }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let body = Full::<bytes::Bytes>::new(body.to_owned().into());
-        send_in(self.profile, &self.layer, request.body(body).unwrap()).await
+        let mut request = token_request(headers, body);
+        *request.method_mut() = method.parse().unwrap();
+        *request.uri_mut() = path.parse().unwrap();
+        send_in(self.profile, &self.layer, request).await
     }
 
     /// Whether an access token of the client `conf` is good.
