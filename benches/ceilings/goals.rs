@@ -120,8 +120,7 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
         // From here on beside SHA-256, of which the handler does none: it compares secrets in the clear.
         Goal::new("D5 token request: instructions", beside(TOKEN), TOKEN_INSTRUCTIONS).with_ceiling(TOKEN_CEILING),
         Goal::new("login in JSON: percent added", in_json(), JSON_PERCENT),
-        Goal::new("login in JSON: allocations", allocations(AUTH0_JSON), TOKEN_ALLOCATIONS)
-            .with_ceiling(ALLOCATION_CEILINGS.0),
+        Goal::new("login in JSON: allocations added", less(allocations(AUTH0_JSON), allocations(AUTH0_FORM)), 0.0),
         Goal::new("three login rules: instructions added", ruled.0, RULES_INSTRUCTIONS).with_ceiling(RULES_CEILINGS.0),
         Goal::new("three login rules: allocations added", ruled.1, RULES_ALLOCATIONS).with_ceiling(RULES_CEILINGS.1),
         Goal::new("three async closures: instructions added", by_closures.0, RULES_INSTRUCTIONS)

@@ -129,7 +129,7 @@ pub(crate) fn refusal(
     for header in row.headers {
         let (name, value) = match header {
             Header::Allow => (ALLOW, setting.methods.allow()),
-            Header::AcceptPost => (ACCEPT_POST, setting.wording.formats.accept_post()),
+            Header::AcceptPost => (ACCEPT_POST, HeaderValue::from_static(setting.wording.formats.accept_post())),
             Header::AcceptEncoding => (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
             Header::Challenge => {
                 let own = details.and_then(|details| details.challenge.as_ref());

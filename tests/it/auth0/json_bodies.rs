@@ -8,7 +8,6 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Full};
-use proptest::prelude::*;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::MaybeFuture;
 use tower_password_grant::client::AuthRequest;
@@ -22,7 +21,8 @@ use crate::support::{AUTH, Answer, Fixture, PW, basic, token_request};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-fn request(path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+/// A request with a JSON body.
+pub fn request(path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     let headers: Vec<_> = headers.iter().copied().chain([JSON]).collect();
     let mut request = token_request(&headers, "").map(|_| Full::new(body.into()));
     *request.uri_mut() = path.parse().unwrap();
@@ -466,37 +466,4 @@ async fn tokens_are_introspected_and_revoked_by_json() {
     let request = request("/oauth/revoke", &[], json_of(&in_body));
     crate::support::send(&tokens.layer, request).await.assert_empty_ok();
     assert_eq!(ask("/oauth/introspect", &format!("token={token}")).await.json()["active"], false);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn the_same_parameters_have_the_same_answer_in_json_and_in_a_form(
-        fields in proptest::collection::btree_map(
-            "(grant_type|username|password|scope|realm|audience|client_id|client_secret|refresh_token|[a-c]{0,2})",
-            prop_oneof![Just("alice".to_owned()), Just("password".to_owned()), Just(String::new()), "\\PC{0,8}", "(?s).{0,4}"],
-            0..7,
-        ),
-        is_login: bool,
-        has_header: bool,
-    ) {
-        let mut fields = fields;
-        if is_login {
-            for (name, value) in [("grant_type", "password"), ("username", "alice"), ("password", "correct horse")] {
-                fields.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        let form = serde_urlencoded::to_string(&fields).unwrap();
-        let headers = if has_header { AUTH } else { &[] };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let answered = |request: Request<Full<Bytes>>| {
-            let fixture = auth0(|builder| builder);
-            let answer = runtime.block_on(fixture.send(request));
-            let body = if answer.status == 200 { answer.json()["scope"].to_string() } else { format!("{:?}", answer.body) };
-            (answer.status, answer.headers, body, fixture.probe.seen.lock().unwrap().clone())
-        };
-        let in_json = answered(request("/oauth/token", headers, serde_json::to_vec(&fields).unwrap()));
-        prop_assert_eq!(in_json, answered(token_request(headers, &form)));
-    }
 }
