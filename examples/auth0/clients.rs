@@ -11,7 +11,10 @@ use super::people::{CUSTOMERS, REALMS};
 /// The secret of each confidential client. Yours are random, and one for each: `ClientSecret::generate`.
 pub(crate) const SECRET: &str = "a-secret-that-everybody-knows";
 
-/// A server that logs users in, and says from which address each of them comes: `auth0-forwarded-for`.
+/// An API, by the identifier under which its clients ask for it: `audience`.
+pub(crate) const API: &str = "https://orders.example.com/";
+
+/// A server that logs users in for the API, and says from which address each of them comes: `auth0-forwarded-for`.
 pub(crate) const WEB: &str = "web";
 /// An app or a page, which keeps no secret.
 pub(crate) const PUBLIC: &str = "app";
@@ -23,7 +26,7 @@ pub(crate) const KIOSK: &str = "kiosk";
 pub(crate) async fn register(store: &SqliteStore, origin: &str) -> Result<(), Error> {
     let confidential = |id| of_both_realms(Client::confidential(id, &SecretDigest::of(SECRET)));
     let clients = [
-        confidential(WEB).allow_realm_grant().allow_refresh_tokens().trust_end_user_address(),
+        confidential(WEB).allow_realm_grant().allow_refresh_tokens().trust_end_user_address().allow_audience(API),
         of_both_realms(Client::public(PUBLIC)).allow_realm_grant().allow_refresh_tokens().allow_origin(origin),
         confidential(SHOP).allow_realm_grant().allow_refresh_tokens().realm(CUSTOMERS),
         confidential(KIOSK),

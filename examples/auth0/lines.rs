@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::clients::{KIOSK, PUBLIC, SECRET, SHOP, WEB};
+use super::clients::{API, KIOSK, PUBLIC, SECRET, SHOP, WEB};
 use super::people::{
     ALICE, CUSTOMERS, CUSTOMERS_PASSWORD, DENIED, EMPLOYEES, EMPLOYEES_PASSWORD, LEAKED, LEAKED_PASSWORD, LOCKED,
     REDIRECTED,
@@ -20,6 +20,7 @@ pub(crate) fn print(domain: &str, authority: &Path) {
         ("PUBLIC_CLIENT_ID", PUBLIC),
         ("CUSTOMERS_CLIENT_ID", SHOP),
         ("LIMITED_CLIENT_ID", KIOSK),
+        ("API_AUDIENCE", API),
         ("TOKEN_USERNAME", ALICE.email),
         ("CUSTOMER_PASSWORD", CUSTOMERS_PASSWORD),
         ("EMPLOYEE_PASSWORD", EMPLOYEES_PASSWORD),

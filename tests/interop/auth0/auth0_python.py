@@ -16,6 +16,7 @@ ALICE = ENV["TOKEN_USERNAME"]
 PASSWORDS = {"customers": ENV["CUSTOMER_PASSWORD"], "employees": ENV["EMPLOYEE_PASSWORD"]}
 SUBJECTS = {"customers": "auth0|1", "employees": "ad|1"}
 ANSWERS = json.loads(pathlib.Path(__file__).with_name("answers.json").read_text())
+API, NOBODY = ENV["API_AUDIENCE"], "https://elsewhere.example.com/"
 EVERYTHING = "openid profile email offline_access"
 
 web = GetToken(DOMAIN, ENV["CLIENT_ID"], client_secret=SECRET)
@@ -129,6 +130,18 @@ check("a profile of one scope", profile(tokens), {"sub": SUBJECTS["customers"]})
 tokens = login(scope="email read:nothing")
 check("an unknown scope is dropped", tokens["scope"], "email")
 check("no ID token without openid", "id_token" in tokens, False)
+
+
+def audience(tokens):
+    return signatures.verify_signature(tokens["access_token"])["aud"]
+
+
+tokens = login(scope="openid offline_access read:orders", audience=API)
+check("the audience of an API", audience(tokens), API)
+check("userinfo with its token", profile(tokens), {"sub": SUBJECTS["customers"]})
+check("and after a refresh", audience(web.refresh_token(tokens["refresh_token"])), API)
+fails("the audience of nobody", "audience", lambda: login(audience=NOBODY))
+check("of a client without a list", profile(login(client=app, audience=NOBODY))["email"], ALICE)
 
 try:
     Users(DOMAIN).userinfo("nonsense")

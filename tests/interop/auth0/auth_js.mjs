@@ -1,7 +1,7 @@
 // The Node SDK @auth0/auth0-auth-js against the example `auth0`. It reads the server's metadata first, and sends a realm with the password
 // grant.
 import { AuthClient } from '@auth0/auth0-auth-js'
-import { addresses, alice, check, checkWait, clients, env, everything, fails, passwords, profiles } from './common.mjs'
+import { addresses, alice, check, checkWait, claimsOf, clients, env, everything, fails, passwords, profiles } from './common.mjs'
 
 const domain = env.DOMAIN
 const client = (clientId, clientSecret = env.CLIENT_SECRET) => new AuthClient({ domain, clientId, clientSecret })
@@ -107,6 +107,14 @@ check('no refresh token, for it was not asked for', narrow.refreshToken, undefin
 check('a profile of one scope', await profile(narrow), { sub: profiles.customers.sub })
 const unknown = await login({ scope: 'email read:nothing' })
 check('an unknown scope is dropped', [unknown.scope, unknown.idToken], ['email', undefined])
+
+const audience = env.API_AUDIENCE
+const forApi = await login({ audience, scope: 'openid offline_access read:orders' })
+check('the audience of an API', claimsOf(forApi.accessToken).aud, audience)
+check('userinfo with its token', await profile(forApi), { sub: profiles.customers.sub })
+check('and after a refresh', claimsOf((await refresh(forApi.refreshToken)).accessToken).aud, audience)
+const nobody = { audience: 'https://elsewhere.example.com/' }
+await refusedLogin('the audience of nobody', 'audience', () => login(nobody))
 
 const { name, code, statusCode } = await profile({ accessToken: 'nonsense' }).catch((error) => error)
 check('userinfo without a token', [name, code, statusCode], ['UserInfoError', 'user_info_error', 401])

@@ -108,5 +108,13 @@ check('a profile of one scope', await profile(narrow), { sub: profiles.customers
 const unknown = await login({ scope: 'email read:nothing' })
 check('an unknown scope is dropped', [unknown.scope, 'id_token' in unknown], ['email', false])
 
+const audience = env.API_AUDIENCE
+const forApi = await login({ audience, scope: 'openid offline_access read:orders' })
+check('the audience of an API', claimsOf(forApi.access_token).aud, audience)
+check('userinfo with its token', await profile(forApi), { sub: profiles.customers.sub })
+check('and after a refresh', claimsOf((await refresh(forApi.refresh_token)).access_token).aud, audience)
+const nobody = { audience: 'https://elsewhere.example.com/' }
+await refused('the audience of nobody', 'audience', () => login(nobody))
+
 const { name, error, statusCode } = await profile({ access_token: 'nonsense' }).catch((error) => error)
 check('userinfo without a token', [name, error, statusCode], ['UserInfoError', 'invalid_token', 401])
