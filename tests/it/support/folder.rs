@@ -1,7 +1,9 @@
 //! A folder of its own for each test, which goes with it.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,13 +12,35 @@ use tower_password_grant::sqlite::SqliteStore;
 use tower_password_grant::store::{FamilyId, RefreshFamily, SecretDigest};
 use tower_password_grant::testing::RefreshTokenUse;
 
+/// Memory, where the system offers enough of it as a file system: a commit on a disk costs more than what it writes, and no
+/// test cuts the power. The tests of crashes have folders of their own, on the disk. `TMPDIR` chooses another place.
+static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let is_memory = env::var_os("TMPDIR").is_none() && mounts.lines().any(is_roomy_memory);
+    if is_memory { PathBuf::from(MEMORY) } else { env::temp_dir() }
+});
+
+const MEMORY: &str = "/dev/shm";
+
+/// Whether this line of the system's mounts is of memory with room for a gigabyte, for containers often have 64 MiB. A line
+/// without a size means half of all memory.
+fn is_roomy_memory(mount: &str) -> bool {
+    let mut fields = mount.split(' ').skip(1);
+    let (Some(MEMORY), Some("tmpfs"), Some(options)) = (fields.next(), fields.next(), fields.next()) else {
+        return false;
+    };
+    let mut options = options.split(',');
+    let size = options.clone().find_map(|option| option.strip_prefix("size=")?.strip_suffix('k'));
+    options.any(|option| option == "rw") && size.is_none_or(|size| size.parse().is_ok_and(|kib: u64| kib >= 1 << 20))
+}
+
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("sqlite-store-{}-{number}", std::process::id()));
+        let path = PLACE.join(format!("sqlite-store-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
