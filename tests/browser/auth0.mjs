@@ -132,6 +132,9 @@ try {
   )
   check('no realm: the default', await profile(await byDefault({})), profiles.customers)
   check('spaces around the name', await profile(await byDefault({ username: ` ${alice} ` })), profiles.customers)
+  const audienceOf = async (wish) => claimsOf((await inRealm(wish)).accessToken).aud
+  const elsewhere = await audienceOf({ audience: 'https://elsewhere.example.com/' })
+  check('an audience, of a client without a list', elsewhere, await audienceOf({}))
 
   await refused('no realm: a wrong password', 'wrong', () => byDefault({ password: 'wrong' }))
   await refused('no realm: the password of another one', 'wrong', () => byDefault({ password: passwords.employees }))

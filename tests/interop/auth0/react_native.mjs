@@ -101,6 +101,10 @@ check('no refresh token, for it was not asked for', (await login({})).refreshTok
 const unknown = await login({ scope: 'email read:nothing' })
 check('an unknown scope is dropped', unknown.scope, 'email openid')
 
+const audienceOf = async (wish) => claimsOf((await login(wish)).accessToken).aud
+const elsewhere = await audienceOf({ audience: 'https://elsewhere.example.com/' })
+check('an audience, of a client without a list', elsewhere, await audienceOf({}))
+
 const answer = await app.userInfo({ token: 'nonsense' }).catch((error) => error)
 const { name, status, code } = answer
 check('userinfo without a token', [name, status, code], ['invalid_token', 401, 'invalid_token'])
