@@ -69,7 +69,8 @@ impl TokenIssuer for Jwts {
         let claims = Claims {
             iss: &self.issuer,
             sub: grant.subject().id(),
-            aud: AUDIENCE,
+            // What the login asked for, where the profile of the endpoint lets it ask.
+            aud: grant.audience().unwrap_or(AUDIENCE),
             client_id: grant.client().id().as_str(),
             scope: grant.scope().as_str(),
             jti: id.expose(),

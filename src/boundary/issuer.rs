@@ -34,9 +34,10 @@ use crate::protocol::wire::response::IssuedTokens;
 /// ```
 ///
 /// # Contract
-/// Everything is decided: the issuer checks neither user nor client again. It sees no password. What it issued is good when it is
-/// answered, unless the grant [leaves the record](Grant::leaves_record) to a store: then the record is in the answer, and the
-/// store saves it before the token is sent.
+/// Everything is decided: the issuer checks neither user nor client again. It sees no password. A grant with an
+/// [audience](Grant::audience) gets an access token for that one alone, in place of those that the issuer gives to tokens otherwise.
+/// What it issued is good when it is answered, unless the grant [leaves the record](Grant::leaves_record) to a store: then the
+/// record is in the answer, and the store saves it before the token is sent.
 ///
 /// # Security
 /// A token must not be guessable (at most one chance in 2^128, RFC 6749 section 10.10); [`Token::random`](crate::token::Token::random)
@@ -80,7 +81,7 @@ pub trait TokenIssuer: Send + Sync + 'static {
 
     /// The algorithms that sign ID tokens, such as `RS256` (RFC 7518 section 3.1), for an
     /// [OpenID configuration](crate::mount::Metadata::openid_configuration). Default: none, for an issuer that gives no ID tokens.
-    /// It is asked once, when the endpoint is built.
+    /// It is asked when the endpoint is built.
     fn id_token_algorithms(&self) -> Vec<String> {
         Vec::new()
     }

@@ -33,6 +33,8 @@ impl Warned {
 pub(crate) struct EndpointOffer {
     pub(crate) grants: Vec<GrantType>,
     pub(crate) refresh_tokens: bool,
+    /// The issuer gives ID tokens.
+    pub(crate) id_tokens: bool,
     /// The issuer names another store than that of the refresh tokens.
     pub(crate) is_apart: bool,
     pub(crate) introspection: bool,
@@ -156,7 +158,9 @@ impl Misfits {
         let gets_tokens = client.grants().iter().any(|grant| begins_login(grant));
         let mut secrets = client.secrets().peekable();
         let scopes = policy::reach(client, offer.profile);
-        let keeps_none = |ceiling: &Scope| !policy::begins_family(client, ceiling, offer.profile);
+        let keeps_none = |ceiling: &Scope| !policy::has_scope_of_families(ceiling, offer.profile);
+        let knows_audiences = policy::knows_audiences(client, offer.profile);
+        let is_own_api = || client.allowed_audiences().any(|audience| audience == client.id().as_str());
         let is_beyond = |ceiling: &Scope| !scopes.iter().any(|scope| ceiling.contains(scope));
         [
             (
@@ -169,11 +173,21 @@ impl Misfits {
             ),
             (
                 has_grant(REFRESH_TOKEN) && gets_tokens && offer.scope_ceiling.as_ref().is_some_and(keeps_none),
-                "it may refresh, but `.scope_ceiling(..)` lacks `offline_access`, so no login gives it a refresh token",
+                "it may refresh, but `.scope_ceiling(..)` lacks the scope that the profile asks of a login with a refresh token, so no \
+                 login gives it one",
             ),
             (
                 client.grants().iter().any(|grant| is_of_extension(grant) && !serves(grant)),
                 "it may use a grant type that is not served here: `.extension_grant(..)`",
+            ),
+            (
+                client.names_audiences() && !knows_audiences,
+                "it may name audiences, which the profile does not read: `Builder::profile`",
+            ),
+            (
+                offer.id_tokens && knows_audiences && is_own_api(),
+                "it may name itself as the audience, which is that of its ID tokens, so a login for both fails: \
+                 `ClientBuilder::remove_audience`",
             ),
             (
                 client.may_introspect() && !offer.access_tokens,

@@ -1,6 +1,5 @@
 use std::fmt;
 use std::future::Future;
-use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +44,7 @@ const OPENID: &str = "openid";
 #[derive(Clone)]
 pub struct JwtIssuer {
     issuer: String,
-    audience: Vec<String>,
+    audience: Arc<[String]>,
     keys: KeySet,
     clock: PartClock,
     extra: Option<Arc<ExtraClaims>>,
@@ -87,7 +86,8 @@ impl JwtIssuer {
         if all.is_empty() {
             return Err(JwtConfigError::NoAudience);
         }
-        Ok(Self { issuer, audience: all, keys, clock: PartClock::system(), extra: None, id_tokens: None })
+        let clock = PartClock::system();
+        Ok(Self { issuer, audience: all.into(), keys, clock, extra: None, id_tokens: None })
     }
 
     /// Adds claims of the application's own to each token, for example roles from the subject's
@@ -139,7 +139,8 @@ impl JwtIssuer {
     /// there, because the request has none. `at_hash`, which is optional, is not there either: both tokens come in one answer.
     /// The claims of [`with_claims`](Self::with_claims) and of [login rules](crate::rules) stand in the access token alone.
     ///
-    /// The client registers `openid` like any other scope. The key is that of the access tokens, or one of
+    /// The client registers `openid` like any other scope; in the [profile of Auth0](crate::mount::Profile::Auth0) each client may ask
+    /// for it. The key is that of the access tokens, or one of
     /// [its own](KeySet::rotate_id_tokens); [`jwks`](Self::jwks) publishes both.
     ///
     /// # Contract
@@ -165,6 +166,7 @@ impl JwtIssuer {
     /// use tower_password_grant::jwt::IdClaims;
     /// use tower_password_grant::{BackendError, Grant};
     ///
+    /// # let rsa_pem = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/jwt/rs256.pem"));
     /// # #[derive(Clone)] struct Users;
     /// # struct User { name: String, email: String }
     /// # impl Users { async fn load(&self, _: &str) -> Result<User, BackendError> { unimplemented!() } }
@@ -182,8 +184,9 @@ impl JwtIssuer {
     ///
     /// # let users = Users;
     /// let keys = KeySet::new(SigningKey::generate(SigningAlgorithm::Es256)?);
-    /// // Or a key for RS256, for clients that take nothing else:
-    /// keys.rotate_id_tokens(SigningKey::generate(SigningAlgorithm::EdDsa)?)?;
+    /// // If there are clients that take nothing else, ID tokens have a key for RS256:
+    /// let rs256 = SigningAlgorithm::Rs256;
+    /// keys.rotate_id_tokens(SigningKey::from_pkcs8_pem(rs256, rsa_pem)?)?;
     /// let issuer = JwtIssuer::new("https://as.example", ["https://api.example"], keys)?;
     /// let issuer = issuer.with_id_tokens(move |grant| claims(users.clone(), grant));
     /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -228,12 +231,11 @@ impl JwtIssuer {
     fn tokens(&self, grant: &Grant, of_user: Option<&IdClaims>) -> Result<IssuedTokens, BackendError> {
         let keys = self.keys.now();
         let facts = Facts::of(grant, &self.issuer, self.clock.now()).map_err(BackendError::fault)?;
-        let requested = grant.audience().map(str::to_owned);
-        let audience = requested.as_ref().map_or(self.audience.as_slice(), slice::from_ref);
-        let access_token = self.access_token(&keys, facts, audience, grant)?;
+        let audience = grant.audience_or(|| Arc::clone(&self.audience));
+        let access_token = self.access_token(&keys, facts, &audience, grant)?;
         let tokens = IssuedTokens::bearer(access_token, Duration::from_secs(grant.lifetime().as_secs()));
         let Some(of_user) = of_user else { return Ok(tokens) };
-        let payload = IdTokenPayload::new(facts, audience, of_user.claims().object());
+        let payload = IdTokenPayload::new(facts, &audience, of_user.claims().object());
         let payload = payload.map_err(BackendError::fault)?;
         Ok(tokens.with_id_token(sign(&keys, Kind::IdToken, &payload)?))
     }

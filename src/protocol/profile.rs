@@ -7,10 +7,14 @@ use super::wire::auth0::AUTH0;
 use super::wire::faces::Table;
 use super::wire::rfc6749::RFC_6749;
 
+/// The scope that asks for a refresh token (OpenID Connect Core section 11).
+const OFFLINE_ACCESS: &str = "offline_access";
+
 /// How the endpoint reads requests and words its refusals. Given to [`Builder::profile`](crate::Builder::profile).
 ///
-/// A profile is a table of answers and a few named rules of reading. It gives nobody more rights. Which reasons look alike on the
-/// wire is the same in each, with one exception: [`Auth0`](Self::Auth0) says aloud what a [login rule](crate::rules) denies.
+/// A profile is a table of answers and a few named rules of reading. It gives no user more rights. Why a user is denied is never told
+/// apart: there is one answer for it, in each profile, with one exception: [`Auth0`](Self::Auth0) says aloud what a
+/// [login rule](crate::rules) denies. Other reasons share an answer in one profile and not in the other.
 ///
 /// ```
 /// use tower_password_grant::PasswordGrant;
@@ -38,6 +42,10 @@ pub enum Profile {
     /// section 15.5.2: the SDKs read no code from an answer with a challenge.
     ///
     /// # Security
+    /// Each client may ask for the four scopes of OpenID Connect without registration, among them `openid`, which asks for an ID
+    /// token, and `offline_access`. The endpoint's ceiling, the verifier and login rules bound them as any other scope. Where no client
+    /// may have one of them, leave it out of [`scope_ceiling`](crate::Builder::scope_ceiling).
+    ///
     /// A login rule's denial is answered 403 `access_denied` with its reason, as
     /// [`reveal_custom_denials`](crate::error::Danger::reveal_custom_denials) does. A rule is asked only after the right password,
     /// so its reason shows that the password is right.
@@ -45,6 +53,9 @@ pub enum Profile {
 }
 
 impl Profile {
+    #[cfg(test)]
+    const ALL: [Self; 2] = [Self::Rfc6749, Self::Auth0];
+
     /// What each refusal says.
     pub(crate) const fn table(self) -> Table {
         match self {
@@ -65,7 +76,7 @@ impl Profile {
     /// The scopes that every client may ask for, beside those that it is registered for.
     pub(crate) fn common_scopes(self) -> Option<&'static Scope> {
         static OF_OPENID_CONNECT: LazyLock<Scope> =
-            LazyLock::new(|| "openid profile email offline_access".parse().unwrap_or_default());
+            LazyLock::new(|| format!("openid profile email {OFFLINE_ACCESS}").parse().unwrap_or_default());
         match self {
             Self::Rfc6749 => None,
             Self::Auth0 => Some(&OF_OPENID_CONNECT),
@@ -74,30 +85,42 @@ impl Profile {
 
     /// Whether a scope that cannot be had is left out of what a request asks for, instead of refusing the request.
     pub(crate) const fn drops_scopes(self) -> bool {
-        matches!(self, Self::Auth0)
+        match self {
+            Self::Rfc6749 => false,
+            Self::Auth0 => true,
+        }
     }
 
     /// Whether a login may ask for the audience of its tokens.
     pub(crate) const fn reads_audience(self) -> bool {
-        matches!(self, Self::Auth0)
+        match self {
+            Self::Rfc6749 => false,
+            Self::Auth0 => true,
+        }
     }
 
-    /// The scope without which a login gets no refresh token (OpenID Connect Core section 11).
+    /// The scope without which a login gets no refresh token.
     pub(crate) const fn refresh_token_scope(self) -> Option<&'static str> {
         match self {
             Self::Rfc6749 => None,
-            Self::Auth0 => Some("offline_access"),
+            Self::Auth0 => Some(OFFLINE_ACCESS),
         }
     }
 
     /// Whether a flat JSON object is read where a form is.
     pub(crate) const fn reads_json(self) -> bool {
-        matches!(self, Self::Auth0)
+        match self {
+            Self::Rfc6749 => false,
+            Self::Auth0 => true,
+        }
     }
 
     /// Whether a login rule's denial is said aloud, with its reason, and not as a wrong password.
     pub(crate) const fn reveals_denials_of_rules(self) -> bool {
-        matches!(self, Self::Auth0)
+        match self {
+            Self::Rfc6749 => false,
+            Self::Auth0 => true,
+        }
     }
 }
 

@@ -5,15 +5,13 @@ use crate::protocol::wire::charset::is_nqschar;
 use crate::protocol::wire::error::Reason;
 use crate::protocol::wire::faces::{Face, Fixed, Header, Row, Sentence};
 
-const PROFILES: [Profile; 2] = [Profile::Rfc6749, Profile::Auth0];
-
 fn rows(profile: Profile) -> impl Iterator<Item = (Face, &'static Row)> {
     Face::ALL.iter().map(move |face| (*face, profile.table().row(*face)))
 }
 
 #[test]
 fn every_row_is_json_within_the_character_sets_er_08() {
-    for (_, row) in PROFILES.into_iter().flat_map(rows) {
+    for (_, row) in Profile::ALL.into_iter().flat_map(rows) {
         if let Sentence::Fixed(Fixed { text, body }) = row.sentence {
             let json: serde_json::Value = serde_json::from_str(body).unwrap();
             assert_eq!(json, serde_json::json!({ "error": row.code, "error_description": text }));
@@ -71,7 +69,7 @@ fn four_scopes_are_common_in_the_profile_of_auth0_and_none_by_default() {
 fn the_manual_has_every_reason_with_its_answer_in_each_profile() {
     let manual = include_str!("../manual/errors.md");
     for reason in Reason::ALL {
-        let cells = PROFILES.map(|profile| {
+        let cells = Profile::ALL.map(|profile| {
             let row = profile.table().row(reason.face());
             format!("{} `{}`", row.status.as_u16(), row.code)
         });

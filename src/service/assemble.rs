@@ -128,6 +128,7 @@ impl Options {
         let offer = EndpointOffer {
             grants: types,
             refresh_tokens: families.is_some(),
+            id_tokens: !issuer.id_token_algorithms().is_empty(),
             is_apart: families.as_ref().is_some_and(|families| families.are_apart_from_the_issuer()),
             introspection: serves_introspection,
             access_tokens: access.are_known(),

@@ -156,7 +156,7 @@ impl LoginEventBuilder {
     }
 
     /// The resource server that the login asked its tokens for: one that the client [may
-    /// name](crate::client::ClientBuilder::allow_audience). Default: none.
+    /// name](crate::client::ClientBuilder::allow_audience), in a [profile](Self::profile) that reads it. Default: none.
     pub fn audience(mut self, audience: &str) -> Self {
         self.audience = Some(audience.to_owned());
         self
@@ -196,8 +196,8 @@ impl LoginEventBuilder {
     ///
     /// # Errors
     /// Fails on a malformed scope, on one that the client is not registered for, on one that the refreshed login has not got or of
-    /// which nothing is left, on a realm that the client does not list, on an audience that it may not name, on a lifetime of less than a second, and where a ruling before
-    /// refuses the login: then no further rule is asked.
+    /// which nothing is left, on a realm that the client does not list, on an audience that it may not name in this profile, on a
+    /// lifetime of less than a second, and where a ruling before refuses the login: then no further rule is asked.
     pub fn build(self) -> Result<LoginEvent, LoginEventError> {
         let parse = |text: &String| text.parse::<Scope>().map_err(LoginEventError::Scope);
         let asked = self.scope.as_ref().map(parse).transpose()?;
@@ -228,7 +228,7 @@ impl LoginEventBuilder {
             lifetime: decisions.lifetime(given),
             decisions: Some(Arc::new(decisions)),
         };
-        let audience = policy::audience_of_login(&client, self.audience.as_deref());
+        let audience = policy::audience_of_login(&client, self.audience.as_deref(), self.profile);
         let draft = EventDraft::new(RequestFacts {
             audience: audience.map_err(|_| LoginEventError::Audience)?,
             realm: client.chosen_realm(self.realm.as_deref()).ok_or(LoginEventError::Realm)?,
@@ -292,8 +292,8 @@ pub enum LoginEventError {
     /// A realm that the client does not list.
     #[error("the client does not list the realm: `ClientBuilder::realms`")]
     Realm,
-    /// An audience that the client may not ask for.
-    #[error("the client may not ask for the audience: `ClientBuilder::allow_audience`")]
+    /// An audience that the client may not ask for, or any in a profile that reads none.
+    #[error("the client may not ask for the audience: `ClientBuilder::allow_audience`, `LoginEventBuilder::profile`")]
     Audience,
     /// The client cannot be registered.
     #[error("the client cannot be registered")]

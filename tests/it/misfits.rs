@@ -13,8 +13,8 @@ use tower_password_grant::store::{
 };
 use tower_password_grant::token::{IntrospectionEndpoint, MissingScope, RefreshTokens};
 use tower_password_grant::{
-    BackendError, Client, ClientRegistry, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant,
-    PeerAddress, StaticClients, Subject, TokenIssuer, find_client_fn, verify_fn,
+    BackendError, Builder, Client, ClientRegistry, CredentialVerifier, Grant, IssuedTokens, OpaqueIssuer,
+    PasswordGrant, PeerAddress, StaticClients, Subject, TokenIssuer, find_client_fn, verify_fn,
 };
 
 use crate::support::capture::{self, Capture};
@@ -34,7 +34,10 @@ fn told(capture: &Capture) -> Vec<(Option<String>, String)> {
 }
 
 /// What is told when an endpoint with this client is built.
-fn warnings_about(client: ClientBuilder, change: impl FnOnce(FixtureBuilder) -> FixtureBuilder) -> Vec<String> {
+fn warnings_about<I: TokenIssuer>(
+    client: ClientBuilder,
+    change: impl FnOnce(FixtureBuilder) -> Builder<StaticClients, Probe, I>,
+) -> Vec<String> {
     capture::keep_listening();
     let clients = StaticClients::new([client.build().unwrap()]).unwrap();
     let (capture, _listening) = Capture::listen();
@@ -116,13 +119,41 @@ async fn scopes_that_a_profile_has_for_every_client_count_and_a_ceiling_without_
     };
     let client = || confidential(|client| client).remove(0);
     let told = start(client(), |builder| builder.profile(Profile::Auth0).scope_ceiling("read"));
-    assert!(told.len() == 1 && told[0].contains("lacks `offline_access`"), "{told:?}");
+    assert!(told.len() == 1 && told[0].contains("lacks the scope that the profile asks"), "{told:?}");
     assert_eq!(start(client(), |builder| builder.scope_ceiling("read")).len(), 0);
     let fitting = start(client(), |builder| builder.profile(Profile::Auth0).scope_ceiling("read offline_access"));
     assert_eq!(fitting.len(), 0);
     let without_scopes = || client().to_builder().remove_scope("read write admin").build().unwrap();
     assert_eq!(start(without_scopes(), |builder| builder).len(), 1);
     assert_eq!(start(without_scopes(), |builder| builder.profile(Profile::Auth0)).len(), 0);
+}
+
+/// An issuer with ID tokens, of which no login gets one.
+struct GivesIdTokens;
+
+#[async_trait]
+impl TokenIssuer for GivesIdTokens {
+    async fn issue(&self, _: Grant) -> Result<IssuedTokens, BackendError> {
+        Err(BackendError::fault("nobody logs in"))
+    }
+
+    fn id_token_algorithms(&self) -> Vec<String> {
+        vec!["RS256".to_owned()]
+    }
+}
+
+#[tokio::test]
+async fn an_audience_that_no_login_of_the_client_could_have_is_told() {
+    let auth0 = |builder: FixtureBuilder| builder.profile(Profile::Auth0);
+    let with_id_tokens = |builder: FixtureBuilder| builder.issuer(GivesIdTokens);
+    let naming = |audience: &str| full(Client::public("app")).allow_audience(audience);
+    let told = warnings_about(naming("urn:api"), |builder| builder);
+    assert!(told.len() == 1 && told[0].contains("which the profile does not read"), "{told:?}");
+    let told = warnings_about(naming("app"), |builder| with_id_tokens(auth0(builder)));
+    assert!(told.len() == 1 && told[0].contains("may name itself as the audience"), "{told:?}");
+    let none = Vec::<String>::new();
+    assert_eq!(warnings_about(naming("urn:api"), |builder| with_id_tokens(auth0(builder))), none);
+    assert_eq!(warnings_about(naming("app"), auth0), none);
 }
 
 #[tokio::test]

@@ -258,6 +258,11 @@ impl Grant {
         self.facts.audience.as_ref().map(Audience::as_str)
     }
 
+    /// What stands in the access token as its audience: the one that the login asked for, else the issuer's `own`.
+    pub(crate) fn audience_or<L: From<Arc<[String]>>>(&self, own: impl FnOnce() -> L) -> L {
+        self.facts.audience.as_ref().map_or_else(own, |asked| asked.to_list().into())
+    }
+
     /// `password`, `refresh_token`, or the grant type of an extension grant.
     #[must_use]
     pub fn grant_type(&self) -> &str {
@@ -349,7 +354,7 @@ impl Grant {
             client: facts.client.id().clone(),
             realm: facts.realm.as_deref().map(str::to_owned),
             scope: facts.scope.clone(),
-            audience: facts.audience.as_ref().map(Audience::to_list).or_else(|| audience.cloned()),
+            audience: self.audience_or(|| audience.cloned()),
             issued: facts.issued_at,
             expires,
             authenticated_at: Some(facts.authenticated_at),

@@ -35,7 +35,8 @@ impl Terms {
     /// Decides realm, audience and scope.
     pub(crate) fn of(client: PermittedClient, form: &Form, rules: &GrantRules) -> Result<Self, TokenError> {
         let realm = Self::choose_realm(&client, form)?;
-        let audience = policy::audience_of_login(client.client(), requested_audience(&client, form, rules)?)?;
+        let requested = requested_audience(client.client(), form, rules)?;
+        let audience = policy::audience_of_login(client.client(), requested, rules.profile)?;
         let scope = policy::scope_of_login(client.client(), form.get(Known::Scope), rules)?;
         Ok(Self::new(client, realm, scope, audience))
     }
@@ -66,6 +67,18 @@ impl Terms {
         &self.scope
     }
 
+    /// Takes realm and audience out of the fields for the verifier if they were understood: the verifier gets the realm as such, and
+    /// the default is the same login, named or not.
+    #[inline]
+    pub(crate) fn remove_understood(&self, form: &mut Form) {
+        if self.realm.as_deref().is_some() {
+            form.remove_other(realm::PARAMETER);
+        }
+        if self.audience.is_some() {
+            form.remove_other(audience::PARAMETER);
+        }
+    }
+
     /// What login rules will see of the request, which comes from this address and has this of its host.
     pub(crate) fn draft(&self, extensions: Extensions, address: Option<IpAddr>) -> EventDraft {
         EventDraft::new(RequestFacts {
@@ -80,15 +93,9 @@ impl Terms {
     }
 }
 
-/// The audience that a request asks for. To a client that may ask for none, `audience` is a parameter that the endpoint does not
-/// know.
-fn requested_audience<'a>(
-    client: &PermittedClient,
-    form: &'a Form,
-    rules: &GrantRules,
-) -> Result<Option<&'a str>, Reason> {
-    let knows_audiences = rules.profile.reads_audience() && client.client().names_audiences();
-    if knows_audiences { form.single(audience::PARAMETER) } else { Ok(None) }
+/// The audience that a request asks for.
+fn requested_audience<'a>(client: &Client, form: &'a Form, rules: &GrantRules) -> Result<Option<&'a str>, Reason> {
+    if policy::knows_audiences(client, rules.profile) { form.single(audience::PARAMETER) } else { Ok(None) }
 }
 
 /// A family of refresh tokens that is the client's own.
@@ -155,7 +162,7 @@ impl Renewal {
     /// Decides scope and audience. The realm is the family's. The registration of the client may have shrunk since the login.
     pub(crate) fn of(claim: LiveClaim<'_>, form: &Form, rules: &GrantRules) -> Result<Self, TokenError> {
         let Claim { client, realm, found: StoredFamily { family, .. } } = claim.claim;
-        let requested = requested_audience(&client, form, rules)?;
+        let requested = requested_audience(client.client(), form, rules)?;
         let audience = policy::audience_of_refresh(client.client(), family, requested)?;
         let scope = policy::scope_of_refresh(client.client(), family, form.get(Known::Scope), rules.profile)?;
         Ok(Self { terms: Terms::new(client, realm, scope, audience), family: family.clone() })

@@ -17,7 +17,6 @@ use crate::boundary::limiter::Fingerprint;
 use crate::boundary::verifier::{Attempt, Said};
 use crate::observe::patience::answered;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::realm;
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::secrets::Password;
 use crate::protocol::wire::error::{Reason, TokenError};
@@ -58,10 +57,7 @@ impl PasswordFlow {
             let task = rungs.task().await;
             let terms = rungs.terms(client, form)?;
             trail.realm = terms.realm().clone();
-            if terms.realm().as_deref().is_some() {
-                // It was understood: the verifier gets it as the realm, and the default is the same login, named or not.
-                form.remove_other(realm::PARAMETER);
-            }
+            terms.remove_understood(form);
             // What is borrowed is held to the end of its block.
             let (verifying, charge, owner, case) = {
                 let username = form.get(Known::Username).unwrap_or_default();

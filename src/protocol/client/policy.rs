@@ -162,10 +162,20 @@ pub(crate) fn scope_of_refresh(
     left_of(&scope, scope.intersection(&reach(client, profile)))
 }
 
+/// Whether a request of the client may name an audience. Without that, `audience` is a parameter that the endpoint does not know.
+pub(crate) fn knows_audiences(client: &Client, profile: Profile) -> bool {
+    profile.reads_audience() && client.names_audiences()
+}
+
 /// Decides the audience of a login that asks for this one: it must be one that the client may ask for.
-pub(crate) fn audience_of_login(client: &Client, requested: Option<&str>) -> Result<Option<Audience>, TokenError> {
+pub(crate) fn audience_of_login(
+    client: &Client,
+    requested: Option<&str>,
+    profile: Profile,
+) -> Result<Option<Audience>, TokenError> {
     let Some(name) = requested else { return Ok(None) };
-    client.allowed_audience(name).map(Some).ok_or_else(|| not_allowed(name))
+    let allowed = if knows_audiences(client, profile) { client.allowed_audience(name) } else { None };
+    allowed.map(Some).ok_or_else(|| not_allowed(name))
 }
 
 fn not_allowed(audience: &str) -> TokenError {
@@ -189,7 +199,12 @@ pub(crate) fn audience_of_refresh(
 
 /// Whether a login with this scope begins a family of refresh tokens.
 pub(crate) fn begins_family(client: &Client, scope: &Scope, profile: Profile) -> bool {
-    client.allows_grant(REFRESH_TOKEN) && profile.refresh_token_scope().is_none_or(|needed| scope.contains(needed))
+    client.allows_grant(REFRESH_TOKEN) && has_scope_of_families(scope, profile)
+}
+
+/// Whether a scope has what the profile asks of a login with refresh tokens. A ceiling without it leaves no login with one.
+pub(crate) fn has_scope_of_families(scope: &Scope, profile: Profile) -> bool {
+    profile.refresh_token_scope().is_none_or(|needed| scope.contains(needed))
 }
 
 /// What is left of a scope. No token is given for nothing of what was asked.

@@ -87,14 +87,15 @@ reasons! {
     /// The client is registered for another way of authentication; at the introspection endpoint: it is public.
     WrongMethod "wrong_method" => ClientByHeader,
     /// Too many attempts for this client from this address.
-    ClientThrottled "client_throttled" => TooManyAttempts,
+    ClientThrottled "client_throttled" => TooManyRequests,
     /// The grant type is unknown, or the password grant is switched off.
     UnsupportedGrantType "unsupported_grant_type" => GrantType,
     /// The client's list of grants lacks this one.
     GrantNotAllowed "grant_not_allowed" => Unauthorized,
     /// The client's last day on this grant is over.
     GrantSunset "grant_sunset" => Unauthorized,
-    /// A realm that the client does not list, whether it exists or not, or one with a line break or NUL.
+    /// A realm that the client does not list, whether it exists or not, or one that cannot be read: a broken escape, not UTF-8, a
+    /// control character.
     UnknownRealm "unknown_realm" => Realm,
     /// An audience that the client may not ask for; at a refresh another one than that of the login.
     AudienceNotAllowed "audience_not_allowed" => Audience,

@@ -1,4 +1,4 @@
-//! The `x-ratelimit-*` headers of another product: when a refused client may come back, as a time of day.
+//! The `x-ratelimit-*` headers of Auth0: when a refused client may come back, as a time of day.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,19 +1,25 @@
 //! The parameter `audience`: which API the tokens are for.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tower_password_grant::audit::Reason;
 use tower_password_grant::bearer::{AccessTokenVerifier, BearerGuard};
 use tower_password_grant::client::ClientBuilder;
+#[cfg(feature = "jwt")]
+use tower_password_grant::jwt::{IdClaims, JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
 use tower_password_grant::mount::Profile;
 use tower_password_grant::rules::LoginStage;
 use tower_password_grant::testing::{LoginEventError, login_event};
-use tower_password_grant::{Client, Subject};
+use tower_password_grant::{
+    Attempt, BackendError, Client, Denial, PasswordGrant, PeerAddress, StaticClients, Subject, issue_fn, verify_fn,
+};
 
 use super::parts::{parameter, status_at, tokens, with_clients};
 use crate::rules::parts::Watching;
+use crate::support::grants::OwnGrant;
+use crate::support::notation::in_json;
 use crate::support::tokens::{Tokens, confidential, text};
-use crate::support::{Answer, digest};
+use crate::support::{Answer, basic, digest, send, token_request};
 
 const ORDERS: &str = "https://orders.example";
 const REPORTS: &str = "urn:reports";
@@ -168,10 +174,76 @@ async fn a_rule_sees_the_audience_and_a_made_login_has_one_that_its_client_may_n
     assert_eq!(seen, expected);
 
     let client = confidential(naming).remove(0);
-    let made = |audience| login_event(Subject::new("user-1")).client(client.clone()).audience(audience).build();
+    let made_in = |profile, audience| {
+        login_event(Subject::new("user-1")).profile(profile).client(client.clone()).audience(audience).build()
+    };
+    let made = |audience| made_in(Profile::Auth0, audience);
     assert_eq!(made(ORDERS).unwrap().audience(), Some(ORDERS));
     assert_eq!(made(OWN).err(), Some(LoginEventError::Audience));
+    assert_eq!(made_in(Profile::Rfc6749, ORDERS).err(), Some(LoginEventError::Audience));
     assert_eq!(login_event(Subject::new("user-1")).build().unwrap().audience(), None);
+}
+
+#[test]
+fn in_json_the_audience_is_the_same() {
+    in_json(an_audience_that_the_client_may_name_is_the_one_of_its_tokens);
+    in_json(an_audience_that_the_client_may_not_name_is_not_found_before_anything_is_verified);
+    in_json(a_refresh_gives_tokens_for_the_audience_of_the_login_and_for_no_other);
+}
+
+#[tokio::test]
+async fn the_tokens_of_an_extension_grant_are_for_the_audience_that_its_request_names() {
+    let own = OwnGrant::new("urn:x:badge", &["badge"], |_| {
+        Ok(Subject::new("user-alice").with_credential_version("1").into())
+    });
+    let client = |client: ClientBuilder| naming(client).allow_grant("urn:x:badge");
+    let tokens = tokens(client, |builder| builder.extension_grant(own));
+    let ask = async |more: &str| {
+        let form = format!("grant_type=urn:x:badge&badge=1&scope=read+offline_access{more}");
+        tokens.post("/oauth/token", "conf", &form).await
+    };
+    let login = ask(&parameter("audience", ORDERS)).await.assert_ok();
+    assert_eq!(audience(&tokens, &login).await, [ORDERS]);
+    let next = tokens.refresh("conf", &text(&login, "refresh_token")).await.assert_ok();
+    assert_eq!(audience(&tokens, &next).await, [ORDERS]);
+    assert_not_found(&ask(&parameter("audience", OWN)).await, OWN);
+    let json = ask("").await.assert_ok();
+    assert_eq!(audience(&tokens, &json).await, [OWN]);
+}
+
+#[tokio::test]
+async fn an_audience_that_was_understood_is_no_field_of_the_verifier_and_makes_no_other_guess() {
+    let seen = Arc::<Mutex<Vec<Vec<String>>>>::default();
+    let fields = Arc::clone(&seen);
+    let verifier = verify_fn(move |attempt: Attempt| {
+        fields.lock().unwrap().push(attempt.fields().map(|(name, _)| name.to_owned()).collect());
+        async { Ok(Denial::WrongPassword.into()) }
+    });
+    // More than the budget of an account.
+    let apis: Vec<_> = (0..12).map(|api| format!("urn:api:{api}")).collect();
+    let naming = |client| apis.iter().fold(client, |client: ClientBuilder, api| client.allow_audience(api));
+    let plain = Client::public("plain").allow_password_grant().scopes("read").default_scope("read").build().unwrap();
+    let layer = PasswordGrant::builder()
+        .clients(StaticClients::new([confidential(naming), vec![plain]].concat()).unwrap())
+        .verifier(verifier)
+        .issuer(issue_fn(|_| async { Err(BackendError::fault("nobody logs in")) }))
+        .profile(Profile::Auth0)
+        .peer_address(PeerAddress::socket_addr())
+        .build()
+        .unwrap();
+    let secret = basic("conf", "conf-pw");
+    let form = "grant_type=password&username=alice&password=x&device=1";
+    let with_list = [("authorization", secret.as_str())];
+    // The same mistake counts once, whatever it was for.
+    for api in &apis {
+        let form = format!("{form}{}", parameter("audience", api));
+        send(&layer, token_request(&with_list, &form)).await.assert_error(403, "invalid_grant");
+    }
+    assert_eq!(*seen.lock().unwrap(), vec![vec!["device"]; apis.len()]);
+    // To a client without a list it is a field like any other.
+    let form = format!("client_id=plain&{form}&audience=x");
+    send(&layer, token_request(&[], &form)).await.assert_error(403, "invalid_grant");
+    assert_eq!(seen.lock().unwrap().last().unwrap(), &["device", "audience"]);
 }
 
 #[cfg(feature = "sqlite")]
@@ -201,17 +273,11 @@ async fn a_login_keeps_its_audience_in_a_file() {
     }
 }
 
+/// An endpoint in this profile whose issuer signs, with what a login of the client `conf` for this scope and audience is answered.
 #[cfg(feature = "jwt")]
-#[tokio::test]
-async fn a_signed_token_is_for_the_audience_of_its_login_alone() {
-    use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
-    use tower_password_grant::{PasswordGrant, PeerAddress, StaticClients, verify_fn};
-
-    use crate::support::{basic, send, token_request};
-    let keys = || KeySet::new(SigningKey::generate(SigningAlgorithm::EdDsa).unwrap());
-    let issuer = JwtIssuer::new("https://as.example", [OWN, "https://second.example"], keys()).unwrap();
+async fn signed(issuer: &JwtIssuer, clients: Vec<Client>, asked: &[String]) -> Vec<Answer> {
     let layer = PasswordGrant::builder()
-        .clients(StaticClients::new(confidential(naming)).unwrap())
+        .clients(StaticClients::new(clients).unwrap())
         .verifier(verify_fn(|_| async { Ok(Subject::new("user-1").into()) }))
         .issuer(issuer.clone())
         .profile(Profile::Auth0)
@@ -219,17 +285,52 @@ async fn a_signed_token_is_for_the_audience_of_its_login_alone() {
         .build()
         .unwrap();
     let secret = basic("conf", "conf-pw");
-    let form = "grant_type=password&username=alice&password=x&scope=read";
-    for (more, expected) in
-        [(parameter("audience", ORDERS), vec![ORDERS]), (String::new(), vec![OWN, "https://second.example"])]
-    {
-        let headers = [("authorization", secret.as_str())];
-        let json = send(&layer, token_request(&headers, &format!("{form}{more}"))).await.assert_ok();
-        let token = text(&json, "access_token");
+    let mut answers = Vec::new();
+    for more in asked {
+        let form = format!("grant_type=password&username=alice&password=x{more}");
+        answers.push(send(&layer, token_request(&[("authorization", secret.as_str())], &form)).await);
+    }
+    answers
+}
+
+#[cfg(feature = "jwt")]
+fn signing() -> JwtIssuer {
+    let keys = KeySet::new(SigningKey::generate(SigningAlgorithm::EdDsa).unwrap());
+    JwtIssuer::new("https://as.example", [OWN, "https://second.example"], keys).unwrap()
+}
+
+#[cfg(feature = "jwt")]
+#[tokio::test]
+async fn a_signed_token_is_for_the_audience_of_its_login_alone() {
+    let issuer = signing();
+    let asked = [format!("&scope=read{}", parameter("audience", ORDERS)), "&scope=read".to_owned()];
+    let answers = signed(&issuer, confidential(naming), &asked).await;
+    for (answer, expected) in answers.into_iter().zip([vec![ORDERS], vec![OWN, "https://second.example"]]) {
+        let token = text(&answer.assert_ok(), "access_token");
         let record = issuer.verifier().verify(&token).await.unwrap().unwrap();
         assert_eq!(record.audience(), expected);
         let guard = BearerGuard::builder(issuer.verifier()).audience(ORDERS).build().unwrap();
         let status = if expected == [ORDERS] { 200 } else { 401 };
         assert_eq!(status_at(&guard, &token).await, status);
+    }
+}
+
+#[cfg(feature = "jwt")]
+#[tokio::test]
+async fn a_login_with_an_id_token_for_the_client_itself_is_500_and_its_charge_comes_back() {
+    let issuer = signing().with_id_tokens(|_| async { Ok(IdClaims::new()) });
+    let clients = confidential(|client| client.allow_audience("conf"));
+    let itself = "&scope=openid+read&audience=conf".to_owned();
+    // More than the budget of an account.
+    let asked = [vec![itself; 30], vec!["&scope=read&audience=conf".to_owned(), "&scope=openid".to_owned()]].concat();
+    let mut answers = signed(&issuer, clients, &asked).await;
+    let with_id_token = answers.pop().unwrap().assert_ok();
+    assert!(with_id_token["id_token"].is_string());
+    let for_itself = answers.pop().unwrap().assert_ok();
+    assert_eq!(for_itself.get("id_token"), None);
+    let token = text(&for_itself, "access_token");
+    assert_eq!(issuer.verifier().verify(&token).await.unwrap().unwrap().audience(), ["conf"]);
+    for answer in answers {
+        answer.assert_error(500, "server_error");
     }
 }

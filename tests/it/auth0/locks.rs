@@ -7,7 +7,7 @@ use tower_password_grant::limiter::RequestCeiling;
 
 use super::expect::{BLOCKED, assert_refused, auth0};
 use crate::support::protection::up_to;
-use crate::support::{AUTH, Answer, FIRST_LOCK, Fixture, ManualClock, PW};
+use crate::support::{AUTH, Answer, FIRST_LOCK, Fixture, ManualClock, PW, basic};
 
 /// The headers of a lock that ends in so many seconds, as this clock shows it.
 fn headers(clock: &ManualClock, wait: u64) -> [(&'static str, String); 4] {
@@ -63,6 +63,20 @@ async fn a_time_of_day_between_two_seconds_is_rounded_up() {
     let reset: u64 = answer.header("x-ratelimit-reset").unwrap().parse().unwrap();
     let end = (clock.now() + FIRST_LOCK).duration_since(UNIX_EPOCH).unwrap();
     assert_eq!(reset, end.as_secs() + 1);
+}
+
+#[tokio::test]
+async fn a_client_that_guesses_its_secret_is_told_of_no_account() {
+    let clock = ManualClock::new();
+    let fixture = fixture(&clock);
+    for guess in 0..10 {
+        let secret = basic("conf", &format!("guess{guess}"));
+        fixture.token(&[("authorization", secret.as_str())], PW).await.assert_error(401, "access_denied");
+    }
+    let wrong = basic("conf", "guess10");
+    let answer = fixture.token(&[("authorization", wrong.as_str())], PW).await;
+    let wait = answer.header("retry-after").unwrap().parse().unwrap();
+    assert_waits(&answer, "Too many requests. Try again later.", &clock, wait);
 }
 
 #[tokio::test]

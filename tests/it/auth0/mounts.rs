@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
+use serde_json::json;
 use tower_password_grant::mount::Profile;
+use tower_password_grant::{Client, StaticClients};
 
 use crate::mounts::{raw, through_each_mount, with_realms, wrong};
 use crate::support::server::{Connection, H2, raw_request};
-use crate::support::{AUTH, Answer, PW, token_request};
+use crate::support::{AUTH, Answer, FixtureBuilder, PW, digest, token_request};
 
 /// Refusals as Auth0 words them over HTTP/1.1 and HTTP/2: a wrong password, a realm, a client by header and by body, and a lock.
 async fn assert_refuses_as_auth0(address: SocketAddr) {
@@ -46,6 +48,30 @@ async fn assert_refuses_as_auth0(address: SocketAddr) {
         let number = |name: &str| answer.header(name).unwrap().parse::<u64>().unwrap();
         assert!(number("x-ratelimit-reset") > number("retry-after"));
     }
+}
+
+/// A login for an API that the client may name and for one that it may not, over HTTP/1.1 and HTTP/2.
+async fn assert_reads_audiences(address: SocketAddr) {
+    let mut h1 = Connection::open(address).await.in_profile(Profile::Auth0);
+    let mut h2 = H2::open(address).await.in_profile(Profile::Auth0);
+    let login = |audience: &str| format!("{PW}&audience={audience}");
+    h1.exchange(raw(&login("urn:orders"))).await.assert_ok();
+    h2.exchange(token_request(AUTH, &login("urn:orders"))).await.assert_ok();
+    let other = login("urn:reports");
+    let expected = json!({ "error": "access_denied", "error_description": "Service not found: urn:reports" });
+    for answer in [h1.exchange(raw(&other)).await, h2.exchange(token_request(AUTH, &other)).await] {
+        assert_eq!((answer.status.as_u16(), answer.json()), (403, expected.clone()));
+    }
+}
+
+#[tokio::test]
+async fn an_audience_is_read_through_each_mount() {
+    let naming = |builder: FixtureBuilder| {
+        let client = Client::confidential("conf", &digest("s3cret")).allow_password_grant().scopes("read");
+        let client = client.default_scope("read").allow_audience("urn:orders").build().unwrap();
+        builder.clients(StaticClients::new([client]).unwrap()).profile(Profile::Auth0)
+    };
+    through_each_mount(naming, assert_reads_audiences).await;
 }
 
 #[tokio::test]
