@@ -42,31 +42,52 @@ fn manifest() -> String {
     kept + "\n[workspace]\n"
 }
 
-/// Writes a file if its text is another one, so that a second run has less to compile.
-fn write(path: &Path, text: &str) {
-    if fs::read_to_string(path).ok().as_deref() != Some(text) {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+/// A folder of these files and no others. What has its text already is left, so that a second run has less to compile.
+fn mirror(folder: &Path, files: &BTreeMap<PathBuf, String>) {
+    remove_others(folder, Path::new(""), files);
+    for (path, text) in files {
+        let path = folder.join(path);
+        if fs::read_to_string(&path).ok().as_ref() != Some(text) {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+    }
+}
+
+/// Removes from `below`, a folder in `folder`, whatever is neither one of these files nor a folder of one.
+fn remove_others(folder: &Path, below: &Path, files: &BTreeMap<PathBuf, String>) {
+    let Ok(entries) = fs::read_dir(folder.join(below)) else { return };
+    for entry in entries.map(Result::unwrap) {
+        let path = below.join(entry.file_name());
+        let has_files = files.keys().any(|file| file != &path && file.starts_with(&path));
+        match entry.file_type().unwrap().is_dir() {
+            true if has_files => remove_others(folder, &path, files),
+            true => fs::remove_dir_all(entry.path()).unwrap(),
+            false if files.contains_key(&path) => {}
+            false => fs::remove_file(entry.path()).unwrap(),
+        }
     }
 }
 
 /// A copy of the library with these modules in its conductor.
 fn package(cases: &BTreeMap<String, String>) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ladder");
-    // What is gone from the library is gone from the copy.
     let sources = root().join("src");
-    for copied in rust_files(&sources).iter().chain(&guides(&sources)).chain(&pages()) {
-        write(&folder.join(copied.strip_prefix(root()).unwrap()), &fs::read_to_string(copied).unwrap());
-    }
-    let mut conductor = read("src/conductor/mod.rs");
-    for (name, text) in cases {
-        write(&folder.join(format!("src/conductor/{name}.rs")), text);
+    let copied = [rust_files(&sources), guides(&sources), pages()].concat();
+    let text = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        (path.strip_prefix(root()).unwrap().to_owned(), text)
+    };
+    let mut files: BTreeMap<_, _> = copied.into_iter().map(text).collect();
+    let conductor = files.get_mut(Path::new("src/conductor/mod.rs")).unwrap();
+    for name in cases.keys() {
         writeln!(conductor, "mod {name};").unwrap();
     }
-    write(&folder.join("src/conductor/mod.rs"), &conductor);
-    write(&folder.join("Cargo.toml"), &manifest());
+    files.extend(cases.iter().map(|(name, text)| (format!("src/conductor/{name}.rs").into(), text.clone())));
+    files.insert("Cargo.toml".into(), manifest());
     // The same versions as the crate's own, so that nothing has to be fetched.
-    write(&folder.join("Cargo.lock"), &read("Cargo.lock"));
+    files.insert("Cargo.lock".into(), read("Cargo.lock"));
+    mirror(&folder, &files);
     folder
 }
 
@@ -116,6 +137,28 @@ fn check(cases: &BTreeMap<String, String>) -> Errors {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() != errors.values().any(|_| true), "{said}");
     errors
+}
+
+#[test]
+fn the_copy_has_what_the_library_has_and_nothing_that_it_had() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mirror");
+    let found = || {
+        let text = |path: PathBuf| {
+            let text = fs::read_to_string(&path).unwrap();
+            (path.strip_prefix(&folder).unwrap().to_owned(), text)
+        };
+        rust_files(&folder).into_iter().map(text).collect::<BTreeMap<_, _>>()
+    };
+    // A module becomes a folder and a file again; a whole folder goes.
+    let file = [("a.rs", "1"), ("b/mod.rs", "2"), ("b/c/d.rs", "3")];
+    let as_folder = [("a.rs", "4"), ("a.rs/e.rs", "5")];
+    let stages = [&file[..], &[("a/mod.rs", "1"), ("b.rs", "2")], &file, &as_folder[1..], &as_folder[..1], &[]];
+    for stage in stages {
+        let files = stage.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())).collect();
+        mirror(&folder, &files);
+        assert_eq!(found(), files);
+    }
+    assert!(!folder.join("b").exists());
 }
 
 #[test]
