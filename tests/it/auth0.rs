@@ -9,6 +9,7 @@ mod expect;
 mod faces;
 mod json_again;
 mod json_bodies;
+mod json_malformed;
 mod json_properties;
 mod locks;
 mod mounts;

@@ -13,8 +13,8 @@ use tower_password_grant::rules::Ruling;
 
 use super::parts::{parameter, with_clients};
 use crate::rules::parts::ruling;
-use crate::support::digest;
 use crate::support::tokens::{Tokens, text};
+use crate::support::{Answer, digest};
 
 /// Three that a client can be registered for, one that none is, and those that every client may ask for.
 const NAMES: [&str; 8] = ["a", "b", "c", "x", "email", "offline_access", "openid", "profile"];
@@ -116,6 +116,41 @@ struct Login {
     token: String,
 }
 
+/// What a login or a refresh comes to.
+#[derive(Debug)]
+enum Outcome {
+    Refused(u16, &'static str),
+    Given { scope: Names, audience: Option<&'static str>, limits: [Names; 4] },
+}
+
+impl World {
+    /// What this round comes to: the first, or one after this login.
+    fn expected(&self, round: &Round, login: Option<&Login>) -> Outcome {
+        // The audience: of those of the client, or at a refresh that of the login.
+        let asked = round.audience.filter(|_| !self.audiences.is_empty());
+        let audience = login.map_or(asked, |login| login.audience);
+        if asked.is_some_and(|asked| audience != Some(asked) || !self.audiences.contains(&asked)) {
+            return Outcome::Refused(403, "access_denied");
+        }
+        // The scope: what is left of what was asked, else the default, or at a refresh that of the login.
+        let (family, default) = match login {
+            None => (self.reach(), self.default_scope()),
+            Some(login) => (login.scope.clone(), Some(login.scope.clone())),
+        };
+        let kept = Some(&round.asked & &family).filter(|kept| !kept.is_empty()).or(default).unwrap_or_default();
+        let all = || Names::from(NAMES);
+        let ceiling = self.ceiling.clone().unwrap_or_else(all);
+        let limits = [self.reach(), ceiling, round.verifier.clone().unwrap_or_else(all), family];
+        let within = limits.iter().fold(all(), |most, limit| &most & limit);
+        let decided = &kept & &within;
+        let scope = &(&decided | &(&round.added & &within)) - &round.removed;
+        if decided.is_empty() || scope.is_empty() {
+            return Outcome::Refused(400, "invalid_scope");
+        }
+        Outcome::Given { scope, audience, limits }
+    }
+}
+
 #[test]
 fn no_login_and_no_refresh_gives_more_than_any_limit_and_a_refresh_token_takes_its_scope_and_its_grant() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -125,43 +160,18 @@ fn no_login_and_no_refresh_gives_more_than_any_limit_and_a_refresh_token_takes_i
     )| {
         let ruled = Arc::<Mutex<VecDeque<Round>>>::default();
         let tokens = world.endpoint(&ruled);
-        let all = Names::from(NAMES);
-        let (reach, ceiling) = (world.reach(), world.ceiling.clone().unwrap_or_else(|| all.clone()));
         let mut login: Option<Login> = None;
         for round in rounds {
             tokens.users.change("user-alice", |user| user.scope = round.verifier.as_ref().map(scope));
             *ruled.lock().unwrap() = [round.clone()].into();
-            let mut more = parameter("scope", &scope(&round.asked));
-            if let Some(audience) = round.audience {
-                more += &parameter("audience", audience);
-            }
-            let answer = runtime.block_on(async { match &login {
-                None => tokens.login_with("conf", &more).await,
-                Some(login) => tokens.refresh_with("conf", &login.token, &more).await,
-            } });
-
-            // The audience: of those of the client, or at a refresh that of the login.
-            let asked = round.audience.filter(|_| !world.audiences.is_empty());
-            let own = login.as_ref().map_or(asked, |login| login.audience);
-            let is_allowed = asked.is_none_or(|asked| own == Some(asked) && world.audiences.contains(&asked));
-            if !is_allowed {
-                prop_assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (403, &"access_denied".into()));
-                continue;
-            }
-            // The scope: what is left of what was asked, else the default, or at a refresh that of the login.
-            let (family, default) = match &login {
-                None => (reach.clone(), world.default_scope()),
-                Some(login) => (login.scope.clone(), Some(login.scope.clone())),
+            let answer = runtime.block_on(sent(&tokens, &round, login.as_ref()));
+            let (expected, audience, limits) = match world.expected(&round, login.as_ref()) {
+                Outcome::Given { scope, audience, limits } => (scope, audience, limits),
+                Outcome::Refused(status, code) => {
+                    prop_assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (status, &code.into()));
+                    continue;
+                }
             };
-            let kept = Some(&round.asked & &family).filter(|kept| !kept.is_empty()).or(default).unwrap_or_default();
-            let limits = [reach.clone(), ceiling.clone(), round.verifier.unwrap_or_else(|| all.clone()), family];
-            let within = limits.iter().fold(all.clone(), |most, limit| &most & limit);
-            let decided = &kept & &within;
-            let expected = &(&decided | &(&round.added & &within)) - &round.removed;
-            if decided.is_empty() || expected.is_empty() {
-                prop_assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (400, &"invalid_scope".into()));
-                continue;
-            }
             let json = answer.assert_ok();
             let given = text(&json, "scope");
             let given: BTreeSet<&str> = given.split(' ').collect();
@@ -171,7 +181,7 @@ fn no_login_and_no_refresh_gives_more_than_any_limit_and_a_refresh_token_takes_i
             prop_assert_eq!(&given, &expected);
             let token = text(&json, "access_token");
             let record = runtime.block_on(async { tokens.access.verify(&token).await }).unwrap().unwrap();
-            prop_assert_eq!(record.audience(), [own.unwrap_or(OWN)]);
+            prop_assert_eq!(record.audience(), [audience.unwrap_or(OWN)]);
             prop_assert_eq!(record.scope().iter().collect::<BTreeSet<_>>(), expected.clone());
 
             let token = json.get("refresh_token").map(|token| token.as_str().unwrap().to_owned());
@@ -179,9 +189,21 @@ fn no_login_and_no_refresh_gives_more_than_any_limit_and_a_refresh_token_takes_i
                 Some(login) => Some(Login { token: token.unwrap(), ..login }),
                 None => {
                     prop_assert_eq!(token.is_some(), world.refreshes && expected.contains("offline_access"));
-                    token.map(|token| Login { scope: expected, audience: own, token })
+                    token.map(|token| Login { scope: expected, audience, token })
                 }
             };
         }
     });
+}
+
+/// The answer to the login of this round, or to its refresh of this login.
+async fn sent(tokens: &Tokens, round: &Round, login: Option<&Login>) -> Answer {
+    let mut more = parameter("scope", &scope(&round.asked));
+    if let Some(audience) = round.audience {
+        more += &parameter("audience", audience);
+    }
+    match login {
+        None => tokens.login_with("conf", &more).await,
+        Some(login) => tokens.refresh_with("conf", &login.token, &more).await,
+    }
 }
