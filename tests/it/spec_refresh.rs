@@ -414,7 +414,7 @@ pub async fn user_name_and_password_are_ignored_rf_19() {
 }
 
 #[tokio::test]
-async fn a_token_with_any_changed_byte_is_unknown_and_ends_nothing_rf_20_t64() {
+pub async fn a_token_with_any_changed_byte_is_unknown_and_ends_nothing_rf_20_t64() {
     let tokens = Tokens::new();
     let login = tokens.login("conf").await;
     let token = login.refresh.as_str();
@@ -431,10 +431,7 @@ async fn a_token_with_any_changed_byte_is_unknown_and_ends_nothing_rf_20_t64() {
     forged.extend([token.to_uppercase(), token.to_lowercase(), format!("%20{token}"), format!("{token}{token}")]);
     forged.retain(|text| text != token && !text.is_empty());
     for text in forged {
-        let answer = tokens.refresh("conf", &text).await;
-        assert_eq!(answer.status, 400, "{text}");
-        let code = answer.json()["error"].as_str().unwrap().to_owned();
-        assert!(code == "invalid_grant" || code == "invalid_request", "{text}: {answer:?}");
+        tokens.refresh("conf", &text).await.assert_error(400, "invalid_grant");
     }
     assert!(tokens.is_active(&login.access).await);
     tokens.renewed("conf", token).await;

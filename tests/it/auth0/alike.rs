@@ -12,7 +12,8 @@ use crate::support::{AUTH, Answer, ManualClock, Probe, builder, send_in, token_r
 
 const REQUESTS: usize = 20;
 
-type Face = (StatusCode, HeaderMap, bytes::Bytes);
+/// A whole answer.
+type Whole = (StatusCode, HeaderMap, bytes::Bytes);
 
 /// The names of the users, each with what a login of it comes to.
 fn denial(name: &str) -> Denial {
@@ -29,7 +30,7 @@ fn denial(name: &str) -> Denial {
 const NAMES: [&str; 7] = ["nobody", "wrong", "disabled", "locked", "expired", "unverified", "another"];
 
 /// What so many logins of this user are answered, each a second after the one before. `repeats`: always with the same password.
-async fn answers(protection: AttackProtection, client: &str, name: &str, repeats: bool) -> Vec<Face> {
+async fn answers(protection: AttackProtection, client: &str, name: &str, repeats: bool) -> Vec<Whole> {
     let clock = ManualClock::new();
     let verifier = verify_fn(|attempt: Attempt| {
         let denial = denial(attempt.username());
@@ -37,7 +38,7 @@ async fn answers(protection: AttackProtection, client: &str, name: &str, repeats
     });
     let layer = builder(&Probe::default()).verifier(verifier).clock(clock.clone()).attack_protection(protection);
     let layer = layer.profile(Profile::Auth0).build().unwrap();
-    let mut faces = Vec::new();
+    let mut wholes = Vec::new();
     for number in 0..REQUESTS {
         let password = if repeats { 0 } else { number };
         let body = format!("grant_type=password&username={name}&password=guess{password}");
@@ -46,10 +47,10 @@ async fn answers(protection: AttackProtection, client: &str, name: &str, repeats
             client => token_request(&[], &format!("{body}&client_id={client}")),
         };
         let Answer { status, headers, body, .. } = send_in(Profile::Auth0, &layer, request).await;
-        faces.push((status, headers, body));
+        wholes.push((status, headers, body));
         clock.advance(Duration::from_millis(1001));
     }
-    faces
+    wholes
 }
 
 #[tokio::test]
@@ -91,14 +92,14 @@ async fn a_rules_denial_shows_itself_to_the_right_password_alone() {
     let of = async |name: &str| {
         let layer = builder(&Probe::default()).verifier(verifier()).clock(ManualClock::new()).rule(rule());
         let layer = layer.profile(Profile::Auth0).build().unwrap();
-        let mut faces = Vec::new();
+        let mut wholes = Vec::new();
         for number in 0..REQUESTS {
             let body = format!("grant_type=password&username={name}&password=guess{number}");
             let Answer { status, headers, body, .. } =
                 send_in(Profile::Auth0, &layer, token_request(AUTH, &body)).await;
-            faces.push((status, headers, body));
+            wholes.push((status, headers, body));
         }
-        faces
+        wholes
     };
     // Alice has an account, and a rule that would refuse her.
     assert_eq!(of("alice").await, of("nobody").await);

@@ -1,6 +1,8 @@
 //! The tests of forms once more, with the same parameters as JSON.
 
-use crate::support::notation::in_json;
+use tower_password_grant::mount::Profile;
+
+use crate::support::notation::{in_json, profile};
 
 /// These tests run again.
 macro_rules! run {
@@ -79,10 +81,10 @@ again! {
         the_grant_can_be_switched_off_pw_17
         realms_have_budgets_of_their_own_pw_07
         a_missing_peer_address_is_a_fault_of_the_host_and_nobody_shares_a_budget_pw_07
+        the_verifier_sees_whether_the_account_logged_in_from_the_address_before
     ] but {
         the_budget_is_taken_atomically_before_verification_pw_08: "its requests are made on other threads",
         tokens_can_have_their_own_lifetime_and_scope_ceiling_pw_13: "the profile reads scopes in another way",
-        the_verifier_sees_whether_the_account_logged_in_from_the_address_before: "it compares bare statuses",
         the_verifier_sees_client_realm_scope_address_extensions_and_unknown_fields_pw_12: "in JSON no name may stand twice",
     };
     spec_client_authentication: [
@@ -130,11 +132,11 @@ again! {
         who_was_authenticated_and_when_does_not_change_rf_18
         user_name_and_password_are_ignored_rf_19
         an_answer_that_took_longer_than_the_leeway_may_be_lost_too_rf_13_t59
+        a_token_with_any_changed_byte_is_unknown_and_ends_nothing_rf_20_t64
     ] but {
         no_chain_of_refreshes_gives_more_than_the_login_gave_t65: "the profile reads scopes in another way",
         of_parallel_uses_without_leeway_exactly_one_succeeds_rf_12_t56: "its requests are made on other threads",
         a_refresh_may_narrow_its_access_token_and_nothing_else_rf_06_rf_07_rf_08: "the profile reads scopes in another way",
-        a_token_with_any_changed_byte_is_unknown_and_ends_nothing_rf_20_t64: "it compares bare statuses",
         anything_beyond_the_original_grant_is_refused_and_does_not_use_the_token_up_rf_09_bc_07_t65: "the profile reads scopes in another way",
         the_claims_of_subject_and_time_do_not_change_in_jwts_rf_18: "it builds an endpoint of the default profile",
     };
@@ -207,4 +209,10 @@ fn no_test_of_a_form_is_forgotten() {
             assert!(named.contains(&name), "{name}");
         }
     }
+}
+
+#[test]
+#[should_panic(expected = "no request of this test was JSON")]
+fn a_test_that_writes_no_json_does_not_count_as_one_that_runs_again() {
+    in_json(|| assert_eq!(profile(), Profile::Auth0));
 }

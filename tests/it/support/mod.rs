@@ -59,7 +59,7 @@ pub const CONF: &str = "Basic Y29uZjpzM2NyZXQ=";
 pub const AUTH: &[(&str, &str)] = &[("authorization", CONF)];
 
 pub use clock::ManualClock;
-pub use shared::{Challenges, assert_shared, parsed};
+pub use shared::{Judged, assert_shared, parsed};
 
 /// `PW` with more parameters.
 pub fn pw(more: &str) -> String {
@@ -193,9 +193,9 @@ pub async fn send<B: Body>(layer: &PasswordGrantLayer, request: Request<B>) -> A
     send_in(notation::profile(), layer, request).await
 }
 
-/// Which answers to a request, of which `sent` says whether it has an `Authorization` header, have a challenge in this profile.
-pub fn challenges(profile: Profile, sent: bool) -> Challenges {
-    if profile == Profile::Auth0 { Challenges::OfHeader { sent } } else { Challenges::Each401 }
+/// How the answer of this profile is judged to a request with or without an `Authorization` header.
+pub fn judged(profile: Profile, authorizes: bool) -> Judged {
+    if profile == Profile::Auth0 { Judged::AsAuth0 { authorizes } } else { Judged::ByDefault }
 }
 
 /// The same for a layer of another profile.
@@ -205,7 +205,7 @@ pub async fn send_in<B: Body>(profile: Profile, layer: &PasswordGrantLayer, mut 
         request.extensions_mut().insert(peer);
     }
     let head_only = request.method() == http::Method::HEAD;
-    let challenges = challenges(profile, request.headers().contains_key("authorization"));
+    let judged = judged(profile, request.headers().contains_key("authorization"));
     let inner = service_fn(|_: Request<B>| async {
         Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from_static(b"inner"))))
     });
@@ -214,7 +214,7 @@ pub async fn send_in<B: Body>(profile: Profile, layer: &PasswordGrantLayer, mut 
     let body = body.collect().await.unwrap().to_bytes();
     let answer = Answer { status: parts.status, headers: parts.headers, body, head_only };
     if answer.body != "inner" {
-        answer.assert_shared_but(challenges);
+        answer.assert_shared_as(judged);
     }
     answer
 }
@@ -313,13 +313,13 @@ impl Answer {
     /// What every response of the endpoint must be, whatever it says.
     #[track_caller]
     pub fn assert_shared(&self) {
-        self.assert_shared_but(Challenges::Each401);
+        self.assert_shared_as(Judged::ByDefault);
     }
 
-    /// The same where another rule says which answers have a challenge.
+    /// The same by the rules of this profile.
     #[track_caller]
-    pub fn assert_shared_but(&self, challenges: Challenges) {
-        assert_shared(challenges, self.status, &self.headers, &self.body, self.head_only);
+    pub fn assert_shared_as(&self, judged: Judged) {
+        assert_shared(judged, self.status, &self.headers, &self.body, self.head_only);
     }
 }
 

@@ -10,11 +10,13 @@ use super::json_body::json_of;
 
 thread_local! {
     static IN_JSON: Cell<bool> = const { Cell::new(false) };
+    /// How many bodies were written as JSON.
+    static WRITTEN: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Runs a test of forms once more with JSON. What it expects is said in the words of the default profile all the same.
 ///
-/// Requests that the test makes on other threads are forms.
+/// Requests that the test makes on other threads are forms. One at least has to be JSON.
 pub fn in_json(test: impl FnOnce()) {
     struct Back;
     impl Drop for Back {
@@ -24,8 +26,9 @@ pub fn in_json(test: impl FnOnce()) {
     }
 
     IN_JSON.set(true);
-    let _back = Back;
+    let (_back, before) = (Back, WRITTEN.get());
     test();
+    assert!(WRITTEN.get() > before, "no request of this test was JSON");
 }
 
 /// Of the endpoints of this test.
@@ -36,6 +39,7 @@ pub fn profile() -> Profile {
 /// The media type and the body as which a form is sent.
 pub fn written(form: &str) -> (&'static str, Bytes) {
     if IN_JSON.get() {
+        WRITTEN.set(WRITTEN.get() + 1);
         ("application/json", json_of(form).into())
     } else {
         ("application/x-www-form-urlencoded", Bytes::copy_from_slice(form.as_bytes()))

@@ -21,7 +21,7 @@ use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 use tower_password_grant::PasswordGrantLayer;
 use tower_password_grant::mount::Profile;
 
-use super::{Answer, assert_shared, challenges, notation, spawn};
+use super::{Answer, assert_shared, judged, notation, spawn};
 
 /// No exchange on loopback takes this long; it turns a hang into a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -166,7 +166,7 @@ impl Connection {
         };
         let answer = Answer { status, headers, body, head_only };
         if !status.is_informational() && answer.body != "inner" {
-            answer.assert_shared_but(challenges(self.profile, self.authorizes));
+            answer.assert_shared_as(judged(self.profile, self.authorizes));
         }
         answer
     }
@@ -286,7 +286,7 @@ impl H2 {
         B::Error: Into<BoxError>,
     {
         let head_only = request.method() == http::Method::HEAD;
-        let challenges = challenges(self.profile, request.headers().contains_key("authorization"));
+        let judged = judged(self.profile, request.headers().contains_key("authorization"));
         let (mut parts, body) = request.into_parts();
         parts.headers.remove("host");
         parts.uri = format!("http://{}{}", self.address, parts.uri).parse().unwrap();
@@ -296,7 +296,7 @@ impl H2 {
         assert_eq!(parts.version, http::Version::HTTP_2);
         let body = body.collect().await.unwrap().to_bytes();
         if body != "inner" {
-            assert_shared(challenges, parts.status, &parts.headers, &body, head_only);
+            assert_shared(judged, parts.status, &parts.headers, &body, head_only);
         }
         Answer { status: parts.status, headers: parts.headers, body, head_only }
     }

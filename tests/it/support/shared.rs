@@ -4,23 +4,40 @@
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
-/// Which answers have a challenge.
+/// By the rules of which profile an answer is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "the fuzz targets know the default profile alone")]
-pub enum Challenges {
-    /// Each 401 and nothing else (RFC 9110 section 15.5.2): the default profile.
-    Each401,
-    /// A 401 that refuses the client's own `Authorization` header, and nothing else: the profile of Auth0. `sent`: the request had
-    /// one.
-    OfHeader { sent: bool },
+pub enum Judged {
+    ByDefault,
+    /// `authorizes`: the request had an `Authorization` header.
+    AsAuth0 {
+        authorizes: bool,
+    },
 }
 
-impl Challenges {
-    fn hold(self, status: StatusCode, body: &[u8]) -> bool {
+impl Judged {
+    /// Whether the answer has a challenge: by default each 401 (RFC 9110 section 15.5.2), in the profile of Auth0 one that refuses
+    /// the client's own `Authorization` header; and nothing else.
+    fn is_challenge(self, status: StatusCode, body: &[u8]) -> bool {
         let is_401 = status == StatusCode::UNAUTHORIZED;
         match self {
-            Self::Each401 => is_401,
-            Self::OfHeader { sent } => is_401 && sent && body.starts_with(b"{\"error\":\"access_denied\""),
+            Self::ByDefault => is_401,
+            Self::AsAuth0 { authorizes } => is_401 && authorizes && body.starts_with(b"{\"error\":\"access_denied\""),
+        }
+    }
+
+    /// Whether the answer has `x-ratelimit-*`: in the profile of Auth0 each 429.
+    fn is_counted(self, status: StatusCode) -> bool {
+        matches!(self, Self::AsAuth0 { .. }) && status == StatusCode::TOO_MANY_REQUESTS
+    }
+
+    /// Whether an answer may have this status. The SDKs of Auth0 read code and sentence of 400 to 499 alone.
+    fn allows(self, status: StatusCode) -> bool {
+        match self {
+            Self::ByDefault => true,
+            Self::AsAuth0 { .. } => {
+                status.is_success() || status.is_client_error() || matches!(status.as_u16(), 500 | 503)
+            }
         }
     }
 }
@@ -28,7 +45,7 @@ impl Challenges {
 /// Cacheability, media type, character sets, one challenge with each answer that must have one and none elsewhere (CA-12, OK-06,
 /// OK-07, OK-11, ER-01, ER-08, ER-11, ER-15, HT-21, HT-22, HT-24, HT-28).
 #[track_caller]
-pub fn assert_shared(challenges: Challenges, status: StatusCode, headers: &HeaderMap, body: &[u8], head_only: bool) {
+pub fn assert_shared(judged: Judged, status: StatusCode, headers: &HeaderMap, body: &[u8], head_only: bool) {
     // Looked up in a list: tests read hundreds of thousands of answers.
     let mut lines: Vec<(&str, &HeaderValue)> = Vec::with_capacity(headers.len());
     lines.extend(headers.iter().map(|(name, value)| (name.as_str(), value)));
@@ -50,7 +67,7 @@ pub fn assert_shared(challenges: Challenges, status: StatusCode, headers: &Heade
         (Some("*"), Some("true"))
     );
     assert_eq!(status == StatusCode::METHOD_NOT_ALLOWED || status == StatusCode::NO_CONTENT, one("allow").is_some());
-    assert_eq!(one("www-authenticate").is_some(), challenges.hold(status, body), "{status} {headers:?}");
+    assert_eq!(one("www-authenticate").is_some(), judged.is_challenge(status, body), "{status} {headers:?}");
     if let Some(challenge) = one("www-authenticate") {
         let (scheme, parameters) = challenge.split_once(' ').expect(challenge);
         assert!(scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'), "{challenge}");
@@ -75,16 +92,12 @@ pub fn assert_shared(challenges: Challenges, status: StatusCode, headers: &Heade
     if let Some(wait) = one("retry-after") {
         assert!(wait.parse::<u64>().unwrap() >= 1);
     }
-    let counts = challenges != Challenges::Each401 && status == StatusCode::TOO_MANY_REQUESTS;
+    let counts = judged.is_counted(status);
     for name in ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"] {
         assert_eq!(one(name).is_some_and(|value| value.parse::<u64>().is_ok()), counts, "{name}: {headers:?}");
         assert_eq!(one(name).is_some(), counts, "{name}: {headers:?}");
     }
-    if challenges != Challenges::Each401 {
-        // An SDK reads code and sentence of these alone.
-        let is_read = status.is_client_error() || matches!(status.as_u16(), 500 | 503);
-        assert!(is_read || status.is_success(), "{status}");
-    }
+    assert!(judged.allows(status), "{status}");
     if status == StatusCode::NO_CONTENT {
         assert!(body.is_empty() && one("content-type").is_none());
         return;
