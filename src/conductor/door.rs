@@ -193,6 +193,8 @@ impl Door {
     /// A failed authentication by the application's own method, with its challenge.
     fn refused_by_method(&self, index: usize, request: &AuthRequest<'_>, reason: Reason) -> TokenError {
         let mut error = TokenError::new(reason);
+        // A method does not say what it read. So a header that is there counts as the one that failed, even if the method read a
+        // certificate or a field beside it: a client that reads challenges gets one too many, and never one too few.
         if !request.headers.contains_key(AUTHORIZATION) {
             error = error.by_other();
         }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::error::ClaimError;
 use crate::boundary::ladder::grant::Grant;
-use crate::protocol::token::claims::{SHOWN, WRITTEN};
+use crate::protocol::token::claims::{SHOWN, WRITTEN, WRITTEN_FOR_APIS};
 use crate::protocol::wire::json_object::JsonObject;
 
 /// What the tokens of a grant have in common.
@@ -65,7 +65,9 @@ impl<'a> AccessTokenPayload<'a> {
         token_id: &'a str,
         extra: Option<JsonObject<'a>>,
     ) -> Result<Self, ClaimError> {
-        if let Some(name) = WRITTEN.into_iter().find(|name| extra.as_ref().is_some_and(|extra| extra.has(name))) {
+        let written = || WRITTEN.into_iter().chain(WRITTEN_FOR_APIS);
+        let reserved = |extra: &JsonObject<'_>| written().find(|name| extra.has(name));
+        if let Some(name) = extra.as_ref().and_then(reserved) {
             return Err(ClaimError::Reserved(name.to_owned()));
         }
         Ok(Self { facts, audience, token_id, extra })

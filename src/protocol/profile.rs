@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use super::scope::Scope;
 use super::wire::auth0::AUTH0;
 use super::wire::faces::Table;
+use super::wire::media_type::BodyFormats;
 use super::wire::rfc6749::RFC_6749;
 
 /// The scope that asks for a refresh token (OpenID Connect Core section 11).
@@ -107,11 +108,11 @@ impl Profile {
         }
     }
 
-    /// Whether a flat JSON object is read where a form is.
-    pub(crate) const fn reads_json(self) -> bool {
+    /// How bodies may write their parameters.
+    pub(crate) const fn body_formats(self) -> BodyFormats {
         match self {
-            Self::Rfc6749 => false,
-            Self::Auth0 => true,
+            Self::Rfc6749 => BodyFormats::Form,
+            Self::Auth0 => BodyFormats::FormAndJson,
         }
     }
 

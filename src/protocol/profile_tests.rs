@@ -16,7 +16,7 @@ fn every_row_is_json_within_the_character_sets_er_08() {
             let json: serde_json::Value = serde_json::from_str(body).unwrap();
             assert_eq!(json, serde_json::json!({ "error": row.code, "error_description": text }));
         }
-        assert!(row.code.bytes().chain(row.sentence.about(None).bytes()).all(is_nqschar));
+        assert!(row.code.bytes().chain(row.sentence.written(None).bytes()).all(is_nqschar));
     }
 }
 

@@ -16,7 +16,6 @@ use crate::protocol::profile::Profile;
 use crate::protocol::wire::charset::is_nqschar;
 use crate::protocol::wire::encode::Wording;
 use crate::protocol::wire::faces::Face;
-use crate::protocol::wire::media_type::BodyFormats;
 use crate::protocol::wire::uri::{is_absolute_uri, is_uri_reference};
 
 /// The most characters of a login rule's name.
@@ -108,7 +107,7 @@ pub(super) fn wording(profile: Profile, realm: &str, error_uri: Option<String>) 
     Ok(Wording {
         table,
         page_headers: profile.page_headers(),
-        formats: BodyFormats::new(profile.reads_json()),
+        formats: profile.body_formats(),
         error_uri,
         challenge: challenge("Basic", realm, "charset=\"UTF-8\"")?,
         bearer_challenge: challenge("Bearer", realm, &bearer)?,

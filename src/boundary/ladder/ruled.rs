@@ -25,9 +25,9 @@ pub(crate) enum Stopped {
 type Answered = Result<Ruled, Box<Stopped>>;
 
 /// A rule that was asked and takes its time. A named type, because the next one waits in its place.
-pub(crate) struct Answering<'a>(maybe::Answering<'a, Ruling>);
+pub(crate) struct Deciding<'a>(maybe::Answering<'a, Ruling>);
 
-impl Future for Answering<'_> {
+impl Future for Deciding<'_> {
     type Output = Answered;
 
     #[inline]
@@ -38,8 +38,8 @@ impl Future for Answering<'_> {
 
 /// Has a rule decide on a login: the only maker of what it decided. `Err` holds the call, if its answer is not there at once.
 #[inline]
-pub(crate) fn ask<'a>(rule: &'a dyn LoginRule, login: &LoginEvent) -> Result<Answered, Answering<'a>> {
-    rule.ask(login).into_ready().map(read).map_err(Answering)
+pub(crate) fn ask<'a>(rule: &'a dyn LoginRule, login: &LoginEvent) -> Result<Answered, Deciding<'a>> {
+    rule.ask(login).into_ready().map(read).map_err(Deciding)
 }
 
 #[inline]

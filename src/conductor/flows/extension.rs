@@ -41,9 +41,10 @@ impl ExtensionFlow {
         extensions: &mut Extensions,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
+        let task = rungs.task().await;
         let terms = rungs.terms(client, form)?;
         trail.realm = terms.realm().clone();
-        let (extensions, case) = rungs.share(mem::take(extensions), rungs.task().await, &terms, trail);
+        let (extensions, case) = rungs.share(mem::take(extensions), task, &terms, trail);
         let request = ExtensionRequest {
             form: mem::take(form),
             client: terms.client().clone(),

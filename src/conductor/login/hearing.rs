@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::boundary::backend::BackendError;
 use crate::boundary::ladder::grant::Login;
-use crate::boundary::ladder::ruled::{self, Answering, Ruled, Stopped};
+use crate::boundary::ladder::ruled::{self, Deciding, Ruled, Stopped};
 use crate::boundary::login_event::LoginEvent;
 use crate::boundary::login_rule::LoginRule;
 use crate::conductor::failure::Failure;
@@ -46,7 +46,7 @@ impl LoginRules {
 
     /// Begins to ask the rules about the login of this event.
     pub(super) fn hear(&self, event: LoginEvent) -> Hearing<'_> {
-        Hearing { rules: self, left: self.rules.iter(), event, is_stale: false, asked: None, awaited_by: None }
+        Hearing { rules: self, left: self.rules.iter(), event, is_stale: false, deciding: None, awaited_by: None }
     }
 
     /// Has the login take in what a rule has decided, and answers whether that changes anything.
@@ -81,7 +81,7 @@ pub(super) struct Hearing<'a> {
     /// The event lacks what was decided last.
     is_stale: bool,
     /// The rule that takes its time.
-    asked: Option<(&'a NamedRule, Contain<PutDown<Answering<'a>>>)>,
+    deciding: Option<(&'a NamedRule, Contain<PutDown<Deciding<'a>>>)>,
     /// The task that this rule wakes, where it was polled before the hearing has its place.
     awaited_by: Option<Waker>,
 }
@@ -100,8 +100,8 @@ impl<'a> Hearing<'a> {
             return Poll::Pending;
         }
         loop {
-            let (rule, ruled) = match &mut self.asked {
-                Some((rule, asked)) => (*rule, ready!(Pin::new(asked).poll(cx))),
+            let (rule, ruled) = match &mut self.deciding {
+                Some((rule, deciding)) => (*rule, ready!(Pin::new(deciding).poll(cx))),
                 None => {
                     let Some(rule) = self.left.next() else { return Poll::Ready(Ok(())) };
                     if mem::take(&mut self.is_stale) {
@@ -110,7 +110,7 @@ impl<'a> Hearing<'a> {
                     (rule, ready!(self.ask(rule, cx)))
                 }
             };
-            self.asked = None;
+            self.deciding = None;
             self.is_stale = self.rules.take_in(login, rule, ruled)?;
         }
     }
@@ -118,15 +118,15 @@ impl<'a> Hearing<'a> {
     /// Asks a rule, and polls its answer for the first time. A panic is contained, before its future and within.
     fn ask(&mut self, rule: &'a NamedRule, cx: &mut Context<'_>) -> Poll<Result<Ruled, Box<Stopped>>> {
         let begun = begin(|| {
-            let answering = match ruled::ask(&*rule.rule, &self.event) {
+            let deciding = match ruled::ask(&*rule.rule, &self.event) {
                 Ok(answer) => return Poll::Ready(answer),
-                Err(answering) => answering,
+                Err(deciding) => deciding,
             };
-            let mut asked = PutDown::new(answering);
-            if let Poll::Ready(answer) = Pin::new(&mut asked).poll(cx) {
+            let mut deciding = PutDown::new(deciding);
+            if let Poll::Ready(answer) = Pin::new(&mut deciding).poll(cx) {
                 return Poll::Ready(answer);
             }
-            self.asked = Some((rule, Contain::begun(self.rules.patience, asked, cx)?));
+            self.deciding = Some((rule, Contain::begun(self.rules.patience, deciding, cx)?));
             Poll::Pending
         });
         begun.unwrap_or_else(|cut| Poll::Ready(Err(cut.into())))

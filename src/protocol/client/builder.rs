@@ -43,7 +43,7 @@ impl ClientBuilder {
                 realms: OwnRealms::default(),
                 lifetime: None,
                 sunset: None,
-                audiences: Vec::new(),
+                stands_for: Vec::new(),
                 allowed_audiences: Vec::new(),
                 may_introspect: false,
                 refresh: RefreshRules::default(),
@@ -241,7 +241,7 @@ impl ClientBuilder {
     /// A resource server that the client stands for, as it is written in the audience of tokens. Default: none. What it may ask
     /// tokens for is [`allow_audience`](Self::allow_audience).
     pub fn resource_server(mut self, audience: impl Into<String>) -> Self {
-        self.inner.audiences.push(audience.into());
+        self.inner.stands_for.push(audience.into());
         self
     }
 

@@ -110,12 +110,11 @@ impl Presented {
         matches!(self, Self::Basic(Basic { raw: Some(_), .. }))
     }
 
-    /// Gives the error the face that belongs to the way of authentication (RFC 6749 section 5.2).
+    /// Gives the error the face that belongs to the place of the credentials (RFC 6749 section 5.2). The application's own methods
+    /// have challenges of their own, so what they refuse is not refused here.
     pub(crate) fn refuse(&self, reason: Reason) -> TokenError {
-        match self {
-            Self::Basic(_) | Self::Method(..) => reason.into(),
-            Self::Id(_) | Self::Post(_) => TokenError::new(reason).in_body(),
-        }
+        let error = TokenError::new(reason);
+        if matches!(self, Self::Basic(_)) { error } else { error.in_body() }
     }
 }
 

@@ -189,7 +189,7 @@ pub(crate) struct Inner {
     pub(crate) realms: OwnRealms,
     pub(crate) lifetime: Option<Duration>,
     pub(crate) sunset: Option<Sunset>,
-    pub(crate) audiences: Vec<String>,
+    pub(crate) stands_for: Vec<String>,
     pub(crate) allowed_audiences: Vec<Audience>,
     pub(crate) may_introspect: bool,
     pub(crate) refresh: RefreshRules,
@@ -303,7 +303,7 @@ impl Client {
     /// The resource servers that the client stands for, if it is an API that asks about tokens.
     #[must_use]
     pub fn audiences(&self) -> &[String] {
-        &self.0.audiences
+        &self.0.stands_for
     }
 
     /// The resource servers that the client may ask tokens for.

@@ -45,31 +45,32 @@ pub(crate) static NO_CLAIMS: Claims = Claims::new();
 /// token says it.
 pub(crate) const SHOWN: &str = "shown_claims";
 
-/// Claims that an issuer of this crate writes itself, or that change how long a token is worth something.
-pub(crate) const WRITTEN: [&str; 12] =
-    ["iss", "sub", "aud", "client_id", "realm", "scope", "jti", "iat", "exp", "nbf", "auth_time", SHOWN];
+/// Claims of each token that an issuer of this crate writes itself, or that change how long a token is worth something.
+pub(crate) const WRITTEN: [&str; 10] =
+    ["iss", "sub", "aud", "client_id", "scope", "jti", "iat", "exp", "nbf", "auth_time"];
 
-/// Claims that RFC 9068, RFC 7662, RFC 8693 or this crate gives a meaning beside those.
-const MEANT: [&str; 13] = [
-    "acr",
-    "act",
-    "active",
-    "amr",
-    "cnf",
-    "entitlements",
-    "groups",
-    "may_act",
-    "roles",
-    "sid",
-    "token_type",
-    "token_use",
-    "username",
-];
+/// Those that it writes into access tokens alone.
+pub(crate) const WRITTEN_FOR_APIS: [&str; 2] = ["realm", SHOWN];
 
-/// Whether a claim of this name has a meaning already, so that no login rule may give it another one. Some APIs read names without
-/// regard to case.
+/// Claims that RFC 7662, RFC 7800, RFC 8693, RFC 9068 or OpenID Connect gives a meaning in each token beside those.
+const MEANT: [&str; 8] = ["acr", "act", "amr", "cnf", "may_act", "sid", "token_type", "token_use"];
+
+/// Claims that RFC 7662 or RFC 9068 gives a meaning in access tokens alone.
+const MEANT_FOR_APIS: [&str; 5] = ["active", "entitlements", "groups", "roles", "username"];
+
+/// Whether a claim of this name has a meaning in tokens of each kind. Some APIs read names without regard to case.
+pub(crate) fn has_meaning_everywhere(name: &str) -> bool {
+    is_among(name, &WRITTEN) || is_among(name, &MEANT)
+}
+
+/// Whether one of these names is this one, in whatever case.
+pub(crate) fn is_among(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// Whether a claim of this name has a meaning already, so that no login rule may give it another one.
 pub(crate) fn has_meaning(name: &str) -> bool {
-    WRITTEN.iter().chain(&MEANT).any(|own| own.eq_ignore_ascii_case(name))
+    has_meaning_everywhere(name) || is_among(name, &WRITTEN_FOR_APIS) || is_among(name, &MEANT_FOR_APIS)
 }
 
 impl Claims {

@@ -166,7 +166,7 @@ fn body(row: &Row, details: Option<&Details>, error_uri: Option<&str>) -> Bytes 
     let code = own.and_then(|own| own.code.as_ref()).map_or(row.code, ErrorText::as_str);
     let description = match own.and_then(|own| own.description.as_ref()) {
         Some(own) => Cow::Borrowed(own.as_str()),
-        None => row.sentence.about(details.and_then(|details| details.about.as_ref())),
+        None => row.sentence.written(details.and_then(|details| details.about.as_ref())),
     };
     let mut map = serde_json::Map::new();
     map.insert("error".to_owned(), code.into());

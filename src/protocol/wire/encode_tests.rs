@@ -12,7 +12,7 @@ fn wording(table: Table) -> Wording {
     Wording {
         table,
         page_headers: "content-type",
-        formats: BodyFormats::new(false),
+        formats: BodyFormats::Form,
         error_uri: None,
         challenge: HeaderValue::from_static("Basic realm=\"x\""),
         bearer_challenge: HeaderValue::from_static("Bearer realm=\"x\""),

@@ -113,12 +113,12 @@ pub(crate) enum Sentence {
 
 impl Sentence {
     /// The whole sentence of an error that is about this.
-    pub(crate) fn about(&self, what: Option<&ErrorText>) -> Cow<'static, str> {
+    pub(crate) fn written(&self, about: Option<&ErrorText>) -> Cow<'static, str> {
         match self {
             Self::Fixed(Fixed { text, .. }) => Cow::Borrowed(text),
             Self::About { before, after } => {
-                let what = what.map_or("", ErrorText::as_str);
-                Cow::Owned([before, what, after].concat())
+                let about = about.map_or("", ErrorText::as_str);
+                Cow::Owned([before, about, after].concat())
             }
         }
     }

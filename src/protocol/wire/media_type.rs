@@ -23,10 +23,6 @@ pub(crate) enum BodyFormats {
 }
 
 impl BodyFormats {
-    pub(crate) const fn new(reads_json: bool) -> Self {
-        if reads_json { Self::FormAndJson } else { Self::Form }
-    }
-
     /// The format that a `Content-Type` names, if it is read and in UTF-8.
     pub(crate) fn named(self, media_type: &HeaderValue) -> Option<BodyFormat> {
         // As nearly all clients write it.
@@ -175,8 +171,8 @@ mod tests {
     #[test]
     fn what_is_read_is_what_accept_post_names_ht_05() {
         for (formats, read) in [
-            (BodyFormats::new(false), vec![BodyFormat::Form]),
-            (BodyFormats::new(true), vec![BodyFormat::Form, BodyFormat::Json]),
+            (BodyFormats::Form, vec![BodyFormat::Form]),
+            (BodyFormats::FormAndJson, vec![BodyFormat::Form, BodyFormat::Json]),
         ] {
             let accepted = formats.accept_post();
             let named: Vec<_> = accepted.split(", ").filter_map(|media_type| named(formats, media_type)).collect();
