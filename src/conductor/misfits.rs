@@ -148,89 +148,139 @@ impl Misfits {
         self.of(client, self.clock.now()).for_each(|misfit| telemetry::misfit(Some(client.id()), misfit));
     }
 
-    fn of<'a>(&'a self, client: &'a Client, now: SystemTime) -> impl Iterator<Item = &'static str> + 'a {
-        let offer = &self.offer;
-        let serves = |grant: &String| offer.grants.iter().any(|served| served.name() == grant);
-        let has_grant = |grant: &str| client.allows_grant(grant);
-        let mut own_grants = offer.grants.iter().filter(|served| has_grant(served.name()));
-        let has_password_logins = own_grants.clone().any(|grant| grant.begins_password_login());
-        let knows = |realm: &str| offer.realms.as_ref().is_none_or(|known| known.iter().any(|known| known == realm));
-        let gets_tokens = client.grants().iter().any(|grant| begins_login(grant));
-        let mut secrets = client.secrets().peekable();
-        let scopes = policy::reach(client, offer.profile);
-        let keeps_none = |ceiling: &Scope| !policy::has_scope_of_families(ceiling, offer.profile);
-        let knows_audiences = policy::knows_audiences(client, offer.profile);
-        let is_own_api = || client.allowed_audiences().any(|audience| audience == client.id().as_str());
-        let is_beyond = |ceiling: &Scope| !scopes.iter().any(|scope| ceiling.contains(scope));
-        [
-            (
-                has_grant(REFRESH_TOKEN) && !offer.refresh_tokens,
-                "it may have refresh tokens, but the endpoint keeps none: `.refresh_tokens(..)`",
-            ),
-            (
-                has_grant(REFRESH_TOKEN) && !gets_tokens,
-                "it may refresh, but has no grant that gives it a refresh token: `ClientBuilder::allow_password_grant`",
-            ),
-            (
-                has_grant(REFRESH_TOKEN) && gets_tokens && offer.scope_ceiling.as_ref().is_some_and(keeps_none),
-                "it may refresh, but `.scope_ceiling(..)` lacks the scope that the profile asks of a login with a refresh token, so no \
-                 login gives it one",
-            ),
-            (
-                client.grants().iter().any(|grant| is_of_extension(grant) && !serves(grant)),
-                "it may use a grant type that is not served here: `.extension_grant(..)`",
-            ),
-            (
-                client.names_audiences() && !knows_audiences,
-                "it may name audiences, which the profile does not read: `Builder::profile`",
-            ),
-            (
-                offer.id_tokens && knows_audiences && is_own_api(),
-                "it may name itself as the audience, which is that of its ID tokens, so a login for both fails: \
-                 `ClientBuilder::remove_audience`",
-            ),
-            (
-                client.may_introspect() && !offer.access_tokens,
-                "it may introspect, but nothing tells what a token stands for: `.access_tokens(..)`",
-            ),
-            (
-                *client.authentication() == ClientAuthentication::SecretPost && !offer.secrets_in_body,
-                "it sends its secret in the body, which is refused because `.refuse_secrets_in_body()` is set",
-            ),
-            (
-                secrets.peek().is_some() && secrets.all(|(_, end)| end.is_some_and(|end| end <= now)),
-                "all its secrets have expired",
-            ),
-            (
-                has_password_logins && client.sunset().is_some_and(|sunset| sunset.end() <= now),
-                "its end date is over: the password grant is refused to it",
-            ),
-            (
-                gets_tokens && scopes.is_empty() && !offer.scopeless,
-                "it is registered for no scope, so every login is refused: `ClientBuilder::scopes`, or `MissingScope::Scopeless`",
-            ),
-            (
-                gets_tokens && !scopes.is_empty() && offer.scope_ceiling.as_ref().is_some_and(is_beyond),
-                "nothing of its scope is within `.scope_ceiling(..)`, so every login is refused",
-            ),
-            (
-                own_grants.any(|grant| grant.names_realm()) && !client.lists_realms(),
-                "it may use the realm grant, but lists no realm, so that every login by it is refused: `ClientBuilder::realms`",
-            ),
-            (
-                has_password_logins && offer.realms.is_some() && !client.lists_realms(),
-                "it lists no realm, but the verifier knows users of realms only, so every login fails: `ClientBuilder::realms`",
-            ),
-            (
-                client.may_introspect() && offer.introspection && offer.realms.is_some() && !client.lists_realms(),
-                "it may introspect and lists no realm, so it is shown the tokens of every realm: `ClientBuilder::realms`",
-            ),
-            (
-                !client.realms().all(knows),
-                "it lists a realm that the verifier does not know, so every login there fails: `Realms::realm`",
-            ),
-        ]
-        .into_iter()
-        .filter_map(|(is_misfit, text)| is_misfit.then_some(text))
+    fn of(&self, client: &Client, now: SystemTime) -> impl Iterator<Item = &'static str> {
+        let Self { offer, .. } = self;
+        let logins = Logins::of(client, offer);
+        let of_access = of_grants(client, offer, logins, now).into_iter().chain(of_credentials(client, offer, now));
+        let of_tokens = of_scope(client, offer, logins).into_iter().chain(of_audience(client, offer));
+        let all = of_access.chain(of_tokens).chain(of_realms(client, offer, logins));
+        all.filter_map(|(is_misfit, text)| is_misfit.then_some(text))
     }
+}
+
+/// Whether something does not fit, and what is said then.
+type Held = (bool, &'static str);
+
+/// Which logins a client may begin.
+#[derive(Clone, Copy)]
+struct Logins {
+    /// Any that gives tokens.
+    any: bool,
+    /// One by a password, of those that the endpoint serves.
+    by_password: bool,
+    /// One in a realm that the request has to name.
+    by_realm: bool,
+}
+
+impl Logins {
+    fn of(client: &Client, offer: &EndpointOffer) -> Self {
+        let own_grants = || offer.grants.iter().filter(|served| client.allows_grant(served.name()));
+        Self {
+            any: client.grants().iter().any(|grant| begins_login(grant)),
+            by_password: own_grants().any(|grant| grant.begins_password_login()),
+            by_realm: own_grants().any(|grant| grant.names_realm()),
+        }
+    }
+}
+
+fn of_grants(client: &Client, offer: &EndpointOffer, logins: Logins, now: SystemTime) -> [Held; 4] {
+    let serves = |grant: &String| offer.grants.iter().any(|served| served.name() == grant);
+    let may_refresh = client.allows_grant(REFRESH_TOKEN);
+    [
+        (
+            may_refresh && !offer.refresh_tokens,
+            "it may have refresh tokens, but the endpoint keeps none: `.refresh_tokens(..)`",
+        ),
+        (
+            may_refresh && !logins.any,
+            "it may refresh, but has no grant that gives it a refresh token: `ClientBuilder::allow_password_grant`",
+        ),
+        (
+            client.grants().iter().any(|grant| is_of_extension(grant) && !serves(grant)),
+            "it may use a grant type that is not served here: `.extension_grant(..)`",
+        ),
+        (
+            logins.by_password && client.sunset().is_some_and(|sunset| sunset.end() <= now),
+            "its end date is over: the password grant is refused to it",
+        ),
+    ]
+}
+
+fn of_credentials(client: &Client, offer: &EndpointOffer, now: SystemTime) -> [Held; 3] {
+    let mut secrets = client.secrets().peekable();
+    [
+        (
+            client.may_introspect() && !offer.access_tokens,
+            "it may introspect, but nothing tells what a token stands for: `.access_tokens(..)`",
+        ),
+        (
+            *client.authentication() == ClientAuthentication::SecretPost && !offer.secrets_in_body,
+            "it sends its secret in the body, which is refused because `.refuse_secrets_in_body()` is set",
+        ),
+        (
+            secrets.peek().is_some() && secrets.all(|(_, end)| end.is_some_and(|end| end <= now)),
+            "all its secrets have expired",
+        ),
+    ]
+}
+
+fn of_scope(client: &Client, offer: &EndpointOffer, logins: Logins) -> [Held; 3] {
+    let scopes = policy::reach(client, offer.profile);
+    let ceiling = offer.scope_ceiling.as_ref();
+    let keeps_none = |ceiling: &Scope| !policy::has_scope_of_families(ceiling, offer.profile);
+    let is_beyond = |ceiling: &Scope| !scopes.iter().any(|scope| ceiling.contains(scope));
+    [
+        (
+            client.allows_grant(REFRESH_TOKEN) && logins.any && ceiling.is_some_and(keeps_none),
+            "it may refresh, but `.scope_ceiling(..)` lacks the scope that the profile asks of a login with a refresh token, so no \
+             login gives it one",
+        ),
+        (
+            logins.any && scopes.is_empty() && !offer.scopeless,
+            "it is registered for no scope, so every login is refused: `ClientBuilder::scopes`, or `MissingScope::Scopeless`",
+        ),
+        (
+            logins.any && !scopes.is_empty() && ceiling.is_some_and(is_beyond),
+            "nothing of its scope is within `.scope_ceiling(..)`, so every login is refused",
+        ),
+    ]
+}
+
+fn of_audience(client: &Client, offer: &EndpointOffer) -> [Held; 2] {
+    let knows_audiences = policy::knows_audiences(client, offer.profile);
+    let is_own_api = || client.allowed_audiences().any(|audience| audience == client.id().as_str());
+    [
+        (
+            client.names_audiences() && !knows_audiences,
+            "it may name audiences, which the profile does not read: `Builder::profile`",
+        ),
+        (
+            offer.id_tokens && knows_audiences && is_own_api(),
+            "it may name itself as the audience, which is that of its ID tokens, so a login for both fails: \
+             `ClientBuilder::remove_audience`",
+        ),
+    ]
+}
+
+fn of_realms(client: &Client, offer: &EndpointOffer, logins: Logins) -> [Held; 4] {
+    let knows = |realm: &str| offer.realms.as_ref().is_none_or(|known| known.iter().any(|known| known == realm));
+    let lists_none = !client.lists_realms();
+    [
+        (
+            logins.by_realm && lists_none,
+            "it may use the realm grant, but lists no realm, so that every login by it is refused: `ClientBuilder::realms`",
+        ),
+        (
+            logins.by_password && offer.realms.is_some() && lists_none,
+            "it lists no realm, but the verifier knows users of realms only, so every login fails: `ClientBuilder::realms`",
+        ),
+        (
+            client.may_introspect() && offer.introspection && offer.realms.is_some() && lists_none,
+            "it may introspect and lists no realm, so it is shown the tokens of every realm: `ClientBuilder::realms`",
+        ),
+        (
+            !client.realms().all(knows),
+            "it lists a realm that the verifier does not know, so every login there fails: `Realms::realm`",
+        ),
+    ]
 }
