@@ -141,7 +141,7 @@ impl JwtIssuer {
     ///
     /// The client registers `openid` like any other scope; in the [profile of Auth0](crate::mount::Profile::Auth0) each client may ask
     /// for it. The key is that of the access tokens, or one of
-    /// [its own](KeySet::rotate_id_tokens); [`jwks`](Self::jwks) publishes both.
+    /// [its own](KeySet::sign_id_tokens_with); [`jwks`](Self::jwks) publishes both.
     ///
     /// # Contract
     /// `claims` answers a future, because what is known about users lies in databases. It is given a clone of the grant. At a login
@@ -186,7 +186,7 @@ impl JwtIssuer {
     /// let keys = KeySet::new(SigningKey::generate(SigningAlgorithm::Es256)?);
     /// // If there are clients that take nothing else, ID tokens have a key for RS256:
     /// let rs256 = SigningAlgorithm::Rs256;
-    /// keys.rotate_id_tokens(SigningKey::from_pkcs8_pem(rs256, rsa_pem)?)?;
+    /// keys.sign_id_tokens_with(SigningKey::from_pkcs8_pem(rs256, rsa_pem)?)?;
     /// let issuer = JwtIssuer::new("https://as.example", ["https://api.example"], keys)?;
     /// let issuer = issuer.with_id_tokens(move |grant| claims(users.clone(), grant));
     /// # Ok::<_, Box<dyn std::error::Error>>(())

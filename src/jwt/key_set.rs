@@ -81,7 +81,7 @@ impl KeySet {
     ///
     /// # Errors
     /// Fails when another key has its `kid`; nothing changes then.
-    pub fn rotate_id_tokens(&self, key: SigningKey) -> Result<(), KeyError> {
+    pub fn sign_id_tokens_with(&self, key: SigningKey) -> Result<(), KeyError> {
         self.change(|keys| {
             let mut published = keys.published.to_vec();
             add(&mut published, key.verification_key().clone())?;

@@ -31,7 +31,7 @@
 //! | [`EdDsa`](SigningAlgorithm::EdDsa) | 64 | fastest | when every resource server knows it |
 //! | [`Rs256`](SigningAlgorithm::Rs256) | 256 and more | slow | for resource servers that know nothing else |
 //!
-//! [ID tokens](JwtIssuer::with_id_tokens) may have a key of their own ([`KeySet::rotate_id_tokens`]): many clients take RS256
+//! [ID tokens](JwtIssuer::with_id_tokens) may have a key of their own ([`KeySet::sign_id_tokens_with`]): many clients take RS256
 //! alone, while the access tokens, of which there are more, are signed faster.
 //!
 //! RFC 9068 section 2.1 wants RS256 to be among the algorithms that an authorization server supports.

@@ -119,7 +119,7 @@ async fn the_algorithms_are_those_that_sign_id_tokens_not_access_tokens() {
     assert_eq!(found(with_id_tokens(jwts(DOMAIN))).await, json!(["ES256"]));
     // One key signs access tokens, another one ID tokens.
     let issuer = with_id_tokens(jwts(DOMAIN));
-    issuer.keys().rotate_id_tokens(rsa()).unwrap();
+    issuer.keys().sign_id_tokens_with(rsa()).unwrap();
     assert_eq!(found(issuer.clone()).await, json!(["RS256"]));
     issuer.keys().rotate(SigningKey::generate(SigningAlgorithm::EdDsa).unwrap()).unwrap();
     assert_eq!(found(issuer).await, json!(["RS256"]));

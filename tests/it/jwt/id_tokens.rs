@@ -144,7 +144,7 @@ async fn id_tokens_may_have_a_key_of_their_own_which_is_published_rotated_and_re
     let first = world.login("openid").await.assert_ok();
     assert_eq!(kid_of(&first), json!(keys.signing_kid()));
 
-    keys.rotate_id_tokens(key(SigningAlgorithm::Rs256)).unwrap();
+    keys.sign_id_tokens_with(key(SigningAlgorithm::Rs256)).unwrap();
     let second = world.login("openid").await.assert_ok();
     let rsa = key(SigningAlgorithm::Rs256).kid().to_owned();
     assert_eq!(kid_of(&second), json!(rsa));
@@ -162,7 +162,7 @@ async fn id_tokens_may_have_a_key_of_their_own_which_is_published_rotated_and_re
     assert!(!keys.retire(&rsa) && !keys.retire(&keys.signing_kid()));
     keys.rotate(key(SigningAlgorithm::EdDsa)).unwrap();
     assert_eq!(kid_of(&world.login("openid").await.assert_ok()), json!(rsa));
-    keys.rotate_id_tokens(SigningKey::generate(SigningAlgorithm::Es256).unwrap()).unwrap();
+    keys.sign_id_tokens_with(SigningKey::generate(SigningAlgorithm::Es256).unwrap()).unwrap();
     let third = world.login("openid").await.assert_ok();
     world.id_claims(&third);
     world.id_claims(&second);
@@ -175,10 +175,10 @@ async fn id_tokens_may_have_a_key_of_their_own_which_is_published_rotated_and_re
 fn a_key_for_id_tokens_whose_kid_is_taken_is_refused_and_nothing_changes() {
     let keys = KeySet::new(key(SigningAlgorithm::Es256).with_kid("1").unwrap());
     let other = key(SigningAlgorithm::Rs256).with_kid("1").unwrap();
-    assert_eq!(keys.rotate_id_tokens(other).unwrap_err(), KeyError::KidInUse);
+    assert_eq!(keys.sign_id_tokens_with(other).unwrap_err(), KeyError::KidInUse);
     assert_eq!(keys.published().len(), 1);
     // The key that signs access tokens may be named for ID tokens, too.
-    keys.rotate_id_tokens(key(SigningAlgorithm::Es256).with_kid("1").unwrap()).unwrap();
+    keys.sign_id_tokens_with(key(SigningAlgorithm::Es256).with_kid("1").unwrap()).unwrap();
     assert_eq!(keys.published().len(), 1);
 }
 
