@@ -77,7 +77,7 @@ impl Profile {
     /// The scopes that every client may ask for, beside those that it is registered for.
     pub(crate) fn common_scopes(self) -> Option<&'static Scope> {
         static OF_OPENID_CONNECT: LazyLock<Scope> =
-            LazyLock::new(|| format!("openid profile email {OFFLINE_ACCESS}").parse().unwrap_or_default());
+            LazyLock::new(|| Scope::of_tokens(vec!["openid", "profile", "email", OFFLINE_ACCESS]));
         match self {
             Self::Rfc6749 => None,
             Self::Auth0 => Some(&OF_OPENID_CONNECT),

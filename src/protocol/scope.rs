@@ -102,7 +102,8 @@ impl Scope {
         Self::of_sorted(self.iter().filter(|token| other.contains(token)))
     }
 
-    fn of_tokens(mut tokens: Vec<&str>) -> Self {
+    /// Of tokens that are known to be some, in whatever order.
+    pub(super) fn of_tokens(mut tokens: Vec<&str>) -> Self {
         tokens.sort_unstable();
         tokens.dedup();
         Self::of_sorted(tokens.into_iter())
