@@ -58,16 +58,17 @@ impl<A> PasswordGrantLayer<Reject, A> {
     /// (`axum::body::Body::from`, `http_body_util::Full::new` ...), so that an existing token endpoint at the same path
     /// can gain the password grant.
     ///
-    /// Only form POSTs are read then: every other request for the path passes through untouched. A form that is
-    /// malformed, names no grant type or is too large is answered here. Unlike the default mode this one asks the inner
-    /// service for `Clone`, because it is called after the body was read.
+    /// Only POSTs of forms are read then, and of JSON in a [profile](crate::mount::Profile) that reads it: every other request
+    /// for the path passes through untouched. What is read and is malformed, names no grant type or is too large is answered
+    /// here; so is JSON that is no [flat object](crate::manual::errors#json-bodies), whatever grant it asks for. Unlike the
+    /// default mode this one asks the inner service for `Clone`, because it is called after the body was read.
     ///
     /// The realm grant is no other grant, unless the registry [names its clients](crate::ClientRegistry::all_clients) and none of
     /// them may use it.
     ///
-    /// The inner service must not serve the password grant itself any more: a body of another type (JSON, another
-    /// character set) would reach it past the budget of attempts. What it is given was not checked here: neither
-    /// transport nor origin, query or client.
+    /// The inner service must not serve the password grant itself any more: a body that is not read here (JSON by default, in
+    /// every profile another character set or two media types) would reach it past the budget of attempts. What it is given was
+    /// not checked here: neither transport nor origin, query or client.
     #[must_use]
     pub fn forward_other_grants<B>(self, body: fn(Bytes) -> B) -> PasswordGrantLayer<Forward<B>, A> {
         PasswordGrantLayer { mount: self.mount, others: Forward::new(body), bodies: self.bodies }
