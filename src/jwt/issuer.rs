@@ -139,8 +139,8 @@ impl JwtIssuer {
     /// there, because the request has none. `at_hash`, which is optional, is not there either: both tokens come in one answer.
     /// The claims of [`with_claims`](Self::with_claims) and of [login rules](crate::rules) stand in the access token alone.
     ///
-    /// The client registers `openid` like any other scope; in the [profile of Auth0](crate::mount::Profile::Auth0) each client may ask
-    /// for it. The key is that of the access tokens, or one of
+    /// The client registers `openid` like any other scope. In the [profile of Auth0](crate::mount::Profile::Auth0) each client may ask
+    /// for it, but a default scope has to be registered there, too. The key is that of the access tokens, or one of
     /// [its own](KeySet::sign_id_tokens_with); [`jwks`](Self::jwks) publishes both.
     ///
     /// # Contract

@@ -23,6 +23,8 @@ impl PasswordGrant {
 
 /// Puts a token endpoint together: the four required calls, what differs from the defaults, and [`build`](Self::build). Each
 /// method names its default; the [manual](crate::manual::defaults) says why it is that one, and when to change it.
+/// `clients`, `verifier` and `issuer` change the builder's type. A part that is chosen at run time is chosen before, as
+/// `Arc<dyn CredentialVerifier>` for one.
 ///
 /// ```
 /// # use tower_password_grant::store::MemoryAccessTokens;

@@ -111,6 +111,8 @@ use crate::boundary::provided::{Missing, Provided};
 /// - A name without an account is counted in the form that `find` read: as it was typed if that is the only one, else in the
 ///   canonical form. So read no form for anything but the look-up. A store that wraps another and logs both forms changes how
 ///   such names are counted, and their locks would show which names exist.
+/// - Ids are unique over all realms of one store, because `save_hash` is given no realm. Where they are not, make a store for each
+///   realm.
 /// - Login names and aliases are one name space. Refuse an account whose login name is another account's e-mail address
 ///   when it is created; otherwise the owner of such an account can lock the other out, or is found in its place.
 /// - `save_hash` is one conditional statement that replaces `old_hash` only: `UPDATE .. WHERE id = $1 AND password_hash =

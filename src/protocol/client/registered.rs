@@ -201,7 +201,8 @@ impl Client {
         ClientBuilder::new(id, ClientAuthentication::None)
     }
 
-    /// Starts a confidential client that authenticates with the secret of this digest.
+    /// Starts a confidential client that authenticates with the secret of this digest. Of a secret that the client has already, and
+    /// that is random, it is [`SecretDigest::of`] its text.
     pub fn confidential(id: &str, secret: &SecretDigest) -> ClientBuilder {
         ClientBuilder::new(id, ClientAuthentication::Secret).secret(secret, None)
     }
