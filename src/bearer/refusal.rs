@@ -79,7 +79,9 @@ impl BearerReason {
                 Some("the clock of the token's issuer and the guard's own differ by more than a minute")
             }
             Self::Audience => Some(
-                "the token is for another audience, or names none: give the issuer `OpaqueIssuer::with_audience`, or the guard `BearerGuardBuilder::any_audience`",
+                "the token is for another audience, or names none: let the client ask for this one (`ClientBuilder::allow_audience`, \
+                 parameter `audience`), or give it to the issuer (`JwtIssuer::new`, `OpaqueIssuer::with_audience`); \
+                 `BearerGuardBuilder::any_audience` only if the issuer serves this API alone",
             ),
             _ => None,
         }

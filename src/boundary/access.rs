@@ -225,6 +225,10 @@ impl<T: AccessTokenStore + ?Sized> AccessTokenStore for Arc<T> {
 /// # Errors
 /// A [`BackendError`] answers 503: an API never takes it for a bad token, and no client gets an answer that a token was revoked.
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an `AccessTokenVerifier`",
+    note = "of a `JwtIssuer` it is `issuer.verifier()`; an `OpaqueIssuer` is one itself; otherwise implement the trait with `#[async_trait]`"
+)]
 pub trait AccessTokenVerifier: Send + Sync + 'static {
     /// What this token stands for now.
     fn verify<'a>(&'a self, token: &'a str) -> MaybeFuture<'a, Result<Option<AccessTokenRecord>, BackendError>>;

@@ -355,7 +355,7 @@ impl Denial {
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `CredentialVerifier`",
-    note = "implement the trait with `#[async_trait]`, or wrap a closure: `verify_fn(|attempt| async move {{ .. }})`; a trait object goes in an `Arc`"
+    note = "implement the trait with `#[async_trait]`, or wrap a closure: `verify_fn(|attempt| async move {{ .. }})`; over a `UserStore` it is `Argon2Verifier::new(store)?`; a trait object goes in an `Arc`"
 )]
 pub trait CredentialVerifier: Send + Sync + 'static {
     /// Verifies the attempt.

@@ -9,6 +9,7 @@ use tower_password_grant::audit::Reason;
 use tower_password_grant::clock::Clock;
 use tower_password_grant::limiter::{AttackProtection, SharedKey};
 use tower_password_grant::mount::RequestLimits;
+use tower_password_grant::token::MissingScope;
 use tower_password_grant::user::{AccountKey, HostCode};
 use tower_password_grant::{Attempt, BackendError, CredentialVerifier, Denial, PasswordGrantLayer, Subject, Verdict};
 use tracing::Level;
@@ -175,11 +176,17 @@ async fn clients_are_named_only_when_they_are_registered() {
 
 #[tokio::test]
 async fn a_header_that_could_be_read_in_two_ways_is_pointed_out() {
+    let (capture, _guard) = Capture::listen();
     let (layer, audit) = told();
+    capture.clear();
     send(&layer, token_request(&[("authorization", &basic("conf", "a+b"))], PW)).await;
     assert!(audit.lock().unwrap()[0].unencoded_basic);
     post(&layer, PW).await.assert_ok();
     assert!(!audit.lock().unwrap()[1].unencoded_basic);
+    post(&layer, &login("wrong", "x")).await.assert_error(400, "invalid_grant");
+    let said: Vec<_> = capture.events().into_iter().filter(|said| said.field("reason").is_some()).collect();
+    let noted = |at: usize| said[at].field("unencoded_basic");
+    assert_eq!((noted(0), noted(1)), (Some("true"), None), "where it is not so, the line is silent about it");
 }
 
 #[tokio::test]
@@ -282,6 +289,17 @@ async fn a_grant_type_that_is_not_served_names_what_would_serve_it() {
     let said = capture.events()[0].clone();
     assert_eq!(said.field("reason"), Some("unsupported_grant_type"));
     assert!(said.field("hint").unwrap().contains("ClientBuilder::allow_realm_grant"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_login_without_a_scope_that_has_no_default_names_the_cure() {
+    let (capture, _guard) = Capture::listen();
+    let fixture = Fixture::with(|builder| builder.missing_scope(MissingScope::Refuse));
+    capture.clear();
+    fixture.token(ALICE, PW).await.assert_error(400, "invalid_scope");
+    let said = capture.events()[0].clone();
+    assert_eq!(said.field("reason"), Some("no_scope"));
+    assert!(said.field("hint").unwrap().contains("ClientBuilder::default_scope"), "{said:?}");
 }
 
 #[tokio::test]

@@ -7,4 +7,5 @@ fn main() {
 
 //~ `&str` is not a `CredentialVerifier`
 //~ wrap a closure: `verify_fn(
+//~ over a `UserStore` it is `Argon2Verifier::new(store)?`
 //~ a trait object goes in an `Arc`

@@ -105,7 +105,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             denial = refused_by.and_then(reason_of),
             limit = event.limit.map(tracing::field::display),
             monitored,
-            unencoded_basic = event.unencoded_basic,
+            unencoded_basic = event.unencoded_basic.then_some(true),
             hint = hint(reason),
             millis,
             "token request refused"
@@ -234,6 +234,10 @@ fn hint(reason: Reason) -> Option<&'static str> {
         Reason::UnsupportedGrantType => Some(
             "the endpoint does not serve this grant type: the realm grant needs a client with \
              `ClientBuilder::allow_realm_grant`, one of your own `Builder::extension_grant`",
+        ),
+        Reason::NoScope => Some(
+            "the request names no scope that the client may have, and there is no default: `ClientBuilder::default_scope`, or \
+             `Builder::missing_scope`",
         ),
         Reason::IllegalToken => Some("the issuer gave a token with characters that do not fit a header"),
         _ => None,
