@@ -127,10 +127,10 @@ impl FromStr for Scope {
     /// Reads a scope as RFC 6749 A.4 writes it: tokens of `NQCHAR` with exactly one space between them. The empty string
     /// is refused; the empty scope is [`Scope::default`].
     fn from_str(text: &str) -> Result<Self, ScopeError> {
-        let (mut count, mut last, mut is_sorted) = (0_usize, "", true);
-        for token in text.split(' ') {
+        let (mut count, mut last, mut is_sorted) = (0_usize, [].as_slice(), true);
+        for token in text.as_bytes().split(|byte| *byte == b' ') {
             count = count.saturating_add(1);
-            if token.is_empty() || !token.bytes().all(is_nqchar) || count > MAX_TOKENS {
+            if token.is_empty() || !token.iter().copied().all(is_nqchar) || count > MAX_TOKENS {
                 return Err(ScopeError(()));
             }
             is_sorted &= last < token;

@@ -219,7 +219,7 @@ impl LoginEventBuilder {
         if !family.as_ref().is_none_or(|family| requested.is_subset(family)) {
             return Err(LoginEventError::NotGranted);
         }
-        let limits = ScopeLimits { profile: self.profile, verifier: None, endpoint, family };
+        let limits = ScopeLimits { profile: self.profile, user: family, endpoint };
         let scope = limits.narrow(requested.clone()).map_err(|_| LoginEventError::NothingGranted)?;
         let given = self.lifetime.or(client.lifetime()).unwrap_or(LIFETIME);
         let given = lifetime(given).map_err(|_| LoginEventError::Lifetime(given))?;

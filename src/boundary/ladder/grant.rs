@@ -58,7 +58,7 @@ impl GrantFacts {
         let Terms { client, realm, grant_type, scope, audience } = terms;
         let Verified { subject, scope: allowed } = verified;
         let (profile, endpoint) = (rules.profile, rules.scope_ceiling.clone());
-        let limits = ScopeLimits { profile, verifier: allowed, endpoint, family: None };
+        let limits = ScopeLimits { profile, user: allowed, endpoint };
         let lifetime = rules.lifetime_of(&client, grant_type);
         let scope = limits.narrow(scope)?;
         let facts = Self {
@@ -118,7 +118,7 @@ impl Login {
             return Err(Reason::RefreshTokenExpired);
         }
         facts.lifetime = facts.lifetime.min(rest);
-        limits.family = Some(family.scope().clone());
+        limits.hold_to(family.scope());
         Ok(Self { facts, limits, proven: Proven::nothing(false), password: None })
     }
 

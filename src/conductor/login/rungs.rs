@@ -112,7 +112,8 @@ impl Rungs {
     }
 
     /// The task that asks the rules, if there are any.
-    pub(crate) fn task(&self) -> impl Future<Output = Option<Waker>> + Send {
+    #[inline]
+    pub(crate) fn task(&self) -> impl Future<Output = Option<Waker>> + Send + use<> {
         self.parts.scales.task()
     }
 

@@ -85,11 +85,9 @@ impl Scales {
 
     /// The task that this is polled in, if it has rules to ask.
     #[inline]
-    pub(super) async fn task(&self) -> Option<Waker> {
-        if self.rules.count() == 0 {
-            return None;
-        }
-        Some(poll_fn(|cx| Poll::Ready(cx.waker().clone())).await)
+    pub(super) fn task(&self) -> impl Future<Output = Option<Waker>> + Send + use<> {
+        let has_rules = self.rules.count() != 0;
+        poll_fn(move |cx| Poll::Ready(has_rules.then(|| cx.waker().clone())))
     }
 
     /// Whether something has to be found out of a login before it is weighed. `case`: for the rules, if there are any.

@@ -217,29 +217,50 @@ pub(crate) fn left_of(scope: &Scope, left: Scope) -> Result<Scope, Reason> {
 pub(crate) struct ScopeLimits {
     /// Says what the client may ask for.
     pub(crate) profile: Profile,
-    /// What the verifier lets this user have.
-    pub(crate) verifier: Option<Scope>,
+    /// What the verifier lets this user have; at a refresh no more than the login has got.
+    pub(crate) user: Option<Scope>,
     /// The ceiling of the endpoint.
     pub(crate) endpoint: Option<Scope>,
-    /// What the login has got that a refresh prolongs.
-    pub(crate) family: Option<Scope>,
 }
 
 impl ScopeLimits {
     /// Narrows a scope that was asked for, which is within those of client and family already.
     #[inline]
     pub(crate) fn narrow(&self, mut scope: Scope) -> Result<Scope, Reason> {
-        for limit in [&self.verifier, &self.endpoint].into_iter().flatten() {
+        for limit in [&self.user, &self.endpoint].into_iter().flatten() {
             scope = left_of(&scope, scope.intersection(limit))?;
         }
         Ok(scope)
     }
 
+    /// Holds a refresh to what the login has got that it prolongs.
+    pub(crate) fn hold_to(&mut self, family: &Scope) {
+        self.user = Some(match &self.user {
+            Some(allowed) => family.intersection(allowed),
+            None => family.clone(),
+        });
+    }
+
     /// What login rules make of a scope that was narrowed: nothing that they add is beyond any limit.
     pub(crate) fn ruled(&self, scope: &Scope, client: &Client, decisions: &Decisions) -> Scope {
-        let Self { profile, verifier, endpoint, family } = self;
+        let Self { profile, user, endpoint } = self;
         let reach = reach(client, *profile);
-        let limits = [Some(&*reach), verifier.as_ref(), endpoint.as_ref(), family.as_ref()];
+        let limits = [Some(&*reach), user.as_ref(), endpoint.as_ref()];
         decisions.scope(scope, limits.into_iter().flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_is_held_to_what_verifier_and_login_both_give() {
+        let scope = |text: &str| text.parse::<Scope>().unwrap();
+        for (user, held) in [(None, "read write"), (Some("admin read"), "read"), (Some("read write"), "read write")] {
+            let mut limits = ScopeLimits { user: user.map(scope), ..ScopeLimits::default() };
+            limits.hold_to(&scope("read write"));
+            assert_eq!(limits.user, Some(scope(held)), "{user:?}");
+        }
     }
 }

@@ -170,6 +170,8 @@ impl Form {
         if self.texts.get(name) == realm::PARAMETER { Reason::UnknownRealm } else { reason }
     }
 
+    // As above.
+    #[inline(always)]
     fn add_known(&mut self, known: Known, value: Span, is_plain: bool) -> Result<(), Reason> {
         if value.len() > known.limit() {
             return Err(Reason::ParameterTooLong);

@@ -32,7 +32,8 @@ pub struct IssuedTokens {
     token_type: Cow<'static, str>,
     expires_in: Duration,
     refresh_token: Option<Token>,
-    id_token: Option<Token>,
+    /// Boxed, because few answers have one, and each is handed on from call to call.
+    id_token: Option<Box<Token>>,
     extra: Members,
     unsaved: Option<UnsavedAccessToken>,
 }
@@ -93,7 +94,7 @@ impl IssuedTokens {
     /// An ID token (OpenID Connect Core 1.0 section 3.1.3.3), for a client whose granted scope has `openid`.
     #[must_use]
     pub fn with_id_token(mut self, id_token: Token) -> Self {
-        self.id_token = Some(id_token);
+        self.id_token = Some(Box::new(id_token));
         self
     }
 
@@ -132,7 +133,7 @@ impl IssuedTokens {
         let refresh =
             self.refresh_token.as_ref().is_none_or(|token| !token.expose().is_empty() && is_vschar(token.expose()));
         // Base64url with dots between.
-        let id = self.id_token.as_ref().is_none_or(Token::is_token68);
+        let id = self.id_token.as_deref().is_none_or(Token::is_token68);
         if legal && refresh && id { Ok(()) } else { Err(Reason::IllegalToken) }
     }
 
@@ -140,7 +141,7 @@ impl IssuedTokens {
     pub(crate) fn to_json(&self, scope: &Scope, members: Option<&Claims>) -> Result<Vec<u8>, Reason> {
         let seconds = self.expires_in.as_secs();
         let refresh = self.refresh_token.as_ref().map(Token::expose);
-        let id_token = self.id_token.as_ref().map(Token::expose);
+        let id_token = self.id_token.as_deref().map(Token::expose);
         let scope = Some(scope.as_str()).filter(|scope| !scope.is_empty());
         let access = self.access_token.expose();
 
