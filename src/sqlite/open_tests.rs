@@ -1,3 +1,5 @@
+use rusqlite::StatementStatus;
+
 use super::*;
 use crate::sqlite::columns::get;
 use crate::sqlite::location::prepare;
@@ -72,6 +74,27 @@ fn no_connection_runs_what_the_file_says() {
         assert_eq!(pragma(db, count), 1);
         assert!(db.row("SELECT count(*) FROM seen", (), |row| get::<i64>(row, 0)).is_err(), "a view");
     }
+}
+
+#[test]
+fn a_statement_is_read_once_whatever_its_values_are() {
+    let folder = Folder::new("once");
+    drop(opening(&folder).writer().unwrap());
+    let connection = opening(&folder).connect(OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+    let mut ran = 0;
+    for sql in statements() {
+        let mut statement = connection.prepare(sql).unwrap();
+        for value in 1..4 {
+            for index in 1..=statement.parameter_count() {
+                statement.raw_bind_parameter(index, value).unwrap();
+            }
+            // These values may be refused; by then the statement has run.
+            let _ = statement.raw_query().next();
+        }
+        ran += statement.get_status(StatementStatus::Run);
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
+    }
+    assert!(ran > 60, "{ran}");
 }
 
 #[test]
