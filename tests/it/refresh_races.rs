@@ -37,8 +37,9 @@ fn salt(of: u64) -> [u8; 32] {
     salt
 }
 
+/// Spread as random ids are, which the store in memory takes for their own hash.
 fn id(round: u64) -> FamilyId {
-    FamilyId::from_bytes(u128::from(round).to_be_bytes())
+    FamilyId::from_bytes(u128::from(round.wrapping_mul(0x9e37_79b9_7f4a_7c15)).to_be_bytes())
 }
 
 fn family(round: u64) -> RefreshFamily {
