@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Once;
 
+use tracing::level_filters::LevelFilter;
 use tracing::{Level, debug, enabled, error, info, warn};
 
 use crate::boundary::audit::{AuditEvent, AuditOutcome};
@@ -16,8 +17,14 @@ use crate::protocol::wire::faces::Face;
 /// The most characters of an application's own error text that an event carries.
 const MAX_TEXT: usize = 256;
 
-#[inline]
+/// Whether anybody listens. Each login asks five times, so without a subscriber the answer takes no call.
+#[inline(always)]
 pub(crate) fn is_enabled() -> bool {
+    LevelFilter::current() >= Level::ERROR && is_wanted()
+}
+
+#[inline(never)]
+fn is_wanted() -> bool {
     enabled!(Level::ERROR)
 }
 
