@@ -39,7 +39,8 @@ impl IdClaims {
         Self::checked(Claims::of(value)?)
     }
 
-    /// Adds a claim. Of two of one name the last counts.
+    /// Adds a claim. Of two of one name the last counts. The closure of
+    /// [`with_id_tokens`](crate::jwt::JwtIssuer::with_id_tokens) answers another error type: end it with `Ok(claims.claim(..)?)`.
     ///
     /// # Errors
     /// Fails on a name that has a meaning for the protocol, in whatever case, such as `sub`, `aud`, `exp`, `nonce` or `acr`, and

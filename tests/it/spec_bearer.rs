@@ -15,6 +15,7 @@ use tower_password_grant::token::{Claims, Token};
 use tower_password_grant::{BackendError, OpaqueIssuer};
 
 use crate::support::bearer::{self, AUDIENCE, Answer, Api, Tokens, record};
+use crate::support::capture::Capture;
 
 #[tokio::test]
 async fn the_scheme_has_any_case_and_one_or_more_spaces_be_01() {
@@ -197,6 +198,21 @@ async fn a_refresh_token_opens_no_api_be_14() {
     let refresh = Token::random("rt_").unwrap();
     store.insert(refresh.digest(), record("read")).await.unwrap();
     api.get(&format!("Bearer {}", refresh.expose())).await.assert_refused(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn a_token_for_another_api_names_the_clients_setting_to_the_operator_first() {
+    let (capture, _guard) = Capture::listen();
+    let tokens = Tokens::new();
+    tokens.add("other", record("read").with_audience(["https://other.example"]));
+    let api = Api::start(&tokens).await;
+    capture.clear();
+    api.get("Bearer other").await.assert_refused(401, "invalid_token");
+    let said = capture.events().into_iter().find(|said| said.field("reason") == Some("audience")).unwrap();
+    let hint = said.field("hint").unwrap();
+    let place = |setting| hint.find(setting).unwrap();
+    assert!(place("ClientBuilder::allow_audience") < place("JwtIssuer::new"), "{hint}");
+    assert!(place("OpaqueIssuer::with_audience") < place("any_audience"), "{hint}");
 }
 
 #[tokio::test]

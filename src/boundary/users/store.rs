@@ -132,7 +132,8 @@ use crate::boundary::provided::{Missing, Provided};
 ///
 /// # Errors
 /// A [`BackendError`] of `find` answers 503 and gives the charge back; an unknown user is `Ok(None)`. One of `save_hash`
-/// is counted (`HashingStats::failed_saves`), an event warns, and the login does not fail.
+/// is counted (`HashingStats::failed_saves`), an event warns, and the login does not fail. Where your own code calls the
+/// store and needs an error type, write `.map_err(BackendError::into_error)?`.
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `UserStore`",
