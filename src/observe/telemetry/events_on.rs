@@ -232,7 +232,8 @@ fn hint(reason: Reason) -> Option<&'static str> {
     match reason {
         Reason::NoPeerAddress => Some(
             "the request lacks the extension that `PeerAddress` reads: in axum serve with \
-             `into_make_service_with_connect_info::<SocketAddr>()`, elsewhere insert it in the accept loop",
+             `into_make_service_with_connect_info::<SocketAddr>()`, over a listener of your own with the type that it has \
+             `Connected` for, elsewhere insert it in the accept loop",
         ),
         Reason::WrongMethod => Some(
             "the client is registered for another way of authentication (`ClientBuilder::authenticate_by`); a public client \
