@@ -151,7 +151,7 @@ pub enum ClaimError {
     /// No claims.
     #[error(transparent)]
     Malformed(#[from] MalformedClaims),
-    /// An access token for the client itself, beside an ID token.
+    /// An access token for the client itself, of an issuer that gives ID tokens.
     #[error(
         "the client `{0}` is an audience of its access tokens, so that they could be taken for ID tokens: name the API differently"
     )]

@@ -11,7 +11,7 @@ use super::header::Kind;
 use super::id_claims::IdClaims;
 use super::jwks::Jwks;
 use super::key_set::{KeySet, Keys};
-use super::payload::{AccessTokenPayload, Facts, IdTokenPayload};
+use super::payload::{AccessTokenPayload, Facts, IdTokenPayload, tell_apart};
 use super::verifier::JwtVerifier;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::{Clock, PartClock, SharedClock};
@@ -151,7 +151,7 @@ impl JwtIssuer {
     /// # Security
     /// An ID token is for the client, which need not be trusted with more than the scope says. It opens no API:
     /// [`JwtVerifier`] refuses it by its `typ`. Other verifiers go by the audience, so a client whose own id is an audience of its
-    /// access tokens gets no ID token, and the request is answered 500.
+    /// access tokens gets no tokens at all: the request is answered 500.
     ///
     /// # Cancellation
     /// The future is dropped when the client hangs up, or when the time of the issuer is over
@@ -232,11 +232,13 @@ impl JwtIssuer {
         let keys = self.keys.now();
         let facts = Facts::of(grant, &self.issuer, self.clock.now()).map_err(BackendError::fault)?;
         let audience = grant.audience_or(|| Arc::clone(&self.audience));
+        if self.id_tokens.is_some() {
+            tell_apart(&audience, grant.client().id()).map_err(BackendError::fault)?;
+        }
         let access_token = self.access_token(&keys, facts, &audience, grant)?;
         let tokens = IssuedTokens::bearer(access_token, Duration::from_secs(grant.lifetime().as_secs()));
         let Some(of_user) = of_user else { return Ok(tokens) };
-        let payload = IdTokenPayload::new(facts, &audience, of_user.claims().object());
-        let payload = payload.map_err(BackendError::fault)?;
+        let payload = IdTokenPayload::new(facts, of_user.claims().object());
         Ok(tokens.with_id_token(sign(&keys, Kind::IdToken, &payload)?))
     }
 

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::error::ClaimError;
 use crate::boundary::ladder::grant::Grant;
+use crate::protocol::client::registered::ClientId;
 use crate::protocol::token::claims::{SHOWN, WRITTEN, WRITTEN_FOR_APIS};
 use crate::protocol::wire::json_object::JsonObject;
 
@@ -101,6 +102,14 @@ impl Serialize for AccessTokenPayload<'_> {
     }
 }
 
+/// Refuses an access token for its client itself. Many clients look at the audience alone to tell it from an ID token, so where
+/// there are ID tokens there is none, whatever scope it has.
+pub(super) fn tell_apart(audience: &[String], client: &ClientId) -> Result<(), ClaimError> {
+    let client = client.as_str();
+    let is_client = audience.iter().any(|one| one == client);
+    if is_client { Err(ClaimError::ClientIsAudience(client.to_owned())) } else { Ok(()) }
+}
+
 /// Of an ID token (OpenID Connect Core 1.0 section 2).
 pub(super) struct IdTokenPayload<'a> {
     facts: Facts<'a>,
@@ -108,18 +117,8 @@ pub(super) struct IdTokenPayload<'a> {
 }
 
 impl<'a> IdTokenPayload<'a> {
-    /// `audience` is that of the access token beside it. Many clients look at the audience alone to tell the two apart, so no
-    /// access token may be for the client itself.
-    pub(super) fn new(
-        facts: Facts<'a>,
-        audience: &[String],
-        extra: Option<JsonObject<'a>>,
-    ) -> Result<Self, ClaimError> {
-        let client = facts.grant.client().id().as_str();
-        if audience.iter().any(|one| one == client) {
-            return Err(ClaimError::ClientIsAudience(client.to_owned()));
-        }
-        Ok(Self { facts, extra })
+    pub(super) fn new(facts: Facts<'a>, extra: Option<JsonObject<'a>>) -> Self {
+        Self { facts, extra }
     }
 }
 
