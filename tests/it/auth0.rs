@@ -2,6 +2,7 @@
 
 mod alike;
 mod answers;
+#[cfg(feature = "testing")]
 mod audience;
 #[cfg(feature = "jwt")]
 mod discovery;

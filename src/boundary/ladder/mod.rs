@@ -13,7 +13,7 @@
 //! | [`Attempt`](super::verifier::Attempt) | [`charged`](super::verifier::Attempt::charged) | the charge of an account |
 //! | [`VerifiedUser`](user::VerifiedUser) | [`verify`](user::verify), [`exchange`](user::exchange) | the verifier's verdict on an attempt; an extension grant's on a request, for a charge |
 //! | [`Login`](grant::Login) | [`of`](grant::Login::of) | terms and a verified user |
-//! | [`Ruled`](ruled::Ruled) | [`apply`](ruled::apply) | a login rule's ruling on a login |
+//! | [`Ruled`](ruled::Ruled) | [`ask`](ruled::ask) | a login rule's ruling on a login |
 //! | [`Grant`](grant::Grant) | [`weigh`](grant::Login::weigh) | a login that has proven what is demanded of it, and that each login rule has let go on |
 //!
 //! A refresh climbs beside them: a permitted client and a family of its own make a [`Claim`](terms::Claim), that and a token of

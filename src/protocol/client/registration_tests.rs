@@ -13,6 +13,7 @@ use crate::protocol::client::sunset::Sunset;
 use crate::protocol::millis;
 use crate::protocol::secret::secrets::SecretDigest;
 
+#[allow(clippy::duplicate_mod, reason = "ring 0 names no room, and the room may not be built")]
 #[path = "../../testing/every_option.rs"]
 mod every_option;
 
