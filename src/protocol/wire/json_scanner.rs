@@ -21,19 +21,28 @@ pub(super) struct Written<'a> {
 impl<'a> Written<'a> {
     /// What stands between the quotes, if it is a text: with its escapes, if it is not plain.
     pub(super) fn quoted(self) -> Option<&'a str> {
-        self.json.strip_prefix('"')?.strip_suffix('"')
+        if self.is_plain { without_quotes(self.json) } else { self.json.strip_prefix('"')?.strip_suffix('"') }
     }
 
     /// The text that it is. It is borrowed, if it has no escapes.
+    // Each member of a token is asked for its text: what is plain takes no call.
+    #[inline(always)]
     pub(super) fn text(self) -> Option<Cow<'a, str>> {
+        if self.is_plain { without_quotes(self.json).map(Cow::Borrowed) } else { self.text_with_escapes() }
+    }
+
+    #[inline(never)]
+    fn text_with_escapes(self) -> Option<Cow<'a, str>> {
         #[derive(Deserialize)]
         struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-        if self.is_plain {
-            return self.quoted().map(Cow::Borrowed);
-        }
         serde_json::from_str(self.json).ok().map(|Text(text)| text)
     }
+}
+
+#[inline(always)]
+fn without_quotes(text: &str) -> Option<&str> {
+    text.get(1..text.len().wrapping_sub(1))
 }
 
 /// Hands on each member of an object, its name and what it holds, in the order in which they are written; as long as they are
@@ -58,8 +67,7 @@ impl<'a> Scanner<'a> {
         self.take('{')?;
         if self.take('}').is_none() {
             loop {
-                // What is no text is no name: that is seen where it is taken.
-                let name = self.value()?;
+                let name = self.name()?;
                 self.take(':')?;
                 found(name, self.value()?)?;
                 if self.take(',').is_none() {
@@ -85,6 +93,17 @@ impl<'a> Scanner<'a> {
         self.skip_space();
         self.rest = self.rest.strip_prefix(mark)?;
         Some(())
+    }
+
+    /// What is no text is no name: that is seen where it is taken.
+    #[inline(always)]
+    fn name(&mut self) -> Option<Written<'a>> {
+        self.skip_space();
+        // As nearly all are.
+        let Some(length) = self.plain_text() else { return self.value() };
+        let (json, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(Written { json, is_plain: true })
     }
 
     fn value(&mut self) -> Option<Written<'a>> {
