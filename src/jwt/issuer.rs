@@ -169,7 +169,11 @@ impl JwtIssuer {
     /// # let rsa_pem = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/jwt/rs256.pem"));
     /// # #[derive(Clone)] struct Users;
     /// # struct User { name: String, email: String }
-    /// # impl Users { async fn load(&self, _: &str) -> Result<User, BackendError> { unimplemented!() } }
+    /// # impl Users {
+    /// #     async fn load(&self, id: &str) -> Result<User, BackendError> {
+    /// #         Ok(User { name: id.to_owned(), email: format!("{id}@example.com") })
+    /// #     }
+    /// # }
     /// async fn claims(users: Users, grant: Grant) -> Result<IdClaims, BackendError> {
     ///     let user = users.load(grant.subject().id()).await?; // SELECT .. WHERE id = ..
     ///     let mut claims = IdClaims::new();
