@@ -31,6 +31,7 @@ pub mod leaks;
 pub mod limiter;
 pub mod manual;
 mod memory;
+pub mod mfa;
 pub mod mount;
 mod observe;
 mod protocol;

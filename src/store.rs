@@ -4,6 +4,7 @@
 //! - [`UserStore`] is the table of users, as far as a password needs it: two statements against a table that you have already.
 //!   The verifier of the feature `argon2` asks it. A [`UserInsert`] takes users of another directory, too.
 //! - [`RefreshTokenStore`] and [`AccessTokenStore`] keep tokens, [`OneTimeValues`] what is spent by its first use.
+//! - [`FactorStore`] keeps the authenticators of [second factors](crate::mfa).
 //!
 //! The feature `sqlite` keeps all of it in one file. A store of your own decides nothing: [`Lineage`] holds the rules of a
 //! refresh token family, [`Client::to_text`](crate::Client::to_text) gives a client's registration as a text, and the suites of the
@@ -20,6 +21,7 @@
 //! ```
 
 pub use crate::boundary::access::AccessTokenStore;
+pub use crate::boundary::factors::store::FactorStore;
 pub use crate::boundary::identity::StoreIdentity;
 pub use crate::boundary::once::OneTimeValues;
 pub use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
@@ -30,6 +32,7 @@ pub use crate::boundary::users::stored_user::{StoredUser, UserStatus};
 pub use crate::memory::access::MemoryAccessTokens;
 pub use crate::memory::once::MemoryOneTimeValues;
 pub use crate::memory::refresh::MemoryRefreshTokens;
+pub use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, Enrolled, Enrolment, RecoveryCodes};
 pub use crate::protocol::secret::secrets::SecretDigest;
 pub use crate::protocol::token::family::{FamilyId, RefreshFamily};
 pub use crate::protocol::token::lineage::{Lineage, LineageError};

@@ -21,5 +21,6 @@ pub use crate::protocol::client::policy::MissingScope;
 pub use crate::protocol::scope::ScopeError;
 pub use crate::protocol::secret::secrets::Token;
 pub use crate::protocol::token::claims::{Claims, MalformedClaims};
+pub use crate::protocol::token::methods::{AuthenticationMethod, AuthenticationMethods, UnknownMethod};
 pub use crate::protocol::wire::members::MemberError;
 pub use crate::service::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};

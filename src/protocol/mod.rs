@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod audience;
 pub(crate) mod client;
 pub(crate) mod explained;
+pub(crate) mod factor;
 pub(crate) mod ip_network;
 pub(crate) mod millis;
 pub(crate) mod profile;

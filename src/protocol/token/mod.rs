@@ -5,6 +5,7 @@ pub(crate) mod clock_steps;
 pub(crate) mod family;
 pub(crate) mod lifetime;
 pub(crate) mod lineage;
+pub(crate) mod methods;
 pub(crate) mod record;
 pub(crate) mod refresh_token;
 pub(crate) mod subject_at_client;

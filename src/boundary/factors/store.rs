@@ -1,0 +1,122 @@
+//! Where authenticators are kept.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use crate::boundary::backend::BackendError;
+use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorUser};
+use crate::protocol::secret::secrets::SecretDigest;
+
+/// Keeps the authenticators of users, and the digests of their recovery codes. One method for each promise.
+///
+/// # Contract
+/// - Each method is one atomic step, over all processes that share the store. Where it answers with a `bool`, exactly one of any
+///   number of equal calls is answered `true`, but for [`remove`](Self::remove) of what is added again.
+/// - Users are equal only if both realm and subject are: hash them with their lengths, not joined by a separator.
+/// - [`enrol`](Self::enrol) replaces what waits unconfirmed, with its recovery codes. With [`Enrolment::is_first`] it looks for an
+///   active factor in the same step. It answers [`Enrolled::TooMany`] beyond 16 authenticators of one user.
+/// - [`confirm`](Self::confirm) makes the authenticator and the recovery codes of its enrolment active. Recovery codes that were
+///   active before go on to count, and then those of the enrolment are dropped.
+/// - [`spend_step`](Self::spend_step) goes forward only: it writes the step if it is later than the one that is kept.
+/// - [`swap_recovery_code`](Self::swap_recovery_code) takes the old code away and adds the new one together.
+/// - [`remove`](Self::remove) of the last active factor removes the recovery codes with it: alone they are no factor.
+///
+/// # Security
+/// What is lost here lets a password alone in: an authenticator is never taken as absent because the store is down. A step or a
+/// recovery code that is spent twice is a second login for the one who watched. [`Authenticator::sealed`] is sealed for its user
+/// and its identifier; keep it as it is.
+///
+/// # Cancellation
+/// A dropped call may have taken effect, as a whole or not at all.
+///
+/// # Errors
+/// A [`BackendError`] answers 503. It never means that there is no factor.
+#[async_trait]
+pub trait FactorStore: Send + Sync + 'static {
+    /// The authenticators of a user, the oldest first, without those that are [over](Authenticator::is_over).
+    async fn list(&self, user: FactorUser<'_>, now: SystemTime) -> Result<Vec<Authenticator>, BackendError>;
+
+    /// Begins an enrolment.
+    async fn enrol(
+        &self,
+        user: FactorUser<'_>,
+        enrolment: Enrolment,
+        now: SystemTime,
+    ) -> Result<Enrolled, BackendError>;
+
+    /// Ends an enrolment: its first right code has come. `is_first`: only if the user has no active factor by now. Answers whether
+    /// the authenticator is active by this call.
+    async fn confirm(
+        &self,
+        user: FactorUser<'_>,
+        id: &AuthenticatorId,
+        is_first: bool,
+        now: SystemTime,
+    ) -> Result<bool, BackendError>;
+
+    /// Removes an authenticator. Answers whether it was there.
+    async fn remove(&self, user: FactorUser<'_>, id: &AuthenticatorId) -> Result<bool, BackendError>;
+
+    /// Removes all authenticators and recovery codes of a user: for an operator who helps somebody who has lost them.
+    async fn remove_all(&self, user: FactorUser<'_>) -> Result<(), BackendError>;
+
+    /// Spends a time step of an authenticator app. Answers whether it is later than all that were spent.
+    async fn spend_step(&self, user: FactorUser<'_>, id: &AuthenticatorId, step: u64) -> Result<bool, BackendError>;
+
+    /// Swaps a recovery code, which must be active, for a new one. Answers whether the old one was there.
+    async fn swap_recovery_code(
+        &self,
+        user: FactorUser<'_>,
+        old: &SecretDigest,
+        new: &SecretDigest,
+    ) -> Result<bool, BackendError>;
+}
+
+#[async_trait]
+impl<T: FactorStore + ?Sized> FactorStore for Arc<T> {
+    async fn list(&self, user: FactorUser<'_>, now: SystemTime) -> Result<Vec<Authenticator>, BackendError> {
+        (**self).list(user, now).await
+    }
+
+    async fn enrol(
+        &self,
+        user: FactorUser<'_>,
+        enrolment: Enrolment,
+        now: SystemTime,
+    ) -> Result<Enrolled, BackendError> {
+        (**self).enrol(user, enrolment, now).await
+    }
+
+    async fn confirm(
+        &self,
+        user: FactorUser<'_>,
+        id: &AuthenticatorId,
+        is_first: bool,
+        now: SystemTime,
+    ) -> Result<bool, BackendError> {
+        (**self).confirm(user, id, is_first, now).await
+    }
+
+    async fn remove(&self, user: FactorUser<'_>, id: &AuthenticatorId) -> Result<bool, BackendError> {
+        (**self).remove(user, id).await
+    }
+
+    async fn remove_all(&self, user: FactorUser<'_>) -> Result<(), BackendError> {
+        (**self).remove_all(user).await
+    }
+
+    async fn spend_step(&self, user: FactorUser<'_>, id: &AuthenticatorId, step: u64) -> Result<bool, BackendError> {
+        (**self).spend_step(user, id, step).await
+    }
+
+    async fn swap_recovery_code(
+        &self,
+        user: FactorUser<'_>,
+        old: &SecretDigest,
+        new: &SecretDigest,
+    ) -> Result<bool, BackendError> {
+        (**self).swap_recovery_code(user, old, new).await
+    }
+}

@@ -1,0 +1,4 @@
+//! Second factors as values: which authenticators a user has, and what a login with a factor open says of itself.
+
+pub(crate) mod authenticator;
+pub(crate) mod challenge;

@@ -1,0 +1,193 @@
+//! In which ways a user was authenticated (RFC 8176).
+
+use std::fmt;
+
+/// One way in which a user was authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuthenticationMethod {
+    /// A password.
+    Password,
+    /// A code of an authenticator app (RFC 6238).
+    Otp,
+    /// A code in a text message.
+    Sms,
+    /// A code in a telephone call.
+    Voice,
+    /// A code in an e-mail.
+    Email,
+    /// A question on another device, answered there.
+    Push,
+    /// A recovery code.
+    RecoveryCode,
+}
+
+impl AuthenticationMethod {
+    const ALL: [Self; 7] =
+        [Self::Password, Self::Otp, Self::Sms, Self::Voice, Self::Email, Self::Push, Self::RecoveryCode];
+
+    /// Its name in `amr` (RFC 8176 section 2). A code that is sent by e-mail and a recovery code are one-time passwords; a question
+    /// on another device is a second channel.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "pwd",
+            Self::Otp | Self::Email | Self::RecoveryCode => "otp",
+            Self::Sms => "sms",
+            Self::Voice => "tel",
+            Self::Push => "mca",
+        }
+    }
+
+    /// Its own name in what is stored.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Otp => "otp",
+            Self::Sms => "sms",
+            Self::Voice => "voice",
+            Self::Email => "email",
+            Self::Push => "push",
+            Self::RecoveryCode => "recovery-code",
+        }
+    }
+
+    const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
+/// The ways in which the user of one login was authenticated: a set.
+///
+/// ```
+/// use tower_password_grant::token::{AuthenticationMethod, AuthenticationMethods};
+///
+/// let methods = AuthenticationMethods::NONE
+///     .with(AuthenticationMethod::Password)
+///     .with(AuthenticationMethod::Otp);
+/// assert!(methods.has_second_factor());
+/// assert_eq!(methods.amr(), ["pwd", "otp", "mfa"]);
+/// assert_eq!(methods.to_string().parse(), Ok(methods));
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct AuthenticationMethods(u16);
+
+impl AuthenticationMethods {
+    /// None is known.
+    pub const NONE: Self = Self(0);
+
+    /// The same with another one.
+    #[must_use]
+    pub const fn with(self, method: AuthenticationMethod) -> Self {
+        Self(self.0 | method.bit())
+    }
+
+    /// Those of both.
+    #[must_use]
+    pub const fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Whether the user was authenticated so.
+    #[must_use]
+    pub const fn contains(self, method: AuthenticationMethod) -> bool {
+        self.0 & method.bit() != 0
+    }
+
+    /// Whether none is known.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether there are two at least.
+    #[must_use]
+    pub const fn has_second_factor(self) -> bool {
+        self.0.count_ones() >= 2
+    }
+
+    /// The methods, in the order of [`AuthenticationMethod`].
+    pub fn iter(self) -> impl Iterator<Item = AuthenticationMethod> {
+        AuthenticationMethod::ALL.into_iter().filter(move |method| self.contains(*method))
+    }
+
+    /// The values of the claim `amr`, each once; `mfa` is the last one if there is a second factor (RFC 8176 section 2).
+    #[must_use]
+    pub fn amr(self) -> Vec<&'static str> {
+        let mut names: Vec<&str> = Vec::new();
+        for method in self.iter() {
+            if !names.contains(&method.as_str()) {
+                names.push(method.as_str());
+            }
+        }
+        names.extend(self.has_second_factor().then_some("mfa"));
+        names
+    }
+}
+
+/// The names, with single spaces between them: for stores.
+impl fmt::Display for AuthenticationMethods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, method) in self.iter().enumerate() {
+            let space = if at == 0 { "" } else { " " };
+            write!(f, "{space}{}", method.name())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for AuthenticationMethods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+impl FromIterator<AuthenticationMethod> for AuthenticationMethods {
+    fn from_iter<I: IntoIterator<Item = AuthenticationMethod>>(methods: I) -> Self {
+        methods.into_iter().fold(Self::NONE, Self::with)
+    }
+}
+
+/// A stored set names a method that is unknown here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown authentication method: a newer version may have stored it")]
+pub struct UnknownMethod;
+
+impl std::str::FromStr for AuthenticationMethods {
+    type Err = UnknownMethod;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMethod> {
+        let named = |name: &str| AuthenticationMethod::ALL.into_iter().find(|method| method.name() == name);
+        text.split_ascii_whitespace().map(|name| named(name).ok_or(UnknownMethod)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_set_is_read_back_from_its_text() {
+        for bits in 0..1 << AuthenticationMethod::ALL.len() {
+            let methods = AuthenticationMethods(bits);
+            assert_eq!(methods.to_string().parse(), Ok(methods));
+            assert_eq!(methods.iter().collect::<AuthenticationMethods>(), methods);
+        }
+        assert_eq!("password retina".parse::<AuthenticationMethods>(), Err(UnknownMethod));
+    }
+
+    #[test]
+    fn amr_names_each_value_once_and_mfa_for_two_methods() {
+        use AuthenticationMethod::{Email, Otp, Password, Push, RecoveryCode, Sms, Voice};
+        for (methods, amr) in [
+            (&[][..], &[][..]),
+            (&[Password], &["pwd"]),
+            (&[Otp], &["otp"]),
+            (&[Password, Otp], &["pwd", "otp", "mfa"]),
+            (&[Password, Otp, RecoveryCode, Email], &["pwd", "otp", "mfa"]),
+            (&[Password, Sms, Voice, Push], &["pwd", "sms", "tel", "mca", "mfa"]),
+        ] {
+            assert_eq!(methods.iter().copied().collect::<AuthenticationMethods>().amr(), amr, "{methods:?}");
+        }
+    }
+}
