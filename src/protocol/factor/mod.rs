@@ -2,3 +2,5 @@
 
 pub(crate) mod authenticator;
 pub(crate) mod challenge;
+pub(crate) mod random;
+pub(crate) mod recovery;
