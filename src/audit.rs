@@ -6,6 +6,6 @@
 //! [`BearerGuard`](crate::bearer::BearerGuard) refuses never reaches a sink: it has a hook of its own,
 //! [`on_refusal`](crate::bearer::BearerGuardBuilder::on_refusal).
 
-pub use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink};
+pub use crate::boundary::audit::{AccountDigest, AuditEvent, AuditOutcome, AuditSink, FactorStep};
 pub use crate::protocol::rules::refusal::{RuleRefusal, RuleRefusalKind};
 pub use crate::protocol::wire::error::Reason;

@@ -36,7 +36,7 @@ pub fn form(body: &[u8]) -> Result<Vec<(String, String)>, Reason> {
 /// # Errors
 /// The reason why the object is refused.
 pub fn json_form(body: &[u8]) -> Result<Vec<(String, String)>, Reason> {
-    Form::parse_json(body, 0).map(parameters)
+    Form::parse_json(body, 0, &[]).map(parameters)
 }
 
 fn parameters(form: Form) -> Vec<(String, String)> {

@@ -21,6 +21,7 @@ pub use crate::boundary::transport::{SecureTransport, TransportSecurity};
 pub use crate::protocol::ip_network::{IpNetwork, IpNetworkError};
 pub use crate::protocol::profile::Profile;
 pub use crate::service::{
-    AnswerBody, EnclosedBody, EndpointFuture, Forward, ForwardFuture, HasClients, HasIssuer, HasVerifier, InnerBody,
-    Metadata, NoInner, NotSet, PasswordGrantService, Reject, RequestLimits, ResponseBody, ResponseFuture,
+    AnswerBody, EnclosedBody, EndpointFuture, FactorEndpoints, Forward, ForwardFuture, HasClients, HasIssuer,
+    HasVerifier, InnerBody, Metadata, NoInner, NotSet, PasswordGrantService, Reject, RequestLimits, ResponseBody,
+    ResponseFuture,
 };

@@ -70,6 +70,16 @@ pub enum AuditOutcome<'a> {
     Revoked,
     /// A client asked about a token (RFC 7662).
     Introspected,
+    /// An endpoint of second factors has done what it was asked.
+    #[non_exhaustive]
+    Factor {
+        /// What was done.
+        step: FactorStep,
+        /// The subject's identifier.
+        subject: &'a str,
+        /// The identifier of the authenticator that it is about, if it is about one.
+        authenticator: Option<&'a str>,
+    },
     /// The request was refused.
     #[non_exhaustive]
     Refused {
@@ -78,6 +88,33 @@ pub enum AuditOutcome<'a> {
         /// The [login rule](crate::rules) that ended it: by a refusal, or because it failed.
         refused_by: Option<&'a RuleRefusal>,
     },
+}
+
+/// What an endpoint of second factors has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FactorStep {
+    /// A factor was chosen for a login. If it is out of band, a code or a question was sent.
+    Challenged,
+    /// The authenticators of a user were listed.
+    Listed,
+    /// An enrolment was begun.
+    Enrolled,
+    /// An authenticator was removed.
+    Removed,
+}
+
+impl FactorStep {
+    /// A stable name in `snake_case`, fit for a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Challenged => "factor_challenged",
+            Self::Listed => "factors_listed",
+            Self::Enrolled => "factor_enrolled",
+            Self::Removed => "factor_removed",
+        }
+    }
 }
 
 /// A keyed digest of a user name and its realm: it shows that two attempts were on the same account, but not on which.
@@ -91,7 +128,7 @@ impl std::fmt::Display for AccountDigest {
     }
 }
 
-/// Takes audit events: one for each answer of the token, revocation and introspection endpoints, also to a request that was
+/// Takes audit events: one for each answer of the token, revocation, introspection and second factor endpoints, also to a request that was
 /// refused before its body was read, such as a `GET`. `OPTIONS` requests have none, nor has a request whose client hung up. The
 /// refusals of a guard never reach it: they are of another server, maybe, and have a hook of their own,
 /// [`on_refusal`](crate::bearer::BearerGuardBuilder::on_refusal).

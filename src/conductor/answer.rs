@@ -9,9 +9,10 @@ use http::Response;
 use super::door::Head;
 use super::trail::Trail;
 use crate::boundary::account::AccountKey;
-use crate::boundary::audit::{AccountDigest, AuditOutcome};
+use crate::boundary::audit::{AccountDigest, AuditOutcome, FactorStep};
 use crate::boundary::clock::Clock;
 use crate::observe::audit::Auditor;
+use crate::protocol::factor::authenticator::AuthenticatorId;
 use crate::protocol::wire::encode::{self, Setting, Wording};
 use crate::protocol::wire::error::{Reason, TokenError};
 
@@ -21,6 +22,28 @@ pub(crate) enum Reply {
     Tokens(Vec<u8>),
     Revoked,
     Introspected { json: Vec<u8>, max_age: Option<Duration> },
+    Factor(Box<FactorReply>),
+}
+
+/// What an endpoint of second factors has done.
+pub(crate) struct FactorReply {
+    pub(crate) step: FactorStep,
+    /// The subject's identifier.
+    pub(crate) subject: String,
+    /// The authenticator that it is about, if it is about one.
+    pub(crate) authenticator: Option<AuthenticatorId>,
+    /// What the client is told, if it is told anything.
+    pub(crate) json: Option<Vec<u8>>,
+}
+
+impl FactorReply {
+    fn outcome(&self) -> AuditOutcome<'_> {
+        AuditOutcome::Factor {
+            step: self.step,
+            subject: &self.subject,
+            authenticator: self.authenticator.as_ref().map(AuthenticatorId::as_str),
+        }
+    }
 }
 
 /// What all answers of an endpoint have in common.
@@ -55,6 +78,7 @@ impl Answers {
         self.record(trail, &outcome);
         let setting = Setting {
             methods: trail.purpose.methods(),
+            formats: trail.purpose.formats(self.wording.formats),
             version: head.version,
             is_head_request: head.is_head_request,
             has_origin: trail.caller.has_origin,
@@ -65,6 +89,7 @@ impl Answers {
         let headers = head.headers;
         match outcome {
             Ok(Reply::Tokens(json)) => encode::success(json, headers, &setting),
+            Ok(Reply::Factor(reply)) => encode::factor(reply.json, headers, &setting),
             Ok(Reply::Revoked) => encode::revoked(headers, &setting),
             Ok(Reply::Introspected { json, max_age }) => encode::introspected(json, max_age, headers, &setting),
             Ok(Reply::Options) => encode::options(&setting),
@@ -86,6 +111,7 @@ impl Answers {
             }
             Ok(Reply::Revoked) => AuditOutcome::Revoked,
             Ok(Reply::Introspected { .. }) => AuditOutcome::Introspected,
+            Ok(Reply::Factor(reply)) => reply.outcome(),
             Err(error) => AuditOutcome::Refused { reason: error.reason, refused_by: error.rule() },
         };
         if let Some(times) = self.auditor.times(&*self.clock, trail.started) {

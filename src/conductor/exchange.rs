@@ -21,6 +21,7 @@ use super::answer::Reply;
 use super::door::{Door, Head, permit_site};
 use super::flows::grants::{Grants, Served};
 use super::flows::introspection::IntrospectionFlow;
+use super::flows::mfa_challenge::ChallengeFlow;
 use super::flows::revocation::RevocationFlow;
 use super::gate::{Gate, Next};
 use super::login::rungs::Rungs;
@@ -37,6 +38,7 @@ pub(crate) struct Exchange {
     pub(crate) grants: Grants,
     pub(crate) revocation: RevocationFlow,
     pub(crate) introspection: IntrospectionFlow,
+    pub(crate) challenge: ChallengeFlow,
     pub(crate) rungs: Rungs,
 }
 
@@ -78,6 +80,10 @@ impl Exchange {
             Purpose::Token => drop(presented),
             Purpose::Revocation => return Box::pin(self.revocation.serve(form, client, trail)).await,
             Purpose::Introspection => return Box::pin(self.introspection.serve(form, presented, client)).await,
+            Purpose::FactorChallenge => return Box::pin(self.challenge.serve(form, client, trail)).await,
+            Purpose::Associate | Purpose::Authenticators | Purpose::Authenticator => {
+                return Err(TokenError::missing("mfa_token"));
+            }
         }
 
         let requested = form.get(Known::GrantType).unwrap_or_default();

@@ -34,9 +34,19 @@ pub(crate) enum Next {
     Exchange(Form),
 }
 
+impl Next {
+    fn of(parsed: Result<Form, Reason>) -> Self {
+        match parsed {
+            Ok(form) => Self::Exchange(form),
+            Err(reason) => Self::Refuse(reason),
+        }
+    }
+}
+
 /// How a body is parsed that was read.
 #[derive(Clone, Copy)]
 pub(crate) struct Reading {
+    purpose: Purpose,
     format: BodyFormat,
     /// Of the credentials of the header, for which there is room: so the buffer need not grow.
     credentials_len: usize,
@@ -47,12 +57,9 @@ impl Reading {
         let room = self.credentials_len.min(MAX_VALUE);
         let parsed = match self.format {
             BodyFormat::Form => Form::parse(body, room),
-            BodyFormat::Json => Form::parse_json(body, room),
+            BodyFormat::Json => Form::parse_json(body, room, self.purpose.lists()),
         };
-        match parsed {
-            Ok(form) => Next::Exchange(form),
-            Err(reason) => Next::Refuse(reason),
-        }
+        Next::of(parsed)
     }
 }
 
@@ -128,8 +135,11 @@ impl Gate {
         if self.rules.refuse_early_data && head.headers.contains_key("early-data") {
             return Next::Refuse(Reason::EarlyData);
         }
-        match head::judge(head, fields, self.limits.size, self.rules.formats) {
-            Ok(format) => Next::Read(Reading { format, credentials_len: fields.credentials_len() }),
+        if let Some(form) = purpose.bodiless(head.uri.path()) {
+            return Next::of(head::judge_query(head).and(form));
+        }
+        match head::judge(head, fields, self.limits.size, purpose.formats(self.rules.formats)) {
+            Ok(format) => Next::Read(Reading { purpose, format, credentials_len: fields.credentials_len() }),
             Err(reason) => Next::Refuse(reason),
         }
     }
@@ -139,10 +149,10 @@ impl Gate {
         head::is_too_large(&head.headers, self.limits.size).then(|| self.admit(Purpose::Token, head))
     }
 
-    /// How a body is parsed whose head is judged later, if it is of a format that is read here.
+    /// How the body of a token request is parsed whose head is judged later, if it is of a format that is read here.
     pub(crate) fn reading(&self, headers: &HeaderMap) -> Option<Reading> {
         let format = head::format(headers, self.rules.formats)?;
-        Some(Reading { format, credentials_len: 0 })
+        Some(Reading { purpose: Purpose::Token, format, credentials_len: 0 })
     }
 
     pub(super) fn senders(&self) -> &Senders {

@@ -23,6 +23,7 @@ use crate::conductor::exchange::Exchange;
 use crate::conductor::flows::extension::ExtensionFlow;
 use crate::conductor::flows::grants::{Flow, Grants};
 use crate::conductor::flows::introspection::IntrospectionFlow;
+use crate::conductor::flows::mfa_challenge::ChallengeFlow;
 use crate::conductor::flows::password::PasswordFlow;
 use crate::conductor::flows::presented::IssuedBefore;
 use crate::conductor::flows::realm::RealmFlow;
@@ -169,6 +170,7 @@ impl Options {
             door: Door::new(known, methods, Arc::clone(&budget)),
             grants,
             revocation: RevocationFlow::new(tokens.clone(), Arc::clone(&budget), revocation.access_token_ends_family),
+            challenge: ChallengeFlow,
             introspection: IntrospectionFlow::new(tokens, Arc::clone(&clock), introspection.max_age),
             rungs: Rungs::new(Parts {
                 budget,

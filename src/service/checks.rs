@@ -31,10 +31,11 @@ pub(super) fn routes(token_path: String, others: Vec<(String, Target)>) -> Resul
         if !legal {
             return Err(ConfigError::Path(path));
         }
-        routes.push(Route::new(&path, served));
-        if !seen.insert(path.clone()) {
+        let route = Route::new(&path, served);
+        if !seen.insert(route.pattern()) {
             return Err(ConfigError::PathTwice(path));
         }
+        routes.push(route);
     }
     Ok(Routes::new(routes))
 }

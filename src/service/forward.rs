@@ -59,7 +59,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let served = self.mount.routes.find(request.uri().path()).map(|(served, _)| served);
+        let served = self.mount.routes.find(request.uri().path());
         let reading = match served {
             Some(Target::Endpoint(Purpose::Token)) if request.method() == Method::POST => {
                 self.mount.endpoint.gate().reading(request.headers())

@@ -46,7 +46,7 @@ where
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         match self.mount.routes.find(request.uri().path()) {
             None => ResponseFuture::pass(self.inner.call(request)),
-            Some((served, _)) => {
+            Some(served) => {
                 let future = EndpointFuture::serve(&self.mount.endpoint, served, request);
                 ResponseFuture::own(future, self.bodies.clone())
             }

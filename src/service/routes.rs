@@ -22,6 +22,10 @@ impl Target {
             Self::Endpoint(purpose) => purpose.methods(),
         }
     }
+
+    fn has_id(&self) -> bool {
+        matches!(self, Self::Endpoint(purpose) if purpose.has_id())
+    }
 }
 
 /// A path of the layer and what is served there.
@@ -33,30 +37,34 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// A path that ends in `/{id}` stands for all that have another segment in its place.
+    /// What has an id is served below the path, at each segment.
     pub(super) fn new(path: &str, served: Target) -> Self {
-        let before = path.strip_suffix(ID).filter(|before| before.ends_with('/'));
-        Self { fixed: before.unwrap_or(path).to_owned(), ends_in_id: before.is_some(), served }
+        let ends_in_id = served.has_id();
+        let slash = if ends_in_id { "/" } else { "" };
+        Self { fixed: format!("{path}{slash}"), ends_in_id, served }
     }
 
-    /// Whether `path` is this one: its id, which is empty where there is none.
-    fn id_in<'p>(&self, path: &'p str) -> Option<&'p str> {
+    /// The path, with something that stands for the id if it ends in one.
+    pub(super) fn pattern(&self) -> String {
+        let id = if self.ends_in_id { ID } else { "" };
+        format!("{}{id}", self.fixed)
+    }
+
+    fn is_at(&self, path: &str) -> bool {
         if !self.ends_in_id {
-            return (path == self.fixed).then_some("");
+            return path == self.fixed;
         }
-        path.strip_prefix(self.fixed.as_str()).filter(|id| !id.is_empty() && !id.contains('/'))
+        path.strip_prefix(self.fixed.as_str()).is_some_and(|id| !id.is_empty() && !id.contains('/'))
     }
 }
 
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = if self.ends_in_id { ID } else { "" };
-        write!(f, "{}{id}: {:?}", self.fixed, self.served.methods())
+        write!(f, "{}: {:?}", self.pattern(), self.served.methods())
     }
 }
 
-/// The paths of a layer. They are compared byte by byte: no decoding, no case folding, no trailing slash. An id is handed on as
-/// it was sent.
+/// The paths of a layer. They are compared byte by byte: no decoding, no case folding, no trailing slash. An id is any segment.
 pub(crate) struct Routes {
     table: Vec<Route>,
     /// The path of a lone route, as most layers have it: every passing request pays for what is looked at.
@@ -73,19 +81,19 @@ impl Routes {
         Self { table, lone }
     }
 
-    /// What is served at a path, with the id in it. Nothing if requests for it go to the inner service.
+    /// What is served at a path. Nothing if requests for it go to the inner service.
     #[inline]
-    pub(super) fn find<'p>(&self, path: &'p str) -> Option<(&Target, &'p str)> {
+    pub(super) fn find(&self, path: &str) -> Option<&Target> {
         match &self.lone {
             Some(lone) if lone != path => None,
-            Some(_) => self.table.first().map(|route| (&route.served, "")),
+            Some(_) => self.table.first().map(|route| &route.served),
             None => self.look_up(path),
         }
     }
 
     #[inline(never)]
-    fn look_up<'p>(&self, path: &'p str) -> Option<(&Target, &'p str)> {
-        self.table.iter().find_map(|route| route.id_in(path).map(|id| (&route.served, id)))
+    fn look_up(&self, path: &str) -> Option<&Target> {
+        self.table.iter().find(|route| route.is_at(path)).map(|route| &route.served)
     }
 }
 
@@ -103,20 +111,20 @@ mod tests {
         Routes::new(paths.iter().map(|(path, purpose)| Route::new(path, Target::Endpoint(*purpose))).collect())
     }
 
-    fn found<'p>(routes: &Routes, path: &'p str) -> Option<(Purpose, &'p str)> {
+    fn found(routes: &Routes, path: &str) -> Option<Purpose> {
         match routes.find(path)? {
-            (Target::Endpoint(purpose), id) => Some((*purpose, id)),
-            (Target::Document(_), _) => None,
+            Target::Endpoint(purpose) => Some(*purpose),
+            Target::Document(_) => None,
         }
     }
 
     #[test]
     fn a_path_is_compared_byte_by_byte() {
         let routes = routes(&[("/oauth/token", Purpose::Token), ("/oauth/revoke", Purpose::Revocation)]);
-        assert_eq!(found(&routes, "/oauth/revoke"), Some((Purpose::Revocation, "")));
+        assert_eq!(found(&routes, "/oauth/revoke"), Some(Purpose::Revocation));
         let lone = self::routes(&[("/oauth/token", Purpose::Token)]);
         for routes in [routes, lone] {
-            assert_eq!(found(&routes, "/oauth/token"), Some((Purpose::Token, "")));
+            assert_eq!(found(&routes, "/oauth/token"), Some(Purpose::Token));
             for other in ["/", "", "/oauth/toke", "/oauth/tokens", "/oauth/token/", "/OAuth/token", "/oauth/%74oken"] {
                 assert_eq!(found(&routes, other), None, "{other}");
             }
@@ -124,29 +132,23 @@ mod tests {
     }
 
     #[test]
-    fn a_path_may_end_in_an_id_which_is_one_segment_and_handed_on_as_it_was_sent() {
+    fn an_id_is_one_segment_below_its_path() {
         let routes = routes(&[
             ("/mfa/authenticators/all", Purpose::Introspection),
-            ("/mfa/authenticators/{id}", Purpose::Revocation),
+            ("/mfa/authenticators", Purpose::Authenticators),
+            ("/mfa/authenticators", Purpose::Authenticator),
         ]);
         for id in ["1", "push%7Cdev_1", "sms|dev_2", "{id}", "..", "all%20"] {
             let path = format!("/mfa/authenticators/{id}");
-            assert_eq!(found(&routes, &path), Some((Purpose::Revocation, id)));
+            assert_eq!(found(&routes, &path), Some(Purpose::Authenticator), "{path}");
         }
         for other in
-            ["/mfa/authenticators", "/mfa/authenticators/", "/mfa/authenticators/1/", "/mfa/authenticators/1/2"]
+            ["/mfa/authenticators/", "/mfa/authenticators/1/", "/mfa/authenticators/1/2", "/mfa/authenticators1"]
         {
             assert_eq!(found(&routes, other), None, "{other}");
         }
-        assert_eq!(found(&routes, "/mfa/authenticators/all"), Some((Purpose::Introspection, "")));
-    }
-
-    #[test]
-    fn only_a_whole_last_segment_is_an_id() {
-        let routes = routes(&[("/a{id}", Purpose::Token), ("/{id}/b", Purpose::Revocation)]);
-        assert_eq!(found(&routes, "/ab"), None);
-        assert_eq!(found(&routes, "/a/b"), None);
-        assert_eq!(found(&routes, "/a{id}"), Some((Purpose::Token, "")));
+        assert_eq!(found(&routes, "/mfa/authenticators"), Some(Purpose::Authenticators));
+        assert_eq!(found(&routes, "/mfa/authenticators/all"), Some(Purpose::Introspection));
     }
 
     #[test]
@@ -167,8 +169,10 @@ mod tests {
         }
         let allow = |served: Target| served.methods().allow();
         assert_eq!(allow(Target::Document(Arc::new(Keys))), "GET, HEAD");
-        for purpose in [Purpose::Token, Purpose::Revocation, Purpose::Introspection] {
+        for purpose in [Purpose::Token, Purpose::Revocation, Purpose::FactorChallenge, Purpose::Associate] {
             assert_eq!(allow(Target::Endpoint(purpose)), "POST, OPTIONS");
         }
+        assert_eq!(allow(Target::Endpoint(Purpose::Authenticators)), "GET, HEAD, OPTIONS");
+        assert_eq!(allow(Target::Endpoint(Purpose::Authenticator)), "DELETE, OPTIONS");
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod extension;
 pub(crate) mod grants;
 pub(crate) mod introspection;
+pub(crate) mod mfa_challenge;
 pub(crate) mod password;
 pub(crate) mod presented;
 pub(crate) mod realm;

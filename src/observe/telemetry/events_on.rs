@@ -65,6 +65,10 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
         ),
         (AuditOutcome::Revoked, _) => info!(client, realm, address, peer, family, subject, millis, "token revoked"),
         (AuditOutcome::Introspected, _) => debug!(client, realm, address, peer, millis, "token introspected"),
+        (AuditOutcome::Factor { step, subject, authenticator }, _) => {
+            let (subject, step) = (Escaped(subject), step.as_str());
+            info!(client, realm, address, peer, %subject, authenticator, step, millis, "second factors");
+        }
         (AuditOutcome::Refused { reason: Reason::RefreshTokenReplayed, .. }, failure) => {
             // If its access tokens could not be ended with it.
             let cause = failure.and_then(|failure| failure.details.as_ref()?.source.as_deref()).map(Chain);

@@ -2,5 +2,6 @@
 
 pub(crate) mod authenticator;
 pub(crate) mod challenge;
+pub(crate) mod parameters;
 pub(crate) mod random;
 pub(crate) mod recovery;

@@ -31,7 +31,7 @@ pub(crate) struct Wording {
     pub(crate) table: Table,
     /// The request headers that pages of an allowed origin may set.
     pub(crate) page_headers: &'static str,
-    /// What `Accept-Post` names.
+    /// What bodies are read, unless an endpoint reads others.
     pub(crate) formats: BodyFormats,
     /// A page about errors, named in each.
     pub(crate) error_uri: Option<String>,
@@ -46,6 +46,8 @@ pub(crate) struct Wording {
 pub(crate) struct Setting<'a> {
     /// What the path takes.
     pub(crate) methods: Methods,
+    /// What `Accept-Post` names.
+    pub(crate) formats: BodyFormats,
     pub(crate) version: Version,
     pub(crate) is_head_request: bool,
     /// The request had an `Origin`.
@@ -83,6 +85,17 @@ fn accepts_json(request: &HeaderMap) -> bool {
         };
         is_json && !parts.any(is_refused)
     })
+}
+
+/// What an endpoint of second factors has done. Where there is nothing to say, the answer has its type all the same: clients choose
+/// their parser by it, and look at the status then.
+pub(crate) fn factor(json: Option<Vec<u8>>, request: HeaderMap, setting: &Setting<'_>) -> Response<Bytes> {
+    let Some(json) = json else {
+        let mut response = finish(StatusCode::NO_CONTENT, Bytes::new(), fixed_headers(request), setting);
+        response.headers_mut().insert(CONTENT_TYPE, JSON);
+        return response;
+    };
+    success(json, request, setting)
 }
 
 /// What a token stands for (RFC 7662 section 2.2), which its one reader may keep for `max_age`.
@@ -129,7 +142,7 @@ pub(crate) fn refusal(
     for header in row.headers {
         let (name, value) = match header {
             Header::Allow => (ALLOW, setting.methods.allow()),
-            Header::AcceptPost => (ACCEPT_POST, HeaderValue::from_static(setting.wording.formats.accept_post())),
+            Header::AcceptPost => (ACCEPT_POST, HeaderValue::from_static(setting.formats.accept_post())),
             Header::AcceptEncoding => (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
             Header::Challenge => {
                 let own = details.and_then(|details| details.challenge.as_ref());

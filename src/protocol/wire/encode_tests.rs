@@ -22,6 +22,7 @@ fn wording(table: Table) -> Wording {
 fn setting(wording: &Wording) -> Setting<'_> {
     Setting {
         methods: Methods::FORM,
+        formats: BodyFormats::Form,
         version: Version::HTTP_11,
         is_head_request: false,
         has_origin: false,

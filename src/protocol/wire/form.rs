@@ -124,6 +124,16 @@ impl Form {
         Self { texts: Texts::with_capacity(capacity), ..Self::default() }
     }
 
+    /// A form with one field, whose value is the last segment of a path, decoded once. A `+` would be a space there, and no id
+    /// has either.
+    pub(crate) fn of_segment(name: &str, path: &str) -> Result<Self, Reason> {
+        let (_, segment) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut form = Self::with_capacity(name.len().saturating_add(segment.len()));
+        let (name, value) = (form.texts.push(name), decode(segment, &mut form.texts)?);
+        form.add_decoded(name, value, false)?;
+        Ok(form)
+    }
+
     /// Adds a pair of the form that is `text`.
     fn add(&mut self, text: &str, pair: Pair, is_plain: bool) -> Result<(), Reason> {
         let Pair { mut name, mut value } = pair;
@@ -241,6 +251,12 @@ impl Form {
             }
         }
         Ok(found.map(|value| self.texts.get(value)).filter(|value| !value.is_empty()))
+    }
+
+    /// The elements of a field that only some endpoints know: it may be repeated, and each time hold several with spaces between
+    /// them.
+    pub(crate) fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.others().filter(move |(known, _)| *known == name).flat_map(|(_, value)| value.split_ascii_whitespace())
     }
 
     /// Takes a field of this name out of those that are not known here.

@@ -145,9 +145,14 @@ pub(crate) fn judge(
     if fields.is_coded {
         return Err(Reason::ContentCoding);
     }
+    judge_query(parts).map(|()| format)
+}
+
+/// The query (RFC 6749 section 2.3.1, RFC 6750 section 2.3).
+pub(crate) fn judge_query(parts: &Parts) -> Result<(), Reason> {
     match parts.uri.query() {
         Some(query) if holds_credentials(query) => Err(Reason::CredentialsInQuery),
-        _ => Ok(format),
+        _ => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The body of a token request as a JSON object (RFC 8259): the parameters of a [`Form`], for clients that write them so.
 //!
-//! The object is flat: each member holds a text, or null, which is as if it were absent. No name stands twice. What a parameter may be
-//! is judged as in a form.
+//! The object is flat: each member holds a text, or null, which is as if it were absent. Some endpoints have parameters that may be
+//! arrays of texts: each text is one parameter of that name. No name stands twice. What a parameter may be is judged as in a form.
 //!
 //! Texts are decoded here and not by `serde_json`, which would leave a copy of a password that has escapes.
 
@@ -15,15 +15,15 @@ use super::json_scanner::{Written, members};
 use super::texts::{Span, Texts};
 
 impl Form {
-    /// Reads `body`. `room` bytes more are kept free for texts that come from headers.
-    pub(crate) fn parse_json(body: &[u8], room: usize) -> Result<Self, Reason> {
+    /// Reads `body`. `room` bytes more are kept free for texts that come from headers. `lists`: what may be an array.
+    pub(crate) fn parse_json(body: &[u8], room: usize, lists: &[&str]) -> Result<Self, Reason> {
         let text = std::str::from_utf8(body).map_err(|_| Reason::NotUtf8)?;
         // No text is longer than it is written.
         let mut form = Self::with_capacity(body.len().saturating_add(room));
         // Unless it is one of the members that is refused.
         let (mut refusal, mut pairs) = (Reason::MalformedJson, 0);
         let found = |name: Written<'_>, value: Written<'_>| {
-            let added = count_pair(&mut pairs).and_then(|()| form.add_member(name, value));
+            let added = form.add_member(name, value, lists, &mut pairs);
             added.map_err(|reason| refusal = reason).ok()
         };
         match members(text, found) {
@@ -32,17 +32,40 @@ impl Form {
         }
     }
 
-    fn add_member(&mut self, name: Written<'_>, value: Written<'_>) -> Result<(), Reason> {
+    fn add_member(
+        &mut self,
+        name: Written<'_>,
+        value: Written<'_>,
+        lists: &[&str],
+        pairs: &mut usize,
+    ) -> Result<(), Reason> {
+        count_pair(pairs)?;
         let name = push(name, &mut self.texts).ok_or(Reason::MalformedJson)?;
+        if value.json.starts_with('[') && lists.contains(&self.texts.get(name)) {
+            return self.add_list(name, value, pairs);
+        }
         let value = match value.json {
             "null" => Span::default(),
             _ => push(value, &mut self.texts).ok_or(Reason::MalformedJson)?,
         };
-        // Those that are known must not repeat anyway.
-        if self.has_other(self.texts.get(name)) {
-            return Err(Reason::RepeatedParameter);
-        }
+        self.refuse_repeated(name)?;
         self.add_decoded(name, value, false).map_err(|reason| self.blame_named(name, reason))
+    }
+
+    /// Refuses what was there already. Those that are known must not repeat anyway.
+    fn refuse_repeated(&self, name: Span) -> Result<(), Reason> {
+        if self.has_other(self.texts.get(name)) { Err(Reason::RepeatedParameter) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn add_list(&mut self, name: Span, list: Written<'_>, pairs: &mut usize) -> Result<(), Reason> {
+        self.refuse_repeated(name)?;
+        for element in list.elements().ok_or(Reason::MalformedJson)? {
+            count_pair(pairs)?;
+            let element = push(element, &mut self.texts).ok_or(Reason::MalformedJson)?;
+            self.add_decoded(name, element, false)?;
+        }
+        Ok(())
     }
 }
 

@@ -31,6 +31,12 @@ impl<'a> Written<'a> {
         if self.is_plain { without_quotes(self.json).map(Cow::Borrowed) } else { self.text_with_escapes() }
     }
 
+    /// The elements of it, if it is an array.
+    pub(super) fn elements(self) -> Option<impl Iterator<Item = Self>> {
+        let elements: Vec<&'a RawValue> = serde_json::from_str(self.json).ok()?;
+        Some(elements.into_iter().map(|element| Self { json: element.get(), is_plain: false }))
+    }
+
     #[inline(never)]
     fn text_with_escapes(self) -> Option<Cow<'a, str>> {
         #[derive(Deserialize)]

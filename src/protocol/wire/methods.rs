@@ -21,6 +21,10 @@ macro_rules! methods {
 impl Methods {
     /// Of a path that takes forms, also from the pages of other origins, which ask first.
     pub(crate) const FORM: Self = methods!(POST, OPTIONS);
+    /// Of a path that shows what its caller may see.
+    pub(crate) const LIST: Self = methods!(GET, HEAD, OPTIONS);
+    /// Of a path of something that can only be removed.
+    pub(crate) const REMOVE: Self = methods!(DELETE, OPTIONS);
     /// Of a public document.
     pub(crate) const READ: Self = methods!(GET, HEAD);
 
@@ -45,9 +49,12 @@ mod tests {
 
     #[test]
     fn a_path_takes_the_methods_that_allow_names() {
-        for (methods, allow, after_preflight) in
-            [(Methods::FORM, "POST, OPTIONS", "POST"), (Methods::READ, "GET, HEAD", "GET, HEAD")]
-        {
+        for (methods, allow, after_preflight) in [
+            (Methods::FORM, "POST, OPTIONS", "POST"),
+            (Methods::LIST, "GET, HEAD, OPTIONS", "GET, HEAD"),
+            (Methods::REMOVE, "DELETE, OPTIONS", "DELETE"),
+            (Methods::READ, "GET, HEAD", "GET, HEAD"),
+        ] {
             assert_eq!(
                 (methods.allow(), methods.after_preflight()),
                 (HeaderValue::from_static(allow), HeaderValue::from_static(after_preflight))
