@@ -38,7 +38,7 @@
 //! [audit trail](crate::audit::RuleRefusal). A rule that fails, panics or takes longer than its
 //! [time](crate::mount::RequestLimits::rule_deadline) answers 503 or 500: no token is given that a rule has not seen.
 
-pub use crate::boundary::login_event::{LoginEvent, LoginStage, UserAuthentication};
+pub use crate::boundary::login_event::{LoginEvent, LoginStage};
 pub use crate::boundary::login_rule::LoginRule;
 pub use crate::boundary::rule_at_once_fn::{RuleAtOnceFn, rule_at_once_fn};
 pub use crate::boundary::rule_fn::{RuleFn, rule_fn};

@@ -14,6 +14,7 @@ use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::scope::Scope;
 use crate::protocol::token::claims::{Claims, NO_CLAIMS};
+use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::user::subject::Subject;
 
 /// A point at which tokens are about to be given.
@@ -35,24 +36,6 @@ impl LoginStage {
             (true, _) => Self::Password,
             (_, true) => Self::Refresh,
             _ => Self::Extension,
-        }
-    }
-}
-
-/// How the user of a login was authenticated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UserAuthentication {
-    /// By a password.
-    Password,
-}
-
-impl UserAuthentication {
-    /// Its name in `amr` (RFC 8176): `pwd` for a password.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Password => "pwd",
         }
     }
 }
@@ -89,6 +72,7 @@ pub(crate) struct RequestFacts {
 #[derive(Clone)]
 pub(crate) struct LoginFacts {
     pub(crate) subject: Subject,
+    pub(crate) methods: AuthenticationMethods,
     pub(crate) authenticated_at: SystemTime,
     pub(crate) decided: DecidedSoFar,
 }
@@ -105,7 +89,8 @@ impl EventDraft {
     pub(crate) fn new(request: RequestFacts) -> Self {
         // Nobody reads it: only `complete` makes an event.
         let decided = DecidedSoFar { scope: request.requested.clone(), lifetime: Duration::ZERO, decisions: None };
-        let login = LoginFacts { subject: Subject::new(""), authenticated_at: SystemTime::UNIX_EPOCH, decided };
+        let (subject, methods) = (Subject::new(""), AuthenticationMethods::NONE);
+        let login = LoginFacts { subject, methods, authenticated_at: SystemTime::UNIX_EPOCH, decided };
         Self(Arc::new(EventFacts { request, login }))
     }
 
@@ -159,10 +144,11 @@ impl LoginEvent {
         self.0.request.grant_type.name()
     }
 
-    /// How the user was authenticated in this request, in order. Nothing is known of an extension grant; at a refresh it is none.
+    /// In which ways the user was authenticated: the password of a password grant, what an extension grant
+    /// [says](crate::Verdict::with_methods), and each factor that was proven since. At a refresh those of the login.
     #[must_use]
-    pub fn methods(&self) -> &[UserAuthentication] {
-        if self.0.request.grant_type.has_password() { &[UserAuthentication::Password] } else { &[] }
+    pub fn methods(&self) -> AuthenticationMethods {
+        self.0.login.methods
     }
 
     /// When the user was authenticated: at a refresh the time of the login.

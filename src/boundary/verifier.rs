@@ -19,6 +19,7 @@ use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::{Password, RandomnessError};
+use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::user::nobody::{letters, name_of_nobody};
 use crate::protocol::user::subject::Subject;
 use crate::protocol::wire::error::Reason;
@@ -224,13 +225,28 @@ impl Verdict {
     /// The user may log in and gets the scope that was asked for.
     #[must_use]
     pub fn granted(subject: Subject) -> Self {
-        Self::Granted(Verified { subject, scope: None })
+        Self::Granted(Verified { subject, scope: None, methods: AuthenticationMethods::NONE })
     }
 
     /// The user may log in and gets at most `scope` of what was asked for.
     #[must_use]
     pub fn granted_within(subject: Subject, scope: Scope) -> Self {
-        Self::Granted(Verified { subject, scope: Some(scope) })
+        Self::Granted(Verified { subject, scope: Some(scope), methods: AuthenticationMethods::NONE })
+    }
+
+    /// Says in which ways the user was authenticated: beside the password, which a password grant has by itself; for an
+    /// [extension grant](crate::grant::ExtensionGrant) all of them. They are what a second factor is demanded on top of, and stand
+    /// in the [claims](AuthenticationMethods) `amr` and `acr`. A second call replaces the first, and of a denial nothing is said.
+    ///
+    /// Default: none. Change it for a grant that takes assertions or codes, and for a verifier that looks at a code in a
+    /// [field](Attempt::field) beside the password: what is not said was not proven, and the endpoint asks for it again. A
+    /// [recheck](CredentialVerifier::recheck) authenticates nobody, so what it says of methods is not heard: those of the login stay.
+    #[must_use]
+    pub fn with_methods(self, methods: AuthenticationMethods) -> Self {
+        match self {
+            Self::Granted(verified) => Self::Granted(Verified { methods, ..verified }),
+            denied @ Self::Denied(_) => denied,
+        }
     }
 }
 
@@ -251,6 +267,7 @@ impl From<Denial> for Verdict {
 pub struct Verified {
     pub(crate) subject: Subject,
     pub(crate) scope: Option<Scope>,
+    pub(crate) methods: AuthenticationMethods,
 }
 
 impl Verified {
@@ -264,6 +281,13 @@ impl Verified {
     #[must_use]
     pub fn scope(&self) -> Option<&Scope> {
         self.scope.as_ref()
+    }
+
+    /// In which ways the user was authenticated, from [`Verdict::with_methods`]: without the password of a password grant, which
+    /// needs no saying.
+    #[must_use]
+    pub fn methods(&self) -> AuthenticationMethods {
+        self.methods
     }
 }
 

@@ -19,6 +19,7 @@ use crate::protocol::rules::error::RulingError;
 use crate::protocol::rules::ruling::{Objection, Ruling};
 use crate::protocol::scope::{Scope, ScopeError};
 use crate::protocol::token::lifetime::{UnfitTime, lifetime};
+use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::user::subject::Subject;
 
 /// How long an access token lives if neither its client nor the test says it.
@@ -72,6 +73,7 @@ pub fn login_event(subject: Subject) -> LoginEventBuilder {
         login_scope: None,
         audience: None,
         lifetime: None,
+        methods: None,
         authenticated_at: None,
         address: None,
         extensions: Extensions::new(),
@@ -92,6 +94,7 @@ pub struct LoginEventBuilder {
     login_scope: Option<String>,
     audience: Option<String>,
     lifetime: Option<Duration>,
+    methods: Option<AuthenticationMethods>,
     authenticated_at: Option<SystemTime>,
     address: Option<IpAddr>,
     extensions: Extensions,
@@ -168,6 +171,13 @@ impl LoginEventBuilder {
         self
     }
 
+    /// In which ways the user was authenticated. Default: a password in a
+    /// password grant, else none.
+    pub fn methods(mut self, methods: AuthenticationMethods) -> Self {
+        self.methods = Some(methods);
+        self
+    }
+
     /// When the user was authenticated. Default: now.
     pub fn authenticated_at(mut self, time: SystemTime) -> Self {
         self.authenticated_at = Some(time);
@@ -239,7 +249,8 @@ impl LoginEventBuilder {
             extensions: self.extensions,
         });
         let authenticated_at = self.authenticated_at.unwrap_or_else(SystemTime::now);
-        Ok(draft.complete(LoginFacts { subject: self.subject, authenticated_at, decided }))
+        let methods = self.methods.unwrap_or_else(|| self.grant_type.methods());
+        Ok(draft.complete(LoginFacts { subject: self.subject, methods, authenticated_at, decided }))
     }
 }
 

@@ -130,6 +130,7 @@ mod spec_revocation;
 mod spec_scope;
 #[cfg(all(feature = "argon2", feature = "sqlite"))]
 mod spec_second_look;
+mod spec_step_up;
 mod spec_sunset;
 mod spec_tokens;
 mod spec_tower;

@@ -24,6 +24,7 @@ use crate::protocol::secret::secrets::Password;
 use crate::protocol::token::claims::{Claims, NO_CLAIMS};
 use crate::protocol::token::family::{FamilyId, RefreshFamily};
 use crate::protocol::token::lifetime::SHORTEST_LIFETIME;
+use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::token::record::{AccessTokenRecord, RecordParts};
 use crate::protocol::user::subject::Subject;
 use crate::protocol::weigh::{self, Demanded, Look, Proven};
@@ -39,6 +40,7 @@ struct GrantFacts {
     audience: Option<Audience>,
     grant_type: GrantType,
     lifetime: Duration,
+    methods: AuthenticationMethods,
     authenticated_at: SystemTime,
     issued_at: SystemTime,
     family: Option<FamilyId>,
@@ -56,11 +58,12 @@ impl GrantFacts {
         now: SystemTime,
     ) -> Result<(Self, ScopeLimits), Reason> {
         let Terms { client, realm, grant_type, scope, audience } = terms;
-        let Verified { subject, scope: allowed } = verified;
+        let Verified { subject, scope: allowed, methods } = verified;
         let (profile, endpoint) = (rules.profile, rules.scope_ceiling.clone());
         let limits = ScopeLimits { profile, user: allowed, endpoint };
         let lifetime = rules.lifetime_of(&client, grant_type);
         let scope = limits.narrow(scope)?;
+        let methods = methods.and(grant_type.methods());
         let facts = Self {
             subject,
             client,
@@ -69,6 +72,7 @@ impl GrantFacts {
             audience,
             grant_type,
             lifetime,
+            methods,
             authenticated_at: now,
             issued_at: now,
             family: None,
@@ -145,9 +149,9 @@ impl Login {
 
     /// What the first rule sees of the login, drafted by its own terms.
     pub(crate) fn event(&self, draft: EventDraft) -> LoginEvent {
-        let GrantFacts { subject, authenticated_at, .. } = &self.facts;
+        let GrantFacts { subject, methods, authenticated_at, .. } = &self.facts;
         let (subject, authenticated_at) = (subject.clone(), *authenticated_at);
-        draft.complete(LoginFacts { subject, authenticated_at, decided: self.decided() })
+        draft.complete(LoginFacts { subject, methods: *methods, authenticated_at, decided: self.decided() })
     }
 
     /// Shows the next rule what was decided since.
@@ -278,6 +282,13 @@ impl Grant {
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.facts.lifetime
+    }
+
+    /// In which ways the resource owner was authenticated, at a refresh in the login: what the
+    /// [claims](AuthenticationMethods) `amr` and `acr` say. None where nothing is known.
+    #[must_use]
+    pub fn methods(&self) -> AuthenticationMethods {
+        self.facts.methods
     }
 
     /// When the resource owner was authenticated.

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use super::registered::{PASSWORD, PASSWORD_REALM, REFRESH_TOKEN};
+use crate::protocol::token::methods::{AuthenticationMethod, AuthenticationMethods};
 
 /// A grant type that an endpoint serves. One word wide and copied for nothing, because each request holds several.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +75,12 @@ impl GrantType {
     /// Whether its request holds the user's password. Nothing is known of the parameters of an extension.
     pub(crate) const fn has_password(self) -> bool {
         matches!(self.0.kind, Kind::Password | Kind::PasswordInRealm)
+    }
+
+    /// What the user of a login has proven by it alone.
+    pub(crate) const fn methods(self) -> AuthenticationMethods {
+        let none = AuthenticationMethods::NONE;
+        if self.has_password() { none.with(AuthenticationMethod::Password) } else { none }
     }
 
     /// Whether a login goes on by it.

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// What `amr` has for more than one factor.
+const MFA: &str = "mfa";
+
 /// One way in which a user was authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -20,11 +23,21 @@ pub enum AuthenticationMethod {
     Push,
     /// A recovery code.
     RecoveryCode,
+    /// More than one factor, as another server says it without naming each of them.
+    MultiFactor,
 }
 
 impl AuthenticationMethod {
-    const ALL: [Self; 7] =
-        [Self::Password, Self::Otp, Self::Sms, Self::Voice, Self::Email, Self::Push, Self::RecoveryCode];
+    const ALL: [Self; 8] = [
+        Self::Password,
+        Self::Otp,
+        Self::Sms,
+        Self::Voice,
+        Self::Email,
+        Self::Push,
+        Self::RecoveryCode,
+        Self::MultiFactor,
+    ];
 
     /// Its name in `amr` (RFC 8176 section 2). A code that is sent by e-mail and a recovery code are one-time passwords; a question
     /// on another device is a second channel.
@@ -36,6 +49,7 @@ impl AuthenticationMethod {
             Self::Sms => "sms",
             Self::Voice => "tel",
             Self::Push => "mca",
+            Self::MultiFactor => MFA,
         }
     }
 
@@ -49,6 +63,7 @@ impl AuthenticationMethod {
             Self::Email => "email",
             Self::Push => "push",
             Self::RecoveryCode => "recovery-code",
+            Self::MultiFactor => "multi-factor",
         }
     }
 
@@ -100,10 +115,10 @@ impl AuthenticationMethods {
         self.0 == 0
     }
 
-    /// Whether there are two at least.
+    /// Whether there are two at least, or another server said that there are.
     #[must_use]
     pub const fn has_second_factor(self) -> bool {
-        self.0.count_ones() >= 2
+        self.0.count_ones() >= 2 || self.contains(AuthenticationMethod::MultiFactor)
     }
 
     /// The methods, in the order of [`AuthenticationMethod`].
@@ -120,7 +135,7 @@ impl AuthenticationMethods {
                 names.push(method.as_str());
             }
         }
-        names.extend(self.has_second_factor().then_some("mfa"));
+        names.extend(Some(MFA).filter(|mfa| self.has_second_factor() && !names.contains(mfa)));
         names
     }
 }
@@ -178,7 +193,7 @@ mod tests {
 
     #[test]
     fn amr_names_each_value_once_and_mfa_for_two_methods() {
-        use AuthenticationMethod::{Email, Otp, Password, Push, RecoveryCode, Sms, Voice};
+        use AuthenticationMethod::{Email, MultiFactor, Otp, Password, Push, RecoveryCode, Sms, Voice};
         for (methods, amr) in [
             (&[][..], &[][..]),
             (&[Password], &["pwd"]),
@@ -186,6 +201,8 @@ mod tests {
             (&[Password, Otp], &["pwd", "otp", "mfa"]),
             (&[Password, Otp, RecoveryCode, Email], &["pwd", "otp", "mfa"]),
             (&[Password, Sms, Voice, Push], &["pwd", "sms", "tel", "mca", "mfa"]),
+            (&[MultiFactor, Password], &["pwd", "mfa"]),
+            (&[MultiFactor], &["mfa"]),
         ] {
             assert_eq!(methods.iter().copied().collect::<AuthenticationMethods>().amr(), amr, "{methods:?}");
         }

@@ -127,7 +127,8 @@ fn a_made_login_of_which_nothing_is_said_is_one_by_password_now_for_no_scope() {
     let before = SystemTime::now();
     let login = login_event(Subject::new("user-1")).build().unwrap();
     assert!((before..=SystemTime::now()).contains(&login.authenticated_at()));
-    assert_eq!((login.stage(), login.grant_type(), login.methods().len()), (LoginStage::Password, "password", 1));
+    assert_eq!((login.stage(), login.grant_type()), (LoginStage::Password, "password"));
+    assert_eq!(login.methods().amr(), ["pwd"]);
     assert_eq!((login.client().id().as_str(), login.realm(), login.address()), ("test", None, None));
     assert_eq!((login.scope().as_str(), login.lifetime()), ("", Duration::from_secs(3600)));
     assert!(login.claims().is_empty() && login.members().is_empty() && login.extensions().is_empty());

@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tower_password_grant::rules::{
-    LoginEvent, LoginRule, LoginStage, Ruling, UserAuthentication, rule_at_once_fn, rule_fn,
-};
+use tower_password_grant::rules::{LoginEvent, LoginRule, LoginStage, Ruling, rule_at_once_fn, rule_fn};
+use tower_password_grant::token::{AuthenticationMethod, AuthenticationMethods};
 use tower_password_grant::user::{Finding, OnLeak, Shield};
 use tower_password_grant::{Attempt, BackendError, Password, Subject, Verdict, verify_fn};
 
@@ -85,14 +84,15 @@ async fn a_rule_sees_user_client_realm_address_scopes_methods_grant_and_what_the
     assert_eq!((login.client().id().as_str(), login.realm()), ("conf", Some("staff")));
     assert_eq!(login.address(), "198.51.100.7".parse().ok());
     assert_eq!((login.requested_scope().as_str(), login.scope().as_str()), ("read write", "read"));
-    assert_eq!(login.methods().iter().map(|method| method.as_str()).collect::<Vec<_>>(), ["pwd"]);
-    assert_eq!(login.methods(), [UserAuthentication::Password]);
+    assert_eq!(login.methods(), AuthenticationMethods::NONE.with(AuthenticationMethod::Password));
+    assert_eq!(login.methods().amr(), ["pwd"]);
     assert_eq!(login.extensions().get::<Tenant>(), Some(&Tenant("acme")));
 
     send(&layer, marked(CODE)).await.assert_ok();
     let login = watching.last();
     assert_eq!((login.stage(), login.grant_type()), (LoginStage::Extension, CODE_GRANT));
-    assert_eq!((login.subject().id(), login.realm(), login.methods()), ("user-by-code", Some("staff"), &[][..]));
+    let none = AuthenticationMethods::NONE;
+    assert_eq!((login.subject().id(), login.realm(), login.methods()), ("user-by-code", Some("staff"), none));
     assert_eq!(login.extensions().get::<Tenant>(), Some(&Tenant("acme")));
 }
 
