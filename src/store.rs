@@ -7,7 +7,7 @@
 //! - [`FactorStore`] keeps the authenticators of [second factors](crate::mfa).
 //!
 //! The feature `sqlite` keeps all of it in one file. A store of your own decides nothing: [`Lineage`] holds the rules of a
-//! refresh token family, [`Client::to_text`](crate::Client::to_text) gives a client's registration as a text, and the suites of the
+//! refresh token family, [`UserFactors`] those of the authenticators of a user, [`Client::to_text`](crate::Client::to_text) gives a client's registration as a text, and the suites of the
 //! feature `testing` hold the store to its promises.
 //!
 //! ```
@@ -30,9 +30,11 @@ pub use crate::boundary::users::login_name::LoginName;
 pub use crate::boundary::users::store::UserStore;
 pub use crate::boundary::users::stored_user::{StoredUser, UserStatus};
 pub use crate::memory::access::MemoryAccessTokens;
+pub use crate::memory::factors::MemoryFactors;
 pub use crate::memory::once::MemoryOneTimeValues;
 pub use crate::memory::refresh::MemoryRefreshTokens;
 pub use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, Enrolled, Enrolment, RecoveryCodes};
+pub use crate::protocol::factor::changes::{FactorChanges, UserFactors};
 pub use crate::protocol::secret::secrets::SecretDigest;
 pub use crate::protocol::token::family::{FamilyId, RefreshFamily};
 pub use crate::protocol::token::lineage::{Lineage, LineageError};

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 
 use super::backend::BackendError;
+use super::clock::SharedClock;
 use crate::protocol::secret::secrets::SecretDigest;
 
 /// Spends one-time values: tickets, login links and the identifiers of assertions, for example in an
@@ -40,11 +41,22 @@ pub trait OneTimeValues: Send + Sync + 'static {
     /// Spends a value, and answers whether it was unspent. It may be forgotten from `expires` on, when it must be worth nothing
     /// by itself.
     async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError>;
+
+    /// Takes the clock of the endpoint that the part is given to, and answers whether the part goes by it from now on. Default: yes,
+    /// for parts that read no clock. One that has another clock keeps it and answers no, and a warning says so.
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        let _ = clock;
+        true
+    }
 }
 
 #[async_trait]
 impl<T: OneTimeValues + ?Sized> OneTimeValues for Arc<T> {
     async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError> {
         (**self).consume(value, expires).await
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        (**self).follow_clock(clock)
     }
 }

@@ -3,6 +3,8 @@
 pub(crate) mod access;
 pub(crate) mod clients;
 mod digests;
+mod factor_table;
+pub(crate) mod factors;
 mod families;
 pub(crate) mod once;
 pub(crate) mod opaque;

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 
 use crate::boundary::backend::BackendError;
-use crate::boundary::clock::{Clock, SteadyTime, SystemClock};
+use crate::boundary::clock::{Clock, PartClock, SharedClock, SteadyTime};
 use crate::boundary::once::OneTimeValues;
 use crate::boundary::setting::{SettingError, one_or_more};
 use crate::boundary::sync::{Mutex, held};
@@ -22,7 +22,9 @@ type Key = [u8; 32];
 pub struct MemoryOneTimeValues {
     state: Mutex<State>,
     capacity: usize,
-    time: SteadyTime,
+    clock: PartClock,
+    /// Since the first value.
+    time: OnceLock<SteadyTime>,
 }
 
 #[derive(Default)]
@@ -35,14 +37,15 @@ impl MemoryOneTimeValues {
     /// Room for 100,000 values.
     #[must_use]
     pub fn new() -> Self {
-        let time = SteadyTime::begin(Arc::new(SystemClock::new()));
-        Self { state: Mutex::new(State::default()), capacity: 100_000, time }
+        let (clock, time) = (PartClock::system(), OnceLock::new());
+        Self { state: Mutex::new(State::default()), capacity: 100_000, clock, time }
     }
 
-    /// Another clock, which says what has expired. Default: the operating system's. For tests.
+    /// Another clock, which says what has expired. Default: the one that the endpoint [hands](Clock) to it before the first value,
+    /// else the operating system's. For tests.
     #[must_use]
     pub fn with_clock(mut self, clock: impl Clock) -> Self {
-        self.time = SteadyTime::begin(Arc::new(clock));
+        self.clock = PartClock::given(clock);
         self
     }
 
@@ -65,7 +68,7 @@ impl Default for MemoryOneTimeValues {
 #[async_trait]
 impl OneTimeValues for MemoryOneTimeValues {
     async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError> {
-        let now = self.time.now();
+        let now = self.time.get_or_init(|| SteadyTime::begin(Arc::new(self.clock.clone()))).now();
         let mut state = held(self.state.lock());
         while let Some((_, over)) = state.by_end.first().copied().filter(|(end, _)| *end <= now) {
             state.by_end.pop_first();
@@ -80,6 +83,11 @@ impl OneTimeValues for MemoryOneTimeValues {
         state.spent.insert(*value.as_bytes());
         state.by_end.insert((expires, *value.as_bytes()));
         Ok(true)
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        // What was spent by one clock is not forgotten by another.
+        if self.time.get().is_some() { clock.agrees_with(&self.clock) } else { self.clock.follow(clock) }
     }
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Row, params};
 
-use super::columns::{client_id, get, scope};
+use super::columns::{client_id, get, methods, scope};
 use super::db::Db;
 use super::failure::Failure;
 use super::store::SqliteStore;
@@ -23,15 +23,15 @@ const NEWEST: &str = "SELECT number FROM access_tokens WHERE login = ?1 ORDER BY
 /// Nothing is kept for a family that has ended meanwhile: its access tokens were removed then, and this one would
 /// outlive them.
 const INSERT: &str = "INSERT OR REPLACE INTO access_tokens
-    (login, number, digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, claims)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+    (login, number, digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, methods, claims)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
     WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?1 AND ended IS NOT NULL)";
 /// A few more than came in, for a bound that was lowered.
 const REMOVE_OLDEST: &str = "DELETE FROM access_tokens WHERE login = ?1 AND number IN
     (SELECT number FROM access_tokens WHERE login = ?1 AND number <= ?2 ORDER BY number LIMIT ?3)";
 /// What ended a family may have been cut off, by a crash or a hang-up, before it came to the access tokens.
-const FIND: &str = "SELECT login, subject, client, realm, scope, audience, issued, expires, authenticated_at, claims
-    FROM access_tokens AS token WHERE digest = ?1
+const FIND: &str = "SELECT login, subject, client, realm, scope, audience, issued, expires, authenticated_at, methods,
+    claims FROM access_tokens AS token WHERE digest = ?1
     AND NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = token.login AND ended IS NOT NULL)";
 const REVOKE: &str = "DELETE FROM access_tokens WHERE digest = ?1";
 const REVOKE_FAMILY: &str = "DELETE FROM access_tokens WHERE login = ?1 AND number IN
@@ -90,6 +90,7 @@ fn insert(db: &Db, digest: &SecretDigest, record: &AccessTokenRecord, per_login:
         floor(record.issued_at()),
         floor(record.expires()),
         record.authenticated_at().map(floor),
+        record.methods().to_string(),
         claims,
     ];
     let inserted = db.execute(INSERT, values)?;
@@ -112,7 +113,7 @@ fn read_record(row: &Row<'_>) -> Result<AccessTokenRecord, Failure> {
     let realm: Option<String> = get(row, 3)?;
     let audience: String = get(row, 5)?;
     let audience: Vec<String> = serde_json::from_str(&audience).map_err(|_| Failure::Row("an audience"))?;
-    let claims: String = get(row, 9)?;
+    let claims: String = get(row, 10)?;
     let claims = Claims::from_json(&claims).map_err(|_| Failure::Row("claims"))?;
     let (issued, expires) = (instant(get(row, 6)?)?, instant(get(row, 7)?)?);
     let record = AccessTokenRecord::new(get::<String>(row, 1)?, client_id(row, 2)?, issued, expires)
@@ -120,6 +121,7 @@ fn read_record(row: &Row<'_>) -> Result<AccessTokenRecord, Failure> {
         .with_scope(scope(row, 4)?)
         .with_audience(audience)
         .with_authenticated_at(get::<Option<i64>>(row, 8)?.map(instant).transpose()?)
+        .with_methods(methods(row, 9)?)
         .with_family(<[u8; 16]>::try_from(login).ok().map(FamilyId::from_bytes))
         .with_claims(claims);
     Ok(record)

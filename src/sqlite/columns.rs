@@ -7,6 +7,7 @@ use super::failure::Failure;
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::scope::Scope;
 use crate::protocol::token::lineage::Lineage;
+use crate::protocol::token::methods::AuthenticationMethods;
 
 /// The value of a column.
 pub(super) fn get<T: FromSql>(row: &Row<'_>, column: usize) -> Result<T, Failure> {
@@ -31,4 +32,9 @@ pub(super) fn client_id(row: &Row<'_>, column: usize) -> Result<ClientId, Failur
 pub(super) fn scope(row: &Row<'_>, column: usize) -> Result<Scope, Failure> {
     let text: String = get(row, column)?;
     if text.is_empty() { Ok(Scope::default()) } else { text.parse().map_err(|_| Failure::Row("a scope")) }
+}
+
+/// The ways in which a user was authenticated.
+pub(super) fn methods(row: &Row<'_>, column: usize) -> Result<AuthenticationMethods, Failure> {
+    get::<String>(row, column)?.parse().map_err(|_| Failure::Row("authentication methods"))
 }

@@ -8,6 +8,7 @@ use rusqlite::params;
 use super::store::SqliteStore;
 use super::time::ceil;
 use crate::boundary::backend::BackendError;
+use crate::boundary::clock::SharedClock;
 use crate::boundary::once::OneTimeValues;
 use crate::protocol::secret::secrets::SecretDigest;
 
@@ -21,5 +22,9 @@ impl OneTimeValues for SqliteStore {
     async fn consume(&self, value: &SecretDigest, expires: SystemTime) -> Result<bool, BackendError> {
         let (value, expires) = (value.clone(), ceil(expires));
         self.write(move |db| Ok(db.execute(CONSUME, params![value.as_bytes(), expires])? > 0)).await
+    }
+
+    fn follow_clock(&self, clock: &SharedClock) -> bool {
+        self.agrees_with(clock)
     }
 }

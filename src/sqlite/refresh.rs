@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rusqlite::{Row, params};
 
 use super::access;
-use super::columns::{bytes, client_id, get, lineage, scope};
+use super::columns::{bytes, client_id, get, lineage, methods, scope};
 use super::db::Db;
 use super::failure::Failure;
 use super::store::SqliteStore;
@@ -20,11 +20,12 @@ use crate::boundary::refresh::{FamilyStamp, MOST_LOGINS, NewFamily, RefreshToken
 use crate::protocol::token::family::{FamilyId, RefreshFamily};
 
 const BEGIN: &str = "INSERT INTO refresh_families
-    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, lineage, used, audience)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, lineage, used, audience,
+     methods)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 const FIND: &str =
     "SELECT id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires,
-    lineage, stamp, ended IS NOT NULL, audience FROM refresh_families WHERE id = ?1";
+    lineage, stamp, ended IS NOT NULL, audience, methods FROM refresh_families WHERE id = ?1";
 const ROTATE: &str = "UPDATE refresh_families SET lineage = ?3, used = ?4, stamp = stamp + 1
     WHERE id = ?1 AND stamp = ?2 AND ended IS NULL";
 const SEE: &str = "SELECT 1 FROM refresh_families WHERE id = ?1 AND stamp = ?2 AND ended IS NULL";
@@ -57,6 +58,7 @@ fn read_family(row: &Row<'_>) -> Result<StoredFamily, Failure> {
     .with_scope(scope(row, 4)?)
     .with_audience(text(12)?.as_deref())
     .with_grant_type(text(5)?.as_deref())
+    .with_methods(methods(row, 13)?)
     .with_credential_version(text(7)?.as_deref());
     let stamp = FamilyStamp::new(get::<i64>(row, 10)?.cast_unsigned());
     Ok(StoredFamily::new(facts, lineage(row, 9)?, stamp).with_ended(get(row, 11)?))
@@ -91,6 +93,7 @@ fn begin(db: &Db, new: &NewFamily, ended: i64, tokens: i64) -> Result<(), Failur
         lineage.to_bytes(),
         lineage.predecessor_used().map(floor),
         family.audience(),
+        family.methods().to_string(),
     ];
     db.execute(BEGIN, values)?;
     access::insert_with(db, access_token.as_ref(), tokens)

@@ -9,6 +9,8 @@ CREATE TABLE refresh_families (
     scope TEXT NOT NULL,
     audience TEXT,
     grant_type TEXT,
+    -- In which ways the user was authenticated: names with single spaces between them.
+    methods TEXT NOT NULL DEFAULT '',
     authenticated_at INTEGER NOT NULL,
     credential_version TEXT,
     expires INTEGER NOT NULL,
@@ -42,6 +44,7 @@ CREATE TABLE access_tokens (
     issued INTEGER NOT NULL,
     expires INTEGER NOT NULL,
     authenticated_at INTEGER,
+    methods TEXT NOT NULL DEFAULT '',
     claims TEXT NOT NULL,
     PRIMARY KEY (login, number)
 ) STRICT, WITHOUT ROWID;

@@ -369,6 +369,7 @@ impl Grant {
             issued: facts.issued_at,
             expires,
             authenticated_at: Some(facts.authenticated_at),
+            methods: AuthenticationMethods::NONE,
             family: facts.family,
             claims: facts.decisions.as_ref().map_or_else(Claims::new, |decisions| decisions.claims().shown()),
         })

@@ -2,6 +2,7 @@
 
 pub(crate) mod authenticator;
 pub(crate) mod challenge;
+pub(crate) mod changes;
 pub(crate) mod parameters;
 pub(crate) mod random;
 pub(crate) mod recovery;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::methods::AuthenticationMethods;
 use super::subject_at_client::SubjectAtClient;
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::scope::Scope;
@@ -63,6 +64,7 @@ struct Inner {
     scope: Scope,
     audience: Option<Box<str>>,
     grant_type: Option<Box<str>>,
+    methods: AuthenticationMethods,
     authenticated_at: SystemTime,
     credential_version: Option<Box<str>>,
     expires: SystemTime,
@@ -88,6 +90,7 @@ impl RefreshFamily {
             scope: Scope::default(),
             audience: None,
             grant_type: None,
+            methods: AuthenticationMethods::NONE,
             authenticated_at,
             credential_version: None,
             expires,
@@ -121,6 +124,12 @@ impl RefreshFamily {
     #[must_use]
     pub fn with_grant_type(self, grant_type: Option<&str>) -> Self {
         self.change(|inner| inner.grant_type = grant_type.map(Into::into))
+    }
+
+    /// In which ways the resource owner was authenticated. Default: none is known.
+    #[must_use]
+    pub fn with_methods(self, methods: AuthenticationMethods) -> Self {
+        self.change(|inner| inner.methods = methods)
     }
 
     /// The version of the credentials at the login.
@@ -179,6 +188,12 @@ impl RefreshFamily {
     #[must_use]
     pub fn grant_type(&self) -> Option<&str> {
         self.0.grant_type.as_deref()
+    }
+
+    /// In which ways the resource owner was authenticated (RFC 8176); no refresh adds one.
+    #[must_use]
+    pub fn methods(&self) -> AuthenticationMethods {
+        self.0.methods
     }
 
     /// When the resource owner was authenticated.

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::claims::Claims;
 use super::family::FamilyId;
+use super::methods::AuthenticationMethods;
 use super::subject_at_client::SubjectAtClient;
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::scope::Scope;
@@ -43,6 +44,7 @@ pub(crate) struct RecordParts {
     pub(crate) issued: SystemTime,
     pub(crate) expires: SystemTime,
     pub(crate) authenticated_at: Option<SystemTime>,
+    pub(crate) methods: AuthenticationMethods,
     pub(crate) family: Option<FamilyId>,
     pub(crate) claims: Claims,
 }
@@ -74,6 +76,7 @@ impl AccessTokenRecord {
             issued,
             expires,
             authenticated_at: None,
+            methods: AuthenticationMethods::NONE,
             family: None,
             claims: Claims::new(),
         })
@@ -119,6 +122,12 @@ impl AccessTokenRecord {
     #[must_use]
     pub fn with_authenticated_at(self, at: Option<SystemTime>) -> Self {
         self.change(|parts| parts.authenticated_at = at)
+    }
+
+    /// In which ways the resource owner was authenticated. Default: none is known.
+    #[must_use]
+    pub fn with_methods(self, methods: AuthenticationMethods) -> Self {
+        self.change(|parts| parts.methods = methods)
     }
 
     /// The refresh token family that the token belongs to, and ends with.
@@ -187,6 +196,12 @@ impl AccessTokenRecord {
     #[must_use]
     pub fn authenticated_at(&self) -> Option<SystemTime> {
         self.0.authenticated_at
+    }
+
+    /// In which ways the resource owner was authenticated (RFC 8176), as far as it is known.
+    #[must_use]
+    pub fn methods(&self) -> AuthenticationMethods {
+        self.0.methods
     }
 
     /// The refresh token family that the token belongs to, if there is one.

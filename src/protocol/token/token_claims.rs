@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::claims::Claims;
+use super::methods::AuthenticationMethods;
 use super::record::{AccessTokenRecord, RecordParts};
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::scope::Scope;
@@ -76,6 +77,7 @@ impl<'a> TokenClaims<'a> {
             issued,
             expires,
             authenticated_at,
+            methods: AuthenticationMethods::NONE,
             family: None,
             claims: self.others,
         }))

@@ -12,6 +12,7 @@ use crate::boundary::access::AccessTokenStore;
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::claims::Claims;
+use crate::protocol::token::methods::AuthenticationMethod;
 use crate::protocol::token::record::AccessTokenRecord;
 
 pub(super) fn record(subject: &str) -> AccessTokenRecord {
@@ -37,6 +38,7 @@ fn records() -> Vec<AccessTokenRecord> {
         let claims = made(Claims::of(&json!({(text): [text, {"a": [1, -2.5, true, null]}]})));
         let odd = odd.with_scope(made("! #[]^_`{|}~ 'a A a%".parse())).with_claims(claims);
         let authenticated = Some(earlier(odd.issued_at(), 1_234_567));
+        let odd = odd.with_methods([AuthenticationMethod::Password, AuthenticationMethod::Push].into_iter().collect());
         records.push(odd.with_authenticated_at(authenticated).with_family(Some(new_family_id())));
     }
     let many = (0..100).map(|number| format!("https://api{number}.example"));
@@ -51,6 +53,7 @@ fn must_be_same(found: &AccessTokenRecord, given: &AccessTokenRecord) {
     must_be(found.scope().as_str(), given.scope().as_str(), "`find` gives the scope as it was");
     must_be(found.audience(), given.audience(), "`find` gives the audience as it was, in its order");
     must_be(found.family(), given.family(), "`find` gives the family as it was");
+    must_be(found.methods(), given.methods(), "`find` gives the methods of the authentication as they were");
     must_be(found.claims(), given.claims(), "`find` gives the claims as they were");
     must(is_same_time(found.issued_at(), given.issued_at()), "`find` gives the time of issue to the millisecond");
     must(is_same_time(found.expires(), given.expires()), "`find` gives the end of the token to the millisecond");

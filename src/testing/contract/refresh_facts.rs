@@ -8,6 +8,7 @@ use crate::boundary::refresh::RefreshTokenStore;
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::lineage::Lineage;
+use crate::protocol::token::methods::AuthenticationMethod;
 
 /// What stores tend to change: case, white space at the ends, quotes, forms of one letter, signs beyond 16 bits.
 pub(super) const ODD_TEXTS: [&str; 8] = [
@@ -32,7 +33,8 @@ fn families() -> Vec<RefreshFamily> {
     for text in ODD_TEXTS {
         let odd = plain(text.to_owned(), "Odd client'\"\\%_~").with_scope(made("! #[]^_`{|}~ 'a A a\u{25}".parse()));
         let odd = odd.with_realm(Some(text)).with_grant_type(Some(text)).with_credential_version(Some(text));
-        families.push(odd.with_audience(Some(text)));
+        let methods = [AuthenticationMethod::Password, AuthenticationMethod::RecoveryCode].into_iter().collect();
+        families.push(odd.with_audience(Some(text)).with_methods(methods));
     }
     let long = "ab\u{e9}".repeat(300);
     let all_long = plain(long.clone(), &"c".repeat(256)).with_realm(Some(&long)).with_audience(Some(&long));
@@ -49,6 +51,7 @@ fn must_be_same(found: &RefreshFamily, given: &RefreshFamily) {
     let promise = "`find` gives the audience as it was, and none is not an empty one";
     must_be(found.audience(), given.audience(), promise);
     must_be(found.grant_type(), given.grant_type(), "`find` gives the grant type as it was");
+    must_be(found.methods(), given.methods(), "`find` gives the methods of the authentication as they were");
     let promise = "`find` gives the credential version as it was, and none is not an empty one";
     must_be(found.credential_version(), given.credential_version(), promise);
     let promise = "`find` gives the time of the authentication to the millisecond";
