@@ -81,6 +81,36 @@ pub enum Guess<'a> {
     /// made-up ones ends. Only denials stay charged; there are no failures of an account to forget, so it is never settled
     /// as [`Success`](Settlement::Success).
     NoAccount,
+    /// A code of a second factor: one that an authenticator shows, or one that was sent. Asked for only once the password was
+    /// right. It counts on the challenge, on the user in a short time, on the user in a row, and on the address. It has no
+    /// fingerprint, and an [exemption](AttemptKey::is_exempt) lifts nothing of it.
+    Factor {
+        /// The realm of the user, if the client lists some.
+        realm: Option<&'a str>,
+        /// The user's id, as in the subject of tokens.
+        subject: &'a str,
+        /// The id of the challenge.
+        challenge: &'a [u8; 16],
+    },
+    /// A recovery code of a user. It has a budget of its own, for each user and address, so that a stranger who knows the
+    /// password and uses up that of codes does not close the owner's last way in; and it counts on the address. Without
+    /// fingerprint and exemption, as [`Factor`](Self::Factor).
+    RecoveryCode {
+        /// The realm of the user, if the client lists some.
+        realm: Option<&'a str>,
+        /// The user's id, as in the subject of tokens.
+        subject: &'a str,
+    },
+    /// No guess: a code is about to be sent, which costs money and a user's attention. It counts on the authenticator and on the
+    /// user, wherever it is asked from. What was handed over stays charged, whatever becomes of the code.
+    Delivery {
+        /// The realm of the user, if the client lists some.
+        realm: Option<&'a str>,
+        /// The user's id, as in the subject of tokens.
+        subject: &'a str,
+        /// The id of the authenticator that it is sent to.
+        authenticator: &'a str,
+    },
 }
 
 impl fmt::Debug for AttemptKey<'_> {
@@ -90,6 +120,9 @@ impl fmt::Debug for AttemptKey<'_> {
             Guess::Account { .. } => "account",
             Guess::Client { .. } => "client",
             Guess::NoAccount => "no_account",
+            Guess::Factor { .. } => "factor",
+            Guess::RecoveryCode { .. } => "recovery_code",
+            Guess::Delivery { .. } => "delivery",
         };
         f.debug_struct("AttemptKey").field("guess", &guess).field("address", &self.address).finish_non_exhaustive()
     }
@@ -215,6 +248,7 @@ pub struct Reservation {
     monitored: Option<Limit>,
     is_from_known_address: bool,
     is_again: bool,
+    is_resumed: bool,
 }
 
 impl fmt::Debug for Reservation {
@@ -228,7 +262,7 @@ impl Reservation {
     /// A reservation under the limiter's own 32 bytes.
     #[must_use]
     pub const fn new(key: [u8; 32]) -> Self {
-        Self { key, monitored: None, is_from_known_address: false, is_again: false }
+        Self { key, monitored: None, is_from_known_address: false, is_again: false, is_resumed: false }
     }
 
     /// A limit in monitoring mode would have refused the attempt: said in an event, nothing else.
@@ -258,6 +292,19 @@ impl Reservation {
     #[must_use]
     pub const fn is_again(&self) -> bool {
         self.is_again
+    }
+
+    /// The same after it was settled as [`Pending`](Settlement::Pending): its bytes were kept meanwhile, perhaps by another process.
+    #[must_use]
+    pub const fn resumed(self) -> Self {
+        Self { is_resumed: true, ..self }
+    }
+
+    /// Whether it was settled as [`Pending`](Settlement::Pending) before. Then one [`Success`](Settlement::Success) counts, the
+    /// first, and nothing else changes anything.
+    #[must_use]
+    pub const fn is_resumed(&self) -> bool {
+        self.is_resumed
     }
 
     /// The limiter's own 32 bytes.
@@ -290,6 +337,10 @@ pub enum Settlement {
     /// denied for any other reason that the client does not learn. The attempt stays charged; the same secret again need not
     /// count. One settlement for all of them, because no later answer may distinguish them either.
     Denied,
+    /// The secret was right and the login is not finished: a second factor is open. The attempt stays charged; the same secret
+    /// again need not count. One [`Success`](Self::Success) on the same reservation may follow, [resumed](Reservation::resumed)
+    /// by any process, within 30 minutes of the charge. What else follows keeps the charge.
+    Pending,
     /// The attempt was decided against with an answer of its own: the secret is known from a leak, nothing of the scope may be
     /// granted, a denial whose code is revealed, or the credentials of a client. It stays charged, and the same
     /// secret again counts again.
@@ -312,7 +363,7 @@ impl Settlement {
     pub(crate) const fn gives_back(self) -> bool {
         match self {
             Self::Success | Self::Undecided | Self::Untried => true,
-            Self::Denied | Self::Refused => false,
+            Self::Denied | Self::Pending | Self::Refused => false,
         }
     }
 }

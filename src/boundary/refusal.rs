@@ -19,6 +19,18 @@ pub enum Limit {
     Address,
     /// Attempts on one client's secret from one address.
     ClientAndAddress,
+    /// Codes of a second factor that are tried at one challenge.
+    Challenge,
+    /// Codes of a second factor of one user, over all challenges, in a short time.
+    Factor,
+    /// Codes of a second factor of one user, over all challenges, since the last finished login.
+    FactorInARow,
+    /// Recovery codes of one user from one address.
+    RecoveryCode,
+    /// Messages with a code to one authenticator.
+    Authenticator,
+    /// Messages with a code to one user.
+    Delivery,
     /// All token requests of one address, whatever they hold.
     Requests,
     /// Introspection requests of one client that may ask.
@@ -34,6 +46,12 @@ impl Limit {
             Self::Account => "account",
             Self::Address => "address",
             Self::ClientAndAddress => "client_and_address",
+            Self::Challenge => "challenge",
+            Self::Factor => "factor",
+            Self::FactorInARow => "factor_in_a_row",
+            Self::RecoveryCode => "recovery_code",
+            Self::Authenticator => "authenticator",
+            Self::Delivery => "delivery",
             Self::Requests => "requests",
             Self::Introspections => "introspections",
         }
@@ -50,6 +68,8 @@ impl Limit {
             Self::AccountAndAddress | Self::Account => Reason::AccountThrottled,
             Self::Address => Reason::AddressThrottled,
             Self::ClientAndAddress => Reason::ClientThrottled,
+            Self::Challenge | Self::Factor | Self::FactorInARow | Self::RecoveryCode => Reason::AccountThrottled,
+            Self::Authenticator | Self::Delivery => Reason::AccountThrottled,
             Self::Requests => Reason::RequestsThrottled,
             Self::Introspections => Reason::IntrospectionsThrottled,
         }

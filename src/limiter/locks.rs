@@ -73,7 +73,7 @@ impl Locks {
                 }
             }
             Guess::Client { client_id } => name.client_id = Some(client_id.to_owned()),
-            Guess::NoAccount => {}
+            Guess::NoAccount | Guess::Factor { .. } | Guess::RecoveryCode { .. } | Guess::Delivery { .. } => {}
         }
         if limit == Limit::Account {
             name.address = None;

@@ -30,9 +30,24 @@ pub(crate) struct OfClient(());
 /// Nothing is guessed that names an account or a client: the address alone counts.
 pub(crate) struct OfNobody(());
 
+/// A code of a second factor is guessed.
+pub(crate) struct OfFactor(());
+
+/// A recovery code is guessed.
+pub(crate) struct OfRecovery(());
+
+/// Nothing is guessed: a code is sent.
+pub(crate) struct OfDelivery(());
+
 impl Kind for OfAccount {}
 
 impl Kind for OfClient {}
+
+impl Kind for OfFactor {}
+
+impl Kind for OfRecovery {}
+
+impl Kind for OfDelivery {}
 
 impl Kind for OfNobody {
     fn settlement(ended: Settlement) -> Settlement {
@@ -61,6 +76,24 @@ impl<'a> Guessed<'a, OfClient> {
 impl Guessed<'_, OfNobody> {
     pub(crate) const fn nobody() -> Self {
         Self { guess: Guess::NoAccount, of: PhantomData }
+    }
+}
+
+impl<'a> Guessed<'a, OfFactor> {
+    pub(crate) const fn factor(realm: Option<&'a str>, subject: &'a str, challenge: &'a [u8; 16]) -> Self {
+        Self { guess: Guess::Factor { realm, subject, challenge }, of: PhantomData }
+    }
+}
+
+impl<'a> Guessed<'a, OfRecovery> {
+    pub(crate) const fn recovery_code(realm: Option<&'a str>, subject: &'a str) -> Self {
+        Self { guess: Guess::RecoveryCode { realm, subject }, of: PhantomData }
+    }
+}
+
+impl<'a> Guessed<'a, OfDelivery> {
+    pub(crate) const fn delivery(realm: Option<&'a str>, subject: &'a str, authenticator: &'a str) -> Self {
+        Self { guess: Guess::Delivery { realm, subject, authenticator }, of: PhantomData }
     }
 }
 
@@ -157,6 +190,16 @@ pub(crate) struct UsedCharge {
 }
 
 impl UsedCharge {
+    /// The bytes of its reservation, from which it is [resumed](Self::resumed) if it is settled as pending.
+    pub(crate) const fn bytes(&self) -> [u8; 32] {
+        *self.reservation.key()
+    }
+
+    /// A charge of an account that was settled as pending, by the bytes that were kept of it.
+    pub(crate) const fn resumed(bytes: [u8; 32]) -> Self {
+        Self { reservation: Reservation::new(bytes).resumed(), settlement: OfAccount::settlement }
+    }
+
     /// Settles the charge. Answers, if something is to come back, what a second try may settle after an `Err`.
     #[inline]
     pub(crate) fn settle(self, limiter: &dyn AttemptLimiter, ended: Settlement) -> (Settling<'_>, Option<Unsettled>) {

@@ -13,6 +13,10 @@ use crate::protocol::secret::keyed::Keyed;
 const CLIENT: u64 = 6;
 /// The kind of what is no guess; nothing is counted under it.
 const TOKEN: u64 = 8;
+/// The kinds of digests of users; one more with a realm.
+const FACTOR: u64 = 10;
+const RECOVERY_CODE: u64 = 12;
+const DELIVERY: u64 = 14;
 /// The network of a host that has no addresses.
 const NO_NETWORK: u64 = 1;
 
@@ -37,6 +41,9 @@ impl Digests {
             }
             Guess::Client { client_id } => (CLIENT, "", client_id),
             Guess::NoAccount => (TOKEN, "", ""),
+            Guess::Factor { realm, subject, .. } => of_user(FACTOR, realm, subject),
+            Guess::RecoveryCode { realm, subject } => of_user(RECOVERY_CODE, realm, subject),
+            Guess::Delivery { realm, subject, .. } => of_user(DELIVERY, realm, subject),
         };
         // One piece instead of several; realms and names are far shorter than 2^24 bytes.
         let lengths = kind << 56 ^ (realm.len() as u64) << 28 ^ name.len() as u64;
@@ -52,6 +59,10 @@ impl Digests {
             Some(Network::V6(bits)) => of_64(self.0.digest(bits >> 16, []), (bits & 0xffff) as u16),
         }
     }
+}
+
+fn of_user<'a>(kind: u64, realm: Option<&'a str>, subject: &'a str) -> (u64, &'a str, &'a str) {
+    (kind | u64::from(realm.is_some()), realm.unwrap_or(""), subject)
 }
 
 #[cfg(test)]

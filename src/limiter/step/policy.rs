@@ -57,7 +57,7 @@ impl Policy {
             Limit::Account => account,
             Limit::Address => address,
             Limit::ClientAndAddress => client,
-            Limit::Requests | Limit::Introspections => Mode::Off,
+            _ => Mode::Off,
         }
     }
 
@@ -69,7 +69,7 @@ impl Policy {
             Limit::Account => account,
             Limit::Address => address,
             Limit::ClientAndAddress => client,
-            Limit::Requests | Limit::Introspections => return false,
+            _ => return false,
         };
         *of_limit = mode;
         true

@@ -53,7 +53,9 @@ impl Ticket {
             // The failures of the pair are forgotten though this attempt was not charged to it.
             Settlement::Success => self.charged.with(Slot::Pair),
             Settlement::Untried => self.charged,
-            Settlement::Denied | Settlement::Refused | Settlement::Undecided => self.charged.and(Slots::LOCKOUTS),
+            Settlement::Denied | Settlement::Pending | Settlement::Refused | Settlement::Undecided => {
+                self.charged.and(Slots::LOCKOUTS)
+            }
         }
     }
 

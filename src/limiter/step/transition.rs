@@ -288,10 +288,10 @@ impl<'a> Step<'a> {
             Settlement::Success | Settlement::Undecided | Settlement::Untried => {
                 self.give_back(ticket, slot, tally, now);
             }
-            Settlement::Denied | Settlement::Refused => {
+            Settlement::Denied | Settlement::Pending | Settlement::Refused => {
                 let now = now();
                 // A wider network holds many who try the same account with secrets of their own.
-                let is_remembered = settlement == Settlement::Denied && slot.tier().is_none();
+                let is_remembered = settlement != Settlement::Refused && slot.tier().is_none();
                 tally.deny(now, ticket.number, if is_remembered { ticket.print } else { 0 });
                 if ticket.locks.has(slot) && !ticket.is_client {
                     return self.tell(slot, tally, now);
@@ -331,7 +331,7 @@ impl<'a> Step<'a> {
             Limit::AccountAndAddress if tallies.pair.locked(&pair, now).is_some() => Slots::of(&[Slot::Pair]),
             // So it is a wider network that refuses.
             Limit::AccountAndAddress => Slots::WIDE_PAIRS,
-            Limit::Address | Limit::ClientAndAddress | Limit::Requests | Limit::Introspections => Slots::NONE,
+            _ => Slots::NONE,
         };
         let mut news = None;
         // The attempts that begin the locks of cells send their notices.
