@@ -21,18 +21,24 @@ fn every_row_is_json_within_the_character_sets_er_08() {
 }
 
 #[test]
-fn by_default_each_401_has_a_challenge_and_nothing_else_has_one_er_11() {
+fn by_default_each_401_has_a_challenge_and_nothing_else_but_a_bearer_without_its_scope_has_one_er_11() {
     for (face, row) in rows(Profile::Rfc6749) {
-        assert_eq!(has_challenge(row), row.status == StatusCode::UNAUTHORIZED, "{face:?}");
+        // RFC 6750 section 3.1.
+        let is_wanted = row.status == StatusCode::UNAUTHORIZED || face == Face::BearerScope;
+        assert_eq!(has_challenge(row), is_wanted, "{face:?}");
     }
 }
 
 #[test]
 fn in_the_profile_of_auth0_only_a_failed_authorization_header_has_a_challenge() {
     for (face, row) in rows(Profile::Auth0) {
-        let by_header = matches!(face, Face::ClientByHeader | Face::BearerToken);
+        let by_header = matches!(
+            face,
+            Face::ClientByHeader | Face::BearerToken | Face::BearerInvalid | Face::BearerExpired | Face::BearerScope
+        );
         assert_eq!(has_challenge(row), by_header, "{face:?}");
-        assert!(!by_header || row.status == StatusCode::UNAUTHORIZED, "{face:?}");
+        let status = if face == Face::BearerScope { StatusCode::FORBIDDEN } else { StatusCode::UNAUTHORIZED };
+        assert!(!by_header || row.status == status, "{face:?}");
     }
 }
 
@@ -79,5 +85,7 @@ fn the_manual_has_every_reason_with_its_answer_in_each_profile() {
 }
 
 fn has_challenge(row: &Row) -> bool {
-    row.headers.iter().any(|header| matches!(header, Header::Challenge | Header::BearerChallenge))
+    row.headers
+        .iter()
+        .any(|header| matches!(header, Header::Challenge | Header::BearerChallenge | Header::ScopeChallenge))
 }

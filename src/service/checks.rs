@@ -104,14 +104,15 @@ pub(super) fn wording(profile: Profile, realm: &str, error_uri: Option<String>) 
         return Err(ConfigError::ErrorUri);
     }
     let table = profile.table();
-    let bearer = format!("error=\"{}\"", table.row(Face::BearerToken).code);
+    let error = |face| format!("error=\"{}\"", table.row(face).code);
     Ok(Wording {
         table,
         page_headers: profile.page_headers(),
         formats: profile.body_formats(),
         error_uri,
         challenge: challenge("Basic", realm, "charset=\"UTF-8\"")?,
-        bearer_challenge: challenge("Bearer", realm, &bearer)?,
+        bearer_challenge: challenge("Bearer", realm, &error(Face::BearerInvalid))?,
+        scope_challenge: challenge("Bearer", realm, &error(Face::BearerScope))?,
     })
 }
 

@@ -36,6 +36,7 @@ mod request_limits;
 mod required;
 mod revocation_endpoint;
 mod routes;
+mod second_factor;
 mod token_options;
 mod well_known;
 

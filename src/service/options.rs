@@ -11,6 +11,7 @@ use crate::boundary::audit::AuditSink;
 use crate::boundary::auth_method::ClientAuthMethod;
 use crate::boundary::clock::Clock;
 use crate::boundary::extension::ExtensionGrant;
+use crate::boundary::factors::second_factor::SecondFactor;
 use crate::boundary::login_rule::LoginRule;
 use crate::boundary::peer::PeerAddress;
 use crate::boundary::shield::{OnLeak, Shield};
@@ -29,6 +30,7 @@ pub(super) struct Options {
     pub(super) audit: Option<Box<dyn AuditSink>>,
     pub(super) shield: Option<(Box<dyn Shield>, OnLeak)>,
     pub(super) rules: Vec<Box<dyn LoginRule>>,
+    pub(super) second_factor: Option<SecondFactor>,
     pub(super) methods: Vec<Box<dyn ClientAuthMethod>>,
     pub(super) extensions: Vec<Box<dyn ExtensionGrant>>,
     pub(super) password_grant: bool,
@@ -60,6 +62,7 @@ impl Default for Options {
             audit: None,
             shield: None,
             rules: Vec::new(),
+            second_factor: None,
             methods: Vec::new(),
             extensions: Vec::new(),
             password_grant: true,

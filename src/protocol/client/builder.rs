@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use super::error::ClientError;
 use super::realms::OwnRealms;
 use super::registered::{
-    Client, ClientAuthentication, ClientId, Inner, PASSWORD, PASSWORD_REALM, REFRESH_TOKEN, RefreshRules, StoredSecret,
-    is_client_id,
+    Client, ClientAuthentication, ClientId, Inner, PASSWORD, PASSWORD_REALM, REFRESH_TOKEN, RefreshRules,
+    SECOND_FACTOR, StoredSecret, is_client_id,
 };
 use super::sunset::Sunset;
 use crate::protocol::audience::Audience;
@@ -181,6 +181,15 @@ impl ClientBuilder {
     /// otherwise keep the password. A [profile](crate::mount::Profile) may ask for a scope, too.
     pub fn allow_refresh_tokens(self) -> Self {
         self.allow_grant(REFRESH_TOKEN)
+    }
+
+    /// Lets the client finish logins with a second factor, if the endpoint [asks for one](crate::Builder::second_factor): by a code of
+    /// an authenticator app, by a code or a question on another way, and by a recovery code. It adds the grant types
+    /// `http://auth0.com/oauth/grant-type/mfa-otp`, `.../mfa-oob` and `.../mfa-recovery-code`, each of which
+    /// [`allow_grant`](Self::allow_grant) adds alone and [`remove_grant`](Self::remove_grant) takes away. Default: none, and where a
+    /// second factor is demanded the client gets `mfa_required` with nothing to go on with.
+    pub fn allow_second_factor(self) -> Self {
+        SECOND_FACTOR.into_iter().fold(self, Self::allow_grant)
     }
 
     /// How long after a login its last refresh token ends, however often it was refreshed. Default: the endpoint's.

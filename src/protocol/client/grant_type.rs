@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::registered::{PASSWORD, PASSWORD_REALM, REFRESH_TOKEN};
+use super::registered::{MFA_OOB, MFA_OTP, MFA_RECOVERY_CODE, PASSWORD, PASSWORD_REALM, REFRESH_TOKEN, SECOND_FACTOR};
 use crate::protocol::token::methods::{AuthenticationMethod, AuthenticationMethods};
 
 /// A grant type that an endpoint serves. One word wide and copied for nothing, because each request holds several.
@@ -20,6 +20,7 @@ enum Kind {
     Password,
     PasswordInRealm,
     Refresh,
+    SecondFactor,
     Extension { begins_password_login: bool },
 }
 
@@ -42,6 +43,15 @@ impl GrantType {
 
     /// RFC 6749 section 6. It begins nothing: a login goes on, however it began.
     pub(crate) const REFRESH: Self = Self(&Named { name: REFRESH_TOKEN, kind: Kind::Refresh });
+
+    /// A login is finished by a code of an authenticator app.
+    pub(crate) const MFA_OTP: Self = Self(&Named { name: MFA_OTP, kind: Kind::SecondFactor });
+
+    /// The same on another way.
+    pub(crate) const MFA_OOB: Self = Self(&Named { name: MFA_OOB, kind: Kind::SecondFactor });
+
+    /// The same by a recovery code.
+    pub(crate) const MFA_RECOVERY_CODE: Self = Self(&Named { name: MFA_RECOVERY_CODE, kind: Kind::SecondFactor });
 
     /// RFC 6749 section 4.5.
     pub(crate) fn extension(name: &str, begins_password_login: bool) -> Self {
@@ -67,7 +77,8 @@ impl GrantType {
     pub(crate) const fn begins_password_login(self) -> bool {
         match self.0.kind {
             Kind::Password | Kind::PasswordInRealm => true,
-            Kind::Refresh => false,
+            // What it finishes has a grant type of its own, and is held to that.
+            Kind::Refresh | Kind::SecondFactor => false,
             Kind::Extension { begins_password_login } => begins_password_login,
         }
     }
@@ -96,12 +107,12 @@ impl GrantType {
 
 /// Whether a login begins by the grant type of this name, whatever serves it.
 pub(crate) fn begins_login(name: &str) -> bool {
-    name != REFRESH_TOKEN
+    name != REFRESH_TOKEN && !SECOND_FACTOR.contains(&name)
 }
 
 /// Whether only an extension can serve the grant type of this name.
 pub(crate) fn is_of_extension(name: &str) -> bool {
-    ![PASSWORD, PASSWORD_REALM, REFRESH_TOKEN].contains(&name)
+    ![PASSWORD, PASSWORD_REALM, REFRESH_TOKEN].contains(&name) && !SECOND_FACTOR.contains(&name)
 }
 
 #[cfg(test)]

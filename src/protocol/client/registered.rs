@@ -24,6 +24,13 @@ pub(crate) const PASSWORD: &str = "password";
 pub(crate) const REFRESH_TOKEN: &str = "refresh_token";
 /// The password grant in a realm that the request names, as Auth0 calls it.
 pub(crate) const PASSWORD_REALM: &str = "http://auth0.com/oauth/grant-type/password-realm";
+/// The grants that finish a login with a second factor open, as Auth0 calls them: by a code of an authenticator app, on another way,
+/// and by a recovery code.
+pub(crate) const MFA_OTP: &str = "http://auth0.com/oauth/grant-type/mfa-otp";
+pub(crate) const MFA_OOB: &str = "http://auth0.com/oauth/grant-type/mfa-oob";
+pub(crate) const MFA_RECOVERY_CODE: &str = "http://auth0.com/oauth/grant-type/mfa-recovery-code";
+/// All three of them.
+pub(crate) const SECOND_FACTOR: [&str; 3] = [MFA_OTP, MFA_OOB, MFA_RECOVERY_CODE];
 
 /// What a client's refresh tokens have of their own; the rest is the endpoint's.
 #[derive(Clone, Copy, Debug, Default)]

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::protocol::client::builder::ClientBuilder;
 use crate::protocol::client::error::ClientError;
-use crate::protocol::client::registered::ClientAuthentication;
+use crate::protocol::client::registered::{ClientAuthentication, SECOND_FACTOR};
 use crate::protocol::client::sunset::Sunset;
 use crate::protocol::millis;
 use crate::protocol::secret::secrets::SecretDigest;
@@ -314,4 +314,12 @@ proptest! {
     fn any_text_is_an_error_and_no_panic(text in "\\PC{0,60}") {
         prop_assert!(Client::from_text(&text).is_err());
     }
+}
+
+#[test]
+fn the_grants_of_a_second_factor_are_each_in_the_text() {
+    let client = Client::public("app").allow_second_factor().remove_grant(SECOND_FACTOR[1]).build().unwrap();
+    let read = Client::from_text(&client.to_text()).unwrap();
+    let allowed = SECOND_FACTOR.map(|grant| read.allows_grant(grant));
+    assert_eq!(allowed, [true, false, true]);
 }

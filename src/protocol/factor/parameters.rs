@@ -1,4 +1,5 @@
-//! The names of what the endpoints of second factors are asked.
+//! The parameters of second factors. Only their own requests know them: elsewhere they are fields like any other, so what reads one
+//! asks [`Form::single`](crate::protocol::wire::form::Form::single).
 
 /// An authenticator, as the path of one has it.
 pub(crate) const ID: &str = "id";
@@ -6,3 +7,17 @@ pub(crate) const ID: &str = "id";
 pub(crate) const AUTHENTICATOR_TYPES: &str = "authenticator_types";
 /// By which channel, if it is out of band.
 pub(crate) const OOB_CHANNELS: &str = "oob_channels";
+
+/// The login that is to be finished.
+pub(crate) const MFA_TOKEN: &str = "mfa_token";
+/// A code of an authenticator app.
+pub(crate) const OTP: &str = "otp";
+/// What was sent, or asked on another device.
+pub(crate) const OOB_CODE: &str = "oob_code";
+/// The code that the user got and types.
+pub(crate) const BINDING_CODE: &str = "binding_code";
+/// A recovery code.
+pub(crate) const RECOVERY_CODE: &str = "recovery_code";
+
+/// All of them: what proves a user, and is shown to no authentication method of a client.
+pub(crate) const SECRETS: [&str; 5] = [MFA_TOKEN, OTP, OOB_CODE, BINDING_CODE, RECOVERY_CODE];

@@ -37,8 +37,10 @@ pub(crate) struct Wording {
     pub(crate) error_uri: Option<String>,
     /// For client authentication, unless an error has one of its own.
     pub(crate) challenge: HeaderValue,
-    /// For a bearer token where client authentication is wanted.
+    /// For a bearer token that is not valid, or where client authentication is wanted.
     pub(crate) bearer_challenge: HeaderValue,
+    /// For one that lacks a scope.
+    pub(crate) scope_challenge: HeaderValue,
 }
 
 /// What an answer depends on besides its outcome.
@@ -149,6 +151,7 @@ pub(crate) fn refusal(
                 (WWW_AUTHENTICATE, own.unwrap_or(&setting.wording.challenge).clone())
             }
             Header::BearerChallenge => (WWW_AUTHENTICATE, setting.wording.bearer_challenge.clone()),
+            Header::ScopeChallenge => (WWW_AUTHENTICATE, setting.wording.scope_challenge.clone()),
             Header::Close if setting.version < Version::HTTP_2 => (CONNECTION, HeaderValue::from_static("close")),
             Header::Close => continue,
             Header::RetryAfter => {

@@ -16,6 +16,7 @@ fn wording(table: Table) -> Wording {
         error_uri: None,
         challenge: HeaderValue::from_static("Basic realm=\"x\""),
         bearer_challenge: HeaderValue::from_static("Bearer realm=\"x\""),
+        scope_challenge: HeaderValue::from_static("Bearer realm=\"x\", error=\"insufficient_scope\""),
     }
 }
 
@@ -168,8 +169,9 @@ proptest! {
             prop_assert!(value.as_str().unwrap().bytes().all(is_nqschar));
         }
         let has_challenge = response.headers().contains_key(WWW_AUTHENTICATE);
-        let is_401 = response.status() == StatusCode::UNAUTHORIZED;
-        let is_right = if is_default { has_challenge == is_401 } else { is_401 || !has_challenge };
+        // RFC 6750 section 3.1 has one with a 403, too.
+        let wants = response.status() == StatusCode::UNAUTHORIZED || error.reason == Reason::BearerScope;
+        let is_right = if is_default { has_challenge == wants } else { wants || !has_challenge };
         prop_assert!(is_right);
     }
 }

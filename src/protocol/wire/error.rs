@@ -160,6 +160,54 @@ reasons! {
     GrantWithdrawn "grant_withdrawn" => RefreshToken,
     /// A scope beyond what the login gave.
     ScopeNotGranted "scope_not_granted" => Scope,
+    /// The password is right, and a second factor is still to be shown.
+    FactorRequired "factor_required" => FactorRequired,
+    /// No `mfa_token` that counts here: made up, cut off, spent, of another client, realm or key.
+    MalformedMfaToken "malformed_mfa_token" => MfaToken,
+    /// The time to finish the login is over.
+    MfaTokenExpired "mfa_token_expired" => MfaTokenExpired,
+    /// The code of an authenticator app is wrong, or the user has none.
+    WrongOtp "wrong_otp" => Otp,
+    /// The code of an authenticator app was used before: somebody may have watched.
+    OtpReplayed "otp_replayed" => Otp,
+    /// The recovery code is wrong or was used before.
+    WrongRecoveryCode "wrong_recovery_code" => RecoveryCode,
+    /// No `oob_code` that counts for this login.
+    MalformedOobCode "malformed_oob_code" => OobCode,
+    /// The time to type the code is over.
+    OobCodeExpired "oob_code_expired" => OobCodeExpired,
+    /// The code that was typed is not the one that was sent.
+    WrongBindingCode "wrong_binding_code" => BindingCode,
+    /// The user has not answered yet on the other device, or has not typed the code.
+    FactorPending "factor_pending" => FactorPending,
+    /// The client asks more often than it may.
+    PolledTooFast "polled_too_fast" => PolledTooFast,
+    /// The user has refused on the other device.
+    FactorDenied "factor_denied" => FactorDenied,
+    /// The user has not answered in time on the other device.
+    FactorExpired "factor_expired" => FactorExpired,
+    /// Too many codes for this login or this user.
+    FactorThrottled "factor_throttled" => FactorThrottled,
+    /// Too many codes were sent to this authenticator or this user.
+    DeliveryThrottled "delivery_throttled" => DeliveryThrottled,
+    /// None of the asked kinds of challenge can be had.
+    UnsupportedChallengeType "unsupported_challenge_type" => ChallengeType,
+    /// The user has no authenticator.
+    NoAuthenticator "no_authenticator" => NoAuthenticator,
+    /// An authenticator that the user does not have.
+    UnknownAuthenticator "unknown_authenticator" => Authenticator,
+    /// A telephone number that is not in the form of E.164.
+    InvalidPhoneNumber "invalid_phone_number" => PhoneNumber,
+    /// An enrolment that asks for nothing that can be enrolled.
+    InvalidEnrolment "invalid_enrolment" => Enrolment,
+    /// The user has an active factor already, and the bearer is no access token that has shown it.
+    AlreadyEnrolled "already_enrolled" => AlreadyEnrolled,
+    /// No bearer token that counts at this endpoint.
+    BearerInvalid "bearer_invalid" => BearerInvalid,
+    /// A bearer token whose time is over.
+    BearerExpired "bearer_expired" => BearerExpired,
+    /// The bearer token lacks the scope of this endpoint.
+    BearerScope "bearer_scope" => BearerScope,
     /// A token that is good until it expires, because each API verifies it by itself.
     TokenNotRevocable "token_not_revocable" => TokenType,
     /// The host gave no peer address although one was configured.
@@ -176,6 +224,10 @@ reasons! {
     RefreshStoreFailed "refresh_store_failed" => Unavailable,
     /// The verifier of access tokens, or its store, failed.
     AccessTokensFailed "access_tokens_failed" => Unavailable,
+    /// The store of authenticators, or that of spent values, failed.
+    FactorStoreFailed "factor_store_failed" => Unavailable,
+    /// The delivery of codes failed.
+    DeliveryFailed "delivery_failed" => Unavailable,
     /// The issuer failed.
     IssuerFailed "issuer_failed" => Unavailable,
     /// The issuer gave something that cannot be sent.

@@ -65,6 +65,35 @@ faces! {
     TokenType,
     Leaked,
     Interaction,
+    /// The password is right, and a second factor is open.
+    FactorRequired,
+    /// Everything that a `mfa_token` can be refused for but its age.
+    MfaToken,
+    MfaTokenExpired,
+    /// Everything that the code of an authenticator app can be refused for.
+    Otp,
+    RecoveryCode,
+    /// Everything that an `oob_code` can be refused for but its age.
+    OobCode,
+    OobCodeExpired,
+    BindingCode,
+    FactorPending,
+    PolledTooFast,
+    FactorDenied,
+    FactorExpired,
+    FactorThrottled,
+    DeliveryThrottled,
+    ChallengeType,
+    NoAuthenticator,
+    /// An authenticator that the user does not have, somebody else's included.
+    Authenticator,
+    PhoneNumber,
+    Enrolment,
+    AlreadyEnrolled,
+    /// Everything that the bearer of the MFA endpoints can be refused for but its age and scope.
+    BearerInvalid,
+    BearerExpired,
+    BearerScope,
     TooManyAttempts,
     TooManyRequests,
     Fault,
@@ -84,6 +113,8 @@ pub(crate) enum Header {
     Challenge,
     /// `WWW-Authenticate`, for a bearer token.
     BearerChallenge,
+    /// The same for one that lacks a scope (RFC 6750 section 3.1).
+    ScopeChallenge,
     /// `Connection: close`, where HTTP has that: the rest of the body is not read.
     Close,
     /// `Retry-After`, also if nothing says when.

@@ -11,6 +11,7 @@ use super::charset::{Positions, breaks_lines, has_either, is_unicode_no_crlf, is
 use super::error::Reason;
 use super::fields::Fields;
 use super::texts::{Span, Texts};
+use crate::protocol::factor::parameters;
 use crate::protocol::realm;
 
 /// The most parameters one request may have.
@@ -208,9 +209,10 @@ impl Form {
         self.span(parameter).map(|span| self.texts.get(span))
     }
 
-    /// A field that an authentication method may see: no user name, password or client secret.
+    /// A field that an authentication method may see: no user name, no credential of a user and no client secret.
     pub(crate) fn visible(&self, name: &str) -> Option<&str> {
         match Known::named(name) {
+            None if parameters::SECRETS.contains(&name) => None,
             Some(Known::Username | Known::Password | Known::ClientSecret | Known::RefreshToken) => None,
             Some(known) => self.get_on_one_line(known),
             None => self.other(name),

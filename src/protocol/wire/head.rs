@@ -9,15 +9,17 @@ use super::media_type::{BodyFormat, BodyFormats};
 use super::origin::{OwnOrigin, is_own};
 
 /// Names that carry a credential, and therefore must not stand in a URI, which ends up in logs and histories.
-const CREDENTIALS: [&str; 14] = [
+const CREDENTIALS: [&str; 16] = [
     "access_token",
     "assertion",
+    "binding_code",
     "client_assertion",
     "client_secret",
     "code",
     "device_code",
     "id_token",
     "mfa_token",
+    "oob_code",
     "otp",
     "password",
     "recovery_code",
