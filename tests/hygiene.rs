@@ -338,21 +338,35 @@ fn the_feature_table_of_the_readme_is_that_of_the_manifest() {
     assert_eq!(rows, features);
 }
 
-#[test]
-fn the_default_features_add_few_crates_to_an_axum_application() {
+/// The crates that a build with these features has, as `cargo tree` names them.
+fn crates_with(features: &[&str]) -> BTreeSet<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["tree", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}"])
         .args(["--target", "x86_64-unknown-linux-gnu"])
+        .args(["--features", &features.join(",")])
         .current_dir(root())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tree = String::from_utf8(output.stdout).unwrap();
-    let crates: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    tree.lines().filter_map(|line| line.split(' ').next()).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_default_features_add_few_crates_to_an_axum_application() {
+    let crates = crates_with(&[]);
     assert!(crates.contains("tower-password-grant") && crates.contains("argon2"), "{crates:?}");
-    let new: Vec<_> = crates.into_iter().filter(|name| !name.is_empty() && !AXUM_APP.contains(name)).collect();
+    let new: Vec<_> = crates.into_iter().filter(|name| !AXUM_APP.contains(&name.as_str())).collect();
     assert!(new.len() <= BUDGET, "{} crates: {new:?}", new.len());
+}
+
+#[test]
+fn second_factors_add_13_crates_and_no_compiler_of_another_language() {
+    let (without, with) = (crates_with(&[]), crates_with(&["mfa"]));
+    let new: Vec<_> = with.difference(&without).filter(|name| !AXUM_APP.contains(&name.as_str())).collect();
+    assert!(with.contains("chacha20poly1305") && new.len() <= 13, "{} crates: {new:?}", new.len());
+    assert!(!new.iter().any(|name| name.ends_with("-sys")), "{new:?}");
 }
 
 #[test]

@@ -152,7 +152,17 @@ fn the_core_names_no_room() {
             let named = source.code.contains(&format!("crate::{room}"));
             assert!(!named, "{} names the room `{room}`", source.path);
         }
-        for library in ["argon2::", "password_hash::", "bcrypt::", "aws_lc_rs::", "sha1::", "xorf::", "rusqlite::"] {
+        for library in [
+            "argon2::",
+            "password_hash::",
+            "bcrypt::",
+            "aws_lc_rs::",
+            "sha1::",
+            "xorf::",
+            "rusqlite::",
+            "chacha20poly1305::",
+            "totp_rs::",
+        ] {
             assert!(!source.code.contains(library), "{} uses `{library}`", source.path);
         }
     }

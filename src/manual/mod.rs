@@ -4,6 +4,7 @@
 //! - [Your users](your_users): finding them in a table that you have already
 //! - [Realms](realms): separate directories of users, and moving out of one
 //! - [Login rules](rules): deciding on a login after its credentials were found right
+//! - [Second factor](second_factor): the flow, the budgets, and losing a phone
 //! - [Mounting](mounting): what works where
 //! - [Clients](clients): a login with each library, and how to register a client
 //! - [Coming from Auth0](coming_from_auth0): its SDKs against a server of your own
@@ -34,6 +35,10 @@ pub mod realms {}
 
 #[doc = include_str!("rules.md")]
 pub mod rules {}
+
+#[doc = include_str!("second_factor.md")]
+#[doc(alias = "mfa")]
+pub mod second_factor {}
 
 #[doc = include_str!("mounting.md")]
 pub mod mounting {}

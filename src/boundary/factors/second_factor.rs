@@ -7,6 +7,7 @@ use super::delivery::CodeDelivery;
 use super::store::FactorStore;
 use super::tools::FactorTools;
 use crate::boundary::once::OneTimeValues;
+use crate::boundary::setting::SettingError;
 use crate::protocol::factor::authenticator::Channel;
 
 /// When a second factor is demanded. Demands only add up: a login rule demands one beside each of these.
@@ -41,6 +42,8 @@ pub struct SecondFactor {
     pub(crate) policy: FactorPolicy,
     /// One for each channel at most.
     pub(crate) deliveries: Vec<(Channel, Box<dyn CodeDelivery>)>,
+    /// A setting that cannot be: what building the endpoint fails with.
+    pub(crate) fault: Option<SettingError>,
 }
 
 impl fmt::Debug for SecondFactor {

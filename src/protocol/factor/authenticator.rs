@@ -44,6 +44,11 @@ impl Channel {
         }
     }
 
+    /// The channel with this [name](Self::as_str).
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.as_str() == name)
+    }
+
     /// Whether the user types a code. Otherwise the client asks again until the user has answered.
     #[must_use]
     pub const fn has_code(self) -> bool {

@@ -14,7 +14,7 @@ const DIGITS: [u8; 10] = *b"0123456789";
 ///
 /// # Errors
 /// Fails when the operating system gives no randomness.
-pub(crate) fn six_digits() -> Result<Zeroizing<[u8; 6]>, RandomnessError> {
+pub(super) fn six_digits() -> Result<Zeroizing<[u8; 6]>, RandomnessError> {
     let mut code = Zeroizing::new([0; 6]);
     for digit in code.iter_mut() {
         *digit = draw(&DIGITS)?;

@@ -5,9 +5,10 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::protocol::explained::explained;
+use crate::protocol::secret::secrets::{RandomnessError, random_bytes};
 
 /// The longest id: what a stored Argon2 hash can name.
-const MAX_ID: usize = 8;
+pub(crate) const MAX_ID: usize = 8;
 /// The fewest bytes of a key: 128 bits.
 const MIN_KEY: usize = 16;
 /// The most bytes of a key.
@@ -68,6 +69,16 @@ impl SecretKeys {
     /// Fails for an id or a key outside these bounds.
     pub fn new(id: impl Into<String>, key: impl Into<Vec<u8>>) -> Result<Self, SecretKeysError> {
         Ok(Self { current: Key::new(id.into(), key.into())?, older: Vec::new() })
+    }
+
+    /// One key that this process alone has, with the id `random`: for tests, and for what may end with the process. What it made
+    /// cannot be read after a restart, nor by another process.
+    ///
+    /// # Errors
+    /// Fails when the operating system gives no randomness.
+    pub fn random() -> Result<Self, RandomnessError> {
+        let key = Key { id: "random".to_owned(), bytes: Zeroizing::new(random_bytes()?.to_vec()) };
+        Ok(Self { current: key, older: Vec::new() })
     }
 
     /// Adds a key that was the current one before: it verifies, but makes nothing new.
@@ -161,6 +172,15 @@ mod tests {
         let keys = SecretKeys::new("a", [1; 16]).unwrap();
         assert_eq!(keys.clone().with_older("a", [2; 16]).err(), Some(SecretKeysError::Repeated));
         assert_eq!(keys.with_older("b", [2; 1]).err(), Some(SecretKeysError::Length));
+    }
+
+    #[test]
+    fn random_keys_differ_and_are_as_others() {
+        let [one, other] = [(); 2].map(|()| SecretKeys::random().unwrap());
+        assert_ne!(one.expose_current(), other.expose_current());
+        assert_eq!((one.current_id(), one.expose_current().len()), ("random", 32));
+        let again = SecretKeys::new(one.current_id(), one.expose_current()).unwrap();
+        assert_eq!(again.expose_current(), one.expose_current());
     }
 
     #[test]

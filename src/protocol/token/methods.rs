@@ -121,6 +121,17 @@ impl AuthenticationMethods {
         self.0.count_ones() >= 2 || self.contains(AuthenticationMethod::MultiFactor)
     }
 
+    /// The set as a number: for what is sealed.
+    pub(crate) const fn to_bits(self) -> u16 {
+        self.0
+    }
+
+    /// The set of this number; `None` if it has a method that is unknown here.
+    pub(crate) fn from_bits(bits: u16) -> Option<Self> {
+        let known = AuthenticationMethod::ALL.into_iter().collect::<Self>();
+        (bits & !known.0 == 0).then_some(Self(bits))
+    }
+
     /// The methods, in the order of [`AuthenticationMethod`].
     pub fn iter(self) -> impl Iterator<Item = AuthenticationMethod> {
         AuthenticationMethod::ALL.into_iter().filter(move |method| self.contains(*method))

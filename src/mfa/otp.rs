@@ -1,0 +1,185 @@
+//! Codes of authenticator apps (RFC 6238): HMAC-SHA-1, six digits, steps of 30 seconds. Most apps know nothing else.
+
+use std::fmt::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use totp_rs::{Builder, Secret, Totp};
+use zeroize::Zeroizing;
+
+use crate::boundary::factors::tools::NewOtp;
+use crate::protocol::secret::secrets::{RandomnessError, fill_random};
+
+/// The length of a step, in seconds.
+const STEP: u64 = 30;
+const DIGITS: usize = 6;
+/// As long as what the hash gives (RFC 4226 section 4, R6).
+const SECRET: usize = 20;
+
+/// What a code that is none is computed for.
+const NO_CODE: &str = "000000";
+
+/// See [`FactorTools::matching_step`](crate::boundary::factors::tools::FactorTools::matching_step).
+pub(super) fn matching_step(secret: &[u8], code: &str, now: SystemTime) -> Option<u64> {
+    let totp = generator(secret);
+    let is_code = code.len() == DIGITS && code.bytes().all(|byte| byte.is_ascii_digit());
+    let compared = if is_code { code } else { NO_CODE };
+    let present = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) / STEP;
+    // Both, whatever comes of the first: the time must not show which one it was. A code that both have spends the later one, or
+    // it would be good for the other, too.
+    let found = [present, present.saturating_sub(1)].map(|step| totp.check(compared, step.saturating_mul(STEP)));
+    found.into_iter().flatten().max().filter(|_| is_code)
+}
+
+/// One step alone is looked at.
+fn generator(secret: &[u8]) -> Totp {
+    let secret = <[u8; SECRET]>::try_from(secret).map_or_else(|_| Secret::from(secret), Secret::new_stack);
+    Builder::new().with_secret(secret).with_skew(0).build_noncompliant()
+}
+
+/// A new secret. `application` and `account` are what the app shows.
+pub(super) fn new_otp(application: &str, account: &str) -> Result<NewOtp, RandomnessError> {
+    let mut secret = Zeroizing::new(vec![0; SECRET]);
+    fill_random(&mut secret)?;
+    let text = Zeroizing::new(Secret::from(secret.as_slice()).to_base32());
+    let uri = uri(application, account, &text);
+    Ok(NewOtp { secret, text, uri })
+}
+
+/// The key URI that authenticator apps read from a QR code.
+fn uri(application: &str, account: &str, secret: &str) -> Zeroizing<String> {
+    let [application, account] = [application, account].map(percent_encoded);
+    let parts = [
+        "otpauth://totp/",
+        &application,
+        ":",
+        &account,
+        "?secret=",
+        secret,
+        "&issuer=",
+        &application,
+        "&algorithm=SHA1&digits=6&period=30",
+    ];
+    // At once, so that no copy of the secret is left behind.
+    Zeroizing::new(parts.concat())
+}
+
+/// With everything encoded that is not unreserved (RFC 3986 section 2.3), as apps don't agree on the rest.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            // A string takes whatever is written.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// RFC 6238 appendix B: "12345678901234567890", and the last six of its eight digits.
+    const RFC_SECRET: &[u8; 20] = b"12345678901234567890";
+    const RFC_CODES: [(u64, &str); 6] = [
+        (59, "287082"),
+        (1_111_111_109, "081804"),
+        (1_111_111_111, "050471"),
+        (1_234_567_890, "005924"),
+        (2_000_000_000, "279037"),
+        (20_000_000_000, "353130"),
+    ];
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_vectors_of_rfc_6238_match_their_steps() {
+        for (seconds, code) in RFC_CODES {
+            assert_eq!(matching_step(RFC_SECRET, code, at(seconds)), Some(seconds / 30), "{seconds}");
+        }
+    }
+
+    #[test]
+    fn the_present_step_and_the_one_before_match_and_no_other() {
+        for (seconds, code) in RFC_CODES {
+            let step = seconds / 30;
+            for now in [step * 30, step * 30 + 29, (step + 1) * 30, (step + 1) * 30 + 29] {
+                assert_eq!(matching_step(RFC_SECRET, code, at(now)), Some(step), "{now}");
+            }
+            for now in [step * 30 - 1, (step + 2) * 30] {
+                assert_eq!(matching_step(RFC_SECRET, code, at(now)), None, "{now}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_six_ascii_digits_are_a_code() {
+        let now = at(1_234_567_890);
+        assert!(matching_step(RFC_SECRET, "005924", now).is_some());
+        for other in
+            ["", "5924", "05924", "+05924", "-05924", "0005924", " 005924", "005924 ", "005 924", "00５924", "٠٠٥٩٢٤"]
+        {
+            assert_eq!(matching_step(RFC_SECRET, other, now), None, "{other:?}");
+        }
+        // Nor is it one where the code of nothing is right.
+        let step = 349_495;
+        assert_eq!(matching_step(RFC_SECRET, NO_CODE, at(step * 30)), Some(step));
+        assert_eq!(matching_step(RFC_SECRET, "none", at(step * 30)), None);
+    }
+
+    #[test]
+    fn a_code_of_both_steps_spends_the_later_one() {
+        // The first of this secret.
+        let step = 910_738;
+        let [before, code] = [step - 1, step].map(|step| generator(RFC_SECRET).generate(step * 30).to_string());
+        assert_eq!(before, code);
+        assert_eq!(matching_step(RFC_SECRET, &code, at(step * 30)), Some(step));
+    }
+
+    #[test]
+    fn the_first_steps_of_all_and_the_time_before_them_are_times() {
+        let code = generator(RFC_SECRET).generate(0).to_string();
+        for now in [UNIX_EPOCH - Duration::from_secs(1), UNIX_EPOCH, at(59)] {
+            assert_eq!(matching_step(RFC_SECRET, &code, now), Some(0));
+        }
+        assert_eq!(matching_step(RFC_SECRET, &code, at(60)), None);
+    }
+
+    #[test]
+    fn a_secret_of_another_length_works_and_an_empty_one_opens_nothing_by_itself() {
+        for length in [0, 10, 16, 32, 64] {
+            let secret = vec![3; length];
+            let code = generator(&secret).generate(3000).to_string();
+            assert_eq!(matching_step(&secret, &code, at(3000)), Some(100));
+        }
+    }
+
+    #[test]
+    fn new_secrets_have_160_bits_in_base32_and_in_their_uri() {
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..100 {
+            let otp = new_otp("Example Bank", "pat@example.com").unwrap();
+            assert_eq!((otp.secret.len(), otp.text.len()), (20, 32));
+            assert_eq!(Secret::try_from_base32(&*otp.text).unwrap().as_bytes(), &otp.secret[..]);
+            let (text, uri) = (&*otp.text, otp.uri.as_str());
+            let label = "otpauth://totp/Example%20Bank:pat%40example.com";
+            let rest = "issuer=Example%20Bank&algorithm=SHA1&digits=6&period=30";
+            assert_eq!(uri, format!("{label}?secret={text}&{rest}"));
+            assert!(seen.insert(otp.text.to_string()));
+        }
+    }
+
+    #[test]
+    fn names_cannot_leave_their_place_in_the_uri() {
+        let uri = uri("A&B", "auth0|x:y?secret=Z/#%ä", "S");
+        assert!(
+            uri.starts_with("otpauth://totp/A%26B:auth0%7Cx%3Ay%3Fsecret%3DZ%2F%23%25%C3%A4?secret=S&issuer=A%26B&")
+        );
+    }
+}
