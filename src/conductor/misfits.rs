@@ -225,7 +225,7 @@ fn of_credentials(client: &Client, offer: &EndpointOffer, now: SystemTime) -> [H
 }
 
 fn of_scope(client: &Client, offer: &EndpointOffer, logins: Logins) -> [Held; 3] {
-    let scopes = policy::reach(client, offer.profile);
+    let scopes = policy::reach(client, offer.profile, false);
     let ceiling = offer.scope_ceiling.as_ref();
     let keeps_none = |ceiling: &Scope| !policy::has_scope_of_families(ceiling, offer.profile);
     let is_beyond = |ceiling: &Scope| !scopes.iter().any(|scope| ceiling.contains(scope));

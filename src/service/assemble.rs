@@ -107,6 +107,7 @@ impl Options {
             profile: self.profile,
             missing_scope: self.missing_scope,
             scope_ceiling: self.scope_ceiling.map(parse_scope).transpose()?,
+            factor_audience: None,
             lifetime: lifetime(self.lifetime)?,
             refreshed_lifetime,
         };

@@ -217,7 +217,7 @@ impl LoginEventBuilder {
             Some(client) => client,
             None => client_for(asked.as_ref()).map_err(LoginEventError::Client)?,
         };
-        let reach = policy::reach(&client, self.profile);
+        let reach = policy::reach(&client, self.profile, false);
         let all = family.as_ref().map(|family| family.intersection(&reach));
         let default = || all.or_else(|| client.default_scope().cloned());
         let requested = asked.or_else(default).unwrap_or_default();
@@ -229,7 +229,7 @@ impl LoginEventBuilder {
         if !family.as_ref().is_none_or(|family| requested.is_subset(family)) {
             return Err(LoginEventError::NotGranted);
         }
-        let limits = ScopeLimits { profile: self.profile, user: family, endpoint };
+        let limits = ScopeLimits { profile: self.profile, user: family, endpoint, is_for_factors: false };
         let scope = limits.narrow(requested.clone()).map_err(|_| LoginEventError::NothingGranted)?;
         let given = self.lifetime.or(client.lifetime()).unwrap_or(LIFETIME);
         let given = lifetime(given).map_err(|_| LoginEventError::Lifetime(given))?;
@@ -238,7 +238,7 @@ impl LoginEventBuilder {
             lifetime: decisions.lifetime(given),
             decisions: Some(Arc::new(decisions)),
         };
-        let audience = policy::audience_of_login(&client, self.audience.as_deref(), self.profile);
+        let audience = policy::audience_of_login(&client, self.audience.as_deref(), self.profile, None);
         let draft = EventDraft::new(RequestFacts {
             audience: audience.map_err(|_| LoginEventError::Audience)?,
             realm: client.chosen_realm(self.realm.as_deref()).ok_or(LoginEventError::Realm)?,

@@ -60,7 +60,8 @@ impl GrantFacts {
         let Terms { client, realm, grant_type, scope, audience } = terms;
         let Verified { subject, scope: allowed, methods } = verified;
         let (profile, endpoint) = (rules.profile, rules.scope_ceiling.clone());
-        let limits = ScopeLimits { profile, user: allowed, endpoint };
+        let is_for_factors = rules.is_of_factors(audience.as_ref());
+        let limits = ScopeLimits { profile, user: allowed, endpoint, is_for_factors };
         let lifetime = rules.lifetime_of(&client, grant_type);
         let scope = limits.narrow(scope)?;
         let methods = methods.and(grant_type.methods());

@@ -36,8 +36,9 @@ impl Terms {
     pub(crate) fn of(client: PermittedClient, form: &Form, rules: &GrantRules) -> Result<Self, TokenError> {
         let realm = Self::choose_realm(&client, form)?;
         let requested = requested_audience(client.client(), form, rules)?;
-        let audience = policy::audience_of_login(client.client(), requested, rules.profile)?;
-        let scope = policy::scope_of_login(client.client(), form.get(Known::Scope), rules)?;
+        let factors = rules.factor_audience_of(client.client());
+        let audience = policy::audience_of_login(client.client(), requested, rules.profile, factors)?;
+        let scope = policy::scope_of_login(client.client(), form.get(Known::Scope), audience.as_ref(), rules)?;
         Ok(Self::new(client, realm, scope, audience))
     }
 
@@ -93,9 +94,14 @@ impl Terms {
     }
 }
 
-/// The audience that a request asks for.
+/// The audience that a request asks for. To a client that names none, all others than that of second factors are a parameter that
+/// the endpoint does not know.
 fn requested_audience<'a>(client: &Client, form: &'a Form, rules: &GrantRules) -> Result<Option<&'a str>, Reason> {
-    if policy::knows_audiences(client, rules.profile) { form.single(audience::PARAMETER) } else { Ok(None) }
+    if policy::knows_audiences(client, rules.profile) {
+        return form.single(audience::PARAMETER);
+    }
+    let Some(of_factors) = rules.factor_audience_of(client) else { return Ok(None) };
+    Ok(form.single(audience::PARAMETER)?.filter(|name| *name == of_factors.as_str()))
 }
 
 /// A family of refresh tokens that is the client's own.
@@ -163,8 +169,10 @@ impl Renewal {
     pub(crate) fn of(claim: LiveClaim<'_>, form: &Form, rules: &GrantRules) -> Result<Self, TokenError> {
         let Claim { client, realm, found: StoredFamily { family, .. } } = claim.claim;
         let requested = requested_audience(client.client(), form, rules)?;
-        let audience = policy::audience_of_refresh(client.client(), family, requested)?;
-        let scope = policy::scope_of_refresh(client.client(), family, form.get(Known::Scope), rules.profile)?;
+        let factors = rules.factor_audience_of(client.client());
+        let audience = policy::audience_of_refresh(client.client(), family, requested, factors)?;
+        let asked = form.get(Known::Scope);
+        let scope = policy::scope_of_refresh(client.client(), family, asked, audience.as_ref(), rules)?;
         Ok(Self { terms: Terms::new(client, realm, scope, audience), family: family.clone() })
     }
 

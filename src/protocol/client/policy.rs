@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::grant_type::GrantType;
 use super::registered::{Client, ClientId, REFRESH_TOKEN};
 use crate::protocol::audience::Audience;
+use crate::protocol::factor::api;
 use crate::protocol::profile::Profile;
 use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
@@ -47,6 +48,8 @@ pub(crate) struct GrantRules {
     pub(crate) missing_scope: MissingScope,
     /// More than this is never granted by this endpoint.
     pub(crate) scope_ceiling: Option<Scope>,
+    /// That of the endpoints of second factors, if there are some.
+    pub(crate) factor_audience: Option<Audience>,
     pub(crate) lifetime: Duration,
     /// Of access tokens that a refresh gives, if it is another one.
     pub(crate) refreshed_lifetime: Option<Duration>,
@@ -57,6 +60,19 @@ impl GrantRules {
     pub(crate) fn lifetime_of(&self, client: &Client, grant_type: GrantType) -> Duration {
         let refreshed = if grant_type.is_refresh() { self.refreshed_lifetime } else { None };
         refreshed.or(client.lifetime()).unwrap_or(self.lifetime)
+    }
+}
+
+impl GrantRules {
+    /// The audience by which this client may manage the second factors of its users.
+    pub(crate) fn factor_audience_of(&self, client: &Client) -> Option<&Audience> {
+        self.factor_audience.as_ref().filter(|_| client.allows_second_factor())
+    }
+
+    /// Whether tokens for this audience manage second factors, whatever allows the client to ask for it.
+    #[inline]
+    pub(crate) fn is_of_factors(&self, audience: Option<&Audience>) -> bool {
+        self.factor_audience.is_some() && self.factor_audience.as_ref() == audience
     }
 }
 
@@ -76,14 +92,15 @@ pub(crate) fn permit_grant(
     Ok(())
 }
 
-/// The most that a client may ask for: what it is registered for, and what the profile has for every client. Logins, refreshes and
-/// login rules are all held to it.
+/// The most that a client may ask for: what it is registered for, what the profile has for every client, and if its tokens are for the
+/// endpoints of second factors, the scopes of these. Logins, refreshes and login rules are all held to it.
 #[inline]
-pub(crate) fn reach(client: &Client, profile: Profile) -> Cow<'_, Scope> {
-    match profile.common_scopes() {
+pub(crate) fn reach(client: &Client, profile: Profile, is_for_factors: bool) -> Cow<'_, Scope> {
+    let reach = match profile.common_scopes() {
         None => Cow::Borrowed(client.scopes()),
         Some(common) => Cow::Owned(client.scopes().union(common)),
-    }
+    };
+    if is_for_factors { Cow::Owned(reach.union(api::scopes())) } else { reach }
 }
 
 /// The scope that a request asks for, which must be within `most`. Where the profile drops the rest, a request of which nothing is
@@ -108,8 +125,13 @@ fn asked_within(
 }
 
 /// Decides the scope that a login asks for.
-pub(crate) fn scope_of_login(client: &Client, requested: Option<&str>, rules: &GrantRules) -> Result<Scope, Reason> {
-    let reach = reach(client, rules.profile);
+pub(crate) fn scope_of_login(
+    client: &Client,
+    requested: Option<&str>,
+    audience: Option<&Audience>,
+    rules: &GrantRules,
+) -> Result<Scope, Reason> {
+    let reach = reach(client, rules.profile, rules.is_of_factors(audience));
     let scope = match asked_within(&reach, requested, rules.profile, Reason::ScopeNotRegistered)? {
         Some(scope) => scope,
         None => match (&rules.missing_scope, client.default_scope()) {
@@ -155,11 +177,13 @@ pub(crate) fn scope_of_refresh(
     client: &Client,
     family: &RefreshFamily,
     requested: Option<&str>,
-    profile: Profile,
+    audience: Option<&Audience>,
+    rules: &GrantRules,
 ) -> Result<Scope, Reason> {
-    let asked = asked_within(family.scope(), requested, profile, Reason::ScopeNotGranted)?;
+    let asked = asked_within(family.scope(), requested, rules.profile, Reason::ScopeNotGranted)?;
     let scope = asked.unwrap_or_else(|| family.scope().clone());
-    left_of(&scope, scope.intersection(&reach(client, profile)))
+    let reach = reach(client, rules.profile, rules.is_of_factors(audience));
+    left_of(&scope, scope.intersection(&reach))
 }
 
 /// Whether a request of the client may name an audience. Without that, `audience` is a parameter that the endpoint does not know.
@@ -167,15 +191,18 @@ pub(crate) fn knows_audiences(client: &Client, profile: Profile) -> bool {
     profile.reads_audience() && client.names_audiences()
 }
 
-/// Decides the audience of a login that asks for this one: it must be one that the client may ask for.
+/// Decides the audience of a login that asks for this one: it must be one that the client may ask for. `factors`: that by which it may
+/// manage second factors, which is no matter of the profile.
 pub(crate) fn audience_of_login(
     client: &Client,
     requested: Option<&str>,
     profile: Profile,
+    factors: Option<&Audience>,
 ) -> Result<Option<Audience>, TokenError> {
     let Some(name) = requested else { return Ok(None) };
-    let allowed = if knows_audiences(client, profile) { client.allowed_audience(name) } else { None };
-    allowed.map(Some).ok_or_else(|| not_allowed(name))
+    let of_factors = factors.filter(|audience| audience.as_str() == name).cloned();
+    let registered = || if knows_audiences(client, profile) { client.allowed_audience(name) } else { None };
+    of_factors.or_else(registered).map(Some).ok_or_else(|| not_allowed(name))
 }
 
 fn not_allowed(audience: &str) -> TokenError {
@@ -188,8 +215,10 @@ pub(crate) fn audience_of_refresh(
     client: &Client,
     family: &RefreshFamily,
     requested: Option<&str>,
+    factors: Option<&Audience>,
 ) -> Result<Option<Audience>, TokenError> {
-    let find = |name: &str| client.allowed_audience(name).ok_or(Reason::AudienceWithdrawn);
+    let of_factors = |name: &str| factors.filter(|audience| audience.as_str() == name).cloned();
+    let find = |name: &str| of_factors(name).or_else(|| client.allowed_audience(name)).ok_or(Reason::AudienceWithdrawn);
     let audience = family.audience().map(find).transpose()?;
     match requested {
         Some(name) if audience.as_ref().map(Audience::as_str) != Some(name) => Err(not_allowed(name)),
@@ -221,6 +250,8 @@ pub(crate) struct ScopeLimits {
     pub(crate) user: Option<Scope>,
     /// The ceiling of the endpoint.
     pub(crate) endpoint: Option<Scope>,
+    /// The tokens are for the endpoints of second factors.
+    pub(crate) is_for_factors: bool,
 }
 
 impl ScopeLimits {
@@ -243,8 +274,8 @@ impl ScopeLimits {
 
     /// What login rules make of a scope that was narrowed: nothing that they add is beyond any limit.
     pub(crate) fn ruled(&self, scope: &Scope, client: &Client, decisions: &Decisions) -> Scope {
-        let Self { profile, user, endpoint } = self;
-        let reach = reach(client, *profile);
+        let Self { profile, user, endpoint, is_for_factors } = self;
+        let reach = reach(client, *profile, *is_for_factors);
         let limits = [Some(&*reach), user.as_ref(), endpoint.as_ref()];
         decisions.scope(scope, limits.into_iter().flatten())
     }

@@ -302,6 +302,11 @@ impl Client {
         self.0.grants.iter().any(|grant| grant == grant_type)
     }
 
+    /// Whether the client may have second factors of its users shown, and manage them.
+    pub(crate) fn allows_second_factor(&self) -> bool {
+        self.allows_grant("http://auth0.com/oauth/grant-type/mfa-otp")
+    }
+
     /// Whether pages of this origin (`https://app.example`, without a path) may use the client.
     #[must_use]
     pub fn allows_origin(&self, origin: &str) -> bool {

@@ -1,11 +1,14 @@
 //! Second factors as values: which authenticators a user has, and what a login with a factor open says of itself.
 
+pub(crate) mod api;
 pub(crate) mod authenticator;
 pub(crate) mod binding_code;
 pub(crate) mod challenge;
 pub(crate) mod changes;
+pub(crate) mod contact;
 mod packed;
 pub(crate) mod parameters;
 mod random;
 pub(crate) mod recovery;
+pub(crate) mod wanted;
 pub(crate) mod sealed_text;

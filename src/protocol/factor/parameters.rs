@@ -7,6 +7,10 @@ pub(crate) const ID: &str = "id";
 pub(crate) const AUTHENTICATOR_TYPES: &str = "authenticator_types";
 /// By which channel, if it is out of band.
 pub(crate) const OOB_CHANNELS: &str = "oob_channels";
+/// Where a code is sent or called to.
+pub(crate) const PHONE_NUMBER: &str = "phone_number";
+/// Where a code is sent to.
+pub(crate) const EMAIL: &str = "email";
 
 /// The login that is to be finished.
 pub(crate) const MFA_TOKEN: &str = "mfa_token";

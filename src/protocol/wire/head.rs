@@ -4,6 +4,7 @@ use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::charset::is_bearer_token;
 use super::error::Reason;
 use super::media_type::{BodyFormat, BodyFormats};
 use super::origin::{OwnOrigin, is_own};
@@ -27,6 +28,8 @@ const CREDENTIALS: [&str; 16] = [
     "token",
     "username",
 ];
+
+const BEARER: &[u8] = b"bearer";
 
 /// The values of one header.
 #[derive(Clone, Copy, Debug, Default)]
@@ -173,8 +176,20 @@ pub(crate) fn authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>,
 
 /// Whether a bearer token is presented (RFC 6750 section 2.1).
 pub(crate) fn is_bearer(headers: &HeaderMap) -> bool {
-    let scheme = |value: &HeaderValue| value.as_bytes().split(|b| *b == b' ').next().map(<[u8]>::to_ascii_lowercase);
-    authorization(headers).ok().flatten().and_then(scheme).is_some_and(|scheme| scheme == b"bearer")
+    after_bearer(headers).is_some()
+}
+
+/// The bearer token that is presented, if it can be one.
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let token = after_bearer(headers)?.trim_ascii();
+    if is_bearer_token(token) { std::str::from_utf8(token).ok() } else { None }
+}
+
+/// What stands behind the scheme, if that is the one of bearer tokens.
+fn after_bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = authorization(headers).ok()??.as_bytes();
+    let (scheme, rest) = value.split_at_checked(BEARER.len()).filter(|(_, rest)| matches!(rest, [] | [b' ', ..]))?;
+    scheme.eq_ignore_ascii_case(BEARER).then_some(rest)
 }
 
 /// The one origin that a browser names; `None` where it hides it.
@@ -227,6 +242,28 @@ mod tests {
             assert_eq!(Fields::read(&parts.headers).is_own_site(&parts, None), is_own, "{headers:?}");
             assert_eq!(origin(&parts.headers).map(|origin| origin.to_str().unwrap()), named, "{headers:?}");
         }
+    }
+
+    #[test]
+    fn a_bearer_token_is_read_from_the_one_header() {
+        for (value, token) in [
+            ("Bearer abc", Some("abc")),
+            ("bEARER   a.b-c_d~e+f/g==  ", Some("a.b-c_d~e+f/g==")),
+            ("Bearer", None),
+            ("Bearer ", None),
+            ("Bearerabc", None),
+            ("Bearer a b", None),
+            ("Bearer \"abc\"", None),
+            ("Basic abc", None),
+            ("", None),
+        ] {
+            let parts = parts(&[("authorization", value)]);
+            assert_eq!(bearer_token(&parts.headers), token, "{value}");
+        }
+        assert_eq!(bearer_token(&parts(&[]).headers), None);
+        assert_eq!(bearer_token(&parts(&[("authorization", "Bearer a"), ("authorization", "Bearer a")]).headers), None);
+        let long = format!("Bearer {}", "a".repeat(9000));
+        assert_eq!(bearer_token(&parts(&[("authorization", &long)]).headers), None);
     }
 
     #[test]

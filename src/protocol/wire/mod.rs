@@ -7,6 +7,7 @@ pub(crate) mod charset;
 pub(crate) mod encode;
 pub(crate) mod error;
 pub(crate) mod faces;
+pub(crate) mod factors;
 pub(crate) mod fields;
 pub(crate) mod form;
 pub(crate) mod forwarded;
