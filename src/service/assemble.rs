@@ -43,8 +43,10 @@ use crate::limiter::memory::limiter::MemoryLimiter;
 use crate::observe::audit::Auditor;
 use crate::observe::patience::Patience;
 use crate::observe::telemetry;
+use crate::protocol::audience::Audience;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{GrantRules, MissingScope};
+use crate::protocol::factor::api;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::secrets::random_bytes;
@@ -97,7 +99,14 @@ impl Options {
             post_allowed: self.post_allowed,
             tokens: &*issuer,
         };
-        let beside = self.tokens.served(&facts)?;
+        let mut beside = self.tokens.served(&facts)?;
+        let factor_audience = match &self.second_factor {
+            Some(_) => {
+                beside.extend(self.factor_endpoints.served());
+                Some(factor_audience(self.tokens.issuer().or_else(|| issuer.issuer_identifier()))?)
+            }
+            None => None,
+        };
         let routes = routes(self.token_path.clone(), beside)?;
         let peer = self.peer.ok_or(ConfigError::NoPeerAddress)?;
         check_proxies(&peer, &self.transport)?;
@@ -107,7 +116,7 @@ impl Options {
             profile: self.profile,
             missing_scope: self.missing_scope,
             scope_ceiling: self.scope_ceiling.map(parse_scope).transpose()?,
-            factor_audience: None,
+            factor_audience,
             lifetime: lifetime(self.lifetime)?,
             refreshed_lifetime,
         };
@@ -237,6 +246,11 @@ fn tell_other_clocks(rungs: &Rungs, shared: &SharedClock) {
 
 fn parse_scope(text: String) -> Result<Scope, ConfigError> {
     text.parse().map_err(|error| ConfigError::Scope(text, error))
+}
+
+/// The audience of the endpoints of second factors.
+fn factor_audience(issuer: Option<&str>) -> Result<Audience, ConfigError> {
+    issuer.and_then(api::audience).ok_or(ConfigError::FactorsWithoutIssuer)
 }
 
 fn own_origin(url: &str) -> Result<OwnOrigin, ConfigError> {

@@ -47,6 +47,12 @@ pub enum ConfigError {
     /// A name of a login rule that the audit trail cannot show.
     #[error("the name {0:?} of a login rule must have 1 to 100 characters, and no control character")]
     RuleName(String),
+    /// Second factors without the URL of the issuer.
+    #[error(
+        "`.second_factor(..)` needs the issuer's URL, which the audience of its endpoints begins with: call \
+         `.metadata(Metadata::new(..))`, or give an issuer of JWTs"
+    )]
+    FactorsWithoutIssuer,
     /// Introspection of nothing.
     #[error(
         "an introspection endpoint needs `.access_tokens(..)`: without them it would call every access token inactive"

@@ -139,6 +139,11 @@ impl Metadata {
         self
     }
 
+    /// The issuer's URL.
+    pub(super) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// Where the endpoints are, or a URL of the same origin.
     pub(super) fn public_url(&self) -> &str {
         self.base_url.as_deref().unwrap_or(&self.issuer)

@@ -4,6 +4,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::danger::Danger;
+use super::factor_endpoints::FactorEndpoints;
 use super::metadata_document::Placed;
 use super::request_limits::RequestLimits;
 use super::token_options::TokenOptions;
@@ -31,6 +32,7 @@ pub(super) struct Options {
     pub(super) shield: Option<(Box<dyn Shield>, OnLeak)>,
     pub(super) rules: Vec<Box<dyn LoginRule>>,
     pub(super) second_factor: Option<SecondFactor>,
+    pub(super) factor_endpoints: FactorEndpoints,
     pub(super) methods: Vec<Box<dyn ClientAuthMethod>>,
     pub(super) extensions: Vec<Box<dyn ExtensionGrant>>,
     pub(super) password_grant: bool,
@@ -63,6 +65,7 @@ impl Default for Options {
             shield: None,
             rules: Vec::new(),
             second_factor: None,
+            factor_endpoints: FactorEndpoints::new(),
             methods: Vec::new(),
             extensions: Vec::new(),
             password_grant: true,

@@ -1,4 +1,5 @@
 use super::builder::Builder;
+use super::factor_endpoints::FactorEndpoints;
 use crate::boundary::factors::second_factor::SecondFactor;
 
 /// Second factors. See [second factors](crate::mfa).
@@ -10,10 +11,25 @@ impl<C, V, I> Builder<C, V, I> {
     /// A client finishes such a login if it [may](crate::client::ClientBuilder::allow_second_factor). The verifier must be able to
     /// [recheck](crate::CredentialVerifier::recheck) a login: the user is looked at again when the factor was shown.
     ///
+    /// Three endpoints are served beside the token endpoint, at [paths](Self::factor_endpoints) that SDKs expect: for the choice of a
+    /// factor, for enrolments, and for the list of authenticators, from which one is removed. What manages factors outside a login is
+    /// an access token for the audience `<issuer>/mfa/`, with the scopes `enroll`, `read:authenticators` and `remove:authenticators`.
+    /// Each client that may finish a login with a second factor may ask for it at its password grant, in each profile and without
+    /// registration, and that login always shows a factor, if its user has one. The endpoints know such tokens only with
+    /// [access tokens](Self::access_tokens).
+    ///
     /// # Errors
-    /// [`build`](Self::build) refuses settings that are out of range.
+    /// [`build`](Self::build) refuses settings that are out of range, and to go without the issuer's URL, which that audience begins
+    /// with: that of the [metadata](Self::metadata), or of an issuer of JWTs.
     pub fn second_factor(mut self, factors: impl Into<SecondFactor>) -> Self {
         self.options.second_factor = Some(factors.into());
+        self
+    }
+
+    /// Where the endpoints of [second factors](Self::second_factor) are served. Default: `/mfa/challenge`, `/mfa/associate` and
+    /// `/mfa/authenticators`, where SDKs expect them. Without second factors there are none.
+    pub fn factor_endpoints(mut self, endpoints: FactorEndpoints) -> Self {
+        self.options.factor_endpoints = endpoints;
         self
     }
 }

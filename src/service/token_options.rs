@@ -54,6 +54,11 @@ impl TokenOptions {
         Ok(endpoints.chain(documents.map(|(path, document)| (path, Target::Document(document)))).collect())
     }
 
+    /// The issuer's URL, if the metadata say it.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.metadata.as_ref().map(Metadata::issuer)
+    }
+
     /// What stands before the paths of the endpoints in their URLs, if the metadata say so.
     pub(super) fn public_url(&self) -> Option<&str> {
         self.metadata.as_ref().map(Metadata::public_url)

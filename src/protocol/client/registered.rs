@@ -302,9 +302,9 @@ impl Client {
         self.0.grants.iter().any(|grant| grant == grant_type)
     }
 
-    /// Whether the client may have second factors of its users shown, and manage them.
+    /// Whether the client may finish logins with a second factor, by one grant at least: then it may manage second factors, too.
     pub(crate) fn allows_second_factor(&self) -> bool {
-        self.allows_grant("http://auth0.com/oauth/grant-type/mfa-otp")
+        SECOND_FACTOR.into_iter().any(|grant| self.allows_grant(grant))
     }
 
     /// Whether pages of this origin (`https://app.example`, without a path) may use the client.

@@ -10,5 +10,5 @@ mod packed;
 pub(crate) mod parameters;
 mod random;
 pub(crate) mod recovery;
-pub(crate) mod wanted;
 pub(crate) mod sealed_text;
+pub(crate) mod wanted;

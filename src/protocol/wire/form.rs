@@ -412,6 +412,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_last_segment_of_a_path_is_decoded_once() {
+        let read = |path: &str| {
+            let form = Form::of_segment("id", path);
+            form.map(|form| form.single("id").unwrap().unwrap_or_default().to_owned())
+        };
+        for (path, id) in [
+            ("/mfa/authenticators/totp%7Cdev_1", "totp|dev_1"),
+            ("/mfa/authenticators/totp|dev_1", "totp|dev_1"),
+            ("/totp%257Cdev_1", "totp%7Cdev_1"),
+            ("/", ""),
+        ] {
+            assert_eq!(read(path).unwrap(), id, "{path}");
+        }
+        assert_eq!(read("/a%7").unwrap_err(), Reason::BrokenEscape);
+        assert_eq!(read("/a%FF").unwrap_err(), Reason::NotUtf8);
+        assert_eq!(read("/a%00").unwrap_err(), Reason::IllegalCharacter);
+    }
+
     proptest! {
         #[test]
         fn whatever_a_standard_encoder_writes_reads_back(pairs in proptest::collection::vec(("[^\\x00\r\n]{1,12}", "[^\\x00\r\n]{0,24}"), 0..20)) {

@@ -230,3 +230,33 @@ proptest! {
         is_read_as_its_form(&body);
     }
 }
+
+#[test]
+fn where_an_endpoint_has_lists_an_array_of_texts_is_one_and_nowhere_else() {
+    let parse = |body: &str, lists: &[&str]| Form::parse_json(body.as_bytes(), 0, lists);
+    let list =
+        |body: &str| parse(body, &["types"]).map(|form| form.list("types").map(str::to_owned).collect::<Vec<_>>());
+    for (body, elements) in [
+        (r#"{"types":["otp"]}"#, vec!["otp"]),
+        (r#"{"types":["otp", "o\u006fb"],"other":"x"}"#, vec!["otp", "oob"]),
+        (r#"{"types":"otp oob"}"#, vec!["otp", "oob"]),
+        (r#"{"types":[]}"#, vec![]),
+        (r#"{"types":null}"#, vec![]),
+    ] {
+        assert_eq!(list(body).unwrap(), elements, "{body}");
+    }
+    for (body, reason) in [
+        (r#"{"types":["otp",1]}"#, Reason::MalformedJson),
+        (r#"{"types":[["otp"]]}"#, Reason::MalformedJson),
+        (r#"{"types":[null]}"#, Reason::MalformedJson),
+        (r#"{"types":{"a":"b"}}"#, Reason::MalformedJson),
+        (r#"{"types":["otp"],"types":["oob"]}"#, Reason::RepeatedParameter),
+        (r#"{"types":["a\nb"]}"#, Reason::IllegalCharacter),
+        (r#"{"other":["otp"]}"#, Reason::MalformedJson),
+    ] {
+        assert_eq!(list(body).unwrap_err(), reason, "{body}");
+    }
+    assert_eq!(parse(r#"{"types":["otp"]}"#, &[]).err(), Some(Reason::MalformedJson));
+    let many = format!("{{\"types\":[{}]}}", vec!["\"otp\""; 64].join(","));
+    assert_eq!(list(&many).unwrap_err(), Reason::TooManyParameters);
+}
