@@ -18,11 +18,11 @@ const ENCLOSED_INSTRUCTIONS: f64 = 150.0;
 const TOKEN_ALLOCATIONS: f64 = 7.0;
 /// What was reached: of an answer, and of the most expensive refusal.
 const ALLOCATION_CEILINGS: (f64, f64) = (5.0, 5.0);
-/// What a login in one of two realms costs more, with the name that it sends and the prefix of its subject.
+/// What a login in one of two realms costs more, with the name that it sends.
 const REALMS_PERCENT: f64 = 2.0;
-/// What is reached where the request names the realm, and where it does not: the name is a field more, is looked up and goes into the
-/// digests of what is counted, and the subject is a text of its own.
-const REALMS_CEILINGS: (f64, f64) = (7.0, 3.9);
+/// What is reached where the request names the realm, and where it does not, with room for another machine: the name is a field more, is
+/// looked up and goes into the digests of what is counted.
+const REALMS_CEILINGS: (f64, f64) = (5.1, 2.5);
 /// What a login in JSON costs more than the same one in a form, beside SHA-256.
 const JSON_PERCENT: f64 = 15.0;
 /// Beside SHA-256.
@@ -117,6 +117,8 @@ pub fn judge(costs: &[Cost], flood: &Flood, session: f64) -> bool {
             .with_ceiling(REALMS_CEILINGS.0),
         Goal::new("login in the default of two: percent added", in_realm(DEFAULT_REALM), REALMS_PERCENT)
             .with_ceiling(REALMS_CEILINGS.1),
+        // Realm and identifier of the subject become one text only where it is read.
+        Goal::new("login in the second of two: allocations added", less(allocations(REALMS), allocations(TOKEN)), 0.0),
         // From here on beside SHA-256, of which the handler does none: it compares secrets in the clear.
         Goal::new("D5 token request: instructions", beside(TOKEN), TOKEN_INSTRUCTIONS).with_ceiling(TOKEN_CEILING),
         Goal::new("login in JSON: percent added", in_json(), JSON_PERCENT),

@@ -37,6 +37,7 @@ impl<'a, T> MaybeFuture<'a, T> {
 
 impl<'a, T: Send + Unpin + 'a> MaybeFuture<'a, T> {
     /// The same answer with a change: at once and in its place, if it is known already.
+    #[inline]
     pub(crate) fn changed(mut self, change: impl FnOnce(&mut T) + Send + 'a) -> Self {
         match &mut self.0 {
             State::Ready(None) => self,

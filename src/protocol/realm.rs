@@ -32,8 +32,17 @@ impl Realm {
         Self(Some(Arc::new(name.into())))
     }
 
+    #[inline]
     pub(crate) fn as_deref(&self) -> Option<&str> {
         self.0.as_ref().map(|name| &***name)
+    }
+
+    /// Whether it is the realm of this name.
+    #[inline]
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        // The last bytes tell most names apart without a call.
+        let ends_so = |own: &str| own.as_bytes().last_chunk::<8>() == name.as_bytes().last_chunk::<8>();
+        self.as_deref().is_some_and(|own| own.len() == name.len() && ends_so(own) && own == name)
     }
 }
 

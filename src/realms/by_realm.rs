@@ -10,7 +10,7 @@ use crate::boundary::maybe::{Answering, MaybeFuture};
 use crate::boundary::provided::Provided;
 use crate::boundary::recheck::{CannotRecheck, Recheck};
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified};
-use crate::protocol::realm::{Realm, RealmError, own_id, subject_of_all_realms};
+use crate::protocol::realm::{Realm, RealmError, own_id};
 
 /// A [`CredentialVerifier`] that sends each login to the verifier of its realm, which decides alone: on the password, on the
 /// account that attempts are counted on, and on whether a login still holds.
@@ -42,10 +42,16 @@ use crate::protocol::realm::{Realm, RealmError, own_id, subject_of_all_realms};
 #[must_use]
 pub struct Realms {
     /// A list, as clients have one of their realms: a few are found faster so than in a tree.
-    verifiers: Vec<(Box<str>, Box<dyn CredentialVerifier>)>,
+    directories: Vec<Directory>,
     keeps_subject_ids: bool,
     /// One of the verifiers can recheck a login.
     can_recheck: bool,
+}
+
+/// A realm, with the verifier of its users.
+struct Directory {
+    realm: Realm,
+    verifier: Box<dyn CredentialVerifier>,
 }
 
 impl Realms {
@@ -60,12 +66,12 @@ impl Realms {
     /// # Errors
     /// Fails when the name is not 1 to 128 bytes of printable characters without `|`, and when the realm has a verifier already.
     pub fn realm(mut self, name: &str, verifier: impl CredentialVerifier) -> Result<Self, RealmError> {
-        Realm::new(name)?;
-        if self.names().any(|known| known == name) {
+        let realm = Realm::new(name)?;
+        if self.directory(name).is_some() {
             return Err(RealmError::Twice(name.to_owned()));
         }
         self.can_recheck |= can_recheck(&verifier);
-        self.verifiers.push((name.into(), Box::new(verifier)));
+        self.directories.push(Directory { realm, verifier: Box::new(verifier) });
         Ok(self)
     }
 
@@ -81,15 +87,18 @@ impl Realms {
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.verifiers.iter().map(|(name, _)| &**name)
+        self.directories.iter().filter_map(|directory| directory.realm.as_deref())
     }
 
-    /// This realm, and no other, with its verifier.
-    fn named(&self, realm: Option<&str>) -> Result<(&str, &dyn CredentialVerifier), BackendError> {
-        let name = realm.ok_or_else(|| BackendError::fault(Fault::NoRealm))?;
-        let found = self.verifiers.iter().find(|(known, _)| **known == *name);
-        let (name, verifier) = found.ok_or_else(|| BackendError::fault(Fault::Lacking(name.to_owned())))?;
-        Ok((name, &**verifier))
+    #[inline]
+    fn directory(&self, name: &str) -> Option<&Directory> {
+        self.directories.iter().find(|directory| directory.realm.is_named(name))
+    }
+
+    /// The directory of this realm, and of no other.
+    #[inline]
+    fn of(&self, realm: Option<&str>) -> Result<&Directory, BackendError> {
+        realm.and_then(|name| self.directory(name)).ok_or_else(|| Fault::of(realm))
     }
 }
 
@@ -106,17 +115,17 @@ impl CredentialVerifier for Realms {
     }
 
     fn verify_at_once(&self, attempt: Attempt) -> MaybeFuture<'_, Result<Verdict, BackendError>> {
-        let (realm, verifier) = match self.named(attempt.realm()) {
-            Ok(named) => named,
+        let directory = match self.of(attempt.realm()) {
+            Ok(directory) => directory,
             Err(error) => return MaybeFuture::ready(Err(error)),
         };
-        let deciding = verifier.verify_at_once(attempt);
+        let deciding = directory.verifier.verify_at_once(attempt);
         if self.keeps_subject_ids {
             return deciding;
         }
-        deciding.changed(move |answer| {
+        deciding.changed(|answer| {
             if let Ok(verdict) = answer {
-                prefix(verdict, realm);
+                directory.lead(verdict);
             }
         })
     }
@@ -126,8 +135,8 @@ impl CredentialVerifier for Realms {
         username: &'a str,
         realm: Option<&'a str>,
     ) -> MaybeFuture<'a, Result<AccountKey<'a>, BackendError>> {
-        match self.named(realm) {
-            Ok((_, verifier)) => verifier.account_key(username, realm),
+        match self.of(realm) {
+            Ok(directory) => directory.verifier.account_key(username, realm),
             Err(error) => MaybeFuture::ready(Err(error)),
         }
     }
@@ -142,13 +151,13 @@ impl CredentialVerifier for Realms {
             return Provided::<CannotRecheck, _>::answer();
         }
         Box::pin(async move {
-            let (realm, verifier) = self.named(login.realm())?;
+            let directory = self.of(login.realm())?;
             if self.keeps_subject_ids {
-                return recheck_kept(verifier, login).await;
+                return recheck_kept(&*directory.verifier, login).await;
             }
             let own = of_its_realm(login).ok_or_else(|| BackendError::fault(Fault::Bare))?;
-            let mut verdict = verifier.recheck(&own).await?;
-            prefix(&mut verdict, realm);
+            let mut verdict = directory.verifier.recheck(&own).await?;
+            directory.lead(&mut verdict);
             Ok(verdict)
         })
     }
@@ -158,16 +167,20 @@ impl CredentialVerifier for Realms {
     }
 
     fn check_subject(&self, subject_id: &str, realm: Option<&str>) -> Result<(), BackendError> {
-        let (realm, verifier) = self.named(realm)?;
-        let own = if self.keeps_subject_ids { Some(subject_id) } else { own_id(realm, subject_id) };
-        verifier.check_subject(own.ok_or_else(|| BackendError::fault(Fault::Given))?, Some(realm))
+        let directory = self.of(realm)?;
+        let own =
+            if self.keeps_subject_ids { Some(subject_id) } else { realm.and_then(|realm| own_id(realm, subject_id)) };
+        directory.verifier.check_subject(own.ok_or_else(|| BackendError::fault(Fault::Given))?, realm)
     }
 }
 
-/// Makes the subject of a realm, if one is granted, that of all realms.
-fn prefix(verdict: &mut Verdict, realm: &str) {
-    if let Verdict::Granted(Verified { subject, .. }) = verdict {
-        subject.set_id(subject_of_all_realms(realm, subject.id()));
+impl Directory {
+    /// Makes a subject of the directory, if one is granted, that of all realms.
+    #[inline]
+    fn lead(&self, verdict: &mut Verdict) {
+        if let Verdict::Granted(Verified { subject, .. }) = verdict {
+            subject.put_behind(&self.realm);
+        }
     }
 }
 
@@ -217,4 +230,12 @@ enum Fault {
     Given,
     #[error("the subject of a login begins with its realm: it is of a time when `Realms::keep_subject_ids` was off")]
     Prefixed,
+}
+
+impl Fault {
+    /// Of a login in a realm that has no directory, or in none.
+    #[cold]
+    fn of(realm: Option<&str>) -> BackendError {
+        BackendError::fault(realm.map_or(Self::NoRealm, |name| Self::Lacking(name.to_owned())))
+    }
 }

@@ -45,9 +45,10 @@ impl Terms {
     /// The request only chooses among the realms of its authenticated client. To a client that lists none, `realm` is a parameter
     /// that the endpoint does not know, but in the grant that asks for it.
     fn choose_realm(client: &PermittedClient, form: &Form) -> Result<Realm, Reason> {
-        let knows_realms = client.client().lists_realms() || client.grant_type().names_realm();
-        let requested = if knows_realms { form.single(realm::PARAMETER)? } else { None };
-        client.client().chosen_realm(requested).ok_or(Reason::UnknownRealm)
+        if !client.client().lists_realms() && !client.grant_type().names_realm() {
+            return Ok(Realm::default());
+        }
+        client.client().chosen_realm(form.single(realm::PARAMETER)?).ok_or(Reason::UnknownRealm)
     }
 
     fn new(client: PermittedClient, realm: Realm, scope: Scope, audience: Option<Audience>) -> Self {

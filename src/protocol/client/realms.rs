@@ -35,9 +35,10 @@ impl OwnRealms {
     }
 
     /// The realm of a login that asks for this one, if it is listed; of one that asks for none the default.
+    #[inline]
     pub(crate) fn choose(&self, requested: Option<&str>) -> Option<Realm> {
         match requested {
-            Some(name) => self.0.iter().find(|realm| realm.as_deref() == Some(name)).cloned(),
+            Some(name) => self.0.iter().find(|realm| realm.is_named(name)).cloned(),
             None => Some(self.0.first().cloned().unwrap_or_default()),
         }
     }

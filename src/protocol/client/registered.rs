@@ -277,6 +277,7 @@ impl Client {
     }
 
     /// The realm of a request that begins a login and asks for this one, if the client lists it.
+    #[inline]
     pub(crate) fn chosen_realm(&self, requested: Option<&str>) -> Option<Realm> {
         self.0.realms.choose(requested)
     }

@@ -6,3 +6,4 @@ mod opaque_string;
 pub(crate) mod preparation;
 pub(crate) mod spelling;
 pub(crate) mod subject;
+mod subject_id;

@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use super::subject_id::SubjectId;
+use crate::protocol::realm::Realm;
+
 /// The resource owner who was authenticated: an identifier and, if the application likes, data of its own that is
 /// carried to its issuer.
 ///
@@ -20,7 +23,14 @@ use serde::{Serialize, Serializer};
 /// ```
 #[derive(Clone)]
 pub struct Subject {
-    id: Cow<'static, str>,
+    id: SubjectId,
+    /// Apart, because a subject is moved often.
+    facts: Option<Arc<Facts>>,
+}
+
+/// What a directory may say of a subject beside its identifier.
+#[derive(Clone, Default)]
+struct Facts {
     credential_version: Option<CredentialVersion>,
     data: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -31,20 +41,20 @@ enum CredentialVersion {
     /// The directory, which changes it with each new password.
     Stated(Arc<str>),
     /// The password hash, of which it is a digest.
-    OfHash(Arc<str>),
+    OfHash(String),
 }
 
 impl Subject {
     /// A subject. `id` should never change and never be given to someone else, so a key rather than a login name.
     #[must_use]
     pub fn new(id: impl Into<Cow<'static, str>>) -> Self {
-        Self { id: id.into(), credential_version: None, data: None }
+        Self { id: SubjectId::own(id.into()), facts: None }
     }
 
     /// Attaches data for the issuer; a second call replaces the first.
     #[must_use]
     pub fn with_data<T: Any + Send + Sync>(mut self, data: T) -> Self {
-        self.data = Some(Arc::new(data));
+        self.facts_mut().data = Some(Arc::new(data));
         self
     }
 
@@ -53,67 +63,78 @@ impl Subject {
     /// [`CredentialVerifier::recheck`](crate::CredentialVerifier::recheck).
     #[must_use]
     pub fn with_credential_version(mut self, version: impl Into<Arc<str>>) -> Self {
-        self.credential_version = Some(CredentialVersion::Stated(version.into()));
+        self.facts_mut().credential_version = Some(CredentialVersion::Stated(version.into()));
         self
     }
 
     /// The version of a directory that states none: it follows the password hash there, and is worth nothing in another one.
     pub(crate) fn with_version_of_hash(mut self, version: String) -> Self {
-        self.credential_version = Some(CredentialVersion::OfHash(version.into()));
+        self.facts_mut().credential_version = Some(CredentialVersion::OfHash(version));
         self
     }
 
     /// As another directory may keep it: a version that follows a hash would stay when its user gets another one there.
     pub(crate) fn for_another_directory(mut self) -> Self {
-        self.credential_version =
-            self.credential_version.filter(|version| matches!(version, CredentialVersion::Stated(_)));
+        if matches!(self.version(), Some(CredentialVersion::OfHash(_))) {
+            self.facts_mut().credential_version = None;
+        }
         self
     }
 
     /// The identifier.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.id
+        self.id.as_str()
     }
 
-    /// Gives the same user another identifier.
-    pub(crate) fn set_id(&mut self, id: String) {
-        self.id = Cow::Owned(id);
+    /// Gives the same user the identifier over all realms: this realm, `|`, and the one so far.
+    #[inline]
+    pub(crate) fn put_behind(&mut self, realm: &Realm) {
+        self.id.put_behind(realm);
     }
 
     pub(crate) fn to_id(&self) -> Cow<'static, str> {
-        self.id.clone()
+        self.id.to_text()
     }
 
     /// The version of the credentials, if there is one.
     #[must_use]
     pub fn credential_version(&self) -> Option<&str> {
-        match self.credential_version.as_ref()? {
-            CredentialVersion::Stated(version) | CredentialVersion::OfHash(version) => Some(version),
-        }
+        self.version().map(|version| match version {
+            CredentialVersion::Stated(version) => &**version,
+            CredentialVersion::OfHash(version) => version,
+        })
     }
 
     /// Whether a login of the user with this identifier and this version of the credentials still holds for this one.
     pub(crate) fn keeps_login(&self, id: &str, credential_version: Option<&str>) -> bool {
-        self.id == id && self.credential_version() == credential_version
+        self.id.is(id) && self.credential_version() == credential_version
     }
 
     /// The attached data, if it has this type.
     #[must_use]
     pub fn data<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.data.as_deref()?.downcast_ref()
+        self.facts.as_deref()?.data.as_deref()?.downcast_ref()
+    }
+
+    fn version(&self) -> Option<&CredentialVersion> {
+        self.facts.as_deref()?.credential_version.as_ref()
+    }
+
+    fn facts_mut(&mut self) -> &mut Facts {
+        Arc::make_mut(self.facts.get_or_insert_default())
     }
 }
 
 /// As its identifier.
 impl Serialize for Subject {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.id)
+        serializer.serialize_str(self.id())
     }
 }
 
 impl fmt::Debug for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subject").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Subject").field("id", &self.id()).finish_non_exhaustive()
     }
 }

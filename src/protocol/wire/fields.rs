@@ -17,6 +17,7 @@ pub(crate) enum Fields {
 }
 
 impl Fields {
+    #[inline]
     pub(crate) fn push(&mut self, field: Field) {
         match self {
             Self::None => *self = Self::One(field),
@@ -26,6 +27,7 @@ impl Fields {
     }
 
     /// Takes the others out.
+    #[inline]
     pub(crate) fn retain(&mut self, keeps: impl Fn(&Field) -> bool) {
         match self {
             Self::None => {}
@@ -38,6 +40,7 @@ impl Fields {
         }
     }
 
+    #[inline]
     pub(crate) fn as_slice(&self) -> &[Field] {
         match self {
             Self::None => &[],

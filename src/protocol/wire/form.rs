@@ -178,7 +178,7 @@ impl Form {
     /// The reason why the parameter of this name is refused. A realm that cannot be read is one that nobody lists.
     #[cold]
     pub(super) fn blame_named(&self, name: Span, reason: Reason) -> Reason {
-        if self.texts.get(name) == realm::PARAMETER { Reason::UnknownRealm } else { reason }
+        if self.texts.is_at(name, realm::PARAMETER) { Reason::UnknownRealm } else { reason }
     }
 
     // As above.
@@ -235,20 +235,22 @@ impl Form {
     }
 
     fn other(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.others.as_slice().iter().find(|(known, _)| self.texts.get(*known) == name)?;
+        let (_, value) = self.others.as_slice().iter().find(|(known, _)| self.texts.is_at(*known, name))?;
         Some(self.texts.get(*value)).filter(|value| !value.is_empty())
     }
 
     /// Whether there is a field of this name that is not known here.
     pub(super) fn has_other(&self, name: &str) -> bool {
-        self.others.as_slice().iter().any(|(known, _)| self.texts.get(*known) == name)
+        self.others.as_slice().iter().any(|(known, _)| self.texts.is_at(*known, name))
     }
 
     /// A field that only some endpoints know, which there must not repeat.
+    // Within its callers, which give a constant name, it is compared without a call.
+    #[inline(always)]
     pub(crate) fn single(&self, name: &str) -> Result<Option<&str>, Reason> {
         let mut found = None;
         for (known, value) in self.others.as_slice() {
-            if self.texts.get(*known) == name && found.replace(*value).is_some() {
+            if self.texts.is_at(*known, name) && found.replace(*value).is_some() {
                 return Err(Reason::RepeatedParameter);
             }
         }
@@ -262,9 +264,11 @@ impl Form {
     }
 
     /// Takes a field of this name out of those that are not known here.
+    // As above.
+    #[inline(always)]
     pub(crate) fn remove_other(&mut self, name: &str) {
         let Self { texts, others, .. } = self;
-        others.retain(|(known, _)| texts.get(*known) != name);
+        others.retain(|(known, _)| !texts.is_at(*known, name));
     }
 
     /// The fields that are not known here.

@@ -86,6 +86,12 @@ impl Texts {
         texts
     }
 
+    /// Whether this text lies there, which is seen by its bytes.
+    #[inline]
+    pub(crate) fn is_at(&self, span: Span, text: &str) -> bool {
+        self.buffer.as_bytes().get(span.start as usize..span.end as usize) == Some(text.as_bytes())
+    }
+
     #[inline]
     pub(crate) fn get(&self, span: Span) -> &str {
         span.of(&self.buffer)
