@@ -141,8 +141,11 @@ const NOT_IMPLEMENTED: [&str; 4] = ["AnswerBody", "HasClients", "HasVerifier", "
 /// the application's own is no password grant, no store is the same as another one, no verifier is said to know which realms,
 /// no issuer is said to name itself in its tokens or to sign ID tokens.
 /// `find_at_once`, `verify_at_once`, `issue_at_once` and `ask` ask the method that they stand for. `validate` and `follow_clock` decide on no request: a part that has settings or a clock of its own says it.
+/// No question on another device is said to be answered, and none has a URI to show.
 /// `has_shared_key` causes a warning alone. `check_subject` only refuses more than an endpoint does whose verifier has no realms.
-const SAFE_DEFAULTS: [&str; 22] = [
+const SAFE_DEFAULTS: [&str; 24] = [
+    "status",
+    "enrolment_uri",
     "find_at_once",
     "verify_at_once",
     "issue_at_once",

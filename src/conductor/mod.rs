@@ -14,6 +14,7 @@ pub(crate) mod budget;
 pub(crate) mod door;
 pub(crate) mod endpoint;
 pub(crate) mod exchange;
+pub(crate) mod factors;
 mod failure;
 pub(crate) mod families;
 pub(crate) mod flows;

@@ -26,6 +26,7 @@
 mod asking;
 pub(crate) mod charge;
 pub(crate) mod client;
+pub(crate) mod delivery;
 pub(crate) mod grant;
 pub(crate) mod ruled;
 pub(crate) mod terms;

@@ -3,6 +3,7 @@
 pub(crate) mod auth0;
 pub(crate) mod basic;
 pub(crate) mod caching;
+pub(crate) mod challenge_answer;
 pub(crate) mod charset;
 pub(crate) mod encode;
 pub(crate) mod error;

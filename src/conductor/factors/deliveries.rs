@@ -1,0 +1,99 @@
+//! The ways of codes to their users.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::boundary::backend::BackendError;
+use crate::boundary::factors::delivery::{CodeDelivery, Delivery, DeliveryStatus};
+use crate::boundary::ladder::charge::{Charge, OfDelivery};
+use crate::boundary::ladder::delivery::deliver;
+use crate::observe::patience::Bound;
+use crate::protocol::client::registered::ClientId;
+use crate::protocol::factor::authenticator::{AuthenticatorId, Channel, FactorUser};
+use crate::protocol::factor::binding_code::BindingCode;
+use crate::protocol::factor::challenge::{OOB_CODE, OutOfBand};
+use crate::protocol::secret::secrets::fill_random;
+use crate::protocol::wire::error::{Reason, TokenError};
+
+/// What delivers on a channel.
+type Way = (Channel, Box<dyn CodeDelivery>);
+
+/// The deliveries of the application, with the time of their calls.
+pub(crate) struct Deliveries {
+    ways: Vec<Way>,
+    patience: Bound,
+}
+
+/// Where a code or a question goes.
+pub(crate) struct Recipient<'a> {
+    pub(crate) user: FactorUser<'a>,
+    pub(crate) authenticator: &'a AuthenticatorId,
+    pub(crate) channel: Channel,
+    pub(crate) contact: &'a str,
+    /// The client that the user logs in to.
+    pub(crate) client: &'a ClientId,
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// How long the login that needs it can be finished.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) now: SystemTime,
+    pub(crate) ends: SystemTime,
+}
+
+impl Deliveries {
+    pub(crate) fn new(ways: Vec<Way>, patience: Bound) -> Self {
+        Self { ways, patience }
+    }
+
+    /// Whether something delivers on this channel.
+    pub(crate) fn serve(&self, channel: Channel) -> bool {
+        self.way(channel).is_some()
+    }
+
+    fn way(&self, channel: Channel) -> Option<&dyn CodeDelivery> {
+        self.ways.iter().find(|(served, _)| *served == channel).map(|(_, way)| &**way)
+    }
+
+    /// Sends a new code, or asks on another device. What the user answers with is good for this challenge alone.
+    pub(crate) async fn send(
+        &self,
+        recipient: Recipient<'_>,
+        challenge: [u8; 16],
+        charge: Charge<OfDelivery>,
+        login: Span,
+    ) -> Result<OutOfBand, TokenError> {
+        let Recipient { user, authenticator, channel, contact, client, address } = recipient;
+        let way = self.way(channel).ok_or(Reason::UnsupportedChallengeType)?;
+        let mut id = [0; 16];
+        fill_random(&mut id).map_err(|error| failed(error.into()))?;
+        let code = channel.has_code().then(BindingCode::random).transpose().map_err(|error| failed(error.into()))?;
+        let expires = login.now.checked_add(OOB_CODE).map_or(login.ends, |end| end.min(login.ends));
+        let name = identifier(&id);
+        let digits = code.as_ref().map(BindingCode::expose);
+        let delivery = Delivery { id: &name, user, channel, contact, code: digits, client, address, expires };
+        self.patience.of(deliver(way, delivery, charge)).await.map_err(failed)?;
+        Ok(OutOfBand { id, challenge, authenticator: authenticator.clone(), channel, code, expires })
+    }
+
+    /// What the user has answered on another device.
+    pub(crate) async fn status(&self, sent: &OutOfBand) -> Result<DeliveryStatus, TokenError> {
+        // What delivered it is not there any more, so nobody can answer.
+        let Some(way) = self.way(sent.channel) else { return Ok(DeliveryStatus::Expired) };
+        let name = identifier(&sent.id);
+        self.patience.of(way.status(&name)).await.map_err(failed)
+    }
+}
+
+/// As the application gets it.
+fn identifier(id: &[u8; 16]) -> String {
+    URL_SAFE_NO_PAD.encode(id)
+}
+
+fn failed(error: BackendError) -> TokenError {
+    error.because(Reason::DeliveryFailed)
+}

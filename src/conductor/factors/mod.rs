@@ -1,0 +1,4 @@
+//! Second factors of a login that is under way.
+
+pub(crate) mod deliveries;
+pub(crate) mod seals;

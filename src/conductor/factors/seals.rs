@@ -1,0 +1,110 @@
+//! What is sealed: logins with a factor open, what was sent to their users, and the secrets of authenticators.
+
+use std::time::SystemTime;
+
+use zeroize::Zeroizing;
+
+use crate::boundary::backend::BackendError;
+use crate::boundary::factors::tools::{FactorTools, SealedKind};
+use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, FactorUser};
+use crate::protocol::factor::challenge::{Challenge, OutOfBand, TooLong};
+use crate::protocol::factor::sealed_text;
+use crate::protocol::secret::secrets::Token;
+use crate::protocol::wire::error::{Reason, TokenError};
+
+/// Seals and opens.
+pub(crate) struct Seals {
+    tools: Box<dyn FactorTools>,
+}
+
+impl Seals {
+    pub(crate) fn new(tools: Box<dyn FactorTools>) -> Self {
+        Self { tools }
+    }
+
+    /// The mechanisms themselves, for the codes of authenticator apps.
+    pub(crate) fn tools(&self) -> &dyn FactorTools {
+        &*self.tools
+    }
+
+    /// The `mfa_token` of a challenge.
+    pub(crate) fn seal_challenge(&self, challenge: &Challenge) -> Result<Token, TokenError> {
+        self.write(SealedKind::MfaToken, challenge.encode())
+    }
+
+    /// The challenge of a `mfa_token` that is not over. Whether it was spent only its store knows.
+    pub(crate) fn open_challenge(&self, text: &str, now: SystemTime) -> Result<Challenge, Reason> {
+        let plain = self.read(SealedKind::MfaToken, text).ok_or(Reason::MalformedMfaToken)?;
+        let challenge = Challenge::decode(&plain).map_err(|_| Reason::MalformedMfaToken)?;
+        if challenge.expires <= now { Err(Reason::MfaTokenExpired) } else { Ok(challenge) }
+    }
+
+    /// The `oob_code` of a delivery.
+    pub(crate) fn seal_delivery(&self, sent: &OutOfBand) -> Result<Token, TokenError> {
+        self.write(SealedKind::OobCode, sent.encode())
+    }
+
+    /// The delivery of an `oob_code` that is not over and was made for this challenge.
+    pub(crate) fn open_delivery(&self, text: &str, challenge: &[u8; 16], now: SystemTime) -> Result<OutOfBand, Reason> {
+        let plain = self.read(SealedKind::OobCode, text).ok_or(Reason::MalformedOobCode)?;
+        let sent = OutOfBand::decode(&plain).map_err(|_| Reason::MalformedOobCode)?;
+        if sent.challenge != *challenge {
+            return Err(Reason::MalformedOobCode);
+        }
+        if sent.expires <= now { Err(Reason::OobCodeExpired) } else { Ok(sent) }
+    }
+
+    /// Seals the secret of an authenticator, or the address behind it: for this user and this identifier alone.
+    pub(crate) fn seal_secret(
+        &self,
+        user: FactorUser<'_>,
+        id: &AuthenticatorId,
+        secret: &[u8],
+    ) -> Result<Vec<u8>, TokenError> {
+        let sealed =
+            self.in_context(user, id, |context| self.tools.seal(SealedKind::AuthenticatorSecret, context, secret));
+        sealed.map_err(|error| failed(error.into()))
+    }
+
+    /// What was sealed so. It opens unless its key is gone or another user's row was put in its place.
+    pub(crate) fn open_secret(
+        &self,
+        user: FactorUser<'_>,
+        authenticator: &Authenticator,
+    ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        let opened = self.in_context(user, &authenticator.id, |context| {
+            self.tools.open(SealedKind::AuthenticatorSecret, context, &authenticator.sealed)
+        });
+        opened.ok_or_else(|| {
+            failed(BackendError::fault("an authenticator does not open: its key is gone, or it was moved"))
+        })
+    }
+
+    /// Calls with what the secret of an authenticator belongs to. A realm that is not there differs from an empty one.
+    fn in_context<T>(&self, user: FactorUser<'_>, id: &AuthenticatorId, call: impl FnOnce(&[&str]) -> T) -> T {
+        match user.realm {
+            Some(realm) => call(&[realm, user.subject, id.as_str()]),
+            None => call(&[user.subject, id.as_str()]),
+        }
+    }
+
+    fn write(&self, kind: SealedKind, plain: Result<Zeroizing<Vec<u8>>, TooLong>) -> Result<Token, TokenError> {
+        let plain = plain.map_err(too_long)?;
+        let sealed = self.tools.seal(kind, &[], &plain).map_err(|error| failed(error.into()))?;
+        sealed_text::write(&sealed).map_err(too_long)
+    }
+
+    fn read(&self, kind: SealedKind, text: &str) -> Option<Zeroizing<Vec<u8>>> {
+        self.tools.open(kind, &[], &sealed_text::read(text)?)
+    }
+}
+
+fn too_long(TooLong: TooLong) -> TokenError {
+    failed(BackendError::fault(
+        "a login is too large for a token of 4 KiB: its scope, its audience or its subject is too long",
+    ))
+}
+
+fn failed(error: BackendError) -> TokenError {
+    error.because(Reason::FactorStoreFailed)
+}
