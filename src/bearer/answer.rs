@@ -8,7 +8,8 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::refusal::{BearerReason, BearerRefusal};
-use crate::protocol::scope::Scope;
+use super::route_needs::RouteNeeds;
+use crate::protocol::token::methods::MULTI_FACTOR;
 use crate::protocol::wait::seconds_to_wait;
 use crate::protocol::wire::caching;
 use crate::protocol::wire::faces::{self, Fixed, Header, WAIT, row};
@@ -51,14 +52,23 @@ enum AnswerKind {
     Malformed,
     Token,
     Scope,
+    Authentication,
     Fault,
     Unavailable,
 }
 
 impl AnswerKind {
     /// In the order of their numbers.
-    const ALL: [Self; 7] =
-        [Self::NoCredentials, Self::Several, Self::Malformed, Self::Token, Self::Scope, Self::Fault, Self::Unavailable];
+    const ALL: [Self; 8] = [
+        Self::NoCredentials,
+        Self::Several,
+        Self::Malformed,
+        Self::Token,
+        Self::Scope,
+        Self::Authentication,
+        Self::Fault,
+        Self::Unavailable,
+    ];
 
     fn of(refusal: &BearerRefusal) -> Self {
         match refusal.reason() {
@@ -74,6 +84,7 @@ impl AnswerKind {
             | BearerReason::Audience
             | BearerReason::Realm => Self::Token,
             BearerReason::Scope => Self::Scope,
+            BearerReason::SecondFactor => Self::Authentication,
             BearerReason::Backend if refusal.is_fault() => Self::Fault,
             BearerReason::Panicked => Self::Fault,
             BearerReason::Backend | BearerReason::Overdue => Self::Unavailable,
@@ -93,6 +104,9 @@ impl AnswerKind {
         );
         const SCOPE: &Row =
             &row!(FORBIDDEN "insufficient_scope" "the access token has too little scope" BearerChallenge);
+        const AUTHENTICATION: &Row = &row!(
+            UNAUTHORIZED "insufficient_user_authentication" "a second factor is needed, or a more recent one" BearerChallenge
+        );
         const FAULT: &Row = &row!(INTERNAL_SERVER_ERROR "server_error" "something broke on this side");
         const UNAVAILABLE: &Row = &row!(SERVICE_UNAVAILABLE "temporarily_unavailable" "try again later" RetryAfter);
         match self {
@@ -101,8 +115,17 @@ impl AnswerKind {
             Self::Malformed => (MALFORMED, 16),
             Self::Token => (TOKEN, 16),
             Self::Scope => (SCOPE, 7),
+            Self::Authentication => (AUTHENTICATION, 16),
             Self::Fault => (FAULT, 13),
             Self::Unavailable => (UNAVAILABLE, 14),
+        }
+    }
+
+    /// gRPC has one code for all that is wrong with the caller's identity, so where another login would help the message says so.
+    const fn grpc_message(self) -> &'static str {
+        match self {
+            Self::Authentication => "insufficient_user_authentication: a second factor is needed, or a more recent one",
+            _ => self.row().0.sentence.text,
         }
     }
 }
@@ -114,16 +137,24 @@ pub(super) struct Challenge {
 }
 
 impl Challenge {
-    /// Each parameter at most once, all of them quoted (RFC 6750 section 3, RFC 9728 section 5.1).
-    fn value(&self, row: &Row, scope: Option<&Scope>) -> Option<HeaderValue> {
+    /// Each parameter at most once, all of them quoted (RFC 6750 section 3, RFC 9470 section 3, RFC 9728 section 5.1).
+    fn value(&self, kind: AnswerKind, needs: &RouteNeeds) -> Option<HeaderValue> {
+        let (row, _) = kind.row();
         let mut text = format!("Bearer realm=\"{}\"", self.realm);
         let mut add = |name: &str, value: &str| write!(text, ", {name}=\"{value}\"").ok();
         if !row.code.is_empty() {
             add("error", row.code)?;
             add("error_description", row.sentence.text)?;
         }
-        if let Some(scope) = scope {
-            add("scope", scope.as_str())?;
+        match kind {
+            AnswerKind::Scope => add("scope", needs.scope.as_str())?,
+            AnswerKind::Authentication => {
+                add("acr_values", MULTI_FACTOR)?;
+                if let Some(age) = needs.second_factor.and_then(|needed| needed.max_age) {
+                    add("max_age", &age.to_string())?;
+                }
+            }
+            _ => {}
         }
         if let Some(metadata) = &self.resource_metadata {
             add("resource_metadata", metadata)?;
@@ -144,9 +175,8 @@ struct Ready {
 }
 
 impl Answers {
-    /// `needed` is the scope of the route.
-    pub(super) fn new(challenge: &Challenge, needed: &Scope) -> Self {
-        Self(AnswerKind::ALL.map(|kind| Ready::new(kind, challenge, needed)))
+    pub(super) fn new(challenge: &Challenge, needs: &RouteNeeds) -> Self {
+        Self(AnswerKind::ALL.map(|kind| Ready::new(kind, challenge, needs)))
     }
 
     /// The answer to a request that was refused.
@@ -181,15 +211,14 @@ fn tell_wait(refusal: &BearerRefusal, headers: &mut HeaderMap) {
 }
 
 impl Ready {
-    fn new(kind: AnswerKind, challenge: &Challenge, needed: &Scope) -> Self {
+    fn new(kind: AnswerKind, challenge: &Challenge, needs: &RouteNeeds) -> Self {
         let (row, grpc_status) = kind.row();
         let mut headers = HeaderMap::with_capacity(6);
         caching::forbid(&mut headers);
         if row.headers.contains(&Header::BearerChallenge) {
-            let scope = (kind == AnswerKind::Scope).then_some(needed);
             // Config and scopes have only characters that fit a header.
             let bare = HeaderValue::from_static("Bearer realm=\"api\"");
-            let value = challenge.value(row, scope).unwrap_or(bare);
+            let value = challenge.value(kind, needs).unwrap_or(bare);
             // Clones of a clone share its text without asking whether it is shared already.
             headers.insert(WWW_AUTHENTICATE, value.clone());
         }
@@ -198,7 +227,7 @@ impl Ready {
         }
         let mut grpc_headers = headers.clone();
         grpc_headers.insert(GRPC_STATUS, HeaderValue::from(grpc_status));
-        grpc_headers.insert(GRPC_MESSAGE, HeaderValue::from_static(row.sentence.text));
+        grpc_headers.insert(GRPC_MESSAGE, HeaderValue::from_static(kind.grpc_message()));
         let mut body = Bytes::new();
         if !row.code.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -232,6 +261,7 @@ mod tests {
         for kind in AnswerKind::ALL {
             let (row, _) = kind.row();
             assert!(!row.sentence.text.is_empty() && row.sentence.text.bytes().all(legal), "{kind:?}");
+            assert!(kind.grpc_message().bytes().all(legal), "{kind:?}");
         }
     }
 

@@ -1,7 +1,9 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::builder::BearerGuardBuilder;
+use super::route_needs::{RouteNeeds, SecondFactorNeeded};
 use super::route_rules::RouteRules;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::protocol::scope::ScopeError;
@@ -41,6 +43,7 @@ use crate::protocol::scope::ScopeError;
 /// | two `Authorization` headers; `Bearer` without a token or with several parts | 400 `invalid_request` | 16 |
 /// | a token that is malformed, unknown, expired, revoked, bound to a key, for another audience or realm | 401 `invalid_token` | 16 |
 /// | a good token with too little scope | 403 `insufficient_scope`, with the `scope` that is needed | 7 `PERMISSION_DENIED` |
+/// | a good token without the [second factor](Self::require_second_factor) that is needed | 401 `insufficient_user_authentication`, with `acr_values` and `max_age` | 16, with this word in the message |
 /// | a good token, and everything that [`optional`](Self::optional) lets through | the inner service's answer, untouched | the same |
 /// | the verifier's backend fails or is too slow | 503 with `Retry-After` | 14 `UNAVAILABLE` |
 /// | the verifier has a [fault](crate::error::BackendErrorKind::Fault) or panics | 500 | 13 `INTERNAL` |
@@ -89,9 +92,33 @@ impl BearerGuard {
     /// # Errors
     /// Fails when it is no scope (RFC 6749 A.4).
     pub fn require_scope(&self, scope: &str) -> Result<Self, ScopeError> {
-        let before = self.rules.scope();
+        let before = &self.rules.needs().scope;
         let both = if before.is_empty() { scope.to_owned() } else { format!("{before} {scope}") };
-        Ok(Self { rules: Arc::new(self.rules.with_scope(both.parse()?)) })
+        let scope = both.parse()?;
+        Ok(self.needing(|needs| needs.scope = scope))
+    }
+
+    fn needing(&self, change: impl FnOnce(&mut RouteNeeds)) -> Self {
+        let mut needs = self.rules.needs().clone();
+        change(&mut needs);
+        Self { rules: Arc::new(self.rules.with_needs(needs)) }
+    }
+
+    /// The guard of a route that needs a second factor (RFC 9470): a token whose user was authenticated in
+    /// [two ways at least](crate::token::AuthenticationMethods::has_second_factor), as its record or its claims `amr` and `acr`
+    /// say. With `max_age` that was so long ago at most, in whole seconds, by `auth_time`, which no refresh makes later; a token
+    /// without `auth_time` is then refused. Of two calls both count, and so the shorter time. Default: how the user was
+    /// authenticated does not matter. Change it for what a stolen password must not open, with some minutes for what a stolen
+    /// token must not either.
+    ///
+    /// The challenge names what is missing in `acr_values`, the value of OpenID's PAPE that tokens have in `acr`, and `max_age`. A
+    /// client answers it with a new login, of which a [rule](crate::rules::Ruling) or the endpoint demands the factor.
+    #[must_use]
+    pub fn require_second_factor(&self, max_age: Option<Duration>) -> Self {
+        let needed = SecondFactorNeeded::within(max_age);
+        self.needing(|needs| {
+            needs.second_factor = Some(needs.second_factor.map_or(needed, |before| before.and(needed)))
+        })
     }
 
     /// The guard of a route on which each token is looked up anew, so that a revocation is seen at once. Default: what
@@ -122,7 +149,8 @@ impl fmt::Debug for BearerGuard {
         f.debug_struct("BearerGuard")
             .field("audience", &self.rules.parts.audience)
             .field("token_realm", &self.rules.parts.realm)
-            .field("scope", self.rules.scope())
+            .field("scope", &self.rules.needs().scope)
+            .field("second_factor", &self.rules.needs().second_factor)
             .field("cache", &self.rules.parts.cache.as_ref().filter(|_| self.rules.is_cached))
             .field("optional", &self.rules.is_optional)
             .field("passes_preflight", &self.rules.passes_preflight)

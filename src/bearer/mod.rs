@@ -30,6 +30,7 @@ mod introspection;
 mod principal;
 mod recent;
 mod refusal;
+mod route_needs;
 mod route_rules;
 mod service;
 

@@ -33,6 +33,9 @@ pub enum BearerReason {
     Realm,
     /// It is good, but has too little scope: 403 `insufficient_scope`.
     Scope,
+    /// It is good, but its user gave no second factor, or longer ago than the route allows (RFC 9470): 401
+    /// `insufficient_user_authentication`.
+    SecondFactor,
     /// The verifier could not decide: 503, or 500 after a [fault](BackendErrorKind::Fault).
     Backend,
     /// The verifier took longer than the deadline: 503.
@@ -58,6 +61,7 @@ impl BearerReason {
             Self::Audience => "audience",
             Self::Realm => "realm",
             Self::Scope => "scope",
+            Self::SecondFactor => "second_factor",
             Self::Backend => "backend",
             Self::Overdue => "overdue",
             Self::Panicked => "panicked",
@@ -124,7 +128,7 @@ impl BearerRefusal {
     }
 
     /// What the token stands for, if it was verified but is not good here: expired, bound, for another audience or realm, or
-    /// with too little scope.
+    /// with too little scope or without a second factor.
     #[must_use]
     pub fn record(&self) -> Option<&AccessTokenRecord> {
         self.record.as_ref()

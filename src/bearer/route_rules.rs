@@ -15,11 +15,11 @@ use super::credentials::{self, BearerToken};
 use super::principal::Principal;
 use super::recent::CacheKey;
 use super::refusal::{BearerReason, BearerRefusal};
+use super::route_needs::RouteNeeds;
 use crate::boundary::access::AccessTokenVerifier;
 use crate::boundary::clock::Clock;
 use crate::observe::contain::Contain;
 use crate::observe::patience::Overdue;
-use crate::protocol::scope::Scope;
 use crate::protocol::skew::MAX_SKEW;
 use crate::protocol::token::record::AccessTokenRecord;
 
@@ -70,8 +70,7 @@ impl fmt::Debug for GuardRealm {
 #[derive(Clone)]
 pub(super) struct RouteRules {
     pub(super) parts: Arc<GuardParts>,
-    /// Needed of each token.
-    scope: Scope,
+    needs: RouteNeeds,
     answers: Arc<Answers>,
     pub(super) is_cached: bool,
     pub(super) is_optional: bool,
@@ -98,19 +97,19 @@ pub(super) enum Admission {
 
 impl RouteRules {
     pub(super) fn new(parts: GuardParts) -> Self {
-        let scope = Scope::default();
-        let answers = Arc::new(Answers::new(&parts.challenge, &scope));
-        Self { parts: Arc::new(parts), scope, answers, is_cached: true, is_optional: false, passes_preflight: true }
+        let needs = RouteNeeds::default();
+        let answers = Arc::new(Answers::new(&parts.challenge, &needs));
+        Self { parts: Arc::new(parts), needs, answers, is_cached: true, is_optional: false, passes_preflight: true }
     }
 
-    pub(super) fn scope(&self) -> &Scope {
-        &self.scope
+    pub(super) fn needs(&self) -> &RouteNeeds {
+        &self.needs
     }
 
-    /// The same rules with this scope.
-    pub(super) fn with_scope(&self, scope: Scope) -> Self {
-        let answers = Arc::new(Answers::new(&self.parts.challenge, &scope));
-        Self { scope, answers, ..self.clone() }
+    /// The same rules with these needs.
+    pub(super) fn with_needs(&self, needs: RouteNeeds) -> Self {
+        let answers = Arc::new(Answers::new(&self.parts.challenge, &needs));
+        Self { needs, answers, ..self.clone() }
     }
 
     pub(super) fn admit(
@@ -174,10 +173,8 @@ impl RouteRules {
             } else if record.is_early(now, MAX_SKEW) {
                 // Closer than that it is the verifier's matter, which knows how far the clocks may differ.
                 Some(BearerReason::NotYetValid)
-            } else if !self.scope.is_subset(record.scope()) {
-                Some(BearerReason::Scope)
             } else {
-                None
+                self.needs.lacking(&record, now)
             }
         };
         match wrong {

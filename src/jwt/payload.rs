@@ -33,10 +33,12 @@ impl<'a> Facts<'a> {
         Ok(Self { issuer, grant, issued_at, expires_at, authenticated_at })
     }
 
-    fn write_times<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+    /// When the token lives, and how and when its user was authenticated.
+    fn write_login<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         map.serialize_entry("iat", &self.issued_at)?;
         map.serialize_entry("exp", &self.expires_at)?;
-        map.serialize_entry("auth_time", &self.authenticated_at)
+        map.serialize_entry("auth_time", &self.authenticated_at)?;
+        self.grant.methods().claims().try_for_each(|(name, value)| map.serialize_entry(name, &value))
     }
 }
 
@@ -93,7 +95,7 @@ impl Serialize for AccessTokenPayload<'_> {
             map.serialize_entry("scope", grant.scope().as_str())?;
         }
         map.serialize_entry("jti", self.token_id)?;
-        self.facts.write_times(&mut map)?;
+        self.facts.write_login(&mut map)?;
         if !grant.claims().is_empty() {
             map.serialize_entry(SHOWN, &grant.claims().names())?;
         }
@@ -129,7 +131,7 @@ impl Serialize for IdTokenPayload<'_> {
         map.serialize_entry("iss", issuer)?;
         map.serialize_entry("sub", grant.subject().id())?;
         map.serialize_entry("aud", grant.client().id().as_str())?;
-        self.facts.write_times(&mut map)?;
+        self.facts.write_login(&mut map)?;
         write_extra(&mut map, self.extra.as_ref())?;
         map.end()
     }

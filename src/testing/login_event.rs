@@ -171,8 +171,8 @@ impl LoginEventBuilder {
         self
     }
 
-    /// In which ways the user was authenticated. Default: a password in a
-    /// password grant, else none.
+    /// In which ways the user was authenticated. Default: by a password; of an
+    /// [extension grant](Self::extension_grant) nothing is known.
     pub fn methods(mut self, methods: AuthenticationMethods) -> Self {
         self.methods = Some(methods);
         self
@@ -249,7 +249,8 @@ impl LoginEventBuilder {
             extensions: self.extensions,
         });
         let authenticated_at = self.authenticated_at.unwrap_or_else(SystemTime::now);
-        let methods = self.methods.unwrap_or_else(|| self.grant_type.methods());
+        let begun = if self.grant_type.is_refresh() { GrantType::PASSWORD } else { self.grant_type };
+        let methods = self.methods.unwrap_or_else(|| begun.methods());
         Ok(draft.complete(LoginFacts { subject: self.subject, methods, authenticated_at, decided }))
     }
 }

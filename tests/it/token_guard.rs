@@ -1,53 +1,11 @@
 //! From the token endpoint to the API: what is issued, narrowed and revoked there is what the guard takes and refuses here, by
 //! each kind of verifier.
 
-use std::net::SocketAddr;
-
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
-use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
-use tower_password_grant::bearer::{BearerGuard, IntrospectionClient, Principal};
-use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
-use tower_password_grant::{Client, ClientSecret};
+use tower_password_grant::Client;
 
 use crate::support;
+use crate::support::guards::{API, call, guard, remote_guard};
 use crate::support::tokens::{Tokens, clients, text};
-
-const API: &str = "https://api.example";
-
-/// Status and body at the API, which answers the scope of its caller.
-async fn call(guard: &BearerGuard, token: &str) -> (u16, String) {
-    let api = service_fn(|request: Request<String>| async move {
-        let scope = request.extensions().get::<Principal>().map(|caller| caller.scope().as_str().to_owned());
-        Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(scope.unwrap()))))
-    });
-    let request = Request::get("/").header("authorization", format!("Bearer {token}")).body(String::new()).unwrap();
-    let response = guard.layer(api).oneshot(request).await.unwrap();
-    let status = response.status().as_u16();
-    let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
-    (status, String::from_utf8(body.to_vec()).unwrap())
-}
-
-fn guard(tokens: &Tokens) -> BearerGuard {
-    let builder = BearerGuard::builder(tokens.access.clone()).audience(API).clock(tokens.clock.clone());
-    builder.build().unwrap()
-}
-
-/// An API elsewhere: it asks the introspection endpoint as the client `rs`.
-fn remote_guard(tokens: &Tokens) -> BearerGuard {
-    let peer: SocketAddr = "192.0.2.7:1".parse().unwrap();
-    let endpoint = ServiceBuilder::new()
-        .map_request(move |mut request: Request<Full<Bytes>>| {
-            request.extensions_mut().insert(peer);
-            request
-        })
-        .service(tokens.layer.introspection_endpoint());
-    let secret = ClientSecret::new("rs-pw".to_owned());
-    let remote = IntrospectionClient::new("https://as.example/oauth/introspect", endpoint, "rs", &secret).unwrap();
-    let remote = remote.with_clock(tokens.clock.clone());
-    BearerGuard::builder(remote).audience(API).clock(tokens.clock.clone()).build().unwrap()
-}
 
 #[tokio::test]
 async fn a_narrowed_access_token_has_too_little_scope_and_the_next_one_has_it_again_rf_06_rf_07() {
@@ -132,7 +90,12 @@ async fn the_realm_of_a_token_reaches_an_api_elsewhere_t67() {
 /// Signed tokens through the same endpoint.
 #[cfg(feature = "jwt")]
 mod signed {
+    use bytes::Bytes;
+    use http::Request;
+    use http_body_util::Full;
+    use tower_password_grant::bearer::BearerGuard;
     use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
+    use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
 
     use super::*;
 

@@ -115,7 +115,7 @@ impl Login {
             return Err(Reason::CredentialsChanged);
         }
         let (mut facts, mut limits) = GrantFacts::decide(terms, verified, rules, now)?;
-        facts.authenticated_at = family.authenticated_at();
+        (facts.methods, facts.authenticated_at) = (family.methods(), family.authenticated_at());
         facts.family = Some(family.id());
         // No access token outlives the family that it came from.
         let rest = family.expires().duration_since(now).unwrap_or_default();
@@ -354,6 +354,7 @@ impl Grant {
                 .with_scope(facts.scope.clone())
                 .with_audience(facts.audience.as_ref().map(Audience::as_str))
                 .with_grant_type(Some(facts.grant_type.name()))
+                .with_methods(facts.methods)
                 .with_credential_version(facts.subject.credential_version());
         Some(family)
     }
@@ -370,7 +371,7 @@ impl Grant {
             issued: facts.issued_at,
             expires,
             authenticated_at: Some(facts.authenticated_at),
-            methods: AuthenticationMethods::NONE,
+            methods: facts.methods,
             family: facts.family,
             claims: facts.decisions.as_ref().map_or_else(Claims::new, |decisions| decisions.claims().shown()),
         })

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::Value;
 
+use super::methods::{ACR, AMR};
 use crate::protocol::wire::charset::is_plain_json;
 use crate::protocol::wire::json_object::JsonObject;
 
@@ -46,14 +47,14 @@ pub(crate) static NO_CLAIMS: Claims = Claims::new();
 pub(crate) const SHOWN: &str = "shown_claims";
 
 /// Claims of each token that an issuer of this crate writes itself, or that change how long a token is worth something.
-pub(crate) const WRITTEN: [&str; 10] =
-    ["iss", "sub", "aud", "client_id", "scope", "jti", "iat", "exp", "nbf", "auth_time"];
+pub(crate) const WRITTEN: [&str; 12] =
+    ["iss", "sub", "aud", "client_id", "scope", "jti", "iat", "exp", "nbf", "auth_time", AMR, ACR];
 
 /// Those that it writes into access tokens alone.
 pub(crate) const WRITTEN_FOR_APIS: [&str; 2] = ["realm", SHOWN];
 
 /// Claims that RFC 7662, RFC 7800, RFC 8693, RFC 9068 or OpenID Connect gives a meaning in each token beside those.
-const MEANT: [&str; 8] = ["acr", "act", "amr", "cnf", "may_act", "sid", "token_type", "token_use"];
+const MEANT: [&str; 6] = ["act", "cnf", "may_act", "sid", "token_type", "token_use"];
 
 /// Claims that RFC 7662 or RFC 9068 gives a meaning in access tokens alone.
 const MEANT_FOR_APIS: [&str; 5] = ["active", "entitlements", "groups", "roles", "username"];

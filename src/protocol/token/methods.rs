@@ -2,6 +2,18 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
+/// The value of `acr` where there is a second factor: that of OpenID's PAPE 1.0 section 4, a URI as OpenID Connect Core 1.0
+/// section 2 wants it, which Auth0 writes and asks for, too. No other level has a value: of a password nothing more is known.
+pub(crate) const MULTI_FACTOR: &str = "http://schemas.openid.net/pape/policies/2007/06/multi-factor";
+
+/// The claim that has the names of the methods (RFC 8176).
+pub(crate) const AMR: &str = "amr";
+
+/// The claim that has the level of the authentication (OpenID Connect Core 1.0 section 2).
+pub(crate) const ACR: &str = "acr";
+
 /// What `amr` has for more than one factor.
 const MFA: &str = "mfa";
 
@@ -148,6 +160,36 @@ impl AuthenticationMethods {
         }
         names.extend(Some(MFA).filter(|mfa| self.has_second_factor() && !names.contains(mfa)));
         names
+    }
+
+    /// The value of the claim `acr` (OpenID Connect Core 1.0 section 2): `http://schemas.openid.net/pape/policies/2007/06/multi-factor`
+    /// if there is a second factor, else none.
+    #[must_use]
+    pub const fn acr(self) -> Option<&'static str> {
+        if self.has_second_factor() { Some(MULTI_FACTOR) } else { None }
+    }
+
+    /// What tokens and introspection say of them, beside `auth_time`. A password alone goes without saying: logins of an endpoint
+    /// without second factors are those of each token of the password grant, and `amr` would cost each request to an API.
+    pub(crate) fn claims(self) -> impl Iterator<Item = (&'static str, Value)> {
+        let goes_without_saying = self.is_empty() || self == Self::NONE.with(AuthenticationMethod::Password);
+        let amr = (!goes_without_saying).then(|| (AMR, self.amr().into()));
+        amr.into_iter().chain(self.acr().map(|acr| (ACR, acr.into())))
+    }
+
+    /// Those which these values of `amr` stand for, and whether that is all that they say.
+    pub(crate) fn of_amr(names: &[String]) -> (Self, bool) {
+        let named = |name: &String| AuthenticationMethod::ALL.into_iter().find(|method| method.as_str() == name);
+        let known = |name: &&String| name.as_str() != MFA;
+        let methods: Self = names.iter().filter(known).filter_map(named).collect();
+        let has_more = names.iter().any(|name| name == MFA);
+        let methods = if has_more { methods.with_second_factor() } else { methods };
+        (methods, names.iter().all(|name| named(name).is_some()))
+    }
+
+    /// With more than one factor, which need not be named.
+    pub(crate) const fn with_second_factor(self) -> Self {
+        if self.has_second_factor() { self } else { self.with(AuthenticationMethod::MultiFactor) }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::claims::Claims;
-use super::methods::AuthenticationMethods;
+use super::methods::{ACR, AMR, AuthenticationMethods, MULTI_FACTOR};
 use super::record::{AccessTokenRecord, RecordParts};
 use crate::protocol::client::registered::ClientId;
 use crate::protocol::scope::Scope;
@@ -28,6 +28,7 @@ pub(crate) struct TokenClaims<'a> {
     pub(crate) issued: Option<Duration>,
     not_before: Option<Duration>,
     authenticated: Option<Duration>,
+    methods: AuthenticationMethods,
     others: Claims,
 }
 
@@ -45,6 +46,7 @@ impl<'a> TokenClaims<'a> {
             issued: time(object.take("iat"), "iat")?,
             not_before: time(object.get("nbf"), "nbf")?,
             authenticated: time(object.take("auth_time"), "auth_time")?,
+            methods: methods(&mut object),
             others: Claims::rest(object).ok_or(Unreadable::Unsound)?,
         })
     }
@@ -77,11 +79,33 @@ impl<'a> TokenClaims<'a> {
             issued,
             expires,
             authenticated_at,
-            methods: AuthenticationMethods::NONE,
+            methods: self.methods,
             family: None,
             claims: self.others,
         }))
     }
+}
+
+/// In which ways the user was authenticated, as `amr` and `acr` say. Other values than those of ours mean what their server says,
+/// so a claim that has some stays among the others; one that is none (RFC 8176 section 1) too, since nothing depends on it.
+fn methods(object: &mut JsonObject<'_>) -> AuthenticationMethods {
+    let mut methods = AuthenticationMethods::NONE;
+    if let Some(names) = object.get(AMR).and_then(|names| serde_json::from_str::<Vec<String>>(names).ok()) {
+        let is_all_known;
+        (methods, is_all_known) = AuthenticationMethods::of_amr(&names);
+        if is_all_known {
+            object.take(AMR);
+        }
+    }
+    if object
+        .get(ACR)
+        .and_then(|level| serde_json::from_str::<String>(level).ok())
+        .is_some_and(|level| level == MULTI_FACTOR)
+    {
+        object.take(ACR);
+        methods = methods.with_second_factor();
+    }
+    methods
 }
 
 /// One text, or an array of them.

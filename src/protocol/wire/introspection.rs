@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::protocol::scope::Scope;
 use crate::protocol::token::claims::{SHOWN, has_meaning};
 use crate::protocol::token::family::RefreshFamily;
+use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::token::record::AccessTokenRecord;
 
 /// Claims of a token that are shown as they are. Others are shown where the token says so, as it does of those of login rules.
@@ -40,6 +41,7 @@ pub(crate) fn of_access_token(record: &AccessTokenRecord) -> Vec<u8> {
     if let Some(at) = record.authenticated_at() {
         told.insert("auth_time".to_owned(), seconds(at));
     }
+    tell_methods(&mut told, record.methods());
     write(told)
 }
 
@@ -51,6 +53,7 @@ pub(crate) fn of_refresh_token(family: &RefreshFamily, end: SystemTime) -> Vec<u
     told.insert("token_use".to_owned(), "refresh_token".into());
     told.insert("exp".to_owned(), seconds(end));
     told.insert("auth_time".to_owned(), seconds(family.authenticated_at()));
+    tell_methods(&mut told, family.methods());
     write(told)
 }
 
@@ -67,6 +70,10 @@ fn begin(scope: &Scope, client: &str, subject: &str, realm: Option<&str>) -> Map
         told.insert("realm".to_owned(), realm.into());
     }
     told
+}
+
+fn tell_methods(told: &mut Map<String, Value>, methods: AuthenticationMethods) {
+    told.extend(methods.claims().map(|(name, value)| (name.to_owned(), value)));
 }
 
 /// Rounded down: no answer says that a token lives longer than it does.

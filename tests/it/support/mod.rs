@@ -14,6 +14,7 @@ pub mod faults;
 #[cfg(feature = "sqlite")]
 pub mod folder;
 pub mod grants;
+pub mod guards;
 pub mod guesses;
 pub mod json_body;
 pub mod locks;
@@ -31,6 +32,7 @@ mod shared;
 pub mod sources;
 pub mod token_world;
 pub mod tokens;
+pub mod vouched;
 pub mod world;
 
 use std::net::{IpAddr, SocketAddr};

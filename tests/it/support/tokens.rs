@@ -9,7 +9,7 @@ use tower_password_grant::audit::{AuditEvent, Reason};
 use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::mount::Profile;
 use tower_password_grant::store::{AccessTokenStore, MemoryAccessTokens, MemoryRefreshTokens, RefreshTokenStore};
-use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
+use tower_password_grant::token::{AuthenticationMethods, IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
 use tower_password_grant::user::Recheck;
 use tower_password_grant::{
     Attempt, BackendError, Builder, Client, CredentialVerifier, Denial, OpaqueIssuer, PasswordGrant,
@@ -25,6 +25,8 @@ pub struct Account {
     pub denial: Option<Denial>,
     /// The most that the user may have.
     pub scope: Option<String>,
+    /// In which ways verdicts say that the user was authenticated.
+    pub methods: AuthenticationMethods,
 }
 
 /// Users `alice` and `bob`, whose passwords are `correct horse`, with the ids `user-alice` and `user-bob`.
@@ -41,7 +43,8 @@ pub struct Users {
 
 impl Users {
     pub fn new() -> Self {
-        let account = Account { version: "1".to_owned(), denial: None, scope: None };
+        let methods = AuthenticationMethods::NONE;
+        let account = Account { version: "1".to_owned(), denial: None, scope: None, methods };
         let accounts = ["user-alice", "user-bob"].map(|id| (id.to_owned(), account.clone()));
         Self {
             accounts: Arc::new(Mutex::new(accounts.into())),
@@ -62,12 +65,13 @@ impl Users {
         Ok(match self.accounts.lock().unwrap().get(id) {
             None => Denial::UnknownUser.into(),
             Some(Account { denial: Some(denial), .. }) => denial.clone().into(),
-            Some(Account { version, scope, .. }) => {
+            Some(Account { version, scope, methods, .. }) => {
                 let subject = Subject::new(id.to_owned()).with_credential_version(version.as_str());
-                match scope {
+                let verdict = match scope {
                     Some(scope) => Verdict::granted_within(subject, scope.parse().unwrap()),
                     None => subject.into(),
-                }
+                };
+                verdict.with_methods(*methods)
             }
         })
     }
