@@ -2,7 +2,7 @@
 //!
 //! [`SqliteStore`] is a [`RefreshTokenStore`](crate::store::RefreshTokenStore), an
 //! [`AccessTokenStore`](crate::store::AccessTokenStore), [`OneTimeValues`](crate::store::OneTimeValues), a
-//! [`ClientRegistry`](crate::ClientRegistry) and, with the feature `argon2`, a `UserStore`; its
+//! [`FactorStore`](crate::store::FactorStore), a [`ClientRegistry`](crate::ClientRegistry) and, with the feature `argon2`, a `UserStore`; its
 //! [`limiter`](SqliteStore::limiter) is an [`AttemptLimiter`](crate::limiter::AttemptLimiter). For one host; several processes
 //! of that host may share the file.
 //!
@@ -31,7 +31,9 @@
 //! one has at one client takes 5 MiB at most, and what is left of each login that ended 1 KiB for ten minutes.
 //!
 //! # What is in the file
-//! Tokens, client secrets and one-time values as SHA-256 digests; passwords as their hashes; subjects, clients, scopes
+//! Tokens, client secrets, one-time values and recovery codes as SHA-256 digests; passwords as their hashes; the secrets of
+//! authenticator apps, telephone numbers and other addresses of second factors sealed under a key that is not in the
+//! file, and their masked names; subjects, clients, scopes
 //! and claims in the clear, and so are the login names of users that were added here. What a user typed as a login
 //! name, and addresses, only as digests: under a [shared key](SqliteStoreBuilder::shared_key) if there is one, else
 //! under a key that lies in the same file, so anybody who has the whole file can test names against them. Instants are
@@ -64,7 +66,8 @@
 //! database. To restore, stop every server, remove `-wal` and `-shm`, put the copy in the place of the file, and give
 //! it to the server's user with mode
 //! 600. A restored backup brings back tokens that were spent or revoked since it was made, passwords that were changed,
-//! clients and users that were removed or disabled, and one-time values that were spent: end the logins that matter,
+//! clients and users that were removed or disabled, and one-time values, codes and recovery codes that were spent, and
+//! it takes away the authenticators that were added since: end the logins that matter,
 //! and change what leaked again.
 //!
 //! # Versions
@@ -82,6 +85,7 @@ mod columns;
 mod counting_key;
 mod db;
 mod error;
+mod factors;
 mod failure;
 mod job;
 mod limiter;

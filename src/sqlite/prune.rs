@@ -17,6 +17,7 @@ use super::log::OldPages;
 use super::time::{CountingTime, ForwardTime, floor};
 use crate::boundary::clock::Clock;
 use crate::boundary::sync::held;
+use crate::protocol::factor::authenticator::ENROLMENT;
 use crate::protocol::token::lineage::{Lineage, LineageError, PREDECESSOR_KEPT};
 
 /// How long a step may take, with its commit. A write that comes meanwhile waits for as long.
@@ -39,6 +40,12 @@ const REFRESH_FAMILIES: &str = "DELETE FROM refresh_families WHERE row IN
     (SELECT row FROM (SELECT row, id, ended FROM refresh_families WHERE expires <= ?1 ORDER BY expires LIMIT ?2) due
      WHERE ended IS NULL OR NOT EXISTS (SELECT 1 FROM access_tokens a WHERE a.login = due.id))";
 
+/// What waits unconfirmed, with its recovery codes.
+const UNCONFIRMED: &str = "DELETE FROM authenticators WHERE row IN
+    (SELECT row FROM authenticators WHERE is_active = 0 AND created <= ?1 LIMIT ?2)";
+/// How long an enrolment waits, in milliseconds.
+const WAITS: i64 = ENROLMENT.as_millis() as i64;
+
 /// For how long a family that was ended is kept, in milliseconds: longer than any request that may still insert an
 /// access token of it takes.
 const ENDED: i64 = 600_000;
@@ -57,10 +64,11 @@ const USED: &str = "SELECT row, lineage FROM refresh_families WHERE used < ?1 LI
 const FORGET: &str = "UPDATE refresh_families SET lineage = ?2, used = NULL WHERE row = ?1";
 
 /// What is removed, and by which instant it is due.
-const REMOVALS: [(&str, Due); 6] = [
+const REMOVALS: [(&str, Due); 7] = [
     (SPENT_VALUES, Due::Expired),
     (ACCESS_TOKENS, Due::Expired),
     (REFRESH_FAMILIES, Due::Expired),
+    (UNCONFIRMED, Due::Unconfirmed),
     (ENDED_ACCESS_TOKENS, Due::Ended),
     (ENDED_FAMILIES, Due::Ended),
     (USED, Due::Used),
@@ -69,6 +77,7 @@ const REMOVALS: [(&str, Due); 6] = [
 #[derive(Clone, Copy, PartialEq)]
 enum Due {
     Expired,
+    Unconfirmed,
     Ended,
     /// No row goes, only a part of it.
     Used,
@@ -155,6 +164,7 @@ impl Pruner {
             let room_now = room.cast_signed();
             let done = match due {
                 Due::Expired => db.execute(sql, [at.expired, room_now])? as u64,
+                Due::Unconfirmed => db.execute(sql, [at.expired.saturating_sub(WAITS), room_now])? as u64,
                 Due::Ended => db.execute(sql, [at.ended, room_now])? as u64,
                 Due::Used => forget_predecessors(db, sql, [at.used, room_now])?,
             };
@@ -163,7 +173,7 @@ impl Pruner {
             step.is_short |= done > 0;
             match due {
                 Due::Used => has_forgotten = done > 0,
-                Due::Expired | Due::Ended => step.rows = step.rows.saturating_add(done),
+                Due::Expired | Due::Unconfirmed | Due::Ended => step.rows = step.rows.saturating_add(done),
             }
             if room == 0 || began.elapsed() > WORK {
                 self.turn.store(turn.saturating_add(1), Ordering::Relaxed);

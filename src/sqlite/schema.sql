@@ -57,6 +57,31 @@ CREATE TABLE spent_values (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX spent_values_by_expires ON spent_values (expires);
 
+CREATE TABLE authenticators (
+    row INTEGER PRIMARY KEY,
+    -- With the kind in front.
+    id TEXT NOT NULL UNIQUE,
+    subject TEXT NOT NULL,
+    realm TEXT,
+    -- Masked.
+    name TEXT,
+    -- Under a key that the file does not have.
+    sealed BLOB NOT NULL,
+    created INTEGER NOT NULL,
+    -- Whether its first right code has come.
+    is_active INTEGER NOT NULL DEFAULT 0,
+    -- The latest time step whose code was used.
+    last_step INTEGER
+) STRICT;
+CREATE INDEX authenticators_by_user ON authenticators (subject, realm);
+CREATE INDEX authenticators_by_enrolment ON authenticators (created) WHERE is_active = 0;
+
+CREATE TABLE recovery_codes (
+    authenticator INTEGER NOT NULL REFERENCES authenticators (row) ON DELETE CASCADE,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (authenticator, digest)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE clients (
     id TEXT PRIMARY KEY,
     -- With a version in front.

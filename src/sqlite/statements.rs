@@ -1,10 +1,11 @@
 //! What the store prepares when it opens.
 
-use super::{access, clients, counting_key, limiter, once, prune, refresh, users};
+use super::{access, clients, counting_key, factors, limiter, once, prune, refresh, users};
 
 /// All statements of the store.
 pub(super) fn statements() -> impl Iterator<Item = &'static str> {
-    let core: [&[&str]; 4] = [&refresh::STATEMENTS, &access::STATEMENTS, &once::STATEMENTS, &clients::STATEMENTS];
+    let core: [&[&str]; 5] =
+        [&refresh::STATEMENTS, &access::STATEMENTS, &once::STATEMENTS, &factors::STATEMENTS, &clients::STATEMENTS];
     core.into_iter()
         .flatten()
         .copied()

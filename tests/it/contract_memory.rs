@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::runtime::Builder;
 use tower_password_grant::StaticClients;
 use tower_password_grant::limiter::{Limit, Limits, Lockout, MemoryLimiter, SharedKey, StoredLimiter};
-use tower_password_grant::store::{MemoryAccessTokens, MemoryOneTimeValues, MemoryRefreshTokens};
+use tower_password_grant::store::{MemoryAccessTokens, MemoryFactors, MemoryOneTimeValues, MemoryRefreshTokens};
 use tower_password_grant::testing::contract::{self, two_handles};
 
 use crate::support::ManualClock;
@@ -56,6 +56,12 @@ async fn one_time_values_in_memory_keep_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn authenticators_in_memory_keep_the_contract() {
+    contract::factor_store(async || two_handles(MemoryFactors::new())).await;
+    contract::one_time_values(async || two_handles(MemoryFactors::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fixed_list_of_clients_keeps_the_contract() {
     contract::client_registry(async |clients| StaticClients::new(clients).unwrap()).await;
 }
@@ -83,10 +89,12 @@ async fn the_suites_of_tokens_run_again_over_what_they_left() {
     let refresh = Arc::new(MemoryRefreshTokens::new());
     let access = Arc::new(MemoryAccessTokens::new());
     let values = Arc::new(MemoryOneTimeValues::new());
+    let factors = Arc::new(MemoryFactors::new());
     for _ in 0..2 {
         contract::refresh_token_store(async || two_handles(Arc::clone(&refresh))).await;
         contract::access_token_store(async || two_handles(Arc::clone(&access))).await;
         contract::one_time_values(async || two_handles(Arc::clone(&values))).await;
+        contract::factor_store(async || two_handles(Arc::clone(&factors))).await;
     }
 }
 

@@ -82,9 +82,9 @@ impl<'a> UserFactors<'a> {
     #[must_use]
     pub fn remove(self, id: &AuthenticatorId) -> Option<FactorChanges> {
         let found = self.find(id)?;
-        let is_other_factor = |kept: &&Authenticator| kept.id != *id && kept.is_factor();
-        let takes_codes = !is_recovery(found) && !(found.is_active && self.0.iter().any(|kept| is_other_factor(&kept)));
-        let codes = self.recovery_codes(found.is_active).filter(|_| takes_codes);
+        let has_other = self.0.iter().any(|kept| kept.id != *id && kept.is_factor());
+        let keeps_codes = is_recovery(found) || (found.is_active && has_other);
+        let codes = self.recovery_codes(found.is_active).filter(|_| !keeps_codes);
         let removed = ids(codes.chain([found]));
         Some(FactorChanges { removed, confirmed: Vec::new() })
     }

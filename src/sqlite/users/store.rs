@@ -15,6 +15,7 @@ use crate::protocol::wire::host_code::HostCode;
 use crate::sqlite::access::revoke_some_of;
 use crate::sqlite::columns::get;
 use crate::sqlite::db::Db;
+use crate::sqlite::factors;
 use crate::sqlite::failure::Failure;
 use crate::sqlite::refresh::end_families_of;
 use crate::sqlite::store::SqliteStore;
@@ -105,10 +106,18 @@ pub(super) fn realm(row: &Row<'_>) -> Result<Option<String>, Failure> {
     get(row, 0)
 }
 
+/// A change of what is kept of a subject in a realm.
+type Also = fn(&Db, Option<&str>, &str) -> Result<(), Failure>;
+
+fn nothing(_: &Db, _: Option<&str>, _: &str) -> Result<(), Failure> {
+    Ok(())
+}
+
 impl SqliteStore {
     /// Changes a user by a statement that answers the realm, and ends the logins of that user: the families, and the
-    /// first access tokens, in the same step. Answers whether there was such a user.
-    async fn change_and_end<V>(&self, sql: &'static str, id: &str, values: V) -> Result<bool, BackendError>
+    /// first access tokens, in the same step; `also` does what is to be done in it besides for each subject. Answers
+    /// whether there was such a user.
+    async fn change_and_end<V>(&self, sql: &'static str, id: &str, values: V, also: Also) -> Result<bool, BackendError>
     where
         V: Params + Send + 'static,
     {
@@ -119,6 +128,7 @@ impl SqliteStore {
             for subject in &subjects {
                 end_families_of(db, realm.as_deref(), subject, ended)?;
                 revoke_some_of(db, realm.as_deref(), subject)?;
+                also(db, realm.as_deref(), subject)?;
             }
             Ok(Some((realm, subjects)))
         };
@@ -158,7 +168,7 @@ impl SqliteStore {
     /// As any operation.
     pub async fn set_password_hash(&self, user_id: &str, hash: Option<&str>) -> Result<bool, OperationError> {
         let values = (user_id.to_owned(), hash.map(str::to_owned));
-        Ok(self.change_and_end(SET_HASH, user_id, values).await?)
+        Ok(self.change_and_end(SET_HASH, user_id, values, nothing).await?)
     }
 
     /// Ends every login of the user so far: ends the refresh token families and removes the opaque access tokens of
@@ -172,7 +182,7 @@ impl SqliteStore {
     /// # Errors
     /// As any operation.
     pub async fn end_logins(&self, user_id: &str) -> Result<bool, OperationError> {
-        Ok(self.change_and_end(END_LOGINS, user_id, [user_id.to_owned()]).await?)
+        Ok(self.change_and_end(END_LOGINS, user_id, [user_id.to_owned()], nothing).await?)
     }
 
     /// Sets whether the user may log in, and refresh. Answers whether there is such a user.
@@ -188,13 +198,13 @@ impl SqliteStore {
         Ok(self.write(set).await?)
     }
 
-    /// Removes a user with all names, ends the refresh token families of this subject in the user's realm, and removes
-    /// its opaque access tokens. Answers whether there was such a user. Never give the id to anyone else.
+    /// Removes a user with all names and authenticators, ends the refresh token families of this subject in the user's
+    /// realm, and removes its opaque access tokens. Answers whether there was such a user. Never give the id to anyone else.
     ///
     /// # Errors
     /// As any operation.
     pub async fn remove_user(&self, user_id: &str) -> Result<bool, OperationError> {
-        Ok(self.change_and_end(REMOVE, user_id, [user_id.to_owned()]).await?)
+        Ok(self.change_and_end(REMOVE, user_id, [user_id.to_owned()], factors::remove_all_of).await?)
     }
 }
 

@@ -1,11 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::factors::Scene as FactorScene;
 use super::limiter_operator::Operated;
 use super::promise::Make;
 use super::refresh::Scene;
 use super::refresh_races::End;
 use crate::boundary::access::AccessTokenStore;
+use crate::boundary::factors::store::FactorStore;
 use crate::boundary::limiter::AttemptLimiter;
 use crate::boundary::once::OneTimeValues;
 use crate::boundary::operator::LimiterOperator;
@@ -99,6 +101,31 @@ pub async fn one_time_values<S: OneTimeValues>(make: impl AsyncFn() -> [S; 2]) {
     super::once::in_turn(one).await;
     super::once::parallel(make().await).await;
     super::once::lost_answers(make().await).await;
+}
+
+/// Holds a [`FactorStore`] to its contract. `make` answers two handles of one new store. About 15,000 calls for some 300 users.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn factor_store<S: FactorStore>(make: impl AsyncFn() -> [S; 2]) {
+    let scene = async || FactorScene::new(make().await.map(|store| -> Arc<dyn FactorStore> { Arc::new(store) }));
+    super::factors::facts(scene().await).await;
+    super::factors::enrolments(scene().await).await;
+    super::factors::confirmations(scene().await).await;
+    super::factors::over(scene().await).await;
+    super::factors::bound(scene().await).await;
+    super::factors::removals(scene().await).await;
+    super::factors::steps(scene().await).await;
+    super::factors::recovery_codes(scene().await).await;
+    super::factors::users(scene().await).await;
+    super::factors_races::equal_steps(scene().await).await;
+    super::factors_races::different_steps(scene().await).await;
+    super::factors_races::equal_codes(scene().await).await;
+    super::factors_races::enrolments(scene().await).await;
+    super::factors_races::confirmations(scene().await).await;
+    super::factors_races::confirm_while_enrolled(scene().await).await;
+    super::factors_races::removals(scene().await).await;
+    super::factors_races::lost_answers(scene().await).await;
 }
 
 /// Holds an [`AttemptLimiter`] to what its contract asks of every one, whatever its budgets are. Give it some that are spent

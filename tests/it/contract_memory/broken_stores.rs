@@ -12,6 +12,7 @@ use tower_password_grant::store::{
     FamilyId, FamilyStamp, Lineage, NewFamily, RefreshFamily, RefreshTokenStore, Rotation, StoredFamily,
 };
 use tower_password_grant::testing::contract;
+use tower_password_grant::token::AuthenticationMethods;
 
 use super::complaint;
 use crate::support::reference::{self, PlainStore, Row, time_between};
@@ -21,6 +22,7 @@ enum Fault {
     // What is kept.
     BeginsLate,
     DropsAudience,
+    DropsMethods,
     DropsCredentialVersion,
     DropsScope,
     EmptyRealmIsNone,
@@ -75,6 +77,7 @@ enum Fault {
 const FAULTS: &[(Fault, &str)] = &[
     (Fault::BeginsLate, "a family is found as soon as it was begun"),
     (Fault::DropsAudience, "`find` gives the audience as it was, and none is not an empty one"),
+    (Fault::DropsMethods, "`find` gives the methods of the authentication as they were"),
     (Fault::DropsCredentialVersion, "`find` gives the credential version as it was"),
     (Fault::DropsScope, "`find` gives the scope as it was"),
     (Fault::EmptyRealmIsNone, "`find` gives the realm as it was, and none is not an empty one"),
@@ -143,10 +146,12 @@ impl Broken {
                 .with_scope(given.scope().clone())
                 .with_audience(given.audience())
                 .with_grant_type(given.grant_type())
+                .with_methods(given.methods())
                 .with_credential_version(given.credential_version())
         };
         match self.fault {
             Fault::DropsAudience => given.with_audience(None),
+            Fault::DropsMethods => given.with_methods(AuthenticationMethods::NONE),
             Fault::DropsCredentialVersion => given.with_credential_version(None),
             Fault::DropsScope => given.with_scope("a".parse().unwrap()),
             Fault::EmptyRealmIsNone if given.realm() == Some("") => given.with_realm(None),

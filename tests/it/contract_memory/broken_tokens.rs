@@ -11,7 +11,7 @@ use tower_password_grant::store::{
     AccessTokenRecord, AccessTokenStore, FamilyId, MemoryAccessTokens, MemoryOneTimeValues, OneTimeValues, SecretDigest,
 };
 use tower_password_grant::testing::contract;
-use tower_password_grant::token::Claims;
+use tower_password_grant::token::{AuthenticationMethods, Claims};
 
 use super::complaint;
 
@@ -19,6 +19,7 @@ use super::complaint;
 enum Fault {
     SortsTheAudience,
     DropsClaims,
+    DropsMethods,
     DropsTheFamily,
     EmptyRealmIsNone,
     KeepsTheRevoked,
@@ -44,6 +45,7 @@ enum Fault {
 const FAULTS: &[(Fault, &str)] = &[
     (Fault::SortsTheAudience, "`find` gives the audience as it was, in its order"),
     (Fault::DropsClaims, "`find` gives the claims as they were"),
+    (Fault::DropsMethods, "`find` gives the methods of the authentication as they were"),
     (Fault::DropsTheFamily, "`find` gives the family as it was"),
     (Fault::EmptyRealmIsNone, "`find` gives the realm as it was, and none is not an empty one"),
     (Fault::KeepsTheRevoked, "a token is not found after `revoke`"),
@@ -104,6 +106,7 @@ impl AccessTokenStore for Broken {
                 record.with_audience(audience)
             }
             Fault::DropsClaims => record.with_claims(Claims::new()),
+            Fault::DropsMethods => record.with_methods(AuthenticationMethods::NONE),
             Fault::DropsTheFamily => record.with_family(None),
             Fault::EmptyRealmIsNone if record.realm() == Some("") => record.with_realm(None),
             _ => record,

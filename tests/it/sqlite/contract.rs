@@ -49,6 +49,12 @@ async fn one_time_values_in_the_file_keep_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn authenticators_in_the_file_keep_the_contract() {
+    let stores = Stores::default();
+    contract::factor_store(async || stores.make_two()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_limiter_in_the_file_keeps_the_contract_t2() {
     let stores = Stores::default();
     contract::attempt_limiter(async || stores.make_two().map(|store| store.limiter())).await;
