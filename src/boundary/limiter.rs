@@ -356,7 +356,7 @@ impl Settlement {
     /// The settlement of an attempt that counts on its address alone: only a denial stays charged. Nothing is remembered of the
     /// address, and a failing dependency must not spend the budget of a server that asks for many.
     pub(crate) const fn of_no_account(self) -> Self {
-        if self.gives_back() { Self::Untried } else { self }
+        if self.gives_back() || matches!(self, Self::Pending) { Self::Untried } else { self }
     }
 
     /// Whether charges of the attempt come back.

@@ -27,11 +27,14 @@ pub enum LoginStage {
     Extension,
     /// A login goes on by its refresh token.
     Refresh,
+    /// The user has shown a second factor, which finishes a login or a refresh that lacked one. It was asked about before, when the
+    /// factor was open.
+    SecondFactor,
 }
 
 impl LoginStage {
-    /// Of a request for this grant type.
-    fn of(grant_type: &GrantType) -> Self {
+    /// Of a request for this grant type, which finishes no other.
+    pub(crate) fn of(grant_type: &GrantType) -> Self {
         match (grant_type.has_password(), grant_type.is_refresh()) {
             (true, _) => Self::Password,
             (_, true) => Self::Refresh,
@@ -59,6 +62,7 @@ struct EventFacts {
 /// What a request says of its login.
 #[derive(Clone)]
 pub(crate) struct RequestFacts {
+    pub(crate) stage: LoginStage,
     pub(crate) client: Client,
     pub(crate) realm: Realm,
     pub(crate) grant_type: GrantType,
@@ -114,7 +118,7 @@ impl LoginEvent {
     /// The point at which the rule is asked.
     #[must_use]
     pub fn stage(&self) -> LoginStage {
-        LoginStage::of(&self.0.request.grant_type)
+        self.0.request.stage
     }
 
     /// The user, with the [data](Subject::data) that the verifier attached. In a claim it is its [identifier](Subject::id).

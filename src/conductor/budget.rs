@@ -133,8 +133,9 @@ impl Budget {
         client: &Client,
         caller: &mut Caller,
     ) -> Result<(), TokenError> {
-        let is_stranger =
-            |error: &TokenError| matches!(error.reason, Reason::UnknownRefreshToken | Reason::ForeignToken);
+        let is_stranger = |error: &TokenError| {
+            matches!(error.reason, Reason::UnknownRefreshToken | Reason::ForeignToken | Reason::MalformedMfaToken)
+        };
         if client.is_public() && outcome.as_ref().is_err_and(is_stranger) {
             // The token was looked up meanwhile.
             caller.elapsed = None;

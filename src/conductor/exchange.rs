@@ -15,7 +15,8 @@
 //!
 //! [`Gate`] judges the head; the service collects the body, which is then parsed. The rungs from the realm on
 //! stand in the flow of the grant, the last one in the protocol's encoder.
-//! [`Scales`](super::login::scales::Scales) weigh: they look for leaks and ask the login rules. A second factor has its place there.
+//! [`Scales`](super::login::scales::Scales) find out what is weighed: they look for leaks and ask the login rules. A login that lacks a
+//! second factor is left open, and its [redemption](super::flows::redemption) finishes it.
 
 use super::answer::Reply;
 use super::door::{Door, Head, permit_site};

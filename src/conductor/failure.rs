@@ -10,6 +10,8 @@ use crate::protocol::wire::error::{Reason, TokenError};
 pub(crate) enum Failure {
     /// The attempt was wrong or may not have what it asks for: it stays charged.
     Decided(TokenError),
+    /// The attempt was right, and a second factor is open: it stays charged until the login is finished.
+    Open(TokenError),
     /// A part of the application failed, which may hide that the attempt was wrong: it stays charged like one that was.
     Hidden(TokenError),
     /// Something of the application failed: the account's charge goes back.
@@ -20,7 +22,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// A part of the application failed.
-    pub(super) fn of(error: BackendError, reason: Reason) -> Self {
+    pub(crate) fn of(error: BackendError, reason: Reason) -> Self {
         match error.kind {
             // Only what a part reports itself gives a charge back.
             _ if Overdue::cut_a_decision(&error) => Self::Decided(error.because(reason)),
@@ -34,6 +36,7 @@ impl Failure {
     pub(super) fn refused_by(self, refusal: RuleRefusal) -> Self {
         match self {
             Self::Decided(error) => Self::Decided(error.refused_by(refusal)),
+            Self::Open(error) => Self::Open(error.refused_by(refusal)),
             Self::Hidden(error) => Self::Hidden(error.refused_by(refusal)),
             Self::Undecided(error) => Self::Undecided(error.refused_by(refusal)),
             Self::Untried(error) => Self::Untried(error.refused_by(refusal)),
@@ -43,7 +46,11 @@ impl Failure {
     /// What the client sees.
     pub(super) fn into_error(self) -> TokenError {
         match self {
-            Self::Decided(error) | Self::Hidden(error) | Self::Undecided(error) | Self::Untried(error) => error,
+            Self::Decided(error)
+            | Self::Open(error)
+            | Self::Hidden(error)
+            | Self::Undecided(error)
+            | Self::Untried(error) => error,
         }
     }
 
@@ -56,6 +63,7 @@ impl Failure {
                 let settlement = if error.is_plain_denial() { Settlement::Denied } else { Settlement::Refused };
                 (Err(error), settlement)
             }
+            Err(Self::Open(error)) => (Err(error), Settlement::Pending),
             Err(Self::Hidden(error)) => (Err(error), Settlement::Denied),
             Err(Self::Undecided(error)) => (Err(error), Settlement::Undecided),
             Err(Self::Untried(error)) => (Err(error), Settlement::Untried),

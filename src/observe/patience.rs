@@ -28,6 +28,10 @@ pub(crate) struct Patience {
     pub(crate) issuer: Bound,
     pub(crate) refresh_store: Bound,
     pub(crate) access_tokens: Bound,
+    /// The stores of second factors.
+    pub(crate) factors: Bound,
+    /// The delivery of codes.
+    pub(crate) delivery: Bound,
 }
 
 impl Patience {
@@ -46,6 +50,8 @@ impl Patience {
             issuer: Bound::new("the issuer", store),
             refresh_store: Bound::new("the refresh token store", store),
             access_tokens: Bound::new(ACCESS_TOKENS, store),
+            factors: Bound::new("the store of second factors", store),
+            delivery: Bound::new("the delivery of codes", store),
         }
     }
 }

@@ -17,6 +17,5 @@ pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod versioned;
 pub(crate) mod wait;
-pub(crate) mod weigh;
 pub(crate) mod wiped;
 pub(crate) mod wire;

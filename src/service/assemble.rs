@@ -10,7 +10,8 @@ use super::options::Options;
 use super::realm_grant::RealmGrant;
 use super::refresh_tokens::RefreshTokens;
 use super::revocation_endpoint::RevocationEndpoint;
-use crate::boundary::clock::SharedClock;
+use crate::boundary::clock::{Clock, SharedClock};
+use crate::boundary::factors::second_factor::SecondFactor;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::registry::ClientRegistry;
 use crate::boundary::verifier::CredentialVerifier;
@@ -20,13 +21,16 @@ use crate::conductor::budget::{Budget, BudgetSettings};
 use crate::conductor::door::{ClientMethods, Clients, Door};
 use crate::conductor::endpoint::Endpoint;
 use crate::conductor::exchange::Exchange;
+use crate::conductor::factors::second_factors::SecondFactors;
 use crate::conductor::flows::extension::ExtensionFlow;
 use crate::conductor::flows::grants::{Flow, Grants};
 use crate::conductor::flows::introspection::IntrospectionFlow;
 use crate::conductor::flows::mfa_challenge::ChallengeFlow;
+use crate::conductor::flows::otp::ByOtp;
 use crate::conductor::flows::password::PasswordFlow;
 use crate::conductor::flows::presented::IssuedBefore;
 use crate::conductor::flows::realm::RealmFlow;
+use crate::conductor::flows::redemption::RedemptionFlow;
 use crate::conductor::flows::refresh::RefreshFlow;
 use crate::conductor::flows::revocation::RevocationFlow;
 use crate::conductor::gate::{Gate, HeadRules};
@@ -79,12 +83,14 @@ impl Options {
         let places = Keyed::new(shared_key, KeyUse::Places);
         let clients = registry.all_clients();
         let realms = verifier.realms();
+        let factors = self.second_factor.map(|given| checked(given, &patience, &clock)).transpose()?;
         let families = refresh.map(|tokens| tokens.families(&*issuer, &access, &clock, patience.refresh_store, places));
         // Everything that names the grants asks these for them.
         let realm_grant = RealmGrant::decide(self.password_grant, &extensions, clients.as_deref(), realms.as_deref());
         let fingerprints = Keyed::new(shared_key, KeyUse::Fingerprints);
         let refresh = families.clone().map(|families| RefreshFlow::new(families, ends_denied));
-        let grants = grants(self.password_grant, realm_grant, refresh, extensions, &fingerprints, &patience);
+        let grants =
+            grants(self.password_grant, realm_grant, refresh, extensions, factors.as_ref(), &fingerprints, &patience);
         let types: Vec<GrantType> = grants.types().collect();
         let facts = EndpointFacts {
             token_path: &self.token_path,
@@ -100,7 +106,7 @@ impl Options {
             tokens: &*issuer,
         };
         let mut beside = self.tokens.served(&facts)?;
-        let factor_audience = match &self.second_factor {
+        let factor_audience = match &factors {
             Some(_) => {
                 beside.extend(self.factor_endpoints.served());
                 Some(factor_audience(self.tokens.issuer().or_else(|| issuer.issuer_identifier()))?)
@@ -197,6 +203,7 @@ impl Options {
                 mint: Mint::new(issuer, patience.issuer),
                 families,
                 access,
+                factors,
                 rules,
                 clock,
                 auditor,
@@ -217,6 +224,7 @@ fn grants(
     realm_grant: RealmGrant,
     refresh: Option<RefreshFlow>,
     extensions: Vec<NamedGrant>,
+    factors: Option<&Arc<SecondFactors>>,
     fingerprints: &Keyed,
     patience: &Patience,
 ) -> Grants {
@@ -232,7 +240,29 @@ fn grants(
     for (grant_type, grant) in extensions {
         others.push(Box::new(ExtensionFlow::new(grant_type, grant, patience.extension_key, patience.extension)));
     }
-    Grants::new(password_grant.then(|| by_password(GrantType::PASSWORD)), others)
+    let mut grants = Grants::new(password_grant.then(|| by_password(GrantType::PASSWORD)), others);
+    if let Some(factors) = factors {
+        let began: Arc<[GrantType]> = grants.types().filter(|grant| !grant.is_refresh()).collect();
+        second_factor_flows(factors, &began).into_iter().for_each(|flow| grants.add(flow));
+    }
+    grants
+}
+
+/// The flows that finish logins which were left open. `began`: the grant types by which one can have begun.
+fn second_factor_flows(factors: &Arc<SecondFactors>, began: &Arc<[GrantType]>) -> Vec<Box<dyn Flow>> {
+    vec![Box::new(RedemptionFlow::new(ByOtp, Arc::clone(factors), Arc::clone(began)))]
+}
+
+/// The second factors, if their settings can be.
+fn checked(
+    mut given: SecondFactor,
+    patience: &Patience,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<SecondFactors>, ConfigError> {
+    match given.fault.take() {
+        Some(fault) => Err(fault.into()),
+        None => Ok(Arc::new(SecondFactors::new(given, patience.factors, patience.delivery, Arc::clone(clock)))),
+    }
 }
 
 /// Warns about the parts that go by a clock of their own.

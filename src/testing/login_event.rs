@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use http::Extensions;
 
-use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFacts, RequestFacts};
+use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFacts, LoginStage, RequestFacts};
 use crate::protocol::client::error::ClientError;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{self, ScopeLimits};
@@ -74,6 +74,7 @@ pub fn login_event(subject: Subject) -> LoginEventBuilder {
         audience: None,
         lifetime: None,
         methods: None,
+        is_finished: false,
         authenticated_at: None,
         address: None,
         extensions: Extensions::new(),
@@ -95,6 +96,7 @@ pub struct LoginEventBuilder {
     audience: Option<String>,
     lifetime: Option<Duration>,
     methods: Option<AuthenticationMethods>,
+    is_finished: bool,
     authenticated_at: Option<SystemTime>,
     address: Option<IpAddr>,
     extensions: Extensions,
@@ -111,6 +113,12 @@ impl LoginEventBuilder {
     /// The login goes on by its refresh token. Default: the grant `password`.
     pub fn refresh(mut self) -> Self {
         self.grant_type = GrantType::REFRESH;
+        self
+    }
+
+    /// The user has shown a second factor. Default: not asked for.
+    pub fn second_factor(mut self) -> Self {
+        self.is_finished = true;
         self
     }
 
@@ -239,7 +247,9 @@ impl LoginEventBuilder {
             decisions: Some(Arc::new(decisions)),
         };
         let audience = policy::audience_of_login(&client, self.audience.as_deref(), self.profile, None);
+        let stage = if self.is_finished { LoginStage::SecondFactor } else { LoginStage::of(&self.grant_type) };
         let draft = EventDraft::new(RequestFacts {
+            stage,
             audience: audience.map_err(|_| LoginEventError::Audience)?,
             realm: client.chosen_realm(self.realm.as_deref()).ok_or(LoginEventError::Realm)?,
             client,

@@ -3,13 +3,14 @@ use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::terms::Terms;
 use crate::boundary::login_event::LoginEvent;
-use crate::protocol::wire::error::TokenError;
-use crate::protocol::weigh::Demanded;
+use crate::boundary::ladder::clearance::Demand;
 
-fn legal(issuer: &dyn TokenIssuer, login: Login, demanded: Demanded) -> Result<(), TokenError> {
-    let grant: Grant = login.weigh(demanded)?;
-    drop(issuer.issue(grant));
-    Ok(())
+fn legal(issuer: &dyn TokenIssuer, mut login: Login, more: Demand) {
+    login.demand(more);
+    if let Ok(grant) = login.weigh() {
+        let grant: Grant = grant;
+        drop(issuer.issue(grant));
+    }
 }
 
 fn a_login(issuer: &dyn TokenIssuer, login: Login) {
@@ -24,19 +25,15 @@ fn terms(issuer: &dyn TokenIssuer, terms: Terms) {
     drop(issuer.issue(terms)); //~ expected `Grant`, found `Terms`
 }
 
-fn against_nothing(login: Login) {
-    let _ = login.weigh(); //~ argument #1 of type `Demanded` is missing
+fn against_no_demands(mut login: Login) {
+    login.demand(Demand::default()); //~ no function or associated item named `default` found
 }
 
-fn against_no_demands(login: Login) {
-    let _ = login.weigh(Demanded::default()); //~ no function or associated item named `default` found
+fn against_made_up_demands(mut login: Login) {
+    login.demand = Demand::second_factor(); //~ field `demand` of struct `Login` is private
 }
 
-fn against_made_up_demands(login: Login) {
-    let _ = login.weigh(Demanded { unleaked_password: false, rules: 0 }); //~ fields `unleaked_password` and `rules` of struct `Demanded` are private
-}
-
-fn weighed_twice(login: Login, demanded: Demanded) {
-    let _ = login.weigh(demanded);
-    let _ = login.weigh(demanded); //~ use of moved value: `login`
+fn weighed_twice(login: Login) {
+    let _ = login.weigh();
+    let _ = login.weigh(); //~ use of moved value: `login`
 }

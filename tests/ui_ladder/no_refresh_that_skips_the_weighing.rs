@@ -7,24 +7,26 @@ use crate::boundary::ladder::terms::Renewal;
 use crate::boundary::ladder::user::{ReverifiedUser, VerifiedUser};
 use crate::boundary::verifier::Verified;
 use crate::protocol::client::policy::GrantRules;
-use crate::protocol::wire::error::TokenError;
-use crate::protocol::weigh::Demanded;
+use crate::protocol::wire::error::Reason;
+use crate::boundary::ladder::clearance::Demand;
 
 fn legal(
     issuer: &dyn TokenIssuer,
     renewal: Renewal,
     user: ReverifiedUser,
-    demanded: Demanded,
+    demand: Demand,
     rules: &GrantRules,
     now: SystemTime,
-) -> Result<(), TokenError> {
-    let login = Login::renewed(renewal, user, rules, now)?;
-    drop(issuer.issue(login.weigh(demanded)?));
+) -> Result<(), Reason> {
+    let login = Login::renewed(renewal, user, demand, rules, now)?;
+    if let Ok(grant) = login.weigh() {
+        drop(issuer.issue(grant));
+    }
     Ok(())
 }
 
-fn unweighed(issuer: &dyn TokenIssuer, renewal: Renewal, user: ReverifiedUser, rules: &GrantRules, now: SystemTime) -> Result<(), TokenError> {
-    let login = Login::renewed(renewal, user, rules, now)?;
+fn unweighed(issuer: &dyn TokenIssuer, renewal: Renewal, user: ReverifiedUser, demand: Demand, rules: &GrantRules, now: SystemTime) -> Result<(), Reason> {
+    let login = Login::renewed(renewal, user, demand, rules, now)?;
     drop(issuer.issue(login)); //~ expected `Grant`, found `Login`
     Ok(())
 }
@@ -33,15 +35,15 @@ fn at_once(issuer: &dyn TokenIssuer, renewal: Renewal) {
     drop(issuer.issue(renewal)); //~ expected `Grant`, found `Renewal`
 }
 
-fn without_asking(renewal: Renewal, verified: Verified, rules: &GrantRules, now: SystemTime) {
-    let _ = Login::renewed(renewal, verified, rules, now); //~ expected `ReverifiedUser`, found `Verified`
+fn without_asking(renewal: Renewal, verified: Verified, demand: Demand, rules: &GrantRules, now: SystemTime) {
+    let _ = Login::renewed(renewal, verified, demand, rules, now); //~ expected `ReverifiedUser`, found `Verified`
 }
 
-fn for_a_user_of_an_attempt(renewal: Renewal, user: VerifiedUser, rules: &GrantRules, now: SystemTime) {
-    let _ = Login::renewed(renewal, user, rules, now); //~ expected `ReverifiedUser`, found `VerifiedUser`
+fn for_a_user_of_an_attempt(renewal: Renewal, user: VerifiedUser, demand: Demand, rules: &GrantRules, now: SystemTime) {
+    let _ = Login::renewed(renewal, user, demand, rules, now); //~ expected `ReverifiedUser`, found `VerifiedUser`
 }
 
-fn as_a_first_login(renewal: Renewal, user: VerifiedUser, rules: &GrantRules, now: SystemTime) {
-    let _ = Login::of(renewal, user, rules, now); //~ expected `Terms`, found `Renewal`
+fn as_a_first_login(renewal: Renewal, user: VerifiedUser, demand: Demand, rules: &GrantRules, now: SystemTime) {
+    let _ = Login::of(renewal, user, demand, rules, now); //~ expected `Terms`, found `Renewal`
 }
 

@@ -7,20 +7,18 @@ use crate::boundary::login_event::EventDraft;
 use crate::boundary::login_rule::LoginRule;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::rules::ruling::{Changes, Ruling};
-use crate::protocol::weigh::Demanded;
 
 async fn legal(
     rule: &dyn LoginRule,
     name: &Arc<str>,
     mut login: Login,
     draft: EventDraft,
-    demanded: Demanded,
 ) -> Result<Option<Grant>, Box<Stopped>> {
     let ruled = match ruled::ask(rule, &login.event(draft)) {
         Ok(ruled) => ruled?,
         Err(deciding) => deciding.await?,
     };
-    Ok(login.follow(ruled, name).ok().and_then(|_| login.weigh(demanded).ok()))
+    Ok(login.follow(ruled, name).ok().and_then(|_| login.weigh().ok()))
 }
 
 fn of_no_rule(login: &mut Login, name: &Arc<str>, ruling: Ruling) {

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::clearance::{self, Cleared, Demand, Lack, Look, Proven, Right, Spent};
+use super::open::OpenLogin;
 use super::ruled::Ruled;
 use super::terms::{Renewal, Terms};
 use super::user::{ReverifiedUser, VerifiedUser};
@@ -15,6 +17,8 @@ use crate::protocol::audience::Audience;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{GrantRules, ScopeLimits, left_of};
 use crate::protocol::client::registered::Client;
+use crate::protocol::factor::authenticator::FactorUser;
+use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::rules::error::RulingError;
@@ -27,22 +31,21 @@ use crate::protocol::token::lifetime::SHORTEST_LIFETIME;
 use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::token::record::{AccessTokenRecord, RecordParts};
 use crate::protocol::user::subject::Subject;
-use crate::protocol::weigh::{self, Demanded, Look, Proven};
 use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What is decided of a login, and stands in its grant.
 #[derive(Clone)]
-struct GrantFacts {
-    subject: Subject,
-    client: Client,
-    realm: Realm,
-    scope: Scope,
-    audience: Option<Audience>,
-    grant_type: GrantType,
+pub(super) struct GrantFacts {
+    pub(super) subject: Subject,
+    pub(super) client: Client,
+    pub(super) realm: Realm,
+    pub(super) scope: Scope,
+    pub(super) audience: Option<Audience>,
+    pub(super) grant_type: GrantType,
     lifetime: Duration,
     methods: AuthenticationMethods,
-    authenticated_at: SystemTime,
-    issued_at: SystemTime,
+    pub(super) authenticated_at: SystemTime,
+    pub(super) issued_at: SystemTime,
     family: Option<FamilyId>,
     /// What login rules have decided, if they change anything.
     decisions: Option<Arc<Decisions>>,
@@ -54,17 +57,17 @@ impl GrantFacts {
     fn decide(
         terms: Terms,
         verified: Verified,
+        methods: AuthenticationMethods,
         rules: &GrantRules,
         now: SystemTime,
     ) -> Result<(Self, ScopeLimits), Reason> {
         let Terms { client, realm, grant_type, scope, audience } = terms;
-        let Verified { subject, scope: allowed, methods } = verified;
+        let Verified { subject, scope: allowed, .. } = verified;
         let (profile, endpoint) = (rules.profile, rules.scope_ceiling.clone());
         let is_for_factors = rules.is_of_factors(audience.as_ref());
         let limits = ScopeLimits { profile, user: allowed, endpoint, is_for_factors };
         let lifetime = rules.lifetime_of(&client, grant_type);
         let scope = limits.narrow(scope)?;
-        let methods = methods.and(grant_type.methods());
         let facts = Self {
             subject,
             client,
@@ -87,7 +90,10 @@ impl GrantFacts {
 pub(crate) struct Login {
     facts: GrantFacts,
     limits: ScopeLimits,
+    demand: Demand,
     proven: Proven,
+    /// Where it goes on by a refresh token.
+    family: Option<RefreshFamily>,
     /// For those that look at passwords once they were found right.
     password: Option<Box<Password>>,
 }
@@ -95,17 +101,25 @@ pub(crate) struct Login {
 impl Login {
     /// The login of a user whose credentials were just verified.
     #[inline(always)]
-    pub(crate) fn of(terms: Terms, user: VerifiedUser, rules: &GrantRules, now: SystemTime) -> Result<Self, Reason> {
+    pub(crate) fn of(
+        terms: Terms,
+        user: VerifiedUser,
+        demand: Demand,
+        rules: &GrantRules,
+        now: SystemTime,
+    ) -> Result<Self, Reason> {
         let VerifiedUser { verified, password } = user;
-        let (facts, limits) = GrantFacts::decide(terms, verified, rules, now)?;
-        let proven = Proven::nothing(facts.grant_type.has_password());
-        Ok(Self { facts, limits, proven, password })
+        let methods = verified.methods.and(terms.grant_type.methods());
+        let proven = Proven::by_verdict(methods, terms.grant_type.has_password(), now);
+        let (facts, limits) = GrantFacts::decide(terms, verified, methods, rules, now)?;
+        Ok(Self { facts, limits, demand, proven, family: None, password })
     }
 
     /// The login of a family, prolonged for its user as the verifier knows that one now.
     pub(crate) fn renewed(
         renewal: Renewal,
         user: ReverifiedUser,
+        demand: Demand,
         rules: &GrantRules,
         now: SystemTime,
     ) -> Result<Self, Reason> {
@@ -114,8 +128,9 @@ impl Login {
         if !verified.subject.keeps_login(family.subject_id(), family.credential_version()) {
             return Err(Reason::CredentialsChanged);
         }
-        let (mut facts, mut limits) = GrantFacts::decide(terms, verified, rules, now)?;
-        (facts.methods, facts.authenticated_at) = (family.methods(), family.authenticated_at());
+        let proven = Proven::by_family(family.methods(), family.authenticated_at());
+        let (mut facts, mut limits) = GrantFacts::decide(terms, verified, proven.methods(), rules, now)?;
+        facts.authenticated_at = family.authenticated_at();
         facts.family = Some(family.id());
         // No access token outlives the family that it came from.
         let rest = family.expires().duration_since(now).unwrap_or_default();
@@ -124,12 +139,48 @@ impl Login {
         }
         facts.lifetime = facts.lifetime.min(rest);
         limits.hold_to(family.scope());
-        Ok(Self { facts, limits, proven: Proven::nothing(false), password: None })
+        Ok(Self { facts, limits, demand, proven, family: Some(family), password: None })
+    }
+
+    /// The login that was left open, whose challenge was spent and whose user has shown a second factor, for its user as the verifier
+    /// knows that one now.
+    pub(crate) fn resumed(
+        terms: Terms,
+        user: ReverifiedUser,
+        (spent, right): (Spent<Challenge>, Right),
+        demand: Demand,
+        rules: &GrantRules,
+        now: SystemTime,
+    ) -> Result<Self, Reason> {
+        let ReverifiedUser(verified) = user;
+        let (proven, challenge) = Proven::by_factor(spent, right, |challenge| challenge.methods, now);
+        if !verified.subject.keeps_login(&challenge.subject, challenge.credential_version.as_deref()) {
+            return Err(Reason::CredentialsChanged);
+        }
+        let scope = terms.scope.clone();
+        let (facts, mut limits) = GrantFacts::decide(terms, verified, proven.methods(), rules, now)?;
+        limits.hold_to(&scope);
+        Ok(Self { facts, limits, demand, proven, family: None, password: None })
     }
 
     /// The user.
     pub(crate) const fn subject(&self) -> &Subject {
         &self.facts.subject
+    }
+
+    /// Whose second factors count.
+    pub(crate) fn factor_user(&self) -> FactorUser<'_> {
+        FactorUser::new(self.facts.realm.as_deref(), self.facts.subject.id())
+    }
+
+    /// Whether there is no second factor, however old.
+    pub(crate) const fn lacks_factor(&self) -> bool {
+        self.proven.lacks_factor()
+    }
+
+    /// Demands more of the login.
+    pub(crate) fn demand(&mut self, more: Demand) {
+        self.demand.and(more);
     }
 
     /// Whether the password was kept, to be looked at.
@@ -143,9 +194,9 @@ impl Login {
     }
 
     /// Notes what a look at the password has found, which must be good enough before anything else is asked.
-    pub(crate) fn note_password(&mut self, look: Look, demanded: Demanded) -> Result<(), Reason> {
-        self.proven.password = look;
-        weigh::weigh_password(demanded, self.proven)
+    pub(crate) fn note_password(&mut self, look: Look) -> Result<(), Unweighed> {
+        self.proven.note_password(look);
+        clearance::weigh_password(&self.demand, &self.proven).map_err(|lack| Unweighed::of(lack, &self.facts, None))
     }
 
     /// What the first rule sees of the login, drafted by its own terms.
@@ -170,12 +221,16 @@ impl Login {
         if let Some(later) = &later {
             self.change(later, rule)?;
         }
-        self.proven.rules = self.proven.rules.saturating_add(1);
+        self.proven.note_rule();
         Ok(later.is_some())
     }
 
     fn change(&mut self, later: &Decisions, rule: &Arc<str>) -> Result<(), RulingError> {
         let narrows = later.take_of(|| self.scope());
+        if let Some(age) = later.factor_age() {
+            let earliest = self.facts.issued_at.checked_sub(age);
+            self.demand(earliest.map_or_else(Demand::second_factor, Demand::second_factor_since));
+        }
         let decisions = Arc::make_mut(self.facts.decisions.get_or_insert_default());
         decisions.follow(later)?;
         if narrows {
@@ -197,14 +252,23 @@ impl Login {
         decisions.as_ref().map_or(*lifetime, |decisions| decisions.lifetime(*lifetime))
     }
 
+    /// Adds a member to the answer, which no rule sees.
+    pub(crate) fn tell(&mut self, member: &Claims) {
+        Arc::make_mut(self.facts.decisions.get_or_insert_default()).tell(member);
+    }
+
     /// Weighs what is demanded of the login against what it has proven: the only way to a grant.
     #[inline(always)]
-    pub(crate) fn weigh(mut self, demanded: Demanded) -> Result<Grant, TokenError> {
-        weigh::weigh(demanded, self.proven)?;
-        if self.facts.decisions.is_some() {
-            self.conclude()?;
+    pub(crate) fn weigh(mut self) -> Result<Grant, Unweighed> {
+        match clearance::weigh(&self.demand, &self.proven) {
+            Ok(cleared) => {
+                if self.facts.decisions.is_some() {
+                    self.conclude().map_err(Unweighed::Refused)?;
+                }
+                Ok(Grant::of(self.facts, cleared))
+            }
+            Err(lack) => Err(Unweighed::of(lack, &self.facts, self.family.as_ref())),
         }
-        Ok(Grant { facts: self.facts, leaves_record: false })
     }
 
     /// Has what the rules decided take effect.
@@ -222,6 +286,26 @@ impl Login {
     }
 }
 
+/// Why a login is no grant.
+pub(crate) enum Unweighed {
+    /// It gives nothing.
+    Refused(TokenError),
+    /// A second factor is open.
+    Open(Box<OpenLogin>),
+}
+
+impl Unweighed {
+    #[cold]
+    fn of(lack: Lack, facts: &GrantFacts, family: Option<&RefreshFamily>) -> Self {
+        Self::Refused(TokenError::new(match lack {
+            Lack::Leaked => Reason::PasswordLeaked,
+            Lack::Unlooked => Reason::VerifierFailed,
+            Lack::Rule => Reason::RuleFailed,
+            Lack::Factor(open) => return Self::Open(Box::new(OpenLogin::of(open, facts, family))),
+        }))
+    }
+}
+
 /// A decided grant: which subject lets which client do what (scope), for how long. The issuer turns it into tokens and has
 /// nothing left to decide.
 #[derive(Clone)]
@@ -231,6 +315,12 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// Of a login that was weighed and has proven enough.
+    #[inline(always)]
+    fn of(facts: GrantFacts, _: Cleared) -> Self {
+        Self { facts, leaves_record: false }
+    }
+
     /// The authenticated subject.
     #[must_use]
     pub fn subject(&self) -> &Subject {

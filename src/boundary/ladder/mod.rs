@@ -12,9 +12,14 @@
 //! | [`Charge`](charge::Charge)`<OfAccount>` | [`reserve`](charge::reserve) | a limiter's reservation for a guess of an account's credential |
 //! | [`Attempt`](super::verifier::Attempt) | [`charged`](super::verifier::Attempt::charged) | the charge of an account |
 //! | [`VerifiedUser`](user::VerifiedUser) | [`verify`](user::verify), [`exchange`](user::exchange) | the verifier's verdict on an attempt; an extension grant's on a request, for a charge |
-//! | [`Login`](grant::Login) | [`of`](grant::Login::of) | terms and a verified user |
+//! | [`Login`](grant::Login) | [`of`](grant::Login::of) | terms, a verified user and a demand |
 //! | [`Ruled`](ruled::Ruled) | [`ask`](ruled::ask) | a login rule's ruling on a login |
 //! | [`Grant`](grant::Grant) | [`weigh`](grant::Login::weigh) | a login that has proven what is demanded of it, and that each login rule has let go on |
+//!
+//! A login that lacks a second factor is an [`OpenLogin`](open::OpenLogin), which becomes a challenge. It is finished beside them, too: a
+//! factor that was [`Shown`](factor::Shown) for a charge and counts is a [`Right`](clearance::Right), a challenge that the store has
+//! not seen before is [`Spent`](clearance::Spent), and both make [a login](grant::Login::resumed). What compares all that is demanded
+//! with all that is proven stands in [`clearance`].
 //!
 //! A refresh climbs beside them: a permitted client and a family of its own make a [`Claim`](terms::Claim), that and a token of
 //! the family that is live a [`LiveClaim`](terms::LiveClaim), that and the scope a [`Renewal`](terms::Renewal), the verifier's answer a [`ReverifiedUser`](user::ReverifiedUser), and both
@@ -25,9 +30,12 @@
 
 mod asking;
 pub(crate) mod charge;
+pub(crate) mod clearance;
 pub(crate) mod client;
 pub(crate) mod delivery;
+pub(crate) mod factor;
 pub(crate) mod grant;
+pub(crate) mod open;
 pub(crate) mod ruled;
 pub(crate) mod terms;
 pub(crate) mod user;

@@ -1,17 +1,19 @@
 //! Terms: what an authenticated client may have, once its user is verified too (RFC 6749 sections 3.3, 4.3 and 6).
 
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use http::Extensions;
 
 use super::client::PermittedClient;
-use crate::boundary::login_event::{EventDraft, RequestFacts};
+use crate::boundary::login_event::{EventDraft, LoginStage, RequestFacts};
 use crate::boundary::recheck::Recheck;
 use crate::boundary::refresh::StoredFamily;
 use crate::protocol::audience::{self, Audience};
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{self, GrantRules};
 use crate::protocol::client::registered::Client;
+use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::realm::{self, Realm};
 use crate::protocol::scope::Scope;
 use crate::protocol::token::family::RefreshFamily;
@@ -40,6 +42,31 @@ impl Terms {
         let audience = policy::audience_of_login(client.client(), requested, rules.profile, factors)?;
         let scope = policy::scope_of_login(client.client(), form.get(Known::Scope), audience.as_ref(), rules)?;
         Ok(Self::new(client, realm, scope, audience))
+    }
+
+    /// The terms of a login that was left open, which its client finishes. The registration may have shrunk since. `began`: the grant
+    /// type of the login, by which the client must still be allowed to log in.
+    pub(crate) fn of_open(
+        client: PermittedClient,
+        challenge: &Challenge,
+        began: GrantType,
+        rules: &GrantRules,
+        now: impl FnOnce() -> SystemTime,
+    ) -> Result<Self, TokenError> {
+        let own = client.client();
+        let realm = own.served_realm(challenge.realm.as_deref()).ok_or(Reason::MalformedMfaToken)?;
+        policy::permit_grant(own, began, now).map_err(|reason| TokenError::new(reason).about(began.name()))?;
+        let factors = rules.factor_audience_of(own);
+        let audience = policy::audience_of_login(own, challenge.audience.as_deref(), rules.profile, factors)?;
+        let scope = policy::scope_of_open(own, &challenge.scope, audience.as_ref(), rules)?;
+        let (client, _) = client.into_parts();
+        Ok(Self { client, realm, grant_type: began, scope, audience })
+    }
+
+    /// The question whether the user of a login that was left open may still log in.
+    pub(crate) fn question(&self, challenge: &Challenge, address: Option<IpAddr>) -> Recheck {
+        let Self { client, realm, scope, .. } = self;
+        Recheck::about(challenge.subject.as_str().into(), client, realm, scope, challenge.authenticated_at, address)
     }
 
     /// The request only chooses among the realms of its authenticated client. To a client that lists none, `realm` is a parameter
@@ -83,7 +110,17 @@ impl Terms {
 
     /// What login rules will see of the request, which comes from this address and has this of its host.
     pub(crate) fn draft(&self, extensions: Extensions, address: Option<IpAddr>) -> EventDraft {
+        self.draft_at(LoginStage::of(&self.grant_type), extensions, address)
+    }
+
+    /// The same of a request that finishes a login which was left open.
+    pub(crate) fn draft_of_open(&self, extensions: Extensions, address: Option<IpAddr>) -> EventDraft {
+        self.draft_at(LoginStage::SecondFactor, extensions, address)
+    }
+
+    fn draft_at(&self, stage: LoginStage, extensions: Extensions, address: Option<IpAddr>) -> EventDraft {
         EventDraft::new(RequestFacts {
+            stage,
             client: self.client.clone(),
             realm: self.realm.clone(),
             grant_type: self.grant_type,

@@ -44,6 +44,13 @@ impl Grants {
         Self { password, others }
     }
 
+    /// Adds a flow, unless its grant type is served by a grant of the application's own.
+    pub(crate) fn add(&mut self, flow: Box<dyn Flow>) {
+        if self.named(flow.grant_type().name()).is_none() {
+            self.others.push(flow);
+        }
+    }
+
     /// The grant types that are served.
     pub(crate) fn types(&self) -> impl Iterator<Item = GrantType> {
         let password = self.password.iter().map(|flow| flow.grant_type);

@@ -5,11 +5,12 @@ use std::time::SystemTime;
 
 use http::Extensions;
 
+use super::hearing::Hearing;
 use super::issue::{Begun, Issuing, issue};
 use super::rungs::Rungs;
-use super::scales::{Case, Scales};
+use super::scales::{Case, Scales, refused};
 use crate::boundary::ladder::charge::UsedCharge;
-use crate::boundary::ladder::grant::{Grant, Login};
+use crate::boundary::ladder::grant::{Grant, Login, Unweighed};
 use crate::boundary::ladder::terms::{Renewal, Terms};
 use crate::boundary::ladder::user::{Answer, ReverifiedUser, VerifiedUser};
 use crate::boundary::verifier::Denial;
@@ -18,6 +19,7 @@ use crate::conductor::failure::Failure;
 use crate::conductor::notices::Owner;
 use crate::conductor::trail::Trail;
 use crate::observe::patience::answered;
+use crate::protocol::token::claims::Claims;
 use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What the application decided on a charged attempt, and what is settled for it.
@@ -48,7 +50,7 @@ impl Rungs {
         let address = trail.caller.address;
         let issuing = match self.conclude(terms, answer, failure) {
             Err(failure) => Ok(Err(failure)),
-            Ok(login) if Scales::have_questions(&login, case.as_ref()) => self.question(login, case, trail),
+            Ok(login) if self.has_questions(&login, case.as_ref()) => self.question(login, case, &charge, trail),
             Ok(login) => self.begin(login, trail),
         };
         self.parts.budget.settle(charge, issuing, owner, address)
@@ -65,24 +67,78 @@ impl Rungs {
     ) -> Result<Grant, TokenError> {
         let scales = &self.parts.scales;
         let case = scales.task().await.map(|task| Case::new(renewal.draft(extensions, trail.caller.address), task));
-        let mut login = Login::renewed(renewal, user, &self.parts.rules, now)?;
-        let found = answered!(scales.begin(&mut login, case), hearing => {
-            Box::pin(scales.find_out(&mut login, hearing, trail))
-        });
-        found.and_then(|()| scales.weigh(login)).map_err(Failure::into_error)
+        let login = Login::renewed(renewal, user, scales.demand(), &self.parts.rules, now)?;
+        self.weigh(login, case, None, None, trail).await.map_err(Failure::into_error)
+    }
+
+    /// Whether something has to be found out of a login before it is weighed. `case`: for the rules, if there are any.
+    #[inline]
+    fn has_questions(&self, login: &Login, case: Option<&Case>) -> bool {
+        Scales::have_questions(login, case) || self.parts.factors.is_some()
     }
 
     /// Begins to issue the tokens of a login of which something has to be found out first.
     #[inline(never)]
-    fn question<'a>(&'a self, mut login: Login, case: Option<Case>, trail: &'a mut Trail) -> Begun<'a> {
+    fn question<'a>(
+        &'a self,
+        mut login: Login,
+        case: Option<Case>,
+        charge: &UsedCharge,
+        trail: &'a mut Trail,
+    ) -> Begun<'a> {
         let scales = &self.parts.scales;
-        match scales.begin(&mut login, case) {
-            Ok(Ok(())) => self.begin(login, trail),
-            Ok(Err(failure)) => Ok(Err(failure)),
-            Err(hearing) => Err(Issuing::later(async move {
-                scales.find_out(&mut login, hearing, trail).await?;
-                answered!(self.begin(login, trail))
-            })),
+        let begun = scales.begin(&mut login, case);
+        match (begun, &self.parts.factors) {
+            (Ok(Err(failure)), _) => Ok(Err(failure)),
+            (Ok(Ok(())), None) => self.begin(login, trail),
+            (begun, _) => {
+                let attempt = charge.bytes();
+                Err(Issuing::later(async move {
+                    let grant = self.weigh_begun(login, begun, Some(attempt), None, trail).await?;
+                    answered!(issue(self, grant, trail))
+                }))
+            }
+        }
+    }
+
+    /// Finds out what there is to find out of a login, and weighs it. `attempt`: what is settled once a login that is left open is
+    /// finished. `member`: what the answer has beside what the rules add.
+    pub(super) async fn weigh(
+        &self,
+        mut login: Login,
+        case: Option<Case>,
+        attempt: Option<[u8; 32]>,
+        member: Option<&Claims>,
+        trail: &mut Trail,
+    ) -> Result<Grant, Failure> {
+        match (self.parts.scales.begin(&mut login, case), &self.parts.factors) {
+            (Ok(found), None) => found.and_then(|()| login.weigh().map_err(refused)),
+            (begun, _) => Box::pin(self.weigh_begun(login, begun, attempt, member, trail)).await,
+        }
+    }
+
+    /// The same of a login of which something was found out already.
+    async fn weigh_begun(
+        &self,
+        mut login: Login,
+        begun: Result<Result<(), Failure>, Option<Hearing<'_>>>,
+        attempt: Option<[u8; 32]>,
+        member: Option<&Claims>,
+        trail: &mut Trail,
+    ) -> Result<Grant, Failure> {
+        match begun {
+            Ok(found) => found?,
+            Err(hearing) => self.parts.scales.find_out(&mut login, hearing, trail).await?,
+        }
+        if let Some(member) = member {
+            login.tell(member);
+        }
+        let Some(factors) = &self.parts.factors else { return login.weigh().map_err(refused) };
+        let listed = factors.demand_of(&mut login).await?;
+        match login.weigh() {
+            Ok(grant) => Ok(grant),
+            Err(Unweighed::Open(open)) => Err(factors.leave_open(*open, listed, attempt).await),
+            Err(unweighed) => Err(refused(unweighed)),
         }
     }
 
@@ -90,9 +146,9 @@ impl Rungs {
     // The common weighing takes no time, and a grant is too large to lie in a future.
     #[inline(always)]
     fn begin<'a>(&'a self, login: Login, trail: &'a mut Trail) -> Begun<'a> {
-        match self.parts.scales.weigh(login) {
+        match login.weigh() {
             Ok(grant) => issue(self, grant, trail),
-            Err(failure) => Ok(Err(failure)),
+            Err(unweighed) => Ok(Err(refused(unweighed))),
         }
     }
 
@@ -102,7 +158,8 @@ impl Rungs {
         match answer {
             Ok(Ok(user)) => {
                 let now = self.parts.clock.now();
-                Login::of(terms, user, &self.parts.rules, now).map_err(|reason| Failure::Decided(reason.into()))
+                let demand = self.parts.scales.demand();
+                Login::of(terms, user, demand, &self.parts.rules, now).map_err(|reason| Failure::Decided(reason.into()))
             }
             Ok(Err(denial)) => {
                 let error = TokenError::new(denial.reason());

@@ -8,6 +8,7 @@ pub(super) mod finish;
 pub(crate) mod hearing;
 mod issue;
 pub(crate) mod mint;
+pub(crate) mod resume;
 pub(crate) mod rungs;
 pub(crate) mod scales;
 mod second_look;

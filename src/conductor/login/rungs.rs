@@ -21,6 +21,7 @@ use crate::boundary::limiter::Fingerprint;
 use crate::boundary::verifier::Attempt;
 use crate::conductor::access_tokens::AccessTokens;
 use crate::conductor::budget::Budget;
+use crate::conductor::factors::second_factors::SecondFactors;
 use crate::conductor::failure::Failure;
 use crate::conductor::families::Families;
 use crate::conductor::notices::Owner;
@@ -46,6 +47,8 @@ pub(crate) struct Parts {
     /// If the endpoint gives refresh tokens.
     pub(crate) families: Option<Arc<Families>>,
     pub(crate) access: Arc<AccessTokens>,
+    /// If the endpoint asks for second factors.
+    pub(crate) factors: Option<Arc<SecondFactors>>,
     pub(crate) rules: GrantRules,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) auditor: Arc<Auditor>,

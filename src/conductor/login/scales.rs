@@ -1,14 +1,16 @@
 //! Weighing a login, however it began: what is demanded of it against what it has proven.
 //!
-//! Today a password must be known from no leak, if the operator demands that, and each login rule must let the login go on. A login
-//! that proves enough becomes a grant; there is no other way to one.
+//! A password must be known from no leak, if the operator demands that, each login rule must let the login go on, and a second factor
+//! must be shown where one is demanded. A login that proves enough becomes a grant; there is no other way to one.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::hearing::{Hearing, LoginRules};
-use crate::boundary::ladder::grant::{Grant, Login};
+use crate::boundary::backend::BackendError;
+use crate::boundary::ladder::clearance::{Demand, Look};
+use crate::boundary::ladder::grant::{Login, Unweighed};
 use crate::boundary::login_event::EventDraft;
 use crate::boundary::shield::{Finding, OnLeak, Shield};
 use crate::conductor::failure::Failure;
@@ -17,7 +19,6 @@ use crate::observe::contain::Contain;
 use crate::observe::telemetry;
 use crate::protocol::secret::secrets::Password;
 use crate::protocol::user::subject::Subject;
-use crate::protocol::weigh::{Demanded, Look};
 use crate::protocol::wire::error::Reason;
 
 /// How long a shield may take. A login waits for it, so it is short; the manual names it.
@@ -61,7 +62,7 @@ impl Case {
 
 /// Weighs logins.
 pub(crate) struct Scales {
-    demanded: Demanded,
+    blocks_leaked: bool,
     screen: Option<Screen>,
     rules: LoginRules,
     reveals_custom_denials: bool,
@@ -70,7 +71,13 @@ pub(crate) struct Scales {
 impl Scales {
     pub(crate) fn new(screen: Option<Screen>, rules: LoginRules, reveals_custom_denials: bool) -> Self {
         let blocks_leaked = screen.as_ref().is_some_and(|screen| screen.on_leak == OnLeak::Block);
-        Self { demanded: Demanded::by_settings(blocks_leaked, rules.count()), screen, rules, reveals_custom_denials }
+        Self { blocks_leaked, screen, rules, reveals_custom_denials }
+    }
+
+    /// What is demanded of each login.
+    #[inline(always)]
+    pub(super) fn demand(&self) -> Demand {
+        Demand::by_settings(self.blocks_leaked, self.rules.count())
     }
 
     /// Whether something looks at passwords that were found right.
@@ -125,21 +132,23 @@ impl Scales {
         if let (Some(screen), Some(password)) = (&self.screen, login.take_password()) {
             let look = screen.look(&password, login.subject()).await;
             trail.password_leaked = look == Look::Leaked;
-            login.note_password(look, self.demanded).map_err(refused)?;
+            login.note_password(look).map_err(refused)?;
         }
         match hearing {
             Some(mut hearing) => poll_fn(|cx| hearing.poll(login, cx)).await,
             None => Ok(()),
         }
     }
-
-    /// Weighs a login by what was found out. What is demanded and was left out is no grant.
-    #[inline(always)]
-    pub(super) fn weigh(&self, login: Login) -> Result<Grant, Failure> {
-        login.weigh(self.demanded).map_err(Failure::Decided)
-    }
 }
 
-fn refused(reason: Reason) -> Failure {
-    Failure::Decided(reason.into())
+/// Why a login is no grant, where nobody can show a second factor. A rule that demands one demands what cannot be.
+#[cold]
+pub(super) fn refused(unweighed: Unweighed) -> Failure {
+    match unweighed {
+        Unweighed::Refused(error) => Failure::Decided(error),
+        Unweighed::Open(_) => {
+            let text = "a login rule demands a second factor, and the endpoint has none: call `second_factor(..)`";
+            Failure::of(BackendError::fault(text), Reason::RuleFailed)
+        }
+    }
 }

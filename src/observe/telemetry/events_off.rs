@@ -33,6 +33,8 @@ pub(crate) const fn user_not_moved(_subject: &str, _realm: Option<&str>, _failur
 
 pub(crate) const fn notifier_failed() {}
 
+pub(crate) const fn cannot_finish(_client: &ClientId) {}
+
 pub(crate) const fn shield_failed(_failure: &BackendError) {}
 
 #[allow(dead_code, reason = "for rooms, which are features")]

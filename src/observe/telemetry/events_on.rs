@@ -232,6 +232,11 @@ pub(crate) fn shield_failed(failure: &BackendError) {
     error!(cause, "the shield could not tell whether a password is known from a leak; the login went on");
 }
 
+/// A client got no `mfa_token`, because it has no grant to use it with.
+pub(crate) fn cannot_finish(client: &ClientId) {
+    warn!(%client, "a login lacks a second factor, and its client cannot finish it: `ClientBuilder::allow_second_factor`");
+}
+
 fn hint(reason: Reason) -> Option<&'static str> {
     match reason {
         Reason::NoPeerAddress => Some(

@@ -25,6 +25,8 @@ pub(crate) use counters::{COUNTS, count};
 #[allow(unused_imports, reason = "for rooms, which are features")]
 pub(crate) use events::background_failed;
 pub(crate) use events::{answered, audit_failed, built, is_enabled, notifier_failed, settle_failed};
-pub(crate) use events::{cannot_recheck, imports_without_recheck, misfit, other_clock, recheck_disagrees};
+pub(crate) use events::{
+    cannot_finish, cannot_recheck, imports_without_recheck, misfit, other_clock, recheck_disagrees,
+};
 #[cfg(feature = "argon2")]
 pub(crate) use hashes::{hash_unusable, upgrade_failed, upgrade_lost};

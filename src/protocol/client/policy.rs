@@ -186,6 +186,21 @@ pub(crate) fn scope_of_refresh(
     left_of(&scope, scope.intersection(&reach))
 }
 
+/// Decides the scope of a login that was left open with this one. The registration of the client may have shrunk since.
+pub(crate) fn scope_of_open(
+    client: &Client,
+    scope: &str,
+    audience: Option<&Audience>,
+    rules: &GrantRules,
+) -> Result<Scope, Reason> {
+    if scope.is_empty() {
+        return Ok(Scope::default());
+    }
+    let scope: Scope = scope.parse().map_err(|_| Reason::MalformedMfaToken)?;
+    let reach = reach(client, rules.profile, rules.is_of_factors(audience));
+    left_of(&scope, scope.intersection(&reach))
+}
+
 /// Whether a request of the client may name an audience. Without that, `audience` is a parameter that the endpoint does not know.
 pub(crate) fn knows_audiences(client: &Client, profile: Profile) -> bool {
     profile.reads_audience() && client.names_audiences()

@@ -7,10 +7,11 @@ use zeroize::Zeroizing;
 
 pub(crate) use super::packed::TooLong;
 
-use super::authenticator::{AuthenticatorId, Channel};
+use super::authenticator::{AuthenticatorId, Channel, FactorUser};
 use super::binding_code::BindingCode;
 use super::packed::{Packed, Unpacked};
 use crate::protocol::millis;
+use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::family::FamilyId;
 use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::versioned::Unreadable;
@@ -68,6 +69,17 @@ impl Challenge {
             .maybe(self.attempt.as_ref(), |packed, attempt| packed.bytes(attempt))
             .maybe(self.family, |packed, family| packed.bytes(family.as_bytes()))
             .finish()
+    }
+
+    /// The user whose login it is.
+    pub(crate) fn user(&self) -> FactorUser<'_> {
+        FactorUser::new(self.realm.as_deref(), &self.subject)
+    }
+
+    /// Under which it is spent.
+    pub(crate) fn digest(&self) -> SecretDigest {
+        let id: String = self.id.iter().map(|byte| format!("{byte:02x}")).collect();
+        SecretDigest::of(&format!("mfa_token:{id}"))
     }
 
     /// The challenge of these bytes, if [`encode`](Self::encode) makes these very bytes of it.

@@ -16,6 +16,8 @@ pub(crate) struct Decisions {
     pub(super) added: Scope,
     pub(super) removed: Scope,
     pub(super) lifetime: Option<Duration>,
+    /// A second factor is demanded, of at most this age.
+    pub(super) factor_age: Option<Duration>,
     /// The rule that was the last to take something of what a scope had left.
     pub(super) narrowed_by: Option<Arc<str>>,
 }
@@ -29,7 +31,18 @@ impl Decisions {
         self.added = self.added.union(&later.added);
         self.removed = self.removed.union(&later.removed);
         self.lifetime = [self.lifetime, later.lifetime].into_iter().flatten().min();
+        self.factor_age = [self.factor_age, later.factor_age].into_iter().flatten().min();
         Ok(())
+    }
+
+    /// The most age of the second factor, if one is demanded.
+    pub(crate) const fn factor_age(&self) -> Option<Duration> {
+        self.factor_age
+    }
+
+    /// Adds a member of the endpoint's own, beside those of the rules and without their limits.
+    pub(crate) fn tell(&mut self, member: &Claims) {
+        self.members = self.members.followed_by(member);
     }
 
     /// Whether something of this scope is taken away, which is made only where anything is.

@@ -143,6 +143,21 @@ impl Ruling {
         })
     }
 
+    /// Demands a second factor of the user, beside those that the endpoint [demands](crate::Builder::second_factor) by itself, however
+    /// long ago it was shown. Where none was, the client gets `mfa_required`, and the rule is asked again when the user shows one.
+    ///
+    /// At an endpoint without second factors the login is refused with 500: nobody could meet the demand.
+    pub fn demand_second_factor(self) -> Self {
+        self.demand_second_factor_within(Duration::MAX)
+    }
+
+    /// Demands a second factor that was shown within this time, as for a payment. A login that has just shown one meets every such
+    /// demand; one that goes on by a refresh token has to show it anew when it is older. The shortest time of all rules counts.
+    pub fn demand_second_factor_within(self, age: Duration) -> Self {
+        self.and(|| Ok(Decisions { factor_age: Some(age), ..Decisions::default() }))
+            .unwrap_or_else(|error| Self(Err(Objection::Unfit(error))))
+    }
+
     fn with_scope(self, scope: &str, decide: impl FnOnce(Scope) -> Decisions) -> Self {
         let scope = || scope.parse().map(decide).map_err(RulingError::Scope);
         self.and(scope).unwrap_or_else(|error| Self(Err(Objection::Unfit(error))))

@@ -1,0 +1,142 @@
+use std::time::Duration;
+
+use AuthenticationMethod::{MultiFactor, Otp, Password, Sms};
+
+use super::*;
+
+const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+fn methods(methods: &[AuthenticationMethod]) -> AuthenticationMethods {
+    methods.iter().copied().collect()
+}
+
+fn at(seconds: u64) -> SystemTime {
+    NOW + Duration::from_secs(seconds)
+}
+
+/// What a login lacks, without what is open of it.
+fn lacks(demand: &Demand, proven: &Proven) -> Option<&'static str> {
+    Some(match weigh(demand, proven).err()? {
+        Lack::Leaked => "leaked",
+        Lack::Unlooked => "unlooked",
+        Lack::Rule => "rule",
+        Lack::Factor(_) => "factor",
+    })
+}
+
+/// What counts of a login that lacks a factor.
+fn counted(demand: &Demand, proven: &Proven) -> AuthenticationMethods {
+    match weigh(demand, proven) {
+        Err(Lack::Factor(open)) => open.counted(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn shown(earlier: &[AuthenticationMethod], method: AuthenticationMethod) -> Proven {
+    let spent = Spent::answered(methods(earlier), true).unwrap();
+    Proven::by_factor(spent, Right::checked(method, true).unwrap(), |earlier| *earlier, at(100)).0
+}
+
+#[test]
+fn where_an_unleaked_password_is_demanded_only_a_look_that_failed_stands_for_one_that_found_nothing() {
+    for (look, lack) in [
+        (Look::NoPassword, None),
+        (Look::NotLooked, Some("unlooked")),
+        (Look::Clear, None),
+        (Look::Leaked, Some("leaked")),
+        (Look::Failed, None),
+    ] {
+        let mut proven = Proven::by_verdict(AuthenticationMethods::NONE, true, NOW);
+        proven.note_password(look);
+        let found = [true, false].map(|demands| lacks(&Demand::by_settings(demands, 0), &proven));
+        assert_eq!(found, [lack, None], "{look:?}");
+    }
+    for has_password in [true, false] {
+        let proven = Proven::by_verdict(AuthenticationMethods::NONE, has_password, NOW);
+        let lack = has_password.then_some("unlooked");
+        assert_eq!(lacks(&Demand::by_settings(true, 0), &proven), lack);
+    }
+}
+
+#[test]
+fn a_login_that_a_rule_was_not_asked_about_gives_nothing() {
+    for (demanded, rules, lack) in [(0, 0, None), (1, 0, Some("rule")), (3, 2, Some("rule")), (3, 3, None)] {
+        let mut proven = Proven::by_verdict(AuthenticationMethods::NONE, true, NOW);
+        (0..rules).for_each(|_| proven.note_rule());
+        assert_eq!(lacks(&Demand::by_settings(false, demanded), &proven), lack, "{rules} of {demanded}");
+        // A password that is not good enough is refused before any rule is asked, and before any factor.
+        proven.note_password(Look::Leaked);
+        let mut demand = Demand::by_settings(true, demanded);
+        demand.and(Demand::second_factor());
+        assert_eq!(lacks(&demand, &proven), Some("leaked"));
+        assert!(matches!(weigh_password(&demand, &proven), Err(Lack::Leaked)));
+    }
+}
+
+#[test]
+fn a_second_factor_is_two_methods_or_the_word_for_them() {
+    for (proven, is_open) in
+        [(&[][..], true), (&[Password], true), (&[Otp], true), (&[Password, Otp], false), (&[MultiFactor], false)]
+    {
+        let proven = Proven::by_verdict(methods(proven), false, NOW);
+        assert_eq!(lacks(&Demand::second_factor(), &proven).is_some(), is_open, "{proven:?}");
+        assert_eq!(lacks(&Demand::by_settings(false, 0), &proven), None);
+    }
+}
+
+#[test]
+fn demands_add_up_in_either_order_and_the_latest_time_counts() {
+    let demands = || {
+        [
+            Demand::by_settings(true, 2),
+            Demand::second_factor(),
+            Demand::second_factor_since(at(50)),
+            Demand::second_factor_since(at(20)),
+        ]
+    };
+    let sum = |demands: Vec<Demand>| {
+        let mut sum = Demand::by_settings(false, 0);
+        demands.into_iter().for_each(|demand| sum.and(demand));
+        sum
+    };
+    let forth = sum(demands().into_iter().collect());
+    assert_eq!(forth, sum(demands().into_iter().rev().collect()));
+    assert_eq!(forth, Demand { unleaked_password: true, rules: 2, factor: Some(Since(at(50))) });
+}
+
+#[test]
+fn a_factor_that_is_older_than_demanded_counts_no_more_and_the_password_does() {
+    let proven = Proven::by_family(methods(&[Password, Otp]), at(30));
+    for (since, is_open) in [(29, false), (30, false), (31, true)] {
+        assert_eq!(lacks(&Demand::second_factor_since(at(since)), &proven).is_some(), is_open, "{since}");
+    }
+    let demand = Demand::second_factor_since(at(31));
+    assert_eq!(counted(&demand, &proven), methods(&[Password]));
+    let other = Proven::by_family(methods(&[Sms, Otp]), at(30));
+    assert_eq!(counted(&demand, &other), AuthenticationMethods::NONE);
+    let first = Proven::by_family(methods(&[Sms]), at(30));
+    assert_eq!(counted(&Demand::second_factor(), &first), methods(&[Sms]));
+}
+
+#[test]
+fn a_factor_that_was_shown_now_is_a_second_one_beside_what_was_proven_before() {
+    let demand = Demand::second_factor_since(at(100));
+    for (earlier, all) in [(&[Password][..], &[Password, Otp][..]), (&[Sms], &[Sms, Otp]), (&[], &[Otp, MultiFactor])] {
+        let proven = shown(earlier, Otp);
+        assert_eq!(proven.methods(), methods(all));
+        assert_eq!(lacks(&demand, &proven), None);
+    }
+}
+
+#[test]
+fn no_method_is_a_second_factor_beside_itself() {
+    let proven = shown(&[Otp], Otp);
+    assert_eq!(proven.methods(), methods(&[Otp]));
+    assert_eq!(lacks(&Demand::second_factor(), &proven), Some("factor"));
+}
+
+#[test]
+fn what_was_spent_before_or_was_wrong_proves_nothing() {
+    assert!(Spent::answered((), false).is_none());
+    assert!(Right::checked(Otp, false).is_none());
+}

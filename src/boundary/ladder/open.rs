@@ -1,0 +1,68 @@
+//! Logins with a second factor open. One becomes a challenge, and nothing else.
+
+use std::time::SystemTime;
+
+use super::clearance::Open;
+use super::grant::GrantFacts;
+use crate::protocol::audience::Audience;
+use crate::protocol::client::registered::{Client, PASSWORD};
+use crate::protocol::factor::authenticator::FactorUser;
+use crate::protocol::factor::challenge::{CHALLENGE, Challenge};
+use crate::protocol::token::family::RefreshFamily;
+use crate::protocol::token::methods::AuthenticationMethods;
+
+/// A login that lacks a second factor, as it was left.
+pub(crate) struct OpenLogin {
+    counted: AuthenticationMethods,
+    facts: GrantFacts,
+    family: Option<RefreshFamily>,
+}
+
+impl OpenLogin {
+    pub(super) fn of(open: Open, facts: &GrantFacts, family: Option<&RefreshFamily>) -> Self {
+        Self { counted: open.counted(), facts: facts.clone(), family: family.cloned() }
+    }
+
+    /// The client that may finish it.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.facts.client
+    }
+
+    /// Whose second factors count.
+    pub(crate) fn factor_user(&self) -> FactorUser<'_> {
+        FactorUser::new(self.facts.realm.as_deref(), self.facts.subject.id())
+    }
+
+    /// In which ways the user was authenticated, as far as it counts.
+    pub(crate) const fn counted(&self) -> AuthenticationMethods {
+        self.counted
+    }
+
+    /// The challenge to finish it. `attempt`: the reservation of its password, or of what stands in its place.
+    pub(crate) fn into_challenge(self, id: [u8; 16], attempt: Option<[u8; 32]>) -> Challenge {
+        let Self { counted, facts, family } = self;
+        // What a family began with goes on.
+        let began = family.as_ref().map_or(facts.grant_type.name(), |family| family.grant_type().unwrap_or(PASSWORD));
+        let grant_type = began.to_owned();
+        Challenge {
+            id,
+            client: facts.client.id().as_str().to_owned(),
+            realm: facts.realm.as_deref().map(str::to_owned),
+            subject: facts.subject.id().to_owned(),
+            credential_version: facts.subject.credential_version().map(str::to_owned),
+            scope: facts.scope.as_str().to_owned(),
+            audience: facts.audience.as_ref().map(|audience| Audience::as_str(audience).to_owned()),
+            grant_type,
+            methods: counted,
+            authenticated_at: facts.authenticated_at,
+            expires: end(facts.issued_at),
+            attempt,
+            family: family.as_ref().map(RefreshFamily::id),
+        }
+    }
+}
+
+/// When the challenge of a login that is left open now ends. Beyond all time it has ended.
+fn end(now: SystemTime) -> SystemTime {
+    now.checked_add(CHALLENGE).unwrap_or(now)
+}

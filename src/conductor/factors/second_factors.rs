@@ -1,0 +1,153 @@
+//! The second factors of an endpoint: when one is demanded, and what a login that lacks one is answered.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::deliveries::Deliveries;
+use super::seals::Seals;
+use crate::boundary::backend::BackendError;
+use crate::boundary::clock::Clock;
+use crate::boundary::factors::second_factor::{FactorPolicy, SecondFactor, When};
+use crate::boundary::factors::store::FactorStore;
+use crate::boundary::ladder::clearance::{Demand, Spent};
+use crate::boundary::ladder::factor;
+use crate::boundary::ladder::grant::Login;
+use crate::boundary::ladder::open::OpenLogin;
+use crate::boundary::once::OneTimeValues;
+use crate::conductor::failure::Failure;
+use crate::observe::patience::Bound;
+use crate::observe::telemetry;
+use crate::protocol::client::registered::{Client, SECOND_FACTOR};
+use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorKind, Channel, FactorUser};
+use crate::protocol::factor::challenge::Challenge;
+use crate::protocol::factor::parameters::MFA_TOKEN;
+use crate::protocol::secret::secrets::{Token, fill_random};
+use crate::protocol::token::methods::AuthenticationMethods;
+use crate::protocol::wire::error::{Reason, TokenError};
+
+/// What an endpoint with second factors has for them.
+pub(crate) struct SecondFactors {
+    pub(crate) store: Arc<dyn FactorStore>,
+    /// Where challenges, and what else works once, are spent.
+    pub(crate) once: Arc<dyn OneTimeValues>,
+    pub(crate) seals: Seals,
+    pub(crate) deliveries: Deliveries,
+    pub(crate) policy: FactorPolicy,
+    /// Of one call of a store.
+    pub(crate) patience: Bound,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl SecondFactors {
+    /// `stores` bounds a call of a store, `delivery` one of a delivery.
+    pub(crate) fn new(given: SecondFactor, stores: Bound, delivery: Bound, clock: Arc<dyn Clock>) -> Self {
+        let SecondFactor { store, once, tools, policy, deliveries, .. } = given;
+        let (seals, deliveries) = (Seals::new(tools), Deliveries::new(deliveries, delivery));
+        Self { store, once, seals, deliveries, policy, patience: stores, clock }
+    }
+
+    /// Opens a token that this client presents, without a look-up. What is odd about it does not show, but for its age.
+    pub(crate) fn open_for(&self, client: &Client, token: &str) -> Result<Challenge, Reason> {
+        let challenge = self.seals.open_challenge(token, self.clock.now())?;
+        if challenge.client == client.id().as_str() { Ok(challenge) } else { Err(Reason::MalformedMfaToken) }
+    }
+
+    /// Spends a challenge. `None`: it was spent before.
+    pub(crate) async fn spend(&self, challenge: Challenge) -> Result<Option<Spent<Challenge>>, BackendError> {
+        let spending = pin!(factor::spend(&*self.once, challenge));
+        self.patience.of(spending).await
+    }
+
+    /// The authenticators of a user. A store that fails is no user without a factor.
+    pub(crate) async fn list(&self, user: FactorUser<'_>) -> Result<Vec<Authenticator>, BackendError> {
+        let listing = pin!(self.store.list(user, self.clock.now()));
+        self.patience.of(listing).await
+    }
+
+    /// Demands of a login what the settings demand. Answers the authenticators of its user, if they had to be looked up.
+    pub(crate) async fn demand_of(&self, login: &mut Login) -> Result<Option<Vec<Authenticator>>, Failure> {
+        match self.policy.demand {
+            When::Always => login.demand(Demand::second_factor()),
+            When::Enrolled if login.lacks_factor() => {
+                let listed = self.list(login.factor_user()).await.map_err(store_failed)?;
+                if listed.iter().any(Authenticator::is_factor) {
+                    login.demand(Demand::second_factor());
+                }
+                return Ok(Some(listed));
+            }
+            When::Enrolled | When::Ruled => {}
+        }
+        Ok(None)
+    }
+
+    /// Leaves a login open: the refusal with what its client can go on with. `listed`: the authenticators of its user, if they were
+    /// looked up. `attempt`: what is settled when the login is finished.
+    pub(crate) async fn leave_open(
+        &self,
+        login: OpenLogin,
+        listed: Option<Vec<Authenticator>>,
+        attempt: Option<[u8; 32]>,
+    ) -> Failure {
+        if !may_finish(login.client()) {
+            telemetry::cannot_finish(login.client().id());
+            return Failure::Open(Reason::FactorRequired.into());
+        }
+        let listed = match listed {
+            Some(listed) => listed,
+            None => match self.list(login.factor_user()).await {
+                Ok(listed) => listed,
+                Err(error) => return store_failed(error),
+            },
+        };
+        let requirements = self.requirements(&listed, login.counted());
+        let mut id = [0; 16];
+        if let Err(error) = fill_random(&mut id) {
+            return store_failed(error.into());
+        }
+        let sealed = self.seals.seal_challenge(&login.into_challenge(id, attempt));
+        sealed.and_then(|token| required(&token, &requirements)).map_or_else(Failure::Untried, Failure::Open)
+    }
+
+    /// What the user can show, or can enrol where there is nothing to show.
+    fn requirements(&self, listed: &[Authenticator], counted: AuthenticationMethods) -> serde_json::Value {
+        let is_active = listed.iter().any(Authenticator::is_factor);
+        let shown = listed.iter().filter(|one| one.is_active && !counted.contains(one.kind.method()));
+        let enrolled = self.enrollable();
+        let kinds: Vec<AuthenticatorKind> = if is_active { shown.map(|one| one.kind).collect() } else { enrolled };
+        let mut types: Vec<&str> = Vec::new();
+        for kind in kinds {
+            if !types.contains(&kind.requirement()) {
+                types.push(kind.requirement());
+            }
+        }
+        let types: Vec<_> = types.into_iter().map(|name| json!({ "type": name })).collect();
+        if is_active { json!({ "challenge": types }) } else { json!({ "enroll": types }) }
+    }
+
+    /// What can be enrolled.
+    pub(crate) fn enrollable(&self) -> Vec<AuthenticatorKind> {
+        let otp = self.policy.has_otp.then_some(AuthenticatorKind::Otp);
+        let channels = Channel::ALL.into_iter().filter(|channel| self.deliveries.serve(*channel));
+        otp.into_iter().chain(channels.map(AuthenticatorKind::OutOfBand)).collect()
+    }
+}
+
+/// Whether the client has a grant by which it can finish a login.
+fn may_finish(client: &Client) -> bool {
+    SECOND_FACTOR.iter().any(|grant| client.allows_grant(grant))
+}
+
+/// The refusal of a login that can be finished.
+fn required(token: &Token, requirements: &serde_json::Value) -> Result<TokenError, TokenError> {
+    let mut error = TokenError::new(Reason::FactorRequired);
+    let members = &mut error.details().members;
+    let set = members.set(MFA_TOKEN, token.expose()).and_then(|()| members.set("mfa_requirements", requirements));
+    set.map(|()| error).map_err(|error| BackendError::fault(error).because(Reason::FactorStoreFailed))
+}
+
+/// A store did not decide.
+pub(crate) fn store_failed(error: BackendError) -> Failure {
+    Failure::of(error, Reason::FactorStoreFailed)
+}

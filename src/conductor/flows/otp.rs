@@ -1,0 +1,70 @@
+//! A login is finished by a code of an authenticator app (RFC 6238).
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+
+use super::redemption::{Checked, Found, Showing, Way};
+use crate::boundary::ladder::factor::{FittingOtp, TypedOtp, check_otp, unchecked};
+use crate::conductor::factors::second_factors::{SecondFactors, store_failed};
+use crate::conductor::failure::Failure;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::factor::authenticator::{AuthenticatorKind, FactorUser};
+use crate::protocol::factor::parameters::OTP;
+use crate::protocol::wire::error::{Reason, TokenError};
+
+/// By a code of an authenticator app.
+pub(crate) struct ByOtp;
+
+impl ByOtp {
+    async fn check(request: Showing<'_>) -> Result<Checked, TokenError> {
+        let user = request.user();
+        let Showing { form, challenge, factors, rungs, trail } = request;
+        let code = form.single(OTP)?.unwrap_or_default();
+        let charge = rungs.charge_factor(challenge, trail).await?;
+        let all = match factors.list(user).await {
+            Ok(all) => all,
+            Err(error) => return Ok(Checked { charge: unchecked(charge), ended: Err(store_failed(error)) }),
+        };
+        let apps = all.iter().filter(|one| one.kind == AuthenticatorKind::Otp);
+        let secrets = apps.map(|app| Ok((app, factors.seals.open_secret(user, app)?))).collect();
+        let secrets = match secrets {
+            Ok(secrets) => secrets,
+            Err(error) => return Ok(Checked { charge: unchecked(charge), ended: Err(Failure::Undecided(error)) }),
+        };
+        let typed = TypedOtp { all: &all, secrets, code, now: factors.clock.now() };
+        let (fitting, charge) = check_otp(charge, factors.seals.tools(), &typed);
+        let ended = match fitting {
+            None => Err(Failure::Decided(Reason::WrongOtp.into())),
+            Some(fitting) => Self::spend(fitting, user, factors).await,
+        };
+        Ok(Checked { charge, ended })
+    }
+
+    /// Spends the time step of a code that fits.
+    async fn spend(fitting: FittingOtp, user: FactorUser<'_>, factors: &SecondFactors) -> Result<Found, Failure> {
+        let spending = pin!(fitting.spend(&*factors.store, user));
+        let shown = factors.patience.of(spending).await.map_err(store_failed)?;
+        shown.map(Found::from).ok_or_else(|| Failure::Decided(Reason::OtpReplayed.into()))
+    }
+}
+
+impl Way for ByOtp {
+    fn grant_type(&self) -> GrantType {
+        GrantType::MFA_OTP
+    }
+
+    fn parameter(&self) -> &'static str {
+        OTP
+    }
+
+    fn wrong(&self) -> Reason {
+        Reason::WrongOtp
+    }
+
+    fn show<'a>(
+        &'a self,
+        request: Showing<'a>,
+    ) -> Pin<Box<dyn Future<Output = Result<Checked, TokenError>> + Send + 'a>> {
+        Box::pin(Self::check(request))
+    }
+}

@@ -1,0 +1,137 @@
+//! The rungs of a login that was left open and is finished now.
+
+use std::future::{Future, Pending};
+use std::net::IpAddr;
+use std::pin::pin;
+
+use http::Extensions;
+use zeroize::Zeroizing;
+
+use super::issue::issue;
+use super::rungs::Rungs;
+use super::scales::Case;
+use crate::boundary::backend::BackendError;
+use crate::boundary::ladder::charge::{Charge, Guessed, OfFactor, OfRecovery, UsedCharge};
+use crate::boundary::ladder::client::PermittedClient;
+use crate::boundary::ladder::factor::Shown;
+use crate::boundary::ladder::grant::Login;
+use crate::boundary::ladder::terms::Terms;
+use crate::conductor::answer::Reply;
+use crate::conductor::factors::second_factors::{SecondFactors, store_failed};
+use crate::conductor::failure::Failure;
+use crate::conductor::trail::Trail;
+use crate::observe::patience::answered;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::factor::challenge::Challenge;
+use crate::protocol::token::claims::Claims;
+use crate::protocol::token::family::FamilyId;
+use crate::protocol::wire::error::{Reason, TokenError};
+
+/// A login that was left open, and what was shown to finish it.
+pub(crate) struct Resumed {
+    pub(crate) terms: Terms,
+    pub(crate) challenge: Challenge,
+    pub(crate) shown: Shown,
+    /// A member of the answer, with its value.
+    pub(crate) member: Option<(&'static str, Zeroizing<String>)>,
+    /// The refusal where what was shown does not count.
+    pub(crate) wrong: Reason,
+}
+
+impl Rungs {
+    /// The terms of a login that was left open and began by this grant type.
+    pub(crate) fn terms_of_open(
+        &self,
+        client: PermittedClient,
+        challenge: &Challenge,
+        began: GrantType,
+    ) -> Result<Terms, TokenError> {
+        Terms::of_open(client, challenge, began, &self.parts.rules, || self.parts.clock.now())
+    }
+
+    /// Charges a code of a second factor.
+    pub(crate) async fn charge_factor(
+        &self,
+        challenge: &Challenge,
+        trail: &mut Trail,
+    ) -> Result<Charge<OfFactor>, TokenError> {
+        let user = challenge.user();
+        let guessed = Guessed::factor(user.realm, user.subject, &challenge.id);
+        self.parts.budget.reserve(guessed, None, trail.client.as_ref(), &mut trail.caller).await
+    }
+
+    /// Charges a recovery code.
+    pub(crate) async fn charge_recovery_code(
+        &self,
+        challenge: &Challenge,
+        trail: &mut Trail,
+    ) -> Result<Charge<OfRecovery>, TokenError> {
+        let user = challenge.user();
+        let guessed = Guessed::recovery_code(user.realm, user.subject);
+        self.parts.budget.reserve(guessed, None, trail.client.as_ref(), &mut trail.caller).await
+    }
+
+    /// Finishes a login whose second factor was shown right: consumes its challenge, looks at the user again, and goes on as each login
+    /// does.
+    pub(crate) async fn resume(
+        &self,
+        factors: &SecondFactors,
+        resumed: Resumed,
+        extensions: Extensions,
+        trail: &mut Trail,
+    ) -> Result<Reply, Failure> {
+        let Resumed { terms, challenge, shown, member, wrong } = resumed;
+        let question = terms.question(&challenge, trail.caller.address);
+        let attempt = challenge.attempt;
+        let spent = factors.spend(challenge).await.map_err(store_failed)?;
+        let spent = spent.ok_or_else(|| decided(Reason::MalformedMfaToken))?;
+        let user = match self.parts.users.recheck(&question).await {
+            Ok(Ok(user)) => user,
+            Ok(Err(denial)) => return Err(decided(denial.reason())),
+            Err(error) => return Err(Failure::of(error, Reason::VerifierFailed)),
+        };
+        let now = self.parts.clock.now();
+        let right = {
+            let counting = pin!(shown.count(&*factors.store, spent.challenge().user(), now));
+            factors.patience.of(counting).await.map_err(store_failed)?
+        };
+        let right = right.ok_or_else(|| decided(wrong))?;
+        let scales = &self.parts.scales;
+        let task = scales.task().await;
+        let case = task.map(|task| Case::new(terms.draft_of_open(extensions, trail.caller.address), task));
+        let login = Login::resumed(terms, user, (spent, right), scales.demand(), &self.parts.rules, now);
+        let login = login.map_err(decided)?;
+        let member = member.map(|(name, value)| Claims::one(name, &*value)).transpose();
+        let member = member.map_err(|error| store_failed(BackendError::fault(error)))?;
+        let grant = self.weigh(login, case, attempt, member.as_ref(), trail).await?;
+        answered!(issue(self, grant, trail))
+    }
+
+    /// Settles the charge of what was shown by how the login ended. One that was finished ends the family that it was begun to
+    /// refresh, and gives back what its password was charged.
+    pub(crate) async fn settle_resumed(
+        &self,
+        charge: UsedCharge,
+        finishing: impl Future<Output = Result<Reply, Failure>> + Send + Unpin,
+        attempt: Option<[u8; 32]>,
+        family: Option<FamilyId>,
+        address: Option<IpAddr>,
+    ) -> Result<Reply, TokenError> {
+        let budget = &self.parts.budget;
+        let ending = Box::pin(async {
+            let reply = finishing.await?;
+            if let (Some(families), Some(family)) = (&self.parts.families, family) {
+                families.end(family).await.map_err(Failure::Untried)?;
+            }
+            Ok(reply)
+        });
+        let reply = budget.settle(charge, Err(ending), None, address).await?;
+        let Some(attempt) = attempt else { return Ok(reply) };
+        let finished: Result<_, Pending<_>> = Ok(Ok(reply));
+        budget.settle(UsedCharge::resumed(attempt), finished, None, address).await
+    }
+}
+
+fn decided(reason: Reason) -> Failure {
+    Failure::Decided(reason.into())
+}
