@@ -15,6 +15,7 @@ pub(crate) mod clock;
 pub(crate) mod document;
 pub(crate) mod extension;
 pub(crate) mod factors;
+pub(crate) mod guess;
 pub(crate) mod host_extensions;
 pub(crate) mod identity;
 pub(crate) mod issuer;

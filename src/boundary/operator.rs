@@ -99,6 +99,16 @@ pub trait LimiterOperator: Send + Sync + 'static {
     /// Forgets the attempts on a client's secret from one address. Answers whether there were any.
     async fn unblock_client(&self, client_id: &str, address: Option<IpAddr>) -> Result<bool, OperationError>;
 
+    /// The locks of one user's second factor, in no order: codes, recovery codes, messages with codes. The user is named by the
+    /// subject of the tokens, which is not the key of the account. A challenge and an authenticator that have spent their own
+    /// budget are not among them: that is over soon.
+    async fn factor_locks_of(&self, realm: Option<&str>, subject: &str) -> Result<Vec<ActiveLock>, OperationError>;
+
+    /// Forgets all attempts on one user's second factor, from all addresses: codes, recovery codes, and messages with codes. Answers
+    /// how many counts went, as for an account. Who knows the password may guess anew: do it once the owner has asked for it and was
+    /// recognised, best together with a new password.
+    async fn unblock_factor(&self, realm: Option<&str>, subject: &str) -> Result<usize, OperationError>;
+
     /// Forgets all attempts, all locks and from which addresses accounts succeeded. For tests, and for the day after an attack that
     /// has locked too many: a guesser begins anew, too.
     async fn forget_everything(&self) -> Result<(), OperationError>;
@@ -133,6 +143,14 @@ impl<L: LimiterOperator + ?Sized> LimiterOperator for Arc<L> {
 
     async fn unblock_client(&self, client_id: &str, address: Option<IpAddr>) -> Result<bool, OperationError> {
         (**self).unblock_client(client_id, address).await
+    }
+
+    async fn factor_locks_of(&self, realm: Option<&str>, subject: &str) -> Result<Vec<ActiveLock>, OperationError> {
+        (**self).factor_locks_of(realm, subject).await
+    }
+
+    async fn unblock_factor(&self, realm: Option<&str>, subject: &str) -> Result<usize, OperationError> {
+        (**self).unblock_factor(realm, subject).await
     }
 
     async fn forget_everything(&self) -> Result<(), OperationError> {
@@ -207,6 +225,9 @@ pub struct ActiveLock {
     /// beyond 16,384 locks are not kept; and a lock in a store that began in another process, or before the last start, has
     /// no names, neither of an account nor of a client, and no address. One that was asked for by its account names it.
     pub account: Option<AccountKey<'static>>,
+    /// The user's id as in the subject of tokens, if the limit counts on a second factor. `None` where it is not known, as for an
+    /// account.
+    pub subject: Option<String>,
     /// The client, if the limit counts on one, and its name is known.
     pub client_id: Option<String>,
     /// The address, if the limit counts on one, and it is known.
@@ -219,13 +240,29 @@ impl ActiveLock {
     /// A lock of which nothing else is known, for a limiter of your own.
     #[must_use]
     pub const fn new(limit: Limit, remaining: Duration) -> Self {
-        Self { limit, remaining, realm: None, account: None, client_id: None, address: None, prefix_len: None }
+        Self {
+            limit,
+            remaining,
+            realm: None,
+            account: None,
+            client_id: None,
+            subject: None,
+            address: None,
+            prefix_len: None,
+        }
     }
 
     /// The same lock, which was found by its account.
     pub(crate) fn named(mut self, realm: Option<&str>, account: &AccountKey<'_>) -> Self {
         self.realm = realm.map(str::to_owned);
         self.account = Some(account.clone().into_owned());
+        self
+    }
+
+    /// The same lock, which was found by its user.
+    pub(crate) fn of_user(mut self, realm: Option<&str>, subject: &str) -> Self {
+        self.realm = realm.map(str::to_owned);
+        self.subject = Some(subject.to_owned());
         self
     }
 }

@@ -68,8 +68,8 @@ impl Limit {
             Self::AccountAndAddress | Self::Account => Reason::AccountThrottled,
             Self::Address => Reason::AddressThrottled,
             Self::ClientAndAddress => Reason::ClientThrottled,
-            Self::Challenge | Self::Factor | Self::FactorInARow | Self::RecoveryCode => Reason::AccountThrottled,
-            Self::Authenticator | Self::Delivery => Reason::AccountThrottled,
+            Self::Challenge | Self::Factor | Self::FactorInARow | Self::RecoveryCode => Reason::FactorThrottled,
+            Self::Authenticator | Self::Delivery => Reason::DeliveryThrottled,
             Self::Requests => Reason::RequestsThrottled,
             Self::Introspections => Reason::IntrospectionsThrottled,
         }

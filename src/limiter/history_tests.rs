@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::step::budget::{Lockout, TokenBucket};
+use super::step::key::GuessKind;
 use super::step::policy::Policy;
 use super::step::slots::Slot;
 use crate::boundary::limiter::{Limit, Settlement};
@@ -141,6 +142,16 @@ pub(super) struct Try {
     pub(super) secret: u32,
 }
 
+impl Try {
+    pub(super) const fn kind(&self) -> GuessKind {
+        if self.is_client { GuessKind::Client } else { GuessKind::Account }
+    }
+}
+
+/// The slots of what was charged.
+pub(super) const COUNTED: [Slot; 7] =
+    [Slot::Pair, Slot::Account, Slot::Address, Slot::Pair56, Slot::Net56, Slot::Pair48, Slot::Net48];
+
 /// What was charged: pair, account, address; pair and address of the /56 and of the /48.
 pub(super) type Charged = [bool; 7];
 
@@ -180,7 +191,7 @@ impl Histories {
     /// The wider networks of an attempt, each with the budgets of its width.
     fn wide(&self, attempt: &Try) -> Vec<(u32, Lockout, TokenBucket)> {
         let tiers = [(Slot::Pair56, Slot::Net56), (Slot::Pair48, Slot::Net48)]
-            .map(|(pair, net)| (self.policy.lockout(pair, attempt.is_client), self.policy.bucket(net)));
+            .map(|(pair, net)| (self.policy.lockout(pair, attempt.kind()), self.policy.bucket(net)));
         let networks = around(attempt.from).into_iter().flatten();
         networks.zip(tiers).map(|(network, (pair, address))| (network, pair, address)).collect()
     }

@@ -51,6 +51,8 @@ pub(crate) struct Name {
     pub(crate) realm: Option<String>,
     pub(crate) account: Option<AccountKey<'static>>,
     pub(crate) client_id: Option<String>,
+    /// Of a user whose second factor is locked.
+    pub(crate) subject: Option<String>,
     pub(crate) address: Option<IpAddr>,
 }
 
@@ -61,7 +63,7 @@ fn lock(names: &Mutex<Names>) -> MutexGuard<'_, Names> {
 impl Locks {
     /// Keeps what a lock that lasts until `until` is on.
     pub(crate) fn describe(&self, limit: Limit, key: Key, attempt: &AttemptKey<'_>, now: u64, until: u64) {
-        let mut name = Name { realm: None, account: None, client_id: None, address: attempt.address };
+        let mut name = Name { realm: None, account: None, client_id: None, subject: None, address: attempt.address };
         match attempt.guess {
             _ if limit == Limit::Address => {}
             Guess::Account { realm, account } => {
@@ -73,9 +75,19 @@ impl Locks {
                 }
             }
             Guess::Client { client_id } => name.client_id = Some(client_id.to_owned()),
-            Guess::NoAccount | Guess::Factor { .. } | Guess::RecoveryCode { .. } | Guess::Delivery { .. } => {}
+            Guess::NoAccount => {}
+            Guess::Factor { realm, subject, .. }
+            | Guess::RecoveryCode { realm, subject }
+            | Guess::Delivery { realm, subject, .. } => {
+                if subject.len().saturating_add(realm.map_or(0, str::len)) > LONGEST {
+                    name.address = None;
+                } else {
+                    name.realm = realm.map(str::to_owned);
+                    name.subject = Some(subject.to_owned());
+                }
+            }
         }
-        if limit == Limit::Account {
+        if matches!(limit, Limit::Account | Limit::Factor | Limit::FactorInARow | Limit::Delivery) {
             name.address = None;
         }
         lock(&self.names).insert((limit, key), name, now, until);
@@ -99,7 +111,7 @@ impl Locks {
     #[cold]
     fn unname(&self, policy: &Policy, ticket: &Ticket) {
         for slot in ticket.locks.iter() {
-            lock(&self.names).kept.remove(&(policy.limit(slot, ticket.is_client), ticket.key(slot)));
+            lock(&self.names).kept.remove(&(policy.limit(slot, ticket.kind()), ticket.key(slot)));
         }
     }
 
@@ -119,9 +131,10 @@ impl Locks {
     /// A lock of a key that lasts so many milliseconds, with what is known of it.
     pub(crate) fn active(&self, key: Key, (limit, lasts): (Limit, u64)) -> ActiveLock {
         let mut lock = ActiveLock::new(limit, Duration::from_millis(lasts));
-        if let Some(Name { realm, account, client_id, address }) = self.name(limit, key) {
+        if let Some(Name { realm, account, client_id, subject, address }) = self.name(limit, key) {
             lock.prefix_len = address.map(|_| prefix_len(key.1));
             (lock.realm, lock.account, lock.client_id, lock.address) = (realm, account, client_id, address);
+            lock.subject = subject;
         }
         lock
     }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::shards::digest_key;
 use super::table::Table;
-use super::tables::{Accounts, Tables, keep_told, shard_of, wide_tallies};
+use super::tables::{Accounts, Tables, keep_told, recent_tally, shard_of, wide_tallies};
 use crate::boundary::backend::BackendError;
 use crate::boundary::check::SecretCheck;
 use crate::boundary::clock::{Clock as _, PartClock, SharedClock};
@@ -106,7 +106,9 @@ impl MemoryLimiter {
         let moment = step.moment(&facts, known.get(facts.guess), now);
         let is_known = moment.is_known;
         let [mut new_pair, mut new_account, mut new_address] = [Tally::default(); 3];
-        let is_preferred = |slot: Slot| slot.is_preferred(is_known);
+        let is_preferred = |slot: Slot| facts.is_preferred(slot, is_known);
+        // It lies in the same part as the pair.
+        let mut recent = facts.counts_on_recent().then(|| recent_tally(&mut pairs, &facts));
         let (pair, has_pair) = pairs.look(facts.key(Slot::Pair), is_preferred(Slot::Pair), &mut new_pair);
         let (account, has_account) = match facts.counts_on_account() {
             true => accounts.look(facts.key(Slot::Account), is_preferred(Slot::Account), &mut new_account),
@@ -122,7 +124,14 @@ impl MemoryLimiter {
         let mut wide_tallies = wide.as_mut().map(|table| wide_tallies(table, &facts));
         let shared_wide = wide_tallies.as_ref().map_or(Slots::NONE, |(_, shared)| *shared);
         let wide_tallies = wide_tallies.as_mut().map(|(tallies, _)| tallies);
-        let mut tallies = Tallies { pair, account, address, wide: wide_tallies, shared: shared.or(shared_wide) };
+        let mut tallies = Tallies {
+            pair,
+            account,
+            address,
+            wide: wide_tallies,
+            shared: shared.or(shared_wide),
+            recent: recent.as_mut(),
+        };
         let number = || self.numbers.fetch_add(1, Ordering::Relaxed);
         let (mut charged, wrong) = match step.attempt(&facts, moment, &mut tallies, number, compare) {
             Outcome::Charged(charged, wrong) => (charged, wrong),
@@ -147,6 +156,9 @@ impl MemoryLimiter {
         let ticket = &mut charged.ticket;
         if let (Some(table), Some(wide)) = (&mut wide, tallies.wide) {
             self.keep_wide(table, ticket, wide);
+        }
+        if let Some(recent) = recent {
+            self.keep_recent(&mut pairs, ticket, recent);
         }
         let number = ticket.number;
         let new = ticket.charged.and(shared);
@@ -175,6 +187,15 @@ impl MemoryLimiter {
         }
     }
 
+    /// Keeps what was charged to a user's codes in a short time.
+    #[cold]
+    fn keep_recent(&self, table: &mut Table, ticket: &mut Ticket, tally: Tally) {
+        if ticket.charged.has(Slot::Recent) {
+            let (memory, tally) = (self.limits.policy.memory(Slot::Recent), (tally, ticket.number));
+            ticket.set_place(Slot::Recent, table.keep(ticket.key(Slot::Recent), tally, ticket.at, memory, true));
+        }
+    }
+
     /// Keeps whose locks began by a charge, and whose bucket it emptied.
     #[cold]
     fn describe(&self, charged: &Charged, key: &AttemptKey<'_>, tallies: &mut Tallies<'_>) {
@@ -196,6 +217,11 @@ impl MemoryLimiter {
             && let Some(mut table) = shard_of(&self.tables.pairs, ticket.key(Slot::Pair))
         {
             settle(Slot::Pair, &mut table);
+        }
+        if touched.has(Slot::Recent)
+            && let Some(mut table) = shard_of(&self.tables.pairs, ticket.key(Slot::Recent))
+        {
+            settle(Slot::Recent, &mut table);
         }
         let remembers = step.remembers(ticket, settlement);
         if (touched.has(Slot::Account) || remembers)
@@ -221,6 +247,25 @@ impl MemoryLimiter {
         }
         self.locks.settled(&self.limits.policy, ticket, settlement);
         news.and_then(|news| self.tell(ticket, news, now()))
+    }
+
+    /// Settles what was pending. That it succeeded is kept before anything comes back.
+    #[cold]
+    fn settle_resumed(&self, reservation: &Reservation, settlement: Settlement) -> Option<BegunLock> {
+        if reservation.stays(settlement) {
+            return None;
+        }
+        let (ticket, now) = (Ticket::from_bytes(reservation.key()), self.now());
+        let key = ticket.spent_key();
+        let mut table = shard_of(&self.tables.pairs, key)?;
+        let mut spent = Tally::default();
+        spent = *table.look(key, true, &mut spent).0;
+        if !self.step().resume(&ticket, &mut spent, now) {
+            return None;
+        }
+        table.keep(key, (spent, ticket.number), now, self.limits.policy.memory(Slot::Pair), true);
+        drop(table);
+        self.settle_ticket(&ticket, settlement)
     }
 
     #[cold]
@@ -257,6 +302,7 @@ impl AttemptLimiter for MemoryLimiter {
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         // Here settling never fails, so no first try is kept.
         MaybeFuture::ready(Ok(match first_try::<Infallible>(&reservation, |_| None) {
+            Ok(_) if reservation.is_resumed() => self.settle_resumed(&reservation, settlement),
             Ok(_) => self.settle_ticket(&Ticket::from_bytes(reservation.key()), settlement),
             Err(Stays) => None,
         }))

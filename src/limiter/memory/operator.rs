@@ -52,6 +52,17 @@ impl LimiterOperator for MemoryLimiter {
         Ok(self.unblock(&Unblock::pair(&self.digests, &Guess::Client { client_id }, address)) > 0)
     }
 
+    async fn factor_locks_of(&self, realm: Option<&str>, subject: &str) -> Result<Vec<ActiveLock>, OperationError> {
+        let guesses = self.digests.of_user(realm, subject);
+        let meant = |part| self.locked(part, |key| guesses.contains(&key.0));
+        let found = (0..self.tables.parts()).flat_map(meant).take(MOST_LOCKS);
+        Ok(found.map(|(key, lock)| self.locks.active(key, lock).of_user(realm, subject)).collect())
+    }
+
+    async fn unblock_factor(&self, realm: Option<&str>, subject: &str) -> Result<usize, OperationError> {
+        Ok(self.unblock(&Unblock::factor(&self.digests, realm, subject)))
+    }
+
     async fn forget_everything(&self) -> Result<(), OperationError> {
         let tables = &self.tables;
         for shards in [&tables.pairs, &tables.addresses, &tables.wide] {

@@ -9,7 +9,7 @@ use super::*;
 use crate::limiter::memory::known_table::KnownTable;
 use crate::limiter::step::cell::cell_of;
 use crate::limiter::step::key::{Key, Place};
-use crate::limiter::tests::{Charged, Histories, Try};
+use crate::limiter::tests::{COUNTED, Charged, Histories, Try};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -85,7 +85,7 @@ fn end_locked_cells(limiter: &MemoryLimiter, histories: &mut Histories, attempt:
         let (tally, is_own) = accounts.tallies.look(key, false, &mut copy);
         (if is_own { Ok(key) } else { Err(place(key, Place::Shared)) }, *tally)
     };
-    let budget = limiter.limits.policy.pair_limit(attempt.is_client).1;
+    let budget = limiter.limits.policy.pair_limit(attempt.kind()).1;
     let (at, tally) = pair((attempt.is_client, attempt.who, attempt.from));
     if let Some(over) = lock_over(tally, budget, now) {
         histories.end_pairs(|key| pair(*key).0 == at, over);
@@ -146,7 +146,7 @@ fn compare(capacity: usize, has_room: bool, steps: Vec<Step>) -> Result<(), Test
                 match (reserve(&limiter, &key), expected) {
                     (Ok(reservation), Ok(expected)) => {
                         let charged = Ticket::from_bytes(reservation.key()).charged;
-                        let charged = Slot::ALL.map(|slot| charged.has(slot));
+                        let charged = COUNTED.map(|slot| charged.has(slot));
                         if has_room {
                             prop_assert_eq!(charged, expected, "{:?}", attempt);
                         } else if !denied.contains(&(attempt.is_client, attempt.who, attempt.secret)) {

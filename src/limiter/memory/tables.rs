@@ -121,6 +121,13 @@ pub(super) fn wide_tallies(table: &mut Table, facts: &Facts) -> ([Tally; 4], Slo
     (tallies, shared)
 }
 
+/// A copy of the tally of a user's codes in a short time.
+#[cold]
+pub(super) fn recent_tally(table: &mut Table, facts: &Facts) -> Tally {
+    let mut copy = Tally::default();
+    *table.look(facts.key(Slot::Recent), true, &mut copy).0
+}
+
 /// Keeps which locks of wider networks had a notice, for those that have a place of their own.
 #[cold]
 pub(super) fn keep_told(table: &mut Table, facts: &Facts, tallies: &[Tally; 4]) {

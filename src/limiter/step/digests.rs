@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::key::with_kind;
+use super::key::{GuessKind, part, with_kind};
 use super::network::{of_64, single};
 use crate::boundary::account::AccountKeyKind;
 use crate::boundary::limiter::Guess;
@@ -48,7 +48,27 @@ impl Digests {
         // One piece instead of several; realms and names are far shorter than 2^24 bytes.
         let lengths = kind << 56 ^ (realm.len() as u64) << 28 ^ name.len() as u64;
         let digest = self.0.digest(lengths, [realm.as_bytes(), name.as_bytes()]);
-        with_kind(digest, kind >= CLIENT)
+        with_kind(digest, kind_of(guess))
+    }
+
+    /// All that a user's second factor is counted under.
+    pub(crate) fn of_user(&self, realm: Option<&str>, subject: &str) -> [u64; 3] {
+        [
+            Guess::Factor { realm, subject, challenge: &[0; 16] },
+            Guess::RecoveryCode { realm, subject },
+            Guess::Delivery { realm, subject, authenticator: "" },
+        ]
+        .map(|guess| self.guess(&guess))
+    }
+
+    /// Of what its pair counts on beside the user, where that is no network.
+    pub(crate) fn part(&self, guess: &Guess<'_>) -> Option<u64> {
+        let digest = match *guess {
+            Guess::Factor { challenge, .. } => self.0.digest(FACTOR, [challenge, &[]]),
+            Guess::Delivery { authenticator, .. } => self.0.digest(DELIVERY, [authenticator.as_bytes(), &[]]),
+            _ => return None,
+        };
+        Some(part(digest))
     }
 
     /// Of the network of an address.
@@ -58,6 +78,18 @@ impl Digests {
             Some(Network::V4(bits)) => single(self.0.digest(bits.into(), [])),
             Some(Network::V6(bits)) => of_64(self.0.digest(bits >> 16, []), (bits & 0xffff) as u16),
         }
+    }
+}
+
+/// The kind of a guess.
+pub(crate) const fn kind_of(guess: &Guess<'_>) -> GuessKind {
+    match guess {
+        Guess::Account { .. } => GuessKind::Account,
+        Guess::Client { .. } => GuessKind::Client,
+        Guess::NoAccount => GuessKind::Nobody,
+        Guess::Factor { .. } => GuessKind::Factor,
+        Guess::RecoveryCode { .. } => GuessKind::RecoveryCode,
+        Guess::Delivery { .. } => GuessKind::Delivery,
     }
 }
 
@@ -71,7 +103,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::key::is_client;
+    use super::super::key::kind as kind_in;
     use super::*;
     use crate::boundary::account::AccountKey;
     use crate::protocol::secret::shared_key::{KeyUse, SharedKey};
@@ -102,7 +134,7 @@ mod tests {
                     });
                     parts.insert((kind, realm, name));
                     hashes.insert(hash);
-                    prop_assert_eq!(is_client(hash), *kind == 2);
+                    prop_assert_eq!(kind_in(hash) == GuessKind::Client, *kind == 2);
                 }
                 prop_assert_eq!(hashes.len(), parts.len());
             }

@@ -1,10 +1,10 @@
 //! What is known of an attempt before any of its records is read.
 
-use super::digests::Digests;
-use super::key::Key;
+use super::digests::{Digests, kind_of};
+use super::key::{GuessKind, Key, RECENT};
 use super::network::{is_ipv6, widened};
 use super::slots::{Slot, Slots};
-use crate::boundary::limiter::{AttemptKey, Guess};
+use crate::boundary::limiter::AttemptKey;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -14,29 +14,51 @@ pub(crate) struct Facts {
     pub(crate) network: u64,
     /// Of the secret; 0 for none.
     pub(crate) print: u32,
-    pub(crate) is_client: bool,
-    /// Nothing that can be guessed: only the address counts.
-    pub(crate) has_no_account: bool,
+    pub(crate) kind: GuessKind,
+    /// What the pair counts on beside the guess: the network, or a [part](super::key::part) of the user.
+    pub(crate) beside: u64,
+    /// Whether it counts on an address.
     pub(crate) has_address: bool,
     pub(crate) is_exempt: bool,
 }
 
 impl Facts {
     pub(crate) fn new(key: &AttemptKey<'_>, digests: &Digests) -> Self {
-        Self {
+        let (kind, network) = (kind_of(&key.guess), digests.network(key.address));
+        let facts = Self {
             guess: digests.guess(&key.guess),
-            network: digests.network(key.address),
+            network,
             print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
-            is_client: !matches!(key.guess, Guess::Account { .. }),
-            has_no_account: matches!(key.guess, Guess::NoAccount),
+            kind,
+            beside: network,
             has_address: key.address.is_some(),
             is_exempt: key.is_exempt,
-        }
+        };
+        if kind.is_of_factor() { facts.of_factor(key, digests) } else { facts }
     }
 
-    /// Whether it may count on the account over all addresses. Clients count by their pairs alone.
+    #[cold]
+    fn of_factor(self, key: &AttemptKey<'_>, digests: &Digests) -> Self {
+        let beside = digests.part(&key.guess).unwrap_or(self.network);
+        // A message goes to the same phone wherever it is asked from.
+        let has_address = self.has_address && self.kind != GuessKind::Delivery;
+        Self { beside, has_address, print: 0, is_exempt: false, ..self }
+    }
+
+    /// Whether it may count on the account or user over all addresses. Clients count by their pairs alone.
     pub(crate) const fn counts_on_account(&self) -> bool {
-        !self.has_no_account && !self.is_client
+        matches!(self.kind, GuessKind::Account | GuessKind::Factor | GuessKind::Delivery)
+    }
+
+    /// Whether it counts on its user's codes in a short time.
+    pub(crate) const fn counts_on_recent(&self) -> bool {
+        matches!(self.kind, GuessKind::Factor)
+    }
+
+    /// Whether a record may use room that is kept for those that were seen before. A user with a second factor open was: the
+    /// password was right.
+    pub(crate) const fn is_preferred(&self, slot: Slot, is_known: bool) -> bool {
+        slot.is_preferred(is_known) || (self.kind.is_of_factor() && slot.is_of_user())
     }
 
     /// Whether it counts on wider networks, too. A network in which its address is [known](super::look::Moment::is_known) has other
@@ -48,13 +70,21 @@ impl Facts {
     /// The records that the attempt touches, from an address that is [known](super::look::Moment::is_known) or not; those for one that
     /// is not are all that it may touch. That of an account or client tells which addresses are known.
     pub(crate) const fn touches(&self, is_known: bool) -> Slots {
-        let guess = if self.has_no_account { Slots::NONE } else { Slots::of(&[Slot::Pair, Slot::Account]) };
+        let guess = match self.kind {
+            GuessKind::Account | GuessKind::Client | GuessKind::Delivery => Slots::of(&[Slot::Pair, Slot::Account]),
+            GuessKind::Nobody => Slots::NONE,
+            GuessKind::Factor => Slots::of(&[Slot::Pair, Slot::Account, Slot::Recent]),
+            GuessKind::RecoveryCode => Slots::of(&[Slot::Pair]),
+        };
         let slots = guess.with_if(Slot::Address, self.has_address);
         if self.touches_wide(is_known) { slots.or(Slots::WIDE) } else { slots }
     }
 
     pub(crate) fn key(&self, slot: Slot) -> Key {
-        key(self.guess, self.network, slot)
+        match slot {
+            Slot::Pair => (self.guess, self.beside),
+            _ => key(self.guess, self.network, slot),
+        }
     }
 }
 
@@ -64,6 +94,7 @@ pub(crate) fn key(guess: u64, network: u64, slot: Slot) -> Key {
     match slot {
         Slot::Pair => (guess, network),
         Slot::Account => (guess, 0),
+        Slot::Recent => (guess, RECENT),
         Slot::Address => (0, network),
         Slot::Pair56 | Slot::Pair48 => (guess, around()),
         Slot::Net56 | Slot::Net48 => (0, around()),

@@ -123,6 +123,51 @@ impl Limits {
         self
     }
 
+    /// Another budget for the codes that are tried at one challenge of a second factor. Default: 5; the sixth is refused until the
+    /// challenge has ended. A charge of it never comes back. Lower it where users paste their codes.
+    pub fn with_challenge_budget(mut self, budget: Lockout) -> Self {
+        self.policy.second.challenge = budget;
+        self
+    }
+
+    /// Another budget for the codes of a second factor of one user in a short time, over all challenges and addresses. Default:
+    /// 10, each within 15 minutes of the one before, then none for 15 minutes. A finished login takes back its own charge alone.
+    /// Six digits have a million values and two of them are right at a time: more attempts make a guess more likely.
+    pub fn with_factor_budget(mut self, budget: Lockout) -> Self {
+        self.policy.second.recent = budget;
+        self
+    }
+
+    /// Another budget for the codes of a second factor of one user in a row, over all challenges and addresses: a finished login
+    /// begins it anew, and nothing else but an [operator](crate::limiter::LimiterOperator::unblock_factor) and time do. Default:
+    /// 100, each within 30 days of the one before, then locks of 1, 2, 4, 7, 7 .. days. Recovery codes work meanwhile.
+    pub fn with_factor_in_a_row_budget(mut self, budget: Lockout) -> Self {
+        self.policy.second.in_a_row = budget;
+        self
+    }
+
+    /// Another budget for the recovery codes of one user from one address. Default: 5, each within an hour of the one before, then
+    /// none for an hour. It is not shared over addresses: a recovery code has more than 110 bits, so nobody guesses one, and a
+    /// stranger elsewhere who knows the password must not close the owner's last way in.
+    pub fn with_recovery_code_budget(mut self, budget: Lockout) -> Self {
+        self.policy.second.recovery_code = budget;
+        self
+    }
+
+    /// Another budget for the messages with a code to one authenticator. Default: 1 in 30 seconds. Raise the time where messages
+    /// arrive late, so that users wait for the first.
+    pub fn with_authenticator_budget(mut self, budget: Lockout) -> Self {
+        self.policy.second.authenticator = budget;
+        self
+    }
+
+    /// Another budget for the messages with a code to one user, over all authenticators. Default: 5, each within an hour of the one
+    /// before, then none for an hour. Messages cost money; who knows a password can ask for them.
+    pub fn with_delivery_budget(mut self, budget: Lockout) -> Self {
+        self.policy.second.delivery = budget;
+        self
+    }
+
     /// The factors of IPv6 networks: how many times the budgets of a /64 all of its /56 and all of its /48 have together,
     /// those of accounts and clients at an address, and that of an address. Default: 4 and 16, for a provider may give a
     /// customer as much as a /48. At least 1: [`build`](crate::Builder::build) refuses 0. Raise the second where very many

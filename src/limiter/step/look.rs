@@ -2,6 +2,7 @@
 
 use super::budget::Mode;
 use super::facts::Facts;
+use super::key::GuessKind;
 use super::known::KnownAddresses;
 use super::policy::Policy;
 use super::slots::{Slot, Slots};
@@ -16,6 +17,8 @@ pub(crate) struct Tallies<'a> {
     pub(crate) address: &'a mut Tally,
     /// Those of [`Slot::WIDE`], in that order, if the attempt [touches](Facts::touches_wide) them.
     pub(crate) wide: Option<&'a mut [Tally; 4]>,
+    /// That of the user's codes in a short time, if the attempt [counts](Facts::counts_on_recent) on it.
+    pub(crate) recent: Option<&'a mut Tally>,
     /// Those that are not in a place of their own: copies of cells in which others are counted, too, or new.
     pub(crate) shared: Slots,
 }
@@ -32,6 +35,7 @@ impl Tallies<'_> {
             Slot::Pair => Some(self.pair),
             Slot::Account => Some(self.account),
             Slot::Address => Some(self.address),
+            Slot::Recent => self.recent.as_deref_mut(),
             _ => self.wide_mut().find_map(|(other, tally)| (other == slot).then_some(tally)),
         }
     }
@@ -67,16 +71,17 @@ pub(crate) struct Room {
 /// Looks at every tally that the attempt touches.
 pub(crate) fn look(policy: &Policy, facts: &Facts, moment: Moment<'_>, tallies: &Tallies<'_>) -> Result<Room, Spent> {
     let Moment { now, is_known, .. } = moment;
-    let &Facts { is_client, is_exempt, .. } = facts;
-    let (pair_limit, pair_budget) = policy.pair_limit(is_client);
+    let &Facts { kind, is_exempt, .. } = facts;
+    let (pair_limit, pair_budget) = policy.pair_limit(kind);
+    let (account_limit, account_budget) = policy.account_limit(kind);
     // The allow-list lifts what names an address, but never the account's own ceiling, nor that of client secrets.
-    let counts_pair = !facts.has_no_account && (is_client || !is_exempt);
+    let counts_pair = kind != GuessKind::Nobody && (kind == GuessKind::Client || !is_exempt);
     let counts_account = facts.counts_on_account() && (is_exempt || !is_known);
     let counts_address = facts.has_address && !is_exempt;
 
     let mut verdict = Verdicts::default();
     let pair = verdict.add(counts_pair, pair_limit, policy, || tallies.pair.wait(pair_budget, now));
-    let account = verdict.add(counts_account, Limit::Account, policy, || tallies.account.wait(&policy.account, now));
+    let account = verdict.add(counts_account, account_limit, policy, || tallies.account.wait(account_budget, now));
     let address = verdict.add(counts_address, Limit::Address, policy, || tallies.address.empty(&policy.address, now));
     let mut counts =
         Slots::NONE.with_if(Slot::Pair, pair).with_if(Slot::Account, account).with_if(Slot::Address, address);
@@ -85,10 +90,16 @@ pub(crate) fn look(policy: &Policy, facts: &Facts, moment: Moment<'_>, tallies: 
             let counts_it = if slot.is_bucket() {
                 verdict.add(counts_address, Limit::Address, policy, || tally.empty(&policy.bucket(slot), now))
             } else {
-                verdict.add(counts_pair, pair_limit, policy, || tally.wait(&policy.lockout(slot, is_client), now))
+                let counts_around = counts_pair && !kind.is_of_factor();
+                verdict.add(counts_around, pair_limit, policy, || tally.wait(&policy.lockout(slot, kind), now))
             };
             counts = counts.with_if(slot, counts_it);
         }
+    }
+    if let Some(recent) = tallies.recent.as_deref() {
+        let has_room =
+            verdict.add(true, Limit::Factor, policy, || recent.wait(&policy.lockout(Slot::Recent, kind), now));
+        counts = counts.with_if(Slot::Recent, has_room);
     }
     match verdict.refused {
         Some((limit, wait)) => Err(Spent { limit, wait, address: verdict.address }),

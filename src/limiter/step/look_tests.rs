@@ -8,15 +8,8 @@ use crate::limiter::step::budget::{Lockout, TokenBucket};
 use crate::limiter::step::limits::Limits;
 use crate::limiter::step::transition::{Charged, Compared, Outcome, Step};
 
-const FACTS: Facts = Facts {
-    guess: 1,
-    network: 2,
-    print: 0,
-    is_client: false,
-    has_no_account: false,
-    has_address: true,
-    is_exempt: false,
-};
+const FACTS: Facts =
+    Facts { guess: 1, network: 2, print: 0, kind: GuessKind::Account, beside: 2, has_address: true, is_exempt: false };
 
 /// An attempt at a time, under the number of its reservation.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +36,7 @@ fn of(facts: Facts) -> At {
 /// Reserves on what is held.
 fn reserve(policy: &Policy, held: &mut Held, at: &At) -> Result<Charged, Spent> {
     let Held { pair, account, address } = held;
-    let mut tallies = Tallies { pair, account, address, wide: None, shared: Slots::NONE };
+    let mut tallies = Tallies { pair, account, address, wide: None, recent: None, shared: Slots::NONE };
     let limits = Limits { policy: *policy, ..Limits::new() };
     let moment = Moment { now: at.now, known: None, is_known: at.is_known };
     let number = || at.number;
@@ -93,15 +86,15 @@ fn each_kind_of_attempt_is_charged_to_its_own_limits() {
     for (at, expected) in [
         (AT, [true, true, true]),
         (of(Facts { has_address: false, ..FACTS }), [true, true, false]),
-        (of(Facts { is_client: true, ..FACTS }), [true, false, true]),
+        (of(Facts { kind: GuessKind::Client, ..FACTS }), [true, false, true]),
         // An address from which the account succeeded is spared by the account's budget.
         (At { is_known: true, ..AT }, [true, false, true]),
         // The allow-list lifts what names an address, but neither the account's own ceiling nor that of client secrets (T46).
         (of(Facts { is_exempt: true, ..FACTS }), [false, true, false]),
         (At { is_known: true, ..of(Facts { is_exempt: true, ..FACTS }) }, [false, true, false]),
-        (of(Facts { is_exempt: true, is_client: true, ..FACTS }), [true, false, false]),
+        (of(Facts { is_exempt: true, kind: GuessKind::Client, ..FACTS }), [true, false, false]),
         // Nothing that can be guessed.
-        (of(Facts { is_client: true, has_no_account: true, ..FACTS }), [false, false, true]),
+        (of(Facts { kind: GuessKind::Nobody, ..FACTS }), [false, false, true]),
     ] {
         assert_eq!(charged(reserve(&policy(), &mut Held::default(), &at)), expected, "{at:?}");
     }
@@ -190,7 +183,8 @@ proptest! {
         let (mut tallies, mut now) = (Held::default(), 0);
         for (number, (wait, is_known, is_exempt, is_client)) in (0..).zip(waits) {
             now += wait;
-            let at = At { facts: Facts { is_exempt, is_client, ..FACTS }, is_known, now, number };
+            let kind = if is_client { GuessKind::Client } else { GuessKind::Account };
+            let at = At { facts: Facts { is_exempt, kind, ..FACTS }, is_known, now, number };
             let before = tallies;
             // What the blocking limits say of the same tallies.
             let blocked = reserve(&block, &mut before.clone(), &at);

@@ -67,7 +67,7 @@ pub(crate) fn time<'a>(now: u64, records: impl IntoIterator<Item = &'a Counts>) 
 /// The records of an attempt, each in the place of its slot. One that is not there is as a new one, and kept nowhere.
 #[derive(Debug, Default)]
 pub(crate) struct Records<'a> {
-    counts: [Option<&'a mut Counts>; 7],
+    counts: [Option<&'a mut Counts>; 8],
     /// Those that are not in a place of their own: copies of cells in which others are counted, too.
     shared: Slots,
 }
@@ -117,9 +117,10 @@ impl<'a> Records<'a> {
         let known = self.get_mut(Slot::Account).map(|counts| counts.known);
         let moment = step.moment(facts, known.as_ref(), now);
         let mut copies = Slot::ALL.map(|slot| self.tally(slot));
-        let [pair, account, address, wide @ ..] = &mut copies;
+        let [pair, account, address, wide @ .., recent] = &mut copies;
         let wide = facts.touches_wide(moment.is_known).then_some(wide);
-        let mut tallies = Tallies { pair, account, address, wide, shared: self.shared };
+        let recent = facts.counts_on_recent().then_some(recent);
+        let mut tallies = Tallies { pair, account, address, wide, recent, shared: self.shared };
         let outcome = step.attempt(facts, moment, &mut tallies, || self.next_number(), compare);
         let mut begun = Vec::new();
         if let Outcome::Charged(charged, _) = &outcome {

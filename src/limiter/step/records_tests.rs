@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::pin;
@@ -35,6 +35,12 @@ fn limits() -> Limits {
         .with_address_budget(TokenBucket::new(8, millis(10)))
         .with_repeat_window(millis(30))
         .with_ipv6_factors(1, 2)
+        .with_challenge_budget(lockout(2, 100, 100))
+        .with_factor_budget(lockout(3, 60, 60))
+        .with_factor_in_a_row_budget(lockout(5, 300, 100))
+        .with_recovery_code_budget(lockout(2, 80, 80))
+        .with_authenticator_budget(lockout(1, 20, 20))
+        .with_delivery_budget(lockout(3, 120, 120))
 }
 
 /// The records of all attempts, as a store has them.
@@ -79,6 +85,17 @@ impl Store {
         self.step(slots, |slot| ticket.key(slot), step, now)
     }
 
+    fn resume(&mut self, ticket: &Ticket, now: u64) -> Option<BegunLock> {
+        let (limits, key) = (limits(), ticket.spent_key());
+        let mut spent = self.0.get(&key).copied().unwrap_or_default();
+        if !Step::by(&limits).resume(ticket, &mut spent.tally, now) {
+            return None;
+        }
+        spent.touch(now);
+        self.0.insert(key, spent);
+        self.settle(ticket, Settlement::Success, now)
+    }
+
     /// Removes what says nothing any more, as a store may, but for what is touched by these.
     fn prune(&mut self, now: u64, under_way: &[(Reservation, Ticket)]) {
         let is_touched =
@@ -111,13 +128,26 @@ enum Act {
     Reserve(Who),
     Check(Who, bool),
     Settle(prop::sample::Index, Settlement),
+    /// One that was pending, which may have succeeded since.
+    Resume(prop::sample::Index, Settlement),
     Prune,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    Account,
+    Client,
+    /// At one of two challenges.
+    Factor(u8),
+    RecoveryCode,
+    /// To one of two authenticators.
+    Delivery(u8),
 }
 
 #[derive(Clone, Debug)]
 struct Who {
     name: u8,
-    is_client: bool,
+    of: Of,
     from: Option<u8>,
     is_exempt: bool,
     secret: u64,
@@ -138,9 +168,17 @@ impl Who {
     fn with_key<T>(&self, act: impl FnOnce(&AttemptKey<'_>) -> T) -> T {
         let name = self.name.to_string();
         let account = AccountKey::resolved(name.as_str());
-        let guess = match self.is_client {
-            true => Guess::Client { client_id: &name },
-            false => Guess::Account { realm: None, account: &account },
+        let (realm, subject) = (None, name.as_str());
+        let (challenge, authenticator) = match self.of {
+            Of::Factor(number) | Of::Delivery(number) => ([number; 16], number.to_string()),
+            Of::Account | Of::Client | Of::RecoveryCode => Default::default(),
+        };
+        let guess = match self.of {
+            Of::Client => Guess::Client { client_id: &name },
+            Of::Account => Guess::Account { realm, account: &account },
+            Of::Factor(_) => Guess::Factor { realm, subject, challenge: &challenge },
+            Of::RecoveryCode => Guess::RecoveryCode { realm, subject },
+            Of::Delivery(_) => Guess::Delivery { realm, subject, authenticator: &authenticator },
         };
         let key = AttemptKey::new(guess, self.address()).with_fingerprint(Fingerprint::new(self.secret << 33));
         act(&if self.is_exempt { key.exempt() } else { key })
@@ -149,29 +187,33 @@ impl Who {
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let who = || {
-        (0_u8..3, 0_u8..4, prop::option::weighted(0.9, 0_u8..6), 0_u8..10, 1_u64..5).prop_map(
-            |(name, kind, from, exempt, secret)| Who {
-                name,
-                is_client: kind == 0,
-                from,
-                is_exempt: exempt == 0,
-                secret,
-            },
-        )
+        let of = prop_oneof![
+            2 => Just(Of::Client),
+            6 => Just(Of::Account),
+            4 => (0_u8..2).prop_map(Of::Factor),
+            1 => Just(Of::RecoveryCode),
+            1 => (0_u8..2).prop_map(Of::Delivery),
+        ];
+        (0_u8..3, of, prop::option::weighted(0.9, 0_u8..6), 0_u8..10, 1_u64..5)
+            .prop_map(|(name, of, from, exempt, secret)| Who { name, of, from, is_exempt: exempt == 0, secret })
     };
-    let settlement = prop_oneof![
-        2 => Just(Settlement::Success),
-        4 => Just(Settlement::Denied),
-        1 => Just(Settlement::Refused),
-        1 => Just(Settlement::Undecided),
-        1 => Just(Settlement::Untried),
-    ];
+    let settlement = || {
+        prop_oneof![
+            2 => Just(Settlement::Success),
+            2 => Just(Settlement::Pending),
+            4 => Just(Settlement::Denied),
+            1 => Just(Settlement::Refused),
+            1 => Just(Settlement::Undecided),
+            1 => Just(Settlement::Untried),
+        ]
+    };
     let act = prop_oneof![
         3 => (0_u64..40).prop_map(Act::Wait),
         1 => (40_u64..700).prop_map(Act::Wait),
         8 => who().prop_map(Act::Reserve),
         4 => (who(), any::<bool>()).prop_map(|(who, is_right)| Act::Check(who, is_right)),
-        8 => (any::<prop::sample::Index>(), settlement).prop_map(|(which, how)| Act::Settle(which, how)),
+        8 => (any::<prop::sample::Index>(), settlement()).prop_map(|(which, how)| Act::Settle(which, how)),
+        3 => (any::<prop::sample::Index>(), settlement()).prop_map(|(which, how)| Act::Resume(which, how)),
         1 => Just(Act::Prune),
     ];
     prop::collection::vec(act, 1..300)
@@ -213,6 +255,8 @@ proptest! {
         let limiter = MemoryLimiter::new().with_limits(limits()).with_clock(clock.clone());
         let mut store = Store::default();
         let mut under_way: Vec<(Reservation, Ticket)> = Vec::new();
+        let mut pending: Vec<(Ticket, Ticket)> = Vec::new();
+        let mut finished = HashSet::new();
         for act in acts {
             let now = clock.0.load(Ordering::Relaxed);
             match act {
@@ -260,9 +304,27 @@ proptest! {
                     prop_assert_eq!(stored, in_memory);
                     Ok(())
                 })?,
+                Act::Resume(..) if pending.is_empty() => {}
+                Act::Resume(which, settlement) => {
+                    let which = which.index(pending.len());
+                    let (in_memory, ticket) = pending[which];
+                    let before = store.0.clone();
+                    let stored = match settlement {
+                        Settlement::Success => store.resume(&ticket, now),
+                        _ => None,
+                    };
+                    let reservation = Reservation::new(in_memory.to_bytes()).resumed();
+                    prop_assert_eq!(told(stored), told(ready(limiter.settle(reservation, settlement))));
+                    if settlement == Settlement::Success && !finished.insert(which) {
+                        prop_assert!(store.0 == before, "a second success changes nothing");
+                    }
+                }
                 Act::Settle(..) if under_way.is_empty() => {}
                 Act::Settle(which, settlement) => {
                     let (reservation, ticket) = under_way.swap_remove(which.index(under_way.len()));
+                    if settlement == Settlement::Pending {
+                        pending.push((Ticket::from_bytes(reservation.key()), ticket));
+                    }
                     let stored = store.settle(&ticket, settlement, now);
                     prop_assert_eq!(told(stored), told(ready(limiter.settle(reservation, settlement))));
                 }
@@ -270,10 +332,38 @@ proptest! {
         }
     }
 
+    /// Whatever else happens meanwhile: it gives something back once at most.
+    #[test]
+    fn what_was_pending_succeeds_once(acts in acts(), others in 0_usize..20) {
+        let mut store = Store::default();
+        let (digests, mut now, mut charged) = (Digests::new(Keyed::random()), 1000, Vec::new());
+        for act in acts {
+            match act {
+                Act::Wait(time) => now += time,
+                Act::Reserve(who) => who.with_key(|key| {
+                    let facts = Facts::new(key, &digests);
+                    if let Attempted::Charged { ticket, .. } =
+                        store.attempt(&facts, now, || Compared::<(), ()>::Later(()))
+                    {
+                        charged.push(ticket);
+                    }
+                }),
+                _ => {}
+            }
+        }
+        let Some(first) = charged.first().copied() else { return Ok(()) };
+        store.settle(&first, Settlement::Pending, now);
+        store.resume(&first, now);
+        charged.iter().skip(1).take(others).for_each(|ticket| drop(store.settle(ticket, Settlement::Denied, now)));
+        let before = store.0.clone();
+        prop_assert_eq!(store.resume(&first, now + 1), None);
+        prop_assert_eq!(&store.0, &before);
+    }
+
     #[test]
     fn a_clock_that_goes_back_shortens_no_lock(times in prop::collection::vec(0_u64..2000, 1..200)) {
         let digests = Digests::new(Keyed::random());
-        let who = Who { name: 1, is_client: true, from: None, is_exempt: false, secret: 1 };
+        let who = Who { name: 1, of: Of::Client, from: None, is_exempt: false, secret: 1 };
         let facts = who.with_key(|key| Facts::new(&AttemptKey { fingerprint: None, ..*key }, &digests));
         let mut store = Store::default();
         let (mut counted, mut locked_until) = (0, 0);
@@ -307,14 +397,14 @@ fn wrong(store: &mut Store, facts: &Facts, now: u64) -> Ticket {
 }
 
 fn facts(name: u8, from: u8) -> Facts {
-    let who = Who { name, is_client: false, from: Some(from), is_exempt: false, secret: 1 };
+    let who = Who { name, of: Of::Account, from: Some(from), is_exempt: false, secret: 1 };
     who.with_key(|key| Facts::new(&AttemptKey { fingerprint: None, ..*key }, &Digests::new(Keyed::random())))
 }
 
 #[test]
 fn a_charge_is_numbered_above_every_record_that_it_touches_and_below_none_when_the_numbers_go_round() {
     let mut store = Store::default();
-    let [one, other] = [facts(1, 0), facts(2, 0)].map(|facts| Facts { network: 5, ..facts });
+    let [one, other] = [facts(1, 0), facts(2, 0)].map(|facts| Facts { network: 5, beside: 5, ..facts });
     assert_eq!([1, 2].map(|_| wrong(&mut store, &one, 0).number), [1, 2]);
     // Through the address, which both have.
     assert_eq!(wrong(&mut store, &other, 0).number, 3);

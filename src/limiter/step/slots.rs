@@ -20,11 +20,13 @@ pub(crate) enum Slot {
     Pair48,
     /// The /48 around the address.
     Net48,
+    /// The user's codes of a second factor, over all challenges, in a short time.
+    Recent,
 }
 
 impl Slot {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Pair, Self::Account, Self::Address, Self::Pair56, Self::Net56, Self::Pair48, Self::Net48];
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Pair, Self::Account, Self::Address, Self::Pair56, Self::Net56, Self::Pair48, Self::Net48, Self::Recent];
     /// Those that only an IPv6 address has, in the order in which they are counted.
     pub(crate) const WIDE: [Self; 4] = [Self::Pair56, Self::Net56, Self::Pair48, Self::Net48];
 
@@ -35,7 +37,7 @@ impl Slot {
     /// Which network around an IPv6 address it counts on, if it is one that is wider than a /64.
     pub(crate) const fn tier(self) -> Option<Tier> {
         match self {
-            Self::Pair | Self::Account | Self::Address => None,
+            Self::Pair | Self::Account | Self::Address | Self::Recent => None,
             Self::Pair56 | Self::Net56 => Some(Tier::Net56),
             Self::Pair48 | Self::Net48 => Some(Tier::Net48),
         }
@@ -52,10 +54,15 @@ impl Slot {
         is_known && matches!(self, Self::Pair | Self::Address)
     }
 
+    /// Whether it counts on a user whose second factor is open, without a network around.
+    pub(crate) const fn is_of_user(self) -> bool {
+        matches!(self, Self::Pair | Self::Account | Self::Recent)
+    }
+
     /// Whether those that are [preferred](Self::is_preferred) share no cell with others. Right only where a key that becomes
     /// preferred may begin anew: a pair becomes so by a success, which forgets its failures.
     pub(crate) const fn has_spared_cells(self) -> bool {
-        matches!(self, Self::Pair)
+        matches!(self, Self::Pair | Self::Recent)
     }
 }
 
@@ -89,7 +96,7 @@ impl Slots {
     pub(crate) const NONE: Self = Self(0);
     pub(crate) const WIDE: Self = Self::of(&Slot::WIDE);
     /// Those in which failures in a row are counted.
-    pub(crate) const LOCKOUTS: Self = Self::of(&[Slot::Pair, Slot::Account, Slot::Pair56, Slot::Pair48]);
+    pub(crate) const LOCKOUTS: Self = Self::of(&[Slot::Pair, Slot::Account, Slot::Pair56, Slot::Pair48, Slot::Recent]);
     /// The account or client and networks wider than a /64.
     pub(crate) const WIDE_PAIRS: Self = Self::of(&[Slot::Pair56, Slot::Pair48]);
 
@@ -140,13 +147,13 @@ impl Slots {
         Slot::ALL.into_iter().filter(move |slot| self.has(*slot))
     }
 
-    /// As the lowest seven bits.
+    /// A bit for each.
     pub(crate) const fn bits(self) -> u8 {
         self.0
     }
 
     pub(crate) const fn from_bits(bits: u8) -> Self {
-        Self(bits & 0x7f)
+        Self(bits)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a reservation of the limiters holds: what was charged, where, and under which number.
 
 use super::facts::{Facts, key};
-use super::key::{Key, Place};
+use super::key::{GuessKind, Key, Place, SPENT, kind, with_kind};
 use super::slots::{Slot, Slots};
 use crate::boundary::limiter::{Limit, Reservation, Settlement};
 
@@ -10,11 +10,10 @@ pub(crate) struct Ticket {
     pub(crate) guess: u64,
     pub(crate) network: u64,
     pub(crate) number: u32,
-    /// When it was charged, in milliseconds; in 44 bits, which are 557 years.
+    /// When it was charged, in milliseconds; in 42 bits, which are 139 years.
     pub(crate) at: u64,
     /// The fingerprint of the secret; 0 for none.
     pub(crate) print: u32,
-    pub(crate) is_client: bool,
     pub(crate) has_address: bool,
     pub(crate) charged: Slots,
     /// The locks that began by it. In its bytes those of wider networks are all that were charged, if one began.
@@ -34,7 +33,6 @@ impl Ticket {
             number,
             at,
             print: facts.print,
-            is_client: facts.is_client,
             has_address: facts.has_address,
             charged,
             locks,
@@ -43,12 +41,20 @@ impl Ticket {
         }
     }
 
+    pub(crate) const fn kind(&self) -> GuessKind {
+        kind(self.guess)
+    }
+
+    /// The key of a record that [settling](Self::touched_by) it may change.
     pub(crate) fn key(&self, slot: Slot) -> Key {
         key(self.guess, self.network, slot)
     }
 
     /// The tallies that settling it so may change.
     pub(crate) fn touched_by(&self, settlement: Settlement) -> Slots {
+        if self.kind().is_of_factor() {
+            return self.touched_of_factor(settlement);
+        }
         match settlement {
             // The failures of the pair are forgotten though this attempt was not charged to it.
             Settlement::Success => self.charged.with(Slot::Pair),
@@ -59,16 +65,52 @@ impl Ticket {
         }
     }
 
+    /// The key of the record that tells whether it succeeded after it was pending. What two tickets share, one of them has spent.
+    pub(crate) fn spent_key(&self) -> Key {
+        let number = u64::from(self.number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let at = self.at.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+        let digest = self.guess.rotate_left(7) ^ self.network.rotate_left(29) ^ number ^ at;
+        (with_kind(digest, GuessKind::Factor), SPENT)
+    }
+
+    #[cold]
+    fn touched_of_factor(&self, settlement: Settlement) -> Slots {
+        let kind = self.kind();
+        let own = if kind.has_own_pair() { self.charged.without(Slots::of(&[Slot::Pair])) } else { self.charged };
+        match settlement {
+            // A message that was sent is not taken back by what comes of it.
+            Settlement::Success if kind == GuessKind::Delivery => Slots::NONE,
+            // The failures in a row are forgotten.
+            Settlement::Success => own.with_if(Slot::Account, kind == GuessKind::Factor),
+            Settlement::Untried => own,
+            Settlement::Undecided if kind == GuessKind::Delivery => Slots::NONE,
+            Settlement::Denied | Settlement::Pending | Settlement::Refused | Settlement::Undecided => {
+                own.and(Slots::LOCKOUTS)
+            }
+        }
+    }
+
     /// Whether settling it so forgets all that was counted there, and not what it was charged alone: the failures of an account or
-    /// client from its address, if nobody else is counted with them.
+    /// client from its address, and those of a second factor in a row, if nobody else is counted with them.
     pub(crate) fn forgives(&self, settlement: Settlement, slot: Slot) -> bool {
-        settlement == Settlement::Success && slot == Slot::Pair && !self.is_shared(slot)
+        settlement == Settlement::Success && !self.is_shared(slot) && self.forgiven() == Some(slot)
+    }
+
+    /// The tally that a finished login begins anew; of a recovery code there is none.
+    fn forgiven(&self) -> Option<Slot> {
+        match self.kind() {
+            GuessKind::Account | GuessKind::Client | GuessKind::Nobody => Some(Slot::Pair),
+            GuessKind::Factor => Some(Slot::Account),
+            GuessKind::RecoveryCode | GuessKind::Delivery => None,
+        }
     }
 
     pub(crate) fn place(&self, slot: Slot) -> Place {
         match slot {
             _ if !self.shared.has(slot) => Place::Own,
             Slot::Pair if self.is_spared => Place::Spared,
+            // It always is.
+            Slot::Recent => Place::Spared,
             _ => Place::Shared,
         }
     }
@@ -80,7 +122,7 @@ impl Ticket {
 
     pub(crate) fn set_place(&mut self, slot: Slot, place: Place) {
         self.shared = self.shared.with_if(slot, place != Place::Own);
-        self.is_spared |= place == Place::Spared;
+        self.is_spared |= slot == Slot::Pair && place == Place::Spared;
     }
 
     /// As the answer to the attempt, with the limit that would have refused if it blocked, and whether the address is known.
@@ -94,16 +136,16 @@ impl Ticket {
 
     pub(crate) fn to_bytes(self) -> [u8; 32] {
         let flag = |is_set: bool, at: u32| u32::from(is_set) << at;
-        let flags = flag(self.is_client, 0)
-            | flag(self.has_address, 1)
-            | u32::from(self.charged.bits()) << 2
+        let flags = flag(self.has_address, 0)
+            | u32::from(self.charged.bits()) << 1
             | u32::from(self.shared.bits()) << 9
-            | flag(self.is_spared, 16)
-            | flag(self.locks.has(Slot::Pair), 17)
-            | flag(self.locks.has(Slot::Account), 18)
-            | flag(!self.locks.and(Slots::WIDE).is_empty(), 19);
+            | flag(self.is_spared, 17)
+            | flag(self.locks.has(Slot::Pair), 18)
+            | flag(self.locks.has(Slot::Account), 19)
+            | flag(!self.locks.and(Slots::WIDE).is_empty(), 20)
+            | flag(self.locks.has(Slot::Recent), 21);
         let numbers = u64::from(self.number) | u64::from(self.print) << 32;
-        let words = [self.guess, self.network, numbers, u64::from(flags) | self.at << 20].map(u64::to_le_bytes);
+        let words = [self.guess, self.network, numbers, u64::from(flags) | self.at << 22].map(u64::to_le_bytes);
         let mut bytes = [0; 32];
         bytes.copy_from_slice(words.as_flattened());
         bytes
@@ -114,20 +156,19 @@ impl Ticket {
         let word = |index: usize| words.get(index).map_or(0, |word| u64::from_le_bytes(*word));
         let (numbers, flags) = (word(2), word(3));
         let flag = |at: u32| flags >> at & 1 == 1;
-        let charged = Slots::from_bits((flags >> 2) as u8);
-        let wide = if flag(19) { charged.and(Slots::WIDE_PAIRS) } else { Slots::NONE };
+        let charged = Slots::from_bits((flags >> 1) as u8);
+        let wide = if flag(20) { charged.and(Slots::WIDE_PAIRS) } else { Slots::NONE };
         Self {
             guess: word(0),
             network: word(1),
             number: (numbers & 0xffff_ffff) as u32,
             print: (numbers >> 32) as u32,
-            at: flags >> 20,
-            is_client: flag(0),
-            has_address: flag(1),
+            at: flags >> 22,
+            has_address: flag(0),
             charged,
-            locks: wide.with_if(Slot::Pair, flag(17)).with_if(Slot::Account, flag(18)),
+            locks: wide.with_if(Slot::Pair, flag(18)).with_if(Slot::Account, flag(19)).with_if(Slot::Recent, flag(21)),
             shared: Slots::from_bits((flags >> 9) as u8),
-            is_spared: flag(16),
+            is_spared: flag(17),
         }
     }
 }
@@ -142,20 +183,21 @@ mod tests {
         fn nothing_is_lost_on_the_way_through_a_reservation(words: [u64; 4]) {
             let mut bytes = [0; 32];
             // Where a wider network began a lock, its pair was charged.
-            let unused = if words[3] >> 2 & 0x28 == 0 { 1 << 19 } else { 0 };
+            let unused = if words[3] >> 1 & 0x28 == 0 { 1 << 20 } else { 0 };
             bytes.copy_from_slice([words[0], words[1], words[2], words[3] & !unused].map(u64::to_le_bytes).as_flattened());
             let ticket = Ticket::from_bytes(&bytes);
-            prop_assert_eq!((ticket.guess, ticket.network, ticket.at), (words[0], words[1], words[3] >> 20));
+            prop_assert_eq!((ticket.guess, ticket.network, ticket.at), (words[0], words[1], words[3] >> 22));
             prop_assert_eq!(ticket.to_bytes(), bytes);
         }
 
         #[test]
-        fn each_record_is_found_in_the_place_where_it_was_charged(places in prop::array::uniform7(0_u8..3)) {
-            let facts = Facts { guess: 1, network: 2, print: 3, is_client: false, has_no_account: false, has_address: true, is_exempt: false };
+        fn each_record_is_found_in_the_place_where_it_was_charged(places in prop::array::uniform8(0_u8..3)) {
+            let facts = Facts { guess: 1, network: 2, print: 3, kind: GuessKind::Account, beside: 2, has_address: true, is_exempt: false };
             let mut ticket = Ticket::new(&facts, 4, 5, Slots::WIDE, Slots::NONE);
             let place_of = |slot: Slot| match places[slot as usize] {
-                2 if slot == Slot::Pair => Place::Spared,
                 0 => Place::Own,
+                2 if slot == Slot::Pair => Place::Spared,
+                _ if slot == Slot::Recent => Place::Spared,
                 _ => Place::Shared,
             };
             Slot::ALL.into_iter().for_each(|slot| ticket.set_place(slot, place_of(slot)));

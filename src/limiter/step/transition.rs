@@ -6,13 +6,13 @@ use std::convert::Infallible;
 use std::mem::replace;
 use std::time::Duration;
 
-use super::budget::Mode;
+use super::budget::{Lockout, Mode};
 use super::facts::Facts;
-use super::key::Key;
+use super::key::{GuessKind, Key};
 use super::known::{KnownAddresses, Told};
 use super::limits::Limits;
 use super::look::{Moment, Room, Spent, Tallies, look};
-use super::policy::Policy;
+use super::policy::{PENDING, Policy};
 use super::slots::{Slot, Slots};
 use super::tally::Tally;
 use super::ticket::Ticket;
@@ -219,6 +219,9 @@ impl<'a> Step<'a> {
 
     /// Forgets the failures of an account or client from its address.
     fn forgive(&self, facts: &Facts, moment: Moment<'_>, tallies: &mut Tallies<'_>, monitored: Option<Limit>) -> Right {
+        if facts.kind.is_of_factor() {
+            return Right { monitored, is_news: false };
+        }
         // Others' charges in the same cell are not forgiven.
         if !tallies.shared.has(Slot::Pair) && *tallies.pair != Tally::default() {
             *tallies.pair = Tally::default();
@@ -229,24 +232,37 @@ impl<'a> Step<'a> {
 
     /// Charges every tally that has room and counts.
     fn charge(&self, facts: &Facts, now: u64, tallies: &mut Tallies<'_>, number: u32, counts: Slots) -> Charged {
-        let &Facts { print, is_client, .. } = facts;
+        let &Facts { print, kind, .. } = facts;
         let policy = self.policy;
-        let (pair_limit, pair_budget) = policy.pair_limit(is_client);
+        let (pair_limit, pair_budget) = policy.pair_limit(kind);
+        let (account_limit, account_budget) = policy.account_limit(kind);
         let blocks = |limit: Limit| policy.mode(limit) == Mode::Block;
         let (mut charged, mut locks) = (Slots::NONE, Slots::NONE);
         let is_repeat = tallies.pair.is_repeat(pair_budget, now, print, policy.repeat);
         if counts.has(Slot::Pair) && !is_repeat {
             charged = charged.with(Slot::Pair);
             let begins = tallies.pair.charge(pair_budget, now, number);
-            locks = locks.with_if(Slot::Pair, begins && blocks(pair_limit));
+            if kind.has_own_pair() {
+                // Nothing of it comes back, so nothing is under way.
+                tallies.pair.deny(now, number, 0);
+            } else {
+                locks = locks.with_if(Slot::Pair, begins && blocks(pair_limit));
+            }
         }
         if counts.has(Slot::Account)
             && !is_repeat
-            && !tallies.account.is_repeat(&policy.account, now, print, policy.repeat)
+            && !tallies.account.is_repeat(account_budget, now, print, policy.repeat)
         {
             charged = charged.with(Slot::Account);
-            let begins = tallies.account.charge(&policy.account, now, number);
-            locks = locks.with_if(Slot::Account, begins && blocks(Limit::Account));
+            let begins = tallies.account.charge(account_budget, now, number);
+            locks = locks.with_if(Slot::Account, begins && blocks(account_limit));
+        }
+        if counts.has(Slot::Recent)
+            && let Some(recent) = tallies.recent.as_deref_mut()
+        {
+            charged = charged.with(Slot::Recent);
+            let begins = recent.charge(&policy.lockout(Slot::Recent, kind), now, number);
+            locks = locks.with_if(Slot::Recent, begins && blocks(Limit::Factor));
         }
         let mut begun = locks;
         if counts.has(Slot::Address) {
@@ -264,12 +280,20 @@ impl<'a> Step<'a> {
                 let bucket = policy.bucket(slot);
                 tally.take(&bucket, now, number);
                 begun = begun.with_if(slot, tally.empty(&bucket, now).is_some() && blocks(Limit::Address));
-            } else if tally.charge(&policy.lockout(slot, is_client), now, number) && blocks(pair_limit) {
+            } else if tally.charge(&policy.lockout(slot, kind), now, number) && blocks(pair_limit) {
                 (locks, begun) = (locks.with(slot), begun.with(slot));
             }
         }
         let ticket = Ticket::new(facts, number, now, charged, locks);
         Charged { ticket, monitored: None, is_known: false, begun, news: None }
+    }
+
+    /// Whether an attempt that was pending succeeds now: in time, and for the first time. From now on it has, which changes `spent`,
+    /// the tally under its [own key](Ticket::spent_key).
+    pub(crate) fn resume(&self, ticket: &Ticket, spent: &mut Tally, now: u64) -> bool {
+        let once = Lockout::new(1, PENDING);
+        let is_in_time = now.saturating_sub(ticket.at) < once.window;
+        is_in_time && spent.locked(&once, now).is_none() && spent.charge(&once, now, ticket.number)
     }
 
     /// What settles in one tally that the attempt [touches](Ticket::touched_by), if it is still there: all but the
@@ -293,7 +317,7 @@ impl<'a> Step<'a> {
                 // A wider network holds many who try the same account with secrets of their own.
                 let is_remembered = settlement != Settlement::Refused && slot.tier().is_none();
                 tally.deny(now, ticket.number, if is_remembered { ticket.print } else { 0 });
-                if ticket.locks.has(slot) && !ticket.is_client {
+                if ticket.locks.has(slot) && ticket.kind() == GuessKind::Account {
                     return self.tell(slot, tally, now);
                 }
             }
@@ -304,9 +328,11 @@ impl<'a> Step<'a> {
     fn give_back(&self, ticket: &Ticket, slot: Slot, tally: &mut Tally, now: impl FnOnce() -> u64) {
         let (policy, number) = (self.policy, ticket.number);
         match slot {
-            Slot::Pair => tally.refund(policy.pair_limit(ticket.is_client).1, now, number),
-            Slot::Account => tally.refund(&policy.account, now, number),
-            Slot::Pair56 | Slot::Pair48 => tally.refund(&policy.lockout(slot, ticket.is_client), now, number),
+            Slot::Pair => tally.refund(policy.pair_limit(ticket.kind()).1, now, number),
+            Slot::Account => tally.refund(policy.account_limit(ticket.kind()).1, now, number),
+            Slot::Pair56 | Slot::Pair48 | Slot::Recent => {
+                tally.refund(&policy.lockout(slot, ticket.kind()), now, number);
+            }
             Slot::Address if !ticket.is_shared(slot) => tally.give(&policy.address, number, 0),
             // Many use it, so what time has paid may be another's.
             Slot::Address => tally.give(&policy.address, number, now().saturating_sub(ticket.at)),
@@ -318,27 +344,36 @@ impl<'a> Step<'a> {
 
     /// The lock of an account, if it holds and had no notice; from now on it had one.
     fn tell(&self, slot: Slot, tally: &mut Tally, now: u64) -> Option<News> {
-        let lasts = tally.locked(&self.policy.lockout(slot, false), now)?;
+        let lasts = tally.locked(&self.policy.lockout(slot, GuessKind::Account), now)?;
         (!replace(&mut tally.is_told, true)).then_some(News { slot, lasts })
     }
 
     /// A lock that refuses an attempt may be one without a notice so far.
     #[cold]
     fn refuse(&self, spent: Spent, tallies: &mut Tallies<'_>, now: u64) -> Refused {
-        let pair = self.policy.lockout(Slot::Pair, false);
+        let pair = self.policy.lockout(Slot::Pair, GuessKind::Account);
         let locks = match spent.limit {
             Limit::Account => Slots::of(&[Slot::Account]),
             Limit::AccountAndAddress if tallies.pair.locked(&pair, now).is_some() => Slots::of(&[Slot::Pair]),
             // So it is a wider network that refuses.
             Limit::AccountAndAddress => Slots::WIDE_PAIRS,
-            _ => Slots::NONE,
+            Limit::Address
+            | Limit::ClientAndAddress
+            | Limit::Challenge
+            | Limit::Factor
+            | Limit::FactorInARow
+            | Limit::RecoveryCode
+            | Limit::Authenticator
+            | Limit::Delivery
+            | Limit::Requests
+            | Limit::Introspections => Slots::NONE,
         };
         let mut news = None;
         // The attempts that begin the locks of cells send their notices.
         for slot in locks.without(tallies.shared).iter() {
             // What is under way may turn out right, and then there was no lock.
             if let Some(tally) = tallies.get_mut(slot)
-                && tally.is_decided(&self.policy.lockout(slot, false), now)
+                && tally.is_decided(&self.policy.lockout(slot, GuessKind::Account), now)
             {
                 news = News::first(news, self.tell(slot, tally, now));
             }
@@ -355,10 +390,10 @@ impl<'a> Step<'a> {
             let lasts = if slot.is_bucket() {
                 tally.empty(&self.policy.bucket(slot), ticket.at)
             } else {
-                tally.locked(&self.policy.lockout(slot, ticket.is_client), ticket.at)
+                tally.locked(&self.policy.lockout(slot, ticket.kind()), ticket.at)
             };
             let until = ticket.at.saturating_add(lasts.unwrap_or_default());
-            visit(self.policy.limit(slot, ticket.is_client), ticket.key(slot), until);
+            visit(self.policy.limit(slot, ticket.kind()), ticket.key(slot), until);
         }
     }
 
@@ -370,6 +405,7 @@ impl<'a> Step<'a> {
 
     /// Whether the address of an attempt that is settled so is remembered, as of when it was charged.
     pub(crate) fn remembers(&self, ticket: &Ticket, settlement: Settlement) -> bool {
-        settlement == Settlement::Success && ticket.has_address && self.lifetime > 0
+        let is_remembered = matches!(ticket.kind(), GuessKind::Account | GuessKind::Client);
+        settlement == Settlement::Success && ticket.has_address && self.lifetime > 0 && is_remembered
     }
 }

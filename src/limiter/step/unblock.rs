@@ -71,6 +71,14 @@ impl Unblock {
         Self::new(own, around(network).map(|around| Which::One((guess, around))), Some(guess))
     }
 
+    /// All attempts on the second factor of a user.
+    pub(crate) fn factor(digests: &Digests, realm: Option<&str>, subject: &str) -> Self {
+        let own = digests
+            .of_user(realm, subject)
+            .map(|guess| [(TableKind::Pair, Which::OfGuess(guess)), (TableKind::Account, Which::One((guess, 0)))]);
+        Self::new(own.into_iter().flatten(), [], None)
+    }
+
     fn new(
         own: impl IntoIterator<Item = (TableKind, Which)>,
         wide: impl IntoIterator<Item = Which>,

@@ -148,18 +148,26 @@ impl<S: AttemptRecords> StoredLimiter<S> {
         reservation: Reservation,
         settlement: Settlement,
     ) -> Result<Option<BegunLock>, BackendError> {
+        let is_resumed = reservation.is_resumed();
+        if reservation.stays(settlement) {
+            return Ok(None);
+        }
         let Ok(earlier) = self.first_tries.first_of(&reservation).map(Option::flatten) else { return Ok(None) };
         let mut ticket = Ticket::from_bytes(reservation.key());
         let network = ticket.charged.has(Slot::Address).then_some(ticket.network);
         let queue = self.turns.queue_again(ticket.guess, network);
         let _turn = queue.turn().await;
         let step = |touched: &mut Touched<'_>| {
-            let news = touched.settle(&ticket, settlement);
+            let news = if is_resumed { touched.resume(&ticket) } else { touched.settle(&ticket, settlement) };
             // A lock that began later under the same key holds on.
             let none = ticket.locks.iter().filter(|slot| touched.lock(ticket.key(*slot)).is_none());
             (news, none.fold(Slots::NONE, Slots::with))
         };
-        let settled = self.swapping.run(&TouchedKeys::of_ticket(&ticket, settlement), earlier, step).await;
+        let keys = match is_resumed {
+            true => TouchedKeys::of_resumed(&ticket),
+            false => TouchedKeys::of_ticket(&ticket, settlement),
+        };
+        let settled = self.swapping.run(&keys, earlier, step).await;
         let (news, none) = match settled {
             Ok(Swapped::Now(settled)) => settled,
             Ok(Swapped::Earlier) => (None, ticket.locks),

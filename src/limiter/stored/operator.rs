@@ -60,6 +60,19 @@ impl<S: AttemptRecords> LimiterOperator for StoredLimiter<S> {
         Ok(self.unblock(&pair).await? > 0)
     }
 
+    async fn factor_locks_of(&self, realm: Option<&str>, subject: &str) -> Result<Vec<ActiveLock>, OperationError> {
+        let mut keys = Vec::new();
+        for guess in self.digests.of_user(realm, subject) {
+            keys.extend(self.keys_of(guess).await?);
+        }
+        let found = self.active(keys).await?;
+        Ok(found.into_iter().map(|lock| lock.of_user(realm, subject)).collect())
+    }
+
+    async fn unblock_factor(&self, realm: Option<&str>, subject: &str) -> Result<usize, OperationError> {
+        Ok(self.unblock(&Unblock::factor(&self.digests, realm, subject)).await?)
+    }
+
     async fn forget_everything(&self) -> Result<(), OperationError> {
         self.swapping.run_new(&TouchedKeys::new([]), |touched| touched.clear(EVERYTHING)).await?;
         self.locks.clear();

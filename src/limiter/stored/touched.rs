@@ -8,7 +8,7 @@ use crate::boundary::limiter::{BegunLock, Limit, Settlement};
 use crate::boundary::records::{LoadedRecord, LoadedRecords, RecordChange, RecordKey, RecordStamp};
 use crate::limiter::step::budget::millis;
 use crate::limiter::step::facts::Facts;
-use crate::limiter::step::key::Key;
+use crate::limiter::step::key::{Key, SPENT, kind};
 use crate::limiter::step::known::Told;
 use crate::limiter::step::limits::Limits;
 use crate::limiter::step::records::{self, Begun, Records};
@@ -29,8 +29,8 @@ pub(super) struct TouchedKeys(Vec<Key>);
 impl TouchedKeys {
     /// Of these keys, and of those that tell whether they were forgotten.
     pub(super) fn new(keys: impl IntoIterator<Item = Key>) -> Self {
-        let with_their_own = |(guess, network): Key| [(guess, network), (guess, 0), (0, network)];
-        let mut keys: Vec<_> = keys.into_iter().flat_map(with_their_own).chain([EVERYTHING]).collect();
+        let with_their_own = |key: Key| [Some(key), of_guess(key), of_network(key)];
+        let mut keys: Vec<_> = keys.into_iter().flat_map(with_their_own).flatten().chain([EVERYTHING]).collect();
         keys.sort_unstable();
         keys.dedup();
         Self(keys)
@@ -46,9 +46,25 @@ impl TouchedKeys {
         Self::new(ticket.touched_by(settlement).iter().map(|slot| ticket.key(slot)))
     }
 
+    /// The same, and the one that tells whether it succeeded after it was pending.
+    pub(super) fn of_resumed(ticket: &Ticket) -> Self {
+        let touched = ticket.touched_by(Settlement::Success).iter().map(|slot| ticket.key(slot));
+        Self::new(touched.chain([ticket.spent_key()]))
+    }
+
     pub(super) fn record_keys(&self) -> Vec<RecordKey> {
         self.0.iter().map(|key| record_key(*key)).collect()
     }
+}
+
+/// The record of the account, client or user alone, which tells whether an operator forgot it.
+fn of_guess((guess, network): Key) -> Option<Key> {
+    (network != SPENT).then_some((guess, 0))
+}
+
+/// The same of the network, if the record counts on one.
+fn of_network((guess, network): Key) -> Option<Key> {
+    (!kind(guess).has_own_pair()).then_some((0, network))
 }
 
 /// Keys in their order have bytes in theirs.
@@ -144,8 +160,9 @@ impl<'a> Touched<'a> {
         if matches!(attempted, Attempted::Right { .. }) {
             self.fence();
         }
-        for Begun { key: (guess, network), .. } in begun.iter().filter(|begun| begun.limit == Limit::AccountAndAddress)
-        {
+        let is_named =
+            |begun: &&Begun| matches!(begun.limit, Limit::AccountAndAddress | Limit::Factor | Limit::RecoveryCode);
+        for Begun { key: (guess, network), .. } in begun.iter().filter(is_named) {
             if let Some(held) = self.get_mut((*guess, 0)) {
                 held.record.locked.push(*network);
             }
@@ -157,6 +174,14 @@ impl<'a> Touched<'a> {
     pub(super) fn settle(&mut self, ticket: &Ticket, settlement: Settlement) -> Option<BegunLock> {
         let (step, now) = (Step::by(self.limits), self.now);
         self.records(|slot| ticket.key(slot)).settle(&step, ticket, settlement, now)
+    }
+
+    /// Settles as a success what was pending, if it is in time and for the first time.
+    pub(super) fn resume(&mut self, ticket: &Ticket) -> Option<BegunLock> {
+        let (step, now) = (Step::by(self.limits), self.now);
+        let is_resumed = |held: &mut Held| step.resume(ticket, &mut held.record.counts.tally, now);
+        let is_settled = self.get_mut(ticket.spent_key()).is_some_and(is_resumed);
+        if is_settled { self.settle(ticket, Settlement::Success) } else { None }
     }
 
     fn records(&mut self, key: impl Fn(Slot) -> Key) -> Records<'_> {

@@ -167,9 +167,15 @@ impl AttemptLimiter for SqliteLimiter {
         settlement: Settlement,
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         MaybeFuture::new(async move {
+            if reservation.stays(settlement) {
+                return Ok(None);
+            }
             let Ok(_) = self.first_tries.first_of(&reservation) else { return Ok(None) };
-            let ticket = Ticket::from_bytes(reservation.key());
-            let settled = self.try_step(move |step| step.settle(&ticket, settlement)).await;
+            let (ticket, is_resumed) = (Ticket::from_bytes(reservation.key()), reservation.is_resumed());
+            let settle = move |step: RowStep<'_>| {
+                if is_resumed { step.resume(&ticket) } else { step.settle(&ticket, settlement) }
+            };
+            let settled = self.try_step(settle).await;
             let news = settled.inspect_err(|unanswered| {
                 // What may have been committed must not be taken back twice: the charge stays.
                 if unanswered.is_undone() {

@@ -169,6 +169,20 @@ impl LimiterOperator for SqliteLimiter {
         Ok(self.unblock(pair).await? > 0)
     }
 
+    async fn factor_locks_of(&self, realm: Option<&str>, subject: &str) -> Result<Vec<ActiveLock>, OperationError> {
+        let guesses = self.key.digests.of_user(realm, subject);
+        let of_all = move |db: &Db, finder: &Finder| {
+            let found = guesses.into_iter().map(|guess| finder.of_account(db, guess));
+            found.collect::<Result<Vec<_>, Failure>>()
+        };
+        let found = self.find(of_all).await?;
+        Ok(found.into_iter().flatten().map(|lock| lock.of_user(realm, subject)).collect())
+    }
+
+    async fn unblock_factor(&self, realm: Option<&str>, subject: &str) -> Result<usize, OperationError> {
+        Ok(self.unblock(Unblock::factor(&self.key.digests, realm, subject)).await?)
+    }
+
     async fn forget_everything(&self) -> Result<(), OperationError> {
         self.locks.clear();
         Ok(self.store.write(forget_attempts).await?)

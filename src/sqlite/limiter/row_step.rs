@@ -61,7 +61,11 @@ impl<'a> RowStep<'a> {
     /// before.
     fn read_account(&mut self, facts: &Facts) -> Result<(), Failure> {
         let new = Held::new(Slot::Account, facts.key(Slot::Account), None);
-        let found = if facts.counts_on_account() { self.rows.found(new, false)? } else { new };
+        let found = if facts.counts_on_account() {
+            self.rows.found(new, facts.is_preferred(Slot::Account, false))?
+        } else {
+            new
+        };
         self.held.push(self.rows.remembered(found)?);
         Ok(())
     }
@@ -87,7 +91,8 @@ impl<'a> RowStep<'a> {
     fn read_others(&mut self, facts: &Facts, slots: Slots) -> Result<(), Failure> {
         let is_known = self.is_known(facts);
         for slot in slots.iter() {
-            let found = self.rows.found(Held::new(slot, facts.key(slot), None), is_known)?;
+            let new = Held::new(slot, facts.key(slot), None);
+            let found = self.rows.found(new, facts.is_preferred(slot, is_known))?;
             self.held.push(found);
         }
         Ok(())
@@ -177,6 +182,17 @@ impl<'a> RowStep<'a> {
         self.keep(now)?;
         self.rows.close()?;
         Ok(news)
+    }
+
+    /// Settles as a success what was pending, if it is in time and for the first time.
+    pub(super) fn resume(mut self, ticket: &Ticket) -> Result<Option<BegunLock>, Failure> {
+        let mut spent = self.rows.found(Held::new(Slot::Pair, ticket.spent_key(), None), true)?;
+        let now = self.rows.now.max(spent.counts.changed);
+        if !self.step.resume(ticket, &mut spent.counts.tally, now) {
+            return Ok(None);
+        }
+        self.rows.keep(&spent, now)?;
+        self.settle(ticket, Settlement::Success)
     }
 
     /// Writes what changed, and answers where it lies.

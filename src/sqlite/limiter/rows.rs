@@ -175,9 +175,9 @@ impl<'a> Rows<'a> {
     }
 
     /// The record of a key in its own row; for a key without one that of its cell, in which it may have been counted.
-    pub(super) fn found(&self, held: Held, is_known: bool) -> Result<Held, Failure> {
+    pub(super) fn found(&self, held: Held, is_preferred: bool) -> Result<Held, Failure> {
         let (kind, key) = (TableKind::of(held.key), held.key);
-        let held = Held { is_preferred: held.slot.is_preferred(is_known), ..held };
+        let held = Held { is_preferred, ..held };
         if let Some(own) = self.at(kind, key, Place::Own)? {
             return Ok(held.read(own, Some(Place::Own)));
         }

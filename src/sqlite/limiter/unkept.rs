@@ -72,14 +72,15 @@ impl Unkept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limiter::step::key::GuessKind;
 
     fn attempt(guess: u64) -> Facts {
         Facts {
             guess,
             network: guess,
             print: 0,
-            is_client: true,
-            has_no_account: false,
+            kind: GuessKind::Client,
+            beside: guess,
             has_address: true,
             is_exempt: false,
         }
@@ -91,7 +92,7 @@ mod tests {
         let of = |guess| unkept.of(guess).map(|marked| marked.mark);
         assert_eq!(of(1), None);
         let first = unkept.mark(&attempt(1));
-        let elsewhere = Facts { network: 7, ..attempt(1) };
+        let elsewhere = Facts { network: 7, beside: 7, ..attempt(1) };
         let second = unkept.mark(&elsewhere);
         unkept.kept(1, first);
         assert_eq!(unkept.of(1), Some(Marked { mark: second, attempt: Some(elsewhere) }));
