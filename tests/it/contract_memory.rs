@@ -75,6 +75,7 @@ async fn the_limiter_in_memory_keeps_the_contract_t2() {
     let by_account = rules.disable(Limit::AccountAndAddress).with_account_budget(Lockout::new(20, minute));
     for rules in [rules, rules.with_account_and_address_budget(one), by_account] {
         contract::attempt_limiter(async || with(rules)).await;
+        contract::factor_limiter(async || with(rules)).await;
         contract::limiter_operator(async || with(rules)).await;
     }
 }
@@ -112,6 +113,7 @@ async fn the_suites_of_attempts_run_again_over_what_they_left() {
     for _ in 0..2 {
         contract::attempt_records(handles).await;
         contract::attempt_limiter(limiters).await;
+        contract::factor_limiter(limiters).await;
         contract::limiter_operator(limiters).await;
         assert!(records.len() > left, "nothing is left");
         left = records.len();
@@ -139,6 +141,7 @@ async fn limiters_over_records_in_a_map_keep_the_contract_t2() {
             [(); 2].map(|()| StoredLimiter::new(records.clone(), &key).with_limits(rules))
         };
         contract::attempt_limiter(make).await;
+        contract::factor_limiter(make).await;
         contract::limiter_operator(make).await;
     }
 }

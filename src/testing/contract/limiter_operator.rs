@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::limiter::{HERE, Target, alice, bob, budget, drain, reserve, settle};
-use super::promise::{Make, done, must, must_be};
+use super::promise::{Make, answer, broken, done, must, must_be};
 use crate::boundary::account::AccountKey;
-use crate::boundary::limiter::{AttemptLimiter, Limit, Settlement};
+use crate::boundary::limiter::{AttemptKey, AttemptLimiter, Guess, Limit, Reserved, Settlement};
 use crate::boundary::operator::{ActiveLock, LimiterOperator};
 
 /// So many locks are walked through.
@@ -137,6 +137,45 @@ pub(super) async fn clients<L: Operated>(make: Make<'_, L>) {
     must_be(named, 1, LISTED);
     must(done(other.unblock_client("cli", Some(HERE)).await), ANEW);
     must_be(drain(&limiter, &client, HERE).await.0, budget, ANEW);
+}
+
+pub(super) async fn factors<L: Operated>(make: Make<'_, L>) {
+    const USER: &str = "user-17";
+    let code = async |limiter: &L, challenge: u8| {
+        let guess = Guess::Factor { realm: Some("staff"), subject: USER, challenge: &[challenge; 16] };
+        match answer(limiter.reserve(&AttemptKey::new(guess, Some(HERE))).await) {
+            Reserved::Charged(wrong) => {
+                settle(limiter, wrong, Settlement::Denied).await;
+                true
+            }
+            Reserved::Refused(_) => false,
+        }
+    };
+    let spend = async |limiter: &L| {
+        let mut spent = 0_usize;
+        for challenge in 0..=u8::MAX {
+            if !code(limiter, challenge).await {
+                return spent;
+            }
+            spent = spent.saturating_add(1);
+        }
+        broken("codes of a second factor end by a lock of their user")
+    };
+    let [limiter, other] = make().await;
+    must(done(limiter.factor_locks_of(Some("staff"), USER).await).is_empty(), NOTHING);
+    must_be(done(limiter.unblock_factor(Some("staff"), USER).await), 0, NOTHING);
+    let budget = spend(&limiter).await;
+    let named = |lock: &&ActiveLock| lock.subject.as_deref() == Some(USER) && lock.realm.as_deref() == Some("staff");
+    must_be(all(&limiter, 10).await.iter().filter(named).count(), 1, "a lock of a second factor is listed once");
+    for limiter in [&limiter, &other] {
+        let found = done(limiter.factor_locks_of(Some("staff"), USER).await);
+        must_be(found.iter().filter(named).count(), 1, "every handle finds a lock of a second factor by its user");
+        must(found.iter().all(|lock| !lock.remaining.is_zero()), LISTED);
+        must(done(limiter.factor_locks_of(None, USER).await).is_empty(), "a lock is found in its own realm alone");
+    }
+    must(done(other.unblock_factor(Some("staff"), USER).await) > 0, "unblocking tells that something went");
+    must(done(limiter.factor_locks_of(Some("staff"), USER).await).is_empty(), ANEW);
+    must_be(spend(&limiter).await, budget, ANEW);
 }
 
 pub(super) async fn under_way<L: Operated>(make: Make<'_, L>) {

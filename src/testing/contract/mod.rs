@@ -47,6 +47,7 @@ mod factors;
 mod factors_races;
 mod limiter;
 mod limiter_checks;
+mod limiter_factors;
 mod limiter_handles;
 mod limiter_keys;
 mod limiter_operator;
@@ -67,7 +68,7 @@ mod users;
 
 pub use promise::together;
 pub use suites::{
-    access_token_store, attempt_limiter, attempt_records, attempt_records_over_time, client_registry, factor_store,
-    limiter_operator, one_time_values, password_change, refresh_token_store, tokens_in_one_step, two_handles,
-    user_insert, user_store,
+    access_token_store, attempt_limiter, attempt_records, attempt_records_over_time, client_registry, factor_limiter,
+    factor_store, limiter_operator, one_time_values, password_change, refresh_token_store, tokens_in_one_step,
+    two_handles, user_insert, user_store,
 };

@@ -177,6 +177,25 @@ pub async fn attempt_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> [L; 2]) 
     super::limiter_handles::lost_answers(make).await;
 }
 
+/// Holds an [`AttemptLimiter`] to what it promises about second factors: their own guesses, and passwords that are right while a
+/// factor is open. For a limiter behind an endpoint with [`second_factor`](crate::Builder::second_factor), beside
+/// [`attempt_limiter`], which says what `make` answers; it is called some 15 times. One challenge must have fewer codes than its
+/// user has in a short time, as by default.
+///
+/// # Panics
+/// At the first promise that is broken, or call that fails.
+pub async fn factor_limiter<L: AttemptLimiter>(make: impl AsyncFn() -> [L; 2]) {
+    let make = &make;
+    let make: Make<'_, Arc<dyn AttemptLimiter>> =
+        &|| Box::pin(async move { make().await.map(|limiter| -> Arc<dyn AttemptLimiter> { Arc::new(limiter) }) });
+    super::limiter_factors::spent(make).await;
+    super::limiter_factors::apart(make).await;
+    super::limiter_factors::messages(make).await;
+    super::limiter_factors::finished(make).await;
+    super::limiter_factors::parallel(make).await;
+    super::limiter_factors::resumed(make).await;
+}
+
 /// Holds a [`LimiterOperator`] to its contract, with the same budgets as [`attempt_limiter`]. `make` answers two handles of one
 /// store in which nothing was counted yet, as there, and is called a dozen times. Locks are listed through the handle through which they began.
 ///
@@ -192,6 +211,7 @@ pub async fn limiter_operator<L: AttemptLimiter + LimiterOperator>(make: impl As
     super::limiter_operator::unblocked(make).await;
     super::limiter_operator::clients(make).await;
     super::limiter_operator::under_way(make).await;
+    super::limiter_operator::factors(make).await;
     super::limiter_operator::everything(make).await;
 }
 

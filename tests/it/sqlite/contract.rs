@@ -58,6 +58,7 @@ async fn authenticators_in_the_file_keep_the_contract() {
 async fn the_limiter_in_the_file_keeps_the_contract_t2() {
     let stores = Stores::default();
     contract::attempt_limiter(async || stores.make_two().map(|store| store.limiter())).await;
+    contract::factor_limiter(async || stores.make_two().map(|store| store.limiter())).await;
     contract::limiter_operator(async || stores.make_two().map(|store| store.limiter())).await;
 }
 
@@ -71,6 +72,7 @@ async fn the_suites_of_the_limiter_run_again_over_one_file_whose_counts_are_forg
     };
     for _ in 0..2 {
         contract::attempt_limiter(make).await;
+        contract::factor_limiter(make).await;
         contract::limiter_operator(make).await;
     }
 }
