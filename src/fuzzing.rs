@@ -4,7 +4,11 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::boundary::factors::second_factor::SecondFactor;
+use crate::boundary::factors::tools::SealedKind;
 use crate::protocol::address::Sender;
+use crate::protocol::factor::challenge::{Challenge, OutOfBand};
+use crate::protocol::factor::sealed_text;
 use crate::protocol::wire::basic::{self, Authorization, Pair};
 use crate::protocol::wire::error::Reason;
 use crate::protocol::wire::form::{Form, Known};
@@ -81,4 +85,38 @@ pub fn end_user(lines: &[&[u8]]) -> Option<IpAddr> {
         headers.append(&name, line);
     }
     forwarded::end_user(&headers, &name).map(Sender::counted)
+}
+
+/// What clients are given of a login with a factor open.
+#[derive(Clone, Copy, Debug)]
+pub enum Sealed {
+    /// A `mfa_token`.
+    Challenge,
+    /// An `oob_code`.
+    OutOfBand,
+}
+
+impl Sealed {
+    fn kind(self) -> SealedKind {
+        match self {
+            Self::Challenge => SealedKind::MfaToken,
+            Self::OutOfBand => SealedKind::OobCode,
+        }
+    }
+}
+
+/// The text of these bytes, sealed, if it is short enough.
+pub fn seal(factors: &SecondFactor, sealed: Sealed, plain: &[u8]) -> Option<String> {
+    let bytes = factors.tools.seal(sealed.kind(), &[], plain).ok()?;
+    sealed_text::write(&bytes).ok().map(|text| text.expose().to_owned())
+}
+
+/// The bytes behind a text that is opened, and the value that they are packed to again if they mean one.
+pub fn open(factors: &SecondFactor, sealed: Sealed, text: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    let plain = factors.tools.open(sealed.kind(), &[], &sealed_text::read(text)?)?;
+    let again = match sealed {
+        Sealed::Challenge => Challenge::decode(&plain).ok().and_then(|value| value.encode().ok()),
+        Sealed::OutOfBand => OutOfBand::decode(&plain).ok().and_then(|value| value.encode().ok()),
+    };
+    Some((plain.to_vec(), again.map(|bytes| bytes.to_vec())))
 }

@@ -139,7 +139,7 @@ const NOT_IMPLEMENTED: [&str; 4] = ["AnswerBody", "HasClients", "HasVerifier", "
 /// The methods that have a default, each on the safe side: no origin is allowed, spellings of a name share one budget, no login is
 /// prolonged, no token is said to be revoked, a check is charged before it is compared, no client is said to be known, a grant of
 /// the application's own is no password grant, no store is the same as another one, no verifier is said to know which realms,
-/// no issuer is said to name itself in its tokens or to sign ID tokens.
+/// no issuer is said to name itself in its tokens or to sign ID tokens, no user is said to have agreed on another device.
 /// `find_at_once`, `verify_at_once`, `issue_at_once` and `ask` ask the method that they stand for. `validate` and `follow_clock` decide on no request: a part that has settings or a clock of its own says it.
 /// No question on another device is said to be answered, and none has a URI to show.
 /// `has_shared_key` causes a warning alone. `check_subject` only refuses more than an endpoint does whose verifier has no realms.

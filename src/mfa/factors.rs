@@ -22,18 +22,19 @@ const LONGEST_NAME: usize = 64;
 ///
 /// ```
 /// use tower_password_grant::mfa::{Factors, When};
-/// use tower_password_grant::store::{FactorStore, OneTimeValues};
-/// use tower_password_grant::user::{SecretKeys, SecretKeysError};
+/// use tower_password_grant::store::MemoryFactors;
+/// use tower_password_grant::user::SecretKeys;
 ///
-/// fn factors<S>(store: S, key: Vec<u8>) -> Result<Factors, SecretKeysError>
-/// where
-///     S: FactorStore + OneTimeValues + Clone,
-/// {
-///     // `openssl rand 32`
-///     let keys = SecretKeys::new("2026-11", key)?;
-///     let factors = Factors::new(store, keys).demand(When::Enrolled);
-///     Ok(factors.totp("Example Bank").recovery_codes(8))
-/// }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let key = vec![7; 32]; // `openssl rand 32`
+/// let keys = SecretKeys::new("2026-11", key)?;
+/// let factors = Factors::new(MemoryFactors::new(), keys)
+///     .demand(When::Enrolled)
+///     .totp("Example Bank")
+///     .recovery_codes(8);
+/// # let _ = factors;
+/// # Ok(())
+/// # }
 /// ```
 #[doc(alias = "2fa")]
 #[doc(alias = "two_factor")]
@@ -56,10 +57,11 @@ impl Factors {
     /// same keys. The keys seal the secrets of authenticator apps in the store, and logins that wait for a code, which the client
     /// keeps. So a lost key is a lost factor of each user: keep it apart from the store, and in a backup of its own. To change it,
     /// see [the manual](crate::manual::second_factor#changing-the-key).
-    pub fn new<S: FactorStore + OneTimeValues + Clone>(store: S, keys: SecretKeys) -> Self {
+    pub fn new<S: FactorStore + OneTimeValues>(store: S, keys: SecretKeys) -> Self {
+        let store = Arc::new(store);
         Self {
-            store: Arc::new(store.clone()),
-            once: Arc::new(store),
+            store: Arc::clone(&store) as Arc<dyn FactorStore>,
+            once: store,
             keys,
             demand: When::default(),
             application: None,

@@ -11,6 +11,8 @@
 mod factors;
 #[cfg(feature = "mfa")]
 mod otp;
+#[cfg(all(test, feature = "mfa"))]
+mod pyotp_tests;
 #[cfg(feature = "mfa")]
 mod sealing;
 #[cfg(feature = "mfa")]
