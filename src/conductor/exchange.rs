@@ -28,9 +28,10 @@ use super::gate::{Gate, Next};
 use super::login::rungs::Rungs;
 use super::purpose::Purpose;
 use super::trail::Trail;
+use crate::boundary::ladder::client::AuthenticatedClient;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::wire::error::{Reason, TokenError};
-use crate::protocol::wire::form::Known;
+use crate::protocol::wire::form::{Form, Known};
 
 /// Exchanges forms for answers: the gate, the client's door, and what lies behind it.
 pub(crate) struct Exchange {
@@ -39,7 +40,8 @@ pub(crate) struct Exchange {
     pub(crate) grants: Grants,
     pub(crate) revocation: RevocationFlow,
     pub(crate) introspection: IntrospectionFlow,
-    pub(crate) challenge: ChallengeFlow,
+    /// If there are second factors.
+    pub(crate) challenge: Option<Box<ChallengeFlow>>,
     pub(crate) rungs: Rungs,
 }
 
@@ -81,7 +83,7 @@ impl Exchange {
             Purpose::Token => drop(presented),
             Purpose::Revocation => return Box::pin(self.revocation.serve(form, client, trail)).await,
             Purpose::Introspection => return Box::pin(self.introspection.serve(form, presented, client)).await,
-            Purpose::FactorChallenge => return Box::pin(self.challenge.serve(form, client, trail)).await,
+            Purpose::FactorChallenge => return Box::pin(self.challenge(form, client, trail)).await,
             Purpose::Associate | Purpose::Authenticators | Purpose::Authenticator => {
                 return Err(TokenError::missing("mfa_token"));
             }
@@ -101,6 +103,19 @@ impl Exchange {
             Served::Password(flow) => flow.serve(&self.rungs, client, form, extensions, trail).await,
             Served::Other(flow) => flow.serve(&self.rungs, client, form, extensions, trail).await,
         }
+    }
+}
+
+impl Exchange {
+    /// The challenge endpoint. Without second factors nothing leads here.
+    async fn challenge(
+        &self,
+        form: &Form,
+        client: AuthenticatedClient,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        let flow = self.challenge.as_deref().ok_or(Reason::MalformedMfaToken)?;
+        flow.serve(form, client, trail).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which endpoint was asked. All share head, budgets and answers, and differ in what follows.
 
-use crate::protocol::factor::parameters::{AUTHENTICATOR_TYPES, ID, OOB_CHANNELS};
+use crate::protocol::factor::parameters::{AUTHENTICATOR_TYPES, CHALLENGE_TYPE, ID, OOB_CHANNELS};
 use crate::protocol::wire::error::Reason;
 use crate::protocol::wire::form::Form;
 use crate::protocol::wire::media_type::BodyFormats;
@@ -58,6 +58,7 @@ impl Purpose {
     /// The parameters that may be arrays in JSON.
     pub(crate) const fn lists(self) -> &'static [&'static str] {
         match self {
+            Self::FactorChallenge => &[CHALLENGE_TYPE],
             Self::Associate => &[AUTHENTICATOR_TYPES, OOB_CHANNELS],
             _ => &[],
         }

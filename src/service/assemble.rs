@@ -26,11 +26,13 @@ use crate::conductor::flows::extension::ExtensionFlow;
 use crate::conductor::flows::grants::{Flow, Grants};
 use crate::conductor::flows::introspection::IntrospectionFlow;
 use crate::conductor::flows::mfa_challenge::ChallengeFlow;
+use crate::conductor::flows::oob::ByOutOfBand;
 use crate::conductor::flows::otp::ByOtp;
 use crate::conductor::flows::password::PasswordFlow;
 use crate::conductor::flows::presented::IssuedBefore;
 use crate::conductor::flows::realm::RealmFlow;
-use crate::conductor::flows::redemption::RedemptionFlow;
+use crate::conductor::flows::recovery::ByRecoveryCode;
+use crate::conductor::flows::redemption::{RedemptionFlow, Way};
 use crate::conductor::flows::refresh::RefreshFlow;
 use crate::conductor::flows::revocation::RevocationFlow;
 use crate::conductor::gate::{Gate, HeadRules};
@@ -186,7 +188,9 @@ impl Options {
             door: Door::new(known, methods, Arc::clone(&budget)),
             grants,
             revocation: RevocationFlow::new(tokens.clone(), Arc::clone(&budget), revocation.access_token_ends_family),
-            challenge: ChallengeFlow,
+            challenge: factors
+                .as_ref()
+                .map(|factors| Box::new(ChallengeFlow::new(Arc::clone(factors), Arc::clone(&budget)))),
             introspection: IntrospectionFlow::new(tokens, Arc::clone(&clock), introspection.max_age),
             rungs: Rungs::new(Parts {
                 budget,
@@ -250,7 +254,10 @@ fn grants(
 
 /// The flows that finish logins which were left open. `began`: the grant types by which one can have begun.
 fn second_factor_flows(factors: &Arc<SecondFactors>, began: &Arc<[GrantType]>) -> Vec<Box<dyn Flow>> {
-    vec![Box::new(RedemptionFlow::new(ByOtp, Arc::clone(factors), Arc::clone(began)))]
+    fn of<W: Way + 'static>(way: W, factors: &Arc<SecondFactors>, began: &Arc<[GrantType]>) -> Box<dyn Flow> {
+        Box::new(RedemptionFlow::new(way, Arc::clone(factors), Arc::clone(began)))
+    }
+    vec![of(ByOtp, factors, began), of(ByOutOfBand, factors, began), of(ByRecoveryCode, factors, began)]
 }
 
 /// The second factors, if their settings can be.

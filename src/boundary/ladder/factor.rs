@@ -1,9 +1,11 @@
 //! Second factors that were shown, and challenges that were spent: the application's stores were asked, and said yes.
 
+use std::future::Future;
 use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
+use super::asking::Asking;
 use super::charge::{Charge, Kind, OfFactor, OfNobody, OfRecovery, UsedCharge};
 use super::clearance::{Right, Spent};
 use crate::boundary::backend::BackendError;
@@ -137,30 +139,36 @@ pub(crate) fn check_sent(
     (sent.is(typed).then(|| Shown::by(authenticator, all)), charge.used())
 }
 
-/// Asks what the user has answered on another device, for a charge.
-pub(crate) async fn ask_status(
+/// Asks what the user has answered on another device, with this authenticator, one of all that the user has, for a charge.
+pub(crate) fn ask_status<'a>(
     charge: Charge<OfNobody>,
-    delivery: &dyn CodeDelivery,
-    id: &str,
+    (delivery, id): (&'a dyn CodeDelivery, &'a str),
     authenticator: &Authenticator,
     all: &[Authenticator],
-) -> (Result<Result<Shown, DeliveryStatus>, BackendError>, UsedCharge) {
-    let answer = match delivery.status(id).await {
-        Ok(DeliveryStatus::Approved) => Ok(Ok(Shown::by(authenticator, all))),
-        Ok(status) => Ok(Err(status)),
-        Err(error) => Err(error),
-    };
-    (answer, charge.used())
+) -> (impl Future<Output = Result<Answered, BackendError>> + Send + Unpin + use<'a>, UsedCharge) {
+    let mut shown = Some(Shown::by(authenticator, all));
+    let asking = Asking::new(delivery.status(id), move |answer: Result<DeliveryStatus, BackendError>| {
+        answer.map(|status| match status {
+            DeliveryStatus::Approved => shown.take().ok_or(status),
+            status => Err(status),
+        })
+    });
+    (asking, charge.used())
 }
 
-/// Swaps a recovery code for a new one, for a charge. `None`: it was not there.
-pub(crate) async fn swap_recovery_code(
+/// What a user has answered on another device: a yes, or what else it is.
+pub(crate) type Answered = Result<Shown, DeliveryStatus>;
+
+/// Swaps a recovery code for a new one, for a charge. `None`: the old one was not there.
+pub(crate) fn swap_recovery_code<'a>(
     charge: Charge<OfRecovery>,
-    store: &dyn FactorStore,
-    user: FactorUser<'_>,
-    (old, new): (&SecretDigest, &SecretDigest),
-) -> (Result<Option<Shown>, BackendError>, UsedCharge) {
-    let swapped = store.swap_recovery_code(user, old, new).await;
-    let shown = Shown { method: AuthenticationMethod::RecoveryCode, confirms: None };
-    (swapped.map(|was_there| was_there.then_some(shown)), charge.used())
+    store: &'a dyn FactorStore,
+    user: FactorUser<'a>,
+    [old, new]: &'a [SecretDigest; 2],
+) -> (impl Future<Output = Result<Option<Shown>, BackendError>> + Send + Unpin + 'a, UsedCharge) {
+    let shown = || Shown { method: AuthenticationMethod::RecoveryCode, confirms: None };
+    let swapping = Asking::new(store.swap_recovery_code(user, old, new), move |swapped: Result<bool, BackendError>| {
+        swapped.map(|was_there| was_there.then(shown))
+    });
+    (swapping, charge.used())
 }

@@ -8,11 +8,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::boundary::backend::BackendError;
 use crate::boundary::factors::delivery::{CodeDelivery, Delivery, DeliveryStatus};
-use crate::boundary::ladder::charge::{Charge, OfDelivery};
+use crate::boundary::ladder::charge::{Charge, OfDelivery, OfNobody, UsedCharge};
 use crate::boundary::ladder::delivery::deliver;
+use crate::boundary::ladder::factor::{Answered, ask_status, unchecked};
 use crate::observe::patience::Bound;
 use crate::protocol::client::registered::ClientId;
-use crate::protocol::factor::authenticator::{AuthenticatorId, Channel, FactorUser};
+use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, Channel, FactorUser};
 use crate::protocol::factor::binding_code::BindingCode;
 use crate::protocol::factor::challenge::{OOB_CODE, OutOfBand};
 use crate::protocol::secret::secrets::fill_random;
@@ -80,12 +81,19 @@ impl Deliveries {
         Ok(OutOfBand { id, challenge, authenticator: authenticator.clone(), channel, code, expires })
     }
 
-    /// What the user has answered on another device.
-    pub(crate) async fn status(&self, sent: &OutOfBand) -> Result<DeliveryStatus, TokenError> {
-        // What delivered it is not there any more, so nobody can answer.
-        let Some(way) = self.way(sent.channel) else { return Ok(DeliveryStatus::Expired) };
+    /// Asks what the user has answered on another device, with this authenticator, one of all that the user has, for a charge.
+    pub(crate) async fn ask(
+        &self,
+        charge: Charge<OfNobody>,
+        sent: &OutOfBand,
+        authenticator: &Authenticator,
+        all: &[Authenticator],
+    ) -> (Result<Answered, BackendError>, UsedCharge) {
+        // Without what delivered it nobody can answer.
+        let Some(way) = self.way(sent.channel) else { return (Ok(Err(DeliveryStatus::Expired)), unchecked(charge)) };
         let name = identifier(&sent.id);
-        self.patience.of(way.status(&name)).await.map_err(failed)
+        let (asking, charge) = ask_status(charge, (way, &name), authenticator, all);
+        (self.patience.of(asking).await, charge)
     }
 }
 

@@ -80,6 +80,17 @@ impl Seals {
         })
     }
 
+    /// Where a code goes to.
+    pub(crate) fn open_contact(
+        &self,
+        user: FactorUser<'_>,
+        authenticator: &Authenticator,
+    ) -> Result<Zeroizing<String>, TokenError> {
+        let opened = self.open_secret(user, authenticator)?;
+        let text = str::from_utf8(&opened).map_err(|error| failed(BackendError::fault(error)))?;
+        Ok(Zeroizing::new(text.to_owned()))
+    }
+
     /// Calls with what the secret of an authenticator belongs to. A realm that is not there differs from an empty one.
     fn in_context<T>(&self, user: FactorUser<'_>, id: &AuthenticatorId, call: impl FnOnce(&[&str]) -> T) -> T {
         match user.realm {

@@ -1,15 +1,18 @@
 //! Which of a user's authenticators a challenge is for.
 
 use super::authenticator::{Authenticator, AuthenticatorKind, Channel};
+use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::wire::error::Reason;
 
 /// What a request for a challenge asks for. What is absent asks for nothing in particular.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Asked<'a> {
-    /// The types that the client can show, with spaces between them.
-    pub(crate) types: Option<&'a str>,
+    /// The types that the client can show.
+    pub(crate) types: &'a [&'a str],
     pub(crate) authenticator: Option<&'a str>,
     pub(crate) channel: Option<&'a str>,
+    /// What the user has shown already. It counts once.
+    pub(crate) shown: AuthenticationMethods,
 }
 
 /// What the user is challenged with.
@@ -46,9 +49,7 @@ impl Asked<'_> {
 
     /// What an authenticator is challenged with, if the client can show that and asks for no other channel.
     fn fit<'a>(&self, one: &'a Authenticator) -> Option<Chosen<'a>> {
-        let is_shown = |kind: AuthenticatorKind| {
-            self.types.is_none_or(|types| types.split(' ').any(|name| name == kind.authenticator_type()))
-        };
+        let is_known = self.types.is_empty() || self.types.contains(&one.kind.authenticator_type());
         let is_way =
             |channel: Option<Channel>| self.channel.is_none_or(|asked| channel.map(Channel::as_str) == Some(asked));
         let (chosen, channel) = match one.kind {
@@ -56,7 +57,7 @@ impl Asked<'_> {
             AuthenticatorKind::OutOfBand(channel) => (Chosen::OutOfBand(one, channel), Some(channel)),
             AuthenticatorKind::RecoveryCodes => return None,
         };
-        (is_shown(one.kind) && is_way(channel)).then_some(chosen)
+        (is_known && is_way(channel) && !self.shown.contains(one.kind.method())).then_some(chosen)
     }
 }
 
@@ -75,6 +76,7 @@ mod tests {
 
     use super::super::authenticator::AuthenticatorId;
     use super::*;
+    use crate::protocol::token::methods::AuthenticationMethod;
 
     const SMS: AuthenticatorKind = AuthenticatorKind::OutOfBand(Channel::Sms);
     const PUSH: AuthenticatorKind = AuthenticatorKind::OutOfBand(Channel::Push);
@@ -102,9 +104,9 @@ mod tests {
         let all = [active(AuthenticatorKind::RecoveryCodes), sms, push, otp];
         let nothing = Asked::default();
         assert_eq!(chosen(nothing, &all), Ok("otp".to_owned()));
-        assert_eq!(chosen(Asked { types: Some("oob otp"), ..nothing }, &all), Ok("otp".to_owned()));
-        assert_eq!(chosen(Asked { types: Some("oob"), ..nothing }, &all), by_sms);
-        assert_eq!(chosen(Asked { types: Some("fax oob"), ..nothing }, &all), by_sms);
+        assert_eq!(chosen(Asked { types: &["oob", "otp"], ..nothing }, &all), Ok("otp".to_owned()));
+        assert_eq!(chosen(Asked { types: &["oob"], ..nothing }, &all), by_sms);
+        assert_eq!(chosen(Asked { types: &["fax", "oob"], ..nothing }, &all), by_sms);
         assert_eq!(chosen(Asked { channel: Some("auth0"), ..nothing }, &all), by_push);
         assert_eq!(chosen(Asked { authenticator: Some(&id), ..nothing }, &all), by_push);
     }
@@ -115,13 +117,15 @@ mod tests {
         let id = otp.id.as_str().to_owned();
         let all = [otp, voice];
         for asked in [
-            Asked { types: Some("fax"), ..Asked::default() },
-            Asked { types: Some("recovery-code"), ..Asked::default() },
+            Asked { types: &["fax"], ..Asked::default() },
+            Asked { types: &["recovery-code"], ..Asked::default() },
             // Nothing delivers it any more.
-            Asked { types: Some("oob"), ..Asked::default() },
+            Asked { types: &["oob"], ..Asked::default() },
             Asked { channel: Some("voice"), ..Asked::default() },
             Asked { channel: Some("sms"), ..Asked::default() },
-            Asked { authenticator: Some(&id), types: Some("oob"), channel: None },
+            Asked { authenticator: Some(&id), types: &["oob"], ..Asked::default() },
+            // The code of an app was the first factor.
+            Asked { shown: AuthenticationMethods::NONE.with(AuthenticationMethod::Otp), ..Asked::default() },
         ] {
             assert_eq!(chosen(asked, &all), Err(Reason::UnsupportedChallengeType));
         }

@@ -12,6 +12,13 @@ pub(crate) const PHONE_NUMBER: &str = "phone_number";
 /// Where a code is sent to.
 pub(crate) const EMAIL: &str = "email";
 
+/// The kinds of challenge that a client can show.
+pub(crate) const CHALLENGE_TYPE: &str = "challenge_type";
+/// The authenticator to be challenged.
+pub(crate) const AUTHENTICATOR_ID: &str = "authenticator_id";
+/// By which channel.
+pub(crate) const OOB_CHANNEL: &str = "oob_channel";
+
 /// The login that is to be finished.
 pub(crate) const MFA_TOKEN: &str = "mfa_token";
 /// A code of an authenticator app.

@@ -1,0 +1,66 @@
+//! A login is finished by a recovery code, which is swapped for a new one.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use zeroize::Zeroizing;
+
+use super::redemption::{Checked, Found, Showing, Way};
+use crate::boundary::ladder::factor::{swap_recovery_code, unchecked};
+use crate::conductor::factors::second_factors::store_failed;
+use crate::conductor::failure::Failure;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::factor::parameters::RECOVERY_CODE;
+use crate::protocol::factor::recovery::RecoveryCode;
+use crate::protocol::wire::error::{Reason, TokenError};
+
+/// By a recovery code.
+pub(crate) struct ByRecoveryCode;
+
+impl ByRecoveryCode {
+    async fn check(request: Showing<'_>) -> Result<Checked, TokenError> {
+        let user = request.user();
+        let Showing { form, challenge, factors, rungs, trail } = request;
+        let typed = form.single(RECOVERY_CODE)?.unwrap_or_default();
+        let charge = rungs.charge_recovery_code(challenge, trail).await?;
+        let wrong = || Failure::Decided(Reason::WrongRecoveryCode.into());
+        let Some(old) = RecoveryCode::typed(typed) else {
+            return Ok(Checked { charge: unchecked(charge), ended: Err(wrong()) });
+        };
+        let new = match RecoveryCode::random() {
+            Ok(new) => new,
+            Err(error) => return Ok(Checked { charge: unchecked(charge), ended: Err(store_failed(error.into())) }),
+        };
+        let codes = [&old, &new].map(|code| code.digest(user));
+        let (swapping, charge) = swap_recovery_code(charge, &*factors.store, user, &codes);
+        let ended = match factors.patience.of(swapping).await {
+            Ok(Some(shown)) => {
+                Ok(Found { shown, member: Some((RECOVERY_CODE, Zeroizing::new(new.expose().to_owned()))) })
+            }
+            Ok(None) => Err(wrong()),
+            Err(error) => Err(store_failed(error)),
+        };
+        Ok(Checked { charge, ended })
+    }
+}
+
+impl Way for ByRecoveryCode {
+    fn grant_type(&self) -> GrantType {
+        GrantType::MFA_RECOVERY_CODE
+    }
+
+    fn parameter(&self) -> &'static str {
+        RECOVERY_CODE
+    }
+
+    fn wrong(&self) -> Reason {
+        Reason::WrongRecoveryCode
+    }
+
+    fn show<'a>(
+        &'a self,
+        request: Showing<'a>,
+    ) -> Pin<Box<dyn Future<Output = Result<Checked, TokenError>> + Send + 'a>> {
+        Box::pin(Self::check(request))
+    }
+}
