@@ -291,6 +291,34 @@ fn what_is_decided_in_one_place_is_decided_in_no_other() {
     }
 }
 
+/// Where a value of this type is written with its fields: neither a type nor an implementation begins there.
+fn written<'a>(source: &'a Source, value: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let is_value = move |at: &usize| {
+        let before = &source.code[..*at];
+        let is_whole = !before.ends_with(|last: char| last.is_alphanumeric() || last == '_');
+        is_whole && !["struct ", "impl ", "for ", "enum "].iter().any(|word| before.ends_with(word))
+    };
+    source.code.match_indices(value).map(|(at, _)| at).filter(is_value)
+}
+
+#[test]
+fn a_grant_is_written_once_and_what_it_is_of_has_fields_of_its_own() {
+    for (value, place) in [("Grant {", "boundary/ladder/grant.rs"), ("Cleared(())", "boundary/ladder/clearance.rs")] {
+        let sources = sources();
+        let found: Vec<&str> =
+            sources.iter().flat_map(|source| written(source, value).map(|_| source.path.as_str())).collect();
+        assert_eq!(found, [place], "`{value}`");
+    }
+    for (code, count) in [
+        ("fn x() -> Grant {}", 1),
+        ("let x = Grant { facts };", 1),
+        ("pub struct Grant { x: u8 }\nimpl Grant {}\nimpl Debug for Grant {}", 0),
+        ("let x = RealmGrant { x };", 0),
+    ] {
+        assert_eq!(written(&Source::new("x.rs", code), "Grant {").count(), count, "{code}");
+    }
+}
+
 #[test]
 fn this_test_finds_what_it_looks_for() {
     let lib = Source::new("lib.rs", "pub use service::{Builder, PasswordGrant};\npub use boundary::clock::Clock;");

@@ -6,20 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::clearance::{self, Cleared, Demand, Lack, Look, Proven, Right, Spent};
+use super::facts::GrantFacts;
 use super::open::OpenLogin;
 use super::ruled::Ruled;
 use super::terms::{Renewal, Terms};
 use super::user::{ReverifiedUser, VerifiedUser};
 use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFacts};
 use crate::boundary::recheck::Recheck;
-use crate::boundary::verifier::Verified;
 use crate::protocol::audience::Audience;
-use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{GrantRules, ScopeLimits, left_of};
 use crate::protocol::client::registered::Client;
 use crate::protocol::factor::authenticator::FactorUser;
 use crate::protocol::factor::challenge::Challenge;
-use crate::protocol::realm::Realm;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::rules::error::RulingError;
 use crate::protocol::rules::refusal::RuleRefusal;
@@ -32,59 +30,6 @@ use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::token::record::{AccessTokenRecord, RecordParts};
 use crate::protocol::user::subject::Subject;
 use crate::protocol::wire::error::{Reason, TokenError};
-
-/// What is decided of a login, and stands in its grant.
-#[derive(Clone)]
-pub(super) struct GrantFacts {
-    pub(super) subject: Subject,
-    pub(super) client: Client,
-    pub(super) realm: Realm,
-    pub(super) scope: Scope,
-    pub(super) audience: Option<Audience>,
-    pub(super) grant_type: GrantType,
-    lifetime: Duration,
-    methods: AuthenticationMethods,
-    pub(super) authenticated_at: SystemTime,
-    pub(super) issued_at: SystemTime,
-    family: Option<FamilyId>,
-    /// What login rules have decided, if they change anything.
-    decisions: Option<Arc<Decisions>>,
-}
-
-impl GrantFacts {
-    /// Of terms and the user that they are for, narrowed to what the verifier lets this user have; never widened.
-    #[inline(always)]
-    fn decide(
-        terms: Terms,
-        verified: Verified,
-        methods: AuthenticationMethods,
-        rules: &GrantRules,
-        now: SystemTime,
-    ) -> Result<(Self, ScopeLimits), Reason> {
-        let Terms { client, realm, grant_type, scope, audience } = terms;
-        let Verified { subject, scope: allowed, .. } = verified;
-        let (profile, endpoint) = (rules.profile, rules.scope_ceiling.clone());
-        let is_for_factors = rules.is_of_factors(audience.as_ref());
-        let limits = ScopeLimits { profile, user: allowed, endpoint, is_for_factors };
-        let lifetime = rules.lifetime_of(&client, grant_type);
-        let scope = limits.narrow(scope)?;
-        let facts = Self {
-            subject,
-            client,
-            realm,
-            scope,
-            audience,
-            grant_type,
-            lifetime,
-            methods,
-            authenticated_at: now,
-            issued_at: now,
-            family: None,
-            decisions: None,
-        };
-        Ok((facts, limits))
-    }
-}
 
 /// A login: a verified user within terms. It gives nothing before it was [weighed](Self::weigh).
 pub(crate) struct Login {
@@ -176,6 +121,11 @@ impl Login {
     /// Whether there is no second factor, however old.
     pub(crate) const fn lacks_factor(&self) -> bool {
         self.proven.lacks_factor()
+    }
+
+    /// Whether its tokens are for the endpoints of second factors.
+    pub(crate) const fn manages_factors(&self) -> bool {
+        self.limits.is_for_factors
     }
 
     /// Demands more of the login.
@@ -317,8 +267,9 @@ pub struct Grant {
 impl Grant {
     /// Of a login that was weighed and has proven enough.
     #[inline(always)]
+    #[allow(clippy::use_self, reason = "a test looks for the one place where a grant is written")]
     fn of(facts: GrantFacts, _: Cleared) -> Self {
-        Self { facts, leaves_record: false }
+        Grant { facts, leaves_record: false }
     }
 
     /// The authenticated subject.

@@ -34,6 +34,7 @@ pub(crate) mod clearance;
 pub(crate) mod client;
 pub(crate) mod delivery;
 pub(crate) mod factor;
+mod facts;
 pub(crate) mod grant;
 pub(crate) mod open;
 pub(crate) mod ruled;

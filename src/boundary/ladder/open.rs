@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::clearance::Open;
-use super::grant::GrantFacts;
+use super::facts::GrantFacts;
 use crate::protocol::audience::Audience;
 use crate::protocol::client::registered::{Client, PASSWORD};
 use crate::protocol::factor::authenticator::FactorUser;

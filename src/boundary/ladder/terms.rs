@@ -54,7 +54,7 @@ impl Terms {
         now: impl FnOnce() -> SystemTime,
     ) -> Result<Self, TokenError> {
         let own = client.client();
-        let realm = own.served_realm(challenge.realm.as_deref()).ok_or(Reason::MalformedMfaToken)?;
+        let realm = policy::realm_of_open(own, challenge.realm.as_deref())?;
         policy::permit_grant(own, began, now).map_err(|reason| TokenError::new(reason).about(began.name()))?;
         let factors = rules.factor_audience_of(own);
         let audience = policy::audience_of_login(own, challenge.audience.as_deref(), rules.profile, factors)?;

@@ -68,18 +68,19 @@ impl SecondFactors {
 
     /// Demands of a login what the settings demand. Answers the authenticators of its user, if they had to be looked up.
     pub(crate) async fn demand_of(&self, login: &mut Login) -> Result<Option<Vec<Authenticator>>, Failure> {
-        match self.policy.demand {
-            When::Always => login.demand(Demand::second_factor()),
-            When::Enrolled if login.lacks_factor() => {
-                let listed = self.list(login.factor_user()).await.map_err(store_failed)?;
-                if listed.iter().any(Authenticator::is_factor) {
-                    login.demand(Demand::second_factor());
-                }
-                return Ok(Some(listed));
-            }
-            When::Enrolled | When::Ruled => {}
+        if self.policy.demand == When::Always {
+            login.demand(Demand::second_factor());
         }
-        Ok(None)
+        // Tokens that manage factors are a way around them.
+        let asks_users = self.policy.demand == When::Enrolled || login.manages_factors();
+        if !asks_users || !login.lacks_factor() {
+            return Ok(None);
+        }
+        let listed = self.list(login.factor_user()).await.map_err(store_failed)?;
+        if listed.iter().any(Authenticator::is_factor) {
+            login.demand(Demand::second_factor());
+        }
+        Ok(Some(listed))
     }
 
     /// Leaves a login open: the refusal with what its client can go on with. `listed`: the authenticators of its user, if they were

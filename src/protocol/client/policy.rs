@@ -186,6 +186,11 @@ pub(crate) fn scope_of_refresh(
     left_of(&scope, scope.intersection(&reach))
 }
 
+/// Decides the realm of a login that was left open in this one. The registration of the client may have changed since.
+pub(crate) fn realm_of_open(client: &Client, realm: Option<&str>) -> Result<Realm, Reason> {
+    client.served_realm(realm).ok_or(Reason::MalformedMfaToken)
+}
+
 /// Decides the scope of a login that was left open with this one. The registration of the client may have shrunk since.
 pub(crate) fn scope_of_open(
     client: &Client,

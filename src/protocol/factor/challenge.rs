@@ -26,7 +26,7 @@ pub(crate) const OOB_CODE: Duration = Duration::from_secs(300);
 const VERSION: u8 = 1;
 
 /// What a `mfa_token` holds.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) struct Challenge {
     /// 128 random bits: what is spent once.
     pub(crate) id: [u8; 16],

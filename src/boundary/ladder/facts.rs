@@ -1,0 +1,71 @@
+//! What is decided of a login.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::terms::Terms;
+use crate::boundary::verifier::Verified;
+use crate::protocol::audience::Audience;
+use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::policy::{GrantRules, ScopeLimits};
+use crate::protocol::client::registered::Client;
+use crate::protocol::realm::Realm;
+use crate::protocol::rules::decisions::Decisions;
+use crate::protocol::scope::Scope;
+use crate::protocol::token::family::FamilyId;
+use crate::protocol::token::methods::AuthenticationMethods;
+use crate::protocol::user::subject::Subject;
+use crate::protocol::wire::error::Reason;
+
+/// What is decided of a login, and stands in its grant.
+#[derive(Clone)]
+pub(super) struct GrantFacts {
+    pub(super) subject: Subject,
+    pub(super) client: Client,
+    pub(super) realm: Realm,
+    pub(super) scope: Scope,
+    pub(super) audience: Option<Audience>,
+    pub(super) grant_type: GrantType,
+    pub(super) lifetime: Duration,
+    pub(super) methods: AuthenticationMethods,
+    pub(super) authenticated_at: SystemTime,
+    pub(super) issued_at: SystemTime,
+    pub(super) family: Option<FamilyId>,
+    /// What login rules have decided, if they change anything.
+    pub(super) decisions: Option<Arc<Decisions>>,
+}
+
+impl GrantFacts {
+    /// Of terms and the user that they are for, narrowed to what the verifier lets this user have; never widened.
+    #[inline(always)]
+    pub(super) fn decide(
+        terms: Terms,
+        verified: Verified,
+        methods: AuthenticationMethods,
+        rules: &GrantRules,
+        now: SystemTime,
+    ) -> Result<(Self, ScopeLimits), Reason> {
+        let Terms { client, realm, grant_type, scope, audience } = terms;
+        let Verified { subject, scope: allowed, .. } = verified;
+        let (profile, endpoint) = (rules.profile, rules.scope_ceiling.clone());
+        let is_for_factors = rules.is_of_factors(audience.as_ref());
+        let limits = ScopeLimits { profile, user: allowed, endpoint, is_for_factors };
+        let lifetime = rules.lifetime_of(&client, grant_type);
+        let scope = limits.narrow(scope)?;
+        let facts = Self {
+            subject,
+            client,
+            realm,
+            scope,
+            audience,
+            grant_type,
+            lifetime,
+            methods,
+            authenticated_at: now,
+            issued_at: now,
+            family: None,
+            decisions: None,
+        };
+        Ok((facts, limits))
+    }
+}
