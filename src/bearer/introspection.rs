@@ -79,8 +79,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// # What is a good token
 ///
-/// One that the endpoint calls `active`, with `sub`, `client_id` and `exp`; the members `scope`, `aud`, `iat`, `auth_time` and
-/// `realm` are read too, and others become [claims](AccessTokenRecord::claims). Not good are tokens that are bound to a key
+/// One that the endpoint calls `active`, with `sub`, `client_id` and `exp`; the members `scope`, `aud`, `iat`, `auth_time`, `amr`,
+/// `acr` and `realm` are read too, and others become [claims](AccessTokenRecord::claims). Not good are tokens that are bound to a key
 /// (`cnf`, or a `token_type` other than `Bearer`), those of another kind (`token_use` or `typ`, where a server says it), and
 /// those whose `iat` or `nbf` lies in the future, but for the [clock skew](Self::with_clock_skew).
 /// The endpoint of this crate names `realm` and `token_use`. One that names no realm has tokens of none; one that names no kind

@@ -34,7 +34,8 @@ const OPENID: &str = "openid";
 ///
 /// The header has `alg`, `typ` (`at+jwt`) and `kid`. The claims are `iss`, `sub`, `aud`, `client_id`, `realm` (a claim of
 /// ours: the [realm](crate::realms) of the login, left out if it has none), `scope` (left out when it is
-/// empty), `jti` (256 random bits), `iat`, `exp` and `auth_time`, and nothing about the resource owner but the
+/// empty), `jti` (256 random bits), `iat`, `exp`, `auth_time`, `amr` and `acr` (in which ways the user was authenticated, left out
+/// where that is a [password alone](crate::manual::tokens#how-the-user-was-authenticated)), and nothing about the resource owner but the
 /// [subject's](crate::Subject) identifier unless [`with_claims`](Self::with_claims) or a [login rule](crate::rules) adds it: each
 /// holder of the token can read it (RFC 9068 section 6). `shown_claims` has the names of those that login rules added, which
 /// introspection shows; it is left out if there are none.
@@ -133,9 +134,9 @@ impl JwtIssuer {
     /// login and at a refresh. `claims` says more about the user, as scope and subject ask for it. A second call replaces the first.
     /// Default: no ID tokens, whatever the scope.
     ///
-    /// The header has `alg`, `typ` (`JWT`) and `kid`. The claims are `iss`, `sub`, `aud` (the client's id), `iat`, `exp`, `auth_time`
-    /// and those of `claims`, which cannot have their names. The token lives as long as the access token beside it. At a refresh
-    /// `iat` and `exp` are new, `auth_time` is still that of the login (section 12.2), and `claims` is asked anew. `nonce` is never
+    /// The header has `alg`, `typ` (`JWT`) and `kid`. The claims are `iss`, `sub`, `aud` (the client's id), `iat`, `exp`, `auth_time`,
+    /// `amr` and `acr` as in the access token, and those of `claims`, which cannot have their names. The token lives as long as the access token beside it. At a refresh
+    /// `iat` and `exp` are new, `auth_time`, `amr` and `acr` are still those of the login (section 12.2), and `claims` is asked anew. `nonce` is never
     /// there, because the request has none. `at_hash`, which is optional, is not there either: both tokens come in one answer.
     /// The claims of [`with_claims`](Self::with_claims) and of [login rules](crate::rules) stand in the access token alone.
     ///

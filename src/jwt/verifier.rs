@@ -35,6 +35,8 @@ use crate::protocol::token::record::AccessTokenRecord;
 /// - `exp` and `iat` are there and numbers between the years 1970 and 9999, like `nbf` and `auth_time` if they are there.
 ///   `exp` lies in the future; `iat` and `nbf` do not, but for the [clock skew](Self::with_clock_skew).
 ///
+/// `amr` and `acr` are read as far as they [are known](crate::manual::tokens#how-the-user-was-authenticated).
+///
 /// Audience, realm (a claim of ours, `realm`) and scope are judged by the caller, from the
 /// [record](AccessTokenRecord). [`claims`](AccessTokenRecord::claims) has all others but `iss`, among them `jti`, `nbf` and
 /// `cnf`.

@@ -52,6 +52,7 @@ use crate::observe::telemetry;
 use crate::protocol::audience::Audience;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{GrantRules, MissingScope};
+use crate::protocol::client::registered::{Client, SECOND_FACTOR};
 use crate::protocol::factor::api;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::keyed::Keyed;
@@ -98,11 +99,13 @@ impl Options {
             token_path: &self.token_path,
             revocation_path: self.tokens.revocation_path(),
             introspection_path: self.tokens.introspection_path(),
+            factor_challenge_path: factors.as_ref().map(|_| self.factor_endpoints.challenge_path()),
             documents: &self.documents,
             grants: types
                 .iter()
                 .copied()
                 .filter(|grant| realm_grant == RealmGrant::Advertised || !grant.names_realm())
+                .filter(|grant| !is_unused_factor_grant(grant.name(), clients.as_deref()))
                 .collect(),
             post_allowed: self.post_allowed,
             tokens: &*issuer,
@@ -270,6 +273,12 @@ fn checked(
         Some(fault) => Err(fault.into()),
         None => Ok(Arc::new(SecondFactors::new(given, patience.factors, patience.delivery, Arc::clone(clock)))),
     }
+}
+
+/// Whether a grant finishes logins with a second factor, and no client may use it, where `clients` are all that there are.
+fn is_unused_factor_grant(name: &str, clients: Option<&[Client]>) -> bool {
+    let may_use = |client: &Client| client.allows_grant(name);
+    SECOND_FACTOR.contains(&name) && clients.is_some_and(|clients| !clients.iter().any(may_use))
 }
 
 /// Warns about the parts that go by a clock of their own.

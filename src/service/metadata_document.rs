@@ -23,6 +23,8 @@ pub(super) struct EndpointFacts<'a> {
     pub(super) token_path: &'a str,
     pub(super) revocation_path: Option<&'a str>,
     pub(super) introspection_path: Option<&'a str>,
+    /// Where a second factor is chosen, if there are some.
+    pub(super) factor_challenge_path: Option<&'a str>,
     pub(super) documents: &'a [Placed],
     pub(super) grants: Vec<GrantType>,
     pub(super) post_allowed: bool,
@@ -98,6 +100,10 @@ impl Metadata {
         }
         if let Some(path) = facts.introspection_path {
             members.insert("introspection_endpoint".to_owned(), url(path));
+        }
+        // No member of a standard: as Auth0 calls it.
+        if let Some(path) = facts.factor_challenge_path {
+            members.insert("mfa_challenge_endpoint".to_owned(), url(path));
         }
         Ok(members)
     }

@@ -78,6 +78,20 @@ async fn a_grpc_client_gets_a_grpc_status_for_each_refusal() {
 }
 
 #[tokio::test]
+async fn a_grpc_client_learns_that_another_login_is_needed_su_01() {
+    let tokens = Tokens::new();
+    tokens.add("2fa", record("read").with_methods("password otp".parse().unwrap()));
+    let address = grpc(guard(tokens).require_second_factor(None)).await;
+    assert_eq!(check(address, &["Bearer 2fa"]).await.unwrap(), 1);
+    let status = check(address, &["Bearer t"]).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert!(status.message().contains("insufficient_user_authentication"), "{status:?}");
+    let challenge = bearer::parameters(status.metadata().get("www-authenticate").unwrap().to_str().unwrap());
+    assert_eq!(challenge["error"], "insufficient_user_authentication");
+    assert!(challenge["acr_values"].ends_with("/multi-factor"));
+}
+
+#[tokio::test]
 async fn a_grpc_client_learns_that_the_backend_is_down_and_no_more_be_16() {
     let down = Tokens::answering(|_| Err(BackendError::unavailable("the table is gone")));
     let status = check(grpc(guard(down)).await, &["Bearer t"]).await.unwrap_err();

@@ -14,7 +14,7 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_password_grant::mount::Metadata;
 use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens};
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens, RevocationEndpoint};
-use tower_password_grant::{ConfigError, Denial, OpaqueIssuer, PasswordGrantLayer, PeerAddress};
+use tower_password_grant::{Client, ConfigError, Denial, OpaqueIssuer, PasswordGrantLayer, PeerAddress, StaticClients};
 
 use crate::support::grants::OwnGrant;
 use crate::support::{self, Probe, spawn};
@@ -77,6 +77,39 @@ async fn document(layer: &PasswordGrantLayer, path: &str) -> Value {
 
 async fn is_inner(layer: &PasswordGrantLayer, path: &str) -> bool {
     ask(layer, Method::GET, path).await.body() == "inner"
+}
+
+#[cfg(feature = "mfa")]
+#[tokio::test]
+async fn the_endpoint_where_a_second_factor_is_chosen_is_named_where_there_are_some() {
+    use std::sync::Arc;
+
+    use tower_password_grant::mfa::Factors;
+    use tower_password_grant::mount::FactorEndpoints;
+    use tower_password_grant::store::MemoryFactors;
+    use tower_password_grant::user::SecretKeys;
+
+    let metadata = || Metadata::new("https://as.example").openid_configuration();
+    let named = async |change: fn(support::FixtureBuilder) -> support::FixtureBuilder| {
+        let factors = Factors::new(Arc::new(MemoryFactors::new()), SecretKeys::random().unwrap()).totp("Example");
+        let layer = build(metadata(), |builder| change(builder.second_factor(factors))).unwrap();
+        let one = document(&layer, WELL_KNOWN).await;
+        assert_eq!(one, document(&layer, "/.well-known/openid-configuration").await);
+        let is_of_factors = |grant: &&str| grant.starts_with("http://auth0.com/oauth/grant-type/mfa-");
+        let grants: Vec<&str> =
+            one["grant_types_supported"].as_array().unwrap().iter().map(|grant| grant.as_str().unwrap()).collect();
+        (one["mfa_challenge_endpoint"].clone(), grants.iter().any(is_of_factors))
+    };
+    // No client of these may use the grants.
+    assert_eq!(named(|builder| builder).await, ("https://as.example/mfa/challenge".into(), false));
+    let moved = named(|builder| {
+        let app = Client::public("app").allow_password_grant().allow_second_factor().scopes("read");
+        let clients = StaticClients::new([app.build().unwrap()]).unwrap();
+        builder.clients(clients).factor_endpoints(FactorEndpoints::new().challenge("/choose"))
+    });
+    assert_eq!(moved.await, ("https://as.example/choose".into(), true));
+    let without = document(&simple(metadata()), WELL_KNOWN).await;
+    assert!(without.get("mfa_challenge_endpoint").is_none());
 }
 
 #[tokio::test]

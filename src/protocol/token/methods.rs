@@ -84,7 +84,8 @@ impl AuthenticationMethod {
     }
 }
 
-/// The ways in which the user of one login was authenticated: a set.
+/// The ways in which the user of one login was authenticated: a set. Tokens and introspection say it in the claims `amr` and `acr`,
+/// which are left out where it is [a password alone](crate::manual::tokens#how-the-user-was-authenticated).
 ///
 /// ```
 /// use tower_password_grant::token::{AuthenticationMethod, AuthenticationMethods};
@@ -169,8 +170,8 @@ impl AuthenticationMethods {
         if self.has_second_factor() { Some(MULTI_FACTOR) } else { None }
     }
 
-    /// What tokens and introspection say of them, beside `auth_time`. A password alone goes without saying: logins of an endpoint
-    /// without second factors are those of each token of the password grant, and `amr` would cost each request to an API.
+    /// What tokens and introspection say of them, beside `auth_time`. A password alone goes without saying: it is what most tokens
+    /// of this grant come from, and a longer token would cost each request to an API.
     pub(crate) fn claims(self) -> impl Iterator<Item = (&'static str, Value)> {
         let goes_without_saying = self.is_empty() || self == Self::NONE.with(AuthenticationMethod::Password);
         let amr = (!goes_without_saying).then(|| (AMR, self.amr().into()));

@@ -9,7 +9,9 @@ use tower_password_grant::jwt::{IdClaims, SigningAlgorithm};
 
 use super::helpers::*;
 use super::id_world::IdWorld;
+use super::methods::vouching;
 use crate::support::tokens::text;
+use crate::support::vouched::by;
 
 fn python() -> Command {
     Command::new(std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into()))
@@ -97,6 +99,16 @@ async fn pyjwt_verifies_the_id_tokens_of_every_algorithm_and_takes_neither_kind_
         let json: serde_json::Value = serde_json::from_slice(&good.stdout).unwrap();
         assert_eq!((&json["claims"]["name"], &json["claims"]["aud"]), (&"Alice Ä.".into(), &"conf".into()));
         assert_eq!(json["header"]["alg"], algorithm.name());
+
+        // How the user was authenticated is read by others, too.
+        let world = IdWorld::with((*world.issuer).clone(), vouching);
+        let json = world.post(&by("password+otp")).await.assert_ok();
+        for (options, kind, audience) in [(&[][..], "access_token", AUDIENCE), (&["--id-token"], "id_token", "conf")] {
+            let good = run(options, text(&json, kind), jwks.clone(), ISSUER, audience).await;
+            assert!(good.status.success(), "{algorithm}: {}", String::from_utf8_lossy(&good.stderr));
+            let read: serde_json::Value = serde_json::from_slice(&good.stdout).unwrap();
+            assert_eq!(read["claims"]["amr"], serde_json::json!(["pwd", "otp", "mfa"]));
+        }
 
         for (options, token, audience) in [
             (&["--id-token"][..], &id_token, "pub"),

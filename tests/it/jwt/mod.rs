@@ -11,6 +11,7 @@ mod id_world;
 mod interop;
 mod jwks;
 mod keys;
+mod methods;
 mod remote;
 mod remote_behind;
 mod tokens;
