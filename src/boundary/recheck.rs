@@ -8,6 +8,7 @@ use super::provided::Missing;
 use crate::protocol::client::registered::Client;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
+use crate::protocol::token::record::AccessTokenRecord;
 
 /// What the default of [`CredentialVerifier::recheck`](crate::CredentialVerifier::recheck) says in telemetry.
 pub(crate) struct CannotRecheck;
@@ -40,6 +41,17 @@ impl Recheck {
     ) -> Self {
         let (client, realm, scope) = (client.clone(), realm.clone(), scope.clone());
         Self { subject, client, realm, scope, authenticated_at, address }
+    }
+
+    /// The question about the login of an access token.
+    pub(crate) fn of_token(
+        record: &AccessTokenRecord,
+        client: &Client,
+        realm: &Realm,
+        address: Option<IpAddr>,
+    ) -> Self {
+        let since = record.authenticated_at().unwrap_or(record.issued_at());
+        Self::about(record.subject_id().into(), client, realm, record.scope(), since, address)
     }
 
     /// The same question about a subject that has another identifier elsewhere.

@@ -137,12 +137,17 @@ impl Budget {
             matches!(error.reason, Reason::UnknownRefreshToken | Reason::ForeignToken | Reason::MalformedMfaToken)
         };
         if client.is_public() && outcome.as_ref().is_err_and(is_stranger) {
-            // The token was looked up meanwhile.
-            caller.elapsed = None;
-            // It stays charged.
-            drop(self.reserve(Guessed::nobody(), None, Some(client), caller).await?);
+            self.count_made_up(Some(client), caller).await?;
         }
         Ok(())
+    }
+
+    /// The same for a bearer token of the endpoints of second factors, which names the client: nobody has proved who it is.
+    pub(super) async fn count_made_up(&self, client: Option<&Client>, caller: &mut Caller) -> Result<(), TokenError> {
+        // The token was looked up meanwhile.
+        caller.elapsed = None;
+        // It stays charged.
+        self.reserve(Guessed::nobody(), None, client, caller).await.map(drop)
     }
 
     /// The face of a refusal, whose limit is noted, and whose lock is a notice to the owner of the account.

@@ -22,7 +22,7 @@ use crate::observe::patience::{Bound, answered};
 use crate::protocol::client::credentials::{self, Moment, Offer, Presented};
 use crate::protocol::client::registered::{Client, is_client_id};
 use crate::protocol::wire::error::{Reason, TokenError};
-use crate::protocol::wire::form::Form;
+use crate::protocol::wire::form::{Form, Known};
 use crate::protocol::wire::head::{is_bearer, origin};
 
 /// What the rungs and the answer need of the head of a request.
@@ -101,6 +101,17 @@ impl Door {
     /// The one way of client authentication that the request uses.
     #[inline]
     pub(super) fn present(&self, head: &Head, form: &mut Form, trail: &mut Trail) -> Result<Presented, TokenError> {
+        self.present_by(head, form, self.methods.ignore_foreign_schemes, trail)
+    }
+
+    #[inline(always)]
+    fn present_by(
+        &self,
+        head: &Head,
+        form: &mut Form,
+        ignore_foreign_schemes: bool,
+        trail: &mut Trail,
+    ) -> Result<Presented, TokenError> {
         let request = head.with(form);
         let methods = self.methods.own.iter().enumerate();
         let mut claims = methods.filter_map(|(index, method)| method.claim(&request).map(|id| (index, id)));
@@ -112,7 +123,7 @@ impl Door {
         if let Some((index, _)) = claim.as_ref().filter(|(_, id)| !is_client_id(id)) {
             return Err(self.refused_by_method(*index, &request, Reason::UnknownClient));
         }
-        let presented = credentials::present(&head.headers, form, claim, self.methods.ignore_foreign_schemes);
+        let presented = credentials::present(&head.headers, form, claim, ignore_foreign_schemes);
         let presented = presented.map_err(|error| refused_bearer(error, head, trail.purpose))?;
         trail.unencoded_basic = presented.is_ambiguous();
         Ok(presented)
@@ -138,6 +149,29 @@ impl Door {
         misfits.tell_new(client.as_ref());
         trail.client = client;
         Ok(())
+    }
+
+    /// Finds the client of a bearer token, and authenticates what the request has of one beside it, which must be the same: the token
+    /// proves its client by itself, so most requests name none.
+    pub(super) async fn accompany(
+        &self,
+        head: &Head,
+        form: &mut Form,
+        id: &str,
+        trail: &mut Trail,
+    ) -> Result<Client, TokenError> {
+        // The header has the bearer token.
+        let Some(presented) = beside(self.present_by(head, form, true, trail), form)? else {
+            let found = self.clients.patience.of(self.clients.registry.find_at_once(id)).await;
+            let found = found.map_err(|error| error.because(Reason::RegistryFailed))?;
+            trail.client = found.filter(|client| client.id().as_str() == id);
+            permit_site(head, trail)?;
+            return trail.client.clone().ok_or_else(|| Reason::BearerInvalid.into());
+        };
+        self.find(&presented, form, trail).await?;
+        permit_site(head, trail)?;
+        let client = self.authenticate(head, form, &presented, trail).await?.into_client();
+        if client.id().as_str() == id { Ok(client) } else { Err(Reason::BearerInvalid.into()) }
     }
 
     /// Authenticates the client that was found. A secret is compared in one step with its charge; what the application's own
@@ -200,6 +234,14 @@ impl Door {
         }
         error.details().challenge = self.methods.own.get(index).map(|method| method.challenge());
         error
+    }
+}
+
+/// What is presented beside a bearer token, if anything is.
+fn beside(presented: Result<Presented, TokenError>, form: &Form) -> Result<Option<Presented>, TokenError> {
+    match presented {
+        Err(error) if error.reason == Reason::NoClient && form.span(Known::ClientSecret).is_none() => Ok(None),
+        presented => presented.map(Some),
     }
 }
 

@@ -23,6 +23,7 @@ use super::door::{Door, Head, permit_site};
 use super::flows::grants::{Grants, Served};
 use super::flows::introspection::IntrospectionFlow;
 use super::flows::mfa_challenge::ChallengeFlow;
+use super::flows::mfa_manage::ManagementFlow;
 use super::flows::revocation::RevocationFlow;
 use super::gate::{Gate, Next};
 use super::login::rungs::Rungs;
@@ -42,6 +43,7 @@ pub(crate) struct Exchange {
     pub(crate) introspection: IntrospectionFlow,
     /// If there are second factors.
     pub(crate) challenge: Option<Box<ChallengeFlow>>,
+    pub(crate) management: Option<Box<ManagementFlow>>,
     pub(crate) rungs: Rungs,
 }
 
@@ -63,8 +65,12 @@ impl Exchange {
             Next::Refuse(reason) => return Err((*reason).into()),
             Next::Read(_) | Next::Throttle(_) => return Err(Reason::BodyIncomplete.into()),
         };
-        if trail.purpose == Purpose::Token && form.span(Known::GrantType).is_none() {
-            return Err(TokenError::missing("grant_type"));
+        if trail.purpose == Purpose::Token {
+            if form.span(Known::GrantType).is_none() {
+                return Err(TokenError::missing("grant_type"));
+            }
+        } else if trail.purpose.takes_bearer() {
+            return Box::pin(self.manage(head, form, trail)).await;
         }
         let presented = self.door.present(head, form, trail)?;
         // What is borrowed is held to the end of its block, by the future of every request.
@@ -84,8 +90,9 @@ impl Exchange {
             Purpose::Revocation => return Box::pin(self.revocation.serve(form, client, trail)).await,
             Purpose::Introspection => return Box::pin(self.introspection.serve(form, presented, client)).await,
             Purpose::FactorChallenge => return Box::pin(self.challenge(form, client, trail)).await,
+            // Managed above, by a bearer token.
             Purpose::Associate | Purpose::Authenticators | Purpose::Authenticator => {
-                return Err(TokenError::missing("mfa_token"));
+                return Err(Reason::BearerInvalid.into());
             }
         }
 
@@ -116,6 +123,12 @@ impl Exchange {
     ) -> Result<Reply, TokenError> {
         let flow = self.challenge.as_deref().ok_or(Reason::MalformedMfaToken)?;
         flow.serve(form, client, trail).await
+    }
+
+    /// The management of second factors.
+    async fn manage(&self, head: &Head, form: &mut Form, trail: &mut Trail) -> Result<Reply, TokenError> {
+        let flow = self.management.as_deref().ok_or(Reason::BearerInvalid)?;
+        flow.serve((&self.door, self.gate.senders(), &self.rungs), head, form, trail).await
     }
 }
 

@@ -26,6 +26,7 @@ use crate::conductor::flows::extension::ExtensionFlow;
 use crate::conductor::flows::grants::{Flow, Grants};
 use crate::conductor::flows::introspection::IntrospectionFlow;
 use crate::conductor::flows::mfa_challenge::ChallengeFlow;
+use crate::conductor::flows::mfa_manage::ManagementFlow;
 use crate::conductor::flows::oob::ByOutOfBand;
 use crate::conductor::flows::otp::ByOtp;
 use crate::conductor::flows::password::PasswordFlow;
@@ -185,6 +186,10 @@ impl Options {
             post_allowed: self.post_allowed,
             ignore_foreign_schemes: self.ignore_foreign_schemes,
         };
+        let management = factors.as_ref().zip(rules.factor_audience.clone()).map(|(factors, audience)| {
+            let (factors, access, budget) = (Arc::clone(factors), Arc::clone(&access), Arc::clone(&budget));
+            Box::new(ManagementFlow { factors, access, audience, budget })
+        });
         let tokens = IssuedBefore { families: families.clone(), access: Arc::clone(&access) };
         let exchange = Exchange {
             gate,
@@ -194,6 +199,7 @@ impl Options {
             challenge: factors
                 .as_ref()
                 .map(|factors| Box::new(ChallengeFlow::new(Arc::clone(factors), Arc::clone(&budget)))),
+            management,
             introspection: IntrospectionFlow::new(tokens, Arc::clone(&clock), introspection.max_age),
             rungs: Rungs::new(Parts {
                 budget,

@@ -98,6 +98,8 @@ mod refresh_races;
 #[cfg(feature = "tracing")]
 mod rules;
 #[cfg(all(feature = "argon2", feature = "sqlite", feature = "testing"))]
+#[cfg(feature = "mfa")]
+mod second_factor;
 mod second_request;
 mod settings;
 #[cfg(feature = "sqlite")]

@@ -55,6 +55,11 @@ pub(crate) fn exchange(
 pub(crate) struct ReverifiedUser(pub(super) Verified);
 
 impl ReverifiedUser {
+    /// The version of its credentials.
+    pub(crate) fn credential_version(&self) -> Option<&str> {
+        self.0.subject.credential_version()
+    }
+
     /// Whether it is the same user with the same version of the credentials.
     pub(crate) fn keeps_login(&self, subject: &Subject) -> bool {
         self.0.subject.keeps_login(subject.id(), subject.credential_version())

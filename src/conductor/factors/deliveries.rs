@@ -81,6 +81,13 @@ impl Deliveries {
         Ok(OutOfBand { id, challenge, authenticator: authenticator.clone(), channel, code, expires })
     }
 
+    /// What a new authenticator of this channel shows its device, if it has something to show.
+    pub(crate) async fn enrolment_uri(&self, recipient: &Recipient<'_>) -> Result<Option<String>, TokenError> {
+        let Recipient { user, channel, contact, .. } = *recipient;
+        let Some(way) = self.way(channel).filter(|_| channel == Channel::Push) else { return Ok(None) };
+        self.patience.of(way.enrolment_uri(user, contact)).await.map_err(failed)
+    }
+
     /// Asks what the user has answered on another device, with this authenticator, one of all that the user has, for a charge.
     pub(crate) async fn ask(
         &self,

@@ -19,7 +19,7 @@ use crate::boundary::once::OneTimeValues;
 use crate::conductor::failure::Failure;
 use crate::observe::patience::Bound;
 use crate::observe::telemetry;
-use crate::protocol::client::registered::{Client, SECOND_FACTOR};
+use crate::protocol::client::registered::Client;
 use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorKind, Channel, FactorUser};
 use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::factor::parameters::MFA_TOKEN;
@@ -91,7 +91,7 @@ impl SecondFactors {
         listed: Option<Vec<Authenticator>>,
         attempt: Option<[u8; 32]>,
     ) -> Failure {
-        if !may_finish(login.client()) {
+        if !login.client().allows_second_factor() {
             telemetry::cannot_finish(login.client().id());
             return Failure::Open(Reason::FactorRequired.into());
         }
@@ -133,11 +133,6 @@ impl SecondFactors {
         let channels = Channel::ALL.into_iter().filter(|channel| self.deliveries.serve(*channel));
         otp.into_iter().chain(channels.map(AuthenticatorKind::OutOfBand)).collect()
     }
-}
-
-/// Whether the client has a grant by which it can finish a login.
-fn may_finish(client: &Client) -> bool {
-    SECOND_FACTOR.iter().any(|grant| client.allows_grant(grant))
 }
 
 /// The refusal of a login that can be finished.

@@ -3,7 +3,9 @@
 pub(crate) mod extension;
 pub(crate) mod grants;
 pub(crate) mod introspection;
+mod mfa_associate;
 pub(crate) mod mfa_challenge;
+pub(crate) mod mfa_manage;
 pub(crate) mod oob;
 pub(crate) mod otp;
 pub(crate) mod password;

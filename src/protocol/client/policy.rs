@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use super::grant_type::GrantType;
-use super::registered::{Client, ClientId, REFRESH_TOKEN};
+use super::grant_type::{GrantType, begins_login};
+use super::registered::{Client, ClientId, PASSWORD, REFRESH_TOKEN};
 use crate::protocol::audience::Audience;
 use crate::protocol::factor::api;
 use crate::protocol::profile::Profile;
@@ -90,6 +90,11 @@ pub(crate) fn permit_grant(
         return Err(Reason::GrantSunset);
     }
     Ok(())
+}
+
+/// A grant by which the client may begin logins, for one that is known by its tokens alone.
+pub(crate) fn login_grant(client: &Client) -> &str {
+    client.grants().iter().map(String::as_str).find(|grant| begins_login(grant)).unwrap_or(PASSWORD)
 }
 
 /// The most that a client may ask for: what it is registered for, what the profile has for every client, and if its tokens are for the

@@ -8,12 +8,6 @@ use super::parameters::{AUTHENTICATOR_TYPES, EMAIL, OOB_CHANNELS, PHONE_NUMBER};
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::form::Form;
 
-/// What can be enrolled.
-pub(crate) trait Offer {
-    /// Whether authenticators of this kind can be.
-    fn has(&self, kind: AuthenticatorKind) -> bool;
-}
-
 /// What is to be enrolled.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted<'a> {
@@ -26,10 +20,10 @@ pub(crate) enum Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// Reads what is asked for: the first of the types, and of the channels, that is offered.
-    pub(crate) fn read(form: &'a Form, offer: &impl Offer) -> Result<Self, TokenError> {
+    /// Reads what is asked for: the first of the types, and of the channels, that can be enrolled.
+    pub(crate) fn read(form: &'a Form, enrollable: &[AuthenticatorKind]) -> Result<Self, TokenError> {
         let kinds = kinds(form)?;
-        let kind = kinds.into_iter().find(|kind| offer.has(*kind)).ok_or(Reason::UnsupportedChallengeType)?;
+        let kind = kinds.into_iter().find(|kind| enrollable.contains(kind)).ok_or(Reason::UnsupportedChallengeType)?;
         match kind {
             AuthenticatorKind::OutOfBand(channel) => Self::out_of_band(channel, form),
             _ => Ok(Self::Otp),
@@ -107,21 +101,15 @@ fn kinds(form: &Form) -> Result<Vec<AuthenticatorKind>, TokenError> {
 mod tests {
     use super::*;
 
-    struct All;
+    const ALL: [AuthenticatorKind; 5] = [
+        AuthenticatorKind::Otp,
+        AuthenticatorKind::OutOfBand(Channel::Sms),
+        AuthenticatorKind::OutOfBand(Channel::Voice),
+        AuthenticatorKind::OutOfBand(Channel::Email),
+        AuthenticatorKind::OutOfBand(Channel::Push),
+    ];
 
-    impl Offer for All {
-        fn has(&self, _: AuthenticatorKind) -> bool {
-            true
-        }
-    }
-
-    struct Calls;
-
-    impl Offer for Calls {
-        fn has(&self, kind: AuthenticatorKind) -> bool {
-            kind == AuthenticatorKind::OutOfBand(Channel::Voice)
-        }
-    }
+    const CALLS: [AuthenticatorKind; 1] = [AuthenticatorKind::OutOfBand(Channel::Voice)];
 
     fn form(body: &str) -> Form {
         Form::parse(body.as_bytes(), 0).unwrap()
@@ -130,11 +118,11 @@ mod tests {
     #[test]
     fn the_first_that_is_offered_is_taken() {
         let both = form("authenticator_types=otp+oob&oob_channels=sms&oob_channels=voice&phone_number=%2B15555550199");
-        assert_eq!(Wanted::read(&both, &All).unwrap(), Wanted::Otp);
-        assert_eq!(Wanted::read(&both, &Calls).unwrap(), Wanted::Contact(Channel::Voice, "+15555550199"));
+        assert_eq!(Wanted::read(&both, &ALL).unwrap(), Wanted::Otp);
+        assert_eq!(Wanted::read(&both, &CALLS).unwrap(), Wanted::Contact(Channel::Voice, "+15555550199"));
         let json = br#"{"authenticator_types":["oob"],"oob_channels":["auth0"]}"#;
         let push = Form::parse_json(json, 0, &[AUTHENTICATOR_TYPES, OOB_CHANNELS]).unwrap();
-        assert_eq!(Wanted::read(&push, &All).unwrap(), Wanted::Device(Channel::Push));
+        assert_eq!(Wanted::read(&push, &ALL).unwrap(), Wanted::Device(Channel::Push));
     }
 
     #[test]
@@ -151,10 +139,10 @@ mod tests {
             ("authenticator_types=oob&oob_channels=email&email=nobody", Reason::InvalidEnrolment),
             ("authenticator_types=oob&oob_channels=email&email=a&email=b", Reason::RepeatedParameter),
         ] {
-            assert_eq!(Wanted::read(&form(body), &All).unwrap_err().reason, reason, "{body}");
+            assert_eq!(Wanted::read(&form(body), &ALL).unwrap_err().reason, reason, "{body}");
         }
         assert_eq!(
-            Wanted::read(&form("authenticator_types=otp"), &Calls).unwrap_err().reason,
+            Wanted::read(&form("authenticator_types=otp"), &CALLS).unwrap_err().reason,
             Reason::UnsupportedChallengeType
         );
     }

@@ -49,7 +49,7 @@ pub(crate) struct Associated<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) oob_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) binding_method: Option<&'static str>,
+    binding_method: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) recovery_codes: Option<Vec<&'a str>>,
     /// Where the enrolment was begun by an access token: by which its first code is redeemed.
@@ -65,7 +65,10 @@ impl<'a> Associated<'a> {
             secret: None,
             barcode_uri: None,
             oob_code: None,
-            binding_method: None,
+            binding_method: match kind {
+                AuthenticatorKind::OutOfBand(channel) if channel.has_code() => Some("prompt"),
+                _ => None,
+            },
             recovery_codes: None,
             mfa_token: None,
         }

@@ -10,6 +10,8 @@ pub mod capture;
 mod clock;
 #[cfg(feature = "sqlite")]
 pub mod diverted;
+#[cfg(feature = "mfa")]
+pub mod factors;
 pub mod faults;
 #[cfg(feature = "sqlite")]
 pub mod folder;

@@ -1,0 +1,81 @@
+//! Who manages second factors: the bearer of a `mfa_token`, or of an access token for these endpoints (RFC 6750).
+
+use std::time::SystemTime;
+
+use super::second_factors::SecondFactors;
+use crate::conductor::access_tokens::AccessTokens;
+use crate::protocol::audience::Audience;
+use crate::protocol::factor::authenticator::FactorUser;
+use crate::protocol::factor::challenge::Challenge;
+use crate::protocol::skew::MAX_SKEW;
+use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::wire::error::{Reason, TokenError};
+
+/// Who manages second factors.
+pub(crate) enum Bearer {
+    /// A login with a factor open.
+    Login(Box<Challenge>),
+    /// An access token.
+    Token(AccessTokenRecord),
+}
+
+impl Bearer {
+    /// The bearer of this token. `audience`: that of the endpoints of second factors.
+    pub(crate) async fn of(
+        token: &str,
+        factors: &SecondFactors,
+        access: &AccessTokens,
+        audience: &Audience,
+    ) -> Result<Self, TokenError> {
+        let now = factors.clock.now();
+        match factors.seals.open_challenge(token, now) {
+            Ok(challenge) => return Ok(Self::Login(Box::new(challenge))),
+            Err(Reason::MfaTokenExpired) => return Err(Reason::BearerExpired.into()),
+            Err(_) => {}
+        }
+        let is_for_factors = |record: &AccessTokenRecord| record.audience().iter().any(|own| own == audience.as_str());
+        let record = access.find(token).await?.filter(is_for_factors).ok_or(Reason::BearerInvalid)?;
+        Self::of_record(record, now).map_err(TokenError::from)
+    }
+
+    fn of_record(record: AccessTokenRecord, now: SystemTime) -> Result<Self, Reason> {
+        match record {
+            record if record.has_expired(now) => Err(Reason::BearerExpired),
+            record if record.is_early(now, MAX_SKEW) => Err(Reason::BearerInvalid),
+            record => Ok(Self::Token(record)),
+        }
+    }
+
+    pub(crate) fn client_id(&self) -> &str {
+        match self {
+            Self::Login(challenge) => &challenge.client,
+            Self::Token(record) => record.client().as_str(),
+        }
+    }
+
+    /// Whose second factors they are.
+    pub(crate) fn user(&self) -> FactorUser<'_> {
+        match self {
+            Self::Login(challenge) => FactorUser::new(challenge.realm.as_deref(), &challenge.subject),
+            Self::Token(record) => FactorUser::new(record.realm(), record.subject_id()),
+        }
+    }
+
+    /// Whether a second factor was shown for it.
+    pub(crate) fn has_second_factor(&self) -> bool {
+        match self {
+            // It is open.
+            Self::Login(_) => false,
+            Self::Token(record) => record.methods().has_second_factor(),
+        }
+    }
+
+    /// Whether it has this scope. A login with a factor open has each that it may finish with.
+    pub(crate) fn check_scope(&self, scope: &str, may_login: bool) -> Result<(), Reason> {
+        let may = match self {
+            Self::Login(_) => may_login,
+            Self::Token(record) => record.scope().contains(scope),
+        };
+        if may { Ok(()) } else { Err(Reason::BearerScope) }
+    }
+}

@@ -1,0 +1,231 @@
+//! The enrolment of an authenticator. What is new of it is in the answer, and never again.
+
+use std::pin::pin;
+use std::time::SystemTime;
+
+use super::super::answer::FactorReply;
+use super::super::factors::bearer::Bearer;
+use super::super::factors::deliveries::{Recipient, Span};
+use super::super::login::rungs::Rungs;
+use super::super::trail::Trail;
+use super::mfa_manage::{ManagementFlow, Manager, failed};
+use crate::boundary::audit::FactorStep;
+use crate::boundary::backend::BackendError;
+use crate::boundary::factors::tools::NewOtp;
+use crate::boundary::ladder::charge::{Charge, Guessed, OfDelivery};
+use crate::boundary::recheck::Recheck;
+use crate::protocol::client::policy;
+use crate::protocol::factor::api;
+use crate::protocol::factor::authenticator::{
+    Authenticator, AuthenticatorId, AuthenticatorKind, Enrolled, Enrolment, FactorUser, RecoveryCodes,
+};
+use crate::protocol::factor::challenge::{CHALLENGE, Challenge};
+use crate::protocol::factor::recovery::RecoveryCode;
+use crate::protocol::factor::wanted::Wanted;
+use crate::protocol::secret::secrets::{RandomnessError, Token, fill_random};
+use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::wire::error::{Reason, TokenError};
+use crate::protocol::wire::factors::Associated;
+use crate::protocol::wire::form::Form;
+
+/// What is new by an enrolment.
+struct New<'a> {
+    id: AuthenticatorId,
+    wanted: Wanted<'a>,
+    /// Of an authenticator app.
+    otp: Option<NewOtp>,
+    recovery_codes: Option<Vec<RecoveryCode>>,
+}
+
+/// The login that the first right code finishes.
+struct Finish {
+    /// The identifier of its challenge.
+    id: [u8; 16],
+    expires: SystemTime,
+    /// Where the client does not have it yet.
+    token: Option<Token>,
+}
+
+/// What a delivery gives the client.
+struct Delivered {
+    oob_code: Token,
+    barcode_uri: Option<String>,
+}
+
+impl ManagementFlow {
+    /// Begins an enrolment.
+    pub(super) async fn enrol(
+        &self,
+        manager: &Manager,
+        form: &Form,
+        rungs: &Rungs,
+        trail: &mut Trail,
+    ) -> Result<FactorReply, TokenError> {
+        manager.bearer.check_scope(api::ENROLL, true)?;
+        let wanted = Wanted::read(form, &self.factors.enrollable())?;
+        let has = self.authenticators(manager).await?;
+        // The store decides it once more. This spares what comes before.
+        let is_first = !manager.bearer.has_second_factor();
+        if is_first && has.iter().any(Authenticator::is_factor) {
+            return Err(Reason::AlreadyEnrolled.into());
+        }
+        let finish = self.finish(manager, rungs, trail).await?;
+        let new = self.make(manager.bearer.user(), wanted, &has)?;
+        let charge = self.charge(manager, &new, trail).await?;
+        self.keep(manager, &new, is_first).await?;
+        let delivered = match charge {
+            Some(charge) => self.deliver(manager, &new, &finish, charge, trail).await?,
+            None => None,
+        };
+        let json = new.told(&finish, delivered.as_ref());
+        Ok(manager.reply(FactorStep::Enrolled, Some(new.id), Some(json)))
+    }
+
+    /// Draws what is new. Recovery codes are for a user who has none that count.
+    fn make<'a>(&self, user: FactorUser<'_>, wanted: Wanted<'a>, has: &[Authenticator]) -> Result<New<'a>, TokenError> {
+        let id = AuthenticatorId::random(wanted.kind()).map_err(unlucky)?;
+        let tools = self.factors.seals.tools();
+        let otp = (wanted == Wanted::Otp).then(|| tools.new_otp(user.subject)).transpose().map_err(unlucky)?;
+        let counts = |one: &Authenticator| one.is_active && one.kind == AuthenticatorKind::RecoveryCodes;
+        let number = self.factors.policy.recovery_codes.filter(|_| !has.iter().any(counts));
+        let draw = |number| (0..number).map(|_| RecoveryCode::random()).collect();
+        let recovery_codes = number.map(draw).transpose().map_err(unlucky)?;
+        Ok(New { id, wanted, otp, recovery_codes })
+    }
+
+    /// Charges the delivery of a code, before anything is kept. An authenticator app needs none.
+    async fn charge(
+        &self,
+        manager: &Manager,
+        new: &New<'_>,
+        trail: &mut Trail,
+    ) -> Result<Option<Charge<OfDelivery>>, TokenError> {
+        if new.wanted == Wanted::Otp {
+            return Ok(None);
+        }
+        let FactorUser { realm, subject, .. } = manager.bearer.user();
+        let guessed = Guessed::delivery(realm, subject, new.id.as_str());
+        self.budget.reserve(guessed, None, Some(&manager.client), &mut trail.caller).await.map(Some)
+    }
+
+    /// Keeps what is new, which is not active yet.
+    async fn keep(&self, manager: &Manager, new: &New<'_>, is_first: bool) -> Result<(), TokenError> {
+        let (user, now) = (manager.bearer.user(), self.factors.clock.now());
+        let secret = new.otp.as_ref().map_or_else(|| new.contact().as_bytes(), |otp| &otp.secret);
+        let sealed = self.factors.seals.seal_secret(user, &new.id, secret)?;
+        let authenticator = Authenticator::new(new.id.clone(), new.wanted.kind(), new.wanted.name(), sealed, now);
+        let recovery = match &new.recovery_codes {
+            Some(codes) => {
+                let kind = AuthenticatorKind::RecoveryCodes;
+                let id = AuthenticatorId::random(kind).map_err(unlucky)?;
+                let digests = codes.iter().map(|code| code.digest(user)).collect();
+                Some(RecoveryCodes::new(Authenticator::new(id, kind, None, Vec::new(), now), digests))
+            }
+            None => None,
+        };
+        let enrolment = Enrolment::new(authenticator, recovery, is_first);
+        let enrolling = pin!(self.factors.store.enrol(user, enrolment, now));
+        match self.factors.patience.of(enrolling).await.map_err(failed)? {
+            Enrolled::Begun => Ok(()),
+            Enrolled::NotFirst | Enrolled::TooMany => Err(Reason::AlreadyEnrolled.into()),
+        }
+    }
+
+    /// Sends the first code, or asks on the other device.
+    async fn deliver(
+        &self,
+        manager: &Manager,
+        new: &New<'_>,
+        finish: &Finish,
+        charge: Charge<OfDelivery>,
+        trail: &Trail,
+    ) -> Result<Option<Delivered>, TokenError> {
+        let AuthenticatorKind::OutOfBand(channel) = new.wanted.kind() else { return Ok(None) };
+        let recipient = Recipient {
+            user: manager.bearer.user(),
+            authenticator: &new.id,
+            channel,
+            contact: new.contact(),
+            client: manager.client.id(),
+            address: trail.caller.address,
+        };
+        let barcode_uri = self.factors.deliveries.enrolment_uri(&recipient).await?;
+        let login = Span { now: self.factors.clock.now(), ends: finish.expires };
+        let sent = self.factors.deliveries.send(recipient, finish.id, charge, login).await?;
+        Ok(Some(Delivered { oob_code: self.factors.seals.seal_delivery(&sent)?, barcode_uri }))
+    }
+
+    /// The login that the first right code finishes: the one that is open, or that of the access token once more.
+    async fn finish(&self, manager: &Manager, rungs: &Rungs, trail: &Trail) -> Result<Finish, TokenError> {
+        match &manager.bearer {
+            Bearer::Login(challenge) => Ok(Finish { id: challenge.id, expires: challenge.expires, token: None }),
+            Bearer::Token(record) => {
+                let challenge = self.challenge(record, manager, rungs, trail).await?;
+                let token = self.factors.seals.seal_challenge(&challenge)?;
+                Ok(Finish { id: challenge.id, expires: challenge.expires, token: Some(token) })
+            }
+        }
+    }
+
+    async fn challenge(
+        &self,
+        record: &AccessTokenRecord,
+        manager: &Manager,
+        rungs: &Rungs,
+        trail: &Trail,
+    ) -> Result<Challenge, TokenError> {
+        let Manager { client, .. } = manager;
+        let question = Recheck::of_token(record, client, &trail.realm, trail.caller.address);
+        let answer = rungs.users().recheck(&question).await;
+        // Whatever has become of the user, the token is not what it was.
+        let user = answer.map_err(|error| error.because(Reason::VerifierFailed))?.map_err(|_| Reason::BearerInvalid)?;
+        let mut id = [0; 16];
+        fill_random(&mut id).map_err(unlucky)?;
+        let now = self.factors.clock.now();
+        Ok(Challenge {
+            id,
+            client: client.id().as_str().to_owned(),
+            realm: record.realm().map(str::to_owned),
+            subject: record.subject_id().to_owned(),
+            credential_version: user.credential_version().map(str::to_owned),
+            scope: record.scope().as_str().to_owned(),
+            audience: Some(self.audience.as_str().to_owned()),
+            grant_type: policy::login_grant(client).to_owned(),
+            methods: record.methods(),
+            authenticated_at: question.authenticated_at(),
+            expires: now.checked_add(CHALLENGE).unwrap_or(now),
+            attempt: None,
+            family: None,
+        })
+    }
+}
+
+impl New<'_> {
+    /// Where a code goes. What has no address is reached by the identifier of its authenticator.
+    fn contact(&self) -> &str {
+        match self.wanted {
+            Wanted::Contact(_, contact) => contact,
+            Wanted::Otp | Wanted::Device(_) => self.id.as_str(),
+        }
+    }
+
+    /// What the client is told of it.
+    fn told(&self, finish: &Finish, delivered: Option<&Delivered>) -> Vec<u8> {
+        let mut told = Associated::new(self.wanted.kind());
+        if let Some(otp) = &self.otp {
+            (told.secret, told.barcode_uri) = (Some(otp.text.as_str()), Some(otp.uri.as_str()));
+        }
+        if let Some(delivered) = delivered {
+            told.oob_code = Some(delivered.oob_code.expose());
+            told.barcode_uri = delivered.barcode_uri.as_deref();
+        }
+        told.recovery_codes =
+            self.recovery_codes.as_ref().map(|codes| codes.iter().map(RecoveryCode::expose).collect());
+        told.mfa_token = finish.token.as_ref().map(Token::expose);
+        told.to_json()
+    }
+}
+
+fn unlucky(error: RandomnessError) -> TokenError {
+    failed(BackendError::from(error))
+}

@@ -1,0 +1,6 @@
+//! Second factors: the endpoints, the logins that need one, and what cannot be had without.
+
+mod associate;
+mod audience;
+mod authenticators;
+mod bearer;
