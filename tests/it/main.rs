@@ -71,6 +71,8 @@ mod directories;
 mod empty_answers;
 #[cfg(feature = "tracing")]
 mod end_user_address;
+#[cfg(feature = "testing")]
+mod factor_races;
 mod faults;
 mod grpc_web;
 mod ipv6_networks;

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Where the server finds the name of its file.
-const SERVER: &str = "CRASH_SERVER_OVER";
+pub const SERVER: &str = "CRASH_SERVER_OVER";
 
 /// Runs this program as what it was started for: as a server over a file, or to kill such servers.
 pub fn run<F: Future<Output = ()>>(serve: impl FnOnce(PathBuf) -> F, kill: impl FnOnce()) {

@@ -6,6 +6,7 @@ mod bounds;
 mod clients;
 mod commits;
 mod contract;
+mod factors;
 mod file;
 mod forgetting;
 mod limiter;
