@@ -131,10 +131,8 @@ impl Factors {
         let fault = |setting, given: &dyn fmt::Debug, range| SettingError::new(setting, given, range);
         name.map(|name| fault("Factors::totp", &name, "1 to 64 characters without a colon"))
             .or_else(|| number.map(|number| fault("Factors::recovery_codes", &number, "1 to 20")))
-            .or_else(|| twice.map(|channel| fault("Factors::deliver", channel, "each channel once")))
-            .or_else(|| {
-                has_none.then(|| fault("Factors::new", &(), "`totp`, `deliver` or both: no factor can be enrolled"))
-            })
+            .or_else(|| twice.map(|channel| fault("Factors::deliver", &format_args!("{channel:?} twice"), "each once")))
+            .or_else(|| has_none.then(|| fault("Factors", &format_args!("no factor"), "`totp`, `deliver` or both")))
     }
 }
 
