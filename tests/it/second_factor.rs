@@ -4,3 +4,7 @@ mod associate;
 mod audience;
 mod authenticators;
 mod bearer;
+mod challenge;
+mod out_of_band;
+mod recovery;
+mod ways;

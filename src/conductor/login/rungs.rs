@@ -60,13 +60,14 @@ impl Rungs {
     }
 
     /// The parts that go by a clock, and whether that is the endpoint's.
-    pub(crate) fn follow_clock(&self, clock: &SharedClock) -> [(&'static str, bool); 4] {
-        let Parts { mint, budget, families, access, .. } = &self.parts;
+    pub(crate) fn follow_clock(&self, clock: &SharedClock) -> [(&'static str, bool); 5] {
+        let Parts { mint, budget, families, access, factors, .. } = &self.parts;
         [
             ("the issuer", mint.follow_clock(clock)),
             ("the attempt limiter", budget.follow_clock(clock)),
             ("the refresh token store", families.as_ref().is_none_or(|own| own.follow_clock(clock))),
             ("the verifier of access tokens", access.follow_clock(clock)),
+            ("the store of second factors", factors.as_ref().is_none_or(|own| own.once.follow_clock(clock))),
         ]
     }
 
