@@ -5,6 +5,8 @@ mod audience;
 mod authenticators;
 mod bearer;
 mod challenge;
+mod mounts;
 mod out_of_band;
+mod paths;
 mod recovery;
 mod ways;

@@ -54,11 +54,6 @@ impl Channel {
     pub const fn has_code(self) -> bool {
         !matches!(self, Self::Push)
     }
-
-    /// Whether it leads to a telephone number.
-    pub(crate) const fn is_phone(self) -> bool {
-        matches!(self, Self::Sms | Self::Voice)
-    }
 }
 
 /// What an authenticator is.

@@ -1,9 +1,16 @@
 //! The audience of the endpoints of second factors, which a login asks for.
 
-use serde_json::json;
-use tower_password_grant::mount::Profile;
+use std::sync::Arc;
 
-use crate::support::factors::{AUDIENCE, FactorBed};
+use serde_json::json;
+use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
+use tower_password_grant::mfa::When;
+use tower_password_grant::mount::Profile;
+use tower_password_grant::store::MemoryAccessTokens;
+use tower_password_grant::{OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients};
+
+use crate::support::ManualClock;
+use crate::support::factors::{self, AUDIENCE, FactorBed, ISSUER, Outbox, People};
 
 const SCOPES: &str = "enroll+read:authenticators+remove:authenticators";
 
@@ -53,4 +60,67 @@ async fn a_refresh_keeps_it() {
     assert_eq!(bed.list(bearer).await.status, 200);
     let enrol = bed.associate(bearer, &json!({ "authenticator_types": ["otp"] })).await;
     assert_eq!(enrol.json()["error"], "insufficient_scope");
+}
+
+#[tokio::test]
+async fn a_user_who_has_a_factor_shows_it_for_this_audience_whatever_the_settings_demand() {
+    for profile in [Profile::Rfc6749, Profile::Auth0] {
+        let bed = FactorBed::with(|factors| factors.demand(When::Ruled), |builder| builder.profile(profile));
+        let secret = bed.enrolled("alice").await;
+        bed.login("alice", "scope=read").await.assert_ok();
+        let answer = bed.login("alice", &format!("audience={AUDIENCE}&scope={SCOPES}")).await;
+        assert_eq!((answer.status.as_u16(), answer.json()["error"].clone()), (403, json!("mfa_required")));
+        let mfa_token = answer.json()["mfa_token"].as_str().unwrap().to_owned();
+        let json = bed.redeem_otp(&mfa_token, &bed.code(&secret)).await.assert_ok();
+        // Now it may do what a password alone may not.
+        let bearer = json["access_token"].as_str().unwrap();
+        let id = bed.list(bearer).await.json()[0]["id"].as_str().unwrap().to_owned();
+        assert_eq!(bed.associate(bearer, &json!({ "authenticator_types": ["otp"] })).await.status, 200);
+        assert_eq!(bed.remove(bearer, &id).await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_from_before_the_enrolment_shows_a_factor_too() {
+    let bed = FactorBed::with(|factors| factors.demand(When::Ruled), |builder| builder);
+    let json = bed.login("alice", &format!("audience={AUDIENCE}&scope={SCOPES}")).await.assert_ok();
+    bed.enrolled("alice").await;
+    let refresh = json["refresh_token"].as_str().unwrap();
+    let answer = bed.token(&format!("client_id=app&grant_type=refresh_token&refresh_token={refresh}")).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["error"].clone()), (403, json!("mfa_required")));
+}
+
+#[tokio::test]
+async fn a_signed_token_is_for_this_audience_too() {
+    let key = SigningKey::generate(SigningAlgorithm::EdDsa).unwrap();
+    let clock = ManualClock::new();
+    let issuer = JwtIssuer::new(ISSUER, ["https://api.example"], KeySet::new(key)).unwrap().with_clock(clock.clone());
+    let verifier = issuer.verifier();
+    let layer = PasswordGrant::builder()
+        .clients(StaticClients::new(factors::clients()).unwrap())
+        .verifier(People::default())
+        .issuer(issuer)
+        .access_tokens(verifier)
+        .second_factor(factors::factors(&Arc::default(), &Outbox::default()))
+        .clock(clock)
+        .peer_address(PeerAddress::unknown());
+    // The issuer of JWTs says its URL, so there need be no metadata.
+    let bed = FactorBed { layer: layer.build().unwrap(), ..FactorBed::new() };
+    let json = bed.login("alice", &format!("audience={AUDIENCE}&scope={SCOPES}")).await.assert_ok();
+    let token = json["access_token"].as_str().unwrap();
+    assert_eq!(bed.list(token).await.body, "[]");
+    let ordinary = bed.login("alice", "scope=read").await.assert_ok();
+    assert_eq!(bed.list(ordinary["access_token"].as_str().unwrap()).await.status, 401);
+}
+
+#[tokio::test]
+async fn without_the_url_of_the_issuer_there_are_no_second_factors() {
+    let builder = PasswordGrant::builder()
+        .clients(StaticClients::new(factors::clients()).unwrap())
+        .verifier(People::default())
+        .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
+        .second_factor(factors::factors(&Arc::default(), &Outbox::default()))
+        .peer_address(PeerAddress::unknown());
+    let error = builder.build().unwrap_err().to_string();
+    assert!(error.contains("`.second_factor(..)` needs the issuer's URL") && error.contains(".metadata("), "{error}");
 }

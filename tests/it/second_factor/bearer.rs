@@ -35,6 +35,19 @@ async fn an_open_login_lists_and_enrols_a_first_factor_and_removes_nothing() {
 }
 
 #[tokio::test]
+async fn a_login_that_waits_for_its_factor_lists_and_enrols_no_second_one() {
+    let bed = FactorBed::new();
+    bed.enrolled("alice").await;
+    let answer = bed.login("alice", "").await;
+    assert_eq!(answer.json()["error"], "mfa_required");
+    let token = answer.json()["mfa_token"].as_str().unwrap().to_owned();
+    let listed = bed.list(&token).await.json();
+    assert_eq!((&listed[0]["type"], &listed[0]["active"]), (&json!("otp"), &json!(true)), "{listed}");
+    let refused = bed.associate(&token, &json!({ "authenticator_types": ["otp"] })).await;
+    assert_eq!(refused.json()["error_description"], "User is already enrolled");
+}
+
+#[tokio::test]
 async fn an_open_login_ends_after_ten_minutes() {
     let bed = FactorBed::new();
     let token = mfa_token(&bed, "alice").await;
