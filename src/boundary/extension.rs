@@ -113,7 +113,8 @@ impl fmt::Debug for ExtensionRequest {
 /// ```
 ///
 /// # Contract
-/// A denial is a value. `Err` means "could not decide" and nothing else.
+/// A denial is a value. `Err` means "could not decide" and nothing else. In which ways the user was authenticated is said by
+/// [`Verdict::with_methods`]: nothing is known of the grant but that, and where a second factor is demanded only two ways are one.
 ///
 /// # Security
 /// If the request carries something that can be guessed (a password, a short code), return the key of the account that it

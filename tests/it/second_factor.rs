@@ -9,4 +9,5 @@ mod mounts;
 mod out_of_band;
 mod paths;
 mod recovery;
+mod step_up;
 mod ways;
