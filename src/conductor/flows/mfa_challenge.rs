@@ -11,12 +11,12 @@ use crate::boundary::audit::FactorStep;
 use crate::boundary::ladder::charge::Guessed;
 use crate::boundary::ladder::client::AuthenticatedClient;
 use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::client::policy;
 use crate::protocol::client::registered::Client;
 use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, Channel};
 use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::factor::choice::{Asked, Chosen};
 use crate::protocol::factor::parameters::{AUTHENTICATOR_ID, CHALLENGE_TYPE, MFA_TOKEN, OOB_CHANNEL};
-use crate::protocol::realm::Realm;
 use crate::protocol::wire::challenge_answer;
 use crate::protocol::wire::error::TokenError;
 use crate::protocol::wire::form::Form;
@@ -62,7 +62,7 @@ impl ChallengeFlow {
         let types: Vec<&str> = form.list(CHALLENGE_TYPE).collect();
         let asks = client.client().clone();
         let challenge = factors.open_for(&asks, token)?;
-        trail.realm = challenge.realm.as_deref().map(Realm::kept).unwrap_or_default();
+        trail.realm = policy::realm_of_open(&asks, challenge.realm.as_deref())?;
         let enrolled = factors.list(challenge.user()).await.map_err(|error| store_failed(error).into_error())?;
         let asked = Asked { types: &types, authenticator, channel, shown: challenge.methods };
         let answer = match asked.choose(&enrolled, |channel| factors.deliveries.serve(channel))? {

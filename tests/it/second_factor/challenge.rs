@@ -49,6 +49,8 @@ async fn a_code_of_six_digits_is_sent_and_is_not_in_the_answer() {
         assert_eq!(json["expires_in"], 300);
         assert_eq!(json.as_object().unwrap().len(), 4);
         let (sent, code) = (bed.outbox.last(), bed.typed());
+        assert_eq!(sent.id.len(), 22);
+        assert_eq!(bed.outbox.all().iter().filter(|other| other.id == sent.id).count(), 1);
         assert_eq!((sent.channel, sent.contact.as_str(), sent.subject.as_str()), (channel, contact, "user-pat"));
         assert!(code.len() == 6 && code.bytes().all(|digit| digit.is_ascii_digit()));
         assert!(!json.to_string().contains(&code));
