@@ -10,7 +10,7 @@ use crate::boundary::sync::held;
 use crate::observe::telemetry;
 use crate::protocol::client::grant_type::{GrantType, begins_login, is_of_extension};
 use crate::protocol::client::policy;
-use crate::protocol::client::registered::{Client, ClientAuthentication, ClientId, REFRESH_TOKEN};
+use crate::protocol::client::registered::{Client, ClientAuthentication, ClientId, REFRESH_TOKEN, SECOND_FACTOR};
 use crate::protocol::profile::Profile;
 use crate::protocol::scope::Scope;
 
@@ -183,7 +183,7 @@ impl Logins {
     }
 }
 
-fn of_grants(client: &Client, offer: &EndpointOffer, logins: Logins, now: SystemTime) -> [Held; 4] {
+fn of_grants(client: &Client, offer: &EndpointOffer, logins: Logins, now: SystemTime) -> [Held; 5] {
     let serves = |grant: &String| offer.grants.iter().any(|served| served.name() == grant);
     let may_refresh = client.allows_grant(REFRESH_TOKEN);
     [
@@ -198,6 +198,10 @@ fn of_grants(client: &Client, offer: &EndpointOffer, logins: Logins, now: System
         (
             client.grants().iter().any(|grant| is_of_extension(grant) && !serves(grant)),
             "it may use a grant type that is not served here: `.extension_grant(..)`",
+        ),
+        (
+            client.grants().iter().any(|grant| SECOND_FACTOR.contains(&grant.as_str()) && !serves(grant)),
+            "it may show a second factor, but the endpoint asks for none: `.second_factor(..)`",
         ),
         (
             logins.by_password && client.sunset().is_some_and(|sunset| sunset.end() <= now),

@@ -73,6 +73,11 @@ async fn each_registration_that_cannot_work_is_told_at_the_start_and_those_that_
             warnings_about(app().allow_grant("urn:x"), |builder| builder),
             warnings_about(app(), |builder| builder),
         ),
+        (
+            "it may show a second factor",
+            warnings_about(app().allow_second_factor(), |builder| builder),
+            warnings_about(app(), |builder| builder),
+        ),
         ("it may introspect", warnings_about(api(), |builder| builder), warnings_about(api(), access)),
         (
             "which is refused",
