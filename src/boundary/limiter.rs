@@ -247,7 +247,7 @@ impl Settlement {
 ///   [`again`](Reservation::again) gives. If the first call has taken something back in spite of its `Err`, the second
 ///   takes nothing back: a charge that comes back twice is a free guess. A limiter that cannot know does nothing then, and
 ///   the charge stays.
-/// - Keys are equal only if every part is, the account's [kind](AccountKey::kind) included: hash them with their lengths, not
+/// - Keys are equal only if every part is, the account's [kind](crate::user::AccountKey::kind) included: hash them with their lengths, not
 ///   joined by a separator. Addresses count by their [network](AttemptKey::network); for exempt ones only the budgets of the
 ///   account and of client secrets hold. An IPv6 /48 holds 65,536 of these networks: count on wider ones beside them,
 ///   with larger budgets, as [`MemoryLimiter`](crate::limiter::MemoryLimiter) does.
