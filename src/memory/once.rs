@@ -103,6 +103,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::boundary::clock::SystemClock;
 
     #[derive(Clone, Debug)]
     struct Hand(Arc<Mutex<(SystemTime, Duration)>>);
@@ -115,6 +116,22 @@ mod tests {
         fn elapsed(&self) -> Duration {
             self.0.lock().unwrap().1
         }
+    }
+
+    #[tokio::test]
+    async fn values_go_by_the_clock_that_is_handed_to_them_before_the_first_one() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let hand = Hand(Arc::new(Mutex::new((start, Duration::ZERO))));
+        let values = MemoryOneTimeValues::new().with_capacity(1).unwrap();
+        assert!(values.follow_clock(&SharedClock::new(Some(Arc::new(hand.clone())))));
+        let (ticket, until) = (SecretDigest::of("ticket"), start + Duration::from_secs(600));
+        for unspent in [true, false] {
+            // By the operating system's clock it would be over long ago.
+            assert_eq!(values.consume(&ticket, until).await.unwrap(), unspent);
+        }
+        let late = SharedClock::new(Some(Arc::new(SystemClock::new())));
+        assert!(!values.follow_clock(&late), "what was spent by one clock is not forgotten by another");
+        assert!(!values.consume(&ticket, until).await.unwrap());
     }
 
     #[tokio::test]

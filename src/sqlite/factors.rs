@@ -168,3 +168,7 @@ impl FactorStore for SqliteStore {
         self.write(move |db| Ok(db.execute(SWAP, params![subject, realm, old.as_bytes(), new.as_bytes()])? > 0)).await
     }
 }
+
+#[cfg(test)]
+#[path = "factors_tests.rs"]
+mod tests;
