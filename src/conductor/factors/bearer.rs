@@ -1,4 +1,4 @@
-//! Who manages second factors: the bearer of a `mfa_token`, or of an access token for these endpoints (RFC 6750).
+//! The bearer that manages second factors: of a `mfa_token`, or of an access token for these endpoints (RFC 6750).
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use crate::protocol::skew::MAX_SKEW;
 use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::wire::error::{Reason, TokenError};
 
-/// Who manages second factors.
+/// The bearer that manages second factors.
 pub(crate) enum Bearer {
     /// A login with a factor open.
     Login(Box<Challenge>),

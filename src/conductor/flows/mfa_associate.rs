@@ -209,7 +209,7 @@ impl New<'_> {
         }
     }
 
-    /// What the client is told of it.
+    /// The answer to the client.
     fn told(&self, finish: &Finish, delivered: Option<&Delivered>) -> Vec<u8> {
         let mut told = Associated::new(self.wanted.kind());
         if let Some(otp) = &self.otp {

@@ -1,4 +1,4 @@
-//! The management of second factors: who asks, and the list of authenticators, from which one is removed.
+//! The management of second factors: its bearer and client, and the list of authenticators, from which one is removed.
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use super::super::trail::Trail;
 use crate::boundary::audit::FactorStep;
 use crate::boundary::backend::BackendError;
 use crate::protocol::audience::Audience;
+use crate::protocol::client::policy;
 use crate::protocol::client::registered::Client;
 use crate::protocol::factor::api;
 use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId};
@@ -116,8 +117,7 @@ async fn identify(
     trail: &mut Trail,
 ) -> Result<Manager, TokenError> {
     let client = door.accompany(head, form, bearer.client_id(), trail).await?;
-    let realm = client.served_realm(bearer.user().realm).filter(|_| client.allows_second_factor());
-    trail.realm = realm.ok_or(Reason::BearerInvalid)?;
+    trail.realm = policy::realm_of_factors(&client, bearer.user().realm).ok_or(Reason::BearerInvalid)?;
     Ok(Manager { bearer, client })
 }
 

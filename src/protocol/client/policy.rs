@@ -164,6 +164,12 @@ pub(crate) fn realm_of_refresh(client: &Client, family: &RefreshFamily) -> Resul
     client.served_realm(family.realm()).ok_or(Reason::RealmWithdrawn)
 }
 
+/// Decides the realm of a user whose second factors are managed, which is that of the login. The registration of the client may have
+/// shrunk since.
+pub(crate) fn realm_of_factors(client: &Client, realm: Option<&str>) -> Option<Realm> {
+    client.served_realm(realm).filter(|_| client.allows_second_factor())
+}
+
 /// Whether this client may know what an access token stands for: one that is for it, for nobody in particular, or was issued to it.
 pub(crate) fn may_know(client: &Client, record: &AccessTokenRecord) -> bool {
     let is_for_it = record.audience().iter().any(|audience| client.audiences().contains(audience));

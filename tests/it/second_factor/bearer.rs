@@ -1,4 +1,4 @@
-//! Who manages second factors: by which bearer, and from which page.
+//! Which bearers manage second factors, and from which page.
 
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ async fn made_up_bearers_use_up_the_budget_of_their_address() {
     let mut throttled = 0;
     for number in 0..400 {
         let answer = bed.list(&format!("made-up-{number}")).await;
-        throttled = u32::from(answer.status == 429) + throttled;
+        throttled += u32::from(answer.status == 429);
         if throttled > 0 {
             break;
         }

@@ -151,7 +151,7 @@ pub struct FactorBed {
     pub outbox: Outbox,
     pub store: Arc<MemoryFactors>,
     pub clock: ManualClock,
-    /// One line for each answer: what was done and to whom, or why it was refused.
+    /// One line for each answer: what was done, its client and its user, or why it was refused.
     pub events: Arc<Mutex<Vec<String>>>,
 }
 
