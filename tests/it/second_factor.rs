@@ -5,12 +5,15 @@ mod audience;
 mod authenticators;
 mod bearer;
 mod bypass;
+#[cfg(feature = "tracing")]
+mod canaries;
 mod challenge;
 mod flow;
 mod mounts;
 mod out_of_band;
 mod paths;
 mod recovery;
+mod settings;
 mod step_up;
 mod steps;
 mod ways;

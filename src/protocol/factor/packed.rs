@@ -7,6 +7,9 @@ use crate::protocol::versioned::{self, Unreadable, take};
 /// The most bytes of one value. Sealed and in base64url it fits into 4 KiB.
 pub(super) const LONGEST: usize = 3000;
 
+/// Room for most values from the start. What grows leaves a copy behind: a value with a code in it is short.
+const ROOM: usize = 512;
+
 /// A value does not fit into what clients are given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLong;
@@ -19,8 +22,7 @@ pub(super) struct Packed {
 
 impl Packed {
     pub(super) fn new(version: u8) -> Self {
-        // Whole from the start: what grows leaves copies behind.
-        let mut bytes = Vec::with_capacity(LONGEST);
+        let mut bytes = Vec::with_capacity(ROOM);
         bytes.push(version);
         Self { bytes: Zeroizing::new(bytes), is_too_long: false }
     }
