@@ -15,6 +15,8 @@
 
 #[path = "model/checks.rs"]
 mod checks;
+#[path = "model/factors.rs"]
+mod factors;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "it/support/records.rs"]
 mod records;
@@ -70,6 +72,8 @@ struct World {
     /// The guesses of the threads that were verified, which only a success or an operator takes back.
     denied: Arc<AtomicUsize>,
     notices: Arc<AtomicUsize>,
+    /// An attempt that was settled as pending.
+    pending: Arc<std::sync::Mutex<Option<[u8; 32]>>>,
 }
 
 impl World {
@@ -81,7 +85,7 @@ impl World {
     fn with(limits: impl FnOnce(Limits) -> Limits) -> Self {
         let limits = limits(Limits::new().with_capacity(64));
         let limiter = MemoryLimiter::new().with_limits(limits).with_clock(Arc::new(Still));
-        Self { limiter: Arc::new(limiter), denied: Arc::default(), notices: Arc::default() }
+        Self { limiter: Arc::new(limiter), denied: Arc::default(), notices: Arc::default(), pending: Arc::default() }
     }
 
     fn reserve_as(&self, name: &str, from: IpAddr, secret: u64) -> Option<Reservation> {

@@ -254,6 +254,14 @@ impl Settlement {
 /// - A reservation is [from a known address](Reservation::from_known_address) only if a full login of the same account from the
 ///   same network succeeded before. Such attempts wait less where there is much to verify, so let no other outcome make an
 ///   address known, bound how many an account has, and forget them in time.
+/// - A [code](Guess::Factor), a [recovery code](Guess::RecoveryCode) and a [message](Guess::Delivery) of a second factor have budgets
+///   of their own, which no password gives back. A challenge gives nothing back at all. A finished login, which is settled as
+///   [`Success`](Settlement::Success), takes back its own charge and ends the count of the user's codes in a row; those of
+///   a short time it leaves. Recovery codes count by user and address, so that a stranger elsewhere does not close the owner's
+///   last way in. Neither an exemption nor a known address lifts any of it.
+/// - What was settled as [`Pending`](Settlement::Pending) stays charged until one success [resumes](Reservation::resumed) it, through
+///   any process, within 30 minutes of the charge. A second success changes nothing, nor does any other settlement: remember which
+///   have succeeded, in the step in which their charges come back.
 /// - All budgets of an attempt are charged, or none. On a store that is spread over machines they must lie on one.
 ///
 /// # Security

@@ -1,5 +1,6 @@
 //! The suites of `testing::contract` on the stores in memory, and on broken ones: each promise that a store breaks is named.
 
+mod broken_factor_limiter;
 mod broken_factors;
 mod broken_limiter;
 mod broken_one_step;

@@ -7,7 +7,7 @@ use shuttle::thread;
 use tower_password_grant::BackendError;
 use tower_password_grant::limiter::{
     AttemptKey, AttemptLimiter, AttemptRecords, Checked, Guess, Limit, Limits, LoadedRecords, Lockout, RecordChange,
-    RecordKey, Reserved, SecretCheck, Settlement, SharedKey, StoredLimiter,
+    RecordKey, Reservation, Reserved, SecretCheck, Settlement, SharedKey, StoredLimiter,
 };
 use tower_password_grant::user::AccountKey;
 
@@ -92,6 +92,28 @@ fn guesses_of_two_processes_never_exceed_the_budget_t2() {
             [|process| told([(); 2].map(|()| process.guess(Settlement::Denied))); 3];
         assert_eq!(together(&records, 3, parts).into_iter().sum::<usize>(), 3);
         assert!(!Process::new(records, 3).guess(Settlement::Denied));
+    });
+}
+
+#[test]
+fn what_was_pending_succeeds_once_whichever_process_says_so() {
+    exhaust("two processes, a success of what was pending each", MOST, || {
+        let records = records();
+        let process = Process::new(records.clone(), 2);
+        let account = AccountKey::resolved("alice");
+        let key = AttemptKey::new(Guess::Account { realm: None, account: &account }, Some(HERE));
+        let Reserved::Charged(right) = ready(process.0.reserve(&key)) else { panic!("the first is charged") };
+        let bytes = *right.key();
+        ready(process.0.settle(right, Settlement::Pending));
+        let threads = [(); 2].map(|()| {
+            let process = Process::new(records.clone(), 2);
+            let succeed = move || ready(process.0.settle(Reservation::new(bytes).resumed(), Settlement::Success));
+            thread::spawn(succeed)
+        });
+        threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
+        assert_eq!(told([(); 3].map(|()| process.guess(Settlement::Denied))), 2, "its charge came back");
+        ready(process.0.settle(Reservation::new(bytes).resumed(), Settlement::Success));
+        assert!(!process.guess(Settlement::Denied), "it was forgiven twice");
     });
 }
 

@@ -26,7 +26,7 @@ use crate::limiter::step::tally::Tally;
 use crate::limiter::step::ticket::Ticket;
 use crate::limiter::step::transition::{Attempted, Charged, Compared, News, Outcome, Right, Step};
 
-/// Counts attempts in the memory of this process, by four limits, which [`Limits`] may change; the other
+/// Counts attempts in the memory of this process, by these limits, which [`Limits`] may change; the other
 /// two, of [requests](crate::limiter::RequestCeiling) and [introspections](crate::limiter::IntrospectionCeiling), are kept by the endpoint:
 ///
 /// | Limit | Default |
@@ -35,6 +35,17 @@ use crate::limiter::step::transition::{Attempted, Charged, Compared, News, Outco
 /// | [`Account`](crate::limiter::Limit::Account) | 100 in a row over all addresses, then locked for 1, 2, 4 .. 24 hours; not for addresses from which the account succeeded before |
 /// | [`Address`](crate::limiter::Limit::Address) | 300 over all accounts and clients, one more each minute |
 /// | [`ClientAndAddress`](crate::limiter::Limit::ClientAndAddress) | as for account and address |
+///
+/// and by six more for second factors:
+///
+/// | Limit | Default |
+/// |---|---|
+/// | [`Challenge`](crate::limiter::Limit::Challenge) | 5 codes at one challenge |
+/// | [`Factor`](crate::limiter::Limit::Factor) | 10 codes of one user over all challenges and addresses, then none for 15 minutes |
+/// | [`FactorInARow`](crate::limiter::Limit::FactorInARow) | 100 codes of one user since the last finished login, then locked for 1, 2, 4, 7, 7 .. days |
+/// | [`RecoveryCode`](crate::limiter::Limit::RecoveryCode) | 5 recovery codes of one user from one address, then none for an hour |
+/// | [`Authenticator`](crate::limiter::Limit::Authenticator) | 1 message with a code in 30 seconds |
+/// | [`Delivery`](crate::limiter::Limit::Delivery) | 5 messages to one user, then none for an hour |
 ///
 /// A success takes back its own charges, and forgets the failures of its account from its address. The secret that
 /// was denied last counts no more for the same account within half a minute, because clients and phones repeat what failed.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::pin::pin;
-use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, atomic::AtomicU64};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
@@ -13,8 +13,9 @@ use crate::boundary::operator::{ActiveLock, LimiterOperator as _};
 use crate::limiter::memory::shards::SHARDS;
 use crate::limiter::memory::tables::shard_at;
 use crate::limiter::step::budget::{Lockout, TokenBucket};
-use std::sync::Arc;
 
+#[path = "factor_tests.rs"]
+mod factors;
 #[path = "random_tests.rs"]
 mod random;
 
