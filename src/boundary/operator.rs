@@ -46,6 +46,7 @@ use super::refusal::Limit;
 ///   hold, or none, before the last: the walk is over when there is no [`next`](LockPage::next).
 /// - [`locks_of`](Self::locks_of) answers the same locks, of one account: that over all addresses, and those from single addresses
 ///   and networks; at most 1,000 of them.
+/// - [`factor_locks_of`](Self::factor_locks_of) does the same for the second factor of one user, whose locks are on the pages, too.
 /// - At least the locks that began in this process are listed. A limiter says which others are, and what it knows of their names.
 /// - A lock is what the limits of the limiter that is asked make of the counts: a tool beside a server needs the server's
 ///   [`Limits`](crate::limiter::Limits), or it may list no lock though there are some. What it unblocks is unblocked under

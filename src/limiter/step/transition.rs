@@ -255,6 +255,10 @@ impl<'a> Step<'a> {
         {
             charged = charged.with(Slot::Account);
             let begins = tallies.account.charge(account_budget, now, number);
+            if kind == GuessKind::Delivery {
+                // No message turns out right.
+                tallies.account.deny(now, number, 0);
+            }
             locks = locks.with_if(Slot::Account, begins && blocks(account_limit));
         }
         if counts.has(Slot::Recent)

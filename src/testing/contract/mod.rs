@@ -6,7 +6,7 @@
 //! outside the process, that is a new database, schema or key prefix. Time goes forward in the arguments of the calls alone,
 //! never more than three hours from now, and the suites wait for nothing but answers: a store with a clock of its own must
 //! let it show the present. Everything that is stored has a new random name, so that what another test left does no harm. Only
-//! [`attempt_limiter()`] and [`limiter_operator()`] count under the same names each time, and need a store without counts: over
+//! [`attempt_limiter()`], [`factor_limiter()`] and [`limiter_operator()`] count under the same names each time, and need a store without counts: over
 //! [`AttemptRecords`](crate::limiter::AttemptRecords) a new [`SharedKey`](crate::limiter::SharedKey) makes it one.
 //!
 //! A suite that asks for two handles of a store means two that share nothing but what lies outside of the process, such as two
