@@ -106,7 +106,7 @@ pub trait LimiterOperator: Send + Sync + 'static {
     async fn factor_locks_of(&self, realm: Option<&str>, subject: &str) -> Result<Vec<ActiveLock>, OperationError>;
 
     /// Forgets all attempts on one user's second factor, from all addresses: codes, recovery codes, and messages with codes. Answers
-    /// how many counts went, as for an account. Who knows the password may guess anew: do it once the owner has asked for it and was
+    /// how many counts went, as for an account. Somebody with the password may guess anew: do it once the owner has asked for it and was
     /// recognised, best together with a new password.
     async fn unblock_factor(&self, realm: Option<&str>, subject: &str) -> Result<usize, OperationError>;
 

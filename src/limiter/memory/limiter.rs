@@ -229,10 +229,8 @@ impl MemoryLimiter {
         {
             settle(Slot::Pair, &mut table);
         }
-        if touched.has(Slot::Recent)
-            && let Some(mut table) = shard_of(&self.tables.pairs, ticket.key(Slot::Recent))
-        {
-            settle(Slot::Recent, &mut table);
+        if touched.has(Slot::Recent) {
+            self.settle_recent(ticket, settlement);
         }
         let remembers = step.remembers(ticket, settlement);
         if (touched.has(Slot::Account) || remembers)
@@ -260,23 +258,32 @@ impl MemoryLimiter {
         news.and_then(|news| self.tell(ticket, news, now()))
     }
 
-    /// Settles what was pending. That it succeeded is kept before anything comes back.
+    /// Whether what was pending succeeds now. That it did is kept before anything comes back.
     #[cold]
-    fn settle_resumed(&self, reservation: &Reservation, settlement: Settlement) -> Option<BegunLock> {
-        if reservation.stays(settlement) {
-            return None;
-        }
+    fn resume(&self, reservation: &Reservation, settlement: Settlement) -> bool {
         let (ticket, now) = (Ticket::from_bytes(reservation.key()), self.now());
         let key = ticket.spent_key();
-        let mut table = shard_of(&self.tables.pairs, key)?;
+        let Some(mut table) = shard_of(&self.tables.pairs, key).filter(|_| !reservation.stays(settlement)) else {
+            return false;
+        };
         let mut spent = Tally::default();
         spent = *table.look(key, true, &mut spent).0;
-        if !self.step().resume(&ticket, &mut spent, now) {
-            return None;
+        let is_first = self.step().resume(&ticket, &mut spent, now);
+        if is_first {
+            table.keep(key, (spent, ticket.number), now, self.limits.policy.memory(Slot::Pair), true);
         }
-        table.keep(key, (spent, ticket.number), now, self.limits.policy.memory(Slot::Pair), true);
-        drop(table);
-        self.settle_ticket(&ticket, settlement)
+        is_first
+    }
+
+    /// Settles in the tally of a user's codes in a short time, of which the owner gets no notice.
+    #[cold]
+    fn settle_recent(&self, ticket: &Ticket, settlement: Settlement) {
+        let key = ticket.key(Slot::Recent);
+        if let Some(mut table) = shard_of(&self.tables.pairs, key)
+            && let Some(tally) = table.get_mut(key, ticket.place(Slot::Recent))
+        {
+            let _ = self.step().settle(ticket, settlement, Slot::Recent, tally, || self.now());
+        }
     }
 
     #[cold]
@@ -313,7 +320,7 @@ impl AttemptLimiter for MemoryLimiter {
     ) -> MaybeFuture<'_, Result<Option<BegunLock>, BackendError>> {
         // Here settling never fails, so no first try is kept.
         MaybeFuture::ready(Ok(match first_try::<Infallible>(&reservation, |_| None) {
-            Ok(_) if reservation.is_resumed() => self.settle_resumed(&reservation, settlement),
+            Ok(_) if reservation.is_resumed() && !self.resume(&reservation, settlement) => None,
             Ok(_) => self.settle_ticket(&Ticket::from_bytes(reservation.key()), settlement),
             Err(Stays) => None,
         }))

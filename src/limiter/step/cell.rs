@@ -63,7 +63,7 @@ mod tests {
     fn accounts_clients_and_second_factors_whose_budgets_differ_share_no_cell() {
         for capacity in [0, 1, 2, 8, 100, 4096] {
             let cells = |kind: GuessKind, place: Place| {
-                (0..10_000_u64).map(move |n| cell_of(capacity, (with_kind(n << 32 | n, kind), 0), place))
+                (0..10_000_u64).map(move |n| cell_of(capacity, (with_kind(n << 32 | n, kind as u64), 0), place))
             };
             let all: [HashSet<usize>; 5] = [
                 cells(GuessKind::Account, Place::Shared).collect(),

@@ -1,7 +1,7 @@
 //! What is known of an attempt before any of its records is read.
 
-use super::digests::{Digests, kind_of};
-use super::key::{GuessKind, Key, RECENT};
+use super::digests::Digests;
+use super::key::{GuessKind, Key, RECENT, kind};
 use super::network::{is_ipv6, widened};
 use super::slots::{Slot, Slots};
 use crate::boundary::limiter::AttemptKey;
@@ -24,25 +24,28 @@ pub(crate) struct Facts {
 
 impl Facts {
     pub(crate) fn new(key: &AttemptKey<'_>, digests: &Digests) -> Self {
-        let (kind, network) = (kind_of(&key.guess), digests.network(key.address));
-        let facts = Self {
-            guess: digests.guess(&key.guess),
+        let (guess, network) = (digests.guess(&key.guess), digests.network(key.address));
+        let mut facts = Self {
+            guess,
             network,
             print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
-            kind,
+            kind: kind(guess),
             beside: network,
             has_address: key.address.is_some(),
             is_exempt: key.is_exempt,
         };
-        if kind.is_of_factor() { facts.of_factor(key, digests) } else { facts }
+        if facts.kind.is_of_factor() {
+            facts.go_by_user(key, digests);
+        }
+        facts
     }
 
     #[cold]
-    fn of_factor(self, key: &AttemptKey<'_>, digests: &Digests) -> Self {
-        let beside = digests.part(&key.guess).unwrap_or(self.network);
+    fn go_by_user(&mut self, key: &AttemptKey<'_>, digests: &Digests) {
+        self.beside = digests.part(&key.guess).unwrap_or(self.network);
         // A message goes to the same phone wherever it is asked from.
-        let has_address = self.has_address && self.kind != GuessKind::Delivery;
-        Self { beside, has_address, print: 0, is_exempt: false, ..self }
+        self.has_address &= self.kind != GuessKind::Delivery;
+        (self.print, self.is_exempt) = (0, false);
     }
 
     /// Whether it may count on the account or user over all addresses. Clients count by their pairs alone.

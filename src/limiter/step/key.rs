@@ -34,9 +34,9 @@ impl GuessKind {
 /// The three highest bits of the hash of a guess tell its kind: they choose neither a shard nor a cell.
 const KIND: u32 = 61;
 
-/// The hash of a guess with its kind.
-pub(crate) const fn with_kind(hash: u64, kind: GuessKind) -> u64 {
-    hash & !(7 << KIND) | (kind as u64) << KIND
+/// The hash of a guess with the number of its [kind](GuessKind).
+pub(crate) const fn with_kind(hash: u64, kind: u64) -> u64 {
+    hash & !(7 << KIND) | kind << KIND
 }
 
 /// The kind of a guess.

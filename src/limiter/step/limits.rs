@@ -162,7 +162,7 @@ impl Limits {
     }
 
     /// Another budget for the messages with a code to one user, over all authenticators. Default: 5, each within an hour of the one
-    /// before, then none for an hour. Messages cost money; who knows a password can ask for them.
+    /// before, then none for an hour. Messages cost money, and somebody with a password can ask for them.
     pub fn with_delivery_budget(mut self, budget: Lockout) -> Self {
         self.policy.second.delivery = budget;
         self

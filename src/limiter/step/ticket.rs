@@ -70,7 +70,7 @@ impl Ticket {
         let number = u64::from(self.number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let at = self.at.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
         let digest = self.guess.rotate_left(7) ^ self.network.rotate_left(29) ^ number ^ at;
-        (with_kind(digest, GuessKind::Factor), SPENT)
+        (with_kind(digest, GuessKind::Factor as u64), SPENT)
     }
 
     #[cold]
@@ -93,16 +93,12 @@ impl Ticket {
     /// Whether settling it so forgets all that was counted there, and not what it was charged alone: the failures of an account or
     /// client from its address, and those of a second factor in a row, if nobody else is counted with them.
     pub(crate) fn forgives(&self, settlement: Settlement, slot: Slot) -> bool {
-        settlement == Settlement::Success && !self.is_shared(slot) && self.forgiven() == Some(slot)
-    }
-
-    /// The tally that a finished login begins anew; of a recovery code there is none.
-    fn forgiven(&self) -> Option<Slot> {
-        match self.kind() {
-            GuessKind::Account | GuessKind::Client | GuessKind::Nobody => Some(Slot::Pair),
-            GuessKind::Factor => Some(Slot::Account),
-            GuessKind::RecoveryCode | GuessKind::Delivery => None,
-        }
+        let is_of_these = match slot {
+            Slot::Pair => !self.kind().is_of_factor(),
+            Slot::Account => self.kind() == GuessKind::Factor,
+            _ => false,
+        };
+        settlement == Settlement::Success && is_of_these && !self.is_shared(slot)
     }
 
     pub(crate) fn place(&self, slot: Slot) -> Place {
