@@ -4,6 +4,7 @@ mod associate;
 mod audience;
 mod authenticators;
 mod bearer;
+mod budgets;
 mod bypass;
 #[cfg(feature = "tracing")]
 mod canaries;

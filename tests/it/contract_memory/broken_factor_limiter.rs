@@ -1,7 +1,7 @@
 //! Limiters that break one promise about second factors each.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tower_password_grant::BackendError;
 use tower_password_grant::MaybeFuture;
@@ -53,11 +53,18 @@ struct Broken {
     limiter: Arc<MemoryLimiter>,
     fault: Fault,
     asked: AtomicUsize,
+    /// Whether a code was asked for last, through either handle.
+    was_code: Arc<AtomicBool>,
 }
 
 fn handles(fault: Fault) -> [Broken; 2] {
-    let limiter = Arc::new(MemoryLimiter::new());
-    [(); 2].map(|()| Broken { limiter: Arc::clone(&limiter), fault, asked: AtomicUsize::new(0) })
+    let (limiter, was_code) = (Arc::new(MemoryLimiter::new()), Arc::default());
+    [(); 2].map(|()| Broken {
+        limiter: Arc::clone(&limiter),
+        fault,
+        asked: AtomicUsize::new(0),
+        was_code: Arc::clone(&was_code),
+    })
 }
 
 /// The user of all scenes.
@@ -87,6 +94,7 @@ impl Broken {
 
 impl AttemptLimiter for Broken {
     fn reserve<'a>(&'a self, key: &'a AttemptKey<'a>) -> MaybeFuture<'a, Result<Reserved, BackendError>> {
+        self.was_code.store(matches!(key.guess, Guess::Factor { .. }), Ordering::Relaxed);
         let passes = match (self.fault, key.guess) {
             (Fault::LetsExemptAddressesPass, Guess::Factor { .. }) => key.is_exempt,
             (Fault::SendsAnything, Guess::Delivery { .. }) => true,
@@ -110,8 +118,11 @@ impl AttemptLimiter for Broken {
         MaybeFuture::new(async move {
             let again = Reservation::new(*reservation.key());
             let is_success = settlement == Settlement::Success;
+            let was_code = self.was_code.load(Ordering::Relaxed);
             let (reservation, settlement) = match (self.fault, reservation.is_resumed()) {
-                (Fault::PasswordGivesCodesBack | Fault::FinishedGivesAllCodesBack, false) if is_success => {
+                (fault @ (Fault::PasswordGivesCodesBack | Fault::FinishedGivesAllCodesBack), false)
+                    if is_success && was_code == (fault == Fault::FinishedGivesAllCodesBack) =>
+                {
                     self.limiter.unblock_factor(None, USER).await.unwrap();
                     (reservation, settlement)
                 }
