@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use super::checks::{NamedGrant, check_exempt, check_proxies, named, named_rules, routes, wording};
+use super::checks::{check_exempt, check_proxies, named, named_rules, routes, wording};
 use super::config_error::ConfigError;
+use super::flows::{checked, factor_audience, grants, is_unused_factor_grant};
 use super::introspection_endpoint::IntrospectionEndpoint;
 use super::layer::PasswordGrantLayer;
 use super::metadata_document::EndpointFacts;
@@ -10,8 +11,7 @@ use super::options::Options;
 use super::realm_grant::RealmGrant;
 use super::refresh_tokens::RefreshTokens;
 use super::revocation_endpoint::RevocationEndpoint;
-use crate::boundary::clock::{Clock, SharedClock};
-use crate::boundary::factors::second_factor::SecondFactor;
+use crate::boundary::clock::SharedClock;
 use crate::boundary::issuer::TokenIssuer;
 use crate::boundary::registry::ClientRegistry;
 use crate::boundary::verifier::CredentialVerifier;
@@ -21,19 +21,10 @@ use crate::conductor::budget::{Budget, BudgetSettings};
 use crate::conductor::door::{ClientMethods, Clients, Door};
 use crate::conductor::endpoint::Endpoint;
 use crate::conductor::exchange::Exchange;
-use crate::conductor::factors::second_factors::SecondFactors;
-use crate::conductor::flows::extension::ExtensionFlow;
-use crate::conductor::flows::grants::{Flow, Grants};
 use crate::conductor::flows::introspection::IntrospectionFlow;
 use crate::conductor::flows::mfa_challenge::ChallengeFlow;
 use crate::conductor::flows::mfa_manage::ManagementFlow;
-use crate::conductor::flows::oob::ByOutOfBand;
-use crate::conductor::flows::otp::ByOtp;
-use crate::conductor::flows::password::PasswordFlow;
 use crate::conductor::flows::presented::IssuedBefore;
-use crate::conductor::flows::realm::RealmFlow;
-use crate::conductor::flows::recovery::ByRecoveryCode;
-use crate::conductor::flows::redemption::{RedemptionFlow, Way};
 use crate::conductor::flows::refresh::RefreshFlow;
 use crate::conductor::flows::revocation::RevocationFlow;
 use crate::conductor::gate::{Gate, HeadRules};
@@ -48,13 +39,9 @@ use crate::conductor::senders::Senders;
 use crate::conductor::throttle::Throttle;
 use crate::limiter::memory::limiter::MemoryLimiter;
 use crate::observe::audit::Auditor;
-use crate::observe::patience::Patience;
 use crate::observe::telemetry;
-use crate::protocol::audience::Audience;
 use crate::protocol::client::grant_type::GrantType;
 use crate::protocol::client::policy::{GrantRules, MissingScope};
-use crate::protocol::client::registered::{Client, SECOND_FACTOR};
-use crate::protocol::factor::api;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::keyed::Keyed;
 use crate::protocol::secret::secrets::random_bytes;
@@ -231,62 +218,6 @@ impl Options {
     }
 }
 
-/// The flows of the grants that are served.
-fn grants(
-    password_grant: bool,
-    realm_grant: RealmGrant,
-    refresh: Option<RefreshFlow>,
-    extensions: Vec<NamedGrant>,
-    factors: Option<&Arc<SecondFactors>>,
-    fingerprints: &Keyed,
-    patience: &Patience,
-) -> Grants {
-    let by_password = |grant_type| PasswordFlow::new(grant_type, fingerprints.clone());
-    let in_realm = || RealmFlow::new(by_password(GrantType::PASSWORD_IN_REALM));
-    let mut others: Vec<Box<dyn Flow>> = Vec::new();
-    if let Some(refresh) = refresh {
-        others.push(Box::new(refresh));
-    }
-    if realm_grant != RealmGrant::Off {
-        others.push(Box::new(in_realm()));
-    }
-    for (grant_type, grant) in extensions {
-        others.push(Box::new(ExtensionFlow::new(grant_type, grant, patience.extension_key, patience.extension)));
-    }
-    let mut grants = Grants::new(password_grant.then(|| by_password(GrantType::PASSWORD)), others);
-    if let Some(factors) = factors {
-        let began: Arc<[GrantType]> = grants.types().filter(|grant| !grant.is_refresh()).collect();
-        second_factor_flows(factors, &began).into_iter().for_each(|flow| grants.add(flow));
-    }
-    grants
-}
-
-/// The flows that finish logins which were left open. `began`: the grant types by which one can have begun.
-fn second_factor_flows(factors: &Arc<SecondFactors>, began: &Arc<[GrantType]>) -> Vec<Box<dyn Flow>> {
-    fn of<W: Way + 'static>(way: W, factors: &Arc<SecondFactors>, began: &Arc<[GrantType]>) -> Box<dyn Flow> {
-        Box::new(RedemptionFlow::new(way, Arc::clone(factors), Arc::clone(began)))
-    }
-    vec![of(ByOtp, factors, began), of(ByOutOfBand, factors, began), of(ByRecoveryCode, factors, began)]
-}
-
-/// The second factors, if their settings can be.
-fn checked(
-    mut given: SecondFactor,
-    patience: &Patience,
-    clock: &Arc<dyn Clock>,
-) -> Result<Arc<SecondFactors>, ConfigError> {
-    match given.fault.take() {
-        Some(fault) => Err(fault.into()),
-        None => Ok(Arc::new(SecondFactors::new(given, patience.factors, patience.delivery, Arc::clone(clock)))),
-    }
-}
-
-/// Whether a grant finishes logins with a second factor, and no client may use it, where `clients` are all that there are.
-fn is_unused_factor_grant(name: &str, clients: Option<&[Client]>) -> bool {
-    let may_use = |client: &Client| client.allows_grant(name);
-    SECOND_FACTOR.contains(&name) && clients.is_some_and(|clients| !clients.iter().any(may_use))
-}
-
 /// Warns about the parts that go by a clock of their own.
 fn tell_other_clocks(rungs: &Rungs, shared: &SharedClock) {
     rungs
@@ -298,11 +229,6 @@ fn tell_other_clocks(rungs: &Rungs, shared: &SharedClock) {
 
 fn parse_scope(text: String) -> Result<Scope, ConfigError> {
     text.parse().map_err(|error| ConfigError::Scope(text, error))
-}
-
-/// The audience of the endpoints of second factors.
-fn factor_audience(issuer: Option<&str>) -> Result<Audience, ConfigError> {
-    issuer.and_then(api::audience).ok_or(ConfigError::FactorsWithoutIssuer)
 }
 
 fn own_origin(url: &str) -> Result<OwnOrigin, ConfigError> {

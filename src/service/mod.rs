@@ -20,6 +20,7 @@ mod config_error;
 mod danger;
 mod endpoint;
 mod factor_endpoints;
+mod flows;
 mod forward;
 mod future;
 mod grant_service;
