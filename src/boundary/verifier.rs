@@ -283,8 +283,7 @@ impl Verified {
         self.scope.as_ref()
     }
 
-    /// In which ways the user was authenticated, from [`Verdict::with_methods`]: without the password of a password grant, which
-    /// needs no saying.
+    /// In which ways the user was authenticated, from [`Verdict::with_methods`]: without the password of a password grant.
     #[must_use]
     pub fn methods(&self) -> AuthenticationMethods {
         self.methods
