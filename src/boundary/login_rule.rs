@@ -1,12 +1,17 @@
 //! May this login have tokens, and which?
 
+use std::fmt;
+use std::future::Future as _;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 
 use super::backend::BackendError;
 use super::login_event::LoginEvent;
-use super::maybe::{Answering, MaybeFuture};
+use super::maybe::Answering;
+use super::put_down::PutDown;
 use crate::protocol::rules::ruling::Ruling;
 
 /// Looks at each login whose credentials were proven right, before its tokens are given: lets it go on, adds to it or takes away from
@@ -79,11 +84,15 @@ pub trait LoginRule: Send + Sync + 'static {
     /// Decides on a login.
     async fn apply(&self, login: LoginEvent) -> Result<Ruling, BackendError>;
 
-    /// [`apply`](Self::apply), as the endpoint asks it. No rule of an application can replace it, because nothing outside this crate
+    /// [`apply`](Self::apply), as the endpoint asks it: polled once. No rule of an application can replace it, because nothing outside this crate
     /// can name what it answers: so a rule is written once, and one around another one leaves out nothing.
     #[doc(hidden)]
-    fn ask(&self, login: &LoginEvent) -> Asked<'_> {
-        Asked::later(self.apply(login.clone()))
+    fn ask(&self, login: &LoginEvent, cx: &mut Context<'_>) -> Asked<'_> {
+        let mut deciding = PutDown::new(self.apply(login.clone()));
+        match Pin::new(&mut deciding).poll(cx) {
+            Poll::Ready(answer) => Asked(Ok(answer)),
+            Poll::Pending => Asked(Err(deciding)),
+        }
     }
 }
 
@@ -100,28 +109,34 @@ impl<R: LoginRule + ?Sized> LoginRule for Arc<R> {
         (**self).apply(login)
     }
 
-    fn ask(&self, login: &LoginEvent) -> Asked<'_> {
-        (**self).ask(login)
+    fn ask(&self, login: &LoginEvent, cx: &mut Context<'_>) -> Asked<'_> {
+        (**self).ask(login, cx)
     }
 }
 
-/// What a rule answers, which may be there at once.
+/// What a rule answers that was polled once: it may be there at once.
 #[doc(hidden)]
-#[derive(Debug)]
-pub struct Asked<'a>(MaybeFuture<'a, Result<Ruling, BackendError>>);
+pub struct Asked<'a>(Result<Result<Ruling, BackendError>, PutDown<Answering<'a, Ruling>>>);
 
 impl<'a> Asked<'a> {
     /// Nothing is waited for.
     pub(crate) const fn at_once(answer: Result<Ruling, BackendError>) -> Self {
-        Self(MaybeFuture::ready(answer))
+        Self(Ok(answer))
     }
 
-    fn later(answering: Answering<'a, Ruling>) -> Self {
-        Self(answering.into())
+    /// The answer was polled once, and takes its time.
+    pub(crate) fn begun(answering: Answering<'a, Ruling>) -> Self {
+        Self(Err(PutDown::new(answering)))
     }
 
     /// The answer, or the future of one that is not there yet.
-    pub(super) fn into_ready(self) -> Result<Result<Ruling, BackendError>, Answering<'a, Ruling>> {
-        self.0.into_ready()
+    pub(super) fn into_ready(self) -> Result<Result<Ruling, BackendError>, PutDown<Answering<'a, Ruling>>> {
+        self.0
+    }
+}
+
+impl fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Asked")
     }
 }

@@ -30,6 +30,7 @@ pub(crate) mod operator;
 pub(crate) mod peer;
 pub(crate) mod provided;
 pub(crate) mod proxies;
+pub(crate) mod put_down;
 pub(crate) mod recheck;
 pub(crate) mod records;
 pub(crate) mod refresh;

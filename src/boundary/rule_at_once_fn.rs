@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::ready;
+use std::task::Context;
 
 use crate::boundary::backend::BackendError;
 use crate::boundary::login_event::LoginEvent;
@@ -54,7 +55,7 @@ where
         Box::pin(ready((self.decide)(&login)))
     }
 
-    fn ask(&self, login: &LoginEvent) -> Asked<'_> {
+    fn ask(&self, login: &LoginEvent, _: &mut Context<'_>) -> Asked<'_> {
         Asked::at_once((self.decide)(login))
     }
 }

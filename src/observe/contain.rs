@@ -9,6 +9,7 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 
 use super::timer::{self, Timer};
+use crate::boundary::put_down::put_down;
 use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What ended a contained future before its own end.
@@ -34,48 +35,6 @@ impl From<Cut> for TokenError {
 pub(crate) fn begin<T>(call: impl FnOnce() -> T) -> Result<T, Cut> {
     // What it borrows is looked at no more after a panic.
     catch_unwind(AssertUnwindSafe(call)).map_err(|_| Cut::Panicked)
-}
-
-/// Drops what was cut off, which may panic in its `Drop`. Why it was cut off is known, so such a panic changes nothing.
-#[cold]
-pub(super) fn put_down(drop: impl FnOnce()) {
-    let _ = begin(drop);
-}
-
-/// Runs a call, and drops it where it has ended, where it was cut off, and where its request ends before it. A panic in its `Drop`
-/// changes nothing, and reaches nobody.
-pub(crate) struct PutDown<F>(Option<F>);
-
-impl<F> PutDown<F> {
-    pub(crate) const fn new(call: F) -> Self {
-        Self(Some(call))
-    }
-
-    #[inline]
-    fn put_down(&mut self) {
-        if let Some(call) = self.0.take() {
-            let _ = begin(|| drop(call));
-        }
-    }
-}
-
-impl<F: Future + Unpin> Future for PutDown<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let Some(call) = &mut self.0 else { return Poll::Pending };
-        let polled = Pin::new(call).poll(cx);
-        if polled.is_ready() {
-            self.put_down();
-        }
-        polled
-    }
-}
-
-impl<F> Drop for PutDown<F> {
-    fn drop(&mut self) {
-        self.put_down();
-    }
 }
 
 pin_project! {

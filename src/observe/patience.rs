@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::contain::put_down;
 use super::timer::{self, Timer};
 use crate::boundary::backend::BackendError;
+use crate::boundary::put_down::put_down;
 
 const ACCESS_TOKENS: &str = "the verifier of access tokens";
 

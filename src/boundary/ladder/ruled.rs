@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use crate::boundary::backend::BackendError;
 use crate::boundary::login_event::LoginEvent;
 use crate::boundary::login_rule::LoginRule;
-use crate::boundary::maybe;
+use crate::boundary::maybe::Answering;
+use crate::boundary::put_down::PutDown;
 use crate::protocol::rules::ruling::{Changes, Objection, Ruling};
 
 /// What one rule has decided on one login, which goes on.
@@ -25,21 +26,26 @@ pub(crate) enum Stopped {
 type Answered = Result<Ruled, Box<Stopped>>;
 
 /// A rule that was asked and takes its time. A named type, because the next one waits in its place.
-pub(crate) struct Deciding<'a>(maybe::Answering<'a, Ruling>);
+pub(crate) struct Deciding<'a>(PutDown<Answering<'a, Ruling>>);
 
 impl Future for Deciding<'_> {
     type Output = Answered;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answered> {
-        self.0.as_mut().poll(cx).map(read)
+        Pin::new(&mut self.0).poll(cx).map(read)
     }
 }
 
-/// Has a rule decide on a login: the only maker of what it decided. `Err` holds the call, if its answer is not there at once.
+/// Has a rule decide on a login, and polls its answer once: the only maker of what it decided. `Err` holds the call, if its answer is
+/// not there yet.
 #[inline]
-pub(crate) fn ask<'a>(rule: &'a dyn LoginRule, login: &LoginEvent) -> Result<Answered, Deciding<'a>> {
-    rule.ask(login).into_ready().map(read).map_err(Deciding)
+pub(crate) fn ask<'a>(
+    rule: &'a dyn LoginRule,
+    login: &LoginEvent,
+    cx: &mut Context<'_>,
+) -> Result<Answered, Deciding<'a>> {
+    rule.ask(login, cx).into_ready().map(read).map_err(Deciding)
 }
 
 #[inline]

@@ -14,7 +14,7 @@ use crate::boundary::ladder::ruled::{self, Deciding, Ruled, Stopped};
 use crate::boundary::login_event::LoginEvent;
 use crate::boundary::login_rule::LoginRule;
 use crate::conductor::failure::Failure;
-use crate::observe::contain::{Contain, Cut, PutDown, begin};
+use crate::observe::contain::{Contain, Cut, begin};
 use crate::protocol::rules::error::RulingError;
 use crate::protocol::rules::refusal::RuleRefusal;
 use crate::protocol::rules::ruling::Objection;
@@ -45,6 +45,7 @@ impl LoginRules {
     }
 
     /// Begins to ask the rules about the login of this event.
+    #[inline]
     pub(super) fn hear(&self, event: LoginEvent) -> Hearing<'_> {
         Hearing { rules: self, left: self.rules.iter(), event, is_stale: false, deciding: None, awaited_by: None }
     }
@@ -81,7 +82,7 @@ pub(super) struct Hearing<'a> {
     /// The event lacks what was decided last.
     is_stale: bool,
     /// The rule that takes its time.
-    deciding: Option<(&'a NamedRule, Contain<PutDown<Deciding<'a>>>)>,
+    deciding: Option<(&'a NamedRule, Contain<Deciding<'a>>)>,
     /// The task that this rule wakes, where it was polled before the hearing has its place.
     awaited_by: Option<Waker>,
 }
@@ -117,17 +118,12 @@ impl<'a> Hearing<'a> {
 
     /// Asks a rule, and polls its answer for the first time. A panic is contained, before its future and within.
     fn ask(&mut self, rule: &'a NamedRule, cx: &mut Context<'_>) -> Poll<Result<Ruled, Box<Stopped>>> {
-        let begun = begin(|| {
-            let deciding = match ruled::ask(&*rule.rule, &self.event) {
-                Ok(answer) => return Poll::Ready(answer),
-                Err(deciding) => deciding,
-            };
-            let mut deciding = PutDown::new(deciding);
-            if let Poll::Ready(answer) = Pin::new(&mut deciding).poll(cx) {
-                return Poll::Ready(answer);
+        let begun = begin(|| match ruled::ask(&*rule.rule, &self.event, cx) {
+            Ok(answer) => Poll::Ready(answer),
+            Err(deciding) => {
+                self.deciding = Some((rule, Contain::begun(self.rules.patience, deciding, cx)?));
+                Poll::Pending
             }
-            self.deciding = Some((rule, Contain::begun(self.rules.patience, deciding, cx)?));
-            Poll::Pending
         });
         begun.unwrap_or_else(|cut| Poll::Ready(Err(cut.into())))
     }
