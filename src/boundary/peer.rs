@@ -95,6 +95,7 @@ impl PeerAddress {
     }
 
     /// The addresses of this request; `Err` if the peer's should be there and is not, or reading it panicked.
+    #[inline]
     pub(crate) fn of(&self, head: &Parts) -> Result<Source, ()> {
         let Place::Extension(read) = &self.place else { return Ok(Source::default()) };
         // It runs where the request is accepted, outside what contains the other parts.

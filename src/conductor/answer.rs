@@ -101,6 +101,7 @@ impl Answers {
         }
     }
 
+    #[inline]
     fn record(&self, trail: &Trail, outcome: &Result<Reply, TokenError>) {
         let ended = match outcome {
             Ok(Reply::Options) => return,

@@ -99,6 +99,7 @@ impl Gate {
     }
 
     /// Judges the head: sender, method, transport, length, type and coding, query.
+    #[inline]
     pub(crate) fn admit(&self, purpose: Purpose, head: &Parts) -> (Next, Caller) {
         let source = self.senders.of(head);
         let fields = Fields::read(&head.headers);
@@ -135,7 +136,7 @@ impl Gate {
         if self.rules.refuse_early_data && head.headers.contains_key("early-data") {
             return Next::Refuse(Reason::EarlyData);
         }
-        if let Some(form) = purpose.bodiless(head.uri.path()) {
+        if let Some(form) = purpose.bodiless(&head.uri) {
             return Next::of(head::judge_query(head).and(form));
         }
         match head::judge(head, fields, self.limits.size, purpose.formats(self.rules.formats)) {

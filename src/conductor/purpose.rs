@@ -1,5 +1,7 @@
 //! Which endpoint was asked. All share head, budgets and answers, and differ in what follows.
 
+use http::Uri;
+
 use crate::protocol::factor::parameters::{AUTHENTICATOR_TYPES, CHALLENGE_TYPE, ID, OOB_CHANNELS};
 use crate::protocol::wire::error::Reason;
 use crate::protocol::wire::form::Form;
@@ -64,11 +66,12 @@ impl Purpose {
         }
     }
 
-    /// What a request has in place of a body, if none is read.
-    pub(crate) fn bodiless(self, path: &str) -> Option<Result<Form, Reason>> {
+    /// What a request for this has in place of a body, if none is read.
+    #[inline]
+    pub(crate) fn bodiless(self, uri: &Uri) -> Option<Result<Form, Reason>> {
         match self {
             Self::Authenticators => Some(Ok(Form::default())),
-            Self::Authenticator => Some(Form::of_segment(ID, path)),
+            Self::Authenticator => Some(Form::of_segment(ID, uri.path())),
             _ => None,
         }
     }

@@ -11,6 +11,7 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
+    #[inline]
     pub(crate) fn of(address: IpAddr) -> Self {
         Self { machine: address.to_canonical(), counted: canonical(address) }
     }
@@ -66,6 +67,7 @@ impl Network {
         }
     }
 
+    #[inline]
     pub(crate) fn of(address: IpAddr) -> Self {
         match canonical(address) {
             IpAddr::V4(v4) => Self::V4(v4.to_bits()),

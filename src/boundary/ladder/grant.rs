@@ -150,6 +150,7 @@ impl Login {
     }
 
     /// What the first rule sees of the login, drafted by its own terms.
+    #[inline]
     pub(crate) fn event(&self, draft: EventDraft) -> LoginEvent {
         let GrantFacts { subject, methods, authenticated_at, .. } = &self.facts;
         let (subject, authenticated_at) = (subject.clone(), *authenticated_at);
@@ -168,11 +169,15 @@ impl Login {
     /// Takes in what the rule of this name has decided, and answers whether that changes anything.
     #[inline]
     pub(crate) fn follow(&mut self, Ruled(later): Ruled, rule: &Arc<str>) -> Result<bool, RulingError> {
-        if let Some(later) = &later {
-            self.change(later, rule)?;
-        }
+        let changes = match later {
+            None => false,
+            Some(later) => {
+                self.change(&later, rule)?;
+                true
+            }
+        };
         self.proven.note_rule();
-        Ok(later.is_some())
+        Ok(changes)
     }
 
     fn change(&mut self, later: &Decisions, rule: &Arc<str>) -> Result<(), RulingError> {
@@ -190,6 +195,7 @@ impl Login {
     }
 
     /// What the rules so far leave of the scope.
+    #[inline]
     fn scope(&self) -> Scope {
         let GrantFacts { client, scope, decisions, .. } = &self.facts;
         let Some(decisions) = decisions else { return scope.clone() };

@@ -35,6 +35,7 @@ pub(crate) struct Terms {
 
 impl Terms {
     /// Decides realm, audience and scope.
+    #[inline]
     pub(crate) fn of(client: PermittedClient, form: &Form, rules: &GrantRules) -> Result<Self, TokenError> {
         let realm = Self::choose_realm(&client, form)?;
         let requested = requested_audience(client.client(), form, rules)?;
@@ -109,6 +110,7 @@ impl Terms {
     }
 
     /// What login rules will see of the request, which comes from this address and has this of its host.
+    #[inline]
     pub(crate) fn draft(&self, extensions: Extensions, address: Option<IpAddr>) -> EventDraft {
         self.draft_at(LoginStage::of(&self.grant_type), extensions, address)
     }
@@ -134,6 +136,7 @@ impl Terms {
 
 /// The audience that a request asks for. To a client that names none, all others than that of second factors are a parameter that
 /// the endpoint does not know.
+#[inline]
 fn requested_audience<'a>(client: &Client, form: &'a Form, rules: &GrantRules) -> Result<Option<&'a str>, Reason> {
     if policy::knows_audiences(client, rules.profile) {
         return form.single(audience::PARAMETER);

@@ -80,6 +80,7 @@ impl PasswordFlow {
 
     /// Tells equal attempts on equal accounts apart from others; nobody without the key could. The fields that the endpoint
     /// does not know are part of it: a verifier may take a code from one.
+    #[inline]
     fn fingerprint(&self, realm: Option<&str>, account: &AccountKey<'_>, form: &Form) -> Fingerprint {
         let secret = form.get(Known::Password).unwrap_or_default();
         let realm_len = realm.map_or(0, str::len);

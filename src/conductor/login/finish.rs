@@ -87,11 +87,10 @@ impl Rungs {
         trail: &'a mut Trail,
     ) -> Begun<'a> {
         let scales = &self.parts.scales;
-        let begun = scales.begin(&mut login, case);
-        match (begun, &self.parts.factors) {
-            (Ok(Err(failure)), _) => Ok(Err(failure)),
-            (Ok(Ok(())), None) => self.begin(login, trail),
-            (begun, _) => {
+        match scales.begin(&mut login, case) {
+            Ok(Err(failure)) => Ok(Err(failure)),
+            Ok(Ok(())) if self.parts.factors.is_none() => self.begin(login, trail),
+            begun => {
                 let attempt = charge.bytes();
                 Err(Issuing::later(async move {
                     let grant = self.weigh_begun(login, begun, Some(attempt), None, trail).await?;
@@ -111,9 +110,9 @@ impl Rungs {
         member: Option<&Claims>,
         trail: &mut Trail,
     ) -> Result<Grant, Failure> {
-        match (self.parts.scales.begin(&mut login, case), &self.parts.factors) {
-            (Ok(found), None) => found.and_then(|()| login.weigh().map_err(refused)),
-            (begun, _) => Box::pin(self.weigh_begun(login, begun, attempt, member, trail)).await,
+        match self.parts.scales.begin(&mut login, case) {
+            Ok(found) if self.parts.factors.is_none() => found.and_then(|()| login.weigh().map_err(refused)),
+            begun => Box::pin(self.weigh_begun(login, begun, attempt, member, trail)).await,
         }
     }
 

@@ -131,6 +131,7 @@ fn answer(issued: Issued, facts: &Facts) -> Result<Reply, Failure> {
 }
 
 /// Whether what was issued may be sent.
+#[inline]
 fn check(tokens: &IssuedTokens) -> Result<(), Failure> {
     tokens.check().map_err(|reason| Failure::Untried(reason.into()))
 }

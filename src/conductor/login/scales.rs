@@ -104,6 +104,7 @@ impl Scales {
     }
 
     /// Finds out what takes no time, before the login is weighed. `Err` holds what does: the rules that are still to be heard.
+    #[inline]
     pub(super) fn begin(
         &self,
         login: &mut Login,

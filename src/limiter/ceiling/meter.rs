@@ -73,6 +73,7 @@ impl Meter {
         Ok(Self { cells: rows.into_flattened().into(), hasher: Key::random(), interval, ahead })
     }
 
+    #[inline]
     fn cell(&self, key: impl Hash) -> Option<&AtomicU64> {
         let hash = self.hasher.hash_one(key);
         usize::try_from(hash & 0xffff_ffff).ok().and_then(|hash| self.cells.get(hash & (CELLS - 1)))

@@ -29,6 +29,7 @@ impl Digests {
     }
 
     /// Of what is guessed. Every part goes in with its kind and its length.
+    #[inline]
     pub(crate) fn guess(&self, guess: &Guess<'_>) -> u64 {
         let (kind, realm, name) = match *guess {
             Guess::Account { realm, account } => {
@@ -73,6 +74,7 @@ impl Digests {
     }
 
     /// Of the network of an address.
+    #[inline]
     pub(crate) fn network(&self, address: Option<IpAddr>) -> u64 {
         match address.map(Network::of) {
             None => NO_NETWORK,

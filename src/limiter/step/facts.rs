@@ -23,6 +23,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    #[inline]
     pub(crate) fn new(key: &AttemptKey<'_>, digests: &Digests) -> Self {
         let (guess, network) = (digests.guess(&key.guess), digests.network(key.address));
         let mut facts = Self {

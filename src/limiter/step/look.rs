@@ -69,6 +69,7 @@ pub(crate) struct Room {
 }
 
 /// Looks at every tally that the attempt touches.
+#[inline]
 pub(crate) fn look(policy: &Policy, facts: &Facts, moment: Moment<'_>, tallies: &Tallies<'_>) -> Result<Room, Spent> {
     let Moment { now, is_known, .. } = moment;
     let &Facts { kind, is_exempt, .. } = facts;

@@ -231,6 +231,7 @@ impl<'a> Step<'a> {
     }
 
     /// Charges every tally that has room and counts.
+    #[inline]
     fn charge(&self, facts: &Facts, now: u64, tallies: &mut Tallies<'_>, number: u32, counts: Slots) -> Charged {
         let &Facts { print, kind, .. } = facts;
         let policy = self.policy;
@@ -402,6 +403,7 @@ impl<'a> Step<'a> {
     }
 
     /// The moment at which this attempt is judged.
+    #[inline]
     pub(crate) fn moment<'k>(&self, facts: &Facts, known: Option<&'k KnownAddresses>, now: u64) -> Moment<'k> {
         let is_known = known.is_some_and(|known| known.contains(facts.network, now, self.lifetime));
         Moment { now, known, is_known }

@@ -27,6 +27,7 @@ pub(crate) enum Presented {
 }
 
 /// Finds the one way of authentication. `method` is what the application's own methods recognised.
+#[inline]
 pub(crate) fn present(
     headers: &HeaderMap,
     form: &mut Form,
@@ -179,6 +180,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// Whether the secret is the client's, and presented in a way that is the client's.
+    #[inline]
     pub(crate) fn compare(self) -> bool {
         self.compare_by(SecretDigest::of, SecretDigest::ct_eq)
     }
@@ -203,6 +205,7 @@ impl<'a> Comparison<'a> {
 }
 
 /// How many digests there are depends on the request alone, so the work is the same for every client, known or not.
+#[inline]
 fn digests(
     presented: &Presented,
     client: Option<&Client>,

@@ -65,6 +65,7 @@ impl GrantRules {
 
 impl GrantRules {
     /// The audience by which this client may manage the second factors of its users.
+    #[inline]
     pub(crate) fn factor_audience_of(&self, client: &Client) -> Option<&Audience> {
         self.factor_audience.as_ref().filter(|_| client.allows_second_factor())
     }
@@ -108,43 +109,45 @@ pub(crate) fn reach(client: &Client, profile: Profile, is_for_factors: bool) -> 
     if is_for_factors { Cow::Owned(reach.union(api::scopes())) } else { reach }
 }
 
-/// The scope that a request asks for, which must be within `most`. Where the profile drops the rest, a request of which nothing is
+/// The scope that a request asks for, which must be within `most`: few ask, so it is found out only for these. Where the profile drops the rest, a request of which nothing is
 /// left asks for none.
 // Within its callers it takes fewer instructions.
 #[inline(always)]
-fn asked_within(
-    most: &Scope,
+fn asked_within<'a>(
+    most: impl FnOnce() -> Cow<'a, Scope>,
     requested: Option<&str>,
     profile: Profile,
     beyond: Reason,
 ) -> Result<Option<Scope>, Reason> {
     let Some(text) = requested else { return Ok(None) };
     let scope: Scope = text.parse().map_err(|_| Reason::MalformedScope)?;
-    if scope.is_subset(most) {
+    let most = most();
+    if scope.is_subset(&most) {
         return Ok(Some(scope));
     }
     if !profile.drops_scopes() {
         return Err(beyond);
     }
-    Ok(Some(scope.intersection(most)).filter(|left| !left.is_empty()))
+    Ok(Some(scope.intersection(&most)).filter(|left| !left.is_empty()))
 }
 
 /// Decides the scope that a login asks for.
+#[inline]
 pub(crate) fn scope_of_login(
     client: &Client,
     requested: Option<&str>,
     audience: Option<&Audience>,
     rules: &GrantRules,
 ) -> Result<Scope, Reason> {
-    let reach = reach(client, rules.profile, rules.is_of_factors(audience));
-    let scope = match asked_within(&reach, requested, rules.profile, Reason::ScopeNotRegistered)? {
+    let reach = || reach(client, rules.profile, rules.is_of_factors(audience));
+    let scope = match asked_within(reach, requested, rules.profile, Reason::ScopeNotRegistered)? {
         Some(scope) => scope,
         None => match (&rules.missing_scope, client.default_scope()) {
             (MissingScope::Scopeless, _) => Scope::default(),
             (MissingScope::Refuse, _) => return Err(Reason::NoScope),
             // Within the registered scope: the client could not have been built otherwise.
             (_, Some(default)) => default.clone(),
-            (MissingScope::Default(default), None) => default.intersection(&reach),
+            (MissingScope::Default(default), None) => default.intersection(&reach()),
             (MissingScope::ClientDefault, None) => return Err(Reason::NoScope),
         },
     };
@@ -191,7 +194,7 @@ pub(crate) fn scope_of_refresh(
     audience: Option<&Audience>,
     rules: &GrantRules,
 ) -> Result<Scope, Reason> {
-    let asked = asked_within(family.scope(), requested, rules.profile, Reason::ScopeNotGranted)?;
+    let asked = asked_within(|| Cow::Borrowed(family.scope()), requested, rules.profile, Reason::ScopeNotGranted)?;
     let scope = asked.unwrap_or_else(|| family.scope().clone());
     let reach = reach(client, rules.profile, rules.is_of_factors(audience));
     left_of(&scope, scope.intersection(&reach))
@@ -224,6 +227,7 @@ pub(crate) fn knows_audiences(client: &Client, profile: Profile) -> bool {
 
 /// Decides the audience of a login that asks for this one: it must be one that the client may ask for. `factors`: that by which it may
 /// manage second factors, which is no matter of the profile.
+#[inline]
 pub(crate) fn audience_of_login(
     client: &Client,
     requested: Option<&str>,
@@ -289,8 +293,11 @@ impl ScopeLimits {
     /// Narrows a scope that was asked for, which is within those of client and family already.
     #[inline]
     pub(crate) fn narrow(&self, mut scope: Scope) -> Result<Scope, Reason> {
-        for limit in [&self.user, &self.endpoint].into_iter().flatten() {
-            scope = left_of(&scope, scope.intersection(limit))?;
+        if let Some(user) = &self.user {
+            scope = left_of(&scope, scope.intersection(user))?;
+        }
+        if let Some(endpoint) = &self.endpoint {
+            scope = left_of(&scope, scope.intersection(endpoint))?;
         }
         Ok(scope)
     }

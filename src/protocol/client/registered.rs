@@ -382,6 +382,7 @@ impl Client {
     /// Whether one of the live secrets has one of the presented digests: always the same number of comparisons, none of
     /// which stops early, by a function that a test can count. The end of a secret is looked at only if it is the presented
     /// one, so that all wrong secrets take the same time.
+    #[inline]
     pub(crate) fn matches(
         client: Option<&Self>,
         presented: &[SecretDigest],

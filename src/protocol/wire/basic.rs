@@ -4,7 +4,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 use zeroize::Zeroizing;
 
-use super::charset::{is_vschar, position};
+use super::charset::{is_vschar, position, split_once};
 use super::error::Reason;
 use super::form::{MAX_CLIENT_ID, MAX_CLIENT_SECRET, decode, is_plain};
 use super::texts::{Span, Texts};
@@ -56,6 +56,7 @@ pub(crate) enum Authorization {
 }
 
 /// Reads one `Authorization` value.
+#[inline]
 pub(crate) fn parse(value: &[u8], texts: &mut Texts) -> Result<Authorization, Reason> {
     let scheme_end = position(value, b' ').unwrap_or(value.len());
     let (scheme, rest) = value.split_at_checked(scheme_end).unwrap_or((value, b""));
@@ -77,7 +78,7 @@ fn read(encoded: &[u8], room: &mut [u8], texts: &mut Texts) -> Result<Authorizat
     let length = BASE64.decode_slice(encoded.trim_ascii(), room).map_err(|_| Reason::MalformedBasic)?;
     let credentials = room.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
     let credentials = credentials.ok_or(Reason::MalformedBasic)?;
-    let (id, secret) = split_at_colon(credentials).ok_or(Reason::MalformedBasic)?;
+    let (id, secret) = split_once(credentials, b':').ok_or(Reason::MalformedBasic)?;
     if id.is_empty() && secret.is_empty() {
         return Ok(Authorization::Empty);
     }
@@ -91,12 +92,6 @@ fn read(encoded: &[u8], room: &mut [u8], texts: &mut Texts) -> Result<Authorizat
         return Err(Reason::MalformedBasic);
     }
     Ok(Authorization::Basic(Basic { decoded, raw }))
-}
-
-fn split_at_colon(pair: &str) -> Option<(&str, &str)> {
-    let colon = position(pair.as_bytes(), b':')?;
-    let (id, rest) = pair.split_at_checked(colon)?;
-    Some((id, rest.strip_prefix(':')?))
 }
 
 fn pair(id: &str, secret: &str, texts: &mut Texts, read: fn(&str, &mut Texts) -> Result<Span, Reason>) -> Option<Pair> {

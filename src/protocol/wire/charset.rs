@@ -167,6 +167,12 @@ pub(crate) fn position(text: &[u8], byte: u8) -> Option<usize> {
     first_marked(text, |word| equal(word, byte))
 }
 
+/// What stands before and behind the first of these bytes, which is of ASCII.
+pub(crate) fn split_once(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let (before, rest) = text.split_at_checked(position(text.as_bytes(), byte)?)?;
+    Some((before, rest.get(1..)?))
+}
+
 /// Where the first byte stands that is marked: eight bytes are looked at together, which for short texts is the fastest way.
 fn first_marked(text: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
     // The lowest mark is right, whatever those above it are.
@@ -188,37 +194,46 @@ fn first_marked(text: &[u8], mark: impl Fn(u64) -> u64) -> Option<usize> {
 
 /// Where a text has one of two bytes, neither of which is 0, and last of all where it ends. Eight bytes are looked at together.
 pub(crate) struct Positions<'a> {
-    /// What is still to be looked at.
+    /// What is still to be looked at. The last bytes are a word filled up with zeros.
     words: &'a [[u8; 8]],
-    rest: &'a [u8],
+    last: Option<u64>,
     both: [u8; 2],
     /// Of the word that is looked at: which of its bytes are one of the two, and where it starts.
     marks: u64,
-    start: usize,
+    start: u32,
     /// Until it was told.
-    end: Option<usize>,
+    end: Option<u32>,
 }
 
 impl<'a> Positions<'a> {
+    /// In a text of less than 4 GiB.
     #[inline]
     pub(crate) fn of(text: &'a [u8], one: u8, other: u8) -> Self {
         let (words, rest) = text.as_chunks::<8>();
+        let last = match text.last_chunk::<8>() {
+            // Without the bytes that the words have.
+            Some(last) => {
+                u64::from_le_bytes(*last).unbounded_shr(64_u32.wrapping_sub(rest.len().wrapping_mul(8) as u32))
+            }
+            None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        };
+        let (both, end) = ([one, other], u32::try_from(text.len()).unwrap_or(u32::MAX));
         // The first word starts at 0.
-        Self { words, rest, both: [one, other], marks: 0, start: 0_usize.wrapping_sub(8), end: Some(text.len()) }
+        Self { words, last: Some(last), both, marks: 0, start: 0_u32.wrapping_sub(8), end: Some(end) }
     }
 }
 
 impl Iterator for Positions<'_> {
-    type Item = usize;
+    type Item = u32;
 
     #[inline]
-    fn next(&mut self) -> Option<usize> {
+    fn next(&mut self) -> Option<u32> {
         while self.marks == 0 {
             let word = if let [word, words @ ..] = self.words {
                 self.words = words;
                 u64::from_le_bytes(*word)
-            } else if !self.rest.is_empty() {
-                std::mem::take(&mut self.rest).iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+            } else if let Some(last) = self.last.take() {
+                last
             } else {
                 return self.end.take();
             };
@@ -226,7 +241,7 @@ impl Iterator for Positions<'_> {
             self.marks = !(one & other) & HIGHS;
             self.start = self.start.wrapping_add(8);
         }
-        let at = self.marks.trailing_zeros() as usize / 8;
+        let at = self.marks.trailing_zeros() / 8;
         self.marks &= self.marks.wrapping_sub(1);
         Some(self.start.wrapping_add(at))
     }
@@ -265,7 +280,8 @@ mod tests {
             for text in [text, like] {
                 let is_either = |at: &usize| text.get(*at).is_none_or(|byte| *byte == one || *byte == other);
                 let expected: Vec<usize> = (0..=text.len()).filter(is_either).collect();
-                prop_assert_eq!(Positions::of(&text, one, other).collect::<Vec<_>>(), expected);
+                let found: Vec<usize> = Positions::of(&text, one, other).map(|at| at as usize).collect();
+                prop_assert_eq!(found, expected);
             }
         }
 
@@ -278,6 +294,13 @@ mod tests {
                 prop_assert_eq!(is_vschar(&mixed), mixed.bytes().all(|b| matches!(b, 0x20..=0x7e)), "{:?}", mixed);
                 prop_assert_eq!(is_unicode_no_crlf(&mixed), mixed.chars().all(is_unicode_no_crlf_character), "{:?}", mixed);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_split_at_the_first_of_a_byte(text in "[a.é]{0,40}") {
+            prop_assert_eq!(split_once(&text, b'.'), text.split_once('.'));
         }
     }
 

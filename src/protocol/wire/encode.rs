@@ -200,6 +200,7 @@ fn body(row: &Row, details: Option<&Details>, error_uri: Option<&str>) -> Bytes 
 
 /// The headers of an answer with a body, written where those of the request were: nothing needs them any more, and a map of its
 /// own would be two allocations.
+#[inline]
 fn fixed_headers(request: HeaderMap) -> HeaderMap {
     let mut headers = request;
     headers.clear();

@@ -62,7 +62,7 @@ impl FromIterator<Field> for Fields {
 mod tests {
     use super::*;
 
-    fn field(at: usize) -> Field {
+    fn field(at: u32) -> Field {
         (Span::new(at, at + 1), Span::new(at + 2, at + 3))
     }
 

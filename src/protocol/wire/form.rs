@@ -97,6 +97,9 @@ impl Form {
     // Within its caller it takes a third more instructions.
     #[inline(never)]
     pub(crate) fn parse(body: &[u8], room: usize) -> Result<Self, Reason> {
+        if u32::try_from(body.len()).is_err() {
+            return Err(Reason::BodyTooLarge);
+        }
         let text = std::str::from_utf8(body).map_err(|_| Reason::NotUtf8)?;
         let is_plain = is_plain(text);
         // The body lies first among the texts, and what is escaped in it once more behind it, decoded.
@@ -104,9 +107,9 @@ impl Form {
         let capacity = body.len().saturating_mul(copies).saturating_add(room);
         let mut form = Self::with_capacity(capacity);
         form.texts.append(text);
-        let (mut start, mut name_end, mut pairs) = (0, usize::MAX, 0);
+        let (mut start, mut name_end, mut pairs) = (0, u32::MAX, 0);
         for at in Positions::of(body, b'&', b'=') {
-            if body.get(at) == Some(&b'=') {
+            if body.get(at as usize) == Some(&b'=') {
                 name_end = name_end.min(at);
                 continue;
             }
@@ -115,7 +118,7 @@ impl Form {
                 let pair = Pair::at(start, name_end.min(at), at);
                 form.add(text, pair, is_plain).map_err(|reason| form.blame(text, pair, reason))?;
             }
-            (start, name_end) = (at.wrapping_add(1), usize::MAX);
+            (start, name_end) = (at.wrapping_add(1), u32::MAX);
         }
         Ok(form)
     }
@@ -297,7 +300,7 @@ struct Pair {
 
 impl Pair {
     /// Of a pair that lies there. Without a `=` its name ends where it does.
-    fn at(start: usize, name_end: usize, end: usize) -> Self {
+    fn at(start: u32, name_end: u32, end: u32) -> Self {
         Self { name: Span::new(start, name_end), value: Span::new(name_end.saturating_add(1).min(end), end) }
     }
 }

@@ -59,6 +59,7 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    #[inline]
     pub(crate) fn read(headers: &'a HeaderMap) -> Self {
         static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
         let mut fields = Self::default();
@@ -137,6 +138,7 @@ pub(crate) fn format(headers: &HeaderMap, read: BodyFormats) -> Option<BodyForma
 }
 
 /// Length, type and coding of the body, then the query (RFC 6749 section 2.3.1). Gives the format of the body.
+#[inline]
 pub(crate) fn judge(
     parts: &Parts,
     fields: &Fields<'_>,
@@ -154,6 +156,7 @@ pub(crate) fn judge(
 }
 
 /// The query (RFC 6749 section 2.3.1, RFC 6750 section 2.3).
+#[inline]
 pub(crate) fn judge_query(parts: &Parts) -> Result<(), Reason> {
     match parts.uri.query() {
         Some(query) if holds_credentials(query) => Err(Reason::CredentialsInQuery),

@@ -122,6 +122,7 @@ impl IssuedTokens {
     }
 
     /// Whether the tokens can be sent: visible ASCII, and for a bearer token what fits an `Authorization` header.
+    #[inline]
     pub(crate) fn check(&self) -> Result<(), Reason> {
         let bearer = match &self.token_type {
             // The issuer named no other.
@@ -157,19 +158,15 @@ impl IssuedTokens {
         });
 
         let mut json = Vec::with_capacity(room);
-        // Tokens that fit a header, names, URIs and scopes have no character that needs an escape.
-        match self.access_token.is_known_token68() {
-            true => push_plain(&mut json, ACCESS_TOKEN, access),
-            false => push_text(&mut json, ACCESS_TOKEN, access)?,
-        }
+        push_token(&mut json, ACCESS_TOKEN, &self.access_token)?;
         push_plain(&mut json, TOKEN_TYPE, &self.token_type);
         json.extend_from_slice(EXPIRES_IN.as_bytes());
         write_json(&mut json, &seconds)?;
-        if let Some(refresh) = refresh {
-            push_text(&mut json, REFRESH_TOKEN, refresh)?;
+        if let Some(refresh) = &self.refresh_token {
+            push_token(&mut json, REFRESH_TOKEN, refresh)?;
         }
-        if let Some(id_token) = id_token {
-            push_text(&mut json, ID_TOKEN, id_token)?;
+        if let Some(id_token) = &self.id_token {
+            push_token(&mut json, ID_TOKEN, id_token)?;
         }
         if let Some(scope) = scope {
             push_plain(&mut json, SCOPE, scope);
@@ -225,6 +222,16 @@ const ID_TOKEN: &str = r#","id_token":""#;
 const SCOPE: &str = r#","scope":""#;
 
 /// Texts hardly ever need escapes, and then they are copied as they are.
+/// Tokens that fit a header have no character that needs an escape.
+#[inline]
+fn push_token(json: &mut Vec<u8>, prefix: &str, token: &Token) -> Result<(), Reason> {
+    if token.is_known_token68() {
+        push_plain(json, prefix, token.expose());
+        return Ok(());
+    }
+    push_text(json, prefix, token.expose())
+}
+
 fn push_text(json: &mut Vec<u8>, prefix: &str, text: &str) -> Result<(), Reason> {
     if is_plain_json(text) {
         push_plain(json, prefix, text);

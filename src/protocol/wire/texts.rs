@@ -19,16 +19,15 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// Texts beyond 4 GiB would be cut to nothing, never mixed up; no request is that long.
-    pub(crate) fn new(start: usize, end: usize) -> Self {
-        let [start, end] = [start, end].map(|at| u32::try_from(at).unwrap_or(u32::MAX));
+    #[inline]
+    pub(crate) const fn new(start: u32, end: u32) -> Self {
         Self { start, end }
     }
 
     /// What lies before and behind the byte that lies `length` behind its start.
     pub(crate) fn split_around(self, length: usize) -> (Self, Self) {
-        let middle = (self.start as usize).saturating_add(length);
-        let before = Self::new(self.start as usize, middle);
+        let middle = self.start.saturating_add(u32::try_from(length).unwrap_or(u32::MAX));
+        let before = Self::new(self.start, middle);
         (before, Self { start: before.end.saturating_add(1).min(self.end), end: self.end })
     }
 
@@ -58,7 +57,7 @@ impl Texts {
         self.span_from(start)
     }
 
-    /// Where the next text will start.
+    /// Where the next text will start. Texts beyond 4 GiB would be cut to nothing, never mixed up; no request is that long.
     pub(crate) fn end(&self) -> u32 {
         u32::try_from(self.buffer.len()).unwrap_or(u32::MAX)
     }
