@@ -32,9 +32,9 @@ const TOKEN_CEILING: f64 = 14_700.0;
 /// What three login rules cost more that decide at once, and let the login go on.
 const RULES_INSTRUCTIONS: f64 = 1_500.0;
 const RULES_ALLOCATIONS: f64 = 3.0;
-/// What was reached: instructions and allocations. A future of each closure is a box.
+/// What was reached: instructions and allocations.
 const RULES_CEILINGS: (f64, f64) = (900.0, 1.0);
-const CLOSURES_CEILINGS: (f64, f64) = (1_600.0, 4.0);
+const CLOSURES_CEILINGS: (f64, f64) = (1_250.0, 1.0);
 /// A client's right secret and what comes before it, in a request that ends there, beside SHA-256.
 const SECRET_CEILING: f64 = 10_650.0;
 
