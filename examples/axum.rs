@@ -1,8 +1,8 @@
-//! A login that lasts, in front of an axum application: employees and customers, rules that look at each login, tokens, users and
-//! clients in a SQLite file, routes that take the tokens, and a page to try them on.
+//! A login that lasts, in front of an axum application: employees and customers, rules that look at each login, second factors,
+//! tokens, users and clients in a SQLite file, routes that take the tokens, and a page to try them on.
 //!
 //! ```sh
-//! cargo run --example axum --no-default-features --features argon2,sqlite
+//! cargo run --example axum --no-default-features --features argon2,mfa,sqlite
 //! ```
 //!
 //! Once it listens it prints `curl` commands to paste; the page is at the address that it prints first. `PORT` names
@@ -12,6 +12,8 @@ mod demo;
 
 #[path = "demo/durable.rs"]
 mod durable;
+#[path = "demo/factors.rs"]
+mod factors;
 #[path = "demo/note.rs"]
 mod note;
 #[path = "demo/page.rs"]
@@ -31,13 +33,15 @@ use std::time::UNIX_EPOCH;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
-use axum::routing::{get, put};
+use axum::routing::{get, post, put};
 use axum::{Extension, Json, Router, ServiceExt};
 use demo::commands::Commands;
 use demo::{API, Error, start};
+use factors::RECENT;
 use note::Note;
 use serde_json::{Value, json};
 use tower::Layer as _;
+use tower::util::MapRequest;
 use tower_password_grant::bearer::{BearerGuard, Principal};
 use tower_password_grant::limiter::AttackProtection;
 use tower_password_grant::mount::Metadata;
@@ -75,6 +79,9 @@ async fn serve() -> Result<(), Error> {
         .rule(Watched(rules::customers_only_read()))
         .rule(Watched(rules::short_tokens_for_customers()))
         .rule(Watched(rules::department()))
+        // It changes no token, so there is nothing to be watched.
+        .rule(factors::step_up())
+        .second_factor(factors::factors(&store)?)
         .audit(trail.clone())
         // The address of the peer stands where `into_make_service_with_connect_info` puts it.
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))
@@ -86,11 +93,13 @@ async fn serve() -> Result<(), Error> {
         .route("/", get(page::page))
         .route("/api/me", get(me).layer(guard.require_scope("read")?))
         .route("/api/note", put(write).layer(guard.require_scope("write")?))
+        .route("/api/account", get(account).layer(guard.require_scope("read")?.require_second_factor(Some(RECENT))))
         // Of this demo only: it shows the audit trail to everybody.
         .route("/demo/trail", get(trail::trail).with_state(trail))
+        .route("/demo/qr", post(factors::qr_code))
         .layer(DefaultBodyLimit::max(200))
         .with_state(Note::open(&file)?);
-    let app = layer.with_body(Body::from).layer(router);
+    let app = MapRequest::new(layer.with_body(Body::from).layer(router), factors::read_step_up);
 
     let commands = Commands::begin(
         address,
@@ -104,6 +113,7 @@ async fn serve() -> Result<(), Error> {
     commands.failures();
     commands.realms();
     commands.rules();
+    commands.second_factor();
     commands.restart();
     commands.end();
 
@@ -133,6 +143,11 @@ async fn write(
 ) -> Result<Json<Value>, StatusCode> {
     note.write(text.clone()).await.map_err(failed)?;
     Ok(Json(json!({ "note": text, "written_by": caller.subject_id() })))
+}
+
+/// What a stolen password is not enough for.
+async fn account(Extension(caller): Extension<Principal>) -> Json<Value> {
+    Json(json!({ "account": "DE02 1203 0000 0000 2020 51", "sub": caller.subject_id(), "amr": caller.methods().amr() }))
 }
 
 fn failed(error: Error) -> StatusCode {

@@ -2,7 +2,13 @@
 
 use std::net::SocketAddr;
 
-use super::{API_SECRET, CUSTOMERS, CUSTOMERS_PASSWORD, EMPLOYEES, PASSWORD, SERVICE_SECRET};
+use super::{API_SECRET, CUSTOMERS, CUSTOMERS_PASSWORD, EMPLOYEES, PASSWORD, SERVICE_SECRET, STEP_UP};
+
+/// Shows the code that an authenticator app shows (RFC 6238).
+const TOTP: &str = r#"totp() { python3 -c 'import base64, hmac, struct, sys, time
+mac = hmac.digest(base64.b32decode(sys.argv[1]), struct.pack(">Q", int(time.time()) // 30), "sha1")
+start = mac[19] & 15
+print("%06d" % ((struct.unpack(">I", mac[start:start + 4])[0] & 0x7fffffff) % 1000000))' "$1"; }"#;
 
 /// Prints a block: its title, then the commands.
 fn show(title: &str, commands: &[String]) {
@@ -41,6 +47,12 @@ fn realm_grant(username: &str, password: &str) -> String {
     format!("-d grant_type=http://auth0.com/oauth/grant-type/password-realm {}", user(username, password))
 }
 
+/// The grant of a factor, for the login that waits for one.
+fn factor_grant(grant: &str, parameter: &str, value: &str) -> String {
+    let grant = format!("-d grant_type=http://auth0.com/oauth/grant-type/{grant}");
+    format!("{grant} -d \"mfa_token=$mfa\" -d \"{parameter}={value}\"")
+}
+
 /// The commands for a server at an address.
 pub(crate) struct Commands {
     server: String,
@@ -51,7 +63,7 @@ impl Commands {
     pub(crate) fn begin(address: SocketAddr, note: &str) -> Self {
         println!("listening on http://{address}");
         println!("{note}");
-        println!("\nfield() {{ sed -n \"s/.*\\\"$1\\\":\\\"\\([^\\\"]*\\)\\\".*/\\1/p\"; }}");
+        println!("\nfield() {{ sed -n \"s/.*\\\"$1\\\":\\[*\\\"\\([^\\\"]*\\)\\\".*/\\1/p\"; }}");
         Self { server: format!("http://{address}") }
     }
 
@@ -199,6 +211,57 @@ impl Commands {
         let carol = self.service(&in_realm(CUSTOMERS, "carol", CUSTOMERS_PASSWORD));
         show("carol has to accept the new terms first, 400 interaction_required", &[carol]);
         show("the operator sees which rule it was, and why, 200", &[curl(&format!("{}/demo/trail", self.server))]);
+    }
+
+    /// From a route that takes a second factor to the first one, a login with it, and back.
+    pub(crate) fn second_factor(&self) {
+        let bearer = |token: &str, arguments: &str, path: &str| {
+            curl(&format!("-H \"Authorization: Bearer ${token}\"{arguments} \"{}{path}\"", self.server))
+        };
+        let frank = password("frank", PASSWORD);
+        show("log frank in, who has no second factor, 200", &{
+            keep(&self.cli(&frank), &[("access", "access_token"), ("refresh", "refresh_token")])
+        });
+        show(
+            "a route takes one, and the password was all, 401 insufficient_user_authentication",
+            &[bearer("access", "", "/api/account")],
+        );
+        let refresh = self.cli(&format!("-H '{STEP_UP}: 1' -d grant_type=refresh_token -d \"refresh_token=$refresh\""));
+        show(
+            "so the client asks for a stronger login, without the password, 403 mfa_required",
+            &keep(&refresh, &[("mfa", "mfa_token")]),
+        );
+        show("frank enrols an authenticator app: the secret and recovery codes are shown this once, 200", &{
+            let enrol = bearer("mfa", " -d authenticator_types=otp", "/mfa/associate");
+            keep(&enrol, &[("secret", "secret"), ("recovery", "recovery_codes")])
+        });
+        let code = self.cli(&factor_grant("mfa-otp", "otp", "$code"));
+        show("the first code of the app makes it active, and logs in, 200", &{
+            let [ask, kept] = keep(&code, &[("access", "access_token")]);
+            [TOTP.to_owned(), "code=$(totp $secret)".to_owned(), ask, kept]
+        });
+        show("which opens the route, 200", &[bearer("access", "", "/api/account")]);
+
+        let audience = format!("-d audience={}/mfa/", self.server);
+        let manage = format!("{frank} {audience} -d 'scope=read:authenticators remove:authenticators'");
+        show(
+            "from now on the password is not enough, here for a token that manages factors, 403 mfa_required",
+            &keep(&self.cli(&manage), &[("mfa", "mfa_token")]),
+        );
+        show("a code that was used is as good as a wrong one, 400 invalid_grant", &[code]);
+        let recover = self.cli(&factor_grant("mfa-recovery-code", "recovery_code", "$recovery"));
+        show("a recovery code logs in, and the answer has the next one, 200", &{
+            keep(&recover, &[("manage", "access_token")])
+        });
+        show("which factors frank has, 200", &{
+            let [ask, _] = keep(&bearer("manage", "", "/mfa/authenticators"), &[]);
+            let id = r#"id=$(echo "$answer" | sed -n 's/.*"id":"totp|\([^"]*\)".*/totp%7C\1/p')"#;
+            [ask, id.to_owned()]
+        });
+        show("the telephone is lost: remove the app, 204", &{
+            [bearer("manage", " -X DELETE", "/mfa/authenticators/$id")]
+        });
+        show("and the password is enough again, 200", &[self.cli(&frank)]);
     }
 
     /// What is there after a restart.

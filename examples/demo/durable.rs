@@ -1,9 +1,11 @@
-//! What the demo keeps in one SQLite file, which outlives the process: employees and customers, clients, tokens.
+//! What the demo keeps in one SQLite file, which outlives the process: employees and customers, their second factors, clients,
+//! tokens.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tower_password_grant::argon2::{Argon2Parameters, Argon2Verifier};
+use tower_password_grant::client::ClientBuilder;
 use tower_password_grant::realms::Realms;
 use tower_password_grant::sqlite::{NewUser, SqliteStore};
 use tower_password_grant::store::{LoginName, UserStore as _};
@@ -15,8 +17,10 @@ use crate::demo::{self, CUSTOMERS, CUSTOMERS_PASSWORD, EMPLOYEES, Error, PASSWOR
 pub(crate) const REALMS: [&str; 2] = [EMPLOYEES, CUSTOMERS];
 
 /// The users of each realm, and the password of all of them. Two people are called alice, and two bob.
-const USERS: [(&str, [&str; 3], &str); 2] =
-    [(EMPLOYEES, ["alice", "bob", "dave"], PASSWORD), (CUSTOMERS, ["alice", "bob", "carol"], CUSTOMERS_PASSWORD)];
+const USERS: [(&str, &[&str], &str); 2] = [
+    (EMPLOYEES, &["alice", "bob", "dave", "erin", "frank"], PASSWORD),
+    (CUSTOMERS, &["alice", "bob", "carol"], CUSTOMERS_PASSWORD),
+];
 
 /// Where the file is: the environment's `DATABASE`, or `demo.sqlite` beside the program, and so in `target/`.
 pub(crate) fn file() -> Result<PathBuf, Error> {
@@ -53,8 +57,9 @@ pub(crate) fn realms(store: &SqliteStore) -> Result<Realms, Error> {
 /// Adds what the demo needs and the file does not have yet.
 async fn register(store: &SqliteStore) -> Result<(), Error> {
     let [service, cli, api] = demo::clients();
-    // Two log users of both realms in. The third asks about their tokens.
-    for client in [service.allow_realm_grant(), cli.allow_realm_grant(), api] {
+    // Two log users of both realms in, with second factors. The third asks about their tokens.
+    let logs_in = |client: ClientBuilder| client.allow_realm_grant().allow_second_factor();
+    for client in [logs_in(service), logs_in(cli), api] {
         store.put_client(&client.realms(REALMS).build()?).await?;
     }
     for (realm, logins, password) in USERS {

@@ -36,6 +36,9 @@ pub(crate) const API_SECRET: &str = "demo-api-secret-that-everybody-knows";
 /// The name of the API in the tokens that are for it.
 pub(crate) const API: &str = "https://api.example";
 
+/// The header by which a client asks for a login with a second factor.
+pub(crate) const STEP_UP: &str = "Step-Up";
+
 /// The endpoints, and the guard of what the application serves besides them.
 pub(crate) struct Demo {
     pub(crate) layer: PasswordGrantLayer,

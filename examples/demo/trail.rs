@@ -35,6 +35,7 @@ impl AuditSink for Trail {
                 }
                 None => format!("refused: {reason}"),
             },
+            AuditOutcome::Factor { step, subject, .. } => format!("{} for {subject}", step.as_str()),
             AuditOutcome::Introspected => "introspection".to_owned(),
             AuditOutcome::Revoked => "revocation".to_owned(),
             _ => return,

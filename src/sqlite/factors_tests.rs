@@ -31,7 +31,7 @@ const FILL: [&str; 2] = [
      SELECT row, randomblob(32) FROM authenticators WHERE id LIKE 'recovery-code%' AND ?1 > 0",
 ];
 
-/// A file with so many users, one of whom has two recovery codes that are known.
+/// A file with so many users. One of them has two recovery codes that are known.
 fn filled(users: u64) -> Db {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch(SCHEMA).unwrap();

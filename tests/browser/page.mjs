@@ -1,9 +1,12 @@
-// What a person does on the page, in a headless Chromium. The environment names the SERVER, the CHROMIUM and a PROFILE
-// directory that does not exist yet.
+// What a person does on the page, in a headless Chromium. The environment names the SERVER, the file with what its CONSOLE
+// shows, the CHROMIUM and a PROFILE directory that does not exist yet.
 import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import jsQR from 'jsqr'
 import { chromium } from 'playwright-core'
 
-const { SERVER, CHROMIUM, PROFILE } = process.env
+const { SERVER, CONSOLE, CHROMIUM, PROFILE } = process.env
 const PASSWORD = 'correct horse battery staple'
 const CUSTOMERS_PASSWORD = 'tomato soup on a rainy day'
 
@@ -87,6 +90,56 @@ async function logIn(username, password, pattern, from = 'Employees') {
   await click('Log in', toLogin, pattern)
 }
 const token = name => text(page.locator(`dd#${name}`))
+
+// The factor's card.
+const toFactor = page.getByRole('status', { name: 'Answer to the second factor' })
+const code = page.getByLabel('Code', { exact: true })
+const factors = page.getByLabel('Factor', { exact: true })
+const shownOnce = page.locator('#once')
+async function show(value, pattern, factor = 'Code of the app') {
+  await factors.selectOption({ label: factor })
+  await code.fill(value)
+  await ofFactor('Finish the login', pattern)
+}
+// After an enrolment and after a login the buttons are gone, and the answer stays.
+async function ofFactor(name, pattern) {
+  await button(name).click()
+  await says(toFactor, pattern)
+  assert.ok(await isInView(toFactor), `the answer to "${name}" is not in view: ${await text(toFactor)}`)
+}
+// What an authenticator app shows (RFC 6238), written apart from the server's.
+function totp(secret, steps = 0) {
+  const bits = [...secret].map(letter => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('')
+  const key = Buffer.from(bits.match(/.{8}/g).map(byte => parseInt(byte, 2)))
+  const step = Buffer.alloc(8)
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps))
+  const mac = createHmac('sha1', key).update(step).digest()
+  const number = mac.readUInt32BE(mac[19] & 15) & 0x7fffffff
+  return String(number % 1_000_000).padStart(6, '0')
+}
+// The code of the step before counts, too: it leaves the present one for the next login. Not at the end of a step, when it is
+// about to be too old.
+async function codeBefore(secret) {
+  const left = 30_000 - Date.now() % 30_000
+  if (left < 5_000) await page.waitForTimeout(left)
+  return totp(secret, -1)
+}
+// What a camera reads in a picture of the page.
+async function readQrCode(picture) {
+  const { pixels, width, height } = await picture.evaluate(async image => {
+    await image.decode()
+    const [width, height] = [image.naturalWidth, image.naturalHeight]
+    const canvas = Object.assign(document.createElement('canvas'), { width, height }).getContext('2d')
+    canvas.drawImage(image, 0, 0)
+    return { pixels: [...canvas.getImageData(0, 0, width, height).data], width, height }
+  })
+  return jsQR(Uint8ClampedArray.from(pixels), width, height).data
+}
+// Six digits that are no code of this secret now or soon.
+function wrongCode(secret) {
+  const right = [-2, -1, 0, 1, 2].map(steps => totp(secret, steps))
+  return ['000000', '111111', '222222', '333333', '444444', '555555'].find(one => !right.includes(one))
+}
 const api = page.locator('#api')
 const exchange = page.locator('#exchange')
 // Each line in its list, as a title and what stands below it.
@@ -279,6 +332,120 @@ try {
       ['Got', 'the scope read for customers:alice, for 900 s'],
     ])
     await operatorSees('tokens for customers:alice with the scope read', 'refresh_token', 'demo-cli', 'customers')
+  })
+
+  // What erin gets to see once.
+  let secret
+  let recovery
+  await check('a route that takes a second factor sends the login for one, without the password again', async () => {
+    await logIn('erin', PASSWORD, 'Logged in as erin')
+    await says(toFactor, 'No login waits for one.')
+    await use('Show the account number', 'It goes on under "The second factor"', [api, '401'], [api, 'insufficient_user_authentication'])
+    await says(toFactor, 'erin of the employees has no second factor: enrol one.')
+    assert.deepEqual(await marks(), [], 'the tokens are as good as before for what they may do')
+    await operatorSees('refused: factor_required', 'refresh_token', 'demo-cli', 'employees')
+  })
+
+  await check('an app is enrolled with a QR code, which says the secret', async () => {
+    await ofFactor('Enrol an authenticator app', 'Enrolled, and active from its first code on.')
+    secret = await text(page.locator('dd#secret'))
+    assert.match(secret, /^[A-Z2-7]{32}$/)
+    const picture = page.getByAltText('The secret of the app as a QR code')
+    assert.ok(await picture.isVisible())
+    const uri = new URL(await readQrCode(picture))
+    assert.deepEqual([uri.protocol, uri.host, uri.pathname], ['otpauth:', 'totp', '/Demo:employees%3Aerin'])
+    assert.equal(uri.searchParams.get('secret'), secret)
+    recovery = (await text(page.locator('dd#recovery_codes'))).split(' ')
+    assert.equal(new Set(recovery).size, 8)
+    for (const one of recovery) assert.match(one, /^[A-Z2-9]{24}$/)
+    await operatorSees('factor_enrolled for employees:erin', 'demo-cli', 'employees')
+  })
+
+  await check('a wrong code does not make it active', async () => {
+    await show(wrongCode(secret), '400 invalid_grant: Invalid otp_code.')
+    await operatorSees('refused: wrong_otp', 'http://auth0.com/oauth/grant-type/mfa-otp', 'demo-cli', 'employees')
+  })
+
+  await check('its first right code finishes the login, and what was shown once is gone', async () => {
+    const before = await token('access_token')
+    await show(await codeBefore(secret), 'Logged in as erin of the employees, with a second factor.')
+    assert.notEqual(await token('access_token'), before)
+    assert.ok(await shownOnce.isHidden())
+    assert.ok(!(await page.content()).includes(secret))
+    assert.ok(!(await page.content()).includes(recovery[0]))
+  })
+
+  await check('and the route opens', async () => {
+    await use('Show the account number', 'The API took the token: 200', [api, '"otp"'], [api, '"account"'])
+  })
+
+  await check('the password alone is not enough from now on', async () => {
+    await logIn('erin', PASSWORD, '403 mfa_required: Multifactor authentication required. It goes on under "The second factor".')
+    await says(toFactor, 'erin of the employees needs a second factor.')
+    assert.deepEqual(await factors.locator('option').allInnerTexts(), ['Code of the app', 'Recovery code'])
+    assert.ok(await shownOnce.isHidden())
+  })
+
+  await check('a login with a code from the shown secret, by keyboard', async () => {
+    await code.focus()
+    await page.keyboard.type(totp(secret))
+    await page.keyboard.press('Enter')
+    await says(toFactor, 'Logged in as erin of the employees, with a second factor.')
+    await says(toLogin, 'Logged in as erin of the employees, with a second factor.')
+    assert.equal(await code.inputValue(), '')
+    await operatorSees('tokens for employees:erin with the scope read write', 'http://auth0.com/oauth/grant-type/mfa-otp', 'demo-cli', 'employees')
+    await use('Show the account number', 'The API took the token: 200')
+  })
+
+  await check('a recovery code logs in, however it is typed, and the next one comes in its place', async () => {
+    await logIn('erin', PASSWORD, '403 mfa_required')
+    await show(recovery[0].toLowerCase().match(/.{6}/g).join('-'), 'The next recovery code stands in the token response.', 'Recovery code')
+    const next = await token('recovery_code')
+    assert.match(next, /^[A-Z2-9]{24}$/)
+    assert.ok(!recovery.includes(next))
+    await logIn('erin', PASSWORD, '403 mfa_required')
+    await show(recovery[0], '400 invalid_grant: MFA Authorization rejected.', 'Recovery code')
+    await show(next, 'Logged in as erin', 'Recovery code')
+  })
+
+  await check('ten wrong codes lock the codes of the user, and five end a login', async () => {
+    for (const round of [1, 2]) {
+      await logIn('erin', PASSWORD, '403 mfa_required')
+      const wrong = round === 1 ? 5 : 4
+      for (let n = 0; n < wrong; n += 1) await show(wrongCode(secret), '400 invalid_grant')
+      await show(totp(secret), '429 too_many_attempts')
+      assert.match(await text(toFactor), /Try again in \d+ s\./)
+    }
+    await operatorSees('refused: factor_throttled', 'http://auth0.com/oauth/grant-type/mfa-otp', 'demo-cli', 'employees')
+  })
+
+  await check('and a recovery code still logs in', async () => {
+    await logIn('erin', PASSWORD, '403 mfa_required')
+    await show(recovery[1], 'Logged in as erin', 'Recovery code')
+  })
+
+  await check('a telephone is enrolled with a code that the console prints, and its next codes come on demand', async () => {
+    const sent = () => readFileSync(CONSOLE, 'utf8').match(/^Text message to .*$/gm) ?? []
+    const last = () => sent().at(-1).match(/: (\d{6}) is your code for demo-cli\.$/)[1]
+    await logIn('frank', PASSWORD, 'Logged in as frank')
+    await use('Show the account number', 'It goes on under "The second factor"')
+    await page.getByLabel('Telephone number').fill('12')
+    await ofFactor('Enrol this telephone', '400 invalid_phone_number')
+    await page.getByLabel('Telephone number').fill('+15555550123')
+    await ofFactor('Enrol this telephone', 'Enrolled, and active from its first code on.')
+    assert.equal(sent().length, 1)
+    assert.match(sent()[0], /^Text message to \+15555550123: /)
+    await show(last() === '000000' ? '111111' : '000000', '400 invalid_grant: Invalid binding_code.', 'Code of the text message')
+    await show(last(), 'Logged in as frank of the employees, with a second factor.', 'Code of the text message')
+    await use('Show the account number', 'The API took the token: 200', [api, '"sms"'])
+
+    await logIn('frank', PASSWORD, '403 mfa_required')
+    await show('123456', 'Have a code sent to you first.', 'Code of the text message')
+    await ofFactor('Send me a code', '429 too_many_attempts')
+    await operatorSees('refused: delivery_throttled', 'demo-cli', 'employees')
+    assert.equal(sent().length, 1, 'a second one within 30 seconds is not sent')
+    await button('Forget the tokens').click()
+    await says(toFactor, 'No login waits for one.')
   })
 
   const refusals = []

@@ -54,7 +54,7 @@ fn shown_by_the_demo(between: &[(u16, String)], after: &[(u16, String)]) -> Vec<
     [&[ok(), ok()], between, &refreshes, after, &revocation, &failures].concat()
 }
 
-#[cfg(feature = "sqlite")]
+#[cfg(all(feature = "mfa", feature = "sqlite"))]
 #[test]
 fn axum_keeps_users_logged_in_over_a_restart() {
     let scratch = Scratch::new("axum-example");
@@ -70,8 +70,13 @@ fn axum_keeps_users_logged_in_over_a_restart() {
     let realms =
         [ok(), refused(400, "invalid_grant"), ok(), refused(400, "invalid_request"), refused(400, "invalid_request")];
     let rules = [ok(), ok(), ok(), ok(), refused(400, "invalid_grant"), refused(400, "interaction_required"), ok()];
+    let to_the_first_factor =
+        [ok(), refused(401, "insufficient_user_authentication"), refused(403, "mfa_required"), ok(), ok(), ok()];
+    let removed = (204, String::new());
+    let to_the_last = [refused(403, "mfa_required"), refused(400, "invalid_grant"), ok(), ok(), removed, ok()];
+    let factors = to_the_first_factor.into_iter().chain(to_the_last);
     let mut walk = shown_by_the_demo(&api, &[refused(401, "invalid_token")]);
-    walk.extend(realms.into_iter().chain(rules).chain([ok()]));
+    walk.extend(realms.into_iter().chain(rules).chain(factors).chain([ok()]));
     assert_eq!(shell.paste(&blocks), walk);
 
     // They work without a restart, too, and after two.
@@ -90,7 +95,7 @@ fn axum_keeps_users_logged_in_over_a_restart() {
     assert_eq!(shell.paste(&blocks), walk);
 }
 
-#[cfg(feature = "sqlite")]
+#[cfg(all(feature = "mfa", feature = "sqlite"))]
 #[test]
 fn axum_keeps_no_token_password_or_secret_in_its_file() {
     let scratch = Scratch::new("axum-example-file");
@@ -99,20 +104,25 @@ fn axum_keeps_no_token_password_or_secret_in_its_file() {
     let mut shell = Shell::start();
     let blocks = example.blocks();
     shell.paste(&blocks[..2]);
-    let tokens = shell.run("echo \"$access $first\"");
+    // An active factor, before its user logs in with a recovery code and removes it.
+    let enrols = blocks.iter().position(|block| block.title.starts_with("log frank in")).unwrap();
+    shell.paste(&blocks[enrols..enrols + 6]);
+    let tokens = shell.run("echo \"$access $first $secret $recovery\"");
     let mut kept = Vec::new();
     for entry in std::fs::read_dir(&scratch.0).unwrap() {
         kept.extend(std::fs::read(entry.unwrap().path()).unwrap());
     }
     let holds = |text: &str| kept.windows(text.len()).any(|bytes| bytes == text.as_bytes());
-    assert!(holds("employees:alice") && holds("customers:alice") && holds("demo-service"));
-    let secrets = ["correct horse", "tomato soup", "everybody-knows"].into_iter().chain(tokens.split_whitespace());
+    assert!(holds("employees:alice") && holds("customers:alice") && holds("demo-service") && holds("totp|dev_"));
+    let secrets = ["correct horse", "tomato soup", "everybody-knows", "everybody knows"]
+        .into_iter()
+        .chain(tokens.split_whitespace());
     for secret in secrets {
         assert!(secret.len() > 10 && !holds(secret), "{secret}");
     }
 }
 
-#[cfg(feature = "sqlite")]
+#[cfg(all(feature = "mfa", feature = "sqlite"))]
 #[test]
 fn axum_keeps_its_realms_apart_and_shows_what_each_login_rule_did() {
     let scratch = Scratch::new("axum-example-realms");
@@ -168,7 +178,7 @@ fn axum_keeps_its_realms_apart_and_shows_what_each_login_rule_did() {
     assert_eq!(outcomes.collect::<Vec<_>>(), expected);
 }
 
-#[cfg(feature = "sqlite")]
+#[cfg(all(feature = "mfa", feature = "sqlite"))]
 #[test]
 fn axum_describes_its_endpoints() {
     let scratch = Scratch::new("axum-example-metadata");
@@ -181,8 +191,11 @@ fn axum_describes_its_endpoints() {
     for (name, path) in [("token", "token"), ("revocation", "revoke"), ("introspection", "introspect")] {
         assert_eq!(metadata[format!("{name}_endpoint")], format!("{server}/oauth/{path}"));
     }
-    let realm_grant = "http://auth0.com/oauth/grant-type/password-realm";
-    assert_eq!(metadata["grant_types_supported"], serde_json::json!(["password", "refresh_token", realm_grant]));
+    assert_eq!(metadata["mfa_challenge_endpoint"], format!("{server}/mfa/challenge"));
+    let of_auth0 = ["password-realm", "mfa-otp", "mfa-oob", "mfa-recovery-code"];
+    let of_auth0 = of_auth0.map(|grant| format!("http://auth0.com/oauth/grant-type/{grant}"));
+    let grants = [&["password".to_owned(), "refresh_token".to_owned()][..], &of_auth0].concat();
+    assert_eq!(metadata["grant_types_supported"], serde_json::json!(grants));
     let unknown = format!("curl -sS -o /dev/null -w '%{{http_code}}' -H 'Authorization: Bearer x' {server}/api/me");
     assert_eq!(shell(&unknown), "401");
 }
