@@ -187,7 +187,7 @@ fn the_page_for_users_of_auth0_names_the_versions_that_are_run() {
         include_str!("browser/package.json"),
     ];
     let pinned: Vec<_> = files.into_iter().flat_map(pinned).filter(|(name, _)| *name != "name").collect();
-    assert_eq!(pinned.len(), 6, "{pinned:?}");
+    assert_eq!(pinned.len(), 7, "{pinned:?}");
     for (name, version) in pinned {
         let is_row = |line: &str| line.starts_with(&format!("| `{name}`")) && line.contains(&format!("| {version} |"));
         assert!(page.lines().any(is_row), "{name} {version}");

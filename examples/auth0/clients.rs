@@ -20,14 +20,23 @@ pub(crate) const WEB: &str = "web";
 pub(crate) const PUBLIC: &str = "app";
 /// For customers alone.
 pub(crate) const SHOP: &str = "shop";
-/// Without the realm grant and without refresh tokens.
+/// Without the realm grant, refresh tokens and second factors.
 pub(crate) const KIOSK: &str = "kiosk";
 
 pub(crate) async fn register(store: &SqliteStore, origin: &str) -> Result<(), Error> {
     let confidential = |id| of_both_realms(Client::confidential(id, &SecretDigest::of(SECRET)));
     let clients = [
-        confidential(WEB).allow_realm_grant().allow_refresh_tokens().trust_end_user_address().allow_audience(API),
-        of_both_realms(Client::public(PUBLIC)).allow_realm_grant().allow_refresh_tokens().allow_origin(origin),
+        confidential(WEB)
+            .allow_realm_grant()
+            .allow_refresh_tokens()
+            .allow_second_factor()
+            .trust_end_user_address()
+            .allow_audience(API),
+        of_both_realms(Client::public(PUBLIC))
+            .allow_realm_grant()
+            .allow_refresh_tokens()
+            .allow_second_factor()
+            .allow_origin(origin),
         confidential(SHOP).allow_realm_grant().allow_refresh_tokens().realm(CUSTOMERS),
         confidential(KIOSK),
     ];

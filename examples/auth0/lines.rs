@@ -4,11 +4,12 @@ use std::path::Path;
 
 use super::clients::{API, KIOSK, PUBLIC, SECRET, SHOP, WEB};
 use super::people::{
-    ALICE, CUSTOMERS, CUSTOMERS_PASSWORD, DENIED, EMPLOYEES, EMPLOYEES_PASSWORD, LEAKED, LEAKED_PASSWORD, LOCKED,
-    REDIRECTED,
+    ALICE, CUSTOMERS, CUSTOMERS_PASSWORD, DEMANDED, DENIED, EMPLOYEES, EMPLOYEES_PASSWORD, ENROLLED, LEAKED,
+    LEAKED_PASSWORD, LOCKED, NOT_ENROLLED, REDIRECTED,
 };
+use super::telephone::TELEPHONE;
 
-pub(crate) fn print(domain: &str, authority: &Path) {
+pub(crate) fn print(domain: &str, authority: &Path, recovery_codes: &[String]) {
     let authority = authority.display();
     println!("listening on https://{domain}");
     for (name, value) in [
@@ -29,16 +30,22 @@ pub(crate) fn print(domain: &str, authority: &Path) {
         ("LOCKED_USERNAME", LOCKED.email),
         ("LEAKED_USERNAME", LEAKED.email),
         ("LEAKED_PASSWORD", LEAKED_PASSWORD),
+        ("ENROLLED_USERNAME", ENROLLED.email),
+        ("ENROLLED_TELEPHONE", TELEPHONE),
+        ("RECOVERY_CODES", &recovery_codes.join(" ")),
+        ("NOT_ENROLLED_USERNAME", NOT_ENROLLED.email),
+        ("DEMANDED_USERNAMES", &DEMANDED.map(|person| person.email).join(" ")),
     ] {
         println!("{name}={value}");
     }
-    sdks(domain, &authority.to_string());
+    let recovery_code = recovery_codes.first().map_or("", String::as_str);
+    sdks(domain, &authority.to_string(), recovery_code);
     curl(domain, &authority.to_string());
     println!("\nready; Ctrl-C stops it.");
 }
 
 /// A login with each SDK, with nothing changed but the domain.
-fn sdks(domain: &str, authority: &str) {
+fn sdks(domain: &str, authority: &str, recovery_code: &str) {
     let (email, password) = (ALICE.email, CUSTOMERS_PASSWORD);
     let secret = format!("domain: \"{domain}\", clientId: \"{WEB}\", clientSecret: \"{SECRET}\"");
     let user = format!("username: \"{email}\", password: \"{password}\", realm: \"{CUSTOMERS}\"");
@@ -67,6 +74,18 @@ fn sdks(domain: &str, authority: &str) {
         &format!(
             "import {{ AuthClient }} from \"@auth0/auth0-auth-js\"; \
              console.log(await new AuthClient({{ {secret} }}).getTokenByPassword({{ {user}, {scope} }}))"
+        ),
+    );
+    let enrolled = format!("username: \"{}\", password: \"{password}\"", ENROLLED.email);
+    node(
+        "Node, @auth0/auth0-auth-js, with a second factor",
+        &format!(
+            "import {{ AuthClient, isMfaRequiredError }} from \"@auth0/auth0-auth-js\"; \
+             const auth0 = new AuthClient({{ {secret} }}); \
+             console.log(await auth0.getTokenByPassword({{ {enrolled} }}).catch((error) => {{ \
+             if (!isMfaRequiredError(error)) throw error; \
+             return auth0.mfa.verify({{ mfaToken: error.cause.mfa_token, factorType: \"recovery-code\", \
+             recoveryCode: \"{recovery_code}\" }}) }}))"
         ),
     );
     println!("A page, auth0-js:");
@@ -114,6 +133,29 @@ fn curl(domain: &str, authority: &str) {
     show("a rule denies the login, 403 access_denied", &login(DENIED.email, CUSTOMERS_PASSWORD));
     show("a rule wants the user elsewhere, 403 interaction_required", &login(REDIRECTED.email, CUSTOMERS_PASSWORD));
     show("a password that is known from a leak, 401 password_leaked", &login(LEAKED.email, LEAKED_PASSWORD));
+    let factor = |grant: &str, form: &str| {
+        let grant = format!("-d grant_type=http://auth0.com/oauth/grant-type/{grant}");
+        token(&format!("{grant} -d \"mfa_token=$mfa\" {form}"))
+    };
+    let open = |email: &str| {
+        let login = login(email, CUSTOMERS_PASSWORD);
+        format!("answer=$({login}); echo \"$answer\"; mfa=$(echo \"$answer\" | field mfa_token)")
+    };
+    show("a second factor is open, 403 mfa_required", &open(ENROLLED.email));
+    let authenticators = curl(&format!("-H \"Authorization: Bearer $mfa\" https://{domain}/mfa/authenticators"));
+    show("her authenticators, 200", &authenticators);
+    let challenge = curl(&format!("{web} -d \"mfa_token=$mfa\" -d challenge_type=oob https://{domain}/mfa/challenge"));
+    show(
+        "a code, which this console prints, 200",
+        &format!("answer=$({challenge}); echo \"$answer\"; oob=$(echo \"$answer\" | field oob_code)"),
+    );
+    let typed = factor("mfa-oob", "-d \"oob_code=$oob\" -d \"binding_code=$code\"");
+    show("the tokens, 200", &format!("read -rp 'code: ' code; {typed}"));
+    show("a rule demands a second factor of a user who has none, 403 mfa_required", &open(DEMANDED[0].email));
+    let app = "-H 'Content-Type: application/json' -d '{\"authenticator_types\":[\"otp\"]}'";
+    let associate = curl(&format!("-H \"Authorization: Bearer $mfa\" {app} https://{domain}/mfa/associate"));
+    show("the secret for an authenticator app, 200", &associate);
+    show("and the tokens, 200", &format!("read -rp 'code: ' code; {}", factor("mfa-otp", "-d \"otp=$code\"")));
     let revoke = curl(&format!("{web} -d \"token=$refresh\" https://{domain}/oauth/revoke"));
     show("log out, 200", &revoke);
     let guess = login(LOCKED.email, "wrong $guess");

@@ -1,29 +1,33 @@
 //! The server for a team that comes from Auth0: its SDKs log users in here as they did there, with another domain.
 //!
 //! ```sh
-//! cargo run --example auth0 --features argon2,jwt,sqlite
+//! cargo run --example auth0 --features argon2,jwt,mfa,sqlite
 //! ```
 //!
 //! The SDKs speak HTTPS only, so it serves TLS, by a certificate authority that it makes at each start and writes into a file
-//! for them. Once it listens it prints a line to paste for each SDK, and `curl` commands. `PORT` names another port than 8080,
-//! `DATABASE` another file than `auth0.sqlite` beside the program, `ORIGIN` the origin of your own page, for a browser.
+//! for them. Once it listens it prints a line to paste for each SDK, `curl` commands, and the codes that it would send to telephones. `PORT`
+//! names another port than 8080, `DATABASE` another file than `auth0.sqlite` beside the program, `ORIGIN` the origin of your own page, for a browser.
 
 mod clients;
+mod factors;
 mod lines;
 mod people;
 #[path = "../demo/start.rs"]
 mod start;
+mod telephone;
 mod tls;
 mod userinfo;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Router, ServiceExt};
+use factors::SecondFactors;
 use start::Error;
 use tls::{Authority, Peer, TlsListener};
 use tower::{Layer as _, ServiceBuilder};
@@ -50,17 +54,23 @@ async fn serve() -> Result<(), Error> {
     people::register(&store).await?;
 
     let issuer = issuer(&domain)?;
+    let factors = SecondFactors::new(&domain)?;
+    // On a layer of its own, whose limiter knows nothing of the code that is sent now.
+    let enrolling = layer(&domain, &store, issuer.clone(), &factors)?;
+    let recovery_codes = telephone::enrol(enrolling, &domain, &people::ENROLLED, &factors.console).await?;
     // Each token is for this server, too, if its scope has `openid`.
     let guard = BearerGuard::builder(issuer.verifier()).any_audience().token_realms(people::REALMS).build()?;
     let guarded = ServiceBuilder::new().layer(userinfo::cors(&origin)?).layer(guard.require_scope("openid")?);
-    let router = Router::new().route("/userinfo", get(userinfo::userinfo).layer(guarded));
-    let app = layer(&domain, &store, issuer)?.with_body(Body::from).layer(router);
+    let router = Router::new()
+        .route("/userinfo", get(userinfo::userinfo).layer(guarded))
+        .route("/devices/{id}/{answer}", post(factors::answer).with_state(Arc::clone(&factors.console)));
+    let app = layer(&domain, &store, issuer, &factors)?.with_body(Body::from).layer(router);
 
     let authority = Authority::new()?;
     let certificates = file.with_extension("ca.pem");
     std::fs::write(&certificates, authority.certificate())?;
     let listener = TlsListener::new(listener, authority.server("localhost")?)?;
-    lines::print(&domain, &std::path::absolute(certificates)?);
+    lines::print(&domain, &std::path::absolute(certificates)?, &recovery_codes);
     axum::serve(listener, ServiceExt::<Request>::into_make_service_with_connect_info::<Peer>(app)).await?;
     Ok(())
 }
@@ -87,7 +97,12 @@ fn issuer(domain: &str) -> Result<JwtIssuer, Error> {
     Ok(issuer.with_id_tokens(people::id_claims))
 }
 
-fn layer(domain: &str, store: &SqliteStore, issuer: JwtIssuer) -> Result<PasswordGrantLayer, Error> {
+fn layer(
+    domain: &str,
+    store: &SqliteStore,
+    issuer: JwtIssuer,
+    factors: &SecondFactors,
+) -> Result<PasswordGrantLayer, Error> {
     let metadata = Metadata::new(format!("https://{domain}/"))
         .openid_configuration()
         .with("userinfo_endpoint", format!("https://{domain}/userinfo"));
@@ -96,6 +111,7 @@ fn layer(domain: &str, store: &SqliteStore, issuer: JwtIssuer) -> Result<Passwor
         .clients(store.clone())
         .verifier(people::realms(store)?)
         .document("/.well-known/jwks.json", issuer.jwks())
+        .access_tokens(issuer.verifier())
         .issuer(issuer)
         // Nobody can take a signed token back: it must not live long.
         .access_token_lifetime(Duration::from_secs(600))
@@ -103,6 +119,7 @@ fn layer(domain: &str, store: &SqliteStore, issuer: JwtIssuer) -> Result<Passwor
         .revocation(RevocationEndpoint::at("/oauth/revoke"))
         .metadata(metadata)
         .rule(people::may_log_in())
+        .second_factor(factors.settings())
         .shield(people::Leaked, OnLeak::Block)
         .peer_address(PeerAddress::extension(|peer: &ConnectInfo<Peer>| Some(peer.0.0.ip())))
         .build()?;

@@ -32,7 +32,7 @@ pub(crate) struct Person {
     realm: &'static str,
     pub(crate) email: &'static str,
     name: &'static str,
-    password: &'static str,
+    pub(crate) password: &'static str,
 }
 
 pub(crate) const ALICE: Person = customer("auth0|1", "alice@example.com", "Alice, a customer");
@@ -43,6 +43,15 @@ pub(crate) const LEAKED: Person = Person {
     password: LEAKED_PASSWORD,
     ..customer("auth0|5", "lea@example.com", "Lea, whose password is known from a leak")
 };
+/// Has a telephone as second factor.
+pub(crate) const ENROLLED: Person = customer("auth0|6", "enya@example.com", "Enya, who has a telephone");
+pub(crate) const NOT_ENROLLED: Person = customer("auth0|7", "nora@example.com", "Nora, who has no second factor");
+/// They have none, either.
+pub(crate) const DEMANDED: [Person; 3] = [
+    customer("auth0|8", "dan@example.com", "Dan, of whom a rule demands a second factor"),
+    customer("auth0|9", "dee@example.com", "Dee, of whom a rule demands a second factor"),
+    customer("auth0|10", "dirk@example.com", "Dirk, of whom a rule demands a second factor"),
+];
 /// Another person of the same address as the customer.
 pub(crate) const EMPLOYEE: Person = Person {
     id: "ad|1",
@@ -52,7 +61,11 @@ pub(crate) const EMPLOYEE: Person = Person {
     password: EMPLOYEES_PASSWORD,
 };
 
-const PEOPLE: [Person; 6] = [ALICE, DENIED, REDIRECTED, LOCKED, LEAKED, EMPLOYEE];
+const PEOPLE: [Person; 8] = [ALICE, DENIED, REDIRECTED, LOCKED, LEAKED, ENROLLED, NOT_ENROLLED, EMPLOYEE];
+
+fn people() -> impl Iterator<Item = &'static Person> {
+    const { &PEOPLE }.iter().chain(const { &DEMANDED })
+}
 
 const fn customer(id: &'static str, email: &'static str, name: &'static str) -> Person {
     Person { id, realm: CUSTOMERS, email, name, password: CUSTOMERS_PASSWORD }
@@ -60,7 +73,7 @@ const fn customer(id: &'static str, email: &'static str, name: &'static str) -> 
 
 impl Person {
     pub(crate) fn find(id: &str) -> Option<&'static Self> {
-        const { &PEOPLE }.iter().find(|person| person.id == id)
+        people().find(|person| person.id == id)
     }
 
     /// What a client may know beside the id, by the scope that it was given (OpenID Connect Core section 5.4).
@@ -87,7 +100,7 @@ pub(crate) struct Claims {
 
 /// Adds the people that the file does not have yet.
 pub(crate) async fn register(store: &SqliteStore) -> Result<(), Error> {
-    for person in PEOPLE {
+    for person in people() {
         let login = LoginName::new(person.email);
         if store.find(&login, Some(person.realm)).await.map_err(BackendError::into_error)?.is_none() {
             let password = Password::new(person.password.to_owned());
@@ -116,6 +129,8 @@ pub(crate) fn may_log_in() -> impl LoginRule {
             Ruling::deny("Please verify your email before logging in.")?
         } else if id == REDIRECTED.id {
             Ruling::interaction_required()
+        } else if DEMANDED.iter().any(|person| person.id == id) {
+            Ruling::proceed().demand_second_factor()
         } else {
             Ruling::proceed()
         })

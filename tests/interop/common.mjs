@@ -4,9 +4,10 @@ import assert from 'node:assert/strict'
 const { SERVER, EXAMPLE, CLIENT_ID, CLIENT_SECRET, PUBLIC_CLIENT_ID, API_CLIENT_ID, API_CLIENT_SECRET } = process.env
 const { TOKEN_USERNAME, TOKEN_PASSWORD } = process.env
 // Of the server of two realms.
-const { CUSTOMERS_CLIENT_ID, CUSTOMER_PASSWORD, EMPLOYEE_PASSWORD, BLOCKED_USERNAME } = process.env
+const { CUSTOMERS_CLIENT_ID, CUSTOMER_PASSWORD, EMPLOYEE_PASSWORD, BLOCKED_USERNAME, DEMANDED_USERNAME } = process.env
 
 export const REALM_GRANT = 'http://auth0.com/oauth/grant-type/password-realm'
+export const FACTOR_GRANTS = ['mfa-oob', 'mfa-otp', 'mfa-recovery-code'].map((name) => `http://auth0.com/oauth/grant-type/${name}`)
 
 export const settings = {
   server: SERVER,
@@ -20,6 +21,7 @@ export const settings = {
   customersClientId: CUSTOMERS_CLIENT_ID,
   passwords: { customers: CUSTOMER_PASSWORD, employees: EMPLOYEE_PASSWORD },
   blocked: BLOCKED_USERNAME,
+  demanded: DEMANDED_USERNAME,
   // Only the axum example has an API to call, and realms.
   hasApi: EXAMPLE === 'axum',
   subject: EXAMPLE === 'axum' ? 'employees:alice' : 'user:alice',

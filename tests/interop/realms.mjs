@@ -1,6 +1,6 @@
 // openid-client against a server of two realms: the extra parameter `realm`, the realm grant, a login rule.
 import * as client from 'openid-client'
-import { REALM_GRANT, check, failure, settings } from './common.mjs'
+import { FACTOR_GRANTS, REALM_GRANT, check, failure, settings } from './common.mjs'
 
 const { server, clientId, customersClientId, apiClientId, apiSecret, username, passwords, blocked } = settings
 
@@ -31,7 +31,7 @@ async function refusal(attempt) {
 }
 
 const granted = app.serverMetadata().grant_types_supported
-check('the grants are told', [...granted].sort(), [REALM_GRANT, 'password', 'refresh_token'])
+check('the grants are told', [...granted].sort(), [...FACTOR_GRANTS, REALM_GRANT, 'password', 'refresh_token'])
 
 await isOf('no realm: the default', await login(app, 'password', passwords.customers), 'customers')
 for (const grant of ['password', REALM_GRANT]) {

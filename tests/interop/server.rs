@@ -1,4 +1,4 @@
-//! A server of two realms with a login rule, for OAuth clients that were not written here: `tests/interop/run` starts it. It prints
+//! A server of two realms with a login rule and second factors, for OAuth clients that were not written here: `tests/interop/run` starts it. It prints
 //! what a client must know of it, each as `NAME=value`.
 
 #[path = "../../examples/demo/start.rs"]
@@ -15,11 +15,13 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use start::Error;
 use tower_password_grant::argon2::Argon2Verifier;
+use tower_password_grant::mfa::Factors;
 use tower_password_grant::mount::Metadata;
 use tower_password_grant::realms::Realms;
 use tower_password_grant::rules::{LoginEvent, Ruling, rule_fn};
-use tower_password_grant::store::{MemoryAccessTokens, MemoryRefreshTokens, SecretDigest};
+use tower_password_grant::store::{MemoryAccessTokens, MemoryFactors, MemoryRefreshTokens, SecretDigest};
 use tower_password_grant::token::{IntrospectionEndpoint, RefreshTokens};
+use tower_password_grant::user::SecretKeys;
 use tower_password_grant::{Client, OpaqueIssuer, PasswordGrant, PasswordGrantLayer, PeerAddress, StaticClients};
 use users::Users;
 
@@ -27,6 +29,8 @@ use users::Users;
 const CUSTOMER: &str = "a horse of the customers";
 const EMPLOYEE: &str = "a horse of the employees";
 const SECRET: &str = "a secret of the API";
+/// Of whom the rule demands a second factor.
+const DEMANDED: &str = "carol";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -40,7 +44,7 @@ async fn serve() -> Result<(), Error> {
     println!("listening on http://{address}");
     println!("CLIENT_ID=app\nCUSTOMERS_CLIENT_ID=shop\nAPI_CLIENT_ID=api\nAPI_CLIENT_SECRET={SECRET}");
     println!("TOKEN_USERNAME=alice\nCUSTOMER_PASSWORD={CUSTOMER}\nEMPLOYEE_PASSWORD={EMPLOYEE}");
-    println!("BLOCKED_USERNAME=bob");
+    println!("BLOCKED_USERNAME=bob\nDEMANDED_USERNAME={DEMANDED}");
     println!("ready");
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
@@ -48,10 +52,11 @@ async fn serve() -> Result<(), Error> {
 
 /// The client `app` lists both realms, `shop` the customers alone.
 fn layer(address: SocketAddr) -> Result<PasswordGrantLayer, Error> {
-    let directory = |password| Users::with_password(["alice", "bob"], password).map(Argon2Verifier::new);
+    let directory = |password| Users::with_password(["alice", "bob", DEMANDED], password).map(Argon2Verifier::new);
     let realms = Realms::new().realm("customers", directory(CUSTOMER)??)?.realm("employees", directory(EMPLOYEE)??)?;
     let client = |id| {
         let client = Client::public(id).allow_password_grant().allow_realm_grant().allow_refresh_tokens();
+        let client = client.allow_second_factor();
         client.scopes("read").default_scope("read")
     };
     let api = Client::confidential("api", &SecretDigest::of(SECRET)).allow_introspection();
@@ -63,9 +68,11 @@ fn layer(address: SocketAddr) -> Result<PasswordGrantLayer, Error> {
     let rule = rule_fn("directory", |login: LoginEvent| async move {
         Ok(match login.subject().id() {
             "customers|user:bob" => Ruling::interaction_required(),
+            "customers|user:carol" => Ruling::proceed().demand_second_factor(),
             _ => Ruling::proceed().member("directory", login.realm())?,
         })
     });
+    let factors = Factors::new(MemoryFactors::new(), SecretKeys::random()?).totp("Example");
     let tokens = Arc::new(OpaqueIssuer::new(MemoryAccessTokens::new()));
     let layer = PasswordGrant::builder()
         .clients(clients)
@@ -74,6 +81,7 @@ fn layer(address: SocketAddr) -> Result<PasswordGrantLayer, Error> {
         .access_tokens(tokens)
         .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
         .rule(rule)
+        .second_factor(factors)
         .introspection(IntrospectionEndpoint::at("/oauth/introspect"))
         .metadata(Metadata::new(format!("http://{address}")))
         .peer_address(PeerAddress::extension(|info: &ConnectInfo<SocketAddr>| Some(info.0.ip())))

@@ -1,8 +1,6 @@
 """auth0-python, which sends JSON and always the realm grant, against the example `auth0`."""
 
-import json
 import os
-import pathlib
 import sys
 import time
 
@@ -10,12 +8,13 @@ from auth0.authentication import GetToken, RevokeToken, Users
 from auth0.authentication.exceptions import Auth0Error, RateLimitError
 from auth0.authentication.token_verifier import AsymmetricSignatureVerifier, TokenVerifier
 
+from checks import ANSWERS, check, failed
+
 ENV = os.environ
 DOMAIN, SECRET = ENV["DOMAIN"], ENV["CLIENT_SECRET"]
 ALICE = ENV["TOKEN_USERNAME"]
 PASSWORDS = {"customers": ENV["CUSTOMER_PASSWORD"], "employees": ENV["EMPLOYEE_PASSWORD"]}
 SUBJECTS = {"customers": "auth0|1", "employees": "ad|1"}
-ANSWERS = json.loads(pathlib.Path(__file__).with_name("answers.json").read_text())
 API, NOBODY = ENV["API_AUDIENCE"], "https://elsewhere.example.com/"
 EVERYTHING = "openid profile email offline_access"
 
@@ -23,17 +22,6 @@ web = GetToken(DOMAIN, ENV["CLIENT_ID"], client_secret=SECRET)
 shop = GetToken(DOMAIN, ENV["CUSTOMERS_CLIENT_ID"], client_secret=SECRET)
 kiosk = GetToken(DOMAIN, ENV["LIMITED_CLIENT_ID"], client_secret=SECRET)
 app = GetToken(DOMAIN, ENV["PUBLIC_CLIENT_ID"])
-
-
-failed = []
-
-
-def check(what, seen, expected):
-    if seen == expected:
-        print("ok", what)
-    else:
-        print(f"FAILED {what}: {seen} is not {expected}")
-        failed.append(what)
 
 
 def fails(what, answer, attempt):
