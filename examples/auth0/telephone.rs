@@ -6,6 +6,8 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Request, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use tower_password_grant::PasswordGrantLayer;
@@ -21,6 +23,18 @@ pub(crate) const TELEPHONE: &str = "+15555550106";
 /// No answer of this server is longer.
 const LONGEST: usize = 64 * 1024;
 
+#[derive(Deserialize)]
+struct Tokens {
+    access_token: String,
+}
+
+#[derive(Deserialize)]
+struct Enrolled {
+    mfa_token: String,
+    oob_code: String,
+    recovery_codes: Vec<String>,
+}
+
 /// Enrols the telephone: by an access token for the endpoints of second factors, and by the code that is sent. Gives the recovery codes,
 /// which the app shows this once.
 pub(crate) async fn enrol(
@@ -35,19 +49,24 @@ pub(crate) async fn enrol(
         "grant_type": "password", "client_id": PUBLIC, "username": person.email, "password": person.password,
         "audience": audience, "scope": "enroll",
     });
-    let tokens = post(&server, "/oauth/token", None, &login).await?;
+    let tokens: Tokens = post(&server, "/oauth/token", None, &login).await?;
     let telephone = json!({ "authenticator_types": ["oob"], "oob_channels": ["sms"], "phone_number": TELEPHONE });
-    let enrolled = post(&server, "/mfa/associate", tokens["access_token"].as_str(), &telephone).await?;
+    let enrolled: Enrolled = post(&server, "/mfa/associate", Some(&tokens.access_token), &telephone).await?;
     let confirmation = json!({
         "grant_type": "http://auth0.com/oauth/grant-type/mfa-oob", "client_id": PUBLIC,
-        "mfa_token": enrolled["mfa_token"], "oob_code": enrolled["oob_code"], "binding_code": console.last_code(),
+        "mfa_token": enrolled.mfa_token, "oob_code": enrolled.oob_code, "binding_code": console.last_code(),
     });
-    post(&server, "/oauth/token", None, &confirmation).await?;
-    Ok(serde_json::from_value(enrolled["recovery_codes"].clone())?)
+    post::<Tokens>(&server, "/oauth/token", None, &confirmation).await?;
+    Ok(enrolled.recovery_codes)
 }
 
 /// Asks the endpoint as a client on this machine.
-async fn post(server: &Router, path: &str, bearer: Option<&str>, json: &Value) -> Result<Value, Error> {
+async fn post<T: DeserializeOwned>(
+    server: &Router,
+    path: &str,
+    bearer: Option<&str>,
+    json: &Value,
+) -> Result<T, Error> {
     let peer = ConnectInfo(Peer(SocketAddr::from(([127, 0, 0, 1], 0))));
     let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json").extension(peer);
     if let Some(bearer) = bearer {

@@ -29,7 +29,7 @@ use users::Users;
 const CUSTOMER: &str = "a horse of the customers";
 const EMPLOYEE: &str = "a horse of the employees";
 const SECRET: &str = "a secret of the API";
-/// Of whom the rule demands a second factor.
+/// The user that needs a second factor, by the rule.
 const DEMANDED: &str = "carol";
 
 #[tokio::main]
