@@ -45,7 +45,9 @@ impl SealingKey {
 
     /// What is authenticated together with a value, and not in it.
     fn associated(&self, kind: SealedKind, context: &[&str]) -> Vec<u8> {
-        let mut data = self.header.to_vec();
+        let texts: usize = context.iter().map(|text| text.len().saturating_add(8)).sum();
+        let mut data = Vec::with_capacity(texts.saturating_add(HEADER + 1));
+        data.extend_from_slice(&self.header);
         data.push(number(kind));
         for text in context {
             data.extend_from_slice(&(text.len() as u64).to_be_bytes());

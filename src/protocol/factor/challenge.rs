@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 pub(crate) use super::packed::TooLong;
@@ -78,8 +79,8 @@ impl Challenge {
 
     /// Under which it is spent.
     pub(crate) fn digest(&self) -> SecretDigest {
-        let id: String = self.id.iter().map(|byte| format!("{byte:02x}")).collect();
-        SecretDigest::of(&format!("mfa_token:{id}"))
+        let digest = Sha256::new().chain_update(b"mfa_token 1\0").chain_update(self.id);
+        SecretDigest::from_bytes(digest.finalize().into())
     }
 
     /// The challenge of these bytes, if [`encode`](Self::encode) makes these very bytes of it.
