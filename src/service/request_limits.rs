@@ -88,15 +88,14 @@ impl RequestLimits {
         self
     }
 
-    /// How long one call of a part may take: a look-up of the registry, a charge or a settlement of the limiter, an account's
-    /// key and the [recheck](crate::CredentialVerifier::recheck) of the verifier, a call of the issuer, of the refresh token
-    /// store, of the verifier of access tokens, or of a client authentication method. Default: 5 seconds, or
-    /// [`deadline`](Self::deadline) if that is shorter. A part that takes longer is cut off, which telemetry names,
-    /// and the answer is 503 with `Retry-After`; the others are not waited for. A charge that was being made may stay, and
-    /// one that was being settled does; so does that of a client authentication method, which should therefore end its own
-    /// calls earlier and answer an `Err`. `None` leaves only `deadline`. Change it with the acquire time-out of your database
-    /// pool, which must be shorter to show as its own error. Needs tokio's timer, but only for parts that are not ready
-    /// at once.
+    /// How long one call of a part may take: a look-up of the registry, a charge or a settlement of the limiter, an account's key
+    /// and the [recheck](crate::CredentialVerifier::recheck) of the verifier, a call of the issuer, of the refresh token store,
+    /// of the verifier of access tokens, of the store of second factors, of a delivery of codes, or of a client authentication
+    /// method. Default: 5 seconds, or [`deadline`](Self::deadline) if that is shorter. A part that takes longer is cut off, which
+    /// telemetry names, and the answer is 503 with `Retry-After`; the others are not waited for. A charge that was being made may
+    /// stay, and one that was being settled does; so does that of a client authentication method, which should therefore end its
+    /// own calls earlier and answer an `Err`. `None` leaves only `deadline`. Change it with the acquire time-out of your database
+    /// pool, which must be shorter to show as its own error. Needs tokio's timer, but only for parts that are not ready at once.
     ///
     /// # Errors
     /// [`build`](crate::Builder::build) refuses zero, and more than `deadline`.

@@ -4,11 +4,13 @@ mod associate;
 mod audience;
 mod authenticators;
 mod bearer;
+mod broken;
 mod budgets;
 mod bypass;
 #[cfg(feature = "tracing")]
 mod canaries;
 mod challenge;
+mod faults;
 mod flow;
 mod mounts;
 mod out_of_band;

@@ -22,9 +22,19 @@ use crate::support::factors::{self, FORM, FactorBed, ISSUER, Outbox, People, req
 const EXCHANGE: &str = "urn:example:exchange";
 
 /// Counts what is issued.
-struct Counting {
+pub struct Counting {
     issuer: OpaqueIssuer<Arc<MemoryAccessTokens>>,
     count: Arc<AtomicUsize>,
+}
+
+impl Counting {
+    pub fn new(issuer: OpaqueIssuer<Arc<MemoryAccessTokens>>) -> Self {
+        Self { issuer, count: Arc::default() }
+    }
+
+    pub fn count(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.count)
+    }
 }
 
 #[async_trait]
@@ -70,8 +80,10 @@ impl ExtensionGrant for Exchange {
 /// The bed with an issuer that counts, and an extension grant.
 fn counted(profile: Profile) -> (FactorBed, Arc<AtomicUsize>) {
     let (people, outbox, clock) = (People::default(), Outbox::default(), ManualClock::new());
-    let (store, count) = (Arc::new(MemoryFactors::new()), Arc::<AtomicUsize>::default());
+    let store = Arc::new(MemoryFactors::new());
     let access = OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new()));
+    let issuer = Counting::new(access.clone());
+    let count = issuer.count();
     let realm = |client: &Client| client.to_builder().allow_grant(EXCHANGE).allow_realm_grant();
     let clients = factors::clients().into_iter().map(|client| {
         let changed =
@@ -81,7 +93,7 @@ fn counted(profile: Profile) -> (FactorBed, Arc<AtomicUsize>) {
     let layer = PasswordGrant::builder()
         .clients(StaticClients::new(clients).unwrap())
         .verifier(people.clone())
-        .issuer(Counting { issuer: access.clone(), count: Arc::clone(&count) })
+        .issuer(issuer)
         .access_tokens(access)
         .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
         .extension_grant(Exchange)
