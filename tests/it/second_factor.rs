@@ -15,6 +15,7 @@ mod flow;
 mod mounts;
 mod out_of_band;
 mod paths;
+mod races;
 mod recovery;
 mod settings;
 mod step_up;
