@@ -7,7 +7,7 @@ const { TOKEN_USERNAME, TOKEN_PASSWORD } = process.env
 const { CUSTOMERS_CLIENT_ID, CUSTOMER_PASSWORD, EMPLOYEE_PASSWORD, BLOCKED_USERNAME, DEMANDED_USERNAME } = process.env
 
 export const REALM_GRANT = 'http://auth0.com/oauth/grant-type/password-realm'
-export const FACTOR_GRANTS = ['mfa-oob', 'mfa-otp', 'mfa-recovery-code'].map((name) => `http://auth0.com/oauth/grant-type/${name}`)
+export const FACTOR_GRANTS = ['mfa-otp', 'mfa-oob', 'mfa-recovery-code'].map((name) => `http://auth0.com/oauth/grant-type/${name}`)
 
 export const settings = {
   server: SERVER,
@@ -22,10 +22,10 @@ export const settings = {
   passwords: { customers: CUSTOMER_PASSWORD, employees: EMPLOYEE_PASSWORD },
   blocked: BLOCKED_USERNAME,
   demanded: DEMANDED_USERNAME,
-  // Only the axum example has an API to call, and realms.
+  // Only the axum example has an API to call, realms, and second factors.
   hasApi: EXAMPLE === 'axum',
   subject: EXAMPLE === 'axum' ? 'employees:alice' : 'user:alice',
-  grants: EXAMPLE === 'axum' ? ['password', 'refresh_token', REALM_GRANT] : ['password', 'refresh_token'],
+  grants: ['password', 'refresh_token', ...(EXAMPLE === 'axum' ? [REALM_GRANT, ...FACTOR_GRANTS] : [])],
 }
 
 export function check(what, seen, expected) {

@@ -13,6 +13,7 @@ CLIENT_ID = os.environ["CLIENT_ID"]
 API_CLIENT = (os.environ["API_CLIENT_ID"], os.environ["API_CLIENT_SECRET"])
 USERNAME = os.environ["TOKEN_USERNAME"]
 REALM_GRANT = "http://auth0.com/oauth/grant-type/password-realm"
+FACTOR_GRANTS = [f"http://auth0.com/oauth/grant-type/mfa-{name}" for name in ("otp", "oob", "recovery-code")]
 
 
 def session(client_id=CLIENT_ID, scope=None, **more):

@@ -6,18 +6,18 @@ import time
 import requests
 from oauthlib.oauth2.rfc6749 import errors
 
-from common import API_CLIENT, CLIENT_ID, REALM_GRANT, SERVER, USERNAME, check, fails, session
+from common import API_CLIENT, CLIENT_ID, FACTOR_GRANTS, REALM_GRANT, SERVER, USERNAME, check, fails, session
 
 CLIENT_SECRET = os.environ["CLIENT_SECRET"]
 PUBLIC_CLIENT_ID = os.environ["PUBLIC_CLIENT_ID"]
 PASSWORD = os.environ["TOKEN_PASSWORD"]
 
-# Only the axum example has an API to call, and realms.
+# Only the axum example has an API to call, realms, and second factors.
 HAS_API = os.environ["EXAMPLE"] == "axum"
 SUBJECT = "employees:alice" if HAS_API else "user:alice"
 GRANTS = {"password", "refresh_token"}
 if HAS_API:
-    GRANTS.add(REALM_GRANT)
+    GRANTS.update([REALM_GRANT, *FACTOR_GRANTS])
 
 
 def fetch(oauth, password=PASSWORD, **more):
