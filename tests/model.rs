@@ -1,4 +1,5 @@
-//! The limiter and the refresh tokens in memory under every order in which their threads may take their steps: shuttle
+//! The limiter, the refresh tokens and the authenticators in memory under every order in which their threads may take their
+//! steps: shuttle
 //! replaces their locks and counters.
 //!
 //! ```text
@@ -13,6 +14,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::arithmetic_side_effects, missing_docs, unreachable_pub)]
 
+#[path = "model/authenticators.rs"]
+mod authenticators;
 #[path = "model/checks.rs"]
 mod checks;
 #[path = "model/factors.rs"]
