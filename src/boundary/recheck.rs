@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use super::provided::Missing;
 use crate::protocol::client::registered::Client;
+use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::realm::Realm;
 use crate::protocol::scope::Scope;
 use crate::protocol::token::record::AccessTokenRecord;
@@ -52,6 +53,13 @@ impl Recheck {
     ) -> Self {
         let since = record.authenticated_at().unwrap_or(record.issued_at());
         Self::about(record.subject_id().into(), client, realm, record.scope(), since, address)
+    }
+
+    /// The question about a login that was left open.
+    pub(crate) fn of_open(challenge: &Challenge, client: &Client, realm: &Realm, address: Option<IpAddr>) -> Self {
+        let Challenge { subject, scope, authenticated_at, .. } = challenge;
+        let scope = scope.parse().unwrap_or_default();
+        Self::about(subject.as_str().into(), client, realm, &scope, *authenticated_at, address)
     }
 
     /// The same question about a subject that has another identifier elsewhere.

@@ -181,10 +181,12 @@ impl Families {
         self.patience.of(using).await.map_err(store_failed)
     }
 
-    /// Ends a family with its access tokens. First the family, so that no more of them are given.
-    pub(super) async fn end(&self, family: FamilyId) -> Result<(), TokenError> {
-        self.revoke(family).await?;
-        self.end_access_tokens(family).await
+    /// Ends a family with its access tokens. First the family, so that no more of them are given. Answers whether it had not ended
+    /// before.
+    pub(super) async fn end(&self, family: FamilyId) -> Result<bool, TokenError> {
+        let is_first = self.revoke(family).await?;
+        self.end_access_tokens(family).await?;
+        Ok(is_first)
     }
 
     /// Ends a family alone; its access tokens are next. Answers whether this has ended it.

@@ -1,6 +1,7 @@
 //! Second factors: the endpoints, the logins that need one, and what cannot be had without.
 
 mod associate;
+mod attacks;
 mod audience;
 mod authenticators;
 mod bearer;

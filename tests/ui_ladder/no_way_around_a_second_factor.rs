@@ -10,7 +10,7 @@ use crate::boundary::ladder::factor::{FittingOtp, Shown, TypedOtp, check_otp, sp
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::open::OpenLogin;
 use crate::boundary::ladder::terms::Terms;
-use crate::boundary::ladder::user::ReverifiedUser;
+use crate::boundary::ladder::user::{ReturningUser, ReverifiedUser};
 use crate::boundary::once::OneTimeValues;
 use crate::protocol::client::policy::GrantRules;
 use crate::protocol::factor::authenticator::FactorUser;
@@ -29,7 +29,8 @@ async fn legal(
     (rules, now): (&GrantRules, SystemTime),
 ) -> Option<Grant> {
     let spent = spend(stores.once, challenge).await.ok()??;
-    let right = shown.count(stores.factors, spent.challenge().user(), now).await.ok()??;
+    let user = user.returning_to(spent.challenge()).ok()?;
+    let right = shown.count(stores.factors, (spent.challenge().user(), &user), now).await.ok()??;
     let login = Login::resumed(terms, user, (spent, right), demand, rules, now).ok()?;
     login.weigh().ok()
 }
@@ -71,9 +72,23 @@ async fn one_challenge_for_two_logins(once: &dyn OneTimeValues, challenge: Chall
     let _ = spend(once, challenge).await; //~ use of moved value: `challenge`
 }
 
-async fn one_code_for_two_logins(store: &dyn FactorStore, user: FactorUser<'_>, shown: Shown, now: SystemTime) {
+async fn one_code_for_two_logins(
+    store: &dyn FactorStore,
+    user: (FactorUser<'_>, &ReturningUser),
+    shown: Shown,
+    now: SystemTime,
+) {
     let _ = shown.count(store, user, now).await;
     let _ = shown.count(store, user, now).await; //~ use of moved value: `shown`
+}
+
+async fn a_code_of_a_user_who_has_changed(
+    store: &dyn FactorStore,
+    user: (FactorUser<'_>, &ReverifiedUser),
+    shown: Shown,
+    now: SystemTime,
+) {
+    let _ = shown.count(store, user, now).await; //~ &ReturningUser)
 }
 
 fn a_code_without_a_charge(tools: &dyn FactorTools, typed: &TypedOtp<'_>) {
@@ -101,7 +116,7 @@ fn what_is_lacking_as_what_is_proven(demand: &Demand, lack: &Lack) {
     let _ = weigh(demand, lack); //~ expected `&Proven`, found `&Lack`
 }
 
-fn unproven(terms: Terms, user: ReverifiedUser, challenge: Challenge, right: Right, demand: Demand, rules: &GrantRules) {
+fn unproven(terms: Terms, user: ReturningUser, challenge: Challenge, right: Right, demand: Demand, rules: &GrantRules) {
     let now = SystemTime::UNIX_EPOCH;
     let _ = Login::resumed(terms, user, (challenge, right), demand, rules, now); //~ expected `Spent<Challenge>`, found `Challenge`
 }

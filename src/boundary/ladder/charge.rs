@@ -194,9 +194,11 @@ pub(crate) struct UsedCharge {
 }
 
 impl UsedCharge {
-    /// The bytes of its reservation, from which it is [resumed](Self::resumed) if it is settled as pending.
-    pub(crate) const fn bytes(&self) -> [u8; 32] {
-        *self.reservation.key()
+    /// The bytes of its reservation, from which it is [resumed](Self::resumed) once it was settled as pending. `None`: it never is,
+    /// because it goes back at once.
+    pub(crate) fn pending(&self) -> Option<[u8; 32]> {
+        let stays = (self.settlement)(Settlement::Pending) == Settlement::Pending;
+        stays.then(|| *self.reservation.key())
     }
 
     /// A charge of an account that was settled as pending, by the bytes that were kept of it.
@@ -230,5 +232,20 @@ impl Unsettled {
     /// Tries for the second and last time.
     pub(crate) fn settle(self, limiter: &dyn AttemptLimiter) -> Settling<'_> {
         limiter.settle(self.again, self.settlement)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pending<Of: Kind>() -> Option<[u8; 32]> {
+        Charge::<Of> { reservation: Reservation::new([7; 32]), of: PhantomData }.used().pending()
+    }
+
+    #[test]
+    fn what_goes_back_at_once_does_not_go_back_again_when_its_login_is_finished() {
+        assert_eq!(pending::<OfAccount>(), Some([7; 32]));
+        assert_eq!(pending::<OfNobody>(), None);
     }
 }

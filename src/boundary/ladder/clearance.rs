@@ -88,13 +88,13 @@ impl Proven {
         right: Right,
         earlier: impl FnOnce(&C) -> AuthenticationMethods,
         now: SystemTime,
-    ) -> (Self, C) {
+    ) -> Self {
         let (Spent(challenge), Right(method)) = (spent, right);
         let earlier = earlier(&challenge);
         // Of a first factor that has no name here it is known that there was one.
         let first = if earlier.is_empty() { earlier.with(AuthenticationMethod::MultiFactor) } else { earlier };
         let methods = if earlier.contains(method) { earlier } else { first.with(method) };
-        (Self::at(methods, now), challenge)
+        Self::at(methods, now)
     }
 
     #[inline(always)]

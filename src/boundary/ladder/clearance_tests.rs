@@ -34,7 +34,7 @@ fn counted(demand: &Demand, proven: &Proven) -> AuthenticationMethods {
 
 fn shown(earlier: &[AuthenticationMethod], method: AuthenticationMethod) -> Proven {
     let spent = Spent::answered(methods(earlier), true).unwrap();
-    Proven::by_factor(spent, Right::checked(method, true).unwrap(), |earlier| *earlier, at(100)).0
+    Proven::by_factor(spent, Right::checked(method, true).unwrap(), |earlier| *earlier, at(100))
 }
 
 #[test]

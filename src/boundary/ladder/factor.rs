@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::asking::Asking;
 use super::charge::{Charge, Kind, OfFactor, OfNobody, OfRecovery, UsedCharge};
 use super::clearance::{Right, Spent};
+use super::user::ReturningUser;
 use crate::boundary::backend::BackendError;
 use crate::boundary::factors::delivery::{CodeDelivery, DeliveryStatus};
 use crate::boundary::factors::store::FactorStore;
@@ -52,11 +53,11 @@ impl Shown {
         Self { method: authenticator.kind.method(), confirms: (!authenticator.is_active).then(confirmation) }
     }
 
-    /// Has it count. `None`: its enrolment cannot end any more.
+    /// Has it count for a user who was looked at again. `None`: its enrolment cannot end any more.
     pub(crate) async fn count(
         self,
         store: &dyn FactorStore,
-        user: FactorUser<'_>,
+        (user, _): (FactorUser<'_>, &ReturningUser),
         now: SystemTime,
     ) -> Result<Option<Right>, BackendError> {
         let counts = match self.confirms {

@@ -10,7 +10,7 @@ use super::facts::GrantFacts;
 use super::open::OpenLogin;
 use super::ruled::Ruled;
 use super::terms::{Renewal, Terms};
-use super::user::{ReverifiedUser, VerifiedUser};
+use super::user::{ReturningUser, ReverifiedUser, VerifiedUser};
 use crate::boundary::login_event::{DecidedSoFar, EventDraft, LoginEvent, LoginFacts};
 use crate::boundary::recheck::Recheck;
 use crate::protocol::audience::Audience;
@@ -91,17 +91,14 @@ impl Login {
     /// knows that one now.
     pub(crate) fn resumed(
         terms: Terms,
-        user: ReverifiedUser,
+        user: ReturningUser,
         (spent, right): (Spent<Challenge>, Right),
         demand: Demand,
         rules: &GrantRules,
         now: SystemTime,
     ) -> Result<Self, Reason> {
-        let ReverifiedUser(verified) = user;
-        let (proven, challenge) = Proven::by_factor(spent, right, |challenge| challenge.methods, now);
-        if !verified.subject.keeps_login(&challenge.subject, challenge.credential_version.as_deref()) {
-            return Err(Reason::CredentialsChanged);
-        }
+        let ReturningUser(verified) = user;
+        let proven = Proven::by_factor(spent, right, |challenge| challenge.methods, now);
         let scope = terms.scope.clone();
         let (facts, mut limits) = GrantFacts::decide(terms, verified, proven.methods(), rules, now)?;
         limits.hold_to(&scope);

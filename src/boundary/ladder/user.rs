@@ -8,8 +8,10 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::extension::{ExtensionGrant, ExtensionRequest};
 use crate::boundary::recheck::Recheck;
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified};
+use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::secret::secrets::Password;
 use crate::protocol::user::subject::Subject;
+use crate::protocol::wire::error::Reason;
 
 /// A user whose credentials are right, as the application found out for a charge.
 pub(crate) struct VerifiedUser {
@@ -64,7 +66,18 @@ impl ReverifiedUser {
     pub(crate) fn keeps_login(&self, subject: &Subject) -> bool {
         self.0.subject.keeps_login(subject.id(), subject.credential_version())
     }
+
+    /// The user of a login that was left open, if it is the same one with the same version of the credentials.
+    pub(crate) fn returning_to(self, challenge: &Challenge) -> Result<ReturningUser, Reason> {
+        let Challenge { subject, credential_version, .. } = challenge;
+        let keeps_login = self.0.subject.keeps_login(subject, credential_version.as_deref());
+        if keeps_login { Ok(ReturningUser(self.0)) } else { Err(Reason::CredentialsChanged) }
+    }
 }
+
+/// A user who may go on with a login that was left open. For nobody else does a second factor count: an enrolment by a password that
+/// was changed since never ends.
+pub(crate) struct ReturningUser(pub(super) Verified);
 
 /// Has the verifier decide whether a login still holds.
 pub(crate) fn recheck<'a>(

@@ -1,12 +1,16 @@
 //! The bearer that manages second factors: of a `mfa_token`, or of an access token for these endpoints (RFC 6750).
 
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 use super::second_factors::SecondFactors;
+use crate::boundary::recheck::Recheck;
 use crate::conductor::access_tokens::AccessTokens;
 use crate::protocol::audience::Audience;
+use crate::protocol::client::registered::Client;
 use crate::protocol::factor::authenticator::FactorUser;
 use crate::protocol::factor::challenge::Challenge;
+use crate::protocol::realm::Realm;
 use crate::protocol::skew::MAX_SKEW;
 use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::wire::error::{Reason, TokenError};
@@ -58,6 +62,14 @@ impl Bearer {
         match self {
             Self::Login(challenge) => FactorUser::new(challenge.realm.as_deref(), &challenge.subject),
             Self::Token(record) => FactorUser::new(record.realm(), record.subject_id()),
+        }
+    }
+
+    /// The question whether its login still holds.
+    pub(crate) fn question(&self, client: &Client, realm: &Realm, address: Option<IpAddr>) -> Recheck {
+        match self {
+            Self::Login(challenge) => Recheck::of_open(challenge, client, realm, address),
+            Self::Token(record) => Recheck::of_token(record, client, realm, address),
         }
     }
 

@@ -6,14 +6,12 @@ use std::time::SystemTime;
 use super::super::answer::FactorReply;
 use super::super::factors::bearer::Bearer;
 use super::super::factors::deliveries::{Recipient, Span};
-use super::super::login::rungs::Rungs;
 use super::super::trail::Trail;
 use super::mfa_manage::{ManagementFlow, Manager, failed};
 use crate::boundary::audit::FactorStep;
 use crate::boundary::backend::BackendError;
 use crate::boundary::factors::tools::NewOtp;
 use crate::boundary::ladder::charge::{Charge, Guessed, OfDelivery};
-use crate::boundary::recheck::Recheck;
 use crate::protocol::client::policy;
 use crate::protocol::factor::api;
 use crate::protocol::factor::authenticator::{
@@ -58,7 +56,6 @@ impl ManagementFlow {
         &self,
         manager: &Manager,
         form: &Form,
-        rungs: &Rungs,
         trail: &mut Trail,
     ) -> Result<FactorReply, TokenError> {
         manager.bearer.check_scope(api::ENROLL, true)?;
@@ -69,7 +66,7 @@ impl ManagementFlow {
         if is_first && has.iter().any(Authenticator::is_factor) {
             return Err(Reason::AlreadyEnrolled.into());
         }
-        let finish = self.finish(manager, rungs, trail).await?;
+        let finish = self.finish(manager)?;
         let new = self.make(manager.bearer.user(), wanted, &has)?;
         let charge = self.charge(manager, &new, trail).await?;
         self.keep(manager, &new, is_first).await?;
@@ -156,29 +153,19 @@ impl ManagementFlow {
     }
 
     /// The login that the first right code finishes: the one that is open, or that of the access token once more.
-    async fn finish(&self, manager: &Manager, rungs: &Rungs, trail: &Trail) -> Result<Finish, TokenError> {
+    fn finish(&self, manager: &Manager) -> Result<Finish, TokenError> {
         match &manager.bearer {
             Bearer::Login(challenge) => Ok(Finish { id: challenge.id, expires: challenge.expires, token: None }),
             Bearer::Token(record) => {
-                let challenge = self.challenge(record, manager, rungs, trail).await?;
+                let challenge = self.challenge(record, manager)?;
                 let token = self.factors.seals.seal_challenge(&challenge)?;
                 Ok(Finish { id: challenge.id, expires: challenge.expires, token: Some(token) })
             }
         }
     }
 
-    async fn challenge(
-        &self,
-        record: &AccessTokenRecord,
-        manager: &Manager,
-        rungs: &Rungs,
-        trail: &Trail,
-    ) -> Result<Challenge, TokenError> {
-        let Manager { client, .. } = manager;
-        let question = Recheck::of_token(record, client, &trail.realm, trail.caller.address);
-        let answer = rungs.users().recheck(&question).await;
-        // Whatever has become of the user, the token is not what it was.
-        let user = answer.map_err(|error| error.because(Reason::VerifierFailed))?.map_err(|_| Reason::BearerInvalid)?;
+    fn challenge(&self, record: &AccessTokenRecord, manager: &Manager) -> Result<Challenge, TokenError> {
+        let Manager { client, credential_version, .. } = manager;
         let mut id = [0; 16];
         fill_random(&mut id).map_err(unlucky)?;
         let now = self.factors.clock.now();
@@ -187,12 +174,12 @@ impl ManagementFlow {
             client: client.id().as_str().to_owned(),
             realm: record.realm().map(str::to_owned),
             subject: record.subject_id().to_owned(),
-            credential_version: user.credential_version().map(str::to_owned),
+            credential_version: credential_version.clone(),
             scope: record.scope().as_str().to_owned(),
             audience: Some(self.audience.as_str().to_owned()),
             grant_type: policy::login_grant(client).to_owned(),
             methods: record.methods(),
-            authenticated_at: question.authenticated_at(),
+            authenticated_at: record.authenticated_at().unwrap_or(record.issued_at()),
             expires: now.checked_add(CHALLENGE).unwrap_or(now),
             attempt: None,
             family: None,

@@ -38,6 +38,8 @@ pub(crate) struct ManagementFlow {
 pub(super) struct Manager {
     pub(super) bearer: Bearer,
     pub(super) client: Client,
+    /// That of the user now.
+    pub(super) credential_version: Option<String>,
 }
 
 impl ManagementFlow {
@@ -59,12 +61,14 @@ impl ManagementFlow {
         if identified.as_ref().is_err_and(|error| error.reason == Reason::BearerInvalid) {
             self.budget.count_made_up(trail.client.as_ref(), &mut trail.caller).await?;
         }
-        let manager = identified?;
-        senders.note_end_user(&head.headers, &manager.client, trail);
+        let (bearer, client) = identified?;
+        senders.note_end_user(&head.headers, &client, trail);
+        let credential_version = look_again(&bearer, &client, rungs, trail).await?;
+        let manager = Manager { bearer, client, credential_version };
         let reply = match trail.purpose {
             Purpose::Authenticators => self.list(&manager).await,
             Purpose::Authenticator => self.remove(&manager, form).await,
-            _ => self.enrol(&manager, form, rungs, trail).await,
+            _ => self.enrol(&manager, form, trail).await,
         };
         reply.map(|reply| Reply::Factor(Box::new(reply)))
     }
@@ -115,10 +119,28 @@ async fn identify(
     head: &Head,
     form: &mut Form,
     trail: &mut Trail,
-) -> Result<Manager, TokenError> {
+) -> Result<(Bearer, Client), TokenError> {
     let client = door.accompany(head, form, bearer.client_id(), trail).await?;
     trail.realm = policy::realm_of_factors(&client, bearer.user().realm).ok_or(Reason::BearerInvalid)?;
-    Ok(Manager { bearer, client })
+    Ok((bearer, client))
+}
+
+/// Looks at the user of a bearer again, and answers the version of its credentials. Whatever has become of the user, the bearer is
+/// not what it was.
+async fn look_again(
+    bearer: &Bearer,
+    client: &Client,
+    rungs: &Rungs,
+    trail: &Trail,
+) -> Result<Option<String>, TokenError> {
+    let question = bearer.question(client, &trail.realm, trail.caller.address);
+    let answer = rungs.users().recheck(&question).await.map_err(|error| error.because(Reason::VerifierFailed))?;
+    let user = answer.map_err(|_| Reason::BearerInvalid)?;
+    let version = user.credential_version().map(str::to_owned);
+    if let Bearer::Login(challenge) = bearer {
+        user.returning_to(challenge).map_err(|_| Reason::BearerInvalid)?;
+    }
+    Ok(version)
 }
 
 pub(super) fn failed(error: BackendError) -> TokenError {

@@ -123,7 +123,7 @@ impl<W: Way> RedemptionFlow<W> {
         let challenge = factors.open_for(permitted.client(), token)?;
         let terms = rungs.terms_of_open(permitted, &challenge, self.began(&challenge)?)?;
         trail.realm = terms.realm().clone();
-        let (attempt, family) = (challenge.attempt, challenge.family);
+        let attempt = challenge.attempt;
 
         let showing = Showing { form, challenge: &challenge, factors, rungs, trail };
         let Checked { charge, ended } = self.way.show(showing).await?;
@@ -133,7 +133,7 @@ impl<W: Way> RedemptionFlow<W> {
             let resumed = Resumed { terms, challenge, shown, member, wrong: self.way.wrong() };
             rungs.resume(factors, resumed, extensions, trail).await
         });
-        rungs.settle_resumed(charge, finishing, attempt, family, address).await
+        rungs.settle_resumed(charge, finishing, attempt, address).await
     }
 
     /// The grant type by which the login began, if it is served still.

@@ -91,9 +91,9 @@ impl Rungs {
             Ok(Err(failure)) => Ok(Err(failure)),
             Ok(Ok(())) if self.parts.factors.is_none() => self.begin(login, trail),
             begun => {
-                let attempt = charge.bytes();
+                let attempt = charge.pending();
                 Err(Issuing::later(async move {
-                    let grant = self.weigh_begun(login, begun, Some(attempt), None, trail).await?;
+                    let grant = self.weigh_begun(login, begun, attempt, None, trail).await?;
                     answered!(issue(self, grant, trail))
                 }))
             }

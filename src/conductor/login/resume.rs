@@ -82,17 +82,17 @@ impl Rungs {
     ) -> Result<Reply, Failure> {
         let Resumed { terms, challenge, shown, member, wrong } = resumed;
         let question = terms.question(&challenge, trail.caller.address);
-        let attempt = challenge.attempt;
+        let (attempt, family) = (challenge.attempt, challenge.family);
         let spent = factors.spend(challenge).await.map_err(store_failed)?;
         let spent = spent.ok_or_else(|| decided(Reason::MalformedMfaToken))?;
         let user = match self.parts.users.recheck(&question).await {
-            Ok(Ok(user)) => user,
+            Ok(Ok(user)) => user.returning_to(spent.challenge()).map_err(decided)?,
             Ok(Err(denial)) => return Err(decided(denial.reason())),
             Err(error) => return Err(Failure::of(error, Reason::VerifierFailed)),
         };
         let now = self.parts.clock.now();
         let right = {
-            let counting = pin!(shown.count(&*factors.store, spent.challenge().user(), now));
+            let counting = pin!(shown.count(&*factors.store, (spent.challenge().user(), &user), now));
             factors.patience.of(counting).await.map_err(store_failed)?
         };
         let right = right.ok_or_else(|| decided(wrong))?;
@@ -104,28 +104,36 @@ impl Rungs {
         let member = member.map(|(name, value)| Claims::one(name, &*value)).transpose();
         let member = member.map_err(|error| store_failed(BackendError::fault(error)))?;
         let grant = self.weigh(login, case, attempt, member.as_ref(), trail).await?;
-        answered!(issue(self, grant, trail))
+        let reply = answered!(issue(self, grant, trail))?;
+        if let Some(family) = family {
+            self.replace(family, trail).await?;
+        }
+        Ok(reply)
     }
 
-    /// Settles the charge of what was shown by how the login ended. One that was finished ends the family that it was begun to
-    /// refresh, and gives back what its password was charged.
+    /// Ends the family that a login was begun to refresh. One that has ended meanwhile takes the login with it.
+    async fn replace(&self, family: FamilyId, trail: &Trail) -> Result<(), Failure> {
+        let Some(families) = &self.parts.families else { return Ok(()) };
+        if families.end(family).await.map_err(Failure::Untried)? {
+            return Ok(());
+        }
+        if let Some(begun) = &trail.family {
+            // Nobody has got the tokens, so the refusal stands even if they cannot be ended.
+            let _ = families.end(begun.id()).await;
+        }
+        Err(decided(Reason::RefreshTokenEnded))
+    }
+
+    /// Settles the charge of what was shown by how the login ended. One that was finished gives back what its password was charged.
     pub(crate) async fn settle_resumed(
         &self,
         charge: UsedCharge,
         finishing: impl Future<Output = Result<Reply, Failure>> + Send + Unpin,
         attempt: Option<[u8; 32]>,
-        family: Option<FamilyId>,
         address: Option<IpAddr>,
     ) -> Result<Reply, TokenError> {
         let budget = &self.parts.budget;
-        let ending = Box::pin(async {
-            let reply = finishing.await?;
-            if let (Some(families), Some(family)) = (&self.parts.families, family) {
-                families.end(family).await.map_err(Failure::Untried)?;
-            }
-            Ok(reply)
-        });
-        let reply = budget.settle(charge, Err(ending), None, address).await?;
+        let reply = budget.settle(charge, Err(finishing), None, address).await?;
         let Some(attempt) = attempt else { return Ok(reply) };
         let finished: Result<_, Pending<_>> = Ok(Ok(reply));
         budget.settle(UsedCharge::resumed(attempt), finished, None, address).await
