@@ -1,5 +1,6 @@
 //! A login takes in the ruling of a rule that was asked about it, and no other.
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use crate::boundary::ladder::grant::{Grant, Login};
 use crate::boundary::ladder::ruled::{self, Ruled, Stopped};
@@ -14,7 +15,8 @@ async fn legal(
     mut login: Login,
     draft: EventDraft,
 ) -> Result<Option<Grant>, Box<Stopped>> {
-    let ruled = match ruled::ask(rule, &login.event(draft)) {
+    let asked = ruled::ask(rule, &login.event(draft), &mut Context::from_waker(Waker::noop()));
+    let ruled = match asked {
         Ok(ruled) => ruled?,
         Err(deciding) => deciding.await?,
     };
