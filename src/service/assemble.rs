@@ -74,7 +74,12 @@ impl Options {
         let places = Keyed::new(shared_key, KeyUse::Places);
         let clients = registry.all_clients();
         let realms = verifier.realms();
-        let factors = self.second_factor.map(|given| checked(given, &patience, &clock)).transpose()?;
+        let factor_audience = match &self.second_factor {
+            Some(_) => Some(factor_audience(self.tokens.issuer().or_else(|| issuer.issuer_identifier()))?),
+            None => None,
+        };
+        let factors = self.second_factor.zip(factor_audience.as_ref());
+        let factors = factors.map(|(given, audience)| checked(given, audience, &patience, &clock)).transpose()?;
         let families = refresh.map(|tokens| tokens.families(&*issuer, &access, &clock, patience.refresh_store, places));
         // Everything that names the grants asks these for them.
         let realm_grant = RealmGrant::decide(self.password_grant, &extensions, clients.as_deref(), realms.as_deref());
@@ -99,13 +104,9 @@ impl Options {
             tokens: &*issuer,
         };
         let mut beside = self.tokens.served(&facts)?;
-        let factor_audience = match &factors {
-            Some(_) => {
-                beside.extend(self.factor_endpoints.served());
-                Some(factor_audience(self.tokens.issuer().or_else(|| issuer.issuer_identifier()))?)
-            }
-            None => None,
-        };
+        if factors.is_some() {
+            beside.extend(self.factor_endpoints.served());
+        }
         let routes = routes(self.token_path.clone(), beside)?;
         let peer = self.peer.ok_or(ConfigError::NoPeerAddress)?;
         check_proxies(&peer, &self.transport)?;

@@ -63,12 +63,18 @@ fn second_factor_flows(factors: &Arc<SecondFactors>, began: &Arc<[GrantType]>) -
 /// The second factors, if their settings can be.
 pub(super) fn checked(
     mut given: SecondFactor,
+    audience: &Audience,
     patience: &Patience,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<SecondFactors>, ConfigError> {
     match given.fault.take() {
         Some(fault) => Err(fault.into()),
-        None => Ok(Arc::new(SecondFactors::new(given, patience.factors, patience.delivery, Arc::clone(clock)))),
+        None => Ok(Arc::new(SecondFactors::new(
+            given,
+            audience.clone(),
+            [patience.factors, patience.delivery],
+            Arc::clone(clock),
+        ))),
     }
 }
 

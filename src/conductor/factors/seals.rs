@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::boundary::backend::BackendError;
 use crate::boundary::factors::tools::{FactorTools, SealedKind};
+use crate::protocol::audience::Audience;
 use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, FactorUser};
 use crate::protocol::factor::challenge::{Challenge, OutOfBand, TooLong};
 use crate::protocol::factor::sealed_text;
@@ -15,11 +16,14 @@ use crate::protocol::wire::error::{Reason, TokenError};
 /// Seals and opens.
 pub(crate) struct Seals {
     tools: Box<dyn FactorTools>,
+    /// What it seals for clients is read by endpoints of the same audience alone: others have users of their own, and may have the
+    /// same keys.
+    audience: Audience,
 }
 
 impl Seals {
-    pub(crate) fn new(tools: Box<dyn FactorTools>) -> Self {
-        Self { tools }
+    pub(crate) const fn new(tools: Box<dyn FactorTools>, audience: Audience) -> Self {
+        Self { tools, audience }
     }
 
     /// The mechanisms themselves, for the codes of authenticator apps.
@@ -101,12 +105,12 @@ impl Seals {
 
     fn write(&self, kind: SealedKind, plain: Result<Zeroizing<Vec<u8>>, TooLong>) -> Result<Token, TokenError> {
         let plain = plain.map_err(too_long)?;
-        let sealed = self.tools.seal(kind, &[], &plain).map_err(|error| failed(error.into()))?;
+        let sealed = self.tools.seal(kind, &[self.audience.as_str()], &plain).map_err(|error| failed(error.into()))?;
         sealed_text::write(&sealed).map_err(too_long)
     }
 
     fn read(&self, kind: SealedKind, text: &str) -> Option<Zeroizing<Vec<u8>>> {
-        self.tools.open(kind, &[], &sealed_text::read(text)?)
+        self.tools.open(kind, &[self.audience.as_str()], &sealed_text::read(text)?)
     }
 }
 

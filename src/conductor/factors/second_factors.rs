@@ -19,6 +19,7 @@ use crate::boundary::once::OneTimeValues;
 use crate::conductor::failure::Failure;
 use crate::observe::patience::Bound;
 use crate::observe::telemetry;
+use crate::protocol::audience::Audience;
 use crate::protocol::client::registered::Client;
 use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorKind, Channel, FactorUser};
 use crate::protocol::factor::challenge::Challenge;
@@ -41,10 +42,15 @@ pub(crate) struct SecondFactors {
 }
 
 impl SecondFactors {
-    /// `stores` bounds a call of a store, `delivery` one of a delivery.
-    pub(crate) fn new(given: SecondFactor, stores: Bound, delivery: Bound, clock: Arc<dyn Clock>) -> Self {
+    /// `audience`: that of the endpoints. `stores` bounds a call of a store, `delivery` one of a delivery.
+    pub(crate) fn new(
+        given: SecondFactor,
+        audience: Audience,
+        [stores, delivery]: [Bound; 2],
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let SecondFactor { store, once, tools, policy, deliveries, .. } = given;
-        let (seals, deliveries) = (Seals::new(tools), Deliveries::new(deliveries, delivery));
+        let (seals, deliveries) = (Seals::new(tools, audience), Deliveries::new(deliveries, delivery));
         Self { store, once, seals, deliveries, policy, patience: stores, clock }
     }
 

@@ -9,9 +9,10 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use tower_password_grant::clock::Clock as _;
-use tower_password_grant::mfa::{Channel, FactorUser, When};
-use tower_password_grant::mount::Profile;
-use tower_password_grant::store::{Authenticator, FactorStore as _};
+use tower_password_grant::mfa::{Channel, FactorUser, Factors, When};
+use tower_password_grant::mount::{Metadata, Profile};
+use tower_password_grant::store::{Authenticator, FactorStore as _, MemoryFactors};
+use tower_password_grant::user::SecretKeys;
 
 use super::flow::open;
 use super::ways::{PHONE, text};
@@ -79,6 +80,20 @@ async fn a_login_that_was_begun_to_refresh_another_ends_with_that_one() {
     // One login goes on as one login.
     bed.clock.advance(Duration::from_secs(30));
     bed.redeem_otp(&other, &bed.code(&secret)).await.assert_error(400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_login_at_one_issuer_is_none_at_another_that_has_the_same_keys() {
+    let at = |issuer: &'static str| {
+        let keys = SecretKeys::new("2026-11", [7; 32]).unwrap();
+        let factors = Factors::new(MemoryFactors::new(), keys).demand(When::Always).totp("Example Bank");
+        FactorBed::with(|_| factors, |builder| builder.metadata(Metadata::new(issuer)))
+    };
+    let (one, two) = (at("https://one.example/"), at("https://two.example/"));
+    let token = open(&one.login("alice", "").await);
+    assert_eq!((one.list(&token).await.status.as_u16(), two.list(&token).await.status.as_u16()), (200, 401));
+    let answer = two.redeem_otp(&token, "000000").await;
+    assert_eq!(answer.json()["error_description"], "Malformed mfa_token", "{answer:?}");
 }
 
 #[tokio::test]
