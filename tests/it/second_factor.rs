@@ -18,6 +18,7 @@ mod out_of_band;
 mod paths;
 mod races;
 mod recovery;
+mod same_work;
 mod settings;
 mod step_up;
 mod steps;

@@ -41,6 +41,22 @@ pub enum Call {
     EnrolmentUri,
 }
 
+impl Call {
+    /// In their order.
+    pub const ALL: [Self; 10] = [
+        Self::List,
+        Self::Enrol,
+        Self::Confirm,
+        Self::Remove,
+        Self::SpendStep,
+        Self::Swap,
+        Self::Consume,
+        Self::Deliver,
+        Self::Status,
+        Self::EnrolmentUri,
+    ];
+}
+
 /// The parts of the application that second factors need, with a switch for each method.
 #[derive(Clone)]
 pub struct Parts {

@@ -116,7 +116,7 @@ async fn of_two_enrolments_at_once_one_becomes_active_and_its_first_code_counts_
         let begun = begun.iter().filter(|answer| answer.status == StatusCode::OK).map(Answer::json);
         let begun: Vec<_> = begun.map(|json| (text(&json, "mfa_token"), bed.code(&text(&json, "secret")))).collect();
         assert!(!begun.is_empty());
-        let answers = redeem(&[bed.clone()], begun.iter().cloned().cycle().take(6)).await;
+        let answers = redeem(std::slice::from_ref(&bed), begun.iter().cloned().cycle().take(6)).await;
         assert_eq!(count(&answers, StatusCode::OK), 1, "{answers:?}");
         let listed = bed.list(&bed.strong("alice").await).await.json();
         let apps = listed.as_array().unwrap().iter().filter(|one| one["type"] == "otp");
@@ -141,7 +141,7 @@ async fn a_user_who_is_locked_or_has_another_password_while_codes_come_in_gets_n
             tokio::spawn(
                 async move { if round % 2 == 0 { people.lock("alice") } else { people.change_password("alice") } },
             );
-        let answers = redeem(&[bed.clone()], tokens.into_iter().map(|token| (token, code.clone()))).await;
+        let answers = redeem(std::slice::from_ref(&bed), tokens.into_iter().map(|token| (token, code.clone()))).await;
         assert!(count(&answers, StatusCode::OK) <= 1, "{answers:?}");
         change.await.unwrap();
         bed.clock.advance(Duration::from_secs(30));

@@ -300,6 +300,11 @@ impl FactorBed {
         totp(secret, self.clock.now().duration_since(UNIX_EPOCH).unwrap() - ago)
     }
 
+    /// The code that it is going to show so much later.
+    pub fn code_ahead(&self, secret: &str, later: Duration) -> String {
+        totp(secret, self.clock.now().duration_since(UNIX_EPOCH).unwrap() + later)
+    }
+
     /// A user with an active authenticator app: enrolled with an access token and confirmed by a first code. Gives its secret; the
     /// clock goes on by a step, so that the next code is another one.
     pub async fn enrolled(&self, name: &str) -> String {

@@ -1,0 +1,124 @@
+//! What is wrong is looked up alike, whatever is wrong about it: neither the answer nor the work shows which it was.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tower_password_grant::mfa::Channel;
+
+use super::broken::{Broken, Call};
+use super::ways::text;
+use crate::support::Answer;
+
+const STEP: Duration = Duration::from_secs(30);
+
+/// The answer, and the methods that were asked for it.
+async fn asked(broken: &Broken, request: impl Future<Output = Answer>) -> (Answer, Vec<Call>) {
+    let count = || Call::ALL.map(|call| broken.parts.switch(call).calls());
+    let before = count();
+    let answer = request.await;
+    let more = count().into_iter().zip(before).map(|(now, before)| now - before);
+    let calls = Call::ALL.into_iter().zip(more).flat_map(|(call, more)| vec![call; more]).collect();
+    (answer, calls)
+}
+
+/// The next code is another one, and the budgets are whole.
+fn later(broken: &Broken) {
+    broken.bed.clock.advance(Duration::from_secs(16 * 60));
+}
+
+#[tokio::test]
+async fn wrong_replayed_and_future_codes_ask_the_store_once_and_write_nothing() {
+    let broken = Broken::waiting(0);
+    let bed = &broken.bed;
+    let secret = bed.enrolled("alice").await;
+    let mut answers = Vec::new();
+    for name in ["wrong", "replayed", "future", "letters"] {
+        later(&broken);
+        let right = bed.code(&secret);
+        let (answer, calls) = asked(&broken, bed.redeem_otp(&bed.left_open("alice").await, &right)).await;
+        answer.assert_ok();
+        // One for the password, and three for the code.
+        assert_eq!(calls, [Call::List, Call::SpendStep, Call::Consume], "{name}");
+        let token = bed.left_open("alice").await;
+        let code = match name {
+            "replayed" => right,
+            "letters" => "abcdef".to_owned(),
+            _ => bed.code_ahead(&secret, if name == "future" { STEP } else { 40 * STEP }),
+        };
+        let (answer, calls) = asked(&broken, bed.redeem_otp(&token, &code)).await;
+        assert_eq!(calls, [Call::List], "{name}");
+        answers.push((answer.status, answer.body));
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:?}");
+
+    // The step before is as good as the present one, at the same work.
+    later(&broken);
+    let token = bed.left_open("alice").await;
+    let (answer, calls) = asked(&broken, bed.redeem_otp(&token, &bed.code_at(&secret, STEP))).await;
+    answer.assert_ok();
+    assert_eq!(calls, [Call::List, Call::SpendStep, Call::Consume]);
+}
+
+#[tokio::test]
+async fn under_a_lock_nothing_is_asked_for_a_right_code_or_a_wrong_one() {
+    let broken = Broken::waiting(0);
+    let bed = &broken.bed;
+    let secret = bed.enrolled("alice").await;
+    let token = bed.left_open("alice").await;
+    let wrong = bed.code_ahead(&secret, 40 * STEP);
+    for _ in 0..5 {
+        bed.redeem_otp(&token, &wrong).await.assert_error(400, "invalid_grant");
+    }
+    for code in [bed.code(&secret), bed.code_at(&secret, STEP), wrong] {
+        let (answer, calls) = asked(&broken, bed.redeem_otp(&token, &code)).await;
+        answer.assert_error(429, "too_many_attempts");
+        assert_eq!(calls, []);
+    }
+}
+
+#[tokio::test]
+async fn a_recovery_code_that_was_used_is_looked_up_like_one_that_never_was() {
+    let broken = Broken::waiting(0);
+    let bed = &broken.bed;
+    let codes = bed.reached_by("alice", Channel::Sms).await;
+    let token = bed.left_open("alice").await;
+    let (answer, calls) = asked(&broken, bed.redeem_recovery(&token, &codes[0])).await;
+    answer.assert_ok();
+    assert_eq!(calls, [Call::Swap, Call::Consume]);
+    let token = bed.left_open("alice").await;
+    let mut never = codes[0].clone().into_bytes();
+    never.rotate_left(1);
+    let mut answers = Vec::new();
+    for code in [codes[0].clone(), String::from_utf8(never).unwrap()] {
+        let (answer, calls) = asked(&broken, bed.redeem_recovery(&token, &code)).await;
+        assert_eq!(calls, [Call::Swap]);
+        answers.push((answer.status, answer.body));
+    }
+    assert_eq!(answers[0], answers[1]);
+}
+
+#[tokio::test]
+async fn the_authenticator_of_another_user_is_looked_up_like_one_that_is_none() {
+    let broken = Broken::waiting(0);
+    let bed = &broken.bed;
+    bed.enrolled("bob").await;
+    let listed = bed.list(&bed.strong("bob").await).await.json();
+    let foreign = listed.as_array().unwrap().iter().find(|one| one["type"] == "otp").expect("an app");
+    let foreign = text(foreign, "id");
+    let mut none = foreign.clone();
+    none.pop();
+    none.push(if foreign.ends_with('A') { 'B' } else { 'A' });
+    bed.reached_by("alice", Channel::Sms).await;
+    let (token, bearer) = (bed.left_open("alice").await, bed.strong("alice").await);
+    let mut answers = Vec::new();
+    for id in [&foreign, &none] {
+        let chosen = json!({ "challenge_type": "otp oob", "authenticator_id": id });
+        let (challenged, calls) = asked(&broken, bed.challenge(&token, &chosen)).await;
+        assert_eq!(calls, [Call::List]);
+        let (removed, calls) = asked(&broken, bed.remove(&bearer, &id.replace('|', "%7C"))).await;
+        assert_eq!(calls, [Call::Remove]);
+        answers.push([challenged, removed].map(|answer| (answer.status.as_u16(), answer.body)));
+    }
+    assert_eq!(answers[0], answers[1]);
+}
