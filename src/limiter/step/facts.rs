@@ -26,27 +26,29 @@ impl Facts {
     #[inline]
     pub(crate) fn new(key: &AttemptKey<'_>, digests: &Digests) -> Self {
         let (guess, network) = (digests.guess(&key.guess), digests.network(key.address));
-        let mut facts = Self {
+        let kind = kind(guess);
+        if kind.is_of_factor() {
+            return Self::of_user(key, digests, guess, network);
+        }
+        Self {
             guess,
             network,
             print: key.fingerprint.map_or(0, |print| (print.get() >> 32) as u32 | 1),
-            kind: kind(guess),
+            kind,
             beside: network,
             has_address: key.address.is_some(),
             is_exempt: key.is_exempt,
-        };
-        if facts.kind.is_of_factor() {
-            facts.go_by_user(key, digests);
         }
-        facts
     }
 
+    /// Of an attempt on a second factor, which goes by its user.
     #[cold]
-    fn go_by_user(&mut self, key: &AttemptKey<'_>, digests: &Digests) {
-        self.beside = digests.part(&key.guess).unwrap_or(self.network);
+    fn of_user(key: &AttemptKey<'_>, digests: &Digests, guess: u64, network: u64) -> Self {
+        let kind = kind(guess);
+        let beside = digests.part(&key.guess).unwrap_or(network);
         // A message goes to the same phone wherever it is asked from.
-        self.has_address &= self.kind != GuessKind::Delivery;
-        (self.print, self.is_exempt) = (0, false);
+        let has_address = key.address.is_some() && kind != GuessKind::Delivery;
+        Self { guess, network, print: 0, kind, beside, has_address, is_exempt: false }
     }
 
     /// Whether it may count on the account or user over all addresses. Clients count by their pairs alone.

@@ -24,6 +24,12 @@ pub(crate) struct Tallies<'a> {
 }
 
 impl Tallies<'_> {
+    /// Whether there are others than those of each attempt.
+    #[inline]
+    pub(super) const fn has_others(&self) -> bool {
+        self.wide.is_some() || self.recent.is_some()
+    }
+
     /// Those of wider networks, as far as there are any.
     pub(crate) fn wide_mut(&mut self) -> impl Iterator<Item = (Slot, &mut Tally)> {
         let wide = self.wide.as_deref_mut().map(|wide| wide.as_mut_slice()).unwrap_or_default();
@@ -75,67 +81,91 @@ pub(crate) fn look(policy: &Policy, facts: &Facts, moment: Moment<'_>, tallies: 
     let &Facts { kind, is_exempt, .. } = facts;
     let (pair_limit, pair_budget) = policy.pair_limit(kind);
     let (account_limit, account_budget) = policy.account_limit(kind);
-    // The allow-list lifts what names an address, but never the account's own ceiling, nor that of client secrets.
-    let counts_pair = kind != GuessKind::Nobody && (kind == GuessKind::Client || !is_exempt);
     let counts_account = facts.counts_on_account() && (is_exempt || !is_known);
-    let counts_address = facts.has_address && !is_exempt;
 
     let mut verdict = Verdicts::default();
-    let pair = verdict.add(counts_pair, pair_limit, policy, || tallies.pair.wait(pair_budget, now));
-    let account = verdict.add(counts_account, account_limit, policy, || tallies.account.wait(account_budget, now));
-    let address = verdict.add(counts_address, Limit::Address, policy, || tallies.address.empty(&policy.address, now));
-    let mut counts =
-        Slots::NONE.with_if(Slot::Pair, pair).with_if(Slot::Account, account).with_if(Slot::Address, address);
-    if let Some(wide) = tallies.wide.as_deref() {
-        for (slot, tally) in Slot::WIDE.into_iter().zip(wide) {
-            let counts_it = if slot.is_bucket() {
-                verdict.add(counts_address, Limit::Address, policy, || tally.empty(&policy.bucket(slot), now))
-            } else {
-                let counts_around = counts_pair && !kind.is_of_factor();
-                verdict.add(counts_around, pair_limit, policy, || tally.wait(&policy.lockout(slot, kind), now))
-            };
-            counts = counts.with_if(slot, counts_it);
-        }
-    }
-    if let Some(recent) = tallies.recent.as_deref() {
-        let has_room =
-            verdict.add(true, Limit::Factor, policy, || recent.wait(&policy.lockout(Slot::Recent, kind), now));
-        counts = counts.with_if(Slot::Recent, has_room);
+    verdict.add(Slot::Pair, counts_pair(facts), pair_limit, policy, || tallies.pair.wait(pair_budget, now));
+    verdict.add(Slot::Account, counts_account, account_limit, policy, || tallies.account.wait(account_budget, now));
+    verdict.add(Slot::Address, counts_address(facts), Limit::Address, policy, || {
+        tallies.address.empty(&policy.address, now)
+    });
+    if tallies.has_others() {
+        verdict = look_at_others(verdict, policy, facts, now, tallies);
     }
     match verdict.refused {
         Some((limit, wait)) => Err(Spent { limit, wait, address: verdict.address }),
-        None => Ok(Room { counts, monitored: verdict.monitored }),
+        None => Ok(Room { counts: verdict.counts, monitored: verdict.monitored }),
     }
+}
+
+/// Whether an attempt counts on its pair. The allow-list lifts what names an address, but never the account's own ceiling, nor that
+/// of client secrets.
+const fn counts_pair(facts: &Facts) -> bool {
+    match facts.kind {
+        GuessKind::Nobody => false,
+        GuessKind::Client => true,
+        _ => !facts.is_exempt,
+    }
+}
+
+/// Whether an attempt counts on its address.
+const fn counts_address(facts: &Facts) -> bool {
+    facts.has_address && !facts.is_exempt
+}
+
+/// The same of tallies that most attempts do not touch. Out of the way of those, and by value, so that what they find stays in
+/// registers.
+#[inline(never)]
+fn look_at_others(mut verdict: Verdicts, policy: &Policy, facts: &Facts, now: u64, tallies: &Tallies<'_>) -> Verdicts {
+    let &Facts { kind, .. } = facts;
+    for (slot, tally) in Slot::WIDE.into_iter().zip(tallies.wide.as_deref().into_iter().flatten()) {
+        if slot.is_bucket() {
+            verdict.add(slot, counts_address(facts), Limit::Address, policy, || tally.empty(&policy.bucket(slot), now));
+        } else {
+            let counts_around = counts_pair(facts) && !kind.is_of_factor();
+            let limit = policy.pair_limit(kind).0;
+            verdict.add(slot, counts_around, limit, policy, || tally.wait(&policy.lockout(slot, kind), now));
+        }
+    }
+    if let Some(recent) = tallies.recent.as_deref() {
+        let wait = || recent.wait(&policy.lockout(Slot::Recent, kind), now);
+        verdict.add(Slot::Recent, true, Limit::Factor, policy, wait);
+    }
+    verdict
 }
 
 /// What the single limits said so far.
 #[derive(Default)]
 struct Verdicts {
+    /// What the attempt is to be charged to.
+    counts: Slots,
     refused: Option<(Limit, u64)>,
     address: Option<u64>,
     monitored: Option<Limit>,
 }
 
 impl Verdicts {
-    /// Whether the attempt is to be charged to this limit, as far as it goes.
-    fn add(&mut self, applies: bool, limit: Limit, policy: &Policy, wait: impl FnOnce() -> Option<u64>) -> bool {
+    /// Adds what the limit of one record says, if it applies.
+    #[inline]
+    fn add(&mut self, slot: Slot, applies: bool, limit: Limit, policy: &Policy, wait: impl FnOnce() -> Option<u64>) {
+        if !applies {
+            return;
+        }
         let mode = policy.mode(limit);
-        if !applies || mode == Mode::Off {
-            return false;
+        if mode == Mode::Off {
+            return;
         }
         match wait() {
-            None => true,
+            None => self.counts = self.counts.with(slot),
             Some(wait) if mode == Mode::Block => {
                 let (first, longest) = self.refused.unwrap_or((limit, 0));
                 self.refused = Some((first, longest.max(wait)));
                 if limit == Limit::Address {
                     self.address = self.address.max(Some(wait));
                 }
-                false
             }
             Some(_) => {
                 self.monitored.get_or_insert(limit);
-                false
             }
         }
     }

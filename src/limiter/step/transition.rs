@@ -192,29 +192,31 @@ impl<'a> Step<'a> {
         number: impl FnOnce() -> u32,
         compare: impl FnOnce() -> Compared<R, W>,
     ) -> Outcome<R, W> {
-        let now = moment.now;
-        let Room { counts, monitored } = match look(self.policy, facts, moment, tallies) {
+        let room = match look(self.policy, facts, moment, tallies) {
             Ok(room) => room,
-            Err(spent) => return Outcome::Refused(self.refuse(spent, tallies, now)),
+            Err(spent) => return Outcome::Refused(self.refuse(spent, tallies, moment.now)),
         };
-        let (is_wrong, wrong) = match compare() {
-            Compared::Right(right) => return Outcome::Right(self.forgive(facts, moment, tallies, monitored), right),
-            Compared::Wrong(wrong) => (true, wrong),
-            Compared::Later(wrong) => (false, wrong),
-        };
-        let is_known = moment.is_known;
-        let mut charged = Charged { monitored, is_known, ..self.charge(facts, now, tallies, number(), counts) };
-        if is_wrong {
-            // It is decided at once, so nothing of it is under way.
-            let ticket = &charged.ticket;
-            for slot in ticket.touched_by(Settlement::Denied).iter() {
-                if let Some(tally) = tallies.get_mut(slot) {
-                    let news = self.settle(ticket, Settlement::Denied, slot, tally, || now);
-                    charged.news = News::first(charged.news, news);
-                }
+        match compare() {
+            Compared::Right(right) => Outcome::Right(self.forgive(facts, moment, tallies, room.monitored), right),
+            Compared::Later(later) => Outcome::Charged(self.charge(facts, moment, tallies, number(), room), later),
+            Compared::Wrong(wrong) => {
+                let mut charged = self.charge(facts, moment, tallies, number(), room);
+                self.deny(&mut charged, tallies);
+                Outcome::Charged(charged, wrong)
             }
         }
-        Outcome::Charged(charged, wrong)
+    }
+
+    /// Settles what was charged to a wrong secret: it is decided at once, so nothing of it is under way.
+    #[cold]
+    fn deny(&self, charged: &mut Charged, tallies: &mut Tallies<'_>) {
+        let ticket = &charged.ticket;
+        for slot in ticket.touched_by(Settlement::Denied).iter() {
+            if let Some(tally) = tallies.get_mut(slot) {
+                let news = self.settle(ticket, Settlement::Denied, slot, tally, || ticket.at);
+                charged.news = News::first(charged.news, news);
+            }
+        }
     }
 
     /// Forgets the failures of an account or client from its address.
@@ -232,8 +234,9 @@ impl<'a> Step<'a> {
 
     /// Charges every tally that has room and counts.
     #[inline]
-    fn charge(&self, facts: &Facts, now: u64, tallies: &mut Tallies<'_>, number: u32, counts: Slots) -> Charged {
-        let &Facts { print, kind, .. } = facts;
+    fn charge(&self, facts: &Facts, moment: Moment<'_>, tallies: &mut Tallies<'_>, number: u32, room: Room) -> Charged {
+        let (&Facts { print, kind, .. }, Moment { now, is_known, .. }) = (facts, moment);
+        let Room { counts, monitored } = room;
         let policy = self.policy;
         let (pair_limit, pair_budget) = policy.pair_limit(kind);
         let (account_limit, account_budget) = policy.account_limit(kind);
@@ -262,13 +265,6 @@ impl<'a> Step<'a> {
             }
             locks = locks.with_if(Slot::Account, begins && blocks(account_limit));
         }
-        if counts.has(Slot::Recent)
-            && let Some(recent) = tallies.recent.as_deref_mut()
-        {
-            charged = charged.with(Slot::Recent);
-            let begins = recent.charge(&policy.lockout(Slot::Recent, kind), now, number);
-            locks = locks.with_if(Slot::Recent, begins && blocks(Limit::Factor));
-        }
         let mut begun = locks;
         if counts.has(Slot::Address) {
             charged = charged.with(Slot::Address);
@@ -276,21 +272,49 @@ impl<'a> Step<'a> {
             let is_empty = tallies.address.empty(&policy.address, now).is_some();
             begun = begun.with_if(Slot::Address, is_empty && blocks(Limit::Address));
         }
+        let ticket = Ticket::new(facts, number, now, charged, locks);
+        let mut charged = Charged { ticket, monitored, is_known, begun, news: None };
+        if tallies.has_others() {
+            self.charge_others(&mut charged, facts.kind, tallies, counts, is_repeat);
+        }
+        charged
+    }
+
+    /// The same of tallies that most attempts do not touch.
+    #[inline(never)]
+    fn charge_others(
+        &self,
+        charged: &mut Charged,
+        kind: GuessKind,
+        tallies: &mut Tallies<'_>,
+        counts: Slots,
+        is_repeat: bool,
+    ) {
+        let policy = self.policy;
+        let blocks = |limit: Limit| policy.mode(limit) == Mode::Block;
+        let Charged { ticket, begun, .. } = charged;
+        let (now, number) = (ticket.at, ticket.number);
+        if counts.has(Slot::Recent)
+            && let Some(recent) = tallies.recent.as_deref_mut()
+        {
+            ticket.charged = ticket.charged.with(Slot::Recent);
+            let begins = recent.charge(&policy.lockout(Slot::Recent, kind), now, number) && blocks(Limit::Factor);
+            ticket.locks = ticket.locks.with_if(Slot::Recent, begins);
+            *begun = begun.with_if(Slot::Recent, begins);
+        }
         for (slot, tally) in tallies.wide_mut() {
             if !counts.has(slot) || (is_repeat && !slot.is_bucket()) {
                 continue;
             }
-            charged = charged.with(slot);
+            ticket.charged = ticket.charged.with(slot);
             if slot.is_bucket() {
                 let bucket = policy.bucket(slot);
                 tally.take(&bucket, now, number);
-                begun = begun.with_if(slot, tally.empty(&bucket, now).is_some() && blocks(Limit::Address));
-            } else if tally.charge(&policy.lockout(slot, kind), now, number) && blocks(pair_limit) {
-                (locks, begun) = (locks.with(slot), begun.with(slot));
+                *begun = begun.with_if(slot, tally.empty(&bucket, now).is_some() && blocks(Limit::Address));
+            } else if tally.charge(&policy.lockout(slot, kind), now, number) && blocks(policy.pair_limit(kind).0) {
+                (ticket.locks, *begun) = (ticket.locks.with(slot), begun.with(slot));
             }
         }
-        let ticket = Ticket::new(facts, number, now, charged, locks);
-        Charged { ticket, monitored: None, is_known: false, begun, news: None }
     }
 
     /// Whether an attempt that was pending succeeds now: in time, and for the first time. From now on it has, which changes `spent`,
