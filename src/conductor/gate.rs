@@ -35,12 +35,22 @@ pub(crate) enum Next {
 }
 
 impl Next {
+    #[inline]
     fn of(parsed: Result<Form, Reason>) -> Self {
         match parsed {
             Ok(form) => Self::Exchange(form),
             Err(reason) => Self::Refuse(reason),
         }
     }
+}
+
+/// What a head that is not refused asks for.
+enum Judged {
+    Options,
+    /// To read the body.
+    Read(Reading),
+    /// To go without one.
+    Bodiless,
 }
 
 /// How a body is parsed that was read.
@@ -114,35 +124,44 @@ impl Gate {
         };
         // First of all, and whatever the method is: a preflight asks the registry, too.
         let next = match self.throttle.count(&mut caller) {
-            Ok(()) => self.judge(purpose, head, &fields, source),
+            Ok(()) => match self.judge(purpose, head, &fields, source) {
+                Ok(Judged::Read(reading)) => Next::Read(reading),
+                Ok(Judged::Options) => Next::Options,
+                Ok(Judged::Bodiless) => return bodiless(purpose, head, caller),
+                Err(reason) => Next::Refuse(reason),
+            },
             Err(wait) => Next::Throttle(wait),
         };
         (next, caller)
     }
 
     #[inline]
-    fn judge(&self, purpose: Purpose, head: &Parts, fields: &Fields<'_>, source: Result<Source, ()>) -> Next {
+    fn judge(
+        &self,
+        purpose: Purpose,
+        head: &Parts,
+        fields: &Fields<'_>,
+        source: Result<Source, ()>,
+    ) -> Result<Judged, Reason> {
         if !purpose.methods().take(&head.method) {
-            return Next::Refuse(Reason::MethodNotAllowed);
+            return Err(Reason::MethodNotAllowed);
         }
         if head.method == Method::OPTIONS {
-            return Next::Options;
+            return Ok(Judged::Options);
         }
-        let Ok(source) = source else { return Next::Refuse(Reason::NoPeerAddress) };
+        let source = source.map_err(|()| Reason::NoPeerAddress)?;
         if !self.rules.transport.permits(head, source.peer) {
-            return Next::Refuse(Reason::InsecureTransport);
+            return Err(Reason::InsecureTransport);
         }
         // RFC 8470 section 5.1: several or invalid values mean the same as a single `1`.
         if self.rules.refuse_early_data && head.headers.contains_key("early-data") {
-            return Next::Refuse(Reason::EarlyData);
+            return Err(Reason::EarlyData);
         }
-        if let Some(form) = purpose.bodiless(&head.uri) {
-            return Next::of(head::judge_query(head).and(form));
+        if purpose.is_bodiless() {
+            return Ok(Judged::Bodiless);
         }
-        match head::judge(head, fields, self.limits.size, purpose.formats(self.rules.formats)) {
-            Ok(format) => Next::Read(Reading { purpose, format, credentials_len: fields.credentials_len() }),
-            Err(reason) => Next::Refuse(reason),
-        }
+        let format = head::judge(head, fields, self.limits.size, purpose.formats(self.rules.formats))?;
+        Ok(Judged::Read(Reading { purpose, format, credentials_len: fields.credentials_len() }))
     }
 
     /// The refusal of a body that is declared too large, which holds whatever grant it asks for.
@@ -163,4 +182,10 @@ impl Gate {
     pub(super) fn throttle(&self) -> &Throttle {
         &self.throttle
     }
+}
+
+/// What a head without a body asks for. Apart, because a form is large, and most requests have none yet.
+#[cold]
+fn bodiless(purpose: Purpose, head: &Parts, caller: Caller) -> (Next, Caller) {
+    (Next::of(head::judge_query(head).and_then(|()| purpose.form_of(&head.uri))), caller)
 }

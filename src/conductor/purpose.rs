@@ -49,6 +49,11 @@ impl Purpose {
         matches!(self, Self::Associate | Self::Authenticators | Self::Authenticator)
     }
 
+    /// Whether its path says all, so that no body is read.
+    pub(crate) const fn is_bodiless(self) -> bool {
+        matches!(self, Self::Authenticators | Self::Authenticator)
+    }
+
     /// The formats of its bodies, where the profile reads these. Clients write what concerns second factors as JSON.
     pub(crate) const fn formats(self, of_profile: BodyFormats) -> BodyFormats {
         match self {
@@ -66,13 +71,8 @@ impl Purpose {
         }
     }
 
-    /// What a request for this has in place of a body, if none is read.
-    #[inline]
-    pub(crate) fn bodiless(self, uri: &Uri) -> Option<Result<Form, Reason>> {
-        match self {
-            Self::Authenticators => Some(Ok(Form::default())),
-            Self::Authenticator => Some(Form::of_segment(ID, uri.path())),
-            _ => None,
-        }
+    /// What a request for this has in place of a body, if [none is read](Self::is_bodiless).
+    pub(crate) fn form_of(self, uri: &Uri) -> Result<Form, Reason> {
+        if self.has_id() { Form::of_segment(ID, uri.path()) } else { Ok(Form::default()) }
     }
 }
