@@ -141,7 +141,7 @@ impl Login {
     }
 
     /// Notes what a look at the password has found, which must be good enough before anything else is asked.
-    pub(crate) fn note_password(&mut self, look: Look) -> Result<(), Unweighed> {
+    pub(crate) fn note_password(&mut self, look: Look) -> Result<(), Box<Unweighed>> {
         self.proven.note_password(look);
         clearance::weigh_password(&self.demand, &self.proven).map_err(|lack| Unweighed::of(lack, &self.facts, None))
     }
@@ -211,31 +211,29 @@ impl Login {
     }
 
     /// Weighs what is demanded of the login against what it has proven: the only way to a grant.
-    #[inline(always)]
-    pub(crate) fn weigh(mut self) -> Result<Grant, Unweighed> {
+    // The error is boxed, so that no place is kept for it beside the grant.
+    #[inline]
+    pub(crate) fn weigh(self) -> Result<Grant, Box<Unweighed>> {
         match clearance::weigh(&self.demand, &self.proven) {
-            Ok(cleared) => {
-                if self.facts.decisions.is_some() {
-                    self.conclude().map_err(Unweighed::Refused)?;
-                }
-                Ok(Grant::of(self.facts, cleared))
-            }
+            Ok(cleared) if self.facts.decisions.is_none() => Ok(Grant::of(self.facts, cleared)),
+            Ok(cleared) => self.conclude(cleared),
             Err(lack) => Err(Unweighed::of(lack, &self.facts, self.family.as_ref())),
         }
     }
 
     /// Has what the rules decided take effect.
     #[cold]
-    fn conclude(&mut self) -> Result<(), TokenError> {
+    fn conclude(mut self, cleared: Cleared) -> Result<Grant, Box<Unweighed>> {
         let scope = left_of(&self.facts.scope, self.scope()).map_err(|reason| self.emptied(reason))?;
         (self.facts.scope, self.facts.lifetime) = (scope, self.lifetime());
-        Ok(())
+        Ok(Grant::of(self.facts, cleared))
     }
 
     /// Nothing is left of the scope, and events name the rule that took the last of it.
-    fn emptied(&self, reason: Reason) -> TokenError {
+    fn emptied(&self, reason: Reason) -> Box<Unweighed> {
         let rule = self.facts.decisions.as_deref().and_then(Decisions::narrowed_by).cloned();
-        rule.map_or_else(|| reason.into(), |rule| TokenError::of_rule(RuleRefusal::nothing_left(rule), false))
+        let of_rule = |rule| TokenError::of_rule(RuleRefusal::nothing_left(rule), false);
+        Box::new(Unweighed::Refused(rule.map_or_else(|| reason.into(), of_rule)))
     }
 }
 
@@ -244,18 +242,19 @@ pub(crate) enum Unweighed {
     /// It gives nothing.
     Refused(TokenError),
     /// A second factor is open.
-    Open(Box<OpenLogin>),
+    Open(OpenLogin),
 }
 
 impl Unweighed {
     #[cold]
-    fn of(lack: Lack, facts: &GrantFacts, family: Option<&RefreshFamily>) -> Self {
-        Self::Refused(TokenError::new(match lack {
-            Lack::Leaked => Reason::PasswordLeaked,
-            Lack::Unlooked => Reason::VerifierFailed,
-            Lack::Rule => Reason::RuleFailed,
-            Lack::Factor(open) => return Self::Open(Box::new(OpenLogin::of(open, facts, family))),
-        }))
+    fn of(lack: Lack, facts: &GrantFacts, family: Option<&RefreshFamily>) -> Box<Self> {
+        let refused = |reason| Self::Refused(TokenError::new(reason));
+        Box::new(match lack {
+            Lack::Leaked => refused(Reason::PasswordLeaked),
+            Lack::Unlooked => refused(Reason::VerifierFailed),
+            Lack::Rule => refused(Reason::RuleFailed),
+            Lack::Factor(open) => Self::Open(OpenLogin::of(open, facts, family)),
+        })
     }
 }
 

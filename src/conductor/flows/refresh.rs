@@ -88,11 +88,15 @@ impl RefreshFlow {
                 return Err(denial.reason().into());
             }
         };
-        let grant = rungs.renew(renewal, user, now, mem::take(extensions), trail).await;
-        if grant.as_ref().is_err_and(|error| error.reason == Reason::CredentialsChanged) {
-            families.end(family).await?;
-        }
-        let mut grant = grant?;
+        let mut grant = match rungs.renew(renewal, user, now, mem::take(extensions), trail).await {
+            Ok(grant) => grant,
+            Err(error) => {
+                if error.reason == Reason::CredentialsChanged {
+                    families.end(family).await?;
+                }
+                return Err(error);
+            }
+        };
 
         let FoundRefreshToken { token, stored } = found;
         let rotates = !is_repeat && !client.refresh_rules().is_reused;

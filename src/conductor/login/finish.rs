@@ -1,14 +1,14 @@
 //! The last rungs of a login, once the application has decided on it: conclude, weigh, issue, settle.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::time::SystemTime;
 
 use http::Extensions;
 
-use super::hearing::Hearing;
 use super::issue::{Begun, Issuing, issue};
 use super::rungs::Rungs;
-use super::scales::{Case, Scales, refused};
+use super::scales::{AtOnce, Case, refused};
 use crate::boundary::ladder::charge::UsedCharge;
 use crate::boundary::ladder::grant::{Grant, Login, Unweighed};
 use crate::boundary::ladder::terms::{Renewal, Terms};
@@ -34,6 +34,9 @@ pub(crate) struct Decided {
     pub(crate) case: Option<Case>,
 }
 
+/// The weighing of a login of which something is still to be found out.
+pub(super) type Weighing<'a> = Pin<Box<dyn Future<Output = Result<Grant, Failure>> + Send + 'a>>;
+
 impl Rungs {
     /// Finishes a login: concludes it, weighs it, issues its tokens, and settles the charge by how that ended. The only way of a
     /// flow to the answer of a login.
@@ -50,8 +53,11 @@ impl Rungs {
         let address = trail.caller.address;
         let issuing = match self.conclude(terms, answer, failure) {
             Err(failure) => Ok(Err(failure)),
-            Ok(login) if self.has_questions(&login, case.as_ref()) => self.question(login, case, &charge, trail),
-            Ok(login) => self.begin(login, trail),
+            Ok(mut login) => match self.parts.scales.begin(&mut login, case) {
+                Ok(Err(failure)) => Ok(Err(failure)),
+                Ok(Ok(())) if self.parts.factors.is_none() => self.begin(login, trail),
+                begun => Err(self.question(login, begun, &charge, trail)),
+            },
         };
         self.parts.budget.settle(charge, issuing, owner, address)
     }
@@ -68,51 +74,39 @@ impl Rungs {
         let scales = &self.parts.scales;
         let case = scales.task().await.map(|task| Case::new(renewal.draft(extensions, trail.caller.address), task));
         let login = Login::renewed(renewal, user, scales.demand(), &self.parts.rules, now)?;
-        self.weigh(login, case, None, None, trail).await.map_err(Failure::into_error)
+        answered!(self.weigh(login, case, None, None, trail)).map_err(Failure::into_error)
     }
 
-    /// Whether something has to be found out of a login before it is weighed. `case`: for the rules, if there are any.
-    #[inline]
-    fn has_questions(&self, login: &Login, case: Option<&Case>) -> bool {
-        Scales::have_questions(login, case) || self.parts.factors.is_some()
-    }
-
-    /// Begins to issue the tokens of a login of which something has to be found out first.
+    /// Issues the tokens of a login of which something is still to be found out first.
     #[inline(never)]
     fn question<'a>(
         &'a self,
-        mut login: Login,
-        case: Option<Case>,
+        login: Login,
+        begun: AtOnce<'a>,
         charge: &UsedCharge,
         trail: &'a mut Trail,
-    ) -> Begun<'a> {
-        let scales = &self.parts.scales;
-        match scales.begin(&mut login, case) {
-            Ok(Err(failure)) => Ok(Err(failure)),
-            Ok(Ok(())) if self.parts.factors.is_none() => self.begin(login, trail),
-            begun => {
-                let attempt = charge.pending();
-                Err(Issuing::later(async move {
-                    let grant = self.weigh_begun(login, begun, attempt, None, trail).await?;
-                    answered!(issue(self, grant, trail))
-                }))
-            }
-        }
+    ) -> Issuing<'a> {
+        let attempt = charge.pending();
+        Issuing::later(async move {
+            let grant = self.weigh_begun(login, begun, attempt, None, trail).await?;
+            answered!(issue(self, grant, trail))
+        })
     }
 
-    /// Finds out what there is to find out of a login, and weighs it. `attempt`: what is settled once a login that is left open is
-    /// finished. `member`: what the answer has beside what the rules add.
-    pub(super) async fn weigh(
-        &self,
+    /// Finds out what there is to find out of a login, and weighs it. `Err` holds what takes its time. `attempt`: what is settled once
+    /// a login that is left open is finished. `member`: what the answer has beside what the rules add.
+    #[inline]
+    pub(super) fn weigh<'a>(
+        &'a self,
         mut login: Login,
         case: Option<Case>,
         attempt: Option<[u8; 32]>,
-        member: Option<&Claims>,
-        trail: &mut Trail,
-    ) -> Result<Grant, Failure> {
+        member: Option<&'a Claims>,
+        trail: &'a mut Trail,
+    ) -> Result<Result<Grant, Failure>, Weighing<'a>> {
         match self.parts.scales.begin(&mut login, case) {
-            Ok(found) if self.parts.factors.is_none() => found.and_then(|()| login.weigh().map_err(refused)),
-            begun => Box::pin(self.weigh_begun(login, begun, attempt, member, trail)).await,
+            Ok(found) if self.parts.factors.is_none() => Ok(found.and_then(|()| weigh_alone(login))),
+            begun => Err(Box::pin(self.weigh_begun(login, begun, attempt, member, trail))),
         }
     }
 
@@ -120,7 +114,7 @@ impl Rungs {
     async fn weigh_begun(
         &self,
         mut login: Login,
-        begun: Result<Result<(), Failure>, Option<Hearing<'_>>>,
+        begun: AtOnce<'_>,
         attempt: Option<[u8; 32]>,
         member: Option<&Claims>,
         trail: &mut Trail,
@@ -132,22 +126,22 @@ impl Rungs {
         if let Some(member) = member {
             login.tell(member);
         }
-        let Some(factors) = &self.parts.factors else { return login.weigh().map_err(refused) };
+        let Some(factors) = &self.parts.factors else { return weigh_alone(login) };
         let listed = factors.demand_of(&mut login).await?;
-        match login.weigh() {
+        match login.weigh().map_err(|unweighed| *unweighed) {
             Ok(grant) => Ok(grant),
-            Err(Unweighed::Open(open)) => Err(factors.leave_open(*open, listed, attempt).await),
+            Err(Unweighed::Open(open)) => Err(factors.leave_open(open, listed, attempt).await),
             Err(unweighed) => Err(refused(unweighed)),
         }
     }
 
     /// Weighs a login and begins to issue its tokens.
-    // The common weighing takes no time, and a grant is too large to lie in a future.
-    #[inline(always)]
+    // The common weighing takes no time, and a grant is too large to lie in a future. `inline(always)` would copy the login.
+    #[inline]
     fn begin<'a>(&'a self, login: Login, trail: &'a mut Trail) -> Begun<'a> {
         match login.weigh() {
             Ok(grant) => issue(self, grant, trail),
-            Err(unweighed) => Ok(Err(refused(unweighed))),
+            Err(unweighed) => Ok(Err(refused(*unweighed))),
         }
     }
 
@@ -170,4 +164,9 @@ impl Rungs {
             Err(error) => Err(Failure::of(error, failure)),
         }
     }
+}
+
+/// Weighs a login where nobody can show a second factor.
+fn weigh_alone(login: Login) -> Result<Grant, Failure> {
+    login.weigh().map_err(|unweighed| refused(*unweighed))
 }

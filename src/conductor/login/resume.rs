@@ -103,7 +103,7 @@ impl Rungs {
         let login = login.map_err(decided)?;
         let member = member.map(|(name, value)| Claims::one(name, &*value)).transpose();
         let member = member.map_err(|error| store_failed(BackendError::fault(error)))?;
-        let grant = self.weigh(login, case, attempt, member.as_ref(), trail).await?;
+        let grant = answered!(self.weigh(login, case, attempt, member.as_ref(), trail))?;
         let reply = answered!(issue(self, grant, trail))?;
         if let Some(family) = family {
             self.replace(family, trail).await?;

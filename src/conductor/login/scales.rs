@@ -60,6 +60,10 @@ impl Case {
     }
 }
 
+/// What was found out of a login at once. `Err` holds what takes its time: a look at the password, and the rules that are still to be
+/// heard.
+pub(super) type AtOnce<'a> = Result<Result<(), Failure>, Option<Hearing<'a>>>;
+
 /// Weighs logins.
 pub(crate) struct Scales {
     blocks_leaked: bool,
@@ -97,22 +101,20 @@ impl Scales {
         poll_fn(move |cx| Poll::Ready(has_rules.then(|| cx.waker().clone())))
     }
 
-    /// Whether something has to be found out of a login before it is weighed. `case`: for the rules, if there are any.
-    #[inline]
-    pub(super) fn have_questions(login: &Login, case: Option<&Case>) -> bool {
-        case.is_some() || login.keeps_password()
+    /// Finds out what takes no time, before the login is weighed. `case`: for the rules, if there are any.
+    // With neither rules nor a shield it is two tests.
+    #[inline(always)]
+    pub(super) fn begin(&self, login: &mut Login, case: Option<Case>) -> AtOnce<'_> {
+        match case {
+            Some(case) => self.hear(login, case),
+            None if login.keeps_password() => Err(None),
+            None => Ok(Ok(())),
+        }
     }
 
-    /// Finds out what takes no time, before the login is weighed. `Err` holds what does: the rules that are still to be heard.
-    #[inline]
-    pub(super) fn begin(
-        &self,
-        login: &mut Login,
-        case: Option<Case>,
-    ) -> Result<Result<(), Failure>, Option<Hearing<'_>>> {
-        let Some(Case { draft, task }) = case else {
-            return if login.keeps_password() { Err(None) } else { Ok(Ok(())) };
-        };
+    /// Has the rules look at a login, unless something is to look at its password first.
+    #[inline(never)]
+    fn hear(&self, login: &mut Login, Case { draft, task }: Case) -> AtOnce<'_> {
         let mut hearing = self.rules.hear(login.event(draft));
         if login.keeps_password() {
             return Err(Some(hearing));
@@ -133,7 +135,7 @@ impl Scales {
         if let (Some(screen), Some(password)) = (&self.screen, login.take_password()) {
             let look = screen.look(&password, login.subject()).await;
             trail.password_leaked = look == Look::Leaked;
-            login.note_password(look).map_err(refused)?;
+            login.note_password(look).map_err(|unweighed| refused(*unweighed))?;
         }
         match hearing {
             Some(mut hearing) => poll_fn(|cx| hearing.poll(login, cx)).await,
