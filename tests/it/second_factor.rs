@@ -13,6 +13,7 @@ mod canaries;
 mod challenge;
 mod faults;
 mod flow;
+mod manual;
 mod mounts;
 mod out_of_band;
 mod paths;
