@@ -54,7 +54,9 @@ impl BearerGuardBuilder {
     }
 
     /// Takes tokens for any audience, and those that name none. Default: not said, and then
-    /// [`audience`](Self::audience) is required. Change it when your issuer serves this API alone.
+    /// [`audience`](Self::audience) is required. Change it when your issuer serves this API alone. Of an endpoint with
+    /// [second factors](crate::Builder::second_factor) it takes the tokens for `<issuer>/mfa/`, too, which have scopes of that API
+    /// alone: so [require a scope](super::BearerGuard::require_scope) of your own.
     pub fn any_audience(mut self) -> Self {
         self.any_audience = true;
         self
