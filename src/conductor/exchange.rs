@@ -7,10 +7,13 @@
 //! match head -> collect body -> parse -> find client -> authenticate client
 //!    -> permit the grant -> decide realm and scope
 //!    -> RESERVE the attempt -> VERIFY the credentials
-//!    -> WEIGH (leaks, login rules)
+//!    -> WEIGH (leaks, login rules, second factor) -> or leave the login open: `mfa_required`
 //!    -> ISSUE -> settle the charge -> encode
 //! refresh: find the family -> whose is it -> renew -> recheck the user
-//!    -> WEIGH (login rules) -> ISSUE -> rotate
+//!    -> WEIGH (login rules, second factor) -> ISSUE -> rotate, or leave the login open
+//! second factor: open the login -> whose is it -> RESERVE the code -> CHECK and spend it
+//!    -> spend the login -> recheck the user -> WEIGH (login rules, second factor)
+//!    -> ISSUE -> settle both charges
 //! ```
 //!
 //! [`Gate`] judges the head; the service collects the body, which is then parsed. The rungs from the realm on

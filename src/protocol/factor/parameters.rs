@@ -1,5 +1,5 @@
-//! The parameters of second factors. Only their own requests know them: elsewhere they are fields like any other, so what reads one
-//! asks [`Form::single`](crate::protocol::wire::form::Form::single).
+//! The parameters of second factors. Only their own requests know them: elsewhere they are fields like any other, but that a
+//! client authentication method never sees those that are secrets. So what reads one asks [`Form::single`](crate::protocol::wire::form::Form::single).
 
 /// An authenticator, as the path of one has it.
 pub(crate) const ID: &str = "id";
