@@ -56,6 +56,34 @@ pub enum DeliveryStatus {
 
 /// Sends codes to users.
 ///
+/// ```
+/// use async_trait::async_trait;
+/// use tower_password_grant::BackendError;
+/// use tower_password_grant::mfa::{CodeDelivery, Delivery};
+///
+/// # struct Provider;
+/// # impl Provider {
+/// #     async fn send(&self, _: &str, _: &str) -> Result<(), std::io::Error> { Ok(()) }
+/// # }
+/// /// Text messages, over the client of a provider.
+/// struct TextMessages(Provider);
+///
+/// #[async_trait]
+/// impl CodeDelivery for TextMessages {
+///     async fn deliver(&self, delivery: Delivery<'_>) -> Result<(), BackendError> {
+///         let no_code = || BackendError::fault("a question, and no code");
+///         let code = delivery.code.ok_or_else(no_code)?;
+///         let text = format!("{code} logs you in at Example Bank. Tell it to nobody.");
+///         let sent = self.0.send(delivery.contact, &text).await;
+///         sent.map_err(BackendError::unavailable)
+///     }
+/// }
+/// // Factors::new(store, keys).deliver(Channel::Sms, TextMessages(provider))
+/// # let _ = TextMessages(Provider);
+/// ```
+///
+/// The attribute `#[async_trait]` stands on the `impl`, too: without it the compiler finds that lifetimes don't match (E0195).
+///
 /// # Contract
 /// [`deliver`](Self::deliver) is called once for each code, after the budgets of the authenticator and of the user were charged: one
 /// in 30 seconds and five in an hour. It hands the code to the provider and does not wait for its arrival.

@@ -9,7 +9,30 @@ use crate::boundary::backend::BackendError;
 use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, Enrolled, Enrolment, FactorUser};
 use crate::protocol::secret::secrets::SecretDigest;
 
-/// Keeps the authenticators of users, and the digests of their recovery codes. One method for each promise.
+/// Keeps the authenticators of users, and the digests of their recovery codes. One method for each promise. `mfa::Factors` takes a
+/// store that is a [`OneTimeValues`](crate::store::OneTimeValues), too. [Your stores](crate::manual::your_stores#second-factors) has a whole one.
+///
+/// What an application calls by itself, to help a user or to show what there is:
+///
+/// ```
+/// use std::time::SystemTime;
+///
+/// use tower_password_grant::BackendError;
+/// use tower_password_grant::mfa::FactorUser;
+/// use tower_password_grant::store::FactorStore;
+///
+/// /// The user has lost all factors: how many there were.
+/// async fn reset(store: &dyn FactorStore, user: &str) -> Result<usize, BackendError> {
+///     let user = FactorUser::new(None, user);
+///     let lost = store.list(user, SystemTime::now()).await?.len();
+///     store.remove_all(user).await?;
+///     Ok(lost)
+/// }
+/// # use tower_password_grant::store::MemoryFactors;
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # assert_eq!(reset(&MemoryFactors::new(), "user-1").await.unwrap(), 0);
+/// # });
+/// ```
 ///
 /// # Contract
 /// - Each method is one atomic step, over all processes that share the store. Where it answers with a `bool`, exactly one of any

@@ -144,7 +144,7 @@ pub trait UserStore: Send + Sync + 'static {
     async fn find(&self, login: &LoginName<'_>, realm: Option<&str>) -> Result<Option<StoredUser>, BackendError>;
 
     /// Looks up the user with this [id](StoredUser::new), which the store gave before, for a client of this realm: asked at every
-    /// refresh. Write it like the others: `async fn find_by_id(&self, user_id: &str, realm: Option<&str>) ->
+    /// refresh, and when a second factor was shown. Write it like the others: `async fn find_by_id(&self, user_id: &str, realm: Option<&str>) ->
     /// Result<Option<StoredUser>, BackendError>`. Default: a [fault](BackendError::fault), so that an endpoint with refresh
     /// tokens refuses every refresh.
     ///
