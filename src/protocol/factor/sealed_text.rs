@@ -15,7 +15,7 @@ pub(crate) fn write(sealed: &[u8]) -> Result<Token, TooLong> {
     if text.len() > LONGEST { Err(TooLong) } else { Ok(Token::new(text)) }
 }
 
-/// The sealed value of a text, if [`write`] makes this very text of it.
+/// The sealed value of a text, if [`write()`] makes this very text of it.
 pub(crate) fn read(text: &str) -> Option<Vec<u8>> {
     // Padding, other alphabets, blanks and bits behind the last byte are refused by this engine.
     if text.len() > LONGEST { None } else { URL_SAFE_NO_PAD.decode(text).ok() }
