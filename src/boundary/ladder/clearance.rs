@@ -13,6 +13,8 @@ use crate::protocol::token::methods::{AuthenticationMethod, AuthenticationMethod
 pub(crate) struct Demand {
     unleaked_password: bool,
     rules: usize,
+    /// That the settings were asked whether they demand a factor of this login.
+    asks_for_factors: bool,
     factor: Option<Since>,
 }
 
@@ -22,23 +24,25 @@ struct Since(SystemTime);
 
 impl Demand {
     /// What the settings of the endpoint say of each login. `unleaked_password`: the password of a login that has one is known from
-    /// no leak. `rules`: so many login rules let it go on.
-    pub(crate) const fn by_settings(unleaked_password: bool, rules: usize) -> Self {
-        Self { unleaked_password, rules, factor: None }
+    /// no leak. `rules`: so many login rules let it go on. `asks_for_factors`: there are second factors, and what the settings demand of
+    /// them depends on the login.
+    pub(crate) const fn by_settings(unleaked_password: bool, rules: usize, asks_for_factors: bool) -> Self {
+        Self { unleaked_password, rules, asks_for_factors, factor: None }
     }
 
     /// A second factor, however long ago it was shown.
-    pub(crate) const fn second_factor() -> Self {
+    pub(super) const fn second_factor() -> Self {
         Self::second_factor_since(SystemTime::UNIX_EPOCH)
     }
 
     /// A second factor that was shown at this time or later.
-    pub(crate) const fn second_factor_since(earliest: SystemTime) -> Self {
-        Self { unleaked_password: false, rules: 0, factor: Some(Since(earliest)) }
+    pub(super) const fn second_factor_since(earliest: SystemTime) -> Self {
+        Self { unleaked_password: false, rules: 0, asks_for_factors: false, factor: Some(Since(earliest)) }
     }
 
     /// Demands that as well.
-    pub(crate) fn and(&mut self, other: Self) {
+    pub(super) fn and(&mut self, other: Self) {
+        self.asks_for_factors |= other.asks_for_factors;
         self.unleaked_password |= other.unleaked_password;
         self.rules = self.rules.max(other.rules);
         self.factor = self.factor.max(other.factor);
@@ -50,6 +54,7 @@ impl Demand {
 pub(crate) struct Proven {
     password: Look,
     rules: usize,
+    is_asked_for_factors: bool,
     methods: AuthenticationMethods,
     factor: Option<Since>,
 }
@@ -100,7 +105,7 @@ impl Proven {
     #[inline(always)]
     fn at(methods: AuthenticationMethods, time: SystemTime) -> Self {
         let factor = if methods.has_second_factor() { Some(Since(time)) } else { None };
-        Self { password: Look::NoPassword, rules: 0, methods, factor }
+        Self { password: Look::NoPassword, rules: 0, is_asked_for_factors: false, methods, factor }
     }
 
     /// In which ways the user was authenticated.
@@ -117,6 +122,11 @@ impl Proven {
     #[inline]
     pub(super) const fn note_rule(&mut self) {
         self.rules = self.rules.saturating_add(1);
+    }
+
+    /// The settings were asked what they demand of second factors.
+    pub(super) const fn note_asked_for_factors(&mut self) {
+        self.is_asked_for_factors = true;
     }
 
     /// A look at the password has found this.
@@ -165,6 +175,8 @@ pub(crate) enum Lack {
     Unlooked,
     /// A rule was not asked.
     Rule,
+    /// The settings were not asked whether they demand a second factor.
+    Unasked,
     /// A second factor, or one that is recent enough.
     Factor(Open),
 }
@@ -187,6 +199,9 @@ pub(crate) fn weigh(demand: &Demand, proven: &Proven) -> Result<Cleared, Lack> {
     // What is demanded was left out: nothing is decided.
     if proven.rules < demand.rules {
         return Err(Lack::Rule);
+    }
+    if demand.asks_for_factors && !proven.is_asked_for_factors {
+        return Err(Lack::Unasked);
     }
     if proven.factor < demand.factor {
         return Err(Lack::Factor(open(proven)));

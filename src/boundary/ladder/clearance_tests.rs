@@ -20,6 +20,7 @@ fn lacks(demand: &Demand, proven: &Proven) -> Option<&'static str> {
         Lack::Leaked => "leaked",
         Lack::Unlooked => "unlooked",
         Lack::Rule => "rule",
+        Lack::Unasked => "unasked",
         Lack::Factor(_) => "factor",
     })
 }
@@ -48,13 +49,13 @@ fn where_an_unleaked_password_is_demanded_only_a_look_that_failed_stands_for_one
     ] {
         let mut proven = Proven::by_verdict(AuthenticationMethods::NONE, true, NOW);
         proven.note_password(look);
-        let found = [true, false].map(|demands| lacks(&Demand::by_settings(demands, 0), &proven));
+        let found = [true, false].map(|demands| lacks(&Demand::by_settings(demands, 0, false), &proven));
         assert_eq!(found, [lack, None], "{look:?}");
     }
     for has_password in [true, false] {
         let proven = Proven::by_verdict(AuthenticationMethods::NONE, has_password, NOW);
         let lack = has_password.then_some("unlooked");
-        assert_eq!(lacks(&Demand::by_settings(true, 0), &proven), lack);
+        assert_eq!(lacks(&Demand::by_settings(true, 0, false), &proven), lack);
     }
 }
 
@@ -63,13 +64,29 @@ fn a_login_that_a_rule_was_not_asked_about_gives_nothing() {
     for (demanded, rules, lack) in [(0, 0, None), (1, 0, Some("rule")), (3, 2, Some("rule")), (3, 3, None)] {
         let mut proven = Proven::by_verdict(AuthenticationMethods::NONE, true, NOW);
         (0..rules).for_each(|_| proven.note_rule());
-        assert_eq!(lacks(&Demand::by_settings(false, demanded), &proven), lack, "{rules} of {demanded}");
+        assert_eq!(lacks(&Demand::by_settings(false, demanded, false), &proven), lack, "{rules} of {demanded}");
         // A password that is not good enough is refused before any rule is asked, and before any factor.
         proven.note_password(Look::Leaked);
-        let mut demand = Demand::by_settings(true, demanded);
+        let mut demand = Demand::by_settings(true, demanded, false);
         demand.and(Demand::second_factor());
         assert_eq!(lacks(&demand, &proven), Some("leaked"));
         assert!(matches!(weigh_password(&demand, &proven), Err(Lack::Leaked)));
+    }
+}
+
+#[test]
+fn a_login_that_the_settings_were_not_asked_about_gives_nothing_and_is_not_left_open() {
+    for factors in [&[Password][..], &[Password, Otp]] {
+        for (asks, is_asked, lack) in [(false, false, None), (true, false, Some("unasked")), (true, true, None)] {
+            let mut proven = Proven::by_verdict(methods(factors), false, NOW);
+            if is_asked {
+                proven.note_asked_for_factors();
+            }
+            assert_eq!(lacks(&Demand::by_settings(false, 0, asks), &proven), lack, "{factors:?}");
+        }
+        let mut demand = Demand::by_settings(false, 0, true);
+        demand.and(Demand::second_factor());
+        assert_eq!(lacks(&demand, &Proven::by_verdict(methods(factors), false, NOW)), Some("unasked"));
     }
 }
 
@@ -80,7 +97,7 @@ fn a_second_factor_is_two_methods_or_the_word_for_them() {
     {
         let proven = Proven::by_verdict(methods(proven), false, NOW);
         assert_eq!(lacks(&Demand::second_factor(), &proven).is_some(), is_open, "{proven:?}");
-        assert_eq!(lacks(&Demand::by_settings(false, 0), &proven), None);
+        assert_eq!(lacks(&Demand::by_settings(false, 0, false), &proven), None);
     }
 }
 
@@ -88,20 +105,23 @@ fn a_second_factor_is_two_methods_or_the_word_for_them() {
 fn demands_add_up_in_either_order_and_the_latest_time_counts() {
     let demands = || {
         [
-            Demand::by_settings(true, 2),
+            Demand::by_settings(true, 2, true),
             Demand::second_factor(),
             Demand::second_factor_since(at(50)),
             Demand::second_factor_since(at(20)),
         ]
     };
     let sum = |demands: Vec<Demand>| {
-        let mut sum = Demand::by_settings(false, 0);
+        let mut sum = Demand::by_settings(false, 0, false);
         demands.into_iter().for_each(|demand| sum.and(demand));
         sum
     };
     let forth = sum(demands().into_iter().collect());
     assert_eq!(forth, sum(demands().into_iter().rev().collect()));
-    assert_eq!(forth, Demand { unleaked_password: true, rules: 2, factor: Some(Since(at(50))) });
+    assert_eq!(
+        forth,
+        Demand { unleaked_password: true, rules: 2, asks_for_factors: true, factor: Some(Since(at(50))) }
+    );
 }
 
 #[test]

@@ -125,9 +125,12 @@ impl Login {
         self.limits.is_for_factors
     }
 
-    /// Demands more of the login.
-    pub(crate) fn demand(&mut self, more: Demand) {
-        self.demand.and(more);
+    /// Notes that the settings were asked whether they demand a second factor of it, and that they do.
+    pub(crate) fn demand_by_settings(&mut self, demands_factor: bool) {
+        self.proven.note_asked_for_factors();
+        if demands_factor {
+            self.demand.and(Demand::second_factor());
+        }
     }
 
     /// Whether the password was kept, to be looked at.
@@ -181,7 +184,7 @@ impl Login {
         let narrows = later.take_of(|| self.scope());
         if let Some(age) = later.factor_age() {
             let earliest = self.facts.issued_at.checked_sub(age);
-            self.demand(earliest.map_or_else(Demand::second_factor, Demand::second_factor_since));
+            self.demand.and(earliest.map_or_else(Demand::second_factor, Demand::second_factor_since));
         }
         let decisions = Arc::make_mut(self.facts.decisions.get_or_insert_default());
         decisions.follow(later)?;
@@ -253,6 +256,7 @@ impl Unweighed {
             Lack::Leaked => refused(Reason::PasswordLeaked),
             Lack::Unlooked => refused(Reason::VerifierFailed),
             Lack::Rule => refused(Reason::RuleFailed),
+            Lack::Unasked => refused(Reason::FactorStoreFailed),
             Lack::Factor(open) => Self::Open(OpenLogin::of(open, facts, family)),
         })
     }

@@ -11,7 +11,7 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::clock::Clock;
 use crate::boundary::factors::second_factor::{FactorPolicy, SecondFactor, When};
 use crate::boundary::factors::store::FactorStore;
-use crate::boundary::ladder::clearance::{Demand, Spent};
+use crate::boundary::ladder::clearance::Spent;
 use crate::boundary::ladder::factor;
 use crate::boundary::ladder::grant::Login;
 use crate::boundary::ladder::open::OpenLogin;
@@ -74,19 +74,19 @@ impl SecondFactors {
 
     /// Demands of a login what the settings demand. Answers the authenticators of its user, if they had to be looked up.
     pub(crate) async fn demand_of(&self, login: &mut Login) -> Result<Option<Vec<Authenticator>>, Failure> {
-        if self.policy.demand == When::Always {
-            login.demand(Demand::second_factor());
-        }
-        // Tokens that manage factors are a way around them.
-        let asks_users = self.policy.demand == When::Enrolled || login.manages_factors();
-        if !asks_users || !login.lacks_factor() {
-            return Ok(None);
-        }
-        let listed = self.list(login.factor_user()).await.map_err(store_failed)?;
-        if listed.iter().any(Authenticator::is_factor) {
-            login.demand(Demand::second_factor());
-        }
-        Ok(Some(listed))
+        let (is_demanded, listed) = match self.policy.demand {
+            When::Always => (true, None),
+            // Tokens that manage factors are a way around them.
+            When::Ruled if !login.manages_factors() => (false, None),
+            // No look-up is needed of what is there: it is demanded, and weighed.
+            _ if !login.lacks_factor() => (true, None),
+            _ => {
+                let listed = self.list(login.factor_user()).await.map_err(store_failed)?;
+                (listed.iter().any(Authenticator::is_factor), Some(listed))
+            }
+        };
+        login.demand_by_settings(is_demanded);
+        Ok(listed)
     }
 
     /// Leaves a login open: the refusal with what its client can go on with. `listed`: the authenticators of its user, if they were

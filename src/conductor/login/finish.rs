@@ -10,6 +10,7 @@ use super::issue::{Begun, Issuing, issue};
 use super::rungs::Rungs;
 use super::scales::{AtOnce, Case, refused};
 use crate::boundary::ladder::charge::UsedCharge;
+use crate::boundary::ladder::clearance::Demand;
 use crate::boundary::ladder::grant::{Grant, Login, Unweighed};
 use crate::boundary::ladder::terms::{Renewal, Terms};
 use crate::boundary::ladder::user::{Answer, ReverifiedUser, VerifiedUser};
@@ -73,8 +74,14 @@ impl Rungs {
     ) -> Result<Grant, TokenError> {
         let scales = &self.parts.scales;
         let case = scales.task().await.map(|task| Case::new(renewal.draft(extensions, trail.caller.address), task));
-        let login = Login::renewed(renewal, user, scales.demand(), &self.parts.rules, now)?;
+        let login = Login::renewed(renewal, user, self.demand(), &self.parts.rules, now)?;
         answered!(self.weigh(login, case, None, None, trail)).map_err(Failure::into_error)
+    }
+
+    /// What is demanded of each login.
+    #[inline(always)]
+    pub(super) fn demand(&self) -> Demand {
+        self.parts.scales.demand(self.parts.factors.is_some())
     }
 
     /// Issues the tokens of a login of which something is still to be found out first.
@@ -151,8 +158,8 @@ impl Rungs {
         match answer {
             Ok(Ok(user)) => {
                 let now = self.parts.clock.now();
-                let demand = self.parts.scales.demand();
-                Login::of(terms, user, demand, &self.parts.rules, now).map_err(|reason| Failure::Decided(reason.into()))
+                Login::of(terms, user, self.demand(), &self.parts.rules, now)
+                    .map_err(|reason| Failure::Decided(reason.into()))
             }
             Ok(Err(denial)) => {
                 let error = TokenError::new(denial.reason());

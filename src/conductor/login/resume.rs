@@ -96,10 +96,9 @@ impl Rungs {
             factors.patience.of(counting).await.map_err(store_failed)?
         };
         let right = right.ok_or_else(|| decided(wrong))?;
-        let scales = &self.parts.scales;
-        let task = scales.task().await;
+        let task = self.parts.scales.task().await;
         let case = task.map(|task| Case::new(terms.draft_of_open(extensions, trail.caller.address), task));
-        let login = Login::resumed(terms, user, (spent, right), scales.demand(), &self.parts.rules, now);
+        let login = Login::resumed(terms, user, (spent, right), self.demand(), &self.parts.rules, now);
         let login = login.map_err(decided)?;
         let member = member.map(|(name, value)| Claims::one(name, &*value)).transpose();
         let member = member.map_err(|error| store_failed(BackendError::fault(error)))?;

@@ -78,10 +78,10 @@ impl Scales {
         Self { blocks_leaked, screen, rules, reveals_custom_denials }
     }
 
-    /// What is demanded of each login.
+    /// What is demanded of each login. `has_factors`: the endpoint has second factors.
     #[inline(always)]
-    pub(super) fn demand(&self) -> Demand {
-        Demand::by_settings(self.blocks_leaked, self.rules.count())
+    pub(super) fn demand(&self, has_factors: bool) -> Demand {
+        Demand::by_settings(self.blocks_leaked, self.rules.count(), has_factors)
     }
 
     /// Whether something looks at passwords that were found right.
