@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::net::IpAddr;
 
 use super::asking::Asking;
+use super::challenge::Opened;
 use crate::boundary::account::AccountKey;
 use crate::boundary::backend::BackendError;
 use crate::boundary::clock::Reading;
@@ -12,6 +13,7 @@ use crate::boundary::limiter::{
     AttemptKey, AttemptLimiter, BegunLock, Fingerprint, Guess, Limit, Refusal, Reservation, Reserved, Settlement,
 };
 use crate::boundary::maybe::MaybeFuture;
+use crate::protocol::factor::authenticator::FactorUser;
 
 /// The kind of what is guessed.
 pub(crate) trait Kind: Send + Sync + Unpin {
@@ -84,13 +86,18 @@ impl Guessed<'_, OfNobody> {
 }
 
 impl<'a> Guessed<'a, OfFactor> {
-    pub(crate) const fn factor(realm: Option<&'a str>, subject: &'a str, challenge: &'a [u8; 16]) -> Self {
+    /// To finish this login.
+    pub(crate) fn factor(opened: &'a Opened) -> Self {
+        let FactorUser { realm, subject, .. } = opened.challenge().user();
+        let challenge = &opened.challenge().id;
         Self { guess: Guess::Factor { realm, subject, challenge }, of: PhantomData }
     }
 }
 
 impl<'a> Guessed<'a, OfRecovery> {
-    pub(crate) const fn recovery_code(realm: Option<&'a str>, subject: &'a str) -> Self {
+    /// To finish this login.
+    pub(crate) fn recovery_code(opened: &'a Opened) -> Self {
+        let FactorUser { realm, subject, .. } = opened.challenge().user();
         Self { guess: Guess::RecoveryCode { realm, subject }, of: PhantomData }
     }
 }

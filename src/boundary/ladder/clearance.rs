@@ -88,14 +88,8 @@ impl Proven {
 
     /// By a second factor that was shown now, beside what was proven when the login was left open. One that was counted then is
     /// none beside itself.
-    pub(super) fn by_factor<C>(
-        spent: Spent<C>,
-        right: Right,
-        earlier: impl FnOnce(&C) -> AuthenticationMethods,
-        now: SystemTime,
-    ) -> Self {
-        let (Spent(challenge), Right(method)) = (spent, right);
-        let earlier = earlier(&challenge);
+    pub(super) fn by_factor(right: Right, now: SystemTime) -> Self {
+        let Right { earlier, method } = right;
         // Of a first factor that has no name here it is known that there was one.
         let first = if earlier.is_empty() { earlier.with(AuthenticationMethod::MultiFactor) } else { earlier };
         let methods = if earlier.contains(method) { earlier } else { first.with(method) };
@@ -135,30 +129,17 @@ impl Proven {
     }
 }
 
-/// A challenge that was spent now. Made where the store of one-time values has answered that it was unspent.
+/// A second factor was shown to finish a login. Made where one was checked for a charge, and the challenge of that login was spent.
 #[derive(Debug)]
-pub(crate) struct Spent<C>(C);
-
-impl<C> Spent<C> {
-    /// By the store's answer.
-    pub(super) fn answered(challenge: C, was_unspent: bool) -> Option<Self> {
-        was_unspent.then_some(Self(challenge))
-    }
-
-    /// What was spent.
-    pub(crate) const fn challenge(&self) -> &C {
-        &self.0
-    }
+pub(crate) struct Right {
+    earlier: AuthenticationMethods,
+    method: AuthenticationMethod,
 }
 
-/// A second factor was shown. Made where one was checked for a charge.
-#[derive(Debug)]
-pub(crate) struct Right(AuthenticationMethod);
-
 impl Right {
-    /// By this method, if the check found it right.
-    pub(super) fn checked(method: AuthenticationMethod, is_right: bool) -> Option<Self> {
-        is_right.then_some(Self(method))
+    /// By this method, beside what counted when the login was left open. `None`: it does not count.
+    pub(super) fn checked(earlier: AuthenticationMethods, method: AuthenticationMethod, counts: bool) -> Option<Self> {
+        counts.then_some(Self { earlier, method })
     }
 }
 

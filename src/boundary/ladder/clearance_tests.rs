@@ -34,8 +34,7 @@ fn counted(demand: &Demand, proven: &Proven) -> AuthenticationMethods {
 }
 
 fn shown(earlier: &[AuthenticationMethod], method: AuthenticationMethod) -> Proven {
-    let spent = Spent::answered(methods(earlier), true).unwrap();
-    Proven::by_factor(spent, Right::checked(method, true).unwrap(), |earlier| *earlier, at(100))
+    Proven::by_factor(Right::checked(methods(earlier), method, true).unwrap(), at(100))
 }
 
 #[test]
@@ -156,7 +155,6 @@ fn no_method_is_a_second_factor_beside_itself() {
 }
 
 #[test]
-fn what_was_spent_before_or_was_wrong_proves_nothing() {
-    assert!(Spent::answered((), false).is_none());
-    assert!(Right::checked(Otp, false).is_none());
+fn what_does_not_count_proves_nothing() {
+    assert!(Right::checked(methods(&[Password]), Otp, false).is_none());
 }

@@ -1,38 +1,33 @@
 //! Second factors that were shown, and challenges that were spent: the application's stores were asked, and said yes.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
 use super::asking::Asking;
+use super::challenge::Opened;
 use super::charge::{Charge, Kind, OfFactor, OfNobody, OfRecovery, UsedCharge};
-use super::clearance::{Right, Spent};
-use super::user::ReturningUser;
+use super::clearance::Right;
+use super::user::{ReturningUser, ReverifiedUser};
 use crate::boundary::backend::BackendError;
 use crate::boundary::factors::delivery::{CodeDelivery, DeliveryStatus};
 use crate::boundary::factors::store::FactorStore;
 use crate::boundary::factors::tools::FactorTools;
 use crate::boundary::once::OneTimeValues;
-use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, FactorUser};
+use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId};
 use crate::protocol::factor::binding_code::BindingCode;
 use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::secret::secrets::SecretDigest;
 use crate::protocol::token::methods::AuthenticationMethod;
+use crate::protocol::wire::error::Reason;
 
-/// Spends a challenge. `None`: it was spent before.
-pub(crate) async fn spend(
-    once: &dyn OneTimeValues,
-    challenge: Challenge,
-) -> Result<Option<Spent<Challenge>>, BackendError> {
-    let was_unspent = once.consume(&challenge.digest(), challenge.expires).await?;
-    Ok(Spent::answered(challenge, was_unspent))
-}
-
-/// A second factor that was shown right, for a charge. It [counts](Self::count) at once, or by the end of the enrolment that it is the
-/// first right code of.
-#[must_use = "it is nothing until it counts"]
+/// A second factor that was shown right to finish a login, for a charge. The challenge of that login goes with it, so that it finishes
+/// no other.
+#[must_use = "it is nothing until its challenge was spent"]
 pub(crate) struct Shown {
+    challenge: Arc<Challenge>,
     method: AuthenticationMethod,
     confirms: Option<Confirmation>,
 }
@@ -45,27 +40,67 @@ struct Confirmation {
 
 impl Shown {
     /// By this authenticator, one of all that the user has.
-    fn by(authenticator: &Authenticator, all: &[Authenticator]) -> Self {
+    fn by(opened: &Opened, authenticator: &Authenticator, all: &[Authenticator]) -> Self {
         // With an active factor beside it the enrolment was begun by a token that had shown one: each enrolment takes the place of
         // those that wait, and one that a password alone began is none where a factor is active.
         let confirmation =
             || Confirmation { id: authenticator.id.clone(), is_first: !all.iter().any(Authenticator::is_factor) };
-        Self { method: authenticator.kind.method(), confirms: (!authenticator.is_active).then(confirmation) }
+        let confirms = (!authenticator.is_active).then(confirmation);
+        Self { challenge: opened.share(), method: authenticator.kind.method(), confirms }
     }
 
-    /// Has it count for a user who was looked at again. `None`: its enrolment cannot end any more.
+    /// The challenge of the login.
+    pub(crate) fn challenge(&self) -> &Challenge {
+        &self.challenge
+    }
+
+    /// Spends the challenge. `None`: it was spent before.
+    pub(crate) async fn spend(self, once: &dyn OneTimeValues) -> Result<Option<Spent>, BackendError> {
+        let was_unspent = once.consume(&self.challenge.digest(), self.challenge.expires).await?;
+        Ok(was_unspent.then_some(Spent(self)))
+    }
+}
+
+/// A second factor that was shown right, and whose challenge was spent now.
+#[must_use = "it is nothing until its user was looked at again"]
+pub(crate) struct Spent(Shown);
+
+impl Spent {
+    /// Has the login go on for its user, as the verifier knows that one now.
+    pub(crate) fn returning(self, user: ReverifiedUser) -> Result<Returning, Reason> {
+        let user = user.returning_to(&self.0.challenge)?;
+        Ok(Returning { user, shown: self.0 })
+    }
+}
+
+/// The same, and the user may go on. It [counts](Self::count) at once, or by the end of the enrolment that it is the first right code
+/// of: an enrolment by a password that was changed since never ends.
+#[must_use = "it is nothing until it counts"]
+pub(crate) struct Returning {
+    user: ReturningUser,
+    shown: Shown,
+}
+
+impl Returning {
+    /// Has it count. `None`: its enrolment cannot end any more.
     pub(crate) async fn count(
         self,
         store: &dyn FactorStore,
-        (user, _): (FactorUser<'_>, &ReturningUser),
         now: SystemTime,
-    ) -> Result<Option<Right>, BackendError> {
-        let counts = match self.confirms {
+    ) -> Result<Option<Returned>, BackendError> {
+        let Self { user, shown: Shown { challenge, method, confirms } } = self;
+        let counts = match confirms {
             None => true,
-            Some(Confirmation { id, is_first }) => store.confirm(user, &id, is_first, now).await?,
+            Some(Confirmation { id, is_first }) => store.confirm(challenge.user(), &id, is_first, now).await?,
         };
-        Ok(Right::checked(self.method, counts))
+        Ok(Right::checked(challenge.methods, method, counts).map(|right| Returned { user, right }))
     }
+}
+
+/// A user who is back with a second factor that counts.
+pub(crate) struct Returned {
+    pub(super) user: ReturningUser,
+    pub(super) right: Right,
 }
 
 /// Uses a charge for which nothing could be checked.
@@ -95,6 +130,7 @@ pub(crate) struct FittingOtp {
 /// Holds a code against each authenticator app of the user, at the same cost whichever fits, for a charge.
 pub(crate) fn check_otp(
     charge: Charge<OfFactor>,
+    opened: &Opened,
     tools: &dyn FactorTools,
     typed: &TypedOtp<'_>,
 ) -> (Option<FittingOtp>, UsedCharge) {
@@ -112,18 +148,15 @@ pub(crate) fn check_otp(
         id: app.id.clone(),
         step,
         is_spent: app.last_step.is_some_and(|last| last >= step),
-        shown: Shown::by(app, all),
+        shown: Shown::by(opened, app, all),
     });
     (fitting, charge.used())
 }
 
 impl FittingOtp {
     /// Spends the time step. `None`: a code of it, or of a later one, was used before.
-    pub(crate) async fn spend(
-        self,
-        store: &dyn FactorStore,
-        user: FactorUser<'_>,
-    ) -> Result<Option<Shown>, BackendError> {
+    pub(crate) async fn spend(self, store: &dyn FactorStore) -> Result<Option<Shown>, BackendError> {
+        let user = self.shown.challenge.user();
         // What is known to be spent costs no write, as a wrong code.
         let was_unspent = !self.is_spent && store.spend_step(user, &self.id, self.step).await?;
         Ok(was_unspent.then_some(self.shown))
@@ -133,21 +166,23 @@ impl FittingOtp {
 /// Compares a code that was sent to this authenticator, one of all that the user has, with the one that was typed, for a charge.
 pub(crate) fn check_sent(
     charge: Charge<OfFactor>,
+    opened: &Opened,
     (sent, typed): (&BindingCode, &str),
     authenticator: &Authenticator,
     all: &[Authenticator],
 ) -> (Option<Shown>, UsedCharge) {
-    (sent.is(typed).then(|| Shown::by(authenticator, all)), charge.used())
+    (sent.is(typed).then(|| Shown::by(opened, authenticator, all)), charge.used())
 }
 
 /// Asks what the user has answered on another device, with this authenticator, one of all that the user has, for a charge.
 pub(crate) fn ask_status<'a>(
     charge: Charge<OfNobody>,
+    opened: &Opened,
     (delivery, id): (&'a dyn CodeDelivery, &'a str),
     authenticator: &Authenticator,
     all: &[Authenticator],
 ) -> (impl Future<Output = Result<Answered, BackendError>> + Send + Unpin + use<'a>, UsedCharge) {
-    let mut shown = Some(Shown::by(authenticator, all));
+    let mut shown = Some(Shown::by(opened, authenticator, all));
     let asking = Asking::new(delivery.status(id), move |answer: Result<DeliveryStatus, BackendError>| {
         answer.map(|status| match status {
             DeliveryStatus::Approved => shown.take().ok_or(status),
@@ -163,13 +198,14 @@ pub(crate) type Answered = Result<Shown, DeliveryStatus>;
 /// Swaps a recovery code for a new one, for a charge. `None`: the old one was not there.
 pub(crate) fn swap_recovery_code<'a>(
     charge: Charge<OfRecovery>,
+    opened: &'a Opened,
     store: &'a dyn FactorStore,
-    user: FactorUser<'a>,
     [old, new]: &'a [SecretDigest; 2],
 ) -> (impl Future<Output = Result<Option<Shown>, BackendError>> + Send + Unpin + 'a, UsedCharge) {
-    let shown = || Shown { method: AuthenticationMethod::RecoveryCode, confirms: None };
+    let shown = Shown { challenge: opened.share(), method: AuthenticationMethod::RecoveryCode, confirms: None };
+    let (mut shown, user) = (Some(shown), opened.challenge().user());
     let swapping = Asking::new(store.swap_recovery_code(user, old, new), move |swapped: Result<bool, BackendError>| {
-        swapped.map(|was_there| was_there.then(shown))
+        swapped.map(|was_there| shown.take().filter(|_| was_there))
     });
     (swapping, charge.used())
 }

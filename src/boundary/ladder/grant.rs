@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::clearance::{self, Cleared, Demand, Lack, Look, Proven, Right, Spent};
+use super::clearance::{self, Cleared, Demand, Lack, Look, Proven};
+use super::factor::Returned;
 use super::facts::GrantFacts;
 use super::open::OpenLogin;
 use super::ruled::Ruled;
@@ -17,7 +18,6 @@ use crate::protocol::audience::Audience;
 use crate::protocol::client::policy::{GrantRules, ScopeLimits, left_of};
 use crate::protocol::client::registered::Client;
 use crate::protocol::factor::authenticator::FactorUser;
-use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::rules::decisions::Decisions;
 use crate::protocol::rules::error::RulingError;
 use crate::protocol::rules::refusal::RuleRefusal;
@@ -87,18 +87,16 @@ impl Login {
         Ok(Self { facts, limits, demand, proven, family: Some(family), password: None })
     }
 
-    /// The login that was left open, whose challenge was spent and whose user has shown a second factor, for its user as the verifier
-    /// knows that one now.
+    /// The login that was left open, for a user who is back with a second factor.
     pub(crate) fn resumed(
         terms: Terms,
-        user: ReturningUser,
-        (spent, right): (Spent<Challenge>, Right),
+        returned: Returned,
         demand: Demand,
         rules: &GrantRules,
         now: SystemTime,
     ) -> Result<Self, Reason> {
-        let ReturningUser(verified) = user;
-        let proven = Proven::by_factor(spent, right, |challenge| challenge.methods, now);
+        let Returned { user: ReturningUser(verified), right } = returned;
+        let proven = Proven::by_factor(right, now);
         let scope = terms.scope.clone();
         let (facts, mut limits) = GrantFacts::decide(terms, verified, proven.methods(), rules, now)?;
         limits.hold_to(&scope);

@@ -16,9 +16,12 @@
 //! | [`Ruled`](ruled::Ruled) | [`ask`](ruled::ask) | a login rule's ruling on a login |
 //! | [`Grant`](grant::Grant) | [`weigh`](grant::Login::weigh) | a login that has proven what is demanded of it, and that each login rule has let go on |
 //!
-//! A login that lacks a second factor is an [`OpenLogin`](open::OpenLogin), which becomes a challenge. It is finished beside them, too: a
-//! factor that was [`Shown`](factor::Shown) for a charge and counts is a [`Right`](clearance::Right), a challenge that the store has
-//! not seen before is [`Spent`](clearance::Spent), and both make [a login](grant::Login::resumed). What compares all that is demanded
+//! A login that lacks a second factor is an [`OpenLogin`](open::OpenLogin), which becomes a [`NewChallenge`](challenge::NewChallenge); an
+//! access token that enrols a factor makes one, too. It is finished beside them: a challenge that was [`Unsealed`](challenge::Unsealed) and
+//! that its own client presents is [`Opened`](challenge::Opened), and what a factor is charged and checked for. A factor that was
+//! [`Shown`](factor::Shown) has that challenge in it until the end: it is [`Spent`](factor::Spent), then its user is
+//! [`Returning`](factor::Returning), then the factor counts and the user has [`Returned`](factor::Returned), which makes
+//! [a login](grant::Login::resumed). So no factor finishes another login than its own. What compares all that is demanded
 //! with all that is proven stands in [`clearance`].
 //!
 //! A refresh climbs beside them: a permitted client and a family of its own make a [`Claim`](terms::Claim), that and a token of
@@ -29,6 +32,7 @@
 //! is there to be settled when the request has ended.
 
 mod asking;
+pub(crate) mod challenge;
 pub(crate) mod charge;
 pub(crate) mod clearance;
 pub(crate) mod client;

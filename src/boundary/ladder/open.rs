@@ -1,13 +1,13 @@
 //! Logins with a second factor open. One becomes a challenge, and nothing else.
 
-use std::time::SystemTime;
-
+use super::challenge::NewChallenge;
 use super::clearance::Open;
 use super::facts::GrantFacts;
 use crate::protocol::audience::Audience;
 use crate::protocol::client::registered::{Client, PASSWORD};
 use crate::protocol::factor::authenticator::FactorUser;
-use crate::protocol::factor::challenge::{CHALLENGE, Challenge};
+use crate::protocol::factor::challenge::Challenge;
+use crate::protocol::secret::secrets::RandomnessError;
 use crate::protocol::token::family::RefreshFamily;
 use crate::protocol::token::methods::AuthenticationMethods;
 
@@ -39,12 +39,11 @@ impl OpenLogin {
     }
 
     /// The challenge to finish it. `attempt`: the reservation of its password, or of what stands in its place.
-    pub(crate) fn into_challenge(self, id: [u8; 16], attempt: Option<[u8; 32]>) -> Challenge {
+    pub(crate) fn into_challenge(self, attempt: Option<[u8; 32]>) -> Result<NewChallenge, RandomnessError> {
         let Self { counted, facts, family } = self;
         // What a family began with goes on.
         let began = family.as_ref().map_or(facts.grant_type.name(), |family| family.grant_type().unwrap_or(PASSWORD));
-        let grant_type = began.to_owned();
-        Challenge {
+        NewChallenge::begin(facts.issued_at, |id, expires| Challenge {
             id,
             client: facts.client.id().as_str().to_owned(),
             realm: facts.realm.as_deref().map(str::to_owned),
@@ -52,17 +51,12 @@ impl OpenLogin {
             credential_version: facts.subject.credential_version().map(str::to_owned),
             scope: facts.scope.as_str().to_owned(),
             audience: facts.audience.as_ref().map(|audience| Audience::as_str(audience).to_owned()),
-            grant_type,
+            grant_type: began.to_owned(),
             methods: counted,
             authenticated_at: facts.authenticated_at,
-            expires: end(facts.issued_at),
+            expires,
             attempt,
             family: family.as_ref().map(RefreshFamily::id),
-        }
+        })
     }
-}
-
-/// When the challenge of a login that is left open now ends. Beyond all time it has ended.
-fn end(now: SystemTime) -> SystemTime {
-    now.checked_add(CHALLENGE).unwrap_or(now)
 }

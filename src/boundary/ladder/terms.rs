@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use http::Extensions;
 
+use super::challenge::Opened;
 use super::client::PermittedClient;
 use crate::boundary::login_event::{EventDraft, LoginStage, RequestFacts};
 use crate::boundary::recheck::Recheck;
@@ -49,12 +50,12 @@ impl Terms {
     /// type of the login, by which the client must still be allowed to log in.
     pub(crate) fn of_open(
         client: PermittedClient,
-        challenge: &Challenge,
+        opened: &Opened,
         began: GrantType,
         rules: &GrantRules,
         now: impl FnOnce() -> SystemTime,
     ) -> Result<Self, TokenError> {
-        let own = client.client();
+        let (own, challenge) = (client.client(), opened.challenge());
         let realm = policy::realm_of_open(own, challenge.realm.as_deref())?;
         policy::permit_grant(own, began, now).map_err(|reason| TokenError::new(reason).about(began.name()))?;
         let factors = rules.factor_audience_of(own);

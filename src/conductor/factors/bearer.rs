@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use super::second_factors::SecondFactors;
+use crate::boundary::ladder::challenge::Unsealed;
 use crate::boundary::recheck::Recheck;
 use crate::conductor::access_tokens::AccessTokens;
 use crate::protocol::audience::Audience;
 use crate::protocol::client::registered::Client;
 use crate::protocol::factor::authenticator::FactorUser;
-use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::realm::Realm;
 use crate::protocol::skew::MAX_SKEW;
 use crate::protocol::token::record::AccessTokenRecord;
@@ -18,7 +18,7 @@ use crate::protocol::wire::error::{Reason, TokenError};
 /// The bearer that manages second factors.
 pub(crate) enum Bearer {
     /// A login with a factor open.
-    Login(Box<Challenge>),
+    Login(Box<Unsealed>),
     /// An access token.
     Token(AccessTokenRecord),
 }
@@ -33,7 +33,7 @@ impl Bearer {
     ) -> Result<Self, TokenError> {
         let now = factors.clock.now();
         match factors.seals.open_challenge(token, now) {
-            Ok(challenge) => return Ok(Self::Login(Box::new(challenge))),
+            Ok(open) => return Ok(Self::Login(Box::new(open))),
             Err(Reason::MfaTokenExpired) => return Err(Reason::BearerExpired.into()),
             Err(_) => {}
         }
@@ -52,7 +52,7 @@ impl Bearer {
 
     pub(crate) fn client_id(&self) -> &str {
         match self {
-            Self::Login(challenge) => &challenge.client,
+            Self::Login(open) => &open.challenge().client,
             Self::Token(record) => record.client().as_str(),
         }
     }
@@ -60,7 +60,7 @@ impl Bearer {
     /// Whose second factors they are.
     pub(crate) fn user(&self) -> FactorUser<'_> {
         match self {
-            Self::Login(challenge) => FactorUser::new(challenge.realm.as_deref(), &challenge.subject),
+            Self::Login(open) => open.challenge().user(),
             Self::Token(record) => FactorUser::new(record.realm(), record.subject_id()),
         }
     }
@@ -68,7 +68,7 @@ impl Bearer {
     /// The question whether its login still holds.
     pub(crate) fn question(&self, client: &Client, realm: &Realm, address: Option<IpAddr>) -> Recheck {
         match self {
-            Self::Login(challenge) => Recheck::of_open(challenge, client, realm, address),
+            Self::Login(open) => Recheck::of_open(open.challenge(), client, realm, address),
             Self::Token(record) => Recheck::of_token(record, client, realm, address),
         }
     }

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::boundary::backend::BackendError;
 use crate::boundary::factors::delivery::{CodeDelivery, Delivery, DeliveryStatus};
+use crate::boundary::ladder::challenge::Opened;
 use crate::boundary::ladder::charge::{Charge, OfDelivery, OfNobody, UsedCharge};
 use crate::boundary::ladder::delivery::deliver;
 use crate::boundary::ladder::factor::{Answered, ask_status, unchecked};
@@ -16,7 +17,7 @@ use crate::protocol::client::registered::ClientId;
 use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, Channel, FactorUser};
 use crate::protocol::factor::binding_code::BindingCode;
 use crate::protocol::factor::challenge::{OOB_CODE, OutOfBand};
-use crate::protocol::secret::secrets::fill_random;
+use crate::protocol::secret::secrets::random_id;
 use crate::protocol::wire::error::{Reason, TokenError};
 
 /// What delivers on a channel.
@@ -70,8 +71,7 @@ impl Deliveries {
     ) -> Result<OutOfBand, TokenError> {
         let Recipient { user, authenticator, channel, contact, client, address } = recipient;
         let way = self.way(channel).ok_or(Reason::UnsupportedChallengeType)?;
-        let mut id = [0; 16];
-        fill_random(&mut id).map_err(|error| failed(error.into()))?;
+        let id = random_id().map_err(|error| failed(error.into()))?;
         let code = channel.has_code().then(BindingCode::random).transpose().map_err(|error| failed(error.into()))?;
         let expires = login.now.checked_add(OOB_CODE).map_or(login.ends, |end| end.min(login.ends));
         let name = identifier(&id);
@@ -92,6 +92,7 @@ impl Deliveries {
     pub(crate) async fn ask(
         &self,
         charge: Charge<OfNobody>,
+        opened: &Opened,
         sent: &OutOfBand,
         authenticator: &Authenticator,
         all: &[Authenticator],
@@ -99,7 +100,7 @@ impl Deliveries {
         // Without what delivered it nobody can answer.
         let Some(way) = self.way(sent.channel) else { return (Ok(Err(DeliveryStatus::Expired)), unchecked(charge)) };
         let name = identifier(&sent.id);
-        let (asking, charge) = ask_status(charge, (way, &name), authenticator, all);
+        let (asking, charge) = ask_status(charge, opened, (way, &name), authenticator, all);
         (self.patience.of(asking).await, charge)
     }
 }

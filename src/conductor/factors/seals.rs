@@ -6,9 +6,10 @@ use zeroize::Zeroizing;
 
 use crate::boundary::backend::BackendError;
 use crate::boundary::factors::tools::{FactorTools, SealedKind};
+use crate::boundary::ladder::challenge::{NewChallenge, Unsealed};
 use crate::protocol::audience::Audience;
 use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, FactorUser};
-use crate::protocol::factor::challenge::{Challenge, OutOfBand, TooLong};
+use crate::protocol::factor::challenge::{OutOfBand, TooLong};
 use crate::protocol::factor::sealed_text;
 use crate::protocol::secret::secrets::Token;
 use crate::protocol::wire::error::{Reason, TokenError};
@@ -32,15 +33,13 @@ impl Seals {
     }
 
     /// The `mfa_token` of a challenge.
-    pub(crate) fn seal_challenge(&self, challenge: &Challenge) -> Result<Token, TokenError> {
-        self.write(SealedKind::MfaToken, challenge.encode())
+    pub(crate) fn seal_challenge(&self, new: &NewChallenge) -> Result<Token, TokenError> {
+        self.write(SealedKind::MfaToken, new.challenge().encode())
     }
 
-    /// The challenge of a `mfa_token` that is not over. Whether it was spent only its store knows.
-    pub(crate) fn open_challenge(&self, text: &str, now: SystemTime) -> Result<Challenge, Reason> {
-        let plain = self.read(SealedKind::MfaToken, text).ok_or(Reason::MalformedMfaToken)?;
-        let challenge = Challenge::decode(&plain).map_err(|_| Reason::MalformedMfaToken)?;
-        if challenge.expires <= now { Err(Reason::MfaTokenExpired) } else { Ok(challenge) }
+    /// The challenge of a `mfa_token` that is not over.
+    pub(crate) fn open_challenge(&self, text: &str, now: SystemTime) -> Result<Unsealed, Reason> {
+        Unsealed::of(&*self.tools, &[self.audience.as_str()], text, now)
     }
 
     /// The `oob_code` of a delivery.
@@ -50,7 +49,9 @@ impl Seals {
 
     /// The delivery of an `oob_code` that is not over and was made for this challenge.
     pub(crate) fn open_delivery(&self, text: &str, challenge: &[u8; 16], now: SystemTime) -> Result<OutOfBand, Reason> {
-        let plain = self.read(SealedKind::OobCode, text).ok_or(Reason::MalformedOobCode)?;
+        let sealed = sealed_text::read(text).ok_or(Reason::MalformedOobCode)?;
+        let plain = self.tools.open(SealedKind::OobCode, &[self.audience.as_str()], &sealed);
+        let plain = plain.ok_or(Reason::MalformedOobCode)?;
         let sent = OutOfBand::decode(&plain).map_err(|_| Reason::MalformedOobCode)?;
         if sent.challenge != *challenge {
             return Err(Reason::MalformedOobCode);
@@ -107,10 +108,6 @@ impl Seals {
         let plain = plain.map_err(too_long)?;
         let sealed = self.tools.seal(kind, &[self.audience.as_str()], &plain).map_err(|error| failed(error.into()))?;
         sealed_text::write(&sealed).map_err(too_long)
-    }
-
-    fn read(&self, kind: SealedKind, text: &str) -> Option<Zeroizing<Vec<u8>>> {
-        self.tools.open(kind, &[self.audience.as_str()], &sealed_text::read(text)?)
     }
 }
 

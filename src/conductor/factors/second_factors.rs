@@ -11,8 +11,8 @@ use crate::boundary::backend::BackendError;
 use crate::boundary::clock::Clock;
 use crate::boundary::factors::second_factor::{FactorPolicy, SecondFactor, When};
 use crate::boundary::factors::store::FactorStore;
-use crate::boundary::ladder::clearance::Spent;
-use crate::boundary::ladder::factor;
+use crate::boundary::ladder::challenge::Opened;
+use crate::boundary::ladder::factor::{Shown, Spent};
 use crate::boundary::ladder::grant::Login;
 use crate::boundary::ladder::open::OpenLogin;
 use crate::boundary::once::OneTimeValues;
@@ -22,9 +22,8 @@ use crate::observe::telemetry;
 use crate::protocol::audience::Audience;
 use crate::protocol::client::registered::Client;
 use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorKind, Channel, FactorUser};
-use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::factor::parameters::MFA_TOKEN;
-use crate::protocol::secret::secrets::{Token, fill_random};
+use crate::protocol::secret::secrets::Token;
 use crate::protocol::token::methods::AuthenticationMethods;
 use crate::protocol::wire::error::{Reason, TokenError};
 
@@ -55,14 +54,13 @@ impl SecondFactors {
     }
 
     /// Opens a token that this client presents, without a look-up. What is odd about it does not show, but for its age.
-    pub(crate) fn open_for(&self, client: &Client, token: &str) -> Result<Challenge, Reason> {
-        let challenge = self.seals.open_challenge(token, self.clock.now())?;
-        if challenge.client == client.id().as_str() { Ok(challenge) } else { Err(Reason::MalformedMfaToken) }
+    pub(crate) fn open_for(&self, client: &Client, token: &str) -> Result<Opened, Reason> {
+        self.seals.open_challenge(token, self.clock.now())?.bound_to(client)
     }
 
-    /// Spends a challenge. `None`: it was spent before.
-    pub(crate) async fn spend(&self, challenge: Challenge) -> Result<Option<Spent<Challenge>>, BackendError> {
-        let spending = pin!(factor::spend(&*self.once, challenge));
+    /// Spends the challenge that a factor was shown for. `None`: it was spent before.
+    pub(crate) async fn spend(&self, shown: Shown) -> Result<Option<Spent>, BackendError> {
+        let spending = pin!(shown.spend(&*self.once));
         self.patience.of(spending).await
     }
 
@@ -109,11 +107,11 @@ impl SecondFactors {
             },
         };
         let requirements = self.requirements(&listed, login.counted());
-        let mut id = [0; 16];
-        if let Err(error) = fill_random(&mut id) {
-            return store_failed(error.into());
-        }
-        let sealed = self.seals.seal_challenge(&login.into_challenge(id, attempt));
+        let challenge = match login.into_challenge(attempt) {
+            Ok(challenge) => challenge,
+            Err(error) => return store_failed(error.into()),
+        };
+        let sealed = self.seals.seal_challenge(&challenge);
         sealed.and_then(|token| required(&token, &requirements)).map_or_else(Failure::Untried, Failure::Open)
     }
 

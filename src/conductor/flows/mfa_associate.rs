@@ -11,17 +11,16 @@ use super::mfa_manage::{ManagementFlow, Manager, failed};
 use crate::boundary::audit::FactorStep;
 use crate::boundary::backend::BackendError;
 use crate::boundary::factors::tools::NewOtp;
+use crate::boundary::ladder::challenge::NewChallenge;
 use crate::boundary::ladder::charge::{Charge, Guessed, OfDelivery};
-use crate::protocol::client::policy;
 use crate::protocol::factor::api;
 use crate::protocol::factor::authenticator::{
     Authenticator, AuthenticatorId, AuthenticatorKind, Enrolled, Enrolment, FactorUser, RecoveryCodes,
 };
-use crate::protocol::factor::challenge::{CHALLENGE, Challenge};
+use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::factor::recovery::RecoveryCode;
 use crate::protocol::factor::wanted::Wanted;
-use crate::protocol::secret::secrets::{RandomnessError, Token, fill_random};
-use crate::protocol::token::record::AccessTokenRecord;
+use crate::protocol::secret::secrets::{RandomnessError, Token};
 use crate::protocol::wire::error::{Reason, TokenError};
 use crate::protocol::wire::factors::Associated;
 use crate::protocol::wire::form::Form;
@@ -42,6 +41,12 @@ struct Finish {
     expires: SystemTime,
     /// Where the client does not have it yet.
     token: Option<Token>,
+}
+
+impl Finish {
+    fn of(challenge: &Challenge, token: Option<Token>) -> Self {
+        Self { id: challenge.id, expires: challenge.expires, token }
+    }
 }
 
 /// What a delivery gives the client.
@@ -155,35 +160,15 @@ impl ManagementFlow {
     /// The login that the first right code finishes: the one that is open, or that of the access token once more.
     fn finish(&self, manager: &Manager) -> Result<Finish, TokenError> {
         match &manager.bearer {
-            Bearer::Login(challenge) => Ok(Finish { id: challenge.id, expires: challenge.expires, token: None }),
+            Bearer::Login(open) => Ok(Finish::of(open.challenge(), None)),
             Bearer::Token(record) => {
-                let challenge = self.challenge(record, manager)?;
-                let token = self.factors.seals.seal_challenge(&challenge)?;
-                Ok(Finish { id: challenge.id, expires: challenge.expires, token: Some(token) })
+                let (version, now) = (manager.credential_version.clone(), self.factors.clock.now());
+                let new = NewChallenge::of_token(record, &manager.client, &self.audience, version, now);
+                let new = new.map_err(unlucky)?;
+                let token = self.factors.seals.seal_challenge(&new)?;
+                Ok(Finish::of(new.challenge(), Some(token)))
             }
         }
-    }
-
-    fn challenge(&self, record: &AccessTokenRecord, manager: &Manager) -> Result<Challenge, TokenError> {
-        let Manager { client, credential_version, .. } = manager;
-        let mut id = [0; 16];
-        fill_random(&mut id).map_err(unlucky)?;
-        let now = self.factors.clock.now();
-        Ok(Challenge {
-            id,
-            client: client.id().as_str().to_owned(),
-            realm: record.realm().map(str::to_owned),
-            subject: record.subject_id().to_owned(),
-            credential_version: credential_version.clone(),
-            scope: record.scope().as_str().to_owned(),
-            audience: Some(self.audience.as_str().to_owned()),
-            grant_type: policy::login_grant(client).to_owned(),
-            methods: record.methods(),
-            authenticated_at: record.authenticated_at().unwrap_or(record.issued_at()),
-            expires: now.checked_add(CHALLENGE).unwrap_or(now),
-            attempt: None,
-            family: None,
-        })
     }
 }
 

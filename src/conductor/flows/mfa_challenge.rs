@@ -61,7 +61,8 @@ impl ChallengeFlow {
         let (authenticator, channel) = (form.single(AUTHENTICATOR_ID)?, form.single(OOB_CHANNEL)?);
         let types: Vec<&str> = form.list(CHALLENGE_TYPE).collect();
         let asks = client.client().clone();
-        let challenge = factors.open_for(&asks, token)?;
+        let opened = factors.open_for(&asks, token)?;
+        let challenge = opened.challenge();
         trail.realm = policy::realm_of_open(&asks, challenge.realm.as_deref())?;
         let enrolled = factors.list(challenge.user()).await.map_err(|error| store_failed(error).into_error())?;
         let asked = Asked { types: &types, authenticator, channel, shown: challenge.methods };
@@ -72,11 +73,11 @@ impl ChallengeFlow {
             }
             Chosen::OutOfBand(authenticator, channel) => {
                 self.permit(client, GrantType::MFA_OOB)?;
-                self.send(authenticator, channel, &challenge, &asks, trail).await?
+                self.send(authenticator, channel, challenge, &asks, trail).await?
             }
         };
         let Answer { json, authenticator } = answer;
-        let (step, subject) = (FactorStep::Challenged, challenge.subject);
+        let (step, subject) = (FactorStep::Challenged, challenge.subject.clone());
         Ok(Reply::Factor(Box::new(FactorReply { step, subject, authenticator, json: Some(json) })))
     }
 

@@ -137,8 +137,8 @@ async fn look_again(
     let answer = rungs.users().recheck(&question).await.map_err(|error| error.because(Reason::VerifierFailed))?;
     let user = answer.map_err(|_| Reason::BearerInvalid)?;
     let version = user.credential_version().map(str::to_owned);
-    if let Bearer::Login(challenge) = bearer {
-        user.returning_to(challenge).map_err(|_| Reason::BearerInvalid)?;
+    if let Bearer::Login(open) = bearer {
+        user.returning_to(open.challenge()).map_err(|_| Reason::BearerInvalid)?;
     }
     Ok(version)
 }

@@ -22,10 +22,10 @@ pub(crate) struct ByOutOfBand;
 
 impl ByOutOfBand {
     async fn check(request: Showing<'_>) -> Result<Checked, TokenError> {
-        let Showing { form, challenge, factors, .. } = &request;
+        let Showing { form, opened, factors, .. } = &request;
         let text = form.single(OOB_CODE)?.unwrap_or_default();
         let typed = form.single(BINDING_CODE)?;
-        let sent = factors.seals.open_delivery(text, &challenge.id, factors.clock.now())?;
+        let sent = factors.seals.open_delivery(text, &opened.challenge().id, factors.clock.now())?;
         match (&sent.code, typed) {
             (Some(code), Some(typed)) => Self::compare(&sent, (code, typed), request).await,
             // The user has not typed it yet.
@@ -41,8 +41,8 @@ impl ByOutOfBand {
         request: Showing<'_>,
     ) -> Result<Checked, TokenError> {
         let user = request.user();
-        let Showing { challenge, factors, rungs, trail, .. } = request;
-        let charge = rungs.charge_factor(challenge, trail).await?;
+        let Showing { opened, factors, rungs, trail, .. } = request;
+        let charge = rungs.charge_factor(opened, trail).await?;
         let all = match factors.list(user).await {
             Ok(all) => all,
             Err(error) => return Ok(Checked { charge: unchecked(charge), ended: Err(store_failed(error)) }),
@@ -50,7 +50,7 @@ impl ByOutOfBand {
         let Some(authenticator) = find(&all, &sent.authenticator) else {
             return Ok(Checked { charge: unchecked(charge), ended: Err(removed()) });
         };
-        let (shown, charge) = check_sent(charge, codes, authenticator, &all);
+        let (shown, charge) = check_sent(charge, opened, codes, authenticator, &all);
         let wrong = || Failure::Decided(Reason::WrongBindingCode.into());
         Ok(Checked { charge, ended: shown.map(Found::from).ok_or_else(wrong) })
     }
@@ -58,7 +58,7 @@ impl ByOutOfBand {
     /// Asks what the user has answered on another device. It guesses nothing, so that a question without an answer costs nothing.
     async fn ask(sent: &OutOfBand, request: Showing<'_>) -> Result<Checked, TokenError> {
         let user = request.user();
-        let Showing { factors, rungs, trail, .. } = request;
+        let Showing { opened, factors, rungs, trail, .. } = request;
         take_turn(sent, factors).await?;
         let charge = rungs.charge_address(trail).await?;
         let all = match factors.list(user).await {
@@ -68,7 +68,7 @@ impl ByOutOfBand {
         let Some(authenticator) = find(&all, &sent.authenticator) else {
             return Ok(Checked { charge: unchecked(charge), ended: Err(removed()) });
         };
-        let (answer, charge) = factors.deliveries.ask(charge, sent, authenticator, &all).await;
+        let (answer, charge) = factors.deliveries.ask(charge, opened, sent, authenticator, &all).await;
         let ended = match answer {
             Ok(Ok(shown)) => Ok(shown.into()),
             Ok(Err(DeliveryStatus::Denied)) => Err(Failure::Decided(Reason::FactorDenied.into())),

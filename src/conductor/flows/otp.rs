@@ -8,7 +8,7 @@ use crate::boundary::ladder::factor::{FittingOtp, TypedOtp, check_otp, unchecked
 use crate::conductor::factors::second_factors::{SecondFactors, store_failed};
 use crate::conductor::failure::Failure;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::factor::authenticator::{AuthenticatorKind, FactorUser};
+use crate::protocol::factor::authenticator::AuthenticatorKind;
 use crate::protocol::factor::parameters::OTP;
 use crate::protocol::wire::error::{Reason, TokenError};
 
@@ -18,9 +18,9 @@ pub(crate) struct ByOtp;
 impl ByOtp {
     async fn check(request: Showing<'_>) -> Result<Checked, TokenError> {
         let user = request.user();
-        let Showing { form, challenge, factors, rungs, trail } = request;
+        let Showing { form, opened, factors, rungs, trail } = request;
         let code = form.single(OTP)?.unwrap_or_default();
-        let charge = rungs.charge_factor(challenge, trail).await?;
+        let charge = rungs.charge_factor(opened, trail).await?;
         let all = match factors.list(user).await {
             Ok(all) => all,
             Err(error) => return Ok(Checked { charge: unchecked(charge), ended: Err(store_failed(error)) }),
@@ -32,17 +32,17 @@ impl ByOtp {
             Err(error) => return Ok(Checked { charge: unchecked(charge), ended: Err(Failure::Undecided(error)) }),
         };
         let typed = TypedOtp { all: &all, secrets, code, now: factors.clock.now() };
-        let (fitting, charge) = check_otp(charge, factors.seals.tools(), &typed);
+        let (fitting, charge) = check_otp(charge, opened, factors.seals.tools(), &typed);
         let ended = match fitting {
             None => Err(Failure::Decided(Reason::WrongOtp.into())),
-            Some(fitting) => Self::spend(fitting, user, factors).await,
+            Some(fitting) => Self::spend(fitting, factors).await,
         };
         Ok(Checked { charge, ended })
     }
 
     /// Spends the time step of a code that fits.
-    async fn spend(fitting: FittingOtp, user: FactorUser<'_>, factors: &SecondFactors) -> Result<Found, Failure> {
-        let spending = pin!(fitting.spend(&*factors.store, user));
+    async fn spend(fitting: FittingOtp, factors: &SecondFactors) -> Result<Found, Failure> {
+        let spending = pin!(fitting.spend(&*factors.store));
         let shown = factors.patience.of(spending).await.map_err(store_failed)?;
         shown.map(Found::from).ok_or_else(|| Failure::Decided(Reason::OtpReplayed.into()))
     }

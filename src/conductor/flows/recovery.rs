@@ -20,9 +20,9 @@ pub(crate) struct ByRecoveryCode;
 impl ByRecoveryCode {
     async fn check(request: Showing<'_>) -> Result<Checked, TokenError> {
         let user = request.user();
-        let Showing { form, challenge, factors, rungs, trail } = request;
+        let Showing { form, opened, factors, rungs, trail } = request;
         let typed = form.single(RECOVERY_CODE)?.unwrap_or_default();
-        let charge = rungs.charge_recovery_code(challenge, trail).await?;
+        let charge = rungs.charge_recovery_code(opened, trail).await?;
         let wrong = || Failure::Decided(Reason::WrongRecoveryCode.into());
         let Some(old) = RecoveryCode::typed(typed) else {
             return Ok(Checked { charge: unchecked(charge), ended: Err(wrong()) });
@@ -32,7 +32,7 @@ impl ByRecoveryCode {
             Err(error) => return Ok(Checked { charge: unchecked(charge), ended: Err(store_failed(error.into())) }),
         };
         let codes = [&old, &new].map(|code| code.digest(user));
-        let (swapping, charge) = swap_recovery_code(charge, &*factors.store, user, &codes);
+        let (swapping, charge) = swap_recovery_code(charge, opened, &*factors.store, &codes);
         let ended = match factors.patience.of(swapping).await {
             Ok(Some(shown)) => {
                 Ok(Found { shown, member: Some((RECOVERY_CODE, Zeroizing::new(new.expose().to_owned()))) })

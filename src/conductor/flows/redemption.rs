@@ -21,6 +21,7 @@ use super::super::login::resume::Resumed;
 use super::super::login::rungs::Rungs;
 use super::super::trail::Trail;
 use super::grants::Flow;
+use crate::boundary::ladder::challenge::Opened;
 use crate::boundary::ladder::charge::UsedCharge;
 use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::factor::Shown;
@@ -51,7 +52,7 @@ pub(crate) trait Way: Send + Sync {
 /// What a way is asked to check.
 pub(crate) struct Showing<'a> {
     pub(crate) form: &'a Form,
-    pub(crate) challenge: &'a Challenge,
+    pub(crate) opened: &'a Opened,
     pub(crate) factors: &'a SecondFactors,
     pub(crate) rungs: &'a Rungs,
     pub(crate) trail: &'a mut Trail,
@@ -60,7 +61,7 @@ pub(crate) struct Showing<'a> {
 impl<'a> Showing<'a> {
     /// The user whose factor it is.
     pub(crate) fn user(&self) -> FactorUser<'a> {
-        self.challenge.user()
+        self.opened.challenge().user()
     }
 }
 
@@ -120,17 +121,17 @@ impl<W: Way> RedemptionFlow<W> {
     ) -> Result<Reply, TokenError> {
         let factors = &*self.factors;
         let token = form.single(MFA_TOKEN)?.unwrap_or_default();
-        let challenge = factors.open_for(permitted.client(), token)?;
-        let terms = rungs.terms_of_open(permitted, &challenge, self.began(&challenge)?)?;
+        let opened = factors.open_for(permitted.client(), token)?;
+        let terms = rungs.terms_of_open(permitted, &opened, self.began(opened.challenge())?)?;
         trail.realm = terms.realm().clone();
-        let attempt = challenge.attempt;
+        let attempt = opened.challenge().attempt;
 
-        let showing = Showing { form, challenge: &challenge, factors, rungs, trail };
+        let showing = Showing { form, opened: &opened, factors, rungs, trail };
         let Checked { charge, ended } = self.way.show(showing).await?;
         let (address, extensions) = (trail.caller.address, mem::take(extensions));
         let finishing = Box::pin(async {
             let Found { shown, member } = ended?;
-            let resumed = Resumed { terms, challenge, shown, member, wrong: self.way.wrong() };
+            let resumed = Resumed { terms, shown, member, wrong: self.way.wrong() };
             rungs.resume(factors, resumed, extensions, trail).await
         });
         rungs.settle_resumed(charge, finishing, attempt, address).await

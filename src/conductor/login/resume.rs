@@ -11,6 +11,7 @@ use super::issue::issue;
 use super::rungs::Rungs;
 use super::scales::Case;
 use crate::boundary::backend::BackendError;
+use crate::boundary::ladder::challenge::Opened;
 use crate::boundary::ladder::charge::{Charge, Guessed, OfFactor, OfRecovery, UsedCharge};
 use crate::boundary::ladder::client::PermittedClient;
 use crate::boundary::ladder::factor::Shown;
@@ -22,7 +23,6 @@ use crate::conductor::failure::Failure;
 use crate::conductor::trail::Trail;
 use crate::observe::patience::answered;
 use crate::protocol::client::grant_type::GrantType;
-use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::token::claims::Claims;
 use crate::protocol::token::family::FamilyId;
 use crate::protocol::wire::error::{Reason, TokenError};
@@ -30,7 +30,6 @@ use crate::protocol::wire::error::{Reason, TokenError};
 /// A login that was left open, and what was shown to finish it.
 pub(crate) struct Resumed {
     pub(crate) terms: Terms,
-    pub(crate) challenge: Challenge,
     pub(crate) shown: Shown,
     /// A member of the answer, with its value.
     pub(crate) member: Option<(&'static str, Zeroizing<String>)>,
@@ -43,31 +42,29 @@ impl Rungs {
     pub(crate) fn terms_of_open(
         &self,
         client: PermittedClient,
-        challenge: &Challenge,
+        opened: &Opened,
         began: GrantType,
     ) -> Result<Terms, TokenError> {
-        Terms::of_open(client, challenge, began, &self.parts.rules, || self.parts.clock.now())
+        Terms::of_open(client, opened, began, &self.parts.rules, || self.parts.clock.now())
     }
 
     /// Charges a code of a second factor.
     pub(crate) async fn charge_factor(
         &self,
-        challenge: &Challenge,
+        opened: &Opened,
         trail: &mut Trail,
     ) -> Result<Charge<OfFactor>, TokenError> {
-        let user = challenge.user();
-        let guessed = Guessed::factor(user.realm, user.subject, &challenge.id);
+        let guessed = Guessed::factor(opened);
         self.parts.budget.reserve(guessed, None, trail.client.as_ref(), &mut trail.caller).await
     }
 
     /// Charges a recovery code.
     pub(crate) async fn charge_recovery_code(
         &self,
-        challenge: &Challenge,
+        opened: &Opened,
         trail: &mut Trail,
     ) -> Result<Charge<OfRecovery>, TokenError> {
-        let user = challenge.user();
-        let guessed = Guessed::recovery_code(user.realm, user.subject);
+        let guessed = Guessed::recovery_code(opened);
         self.parts.budget.reserve(guessed, None, trail.client.as_ref(), &mut trail.caller).await
     }
 
@@ -80,25 +77,25 @@ impl Rungs {
         extensions: Extensions,
         trail: &mut Trail,
     ) -> Result<Reply, Failure> {
-        let Resumed { terms, challenge, shown, member, wrong } = resumed;
-        let question = terms.question(&challenge, trail.caller.address);
-        let (attempt, family) = (challenge.attempt, challenge.family);
-        let spent = factors.spend(challenge).await.map_err(store_failed)?;
+        let Resumed { terms, shown, member, wrong } = resumed;
+        let question = terms.question(shown.challenge(), trail.caller.address);
+        let (attempt, family) = (shown.challenge().attempt, shown.challenge().family);
+        let spent = factors.spend(shown).await.map_err(store_failed)?;
         let spent = spent.ok_or_else(|| decided(Reason::MalformedMfaToken))?;
-        let user = match self.parts.users.recheck(&question).await {
-            Ok(Ok(user)) => user.returning_to(spent.challenge()).map_err(decided)?,
+        let returning = match self.parts.users.recheck(&question).await {
+            Ok(Ok(user)) => spent.returning(user).map_err(decided)?,
             Ok(Err(denial)) => return Err(decided(denial.reason())),
             Err(error) => return Err(Failure::of(error, Reason::VerifierFailed)),
         };
         let now = self.parts.clock.now();
-        let right = {
-            let counting = pin!(shown.count(&*factors.store, (spent.challenge().user(), &user), now));
+        let returned = {
+            let counting = pin!(returning.count(&*factors.store, now));
             factors.patience.of(counting).await.map_err(store_failed)?
         };
-        let right = right.ok_or_else(|| decided(wrong))?;
+        let returned = returned.ok_or_else(|| decided(wrong))?;
         let task = self.parts.scales.task().await;
         let case = task.map(|task| Case::new(terms.draft_of_open(extensions, trail.caller.address), task));
-        let login = Login::resumed(terms, user, (spent, right), self.demand(), &self.parts.rules, now);
+        let login = Login::resumed(terms, returned, self.demand(), &self.parts.rules, now);
         let login = login.map_err(decided)?;
         let member = member.map(|(name, value)| Claims::one(name, &*value)).transpose();
         let member = member.map_err(|error| store_failed(BackendError::fault(error)))?;

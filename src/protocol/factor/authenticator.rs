@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::protocol::secret::secrets::{RandomnessError, SecretDigest, fill_random};
+use crate::protocol::secret::secrets::{RandomnessError, SecretDigest, random_id};
 use crate::protocol::token::methods::AuthenticationMethod;
 
 /// How long an authenticator waits for its first right code.
@@ -136,9 +136,7 @@ impl AuthenticatorId {
     /// # Errors
     /// Fails when the operating system gives no randomness.
     pub(crate) fn random(kind: AuthenticatorKind) -> Result<Self, RandomnessError> {
-        let mut bytes = [0; 16];
-        fill_random(&mut bytes)?;
-        let prefix = kind.prefix();
+        let (prefix, bytes) = (kind.prefix(), random_id()?);
         Ok(Self(format!("{prefix}|dev_{}", URL_SAFE_NO_PAD.encode(bytes)).into()))
     }
 

@@ -214,6 +214,13 @@ pub(crate) fn random_bytes() -> Result<Zeroizing<[u8; 32]>, RandomnessError> {
     Ok(bytes)
 }
 
+/// 128 random bits.
+pub(crate) fn random_id() -> Result<[u8; 16], RandomnessError> {
+    let mut id = [0; 16];
+    fill_random(&mut id)?;
+    Ok(id)
+}
+
 /// Fills it with random bits.
 pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), RandomnessError> {
     getrandom::fill(bytes).map_err(RandomnessError)
