@@ -309,6 +309,12 @@ fn a_grant_is_written_once_and_what_it_is_of_has_fields_of_its_own() {
             sources.iter().flat_map(|source| written(source, value).map(|_| source.path.as_str())).collect();
         assert_eq!(found, [place], "`{value}`");
     }
+    // Nor within its own implementation under its other name.
+    let sources = sources();
+    let grant = sources.iter().find(|source| source.path == "boundary/ladder/grant.rs").unwrap();
+    let own = grant.code.split_once("impl Grant {").unwrap().1.split_once("\n}\n").unwrap().0;
+    assert!(own.contains("fn of("), "{own}");
+    assert_eq!(own.matches("Self {").count(), own.matches("-> Self {").count(), "{own}");
     for (code, count) in [
         ("fn x() -> Grant {}", 1),
         ("let x = Grant { facts };", 1),

@@ -128,7 +128,7 @@ fn no_source_compares_a_secret_or_a_digest_but_in_constant_time_ca_13() {
 
 /// The files that take the bytes of a digest out of it, and what for. As the key of a look-up a digest may be compared in
 /// variable time: what the time tells are bits of the digest of a token of 256 random bits, from which nobody makes a token.
-const TAKE_BYTES: [(&str, &str); 10] = [
+const TAKE_BYTES: [(&str, &str); 11] = [
     ("bearer/recent.rs", "key of a map"),
     ("boundary/users/stored_user.rs", "part of a credential version"),
     ("memory/access.rs", "key of a map"),
@@ -138,6 +138,7 @@ const TAKE_BYTES: [(&str, &str); 10] = [
     ("protocol/token/lineage.rs", "part of a record"),
     ("protocol/token/refresh_token.rs", "the check of a token, which is compared in constant time"),
     ("sqlite/access.rs", "column of an index"),
+    ("sqlite/factors.rs", "column of an index"),
     ("sqlite/once.rs", "column of an index"),
 ];
 
@@ -154,8 +155,13 @@ fn the_bytes_of_digests_are_taken_only_to_store_and_to_find_them() {
     assert_eq!(taking, allowed);
 }
 
-/// The same words for other bytes: of a header, and of a family's identifier.
-const NO_DIGESTS: [&str; 2] = ["protocol/client/credentials.rs", "testing/contract/refresh.rs"];
+/// The same words for other bytes: of a header, of a family's identifier, and of codes before there is a digest of them.
+const NO_DIGESTS: [&str; 4] = [
+    "protocol/client/credentials.rs",
+    "protocol/factor/challenge.rs",
+    "protocol/factor/recovery.rs",
+    "testing/contract/refresh.rs",
+];
 
 #[test]
 fn equality_of_digests_is_that_of_constant_time_and_nothing_stands_before_it() {

@@ -13,8 +13,8 @@ use crate::protocol::secret::secrets::{RandomnessError, random_id};
 use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::wire::error::Reason;
 
-/// A challenge that a client is to get. It has two sources: a login that is [left open](super::open::OpenLogin::into_challenge), and an access token
-/// that [enrols](Self::of_token).
+/// A challenge that a client is to get. It has two sources: a login that is [left open](super::open::OpenLogin::into_challenge), and
+/// an access token that [enrols](Self::of_token).
 pub(crate) struct NewChallenge(Challenge);
 
 impl NewChallenge {
