@@ -96,8 +96,7 @@ pub enum Guess<'a> {
         subject: &'a str,
     },
     /// No guess: a code is about to be sent, which costs money and a user's attention. It counts on the authenticator and on the
-    /// user, wherever it is asked from. It is settled as [`Refused`](super::limiter::Settlement::Refused), or as [`Untried`](super::limiter::Settlement::Untried)
-    /// where nothing was handed over.
+    /// user, wherever it is asked from. It is never settled, so that its charge stays, whatever becomes of the message.
     Delivery {
         /// The realm of the user, if the client lists some.
         realm: Option<&'a str>,
