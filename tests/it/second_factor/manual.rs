@@ -1,14 +1,14 @@
-//! The page of the manual: its requests are sent, and its answers are what comes back.
+//! The page of the manual: its requests are sent, its answers are what comes back, and its sentences hold.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower_password_grant::mfa::{Channel, Factors, When};
 use tower_password_grant::user::SecretKeys;
 
-use crate::support::factors::{FactorBed, request};
+use crate::support::factors::{FORM, FactorBed, bearer_of, request};
 
 const PAGE: &str = include_str!("../../../src/manual/second_factor.md");
 
@@ -106,6 +106,74 @@ async fn the_requests_of_the_page_have_the_answers_of_the_page() {
                     known.insert(name.to_owned(), value.to_owned());
                 }
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_takes_the_client_and_no_bearer() {
+    let bed = FactorBed::new();
+    bed.enrolled("alice").await;
+    let open = bed.login("alice", "").await.json();
+    let token = open["mfa_token"].as_str().unwrap();
+    let body = format!("client_id=app&mfa_token={token}");
+    let bearer = bearer_of(token);
+    let ask = |headers: &[_]| request(Method::POST, "/mfa/challenge", headers, &body);
+    let answer = bed.send(ask(&[FORM, ("authorization", &*bearer)])).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (401, &json!("invalid_client")));
+    let answer = bed.send(ask(&[FORM])).await;
+    assert_eq!(answer.json(), json!({ "challenge_type": "otp" }));
+}
+
+#[tokio::test]
+async fn an_enrolment_by_an_access_token_is_confirmed_by_its_own_token_alone() {
+    let bed = FactorBed::new();
+    let bearer = bed.manager("alice").await;
+    let (secret, json) = bed.enrol_app(&bearer).await;
+    let answer = bed.redeem_otp(&bearer, &bed.code(&secret)).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (400, &json!("invalid_grant")));
+    bed.redeem_otp(json["mfa_token"].as_str().unwrap(), &bed.code(&secret)).await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_code_with_the_space_that_apps_show_is_wrong() {
+    let bed = FactorBed::new();
+    let secret = bed.enrolled("alice").await;
+    let open = bed.login("alice", "").await.json();
+    let token = open["mfa_token"].as_str().unwrap();
+    let code = bed.code(&secret);
+    let spaced = format!("{}+{}", &code[..3], &code[3..]);
+    let answer = bed.redeem_otp(token, &spaced).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (400, &json!("invalid_grant")));
+    bed.redeem_otp(token, &code).await.assert_ok();
+}
+
+/// The types of what is listed and active.
+async fn active(bed: &FactorBed, bearer: &str) -> Vec<String> {
+    let list = bed.list(bearer).await.json();
+    let active = list.as_array().unwrap().iter().filter(|one| one["active"] == true);
+    active.map(|one| one["type"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn an_app_is_replaced_without_a_gap_by_one_that_is_confirmed_first() {
+    for confirms_first in [true, false] {
+        let bed = FactorBed::new();
+        bed.enrolled("alice").await;
+        let bearer = bed.strong("alice").await;
+        let list = bed.list(&bearer).await.json();
+        let is_app = |one: &&Value| one["type"] == "otp";
+        let old = list.as_array().unwrap().iter().find(is_app).unwrap()["id"].as_str().unwrap().replace('|', "%7C");
+        if confirms_first {
+            let (secret, json) = bed.enrol_app(&bearer).await;
+            bed.redeem_otp(json["mfa_token"].as_str().unwrap(), &bed.code(&secret)).await.assert_ok();
+            assert_eq!(bed.remove(&bearer, &old).await.status, 204);
+            assert_eq!(bed.login("alice", "").await.status, 403);
+            assert_eq!(active(&bed, &bearer).await, ["recovery-code", "otp"]);
+        } else {
+            assert_eq!(bed.remove(&bearer, &old).await.status, 204);
+            assert_eq!(active(&bed, &bearer).await, [""; 0]);
+            bed.login("alice", "").await.assert_ok();
         }
     }
 }
