@@ -15,8 +15,8 @@ use crate::protocol::token::record::AccessTokenRecord;
 pub(crate) struct CannotRecheck;
 
 impl Missing for CannotRecheck {
-    const TEXT: &'static str =
-        "the verifier cannot tell whether a login still holds: implement `CredentialVerifier::recheck`";
+    const TEXT: &'static str = "the verifier cannot tell whether a login still holds, which refresh tokens and second \
+                                factors need: implement `CredentialVerifier::recheck`";
 }
 
 /// A login that is to be prolonged.

@@ -78,8 +78,10 @@ impl Options {
             Some(_) => Some(factor_audience(self.tokens.issuer().or_else(|| issuer.issuer_identifier()))?),
             None => None,
         };
+        let users = Users::new(verifier, patience.accounts, patience.verifier);
         let factors = self.second_factor.zip(factor_audience.as_ref());
-        let factors = factors.map(|(given, audience)| checked(given, audience, &patience, &clock)).transpose()?;
+        let factors =
+            factors.map(|(given, audience)| checked(given, audience, &users, &patience, &clock)).transpose()?;
         let families = refresh.map(|tokens| tokens.families(&*issuer, &access, &clock, patience.refresh_store, places));
         // Everything that names the grants asks these for them.
         let realm_grant = RealmGrant::decide(self.password_grant, &extensions, clients.as_deref(), realms.as_deref());
@@ -134,7 +136,6 @@ impl Options {
         let formats = wording.formats;
         let answers = Answers::new(wording, Arc::clone(&auditor), Arc::clone(&clock));
         let reveals_denials = self.danger.reveal_custom_denials;
-        let users = Users::new(verifier, patience.accounts, patience.verifier);
         let begins_password_logins = types.iter().any(|grant| grant.begins_password_login());
         let offer = EndpointOffer {
             grants: types,

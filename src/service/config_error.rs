@@ -53,6 +53,12 @@ pub enum ConfigError {
          `.metadata(Metadata::new(..))`, or give an issuer of JWTs"
     )]
     FactorsWithoutIssuer,
+    /// Second factors of users who cannot be looked at again.
+    #[error(
+        "`.second_factor(..)` needs a verifier that can tell, once the factor was shown, whether the login still holds: \
+         implement `CredentialVerifier::recheck`, or `UserStore::find_by_id` for `Argon2Verifier`"
+    )]
+    FactorsWithoutRecheck,
     /// Introspection of nothing.
     #[error(
         "an introspection endpoint needs `.access_tokens(..)`: without them it would call every access token inactive"

@@ -15,6 +15,7 @@ use crate::conductor::flows::realm::RealmFlow;
 use crate::conductor::flows::recovery::ByRecoveryCode;
 use crate::conductor::flows::redemption::{RedemptionFlow, Way};
 use crate::conductor::flows::refresh::RefreshFlow;
+use crate::conductor::login::users::Users;
 use crate::observe::patience::Patience;
 use crate::protocol::audience::Audience;
 use crate::protocol::client::grant_type::GrantType;
@@ -60,15 +61,17 @@ fn second_factor_flows(factors: &Arc<SecondFactors>, began: &Arc<[GrantType]>) -
     vec![of(ByOtp, factors, began), of(ByOutOfBand, factors, began), of(ByRecoveryCode, factors, began)]
 }
 
-/// The second factors, if their settings can be.
+/// The second factors, if their settings can be, and these users can be looked at again.
 pub(super) fn checked(
     mut given: SecondFactor,
     audience: &Audience,
+    users: &Users,
     patience: &Patience,
     clock: &Arc<dyn Clock>,
 ) -> Result<Arc<SecondFactors>, ConfigError> {
     match given.fault.take() {
         Some(fault) => Err(fault.into()),
+        None if !users.can_recheck() => Err(ConfigError::FactorsWithoutRecheck),
         None => Ok(Arc::new(SecondFactors::new(
             given,
             audience.clone(),

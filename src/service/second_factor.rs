@@ -19,8 +19,8 @@ impl<C, V, I> Builder<C, V, I> {
     /// [access tokens](Self::access_tokens).
     ///
     /// # Errors
-    /// [`build`](Self::build) refuses settings that are out of range, and to go without the issuer's URL, which that audience begins
-    /// with: that of the [metadata](Self::metadata), or of an issuer of JWTs.
+    /// [`build`](Self::build) refuses settings that are out of range, a verifier that cannot recheck, and to go without the issuer's
+    /// URL, which that audience begins with: that of the [metadata](Self::metadata), or of an issuer of JWTs.
     pub fn second_factor(mut self, factors: impl Into<SecondFactor>) -> Self {
         self.options.second_factor = Some(factors.into());
         self

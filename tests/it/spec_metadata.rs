@@ -89,10 +89,13 @@ async fn the_endpoint_where_a_second_factor_is_chosen_is_named_where_there_are_s
     use tower_password_grant::store::MemoryFactors;
     use tower_password_grant::user::SecretKeys;
 
+    use crate::support::factors::People;
+
     let metadata = || Metadata::new("https://as.example").openid_configuration();
     let named = async |change: fn(support::FixtureBuilder) -> support::FixtureBuilder| {
         let factors = Factors::new(Arc::new(MemoryFactors::new()), SecretKeys::random().unwrap()).totp("Example");
-        let layer = build(metadata(), |builder| change(builder.second_factor(factors))).unwrap();
+        let builder = change(support::builder(&Probe::default()).metadata(metadata()));
+        let layer = builder.verifier(People::default()).second_factor(factors).build().unwrap();
         let one = document(&layer, WELL_KNOWN).await;
         assert_eq!(one, document(&layer, "/.well-known/openid-configuration").await);
         let is_of_factors = |grant: &&str| grant.starts_with("http://auth0.com/oauth/grant-type/mfa-");

@@ -146,7 +146,7 @@ pub trait UserStore: Send + Sync + 'static {
     /// Looks up the user with this [id](StoredUser::new), which the store gave before, for a client of this realm: asked at every
     /// refresh, and when a second factor was shown. Write it like the others: `async fn find_by_id(&self, user_id: &str, realm: Option<&str>) ->
     /// Result<Option<StoredUser>, BackendError>`. Default: a [fault](BackendError::fault), so that an endpoint with refresh
-    /// tokens refuses every refresh.
+    /// tokens refuses every refresh, and one with second factors is not built.
     ///
     /// Called once when the endpoint is built, with an empty id and no realm, to find out whether it is the default; that
     /// future is not polled. So do all work within the future, as `#[async_trait]` does.
@@ -174,7 +174,7 @@ pub trait UserStore: Send + Sync + 'static {
 pub(crate) struct NoFindById;
 
 impl Missing for NoFindById {
-    const TEXT: &'static str = "the user store has no `find_by_id`, which refresh tokens need";
+    const TEXT: &'static str = "the user store has no `find_by_id`, which refresh tokens and second factors need";
 }
 
 impl<S: UserStore + ?Sized> UserStore for Arc<S> {

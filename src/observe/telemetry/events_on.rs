@@ -162,7 +162,10 @@ pub(crate) fn recheck_disagrees(reason: &'static str) {
 pub(crate) fn cannot_recheck() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        warn!("the verifier passes `recheck` on to one that has none: no refresh will be served, and logins are not looked at again");
+        warn!(
+            "the verifier passes `recheck` on to one that has none: no refresh and no second factor will be served, and logins \
+             are not looked at again"
+        );
     });
 }
 

@@ -1,14 +1,57 @@
 //! Settings that cannot be are refused when the endpoint is built, with the method to change.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 
-use tower_password_grant::mfa::{Channel, Factors};
+use async_trait::async_trait;
+use tower_password_grant::argon2::Argon2Verifier;
+use tower_password_grant::mfa::{Channel, Factors, When};
 use tower_password_grant::mount::Metadata;
-use tower_password_grant::store::MemoryFactors;
-use tower_password_grant::user::SecretKeys;
-use tower_password_grant::{OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients};
+use tower_password_grant::store::{LoginName, MemoryFactors, StoredUser, UserStore};
+use tower_password_grant::user::{Recheck, SecretKeys};
+use tower_password_grant::{
+    Attempt, BackendError, CredentialVerifier, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, Subject, Verdict,
+    verify_fn,
+};
 
-use crate::support::factors::{ISSUER, Outbox, People, clients};
+use crate::support::factors::{self, FactorBed, ISSUER, Outbox, People, clients};
+
+/// Users that cannot be found by their id.
+struct Nameless;
+
+#[async_trait]
+impl UserStore for Nameless {
+    async fn find(&self, _: &LoginName<'_>, _: Option<&str>) -> Result<Option<StoredUser>, BackendError> {
+        Ok(None)
+    }
+
+    async fn save_hash(&self, _: &str, _: &str, _: &str) -> Result<bool, BackendError> {
+        Ok(false)
+    }
+}
+
+/// A verifier around another one, which `build()` cannot look into: it has a `recheck`, and the one within may have none.
+#[derive(Clone, Default)]
+struct Around {
+    people: People,
+    is_bare: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl CredentialVerifier for Around {
+    async fn verify(&self, attempt: Attempt) -> Result<Verdict, BackendError> {
+        self.people.verify(attempt).await
+    }
+
+    async fn recheck(&self, login: &Recheck) -> Result<Verdict, BackendError> {
+        if self.is_bare.load(SeqCst) { cannot_recheck().recheck(login).await } else { self.people.recheck(login).await }
+    }
+}
+
+fn cannot_recheck() -> impl CredentialVerifier {
+    verify_fn(|_: Attempt| async { Ok(Subject::new("user-alice").into()) })
+}
 
 fn bare() -> Factors {
     Factors::new(Arc::new(MemoryFactors::new()), SecretKeys::random().unwrap())
@@ -16,9 +59,14 @@ fn bare() -> Factors {
 
 /// Why `build()` refuses these factors, if it does.
 fn fault(factors: Factors) -> Option<String> {
+    fault_with(People::default(), factors)
+}
+
+/// The same with these users.
+fn fault_with(users: impl CredentialVerifier, factors: Factors) -> Option<String> {
     let builder = PasswordGrant::builder()
         .clients(StaticClients::new(clients()).unwrap())
-        .verifier(People::default())
+        .verifier(users)
         .issuer(OpaqueIssuer::new(tower_password_grant::store::MemoryAccessTokens::new()))
         .metadata(Metadata::new(ISSUER))
         .second_factor(factors)
@@ -59,4 +107,44 @@ fn what_is_in_range_is_taken() {
     for factors in cases {
         assert_eq!(fault(factors), None);
     }
+}
+
+#[test]
+fn users_who_cannot_be_looked_at_again_are_no_users_with_second_factors() {
+    let argon2 = Argon2Verifier::builder(Nameless).build().unwrap();
+    let faults = [fault_with(cannot_recheck(), bare().totp("Bank")), fault_with(argon2, bare().totp("Bank"))];
+    for fault in faults {
+        let fault = fault.expect("they cannot be looked at again");
+        for piece in ["`.second_factor(..)`", "`CredentialVerifier::recheck`", "`UserStore::find_by_id`"] {
+            assert!(fault.contains(piece), "{fault}");
+        }
+    }
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn a_code_that_no_look_at_the_user_can_follow_is_a_fault_whose_event_names_second_factors() {
+    use crate::support::capture::Capture;
+
+    let bed = FactorBed::new();
+    let users = Around { people: bed.people.clone(), ..Around::default() };
+    let layer = PasswordGrant::builder()
+        .clients(StaticClients::new(clients()).unwrap())
+        .verifier(users.clone())
+        .issuer(OpaqueIssuer::new(Arc::new(tower_password_grant::store::MemoryAccessTokens::new())))
+        .metadata(Metadata::new(ISSUER))
+        .second_factor(factors::factors(&bed.store, &bed.outbox).demand(When::Always))
+        .clock(bed.clock.clone())
+        .peer_address(PeerAddress::socket_addr());
+    let bed = FactorBed { layer: layer.build().unwrap(), ..bed };
+    let open = bed.login("alice", "").await.json();
+    let (secret, _) = bed.enrol_app(open["mfa_token"].as_str().unwrap()).await;
+    users.is_bare.store(true, SeqCst);
+
+    let (capture, _listening) = Capture::listen();
+    let answer = bed.redeem_otp(open["mfa_token"].as_str().unwrap(), &bed.code(&secret)).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["error"].clone()), (500, "server_error".into()));
+    let failed = capture.events().into_iter().find(|said| said.field("reason") == Some("verifier_failed")).unwrap();
+    let cause = failed.field("cause").unwrap();
+    assert!(cause.contains("second factors need: implement `CredentialVerifier::recheck`"), "{cause}");
 }
