@@ -50,6 +50,12 @@ pub(crate) struct EndpointOffer {
     pub(crate) realms: Option<Vec<String>>,
 }
 
+impl EndpointOffer {
+    fn has_second_factors(&self) -> bool {
+        self.grants.iter().any(|served| SECOND_FACTOR.contains(&served.name()))
+    }
+}
+
 /// Which of endpoint and limiter have the operator's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyedSides {
@@ -111,6 +117,13 @@ impl Misfits {
                 None,
                 "the issuer and the refresh tokens name two stores, so that a login and a refresh are two steps: open the \
                  store once and give clones of it to both",
+            );
+        }
+        if self.offer.has_second_factors() && !self.offer.access_tokens {
+            telemetry::misfit(
+                None,
+                "there are second factors, but nothing tells what an access token stands for, so none manages them outside a login: \
+                 `.access_tokens(..)`",
             );
         }
         if let Some(misfit) = self.offer.keyed_sides.misfit() {

@@ -259,6 +259,10 @@ fn hint(reason: Reason) -> Option<&'static str> {
             "the request names no scope that the client may have, and there is no default: `ClientBuilder::default_scope`, or \
              `Builder::missing_scope`",
         ),
+        Reason::BearerInvalid => Some(
+            "a token that manages second factors is a `mfa_token` that is not used yet, or an access token for the audience \
+             `<issuer>/mfa/`, which only an endpoint with `Builder::access_tokens` knows",
+        ),
         Reason::IllegalToken => Some("the issuer gave a token with characters that do not fit a header"),
         _ => None,
     }

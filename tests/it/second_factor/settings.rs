@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::mfa::{Channel, Factors, When};
 use tower_password_grant::mount::Metadata;
-use tower_password_grant::store::{LoginName, MemoryFactors, StoredUser, UserStore};
+use tower_password_grant::store::{LoginName, MemoryAccessTokens, MemoryFactors, MemoryRefreshTokens, StoredUser, UserStore};
+use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::user::{Recheck, SecretKeys};
 use tower_password_grant::{
-    Attempt, BackendError, CredentialVerifier, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, Subject, Verdict,
+    Attempt, BackendError, Client, CredentialVerifier, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, Subject, Verdict,
     verify_fn,
 };
 
@@ -67,7 +68,7 @@ fn fault_with(users: impl CredentialVerifier, factors: Factors) -> Option<String
     let builder = PasswordGrant::builder()
         .clients(StaticClients::new(clients()).unwrap())
         .verifier(users)
-        .issuer(OpaqueIssuer::new(tower_password_grant::store::MemoryAccessTokens::new()))
+        .issuer(OpaqueIssuer::new(MemoryAccessTokens::new()))
         .metadata(Metadata::new(ISSUER))
         .second_factor(factors)
         .peer_address(PeerAddress::unknown());
@@ -131,7 +132,7 @@ async fn a_code_that_no_look_at_the_user_can_follow_is_a_fault_whose_event_names
     let layer = PasswordGrant::builder()
         .clients(StaticClients::new(clients()).unwrap())
         .verifier(users.clone())
-        .issuer(OpaqueIssuer::new(Arc::new(tower_password_grant::store::MemoryAccessTokens::new())))
+        .issuer(OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new())))
         .metadata(Metadata::new(ISSUER))
         .second_factor(factors::factors(&bed.store, &bed.outbox).demand(When::Always))
         .clock(bed.clock.clone())
@@ -147,4 +148,48 @@ async fn a_code_that_no_look_at_the_user_can_follow_is_a_fault_whose_event_names
     let failed = capture.events().into_iter().find(|said| said.field("reason") == Some("verifier_failed")).unwrap();
     let cause = failed.field("cause").unwrap();
     assert!(cause.contains("second factors need: implement `CredentialVerifier::recheck`"), "{cause}");
+}
+
+/// The warnings about settings when an endpoint with these clients is built.
+#[cfg(feature = "tracing")]
+fn warnings(clients: Vec<Client>, knows_tokens: bool) -> Vec<String> {
+    use crate::support::capture::Capture;
+
+    let (capture, _listening) = Capture::listen();
+    let access = OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new()));
+    let builder = PasswordGrant::builder()
+        .clients(StaticClients::new(clients).unwrap())
+        .verifier(People::default())
+        .issuer(access.clone())
+        .refresh_tokens(RefreshTokens::in_store(MemoryRefreshTokens::new()))
+        .metadata(Metadata::new(ISSUER))
+        .second_factor(bare().totp("Bank"))
+        .peer_address(PeerAddress::unknown());
+    let builder = if knows_tokens { builder.access_tokens(access) } else { builder };
+    builder.build().unwrap();
+    let events = capture.events().into_iter();
+    let told = events.filter(|said| said.field("message") == Some("settings cannot work together"));
+    told.map(|said| said.field("problem").unwrap().to_owned()).collect()
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn second_factors_without_access_tokens_are_told_at_the_start() {
+    let told = warnings(clients(), false);
+    assert!(told.len() == 1 && told[0].contains("second factors") && told[0].contains("`.access_tokens(..)`"), "{told:?}");
+    assert_eq!(warnings(clients(), true), Vec::<String>::new());
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn the_event_of_a_bearer_that_does_not_count_says_which_would() {
+    use crate::support::capture::Capture;
+
+    let bed = FactorBed::new();
+    let ordinary = bed.login("alice", "").await.assert_ok();
+    let (capture, _listening) = Capture::listen();
+    assert_eq!(bed.list(ordinary["access_token"].as_str().unwrap()).await.status, 401);
+    let refused = capture.events().into_iter().find(|said| said.field("reason") == Some("bearer_invalid")).unwrap();
+    let hint = refused.field("hint").unwrap();
+    assert!(hint.contains("`Builder::access_tokens`") && hint.contains("`<issuer>/mfa/`"), "{hint}");
 }
