@@ -142,6 +142,13 @@ impl Misfits {
                 "no client may refresh, so no login gives a refresh token: `ClientBuilder::allow_refresh_tokens`",
             );
         }
+        if self.offer.has_second_factors() && !clients.iter().any(Client::allows_second_factor) {
+            telemetry::misfit(
+                None,
+                "there are second factors, but no client may show one, so no login that needs one is ever finished: \
+                 `ClientBuilder::allow_second_factor`",
+            );
+        }
         clients.iter().for_each(|client| self.tell(client));
     }
 

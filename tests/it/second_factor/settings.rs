@@ -8,12 +8,14 @@ use async_trait::async_trait;
 use tower_password_grant::argon2::Argon2Verifier;
 use tower_password_grant::mfa::{Channel, Factors, When};
 use tower_password_grant::mount::Metadata;
-use tower_password_grant::store::{LoginName, MemoryAccessTokens, MemoryFactors, MemoryRefreshTokens, StoredUser, UserStore};
+use tower_password_grant::store::{
+    LoginName, MemoryAccessTokens, MemoryFactors, MemoryRefreshTokens, StoredUser, UserStore,
+};
 use tower_password_grant::token::RefreshTokens;
 use tower_password_grant::user::{Recheck, SecretKeys};
 use tower_password_grant::{
-    Attempt, BackendError, Client, CredentialVerifier, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, Subject, Verdict,
-    verify_fn,
+    Attempt, BackendError, Client, CredentialVerifier, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients,
+    Subject, Verdict, verify_fn,
 };
 
 use crate::support::factors::{self, FactorBed, ISSUER, Outbox, People, clients};
@@ -176,7 +178,10 @@ fn warnings(clients: Vec<Client>, knows_tokens: bool) -> Vec<String> {
 #[test]
 fn second_factors_without_access_tokens_are_told_at_the_start() {
     let told = warnings(clients(), false);
-    assert!(told.len() == 1 && told[0].contains("second factors") && told[0].contains("`.access_tokens(..)`"), "{told:?}");
+    assert!(
+        told.len() == 1 && told[0].contains("second factors") && told[0].contains("`.access_tokens(..)`"),
+        "{told:?}"
+    );
     assert_eq!(warnings(clients(), true), Vec::<String>::new());
 }
 
@@ -192,4 +197,13 @@ async fn the_event_of_a_bearer_that_does_not_count_says_which_would() {
     let refused = capture.events().into_iter().find(|said| said.field("reason") == Some("bearer_invalid")).unwrap();
     let hint = refused.field("hint").unwrap();
     assert!(hint.contains("`Builder::access_tokens`") && hint.contains("`<issuer>/mfa/`"), "{hint}");
+}
+
+#[cfg(feature = "tracing")]
+#[test]
+fn second_factors_that_no_client_may_show_are_told_at_the_start() {
+    let of = |name: &str| clients().into_iter().filter(|client| client.id().as_str() == name).collect();
+    let told = warnings(of("plain"), true);
+    assert!(told.len() == 1 && told[0].contains("`ClientBuilder::allow_second_factor`"), "{told:?}");
+    assert_eq!(warnings(of("app"), true), Vec::<String>::new());
 }
