@@ -15,7 +15,7 @@ impl<C, V, I> Builder<C, V, I> {
     /// factor, for enrolments, and for the list of authenticators, from which one is removed. What manages factors outside a login is
     /// an access token for the audience `<issuer>/mfa/`, with the scopes `enroll`, `read:authenticators` and `remove:authenticators`.
     /// Each client that may finish a login with a second factor may ask for it at its password grant, in each profile and without
-    /// registration, and that login always shows a factor, if its user has one. The endpoints know such tokens only with
+    /// registration. That login always shows a factor, if its user has one, and gives no refresh token. The endpoints know such tokens only with
     /// [access tokens](Self::access_tokens).
     ///
     /// # Errors

@@ -48,7 +48,7 @@ impl GrantFacts {
         let Terms { client, realm, grant_type, scope, audience } = terms;
         let Verified { subject, scope: allowed, .. } = verified;
         let (profile, endpoint) = (rules.profile, rules.scope_ceiling.clone());
-        let is_for_factors = rules.is_of_factors(audience.as_ref());
+        let is_for_factors = rules.is_of_factors(audience.as_ref().map(Audience::as_str));
         let limits = ScopeLimits { profile, user: allowed, endpoint, is_for_factors };
         let lifetime = rules.lifetime_of(&client, grant_type);
         let scope = limits.narrow(scope)?;

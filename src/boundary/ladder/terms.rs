@@ -211,10 +211,9 @@ impl Renewal {
     pub(crate) fn of(claim: LiveClaim<'_>, form: &Form, rules: &GrantRules) -> Result<Self, TokenError> {
         let Claim { client, realm, found: StoredFamily { family, .. } } = claim.claim;
         let requested = requested_audience(client.client(), form, rules)?;
-        let factors = rules.factor_audience_of(client.client());
-        let audience = policy::audience_of_refresh(client.client(), family, requested, factors)?;
+        let audience = policy::audience_of_refresh(client.client(), family, requested, rules)?;
         let asked = form.get(Known::Scope);
-        let scope = policy::scope_of_refresh(client.client(), family, asked, audience.as_ref(), rules)?;
+        let scope = policy::scope_of_refresh(client.client(), family, asked, rules)?;
         Ok(Self { terms: Terms::new(client, realm, scope, audience), family: family.clone() })
     }
 

@@ -72,8 +72,8 @@ impl GrantRules {
 
     /// Whether tokens for this audience manage second factors, whatever allows the client to ask for it.
     #[inline]
-    pub(crate) fn is_of_factors(&self, audience: Option<&Audience>) -> bool {
-        self.factor_audience.is_some() && self.factor_audience.as_ref() == audience
+    pub(crate) fn is_of_factors(&self, audience: Option<&str>) -> bool {
+        self.factor_audience.as_ref().is_some_and(|own| audience == Some(own.as_str()))
     }
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn scope_of_login(
     audience: Option<&Audience>,
     rules: &GrantRules,
 ) -> Result<Scope, Reason> {
-    let reach = || reach(client, rules.profile, rules.is_of_factors(audience));
+    let reach = || reach(client, rules.profile, rules.is_of_factors(audience.map(Audience::as_str)));
     let scope = match asked_within(reach, requested, rules.profile, Reason::ScopeNotRegistered)? {
         Some(scope) => scope,
         None => match (&rules.missing_scope, client.default_scope()) {
@@ -191,12 +191,11 @@ pub(crate) fn scope_of_refresh(
     client: &Client,
     family: &RefreshFamily,
     requested: Option<&str>,
-    audience: Option<&Audience>,
     rules: &GrantRules,
 ) -> Result<Scope, Reason> {
     let asked = asked_within(|| Cow::Borrowed(family.scope()), requested, rules.profile, Reason::ScopeNotGranted)?;
     let scope = asked.unwrap_or_else(|| family.scope().clone());
-    let reach = reach(client, rules.profile, rules.is_of_factors(audience));
+    let reach = reach(client, rules.profile, false);
     left_of(&scope, scope.intersection(&reach))
 }
 
@@ -216,7 +215,7 @@ pub(crate) fn scope_of_open(
         return Ok(Scope::default());
     }
     let scope: Scope = scope.parse().map_err(|_| Reason::MalformedMfaToken)?;
-    let reach = reach(client, rules.profile, rules.is_of_factors(audience));
+    let reach = reach(client, rules.profile, rules.is_of_factors(audience.map(Audience::as_str)));
     left_of(&scope, scope.intersection(&reach))
 }
 
@@ -245,25 +244,25 @@ fn not_allowed(audience: &str) -> TokenError {
 }
 
 /// Decides the audience of a refresh, which is that of the login: one that asks for another would get tokens that do not serve it.
-/// The registration of the client may have shrunk since.
+/// The registration of the client may have shrunk since, and the audience have become that of second factors.
 pub(crate) fn audience_of_refresh(
     client: &Client,
     family: &RefreshFamily,
     requested: Option<&str>,
-    factors: Option<&Audience>,
+    rules: &GrantRules,
 ) -> Result<Option<Audience>, TokenError> {
-    let of_factors = |name: &str| factors.filter(|audience| audience.as_str() == name).cloned();
-    let find = |name: &str| of_factors(name).or_else(|| client.allowed_audience(name)).ok_or(Reason::AudienceWithdrawn);
-    let audience = family.audience().map(find).transpose()?;
+    let find = |name: &str| client.allowed_audience(name).filter(|_| !rules.is_of_factors(Some(name)));
+    let audience = family.audience().map(|name| find(name).ok_or(Reason::AudienceWithdrawn)).transpose()?;
     match requested {
         Some(name) if audience.as_ref().map(Audience::as_str) != Some(name) => Err(not_allowed(name)),
         _ => Ok(audience),
     }
 }
 
-/// Whether a login with this scope begins a family of refresh tokens.
-pub(crate) fn begins_family(client: &Client, scope: &Scope, profile: Profile) -> bool {
-    client.allows_grant(REFRESH_TOKEN) && has_scope_of_families(scope, profile)
+/// Whether a login with this scope, for this audience, begins a family of refresh tokens. None prolongs the right to manage second
+/// factors: each token for that shows one anew.
+pub(crate) fn begins_family(client: &Client, scope: &Scope, audience: Option<&str>, rules: &GrantRules) -> bool {
+    client.allows_grant(REFRESH_TOKEN) && has_scope_of_families(scope, rules.profile) && !rules.is_of_factors(audience)
 }
 
 /// Whether a scope has what the profile asks of a login with refresh tokens. A ceiling without it leaves no login with one.

