@@ -98,7 +98,10 @@ pub enum FactorStep {
     Challenged,
     /// The authenticators of a user were listed.
     Listed,
-    /// An enrolment was begun.
+    /// An enrolment was begun. The authenticator waits for its first right code.
+    EnrolmentBegun,
+    /// An enrolment has ended: the first right code has come, and the authenticator is active. The event of the login that the code
+    /// finishes comes after it.
     Enrolled,
     /// An authenticator was removed.
     Removed,
@@ -111,6 +114,7 @@ impl FactorStep {
         match self {
             Self::Challenged => "factor_challenged",
             Self::Listed => "factors_listed",
+            Self::EnrolmentBegun => "factor_enrolment_begun",
             Self::Enrolled => "factor_enrolled",
             Self::Removed => "factor_removed",
         }
@@ -129,7 +133,8 @@ impl std::fmt::Display for AccountDigest {
 }
 
 /// Takes audit events: one for each answer of the token, revocation, introspection and second factor endpoints, also to a request that was
-/// refused before its body was read, such as a `GET`. `OPTIONS` requests have none, nor has a request whose client hung up. The
+/// refused before its body was read, such as a `GET`. One more comes before that of a login whose code
+/// [ends an enrolment](FactorStep::Enrolled). `OPTIONS` requests have none, nor has a request whose client hung up. The
 /// refusals of a guard never reach it: they are of another server, maybe, and have a hook of their own,
 /// [`on_refusal`](crate::bearer::BearerGuardBuilder::on_refusal).
 ///

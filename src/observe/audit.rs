@@ -72,6 +72,11 @@ impl Auditor {
     /// Counts an answer, and says it to everything that listens.
     pub(crate) fn record(&self, event: &AuditEvent<'_>, error: Option<&TokenError>, begins_password_login: bool) {
         telemetry::count(event, begins_password_login);
+        self.tell(event, error);
+    }
+
+    /// Says an event to everything that listens, which is no answer if nothing counts it.
+    pub(crate) fn tell(&self, event: &AuditEvent<'_>, error: Option<&TokenError>) {
         if !self.is_observed() {
             return;
         }

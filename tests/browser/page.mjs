@@ -358,7 +358,7 @@ try {
     recovery = (await text(page.locator('dd#recovery_codes'))).split(' ')
     assert.equal(new Set(recovery).size, 8)
     for (const one of recovery) assert.match(one, /^[A-Z2-9]{24}$/)
-    await operatorSees('factor_enrolled for employees:erin', 'demo-cli', 'employees')
+    await operatorSees('factor_enrolment_begun for employees:erin', 'demo-cli', 'employees')
   })
 
   await check('a wrong code does not make it active', async () => {

@@ -82,6 +82,12 @@ pub(crate) struct Returning {
 }
 
 impl Returning {
+    /// The subject, and the authenticator whose enrolment ends once it counts.
+    pub(crate) fn confirms(&self) -> Option<(&str, &AuthenticatorId)> {
+        let Shown { challenge, confirms, .. } = &self.shown;
+        confirms.as_ref().map(|confirmation| (challenge.subject.as_str(), &confirmation.id))
+    }
+
     /// Has it count. `None`: its enrolment cannot end any more.
     pub(crate) async fn count(
         self,

@@ -80,7 +80,7 @@ impl ManagementFlow {
             None => None,
         };
         let json = new.told(&finish, delivered.as_ref());
-        Ok(manager.reply(FactorStep::Enrolled, Some(new.id), Some(json)))
+        Ok(manager.reply(FactorStep::EnrolmentBegun, Some(new.id), Some(json)))
     }
 
     /// Draws what is new. Recovery codes are for a user who has none that count.

@@ -8,8 +8,9 @@ use http::Extensions;
 use zeroize::Zeroizing;
 
 use super::issue::issue;
-use super::rungs::Rungs;
+use super::rungs::{Parts, Rungs};
 use super::scales::Case;
+use crate::boundary::audit::{AuditOutcome, FactorStep};
 use crate::boundary::backend::BackendError;
 use crate::boundary::ladder::challenge::Opened;
 use crate::boundary::ladder::charge::{Charge, Guessed, OfFactor, OfRecovery, UsedCharge};
@@ -23,6 +24,7 @@ use crate::conductor::failure::Failure;
 use crate::conductor::trail::Trail;
 use crate::observe::patience::answered;
 use crate::protocol::client::grant_type::GrantType;
+use crate::protocol::factor::authenticator::AuthenticatorId;
 use crate::protocol::token::claims::Claims;
 use crate::protocol::token::family::FamilyId;
 use crate::protocol::wire::error::{Reason, TokenError};
@@ -88,11 +90,15 @@ impl Rungs {
             Err(error) => return Err(Failure::of(error, Reason::VerifierFailed)),
         };
         let now = self.parts.clock.now();
+        let confirmed = returning.confirms().map(|(subject, id)| (subject.to_owned(), id.clone()));
         let returned = {
             let counting = pin!(returning.count(&*factors.store, now));
             factors.patience.of(counting).await.map_err(store_failed)?
         };
         let returned = returned.ok_or_else(|| decided(wrong))?;
+        if let Some((subject, id)) = confirmed {
+            self.note_enrolled(&subject, &id, trail);
+        }
         let task = self.parts.scales.task().await;
         let case = task.map(|task| Case::new(terms.draft_of_open(extensions, trail.caller.address), task));
         let login = Login::resumed(terms, returned, self.demand(), &self.parts.rules, now);
@@ -118,6 +124,15 @@ impl Rungs {
             let _ = families.end(begun.id()).await;
         }
         Err(decided(Reason::RefreshTokenEnded))
+    }
+
+    /// Records that an enrolment has ended, whatever becomes of its login.
+    fn note_enrolled(&self, subject: &str, id: &AuthenticatorId, trail: &Trail) {
+        let Parts { auditor, clock, .. } = &self.parts;
+        if let Some(times) = auditor.times(&**clock, trail.started) {
+            let (step, authenticator) = (FactorStep::Enrolled, Some(id.as_str()));
+            auditor.tell(&trail.event(AuditOutcome::Factor { step, subject, authenticator }, times), None);
+        }
     }
 
     /// Settles the charge of what was shown by how the login ended. One that was finished gives back what its password was charged.

@@ -29,7 +29,7 @@ async fn an_app_gets_its_secret_a_uri_and_recovery_codes_once() {
     assert_eq!(codes.len(), 2);
     assert!(codes.iter().all(|code| code.as_str().unwrap().len() == 24), "{codes:?}");
     assert!(json.get("oob_code").is_none() && json.get("binding_method").is_none());
-    assert_eq!(bed.last_event(), "factor_enrolled app user-alice totp");
+    assert_eq!(bed.last_event(), "factor_enrolment_begun app user-alice totp");
     let list = bed.list(&bearer).await;
     let text = String::from_utf8_lossy(&list.body).into_owned();
     assert!(!text.contains(&secret) && !text.contains("recovery_codes"), "{text}");
@@ -205,4 +205,19 @@ async fn what_is_not_set_up_cannot_be_enrolled() {
     let bed = FactorBed::with(|factors| factors.without_recovery_codes(), |builder| builder);
     let (_, json) = bed.enrol_app(&bed.manager("alice").await).await;
     assert!(json.get("recovery_codes").is_none(), "{json}");
+}
+
+#[tokio::test]
+async fn the_end_of_an_enrolment_has_an_event_before_that_of_its_login_and_no_later_code_has() {
+    let bed = FactorBed::new();
+    let secret = bed.enrolled("alice").await;
+    let last = |number: usize| bed.events().into_iter().rev().take(number).collect::<Vec<_>>();
+    let [issued, enrolled, begun] = last(3).try_into().unwrap();
+    assert_eq!(begun, "factor_enrolment_begun app user-alice totp");
+    assert_eq!(enrolled, "factor_enrolled app user-alice totp");
+    assert_eq!(issued, "issued app user-alice");
+
+    let open = bed.login("alice", "").await.json();
+    bed.redeem_otp(open["mfa_token"].as_str().unwrap(), &bed.code(&secret)).await.assert_ok();
+    assert_eq!(last(2), ["issued app user-alice", "refused app factor_required"]);
 }
