@@ -3,7 +3,7 @@
 //!
 //! [`contract`] holds your own stores and limiter to the contracts of their traits: one call in one test. [`attempt()`] makes
 //! what a [`CredentialVerifier`](crate::CredentialVerifier) is given, [`login_event()`] what a [`LoginRule`](crate::rules::LoginRule)
-//! is given, [`RefreshTokenUse`] uses a refresh token of a store, and [`ManualClock`] lets time pass at once:
+//! is given, [`delivery()`] what a [`CodeDelivery`](crate::mfa::CodeDelivery) is given, [`RefreshTokenUse`] uses a refresh token of a store, and [`ManualClock`] lets time pass at once:
 //!
 //! ```
 //! use tower_password_grant::testing::attempt;
@@ -28,6 +28,7 @@
 
 mod attempt;
 pub mod contract;
+mod delivery;
 mod every_option;
 mod login_event;
 mod manual_clock;
@@ -35,6 +36,7 @@ mod refresh;
 mod roomy;
 
 pub use attempt::{AttemptBuilder, AttemptError, attempt};
+pub use delivery::{DeliveryBuilder, delivery};
 pub use login_event::{LoginEventBuilder, LoginEventError, login_event};
 pub use manual_clock::ManualClock;
 pub use refresh::{RefreshTokenUse, TokenState, TokenUsed, begin_family, token_state};

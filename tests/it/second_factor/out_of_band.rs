@@ -233,3 +233,30 @@ async fn of_50_equal_answers_at_once_one_finishes_its_login() {
         assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     }
 }
+
+#[cfg(feature = "testing")]
+#[tokio::test]
+async fn a_delivery_of_ones_own_is_tried_alone_with_what_a_test_says() {
+    use std::time::{Duration, SystemTime};
+
+    use tower_password_grant::ClientId;
+    use tower_password_grant::mfa::CodeDelivery as _;
+    use tower_password_grant::testing::delivery;
+
+    use super::ways::PHONE;
+    use crate::support::factors::Outbox;
+
+    let own = Outbox::default();
+    let text = delivery(Channel::Sms, PHONE).id("1").realm("one").subject("user-pat").code("000042");
+    let expires = SystemTime::now() + Duration::from_secs(60);
+    let text = text.client(ClientId::new("app").unwrap()).address([192, 0, 2, 1]).expires(expires);
+    own.deliver(text.lend()).await.unwrap();
+    let (sent, lent) = (own.last(), text.lend());
+    assert_eq!((sent.id.as_str(), sent.contact.as_str(), sent.subject.as_str()), ("1", PHONE, "user-pat"));
+    assert_eq!((sent.code.as_deref(), lent.user.realm, lent.client.as_str()), (Some("000042"), Some("one"), "app"));
+    assert_eq!((lent.address, lent.expires), (Some([192, 0, 2, 1].into()), expires));
+
+    let question = delivery(Channel::Push, "push|dev_1");
+    own.deliver(question.lend()).await.unwrap();
+    assert_eq!((own.last().channel, own.last().code), (Channel::Push, None));
+}
