@@ -259,6 +259,14 @@ fn hint(reason: Reason) -> Option<&'static str> {
             "the request names no scope that the client may have, and there is no default: `ClientBuilder::default_scope`, or \
              `Builder::missing_scope`",
         ),
+        Reason::AudienceNotAllowed => Some(
+            "the client may not name this audience (`ClientBuilder::allow_audience`); that of second factors is `<issuer>/mfa/`, \
+             with its last slash, for a client with `ClientBuilder::allow_second_factor`",
+        ),
+        Reason::ScopeNotRegistered => Some(
+            "the client is registered for less (`ClientBuilder::scopes`); the scopes that manage second factors come with the \
+             audience `<issuer>/mfa/` alone, with its last slash",
+        ),
         Reason::BearerInvalid => Some(
             "a token that manages second factors is a `mfa_token` that is not used yet, or an access token for the audience \
              `<issuer>/mfa/`, which only an endpoint with `Builder::access_tokens` knows",

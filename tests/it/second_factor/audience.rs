@@ -8,7 +8,7 @@ use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey}
 use tower_password_grant::mfa::When;
 use tower_password_grant::mount::Profile;
 use tower_password_grant::store::MemoryAccessTokens;
-use tower_password_grant::{OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients};
+use tower_password_grant::{Client, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients};
 
 use crate::support::ManualClock;
 use crate::support::factors::{self, AUDIENCE, FactorBed, ISSUER, Outbox, People, clients};
@@ -130,4 +130,22 @@ async fn without_the_url_of_the_issuer_there_are_no_second_factors() {
         .peer_address(PeerAddress::unknown());
     let error = builder.build().unwrap_err().to_string();
     assert!(error.contains("`.second_factor(..)` needs the issuer's URL") && error.contains(".metadata("), "{error}");
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn the_event_of_an_audience_without_its_last_slash_says_what_is_missing() {
+    use crate::support::capture::Capture;
+
+    for (profile, reason) in [(Profile::Rfc6749, "scope_not_registered"), (Profile::Auth0, "audience_not_allowed")] {
+        let named = |client: Client| client.to_builder().allow_audience("https://api.example").build().unwrap();
+        let named = StaticClients::new(clients().into_iter().map(named)).unwrap();
+        let bed = FactorBed::with(|factors| factors, |builder| builder.profile(profile).clients(named));
+        let (capture, _listening) = Capture::listen();
+        let answer = bed.login("alice", &format!("audience=https://as.example/mfa&scope={SCOPES}")).await;
+        assert!(!answer.status.is_success(), "{profile:?}");
+        let refused = capture.events().into_iter().find(|said| said.field("reason") == Some(reason)).expect(reason);
+        let hint = refused.field("hint").unwrap();
+        assert!(hint.contains("`<issuer>/mfa/`") && hint.contains("last slash"), "{hint}");
+    }
 }
