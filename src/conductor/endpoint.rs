@@ -50,10 +50,14 @@ impl Endpoint {
 
     /// Answers a request whose head, and body if it needs one, were read.
     pub(crate) fn answer(self: Arc<Self>, purpose: Purpose, head: Head, caller: Caller, next: Next) -> Answer {
-        Box::pin(self.answering(purpose, head, caller, next))
+        // The place is there first, so that the future is made in it: else all of it would be copied.
+        let place = Box::new_uninit();
+        let answering = Box::write(place, self.answering(purpose, head, caller, next));
+        Box::into_pin(answering)
     }
 
     /// A block, because an async function would hold its arguments twice.
+    #[inline(always)]
     fn answering(
         self: Arc<Self>,
         purpose: Purpose,

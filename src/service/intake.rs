@@ -186,7 +186,10 @@ impl<B: Body> EndpointFuture<B> {
             (Next::Read(reading), caller) => {
                 let (endpoint, head) = (Arc::clone(endpoint), head.into());
                 let start = Start { endpoint, purpose, head, caller, reading };
-                State::Collect { task: Box::pin(Task { start: Some(start), collect: Collect::new(body) }) }
+                // The place is there first, so that the task is made in it: else all of it would be copied.
+                let place = Box::new_uninit();
+                let task = Box::write(place, Task { start: Some(start), collect: Collect::new(body) });
+                State::Collect { task: Box::into_pin(task) }
             }
             (next, caller) => State::Answer { answer: Arc::clone(endpoint).answer(purpose, head.into(), caller, next) },
         };

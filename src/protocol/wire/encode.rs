@@ -200,7 +200,8 @@ fn body(row: &Row, details: Option<&Details>, error_uri: Option<&str>) -> Bytes 
 
 /// The headers of an answer with a body, written where those of the request were: nothing needs them any more, and a map of its
 /// own would be two allocations.
-#[inline]
+// One function for all answers, so that what it calls of the map is compiled into it whatever else the crate calls.
+#[inline(never)]
 fn fixed_headers(request: HeaderMap) -> HeaderMap {
     let mut headers = request;
     headers.clear();
