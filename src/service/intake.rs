@@ -184,11 +184,9 @@ impl<B: Body> EndpointFuture<B> {
         let (head, body) = request.into_parts();
         let state = match endpoint.gate().admit(purpose, &head) {
             (Next::Read(reading), caller) => {
-                let (endpoint, head) = (Arc::clone(endpoint), head.into());
-                let start = Start { endpoint, purpose, head, caller, reading };
+                let start = Start { endpoint: Arc::clone(endpoint), purpose, head: head.into(), caller, reading };
                 // The place is there first, so that the task is made in it: else all of it would be copied.
-                let place = Box::new_uninit();
-                let task = Box::write(place, Task { start: Some(start), collect: Collect::new(body) });
+                let task = Box::write(Box::new_uninit(), Task { start: Some(start), collect: Collect::new(body) });
                 State::Collect { task: Box::into_pin(task) }
             }
             (next, caller) => State::Answer { answer: Arc::clone(endpoint).answer(purpose, head.into(), caller, next) },
