@@ -178,14 +178,13 @@ struct Start {
 
 impl<B: Body> EndpointFuture<B> {
     /// Starts with a request for an endpoint.
-    // Else the request is copied once more.
+    // Else the request is copied once more. The place of the task is there before the task is, for the same reason.
     #[inline(always)]
     pub(super) fn start(endpoint: &Arc<Endpoint>, purpose: Purpose, request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let state = match endpoint.gate().admit(purpose, &head) {
             (Next::Read(reading), caller) => {
                 let start = Start { endpoint: Arc::clone(endpoint), purpose, head: head.into(), caller, reading };
-                // The place is there first, so that the task is made in it: else all of it would be copied.
                 let task = Box::write(Box::new_uninit(), Task { start: Some(start), collect: Collect::new(body) });
                 State::Collect { task: Box::into_pin(task) }
             }
