@@ -38,7 +38,8 @@ const OPENID: &str = "openid";
 /// where that is a [password alone](crate::manual::tokens#how-the-user-was-authenticated)), and nothing about the resource owner but the
 /// [subject's](crate::Subject) identifier unless [`with_claims`](Self::with_claims) or a [login rule](crate::rules) adds it: each
 /// holder of the token can read it (RFC 9068 section 6). `shown_claims` has the names of those that login rules added, which
-/// introspection shows; it is left out if there are none.
+/// introspection shows; it is left out if there are none. Tokens for the [endpoints of second factors](crate::manual::second_factor) alone
+/// have `credentials_digest`, which ends what they may do there with a change of the password.
 ///
 /// Signing is done where the request is served: it takes microseconds with ES256 and EdDSA, and with RS256 about a
 /// millisecond or several for large keys.

@@ -99,6 +99,7 @@ impl Serialize for AccessTokenPayload<'_> {
         if !grant.claims().is_empty() {
             map.serialize_entry(SHOWN, &grant.claims().names())?;
         }
+        write_extra(&mut map, grant.private_claims().object().as_ref())?;
         write_extra(&mut map, self.extra.as_ref())?;
         map.end()
     }

@@ -24,6 +24,7 @@ use crate::protocol::rules::refusal::RuleRefusal;
 use crate::protocol::scope::Scope;
 use crate::protocol::secret::secrets::Password;
 use crate::protocol::token::claims::{Claims, NO_CLAIMS};
+use crate::protocol::token::credentials;
 use crate::protocol::token::family::{FamilyId, RefreshFamily};
 use crate::protocol::token::lifetime::SHORTEST_LIFETIME;
 use crate::protocol::token::methods::AuthenticationMethods;
@@ -211,6 +212,12 @@ impl Login {
         Arc::make_mut(self.facts.decisions.get_or_insert_default()).tell(member);
     }
 
+    /// Has its tokens manage second factors no longer than the credentials of the user stay as they are.
+    pub(crate) fn hold_to_credentials(&mut self) {
+        let claim = credentials::claim_of(&self.facts.subject);
+        Arc::make_mut(self.facts.decisions.get_or_insert_default()).keep_private(&claim);
+    }
+
     /// Weighs what is demanded of the login against what it has proven: the only way to a grant.
     // The error is boxed, so that no place is kept for it beside the grant.
     #[inline]
@@ -351,6 +358,17 @@ impl Grant {
         self.facts.decisions.as_deref().map_or(&NO_CLAIMS, Decisions::claims)
     }
 
+    /// Claims for the endpoints of this crate alone, beside [those of login rules](Self::claims). An issuer of your own keeps them with
+    /// the access token as they are, and its [verifier](crate::bearer::AccessTokenVerifier) answers them among the
+    /// [claims](crate::store::AccessTokenRecord::claims). Introspection shows none of them.
+    ///
+    /// A token for the [endpoints of second factors](crate::manual::second_factor) has one, `credentials_digest`: they refuse it after a
+    /// change of its user's [credential version](Subject::with_credential_version). Tokens for other audiences have none.
+    #[must_use]
+    pub fn private_claims(&self) -> &Claims {
+        self.facts.decisions.as_deref().map_or(&NO_CLAIMS, Decisions::private)
+    }
+
     /// What login rules have decided, if they change anything.
     pub(crate) fn decisions(&self) -> Option<Arc<Decisions>> {
         self.facts.decisions.clone()
@@ -418,7 +436,7 @@ impl Grant {
             authenticated_at: Some(facts.authenticated_at),
             methods: facts.methods,
             family: facts.family,
-            claims: facts.decisions.as_ref().map_or_else(Claims::new, |decisions| decisions.claims().shown()),
+            claims: facts.decisions.as_ref().map_or_else(Claims::new, |decisions| decisions.of_record()),
         })
     }
 }

@@ -10,6 +10,8 @@ use crate::boundary::recheck::Recheck;
 use crate::boundary::verifier::{Attempt, CredentialVerifier, Denial, Verdict, Verified};
 use crate::protocol::factor::challenge::Challenge;
 use crate::protocol::secret::secrets::Password;
+use crate::protocol::token::credentials;
+use crate::protocol::token::record::AccessTokenRecord;
 use crate::protocol::user::subject::Subject;
 use crate::protocol::wire::error::Reason;
 
@@ -65,6 +67,11 @@ impl ReverifiedUser {
     /// Whether it is the same user with the same version of the credentials.
     pub(crate) fn keeps_login(&self, subject: &Subject) -> bool {
         self.0.subject.keeps_login(subject.id(), subject.credential_version())
+    }
+
+    /// Whether an access token for the endpoints of second factors is one of the same user with the same version of the credentials.
+    pub(crate) fn keeps_token(&self, record: &AccessTokenRecord) -> bool {
+        credentials::are_those_of(record, &self.0.subject)
     }
 
     /// The user of a login that was left open, if it is the same one with the same version of the credentials.

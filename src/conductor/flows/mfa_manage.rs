@@ -137,10 +137,11 @@ async fn look_again(
     let answer = rungs.users().recheck(&question).await.map_err(|error| error.because(Reason::VerifierFailed))?;
     let user = answer.map_err(|_| Reason::BearerInvalid)?;
     let version = user.credential_version().map(str::to_owned);
-    if let Bearer::Login(open) = bearer {
-        user.returning_to(open.challenge()).map_err(|_| Reason::BearerInvalid)?;
-    }
-    Ok(version)
+    let holds = match bearer {
+        Bearer::Login(open) => user.returning_to(open.challenge()).is_ok(),
+        Bearer::Token(record) => user.keeps_token(record),
+    };
+    if holds { Ok(version) } else { Err(Reason::BearerInvalid.into()) }
 }
 
 pub(super) fn failed(error: BackendError) -> TokenError {

@@ -135,6 +135,9 @@ impl Rungs {
         }
         let Some(factors) = &self.parts.factors else { return weigh_alone(login) };
         let listed = factors.demand_of(&mut login).await?;
+        if login.manages_factors() {
+            login.hold_to_credentials();
+        }
         match login.weigh().map_err(|unweighed| *unweighed) {
             Ok(grant) => Ok(grant),
             Err(Unweighed::Open(open)) => Err(factors.leave_open(open, listed, attempt).await),

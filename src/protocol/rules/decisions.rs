@@ -13,6 +13,8 @@ use crate::protocol::token::claims::Claims;
 pub(crate) struct Decisions {
     pub(super) claims: Claims,
     pub(super) members: Claims,
+    /// Of the endpoint itself, for its own eyes.
+    pub(super) private: Claims,
     pub(super) added: Scope,
     pub(super) removed: Scope,
     pub(super) lifetime: Option<Duration>,
@@ -45,6 +47,11 @@ impl Decisions {
         self.members = self.members.followed_by(member);
     }
 
+    /// Adds claims that are for the endpoint alone.
+    pub(crate) fn keep_private(&mut self, claims: &Claims) {
+        self.private = self.private.followed_by(claims);
+    }
+
     /// Whether something of this scope is taken away, which is made only where anything is.
     pub(crate) fn take_of(&self, scope: impl FnOnce() -> Scope) -> bool {
         !self.removed.is_empty() && !self.removed.intersection(&scope()).is_empty()
@@ -63,6 +70,17 @@ impl Decisions {
     /// The claims of the tokens.
     pub(crate) const fn claims(&self) -> &Claims {
         &self.claims
+    }
+
+    /// The claims of the tokens that are for the endpoint alone.
+    pub(crate) const fn private(&self) -> &Claims {
+        &self.private
+    }
+
+    /// The claims of the record of a token, which says which of them are shown.
+    pub(crate) fn of_record(&self) -> Claims {
+        let shown = self.claims.shown();
+        if self.private.is_empty() { shown } else { shown.followed_by(&self.private) }
     }
 
     /// The members of the answer.

@@ -210,7 +210,17 @@ mod tests {
         let of_rfc_7519 = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
         let of_rfc_9068 = ["client_id", "scope", "auth_time", "acr", "amr", "roles", "groups", "entitlements"];
         let of_rfc_8693 = ["act", "may_act"];
-        let own = ["realm", "shown_claims", "sid", "cnf", "active", "token_type", "token_use", "username"];
+        let own = [
+            "realm",
+            "shown_claims",
+            "credentials_digest",
+            "sid",
+            "cnf",
+            "active",
+            "token_type",
+            "token_use",
+            "username",
+        ];
         for name in of_rfc_7519.into_iter().chain(of_rfc_9068).chain(of_rfc_8693).chain(own) {
             let error = Ruling::proceed().claim(name, 1).unwrap_err();
             assert_eq!(error, RulingError::ReservedClaim(name.to_owned()));

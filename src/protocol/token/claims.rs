@@ -50,8 +50,11 @@ pub(crate) const SHOWN: &str = "shown_claims";
 pub(crate) const WRITTEN: [&str; 12] =
     ["iss", "sub", "aud", "client_id", "scope", "jti", "iat", "exp", "nbf", "auth_time", AMR, ACR];
 
+/// Says which credentials the user of a token had that manages second factors.
+pub(crate) const CREDENTIALS: &str = "credentials_digest";
+
 /// Those that it writes into access tokens alone.
-pub(crate) const WRITTEN_FOR_APIS: [&str; 2] = ["realm", SHOWN];
+pub(crate) const WRITTEN_FOR_APIS: [&str; 3] = ["realm", SHOWN, CREDENTIALS];
 
 /// Claims that RFC 7662, RFC 7800, RFC 8693, RFC 9068 or OpenID Connect gives a meaning in each token beside those.
 const MEANT: [&str; 6] = ["act", "cnf", "may_act", "sid", "token_type", "token_use"];

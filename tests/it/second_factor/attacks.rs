@@ -56,6 +56,24 @@ async fn a_login_by_a_password_that_was_changed_since_begins_no_enrolment() {
 }
 
 #[tokio::test]
+async fn an_access_token_by_a_password_that_was_changed_since_manages_no_factor() {
+    let bed = FactorBed::new();
+    let (stale, strong) = (bed.manager("alice").await, bed.strong("alice").await);
+    bed.enrol_app(&strong).await;
+    let id = text(&bed.list(&stale).await.json()[0], "id").replace('|', "%7C");
+    bed.people.change_password("alice");
+    let enrol = json!({ "authenticator_types": ["otp"] });
+    for bearer in [&stale, &strong] {
+        for answer in [bed.associate(bearer, &enrol).await, bed.list(bearer).await, bed.remove(bearer, &id).await] {
+            assert_eq!((answer.status.as_u16(), &answer.json()["error"]), (401, &json!("invalid_token")), "{answer:?}");
+        }
+    }
+    // The owner goes on with what waits.
+    let listed = bed.list(&bed.manager("alice").await).await.json();
+    assert_eq!(text(&listed[0], "id").replace('|', "%7C"), id);
+}
+
+#[tokio::test]
 async fn a_user_who_was_locked_since_removes_nothing_and_learns_nothing() {
     let bed = FactorBed::new();
     bed.enrolled("alice").await;

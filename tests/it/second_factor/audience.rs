@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::json;
+use tower_password_grant::bearer::AccessTokenVerifier as _;
 use tower_password_grant::jwt::{JwtIssuer, KeySet, SigningAlgorithm, SigningKey};
 use tower_password_grant::mfa::When;
-use tower_password_grant::mount::Profile;
-use tower_password_grant::store::MemoryAccessTokens;
-use tower_password_grant::{Client, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients};
+use tower_password_grant::mount::{Metadata, Profile};
+use tower_password_grant::store::{AccessTokenRecord, AccessTokenStore as _, MemoryAccessTokens};
+use tower_password_grant::token::{Claims, Token};
+use tower_password_grant::{
+    BackendError, Client, Grant, IssuedTokens, OpaqueIssuer, PasswordGrant, PeerAddress, StaticClients, TokenIssuer,
+};
 
 use crate::support::ManualClock;
 use crate::support::factors::{self, AUDIENCE, FactorBed, ISSUER, Outbox, People, clients};
@@ -103,21 +108,68 @@ async fn a_signed_token_is_for_this_audience_too() {
     let clock = ManualClock::new();
     let issuer = JwtIssuer::new(ISSUER, ["https://api.example"], KeySet::new(key)).unwrap().with_clock(clock.clone());
     let verifier = issuer.verifier();
+    let people = People::default();
     let layer = PasswordGrant::builder()
         .clients(StaticClients::new(factors::clients()).unwrap())
-        .verifier(People::default())
+        .verifier(people.clone())
         .issuer(issuer)
-        .access_tokens(verifier)
+        .access_tokens(verifier.clone())
         .second_factor(factors::factors(&Arc::default(), &Outbox::default()))
         .clock(clock)
         .peer_address(PeerAddress::unknown());
     // The issuer of JWTs says its URL, so there need be no metadata.
-    let bed = FactorBed { layer: layer.build().unwrap(), ..FactorBed::new() };
+    let bed = FactorBed { layer: layer.build().unwrap(), people, ..FactorBed::new() };
     let json = bed.login("alice", &format!("audience={AUDIENCE}&scope={SCOPES}")).await.assert_ok();
     let token = json["access_token"].as_str().unwrap();
     assert_eq!(bed.list(token).await.body, "[]");
     let ordinary = bed.login("alice", "scope=read").await.assert_ok();
-    assert_eq!(bed.list(ordinary["access_token"].as_str().unwrap()).await.status, 401);
+    let ordinary = ordinary["access_token"].as_str().unwrap();
+    assert_eq!(bed.list(ordinary).await.status, 401);
+    // What ends it with a change of the password is in no other token.
+    let claims = async |token| verifier.verify(token).await.unwrap().unwrap().claims().names();
+    assert_eq!(claims(token).await, ["credentials_digest", "jti"]);
+    assert_eq!(claims(ordinary).await, ["jti"]);
+    bed.people.change_password("alice");
+    assert_eq!(bed.list(token).await.status, 401);
+}
+
+/// An issuer of the application's own, which keeps what it knows of.
+struct Own(OpaqueIssuer<Arc<MemoryAccessTokens>>, Arc<dyn Fn(&Grant) -> Claims + Send + Sync>);
+
+#[async_trait]
+impl TokenIssuer for Own {
+    async fn issue(&self, grant: Grant) -> Result<IssuedTokens, BackendError> {
+        let (subject, now) = (grant.subject().id(), grant.issued_at());
+        let record = AccessTokenRecord::new(subject, grant.client().id().clone(), now, now + grant.lifetime())
+            .with_scope(grant.scope().clone())
+            .with_audience(grant.audience().map(str::to_owned))
+            .with_claims((self.1)(&grant));
+        let token = Token::random("at_").unwrap();
+        self.0.store().insert(token.digest(), record).await?;
+        Ok(IssuedTokens::bearer(token, grant.lifetime()))
+    }
+}
+
+#[tokio::test]
+async fn a_token_of_an_issuer_that_leaves_the_credentials_out_manages_nothing() {
+    for (claims, status) in [
+        (Arc::new(|_: &Grant| Claims::new()) as Arc<dyn Fn(&Grant) -> Claims + Send + Sync>, 401),
+        (Arc::new(|grant: &Grant| grant.private_claims().clone()), 200),
+    ] {
+        let tokens = OpaqueIssuer::new(Arc::new(MemoryAccessTokens::new()));
+        let (people, clock) = (People::default(), ManualClock::new());
+        let builder = PasswordGrant::builder()
+            .clients(StaticClients::new(factors::clients()).unwrap())
+            .verifier(people)
+            .issuer(Own(tokens.clone(), claims))
+            .access_tokens(tokens)
+            .metadata(Metadata::new(ISSUER))
+            .second_factor(factors::factors(&Arc::default(), &Outbox::default()))
+            .clock(clock)
+            .peer_address(PeerAddress::unknown());
+        let bed = FactorBed { layer: builder.build().unwrap(), ..FactorBed::new() };
+        assert_eq!(bed.list(&bed.manager("alice").await).await.status, status);
+    }
 }
 
 #[tokio::test]
