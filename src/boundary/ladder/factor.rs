@@ -99,7 +99,8 @@ impl Returning {
             None => true,
             Some(Confirmation { id, is_first }) => store.confirm(challenge.user(), &id, is_first, now).await?,
         };
-        Ok(Right::checked(challenge.methods, method, counts).map(|right| Returned { user, right }))
+        let is_refresh = challenge.family.is_some();
+        Ok(Right::checked(challenge.methods, method, counts).map(|right| Returned { user, right, is_refresh }))
     }
 }
 
@@ -107,6 +108,8 @@ impl Returning {
 pub(crate) struct Returned {
     pub(super) user: ReturningUser,
     pub(super) right: Right,
+    /// Whether the login was begun to refresh another one.
+    pub(super) is_refresh: bool,
 }
 
 /// Uses a charge for which nothing could be checked.

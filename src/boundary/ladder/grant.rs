@@ -96,11 +96,14 @@ impl Login {
         rules: &GrantRules,
         now: SystemTime,
     ) -> Result<Self, Reason> {
-        let Returned { user: ReturningUser(verified), right } = returned;
+        let Returned { user: ReturningUser(verified), right, is_refresh } = returned;
+        // Where it prolongs another login, that one bounds what rules add; else what bounds each login does.
+        let bound = is_refresh.then(|| terms.scope.clone());
         let proven = Proven::by_factor(right, now);
-        let scope = terms.scope.clone();
         let (facts, mut limits) = GrantFacts::decide(terms, verified, proven.methods(), rules, now)?;
-        limits.hold_to(&scope);
+        if let Some(bound) = bound {
+            limits.hold_to(&bound);
+        }
         Ok(Self { facts, limits, demand, proven, family: None, password: None })
     }
 

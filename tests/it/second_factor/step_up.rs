@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tower_password_grant::OpaqueIssuer;
 use tower_password_grant::bearer::{AccessTokenVerifier as _, BearerGuard};
 use tower_password_grant::mfa::When;
-use tower_password_grant::rules::{LoginEvent, Ruling, rule_fn};
+use tower_password_grant::rules::{LoginEvent, Ruling, rule_at_once_fn, rule_fn};
 use tower_password_grant::store::{AccessTokenRecord, MemoryAccessTokens};
 
 use crate::support::Answer;
@@ -90,4 +90,25 @@ async fn a_client_finds_its_way_from_the_challenge_of_the_api_to_a_token_that_it
     let json = bed.redeem_otp(&open(&again), &bed.code(&secret)).await.assert_ok();
     assert_eq!(ask(&transfer, token(&json)).await.status, 200);
     assert_eq!(json["scope"], json!("transfer"));
+}
+
+#[tokio::test]
+async fn what_rules_add_to_the_scope_is_there_after_a_second_factor_too() {
+    let adds = rule_at_once_fn("adds", |_| Ok(Ruling::proceed().add_scope("transfer").add_scope("admin")));
+    let bed = FactorBed::with(|factors| factors, |builder| builder.rule(adds));
+    let before = bed.login("alice", "scope=read").await.assert_ok();
+    // `admin` is not of this client.
+    assert_eq!(before["scope"], "read transfer");
+    let secret = bed.enrolled("alice").await;
+    let open_login = open(&bed.login("alice", "scope=read").await);
+    let json = bed.redeem_otp(&open_login, &bed.code(&secret)).await.assert_ok();
+    assert_eq!(json["scope"], before["scope"]);
+
+    // A login that goes on by a refresh gets no more than that refresh had left of it.
+    bed.clock.advance(Duration::from_secs(30));
+    let refresh = before["refresh_token"].as_str().unwrap();
+    let refresh = format!("client_id=app&grant_type=refresh_token&refresh_token={refresh}&scope=read");
+    let open_login = open(&bed.token(&refresh).await);
+    let json = bed.redeem_otp(&open_login, &bed.code(&secret)).await.assert_ok();
+    assert_eq!(json["scope"], "read");
 }
