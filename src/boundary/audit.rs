@@ -87,6 +87,8 @@ pub enum AuditOutcome<'a> {
         reason: Reason,
         /// The [login rule](crate::rules) that ended it: by a refusal, or because it failed.
         refused_by: Option<&'a RuleRefusal>,
+        /// The subject's identifier, where a login was to be finished by a second factor: its request has no name of an account.
+        subject: Option<&'a str>,
     },
 }
 

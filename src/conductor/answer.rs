@@ -113,7 +113,10 @@ impl Answers {
             Ok(Reply::Revoked) => AuditOutcome::Revoked,
             Ok(Reply::Introspected { .. }) => AuditOutcome::Introspected,
             Ok(Reply::Factor(reply)) => reply.outcome(),
-            Err(error) => AuditOutcome::Refused { reason: error.reason, refused_by: error.rule() },
+            Err(error) => {
+                let (refused_by, subject) = (error.rule(), error.subject());
+                AuditOutcome::Refused { reason: error.reason, refused_by, subject }
+            }
         };
         if let Some(times) = self.auditor.times(&*self.clock, trail.started) {
             self.auditor.record(&trail.event(ended, times), outcome.as_ref().err(), trail.begins_password_login());

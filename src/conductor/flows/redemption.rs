@@ -119,14 +119,27 @@ impl<W: Way> RedemptionFlow<W> {
         extensions: &mut Extensions,
         trail: &mut Trail,
     ) -> Result<Reply, TokenError> {
-        let factors = &*self.factors;
         let token = form.single(MFA_TOKEN)?.unwrap_or_default();
-        let opened = factors.open_for(permitted.client(), token)?;
-        let terms = rungs.terms_of_open(permitted, &opened, self.began(opened.challenge())?)?;
+        let opened = self.factors.open_for(permitted.client(), token)?;
+        let finished = self.go_on(rungs, (permitted, &opened), form, extensions, trail).await;
+        finished.map_err(|error| error.of_user(&opened.challenge().subject))
+    }
+
+    /// Goes on with a login that was opened.
+    async fn go_on(
+        &self,
+        rungs: &Rungs,
+        (permitted, opened): (PermittedClient, &Opened),
+        form: &Form,
+        extensions: &mut Extensions,
+        trail: &mut Trail,
+    ) -> Result<Reply, TokenError> {
+        let factors = &*self.factors;
+        let terms = rungs.terms_of_open(permitted, opened, self.began(opened.challenge())?)?;
         trail.realm = terms.realm().clone();
         let attempt = opened.challenge().attempt;
 
-        let showing = Showing { form, opened: &opened, factors, rungs, trail };
+        let showing = Showing { form, opened, factors, rungs, trail };
         let Checked { charge, ended } = self.way.show(showing).await?;
         let (address, extensions) = (trail.caller.address, mem::take(extensions));
         let finishing = Box::pin(async {

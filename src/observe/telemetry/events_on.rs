@@ -102,7 +102,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
                 "token request failed"
             );
         }
-        (AuditOutcome::Refused { reason, refused_by }, failure) => info!(
+        (AuditOutcome::Refused { reason, refused_by, subject }, failure) => info!(
             grant_type = event.grant_type,
             client,
             realm,
@@ -110,6 +110,7 @@ pub(crate) fn answered(event: &AuditEvent<'_>, error: Option<&TokenError>) {
             peer,
             account,
             family,
+            subject = subject.map(|subject| tracing::field::display(Escaped(subject))),
             %reason,
             parameter = failure.and_then(missing_parameter),
             rule = refused_by.map(|refusal| tracing::field::display(Escaped(refusal.rule()))),

@@ -277,6 +277,8 @@ pub(crate) struct Details {
     pub(crate) members: Members,
     /// The login rule that ended the login; for telemetry and audit only.
     pub(crate) refused_by: Option<RuleRefusal>,
+    /// Whose login it ended, where a request says it by no name; for telemetry and audit only.
+    pub(crate) subject: Option<Box<str>>,
     /// What the error is about, for rows whose sentence names it, and for telemetry.
     pub(crate) about: Option<ErrorText>,
     /// What a trait of the application answered; for telemetry only.
@@ -387,6 +389,17 @@ impl TokenError {
     /// The login rule that ended the login.
     pub(crate) fn rule(&self) -> Option<&RuleRefusal> {
         self.details.as_ref()?.refused_by.as_ref()
+    }
+
+    /// The error of a login of the user with this identifier.
+    pub(crate) fn of_user(mut self, subject: &str) -> Self {
+        self.details().subject = Some(subject.into());
+        self
+    }
+
+    /// The identifier of the user whose login it ended, where only that is known.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        self.details.as_ref()?.subject.as_deref()
     }
 
     pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {

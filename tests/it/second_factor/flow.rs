@@ -1,7 +1,10 @@
 //! The whole way: a right password, a second factor, tokens.
 
+use std::sync::{Arc, Mutex};
+
 use http::Method;
 use serde_json::{Value, json};
+use tower_password_grant::audit::{AuditEvent, AuditOutcome};
 use tower_password_grant::mfa::When;
 use tower_password_grant::mount::Profile;
 use tower_password_grant::rules::{LoginEvent, LoginStage, Ruling, rule_fn};
@@ -206,4 +209,32 @@ async fn a_finished_login_gives_back_what_its_password_was_charged_and_an_open_o
     bed.login("alice", "").await.assert_error(429, "too_many_attempts");
     bed.redeem_otp(&token, &bed.code(&secret)).await.assert_ok();
     assert_eq!(guess(10).await, 400, "a finished one is forgotten");
+}
+
+#[tokio::test]
+async fn the_events_of_a_code_name_its_user_to_the_operator() {
+    let seen = Arc::new(Mutex::new(Vec::<(String, Option<String>)>::new()));
+    let lines = Arc::clone(&seen);
+    let sink = move |event: &AuditEvent<'_>| {
+        let (what, subject) = match event.outcome {
+            AuditOutcome::Refused { reason, subject, .. } => (reason.to_string(), subject),
+            AuditOutcome::Issued { subject, .. } => ("issued".to_owned(), Some(subject)),
+            _ => return,
+        };
+        lines.lock().unwrap().push((what, subject.map(str::to_owned)));
+    };
+    let bed = FactorBed::with(|factors| factors, |builder| builder.audit(sink));
+    let secret = bed.enrolled("alice").await;
+    let token = open(&bed.login("alice", "").await);
+    let last = || seen.lock().unwrap().last().cloned().unwrap();
+    let alice = Some("user-alice".to_owned());
+    bed.redeem_otp(&token, "000000").await.assert_error(400, "invalid_grant");
+    assert_eq!(last(), ("wrong_otp".to_owned(), alice.clone()));
+    bed.redeem_otp(&token, &bed.code(&secret)).await.assert_ok();
+    assert_eq!(last(), ("issued".to_owned(), alice.clone()));
+    bed.redeem_otp(&token, "000000").await.assert_error(400, "invalid_grant");
+    assert_eq!(last().1, alice);
+    // What is sealed by nobody is of nobody.
+    bed.redeem_otp("made-up", "000000").await.assert_error(400, "invalid_grant");
+    assert_eq!(last().1, None);
 }
