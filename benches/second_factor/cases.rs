@@ -94,7 +94,7 @@ impl Bed {
         });
         let service = builder.build().unwrap().layer(inner);
         let endpoint = BoxCloneSyncService::new(tower::util::MapResponse::new(service, |response: Response<_>| {
-            response.map(|body| http_body_util::BodyExt::boxed(body))
+            response.map(http_body_util::BodyExt::boxed)
         }));
         Self { endpoint: RefCell::new(endpoint), clock }
     }

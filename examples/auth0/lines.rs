@@ -11,7 +11,6 @@ use super::telephone::TELEPHONE;
 
 pub(crate) fn print(domain: &str, authority: &Path, recovery_codes: &[String]) {
     let authority = authority.display();
-    println!("listening on https://{domain}");
     for (name, value) in [
         ("SERVER", format!("https://{domain}").as_str()),
         ("DOMAIN", domain),

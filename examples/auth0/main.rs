@@ -53,6 +53,13 @@ async fn serve() -> Result<(), Error> {
     clients::register(&store, &origin).await?;
     people::register(&store).await?;
 
+    let authority = Authority::new()?;
+    let certificates = file.with_extension("ca.pem");
+    std::fs::write(&certificates, authority.certificate())?;
+    let listener = TlsListener::new(listener, authority.server("localhost")?)?;
+    // Before the code of an enrolment is printed.
+    println!("listening on https://{domain}");
+
     let issuer = issuer(&domain)?;
     let factors = SecondFactors::new(&domain)?;
     // On a layer of its own, whose limiter knows nothing of the code that is sent now.
@@ -66,10 +73,6 @@ async fn serve() -> Result<(), Error> {
         .route("/devices/{id}/{answer}", post(factors::answer).with_state(Arc::clone(&factors.console)));
     let app = layer(&domain, &store, issuer, &factors)?.with_body(Body::from).layer(router);
 
-    let authority = Authority::new()?;
-    let certificates = file.with_extension("ca.pem");
-    std::fs::write(&certificates, authority.certificate())?;
-    let listener = TlsListener::new(listener, authority.server("localhost")?)?;
     lines::print(&domain, &std::path::absolute(certificates)?, &recovery_codes);
     axum::serve(listener, ServiceExt::<Request>::into_make_service_with_connect_info::<Peer>(app)).await?;
     Ok(())
