@@ -11,22 +11,25 @@ use super::support::{CLIENT, SCOPE};
 
 const FIND: &str =
     "SELECT id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires,
-    lineage, stamp, ended IS NOT NULL, audience FROM refresh_families WHERE id = ?1";
+    lineage, stamp, ended IS NOT NULL, audience, methods FROM refresh_families WHERE id = ?1";
 const ROTATE: &str = "UPDATE refresh_families SET lineage = ?3, used = ?4, stamp = stamp + 1
     WHERE id = ?1 AND stamp = ?2 AND ended IS NULL";
 const BEGIN: &str = "INSERT INTO refresh_families
-    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, lineage, used, audience)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    (id, subject, client, realm, scope, grant_type, authenticated_at, credential_version, expires, lineage, used, audience,
+     methods)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 const NEWEST: &str = "SELECT number FROM access_tokens WHERE login = ?1 ORDER BY number DESC LIMIT 1";
 const INSERT: &str = "INSERT OR REPLACE INTO access_tokens
-    (login, number, digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, claims)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+    (login, number, digest, subject, client, realm, scope, audience, issued, expires, authenticated_at, methods, claims)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
     WHERE NOT EXISTS (SELECT 1 FROM refresh_families WHERE id = ?1 AND ended IS NOT NULL)";
 const REMOVE_OLDEST: &str = "DELETE FROM access_tokens WHERE login = ?1 AND number IN
     (SELECT number FROM access_tokens WHERE login = ?1 AND number <= ?2 ORDER BY number LIMIT ?3)";
 
 const NOW: i64 = 1_900_000_000_000;
 const HOUR: i64 = 3_600_000;
+/// In which ways the user was authenticated.
+const METHODS: &str = "password";
 /// The most access tokens of a login.
 const TOKENS: i64 = 100;
 
@@ -66,7 +69,8 @@ fn begin(db: &Connection, family: &[u8; 16]) {
         NOW + HOUR,
         lineage.as_slice(),
         used,
-        audience
+        audience,
+        METHODS
     ];
     db.execute(BEGIN, values).unwrap();
 }
@@ -99,7 +103,8 @@ fn insert(db: &Connection, family: &[u8; 16]) -> i64 {
     let (newest, looking) = number(db, NEWEST, family, 0);
     let number = newest.unwrap_or(0) + 1;
     let (digest, audience, realm) = (random::<32>(), format!("[\"{AUDIENCE}\"]"), None::<&str>);
-    let values = params![family, number, digest, SUBJECT, CLIENT, realm, SCOPE, audience, NOW, NOW + HOUR, NOW, "{}"];
+    let values =
+        params![family, number, digest, SUBJECT, CLIENT, realm, SCOPE, audience, NOW, NOW + HOUR, NOW, METHODS, "{}"];
     let (inserted, inserting) = execute(db, INSERT, values);
     assert_eq!(inserted, 1);
     let removing = match number - TOKENS {

@@ -99,9 +99,9 @@ mod refresh_minted;
 mod refresh_races;
 #[cfg(feature = "tracing")]
 mod rules;
-#[cfg(all(feature = "argon2", feature = "sqlite", feature = "testing"))]
 #[cfg(feature = "mfa")]
 mod second_factor;
+#[cfg(all(feature = "argon2", feature = "sqlite", feature = "testing"))]
 mod second_request;
 mod settings;
 #[cfg(feature = "sqlite")]
