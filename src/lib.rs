@@ -44,6 +44,7 @@ pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod token;
+pub mod usage;
 pub mod user;
 
 pub use boundary::backend::BackendError;

@@ -5,6 +5,7 @@
 //!   The verifier of the feature `argon2` asks it. A [`UserInsert`] takes users of another directory, too.
 //! - [`RefreshTokenStore`] and [`AccessTokenStore`] keep tokens, [`OneTimeValues`] what is spent by its first use.
 //! - [`FactorStore`] keeps the authenticators of [second factors](crate::mfa).
+//! - [`UsageStore`] keeps who logs in how, for the [usage ledger](crate::usage).
 //!
 //! The feature `sqlite` keeps all of it in one file. A store of your own decides nothing: [`Lineage`] holds the rules of a
 //! refresh token family, [`UserFactors`] those of the authenticators of a user, [`Client::to_text`](crate::Client::to_text) gives a client's registration as a text, and the suites of the
@@ -25,6 +26,7 @@ pub use crate::boundary::factors::store::FactorStore;
 pub use crate::boundary::identity::StoreIdentity;
 pub use crate::boundary::once::OneTimeValues;
 pub use crate::boundary::refresh::{FamilyStamp, NewFamily, RefreshTokenStore, Rotation, StoredFamily};
+pub use crate::boundary::usage::UsageStore;
 pub use crate::boundary::users::insert::UserInsert;
 pub use crate::boundary::users::login_name::LoginName;
 pub use crate::boundary::users::store::UserStore;
@@ -33,6 +35,7 @@ pub use crate::memory::access::MemoryAccessTokens;
 pub use crate::memory::factors::MemoryFactors;
 pub use crate::memory::once::MemoryOneTimeValues;
 pub use crate::memory::refresh::MemoryRefreshTokens;
+pub use crate::memory::usage::MemoryUsage;
 pub use crate::protocol::factor::authenticator::{Authenticator, AuthenticatorId, Enrolled, Enrolment, RecoveryCodes};
 pub use crate::protocol::factor::changes::{FactorChanges, UserFactors};
 pub use crate::protocol::secret::secrets::SecretDigest;

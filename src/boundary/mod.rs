@@ -43,6 +43,7 @@ pub(crate) mod setting;
 pub(crate) mod shield;
 pub(crate) mod sync;
 pub(crate) mod transport;
+pub(crate) mod usage;
 pub(crate) mod users;
 pub(crate) mod verifier;
 pub(crate) mod verify_fn;

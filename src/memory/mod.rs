@@ -11,3 +11,4 @@ pub(crate) mod opaque;
 pub(crate) mod refresh;
 mod slab;
 mod tokens;
+pub(crate) mod usage;

@@ -14,6 +14,7 @@ pub(crate) mod scope;
 pub(crate) mod secret;
 pub(crate) mod skew;
 pub(crate) mod token;
+pub(crate) mod usage;
 pub(crate) mod user;
 pub(crate) mod versioned;
 pub(crate) mod wait;
